@@ -1,0 +1,1 @@
+"""Scalar expressions: the one family of nodes that the Model and the Program share."""
