@@ -1,0 +1,349 @@
+"""The Program IR: groups of neurons, connections between them, and phases of operations over time.
+
+No neuron and no learning rule stands in it: a rule only decides which operations stand in which phase. Numbers are in
+the consistent system of units (mV, ms, pA, nS, pF, GOhm, kHz); Python's SI numbers are `value * Parameter.si`.
+
+Symbols. In a group's expressions a symbol is, in this order: a local assigned earlier in the same body, a tape slot
+loaded, an input accumulator, a carried variable (its value before the update), an entry of `Group.arrays` (one number
+per neuron), or `t` (ms, the time before the step). By convention `I!` is the accumulator of impulses into input `I`,
+`I` that of continuous drive, `x~` the adjoint of `x`; other characters are those of the language's names plus `.`.
+
+Time. Steps are n = 1 .. T, T per sample. A sample owns its variables, accumulators and tape; all start at zero except
+the states, which start at `Row.initial`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sncc.expressions.nodes import Expression
+
+Precision = Literal["float32", "float64"]
+
+
+# ------------------------------------------------------------------------------------------------ statements
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """`name := value`, for every neuron (or, in a readout, for every output)."""
+
+    name: str
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """`name := 1 where distance > 0 (or >= 0) and the gate is true, else 0`, a number."""
+
+    name: str
+    distance: Expression
+    strict: bool = True
+    gate: Expression | None = None  # a condition; no test where it is false
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """`name := sum (or max) of value over a readout's outputs`, one number, added in the order of the outputs."""
+
+    name: str
+    operation: Literal["sum", "max"]
+    value: Expression
+
+
+Statement = Assign | Fire | Reduce
+
+
+# ------------------------------------------------------------------------------------------------ what there is
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A population whose spikes (`events`, counts kept) or real values (`signal`) are handed over."""
+
+    name: str
+    kind: Literal["events", "signal"]
+    shape: tuple[int, ...]
+    size: int
+    unit: str = ""  # of a signal's values, as Python hands them over: SI
+    si: float = 1.0  # SI value of one in the consistent system
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A stored or compiled-in number, vector or matrix, under the key that Python uses (`hidden_output.weight`).
+
+    `shape` is what Python sees: () for one shared number. `dimensions` is what operations index: (pre, post) of a
+    dense weight, (n,) of a one-to-one weight or of a population's parameter; a shared number is repeated over it.
+    `initial` is evaluated per element with symbols `i`, `j` (the element's indices; a vector has `i` only) and draws.
+    """
+
+    key: str
+    shape: tuple[int, ...]
+    dimensions: tuple[int, ...]
+    storage: Literal["compiled", "shared", "each"]
+    initial: Expression
+    clip: tuple[float, float] | None = None  # a draw outside is drawn again
+    unit: str = ""
+    si: float = 1.0
+    scale: float = 1.0  # the optimiser works on value / scale
+    learnt: bool = False
+    rate: float = 1.0  # factor on the learning rate
+    bounds: tuple[float, float] | None = None  # clipped to after each optimiser step
+    doc: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One population inside a group: neurons [offset, offset + size) of the group's arrays.
+
+    `values` binds the group's parameter symbols: a number, or the key of a stored `Parameter`. `initial` gives each
+    state's first value, an expression of those symbols, numbers and draws.
+    """
+
+    population: str
+    shape: tuple[int, ...]
+    offset: int
+    size: int
+    values: tuple[tuple[str, float | str], ...]
+    initial: tuple[tuple[str, Expression], ...]
+    spiking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Populations with equal dynamics: one contiguous array per variable.
+
+    `size` counts padding: every row starts at a multiple of 16. `states` are carried from step to step; those in
+    `declared` are the user's (recordable). `arrays` are the numbers per neuron that the updates read: parameters bound in
+    the rows and coefficients computed by `Derive`; nothing stands there that is one number known at compile time.
+    """
+
+    name: str
+    size: int
+    rows: tuple[Row, ...]
+    states: tuple[str, ...]
+    declared: tuple[tuple[str, str, float], ...]  # (state, unit, SI value of one)
+    inputs: tuple[str, ...]  # accumulators that connections deliver into: `I!`, `I`
+    arrays: tuple[str, ...] = ()
+
+    @property
+    def spiking(self) -> bool:
+        """Whether its neurons emit spikes."""
+        return any(row.spiking for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Synapses from a source or a population to an accumulator of a group.
+
+    The spikes of `source` at step n - delay (or its values at step n - delay) reach neurons [target_offset, target_offset + target_size) of the
+    target group. `source_group` is None for a `Source`; a population's own neurons stand at `source_offset` there.
+    """
+
+    name: str
+    source: str
+    source_group: str | None
+    source_offset: int
+    source_size: int
+    target: str  # the population
+    target_group: str
+    target_offset: int
+    target_size: int
+    input: str  # the accumulator, `I!` or `I`
+    pattern: Literal["dense", "one_to_one"]
+    weight: str  # key of a Parameter
+    delay: int
+    signal: bool = False  # the source hands over real values: a product instead of row additions
+
+
+@dataclass(frozen=True, slots=True)
+class TapeSlot:
+    """Numbers kept for every step and neuron of a group: [T, group.size] per sample in flight.
+
+    `shares` names another slot of the same group whose memory it takes over: the value of step n is stored after the
+    other's value of step n has been loaded.
+    """
+
+    name: str
+    group: str
+    shares: str | None = None
+
+
+# ------------------------------------------------------------------------------------------------ operations
+@dataclass(frozen=True, slots=True)
+class Derive:
+    """Computes coefficients per neuron, in float64, from parameters alone; runs when a parameter changed.
+
+    First the symbols bound in the rows get their values per neuron, then the body runs. Names in `Group.arrays` are kept.
+    """
+
+    group: str
+    body: tuple[Assign, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Adds rows of a connection's weight to the target's accumulator at step n, for the spikes at n - delay."""
+
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Statements over all neurons of a group at step n; in the reverse phase n runs backwards.
+
+    loads: local := tape slot at n. The body, in order. Then, all at once: carry: variable := local; stores: tape slot
+    at n := local; sums: variable += local (a sum over the sample's steps). The accumulators in `inputs` are zero again
+    afterwards. `spikes` names the local that is 1 where a neuron fired: the backend lists those neurons per row.
+    """
+
+    group: str
+    inputs: tuple[str, ...]
+    body: tuple[Statement, ...]
+    carry: tuple[tuple[str, str], ...]
+    loads: tuple[tuple[str, str], ...] = ()  # (local, slot)
+    stores: tuple[tuple[str, str], ...] = ()  # (slot, local)
+    sums: tuple[tuple[str, str], ...] = ()  # (variable, local)
+    spikes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """What the loss sees: `variable` of a population, reduced over the steps of the window [first, last).
+
+    Step n (counted from 1) is in the window where first < n <= last. `variable` is a carried variable after the update,
+    or the spike local. `reduction` mean, sum, max, last: the loss body runs once at a sample's end; None: it runs at
+    every step in the window that has a label and `over_steps` adds (`sum`) or averages (`mean`) over those steps.
+
+    body: statements over the outputs with symbols `x` (the variable, or its reduction) and `target` (one-hot of the
+    class, or the target value); `loss` is its result, a scalar. `gradient` continues the body and ends in `x~`, the
+    derivative of the loss by `x`. `factor` multiplies both.
+    """
+
+    group: str
+    population: str
+    offset: int
+    size: int
+    variable: str
+    reduction: Literal["mean", "sum", "max", "last"] | None
+    over_steps: Literal["mean", "sum"] | None
+    first: int
+    last: int | None
+    labels: Literal["class", "value"]
+    body: tuple[Statement, ...]
+    loss: str
+    gradient: tuple[Statement, ...] = ()
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadoutAdjoint:
+    """Adds d(mean loss of the batch)/d(variable at step n) to the accumulator `into` of the readout's population.
+
+    The per-step form takes the stored `x~` of step n over the number of labelled steps; otherwise the `x~` of the end is
+    spread by the reduction: mean: over the steps of the window; sum: as it is; last: the last step of the window; max: the
+    earliest step at which the maximum stood. All times factor / samples of the batch.
+    """
+
+    into: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose:
+    """Adds W · slot[n + delay] of the target to the accumulator `into` of the connection's source population at step n.
+
+    Nothing is added where n + delay > T.
+    """
+
+    connection: str
+    slot: str
+    into: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Gradient of a connection's weight: row i += slot[n + delay] for every spike of neuron i at step n <= T - delay.
+
+    For a signal: row i += value_i[n] · slot[n + delay].
+    """
+
+    connection: str
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeriveAdjoint:
+    """Gradient of a group's learnt parameters from the time sums of its reverse update.
+
+    The sums (variables of `Update.sums`) have been added over the samples of the batch; first the forward `Derive` body
+    stands again, then this one. results: (parameter symbol, local): the gradient per neuron, added over the neurons of a row
+    where the parameter is one shared number.
+    """
+
+    group: str
+    sums: tuple[str, ...]
+    body: tuple[Assign, ...]
+    results: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Optimise:
+    """One optimiser step on every learnt parameter.
+
+    scalars: once per step, in float64, from `k` (the step, from 1) and `learning_rate` (the schedule's factor included).
+    body: per element, from `w` (value / scale), `g` (gradient · scale), the states' names, the scalars and `rate` (`learning_rate` times the
+    parameter's own factor); `carry` gives w and the states their new values. `clip` acts on g before.
+    """
+
+    name: str
+    learning_rate: float
+    states: tuple[str, ...]
+    scalars: tuple[Assign, ...]
+    body: tuple[Assign, ...]
+    carry: tuple[tuple[str, str], ...]
+    clip: tuple[Literal["norm", "value"], float] | None = None
+    schedule: tuple[str, tuple[tuple[str, float], ...]] | None = None
+
+
+ForwardOperation = Deliver | Update | Readout
+ReverseOperation = ReadoutAdjoint | Transpose | Update
+GradientOperation = Gather | DeriveAdjoint
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A whole network as operations. The phases that training needs are empty where the source has no `train` block."""
+
+    name: str
+    step: float  # ms
+    precision: Precision
+    sources: tuple[Source, ...]
+    parameters: tuple[Parameter, ...]
+    groups: tuple[Group, ...]
+    connections: tuple[Connection, ...]
+    derive: tuple[Derive, ...]
+    forward: tuple[ForwardOperation, ...]
+    reverse: tuple[ReverseOperation, ...] = ()
+    gradient: tuple[GradientOperation, ...] = ()
+    optimise: Optimise | None = None
+    tape: tuple[TapeSlot, ...] = ()
+    rule: str = ""
+    batch: int = 32
+    simulation: tuple[int, tuple[tuple[str, str, int], ...]] | None = None  # steps; (population, variable, every)
+    source: str = field(default="", compare=False)
+    doc: str = field(default="", compare=False)
+
+    def group(self, name: str) -> Group:
+        """The group of that name."""
+        return next(g for g in self.groups if g.name == name)
+
+    def connection(self, name: str) -> Connection:
+        """The connection of that name."""
+        return next(c for c in self.connections if c.name == name)
+
+    def parameter(self, key: str) -> Parameter:
+        """The parameter of that key."""
+        return next(p for p in self.parameters if p.key == key)
+
+    @property
+    def readout(self) -> Readout | None:
+        """The readout, where the source has a loss."""
+        return next((o for o in self.forward if isinstance(o, Readout)), None)
