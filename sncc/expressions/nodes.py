@@ -21,6 +21,7 @@ ARITY: dict[str, int | None] = {
     "min": 2, "max": 2, "clip": 3,
     "normal": 2, "uniform": 2, "lognormal": 2, "exponential": 1, "gamma": 2,  # draws
     "stop": 1,  # the value, held constant for the gradient
+    "jump": 3,  # jump(spike, after, before): `after` where the spike (0 or 1) is 1; its derivative by the spike is after - before
     "phi1": 1, "phi2": 1,  # (exp(x) - 1) / x and (phi1(x) - 1) / x, with their limits at 0
     "expdd": None,  # expdd(h, a, b, ...): divided difference of exp(h x) at the points a, b, ...
     "expm": None,  # expm(i, j, n, h, a11, a12, ...): entry (i, j) of exp(h A) for an n x n matrix A

@@ -1,0 +1,1 @@
+"""Model → forward Program."""

@@ -1,0 +1,213 @@
+"""One population's dynamics as an update: flow, arrivals, test, spike block, in the order of a time step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sncc.expressions.algebra import ZERO, add, affine, mul
+from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
+from sncc.lower.flow import Flow, flow
+from sncc.model.integration import integration
+from sncc.model.nodes import Dynamics, Equation, Population
+from sncc.program.nodes import Assign, Fire, Statement
+
+SPIKE = Symbol("spike")
+DISTANCE = Symbol("spike.distance")  # how far the neuron is above its threshold
+SURROGATE = Symbol("surrogate")  # the derivative of the spike that training uses
+REFRACTORY = Symbol("refractory")  # steps left without a test
+
+
+@dataclass(frozen=True, slots=True)
+class Neuron:
+    """An update's parts: coefficients from parameters, the body, and the local that holds each state in the end."""
+
+    coefficients: tuple[Assign, ...]
+    body: tuple[Statement, ...]
+    carry: tuple[tuple[str, str], ...]
+    inputs: tuple[str, ...]
+    spiking: bool
+    refractory: bool
+
+
+class _Body:
+    """The statements so far, and which local holds each state now."""
+
+    def __init__(self, states: Iterable[str]) -> None:
+        self.statements: list[Statement] = []
+        self.now: dict[str, Expression] = {state: Symbol(state) for state in states}
+        self._versions: dict[str, int] = {}
+
+    def assign(self, state: str, value: Expression) -> None:
+        """`state` gets a new local."""
+        self._versions[state] = self._versions.get(state, 0) + 1
+        local = f"{state}.{self._versions[state]}"
+        self.statements.append(Assign(local, value))
+        self.now[state] = Symbol(local)
+
+    def read(self, expression: Expression) -> Expression:
+        """An expression of states, of their values now."""
+        return substitute(expression, self.now)
+
+
+def lower_neuron(population: Population, impulses: frozenset[str], drives: frozenset[str], step: float) -> Neuron:
+    """The update of a population whose inputs named in `impulses` and `drives` receive impulses and continuous drive."""
+    dynamics = population.dynamics
+    assert dynamics is not None
+    parameters = frozenset(p.name for p in population.parameters)
+    body = _Body(state.name for state in dynamics.states)
+    coefficients: list[Assign] = []
+    gate: Expression | None = None
+    if dynamics.refractory is not None:
+        gate = apply("lt", REFRACTORY, 0.5)
+        steps = apply("floor", add(apply("div", dynamics.refractory.duration, step), Number(0.5)))
+        coefficients.append(Assign("refractory.steps", steps))
+    if dynamics.each_step:
+        _map(dynamics, body, impulses, drives, gate)
+    else:
+        coefficients += _flow(dynamics, body, impulses, drives, gate, parameters, step)
+    if dynamics.spike is not None:
+        _spike(dynamics, body, gate)
+    carry = [(state, local.name) for state, local in body.now.items() if isinstance(local, Symbol) and local.name != state]
+    if gate is not None:
+        waiting = apply("max", apply("sub", REFRACTORY, 1.0), 0.0)
+        body.statements.append(Assign("refractory.1", apply("jump", apply("stop", SPIKE), Symbol("refractory.steps"), waiting)))
+        carry.append(("refractory", "refractory.1"))
+    inputs = tuple(name for i in dynamics.inputs for name in _accumulators(i.name, impulses, drives))
+    fixed = {"step": Number(step)}
+    return Neuron(
+        tuple(Assign(c.name, substitute(c.value, fixed)) for c in coefficients),
+        tuple(_with_step(statement, fixed) for statement in body.statements),
+        tuple(carry), inputs, dynamics.spike is not None, gate is not None,
+    )  # fmt: skip
+
+
+def _accumulators(name: str, impulses: frozenset[str], drives: frozenset[str]) -> list[str]:
+    return [f"{name}!"] * (name in impulses) + [name] * (name in drives)
+
+
+def _with_step(statement: Statement, fixed: dict[str, Expression]) -> Statement:
+    match statement:
+        case Assign(name, value):
+            return Assign(name, substitute(value, fixed))
+        case Fire(name, distance, strict, gate):
+            return Fire(name, substitute(distance, fixed), strict, gate)
+    return statement
+
+
+def _map(dynamics: Dynamics, body: _Body, impulses: frozenset[str], drives: frozenset[str], gate: Expression | None) -> None:
+    held = dynamics.refractory.hold if dynamics.refractory else ()
+    sums: dict[str, Expression] = {}
+    for i in dynamics.inputs:  # in a map impulses and drive are both plain addends
+        parts = [Symbol(name) for name in _accumulators(i.name, impulses, drives)]
+        sums[i.name] = ZERO if not parts else parts[0] if len(parts) == 1 else add(parts[0], parts[1])
+    for statement in dynamics.each_step:
+        value = substitute(body.read(statement.value), sums)
+        if gate is not None and statement.state in held:
+            value = apply("select", gate, value, body.now[statement.state])
+        body.assign(statement.state, value)
+
+
+def _flow(
+    dynamics: Dynamics, body: _Body, impulses: frozenset[str], drives: frozenset[str], gate: Expression | None,
+    parameters: frozenset[str], step: float,
+) -> list[Assign]:  # fmt: skip
+    silent = {i.name: ZERO for i in dynamics.inputs if i.name not in drives}
+    equations = [Equation(e.state, substitute(e.derivative, silent)) for e in dynamics.equations]
+    method = integration(dynamics)
+    flowed = flow(equations, method, step, parameters)
+    coefficients = list(flowed.coefficients)
+    body.statements += flowed.body
+    states = dict(flowed.states)
+    held = dynamics.refractory.hold if dynamics.refractory else ()
+    if gate is not None and _depends_on_held(equations, held):
+        still = [Equation(e.state, ZERO if e.state in held else e.derivative) for e in equations]
+        standing = _renamed(flow(still, method, step, parameters), "held.")
+        coefficients += standing.coefficients
+        body.statements += standing.body
+        states = {
+            s: value if s in held else apply("select", gate, value, standing.states[s]) for s, value in states.items()
+        }
+    for equation in dynamics.equations:
+        value = add(states[equation.state], _arrivals(dynamics, equation, impulses))
+        if gate is not None and equation.state in held:
+            value = apply("select", gate, value, Symbol(equation.state))
+        if value != Symbol(equation.state):
+            body.assign(equation.state, value)
+    return coefficients
+
+
+def _arrivals(dynamics: Dynamics, equation: Equation, impulses: frozenset[str]) -> Expression:
+    """What the impulses add to a state: the input's coefficient in its equation times the impulse, as a Dirac pulse does."""
+    arriving = [i.name for i in dynamics.inputs if i.name in impulses]
+    parts = affine(equation.derivative, arriving)
+    if parts is None:
+        raise ValueError(f"an impulse cannot enter the equation of {equation.state}: the input is not affine in it")
+    result: Expression = ZERO
+    for name in arriving:
+        if name in parts[0]:
+            result = add(result, mul(parts[0][name], Symbol(f"{name}!")))
+    return result
+
+
+def _depends_on_held(equations: list[Equation], held: tuple[str, ...]) -> bool:
+    return any(symbols(e.derivative) & set(held) for e in equations if e.state not in held)
+
+
+def _renamed(flowed: Flow, prefix: str) -> Flow:
+    names: dict[str, Expression] = {a.name: Symbol(prefix + a.name) for a in (*flowed.coefficients, *flowed.body)}
+
+    def moved(assigns: tuple[Assign, ...]) -> tuple[Assign, ...]:
+        return tuple(Assign(prefix + a.name, substitute(a.value, names)) for a in assigns)
+
+    states = {s: substitute(value, names) for s, value in flowed.states.items()}
+    return Flow(moved(flowed.coefficients), moved(flowed.body), states)
+
+
+def _spike(dynamics: Dynamics, body: _Body, gate: Expression | None) -> None:
+    spike = dynamics.spike
+    assert spike is not None
+    body.statements.append(Assign(DISTANCE.name, body.read(spike.distance)))
+    if dynamics.surrogate is not None:
+        surrogate = substitute(body.read(dynamics.surrogate), {"u": DISTANCE})
+        if gate is not None:
+            surrogate = apply("select", gate, surrogate, 0.0)
+        body.statements.append(Assign(SURROGATE.name, surrogate))
+    body.statements.append(Fire(SPIKE.name, DISTANCE, spike.strict, gate))
+    for jump in spike.jumps:
+        z = apply("stop", SPIKE) if jump.reset else SPIKE
+        body.assign(jump.state, apply("jump", z, body.read(jump.value), body.now[jump.state]))
+
+
+def hoist(neuron: Neuron, parameters: frozenset[str]) -> Neuron:
+    """Move what depends on parameters alone out of the update, into coefficients that are computed once."""
+    known = parameters | {c.name for c in neuron.coefficients}
+    found: dict[Expression, str] = {}
+
+    def move(expression: Expression) -> Expression:
+        if isinstance(expression, Symbol | Number) or not symbols(expression):
+            return expression
+        if symbols(expression) <= known:
+            if expression.operation == "neg":
+                return apply("neg", move(expression.arguments[0]))
+            return Symbol(found.setdefault(expression, f"C.{len(found) + 1}"))
+        return type(expression)(expression.operation, tuple(move(a) for a in expression.arguments))
+
+    body = tuple(
+        Assign(s.name, move(s.value)) if isinstance(s, Assign)
+        else Fire(s.name, move(s.distance), s.strict, s.gate) if isinstance(s, Fire) else s
+        for s in neuron.body
+    )  # fmt: skip
+    hoisted = tuple(Assign(name, value) for value, name in found.items())
+    return Neuron(
+        (*neuron.coefficients, *hoisted), body, neuron.carry, neuron.inputs, neuron.spiking, neuron.refractory
+    )
+
+
+def without_surrogate(neuron: Neuron) -> Neuron:
+    """The same update without the surrogate, for a network that is not trained."""
+    body = tuple(s for s in neuron.body if not (isinstance(s, Assign) and s.name == SURROGATE.name))
+    return Neuron(neuron.coefficients, body, neuron.carry, neuron.inputs, neuron.spiking, neuron.refractory)
+
+
+

@@ -1,0 +1,169 @@
+"""Model → Program: one group per population, its update, and the deliveries of one step.
+
+Every parameter stays a symbol here; passes fold numbers after populations with equal dynamics have been merged.
+"""
+
+from __future__ import annotations
+
+from sncc.expressions.nodes import Expression, Number
+from sncc.lower.neuron import Neuron, hoist, lower_neuron, without_surrogate
+from sncc.model import nodes as model_nodes
+from sncc.model.nodes import Model, Population
+from sncc.program.nodes import (
+    Connection,
+    Deliver,
+    Derive,
+    ForwardOperation,
+    Group,
+    Parameter,
+    Precision,
+    Program,
+    Row,
+    Source,
+    Update,
+)
+from sncc.program.order import forward_order
+
+ALIGNMENT = 16  # every row of a group starts at a multiple of so many neurons: whole vectors, no scalar remainder
+
+
+def lower(model: Model, precision: Precision = "float32") -> Program:
+    """The forward Program of a Model."""
+    neurons = {p.name: _neuron(model, p) for p in model.populations if p.kind == "neuron"}
+    names = {population: f"g{k}" for k, population in enumerate(neurons)}
+    groups = tuple(_group(model.population(p), neuron, names[p]) for p, neuron in neurons.items())
+    connections = tuple(_connection(model, c, names) for c in model.connections)
+    operations: list[ForwardOperation] = [Deliver(c.name) for c in connections]
+    for population, neuron in neurons.items():
+        operations.append(
+            Update(
+                names[population], neuron.inputs, neuron.body, neuron.carry, spikes="spike" if neuron.spiking else None
+            )
+        )
+    simulation = None
+    if model.simulation is not None:
+        records = tuple((r.population, r.variable, r.every_steps) for r in model.simulation.records)
+        simulation = (model.simulation.duration_steps, records)
+    return Program(
+        name=model.name,
+        step=model.step,
+        precision=precision,
+        sources=tuple(_source(p) for p in model.populations if p.kind != "neuron"),
+        parameters=_parameters(model),
+        groups=groups,
+        connections=connections,
+        derive=tuple(Derive(names[p], n.coefficients) for p, n in neurons.items() if n.coefficients),
+        forward=forward_order([g.name for g in groups], connections, operations),
+        rule=model.training.rule.name if model.training else "",
+        batch=model.training.batch if model.training else 32,
+        simulation=simulation,
+        source=model.source,
+        doc=model.doc,
+    )
+
+
+def _impulsive(model: Model, connection: model_nodes.Connection) -> bool:
+    source = model.population(connection.source)
+    return source.kind != "signal" or source.impulse
+
+
+def _neuron(model: Model, population: Population) -> Neuron:
+    arriving = [c for c in model.connections if c.target == population.name]
+    impulses = frozenset(c.input for c in arriving if _impulsive(model, c))
+    drives = frozenset(c.input for c in arriving if not _impulsive(model, c))
+    neuron = lower_neuron(population, impulses, drives, model.step)
+    if model.training is None:
+        neuron = without_surrogate(neuron)
+    return hoist(neuron, frozenset(p.name for p in population.parameters))
+
+
+def _group(population: Population, neuron: Neuron, name: str) -> Group:
+    dynamics = population.dynamics
+    assert dynamics is not None
+    values: list[tuple[str, float | str]] = []
+    for parameter in population.parameters:
+        if parameter.storage == "compiled" and isinstance(parameter.value, Number):
+            values.append((parameter.name, parameter.value.value))
+        else:
+            values.append((parameter.name, f"{population.name}.{parameter.name}"))
+    initial: list[tuple[str, Expression]] = [(s.name, s.initial) for s in dynamics.states]
+    if neuron.refractory:
+        initial.append(("refractory", Number(0.0)))
+    row = Row(population.name, population.shape, 0, population.size, tuple(values), tuple(initial), neuron.spiking)
+    return Group(
+        name=name,
+        size=-(-population.size // ALIGNMENT) * ALIGNMENT,
+        rows=(row,),
+        states=tuple(state for state, _ in initial),
+        declared=tuple((s.name, str(s.unit), s.unit.to_si) for s in dynamics.states),
+        inputs=neuron.inputs,
+        arrays=(*(symbol for symbol, _ in values), *(c.name for c in neuron.coefficients)),
+    )
+
+
+def _source(population: Population) -> Source:
+    kind = "events" if population.kind == "input" else "signal"
+    unit = population.unit
+    return Source(
+        population.name, kind, population.shape, population.size,
+        str(unit) if unit else "", unit.to_si if unit else 1.0,
+    )  # fmt: skip
+
+
+def _connection(model: Model, connection: model_nodes.Connection, names: dict[str, str]) -> Connection:
+    source, target = model.population(connection.source), model.population(connection.target)
+    return Connection(
+        name=connection.name,
+        source=source.name,
+        source_group=names.get(source.name),
+        source_offset=0,
+        source_size=source.size,
+        target=target.name,
+        target_group=names[target.name],
+        target_offset=0,
+        target_size=target.size,
+        input=connection.input + ("!" if _impulsive(model, connection) else ""),
+        pattern=connection.pattern,
+        weight=f"{connection.name}.weight",
+        delay=connection.delay_steps,
+        signal=source.kind == "signal",
+    )
+
+
+def _parameters(model: Model) -> tuple[Parameter, ...]:
+    learnt = {entry.key: entry for entry in model.training.learn} if model.training else {}
+    found: list[Parameter] = []
+    for connection in model.connections:
+        sizes = model.population(connection.source).size, model.population(connection.target).size
+        dimensions = sizes if connection.pattern == "dense" else sizes[:1]
+        found.append(_parameter(f"{connection.name}.weight", connection.weight, dimensions, learnt))
+    for population in model.populations:
+        if population.kind == "neuron":
+            for parameter in population.parameters:
+                key = f"{population.name}.{parameter.name}"
+                found.append(_parameter(key, parameter, (population.size,), learnt))
+    return tuple(found)
+
+
+def _parameter(
+    key: str, parameter: model_nodes.Parameter, dimensions: tuple[int, ...], learnt: dict[str, model_nodes.Learnt]
+) -> Parameter:
+    entry = learnt.get(key)
+    bounds = [b for b in (parameter.bounds, entry.bounds if entry else None) if b is not None]
+    return Parameter(
+        key=key,
+        shape=dimensions if parameter.storage == "each" else (),
+        dimensions=dimensions,
+        storage=parameter.storage,
+        initial=parameter.value,
+        clip=parameter.clip,
+        unit=str(parameter.unit),
+        si=parameter.unit.to_si,
+        scale=parameter.scale,
+        learnt=entry is not None,
+        rate=entry.rate if entry else 1.0,
+        bounds=(max(b[0] for b in bounds), min(b[1] for b in bounds)) if bounds else None,
+        doc=parameter.doc,
+    )
+
+
