@@ -1,0 +1,196 @@
+// What a backend implements: an engine holds a network's numbers and runs batches and simulations. `Network`
+// (network.h) stands before it: it checks arguments, converts units, draws the initial values, keeps one caller out of
+// another's way. All numbers that cross this interface are doubles in the consistent system (mV, ms, pA, nS ...), and
+// all arrays are dense in C order, in the shape that the user sees.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sncc {
+
+// ------------------------------------------------------------------------------------------------ failures
+enum class Code : int { ok = 0, argument = 1, busy = 2, memory = 3, device = 4, numerical = 5 };
+
+class Failure : public std::exception {
+public:
+    Failure(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+    Code code() const { return code_; }
+    const char* what() const noexcept override { return message_.c_str(); }
+
+private:
+    Code code_;
+    std::string message_;
+};
+
+// ------------------------------------------------------------------------------------------------ what a network has
+// Emitted per project as constant tables: NAME_api.cpp defines `description()`, declared in NAME_model.h.
+struct SourceDescription {
+    const char* name;
+    bool signal;  // real values; otherwise events
+    std::int64_t size;
+    double si;  // SI value of one in the consistent system (signals)
+};
+
+struct StateDescription {
+    const char* name;
+    int variable;  // index among the variables of the population's group
+    double si;
+};
+
+struct PopulationDescription {
+    const char* name;
+    int group;
+    std::int64_t offset;  // of its first neuron in the group's arrays
+    std::int64_t size;
+    bool spiking;
+    const StateDescription* states;
+    int state_count;
+};
+
+enum class Storage { compiled, shared, each };
+
+struct ParameterDescription {
+    const char* key;
+    std::int64_t size;     // elements the user sees: 1 where one number is shared
+    std::int64_t columns;  // element e stands at row e / columns, column e % columns
+    Storage storage;
+    double si;
+    double scale;  // the optimiser works on value / scale
+    bool learnt;
+    double rate;  // factor on the learning rate
+    double lower, upper;  // bounds after an optimiser step; infinite where there are none
+    double (*initial)(std::uint64_t seed, std::uint32_t i, std::uint32_t j);
+};
+
+struct ReadoutDescription {
+    int population;
+    std::int64_t outputs;
+    bool classes;   // labels are class indices; otherwise target values
+    bool per_step;  // a loss at every step; otherwise one at the sample's end
+};
+
+struct OptimiserDescription {
+    double learning_rate;
+    int states;
+};
+
+struct Description {
+    const char* name;
+    double step;  // ms
+    const SourceDescription* sources;
+    int source_count;
+    const PopulationDescription* populations;
+    int population_count;
+    const ParameterDescription* parameters;
+    int parameter_count;
+    const ReadoutDescription* readout;      // null where the network has no loss
+    const OptimiserDescription* optimiser;  // null where it has no training
+};
+
+// ------------------------------------------------------------------------------------------------ data
+// The same memory as the C header's NAME_source_data and NAME_data; signals are in SI, the engine divides by `si`.
+struct SourceData {
+    const std::int64_t* starts;
+    const std::int64_t* offsets;
+    const std::uint32_t* indices;
+    const std::int64_t* value_starts;
+    const double* values;
+};
+
+struct Data {
+    std::int64_t samples;
+    const std::int32_t* steps;
+    const SourceData* sources;
+    const std::int32_t* classes;
+    const double* targets;
+    const std::int64_t* label_starts;
+};
+
+struct Result {
+    double loss;
+    double penalty;
+    std::int64_t correct;
+    std::int64_t labelled;
+};
+
+// Samples of a data set, checked. Sample k of the batch is selection[k]; trials[k] keys its random draws.
+struct Batch {
+    const Data* data;
+    const std::int64_t* selection;
+    std::int64_t count;
+    const std::uint32_t* trials;  // null: the sample's index in the data set
+    std::uint64_t seed;
+
+    std::uint32_t trial(std::int64_t k) const {
+        return trials ? trials[k] : static_cast<std::uint32_t>(selection[k]);
+    }
+};
+
+// Where the readout's values go: (count, outputs), or, with starts, (steps, outputs) of each sample from row starts[k].
+struct Outputs {
+    double* values;  // null: nowhere
+    const std::int64_t* starts;
+};
+
+enum class Mode { evaluate, gradients, train };
+
+// Values of a state after steps every, 2 * every, ..., as (points, size) doubles in the consistent system.
+struct Trace {
+    int population;
+    int state;
+    std::int64_t every, first, size;
+    double* values;
+};
+
+struct Simulation {
+    const Data* data;
+    std::int64_t sample;
+    std::int64_t steps;
+    std::uint64_t seed;
+    std::uint32_t trial;
+    bool resume;  // continue from the last state; otherwise from the initial one
+    const int* spike_populations;  // whose spikes are kept for `spikes`
+    int spike_population_count;
+    const Trace* traces;
+    int trace_count;
+};
+
+struct Spikes {
+    std::vector<std::int64_t> steps;  // counted from the initial state, the first step is 1
+    std::vector<std::uint32_t> neurons;
+};
+
+// ------------------------------------------------------------------------------------------------ the interface
+class Engine {
+public:
+    virtual ~Engine() = default;
+
+    // Stored and compiled parameters alike; `values` has ParameterDescription::size entries.
+    virtual void set_parameter(int parameter, const double* values) = 0;
+    virtual void get_parameter(int parameter, double* values) = 0;
+
+    // Of a learnt parameter: gradient of the last run(gradients), by the value in the consistent system.
+    virtual void get_gradient(int parameter, double* values) = 0;
+
+    // A state of the optimiser for a learnt parameter, in its own numbers.
+    virtual void set_optimiser_state(int parameter, int state, const double* values) = 0;
+    virtual void get_optimiser_state(int parameter, int state, double* values) = 0;
+    virtual void set_optimiser_step(std::int64_t step) = 0;
+    virtual std::int64_t optimiser_step() = 0;
+
+    // Runs a batch. `train` takes an optimiser step unless the loss is not finite: then it throws Failure with
+    // Code::numerical and leaves all numbers as they were. `learning_rate_factor` is the schedule's.
+    virtual Result run(Mode mode, const Batch& batch, double learning_rate_factor, const Outputs& outputs) = 0;
+
+    // One sample, recorded. The state, delayed spikes included, stays for the next one.
+    virtual void simulate(const Simulation& simulation) = 0;
+    virtual const Spikes& spikes(int population) = 0;
+    virtual void reset() = 0;
+    virtual std::int64_t step_count() = 0;
+};
+
+}  // namespace sncc
