@@ -1,0 +1,18 @@
+"""Passes: Program → Program, one optimisation per file, applied in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sncc.passes.constant_folding import constant_folding
+from sncc.passes.merge_populations import merge_populations
+from sncc.passes.share_tape import share_tape
+from sncc.program.nodes import Program
+
+Pass = Callable[[Program], Program]
+
+PIPELINE: tuple[Pass, ...] = (
+    merge_populations,  # first, while parameters are still symbols: populations that differ in numbers look equal
+    constant_folding,  # then numbers that all rows of a group agree on can be put in
+    share_tape,  # last: folding may have removed the last use of a slot
+)

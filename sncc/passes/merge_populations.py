@@ -1,0 +1,96 @@
+"""Make one group of populations whose updates are equal up to numbers, so that they share one loop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sncc.program.nodes import (
+    Connection,
+    Derive,
+    DeriveAdjoint,
+    Group,
+    Program,
+    Row,
+    TapeSlot,
+    Update,
+)
+from sncc.program.order import forward_order, reverse_order
+
+
+def merge_populations(program: Program) -> Program:
+    """Make one group of populations whose updates are equal up to numbers, so that they share one loop."""
+    merged = True
+    while merged:
+        merged = False
+        for k, first in enumerate(program.groups):
+            for second in program.groups[k + 1 :]:
+                if _alike(program, first, second):
+                    program, merged = _merge(program, first, second), True
+                    break
+            if merged:
+                break
+    return program
+
+
+def _signature(program: Program, group: Group) -> tuple[object, ...]:
+    """What must be equal: everything a group computes, its own name and numbers apart."""
+    phases = (*program.forward, *program.reverse, *program.gradient)
+    own = tuple(
+        replace(o, group="") for o in phases if isinstance(o, Update | DeriveAdjoint) and o.group == group.name
+    )
+    derive = tuple(replace(d, group="") for d in program.derive if d.group == group.name)
+    slots = tuple(sorted(s.name for s in program.tape if s.group == group.name))
+    symbols = tuple(symbol for symbol, _ in group.rows[0].values)
+    return own, derive, slots, symbols, group.states, group.declared, group.inputs, group.arrays, group.spiking
+
+
+def _alike(program: Program, first: Group, second: Group) -> bool:
+    readout = program.readout
+    if readout is not None and readout.group in (first.name, second.name):
+        return False  # the loss reads one population, the merged adjoint would serve both
+    if _signature(program, first) != _signature(program, second):
+        return False
+    return not _undelayed_path(program, first.name, second.name) and not _undelayed_path(program, second.name, first.name)
+
+
+def _undelayed_path(program: Program, start: str, end: str) -> bool:
+    """Whether spikes of `start` reach `end` within the step, so that one must be updated before the other."""
+    reached = {start}
+    while more := {
+        c.target_group for c in program.connections if c.source_group in reached and c.delay == 0
+    } - reached:
+        reached |= more
+    return end in reached
+
+
+def _merge(program: Program, first: Group, second: Group) -> Program:
+    offset = first.size
+    moved: tuple[Row, ...] = tuple(replace(row, offset=row.offset + offset) for row in second.rows)
+    group = replace(first, size=first.size + second.size, rows=(*first.rows, *moved))
+    groups = tuple(group if g.name == first.name else g for g in program.groups if g.name != second.name)
+    connections = tuple(_moved(c, first.name, second.name, offset) for c in program.connections)
+    gone = lambda o: isinstance(o, Update | DeriveAdjoint | Derive | TapeSlot) and o.group == second.name  # noqa: E731
+    names = [g.name for g in groups]
+    readout = program.readout
+    return replace(
+        program,
+        groups=groups,
+        connections=connections,
+        derive=tuple(d for d in program.derive if not gone(d)),
+        forward=forward_order(names, connections, [o for o in program.forward if not gone(o)]),
+        reverse=reverse_order(
+            names, connections, [o for o in program.reverse if not gone(o)], readout.group if readout else None
+        ),
+        gradient=tuple(o for o in program.gradient if not gone(o)),
+        tape=tuple(s for s in program.tape if not gone(s)),
+    )
+
+
+def _moved(connection: Connection, first: str, second: str, offset: int) -> Connection:
+    if connection.source_group == second:
+        connection = replace(connection, source_group=first, source_offset=connection.source_offset + offset)
+    if connection.target_group == second:
+        connection = replace(connection, target_group=first, target_offset=connection.target_offset + offset)
+    return connection
+
+

@@ -1,0 +1,147 @@
+"""A Program as text: what `sncc ir --stage program` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sncc.expressions.nodes import Number
+from sncc.expressions.printer import print_expression
+from sncc.program.nodes import (
+    Assign,
+    Connection,
+    Deliver,
+    DeriveAdjoint,
+    Fire,
+    Gather,
+    Group,
+    Optimise,
+    Parameter,
+    Program,
+    Readout,
+    ReadoutAdjoint,
+    Reduce,
+    Statement,
+    Transpose,
+    Update,
+)
+
+
+def print_program(program: Program) -> str:
+    """The whole listing."""
+    schedule = "sample_parallel" if program.reverse else "neuron_parallel"
+    rule = f"  rule {program.rule}" if program.rule else ""
+    lines = [f"program {program.name}  step {program.step:g} ms  {program.precision}  schedule {schedule}{rule}"]
+    lines += [f"source {s.name}[{s.size}]  {s.kind}" for s in program.sources]
+    lines += [_group(g) for g in program.groups]
+    lines += [_parameter(p) for p in program.parameters]
+    lines += [_connection(c) for c in program.connections]
+    for derive in program.derive:
+        lines += _block(f"derive {derive.group}", derive.body)
+    if program.tape:
+        slots = (f"{s.group}.{s.name}" + (f" (over {s.shares})" if s.shares else "") for s in program.tape)
+        lines.append("tape   " + "  ".join(slots))
+    for name, operations in (
+        ("forward  for n = 1..T", program.forward),
+        ("reverse  for n = T..1", program.reverse),
+        ("gradient", program.gradient),
+        ("optimise", (program.optimise,) if program.optimise else ()),
+    ):
+        if operations:
+            lines += ["", f"phase {name}"]
+            lines += [f"  {line}" for o in operations for line in print_operation(program, o)]
+    return "\n".join(lines) + "\n"
+
+
+def print_operation(program: Program, operation: object) -> list[str]:
+    """Lines of one operation."""
+    match operation:
+        case Deliver(connection):
+            c = program.connection(connection)
+            spikes = f"{c.source}[n{f' - {c.delay}' if c.delay else ''}]"
+            what = "product with" if c.signal else "rows at spikes of"
+            return [f"deliver {c.name}  {c.weight} {what} {spikes} -> {c.target_group}.{c.input}"]
+        case Update():
+            return _update(operation)
+        case Readout():
+            return _readout(operation)
+        case ReadoutAdjoint(into):
+            return [f"adjoint of the readout -> {into}"]
+        case Transpose(connection, slot, into):
+            c = program.connection(connection)
+            return [f"transpose {c.name}  {c.weight} · {c.target_group}.{slot}[n{f' + {c.delay}' if c.delay else ''}] -> {into}"]
+        case Gather(connection, slot):
+            c = program.connection(connection)
+            later = f" + {c.delay}" if c.delay else ""
+            return [f"gather {c.name}  d {c.weight}[i, :] += sum of {c.target_group}.{slot}[n{later}] over n in spikes of {c.source}(i)"]
+        case DeriveAdjoint(group, sums, body, results):
+            head = f"adjoint of derive {group}  from {', '.join(sums)}"
+            return _block(head, body) + [f"  d {symbol} += {local}" for symbol, local in results]
+        case Optimise(name, rate, states, scalars, body, carry):
+            head = f"step {name}  learning rate {rate:g}  states {' '.join(states)}"
+            return _block(head, (*scalars, *body)) + [f"  {v} := {local}" for v, local in carry]
+    raise TypeError(f"not an operation: {operation!r}")
+
+
+def _update(update: Update) -> list[str]:
+    lines = [f"  load {local} := {slot}[n]" for local, slot in update.loads]
+    lines += [f"  {print_statement(s)}" for s in update.body]
+    if update.spikes:
+        lines.append(f"  spikes where {update.spikes}")
+    lines += [f"  {variable} := {local}" for variable, local in update.carry]
+    lines += [f"  {slot}[n] := {local}" for slot, local in update.stores]
+    lines += [f"  sum {variable} += {local}" for variable, local in update.sums]
+    inputs = f"  from {', '.join(update.inputs)}" if update.inputs else ""
+    return [f"update {update.group}{inputs}", *lines]
+
+
+def _readout(readout: Readout) -> list[str]:
+    seen = f"{readout.reduction}({readout.population}.{readout.variable})" if readout.reduction else f"{readout.population}.{readout.variable}"
+    when = "at the end" if readout.reduction else f"at every labelled step, {readout.over_steps} over steps"
+    window = "" if (readout.first, readout.last) == (0, None) else f", steps {readout.first + 1}..{readout.last or 'T'}"
+    body = (*readout.body, *readout.gradient)
+    return _block(f"readout {readout.group}  x := {seen} {when}{window}", body)
+
+
+def print_statement(statement: Statement) -> str:
+    """One statement."""
+    match statement:
+        case Assign(name, value):
+            return f"{name} := {print_expression(value)}"
+        case Fire(name, distance, strict, gate):
+            condition = f"{print_expression(distance)} {'>' if strict else '>='} 0"
+            return f"{name} := {condition}" + (f" and {print_expression(gate)}" if gate else "")
+        case Reduce(name, operation, value):
+            return f"{name} := {operation} over outputs of {print_expression(value)}"
+    raise TypeError(f"not a statement: {statement!r}")
+
+
+def _block(head: str, statements: Iterable[Statement]) -> list[str]:
+    return [head, *(f"  {print_statement(s)}" for s in statements)]
+
+
+def _group(group: Group) -> str:
+    rows = " + ".join(f"{r.population}[{r.offset}:{r.offset + r.size}]" for r in group.rows)
+    inputs = f"  inputs {' '.join(group.inputs)}" if group.inputs else ""
+    arrays = f"  arrays {' '.join(group.arrays)}" if group.arrays else ""
+    return f"group {group.name}[{group.size}] = {rows}  states {' '.join(group.states)}{inputs}{arrays}" + (
+        "  spikes" if group.spiking else ""
+    )
+
+
+def _parameter(parameter: Parameter) -> str:
+    shape = f"[{', '.join(map(str, parameter.shape))}]" if parameter.shape else ""
+    value = print_expression(parameter.initial)
+    if isinstance(parameter.initial, Number) and parameter.unit:
+        value = f"{value} {parameter.unit}"
+    learnt = ", learnt" if parameter.learnt else ""
+    return f"parameter {parameter.key}{shape} = {value}  ({parameter.storage}{learnt})"
+
+
+def _connection(connection: Connection) -> str:
+    return (
+        f"connection {connection.name}  {connection.source}[{connection.source_size}] -> "
+        f"{connection.target_group}[{connection.target_offset}:{connection.target_offset + connection.target_size}].{connection.input}"
+        f"  {connection.pattern}  {connection.weight}  delay {connection.delay}"
+    )
+
+
