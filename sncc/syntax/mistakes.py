@@ -1,0 +1,255 @@
+"""Syntax errors in the user's words, and the placeholder that lets parsing go on behind one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source, Span
+
+PLACEHOLDER = "\ue000"  # the grammar's `mistake`
+DEEPEST = 60  # brackets within brackets
+_SKIPPED = re.compile(r'"""[\s\S]*?"""|"[^"\n]*"|#[^\n]*')
+_WORD = re.compile(r"[\d.]+(?:[eE][-+]?\d+)?|\w+|\*\*|&&|\|\||[-+*/<>=!]=|->|\.\.|[^\w\s]")
+_OPENING, _CLOSING = "([", ")]"
+_STARTS_OPERAND = frozenset({"NAME", "NUMBER", "QUANTITY", "LPAR", "SIGN", "LSQB", "NOT"})
+_WORDS = {
+    "COLON": "`:`", "EQUAL": "`=`", "RPAR": "`)`", "RSQB": "`]`", "COMMA": "`,`", "NAME": "a name", "STRING": "a string",
+    "_NEWLINE": "the end of the line", "JUMP": "`=`, `+=`, `-=` or `*=`", "COMPARE": "a comparison", "__ANON_0": "`->`",
+    "IN": "`in`", "OF": "`of`", "WHEN": "`when`", "STEP": "`step`", "ELSE": "`else`", "STATE": "`state`", "IF": "`if`",
+    "PRE": "`pre`", "POST": "`post`", "LPAR": "`(`", "LSQB": "`[`",
+}  # fmt: skip
+_HELP = {
+    "**": "powers are written with `^`",
+    "&&": "write `and`",
+    "||": "write `or`",
+    "!": "write `not`",
+    "'": "strings stand in double quotes",
+    ";": "one statement stands on a line",
+    "/=": "write `x = x / …`",
+    "{": "braces stand only around a `for`'s variable in names, `{k}`",
+}
+
+
+def failure(code: str, span: Span | None, message: str, help: str = "") -> DiagnosticError:
+    """An error that stands alone."""
+    return DiagnosticError([Diagnostic(code, span, message, help=(help,) if help else ())])
+
+
+def is_text(source: Source, diagnostics: Diagnostics) -> bool:
+    """Whether the source is worth parsing; reports control characters, tabs in indentation and endless nesting."""
+    text = source.text
+    control = re.search(r"[\x00-\x08\x0b-\x1f\x7f\ue000\ufffe\uffff]", text)
+    if control:
+        span = Span(source, control.start(), control.end())
+        message = f"control character U+{ord(control[0]):04X}: this is no `.snn` text"
+        diagnostics.error("not-text", span, message)
+        return False
+    tab = re.search(r"^ *\t[ \t]*(?=[^\s#])", text, re.MULTILINE)
+    if tab:
+        diagnostics.error("tab", Span(source, *tab.span()), "a tab in the indentation", help="indent with four blanks")
+        return False
+    depth = 0
+    for place, character in _code(text):
+        depth += (character in _OPENING) - (character in _CLOSING)
+        if depth > DEEPEST:
+            diagnostics.error("too-complex", Span(source, place, place + 1), f"more than {DEEPEST} brackets are open here")
+            return False
+    return True
+
+
+def explain_indentation(source: Source, text: str) -> tuple[str, Diagnostic]:
+    """The first line whose indentation belongs to no block above."""
+    levels = [0]
+    for start, indentation in _statements(text):
+        if indentation > levels[-1]:
+            levels.append(indentation)
+        while indentation < levels[-1]:
+            levels.pop()
+        if indentation != levels[-1]:
+            message = "the indentation of this line belongs to no block above"
+            span = Span(source, start, start + len(_line(text, start).rstrip()))
+            return _blank(text, start, keep=False), Diagnostic("syntax", span, message)
+    return "", Diagnostic("syntax", None, "the indentation is inconsistent")
+
+
+def explain(source: Source, text: str, problem: Any) -> tuple[str, Diagnostic]:
+    """The diagnostic of lark's `UnexpectedInput`, and the text without the statement that holds it."""
+    token = getattr(problem, "token", None)
+    kind = getattr(token, "type", "")
+    expected = frozenset(getattr(problem, "accepts", None) or getattr(problem, "expected", None) or problem.allowed or ())
+    place = problem.pos_in_stream if token is None else token.start_pos
+    if kind == "$END":
+        place = len(text) - 1
+    if kind in ("_INDENT", "_DEDENT"):
+        place = token.end_pos
+    return (
+        _unclosed(source, text, place, kind)
+        or _stray_comma(source, text, place)
+        or _blocks(source, text, place, kind, expected)
+        or _unexpected(source, text, place, kind, expected)
+    )
+
+
+def _unclosed(source: Source, text: str, place: int, kind: str) -> tuple[str, Diagnostic] | None:
+    opened: list[int] = []
+    for position, character in _code(text[:place]):
+        if character in _OPENING:
+            opened.append(position)
+        elif character in _CLOSING and opened:
+            opened.pop()
+    if not opened or (kind != "$END" and "\n" not in text[opened[-1] : place]):
+        return None
+    bracket = opened[-1]
+    closing = _CLOSING[_OPENING.index(text[bracket])]
+    message = f"`{text[bracket]}` is never closed"
+    diagnostic = Diagnostic("syntax", Span(source, bracket, bracket + 1), message, help=(f"add `{closing}`",))
+    return _blank(text, bracket), diagnostic
+
+
+def _stray_comma(source: Source, text: str, place: int) -> tuple[str, Diagnostic] | None:
+    before = list(_code(text[:place]))
+    while before and before[-1][1].isspace():
+        before.pop()
+    if not before or before[-1][1] != ",":
+        return None
+    comma = before[-1][0]
+    ends = "\n" in text[comma:place] or not _WORD.match(text, place)
+    if not ends or (text[place:].strip() and _indentation(text, place) > _indentation(text, comma)):
+        return None
+    span = Span(source, comma, comma + 1)
+    diagnostic = Diagnostic("syntax", span, "a stray comma ends this statement", help=("remove it",))
+    return text[:comma] + " " + text[comma + 1 :], diagnostic
+
+
+def _blocks(
+    source: Source, text: str, place: int, kind: str, expected: frozenset[str]
+) -> tuple[str, Diagnostic] | None:
+    if kind == "_INDENT":
+        span = Span(source, place, place + len(_line(text, place).rstrip()))
+        help = "lines of one block begin in the same column"
+        return _blank(text, place, keep=False), Diagnostic(
+            "syntax", span, "this line is indented further than its block", help=(help,)
+        )
+    if "_INDENT" not in expected or kind == "_NEWLINE":
+        return None
+    before = [start for start, _ in _statements(text) if start < place or kind in ("$END", "_DEDENT")]
+    header = before[-1] if place - before[-1] > 0 or len(before) < 2 else before[-2]
+    span = Span(source, header, header + len(_line(text, header).rstrip()))
+    message = f"`{span.text}` has no block"
+    help = "indent the lines that belong to it"
+    return _blank(text, header), Diagnostic("syntax", span, message, help=(help,))
+
+
+def _unexpected(
+    source: Source, text: str, place: int, kind: str, expected: frozenset[str]
+) -> tuple[str, Diagnostic]:
+    wanted = _wanted(expected)
+    label = f"expected {wanted}" if wanted else ""
+    found = _WORD.match(text, place)
+    if kind in ("_NEWLINE", "$END", "_DEDENT") or found is None or place >= len(source.text):
+        code = [position for position, character in _code(text[:place]) if not character.isspace()]
+        end = code[-1] + 1 if code else 0
+        span = Span(source, end, end + 1) if end < len(source.text) else Span(source, max(0, end - 1), end)
+        if "COLON" in expected and not _STARTS_OPERAND & expected:
+            message, label = "`:` is missing at the end of this line", ""
+        else:
+            message = "the statement is not finished"
+        return _blank(text, max(0, end - 1)), Diagnostic("syntax", span, message, label)
+    word = found[0]
+    help = _HELP.get(word, "")
+    if word == "=" and "COMPARE" in expected:
+        help = "compare with `==`"
+    if word == "in" and not help:
+        help = "bounds stand behind a connection's weight: `weight = 0.5 in [0, 1]`"
+    if word == ":" and {"_NEWLINE"} <= expected and _line(text, place).strip() == ":":
+        help = "without jumps, no colon"
+    diagnostic = Diagnostic("syntax", Span(source, *found.span()), f"unexpected `{word}`", label, help=(help,) if help else ())
+    return _blank(text, place), diagnostic
+
+
+def _wanted(expected: frozenset[str]) -> str:
+    """What could stand there, where that is short enough to help."""
+    if _STARTS_OPERAND - {"NOT", "LSQB"} <= expected:
+        return "an expression"
+    words = sorted({_WORDS[t] for t in expected if t in _WORDS})
+    if "_NEWLINE" in expected:  # behind a complete expression: operators would do too, but rarely help
+        words = [w for w in words if w in ("the end of the line", "`,`", "`:`")]
+    if len(words) > 1:  # a call or a slice would do too, but rarely helps
+        words = [w for w in words if w not in ("`(`", "`[`")]
+    if not words or len(words) > 4:
+        return ""
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
+
+
+# ------------------------------------------------------------------------------------------------- the text itself
+def _code(text: str) -> Iterator[tuple[int, str]]:
+    """Characters outside strings and comments, with their places."""
+    position = 0
+    for skipped in _SKIPPED.finditer(text):
+        yield from ((k, text[k]) for k in range(position, skipped.start()))
+        position = skipped.end()
+        if not skipped[0].startswith("#"):
+            yield skipped.end() - 1, '"'
+    yield from ((k, text[k]) for k in range(position, len(text)))
+
+
+def _line(text: str, place: int) -> str:
+    """The rest of the line from `place`, without a comment."""
+    end = text.find("\n", place)
+    line = text[place:] if end < 0 else text[place:end]
+    return re.sub(r"\s*#[^\n]*$", "", line)
+
+
+def _line_start(text: str, place: int) -> int:
+    return text.rfind("\n", 0, place) + 1
+
+
+def _indentation(text: str, place: int) -> int:
+    start = _line_start(text, place)
+    return len(text[start:]) - len(text[start:].lstrip(" "))
+
+
+def _statements(text: str) -> Iterator[tuple[int, int]]:
+    """Place of the first character and indentation of every line that holds code."""
+    position = 0
+    for line in text.splitlines(keepends=True):
+        stripped = line.strip()
+        if stripped and not stripped.startswith("#"):
+            indentation = len(line) - len(line.lstrip())
+            yield position + indentation, indentation
+        position += len(line)
+
+
+def _blank(text: str, place: int, keep: bool = True) -> str:
+    """The text with the statement around `place`, and lines indented further below it, replaced by the placeholder.
+
+    Without `keep`, no placeholder is left. Lines that a comma joins belong together. Empty where nothing changes, which
+    ends the recovery.
+    """
+    lines = text.splitlines(keepends=True)
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+    first = max(k for k, start in enumerate(starts[:-1]) if start <= place)
+    while first > 0 and _ends_with_comma(lines[first - 1]):
+        first -= 1
+    indentation = _indentation(text, starts[first])
+    last = first + 1
+    while last < len(lines):
+        line = lines[last]
+        deeper = not line.strip() or _indentation(line, 0) > indentation - (not keep)
+        if not deeper and not _ends_with_comma(lines[last - 1]):
+            break
+        last += 1
+    region = text[starts[first] : starts[last]]
+    blanked = re.sub(r"[^\n]", " ", region)
+    if keep:
+        blanked = blanked[:indentation] + PLACEHOLDER + blanked[indentation + 1 :]
+    changed = text[: starts[first]] + blanked + text[starts[last] :]
+    return changed if changed != text else ""
+
+
+def _ends_with_comma(line: str) -> bool:
+    return _line(line, 0).rstrip().endswith(",")
