@@ -166,19 +166,38 @@ SNCC_HOST_DEVICE SNCC_INLINE Real m_log1p(Real x) {
     return x == Real(0) ? x : y;
 }
 
+namespace detail {
+
+// numerator / (sum + sum_low) from ratio = numerator / sum, by a step of Newton's method: without it the rounding of
+// the sum costs half an ulp. `inverse`, of the sum, need only be rough.
+template <typename Real>
+SNCC_HOST_DEVICE SNCC_INLINE Real refine_ratio(Real ratio, Real numerator, Real sum, Real sum_low, Real inverse) {
+    return fused(fused(-ratio, sum_low, fused(-ratio, sum, numerator)), inverse, ratio);
+}
+
+}  // namespace detail
+
 template <typename Real>
 SNCC_HOST_DEVICE SNCC_INLINE Real m_tanh(Real x) {
     const Real magnitude = m_abs(x);
     const Real limited = magnitude > detail::Format<Real>::tanh_limit ? detail::Format<Real>::tanh_limit : magnitude;
     const Real t = m_expm1(limited + limited);
-    const Real y = t / (t + Real(2));
+    const Real sum = t + Real(2);
+    const Real ratio = t / sum;
+    // Near 1 the ratio says too little of the inverse, and needs no refinement.
+    const Real inverse = t < Real(1000) ? Real(0.5) - Real(0.5) * ratio : Real(0);
+    const Real y = detail::refine_ratio(ratio, t, sum, t - (sum - Real(2)), inverse);
     return x < Real(0) ? -y : (x == Real(0) ? x : y);
 }
 
 template <typename Real>
 SNCC_HOST_DEVICE SNCC_INLINE Real m_sigmoid(Real x) {
     const Real e = m_exp(-m_abs(x));
-    return (x < Real(0) ? e : Real(1)) / (Real(1) + e);
+    const Real numerator = x < Real(0) ? e : Real(1);
+    const Real sum = Real(1) + e;
+    const Real ratio = numerator / sum;
+    const Real inverse = x < Real(0) ? Real(1) - ratio : ratio;
+    return detail::refine_ratio(ratio, numerator, sum, e - (sum - Real(1)), inverse);
 }
 
 namespace detail {

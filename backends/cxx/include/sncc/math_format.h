@@ -52,7 +52,7 @@ struct Format<float> {
     static constexpr float half_pi_high = 0x1.921fb6p+0f, half_pi_mid = -0x1.777a5cp-25f;
     static constexpr float half_pi_low = -0x1.ee59dap-50f;
     static constexpr float trigonometric_limit = 0x1p22f;
-    static constexpr float tanh_limit = 10.0f;
+    static constexpr float tanh_limit = 9.1f;
 
     // (exp(r) - 1 - r) / r^2 on |r| <= ln(2) / 2
     static SNCC_HOST_DEVICE SNCC_INLINE float exp_tail(float r) {
@@ -87,7 +87,7 @@ struct Format<double> {
     static constexpr double half_pi_high = 0x1.921fb54442d18p+0, half_pi_mid = 0x1.1a62633145c07p-54;
     static constexpr double half_pi_low = -0x1.f1976b7ed8fbcp-110;
     static constexpr double trigonometric_limit = 0x1p51;
-    static constexpr double tanh_limit = 20.0;
+    static constexpr double tanh_limit = 19.1;
 
     static SNCC_HOST_DEVICE SNCC_INLINE double exp_tail(double r) {
         return polynomial(r, 0x1p-1, 0x1.5555555555556p-3, 0x1.5555555553d37p-5, 0x1.11111111109a6p-7,
