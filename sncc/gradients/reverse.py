@@ -53,9 +53,9 @@ def differentiate(program: Program, training: Training | None) -> Program:
         built = _adjoint_update(program, update, choice, readout, slots)
         updates[choice.group] = built.forward
         tape |= {(s.group, s.name): s for s in built.tape}
-        reverse += [ReadoutAdjoint(f"readout~{choice.label}")] * choice.reads_loss
+        reverse += [ReadoutAdjoint(_accumulator("readout", choice))] * choice.reads_loss
         reverse += [
-            Transpose(name, f"{program.connection(name).input}~{label}", f"spike~{choice.label}")
+            Transpose(name, f"{program.connection(name).input}~{label}", _accumulator("credit", choice))
             for name, label in choice.edges
         ]
         reverse.append(built.reverse)
@@ -73,6 +73,11 @@ def differentiate(program: Program, training: Training | None) -> Program:
         optimise=optimise(training.optimiser),
         tape=tuple(tape.values()),
     )
+
+
+def _accumulator(what: str, choice: Adjoint) -> str:
+    """Where an adjoint collects what comes from the readout, or as credit for its spikes; no name of the user's has a dot."""
+    return f"{what}.adjoint{choice.label}"
 
 
 # ------------------------------------------------------------------------------------------------ the loss
@@ -170,11 +175,11 @@ def _adjoint_update(
             seed(carry[state], f"{state}~{choice.label}")
     if choice.reads_loss:
         local = readout.variable if readout.variable == "spike" else carry.get(readout.variable)
-        inputs.append(f"readout~{choice.label}")
+        inputs.append(_accumulator("readout", choice))
         if local is not None:
             seed(local, inputs[-1])
     if choice.edges:
-        inputs.append(f"spike~{choice.label}")
+        inputs.append(_accumulator("credit", choice))
         seed("spike", inputs[-1])
     transposed = transpose(update.body, seeds, states | slots | arrays)
     body = list(transposed.body)

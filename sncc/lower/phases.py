@@ -95,7 +95,7 @@ def _group(population: Population, neuron: Neuron, name: str) -> Group:
         size=-(-population.size // ALIGNMENT) * ALIGNMENT,
         rows=(row,),
         states=tuple(state for state, _ in initial),
-        declared=tuple((s.name, str(s.unit), s.unit.to_si) for s in dynamics.states),
+        declared=tuple((s.name, "" if s.unit.dimensionless else str(s.unit), s.unit.to_si) for s in dynamics.states),
         inputs=neuron.inputs,
         arrays=(*(symbol for symbol, _ in values), *(c.name for c in neuron.coefficients)),
     )
@@ -106,7 +106,7 @@ def _source(population: Population) -> Source:
     unit = population.unit
     return Source(
         population.name, kind, population.shape, population.size,
-        str(unit) if unit else "", unit.to_si if unit else 1.0,
+        "" if unit is None or unit.dimensionless else str(unit), unit.to_si if unit else 1.0,
     )  # fmt: skip
 
 
@@ -157,7 +157,7 @@ def _parameter(
         storage=parameter.storage,
         initial=parameter.value,
         clip=parameter.clip,
-        unit=str(parameter.unit),
+        unit="" if parameter.unit.dimensionless else str(parameter.unit),
         si=parameter.unit.to_si,
         scale=parameter.scale,
         learnt=entry is not None,

@@ -1,0 +1,381 @@
+"""Interprets a Program, one sample after the other, in NumPy float64: a loop over phases, one short method per operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sncc.expressions.evaluate import evaluate
+from sncc.expressions.nodes import Expression, Number
+from sncc.program.nodes import (
+    Assign,
+    Connection,
+    Deliver,
+    DeriveAdjoint,
+    Fire,
+    Gather,
+    Group,
+    Program,
+    Readout,
+    ReadoutAdjoint,
+    Reduce,
+    Statement,
+    Transpose,
+    Update,
+)
+
+Array = Any
+
+
+@dataclass
+class Result:
+    """What a batch gives: mean loss, gradients by key (of the values in the consistent system), outputs, spikes, traces.
+
+    outputs: (samples, outputs). spikes: per sample {population: (steps, neurons)}. traces: per sample {(population, state):
+    (steps, neurons)}.
+    """
+
+    loss: float
+    gradients: dict[str, np.ndarray]
+    outputs: np.ndarray
+    spikes: list[dict[str, np.ndarray]] = field(default_factory=list)
+    traces: list[dict[tuple[str, str], np.ndarray]] = field(default_factory=list)
+
+
+class Reference:
+    """A Program with its parameters, float64. `parameters` are in the consistent system, in the user's shapes."""
+
+    def __init__(self, program: Program, parameters: Mapping[str, Array] | None = None) -> None:
+        self.program = program
+        self.parameters: dict[str, np.ndarray] = {}
+        for p in program.parameters:
+            if isinstance(p.initial, Number):
+                self.parameters[p.key] = np.full(p.shape, p.initial.value)
+        self.parameters.update({key: np.array(value, float) for key, value in (parameters or {}).items()})
+        self.optimiser_states: dict[tuple[str, str], np.ndarray] = {}
+        self.optimiser_step = 0
+
+    def run(self, inputs: Sequence[Mapping[str, Array]], labels: Sequence[Array] | None = None) -> Result:
+        """Forward and, with labels and a rule, reverse and gradient phases of a batch.
+
+        inputs: per sample {source: (steps, neurons) counts or values}; labels: per sample a class, a class per step (-1:
+        none), or target values (outputs,) or (steps, outputs).
+        """
+        arrays = {g.name: self._arrays(g) for g in self.program.groups}
+        runs = [
+            _Sample(self.program, self.parameters, arrays, sample, None if labels is None else labels[k], len(inputs))
+            for k, sample in enumerate(inputs)
+        ]
+        for run in runs:
+            run.forward()
+            if labels is not None and self.program.reverse:
+                run.reverse()
+        gradients = self._gradients(runs, arrays) if labels is not None and self.program.optimise else {}
+        return Result(
+            float(np.mean([run.loss for run in runs])),
+            gradients,
+            np.array([run.output for run in runs]) if self.program.readout else np.zeros((len(runs), 0)),
+            [run.spikes_by_population() for run in runs],
+            [run.traces for run in runs],
+        )
+
+    def optimise(self, gradients: Mapping[str, np.ndarray], learning_rate_factor: float = 1.0) -> None:
+        """One optimiser step on every learnt parameter."""
+        optimiser = self.program.optimise
+        assert optimiser is not None
+        self.optimiser_step += 1
+        learnt = [p for p in self.program.parameters if p.learnt]
+        scaled = {p.key: np.asarray(gradients[p.key]) * p.scale for p in learnt}
+        if optimiser.clip:
+            kind, limit = optimiser.clip
+            norm = np.sqrt(sum(float(np.sum(g**2)) for g in scaled.values()))
+            for key, g in scaled.items():
+                scaled[key] = np.clip(g, -limit, limit) if kind == "value" else g * min(1.0, limit / max(norm, 1e-300))
+        rate = optimiser.learning_rate * learning_rate_factor
+        scalars: dict[str, Array] = {"k": float(self.optimiser_step), "learning_rate": rate}
+        for assign in optimiser.scalars:
+            scalars[assign.name] = evaluate(assign.value, scalars)
+        for p in learnt:
+            states = {s: self.optimiser_states.get((p.key, s), np.zeros(p.shape)) for s in optimiser.states}
+            values = {**scalars, "rate": rate * p.rate, "w": self.parameters[p.key] / p.scale, "g": scaled[p.key], **states}
+            for assign in optimiser.body:
+                values[assign.name] = evaluate(assign.value, values)
+            for name, local in optimiser.carry:
+                if name == "w":
+                    value = values[local] * p.scale
+                    self.parameters[p.key] = np.clip(value, *p.bounds) if p.bounds else value
+                else:
+                    self.optimiser_states[p.key, name] = values[local]
+
+    # -------------------------------------------------------------------------------------------- derive
+    def _bound(self, group: Group) -> dict[str, Array]:
+        """Values per neuron of the symbols bound in the rows; padding repeats a row's last neuron."""
+        values: dict[str, Array] = {}
+        for symbol, _ in group.rows[0].values:
+            array = np.zeros(group.size)
+            for row, end in zip(group.rows, [*(r.offset for r in group.rows[1:]), group.size], strict=True):
+                value = dict(row.values)[symbol]
+                numbers = np.broadcast_to(self.parameters[value] if isinstance(value, str) else value, (row.size,))
+                array[row.offset : row.offset + row.size] = numbers
+                array[row.offset + row.size : end] = numbers[-1]
+            values[symbol] = array
+        return values
+
+    def _arrays(self, group: Group) -> dict[str, Array]:
+        values = self._bound(group)
+        for derive in self.program.derive:
+            if derive.group == group.name:
+                for assign in derive.body:
+                    values[assign.name] = evaluate(assign.value, values)
+        return values
+
+    # -------------------------------------------------------------------------------------------- gradient
+    def _gradients(self, runs: Sequence[_Sample], arrays: Mapping[str, dict[str, Array]]) -> dict[str, np.ndarray]:
+        full = {p.key: np.zeros(p.dimensions) for p in self.program.parameters if p.learnt}
+        for operation in self.program.gradient:
+            match operation:
+                case Gather(connection, slot):
+                    c = self.program.connection(connection)
+                    for run in runs:
+                        full[c.weight] += run.gather(c, slot)
+                case DeriveAdjoint():
+                    self._derive_adjoint(operation, runs, arrays[operation.group], full)
+        shapes = {p.key: p.shape for p in self.program.parameters}
+        return {key: g if shapes[key] else np.array(g.sum()) for key, g in full.items()}
+
+    def _derive_adjoint(
+        self, operation: DeriveAdjoint, runs: Sequence[_Sample], arrays: dict[str, Array], full: dict[str, np.ndarray]
+    ) -> None:
+        group = self.program.group(operation.group)
+        values = dict(arrays)
+        for variable in operation.sums:
+            values[variable] = sum(run.sums[group.name, variable] for run in runs)
+        for assign in operation.body:
+            values[assign.name] = evaluate(assign.value, values)
+        for symbol, local in operation.results:
+            per_neuron = np.broadcast_to(values[local], (group.size,))
+            for row in group.rows:
+                key = dict(row.values)[symbol]
+                if key in full:
+                    full[key] += per_neuron[row.offset : row.offset + row.size]  # type: ignore[index]
+
+
+class _Sample:
+    """One sample on its way through the phases."""
+
+    def __init__(
+        self, program: Program, parameters: Mapping[str, np.ndarray], arrays: Mapping[str, dict[str, Array]],
+        inputs: Mapping[str, Array], label: Array, samples: int,
+    ) -> None:  # fmt: skip
+        self.program, self.parameters, self.arrays, self.samples = program, parameters, arrays, samples
+        self.inputs = {name: np.asarray(value, float).reshape(len(value), -1) for name, value in inputs.items()}
+        self.steps = max((len(value) for value in self.inputs.values()), default=0)
+        self.label = label
+        self.variables = {(g.name, s): v for g in program.groups for s, v in self._initial(g).items()}
+        self.accumulators: dict[tuple[str, str], np.ndarray] = {}
+        self.tape: dict[tuple[str, str, int], Array] = {}
+        self.spikes: dict[tuple[str, int], np.ndarray] = {}
+        self.sums: dict[tuple[str, str], np.ndarray] = {}
+        self.errors: dict[int, np.ndarray] = {}  # derivative of the loss by x, per step or, at 0, of the end
+        self.seen: list[np.ndarray] = []  # the readout's variable at every step of the window
+        self.loss, self.output = 0.0, np.zeros(program.readout.size if program.readout else 0)
+        self.traces: dict[tuple[str, str], np.ndarray] = {}
+        for g in program.groups:
+            for row in g.rows:
+                for state, _, _ in g.declared:
+                    self.traces[row.population, state] = np.zeros((self.steps, row.size))
+
+    def _initial(self, group: Group) -> dict[str, np.ndarray]:
+        values = {state: np.zeros(group.size) for state in group.states}
+        for row in group.rows:
+            part = slice(row.offset, row.offset + row.size)
+            own = {symbol: array[part] for symbol, array in self.arrays[group.name].items()}
+            for state, expression in row.initial:
+                values[state][part] = evaluate(expression, own)
+        return values
+
+    def _weight(self, connection: Connection) -> np.ndarray:
+        parameter = self.program.parameter(connection.weight)
+        return np.broadcast_to(self.parameters[connection.weight], parameter.dimensions)
+
+    def _source(self, connection: Connection, n: int) -> np.ndarray | None:
+        """What the source emitted at step n: counts, values or zeros and ones; None outside the sample."""
+        if not 1 <= n <= self.steps:
+            return None
+        if connection.source_group is None:
+            return np.asarray(self.inputs[connection.source][n - 1])
+        part = slice(connection.source_offset, connection.source_offset + connection.source_size)
+        return self.spikes[connection.source_group, n][part]
+
+    def _add(self, group: str, name: str, offset: int, values: np.ndarray) -> None:
+        whole = self.accumulators.setdefault((group, name), np.zeros(self.program.group(group).size))
+        whole[offset : offset + len(values)] += values
+
+    # -------------------------------------------------------------------------------------------- forward
+    def forward(self) -> None:
+        for n in range(1, self.steps + 1):
+            for operation in self.program.forward:
+                match operation:
+                    case Deliver(connection):
+                        self._deliver(self.program.connection(connection), n)
+                    case Update():
+                        self._update(operation, n)
+                        self._record(operation.group, n)
+                    case Readout():
+                        self._observe(operation, n)
+        if self.program.readout is not None:
+            self._finish(self.program.readout)
+
+    def _deliver(self, c: Connection, n: int) -> None:
+        emitted = self._source(c, n - c.delay)
+        if emitted is not None:
+            weight = self._weight(c)
+            self._add(c.target_group, c.input, c.target_offset, emitted @ weight if c.pattern == "dense" else emitted * weight)
+
+    def _update(self, update: Update, n: int) -> None:
+        name = update.group
+        zeros = np.zeros(self.program.group(name).size)
+        values: dict[str, Array] = {"t": (n - 1) * self.program.step, **self.arrays[name]}
+        carried = {v for g, v in self.variables if g == name} | {v for v, _ in (*update.carry, *update.sums)}
+        values |= {v: self.variables.get((name, v), zeros) for v in carried}
+        values |= {i: self.accumulators.pop((name, i), zeros) for i in update.inputs}
+        values |= {local: self.tape[name, slot, n] for local, slot in update.loads}
+        for statement in update.body:
+            values[statement.name] = _statement(statement, values)
+        for variable, local in update.carry:
+            self.variables[name, variable] = np.broadcast_to(values[local], zeros.shape)
+        for slot, local in update.stores:
+            self.tape[name, slot, n] = np.broadcast_to(values[local], zeros.shape)
+        for variable, local in update.sums:
+            self.sums[name, variable] = self.sums.get((name, variable), zeros) + values[local]
+        if update.spikes is not None:
+            self.spikes[name, n] = np.broadcast_to(values[update.spikes], zeros.shape)
+
+    def _record(self, group: str, n: int) -> None:
+        for row in self.program.group(group).rows:
+            for state, _, _ in self.program.group(group).declared:
+                part = self.variables[group, state][row.offset : row.offset + row.size]
+                self.traces[row.population, state][n - 1] = part
+
+    # -------------------------------------------------------------------------------------------- loss
+    def _variable(self, readout: Readout, n: int) -> np.ndarray:
+        whole = self.spikes[readout.group, n] if readout.variable == "spike" else self.variables[readout.group, readout.variable]
+        return np.array(whole[readout.offset : readout.offset + readout.size])
+
+    def _in_window(self, readout: Readout, n: int) -> bool:
+        return readout.first < n and (readout.last is None or n <= readout.last)
+
+    def _observe(self, readout: Readout, n: int) -> None:
+        if not self._in_window(readout, n):
+            return
+        x = self._variable(readout, n)
+        self.seen.append(x)
+        target = self._target(readout, n) if readout.reduction is None else None
+        if target is not None:
+            loss, self.errors[n] = self._evaluate_loss(readout, x, target)
+            self.loss += loss
+
+    def _target(self, readout: Readout, n: int) -> np.ndarray | None:
+        """One-hot class or target values of step n (or of the sample); None where there is no label."""
+        if self.label is None:
+            return None
+        label = np.asarray(self.label)
+        if label.ndim == (1 if readout.labels == "class" else 2):
+            label = label[n - 1]
+        if readout.labels == "value":
+            return np.array(label, float)
+        return np.eye(readout.size)[int(label)] if label >= 0 else None
+
+    def _evaluate_loss(self, readout: Readout, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        values: dict[str, Array] = {"x": x, "target": target}
+        for statement in (*readout.body, *readout.gradient):
+            values[statement.name] = _statement(statement, values)
+        return float(values[readout.loss]), np.broadcast_to(values["x~"], x.shape)
+
+    def _finish(self, readout: Readout) -> None:
+        seen = np.array(self.seen) if self.seen else np.zeros((1, readout.size))
+        reduce = {"mean": seen.mean(0), "sum": seen.sum(0), "max": seen.max(0), "last": seen[-1]}
+        self.output = reduce[readout.reduction or "mean"]
+        if readout.reduction is not None:
+            target = self._target(readout, self.steps)
+            if target is not None:
+                self.loss, self.errors[0] = self._evaluate_loss(readout, self.output, target)
+        elif readout.over_steps == "mean":
+            self.loss /= max(len(self.errors), 1)
+        self.loss *= readout.factor
+
+    # -------------------------------------------------------------------------------------------- reverse
+    def reverse(self) -> None:
+        for n in range(self.steps, 0, -1):
+            for operation in self.program.reverse:
+                match operation:
+                    case ReadoutAdjoint(into):
+                        self._readout_adjoint(into, n)
+                    case Transpose(connection, slot, into):
+                        self._transpose(self.program.connection(connection), slot, into, n)
+                    case Update():
+                        self._update(operation, n)
+
+    def _readout_adjoint(self, into: str, n: int) -> None:
+        readout = self.program.readout
+        assert readout is not None
+        if not self._in_window(readout, n):
+            return
+        k = n - readout.first - 1  # index among the steps seen
+        if readout.reduction is None:
+            error = self.errors.get(n, np.zeros(readout.size)) / (max(len(self.errors), 1) if readout.over_steps == "mean" else 1)
+        else:
+            error = self.errors.get(0, np.zeros(readout.size))
+            seen = np.array(self.seen)
+            if readout.reduction == "mean":
+                error = error / len(seen)
+            elif readout.reduction == "last":
+                error = error * (k == len(seen) - 1)
+            elif readout.reduction == "max":
+                error = error * (seen.argmax(0) == k)
+        self._add(readout.group, into, readout.offset, error * readout.factor / self.samples)
+
+    def _transpose(self, c: Connection, slot: str, into: str, n: int) -> None:
+        if n + c.delay <= self.steps and c.source_group is not None:
+            mu = self.tape[c.target_group, slot, n + c.delay][c.target_offset : c.target_offset + c.target_size]
+            weight = self._weight(c)
+            self._add(c.source_group, into, c.source_offset, weight @ mu if c.pattern == "dense" else weight * mu)
+
+    def gather(self, c: Connection, slot: str) -> np.ndarray:
+        result = np.zeros(self.program.parameter(c.weight).dimensions)
+        for n in range(1, self.steps - c.delay + 1):
+            mu = self.tape[c.target_group, slot, n + c.delay][c.target_offset : c.target_offset + c.target_size]
+            emitted = self._source(c, n)
+            assert emitted is not None
+            result += np.outer(emitted, mu) if c.pattern == "dense" else emitted * mu
+        return result
+
+    def spikes_by_population(self) -> dict[str, np.ndarray]:
+        result = {}
+        for group in self.program.groups:
+            for row in group.rows:
+                if row.spiking:
+                    steps = [self.spikes[group.name, n][row.offset : row.offset + row.size] for n in range(1, self.steps + 1)]
+                    result[row.population] = np.array(steps).reshape(self.steps, row.size)
+        return result
+
+
+def _statement(statement: Statement, values: Mapping[str, Array]) -> Array:
+    match statement:
+        case Assign(_, value):
+            return evaluate(value, values)
+        case Fire(_, distance, strict, gate):
+            u = np.asarray(evaluate(distance, values))
+            fired = u > 0 if strict else u >= 0
+            return np.asarray(fired & (np.asarray(_gate(gate, values)) != 0), float)
+        case Reduce(_, operation, value):
+            x = evaluate(value, values)
+            return np.sum(x) if operation == "sum" else np.max(x)
+    raise TypeError(f"not a statement: {statement!r}")
+
+
+def _gate(gate: Expression | None, values: Mapping[str, Array]) -> Array:
+    return 1.0 if gate is None else evaluate(gate, values)
