@@ -1,0 +1,206 @@
+"""Saved networks: parameters, the optimiser's states and the training's progress in one `.npz` file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .parameters import check_bounds
+
+if TYPE_CHECKING:
+    from .network import Network
+
+FORMAT = "sncc weights"
+FORMAT_VERSION = 1
+_BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError, MemoryError, NotImplementedError)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Epochs completed over all fits; the current fit's first and last (excluded), which set its schedule."""
+
+    epoch: int = 0
+    fit_start: int = 0
+    fit_end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that training changes. Optimiser states by (key, state); None where they are left out."""
+
+    parameters: Mapping[str, NDArray[np.float64]]
+    optimiser: Mapping[tuple[str, str], NDArray[np.float64]] | None
+    optimiser_step: int
+    progress: Progress
+
+
+# ------------------------------------------------------------------------------------------------ the network's numbers
+def take_snapshot(network: Network) -> Snapshot:
+    """A copy of the network's stored parameters, optimiser and progress."""
+    manifest, library = network.manifest, network.library
+    states: dict[tuple[str, str], NDArray[np.float64]] = {}
+    step = 0
+    if manifest.optimiser:
+        step = library.get_count("get_optimiser_step")
+        for parameter in manifest.learnt:
+            for slot, state in enumerate(manifest.optimiser.states):
+                values = library.get("get_optimiser_state", parameter.shape, parameter.index, slot)
+                states[parameter.key, state] = values
+    parameters = {p.key: network.parameters[p.key] for p in manifest.parameters if p.storage != "compiled"}
+    return Snapshot(parameters, states, step, network.progress)
+
+
+def restore(network: Network, snapshot: Snapshot) -> None:
+    """Sets what a snapshot of this network holds. Where setting fails or is interrupted, what was there comes back."""
+    before = take_snapshot(network)
+    try:
+        _set(network, snapshot)
+    except BaseException:
+        _set(network, before)
+        raise
+
+
+def _set(network: Network, snapshot: Snapshot) -> None:
+    manifest, library = network.manifest, network.library
+    for parameter in manifest.parameters:
+        if parameter.key in snapshot.parameters:
+            library.set("set_parameter", snapshot.parameters[parameter.key], parameter.index)
+    if manifest.optimiser and snapshot.optimiser is not None:
+        for parameter in manifest.learnt:
+            for slot, state in enumerate(manifest.optimiser.states):
+                library.set("set_optimiser_state", snapshot.optimiser[parameter.key, state], parameter.index, slot)
+        library.call("set_optimiser_step", snapshot.optimiser_step)
+        network.progress = snapshot.progress
+
+
+# ------------------------------------------------------------------------------------------------ files
+def save(network: Network, path: str | PathLike[str]) -> None:
+    """Writes the network's numbers; a crash leaves either the old file or the new one."""
+    snapshot, manifest = take_snapshot(network), network.manifest
+    progress = snapshot.progress
+    arrays: dict[str, Any] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "network": manifest.name,
+        "version": manifest.version,
+        "source_hash": manifest.source_hash,
+        "precision": manifest.precision,
+        "progress": np.array([progress.epoch, progress.fit_start, progress.fit_end], np.int64),
+        "optimiser_step": np.int64(snapshot.optimiser_step),
+    }
+    arrays |= {f"parameter/{key}": values for key, values in snapshot.parameters.items()}
+    arrays |= {f"optimiser/{key}/{state}": v for (key, state), v in (snapshot.optimiser or {}).items()}
+    _write(Path(path), arrays)
+
+
+def load(network: Network, path: str | PathLike[str], optimiser: bool = True) -> None:
+    """Sets the network's numbers from a file, after the whole file was read and checked.
+
+    `optimiser=False` takes the parameters alone. Raises FileNotFoundError, and ValueError for a file that is corrupt or
+    was saved from another network; then nothing has changed.
+    """
+    arrays = _read(Path(path))
+    try:
+        snapshot = _checked(network, arrays, optimiser)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    restore(network, snapshot)
+
+
+def _write(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Writes beside the file, and replaces it once the data are on the disk."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of a file; reading them checks their sums."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("it is a single array")
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no weights file {path}") from None
+    except IsADirectoryError:
+        raise ValueError(f"{path} is a folder, not a weights file") from None
+    except _BROKEN as error:
+        raise ValueError(
+            f"{path} is no weights file, or it is damaged ({str(error) or type(error).__name__})"
+        ) from None
+
+
+def _checked(network: Network, arrays: Mapping[str, NDArray[Any]], optimiser: bool) -> Snapshot:
+    """The snapshot in a file's arrays. Raises ValueError unless it fits the network exactly."""
+    if "format" not in arrays or str(arrays["format"]) != FORMAT:
+        raise ValueError("it is no weights file of sncc; `network.save` writes them")
+    version = _whole_numbers(arrays, "format_version", ())
+    if version != FORMAT_VERSION:
+        raise ValueError(f"it is of version {version}, this binding reads version {FORMAT_VERSION}")
+    manifest = network.manifest
+    shapes = {p.key: p.shape for p in manifest.parameters if p.storage != "compiled"}
+    parameters = _group(arrays, "parameter/", shapes, str(arrays.get("network", "another network")))
+    for parameter in manifest.parameters:
+        if parameter.key in parameters:
+            check_bounds(parameter, parameters[parameter.key])
+    if not optimiser or manifest.optimiser is None:
+        return Snapshot(parameters, None, 0, network.progress)
+    pairs = {f"{p.key}/{s}": (p.key, s) for p in manifest.learnt for s in manifest.optimiser.states}
+    shapes = {name: network.parameters.describe(key).shape for name, (key, _) in pairs.items()}
+    try:
+        states = _group(arrays, "optimiser/", shapes, "another optimiser")
+    except ValueError as error:
+        raise ValueError(f"{error}; to take the parameters alone: load(path, optimiser=False)") from None
+    epoch, start, end = (int(n) for n in _whole_numbers(arrays, "progress", (3,)))
+    step = int(_whole_numbers(arrays, "optimiser_step", ()))
+    return Snapshot(parameters, {pairs[name]: v for name, v in states.items()}, step, Progress(epoch, start, end))
+
+
+def _group(
+    arrays: Mapping[str, NDArray[Any]], prefix: str, shapes: Mapping[str, tuple[int, ...]], origin: str
+) -> dict[str, NDArray[np.float64]]:
+    """The arrays whose names begin with the prefix: exactly those of `shapes`."""
+    found = {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+    if missing := sorted(set(shapes) - set(found)):
+        raise ValueError(f"it was saved from {origin}: it has no `{missing[0]}`")
+    if extra := sorted(set(found) - set(shapes)):
+        raise ValueError(f"it was saved from {origin}: it has `{extra[0]}`, which this network has not")
+    for name, shape in shapes.items():
+        values = found[name]
+        if values.shape != shape:
+            raise ValueError(f"it was saved from {origin}: `{name}` has the shape {values.shape}, here {shape}")
+        if values.dtype != np.float64 or not np.isfinite(values).all():
+            raise ValueError(f"it is damaged: `{name}` holds other than finite real numbers")
+    return found
+
+
+def _whole_numbers(arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    values = arrays.get(name)
+    if values is None or values.shape != shape or values.dtype.kind not in "iu" or (values < 0).any():
+        raise ValueError(f"it is damaged: `{name}` is missing or no whole number")
+    return values.astype(np.int64)

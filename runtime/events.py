@@ -1,0 +1,333 @@
+"""Events: the spikes handed over to a network, as lists per sample and step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MAXIMUM_NEURONS = 2**32 - 1  # an index is 32 bits wide
+
+
+class TonicDataset(Protocol):
+    """What `from_tonic` needs: samples of (events, label), and the sensor's size as (width, height, channels)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> tuple[NDArray[Any], Any]: ...
+
+
+class Events:
+    """Spikes of a set of samples on a grid of time steps; immutable.
+
+    Sample s has `lengths[s]` steps. What arrives in its step n (counted from 1) is
+    `indices[offsets[starts[s] + n - 1] : offsets[starts[s] + n]]`: flat row-major indices, repeated where several events
+    of one neuron fall into a step. Selecting samples shares these arrays.
+    """
+
+    __slots__ = ("indices", "lengths", "offsets", "shape", "starts", "step")
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        lengths: NDArray[np.int32],
+        starts: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        indices: NDArray[np.uint32],
+        step: float | None = None,
+    ) -> None:
+        """Wraps arrays that one of the constructors made; they are not checked again."""
+        self.shape, self.step = shape, step
+        self.lengths, self.starts, self.offsets, self.indices = (
+            _frozen(a) for a in (lengths, starts, offsets, indices)
+        )
+
+    # -------------------------------------------------------------------------------------------- constructors
+    @classmethod
+    def from_dense(cls, array: ArrayLike, step: float | None = None, lengths: ArrayLike | None = None) -> Events:
+        """Events from counts: (samples, steps, *shape), boolean, or whole numbers that are not negative.
+
+        Index k along the second axis is step k + 1. `step` in seconds; None: fits every network. `lengths`: (samples,)
+        the steps of each sample, where they differ (what stands beyond is left out).
+        Raises ValueError for other dimensions, dtypes and numbers.
+        """
+        counts = _counts(array)
+        samples, steps, *shape = counts.shape
+        size = _checked_size(tuple(shape))
+        flat = counts.reshape(samples * steps, size)
+        rows, columns = np.nonzero(flat)
+        repeats = flat[rows, columns]
+        if repeats.size and repeats.max() > 1:
+            rows, columns = np.repeat(rows, repeats), np.repeat(columns, repeats)
+        return cls(
+            tuple(shape),
+            _checked_lengths(lengths, samples, steps),
+            np.arange(samples, dtype=np.int64) * steps,
+            _offsets(rows, samples * steps),
+            columns.astype(np.uint32),
+            _checked_step(step),
+        )
+
+    @classmethod
+    def from_lists(
+        cls,
+        samples: Iterable[tuple[ArrayLike, ArrayLike]],
+        shape: int | Sequence[int],
+        step: float,
+        steps: int | ArrayLike | None = None,
+    ) -> Events:
+        """Events from one pair (times, neurons) a sample: seconds and flat row-major indices, in any order.
+
+        An event at time t falls into step floor(t / step) + 1. `steps`: of all samples, or of each; by default every
+        sample ends with its last event. Events after the end are left out.
+        Raises ValueError for negative or non-finite times, indices outside the shape, pairs of unequal length.
+        """
+        whole_shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
+        size = _checked_size(whole_shape)
+        width = _checked_step(step)
+        if width is None:
+            raise ValueError("`step` is missing: the length of a time step in seconds, e.g. step=1e-3")
+        bins = [_binned(k, times, neurons, size, width) for k, (times, neurons) in enumerate(samples)]
+        lengths = _list_lengths(steps, bins)
+        starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        rows, columns = [], []
+        for (row, column), start, length in zip(bins, starts, lengths):
+            inside = row < length
+            rows.append(row[inside] + start)
+            columns.append(column[inside])
+        all_rows = np.concatenate(rows) if rows else np.zeros(0, np.int64)
+        all_columns = np.concatenate(columns) if columns else np.zeros(0, np.uint32)
+        return cls(whole_shape, lengths, starts[:-1], _offsets(all_rows, int(starts[-1])), all_columns, width)
+
+    @classmethod
+    def from_tonic(
+        cls,
+        dataset: TonicDataset,
+        step: float,
+        steps: int | None = None,
+        limit: int | None = None,
+        sensor_size: tuple[int, int, int] | None = None,
+    ) -> tuple[Events, NDArray[Any]]:
+        """Events and labels of a `tonic` data set without a transform: structured arrays with x, y, t (µs), p.
+
+        Neurons are [y, x, channel], row-major; axes of length one are dropped. `steps` cuts or pads all samples to one
+        length, `limit` takes the first samples only. Labels: (samples,).
+        """
+        size = sensor_size or getattr(dataset, "sensor_size", None)
+        if size is None:
+            raise ValueError("the data set has no `sensor_size`: pass sensor_size=(width, height, channels)")
+        width, height, channels = (int(n) for n in size)
+        count = len(dataset) if limit is None else min(limit, len(dataset))
+        pairs, labels = [], []
+        for k in range(count):
+            events, label = dataset[k]
+            names = getattr(getattr(events, "dtype", None), "names", None) or ()
+            if "t" not in names or "x" not in names:
+                raise ValueError("the data set's samples are no event arrays: use it without `transform`")
+            x = _axis(events, "x", width, k)
+            y = _axis(events, "y", height, k) if "y" in names else 0
+            p = _axis(events, "p", channels, k) if "p" in names and channels > 1 else 0
+            pairs.append((events["t"].astype(np.float64) * 1e-6, (y * width + x) * channels + p))
+            labels.append(label)
+        shape = tuple(n for n in (height, width, channels) if n > 1) or (1,)
+        return cls.from_lists(pairs, shape, step, steps), np.asarray(labels)
+
+    # -------------------------------------------------------------------------------------------- what is there
+    def __len__(self) -> int:
+        """The number of samples."""
+        return len(self.lengths)
+
+    @property
+    def size(self) -> int:
+        """The number of neurons."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def steps(self) -> int:
+        """The steps of the longest sample; 0 without samples."""
+        return int(self.lengths.max(initial=0))
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """The number of events of each sample, (samples,)."""
+        counts: NDArray[np.int64] = self.offsets[self.starts + self.lengths] - self.offsets[self.starts]
+        return counts
+
+    def __repr__(self) -> str:
+        """E.g. `Events(24 samples, 30 steps, shape (6,), 410 events)`."""
+        shortest, longest = int(self.lengths.min(initial=self.steps)), self.steps
+        steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
+        width = "" if self.step is None else f" of {self.step * 1e3:g} ms"
+        return f"Events({len(self)} samples, {steps} steps{width}, shape {self.shape}, {int(self.counts.sum())} events)"
+
+    # -------------------------------------------------------------------------------------------- other events
+    def __getitem__(self, selection: Any) -> Events:
+        """The selected samples, by a slice, an index array or a boolean mask; one index gives one sample."""
+        if isinstance(selection, (int, np.integer)):
+            if not -len(self) <= selection < len(self):
+                raise IndexError(f"sample {selection} of {len(self)}")
+            selection = [int(selection)]
+        chosen = np.arange(len(self))[selection]
+        if chosen.ndim != 1:
+            raise IndexError("samples are selected along one axis")
+        return Events(self.shape, self.lengths[chosen], self.starts[chosen], self.offsets, self.indices, self.step)
+
+    def binary(self) -> Events:
+        """The same with at most one event per neuron and step."""
+        rows, columns = self._rows(), self.indices
+        order = np.lexsort((columns, rows))
+        rows, columns = rows[order], columns[order]
+        first = np.ones(len(rows), bool)
+        first[1:] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])
+        offsets = _offsets(rows[first], len(self.offsets) - 1)
+        return Events(self.shape, self.lengths, self.starts, offsets, columns[first], self.step)
+
+    def to_dense(self) -> NDArray[np.int32]:
+        """Counts, (samples, steps of the longest, *shape); zero beyond a sample's end."""
+        dense = np.zeros((len(self), self.steps, self.size), np.int32)
+        for k, (start, length) in enumerate(zip(self.starts, self.lengths)):
+            bounds = self.offsets[start : start + length + 1]
+            rows = np.repeat(np.arange(length), np.diff(bounds))
+            np.add.at(dense[k], (rows, self.indices[bounds[0] : bounds[-1]]), 1)
+        return dense.reshape(len(self), self.steps, *self.shape)
+
+    def resized(self, steps: int) -> Events:
+        """The same with every sample cut, or padded with empty steps, to that many steps."""
+        kept = np.minimum(self.lengths, steps)
+        offsets = np.zeros((len(self), steps + 1), np.int64)
+        parts, base = [], 0
+        for k, (start, length) in enumerate(zip(self.starts, kept)):
+            bounds = self.offsets[start : start + length + 1]
+            parts.append(self.indices[bounds[0] : bounds[-1]])
+            offsets[k, : length + 1] = bounds - bounds[0] + base
+            base += int(bounds[-1] - bounds[0])
+            offsets[k, length + 1 :] = base
+        flat = np.concatenate([offsets[:, :-1].ravel(), [base]])
+        indices = np.concatenate(parts) if parts else np.zeros(0, np.uint32)
+        lengths = np.full(len(self), steps, np.int32)
+        return Events(self.shape, lengths, np.arange(len(self), dtype=np.int64) * steps, flat, indices, self.step)
+
+    def _rows(self) -> NDArray[np.int64]:
+        """The row of `offsets` that each event stands in."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+
+# ------------------------------------------------------------------------------------------------ checks
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array = np.ascontiguousarray(array).view()
+    array.flags.writeable = False
+    return array
+
+
+def _counts(array: ArrayLike) -> NDArray[Any]:
+    """The array of counts, as a whole-number dtype. Raises ValueError where it is none."""
+    try:
+        counts = np.asarray(array)
+    except ValueError as error:
+        raise ValueError(
+            f"events are no regular array ({error}): samples of unequal length go to `from_lists`"
+        ) from None
+    if counts.ndim < 3:
+        raise ValueError(f"dense events have the shape (samples, steps, neurons), not {counts.shape}")
+    if counts.dtype.kind == "f":
+        if not np.isfinite(counts).all():
+            raise ValueError("events hold NaN or infinite numbers; they are counts: 0, 1, 2 …")
+        if (counts != np.floor(counts)).any():
+            raise ValueError("events hold fractions; they are counts: 0, 1, 2 … (real values are a `signal`'s)")
+    elif counts.dtype.kind not in "biu":
+        raise ValueError(f"events are boolean or whole numbers, not {counts.dtype}")
+    if counts.dtype.kind != "b" and counts.size:
+        if counts.min() < 0:
+            raise ValueError("events hold negative numbers; they are counts: 0, 1, 2 …")
+        if counts.max() > 2**31 - 1:
+            raise ValueError(f"a count of {counts.max():g} events of one neuron in one step is too large")
+    return counts.astype(np.int64) if counts.dtype.kind == "f" else counts
+
+
+def _checked_size(shape: tuple[int, ...]) -> int:
+    """The number of neurons of a shape. Raises ValueError without neurons or with too many."""
+    size = 1
+    for length in shape:
+        if length <= 0:
+            raise ValueError(f"events of shape {shape} have no neurons")
+        size *= length
+    if not shape or size > MAXIMUM_NEURONS:
+        raise ValueError(f"events of shape {shape}: from 1 to {MAXIMUM_NEURONS} neurons are possible")
+    return size
+
+
+def _checked_step(step: float | None) -> float | None:
+    if step is None:
+        return None
+    if not (np.isfinite(step) and step > 0):
+        raise ValueError(f"`step` is the length of a time step in seconds, above zero, not {step}")
+    return float(step)
+
+
+def _checked_lengths(lengths: ArrayLike | None, samples: int, steps: int) -> NDArray[np.int32]:
+    """Steps of each sample, 0 … steps. Raises ValueError for others."""
+    if lengths is None:
+        return np.full(samples, steps, np.int32)
+    array = np.asarray(lengths)
+    if array.shape != (samples,) or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"`lengths` are {samples} whole numbers, one a sample, not {array.dtype} of shape {array.shape}"
+        )
+    if array.size and (array.min() < 0 or array.max() > steps):
+        raise ValueError(f"`lengths` are from 0 to {steps} steps, not {array.min()} to {array.max()}")
+    return array.astype(np.int32)
+
+
+def _offsets(rows: NDArray[np.integer[Any]], count: int) -> NDArray[np.int64]:
+    """Where each row begins in a list sorted by row, and the end: (count + 1,)."""
+    offsets = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(rows, minlength=count) if count else [], out=offsets[1:])
+    return offsets
+
+
+def _binned(
+    sample: int, times: ArrayLike, neurons: ArrayLike, size: int, step: float
+) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """Row (step - 1) and index of one sample's events, in order of row, then index."""
+    t, index = np.asarray(times), np.asarray(neurons)
+    if t.ndim != 1 or t.shape != index.shape:
+        raise ValueError(
+            f"sample {sample}: {t.shape} times and {index.shape} neurons; two lists of equal length are needed"
+        )
+    if t.size and (t.dtype.kind not in "iuf" or index.dtype.kind not in "iu"):
+        raise ValueError(
+            f"sample {sample}: times are numbers and neurons whole numbers, not {t.dtype} and {index.dtype}"
+        )
+    seconds = t.astype(np.float64)
+    if not np.isfinite(seconds).all() or (seconds < 0).any():
+        raise ValueError(f"sample {sample}: times are seconds from the sample's start: finite and not negative")
+    if index.size and (index.min() < 0 or index.max() >= size):
+        raise ValueError(
+            f"sample {sample}: neuron {index.max() if index.min() >= 0 else index.min()} of {size} (0 … {size - 1})"
+        )
+    rows = np.floor(seconds / step + 1e-9)  # times that were written as multiples of the step stay in their own bin
+    if rows.size and rows.max() >= 2**31 - 1:
+        raise ValueError(
+            f"sample {sample}: an event at {seconds.max():g} s is too late for steps of {step:g} s; are times in seconds?"
+        )
+    order = np.lexsort((index, rows))
+    return rows[order].astype(np.int64), index[order].astype(np.uint32)
+
+
+def _list_lengths(
+    steps: int | ArrayLike | None, bins: list[tuple[NDArray[np.int64], NDArray[np.uint32]]]
+) -> NDArray[np.int32]:
+    if steps is None:
+        return np.asarray([int(rows[-1]) + 1 if len(rows) else 1 for rows, _ in bins], np.int32)
+    given = np.asarray(steps)
+    lengths = np.full(len(bins), given) if given.ndim == 0 else given
+    return _checked_lengths(lengths, len(bins), 2**31 - 1)
+
+
+def _axis(events: NDArray[Any], name: str, length: int, sample: int) -> NDArray[np.int64]:
+    values: NDArray[np.int64] = events[name].astype(np.int64)
+    if values.size and (values.min() < 0 or values.max() >= length):
+        raise ValueError(f"sample {sample}: {name} from {values.min()} to {values.max()}, outside a sensor of {length}")
+    return values

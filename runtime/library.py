@@ -1,0 +1,212 @@
+"""The library: finds a project's shared library, declares its C functions, turns its errors into Python's."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_int32, c_int64, c_uint32, c_uint64, c_void_p
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .manifest import ABI_VERSION, Manifest
+
+BACKENDS = ("cpu", "cuda")
+SUFFIXES = (".so", ".dylib", ".dll")
+
+
+class SourceData(ctypes.Structure):
+    """NAME_source_data."""
+
+    _fields_ = [
+        ("starts", POINTER(c_int64)),
+        ("offsets", POINTER(c_int64)),
+        ("indices", POINTER(c_uint32)),
+        ("value_starts", POINTER(c_int64)),
+        ("values", POINTER(c_double)),
+    ]
+
+
+class Data(ctypes.Structure):
+    """NAME_data."""
+
+    _fields_ = [
+        ("samples", c_int64),
+        ("steps", POINTER(c_int32)),
+        ("sources", POINTER(SourceData)),
+        ("classes", POINTER(c_int32)),
+        ("targets", POINTER(c_double)),
+        ("label_starts", POINTER(c_int64)),
+    ]
+
+
+class Result(ctypes.Structure):
+    """NAME_result."""
+
+    _fields_ = [("loss", c_double), ("penalty", c_double), ("correct", c_int64), ("labelled", c_int64)]
+
+
+class Trace(ctypes.Structure):
+    """NAME_trace."""
+
+    _fields_ = [
+        ("population", c_int32),
+        ("state", c_int32),
+        ("every", c_int32),
+        ("first", c_int32),
+        ("size", c_int32),
+        ("values", POINTER(c_double)),
+    ]
+
+
+_HANDLE = c_void_p
+_BATCH = (_HANDLE, POINTER(Data), POINTER(c_int64), c_int64, POINTER(c_uint32))
+_ARRAY = (POINTER(c_double), c_int64)
+SIGNATURES: dict[str, tuple[Any, ...]] = {  # argument types; all return an error code but those in RESULTS
+    "abi_version": (),
+    "create": (c_uint64, c_int),
+    "destroy": (_HANDLE,),
+    "error": (_HANDLE,),
+    "get_parameter": (_HANDLE, c_int, *_ARRAY),
+    "set_parameter": (_HANDLE, c_int, *_ARRAY),
+    "get_gradient": (_HANDLE, c_int, *_ARRAY),
+    "get_optimiser_state": (_HANDLE, c_int, c_int, *_ARRAY),
+    "set_optimiser_state": (_HANDLE, c_int, c_int, *_ARRAY),
+    "get_optimiser_step": (_HANDLE, POINTER(c_int64)),
+    "set_optimiser_step": (_HANDLE, c_int64),
+    "train": (*_BATCH, c_double, POINTER(Result)),
+    "gradients": (*_BATCH, POINTER(Result)),
+    "evaluate": (*_BATCH, POINTER(c_double), POINTER(c_int64), POINTER(Result)),
+    "simulate": (
+        _HANDLE,
+        POINTER(Data),
+        c_int64,
+        c_int64,
+        c_uint64,
+        c_uint32,
+        c_int,
+        POINTER(c_int32),
+        c_int32,
+        POINTER(Trace),
+        c_int32,
+    ),
+    "spike_count": (_HANDLE, c_int, POINTER(c_int64)),
+    "copy_spikes": (_HANDLE, c_int, POINTER(c_int64), POINTER(c_uint32), c_int64),
+    "reset": (_HANDLE,),
+    "step_count": (_HANDLE, POINTER(c_int64)),
+}
+RESULTS: dict[str, Any] = {"create": c_void_p, "destroy": None, "error": c_char_p}
+ERRORS: dict[int, type[Exception]] = {
+    1: ValueError,
+    2: RuntimeError,
+    3: MemoryError,
+    4: RuntimeError,
+    5: FloatingPointError,
+}
+
+
+class Library:
+    """A loaded library with one network in it.
+
+    Raises ValueError where the library is of another version, OSError where it cannot be loaded.
+    """
+
+    def __init__(self, path: Path, name: str, seed: int, threads: int) -> None:
+        """Loads the file and creates the network; functions have the prefix `name`."""
+        self.path, self._handle = path, None
+        try:
+            library = ctypes.CDLL(str(path))
+            self._functions = {key: getattr(library, f"{name}_{key}") for key in SIGNATURES}
+        except AttributeError as error:
+            raise ValueError(f"{path} is no library of the network `{name}`: {error}") from None
+        except OSError as error:
+            raise OSError(f"cannot load {path}: {error}; was it built on another machine? build it again") from None
+        for key, function in self._functions.items():
+            function.argtypes, function.restype = SIGNATURES[key], RESULTS.get(key, c_int)
+        version = self._functions["abi_version"]()
+        if version != ABI_VERSION:
+            raise ValueError(f"{path} is of version {version}, this binding of version {ABI_VERSION}: build it again")
+        self._handle = self._functions["create"](seed, threads)
+        if not self._handle:
+            raise RuntimeError(f"cannot create the network: {self._message(None)}")
+
+    def call(self, function: str, *arguments: Any) -> None:
+        """Calls a function on the network; raises what its error code stands for, with its message."""
+        code = self._functions[function](self._handle, *arguments)
+        if code:
+            raise ERRORS.get(code, RuntimeError)(self._message(self._handle))
+
+    def __del__(self) -> None:
+        """Destroys the network."""
+        handle, self._handle = getattr(self, "_handle", None), None
+        if handle:
+            self._functions["destroy"](handle)
+
+    def get(self, function: str, shape: tuple[int, ...], *indices: int) -> NDArray[np.float64]:
+        """The array that a `get_…` function copies out."""
+        values = np.zeros(shape, np.float64)
+        self.call(function, *indices, pointer(values, c_double), values.size)
+        return values
+
+    def set(self, function: str, values: NDArray[np.float64], *indices: int) -> None:
+        """Hands an array to a `set_…` function."""
+        values = np.ascontiguousarray(values, np.float64)
+        self.call(function, *indices, pointer(values, c_double), values.size)
+
+    def get_count(self, function: str, *indices: int) -> int:
+        """The number that a function returns through its last argument."""
+        value = c_int64()
+        self.call(function, *indices, byref(value))
+        return value.value
+
+    def _message(self, handle: int | None) -> str:
+        text = self._functions["error"](handle)
+        return text.decode("utf-8", "replace") if text else "no message"
+
+
+def pointer(array: NDArray[Any], kind: Any) -> Any:
+    """A typed pointer to a C-contiguous array, which the caller keeps alive during the call."""
+    assert array.flags.c_contiguous and array.itemsize == ctypes.sizeof(kind)
+    return array.ctypes.data_as(POINTER(kind))
+
+
+def find_library(project: Path, manifest: Manifest, backend: str | None) -> tuple[Path, str]:
+    """The project's library and its backend; without a backend the one that was built last.
+
+    Looks into `lib/` and `build*/`, for the names in the manifest, then for `lib<name>_<backend>*`.
+    Raises FileNotFoundError where none is built, ValueError for a backend that does not exist.
+    """
+    if backend not in (None, *BACKENDS):
+        raise ValueError(f"no backend `{backend}`: it is one of {', '.join(BACKENDS)}")
+    found = [(path, b) for b in BACKENDS if backend in (None, b) for path in _built(project, manifest, b)]
+    if not found:
+        raise FileNotFoundError(
+            f"{project} has no library{f' for {backend}' if backend else ''} that is built; build it with "
+            f"`cmake -S {project} -B {project}/build -DSNCC_BACKEND={backend or 'cpu'} && cmake --build {project}/build`"
+        )
+    return max(found, key=lambda entry: entry[0].stat().st_mtime_ns)
+
+
+def _built(project: Path, manifest: Manifest, backend: str) -> list[Path]:
+    folders = [project / "lib", *sorted(project.glob("build*")), project]
+    exact = manifest.libraries.get(backend)
+    files = [path for folder in folders for path in _files(folder)]
+    named = [path for path in files if path.name == exact]
+    stems = (f"lib{manifest.name}_{backend}", f"{manifest.name}_{backend}")
+    return named or [p for p in files if p.suffix in SUFFIXES and p.name.startswith(stems)]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Files of a folder and, for build folders, of those below."""
+    if not folder.is_dir():
+        return iter(())
+    return (p for p in (folder.rglob("*") if folder.name.startswith("build") else folder.iterdir()) if p.is_file())
+
+
+def available_threads() -> int:
+    """The number of processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

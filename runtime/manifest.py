@@ -1,0 +1,211 @@
+"""The manifest: what a compiled network has, by the names that its user gave."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+ABI_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A population that is handed over: events or a signal, in SI units."""
+
+    name: str
+    kind: Literal["events", "signal"]
+    shape: tuple[int, ...]
+    size: int
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state variable of a population."""
+
+    name: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """A population, sources included."""
+
+    name: str
+    shape: tuple[int, ...]
+    size: int
+    spiking: bool
+    states: tuple[State, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter as Python sees it; `bounds` in SI units."""
+
+    index: int
+    key: str
+    shape: tuple[int, ...]
+    storage: Literal["compiled", "shared", "each"]
+    learnt: bool
+    unit: str = ""
+    bounds: tuple[float, float] | None = None
+    doc: str = ""
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        size = 1
+        for length in self.shape:
+            size *= length
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """What the loss sees. `per_step`: the loss is taken at every step, not once at a sample's end."""
+
+    population: str
+    outputs: int
+    labels: Literal["class", "value"]
+    per_step: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Optimiser:
+    """The optimiser: its states per element, and its learning-rate schedule (a name with settings)."""
+
+    name: str
+    learning_rate: float
+    states: tuple[str, ...]
+    schedule: str
+    settings: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One `record` of a `simulate` block; every so many steps."""
+
+    population: str
+    variable: str
+    every: int
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The `simulate` block."""
+
+    steps: int
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The whole network; `step` in seconds, `libraries` the file name of each backend's library."""
+
+    name: str
+    version: str
+    precision: str
+    step: float
+    rule: str
+    batch: int
+    source_hash: str
+    sources: tuple[Source, ...]
+    populations: tuple[Population, ...]
+    parameters: tuple[Parameter, ...]
+    readout: Readout | None
+    optimiser: Optimiser | None
+    simulation: Simulation | None
+    libraries: dict[str, str]
+
+    @property
+    def learnt(self) -> tuple[Parameter, ...]:
+        """The parameters that training changes."""
+        return tuple(p for p in self.parameters if p.learnt)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of a project.
+
+    Raises FileNotFoundError where there is none, ValueError where it cannot be read or is of another version.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{path.parent} is no compiled network: it has no {path.name}; `sncc build` makes one"
+        ) from None
+    try:
+        data = json.loads(text)
+        if data["abi"] != ABI_VERSION:
+            raise ValueError(
+                f"it is of version {data['abi']}, this binding reads version {ABI_VERSION}: build it again"
+            )
+        return _manifest(data)
+    except (KeyError, TypeError, ValueError) as error:
+        cause = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"cannot read {path}: {cause}") from error
+
+
+def _manifest(data: dict[str, Any]) -> Manifest:
+    return Manifest(
+        name=data["name"],
+        version=data["version"],
+        precision=data["precision"],
+        step=float(data["step"]),
+        rule=data.get("rule") or "",
+        batch=int(data.get("batch") or 32),
+        source_hash=data.get("source_hash", ""),
+        sources=tuple(_source(s) for s in data["sources"]),
+        populations=tuple(_population(p) for p in data["populations"]),
+        parameters=tuple(_parameter(k, p) for k, p in enumerate(data["parameters"])),
+        readout=_readout(data["readout"]) if data.get("readout") else None,
+        optimiser=_optimiser(data["optimiser"]) if data.get("optimiser") else None,
+        simulation=_simulation(data["simulation"]) if data.get("simulation") else None,
+        libraries=dict(data.get("library") or {}),
+    )
+
+
+def _source(data: dict[str, Any]) -> Source:
+    return Source(data["name"], data["kind"], tuple(data["shape"]), int(data["size"]), data.get("unit") or "")
+
+
+def _population(data: dict[str, Any]) -> Population:
+    states = tuple(State(s["name"], s.get("unit") or "") for s in data["states"])
+    return Population(data["name"], tuple(data["shape"]), int(data["size"]), bool(data["spiking"]), states)
+
+
+def _parameter(index: int, data: dict[str, Any]) -> Parameter:
+    low, high = data.get("bounds") or (None, None)
+    no_limit = float("inf")
+    bounds = (
+        None
+        if low is None and high is None
+        else (-no_limit if low is None else low, no_limit if high is None else high)
+    )
+    return Parameter(
+        index,
+        data["key"],
+        tuple(data["shape"]),
+        data["storage"],
+        bool(data["learnt"]),
+        data.get("unit") or "",
+        bounds,
+        data.get("doc") or "",
+    )
+
+
+def _readout(data: dict[str, Any]) -> Readout:
+    return Readout(data["population"], int(data["outputs"]), data["labels"], bool(data["per_step"]))
+
+
+def _optimiser(data: dict[str, Any]) -> Optimiser:
+    schedule = data.get("schedule") or {"name": "constant", "settings": {}}
+    settings = {name: float(value) for name, value in (schedule.get("settings") or {}).items()}
+    return Optimiser(data["name"], float(data["learning_rate"]), tuple(data["states"]), schedule["name"], settings)
+
+
+def _simulation(data: dict[str, Any]) -> Simulation:
+    records = tuple(Record(r["population"], r["variable"], int(r.get("every") or 1)) for r in data.get("records", ()))
+    return Simulation(int(data["steps"]), records)

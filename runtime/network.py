@@ -1,0 +1,173 @@
+"""A compiled network, loaded: training, inference, simulation, parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import checkpoint, simulation, training
+from .callbacks import Callback, History
+from .checkpoint import Progress
+from .dataset import Inputs, data_set, run_batch
+from .library import Library, available_threads, find_library
+from .manifest import Manifest, read_manifest
+from .parameters import Parameters
+from .recording import Recordable, Run
+from .training import check_whole
+
+
+def load(path: str | PathLike[str], seed: int = 0, threads: int | None = None, backend: str | None = None) -> Network:
+    """Loads the network of a built project.
+
+    `seed` fixes connectivity and initial parameters; `threads`: by default as many as the process may use; `backend`:
+    cpu or cuda, by default the one that was built last.
+    Raises FileNotFoundError where there is no project or no library, ValueError for bad arguments or versions.
+    """
+    project = Path(path).resolve()
+    if not project.is_dir():
+        raise FileNotFoundError(f"{path} is no folder of a compiled network; `sncc build` makes one")
+    check_whole("seed", seed, 0, 2**64 - 1)
+    count = available_threads() if threads is None else check_whole("threads", threads, 1)
+    manifest = read_manifest(project / "manifest.json")
+    file, name = find_library(project, manifest, backend)
+    return Network(Library(file, manifest.name, seed, count), manifest, project, name)
+
+
+class Network:
+    """A network in memory. `load` makes one; independent ones may be used in different threads.
+
+    `parameters`: the numbers, by key, in SI units. `manifest`: what the network has. `progress`: epochs trained.
+    """
+
+    def __init__(self, library: Library, manifest: Manifest, path: Path, backend: str) -> None:
+        """Wraps a loaded library; use `load`."""
+        self.library, self.manifest, self.path, self.backend = library, manifest, path, backend
+        self.parameters = Parameters(library, manifest)
+        self.progress = Progress()
+        sources = {s.name for s in manifest.sources}
+        self.spiking = {p.name: k for k, p in enumerate(manifest.populations) if p.spiking and p.name not in sources}
+        self._at_start = True  # no simulation has moved the state since it was initial
+
+    def __repr__(self) -> str:
+        """E.g. `Network(gestures, cpu, float32: events[2048] hidden[256] output[11])`."""
+        sizes = " ".join(f"{p.name}[{p.size}]" for p in self.manifest.populations)
+        return f"Network({self.manifest.name}, {self.backend}, {self.manifest.precision}: {sizes})"
+
+    # -------------------------------------------------------------------------------------------- training
+    def fit(
+        self,
+        data: Inputs,
+        labels: ArrayLike,
+        epochs: int = 1,
+        batch: int | None = None,
+        validation: tuple[Inputs, ArrayLike] | None = None,
+        callbacks: Iterable[Callback] = (),
+        seed: int = 0,
+        verbose: bool | None = None,
+    ) -> History:
+        """Trains for so many epochs; gives {"loss": [...], "accuracy": [...], "val_loss": ..., "val_accuracy": ...}.
+
+        `data`: Events, or by source {name: Events or array}; `labels`: integers (samples,) or, for a loss at every step,
+        (samples, steps), -1 = none; or real targets (samples, outputs) or (samples, steps, outputs). `batch`: samples an
+        update, by default the file's. `seed`: order of the samples. `verbose`: None shows progress on a terminal.
+        A fit goes on from the epochs that were trained before (`progress`); one that ends where an interrupted one would
+        have ended continues its learning-rate schedule, with the same bits as without the interruption.
+        Raises ValueError for data and labels that do not fit the network; FloatingPointError where the loss is no longer
+        finite, the parameters then being those before that update. Ctrl-C leaves those of the last whole update.
+        """
+        return training.fit(self, data, labels, epochs, batch, validation, callbacks, seed, verbose)
+
+    def evaluate(self, data: Inputs, labels: ArrayLike) -> dict[str, float]:
+        """Mean loss, mean penalty and, for class labels, accuracy: {"loss", "penalty", "accuracy"}.
+
+        Raises ValueError for data and labels that do not fit the network.
+        """
+        return training.evaluate(self, data_set(self.manifest, data, labels))
+
+    def predict(self, data: Inputs, per_step: bool | None = None) -> NDArray[np.float64]:
+        """What the loss's readout sees: (samples, outputs), or (samples, steps, outputs) with `per_step`.
+
+        `per_step`: by default for a loss at every step on real targets; NaN beyond a sample's end. Raises ValueError.
+        """
+        readout = self.manifest.readout
+        if readout is None:
+            raise ValueError("the network has no `train` block, so no readout: use `simulate`")
+        if per_step and not readout.per_step:
+            raise ValueError("this network's loss sees one value a sample: there are none for every step")
+        prepared = data_set(self.manifest, data)
+        if not (readout.per_step and readout.labels == "value" if per_step is None else per_step):
+            outputs = np.zeros((prepared.samples, readout.outputs))
+            training.evaluate_into(self, prepared, outputs, None)
+            return outputs
+        outputs = np.full((prepared.samples, prepared.steps, readout.outputs), np.nan)
+        training.evaluate_into(self, prepared, outputs, np.arange(prepared.samples, dtype=np.int64) * prepared.steps)
+        return outputs
+
+    def gradients(self, data: Inputs, labels: ArrayLike) -> tuple[float, dict[str, NDArray[np.float64]]]:
+        """Loss (with penalties) of all samples as one batch, and its derivative by each learnt parameter's SI value.
+
+        Changes nothing. Raises ValueError for data and labels that do not fit the network.
+        """
+        if not self.manifest.rule:
+            raise ValueError("the network has no `train` block: there are no gradients")
+        prepared = data_set(self.manifest, data, labels)
+        result = run_batch(self.library, "gradients", prepared, np.arange(prepared.samples), None)
+        found = {p.key: self.library.get("get_gradient", p.shape, p.index) for p in self.manifest.learnt}
+        return result.loss + result.penalty, found
+
+    # -------------------------------------------------------------------------------------------- simulation
+    def simulate(
+        self,
+        duration: float | None = None,
+        inputs: Inputs | None = None,
+        record: Iterable[Recordable] | None = None,
+        seed: int = 0,
+        resume: bool = False,
+        trial: int = 0,
+    ) -> Run:
+        """Runs the network and records spikes of every population and the states in `record`.
+
+        `duration`: seconds; by default the `simulate` block's, else the inputs'. `inputs` as in `fit`; where they end, or
+        are missing, nothing arrives. `record`: "population.state", "population[first:last].state", or a pair of one of
+        them and an interval in seconds; by default what the `simulate` block records. `seed`, `trial` (of the first sample;
+        one more for each next): random draws. `resume`: go on from where the last run ended, with one sample.
+        Raises ValueError for what does not fit the network.
+        """
+        check_whole("seed", seed, 0, 2**64 - 1)
+        check_whole("trial", trial, 0, 2**31)
+        run = simulation.simulate(self, duration, inputs, record, seed, resume and not self._at_start, trial)
+        self._at_start = False
+        return run
+
+    def step(self, inputs: Mapping[str, ArrayLike] | None = None, seed: int = 0) -> dict[str, NDArray[np.int64]]:
+        """One step on from the current state; gives the neurons that spike in it, by population.
+
+        `inputs`: by source the indices of the neurons that spike (repeated: several times), or a signal's values.
+        Raises ValueError for indices out of range.
+        """
+        check_whole("seed", seed, 0, 2**64 - 1)
+        data = simulation.step_inputs(self.manifest, inputs or {})
+        simulation.run_sample(self, data, 0, 1, seed, 0, not self._at_start, [])
+        self._at_start = False
+        return {name: simulation.copy_spikes(self, name)[1].astype(np.int64) for name in self.spiking}
+
+    def reset(self) -> None:
+        """Puts the state of simulations back to the initial one; parameters stay."""
+        self.library.call("reset")
+        self._at_start = True
+
+    # -------------------------------------------------------------------------------------------- files
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes parameters, optimiser and progress to one `.npz` file, atomically."""
+        checkpoint.save(self, path)
+
+    def load(self, path: str | PathLike[str], optimiser: bool = True) -> None:
+        """Sets all that `save` wrote, so that training goes on exactly; `optimiser=False`: the parameters alone.
+
+        Raises FileNotFoundError, or ValueError for a damaged file or another network's; then nothing has changed.
+        """
+        checkpoint.load(self, path, optimiser)

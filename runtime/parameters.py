@@ -1,0 +1,91 @@
+"""The parameters of a network, as copies in SI units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .dataset import finite_array
+from .library import Library
+from .manifest import Manifest, Parameter
+
+
+class Parameters(Mapping[str, NDArray[np.float64]]):
+    """A mapping from keys such as `hidden_output.weight` to arrays.
+
+    Getting gives a fresh read-only array, setting copies in. Only stored parameters can be set.
+    """
+
+    def __init__(self, library: Library, manifest: Manifest) -> None:
+        """The parameters of a loaded network."""
+        self._library = library
+        self._all = {p.key: p for p in manifest.parameters}
+
+    def __len__(self) -> int:
+        """The number of parameters."""
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys, in the network's order."""
+        return iter(self._all)
+
+    def __getitem__(self, key: str) -> NDArray[np.float64]:
+        """A copy of the values, in SI units; 0-dimensional where there is one number. Raises KeyError."""
+        parameter = self._find(key)
+        values = self._library.get("get_parameter", parameter.shape, parameter.index)
+        values.flags.writeable = False
+        return values
+
+    def __setitem__(self, key: str, value: ArrayLike) -> None:
+        """Copies values in, of exactly the parameter's shape, in SI units.
+
+        Raises ValueError for a parameter that is compiled in, another shape, numbers that are not finite or out of
+        bounds; KeyError for an unknown key.
+        """
+        parameter = self._find(key)
+        if parameter.storage == "compiled":
+            raise ValueError(_compiled(parameter))
+        values = finite_array(f"`{key}`", value)
+        if values.shape != parameter.shape:
+            raise ValueError(f"`{key}` has the shape {parameter.shape}, not {values.shape}; nothing is broadcast")
+        check_bounds(parameter, values)
+        self._library.set("set_parameter", values, parameter.index)
+
+    def describe(self, key: str) -> Parameter:
+        """Shape, unit, storage, bounds and documentation of a parameter. Raises KeyError."""
+        return self._find(key)
+
+    def __repr__(self) -> str:
+        """Keys with their shapes."""
+        return "Parameters(" + ", ".join(f"{p.key} {p.shape}" for p in self._all.values()) + ")"
+
+    def _find(self, key: str) -> Parameter:
+        try:
+            return self._all[key]
+        except (KeyError, TypeError):
+            close = get_close_matches(str(key), self._all, 1)
+            hint = f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(self._all)}"
+            raise KeyError(f"no parameter `{key}`{hint}") from None
+
+
+def check_bounds(parameter: Parameter, values: NDArray[np.float64]) -> None:
+    """Raises ValueError where values leave the bounds, roundings of single precision aside."""
+    if parameter.bounds is None or not values.size:
+        return
+    low, high = parameter.bounds
+    slack = [1e-6 * abs(b) if np.isfinite(b) else 0.0 for b in (low, high)]
+    if values.min() < low - slack[0] or values.max() > high + slack[1]:
+        raise ValueError(
+            f"`{parameter.key}` is bound in [{low:g}, {high:g}], values are from {values.min():g} to {values.max():g}"
+        )
+
+
+def _compiled(parameter: Parameter) -> str:
+    name = parameter.key.rpartition(".")[2]
+    return (
+        f"`{parameter.key}` is a number compiled into the library, so it cannot be set; to have it stored, declare "
+        f"`param {name} = … adjustable`, name it in `learn`, or give it as `each(…)`, and build again"
+    )
