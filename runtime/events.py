@@ -107,21 +107,19 @@ class Events:
         dataset: TonicDataset,
         step: float,
         steps: int | None = None,
-        limit: int | None = None,
         sensor_size: tuple[int, int, int] | None = None,
     ) -> tuple[Events, NDArray[Any]]:
         """Events and labels of a `tonic` data set without a transform: structured arrays with x, y, t (µs), p.
 
         Neurons are [y, x, channel], row-major; axes of length one are dropped. `steps` cuts or pads all samples to one
-        length, `limit` takes the first samples only. Labels: (samples,).
+        length. Labels: (samples,). Raises ValueError for other arrays.
         """
         size = sensor_size or getattr(dataset, "sensor_size", None)
         if size is None:
             raise ValueError("the data set has no `sensor_size`: pass sensor_size=(width, height, channels)")
         width, height, channels = (int(n) for n in size)
-        count = len(dataset) if limit is None else min(limit, len(dataset))
         pairs, labels = [], []
-        for k in range(count):
+        for k in range(len(dataset)):
             events, label = dataset[k]
             names = getattr(getattr(events, "dtype", None), "names", None) or ()
             if "t" not in names or "x" not in names:

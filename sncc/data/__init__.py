@@ -1,0 +1,70 @@
+"""Data sets by a short description, as in `sncc train FILE --data digits:coding=latency,steps=50`."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from sncc.data.splits import DataSet
+
+__all__ = ["ADAPTERS", "DataSet", "load_data"]
+
+# by name: the module with the function of that name, and whether the description says where the data are
+ADAPTERS = {
+    "digits": ("sncc.data.digits", False),
+    "npz": ("sncc.data.npz", True),
+    "nmnist": ("sncc.data.tonic", True),
+    "shd": ("sncc.data.tonic", True),
+    "dvsgesture": ("sncc.data.tonic", True),
+}
+
+_OPTIONS = re.compile(r"[A-Za-z]\w*=[^,:]*(,[A-Za-z]\w*=[^,:]*)*")
+
+
+def load_data(spec: str, step: float) -> DataSet:
+    """The data set of a description NAME[:PATH][:OPTION=VALUE,…], in steps of `step` seconds.
+
+    Names: digits, npz, nmnist, shd, dvsgesture; the options are the arguments of the functions of that name.
+    Raises ValueError for an unknown name, option or value, FileNotFoundError for missing files.
+    """
+    name, _, rest = spec.partition(":")
+    if name not in ADAPTERS:
+        close = get_close_matches(name, ADAPTERS, 1)
+        hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(ADAPTERS)}"
+        raise ValueError(f"no data set `{name}`; {hint}")
+    module, has_path = ADAPTERS[name]
+    path, options = _split(rest) if has_path else ("", rest)
+    if has_path and not path:
+        raise ValueError(f"`{name}` needs a path: {name}:PATH")
+    function = getattr(import_module(module), name)
+    arguments = _arguments(name, function, options)
+    data: DataSet = function(path, step, **arguments) if has_path else function(step, **arguments)
+    return data
+
+
+def _split(rest: str) -> tuple[str, str]:
+    """Path and options; a colon in a path is kept."""
+    path, colon, options = rest.rpartition(":")
+    return (path, options) if colon and _OPTIONS.fullmatch(options) else (rest, "")
+
+
+def _arguments(name: str, function: Callable[..., DataSet], options: str) -> dict[str, Any]:
+    """The options' values, of the types of the function's defaults."""
+    defaults = {p.name: p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty}
+    arguments: dict[str, Any] = {}
+    for option in options.split(",") if options else ():
+        key, equals, text = option.partition("=")
+        if not equals or key not in defaults:
+            raise ValueError(f"`{name}` has no option `{option}`; it has {', '.join(f'{k}=…' for k in defaults)}")
+        kind = type(defaults[key])
+        try:
+            arguments[key] = kind(text)
+        except ValueError:
+            raise ValueError(
+                f"`{key}` of `{name}` is {'a whole number' if kind is int else 'a number'}, not `{text}`"
+            ) from None
+    return arguments

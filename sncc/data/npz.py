@@ -1,0 +1,121 @@
+"""Events and labels from a NumPy `.npz` file."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sncc.data.splits import DataSet, split_set, stratified
+from sncc.runtime import Events
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def npz(
+    path: str,
+    step: float,
+    split: float = 0.2,
+    seed: int = 0,
+    test: str = "",
+    unit: float = 0.0,
+    shape: str = "",
+    steps: int = 0,
+    none: int = -1,
+) -> DataSet:
+    """The events of a file: `events` (samples, steps, …; counts), or `times`, `channels`, `offsets` (samples + 1,).
+
+    `labels`: integers or targets. To test on: the arrays `test_events` (or `test_times` …) and `test_labels` where they
+    are there; the samples that `test` names, e.g. `takes<5` with an array `takes` (samples,); else a fraction `split` of
+    each class, drawn by the seed. `unit`: of the times, in seconds (default 1 for real numbers). `shape`: e.g. 34x34x2;
+    by default as many as the channels. `steps` cuts or pads the samples. `none`: the label that means none.
+    Raises FileNotFoundError, and ValueError for missing arrays and options that do not fit.
+    """
+    arrays = _read(Path(path))
+    events, labels = _part(path, arrays, "", step, unit, shape, steps, none)
+    if "test_labels" in arrays:
+        held_out, held_out_labels = _part(path, arrays, "test_", step, unit, shape, steps, none)
+        about = f"{path}: {len(events)} samples to train, {len(held_out)} to test on"
+        return DataSet(events, labels, held_out, held_out_labels, events.shape, about)
+    chosen = _chosen(path, arrays, test, len(events)) if test else stratified(labels, split, seed)
+    if chosen.all():
+        raise ValueError(f"{path}: no samples are left to train on")
+    return split_set(events, labels, chosen, path)
+
+
+def _read(path: Path) -> Arrays:
+    if not path.is_file():
+        raise FileNotFoundError(f"no data file {path}")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("it holds a single array; save it with np.savez(file, events=…, labels=…)")
+            return {name: file[name] for name in file.files}
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from None
+
+
+def _part(
+    path: str, arrays: Arrays, prefix: str, step: float, unit: float, shape: str, steps: int, none: int
+) -> tuple[Events, NDArray[Any]]:
+    """The events and labels whose arrays have the prefix."""
+    labels = _labels(_array(path, arrays, f"{prefix}labels"), none)
+    try:
+        if f"{prefix}events" in arrays:
+            events = Events.from_dense(arrays[f"{prefix}events"], step)
+        elif f"{prefix}times" in arrays:
+            events = _from_times(path, arrays, prefix, step, unit, shape)
+        else:
+            raise ValueError(f"neither `{prefix}events` nor `{prefix}times`; it has {', '.join(arrays)}")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if len(events) != len(labels):
+        raise ValueError(f"{path}: {len(events)} samples and {len(labels)} labels")
+    return (events.resized(steps) if steps else events), labels
+
+
+def _from_times(path: str, arrays: Arrays, prefix: str, step: float, unit: float, shape: str) -> Events:
+    times, channels, offsets = (_array(path, arrays, prefix + name) for name in ("times", "channels", "offsets"))
+    if times.dtype.kind in "iu" and not unit:
+        raise ValueError("`times` are whole numbers: say how many seconds one is, e.g. `unit=0.001`")
+    if offsets.ndim != 1 or not len(offsets) or offsets.dtype.kind not in "iu":
+        raise ValueError("`offsets` are whole numbers (samples + 1,): where each sample's events begin, and the end")
+    bounds = offsets.astype(np.int64)
+    if bounds[0] != 0 or (np.diff(bounds) < 0).any() or bounds[-1] != len(times):
+        raise ValueError(f"`offsets` begin with 0, do not fall, and end with the number of times, {len(times)}")
+    seconds = times.astype(np.float64) * (unit or 1.0)
+    whole = tuple(int(n) for n in shape.split("x")) if shape else (int(channels.max(initial=0)) + 1,)
+    pairs = [(seconds[a:b], channels[a:b]) for a, b in zip(bounds[:-1], bounds[1:])]
+    return Events.from_lists(pairs, whole, step)
+
+
+def _labels(labels: NDArray[Any], none: int) -> NDArray[Any]:
+    if labels.dtype.kind not in "iu":
+        return labels
+    whole = labels.astype(np.int64)
+    return np.where(whole == none, -1, whole)
+
+
+def _chosen(path: str, arrays: Arrays, test: str, samples: int) -> NDArray[np.bool_]:
+    """Which samples a condition such as `takes<5` names."""
+    match = re.fullmatch(r"(\w+)(<|>|==)(-?[\d.]+)", test)
+    if match is None:
+        raise ValueError(f"`test={test}`: write e.g. `test=takes<5`, with <, > or ==")
+    name, comparison, number = match.groups()
+    values = _array(path, arrays, name)
+    if values.shape != (samples,):
+        raise ValueError(f"{path}: `{name}` has the shape {values.shape}, not one number for each of {samples} samples")
+    compare = {"<": np.less, ">": np.greater, "==": np.equal}[comparison]
+    return np.asarray(compare(values.astype(np.float64), float(number)), bool)
+
+
+def _array(path: str, arrays: Arrays, name: str) -> NDArray[Any]:
+    if name not in arrays:
+        raise ValueError(f"{path} has no array `{name}`; it has {', '.join(arrays) or 'none'}")
+    return arrays[name]
