@@ -1,0 +1,244 @@
+"""An independent simulator of a Model that automatic differentiation can follow: the oracle of gradients.
+
+It reads the Model, never the Program: the flow is integrated by a Taylor series of the matrix exponential (or by a plain
+Runge-Kutta or exponential Euler step written out here), spikes are a primitive whose derivative is the surrogate, and
+gradients are those of the `autograd` package in float64. e-prop is the same computation with spikes held constant wherever
+they are delivered, except into the population that the loss reads.
+"""
+
+from __future__ import annotations
+
+import autograd.numpy as np
+import numpy
+from autograd import grad
+from autograd.extend import defvjp, primitive
+from autograd.tracer import getval
+
+from sncc.expressions.nodes import Apply, Number, Symbol
+from sncc.model.nodes import Model
+
+
+@primitive
+def fire(distance, surrogate, strict):
+    return (distance > 0 if strict else distance >= 0) * 1.0
+
+
+defvjp(fire, lambda ans, d, psi, strict: lambda g: g * psi, None, None)
+
+
+def constant(x):
+    while (inner := getval(x)) is not x:
+        x = inner
+    return x
+
+
+def value(expression, names):
+    match expression:
+        case Number(value=number):
+            return number
+        case Symbol(name=name):
+            return names[name]
+        case Apply(operation=operation, arguments=arguments):
+            return FUNCTIONS[operation](*(value(a, names) for a in arguments))
+    raise TypeError(expression)
+
+
+FUNCTIONS = {
+    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b,
+    "pow": lambda a, b: a**b, "neg": lambda a: -a, "abs": np.abs, "exp": np.exp, "log": np.log, "sqrt": np.sqrt,
+    "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "max": np.maximum, "min": np.minimum, "clip": lambda x, a, b: np.minimum(np.maximum(x, a), b),
+    "lt": lambda a, b: constant(a) < constant(b), "gt": lambda a, b: constant(a) > constant(b),
+    "le": lambda a, b: constant(a) <= constant(b), "ge": lambda a, b: constant(a) >= constant(b),
+    "and": lambda a, b: a & b, "or": lambda a, b: a | b, "not": lambda a: ~a,
+    "select": lambda c, a, b: np.where(c, a, b), "sign": lambda x: numpy.sign(constant(x)),
+    "floor": lambda x: numpy.floor(constant(x)),
+}  # fmt: skip
+
+
+class Simulation:
+    """One sample through the network; `parameters` by key, in the consistent system of units."""
+
+    def __init__(self, model: Model, parameters, rule: str) -> None:
+        self.model, self.parameters, self.rule, self.step = model, parameters, rule, model.step
+        self.neurons = [p for p in model.populations if p.kind == "neuron"]
+        self.names = {}
+        self.state = {}
+        for p in self.neurons:
+            own = {q.name: self._parameter(p, q) for q in p.parameters} | {"step": model.step}
+            self.names[p.name] = own
+            for s in p.dynamics.states:
+                self.state[p.name, s.name] = value(s.initial, own) * np.ones(p.size)
+        self.refractory = {p.name: numpy.zeros(p.size) for p in self.neurons}
+        self.emitted = {p.name: [] for p in model.populations}
+
+    def _parameter(self, population, parameter):
+        key = f"{population.name}.{parameter.name}"
+        if key in self.parameters:
+            return self.parameters[key] * np.ones(population.size)
+        assert isinstance(parameter.value, Number), f"give {key} a value"
+        return parameter.value.value * np.ones(population.size)
+
+    def run(self, inputs, readout, variable):
+        """The readout's variable at every step, (steps, outputs)."""
+        seen = []
+        for n in range(len(next(iter(inputs.values())))):
+            for name, array in inputs.items():
+                self.emitted[name].append(array[n])
+            for p in self._ordered():
+                self._advance(p, n)
+                if p.name == readout:
+                    seen.append(self.emitted[p.name][-1] if variable == "spikes" else self.state[p.name, variable])
+        return np.stack(seen)
+
+    def _ordered(self):
+        done, left = [], list(self.neurons)
+        while left:
+            for p in left:
+                waits = {c.source for c in self.model.connections if c.target == p.name and c.delay_steps == 0}
+                if not waits & {q.name for q in left}:
+                    done.append(p)
+                    left.remove(p)
+                    break
+        return done
+
+    def _arriving(self, p, n, continuous):
+        arriving = {i.name: np.zeros(p.size) for i in p.dynamics.inputs}
+        for c in self.model.connections:
+            source = self.model.population(c.source)
+            is_continuous = source.kind == "signal" and not source.impulse
+            if c.target != p.name or is_continuous != continuous or n < c.delay_steps:
+                continue
+            z = self.emitted[c.source][n - c.delay_steps]
+            if self.rule == "eprop" and p.name != self.model.training.loss.population:
+                z = constant(z)
+            w = self.parameters.get(f"{c.name}.weight")
+            if w is None:
+                w = c.weight.value.value
+            if c.pattern == "dense":
+                w = w * np.ones((source.size, p.size))
+                arriving[c.input] = arriving[c.input] + np.dot(z, w)
+            else:
+                arriving[c.input] = arriving[c.input] + z * w
+        return arriving
+
+    def _advance(self, p, n):
+        d, own, h = p.dynamics, dict(self.names[p.name]), self.step
+        before = {s.name: self.state[p.name, s.name] for s in d.states}
+        impulses, drives = self._arriving(p, n, False), self._arriving(p, n, True)
+        free = self.refractory[p.name] < 0.5
+        held = d.refractory.hold if d.refractory else ()
+        own |= {"t": n * h}
+        if d.each_step:
+            now = dict(before)
+            own |= {i: impulses[i] + drives[i] for i in impulses}
+            for a in d.each_step:
+                new = value(a.value, own | now)
+                now[a.state] = np.where(free, new, now[a.state]) if a.state in held else new
+        else:
+            now = self._flow(d, before, own | drives)
+            for e in d.equations:  # a Dirac pulse moves a state by the input's coefficient in its equation
+                zero = {i: 0.0 for i in impulses}
+                for i in impulses:
+                    gain = value(e.derivative, own | now | zero | {i: 1.0}) - value(e.derivative, own | now | zero)
+                    now[e.state] = now[e.state] + gain * impulses[i]
+            for s in held:
+                now[s] = np.where(free, now[s], before[s])
+        z = np.zeros(p.size)
+        if d.spike is not None:
+            u = value(d.spike.distance, own | now)
+            psi = numpy.zeros(p.size)
+            if d.surrogate is not None:
+                psi = free * value(d.surrogate, {k: constant(v) for k, v in (own | now).items()} | {"u": constant(u)})
+            z = fire(u, constant(psi), d.spike.strict) * free
+            for j in d.spike.jumps:
+                factor = constant(z) if j.reset else z
+                now[j.state] = now[j.state] + factor * (value(j.value, own | now) - now[j.state])
+        if d.refractory:
+            steps = numpy.floor(constant(value(d.refractory.duration, own)) / h + 0.5)
+            self.refractory[p.name] = numpy.where(constant(z) > 0, steps, numpy.maximum(self.refractory[p.name] - 1, 0))
+        for s, x in now.items():
+            self.state[p.name, s] = x
+        self.emitted[p.name].append(z)
+
+    def _flow(self, d, before, own):
+        h, names = self.step, [e.state for e in d.equations]
+
+        def slopes(states, later=0.0):
+            inner = own | states | {"t": own["t"] + later}
+            return {e.state: value(e.derivative, inner) for e in d.equations}
+
+        if not names:
+            return dict(before)
+        if self.method(d) == "exact":
+            ones = np.ones_like(before[names[0]])
+            start = slopes(before | {k: 0.0 * ones for k in names})
+            matrix = []
+            for k in names:
+                one = slopes(before | {j: (1.0 if j == k else 0.0) * ones for j in names})
+                matrix.append(np.stack([(one[j] - start[j]) * ones for j in names]))
+            a = np.stack(matrix, axis=1) * h  # (to, from, neurons)
+            b = np.stack([start[j] * ones for j in names]) * h
+            x = np.stack([before[k] for k in names])
+            term_x, term_b, flowed = x, b, x + b
+            for k in range(1, 30):  # exp(A h) x + phi1(A h) b h
+                term_x = np.einsum("ijn,jn->in", a, term_x) / k
+                term_b = np.einsum("ijn,jn->in", a, term_b) / (k + 1)
+                flowed = flowed + term_x + term_b
+            return before | {k: flowed[i] for i, k in enumerate(names)}
+        if self.method(d) == "exponential_euler":
+            f = slopes(before)
+            result = dict(before)
+            for e in d.equations:
+                rate = slopes(before | {e.state: before[e.state] + 1.0})[e.state] - f[e.state]
+                result[e.state] = before[e.state] + f[e.state] * np.where(np.abs(rate) < 1e-12, h, (np.exp(rate * h) - 1) / rate)
+            return result
+        k1 = slopes(before)
+        k2 = slopes(before | {s: before[s] + h / 2 * k1[s] for s in names}, h / 2)
+        k3 = slopes(before | {s: before[s] + h / 2 * k2[s] for s in names}, h / 2)
+        k4 = slopes(before | {s: before[s] + h * k3[s] for s in names}, h)
+        return before | {s: before[s] + h / 6 * (k1[s] + 2 * k2[s] + 2 * k3[s] + k4[s]) for s in names}
+
+    @staticmethod
+    def method(d):
+        from sncc.model.integration import integration  # which method is a decision; how it steps is done again here
+
+        return integration(d)
+
+
+def loss_of(x, label, loss):
+    def cross_entropy(y, c):
+        return np.log(np.sum(np.exp(y - np.max(constant(y))))) + np.max(constant(y)) - y[c]
+
+    functions = {
+        "cross_entropy": cross_entropy,
+        "mse": lambda y, t: np.mean((y - t) ** 2),
+        "huber": lambda y, t: np.mean(np.where(np.abs(y - t) <= 1, 0.5 * (y - t) ** 2, np.abs(y - t) - 0.5)),
+    }
+    f = functions[loss.function]
+    x = x[loss.window[0] : loss.window[1]]
+    if loss.reduction is not None:
+        if loss.reduction == "max":
+            first = numpy.argmax(constant(x), axis=0)
+            seen = np.stack([x[k, i] for i, k in enumerate(first)])
+        else:
+            seen = {"mean": lambda: np.mean(x, 0), "sum": lambda: np.sum(x, 0), "last": lambda: x[-1]}[loss.reduction]()
+        return f(seen, label)
+    per_step = numpy.ndim(label) == (1 if loss.function == "cross_entropy" else 2)
+    labels = label[loss.window[0] : loss.window[1]] if per_step else [label] * len(x)
+    losses = [f(y, c) for y, c in zip(x, labels) if loss.function != "cross_entropy" or c >= 0]
+    total = sum(losses)
+    return total / len(losses) if loss.over_steps == "mean" else total
+
+
+def loss_and_gradients(model: Model, parameters, inputs, labels, rule):
+    """Mean loss over samples and d loss / d parameter, for the parameters given, in the consistent system."""
+
+    def mean_loss(p):
+        losses = []
+        for sample, label in zip(inputs, labels):
+            x = Simulation(model, p, rule).run(sample, model.training.loss.population, model.training.loss.variable)
+            losses.append(loss_of(x, label, model.training.loss) * model.training.loss.factor)
+        return sum(losses) / len(losses)
+
+    return float(mean_loss(parameters)), grad(mean_loss)(parameters)
