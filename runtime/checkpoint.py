@@ -141,9 +141,10 @@ def _umask() -> int:
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of a file; reading them checks their sums."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array")
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise ValueError("it is a single array")
+        with file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise FileNotFoundError(f"no weights file {path}") from None

@@ -211,7 +211,9 @@ def _attach_labels(
     trailing = () if is_class else (readout.outputs,)
     if values.ndim and len(values) != samples:
         raise ValueError(f"{len(values)} labels for {samples} samples")
-    per_step = values.shape == (samples, steps, *trailing) and readout.per_step
+    # samples of unequal length may be a part of a set with longer ones
+    width = values.shape[1] if values.ndim > 1 and (lengths != steps).any() and values.shape[1] > steps else steps
+    per_step = values.shape == (samples, width, *trailing) and readout.per_step
     if not per_step and values.shape != (samples, *trailing):
         raise ValueError(_wrong_label_shape(values.shape, readout, samples, steps))
     values = np.ascontiguousarray(values)
@@ -221,7 +223,7 @@ def _attach_labels(
         native.targets = pointer(values, c_double)
     if not per_step:
         return [values]
-    starts = np.arange(samples, dtype=np.int64) * steps
+    starts = np.arange(samples, dtype=np.int64) * width
     native.label_starts = pointer(starts, c_int64)
     return [values, starts]
 

@@ -131,7 +131,7 @@ def read_manifest(path: Path) -> Manifest:
     Raises FileNotFoundError where there is none, ValueError where it cannot be read or is of another version.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(
             f"{path.parent} is no compiled network: it has no {path.name}; `sncc build` makes one"

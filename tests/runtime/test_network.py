@@ -1,0 +1,247 @@
+import gc
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import build_fake
+
+import sncc
+from sncc.runtime import Events, load
+
+ROOT = Path(sncc.__file__).parent.parent
+
+
+# ---------------------------------------------------------------- loading
+def test_loading_needs_a_project_with_a_library(tmp_path, project):
+    with pytest.raises(FileNotFoundError, match="sncc build"):
+        load(tmp_path / "absent")
+    with pytest.raises(FileNotFoundError, match=r"manifest\.json"):
+        load(tmp_path)
+    shutil.copy(project / "manifest.json", tmp_path)
+    with pytest.raises(FileNotFoundError, match="cmake -S"):
+        load(tmp_path)
+    (tmp_path / "manifest.json").write_bytes(b"\xff{")
+    with pytest.raises(ValueError, match="cannot read"):
+        load(tmp_path)
+
+
+def test_a_library_is_found_in_build_folders_under_other_names(tmp_path, project):
+    shutil.copy(project / "manifest.json", tmp_path)
+    (tmp_path / "build-mine" / "cpu").mkdir(parents=True)
+    shutil.copy(project / "lib" / "libfake_cpu_0123.so", tmp_path / "build-mine" / "cpu" / "libfake_cpu.so")
+    assert load(tmp_path).backend == "cpu"
+    with pytest.raises(FileNotFoundError, match="for cuda"):
+        load(tmp_path, backend="cuda")
+    with pytest.raises(ValueError, match="no backend `gpu`"):
+        load(tmp_path, backend="gpu")
+
+
+def test_another_version_is_refused(tmp_path, project):
+    with pytest.raises(ValueError, match="version 7"):
+        load(build_fake(tmp_path / "old", abi=7))
+    manifest = json.loads((project / "manifest.json").read_text()) | {"abi": 3}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match="version 3"):
+        load(tmp_path)
+
+
+def test_what_is_no_library_is_refused(tmp_path, project):
+    shutil.copytree(project, tmp_path / "p")
+    (tmp_path / "p" / "lib" / "libfake_cpu_0123.so").write_bytes(b"nothing")
+    with pytest.raises(OSError, match="cannot load"):
+        load(tmp_path / "p")
+
+
+@pytest.mark.parametrize("arguments", [{"seed": -1}, {"seed": 1.0}, {"threads": 0}, {"seed": 2**64}])
+def test_wrong_arguments_of_load_are_refused(project, arguments):
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        load(project, **arguments)
+
+
+def test_networks_are_independent(project):
+    a, b = load(project, seed=1), load(project, seed=1)
+    a.parameters["hidden.theta"] = [1, 2, 3, 4]
+    assert b.parameters["hidden.theta"].tolist() == [1, 1, 1, 1]
+    del a
+    gc.collect()
+    assert b.parameters["hidden.theta"].tolist() == [1, 1, 1, 1]
+
+
+# ---------------------------------------------------------------- parameters
+def test_parameters_are_read_only_copies(network):
+    values = network.parameters["x_output.weight"]
+    assert values.shape == (8, 3) and values.dtype == np.float64
+    with pytest.raises(ValueError):
+        values[0] = 1
+    network.parameters["x_output.weight"] = np.ones((8, 3), ">i4")
+    assert (values != 1).all() and (network.parameters["x_output.weight"] == 1).all()
+    assert network.parameters["hidden.tau_m"].shape == () and np.isclose(network.parameters["hidden.tau_m"], 0.02)
+    assert (
+        list(network.parameters) == ["x_output.weight", "hidden.theta", "hidden.tau_m"] and len(network.parameters) == 3
+    )
+
+
+@pytest.mark.parametrize(
+    "key, value, cause",
+    [
+        ("hidden.tau_m", 0.1, "adjustable.*learn.*each"),
+        ("x_output.weight", np.zeros((3, 8)), r"shape \(8, 3\), not \(3, 8\)"),
+        ("x_output.weight", 0.0, "nothing is broadcast"),
+        ("x_output.weight", np.full((8, 3), np.nan), "NaN"),
+        ("x_output.weight", np.full((8, 3), "a"), "real numbers"),
+        ("x_output.weight", np.full((8, 3), 1j), "real numbers"),
+        ("x_output.weight", [[1], [2, 3]], "x_output"),
+        ("x_output.weight", np.full((8, 3), 5.1), r"bound in \[-5, 5\]"),
+    ],
+)
+def test_wrong_values_are_refused(network, key, value, cause):
+    before = network.parameters[key]
+    with pytest.raises(ValueError, match=cause):
+        network.parameters[key] = value
+    assert np.array_equal(before, network.parameters[key])
+
+
+def test_an_unknown_parameter_has_a_proposal(network):
+    with pytest.raises(KeyError, match="did you mean `hidden.theta`"):
+        network.parameters["hiden.theta"]
+    assert "nothing" not in network.parameters and "hidden.theta" in network.parameters
+
+
+# ---------------------------------------------------------------- simulation
+def spikes_of(*pairs, steps=10):
+    """Events of one sample from (step, neuron)."""
+    counts = np.zeros((1, steps, 2, 3), int)
+    for step, neuron in pairs:
+        counts[0, step - 1, neuron // 3, neuron % 3] += 1
+    return Events.from_dense(counts)
+
+
+def test_a_run_records_spikes_in_seconds_and_states_after_each_step(network):
+    run = network.simulate(
+        duration=0.012, inputs={"x": spikes_of((1, 0), (3, 2), (3, 2), (10, 5))}, record=["hidden.v"]
+    )
+    assert np.allclose(run.spikes["hidden"].times, [0.001, 0.003]) and run.spikes["hidden"].neurons.tolist() == [0, 2]
+    assert run.spikes["hidden"].times.dtype == np.float64
+    assert np.allclose(run.spikes["x"].times, [0.001, 0.003, 0.003, 0.010]) and run.spikes["x"].neurons.tolist() == [
+        0,
+        2,
+        2,
+        5,
+    ]
+    trace = run.trace["hidden.v"]
+    assert trace.shape == (12, 4) and trace[:, 0].tolist() == [1] * 12 and trace[:, 2].tolist() == [0, 0] + [2] * 10
+    assert np.allclose(run.times["hidden.v"], np.arange(1, 13) * 1e-3) and run.duration == pytest.approx(0.012)
+
+
+def test_the_simulate_block_gives_duration_and_records(network):
+    run = network.simulate(inputs={"x": spikes_of((1, 0))})
+    assert run.duration == pytest.approx(0.05) and run.trace["hidden.v"].shape == (5, 4)
+    assert network.simulate(record=()).trace == {}
+
+
+def test_several_samples_have_an_axis(network):
+    counts = np.zeros((3, 4, 6), int)
+    counts[1, 2, 3] = counts[2, 0, 1] = 1
+    run = network.simulate(
+        duration=0.004, inputs={"x": Events.from_dense(counts)}, record=[("hidden.v", 0.002), "hidden[1:3].v"]
+    )
+    assert run.trace["hidden.v"].shape == (3, 2, 4) and run.trace["hidden[1:3].v"].shape == (3, 4, 2)
+    assert run.spikes["hidden"].samples.tolist() == [1, 2] and np.allclose(run.spikes["hidden"].times, [0.003, 0.001])
+    assert (
+        run.trace["hidden.v"][1].tolist() == [[0, 0, 0, 0], [0, 0, 0, 1]] and run.trace["hidden[1:3].v"][2, 0, 0] == 1
+    )
+
+
+def test_a_run_goes_on_where_the_last_one_ended(network):
+    first = network.simulate(duration=0.005, inputs={"x": spikes_of((5, 1))}, record=["hidden.v"])
+    second = network.simulate(duration=0.005, inputs={"x": spikes_of((2, 1))}, record=["hidden.v"], resume=True)
+    assert first.trace["hidden.v"][-1, 1] == 1 and second.trace["hidden.v"][[0, -1], 1].tolist() == [1, 2]
+    assert np.allclose(second.spikes["hidden"].times, [0.007]) and np.allclose(second.spikes["x"].times, [0.007])
+    assert second.times["hidden.v"][0] == pytest.approx(0.006)
+    assert network.simulate(duration=0.001, record=["hidden.v"]).trace["hidden.v"].sum() == 0
+
+
+def test_steps_close_a_loop(network):
+    network.simulate(duration=0.001, inputs={"x": spikes_of((1, 0))})
+    network.reset()
+    assert network.step({"x": [3, 1, 3]})["hidden"].tolist() == [1, 3]
+    assert network.step()["hidden"].tolist() == []
+    assert network.step({"x": np.array([0], ">u2"), "drive": [0.5, 0.5]})["hidden"].tolist() == [0]
+    run = network.simulate(duration=0.001, record=["hidden.v"], resume=True)
+    assert run.trace["hidden.v"].tolist() == [[1, 1, 0, 2]] and run.times["hidden.v"][0] == pytest.approx(0.004)
+    for wrong in ({"x": [6]}, {"x": [-1]}, {"x": [0.5]}, {"x": [[0]]}, {"y": [0]}, {"drive": [0.0]}):
+        with pytest.raises(ValueError):
+            network.step(wrong)
+
+
+@pytest.mark.parametrize(
+    "arguments, cause",
+    [
+        ({"duration": 0}, "duration"),
+        ({"duration": -1.0}, "duration"),
+        ({"duration": np.nan}, "duration"),
+        ({"duration": 1e12}, "duration"),
+        ({"record": ["hidden"]}, r"population\.state"),
+        ({"record": ["hiden.v"]}, "no population `hiden`"),
+        ({"record": ["hidden.w"]}, "no state `w`"),
+        ({"record": ["hidden[2:9].v"]}, "4 neurons"),
+        ({"record": [("hidden.v", 0.0015)]}, "multiple of the step"),
+        ({"record": [("hidden.v", 0)]}, "multiple of the step"),
+        ({"record": ["hidden.v", "hidden.v"]}, "twice"),
+        ({"inputs": {"y": 3}}, "no source `y`"),
+        ({"inputs": Events.from_dense(np.zeros((1, 3, 5)))}, "shape"),
+        ({"inputs": Events.from_dense(np.zeros((0, 3, 6)))}, "no samples"),
+        ({"seed": -1}, "seed"),
+        ({"trial": -1}, "trial"),
+    ],
+)
+def test_wrong_runs_are_refused(network, arguments, cause):
+    with pytest.raises(ValueError, match=cause):
+        network.simulate(**arguments)
+
+
+def test_only_one_sample_is_resumed(network):
+    network.simulate(duration=0.001)
+    with pytest.raises(ValueError, match="resumed with one"):
+        network.simulate(inputs=Events.from_dense(np.zeros((2, 3, 6))), resume=True)
+
+
+# ---------------------------------------------------------------- what it needs
+def python(code, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment, cwd="/", timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_binding_needs_numpy_alone(tmp_path, project):
+    """As in an emitted project: a copy under another name, without sncc and without any package but NumPy."""
+    shutil.copytree(ROOT / "runtime", tmp_path / "sncc_runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    code = f"""
+import sys
+hidden = ('sncc', 'lark', 'sympy', 'jinja2', 'click', 'rich', 'tonic', 'scipy', 'torch')
+for name in hidden: sys.modules[name] = None
+sys.path.insert(0, {str(tmp_path)!r})
+import sncc_runtime
+print(sncc_runtime.load({str(project)!r}).predict({{'x': sncc_runtime.Events.from_dense([[[1] * 6]]), 'drive': [0, 0]}}).shape)
+"""
+    assert python(code) == "(1, 3)"
+
+
+def test_importing_sncc_imports_nothing_else():
+    code = """
+import sncc, sys
+early = [m for m in ('numpy', 'sympy', 'lark', 'jinja2', 'tonic', 'sncc.compiler', 'sncc.runtime') if m in sys.modules]
+sncc.load, sncc.Events, sncc.Network, sncc.__version__
+late = [m for m in ('sympy', 'lark', 'jinja2', 'tonic', 'sncc.compiler') if m in sys.modules]
+print(early, late, sorted(dir(sncc))[:3])
+"""
+    assert python(code, PYTHONPATH=str(ROOT)) == "[] [] ['Events', 'Network', '__version__']"
+    with pytest.raises(AttributeError, match="no attribute `nothing`"):
+        sncc.nothing  # noqa: B018
