@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 STANDARD = Path(__file__).resolve().parent / "grammar" / "std"
-_DEFINITION = re.compile(r'^(neuron|synapse|plasticity|function) (\w+)[^\n]*\n(?:[ \t]+"([^"]*)")?', re.MULTILINE)
+_DEFINITION = re.compile(
+    r'^(neuron|synapse|plasticity|function) (\w+)([^\n]*)\n(?:[ \t]+(?:"""(.*?)"""|"([^"\n]*)"))?',
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A definition: what it is, its name, the first sentence of its documentation, the text of its file."""
+    """A definition: what it is, its name, the first paragraph of its documentation, the text of its file."""
 
     kind: str
     name: str
@@ -31,9 +34,9 @@ def entries() -> list[Entry]:
     found = []
     for path in sorted(STANDARD.glob("*.snn")):
         text = path.read_text(encoding="utf-8")
-        for kind, name, doc in _DEFINITION.findall(text):
-            first = re.split(r"(?<=\.)\s", " ".join((doc or _comment(text, name)).split()))[0]
-            found.append(Entry(kind, name, first, text))
+        for kind, name, rest, long, short in _DEFINITION.findall(text):
+            about = (long or short or rest.strip()).split("\n\n")[0]  # a function's formula says what it is
+            found.append(Entry(kind, name, " ".join(about.split()), text))
     return sorted(found, key=lambda e: (e.kind, e.name.lower()))
 
 
@@ -56,15 +59,3 @@ def table() -> Table:
     for entry in entries():
         table.add_row(entry.kind, entry.name, entry.doc)
     return table
-
-
-def _comment(text: str, name: str) -> str:
-    """The comment above a definition, or at its line's end."""
-    lines = text.splitlines()
-    row = next(k for k, line in enumerate(lines) if re.match(rf"\w+ {name}\b", line))
-    above: list[str] = []
-    while row > 0 and lines[row - 1].startswith("#"):
-        row -= 1
-        above.insert(0, lines[row].lstrip("# "))
-    own = next(line for line in lines if re.match(rf"\w+ {name}\b", line)).partition("#")[2]
-    return own or " ".join(above)
