@@ -1,0 +1,85 @@
+"""Networks in the language that several tests share, and the way from text to Model, Program and reference."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sncc.backends.reference.interpreter import Reference
+from sncc.compiler import compile_model, compile_program
+from sncc.diagnostics import Source
+
+UNKNOWN = """
+neuron Curious:
+    "In no library: its two states multiply, and its reset is none of the usual ones."
+    param tau_m = 15 ms
+    param tau_w = 80 ms
+    param gain = 0.4
+    param theta = 0.8
+    state v = 0
+    state w = 0.1
+    input I
+    dv/dt = -v * (1 + w) / tau_m + I
+    dw/dt = (gain * v * v - w) / tau_w
+    spike when v > theta + 0.2 * w:
+        reset v = 0.1 * v - 0.05 * w
+        w += 0.3 * (1 - w)
+    surrogate triangle(width = theta, height = 0.3 / theta)
+"""
+
+
+def recurrent(neuron: str, definition: str = "", size: int = 5, **blocks: str) -> str:
+    """A recurrent population of one neuron between six inputs and three leaky readouts, with a `train` block."""
+    train = {"rule": "eprop(feedback = symmetric)", "loss": "mean(cross_entropy(output.v))", "learn": "weights", **blocks}
+    lines = "\n".join(f"    {key} = {value}" for key, value in train.items())
+    return f"""{definition}
+network Recurrent:
+    step = 1 ms
+    population x: input[6]
+    population hidden: {neuron}[{size}]
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = normal(0, 1)
+    connect hidden -> hidden: dense, weight = normal(0, 1), delay = 1 ms
+    connect hidden -> output: dense, weight = normal(0, 1)
+
+train:
+{lines}
+    optimiser = adam(learning_rate = 1e-3)
+    batch = 4
+"""
+
+
+def model_of(text: str, **settings: str):
+    """Text → Model; `train__rule="bptt"` sets `train.rule`."""
+    return compile_model(Source("test.snn", text), {key.replace("__", "."): value for key, value in settings.items()})
+
+
+def program_of(text: str, precision: str = "float64", after: str | None = None, **settings: str):
+    """Text → Program, all passes done or up to the one named."""
+    return compile_program(model_of(text, **settings), precision, after)
+
+
+def parameters(program, rng: np.random.Generator, weight: float = 1.0) -> dict[str, np.ndarray]:
+    """Values for everything stored, in the consistent system: positive-leaning weights, other numbers as in the source."""
+    values: dict[str, np.ndarray] = {}
+    for p in program.parameters:
+        if p.key.endswith(".weight"):
+            values[p.key] = rng.normal(0.3 if not p.key.startswith("hidden") else 0.0, 0.4, p.shape) * weight
+        elif p.storage != "compiled":
+            start = Reference(program).parameters.get(p.key)
+            values[p.key] = np.asarray(start) + (rng.normal(0, 0.05, p.shape) if p.shape else 0.0)
+    return values
+
+
+def spikes(rng: np.random.Generator, samples: int = 3, steps: int = 40, size: int = 6, rate: float = 0.3):
+    """Random input counts per sample, most of them 0 or 1 and some 2."""
+    return [{"x": rng.poisson(rate, (steps, size)).astype(float)} for _ in range(samples)]
+
+
+def lively(program, rng_seed: int, inputs) -> dict[str, np.ndarray]:
+    """Parameters at which the hidden neurons spike now and then: the weights grow until they do."""
+    for weight in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0):
+        values = parameters(program, np.random.default_rng(rng_seed), weight)
+        run = Reference(program, values).run(inputs)
+        if 0.02 < np.mean([s["hidden"].mean() for s in run.spikes]) < 0.9:
+            return values
+    raise AssertionError("the hidden neurons do not spike at any weight tried")
