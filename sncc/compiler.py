@@ -25,10 +25,11 @@ from sncc.syntax.parse import parse, read_source
 
 Backend = Literal["auto", "cpu", "cuda"]
 Settings = Mapping[str, str]
+NO_SETTINGS: Settings = {}
 Value = str | int | float
 
 
-def compile_model(source: Source, settings: Settings) -> Model:
+def compile_model(source: Source, settings: Settings = NO_SETTINGS) -> Model:
     """Text → Model: names, units and shapes resolved. Raises `DiagnosticError` with the user's mistakes."""
     tree = parse(source.text, source.path)  # text → Tree
     return resolve(tree, settings)  # Tree → Model

@@ -1,0 +1,161 @@
+"""The command line, run as users run it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+def sncc(*words: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sncc.cli", *map(str, words)]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=600, env={**os.environ, **environment}
+    )
+
+
+@pytest.fixture
+def folder(tmp_path, small_network):
+    (tmp_path / "small.snn").write_text(small_network)
+    (tmp_path / "bad.snn").write_text(small_network.replace("ALIF", "ALFI").replace("1 ms\n    pop", "1 mz\n    pop"))
+    return tmp_path
+
+
+def test_check_says_what_is_in_a_file(folder):
+    done = sncc("check", "small.snn", cwd=folder)
+    assert done.returncode == 0 and not done.stderr
+    assert "hidden: ALIF[12], exact integration" in done.stdout
+
+
+def test_check_reports_every_mistake_with_its_place(folder):
+    done = sncc("check", "bad.snn", cwd=folder)
+    assert done.returncode == 1 and done.stderr.count("error:") == 2 and "Traceback" not in done.stderr
+    assert "bad.snn:7:" in done.stderr and "`ALIF`" in done.stderr and "^" in done.stderr
+
+
+def test_check_gives_diagnostics_as_json(folder):
+    done = sncc("check", "--json", "bad.snn", cwd=folder)
+    found = json.loads(done.stdout)
+    assert done.returncode == 1 and {"code", "message", "line", "column", "severity"} <= set(found[0])
+    assert json.loads(sncc("check", "--json", "small.snn", cwd=folder).stdout) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff\xfe\x01" * 50, bytes(range(256)), b"network", b"network A:\n"])
+def test_files_that_are_no_networks_are_refused(tmp_path, content):
+    (tmp_path / "odd.snn").write_bytes(content)
+    for command in ("check", "build", "explain"):
+        done = sncc(command, "odd.snn", cwd=tmp_path)
+        assert done.returncode == 1 and "error" in done.stderr and "Traceback" not in done.stderr, (command, done)
+        assert "internal error" not in done.stderr, done
+
+
+def test_a_missing_file_is_the_users_mistake_and_a_wrong_word_is_bad_usage(tmp_path):
+    for command in ("check", "build", "ir", "explain", "simulate"):
+        done = sncc(command, "missing.snn", cwd=tmp_path)
+        assert done.returncode == 1 and "missing.snn" in done.stderr, command
+    assert sncc("chekc", cwd=tmp_path).returncode == 2
+    assert sncc("check", cwd=tmp_path).returncode == 2
+    assert sncc("build", "small.snn", "--backend", "tpu", cwd=tmp_path).returncode == 2
+    assert sncc("build", "small.snn", "--set", "hidden_size", cwd=tmp_path).returncode == 2
+    assert sncc("train", "small.snn", "--data", "digits", "--epochs", "0", cwd=tmp_path).returncode == 2
+
+
+def test_an_unknown_setting_is_refused(folder):
+    done = sncc("check", "small.snn", "--set", "hiden_size=3", cwd=folder)
+    assert done.returncode == 1 and "hidden_size" in done.stderr
+
+
+def test_settings_reach_the_model(folder):
+    done = sncc("ir", "small.snn", "--stage", "model", "--set", "hidden_size=7", "--set", "train.rule=bptt", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "7" in done.stdout and "bptt" in done.stdout
+
+
+def test_ir_prints_both_stages_and_the_program_after_a_pass(folder):
+    model = sncc("ir", "small.snn", "--stage", "model", cwd=folder)
+    program = sncc("ir", "small.snn", cwd=folder)
+    after = sncc("ir", "small.snn", "--after", "merge_populations", cwd=folder)
+    assert model.returncode == program.returncode == after.returncode == 0
+    assert "hidden" in model.stdout and "gather" in program.stdout and "gather" in after.stdout
+    assert after.stdout != program.stdout
+    unknown = sncc("ir", "small.snn", "--after", "magic", cwd=folder)
+    assert unknown.returncode == 2 and "merge_populations" in unknown.stderr
+
+
+def test_explain_prints_equations_and_refuses_latex(folder):
+    assert "hidden" in sncc("explain", "small.snn", cwd=folder).stdout
+    done = sncc("explain", "small.snn", "--latex", cwd=folder)
+    assert done.returncode == 1 and "not supported yet" in done.stderr
+
+
+def test_fmt_is_not_supported_yet(folder):
+    done = sncc("fmt", "small.snn", cwd=folder)
+    assert done.returncode == 1 and "not supported yet" in done.stderr
+
+
+def test_models_lists_the_standard_library_and_shows_one(tmp_path):
+    listed = sncc("models").stdout
+    assert all(name in listed for name in ("LIF", "ALIF", "LI", "CubaLIF", "IF", "Izhikevich", "triangle"))
+    assert "dv/dt" in sncc("models", "lif").stdout
+    done = sncc("models", "ALFI")
+    assert done.returncode == 1 and "ALIF" in done.stderr
+
+
+def test_doctor_finds_the_tools_and_says_how_to_get_missing_ones(compiler, tmp_path):
+    assert sncc("doctor").returncode == 0
+    done = sncc("doctor", CXX=str(tmp_path / "no-compiler"))
+    assert done.returncode == 1 and "MISSING" in done.stdout and "C++ compiler:" in done.stdout
+
+
+def test_emitting_needs_no_compiler(folder):
+    done = sncc("build", "small.snn", "--emit-only", cwd=folder, CXX="/no/compiler")
+    assert done.returncode == 0, done.stderr
+    for name in ("CMakeLists.txt", "manifest.json", "model.snn", "README.md", "src/cpu", "src/cuda", "python"):
+        assert (folder / "build" / "small" / name).exists(), name
+    assert (folder / "build" / "small" / "model.snn").read_text() == (folder / "small.snn").read_text()
+
+
+def test_without_a_compiler_build_says_how_to_get_one(folder):
+    done = sncc("build", "small.snn", "--backend", "cpu", cwd=folder, CXX="/no/compiler")
+    assert done.returncode == 1 and "no C++ compiler" in done.stderr and "help:" in done.stderr
+
+
+def test_without_nvcc_a_cuda_build_says_so(folder):
+    done = sncc("build", "small.snn", "--backend", "cuda", cwd=folder, CUDACXX="/no/nvcc")
+    assert done.returncode == 1 and "nvcc" in done.stderr
+
+
+def test_train_saves_resumes_and_reports(folder, compiler):
+    rng = np.random.default_rng(0)
+    labels = np.arange(30) % 3
+    events = rng.random((30, 20, 6)) < 0.1
+    for k, label in enumerate(labels):
+        events[k, :, 2 * label : 2 * label + 2] |= rng.random((20, 2)) < 0.5
+    np.savez(folder / "d.npz", events=events, labels=labels)
+    train = ("train", "small.snn", "--backend", "cpu", "--data", "npz:d.npz")
+    first = sncc(*train, "--epochs", 3, "--seed", 3, "--save", "w.npz", cwd=folder)
+    assert first.returncode == 0 and (folder / "w.npz").exists(), first.stderr
+    assert "epoch 3/3" in first.stderr and "test" in first.stdout and "%" in first.stdout
+    assert sncc(*train, "--epochs", 1, "--resume", "w.npz", cwd=folder).returncode == 0
+    (folder / "w.npz").write_bytes(b"rubbish")
+    mistakes = [
+        ("--resume", "w.npz"), ("--resume", "absent.npz"), ("--save", "no/folder/w.npz"), ("--data", "npz:absent.npz"),
+        ("--data", "digitz"), ("--data", "digits"),
+    ]  # fmt: skip
+    for words in mistakes:
+        done = sncc(*train, "--epochs", 1, *words, cwd=folder)
+        assert done.returncode == 1 and "error:" in done.stderr and "internal" not in done.stderr, (words, done.stderr)
+
+
+def test_simulate_reports_rates_and_keeps_what_was_recorded(folder, compiler):
+    text = (folder / "small.snn").read_text() + "\nsimulate:\n    duration = 50 ms\n    record v of hidden every 5 ms\n"
+    (folder / "sim.snn").write_text(text)
+    done = sncc("simulate", "sim.snn", "--backend", "cpu", "--out", "run.npz", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    with np.load(folder / "run.npz") as arrays:
+        assert arrays["hidden.v"].shape == (10, 12) and arrays["hidden.times"].ndim == 1
+    assert sncc("simulate", "small.snn", "--backend", "cpu", cwd=folder).returncode == 1
+    assert sncc("simulate", "small.snn", "--backend", "cpu", "--duration", "0.01", cwd=folder).returncode == 0

@@ -1,0 +1,200 @@
+"""Building from Python: sources, settings, the cache, copies, errors."""
+
+import json
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+import sncc
+from sncc import cache, toolchain
+from sncc.diagnostics import DiagnosticError
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder / "sncc"
+
+
+def codes(error: pytest.ExceptionInfo[DiagnosticError]) -> list[str]:
+    return [d.code for d in error.value.diagnostics]
+
+
+# --------------------------------------------------------------------------------------------------- sources
+def test_check_takes_a_path_or_text(small_network, tmp_path):
+    path = tmp_path / "small.snn"
+    path.write_text(small_network)
+    assert sncc.check(small_network) == sncc.check(path) == sncc.check(str(path)) == ()
+    (found,) = sncc.check(small_network.replace("ALIF", "ALFI"))
+    assert found.severity == "error" and "ALFI" in found.message
+
+
+def test_parameters_and_settings_are_those_of_the_command_line(small_network):
+    assert sncc.check(small_network, hidden_size=5, settings={"train.rule": "bptt"}) == ()
+    assert sncc.check(small_network, hiden_size=5)
+    assert "7" in sncc.explain(small_network, hidden_size=7)
+
+
+def test_explain_raises_what_is_wrong(small_network):
+    with pytest.raises(DiagnosticError, match="ALFI"):
+        sncc.explain(small_network.replace("ALIF", "ALFI"))
+
+
+# -------------------------------------------------------------------------------------------------- building
+def test_a_second_build_is_found_in_the_cache(small_network, compiler, own_cache, monkeypatch):
+    first = sncc.build(small_network, backend="cpu")
+    monkeypatch.setattr(toolchain, "build", None)  # a compiler would fail now
+    assert sncc.build(small_network, backend="cpu") == first and first.parent == own_cache
+    manifest = json.loads((first / "manifest.json").read_text())
+    library = first / "lib" / manifest["library"]["cpu"]
+    assert library.exists() and first.name[:8] in library.name
+    network = sncc.load(first)
+    assert network.parameters["hidden_hidden.weight"].shape == (12, 12)
+
+
+def test_out_is_a_real_copy_and_keeps_other_files(small_network, compiler, tmp_path):
+    out = tmp_path / "project"
+    cached = sncc.build(small_network, backend="cpu")
+    assert sncc.build(small_network, backend="cpu", out=out) == out
+    (out / "notes.txt").write_text("mine")
+    libraries = list((out / "lib").iterdir())
+    assert not any(path.is_symlink() for path in out.rglob("*"))
+    for path in cached.rglob("*"):
+        if path.is_file():
+            assert not path.samefile(out / path.relative_to(cached))
+    sncc.build(small_network, backend="cpu", out=out, hidden_size=9)
+    assert (out / "notes.txt").read_text() == "mine"
+    assert not libraries[0].exists() and len(list((out / "lib").iterdir())) == 1
+    assert sncc.load(out).parameters["hidden_hidden.weight"].shape == (9, 9)
+
+
+def test_a_loaded_network_survives_a_rebuild_in_its_folder(small_network, compiler, tmp_path):
+    network = sncc.load(sncc.build(small_network, backend="cpu", out=tmp_path / "p"), seed=3)
+    before = network.parameters["x_hidden.weight"]
+    sncc.build(small_network.replace("1e-2", "2e-2"), backend="cpu", out=tmp_path / "p", hidden_size=20)
+    assert (network.parameters["x_hidden.weight"] == before).all()
+
+
+def test_emitting_alone_writes_the_sources(small_network, tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "/no/compiler")
+    out = sncc.build(small_network, out=tmp_path / "p", emit_only=True)
+    assert (out / "CMakeLists.txt").exists() and not (out / "lib").exists()
+    kept = sncc.build(small_network, emit_only=True)
+    assert kept == sncc.build(small_network, emit_only=True) and (kept / "CMakeLists.txt").exists()
+
+
+def test_a_folder_with_other_files_is_not_written_to(small_network, tmp_path):
+    (tmp_path / "thesis.tex").write_text("work of years")
+    with pytest.raises(DiagnosticError) as error:
+        sncc.build(small_network, out=tmp_path, emit_only=True)
+    assert codes(error) == ["folder-in-use"] and list(tmp_path.iterdir()) == [tmp_path / "thesis.tex"]
+    with pytest.raises(DiagnosticError):
+        sncc.build(small_network, out=tmp_path / "thesis.tex", emit_only=True)
+
+
+def test_missing_tools_are_named_with_a_remedy(small_network, monkeypatch):
+    monkeypatch.setenv("CUDACXX", "/no/nvcc")
+    with pytest.raises(DiagnosticError) as error:
+        sncc.build(small_network, backend="cuda")
+    assert codes(error) == ["no-nvcc"]
+    monkeypatch.setenv("CXX", "/no/compiler")
+    with pytest.raises(DiagnosticError) as error:
+        sncc.build(small_network, backend="cpu")
+    assert codes(error) == ["no-compiler"] and error.value.diagnostics[0].help
+    with pytest.raises(DiagnosticError) as error:
+        sncc.build(small_network, backend="tpu")  # type: ignore[arg-type]
+    assert codes(error) == ["unknown-backend"]
+
+
+def test_a_failing_compiler_is_reported_with_its_log(small_network, compiler, tmp_path, monkeypatch):
+    broken = tmp_path / "c++"
+    broken.write_text(
+        '#!/bin/sh\nif [ "$1" = --version ]; then echo broken 1.0; else echo error: no licence >&2; exit 3; fi\n'
+    )
+    broken.chmod(broken.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("CXX", str(broken))
+    with pytest.raises(DiagnosticError) as error:
+        sncc.build(small_network, backend="cpu")
+    (found,) = error.value.diagnostics
+    assert found.code == "native-build-failed"
+    log = Path(found.notes[0].split(": ")[1])
+    assert log.exists() and "no licence" in log.read_text()
+
+
+def test_auto_takes_cuda_only_where_nvcc_and_a_gpu_are_found(monkeypatch):
+    monkeypatch.setattr(toolchain, "find_nvcc", lambda: Path("/nvcc"))
+    monkeypatch.setattr(toolchain, "find_gpu", lambda: None)
+    assert toolchain.choose_backend() == "cpu"
+    monkeypatch.setattr(toolchain, "find_gpu", lambda: "a GPU")
+    assert toolchain.choose_backend() == "cuda"
+
+
+# ------------------------------------------------------------------------------------------------- the cache
+def test_the_key_depends_on_everything():
+    key = cache.key_of({"a": "1", "b": "2"}, "cpu", "g++")
+    others = [
+        cache.key_of({"a": "1", "b": "3"}, "cpu", "g++"), cache.key_of({"a": "1", "c": "2"}, "cpu", "g++"),
+        cache.key_of({"a": "1", "b": "2"}, "cuda", "g++"), cache.key_of({"a": "12", "b": ""}, "cpu", "g++"),
+    ]  # fmt: skip
+    assert len({key, *others}) == 5 and key == cache.key_of({"b": "2", "a": "1"}, "cpu", "g++")
+
+
+def test_one_of_several_at_once_makes_the_folder():
+    made = []
+
+    def make(folder: Path) -> None:
+        made.append(folder)
+        (folder / "file").write_text("text")
+
+    found: list[Path] = []
+    threads = [threading.Thread(target=lambda: found.append(cache.cached("k", make))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1 and len(found) == 8 and {path.name for path in found} == {"k"}
+
+
+def test_a_folder_with_a_missing_file_is_made_again(own_cache):
+    made = []
+
+    def make(folder: Path) -> None:
+        made.append(folder)
+        (folder / "file").write_text("text")
+
+    folder = cache.cached("k", make)
+    (folder / "file").unlink()
+    assert (cache.cached("k", make) / "file").exists() and len(made) == 2
+
+
+def test_a_failure_leaves_nothing_behind(own_cache):
+    def make(folder: Path) -> None:
+        (folder / "half").write_text("text")
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        cache.cached("k", make)
+    assert [path.name for path in own_cache.iterdir()] == ["locks"]
+
+
+def test_a_cache_that_cannot_be_written_to_is_replaced_with_a_note(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.warns(UserWarning, match="cannot write"):
+        folder = cache.cached("k", lambda folder: (folder / "file").touch())
+    assert folder.parent.parent == tmp_path
+    if os.name == "posix":
+        assert folder.parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_listing_cannot_make_files_elsewhere_disappear(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "precious").write_text("text")
+    (tmp_path / "out" / cache.LISTING).write_text("../precious\n")
+    cache.write_files({"a": "1"}, tmp_path / "out")
+    assert (tmp_path / "precious").exists() and (tmp_path / "out" / "a").read_text() == "1"
