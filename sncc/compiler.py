@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 from sncc import cache, toolchain
-from sncc.backends.cxx.project import emit_project
 from sncc.diagnostics import Diagnostic, DiagnosticError, Source
 from sncc.gradients.explain import explain as explain_learning
 from sncc.gradients.reverse import differentiate
@@ -49,6 +48,8 @@ def compile_program(model: Model, precision: Precision = "float32", after: str |
 
 def emit(program: Program) -> dict[str, str]:
     """Program → the files of a project: {path: text}, the C++ and the CUDA half."""
+    from sncc.backends.cxx.project import emit_project  # with its templates: looking at a file needs none
+
     return emit_project(program)
 
 
