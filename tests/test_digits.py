@@ -1,0 +1,19 @@
+"""The example that the README begins with reaches its accuracies."""
+
+from pathlib import Path
+
+import pytest
+
+import sncc
+from sncc.data import load_data
+
+DIGITS = Path(__file__).resolve().parent.parent / "examples" / "digits" / "digits.snn"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rule", "accuracy"), [("eprop", 0.97), ("bptt", 0.98)])
+def test_digits_are_learnt(rule, accuracy, compiler):
+    digits = load_data("digits", 1e-3)
+    network = sncc.load(sncc.build(DIGITS, backend="cpu", settings={"train.rule": rule}), seed=0)
+    network.fit(digits.train, digits.train_labels, epochs=20, seed=0)
+    assert network.evaluate(digits.test, digits.test_labels)["accuracy"] >= accuracy
