@@ -1,0 +1,74 @@
+"""What can be said of a whole model: whether its rule can train it, and what looks suspicious."""
+
+from __future__ import annotations
+
+from sncc.diagnostics import Diagnostics
+from sncc.expressions.nodes import symbols
+from sncc.model import nodes
+
+
+def check_training(model: nodes.Model, diagnostics: Diagnostics) -> None:
+    """Surrogates, and ways from the loss back to what is learnt."""
+    training = model.training
+    if training is None:
+        return
+    rule, read = training.rule, training.loss.population
+    for population in model.populations:
+        dynamics = population.dynamics
+        if dynamics is not None and dynamics.spike is not None and dynamics.surrogate is None:
+            message = f"`{rule.name}` needs a `surrogate`, and `{population.model}` has none"
+            help = f"add `surrogate triangle(width = 1, height = 0.3)` to `{population.model}`"
+            diagnostics.error("missing-surrogate", population.span, message, help=help)
+    learnt = [entry.key.split(".")[0] for entry in training.learn]
+    targets = {c.name: c.target for c in model.connections}
+    reached = _reaching(model, read)
+    direct = {c.source for c in model.connections if c.target == read} | {read}
+    told: set[str] = set()
+    for owner in learnt:
+        population_name = targets.get(owner, owner)
+        if population_name in told:
+            continue
+        if population_name not in reached:
+            told.add(population_name)
+            message = f"what is learnt in or into `{population_name}` cannot affect the loss"
+            note = f"no connection leads from it to `{read}`, which the loss reads"
+            span = model.population(population_name).span
+            diagnostics.warning("cannot-learn", span, message, notes=(note,))
+        elif rule.name == "eprop" and population_name not in direct:
+            told.add(population_name)
+            message = f"`eprop(feedback = symmetric)` gives `{population_name}` no learning signal"
+            note = f"no connection leads from it straight to `{read}`, which the loss reads"
+            help = f"use `feedback = random`, the rule `bptt`, or connect `{population_name}` to `{read}`"
+            diagnostics.error("no-learning-signal", model.population(population_name).span, message, notes=(note,), help=help)
+
+
+def check_states(model: nodes.Model, diagnostics: Diagnostics) -> None:
+    """Warn of states that nothing reads."""
+    read = {(r.population, r.variable) for r in model.simulation.records} if model.simulation else set()
+    if model.training:
+        read.add((model.training.loss.population, model.training.loss.variable))
+    for population in model.populations:
+        dynamics = population.dynamics
+        if dynamics is None or dynamics.spike is None:
+            continue  # without spikes a state is what one looks at
+        for state in dynamics.states:
+            used = symbols(dynamics.spike.distance)
+            updates = [(e.state, e.derivative) for e in dynamics.equations]
+            updates += [(a.state, a.value) for a in (*dynamics.each_step, *dynamics.spike.jumps)]
+            for target, value in updates:
+                used |= symbols(value) - {target}
+            if state.name not in used and (population.name, state.name) not in read:
+                message = f"the state `{state.name}` of `{population.model}` is never used"
+                diagnostics.warning("unused-state", state.span, message)
+
+
+def _reaching(model: nodes.Model, read: str) -> set[str]:
+    """Populations from which connections lead to `read`, and itself."""
+    found, waiting = {read}, [read]
+    while waiting:
+        target = waiting.pop()
+        for connection in model.connections:
+            if connection.target == target and connection.source not in found:
+                found.add(connection.source)
+                waiting.append(connection.source)
+    return found

@@ -1,0 +1,415 @@
+"""Syntax → expression nodes, with names looked up, functions inlined, and units inferred and checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from sncc.diagnostics import Diagnostics, Span, did_you_mean
+from sncc.expressions.nodes import Apply, Expression, Number, Symbol
+from sncc.expressions.units import PLAIN, Unit, UnitError, parse_unit, symbol
+from sncc.model.constants import fold
+from sncc.model.scope import Scope
+from sncc.model.terms import Term, Typed
+from sncc.syntax import tree
+
+TIME = parse_unit("ms")
+_OPERATORS = {
+    "+": "add", "-": "sub", "*": "mul", "/": "div", "^": "pow", "<": "lt", "<=": "le", ">": "gt", ">=": "ge",
+    "==": "eq", "!=": "ne", "and": "and", "or": "or",
+}  # fmt: skip
+_PLAIN_FUNCTIONS = frozenset({"exp", "log", "sin", "cos", "tanh", "sigmoid", "floor"})
+DISTRIBUTIONS = {
+    "normal": ("mean", "sd"), "uniform": ("low", "high"), "lognormal": ("mean", "sd"),
+    "exponential": ("mean",), "gamma": ("shape", "scale"),
+}  # fmt: skip
+FUNCTIONS = frozenset({*_PLAIN_FUNCTIONS, "sqrt", "abs", "sign", "min", "max", "clip"})
+_UNITS_OFTEN_MEANT = ("ms", "s", "us", "mV", "V", "nS", "pS", "uS", "pA", "nA", "pF", "nF", "MOhm", "GOhm", "Hz", "kHz")
+BAD = Typed(Number(0.0), None)
+
+
+@dataclass
+class Elaborator:
+    """Elaborates expressions in a scope. `equations` collects what must be plain, for inferring unknown units."""
+
+    scope: Scope
+    diagnostics: Diagnostics
+    names: Mapping[str, Typed] = field(default_factory=dict)
+    draws: bool = False  # whether `normal(…)` and its kind may stand here
+    draws_refused: str = ""  # why not
+    equations: list[Term] = field(default_factory=list)
+    calls: tuple[str, ...] = ()  # functions being inlined, to find recursion
+
+    # ------------------------------------------------------------------------------------------ nodes of the tree
+    def elaborate(self, expression: tree.Expression) -> Typed:
+        """The nodes of an expression, with its unit."""
+        match expression:
+            case tree.Quantity():
+                return self._quantity(expression)
+            case tree.Name():
+                return self._name(expression)
+            case tree.Unary(operator, operand, span):
+                return self._unary(operator, operand, span)
+            case tree.Binary():
+                return self._binary(expression)
+            case tree.Conditional(then, condition, otherwise, span):
+                a, c, b = self.elaborate(then), self.elaborate(condition), self.elaborate(otherwise)
+                term = self.agree(a, b, otherwise.span, "the two sides of `if` must have one unit", then.span)
+                return _typed("select", (c, a, b), term, span)
+            case tree.Call():
+                return self._call(expression)
+            case tree.List(_, span):
+                self.diagnostics.error("wrong-argument", span, "a list cannot stand here", "expected one value")
+        return BAD
+
+    def _quantity(self, quantity: tree.Quantity) -> Typed:
+        try:
+            number = float(quantity.number)
+        except ValueError:
+            self.diagnostics.error("syntax", quantity.span, f"`{quantity.number}` is not a number")
+            return BAD
+        if not quantity.unit:
+            return Typed(Number(number, PLAIN, quantity.span), Term())
+        try:
+            unit = parse_unit(quantity.unit)
+        except UnitError as problem:
+            text = quantity.span.text
+            start = quantity.span.start + max(0, text.rfind(problem.part))
+            span = Span(quantity.span.source, start, start + len(problem.part))
+            known = problem.part in self.names or self.scope.constant(problem.part) is not None
+            help = (
+                (f"multiply: `{quantity.number} * {problem.part}`",)
+                if known
+                else did_you_mean(problem.part, _UNITS_OFTEN_MEANT)
+            )
+            self.diagnostics.error("unknown-unit", span, f"`{problem.part}` is not a unit", help=help)
+            return BAD
+        if quantity.unit in self.names:
+            message = f"`{quantity.unit}` is read as the unit here, not as the name"
+            help = f"multiply if the name is meant: `{quantity.number} * {quantity.unit}`"
+            self.diagnostics.warning("unit-or-name", quantity.span, message, help=help)
+        return Typed(Number(unit.from_text(quantity.number), unit, quantity.span), Term(unit))
+
+    def _name(self, name: tree.Name) -> Typed:
+        text, span = str(name), name.span
+        if text in self.names:
+            found = self.names[text]
+            return Typed(_placed(found.expression, span), found.term)
+        constant = self.scope.constant(text)
+        if constant is not None:
+            return Typed(_placed(constant.expression, span), constant.term)
+        if text == "pi":
+            return Typed(Number(math.pi, PLAIN, span), Term())
+        if text == "noise":
+            self.unsupported(span, "`noise` in equations")
+            return BAD
+        unit = symbol(text)
+        if unit is not None:
+            return Typed(Number(unit.in_memory, unit, span), Term(unit))
+        if text in ("t", "step", "dt", "u", "weight", "label", "pre", "post") or len(name.parts) > 1:
+            reason = "`u`, the distance to the threshold, exists only in `surrogate`" if text == "u" else ""
+            self.diagnostics.error("unknown-name", span, f"`{text}` cannot be used here", reason)
+            return BAD
+        known = [*self.names, *self.scope.constants]
+        self.diagnostics.error("unknown-name", span, f"unknown name `{text}`", help=did_you_mean(text, known))
+        return BAD
+
+    def _unary(self, operator: str, operand: tree.Expression, span: Span) -> Typed:
+        inner = self.elaborate(operand)
+        if operator == "+":
+            return inner
+        if operator == "not":
+            return _typed("not", (inner,), Term(), span)
+        if isinstance(inner.expression, Number):
+            number = inner.expression
+            return Typed(Number(-number.value, number.unit, span), inner.term)
+        return _typed("neg", (inner,), inner.term, span)
+
+    def _binary(self, expression: tree.Binary) -> Typed:
+        operator, span = expression.operator, expression.span
+        left, right = self.elaborate(expression.left), self.elaborate(expression.right)
+        term: Term | None
+        match operator:
+            case "+" | "-":
+                term = self._sum(left, right, expression)
+            case "*":
+                term = left.term * right.term if left.term and right.term else None
+            case "/":
+                term = left.term / right.term if left.term and right.term else None
+                if right.is_zero:
+                    self.diagnostics.error("not-a-number", expression.right.span, "division by zero")
+                    term = None
+            case "^":
+                term = self._power(left, right, expression)
+            case "and" | "or":
+                term = Term()
+            case _:
+                self.agree(left, right, expression.right.span, "only equal units can be compared", expression.left.span)
+                term = Term()
+        return _typed(_OPERATORS[operator], (left, right), term, span)
+
+    def _sum(self, left: Typed, right: Typed, expression: tree.Binary) -> Term | None:
+        first, second = expression.left, expression.right
+        verb, preposition = ("add", "to") if expression.operator == "+" else ("subtract", "from")
+        if left.term and right.term and not left.term.unknown and not right.term.unknown:
+            a, b = left.term.unit, right.term.unit
+            message = f"cannot {verb} {_words(b)} {preposition} {_words(a)}"
+            help = _addition_help(first, second, a, b, expression.operator)
+        else:
+            message, help = "the two sides must have one unit", ""
+        return self.agree(left, right, second.span, message, first.span, help)
+
+    def _power(self, base: Typed, exponent: Typed, expression: tree.Binary) -> Term | None:
+        if base.term is None or exponent.term is None:
+            return None
+        if not exponent.term.plain:
+            words = self._described(exponent.term)
+            self.diagnostics.error(
+                "wrong-unit", expression.right.span, "an exponent must be a plain number", f"this is {words}"
+            )
+            return None
+        if base.term.plain:
+            return Term()
+        number = fold(exponent.expression)
+        if not isinstance(number, Number):
+            message = "what has a unit can be raised to a constant power only"
+            self.diagnostics.error("wrong-unit", expression.right.span, message)
+            return None
+        return base.term ** Fraction(number.value).limit_denominator(1000)
+
+    # --------------------------------------------------------------------------------------------------- calls
+    def _call(self, call: tree.Call) -> Typed:
+        name, span = str(call.function), call.span
+        if name in DISTRIBUTIONS:
+            return self._draw(call)
+        if name in FUNCTIONS:  # before the library's: its `sigmoid` is the surrogate
+            return self._builtin(name, call)
+        function = self.scope.function(name)
+        if function is not None:
+            return self.inline(function, call.arguments, span)
+        if name == "each":
+            help = "`each(…)` stands alone, as the value of a `param` or a `weight`"
+            self.diagnostics.error("wrong-argument", span, "`each` cannot stand inside an expression", help=help)
+            return BAD
+        known = [*FUNCTIONS, *DISTRIBUTIONS, *self.scope.function_names()]
+        kind = "name" if name in self.names else "function"
+        if kind == "name":
+            self.diagnostics.error("unknown-name", call.function.span, f"`{name}` is not a function", help=f"multiply: `{name} * (…)`")
+        else:
+            self.diagnostics.error(
+                "unknown-name", call.function.span, f"unknown function `{name}`", help=did_you_mean(name, known)
+            )
+        return BAD
+
+    def _builtin(self, name: str, call: tree.Call) -> Typed:
+        wanted = {"clip": 3, "min": 2, "max": 2}.get(name, 1)
+        arguments = [self.elaborate(a.value) for a in call.arguments]
+        named = next((a for a in call.arguments if a.name), None)
+        many = name in ("min", "max") and len(arguments) > 2
+        if named or (len(arguments) != wanted and not many):
+            count = "one value" if wanted == 1 else f"{wanted} values"
+            message = f"`{name}` takes {count}" + (", without names" if named else f", got {len(arguments)}")
+            self.diagnostics.error("wrong-argument", call.span, message)
+            return BAD
+        first = arguments[0]
+        if name in _PLAIN_FUNCTIONS:
+            self.plain(first, call.arguments[0].value.span, f"`{name}` takes a plain number")
+            return _typed(name, (first,), Term() if first.term else None, call.span)
+        if name in ("sqrt", "abs", "sign"):
+            power = {"sqrt": Fraction(1, 2), "abs": 1, "sign": 0}[name]
+            return _typed(name, (first,), first.term**power if first.term else None, call.span)
+        result = first
+        for argument, written in zip(arguments[1:], call.arguments[1:], strict=True):
+            message = f"the values of `{name}` must have one unit"
+            term = self.agree(result, argument, written.value.span, message, call.arguments[0].value.span)
+            if name == "clip":
+                result = Typed(result.expression, term)
+            else:
+                result = _typed(name, (result, argument), term, call.span)
+        return result if name != "clip" else _typed(name, tuple(arguments), result.term, call.span)
+
+    def _draw(self, call: tree.Call) -> Typed:
+        name = str(call.function)
+        if not self.draws:
+            if self.draws_refused:
+                self.unsupported(call.span, self.draws_refused)
+            else:
+                self.diagnostics.error("wrong-argument", call.span, f"`{name}` cannot be drawn here")
+            return BAD
+        formals = DISTRIBUTIONS[name]
+        given: dict[str, tuple[Typed, Span]] = {}
+        for position, argument in enumerate(call.arguments):
+            key = argument.name or (formals[position] if position < len(formals) else "")
+            if key == "clip":
+                message = "`clip` belongs to a distribution that is the whole value"
+                self.diagnostics.error("wrong-argument", argument.span, message)
+            elif key not in formals or key in given:
+                message = f"`{name}` takes {' and '.join(f'`{f}`' for f in formals)}"
+                self.diagnostics.error("wrong-argument", argument.span, message)
+                return BAD
+            else:
+                given[key] = (self.elaborate(argument.value), argument.value.span)
+        missing = [f for f in formals if f not in given]
+        if missing:
+            self.diagnostics.error("wrong-argument", call.span, f"`{name}` needs its `{missing[0]}`")
+            return BAD
+        values = [given[f] for f in formals]
+        if name in ("lognormal", "gamma"):  # the first is of a logarithm, or a plain shape
+            self.plain(values[0][0], values[0][1], f"`{formals[0]}` of `{name}` is a plain number")
+        if name == "lognormal":
+            self.plain(values[1][0], values[1][1], f"`{formals[1]}` of `{name}` is a plain number")
+        term = values[-1][0].term
+        if name in ("normal", "uniform"):
+            message = f"`{formals[0]}` and `{formals[1]}` of `{name}` must have one unit"
+            term = self.agree(values[0][0], values[1][0], values[1][1], message, values[0][1])
+        return _typed(name, tuple(v for v, _ in values), term, call.span)
+
+    def inline(
+        self, function: tree.Function, arguments: tuple[tree.Argument, ...], span: Span, first: Typed | None = None
+    ) -> Typed:
+        """The body of a function with its arguments put in; `first` is an implicit first argument."""
+        name = function.name.name
+        if name in self.calls:
+            self.diagnostics.error("recursion", span, f"`{name}` calls itself")
+            return BAD
+        formals = {f.name.name: f for f in function.formals}
+        bound: dict[str, Typed] = {}
+        free = list(formals)
+        if first is not None and free:
+            bound[free.pop(0)] = first
+        for position, argument in enumerate(arguments):
+            key = argument.name or (free[position] if position < len(free) else None)
+            if key is None or key not in formals:
+                written = f"an argument `{key}`" if key else f"{len(arguments)} arguments"
+                help = did_you_mean(key, free) if key else ()
+                self.diagnostics.error("wrong-argument", argument.span, f"`{name}` does not take {written}", help=help)
+                return BAD
+            if key in bound:
+                self.diagnostics.error("wrong-argument", argument.span, f"`{key}` of `{name}` is given twice")
+                return BAD
+            bound[key] = self.elaborate(argument.value)
+        inside = Elaborator(
+            self.scope.of_function(name), Diagnostics(), bound, self.draws, self.draws_refused, self.equations,
+            (*self.calls, name),
+        )  # fmt: skip
+        for key in free:
+            default = formals[key].default
+            if key not in bound and default is None:
+                self.diagnostics.error("wrong-argument", span, f"`{name}` needs its argument `{key}`")
+                return BAD
+            if key not in bound and default is not None:
+                bound[key] = inside.elaborate(default)
+        result = inside.elaborate(function.body)
+        self._report_from(inside.diagnostics, name, span)
+        return result
+
+    def _report_from(self, found: Diagnostics, name: str, span: Span) -> None:
+        """Mistakes of units in a function's body are the caller's; others are the body's own."""
+        for diagnostic in found.found:
+            if diagnostic.code != "wrong-unit" or diagnostic.span is None:
+                self.diagnostics.add(diagnostic)
+                continue
+            where = f"in `{diagnostic.span.text}` of `{name}`: {diagnostic.label or diagnostic.message}"
+            message = f"the units of the arguments do not fit `{name}`: {diagnostic.message}"
+            self.diagnostics.error("wrong-unit", span, message, notes=(where,))
+
+    # --------------------------------------------------------------------------------------------------- units
+    def agree(
+        self, left: Typed, right: Typed, span: Span, message: str, other: Span | None = None, help: str = ""
+    ) -> Term | None:
+        """The one unit of two expressions; `span` and `other` are the places of the right and of the left one."""
+        a, b = left.term, right.term
+        if a is None or b is None:
+            return None
+        if right.is_zero:
+            return a
+        if left.is_zero:
+            return b
+        if a.unknown or b.unknown:
+            self.equations.append(a / b)
+            return b if a.unknown else a
+        if a.dimension == b.dimension:
+            return a.bare()
+        label = f"`{_short(span)}` is {b.unit.described()}"
+        if other is not None:
+            label += f", `{_short(other)}` {a.unit.described()}"
+        self.diagnostics.error("wrong-unit", span, message, label, help=help)
+        return None
+
+    def expect(self, value: Typed, wanted: Term | Unit, span: Span, what: str, help: str = "") -> bool:
+        """Whether a value has the wanted unit; reports it otherwise, as `what` must be …, not …."""
+        term = wanted if isinstance(wanted, Term) else Term(wanted)
+        if value.term is None or value.is_zero:
+            return True
+        if term.unknown or value.term.unknown:
+            self.equations.append(term / value.term)
+            return True
+        if value.term.dimension == term.dimension:
+            return True
+        message = f"{what} must be {term.unit.described()}, not {value.term.unit.described()}"
+        self.diagnostics.error("wrong-unit", span, message, help=help)
+        return False
+
+    def plain(self, value: Typed, span: Span, message: str) -> None:
+        """Report a value that has a unit where none may be."""
+        if value.term is None or value.term.plain:
+            return
+        if value.term.unknown:
+            self.equations.append(value.term)
+            return
+        words = self._described(value.term)
+        help = f"divide by something {_words(value.term.unit, 'in the same unit')}"
+        self.diagnostics.error("wrong-unit", span, message, f"`{_short(span)}` is {words}", help=help)
+
+    def unsupported(self, span: Span, what: str) -> None:
+        """A construct of the language that no stage handles yet."""
+        self.diagnostics.error("not-supported-yet", span, f"{what} is not supported yet")
+
+    def _described(self, term: Term) -> str:
+        return term.unit.described() if not term.unknown else "of a unit not known yet"
+
+
+def _typed(operation: str, arguments: tuple[Typed, ...], term: Term | None, span: Span) -> Typed:
+    unit = term.unit if term and not term.unknown else None
+    return Typed(Apply(operation, tuple(a.expression for a in arguments), unit, span), term)
+
+
+def _placed(expression: Expression, span: Span) -> Expression:
+    """A named value where it is used: a symbol or number gets the place of its use."""
+    return replace(expression, span=span) if isinstance(expression, Symbol | Number) else expression
+
+
+def _short(span: Span) -> str:
+    text = " ".join(span.text.split())
+    return text if len(text) <= 40 else text[:37] + "…"
+
+
+def _words(unit: Unit, otherwise: str = "") -> str:
+    """`a current`, `a plain number`, `mV^2`."""
+    words = unit.described()
+    if words.startswith("in "):
+        return otherwise or words[3:]
+    return otherwise or words.split(" (")[0]
+
+
+def _addition_help(left: tree.Expression, right: tree.Expression, a: Unit, b: Unit, sign: str) -> str:
+    """The likely repair of a sum of different units."""
+    first, second = _short(left.span), _short(right.span)
+    ratio = (a / b).dimension
+    if ratio == parse_unit("GOhm").dimension:
+        return f"multiply by a resistance: `{first} {sign} R * {second}`"
+    if ratio == parse_unit("nS").dimension:
+        return f"multiply by a conductance: `{first} {sign} g * {second}`"
+    if ratio == TIME.dimension:
+        return f"multiply `{second}` by a time"
+    if ratio == (PLAIN / TIME).dimension:
+        return f"divide `{second}` by a time, such as a time constant"
+    if (b / a).dimension == parse_unit("GOhm").dimension:
+        return f"divide by a resistance: `{first} {sign} {second} / R`"
+    if a.dimensionless and isinstance(left, tree.Quantity):
+        return f"write `{first} {b}`"
+    if b.dimensionless and isinstance(right, tree.Quantity):
+        return f"write `{second} {a}`"
+    return ""

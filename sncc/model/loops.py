@@ -1,0 +1,94 @@
+"""Compile-time `for`: its statements, once per value, with `{k}` filled into names and `k` replaced by the number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from sncc.diagnostics import Diagnostics, Span
+from sncc.syntax import tree
+
+_BRACES = re.compile(r"\{\s*(\w+)\s*(?:([-+])\s*(\d+)\s*)?\}")
+LONGEST = 10_000  # turns of a loop
+
+
+def expand(
+    parts: tuple[Any, ...], whole: Callable[[tree.Expression], int | None], diagnostics: Diagnostics
+) -> tuple[Any, ...]:
+    """The statements of a block without loops; `whole` evaluates the bounds of `0..8`."""
+    found: list[Any] = []
+    for part in parts:
+        if not isinstance(part, tree.Loop):
+            found.append(part)
+            continue
+        for value in _values(part, whole, diagnostics):
+            inside = tuple(_fill(p, part.variable.name, value) for p in part.parts)
+            found += expand(inside, whole, diagnostics)
+    return tuple(found)
+
+
+def report_braces(part: Any, diagnostics: Diagnostics) -> None:
+    """Report `{k}` of no loop."""
+    for identifier in _names(part):
+        text, span = identifier
+        if "{" in text:
+            message = f"`{text}` uses a variable of no `for` around it"
+            diagnostics.error("unknown-name", span, message)
+
+
+def _values(loop: tree.Loop, whole: Callable[[tree.Expression], int | None], diagnostics: Diagnostics) -> list[str]:
+    if not isinstance(loop.over, tree.Interval):
+        return [name.name for name in loop.over]
+    start, stop = whole(loop.over.start), whole(loop.over.stop)
+    if start is None or stop is None:
+        return []
+    if stop - start > LONGEST:
+        diagnostics.error("too-complex", loop.over.span, f"a `for` may take at most {LONGEST} turns")
+        return []
+    return [str(k) for k in range(start, stop)]
+
+
+def _fill(node: Any, variable: str, value: str) -> Any:
+    """A node with a loop's variable replaced."""
+    if isinstance(node, tuple):
+        return tuple(_fill(part, variable, value) for part in node)
+    if isinstance(node, tree.Name):
+        if node.parts == (variable,):
+            return tree.Quantity(value, "", node.span) if value.isdigit() else replace(node, parts=(value,))
+        return replace(node, parts=tuple(_fill_text(part, variable, value) for part in node.parts))
+    if isinstance(node, tree.Identifier):
+        return replace(node, name=_fill_text(node.name, variable, value))
+    if not is_dataclass(node) or isinstance(node, Span | type):
+        return node
+    changed = {f.name: _fill(getattr(node, f.name), variable, value) for f in fields(node) if f.name != "span"}
+    return replace(node, **changed)
+
+
+def _fill_text(text: str, variable: str, value: str) -> str:
+    def put(found: re.Match[str]) -> str:
+        if found[1] != variable:
+            return found[0]
+        if found[2] is None:
+            return value
+        if not value.isdigit():
+            return found[0]
+        return str(int(value) + int(found[2] + found[3]))
+
+    return _BRACES.sub(put, text) if "{" in text else text
+
+
+def _names(node: Any) -> list[tuple[str, Span]]:
+    match node:
+        case tuple():
+            return [name for part in node for name in _names(part)]
+        case tree.Name(_, span):
+            return [(str(node), span)]
+        case tree.Identifier(name, span):
+            return [(name, span)]
+        case Span() | str() | None:
+            return []
+    if not is_dataclass(node):
+        return []
+    return [name for f in fields(node) for name in _names(getattr(node, f.name))]

@@ -1,0 +1,181 @@
+"""A loss such as `cross_entropy(mean(output.v))` or `mean(cross_entropy(output.v))`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+from sncc.diagnostics import Diagnostics, Span, did_you_mean
+from sncc.expressions.units import Unit
+from sncc.model import nodes
+from sncc.syntax import tree
+
+Function = Literal["cross_entropy", "mse", "huber"]
+Reduction = Literal["mean", "sum", "max", "last"]
+FUNCTIONS: tuple[Function, ...] = ("cross_entropy", "mse", "huber")
+REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum", "max", "last")
+
+
+class Reader(Protocol):
+    """What the reader of the `train` block offers."""
+
+    diagnostics: Diagnostics
+
+    def window(self, arguments: tuple[tree.Argument, ...], readout: str) -> tuple[int, int | None]:
+        """`from` and `to`, in steps."""
+
+    def number(self, value: tree.Expression, what: str) -> float | None:
+        """A constant."""
+
+
+def resolve_loss(
+    value: tree.Expression, populations: Mapping[str, nodes.Population], broken: set[str], reader: Reader
+) -> nodes.Loss | None:
+    """The loss, or None after a mistake (which is reported)."""
+    return _Reader(populations, broken, reader, value.span).loss(value, 1.0)
+
+
+class _Reader:
+    def __init__(
+        self, populations: Mapping[str, nodes.Population], broken: set[str], reader: Reader, span: Span
+    ) -> None:
+        self.populations, self.broken, self.reader, self.span = populations, broken, reader, span
+        self.diagnostics = reader.diagnostics
+
+    def loss(self, value: tree.Expression, factor: float) -> nodes.Loss | None:
+        match value:
+            case tree.Binary("*", tree.Quantity() as number, inner) | tree.Binary("*", inner, tree.Quantity() as number):
+                found = self.reader.number(number, "the factor of a loss")
+                return None if found is None else self.loss(inner, factor * found)
+            case tree.Binary("/", inner, tree.Quantity() as number):
+                found = self.reader.number(number, "the divisor of a loss")
+                return None if not found else self.loss(inner, factor / found)
+            case tree.Binary("+"):
+                return self._unsupported(value.span, "a sum of losses")
+            case tree.Call(tree.Name((name,)), arguments) if name in FUNCTIONS:
+                return self._of_readout(name, arguments, value, factor)
+            case tree.Call(tree.Name((name,)), arguments) if name in REDUCTIONS:
+                return self._over_steps(name, arguments, value, factor)
+        if isinstance(value, tree.Call):
+            hints = did_you_mean(str(value.function), [*FUNCTIONS, *REDUCTIONS])
+            if hints:
+                self.diagnostics.error("unknown-name", value.function.span, f"unknown loss `{value.function}`", help=hints)
+                return None
+        return self._unsupported(value.span, "this form of a loss")
+
+    def _of_readout(
+        self, name: str, arguments: tuple[tree.Argument, ...], call: tree.Call, factor: float
+    ) -> nodes.Loss | None:
+        """`cross_entropy(mean(output.v))`: the readout first, then the loss."""
+        function = next(f for f in FUNCTIONS if f == name)
+        if len(arguments) != 1 or arguments[0].name:
+            self.diagnostics.error("wrong-argument", call.span, f"`{name}` takes one readout, such as `mean(output.v)`")
+            return None
+        inner = arguments[0].value
+        match inner:
+            case tree.Name():
+                text = inner.span.text
+                help = f"`{name}(mean({text}))` sees the mean over the steps, `mean({name}({text}))` every step"
+                message = "this loss does not say how the steps enter"
+                self.diagnostics.error("wrong-argument", call.span, message, help=help)
+                return None
+            case tree.Call(tree.Name(("first_spike",))):
+                return self._first_spike(inner.span)
+            case tree.Unary(_, tree.Call(tree.Name(("first_spike",)))):
+                return self._first_spike(inner.span)
+            case tree.Binary(_, left, _) if "first_spike" in left.span.text:
+                return self._first_spike(inner.span)
+            case tree.Call(tree.Name(("count",)), of) if of:
+                reduction: Reduction = "sum"
+                variable = self._variable(of[0].value, spikes=True)
+                window = self.reader.window(of[1:], "count")
+            case tree.Call(tree.Name((readout,)), of) if readout in REDUCTIONS and of:
+                reduction = next(r for r in REDUCTIONS if r == readout)
+                if isinstance(of[0].value, tree.Binary):
+                    return self._unsupported(of[0].value.span, "an expression inside a readout")
+                variable = self._variable(of[0].value)
+                window = self.reader.window(of[1:], readout)
+            case tree.Call():
+                hints = did_you_mean(str(inner.function), [*REDUCTIONS, "count"])
+                message = f"unknown readout `{inner.function}`"
+                help = hints or ("it is one of `mean`, `sum`, `max`, `last`, `count`",)
+                self.diagnostics.error("unknown-name", inner.function.span, message, help=help)
+                return None
+            case _:
+                return self._unsupported(inner.span, "an expression inside a loss")
+        if variable is None or not self._has_no_unit(variable, function, inner.span):
+            return None
+        return nodes.Loss(function, variable[0], variable[1], reduction, None, window, factor, self.span)
+
+    def _over_steps(
+        self, name: str, arguments: tuple[tree.Argument, ...], call: tree.Call, factor: float
+    ) -> nodes.Loss | None:
+        """`mean(cross_entropy(output.v))`: the loss at every step first, then their mean or sum."""
+        inner = arguments[0].value if arguments else call
+        if not isinstance(inner, tree.Call) or str(inner.function) not in FUNCTIONS or inner is call:
+            known = inner.function if isinstance(inner, tree.Call) else None
+            hints = did_you_mean(str(known), FUNCTIONS) if known else ()
+            help = hints or (f"write `{name}(cross_entropy(output.v))` or `cross_entropy({name}(output.v))`",)
+            self.diagnostics.error("wrong-argument", call.span, f"`{name}` needs a loss inside or around it", help=help)
+            return None
+        if name not in ("mean", "sum"):
+            return self._unsupported(call.span, f"`{name}` over the losses of the steps")
+        function = next(f for f in FUNCTIONS if f == str(inner.function))
+        if len(inner.arguments) != 1 or not isinstance(inner.arguments[0].value, tree.Name):
+            return self._unsupported(inner.span, "this form of a loss at every step")
+        variable = self._variable(inner.arguments[0].value)
+        window = self.reader.window(arguments[1:], name)
+        if variable is None or not self._has_no_unit(variable, function, inner.arguments[0].span):
+            return None
+        over: Literal["mean", "sum"] = "mean" if name == "mean" else "sum"
+        return nodes.Loss(function, variable[0], variable[1], None, over, window, factor, self.span)
+
+    def _variable(self, written: tree.Expression, spikes: bool = False) -> tuple[str, str] | None:
+        """A population and its state, or `spikes`."""
+        if not isinstance(written, tree.Name) or len(written.parts) > 2:
+            self.diagnostics.error("wrong-argument", written.span, "a loss reads a state, such as `output.v`")
+            return None
+        name, state = written.parts[0], written.parts[1] if len(written.parts) == 2 else "spikes"
+        if name in self.broken:
+            return None
+        population = self.populations.get(name)
+        if population is None:
+            hints = did_you_mean(name, self.populations)
+            self.diagnostics.error("unknown-name", written.span, f"unknown population `{name}`", help=hints)
+            return None
+        if population.dynamics is None:
+            self.diagnostics.error("wrong-argument", written.span, f"`{name}` is handed over from outside: nothing to learn")
+            return None
+        states = [s.name for s in population.dynamics.states]
+        if state == "spikes" or spikes:
+            if population.dynamics.spike is None:
+                help = f"read a state, such as `{name}.{states[0]}`" if states else ""
+                self.diagnostics.error("missing-spike", written.span, f"`{name}` does not spike", help=help)
+                return None
+            return name, "spikes"
+        if state not in states:
+            message = f"`{name}` has no state `{state}`"
+            hints = did_you_mean(state, [*states, "spikes"])
+            self.diagnostics.error("unknown-name", written.span, message, help=hints)
+            return None
+        return name, state
+
+    def _has_no_unit(self, variable: tuple[str, str], function: str, span: Span) -> bool:
+        population, state = variable
+        dynamics = self.populations[population].dynamics
+        assert dynamics is not None
+        unit = next((s.unit for s in dynamics.states if s.name == state), Unit())
+        if unit.dimensionless:
+            return True
+        message = f"`{population}.{state}` is {unit.described()}, and `{function}` of what has a unit is not supported yet"
+        help = "read a state without a unit, for example of an `LI` population"
+        self.diagnostics.error("not-supported-yet", span, message, help=help)
+        return False
+
+    def _first_spike(self, span: Span) -> None:
+        message = "`first_spike` has no gradient under `eprop` and `bptt`, and `eventprop` is not supported yet"
+        help = "read `count(…)` or a state"
+        self.diagnostics.error("not-supported-yet", span, message, help=help)
+
+    def _unsupported(self, span: Span, what: str) -> None:
+        self.diagnostics.error("not-supported-yet", span, f"{what} is not supported yet")

@@ -1,0 +1,334 @@
+"""Tree → Model: names, units and shapes resolved, settings applied, loops unrolled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sncc.diagnostics import DiagnosticError, Diagnostics, Source, Span, did_you_mean
+from sncc.expressions.nodes import Number
+from sncc.expressions.units import Unit
+from sncc.model import nodes
+from sncc.model.checks import check_states, check_training
+from sncc.model.infer import DISTRIBUTIONS, FUNCTIONS, Elaborator
+from sncc.model.loops import expand, report_braces
+from sncc.model.network import Network, resolve_network
+from sncc.model.neuron import RESERVED, Overrides, resolve_neuron
+from sncc.model.scope import Definition, Scope
+from sncc.model.simulation import resolve_simulation
+from sncc.model.terms import Term, Typed
+from sncc.model.training import SETTINGS, TrainingResolver, learns_weights, learnt_names, read_settings
+from sncc.model.values import folded
+from sncc.syntax import tree
+from sncc.syntax.parse import parse_expression, parse_source, read_source
+
+Settings = Mapping[str, str | float]
+
+
+def load_model(
+    path: Path | str, settings: Settings | None = None, *, network: str | None = None,
+    diagnostics: Diagnostics | None = None,
+) -> nodes.Model:  # fmt: skip
+    """The Model of a `.snn` file; see `resolve`."""
+    return model_of_source(read_source(path), settings, network=network, diagnostics=diagnostics)
+
+
+def model_of_text(
+    text: str, settings: Settings | None = None, *, path: str = "<text>", network: str | None = None,
+    diagnostics: Diagnostics | None = None,
+) -> nodes.Model:  # fmt: skip
+    """The Model of a text; `path` is what messages call it."""
+    return model_of_source(Source(path, text), settings, network=network, diagnostics=diagnostics)
+
+
+def model_of_source(
+    source: Source, settings: Settings | None = None, *, network: str | None = None,
+    diagnostics: Diagnostics | None = None,
+) -> nodes.Model:  # fmt: skip
+    """The Model of a source; see `resolve`."""
+    diagnostics = Diagnostics() if diagnostics is None else diagnostics
+    file = parse_source(source, diagnostics)
+    diagnostics.raise_errors()
+    assert file is not None  # without a tree there is an error
+    return resolve(file, settings, network=network, diagnostics=diagnostics)
+
+
+def resolve(
+    file: tree.File, settings: Settings | None = None, *, network: str | None = None,
+    diagnostics: Diagnostics | None = None,
+) -> nodes.Model:  # fmt: skip
+    """The Model of a tree.
+
+    `settings` maps a file's `param` to an expression (a number is in SI units) and a key of a block, `train.rule`, to
+    its value. `network` chooses where a file has several. Warnings are left in `diagnostics`; with any error
+    `DiagnosticError` is raised with everything found.
+    """
+    diagnostics = Diagnostics() if diagnostics is None else diagnostics
+    model = None
+    try:
+        model = _Resolver(file, dict(settings or {}), network, diagnostics).resolve()
+    except DiagnosticError as error:
+        for diagnostic in error.diagnostics:
+            diagnostics.add(diagnostic)
+    except RecursionError:
+        diagnostics.error("too-complex", file.span, "an expression is nested too deep", help="name its parts with `let`")
+    diagnostics.raise_errors()
+    assert model is not None  # without a model there is an error
+    return model
+
+
+class _Resolver:
+    def __init__(
+        self, file: tree.File, settings: dict[str, str | float], network: str | None, diagnostics: Diagnostics
+    ) -> None:
+        self.file, self.settings, self.chosen, self.diagnostics = file, settings, network, diagnostics
+        self.scope = Scope()
+        self.blocks: list[tree.Block] = []
+
+    def resolve(self) -> nodes.Model | None:
+        self._gather(self.file, [self._path(self.file)])
+        for block in self.blocks:
+            if isinstance(block, tree.Parameter):
+                self._parameter(block)
+        self._report_unused_settings()
+        block = self._network()
+        if block is None:
+            self._check_definitions(set())
+            return None
+        train, simulate = self._block(tree.Train), self._block(tree.Simulate)
+        parts = self._unrolled(block)
+        train_parts = self._settings(train, "train") if train else ()
+        simulate_parts = self._settings(simulate, "simulate") if simulate else ()
+        learnt = self._learnt(parts, train_parts) if train else {}
+        network = resolve_network(parts, block, learnt, self.scope, self.diagnostics)
+        training = self._training(train, train_parts, network) if train else None
+        simulation = (
+            resolve_simulation(simulate, simulate_parts, network, self.scope, self.diagnostics) if simulate else None
+        )
+        self._check_definitions({p.model.name for p in parts if isinstance(p, tree.Population)})
+        if self.diagnostics.errors:
+            return None
+        model = nodes.Model(
+            block.name.name, network.step, tuple(network.populations.values()), tuple(network.connections.values()),
+            training, simulation, block.document or self.file.document, self.file.span.source.text,
+        )  # fmt: skip
+        check_training(model, self.diagnostics)
+        check_states(model, self.diagnostics)
+        return _with_bounds(model)
+
+    # ---------------------------------------------------------------------------------------------- definitions
+    def _path(self, file: tree.File) -> Path:
+        return Path(file.span.source.path).absolute()
+
+    def _gather(self, file: tree.File, importing: list[Path]) -> None:
+        for block in file.blocks:
+            if isinstance(block, tree.Import):
+                self._import(block, importing)
+        for block in file.blocks:
+            if isinstance(block, tree.Function | tree.Neuron | tree.Synapse | tree.Plasticity):
+                self._define(block)
+            if len(importing) == 1 or isinstance(block, tree.Parameter):
+                self.blocks.append(block)
+
+    def _import(self, block: tree.Import, importing: list[Path]) -> None:
+        path = importing[-1].parent / block.path
+        if path in importing:
+            self.diagnostics.error("recursion", block.span, f"`{block.path}` imports itself")
+            return
+        if not path.is_file():
+            self.diagnostics.error("unreadable-file", block.span, f"there is no file `{block.path}` beside this one")
+            return
+        found = Diagnostics()
+        try:
+            file = parse_source(read_source(path), found)
+        except DiagnosticError as error:
+            file, found.found = None, list(error.diagnostics)
+        for diagnostic in found.found:
+            self.diagnostics.add(diagnostic)
+        if file is not None:
+            self._gather(file, [*importing, path])
+
+    def _define(self, block: Definition) -> None:
+        name = block.name.name
+        other = self.scope.definitions.get(name)
+        kind = type(block).__name__.lower()
+        if other is not None:
+            place = f"`{name}` was defined in line {other.name.span.line} of {other.name.span.source.path}"
+            self.diagnostics.error("duplicate", block.name.span, f"`{name}` is defined twice", notes=(place,))
+            return
+        if isinstance(block, tree.Function) and (name in FUNCTIONS or name in DISTRIBUTIONS or name == "each"):
+            self.diagnostics.error("reserved", block.name.span, f"`{name}` is built in")
+            return
+        if kind == "neuron" and name in ("input", "signal", "poisson", "spike_times"):
+            self.diagnostics.error("reserved", block.name.span, f"`{name}` is a word of the language")
+        self.scope.definitions[name] = block
+
+    def _parameter(self, block: tree.Parameter) -> None:
+        name = block.name.name
+        if name in self.scope.constants:
+            self.diagnostics.error("duplicate", block.name.span, f"`{name}` is defined twice")
+            return
+        if name in RESERVED or name in ("fan_in", "fan_out"):
+            self.diagnostics.error("reserved", block.name.span, f"`{name}` is a word of the language")
+            return
+        if block.adjustable:
+            message = "a build-time parameter cannot be `adjustable`"
+            self.diagnostics.error("misplaced", block.span, message, help="declare it in a `neuron`")
+        default = self._constant(block.value)
+        value = default
+        if name in self.settings:
+            value = self._setting_value(name, default, self.settings[name])
+        self.scope.constants[name] = value
+
+    def _constant(self, written: tree.Expression) -> Typed:
+        typed = Elaborator(self.scope, self.diagnostics).elaborate(written)
+        return Typed(folded(typed.expression, written.span, self.diagnostics), typed.term)
+
+    def _setting_value(self, name: str, default: Typed, setting: str | float) -> Typed:
+        unit = default.term.unit if default.term else Unit()
+        if not isinstance(setting, str):
+            return Typed(Number(float(setting) / unit.to_si, unit), Term(unit))
+        written = parse_expression(setting, f"--set {name}")
+        value = self._constant(written)
+        if value.term and default.term and not value.is_zero and value.term.dimension != default.term.dimension:
+            message = f"`{name}` must be {unit.described()}, not {value.term.unit.described()}"
+            self.diagnostics.error("wrong-unit", written.span, message)
+            return Typed(value.expression, None)
+        return Typed(value.expression, default.term) if value.is_zero else value
+
+    def _report_unused_settings(self) -> None:
+        blocks = {"train": SETTINGS, "simulate": ("duration",), "network": ("step",)}
+        present = {"train": tree.Train, "simulate": tree.Simulate, "network": tree.Network}
+        for name, setting in self.settings.items():
+            block, _, key = name.partition(".")
+            known = [*self.scope.constants, *(f"{b}.{k}" for b, keys in blocks.items() for k in keys)]
+            if name in self.scope.constants or (
+                key in blocks.get(block, ()) and any(isinstance(b, present[block]) for b in self.blocks)
+            ):
+                continue
+            text = f"{name}={setting}"
+            source = Source("--set", text)
+            kind = f"the file has no `{block}` block" if key in blocks.get(block, ()) else f"the file has no `param {name}`"
+            span = Span(source, 0, len(name))
+            self.diagnostics.error("unknown-setting", span, kind, help=did_you_mean(name, known))
+
+    def _check_definitions(self, used: set[str]) -> None:
+        """Mistakes in neurons of this file that no population uses."""
+        for block in self.blocks:
+            if isinstance(block, tree.Neuron) and block.name.name not in used:
+                resolve_neuron(block, Overrides(), self.scope, self.diagnostics)
+
+    # --------------------------------------------------------------------------------------------------- blocks
+    def _network(self) -> tree.Network | None:
+        networks = [b for b in self.blocks if isinstance(b, tree.Network)]
+        names = [n.name.name for n in networks]
+        if self.chosen is not None:
+            found = next((n for n in networks if n.name.name == self.chosen), None)
+            if found is None:
+                message = f"there is no network `{self.chosen}`"
+                self.diagnostics.error("unknown-name", None, message, help=did_you_mean(self.chosen, names))
+            return found
+        if not networks:
+            span = Span(self.file.span.source, 0, 0)
+            self.diagnostics.error("missing-network", span, "this file has no `network`")
+            return None
+        if len(networks) > 1:
+            help = f"choose one: `--network {names[0]}`"
+            shown = ", ".join(f"`{n}`" for n in names)
+            self.diagnostics.error("several-networks", networks[1].name.span, f"this file has several networks: {shown}", help=help)
+            return None
+        return networks[0]
+
+    def _block(self, kind: type[Any]) -> Any:
+        found = [b for b in self.blocks if isinstance(b, kind)]
+        for extra in found[1:]:
+            word = kind.__name__.lower()
+            self.diagnostics.error("duplicate", extra.span, f"a file has one `{word}` block only")
+        return found[0] if found else None
+
+    def _whole(self, written: tree.Expression) -> int | None:
+        number = self._constant(written)
+        if number.term is None:
+            return None
+        value = number.expression
+        if not number.term.plain or not isinstance(value, Number) or value.value != int(value.value):
+            self.diagnostics.error("wrong-argument", written.span, "a bound of `for` must be a whole number")
+            return None
+        return int(value.value)
+
+    def _expanded(self, parts: tuple[Any, ...]) -> tuple[Any, ...]:
+        expanded = expand(parts, self._whole, self.diagnostics)
+        for part in expanded:
+            report_braces(part, self.diagnostics)
+        return expanded
+
+    def _unrolled(self, block: tree.Network) -> tuple[Any, ...]:
+        parts = self._expanded(block.parts)
+        if "network.step" in self.settings:
+            value = self._override("network.step")
+            parts = (*(p for p in parts if not isinstance(p, tree.Step)), tree.Step(value[0], value[0].span))
+        return parts
+
+    def _settings(self, block: tree.Train | tree.Simulate, name: str) -> tuple[Any, ...]:
+        """The statements of a block, with `--set` put in."""
+        parts = self._expanded(block.parts)
+        for key in self.settings:
+            if not key.startswith(f"{name}."):
+                continue
+            word = key.partition(".")[2]
+            values = self._override(key)
+            setting = tree.Setting(tree.Identifier(word, values[0].span), values, values[0].span)
+            parts = (*(p for p in parts if not isinstance(p, tree.Setting) or p.name.name != word), setting)
+        return parts
+
+    def _override(self, key: str) -> tuple[tree.Expression, ...]:
+        setting = self.settings[key]
+        text = setting if isinstance(setting, str) else repr(setting)
+        if not isinstance(setting, str) and key in ("network.step", "simulate.duration"):
+            text += " s"  # numbers are in SI units
+        if key != "train.learn":
+            return (parse_expression(text, f"--set {key}"),)
+        # a list: read it as the arguments of a call
+        call = parse_expression(f"learn({text})", f"--set {key}")
+        assert isinstance(call, tree.Call)
+        return tuple(a.value for a in call.arguments)
+
+    def _learnt(self, parts: tuple[Any, ...], train_parts: tuple[Any, ...]) -> dict[str, set[str]]:
+        settings = tuple(p for p in train_parts if isinstance(p, tree.Setting))
+        learnt = learnt_names(settings)
+        if learns_weights(settings):
+            for part in parts:
+                if isinstance(part, tree.Connect):
+                    name = part.name.name if part.name else f"{part.source.name}_{part.target.name}"
+                    learnt.setdefault(name, set()).add("weight")
+        return learnt
+
+    def _training(self, block: tree.Train, parts: tuple[Any, ...], network: Network) -> nodes.Training | None:
+        settings = read_settings(
+            tuple(p for p in parts if isinstance(p, tree.Setting)), SETTINGS, "train", self.diagnostics
+        )
+        resolver = TrainingResolver(
+            block, settings, network.populations, network.connections, network.broken, network.step, self.scope,
+            self.diagnostics,
+        )  # fmt: skip
+        return resolver.resolve()
+
+
+def _with_bounds(model: nodes.Model) -> nodes.Model:
+    """The bounds that training keeps, also in the parameters themselves."""
+    if model.training is None:
+        return model
+    bounds = {learnt.key: learnt.bounds for learnt in model.training.learn if learnt.bounds}
+
+    def bounded(owner: str, parameter: nodes.Parameter) -> nodes.Parameter:
+        return replace(parameter, bounds=bounds.get(f"{owner}.{parameter.name}", parameter.bounds))
+
+    populations = tuple(
+        replace(p, parameters=tuple(bounded(p.name, q) for q in p.parameters)) for p in model.populations
+    )
+    connections = tuple(replace(c, weight=bounded(c.name, c.weight)) for c in model.connections)
+    return replace(model, populations=populations, connections=connections)
+
+

@@ -1,0 +1,85 @@
+"""What a name means outside of neurons: the file's build-time parameters, functions and models, and the library's."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sncc.model.terms import Typed
+from sncc.syntax import tree
+from sncc.syntax.parse import GRAMMAR, load
+
+Definition = tree.Function | tree.Neuron | tree.Synapse | tree.Plasticity
+LIBRARY = GRAMMAR / "std"
+
+
+@dataclass
+class Scope:
+    """Definitions of a file with those it imports; a library file's functions see only the library."""
+
+    constants: dict[str, Typed] = field(default_factory=dict)
+    definitions: dict[str, Definition] = field(default_factory=dict)
+
+    def constant(self, name: str) -> Typed | None:
+        """A build-time parameter."""
+        return self.constants.get(name)
+
+    def definition(self, name: str) -> Definition | None:
+        """A model or a function of the file, else of the standard library."""
+        return self.definitions.get(name) or library_definition(name)
+
+    def function(self, name: str) -> tree.Function | None:
+        """The function of that name."""
+        found = self.definition(name)
+        return found if isinstance(found, tree.Function) else None
+
+    def function_names(self) -> list[str]:
+        """All functions, for `did you mean`."""
+        named = [*self.definitions.items(), *library().items()]
+        return [name for name, definition in named if isinstance(definition, tree.Function)]
+
+    def neuron_names(self) -> list[str]:
+        """All neuron models, for `did you mean`."""
+        named = [*self.definitions.items(), *library().items()]
+        return [name for name, definition in named if isinstance(definition, tree.Neuron)]
+
+    def of_function(self, name: str) -> Scope:
+        """The scope in which a function's body is read."""
+        return self if name in self.definitions else Scope()
+
+
+def library_definition(name: str) -> Definition | None:
+    """A definition of the standard library: it stands in the file named like it, in lower case."""
+    path = LIBRARY / f"{name.lower()}.snn"
+    if not name.isidentifier() or not path.is_file():
+        return None
+    return _definitions(path).get(name)
+
+
+def library() -> dict[str, Definition]:
+    """Every definition of the standard library by its name."""
+    return {name: d for path in library_files() for name, d in _definitions(path).items()}
+
+
+def library_files() -> Iterator[Path]:
+    """The standard library's files, by name."""
+    return iter(sorted(LIBRARY.glob("*.snn")))
+
+
+@functools.cache
+def _definitions(path: Path) -> dict[str, Definition]:
+    file = load(path)
+    return {
+        block.name.name: block
+        for block in file.blocks
+        if isinstance(block, tree.Function | tree.Neuron | tree.Synapse | tree.Plasticity)
+    }
+
+
+def is_library(definition: Definition) -> bool:
+    """Whether a definition is the library's own (which is not checked for style)."""
+    return Path(definition.span.source.path).parent == LIBRARY
+
+

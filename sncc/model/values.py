@@ -1,0 +1,135 @@
+"""The values of parameters, states and weights: a number, `each(…)`, or a distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sncc.diagnostics import Diagnostics, Span
+from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, walk
+from sncc.expressions.units import Unit, parse_unit, symbol
+from sncc.model.constants import fold
+from sncc.model.infer import BAD, Elaborator
+from sncc.model.scope import Scope
+from sncc.model.terms import Typed
+from sncc.syntax import tree
+
+PER_ELEMENT = ("i", "j")  # indices of a synapse or a neuron, known only when the library is loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value with its unit; `each`: one number per element; `scale`: the source's unit in the consistent system."""
+
+    expression: Expression
+    unit: Unit | None  # None behind a mistake
+    each: bool
+    scale: float
+    clip: tuple[float, float] | None
+    span: Span
+
+    @property
+    def typed(self) -> Typed:
+        """For unit checks."""
+        from sncc.model.terms import Term
+
+        return Typed(self.expression, None if self.unit is None else Term(self.unit))
+
+
+def resolve_value(
+    written: tree.Expression, scope: Scope, diagnostics: Diagnostics, names: Mapping[str, Typed], draws: bool = True
+) -> Value:
+    """The value of a `param`, `state` or `weight`; what is constant in it is computed."""
+    span = written.span
+    each, clip = False, None
+    elaborator = Elaborator(scope, diagnostics, names, draws=draws)
+    match written:
+        case tree.Call(tree.Name(("each",)), arguments):
+            if len(arguments) != 1 or arguments[0].name:
+                diagnostics.error("wrong-argument", span, "`each` takes one value, as in `each(0)`")
+                return Value(Number(0.0), None, True, 1.0, None, span)
+            inner = resolve_value(arguments[0].value, scope, diagnostics, names, draws)
+            return Value(inner.expression, inner.unit, True, inner.scale, inner.clip, span)
+        case tree.Call(tree.Name((name,)), arguments) if name in DRAWS:
+            clips = [a for a in arguments if a.name == "clip"]
+            rest = tuple(a for a in arguments if a.name != "clip")
+            typed = elaborator.elaborate(tree.Call(written.function, rest, span))
+            if clips:
+                clip = resolve_interval(clips[0].value, typed, elaborator, "`clip`")
+        case tree.Call(tree.Name(("glorot" | "kaiming" | "orthogonal" as name,))):
+            elaborator.unsupported(span, f"`{name}` weights")
+            typed = BAD
+        case _:
+            typed = elaborator.elaborate(written)
+    expression = folded(typed.expression, span, diagnostics)
+    each = each or any(
+        isinstance(n, Apply) and n.operation in DRAWS or isinstance(n, Symbol) and n.name in PER_ELEMENT
+        for n in walk(expression)
+    )
+    unit = None if typed.term is None or typed.term.unknown else typed.term.unit
+    return Value(expression, unit, each, written_scale(written, unit), clip, span)
+
+
+def folded(expression: Expression, span: Span, diagnostics: Diagnostics) -> Expression:
+    """The expression with constant parts computed; what cannot be computed is reported."""
+    try:
+        result = fold(expression)
+    except (ArithmeticError, ValueError):
+        diagnostics.error("not-a-number", span, "this has no value", "division by zero, or outside of a function's range")
+        return Number(0.0)
+    if isinstance(result, Number) and not abs(result.value) < float("inf"):
+        diagnostics.error("not-a-number", span, "this is not a finite number")
+        return Number(0.0)
+    return result
+
+
+def resolve_interval(
+    written: tree.Expression, value: Typed, elaborator: Elaborator, what: str
+) -> tuple[float, float] | None:
+    """`[A, B]` in the unit of `value`, as in-memory numbers."""
+    if not isinstance(written, tree.List) or len(written.items) != 2:
+        elaborator.diagnostics.error("wrong-argument", written.span, f"{what} is an interval `[A, B]`")
+        return None
+    ends = []
+    for item in written.items:
+        end = elaborator.elaborate(item)
+        if value.term is not None and not elaborator.expect(end, value.term, item.span, f"an end of {what}"):
+            return None
+        number = folded(end.expression, item.span, elaborator.diagnostics)
+        if not isinstance(number, Number):
+            elaborator.diagnostics.error("not-constant", item.span, f"an end of {what} must be a constant")
+            return None
+        ends.append(number.value)
+    if ends[0] > ends[1]:
+        elaborator.diagnostics.error("wrong-argument", written.span, f"{what} is empty: its ends are exchanged")
+        return None
+    return ends[0], ends[1]
+
+
+def written_scale(written: tree.Expression, unit: Unit | None) -> float:
+    """The unit in which the source wrote a value, in the consistent system: 2 s gives 1000."""
+    if unit is None or unit.dimensionless:
+        return 1.0
+    for text in _units_in(written):
+        if text.dimension == unit.dimension:
+            return text.in_memory
+    return 1.0
+
+
+def _units_in(written: tree.Expression) -> list[Unit]:
+    match written:
+        case tree.Quantity(_, unit, _) if unit:
+            try:
+                return [parse_unit(unit)]
+            except ValueError:
+                return []
+        case tree.Name((name,)):
+            found = symbol(name)
+            return [found] if found else []
+        case tree.Unary(_, operand):
+            return _units_in(operand)
+        case tree.Binary(_, left, right):
+            return _units_in(left) + _units_in(right)
+        case tree.Call(_, arguments):
+            return [unit for a in arguments for unit in _units_in(a.value)]
+    return []
