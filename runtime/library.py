@@ -99,9 +99,9 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {  # argument types; all return an erro
     "step_count": (_HANDLE, POINTER(c_int64)),
 }
 RESULTS: dict[str, Any] = {"create": c_void_p, "destroy": None, "error": c_char_p}
+BUSY = 2
 ERRORS: dict[int, type[Exception]] = {
     1: ValueError,
-    2: RuntimeError,
     3: MemoryError,
     4: RuntimeError,
     5: FloatingPointError,
@@ -136,6 +136,8 @@ class Library:
     def call(self, function: str, *arguments: Any) -> None:
         """Calls a function on the network; raises what its error code stands for, with its message."""
         code = self._functions[function](self._handle, *arguments)
+        if code == BUSY:  # its message is the other caller's
+            raise RuntimeError("the network is running in another thread: load it once for each")
         if code:
             raise ERRORS.get(code, RuntimeError)(self._message(self._handle))
 
