@@ -24,6 +24,10 @@ SNCC_HOST_DEVICE SNCC_INLINE double m_floor(double x) { return ::floor(x); }
 SNCC_HOST_DEVICE SNCC_INLINE float m_sqrt(float x) { return ::sqrtf(x); }
 SNCC_HOST_DEVICE SNCC_INLINE double m_sqrt(double x) { return ::sqrt(x); }
 
+// a · b + c with one rounding.
+SNCC_HOST_DEVICE SNCC_INLINE float m_fma(float a, float b, float c) { return ::fmaf(a, b, c); }
+SNCC_HOST_DEVICE SNCC_INLINE double m_fma(double a, double b, double c) { return ::fma(a, b, c); }
+
 // -1, 1, or x itself where it is a zero or NaN.
 template <typename Real>
 SNCC_HOST_DEVICE SNCC_INLINE Real m_sign(Real x) {

@@ -29,3 +29,14 @@
 #else
 #define SNCC_UNROLL
 #endif
+
+// Before a loop whose turns do not depend on each other, so that it may be vectorised.
+#if defined(__CUDACC__)
+#define SNCC_INDEPENDENT
+#elif defined(__clang__)
+#define SNCC_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define SNCC_INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define SNCC_INDEPENDENT
+#endif

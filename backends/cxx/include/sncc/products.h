@@ -33,10 +33,30 @@ constexpr int dot_rows() {
     return rows < most ? rows : most;
 }
 
+// The largest power of two that divides the number of results and is not more than a vector's lanes.
+template <typename Real>
+constexpr int dot_group(int results) {
+    int group = 1;
+    while (results % (2 * group) == 0 && 2 * group <= vector_lanes<Real>) group *= 2;
+    return group;
+}
+
+// Part p holds the lanes from p * vector_lanes on of the 64 bytes: halves are folded as in sum_lanes.
+template <typename Real>
+SNCC_INLINE Vector<Real> fold_parts(const Vector<Real> (&parts)[dot_parts]) {
+    if constexpr (dot_parts == 1) {
+        return parts[0];
+    } else if constexpr (dot_parts == 2) {
+        return parts[0] + parts[1];
+    } else {
+        return (parts[0] + parts[2]) + (parts[1] + parts[3]);
+    }
+}
+
 template <typename Real, int Rows, int Samples>
 SNCC_INLINE void dot_block(Real* out, std::int64_t out_stride, const Real* weights, const TileLayout<Real>& layout,
                            int i, const Real* mu, std::int64_t mu_stride) {
-    Vector<Real> sums[Samples][Rows][dot_parts] = {};
+    Vector<Real> sums[Samples * Rows][dot_parts] = {};
     for (int k = 0; k < layout.tiles(); ++k) {
         const int width = layout.width(k);
         const Real* row = weights + layout.tile(k) + std::int64_t(i) * width;
@@ -52,28 +72,25 @@ SNCC_INLINE void dot_block(Real* out, std::int64_t out_stride, const Real* weigh
                 for (int s = 0; s < Samples; ++s) {
                     const Vector<Real> m = load_vector(signal + s * mu_stride + at);
                     SNCC_UNROLL
-                    for (int r = 0; r < Rows; ++r) sums[s][r][part] = multiply_add(w[r], m, sums[s][r][part]);
+                    for (int r = 0; r < Rows; ++r) {
+                        Vector<Real>& sum = sums[s * Rows + r][part];
+                        sum = multiply_add(w[r], m, sum);
+                    }
                 }
             }
         }
     }
+    // Results in groups, as the lanes of many vectors are summed together at less than half the price.
+    constexpr int group = dot_group<Real>(Samples * Rows);
     SNCC_UNROLL
-    for (int s = 0; s < Samples; ++s) {
-        Vector<Real> whole[Rows];
+    for (int first = 0; first < Samples * Rows; first += group) {
+        Vector<Real> whole[group];
         SNCC_UNROLL
-        for (int r = 0; r < Rows; ++r) {
-            // Part p holds lanes p * vector_lanes onwards of the 64 bytes: fold halves, as sum_lanes does.
-            SNCC_UNROLL
-            for (int half = dot_parts / 2; half > 0; half /= 2) {
-                SNCC_UNROLL
-                for (int part = 0; part < half; ++part) sums[s][r][part] += sums[s][r][part + half];
-            }
-            whole[r] = sums[s][r][0];
-        }
+        for (int g = 0; g < group; ++g) whole[g] = fold_parts<Real>(sums[first + g]);
         Real results[vector_lanes<Real>];
-        store_vector(results, sum_lanes<Rows, Real>(whole));
+        store_vector(results, sum_lanes<group, Real>(whole));
         SNCC_UNROLL
-        for (int r = 0; r < Rows; ++r) out[s * out_stride + i + r] += results[r];
+        for (int g = 0; g < group; ++g) out[(first + g) / Rows * out_stride + i + (first + g) % Rows] += results[g];
     }
 }
 

@@ -1,0 +1,1 @@
+"""Program → files: a folder per backend, found by its name."""

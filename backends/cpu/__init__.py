@@ -1,0 +1,1 @@
+"""The CPU backend: loops, memory and threads around the shared dynamics."""

@@ -1,0 +1,390 @@
+// The CPU engine: one thread takes a tile of samples through the whole sequence, forwards and back. A batch is cut into
+// a fixed number of chains, each a fixed list of tiles with a gradient buffer of its own, and the buffers are added in
+// order at the end: the result does not depend on the number of threads.
+//
+// `Network` is emitted: the layout of states, the operations of a step, the shapes of parameters.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "sncc/fpu.h"
+#include "sample.h"
+#include "sncc/thread_pool.h"
+
+namespace sncc {
+namespace cpu {
+
+template <typename Network>
+class CpuEngine final : public Engine {
+    using Real = typename Network::Real;
+    static constexpr int most_chains = Network::chains;
+
+public:
+    explicit CpuEngine(int threads) : pool_(threads), tiles_(static_cast<std::size_t>(pool_.threads())) {
+        for (int k = 0; k < Network::parameters; ++k) {
+            const Shape& shape = Network::shapes()[k];
+            const std::size_t full = static_cast<std::size_t>(layout_of<Real>(shape).size());
+            parameters_.own.emplace_back(shape.shared ? 16 : full);
+            parameters_.repeated.emplace_back(shape.shared && shape.weight ? full : 0);
+            const std::size_t own = shape.learnt ? parameters_.own.back().size() : 0;
+            gradients_.emplace_back(own);
+            for (int state = 0; state < Network::optimiser_states; ++state) optimiser_.emplace_back(own);
+        }
+    }
+
+    // -------------------------------------------------------------------------------------------- parameters
+    void set_parameter(int k, const double* values) override {
+        copy_in(k, parameters_.own[k], values);
+        stale_ = true;
+    }
+    void get_parameter(int k, double* values) override { copy_out(k, parameters_.own[k], values); }
+    void get_gradient(int k, double* values) override { copy_out(k, gradients_[k], values); }
+    void set_optimiser_state(int k, int state, const double* values) override { copy_in(k, slot(k, state), values); }
+    void get_optimiser_state(int k, int state, double* values) override { copy_out(k, slot(k, state), values); }
+    void set_optimiser_step(std::int64_t step) override { optimiser_step_ = step; }
+    std::int64_t optimiser_step() override { return optimiser_step_; }
+
+    // -------------------------------------------------------------------------------------------- batches
+    Result run(Mode mode, const Batch& batch, double learning_rate_factor, const Outputs& outputs) override {
+        refresh();
+        const std::int64_t tiles = (batch.count + Network::tile - 1) / Network::tile;
+        const int chains = static_cast<int>(std::min<std::int64_t>(most_chains, tiles));
+        const bool learns = mode != Mode::evaluate;
+        if (learns) make_chains(chains);
+        std::vector<Result> results(static_cast<std::size_t>(batch.count));
+        pool_.run(chains, [&](int chain, int worker) {
+            const FlushDenormals flush;
+            if (learns) chains_[chain].gradient.zero(), std::fill(chains_[chain].sums.begin(), chains_[chain].sums.end(), 0.0);
+            for (std::int64_t tile = chain; tile < tiles; tile += chains)
+                run_tile(tiles_[worker], batch, tile * Network::tile, learns ? &chains_[chain] : nullptr, outputs, results);
+        });
+        Result total{0, 0, 0, 0};
+        for (const Result& r : results)
+            total.loss += r.loss, total.correct += r.correct, total.labelled += r.labelled;
+        total.loss /= static_cast<double>(std::max<std::int64_t>(batch.count, 1));
+        if (learns && !std::isfinite(total.loss))
+            throw Failure(Code::numerical, not_finite(batch, results));
+        if (learns) {
+            const FlushDenormals flush;
+            collect_gradients(chains);
+        }
+        if (mode == Mode::train) optimise(learning_rate_factor);
+        return total;
+    }
+
+    // -------------------------------------------------------------------------------------------- simulation
+    void simulate(const Simulation& simulation) override {
+        refresh();
+        const FlushDenormals flush;
+        if (!simulated_ || !simulation.resume) start_simulation(simulation);
+        Sample<Network>& s = *simulated_;
+        hand_over(s, simulation);
+        for (auto& spikes : recorded_) spikes = Spikes{};
+        for (std::int64_t n = 1; n <= simulation.steps; ++n) {
+            Network::template forward<false>(arrays_, parameters_, s, n, nullptr, 0);
+            for (int k = 0; k < simulation.trace_count; ++k) record(s, simulation.traces[k], n);
+        }
+        for (int k = 0; k < simulation.spike_population_count; ++k) record_spikes(s, simulation.spike_populations[k]);
+        s.before += simulation.steps;
+        constexpr std::int64_t kept = Network::most_delay;
+        for (int k = 0; k < Network::populations; ++k) s.spikes[k].keep_last(kept, 1 - kept);
+        for (int k = 0; k < Network::sources; ++k) keep_input(s, k, simulation.steps);
+    }
+    const Spikes& spikes(int population) override { return recorded_[static_cast<std::size_t>(population)]; }
+    void reset() override { simulated_.reset(); }
+    std::int64_t step_count() override { return simulated_ ? simulated_->before : 0; }
+
+private:
+    struct Chain {
+        AlignedBuffer<Real> gradient;
+        std::vector<double> sums;
+    };
+
+    AlignedBuffer<Real>& slot(int k, int state) { return optimiser_[static_cast<std::size_t>(k * Network::optimiser_states + state)]; }
+
+    void copy_in(int k, AlignedBuffer<Real>& to, const double* values) {
+        const Shape& shape = Network::shapes()[k];
+        if (shape.shared) {
+            to[0] = static_cast<Real>(values[0]);
+            return;
+        }
+        const TileLayout<Real> layout = layout_of<Real>(shape);
+        for (int i = 0; i < shape.rows; ++i)
+            for (int j = 0; j < shape.columns; ++j)
+                to[static_cast<std::size_t>(layout.index(i, j))] = static_cast<Real>(values[std::int64_t(i) * shape.columns + j]);
+    }
+    void copy_out(int k, const AlignedBuffer<Real>& from, double* values) {
+        const Shape& shape = Network::shapes()[k];
+        if (shape.shared) {
+            values[0] = static_cast<double>(from[0]);
+            return;
+        }
+        const TileLayout<Real> layout = layout_of<Real>(shape);
+        for (int i = 0; i < shape.rows; ++i)
+            for (int j = 0; j < shape.columns; ++j)
+                values[std::int64_t(i) * shape.columns + j] = static_cast<double>(from[static_cast<std::size_t>(layout.index(i, j))]);
+    }
+
+    // What follows from the parameters, after any of them changed.
+    void refresh() {
+        if (!stale_) return;
+        for (int k = 0; k < Network::parameters; ++k)
+            if (parameters_.repeated[k].size()) {
+                const Shape& shape = Network::shapes()[k];
+                const TileLayout<Real> layout = layout_of<Real>(shape);
+                for (int i = 0; i < shape.rows; ++i)
+                    for (int j = 0; j < shape.columns; ++j)
+                        parameters_.repeated[k][static_cast<std::size_t>(layout.index(i, j))] = parameters_.own[k][0];
+            }
+        Network::derive(parameters_, arrays_);
+        stale_ = false;
+    }
+
+    void make_chains(int count) {
+        while (static_cast<int>(chains_.size()) < count)
+            chains_.push_back({AlignedBuffer<Real>(static_cast<std::size_t>(Network::gradient_size)),
+                               std::vector<double>(static_cast<std::size_t>(Network::sum_size), 0.0)});
+    }
+
+    void run_tile(Tile<Network>& tile, const Batch& batch, std::int64_t first, Chain* chain, const Outputs& outputs,
+                  std::vector<Result>& results) {
+        const int count = static_cast<int>(std::min<std::int64_t>(Network::tile, batch.count - first));
+        std::int64_t longest = 1;
+        for (int s = 0; s < count; ++s)
+            longest = std::max<std::int64_t>(longest, batch.data->steps[batch.selection[first + s]]);
+        tile.allocate(Network::tape_columns, longest, chain != nullptr);
+        tile.scale = 1.0 / static_cast<double>(batch.count);
+        for (int s = 0; s < Network::tile; ++s) tile.samples[s].steps = 0;
+        for (int s = 0; s < count; ++s) {
+            Sample<Network>& sample = tile.samples[s];
+            prepare(tile, s, batch, first + s);
+            for (std::int64_t n = 1; n <= sample.steps; ++n) {
+                if (chain)
+                    Network::template forward<true>(arrays_, parameters_, sample, n, &tile, s);
+                else
+                    Network::template forward<false>(arrays_, parameters_, sample, n, nullptr, s);
+                if (outputs.values && outputs.starts) write_step(sample, outputs, first + s, n);
+            }
+            if constexpr (Network::outputs > 0) conclude(sample);
+            const Reading<Network>& r = sample.reading;
+            results[static_cast<std::size_t>(first + s)] = {r.loss, 0, r.correct, r.labelled};
+            if (outputs.values && !outputs.starts)
+                for (int j = 0; j < Network::outputs; ++j)
+                    outputs.values[(first + s) * Network::outputs + j] = static_cast<double>(r.reduced[j]);
+        }
+        if (chain) learn(tile, *chain);
+    }
+
+    void write_step(Sample<Network>& sample, const Outputs& outputs, std::int64_t k, std::int64_t n) {
+        const Real* x = Network::seen(sample);
+        for (int j = 0; j < Network::outputs; ++j)
+            outputs.values[(outputs.starts[k] + n - 1) * Network::outputs + j] = static_cast<double>(x[j]);
+    }
+
+    void prepare(Tile<Network>& tile, int s, const Batch& batch, std::int64_t k) {
+        Sample<Network>& sample = tile.samples[s];
+        const Data& data = *batch.data;
+        const std::int64_t index = batch.selection[k];
+        sample.steps = data.steps[index];
+        sample.before = 0;
+        sample.reading.clear();
+        std::memset(static_cast<void*>(&sample.state), 0, sizeof sample.state);
+        Network::start(arrays_, batch.seed, batch.trial(k), sample.state);
+        for (int p = 0; p < Network::populations; ++p) sample.spikes[p].clear(1);
+        for (int q = 0; q < Network::sources; ++q) {
+            const SourceData& source = data.sources[q];
+            if (Network::source_sizes()[q].signal) {
+                const std::int64_t size = Network::source_sizes()[q].size, stride = padded(static_cast<int>(size));
+                AlignedBuffer<Real>& to = tile.signals[s][q];
+                if (to.size() < static_cast<std::size_t>(stride * sample.steps)) to = AlignedBuffer<Real>(static_cast<std::size_t>(stride * sample.steps));
+                copy_values(to.data(), stride, source, index, size, sample.steps, Network::source_sizes()[q].si);
+                sample.values[q] = {to.data(), stride, 1, sample.steps};
+            } else {
+                sample.events[q] = {data.sources[q].offsets + source.starts[index], source.indices, 1, sample.steps};
+            }
+        }
+        sample.label_per_step = data.label_starts != nullptr;
+        const std::int64_t label = data.label_starts ? data.label_starts[index] : index;
+        sample.classes = data.classes ? data.classes + label : nullptr;
+        sample.targets = data.targets ? data.targets + label * Network::outputs : nullptr;
+    }
+
+    static void copy_values(Real* to, std::int64_t stride, const SourceData& source, std::int64_t sample, std::int64_t size,
+                            std::int64_t steps, double si) {
+        const double* from = source.values + source.value_starts[sample] * size;
+        for (std::int64_t n = 0; n < steps; ++n)
+            for (std::int64_t i = 0; i < size; ++i) to[n * stride + i] = static_cast<Real>(from[n * size + i] / si);
+    }
+
+    void learn(Tile<Network>& tile, Chain& chain) {
+        for (int s = 0; s < Network::tile; ++s)
+            std::memset(static_cast<void*>(&tile.adjoint[s]), 0, sizeof tile.adjoint[s]);
+        for (std::int64_t n = tile.steps; n >= 1; --n) Network::back(arrays_, parameters_, tile, n);
+        Network::gather(tile, chain.gradient.data());
+        Network::add_sums(tile, chain.sums.data());
+    }
+
+    // Adds the chains in order, and turns sums over time into gradients of neuron parameters.
+    void collect_gradients(int chains) {
+        constexpr std::int64_t block = 16384;
+        Real* total = chains_[0].gradient.data();
+        const std::int64_t size = Network::gradient_size;
+        pool_.run(static_cast<int>((size + block - 1) / block), [&](int task, int) {
+            const std::int64_t begin = task * block, end = std::min(size, begin + block);
+            for (int c = 1; c < chains; ++c) {
+                const Real* SNCC_RESTRICT from = chains_[c].gradient.data();
+                for (std::int64_t i = begin; i < end; ++i) total[i] += from[i];
+            }
+        });
+        std::vector<double>& sums = chains_[0].sums;
+        for (int c = 1; c < chains; ++c)
+            for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += chains_[c].sums[i];
+        for (int k = 0; k < Network::parameters; ++k) {
+            const Shape& shape = Network::shapes()[k];
+            if (!shape.learnt) continue;
+            gradients_[k].zero();
+            if (!shape.weight || Network::gradient_offsets()[k] < 0) continue;
+            const Real* from = total + Network::gradient_offsets()[k];
+            const std::int64_t full = layout_of<Real>(shape).size();
+            if (shape.shared) {
+                double sum = 0;
+                for (std::int64_t i = 0; i < full; ++i) sum += static_cast<double>(from[i]);
+                gradients_[k][0] = static_cast<Real>(sum);
+            } else {
+                std::memcpy(gradients_[k].data(), from, sizeof(Real) * static_cast<std::size_t>(full));
+            }
+        }
+        Network::derive_adjoint(parameters_, sums.data(), gradients_);
+    }
+
+    void optimise(double learning_rate_factor) {
+        const double limit = Network::clip_limit;
+        double norm_factor = 1;
+        if (Network::clip == Clip::norm) {
+            double squares = 0;
+            for (int k = 0; k < Network::parameters; ++k)
+                for (Real g : gradients_[k]) squares += std::pow(static_cast<double>(g) * Network::shapes()[k].scale, 2);
+            norm_factor = std::min(1.0, limit / std::max(std::sqrt(squares), 1e-300));
+        }
+        ++optimiser_step_;
+        const double rate = Network::learning_rate * learning_rate_factor;
+        const typename Network::Scalars scalars(static_cast<double>(optimiser_step_), rate);
+        for (int k = 0; k < Network::parameters; ++k) {
+            const Shape& shape = Network::shapes()[k];
+            if (!shape.learnt) continue;
+            constexpr std::int64_t block = 16384;
+            const std::int64_t size = shape.shared ? 1 : static_cast<std::int64_t>(parameters_.own[k].size());
+            Real* states[Network::optimiser_states + 1];
+            for (int state = 0; state < Network::optimiser_states; ++state) states[state] = slot(k, state).data();
+            pool_.run(static_cast<int>((size + block - 1) / block), [&](int task, int) {
+                const FlushDenormals flush;
+                Network::optimise(parameters_.own[k].data(), gradients_[k].data(), states, task * block,
+                                  std::min(size, (task + 1) * block), shape, scalars, static_cast<Real>(rate * shape.rate),
+                                  static_cast<Real>(norm_factor));
+            });
+        }
+        stale_ = true;
+    }
+
+    std::string not_finite(const Batch& batch, const std::vector<Result>& results) const {
+        for (std::int64_t k = 0; k < batch.count; ++k)
+            if (!std::isfinite(results[static_cast<std::size_t>(k)].loss))
+                return "the loss of sample " + std::to_string(batch.selection[k]) +
+                       " is not finite; the weights are as they were before the batch. A smaller learning rate or a gradient "
+                       "clip may help";
+        return "the loss is not finite";
+    }
+
+    // ------------------------------------------------------------------------------------------ simulation
+    void start_simulation(const Simulation& simulation) {
+        simulated_.reset(new Sample<Network>);
+        std::memset(static_cast<void*>(&simulated_->state), 0, sizeof simulated_->state);
+        simulated_->reading.clear();
+        Network::start(arrays_, simulation.seed, simulation.trial, simulated_->state);
+        for (int p = 0; p < Network::populations; ++p) simulated_->spikes[p].clear(1 - Network::most_delay);
+        for (int p = 0; p < Network::populations; ++p)
+            for (int n = 0; n < Network::most_delay; ++n) simulated_->spikes[p].append_list(nullptr, 0);
+        for (int q = 0; q < Network::sources; ++q) {
+            inputs_[q].clear(1 - Network::most_delay);
+            for (int n = 0; n < Network::most_delay; ++n) inputs_[q].append_list(nullptr, 0);
+            const std::int64_t stride = padded(static_cast<int>(Network::source_sizes()[q].size));
+            values_[q].assign(static_cast<std::size_t>(Network::most_delay * stride), Real(0));
+        }
+    }
+
+    // Input of a run behind what earlier runs left for delays.
+    void hand_over(Sample<Network>& s, const Simulation& simulation) {
+        const Data* data = simulation.data;
+        const std::int64_t given = data ? std::min<std::int64_t>(simulation.steps, data->steps[simulation.sample]) : 0;
+        constexpr std::int64_t lead = Network::most_delay;
+        for (int q = 0; q < Network::sources; ++q) {
+            const std::int64_t size = Network::source_sizes()[q].size, stride = padded(static_cast<int>(size));
+            if (Network::source_sizes()[q].signal) {
+                values_[q].resize(static_cast<std::size_t>((lead + simulation.steps) * stride), Real(0));
+                std::fill(values_[q].begin() + lead * stride, values_[q].end(), Real(0));
+                if (given > 0)
+                    copy_values(values_[q].data() + lead * stride, stride, data->sources[q], simulation.sample, size, given,
+                                Network::source_sizes()[q].si);
+                s.values[q] = {values_[q].data(), stride, 1 - lead, simulation.steps};
+                continue;
+            }
+            for (std::int64_t n = 0; n < simulation.steps; ++n) {
+                const std::int64_t* offsets = n < given ? data->sources[q].offsets + data->sources[q].starts[simulation.sample] + n : nullptr;
+                if (offsets)
+                    inputs_[q].append_list(data->sources[q].indices + offsets[0], offsets[1] - offsets[0]);
+                else
+                    inputs_[q].append_list(nullptr, 0);
+            }
+            s.events[q] = inputs_[q].lists();
+        }
+    }
+
+    void keep_input(Sample<Network>&, int q, std::int64_t steps) {
+        constexpr std::int64_t lead = Network::most_delay;
+        if (!Network::source_sizes()[q].signal) {
+            inputs_[q].keep_last(lead, 1 - lead);
+            return;
+        }
+        const std::int64_t stride = padded(static_cast<int>(Network::source_sizes()[q].size));
+        std::vector<Real>& v = values_[q];
+        v.erase(v.begin(), v.begin() + steps * stride);
+    }
+
+    void record(Sample<Network>& s, const Trace& trace, std::int64_t n) {
+        if (n % trace.every != 0) return;
+        const Real* from = Network::variable(s.state, trace.population, trace.state) + trace.first;
+        double* to = trace.values + (n / trace.every - 1) * trace.size;
+        for (std::int64_t j = 0; j < trace.size; ++j) to[j] = static_cast<double>(from[j]);
+    }
+
+    void record_spikes(Sample<Network>& s, int population) {
+        Spikes& into = recorded_[static_cast<std::size_t>(population)];
+        const StepLists lists = s.spikes[population].lists();
+        for (std::int64_t n = 1; n <= lists.last; ++n) {
+            const SpikesOfStep spikes = lists.at(n);
+            for (int k = 0; k < spikes.count; ++k) {
+                into.steps.push_back(s.before + n);
+                into.neurons.push_back(spikes.indices[k]);
+            }
+        }
+    }
+
+    ThreadPool pool_;
+    std::vector<Tile<Network>> tiles_;
+    Parameters<Real> parameters_;
+    typename Network::Arrays arrays_{};
+    std::vector<AlignedBuffer<Real>> gradients_, optimiser_;
+    std::vector<Chain> chains_;
+    std::int64_t optimiser_step_ = 0;
+    bool stale_ = true;
+    std::unique_ptr<Sample<Network>> simulated_;
+    EmittedSpikes inputs_[Network::sources + 1];
+    std::vector<Real> values_[Network::sources + 1];
+    std::vector<Spikes> recorded_{static_cast<std::size_t>(Network::populations) + 1};
+};
+
+}  // namespace cpu
+}  // namespace sncc

@@ -1,0 +1,78 @@
+// Gradients of weights, per tile of samples: rows of the adjoint kept for every step, summed over spikes or values.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "sncc/rows.h"
+#include "sample.h"
+
+namespace sncc {
+namespace cpu {
+
+// Where an adjoint stands on the tape: columns before its slot, neurons of its group, the first neuron of the target.
+struct SlotPlace {
+    std::int64_t column;
+    int width, offset;
+};
+
+// Steps (from 0) in which each neuron of a source fired in a sample of the tile.
+template <typename Network, typename Lists>
+void list_channels(Tile<Network>& tile, int index, const Lists& source, int channels) {
+    const Sample<Network>& sample = tile.samples[index];
+    std::vector<std::int64_t>& offsets = tile.channel_offsets[index];
+    std::vector<std::uint32_t>& steps = tile.channel_steps[index];
+    offsets.assign(static_cast<std::size_t>(channels) + 1, 0);
+    if (sample.steps == 0) return;
+    StepLists lists;
+    if constexpr (std::is_same<Lists, StepLists>::value)
+        lists = source;
+    else
+        lists = source.lists();
+    const std::size_t events = static_cast<std::size_t>(lists.offsets[sample.steps] - lists.offsets[0]);
+    if (steps.size() < events + 1) steps.resize(2 * events + 1);
+    transpose_spikes(lists.offsets, lists.indices, static_cast<int>(sample.steps), channels, offsets.data(), steps.data());
+}
+
+template <typename Network, typename Real>
+void gather_dense(Tile<Network>& tile, Real* gradient, const TileLayout<Real>& layout, const SlotPlace& slot, int delay) {
+    constexpr int size = Tile<Network>::size;
+    SpikeTape<Real> tapes[size];
+    for (int s = 0; s < size; ++s)
+        tapes[s] = {tile.channel_offsets[s].data(), tile.channel_steps[s].data(), tile.slot(slot.column, slot.width, 1, s) + slot.offset};
+    gather_rows(gradient, layout, 0, layout.rows, tapes, size, static_cast<int>(tile.steps), delay, std::int64_t(size) * slot.width);
+}
+
+template <typename Network, typename Real, typename Lists>
+void gather_one_to_one(Tile<Network>& tile, int index, Real* gradient, const Lists& source, const SlotPlace& slot, int delay) {
+    const std::int64_t steps = tile.samples[index].steps;
+    for (std::int64_t n = 1; n + delay <= steps; ++n) {
+        const SpikesOfStep spikes = source.at(n);
+        const Real* mu = tile.slot(slot.column, slot.width, n + delay, index) + slot.offset;
+        for (int k = 0; k < spikes.count; ++k) gradient[spikes.indices[k]] += mu[spikes.indices[k]];
+    }
+}
+
+template <typename Network, typename Real>
+void gather_product(Tile<Network>& tile, int index, Real* gradient, const TileLayout<Real>& layout, const StepValues<Real>& values,
+                    const SlotPlace& slot, int delay) {
+    const std::int64_t steps = tile.samples[index].steps - delay;
+    if (steps <= 0) return;
+    outer_rows(gradient, layout, 0, layout.rows, values.at(1), values.stride,
+               tile.slot(slot.column, slot.width, 1 + delay, index) + slot.offset, std::int64_t(Tile<Network>::size) * slot.width,
+               static_cast<int>(steps));
+}
+
+template <typename Network, typename Real>
+void gather_product_one_to_one(Tile<Network>& tile, int index, Real* gradient, int count, const StepValues<Real>& values,
+                               const SlotPlace& slot, int delay) {
+    const std::int64_t steps = tile.samples[index].steps;
+    for (std::int64_t n = 1; n + delay <= steps; ++n) {
+        const Real* mu = tile.slot(slot.column, slot.width, n + delay, index) + slot.offset;
+        const Real* x = values.at(n);
+        for (int j = 0; j < count; ++j) gradient[j] = m_fma(x[j], mu[j], gradient[j]);
+    }
+}
+
+}  // namespace cpu
+}  // namespace sncc

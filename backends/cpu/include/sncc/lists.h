@@ -1,0 +1,83 @@
+// Spikes and values of a sample by step: what deliveries read, for data handed over and for spikes just emitted alike.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sncc/spikes.h"
+
+namespace sncc {
+
+struct SpikesOfStep {
+    const std::uint32_t* indices;
+    int count;
+};
+
+// Lists for the steps first .. last; none elsewhere. The list of step n is indices[offsets[n - first] .. offsets[n - first + 1]).
+struct StepLists {
+    const std::int64_t* offsets = nullptr;
+    const std::uint32_t* indices = nullptr;
+    std::int64_t first = 1, last = 0;
+
+    SpikesOfStep at(std::int64_t n) const {
+        if (n < first || n > last) return {nullptr, 0};
+        const std::int64_t begin = offsets[n - first];
+        return {indices + begin, static_cast<int>(offsets[n - first + 1] - begin)};
+    }
+};
+
+// The lists that a population fills step by step.
+class EmittedSpikes {
+public:
+    void clear(std::int64_t first) {
+        offsets_.assign(1, 0);
+        first_ = first;
+    }
+    // The next step's list, from a mask of n neurons.
+    template <typename Real>
+    void append(const Real* fired, int n) {
+        const std::int64_t begin = offsets_.back();
+        const std::size_t room = static_cast<std::size_t>(begin) + static_cast<std::size_t>(n) + 32;
+        if (indices_.size() < room) indices_.resize(2 * room);
+        offsets_.push_back(begin + collect(fired, n, indices_.data() + begin));
+    }
+    void append_list(const std::uint32_t* indices, std::int64_t count) {
+        const std::size_t begin = static_cast<std::size_t>(offsets_.back());
+        if (indices_.size() < begin + static_cast<std::size_t>(count) + 32) indices_.resize(2 * (begin + count) + 64);
+        for (std::int64_t k = 0; k < count; ++k) indices_[begin + k] = indices[k];
+        offsets_.push_back(static_cast<std::int64_t>(begin) + count);
+    }
+    SpikesOfStep at(std::int64_t n) const { return lists().at(n); }
+    StepLists lists() const {
+        return {offsets_.data(), indices_.data(), first_, first_ + static_cast<std::int64_t>(offsets_.size()) - 2};
+    }
+    // Forget all but the last `kept` steps and count them as first, first + 1, ...
+    void keep_last(std::int64_t kept, std::int64_t first) {
+        const StepLists old = lists();
+        EmittedSpikes next;
+        next.clear(first);
+        for (std::int64_t n = old.last - kept + 1; n <= old.last; ++n) {
+            const SpikesOfStep spikes = old.at(n);
+            next.append_list(spikes.indices, spikes.count);
+        }
+        *this = std::move(next);
+    }
+
+private:
+    std::vector<std::int64_t> offsets_ = {0};
+    std::vector<std::uint32_t> indices_;
+    std::int64_t first_ = 1;
+};
+
+// Real values by step, rows of `stride` numbers for the steps first .. last; none elsewhere.
+template <typename Real>
+struct StepValues {
+    const Real* values = nullptr;
+    std::int64_t stride = 0, first = 1, last = 0;
+
+    const Real* at(std::int64_t n) const {
+        return n < first || n > last ? nullptr : values + (n - first) * stride;
+    }
+};
+
+}  // namespace sncc

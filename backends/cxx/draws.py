@@ -1,0 +1,43 @@
+"""Random draws inside expressions: numbered in the order in which they are written, then printed as calls."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+from sncc.backends.cxx.expressions import Printer, Unsupported
+from sncc.expressions.nodes import DRAWS, Apply, Expression, Symbol, walk
+
+
+class DrawNumbers:
+    """Numbers the draws of one body from 0, so that each has random numbers of its own.
+
+    The order is that of `walk`: statement by statement, an operation before its arguments, arguments from the left.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def bind(self, expression: Expression, printer: Printer, names: MutableMapping[str, str]) -> Expression:
+        """The expression with each draw replaced by a symbol, whose text goes into `names`.
+
+        The text reads a `sncc::Draw` named `numbers`.
+        """
+        if not has_draws(expression) or not isinstance(expression, Apply):
+            return expression
+        number = self.count
+        if expression.operation in DRAWS:
+            self.count += 1
+        arguments = tuple(self.bind(argument, printer, names) for argument in expression.arguments)
+        if expression.operation not in DRAWS:
+            return Apply(expression.operation, arguments)
+        if expression.operation == "gamma":
+            raise Unsupported("draws from `gamma`")
+        symbol = Symbol(f"draw {number}")
+        values = "".join(f", {printer(argument)}" for argument in arguments)
+        names[symbol.name] = f"{printer.scope}draw_{expression.operation}(numbers, {number}u{values})"
+        return symbol
+
+
+def has_draws(expression: Expression) -> bool:
+    """Whether anything in the expression is drawn at random."""
+    return any(isinstance(node, Apply) and node.operation in DRAWS for node in walk(expression))

@@ -1,0 +1,357 @@
+"""The dynamics of a Program as inline C++ functions, one neuron, output or element each: shared by C++ and CUDA to the letter.
+
+A `Function` also says, in the Program's names and in the order of its arguments, what a backend passes: backends add
+loops, memory and launches, no mathematics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sncc.backends.cxx.draws import DrawNumbers
+from sncc.backends.cxx.expressions import Printer, Scalar
+from sncc.backends.cxx.names import Namer
+from sncc.expressions.nodes import Expression, symbols
+from sncc.expressions.printer import print_expression
+from sncc.program.nodes import (
+    Assign,
+    Derive,
+    DeriveAdjoint,
+    Fire,
+    Group,
+    Optimise,
+    Parameter,
+    Program,
+    Readout,
+    Reduce,
+    Row,
+    Statement,
+    Update,
+)
+from sncc.program.printer import print_statement
+from sncc.program.streams import stream
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument: what it is for the backend (`role` and the Program's name), and how it is declared."""
+
+    role: str
+    name: str
+    type: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """An inline function of the dynamics header: comments, arguments and finished lines."""
+
+    name: str
+    result: str
+    comments: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+    lines: tuple[str, ...]
+
+    def of(self, *roles: str) -> tuple[Argument, ...]:
+        """Its arguments with one of these roles."""
+        return tuple(a for a in self.arguments if a.role in roles)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadoutStep:
+    """One statement of the loss: evaluated per output, then kept per output (`map`) or added up or compared (`sum`, `max`)."""
+
+    kind: str
+    name: str
+    function: Function
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamics:
+    """All functions of a Program's dynamics header."""
+
+    updates: tuple[tuple[Update, Function], ...]
+    derives: dict[str, Function]  # by group
+    derive_adjoints: dict[str, Function]
+    readout: tuple[ReadoutStep, ...]
+    scalars: Function | None  # of the optimiser
+    optimise: Function | None
+    parameters: dict[str, Function]  # initial values by key
+    states: dict[tuple[str, str], Function]  # initial values by population and state
+
+    def functions(self) -> tuple[Function, ...]:
+        """In the order of the header."""
+        optimiser = tuple(f for f in (self.scalars, self.optimise) if f)
+        return (
+            *self.parameters.values(), *self.derives.values(), *self.states.values(),
+            *(f for _, f in self.updates), *(s.function for s in self.readout),
+            *self.derive_adjoints.values(), *optimiser,
+        )  # fmt: skip
+
+
+def dynamics(program: Program) -> Dynamics:
+    """The functions of a Program."""
+    updates = [(o, _update(program, o, False)) for o in program.forward if isinstance(o, Update)]
+    updates += [(o, _update(program, o, True)) for o in program.reverse if isinstance(o, Update)]
+    states = {(row.population, s): _state(g, row, s, v, _scalar(program)) for g in program.groups for row in g.rows for s, v in row.initial}
+    readout = program.readout
+    adjoints = {o.group: _derive_adjoint(program, o) for o in program.gradient if isinstance(o, DeriveAdjoint)}
+    return Dynamics(
+        tuple(updates),
+        {g.name: _derive(program, g) for g in program.groups if g.arrays},
+        adjoints,
+        _readout(readout, _scalar(program)) if readout else (),
+        _scalars(program.optimise) if program.optimise else None,
+        _optimise(program.optimise, _scalar(program)) if program.optimise else None,
+        {p.key: _parameter(p) for p in program.parameters},
+        states,
+    )
+
+
+# ------------------------------------------------------------------------------------------------ building a function
+class _Builder:
+    """Collects the arguments and lines of one function over one scalar type."""
+
+    def __init__(self, scalar: Scalar, real: str) -> None:
+        self.real = real
+        self.names: dict[str, str] = {}
+        self.namer = Namer()
+        self.print = Printer(scalar, self.names)
+        self.arguments: list[Argument] = []
+        self.lines: list[str] = []
+
+    def argument(self, role: str, name: str, output: bool = False, type_: str | None = None, hint: str = "") -> str:
+        """Declare an argument; inputs are visible to expressions under the Program's name."""
+        identifier = self.namer.fresh(hint or name)
+        kind = type_ or (f"{self.real}&" if output else f"const {self.real}")
+        self.arguments.append(Argument(role, name, kind, identifier))
+        if role not in ("store", "sum", "out"):
+            self.names[name] = identifier
+        return identifier
+
+    def local(self, statement: Statement) -> None:
+        """A local for a statement."""
+        match statement:
+            case Assign(name, value):
+                text = self.print(value)
+            case Fire(name, distance, strict, gate):
+                test = f"({self.print(distance)} {'>' if strict else '>='} {self.print.number(0.0)})"
+                if gate is not None:
+                    test = f"({test} & ({self.print.condition(gate)}))"
+                text = f"{test} ? {self.print.number(1.0)} : {self.print.number(0.0)}"
+            case _:
+                raise TypeError(f"not a local: {statement!r}")
+        identifier = self.namer.fresh(name)
+        self.lines.append(f"const {self.real} {identifier} = {text};")
+        self.names[name] = identifier
+
+    def function(self, name: str, comments: Iterable[str], result: str = "void") -> Function:
+        return Function(name, result, tuple(comments), tuple(self.arguments), tuple(self.lines))
+
+
+def _scalar(program: Program) -> Scalar:
+    return "float" if program.precision == "float32" else "double"
+
+
+def _used(body: Iterable[Statement]) -> set[str]:
+    used: set[str] = set()
+    for s in body:
+        if isinstance(s, Fire):
+            used |= symbols(s.distance) | (symbols(s.gate) if s.gate else frozenset())
+        else:
+            used |= symbols(s.value)
+    return used
+
+
+def _update(program: Program, update: Update, reverse: bool) -> Function:
+    group = program.group(update.group)
+    b = _Builder(_scalar(program), "real")
+    ends = [local for _, local in (*update.carry, *update.stores, *update.sums)]
+    used = _used(update.body) | set(ends)
+    if "t" in used:
+        b.argument("time", "t")
+    carried = list(dict.fromkeys([v for v, _ in update.carry] + [s for s in group.states if not reverse and s in used]))
+    written = {v for v, _ in update.carry}
+    for variable in carried:
+        b.argument("carry", variable, type_="real&" if variable in written else "const real")
+    for name in update.inputs:
+        b.argument("input", name)
+    for name in group.arrays:
+        if name in used:
+            b.argument("array", name)
+    for local, slot in update.loads:
+        identifier = b.argument("load", slot, hint=local)
+        b.names[local] = identifier
+    if update.spikes:
+        b.argument("out", update.spikes, output=True, hint="fired")
+    outs = {local: b.argument("store", slot, output=True, hint=f"kept_{slot}") for slot, local in update.stores}
+    stores = [(b.arguments[-len(update.stores) + k].identifier, local) for k, (_, local) in enumerate(update.stores)]
+    sums = [(b.argument("sum", v, output=True, hint=f"sum_{v}"), local) for v, local in update.sums]
+    del outs
+    for statement in update.body:
+        b.local(statement)
+    if update.spikes:
+        fired = next(a.identifier for a in b.arguments if a.role == "out")
+        b.lines.append(f"{fired} = {b.names[update.spikes]};")
+    b.lines += [f"{target} = {b.names[local]};" for target, local in stores]
+    b.lines += [f"{target} += {b.names[local]};" for target, local in sums]
+    b.lines += _carry(b, update.carry)
+    rows = ", ".join(row.population for row in group.rows)
+    word = "Adjoint of one step" if reverse else "One step"
+    comments = [f"{word} of a neuron of {rows}."]
+    comments += [f"    {print_statement(s)}" for s in update.body]
+    label = _label(update) if reverse else ""
+    return b.function(f"{'adjoint' if reverse else 'update'}_{group.name}{label}", comments)
+
+
+def _label(update: Update) -> str:
+    for name in update.inputs:
+        tail = name.rpartition(".adjoint")[2]
+        if name != tail and tail:
+            return f"_{tail}"
+    return ""
+
+
+def _carry(b: _Builder, carry: Sequence[tuple[str, str]]) -> list[str]:
+    """All at once: a value that is itself carried is copied before anything changes."""
+    own = {v for v, _ in carry}
+    lines, values = [], {}
+    for variable, local in carry:
+        values[variable] = b.names[local]
+        if local in own and local != variable:
+            copy = b.namer.fresh(f"{local}.before")
+            lines.append(f"const real {copy} = {b.names[local]};")
+            values[variable] = copy
+    return lines + [f"{b.names[variable]} = {value};" for variable, value in values.items()]
+
+
+def _derive(program: Program, group: Group) -> Function:
+    b = _Builder("double", "double")
+    body = [a for d in program.derive if d.group == group.name for a in d.body]
+    assigned = {a.name for a in body}
+    needed = _used(body) | set(group.arrays)
+    for symbol, _ in group.rows[0].values:
+        if symbol in needed:
+            b.argument("parameter", symbol)
+    outputs = [(b.argument("out", name, output=True, hint=f"{name}.out"), name) for name in group.arrays]
+    for assign in body:
+        b.local(assign)
+    b.lines += [f"{target} = {b.names[name]};" for target, name in outputs]
+    comments = [f"Numbers of a neuron of {', '.join(r.population for r in group.rows)} that follow from parameters."]
+    comments += [f"    {print_statement(a)}" for a in body if a.name in assigned]
+    return b.function(f"derive_{group.name}", comments)
+
+
+def _derive_adjoint(program: Program, operation: DeriveAdjoint) -> Function:
+    group = program.group(operation.group)
+    b = _Builder("double", "double")
+    wanted = _used(operation.body) | {local for _, local in operation.results}
+    again: list[Statement] = []
+    for assign in reversed([a for d in program.derive if d.group == group.name for a in d.body]):
+        if assign.name in wanted:  # only what the adjoint reads again
+            wanted |= symbols(assign.value)
+            again.insert(0, assign)
+    for symbol, _ in group.rows[0].values:
+        if symbol in wanted:
+            b.argument("parameter", symbol)
+    for variable in operation.sums:
+        b.argument("total", variable)
+    results = [(b.argument("out", s, output=True, hint=f"{s}.gradient"), local) for s, local in operation.results]
+    for statement in (*again, *operation.body):
+        b.local(statement)
+    b.lines += [f"{target} = {b.names[local]};" for target, local in results]
+    comments = ["Gradient of a neuron's learnt parameters from the sums over time."]
+    comments += [f"    {print_statement(a)}" for a in operation.body]
+    return b.function(f"derive_adjoint_{group.name}", comments)
+
+
+def _readout(readout: Readout, scalar: Scalar) -> tuple[ReadoutStep, ...]:
+    steps: list[ReadoutStep] = []
+    known = {"x": "map", "target": "map"}
+    for statement in (*readout.body, *readout.gradient):
+        assert isinstance(statement, Assign | Reduce)
+        b = _Builder(scalar, "real")
+        for name in known:
+            if name in symbols(statement.value):
+                b.argument(known[name], name)
+        b.lines.append(f"return {b.print(statement.value)};")
+        function = b.function(f"readout_{len(steps)}", [print_statement(statement)], "real")
+        kind = statement.operation if isinstance(statement, Reduce) else "map"
+        known[statement.name] = "scalar" if isinstance(statement, Reduce) else "map"
+        steps.append(ReadoutStep(kind, statement.name, function))
+    return tuple(steps)
+
+
+def _scalars(optimise: Optimise) -> Function:
+    b = _Builder("double", "double")
+    b.argument("step", "k")
+    b.argument("rate", "learning_rate")
+    outputs = [(b.argument("out", a.name, output=True, hint=f"{a.name}.out"), a.name) for a in optimise.scalars]
+    for assign in optimise.scalars:
+        b.local(assign)
+    b.lines += [f"{target} = {b.names[name]};" for target, name in outputs]
+    b.lines.insert(0, "static_cast<void>(k), static_cast<void>(learning_rate);")
+    return b.function("optimiser_scalars", [f"Numbers that {optimise.name} needs once a step."])
+
+
+def _optimise(optimise: Optimise, scalar: Scalar) -> Function:
+    b = _Builder(scalar, "real")
+    b.argument("value", "w", type_="real&")
+    b.argument("gradient", "g")
+    for state in optimise.states:
+        b.argument("state", state, type_="real&")
+    b.argument("rate", "rate")
+    for assign in optimise.scalars:
+        b.argument("scalar", assign.name)
+    for assign in optimise.body:
+        b.local(assign)
+    b.lines += _carry(b, optimise.carry)
+    comments = [f"One step of {optimise.name} on an element, in the unit of the source."]
+    return b.function("optimise", [*comments, *(f"    {print_statement(a)}" for a in optimise.body)])
+
+
+# ------------------------------------------------------------------------------------------------ initial values
+def _drawn(b: _Builder, value: Expression) -> str:
+    return b.print(DrawNumbers().bind(value, b.print, b.names))
+
+
+def _parameter(parameter: Parameter) -> Function:
+    b = _Builder("double", "double")
+    b.argument("seed", "seed", type_="std::uint64_t")
+    row = b.argument("index", "i", type_="std::uint32_t", hint="row")
+    column = b.argument("index", "j", type_="std::uint32_t", hint="column")
+    b.lines.append(f"static_cast<void>({row}), static_cast<void>({column}), static_cast<void>(seed);")
+    b.names["i"], b.names["j"] = f"static_cast<double>({row})", f"static_cast<double>({column})"
+    columns = parameter.dimensions[-1] if len(parameter.dimensions) == 2 else 1
+    number = f"0x{stream(parameter.key, 'initial'):08x}u"
+    element = f"{row} * {columns}u + {column}"
+    b.lines.append(f"sncc::Draw numbers{{seed, {number}, {element}, 0u, 0u}};")
+    value = _drawn(b, parameter.initial)
+    if parameter.clip is None:
+        b.lines += ["static_cast<void>(numbers);", f"return {value};"]
+    else:
+        low, high = (b.print.number(x) for x in parameter.clip)
+        again = f"for (numbers.step = 1; numbers.step < 1000 && !(value >= {low} && value <= {high}); ++numbers.step)"
+        b.lines += [f"double value = {value};", again, f"    value = {value};", f"return sncc::m_clip(value, {low}, {high});"]
+    name = f"initial_{Namer()[parameter.key]}"
+    return b.function(name, [f"{parameter.key} = {print_expression(parameter.initial)}"], "double")
+
+
+def _state(group: Group, row: Row, state: str, value: Expression, scalar: Scalar) -> Function:
+    b = _Builder(scalar, "real")
+    b.argument("seed", "seed", type_="std::uint64_t")
+    b.argument("trial", "trial", type_="std::uint32_t")
+    neuron = b.argument("index", "i", type_="std::uint32_t", hint="neuron")
+    for name in group.arrays:
+        if name in symbols(value):
+            b.argument("array", name)
+    number = f"0x{stream(row.population + '.' + state, 'initial'):08x}u"
+    b.lines.append(f"static_cast<void>(seed), static_cast<void>(trial), static_cast<void>({neuron});")
+    b.lines.append(f"const sncc::Draw numbers{{seed, {number}, {neuron}, 0u, trial}};")
+    b.lines += ["static_cast<void>(numbers);", f"return {_drawn(b, value)};"]
+    name = f"start_{Namer()[row.population + '.' + state]}"
+    return b.function(name, [f"{row.population}.{state} = {print_expression(value)}"], "real")
+
+
+__all__ = ["Argument", "Derive", "Dynamics", "Function", "ReadoutStep", "dynamics"]

@@ -1,0 +1,196 @@
+// What stands between the C functions of a library and its engine: checks of arguments, units, initial values, one
+// caller at a time, and errors as codes with a message.
+#pragma once
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "engine.h"
+
+namespace sncc {
+
+class Network {
+public:
+    Network(const Description& description, std::unique_ptr<Engine> engine, std::uint64_t seed)
+        : about_(description), engine_(std::move(engine)), seed_(seed) {
+        for (int k = 0; k < about_.parameter_count; ++k) {
+            const ParameterDescription& p = about_.parameters[k];
+            std::vector<double> values(static_cast<std::size_t>(p.size));
+            for (std::int64_t e = 0; e < p.size; ++e)
+                values[static_cast<std::size_t>(e)] =
+                    p.initial(seed, static_cast<std::uint32_t>(e / p.columns), static_cast<std::uint32_t>(e % p.columns));
+            engine_->set_parameter(k, values.data());
+        }
+    }
+
+    const char* error() const { return error_.c_str(); }
+
+    // Runs `work` as the only caller; returns its code, with a message in error().
+    template <typename Work>
+    int call(Work&& work) noexcept {
+        if (busy_.exchange(true)) return static_cast<int>(Code::busy);
+        int code = 0;
+        try {
+            work();
+        } catch (const Failure& failure) {
+            code = fail(failure.code(), failure.what());
+        } catch (const std::bad_alloc&) {
+            code = fail(Code::memory, "not enough memory");
+        } catch (const std::exception& exception) {
+            code = fail(Code::memory, exception.what());
+        } catch (...) {
+            code = fail(Code::argument, "unknown failure");
+        }
+        busy_.store(false);
+        return code;
+    }
+
+    // -------------------------------------------------------------------------------------------- parameters
+    void get_parameter(int k, double* values, std::int64_t count) {
+        const ParameterDescription& p = checked(k, values, count);
+        engine_->get_parameter(k, values);
+        for (std::int64_t e = 0; e < count; ++e) values[e] *= p.si;
+    }
+    void set_parameter(int k, const double* values, std::int64_t count) {
+        const ParameterDescription& p = checked(k, values, count);
+        if (p.storage == Storage::compiled)
+            throw Failure(Code::argument, std::string(p.key) + " is compiled in: declare it `adjustable`, give it `each(...)` or learn it");
+        std::vector<double> inner(static_cast<std::size_t>(count));
+        for (std::int64_t e = 0; e < count; ++e) {
+            if (!std::isfinite(values[e])) throw Failure(Code::argument, std::string(p.key) + " gets a number that is not finite");
+            inner[static_cast<std::size_t>(e)] = values[e] / p.si;
+        }
+        engine_->set_parameter(k, inner.data());
+    }
+    void get_gradient(int k, double* values, std::int64_t count) {
+        const ParameterDescription& p = learnt(k, values, count);
+        engine_->get_gradient(k, values);
+        for (std::int64_t e = 0; e < count; ++e) values[e] /= p.si;
+    }
+    void get_optimiser_state(int k, int state, double* values, std::int64_t count) {
+        learnt(k, values, count), check_state(state);
+        engine_->get_optimiser_state(k, state, values);
+    }
+    void set_optimiser_state(int k, int state, const double* values, std::int64_t count) {
+        learnt(k, values, count), check_state(state);
+        engine_->set_optimiser_state(k, state, values);
+    }
+    Engine& engine() { return *engine_; }
+
+    // -------------------------------------------------------------------------------------------- batches
+    Result run(Mode mode, const Data* data, const std::int64_t* selection, std::int64_t count, const std::uint32_t* trials,
+               double factor, double* outputs, const std::int64_t* output_starts) {
+        if (!data || (!selection && count > 0) || count < 1) throw Failure(Code::argument, "a batch of no samples");
+        if (mode != Mode::evaluate && !about_.optimiser) throw Failure(Code::argument, "the network has no `train` block");
+        if (!about_.readout) throw Failure(Code::argument, "the network has no loss, so it has no readout to evaluate");
+        check(*data, selection, count, mode != Mode::evaluate);
+        return engine_->run(mode, {data, selection, count, trials, seed_}, factor, {outputs, output_starts});
+    }
+
+    void simulate(const Simulation& s) {
+        if (s.steps < 0) throw Failure(Code::argument, "a negative number of steps");
+        if (s.data) check(*s.data, &s.sample, 1, false);
+        for (int k = 0; k < s.spike_population_count; ++k) population(s.spike_populations[k]);
+        for (int k = 0; k < s.trace_count; ++k) {
+            const Trace& t = s.traces[k];
+            const PopulationDescription& p = population(t.population);
+            if (t.state < 0 || t.state >= p.state_count || t.every < 1 || t.first < 0 || t.size < 0 || t.first + t.size > p.size || !t.values)
+                throw Failure(Code::argument, std::string("a trace of ") + p.name + " outside what it has");
+        }
+        engine_->simulate(s);
+    }
+    const Spikes& spikes(int k) {
+        population(k);
+        return engine_->spikes(k);
+    }
+    // Traces leave in SI.
+    void to_si(const Trace& t, std::int64_t points) {
+        const double si = about_.populations[t.population].states[t.state].si;
+        for (std::int64_t k = 0; k < points * t.size; ++k) t.values[k] *= si;
+    }
+    void copy_spikes(int k, std::int64_t* steps, std::uint32_t* neurons, std::int64_t count) {
+        const Spikes& s = spikes(k);
+        if (count != static_cast<std::int64_t>(s.steps.size())) throw Failure(Code::argument, "the number of spikes does not fit");
+        if (count == 0) return;
+        std::memcpy(steps, s.steps.data(), sizeof(std::int64_t) * s.steps.size());
+        std::memcpy(neurons, s.neurons.data(), sizeof(std::uint32_t) * s.neurons.size());
+    }
+
+private:
+    int fail(Code code, const char* message) noexcept {
+        try {
+            error_ = message;
+        } catch (...) {
+            error_.clear();
+        }
+        return static_cast<int>(code);
+    }
+    const ParameterDescription& checked(int k, const double* values, std::int64_t count) const {
+        if (k < 0 || k >= about_.parameter_count) throw Failure(Code::argument, "no parameter of that number");
+        const ParameterDescription& p = about_.parameters[k];
+        if (!values || count != p.size) throw Failure(Code::argument, std::string(p.key) + " has " + std::to_string(p.size) + " numbers, not " + std::to_string(count));
+        return p;
+    }
+    const ParameterDescription& learnt(int k, const double* values, std::int64_t count) const {
+        const ParameterDescription& p = checked(k, values, count);
+        if (!p.learnt) throw Failure(Code::argument, std::string(p.key) + " is not learnt");
+        return p;
+    }
+    void check_state(int state) const {
+        if (!about_.optimiser || state < 0 || state >= about_.optimiser->states) throw Failure(Code::argument, "no such state of the optimiser");
+    }
+    const PopulationDescription& population(int k) const {
+        if (k < 0 || k >= about_.population_count) throw Failure(Code::argument, "no population of that number");
+        return about_.populations[k];
+    }
+
+    void check(const Data& data, const std::int64_t* selection, std::int64_t count, bool needs_labels) const {
+        if (data.samples < 1 || !data.steps) throw Failure(Code::argument, "a data set of no samples");
+        for (std::int64_t k = 0; k < count; ++k)
+            if (selection[k] < 0 || selection[k] >= data.samples) throw Failure(Code::argument, "a sample outside the data set");
+        if (about_.source_count > 0 && !data.sources) throw Failure(Code::argument, "no sources in the data");
+        if (needs_labels && !data.classes && !data.targets) throw Failure(Code::argument, "training needs labels");
+        for (int q = 0; q < about_.source_count; ++q)
+            for (std::int64_t k = 0; k < count; ++k) check_source(data, q, selection[k]);
+        if (data.classes && about_.readout)
+            for (std::int64_t k = 0; k < count; ++k) check_classes(data, selection[k]);
+    }
+    void check_source(const Data& data, int q, std::int64_t sample) const {
+        const SourceData& source = data.sources[q];
+        const SourceDescription& about = about_.sources[q];
+        const std::int64_t steps = data.steps[sample];
+        if (steps < 0) throw Failure(Code::argument, "a negative number of steps");
+        if (about.signal) {
+            if (!source.values || !source.value_starts) throw Failure(Code::argument, std::string(about.name) + " has no values");
+            return;
+        }
+        if (!source.offsets || !source.starts) throw Failure(Code::argument, std::string(about.name) + " has no events");
+        const std::int64_t* offsets = source.offsets + source.starts[sample];
+        for (std::int64_t n = 0; n < steps; ++n)
+            if (offsets[n + 1] < offsets[n]) throw Failure(Code::argument, std::string(about.name) + ": offsets that decrease");
+        for (std::int64_t e = offsets[0]; e < offsets[steps]; ++e)
+            if (source.indices[e] >= static_cast<std::uint64_t>(about.size))
+                throw Failure(Code::argument, std::string(about.name) + " has " + std::to_string(about.size) + " neurons, an event names number " + std::to_string(source.indices[e]));
+    }
+    void check_classes(const Data& data, std::int64_t sample) const {
+        const std::int64_t first = data.label_starts ? data.label_starts[sample] : sample;
+        const std::int64_t last = data.label_starts ? first + data.steps[sample] : first + 1;
+        for (std::int64_t k = first; k < last; ++k)
+            if (data.classes[k] < -1 || data.classes[k] >= about_.readout->outputs)
+                throw Failure(Code::argument, "label " + std::to_string(data.classes[k]) + " is outside 0 .. " + std::to_string(about_.readout->outputs - 1));
+    }
+
+    const Description& about_;
+    std::unique_ptr<Engine> engine_;
+    std::uint64_t seed_;
+    std::string error_;
+    std::atomic<bool> busy_{false};
+};
+
+}  // namespace sncc

@@ -1,0 +1,228 @@
+"""Program → a standalone CMake project: {path: text}, with the C++ and the CUDA half and a binding for Python."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from sncc.backends.cpu import emit as cpu
+from sncc.backends.cxx.dynamics import Dynamics, dynamics
+from sncc.backends.cxx.expressions import literal
+from sncc.program.nodes import Parameter, Program
+
+VERSION = "0.1.0"
+ABI_VERSION = 1
+_HERE = Path(__file__).parent
+_PACKAGE = _HERE.parent.parent  # sncc, through its links
+
+
+def emit_project(program: Program) -> dict[str, str]:
+    """All files of the project of a Program (all passes done)."""
+    name = program.name.lower()
+    shared = dynamics(program)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"), undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+
+    def render(template: str, **values: object) -> str:
+        return environment.get_template(f"{template}.j2").render(name=name, version=VERSION, **values)
+
+    api = _api(program, shared)
+    real = "float" if program.precision == "float32" else "double"
+    files = {
+        "CMakeLists.txt": render("CMakeLists.txt"),
+        "CMakePresets.json": render("CMakePresets.json"),
+        f"include/{name}.h": render("header.h"),
+        f"src/{name}_dynamics.h": render("dynamics.h", real=real, functions=shared.functions()),
+        f"src/{name}_model.h": render("model.h"),
+        f"src/{name}_api.cpp": render("api.cpp", calls=_calls(name), **api),
+        f"src/{name}_run.cpp": render("run.cpp", **_run(program)),
+        "manifest.json": json.dumps(manifest(program), indent=2) + "\n",
+        "model.snn": program.source,
+        "README.md": render("README.md", **_readme(program)),
+    }
+    files |= cpu.emit(program)
+    files |= _headers(_HERE / "include", "src") | _headers(_HERE.parent / "cpu" / "include", "src")
+    files |= _binding()
+    if importlib.util.find_spec("sncc.backends.cuda.emit") is not None:
+        from sncc.backends.cuda.emit import emit as emit_cuda
+
+        files |= emit_cuda(program)
+    return files
+
+
+def _headers(folder: Path, to: str) -> dict[str, str]:
+    return {f"{to}/{p.relative_to(folder).as_posix()}": p.read_text() for p in sorted(folder.rglob("*.h"))}
+
+
+def _binding() -> dict[str, str]:
+    folder = _PACKAGE / "runtime"
+    found = sorted(folder.glob("*.py"))
+    return {f"python/sncc_runtime/{p.name}": p.read_text() for p in found}
+
+
+# ------------------------------------------------------------------------------------------------ the manifest
+def manifest(program: Program) -> dict[str, object]:
+    """What the library has, by the user's names; Python's binding reads it."""
+    readout, optimiser = program.readout, program.optimise
+    schedule = None
+    if optimiser and optimiser.schedule:
+        schedule = {"name": optimiser.schedule[0], "settings": dict(optimiser.schedule[1])}
+    return {
+        "name": program.name.lower(),
+        "abi": ABI_VERSION,
+        "version": VERSION,
+        "precision": program.precision,
+        "step": program.step * 1e-3,
+        "rule": program.rule,
+        "batch": program.batch,
+        "source_hash": hashlib.sha256(program.source.encode()).hexdigest(),
+        "sources": [
+            {"name": s.name, "kind": s.kind, "shape": list(s.shape), "size": s.size, "unit": s.unit, "si": s.si}
+            for s in program.sources
+        ],
+        "populations": [
+            {
+                "name": r.population, "shape": list(r.shape), "size": r.size, "spiking": r.spiking,
+                "states": [{"name": n, "unit": u, "si": si} for n, u, si in g.declared],
+            }
+            for g in program.groups for r in g.rows
+        ],
+        "parameters": [_parameter_entry(program, p) for p in program.parameters],
+        "readout": readout and {
+            "population": readout.population, "outputs": readout.size, "labels": readout.labels,
+            "per_step": readout.reduction is None, "reduction": readout.reduction, "over_steps": readout.over_steps,
+            "window": [readout.first, readout.last],
+        },
+        "optimiser": optimiser and {
+            "name": optimiser.name, "learning_rate": optimiser.learning_rate, "states": list(optimiser.states),
+            "schedule": schedule,
+        },
+        "simulation": program.simulation and {
+            "steps": program.simulation[0],
+            "records": [{"population": p, "variable": v, "every": e} for p, v, e in program.simulation[1]],
+        },
+    }  # fmt: skip
+
+
+def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "key": p.key, "shape": list(p.shape), "storage": p.storage, "learnt": p.learnt, "unit": p.unit, "si": p.si,
+        "scale": p.scale, "bounds": _bounds(p), "doc": p.doc,
+    }  # fmt: skip
+    connection = next((c for c in program.connections if c.weight == p.key), None)
+    if connection:
+        entry["connection"] = {"pattern": connection.pattern, "pre": connection.source, "post": connection.target}
+    return entry
+
+
+def _bounds(p: Parameter) -> list[float | None] | None:
+    if p.bounds is None:
+        return None
+    infinite = float("inf")
+    return [None if abs(b) == infinite else b * p.si for b in p.bounds]
+
+
+# ------------------------------------------------------------------------------------------------ the C interface
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A C function that runs as the network's only caller."""
+
+    name: str
+    arguments: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+def _api(program: Program, shared: Dynamics) -> dict[str, object]:
+    number = lambda x: literal(float(x), "double")  # noqa: E731
+    flag = lambda x: str(bool(x)).lower()  # noqa: E731
+    groups = [g.name for g in program.groups]
+    rows = [(g, r) for g in program.groups for r in g.rows]
+    readout, optimiser = program.readout, program.optimise
+    parameters = []
+    for p in program.parameters:
+        size = 1
+        for length in p.shape:
+            size *= length
+        columns = p.shape[-1] if len(p.shape) == 2 else 1
+        low, high = p.bounds or (float("-inf"), float("inf"))
+        parameters.append(
+            f'{{"{p.key}", {size}, {columns}, sncc::Storage::{p.storage}, {number(p.si)}, {number(p.scale)}, {flag(p.learnt)}, '
+            f"{number(p.rate)}, {number(low)}, {number(high)}, &dynamics::{shared.parameters[p.key].name}}},"
+        )
+    populations = [r.population for _, r in rows]
+    return {
+        "step": number(program.step),
+        "sources": [f'{{"{s.name}", {flag(s.kind == "signal")}, {s.size}, {number(s.si)}}},' for s in program.sources],
+        "states": [
+            [f'{{"{n}", {g.states.index(n)}, {number(si)}}}' for n, _, si in g.declared] for g, _ in rows
+        ],
+        "populations": [
+            f'{{"{r.population}", {groups.index(g.name)}, {r.offset}, {r.size}, {flag(r.spiking)}, states_{k}, {len(g.declared)}}},'
+            for k, (g, r) in enumerate(rows)
+        ],
+        "parameters": parameters,
+        "readout": readout and f"{{{populations.index(readout.population)}, {readout.size}, {flag(readout.labels == 'class')}, {flag(readout.reduction is None)}}}",
+        "optimiser": optimiser and f"{{{number(optimiser.learning_rate)}, {len(optimiser.states)}}}",
+    }
+
+
+def _calls(name: str) -> list[_Call]:
+    batch = (f"const {name}_data* data", "const int64_t* selection", "int64_t count", "const uint32_t* trials")
+    array = ("int index", "double* values", "int64_t count")
+    constant = ("int index", "const double* values", "int64_t count")
+    run = "give(result, n.run(sncc::Mode::{}, convert(data), selection, count, trials, {}));"
+    return [
+        _Call("get_parameter", array, ("n.get_parameter(index, values, count);",)),
+        _Call("set_parameter", constant, ("n.set_parameter(index, values, count);",)),
+        _Call("get_gradient", array, ("n.get_gradient(index, values, count);",)),
+        _Call("get_optimiser_state", ("int index", "int slot", *array[1:]), ("n.get_optimiser_state(index, slot, values, count);",)),
+        _Call("set_optimiser_state", ("int index", "int slot", *constant[1:]), ("n.set_optimiser_state(index, slot, values, count);",)),
+        _Call("get_optimiser_step", ("int64_t* step",), ("*step = n.engine().optimiser_step();",)),
+        _Call("set_optimiser_step", ("int64_t step",), ("n.engine().set_optimiser_step(step);",)),
+        _Call("train", (*batch, "double learning_rate_factor", f"{name}_result* result"), (run.format("train", "learning_rate_factor, nullptr, nullptr"),)),
+        _Call("gradients", (*batch, f"{name}_result* result"), (run.format("gradients", "1.0, nullptr, nullptr"),)),
+        _Call("evaluate", (*batch, "double* outputs", "const int64_t* output_starts", f"{name}_result* result"), (run.format("evaluate", "1.0, outputs, output_starts"),)),
+        _Call(
+            "simulate",
+            (f"const {name}_data* data", "int64_t sample", "int64_t steps", "uint64_t seed", "uint32_t trial", "int resume",
+             "const int32_t* spike_populations", "int32_t spike_population_count", f"const {name}_trace* traces", "int32_t trace_count"),
+            ("std::vector<sncc::Trace> kept;",
+             "for (int k = 0; k < trace_count; ++k)",
+             "    kept.push_back({traces[k].population, traces[k].state, traces[k].every, traces[k].first, traces[k].size, traces[k].values});",
+             "n.simulate({convert(data), sample, steps, seed, trial, resume != 0, spike_populations, spike_population_count, kept.data(), trace_count});",
+             "for (const sncc::Trace& trace : kept) n.to_si(trace, steps / trace.every);"),
+        ),
+        _Call("spike_count", ("int population", "int64_t* count"), ("*count = static_cast<int64_t>(n.spikes(population).steps.size());",)),
+        _Call("copy_spikes", ("int population", "int64_t* steps", "uint32_t* neurons", "int64_t count"), ("n.copy_spikes(population, steps, neurons, count);",)),
+        _Call("reset", (), ("n.engine().reset();",)),
+        _Call("step_count", ("int64_t* steps",), ("*steps = n.engine().step_count();",)),
+    ]  # fmt: skip
+
+
+def _run(program: Program) -> dict[str, object]:
+    return {
+        "sources": program.sources,
+        "widest_signal": max([s.size for s in program.sources if s.kind == "signal"], default=0),
+        "population_names": [r.population for g in program.groups for r in g.rows],
+        "outputs": program.readout.size if program.readout else 0,
+    }
+
+
+def _readme(program: Program) -> dict[str, object]:
+    return {
+        "population_rows": [
+            f"| {r.population} | {' x '.join(map(str, r.shape))} | {', '.join(n for n, _, _ in g.declared)} |"
+            for g in program.groups for r in g.rows
+        ],
+        "parameter_rows": [
+            f"| {p.key} | {' x '.join(map(str, p.shape)) or 'one number'} | {'learnt' if p.learnt else p.storage} |"
+            for p in program.parameters
+        ],
+    }  # fmt: skip
