@@ -39,7 +39,9 @@ def check_training(model: nodes.Model, diagnostics: Diagnostics) -> None:
             message = f"`eprop(feedback = symmetric)` gives `{population_name}` no learning signal"
             note = f"no connection leads from it straight to `{read}`, which the loss reads"
             help = f"use `feedback = random`, the rule `bptt`, or connect `{population_name}` to `{read}`"
-            diagnostics.error("no-learning-signal", model.population(population_name).span, message, notes=(note,), help=help)
+            diagnostics.error(
+                "no-learning-signal", model.population(population_name).span, message, notes=(note,), help=help
+            )
 
 
 def check_states(model: nodes.Model, diagnostics: Diagnostics) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from sncc.diagnostics import Diagnostics
 from sncc.expressions.printer import print_number
 from sncc.model.constants import round_half_up
-
-if TYPE_CHECKING:
-    from sncc.model.network import Network
+from sncc.model.draft import Draft
 
 
-def resolve_delays(network: Network, diagnostics: Diagnostics) -> None:
+def resolve_delays(network: Draft, diagnostics: Diagnostics) -> None:
     """Put whole steps into the connections; report cycles without a delay.
 
     Without a stated delay a connection to itself takes one step, any other none.
@@ -32,7 +29,7 @@ def resolve_delays(network: Network, diagnostics: Diagnostics) -> None:
         _report(cycle, network, diagnostics)
 
 
-def _report(cycle: list[str], network: Network, diagnostics: Diagnostics) -> None:
+def _report(cycle: list[str], network: Draft, diagnostics: Diagnostics) -> None:
     """`cycle` holds the names of its connections."""
     connections = [network.connections[name] for name in cycle]
     path = " -> ".join([connections[0].source, *(c.target for c in connections)])
@@ -49,7 +46,7 @@ def _report(cycle: list[str], network: Network, diagnostics: Diagnostics) -> Non
     diagnostics.error("cycle-without-delay", free.span, message, help=help)
 
 
-def _cycles_without_delay(network: Network) -> list[list[str]]:
+def _cycles_without_delay(network: Draft) -> list[list[str]]:
     """One cycle of connections of delay zero per group of populations that has any."""
     edges: dict[str, list[tuple[str, str]]] = {}
     for connection in network.connections.values():

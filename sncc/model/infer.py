@@ -79,17 +79,15 @@ class Elaborator:
             start = quantity.span.start + max(0, text.rfind(problem.part))
             span = Span(quantity.span.source, start, start + len(problem.part))
             known = problem.part in self.names or self.scope.constant(problem.part) is not None
-            help = (
-                (f"multiply: `{quantity.number} * {problem.part}`",)
-                if known
-                else did_you_mean(problem.part, _UNITS_OFTEN_MEANT)
-            )
+            help = did_you_mean(problem.part, _UNITS_OFTEN_MEANT)
+            if known:
+                help = (f"multiply: `{quantity.number} * {problem.part}`",)
             self.diagnostics.error("unknown-unit", span, f"`{problem.part}` is not a unit", help=help)
             return BAD
         if quantity.unit in self.names:
             message = f"`{quantity.unit}` is read as the unit here, not as the name"
-            help = f"multiply if the name is meant: `{quantity.number} * {quantity.unit}`"
-            self.diagnostics.warning("unit-or-name", quantity.span, message, help=help)
+            meant = f"multiply if the name is meant: `{quantity.number} * {quantity.unit}`"
+            self.diagnostics.warning("unit-or-name", quantity.span, message, help=meant)
         return Typed(Number(unit.from_text(quantity.number), unit, quantity.span), Term(unit))
 
     def _name(self, name: tree.Name) -> Typed:
@@ -196,7 +194,9 @@ class Elaborator:
         known = [*FUNCTIONS, *DISTRIBUTIONS, *self.scope.function_names()]
         kind = "name" if name in self.names else "function"
         if kind == "name":
-            self.diagnostics.error("unknown-name", call.function.span, f"`{name}` is not a function", help=f"multiply: `{name} * (…)`")
+            self.diagnostics.error(
+                "unknown-name", call.function.span, f"`{name}` is not a function", help=f"multiply: `{name} * (…)`"
+            )
         else:
             self.diagnostics.error(
                 "unknown-name", call.function.span, f"unknown function `{name}`", help=did_you_mean(name, known)
@@ -218,7 +218,7 @@ class Elaborator:
             self.plain(first, call.arguments[0].value.span, f"`{name}` takes a plain number")
             return _typed(name, (first,), Term() if first.term else None, call.span)
         if name in ("sqrt", "abs", "sign"):
-            power = {"sqrt": Fraction(1, 2), "abs": 1, "sign": 0}[name]
+            power = {"sqrt": Fraction(1, 2), "abs": Fraction(1), "sign": Fraction(0)}[name]
             return _typed(name, (first,), first.term**power if first.term else None, call.span)
         result = first
         for argument, written in zip(arguments[1:], call.arguments[1:], strict=True):

@@ -55,9 +55,12 @@ def _fill(node: Any, variable: str, value: str) -> Any:
     if isinstance(node, tuple):
         return tuple(_fill(part, variable, value) for part in node)
     if isinstance(node, tree.Name):
-        if node.parts == (variable,):
-            return tree.Quantity(value, "", node.span) if value.isdigit() else replace(node, parts=(value,))
-        return replace(node, parts=tuple(_fill_text(part, variable, value) for part in node.parts))
+        parts = tuple(_fill_text(part, variable, value) for part in node.parts)
+        if parts == (variable,):
+            parts = (value,)
+        if len(parts) == 1 and parts[0].isdigit():
+            return tree.Quantity(parts[0], "", node.span)
+        return replace(node, parts=parts)
     if isinstance(node, tree.Identifier):
         return replace(node, name=_fill_text(node.name, variable, value))
     if not is_dataclass(node) or isinstance(node, Span | type):

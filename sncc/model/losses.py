@@ -44,7 +44,9 @@ class _Reader:
 
     def loss(self, value: tree.Expression, factor: float) -> nodes.Loss | None:
         match value:
-            case tree.Binary("*", tree.Quantity() as number, inner) | tree.Binary("*", inner, tree.Quantity() as number):
+            case tree.Binary("*", tree.Quantity() as number, inner) | tree.Binary(
+                "*", inner, tree.Quantity() as number
+            ):
                 found = self.reader.number(number, "the factor of a loss")
                 return None if found is None else self.loss(inner, factor * found)
             case tree.Binary("/", inner, tree.Quantity() as number):
@@ -59,7 +61,9 @@ class _Reader:
         if isinstance(value, tree.Call):
             hints = did_you_mean(str(value.function), [*FUNCTIONS, *REDUCTIONS])
             if hints:
-                self.diagnostics.error("unknown-name", value.function.span, f"unknown loss `{value.function}`", help=hints)
+                self.diagnostics.error(
+                    "unknown-name", value.function.span, f"unknown loss `{value.function}`", help=hints
+                )
                 return None
         return self._unsupported(value.span, "this form of a loss")
 
@@ -96,10 +100,10 @@ class _Reader:
                 variable = self._variable(of[0].value)
                 window = self.reader.window(of[1:], readout)
             case tree.Call():
-                hints = did_you_mean(str(inner.function), [*REDUCTIONS, "count"])
                 message = f"unknown readout `{inner.function}`"
-                help = hints or ("it is one of `mean`, `sum`, `max`, `last`, `count`",)
-                self.diagnostics.error("unknown-name", inner.function.span, message, help=help)
+                hints = did_you_mean(str(inner.function), [*REDUCTIONS, "count"])
+                hints = hints or ("it is one of `mean`, `sum`, `max`, `last`, `count`",)
+                self.diagnostics.error("unknown-name", inner.function.span, message, help=hints)
                 return None
             case _:
                 return self._unsupported(inner.span, "an expression inside a loss")
@@ -144,7 +148,9 @@ class _Reader:
             self.diagnostics.error("unknown-name", written.span, f"unknown population `{name}`", help=hints)
             return None
         if population.dynamics is None:
-            self.diagnostics.error("wrong-argument", written.span, f"`{name}` is handed over from outside: nothing to learn")
+            self.diagnostics.error(
+                "wrong-argument", written.span, f"`{name}` is handed over from outside: nothing to learn"
+            )
             return None
         states = [s.name for s in population.dynamics.states]
         if state == "spikes" or spikes:
@@ -167,15 +173,19 @@ class _Reader:
         unit = next((s.unit for s in dynamics.states if s.name == state), Unit())
         if unit.dimensionless:
             return True
-        message = f"`{population}.{state}` is {unit.described()}, and `{function}` of what has a unit is not supported yet"
+        message = (
+            f"`{population}.{state}` is {unit.described()}, and `{function}` of what has a unit is not supported yet"
+        )
         help = "read a state without a unit, for example of an `LI` population"
         self.diagnostics.error("not-supported-yet", span, message, help=help)
         return False
 
-    def _first_spike(self, span: Span) -> None:
+    def _first_spike(self, span: Span) -> nodes.Loss | None:
         message = "`first_spike` has no gradient under `eprop` and `bptt`, and `eventprop` is not supported yet"
         help = "read `count(…)` or a state"
         self.diagnostics.error("not-supported-yet", span, message, help=help)
+        return None
 
-    def _unsupported(self, span: Span, what: str) -> None:
+    def _unsupported(self, span: Span, what: str) -> nodes.Loss | None:
         self.diagnostics.error("not-supported-yet", span, f"{what} is not supported yet")
+        return None

@@ -48,9 +48,7 @@ def resolve_neuron(definition: tree.Neuron, overrides: Overrides, scope: Scope, 
 
 
 class _Resolver:
-    def __init__(
-        self, definition: tree.Neuron, overrides: Overrides, scope: Scope, diagnostics: Diagnostics
-    ) -> None:
+    def __init__(self, definition: tree.Neuron, overrides: Overrides, scope: Scope, diagnostics: Diagnostics) -> None:
         # the library's models do not see the user's build-time parameters
         self.scope = Scope() if is_library(definition) else scope
         self.user_scope = scope
@@ -93,8 +91,8 @@ class _Resolver:
                     note = f"`{name}` was defined in line {seen[name].line}"
                     self.diagnostics.error("duplicate", part.name.span, f"`{name}` is defined twice", notes=(note,))
                 seen.setdefault(name, part.name.span)
-        for kind in (tree.Spike, tree.EachStep, tree.Refractory, tree.Surrogate, tree.Method):
-            for part in self.parts.get(kind, [])[1:]:
+        for once in (tree.Spike, tree.EachStep, tree.Refractory, tree.Surrogate, tree.Method):
+            for part in self.parts.get(once, [])[1:]:
                 word = part.span.text.split()[0]
                 self.diagnostics.error("duplicate", part.span, f"a neuron has one `{word}` only")
 
@@ -131,7 +129,9 @@ class _Resolver:
         if value.typed.is_zero or value.unit.dimension == default.unit.dimension:
             unit = default.unit if value.typed.is_zero else value.unit
             return replace(value, unit=unit, scale=default.scale if value.typed.is_zero else value.scale)
-        message = f"`{name}` of `{self.definition.name}` must be {default.unit.described()}, not {value.unit.described()}"
+        message = (
+            f"`{name}` of `{self.definition.name}` must be {default.unit.described()}, not {value.unit.described()}"
+        )
         self.diagnostics.error("wrong-unit", span, message)
         return replace(value, unit=None)
 
@@ -184,9 +184,7 @@ class _Body:
     def elaborator(self, extra: Mapping[str, Typed] | None = None) -> Elaborator:
         names = {**self.names, **(extra or {})}
         refused = "a random draw in a neuron's dynamics"
-        return Elaborator(
-            self.resolver.scope, self.diagnostics, names, draws_refused=refused, equations=self.equations
-        )
+        return Elaborator(self.resolver.scope, self.diagnostics, names, draws_refused=refused, equations=self.equations)
 
     def dynamics(self) -> nodes.Dynamics:
         parts = self.resolver.parts

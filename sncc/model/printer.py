@@ -37,7 +37,11 @@ def _lines(model: nodes.Model) -> Iterator[str]:
 
 def _population(population: nodes.Population) -> Iterator[str]:
     shape = ", ".join(str(n) for n in population.shape)
-    extra = f"  values {_unit(population.unit)}" if population.unit is not None and not population.unit.dimensionless else ""
+    extra = (
+        f"  values {_unit(population.unit)}"
+        if population.unit is not None and not population.unit.dimensionless
+        else ""
+    )
     extra += "  as impulse" if population.impulse else ""
     yield f"population {population.name}: {population.model}[{shape}]{extra}"
     for parameter in population.parameters:

@@ -12,9 +12,10 @@ from sncc.expressions.nodes import Number
 from sncc.expressions.units import Unit
 from sncc.model import nodes
 from sncc.model.checks import check_states, check_training
+from sncc.model.draft import Draft
 from sncc.model.infer import DISTRIBUTIONS, FUNCTIONS, Elaborator
 from sncc.model.loops import expand, report_braces
-from sncc.model.network import Network, resolve_network
+from sncc.model.network import resolve_network
 from sncc.model.neuron import RESERVED, Overrides, resolve_neuron
 from sncc.model.scope import Definition, Scope
 from sncc.model.simulation import resolve_simulation
@@ -73,7 +74,9 @@ def resolve(
         for diagnostic in error.diagnostics:
             diagnostics.add(diagnostic)
     except RecursionError:
-        diagnostics.error("too-complex", file.span, "an expression is nested too deep", help="name its parts with `let`")
+        diagnostics.error(
+            "too-complex", file.span, "an expression is nested too deep", help="name its parts with `let`"
+        )
     diagnostics.raise_errors()
     assert model is not None  # without a model there is an error
     return model
@@ -93,16 +96,16 @@ class _Resolver:
             if isinstance(block, tree.Parameter):
                 self._parameter(block)
         self._report_unused_settings()
-        block = self._network()
-        if block is None:
+        chosen = self._network()
+        if chosen is None:
             self._check_definitions(set())
             return None
         train, simulate = self._block(tree.Train), self._block(tree.Simulate)
-        parts = self._unrolled(block)
+        parts = self._unrolled(chosen)
         train_parts = self._settings(train, "train") if train else ()
         simulate_parts = self._settings(simulate, "simulate") if simulate else ()
         learnt = self._learnt(parts, train_parts) if train else {}
-        network = resolve_network(parts, block, learnt, self.scope, self.diagnostics)
+        network = resolve_network(parts, chosen, learnt, self.scope, self.diagnostics)
         training = self._training(train, train_parts, network) if train else None
         simulation = (
             resolve_simulation(simulate, simulate_parts, network, self.scope, self.diagnostics) if simulate else None
@@ -111,8 +114,8 @@ class _Resolver:
         if self.diagnostics.errors:
             return None
         model = nodes.Model(
-            block.name.name, network.step, tuple(network.populations.values()), tuple(network.connections.values()),
-            training, simulation, block.document or self.file.document, self.file.span.source.text,
+            chosen.name.name, network.step, tuple(network.populations.values()), tuple(network.connections.values()),
+            training, simulation, chosen.document or self.file.document, self.file.span.source.text,
         )  # fmt: skip
         check_training(model, self.diagnostics)
         check_states(model, self.diagnostics)
@@ -210,7 +213,11 @@ class _Resolver:
                 continue
             text = f"{name}={setting}"
             source = Source("--set", text)
-            kind = f"the file has no `{block}` block" if key in blocks.get(block, ()) else f"the file has no `param {name}`"
+            kind = (
+                f"the file has no `{block}` block"
+                if key in blocks.get(block, ())
+                else f"the file has no `param {name}`"
+            )
             span = Span(source, 0, len(name))
             self.diagnostics.error("unknown-setting", span, kind, help=did_you_mean(name, known))
 
@@ -237,7 +244,9 @@ class _Resolver:
         if len(networks) > 1:
             help = f"choose one: `--network {names[0]}`"
             shown = ", ".join(f"`{n}`" for n in names)
-            self.diagnostics.error("several-networks", networks[1].name.span, f"this file has several networks: {shown}", help=help)
+            self.diagnostics.error(
+                "several-networks", networks[1].name.span, f"this file has several networks: {shown}", help=help
+            )
             return None
         return networks[0]
 
@@ -305,7 +314,7 @@ class _Resolver:
                     learnt.setdefault(name, set()).add("weight")
         return learnt
 
-    def _training(self, block: tree.Train, parts: tuple[Any, ...], network: Network) -> nodes.Training | None:
+    def _training(self, block: tree.Train, parts: tuple[Any, ...], network: Draft) -> nodes.Training | None:
         settings = read_settings(
             tuple(p for p in parts if isinstance(p, tree.Setting)), SETTINGS, "train", self.diagnostics
         )
@@ -330,5 +339,3 @@ def _with_bounds(model: nodes.Model) -> nodes.Model:
     )
     connections = tuple(replace(c, weight=bounded(c.name, c.weight)) for c in model.connections)
     return replace(model, populations=populations, connections=connections)
-
-

@@ -81,5 +81,3 @@ def _definitions(path: Path) -> dict[str, Definition]:
 def is_library(definition: Definition) -> bool:
     """Whether a definition is the library's own (which is not checked for style)."""
     return Path(definition.span.source.path).parent == LIBRARY
-
-

@@ -6,8 +6,8 @@ from sncc.diagnostics import Diagnostics, did_you_mean
 from sncc.expressions.nodes import Number
 from sncc.model import nodes
 from sncc.model.constants import round_half_up
+from sncc.model.draft import Draft
 from sncc.model.infer import TIME, Elaborator
-from sncc.model.network import Network
 from sncc.model.scope import Scope
 from sncc.model.training import read_settings
 from sncc.model.values import folded
@@ -17,7 +17,7 @@ from sncc.syntax import tree
 def resolve_simulation(
     block: tree.Simulate,
     parts: tuple[tree.Setting | tree.Record, ...],
-    network: Network,
+    network: Draft,
     scope: Scope,
     diagnostics: Diagnostics,
 ) -> nodes.Simulation | None:
@@ -38,9 +38,7 @@ def resolve_simulation(
     return None if steps is None else nodes.Simulation(steps, tuple(records))
 
 
-def _steps(
-    written: tree.Expression, step: float, what: str, scope: Scope, diagnostics: Diagnostics
-) -> int | None:
+def _steps(written: tree.Expression, step: float, what: str, scope: Scope, diagnostics: Diagnostics) -> int | None:
     elaborator = Elaborator(scope, diagnostics)
     typed = elaborator.elaborate(written)
     help = f"write `{written.span.text} ms`" if isinstance(written, tree.Quantity) else ""
@@ -53,7 +51,7 @@ def _steps(
     return round_half_up(number.value, step)
 
 
-def _record(part: tree.Record, network: Network, scope: Scope, diagnostics: Diagnostics) -> list[nodes.Recording]:
+def _record(part: tree.Record, network: Draft, scope: Scope, diagnostics: Diagnostics) -> list[nodes.Recording]:
     every = 1
     if part.every is not None:
         every = _steps(part.every, network.step, "the time between records", scope, diagnostics) or 1
@@ -74,7 +72,9 @@ def _record(part: tree.Record, network: Network, scope: Scope, diagnostics: Diag
             diagnostics.error("unknown-name", endpoint.name.span, f"unknown population `{name}`", help=hints)
             continue
         states = [s.name for s in population.dynamics.states] if population.dynamics else []
-        spikes = population.kind == "input" or (population.dynamics is not None and population.dynamics.spike is not None)
+        spikes = population.kind == "input" or (
+            population.dynamics is not None and population.dynamics.spike is not None
+        )
         if variable not in states and not (variable == "spikes" and spikes):
             what = "does not spike" if variable == "spikes" else f"has no state `{variable}`"
             hints = did_you_mean(variable, states)

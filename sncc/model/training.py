@@ -8,7 +8,7 @@ from typing import Literal
 
 from sncc.diagnostics import Diagnostics, Span, did_you_mean
 from sncc.expressions.nodes import Number
-from sncc.expressions.units import PLAIN, Unit
+from sncc.expressions.units import PLAIN
 from sncc.model import nodes
 from sncc.model.constants import round_half_up
 from sncc.model.infer import TIME, Elaborator
@@ -176,7 +176,9 @@ class TrainingResolver:
         self.diagnostics.error("not-constant", value.span, f"{what} must be a constant")
         return None
 
-    def _numbers(self, value: tree.Expression, kinds: dict[str, Numbers], what: str) -> tuple[str, dict[str, float]] | None:
+    def _numbers(
+        self, value: tree.Expression, kinds: dict[str, Numbers], what: str
+    ) -> tuple[str, dict[str, float]] | None:
         """A call of one of several kinds with plain numbers, defaults filled in."""
         name, arguments = _called(value)
         if name not in kinds:
@@ -189,7 +191,9 @@ class TrainingResolver:
             key = argument.name or (list(wanted)[position] if position < len(wanted) else None)
             if key not in wanted or key in found:
                 hints = did_you_mean(key or "", wanted)
-                message = f"`{name}` takes no `{key}`" if key and key not in wanted else f"too many numbers for `{name}`"
+                message = (
+                    f"`{name}` takes no `{key}`" if key and key not in wanted else f"too many numbers for `{name}`"
+                )
                 self.diagnostics.error("wrong-argument", argument.span, message, help=hints)
                 continue
             number = self.number(argument.value, f"`{key}` of `{name}`")
@@ -269,8 +273,8 @@ class TrainingResolver:
             return None
         hints = did_you_mean(str(name), [*known, "weights"])
         if owner in self.populations and len(name.parts) == 2:
-            states = self.populations[owner].dynamics.states if self.populations[owner].dynamics else ()
-            if name.parts[1] in [s.name for s in states]:
+            dynamics = self.populations[owner].dynamics
+            if dynamics is not None and name.parts[1] in [s.name for s in dynamics.states]:
                 hints = (f"`{name.parts[1]}` is a state; parameters are learnt",)
         self.diagnostics.error("unknown-name", name.span, f"`{name}` is no parameter that could be learnt", help=hints)
         return None
@@ -305,9 +309,3 @@ def _called(value: tree.Expression) -> tuple[str | None, tuple[tree.Argument, ..
         case tree.Name():
             return str(value), ()
     return None, ()
-
-
-def unit_of(population: nodes.Population, state: str) -> Unit:
-    """The unit of a population's state."""
-    assert population.dynamics is not None
-    return next(s.unit for s in population.dynamics.states if s.name == state)

@@ -9,9 +9,9 @@ from sncc.diagnostics import Diagnostics, Span
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, walk
 from sncc.expressions.units import Unit, parse_unit, symbol
 from sncc.model.constants import fold
-from sncc.model.infer import BAD, Elaborator
+from sncc.model.infer import BAD, TIME, Elaborator
 from sncc.model.scope import Scope
-from sncc.model.terms import Typed
+from sncc.model.terms import Term, Typed
 from sncc.syntax import tree
 
 PER_ELEMENT = ("i", "j")  # indices of a synapse or a neuron, known only when the library is loaded
@@ -31,8 +31,6 @@ class Value:
     @property
     def typed(self) -> Typed:
         """For unit checks."""
-        from sncc.model.terms import Term
-
         return Typed(self.expression, None if self.unit is None else Term(self.unit))
 
 
@@ -75,12 +73,49 @@ def folded(expression: Expression, span: Span, diagnostics: Diagnostics) -> Expr
     try:
         result = fold(expression)
     except (ArithmeticError, ValueError):
-        diagnostics.error("not-a-number", span, "this has no value", "division by zero, or outside of a function's range")
+        diagnostics.error(
+            "not-a-number", span, "this has no value", "division by zero, or outside of a function's range"
+        )
         return Number(0.0)
     if isinstance(result, Number) and not abs(result.value) < float("inf"):
         diagnostics.error("not-a-number", span, "this is not a finite number")
         return Number(0.0)
     return result
+
+
+def constant_time(written: tree.Expression, what: str, scope: Scope, diagnostics: Diagnostics) -> float | None:
+    """A time known when compiling, in ms."""
+    elaborator = Elaborator(scope, diagnostics)
+    typed = elaborator.elaborate(written)
+    help = f"write `{written.span.text} ms`" if isinstance(written, tree.Quantity) else ""
+    if typed.term is None:
+        return None
+    if typed.term.plain:  # zero too: `delay = 0` is clear, but `0 ms` is one way of writing
+        if typed.is_zero:
+            return 0.0
+        message = f"{what} must be a time, not a plain number"
+        diagnostics.error("wrong-unit", written.span, message, help=help)
+        return None
+    if not elaborator.expect(typed, TIME, written.span, what):
+        return None
+    number = folded(typed.expression, written.span, diagnostics)
+    if not isinstance(number, Number):
+        diagnostics.error("not-constant", written.span, f"{what} must be known when compiling")
+        return None
+    return number.value
+
+
+def constant_whole(written: tree.Expression, what: str, scope: Scope, diagnostics: Diagnostics) -> int | None:
+    """A whole number known when compiling."""
+    typed = Elaborator(scope, diagnostics).elaborate(written)
+    if typed.term is None:
+        return None
+    number = folded(typed.expression, written.span, diagnostics)
+    if not typed.term.plain or not isinstance(number, Number) or number.value != int(number.value):
+        shown = f" and not {number.value:g}" if isinstance(number, Number) and typed.term.plain else ""
+        diagnostics.error("wrong-shape", written.span, f"{what} must be a whole number{shown}")
+        return None
+    return int(number.value)
 
 
 def resolve_interval(

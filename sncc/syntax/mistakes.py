@@ -54,7 +54,9 @@ def is_text(source: Source, diagnostics: Diagnostics) -> bool:
     for place, character in _code(text):
         depth += (character in _OPENING) - (character in _CLOSING)
         if depth > DEEPEST:
-            diagnostics.error("too-complex", Span(source, place, place + 1), f"more than {DEEPEST} brackets are open here")
+            diagnostics.error(
+                "too-complex", Span(source, place, place + 1), f"more than {DEEPEST} brackets are open here"
+            )
             return False
     return True
 
@@ -76,9 +78,11 @@ def explain_indentation(source: Source, text: str) -> tuple[str, Diagnostic]:
 
 def explain(source: Source, text: str, problem: Any) -> tuple[str, Diagnostic]:
     """The diagnostic of lark's `UnexpectedInput`, and the text without the statement that holds it."""
-    token = getattr(problem, "token", None)
+    token: Any = getattr(problem, "token", None)
     kind = getattr(token, "type", "")
-    expected = frozenset(getattr(problem, "accepts", None) or getattr(problem, "expected", None) or problem.allowed or ())
+    expected = frozenset(
+        getattr(problem, "accepts", None) or getattr(problem, "expected", None) or problem.allowed or ()
+    )
     place = problem.pos_in_stream if token is None else token.start_pos
     if kind == "$END":
         place = len(text) - 1
@@ -142,9 +146,7 @@ def _blocks(
     return _blank(text, header), Diagnostic("syntax", span, message, help=(help,))
 
 
-def _unexpected(
-    source: Source, text: str, place: int, kind: str, expected: frozenset[str]
-) -> tuple[str, Diagnostic]:
+def _unexpected(source: Source, text: str, place: int, kind: str, expected: frozenset[str]) -> tuple[str, Diagnostic]:
     wanted = _wanted(expected)
     label = f"expected {wanted}" if wanted else ""
     found = _WORD.match(text, place)
@@ -165,7 +167,9 @@ def _unexpected(
         help = "bounds stand behind a connection's weight: `weight = 0.5 in [0, 1]`"
     if word == ":" and {"_NEWLINE"} <= expected and _line(text, place).strip() == ":":
         help = "without jumps, no colon"
-    diagnostic = Diagnostic("syntax", Span(source, *found.span()), f"unexpected `{word}`", label, help=(help,) if help else ())
+    diagnostic = Diagnostic(
+        "syntax", Span(source, *found.span()), f"unexpected `{word}`", label, help=(help,) if help else ()
+    )
     return _blank(text, place), diagnostic
 
 

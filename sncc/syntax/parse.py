@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sncc.diagnostics import DiagnosticError, Diagnostics, Source, Span
+from sncc.diagnostics import Diagnostics, Source, Span
 from sncc.syntax import mistakes, tree
 from sncc.syntax.build import Builder
 
@@ -117,7 +117,10 @@ def _lark() -> Lark:
 def _cache_file() -> str | bool:
     """Where lark keeps its tables between runs (it checks them against the grammar itself)."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    for folder in (Path(base) / "sncc", Path(tempfile.gettempdir()) / f"sncc-{os.getuid() if os.name == 'posix' else 0}"):
+    for folder in (
+        Path(base) / "sncc",
+        Path(tempfile.gettempdir()) / f"sncc-{os.getuid() if os.name == 'posix' else 0}",
+    ):
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError:
@@ -136,6 +139,3 @@ def load(path: Path | str) -> tree.File:
     """Read and parse a file."""
     source = read_source(path)
     return parse(source.text, source.path)
-
-
-__all__ = ["DiagnosticError", "load", "parse", "parse_expression", "parse_source", "read_source"]
