@@ -169,7 +169,8 @@ def _spike(dynamics: Dynamics, body: _Body, gate: Expression | None) -> None:
     assert spike is not None
     body.statements.append(Assign(DISTANCE.name, body.read(spike.distance)))
     if dynamics.surrogate is not None:
-        surrogate = substitute(body.read(dynamics.surrogate), {"u": DISTANCE})
+        # `u` is the distance here, even where the neuron has a state of that name
+        surrogate = substitute(dynamics.surrogate, {**body.now, "u": DISTANCE})
         if gate is not None:
             surrogate = apply("select", gate, surrogate, 0.0)
         body.statements.append(Assign(SURROGATE.name, surrogate))

@@ -27,6 +27,7 @@ public:
         for (int k = 0; k < Network::parameters; ++k) {
             const Shape& shape = Network::shapes()[k];
             const std::size_t full = static_cast<std::size_t>(layout_of<Real>(shape).size());
+            parameters_.is_shared.push_back(shape.shared);
             parameters_.own.emplace_back(shape.shared ? 16 : full);
             parameters_.repeated.emplace_back(shape.shared && shape.weight ? full : 0);
             const std::size_t own = shape.learnt ? parameters_.own.back().size() : 0;

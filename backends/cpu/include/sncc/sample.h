@@ -45,7 +45,8 @@ struct Parameters {
     std::vector<AlignedBuffer<Real>> own, repeated;
 
     const Real* weight(int k) const { return repeated[k].size() ? repeated[k].data() : own[k].data(); }
-    double number(int k, int element) const { return own[k][own[k].size() == 1 ? 0 : element]; }
+    double number(int k, int element) const { return own[k][is_shared[k] ? 0 : element]; }
+    std::vector<char> is_shared;
 };
 
 // The loss of one sample as it is gathered over the steps.
