@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from collections.abc import Iterator
 from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from .manifest import ABI_VERSION, Manifest
 
-BACKENDS = ("cpu", "cuda")
+BACKENDS = ("cpu", "cuda", "emulated")  # the last: the CUDA half on the CPU, to test it
 SUFFIXES = (".so", ".dylib", ".dll")
 
 
@@ -176,14 +177,14 @@ def pointer(array: NDArray[Any], kind: Any) -> Any:
 
 
 def find_library(project: Path, manifest: Manifest, backend: str | None) -> tuple[Path, str]:
-    """The project's library and its backend; without a backend the one that was built last.
+    """The project's library and its backend: of all that were built the last one, or the last one of a backend.
 
-    Looks into `lib/` and `build*/`, for the names in the manifest, then for `lib<name>_<backend>*`.
+    Looks into `lib/` (where `sncc build` puts it) and into CMake's `build*/`.
     Raises FileNotFoundError where none is built, ValueError for a backend that does not exist.
     """
     if backend not in (None, *BACKENDS):
         raise ValueError(f"no backend `{backend}`: it is one of {', '.join(BACKENDS)}")
-    found = [(path, b) for b in BACKENDS if backend in (None, b) for path in _built(project, manifest, b)]
+    found = [(path, of) for path, of in _libraries(project, manifest) if backend in (None, of)]
     if not found:
         raise FileNotFoundError(
             f"{project} has no library{f' for {backend}' if backend else ''} that is built; build it with "
@@ -192,20 +193,26 @@ def find_library(project: Path, manifest: Manifest, backend: str | None) -> tupl
     return max(found, key=lambda entry: entry[0].stat().st_mtime_ns)
 
 
-def _built(project: Path, manifest: Manifest, backend: str) -> list[Path]:
-    folders = [project / "lib", *sorted(project.glob("build*")), project]
-    exact = manifest.libraries.get(backend)
-    files = [path for folder in folders for path in _files(folder)]
-    named = [path for path in files if path.name == exact]
-    stems = (f"lib{manifest.name}_{backend}", f"{manifest.name}_{backend}")
-    return named or [p for p in files if p.suffix in SUFFIXES and p.name.startswith(stems)]
+def _libraries(project: Path, manifest: Manifest) -> Iterator[tuple[Path, str]]:
+    """Every library of the project's name, `lib<name>[_<backend>[_<key>]].so`, with its backend."""
+    pattern = re.compile(rf"(?:lib)?{re.escape(manifest.name)}(?:_({'|'.join(BACKENDS)})(?:_\w+)?)?")
+    for path in [*project.glob("lib/*"), *project.glob("build*/**/*")]:
+        match = pattern.fullmatch(path.stem)
+        if match and path.suffix in SUFFIXES and path.is_file():
+            of = match[1] or _configured_backend(path, project)
+            if path.parent.name != "lib" or path.name == manifest.libraries.get(of, path.name):
+                yield path, of
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Files of a folder and, for build folders, of those below."""
-    if not folder.is_dir():
-        return iter(())
-    return (p for p in (folder.rglob("*") if folder.name.startswith("build") else folder.iterdir()) if p.is_file())
+def _configured_backend(library: Path, project: Path) -> str:
+    """The backend that CMake was told to build in this folder."""
+    for folder in library.parents:
+        if (cache := folder / "CMakeCache.txt").is_file():
+            match = re.search(r"^SNCC_BACKEND:\w+=(\w+)$", cache.read_text(errors="replace"), re.MULTILINE)
+            return match[1] if match else BACKENDS[0]
+        if folder == project:
+            break
+    return BACKENDS[0]
 
 
 def available_threads() -> int:

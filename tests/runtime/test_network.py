@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import build_fake
+from fake_project import build_fake
 
 import sncc
 from sncc.runtime import Events, load
@@ -35,6 +35,10 @@ def test_a_library_is_found_in_build_folders_under_other_names(tmp_path, project
     (tmp_path / "build-mine" / "cpu").mkdir(parents=True)
     shutil.copy(project / "lib" / "libfake_cpu_0123.so", tmp_path / "build-mine" / "cpu" / "libfake_cpu.so")
     assert load(tmp_path).backend == "cpu"
+    (tmp_path / "build-mine" / "cpu" / "libfake_cpu.so").rename(tmp_path / "build-mine" / "cpu" / "libfake.so")
+    assert load(tmp_path).backend == "cpu"
+    (tmp_path / "build-mine" / "CMakeCache.txt").write_text("A:STRING=b\nSNCC_BACKEND:STRING=emulated\n")
+    assert load(tmp_path).backend == "emulated"
     with pytest.raises(FileNotFoundError, match="for cuda"):
         load(tmp_path, backend="cuda")
     with pytest.raises(ValueError, match="no backend `gpu`"):

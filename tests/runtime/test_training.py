@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import pick
+from fake_project import pick
 
 from sncc.runtime import Checkpoint, EarlyStopping, Events, load
 from sncc.runtime.schedules import Position, schedule

@@ -1,0 +1,29 @@
+"""A project with a library of plain C in place of an emitted one, and its data."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+FAKE = Path(__file__).parent / "runtime" / "fake"
+
+
+def build_fake(folder: Path, abi: int = 1) -> Path:
+    """A project as sncc emits it: the manifest, and the library in lib/."""
+    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    (folder / "lib").mkdir(parents=True)
+    shutil.copy(FAKE / "manifest.json", folder)
+    library = folder / "lib" / "libfake_cpu_0123.so"
+    subprocess.run(
+        [compiler, "-O1", "-shared", "-fPIC", f"-DABI={abi}", "-o", library, FAKE / "fake.c", "-lm"], check=True
+    )
+    return folder
+
+
+def pick(data: dict, chosen) -> dict:
+    """Some of the samples."""
+    return {"x": data["x"][chosen], "drive": data["drive"]}
