@@ -22,16 +22,17 @@ SETTINGS = ("rule", "loss", "optimiser", "penalty", "learn", "batch", "schedule"
 REQUIRED = ("rule", "loss", "optimiser")
 Numbers = tuple[tuple[str, float | None], ...]  # names with defaults; None: must be given
 OPTIMISERS: dict[str, Numbers] = {
-    "sgd": (("learning_rate", None), ("momentum", 0.0)),
-    "adam": (("learning_rate", None), ("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8)),
-    "adamw": (("learning_rate", None), ("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8), ("decay", 0.01)),
-    "rmsprop": (("learning_rate", None), ("rho", 0.99), ("eps", 1e-8)),
+    "sgd": (("learning_rate", 1e-2), ("momentum", 0.0)),
+    "adam": (("learning_rate", 1e-3), ("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8)),
+    "adamw": (("learning_rate", 1e-3), ("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8), ("decay", 0.01)),
+    "rmsprop": (("learning_rate", 1e-3), ("alpha", 0.99), ("eps", 1e-8)),
 }
 SCHEDULES: dict[str, Numbers] = {
     "constant": (),
-    "cosine": (("minimum", 0.0),),
-    "exponential": (("decay", None),),
-    "step_decay": (("every", None), ("factor", 0.1)),
+    "cosine": (("final", 0.0), ("warmup", 0.0)),
+    "exponential": (("decay", 0.95),),
+    "step": (("every", 10.0), ("factor", 0.1)),
+    "warmup": (("epochs", 1.0),),
 }
 
 
