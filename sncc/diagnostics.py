@@ -214,7 +214,7 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     folded = {candidate.lower(): candidate for candidate in reversed(names)}
     if name.lower() in folded:
         return folded[name.lower()]
-    found = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name, names, n=1, cutoff=0.6 if len(name) > 3 else 0.5)
     return found[0] if found else None
 
 

@@ -41,7 +41,7 @@ class ConnectionResolver:
             if key in options:
                 self._unsupported(options[key].span, f"a `{key}` of a connection")
         weight_option = options.get("weight")
-        if weight_option is None:
+        if weight_option is None and all(o.name.name in OPTIONS for o in part.options):
             help = "add `weight = …`"
             self.diagnostics.error("missing-weight", part.span, "this connection has no `weight`", help=help)
         delay = self._delay(options.get("delay"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -27,7 +28,7 @@ DISTRIBUTIONS = {
 }  # fmt: skip
 FUNCTIONS = frozenset({*_PLAIN_FUNCTIONS, "sqrt", "abs", "sign", "min", "max", "clip"})
 _UNITS_OFTEN_MEANT = ("ms", "s", "us", "mV", "V", "nS", "pS", "uS", "pA", "nA", "pF", "nF", "MOhm", "GOhm", "Hz", "kHz")
-BAD = Typed(Number(0.0), None)
+BAD = Typed(Number(1.0), None)
 
 
 @dataclass
@@ -138,7 +139,7 @@ class Elaborator:
                 term = left.term / right.term if left.term and right.term else None
                 if right.is_zero:
                     self.diagnostics.error("not-a-number", expression.right.span, "division by zero")
-                    term = None
+                    return BAD
             case "^":
                 term = self._power(left, right, expression)
             case "and" | "or":
@@ -215,8 +216,8 @@ class Elaborator:
             return BAD
         first = arguments[0]
         if name in _PLAIN_FUNCTIONS:
-            self.plain(first, call.arguments[0].value.span, f"`{name}` takes a plain number")
-            return _typed(name, (first,), Term() if first.term else None, call.span)
+            good = self.plain(first, call.arguments[0].value.span, f"`{name}` takes a plain number")
+            return _typed(name, (first,), Term() if good and first.term else None, call.span)
         if name in ("sqrt", "abs", "sign"):
             power = {"sqrt": Fraction(1, 2), "abs": Fraction(1), "sign": Fraction(0)}[name]
             return _typed(name, (first,), first.term**power if first.term else None, call.span)
@@ -335,6 +336,7 @@ class Elaborator:
         label = f"`{_short(span)}` is {b.unit.described()}"
         if other is not None:
             label += f", `{_short(other)}` {a.unit.described()}"
+        help = help or _literal_help(right, span, a.unit) or (_literal_help(left, other, b.unit) if other else "")
         self.diagnostics.error("wrong-unit", span, message, label, help=help)
         return None
 
@@ -349,19 +351,20 @@ class Elaborator:
         if value.term.dimension == term.dimension:
             return True
         message = f"{what} must be {term.unit.described()}, not {value.term.unit.described()}"
-        self.diagnostics.error("wrong-unit", span, message, help=help)
+        self.diagnostics.error("wrong-unit", span, message, help=help or _literal_help(value, span, term.unit))
         return False
 
-    def plain(self, value: Typed, span: Span, message: str) -> None:
-        """Report a value that has a unit where none may be."""
+    def plain(self, value: Typed, span: Span, message: str) -> bool:
+        """Whether a value is a plain number; reports one that has a unit where none may be."""
         if value.term is None or value.term.plain:
-            return
+            return True
         if value.term.unknown:
             self.equations.append(value.term)
-            return
+            return True
         words = self._described(value.term)
         help = f"divide by something {_words(value.term.unit, 'in the same unit')}"
         self.diagnostics.error("wrong-unit", span, message, f"`{_short(span)}` is {words}", help=help)
+        return False
 
     def unsupported(self, span: Span, what: str) -> None:
         """A construct of the language that no stage handles yet."""
@@ -379,6 +382,12 @@ def _typed(operation: str, arguments: tuple[Typed, ...], term: Term | None, span
 def _placed(expression: Expression, span: Span) -> Expression:
     """A named value where it is used: a symbol or number gets the place of its use."""
     return replace(expression, span=span) if isinstance(expression, Symbol | Number) else expression
+
+
+def _literal_help(value: Typed, span: Span, wanted: Unit) -> str:
+    """A plain literal most likely lacks its unit."""
+    literal = isinstance(value.expression, Number) and value.term is not None and value.term.plain
+    return f"write `{_short(span)} {wanted}`" if literal and re.fullmatch(r"-?[\d.]+(e[-+]?\d+)?", span.text) else ""
 
 
 def _short(span: Span) -> str:
@@ -408,8 +417,4 @@ def _addition_help(left: tree.Expression, right: tree.Expression, a: Unit, b: Un
         return f"divide `{second}` by a time, such as a time constant"
     if (b / a).dimension == parse_unit("GOhm").dimension:
         return f"divide by a resistance: `{first} {sign} {second} / R`"
-    if a.dimensionless and isinstance(left, tree.Quantity):
-        return f"write `{first} {b}`"
-    if b.dimensionless and isinstance(right, tree.Quantity):
-        return f"write `{second} {a}`"
     return ""

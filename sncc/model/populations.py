@@ -37,7 +37,7 @@ class PopulationResolver:
         self.draft.broken.add(name)  # until it is complete
         shape = self._shape(part)
         if model in SOURCES_LATER:
-            self._unsupported(part.model.span, f"`{model}` populations")
+            self._unsupported(part.model.span, f"a population of `{model}`")
             return
         if model in ("input", "signal"):
             impulse = self._source_arguments(part)

@@ -32,7 +32,7 @@ def resolve_simulation(
     duration = settings.get("duration")
     if duration is None:
         help = "add `duration = 1 s`"
-        diagnostics.error("missing-setting", block.span, "`simulate` needs a `duration`", help=help)
+        diagnostics.error("missing-setting", block.span, "`duration` is missing in `simulate`", help=help)
         return None
     steps = _steps(duration.values[0], network.step, "the duration", scope, diagnostics)
     return None if steps is None else nodes.Simulation(steps, tuple(records))

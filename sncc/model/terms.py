@@ -69,7 +69,12 @@ class Typed:
     def is_zero(self) -> bool:
         """A plain literal zero, which agrees with every unit."""
         e = self.expression
-        return isinstance(e, Number) and e.value == 0 and (e.unit is None or e.unit.dimensionless)
+        return (
+            self.term is not None
+            and isinstance(e, Number)
+            and e.value == 0
+            and (e.unit is None or e.unit.dimensionless)
+        )
 
 
 def solve(equations: list[Term]) -> dict[str, Unit]:

@@ -95,7 +95,7 @@ class TrainingResolver:
         for name in REQUIRED:
             if name not in self.settings:
                 span = Span(self.block.span.source, self.block.span.start, self.block.span.start + len("train"))
-                self.diagnostics.error("missing-setting", span, f"`train` needs a `{name}`")
+                self.diagnostics.error("missing-setting", span, f"`{name}` is missing in `train`")
         rule = self._rule()
         loss = self._loss()
         optimiser = self._optimiser()

@@ -45,7 +45,7 @@ def resolve_value(
         case tree.Call(tree.Name(("each",)), arguments):
             if len(arguments) != 1 or arguments[0].name:
                 diagnostics.error("wrong-argument", span, "`each` takes one value, as in `each(0)`")
-                return Value(Number(0.0), None, True, 1.0, None, span)
+                return Value(Number(1.0), None, True, 1.0, None, span)
             inner = resolve_value(arguments[0].value, scope, diagnostics, names, draws)
             return Value(inner.expression, inner.unit, True, inner.scale, inner.clip, span)
         case tree.Call(tree.Name((name,)), arguments) if name in DRAWS:
@@ -55,7 +55,7 @@ def resolve_value(
             if clips:
                 clip = resolve_interval(clips[0].value, typed, elaborator, "`clip`")
         case tree.Call(tree.Name(("glorot" | "kaiming" | "orthogonal" as name,))):
-            elaborator.unsupported(span, f"`{name}` weights")
+            elaborator.unsupported(span, f"the distribution `{name}`")
             typed = BAD
         case _:
             typed = elaborator.elaborate(written)
@@ -136,7 +136,7 @@ def resolve_interval(
             return None
         ends.append(number.value)
     if ends[0] > ends[1]:
-        elaborator.diagnostics.error("wrong-argument", written.span, f"{what} is empty: its ends are exchanged")
+        elaborator.diagnostics.error("wrong-argument", written.span, "this interval is empty: its ends are exchanged")
         return None
     return ends[0], ends[1]
 

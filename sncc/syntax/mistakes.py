@@ -20,6 +20,13 @@ _WORDS = {
     "IN": "`in`", "OF": "`of`", "WHEN": "`when`", "STEP": "`step`", "ELSE": "`else`", "STATE": "`state`", "IF": "`if`",
     "PRE": "`pre`", "POST": "`post`", "LPAR": "`(`", "LSQB": "`[`",
 }  # fmt: skip
+KEYWORDS_OF = {  # tokens of words that begin a statement, with the block where they do
+    "IMPORT": "file", "FUNCTION": "file", "NEURON": "file", "SYNAPSE": "file", "PLASTICITY": "file", "NETWORK": "file",
+    "TRAIN": "file", "SIMULATE": "file", "INPUT": "neuron", "LET": "neuron", "STATE": "neuron", "SPIKE": "neuron",
+    "REFRACTORY": "neuron", "SURROGATE": "neuron", "METHOD": "neuron", "ON": "synapse", "DELIVER": "synapse",
+    "MODULATOR": "plasticity", "BOUND": "plasticity", "STEP": "network", "POPULATION": "network", "CONNECT": "network",
+    "RECORD": "simulate",
+}  # fmt: skip
 _HELP = {
     "**": "powers are written with `^`",
     "&&": "write `and`",
@@ -76,8 +83,11 @@ def explain_indentation(source: Source, text: str) -> tuple[str, Diagnostic]:
     return "", Diagnostic("syntax", None, "the indentation is inconsistent")
 
 
-def explain(source: Source, text: str, problem: Any) -> tuple[str, Diagnostic]:
-    """The diagnostic of lark's `UnexpectedInput`, and the text without the statement that holds it."""
+def explain(source: Source, text: str, problem: Any) -> tuple[str, Diagnostic | None]:
+    """The diagnostic of lark's `UnexpectedInput`, and the text without the statement that holds it.
+
+    No diagnostic for the block below an unknown word: the word is reported.
+    """
     token: Any = getattr(problem, "token", None)
     kind = getattr(token, "type", "")
     expected = frozenset(
@@ -129,10 +139,13 @@ def _stray_comma(source: Source, text: str, place: int) -> tuple[str, Diagnostic
 
 def _blocks(
     source: Source, text: str, place: int, kind: str, expected: frozenset[str]
-) -> tuple[str, Diagnostic] | None:
+) -> tuple[str, Diagnostic | None] | None:
     if kind == "_INDENT":
+        above = [start for start, _ in _statements(text) if start < place]
+        if above and _line(text, above[-1]).rstrip().endswith(":"):
+            return _blank(text, place, keep=False), None
         span = Span(source, place, place + len(_line(text, place).rstrip()))
-        help = "lines of one block begin in the same column"
+        help = "lines of one block begin in the same column, and a line that begins a block ends with `:`"
         return _blank(text, place, keep=False), Diagnostic(
             "syntax", span, "this line is indented further than its block", help=(help,)
         )
@@ -163,6 +176,10 @@ def _unexpected(source: Source, text: str, place: int, kind: str, expected: froz
     help = _HELP.get(word, "")
     if word == "=" and "COMPARE" in expected:
         help = "compare with `==`"
+    if not help and "NAME" in expected and kind in KEYWORDS_OF:
+        block = KEYWORDS_OF[kind]
+        place_of = "at the file's left margin" if block == "file" else f"in a `{block}` block"
+        help, label = f"`{word}` stands {place_of}", ""
     if word == "in" and not help:
         help = "bounds stand behind a connection's weight: `weight = 0.5 in [0, 1]`"
     if word == ":" and {"_NEWLINE"} <= expected and _line(text, place).strip() == ":":

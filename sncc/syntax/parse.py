@@ -86,7 +86,8 @@ def _parse_with_recovery(source: Source, start: str, diagnostics: Diagnostics) -
             text, diagnostic = mistakes.explain(source, text, problem)
         except DedentError:
             text, diagnostic = mistakes.explain_indentation(source, text)
-        diagnostics.add(diagnostic)
+        if diagnostic is not None:
+            diagnostics.add(diagnostic)
         if start != "file" or text == "":
             return None
     return None
