@@ -165,7 +165,9 @@ SNCC_HOST_DEVICE SNCC_INLINE Real m_log1p(Real x) {
     const Real added = sum - Real(1);
     const Real lost = (Real(1) - (sum - added)) + (x - added);  // 1 + x = sum + lost, exactly
     const detail::Scaled<Real> scaled = detail::split_exponent(sum);
-    const Real f = detail::fused(lost, detail::power_of_two<Real>(-scaled.exponent), scaled.m - Real(1));
+    // Half and twice, as 2^-exponent alone does not exist for the largest sums.
+    const Real inverse = detail::power_of_two<Real>(1 - scaled.exponent);
+    const Real f = detail::fused(Real(0.5) * lost, inverse, scaled.m - Real(1));
     const Real y = detail::log_edges(sum, detail::log_scaled(scaled.exponent, f));
     return x == Real(0) ? x : y;
 }

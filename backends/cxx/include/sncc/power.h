@@ -70,7 +70,7 @@ SNCC_HOST_DEVICE SNCC_INLINE LongReal long_log(double x) {
     return {high, low - (high - second)};
 }
 
-constexpr double inverse_factorial(int k) { return k < 2 ? 1.0 : inverse_factorial(k - 1) / k; }
+SNCC_HOST_DEVICE constexpr double inverse_factorial(int k) { return k < 2 ? 1.0 : inverse_factorial(k - 1) / k; }
 
 // 1 + x / (K + 1) (1 + x / (K + 2) (...)), the series of K! phi_K, to 1e-18 for |x| <= 1.
 template <int K, int Term = 1>
