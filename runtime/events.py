@@ -38,7 +38,33 @@ class Events:
         indices: NDArray[np.uint32],
         step: float | None = None,
     ) -> None:
-        """Wraps arrays that one of the constructors made; they are not checked again."""
+        """Events of the arrays that the class describes; `from_dense` and the like make them.
+
+        Raises ValueError for arrays that do not belong together.
+        """
+        size = _checked_size(shape)
+        for array, kind in ((lengths, np.int32), (starts, np.int64), (offsets, np.int64), (indices, np.uint32)):
+            if array.dtype != kind or array.ndim != 1:
+                raise ValueError(f"events are lists of {np.dtype(kind)}, not {array.dtype} of shape {array.shape}")
+        if lengths.shape != starts.shape or not len(offsets) or (lengths < 0).any() or (starts < 0).any():
+            raise ValueError("events have one start and one length, not negative, for each sample")
+        if (starts + lengths >= len(offsets)).any():
+            raise ValueError("a sample ends beyond the offsets")
+        if offsets[0] < 0 or (np.diff(offsets) < 0).any() or offsets[-1] > len(indices):
+            raise ValueError("offsets begin with 0 or more, do not fall, and end within the indices")
+        if indices.max(initial=0) >= size:
+            raise ValueError(f"neuron {indices.max()} of {size} (0 … {size - 1})")
+        self._set(shape, lengths, starts, offsets, indices, _checked_step(step))
+
+    def _set(
+        self,
+        shape: tuple[int, ...],
+        lengths: NDArray[np.int32],
+        starts: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        indices: NDArray[np.uint32],
+        step: float | None,
+    ) -> None:
         self.shape, self.step = shape, step
         self.lengths, self.starts, self.offsets, self.indices = (
             _frozen(a) for a in (lengths, starts, offsets, indices)
@@ -170,7 +196,9 @@ class Events:
         chosen = np.arange(len(self))[selection]
         if chosen.ndim != 1:
             raise IndexError("samples are selected along one axis")
-        return Events(self.shape, self.lengths[chosen], self.starts[chosen], self.offsets, self.indices, self.step)
+        selected = Events.__new__(Events)  # the arrays were checked
+        selected._set(self.shape, self.lengths[chosen], self.starts[chosen], self.offsets, self.indices, self.step)
+        return selected
 
     def binary(self) -> Events:
         """The same with at most one event per neuron and step."""

@@ -74,8 +74,8 @@ def _read(name: str, path: str, step: float, steps: int, limit: int) -> DataSet:
         dataset = Spread(local(str(folder), train=train), limit)
         if not len(dataset):
             raise FileNotFoundError(f"{folder / name} holds no files of the {'training' if train else 'test'} part")
-        parts.append(Events.from_tonic(dataset, step, steps or None))
+        events, labels = Events.from_tonic(dataset, step, steps or None)
+        parts.append((events, labels.astype(np.int64)))
     (train_events, train_labels), (test_events, test_labels) = parts
     about = f"{name}: {len(train_events)} samples to train, {len(test_events)} to test on"
-    as_int = lambda labels: np.asarray(labels).astype(np.int64)  # noqa: E731
-    return DataSet(train_events, as_int(train_labels), test_events, as_int(test_labels), train_events.shape, about)
+    return DataSet(train_events, train_labels, test_events, test_labels, train_events.shape, about)

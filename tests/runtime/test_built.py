@@ -1,8 +1,11 @@
 """The binding on networks that sncc built."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -97,6 +100,38 @@ def test_threads_change_no_bit(per_sample):
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_networks_train_side_by_side_but_one_has_one_caller(per_sample):
+    alone, shared, refused = load(per_sample, seed=1), load(per_sample, seed=1), []
+    alone.fit(DATA, LABELS, epochs=3)
+
+    def train_own():
+        network = load(per_sample, seed=1)
+        network.fit(DATA, LABELS, epochs=3)
+        assert_same_bits(network, alone)
+
+    def train_shared():
+        for _ in range(10):
+            try:
+                shared.fit(DATA, LABELS, epochs=1)
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(task) for task in (train_own, train_shared) * 3]:
+            done.result()
+    assert all("another thread" in message for message in refused)
+    assert np.isfinite(shared.evaluate(DATA, LABELS)["loss"])
+
+
+def test_ctrl_c_leaves_a_network_that_goes_on(per_sample):
+    network = load(per_sample, seed=1)
+    press = threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT))
+    press.start()
+    with pytest.raises(KeyboardInterrupt):
+        network.fit(DATA, LABELS, epochs=100_000)
+    assert np.isfinite(network.fit(DATA, LABELS, epochs=1)["loss"][0])
+
+
 def test_an_interrupted_training_goes_on_with_the_same_bits(precision, tmp_path, per_sample):
     path = per_sample
     if precision == "float64":

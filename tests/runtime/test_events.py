@@ -155,6 +155,26 @@ def test_tonic_samples_become_row_major_events():
         Events.from_tonic(Camera(), step=1e-3)
 
 
+@pytest.mark.parametrize(
+    "change, cause",
+    [
+        ({"lengths": [4]}, "beyond the offsets"),
+        ({"starts": [-1]}, "not negative"),
+        ({"starts": [0, 0]}, "for each sample"),
+        ({"offsets": [0, 2, 1, 3]}, "do not fall"),
+        ({"offsets": [0, 1, 2, 4]}, "within the indices"),
+        ({"indices": [0, 1, 9]}, "neuron 9 of 3"),
+        ({"indices": [[0, 1, 2]]}, "lists of uint32"),
+    ],
+)
+def test_arrays_that_do_not_belong_together_are_refused(change, cause):
+    kinds = {"lengths": np.int32, "starts": np.int64, "offsets": np.int64, "indices": np.uint32}
+    arrays = {"lengths": [3], "starts": [0], "offsets": [0, 1, 2, 3], "indices": [0, 1, 2]}
+    assert Events((3,), **{name: np.array(arrays[name], kind) for name, kind in kinds.items()}).steps == 3
+    with pytest.raises(ValueError, match=cause):
+        Events((3,), **{name: np.array((arrays | change)[name], kind) for name, kind in kinds.items()})
+
+
 def test_arrays_are_read_only():
     events = Events.from_dense(np.ones((1, 2, 3)))
     with pytest.raises(ValueError):
