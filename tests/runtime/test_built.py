@@ -99,7 +99,6 @@ def test_threads_change_no_bit(per_sample):
     assert_same_bits(networks[0], networks[2])
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_networks_train_side_by_side_but_one_has_one_caller(per_sample):
     alone, shared, refused = load(per_sample, seed=1), load(per_sample, seed=1), []
     alone.fit(DATA, LABELS, epochs=3)
@@ -132,6 +131,7 @@ def test_ctrl_c_leaves_a_network_that_goes_on(per_sample):
     assert np.isfinite(network.fit(DATA, LABELS, epochs=1)["loss"][0])
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_an_interrupted_training_goes_on_with_the_same_bits(precision, tmp_path, per_sample):
     path = per_sample
     if precision == "float64":
