@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, get_args
@@ -30,16 +30,15 @@ class Overrides:
     parameters: Mapping[str, tree.Expression] = field(default_factory=dict)
     initials: Mapping[str, tree.Expression] = field(default_factory=dict)
     learnt: Set[str] = frozenset()
-    input_units: Mapping[str, Unit] = field(default_factory=dict)  # from usage, where equations leave one open
+    units_from_use: Callable[[tuple[str, ...]], Mapping[str, Unit]] | None = None  # where equations leave one open
 
 
 @dataclass(frozen=True)
 class Neuron:
-    """A resolved neuron; `open_inputs` have a unit that only their use can tell."""
+    """A resolved neuron."""
 
     parameters: tuple[nodes.Parameter, ...]
     dynamics: nodes.Dynamics
-    open_inputs: tuple[str, ...] = ()
 
 
 def resolve_neuron(definition: tree.Neuron, overrides: Overrides, scope: Scope, diagnostics: Diagnostics) -> Neuron:
@@ -71,14 +70,22 @@ class _Resolver:
         inputs = {part.name.name: part for part in self.parts.get(tree.Input, [])}
         muted = _Body(self, Diagnostics(), {name: Term(PLAIN, ((name, _ONE),)) for name in inputs})
         muted.dynamics()
-        units = {name: unit for name, unit in solve(muted.equations).items() if name in inputs}
-        open_inputs = tuple(name for name in inputs if name not in units)
-        for name in open_inputs:
-            units[name] = self.overrides.input_units.get(name, PLAIN)
+        units = self._input_units(tuple(inputs), muted.equations)
         body = _Body(self, self.diagnostics, {name: Term(unit) for name, unit in units.items()})
         dynamics = body.dynamics()
         resolved = tuple(nodes.Input(name, units[name], part.name.span) for name, part in inputs.items())
-        return Neuron(tuple(self.parameters.values()), replace(dynamics, inputs=resolved), open_inputs)
+        return Neuron(tuple(self.parameters.values()), replace(dynamics, inputs=resolved))
+
+    def _input_units(self, inputs: tuple[str, ...], equations: list[Term]) -> dict[str, Unit]:
+        """The units of inputs: from the equations, else from use, else plain."""
+        units = solve(equations)
+        open_inputs = tuple(name for name in inputs if name not in units)
+        if open_inputs and self.overrides.units_from_use is not None:
+            for name, unit in self.overrides.units_from_use(open_inputs).items():
+                if name not in units:
+                    units = solve([*equations, Term(PLAIN, ((name, _ONE),)) / Term(unit)])
+                    equations = [*equations, Term(PLAIN, ((name, _ONE),)) / Term(unit)]
+        return {name: units.get(name, PLAIN) for name in inputs}
 
     def _names(self) -> None:
         seen: dict[str, Span] = {}

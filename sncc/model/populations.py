@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sncc.diagnostics import Diagnostics, Span, did_you_mean
 from sncc.expressions.nodes import Number
@@ -103,25 +103,29 @@ class PopulationResolver:
                 if initial.name.name in parameters:
                     hints = (f"parameters stand in parentheses: `{part.model}[…]({initial.name} = …)`",)
                 self.diagnostics.error("unknown-name", initial.name.span, message, help=hints)
-        overrides = Overrides(changed, initials, self.learnt.get(part.name.name, frozenset()))
+        flows = any(isinstance(p, tree.Derivative) for p in definition.parts)
+
+        def units_from_use(inputs: tuple[str, ...]) -> dict[str, Unit]:
+            return self._units_from_use(part.name.name, inputs, flows)
+
+        overrides = Overrides(changed, initials, self.learnt.get(part.name.name, frozenset()), units_from_use)
         before = len(self.diagnostics.errors)
         neuron = resolve_neuron(definition, overrides, self.scope, self.diagnostics)
-        if neuron.open_inputs:
-            units = self._units_from_use(part.name.name, neuron)
-            neuron = resolve_neuron(definition, replace(overrides, input_units=units), self.scope, self.diagnostics)
         return neuron if len(self.diagnostics.errors) == before else None
 
-    def _units_from_use(self, population: str, neuron: Neuron) -> dict[str, Unit]:
+    def _units_from_use(self, population: str, inputs: tuple[str, ...], flows: bool) -> dict[str, Unit]:
         """Units that weights give to inputs which the equations leave open."""
         found: dict[str, Unit] = {}
         for connect in self.connects:
-            target = connect.target.input.name if connect.target.input else next(iter(neuron.open_inputs))
+            target = connect.target.input.name if connect.target.input else inputs[0]
             weight = next((o for o in connect.options if o.name.name == "weight"), None)
-            if connect.target.name.name != population or target not in neuron.open_inputs or weight is None:
+            if connect.target.name.name != population or target not in inputs or weight is None:
                 continue
             value = resolve_value(weight.value, self.scope, Diagnostics(), fans(1, 1))
+            source = self.draft.populations.get(connect.source.name.name)
+            impulsive = source is None or source.kind != "signal" or source.impulse
             if value.unit is not None:
-                found.setdefault(target, value.unit / TIME if neuron.dynamics.equations else value.unit)
+                found.setdefault(target, value.unit / TIME if flows and impulsive else value.unit)
         return found
 
     def _shape(self, part: tree.Population) -> tuple[int, ...] | None:

@@ -222,8 +222,11 @@ class _Resolver:
             self.diagnostics.error("unknown-setting", span, kind, help=did_you_mean(name, known))
 
     def _check_definitions(self, used: set[str]) -> None:
-        """Mistakes in neurons of this file that no population uses."""
+        """Mistakes in neurons of this file that no population uses, and blocks that no stage handles yet."""
         for block in self.blocks:
+            if isinstance(block, tree.Synapse | tree.Plasticity):
+                kind = type(block).__name__.lower()
+                Elaborator(self.scope, self.diagnostics).unsupported(block.name.span, f"a `{kind}` block")
             if isinstance(block, tree.Neuron) and block.name.name not in used:
                 resolve_neuron(block, Overrides(), self.scope, self.diagnostics)
 
