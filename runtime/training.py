@@ -122,7 +122,8 @@ def evaluate_into(
 
 def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
     """The order of the samples in an epoch: sorted by random keys, so that it is the same with every NumPy."""
-    keys = np.random.Philox(key=[seed, 0x73687566666C65], counter=[0, 0, epoch, 0]).random_raw(count)
+    key, counter = np.array([seed, 0x73687566666C65], np.uint64), np.array([0, 0, epoch, 0], np.uint64)
+    keys = np.random.Philox(key=key, counter=counter).random_raw(count)
     return np.argsort(keys, kind="stable").astype(np.int64)
 
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from sncc.data.splits import DataSet, split_set, stratified
+from sncc.data.splits import DataSet, random_bits, split_set, stratified
 from sncc.runtime import Events
 
 GREYS = 16  # the brightest grey
@@ -58,7 +58,7 @@ def _latency(images: NDArray[np.int64], steps: int, seed: int) -> NDArray[np.boo
 
 def _rate(images: NDArray[np.int64], steps: int, seed: int) -> NDArray[np.bool_]:
     """A spike in a step with a probability of grey / 32: on average the counts of `count` over 32 steps."""
-    bits = np.random.Philox(key=[seed, 0x72617465]).random_raw(len(images) * steps * images[0].size)
+    bits = random_bits(seed, "rate", len(images) * steps * images[0].size)
     uniform = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
     spikes: NDArray[np.bool_] = uniform.reshape(len(images), steps, *images.shape[1:]) < images[:, None] / (2 * GREYS)
     return spikes

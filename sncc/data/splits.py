@@ -39,12 +39,18 @@ def stratified(labels: NDArray[Any], fraction: float, seed: int) -> NDArray[np.b
     """
     if not 0 <= fraction < 1:
         raise ValueError(f"`split` is the fraction to test on, from 0 to below 1, not {fraction:g}")
-    if seed < 0:
-        raise ValueError(f"`seed` is a whole number from 0, not {seed}")
     classes = labels if labels.ndim == 1 and labels.dtype.kind in "iu" else np.zeros(len(labels), int)
-    keys = np.random.Philox(key=[seed, 0x73706C6974]).random_raw(len(labels))  # the same with every NumPy
+    keys = random_bits(seed, "split", len(labels))
     test = np.zeros(len(labels), bool)
     for value in np.unique(classes):
         members = np.flatnonzero(classes == value)
         test[members[np.argsort(keys[members], kind="stable")][: round(fraction * len(members))]] = True
     return test
+
+
+def random_bits(seed: int, purpose: str, count: int) -> NDArray[np.uint64]:
+    """64 random bits each, (count,), the same with every NumPy. Raises ValueError for a seed outside 0 … 2^64 - 1."""
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"`seed` is a whole number from 0 to {2**64 - 1}, not {seed}")
+    key = np.array([seed, int.from_bytes(purpose.encode(), "big")], np.uint64)
+    return np.random.Philox(key=key).random_raw(count)

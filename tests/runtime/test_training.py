@@ -55,6 +55,7 @@ def test_the_seed_decides_the_order(project, data, labels):
         weights[name] = network.parameters["x_output.weight"]
     assert np.array_equal(weights["a"], weights["b"]) and not np.array_equal(weights["a"], weights["c"])
     assert sorted(permutation(1, 0, 50)) == list(range(50))
+    assert permutation(2**64 - 1, 0, 50).tolist() != permutation(2**64 - 2, 0, 50).tolist()
     assert not np.array_equal(permutation(1, 0, 50), permutation(1, 1, 50))
 
 
