@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 
-from sncc.backends.cxx.dynamics import Dynamics, Function, dynamics
+from sncc.backends.cxx.dynamics import Function, dynamics
 from sncc.backends.cxx.expressions import literal
+from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.names import Namer
 from sncc.program.nodes import (
     Connection,
     Deliver,
     Gather,
-    Group,
     Program,
     Readout,
     ReadoutAdjoint,
@@ -39,74 +38,8 @@ def emit(program: Program) -> dict[str, str]:
     return {f"src/cpu/{program.name.lower()}_cpu.cpp": text}
 
 
-def padded(size: int) -> int:
-    """Arrays per neuron are padded to 16 numbers."""
-    return -(-size // 16) * 16
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """An array per neuron in one of the emitted structs."""
-
-    identifier: str
-    size: int
-
-
-class _Network:
-    """Names and finished lines of the emitted `Network`."""
-
-    def __init__(self, program: Program, dyn: Dynamics) -> None:
-        self.program, self.dynamics = program, dyn
-        self.functions = {id(o): f for o, f in dyn.updates}
-        self.keys = [p.key for p in program.parameters]
-        self.sources = [s.name for s in program.sources]
-        self.rows = [(g, r) for g in program.groups for r in g.rows]
-        self.populations = [r.population for _, r in self.rows]
-        self.names = {kind: Namer() for kind in ("state", "adjoint", "array")}
-        self.state: dict[tuple[str, str], _Field] = {}
-        self.adjoint: dict[tuple[str, str], _Field] = {}
-        self.array: dict[tuple[str, str], _Field] = {}
-        for g in program.groups:
-            for name in (*g.states, *g.inputs, *(["spike.mask"] if g.spiking else [])):
-                self.state[g.name, name] = self._field("state", g, name)
-            for name in g.arrays:
-                self.array[g.name, name] = self._field("array", g, name)
-        self.sums: dict[tuple[str, str], int] = {}
-        sum_size = 0
-        for o in program.reverse:
-            if isinstance(o, Update):
-                g = program.group(o.group)
-                for name in (*(v for v, _ in (*o.carry, *o.sums)), *o.inputs):
-                    if (g.name, name) not in self.adjoint:
-                        self.adjoint[g.name, name] = self._field("adjoint", g, name)
-                for name, _ in o.sums:
-                    self.sums[g.name, name] = sum_size
-                    sum_size += g.size
-        self.sum_size = sum_size
-        self.columns: dict[tuple[str, str], int] = {}
-        self.tape_columns = 0
-        for slot in program.tape:
-            if slot.shares is None:
-                self.columns[slot.group, slot.name] = self.tape_columns
-                self.tape_columns += program.group(slot.group).size
-        for slot in program.tape:
-            if slot.shares is not None:
-                self.columns[slot.group, slot.name] = self.columns[slot.group, slot.shares]
-        self.gradient_offsets: dict[str, int] = {}
-        self.gradient_size = 0
-        for o in program.gradient:
-            if isinstance(o, Gather):
-                key = program.connection(o.connection).weight
-                self.gradient_offsets[key] = self.gradient_size
-                rows, columns = self._matrix(key)
-                self.gradient_size += rows * padded(columns)
-
-    def _field(self, kind: str, group: Group, name: str) -> _Field:
-        return _Field(self.names[kind].fresh(f"{group.name}.{name}"), group.size)
-
-    def _matrix(self, key: str) -> tuple[int, int]:
-        dimensions = self.program.parameter(key).dimensions
-        return (dimensions[0], dimensions[1]) if len(dimensions) == 2 else (1, dimensions[0])
+class _Network(Layout):
+    """Finished lines of the emitted `Network`."""
 
     # ---------------------------------------------------------------------------------------- all parts
     def parts(self) -> dict[str, object]:
@@ -142,7 +75,7 @@ class _Network:
             "state": list(self.state.values()),
             "adjoint": list(self.adjoint.values()),
             "array": list(self.array.values()),
-            "shapes": [self._shape(key) for key in self.keys],
+            "shapes": [self.shape(key) for key in self.keys],
             "gradient_offsets": [self.gradient_offsets.get(key, -1) for key in self.keys],
             "source_sizes": [
                 f"{{{s.size}, {str(s.kind == 'signal').lower()}, {literal(s.si, 'double')}}}" for s in p.sources
@@ -170,23 +103,7 @@ class _Network:
         )  # fmt: skip
         return 4 if hidden else 2
 
-    def _shape(self, key: str) -> str:
-        p = self.program.parameter(key)
-        rows, columns = self._matrix(key)
-        low, high = p.bounds or (float("-inf"), float("inf"))
-        weight = any(c.weight == key for c in self.program.connections)
-        flags = ", ".join(str(x).lower() for x in (p.shape == (), p.learnt, weight))
-        numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
-        return f"{{{rows}, {columns}, {flags}, {numbers}}}, // {key}"
-
     # ---------------------------------------------------------------------------------------- parameters
-    def _bound(self, group: Group, population: str, symbol: str) -> str:
-        row = next(r for r in group.rows if r.population == population)
-        value = dict(row.values)[symbol]
-        if isinstance(value, str):
-            return f"p.number({self.keys.index(value)}, j)"
-        return literal(value, "double")
-
     def _derive(self) -> list[str]:
         lines: list[str] = []
         for group in self.program.groups:
@@ -198,7 +115,7 @@ class _Network:
                 outs = function.of("out")
                 lines.append(f"for (int j = 0; j < {row.size}; ++j) {{  // {row.population}")
                 lines.append(f"    double {', '.join(a.identifier for a in outs)};")
-                bound = [self._bound(group, row.population, a.name) for a in function.of("parameter")]
+                bound = [self.bound(group, row.population, a.name) for a in function.of("parameter")]
                 lines.append(f"    dynamics::{function.name}({', '.join([*bound, *(a.identifier for a in outs)])});")
                 for a in outs:
                     field = self.array[group.name, a.name].identifier
@@ -216,10 +133,14 @@ class _Network:
         for group, row in self.rows:
             for state, _ in row.initial:
                 function = self.dynamics.states[row.population, state]
-                arrays = [f"a.{self.array[group.name, x.name].identifier}[{row.offset} + j]" for x in function.of("array")]
+                arrays = [
+                    f"a.{self.array[group.name, x.name].identifier}[{row.offset} + j]" for x in function.of("array")
+                ]
                 arguments = ", ".join(["seed", "trial", "static_cast<std::uint32_t>(j)", *arrays])
                 field = self.state[group.name, state].identifier
-                lines.append(f"for (int j = 0; j < {row.size}; ++j) s.{field}[{row.offset} + j] = dynamics::{function.name}({arguments});")
+                lines.append(
+                    f"for (int j = 0; j < {row.size}; ++j) s.{field}[{row.offset} + j] = dynamics::{function.name}({arguments});"
+                )
         return lines
 
     # ---------------------------------------------------------------------------------------- forward
@@ -229,7 +150,7 @@ class _Network:
         return f"s.spikes[{self.populations.index(c.source)}]"
 
     def _layout(self, key: str) -> str:
-        rows, columns = self._matrix(key)
+        rows, columns = self.matrix(key)
         return f"TileLayout<Real>{{{rows}, {columns}}}"
 
     def _deliver(self, c: Connection) -> list[str]:
@@ -243,13 +164,19 @@ class _Network:
             if c.pattern == "dense":
                 lines.append(f"    if (x) dense_product<1>({target}, 0, {weight}, {self._layout(c.weight)}, x, 0);")
             else:
-                lines.append(f"    if (x) for (int j = 0; j < {c.source_size}; ++j) ({target})[j] = m_fma(x[j], {weight}[j], ({target})[j]);")
+                lines.append(
+                    f"    if (x) for (int j = 0; j < {c.source_size}; ++j) ({target})[j] = m_fma(x[j], {weight}[j], ({target})[j]);"
+                )
         else:
             lines = [head, f"    const SpikesOfStep spikes = {self._spikes_of(c)}.at({when});"]
             if c.pattern == "dense":
-                lines.append(f"    add_rows({target}, {weight}, {self._layout(c.weight)}, spikes.indices, spikes.count);")
+                lines.append(
+                    f"    add_rows({target}, {weight}, {self._layout(c.weight)}, spikes.indices, spikes.count);"
+                )
             else:
-                lines.append(f"    for (int k = 0; k < spikes.count; ++k) ({target})[spikes.indices[k]] += {weight}[spikes.indices[k]];")
+                lines.append(
+                    f"    for (int k = 0; k < spikes.count; ++k) ({target})[spikes.indices[k]] += {weight}[spikes.indices[k]];"
+                )
         return [*lines, "}"]
 
     def _call(self, update: Update, function: Function, sample: str, tape: str, keep: str) -> list[str]:
@@ -270,13 +197,19 @@ class _Network:
                     before.append(f"Real* SNCC_RESTRICT const of_{a.identifier} = {owner}.{field};")
                     passed.append(f"of_{a.identifier}[j]")
                 case "array":
-                    before.append(f"const Real* SNCC_RESTRICT const of_{a.identifier} = a.{self.array[group.name, a.name].identifier};")
+                    before.append(
+                        f"const Real* SNCC_RESTRICT const of_{a.identifier} = a.{self.array[group.name, a.name].identifier};"
+                    )
                     passed.append(f"of_{a.identifier}[j]")
                 case "out":
-                    before.append(f"Real* SNCC_RESTRICT const of_{a.identifier} = {sample}.state.{self.state[group.name, 'spike.mask'].identifier};")
+                    before.append(
+                        f"Real* SNCC_RESTRICT const of_{a.identifier} = {sample}.state.{self.state[group.name, 'spike.mask'].identifier};"
+                    )
                     passed.append(f"of_{a.identifier}[j]")
                 case "load":
-                    before.append(f"const Real* const of_{a.identifier} = {tape}slot({self.columns[group.name, a.name]}, {group.size}, n, index);")
+                    before.append(
+                        f"const Real* const of_{a.identifier} = {tape}slot({self.columns[group.name, a.name]}, {group.size}, n, index);"
+                    )
                     passed.append(f"of_{a.identifier}[j]")
                 case "store":
                     slot = f"{tape}slot({self.columns[group.name, a.name]}, {group.size}, n, index)"
@@ -304,7 +237,9 @@ class _Network:
                     if o.spikes:
                         mask = self.state[o.group, "spike.mask"].identifier
                         for row in self.program.group(o.group).rows:
-                            lines.append(f"    s.spikes[{self.populations.index(row.population)}].append(s.state.{mask} + {row.offset}, {row.size});")
+                            lines.append(
+                                f"    s.spikes[{self.populations.index(row.population)}].append(s.state.{mask} + {row.offset}, {row.size});"
+                            )
                     lines.append("}")
                 case Readout():
                     lines.append("observe<Network>(s, seen(s), n, Keep ? tile->error(n, index) : nullptr);")
@@ -343,10 +278,14 @@ class _Network:
         lines = [f"if ({later} <= tile.steps) {{  // {c.name}, backwards"]
         lines.append("    constexpr std::int64_t stride = sizeof(Adjoint) / sizeof(Real);")
         if c.pattern == "dense":
-            lines.append(f"    transpose_product<tile_size>({into}, stride, {weight}, {self._layout(c.weight)}, {slot}, {size});")
+            lines.append(
+                f"    transpose_product<tile_size>({into}, stride, {weight}, {self._layout(c.weight)}, {slot}, {size});"
+            )
         else:
             lines.append("    for (int index = 0; index < tile_size; ++index)")
-            lines.append(f"        for (int j = 0; j < {c.source_size}; ++j) ({into})[index * stride + j] += {weight}[j] * ({slot})[index * {size} + j];")
+            lines.append(
+                f"        for (int j = 0; j < {c.source_size}; ++j) ({into})[index * stride + j] += {weight}[j] * ({slot})[index * {size} + j];"
+            )
         return [*lines, "}"]
 
     def _adjoint(self, o: Update) -> list[str]:
@@ -356,7 +295,9 @@ class _Network:
         lines.append("    Adjoint& adjoint = tile.adjoint[index];")
         lines.append("    if (n > tile.samples[index].steps) {")
         for slot, _ in o.stores:
-            lines.append(f"        std::memset(tile.slot({self.columns[group.name, slot]}, {group.size}, n, index), 0, sizeof(Real) * {group.size});")
+            lines.append(
+                f"        std::memset(tile.slot({self.columns[group.name, slot]}, {group.size}, n, index), 0, sizeof(Real) * {group.size});"
+            )
         lines += ["        continue;", "    }"]
         lines += [f"    {x}" for x in self._call(o, self.functions[id(o)], "tile.samples[index]", "tile.", "")]
         return [*lines, "}"]
@@ -386,7 +327,9 @@ class _Network:
         gradient = f"gradient + {self.gradient_offsets[c.weight]}"
         where = f"{{{column}, {size}, {c.target_offset}}}"
         if not c.signal and c.pattern == "dense":
-            return [f"gather_dense(tile, {gradient}, {self._layout(c.weight)}, SlotPlace{where}, {c.delay});  // {c.name}"]
+            return [
+                f"gather_dense(tile, {gradient}, {self._layout(c.weight)}, SlotPlace{where}, {c.delay});  // {c.name}"
+            ]
         source = f"s.values[{self.sources.index(c.source)}]" if c.signal else self._spikes_of(c)
         of = source.replace("s.", "tile.samples[index].", 1)
         call = "gather_product" if c.signal else "gather_one_to_one"
@@ -404,7 +347,9 @@ class _Network:
             field = self.adjoint[group, name].identifier
             size = self.program.group(group).size
             lines.append("for (int index = 0; index < tile.size; ++index)")
-            lines.append(f"    for (int j = 0; j < {size}; ++j) sums[{offset} + j] += static_cast<double>(tile.adjoint[index].{field}[j]);")
+            lines.append(
+                f"    for (int j = 0; j < {size}; ++j) sums[{offset} + j] += static_cast<double>(tile.adjoint[index].{field}[j]);"
+            )
         return lines
 
     def _derive_adjoint(self) -> list[str]:
@@ -416,10 +361,12 @@ class _Network:
                 keys = dict(row.values)
                 results = [(a, keys[a.name]) for a in outs]
                 lines.append(f"for (int j = 0; j < {row.size}; ++j) {{  // {row.population}")
-                bound = [self._bound(group, row.population, a.name) for a in function.of("parameter")]
+                bound = [self.bound(group, row.population, a.name) for a in function.of("parameter")]
                 totals = [f"sums[{self.sums[name, a.name]} + {row.offset} + j]" for a in function.of("total")]
                 lines.append(f"    double {', '.join(a.identifier for a in outs)};")
-                lines.append(f"    dynamics::{function.name}({', '.join([*bound, *totals, *(a.identifier for a in outs)])});")
+                lines.append(
+                    f"    dynamics::{function.name}({', '.join([*bound, *totals, *(a.identifier for a in outs)])});"
+                )
                 for a, key in results:
                     if not isinstance(key, str) or not self.program.parameter(key).learnt:
                         lines.append(f"    static_cast<void>({a.identifier});")
@@ -433,7 +380,11 @@ class _Network:
                         lines.append(f"    gradients[{k}][j] = static_cast<Real>({a.identifier});")
                 lines.append("}")
                 for _, key in results:
-                    if isinstance(key, str) and self.program.parameter(key).learnt and self.program.parameter(key).shape == ():
+                    if (
+                        isinstance(key, str)
+                        and self.program.parameter(key).learnt
+                        and self.program.parameter(key).shape == ()
+                    ):
                         k = self.keys.index(key)
                         lines.append(f"gradients[{k}][0] = static_cast<Real>(shared_{k});")
         return lines
@@ -456,7 +407,10 @@ class _Network:
                 lines += [f"Real {own} = 0;", f"for (int j = 0; j < outputs; ++j) {own} += {call};"]
                 place[step.name] = own
             else:
-                lines += [f"Real {own} = -INFINITY;", f"for (int j = 0; j < outputs; ++j) {own} = m_max({own}, {call});"]
+                lines += [
+                    f"Real {own} = -INFINITY;",
+                    f"for (int j = 0; j < outputs; ++j) {own} = m_max({own}, {call});",
+                ]
                 place[step.name] = own
         lines.append(f"for (int j = 0; j < outputs; ++j) gradient[j] = {place['x~']};")
         lines.append(f"return static_cast<double>({place[readout.loss]});")
@@ -494,5 +448,7 @@ class _Network:
                 case "rate":
                     passed.append("rate")
                 case "scalar":
-                    passed.append(f"scalars.numbers[{[x.name for x in self.dynamics.scalars.of('out')].index(a.name) if self.dynamics.scalars else 0}]")
+                    passed.append(
+                        f"scalars.numbers[{[x.name for x in self.dynamics.scalars.of('out')].index(a.name) if self.dynamics.scalars else 0}]"
+                    )
         return [f"dynamics::{function.name}({', '.join(passed)});"]

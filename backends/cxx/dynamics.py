@@ -94,7 +94,12 @@ def dynamics(program: Program) -> Dynamics:
     """The functions of a Program."""
     updates = [(o, _update(program, o, False)) for o in program.forward if isinstance(o, Update)]
     updates += [(o, _update(program, o, True)) for o in program.reverse if isinstance(o, Update)]
-    states = {(row.population, s): _state(g, row, s, v, _scalar(program)) for g in program.groups for row in g.rows for s, v in row.initial}
+    states = {
+        (row.population, s): _state(g, row, s, v, _scalar(program))
+        for g in program.groups
+        for row in g.rows
+        for s, v in row.initial
+    }
     readout = program.readout
     adjoints = {o.group: _derive_adjoint(program, o) for o in program.gradient if isinstance(o, DeriveAdjoint)}
     return Dynamics(
@@ -333,7 +338,12 @@ def _parameter(parameter: Parameter) -> Function:
     else:
         low, high = (b.print.number(x) for x in parameter.clip)
         again = f"for (numbers.step = 1; numbers.step < 1000 && !(value >= {low} && value <= {high}); ++numbers.step)"
-        b.lines += [f"double value = {value};", again, f"    value = {value};", f"return sncc::m_clip(value, {low}, {high});"]
+        b.lines += [
+            f"double value = {value};",
+            again,
+            f"    value = {value};",
+            f"return sncc::m_clip(value, {low}, {high});",
+        ]
     name = f"initial_{Namer()[parameter.key]}"
     return b.function(name, [f"{parameter.key} = {print_expression(parameter.initial)}"], "double")
 

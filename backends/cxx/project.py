@@ -160,15 +160,14 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
     return {
         "step": number(program.step),
         "sources": [f'{{"{s.name}", {flag(s.kind == "signal")}, {s.size}, {number(s.si)}}},' for s in program.sources],
-        "states": [
-            [f'{{"{n}", {g.states.index(n)}, {number(si)}}}' for n, _, si in g.declared] for g, _ in rows
-        ],
+        "states": [[f'{{"{n}", {g.states.index(n)}, {number(si)}}}' for n, _, si in g.declared] for g, _ in rows],
         "populations": [
             f'{{"{r.population}", {groups.index(g.name)}, {r.offset}, {r.size}, {flag(r.spiking)}, states_{k}, {len(g.declared)}}},'
             for k, (g, r) in enumerate(rows)
         ],
         "parameters": parameters,
-        "readout": readout and f"{{{populations.index(readout.population)}, {readout.size}, {flag(readout.labels == 'class')}, {flag(readout.reduction is None)}}}",
+        "readout": readout
+        and f"{{{populations.index(readout.population)}, {readout.size}, {flag(readout.labels == 'class')}, {flag(readout.reduction is None)}}}",
         "optimiser": optimiser and f"{{{number(optimiser.learning_rate)}, {len(optimiser.states)}}}",
     }
 

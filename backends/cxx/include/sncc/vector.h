@@ -95,6 +95,16 @@ SNCC_INLINE Vector<Real> broadcast(Real value) {
 
 #endif
 
+// GCC may repeat a load for every use of its value; after this the value stays in its register.
+template <typename Value>
+SNCC_INLINE void keep_in_register(Value& value) {
+#if defined(__GNUC__) && defined(__x86_64__)
+    asm("" : "+v"(value));
+#else
+    static_cast<void>(value);
+#endif
+}
+
 // a * b + c with one rounding; without FMA hardware slow, but the same numbers.
 #if defined(__GNUC__) && defined(__AVX512F__)
 SNCC_INLINE Vector<float> multiply_add(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fmadd_ps(a, b, c); }

@@ -1,0 +1,99 @@
+"""Where a Program's numbers stand in the emitted code: fields of the structs, columns of the tape, offsets of gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sncc.backends.cxx.dynamics import Dynamics
+from sncc.backends.cxx.expressions import literal
+from sncc.backends.cxx.names import Namer
+from sncc.program.nodes import Gather, Group, Program, Update
+
+
+def padded(size: int) -> int:
+    """Arrays per neuron are padded to 16 numbers."""
+    return -(-size // 16) * 16
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An array per neuron in one of the emitted structs."""
+
+    identifier: str
+    size: int
+
+
+class Layout:
+    """Names and places that both halves of a project share."""
+
+    def __init__(self, program: Program, dyn: Dynamics) -> None:
+        self.program, self.dynamics = program, dyn
+        self.functions = {id(o): f for o, f in dyn.updates}
+        self.keys = [p.key for p in program.parameters]
+        self.sources = [s.name for s in program.sources]
+        self.rows = [(g, r) for g in program.groups for r in g.rows]
+        self.populations = [r.population for _, r in self.rows]
+        self.names = {kind: Namer() for kind in ("state", "adjoint", "array")}
+        self.state: dict[tuple[str, str], Field] = {}
+        self.adjoint: dict[tuple[str, str], Field] = {}
+        self.array: dict[tuple[str, str], Field] = {}
+        for g in program.groups:
+            for name in (*g.states, *g.inputs, *(["spike.mask"] if g.spiking else [])):
+                self.state[g.name, name] = self._field("state", g, name)
+            for name in g.arrays:
+                self.array[g.name, name] = self._field("array", g, name)
+        self.sums: dict[tuple[str, str], int] = {}
+        sum_size = 0
+        for o in program.reverse:
+            if isinstance(o, Update):
+                g = program.group(o.group)
+                for name in (*(v for v, _ in (*o.carry, *o.sums)), *o.inputs):
+                    if (g.name, name) not in self.adjoint:
+                        self.adjoint[g.name, name] = self._field("adjoint", g, name)
+                for name, _ in o.sums:
+                    self.sums[g.name, name] = sum_size
+                    sum_size += g.size
+        self.sum_size = sum_size
+        self.columns: dict[tuple[str, str], int] = {}
+        self.tape_columns = 0
+        for slot in program.tape:
+            if slot.shares is None:
+                self.columns[slot.group, slot.name] = self.tape_columns
+                self.tape_columns += program.group(slot.group).size
+        for slot in program.tape:
+            if slot.shares is not None:
+                self.columns[slot.group, slot.name] = self.columns[slot.group, slot.shares]
+        self.gradient_offsets: dict[str, int] = {}
+        self.gradient_size = 0
+        for o in program.gradient:
+            if isinstance(o, Gather):
+                key = program.connection(o.connection).weight
+                self.gradient_offsets[key] = self.gradient_size
+                rows, columns = self.matrix(key)
+                self.gradient_size += rows * padded(columns)
+
+    def _field(self, kind: str, group: Group, name: str) -> Field:
+        return Field(self.names[kind].fresh(f"{group.name}.{name}"), group.size)
+
+    def matrix(self, key: str) -> tuple[int, int]:
+        """Rows and columns of a parameter; a vector is one row."""
+        dimensions = self.program.parameter(key).dimensions
+        return (dimensions[0], dimensions[1]) if len(dimensions) == 2 else (1, dimensions[0])
+
+    def shape(self, key: str) -> str:
+        """The entry of a parameter in the table of shapes."""
+        p = self.program.parameter(key)
+        rows, columns = self.matrix(key)
+        low, high = p.bounds or (float("-inf"), float("inf"))
+        weight = any(c.weight == key for c in self.program.connections)
+        flags = ", ".join(str(x).lower() for x in (p.shape == (), p.learnt, weight))
+        numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
+        return f"{{{rows}, {columns}, {flags}, {numbers}}}, // {key}"
+
+    def bound(self, group: Group, population: str, symbol: str) -> str:
+        """What a parameter symbol is for neuron j of a population: a number, or a look-up in `p`."""
+        row = next(r for r in group.rows if r.population == population)
+        value = dict(row.values)[symbol]
+        if isinstance(value, str):
+            return f"p.number({self.keys.index(value)}, j)"
+        return literal(value, "double")
