@@ -58,6 +58,9 @@ FIELD_UNITS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 
+LARGEST_POWER = 20  # of a unit: larger ones are slips of the pen
+
+
 class UnitError(ValueError):
     """A text that is no unit; `part` is the piece that is not known."""
 
@@ -165,6 +168,8 @@ def parse_unit(text: str) -> Unit:
         if found is None:
             raise UnitError(factor["name"])
         power = int(factor["power"] or 1)
+        if abs(power) > LARGEST_POWER:
+            raise UnitError(factor[0].strip())
         unit = unit / found**power if factor["operator"] == "/" else unit * found**power
         position = factor.end()
     if not text.strip():

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from sncc.diagnostics import Diagnostics, Span, did_you_mean
 from sncc.expressions.nodes import Apply, Expression, Number, Symbol
-from sncc.expressions.units import PLAIN, Unit, UnitError, parse_unit, symbol
+from sncc.expressions.units import LARGEST_POWER, PLAIN, Unit, UnitError, parse_unit, symbol
 from sncc.model.constants import fold
 from sncc.model.scope import Scope
 from sncc.model.terms import Term, Typed
@@ -28,6 +28,7 @@ DISTRIBUTIONS = {
 }  # fmt: skip
 FUNCTIONS = frozenset({*_PLAIN_FUNCTIONS, "sqrt", "abs", "sign", "min", "max", "clip"})
 _UNITS_OFTEN_MEANT = ("ms", "s", "us", "mV", "V", "nS", "pS", "uS", "pA", "nA", "pF", "nF", "MOhm", "GOhm", "Hz", "kHz")
+LARGEST_EXPONENT = 280  # of ten, in a number as written: what a double still holds with any unit
 BAD = Typed(Number(1.0), None)
 
 
@@ -66,10 +67,10 @@ class Elaborator:
         return BAD
 
     def _quantity(self, quantity: tree.Quantity) -> Typed:
-        try:
-            number = float(quantity.number)
-        except ValueError:
-            self.diagnostics.error("syntax", quantity.span, f"`{quantity.number}` is not a number")
+        number = float(quantity.number)
+        exponent = abs(int(quantity.number.lower().partition("e")[2] or 0))
+        if not number < math.inf or exponent > LARGEST_EXPONENT:
+            self.diagnostics.error("not-a-number", quantity.span, "this number is out of range")
             return BAD
         if not quantity.unit:
             return Typed(Number(number, PLAIN, quantity.span), Term())
@@ -176,7 +177,11 @@ class Elaborator:
             message = "what has a unit can be raised to a constant power only"
             self.diagnostics.error("wrong-unit", expression.right.span, message)
             return None
-        return base.term ** Fraction(number.value).limit_denominator(1000)
+        power = Fraction(number.value).limit_denominator(1000)
+        if abs(power) > LARGEST_POWER or any(abs(e * power) > 1000 for e in base.term.dimension):
+            self.diagnostics.error("wrong-unit", expression.span, f"{base.term.unit} cannot be raised to such a power")
+            return None
+        return base.term**power
 
     # --------------------------------------------------------------------------------------------------- calls
     def _call(self, call: tree.Call) -> Typed:

@@ -26,6 +26,9 @@ def expand(
         for value in _values(part, whole, diagnostics):
             inside = tuple(_fill(p, part.variable.name, value) for p in part.parts)
             found += expand(inside, whole, diagnostics)
+            if len(found) > LONGEST:
+                diagnostics.error("too-complex", part.variable.span, f"this `for` makes more than {LONGEST} statements")
+                return tuple(found[:LONGEST])
     return tuple(found)
 
 
@@ -36,6 +39,8 @@ def report_braces(part: Any, diagnostics: Diagnostics) -> None:
         if "{" in text:
             message = f"`{text}` uses a variable of no `for` around it"
             diagnostics.error("unknown-name", span, message)
+        elif "-" in text:
+            diagnostics.error("unknown-name", span, f"the `for` around this makes the name `{text}`")
 
 
 def _values(loop: tree.Loop, whole: Callable[[tree.Expression], int | None], diagnostics: Diagnostics) -> list[str]:

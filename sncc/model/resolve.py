@@ -187,6 +187,8 @@ class _Resolver:
 
     def _constant(self, written: tree.Expression) -> Typed:
         typed = Elaborator(self.scope, self.diagnostics).elaborate(written)
+        if typed.term is None:
+            return typed
         return Typed(folded(typed.expression, written.span, self.diagnostics), typed.term)
 
     def _setting_value(self, name: str, default: Typed, setting: str | float) -> Typed:

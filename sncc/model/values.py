@@ -59,7 +59,7 @@ def resolve_value(
             typed = BAD
         case _:
             typed = elaborator.elaborate(written)
-    expression = folded(typed.expression, span, diagnostics)
+    expression = typed.expression if typed.term is None else folded(typed.expression, span, diagnostics)
     each = each or any(
         isinstance(n, Apply) and n.operation in DRAWS or isinstance(n, Symbol) and n.name in PER_ELEMENT
         for n in walk(expression)

@@ -1,6 +1,8 @@
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -456,3 +458,32 @@ def test_examples_of_the_repository_resolve_without_a_word():
         found = Diagnostics()
         load_model(path, diagnostics=found)
         assert not found.found, path
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1e999", "1e-99999999 ms", "1e300 V", "2 ms^99999999", "(2 ms)^1e9", "(((2 ms)^20)^20)^20", "2^1e9", "10^400"],
+)
+def test_numbers_out_of_range_are_refused_at_once(value):
+    (mistake,) = mistakes(f"param a = {value}" + small())
+    assert mistake[1] == 1
+
+
+def test_endless_loops_are_refused_at_once():
+    loops = "    for k in 0..9999:\n        for l in 0..9999:\n            population p{k}{l}: input[2]\n"
+    assert mistakes("network N:\n    step = 1 ms\n" + loops) == [("too-complex", 3)]
+
+
+def test_damaged_programs_are_mistakes_and_never_crashes():
+    random = Random(0)
+    texts = [HEAD + NETWORK + TRAIN, coba("    connect x -> h.G: dense, weight = 6 nS\n")]
+    words = [re.findall(r"\w+|\s+|[^\w\s]", text) for text in texts]
+    for _ in range(150):
+        damaged = list(random.choice(words))
+        for _ in range(random.randint(1, 4)):
+            place = random.randrange(len(damaged))
+            damaged[place] = random.choice(["", random.choice(random.choice(words)), random.choice(damaged)])
+        try:
+            model_of_text("".join(damaged))
+        except DiagnosticError as error:
+            assert error.diagnostics and str(error)
