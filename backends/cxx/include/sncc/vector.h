@@ -107,11 +107,19 @@ SNCC_INLINE void keep_in_register(Value& value) {
 
 // a * b + c with one rounding; without FMA hardware slow, but the same numbers.
 #if defined(__GNUC__) && defined(__AVX512F__)
-SNCC_INLINE Vector<float> multiply_add(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fmadd_ps(a, b, c); }
-SNCC_INLINE Vector<double> multiply_add(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm512_fmadd_pd(a, b, c); }
+SNCC_INLINE Vector<float> multiply_add(Vector<float> a, Vector<float> b, Vector<float> c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+SNCC_INLINE Vector<double> multiply_add(Vector<double> a, Vector<double> b, Vector<double> c) {
+    return _mm512_fmadd_pd(a, b, c);
+}
 #elif defined(__GNUC__) && defined(__AVX__) && defined(__FMA__)
-SNCC_INLINE Vector<float> multiply_add(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm256_fmadd_ps(a, b, c); }
-SNCC_INLINE Vector<double> multiply_add(Vector<double> a, Vector<double> b, Vector<double> c) { return _mm256_fmadd_pd(a, b, c); }
+SNCC_INLINE Vector<float> multiply_add(Vector<float> a, Vector<float> b, Vector<float> c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+SNCC_INLINE Vector<double> multiply_add(Vector<double> a, Vector<double> b, Vector<double> c) {
+    return _mm256_fmadd_pd(a, b, c);
+}
 #else
 SNCC_INLINE Vector<float> multiply_add(const Vector<float>& a, const Vector<float>& b, Vector<float> c) {
     for (int lane = 0; lane < vector_lanes<float>; ++lane) c[lane] = std::fma(a[lane], b[lane], c[lane]);
