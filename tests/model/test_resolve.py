@@ -350,6 +350,11 @@ def test_losses(text, loss):
     assert replace(training(text).loss, span=None) == loss
 
 
+def test_a_window_stands_in_what_goes_over_the_steps():
+    with pytest.raises(DiagnosticError, match=r"write `mean\(cross_entropy\(…\), from = 5 ms\)`"):
+        training("mean(cross_entropy(y.v, from = 5 ms))")
+
+
 def test_the_optimiser_has_all_its_settings():
     t = training(schedule="cosine(final = 0.1)", clip="norm(1)", batch="64")
     assert t.optimiser.settings == (("learning_rate", 1e-3), ("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8))
