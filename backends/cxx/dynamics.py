@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sncc.backends.cxx.draws import DrawNumbers
+from sncc.backends.cxx.draws import DrawNumbers, has_draws
 from sncc.backends.cxx.expressions import Printer, Scalar
 from sncc.backends.cxx.names import Namer
 from sncc.expressions.nodes import Expression, symbols
@@ -329,12 +329,12 @@ def _parameter(parameter: Parameter) -> Function:
     b.lines.append(f"static_cast<void>({row}), static_cast<void>({column}), static_cast<void>(seed);")
     b.names["i"], b.names["j"] = f"static_cast<double>({row})", f"static_cast<double>({column})"
     columns = parameter.dimensions[-1] if len(parameter.dimensions) == 2 else 1
-    number = f"0x{stream(parameter.key, 'initial'):08x}u"
-    element = f"{row} * {columns}u + {column}"
-    b.lines.append(f"sncc::Draw numbers{{seed, {number}, {element}, 0u, 0u}};")
     value = _drawn(b, parameter.initial)
-    if parameter.clip is None:
-        b.lines += ["static_cast<void>(numbers);", f"return {value};"]
+    if has_draws(parameter.initial):
+        number = f"0x{stream(parameter.key, 'initial'):08x}u"
+        b.lines.append(f"sncc::Draw numbers{{seed, {number}, {row} * {columns}u + {column}, 0u, 0u}};")
+    if parameter.clip is None or not has_draws(parameter.initial):
+        b.lines.append(f"return {value};")
     else:
         low, high = (b.print.number(x) for x in parameter.clip)
         again = f"for (numbers.step = 1; numbers.step < 1000 && !(value >= {low} && value <= {high}); ++numbers.step)"
@@ -356,10 +356,12 @@ def _state(group: Group, row: Row, state: str, value: Expression, scalar: Scalar
     for name in group.arrays:
         if name in symbols(value):
             b.argument("array", name)
-    number = f"0x{stream(row.population + '.' + state, 'initial'):08x}u"
     b.lines.append(f"static_cast<void>(seed), static_cast<void>(trial), static_cast<void>({neuron});")
-    b.lines.append(f"const sncc::Draw numbers{{seed, {number}, {neuron}, 0u, trial}};")
-    b.lines += ["static_cast<void>(numbers);", f"return {_drawn(b, value)};"]
+    text = _drawn(b, value)
+    if has_draws(value):
+        number = f"0x{stream(row.population + '.' + state, 'initial'):08x}u"
+        b.lines.append(f"const sncc::Draw numbers{{seed, {number}, {neuron}, 0u, trial}};")
+    b.lines.append(f"return {text};")
     name = f"start_{Namer()[row.population + '.' + state]}"
     return b.function(name, [f"{row.population}.{state} = {print_expression(value)}"], "real")
 

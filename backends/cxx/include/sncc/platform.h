@@ -24,7 +24,7 @@
 #endif
 
 // A loop over registers must be unrolled whole, or its array of accumulators lives in memory.
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__CUDACC__)
 #define SNCC_UNROLL _Pragma("GCC unroll 16")
 #else
 #define SNCC_UNROLL

@@ -1,0 +1,29 @@
+"""Drop statements of updates whose values nothing carries, keeps, sums or lists."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sncc.expressions.nodes import symbols
+from sncc.program.nodes import Fire, Program, Statement, Update
+
+
+def remove_dead_values(program: Program) -> Program:
+    """Drop statements of updates whose values nothing carries, keeps, sums or lists."""
+    clean = lambda phase: tuple(_without_dead(o) if isinstance(o, Update) else o for o in phase)  # noqa: E731
+    return replace(program, forward=clean(program.forward), reverse=clean(program.reverse))
+
+
+def _without_dead(update: Update) -> Update:
+    wanted = {local for _, local in (*update.carry, *update.stores, *update.sums)}
+    if update.spikes:
+        wanted.add(update.spikes)
+    kept: list[Statement] = []
+    for statement in reversed(update.body):
+        if statement.name in wanted:
+            kept.append(statement)
+            if isinstance(statement, Fire):
+                wanted |= symbols(statement.distance) | (symbols(statement.gate) if statement.gate else frozenset())
+            else:
+                wanted |= symbols(statement.value)
+    return replace(update, body=tuple(reversed(kept)))
