@@ -7,16 +7,18 @@ from pathlib import Path
 import jinja2
 
 from sncc.backends.cxx.dynamics import Function, dynamics
-from sncc.backends.cxx.expressions import literal
-from sncc.backends.cxx.layout import Layout
+from sncc.backends.cxx.expressions import Unsupported, literal
+from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.names import Namer
 from sncc.program.nodes import (
     Connection,
     Deliver,
     Gather,
+    Group,
     Program,
     Readout,
     ReadoutAdjoint,
+    Row,
     Transpose,
     Update,
 )
@@ -29,6 +31,7 @@ _REDUCTIONS = {None: "none", "mean": "mean", "sum": "sum", "max": "maximum", "la
 
 def emit(program: Program) -> dict[str, str]:
     """The files of `src/cpu`."""
+    _check(program)
     network = _Network(program, dynamics(program))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
@@ -36,6 +39,21 @@ def emit(program: Program) -> dict[str, str]:
     )  # fmt: skip
     text = environment.get_template("network.cpp.j2").render(name=program.name.lower(), **network.parts())
     return {f"src/cpu/{program.name.lower()}_cpu.cpp": text}
+
+
+def _pad(group: Group, row: Row, array: str) -> list[str]:
+    """Fills the neurons behind a row with its last one, so that nothing there is undefined or infinite."""
+    end = min((r.offset for r in group.rows if r.offset > row.offset), default=group.size)
+    last = row.offset + row.size - 1
+    return [f"std::fill({array} + {last + 1}, {array} + {end}, {array}[{last}]);"] if end > last + 1 else []
+
+
+def _check(program: Program) -> None:
+    """Raises `Unsupported` for what the loops below cannot do."""
+    sizes = {s.name: s.size for s in program.sources} | {r.population: r.size for g in program.groups for r in g.rows}
+    for c in program.connections:
+        if c.source_size != sizes[c.source] or c.target_size != sizes[c.target]:
+            raise Unsupported(f"the connection `{c.name}` of a slice of a population")
 
 
 class _Network(Layout):
@@ -76,6 +94,7 @@ class _Network(Layout):
             "adjoint": list(self.adjoint.values()),
             "array": list(self.array.values()),
             "shapes": [self.shape(key) for key in self.keys],
+            "transposed": [str(key in self._transposed()).lower() for key in self.keys],
             "gradient_offsets": [self.gradient_offsets.get(key, -1) for key in self.keys],
             "source_sizes": [
                 f"{{{s.size}, {str(s.kind == 'signal').lower()}, {literal(s.si, 'double')}}}" for s in p.sources
@@ -103,6 +122,15 @@ class _Network(Layout):
         )  # fmt: skip
         return 4 if hidden else 2
 
+    def _transposed(self) -> set[str]:
+        """Weights that the reverse phase reads by column: they are kept transposed as well.
+
+        A product of rows needs no sum across a vector's lanes, which costs more than the product itself where a
+        readout has few columns.
+        """
+        through = [self.program.connection(o.connection) for o in self.program.reverse if isinstance(o, Transpose)]
+        return {c.weight for c in through if c.pattern == "dense"}
+
     # ---------------------------------------------------------------------------------------- parameters
     def _derive(self) -> list[str]:
         lines: list[str] = []
@@ -110,8 +138,7 @@ class _Network(Layout):
             function = self.dynamics.derives.get(group.name)
             if function is None:
                 continue
-            ends = [*(r.offset for r in group.rows[1:]), group.size]
-            for row, end in zip(group.rows, ends, strict=True):
+            for row in group.rows:
                 outs = function.of("out")
                 lines.append(f"for (int j = 0; j < {row.size}; ++j) {{  // {row.population}")
                 lines.append(f"    double {', '.join(a.identifier for a in outs)};")
@@ -121,11 +148,8 @@ class _Network(Layout):
                     field = self.array[group.name, a.name].identifier
                     lines.append(f"    a.{field}[{row.offset} + j] = static_cast<Real>({a.identifier});")
                 lines.append("}")
-                if end > row.offset + row.size:
-                    for a in outs:
-                        field = self.array[group.name, a.name].identifier
-                        last = row.offset + row.size - 1
-                        lines.append(f"for (int j = {last + 1}; j < {end}; ++j) a.{field}[j] = a.{field}[{last}];")
+                for a in outs:
+                    lines += _pad(group, row, f"a.{self.array[group.name, a.name].identifier}")
         return lines
 
     def _start(self) -> list[str]:
@@ -141,6 +165,7 @@ class _Network(Layout):
                 lines.append(
                     f"for (int j = 0; j < {row.size}; ++j) s.{field}[{row.offset} + j] = dynamics::{function.name}({arguments});"
                 )
+                lines += _pad(group, row, f"s.{field}")
         return lines
 
     # ---------------------------------------------------------------------------------------- forward
@@ -274,12 +299,15 @@ class _Network(Layout):
         size = self.program.group(c.target_group).size
         slot = f"tile.slot({self.columns[c.target_group, o.slot]}, {size}, {later}, 0) + {c.target_offset}"
         into = f"tile.adjoint[0].{self.adjoint[c.source_group, o.into].identifier} + {c.source_offset}"
-        weight = f"p.weight({self.keys.index(c.weight)})"
+        key = self.keys.index(c.weight)
+        weight = f"p.weight({key})"
         lines = [f"if ({later} <= tile.steps) {{  // {c.name}, backwards"]
         lines.append("    constexpr std::int64_t stride = sizeof(Adjoint) / sizeof(Real);")
         if c.pattern == "dense":
+            rows, columns = self.matrix(c.weight)
+            layout = f"TileLayout<Real>{{{columns}, {rows}}}"
             lines.append(
-                f"    transpose_product<tile_size>({into}, stride, {weight}, {self._layout(c.weight)}, {slot}, {size});"
+                f"    dense_product<tile_size>({into}, stride, p.transposed[{key}].data(), {layout}, {slot}, {size});"
             )
         else:
             lines.append("    for (int index = 0; index < tile_size; ++index)")
@@ -328,7 +356,7 @@ class _Network(Layout):
         where = f"{{{column}, {size}, {c.target_offset}}}"
         if not c.signal and c.pattern == "dense":
             return [
-                f"gather_dense(tile, {gradient}, {self._layout(c.weight)}, SlotPlace{where}, {c.delay});  // {c.name}"
+                f"gather_dense(tile, {gradient}, {self._layout(c.weight)}, SlotPlace{where}, {c.delay}, first);  // {c.name}"
             ]
         source = f"s.values[{self.sources.index(c.source)}]" if c.signal else self._spikes_of(c)
         of = source.replace("s.", "tile.samples[index].", 1)
@@ -336,7 +364,9 @@ class _Network(Layout):
         if c.signal and c.pattern == "one_to_one":
             call = "gather_product_one_to_one"
         layout = f"{self._layout(c.weight)}, " if call == "gather_product" else f"{c.source_size}, " if c.signal else ""
+        rows, columns = self.matrix(c.weight)
         return [
+            f"if (first) std::memset({gradient}, 0, sizeof(Real) * {rows * padded(columns)});",
             f"for (int index = 0; index < tile.size; ++index)  // {c.name}",
             f"    {call}(tile, index, {gradient}, {layout}{of}, SlotPlace{where}, {c.delay});",
         ]
@@ -397,22 +427,19 @@ class _Network(Layout):
         names = Namer(["x", "target", "gradient", "j"])
         place = {"x": "x[j]", "target": "target[j]"}
         lines: list[str] = []
+        every = "for (int j = 0; j < width; ++j)"
         for step in self.dynamics.readout:
             call = f"dynamics::{step.function.name}({', '.join(place[a.name] for a in step.function.arguments)})"
             own = names.fresh(step.name)
             if step.kind == "map":
-                lines += [f"Real {own}[outputs];", f"for (int j = 0; j < outputs; ++j) {own}[j] = {call};"]
+                lines += [f"Real {own}[width];", f"{every} {own}[j] = {call};"]
                 place[step.name] = f"{own}[j]"
-            elif step.kind == "sum":
-                lines += [f"Real {own} = 0;", f"for (int j = 0; j < outputs; ++j) {own} += {call};"]
-                place[step.name] = own
-            else:
-                lines += [
-                    f"Real {own} = -INFINITY;",
-                    f"for (int j = 0; j < outputs; ++j) {own} = m_max({own}, {call});",
-                ]
-                place[step.name] = own
-        lines.append(f"for (int j = 0; j < outputs; ++j) gradient[j] = {place['x~']};")
+                continue
+            terms = names.fresh(f"{step.name}.terms")
+            lines += [f"Real {terms}[width];", f"{every} {terms}[j] = {call};"]
+            lines.append(f"const Real {own} = {'sum' if step.kind == 'sum' else 'most'}_of<outputs>({terms});")
+            place[step.name] = own
+        lines.append(f"{every} gradient[j] = {place['x~']};")
         lines.append(f"return static_cast<double>({place[readout.loss]});")
         return lines
 

@@ -30,21 +30,27 @@ public:
             parameters_.is_shared.push_back(shape.shared);
             parameters_.own.emplace_back(shape.shared ? 16 : full);
             parameters_.repeated.emplace_back(shape.shared && shape.weight ? full : 0);
+            const TileLayout<Real> across{shape.columns, shape.rows};
+            parameters_.transposed.emplace_back(Network::is_transposed()[k] ? static_cast<std::size_t>(across.size()) : 0);
             const std::size_t own = shape.learnt ? parameters_.own.back().size() : 0;
-            gradients_.emplace_back(own);
+            gradients_.emplace_back(in_chains(k) ? 0 : own);
+            gradient_of_.push_back(gradients_.back().data());
             for (int state = 0; state < Network::optimiser_states; ++state) optimiser_.emplace_back(own);
         }
     }
 
     // -------------------------------------------------------------------------------------------- parameters
     void set_parameter(int k, const double* values) override {
-        copy_in(k, parameters_.own[k], values);
+        copy_in(k, parameters_.own[k].data(), values);
         stale_ = true;
     }
-    void get_parameter(int k, double* values) override { copy_out(k, parameters_.own[k], values); }
-    void get_gradient(int k, double* values) override { copy_out(k, gradients_[k], values); }
-    void set_optimiser_state(int k, int state, const double* values) override { copy_in(k, slot(k, state), values); }
-    void get_optimiser_state(int k, int state, double* values) override { copy_out(k, slot(k, state), values); }
+    void get_parameter(int k, double* values) override { copy_out(k, parameters_.own[k].data(), values); }
+    void get_gradient(int k, double* values) override {
+        if (gradient_of_[k] == nullptr) throw Failure(Code::argument, "no gradient has been computed yet");
+        copy_out(k, gradient_of_[k], values);
+    }
+    void set_optimiser_state(int k, int state, const double* values) override { copy_in(k, slot(k, state).data(), values); }
+    void get_optimiser_state(int k, int state, double* values) override { copy_out(k, slot(k, state).data(), values); }
     void set_optimiser_step(std::int64_t step) override { optimiser_step_ = step; }
     std::int64_t optimiser_step() override { return optimiser_step_; }
 
@@ -58,7 +64,7 @@ public:
         std::vector<Result> results(static_cast<std::size_t>(batch.count));
         pool_.run(chains, [&](int chain, int worker) {
             const FlushDenormals flush;
-            if (learns) chains_[chain].gradient.zero(), std::fill(chains_[chain].sums.begin(), chains_[chain].sums.end(), 0.0);
+            if (learns) chains_[chain].begin();
             for (std::int64_t tile = chain; tile < tiles; tile += chains)
                 run_tile(tiles_[worker], batch, tile * Network::tile, learns ? &chains_[chain] : nullptr, outputs, results);
         });
@@ -102,11 +108,20 @@ private:
     struct Chain {
         AlignedBuffer<Real> gradient;
         std::vector<double> sums;
+        bool empty = true;  // the first tile writes the gradient, the others add
+
+        void begin() {
+            empty = true;
+            std::fill(sums.begin(), sums.end(), 0.0);
+        }
     };
+
+    // Whether a parameter's gradient is, as it stands, a part of the chains' buffers.
+    static bool in_chains(int k) { return !Network::shapes()[k].shared && Network::gradient_offsets()[k] >= 0; }
 
     AlignedBuffer<Real>& slot(int k, int state) { return optimiser_[static_cast<std::size_t>(k * Network::optimiser_states + state)]; }
 
-    void copy_in(int k, AlignedBuffer<Real>& to, const double* values) {
+    void copy_in(int k, Real* to, const double* values) {
         const Shape& shape = Network::shapes()[k];
         if (shape.shared) {
             to[0] = static_cast<Real>(values[0]);
@@ -115,9 +130,9 @@ private:
         const TileLayout<Real> layout = layout_of<Real>(shape);
         for (int i = 0; i < shape.rows; ++i)
             for (int j = 0; j < shape.columns; ++j)
-                to[static_cast<std::size_t>(layout.index(i, j))] = static_cast<Real>(values[std::int64_t(i) * shape.columns + j]);
+                to[layout.index(i, j)] = static_cast<Real>(values[std::int64_t(i) * shape.columns + j]);
     }
-    void copy_out(int k, const AlignedBuffer<Real>& from, double* values) {
+    void copy_out(int k, const Real* from, double* values) {
         const Shape& shape = Network::shapes()[k];
         if (shape.shared) {
             values[0] = static_cast<double>(from[0]);
@@ -126,7 +141,7 @@ private:
         const TileLayout<Real> layout = layout_of<Real>(shape);
         for (int i = 0; i < shape.rows; ++i)
             for (int j = 0; j < shape.columns; ++j)
-                values[std::int64_t(i) * shape.columns + j] = static_cast<double>(from[static_cast<std::size_t>(layout.index(i, j))]);
+                values[std::int64_t(i) * shape.columns + j] = static_cast<double>(from[layout.index(i, j)]);
     }
 
     // What follows from the parameters, after any of them changed.
@@ -140,6 +155,11 @@ private:
                     for (int j = 0; j < shape.columns; ++j)
                         parameters_.repeated[k][static_cast<std::size_t>(layout.index(i, j))] = parameters_.own[k][0];
             }
+        for (int k = 0; k < Network::parameters; ++k)
+            if (parameters_.transposed[k].size()) {
+                const Shape& shape = Network::shapes()[k];
+                transpose_tiles(parameters_.transposed[k].data(), parameters_.weight(k), layout_of<Real>(shape));
+            }
         Network::derive(parameters_, arrays_);
         stale_ = false;
     }
@@ -147,7 +167,7 @@ private:
     void make_chains(int count) {
         while (static_cast<int>(chains_.size()) < count)
             chains_.push_back({AlignedBuffer<Real>(static_cast<std::size_t>(Network::gradient_size)),
-                               std::vector<double>(static_cast<std::size_t>(Network::sum_size), 0.0)});
+                               std::vector<double>(static_cast<std::size_t>(Network::sum_size), 0.0), true});
     }
 
     void run_tile(Tile<Network>& tile, const Batch& batch, std::int64_t first, Chain* chain, const Outputs& outputs,
@@ -211,6 +231,7 @@ private:
         const std::int64_t label = data.label_starts ? data.label_starts[index] : index;
         sample.classes = data.classes ? data.classes + label : nullptr;
         sample.targets = data.targets ? data.targets + label * Network::outputs : nullptr;
+        if (!sample.label_per_step && sample.labels(1)) set_target(sample, 1);
     }
 
     static void copy_values(Real* to, std::int64_t stride, const SourceData& source, std::int64_t sample, std::int64_t size,
@@ -224,7 +245,8 @@ private:
         for (int s = 0; s < Network::tile; ++s)
             std::memset(static_cast<void*>(&tile.adjoint[s]), 0, sizeof tile.adjoint[s]);
         for (std::int64_t n = tile.steps; n >= 1; --n) Network::back(arrays_, parameters_, tile, n);
-        Network::gather(tile, chain.gradient.data());
+        Network::gather(tile, chain.gradient.data(), chain.empty);
+        chain.empty = false;
         Network::add_sums(tile, chain.sums.data());
     }
 
@@ -234,10 +256,14 @@ private:
         Real* total = chains_[0].gradient.data();
         const std::int64_t size = Network::gradient_size;
         pool_.run(static_cast<int>((size + block - 1) / block), [&](int task, int) {
-            const std::int64_t begin = task * block, end = std::min(size, begin + block);
-            for (int c = 1; c < chains; ++c) {
-                const Real* SNCC_RESTRICT from = chains_[c].gradient.data();
-                for (std::int64_t i = begin; i < end; ++i) total[i] += from[i];
+            constexpr std::int64_t part = 1024;  // stays in L1 while all chains are added
+            const std::int64_t last = std::min(size, (task + 1) * block);
+            for (std::int64_t begin = task * block; begin < last; begin += part) {
+                const std::int64_t end = std::min(last, begin + part);
+                for (int c = 1; c < chains; ++c) {
+                    const Real* SNCC_RESTRICT from = chains_[c].gradient.data();
+                    for (std::int64_t i = begin; i < end; ++i) total[i] += from[i];
+                }
             }
         });
         std::vector<double>& sums = chains_[0].sums;
@@ -246,19 +272,20 @@ private:
         for (int k = 0; k < Network::parameters; ++k) {
             const Shape& shape = Network::shapes()[k];
             if (!shape.learnt) continue;
-            gradients_[k].zero();
-            if (!shape.weight || Network::gradient_offsets()[k] < 0) continue;
-            const Real* from = total + Network::gradient_offsets()[k];
-            const std::int64_t full = layout_of<Real>(shape).size();
-            if (shape.shared) {
-                double sum = 0;
-                for (std::int64_t i = 0; i < full; ++i) sum += static_cast<double>(from[i]);
-                gradients_[k][0] = static_cast<Real>(sum);
-            } else {
-                std::memcpy(gradients_[k].data(), from, sizeof(Real) * static_cast<std::size_t>(full));
+            if (in_chains(k)) {
+                gradient_of_[k] = total + Network::gradient_offsets()[k];
+                continue;
             }
+            gradients_[k].zero();
+            if (Network::gradient_offsets()[k] < 0) continue;
+            const Real* from = total + Network::gradient_offsets()[k];
+            double sum = 0;
+            const TileLayout<Real> layout = layout_of<Real>(shape);
+            for (int i = 0; i < shape.rows; ++i)
+                for (int j = 0; j < shape.columns; ++j) sum += static_cast<double>(from[layout.index(i, j)]);
+            gradients_[k][0] = static_cast<Real>(sum);
         }
-        Network::derive_adjoint(parameters_, sums.data(), gradients_);
+        Network::derive_adjoint(parameters_, sums.data(), gradient_of_.data());
     }
 
     void optimise(double learning_rate_factor) {
@@ -267,7 +294,7 @@ private:
         if (Network::clip == Clip::norm) {
             double squares = 0;
             for (int k = 0; k < Network::parameters; ++k)
-                for (Real g : gradients_[k]) squares += std::pow(static_cast<double>(g) * Network::shapes()[k].scale, 2);
+                squares += squares_of(k);
             norm_factor = std::min(1.0, limit / std::max(std::sqrt(squares), 1e-300));
         }
         ++optimiser_step_;
@@ -282,12 +309,24 @@ private:
             for (int state = 0; state < Network::optimiser_states; ++state) states[state] = slot(k, state).data();
             pool_.run(static_cast<int>((size + block - 1) / block), [&](int task, int) {
                 const FlushDenormals flush;
-                Network::optimise(parameters_.own[k].data(), gradients_[k].data(), states, task * block,
+                Network::optimise(parameters_.own[k].data(), gradient_of_[k], states, task * block,
                                   std::min(size, (task + 1) * block), shape, scalars, static_cast<Real>(rate * shape.rate),
                                   static_cast<Real>(norm_factor));
             });
         }
         stale_ = true;
+    }
+
+    double squares_of(int k) const {
+        const Shape& shape = Network::shapes()[k];
+        if (!shape.learnt) return 0;
+        const std::int64_t size = shape.shared ? 1 : layout_of<Real>(shape).size();
+        double squares = 0;
+        for (std::int64_t i = 0; i < size; ++i) {
+            const double slope = static_cast<double>(gradient_of_[k][i]) * shape.scale;
+            squares += slope * slope;
+        }
+        return squares;
     }
 
     std::string not_finite(const Batch& batch, const std::vector<Result>& results) const {
@@ -377,7 +416,8 @@ private:
     std::vector<Tile<Network>> tiles_;
     Parameters<Real> parameters_;
     typename Network::Arrays arrays_{};
-    std::vector<AlignedBuffer<Real>> gradients_, optimiser_;
+    std::vector<AlignedBuffer<Real>> gradients_, optimiser_;  // gradients_: those that are not in the chains' buffers
+    std::vector<Real*> gradient_of_;
     std::vector<Chain> chains_;
     std::int64_t optimiser_step_ = 0;
     bool stale_ = true;

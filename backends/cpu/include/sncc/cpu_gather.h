@@ -34,13 +34,20 @@ void list_channels(Tile<Network>& tile, int index, const Lists& source, int chan
     transpose_spikes(lists.offsets, lists.indices, static_cast<int>(sample.steps), channels, offsets.data(), steps.data());
 }
 
+// `first`: nothing has been written to the gradient yet.
 template <typename Network, typename Real>
-void gather_dense(Tile<Network>& tile, Real* gradient, const TileLayout<Real>& layout, const SlotPlace& slot, int delay) {
+void gather_dense(Tile<Network>& tile, Real* gradient, const TileLayout<Real>& layout, const SlotPlace& slot, int delay,
+                  bool first) {
     constexpr int size = Tile<Network>::size;
     SpikeTape<Real> tapes[size];
     for (int s = 0; s < size; ++s)
         tapes[s] = {tile.channel_offsets[s].data(), tile.channel_steps[s].data(), tile.slot(slot.column, slot.width, 1, s) + slot.offset};
-    gather_rows(gradient, layout, 0, layout.rows, tapes, size, static_cast<int>(tile.steps), delay, std::int64_t(size) * slot.width);
+    const int steps = static_cast<int>(tile.steps);
+    const std::int64_t stride = std::int64_t(size) * slot.width;
+    if (first)
+        gather_rows<false>(gradient, layout, 0, layout.rows, tapes, size, steps, delay, stride);
+    else
+        gather_rows<true>(gradient, layout, 0, layout.rows, tapes, size, steps, delay, stride);
 }
 
 template <typename Network, typename Real, typename Lists>

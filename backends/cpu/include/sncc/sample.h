@@ -11,6 +11,7 @@
 #include "sncc/aligned.h"
 #include "sncc/engine.h"
 #include "sncc/layout.h"
+#include "sncc/math.h"
 #include "lists.h"
 
 namespace sncc {
@@ -43,6 +44,7 @@ TileLayout<Real> layout_of(const Shape& shape) {
 template <typename Real>
 struct Parameters {
     std::vector<AlignedBuffer<Real>> own, repeated;
+    std::vector<AlignedBuffer<Real>> transposed;  // rows and columns exchanged, where the reverse phase goes by column
 
     const Real* weight(int k) const { return repeated[k].size() ? repeated[k].data() : own[k].data(); }
     double number(int k, int element) const { return own[k][is_shared[k] ? 0 : element]; }
@@ -138,6 +140,27 @@ void set_target(Sample<Network>& s, std::int64_t n) {
     }
 }
 
+// The sum of the outputs' numbers, in their order.
+template <int Count, typename Real>
+SNCC_INLINE Real sum_of(const Real* terms) {
+    Real sum = 0;
+    for (int j = 0; j < Count; ++j) sum += terms[j];
+    return sum;
+}
+
+// The largest of the outputs' numbers: 16 candidates at a time, as a comparison has no order to keep.
+template <int Count, typename Real>
+SNCC_INLINE Real most_of(const Real* terms) {
+    Real most[16];
+    for (int j = 0; j < 16; ++j) most[j] = j < Count ? terms[j] : terms[0];
+    for (int first = 16; first + 16 <= Count; first += 16)
+        for (int j = 0; j < 16; ++j) most[j] = m_max(most[j], terms[first + j]);
+    for (int j = Count / 16 * 16; j < Count; ++j) most[j % 16] = m_max(most[j % 16], terms[j]);
+    for (int half = 8; half > 0; half /= 2)
+        for (int j = 0; j < half; ++j) most[j] = m_max(most[j], most[j + half]);
+    return most[0];
+}
+
 template <typename Real>
 int largest(const Real* x, int count) {
     return static_cast<int>(std::max_element(x, x + count) - x);
@@ -162,7 +185,7 @@ void observe(Sample<Network>& s, const typename Network::Real* x, std::int64_t n
     ++r.seen;
     if constexpr (Network::reduction == Reduction::none) {
         if (!s.labels(n)) return;
-        set_target(s, n);
+        if (s.label_per_step) set_target(s, n);
         r.loss += Network::loss(x, r.target, error ? error : r.error);
         ++r.loss_steps;
         ++r.labelled;
@@ -180,7 +203,6 @@ void conclude(Sample<Network>& s) {
     if constexpr (Network::reduction == Reduction::none) {
         if (Network::mean_over_steps && r.loss_steps > 0) r.loss /= static_cast<double>(r.loss_steps);
     } else if (s.labels(1)) {
-        set_target(s, 1);
         r.loss = Network::loss(r.reduced, r.target, r.error);
         r.labelled = 1;
     }

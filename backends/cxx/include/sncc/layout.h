@@ -53,4 +53,22 @@ inline void from_tiles(Real* dense, const TileLayout<Real>& layout, const Real* 
         for (int j = 0; j < layout.columns; ++j) dense[std::int64_t(i) * layout.columns + j] = tiled[layout.index(i, j)];
 }
 
+// Rows and columns exchanged: `to` has the layout {columns, rows}. In blocks of 16 x 16, which stay in L1.
+template <typename Real>
+inline void transpose_tiles(Real* to, const Real* tiled, const TileLayout<Real>& layout) {
+    const TileLayout<Real> across{layout.columns, layout.rows};
+    for (int i = 0; i < layout.rows; i += 16) {
+        const int rows = layout.rows - i < 16 ? layout.rows - i : 16;
+        for (int j = 0; j < layout.columns; j += 16) {
+            const int columns = layout.columns - j < 16 ? layout.columns - j : 16;
+            const Real* from = tiled + layout.index(i, j);
+            const int from_width = layout.width(j / tile_width<Real>);
+            Real* into = to + across.index(j, i);
+            const int into_width = across.width(i / tile_width<Real>);
+            for (int column = 0; column < columns; ++column)
+                for (int row = 0; row < rows; ++row) into[column * into_width + row] = from[row * from_width + column];
+        }
+    }
+}
+
 }  // namespace sncc

@@ -29,6 +29,10 @@ struct Accumulators {
         SNCC_UNROLL
         for (int v = 0; v < Block; ++v) sums[v] = load_vector(from + v * vector_lanes<Real>);
     }
+    SNCC_INLINE void zero() {
+        SNCC_UNROLL
+        for (int v = 0; v < Block; ++v) sums[v] = Vector<Real>{};
+    }
     SNCC_INLINE void add(const Real* from) {
         SNCC_UNROLL
         for (int v = 0; v < Block; ++v) sums[v] += load_vector(from + v * vector_lanes<Real>);
@@ -72,8 +76,9 @@ struct SpikeTape {
 
 // For presynaptic rows i in [row_begin, row_end):
 // gradient[i, :] += the sum over samples, and steps n in the sample's list of i, of mu[n + delay, :].
-// Spikes that arrive at or after n_steps are skipped. The gradient has the layout of the weights.
-template <typename Real>
+// Spikes that arrive at or after n_steps are skipped. The gradient has the layout of the weights. Without Add the
+// gradient is written, whatever stood there.
+template <bool Add = true, typename Real>
 SNCC_INLINE void gather_rows(Real* gradient, const TileLayout<Real>& layout, int row_begin, int row_end,
                              const SpikeTape<Real>* samples, int n_samples, int n_steps, int delay,
                              std::int64_t mu_stride) {
@@ -86,7 +91,10 @@ SNCC_INLINE void gather_rows(Real* gradient, const TileLayout<Real>& layout, int
                 0, width / vector_lanes<Real>, [&](auto block, int first) SNCC_INLINE_LAMBDA {
                     const int offset = first * vector_lanes<Real>;
                     detail::Accumulators<decltype(block)::value, Real> sums;
-                    sums.load(target + offset);
+                    if constexpr (Add)
+                        sums.load(target + offset);
+                    else
+                        sums.zero();
                     for (int s = 0; s < n_samples; ++s) {
                         const std::uint32_t* steps = samples[s].steps + samples[s].offsets[i];
                         std::int64_t count = samples[s].offsets[i + 1] - samples[s].offsets[i];
