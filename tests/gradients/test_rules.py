@@ -72,7 +72,7 @@ def test_a_neuron_that_is_in_no_library_learns(rule):
         "cross_entropy(max(output.v))",
         "cross_entropy(last(output.v))",
         "cross_entropy(sum(output.v))",
-        "mean(cross_entropy(output.v, from = 10 ms))",
+        "mean(cross_entropy(output.v), from = 10 ms)",
         "cross_entropy(mean(output.v, from = 10 ms, to = 30 ms))",
     ],
 )

@@ -1,0 +1,215 @@
+"""Projects built once a session for the tests of the backends, and their comparison with the reference."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sncc
+from networks import UNKNOWN, lively, parameters, program_of, recurrent, spikes
+from sncc.backends.reference.interpreter import Reference
+from sncc.compiler import emit
+
+DEEP = """
+network Deep:
+    step = 1 ms
+    population x: input[6]
+    population level: signal[2]
+    population first: LIF[4](tau_m = each(12 ms), theta = 0.8)
+    population hidden: CubaLIF[37](theta = 0.6)
+    population output: LI[3]
+    connect x -> first: dense, weight = normal(0, 1)
+    connect level -> first: dense, weight = normal(0, 1)
+    connect first -> hidden: dense, weight = normal(0, 1)
+    connect hidden -> first: dense, weight = normal(0, 1), delay = 3 ms
+    connect again = first -> first: one_to_one, weight = each(0.2), delay = 2 ms
+    connect straight = x -> output: dense, weight = 0.05
+    connect hidden -> output: dense, weight = normal(0, 1)
+
+train:
+    rule = bptt
+    loss = cross_entropy(mean(output.v))
+    learn = weights, first.tau_m, first.theta, hidden.tau_syn
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+TWO = """
+network Two:
+    step = 1 ms
+    population x: input[6]
+    population hidden: ALIF[20](tau_m = 20 ms)
+    population other: ALIF[9](tau_m = 10 ms, theta = 0.8)
+    population output: LI[3]
+    for k in hidden, other:
+        connect x -> {k}: dense, weight = normal(0.2, 0.2)
+        connect {k} -> output: dense, weight = normal(0, 0.3)
+    connect hidden -> other: dense, weight = normal(-0.1, 0.1), delay = 2 ms
+
+train:
+    rule = eprop(feedback = symmetric)
+    loss = mean(cross_entropy(output.v))
+    optimiser = adamw(learning_rate = 1e-2)
+    learn = weights, hidden.bias, other.bias
+"""
+REFRACTORY = """
+neuron Tired:
+    param tau_m = 20 ms
+    param theta = 0.7
+    state v = 0
+    input I
+    dv/dt = -v / tau_m + I
+    spike when v > theta:
+        v = 0
+    refractory 3 ms hold v
+    surrogate fast_sigmoid(slope = 2)
+"""
+EVERYTHING = "weights, hidden.tau_m, hidden.theta, output.bias"
+NETWORKS = {
+    "an ALIF under e-prop": recurrent("ALIF", learn=EVERYTHING, size=33),
+    "an ALIF under bptt, largest output": recurrent("ALIF", rule="bptt", loss="cross_entropy(max(output.v))"),
+    "an unknown neuron": recurrent("Curious", UNKNOWN, rule="bptt", learn=EVERYTHING),
+    "a refractory neuron": recurrent("Tired", REFRACTORY, rule="bptt", learn=EVERYTHING),
+    "layers, delays, a signal": DEEP,
+    "merged populations": TWO,
+    "targets": recurrent("LIF", loss="mean(mse(output.v))"),
+}  # fmt: skip
+
+
+class Projects:
+    """Builds and loads projects in a folder, each once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._objects: dict[str, list[Path]] = {}
+
+    def write(self, text: str, precision: str, **settings: str):
+        program = program_of(text, precision, **settings)
+        files = emit(program)
+        key = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:12]
+        project = self.folder / key
+        for name, content in files.items():
+            target = project / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content)
+        return program, project
+
+    def emulated(self, text: str, precision: str = "float64", **settings: str):
+        """A project with its CUDA half compiled for the CPU, sources unchanged."""
+        program, project = self.write(text, precision, **settings)
+        name = program.name.lower()
+        library = project / "lib" / f"lib{name}_emulated.so"
+        if not library.exists():
+            library.parent.mkdir(exist_ok=True)
+            flags = ["-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden"]
+            self.compile(flags, project, name, ["-shared", "-o", library])
+        return program, project
+
+    def compile(self, flags, project: Path, name: str, link, more=()) -> None:
+        """The emitted sources, and the emulation (once for the same flags)."""
+        key = " ".join(flags)
+        emulation = project / "emulation"
+        if key not in self._objects:
+            objects = []
+            for source in ("scheduler", "host"):
+                objects.append(self.folder / f"{source}_{hashlib.sha256(key.encode()).hexdigest()[:8]}.o")
+                command("g++", *flags, "-c", emulation / "runtime" / f"{source}.cpp", "-o", objects[-1])
+            self._objects[key] = objects
+        command(
+            "g++", *flags, "-I", emulation, "-I", project / "include", "-I", project / "src",
+            project / "src" / f"{name}_api.cpp", *more, "-x", "c++", project / "src" / "cuda" / f"{name}_cuda.cu",
+            "-x", "none", *self._objects[key], "-ldl", "-lpthread", *link,
+        )  # fmt: skip
+
+
+def command(*words) -> None:
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def needs_compiler() -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("no g++ on this machine")
+
+
+def cases(program, seed: int = 0, samples: int = 3, steps: int = 40):
+    """Inputs, labels and parameters at which the network spikes; samples of different lengths."""
+    rng = np.random.default_rng(seed)
+    inputs = spikes(rng, samples, steps)
+    for k, sample in enumerate(inputs):
+        sample["x"] = sample["x"][: steps - 4 * k]
+        if any(s.kind == "signal" for s in program.sources):
+            sample["level"] = rng.normal(0, 0.1, (steps - 4 * k, 2))
+    try:
+        values = lively(program, 3, inputs)
+    except AssertionError:
+        values = parameters(program, np.random.default_rng(3), 2.0)
+    readout = program.readout
+    labels = [rng.normal(0, 1, readout.size) for _ in inputs] if readout.labels == "value" else list(range(samples))
+    return inputs, labels, values
+
+
+def handed_over(program, inputs):
+    """The same inputs as the binding takes them."""
+    longest = max(len(sample["x"]) for sample in inputs)
+
+    def dense(name):
+        arrays = [np.asarray(s[name]) for s in inputs]
+        return np.array([np.pad(a, ((0, longest - len(a)), (0, 0))) for a in arrays])
+
+    lengths = np.array([len(sample["x"]) for sample in inputs])
+    data = {}
+    for source in program.sources:
+        if source.kind == "signal":
+            data[source.name] = dense(source.name) * source.si
+        else:
+            data[source.name] = sncc.Events.from_dense(dense(source.name).astype(int), step=program.step * 1e-3, lengths=lengths)
+    return data
+
+
+def set_parameters(network, program, values) -> None:
+    for parameter in program.parameters:
+        if parameter.key in values and parameter.storage != "compiled":
+            network.parameters[parameter.key] = np.asarray(values[parameter.key]) * parameter.si
+
+
+def agree(network, program, tolerance: float, **case) -> None:
+    """Loss, gradients, readout, spikes and states of a network equal the reference's."""
+    inputs, labels, values = cases(program, **case)
+    set_parameters(network, program, values)
+    run = Reference(program, values).run(inputs, labels)
+    assert run.spikes[0]["hidden"].sum() > 0
+    data = handed_over(program, inputs)
+    loss, gradients = network.gradients(data, np.array(labels))
+    assert loss == pytest.approx(run.loss, rel=tolerance)
+    assert set(gradients) == set(run.gradients)
+    si = {p.key: p.si for p in program.parameters}
+    for key, expected in run.gradients.items():
+        got = np.asarray(gradients[key]) * si[key]
+        assert np.max(np.abs(got - expected)) <= tolerance * max(np.max(np.abs(expected)), 1e-300), key
+    assert np.allclose(network.predict(data), run.outputs, rtol=tolerance, atol=tolerance)
+    one = {name: value[:1] for name, value in data.items()}
+    steps = len(inputs[0]["x"])
+    simulated = network.simulate(duration=steps * program.step * 1e-3, inputs=one, record=["hidden.v"])
+    for population, expected in run.spikes[0].items():
+        at, neurons = np.nonzero(expected)
+        assert np.array_equal(np.round(simulated.spikes[population].times / (program.step * 1e-3)).astype(int), at + 1)
+        assert np.array_equal(simulated.spikes[population].neurons, neurons)
+    trace = np.asarray(simulated.trace["hidden.v"]).reshape(steps, -1)
+    assert np.allclose(trace, run.traces[0]["hidden", "v"], rtol=tolerance, atol=10 * tolerance)
+
+
+def trains_like_the_reference(network, program, tolerance: float, steps: int = 3) -> None:
+    inputs, labels, values = cases(program)
+    set_parameters(network, program, values)
+    reference = Reference(program, values)
+    for _ in range(steps):
+        reference.optimise(reference.run(inputs, labels).gradients)
+    network.fit(handed_over(program, inputs), np.array(labels), epochs=steps, batch=len(labels), verbose=False)
+    for p in program.parameters:
+        if p.learnt:
+            got = np.asarray(network.parameters[p.key]) / p.si
+            assert np.allclose(got, reference.parameters[p.key], rtol=tolerance, atol=tolerance), p.key
