@@ -55,7 +55,7 @@ def test_running_out_of_device_memory_names_the_buffer_and_loses_nothing(project
     program, project = projects.emulated(NETWORKS["merged populations"], "float32")
     network = sncc.load(project, backend="emulated")
     before = np.array(network.parameters["x_hidden.weight"])
-    monkeypatch.setenv("SNCC_EMULATION_FAIL_MALLOC", "12")
+    monkeypatch.setenv("SNCC_EMULATION_FAIL_MALLOC", "3")
     x = np.zeros((2, 30, 6), int)
     with pytest.raises(MemoryError, match="needs .* bytes on the device"):
         network.fit(sncc.Events.from_dense(x), np.array([0, 1]), epochs=1, verbose=False)

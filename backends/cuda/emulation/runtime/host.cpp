@@ -297,7 +297,9 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
     const Lock lock(one_caller);
     *pointer = nullptr;
     if (state() != cudaSuccess) return give(state());
-    if (++allocations == setting("SNCC_EMULATION_FAIL_MALLOC", -1)) return give(cudaErrorMemoryAllocation);
+    const long failing = setting("SNCC_EMULATION_FAIL_MALLOC", 0);  // counted from when the variable is set
+    allocations = failing > 0 ? allocations + 1 : 0;
+    if (failing > 0 && allocations == failing) return give(cudaErrorMemoryAllocation);
     if (bytes == 0) return cudaSuccess;
 #if defined(__SANITIZE_ADDRESS__)
     const std::size_t pages = bytes;

@@ -96,7 +96,7 @@ SNCC_HOST_DEVICE SNCC_INLINE Scaled<Real> split_exponent(Real x) {
     const Integer bits = bits_as<Integer>(x);
     const Integer above = bits - bits_as<Integer>(Real(0x1.6a09e667f3bcdp-1)) + (F::bias << F::fraction_bits);
     const Integer exponent = (above >> F::fraction_bits) - F::bias;
-    return {exponent, bits_as<Real>(static_cast<Integer>(bits - (exponent << F::fraction_bits)))};
+    return {exponent, bits_as<Real>(static_cast<Integer>(bits - exponent * (Integer(1) << F::fraction_bits)))};
 }
 
 // The same for any positive x, denormals included.
