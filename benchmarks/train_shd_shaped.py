@@ -144,7 +144,9 @@ def main() -> None:
         jobs["e-prop"].append(lambda: peer["e-prop"].train(x, y, True))
         jobs["bptt"].append(lambda: peer["bptt"].train(x, y, False))
         jobs["inference"].append(lambda: peer["inference"].infer(x, y))
-    print(f"{'':10}{'sncc':>14}{'PyTorch loop':>14}{'ratio':>8}   samples/s, {options.threads} threads, median of {options.rounds}")
+    print(
+        f"{'':10}{'sncc':>14}{'PyTorch loop':>14}{'ratio':>8}   samples/s, {options.threads} threads, median of {options.rounds}"
+    )
     for name, sides in jobs.items():
         rates: list[list[float]] = [[] for _ in sides]
         for _ in range(options.rounds):

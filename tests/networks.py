@@ -29,7 +29,12 @@ neuron Curious:
 
 def recurrent(neuron: str, definition: str = "", size: int = 5, **blocks: str) -> str:
     """A recurrent population of one neuron between six inputs and three leaky readouts, with a `train` block."""
-    train = {"rule": "eprop(feedback = symmetric)", "loss": "mean(cross_entropy(output.v))", "learn": "weights", **blocks}
+    train = {
+        "rule": "eprop(feedback = symmetric)",
+        "loss": "mean(cross_entropy(output.v))",
+        "learn": "weights",
+        **blocks,
+    }
     lines = "\n".join(f"    {key} = {value}" for key, value in train.items())
     return f"""{definition}
 network Recurrent:

@@ -191,7 +191,9 @@ class Simulation:
             result = dict(before)
             for e in d.equations:
                 rate = slopes(before | {e.state: before[e.state] + 1.0})[e.state] - f[e.state]
-                result[e.state] = before[e.state] + f[e.state] * np.where(np.abs(rate) < 1e-12, h, (np.exp(rate * h) - 1) / rate)
+                result[e.state] = before[e.state] + f[e.state] * np.where(
+                    np.abs(rate) < 1e-12, h, (np.exp(rate * h) - 1) / rate
+                )
             return result
         k1 = slopes(before)
         k2 = slopes(before | {s: before[s] + h / 2 * k1[s] for s in names}, h / 2)

@@ -244,7 +244,9 @@ class _Network(Layout):
         for k, (_, row) in enumerate(self.rows):
             if not row.spiking:
                 words = -(-row.size // WARP)
-                lines.append(f"for_own({words}, [&](int j) {{ spikes_{k}.bits[(n - spikes_{k}.first) * {words} + j] = 0; }});")
+                lines.append(
+                    f"for_own({words}, [&](int j) {{ spikes_{k}.bits[(n - spikes_{k}.first) * {words} + j] = 0; }});"
+                )
         return lines
 
     # ---------------------------------------------------------------------------------------- reverse
@@ -274,7 +276,9 @@ class _Network(Layout):
         kept = f"{self._slot(c.target_group, o.slot, f'({later})')} + {c.target_offset}"
         weight = self._weight(c.weight)
         if c.pattern == "dense":
-            call = f"transpose_rows({into}, {c.source_size}, {c.target_size}, {weight}, {self._stride(c.weight)}, {kept});"
+            call = (
+                f"transpose_rows({into}, {c.source_size}, {c.target_size}, {weight}, {self._stride(c.weight)}, {kept});"
+            )
         else:
             call = f"for_own({c.source_size}, [&](int j) {{ ({into})[j] += ({weight})[j] * ({kept})[j]; }});"
         return [f"if ({later} <= steps) {call}  // {c.name}, backwards"]
@@ -298,7 +302,11 @@ class _Network(Layout):
     def _gather(self) -> list[str]:
         """Which block does what: block 0 the sums over samples, then a block per presynaptic neuron."""
         lines = ["if (block == 0) {", "    for_own(static_cast<int>(sum_size), [&](int e) {", "        double sum = 0;"]
-        lines += ["        for (int b = 0; b < g.batch; ++b) sum += g.sums[b * sum_size + e];", "        g.total[e] = sum;", "    });"]
+        lines += [
+            "        for (int b = 0; b < g.batch; ++b) sum += g.sums[b * sum_size + e];",
+            "        g.total[e] = sum;",
+            "    });",
+        ]
         first = 1
         for o in self.program.gradient:
             if not isinstance(o, Gather):
@@ -308,7 +316,9 @@ class _Network(Layout):
             lines.append(f"}} else if (block < {first + rows}) {{  // {c.name}")
             lines.append(f"    const int i = block - {first};")
             column = self.columns[c.target_group, o.slot]
-            lines.append(f"    const KeptAdjoint<Real> kept = {{g.tape + {column} * rows, {size}, {c.target_offset}, g.most_steps}};")
+            lines.append(
+                f"    const KeptAdjoint<Real> kept = {{g.tape + {column} * rows, {size}, {c.target_offset}, g.most_steps}};"
+            )
             into = f"g.gradient + {self.gradient_offsets[c.weight]} + i * {self._stride(c.weight)}"
             lines.append(f"    {self._gather_call(c, into)}")
             first += rows
@@ -343,7 +353,9 @@ class _Network(Layout):
                 outs = function.of("out")
                 bound = [self.bound(group, row.population, a.name) for a in function.of("parameter")]
                 lines.append(f"for_own({end - row.offset}, [&](int k) {{  // {row.population}")
-                lines.append(f"    const int j = k < {row.size} ? k : {row.size - 1};  // padding repeats the last neuron")
+                lines.append(
+                    f"    const int j = k < {row.size} ? k : {row.size - 1};  // padding repeats the last neuron"
+                )
                 lines.append("    static_cast<void>(j);")
                 lines.append(f"    double {', '.join(a.identifier for a in outs)};")
                 lines.append(f"    dynamics::{function.name}({', '.join([*bound, *(a.identifier for a in outs)])});")
@@ -361,9 +373,13 @@ class _Network(Layout):
             rows, columns = self.matrix(key)
             size = rows * padded(columns)
             if self.program.parameter(key).shape == ():
-                lines.append(f"if (blockIdx.x == 0) sum_gradient(g.gradients + {self.offsets[k]}, g.gathered + {offset}, {rows}, {columns});  // {key}")
+                lines.append(
+                    f"if (blockIdx.x == 0) sum_gradient(g.gradients + {self.offsets[k]}, g.gathered + {offset}, {rows}, {columns});  // {key}"
+                )
             else:
-                lines.append(f"for_all({size}, [&](std::int64_t e) {{ g.gradients[{self.offsets[k]} + e] = g.gathered[{offset} + e]; }});  // {key}")
+                lines.append(
+                    f"for_all({size}, [&](std::int64_t e) {{ g.gradients[{self.offsets[k]} + e] = g.gathered[{offset} + e]; }});  // {key}"
+                )
         for name, function in self.dynamics.derive_adjoints.items():
             group = self.program.group(name)
             outs = function.of("out")
@@ -373,7 +389,9 @@ class _Network(Layout):
                 totals = [f"g.total[{self.sums[name, a.name]} + {row.offset} + j]" for a in function.of("total")]
                 lines.append(f"if (blockIdx.x == 0) for_own({row.size}, [&](int j) {{  // {row.population}")
                 lines.append(f"    double {', '.join(a.identifier for a in outs)};")
-                lines.append(f"    dynamics::{function.name}({', '.join([*bound, *totals, *(a.identifier for a in outs)])});")
+                lines.append(
+                    f"    dynamics::{function.name}({', '.join([*bound, *totals, *(a.identifier for a in outs)])});"
+                )
                 after: list[str] = []
                 for a in outs:
                     learnt = keys[a.name]
@@ -383,7 +401,9 @@ class _Network(Layout):
                     place = self.offsets[self.keys.index(learnt)]
                     if self.program.parameter(learnt).shape == ():
                         lines.append(f"    g.scratch[{place} + j] = {a.identifier};")
-                        after.append(f"if (blockIdx.x == 0) sum_numbers(g.gradients + {place}, g.scratch + {place}, {row.size});  // {learnt}")
+                        after.append(
+                            f"if (blockIdx.x == 0) sum_numbers(g.gradients + {place}, g.scratch + {place}, {row.size});  // {learnt}"
+                        )
                     else:
                         lines.append(f"    g.gradients[{place} + j] = static_cast<Real>({a.identifier});")
                 lines.append("});")
@@ -404,7 +424,9 @@ class _Network(Layout):
                 lines.append(f"if (blockIdx.x == 0 && threadIdx.x == 0) {{  // {key}")
                 lines.append("    const std::int64_t e = 0;")
                 lines.append(f"    {call}")
-                lines.append(f"    for (int j = 1; j < {rows * padded(columns)}; ++j) g.parameters[{self.offsets[k]} + j] = g.parameters[{self.offsets[k]}];")
+                lines.append(
+                    f"    for (int j = 1; j < {rows * padded(columns)}; ++j) g.parameters[{self.offsets[k]} + j] = g.parameters[{self.offsets[k]}];"
+                )
                 lines.append("}")
             elif any(c.weight == key for c in self.program.connections):
                 lines.append(f"for_all({rows * padded(columns)}, [&](std::int64_t e) {{ {call} }});  // {key}")
@@ -450,7 +472,9 @@ class _Network(Layout):
                 place[step.name] = f"r.{field}[j]"
                 continue
             own = names.fresh(step.name)
-            start, add = ("Real(0)", f"{own} + r.term[j]") if step.kind == "sum" else ("-INFINITY", f"m_max({own}, r.term[j])")
+            start, add = (
+                ("Real(0)", f"{own} + r.term[j]") if step.kind == "sum" else ("-INFINITY", f"m_max({own}, r.term[j])")
+            )
             lines += [
                 f"for_own(outputs, [&](int j) {{ r.term[j] = {call}; }});", "__syncthreads();", f"Real {own} = {start};",
                 f"for (int j = 0; j < outputs; ++j) {own} = {add};", "__syncthreads();",

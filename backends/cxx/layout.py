@@ -65,9 +65,9 @@ class Layout:
                 self.columns[slot.group, slot.name] = self.columns[slot.group, slot.shares]
         self.gradient_offsets: dict[str, int] = {}
         self.gradient_size = 0
-        for o in program.gradient:
-            if isinstance(o, Gather):
-                key = program.connection(o.connection).weight
+        for gather in program.gradient:
+            if isinstance(gather, Gather):
+                key = program.connection(gather.connection).weight
                 self.gradient_offsets[key] = self.gradient_size
                 rows, columns = self.matrix(key)
                 self.gradient_size += rows * padded(columns)

@@ -139,9 +139,17 @@ class _Call:
     lines: tuple[str, ...]
 
 
+def number(value: float) -> str:
+    """A double in C++."""
+    return literal(float(value), "double")
+
+
+def flag(value: bool) -> str:
+    """A truth value in C++."""
+    return str(bool(value)).lower()
+
+
 def _api(program: Program, shared: Dynamics) -> dict[str, object]:
-    number = lambda x: literal(float(x), "double")  # noqa: E731
-    flag = lambda x: str(bool(x)).lower()  # noqa: E731
     groups = [g.name for g in program.groups]
     rows = [(g, r) for g in program.groups for r in g.rows]
     readout, optimiser = program.readout, program.optimise

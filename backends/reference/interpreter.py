@@ -100,7 +100,13 @@ class Reference:
             scalars[assign.name] = evaluate(assign.value, scalars)
         for p in learnt:
             states = {s: self.optimiser_states.get((p.key, s), np.zeros(p.shape)) for s in optimiser.states}
-            values = {**scalars, "rate": rate * p.rate, "w": self.parameters[p.key] / p.scale, "g": scaled[p.key], **states}
+            values = {
+                **scalars,
+                "rate": rate * p.rate,
+                "w": self.parameters[p.key] / p.scale,
+                "g": scaled[p.key],
+                **states,
+            }
             for assign in optimiser.body:
                 values[assign.name] = evaluate(assign.value, values)
             for name, local in optimiser.carry:
@@ -160,7 +166,7 @@ class Reference:
             for row in group.rows:
                 key = dict(row.values)[symbol]
                 if key in full:
-                    full[key] += per_neuron[row.offset : row.offset + row.size]  # type: ignore[index]
+                    full[key] += per_neuron[row.offset : row.offset + row.size]
 
 
 class _Sample:
@@ -233,7 +239,9 @@ class _Sample:
         emitted = self._source(c, n - c.delay)
         if emitted is not None:
             weight = self._weight(c)
-            self._add(c.target_group, c.input, c.target_offset, emitted @ weight if c.pattern == "dense" else emitted * weight)
+            self._add(
+                c.target_group, c.input, c.target_offset, emitted @ weight if c.pattern == "dense" else emitted * weight
+            )
 
     def _update(self, update: Update, n: int) -> None:
         name = update.group
@@ -262,7 +270,11 @@ class _Sample:
 
     # -------------------------------------------------------------------------------------------- loss
     def _variable(self, readout: Readout, n: int) -> np.ndarray:
-        whole = self.spikes[readout.group, n] if readout.variable == "spike" else self.variables[readout.group, readout.variable]
+        whole = (
+            self.spikes[readout.group, n]
+            if readout.variable == "spike"
+            else self.variables[readout.group, readout.variable]
+        )
         return np.array(whole[readout.offset : readout.offset + readout.size])
 
     def _in_window(self, readout: Readout, n: int) -> bool:
@@ -326,7 +338,9 @@ class _Sample:
             return
         k = n - readout.first - 1  # index among the steps seen
         if readout.reduction is None:
-            error = self.errors.get(n, np.zeros(readout.size)) / (max(len(self.errors), 1) if readout.over_steps == "mean" else 1)
+            error = self.errors.get(n, np.zeros(readout.size)) / (
+                max(len(self.errors), 1) if readout.over_steps == "mean" else 1
+            )
         else:
             error = self.errors.get(0, np.zeros(readout.size))
             seen = np.array(self.seen)
@@ -358,7 +372,9 @@ class _Sample:
         for group in self.program.groups:
             for row in group.rows:
                 if row.spiking:
-                    steps = [self.spikes[group.name, n][row.offset : row.offset + row.size] for n in range(1, self.steps + 1)]
+                    steps = [
+                        self.spikes[group.name, n][row.offset : row.offset + row.size] for n in range(1, self.steps + 1)
+                    ]
                     result[row.population] = np.array(steps).reshape(self.steps, row.size)
         return result
 

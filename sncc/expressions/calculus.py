@@ -21,51 +21,51 @@ class _Flat(sympy.Function):  # type: ignore[misc]
         return sympy.Integer(0)
 
 
-class sign_(_Flat):  # noqa: D101, N801
+class sign_(_Flat):
     pass
 
 
-class floor_(_Flat):  # noqa: D101, N801
+class floor_(_Flat):
     pass
 
 
-class stop_(_Flat):  # noqa: D101, N801
+class stop_(_Flat):
     pass
 
 
-class abs_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
+class abs_(sympy.Function):  # type: ignore[misc]
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         return sign_(self.args[0])
 
 
-class sigmoid_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
+class sigmoid_(sympy.Function):  # type: ignore[misc]
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         return self * (1 - self)
 
 
-class phi1_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
+class phi1_(sympy.Function):  # type: ignore[misc]
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         return self - phi2_(self.args[0])
 
 
-class phi2_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
+class phi2_(sympy.Function):  # type: ignore[misc]
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         raise NotImplementedError("second derivatives of phi1 are never taken")
 
 
-class min_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
+class min_(sympy.Function):  # type: ignore[misc]
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         one, other = self.args if argindex == 1 else reversed(self.args)
         return select_(sympy.Le(one, other) if argindex == 1 else sympy.Lt(one, other), 1, 0)
 
 
-class max_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
+class max_(sympy.Function):  # type: ignore[misc]
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         one, other = self.args if argindex == 1 else reversed(self.args)
         return select_(sympy.Ge(one, other) if argindex == 1 else sympy.Gt(one, other), 1, 0)
 
 
-class select_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
+class select_(sympy.Function):  # type: ignore[misc]
     @classmethod
     def eval(cls, condition: Any, then: Any, otherwise: Any) -> Any:
         if condition is sympy.true:
@@ -79,7 +79,7 @@ class select_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
         return select_(condition, then.diff(symbol), otherwise.diff(symbol))
 
 
-class jump_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
+class jump_(sympy.Function):  # type: ignore[misc]
     def _eval_derivative(self, symbol: Any) -> Any:
         spike, after, before = self.args
         by_after, by_before = after.diff(symbol), before.diff(symbol)
@@ -88,7 +88,7 @@ class jump_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
         return sympy.expand(kept) + spike.diff(symbol) * (after - before)
 
 
-class expdd_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
+class expdd_(sympy.Function):  # type: ignore[misc]
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         if argindex == 1:
             raise NotImplementedError("the step is a constant")
@@ -96,7 +96,7 @@ class expdd_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
         return expdd_(step, points[argindex - 2], *points)
 
 
-class expm_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
+class expm_(sympy.Function):  # type: ignore[misc]
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         i, j, size, step, *entries = self.args
         if argindex <= 4:
@@ -105,7 +105,7 @@ class expm_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
         return expmd_(i, j, k, l, size, step, *entries)
 
 
-class expmd_(sympy.Function):  # type: ignore[misc] # noqa: D101, N801
+class expmd_(sympy.Function):  # type: ignore[misc]
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         raise NotImplementedError("second derivatives of expm are never taken")
 
@@ -159,7 +159,10 @@ def _to_sympy(expression: Expression, draws: dict[sympy.Symbol, Expression]) -> 
 
 
 def _from_sympy(value: Any, draws: dict[sympy.Symbol, Expression]) -> Expression:
-    back = lambda inner: _from_sympy(inner, draws)  # noqa: E731
+
+    def back(inner: Any) -> Expression:
+        return _from_sympy(inner, draws)
+
     if value in draws:
         return draws[value]
     if value.is_Symbol:

@@ -62,7 +62,9 @@ def divided_difference(step: Array, *points: Array) -> Array:
 
 def _square(size: int, step: Array, entries: tuple[Array, ...]) -> np.ndarray:
     arrays = np.broadcast_arrays(*(np.asarray(a, float) for a in (step, *entries)))
-    return np.stack(arrays[1:], axis=-1).reshape(*arrays[0].shape, size, size) * arrays[0][..., None, None]
+    square: np.ndarray = np.stack(arrays[1:], axis=-1).reshape(*arrays[0].shape, size, size)
+    scaled: np.ndarray = square * np.asarray(arrays[0])[..., None, None]
+    return scaled
 
 
 def _expm(i: Array, j: Array, size: Array, step: Array, *entries: Array) -> Array:

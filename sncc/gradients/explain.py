@@ -67,7 +67,9 @@ def _population(model: Model, program: Program, population: Population) -> str:
     shared = [r.population for r in group.rows if r.population != population.name]
     if shared:
         lines.append(f"-- shared with {', '.join(shared)}: numbers that differ are arrays ({', '.join(group.arrays)})")
-    lines += [f"{a.name} = {print_expression(a.value)}" for d in program.derive if d.group == group.name for a in d.body]
+    lines += [
+        f"{a.name} = {print_expression(a.value)}" for d in program.derive if d.group == group.name for a in d.body
+    ]
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == group.name)
     lines += [_statement(s) for s in update.body]
     lines += [f"{variable}[n] = {local}" for variable, local in update.carry]
@@ -99,7 +101,9 @@ def _adjoint(program: Program, update: Update) -> str:
                 c = program.connection(connection)
                 if c.source_group == group.name:
                     later = f" + {c.delay}" if c.delay else ""
-                    lines.append(f"{into} += {c.weight} · ({c.target}.{slot}[n{later}])   (learning signal by {c.name})")
+                    lines.append(
+                        f"{into} += {c.weight} · ({c.target}.{slot}[n{later}])   (learning signal by {c.name})"
+                    )
     lines += [f"{local} as kept at step n" for local, _ in update.loads]
     lines += [_statement(s) for s in update.body]
     lines += [f"{variable}[n] = {local}" for variable, local in update.carry]
@@ -115,7 +119,9 @@ def _gradients(program: Program) -> str:
                 c = program.connection(connection)
                 later = f" + {c.delay}" if c.delay else ""
                 over = f"values of {c.source}" if c.signal else f"spikes of {c.source} neuron i"
-                lines.append(f"d loss / d {c.weight}[i, j] = sum over the {over}, at n, of {c.target}.{slot}[n{later}, j]")
+                lines.append(
+                    f"d loss / d {c.weight}[i, j] = sum over the {over}, at n, of {c.target}.{slot}[n{later}, j]"
+                )
             case DeriveAdjoint(group, sums, body, results):
                 names = ", ".join(r.population for r in program.group(group).rows)
                 lines.append(f"parameters of {names}, from the sums over time of {', '.join(sums)}:")

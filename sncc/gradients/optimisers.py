@@ -59,7 +59,10 @@ OPTIMISERS: dict[str, OptimiserFormula] = {
         {"learning_rate": 1e-2, "momentum": 0.0},
         ("m",),
         (),
-        (Assign("m.1", apply("add", apply("mul", Symbol("momentum"), Symbol("m")), G)), Assign("w.1", _descend(Symbol("m.1")))),
+        (
+            Assign("m.1", apply("add", apply("mul", Symbol("momentum"), Symbol("m")), G)),
+            Assign("w.1", _descend(Symbol("m.1"))),
+        ),
         (("w", "w.1"), ("m", "m.1")),
     ),
     # Kingma and Ba 2015
@@ -104,8 +107,13 @@ def optimise(optimiser: Optimiser) -> Optimise:
     if unknown := set(given) - set(formula.settings):
         raise ValueError(f"{optimiser.name} has no setting {sorted(unknown)[0]}")
     settings = {**formula.settings, **given}
-    numbers: dict[str, Expression] = {name: Number(value) for name, value in settings.items() if name != "learning_rate"}
-    put_in = lambda assigns: tuple(Assign(a.name, fold_all(substitute(a.value, numbers))) for a in assigns)  # noqa: E731
+    numbers: dict[str, Expression] = {
+        name: Number(value) for name, value in settings.items() if name != "learning_rate"
+    }
+
+    def put_in(assigns: tuple[Assign, ...]) -> tuple[Assign, ...]:
+        return tuple(Assign(a.name, fold_all(substitute(a.value, numbers))) for a in assigns)
+
     return Optimise(
         name=optimiser.name,
         learning_rate=settings["learning_rate"],

@@ -184,8 +184,16 @@ def _adjoint_update(
     transposed = transpose(update.body, seeds, states | slots | arrays)
     body = list(transposed.body)
     new = _carried(group, transposed, choice, body)
-    stores = [(f"{i}~{choice.label}", as_local(f"{i}~.now", transposed.adjoints.get(i, ZERO), body)) for i in update.inputs if i in slots]
-    sums = [(adjoint(a), as_local(f"{a}~.now", transposed.adjoints[a], body)) for a in group.arrays if a in arrays & set(transposed.adjoints)]
+    stores = [
+        (f"{i}~{choice.label}", as_local(f"{i}~.now", transposed.adjoints.get(i, ZERO), body))
+        for i in update.inputs
+        if i in slots
+    ]
+    sums = [
+        (adjoint(a), as_local(f"{a}~.now", transposed.adjoints[a], body))
+        for a in group.arrays
+        if a in arrays & set(transposed.adjoints)
+    ]
     forward, loads, again = _remember(update, group, body, inputs, choice)
     reverse = Update(
         group=group.name,
@@ -234,9 +242,7 @@ def _used(body: Iterable[Statement]) -> set[str]:
     return used
 
 
-def _recomputation(
-    update: Update, needed: set[str], known: frozenset[str]
-) -> tuple[tuple[Statement, ...], set[str]]:
+def _recomputation(update: Update, needed: set[str], known: frozenset[str]) -> tuple[tuple[Statement, ...], set[str]]:
     """Forward statements that give the needed values again, and the values they start from (spikes are never redone)."""
     wanted = set(needed)
     statements: list[Statement] = []

@@ -42,8 +42,8 @@ def learning_groups(program: Program) -> frozenset[str]:
 
 def _bptt(program: Program, between: list[Connection], loss_group: str) -> tuple[Adjoint, ...]:
     reaching = {loss_group}  # groups from which credit can come
-    while more := {c.source_group for c in between if c.target_group in reaching} - reaching:
-        reaching |= more  # type: ignore[arg-type]
+    while more := {c.source_group for c in between if c.source_group and c.target_group in reaching} - reaching:
+        reaching |= more
     needed = set(learning_groups(program)) & reaching
     while more := {c.target_group for c in between if c.source_group in needed and c.target_group in reaching} - needed:
         needed |= more

@@ -100,5 +100,3 @@ def as_local(name: str, value: Expression, body: list[Statement]) -> str:
         return value.name
     body.append(Assign(name, value))
     return name
-
-

@@ -176,9 +176,7 @@ def _moved(
     equations: Sequence[Equation], name: str, slopes: dict[str, Expression], by: float
 ) -> tuple[list[Assign], dict[str, Expression]]:
     """States moved along slopes by a time, as locals `name.state`."""
-    body = [
-        Assign(f"{name}.{e.state}", add(Symbol(e.state), mul(Number(by), slopes[e.state]))) for e in equations
-    ]
+    body = [Assign(f"{name}.{e.state}", add(Symbol(e.state), mul(Number(by), slopes[e.state]))) for e in equations]
     return body, {e.state: Symbol(f"{name}.{e.state}") for e in equations}
 
 
@@ -190,9 +188,7 @@ def _heun(equations: Sequence[Equation], step: float) -> Flow:
     first, k1 = _stage(equations, "k1", {}, 0.0)
     move, moved = _moved(equations, "x1", k1, step)
     second, k2 = _stage(equations, "k2", moved, step)
-    states = {
-        e.state: add(Symbol(e.state), mul(Number(step / 2), add(k1[e.state], k2[e.state]))) for e in equations
-    }
+    states = {e.state: add(Symbol(e.state), mul(Number(step / 2), add(k1[e.state], k2[e.state]))) for e in equations}
     return Flow((), (*first, *move, *second), states)
 
 

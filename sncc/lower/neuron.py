@@ -68,13 +68,17 @@ def lower_neuron(population: Population, impulses: frozenset[str], drives: froze
         coefficients += _flow(dynamics, body, impulses, drives, gate, parameters, step)
     if dynamics.spike is not None:
         _spike(dynamics, body, gate)
-    carry = [(state, local.name) for state, local in body.now.items() if isinstance(local, Symbol) and local.name != state]
+    carry = [
+        (state, local.name) for state, local in body.now.items() if isinstance(local, Symbol) and local.name != state
+    ]
     if gate is not None:
         waiting = apply("max", apply("sub", REFRACTORY, 1.0), 0.0)
-        body.statements.append(Assign("refractory.1", apply("jump", apply("stop", SPIKE), Symbol("refractory.steps"), waiting)))
+        body.statements.append(
+            Assign("refractory.1", apply("jump", apply("stop", SPIKE), Symbol("refractory.steps"), waiting))
+        )
         carry.append(("refractory", "refractory.1"))
     inputs = tuple(name for i in dynamics.inputs for name in _accumulators(i.name, impulses, drives))
-    fixed = {"step": Number(step)}
+    fixed: dict[str, Expression] = {"step": Number(step)}
     return Neuron(
         tuple(Assign(c.name, substitute(c.value, fixed)) for c in coefficients),
         tuple(_with_step(statement, fixed) for statement in body.statements),
@@ -95,7 +99,9 @@ def _with_step(statement: Statement, fixed: dict[str, Expression]) -> Statement:
     return statement
 
 
-def _map(dynamics: Dynamics, body: _Body, impulses: frozenset[str], drives: frozenset[str], gate: Expression | None) -> None:
+def _map(
+    dynamics: Dynamics, body: _Body, impulses: frozenset[str], drives: frozenset[str], gate: Expression | None
+) -> None:
     held = dynamics.refractory.hold if dynamics.refractory else ()
     sums: dict[str, Expression] = {}
     for i in dynamics.inputs:  # in a map impulses and drive are both plain addends
@@ -209,6 +215,3 @@ def without_surrogate(neuron: Neuron) -> Neuron:
     """The same update without the surrogate, for a network that is not trained."""
     body = tuple(s for s in neuron.body if not (isinstance(s, Assign) and s.name == SURROGATE.name))
     return Neuron(neuron.coefficients, body, neuron.carry, neuron.inputs, neuron.spiking, neuron.refractory)
-
-
-

@@ -5,6 +5,8 @@ Every parameter stays a symbol here; passes fold numbers after populations with 
 
 from __future__ import annotations
 
+from typing import Literal
+
 from sncc.expressions.nodes import Expression, Number
 from sncc.lower.neuron import Neuron, hoist, lower_neuron, without_surrogate
 from sncc.model import nodes as model_nodes
@@ -102,7 +104,7 @@ def _group(population: Population, neuron: Neuron, name: str) -> Group:
 
 
 def _source(population: Population) -> Source:
-    kind = "events" if population.kind == "input" else "signal"
+    kind: Literal["events", "signal"] = "events" if population.kind == "input" else "signal"
     unit = population.unit
     return Source(
         population.name, kind, population.shape, population.size,
@@ -165,5 +167,3 @@ def _parameter(
         bounds=(max(b[0] for b in bounds), min(b[1] for b in bounds)) if bounds else None,
         doc=parameter.doc,
     )
-
-

@@ -127,9 +127,9 @@ class _Reader:
         function = next(f for f in FUNCTIONS if f == str(inner.function))
         windows = [a for a in inner.arguments if a.name in ("from", "to")]
         if windows:
-            help = f"write `{name}({inner.function}(…), {windows[0].span.text})`"
+            hint = f"write `{name}({inner.function}(…), {windows[0].span.text})`"
             message = f"a window stands in `{name}`, which goes over the steps"
-            self.diagnostics.error("wrong-argument", windows[0].span, message, help=help)
+            self.diagnostics.error("wrong-argument", windows[0].span, message, help=hint)
             return None
         if len(inner.arguments) != 1 or not isinstance(inner.arguments[0].value, tree.Name):
             return self._unsupported(inner.span, "this form of a loss at every step")

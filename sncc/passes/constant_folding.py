@@ -11,6 +11,7 @@ from sncc.expressions.nodes import Expression, Number, substitute, symbols
 from sncc.program.nodes import Assign, Derive, DeriveAdjoint, Fire, Group, Program, Reduce, Row, Statement, Update
 
 S = TypeVar("S", bound=Statement)
+Operation = TypeVar("Operation")
 
 
 def constant_folding(program: Program) -> Program:
@@ -30,17 +31,16 @@ def _fold_group(program: Program, group: Group) -> Program:
         else:
             derive.append(Assign(assign.name, value))
 
-    def update(operation: object) -> object:
-        match operation:
-            case Update(group=name) if name == group.name:
-                return replace(operation, body=_fold_body(operation.body, known))
-            case DeriveAdjoint(group=name) if name == group.name:
-                return replace(operation, body=_fold_body(operation.body, known))
+    def folded(operation: Operation) -> Operation:
+        if isinstance(operation, Update) and operation.group == group.name:
+            return replace(operation, body=_fold_body(operation.body, known))
+        if isinstance(operation, DeriveAdjoint) and operation.group == group.name:
+            return replace(operation, body=_fold_body(operation.body, known))
         return operation
 
-    forward, reverse, gradient = (
-        tuple(update(o) for o in phase) for phase in (program.forward, program.reverse, program.gradient)
-    )
+    forward = tuple(folded(o) for o in program.forward)
+    reverse = tuple(folded(o) for o in program.reverse)
+    gradient = tuple(folded(o) for o in program.gradient)
     rows = tuple(_fold_row(row, known) for row in group.rows)
     used = _used(o for o in (*forward, *reverse) if isinstance(o, Update) and o.group == group.name)
     used |= {s for row in rows for _, value in row.initial for s in symbols(value)}

@@ -35,9 +35,7 @@ def merge_populations(program: Program) -> Program:
 def _signature(program: Program, group: Group) -> tuple[object, ...]:
     """What must be equal: everything a group computes, its own name and numbers apart."""
     phases = (*program.forward, *program.reverse, *program.gradient)
-    own = tuple(
-        replace(o, group="") for o in phases if isinstance(o, Update | DeriveAdjoint) and o.group == group.name
-    )
+    own = tuple(replace(o, group="") for o in phases if isinstance(o, Update | DeriveAdjoint) and o.group == group.name)
     derive = tuple(replace(d, group="") for d in program.derive if d.group == group.name)
     slots = tuple(sorted(s.name for s in program.tape if s.group == group.name))
     symbols = tuple(symbol for symbol, _ in group.rows[0].values)
@@ -50,15 +48,15 @@ def _alike(program: Program, first: Group, second: Group) -> bool:
         return False  # the loss reads one population, the merged adjoint would serve both
     if _signature(program, first) != _signature(program, second):
         return False
-    return not _undelayed_path(program, first.name, second.name) and not _undelayed_path(program, second.name, first.name)
+    return not _undelayed_path(program, first.name, second.name) and not _undelayed_path(
+        program, second.name, first.name
+    )
 
 
 def _undelayed_path(program: Program, start: str, end: str) -> bool:
     """Whether spikes of `start` reach `end` within the step, so that one must be updated before the other."""
     reached = {start}
-    while more := {
-        c.target_group for c in program.connections if c.source_group in reached and c.delay == 0
-    } - reached:
+    while more := {c.target_group for c in program.connections if c.source_group in reached and c.delay == 0} - reached:
         reached |= more
     return end in reached
 
@@ -69,7 +67,10 @@ def _merge(program: Program, first: Group, second: Group) -> Program:
     group = replace(first, size=first.size + second.size, rows=(*first.rows, *moved))
     groups = tuple(group if g.name == first.name else g for g in program.groups if g.name != second.name)
     connections = tuple(_moved(c, first.name, second.name, offset) for c in program.connections)
-    gone = lambda o: isinstance(o, Update | DeriveAdjoint | Derive | TapeSlot) and o.group == second.name  # noqa: E731
+
+    def gone(node: object) -> bool:
+        return isinstance(node, Update | DeriveAdjoint | Derive | TapeSlot) and node.group == second.name
+
     names = [g.name for g in groups]
     readout = program.readout
     return replace(
@@ -92,5 +93,3 @@ def _moved(connection: Connection, first: str, second: str, offset: int) -> Conn
     if connection.target_group == second:
         connection = replace(connection, target_group=first, target_offset=connection.target_offset + offset)
     return connection
-
-

@@ -10,8 +10,9 @@ from sncc.program.nodes import Fire, Program, Statement, Update
 
 def remove_dead_values(program: Program) -> Program:
     """Drop statements of updates whose values nothing carries, keeps, sums or lists."""
-    clean = lambda phase: tuple(_without_dead(o) if isinstance(o, Update) else o for o in phase)  # noqa: E731
-    return replace(program, forward=clean(program.forward), reverse=clean(program.reverse))
+    forward = tuple(_without_dead(o) if isinstance(o, Update) else o for o in program.forward)
+    reverse = tuple(_without_dead(o) if isinstance(o, Update) else o for o in program.reverse)
+    return replace(program, forward=forward, reverse=reverse)
 
 
 def _without_dead(update: Update) -> Update:

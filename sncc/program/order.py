@@ -36,7 +36,9 @@ def forward_order(
     result: list[ForwardOperation] = []
     for group in topological(groups, connections):
         deliveries = {
-            o.connection: o for o in operations if isinstance(o, Deliver) and by_name[o.connection].target_group == group
+            o.connection: o
+            for o in operations
+            if isinstance(o, Deliver) and by_name[o.connection].target_group == group
         }
         result += [deliveries[c.name] for c in connections if c.name in deliveries]
         result += [o for o in operations if isinstance(o, Update) and o.group == group]

@@ -68,11 +68,15 @@ def print_operation(program: Program, operation: object) -> list[str]:
             return [f"adjoint of the readout -> {into}"]
         case Transpose(connection, slot, into):
             c = program.connection(connection)
-            return [f"transpose {c.name}  {c.weight} · {c.target_group}.{slot}[n{f' + {c.delay}' if c.delay else ''}] -> {into}"]
+            return [
+                f"transpose {c.name}  {c.weight} · {c.target_group}.{slot}[n{f' + {c.delay}' if c.delay else ''}] -> {into}"
+            ]
         case Gather(connection, slot):
             c = program.connection(connection)
             later = f" + {c.delay}" if c.delay else ""
-            return [f"gather {c.name}  d {c.weight}[i, :] += sum of {c.target_group}.{slot}[n{later}] over n in spikes of {c.source}(i)"]
+            return [
+                f"gather {c.name}  d {c.weight}[i, :] += sum of {c.target_group}.{slot}[n{later}] over n in spikes of {c.source}(i)"
+            ]
         case DeriveAdjoint(group, sums, body, results):
             head = f"adjoint of derive {group}  from {', '.join(sums)}"
             return _block(head, body) + [f"  d {symbol} += {local}" for symbol, local in results]
@@ -95,7 +99,11 @@ def _update(update: Update) -> list[str]:
 
 
 def _readout(readout: Readout) -> list[str]:
-    seen = f"{readout.reduction}({readout.population}.{readout.variable})" if readout.reduction else f"{readout.population}.{readout.variable}"
+    seen = (
+        f"{readout.reduction}({readout.population}.{readout.variable})"
+        if readout.reduction
+        else f"{readout.population}.{readout.variable}"
+    )
     when = "at the end" if readout.reduction else f"at every labelled step, {readout.over_steps} over steps"
     window = "" if (readout.first, readout.last) == (0, None) else f", steps {readout.first + 1}..{readout.last or 'T'}"
     body = (*readout.body, *readout.gradient)
@@ -143,5 +151,3 @@ def _connection(connection: Connection) -> str:
         f"{connection.target_group}[{connection.target_offset}:{connection.target_offset + connection.target_size}].{connection.input}"
         f"  {connection.pattern}  {connection.weight}  delay {connection.delay}"
     )
-
-

@@ -63,10 +63,14 @@ def _group(program: Program, group: Group) -> None:
     keys = {p.key for p in program.parameters}
     end = 0
     for row in group.rows:
-        _require(row.offset >= end and row.offset % 16 == 0, f"{group.name}: {row.population} overlaps or is not aligned")
+        _require(
+            row.offset >= end and row.offset % 16 == 0, f"{group.name}: {row.population} overlaps or is not aligned"
+        )
         end = row.offset + row.size
         for symbol, value in row.values:
-            _require(not isinstance(value, str) or value in keys, f"{group.name}: {symbol} is bound to no parameter: {value}")
+            _require(
+                not isinstance(value, str) or value in keys, f"{group.name}: {symbol} is bound to no parameter: {value}"
+            )
         _require(tuple(s for s, _ in row.initial) == group.states, f"{group.name}: initial values of {row.population}")
     _require(end <= group.size and group.size % 16 == 0, f"{group.name}: size {group.size}")
     known = {symbol for symbol, _ in group.rows[0].values}
@@ -96,8 +100,12 @@ def _body(body: Iterable[Statement], known: set[str], where: str) -> set[str]:
             used = symbols(statement.distance) | (symbols(statement.gate) if statement.gate else frozenset())
         else:
             used = symbols(statement.value)
-            _require(not has_draws(statement.value) or where.startswith("update"), f"{where}: a draw in {statement.name}")
-        _require(used <= known, f"{where}: {statement.name} reads {', '.join(sorted(used - known))}, not written before")
+            _require(
+                not has_draws(statement.value) or where.startswith("update"), f"{where}: a draw in {statement.name}"
+            )
+        _require(
+            used <= known, f"{where}: {statement.name} reads {', '.join(sorted(used - known))}, not written before"
+        )
         _require(statement.name not in known, f"{where}: {statement.name} is written twice")
         known.add(statement.name)
     return known
@@ -126,7 +134,10 @@ def _forward(program: Program) -> None:
                 c = program.connection(connection)
                 _require(c.target_group not in updated, f"deliver {connection} comes after its target's update")
                 needs_source = c.source_group is not None and c.delay == 0
-                _require(not needs_source or c.source_group in updated, f"deliver {connection} comes before its source's update")
+                _require(
+                    not needs_source or c.source_group in updated,
+                    f"deliver {connection} comes before its source's update",
+                )
             case Update():
                 _update(program, operation, set(program.group(operation.group).states), set())
                 updated.add(operation.group)

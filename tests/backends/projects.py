@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import UNKNOWN, lively, parameters, program_of, recurrent, spikes
 
 import sncc
-from networks import UNKNOWN, lively, parameters, program_of, recurrent, spikes
 from sncc.backends.reference.interpreter import Reference
 from sncc.compiler import emit
 
@@ -150,7 +150,11 @@ def cases(program, seed: int = 0, samples: int = 3, steps: int = 40):
     except AssertionError:
         values = parameters(program, np.random.default_rng(3), 2.0)
     readout = program.readout
-    labels = [rng.normal(0, 1, readout.size) for _ in inputs] if readout.labels == "value" else [k % readout.size for k in range(samples)]
+    labels = (
+        [rng.normal(0, 1, readout.size) for _ in inputs]
+        if readout.labels == "value"
+        else [k % readout.size for k in range(samples)]
+    )
     return inputs, labels, values
 
 
@@ -168,7 +172,9 @@ def handed_over(program, inputs):
         if source.kind == "signal":
             data[source.name] = dense(source.name) * source.si
         else:
-            data[source.name] = sncc.Events.from_dense(dense(source.name).astype(int), step=program.step * 1e-3, lengths=lengths)
+            data[source.name] = sncc.Events.from_dense(
+                dense(source.name).astype(int), step=program.step * 1e-3, lengths=lengths
+            )
     return data
 
 

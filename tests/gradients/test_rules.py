@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import UNKNOWN, lively, model_of, program_of, recurrent, spikes
+from oracle import loss_and_gradients
 
 import sncc
-from oracle import loss_and_gradients
-from networks import UNKNOWN, lively, model_of, program_of, recurrent, spikes
 from sncc.backends.reference.interpreter import Reference
 
 STANDARD = Path(sncc.__file__).parent / "grammar" / "std"
@@ -180,7 +180,9 @@ def test_layers_delays_signals_and_one_to_one_connections_under_bptt():
     inputs = [{"x": rng.poisson(0.4, (40, 6)) * 1.0, "level": rng.normal(0, 0.1, (40, 2))} for _ in range(2)]
     model, program = model_of(DEEP), program_of(DEEP)
     values = {
-        p.key: rng.normal(0.5, 0.5, p.shape) if p.key.endswith("weight") else np.asarray(Reference(program).parameters[p.key])
+        p.key: rng.normal(0.5, 0.5, p.shape)
+        if p.key.endswith("weight")
+        else np.asarray(Reference(program).parameters[p.key])
         for p in program.parameters
         if p.storage != "compiled"
     }

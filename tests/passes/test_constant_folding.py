@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from networks import model_of, recurrent
+
 from sncc.lower.phases import lower
 from sncc.passes.constant_folding import constant_folding
 from sncc.program.nodes import Update

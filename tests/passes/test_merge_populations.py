@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from networks import model_of, spikes
+
 from sncc.backends.reference.interpreter import Reference
 from sncc.gradients.reverse import differentiate
 from sncc.lower.phases import lower

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from networks import model_of, program_of, recurrent
+
 from sncc.gradients.reverse import differentiate
 from sncc.lower.phases import lower
 from sncc.passes.remove_dead_values import remove_dead_values

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from networks import program_of, recurrent
+
 from sncc.expressions.nodes import Symbol
 from sncc.program.nodes import Assign, Deliver, Gather, Update
 from sncc.program.verify import InvalidProgram, verify
@@ -43,7 +43,9 @@ def test_a_cycle_without_a_delay():
 
 
 def test_a_delivery_after_its_targets_update():
-    assert "after" in broken(lambda p: replace(p, forward=(*p.forward, next(o for o in p.forward if isinstance(o, Deliver)))))
+    assert "after" in broken(
+        lambda p: replace(p, forward=(*p.forward, next(o for o in p.forward if isinstance(o, Deliver))))
+    )
 
 
 def test_a_weight_with_two_gradients():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from networks import program_of
+from projects import NETWORKS, agree, cases, handed_over, needs_compiler, set_parameters, trains_like_the_reference
 
 import sncc
-from projects import NETWORKS, agree, cases, handed_over, needs_compiler, set_parameters, trains_like_the_reference
-from networks import program_of
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ import subprocess
 
 import numpy as np
 import pytest
+from projects import NETWORKS, Projects, agree, needs_compiler, trains_like_the_reference
 
 import sncc
-from projects import NETWORKS, Projects, agree, needs_compiler, trains_like_the_reference
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +68,14 @@ def test_no_access_is_outside_of_its_memory(projects, tmp_path):
     program, project = projects.write(NETWORKS["layers, delays, a signal"], "float32")
     name = program.name.lower()
     runner = tmp_path / "run"
-    flags = ["-std=c++17", "-O1", "-g", "-ffp-contract=off", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    flags = [
+        "-std=c++17",
+        "-O1",
+        "-g",
+        "-ffp-contract=off",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=undefined",
+    ]
     projects.compile(flags, project, name, ["-o", runner], [project / "src" / f"{name}_run.cpp"])
     events = tmp_path / "events.txt"
     events.write_text("".join(f"{n} {n % 6}\n" for n in range(1, 30)))

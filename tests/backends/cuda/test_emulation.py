@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from projects import command, needs_compiler
 
 import sncc
-from projects import command, needs_compiler
 
 EMULATION = Path(sncc.__file__).parent / "backends" / "cuda" / "emulation"
 PROGRAM = """
@@ -73,10 +73,26 @@ def emulate(tmp_path):
         source.write_text(PROGRAM.replace("KERNEL", kernel).replace("MAIN", main))
         runtime = [EMULATION / "runtime" / "scheduler.cpp", EMULATION / "runtime" / "host.cpp"]
         command(
-            "g++", "-std=c++17", "-O1", "-ffp-contract=off", "-I", EMULATION, *runtime, "-x", "c++", source, "-o", tmp_path / "program"
+            "g++",
+            "-std=c++17",
+            "-O1",
+            "-ffp-contract=off",
+            "-I",
+            EMULATION,
+            *runtime,
+            "-x",
+            "c++",
+            source,
+            "-o",
+            tmp_path / "program",
         )
         return [
-            subprocess.run([tmp_path / "program"], capture_output=True, text=True, env={**os.environ, **environment, "SNCC_EMULATION_ORDER_SEED": seed})
+            subprocess.run(
+                [tmp_path / "program"],
+                capture_output=True,
+                text=True,
+                env={**os.environ, **environment, "SNCC_EMULATION_ORDER_SEED": seed},
+            )
             for seed in ("0", "1", "2")
         ]
 
@@ -99,7 +115,9 @@ def test_a_missing_barrier_gives_other_results_in_another_order(emulate):
 def test_a_barrier_that_only_some_reach_is_reported(emulate):
     kernel = "__global__ void kernel(const Arguments a) { if (threadIdx.x < 7) __syncthreads(); else\n __syncthreads(); a.data[0] = 1; }"
     for done in emulate(kernel, "run(kernel, 1, 32, {data, 256});" + FINISH):
-        assert done.returncode == 1 and "divergent barrier" in done.stderr and "unspecified launch failure" in done.stdout
+        assert (
+            done.returncode == 1 and "divergent barrier" in done.stderr and "unspecified launch failure" in done.stdout
+        )
 
 
 def test_a_deadlock_is_reported_with_its_place(emulate):
@@ -132,6 +150,6 @@ def test_a_stream_that_nobody_waits_for_has_done_nothing_yet(emulate):
 
 
 def test_a_failing_allocation_and_no_device(emulate):
-    main = "float* more = nullptr; std::printf(\"%d\", int(cudaMalloc(&more, 64))); return 0;"
+    main = 'float* more = nullptr; std::printf("%d", int(cudaMalloc(&more, 64))); return 0;'
     assert {done.stdout for done in emulate("", main, SNCC_EMULATION_FAIL_MALLOC="2")} == {"2"}
     assert {done.stdout for done in emulate("", main, SNCC_EMULATION_NO_DEVICE="1")} == {"100"}

@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 import pytest
-
 from projects import NETWORKS, Projects
+
 from sncc.toolchain import find_cmake, find_ninja
 
 pytestmark = pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed")
