@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from sncc import cache, toolchain
-from sncc.diagnostics import Diagnostic, DiagnosticError, Source
+from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source
 from sncc.gradients.explain import explain as explain_learning
 from sncc.gradients.reverse import differentiate
 from sncc.lower.phases import lower
@@ -28,10 +28,13 @@ NO_SETTINGS: Settings = {}
 Value = str | int | float
 
 
-def compile_model(source: Source, settings: Settings = NO_SETTINGS) -> Model:
-    """Text → Model: names, units and shapes resolved. Raises `DiagnosticError` with the user's mistakes."""
+def compile_model(source: Source, settings: Settings = NO_SETTINGS, diagnostics: Diagnostics | None = None) -> Model:
+    """Text → Model: names, units and shapes resolved.
+
+    Raises `DiagnosticError` with the user's mistakes; warnings are left in `diagnostics`.
+    """
     tree = parse(source.text, source.path)  # text → Tree
-    return resolve(tree, settings)  # Tree → Model
+    return resolve(tree, settings, diagnostics=diagnostics)  # Tree → Model
 
 
 def compile_program(model: Model, precision: Precision = "float32", after: str | None = None) -> Program:
@@ -59,11 +62,12 @@ def check(source: str | Path, settings: Mapping[str, Value] | None = None, **par
 
     `source`: a path (or a string that ends in `.snn`), else text. `settings` and `params` as for `build`.
     """
+    found = Diagnostics()
     try:
-        compile_program(compile_model(read(source), merged(settings, params)))
+        compile_program(compile_model(read(source), merged(settings, params), found))
     except DiagnosticError as error:
         return error.diagnostics
-    return ()
+    return found.sorted()
 
 
 def explain(source: str | Path, settings: Mapping[str, Value] | None = None, **params: Value) -> str:
