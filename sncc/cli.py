@@ -315,7 +315,8 @@ def _rates(network: Network, run: Run) -> Table:
     from rich.table import Table
 
     table = Table("population", "neurons", "spikes", "mean rate", title=f"{network.manifest.name}, {run.duration:g} s")
-    sizes = {p.name: p.size for p in (*network.manifest.sources, *network.manifest.populations)}
+    sizes = {source.name: source.size for source in network.manifest.sources}
+    sizes |= {p.name: p.size for p in network.manifest.populations}
     for name, spikes in run.spikes.items():
         size = sizes.get(name, 1)
         table.add_row(name, str(size), str(len(spikes)), f"{len(spikes) / size / run.duration:.2f} Hz")
