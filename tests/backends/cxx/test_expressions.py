@@ -87,7 +87,7 @@ def test_draws_are_numbered_as_they_are_written_whatever_is_fused():
     names = dict(NAMES)
     printer = Printer("double", names, scope="")
     bound = DrawNumbers().bind(apply("add", first, apply("mul", second, B)), printer, names)
-    assert printer(bound) == "m_fma(draw_uniform(draw, 1u, 0.0, 1.0), b, draw_normal(draw, 0u, 0.0, a))"
+    assert printer(bound) == "m_fma(draw_uniform(numbers, 1u, 0.0, 1.0), b, draw_normal(numbers, 0u, 0.0, a))"
     with pytest.raises(Unsupported, match="random"):
         text(first)
 
@@ -123,7 +123,7 @@ def compiled(folder: Path, lines: list[str], arguments: str = "double a, double 
     """A program that reads three numbers per case and prints each expression's value."""
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed")
-    calls = "\n".join(f"    std::printf(\"%.17g\\n\", static_cast<double>({line}));" for line in lines)
+    calls = "\n".join(f'    std::printf("%.17g\\n", static_cast<double>({line}));' for line in lines)
     source = folder / "expressions.cpp"
     source.write_text(
         '#include <cstdio>\n#include <cstdlib>\n#include "sncc/math.h"\n#include "sncc/power.h"\n'
@@ -133,7 +133,16 @@ def compiled(folder: Path, lines: list[str], arguments: str = "double a, double 
         "    static_cast<void>(a), static_cast<void>(b), static_cast<void>(c);\n" + calls + "\n}\n"
     )
     program = folder / "expressions"
-    flags = ["-std=c++17", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unused-value", f"-I{INCLUDE}"]
+    flags = [
+        "-std=c++17",
+        "-O1",
+        "-ffp-contract=off",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Wno-unused-value",
+        f"-I{INCLUDE}",
+    ]
     done = subprocess.run(["g++", *flags, source, "-o", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return program

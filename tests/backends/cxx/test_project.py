@@ -1,0 +1,144 @@
+"""The emitted project stands alone: it configures and builds with CMake, runs without Python, and compiles without warnings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from networks import program_of
+
+from sncc.backends.cxx.project import emit_project
+
+TEXT = """
+network Tiny:
+    step = 1 ms
+    population x: input[5]
+    population level: signal[2]
+    population hidden: ALIF[18]
+    population output: LI[3]
+    connect x -> hidden: dense, weight = normal(0.5, 0.1)
+    connect level -> hidden: dense, weight = 0.1
+    connect hidden -> hidden: one_to_one, weight = each(-0.1), delay = 2 ms
+    connect hidden -> output: dense, weight = normal(0.1, 0.1)
+
+train:
+    rule = bptt
+    loss = mean(cross_entropy(output.v))
+    optimiser = adam(learning_rate = 1e-2)
+    learn = weights, hidden.tau_m, output.bias
+    clip = norm(1)
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The files of a small network, written to a folder."""
+    folder = tmp_path_factory.mktemp("tiny")
+    for name, text in emit_project(program_of(TEXT, "float32")).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def needs(*tools: str) -> None:
+    for tool in tools:
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+
+
+def run(*command, **options) -> str:
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_it_holds_both_halves_the_binding_and_the_source(project):
+    for name in [
+        "CMakeLists.txt", "CMakePresets.json", "README.md", "model.snn", "manifest.json", "include/tiny.h", "src/tiny_dynamics.h",
+        "src/tiny_api.cpp", "src/tiny_run.cpp", "src/cpu/tiny_cpu.cpp", "src/sncc/rows.h", "python/sncc_runtime/__init__.py",
+    ]:  # fmt: skip
+        assert (project / name).is_file(), name
+    assert (project / "model.snn").read_text() == TEXT
+    manifest = json.loads((project / "manifest.json").read_text())
+    assert [p["name"] for p in manifest["populations"]] == ["hidden", "output"]
+    assert {p["key"] for p in manifest["parameters"] if p["learnt"]} >= {"hidden_hidden.weight", "hidden.tau_m"}
+    assert manifest["readout"]["outputs"] == 3 and manifest["step"] == 1e-3
+
+
+def test_the_same_program_emits_the_same_bytes():
+    assert emit_project(program_of(TEXT, "float32")) == emit_project(program_of(TEXT, "float32"))
+
+
+def test_the_header_is_c99(project):
+    needs("gcc")
+    run(
+        "gcc",
+        "-std=c99",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-pedantic",
+        "-fsyntax-only",
+        "-x",
+        "c",
+        project / "include" / "tiny.h",
+    )
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+def test_the_sources_compile_without_warnings(project, compiler):
+    needs(compiler)
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{project}/include", f"-I{project}/src"]
+    for source in ["src/tiny_api.cpp", "src/tiny_run.cpp", "src/cpu/tiny_cpu.cpp"]:
+        run(compiler, *flags, project / source)
+
+
+def test_equations_stand_above_the_code_made_from_them(project):
+    dynamics = (project / "src" / "tiny_dynamics.h").read_text()
+    assert "// " in dynamics and ":=" in dynamics and "m_fma(" in dynamics
+    assert all(len(line) <= 120 for line in dynamics.splitlines() if line.startswith("//"))
+
+
+def test_cmake_alone_builds_it_and_the_runner_needs_no_python(project, tmp_path):
+    needs("cmake", "g++")
+    build = tmp_path / "build"
+    run("cmake", "-S", project, "-B", build)
+    run("cmake", "--build", build, "--parallel", "2")
+    events = tmp_path / "events.txt"
+    events.write_text("".join(f"{n} {n % 5}\n{n} {(n + 2) % 5}\n" for n in range(1, 41)))
+    printed = run(build / "tiny_run", events)
+    assert "hidden:" in printed and "output 2:" in printed
+    again = run(build / "tiny_run", events)
+    assert printed == again
+    for wrong in ["1 5\n", "0 1\n", "one two\n"]:
+        events.write_text(wrong)
+        failed = subprocess.run([build / "tiny_run", events], capture_output=True, text=True)
+        assert failed.returncode == 1 and failed.stderr.strip() and not failed.stdout
+    # the exported symbols are those of the C interface alone
+    library = next(build.glob("libtiny*.so*"))
+    needs("nm")
+    exported = [line.split()[-1] for line in run("nm", "-D", "--defined-only", library).splitlines()]
+    ours = [name for name in exported if not name.startswith("_ZN") and not name.startswith("_Z")]
+    assert ours and all(name.startswith("tiny_") for name in ours)
+
+
+def test_the_binding_in_it_works_without_sncc(project, tmp_path):
+    needs("cmake", "g++")
+    copy = tmp_path / "copy"
+    shutil.copytree(project, copy)
+    run("cmake", "-S", copy, "-B", copy / "build" / "cpu")
+    run("cmake", "--build", copy / "build" / "cpu", "--parallel", "2")
+    script = (
+        "import sys\n"
+        f"sys.path.insert(0, {str(copy / 'python')!r})\n"
+        "import sncc_runtime\n"
+        f"network = sncc_runtime.load({str(copy)!r})\n"
+        "print(network.parameters['hidden_hidden.weight'].shape, 'sncc' in sys.modules)\n"
+    )
+    assert run(sys.executable, "-c", script, cwd=tmp_path).strip() == "(18,) False"
+    assert np.isfinite(1.0)
