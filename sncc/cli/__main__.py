@@ -1,0 +1,5 @@
+"""`python -m sncc.cli`."""
+
+from sncc.cli import main
+
+main()

@@ -1,0 +1,85 @@
+"""Commands that look at a file: check, ir, explain."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sncc.cli import options
+from sncc.cli.terminal import fail
+
+if TYPE_CHECKING:
+    from sncc.model.nodes import Model
+
+
+@click.command()
+@options.file
+@options.set
+@click.option("--json", "as_json", is_flag=True, help="Diagnostics as a JSON list on stdout.")
+def check(file: str, settings: dict[str, str], as_json: bool) -> int:
+    """Says what is wrong with FILE, or what is in it."""
+    from sncc import compiler
+    from sncc.diagnostics import render_all
+
+    found = compiler.check(Path(file), settings)
+    wrong = any(d.severity == "error" for d in found)
+    if as_json:
+        click.echo(json.dumps([d.as_dict() for d in found], indent=2))
+        return int(wrong)
+    if found:
+        click.echo(render_all(found), err=True)
+    if not wrong:
+        click.echo(_summary(file, compiler.compile_model(compiler.read(Path(file)), settings)))
+    return int(wrong)
+
+
+def _summary(file: str, model: Model) -> str:
+    """What a file holds, with the integration chosen for each population."""
+    from sncc.model.integration import integration
+
+    lines = [f"{file}: network `{model.name}`, no mistakes"]
+    for p in model.populations:
+        how = f"{integration(p.dynamics).replace('_', ' ')} integration" if p.dynamics else p.kind
+        lines.append(f"  {p.name}: {p.model}[{', '.join(map(str, p.shape))}], {how}")
+    for c in model.connections:
+        lines.append(f"  {c.name}: {c.source} -> {c.target}, {c.pattern}, {c.delay_steps} steps of delay")
+    return "\n".join(lines)
+
+
+@click.command()
+@options.file
+@options.set
+@options.precision
+@click.option("--stage", type=click.Choice(["model", "program"]), default="program", show_default=True)
+@click.option("--after", metavar="PASS", help="The program as it is after this pass.")
+def ir(file: str, settings: dict[str, str], precision: Any, stage: str, after: str | None) -> None:
+    """Prints what the compiler made of FILE: the model that was meant, or the program that a machine runs."""
+    from sncc import compiler
+    from sncc.model.printer import print_model
+    from sncc.passes import PIPELINE
+    from sncc.program.printer import print_program
+
+    names = [p.__name__ for p in PIPELINE]
+    if after is not None and after not in names:
+        raise click.BadParameter(f"there is no pass `{after}`; there are {', '.join(names)}", param_hint="--after")
+    model = compiler.compile_model(compiler.read(Path(file)), settings)
+    if stage == "model":
+        click.echo(print_model(model))
+    else:
+        click.echo(print_program(compiler.compile_program(model, precision, after)))
+
+
+@click.command()
+@options.file
+@options.set
+@click.option("--latex", is_flag=True, help="As LaTeX.")
+def explain(file: str, settings: dict[str, str], latex: bool) -> None:
+    """Prints the dynamics and the derived learning rule of FILE as equations."""
+    from sncc import compiler
+
+    if latex:
+        fail("--latex is not supported yet")
+    click.echo(compiler.explain(Path(file), settings))

@@ -1,0 +1,168 @@
+"""Commands that build and run networks: build, train, simulate."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sncc.cli import options
+from sncc.cli.terminal import mistakes_of_the_user, print_table, refuse_unwritable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sncc.data import DataSet
+    from sncc.runtime import Network, Run
+
+
+@click.command()
+@options.file
+@options.set
+@options.backend
+@options.precision
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the project; by default build/<stem of FILE>.")
+@click.option("--emit-only", is_flag=True, help="Writes the sources and builds nothing.")
+def build(file: str, settings: dict[str, str], backend: str, precision: Any, out: Path | None, emit_only: bool) -> None:
+    """Writes FILE's project, with a C++ and a CUDA half, and builds its library."""
+    from sncc import compiler
+
+    backend = _say_backend(backend) if not emit_only else backend
+    out = out or Path("build") / Path(file).stem
+    model = compiler.compile_model(compiler.read(Path(file)), settings)
+    compiler.build_model(model, backend, out, precision, emit_only)
+    click.echo(f"{'wrote' if emit_only else 'built'} {out}")
+
+
+@click.command()
+@options.file
+@options.set
+@options.backend
+@options.precision
+@options.seed
+@options.threads
+@click.option("--data", required=True, metavar="SPEC", help="digits, npz:FILE, nmnist:DIR, shd:DIR, dvsgesture:DIR")
+@click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--save", type=click.Path(dir_okay=False), help="Where the trained weights go (.npz).")
+@click.option("--resume", type=click.Path(dir_okay=False), help="Weights and optimiser to go on from.")
+def train(
+    file: str, settings: dict[str, str], backend: str, precision: Any, seed: int, threads: int | None,
+    data: str, epochs: int, save: str | None, resume: str | None,
+) -> None:  # fmt: skip
+    """Trains FILE's network on a data set and reports its accuracy."""
+    from time import monotonic
+
+    from sncc.data import load_data
+
+    network = _load(file, settings, backend, precision, seed, threads)
+    with mistakes_of_the_user():
+        if not network.manifest.rule:
+            raise ValueError(f"{file} has no `train` block: there is nothing to train")
+        if resume:
+            network.load(resume)
+        if save:
+            refuse_unwritable(Path(save))
+        events = load_data(data, network.manifest.step)
+        click.echo(events.description, err=True)
+        began = monotonic()
+        try:
+            network.fit(events.train, events.train_labels, epochs=epochs, seed=seed, verbose=True)
+        finally:  # also what an interrupted training has reached
+            if save:
+                network.save(save)
+        print_table(_results(network, events, monotonic() - began))
+    if save:
+        click.echo(f"saved {save}")
+
+
+@click.command()
+@options.file
+@options.set
+@options.backend
+@options.precision
+@options.seed
+@options.threads
+@click.option("--duration", type=float, help="Seconds; by default the `simulate` block's.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Where spikes and traces go (.npz).")
+def simulate(
+    file: str, settings: dict[str, str], backend: str, precision: Any, seed: int, threads: int | None,
+    duration: float | None, out: str | None,
+) -> None:  # fmt: skip
+    """Runs FILE's network and reports rates; --out keeps the spikes and recorded states."""
+    network = _load(file, settings, backend, precision, seed, threads)
+    with mistakes_of_the_user():
+        if duration is None and network.manifest.simulation is None:
+            raise ValueError(f"{file} has no `simulate` block: say how long with --duration SECONDS")
+        if out:
+            refuse_unwritable(Path(out))
+        run = network.simulate(duration=duration, seed=seed)
+        if out:
+            _save_run(run, Path(out))
+    print_table(_rates(network, run))
+    if out:
+        click.echo(f"saved {out}")
+
+
+def _load(file: str, settings: dict[str, str], backend: str, precision: Any, seed: int, threads: int | None) -> Network:
+    """The network of a file, built where the cache does not hold it."""
+    from sncc import compiler
+    from sncc.runtime import load
+
+    backend = _say_backend(backend)
+    model = compiler.compile_model(compiler.read(Path(file)), settings)
+    project = compiler.build_model(model, backend, None, precision)
+    with mistakes_of_the_user():
+        return load(project, seed=seed, threads=threads, backend=backend)
+
+
+def _say_backend(backend: str) -> str:
+    from sncc.toolchain import choose_backend
+
+    if backend != "auto":
+        return backend
+    chosen = choose_backend()
+    reason = "nvcc and a GPU were found" if chosen == "cuda" else "no GPU with nvcc was found"
+    click.echo(f"backend {chosen} ({reason})", err=True)
+    return chosen
+
+
+def _results(network: Network, data: DataSet, seconds: float) -> Table:
+    from rich.table import Table
+
+    table = Table("", "samples", "loss", "accuracy", title=f"{network.manifest.name}, trained in {seconds:.1f} s")
+    parts = [("training", data.train, data.train_labels), ("test", data.test, data.test_labels)]
+    for name, events, labels in parts:
+        if events is None or labels is None:
+            continue
+        found = network.evaluate(events, labels)
+        accuracy = f"{100 * found['accuracy']:.2f} %" if "accuracy" in found else "–"
+        table.add_row(name, str(len(events)), f"{found['loss']:.4f}", accuracy)
+    return table
+
+
+def _rates(network: Network, run: Run) -> Table:
+    from rich.table import Table
+
+    table = Table("population", "neurons", "spikes", "mean rate", title=f"{network.manifest.name}, {run.duration:g} s")
+    sizes = {source.name: source.size for source in network.manifest.sources}
+    sizes |= {p.name: p.size for p in network.manifest.populations}
+    for name, spikes in run.spikes.items():
+        size = sizes.get(name, 1)
+        table.add_row(name, str(size), str(len(spikes)), f"{len(spikes) / size / run.duration:.2f} Hz")
+    return table
+
+
+def _save_run(run: Run, path: Path) -> None:
+    """Arrays `<population>.times`, `<population>.neurons`, and `<population>.<state>` with `<...>.at`, its times."""
+    import numpy as np
+
+    arrays: dict[str, Any] = {}
+    for name, spikes in run.spikes.items():
+        arrays |= {f"{name}.times": spikes.times, f"{name}.neurons": spikes.neurons}
+    for name, values in run.trace.items():
+        arrays |= {name: values, f"{name}.at": run.times[name]}
+    beside = path.with_name(f".{path.name}.{os.getpid()}.npz")
+    np.savez_compressed(beside, **arrays)
+    beside.replace(path)

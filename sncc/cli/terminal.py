@@ -1,0 +1,45 @@
+"""What commands say to the user: tables, and mistakes that are no diagnostics."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@contextlib.contextmanager
+def mistakes_of_the_user() -> Iterator[None]:
+    """Around calls of the runtime, which says by these exceptions what is wrong with files, arrays and numbers."""
+    try:
+        yield
+    except (ValueError, OSError, FloatingPointError, MemoryError) as error:
+        fail(str(error))
+
+
+def fail(message: str) -> NoReturn:
+    """Ends the command with a mistake of the user."""
+    click.echo(f"error: {message}", err=True)
+    sys.exit(1)
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Before the work that would be lost. Raises OSError."""
+    if not path.resolve().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.resolve().parent}")
+    if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
+        raise PermissionError(f"cannot write to {path}")
+
+
+def print_table(table: Table) -> None:
+    """On stdout, as wide as the terminal."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(table)
