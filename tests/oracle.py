@@ -110,12 +110,12 @@ class Simulation:
             if c.target != p.name or is_continuous != continuous or n < c.delay_steps:
                 continue
             z = self.emitted[c.source][n - c.delay_steps]
-            if self.rule == "eprop" and p.name != self.model.training.loss.population:
+            if self.rule == "eprop" and p.name != self.model.training.losses[0].population:
                 z = constant(z)
             w = self.parameters.get(f"{c.name}.weight")
             if w is None:
                 w = c.weight.value.value
-            if c.pattern == "dense":
+            if str(c.pattern) == "dense":
                 w = w * np.ones((source.size, p.size))
                 arriving[c.input] = arriving[c.input] + np.dot(z, w)
             else:
@@ -239,8 +239,10 @@ def loss_and_gradients(model: Model, parameters, inputs, labels, rule):
     def mean_loss(p):
         losses = []
         for sample, label in zip(inputs, labels):
-            x = Simulation(model, p, rule).run(sample, model.training.loss.population, model.training.loss.variable)
-            losses.append(loss_of(x, label, model.training.loss) * model.training.loss.factor)
+            x = Simulation(model, p, rule).run(
+                sample, model.training.losses[0].population, model.training.losses[0].variable
+            )
+            losses.append(loss_of(x, label, model.training.losses[0]) * model.training.losses[0].factor)
         return sum(losses) / len(losses)
 
     return float(mean_loss(parameters)), grad(mean_loss)(parameters)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from sncc.backends.cxx.draws import DrawNumbers, has_draws
 from sncc.backends.cxx.expressions import Printer, Scalar
@@ -152,7 +153,20 @@ class _Builder:
         self.names[name] = identifier
 
     def function(self, name: str, comments: Iterable[str], result: str = "void") -> Function:
-        return Function(name, result, tuple(comments), tuple(self.arguments), tuple(self.lines))
+        return Function(name, result, _wrapped(comments, 117), tuple(self.arguments), _wrapped(self.lines, 116))
+
+
+def _wrapped(lines: Iterable[str], width: int) -> tuple[str, ...]:
+    """Long lines broken at blanks, what follows indented once more."""
+    result: list[str] = []
+    for line in lines:
+        text = line.lstrip(" ")
+        indent = " " * (len(line) - len(text))
+        result += wrap(
+            text, width, initial_indent=indent, subsequent_indent=indent + "    ",
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+    return tuple(result)
 
 
 def _scalar(program: Program) -> Scalar:
@@ -160,13 +174,7 @@ def _scalar(program: Program) -> Scalar:
 
 
 def _used(body: Iterable[Statement]) -> set[str]:
-    used: set[str] = set()
-    for s in body:
-        if isinstance(s, Fire):
-            used |= symbols(s.distance) | (symbols(s.gate) if s.gate else frozenset())
-        else:
-            used |= symbols(s.value)
-    return used
+    return {name for s in body for name in s.reads}
 
 
 def _update(program: Program, update: Update, reverse: bool) -> Function:

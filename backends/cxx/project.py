@@ -105,8 +105,10 @@ def manifest(program: Program) -> dict[str, object]:
             "schedule": schedule,
         },
         "simulation": program.simulation and {
-            "steps": program.simulation[0],
-            "records": [{"population": p, "variable": v, "every": e} for p, v, e in program.simulation[1]],
+            "steps": program.simulation.steps,
+            "records": [
+                {"population": r.owner, "variable": r.variable, "every": r.every} for r in program.simulation.records
+            ],
         },
     }  # fmt: skip
 

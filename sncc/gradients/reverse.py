@@ -19,6 +19,7 @@ from sncc.model.nodes import Loss, Training
 from sncc.program.nodes import (
     Assign,
     DeriveAdjoint,
+    Draw,
     Fire,
     ForwardOperation,
     Gather,
@@ -40,7 +41,7 @@ def differentiate(program: Program, training: Training | None) -> Program:
     """Add what training needs; a network without a `train` block stays as it is."""
     if training is None:
         return program
-    readout = _readout(program, training.loss)
+    readout = _readout(program, training.losses[0])
     chosen = adjoints(program, training.rule.name, readout.group)
     updates = {o.group: o for o in program.forward if isinstance(o, Update)}
     tape: dict[tuple[str, str], TapeSlot] = {}
@@ -85,6 +86,7 @@ def _readout(program: Program, loss: Loss) -> Readout:
     group = next(g for g in program.groups if any(r.population == loss.population for r in g.rows))
     row = next(r for r in group.rows if r.population == loss.population)
     formula = LOSSES[loss.function]
+    assert loss.reduction != "first_spike"  # the model refuses it under these rules
     body = with_outputs(formula, row.size)
     transposed = transpose(body, {"loss": Symbol("one")}, frozenset({"x"}))
     statements = [_one(s) for s in transposed.body]
@@ -116,7 +118,7 @@ def _one_in(expression: Expression) -> Expression:
 
 
 def _one(statement: Statement) -> Statement:
-    if isinstance(statement, Fire):
+    if isinstance(statement, Fire | Draw):
         return statement
     return replace(statement, value=_one_in(statement.value))
 
@@ -236,10 +238,7 @@ def _remember(
 
 
 def _used(body: Iterable[Statement]) -> set[str]:
-    used: set[str] = set()
-    for statement in body:
-        used |= symbols(statement.distance if isinstance(statement, Fire) else statement.value)
-    return used
+    return {name for s in body for name in (symbols(s.distance) if isinstance(s, Fire) else s.reads)}
 
 
 def _recomputation(update: Update, needed: set[str], known: frozenset[str]) -> tuple[tuple[Statement, ...], set[str]]:

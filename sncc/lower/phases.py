@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from sncc.connectivity.patterns import Dense
 from sncc.expressions.nodes import Expression, Number
 from sncc.lower.neuron import Neuron, hoist, lower_neuron, without_surrogate
 from sncc.model import nodes as model_nodes
@@ -20,7 +21,9 @@ from sncc.program.nodes import (
     Parameter,
     Precision,
     Program,
+    Record,
     Row,
+    Simulation,
     Source,
     Update,
 )
@@ -44,8 +47,8 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
         )
     simulation = None
     if model.simulation is not None:
-        records = tuple((r.population, r.variable, r.every_steps) for r in model.simulation.records)
-        simulation = (model.simulation.duration_steps, records)
+        records = tuple(Record(r.owner, r.variable, r.every_steps, r.part) for r in model.simulation.records)
+        simulation = Simulation(model.simulation.duration_steps, records)
     return Program(
         name=model.name,
         step=model.step,
@@ -125,7 +128,7 @@ def _connection(model: Model, connection: model_nodes.Connection, names: dict[st
         target_offset=0,
         target_size=target.size,
         input=connection.input + ("!" if _impulsive(model, connection) else ""),
-        pattern=connection.pattern,
+        pattern="dense" if isinstance(connection.pattern, Dense) else "one_to_one",
         weight=f"{connection.name}.weight",
         delay=connection.delay_steps,
         signal=source.kind == "signal",
@@ -137,7 +140,7 @@ def _parameters(model: Model) -> tuple[Parameter, ...]:
     found: list[Parameter] = []
     for connection in model.connections:
         sizes = model.population(connection.source).size, model.population(connection.target).size
-        dimensions = sizes if connection.pattern == "dense" else sizes[:1]
+        dimensions = sizes if isinstance(connection.pattern, Dense) else sizes[:1]
         found.append(_parameter(f"{connection.name}.weight", connection.weight, dimensions, learnt))
     for population in model.populations:
         if population.kind == "neuron":

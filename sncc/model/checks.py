@@ -12,7 +12,7 @@ def check_training(model: nodes.Model, diagnostics: Diagnostics) -> None:
     training = model.training
     if training is None:
         return
-    rule, read = training.rule, training.loss.population
+    rule, read = training.rule, training.losses[0].population
     for population in model.populations:
         dynamics = population.dynamics
         if dynamics is not None and dynamics.spike is not None and dynamics.surrogate is None:
@@ -46,9 +46,9 @@ def check_training(model: nodes.Model, diagnostics: Diagnostics) -> None:
 
 def check_states(model: nodes.Model, diagnostics: Diagnostics) -> None:
     """Warn of states that nothing reads."""
-    read = {(r.population, r.variable) for r in model.simulation.records} if model.simulation else set()
+    read = {(r.owner, r.variable) for r in model.simulation.records} if model.simulation else set()
     if model.training:
-        read.add((model.training.loss.population, model.training.loss.variable))
+        read |= {(loss.population, loss.variable) for loss in model.training.losses}
     for population in model.populations:
         dynamics = population.dynamics
         if dynamics is None or dynamics.spike is None:

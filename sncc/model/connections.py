@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from typing import Literal
 
+from sncc.connectivity.patterns import Dense, OneToOne, Part, Pattern
 from sncc.diagnostics import Diagnostics, Span, did_you_mean
 from sncc.model import nodes
 from sncc.model.constants import round_half_up
@@ -18,7 +18,6 @@ from sncc.model.weights import WeightResolver
 from sncc.syntax import tree
 
 PATTERNS = ("dense", "one_to_one")
-Pattern = Literal["dense", "one_to_one"]
 PATTERNS_LATER = ("random", "conv2d", "pool2d", "sparse")
 OPTIONS = ("weight", "delay", "synapse", "plasticity")
 
@@ -68,7 +67,16 @@ class ConnectionResolver:
         if weight is None:
             return
         self.draft.connections[name] = nodes.Connection(
-            name, source.name, target.name, where.name, pattern, weight, 0, span=part.span
+            name,
+            source.name,
+            target.name,
+            where.name,
+            pattern,
+            weight,
+            0,
+            Part.whole(source.shape),
+            Part.whole(target.shape),
+            span=part.span,
         )
         self.draft.delays[name] = delay
 
@@ -112,9 +120,9 @@ class ConnectionResolver:
         elif name in PATTERNS and isinstance(written, tree.Call) and written.arguments:
             self._unsupported(written.span, f"`{name}` with arguments")
         elif name == "dense":
-            return "dense"
+            return Dense()
         elif name == "one_to_one":
-            return "one_to_one"
+            return OneToOne()
         else:
             known = [*PATTERNS, *PATTERNS_LATER]
             hints = did_you_mean(name, known) or ("it is one of " + ", ".join(f"`{p}`" for p in known),)
@@ -180,9 +188,9 @@ class ConnectionResolver:
         Elaborator(self.scope, self.diagnostics).unsupported(span, what)
 
 
-def _fan(pattern: str, source: nodes.Population, target: nodes.Population) -> tuple[int, int] | None:
+def _fan(pattern: Pattern, source: nodes.Population, target: nodes.Population) -> tuple[int, int] | None:
     """fan_in and fan_out, or None where the shapes do not fit."""
-    if pattern == "dense":
+    if isinstance(pattern, Dense):
         return source.size, target.size
     return (1, 1) if source.size == target.size else None
 

@@ -109,7 +109,7 @@ class _Reader:
                 return self._unsupported(inner.span, "an expression inside a loss")
         if variable is None or not self._has_no_unit(variable, function, inner.span):
             return None
-        return nodes.Loss(function, variable[0], variable[1], reduction, None, window, factor, self.span)
+        return nodes.Loss(function, variable[0], variable[1], reduction, None, window, factor, span=self.span)
 
     def _over_steps(
         self, name: str, arguments: tuple[tree.Argument, ...], call: tree.Call, factor: float
@@ -138,7 +138,7 @@ class _Reader:
         if variable is None or not self._has_no_unit(variable, function, inner.arguments[0].span):
             return None
         over: Literal["mean", "sum"] = "mean" if name == "mean" else "sum"
-        return nodes.Loss(function, variable[0], variable[1], None, over, window, factor, self.span)
+        return nodes.Loss(function, variable[0], variable[1], None, over, window, factor, span=self.span)
 
     def _variable(self, written: tree.Expression, spikes: bool = False) -> tuple[str, str] | None:
         """A population and its state, or `spikes`."""

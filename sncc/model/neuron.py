@@ -206,7 +206,7 @@ class _Body:
         refractory = self._refractory(parts.get(tree.Refractory, []), spikes)
         states = tuple(self.resolver.states.values())
         method = self._method(parts.get(tree.Method, []))
-        return nodes.Dynamics(states, (), equations, each_step, method, spike, refractory, surrogate)
+        return nodes.Dynamics(states, (), equations, each_step, method, 1, spike, refractory, surrogate)
 
     def _equations(self, parts: list[tree.Derivative]) -> tuple[nodes.Equation, ...]:
         found: dict[str, nodes.Equation] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sncc.connectivity.patterns import Part, Pattern
 from sncc.diagnostics import Span
 from sncc.expressions.nodes import Expression
 from sncc.expressions.units import Unit
@@ -22,7 +23,7 @@ class Parameter:
     """A named number of a population or a connection.
 
     `storage`: `compiled` in; `shared`: stored, one number; `each`: stored, one number per neuron or synapse.
-    `value` is a number or an expression with draws (`normal`, `uniform`, ...) that may use `fan_in`, `fan_out`, `i`,
+    `value` is a number or an expression with draws (`normal`, `uniform`, ..., `orthogonal`) that may use `i`,
     `j`; draws are evaluated per element when the library is loaded. `scale` is the source's unit in the consistent
     system (2 s: 1000), in which the optimiser works.
     """
@@ -108,6 +109,7 @@ class Dynamics:
     equations: tuple[Equation, ...] = ()
     each_step: tuple[Assignment, ...] = ()
     method: Method | None = None  # None: the automatic choice
+    substeps: int = 1  # of `rk4(substeps = 10)`
     spike: Spike | None = None
     refractory: Refractory | None = None
     surrogate: Expression | None = None  # derivative of the spike by `u`, the distance to the threshold
@@ -115,10 +117,14 @@ class Dynamics:
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Neurons with equal dynamics, or a source: `input` (spikes) or `signal` (real values) handed over."""
+    """Neurons with equal dynamics, or a source.
+
+    Sources: `input` (spikes) and `signal` (real values) are handed over with each run, `spike_times` when the library
+    is loaded or with a run; `poisson` draws its spikes: its only parameter is `rate`, in kHz.
+    """
 
     name: str
-    kind: Literal["neuron", "input", "signal"]
+    kind: Literal["neuron", "input", "signal", "poisson", "spike_times"]
     shape: tuple[int, ...]
     model: str  # the name of the model in the source, for messages
     parameters: tuple[Parameter, ...] = ()
@@ -142,45 +148,126 @@ class Population:
 
 
 @dataclass(frozen=True, slots=True)
+class Synapse:
+    """The hybrid system of a synapse: states that move by themselves and jump when a spike arrives.
+
+    Expressions speak of the synapse's own parameters and states by plain names, of `weight`, and of `pre.X` and
+    `post.X`, a state, parameter or input of the neuron before or behind it. `deliver` is added to the target's input all the time.
+    """
+
+    model: str
+    parameters: tuple[Parameter, ...]
+    states: tuple[State, ...] = ()
+    equations: tuple[Equation, ...] = ()
+    on_pre: tuple[Assignment, ...] = ()
+    deliver: Expression | None = None
+    deliver_unit: Unit | None = None
+    method: Method | None = None
+    substeps: int = 1
+    doc: str = ""
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Plasticity:
+    """How a weight changes: traces per presynaptic and postsynaptic neuron, states per synapse, jumps at spikes.
+
+    Names as in a `Synapse`, beside `modulators` (third factors, set from Python or by a population). `equations` are of
+    states of all three kinds; in `on_pre` and `on_post` `weight` is assigned like a state. `bounds` act after each jump.
+    """
+
+    model: str
+    parameters: tuple[Parameter, ...]
+    pre_states: tuple[State, ...] = ()
+    post_states: tuple[State, ...] = ()
+    states: tuple[State, ...] = ()
+    equations: tuple[Equation, ...] = ()
+    on_pre: tuple[Assignment, ...] = ()
+    on_post: tuple[Assignment, ...] = ()
+    modulators: tuple[Input, ...] = ()
+    bounds: tuple[tuple[str, Expression, Expression], ...] = ()
+    doc: str = ""
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
-    """Synapses from one population to an input of another. `delay_steps` is whole steps."""
+    """Synapses from (a part of) one population to an input of (a part of) another.
+
+    A fixed delay is `delay_steps`, whole steps; where every synapse has its own, or a delay is learnt, `delay` is its
+    parameter (in ms) and `delay_steps` the smallest legal one. `share` names a connection whose weights are used, and
+    whether they are transposed. `sign_fixed`: training keeps each weight's sign (Dale). `dropout`: the probability that a
+    delivery is left out in training. `modulators` bind a plasticity's modulator to a population's state or spikes.
+    """
 
     name: str
     source: str
     target: str
     input: str
-    pattern: Literal["dense", "one_to_one"]
+    pattern: Pattern
     weight: Parameter
     delay_steps: int
+    source_part: Part
+    target_part: Part
+    delay: Parameter | None = None
+    post_delay_steps: int = 0
+    synapse: Synapse | None = None
+    plasticity: Plasticity | None = None
+    share: tuple[str, bool] | None = None
+    sign_fixed: bool = False
+    dropout: float = 0.0
     doc: str = ""
     span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How gradients are derived, e.g. `eprop(feedback = symmetric)`."""
+    """How gradients are derived, e.g. `eprop(feedback = symmetric)`. `truncate_steps` cuts credit into windows."""
 
-    name: Literal["eprop", "bptt"]
-    feedback: Literal["symmetric"] = "symmetric"
+    name: Literal["eprop", "bptt", "eventprop"]
+    feedback: Literal["symmetric", "random", "adaptive"] = "symmetric"
+    online: bool = False
+    truncate_steps: int | None = None
     span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """The loss of a readout variable.
+    """One term of the loss: a loss function of a readout variable, times `factor`.
 
     `reduction` is what is done over a sample's steps before the loss sees the variable (`cross_entropy(mean(output.v))`);
     None: the loss is taken at every step and `over_steps` reduces the losses (`mean(cross_entropy(output.v))`).
     `variable` is a state's name, or `spikes`. The window is in steps, first included, last excluded, None: to the end.
+    What the loss function sees is `scale` times the reduced variable: -1/(5 ms) in `cross_entropy(-first_spike(output) / (5 ms))`,
+    where first_spike is in ms. `smoothing` is the label smoothing of a cross entropy. With `function` "expression" the loss is
+    `expression`, of `output` (what is read, one per output), `label` (the target) and reductions over the outputs.
     """
 
-    function: Literal["cross_entropy", "mse", "huber"]
+    function: Literal["cross_entropy", "mse", "huber", "expression"]
     population: str
     variable: str
-    reduction: Literal["mean", "sum", "max", "last"] | None
+    reduction: Literal["mean", "sum", "max", "last", "first_spike"] | None
     over_steps: Literal["mean", "sum"] | None
     window: tuple[int, int | None] = (0, None)
     factor: float = 1.0
+    scale: float = 1.0
+    smoothing: float = 0.0
+    expression: Expression | None = None
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """`firing_rate(hidden, target = 10 Hz, strength = 1e-3)`: strength · mean of ((r - target) / (1 Hz))².
+
+    `target` in kHz. `over` "sample": the mean over samples and neurons of the square; "batch": of the square of a neuron's mean over
+    the samples.
+    """
+
+    population: str
+    target: float
+    strength: float
+    over: Literal["sample", "batch"] = "sample"
     span: Span | None = field(default=None, compare=False)
 
 
@@ -209,28 +296,50 @@ class Training:
     """The `train` block."""
 
     rule: Rule
-    loss: Loss
+    losses: tuple[Loss, ...]
     optimiser: Optimiser
     learn: tuple[Learnt, ...]
     batch: int = 32
+    penalties: tuple[Penalty, ...] = ()
     span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One `record` of a `simulate` block: `spikes` or a state of populations, every so many steps."""
+    """One `record` of a `simulate` block: `spikes` or a state of (a part of) a population, or a connection's `weight`.
 
-    population: str
+    `owner` is the population's or the connection's name; `part` is None for a connection.
+    """
+
+    owner: str
     variable: str
     every_steps: int = 1
+    part: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stimulus:
+    """`stimulate exc.I: 200 pA from 100 ms to 200 ms`: a value added to an input, or to a modulator of a connection.
+
+    `value` may use `t`; steps: first included, last excluded.
+    """
+
+    owner: str
+    input: str
+    value: Expression
+    window: tuple[int, int | None] = (0, None)
+    part: Part | None = None
+    span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """The `simulate` block: how long, and what is recorded."""
+    """The `simulate` block: how long, how many trials, what is recorded, what is stimulated."""
 
     duration_steps: int
     records: tuple[Recording, ...] = ()
+    stimuli: tuple[Stimulus, ...] = ()
+    trials: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def _lines(model: nodes.Model) -> Iterator[str]:
         yield f"simulate {model.simulation.duration_steps} steps"
         for record in model.simulation.records:
             every = "" if record.every_steps == 1 else f" every {record.every_steps} steps"
-            yield f"  record {record.variable} of {record.population}{every}"
+            yield f"  record {record.variable} of {record.owner}{every}"
 
 
 def _population(population: nodes.Population) -> Iterator[str]:
@@ -96,7 +96,8 @@ def _training(training: nodes.Training) -> Iterator[str]:
     yield "train"
     feedback = f"(feedback = {training.rule.feedback})" if training.rule.name == "eprop" else ""
     yield f"  rule {training.rule.name}{feedback}"
-    yield f"  loss {_loss(training.loss)}"
+    for loss in training.losses:
+        yield f"  loss {_loss(loss)}"
     optimiser = training.optimiser
     yield f"  optimiser {_call(optimiser.name, optimiser.settings)}"
     if optimiser.schedule is not None:

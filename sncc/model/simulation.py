@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sncc.connectivity.patterns import Part
 from sncc.diagnostics import Diagnostics, did_you_mean
 from sncc.expressions.nodes import Number
 from sncc.model import nodes
@@ -80,5 +81,5 @@ def _record(part: tree.Record, network: Draft, scope: Scope, diagnostics: Diagno
             hints = did_you_mean(variable, states)
             diagnostics.error("unknown-name", part.variable.span, f"`{name}` {what}", help=hints)
             continue
-        found.append(nodes.Recording(name, variable, every))
+        found.append(nodes.Recording(name, variable, every, Part.whole(population.shape)))
     return found

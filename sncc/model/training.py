@@ -105,7 +105,7 @@ class TrainingResolver:
             self._unsupported(self.settings["penalty"].span, "a `penalty`")
         if rule is None or loss is None or optimiser is None:
             return None
-        return nodes.Training(rule, loss, optimiser, learn, batch, self.block.span)
+        return nodes.Training(rule, (loss,), optimiser, learn, batch, span=self.block.span)
 
     def _single(self, name: str) -> tree.Expression | None:
         setting = self.settings.get(name)

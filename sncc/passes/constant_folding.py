@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sncc.expressions.algebra import fold_all
 from sncc.expressions.nodes import Expression, Number, substitute, symbols
-from sncc.program.nodes import Assign, Derive, DeriveAdjoint, Fire, Group, Program, Reduce, Row, Statement, Update
+from sncc.program.nodes import Assign, Derive, DeriveAdjoint, Draw, Fire, Group, Program, Reduce, Row, Statement, Update
 
 S = TypeVar("S", bound=Statement)
 Operation = TypeVar("Operation")
@@ -87,6 +87,8 @@ def _fold_body(body: Sequence[S], known: dict[str, Expression]) -> tuple[S, ...]
                 folded = Fire(name, distance, strict, gate and fold_all(substitute(gate, known)))
             case Reduce(name, operation, value):
                 folded = Reduce(name, operation, fold_all(substitute(value, known)))
+            case Draw(name, distribution, arguments):
+                folded = Draw(name, distribution, tuple(fold_all(substitute(a, known)) for a in arguments))
         result.append(folded)  # type: ignore[arg-type]
     return tuple(result)
 
@@ -95,10 +97,7 @@ def _used(updates: object) -> set[str]:
     used: set[str] = set()
     for update in updates:  # type: ignore[attr-defined]
         for statement in update.body:
-            if isinstance(statement, Fire):
-                used |= symbols(statement.distance) | (symbols(statement.gate) if statement.gate else set())
-            else:
-                used |= symbols(statement.value)
+            used |= statement.reads
         used |= {local for _, local in (*update.carry, *update.stores, *update.sums)}
     return used
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sncc.expressions.nodes import symbols
-from sncc.program.nodes import Fire, Program, Statement, Update
+from sncc.program.nodes import Program, Statement, Update
 
 
 def remove_dead_values(program: Program) -> Program:
@@ -23,8 +22,5 @@ def _without_dead(update: Update) -> Update:
     for statement in reversed(update.body):
         if statement.name in wanted:
             kept.append(statement)
-            if isinstance(statement, Fire):
-                wanted |= symbols(statement.distance) | (symbols(statement.gate) if statement.gate else frozenset())
-            else:
-                wanted |= symbols(statement.value)
+            wanted |= statement.reads
     return replace(update, body=tuple(reversed(kept)))

@@ -17,7 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sncc.expressions.nodes import Expression
+from sncc.connectivity.patterns import Part, Pattern
+from sncc.expressions.nodes import Expression, symbols
 
 Precision = Literal["float32", "float64"]
 
@@ -30,6 +31,11 @@ class Assign:
     name: str
     value: Expression
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names in it."""
+        return symbols(self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Fire:
@@ -40,6 +46,11 @@ class Fire:
     strict: bool = True
     gate: Expression | None = None  # a condition; no test where it is false
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names in it."""
+        return symbols(self.distance) | (symbols(self.gate) if self.gate is not None else frozenset())
+
 
 @dataclass(frozen=True, slots=True)
 class Reduce:
@@ -49,14 +60,40 @@ class Reduce:
     operation: Literal["sum", "max"]
     value: Expression
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names in it."""
+        return symbols(self.value)
 
-Statement = Assign | Fire | Reduce
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """`name := a number drawn at this step`, one per neuron: `distribution` and its arguments as in `expressions.nodes.DRAWS`.
+
+    Philox counter: (stream, element, step, trial) with the stream of `Row.streams` under `name`, the neuron's index in its
+    population as element, n as step. `poisson(mean)` gives a count.
+    """
+
+    name: str
+    distribution: Literal["normal", "uniform", "lognormal", "exponential", "gamma", "poisson"]
+    arguments: tuple[Expression, ...]
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names in it."""
+        return frozenset(name for argument in self.arguments for name in symbols(argument))
+
+
+Statement = Assign | Fire | Reduce | Draw
 
 
 # ------------------------------------------------------------------------------------------------ what there is
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A population whose spikes (`events`, counts kept) or real values (`signal`) are handed over."""
+    """A population whose spikes (`events`, counts kept) or real values (`signal`) are handed over.
+
+    `kept`: handed over when the library is loaded and used by every run that hands over nothing else (`spike_times`).
+    """
 
     name: str
     kind: Literal["events", "signal"]
@@ -64,6 +101,7 @@ class Source:
     size: int
     unit: str = ""  # of a signal's values, as Python hands them over: SI
     si: float = 1.0  # SI value of one in the consistent system
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +110,8 @@ class Parameter:
 
     `shape` is what Python sees: () for one shared number. `dimensions` is what operations index: (pre, post) of a
     dense weight, (n,) of a one-to-one weight or of a population's parameter; a shared number is repeated over it.
+    A parameter of a sparse connection has one element per synapse, whose number is known when the library is loaded: its
+    `connection` is named, and `shape` and `dimensions` are (-1,) (a shared number: shape ()).
     `initial` is evaluated per element with symbols `i`, `j` (the element's indices; a vector has `i` only) and draws.
     """
 
@@ -87,6 +127,7 @@ class Parameter:
     learnt: bool = False
     rate: float = 1.0  # factor on the learning rate
     bounds: tuple[float, float] | None = None  # clipped to after each optimiser step
+    connection: str | None = None  # a sparse connection with one element per synapse
     doc: str = field(default="", compare=False)
 
 
@@ -105,6 +146,7 @@ class Row:
     values: tuple[tuple[str, float | str], ...]
     initial: tuple[tuple[str, Expression], ...]
     spiking: bool = False
+    streams: tuple[tuple[str, int], ...] = ()  # (name of a `Draw`, stream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +178,13 @@ class Connection:
 
     The spikes of `source` at step n - delay (or its values at step n - delay) reach neurons [target_offset, target_offset + target_size) of the
     target group. `source_group` is None for a `Source`; a population's own neurons stand at `source_offset` there.
+
+    sparse: `structure` says which synapses there are, between `source_part` and `target_part` (None: the whole population);
+    they are sorted by source, then target, and the weight has one element per synapse, or, for a `Convolution`, per element of
+    the kernel. `delays` is the key of a delay per synapse in ms. `values` names a variable of the source's group whose
+    value at the end of step n - delay is delivered instead of spikes (`signal` is true then). `gain`, (group, variable),
+    multiplies what each source neuron delivers: the variable's value at step n, after that group's update.
+    `plastic`: the weight changes during a run.
     """
 
     name: str
@@ -148,10 +197,17 @@ class Connection:
     target_offset: int
     target_size: int
     input: str  # the accumulator, `I!` or `I`
-    pattern: Literal["dense", "one_to_one"]
+    pattern: Literal["dense", "one_to_one", "sparse"]
     weight: str  # key of a Parameter
     delay: int
     signal: bool = False  # the source hands over real values: a product instead of row additions
+    structure: Pattern | None = None
+    source_part: Part | None = None
+    target_part: Part | None = None
+    delays: str | None = None
+    values: str | None = None
+    gain: tuple[str, str] | None = None
+    plastic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +259,39 @@ class Update:
     stores: tuple[tuple[str, str], ...] = ()  # (slot, local)
     sums: tuple[tuple[str, str], ...] = ()  # (variable, local)
     spikes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SynapseUpdate:
+    """Statements over the synapses of a connection: its plasticity, and synapse states that no sum per neuron replaces.
+
+    `when`: "step": every synapse at step n; "pre": the synapses of every source neuron whose spike of step n - delay arrives;
+    "post": the synapses onto every neuron that fired at step n. Symbols: `weight` and the connection's `states` (one per synapse),
+    `pre.X` and `post.X` (the variable X of group `pre_group` or `post_group`, of the synapse's source or target neuron: indices
+    follow the connection's source and target), names in `arrays` (parameters: a key's number, or one per synapse), `spikes` (how
+    many arrive, with "pre"), modulators as variables `post.M` or names of `inputs`, and `t`.
+    carry: weight or state := local, all at once. `deliver`: a local added to accumulator `input` of the synapse's target.
+    """
+
+    connection: str
+    when: Literal["step", "pre", "post"]
+    body: tuple[Statement, ...]
+    carry: tuple[tuple[str, str], ...] = ()
+    deliver: str | None = None
+    input: str = ""
+    pre_group: str | None = None
+    post_group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SynapseStates:
+    """States of every synapse of a connection, beside its weight; parameters that its updates read, by symbol."""
+
+    connection: str
+    states: tuple[str, ...]
+    initial: tuple[tuple[str, Expression], ...]
+    arrays: tuple[tuple[str, float | str], ...] = ()  # symbol → a number, or the key of a Parameter
+    modulators: tuple[str, ...] = ()  # numbers set from Python, `CONN.plasticity.NAME`
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +392,40 @@ class Optimise:
     schedule: tuple[str, tuple[tuple[str, float], ...]] | None = None
 
 
-ForwardOperation = Deliver | Update | Readout
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a run keeps without being asked: spikes or a state of a population's part, or a connection's weight."""
+
+    owner: str
+    variable: str
+    every: int
+    part: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stimulus:
+    """A value added to an accumulator of a population's part at steps first < n <= last; it may use `t`."""
+
+    group: str
+    population: str
+    input: str
+    value: Expression
+    first: int
+    last: int | None
+    part: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """Defaults of `simulate`: steps, records, stimuli, trials."""
+
+    steps: int
+    records: tuple[Record, ...] = ()
+    stimuli: tuple[Stimulus, ...] = ()
+    trials: int = 1
+
+
+ForwardOperation = Deliver | Update | SynapseUpdate | Readout
 ReverseOperation = ReadoutAdjoint | Transpose | Update
 GradientOperation = Gather | DeriveAdjoint
 
@@ -327,7 +449,9 @@ class Program:
     tape: tuple[TapeSlot, ...] = ()
     rule: str = ""
     batch: int = 32
-    simulation: tuple[int, tuple[tuple[str, str, int], ...]] | None = None  # steps; (population, variable, every)
+    schedule: Literal["sample_parallel", "neuron_parallel"] = "sample_parallel"
+    synapses: tuple[SynapseStates, ...] = ()
+    simulation: Simulation | None = None
     source: str = field(default="", compare=False)
     doc: str = field(default="", compare=False)
 

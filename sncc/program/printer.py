@@ -11,6 +11,7 @@ from sncc.program.nodes import (
     Connection,
     Deliver,
     DeriveAdjoint,
+    Draw,
     Fire,
     Gather,
     Group,
@@ -120,6 +121,8 @@ def print_statement(statement: Statement) -> str:
             return f"{name} := {condition}" + (f" and {print_expression(gate)}" if gate else "")
         case Reduce(name, operation, value):
             return f"{name} := {operation} over outputs of {print_expression(value)}"
+        case Draw(name, distribution, arguments):
+            return f"{name} := drawn from {distribution}({', '.join(map(print_expression, arguments))})"
     raise TypeError(f"not a statement: {statement!r}")
 
 

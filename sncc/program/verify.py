@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sncc.expressions.algebra import has_draws
-from sncc.expressions.nodes import symbols
 from sncc.program.nodes import (
     Deliver,
     DeriveAdjoint,
+    Draw,
     Fire,
     Gather,
     Group,
@@ -96,13 +96,10 @@ def _connection(program: Program, name: str) -> None:
 def _body(body: Iterable[Statement], known: set[str], where: str) -> set[str]:
     known = set(known)
     for statement in body:
-        if isinstance(statement, Fire):
-            used = symbols(statement.distance) | (symbols(statement.gate) if statement.gate else frozenset())
-        else:
-            used = symbols(statement.value)
-            _require(
-                not has_draws(statement.value) or where.startswith("update"), f"{where}: a draw in {statement.name}"
-            )
+        used = statement.reads
+        values = () if isinstance(statement, Fire | Draw) else (statement.value,)
+        _require(not any(has_draws(v) for v in values), f"{where}: a draw inside the expression of {statement.name}")
+        _require(not isinstance(statement, Draw) or where.startswith("update"), f"{where}: {statement.name} is drawn")
         _require(
             used <= known, f"{where}: {statement.name} reads {', '.join(sorted(used - known))}, not written before"
         )

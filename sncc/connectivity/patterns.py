@@ -1,0 +1,131 @@
+"""The patterns of `connect`, and parts of populations: plain data that the Model and the Program share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A population or a slice of it: `ranges` (first, last excluded) along each dimension of `shape`, row-major.
+
+    `exc[0:80]` of 100 neurons is `Part((100,), ((0, 80),))`; an index `3` is the range (3, 4).
+    """
+
+    shape: tuple[int, ...]
+    ranges: tuple[tuple[int, int], ...]
+
+    @staticmethod
+    def whole(shape: tuple[int, ...]) -> Part:
+        """The whole population."""
+        return Part(shape, tuple((0, length) for length in shape))
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """How many neurons along each dimension."""
+        return tuple(stop - start for start, stop in self.ranges)
+
+    @property
+    def size(self) -> int:
+        """Number of neurons in the part."""
+        return math.prod(self.lengths)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is left out."""
+        return self.lengths == self.shape
+
+    @property
+    def contiguous(self) -> tuple[int, int] | None:
+        """(offset, size) where the flat indices follow each other without a gap, else None."""
+        offset = self.flat(0)
+        return (offset, self.size) if self.flat(self.size - 1) == offset + self.size - 1 else None
+
+    def flat(self, index: int) -> int:
+        """Flat index in the population of the part's neuron number `index` (row-major within the part)."""
+        position = 0
+        stride = 1
+        for length, (start, stop) in zip(reversed(self.shape), reversed(self.ranges), strict=True):
+            index, along = divmod(index, stop - start)
+            position += (start + along) * stride
+            stride *= length
+        return position
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """Every source neuron to every target neuron; `self_connections` is false for `dense(self = false)`."""
+
+    self_connections: bool = True
+
+    def __str__(self) -> str:
+        return "dense" if self.self_connections else "dense(self = false)"
+
+
+@dataclass(frozen=True, slots=True)
+class OneToOne:
+    """Neuron k to neuron k."""
+
+    def __str__(self) -> str:
+        return "one_to_one"
+
+
+@dataclass(frozen=True, slots=True)
+class Random:
+    """Drawn pairs. `kind` says what `number` is: a probability per pair, or synapses per target, per source, or in all.
+
+    `repeats`: whether a pair may be drawn more than once (default: only for `total`); `self_connections`: whether a neuron
+    may reach itself.
+    """
+
+    kind: Literal["p", "fan_in", "fan_out", "total"]
+    number: float
+    repeats: bool = False
+    self_connections: bool = True
+
+    def __str__(self) -> str:
+        repeats = ", repeats = true" if self.repeats and self.kind != "total" else ""
+        repeats = ", repeats = false" if not self.repeats and self.kind == "total" else repeats
+        return f"random({self.kind} = {self.number:g}{repeats}{'' if self.self_connections else ', self = false'})"
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """`conv2d`: cross-correlation of images [y, x, channel] with a kernel (kh, kw, in, out) that all positions share.
+
+    `padding` is the number of zero rows and columns (before, after) along y and x.
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[tuple[int, int], tuple[int, int]]
+    channels: int
+
+    def __str__(self) -> str:
+        kernel, stride = list(self.kernel), list(self.stride)
+        padding = [list(ends) for ends in self.padding]
+        return f"conv2d(kernel = {kernel}, stride = {stride}, padding = {padding}, channels = {self.channels})"
+
+
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """`pool2d`: every window of `size`, `stride` apart, of each channel goes to one target neuron of that channel."""
+
+    size: tuple[int, int]
+    stride: tuple[int, int]
+
+    def __str__(self) -> str:
+        return f"pool2d(size = {list(self.size)}, stride = {list(self.stride)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """Pairs handed over as index arrays when the library is loaded, sorted there by source, then target."""
+
+    def __str__(self) -> str:
+        return "sparse"
+
+
+Pattern = Dense | OneToOne | Random | Convolution | Pooling | Sparse
