@@ -91,9 +91,27 @@ def test_explain_prints_equations_and_refuses_latex(folder):
     assert done.returncode == 1 and "not supported yet" in done.stderr
 
 
-def test_fmt_is_not_supported_yet(folder):
-    done = sncc("fmt", "small.snn", cwd=folder)
-    assert done.returncode == 1 and "not supported yet" in done.stderr
+def test_fmt_changes_the_layout_and_check_only_names_the_files(folder):
+    text = (folder / "small.snn").read_text()
+    (folder / "untidy.snn").write_bytes(text.replace(" = ", "=").replace("\n", "\r\n").encode())
+    (folder / "tidy.snn").write_text(text.lstrip())
+    (folder / "untidy.snn").chmod(0o640)
+    checked = sncc("fmt", "--check", "tidy.snn", "untidy.snn", cwd=folder)
+    assert checked.returncode == 1 and checked.stdout == "would format untidy.snn\n"
+    assert sncc("fmt", "tidy.snn", "untidy.snn", cwd=folder).returncode == 0
+    assert (folder / "untidy.snn").read_text() == (folder / "tidy.snn").read_text() == text.lstrip()
+    assert (folder / "untidy.snn").stat().st_mode & 0o777 == 0o640
+    again = sncc("fmt", "--check", "tidy.snn", "untidy.snn", cwd=folder)
+    assert again.returncode == 0 and not again.stdout and not list(folder.glob(".*"))
+
+
+def test_fmt_leaves_a_file_with_mistakes_alone_and_goes_on_to_the_next(folder):
+    (folder / "wrong.snn").write_text("param  x = (\n")
+    (folder / "untidy.snn").write_text("param  x = 1\n")
+    done = sncc("fmt", "wrong.snn", "missing.snn", "untidy.snn", cwd=folder)
+    assert done.returncode == 1 and "wrong.snn:1:12: error" in done.stderr and "missing.snn" in done.stderr
+    assert (folder / "wrong.snn").read_text() == "param  x = (\n"
+    assert (folder / "untidy.snn").read_text() == "param x = 1\n"
 
 
 def test_models_lists_the_standard_library_and_shows_one(tmp_path):

@@ -103,7 +103,7 @@ class Builder:
     def rule_document(self, c: list[Any], span: Span) -> str:
         text = str(c[0])
         quotes = 3 if text.startswith('"""') else 1
-        return inspect.cleandoc(text[quotes:-quotes])
+        return "\n".join(line.rstrip() for line in inspect.cleandoc(text[quotes:-quotes]).split("\n"))
 
     def rule_import(self, c: list[Any], span: Span) -> tree.Import:
         return tree.Import(str(c[0]).strip('"'), span)
@@ -284,9 +284,7 @@ class Builder:
         return inner
 
     def rule_quantity(self, c: list[Any], span: Span) -> tree.Quantity:
-        found = _QUANTITY.fullmatch(str(c[0]))
-        assert found is not None  # the token's own pattern
-        return tree.Quantity(found[1], found[2], span)
+        return tree.Quantity(*quantity_parts(str(c[0])), span)
 
     def rule_name(self, c: list[Any], span: Span) -> tree.Name:
         return tree.Name(tuple(str(t) for t in c), span)
@@ -302,6 +300,13 @@ class Builder:
 
     def rule_list(self, c: list[Any], span: Span) -> tree.List:
         return tree.List(tuple(c), span)
+
+
+def quantity_parts(token: str) -> tuple[str, str]:
+    """The number and the unit of `20 ms`, as written; the unit is empty where there is none."""
+    found = _QUANTITY.fullmatch(token)
+    assert found is not None  # the token's own pattern
+    return found[1], found[2]
 
 
 def _present(parts: list[Any]) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,15 @@ def parse_expression(text: str, path: str) -> tree.Expression:
     diagnostics.raise_errors()
     expression: tree.Expression = Builder(source, diagnostics).build(node)
     return expression
+
+
+def tokens(text: str) -> Iterator[tuple[str, str, int]]:
+    """Kind, text and place of every token of a text without mistakes, a comma without what it swallows.
+
+    `_NEWLINE`, `_INDENT` and `_DEDENT` stand for the ends of statements and blocks.
+    """
+    for token in _lark().parse_interactive(text, start="file").iter_parse():
+        yield token.type, "," if token.type == "COMMA" else str(token), token.start_pos or 0
 
 
 def read_source(path: Path | str) -> Source:
