@@ -1,0 +1,176 @@
+"""The forward phase of a Program as lines of C++: coefficients, first states, deliveries and updates of a step."""
+
+from __future__ import annotations
+
+from sncc.backends.cxx.dynamics import Function
+from sncc.backends.cxx.layout import Layout
+from sncc.program.nodes import Connection, Deliver, Group, Readout, Row, Update
+
+
+def _pad(group: Group, row: Row, array: str) -> list[str]:
+    """Fills the neurons behind a row with its last one, so that nothing there is undefined or infinite."""
+    end = min((r.offset for r in group.rows if r.offset > row.offset), default=group.size)
+    last = row.offset + row.size - 1
+    return [f"std::fill({array} + {last + 1}, {array} + {end}, {array}[{last}]);"] if end > last + 1 else []
+
+
+def derive(layout: Layout) -> list[str]:
+    """Coefficients per neuron from parameters, row by row."""
+    lines: list[str] = []
+    for group in layout.program.groups:
+        function = layout.dynamics.derives.get(group.name)
+        if function is None:
+            continue
+        for row in group.rows:
+            outs = function.of("out")
+            lines.append(f"for (int j = 0; j < {row.size}; ++j) {{  // {row.population}")
+            lines.append(f"    double {', '.join(a.identifier for a in outs)};")
+            bound = [layout.bound(group, row.population, a.name) for a in function.of("parameter")]
+            lines.append(f"    dynamics::{function.name}({', '.join([*bound, *(a.identifier for a in outs)])});")
+            for a in outs:
+                field = layout.array[group.name, a.name].identifier
+                lines.append(f"    a.{field}[{row.offset} + j] = static_cast<Real>({a.identifier});")
+            lines.append("}")
+            for a in outs:
+                lines += _pad(group, row, f"a.{layout.array[group.name, a.name].identifier}")
+    return lines
+
+
+def start(layout: Layout) -> list[str]:
+    """First values of the states, row by row."""
+    lines: list[str] = []
+    for group, row in layout.rows:
+        for state, _ in row.initial:
+            function = layout.dynamics.states[row.population, state]
+            arrays = [
+                f"a.{layout.array[group.name, x.name].identifier}[{row.offset} + j]" for x in function.of("array")
+            ]
+            arguments = ", ".join(["seed", "trial", "static_cast<std::uint32_t>(j)", *arrays])
+            field = layout.state[group.name, state].identifier
+            lines.append(
+                f"for (int j = 0; j < {row.size}; ++j) s.{field}[{row.offset} + j] = dynamics::{function.name}({arguments});"
+            )
+            lines += _pad(group, row, f"s.{field}")
+    return lines
+
+
+def spikes_of(layout: Layout, c: Connection) -> str:
+    """What holds the spikes of a connection's source."""
+    if c.source_group is None:
+        return f"s.events[{layout.sources.index(c.source)}]"
+    return f"s.spikes[{layout.populations.index(c.source)}]"
+
+
+def tile_layout(layout: Layout, key: str) -> str:
+    """The layout of a weight."""
+    rows, columns = layout.matrix(key)
+    return f"TileLayout<Real>{{{rows}, {columns}}}"
+
+
+def _deliver(layout: Layout, c: Connection) -> list[str]:
+    target = f"s.state.{layout.state[c.target_group, c.input].identifier} + {c.target_offset}"
+    weight = f"p.weight({layout.keys.index(c.weight)})"
+    when = f"n - {c.delay}" if c.delay else "n"
+    head = f"{{  // {c.name}"
+    if c.signal:
+        source = f"s.values[{layout.sources.index(c.source)}].at({when})"
+        lines = [head, f"    const Real* const x = {source};"]
+        if c.pattern == "dense":
+            lines.append(f"    if (x) dense_product<1>({target}, 0, {weight}, {tile_layout(layout, c.weight)}, x, 0);")
+        else:
+            lines.append(
+                f"    if (x) for (int j = 0; j < {c.source_size}; ++j) ({target})[j] = m_fma(x[j], {weight}[j], ({target})[j]);"
+            )
+    else:
+        lines = [head, f"    const SpikesOfStep spikes = {spikes_of(layout, c)}.at({when});"]
+        if c.pattern == "dense":
+            lines.append(
+                f"    add_rows({target}, {weight}, {tile_layout(layout, c.weight)}, spikes.indices, spikes.count);"
+            )
+        else:
+            lines.append(
+                f"    for (int k = 0; k < spikes.count; ++k) ({target})[spikes.indices[k]] += {weight}[spikes.indices[k]];"
+            )
+    return [*lines, "}"]
+
+
+def update_loop(layout: Layout, update: Update, function: Function, sample: str, tape: str, keep: str) -> list[str]:
+    """The loop over a group's neurons; `keep` guards stores where the tape may be absent."""
+    group = layout.program.group(update.group)
+    fields = layout.adjoint if function.name.startswith("adjoint") else layout.state
+    struct = "adjoint" if fields is layout.adjoint else "state"
+    before: list[str] = []
+    passed: list[str] = []
+    for a in function.arguments:
+        match a.role:
+            case "time":
+                before.append(f"const Real t = {sample}.time(n);")
+                passed.append("t")
+            case "carry" | "input" | "sum":
+                field = fields[group.name, a.name].identifier
+                owner = f"{sample}.state" if struct == "state" else "adjoint"
+                before.append(f"Real* SNCC_RESTRICT const of_{a.identifier} = {owner}.{field};")
+                passed.append(f"of_{a.identifier}[j]")
+            case "array":
+                before.append(
+                    f"const Real* SNCC_RESTRICT const of_{a.identifier} = a.{layout.array[group.name, a.name].identifier};"
+                )
+                passed.append(f"of_{a.identifier}[j]")
+            case "out":
+                before.append(
+                    f"Real* SNCC_RESTRICT const of_{a.identifier} = {sample}.state.{layout.state[group.name, 'spike.mask'].identifier};"
+                )
+                passed.append(f"of_{a.identifier}[j]")
+            case "load":
+                before.append(
+                    f"const Real* const of_{a.identifier} = {tape}slot({layout.columns[group.name, a.name]}, {group.size}, n, index);"
+                )
+                passed.append(f"of_{a.identifier}[j]")
+            case "store":
+                slot = f"{tape}slot({layout.columns[group.name, a.name]}, {group.size}, n, index)"
+                if keep:
+                    before.append(f"Real* const of_{a.identifier} = {keep} ? {slot} : nullptr;")
+                    before.append(f"Real unused_{a.identifier};")
+                    passed.append(f"{keep} ? of_{a.identifier}[j] : unused_{a.identifier}")
+                else:
+                    before.append(f"Real* const of_{a.identifier} = {slot};")
+                    passed.append(f"of_{a.identifier}[j]")
+    loop = f"for (int j = 0; j < {group.size}; ++j) dynamics::{function.name}({', '.join(passed)});"
+    inputs = [a for a in function.arguments if a.role == "input"]
+    clear = [f"std::memset(of_{a.identifier}, 0, sizeof(Real) * {group.size});" for a in inputs]
+    return [*before, "SNCC_INDEPENDENT", loop, *clear]
+
+
+def forward(layout: Layout) -> list[str]:
+    """The operations of a step."""
+    lines: list[str] = []
+    for o in layout.program.forward:
+        match o:
+            case Deliver(connection):
+                lines += _deliver(layout, layout.program.connection(connection))
+            case Update():
+                lines += [f"{{  // {', '.join(r.population for r in layout.program.group(o.group).rows)}"]
+                lines += [f"    {x}" for x in update_loop(layout, o, layout.functions[id(o)], "s", "tile->", "Keep")]
+                if o.spikes:
+                    mask = layout.state[o.group, "spike.mask"].identifier
+                    for row in layout.program.group(o.group).rows:
+                        lines.append(
+                            f"    s.spikes[{layout.populations.index(row.population)}].append(s.state.{mask} + {row.offset}, {row.size});"
+                        )
+                lines.append("}")
+            case Readout():
+                lines.append("observe<Network>(s, seen(s), n, Keep ? tile->error(n, index) : nullptr);")
+    # populations that never fire still have a list for each step
+    silent = [r.population for _, r in layout.rows if not r.spiking]
+    lines += [f"s.spikes[{layout.populations.index(p)}].append_list(nullptr, 0);" for p in silent]
+    return lines
+
+
+def variables(layout: Layout) -> list[str]:
+    """Where a recordable state stands, for each population and state."""
+    lines = []
+    for k, (group, row) in enumerate(layout.rows):
+        for i, (state, _, _) in enumerate(group.declared):
+            field = layout.state[group.name, state].identifier
+            lines.append(f"if (population == {k} && state == {i}) return s.{field} + {row.offset};")
+    return lines

@@ -1,0 +1,164 @@
+"""The reverse and gradient phases of a Program as lines of C++."""
+
+from __future__ import annotations
+
+from sncc.backends.cpu.forward import spikes_of, tile_layout, update_loop
+from sncc.backends.cxx.layout import Layout, padded
+from sncc.program.nodes import Connection, Gather, ReadoutAdjoint, Transpose, Update
+
+
+def back(layout: Layout) -> list[str]:
+    """The operations of a step backwards."""
+    lines: list[str] = []
+    for o in layout.program.reverse:
+        match o:
+            case ReadoutAdjoint(into):
+                r = layout.program.readout
+                assert r is not None
+                field = layout.adjoint[r.group, into].identifier
+                lines += [
+                    "for (int index = 0; index < tile.size; ++index)",
+                    f"    if (n <= tile.samples[index].steps) readout_adjoint(tile, index, n, tile.adjoint[index].{field} + {r.offset});",
+                ]
+            case Transpose():
+                lines += _transpose(layout, o)
+            case Update():
+                lines += _adjoint(layout, o)
+    return lines
+
+
+def _transpose(layout: Layout, o: Transpose) -> list[str]:
+    c = layout.program.connection(o.connection)
+    assert c.source_group is not None
+    later = f"n + {c.delay}" if c.delay else "n"
+    size = layout.program.group(c.target_group).size
+    slot = f"tile.slot({layout.columns[c.target_group, o.slot]}, {size}, {later}, 0) + {c.target_offset}"
+    into = f"tile.adjoint[0].{layout.adjoint[c.source_group, o.into].identifier} + {c.source_offset}"
+    key = layout.keys.index(c.weight)
+    weight = f"p.weight({key})"
+    lines = [f"if ({later} <= tile.steps) {{  // {c.name}, backwards"]
+    lines.append("    constexpr std::int64_t stride = sizeof(Adjoint) / sizeof(Real);")
+    if c.pattern == "dense":
+        rows, columns = layout.matrix(c.weight)
+        across = f"TileLayout<Real>{{{columns}, {rows}}}"
+        lines.append(
+            f"    dense_product<tile_size>({into}, stride, p.transposed[{key}].data(), {across}, {slot}, {size});"
+        )
+    else:
+        lines.append("    for (int index = 0; index < tile_size; ++index)")
+        lines.append(
+            f"        for (int j = 0; j < {c.source_size}; ++j) ({into})[index * stride + j] += {weight}[j] * ({slot})[index * {size} + j];"
+        )
+    return [*lines, "}"]
+
+
+def _adjoint(layout: Layout, o: Update) -> list[str]:
+    group = layout.program.group(o.group)
+    names = ", ".join(r.population for r in group.rows)
+    lines = [f"for (int index = 0; index < tile.size; ++index) {{  // adjoint of {names}"]
+    lines.append("    Adjoint& adjoint = tile.adjoint[index];")
+    lines.append("    if (n > tile.samples[index].steps) {")
+    for slot, _ in o.stores:
+        lines.append(
+            f"        std::memset(tile.slot({layout.columns[group.name, slot]}, {group.size}, n, index), 0, sizeof(Real) * {group.size});"
+        )
+    lines += ["        continue;", "    }"]
+    lines += [f"    {x}" for x in update_loop(layout, o, layout.functions[id(o)], "tile.samples[index]", "tile.", "")]
+    return [*lines, "}"]
+
+
+def gather(layout: Layout) -> list[str]:
+    """Gradients of the weights, source by source."""
+    lines: list[str] = []
+    by_source: dict[str, list[tuple[Connection, str]]] = {}
+    for o in layout.program.gradient:
+        if isinstance(o, Gather):
+            c = layout.program.connection(o.connection)
+            by_source.setdefault(c.source, []).append((c, o.slot))
+    for source, found in by_source.items():
+        if any(not c.signal and c.pattern == "dense" for c, _ in found):
+            c = found[0][0]
+            lines += [
+                f"for (int index = 0; index < tile.size; ++index)  // {source}",
+                f"    list_channels(tile, index, {spikes_of(layout, c).replace('s.', 'tile.samples[index].', 1)}, {c.source_size});",
+            ]
+        for c, slot in found:
+            lines += _gather_one(layout, c, slot)
+    return lines
+
+
+def _gather_one(layout: Layout, c: Connection, slot: str) -> list[str]:
+    size = layout.program.group(c.target_group).size
+    column = layout.columns[c.target_group, slot]
+    gradient = f"gradient + {layout.gradient_offsets[c.weight]}"
+    where = f"{{{column}, {size}, {c.target_offset}}}"
+    if not c.signal and c.pattern == "dense":
+        return [
+            f"gather_dense(tile, {gradient}, {tile_layout(layout, c.weight)}, SlotPlace{where}, {c.delay}, first);  // {c.name}"
+        ]
+    source = f"s.values[{layout.sources.index(c.source)}]" if c.signal else spikes_of(layout, c)
+    of = source.replace("s.", "tile.samples[index].", 1)
+    call = "gather_product" if c.signal else "gather_one_to_one"
+    if c.signal and c.pattern == "one_to_one":
+        call = "gather_product_one_to_one"
+    shape = (
+        f"{tile_layout(layout, c.weight)}, " if call == "gather_product" else f"{c.source_size}, " if c.signal else ""
+    )
+    rows, columns = layout.matrix(c.weight)
+    return [
+        f"if (first) std::memset({gradient}, 0, sizeof(Real) * {rows * padded(columns)});",
+        f"for (int index = 0; index < tile.size; ++index)  // {c.name}",
+        f"    {call}(tile, index, {gradient}, {shape}{of}, SlotPlace{where}, {c.delay});",
+    ]
+
+
+def add_sums(layout: Layout) -> list[str]:
+    """Sums over time of the reverse updates."""
+    lines = []
+    for (group, name), offset in layout.sums.items():
+        field = layout.adjoint[group, name].identifier
+        size = layout.program.group(group).size
+        lines.append("for (int index = 0; index < tile.size; ++index)")
+        lines.append(
+            f"    for (int j = 0; j < {size}; ++j) sums[{offset} + j] += static_cast<double>(tile.adjoint[index].{field}[j]);"
+        )
+    return lines
+
+
+def derive_adjoint(layout: Layout) -> list[str]:
+    """Gradients of the learnt parameters of neurons from their sums over time."""
+    lines: list[str] = []
+    for name, function in layout.dynamics.derive_adjoints.items():
+        group = layout.program.group(name)
+        outs = function.of("out")
+        for row in group.rows:
+            keys = dict(row.values)
+            results = [(a, keys[a.name]) for a in outs]
+            lines.append(f"for (int j = 0; j < {row.size}; ++j) {{  // {row.population}")
+            bound = [layout.bound(group, row.population, a.name) for a in function.of("parameter")]
+            totals = [f"sums[{layout.sums[name, a.name]} + {row.offset} + j]" for a in function.of("total")]
+            lines.append(f"    double {', '.join(a.identifier for a in outs)};")
+            lines.append(
+                f"    dynamics::{function.name}({', '.join([*bound, *totals, *(a.identifier for a in outs)])});"
+            )
+            for a, key in results:
+                if not isinstance(key, str) or not layout.program.parameter(key).learnt:
+                    lines.append(f"    static_cast<void>({a.identifier});")
+                    continue
+                k = layout.keys.index(key)
+                shared = layout.program.parameter(key).shape == ()
+                if shared:
+                    lines.append(f"    shared_{k} += {a.identifier};")
+                    lines.insert(0, f"double shared_{k} = 0;")
+                else:
+                    lines.append(f"    gradients[{k}][j] = static_cast<Real>({a.identifier});")
+            lines.append("}")
+            for _, key in results:
+                if (
+                    isinstance(key, str)
+                    and layout.program.parameter(key).learnt
+                    and layout.program.parameter(key).shape == ()
+                ):
+                    k = layout.keys.index(key)
+                    lines.append(f"gradients[{k}][0] = static_cast<Real>(shared_{k});")
+    return lines
