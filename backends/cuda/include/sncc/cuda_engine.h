@@ -1,106 +1,21 @@
 // The CUDA engine: a block takes a sample through the whole sequence, forwards and back (first launch); a block sums the
 // gradient of one presynaptic neuron over all samples (second); the optimiser and what follows from it (third).
 //
-// `Network` is emitted: the layout of states, what a block does in a step, the shapes of parameters.
+// `Network` is emitted.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <memory>
-#include <string>
 #include <vector>
 
+#include "sncc/cuda_arguments.h"
+#include "sncc/cuda_batch.h"
 #include "sncc/cuda_memory.h"
-#include "sncc/cuda_readout.h"
+#include "sncc/cuda_simulation.h"
 #include "sncc/engine.h"
-#include "sncc/spikes.h"
 
 namespace sncc {
 namespace cuda {
-
-struct Shape {
-    int rows, columns;
-    bool shared, learnt, weight;
-    double rate, scale, lower, upper;
-
-    std::int64_t stride() const { return (columns + 15) / 16 * 16; }
-    std::int64_t size() const { return rows * stride(); }
-};
-
-struct SourceSize {
-    std::int64_t size;
-    bool signal;
-    double si;
-};
-
-// A state that is recorded: from number `from` of the states, `size` numbers after every `every` steps.
-struct TraceRecord {
-    std::int64_t from, size, every, to;
-};
-
-template <typename Network>
-struct SampleArguments {
-    using Real = typename Network::Real;
-    const Real* parameters;
-    const typename Network::Arrays* arrays;
-    typename Network::Workspace* workspaces;  // null: in shared memory
-    typename Network::State* carried;         // simulation: the state between runs
-    bool fresh;                               // start at the initial state
-    bool keeps;                               // the tape, for the way back
-    std::uint64_t seed;
-    const std::uint32_t* trials;
-    const std::int32_t* steps;
-    std::int64_t most_steps, before, lead;
-    int batch;
-    EventRows events[Network::sources + 1];  // offsets of sample b from b * (most_steps + lead + 1) on
-    const Real* values[Network::sources + 1];
-    std::uint32_t* bits[Network::populations + 1];
-    const std::int32_t* classes;
-    const double* targets;
-    bool label_per_step;
-    Real* tape;
-    Real* errors;
-    double* sums;
-    double* losses;
-    std::int64_t* counts;  // correct, labelled
-    Real* outputs;
-    Real* step_outputs;
-    const TraceRecord* traces;
-    int trace_count;
-    Real* trace_values;
-};
-
-template <typename Network>
-struct GatherArguments {
-    using Real = typename Network::Real;
-    Real* gradient;
-    const std::int32_t* steps;
-    std::int64_t most_steps;
-    int batch;
-    const std::int64_t* channel_offsets[Network::sources + 1];
-    const std::uint32_t* channel_times[Network::sources + 1];
-    const Real* values[Network::sources + 1];
-    const std::uint32_t* bits[Network::populations + 1];
-    const Real* tape;
-    const double* sums;
-    double* total;
-};
-
-template <typename Network>
-struct OptimiseArguments {
-    using Real = typename Network::Real;
-    Real* parameters;
-    typename Network::Arrays* arrays;
-    Real* gathered;   // gradients of weights, as operations index them
-    Real* gradients;  // of parameters, as the user sees them
-    Real* states;     // of the optimiser
-    const double* total;
-    double* scratch;
-    bool collects, steps;
-    typename Network::Scalars scalars;
-    double learning_rate;
-};
 
 template <typename Network>
 class CudaEngine final : public Engine {
@@ -143,7 +58,7 @@ public:
         const bool learns = mode != Mode::evaluate;
         const int count = static_cast<int>(batch.count);
         SampleArguments<Network> a = {};
-        upload(a, batch);
+        input_.upload(a, batch);
         a.keeps = learns;
         a.lead = 0;
         a.fresh = true;
@@ -179,56 +94,13 @@ public:
     }
 
     // -------------------------------------------------------------------------------------------- simulation
-    void simulate(const Simulation& s) override {
+    void simulate(const Simulation& simulation) override {
         refresh();
-        constexpr std::int64_t lead = Network::most_delay;
-        const bool fresh = !simulated_ || !s.resume;
-        if (fresh) before_ = 0;
-        SampleArguments<Network> a = {};
-        const std::int64_t rows = s.steps + lead;
-        const std::int32_t steps = static_cast<std::int32_t>(s.steps);
-        steps_.put(std::vector<std::int32_t>{steps});
-        trials_.put(std::vector<std::uint32_t>{s.trial});
-        a.steps = steps_.data(), a.trials = trials_.data();
-        a.seed = s.seed, a.most_steps = s.steps, a.lead = lead, a.before = before_, a.batch = 1, a.fresh = fresh;
-        for (int q = 0; q < Network::sources; ++q) hand_over(a, q, s, fresh);
-        for (int p = 0; p < Network::populations; ++p) {
-            const std::size_t words = static_cast<std::size_t>(Network::words(p));
-            std::vector<std::uint32_t> old(static_cast<std::size_t>(lead) * words + 1, 0);
-            if (!fresh && lead > 0) std::copy(history_[p].begin(), history_[p].end(), old.begin());
-            bits_[p]->reserve(static_cast<std::size_t>(rows) * words + 16);
-            bits_[p]->put(old.data(), static_cast<std::size_t>(lead) * words);
-            a.bits[p] = bits_[p]->data();
-        }
-        carried_.reserve(1);
-        a.carried = carried_.data();
-        std::vector<TraceRecord> records;
-        std::int64_t numbers = 0;
-        for (int k = 0; k < s.trace_count; ++k) {
-            const Trace& t = s.traces[k];
-            records.push_back({Network::variable(t.population, t.state) + t.first, t.size, t.every, numbers});
-            numbers += t.size * (s.steps / t.every);
-        }
-        traces_.put(records);
-        trace_values_.reserve(static_cast<std::size_t>(numbers) + 1);
-        a.traces = traces_.data(), a.trace_count = s.trace_count, a.trace_values = trace_values_.data();
-        losses_.reserve(1), counts_.reserve(2), outputs_.reserve(Network::Reading::width);
-        a.losses = losses_.data(), a.counts = counts_.data(), a.outputs = outputs_.data();
-        launch_samples(a, 1);
-        check(cudaDeviceSynchronize(), "the simulation");
-        std::vector<Real> values(static_cast<std::size_t>(numbers) + 1);
-        trace_values_.take(values.data(), static_cast<std::size_t>(numbers));
-        for (int k = 0; k < s.trace_count; ++k)
-            for (std::int64_t e = 0; e < records[k].size * (s.steps / records[k].every); ++e)
-                s.traces[k].values[e] = static_cast<double>(values[static_cast<std::size_t>(records[k].to + e)]);
-        for (Spikes& spikes : recorded_) spikes = Spikes{};
-        for (int p = 0; p < Network::populations; ++p) take_spikes(s, p, rows);
-        before_ += s.steps;
-        simulated_ = true;
+        simulator_.run(simulation, [this](SampleArguments<Network>& a) { launch_samples(a, 1); });
     }
-    const Spikes& spikes(int population) override { return recorded_[static_cast<std::size_t>(population)]; }
-    void reset() override { simulated_ = false, before_ = 0; }
-    std::int64_t step_count() override { return simulated_ ? before_ : 0; }
+    const Spikes& spikes(int population) override { return simulator_.spikes(population); }
+    void reset() override { simulator_.reset(); }
+    std::int64_t step_count() override { return simulator_.step_count(); }
 
 private:
     std::int64_t slot(int k, int state) const { return Network::parameter_size * state + Network::parameter_offsets()[k]; }
@@ -264,75 +136,6 @@ private:
         o.parameters = parameters_.data(), o.arrays = arrays_.data(), o.gathered = gathered_.data(), o.gradients = gradients_.data();
         o.states = states_.data(), o.total = total_.data(), o.scratch = scratch_.data();
         return o;
-    }
-
-    void upload(SampleArguments<Network>& a, const Batch& batch) {
-        const Data& data = *batch.data;
-        const std::int64_t count = batch.count;
-        std::vector<std::int32_t> steps;
-        std::vector<std::uint32_t> trials;
-        for (std::int64_t k = 0; k < count; ++k) {
-            steps.push_back(data.steps[batch.selection[k]]);
-            trials.push_back(batch.trial(k));
-        }
-        const std::int64_t most = std::max<std::int64_t>(1, *std::max_element(steps.begin(), steps.end()));
-        for (int q = 0; q < Network::sources; ++q) upload_source(a, q, batch, steps, most);
-        steps_.put(steps), trials_.put(trials);
-        a.steps = steps_.data(), a.trials = trials_.data(), a.most_steps = most, a.batch = static_cast<int>(count);
-        upload_labels(a, batch, steps, most);
-    }
-    void upload_source(SampleArguments<Network>& a, int q, const Batch& batch, const std::vector<std::int32_t>& steps, std::int64_t most) {
-        const SourceData& source = batch.data->sources[q];
-        const std::int64_t size = Network::source_sizes()[q].size;
-        if (Network::source_sizes()[q].signal) {
-            const std::int64_t stride = (size + 15) / 16 * 16;
-            std::vector<Real> values(static_cast<std::size_t>(batch.count * most * stride), Real(0));
-            for (std::int64_t k = 0; k < batch.count; ++k) {
-                const double* from = source.values + source.value_starts[batch.selection[k]] * size;
-                for (std::int64_t n = 0; n < steps[static_cast<std::size_t>(k)]; ++n)
-                    for (std::int64_t i = 0; i < size; ++i)
-                        values[static_cast<std::size_t>((k * most + n) * stride + i)] =
-                            static_cast<Real>(from[n * size + i] / Network::source_sizes()[q].si);
-            }
-            values_[q]->put(values);
-            a.values[q] = values_[q]->data();
-            return;
-        }
-        std::vector<std::int64_t> offsets, channels(static_cast<std::size_t>(size) + 1), all_channels;
-        std::vector<std::uint32_t> indices, times;
-        for (std::int64_t k = 0; k < batch.count; ++k) {
-            const std::int64_t* list = source.offsets + source.starts[batch.selection[k]];
-            const std::int64_t length = steps[static_cast<std::size_t>(k)];
-            const std::int64_t base = static_cast<std::int64_t>(indices.size()) - list[0];
-            for (std::int64_t n = 0; n <= most; ++n) offsets.push_back(base + list[std::min(n, length)]);
-            indices.insert(indices.end(), source.indices + list[0], source.indices + list[length]);
-            const std::size_t start = times.size();
-            times.resize(start + static_cast<std::size_t>(list[length] - list[0]));
-            transpose_spikes(list, source.indices, static_cast<int>(length), static_cast<int>(size), channels.data(), times.data() + start);
-            for (const std::int64_t offset : channels) all_channels.push_back(static_cast<std::int64_t>(start) + offset);
-        }
-        offsets_[q]->put(offsets), indices_[q]->put(indices), channel_offsets_[q]->put(all_channels), channel_times_[q]->put(times);
-        a.events[q] = {offsets_[q]->data(), indices_[q]->data(), 1, most};
-    }
-    void upload_labels(SampleArguments<Network>& a, const Batch& batch, const std::vector<std::int32_t>& steps, std::int64_t most) {
-        const Data& data = *batch.data;
-        a.label_per_step = data.label_starts != nullptr;
-        const std::int64_t rows = a.label_per_step ? most : 1;
-        std::vector<std::int32_t> classes;
-        std::vector<double> targets;
-        for (std::int64_t k = 0; k < batch.count; ++k) {
-            const std::int64_t sample = batch.selection[k];
-            const std::int64_t first = data.label_starts ? data.label_starts[sample] : sample;
-            for (std::int64_t n = 0; n < rows; ++n) {
-                const bool there = !data.label_starts || n < steps[static_cast<std::size_t>(k)];
-                if (data.classes) classes.push_back(there ? data.classes[first + n] : -1);
-                if (data.targets)
-                    for (int j = 0; j < Network::outputs; ++j) targets.push_back(there ? data.targets[(first + n) * Network::outputs + j] : 0.0);
-            }
-        }
-        classes_.put(classes), targets_.put(targets);
-        a.classes = data.classes ? classes_.data() : nullptr;
-        a.targets = data.targets ? targets_.data() : nullptr;
     }
 
     void launch_samples(SampleArguments<Network>& a, int count) {
@@ -382,8 +185,7 @@ private:
     void gather(const SampleArguments<Network>& a, int count) {
         GatherArguments<Network> g = {};
         g.gradient = gathered_.data(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = count;
-        for (int q = 0; q < Network::sources; ++q)
-            g.channel_offsets[q] = channel_offsets_[q]->data(), g.channel_times[q] = channel_times_[q]->data(), g.values[q] = a.values[q];
+        input_.show(g);
         for (int p = 0; p < Network::populations; ++p) g.bits[p] = a.bits[p];
         g.tape = a.tape, g.sums = a.sums, g.total = total_.data();
         Network::launch_gather(g);
@@ -399,93 +201,18 @@ private:
         Network::launch_optimise(o, Network::clip == Clip::norm ? 1 : Network::optimise_blocks);
     }
 
-    void hand_over(SampleArguments<Network>& a, int q, const Simulation& s, bool fresh) {
-        constexpr std::int64_t lead = Network::most_delay;
-        const Data* data = s.data;
-        const std::int64_t given = data ? std::min<std::int64_t>(s.steps, data->steps[s.sample]) : 0;
-        const std::int64_t size = Network::source_sizes()[q].size;
-        if (Network::source_sizes()[q].signal) {
-            const std::int64_t stride = (size + 15) / 16 * 16;
-            std::vector<Real>& kept = old_values_[q];
-            if (fresh) kept.assign(static_cast<std::size_t>(lead * stride), Real(0));
-            kept.resize(static_cast<std::size_t>((lead + s.steps) * stride), Real(0));
-            for (std::int64_t n = 0; n < given; ++n)
-                for (std::int64_t i = 0; i < size; ++i)
-                    kept[static_cast<std::size_t>((lead + n) * stride + i)] = static_cast<Real>(
-                        data->sources[q].values[(data->sources[q].value_starts[s.sample] + n) * size + i] / Network::source_sizes()[q].si);
-            values_[q]->put(kept);
-            a.values[q] = values_[q]->data();
-            kept.erase(kept.begin(), kept.begin() + s.steps * stride);
-            return;
-        }
-        std::vector<std::vector<std::uint32_t>>& kept = old_events_[q];
-        if (fresh) kept.assign(static_cast<std::size_t>(lead), {});
-        for (std::int64_t n = 0; n < s.steps; ++n) {
-            kept.emplace_back();
-            if (n >= given) continue;
-            const std::int64_t* list = data->sources[q].offsets + data->sources[q].starts[s.sample] + n;
-            kept.back().assign(data->sources[q].indices + list[0], data->sources[q].indices + list[1]);
-        }
-        std::vector<std::int64_t> offsets{0};
-        std::vector<std::uint32_t> indices;
-        for (const auto& step : kept) {
-            indices.insert(indices.end(), step.begin(), step.end());
-            offsets.push_back(static_cast<std::int64_t>(indices.size()));
-        }
-        offsets_[q]->put(offsets), indices_[q]->put(indices);
-        a.events[q] = {offsets_[q]->data(), indices_[q]->data(), 1 - lead, s.steps};
-        kept.erase(kept.begin(), kept.begin() + s.steps);
-    }
-    void take_spikes(const Simulation& s, int p, std::int64_t rows) {
-        const std::size_t words = static_cast<std::size_t>(Network::words(p));
-        constexpr std::int64_t lead = Network::most_delay;
-        std::vector<std::uint32_t> bits(static_cast<std::size_t>(rows) * words + 1);
-        bits_[p]->take(bits.data(), static_cast<std::size_t>(rows) * words);
-        bool wanted = false;
-        for (int k = 0; k < s.spike_population_count; ++k) wanted = wanted || s.spike_populations[k] == p;
-        if (wanted)
-            for (std::int64_t n = 1; n <= s.steps; ++n)
-                for (std::size_t w = 0; w < words; ++w)
-                    for (std::uint32_t left = bits[static_cast<std::size_t>(n - 1 + lead) * words + w]; left != 0; left &= left - 1) {
-                        std::uint32_t bit = 0;
-                        while (!((left >> bit) & 1u)) ++bit;
-                        recorded_[static_cast<std::size_t>(p)].steps.push_back(before_ + n);
-                        recorded_[static_cast<std::size_t>(p)].neurons.push_back(static_cast<std::uint32_t>(w * 32) + bit);
-                    }
-        history_[p].assign(bits.end() - 1 - static_cast<std::ptrdiff_t>(static_cast<std::size_t>(lead) * words), bits.end() - 1);
-    }
-
-    template <typename Value>
-    static std::vector<std::unique_ptr<DeviceArray<Value>>> several(int count, const char* what) {
-        std::vector<std::unique_ptr<DeviceArray<Value>>> all;
-        for (int k = 0; k <= count; ++k) all.push_back(std::make_unique<DeviceArray<Value>>(what));
-        return all;
-    }
-
     DeviceArray<Real> parameters_{"the parameters"}, gathered_{"the gradients of the weights"}, gradients_{"the gradients"}, states_{"the optimiser"};
     DeviceArray<typename Network::Arrays> arrays_{"the numbers of the neurons"};
     DeviceArray<typename Network::Workspace> workspaces_{"the states of the samples"};
-    DeviceArray<typename Network::State> carried_{"the state between runs"};
     DeviceArray<Real> tape_{"what the reverse phase needs of the forward one"}, errors_{"the derivatives of the loss"}, outputs_{"the readout"};
-    DeviceArray<Real> step_outputs_{"the readout of every step"}, trace_values_{"the traces"};
+    DeviceArray<Real> step_outputs_{"the readout of every step"};
     DeviceArray<double> sums_{"the sums over time"}, total_{"the sums over samples"}, scratch_{"the gradients of neurons"}, losses_{"the losses"};
-    DeviceArray<double> targets_{"the targets"};
-    DeviceArray<std::int32_t> classes_{"the classes"}, steps_{"the lengths"};
-    DeviceArray<std::uint32_t> trials_{"the trials"};
     DeviceArray<std::int64_t> counts_{"the counts"};
-    DeviceArray<TraceRecord> traces_{"the traces"};
-    std::vector<std::unique_ptr<DeviceArray<std::int64_t>>> offsets_ = several<std::int64_t>(Network::sources, "the events");
-    std::vector<std::unique_ptr<DeviceArray<std::uint32_t>>> indices_ = several<std::uint32_t>(Network::sources, "the events");
-    std::vector<std::unique_ptr<DeviceArray<std::int64_t>>> channel_offsets_ = several<std::int64_t>(Network::sources, "the events");
-    std::vector<std::unique_ptr<DeviceArray<std::uint32_t>>> channel_times_ = several<std::uint32_t>(Network::sources, "the events");
-    std::vector<std::unique_ptr<DeviceArray<Real>>> values_ = several<Real>(Network::sources, "the signals");
-    std::vector<std::unique_ptr<DeviceArray<std::uint32_t>>> bits_ = several<std::uint32_t>(Network::populations, "the spikes");
-    std::vector<std::uint32_t> history_[Network::populations + 1];
-    std::vector<std::vector<std::uint32_t>> old_events_[Network::sources + 1];
-    std::vector<Real> old_values_[Network::sources + 1];
-    std::vector<Spikes> recorded_{static_cast<std::size_t>(Network::populations) + 1};
-    std::int64_t optimiser_step_ = 0, before_ = 0;
-    bool stale_ = true, simulated_ = false;
+    DeviceArrays<std::uint32_t> bits_{Network::populations, "the spikes"};
+    BatchInput<Network> input_;
+    Simulator<Network> simulator_;
+    std::int64_t optimiser_step_ = 0;
+    bool stale_ = true;
 };
 
 }  // namespace cuda

@@ -1,24 +1,14 @@
-// Device memory that frees itself, and calls whose failure is an error with a name.
+// Device memory that frees itself.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
-#include <cuda_runtime.h>
-
-#include "sncc/engine.h"
+#include "sncc/cuda_launch.h"
 
 namespace sncc {
 namespace cuda {
-
-inline void check(cudaError_t error, const char* call) {
-    if (error == cudaSuccess) return;
-    cudaGetLastError();
-    if (error == cudaErrorInsufficientDriver || error == cudaErrorNoDevice)
-        throw Failure(Code::device, "this library needs an NVIDIA GPU with a driver for CUDA " + std::to_string(CUDART_VERSION / 1000) +
-                                        "; the CPU backend is there");
-    throw Failure(Code::device, std::string(call) + ": " + cudaGetErrorString(error));
-}
 
 // An array on the device, as large as the largest that was asked for.
 template <typename Value>
@@ -68,17 +58,18 @@ private:
     std::size_t size_ = 0;
 };
 
-// Launches `kernel` over a grid of blocks, with one struct of arguments and so much shared memory.
-template <typename Arguments>
-void launch(void (*kernel)(Arguments), const char* name, int blocks, int threads, std::size_t shared, const Arguments& arguments) {
-    if (shared > 48 * 1024)
-        check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)), name);
-    cudaLaunchConfig_t config = {};
-    config.gridDim = dim3(static_cast<unsigned>(blocks));
-    config.blockDim = dim3(static_cast<unsigned>(threads));
-    config.dynamicSmemBytes = shared;
-    check(cudaLaunchKernelEx(&config, kernel, arguments), name);
-}
+// One array for each source, or for each population.
+template <typename Value>
+class DeviceArrays {
+public:
+    DeviceArrays(int count, const char* what) {
+        for (int k = 0; k < count; ++k) all_.push_back(std::make_unique<DeviceArray<Value>>(what));
+    }
+    DeviceArray<Value>* operator[](int k) const { return all_[static_cast<std::size_t>(k)].get(); }
+
+private:
+    std::vector<std::unique_ptr<DeviceArray<Value>>> all_;
+};
 
 }  // namespace cuda
 }  // namespace sncc

@@ -3,13 +3,12 @@
 
 #include <cstdint>
 
-#include "sncc/cuda_device.h"
+#include "sncc/cuda_block.h"
 
 namespace sncc {
 namespace cuda {
 
 enum class Reduction { none, mean, sum, maximum, last };
-enum class Clip { none, norm, value };
 
 template <typename Real, int Outputs>
 struct Reading {

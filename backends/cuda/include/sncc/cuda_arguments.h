@@ -1,0 +1,95 @@
+// What the host hands to the kernels. `Network` is emitted: the layout of states, the sizes, the shapes of parameters.
+#pragma once
+
+#include <cstdint>
+
+#include "sncc/cuda_block.h"
+
+namespace sncc {
+namespace cuda {
+
+struct Shape {
+    int rows, columns;
+    bool shared, learnt, weight;
+    double rate, scale, lower, upper;
+
+    std::int64_t stride() const { return (columns + 15) / 16 * 16; }
+    std::int64_t size() const { return rows * stride(); }
+};
+
+struct SourceSize {
+    std::int64_t size;
+    bool signal;
+    double si;
+};
+
+// A state that is recorded: from number `from` of the states, `size` numbers after every `every` steps.
+struct TraceRecord {
+    std::int64_t from, size, every, to;
+};
+
+template <typename Network>
+struct SampleArguments {
+    using Real = typename Network::Real;
+    const Real* parameters;
+    const typename Network::Arrays* arrays;
+    typename Network::Workspace* workspaces;  // null: in shared memory
+    typename Network::State* carried;         // simulation: the state between runs
+    bool fresh;                               // start at the initial state
+    bool keeps;                               // the tape, for the way back
+    std::uint64_t seed;
+    const std::uint32_t* trials;
+    const std::int32_t* steps;
+    std::int64_t most_steps, before, lead;
+    int batch;
+    EventRows events[Network::sources + 1];  // offsets of sample b from b * (most_steps + lead + 1) on
+    const Real* values[Network::sources + 1];
+    std::uint32_t* bits[Network::populations + 1];
+    const std::int32_t* classes;
+    const double* targets;
+    bool label_per_step;
+    Real* tape;
+    Real* errors;
+    double* sums;
+    double* losses;
+    std::int64_t* counts;  // correct, labelled
+    Real* outputs;
+    Real* step_outputs;
+    const TraceRecord* traces;
+    int trace_count;
+    Real* trace_values;
+};
+
+template <typename Network>
+struct GatherArguments {
+    using Real = typename Network::Real;
+    Real* gradient;
+    const std::int32_t* steps;
+    std::int64_t most_steps;
+    int batch;
+    const std::int64_t* channel_offsets[Network::sources + 1];
+    const std::uint32_t* channel_times[Network::sources + 1];
+    const Real* values[Network::sources + 1];
+    const std::uint32_t* bits[Network::populations + 1];
+    const Real* tape;
+    const double* sums;
+    double* total;
+};
+
+template <typename Network>
+struct OptimiseArguments {
+    using Real = typename Network::Real;
+    Real* parameters;
+    typename Network::Arrays* arrays;
+    Real* gathered;   // gradients of weights, as operations index them
+    Real* gradients;  // of parameters, as the user sees them
+    Real* states;     // of the optimiser
+    const double* total;
+    double* scratch;
+    bool collects, steps;
+    typename Network::Scalars scalars;
+    double learning_rate;
+};
+
+}  // namespace cuda
+}  // namespace sncc

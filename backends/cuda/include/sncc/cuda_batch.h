@@ -1,0 +1,107 @@
+// A batch on its way to the device: events by step and by channel, signals, labels, lengths.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "sncc/cuda_arguments.h"
+#include "sncc/cuda_memory.h"
+#include "sncc/engine.h"
+#include "sncc/spikes.h"
+
+namespace sncc {
+namespace cuda {
+
+template <typename Network>
+class BatchInput {
+    using Real = typename Network::Real;
+
+public:
+    void upload(SampleArguments<Network>& a, const Batch& batch) {
+        const Data& data = *batch.data;
+        const std::int64_t count = batch.count;
+        std::vector<std::int32_t> steps;
+        std::vector<std::uint32_t> trials;
+        for (std::int64_t k = 0; k < count; ++k) {
+            steps.push_back(data.steps[batch.selection[k]]);
+            trials.push_back(batch.trial(k));
+        }
+        const std::int64_t most = std::max<std::int64_t>(1, *std::max_element(steps.begin(), steps.end()));
+        for (int q = 0; q < Network::sources; ++q) upload_source(a, q, batch, steps, most);
+        steps_.put(steps), trials_.put(trials);
+        a.steps = steps_.data(), a.trials = trials_.data(), a.most_steps = most, a.batch = static_cast<int>(count);
+        upload_labels(a, batch, steps, most);
+    }
+    // Where the gradients find events by channel, and signals.
+    void show(GatherArguments<Network>& g) const {
+        for (int q = 0; q < Network::sources; ++q) {
+            g.channel_offsets[q] = channel_offsets_[q]->data(), g.channel_times[q] = channel_times_[q]->data();
+            g.values[q] = values_[q]->data();
+        }
+    }
+
+private:
+    void upload_source(SampleArguments<Network>& a, int q, const Batch& batch, const std::vector<std::int32_t>& steps, std::int64_t most) {
+        const SourceData& source = batch.data->sources[q];
+        const std::int64_t size = Network::source_sizes()[q].size;
+        if (Network::source_sizes()[q].signal) {
+            const std::int64_t stride = (size + 15) / 16 * 16;
+            std::vector<Real> values(static_cast<std::size_t>(batch.count * most * stride), Real(0));
+            for (std::int64_t k = 0; k < batch.count; ++k) {
+                const double* from = source.values + source.value_starts[batch.selection[k]] * size;
+                for (std::int64_t n = 0; n < steps[static_cast<std::size_t>(k)]; ++n)
+                    for (std::int64_t i = 0; i < size; ++i)
+                        values[static_cast<std::size_t>((k * most + n) * stride + i)] =
+                            static_cast<Real>(from[n * size + i] / Network::source_sizes()[q].si);
+            }
+            values_[q]->put(values);
+            a.values[q] = values_[q]->data();
+            return;
+        }
+        std::vector<std::int64_t> offsets, channels(static_cast<std::size_t>(size) + 1), all_channels;
+        std::vector<std::uint32_t> indices, times;
+        for (std::int64_t k = 0; k < batch.count; ++k) {
+            const std::int64_t* list = source.offsets + source.starts[batch.selection[k]];
+            const std::int64_t length = steps[static_cast<std::size_t>(k)];
+            const std::int64_t base = static_cast<std::int64_t>(indices.size()) - list[0];
+            for (std::int64_t n = 0; n <= most; ++n) offsets.push_back(base + list[std::min(n, length)]);
+            indices.insert(indices.end(), source.indices + list[0], source.indices + list[length]);
+            const std::size_t start = times.size();
+            times.resize(start + static_cast<std::size_t>(list[length] - list[0]));
+            transpose_spikes(list, source.indices, static_cast<int>(length), static_cast<int>(size), channels.data(), times.data() + start);
+            for (const std::int64_t offset : channels) all_channels.push_back(static_cast<std::int64_t>(start) + offset);
+        }
+        offsets_[q]->put(offsets), indices_[q]->put(indices), channel_offsets_[q]->put(all_channels), channel_times_[q]->put(times);
+        a.events[q] = {offsets_[q]->data(), indices_[q]->data(), 1, most};
+    }
+    void upload_labels(SampleArguments<Network>& a, const Batch& batch, const std::vector<std::int32_t>& steps, std::int64_t most) {
+        const Data& data = *batch.data;
+        a.label_per_step = data.label_starts != nullptr;
+        const std::int64_t rows = a.label_per_step ? most : 1;
+        std::vector<std::int32_t> classes;
+        std::vector<double> targets;
+        for (std::int64_t k = 0; k < batch.count; ++k) {
+            const std::int64_t sample = batch.selection[k];
+            const std::int64_t first = data.label_starts ? data.label_starts[sample] : sample;
+            for (std::int64_t n = 0; n < rows; ++n) {
+                const bool there = !data.label_starts || n < steps[static_cast<std::size_t>(k)];
+                if (data.classes) classes.push_back(there ? data.classes[first + n] : -1);
+                if (data.targets)
+                    for (int j = 0; j < Network::outputs; ++j) targets.push_back(there ? data.targets[(first + n) * Network::outputs + j] : 0.0);
+            }
+        }
+        classes_.put(classes), targets_.put(targets);
+        a.classes = data.classes ? classes_.data() : nullptr;
+        a.targets = data.targets ? targets_.data() : nullptr;
+    }
+
+    DeviceArrays<std::int64_t> offsets_{Network::sources, "the events"}, channel_offsets_{Network::sources, "the events by channel"};
+    DeviceArrays<std::uint32_t> indices_{Network::sources, "the events"}, channel_times_{Network::sources, "the events by channel"};
+    DeviceArrays<Real> values_{Network::sources, "the signals"};
+    DeviceArray<std::int32_t> classes_{"the classes"}, steps_{"the lengths"};
+    DeviceArray<std::uint32_t> trials_{"the trials"};
+    DeviceArray<double> targets_{"the targets"};
+};
+
+}  // namespace cuda
+}  // namespace sncc

@@ -1,0 +1,70 @@
+// What a block works on: loops over its own share, and views of one sample's events, values, spikes and tape.
+#pragma once
+
+#include <cstdint>
+
+#include <cuda_runtime.h>
+
+#include "sncc/math.h"
+#include "sncc/platform.h"
+
+namespace sncc {
+namespace cuda {
+
+// Calls body(j) for the numbers below `count` that belong to the calling thread.
+template <typename Body>
+__device__ inline void for_own(int count, const Body& body) {
+    for (int j = static_cast<int>(threadIdx.x); j < count; j += static_cast<int>(blockDim.x)) body(j);
+}
+
+// The spikes that a population emitted, as a row of bits per step, from step `first` on.
+struct SpikeBits {
+    std::uint32_t* bits;
+    int words;
+    std::int64_t first;
+
+    __device__ const std::uint32_t* row(std::int64_t n) const { return bits + (n - first) * words; }
+    __device__ bool fired(std::int64_t n, int neuron) const { return (row(n)[neuron / 32] >> (neuron % 32)) & 1u; }
+};
+
+// The events of a source: those of step n are indices[offsets[n - first] .. offsets[n - first + 1]).
+struct EventRows {
+    const std::int64_t* offsets;
+    const std::uint32_t* indices;
+    std::int64_t first, last;
+};
+
+// The values of a source, a row of `stride` numbers for each of the steps first .. last.
+template <typename Real>
+struct ValueRows {
+    const Real* values;
+    std::int64_t stride, first, last;
+
+    __device__ const Real* row(std::int64_t n) const {
+        return n < first || n > last ? nullptr : values + (n - first) * stride;
+    }
+};
+
+// What the forward phase keeps of one sample for the way back: numbers of a group's neurons at every step. A column holds
+// as many numbers per neuron and step of the batch; `rows` is samples times steps, `first` the sample's first row.
+template <typename Real>
+struct Tape {
+    Real* numbers;
+    std::int64_t rows, first;
+
+    __device__ Real* row(std::int64_t column, int size, std::int64_t n) const { return numbers + column * rows + (first + n - 1) * size; }
+};
+
+// A struct of 4-byte words set to zero, or copied, by the block.
+template <typename Struct>
+__device__ inline void set_to_zero(Struct& to) {
+    for_own(static_cast<int>(sizeof(Struct) / 4), [&](int k) { reinterpret_cast<std::uint32_t*>(&to)[k] = 0; });
+}
+template <typename Struct>
+__device__ inline void copy_words(Struct& to, const Struct& from) {
+    for_own(static_cast<int>(sizeof(Struct) / 4),
+            [&](int k) { reinterpret_cast<std::uint32_t*>(&to)[k] = reinterpret_cast<const std::uint32_t*>(&from)[k]; });
+}
+
+}  // namespace cuda
+}  // namespace sncc

@@ -1,0 +1,96 @@
+// What a block does within a step, whatever the network: rows added for spikes, products, lists of spikes as bits, and
+// weights transposed on the way back. Each number is summed by one thread, in the order in which the C++ half sums it.
+#pragma once
+
+#include "sncc/cuda_block.h"
+
+namespace sncc {
+namespace cuda {
+
+// ------------------------------------------------------------------------------------------------ delivery
+template <typename Real>
+__device__ inline void add_rows(Real* into, int columns, const Real* weights, int stride, const EventRows& events, std::int64_t n) {
+    if (n < events.first || n > events.last) return;
+    const std::int64_t begin = events.offsets[n - events.first], end = events.offsets[n - events.first + 1];
+    for_own(columns, [&](int j) {
+        Real sum = into[j];
+        for (std::int64_t e = begin; e < end; ++e) sum += weights[static_cast<std::int64_t>(events.indices[e]) * stride + j];
+        into[j] = sum;
+    });
+}
+template <typename Real>
+__device__ inline void add_rows(Real* into, int columns, const Real* weights, int stride, const SpikeBits& spikes, std::int64_t n) {
+    if (n < spikes.first) return;
+    const std::uint32_t* row = spikes.row(n);
+    for_own(columns, [&](int j) {
+        Real sum = into[j];
+        for (int w = 0; w < spikes.words; ++w)
+            for (std::uint32_t left = row[w]; left != 0; left &= left - 1)
+                sum += weights[static_cast<std::int64_t>(w * 32 + __ffs(static_cast<int>(left)) - 1) * stride + j];
+        into[j] = sum;
+    });
+}
+template <typename Real>
+__device__ inline void add_one_to_one(Real* into, const Real* weights, const EventRows& events, std::int64_t n) {
+    if (n < events.first || n > events.last || threadIdx.x != 0) return;
+    for (std::int64_t e = events.offsets[n - events.first]; e < events.offsets[n - events.first + 1]; ++e)
+        into[events.indices[e]] += weights[events.indices[e]];
+}
+template <typename Real>
+__device__ inline void add_one_to_one(Real* into, int count, const Real* weights, const SpikeBits& spikes, std::int64_t n) {
+    if (n < spikes.first) return;
+    for_own(count, [&](int j) {
+        if (spikes.fired(n, j)) into[j] += weights[j];
+    });
+}
+template <typename Real>
+__device__ inline void add_product(Real* into, int columns, int rows, const Real* weights, int stride, const ValueRows<Real>& values, std::int64_t n) {
+    const Real* x = values.row(n);
+    if (!x) return;
+    for_own(columns, [&](int j) {
+        Real sum = into[j];
+        for (int i = 0; i < rows; ++i) sum = m_fma(x[i], weights[static_cast<std::int64_t>(i) * stride + j], sum);
+        into[j] = sum;
+    });
+}
+template <typename Real>
+__device__ inline void add_product_one_to_one(Real* into, int count, const Real* weights, const ValueRows<Real>& values, std::int64_t n) {
+    const Real* x = values.row(n);
+    if (!x) return;
+    for_own(count, [&](int j) { into[j] = m_fma(x[j], weights[j], into[j]); });
+}
+
+// Writes which of `count` neurons fired as bits; every thread of the block comes here.
+template <typename Real>
+__device__ inline void list_spikes(const SpikeBits& spikes, std::int64_t n, const Real* mask, int count) {
+    std::uint32_t* row = spikes.bits + (n - spikes.first) * spikes.words;
+    for (int base = 0; base < spikes.words * 32; base += static_cast<int>(blockDim.x)) {
+        const int j = base + static_cast<int>(threadIdx.x);
+        const unsigned bits = __ballot_sync(0xffffffffu, j < count && mask[j] != Real(0));
+        if (j % 32 == 0 && j / 32 < spikes.words) row[j / 32] = bits;
+    }
+}
+
+// A population that never spikes: its bits of step n.
+__device__ inline void no_spikes(const SpikeBits& spikes, std::int64_t n) {
+    for_own(spikes.words, [&](int w) { spikes.bits[(n - spikes.first) * spikes.words + w] = 0; });
+}
+
+// ------------------------------------------------------------------------------------------------ reverse
+// into[i] += the sum over j of weights[i, j] · adjoint[j].
+template <typename Real>
+__device__ inline void transpose_rows(Real* into, int rows, int columns, const Real* weights, int stride, const Real* adjoint) {
+    for_own(rows, [&](int i) {
+        const Real* row = weights + static_cast<std::int64_t>(i) * stride;
+        Real sum = 0;
+        for (int j = 0; j < columns; ++j) sum = m_fma(row[j], adjoint[j], sum);
+        into[i] += sum;
+    });
+}
+template <typename Real>
+__device__ inline void transpose_one_to_one(Real* into, int count, const Real* weights, const Real* adjoint) {
+    for_own(count, [&](int j) { into[j] += weights[j] * adjoint[j]; });
+}
+
+}  // namespace cuda
+}  // namespace sncc

@@ -1,0 +1,108 @@
+// The gradient of one presynaptic neuron, summed by a block over all samples and over the steps in which it fired.
+#pragma once
+
+#include "sncc/cuda_block.h"
+
+namespace sncc {
+namespace cuda {
+
+constexpr int GATHER_THREADS = 128;
+
+// What every sample left at its end, added up in their order: `size` numbers each.
+__device__ inline void sum_over_samples(double* total, const double* sums, std::int64_t size, int samples) {
+    for_own(static_cast<int>(size), [&](int e) {
+        double sum = 0;
+        for (int b = 0; b < samples; ++b) sum += sums[b * size + e];
+        total[e] = sum;
+    });
+}
+
+// Adjoints kept on the tape: of sample b at step n, tape + (b * steps + n - 1) * width.
+template <typename Real>
+struct KeptAdjoint {
+    const Real* tape;
+    int width, offset;
+    std::int64_t steps;
+
+    __device__ const Real* at(int sample, std::int64_t n) const { return tape + (sample * steps + n - 1) * width + offset; }
+};
+
+// gradient[i, :] = the sum over samples, in order, and over the steps in which neuron i fired. A block does one row.
+template <typename Real>
+__device__ inline void gather_bits(Real* gradient, int columns, int i, const std::uint32_t* bits, int words, std::int64_t stride,
+                                   const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept) {
+    for_own(columns, [&](int j) {
+        Real sum = 0;
+        for (int b = 0; b < samples; ++b) {
+            const std::uint32_t* row = bits + b * stride + i / 32;
+            for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
+                if ((row[(n - 1) * words] >> (i % 32)) & 1u) sum += kept.at(b, n + delay)[j];
+        }
+        gradient[j] = sum;
+    });
+}
+// Steps (from 0) in which each channel fired: of sample b in times[offsets[b * (channels + 1) + i] ...].
+template <typename Real>
+__device__ inline void gather_times(Real* gradient, int columns, int i, const std::int64_t* offsets, const std::uint32_t* times, int channels,
+                                    const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept) {
+    for_own(columns, [&](int j) {
+        Real sum = 0;
+        for (int b = 0; b < samples; ++b) {
+            const std::int64_t* list = offsets + static_cast<std::int64_t>(b) * (channels + 1) + i;
+            for (std::int64_t k = list[0]; k < list[1]; ++k)
+                if (times[k] + delay < static_cast<std::uint32_t>(steps[b])) sum += kept.at(b, times[k] + 1 + delay)[j];
+        }
+        gradient[j] = sum;
+    });
+}
+template <typename Real>
+__device__ inline void gather_values(Real* gradient, int columns, int i, const Real* values, std::int64_t value_stride, std::int64_t most_steps,
+                                     const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept) {
+    for_own(columns, [&](int j) {
+        Real sum = 0;
+        for (int b = 0; b < samples; ++b)
+            for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
+                sum = m_fma(values[(b * most_steps + n - 1) * value_stride + i], kept.at(b, n + delay)[j], sum);
+        gradient[j] = sum;
+    });
+}
+
+// One-to-one connections: gradient[i], a thread per neuron.
+template <typename Real>
+__device__ inline void gather_bits_one_to_one(Real* gradient, int count, const std::uint32_t* bits, int words, std::int64_t stride,
+                                              const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept) {
+    for_own(count, [&](int i) {
+        Real sum = 0;
+        for (int b = 0; b < samples; ++b)
+            for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
+                if ((bits[b * stride + (n - 1) * words + i / 32] >> (i % 32)) & 1u) sum += kept.at(b, n + delay)[i];
+        gradient[i] = sum;
+    });
+}
+template <typename Real>
+__device__ inline void gather_times_one_to_one(Real* gradient, int count, const std::int64_t* offsets, const std::uint32_t* times,
+                                               const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept) {
+    for_own(count, [&](int i) {
+        Real sum = 0;
+        for (int b = 0; b < samples; ++b) {
+            const std::int64_t* list = offsets + static_cast<std::int64_t>(b) * (count + 1) + i;
+            for (std::int64_t k = list[0]; k < list[1]; ++k)
+                if (times[k] + delay < static_cast<std::uint32_t>(steps[b])) sum += kept.at(b, times[k] + 1 + delay)[i];
+        }
+        gradient[i] = sum;
+    });
+}
+template <typename Real>
+__device__ inline void gather_values_one_to_one(Real* gradient, int count, const Real* values, std::int64_t value_stride, std::int64_t most_steps,
+                                                const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept) {
+    for_own(count, [&](int i) {
+        Real sum = 0;
+        for (int b = 0; b < samples; ++b)
+            for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
+                sum = m_fma(values[(b * most_steps + n - 1) * value_stride + i], kept.at(b, n + delay)[i], sum);
+        gradient[i] = sum;
+    });
+}
+
+}  // namespace cuda
+}  // namespace sncc

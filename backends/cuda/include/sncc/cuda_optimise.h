@@ -1,0 +1,82 @@
+// The third launch's parts that do not depend on the network: an optimiser's step on an element, clips, small sums.
+#pragma once
+
+#include "sncc/cuda_arguments.h"
+#include "sncc/cuda_block.h"
+#include "sncc/cuda_readout.h"
+
+namespace sncc {
+namespace cuda {
+
+enum class Clip { none, norm, value };
+
+constexpr int OPTIMISE_THREADS = 256;
+
+// Numbers [0, count), shared among all threads of the grid.
+template <typename Body>
+__device__ inline void for_all(std::int64_t count, const Body& body) {
+    const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    for (std::int64_t e = first; e < count; e += static_cast<std::int64_t>(gridDim.x) * blockDim.x) body(e);
+}
+
+// Parameters by number and element, for `derive`.
+template <typename Network>
+struct Numbers {
+    const typename Network::Real* parameters;
+    __device__ double number(int k, int j) const { return static_cast<double>(parameters[Network::offset(k) + j]); }
+};
+
+// The gradient of a number that all synapses share; one thread.
+template <typename Real>
+__device__ inline void sum_gradient(Real* into, const Real* from, int rows, int columns) {
+    if (threadIdx.x != 0) return;
+    double sum = 0;
+    const int stride = (columns + 15) / 16 * 16;
+    for (int i = 0; i < rows; ++i)
+        for (int j = 0; j < columns; ++j) sum += static_cast<double>(from[i * stride + j]);
+    *into = static_cast<Real>(sum);
+}
+template <typename Real>
+__device__ inline void sum_numbers(Real* into, const double* from, int count) {
+    if (threadIdx.x != 0) return;
+    double sum = 0;
+    for (int j = 0; j < count; ++j) sum += from[j];
+    *into = static_cast<Real>(sum);
+}
+
+// How the optimiser counts a parameter: value / scale; its share of the learning rate; what it is kept between.
+struct Scaling {
+    double rate, scale, lower, upper;
+};
+
+template <typename Network>
+__device__ inline void step_element(const OptimiseArguments<Network>& g, std::int64_t e, const Scaling& p, typename Network::Real factor_of_norm) {
+    using Real = typename Network::Real;
+    const Real scale = static_cast<Real>(p.scale), limit = static_cast<Real>(Network::clip_limit);
+    Real value = g.parameters[e] / scale;
+    Real slope = g.gradients[e] * scale * factor_of_norm;
+    if (Network::clip == Clip::value) slope = m_clip(slope, -limit, limit);
+    Network::optimise(g, e, value, slope, static_cast<Real>(g.learning_rate * p.rate));
+    g.parameters[e] = m_clip(value * scale, static_cast<Real>(p.lower), static_cast<Real>(p.upper));
+}
+
+// What all gradients are multiplied by so that their norm, in the units of the source, stays below the limit; one block.
+template <typename Network>
+__device__ inline typename Network::Real norm_factor(const OptimiseArguments<Network>& g) {
+    __shared__ double squares[OPTIMISE_THREADS];
+    double sum = 0;
+    for (int k = 0; k < Network::parameters; ++k)
+        for (std::int64_t e = Network::offset(k) + threadIdx.x; e < Network::offset(k + 1); e += OPTIMISE_THREADS) {
+            const double scaled = static_cast<double>(g.gradients[e]) * Network::scale(k);
+            sum += scaled * scaled;
+        }
+    squares[threadIdx.x] = sum;
+    __syncthreads();
+    double total = 0;
+    for (int k = 0; k < OPTIMISE_THREADS; ++k) total += squares[k];
+    __syncthreads();
+    return static_cast<typename Network::Real>(m_min(1.0, Network::clip_limit / m_max(m_sqrt(total), 1e-300)));
+}
+
+}  // namespace cuda
+}  // namespace sncc

@@ -1,0 +1,162 @@
+"""Second and third launch: sums of gradients per presynaptic neuron; then the optimiser, and what follows from parameters."""
+
+from __future__ import annotations
+
+from sncc.backends.cuda.places import Places, moved, plus, words
+from sncc.backends.cxx.expressions import literal
+from sncc.backends.cxx.layout import padded
+from sncc.program.nodes import Connection, Gather
+
+
+def blocks_of(c: Connection) -> int:
+    """Blocks that sum a connection's gradient: one for each presynaptic neuron, or one for all."""
+    return c.source_size if c.pattern == "dense" else 1
+
+
+class Learning(Places):
+    """Finished lines of the kernels that gather gradients and take optimiser steps."""
+
+    def parts(self) -> dict[str, object]:
+        """What the template prints."""
+        return {
+            "gather": self._gather(),
+            "gather_blocks": 1 + sum(blocks_of(c) for _, c in self._gathers()),
+            "derive": self._derive(),
+            "collect": self._collect(),
+            "optimise": self._optimise(),
+        }
+
+    # ---------------------------------------------------------------------------------------- gradient
+    def _gathers(self) -> list[tuple[Gather, Connection]]:
+        """Sums of gradients and the connections that they are of."""
+        found = [o for o in self.program.gradient if isinstance(o, Gather)]
+        return [(o, self.program.connection(o.connection)) for o in found]
+
+    def _gather(self) -> list[str]:
+        """Which block does what: block 0 the sums over samples, then a block per presynaptic neuron."""
+        lines = ["if (block == 0) {", "    sum_over_samples(g.total, g.sums, Network::sum_size, g.batch);"]
+        first = 1
+        for o, c in self._gathers():
+            rows, size = blocks_of(c), self.program.group(c.target_group).size
+            column = self.columns[c.target_group, o.slot]
+            into = plus("g.gradient", self.gradient_offsets[c.weight])
+            into += f" + i * {self.stride(c.weight)}" if c.pattern == "dense" else ""
+            lines.append(f"}} else if (block < {first + rows}) {{  // {c.name}: {c.source} -> {c.target}")
+            if c.pattern == "dense":
+                lines.append(f"    const int i = block - {first};")
+            lines += [
+                f"    const KeptAdjoint<Real> kept = {{{plus('g.tape', column)}{' * rows' if column else ''}, {size}, {c.target_offset}, g.most_steps}};",
+                f"    {self._gather_call(c, into)}",
+            ]
+            first += rows
+        return [*lines, "}"]
+
+    def _gather_call(self, c: Connection, into: str) -> str:
+        dense = c.pattern == "dense"
+        columns = c.target_size if dense else c.source_size
+        row, one = ("i, ", "") if dense else ("", "_one_to_one")
+        tail = f"g.steps, g.batch, {c.delay}, kept);"
+        if c.signal:
+            k = self.sources.index(c.source)
+            return f"gather_values{one}({into}, {columns}, {row}g.values[{k}], {padded(c.source_size)}, g.most_steps, {tail}"
+        if c.source_group is None:
+            k = self.sources.index(c.source)
+            channels = f"{c.source_size}, " if dense else ""
+            return f"gather_times{one}({into}, {columns}, {row}g.channel_offsets[{k}], g.channel_times[{k}], {channels}{tail}"
+        k = self.populations.index(c.source)
+        width = words(c.source_size)
+        return f"gather_bits{one}({into}, {columns}, {row}g.bits[{k}], {width}, g.most_steps * {width}, {tail}"
+
+    # ---------------------------------------------------------------------------------------- parameters
+
+    def _derive(self) -> list[str]:
+        lines: list[str] = []
+        for group in self.program.groups:
+            function = self.dynamics.derives.get(group.name)
+            if function is None:
+                continue
+            ends = [*(r.offset for r in group.rows[1:]), group.size]
+            for row, end in zip(group.rows, ends, strict=True):
+                outs = function.of("out")
+                bound = [self.bound(group, row.population, a.name) for a in function.of("parameter")]
+                lines += [f"// {comment}" for comment in function.comments]
+                lines.append(f"for_own({end - row.offset}, [&](int k) {{  // {row.population}")
+                lines.append(
+                    f"    [[maybe_unused]] const int j = k < {row.size} ? k : {row.size - 1};  // padding repeats the last neuron"
+                )
+                lines.append(f"    double {', '.join(a.identifier for a in outs)};")
+                lines.append(f"    dynamics::{function.name}({', '.join([*bound, *(a.identifier for a in outs)])});")
+                for a in outs:
+                    field = self.array[group.name, a.name].identifier
+                    lines.append(f"    g.arrays->{field}[{row.offset} + k] = static_cast<Real>({a.identifier});")
+                lines.append("});")
+        return lines
+
+    def _collect(self) -> list[str]:
+        """Gradients of parameters as the user sees them."""
+        lines: list[str] = []
+        for key, offset in self.gradient_offsets.items():
+            k = self.keys.index(key)
+            rows, columns = self.matrix(key)
+            size = rows * padded(columns)
+            if self.program.parameter(key).shape == ():
+                lines.append(
+                    f"if (blockIdx.x == 0) sum_gradient(g.gradients + {self.offsets[k]}, g.gathered + {offset}, {rows}, {columns});  // {key}"
+                )
+            else:
+                lines.append(
+                    f"for_all({size}, [&](std::int64_t e) {{ g.gradients[{self.offsets[k]} + e] = g.gathered[{offset} + e]; }});  // {key}"
+                )
+        for name, function in self.dynamics.derive_adjoints.items():
+            group = self.program.group(name)
+            outs = function.of("out")
+            for row in group.rows:
+                keys = dict(row.values)
+                bound = [self.bound(group, row.population, a.name) for a in function.of("parameter")]
+                totals = [f"g.total[{self.sums[name, a.name]} + {row.offset} + j]" for a in function.of("total")]
+                lines.append(f"if (blockIdx.x == 0) for_own({row.size}, [&](int j) {{  // {row.population}")
+                lines.append(f"    double {', '.join(a.identifier for a in outs)};")
+                lines.append(
+                    f"    dynamics::{function.name}({', '.join([*bound, *totals, *(a.identifier for a in outs)])});"
+                )
+                after: list[str] = []
+                for a in outs:
+                    learnt = keys[a.name]
+                    if not isinstance(learnt, str) or not self.program.parameter(learnt).learnt:
+                        lines.append(f"    static_cast<void>({a.identifier});")
+                        continue
+                    place = self.offsets[self.keys.index(learnt)]
+                    if self.program.parameter(learnt).shape == ():
+                        lines.append(f"    g.scratch[{place} + j] = {a.identifier};")
+                        after.append(
+                            f"if (blockIdx.x == 0) sum_numbers(g.gradients + {place}, g.scratch + {place}, {row.size});  // {learnt}"
+                        )
+                    else:
+                        lines.append(f"    g.gradients[{place} + j] = static_cast<Real>({a.identifier});")
+                lines.append("});")
+                lines += ["__syncthreads();", *after]
+        return lines
+
+    def _optimise(self) -> list[str]:
+        lines: list[str] = []
+        for k, key in enumerate(self.keys):
+            p = self.program.parameter(key)
+            if not p.learnt:
+                continue
+            rows, columns = self.matrix(key)
+            low, high = p.bounds or (float("-inf"), float("inf"))
+            numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
+            call = f"step_element<Network>(g, {moved('e', self.offsets[k])}, {{{numbers}}}, factor_of_norm);"
+            if p.shape == ():
+                lines.append(f"if (blockIdx.x == 0 && threadIdx.x == 0) {{  // {key}")
+                lines.append("    const std::int64_t e = 0;")
+                lines.append(f"    {call}")
+                lines.append(
+                    f"    for (int j = 1; j < {rows * padded(columns)}; ++j) g.parameters[{self.offsets[k]} + j] = g.parameters[{self.offsets[k]}];"
+                )
+                lines.append("}")
+            elif any(c.weight == key for c in self.program.connections):
+                lines.append(f"for_all({rows * padded(columns)}, [&](std::int64_t e) {{ {call} }});  // {key}")
+            else:
+                lines.append(f"if (blockIdx.x == 0) for_own({columns}, [&](int e) {{ {call} }});  // {key}")
+        return lines

@@ -1,0 +1,59 @@
+"""How the emitted kernels reach a network's numbers: expressions for weights, tape and sources."""
+
+from __future__ import annotations
+
+from sncc.backends.cxx.dynamics import Dynamics
+from sncc.backends.cxx.layout import Layout, padded
+from sncc.program.nodes import Connection, Program
+
+WARP = 32
+
+
+def words(size: int) -> int:
+    """32-bit words that hold a bit for each of so many neurons."""
+    return -(-size // WARP)
+
+
+class Places(Layout):
+    """The layout that both halves share, with the places of the CUDA half in device memory."""
+
+    def __init__(self, program: Program, shared: Dynamics) -> None:
+        super().__init__(program, shared)
+        self.offsets: list[int] = []  # of the parameters
+        self.parameter_size = 0
+        for key in self.keys:
+            self.offsets.append(self.parameter_size)
+            rows, columns = self.matrix(key)
+            self.parameter_size += rows * padded(columns)
+
+    def weight(self, key: str) -> str:
+        """The first number of a weight."""
+        return plus("g.parameters", self.offset(key))
+
+    def offset(self, key: str) -> int:
+        """Where a parameter starts."""
+        return self.offsets[self.keys.index(key)]
+
+    def stride(self, key: str) -> int:
+        """Numbers from row to row of a parameter."""
+        return padded(self.matrix(key)[1])
+
+    def kept(self, group: str, slot: str, when: str = "n") -> str:
+        """What the tape holds of a group at step `when`: a row of its neurons."""
+        return f"tape.row({self.columns[group, slot]}, {self.program.group(group).size}, {when})"
+
+    def source(self, c: Connection) -> str:
+        """What a connection reads by step: events or values handed over, or a population's spikes."""
+        if c.source_group is None:
+            return f"{'values' if c.signal else 'events'}_{self.sources.index(c.source)}"
+        return f"spikes_{self.populations.index(c.source)}"
+
+
+def plus(pointer: str, offset: int) -> str:
+    """A pointer moved by so many numbers."""
+    return f"{pointer} + {offset}" if offset else pointer
+
+
+def moved(index: str, offset: int) -> str:
+    """An index moved by so many."""
+    return f"{offset} + {index}" if offset else index

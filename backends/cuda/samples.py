@@ -1,0 +1,235 @@
+"""First launch: what a block does with its sample, forwards and back, as calls of the headers and of the dynamics."""
+
+from __future__ import annotations
+
+from sncc.backends.cuda.places import Places, moved, plus, words
+from sncc.backends.cxx.dynamics import Dynamics, Function
+from sncc.backends.cxx.layout import padded
+from sncc.backends.cxx.names import Namer
+from sncc.program.nodes import Connection, Deliver, Program, Readout, ReadoutAdjoint, Transpose, Update
+
+
+class Samples(Places):
+    """Finished lines of the kernel that runs samples."""
+
+    def __init__(self, program: Program, shared: Dynamics) -> None:
+        super().__init__(program, shared)
+        maps = [s.name for s in shared.readout if s.kind == "map"]
+        names = Namer()
+        self.maps = {name: names.fresh(f"map.{name}") for name in maps}
+
+    def parts(self) -> dict[str, object]:
+        """What the template prints."""
+        return {
+            "views": self._views(),
+            "start": self._start(),
+            "forward": self._forward(),
+            "back": self._back(),
+            "keep_sums": self._keep_sums(),
+        }
+
+    # ---------------------------------------------------------------------------------------- places
+    def _views(self) -> list[str]:
+        """What a sample reads by step: events and values handed over, spikes emitted."""
+        lines = []
+        for k, s in enumerate(self.program.sources):
+            if s.kind == "signal":
+                lines.append(
+                    f"[[maybe_unused]] const ValueRows<Real> values_{k} = values_of(g, {k}, b, {padded(s.size)});  // {s.name}"
+                )
+            else:
+                lines.append(f"[[maybe_unused]] const EventRows events_{k} = events_of(g, {k}, b);  // {s.name}")
+        for k, (_, row) in enumerate(self.rows):
+            lines.append(
+                f"[[maybe_unused]] const SpikeBits spikes_{k} = spikes_of(g, {k}, b, {words(row.size)});  // {row.population}"
+            )
+        return lines
+
+    def _start(self) -> list[str]:
+        lines: list[str] = []
+        for group, row in self.rows:
+            for state, _ in row.initial:
+                function = self.dynamics.states[row.population, state]
+                arrays = [
+                    f"a.{self.array[group.name, x.name].identifier}[{moved('j', row.offset)}]"
+                    for x in function.of("array")
+                ]
+                arguments = ", ".join(["g.seed", "g.trials[b]", "static_cast<std::uint32_t>(j)", *arrays])
+                field = self.state[group.name, state].identifier
+                lines += [
+                    f"for_own({row.size}, [&](int j) {{  // {row.population}.{state}",
+                    f"    s.{field}[{moved('j', row.offset)}] = dynamics::{function.name}({arguments});",
+                    "});",
+                ]
+        return lines
+
+    # ---------------------------------------------------------------------------------------- forward
+    def _deliver(self, c: Connection) -> list[str]:
+        into = plus(f"s.{self.state[c.target_group, c.input].identifier}", c.target_offset)
+        when = f"n - {c.delay}" if c.delay else "n"
+        weight, source = self.weight(c.weight), self.source(c)
+        if c.signal and c.pattern == "dense":
+            call = f"add_product({into}, {c.target_size}, {c.source_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
+        elif c.signal:
+            call = f"add_product_one_to_one({into}, {c.source_size}, {weight}, {source}, {when});"
+        elif c.pattern == "dense":
+            call = f"add_rows({into}, {c.target_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
+        else:
+            count = "" if c.source_group is None else f"{c.source_size}, "
+            call = f"add_one_to_one({into}, {count}{weight}, {source}, {when});"
+        return [f"// {c.name}: {c.source} -> {c.target}", call, "__syncthreads();"]
+
+    def _call(self, update: Update, function: Function, owner: str, keeps: bool) -> list[str]:
+        """A loop over a group's neurons around one function of the dynamics, rows of the tape before it."""
+        group = self.program.group(update.group)
+        fields = self.state if owner == "s" else self.adjoint
+        passed: list[str] = []
+        rows: dict[str, str] = {}  # of the tape, by name
+        unused: list[str] = []
+        for a in function.arguments:
+            match a.role:
+                case "time":
+                    passed.append("t")
+                case "carry" | "input" | "sum":
+                    passed.append(f"{owner}.{fields[group.name, a.name].identifier}[j]")
+                case "array":
+                    passed.append(f"a.{self.array[group.name, a.name].identifier}[j]")
+                case "out":
+                    passed.append(f"s.{self.state[group.name, 'spike.mask'].identifier}[j]")
+                case "load":
+                    row = rows.setdefault(self.kept(group.name, a.name), f"kept_{len(rows)}")
+                    passed.append(f"{row}[j]")
+                case "store" if keeps:
+                    row = rows.setdefault(self.kept(group.name, a.name), f"kept_{len(rows)}")
+                    passed.append(f"{row}[j]")
+                case "store":
+                    unused.append(f"Real unused_{a.identifier};")
+                    passed.append(f"unused_{a.identifier}")
+        inputs = [f"{owner}.{fields[group.name, a.name].identifier}[j] = Real(0);" for a in function.of("input")]
+        body = [*unused, f"dynamics::{function.name}({', '.join(passed)});", *inputs]
+        return [
+            *(f"Real* const {name} = {row};" for row, name in rows.items()),
+            f"for_own({group.size}, [&](int j) {{", *(f"    {x}" for x in body), "});",
+        ]  # fmt: skip
+
+    def _update(self, o: Update) -> list[str]:
+        function = self.functions[id(o)]
+        lines = [f"// {comment}" for comment in function.comments]
+        if o.stores:
+            lines += ["if (g.keeps) {", *(f"    {x}" for x in self._call(o, function, "s", True)), "} else {"]
+            lines += [*(f"    {x}" for x in self._call(o, function, "s", False)), "}"]
+        else:
+            lines += self._call(o, function, "s", False)
+        lines.append("__syncthreads();")
+        if o.spikes:
+            mask = self.state[o.group, "spike.mask"].identifier
+            for row in self.program.group(o.group).rows:
+                k = self.populations.index(row.population)
+                lines.append(f"list_spikes(spikes_{k}, n, {plus(f's.{mask}', row.offset)}, {row.size});")
+            lines.append("__syncthreads();")
+        return lines
+
+    def _forward(self) -> list[str]:
+        lines: list[str] = []
+        for o in self.program.forward:
+            match o:
+                case Deliver(connection):
+                    lines += self._deliver(self.program.connection(connection))
+                case Update():
+                    lines += self._update(o)
+                case Readout():
+                    lines += [
+                        "observe<Network>(w.reading, Network::seen(s), labels, n, g.keeps ? Network::error(g, b, n) : nullptr);",
+                        "__syncthreads();",
+                        "if (g.step_outputs) for_own(outputs, [&](int j) {",
+                        "    g.step_outputs[(b * g.most_steps + n - 1) * Reading::width + j] = Network::seen(s)[j];",
+                        "});",
+                    ]
+        for k, (_, row) in enumerate(self.rows):
+            if not row.spiking:
+                lines.append(f"no_spikes(spikes_{k}, n);  // {row.population}")
+        return lines
+
+    # ---------------------------------------------------------------------------------------- reverse
+    def _back(self) -> list[str]:
+        lines: list[str] = []
+        for o in self.program.reverse:
+            match o:
+                case ReadoutAdjoint(into):
+                    r = self.program.readout
+                    assert r is not None
+                    field = plus(f"d.{self.adjoint[r.group, into].identifier}", r.offset)
+                    lines.append(
+                        f"readout_adjoint<Network>(w.reading, labels, n, 1.0 / g.batch, Network::error(g, b, n), {field});"
+                    )
+                case Transpose():
+                    lines += self._transpose(o)
+                case Update():
+                    function = self.functions[id(o)]
+                    lines += [f"// {comment}" for comment in function.comments]
+                    lines += ["{", *(f"    {x}" for x in self._call(o, function, "d", True)), "}"]
+            lines.append("__syncthreads();")
+        return lines
+
+    def _transpose(self, o: Transpose) -> list[str]:
+        c = self.program.connection(o.connection)
+        assert c.source_group is not None
+        later = f"n + {c.delay}" if c.delay else "n"
+        into = plus(f"d.{self.adjoint[c.source_group, o.into].identifier}", c.source_offset)
+        kept = plus(self.kept(c.target_group, o.slot, later), c.target_offset)
+        weight = self.weight(c.weight)
+        if c.pattern == "dense":
+            call = (
+                f"transpose_rows({into}, {c.source_size}, {c.target_size}, {weight}, {self.stride(c.weight)}, {kept});"
+            )
+        else:
+            call = f"transpose_one_to_one({into}, {c.source_size}, {weight}, {kept});"
+        return [
+            f"// {c.name}, backwards: {c.target} -> {c.source}",
+            f"if ({later} <= steps) {call}" if c.delay else call,
+        ]
+
+    def _keep_sums(self) -> list[str]:
+        lines = []
+        for (group, name), offset in self.sums.items():
+            field, size = self.adjoint[group, name].identifier, self.program.group(group).size
+            lines.append(
+                f"for_own({size}, [&](int j) {{ g.sums[b * Network::sum_size + {moved('j', offset)}] = static_cast<double>(d.{field}[j]); }});"
+            )
+        return lines
+
+    # ---------------------------------------------------------------------------------------- loss
+    def _loss(self) -> list[str]:
+        readout = self.program.readout
+        if readout is None:
+            return ["static_cast<void>(r), static_cast<void>(x), static_cast<void>(gradient);", "return Real(0);"]
+        names = Namer(["r", "x", "gradient", "j"])
+        place = {"x": "x[j]", "target": "r.target[j]"}
+        lines: list[str] = []
+        for step in self.dynamics.readout:
+            call = f"dynamics::{step.function.name}({', '.join(place[a.name] for a in step.function.arguments)})"
+            if step.kind == "map":
+                field = self.maps[step.name]
+                lines += [f"for_own(outputs, [&](int j) {{ r.{field}[j] = {call}; }});", "__syncthreads();"]
+                place[step.name] = f"r.{field}[j]"
+                continue
+            own = names.fresh(step.name)
+            start, add = (
+                ("Real(0)", f"{own} + r.term[j]") if step.kind == "sum" else ("-INFINITY", f"m_max({own}, r.term[j])")
+            )
+            lines += [
+                f"for_own(outputs, [&](int j) {{ r.term[j] = {call}; }});", "__syncthreads();", f"Real {own} = {start};",
+                f"for (int j = 0; j < outputs; ++j) {own} = {add};", "__syncthreads();",
+            ]  # fmt: skip
+            place[step.name] = own
+        lines.append(f"for_own(outputs, [&](int j) {{ gradient[j] = {place['x~']}; }});")
+        lines += ["__syncthreads();", f"return {place[readout.loss]};"]
+        return lines
+
+    def _seen(self) -> str:
+        """Where the readout's variable stands."""
+        readout = self.program.readout
+        if readout is None:
+            return "nullptr"
+        name = "spike.mask" if readout.variable == "spike" else readout.variable
+        return plus(f"s.{self.state[readout.group, name].identifier}", readout.offset)
