@@ -7,6 +7,7 @@ import numpy as np
 from sncc.backends.reference.interpreter import Reference
 from sncc.compiler import compile_model, compile_program
 from sncc.diagnostics import Source
+from sncc.expressions.units import field_unit, parse_unit
 
 UNKNOWN = """
 neuron Curious:
@@ -27,8 +28,17 @@ neuron Curious:
 """
 
 
+def unit_of_an_impulse(neuron: str, definition: str = "") -> str:
+    """The unit of a weight without synapse into a neuron: its input's unit times a time, `fC` for a current."""
+    alone = f"{definition}\nnetwork Alone:\n    step = 1 ms\n    population p: {neuron}[1]\n"
+    dynamics = model_of(alone).population("p").dynamics
+    unit = dynamics.inputs[0].unit * parse_unit("ms") if dynamics.equations else dynamics.inputs[0].unit
+    return "" if unit.dimensionless else f" {field_unit(unit.dimension)}"
+
+
 def recurrent(neuron: str, definition: str = "", size: int = 5, **blocks: str) -> str:
     """A recurrent population of one neuron between six inputs and three leaky readouts, with a `train` block."""
+    unit = unit_of_an_impulse(neuron, definition)
     train = {
         "rule": "eprop(feedback = symmetric)",
         "loss": "mean(cross_entropy(output.v))",
@@ -42,8 +52,8 @@ network Recurrent:
     population x: input[6]
     population hidden: {neuron}[{size}]
     population output: LI[3](tau_m = 10 ms)
-    connect x -> hidden: dense, weight = normal(0, 1)
-    connect hidden -> hidden: dense, weight = normal(0, 1), delay = 1 ms
+    connect x -> hidden: dense, weight = normal(0{unit}, 1{unit})
+    connect hidden -> hidden: dense, weight = normal(0{unit}, 1{unit}), delay = 1 ms
     connect hidden -> output: dense, weight = normal(0, 1)
 
 train:
@@ -82,7 +92,7 @@ def spikes(rng: np.random.Generator, samples: int = 3, steps: int = 40, size: in
 
 def lively(program, rng_seed: int, inputs) -> dict[str, np.ndarray]:
     """Parameters at which the hidden neurons spike now and then: the weights grow until they do."""
-    for weight in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0):
+    for weight in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 200.0, 1000.0, 5000.0):  # the last for charges
         values = parameters(program, np.random.default_rng(rng_seed), weight)
         run = Reference(program, values).run(inputs)
         if 0.02 < np.mean([s["hidden"].mean() for s in run.spikes]) < 0.9:

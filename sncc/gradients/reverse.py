@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from sncc.expressions.algebra import ZERO, add
+from sncc.expressions.algebra import ZERO, add, sub
 from sncc.expressions.nodes import Expression, Symbol, symbols
 from sncc.gradients.losses import LOSSES, with_outputs
 from sncc.gradients.optimisers import optimise
@@ -196,6 +196,7 @@ def _adjoint_update(
         for a in group.arrays
         if a in arrays & set(transposed.adjoints)
     ]
+    sums += _of_initial_values(program, group, choice, new, body)
     forward, loads, again = _remember(update, group, body, inputs, choice)
     reverse = Update(
         group=group.name,
@@ -216,6 +217,28 @@ def _carried(group: Group, transposed: Transposed, choice: Adjoint, body: list[S
         if state in transposed.adjoints:
             result.append((f"{state}~{choice.label}", as_local(f"{state}~.new", transposed.adjoints[state], body)))
     return result
+
+
+def _learnt_initials(program: Program, group: Group) -> dict[str, Expression]:
+    """First values of states that depend on learnt parameters."""
+    learnt = learnt_arrays(program, group)
+    return {state: value for row in group.rows for state, value in row.initial if symbols(value) & learnt}
+
+
+def _of_initial_values(
+    program: Program, group: Group, choice: Adjoint, carried: list[tuple[str, str]], body: list[Statement]
+) -> list[tuple[str, str]]:
+    """Sums that end as the adjoints of the states' first values: a state's adjoint at 0 is the sum of its changes."""
+    if not choice.learns:
+        return []
+    new = dict(carried)
+    sums = []
+    for state in _learnt_initials(program, group):
+        variable = f"{state}~{choice.label}"
+        if variable in new:
+            change = sub(Symbol(new[variable]), Symbol(variable))
+            sums.append((adjoint(f"{state}.initial"), as_local(f"{state}.initial~.now", change, body)))
+    return sums
 
 
 # ------------------------------------------------------------------------------------------------ the tape
@@ -258,6 +281,7 @@ def _derive_adjoint(program: Program, name: str, sums: tuple[str, ...]) -> Deriv
     learnt = {p.key for p in program.parameters if p.learnt}
     wanted = frozenset(symbol for row in group.rows for symbol, value in row.values if value in learnt)
     derive = [assign for d in program.derive if d.group == name for assign in d.body]
+    derive += [Assign(f"{state}.initial", value) for state, value in _learnt_initials(program, group).items()]
     seeds = {variable.removesuffix("~"): Symbol(variable) for variable in sums}
     transposed = transpose(derive, seeds, wanted)
     body = list(transposed.body)
