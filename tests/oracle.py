@@ -136,7 +136,9 @@ class Simulation:
                 new = value(a.value, own | now)
                 now[a.state] = np.where(free, new, now[a.state]) if a.state in held else new
         else:
-            now = self._flow(d, before, own | drives)
+            now, part = before, h / d.substeps
+            for k in range(d.substeps):
+                now = self._flow(d, now, own | drives | {"t": n * h + k * part}, part)
             for e in d.equations:  # a Dirac pulse moves a state by the input's coefficient in its equation
                 zero = {i: 0.0 for i in impulses}
                 for i in impulses:
@@ -161,8 +163,8 @@ class Simulation:
             self.state[p.name, s] = x
         self.emitted[p.name].append(z)
 
-    def _flow(self, d, before, own):
-        h, names = self.step, [e.state for e in d.equations]
+    def _flow(self, d, before, own, h):
+        names = [e.state for e in d.equations]
 
         def slopes(states, later=0.0):
             inner = own | states | {"t": own["t"] + later}

@@ -24,16 +24,38 @@ class Flow:
     states: dict[str, Expression]
 
 
-def flow(equations: Sequence[Equation], method: Method, step: float, constant: frozenset[str]) -> Flow:
+def flow(
+    equations: Sequence[Equation], method: Method, step: float, constant: frozenset[str], substeps: int = 1
+) -> Flow:
     """Discretise equations over `step` ms; `constant` names what does not change during a run (parameters).
 
     exact: x(h) = exp(A h) x + integral of exp(A s) ds · drive (Rotter and Diesmann 1999); drives are held over the step.
+    substeps: so many steps of the method in one, each of a part of the time.
     """
+    if substeps > 1:
+        return _repeated(flow(equations, method, step / substeps, constant), step / substeps, substeps)
     if method == "exact":
         return _exact(equations, step, constant)
     if method == "exponential_euler":
         return _exponential_euler(equations, step)
     return _EXPLICIT[method](equations, step)
+
+
+def _repeated(part: Flow, step: float, times: int) -> Flow:
+    """A flow so many times in a row: locals `2.k1.v` of the second part; each part starts from the one before."""
+    body: list[Assign] = []
+    now: dict[str, Expression] = {state: Symbol(state) for state in part.states}
+    for number in range(1, times + 1):
+        names: dict[str, Expression] = {a.name: Symbol(f"{number}.{a.name}") for a in part.body}
+        names |= now
+        if number > 1:
+            names["t"] = add(Symbol("t"), Number((number - 1) * step))
+        body += [Assign(f"{number}.{a.name}", substitute(a.value, names)) for a in part.body]
+        now = {state: substitute(value, names) for state, value in part.states.items()}
+        if number < times:
+            body += [Assign(f"{number}.{state}", value) for state, value in now.items()]
+            now = {state: Symbol(f"{number}.{state}") for state in now}
+    return Flow(part.coefficients, tuple(body), now)
 
 
 # ------------------------------------------------------------------------------------------------ exact

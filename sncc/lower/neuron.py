@@ -121,14 +121,14 @@ def _flow(
     silent = {i.name: ZERO for i in dynamics.inputs if i.name not in drives}
     equations = [Equation(e.state, substitute(e.derivative, silent)) for e in dynamics.equations]
     method = integration(dynamics)
-    flowed = flow(equations, method, step, parameters)
+    flowed = flow(equations, method, step, parameters, dynamics.substeps)
     coefficients = list(flowed.coefficients)
     body.statements += flowed.body
     states = dict(flowed.states)
     held = dynamics.refractory.hold if dynamics.refractory else ()
     if gate is not None and _depends_on_held(equations, held):
         still = [Equation(e.state, ZERO if e.state in held else e.derivative) for e in equations]
-        standing = _renamed(flow(still, method, step, parameters), "held.")
+        standing = _renamed(flow(still, method, step, parameters, dynamics.substeps), "held.")
         coefficients += standing.coefficients
         body.statements += standing.body
         states = {

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, get_args
+from typing import Any
 
 from sncc.diagnostics import Diagnostics, Span, did_you_mean
 from sncc.expressions.nodes import Apply, Expression, Symbol, symbols
 from sncc.expressions.units import PLAIN, Unit, parse_unit
 from sncc.model import nodes
 from sncc.model.infer import TIME, Elaborator
+from sncc.model.methods import MethodResolver
 from sncc.model.scope import Scope, is_library
 from sncc.model.terms import Term, Typed, solve
 from sncc.model.values import Value, resolve_value
@@ -205,8 +206,8 @@ class _Body:
         surrogate = self._surrogate(parts.get(tree.Surrogate, []), spikes)
         refractory = self._refractory(parts.get(tree.Refractory, []), spikes)
         states = tuple(self.resolver.states.values())
-        method = self._method(parts.get(tree.Method, []))
-        return nodes.Dynamics(states, (), equations, each_step, method, 1, spike, refractory, surrogate)
+        method, substeps = MethodResolver(self.elaborator()).resolve(parts.get(tree.Method, []))
+        return nodes.Dynamics(states, (), equations, each_step, method, substeps, spike, refractory, surrogate)
 
     def _equations(self, parts: list[tree.Derivative]) -> tuple[nodes.Equation, ...]:
         found: dict[str, nodes.Equation] = {}
@@ -314,24 +315,6 @@ class _Body:
             self.diagnostics.error("not-constant", part.duration.span, message)
         held = tuple(name.name for name in part.hold if self._is_state(name, "`hold`"))
         return nodes.Refractory(duration.expression, held, part.span)
-
-    def _method(self, parts: list[tree.Method]) -> nodes.Method | None:
-        if not parts:
-            return None
-        value = parts[0].value
-        known = [m for m in get_args(nodes.Method) if m != "map"]
-        if isinstance(value, tree.Call) and str(value.function) in known:
-            self.elaborator().unsupported(value.span, "a method with arguments")
-            return None
-        name = str(value) if isinstance(value, tree.Name) else ""
-        for method in get_args(nodes.Method):
-            if method == name and name in known:
-                found: nodes.Method = method
-                return found
-        message = f"unknown method `{value.span.text}`"
-        choices = "one of " + ", ".join(f"`{m}`" for m in known)
-        self.diagnostics.error("unknown-name", value.span, message, help=did_you_mean(name, known) or (choices,))
-        return None
 
     def _is_state(self, name: tree.Identifier, what: str) -> bool:
         states = {part.name.name for part in self.resolver.parts.get(tree.State, [])}

@@ -19,6 +19,7 @@ from sncc.model.network import resolve_network
 from sncc.model.neuron import RESERVED, Overrides, resolve_neuron
 from sncc.model.scope import Definition, Scope
 from sncc.model.simulation import resolve_simulation
+from sncc.model.stability import check_steps
 from sncc.model.terms import Term, Typed
 from sncc.model.training import SETTINGS, TrainingResolver, learns_weights, learnt_names, read_settings
 from sncc.model.values import folded
@@ -119,6 +120,7 @@ class _Resolver:
         )  # fmt: skip
         check_training(model, self.diagnostics)
         check_states(model, self.diagnostics)
+        check_steps(model, self.diagnostics)
         return _with_bounds(model)
 
     # ---------------------------------------------------------------------------------------------- definitions
