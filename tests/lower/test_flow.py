@@ -93,6 +93,18 @@ def test_the_other_methods_converge_with_their_order(method, order):
     assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.35)
 
 
+def test_substeps_are_steps_of_a_part_of_the_time():
+    v, w = Symbol("v"), Symbol("w")
+    slope = apply("sub", apply("sin", Symbol("t")), apply("mul", v, w))
+    equations = [Equation("v", slope), Equation("w", apply("sub", apply("mul", v, v), w))]
+    for method in ("euler", "heun", "rk4"):
+        x = {"v": 0.5, "w": 0.2}
+        for n in range(5):
+            x = stepped(flow(equations, method, 0.2, frozenset()), x | {"t": 1.0 + n * 0.2})
+        whole = stepped(flow(equations, method, 1.0, frozenset(), substeps=5), {"v": 0.5, "w": 0.2, "t": 1.0})
+        assert [whole[s] for s in "vw"] == pytest.approx([x[s] for s in "vw"], rel=1e-14)
+
+
 def test_divided_differences_against_their_definition():
     a, b, c = -0.3, -1.1, 0.4
     f = np.exp
