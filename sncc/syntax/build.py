@@ -101,9 +101,7 @@ class Builder:
         return tree.File(parts, document, span)
 
     def rule_document(self, c: list[Any], span: Span) -> str:
-        text = str(c[0])
-        quotes = 3 if text.startswith('"""') else 1
-        return "\n".join(line.rstrip() for line in inspect.cleandoc(text[quotes:-quotes]).split("\n"))
+        return document_text(str(c[0]))
 
     def rule_import(self, c: list[Any], span: Span) -> tree.Import:
         return tree.Import(str(c[0]).strip('"'), span)
@@ -300,6 +298,12 @@ class Builder:
 
     def rule_list(self, c: list[Any], span: Span) -> tree.List:
         return tree.List(tuple(c), span)
+
+
+def document_text(token: str) -> str:
+    """The words of a documentation string, without quotes, indentation and trailing blanks."""
+    quotes = 3 if token.startswith('"""') else 1
+    return inspect.cleandoc("\n".join(line.rstrip() for line in token[quotes:-quotes].split("\n")))
 
 
 def quantity_parts(token: str) -> tuple[str, str]:

@@ -6,13 +6,12 @@ stay the user's; the result is parsed again and must give the same tree.
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from sncc.syntax.build import quantity_parts
+from sncc.syntax.build import document_text, quantity_parts
 from sncc.syntax.parse import parse, tokens
 
 INDENTATION = 4
@@ -204,15 +203,13 @@ def _word(token: _Token, indentation: int | None) -> str:
 def _document(string: str, indentation: int) -> str:
     """A document with its lines moved to the indentation of its block."""
     quotes = '"""' if string.startswith('"""') else '"'
-    written = string[len(quotes) : -len(quotes)]
-    lines = inspect.cleandoc(written).split("\n")
-    opens_alone = "\n" in written and not written.split("\n")[0].strip()
-    closes_alone = "\n" in written and not written.split("\n")[-1].strip()
-    if opens_alone:
+    written = string[len(quotes) : -len(quotes)].split("\n")
+    lines = document_text(string).split("\n")
+    if len(written) > 1 and not written[0].strip():
         lines.insert(0, "")
     shown = [lines[0], *(" " * indentation + line for line in lines[1:])]
     text = "\n".join(line.rstrip() for line in shown)
-    if closes_alone:
+    if len(written) > 1 and not written[-1].strip():
         text += "\n" + " " * indentation
     elif text.endswith('"'):
         text += " "

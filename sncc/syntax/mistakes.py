@@ -80,7 +80,7 @@ def explain_indentation(source: Source, text: str) -> tuple[str, Diagnostic]:
             message = "the indentation of this line belongs to no block above"
             span = Span(source, start, start + len(_line(text, start).rstrip()))
             return _blank(text, start, keep=False), Diagnostic("syntax", span, message)
-    return "", Diagnostic("syntax", None, "the indentation is inconsistent")
+    return "", Diagnostic("syntax", Span(source, 0, 0), "the indentation is inconsistent")
 
 
 def explain(source: Source, text: str, problem: Any) -> tuple[str, Diagnostic | None]:
@@ -233,14 +233,17 @@ def _indentation(text: str, place: int) -> int:
 
 
 def _statements(text: str) -> Iterator[tuple[int, int]]:
-    """Place of the first character and indentation of every line that holds code."""
-    position = 0
-    for line in text.splitlines(keepends=True):
-        stripped = line.strip()
-        if stripped and not stripped.startswith("#"):
-            indentation = len(line) - len(line.lstrip())
-            yield position + indentation, indentation
-        position += len(line)
+    """Place of the first character and indentation of every line that begins a statement."""
+    starts, depth, last = [0], 0, ""
+    for place, character in _code(text):
+        if character == "\n" and depth == 0 and last != ",":
+            starts.append(place + 1)
+        depth = max(0, depth + (character in _OPENING) - (character in _CLOSING))
+        last = character if not character.isspace() else last
+    for start in starts:
+        found = re.compile(r"[ \t]*(?![ \t\n#])").match(text, start)
+        if found and found.end() < len(text):
+            yield found.end(), found.end() - start if start else 0
 
 
 def _blank(text: str, place: int, keep: bool = True) -> str:
@@ -249,7 +252,7 @@ def _blank(text: str, place: int, keep: bool = True) -> str:
     Without `keep`, no placeholder is left. Lines that a comma joins belong together. Empty where nothing changes, which
     ends the recovery.
     """
-    lines = text.splitlines(keepends=True)
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))

@@ -72,15 +72,17 @@ def read_source(path: Path | str) -> Source:
     """A file as a source; raises `DiagnosticError` where it cannot be read or is no UTF-8 text."""
     try:
         data = Path(path).read_bytes()
-    except OSError as problem:
-        reason = problem.strerror or str(problem)
+    except (OSError, ValueError) as problem:  # a path with a NUL is a ValueError
+        reason = getattr(problem, "strerror", None) or str(problem)
         raise mistakes.failure("unreadable-file", None, f"cannot read `{path}`: {reason.lower()}") from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        line = data[: problem.start].count(b"\n") + 1
-        message = f"`{path}` is no text: byte 0x{data[problem.start]:02x} in line {line} is not UTF-8"
-        raise mistakes.failure("not-text", None, message, help="save the file as UTF-8") from None
+        source = Source(str(path), data.decode("utf-8-sig", "replace").replace("\r\n", "\n"))
+        place = len(data[: problem.start].decode("utf-8-sig").replace("\r\n", "\n"))
+        message = f"this is no text: byte 0x{data[problem.start]:02x} is not UTF-8"
+        span = Span(source, place, place + 1)
+        raise mistakes.failure("not-text", span, message, help="save the file as UTF-8") from None
     return Source(str(path), text.replace("\r\n", "\n"))
 
 

@@ -201,7 +201,7 @@ def test_random_words_of_the_language_are_never_a_crash(words):
 def test_random_bytes_a_missing_file_and_windows_line_ends(tmp_path):
     file = tmp_path / "x.snn"
     file.write_bytes(bytes(range(256)) * 3)
-    with pytest.raises(DiagnosticError, match="not UTF-8"):
+    with pytest.raises(DiagnosticError, match=r"x\.snn:2:118: error: .* byte 0x80 is not UTF-8"):
         load(file)
     with pytest.raises(DiagnosticError, match="cannot read"):
         load(tmp_path / "absent.snn")
@@ -209,6 +209,16 @@ def test_random_bytes_a_missing_file_and_windows_line_ends(tmp_path):
         load(tmp_path)
     file.write_bytes(b"\xef\xbb\xbfparam x = 1\r\nparam y = 2\r\n")
     assert len(load(file).blocks) == 2
+
+
+def test_indentation_is_that_of_statements_not_of_strings_and_lines_that_go_on():
+    text = 'neuron A:\n    """One\n  two"""\n    param x = (1 +\n 2)\n    param y = f(1,\n 2)\n  state v = 0\n'
+    assert messages(text) == [(8, "the indentation of this line belongs to no block above")]
+
+
+@pytest.mark.parametrize("text", ["param x = 1 ms^2.5", "param x = 1 ms^2e3", "param x = 1 mV/s^2.5"])
+def test_only_whole_powers_belong_to_a_unit(text):
+    assert parse(text).blocks[0].value.operator == "^"
 
 
 def test_deep_nesting_is_refused_and_not_a_crash():
