@@ -132,7 +132,8 @@ def _positions(rows: Part, columns: Part) -> np.ndarray:
     """Where each of `rows` stands among `columns` of the same population; -1: nowhere."""
     place = np.full(int(np.prod(columns.shape)), -1)
     place[indices(columns)] = np.arange(columns.size)
-    return place[indices(rows)]
+    found: np.ndarray = place[indices(rows)]
+    return found
 
 
 def thresholds(p: float) -> np.ndarray:
