@@ -64,12 +64,11 @@ def differentiate(program: Program, training: Training | None) -> Program:
             gradient += [Gather(c.name, f"{c.input}~") for c in _learnt_into(program, choice.group)]
             summed[choice.group] = tuple(variable for variable, _ in built.reverse.sums)
     gradient += [_derive_adjoint(program, group, sums) for group, sums in summed.items() if sums]
-    names = [g.name for g in program.groups]
     operations: list[ForwardOperation] = [updates[o.group] if isinstance(o, Update) else o for o in program.forward]
     return replace(
         program,
-        forward=forward_order(names, program.connections, [*operations, readout]),
-        reverse=reverse_order(names, program.connections, reverse, readout.group),
+        forward=forward_order(program.groups, program.connections, [*operations, readout]),
+        reverse=reverse_order(program.groups, program.connections, reverse, readout.group),
         gradient=tuple(gradient),
         optimise=optimise(training.optimiser),
         tape=tuple(tape.values()),

@@ -14,7 +14,7 @@ from sncc.program.nodes import (
     TapeSlot,
     Update,
 )
-from sncc.program.order import forward_order, reverse_order
+from sncc.program.order import before, forward_order, reverse_order
 
 
 def merge_populations(program: Program) -> Program:
@@ -54,9 +54,10 @@ def _alike(program: Program, first: Group, second: Group) -> bool:
 
 
 def _undelayed_path(program: Program, start: str, end: str) -> bool:
-    """Whether spikes of `start` reach `end` within the step, so that one must be updated before the other."""
+    """Whether `end` must be updated after `start` within the step."""
+    edges = before(program.groups, program.connections, program.forward)
     reached = {start}
-    while more := {c.target_group for c in program.connections if c.source_group in reached and c.delay == 0} - reached:
+    while more := {g for g, needed in edges.items() if needed & reached} - reached:
         reached |= more
     return end in reached
 
@@ -71,16 +72,15 @@ def _merge(program: Program, first: Group, second: Group) -> Program:
     def gone(node: object) -> bool:
         return isinstance(node, Update | DeriveAdjoint | Derive | TapeSlot) and node.group == second.name
 
-    names = [g.name for g in groups]
     readout = program.readout
     return replace(
         program,
         groups=groups,
         connections=connections,
         derive=tuple(d for d in program.derive if not gone(d)),
-        forward=forward_order(names, connections, [o for o in program.forward if not gone(o)]),
+        forward=forward_order(groups, connections, [o for o in program.forward if not gone(o)]),
         reverse=reverse_order(
-            names, connections, [o for o in program.reverse if not gone(o)], readout.group if readout else None
+            groups, connections, [o for o in program.reverse if not gone(o)], readout.group if readout else None
         ),
         gradient=tuple(o for o in program.gradient if not gone(o)),
         tape=tuple(s for s in program.tape if not gone(s)),

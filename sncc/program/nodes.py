@@ -182,9 +182,11 @@ class Connection:
     sparse: `structure` says which synapses there are, between `source_part` and `target_part` (None: the whole population);
     they are sorted by source, then target, and the weight has one element per synapse, or, for a `Convolution`, per element of
     the kernel. `delays` is the key of a delay per synapse in ms. `values` names a variable of the source's group whose
-    value at the end of step n - delay is delivered instead of spikes (`signal` is true then). `gain`, (group, variable),
-    multiplies what each source neuron delivers: the variable's value at step n, after that group's update.
-    `plastic`: the weight changes during a run.
+    value at the end of step n - delay is delivered instead of spikes (`signal` is true then). `gain`, (population, variable), of
+    as many neurons as the source's population, multiplies what each source neuron delivers: the variable's value after that
+    population's update of step n, or with `delays` of step n - the synapse's delay. `plastic`: the weight changes during a run.
+    `synapses_of` names a connection whose synapses (and weight) these are: a second sum over the same ones.
+    A dense connection whose `structure` has no self-connections keeps the weight of a neuron to itself at zero.
     """
 
     name: str
@@ -208,6 +210,7 @@ class Connection:
     values: str | None = None
     gain: tuple[str, str] | None = None
     plastic: bool = False
+    synapses_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,10 +269,11 @@ class SynapseUpdate:
     """Statements over the synapses of a connection: its plasticity, and synapse states that no sum per neuron replaces.
 
     `when`: "step": every synapse at step n; "pre": the synapses of every source neuron whose spike of step n - delay arrives;
-    "post": the synapses onto every neuron that fired at step n. Symbols: `weight` and the connection's `states` (one per synapse),
-    `pre.X` and `post.X` (the variable X of group `pre_group` or `post_group`, of the synapse's source or target neuron: indices
-    follow the connection's source and target), names in `arrays` (parameters: a key's number, or one per synapse), `spikes` (how
-    many arrive, with "pre"), modulators as variables `post.M` or names of `inputs`, and `t`.
+    "post": the synapses onto every neuron that fired at step n - `post_delay`. Symbols: `weight` and the connection's `states` (one per
+    synapse), those of `pre` and `post`, names in `SynapseStates.arrays` (parameters: a number, or one per synapse) and `modulators`,
+    `spikes` (how many arrive, with "pre"), and `t`.
+    pre, post: (symbol, population, variable): the variable's value now, of the synapse's source or target neuron; the population has as many
+    neurons as the connection's source (target). With `delays` a variable of `pre` is read the synapse's delay ago.
     carry: weight or state := local, all at once. `deliver`: a local added to accumulator `input` of the synapse's target.
     """
 
@@ -279,8 +283,9 @@ class SynapseUpdate:
     carry: tuple[tuple[str, str], ...] = ()
     deliver: str | None = None
     input: str = ""
-    pre_group: str | None = None
-    post_group: str | None = None
+    pre: tuple[tuple[str, str, str], ...] = ()
+    post: tuple[tuple[str, str, str], ...] = ()
+    post_delay: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -466,6 +471,10 @@ class Program:
     def parameter(self, key: str) -> Parameter:
         """The parameter of that key."""
         return next(p for p in self.parameters if p.key == key)
+
+    def place(self, population: str) -> tuple[Group, Row]:
+        """The group that holds a population's neurons, and their row in it."""
+        return next((g, row) for g in self.groups for row in g.rows if row.population == population)
 
     @property
     def readout(self) -> Readout | None:

@@ -1,53 +1,84 @@
-"""The order of operations within a step: deliveries, update and readout, group by group along the undelayed connections."""
+"""The order of operations within a step: deliveries, update and readout, group by group along the undelayed connections.
+
+Synapses that move every step come first, since they read the neurons of the step before. Then, for each group: what arrives, connection by connection, each
+followed by its own jumps at arriving spikes; the group's update; its synapses' jumps at the spikes it has just fired; its readout.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sncc.program.nodes import (
     Connection,
     Deliver,
     ForwardOperation,
+    Group,
     Readout,
     ReadoutAdjoint,
     ReverseOperation,
+    SynapseUpdate,
     Transpose,
     Update,
 )
 
 
-def topological(groups: Sequence[str], connections: Sequence[Connection]) -> list[str]:
-    """Groups sorted so that spikes without a delay travel forwards only; ties keep the given order."""
-    before = {g: {c.source_group for c in connections if c.target_group == g and c.delay == 0} for g in groups}
+def before(
+    groups: Sequence[Group], connections: Sequence[Connection], operations: Iterable[object] = ()
+) -> dict[str, set[str]]:
+    """For each group those whose update of the step must come before its own deliveries."""
+    needed: dict[str, set[str]] = {g.name: set() for g in groups}
+    place = {row.population: g.name for g in groups for row in g.rows}
+    target = {c.name: c.target_group for c in connections}
+    for c in connections:
+        if c.source_group is not None and c.delay == 0:
+            needed[c.target_group].add(c.source_group)
+        if c.gain is not None:
+            needed[c.target_group].add(place[c.gain[0]])
+    for o in operations:
+        if isinstance(o, SynapseUpdate) and o.when != "step":
+            read = (population for _, population, _ in (*o.pre, *o.post) if "." in population)
+            needed[target[o.connection]] |= {place[p] for p in read}  # traces: moved before their synapses jump
+    return needed
+
+
+def topological(
+    groups: Sequence[Group], connections: Sequence[Connection], operations: Iterable[object] = ()
+) -> list[str]:
+    """Names of groups, sorted so that what arrives within the step is there; ties keep the given order."""
+    needed = before(groups, connections, operations)
     ordered: list[str] = []
     while len(ordered) < len(groups):
-        ready = [g for g in groups if g not in ordered and not (before[g] - {None} - set(ordered))]
-        if not ready:
+        ready = next((g for g in needed if g not in ordered and not needed[g] - set(ordered)), None)
+        if ready is None:
             raise ValueError("a cycle of connections without a delay")
-        ordered.append(ready[0])
+        ordered.append(ready)
     return ordered
 
 
 def forward_order(
-    groups: Sequence[str], connections: Sequence[Connection], operations: Sequence[ForwardOperation]
+    groups: Sequence[Group], connections: Sequence[Connection], operations: Sequence[ForwardOperation]
 ) -> tuple[ForwardOperation, ...]:
-    """Operations of one step: for each group its deliveries (in the order of the connections), its update, its readout."""
-    by_name = {c.name: c for c in connections}
-    result: list[ForwardOperation] = []
-    for group in topological(groups, connections):
-        deliveries = {
-            o.connection: o
-            for o in operations
-            if isinstance(o, Deliver) and by_name[o.connection].target_group == group
-        }
-        result += [deliveries[c.name] for c in connections if c.name in deliveries]
+    """Operations of one step, in order; see above."""
+
+    def synapses(connection: Connection, when: str) -> list[ForwardOperation]:
+        return [
+            o for o in operations if isinstance(o, SynapseUpdate) and (o.connection, o.when) == (connection.name, when)
+        ]
+
+    result: list[ForwardOperation] = [o for c in connections for o in synapses(c, "step")]
+    for group in topological(groups, connections, operations):
+        arriving = [c for c in connections if c.target_group == group]
+        for c in arriving:
+            result += [o for o in operations if isinstance(o, Deliver) and o.connection == c.name]
+            result += synapses(c, "pre")
         result += [o for o in operations if isinstance(o, Update) and o.group == group]
+        result += [o for c in arriving for o in synapses(c, "post")]
         result += [o for o in operations if isinstance(o, Readout) and o.group == group]
     return tuple(result)
 
 
 def reverse_order(
-    groups: Sequence[str],
+    groups: Sequence[Group],
     connections: Sequence[Connection],
     operations: Sequence[ReverseOperation],
     readout_group: str | None,

@@ -40,7 +40,7 @@ def verify(program: Program) -> Program:
         _group(program, group)
     for connection in program.connections:
         _connection(program, connection.name)
-    topological([g.name for g in program.groups], program.connections)
+    topological(program.groups, program.connections, program.forward)
     _forward(program)
     _reverse(program)
     _gradient(program)
