@@ -12,8 +12,6 @@ from typing import Literal
 
 from sncc import cache, toolchain
 from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source
-from sncc.gradients.explain import explain as explain_learning
-from sncc.gradients.reverse import differentiate
 from sncc.lower.phases import lower
 from sncc.model.nodes import Model
 from sncc.model.resolve import resolve
@@ -41,6 +39,8 @@ def compile_program(model: Model, precision: Precision = "float32", after: str |
     """Model → Program: lowered, differentiated, optimised; or as it is after the pass named `after`."""
     program = verify(lower(model, precision))  # Model → Program: the forward phase
     if model.training is not None:
+        from sncc.gradients.reverse import differentiate  # with sympy: looking at a file needs none
+
         program = verify(differentiate(program, model.training))  # → with reverse, gradient and optimise phases
     for optimise in PIPELINE:  # Program → Program
         program = verify(optimise(program))
@@ -62,16 +62,26 @@ def check(source: str | Path, settings: Mapping[str, Value] | None = None, **par
 
     `source`: a path (or a string that ends in `.snn`), else text. `settings` and `params` as for `build`.
     """
+    return examine(source, merged(settings, params))[1]
+
+
+def examine(
+    source: str | Path | Source, settings: Settings = NO_SETTINGS
+) -> tuple[Model | None, tuple[Diagnostic, ...]]:
+    """The Model of a source, None where it has mistakes, and all mistakes and warnings in the order of the text."""
     found = Diagnostics()
     try:
-        compile_program(compile_model(read(source), merged(settings, params), found))
+        model = compile_model(read(source), settings, found)
+        verify(lower(model))
     except DiagnosticError as error:
-        return error.diagnostics
-    return found.sorted()
+        return None, error.diagnostics
+    return model, found.sorted()
 
 
 def explain(source: str | Path, settings: Mapping[str, Value] | None = None, **params: Value) -> str:
     """The dynamics and the derived learning rule of a source, as readable equations. Raises `DiagnosticError`."""
+    from sncc.gradients.explain import explain as explain_learning
+
     model = compile_model(read(source), merged(settings, params))
     return explain_learning(model, compile_program(model))
 
@@ -139,8 +149,10 @@ def _refuse_to_overwrite(out: Path) -> None:
         )
 
 
-def read(source: str | Path) -> Source:
+def read(source: str | Path | Source) -> Source:
     """A path, or a string that ends in `.snn`, is a file; any other string is text."""
+    if isinstance(source, Source):
+        return source
     if isinstance(source, Path) or source.rstrip().endswith(".snn"):
         return read_source(source)
     return Source("<text>", source)

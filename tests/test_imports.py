@@ -1,6 +1,7 @@
 """What is imported when, and by whom."""
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,57 @@ def test_start_is_quick(code):
 
     bare = min(seconds("pass") for _ in range(3))
     assert min(seconds(code) for _ in range(5)) - bare < 0.3
+
+
+def text_of_200_lines() -> str:
+    neurons = [
+        f"""neuron N{k}:
+    param tau_m = 20 ms
+    param tau_a = 200 ms
+    param theta = 0.6
+    param bias = each(0)
+    state v = 0
+    state a = 0
+    input I
+    dv/dt = (bias - v) / tau_m + I
+    da/dt = -a / tau_a
+    spike when v > theta + 0.0{k + 1} * a:
+        reset v -= theta
+        a += 1
+    surrogate triangle(width = theta, height = 0.3 / theta)
+"""
+        for k in range(6)
+    ]
+    lines = ["network Large:", "    step = 1 ms", "    population x: input[20]", "    population y: LI[10]"]
+    lines += [f"    population p{k}: N{k % 6}[50](tau_m = {10 + k} ms)" for k in range(34)]
+    lines += [f"    connect x -> p{k}: dense, weight = normal(0, 1 / sqrt(fan_in))" for k in range(34)]
+    lines += [f"    connect p{k} -> y: dense, weight = normal(0, 1 / sqrt(fan_in))" for k in range(34)]
+    train = [
+        "train:",
+        "    rule = bptt",
+        "    loss = cross_entropy(mean(y.v))",
+        "    optimiser = adam(learning_rate = 1e-3)",
+    ]
+    return "\n".join([*neurons, *lines, *train, ""])
+
+
+def test_checking_a_file_is_quick_and_needs_neither_sympy_nor_numpy(tmp_path):
+    text = text_of_200_lines()
+    assert 195 <= text.count("\n") <= 205
+    (tmp_path / "large.snn").write_text(text)
+    code = f"import sncc; assert sncc.check({str(tmp_path / 'large.snn')!r}) == ()"
+    assert not modules_after(code) & {"sympy", "numpy", "jinja2", "rich"}
+
+    def seconds() -> float:
+        """Of processor time, so that what else runs does not count."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(
+            [sys.executable, "-m", "sncc.cli", "check", tmp_path / "large.snn"], check=True, capture_output=True
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(seconds() for _ in range(5)) < 0.5
 
 
 def test_every_public_name_exists():

@@ -24,16 +24,15 @@ def check(file: str, settings: dict[str, str], as_json: bool) -> int:
     from sncc import compiler
     from sncc.diagnostics import render_all
 
-    found = compiler.check(Path(file), settings)
-    wrong = any(d.severity == "error" for d in found)
+    model, found = compiler.examine(Path(file), settings)
     if as_json:
         click.echo(json.dumps([d.as_dict() for d in found], indent=2))
-        return int(wrong)
+        return int(model is None)
     if found:
         click.echo(render_all(found), err=True)
-    if not wrong:
-        click.echo(_summary(file, compiler.compile_model(compiler.read(Path(file)), settings)))
-    return int(wrong)
+    if model is not None:
+        click.echo(_summary(file, model))
+    return int(model is None)
 
 
 def _summary(file: str, model: Model) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, symbols, walk
 
 ZERO = Number(0.0)
 ONE = Number(1.0)
+_PLAIN: dict[str, Callable[..., float]] = {
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg,
+}  # fmt: skip  # what Python's floats do as NumPy's
 
 
 def add(left: Expression, right: Expression) -> Expression:
@@ -94,7 +98,10 @@ def fold(expression: Expression) -> Expression:
         return expression
     if not all(isinstance(argument, Number) for argument in expression.arguments):
         return expression
-    from sncc.expressions.evaluate import evaluate  # NumPy only where something is folded
+    numbers = [argument.value for argument in expression.arguments if isinstance(argument, Number)]
+    if expression.operation in _PLAIN:
+        return Number(float(_PLAIN[expression.operation](*numbers)))
+    from sncc.expressions.evaluate import evaluate  # NumPy only where it is needed, so that `check` is quick
 
     return Number(float(evaluate(expression, {})))
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from sncc.diagnostics import Diagnostics
-from sncc.expressions.evaluate import evaluate
 from sncc.expressions.nodes import Apply, Expression, Number, rewrite
 from sncc.model.integration import integration
 from sncc.model.nodes import Dynamics, Model, Population
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _ORDER = {"euler": 1, "heun": 2, "rk4": 4}  # the method's factor on exp(z) is its series so far
 
@@ -26,6 +26,8 @@ def check_steps(model: Model, diagnostics: Diagnostics) -> None:
         dynamics = population.dynamics
         if dynamics is None or (method := integration(dynamics)) not in _ORDER:
             continue
+        import numpy as np  # only where there is something to look at, so that `check` is quick
+
         fastest = max(np.linalg.eigvals(_jacobian(population, dynamics)), key=abs, default=0.0)
         step = model.step / dynamics.substeps
         if abs(fastest) * step <= 1 or not math.isfinite(abs(fastest)):
@@ -46,6 +48,10 @@ def _growth(method: str, z: complex) -> float:
 
 def _jacobian(population: Population, dynamics: Dynamics) -> np.ndarray:
     """Derivatives of the equations by the states at the initial state, by central differences, in 1/ms; empty if not finite."""
+    import numpy as np
+
+    from sncc.expressions.evaluate import evaluate
+
     values: dict[str, Any] = {"t": 0.0, "step": 1.0, **{i.name: 0.0 for i in dynamics.inputs}}
     values |= {p.name: _typical(p.value, values) for p in population.parameters}
     values |= {s.name: _typical(s.initial, values) for s in dynamics.states}
@@ -63,6 +69,7 @@ def _jacobian(population: Population, dynamics: Dynamics) -> np.ndarray:
 
 def _typical(value: Expression, names: Mapping[str, Any]) -> float:
     """A value as a number: draws by their mean, the first neuron's where the index is in it."""
+    from sncc.expressions.evaluate import evaluate
 
     def change(node: Expression) -> Expression:
         match node:
