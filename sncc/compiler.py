@@ -21,9 +21,9 @@ from sncc.program.verify import verify
 from sncc.syntax.parse import parse, read_source
 
 Backend = Literal["auto", "cpu", "cuda"]
-Settings = Mapping[str, str]
-NO_SETTINGS: Settings = {}
 Value = str | int | float
+Settings = Mapping[str, Value]
+NO_SETTINGS: Settings = {}
 
 
 def compile_model(source: Source, settings: Settings = NO_SETTINGS, diagnostics: Diagnostics | None = None) -> Model:
@@ -158,6 +158,6 @@ def read(source: str | Path | Source) -> Source:
     return Source("<text>", source)
 
 
-def merged(settings: Mapping[str, Value] | None, params: Mapping[str, Value]) -> dict[str, str]:
-    """Settings and parameters as expressions."""
-    return {name: str(value) for name, value in {**(settings or {}), **params}.items()}
+def merged(settings: Mapping[str, Value] | None, params: Mapping[str, Value]) -> dict[str, Value]:
+    """Settings and parameters: expressions, and numbers in SI base units."""
+    return {**(settings or {}), **params}

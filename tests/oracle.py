@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import autograd.numpy as np
 import numpy
-from autograd import grad
+from autograd import value_and_grad
 from autograd.extend import defvjp, primitive
 from autograd.tracer import getval
 
@@ -32,14 +32,18 @@ def constant(x):
     return x
 
 
-def value(expression, names):
+def value(expression, names, known=None):
+    """`known` keeps the values of parts, which an inlined function repeats many times."""
+    known = {} if known is None else known
     match expression:
         case Number(value=number):
             return number
         case Symbol(name=name):
             return names[name]
         case Apply(operation=operation, arguments=arguments):
-            return FUNCTIONS[operation](*(value(a, names) for a in arguments))
+            if id(expression) not in known:
+                known[id(expression)] = FUNCTIONS[operation](*(value(a, names, known) for a in arguments))
+            return known[id(expression)]
     raise TypeError(expression)
 
 
@@ -167,8 +171,8 @@ class Simulation:
         names = [e.state for e in d.equations]
 
         def slopes(states, later=0.0):
-            inner = own | states | {"t": own["t"] + later}
-            return {e.state: value(e.derivative, inner) for e in d.equations}
+            inner, known = own | states | {"t": own["t"] + later}, {}
+            return {e.state: value(e.derivative, inner, known) for e in d.equations}
 
         if not names:
             return dict(before)
@@ -247,4 +251,5 @@ def loss_and_gradients(model: Model, parameters, inputs, labels, rule):
             losses.append(loss_of(x, label, model.training.losses[0]) * model.training.losses[0].factor)
         return sum(losses) / len(losses)
 
-    return float(mean_loss(parameters)), grad(mean_loss)(parameters)
+    loss, gradients = value_and_grad(mean_loss)(parameters)
+    return float(loss), gradients

@@ -10,7 +10,9 @@ import pytest
 
 import sncc
 from sncc import cache, toolchain
-from sncc.diagnostics import DiagnosticError
+from sncc.compiler import compile_model
+from sncc.diagnostics import DiagnosticError, Source
+from sncc.expressions.nodes import Number
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +39,21 @@ def test_parameters_and_settings_are_those_of_the_command_line(small_network):
     assert sncc.check(small_network, hidden_size=5, settings={"train.rule": "bptt"}) == ()
     assert sncc.check(small_network, hiden_size=5)
     assert "7" in sncc.explain(small_network, hidden_size=7)
+
+
+def test_numbers_of_python_are_in_si_units(small_network):
+    text = "param tau = 5 ms\n" + small_network.replace(
+        "ALIF[hidden_size](tau_a = 200 ms)", "LIF[hidden_size](tau_m = tau)"
+    )
+    model = compile_model(Source("<text>", text), {"tau": 7.5e-3, "hidden_size": 7})
+    assert model.population("hidden").parameter("tau_m").value == Number(7.5) and model.population("hidden").size == 7
+
+
+def test_a_side_of_a_condition_that_is_not_taken_need_not_have_a_value(small_network):
+    text = small_network.replace("tau_a = 200 ms", "beta = 1 / hidden_size if hidden_size > 0 else 0.5")
+    assert sncc.check(text) == ()
+    text = small_network.replace("tau_a = 200 ms", "beta = 0.5 if x == 0 else 1 / x")
+    assert sncc.check("param x = 0\n" + text) == ()
 
 
 def test_explain_raises_what_is_wrong(small_network):

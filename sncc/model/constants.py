@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
-from sncc.expressions.nodes import Apply, Expression, Number, rewrite
+from sncc.expressions.nodes import Apply, Expression, Number
 
 
 def _sign(x: float) -> float:
@@ -31,17 +31,20 @@ _OPERATIONS: dict[str, Callable[..., float]] = {
 
 
 def fold(expression: Expression) -> Expression:
-    """The expression with every constant part computed; raises ArithmeticError or ValueError (division by zero, …)."""
+    """The expression with every constant part computed; raises ArithmeticError or ValueError (division by zero, …).
 
-    def change(node: Expression) -> Expression:
-        if not isinstance(node, Apply) or node.operation not in _OPERATIONS:
-            return node
-        values = [a.value for a in node.arguments if isinstance(a, Number)]
-        if len(values) < len(node.arguments):
-            return node
-        return Number(_OPERATIONS[node.operation](*values), node.unit, node.span)
-
-    return rewrite(expression, change)
+    Of `A if C else B` with a constant C only the chosen side is computed.
+    """
+    match expression:
+        case Apply("select", (condition, then, otherwise)) if isinstance(known := fold(condition), Number):
+            return fold(then if known.value else otherwise)
+        case Apply(operation, arguments):
+            parts = tuple(fold(a) for a in arguments)
+            values = [p.value for p in parts if isinstance(p, Number)]
+            if operation in _OPERATIONS and len(values) == len(parts):
+                return Number(_OPERATIONS[operation](*values), expression.unit, expression.span)
+            return Apply(operation, parts, expression.unit, expression.span)
+    return expression
 
 
 def round_half_up(value: float, step: float) -> int:

@@ -196,7 +196,8 @@ class _Resolver:
     def _setting_value(self, name: str, default: Typed, setting: str | float) -> Typed:
         unit = default.term.unit if default.term else Unit()
         if not isinstance(setting, str):
-            return Typed(Number(float(setting) / unit.to_si, unit), Term(unit))
+            in_si = Unit(unit.dimension)
+            return Typed(Number(in_si.from_text(repr(setting)), unit), Term(unit))
         written = parse_expression(setting, f"--set {name}")
         value = self._constant(written)
         if value.term and default.term and not value.is_zero and value.term.dimension != default.term.dimension:
