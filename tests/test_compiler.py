@@ -52,7 +52,7 @@ def test_numbers_of_python_are_in_si_units(small_network):
 def test_a_side_of_a_condition_that_is_not_taken_need_not_have_a_value(small_network):
     text = small_network.replace("tau_a = 200 ms", "beta = 1 / hidden_size if hidden_size > 0 else 0.5")
     assert sncc.check(text) == ()
-    text = small_network.replace("tau_a = 200 ms", "beta = 0.5 if x == 0 else 1 / x")
+    text = small_network.replace("tau_a = 200 ms", "beta = 0.5 if x == 0 else 1 / (2 * x)")
     assert sncc.check("param x = 0\n" + text) == ()
 
 
