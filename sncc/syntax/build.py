@@ -10,7 +10,7 @@ from typing import Any
 from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source, Span, closest
 from sncc.syntax import tree
 
-_TRAILING = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)+[ \t]*\Z")
+_CODE = re.compile(r'(?:"[^"]*"|[^"#])*')  # of a line, without its comment
 _QUANTITY = re.compile(r"([\d.]+(?:[eE][-+]?\d+)?)[ \t]*(.*)", re.DOTALL)
 
 DEEPEST = 200  # levels of a tree: well below what Python's own stack can hold in any later stage
@@ -62,7 +62,7 @@ class Builder:
             return Span(self.source, 0, 0)
         start, end = node.meta.start_pos, min(node.meta.end_pos, len(self.source.text))
         written = self.source.text[start:end]
-        return Span(self.source, start, start + len(_TRAILING.sub("", written).rstrip()))
+        return Span(self.source, start, start + len(_statement(written)))
 
     def _token(self, token: Any) -> Span:
         return Span(self.source, token.start_pos, token.end_pos)
@@ -298,6 +298,17 @@ class Builder:
 
     def rule_list(self, c: list[Any], span: Span) -> tree.List:
         return tree.List(tuple(c), span)
+
+
+def _statement(written: str) -> str:
+    """What a node covers, without the comments and blank lines that its last token swallows."""
+    lines = written.split("\n")
+    if len(lines) > 1 and not lines[-1].strip():
+        while len(lines) > 1 and (not lines[-1].strip() or lines[-1].lstrip().startswith("#")):
+            lines.pop()
+        code = _CODE.match(lines[-1])
+        lines[-1] = code[0] if code else lines[-1]
+    return "\n".join(lines).rstrip()
 
 
 def document_text(token: str) -> str:

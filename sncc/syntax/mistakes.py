@@ -220,7 +220,7 @@ def _line(text: str, place: int) -> str:
     """The rest of the line from `place`, without a comment."""
     end = text.find("\n", place)
     line = text[place:] if end < 0 else text[place:end]
-    return re.sub(r"\s*#[^\n]*$", "", line)
+    return line.partition("#")[0].rstrip() if "#" in line else line
 
 
 def _line_start(text: str, place: int) -> int:

@@ -70,6 +70,11 @@ def test_places_are_those_of_the_text():
     assert equation.value.span.text == "-v / (20 ms)" and (equation.span.line, equation.span.column) == (3, 5)
 
 
+def test_a_number_sign_in_a_string_begins_no_comment():
+    (block,) = parse('import "a#b.snn"   # a comment\n\n# another\n').blocks
+    assert block.span.text == 'import "a#b.snn"'
+
+
 def test_every_kind_of_statement_has_its_node():
     file = parse(EVERYTHING)
     assert file.document == "A file." and [type(b).__name__ for b in file.blocks] == [
