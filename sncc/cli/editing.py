@@ -1,4 +1,4 @@
-"""Commands for writing files: fmt."""
+"""Commands for writing files: fmt, lsp."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sncc.cli.terminal import mistakes_of_the_user, refuse_unwritable
+from sncc.cli.terminal import fail, mistakes_of_the_user, refuse_unwritable
 
 
 @click.command()
@@ -49,3 +49,15 @@ def _replace(file: Path, text: str) -> None:
         beside.replace(file)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@click.command()
+def lsp() -> None:
+    """Serves an editor on stdin and stdout: mistakes, documentation, definitions, completion, layout."""
+    try:
+        from sncc.server import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("pygls", "lsprotocol"):
+            raise
+        fail("the language server needs pygls: pip install 'sncc[lsp]'")
+    serve()
