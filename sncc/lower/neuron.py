@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sncc.expressions.algebra import ZERO, add, affine, mul
+from sncc.expressions.algebra import ONE, ZERO, add, affine, mul
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.lower.flow import Flow, flow
 from sncc.model.integration import integration
@@ -62,12 +62,19 @@ def lower_neuron(population: Population, impulses: frozenset[str], drives: froze
         gate = apply("lt", REFRACTORY, 0.5)
         steps = apply("floor", add(apply("div", dynamics.refractory.duration, step), Number(0.5)))
         coefficients.append(Assign("refractory.steps", steps))
+    if dynamics.early:
+        _jump_at_arrivals(dynamics, body)
+    before = dict(body.now)
     if dynamics.each_step:
         _map(dynamics, body, impulses, drives, gate)
-    else:
-        coefficients += _flow(dynamics, body, impulses, drives, gate, parameters, step)
+    if dynamics.equations:
+        coefficients += _flow(dynamics, body, before, impulses, drives, gate, parameters, step)
+    if not dynamics.early:
+        _jump_at_arrivals(dynamics, body)
     if dynamics.spike is not None:
         _spike(dynamics, body, gate)
+    for output in dynamics.outputs:
+        body.assign(output.state, body.read(output.value))
     carry = [
         (state, local.name) for state, local in body.now.items() if isinstance(local, Symbol) and local.name != state
     ]
@@ -115,30 +122,31 @@ def _map(
 
 
 def _flow(
-    dynamics: Dynamics, body: _Body, impulses: frozenset[str], drives: frozenset[str], gate: Expression | None,
-    parameters: frozenset[str], step: float,
+    dynamics: Dynamics, body: _Body, before: dict[str, Expression], impulses: frozenset[str], drives: frozenset[str],
+    gate: Expression | None, parameters: frozenset[str], step: float,
 ) -> list[Assign]:  # fmt: skip
+    """The flow from the states `before` and what the impulses add to it."""
     silent = {i.name: ZERO for i in dynamics.inputs if i.name not in drives}
     equations = [Equation(e.state, substitute(e.derivative, silent)) for e in dynamics.equations]
-    method = integration(dynamics)
+    method = integration(replace(dynamics, each_step=()))
     flowed = flow(equations, method, step, parameters, dynamics.substeps)
     coefficients = list(flowed.coefficients)
-    body.statements += flowed.body
+    body.statements += [Assign(a.name, substitute(a.value, before)) for a in flowed.body]
     states = dict(flowed.states)
     held = dynamics.refractory.hold if dynamics.refractory else ()
     if gate is not None and _depends_on_held(equations, held):
         still = [Equation(e.state, ZERO if e.state in held else e.derivative) for e in equations]
         standing = _renamed(flow(still, method, step, parameters, dynamics.substeps), "held.")
         coefficients += standing.coefficients
-        body.statements += standing.body
+        body.statements += [Assign(a.name, substitute(a.value, before)) for a in standing.body]
         states = {
             s: value if s in held else apply("select", gate, value, standing.states[s]) for s, value in states.items()
         }
     for equation in dynamics.equations:
-        value = add(states[equation.state], _arrivals(dynamics, equation, impulses))
+        value = substitute(add(states[equation.state], _arrivals(dynamics, equation, impulses)), before)
         if gate is not None and equation.state in held:
-            value = apply("select", gate, value, Symbol(equation.state))
-        if value != Symbol(equation.state):
+            value = apply("select", gate, value, before[equation.state])
+        if value != before[equation.state]:
             body.assign(equation.state, value)
     return coefficients
 
@@ -154,6 +162,19 @@ def _arrivals(dynamics: Dynamics, equation: Equation, impulses: frozenset[str]) 
         if name in parts[0]:
             result = add(result, mul(parts[0][name], Symbol(f"{name}!")))
     return result
+
+
+def _jump_at_arrivals(dynamics: Dynamics, body: _Body) -> None:
+    """Jumps at spikes that arrive: once a spike where the amount is free of states, else once a step with any."""
+    states = [s.name for s in dynamics.states]
+    for name, jumps in dynamics.arrivals:
+        count = Symbol(f"{name}!")
+        for jump in jumps:
+            parts = affine(jump.value, states)
+            if parts is not None and parts[0] == {jump.state: ONE}:
+                body.assign(jump.state, add(body.now[jump.state], mul(count, parts[1])))
+            else:
+                body.assign(jump.state, apply("jump", count, body.read(jump.value), body.now[jump.state]))
 
 
 def _depends_on_held(equations: list[Equation], held: tuple[str, ...]) -> bool:

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sncc.connectivity.patterns import Dense
 from sncc.expressions.nodes import Expression, Number
+from sncc.lower.connections import impulsive, lower_connection
 from sncc.lower.neuron import Neuron, hoist, lower_neuron, without_surrogate
-from sncc.model import nodes as model_nodes
+from sncc.lower.parameters import key_of, program_parameters
+from sncc.lower.synapses import place_synapses
 from sncc.model.nodes import Model, Population
 from sncc.program.nodes import (
-    Connection,
     Deliver,
     Derive,
     ForwardOperation,
     Group,
-    Parameter,
     Precision,
     Program,
     Record,
@@ -33,11 +32,15 @@ ALIGNMENT = 16  # every row of a group starts at a multiple of so many neurons: 
 
 
 def lower(model: Model, precision: Precision = "float32") -> Program:
-    """The forward Program of a Model."""
+    """The forward Program of a Model.
+
+    Raises `DiagnosticError` (`not-supported-yet`) for what the language can say and the Program cannot yet.
+    """
+    written, model = model, place_synapses(model)
     neurons = {p.name: _neuron(model, p) for p in model.populations if p.kind == "neuron"}
     names = {population: f"g{k}" for k, population in enumerate(neurons)}
     groups = tuple(_group(model.population(p), neuron, names[p]) for p, neuron in neurons.items())
-    connections = tuple(_connection(model, c, names) for c in model.connections)
+    connections = tuple(lower_connection(model, c, names) for c in model.connections)
     operations: list[ForwardOperation] = [Deliver(c.name) for c in connections]
     for population, neuron in neurons.items():
         operations.append(
@@ -54,7 +57,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
         step=model.step,
         precision=precision,
         sources=tuple(_source(p) for p in model.populations if p.kind != "neuron"),
-        parameters=_parameters(model),
+        parameters=program_parameters(written, model, connections),
         groups=groups,
         connections=connections,
         derive=tuple(Derive(names[p], n.coefficients) for p, n in neurons.items() if n.coefficients),
@@ -67,15 +70,10 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
     )
 
 
-def _impulsive(model: Model, connection: model_nodes.Connection) -> bool:
-    source = model.population(connection.source)
-    return source.kind != "signal" or source.impulse
-
-
 def _neuron(model: Model, population: Population) -> Neuron:
     arriving = [c for c in model.connections if c.target == population.name]
-    impulses = frozenset(c.input for c in arriving if _impulsive(model, c))
-    drives = frozenset(c.input for c in arriving if not _impulsive(model, c))
+    impulses = frozenset(c.input for c in arriving if impulsive(model, c))
+    drives = frozenset(c.input for c in arriving if not impulsive(model, c))
     neuron = lower_neuron(population, impulses, drives, model.step)
     if model.training is None:
         neuron = without_surrogate(neuron)
@@ -90,7 +88,7 @@ def _group(population: Population, neuron: Neuron, name: str) -> Group:
         if parameter.storage == "compiled" and isinstance(parameter.value, Number):
             values.append((parameter.name, parameter.value.value))
         else:
-            values.append((parameter.name, f"{population.name}.{parameter.name}"))
+            values.append((parameter.name, key_of(population, parameter)))
     initial: list[tuple[str, Expression]] = [(s.name, s.initial) for s in dynamics.states]
     if neuron.refractory:
         initial.append(("refractory", Number(0.0)))
@@ -100,7 +98,13 @@ def _group(population: Population, neuron: Neuron, name: str) -> Group:
         size=-(-population.size // ALIGNMENT) * ALIGNMENT,
         rows=(row,),
         states=tuple(state for state, _ in initial),
-        declared=tuple((s.name, "" if s.unit.dimensionless else str(s.unit), s.unit.to_si) for s in dynamics.states),
+        declared=()
+        if "." in population.name
+        else tuple(
+            (s.name, "" if s.unit.dimensionless else str(s.unit), s.unit.to_si)
+            for s in dynamics.states
+            if "." not in s.name
+        ),
         inputs=neuron.inputs,
         arrays=(*(symbol for symbol, _ in values), *(c.name for c in neuron.coefficients)),
     )
@@ -113,60 +117,3 @@ def _source(population: Population) -> Source:
         population.name, kind, population.shape, population.size,
         "" if unit is None or unit.dimensionless else str(unit), unit.to_si if unit else 1.0,
     )  # fmt: skip
-
-
-def _connection(model: Model, connection: model_nodes.Connection, names: dict[str, str]) -> Connection:
-    source, target = model.population(connection.source), model.population(connection.target)
-    return Connection(
-        name=connection.name,
-        source=source.name,
-        source_group=names.get(source.name),
-        source_offset=0,
-        source_size=source.size,
-        target=target.name,
-        target_group=names[target.name],
-        target_offset=0,
-        target_size=target.size,
-        input=connection.input + ("!" if _impulsive(model, connection) else ""),
-        pattern="dense" if isinstance(connection.pattern, Dense) else "one_to_one",
-        weight=f"{connection.name}.weight",
-        delay=connection.delay_steps,
-        signal=source.kind == "signal",
-    )
-
-
-def _parameters(model: Model) -> tuple[Parameter, ...]:
-    learnt = {entry.key: entry for entry in model.training.learn} if model.training else {}
-    found: list[Parameter] = []
-    for connection in model.connections:
-        sizes = model.population(connection.source).size, model.population(connection.target).size
-        dimensions = sizes if isinstance(connection.pattern, Dense) else sizes[:1]
-        found.append(_parameter(f"{connection.name}.weight", connection.weight, dimensions, learnt))
-    for population in model.populations:
-        if population.kind == "neuron":
-            for parameter in population.parameters:
-                key = f"{population.name}.{parameter.name}"
-                found.append(_parameter(key, parameter, (population.size,), learnt))
-    return tuple(found)
-
-
-def _parameter(
-    key: str, parameter: model_nodes.Parameter, dimensions: tuple[int, ...], learnt: dict[str, model_nodes.Learnt]
-) -> Parameter:
-    entry = learnt.get(key)
-    bounds = [b for b in (parameter.bounds, entry.bounds if entry else None) if b is not None]
-    return Parameter(
-        key=key,
-        shape=dimensions if parameter.storage == "each" else (),
-        dimensions=dimensions,
-        storage=parameter.storage,
-        initial=parameter.value,
-        clip=parameter.clip,
-        unit="" if parameter.unit.dimensionless else str(parameter.unit),
-        si=parameter.unit.to_si,
-        scale=parameter.scale,
-        learnt=entry is not None,
-        rate=entry.rate if entry else 1.0,
-        bounds=(max(b[0] for b in bounds), min(b[1] for b in bounds)) if bounds else None,
-        doc=parameter.doc,
-    )

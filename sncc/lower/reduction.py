@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sncc.expressions.algebra import ONE, ZERO, add, affine, div, fold_all, has_draws, mul, neg, sub, terms, total
+from sncc.expressions.algebra import ONE, ZERO, add, affine, div, fold_all, has_draws, mul, neg, terms
 from sncc.expressions.nodes import Apply, Expression, Number, Symbol, substitute, symbols
 from sncc.model.nodes import Connection, Synapse
 
@@ -175,7 +175,6 @@ def _weighted_later(synapse: Synapse, after: dict[str, Expression]) -> Reduction
         return None
     amounts: dict[str, Expression] = {}
     for state in names:
-        amount = fold_all(total(terms(sub(after[state], Symbol(state)))))
         parts = affine(after[state], names)
         if parts is None or parts[0] != {state: ONE}:
             return None

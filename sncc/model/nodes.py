@@ -25,7 +25,8 @@ class Parameter:
     `storage`: `compiled` in; `shared`: stored, one number; `each`: stored, one number per neuron or synapse.
     `value` is a number or an expression with draws (`normal`, `uniform`, ..., `orthogonal`) that may use `i`,
     `j`; draws are evaluated per element when the library is loaded. `scale` is the source's unit in the consistent
-    system (2 s: 1000), in which the optimiser works.
+    system (2 s: 1000), in which the optimiser works. `key` is Python's name for it where that is not OWNER.NAME: lowering moves
+    a synapse's parameters to its neurons.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Parameter:
     clip: tuple[float, float] | None = None  # a draw outside is drawn again
     bounds: tuple[float, float] | None = None  # kept during training
     doc: str = ""
+    key: str = ""
     span: Span | None = field(default=None, compare=False)
 
 
@@ -102,7 +104,11 @@ class Refractory:
 
 @dataclass(frozen=True, slots=True)
 class Dynamics:
-    """The hybrid system of one neuron: a flow (or a map each step), a threshold and jumps."""
+    """The hybrid system of one neuron: a flow (or a map each step), a threshold and jumps.
+
+    Lowering adds what synapses bring: equations beside a map; `arrivals`, jumps at spikes that arrive at an input, by themselves (`early`: those of
+    the step before, ahead of the flow); `outputs`, states that are assigned at the end of every step.
+    """
 
     states: tuple[State, ...]
     inputs: tuple[Input, ...]
@@ -113,6 +119,9 @@ class Dynamics:
     spike: Spike | None = None
     refractory: Refractory | None = None
     surrogate: Expression | None = None  # derivative of the spike by `u`, the distance to the threshold
+    arrivals: tuple[tuple[str, tuple[Assignment, ...]], ...] = ()
+    early: bool = False
+    outputs: tuple[Assignment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +207,9 @@ class Connection:
     parameter (in ms) and `delay_steps` the smallest legal one. `share` names a connection whose weights are used, and
     whether they are transposed. `sign_fixed`: training keeps each weight's sign (Dale). `dropout`: the probability that a
     delivery is left out in training. `modulators` bind a plasticity's modulator to a population's state or spikes.
+
+    Set by lowering: `values` names the source's state that is delivered all the time instead of spikes; `gain`, (population,
+    state), multiplies what each source neuron delivers; `synapses_of` names the connection whose synapses and weights these are.
     """
 
     name: str
@@ -216,6 +228,9 @@ class Connection:
     share: tuple[str, bool] | None = None
     sign_fixed: bool = False
     dropout: float = 0.0
+    values: str | None = None
+    gain: tuple[str, str] | None = None
+    synapses_of: str | None = None
     doc: str = ""
     span: Span | None = field(default=None, compare=False)
 

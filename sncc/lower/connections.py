@@ -1,0 +1,65 @@
+"""A connection of the Model as one of the Program: which accumulator it delivers into, and how its synapses lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from sncc.connectivity.patterns import Dense, OneToOne
+from sncc.model.nodes import Connection, Model
+from sncc.program import nodes as program_nodes
+
+
+def impulsive(model: Model, connection: Connection) -> bool:
+    """Whether a connection delivers impulses, rather than a drive that is held over a step."""
+    source = model.population(connection.source)
+    return connection.values is None and (source.kind != "signal" or source.impulse)
+
+
+def accumulator(model: Model, connection: Connection) -> str:
+    """The accumulator of the target that a connection delivers into."""
+    return connection.input + ("!" if impulsive(model, connection) else "")
+
+
+def lower_connection(model: Model, connection: Connection, groups: Mapping[str, str]) -> program_nodes.Connection:
+    """The Program's connection; `groups` are the populations' groups, each of which holds one population yet.
+
+    dense and one_to_one between parts without gaps stay what they are, of some rows and columns; all else is sparse.
+    """
+    source, target = model.population(connection.source), model.population(connection.target)
+    left, right = connection.source_part.contiguous, connection.target_part.contiguous
+    pattern: Literal["dense", "one_to_one", "sparse"] = "sparse"
+    offsets, sizes = (0, 0), (source.size, target.size)
+    structure = connection.pattern
+    itself = source.name == target.name
+    avoids = itself and isinstance(structure, Dense) and not structure.self_connections
+    whole = connection.source_part.is_whole and connection.target_part.is_whole
+    if isinstance(structure, Dense | OneToOne) and left is not None and right is not None and (whole or not avoids):
+        pattern = "dense" if isinstance(structure, Dense) else "one_to_one"
+        offsets, sizes = (left[0], right[0]), (left[1], right[1])
+    sparse = pattern == "sparse"
+    owner = connection.synapses_of or (connection.share[0] if connection.share is not None else connection.name)
+    return program_nodes.Connection(
+        name=connection.name,
+        source=source.name,
+        source_group=groups.get(source.name),
+        source_offset=offsets[0],
+        source_size=sizes[0],
+        target=target.name,
+        target_group=groups[target.name],
+        target_offset=offsets[1],
+        target_size=sizes[1],
+        input=accumulator(model, connection),
+        pattern=pattern,
+        weight=f"{owner}.weight",
+        delay=connection.delay_steps,
+        signal=source.kind == "signal" or connection.values is not None,
+        structure=structure if sparse or avoids else None,
+        source_part=connection.source_part if sparse else None,
+        target_part=connection.target_part if sparse else None,
+        delays=f"{owner}.delay" if connection.delay is not None else None,
+        values=connection.values,
+        gain=connection.gain,
+        plastic=connection.plasticity is not None,
+        synapses_of=connection.synapses_of,
+    )

@@ -1,0 +1,90 @@
+"""The parameters of a Program: every number under the key by which Python knows it, in the shape that Python sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import prod
+
+from sncc.connectivity.patterns import Convolution
+from sncc.model.nodes import Connection, Learnt, Model, Parameter, Population
+from sncc.program import nodes as program_nodes
+from sncc.program.nodes import Connection as Lowered
+
+
+def key_of(population: Population, parameter: Parameter) -> str:
+    """Python's name for a population's parameter."""
+    return parameter.key or f"{population.name}.{parameter.name}"
+
+
+def program_parameters(
+    written: Model, placed: Model, connections: Iterable[Lowered]
+) -> tuple[program_nodes.Parameter, ...]:
+    """All parameters of a model: as `written`, and as its synapses have been `placed` in the neurons."""
+    learnt = {entry.key: entry for entry in written.training.learn} if written.training else {}
+    found: dict[str, program_nodes.Parameter] = {}
+    lowered = {c.name: c for c in connections}
+    for connection in placed.connections:
+        if connection.synapses_of is None and connection.share is None:
+            _of_connection(connection, lowered[connection.name], learnt, found)
+    for population in placed.populations:
+        if population.kind in ("neuron", "poisson"):
+            for parameter in population.parameters:
+                key = key_of(population, parameter)
+                found.setdefault(key, _parameter(key, parameter, (population.size,), learnt))
+    for connection in written.connections:  # those that nothing reads any more are still there to be read
+        for prefix, block in (("", connection.synapse), ("plasticity.", connection.plasticity)):
+            for parameter in block.parameters if block is not None else ():
+                key = f"{connection.name}.{prefix}{parameter.name}"
+                found.setdefault(key, _parameter(key, parameter, (1,), learnt, _owner(parameter, connection)))
+    return tuple(found.values())
+
+
+def _owner(parameter: Parameter, connection: Connection) -> str | None:
+    return connection.name if parameter.storage == "each" else None
+
+
+def _of_connection(
+    connection: Connection, lowered: Lowered, learnt: Mapping[str, Learnt], found: dict[str, program_nodes.Parameter]
+) -> None:
+    sizes = lowered.source_size, lowered.target_size
+    shape: tuple[int, ...] | None = None
+    owner: str | None = None
+    if isinstance(connection.pattern, Convolution):
+        inputs = prod(connection.source_part.lengths[2:])
+        shape = (*connection.pattern.kernel, inputs, connection.pattern.channels)
+        dimensions: tuple[int, ...] = (prod(shape[:3]), shape[3])
+    elif lowered.pattern == "sparse":
+        dimensions, owner = (-1,), connection.name
+    else:
+        dimensions = sizes if lowered.pattern == "dense" else sizes[:1]
+    key = f"{connection.name}.weight"
+    found[key] = _parameter(key, connection.weight, dimensions, learnt, owner, shape)
+    if connection.delay is not None:
+        key = f"{connection.name}.delay"
+        if isinstance(connection.pattern, Convolution):
+            dimensions, owner = (-1,), connection.name
+        found[key] = _parameter(key, connection.delay, dimensions, learnt, owner)
+
+
+def _parameter(
+    key: str, parameter: Parameter, dimensions: tuple[int, ...], learnt: Mapping[str, Learnt],
+    connection: str | None = None, shape: tuple[int, ...] | None = None,
+) -> program_nodes.Parameter:  # fmt: skip
+    entry = learnt.get(key)
+    bounds = [b for b in (parameter.bounds, entry.bounds if entry else None) if b is not None]
+    return program_nodes.Parameter(
+        key=key,
+        shape=(shape or dimensions) if parameter.storage == "each" else (),
+        dimensions=(-1,) if connection is not None else dimensions,
+        storage=parameter.storage,
+        initial=parameter.value,
+        clip=parameter.clip,
+        unit="" if parameter.unit.dimensionless else str(parameter.unit),
+        si=parameter.unit.to_si,
+        scale=parameter.scale,
+        learnt=entry is not None,
+        rate=entry.rate if entry else 1.0,
+        bounds=(max(b[0] for b in bounds), min(b[1] for b in bounds)) if bounds else None,
+        connection=connection,
+        doc=parameter.doc,
+    )

@@ -1,0 +1,281 @@
+"""Model → Model: synapses become states of their neurons, once per neuron instead of once per synapse.
+
+What `reduction.py` calls the target's goes into the target's own dynamics: states, equations, an input that the connection delivers its
+weights into as impulses, and what `deliver` says added to the neuron's input. Neuron and synapses are then one system, integrated together.
+What it calls the source's goes into a population of its own, `CONN.pre`, of the source's size, which the source's spikes
+move one to one. Synapses of one target with equal dynamics and compiled-in numbers share their states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sncc.connectivity.patterns import OneToOne, Part
+from sncc.diagnostics import DiagnosticError, Diagnostics, Span
+from sncc.expressions.algebra import ONE, ZERO, add, mul
+from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
+from sncc.expressions.printer import print_expression
+from sncc.expressions.units import PLAIN
+from sncc.lower.reduction import Reduction, reduce_synapse
+from sncc.model.nodes import (
+    Assignment,
+    Connection,
+    Dynamics,
+    Equation,
+    Input,
+    Model,
+    Parameter,
+    Population,
+    State,
+    Synapse,
+)
+
+
+def place_synapses(model: Model) -> Model:
+    """The model with every synapse that its neurons can carry moved into them; others keep theirs."""
+    found = {c.name: r for c in model.connections if c.synapse is not None and (r := reduce_synapse(c)) is not None}
+    placed = [c for c in model.connections if c.name in found]
+    traces = _Traces(model)
+    populations = [
+        _with_synapses(p, [c for c in placed if c.target == p.name], found, traces) for p in model.populations
+    ]
+    connections: list[Connection] = []
+    for connection in model.connections:
+        connections += traces.connections.get(connection.name, [connection])
+    return replace(
+        model,
+        populations=(*(p for p in populations), *traces.populations),
+        connections=(*traces.driving, *connections),
+    )
+
+
+def unsupported(span: Span | None, what: str, help: str) -> DiagnosticError:
+    """The error for what the language can say and no stage carries out yet."""
+    diagnostics = Diagnostics()
+    diagnostics.error("not-supported-yet", span, f"{what} is not supported yet", help=help)
+    return DiagnosticError(diagnostics.sorted())
+
+
+# ------------------------------------------------------------------------------------------------ the target's side
+def _with_synapses(
+    population: Population, arriving: Sequence[Connection], found: Mapping[str, Reduction], traces: _Traces
+) -> Population:
+    """A population with the states of its synapses, numbered in an order that does not depend on the order of connections."""
+    alike: dict[object, list[Connection]] = {}
+    for connection in arriving:
+        alike.setdefault(_identity(connection), []).append(connection)
+    for number, members in enumerate(sorted(alike.values(), key=_canonical), 1):
+        population = _placed(population, members, found[members[0].name], f"synapse{number}", traces)
+    return population
+
+
+def _identity(connection: Connection) -> object:
+    """Equal for connections that may share their states."""
+    synapse = connection.synapse
+    assert synapse is not None
+    numbers = tuple((p.name, p.value) for p in synapse.parameters)
+    own = None if all(p.storage == "compiled" for p in synapse.parameters) else connection.name
+    kinds = (connection.plasticity is None, connection.delay is None)  # they decide what is whose
+    return (
+        own, connection.input, numbers, synapse.states, synapse.equations, synapse.on_pre, synapse.deliver,
+        synapse.method, synapse.substeps, kinds,
+    )  # fmt: skip
+
+
+def _canonical(members: Sequence[Connection]) -> tuple[str, ...]:
+    synapse = members[0].synapse
+    assert synapse is not None
+    return (members[0].input, synapse.model, *(print_expression(p.value) for p in synapse.parameters))
+
+
+@dataclass
+class _Target:
+    """What a synapse adds to its target's dynamics."""
+
+    states: list[State]
+    inputs: list[Input]
+    equations: list[Equation]
+    delivered: Expression = ZERO
+
+
+def _placed(
+    population: Population, members: Sequence[Connection], reduction: Reduction, tag: str, traces: _Traces
+) -> Population:
+    synapse, dynamics = members[0].synapse, population.dynamics
+    assert synapse is not None and dynamics is not None
+    names = _names(synapse, dynamics, tag, members[0])
+    part = _Target([], [], [])
+    impulse = Symbol(f"{tag}.in")
+    if reduction.amounts:
+        part.inputs.append(Input(impulse.name, PLAIN))
+    for state in (s for s in synapse.states if s.name in reduction.target_states):
+        derivative = next((e.derivative for e in synapse.equations if e.state == state.name), ZERO)
+        slope = substitute(derivative, names)
+        if state.name in reduction.amounts:
+            slope = add(slope, mul(substitute(reduction.amounts[state.name], names), impulse))
+        part.states.append(State(f"{tag}.{state.name}", ZERO, state.unit))
+        part.equations.append(Equation(f"{tag}.{state.name}", slope, synapse.span))
+    part.delivered = substitute(reduction.deliver, names)
+    for number, total in enumerate(reduction.sums, 1):
+        drive = Symbol(f"{tag}.sum{number}")
+        part.inputs.append(Input(drive.name, PLAIN))
+        part.delivered = add(part.delivered, mul(substitute(total.factor, names), drive))
+    for connection in members:
+        traces.add(connection, reduction, tag)
+    used = {s for e in part.equations for s in symbols(e.derivative)} | symbols(part.delivered)
+    parameters = tuple(
+        replace(p, name=f"{tag}.{p.name}", key=f"{members[0].name}.{p.name}")
+        for p in synapse.parameters
+        if f"{tag}.{p.name}" in used
+    )
+    dynamics = _joined(dynamics, synapse, members[0].input, part)
+    return replace(population, parameters=(*population.parameters, *parameters), dynamics=dynamics)
+
+
+def _names(synapse: Synapse, dynamics: Dynamics, tag: str, connection: Connection) -> dict[str, Expression]:
+    """The synapse's names as the target's."""
+    names: dict[str, Expression] = {p.name: Symbol(f"{tag}.{p.name}") for p in synapse.parameters}
+    names |= {s.name: Symbol(f"{tag}.{s.name}") for s in synapse.states}
+    inputs = {i.name for i in dynamics.inputs}
+    used = {s for e in synapse.equations for s in symbols(e.derivative)}
+    used |= symbols(synapse.deliver) if synapse.deliver is not None else set()
+    for name in sorted(used):
+        if name.startswith("post."):
+            if name[5:] in inputs:
+                what = f"`{name}`, an input of the target, in a synapse"
+                raise unsupported(synapse.span or connection.span, what, "let it drive a state, and read that")
+            names[name] = Symbol(name[5:])
+    return names
+
+
+def _joined(dynamics: Dynamics, synapse: Synapse, where: str, part: _Target) -> Dynamics:
+    whole: dict[str, Expression] = {where: add(Symbol(where), part.delivered)}
+    return replace(
+        dynamics,
+        states=(*dynamics.states, *part.states),
+        inputs=(*dynamics.inputs, *part.inputs),
+        equations=(
+            *(replace(e, derivative=substitute(e.derivative, whole)) for e in dynamics.equations),
+            *part.equations,
+        ),
+        each_step=tuple(replace(a, value=substitute(a.value, whole)) for a in dynamics.each_step),
+        method=dynamics.method or synapse.method,
+        substeps=dynamics.substeps if dynamics.method or not synapse.method else synapse.substeps,
+    )
+
+
+# ------------------------------------------------------------------------------------------------ the source's side
+class _Traces:
+    """The populations that carry the source's states, and what becomes of each connection."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.populations: list[Population] = []
+        self.driving: list[Connection] = []  # the sources' spikes to their traces
+        self.connections: dict[str, list[Connection]] = {}
+        self._made: dict[object, Population] = {}
+
+    def add(self, connection: Connection, reduction: Reduction, tag: str) -> None:
+        """The connections that a connection becomes: its impulses, and a sum over its synapses per term."""
+        synapse = connection.synapse
+        assert synapse is not None
+        bare = replace(connection, synapse=None)
+        result: list[Connection] = []
+        trace = self._trace(connection, reduction)
+        if reduction.amounts or connection.plasticity is not None:
+            gain = (trace.name, "gain") if trace is not None and reduction.gain != ONE else None
+            result.append(replace(bare, input=f"{tag}.in", gain=gain))
+        for number, total in enumerate(reduction.sums, 1):
+            first = not result
+            source, values, delay = self._values(connection, total.value, number, trace)
+            result.append(
+                replace(
+                    bare,
+                    name=bare.name if first else f"{bare.name}.sum{number}",
+                    source=source,
+                    input=f"{tag}.sum{number}",
+                    values=values,
+                    delay_steps=delay,
+                    synapses_of=None if first else bare.name,
+                )
+            )
+        self.connections[connection.name] = result
+
+    def _values(
+        self, connection: Connection, value: Expression, number: int, trace: Population | None
+    ) -> tuple[str, str, int]:
+        """(population, state, delay) of what is summed: the value at the end of the step before, or earlier."""
+        if isinstance(value, Symbol) and value.name.startswith("pre."):
+            source = self.model.population(connection.source)
+            if source.dynamics is not None and any(s.name == value.name[4:] for s in source.dynamics.states):
+                return source.name, value.name[4:], max(connection.delay_steps, 1)
+        if trace is None or any(name.startswith("pre.") for name in symbols(value)):
+            what = f"`{print_expression(value)}` of the source, delivered all the time,"
+            assert connection.synapse is not None
+            raise unsupported(connection.synapse.span or connection.span, what, "deliver a state of the source")
+        return trace.name, value.name if isinstance(value, Symbol) else f"value{number}", 1
+
+    def _trace(self, connection: Connection, reduction: Reduction) -> Population | None:
+        """The population of the source's states of a connection, shared where another needs the same."""
+        synapse = connection.synapse
+        assert synapse is not None
+        own = set(reduction.source_states)
+        values = {
+            f"value{number}": total.value
+            for number, total in enumerate(reduction.sums, 1)
+            if not isinstance(total.value, Symbol) and not any(s.startswith("pre.") for s in symbols(total.value))
+        }
+        if not own and reduction.gain == ONE and not values:
+            return None
+        if connection.delay is not None:
+            what = "a synapse with states of the source and a delay per synapse"
+            raise unsupported(connection.span, what, "give the connection one delay")
+        jumps = [*([Assignment("gain", reduction.gain)] if reduction.gain != ONE else [])]
+        jumps += [a for a in synapse.on_pre if a.state in own]
+        starts = {s.name: s.initial for s in synapse.states}
+        dynamics = Dynamics(
+            states=(
+                *(s for s in synapse.states if s.name in own),
+                *([State("gain", ZERO, PLAIN)] if reduction.gain != ONE else []),
+                *(State(name, substitute(value, starts), PLAIN) for name, value in values.items()),
+            ),
+            inputs=(Input("pre", PLAIN),),
+            equations=tuple(e for e in synapse.equations if e.state in own),
+            method=synapse.method,
+            substeps=synapse.substeps,
+            arrivals=(("pre", tuple(jumps)),),
+            outputs=tuple(Assignment(n, v) for n, v in values.items() if not isinstance(v, Number)),
+        )
+        moves: list[Equation | Assignment] = [*dynamics.equations, *jumps, *dynamics.outputs]
+        used = {s for e in moves for s in symbols(_right(e))}
+        used |= {s for state in dynamics.states for s in symbols(state.initial)}
+        parameters = tuple(replace(p, key=f"{connection.name}.{p.name}") for p in synapse.parameters if p.name in used)
+        numbers = tuple((p.name, p.value) for p in parameters)
+        stored = connection.name if any(p.storage != "compiled" for p in parameters) else None
+        return self._population(connection, (stored, numbers, dynamics), dynamics, parameters)
+
+    def _population(
+        self, connection: Connection, identity: object, dynamics: Dynamics, parameters: tuple[Parameter, ...]
+    ) -> Population:
+        key = (connection.source, connection.delay_steps, identity)
+        if key not in self._made:
+            source = self.model.population(connection.source)
+            name = f"{connection.name}.pre"
+            trace = Population(name, "neuron", source.shape, "trace", parameters, dynamics, span=connection.span)
+            self._made[key] = trace
+            self.populations.append(trace)
+            self.driving.append(drive(name, source, trace, "pre", connection.delay_steps))
+        return self._made[key]
+
+
+def drive(name: str, source: Population, trace: Population, where: str, delay: int) -> Connection:
+    """The connection by which a population's spikes move its traces, one to one."""
+    return Connection(
+        name, source.name, trace.name, where, OneToOne(), Parameter("weight", ONE, PLAIN), delay,
+        Part.whole(source.shape), Part.whole(source.shape),
+    )  # fmt: skip
+
+
+def _right(node: Equation | Assignment) -> Expression:
+    return node.derivative if isinstance(node, Equation) else node.value
