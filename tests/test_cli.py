@@ -116,7 +116,11 @@ def test_fmt_leaves_a_file_with_mistakes_alone_and_goes_on_to_the_next(folder):
 
 def test_models_lists_the_standard_library_and_shows_one(tmp_path):
     listed = sncc("models").stdout
-    assert all(name in listed for name in ("LIF", "ALIF", "LI", "CubaLIF", "IF", "Izhikevich", "triangle"))
+    files = (Path(__file__).parent.parent / "grammar" / "std").glob("*.snn")
+    lines = [[word.strip() for word in line.split("│")] for line in listed.splitlines() if "│" in line]
+    assert sorted(words[2].lower() for words in lines) == sorted(path.stem for path in files)  # a line each
+    assert {words[1] for words in lines} == {"neuron", "synapse", "plasticity", "surrogate", "function"}
+    assert all(len(words[3]) > 20 for words in lines)
     assert "dv/dt" in sncc("models", "lif").stdout
     done = sncc("models", "ALFI")
     assert done.returncode == 1 and "ALIF" in done.stderr
