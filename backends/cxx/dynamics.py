@@ -8,55 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 
-from sncc.backends.cxx.draws import DrawNumbers, has_draws
-from sncc.backends.cxx.expressions import Printer, Scalar
-from sncc.backends.cxx.names import Namer
-from sncc.expressions.nodes import Expression, symbols
-from sncc.expressions.printer import print_expression
+from sncc.backends.cxx.expressions import Scalar
+from sncc.backends.cxx.functions import Argument, Builder, Function
+from sncc.backends.cxx.initial_values import initial_parameter, initial_state
+from sncc.expressions.nodes import symbols
 from sncc.program.nodes import (
     Assign,
     Derive,
     DeriveAdjoint,
-    Fire,
     Group,
     Optimise,
-    Parameter,
     Program,
     Readout,
     Reduce,
-    Row,
     Statement,
     Update,
 )
 from sncc.program.printer import print_statement
-from sncc.program.streams import stream
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One argument: what it is for the backend (`role` and the Program's name), and how it is declared."""
-
-    role: str
-    name: str
-    type: str
-    identifier: str
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """An inline function of the dynamics header: comments, arguments and finished lines."""
-
-    name: str
-    result: str
-    comments: tuple[str, ...]
-    arguments: tuple[Argument, ...]
-    lines: tuple[str, ...]
-
-    def of(self, *roles: str) -> tuple[Argument, ...]:
-        """Its arguments with one of these roles."""
-        return tuple(a for a in self.arguments if a.role in roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +65,7 @@ def dynamics(program: Program) -> Dynamics:
     updates = [(o, _update(program, o, False)) for o in program.forward if isinstance(o, Update)]
     updates += [(o, _update(program, o, True)) for o in program.reverse if isinstance(o, Update)]
     states = {
-        (row.population, s): _state(g, row, s, v, _scalar(program))
+        (row.population, s): initial_state(g, row, s, v, _scalar(program))
         for g in program.groups
         for row in g.rows
         for s, v in row.initial
@@ -110,63 +79,9 @@ def dynamics(program: Program) -> Dynamics:
         _readout(readout, _scalar(program)) if readout else (),
         _scalars(program.optimise) if program.optimise else None,
         _optimise(program.optimise, _scalar(program)) if program.optimise else None,
-        {p.key: _parameter(p) for p in program.parameters},
+        {p.key: initial_parameter(p) for p in program.parameters},
         states,
     )
-
-
-# ------------------------------------------------------------------------------------------------ building a function
-class _Builder:
-    """Collects the arguments and lines of one function over one scalar type."""
-
-    def __init__(self, scalar: Scalar, real: str) -> None:
-        self.real = real
-        self.names: dict[str, str] = {}
-        self.namer = Namer()
-        self.print = Printer(scalar, self.names)
-        self.arguments: list[Argument] = []
-        self.lines: list[str] = []
-
-    def argument(self, role: str, name: str, output: bool = False, type_: str | None = None, hint: str = "") -> str:
-        """Declare an argument; inputs are visible to expressions under the Program's name."""
-        identifier = self.namer.fresh(hint or name)
-        kind = type_ or (f"{self.real}&" if output else f"const {self.real}")
-        self.arguments.append(Argument(role, name, kind, identifier))
-        if role not in ("store", "sum", "out"):
-            self.names[name] = identifier
-        return identifier
-
-    def local(self, statement: Statement) -> None:
-        """A local for a statement."""
-        match statement:
-            case Assign(name, value):
-                text = self.print(value)
-            case Fire(name, distance, strict, gate):
-                test = f"({self.print(distance)} {'>' if strict else '>='} {self.print.number(0.0)})"
-                if gate is not None:
-                    test = f"({test} & ({self.print.condition(gate)}))"
-                text = f"{test} ? {self.print.number(1.0)} : {self.print.number(0.0)}"
-            case _:
-                raise TypeError(f"not a local: {statement!r}")
-        identifier = self.namer.fresh(name)
-        self.lines.append(f"const {self.real} {identifier} = {text};")
-        self.names[name] = identifier
-
-    def function(self, name: str, comments: Iterable[str], result: str = "void") -> Function:
-        return Function(name, result, _wrapped(comments, 117), tuple(self.arguments), _wrapped(self.lines, 116))
-
-
-def _wrapped(lines: Iterable[str], width: int) -> tuple[str, ...]:
-    """Long lines broken at blanks, what follows indented once more."""
-    result: list[str] = []
-    for line in lines:
-        text = line.lstrip(" ")
-        indent = " " * (len(line) - len(text))
-        result += wrap(
-            text, width, initial_indent=indent, subsequent_indent=indent + "    ",
-            break_long_words=False, break_on_hyphens=False,
-        )  # fmt: skip
-    return tuple(result)
 
 
 def _scalar(program: Program) -> Scalar:
@@ -179,7 +94,7 @@ def _used(body: Iterable[Statement]) -> set[str]:
 
 def _update(program: Program, update: Update, reverse: bool) -> Function:
     group = program.group(update.group)
-    b = _Builder(_scalar(program), "real")
+    b = Builder(_scalar(program), "real")
     ends = [local for _, local in (*update.carry, *update.stores, *update.sums)]
     used = _used(update.body) | set(ends)
     if "t" in used:
@@ -226,7 +141,7 @@ def _label(update: Update) -> str:
     return ""
 
 
-def _carry(b: _Builder, carry: Sequence[tuple[str, str]]) -> list[str]:
+def _carry(b: Builder, carry: Sequence[tuple[str, str]]) -> list[str]:
     """All at once: a value that is itself carried is copied before anything changes."""
     own = {v for v, _ in carry}
     lines, values = [], {}
@@ -240,7 +155,7 @@ def _carry(b: _Builder, carry: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _derive(program: Program, group: Group) -> Function:
-    b = _Builder("double", "double")
+    b = Builder("double", "double")
     body = [a for d in program.derive if d.group == group.name for a in d.body]
     assigned = {a.name for a in body}
     needed = _used(body) | set(group.arrays)
@@ -258,7 +173,7 @@ def _derive(program: Program, group: Group) -> Function:
 
 def _derive_adjoint(program: Program, operation: DeriveAdjoint) -> Function:
     group = program.group(operation.group)
-    b = _Builder("double", "double")
+    b = Builder("double", "double")
     wanted = _used(operation.body) | {local for _, local in operation.results}
     again: list[Statement] = []
     for assign in reversed([a for d in program.derive if d.group == group.name for a in d.body]):
@@ -284,7 +199,7 @@ def _readout(readout: Readout, scalar: Scalar) -> tuple[ReadoutStep, ...]:
     known = {"x": "map", "target": "map"}
     for statement in (*readout.body, *readout.gradient):
         assert isinstance(statement, Assign | Reduce)
-        b = _Builder(scalar, "real")
+        b = Builder(scalar, "real")
         for name in known:
             if name in symbols(statement.value):
                 b.argument(known[name], name)
@@ -297,7 +212,7 @@ def _readout(readout: Readout, scalar: Scalar) -> tuple[ReadoutStep, ...]:
 
 
 def _scalars(optimise: Optimise) -> Function:
-    b = _Builder("double", "double")
+    b = Builder("double", "double")
     b.argument("step", "k")
     b.argument("rate", "learning_rate")
     outputs = [(b.argument("out", a.name, output=True, hint=f"{a.name}.out"), a.name) for a in optimise.scalars]
@@ -309,7 +224,7 @@ def _scalars(optimise: Optimise) -> Function:
 
 
 def _optimise(optimise: Optimise, scalar: Scalar) -> Function:
-    b = _Builder(scalar, "real")
+    b = Builder(scalar, "real")
     b.argument("value", "w", type_="real&")
     b.argument("gradient", "g")
     for state in optimise.states:
@@ -322,56 +237,6 @@ def _optimise(optimise: Optimise, scalar: Scalar) -> Function:
     b.lines += _carry(b, optimise.carry)
     comments = [f"One step of {optimise.name} on an element, in the unit of the source."]
     return b.function("optimise", [*comments, *(f"    {print_statement(a)}" for a in optimise.body)])
-
-
-# ------------------------------------------------------------------------------------------------ initial values
-def _drawn(b: _Builder, value: Expression) -> str:
-    return b.print(DrawNumbers().bind(value, b.print, b.names))
-
-
-def _parameter(parameter: Parameter) -> Function:
-    b = _Builder("double", "double")
-    b.argument("seed", "seed", type_="std::uint64_t")
-    row = b.argument("index", "i", type_="std::uint32_t", hint="row")
-    column = b.argument("index", "j", type_="std::uint32_t", hint="column")
-    b.lines.append(f"static_cast<void>({row}), static_cast<void>({column}), static_cast<void>(seed);")
-    b.names["i"], b.names["j"] = f"static_cast<double>({row})", f"static_cast<double>({column})"
-    columns = parameter.dimensions[-1] if len(parameter.dimensions) == 2 else 1
-    value = _drawn(b, parameter.initial)
-    if has_draws(parameter.initial):
-        number = f"0x{stream(parameter.key, 'initial'):08x}u"
-        b.lines.append(f"sncc::Draw numbers{{seed, {number}, {row} * {columns}u + {column}, 0u, 0u}};")
-    if parameter.clip is None or not has_draws(parameter.initial):
-        b.lines.append(f"return {value};")
-    else:
-        low, high = (b.print.number(x) for x in parameter.clip)
-        again = f"for (numbers.step = 1; numbers.step < 1000 && !(value >= {low} && value <= {high}); ++numbers.step)"
-        b.lines += [
-            f"double value = {value};",
-            again,
-            f"    value = {value};",
-            f"return sncc::m_clip(value, {low}, {high});",
-        ]
-    name = f"initial_{Namer()[parameter.key]}"
-    return b.function(name, [f"{parameter.key} = {print_expression(parameter.initial)}"], "double")
-
-
-def _state(group: Group, row: Row, state: str, value: Expression, scalar: Scalar) -> Function:
-    b = _Builder(scalar, "real")
-    b.argument("seed", "seed", type_="std::uint64_t")
-    b.argument("trial", "trial", type_="std::uint32_t")
-    neuron = b.argument("index", "i", type_="std::uint32_t", hint="neuron")
-    for name in group.arrays:
-        if name in symbols(value):
-            b.argument("array", name)
-    b.lines.append(f"static_cast<void>(seed), static_cast<void>(trial), static_cast<void>({neuron});")
-    text = _drawn(b, value)
-    if has_draws(value):
-        number = f"0x{stream(row.population + '.' + state, 'initial'):08x}u"
-        b.lines.append(f"const sncc::Draw numbers{{seed, {number}, {neuron}, 0u, trial}};")
-    b.lines.append(f"return {text};")
-    name = f"start_{Namer()[row.population + '.' + state]}"
-    return b.function(name, [f"{row.population}.{state} = {print_expression(value)}"], "real")
 
 
 __all__ = ["Argument", "Derive", "Dynamics", "Function", "ReadoutStep", "dynamics"]

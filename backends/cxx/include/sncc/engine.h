@@ -63,7 +63,7 @@ struct ParameterDescription {
     bool learnt;
     double rate;  // factor on the learning rate
     double lower, upper;  // bounds after an optimiser step; infinite where there are none
-    double (*initial)(std::uint64_t seed, std::uint32_t i, std::uint32_t j);
+    double (*initial)(std::uint64_t seed, std::uint32_t element, std::uint32_t i, std::uint32_t j);
 };
 
 struct ReadoutDescription {

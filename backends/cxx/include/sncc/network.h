@@ -24,7 +24,7 @@ public:
             std::vector<double> values(static_cast<std::size_t>(p.size));
             for (std::int64_t e = 0; e < p.size; ++e)
                 values[static_cast<std::size_t>(e)] =
-                    p.initial(seed, static_cast<std::uint32_t>(e / p.columns), static_cast<std::uint32_t>(e % p.columns));
+                    p.initial(seed, static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(e / p.columns), static_cast<std::uint32_t>(e % p.columns));
             engine_->set_parameter(k, values.data());
         }
     }

@@ -1,0 +1,113 @@
+"""Inline C++ functions of the dynamics: their arguments by purpose, and a builder that turns statements into lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+
+from sncc.backends.cxx.expressions import Printer, Scalar, Unsupported
+from sncc.backends.cxx.names import Namer
+from sncc.expressions.nodes import Expression
+from sncc.program.nodes import Assign, Draw, Fire, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument: what it is for the backend (`role` and the Program's name), and how it is declared."""
+
+    role: str
+    name: str
+    type: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """An inline function of the dynamics header: comments, arguments and finished lines."""
+
+    name: str
+    result: str
+    comments: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+    lines: tuple[str, ...]
+
+    def of(self, *roles: str) -> tuple[Argument, ...]:
+        """Its arguments with one of these roles."""
+        return tuple(a for a in self.arguments if a.role in roles)
+
+
+_DRAW_ARGUMENTS = {
+    "seed": "std::uint64_t", "element": "std::uint32_t", "step": "std::uint32_t", "trial": "std::uint32_t",
+}  # fmt: skip
+
+
+class Builder:
+    """Collects the arguments and lines of one function over one scalar type."""
+
+    def __init__(self, scalar: Scalar, real: str) -> None:
+        self.real = real
+        self.names: dict[str, str] = {}
+        self.namer = Namer()
+        self.print = Printer(scalar, self.names)
+        self.arguments: list[Argument] = []
+        self.lines: list[str] = []
+
+    def argument(self, role: str, name: str, output: bool = False, type_: str | None = None, hint: str = "") -> str:
+        """Declare an argument; inputs are visible to expressions under the Program's name."""
+        identifier = self.namer.fresh(hint or name)
+        kind = type_ or (f"{self.real}&" if output else f"const {self.real}")
+        self.arguments.append(Argument(role, name, kind, identifier))
+        if role not in ("store", "sum", "out", "draw", "stream"):
+            self.names[name] = identifier
+        return identifier
+
+    def local(self, statement: Statement) -> None:
+        """A local for a statement."""
+        match statement:
+            case Assign(name, value):
+                text = self.print(value)
+            case Fire(name, distance, strict, gate):
+                test = f"({self.print(distance)} {'>' if strict else '>='} {self.print.number(0.0)})"
+                if gate is not None:
+                    test = f"({test} & ({self.print.condition(gate)}))"
+                text = f"{test} ? {self.print.number(1.0)} : {self.print.number(0.0)}"
+            case Draw(name, "poisson"):
+                self.argument("count", name)  # drawn for many neurons at once
+                return
+            case Draw(name, distribution, arguments):
+                text = self._draw(name, distribution, arguments)
+            case _:
+                raise TypeError(f"not a local: {statement!r}")
+        identifier = self.namer.fresh(name)
+        self.lines.append(f"const {self.real} {identifier} = {text};")
+        self.names[name] = identifier
+
+    def _draw(self, name: str, distribution: str, arguments: Sequence[Expression]) -> str:
+        if distribution == "gamma":
+            raise Unsupported("draws from `gamma` in a step")
+        for word, type_ in _DRAW_ARGUMENTS.items():
+            if not any(a.role == "draw" and a.name == word for a in self.arguments):
+                self.argument("draw", word, type_=type_, hint=f"draw_{word}")
+        number = self.argument("stream", name, type_="std::uint32_t", hint=f"{name}.stream")
+        words = {a.name: a.identifier for a in self.arguments if a.role == "draw"}
+        counter = f"{words['seed']}, {number}, {words['element']}, {words['step']}, {words['trial']}"
+        values = ", ".join(self.print(a) for a in arguments)
+        return f"sncc::draw_{distribution}(sncc::Draw{{{counter}}}, 0u, {values})"
+
+    def function(self, name: str, comments: Iterable[str], result: str = "void") -> Function:
+        """What has been collected, as a function of that name."""
+        return Function(name, result, wrapped(comments, 117), tuple(self.arguments), wrapped(self.lines, 116))
+
+
+def wrapped(lines: Iterable[str], width: int) -> tuple[str, ...]:
+    """Long lines broken at blanks, what follows indented once more."""
+    result: list[str] = []
+    for line in lines:
+        text = line.lstrip(" ")
+        indent = " " * (len(line) - len(text))
+        result += wrap(
+            text, width, initial_indent=indent, subsequent_indent=indent + "    ",
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+    return tuple(result)

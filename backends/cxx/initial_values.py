@@ -1,0 +1,65 @@
+"""Initial values of parameters and states as inline C++ functions of a seed and an index."""
+
+from __future__ import annotations
+
+from sncc.backends.cxx.draws import DrawNumbers, has_draws
+from sncc.backends.cxx.expressions import Scalar
+from sncc.backends.cxx.functions import Builder, Function
+from sncc.backends.cxx.names import Namer
+from sncc.expressions.nodes import Expression, symbols
+from sncc.expressions.printer import print_expression
+from sncc.program.nodes import Group, Parameter, Row
+from sncc.program.streams import stream
+
+
+def _drawn(b: Builder, value: Expression) -> str:
+    return b.print(DrawNumbers().bind(value, b.print, b.names))
+
+
+def initial_parameter(parameter: Parameter) -> Function:
+    """One element of a parameter, in double: from its number, which keys its draws, and its indices i and j."""
+    b = Builder("double", "double")
+    b.argument("seed", "seed", type_="std::uint64_t")
+    element = b.argument("index", "element", type_="std::uint32_t")
+    row = b.argument("index", "i", type_="std::uint32_t", hint="row")
+    column = b.argument("index", "j", type_="std::uint32_t", hint="column")
+    b.lines.append(
+        f"static_cast<void>({element}), static_cast<void>({row}), static_cast<void>({column}), static_cast<void>(seed);"
+    )
+    b.names["i"], b.names["j"] = f"static_cast<double>({row})", f"static_cast<double>({column})"
+    value = _drawn(b, parameter.initial)
+    if has_draws(parameter.initial):
+        number = f"0x{stream(parameter.key, 'initial'):08x}u"
+        b.lines.append(f"sncc::Draw numbers{{seed, {number}, {element}, 0u, 0u}};")
+    if parameter.clip is None or not has_draws(parameter.initial):
+        b.lines.append(f"return {value};")
+    else:
+        low, high = (b.print.number(x) for x in parameter.clip)
+        again = f"for (numbers.step = 1; numbers.step < 1000 && !(value >= {low} && value <= {high}); ++numbers.step)"
+        b.lines += [
+            f"double value = {value};",
+            again,
+            f"    value = {value};",
+            f"return sncc::m_clip(value, {low}, {high});",
+        ]
+    name = f"initial_{Namer()[parameter.key]}"
+    return b.function(name, [f"{parameter.key} = {print_expression(parameter.initial)}"], "double")
+
+
+def initial_state(group: Group, row: Row, state: str, value: Expression, scalar: Scalar) -> Function:
+    """A state of a population's neuron i before the first step, of a trial."""
+    b = Builder(scalar, "real")
+    b.argument("seed", "seed", type_="std::uint64_t")
+    b.argument("trial", "trial", type_="std::uint32_t")
+    neuron = b.argument("index", "i", type_="std::uint32_t", hint="neuron")
+    for name in group.arrays:
+        if name in symbols(value):
+            b.argument("array", name)
+    b.lines.append(f"static_cast<void>(seed), static_cast<void>(trial), static_cast<void>({neuron});")
+    text = _drawn(b, value)
+    if has_draws(value):
+        number = f"0x{stream(row.population + '.' + state, 'initial'):08x}u"
+        b.lines.append(f"const sncc::Draw numbers{{seed, {number}, {neuron}, 0u, trial}};")
+    b.lines.append(f"return {text};")
+    name = f"start_{Namer()[row.population + '.' + state]}"
+    return b.function(name, [f"{row.population}.{state} = {print_expression(value)}"], "real")
