@@ -114,6 +114,16 @@ def test_fmt_leaves_a_file_with_mistakes_alone_and_goes_on_to_the_next(folder):
     assert (folder / "untidy.snn").read_text() == "param x = 1\n"
 
 
+def test_graph_draws_to_stdout_or_a_file(folder):
+    drawn = sncc("graph", "small.snn", cwd=folder)
+    assert drawn.returncode == 0 and drawn.stdout.startswith("<svg") and "hidden" in drawn.stdout
+    assert sncc("graph", "small.snn", "--format", "mermaid", cwd=folder).stdout.startswith("flowchart LR\n")
+    assert sncc("graph", "small.snn", "--out", "n.svg", cwd=folder).returncode == 0
+    assert (folder / "n.svg").read_text(encoding="utf-8") == drawn.stdout
+    assert sncc("graph", "bad.snn", cwd=folder).returncode == 1
+    assert sncc("graph", "small.snn", "--out", "no/folder/n.svg", cwd=folder).returncode == 1
+
+
 def test_models_lists_the_standard_library_and_shows_one(tmp_path):
     listed = sncc("models").stdout
     files = (Path(__file__).parent.parent / "grammar" / "std").glob("*.snn")

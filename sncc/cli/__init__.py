@@ -53,7 +53,7 @@ def cli() -> None:
 
 
 for command in (
-    inspecting.check, inspecting.ir, inspecting.explain, editing.fmt, editing.lsp, running.build, running.train, running.simulate,
+    inspecting.check, inspecting.ir, inspecting.explain, inspecting.graph, editing.fmt, editing.lsp, running.build, running.train, running.simulate,
     available.models, available.doctor,
 ):  # fmt: skip
     cli.add_command(command)

@@ -1,4 +1,4 @@
-"""Commands that look at a file: check, ir, explain."""
+"""Commands that look at a file: check, ir, explain, graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sncc.cli import options
-from sncc.cli.terminal import fail
+from sncc.cli.terminal import fail, mistakes_of_the_user
 
 if TYPE_CHECKING:
     from sncc.model.nodes import Model
@@ -82,3 +82,25 @@ def explain(file: str, settings: dict[str, str], latex: bool) -> None:
     if latex:
         fail("--latex is not supported yet")
     click.echo(compiler.explain(Path(file), settings))
+
+
+@click.command()
+@options.file
+@options.set
+@click.option("--format", "form", type=click.Choice(["svg", "mermaid"]), default="svg", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where it goes; by default stdout.")
+def graph(file: str, settings: dict[str, str], form: str, out: Path | None) -> None:
+    """Draws FILE's network: populations as boxes, connections as arrows."""
+    from sncc import compiler
+    from sncc.graph.diagram import diagram
+    from sncc.graph.mermaid import mermaid
+    from sncc.graph.svg import svg
+
+    shown = diagram(compiler.compile_model(compiler.read(Path(file)), settings))
+    text = svg(shown) if form == "svg" else mermaid(shown)
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    with mistakes_of_the_user():
+        out.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {out}")
