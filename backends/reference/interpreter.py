@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from sncc.backends.reference.draws import DISTRIBUTIONS, Counter, drawn, initial_parameters
+from sncc.backends.reference.synapses import Pairs, SynapsesOfSample, tables
 from sncc.expressions.evaluate import evaluate
-from sncc.expressions.nodes import Expression, Number
+from sncc.expressions.nodes import Expression
 from sncc.program.nodes import (
     Assign,
     Connection,
     Deliver,
     DeriveAdjoint,
+    Draw,
     Fire,
     Gather,
     Group,
@@ -23,9 +26,11 @@ from sncc.program.nodes import (
     ReadoutAdjoint,
     Reduce,
     Statement,
+    SynapseUpdate,
     Transpose,
     Update,
 )
+from sncc.program.streams import stream
 
 Array = Any
 
@@ -43,30 +48,50 @@ class Result:
     outputs: np.ndarray
     spikes: list[dict[str, np.ndarray]] = field(default_factory=list)
     traces: list[dict[tuple[str, str], np.ndarray]] = field(default_factory=list)
+    weights: list[dict[str, np.ndarray]] = field(default_factory=list)  # of plastic connections in the end, per synapse
 
 
 class Reference:
-    """A Program with its parameters, float64. `parameters` are in the consistent system, in the user's shapes."""
+    """A Program with its parameters, float64. `parameters` are in the consistent system, in the user's shapes.
 
-    def __init__(self, program: Program, parameters: Mapping[str, Array] | None = None) -> None:
+    Parameters that are not given are drawn as the library draws them. `seed` fixes those and the connectivity; `pairs` are the index
+    arrays of `sparse` connections.
+    """
+
+    def __init__(
+        self, program: Program, parameters: Mapping[str, Array] | None = None, seed: int = 0, pairs: Pairs | None = None
+    ) -> None:
         self.program = program
-        self.parameters: dict[str, np.ndarray] = {}
-        for p in program.parameters:
-            if isinstance(p.initial, Number):
-                self.parameters[p.key] = np.full(p.shape, p.initial.value)
-        self.parameters.update({key: np.array(value, float) for key, value in (parameters or {}).items()})
+        self.tables = tables(program, seed, pairs or {})
+        sizes = {name: len(table.pre) for name, table in self.tables.items()}
+        given = {key: np.array(value, float) for key, value in (parameters or {}).items()}
+        self.parameters = initial_parameters(program, given, sizes, seed)
         self.optimiser_states: dict[tuple[str, str], np.ndarray] = {}
         self.optimiser_step = 0
 
-    def run(self, inputs: Sequence[Mapping[str, Array]], labels: Sequence[Array] | None = None) -> Result:
+    def run(
+        self, inputs: Sequence[Mapping[str, Array]], labels: Sequence[Array] | None = None, *, steps: int | None = None,
+        seed: int = 0,
+    ) -> Result:  # fmt: skip
         """Forward and, with labels and a rule, reverse and gradient phases of a batch.
 
         inputs: per sample {source: (steps, neurons) counts or values}; labels: per sample a class, a class per step (-1:
-        none), or target values (outputs,) or (steps, outputs).
+        none), or target values (outputs,) or (steps, outputs). `steps` where nothing is handed over; `seed` of noise, sources
+        and drawn first values, a sample's number being its trial.
         """
         arrays = {g.name: self._arrays(g) for g in self.program.groups}
         runs = [
-            _Sample(self.program, self.parameters, arrays, sample, None if labels is None else labels[k], len(inputs))
+            _Sample(
+                self.program,
+                self.parameters,
+                arrays,
+                sample,
+                None if labels is None else labels[k],
+                len(inputs),
+                SynapsesOfSample(self.program, self.tables, self.parameters),
+                steps,
+                (seed, k),
+            )
             for k, sample in enumerate(inputs)
         ]
         for run in runs:
@@ -80,6 +105,7 @@ class Reference:
             np.array([run.output for run in runs]) if self.program.readout else np.zeros((len(runs), 0)),
             [run.spikes_by_population() for run in runs],
             [run.traces for run in runs],
+            weights=[{c.weight: run.synapses.weight(c) for c in self.program.connections if c.plastic} for run in runs],
         )
 
     def optimise(self, gradients: Mapping[str, np.ndarray], learning_rate_factor: float = 1.0) -> None:
@@ -140,13 +166,17 @@ class Reference:
 
     # -------------------------------------------------------------------------------------------- gradient
     def _gradients(self, runs: Sequence[_Sample], arrays: Mapping[str, dict[str, Array]]) -> dict[str, np.ndarray]:
-        full = {p.key: np.zeros(p.dimensions) for p in self.program.parameters if p.learnt}
+        full = {
+            p.key: np.zeros(np.shape(self.parameters[p.key]) if -1 in p.dimensions else p.dimensions)
+            for p in self.program.parameters
+            if p.learnt
+        }
         for operation in self.program.gradient:
             match operation:
                 case Gather(connection, slot):
                     c = self.program.connection(connection)
                     for run in runs:
-                        full[c.weight] += run.gather(c, slot)
+                        full[c.weight] += run.gather(c, slot).reshape(full[c.weight].shape)
                 case DeriveAdjoint():
                     self._derive_adjoint(operation, runs, arrays[operation.group], full)
         shapes = {p.key: p.shape for p in self.program.parameters}
@@ -174,11 +204,13 @@ class _Sample:
 
     def __init__(
         self, program: Program, parameters: Mapping[str, np.ndarray], arrays: Mapping[str, dict[str, Array]],
-        inputs: Mapping[str, Array], label: Array, samples: int,
+        inputs: Mapping[str, Array], label: Array, samples: int, synapses: SynapsesOfSample, steps: int | None,
+        seed: tuple[int, int],
     ) -> None:  # fmt: skip
         self.program, self.parameters, self.arrays, self.samples = program, parameters, arrays, samples
+        self.synapses, (self.seed, self.trial) = synapses, seed
         self.inputs = {name: np.asarray(value, float).reshape(len(value), -1) for name, value in inputs.items()}
-        self.steps = max((len(value) for value in self.inputs.values()), default=0)
+        self.steps = max((len(value) for value in self.inputs.values()), default=0) if steps is None else steps
         self.label = label
         self.variables = {(g.name, s): v for g in program.groups for s, v in self._initial(g).items()}
         self.accumulators: dict[tuple[str, str], np.ndarray] = {}
@@ -193,6 +225,7 @@ class _Sample:
             for row in g.rows:
                 for state, _, _ in g.declared:
                     self.traces[row.population, state] = np.zeros((self.steps, row.size))
+        self.history: dict[tuple[str, str], list[np.ndarray]] = {w: [self.now(*w)] for w in _looked_back_at(program)}
 
     def _initial(self, group: Group) -> dict[str, np.ndarray]:
         values = {state: np.zeros(group.size) for state in group.states}
@@ -200,7 +233,9 @@ class _Sample:
             part = slice(row.offset, row.offset + row.size)
             own = {symbol: array[part] for symbol, array in self.arrays[group.name].items()}
             for state, expression in row.initial:
-                values[state][part] = evaluate(expression, own)
+                number = stream(f"{row.population}.{state}", "initial")
+                counter = Counter(self.seed, number, np.arange(row.size), 0, self.trial)
+                values[state][part] = drawn(expression, own, counter)
         return values
 
     def _weight(self, connection: Connection) -> np.ndarray:
@@ -220,6 +255,41 @@ class _Sample:
         whole = self.accumulators.setdefault((group, name), np.zeros(self.program.group(group).size))
         whole[offset : offset + len(values)] += values
 
+    def scatter(self, group: str, accumulator: str, index: np.ndarray, values: Array) -> None:
+        whole = self.accumulators.setdefault((group, accumulator), np.zeros(self.program.group(group).size))
+        np.add.at(whole, index, values)
+
+    def emitted(self, c: Connection, n: int) -> np.ndarray | None:
+        if c.values is not None:
+            group, row = self.program.place(c.source)
+            whole = np.zeros(group.size)
+            past = self.history[c.source, c.values]
+            whole[row.offset : row.offset + row.size] = past[min(max(n, 0), len(past) - 1)]
+            return whole
+        if not 1 <= n <= self.steps:
+            return None
+        return np.asarray(self.inputs[c.source][n - 1]) if c.source_group is None else self.spikes[c.source_group, n]
+
+    def fired(self, group: str, n: int) -> np.ndarray | None:
+        return self.spikes[group, n] if 1 <= n <= self.steps else None
+
+    def now(self, population: str, variable: str) -> np.ndarray:
+        group, row = self.program.place(population)
+        return np.array(self.variables[group.name, variable][row.offset : row.offset + row.size])
+
+    def past(self, population: str, variable: str, n: int, ago: np.ndarray, neuron: np.ndarray) -> np.ndarray:
+        result: np.ndarray = self.now(population, variable)[neuron]
+        if ago.any():
+            past = np.array(self.history[population, variable])
+            result = np.where(ago > 0, past[np.clip(n - ago, 0, len(past) - 1), neuron], result)
+        return result
+
+    def statement(self, s: Statement, values: Mapping[str, Array], owner: str, element: np.ndarray, n: int) -> Array:
+        if isinstance(s, Draw):
+            counter = Counter(self.seed, stream(owner, s.name), element, n, self.trial)
+            return DISTRIBUTIONS[s.distribution](counter, 0, *(evaluate(a, values) for a in s.arguments))
+        return _statement(s, values)
+
     # -------------------------------------------------------------------------------------------- forward
     def forward(self) -> None:
         for n in range(1, self.steps + 1):
@@ -227,6 +297,8 @@ class _Sample:
                 match operation:
                     case Deliver(connection):
                         self._deliver(self.program.connection(connection), n)
+                    case SynapseUpdate():
+                        self.synapses.update(operation, n, self)
                     case Update():
                         self._update(operation, n)
                         self._record(operation.group, n)
@@ -236,12 +308,28 @@ class _Sample:
             self._finish(self.program.readout)
 
     def _deliver(self, c: Connection, n: int) -> None:
+        if not _plain(c):
+            table = self.synapses.tables[c.name]
+            arriving = self.synapses.arriving(c, n, self.emitted) * self._gain(c, n)
+            self.scatter(c.target_group, c.input, table.post, arriving * self.synapses.weight(c))
+            return
         emitted = self._source(c, n - c.delay)
         if emitted is not None:
             weight = self._weight(c)
             self._add(
                 c.target_group, c.input, c.target_offset, emitted @ weight if c.pattern == "dense" else emitted * weight
             )
+
+    def _gain(self, c: Connection, n: int) -> Array:
+        """What multiplies a spike on each synapse."""
+        if c.gain is None:
+            return 1.0
+        ago = (
+            self.synapses.delay_steps(c)
+            if c.delays is not None
+            else np.zeros(len(self.synapses.tables[c.name].pre), int)
+        )
+        return self.past(*c.gain, n, ago, self.synapses.tables[c.name].source)
 
     def _update(self, update: Update, n: int) -> None:
         name = update.group
@@ -252,7 +340,9 @@ class _Sample:
         values |= {i: self.accumulators.pop((name, i), zeros) for i in update.inputs}
         values |= {local: self.tape[name, slot, n] for local, slot in update.loads}
         for statement in update.body:
-            values[statement.name] = _statement(statement, values)
+            is_draw = isinstance(statement, Draw)
+            value = self._draw(name, statement, values, n) if is_draw else _statement(statement, values)
+            values[statement.name] = value
         for variable, local in update.carry:
             self.variables[name, variable] = np.broadcast_to(values[local], zeros.shape)
         for slot, local in update.stores:
@@ -262,7 +352,22 @@ class _Sample:
         if update.spikes is not None:
             self.spikes[name, n] = np.broadcast_to(values[update.spikes], zeros.shape)
 
+    def _draw(self, group: str, draw: Statement, values: Mapping[str, Array], n: int) -> Array:
+        """A draw of every neuron of a group, each row with its own stream."""
+        assert isinstance(draw, Draw)
+        whole = np.zeros(self.program.group(group).size)
+        for row in self.program.group(group).rows:
+            part = slice(row.offset, row.offset + row.size)
+            own = {k: v[part] if np.ndim(v) else v for k, v in values.items()}
+            counter = Counter(self.seed, dict(row.streams)[draw.name], np.arange(row.size), n, self.trial)
+            arguments = (evaluate(a, own) for a in draw.arguments)
+            whole[part] = DISTRIBUTIONS[draw.distribution](counter, 0, *arguments)
+        return whole
+
     def _record(self, group: str, n: int) -> None:
+        for population, variable in self.history:
+            if self.program.place(population)[0].name == group:
+                self.history[population, variable].append(self.now(population, variable))
         for row in self.program.group(group).rows:
             for state, _, _ in self.program.group(group).declared:
                 part = self.variables[group, state][row.offset : row.offset + row.size]
@@ -354,11 +459,17 @@ class _Sample:
 
     def _transpose(self, c: Connection, slot: str, into: str, n: int) -> None:
         if n + c.delay <= self.steps and c.source_group is not None:
+            if c.pattern == "sparse":
+                table, mu = self.synapses.tables[c.name], self.tape[c.target_group, slot, n + c.delay]
+                self.scatter(c.source_group, into, table.pre, self.synapses.weight(c) * mu[table.post])
+                return
             mu = self.tape[c.target_group, slot, n + c.delay][c.target_offset : c.target_offset + c.target_size]
             weight = self._weight(c)
             self._add(c.source_group, into, c.source_offset, weight @ mu if c.pattern == "dense" else weight * mu)
 
     def gather(self, c: Connection, slot: str) -> np.ndarray:
+        if c.pattern == "sparse":
+            return self._gather_sparse(c, slot)
         result = np.zeros(self.program.parameter(c.weight).dimensions)
         for n in range(1, self.steps - c.delay + 1):
             mu = self.tape[c.target_group, slot, n + c.delay][c.target_offset : c.target_offset + c.target_size]
@@ -366,6 +477,17 @@ class _Sample:
             assert emitted is not None
             result += np.outer(emitted, mu) if c.pattern == "dense" else emitted * mu
         return result
+
+    def _gather_sparse(self, c: Connection, slot: str) -> np.ndarray:
+        """Gradient of the weights of a sparse connection, per element of its weight."""
+        table, shape = self.synapses.tables[c.name], np.shape(self.parameters[c.weight])
+        result = np.zeros(int(np.prod(shape)))
+        element = table.element if shape else np.zeros(len(table.pre), int)
+        for n in range(1, self.steps - c.delay + 1):
+            emitted = self.emitted(c, n)
+            assert emitted is not None
+            np.add.at(result, element, emitted[table.pre] * self.tape[c.target_group, slot, n + c.delay][table.post])
+        return result.reshape(shape)
 
     def spikes_by_population(self) -> dict[str, np.ndarray]:
         result = {}
@@ -377,6 +499,20 @@ class _Sample:
                     ]
                     result[row.population] = np.array(steps).reshape(self.steps, row.size)
         return result
+
+
+def _plain(c: Connection) -> bool:
+    """Whether a product of matrices delivers all of a connection."""
+    return c.pattern != "sparse" and not (c.values or c.gain or c.plastic or c.delays or c.structure)
+
+
+def _looked_back_at(program: Program) -> set[tuple[str, str]]:
+    """Variables whose values at earlier steps something reads."""
+    found = {(c.source, c.values) for c in program.connections if c.values is not None}
+    delayed = {c.name for c in program.connections if c.delays is not None}
+    found |= {c.gain for c in program.connections if c.gain is not None and c.name in delayed}
+    updates = [o for o in program.forward if isinstance(o, SynapseUpdate) and o.connection in delayed]
+    return found | {(population, variable) for o in updates for _, population, variable in o.pre}
 
 
 def _statement(statement: Statement, values: Mapping[str, Array]) -> Array:

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from sncc.expressions.algebra import ONE, ZERO, add, affine, mul
-from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
+from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, substitute, symbols
 from sncc.lower.flow import Flow, flow
+from sncc.lower.noise import noise_of
 from sncc.model.integration import integration
 from sncc.model.nodes import Dynamics, Equation, Population
-from sncc.program.nodes import Assign, Fire, Statement
+from sncc.program.nodes import Assign, Draw, Fire, Statement
 
 SPIKE = Symbol("spike")
 DISTANCE = Symbol("spike.distance")  # how far the neuron is above its threshold
@@ -88,9 +89,15 @@ def lower_neuron(population: Population, impulses: frozenset[str], drives: froze
     fixed: dict[str, Expression] = {"step": Number(step)}
     return Neuron(
         tuple(Assign(c.name, substitute(c.value, fixed)) for c in coefficients),
-        tuple(_with_step(statement, fixed) for statement in body.statements),
+        with_draws_apart(_with_step(statement, fixed) for statement in body.statements),
         tuple(carry), inputs, dynamics.spike is not None, gate is not None,
     )  # fmt: skip
+
+
+def poisson(population: Population, step: float) -> Neuron:
+    """The update of a source that draws how many spikes each neuron emits in a step."""
+    mean = Assign("mean", mul(Symbol("rate"), Number(step)))
+    return Neuron((mean,), (Draw(SPIKE.name, "poisson", (Symbol("mean"),)),), (), (), True, False)
 
 
 def _accumulators(name: str, impulses: frozenset[str], drives: frozenset[str]) -> list[str]:
@@ -103,7 +110,29 @@ def _with_step(statement: Statement, fixed: dict[str, Expression]) -> Statement:
             return Assign(name, substitute(value, fixed))
         case Fire(name, distance, strict, gate):
             return Fire(name, substitute(distance, fixed), strict, gate)
+        case Draw(name, distribution, arguments):
+            return Draw(name, distribution, tuple(substitute(a, fixed) for a in arguments))
     return statement
+
+
+def with_draws_apart(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+    """Draws inside expressions become statements of their own, `draw.1`, `draw.2`, ... in the order in which they stand."""
+    result: list[Statement] = []
+    count = 0
+
+    def draw(node: Expression) -> Expression:
+        nonlocal count
+        if not isinstance(node, Apply) or node.operation not in DRAWS:
+            return node
+        count += 1
+        result.append(Draw(f"draw.{count}", node.operation, node.arguments))  # type: ignore[arg-type]
+        return Symbol(f"draw.{count}")
+
+    for statement in statements:
+        if isinstance(statement, Assign):
+            statement = Assign(statement.name, rewrite(statement.value, draw))
+        result.append(statement)
+    return tuple(result)
 
 
 def _map(
@@ -127,10 +156,13 @@ def _flow(
 ) -> list[Assign]:  # fmt: skip
     """The flow from the states `before` and what the impulses add to it."""
     silent = {i.name: ZERO for i in dynamics.inputs if i.name not in drives}
-    equations = [Equation(e.state, substitute(e.derivative, silent)) for e in dynamics.equations]
     method = integration(replace(dynamics, each_step=()))
+    given = [Equation(e.state, substitute(e.derivative, silent), e.span) for e in dynamics.equations]
+    noise = noise_of(given, method == "exact", step, parameters)
+    equations = list(noise.equations)
+    body.statements += noise.draws
     flowed = flow(equations, method, step, parameters, dynamics.substeps)
-    coefficients = list(flowed.coefficients)
+    coefficients = [*flowed.coefficients, *noise.coefficients]
     body.statements += [Assign(a.name, substitute(a.value, before)) for a in flowed.body]
     states = dict(flowed.states)
     held = dynamics.refractory.hold if dynamics.refractory else ()
@@ -143,7 +175,8 @@ def _flow(
             s: value if s in held else apply("select", gate, value, standing.states[s]) for s, value in states.items()
         }
     for equation in dynamics.equations:
-        value = substitute(add(states[equation.state], _arrivals(dynamics, equation, impulses)), before)
+        flowed_and_noisy = add(states[equation.state], noise.added.get(equation.state, ZERO))
+        value = substitute(add(flowed_and_noisy, _arrivals(dynamics, equation, impulses)), before)
         if gate is not None and equation.state in held:
             value = apply("select", gate, value, before[equation.state])
         if value != before[equation.state]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sncc.expressions.algebra import affine
-from sncc.expressions.nodes import symbols
+from sncc.expressions.nodes import Expression, symbols
 from sncc.model.nodes import Dynamics, Method
 
 
@@ -26,9 +26,14 @@ def jointly_linear(dynamics: Dynamics) -> bool:
     varying = {*states, *(i.name for i in dynamics.inputs), "t"}
     for equation in dynamics.equations:
         parts = affine(equation.derivative, states)
-        if parts is None or any(symbols(c) & varying for c in parts[0].values()):
+        if parts is None or any(_varies(c, varying) for c in parts[0].values()):
             return False
     return True
+
+
+def _varies(coefficient: Expression, varying: set[str]) -> bool:
+    names = symbols(coefficient)
+    return bool(names & varying) or any(name.startswith("noise.") for name in names)
 
 
 def _linear_in_itself(dynamics: Dynamics, index: int) -> bool:

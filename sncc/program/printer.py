@@ -22,6 +22,8 @@ from sncc.program.nodes import (
     ReadoutAdjoint,
     Reduce,
     Statement,
+    SynapseStates,
+    SynapseUpdate,
     Transpose,
     Update,
 )
@@ -29,13 +31,15 @@ from sncc.program.nodes import (
 
 def print_program(program: Program) -> str:
     """The whole listing."""
-    schedule = "sample_parallel" if program.reverse else "neuron_parallel"
     rule = f"  rule {program.rule}" if program.rule else ""
-    lines = [f"program {program.name}  step {program.step:g} ms  {program.precision}  schedule {schedule}{rule}"]
+    lines = [
+        f"program {program.name}  step {program.step:g} ms  {program.precision}  schedule {program.schedule}{rule}"
+    ]
     lines += [f"source {s.name}[{s.size}]  {s.kind}" for s in program.sources]
     lines += [_group(g) for g in program.groups]
     lines += [_parameter(p) for p in program.parameters]
     lines += [_connection(c) for c in program.connections]
+    lines += [_states(s) for s in program.synapses]
     for derive in program.derive:
         lines += _block(f"derive {derive.group}", derive.body)
     if program.tape:
@@ -58,9 +62,13 @@ def print_operation(program: Program, operation: object) -> list[str]:
     match operation:
         case Deliver(connection):
             c = program.connection(connection)
-            spikes = f"{c.source}[n{f' - {c.delay}' if c.delay else ''}]"
+            ago = " - delay of each" if c.delays else f" - {c.delay}" if c.delay else ""
+            spikes = f"{c.source}{f'.{c.values}' if c.values else ''}[n{ago}]"
             what = "product with" if c.signal else "rows at spikes of"
-            return [f"deliver {c.name}  {c.weight} {what} {spikes} -> {c.target_group}.{c.input}"]
+            gain = f" · {'.'.join(c.gain)}" if c.gain else ""
+            return [f"deliver {c.name}  {c.weight} {what} {spikes}{gain} -> {c.target_group}.{c.input}"]
+        case SynapseUpdate():
+            return _synapse_update(operation)
         case Update():
             return _update(operation)
         case Readout():
@@ -97,6 +105,16 @@ def _update(update: Update) -> list[str]:
     lines += [f"  sum {variable} += {local}" for variable, local in update.sums]
     inputs = f"  from {', '.join(update.inputs)}" if update.inputs else ""
     return [f"update {update.group}{inputs}", *lines]
+
+
+def _synapse_update(update: SynapseUpdate) -> list[str]:
+    later = f" - {update.post_delay}" if update.post_delay else ""
+    when = {"step": "every step", "pre": "arriving spikes", "post": f"spikes of the target[n{later}]"}[update.when]
+    lines = [f"  {symbol} is {population}.{variable}" for symbol, population, variable in (*update.pre, *update.post)]
+    lines += [f"  {print_statement(s)}" for s in update.body]
+    lines += [f"  {variable} := {local}" for variable, local in update.carry]
+    lines += [f"  {update.input} += {update.deliver}"] * (update.deliver is not None)
+    return [f"synapses {update.connection}  at {when}", *lines]
 
 
 def _readout(readout: Readout) -> list[str]:
@@ -148,9 +166,16 @@ def _parameter(parameter: Parameter) -> str:
     return f"parameter {parameter.key}{shape} = {value}  ({parameter.storage}{learnt})"
 
 
+def _states(synapses: SynapseStates) -> str:
+    initial = " ".join(f"{state} = {print_expression(value)}" for state, value in synapses.initial)
+    read = " ".join([*(symbol for symbol, _ in synapses.arrays), *synapses.modulators])
+    return f"synapses {synapses.connection}  states {initial or 'none'}{f'  read {read}' if read else ''}"
+
+
 def _connection(connection: Connection) -> str:
     return (
         f"connection {connection.name}  {connection.source}[{connection.source_size}] -> "
         f"{connection.target_group}[{connection.target_offset}:{connection.target_offset + connection.target_size}].{connection.input}"
-        f"  {connection.pattern}  {connection.weight}  delay {connection.delay}"
+        f"  {connection.structure or connection.pattern}  {connection.weight}"
+        f"  delay {connection.delays or connection.delay}{'  plastic' if connection.plastic else ''}"
     )

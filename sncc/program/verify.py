@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sncc.connectivity.patterns import Convolution
 from sncc.expressions.algebra import has_draws
 from sncc.program.nodes import (
+    Connection,
     Deliver,
     DeriveAdjoint,
     Draw,
@@ -16,6 +18,7 @@ from sncc.program.nodes import (
     Readout,
     ReadoutAdjoint,
     Statement,
+    SynapseUpdate,
     Transpose,
     Update,
 )
@@ -82,15 +85,40 @@ def _group(program: Program, group: Group) -> None:
 
 def _connection(program: Program, name: str) -> None:
     c = program.connection(name)
-    weight = program.parameter(c.weight)
-    expected = (c.source_size, c.target_size) if c.pattern == "dense" else (c.source_size,)
-    _require(weight.dimensions == expected, f"{name}: weight of {weight.dimensions}, synapses of {expected}")
+    _weight(program, c)
     target = program.group(c.target_group)
     _require(c.input in target.inputs, f"{name}: {c.target_group} has no input {c.input}")
-    _require(any(r.offset == c.target_offset and r.size == c.target_size for r in target.rows), f"{name}: target rows")
+    _require(_within(target, c.target, c.target_offset, c.target_size), f"{name}: target rows")
     if c.source_group is not None:
-        rows = program.group(c.source_group).rows
-        _require(any(r.population == c.source and r.offset == c.source_offset for r in rows), f"{name}: source rows")
+        source = program.group(c.source_group)
+        _require(_within(source, c.source, c.source_offset, c.source_size), f"{name}: source rows")
+        known = set(source.states) if c.values is not None else set()
+        _require(c.values is None or c.values in known, f"{name}: {c.source} has no variable {c.values}")
+        _require(c.values is None or c.delay > 0, f"{name}: values of the step itself")
+    if c.gain is not None:
+        group, row = program.place(c.gain[0])
+        _require(c.gain[1] in group.states, f"{name}: {c.gain[0]} has no variable {c.gain[1]}")
+    if c.delays is not None:
+        _require(any(p.key == c.delays for p in program.parameters), f"{name}: no delays {c.delays}")
+
+
+def _weight(program: Program, c: Connection) -> None:
+    weight = program.parameter(c.weight)
+    if c.pattern != "sparse":
+        expected: tuple[int, ...] = (c.source_size, c.target_size) if c.pattern == "dense" else (c.source_size,)
+        _require(weight.dimensions == expected, f"{c.name}: weight of {weight.dimensions}, synapses of {expected}")
+        return
+    _require(c.structure is not None, f"{c.name}: a sparse connection without a structure")
+    if isinstance(c.structure, Convolution):
+        _require(len(weight.dimensions) == 2, f"{c.name}: weight of {weight.dimensions}, no kernel")
+    else:
+        _require(weight.dimensions == (-1,) and weight.connection is not None, f"{c.name}: weights of no synapses")
+
+
+def _within(group: Group, population: str, offset: int, size: int) -> bool:
+    """Whether neurons of a group are all of one population."""
+    rows = (r for r in group.rows if r.population == population)
+    return any(r.offset <= offset and offset + size <= r.offset + r.size for r in rows)
 
 
 def _body(body: Iterable[Statement], known: set[str], where: str) -> set[str]:
@@ -138,11 +166,32 @@ def _forward(program: Program) -> None:
             case Update():
                 _update(program, operation, set(program.group(operation.group).states), set())
                 updated.add(operation.group)
+            case SynapseUpdate():
+                _synapse_update(program, operation, updated)
             case Readout(group=group, body=body, gradient=gradient):
                 _require(group in updated, "the readout comes before the update it reads")
                 known = _body((*body, *gradient), {"x", "target"}, "readout")
                 _require(operation.loss in known, "the readout computes no loss")
     _require(updated == {g.name for g in program.groups}, "every group has one update")
+
+
+def _synapse_update(program: Program, update: SynapseUpdate, updated: set[str]) -> None:
+    c = program.connection(update.connection)
+    where = f"update of synapses {c.name} at {update.when}"
+    own = [s for s in program.synapses if s.connection == c.name]
+    known = {"t", "weight", *(s for o in own for s in (*o.states, *(a for a, _ in o.arrays), *o.modulators))}
+    for symbol, population, variable in (*update.pre, *update.post):
+        group, row = program.place(population)
+        _require(variable in group.states, f"{where}: {population} has no variable {variable}")
+        if "." in population and update.when != "step":
+            _require(group.name in updated, f"{where}: {population} moves afterwards")
+        known.add(symbol)
+    _require((c.target_group in updated) == (update.when == "post"), f"{where}: out of order")
+    after = _body(update.body, known, where)
+    for variable, local in update.carry:
+        _require(local in after, f"{where}: {local} is not written")
+        _require(variable == "weight" or variable in known, f"{where}: no state {variable}")
+    _require(update.deliver is None or update.deliver in after, f"{where}: {update.deliver} is not written")
 
 
 def _reverse(program: Program) -> None:

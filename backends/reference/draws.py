@@ -1,0 +1,147 @@
+"""Random numbers as every backend draws them: functions of a counter, in float64.
+
+A draw has a stream, an element (a neuron, a synapse, a parameter's element), a step, a trial, and a number that tells several draws
+of one expression apart: its words are Philox4x32-10 of the seed and the counter (stream + number · 0x9E3779B9, element, step, trial).
+
+**poisson(mean)**: the mean is split into m = max(1, ceil(mean / 16)) equal parts; part r has word r mod 4 of number r div 4 and counts the
+k = 0, 1, ... with word >= C_k, where C_k = floor(2^32 · (p_0 + ... + p_k) + 0.5), p_0 = exp(-mean / m), p_k = p_(k-1) · (mean / m) / k, in float64.
+So counts are integers that all backends agree on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sncc.connectivity.philox import philox
+from sncc.expressions.evaluate import evaluate
+from sncc.expressions.nodes import DRAWS, Apply, Expression, Symbol
+from sncc.program.nodes import Program
+from sncc.program.streams import stream
+
+Array = Any
+_GOLDEN = 0x9E3779B9
+
+
+@dataclass(frozen=True)
+class Counter:
+    """What a draw is for; `element` is an array."""
+
+    seed: int
+    stream: int
+    element: Array
+    step: Array = 0
+    trial: int = 0
+
+    def words(self, number: int) -> tuple[np.ndarray, ...]:
+        """The four words of a draw."""
+        stream = (self.stream + number * _GOLDEN) & 0xFFFFFFFF
+        return philox(self.seed, stream, self.element, self.step, self.trial)
+
+
+def _unit(high: np.ndarray, low: np.ndarray) -> np.ndarray:
+    """Uniform in (0, 1): the middle of one of 2^52 intervals."""
+    fraction = (high << np.uint64(20)) | (low >> np.uint64(12))
+    unit: np.ndarray = fraction.astype(float) * 2.0**-52 + 2.0**-53
+    return unit
+
+
+def _uniform(counter: Counter, number: int, low: Array, high: Array) -> Array:
+    words = counter.words(number)
+    return low + (high - low) * _unit(words[0], words[2])
+
+
+def _normal(counter: Counter, number: int, mean: Array, deviation: Array) -> Array:
+    words = counter.words(number)
+    radius = np.sqrt(-2.0 * np.log(_unit(words[0], words[2])))
+    return mean + deviation * radius * np.cos(2.0 * np.pi * _unit(words[1], words[3]))
+
+
+def _poisson(counter: Counter, number: int, mean: Array) -> Array:
+    mean = np.broadcast_to(np.asarray(mean, float), np.shape(counter.element))
+    parts = np.maximum(1.0, np.ceil(mean / 16.0))
+    count = np.zeros(mean.shape)
+    for r in range(int(parts.max(initial=1.0))):
+        word = counter.words(number + r // 4)[r % 4]
+        share = mean / parts
+        p = np.exp(-share)
+        total = p.copy()
+        k = 0
+        while True:
+            passed = (word >= np.floor(total * 2.0**32 + 0.5)) & (r < parts)
+            if not passed.any():
+                break
+            count += passed
+            k += 1
+            p = p * share / k
+            total = total + p
+    return count
+
+
+DISTRIBUTIONS: dict[str, Callable[..., Array]] = {
+    "uniform": _uniform,
+    "normal": _normal,
+    "lognormal": lambda counter, number, mean, deviation: np.exp(_normal(counter, number, mean, deviation)),
+    "exponential": lambda counter, number, mean: -mean * np.log(_uniform(counter, number, 0.0, 1.0)),
+    "poisson": _poisson,
+}
+
+
+def drawn(expression: Expression, values: Mapping[str, Array], counter: Counter) -> Array:
+    """Value of an expression with draws, numbered in the order of `walk`: an operation before its arguments."""
+    found = dict(values)
+    count = 0
+
+    def bind(node: Expression) -> Expression:
+        nonlocal count
+        if not isinstance(node, Apply):
+            return node
+        number = count
+        if node.operation not in DRAWS:
+            return Apply(node.operation, tuple(bind(a) for a in node.arguments))
+        count += 1
+        arguments = [evaluate(bind(a), found) for a in node.arguments]
+        found[f"draw {number}"] = DISTRIBUTIONS[node.operation](counter, number, *arguments)
+        return Symbol(f"draw {number}")
+
+    return evaluate(bind(expression), found)
+
+
+def drawn_within(
+    expression: Expression, values: Mapping[str, Array], counter: Counter, clip: tuple[float, float] | None
+) -> Array:
+    """The same, drawn again (at the next step of the counter) where it lies outside `clip`, up to 1000 times."""
+    shape = np.shape(counter.element)
+    value = np.array(np.broadcast_to(drawn(expression, values, counter), shape), float)
+    for attempt in range(1, 1000 if clip is not None else 0):
+        assert clip is not None
+        outside = ~((value >= clip[0]) & (value <= clip[1]))
+        if not outside.any():
+            break
+        again = Counter(counter.seed, counter.stream, counter.element, attempt, counter.trial)
+        value = np.where(outside, drawn(expression, values, again), value)
+    return value if clip is None else np.clip(value, *clip)
+
+
+def initial_parameters(
+    program: Program, given: Mapping[str, np.ndarray], sizes: Mapping[str, int], seed: int
+) -> dict[str, np.ndarray]:
+    """Every parameter's values: as given, or as the library draws them. `sizes`: synapses of each connection."""
+    found = dict(given)
+    for p in program.parameters:
+        if p.key not in found:
+            shape = (sizes[p.connection],) if p.connection is not None and p.shape else p.shape
+            dimensions = shape if -1 in p.dimensions or not shape else p.dimensions
+            indices = np.indices(dimensions)
+            names = dict(zip("ij", indices.astype(float), strict=False))
+            counter = Counter(
+                seed, stream(p.key, "initial"), np.arange(np.prod(dimensions, dtype=int)).reshape(dimensions)
+            )
+            try:
+                found[p.key] = drawn_within(p.initial, names, counter, p.clip).reshape(shape)
+            except KeyError:  # a draw that makes a whole matrix, or has no numbers of ours yet: to be given
+                continue
+    return found

@@ -1,0 +1,180 @@
+"""Synapses of a Program's connections as index arrays: what is delivered, transposed, gathered and learnt, synapse by synapse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from sncc.connectivity.build import Synapses, build
+from sncc.connectivity.patterns import Dense, Part
+from sncc.expressions.evaluate import evaluate
+from sncc.program.nodes import Connection, Program, Statement, SynapseUpdate
+from sncc.program.streams import stream
+
+Array = Any
+Emitted = Callable[
+    [Connection, int], "np.ndarray | None"
+]  # what the whole source emitted at a step; None outside the run
+
+Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]  # what is handed over for `sparse` connections
+
+
+class Run(Protocol):
+    """What a sample in flight offers its synapses."""
+
+    def emitted(self, c: Connection, n: int) -> np.ndarray | None:
+        """What the connection's source, or its whole group, emitted at step n; None outside the run."""
+
+    def fired(self, group: str, n: int) -> np.ndarray | None:
+        """Spikes of a group at step n; None outside the run."""
+
+    def now(self, population: str, variable: str) -> np.ndarray:
+        """A variable of a population's neurons."""
+
+    def past(self, population: str, variable: str, n: int, ago: np.ndarray, neuron: np.ndarray) -> np.ndarray:
+        """The variable of given neurons as it is at step n, or at the end of the step so many steps ago."""
+
+    def scatter(self, group: str, accumulator: str, index: np.ndarray, values: Array) -> None:
+        """Add values to an accumulator, one after the other."""
+
+    def statement(self, s: Statement, values: Mapping[str, Array], owner: str, element: np.ndarray, n: int) -> Array:
+        """The value of a statement, for elements of `owner`."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The synapses of a connection: places in the source's and the target's arrays, and the weight's element of each.
+
+    `source`, `target` are indices within the populations, for variables that SynapseUpdates name by population.
+    """
+
+    pre: np.ndarray
+    post: np.ndarray
+    element: np.ndarray
+    source: np.ndarray
+    target: np.ndarray
+
+
+def tables(program: Program, seed: int, pairs: Pairs) -> dict[str, Table]:
+    """The synapses of all connections."""
+    return {c.name: _table(program, c, seed, pairs) for c in program.connections}
+
+
+def _table(program: Program, c: Connection, seed: int, pairs: Pairs) -> Table:
+    owner = c.synapses_of or c.name
+    found = _synapses(c, owner, seed, pairs.get(owner))
+    pre, post = found.pre, found.post
+    if c.pattern == "dense":
+        element = pre * c.target_size + post
+    elif found.kernel is not None:
+        element = found.kernel
+    else:
+        element = np.arange(len(found))
+    first_source = program.place(c.source)[1].offset if c.source_group is not None else 0
+    first_target = program.place(c.target)[1].offset
+    pre, post = pre + c.source_offset, post + c.target_offset
+    return Table(pre, post, element, pre - first_source, post - first_target)
+
+
+def _synapses(c: Connection, owner: str, seed: int, pairs: tuple[np.ndarray, np.ndarray] | None) -> Synapses:
+    if c.pattern == "one_to_one":
+        return Synapses(np.arange(c.source_size), np.arange(c.source_size))
+    source, target = c.source_part or Part.whole((c.source_size,)), c.target_part or Part.whole((c.target_size,))
+    structure = Dense() if c.structure is None else c.structure
+    return build(structure, source, target, stream(owner, "connectivity"), seed, c.source == c.target, pairs)
+
+
+class SynapsesOfSample:
+    """The synapses while a sample runs: weights that plasticity changes, states per synapse, and what arrives over them."""
+
+    def __init__(self, program: Program, found: Mapping[str, Table], parameters: Mapping[str, np.ndarray]) -> None:
+        self.program, self.tables, self.parameters = program, found, parameters
+        self.weights: dict[str, np.ndarray] = {}  # by connection, per synapse; only those that are used
+        self.states: dict[tuple[str, str], np.ndarray] = {}
+        for s in program.synapses:
+            for state, expression in s.initial:
+                size = len(found[s.connection].pre)
+                self.states[s.connection, state] = np.broadcast_to(
+                    evaluate(expression, self.arrays(s.connection)), size
+                )
+
+    def arrays(self, connection: str) -> dict[str, Array]:
+        """Parameters and modulators that a connection's updates read, one number or one per synapse."""
+        values: dict[str, Array] = {}
+        for s in self.program.synapses:
+            if s.connection == connection:
+                for symbol, value in s.arrays:
+                    values[symbol] = self.parameters[value].reshape(-1) if isinstance(value, str) else value
+                for m in s.modulators:
+                    values[m] = self.parameters.get(f"{connection}.plasticity.{m}", np.zeros(()))
+        return {k: v[0] if np.shape(v) == (1,) else v for k, v in values.items()}
+
+    def weight(self, c: Connection) -> np.ndarray:
+        """The weight of every synapse now."""
+        owner = c.synapses_of or c.name
+        if owner not in self.weights:
+            table = self.tables[c.name]
+            value = np.asarray(self.parameters[c.weight])
+            self.weights[owner] = (
+                np.full(len(table.pre), value) if value.ndim == 0 else value.reshape(-1)[table.element]
+            )
+        return self.weights[owner]
+
+    def delay_steps(self, c: Connection) -> np.ndarray:
+        """The delay of every synapse, in steps: rounded, halves up, and raised to the smallest legal one."""
+        table = self.tables[c.name]
+        if c.delays is None:
+            return np.full(len(table.pre), c.delay, int)
+        value = np.asarray(self.parameters[c.delays])
+        each = np.full(len(table.pre), value) if value.ndim == 0 else value.reshape(-1)[table.element]
+        steps: np.ndarray = np.maximum(np.floor(each / self.program.step + 0.5).astype(int), c.delay)
+        return steps
+
+    def arriving(self, c: Connection, n: int, emitted: Emitted) -> np.ndarray:
+        """What arrives over each synapse at step n: counts or values."""
+        table, delays = self.tables[c.name], self.delay_steps(c)
+        result = np.zeros(len(table.pre))
+        for delay in np.unique(delays):
+            given = emitted(c, n - int(delay))
+            if given is not None:
+                result = np.where(delays == delay, given[table.pre], result)
+        return result
+
+    def update(self, update: SynapseUpdate, n: int, run: Run) -> None:
+        """A `SynapseUpdate` of step n, over the synapses that it is for; with "pre" once per arriving spike."""
+        c = self.program.connection(update.connection)
+        table = self.tables[c.name]
+        if update.when == "step":
+            times = np.ones(len(table.pre))
+        elif update.when == "pre":
+            times = self.arriving(c, n, run.emitted)
+        else:
+            fired = run.fired(c.target_group, n - update.post_delay)
+            times = np.zeros(len(table.pre)) if fired is None else fired[table.post]
+        for repeat in range(int(times.max(initial=0.0))):
+            self._move(update, c, np.flatnonzero(times > repeat), n, run)
+
+    def _move(self, update: SynapseUpdate, c: Connection, chosen: np.ndarray, n: int, run: Run) -> None:
+        table = self.tables[c.name]
+        values = {k: v[chosen] if np.ndim(v) else v for k, v in self.arrays(c.name).items()}
+        values |= {"t": (n - 1) * self.program.step, "weight": self.weight(c)[chosen]}
+        values |= {s: v[chosen] for (name, s), v in self.states.items() if name == c.name}
+        for symbol, population, variable in update.pre:
+            ago = self.delay_steps(c)[chosen] if c.delays is not None else np.zeros(len(chosen), int)
+            values[symbol] = run.past(population, variable, n, ago, table.source[chosen])
+        for symbol, population, variable in update.post:
+            values[symbol] = run.now(population, variable)[table.target[chosen]]
+        for statement in update.body:
+            values[statement.name] = run.statement(statement, values, f"{c.name}", chosen, n)
+        for variable, local in update.carry:
+            moved = np.array(self.weight(c) if variable == "weight" else self.states[c.name, variable])
+            moved[chosen] = values[local]
+            if variable == "weight":
+                self.weights[c.synapses_of or c.name] = moved
+            else:
+                self.states[c.name, variable] = moved
+        if update.deliver is not None:
+            run.scatter(c.target_group, update.input, table.post[chosen], values[update.deliver])
