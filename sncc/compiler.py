@@ -12,6 +12,7 @@ from typing import Literal
 
 from sncc import cache, toolchain
 from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source
+from sncc.gradients.support import refuse
 from sncc.lower.phases import lower
 from sncc.model.nodes import Model
 from sncc.model.resolve import resolve
@@ -41,6 +42,7 @@ def compile_program(model: Model, precision: Precision = "float32", after: str |
     if model.training is not None:
         from sncc.gradients.reverse import differentiate  # with sympy: looking at a file needs none
 
+        refuse(model)
         program = verify(differentiate(program, model.training))  # → with reverse, gradient and optimise phases
     for optimise in PIPELINE:  # Program → Program
         program = verify(optimise(program))
@@ -73,6 +75,7 @@ def examine(
     try:
         model = compile_model(read(source), settings, found)
         verify(lower(model))
+        refuse(model)
     except DiagnosticError as error:
         return None, error.diagnostics
     return model, found.sorted()

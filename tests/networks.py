@@ -80,7 +80,7 @@ def parameters(program, rng: np.random.Generator, weight: float = 1.0) -> dict[s
         if p.key.endswith(".weight"):
             values[p.key] = rng.normal(0.3 if not p.key.startswith("hidden") else 0.0, 0.4, p.shape) * weight
         elif p.storage != "compiled":
-            start = Reference(program).parameters.get(p.key)
+            start = Reference(program).parameters.get(p.key, 0.0)  # 0: drawn when loaded
             values[p.key] = np.asarray(start) + (rng.normal(0, 0.05, p.shape) if p.shape else 0.0)
     return values
 

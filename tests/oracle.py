@@ -26,6 +26,15 @@ def fire(distance, surrogate, strict):
 defvjp(fire, lambda ans, d, psi, strict: lambda g: g * psi, None, None)
 
 
+@primitive
+def cut(x):
+    """The value, without a derivative."""
+    return x * 1.0
+
+
+defvjp(cut, lambda ans, x: lambda g: g * 0.0)
+
+
 def constant(x):
     while (inner := getval(x)) is not x:
         x = inner
@@ -65,6 +74,8 @@ class Simulation:
 
     def __init__(self, model: Model, parameters, rule: str) -> None:
         self.model, self.parameters, self.rule, self.step = model, parameters, rule, model.step
+        self.read = {loss.population for loss in model.training.losses}
+        self.truncate = model.training.rule.truncate_steps
         self.neurons = [p for p in model.populations if p.kind == "neuron"]
         self.names = {}
         self.state = {}
@@ -72,7 +83,8 @@ class Simulation:
             own = {q.name: self._parameter(p, q) for q in p.parameters} | {"step": model.step}
             self.names[p.name] = own
             for s in p.dynamics.states:
-                self.state[p.name, s.name] = value(s.initial, own) * np.ones(p.size)
+                first = self.parameters.get(f"{p.name}.{s.name}.initial")
+                self.state[p.name, s.name] = (value(s.initial, own) if first is None else first) * np.ones(p.size)
         self.refractory = {p.name: numpy.zeros(p.size) for p in self.neurons}
         self.emitted = {p.name: [] for p in model.populations}
 
@@ -83,17 +95,30 @@ class Simulation:
         assert isinstance(parameter.value, Number), f"give {key} a value"
         return parameter.value.value * np.ones(population.size)
 
-    def run(self, inputs, readout, variable):
-        """The readout's variable at every step, (steps, outputs)."""
-        seen = []
+    def run(self, inputs, *readouts):
+        """The variables (population, variable) of the readouts at every step, each (steps, outputs)."""
+        seen = [[] for _ in readouts]
         for n in range(len(next(iter(inputs.values())))):
+            if self.truncate and n % self.truncate == 0:  # what came before is constant from here on
+                self.state = {key: cut(x) for key, x in self.state.items()}
+                self.emitted = {name: [cut(z) for z in spikes] for name, spikes in self.emitted.items()}
             for name, array in inputs.items():
                 self.emitted[name].append(array[n])
             for p in self._ordered():
                 self._advance(p, n)
-                if p.name == readout:
-                    seen.append(self.emitted[p.name][-1] if variable == "spikes" else self.state[p.name, variable])
-        return np.stack(seen)
+                for k, (population, variable) in enumerate(readouts):
+                    if p.name == population:
+                        now = self.emitted[p.name][-1] if variable == "spikes" else self.state[p.name, variable]
+                        seen[k].append(now)
+        return [np.stack(x) for x in seen]
+
+    def _broadcast(self, p, n):
+        """Learning signals into populations without a connection to the loss: as if by a connection without a delay."""
+        for name, b in self.parameters.items():
+            population = name.removesuffix(".feedback")
+            if name.endswith(".feedback") and p.name in self.read and population in self.emitted:
+                z = self.emitted[population][n]
+                yield np.dot(z - constant(z), constant(b).T)
 
     def _ordered(self):
         done, left = [], list(self.neurons)
@@ -108,13 +133,22 @@ class Simulation:
 
     def _arriving(self, p, n, continuous):
         arriving = {i.name: np.zeros(p.size) for i in p.dynamics.inputs}
+        if not continuous:
+            for signal in self._broadcast(p, n):
+                first = p.dynamics.inputs[0].name
+                arriving[first] = arriving[first] + signal
         for c in self.model.connections:
             source = self.model.population(c.source)
             is_continuous = source.kind == "signal" and not source.impulse
             if c.target != p.name or is_continuous != continuous or n < c.delay_steps:
                 continue
             z = self.emitted[c.source][n - c.delay_steps]
-            if self.rule == "eprop" and p.name != self.model.training.losses[0].population:
+            if self.rule == "eprop" and p.name not in self.read:
+                z = constant(z)
+            if f"{c.name}.feedback" in self.parameters:
+                b = constant(self.parameters[f"{c.name}.feedback"])
+                moving = z - constant(z)  # nothing in value
+                arriving[c.input] = arriving[c.input] + (moving * b if b.ndim == 1 else np.dot(moving, b.T))
                 z = constant(z)
             w = self.parameters.get(f"{c.name}.weight")
             if w is None:
@@ -218,6 +252,13 @@ def loss_of(x, label, loss):
     def cross_entropy(y, c):
         return np.log(np.sum(np.exp(y - np.max(constant(y))))) + np.max(constant(y)) - y[c]
 
+    if loss.smoothing:
+        spread = loss.smoothing
+
+        def cross_entropy(y, c):
+            logs = y - np.max(constant(y)) - np.log(np.sum(np.exp(y - np.max(constant(y)))))
+            return -(1 - spread) * logs[c] - spread * np.mean(logs)
+
     functions = {
         "cross_entropy": cross_entropy,
         "mse": lambda y, t: np.mean((y - t) ** 2),
@@ -239,17 +280,29 @@ def loss_of(x, label, loss):
     return total / len(losses) if loss.over_steps == "mean" else total
 
 
+def penalty_of(simulations, model: Model):
+    """The penalties on firing rates, from the spikes of all samples."""
+    total = 0.0
+    for p in model.training.penalties:
+        rates = [
+            sum(s.emitted[p.population]) / (len(s.emitted[p.population]) * model.step * 1e-3) for s in simulations
+        ]  # Hz
+        rates = [sum(rates) / len(rates)] if p.over == "batch" else rates
+        total = total + p.strength * sum(np.mean((r - p.target * 1e3) ** 2) for r in rates) / len(rates)
+    return total
+
+
 def loss_and_gradients(model: Model, parameters, inputs, labels, rule):
-    """Mean loss over samples and d loss / d parameter, for the parameters given, in the consistent system."""
+    """Mean loss over samples, with penalties, and d loss / d parameter, for the parameters given, in the consistent system."""
+    losses = model.training.losses
 
     def mean_loss(p):
-        losses = []
+        total, simulations = 0.0, []
         for sample, label in zip(inputs, labels):
-            x = Simulation(model, p, rule).run(
-                sample, model.training.losses[0].population, model.training.losses[0].variable
-            )
-            losses.append(loss_of(x, label, model.training.losses[0]) * model.training.losses[0].factor)
-        return sum(losses) / len(losses)
+            simulations.append(Simulation(model, p, rule))
+            seen = simulations[-1].run(sample, *((loss.population, loss.variable) for loss in losses))
+            total = total + sum(loss_of(x, label, loss) * loss.factor for x, loss in zip(seen, losses))
+        return total / len(inputs) + penalty_of(simulations, model)
 
     loss, gradients = value_and_grad(mean_loss)(parameters)
     return float(loss), gradients

@@ -15,7 +15,6 @@ from sncc.program.nodes import Program, Transpose
 _TEMPLATES = Path(__file__).parent / "templates"
 CHAINS = 8  # of a batch; fixed, so that results do not depend on the machine
 GRADIENT_MEMORY = 1 << 28  # bytes that the chains' gradients may take together
-_REDUCTIONS = {None: "none", "mean": "mean", "sum": "sum", "max": "maximum", "last": "last"}
 
 
 def emit(program: Program) -> dict[str, str]:
@@ -60,11 +59,8 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"Clip clip = Clip::{clip[0] if clip else 'none'}",
         f"double clip_limit = {literal(float(clip[1]) if clip else 0.0, 'double')}",
         f"int outputs = {readout.size if readout else 0}",
-        f"Reduction reduction = Reduction::{_REDUCTIONS[readout.reduction if readout else None]}",
-        f"bool mean_over_steps = {str(bool(readout and readout.over_steps == 'mean')).lower()}",
-        f"std::int64_t first = {readout.first if readout else 0}",
-        f"std::int64_t last = {-1 if readout is None or readout.last is None else readout.last}",
-        f"double factor = {literal(readout.factor if readout else 1.0, 'double')}",
+        f"int penalty_size = {layout.penalty_size}",
+        f"bool batch_penalties = {str(any(x.over == 'batch' for x in p.penalties)).lower()}",
     ]
     return {
         "constants": constants,
@@ -84,8 +80,13 @@ def _parts(layout: Layout) -> dict[str, object]:
         "gather": reverse.gather(layout),
         "add_sums": reverse.add_sums(layout),
         "derive_adjoint": reverse.derive_adjoint(layout),
-        "loss": learning.loss(layout),
-        "seen": learning.seen(layout),
+        "readouts": learning.readouts(layout),
+        "penalties": layout.penalties(),
+        "count_spikes": learning.count_spikes(layout),
+        "population_names": layout.populations,
+        "states_not_finite": forward.not_finite(layout),
+        "adjoints_not_finite": reverse.not_finite(layout),
+        "follows": layout.follows(),
         "variables": forward.variables(layout),
         "scalar_names": [a.identifier for a in layout.dynamics.scalars.of("out")] if layout.dynamics.scalars else [],
         "optimise": learning.optimise(layout),

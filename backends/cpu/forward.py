@@ -158,12 +158,22 @@ def forward(layout: Layout) -> list[str]:
                             f"    s.spikes[{layout.populations.index(row.population)}].append(s.state.{mask} + {row.offset}, {row.size});"
                         )
                 lines.append("}")
-            case Readout():
-                lines.append("observe<Network>(s, seen(s), n, Keep ? tile->error(n, index) : nullptr);")
+            case Readout(index=k):
+                error = f"Keep ? tile->template error<Readout{k}>(n, index) : nullptr"
+                lines.append(f"observe(s, std::get<{k}>(s.readings), Readout{k}::seen(s), n, {error});")
     # populations that never fire still have a list for each step
     silent = [r.population for _, r in layout.rows if not r.spiking]
     lines += [f"s.spikes[{layout.populations.index(p)}].append_list(nullptr, 0);" for p in silent]
     return lines
+
+
+def not_finite(layout: Layout) -> list[str]:
+    """The first population with a state that is no number."""
+    return [
+        f"if (!all_finite(s.{layout.state[group.name, state].identifier} + {row.offset}, {row.size})) return {k};"
+        for k, (group, row) in enumerate(layout.rows)
+        for state in group.states
+    ]
 
 
 def variables(layout: Layout) -> list[str]:

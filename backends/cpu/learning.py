@@ -2,20 +2,59 @@
 
 from __future__ import annotations
 
-from sncc.backends.cxx.layout import Layout
+from dataclasses import dataclass
+
+from sncc.backends.cxx.dynamics import ReadoutStep
+from sncc.backends.cxx.expressions import literal
+from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.names import Namer
+from sncc.program.nodes import Readout
+
+_REDUCTIONS = {None: "none", "mean": "mean", "sum": "sum", "max": "maximum", "last": "last"}
 
 
-def loss(layout: Layout) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class EmittedReadout:
+    """A readout's struct: its constants, its loss, and where the variable stands that it sees."""
+
+    constants: tuple[str, ...]
+    loss: tuple[str, ...]
+    seen: str
+
+
+def readouts(layout: Layout) -> list[EmittedReadout]:
+    """The structs of all readouts."""
+    result, offset = [], 0
+    for readout, steps in zip(layout.program.readouts, layout.dynamics.readouts, strict=True):
+        constants = (
+            f"int outputs = {readout.size}",
+            f"int error_offset = {offset}",
+            f"Reduction reduction = Reduction::{_REDUCTIONS[readout.reduction]}",
+            f"bool mean_over_steps = {str(readout.over_steps == 'mean').lower()}",
+            f"std::int64_t first = {readout.first}",
+            f"std::int64_t last = {-1 if readout.last is None else readout.last}",
+            f"double factor = {literal(readout.factor, 'double')}",
+        )
+        offset += padded(readout.size)
+        result.append(EmittedReadout(constants, tuple(_loss(readout, steps)), _seen(layout, readout)))
+    return result
+
+
+def count_spikes(layout: Layout) -> list[str]:
+    """The spikes of each neuron of the penalised populations."""
+    return [
+        f"add_counts(counts + {offset}, s.spikes[{layout.populations.index(p.population)}].lists());"
+        for p, offset in zip(layout.program.penalties, layout.penalty_offsets, strict=True)
+    ]
+
+
+def _loss(readout: Readout, steps: tuple[ReadoutStep, ...]) -> list[str]:
     """The loss of a readout and its derivative by what is read."""
-    readout = layout.program.readout
-    if readout is None:
-        return ["static_cast<void>(x), static_cast<void>(target), static_cast<void>(gradient);", "return 0.0;"]
     names = Namer(["x", "target", "gradient", "j"])
     place = {"x": "x[j]", "target": "target[j]"}
     lines: list[str] = []
     every = "for (int j = 0; j < width; ++j)"
-    for step in layout.dynamics.readout:
+    for step in steps:
         call = f"dynamics::{step.function.name}({', '.join(place[a.name] for a in step.function.arguments)})"
         own = names.fresh(step.name)
         if step.kind == "map":
@@ -31,11 +70,8 @@ def loss(layout: Layout) -> list[str]:
     return lines
 
 
-def seen(layout: Layout) -> str:
-    """Where the variable stands that the readout sees."""
-    readout = layout.program.readout
-    if readout is None:
-        return "nullptr"
+def _seen(layout: Layout, readout: Readout) -> str:
+    """Where the variable stands that a readout sees."""
     name = "spike.mask" if readout.variable == "spike" else readout.variable
     return f"s.state.{layout.state[readout.group, name].identifier} + {readout.offset}"
 

@@ -4,26 +4,81 @@ from __future__ import annotations
 
 from sncc.backends.cpu.forward import spikes_of, tile_layout, update_loop
 from sncc.backends.cxx.layout import Layout, padded
-from sncc.program.nodes import Connection, Gather, ReadoutAdjoint, Transpose, Update
+from sncc.program.nodes import Connection, Feedback, Gather, PenaltyAdjoint, ReadoutAdjoint, Transpose, Update
 
 
 def back(layout: Layout) -> list[str]:
     """The operations of a step backwards."""
-    lines: list[str] = []
+    lines = _truncate(layout)
     for o in layout.program.reverse:
         match o:
-            case ReadoutAdjoint(into):
-                r = layout.program.readout
-                assert r is not None
+            case ReadoutAdjoint(into, k):
+                r = layout.program.readouts[k]
                 field = layout.adjoint[r.group, into].identifier
                 lines += [
                     "for (int index = 0; index < tile.size; ++index)",
-                    f"    if (n <= tile.samples[index].steps) readout_adjoint(tile, index, n, tile.adjoint[index].{field} + {r.offset});",
+                    f"    if (n <= tile.samples[index].steps) readout_adjoint<{k}>(tile, index, n, tile.adjoint[index].{field} + {r.offset});",
                 ]
+            case PenaltyAdjoint(k, into):
+                p, offset = layout.program.penalties[k], layout.penalty_offsets[k]
+                field = layout.adjoint[p.group, into].identifier
+                lines += [
+                    "for (int index = 0; index < tile.size; ++index)",
+                    f"    if (n <= tile.samples[index].steps) add_numbers(tile.adjoint[index].{field} + {p.offset}, tile.penalty(index) + {offset}, {p.size});",
+                ]
+            case Feedback():
+                lines += _feedback(layout, o)
             case Transpose():
                 lines += _transpose(layout, o)
             case Update():
                 lines += _adjoint(layout, o)
+    return lines
+
+
+def _truncate(layout: Layout) -> list[str]:
+    """Where a window of truncated credit ends, nothing comes from the next one."""
+    window = layout.program.truncate
+    if not window:
+        return []
+    clear = [f"    clear(tile.adjoint[index].{field});" for field in layout.carried_adjoints()]
+    return [f"if (n % {window} == 0) for (int index = 0; index < tile.size; ++index) {{", *clear, "}"]
+
+
+def _reaches(layout: Layout, delay: int) -> str:
+    """Whether credit of step n + delay comes back to step n."""
+    later, window = f"n + {delay}" if delay else "n", layout.program.truncate
+    test = f"{later} <= tile.steps"
+    return f"{test} && (n - 1) / {window} == ({later} - 1) / {window}" if window and delay else test
+
+
+def _feedback(layout: Layout, o: Feedback) -> list[str]:
+    later = f"n + {o.delay}" if o.delay else "n"
+    (group, offset, outputs), (target, start, neurons) = o.source, o.target
+    size = layout.program.group(group).size
+    slot = f"tile.slot({layout.columns[group, o.slot]}, {size}, {later}, 0) + {offset}"
+    into = f"tile.adjoint[0].{layout.adjoint[target, o.into].identifier} + {start}"
+    weight = f"p.weight({layout.keys.index(o.weight)})"
+    lines = [f"if ({_reaches(layout, o.delay)}) {{  // {o.weight}"]
+    lines.append("    constexpr std::int64_t stride = sizeof(Adjoint) / sizeof(Real);")
+    if o.one_to_one:
+        lines.append(f"    add_products<tile_size>({into}, stride, {weight}, {slot}, {size}, {neurons});")
+    else:
+        shape = f"TileLayout<Real>{{{outputs}, {neurons}}}"
+        lines.append(f"    dense_product<tile_size>({into}, stride, {weight}, {shape}, {slot}, {size});")
+    return [*lines, "}"]
+
+
+def not_finite(layout: Layout) -> list[str]:
+    """The first population with an adjoint that is no number."""
+    lines = []
+    for k, (group, row) in enumerate(layout.rows):
+        carried = {
+            v: None for o in layout.program.reverse if isinstance(o, Update) and o.group == group.name for v, _ in o.carry
+        }  # fmt: skip
+        lines += [
+            f"if (!all_finite(a.{layout.adjoint[group.name, v].identifier} + {row.offset}, {row.size})) return {k};"
+            for v in carried
+        ]
     return lines
 
 
@@ -36,7 +91,7 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
     into = f"tile.adjoint[0].{layout.adjoint[c.source_group, o.into].identifier} + {c.source_offset}"
     key = layout.keys.index(c.weight)
     weight = f"p.weight({key})"
-    lines = [f"if ({later} <= tile.steps) {{  // {c.name}, backwards"]
+    lines = [f"if ({_reaches(layout, c.delay)}) {{  // {c.name}, backwards"]
     lines.append("    constexpr std::int64_t stride = sizeof(Adjoint) / sizeof(Real);")
     if c.pattern == "dense":
         rows, columns = layout.matrix(c.weight)
@@ -45,10 +100,7 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
             f"    dense_product<tile_size>({into}, stride, p.transposed[{key}].data(), {across}, {slot}, {size});"
         )
     else:
-        lines.append("    for (int index = 0; index < tile_size; ++index)")
-        lines.append(
-            f"        for (int j = 0; j < {c.source_size}; ++j) ({into})[index * stride + j] += {weight}[j] * ({slot})[index * {size} + j];"
-        )
+        lines.append(f"    add_products<tile_size>({into}, stride, {weight}, {slot}, {size}, {c.source_size});")
     return [*lines, "}"]
 
 

@@ -146,7 +146,9 @@ class Learning(Places):
             rows, columns = self.matrix(key)
             low, high = p.bounds or (float("-inf"), float("inf"))
             numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
+            numbers += f", {str(p.keeps_sign).lower()}"
             call = f"step_element<Network>(g, {moved('e', self.offsets[k])}, {{{numbers}}}, factor_of_norm);"
+            call = self._followed(key, call)
             if p.shape == ():
                 lines.append(f"if (blockIdx.x == 0 && threadIdx.x == 0) {{  // {key}")
                 lines.append("    const std::int64_t e = 0;")
@@ -160,3 +162,23 @@ class Learning(Places):
             else:
                 lines.append(f"if (blockIdx.x == 0) for_own({columns}, [&](int e) {{ {call} }});  // {key}")
         return lines
+
+    def _followed(self, key: str, call: str) -> str:
+        """A step on element e, whose change the matrices that follow this parameter get as well."""
+        optimise = self.program.optimise
+        matrices = [matrix for matrix, followed in (optimise.follows if optimise else ()) if followed == key]
+        if not matrices:
+            return call
+        rows, columns = self.matrix(key)
+        stride, adds = padded(columns), ""
+        for matrix in matrices:
+            at, across = self.offset(matrix), len(self.program.parameter(matrix).dimensions) == 2
+            if self.program.parameter(key).shape == ():
+                whole = self.matrix(matrix)[0] * self.stride(matrix)
+                adds += f" for (int m = 0; m < {whole}; ++m) g.parameters[{at} + m] += change;"
+            elif across:
+                place = f"{at} + e % {stride} * {self.stride(matrix)} + e / {stride}"
+                adds += f" if (e % {stride} < {columns}) g.parameters[{place}] += change;"
+            else:
+                adds += f" g.parameters[{at} + e] += change;"
+        return f"const Real change = {call}{adds}"

@@ -6,7 +6,17 @@ from sncc.backends.cuda.places import Places, moved, plus, words
 from sncc.backends.cxx.dynamics import Dynamics, Function
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.names import Namer
-from sncc.program.nodes import Connection, Deliver, Program, Readout, ReadoutAdjoint, Transpose, Update
+from sncc.program.nodes import (
+    Connection,
+    Deliver,
+    Feedback,
+    PenaltyAdjoint,
+    Program,
+    Readout,
+    ReadoutAdjoint,
+    Transpose,
+    Update,
+)
 
 
 class Samples(Places):
@@ -14,9 +24,10 @@ class Samples(Places):
 
     def __init__(self, program: Program, shared: Dynamics) -> None:
         super().__init__(program, shared)
-        maps = [s.name for s in shared.readout if s.kind == "map"]
-        names = Namer()
-        self.maps = {name: names.fresh(f"map.{name}") for name in maps}
+        self.maps: list[dict[str, str]] = []  # per readout: numbers per output that its loss keeps
+        for steps in shared.readouts:
+            names = Namer()
+            self.maps.append({s.name: names.fresh(f"map.{s.name}") for s in steps if s.kind == "map"})
 
     def parts(self) -> dict[str, object]:
         """What the template prints."""
@@ -26,6 +37,8 @@ class Samples(Places):
             "forward": self._forward(),
             "back": self._back(),
             "keep_sums": self._keep_sums(),
+            "rates": self._rates(),
+            "readings": list(range(len(self.program.readouts))),
         }
 
     # ---------------------------------------------------------------------------------------- places
@@ -137,14 +150,19 @@ class Samples(Places):
                     lines += self._deliver(self.program.connection(connection))
                 case Update():
                     lines += self._update(o)
-                case Readout():
+                case Readout(index=k):
+                    seen = f"Network::Readout{k}::seen(s)"
+                    error = f"g.keeps ? Network::Readout{k}::error(g, b, n) : nullptr"
                     lines += [
-                        "observe<Network>(w.reading, Network::seen(s), labels, n, g.keeps ? Network::error(g, b, n) : nullptr);",
+                        f"observe<Network::Readout{k}>(w.reading{k}, {seen}, labels, n, {error});",
                         "__syncthreads();",
-                        "if (g.step_outputs) for_own(outputs, [&](int j) {",
-                        "    g.step_outputs[(b * g.most_steps + n - 1) * Reading::width + j] = Network::seen(s)[j];",
-                        "});",
                     ]
+                    if k == 0:
+                        lines += [
+                            "if (g.step_outputs) for_own(outputs, [&](int j) {",
+                            f"    g.step_outputs[(b * g.most_steps + n - 1) * Network::output_width + j] = {seen}[j];",
+                            "});",
+                        ]
         for k, (_, row) in enumerate(self.rows):
             if not row.spiking:
                 lines.append(f"no_spikes(spikes_{k}, n);  // {row.population}")
@@ -152,16 +170,21 @@ class Samples(Places):
 
     # ---------------------------------------------------------------------------------------- reverse
     def _back(self) -> list[str]:
-        lines: list[str] = []
+        lines = self._truncate()
         for o in self.program.reverse:
             match o:
-                case ReadoutAdjoint(into):
-                    r = self.program.readout
-                    assert r is not None
+                case ReadoutAdjoint(into, k):
+                    r, readout = self.program.readouts[k], f"Network::Readout{k}"
                     field = plus(f"d.{self.adjoint[r.group, into].identifier}", r.offset)
                     lines.append(
-                        f"readout_adjoint<Network>(w.reading, labels, n, 1.0 / g.batch, Network::error(g, b, n), {field});"
+                        f"readout_adjoint<{readout}>(w.reading{k}, labels, n, 1.0 / g.batch, {readout}::error(g, b, n), {field});"
                     )
+                case PenaltyAdjoint(k, into):
+                    p = self.program.penalties[k]
+                    field = plus(f"d.{self.adjoint[p.group, into].identifier}", p.offset)
+                    lines.append(f"add_penalty(g, Network::penalty({k}), b, steps, Network::step_ms, {field});")
+                case Feedback():
+                    lines += self._feedback(o)
                 case Transpose():
                     lines += self._transpose(o)
                 case Update():
@@ -169,6 +192,41 @@ class Samples(Places):
                     lines += [f"// {comment}" for comment in function.comments]
                     lines += ["{", *(f"    {x}" for x in self._call(o, function, "d", True)), "}"]
             lines.append("__syncthreads();")
+        return lines
+
+    def _truncate(self) -> list[str]:
+        """Where a window of truncated credit ends, nothing comes from the next one."""
+        window = self.program.truncate
+        if not window:
+            return []
+        clear = [f"    set_to_zero(d.{field});" for field in self.carried_adjoints()]
+        return [f"if (n % {window} == 0) {{", *clear, "    __syncthreads();", "}"]
+
+    def _reaches(self, delay: int) -> str:
+        """The condition, where there is one, that credit of step n + delay comes back to step n."""
+        later, window = f"n + {delay}", self.program.truncate
+        if not delay:
+            return ""
+        return f"if ({later} <= steps" + (f" && (n - 1) / {window} == ({later} - 1) / {window}) " if window else ") ")
+
+    def _feedback(self, o: Feedback) -> list[str]:
+        (group, offset, outputs), (target, start, neurons) = o.source, o.target
+        later = f"n + {o.delay}" if o.delay else "n"
+        into = plus(f"d.{self.adjoint[target, o.into].identifier}", start)
+        kept = plus(self.kept(group, o.slot, later), offset)
+        if o.one_to_one:
+            call = f"transpose_one_to_one({into}, {neurons}, {self.weight(o.weight)}, {kept});"
+        else:
+            call = f"feed_back({into}, {neurons}, {outputs}, {self.weight(o.weight)}, {self.stride(o.weight)}, {kept});"
+        return [f"// {o.weight}", f"{self._reaches(o.delay)}{call}"]
+
+    def _rates(self) -> list[str]:
+        """Rates of the penalised populations."""
+        lines = []
+        for p, offset in zip(self.program.penalties, self.penalty_offsets, strict=True):
+            k = self.populations.index(p.population)
+            into = f"g.rates + b * Network::penalty_size + {offset}"
+            lines.append(f"rates_of({into}, spikes_{k}, steps, {p.size}, Network::step_ms);  // {p.population}")
         return lines
 
     def _transpose(self, o: Transpose) -> list[str]:
@@ -186,7 +244,7 @@ class Samples(Places):
             call = f"transpose_one_to_one({into}, {c.source_size}, {weight}, {kept});"
         return [
             f"// {c.name}, backwards: {c.target} -> {c.source}",
-            f"if ({later} <= steps) {call}" if c.delay else call,
+            f"{self._reaches(c.delay)}{call}",
         ]
 
     def _keep_sums(self) -> list[str]:
@@ -199,17 +257,14 @@ class Samples(Places):
         return lines
 
     # ---------------------------------------------------------------------------------------- loss
-    def _loss(self) -> list[str]:
-        readout = self.program.readout
-        if readout is None:
-            return ["static_cast<void>(r), static_cast<void>(x), static_cast<void>(gradient);", "return Real(0);"]
+    def _loss(self, readout: Readout) -> list[str]:
         names = Namer(["r", "x", "gradient", "j"])
         place = {"x": "x[j]", "target": "r.target[j]"}
         lines: list[str] = []
-        for step in self.dynamics.readout:
+        for step in self.dynamics.readouts[readout.index]:
             call = f"dynamics::{step.function.name}({', '.join(place[a.name] for a in step.function.arguments)})"
             if step.kind == "map":
-                field = self.maps[step.name]
+                field = self.maps[readout.index][step.name]
                 lines += [f"for_own(outputs, [&](int j) {{ r.{field}[j] = {call}; }});", "__syncthreads();"]
                 place[step.name] = f"r.{field}[j]"
                 continue
@@ -226,10 +281,7 @@ class Samples(Places):
         lines += ["__syncthreads();", f"return {place[readout.loss]};"]
         return lines
 
-    def _seen(self) -> str:
-        """Where the readout's variable stands."""
-        readout = self.program.readout
-        if readout is None:
-            return "nullptr"
+    def _seen(self, readout: Readout) -> str:
+        """Where a readout's variable stands."""
         name = "spike.mask" if readout.variable == "spike" else readout.variable
         return plus(f"s.{self.state[readout.group, name].identifier}", readout.offset)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sncc.backends.cuda.places import WARP, moved, words
 from sncc.backends.cuda.samples import Samples
 from sncc.backends.cxx.expressions import literal
+from sncc.backends.cxx.layout import Field, padded
 
 MOST_THREADS = 512  # of a block: 128 registers a thread are left on every card
 _REDUCTIONS = {None: "none", "mean": "mean", "sum": "sum", "max": "maximum", "last": "last"}
+
+
+@dataclass(frozen=True, slots=True)
+class EmittedReadout:
+    """A readout's struct: its constants, numbers per output, its loss, and where the variable stands that it sees."""
+
+    constants: tuple[str, ...]
+    maps: tuple[str, ...]
+    loss: tuple[str, ...]
+    seen: str
 
 
 class Tables(Samples):
@@ -17,11 +30,10 @@ class Tables(Samples):
         """What the template prints."""
         p = self.program
         return {
-            "constants": [*self._sizes(), *self._training(), *self._readout()],
+            "constants": [*self._sizes(), *self._training()],
             "state": list(self.state.values()),
             "adjoint": list(self.adjoint.values()),
             "array": list(self.array.values()),
-            "maps": list(self.maps.values()),
             "shapes": [self.shape(key) for key in self.keys],
             "parameter_offsets": self.offsets,
             "scales": [literal(x.scale if x.learnt else 0.0, "double") for x in p.parameters],
@@ -30,8 +42,11 @@ class Tables(Samples):
             ],
             "words": [words(r.size) for _, r in self.rows],
             "variables": self._variables(),
-            "loss": self._loss(),
-            "seen": self._seen(),
+            "readouts": self._readouts(),
+            "penalties": self.penalties(),
+            "population_names": self.populations,
+            "state_places": self._places("State", self.state),
+            "adjoint_places": self._places("Adjoint", self.adjoint),
             "steps": self._steps(),
             "scalar_names": [a.identifier for a in self.dynamics.scalars.of("out")] if self.dynamics.scalars else [],
         }
@@ -56,6 +71,12 @@ class Tables(Samples):
             f"std::int64_t parameter_size = {self.parameter_size}",
             f"std::int64_t sum_size = {self.sum_size}",
             f"double step_ms = {literal(p.step, 'double')}",
+            f"int outputs = {p.readout.size if p.readout else 0}",
+            f"int output_width = {padded(p.readout.size) if p.readout else WARP}",
+            f"int error_width = {sum(padded(r.size) for r in p.readouts)}",
+            f"int penalty_size = {self.penalty_size}",
+            f"int penalty_count = {len(p.penalties)}",
+            f"bool batch_penalties = {str(any(x.over == 'batch' for x in p.penalties)).lower()}",
         ]
 
     def _training(self) -> list[str]:
@@ -69,16 +90,32 @@ class Tables(Samples):
             f"double clip_limit = {literal(float(clip[1]) if clip else 0.0, 'double')}",
         ]
 
-    def _readout(self) -> list[str]:
-        readout = self.program.readout
-        return [
-            f"int outputs = {readout.size if readout else 0}",
-            f"Reduction reduction = Reduction::{_REDUCTIONS[readout.reduction if readout else None]}",
-            f"bool mean_over_steps = {str(bool(readout and readout.over_steps == 'mean')).lower()}",
-            f"std::int64_t first = {readout.first if readout else 0}",
-            f"std::int64_t last = {-1 if readout is None or readout.last is None else readout.last}",
-            f"double factor = {literal(readout.factor if readout else 1.0, 'double')}",
-        ]
+    def _readouts(self) -> list[EmittedReadout]:
+        result, offset = [], 0
+        for readout in self.program.readouts:
+            constants = (
+                f"int outputs = {readout.size}",
+                f"std::int64_t error_offset = {offset}",
+                f"Reduction reduction = Reduction::{_REDUCTIONS[readout.reduction]}",
+                f"bool mean_over_steps = {str(readout.over_steps == 'mean').lower()}",
+                f"std::int64_t first = {readout.first}",
+                f"std::int64_t last = {-1 if readout.last is None else readout.last}",
+                f"double factor = {literal(readout.factor, 'double')}",
+            )
+            offset += padded(readout.size)
+            maps = tuple(self.maps[readout.index].values())
+            result.append(EmittedReadout(constants, maps, tuple(self._loss(readout)), self._seen(readout)))
+        return result
+
+    def _places(self, struct: str, fields: dict[tuple[str, str], Field]) -> list[str]:
+        """Which population a number of the states or of the adjoints belongs to."""
+        lines = []
+        for k, (group, row) in enumerate(self.rows):
+            for (name, _), field in fields.items():
+                if name == group.name:
+                    first = moved(f"offsetof({struct}, {field.identifier}) / sizeof(Real)", row.offset)
+                    lines.append(f"if (index >= {first} && index < {first} + {row.size}) return {k};")
+        return lines
 
     def _variables(self) -> list[str]:
         lines = []

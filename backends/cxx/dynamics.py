@@ -44,7 +44,7 @@ class Dynamics:
     updates: tuple[tuple[Update, Function], ...]
     derives: dict[str, Function]  # by group
     derive_adjoints: dict[str, Function]
-    readout: tuple[ReadoutStep, ...]
+    readouts: tuple[tuple[ReadoutStep, ...], ...]  # by index of the readout
     scalars: Function | None  # of the optimiser
     optimise: Function | None
     parameters: dict[str, Function]  # initial values by key
@@ -55,7 +55,7 @@ class Dynamics:
         optimiser = tuple(f for f in (self.scalars, self.optimise) if f)
         return (
             *self.parameters.values(), *self.derives.values(), *self.states.values(),
-            *(f for _, f in self.updates), *(s.function for s in self.readout),
+            *(f for _, f in self.updates), *(s.function for steps in self.readouts for s in steps),
             *self.derive_adjoints.values(), *optimiser,
         )  # fmt: skip
 
@@ -70,13 +70,12 @@ def dynamics(program: Program) -> Dynamics:
         for row in g.rows
         for s, v in row.initial
     }
-    readout = program.readout
     adjoints = {o.group: _derive_adjoint(program, o) for o in program.gradient if isinstance(o, DeriveAdjoint)}
     return Dynamics(
         tuple(updates),
         {g.name: _derive(program, g) for g in program.groups if g.arrays},
         adjoints,
-        _readout(readout, _scalar(program)) if readout else (),
+        tuple(_readout(readout, _scalar(program)) for readout in program.readouts),
         _scalars(program.optimise) if program.optimise else None,
         _optimise(program.optimise, _scalar(program)) if program.optimise else None,
         {p.key: initial_parameter(p) for p in program.parameters},
@@ -204,7 +203,7 @@ def _readout(readout: Readout, scalar: Scalar) -> tuple[ReadoutStep, ...]:
             if name in symbols(statement.value):
                 b.argument(known[name], name)
         b.lines.append(f"return {b.print(statement.value)};")
-        function = b.function(f"readout_{len(steps)}", [print_statement(statement)], "real")
+        function = b.function(f"readout{readout.index}_{len(steps)}", [print_statement(statement)], "real")
         kind = statement.operation if isinstance(statement, Reduce) else "map"
         known[statement.name] = "scalar" if isinstance(statement, Reduce) else "map"
         steps.append(ReadoutStep(kind, statement.name, function))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.names import Namer
-from sncc.program.nodes import Gather, Group, Program, Update
+from sncc.program.nodes import DeriveAdjoint, Gather, Group, Program, Update
 
 
 def padded(size: int) -> int:
@@ -50,10 +50,17 @@ class Layout:
                 for name in (*(v for v, _ in (*o.carry, *o.sums)), *o.inputs):
                     if (g.name, name) not in self.adjoint:
                         self.adjoint[g.name, name] = self._field("adjoint", g, name)
-                for name, _ in o.sums:
-                    self.sums[g.name, name] = sum_size
-                    sum_size += g.size
+        for derived in program.gradient:
+            if isinstance(derived, DeriveAdjoint):
+                for name in derived.sums:
+                    self.sums[derived.group, name] = sum_size
+                    sum_size += program.group(derived.group).size
         self.sum_size = sum_size
+        self.penalty_offsets: list[int] = []  # of the penalised populations among all numbers per neuron
+        self.penalty_size = 0
+        for penalty in program.penalties:
+            self.penalty_offsets.append(self.penalty_size)
+            self.penalty_size += padded(penalty.size)
         self.columns: dict[tuple[str, str], int] = {}
         self.tape_columns = 0
         for slot in program.tape:
@@ -88,7 +95,30 @@ class Layout:
         weight = any(c.weight == key for c in self.program.connections)
         flags = ", ".join(str(x).lower() for x in (p.shape == (), p.learnt, weight))
         numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
-        return f"{{{rows}, {columns}, {flags}, {numbers}}}, // {key}"
+        return f"{{{rows}, {columns}, {flags}, {numbers}, {str(p.keeps_sign).lower()}}}, // {key}"
+
+    def penalties(self) -> list[str]:
+        """The entries of the table of penalties."""
+        return [
+            f"{{{offset}, {p.size}, {literal(p.target, 'double')}, {literal(p.strength, 'double')}, {str(p.over == 'batch').lower()}}}, // {p.population}"
+            for p, offset in zip(self.program.penalties, self.penalty_offsets, strict=True)
+        ]
+
+    def carried_adjoints(self) -> list[str]:
+        """Fields of the adjoints that pass from a step to the one before, in the order of the reverse phase."""
+        found = {
+            self.adjoint[o.group, variable].identifier: None
+            for o in self.program.reverse if isinstance(o, Update) for variable, _ in o.carry
+        }  # fmt: skip
+        return list(found)
+
+    def follows(self) -> list[str]:
+        """Matrices that get another parameter's change: both numbers, and whether it is transposed."""
+        optimise = self.program.optimise
+        return [
+            f"{{{self.keys.index(matrix)}, {self.keys.index(weight)}, {str(len(self.program.parameter(matrix).dimensions) == 2).lower()}}},"
+            for matrix, weight in (optimise.follows if optimise else ())
+        ]
 
     def bound(self, group: Group, population: str, symbol: str) -> str:
         """What a parameter symbol is for neuron j of a population: a number, or a look-up in `p`."""

@@ -18,9 +18,13 @@ from sncc.program.nodes import (
     Deliver,
     DeriveAdjoint,
     Draw,
+    Feedback,
     Fire,
     Gather,
     Group,
+    Parameter,
+    Penalty,
+    PenaltyAdjoint,
     Program,
     Readout,
     ReadoutAdjoint,
@@ -39,7 +43,7 @@ Array = Any
 class Result:
     """What a batch gives: mean loss, gradients by key (of the values in the consistent system), outputs, spikes, traces.
 
-    outputs: (samples, outputs). spikes: per sample {population: (steps, neurons)}. traces: per sample {(population, state):
+    `penalty` is the mean penalty, which `loss` does not hold. outputs: (samples, outputs), of the first readout. spikes: per sample {population: (steps, neurons)}. traces: per sample {(population, state):
     (steps, neurons)}.
     """
 
@@ -49,6 +53,7 @@ class Result:
     spikes: list[dict[str, np.ndarray]] = field(default_factory=list)
     traces: list[dict[tuple[str, str], np.ndarray]] = field(default_factory=list)
     weights: list[dict[str, np.ndarray]] = field(default_factory=list)  # of plastic connections in the end, per synapse
+    penalty: float = 0.0
 
 
 class Reference:
@@ -96,7 +101,9 @@ class Reference:
         ]
         for run in runs:
             run.forward()
-            if labels is not None and self.program.reverse:
+        penalty = sum(_penalise(p, runs) for p in self.program.penalties)
+        if labels is not None and self.program.reverse:
+            for run in runs:
                 run.reverse()
         gradients = self._gradients(runs, arrays) if labels is not None and self.program.optimise else {}
         return Result(
@@ -106,6 +113,7 @@ class Reference:
             [run.spikes_by_population() for run in runs],
             [run.traces for run in runs],
             weights=[{c.weight: run.synapses.weight(c) for c in self.program.connections if c.plastic} for run in runs],
+            penalty=float(penalty),
         )
 
     def optimise(self, gradients: Mapping[str, np.ndarray], learning_rate_factor: float = 1.0) -> None:
@@ -137,10 +145,21 @@ class Reference:
                 values[assign.name] = evaluate(assign.value, values)
             for name, local in optimiser.carry:
                 if name == "w":
-                    value = values[local] * p.scale
-                    self.parameters[p.key] = np.clip(value, *p.bounds) if p.bounds else value
+                    self._step(p, values[local] * p.scale)
                 else:
                     self.optimiser_states[p.key, name] = values[local]
+
+    def _step(self, p: Parameter, value: Array) -> None:
+        """Gives a parameter its value after an optimiser step, within its bounds and signs."""
+        before = self.parameters[p.key]
+        value = np.clip(value, *p.bounds) if p.bounds else np.asarray(value)
+        if p.keeps_sign:
+            value = np.where(np.signbit(value) == np.signbit(before), value, np.copysign(0.0, before))
+        self.parameters[p.key] = value
+        assert self.program.optimise is not None
+        for matrix, followed in self.program.optimise.follows:
+            if followed == p.key:
+                self.parameters[matrix] = self.parameters[matrix] + (value - before).T
 
     # -------------------------------------------------------------------------------------------- derive
     def _bound(self, group: Group) -> dict[str, Array]:
@@ -188,7 +207,7 @@ class Reference:
         group = self.program.group(operation.group)
         values = dict(arrays)
         for variable in operation.sums:
-            values[variable] = sum(run.sums[group.name, variable] for run in runs)
+            values[variable] = sum(run.total(group.name, variable) for run in runs)
         for assign in operation.body:
             values[assign.name] = evaluate(assign.value, values)
         for symbol, local in operation.results:
@@ -197,6 +216,31 @@ class Reference:
                 key = dict(row.values)[symbol]
                 if key in full:
                     full[key] += per_neuron[row.offset : row.offset + row.size]
+
+
+@dataclass
+class _Reading:
+    """What a readout saw of a sample: its variable at every step of the window, and the loss with its derivatives."""
+
+    readout: Readout
+    seen: list[np.ndarray] = field(default_factory=list)
+    errors: dict[int, np.ndarray] = field(default_factory=dict)  # by x, per step or, at 0, of the end
+    loss: float = 0.0
+    output: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+
+def _penalise(penalty: Penalty, runs: Sequence[_Sample]) -> float:
+    """The mean penalty; leaves each sample the derivative by a spike."""
+    hertz, part = 1e-3, slice(penalty.offset, penalty.offset + penalty.size)
+    times = np.array([run.steps * run.program.step for run in runs])
+    counts = [sum(run.spikes[penalty.group, n][part] for n in range(1, run.steps + 1)) for run in runs]
+    rates = np.array(counts) / times[:, None]
+    if penalty.over == "batch":
+        rates = np.broadcast_to(rates.mean(0), rates.shape)
+    error = (rates - penalty.target) / hertz
+    for run, e, time in zip(runs, error, times, strict=True):
+        run.signals.append(penalty.strength * 2 * e / hertz / (penalty.size * time * len(runs)))
+    return penalty.strength * float(np.mean(error**2))
 
 
 class _Sample:
@@ -217,9 +261,9 @@ class _Sample:
         self.tape: dict[tuple[str, str, int], Array] = {}
         self.spikes: dict[tuple[str, int], np.ndarray] = {}
         self.sums: dict[tuple[str, str], np.ndarray] = {}
-        self.errors: dict[int, np.ndarray] = {}  # derivative of the loss by x, per step or, at 0, of the end
-        self.seen: list[np.ndarray] = []  # the readout's variable at every step of the window
-        self.loss, self.output = 0.0, np.zeros(program.readout.size if program.readout else 0)
+        self.readings = [_Reading(readout) for readout in program.readouts]
+        self.signals: list[np.ndarray] = []  # derivative of each penalty by a spike, per neuron
+        self.loss = 0.0
         self.traces: dict[tuple[str, str], np.ndarray] = {}
         for g in program.groups:
             for row in g.rows:
@@ -303,9 +347,8 @@ class _Sample:
                         self._update(operation, n)
                         self._record(operation.group, n)
                     case Readout():
-                        self._observe(operation, n)
-        if self.program.readout is not None:
-            self._finish(self.program.readout)
+                        self._observe(self.readings[operation.index], n)
+        self.loss = sum(self._finish(reading) for reading in self.readings)
 
     def _deliver(self, c: Connection, n: int) -> None:
         if not _plain(c):
@@ -385,15 +428,21 @@ class _Sample:
     def _in_window(self, readout: Readout, n: int) -> bool:
         return readout.first < n and (readout.last is None or n <= readout.last)
 
-    def _observe(self, readout: Readout, n: int) -> None:
+    @property
+    def output(self) -> np.ndarray:
+        """What the first readout saw."""
+        return self.readings[0].output
+
+    def _observe(self, reading: _Reading, n: int) -> None:
+        readout = reading.readout
         if not self._in_window(readout, n):
             return
         x = self._variable(readout, n)
-        self.seen.append(x)
+        reading.seen.append(x)
         target = self._target(readout, n) if readout.reduction is None else None
         if target is not None:
-            loss, self.errors[n] = self._evaluate_loss(readout, x, target)
-            self.loss += loss
+            loss, reading.errors[n] = self._evaluate_loss(readout, x, target)
+            reading.loss += loss
 
     def _target(self, readout: Readout, n: int) -> np.ndarray | None:
         """One-hot class or target values of step n (or of the sample); None where there is no label."""
@@ -412,43 +461,62 @@ class _Sample:
             values[statement.name] = _statement(statement, values)
         return float(values[readout.loss]), np.broadcast_to(values["x~"], x.shape)
 
-    def _finish(self, readout: Readout) -> None:
-        seen = np.array(self.seen) if self.seen else np.zeros((1, readout.size))
+    def _finish(self, reading: _Reading) -> float:
+        readout = reading.readout
+        seen = np.array(reading.seen) if reading.seen else np.zeros((1, readout.size))
         reduce = {"mean": seen.mean(0), "sum": seen.sum(0), "max": seen.max(0), "last": seen[-1]}
-        self.output = reduce[readout.reduction or "mean"]
+        reading.output = reduce[readout.reduction or "mean"]
         if readout.reduction is not None:
             target = self._target(readout, self.steps)
             if target is not None:
-                self.loss, self.errors[0] = self._evaluate_loss(readout, self.output, target)
+                reading.loss, reading.errors[0] = self._evaluate_loss(readout, reading.output, target)
         elif readout.over_steps == "mean":
-            self.loss /= max(len(self.errors), 1)
-        self.loss *= readout.factor
+            reading.loss /= max(len(reading.errors), 1)
+        return reading.loss * readout.factor
 
     # -------------------------------------------------------------------------------------------- reverse
     def reverse(self) -> None:
         for n in range(self.steps, 0, -1):
+            if self.program.truncate and n % self.program.truncate == 0:
+                self._forget_adjoints()
             for operation in self.program.reverse:
                 match operation:
-                    case ReadoutAdjoint(into):
-                        self._readout_adjoint(into, n)
+                    case ReadoutAdjoint(into, index):
+                        self._readout_adjoint(self.readings[index], into, n)
+                    case PenaltyAdjoint(penalty, into):
+                        p = self.program.penalties[penalty]
+                        self._add(p.group, into, p.offset, self.signals[penalty])
+                    case Feedback():
+                        self._feedback(operation, n)
                     case Transpose(connection, slot, into):
                         self._transpose(self.program.connection(connection), slot, into, n)
                     case Update():
                         self._update(operation, n)
 
-    def _readout_adjoint(self, into: str, n: int) -> None:
-        readout = self.program.readout
-        assert readout is not None
+    def _forget_adjoints(self) -> None:
+        """No credit comes from later steps."""
+        for operation in self.program.reverse:
+            if isinstance(operation, Update):
+                for variable, _ in operation.carry:
+                    self.variables.pop((operation.group, variable), None)
+
+    def _reaches(self, n: int, delay: int) -> bool:
+        """Whether credit of step n + delay comes back to step n."""
+        window = self.program.truncate or self.steps
+        return n + delay <= self.steps and (n - 1) // window == (n + delay - 1) // window
+
+    def _readout_adjoint(self, reading: _Reading, into: str, n: int) -> None:
+        readout = reading.readout
         if not self._in_window(readout, n):
             return
         k = n - readout.first - 1  # index among the steps seen
         if readout.reduction is None:
-            error = self.errors.get(n, np.zeros(readout.size)) / (
-                max(len(self.errors), 1) if readout.over_steps == "mean" else 1
+            error = reading.errors.get(n, np.zeros(readout.size)) / (
+                max(len(reading.errors), 1) if readout.over_steps == "mean" else 1
             )
         else:
-            error = self.errors.get(0, np.zeros(readout.size))
-            seen = np.array(self.seen)
+            error = reading.errors.get(0, np.zeros(readout.size))
+            seen = np.array(reading.seen)
             if readout.reduction == "mean":
                 error = error / len(seen)
             elif readout.reduction == "last":
@@ -458,7 +526,7 @@ class _Sample:
         self._add(readout.group, into, readout.offset, error * readout.factor / self.samples)
 
     def _transpose(self, c: Connection, slot: str, into: str, n: int) -> None:
-        if n + c.delay <= self.steps and c.source_group is not None:
+        if self._reaches(n, c.delay) and c.source_group is not None:
             if c.pattern == "sparse":
                 table, mu = self.synapses.tables[c.name], self.tape[c.target_group, slot, n + c.delay]
                 self.scatter(c.source_group, into, table.pre, self.synapses.weight(c) * mu[table.post])
@@ -466,6 +534,18 @@ class _Sample:
             mu = self.tape[c.target_group, slot, n + c.delay][c.target_offset : c.target_offset + c.target_size]
             weight = self._weight(c)
             self._add(c.source_group, into, c.source_offset, weight @ mu if c.pattern == "dense" else weight * mu)
+
+    def _feedback(self, o: Feedback, n: int) -> None:
+        if self._reaches(n, o.delay):
+            group, offset, size = o.source
+            mu = self.tape[group, o.slot, n + o.delay][offset : offset + size]
+            b = self.parameters[o.weight]
+            self._add(o.target[0], o.into, o.target[1], b * mu if o.one_to_one else mu @ b)
+
+    def total(self, group: str, variable: str) -> Array:
+        """A sum over the steps, or a carried adjoint: the derivative by a state before the first step."""
+        zeros = np.zeros(self.program.group(group).size)
+        return self.sums.get((group, variable), self.variables.get((group, variable), zeros))
 
     def gather(self, c: Connection, slot: str) -> np.ndarray:
         if c.pattern == "sparse":

@@ -6,10 +6,12 @@ formula. To add a loss, add an entry.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from sncc.expressions.nodes import Number, Symbol, apply
+from sncc.expressions.algebra import fold_all, mul
+from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
+from sncc.model.nodes import Loss
 from sncc.program.nodes import Assign, Reduce, Statement
 
 X, TARGET = Symbol("x"), Symbol("target")
@@ -63,17 +65,25 @@ LOSSES: dict[str, LossFormula] = {
 }
 
 
-def with_outputs(formula: LossFormula, outputs: int) -> tuple[Statement, ...]:
-    """The statements with the number of outputs put in."""
-    from sncc.expressions.algebra import fold_all
-    from sncc.expressions.nodes import substitute
+def formula_of(loss: Loss, outputs: int) -> LossFormula:
+    """The formula of a term of the loss, over `outputs` outputs, with all numbers put in.
 
-    values = {"outputs": Number(float(outputs))}
-    result: list[Statement] = []
+    The function sees `scale` · x; `smoothing` s makes the target (1 - s) · target + s / outputs. An expression of `output`
+    and `label` is averaged over the outputs, as `mse` is.
+    """
+    formula = LOSSES[loss.function] if loss.function != "expression" else _of_expression(loss)
+    target: Expression = TARGET
+    if loss.smoothing:
+        target = apply("add", apply("mul", 1.0 - loss.smoothing, TARGET), loss.smoothing / outputs)
+    values = {"outputs": Number(float(outputs)), "x": mul(Number(loss.scale), X), "target": target}
+    statements: list[Statement] = []
     for statement in formula.statements:
-        match statement:
-            case Assign(name, value):
-                result.append(Assign(name, fold_all(substitute(value, values))))
-            case Reduce(name, operation, value):
-                result.append(Reduce(name, operation, fold_all(substitute(value, values))))
-    return tuple(result)
+        assert isinstance(statement, Assign | Reduce)
+        statements.append(replace(statement, value=fold_all(substitute(statement.value, values))))
+    return LossFormula(formula.labels, tuple(statements))
+
+
+def _of_expression(loss: Loss) -> LossFormula:
+    assert loss.expression is not None
+    value = substitute(loss.expression, {"output": X, "label": TARGET})
+    return LossFormula("value", (Reduce("loss", "sum", apply("div", value, Symbol("outputs"))),))

@@ -56,12 +56,23 @@ _BETAS = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 
 OPTIMISERS: dict[str, OptimiserFormula] = {
     "sgd": OptimiserFormula(
-        {"learning_rate": 1e-2, "momentum": 0.0},
+        {"learning_rate": 1e-2, "momentum": 0.0, "nesterov": 0.0},
         ("m",),
         (),
         (
             Assign("m.1", apply("add", apply("mul", Symbol("momentum"), Symbol("m")), G)),
-            Assign("w.1", _descend(Symbol("m.1"))),
+            # Nesterov's momentum looks one step ahead (Sutskever et al. 2013, as usually written)
+            Assign(
+                "w.1",
+                _descend(
+                    apply(
+                        "select",
+                        Symbol("nesterov"),
+                        apply("add", G, apply("mul", Symbol("momentum"), Symbol("m.1"))),
+                        Symbol("m.1"),
+                    )
+                ),
+            ),
         ),
         (("w", "w.1"), ("m", "m.1")),
     ),

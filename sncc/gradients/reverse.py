@@ -1,4 +1,4 @@
-"""Program → Program that trains: readout, reverse phase, gradient phase, optimiser.
+"""Program → Program that trains: readouts, reverse phase, gradient phase, optimiser.
 
 Every adjoint update is the transposed forward update of its group (`transpose.py`); which adjoints there are, and where
 credit crosses a connection, is the rule's choice (`rules.py`).
@@ -6,25 +6,29 @@ credit crosses a connection, is the rule's choice (`rules.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from sncc.expressions.algebra import ZERO, add, sub
+from sncc.expressions.algebra import ZERO, add
 from sncc.expressions.nodes import Expression, Symbol, symbols
-from sncc.gradients.losses import LOSSES, with_outputs
+from sncc.gradients.derivation import derive_adjoint
+from sncc.gradients.feedback import feedback_across, filtering_input, with_feedback
 from sncc.gradients.optimisers import optimise
+from sncc.gradients.readouts import readout
 from sncc.gradients.rules import Adjoint, adjoints
 from sncc.gradients.transpose import Transposed, adjoint, as_local, transpose
-from sncc.model.nodes import Loss, Training
+from sncc.model import nodes as model_nodes
+from sncc.model.nodes import Training
 from sncc.program.nodes import (
     Assign,
-    DeriveAdjoint,
-    Draw,
+    Feedback,
     Fire,
     ForwardOperation,
     Gather,
     GradientOperation,
     Group,
+    Penalty,
+    PenaltyAdjoint,
     Program,
     Readout,
     ReadoutAdjoint,
@@ -41,85 +45,73 @@ def differentiate(program: Program, training: Training | None) -> Program:
     """Add what training needs; a network without a `train` block stays as it is."""
     if training is None:
         return program
-    readout = _readout(program, training.losses[0])
-    chosen = adjoints(program, training.rule.name, readout.group)
+    readouts = tuple(readout(program, loss, k) for k, loss in enumerate(training.losses))
+    penalties = tuple(_penalty(program, penalty) for penalty in training.penalties)
+    chosen = adjoints(program, training.rule, readouts, penalties)
+    program, follows = with_feedback(program, training.rule, chosen)
     updates = {o.group: o for o in program.forward if isinstance(o, Update)}
     tape: dict[tuple[str, str], TapeSlot] = {}
     reverse: list[ReverseOperation] = []
     gradient: list[GradientOperation] = []
-    summed: dict[str, tuple[str, ...]] = {}
+    learning: dict[str, Update] = {}
     for choice in chosen:
         slots = _slots(program, choice, chosen)
-        update = updates[choice.group]
-        built = _adjoint_update(program, update, choice, readout, slots)
+        built = _adjoint_update(program, updates[choice.group], choice, readouts, slots)
         updates[choice.group] = built.forward
         tape |= {(s.group, s.name): s for s in built.tape}
-        reverse += [ReadoutAdjoint(_accumulator("readout", choice))] * choice.reads_loss
-        reverse += [
-            Transpose(name, f"{program.connection(name).input}~{label}", _accumulator("credit", choice))
-            for name, label in choice.edges
-        ]
-        reverse.append(built.reverse)
+        reverse += [*_entering(program, choice, readouts), built.reverse]
         if choice.learns:
             gradient += [Gather(c.name, f"{c.input}~") for c in _learnt_into(program, choice.group)]
-            summed[choice.group] = tuple(variable for variable, _ in built.reverse.sums)
-    gradient += [_derive_adjoint(program, group, sums) for group, sums in summed.items() if sums]
+            learning[choice.group] = built.reverse
+    gradient += [d for update in learning.values() if (d := derive_adjoint(program, update)) is not None]
     operations: list[ForwardOperation] = [updates[o.group] if isinstance(o, Update) else o for o in program.forward]
     return replace(
         program,
-        forward=forward_order(program.groups, program.connections, [*operations, readout]),
-        reverse=reverse_order(program.groups, program.connections, reverse, readout.group),
+        forward=forward_order(program.groups, program.connections, [*operations, *readouts]),
+        reverse=reverse_order(
+            program.groups, program.connections, reverse, [r.group for r in readouts], [p.group for p in penalties]
+        ),
         gradient=tuple(gradient),
-        optimise=optimise(training.optimiser),
+        optimise=replace(optimise(training.optimiser), follows=follows),
+        penalties=penalties,
+        truncate=training.rule.truncate_steps,
         tape=tuple(tape.values()),
     )
 
 
+def _entering(program: Program, choice: Adjoint, readouts: Sequence[Readout]) -> list[ReverseOperation]:
+    """What fills the accumulators of an adjoint update."""
+    into = _accumulator("credit", choice)
+    result: list[ReverseOperation] = [ReadoutAdjoint(_of_readout(k, choice), k) for k in choice.readouts]
+    result += [PenaltyAdjoint(k, into) for k in choice.penalties]
+    for edge in choice.edges:
+        slot = f"{program.connection(edge.connection).input}~{edge.label}"
+        if edge.feedback is None:
+            result.append(Transpose(edge.connection, slot, into))
+        else:
+            result.append(feedback_across(program.connection(edge.connection), edge.feedback, slot, into))
+    for signal in choice.signals:
+        row = program.group(choice.group).rows[0]
+        target = (choice.group, row.offset, row.size)
+        read = next(r for r in readouts if r.group == signal.group)
+        slot = f"{filtering_input(program, signal.group)}~{signal.label}"
+        result.append(Feedback(signal.feedback, (read.group, read.offset, read.size), slot, 0, target, into))
+    return result
+
+
 def _accumulator(what: str, choice: Adjoint) -> str:
-    """Where an adjoint collects what comes from the readout, or as credit for its spikes; no name of the user's has a dot."""
+    """Where an adjoint collects what comes from a readout, or as credit for its spikes; no name of the user's has a dot."""
     return f"{what}.adjoint{choice.label}"
 
 
-# ------------------------------------------------------------------------------------------------ the loss
-def _readout(program: Program, loss: Loss) -> Readout:
-    group = next(g for g in program.groups if any(r.population == loss.population for r in g.rows))
-    row = next(r for r in group.rows if r.population == loss.population)
-    formula = LOSSES[loss.function]
-    assert loss.reduction != "first_spike"  # the model refuses it under these rules
-    body = with_outputs(formula, row.size)
-    transposed = transpose(body, {"loss": Symbol("one")}, frozenset({"x"}))
-    statements = [_one(s) for s in transposed.body]
-    statements.append(Assign("x~", _one_in(transposed.adjoints.get("x", ZERO))))
-    return Readout(
-        group=group.name,
-        population=loss.population,
-        offset=row.offset,
-        size=row.size,
-        variable="spike" if loss.variable == "spikes" else loss.variable,
-        reduction=loss.reduction,
-        over_steps=loss.over_steps,
-        first=loss.window[0],
-        last=loss.window[1],
-        labels=formula.labels,
-        body=body,
-        loss="loss",
-        gradient=tuple(statements),
-        factor=loss.factor,
-    )
+def _of_readout(index: int, choice: Adjoint) -> str:
+    return _accumulator(f"readout{index}" if index else "readout", choice)
 
 
-def _one_in(expression: Expression) -> Expression:
-    """The loss's derivative by itself, `one`, put in as the number it is."""
-    from sncc.expressions.algebra import ONE, fold_all
-    from sncc.expressions.nodes import substitute
-
-    return fold_all(substitute(expression, {"one": ONE}))
-
-
-def _one(statement: Statement) -> Statement:
-    if isinstance(statement, Fire | Draw):
-        return statement
-    return replace(statement, value=_one_in(statement.value))
+def _penalty(program: Program, penalty: model_nodes.Penalty) -> Penalty:
+    group = next(g for g in program.groups if any(r.population == penalty.population for r in g.rows))
+    row = next(r for r in group.rows if r.population == penalty.population)
+    return Penalty(group.name, penalty.population, row.offset, row.size, penalty.target, penalty.strength, penalty.over)
 
 
 # ------------------------------------------------------------------------------------------------ the adjoint of an update
@@ -139,10 +131,13 @@ def _slots(program: Program, choice: Adjoint, chosen: Iterable[Adjoint]) -> froz
     """Inputs whose adjoint must be kept for all steps: for weight gradients, or because credit crosses from here."""
     inputs = {c.input for c in _learnt_into(program, choice.group)} if choice.learns else set()
     for other in chosen:
-        for name, label in other.edges:
-            connection = program.connection(name)
-            if connection.target_group == choice.group and label == choice.label:
+        for edge in other.edges:
+            connection = program.connection(edge.connection)
+            if connection.target_group == choice.group and edge.label == choice.label:
                 inputs.add(connection.input)
+        for signal in other.signals:
+            if signal.group == choice.group and signal.label == choice.label:
+                inputs.add(filtering_input(program, choice.group))
     return frozenset(inputs)
 
 
@@ -159,7 +154,7 @@ def learnt_arrays(program: Program, group: Group) -> frozenset[str]:
 
 
 def _adjoint_update(
-    program: Program, update: Update, choice: Adjoint, readout: Readout, slots: frozenset[str]
+    program: Program, update: Update, choice: Adjoint, readouts: Sequence[Readout], slots: frozenset[str]
 ) -> _Built:
     group = program.group(choice.group)
     states = frozenset(group.states) - {"refractory"}
@@ -174,12 +169,13 @@ def _adjoint_update(
     for state in group.states:
         if state in states and state in carry:
             seed(carry[state], f"{state}~{choice.label}")
-    if choice.reads_loss:
-        local = readout.variable if readout.variable == "spike" else carry.get(readout.variable)
-        inputs.append(_accumulator("readout", choice))
+    for k in choice.readouts:
+        variable = readouts[k].variable
+        local = variable if variable == "spike" else carry.get(variable)
+        inputs.append(_of_readout(k, choice))
         if local is not None:
             seed(local, inputs[-1])
-    if choice.edges:
+    if choice.has_credit:
         inputs.append(_accumulator("credit", choice))
         seed("spike", inputs[-1])
     transposed = transpose(update.body, seeds, states | slots | arrays)
@@ -195,7 +191,6 @@ def _adjoint_update(
         for a in group.arrays
         if a in arrays & set(transposed.adjoints)
     ]
-    sums += _of_initial_values(program, group, choice, new, body)
     forward, loads, again = _remember(update, group, body, inputs, choice)
     reverse = Update(
         group=group.name,
@@ -216,28 +211,6 @@ def _carried(group: Group, transposed: Transposed, choice: Adjoint, body: list[S
         if state in transposed.adjoints:
             result.append((f"{state}~{choice.label}", as_local(f"{state}~.new", transposed.adjoints[state], body)))
     return result
-
-
-def _learnt_initials(program: Program, group: Group) -> dict[str, Expression]:
-    """First values of states that depend on learnt parameters."""
-    learnt = learnt_arrays(program, group)
-    return {state: value for row in group.rows for state, value in row.initial if symbols(value) & learnt}
-
-
-def _of_initial_values(
-    program: Program, group: Group, choice: Adjoint, carried: list[tuple[str, str]], body: list[Statement]
-) -> list[tuple[str, str]]:
-    """Sums that end as the adjoints of the states' first values: a state's adjoint at 0 is the sum of its changes."""
-    if not choice.learns:
-        return []
-    new = dict(carried)
-    sums = []
-    for state in _learnt_initials(program, group):
-        variable = f"{state}~{choice.label}"
-        if variable in new:
-            change = sub(Symbol(new[variable]), Symbol(variable))
-            sums.append((adjoint(f"{state}.initial"), as_local(f"{state}.initial~.now", change, body)))
-    return sums
 
 
 # ------------------------------------------------------------------------------------------------ the tape
@@ -273,16 +246,3 @@ def _recomputation(update: Update, needed: set[str], known: frozenset[str]) -> t
             wanted |= symbols(statement.value)
             statements.append(statement)
     return tuple(reversed(statements)), wanted - known
-
-
-def _derive_adjoint(program: Program, name: str, sums: tuple[str, ...]) -> DeriveAdjoint:
-    group = program.group(name)
-    learnt = {p.key for p in program.parameters if p.learnt}
-    wanted = frozenset(symbol for row in group.rows for symbol, value in row.values if value in learnt)
-    derive = [assign for d in program.derive if d.group == name for assign in d.body]
-    derive += [Assign(f"{state}.initial", value) for state, value in _learnt_initials(program, group).items()]
-    seeds = {variable.removesuffix("~"): Symbol(variable) for variable in sums}
-    transposed = transpose(derive, seeds, wanted)
-    body = list(transposed.body)
-    results = [(w, as_local(f"{w}~.gradient", transposed.adjoints[w], body)) for w in sorted(transposed.adjoints)]
-    return DeriveAdjoint(name, sums, tuple(s for s in body if isinstance(s, Assign)), tuple(results))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from math import prod
 
 from sncc.connectivity.patterns import Convolution
@@ -58,7 +59,8 @@ def _of_connection(
     else:
         dimensions = sizes if lowered.pattern == "dense" else sizes[:1]
     key = f"{connection.name}.weight"
-    found[key] = _parameter(key, connection.weight, dimensions, learnt, owner, shape)
+    weight = _parameter(key, connection.weight, dimensions, learnt, owner, shape)
+    found[key] = replace(weight, keeps_sign=connection.sign_fixed)
     if connection.delay is not None:
         key = f"{connection.name}.delay"
         if isinstance(connection.pattern, Convolution):

@@ -9,6 +9,7 @@ from typing import Literal
 
 from sncc.expressions.nodes import Expression, Number
 from sncc.lower.connections import impulsive, lower_connection
+from sncc.lower.initial_states import store_initial_states
 from sncc.lower.neuron import Neuron, hoist, lower_neuron, poisson, without_surrogate
 from sncc.lower.parameters import key_of, program_parameters
 from sncc.lower.synapses import place_synapses
@@ -38,7 +39,8 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
 
     Raises `DiagnosticError` (`not-supported-yet`) for what the language can say and the Program cannot yet.
     """
-    written, model = model, place_synapses(model)
+    written = store_initial_states(model)
+    model = place_synapses(written)
     neurons = {p.name: _neuron(model, p) for p in model.populations if p.kind in ("neuron", "poisson")}
     names = {population: f"g{k}" for k, population in enumerate(neurons)}
     groups = tuple(_group(model.population(p), neuron, names[p]) for p, neuron in neurons.items())

@@ -12,7 +12,8 @@ def check_training(model: nodes.Model, diagnostics: Diagnostics) -> None:
     training = model.training
     if training is None:
         return
-    rule, read = training.rule, training.losses[0].population
+    rule, read = training.rule, {loss.population for loss in training.losses}
+    seen = ", ".join(f"`{name}`" for name in sorted(read))
     for population in model.populations:
         dynamics = population.dynamics
         if dynamics is not None and dynamics.spike is not None and dynamics.surrogate is None:
@@ -21,8 +22,9 @@ def check_training(model: nodes.Model, diagnostics: Diagnostics) -> None:
             diagnostics.error("missing-surrogate", population.span, message, help=help)
     learnt = [entry.key.split(".")[0] for entry in training.learn]
     targets = {c.name: c.target for c in model.connections}
-    reached = _reaching(model, read)
-    direct = {c.source for c in model.connections if c.target == read} | {read}
+    penalised = {penalty.population for penalty in training.penalties}
+    reached = _reaching(model, read | penalised)
+    direct = {c.source for c in model.connections if c.target in read} | read
     told: set[str] = set()
     for owner in learnt:
         population_name = targets.get(owner, owner)
@@ -31,14 +33,14 @@ def check_training(model: nodes.Model, diagnostics: Diagnostics) -> None:
         if population_name not in reached:
             told.add(population_name)
             message = f"what is learnt in or into `{population_name}` cannot affect the loss"
-            note = f"no connection leads from it to `{read}`, which the loss reads"
+            note = f"no connection leads from it to {seen}, which the loss reads"
             span = model.population(population_name).span
             diagnostics.warning("cannot-learn", span, message, notes=(note,))
-        elif rule.name == "eprop" and population_name not in direct:
+        elif rule.name == "eprop" and rule.feedback == "symmetric" and population_name not in direct:
             told.add(population_name)
             message = f"`eprop(feedback = symmetric)` gives `{population_name}` no learning signal"
-            note = f"no connection leads from it straight to `{read}`, which the loss reads"
-            help = f"use `feedback = random`, the rule `bptt`, or connect `{population_name}` to `{read}`"
+            note = f"no connection leads from it straight to {seen}, which the loss reads"
+            help = f"use `feedback = random`, the rule `bptt`, or connect `{population_name}` to {seen}"
             diagnostics.error(
                 "no-learning-signal", model.population(population_name).span, message, notes=(note,), help=help
             )
@@ -64,9 +66,9 @@ def check_states(model: nodes.Model, diagnostics: Diagnostics) -> None:
                 diagnostics.warning("unused-state", state.span, message)
 
 
-def _reaching(model: nodes.Model, read: str) -> set[str]:
-    """Populations from which connections lead to `read`, and itself."""
-    found, waiting = {read}, [read]
+def _reaching(model: nodes.Model, read: set[str]) -> set[str]:
+    """Populations from which connections lead to those in `read`, and these."""
+    found, waiting = set(read), list(read)
     while waiting:
         target = waiting.pop()
         for connection in model.connections:

@@ -28,11 +28,34 @@ class Reader(Protocol):
         """A constant."""
 
 
-def resolve_loss(
+def resolve_losses(
     value: tree.Expression, populations: Mapping[str, nodes.Population], broken: set[str], reader: Reader
-) -> nodes.Loss | None:
-    """The loss, or None after a mistake (which is reported)."""
-    return _Reader(populations, broken, reader, value.span).loss(value, 1.0)
+) -> tuple[nodes.Loss, ...] | None:
+    """The terms of the loss, or None after a mistake (which is reported)."""
+    terms = [(_Reader(populations, broken, reader, t.span).loss(t, factor)) for t, factor in _terms(value, 1.0)]
+    found = tuple(t for t in terms if t is not None)
+    if len(found) < len(terms):
+        return None
+    first, size = found[0], populations[found[0].population].size
+    for loss in found[1:]:
+        if (loss.function == "cross_entropy") != (first.function == "cross_entropy"):
+            message = "the terms of this loss need different labels: a class, and values to reach"
+            help = "use terms that read the same labels"
+            reader.diagnostics.error("wrong-argument", loss.span or value.span, message, help=help)
+            return None
+        if populations[loss.population].size != size:
+            message = f"`{loss.population}` and `{first.population}` differ in neurons, and there is one set of labels"
+            reader.diagnostics.error("wrong-argument", loss.span or value.span, message)
+            return None
+    return found
+
+
+def _terms(value: tree.Expression, factor: float) -> list[tuple[tree.Expression, float]]:
+    """Terms of a sum with their signs."""
+    if isinstance(value, tree.Binary) and value.operator in ("+", "-"):
+        sign = -factor if value.operator == "-" else factor
+        return [*_terms(value.left, factor), *_terms(value.right, sign)]
+    return [(value, factor)]
 
 
 class _Reader:
@@ -53,7 +76,7 @@ class _Reader:
                 found = self.reader.number(number, "the divisor of a loss")
                 return None if not found else self.loss(inner, factor / found)
             case tree.Binary("+"):
-                return self._unsupported(value.span, "a sum of losses")
+                return self._unsupported(value.span, "a sum of losses inside a product")
             case tree.Call(tree.Name((name,)), arguments) if name in FUNCTIONS:
                 return self._of_readout(name, arguments, value, factor)
             case tree.Call(tree.Name((name,)), arguments) if name in REDUCTIONS:
@@ -72,6 +95,7 @@ class _Reader:
     ) -> nodes.Loss | None:
         """`cross_entropy(mean(output.v))`: the readout first, then the loss."""
         function = next(f for f in FUNCTIONS if f == name)
+        smoothing, arguments = self._smoothing(name, arguments)
         if len(arguments) != 1 or arguments[0].name:
             self.diagnostics.error("wrong-argument", call.span, f"`{name}` takes one readout, such as `mean(output.v)`")
             return None
@@ -109,7 +133,9 @@ class _Reader:
                 return self._unsupported(inner.span, "an expression inside a loss")
         if variable is None or not self._has_no_unit(variable, function, inner.span):
             return None
-        return nodes.Loss(function, variable[0], variable[1], reduction, None, window, factor, span=self.span)
+        return nodes.Loss(
+            function, variable[0], variable[1], reduction, None, window, factor, smoothing=smoothing, span=self.span
+        )
 
     def _over_steps(
         self, name: str, arguments: tuple[tree.Argument, ...], call: tree.Call, factor: float
@@ -131,14 +157,29 @@ class _Reader:
             message = f"a window stands in `{name}`, which goes over the steps"
             self.diagnostics.error("wrong-argument", windows[0].span, message, help=hint)
             return None
-        if len(inner.arguments) != 1 or not isinstance(inner.arguments[0].value, tree.Name):
+        smoothing, given = self._smoothing(str(inner.function), inner.arguments)
+        if len(given) != 1 or not isinstance(given[0].value, tree.Name):
             return self._unsupported(inner.span, "this form of a loss at every step")
-        variable = self._variable(inner.arguments[0].value)
+        variable = self._variable(given[0].value)
         window = self.reader.window(arguments[1:], name)
-        if variable is None or not self._has_no_unit(variable, function, inner.arguments[0].span):
+        if variable is None or not self._has_no_unit(variable, function, given[0].span):
             return None
         over: Literal["mean", "sum"] = "mean" if name == "mean" else "sum"
-        return nodes.Loss(function, variable[0], variable[1], None, over, window, factor, span=self.span)
+        return nodes.Loss(
+            function, variable[0], variable[1], None, over, window, factor, smoothing=smoothing, span=self.span
+        )
+
+    def _smoothing(
+        self, function: str, arguments: tuple[tree.Argument, ...]
+    ) -> tuple[float, tuple[tree.Argument, ...]]:
+        """The label smoothing of a cross entropy, and the other arguments."""
+        given = [a for a in arguments if a.name == "smoothing" and function == "cross_entropy"]
+        if not given:
+            return 0.0, arguments
+        number = self.reader.number(given[0].value, "`smoothing`")
+        if number is not None and not 0 <= number < 1:
+            self.diagnostics.error("wrong-argument", given[0].span, "`smoothing` must be at least 0 and below 1")
+        return number or 0.0, tuple(a for a in arguments if a not in given)
 
     def _variable(self, written: tree.Expression, spikes: bool = False) -> tuple[str, str] | None:
         """A population and its state, or `spikes`."""

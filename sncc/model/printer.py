@@ -94,10 +94,11 @@ def _connection(connection: nodes.Connection, step: float) -> Iterator[str]:
 
 def _training(training: nodes.Training) -> Iterator[str]:
     yield "train"
-    feedback = f"(feedback = {training.rule.feedback})" if training.rule.name == "eprop" else ""
-    yield f"  rule {training.rule.name}{feedback}"
+    yield f"  rule {_rule(training.rule)}"
     for loss in training.losses:
         yield f"  loss {_loss(loss)}"
+    for penalty in training.penalties:
+        yield f"  penalty {_penalty(penalty)}"
     optimiser = training.optimiser
     yield f"  optimiser {_call(optimiser.name, optimiser.settings)}"
     if optimiser.schedule is not None:
@@ -109,6 +110,18 @@ def _training(training: nodes.Training) -> Iterator[str]:
         bounds = f"  in {_interval(learnt.bounds)}" if learnt.bounds else ""
         yield f"  learn {learnt.key}{rate}{bounds}"
     yield f"  batch {training.batch}"
+
+
+def _rule(rule: nodes.Rule) -> str:
+    settings = [f"feedback = {rule.feedback}"] if rule.name == "eprop" else []
+    settings += ["online = true"] if rule.online else []
+    settings += [f"truncate = {rule.truncate_steps} steps"] if rule.truncate_steps else []
+    return f"{rule.name}({', '.join(settings)})" if settings else rule.name
+
+
+def _penalty(penalty: nodes.Penalty) -> str:
+    target, strength = print_number(penalty.target), print_number(penalty.strength)
+    return f"firing_rate({penalty.population}, target = {target} kHz, strength = {strength}, over = {penalty.over})"
 
 
 def _loss(loss: nodes.Loss) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import Literal
 
 from sncc.diagnostics import Diagnostics, Span, did_you_mean
-from sncc.expressions.nodes import Number
-from sncc.expressions.units import PLAIN
+from sncc.expressions.nodes import Number, symbols
+from sncc.expressions.units import PLAIN, Unit
 from sncc.model import nodes
 from sncc.model.constants import round_half_up
 from sncc.model.infer import TIME, Elaborator
-from sncc.model.losses import resolve_loss
+from sncc.model.losses import resolve_losses
+from sncc.model.penalties import resolve_penalties
+from sncc.model.rule import called, resolve_rule
 from sncc.model.scope import Scope
 from sncc.model.terms import Term, Typed
 from sncc.model.values import folded, resolve_interval
@@ -22,7 +24,7 @@ SETTINGS = ("rule", "loss", "optimiser", "penalty", "learn", "batch", "schedule"
 REQUIRED = ("rule", "loss", "optimiser")
 Numbers = tuple[tuple[str, float | None], ...]  # names with defaults; None: must be given
 OPTIMISERS: dict[str, Numbers] = {
-    "sgd": (("learning_rate", 1e-2), ("momentum", 0.0)),
+    "sgd": (("learning_rate", 1e-2), ("momentum", 0.0), ("nesterov", 0.0)),
     "adam": (("learning_rate", 1e-3), ("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8)),
     "adamw": (("learning_rate", 1e-3), ("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8), ("decay", 0.01)),
     "rmsprop": (("learning_rate", 1e-3), ("alpha", 0.99), ("eps", 1e-8)),
@@ -101,11 +103,12 @@ class TrainingResolver:
         optimiser = self._optimiser()
         learn = self._learn()
         batch = self._batch()
-        if "penalty" in self.settings:
-            self._unsupported(self.settings["penalty"].span, "a `penalty`")
+        penalties: tuple[nodes.Penalty, ...] = ()
+        if (setting := self.settings.get("penalty")) is not None:
+            penalties = resolve_penalties(setting.values, self.populations, self.broken, self)
         if rule is None or loss is None or optimiser is None:
             return None
-        return nodes.Training(rule, (loss,), optimiser, learn, batch, span=self.block.span)
+        return nodes.Training(rule, loss, optimiser, learn, batch, penalties, span=self.block.span)
 
     def _single(self, name: str) -> tree.Expression | None:
         setting = self.settings.get(name)
@@ -120,32 +123,28 @@ class TrainingResolver:
 
     def _rule(self) -> nodes.Rule | None:
         value = self._single("rule")
-        if value is None:
-            return None
-        name, arguments = _called(value)
-        if name == "eventprop":
-            self._unsupported(value.span, "the rule `eventprop`")
-            return None
-        if name not in ("eprop", "bptt"):
-            hints = did_you_mean(name or "", ["eprop", "bptt", "eventprop"]) or ("it is `eprop` or `bptt`",)
-            message = f"unknown learning rule `{value.span.text}`"
-            self.diagnostics.error("unknown-name", value.span, message, help=hints)
-            return None
-        for argument in arguments:
-            written = argument.value.span.text
-            if name == "eprop" and argument.name == "feedback" and written in ("random", "adaptive"):
-                self._unsupported(argument.span, f"`feedback = {written}`")
-            elif name == "eprop" and argument.name == "online" and written == "true":
-                self._unsupported(argument.span, "`online = true`")
-            elif name == "eprop" and (argument.name, written) in (("feedback", "symmetric"), ("online", "false")):
-                continue
-            else:
-                self.diagnostics.error("wrong-argument", argument.span, f"`{name}` takes no such argument")
-        return nodes.Rule("eprop" if name == "eprop" else "bptt", span=value.span)
+        return None if value is None else resolve_rule(value, self)
 
-    def _loss(self) -> nodes.Loss | None:
+    def steps(self, value: tree.Expression, what: str) -> int | None:
+        """A time as a whole number of steps, at least one."""
+        time = self._quantity(value, TIME, what)
+        return None if time is None else max(1, round_half_up(time, self.step))
+
+    def rate(self, value: tree.Expression, what: str) -> float | None:
+        """A rate, in kHz."""
+        return self._quantity(value, PLAIN / TIME, what)
+
+    def _quantity(self, value: tree.Expression, unit: Unit, what: str) -> float | None:
+        elaborator = Elaborator(self.scope, self.diagnostics)
+        typed = elaborator.elaborate(value)
+        if typed.term is None or not elaborator.expect(typed, unit, value.span, what):
+            return None
+        number = folded(typed.expression, value.span, self.diagnostics)
+        return number.value if isinstance(number, Number) else None
+
+    def _loss(self) -> tuple[nodes.Loss, ...] | None:
         value = self._single("loss")
-        return None if value is None else resolve_loss(value, self.populations, self.broken, self)
+        return None if value is None else resolve_losses(value, self.populations, self.broken, self)
 
     def window(self, arguments: tuple[tree.Argument, ...], readout: str) -> tuple[int, int | None]:
         """`from` and `to` of a readout, in steps."""
@@ -181,7 +180,7 @@ class TrainingResolver:
         self, value: tree.Expression, kinds: dict[str, Numbers], what: str
     ) -> tuple[str, dict[str, float]] | None:
         """A call of one of several kinds with plain numbers, defaults filled in."""
-        name, arguments = _called(value)
+        name, arguments = called(value)
         if name not in kinds:
             hints = did_you_mean(name or "", kinds) or ("it is one of " + ", ".join(f"`{k}`" for k in kinds),)
             self.diagnostics.error("unknown-name", value.span, f"unknown {what} `{value.span.text}`", help=hints)
@@ -252,6 +251,10 @@ class TrainingResolver:
                     learnt = self._learnt(f"{connection.name}.weight", connection.weight, arguments)
                     found.setdefault(learnt.key, learnt)
                 continue
+            if name.parts == ("initial",):
+                for learnt in self._initial(item, arguments):
+                    found[learnt.key] = learnt
+                continue
             parameter = self._parameter(name)
             if parameter is None:
                 continue
@@ -259,6 +262,29 @@ class TrainingResolver:
                 self.diagnostics.error("duplicate", item.span, f"`{name}` is listed twice")
             found[str(name)] = self._learnt(str(name), parameter, arguments)
         return tuple(found.values())
+
+    def _initial(self, item: tree.Expression, arguments: tuple[tree.Argument, ...]) -> list[nodes.Learnt]:
+        """`initial(hidden.v, rate = 0.1)`: the first value of a state."""
+        state = arguments[0].value if arguments and not arguments[0].name else None
+        if not isinstance(state, tree.Name) or len(state.parts) != 2:
+            help = "write `initial(hidden.v)`"
+            self.diagnostics.error("wrong-argument", item.span, "`initial` takes a state of a population", help=help)
+            return []
+        population = self.populations.get(state.parts[0])
+        states = population.dynamics.states if population is not None and population.dynamics is not None else ()
+        found = next((s for s in states if s.name == state.parts[1]), None)
+        if found is None:
+            if state.parts[0] not in self.broken:
+                hints = did_you_mean(state.parts[1], [s.name for s in states])
+                self.diagnostics.error("unknown-name", state.span, f"there is no state `{state}`", help=hints)
+            return []
+        if symbols(found.initial):
+            message = f"`{state}` starts at an expression of parameters: learn those"
+            self.diagnostics.error("wrong-argument", state.span, message)
+            return []
+        parameter = nodes.Parameter(f"{found.name}.initial", found.initial, found.unit)
+        learnt = self._learnt(f"{state}.initial", parameter, arguments[1:])
+        return [nodes.Learnt(learnt.key, learnt.rate, learnt.bounds if arguments[1:] else None)]
 
     def _parameter(self, name: tree.Name) -> nodes.Parameter | None:
         known: dict[str, nodes.Parameter] = {f"{c.name}.weight": c.weight for c in self.connections.values()}
@@ -301,12 +327,3 @@ def _above(step: float, bounds: tuple[float, float] | None) -> tuple[float, floa
     """Time constants stay above the step, where the flow over one step still says something about them."""
     low, high = bounds or (step, math.inf)
     return max(low, step), max(high, step)
-
-
-def _called(value: tree.Expression) -> tuple[str | None, tuple[tree.Argument, ...]]:
-    match value:
-        case tree.Call(function, arguments):
-            return str(function), arguments
-        case tree.Name():
-            return str(value), ()
-    return None, ()

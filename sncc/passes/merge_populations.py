@@ -8,8 +8,10 @@ from sncc.program.nodes import (
     Connection,
     Derive,
     DeriveAdjoint,
+    Feedback,
     Group,
     Program,
+    ReverseOperation,
     Row,
     TapeSlot,
     Update,
@@ -43,8 +45,7 @@ def _signature(program: Program, group: Group) -> tuple[object, ...]:
 
 
 def _alike(program: Program, first: Group, second: Group) -> bool:
-    readout = program.readout
-    if readout is not None and readout.group in (first.name, second.name):
+    if any(readout.group in (first.name, second.name) for readout in program.readouts):
         return False  # the loss reads one population, the merged adjoint would serve both
     if _signature(program, first) != _signature(program, second):
         return False
@@ -72,7 +73,11 @@ def _merge(program: Program, first: Group, second: Group) -> Program:
     def gone(node: object) -> bool:
         return isinstance(node, Update | DeriveAdjoint | Derive | TapeSlot) and node.group == second.name
 
-    readout = program.readout
+    penalties = tuple(
+        replace(p, group=first.name, offset=p.offset + offset) if p.group == second.name else p
+        for p in program.penalties
+    )
+    reverse = [_feedback_moved(o, first.name, second.name, offset) for o in program.reverse if not gone(o)]
     return replace(
         program,
         groups=groups,
@@ -80,11 +85,20 @@ def _merge(program: Program, first: Group, second: Group) -> Program:
         derive=tuple(d for d in program.derive if not gone(d)),
         forward=forward_order(groups, connections, [o for o in program.forward if not gone(o)]),
         reverse=reverse_order(
-            groups, connections, [o for o in program.reverse if not gone(o)], readout.group if readout else None
+            groups, connections, reverse, [r.group for r in program.readouts], [p.group for p in penalties]
         ),
+        penalties=penalties,
         gradient=tuple(o for o in program.gradient if not gone(o)),
         tape=tuple(s for s in program.tape if not gone(s)),
     )
+
+
+def _feedback_moved(operation: ReverseOperation, first: str, second: str, offset: int) -> ReverseOperation:
+    """A learning signal into the second group goes to its place in the first (what a loss reads is never merged)."""
+    if isinstance(operation, Feedback) and operation.target[0] == second:
+        _, start, size = operation.target
+        return replace(operation, target=(first, start + offset, size))
+    return operation
 
 
 def _moved(connection: Connection, first: str, second: str, offset: int) -> Connection:

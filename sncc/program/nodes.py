@@ -127,6 +127,7 @@ class Parameter:
     learnt: bool = False
     rate: float = 1.0  # factor on the learning rate
     bounds: tuple[float, float] | None = None  # clipped to after each optimiser step
+    keeps_sign: bool = False  # an optimiser step that would change an element's sign leaves a zero of that sign
     connection: str | None = None  # a sparse connection with one element per synapse
     doc: str = field(default="", compare=False)
 
@@ -326,6 +327,23 @@ class Readout:
     loss: str
     gradient: tuple[Statement, ...] = ()
     factor: float = 1.0
+    index: int = 0  # among the readouts; the losses of all are added, predictions and accuracy are the first's
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """Cost of a population's firing rates: strength · mean over samples and neurons of ((r - target) / (1 Hz))².
+
+    r = spikes of the sample / (T · step), in kHz like `target`. `over` batch: the mean over samples is inside the square.
+    """
+
+    group: str
+    population: str
+    offset: int
+    size: int
+    target: float
+    strength: float
+    over: Literal["sample", "batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,10 +352,36 @@ class ReadoutAdjoint:
 
     The per-step form takes the stored `x~` of step n over the number of labelled steps; otherwise the `x~` of the end is
     spread by the reduction: mean: over the steps of the window; sum: as it is; last: the last step of the window; max: the
-    earliest step at which the maximum stood. All times factor / samples of the batch.
+    earliest step at which the maximum stood. All times factor / samples of the batch. `readout` is the readout's index.
     """
 
     into: str
+    readout: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PenaltyAdjoint:
+    """Adds d(penalty)/d(spike) to the accumulator `into` of the penalised population: one number per neuron, at every step."""
+
+    penalty: int  # index in `Program.penalties`
+    into: str
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """Adds B · slot[n + delay] of `source` to the accumulator `into` of `target`: a learning signal by weights of its own.
+
+    `weight`: key of B, of shape (source, target), or (n,) where `one_to_one`. `source` and `target` are a (group, offset, size).
+    Nothing is added where n + delay > T.
+    """
+
+    weight: str
+    source: tuple[str, int, int]
+    slot: str
+    delay: int
+    target: tuple[str, int, int]
+    into: str
+    one_to_one: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +413,8 @@ class DeriveAdjoint:
 
     The sums (variables of `Update.sums`) have been added over the samples of the batch; first the forward `Derive` body
     stands again, then this one. results: (parameter symbol, local): the gradient per neuron, added over the neurons of a row
-    where the parameter is one shared number.
+    where the parameter is one shared number. A carried adjoint `x~` among the sums stands for its value after the last step
+    of the reverse phase: the derivative by the state x before step 1.
     """
 
     group: str
@@ -384,7 +429,8 @@ class Optimise:
 
     scalars: once per step, in float64, from `k` (the step, from 1) and `learning_rate` (the schedule's factor included).
     body: per element, from `w` (value / scale), `g` (gradient · scale), the states' names, the scalars and `rate` (`learning_rate` times the
-    parameter's own factor); `carry` gives w and the states their new values. `clip` acts on g before.
+    parameter's own factor); `carry` gives w and the states their new values. `clip` acts on g before. `follows`: a (matrix,
+    parameter) pair each: the matrix gets the parameter's change added, transposed where it is two-dimensional.
     """
 
     name: str
@@ -395,6 +441,7 @@ class Optimise:
     carry: tuple[tuple[str, str], ...]
     clip: tuple[Literal["norm", "value"], float] | None = None
     schedule: tuple[str, tuple[tuple[str, float], ...]] | None = None
+    follows: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,7 +478,7 @@ class Simulation:
 
 
 ForwardOperation = Deliver | Update | SynapseUpdate | Readout
-ReverseOperation = ReadoutAdjoint | Transpose | Update
+ReverseOperation = ReadoutAdjoint | PenaltyAdjoint | Feedback | Transpose | Update
 GradientOperation = Gather | DeriveAdjoint
 
 
@@ -451,6 +498,8 @@ class Program:
     reverse: tuple[ReverseOperation, ...] = ()
     gradient: tuple[GradientOperation, ...] = ()
     optimise: Optimise | None = None
+    penalties: tuple[Penalty, ...] = ()
+    truncate: int | None = None  # no credit passes from step n + 1 to n where n is a multiple of it
     tape: tuple[TapeSlot, ...] = ()
     rule: str = ""
     batch: int = 32
@@ -477,6 +526,11 @@ class Program:
         return next((g, row) for g in self.groups for row in g.rows if row.population == population)
 
     @property
+    def readouts(self) -> tuple[Readout, ...]:
+        """The readouts, by index; none where the source has no loss."""
+        return tuple(sorted((o for o in self.forward if isinstance(o, Readout)), key=lambda o: o.index))
+
+    @property
     def readout(self) -> Readout | None:
-        """The readout, where the source has a loss."""
-        return next((o for o in self.forward if isinstance(o, Readout)), None)
+        """The first readout: what `predict` returns."""
+        return next(iter(self.readouts), None)

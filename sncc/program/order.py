@@ -11,8 +11,10 @@ from collections.abc import Iterable, Sequence
 from sncc.program.nodes import (
     Connection,
     Deliver,
+    Feedback,
     ForwardOperation,
     Group,
+    PenaltyAdjoint,
     Readout,
     ReadoutAdjoint,
     ReverseOperation,
@@ -81,16 +83,43 @@ def reverse_order(
     groups: Sequence[Group],
     connections: Sequence[Connection],
     operations: Sequence[ReverseOperation],
-    readout_group: str | None,
+    readout_groups: Sequence[str],
+    penalised_groups: Sequence[str] = (),
 ) -> tuple[ReverseOperation, ...]:
-    """Operations of one step of the reverse phase: a group's adjoint after those of all groups that it drives."""
+    """Operations of one step of the reverse phase: a group's adjoint after those of all groups from which it gets credit.
+
+    `readout_groups` and `penalised_groups` are those of the readouts and penalties, by index.
+    """
     by_name = {c.name: c for c in connections}
     result: list[ReverseOperation] = []
-    for group in reversed(topological(groups, connections)):
-        if group == readout_group:
-            result += [o for o in operations if isinstance(o, ReadoutAdjoint)]
+    for group in _reverse_topological(groups, by_name, operations):
+        result += [o for o in operations if isinstance(o, ReadoutAdjoint) and readout_groups[o.readout] == group]
+        result += [o for o in operations if isinstance(o, PenaltyAdjoint) and penalised_groups[o.penalty] == group]
         # the adjoint that feeds transposes into the same group comes before them
         updates = [o for o in operations if isinstance(o, Update) and o.group == group]
         transposes = [o for o in operations if isinstance(o, Transpose) and by_name[o.connection].source_group == group]
-        result += [*transposes, *updates]
+        feedbacks = [o for o in operations if isinstance(o, Feedback) and o.target[0] == group]
+        result += [*transposes, *feedbacks, *updates]
     return tuple(result)
+
+
+def _reverse_topological(
+    groups: Sequence[Group], connections: dict[str, Connection], operations: Sequence[ReverseOperation]
+) -> list[str]:
+    """Groups such that credit without a delay travels to later ones; ties turn the given order round."""
+    names = [group.name for group in groups]
+    waits: dict[str, set[str]] = {name: set() for name in names}
+    for operation in operations:
+        if isinstance(operation, Feedback) and operation.delay == 0:
+            waits[operation.target[0]].add(operation.source[0])
+        if isinstance(operation, Transpose):
+            c = connections[operation.connection]
+            if c.delay == 0 and c.source_group is not None:
+                waits[c.source_group].add(c.target_group)
+    ordered: list[str] = []
+    while len(ordered) < len(names):
+        ready = [g for g in reversed(names) if g not in ordered and not (waits[g] - set(ordered))]
+        if not ready:
+            raise ValueError("credit that runs in a circle within a step")
+        ordered.append(ready[0])
+    return ordered

@@ -12,11 +12,13 @@ from sncc.program.nodes import (
     Deliver,
     DeriveAdjoint,
     Draw,
+    Feedback,
     Fire,
     Gather,
     Group,
     Optimise,
     Parameter,
+    PenaltyAdjoint,
     Program,
     Readout,
     ReadoutAdjoint,
@@ -45,6 +47,8 @@ def print_program(program: Program) -> str:
     if program.tape:
         slots = (f"{s.group}.{s.name}" + (f" (over {s.shares})" if s.shares else "") for s in program.tape)
         lines.append("tape   " + "  ".join(slots))
+    if program.truncate:
+        lines.append(f"credit is cut every {program.truncate} steps")
     for name, operations in (
         ("forward  for n = 1..T", program.forward),
         ("reverse  for n = T..1", program.reverse),
@@ -73,8 +77,14 @@ def print_operation(program: Program, operation: object) -> list[str]:
             return _update(operation)
         case Readout():
             return _readout(operation)
-        case ReadoutAdjoint(into):
-            return [f"adjoint of the readout -> {into}"]
+        case ReadoutAdjoint(into, index):
+            return [f"adjoint of readout {index} -> {into}" if index else f"adjoint of the readout -> {into}"]
+        case PenaltyAdjoint(penalty, into):
+            p = program.penalties[penalty]
+            return [f"adjoint of the penalty on the rates of {p.population} (target {p.target:g} kHz) -> {into}"]
+        case Feedback(weight, source, slot, delay, target, into):
+            later = f" + {delay}" if delay else ""
+            return [f"feedback {weight} · {source[0]}.{slot}[n{later}] -> {target[0]}.{into}"]
         case Transpose(connection, slot, into):
             c = program.connection(connection)
             return [

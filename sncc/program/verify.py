@@ -11,9 +11,11 @@ from sncc.program.nodes import (
     Deliver,
     DeriveAdjoint,
     Draw,
+    Feedback,
     Fire,
     Gather,
     Group,
+    PenaltyAdjoint,
     Program,
     Readout,
     ReadoutAdjoint,
@@ -199,8 +201,17 @@ def _reverse(program: Program) -> None:
     filled: set[str] = set()
     for operation in program.reverse:
         match operation:
-            case ReadoutAdjoint(into):
-                _require(program.readout is not None, "an adjoint of no readout")
+            case ReadoutAdjoint(into, index):
+                _require(index < len(program.readouts), "an adjoint of no readout")
+                filled.add(into)
+            case PenaltyAdjoint(penalty, into):
+                _require(penalty < len(program.penalties), "an adjoint of no penalty")
+                filled.add(into)
+            case Feedback(weight, source, slot, delay, target, into):
+                sizes = (target[2],) if operation.one_to_one else (source[2], target[2])
+                _require(program.parameter(weight).dimensions == sizes, f"feedback {weight}: not of {sizes}")
+                ready = delay > 0 or (source[0], slot) in written
+                _require(ready, f"feedback {weight}: {slot} of this step is not written yet")
                 filled.add(into)
             case Transpose(connection, slot, into):
                 c = program.connection(connection)

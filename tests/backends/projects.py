@@ -55,6 +55,24 @@ train:
     optimiser = adamw(learning_rate = 1e-2)
     learn = weights, hidden.bias, other.bias
 """
+LAYERS = """
+network Layers:
+    step = 1 ms
+    population x: input[6]
+    population first: LIF[20](theta = 0.8)
+    population hidden: ALIF[9]
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> first: dense, weight = normal(0, 1)
+    connect first -> hidden: dense, weight = normal(0, 1), delay = 2 ms
+    connect hidden -> output: dense, weight = normal(0, 1), delay = 1 ms
+
+train:
+    rule = eprop(feedback = adaptive)
+    loss = mean(cross_entropy(output.v))
+    penalty = firing_rate(first, target = 20 Hz, strength = 1e-5), firing_rate(hidden, target = 5 Hz, strength = 1e-5, over = batch)
+    learn = weights, first.tau_m, hidden.bias
+    optimiser = sgd(learning_rate = 1e-2, momentum = 0.9, nesterov = 1)
+"""
 REFRACTORY = """
 neuron Tired:
     param tau_m = 20 ms
@@ -76,6 +94,12 @@ NETWORKS = {
     "layers, delays, a signal": DEEP,
     "merged populations": TWO,
     "targets": recurrent("LIF", loss="mean(mse(output.v))"),
+    "e-prop by adaptive feedback, with penalties": LAYERS,
+    "bptt cut into windows, a sum of losses": recurrent(
+        "ALIF", rule="bptt(truncate = 9 ms)", learn="weights, initial(hidden.v)", size=17,
+        loss="mean(cross_entropy(output.v, smoothing = 0.1)) + 0.5 * cross_entropy(max(output.v))",
+        penalty="firing_rate(hidden, target = 30 Hz, strength = 1e-5)",
+    ),
 }  # fmt: skip
 
 
@@ -192,7 +216,8 @@ def agree(network, program, tolerance: float, **case) -> None:
     assert run.spikes[0]["hidden"].sum() > 0
     data = handed_over(program, inputs)
     loss, gradients = network.gradients(data, np.array(labels))
-    assert loss == pytest.approx(run.loss, rel=tolerance)
+    assert loss == pytest.approx(run.loss + run.penalty, rel=tolerance)
+    assert network.evaluate(data, np.array(labels))["penalty"] == pytest.approx(run.penalty, rel=tolerance)
     assert set(gradients) == set(run.gradients)
     si = {p.key: p.si for p in program.parameters}
     for key, expected in run.gradients.items():
@@ -218,6 +243,6 @@ def trains_like_the_reference(network, program, tolerance: float, steps: int = 3
         reference.optimise(reference.run(inputs, labels).gradients)
     network.fit(handed_over(program, inputs), np.array(labels), epochs=steps, batch=len(labels), verbose=False)
     for p in program.parameters:
-        if p.learnt:
+        if p.learnt or p.key.endswith(".feedback"):
             got = np.asarray(network.parameters[p.key]) / p.si
             assert np.allclose(got, reference.parameters[p.key], rtol=tolerance, atol=tolerance), p.key

@@ -62,6 +62,17 @@ public:
         const bool learns = mode != Mode::evaluate;
         if (learns) make_chains(chains);
         std::vector<Result> results(static_cast<std::size_t>(batch.count));
+        failed_.assign(static_cast<std::size_t>(batch.count), 0);
+        if constexpr (Network::batch_penalties) {
+            rates_.assign(static_cast<std::size_t>(batch.count * Network::penalty_size), 0.0);
+            if (learns)  // the adjoints of a sample need the rates of all
+                pool_.run(chains, [&](int chain, int worker) {
+                    const FlushDenormals flush;
+                    for (std::int64_t tile = chain; tile < tiles; tile += chains)
+                        run_tile(tiles_[worker], batch, tile * Network::tile, nullptr, {nullptr, nullptr}, results);
+                });
+            average_rates(batch.count);
+        }
         pool_.run(chains, [&](int chain, int worker) {
             const FlushDenormals flush;
             if (learns) chains_[chain].begin();
@@ -70,13 +81,20 @@ public:
         });
         Result total{0, 0, 0, 0};
         for (const Result& r : results)
-            total.loss += r.loss, total.correct += r.correct, total.labelled += r.labelled;
+            total.loss += r.loss, total.penalty += r.penalty, total.correct += r.correct, total.labelled += r.labelled;
         total.loss /= static_cast<double>(std::max<std::int64_t>(batch.count, 1));
-        if (learns && !std::isfinite(total.loss))
-            throw Failure(Code::numerical, not_finite(batch, results));
+        total.penalty /= static_cast<double>(std::max<std::int64_t>(batch.count, 1));
+        if constexpr (Network::batch_penalties) {
+            average_rates(batch.count);
+            total.penalty += penalty_of(mean_rates_.data(), true);
+        }
         if (learns) {
+            for (std::int64_t k = 0; k < batch.count; ++k)
+                if (failed_[static_cast<std::size_t>(k)] || !std::isfinite(results[static_cast<std::size_t>(k)].loss))
+                    throw Failure(Code::numerical, what_failed(batch, k));
             const FlushDenormals flush;
             collect_gradients(chains);
+            check_gradients();
         }
         if (mode == Mode::train) optimise(learning_rate_factor);
         return total;
@@ -189,20 +207,75 @@ private:
                     Network::template forward<false>(arrays_, parameters_, sample, n, nullptr, s);
                 if (outputs.values && outputs.starts) write_step(sample, outputs, first + s, n);
             }
-            if constexpr (Network::outputs > 0) conclude(sample);
-            const Reading<Network>& r = sample.reading;
-            results[static_cast<std::size_t>(first + s)] = {r.loss, 0, r.correct, r.labelled};
-            if (outputs.values && !outputs.starts)
-                for (int j = 0; j < Network::outputs; ++j)
-                    outputs.values[(first + s) * Network::outputs + j] = static_cast<double>(r.reduced[j]);
+            Result& result = results[static_cast<std::size_t>(first + s)];
+            result = {conclude(sample), penalise(sample, first + s), 0, 0};
+            if constexpr (Network::outputs > 0) {
+                const auto& r = std::get<0>(sample.readings);
+                result.correct = r.correct, result.labelled = r.labelled;
+                if (outputs.values && !outputs.starts)
+                    for (int j = 0; j < Network::outputs; ++j)
+                        outputs.values[(first + s) * Network::outputs + j] = static_cast<double>(r.reduced[j]);
+            }
+            if (chain && Network::not_finite(sample.state) >= 0) failed_[static_cast<std::size_t>(first + s)] = 1;
         }
-        if (chain) learn(tile, *chain);
+        if (!chain) return;
+        learn(tile, *chain);
+        for (int s = 0; s < count; ++s)
+            if (Network::not_finite(tile.adjoint[s]) >= 0) failed_[static_cast<std::size_t>(first + s)] = 1;
+    }
+
+    // ------------------------------------------------------------------------------------------ penalties
+    // The sample's rates; gives its penalty, without those of the batch's mean rates.
+    double penalise(Sample<Network>& sample, std::int64_t k) {
+        if constexpr (Network::penalty_count == 0) return 0;
+        std::fill(sample.rates.begin(), sample.rates.end(), 0.0);
+        Network::count_spikes(sample, sample.rates.data());
+        for (double& rate : sample.rates) rate /= static_cast<double>(sample.steps) * Network::step_ms;
+        if constexpr (Network::batch_penalties)
+            std::copy(sample.rates.begin(), sample.rates.end(), rates_.begin() + k * Network::penalty_size);
+        return penalty_of(sample.rates.data(), false);
+    }
+    static constexpr double hertz = 1e-3;  // in kHz
+    static double penalty_of(const double* rates, bool over_batch) {
+        double total = 0;
+        for (int k = 0; k < Network::penalty_count; ++k) {
+            const PenaltyOf& p = Network::penalties()[k];
+            if (p.over_batch != over_batch) continue;
+            double squares = 0;
+            for (int j = 0; j < p.size; ++j) {
+                const double error = (rates[p.offset + j] - p.target) / hertz;
+                squares += error * error;
+            }
+            total += p.strength * squares / p.size;
+        }
+        return total;
+    }
+    void average_rates(std::int64_t count) {
+        mean_rates_.assign(Network::penalty_size, 0.0);
+        for (std::int64_t k = 0; k < count; ++k)
+            for (int j = 0; j < Network::penalty_size; ++j)
+                mean_rates_[static_cast<std::size_t>(j)] += rates_[static_cast<std::size_t>(k * Network::penalty_size + j)] / static_cast<double>(count);
+    }
+    // What each spike of a penalised neuron adds to the loss, for the reverse phase.
+    void set_penalties(Tile<Network>& tile) {
+        for (int s = 0; s < Network::tile; ++s)
+            for (int k = 0; k < Network::penalty_count; ++k) {
+                const Sample<Network>& sample = tile.samples[s];
+                const PenaltyOf& p = Network::penalties()[k];
+                const double* rates = p.over_batch ? mean_rates_.data() : sample.rates.data();
+                const double time = static_cast<double>(sample.steps) * Network::step_ms;
+                const double factor = sample.steps == 0 ? 0 : p.strength * 2 / (hertz * hertz) / (p.size * time) * tile.scale;
+                for (int j = 0; j < p.size; ++j)
+                    tile.penalty(s)[p.offset + j] = static_cast<Real>(factor * (rates[p.offset + j] - p.target));
+            }
     }
 
     void write_step(Sample<Network>& sample, const Outputs& outputs, std::int64_t k, std::int64_t n) {
-        const Real* x = Network::seen(sample);
-        for (int j = 0; j < Network::outputs; ++j)
-            outputs.values[(outputs.starts[k] + n - 1) * Network::outputs + j] = static_cast<double>(x[j]);
+        if constexpr (Network::outputs > 0) {
+            const Real* x = std::tuple_element_t<0, typename Network::Readouts>::seen(sample);
+            for (int j = 0; j < Network::outputs; ++j)
+                outputs.values[(outputs.starts[k] + n - 1) * Network::outputs + j] = static_cast<double>(x[j]);
+        }
     }
 
     void prepare(Tile<Network>& tile, int s, const Batch& batch, std::int64_t k) {
@@ -211,7 +284,7 @@ private:
         const std::int64_t index = batch.selection[k];
         sample.steps = data.steps[index];
         sample.before = 0;
-        sample.reading.clear();
+        sample.clear_readings();
         std::memset(static_cast<void*>(&sample.state), 0, sizeof sample.state);
         Network::start(arrays_, batch.seed, batch.trial(k), sample.state);
         for (int p = 0; p < Network::populations; ++p) sample.spikes[p].clear(1);
@@ -231,7 +304,8 @@ private:
         const std::int64_t label = data.label_starts ? data.label_starts[index] : index;
         sample.classes = data.classes ? data.classes + label : nullptr;
         sample.targets = data.targets ? data.targets + label * Network::outputs : nullptr;
-        if (!sample.label_per_step && sample.labels(1)) set_target(sample, 1);
+        if (!sample.label_per_step && sample.labels(1))
+            std::apply([&](auto&... reading) { (set_target(sample, reading, 1), ...); }, sample.readings);
     }
 
     static void copy_values(Real* to, std::int64_t stride, const SourceData& source, std::int64_t sample, std::int64_t size,
@@ -242,6 +316,7 @@ private:
     }
 
     void learn(Tile<Network>& tile, Chain& chain) {
+        set_penalties(tile);
         for (int s = 0; s < Network::tile; ++s)
             std::memset(static_cast<void*>(&tile.adjoint[s]), 0, sizeof tile.adjoint[s]);
         for (std::int64_t n = tile.steps; n >= 1; --n) Network::back(arrays_, parameters_, tile, n);
@@ -297,6 +372,11 @@ private:
                 squares += squares_of(k);
             norm_factor = std::min(1.0, limit / std::max(std::sqrt(squares), 1e-300));
         }
+        std::vector<std::vector<Real>> before;  // of parameters whose change is passed on
+        for (int k = 0; k < Network::follow_count; ++k) {
+            const AlignedBuffer<Real>& own = parameters_.own[static_cast<std::size_t>(Network::follows()[k].parameter)];
+            before.emplace_back(own.data(), own.data() + own.size());
+        }
         ++optimiser_step_;
         const double rate = Network::learning_rate * learning_rate_factor;
         const typename Network::Scalars scalars(static_cast<double>(optimiser_step_), rate);
@@ -314,7 +394,19 @@ private:
                                   static_cast<Real>(norm_factor));
             });
         }
+        for (int k = 0; k < Network::follow_count; ++k) follow(Network::follows()[k], before[static_cast<std::size_t>(k)]);
         stale_ = true;
+    }
+    void follow(const Follow& f, const std::vector<Real>& before) {
+        const Shape &from = Network::shapes()[f.parameter], &to = Network::shapes()[f.matrix];
+        const TileLayout<Real> source = layout_of<Real>(from), target = layout_of<Real>(to);
+        const Real* now = parameters_.own[static_cast<std::size_t>(f.parameter)].data();
+        Real* matrix = parameters_.own[static_cast<std::size_t>(f.matrix)].data();
+        for (int i = 0; i < to.rows; ++i)
+            for (int j = 0; j < to.columns; ++j) {
+                const std::int64_t at = from.shared ? 0 : f.transposed ? source.index(j, i) : source.index(i, j);
+                matrix[target.index(i, j)] += now[at] - before[static_cast<std::size_t>(at)];
+            }
     }
 
     double squares_of(int k) const {
@@ -329,20 +421,51 @@ private:
         return squares;
     }
 
-    std::string not_finite(const Batch& batch, const std::vector<Result>& results) const {
-        for (std::int64_t k = 0; k < batch.count; ++k)
-            if (!std::isfinite(results[static_cast<std::size_t>(k)].loss))
-                return "the loss of sample " + std::to_string(batch.selection[k]) +
-                       " is not finite; the weights are as they were before the batch. A smaller learning rate or a gradient "
-                       "clip may help";
-        return "the loss is not finite";
+    // ------------------------------------------------------------------------------------------ numbers that are none
+    // Runs a sample once more, looking at every step.
+    std::string what_failed(const Batch& batch, std::int64_t k) {
+        const std::string of = " of sample " + std::to_string(batch.selection[k]);
+        const std::string end = "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help";
+        Tile<Network>& tile = tiles_[0];
+        tile.allocate(Network::tape_columns, std::max<std::int64_t>(1, batch.data->steps[batch.selection[k]]), true);
+        tile.scale = 1.0 / static_cast<double>(batch.count);
+        for (int s = 0; s < Network::tile; ++s) tile.samples[s].steps = 0;
+        Sample<Network>& sample = tile.samples[0];
+        prepare(tile, 0, batch, k);
+        for (std::int64_t n = 1; n <= sample.steps; ++n) {
+            Network::template forward<true>(arrays_, parameters_, sample, n, &tile, 0);
+            const int population = Network::not_finite(sample.state);
+            if (population >= 0)
+                return std::string("a state of `") + Network::population_name(population) + "` is not finite at step " + std::to_string(n) + of + end;
+        }
+        if (!std::isfinite(conclude(sample))) return "the loss" + of + " is not finite" + end;
+        penalise(sample, k);
+        set_penalties(tile);
+        for (int s = 0; s < Network::tile; ++s) std::memset(static_cast<void*>(&tile.adjoint[s]), 0, sizeof tile.adjoint[s]);
+        for (std::int64_t n = sample.steps; n >= 1; --n) {
+            Network::back(arrays_, parameters_, tile, n);
+            const int population = Network::not_finite(tile.adjoint[0]);
+            if (population >= 0)
+                return std::string("the gradient explodes: an adjoint of `") + Network::population_name(population) + "` is not finite at step " + std::to_string(n) + of + end;
+        }
+        return "the gradient" + of + " is not finite" + end;
+    }
+    void check_gradients() {
+        for (int k = 0; k < Network::parameters; ++k) {
+            const Shape& shape = Network::shapes()[k];
+            if (!shape.learnt) continue;
+            const int size = static_cast<int>(shape.shared ? 1 : layout_of<Real>(shape).size());
+            if (!all_finite(gradient_of_[k], size))
+                throw Failure(Code::numerical, "the gradient of parameter " + std::to_string(k) + " is not finite; the weights are as they were before "
+                                               "the batch. A smaller learning rate or a gradient clip may help");
+        }
     }
 
     // ------------------------------------------------------------------------------------------ simulation
     void start_simulation(const Simulation& simulation) {
         simulated_.reset(new Sample<Network>);
         std::memset(static_cast<void*>(&simulated_->state), 0, sizeof simulated_->state);
-        simulated_->reading.clear();
+        simulated_->clear_readings();
         Network::start(arrays_, simulation.seed, simulation.trial, simulated_->state);
         for (int p = 0; p < Network::populations; ++p) simulated_->spikes[p].clear(1 - Network::most_delay);
         for (int p = 0; p < Network::populations; ++p)
@@ -419,6 +542,8 @@ private:
     std::vector<AlignedBuffer<Real>> gradients_, optimiser_;  // gradients_: those that are not in the chains' buffers
     std::vector<Real*> gradient_of_;
     std::vector<Chain> chains_;
+    std::vector<char> failed_;                // by sample of the batch: a number is none
+    std::vector<double> rates_, mean_rates_;  // of penalised neurons, by sample, and their means over the batch
     std::int64_t optimiser_step_ = 0;
     bool stale_ = true;
     std::unique_ptr<Sample<Network>> simulated_;

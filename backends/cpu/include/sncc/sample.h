@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "sncc/aligned.h"
@@ -33,6 +34,20 @@ struct Shape {
     bool learnt;
     bool weight;   // operations index it, so a shared number is repeated
     double rate, scale, lower, upper;
+    bool keeps_sign;
+};
+
+// A penalty on firing rates: where its neurons stand among all that are penalised; kHz.
+struct PenaltyOf {
+    int offset, size;
+    double target, strength;
+    bool over_batch;  // of the rates' means over the samples
+};
+
+// A matrix that gets the change of another parameter added.
+struct Follow {
+    int matrix, parameter;
+    bool transposed;
 };
 
 template <typename Real>
@@ -51,11 +66,12 @@ struct Parameters {
     std::vector<char> is_shared;
 };
 
-// The loss of one sample as it is gathered over the steps.
-template <typename Network>
+// What one readout has seen of a sample, as it is gathered over the steps.
+template <typename ReadoutOf>
 struct Reading {
-    using Real = typename Network::Real;
-    static constexpr int width = padded(Network::outputs > 0 ? Network::outputs : 1);
+    using Readout = ReadoutOf;
+    using Real = typename Readout::Real;
+    static constexpr int width = padded(Readout::outputs);
 
     alignas(64) Real reduced[width];
     alignas(64) Real target[width];
@@ -70,6 +86,14 @@ struct Reading {
     }
 };
 
+template <typename Readouts>
+struct ReadingsOf;
+template <typename... Readouts>
+struct ReadingsOf<std::tuple<Readouts...>> {
+    using Type = std::tuple<Reading<Readouts>...>;
+    static constexpr int width = (0 + ... + Reading<Readouts>::width);  // of the derivatives kept for a step
+};
+
 template <typename Network>
 struct Sample {
     using Real = typename Network::Real;
@@ -80,13 +104,17 @@ struct Sample {
     StepLists events[Network::sources + 1];
     StepValues<Real> values[Network::sources + 1];
     EmittedSpikes spikes[Network::populations + 1];
-    Reading<Network> reading;
+    typename ReadingsOf<typename Network::Readouts>::Type readings;
+    std::vector<double> rates = std::vector<double>(Network::penalty_size);  // of penalised neurons, kHz
     // labels
     const std::int32_t* classes = nullptr;
     const double* targets = nullptr;
     bool label_per_step = false;
 
     Real time(std::int64_t n) const { return static_cast<Real>(Network::step_ms * static_cast<double>(before + n - 1)); }
+    void clear_readings() {
+        std::apply([](auto&... reading) { (reading.clear(), ...); }, readings);
+    }
     bool labels(std::int64_t n) const { return targets || (classes && classes[label_per_step ? n - 1 : 0] >= 0); }
 };
 
@@ -99,6 +127,7 @@ struct Tile {
     std::unique_ptr<Sample<Network>[]> samples{new Sample<Network>[size]};
     std::unique_ptr<typename Network::Adjoint[]> adjoint{new typename Network::Adjoint[size]};
     AlignedBuffer<Real> tape, errors;
+    AlignedBuffer<Real> penalties{std::size_t(size) * (Network::penalty_size + 1)};
     AlignedBuffer<Real> signals[size][Network::sources + 1];
     std::vector<std::int64_t> channel_offsets[size];
     std::vector<std::uint32_t> channel_steps[size];
@@ -109,26 +138,31 @@ struct Tile {
     Real* slot(std::int64_t column, int width, std::int64_t n, int s) {
         return tape.data() + (column * steps + (n - 1) * width) * size + std::int64_t(s) * width;
     }
-    Real* error(std::int64_t n, int s) { return errors.data() + ((n - 1) * size + s) * Reading<Network>::width; }
+    static constexpr int error_width = ReadingsOf<typename Network::Readouts>::width;
+    template <typename Readout>
+    Real* error(std::int64_t n, int s) {
+        return errors.data() + ((n - 1) * size + s) * error_width + Readout::error_offset;
+    }
+    // Derivative of the penalties by a spike of each penalised neuron.
+    Real* penalty(int s) { return penalties.data() + std::int64_t(s) * Network::penalty_size; }
     void allocate(std::int64_t columns, std::int64_t longest, bool keep) {
         steps = longest;
         const std::size_t reals = static_cast<std::size_t>(columns * longest * size);
         if (keep && tape.size() < reals) tape = AlignedBuffer<Real>(reals);
-        const std::size_t most = static_cast<std::size_t>(longest * size * Reading<Network>::width);
-        if (keep && Network::outputs > 0 && errors.size() < most) errors = AlignedBuffer<Real>(most);
+        const std::size_t most = static_cast<std::size_t>(longest * size * error_width);
+        if (keep && errors.size() < most) errors = AlignedBuffer<Real>(most);
     }
 };
 
 // ------------------------------------------------------------------------------------------------ the readout
-template <typename Network>
+template <typename Readout>
 bool in_window(std::int64_t n) {
-    return Network::first < n && (Network::last < 0 || n <= Network::last);
+    return Readout::first < n && (Readout::last < 0 || n <= Readout::last);
 }
 
 // The label at step n as targets: one-hot, or values.
-template <typename Network>
-void set_target(Sample<Network>& s, std::int64_t n) {
-    Reading<Network>& r = s.reading;
+template <typename Network, typename Reading>
+void set_target(const Sample<Network>& s, Reading& r, std::int64_t n) {
     using Real = typename Network::Real;
     if (s.classes) {
         for (int j = 0; j < Network::outputs; ++j) r.target[j] = 0;
@@ -167,26 +201,26 @@ int largest(const Real* x, int count) {
 }
 
 // After the update of step n: x is the readout's variable; `error` is where the derivative goes, null where none is kept.
-template <typename Network>
-void observe(Sample<Network>& s, const typename Network::Real* x, std::int64_t n, typename Network::Real* error) {
-    constexpr int outputs = Network::outputs;
-    if (error) std::memset(error, 0, sizeof(typename Network::Real) * Reading<Network>::width);
-    if (!in_window<Network>(n)) return;
-    Reading<Network>& r = s.reading;
-    if constexpr (Network::reduction == Reduction::maximum) {
+template <typename Network, typename Reading>
+void observe(Sample<Network>& s, Reading& r, const typename Network::Real* x, std::int64_t n, typename Network::Real* error) {
+    using Readout = typename Reading::Readout;
+    constexpr int outputs = Readout::outputs;
+    if (error) std::memset(error, 0, sizeof(typename Network::Real) * Reading::width);
+    if (!in_window<Readout>(n)) return;
+    if constexpr (Readout::reduction == Reduction::maximum) {
         for (int j = 0; j < outputs; ++j)
             if (r.seen == 0 || x[j] > r.reduced[j]) r.reduced[j] = x[j], r.best[j] = n;
-    } else if constexpr (Network::reduction == Reduction::last) {
+    } else if constexpr (Readout::reduction == Reduction::last) {
         for (int j = 0; j < outputs; ++j) r.reduced[j] = x[j];
         r.best[0] = n;
     } else {
         for (int j = 0; j < outputs; ++j) r.reduced[j] += x[j];
     }
     ++r.seen;
-    if constexpr (Network::reduction == Reduction::none) {
+    if constexpr (Readout::reduction == Reduction::none) {
         if (!s.labels(n)) return;
-        if (s.label_per_step) set_target(s, n);
-        r.loss += Network::loss(x, r.target, error ? error : r.error);
+        if (s.label_per_step) set_target(s, r, n);
+        r.loss += Readout::loss(x, r.target, error ? error : r.error);
         ++r.loss_steps;
         ++r.labelled;
         if (s.classes && s.label_per_step) r.correct += largest(x, outputs) == s.classes[n - 1];
@@ -194,50 +228,85 @@ void observe(Sample<Network>& s, const typename Network::Real* x, std::int64_t n
 }
 
 // At the end of a sample: the loss of the reduced variable, averages, the class.
-template <typename Network>
-void conclude(Sample<Network>& s) {
-    constexpr int outputs = Network::outputs;
-    Reading<Network>& r = s.reading;
-    if constexpr (Network::reduction == Reduction::mean || Network::reduction == Reduction::none)
+template <typename Network, typename Reading>
+void conclude(Sample<Network>& s, Reading& r) {
+    using Readout = typename Reading::Readout;
+    constexpr int outputs = Readout::outputs;
+    if constexpr (Readout::reduction == Reduction::mean || Readout::reduction == Reduction::none)
         for (int j = 0; j < outputs; ++j) r.reduced[j] /= static_cast<typename Network::Real>(r.seen > 0 ? r.seen : 1);
-    if constexpr (Network::reduction == Reduction::none) {
-        if (Network::mean_over_steps && r.loss_steps > 0) r.loss /= static_cast<double>(r.loss_steps);
+    if constexpr (Readout::reduction == Reduction::none) {
+        if (Readout::mean_over_steps && r.loss_steps > 0) r.loss /= static_cast<double>(r.loss_steps);
     } else if (s.labels(1)) {
-        r.loss = Network::loss(r.reduced, r.target, r.error);
+        r.loss = Readout::loss(r.reduced, r.target, r.error);
         r.labelled = 1;
     }
-    r.loss *= Network::factor;
+    r.loss *= Readout::factor;
     if (s.classes && !s.label_per_step) {
         const bool counts = s.classes[0] >= 0;
         r.labelled = counts;
         r.correct = counts && largest(r.reduced, outputs) == s.classes[0];
     }
 }
-
-// Adds d(mean loss)/d(variable) of step n.
+// The sum of the losses, after all readouts have concluded.
 template <typename Network>
+double conclude(Sample<Network>& s) {
+    double loss = 0;
+    std::apply([&](auto&... reading) { ((conclude(s, reading), loss += reading.loss), ...); }, s.readings);
+    return loss;
+}
+
+// Adds d(mean loss)/d(variable) of step n, for readout K.
+template <int K, typename Network>
 void readout_adjoint(Tile<Network>& tile, int index, std::int64_t n, typename Network::Real* into) {
     using Real = typename Network::Real;
-    if (!in_window<Network>(n)) return;
+    using Readout = std::tuple_element_t<K, typename Network::Readouts>;
+    if (!in_window<Readout>(n)) return;
     const Sample<Network>& s = tile.samples[index];
-    const Reading<Network>& r = s.reading;
-    const double scale = tile.scale * Network::factor;
-    if constexpr (Network::reduction == Reduction::none) {
-        const double spread = Network::mean_over_steps ? static_cast<double>(std::max<std::int64_t>(r.loss_steps, 1)) : 1.0;
+    const auto& r = std::get<K>(s.readings);
+    const double scale = tile.scale * Readout::factor;
+    if constexpr (Readout::reduction == Reduction::none) {
+        const double spread = Readout::mean_over_steps ? static_cast<double>(std::max<std::int64_t>(r.loss_steps, 1)) : 1.0;
         const Real factor = static_cast<Real>(scale / spread);
-        const Real* error = tile.error(n, index);
-        for (int j = 0; j < Network::outputs; ++j) into[j] += factor * error[j];
+        const Real* error = tile.template error<Readout>(n, index);
+        for (int j = 0; j < Readout::outputs; ++j) into[j] += factor * error[j];
     } else {
         if (!s.labels(1)) return;
         const Real factor =
-            static_cast<Real>(Network::reduction == Reduction::mean ? scale / static_cast<double>(r.seen) : scale);
-        for (int j = 0; j < Network::outputs; ++j) {
+            static_cast<Real>(Readout::reduction == Reduction::mean ? scale / static_cast<double>(r.seen) : scale);
+        for (int j = 0; j < Readout::outputs; ++j) {
             bool here = true;
-            if (Network::reduction == Reduction::maximum) here = r.best[j] == n;
-            if (Network::reduction == Reduction::last) here = r.best[0] == n;
+            if (Readout::reduction == Reduction::maximum) here = r.best[j] == n;
+            if (Readout::reduction == Reduction::last) here = r.best[0] == n;
             if (here) into[j] += factor * r.error[j];
         }
     }
+}
+
+// ------------------------------------------------------------------------------------------------ numbers per neuron
+template <typename Real>
+void add_numbers(Real* into, const Real* from, int count) {
+    for (int j = 0; j < count; ++j) into[j] += from[j];
+}
+template <int Samples, typename Real>
+void add_products(Real* into, std::int64_t stride, const Real* weights, const Real* from, std::int64_t from_stride, int count) {
+    for (int s = 0; s < Samples; ++s)
+        for (int j = 0; j < count; ++j) into[s * stride + j] += weights[j] * from[s * from_stride + j];
+}
+template <typename Real, std::size_t Size>
+void clear(Real (&numbers)[Size]) {
+    std::memset(numbers, 0, sizeof numbers);
+}
+// Without a branch: what is infinite or no number stays none when multiplied by zero.
+template <typename Real>
+bool all_finite(const Real* numbers, int count) {
+    Real sum = 0;
+    for (int j = 0; j < count; ++j) sum += numbers[j] * Real(0);
+    return sum == Real(0);
+}
+inline void add_counts(double* counts, const StepLists& lists) {
+    if (lists.last < lists.first) return;
+    const std::int64_t end = lists.offsets[lists.last - lists.first + 1];
+    for (std::int64_t e = lists.offsets[0]; e < end; ++e) counts[lists.indices[e]] += 1;
 }
 
 }  // namespace cpu

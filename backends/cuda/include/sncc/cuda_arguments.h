@@ -12,6 +12,7 @@ struct Shape {
     int rows, columns;
     bool shared, learnt, weight;
     double rate, scale, lower, upper;
+    bool keeps_sign;
 
     std::int64_t stride() const { return (columns + 15) / 16 * 16; }
     std::int64_t size() const { return rows * stride(); }
@@ -21,6 +22,18 @@ struct SourceSize {
     std::int64_t size;
     bool signal;
     double si;
+};
+
+// A penalty on firing rates: where its neurons stand among all that are penalised; kHz.
+struct PenaltyOf {
+    int offset, size;
+    double target, strength;
+    bool over_batch;  // of the rates' means over the samples
+};
+
+// Where a sample met a number that is none: in a state (1) or, on the way back, in an adjoint (2).
+struct FailureRecord {
+    std::int64_t phase, place, step;
 };
 
 // A state that is recorded: from number `from` of the states, `size` numbers after every `every` steps.
@@ -37,6 +50,8 @@ struct SampleArguments {
     typename Network::State* carried;         // simulation: the state between runs
     bool fresh;                               // start at the initial state
     bool keeps;                               // the tape, for the way back
+    bool looks;                               // at every step for numbers that are none
+    FailureRecord* failures;
     std::uint64_t seed;
     const std::uint32_t* trials;
     const std::int32_t* steps;
@@ -52,6 +67,8 @@ struct SampleArguments {
     Real* errors;
     double* sums;
     double* losses;
+    double* rates;             // of penalised neurons, by sample
+    const double* mean_rates;  // over the samples
     std::int64_t* counts;  // correct, labelled
     Real* outputs;
     Real* step_outputs;

@@ -77,6 +77,15 @@ __device__ inline void no_spikes(const SpikeBits& spikes, std::int64_t n) {
 }
 
 // ------------------------------------------------------------------------------------------------ reverse
+// into[j] += the sum over i of weights[i, j] · adjoint[i]: a learning signal by weights of its own.
+template <typename Real>
+__device__ inline void feed_back(Real* into, int columns, int rows, const Real* weights, int stride, const Real* adjoint) {
+    for_own(columns, [&](int j) {
+        Real sum = into[j];
+        for (int i = 0; i < rows; ++i) sum = m_fma(adjoint[i], weights[static_cast<std::int64_t>(i) * stride + j], sum);
+        into[j] = sum;
+    });
+}
 // into[i] += the sum over j of weights[i, j] · adjoint[j].
 template <typename Real>
 __device__ inline void transpose_rows(Real* into, int rows, int columns, const Real* weights, int stride, const Real* adjoint) {

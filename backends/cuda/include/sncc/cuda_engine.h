@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "sncc/cuda_arguments.h"
@@ -66,7 +67,7 @@ public:
         const std::size_t rows = static_cast<std::size_t>(count) * static_cast<std::size_t>(a.most_steps);
         if (learns) {
             tape_.reserve(rows * Network::tape_columns + 16);
-            errors_.reserve(rows * Network::Reading::width + 16);
+            errors_.reserve(rows * Network::error_width + 16);
             sums_.reserve(static_cast<std::size_t>(count) * Network::sum_size + 16);
         }
         for (int p = 0; p < Network::populations; ++p) {
@@ -75,18 +76,30 @@ public:
         }
         losses_.reserve(static_cast<std::size_t>(count));
         counts_.reserve(2 * static_cast<std::size_t>(count));
-        outputs_.reserve(static_cast<std::size_t>(count) * Network::Reading::width);
+        outputs_.reserve(static_cast<std::size_t>(count) * Network::output_width);
         const bool by_step = outputs.values && outputs.starts;
-        if (by_step) step_outputs_.reserve(rows * Network::Reading::width);
+        if (by_step) step_outputs_.reserve(rows * Network::output_width);
         a.tape = tape_.data(), a.errors = errors_.data(), a.sums = sums_.data();
         a.losses = losses_.data(), a.counts = counts_.data(), a.outputs = outputs_.data();
         a.step_outputs = by_step ? step_outputs_.data() : nullptr;
+        failures_.reserve(static_cast<std::size_t>(count));
+        failures_.clear();
+        a.failures = failures_.data();
+        rates_.reserve(static_cast<std::size_t>(count) * Network::penalty_size + 1);
+        a.rates = rates_.data();
+        if (Network::batch_penalties && learns) {  // the way back of a sample needs the rates of all
+            a.keeps = false;
+            launch_samples(a, count);
+            check(cudaDeviceSynchronize(), "the samples");
+            mean_rates_.put(mean_rates(batch.count));
+            a.mean_rates = mean_rates_.data();
+            a.keeps = true;
+        }
         launch_samples(a, count);
-        const Result result = read(batch, outputs, a.most_steps);
+        Result result = read(batch, outputs, a.most_steps);
+        result.penalty = penalty(batch.count);
         if (!learns) return result;
-        if (!std::isfinite(result.loss))
-            throw Failure(Code::numerical, "the loss is not finite; the weights are as they were before the batch. A smaller learning rate "
-                                           "or a gradient clip may help");
+        if (!std::isfinite(result.loss) || failed(batch.count) >= 0) throw Failure(Code::numerical, what_failed(a, batch));
         gather(a, count);
         optimise(mode == Mode::train, learning_rate_factor);
         check(cudaDeviceSynchronize(), "the optimiser");
@@ -163,7 +176,7 @@ private:
             total.loss += losses[k], total.correct += counts[2 * k], total.labelled += counts[2 * k + 1];
         total.loss /= static_cast<double>(std::max<std::size_t>(count, 1));
         if (!outputs.values) return total;
-        constexpr std::size_t width = Network::Reading::width;
+        constexpr std::size_t width = Network::output_width;
         if (outputs.starts) {
             std::vector<Real> rows(count * static_cast<std::size_t>(most) * width);
             step_outputs_.take(rows.data(), rows.size());
@@ -180,6 +193,63 @@ private:
             for (int j = 0; j < Network::outputs; ++j)
                 outputs.values[k * Network::outputs + static_cast<std::size_t>(j)] = static_cast<double>(rows[k * width + static_cast<std::size_t>(j)]);
         return total;
+    }
+
+    // ------------------------------------------------------------------------------------------ penalties
+    std::vector<double> rates(std::int64_t count) {
+        std::vector<double> all(static_cast<std::size_t>(count) * Network::penalty_size);
+        rates_.take(all.data(), all.size());
+        return all;
+    }
+    std::vector<double> mean_rates(std::int64_t count) {
+        const std::vector<double> all = rates(count);
+        std::vector<double> means(static_cast<std::size_t>(Network::penalty_size) + 1, 0.0);
+        for (std::size_t e = 0; e < all.size(); ++e) means[e % static_cast<std::size_t>(Network::penalty_size)] += all[e] / static_cast<double>(count);
+        return means;
+    }
+    double penalty(std::int64_t count) {
+        if (Network::penalty_count == 0) return 0;
+        const std::vector<double> all = rates(count), means = mean_rates(count);
+        double total = 0;
+        for (int k = 0; k < Network::penalty_count; ++k) {
+            const PenaltyOf p = Network::penalty(k);
+            double squares = 0;
+            const std::int64_t samples = p.over_batch ? 1 : count;
+            for (std::int64_t b = 0; b < samples; ++b)
+                for (int j = 0; j < p.size; ++j) {
+                    const double error = ((p.over_batch ? means.data() : all.data() + b * Network::penalty_size)[p.offset + j] - p.target) / 1e-3;
+                    squares += error * error;
+                }
+            total += p.strength * squares / (p.size * static_cast<double>(samples));
+        }
+        return total;
+    }
+
+    // ------------------------------------------------------------------------------------------ numbers that are none
+    // The first sample that met one; -1: none did.
+    std::int64_t failed(std::int64_t count) {
+        std::vector<FailureRecord> all(static_cast<std::size_t>(count));
+        failures_.take(all.data(), all.size());
+        for (std::int64_t k = 0; k < count; ++k)
+            if (all[static_cast<std::size_t>(k)].phase) return k;
+        return -1;
+    }
+    // Runs the batch once more, looking at every step.
+    std::string what_failed(SampleArguments<Network>& a, const Batch& batch) {
+        const std::string end = "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help";
+        failures_.clear();
+        a.looks = true;
+        launch_samples(a, static_cast<int>(batch.count));
+        check(cudaDeviceSynchronize(), "the samples");
+        const std::int64_t k = failed(batch.count);
+        if (k < 0) return "the loss is not finite" + end;
+        std::vector<FailureRecord> all(static_cast<std::size_t>(batch.count));
+        failures_.take(all.data(), all.size());
+        const FailureRecord found = all[static_cast<std::size_t>(k)];
+        const int population = Network::population_of(found.phase == 2, found.place);
+        const std::string what = found.phase == 2 ? "the gradient explodes: an adjoint of `" : "a state of `";
+        return what + (population >= 0 ? Network::population_name(population) : "?") + "` is not finite at step " + std::to_string(found.step) +
+               " of sample " + std::to_string(batch.selection[k]) + end;
     }
 
     void gather(const SampleArguments<Network>& a, int count) {
@@ -208,6 +278,8 @@ private:
     DeviceArray<Real> step_outputs_{"the readout of every step"};
     DeviceArray<double> sums_{"the sums over time"}, total_{"the sums over samples"}, scratch_{"the gradients of neurons"}, losses_{"the losses"};
     DeviceArray<std::int64_t> counts_{"the counts"};
+    DeviceArray<double> rates_{"the firing rates"}, mean_rates_{"the firing rates"};
+    DeviceArray<FailureRecord> failures_{"the failures"};
     DeviceArrays<std::uint32_t> bits_{Network::populations, "the spikes"};
     BatchInput<Network> input_;
     Simulator<Network> simulator_;

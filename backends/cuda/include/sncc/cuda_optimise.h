@@ -47,17 +47,21 @@ __device__ inline void sum_numbers(Real* into, const double* from, int count) {
 // How the optimiser counts a parameter: value / scale; its share of the learning rate; what it is kept between.
 struct Scaling {
     double rate, scale, lower, upper;
+    bool keeps_sign;
 };
 
+// Gives the change of the parameter's element.
 template <typename Network>
-__device__ inline void step_element(const OptimiseArguments<Network>& g, std::int64_t e, const Scaling& p, typename Network::Real factor_of_norm) {
+__device__ inline typename Network::Real step_element(const OptimiseArguments<Network>& g, std::int64_t e, const Scaling& p, typename Network::Real factor_of_norm) {
     using Real = typename Network::Real;
     const Real scale = static_cast<Real>(p.scale), limit = static_cast<Real>(Network::clip_limit);
     Real value = g.parameters[e] / scale;
     Real slope = g.gradients[e] * scale * factor_of_norm;
     if (Network::clip == Clip::value) slope = m_clip(slope, -limit, limit);
     Network::optimise(g, e, value, slope, static_cast<Real>(g.learning_rate * p.rate));
-    g.parameters[e] = m_clip(value * scale, static_cast<Real>(p.lower), static_cast<Real>(p.upper));
+    const Real before = g.parameters[e], bounded = m_clip(value * scale, static_cast<Real>(p.lower), static_cast<Real>(p.upper));
+    g.parameters[e] = p.keeps_sign ? with_sign_of(bounded, before) : bounded;
+    return g.parameters[e] - before;
 }
 
 // What all gradients are multiplied by so that their norm, in the units of the source, stays below the limit; one block.

@@ -30,19 +30,19 @@ struct Labels {
     __device__ bool there(std::int64_t n) const { return targets || (classes && classes[row(n)] >= 0); }
 };
 
-template <typename Network>
+template <typename Readout>
 __device__ inline bool in_window(std::int64_t n) {
-    return Network::first < n && (Network::last < 0 || n <= Network::last);
+    return Readout::first < n && (Readout::last < 0 || n <= Readout::last);
 }
 
-template <typename Network, typename R>
+template <typename Readout, typename R>
 __device__ inline void set_target(R& r, const Labels& labels, std::int64_t n) {
-    using Real = typename Network::Real;
-    for_own(Network::outputs, [&](int j) {
+    using Real = typename Readout::Real;
+    for_own(Readout::outputs, [&](int j) {
         if (labels.classes)
             r.target[j] = labels.classes[labels.row(n)] == j ? Real(1) : Real(0);
         else
-            r.target[j] = static_cast<Real>(labels.targets[labels.row(n) * Network::outputs + j]);
+            r.target[j] = static_cast<Real>(labels.targets[labels.row(n) * Readout::outputs + j]);
     });
 }
 
@@ -55,78 +55,78 @@ __device__ inline int largest(const Real* x, int count) {
 }
 
 // After the update of step n; all threads come here. `error`: where the loss's derivative goes, null where it is not kept.
-template <typename Network, typename R>
-__device__ inline void observe(R& r, const typename Network::Real* x, const Labels& labels, std::int64_t n, typename Network::Real* error) {
-    using Real = typename Network::Real;
+template <typename Readout, typename R>
+__device__ inline void observe(R& r, const typename Readout::Real* x, const Labels& labels, std::int64_t n, typename Readout::Real* error) {
+    using Real = typename Readout::Real;
     if (error) for_own(R::width, [&](int j) { error[j] = Real(0); });
-    if (!in_window<Network>(n)) return;
+    if (!in_window<Readout>(n)) return;
     const bool first = r.seen == 0;
     __syncthreads();
-    for_own(Network::outputs, [&](int j) {
-        if (Network::reduction == Reduction::maximum) {
+    for_own(Readout::outputs, [&](int j) {
+        if (Readout::reduction == Reduction::maximum) {
             if (first || x[j] > r.reduced[j]) r.reduced[j] = x[j], r.best[j] = n;
-        } else if (Network::reduction == Reduction::last) {
+        } else if (Readout::reduction == Reduction::last) {
             r.reduced[j] = x[j], r.best[j] = n;
         } else {
             r.reduced[j] += x[j];
         }
     });
     if (threadIdx.x == 0) ++r.seen;
-    if (Network::reduction != Reduction::none || !labels.there(n)) return;
-    set_target<Network>(r, labels, n);
+    if (Readout::reduction != Reduction::none || !labels.there(n)) return;
+    set_target<Readout>(r, labels, n);
     __syncthreads();
-    const Real loss = Network::loss(r, x, error ? error : r.error);
+    const Real loss = Readout::loss(r, x, error ? error : r.error);
     if (threadIdx.x == 0) {
         r.loss += static_cast<double>(loss);
         ++r.loss_steps, ++r.labelled;
-        if (labels.classes && labels.per_step) r.correct += largest(x, Network::outputs) == labels.classes[n - 1];
+        if (labels.classes && labels.per_step) r.correct += largest(x, Readout::outputs) == labels.classes[n - 1];
     }
 }
 
 // At a sample's end; all threads come here.
-template <typename Network, typename R>
+template <typename Readout, typename R>
 __device__ inline void conclude(R& r, const Labels& labels) {
-    using Real = typename Network::Real;
+    using Real = typename Readout::Real;
     __syncthreads();
-    if (Network::reduction == Reduction::mean || Network::reduction == Reduction::none)
-        for_own(Network::outputs, [&](int j) { r.reduced[j] /= static_cast<Real>(r.seen > 0 ? r.seen : 1); });
+    if (Readout::reduction == Reduction::mean || Readout::reduction == Reduction::none)
+        for_own(Readout::outputs, [&](int j) { r.reduced[j] /= static_cast<Real>(r.seen > 0 ? r.seen : 1); });
     __syncthreads();
-    if (Network::reduction != Reduction::none && labels.there(1)) {
-        set_target<Network>(r, labels, 1);
+    if (Readout::reduction != Reduction::none && labels.there(1)) {
+        set_target<Readout>(r, labels, 1);
         __syncthreads();
-        const Real loss = Network::loss(r, r.reduced, r.error);
+        const Real loss = Readout::loss(r, r.reduced, r.error);
         if (threadIdx.x == 0) r.loss = static_cast<double>(loss), r.labelled = 1;
     }
     if (threadIdx.x == 0) {
-        if (Network::reduction == Reduction::none && Network::mean_over_steps && r.loss_steps > 0)
+        if (Readout::reduction == Reduction::none && Readout::mean_over_steps && r.loss_steps > 0)
             r.loss /= static_cast<double>(r.loss_steps);
-        r.loss *= Network::factor;
+        r.loss *= Readout::factor;
         if (labels.classes && !labels.per_step) {
             const bool counts = labels.classes[0] >= 0;
             r.labelled = counts;
-            r.correct = counts && largest(r.reduced, Network::outputs) == labels.classes[0];
+            r.correct = counts && largest(r.reduced, Readout::outputs) == labels.classes[0];
         }
     }
     __syncthreads();
 }
 
 // Adds d(mean loss)/d(variable) of step n; `kept` is the step's derivative where the loss is one of every step.
-template <typename Network, typename R>
-__device__ inline void readout_adjoint(const R& r, const Labels& labels, std::int64_t n, double scale, const typename Network::Real* kept,
-                                       typename Network::Real* into) {
-    using Real = typename Network::Real;
-    if (!in_window<Network>(n)) return;
-    scale *= Network::factor;
-    if (Network::reduction == Reduction::none) {
+template <typename Readout, typename R>
+__device__ inline void readout_adjoint(const R& r, const Labels& labels, std::int64_t n, double scale, const typename Readout::Real* kept,
+                                       typename Readout::Real* into) {
+    using Real = typename Readout::Real;
+    if (!in_window<Readout>(n)) return;
+    scale *= Readout::factor;
+    if (Readout::reduction == Reduction::none) {
         const double steps = static_cast<double>(r.loss_steps > 0 ? r.loss_steps : 1);
-        const Real factor = static_cast<Real>(Network::mean_over_steps ? scale / steps : scale / 1.0);
-        for_own(Network::outputs, [&](int j) { into[j] += factor * kept[j]; });
+        const Real factor = static_cast<Real>(Readout::mean_over_steps ? scale / steps : scale / 1.0);
+        for_own(Readout::outputs, [&](int j) { into[j] += factor * kept[j]; });
         return;
     }
     if (!labels.there(1)) return;
-    const Real factor = static_cast<Real>(Network::reduction == Reduction::mean ? scale / static_cast<double>(r.seen) : scale);
-    for_own(Network::outputs, [&](int j) {
-        const bool at_best = Network::reduction == Reduction::maximum || Network::reduction == Reduction::last;
+    const Real factor = static_cast<Real>(Readout::reduction == Reduction::mean ? scale / static_cast<double>(r.seen) : scale);
+    for_own(Readout::outputs, [&](int j) {
+        const bool at_best = Readout::reduction == Reduction::maximum || Readout::reduction == Reduction::last;
         if (!at_best || r.best[j] == n) into[j] += factor * r.error[j];
     });
 }

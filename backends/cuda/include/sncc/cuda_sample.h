@@ -29,6 +29,42 @@ __device__ inline Labels labels_of(const SampleArguments<Network>& g, std::int64
     return {g.classes ? g.classes + first : nullptr, g.targets ? g.targets + first * Network::outputs : nullptr, g.label_per_step};
 }
 
+// Whether a number of the states or adjoints is none, which is then noted; all threads come here.
+template <typename Network, typename Struct>
+__device__ inline bool fails(const SampleArguments<Network>& g, const Struct& s, int& found, std::int64_t b, std::int64_t n, bool back) {
+    using Real = typename Network::Real;
+    constexpr int count = static_cast<int>(sizeof(Struct) / sizeof(Real));
+    __syncthreads();
+    if (threadIdx.x == 0) found = count;
+    __syncthreads();
+    for_own(count, [&](int k) {
+        const Real zero = reinterpret_cast<const Real*>(&s)[k] * Real(0);
+        if (!(zero == Real(0))) atomicMin(&found, k);
+    });
+    __syncthreads();
+    const bool failed = found < count;
+    if (failed && threadIdx.x == 0) g.failures[b] = {back ? 2 : 1, found, n};
+    return failed;
+}
+
+// Rates of a population's neurons over the sample, kHz.
+__device__ inline void rates_of(double* into, const SpikeBits& spikes, std::int64_t steps, int count, double step) {
+    for_own(count, [&](int j) {
+        std::int64_t fired = 0;
+        for (std::int64_t n = 1; n <= steps; ++n) fired += spikes.fired(n, j);
+        into[j] = static_cast<double>(fired) / (static_cast<double>(steps) * step);
+    });
+}
+// What a spike adds to the loss by the penalty on its neuron's rate.
+template <typename Network>
+__device__ inline void add_penalty(const SampleArguments<Network>& g, const PenaltyOf& p, std::int64_t b, std::int64_t steps, double step,
+                                   typename Network::Real* into) {
+    constexpr double hertz = 1e-3;
+    const double* rates = (p.over_batch ? g.mean_rates : g.rates + b * Network::penalty_size) + p.offset;
+    const double factor = p.strength * 2 / (hertz * hertz) / (p.size * (static_cast<double>(steps) * step)) / g.batch;
+    for_own(p.size, [&](int j) { into[j] += static_cast<typename Network::Real>(factor * (rates[j] - p.target)); });
+}
+
 // Copies the recorded states after step n.
 template <typename Network>
 __device__ inline void record(const SampleArguments<Network>& g, const typename Network::State& s, std::int64_t n) {

@@ -33,8 +33,9 @@ public:
         carried_.reserve(1);
         a.carried = carried_.data();
         const std::vector<TraceRecord> records = lay_out_traces(a, s);
-        losses_.reserve(1), counts_.reserve(2), outputs_.reserve(Network::Reading::width);
-        a.losses = losses_.data(), a.counts = counts_.data(), a.outputs = outputs_.data();
+        losses_.reserve(1), counts_.reserve(2), outputs_.reserve(Network::output_width);
+        rates_.reserve(Network::penalty_size + 1);
+        a.losses = losses_.data(), a.counts = counts_.data(), a.outputs = outputs_.data(), a.rates = rates_.data();
         simulated_ = false;  // what the device holds is of no use after a failure
         launch(a);
         check(cudaDeviceSynchronize(), "the simulation");
@@ -148,7 +149,7 @@ private:
     DeviceArray<TraceRecord> traces_{"the traces"};
     DeviceArray<std::int32_t> steps_{"the length"};
     DeviceArray<std::uint32_t> trials_{"the trial"};
-    DeviceArray<double> losses_{"the loss"};
+    DeviceArray<double> losses_{"the loss"}, rates_{"the firing rates"};
     DeviceArray<std::int64_t> counts_{"the counts"};
     DeviceArrays<std::int64_t> offsets_{Network::sources, "the events"};
     DeviceArrays<std::uint32_t> indices_{Network::sources, "the events"}, bits_{Network::populations, "the spikes"};

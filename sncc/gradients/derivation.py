@@ -1,0 +1,32 @@
+"""Gradients of a group's learnt parameters from sums over time: the transposed `Derive`, and that of initial values."""
+
+from __future__ import annotations
+
+from sncc.expressions.nodes import Symbol, symbols
+from sncc.gradients.transpose import as_local, transpose
+from sncc.program.nodes import Assign, DeriveAdjoint, Program, Update
+
+
+def derive_adjoint(program: Program, update: Update) -> DeriveAdjoint | None:
+    """The gradient operation of the group of a reverse update, or None where nothing of its own is learnt.
+
+    The update sums the adjoints of the group's numbers over the steps. Where a state starts at a learnt parameter, its
+    carried adjoint after the last step of the reverse phase is one more.
+    """
+    name, group = update.group, program.group(update.group)
+    sums, carried = tuple(variable for variable, _ in update.sums), {variable for variable, _ in update.carry}
+    learnt = {p.key for p in program.parameters if p.learnt}
+    wanted = frozenset(symbol for row in group.rows for symbol, value in row.values if value in learnt)
+    body = [assign for d in program.derive if d.group == name for assign in d.body]
+    seeds = {variable.removesuffix("~"): Symbol(variable) for variable in sums}
+    for state, initial in group.rows[0].initial:
+        if symbols(initial) & wanted and f"{state}~" in carried:
+            body.append(Assign(f"{state}.start", initial))
+            seeds[f"{state}.start"] = Symbol(f"{state}~")
+            sums = (*sums, f"{state}~")
+    if not sums:
+        return None
+    transposed = transpose(body, seeds, wanted)
+    reverse = list(transposed.body)
+    results = [(w, as_local(f"{w}~.gradient", transposed.adjoints[w], reverse)) for w in sorted(transposed.adjoints)]
+    return DeriveAdjoint(name, sums, tuple(s for s in reverse if isinstance(s, Assign)), tuple(results))

@@ -1,0 +1,64 @@
+"""The learning rule of a `train` block, `eprop(feedback = random)`."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from sncc.diagnostics import Diagnostics, did_you_mean
+from sncc.model import nodes
+from sncc.syntax import tree
+
+FEEDBACKS: tuple[Literal["symmetric", "random", "adaptive"], ...] = ("symmetric", "random", "adaptive")
+RULES: tuple[Literal["eprop", "bptt", "eventprop"], ...] = ("eprop", "bptt", "eventprop")
+
+
+class Reader(Protocol):
+    """What the reader of the `train` block offers."""
+
+    diagnostics: Diagnostics
+
+    def steps(self, value: tree.Expression, what: str) -> int | None:
+        """A time, in steps."""
+
+
+def resolve_rule(value: tree.Expression, reader: Reader) -> nodes.Rule | None:
+    """The rule, or None after a mistake (which is reported)."""
+    written, arguments = called(value)
+    name = next((rule for rule in RULES if rule == written), None)
+    if name is None:
+        hints = did_you_mean(written or "", RULES) or ("it is `eprop`, `bptt` or `eventprop`",)
+        message = f"unknown learning rule `{value.span.text}`"
+        reader.diagnostics.error("unknown-name", value.span, message, help=hints)
+        return None
+    feedback: Literal["symmetric", "random", "adaptive"] = "symmetric"
+    online, truncate = False, None
+    for argument in arguments:
+        text = argument.value.span.text
+        match argument.name:
+            case "feedback" if name == "eprop" and text in FEEDBACKS:
+                feedback = next(f for f in FEEDBACKS if f == text)
+            case "online" if name == "eprop" and text in ("true", "false"):
+                online = text == "true"
+            case "truncate" if name != "eventprop":
+                truncate = reader.steps(argument.value, "`truncate`")
+            case _:
+                _no_such_argument(name, argument, reader.diagnostics)
+    return nodes.Rule(name, feedback, online, truncate, span=value.span)
+
+
+def called(value: tree.Expression) -> tuple[str | None, tuple[tree.Argument, ...]]:
+    """Name and arguments of a call, or of a name alone."""
+    match value:
+        case tree.Call(function, arguments):
+            return str(function), arguments
+        case tree.Name():
+            return str(value), ()
+    return None, ()
+
+
+def _no_such_argument(name: str, argument: tree.Argument, diagnostics: Diagnostics) -> None:
+    help = {
+        "eprop": "it takes `feedback = symmetric`, `random` or `adaptive`, `online = true` and `truncate = TIME`",
+        "bptt": "it takes `truncate = TIME`",
+    }.get(name, "")
+    diagnostics.error("wrong-argument", argument.span, f"`{name}` takes no such argument", help=help)
