@@ -18,8 +18,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(text: str) -> list[str]:
-    """Fenced blocks without a language."""
-    return re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    """Fenced blocks without a language, and networks."""
+    return re.findall(r"^```(?:snn)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def test_the_two_commands_are_targets_of_the_makefile():
