@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from networks import UNKNOWN, lively, parameters, program_of, recurrent, spikes
+from stand_in import FLAGS, SANITIZERS, Build, command, kept, kernels, made, runtime
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
@@ -104,11 +104,10 @@ NETWORKS = {
 
 
 class Projects:
-    """Builds and loads projects in a folder, each once."""
+    """Writes projects in a folder and builds their CUDA half with the emulation."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._objects: dict[str, list[Path]] = {}
 
     def write(self, text: str, precision: str, **settings: str):
         program = program_of(text, precision, **settings)
@@ -121,37 +120,28 @@ class Projects:
             target.write_text(content)
         return program, project
 
-    def emulated(self, text: str, precision: str = "float64", **settings: str):
-        """A project with its CUDA half compiled for the CPU, sources unchanged."""
-        program, project = self.write(text, precision, **settings)
+    def emulated(self, text: str, precision: str = "float64", build: Build = "plain", **settings: str):
+        """A project with its CUDA half compiled for the CPU, sources unchanged; its library stands under `emulated`."""
+        program, written = self.write(text, precision, **settings)
         name = program.name.lower()
-        library = project / "lib" / f"lib{name}_emulated.so"
-        if not library.exists():
-            library.parent.mkdir(exist_ok=True)
-            flags = ["-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden"]
-            self.compile(flags, project, name, ["-shared", "-o", library])
+        library = self.link(written, name, build, f"lib{name}_emulated.so", "-shared")
+        project = self.folder / f"{written.name}_{build}"
+        if not project.exists():  # a file that is loaded must not be written again
+            (project / "lib").mkdir(parents=True)
+            shutil.copy(library, project / "lib")
+            shutil.copy(written / "manifest.json", project)
         return program, project
 
-    def compile(self, flags, project: Path, name: str, link, more=()) -> None:
-        """The emitted sources, and the emulation (once for the same flags)."""
-        key = " ".join(flags)
-        emulation = project / "emulation"
-        if key not in self._objects:
-            objects = []
-            for source in ("scheduler", "host"):
-                objects.append(self.folder / f"{source}_{hashlib.sha256(key.encode()).hexdigest()[:8]}.o")
-                command("g++", *flags, "-c", emulation / "runtime" / f"{source}.cpp", "-o", objects[-1])
-            self._objects[key] = objects
-        command(
-            "g++", *flags, "-I", emulation, "-I", project / "include", "-I", project / "src",
-            project / "src" / f"{name}_api.cpp", *more, "-x", "c++", project / "src" / "cuda" / f"{name}_cuda.cu",
-            "-x", "none", *self._objects[key], "-ldl", "-lpthread", *link,
-        )  # fmt: skip
-
-
-def command(*words) -> None:
-    done = subprocess.run([str(w) for w in words], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    def link(self, project: Path, name: str, build: Build, target: str, *link: object, main: str | None = None) -> Path:
+        """The CUDA half of a project as a library or a program."""
+        include = ["-I", project / "include", "-I", project / "src"]
+        objects = [kernels(project / "src" / "cuda" / f"{name}_cuda.cu", build, *include)]
+        flags = [*FLAGS, *(SANITIZERS[build] if build == "address" else []), *include]
+        others = [project / "src" / f"{name}_{part}.cpp" for part in ("api", *([main] if main else []))]
+        folder = kept(flags, link, *objects, *(command("g++", *flags, "-E", "-P", s) for s in others))
+        objects += [made(folder / f"{s.stem}.o", "g++", *flags, "-c", s, "-o") for s in others]
+        sanitizer = SANITIZERS[build] if build == "address" else []
+        return made(folder / target, "g++", *sanitizer, *link, *objects, *runtime(build), "-ldl", "-lpthread", "-o")
 
 
 def needs_compiler() -> None:

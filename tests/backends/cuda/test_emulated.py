@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 
 import numpy as np
@@ -30,11 +32,12 @@ def test_float32_is_close(projects):
     agree(sncc.load(project, backend="emulated"), program, 2e-4)
 
 
-@pytest.mark.parametrize("seed", ["1", "2"])
-def test_the_order_of_the_threads_changes_nothing(projects, seed, monkeypatch):
-    program, project = projects.emulated(NETWORKS["layers, delays, a signal"])
-    monkeypatch.setenv("SNCC_EMULATION_ORDER_SEED", seed)
-    agree(sncc.load(project, backend="emulated"), program, 1e-9)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_order_of_the_threads_changes_nothing(projects, name, monkeypatch):
+    program, project = projects.emulated(NETWORKS[name])
+    for seed in ("1", "2"):
+        monkeypatch.setenv("SNCC_EMULATION_ORDER_SEED", seed)
+        agree(sncc.load(project, backend="emulated"), program, 1e-9, steps=15)
 
 
 def test_a_norm_clip_shrinks_the_step(projects):
@@ -64,21 +67,46 @@ def test_running_out_of_device_memory_names_the_buffer_and_loses_nothing(project
     network.fit(sncc.Events.from_dense(x), np.array([0, 1]), epochs=1, verbose=False)
 
 
-def test_no_access_is_outside_of_its_memory(projects, tmp_path):
-    program, project = projects.write(NETWORKS["layers, delays, a signal"], "float32")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(projects, name):
+    program, project = projects.emulated(NETWORKS[name], build="checked")
+    network = sncc.load(project, backend="emulated")
+    agree(network, program, 1e-9)
+    trains_like_the_reference(network, program, 1e-8, steps=1)
+
+
+@pytest.mark.parametrize(
+    "removed, expected",
+    [
+        ("// hidden_output: hidden -> output", "race: .*samples.cuh.*without a barrier of the warp between"),
+        ("set_to_zero(w);", "uninitialised: .* shared memory"),
+    ],
+)
+def test_what_is_taken_out_of_an_emitted_kernel_is_missed(projects, removed, expected):
+    """The barrier before what is named, or the line itself."""
+    program, project = projects.write(NETWORKS["targets"], "float64")
     name = program.name.lower()
-    runner = tmp_path / "run"
-    flags = [
-        "-std=c++17",
-        "-O1",
-        "-g",
-        "-ffp-contract=off",
-        "-fsanitize=address,undefined",
-        "-fno-sanitize-recover=undefined",
-    ]
-    projects.compile(flags, project, name, ["-o", runner], [project / "src" / f"{name}_run.cpp"])
+    broken = projects.folder / f"broken_{len(removed)}"
+    shutil.copytree(project, broken, dirs_exist_ok=True)
+    kernel = broken / "src" / "cuda" / f"{name}_samples.cuh"
+    before, after = kernel.read_text().split(removed, 1)
+    if removed.startswith("//"):
+        before = before[: before.rindex("__syncthreads();")] + before[before.rindex("__syncthreads();") + 16 :]
+    kernel.write_text(before + after)
+    (broken / "lib").mkdir(exist_ok=True)
+    shutil.copy(projects.link(broken, name, "checked", f"lib{name}_emulated.so", "-shared"), broken / "lib")
+    with pytest.raises(RuntimeError, match=expected):
+        agree(sncc.load(broken, backend="emulated"), program, 1e-9)
+
+
+@pytest.mark.parametrize("name", ["layers, delays, a signal", "merged populations"])
+def test_no_access_is_outside_of_its_memory(projects, name, tmp_path):
+    program, project = projects.write(NETWORKS[name], "float64")
+    name = program.name.lower()
+    runner = projects.link(project, name, "address", f"{name}_run", main="run")
     events = tmp_path / "events.txt"
     events.write_text("".join(f"{n} {n % 6}\n" for n in range(1, 30)))
-    done = subprocess.run([runner, events], capture_output=True, text=True, env={"ASAN_OPTIONS": "detect_leaks=0"})
+    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+    done = subprocess.run([runner, events], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert "hidden:" in done.stdout and "output 2:" in done.stdout and "ERROR" not in done.stderr

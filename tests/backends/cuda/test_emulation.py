@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
-from projects import command, needs_compiler
+from projects import needs_compiler
+from stand_in import program
 
-import sncc
-
-EMULATION = Path(sncc.__file__).parent / "backends" / "cuda" / "emulation"
 PROGRAM = """
 #include <cooperative_groups.h>
 #include <cuda_runtime.h>
@@ -71,24 +68,10 @@ def emulate(tmp_path):
     def run(kernel: str, main: str, **environment: str):
         source = tmp_path / "kernel.cu"
         source.write_text(PROGRAM.replace("KERNEL", kernel).replace("MAIN", main))
-        runtime = [EMULATION / "runtime" / "scheduler.cpp", EMULATION / "runtime" / "host.cpp"]
-        command(
-            "g++",
-            "-std=c++17",
-            "-O1",
-            "-ffp-contract=off",
-            "-I",
-            EMULATION,
-            *runtime,
-            "-x",
-            "c++",
-            source,
-            "-o",
-            tmp_path / "program",
-        )
+        path = program(source, "plain")
         return [
             subprocess.run(
-                [tmp_path / "program"],
+                [path],
                 capture_output=True,
                 text=True,
                 env={**os.environ, **environment, "SNCC_EMULATION_ORDER_SEED": seed},

@@ -1,27 +1,29 @@
 // Atomic operations. One thread runs at a time and none is interrupted, so a plain read and write is atomic.
 #pragma once
 
-#include <cstddef>
-
 #include "keywords.h"
 
 #pragma GCC visibility push(hidden)
 
 namespace sncc_emulation {
-#ifdef __SANITIZE_THREAD__
-/// Tells the race detector of an atomic access; two of them never conflict.
-void atomic_access(const void* address, std::size_t bytes);
-#define SNCC_EMULATION_UNCHECKED __attribute__((no_sanitize_thread))
-#else
-inline void atomic_access(const void*, std::size_t) {}
-#define SNCC_EMULATION_UNCHECKED
-#endif
+void begin_atomic();
+void end_atomic();
 
-/// Replace *address by `replacement` and return what was there before.
+/// While one lives, the thread's accesses are parts of one atomic operation for the race detector; two of these never conflict.
+struct AtomicOperation {
+#ifdef __SANITIZE_THREAD__
+    AtomicOperation() { begin_atomic(); }
+    ~AtomicOperation() { end_atomic(); }
+#else
+    AtomicOperation() {}
+#endif
+};
+
+/// Replace *address by what `replacement` makes of it and return what was there before.
 template <class T>
-SNCC_EMULATION_UNCHECKED inline T replace(T* address, T (*replacement)(T, T), T value) {
-    atomic_access(address, sizeof(T));
-    T before = *address;
+inline T replace(T* address, T (*replacement)(T, T), T value) {
+    const AtomicOperation atomic;
+    const T before = *address;
     *address = replacement(before, value);
     return before;
 }
@@ -40,9 +42,9 @@ SNCC_EMULATION_UNCHECKED inline T replace(T* address, T (*replacement)(T, T), T 
     SNCC_EMULATION_ATOMIC(atomicXor, type, before ^ operand)                  \
     SNCC_EMULATION_ATOMIC(atomicExch, type, operand)                          \
     inline type atomicCAS(type* address, type expected, type value) {         \
-        type before = *address;                                               \
-        sncc_emulation::replace<type>(                                        \
-            address, [](type, type operand) { return operand; }, before == expected ? value : before); \
+        const sncc_emulation::AtomicOperation atomic;                         \
+        const type before = *address;                                         \
+        if (before == expected) *address = value;                             \
         return before;                                                        \
     }
 SNCC_EMULATION_INTEGER_ATOMICS(int)
@@ -58,6 +60,5 @@ SNCC_EMULATION_ATOMIC(atomicAdd, double, before + operand)
 SNCC_EMULATION_ATOMIC(atomicExch, float, operand)
 #undef SNCC_EMULATION_INTEGER_ATOMICS
 #undef SNCC_EMULATION_ATOMIC
-#undef SNCC_EMULATION_UNCHECKED
 
 #pragma GCC visibility pop

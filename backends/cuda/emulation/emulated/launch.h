@@ -1,7 +1,7 @@
 // Kernel launches: cudaLaunchKernelEx, its attributes, and what is asked about a kernel before a launch.
 #pragma once
 
-#include <functional>
+#include <memory>
 #include <tuple>
 #include <utility>
 
@@ -38,7 +38,23 @@ struct cudaLaunchConfig_t {
 };
 
 namespace sncc_emulation {
-cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::function<void()> body);
+/// A kernel with a copy of its arguments: `run(record)` is one thread's call.
+struct Call {
+    void (*run)(const void* record);
+    std::shared_ptr<const void> record;
+    std::size_t bytes;
+};
+template <class... Parameters>
+struct Record {
+    void (*kernel)(Parameters...);
+    std::tuple<std::remove_cv_t<Parameters>...> arguments;
+
+    static void run(const void* record) {
+        const Record& own = *static_cast<const Record*>(record);
+        std::apply(own.kernel, own.arguments);
+    }
+};
+cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, const Call& call);
 cudaError_t set_kernel_attribute(const void* kernel, cudaFuncAttribute attribute, int value);
 cudaError_t blocks_per_multiprocessor(int* blocks, const void* kernel, int threads, size_t dynamic_bytes);
 cudaError_t largest_cluster(int* blocks, const void* kernel, const cudaLaunchConfig_t& config);
@@ -47,8 +63,9 @@ cudaError_t largest_cluster(int* blocks, const void* kernel, const cudaLaunchCon
 /// Launch `kernel` with a copy of `arguments`, as CUDA takes it: the caller's may change as soon as this returns.
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...), Arguments&&... arguments) {
-    std::tuple<std::remove_cv_t<Parameters>...> copy(std::forward<Arguments>(arguments)...);
-    return sncc_emulation::launch(*config, (const void*)kernel, [kernel, copy] { std::apply(kernel, copy); });
+    using Record = sncc_emulation::Record<Parameters...>;
+    auto record = std::make_shared<const Record>(Record{kernel, {std::forward<Arguments>(arguments)...}});
+    return sncc_emulation::launch(*config, (const void*)kernel, {&Record::run, record, sizeof(Record)});
 }
 
 template <class T>

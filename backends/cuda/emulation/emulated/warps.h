@@ -9,9 +9,9 @@
 #pragma GCC visibility push(hidden)
 
 namespace sncc_emulation {
-/// One 64-bit value per lane, readable until the warp's next exchange but one.
+/// One 64-bit value per lane.
 struct WarpValues {
-    const std::uint64_t* values;
+    std::uint64_t values[32];
     int lanes;
     int lane;
 };

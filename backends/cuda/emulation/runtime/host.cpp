@@ -1,127 +1,28 @@
-// The host's side: memory that only kernels and copies may touch, streams that run late, launches, errors.
-#include <signal.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
+// The host's functions: launches, copies, what the device is, errors.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <map>
-#include <mutex>
 #include <string>
 
 #include "../cuda_runtime.h"
+#include "device.h"
+#include "memory.h"
 #include "scheduler.h"
-
-struct CUstream_st {
-    int number;
-};
-struct CUevent_st {
-    bool recorded;
-};
+#include "streams.h"
+#include "watch.h"
 
 namespace sncc_emulation {
-namespace {
 
 std::recursive_mutex one_caller;
-using Lock = std::lock_guard<std::recursive_mutex>;
 
-long setting(const char* name, long otherwise) {
-    const char* const text = std::getenv(name);
-    return text && *text ? std::strtol(text, nullptr, 10) : otherwise;
-}
-bool no_device() { return setting("SNCC_EMULATION_NO_DEVICE", 0) != 0; }
+namespace {
 
 cudaError_t last_error = cudaSuccess;
 cudaError_t sticky = cudaSuccess;  // after a kernel has failed nothing else succeeds, as on a device
-cudaError_t give(cudaError_t error) {
-    if (error != cudaSuccess) last_error = error;
-    return error;
-}
-cudaError_t state() { return no_device() ? cudaErrorNoDevice : sticky; }
-
-// ------------------------------------------------------------------------------------------------ memory
-// Each allocation is pages of its own, inaccessible while neither a kernel nor a copy runs.
-struct Allocation {
-    std::size_t bytes, pages;
-};
-std::map<char*, Allocation> memory;
+std::string failure = "unspecified launch failure";
 long allocations = 0;
-int open_depth = 0;
-
-#if !defined(__SANITIZE_ADDRESS__)
-struct sigaction before_ours;
-void on_fault(int number, siginfo_t* info, void* context) {
-    char* const address = static_cast<char*>(info->si_addr);
-    auto next = memory.upper_bound(address);
-    if (next != memory.begin()) {
-        --next;
-        if (address < next->first + next->second.pages) {
-            static const char text[] = "emulated CUDA: the host touched device memory outside of a copy\n";
-            if (write(2, text, sizeof text - 1) < 0) std::abort();
-            std::abort();
-        }
-    }
-    if (before_ours.sa_flags & SA_SIGINFO) {
-        before_ours.sa_sigaction(number, info, context);
-    } else if (before_ours.sa_handler != SIG_DFL && before_ours.sa_handler != SIG_IGN) {
-        before_ours.sa_handler(number);
-    } else {
-        signal(SIGSEGV, SIG_DFL);
-    }
-}
-void protect(int how) {
-    for (const auto& entry : memory) mprotect(entry.first, entry.second.pages, how);
-}
-#endif
-
-struct Open {  // device memory may be touched while one of these lives
-    Open() {
-#if !defined(__SANITIZE_ADDRESS__)
-        if (open_depth == 0) protect(PROT_READ | PROT_WRITE);
-#endif
-        ++open_depth;
-    }
-    ~Open() {
-        --open_depth;
-#if !defined(__SANITIZE_ADDRESS__)
-        if (open_depth == 0) protect(PROT_NONE);
-#endif
-    }
-};
-
-bool on_device(const void* pointer, std::size_t bytes) {
-    char* const p = static_cast<char*>(const_cast<void*>(pointer));
-    auto next = memory.upper_bound(p);
-    if (next == memory.begin()) return false;
-    --next;
-    return p + bytes <= next->first + next->second.bytes;
-}
-
-// ------------------------------------------------------------------------------------------------ streams
-struct Work {
-    cudaStream_t stream;
-    std::function<void()> run;
-};
-std::deque<Work> queue;
-
-// Runs what a stream has queued; the legacy stream waits for all others, and they for it.
-void drain(cudaStream_t stream) {
-    bool all = stream == nullptr || stream == cudaStreamLegacy;
-    for (const Work& work : queue) all = all || work.stream == nullptr;
-    std::deque<Work> left;
-    while (!queue.empty()) {
-        Work work = std::move(queue.front());
-        queue.pop_front();
-        if (all || work.stream == stream)
-            work.run();
-        else
-            left.push_back(std::move(work));
-    }
-    queue = std::move(left);
-}
-void enqueue(cudaStream_t stream, std::function<void()> run) { queue.push_back({stream == cudaStreamLegacy ? nullptr : stream, std::move(run)}); }
 
 std::map<const void*, int> dynamic_limit;  // bytes that a kernel was allowed
 
@@ -135,7 +36,19 @@ cudaError_t check_copy(const void* to, const void* from, std::size_t bytes, cuda
 
 }  // namespace
 
-cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::function<void()> body) {
+bool no_device() { return setting("SNCC_EMULATION_NO_DEVICE", 0) != 0; }
+cudaError_t give(cudaError_t error) {
+    if (error != cudaSuccess) last_error = error;
+    return error;
+}
+cudaError_t state() { return no_device() ? cudaErrorNoDevice : sticky; }
+void kernel_failed(const std::string& why) {
+    std::fprintf(stderr, "emulated CUDA: %s\n", why.c_str());
+    failure = "unspecified launch failure: " + why;
+    sticky = cudaErrorLaunchFailure;
+}
+
+cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, const Call& call) {
     const Lock lock(one_caller);
     if (state() != cudaSuccess) return give(state());
     Launch launch;
@@ -158,13 +71,12 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::fu
         blocks_per_multiprocessor(&resident, kernel, threads, config.dynamicSmemBytes);
         if (blocks > static_cast<unsigned long>(resident * setting("SNCC_EMULATION_SMS", 132))) return give(cudaErrorCooperativeLaunchTooLarge);
     }
-    enqueue(config.stream, [launch, body = std::move(body)] {
+    launch.dynamic_bytes = config.dynamicSmemBytes;
+    enqueue(config.stream, [launch, call] {
         if (sticky != cudaSuccess) return;
         const Open open;
-        const std::string failure = run_kernel(launch, body);
-        if (failure.empty()) return;
-        std::fprintf(stderr, "emulated CUDA: %s\n", failure.c_str());
-        sticky = cudaErrorLaunchFailure;
+        const std::string why = run_kernel(launch, call);
+        if (!why.empty()) kernel_failed(why);
     });
     return cudaSuccess;
 }
@@ -197,29 +109,29 @@ cudaError_t cudaGetLastError() {
     return error;
 }
 cudaError_t cudaPeekAtLastError() { return last_error; }
+#define SNCC_ERRORS(error) \
+    error(cudaSuccess, "no error") \
+    error(cudaErrorInvalidValue, "invalid argument") \
+    error(cudaErrorMemoryAllocation, "out of memory") \
+    error(cudaErrorInvalidConfiguration, "invalid configuration argument") \
+    error(cudaErrorInvalidDevicePointer, "invalid device pointer") \
+    error(cudaErrorInsufficientDriver, "CUDA driver version is insufficient for CUDA runtime version") \
+    error(cudaErrorNoDevice, "no CUDA-capable device is detected") \
+    error(cudaErrorInvalidDevice, "invalid device ordinal") \
+    error(cudaErrorInvalidResourceHandle, "invalid resource handle") \
+    error(cudaErrorLaunchFailure, failure.c_str()) \
+    error(cudaErrorCooperativeLaunchTooLarge, "too many blocks in cooperative launch")
+#define SNCC_NAME(code, text) case code: return #code;
+#define SNCC_TEXT(code, text) case code: return text;
 const char* cudaGetErrorName(cudaError_t error) {
     switch (error) {
-        case cudaSuccess: return "cudaSuccess";
-        case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
-        case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
-        case cudaErrorInvalidConfiguration: return "cudaErrorInvalidConfiguration";
-        case cudaErrorInsufficientDriver: return "cudaErrorInsufficientDriver";
-        case cudaErrorNoDevice: return "cudaErrorNoDevice";
-        case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
-        case cudaErrorCooperativeLaunchTooLarge: return "cudaErrorCooperativeLaunchTooLarge";
+        SNCC_ERRORS(SNCC_NAME)
         default: return "cudaError";
     }
 }
 const char* cudaGetErrorString(cudaError_t error) {
     switch (error) {
-        case cudaSuccess: return "no error";
-        case cudaErrorInvalidValue: return "invalid argument";
-        case cudaErrorMemoryAllocation: return "out of memory";
-        case cudaErrorInvalidConfiguration: return "invalid configuration argument";
-        case cudaErrorInsufficientDriver: return "CUDA driver version is insufficient for CUDA runtime version";
-        case cudaErrorNoDevice: return "no CUDA-capable device is detected";
-        case cudaErrorLaunchFailure: return "unspecified launch failure";
-        case cudaErrorCooperativeLaunchTooLarge: return "too many blocks in cooperative launch";
+        SNCC_ERRORS(SNCC_TEXT)
         default: return "an error of the emulated device";
     }
 }
@@ -259,7 +171,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
     if (no_device() || device != 0) return give(no_device() ? cudaErrorNoDevice : cudaErrorInvalidDevice);
     std::memset(p, 0, sizeof *p);
     std::snprintf(p->name, sizeof p->name, "emulated device");
-    p->totalGlobalMem = std::size_t(4) << 30;
+    p->totalGlobalMem = bytes_in_all();
     p->sharedMemPerBlock = 48 * 1024;
     p->sharedMemPerBlockOptin = DYNAMIC_SHARED_CAPACITY;
     p->sharedMemPerMultiprocessor = 228 * 1024;
@@ -283,12 +195,12 @@ cudaError_t cudaRuntimeGetVersion(int* version) { return *version = CUDART_VERSI
 cudaError_t cudaDeviceSynchronize() {
     const Lock lock(one_caller);
     if (no_device()) return give(cudaErrorNoDevice);
-    drain(nullptr);
+    finish_all();
     return give(sticky);
 }
 cudaError_t cudaDeviceReset() {
     const Lock lock(one_caller);
-    drain(nullptr);
+    finish_all();
     sticky = last_error = cudaSuccess;
     return cudaSuccess;
 }
@@ -301,45 +213,14 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
     allocations = failing > 0 ? allocations + 1 : 0;
     if (failing > 0 && allocations == failing) return give(cudaErrorMemoryAllocation);
     if (bytes == 0) return cudaSuccess;
-#if defined(__SANITIZE_ADDRESS__)
-    const std::size_t pages = bytes;
-    char* const start = static_cast<char*>(std::malloc(bytes));  // the sanitizer watches its ends
-    if (!start) return give(cudaErrorMemoryAllocation);
-#else
-    static const bool watched = [] {
-        struct sigaction ours;
-        std::memset(&ours, 0, sizeof ours);
-        ours.sa_sigaction = on_fault;
-        ours.sa_flags = SA_SIGINFO | SA_NODEFER;
-        return sigaction(SIGSEGV, &ours, &before_ours) == 0;
-    }();
-    static_cast<void>(watched);
-    const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE)), pages = (bytes + page - 1) / page * page;
-    void* const mapped = mmap(nullptr, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapped == MAP_FAILED) return give(cudaErrorMemoryAllocation);
-    char* const start = static_cast<char*>(mapped);
-#endif
-    std::memset(start, 0xff, bytes);  // NaN in float and double, -1 in integers: nothing to rely on
-    memory[start] = {bytes, pages};
-#if !defined(__SANITIZE_ADDRESS__)
-    mprotect(start, pages, PROT_NONE);
-#endif
-    *pointer = start;
-    return cudaSuccess;
+    *pointer = allocate(bytes);
+    return *pointer ? cudaSuccess : give(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFree(void* pointer) {
     const Lock lock(one_caller);
     if (!pointer) return cudaSuccess;
-    drain(nullptr);
-    const auto found = memory.find(static_cast<char*>(pointer));
-    if (found == memory.end()) return give(cudaErrorInvalidDevicePointer);
-#if defined(__SANITIZE_ADDRESS__)
-    std::free(pointer);
-#else
-    munmap(pointer, found->second.pages);
-#endif
-    memory.erase(found);
-    return cudaSuccess;
+    finish_all();
+    return release(pointer) ? cudaSuccess : give(cudaErrorInvalidDevicePointer);
 }
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
     *pointer = std::malloc(bytes ? bytes : 1);
@@ -348,7 +229,7 @@ cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
 cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned int) { return cudaMallocHost(pointer, bytes); }
 cudaError_t cudaFreeHost(void* pointer) {
     const Lock lock(one_caller);
-    drain(nullptr);
+    finish_all();
     std::free(pointer);
     return cudaSuccess;
 }
@@ -356,10 +237,8 @@ cudaError_t cudaHostRegister(void*, size_t, unsigned int) { return cudaSuccess; 
 cudaError_t cudaHostUnregister(void*) { return cudaSuccess; }
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
     const Lock lock(one_caller);
-    *total_bytes = std::size_t(4) << 30;
-    std::size_t used = 0;
-    for (const auto& entry : memory) used += entry.second.bytes;
-    *free_bytes = *total_bytes > used ? *total_bytes - used : 0;
+    *total_bytes = bytes_in_all();
+    *free_bytes = *total_bytes > bytes_in_use() ? *total_bytes - bytes_in_use() : 0;
     return give(state());
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
@@ -370,12 +249,17 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     enqueue(stream, [=] {
         const Open open;
         if (bytes) std::memmove(to, from, bytes);
+        if (!watcher || !bytes || !on_device(to, bytes)) return;
+        if (on_device(from, bytes))
+            watcher->copied(to, from, bytes);
+        else
+            watcher->written(to, bytes);
     });
     return cudaSuccess;
 }
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
     const cudaError_t queued = cudaMemcpyAsync(to, from, bytes, kind, nullptr);
-    return queued == cudaSuccess ? cudaDeviceSynchronize() : queued;
+    return queued == cudaSuccess ? cudaStreamSynchronize(nullptr) : queued;  // other streams may go on
 }
 cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t stream) {
     const Lock lock(one_caller);
@@ -384,42 +268,10 @@ cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t
     enqueue(stream, [=] {
         const Open open;
         if (bytes) std::memset(pointer, value, bytes);
+        if (bytes && watcher) watcher->written(pointer, bytes);
     });
     return cudaSuccess;
 }
 cudaError_t cudaMemset(void* pointer, int value, size_t bytes) { return cudaMemsetAsync(pointer, value, bytes, nullptr); }
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int) {
-    static int created = 0;
-    if (no_device()) return give(cudaErrorNoDevice);
-    *stream = new CUstream_st{++created};
-    return cudaSuccess;
-}
-cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, 0); }
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-    const Lock lock(one_caller);
-    drain(stream);
-    delete stream;
-    return cudaSuccess;
-}
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-    const Lock lock(one_caller);
-    if (no_device()) return give(cudaErrorNoDevice);
-    drain(stream);
-    return give(sticky);
-}
-cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(stream); }
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned int) {
-    const Lock lock(one_caller);
-    drain(nullptr);  // whatever the event stands for has happened
-    return cudaSuccess;
-}
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) { return *event = new CUevent_st{false}, cudaSuccess; }
-cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, 0); }
-cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete event, cudaSuccess; }
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) { return event->recorded = true, cudaSuccess; }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaDeviceSynchronize(); }
-cudaError_t cudaEventQuery(cudaEvent_t) { return cudaDeviceSynchronize(); }
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) { return *milliseconds = 0, cudaSuccess; }
 
 }  // extern "C"

@@ -1,0 +1,63 @@
+// Wrong calls of the API, by name; each prints what CUDA answers.
+#include <cstring>
+
+#include "../programs/run.h"
+
+__global__ void fill(const __grid_constant__ Arguments a) { a.x[threadIdx.x] = 1; }
+__global__ void whole_grid(const __grid_constant__ Arguments a) {
+    cooperative_groups::this_grid().sync();
+    a.x[threadIdx.x] = 1;
+}
+__global__ void half_a_warp(const __grid_constant__ Arguments a) {
+    if (threadIdx.x < 16) a.x[0] = static_cast<float>(__shfl_sync(0x0000ffffu, 1, 0));
+}
+__global__ void wide_copy(const __grid_constant__ Arguments a) {
+    __pipeline_memcpy_async(smem, a.x, 12);
+    __pipeline_commit();
+    __pipeline_wait_prior(0);
+}
+__global__ void deadlock(const __grid_constant__ Arguments a) {
+    if (threadIdx.x < 32) __syncthreads();
+    else if (blockIdx.x == 0) cooperative_groups::this_grid().sync();
+    a.x[0] = 1;
+}
+
+int main(int count, char** words) {
+    if (count < 2) return 2;
+    const auto is = [&](const char* name) { return std::strcmp(words[1], name) == 0; };
+    float* const x = on_device(std::vector<float>(64, 0));
+    const Arguments a = {x, nullptr, nullptr, 64};
+    cudaError_t error = cudaSuccess;
+    if (is("grid barrier in an ordinary launch")) error = run(whole_grid, {2, 32}, a);
+    if (is("more blocks than are resident")) error = run(whole_grid, {2000, 1024, 0, true}, a);
+    if (is("more shared memory than was asked for")) error = run(fill, {1, 32, 60 * 1024}, a);
+    if (is("more threads than a block has")) error = run(fill, {1, 2048}, a);
+    if (is("no blocks")) error = run(fill, {0, 32}, a);
+    if (is("blocks that do not fill clusters")) error = run(fill, {3, 32, 0, false, 2}, a);
+    if (is("a warp function for half a warp")) error = run(half_a_warp, {1, 32}, a);
+    if (is("an asynchronous copy of 12 bytes")) error = run(wide_copy, {1, 1, 64}, a);
+    if (is("a barrier that half of the block waits at")) error = run(deadlock, {1, 64, 0, true}, a);
+    if (is("a copy in the wrong direction")) {
+        float y[4];
+        error = cudaMemcpy(y, x, sizeof y, cudaMemcpyHostToDevice);
+    }
+    if (is("a copy past the end")) {
+        std::vector<float> y(80);
+        error = cudaMemcpy(y.data(), x, 80 * sizeof(float), cudaMemcpyDeviceToHost);
+    }
+    if (is("free of what was not allocated")) error = cudaFree(x + 1);
+    if (is("free twice")) error = cudaFree(x) ? cudaErrorUnknown : cudaFree(x);
+    if (is("a stream that is gone")) {
+        cudaStream_t stream;
+        cudaStreamCreate(&stream);
+        cudaStreamDestroy(stream);
+        error = cudaStreamSynchronize(stream);
+    }
+    if (is("more memory than there is")) {
+        float* more = nullptr;
+        error = cudaMalloc(&more, std::size_t(1) << 40);
+    }
+    if (error == cudaSuccess) error = cudaDeviceSynchronize();
+    std::printf("%s: %s\n", cudaGetErrorName(error), cudaGetErrorString(error));
+    return error != cudaSuccess;
+}

@@ -1,0 +1,74 @@
+"""Every fault planted in programs/ is found by the checked emulation, at its line; the sound version is not reported."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from projects import needs_compiler
+from stand_in import program
+
+PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.cu"))
+
+
+@pytest.fixture(autouse=True)
+def compiler():
+    needs_compiler()
+
+
+def run(source: Path, define: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    path = program(source, "checked", f"-D{define}")
+    return subprocess.run([path], capture_output=True, text=True, env={**os.environ, **environment})
+
+
+def expected(source: Path) -> str:
+    """The pattern that a program's first lines give, with the line that it marks."""
+    lines = source.read_text().splitlines()
+    here = [str(k) for k, line in enumerate(lines, 1) if line.endswith("// HERE")]
+    pattern = next(line for line in lines if line.startswith("// expect: ")).removeprefix("// expect: ")
+    return pattern.replace("HERE", "|".join(here)) if len(here) < 2 else pattern.replace("HERE", f"({'|'.join(here)})")
+
+
+@pytest.mark.parametrize("source", PROGRAMS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("seed", ["0", "3"])
+def test_a_planted_fault_is_found_at_its_line(source, seed):
+    done = run(source, "FAULT", SNCC_EMULATION_ORDER_SEED=seed)
+    assert done.returncode != 0
+    assert re.search(expected(source), done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("source", PROGRAMS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("seed", ["0", "3"])
+def test_the_sound_version_is_not_reported(source, seed):
+    done = run(source, "SOUND", SNCC_EMULATION_ORDER_SEED=seed)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+MISUSE = {
+    "grid barrier in an ordinary launch": "cudaErrorLaunchFailure: .*not cooperative",
+    "more blocks than are resident": "cudaErrorCooperativeLaunchTooLarge",
+    "more shared memory than was asked for": "cudaErrorInvalidValue",
+    "more threads than a block has": "cudaErrorInvalidConfiguration",
+    "no blocks": "cudaErrorInvalidConfiguration",
+    "blocks that do not fill clusters": "cudaErrorInvalidConfiguration",
+    "a warp function for half a warp": "cudaErrorLaunchFailure: .*mask that is not full",
+    "an asynchronous copy of 12 bytes": "cudaErrorLaunchFailure: .*other than 4, 8 or 16 bytes",
+    "a barrier that half of the block waits at": "cudaErrorLaunchFailure: .*deadlock: .*block 0, thread",
+    "a copy in the wrong direction": "cudaErrorInvalidValue",
+    "a copy past the end": "cudaErrorInvalidValue",
+    "free of what was not allocated": "cudaErrorInvalidDevicePointer",
+    "free twice": "cudaErrorInvalidDevicePointer",
+    "a stream that is gone": "cudaErrorInvalidResourceHandle",
+    "more memory than there is": "cudaErrorMemoryAllocation",
+}
+
+
+@pytest.mark.parametrize("case", MISUSE)
+def test_misuse_of_the_api_is_answered_as_cuda_answers_it(case):
+    path = program(Path(__file__).parent / "misuse" / "misuse.cu", "plain")
+    done = subprocess.run([path, case], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.search(MISUSE[case], done.stdout), done.stdout

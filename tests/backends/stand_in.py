@@ -1,0 +1,74 @@
+"""Builds with the emulation of CUDA: plain, under the address sanitizer, and checked for races. Kept by content between runs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+from sncc import cache
+
+Build = Literal["plain", "address", "checked"]
+EMULATION = Path(cache.__file__).parent / "backends" / "cuda" / "emulation"
+FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden"]
+SANITIZERS = {
+    "plain": [],
+    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "checked": ["-fsanitize=thread"],  # of the kernels alone; linked without libtsan
+}  # fmt: skip
+
+
+def command(*words: object, cwd: Path | None = None) -> str:
+    """Runs a tool that has to succeed; what it prints."""
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def kept(*contents: object) -> Path:
+    """A folder of the cache for what these contents decide."""
+    key = hashlib.sha256("\n".join(map(str, contents)).encode()).hexdigest()[:16]
+    folder = cache.location() / "tests" / key
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def made(target: Path, *words: object) -> Path:
+    """The target, made by a command that ends in its name unless it is there; whole at once."""
+    if not target.exists():
+        beside = target.with_name(f".{os.getpid()}{target.name}")
+        command(*words, beside)
+        beside.rename(target)
+    return target
+
+
+def sources(build: Build) -> list[Path]:
+    """Of the emulation's runtime."""
+    folders = ["runtime", "checked"] if build == "checked" else ["runtime"]
+    return [source for folder in folders for source in sorted((EMULATION / folder).glob("*.cpp"))]
+
+
+def runtime(build: Build) -> list[Path]:
+    """The runtime's object files."""
+    text = [p.read_text() for p in sorted(EMULATION.rglob("*")) if p.suffix in (".h", ".cpp")]
+    folder = kept(FLAGS, build, *text)
+    flags = [*FLAGS, *(SANITIZERS[build] if build == "address" else ["-O2"])]
+    return [made(folder / f"{s.stem}.o", "g++", *flags, "-c", s, "-o") for s in sources(build)]
+
+
+def kernels(source: Path, build: Build, *more: object) -> Path:
+    """The object file of a `.cu` file and what it includes from its own folders."""
+    flags = [*FLAGS, *SANITIZERS[build], "-I", EMULATION, *more]
+    everything = command("g++", *flags, "-E", "-P", "-x", "c++", source)
+    folder = kept(flags, source, everything)
+    return made(folder / f"{source.stem}.o", "g++", *flags, "-x", "c++", "-c", source, "-o")
+
+
+def program(source: Path, build: Build, *more: object) -> Path:
+    """An executable of one `.cu` file."""
+    objects = [kernels(source, build, *more), *runtime(build)]
+    link = SANITIZERS[build] if build == "address" else []
+    target = kept(*objects, link) / source.stem
+    return made(target, "g++", *link, *objects, "-ldl", "-lpthread", "-o")
