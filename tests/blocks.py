@@ -101,3 +101,10 @@ DUAL = synapse(
     {"rise": 1, "decay": 6}, {"a": 0, "b": 0}, {"a": "-a / decay", "b": "-b / rise"},
     "a += weight; b += weight", "a - b", "dual",
 )  # fmt: skip
+
+
+def changed(model: Model, name: str, **fields: object) -> Model:
+    """The model with fields of one connection replaced."""
+    found = tuple(replace(c, **fields) if c.name == name else c for c in model.connections)
+    assert any(c.name == name for c in model.connections), name
+    return replace(model, connections=found)

@@ -290,9 +290,9 @@ class _Sample:
         """What the source emitted at step n: counts, values or zeros and ones; None outside the sample."""
         if not 1 <= n <= self.steps:
             return None
-        if connection.source_group is None:
-            return np.asarray(self.inputs[connection.source][n - 1])
         part = slice(connection.source_offset, connection.source_offset + connection.source_size)
+        if connection.source_group is None:
+            return np.asarray(self.inputs[connection.source][n - 1][part])
         return self.spikes[connection.source_group, n][part]
 
     def _add(self, group: str, name: str, offset: int, values: np.ndarray) -> None:

@@ -13,6 +13,8 @@ from sncc.program import nodes as program_nodes
 def impulsive(model: Model, connection: Connection) -> bool:
     """Whether a connection delivers impulses, rather than a drive that is held over a step."""
     source = model.population(connection.source)
+    if connection.synapse is not None:
+        return False  # a synapse that its neurons cannot carry delivers all the time
     return connection.values is None and (source.kind != "signal" or source.impulse)
 
 

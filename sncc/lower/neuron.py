@@ -70,6 +70,8 @@ def lower_neuron(population: Population, impulses: frozenset[str], drives: froze
         _map(dynamics, body, impulses, drives, gate)
     if dynamics.equations:
         coefficients += _flow(dynamics, body, before, impulses, drives, gate, parameters, step)
+    for copy in dynamics.kept:
+        body.assign(copy.state, body.read(copy.value))
     if not dynamics.early:
         _jump_at_arrivals(dynamics, body)
     if dynamics.spike is not None:

@@ -12,6 +12,7 @@ from sncc.lower.connections import impulsive, lower_connection
 from sncc.lower.initial_states import store_initial_states
 from sncc.lower.neuron import Neuron, hoist, lower_neuron, poisson, without_surrogate
 from sncc.lower.parameters import key_of, program_parameters
+from sncc.lower.plasticity import lower_synapses, place_traces
 from sncc.lower.synapses import place_synapses
 from sncc.model.nodes import Model, Population
 from sncc.program.nodes import (
@@ -40,12 +41,14 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
     Raises `DiagnosticError` (`not-supported-yet`) for what the language can say and the Program cannot yet.
     """
     written = store_initial_states(model)
-    model = place_synapses(written)
+    model = place_traces(place_synapses(written))
     neurons = {p.name: _neuron(model, p) for p in model.populations if p.kind in ("neuron", "poisson")}
     names = {population: f"g{k}" for k, population in enumerate(neurons)}
     groups = tuple(_group(model.population(p), neuron, names[p]) for p, neuron in neurons.items())
     connections = tuple(lower_connection(model, c, names) for c in model.connections)
-    operations: list[ForwardOperation] = [Deliver(c.name) for c in connections]
+    moving = [s for c in model.connections if (s := lower_synapses(model, c)) is not None]
+    operations: list[ForwardOperation] = [Deliver(c.name) for c in model.connections if c.synapse is None]
+    operations += [update for s in moving for update in s.updates]
     for population, neuron in neurons.items():
         operations.append(
             Update(
@@ -69,6 +72,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
         schedule="sample_parallel" if model.training else "neuron_parallel",
         rule=model.training.rule.name if model.training else "",
         batch=model.training.batch if model.training else 32,
+        synapses=tuple(s.states for s in moving),
         simulation=simulation,
         source=model.source,
         doc=model.doc,

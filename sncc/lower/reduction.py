@@ -63,8 +63,8 @@ def reduce_synapse(connection: Connection) -> Reduction | None:
     if amounts is None:
         return None
     delivered = _deliveries(synapse, others, own)
-    if delivered is None:
-        return None
+    if delivered is None or (connection.plasticity is not None and delivered[1]):
+        return None  # a sum over synapses leaves no spikes that could move the weights
     if any(s.name in others and s.initial != ZERO for s in synapse.states):
         return None  # each synapse would bring its own initial value
     return Reduction(own, others, amounts, gain, *delivered)

@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sncc.connectivity.patterns import OneToOne, Part
-from sncc.diagnostics import DiagnosticError, Diagnostics, Span
 from sncc.expressions.algebra import ONE, ZERO, add, mul
 from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
 from sncc.expressions.printer import print_expression
 from sncc.expressions.units import PLAIN
 from sncc.lower.reduction import Reduction, reduce_synapse
+from sncc.lower.traces import drive, unsupported
 from sncc.model.nodes import (
     Assignment,
     Connection,
@@ -48,13 +47,6 @@ def place_synapses(model: Model) -> Model:
         populations=(*(p for p in populations), *traces.populations),
         connections=(*traces.driving, *connections),
     )
-
-
-def unsupported(span: Span | None, what: str, help: str) -> DiagnosticError:
-    """The error for what the language can say and no stage carries out yet."""
-    diagnostics = Diagnostics()
-    diagnostics.error("not-supported-yet", span, f"{what} is not supported yet", help=help)
-    return DiagnosticError(diagnostics.sorted())
 
 
 # ------------------------------------------------------------------------------------------------ the target's side
@@ -183,7 +175,7 @@ class _Traces:
         bare = replace(connection, synapse=None)
         result: list[Connection] = []
         trace = self._trace(connection, reduction)
-        if reduction.amounts or connection.plasticity is not None:
+        if reduction.amounts:
             gain = (trace.name, "gain") if trace is not None and reduction.gain != ONE else None
             result.append(replace(bare, input=f"{tag}.in", gain=gain))
         for number, total in enumerate(reduction.sums, 1):
@@ -265,16 +257,8 @@ class _Traces:
             trace = Population(name, "neuron", source.shape, "trace", parameters, dynamics, span=connection.span)
             self._made[key] = trace
             self.populations.append(trace)
-            self.driving.append(drive(name, source, trace, "pre", connection.delay_steps))
+            self.driving.append(drive(name, source, name, "pre", connection.delay_steps))
         return self._made[key]
-
-
-def drive(name: str, source: Population, trace: Population, where: str, delay: int) -> Connection:
-    """The connection by which a population's spikes move its traces, one to one."""
-    return Connection(
-        name, source.name, trace.name, where, OneToOne(), Parameter("weight", ONE, PLAIN), delay,
-        Part.whole(source.shape), Part.whole(source.shape),
-    )  # fmt: skip
 
 
 def _right(node: Equation | Assignment) -> Expression:

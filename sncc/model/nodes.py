@@ -106,8 +106,8 @@ class Refractory:
 class Dynamics:
     """The hybrid system of one neuron: a flow (or a map each step), a threshold and jumps.
 
-    Lowering adds what synapses bring: equations beside a map; `arrivals`, jumps at spikes that arrive at an input, by themselves (`early`: those of
-    the step before, ahead of the flow); `outputs`, states that are assigned at the end of every step.
+    Lowering adds what synapses bring: equations beside a map; `arrivals`, jumps at spikes that arrive at an input, by
+    themselves (`early`: ahead of the flow); `kept`, states assigned between flow and arrivals; `outputs`, states assigned at the end of every step.
     """
 
     states: tuple[State, ...]
@@ -121,6 +121,7 @@ class Dynamics:
     surrogate: Expression | None = None  # derivative of the spike by `u`, the distance to the threshold
     arrivals: tuple[tuple[str, tuple[Assignment, ...]], ...] = ()
     early: bool = False
+    kept: tuple[Assignment, ...] = ()
     outputs: tuple[Assignment, ...] = ()
 
 

@@ -1,0 +1,271 @@
+"""What moves synapse by synapse: plastic weights, and states of synapses that no neuron can carry.
+
+Model → Model (`place_traces`): the `pre` and `post` states of a plasticity become populations of their own, `CONN.plasticity.pre` and
+`CONN.plasticity.post`, moved one to one by the spikes of the source (as they arrive) and of the target. A pre state jumps after its synapses were served,
+so its value from before is kept beside it; a post state holds, throughout a step, what it was before the target's spike of that step.
+Model → Program (`lower_synapses`): equations, `on pre` and `on post` of each synapse as updates over the synapses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from sncc.diagnostics import DiagnosticError
+from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
+from sncc.expressions.units import PLAIN
+from sncc.lower.flow import flow
+from sncc.lower.neuron import with_draws_apart
+from sncc.lower.traces import drive, unsupported
+from sncc.model.integration import integration
+from sncc.model.nodes import (
+    Assignment,
+    Connection,
+    Dynamics,
+    Equation,
+    Input,
+    Model,
+    Parameter,
+    Plasticity,
+    Population,
+    State,
+    Synapse,
+)
+from sncc.program.nodes import Assign, Statement, SynapseStates, SynapseUpdate
+
+
+def trace_name(connection: Connection, side: str) -> str:
+    """The population that carries a plasticity's `pre` or `post` states."""
+    return f"{connection.name}.plasticity.{side}"
+
+
+def _unsupported(connection: Connection, what: str, help: str) -> DiagnosticError:
+    plasticity = connection.plasticity
+    span = plasticity.span if plasticity is not None and plasticity.span is not None else connection.span
+    return unsupported(span, what, help)
+
+
+# ------------------------------------------------------------------------------------------------ traces
+def place_traces(model: Model) -> Model:
+    """The model with populations for the traces of every plastic connection."""
+    populations, connections = list(model.populations), list(model.connections)
+    for connection in model.connections:
+        for side in ("pre", "post"):
+            if connection.plasticity is not None and _own(connection.plasticity, side):
+                population, drives = _trace(model, connection, connection.plasticity, side)
+                populations.append(population)
+                connections += drives
+    return replace(model, populations=tuple(populations), connections=tuple(connections))
+
+
+def _own(plasticity: Plasticity, side: str) -> tuple[State, ...]:
+    return plasticity.pre_states if side == "pre" else plasticity.post_states
+
+
+def _trace(
+    model: Model, connection: Connection, plasticity: Plasticity, side: str
+) -> tuple[Population, list[Connection]]:
+    states = _own(plasticity, side)
+    names = {s.name for s in states}
+    equations = tuple(e for e in plasticity.equations if e.state in names)
+    jumps = tuple(a for a in (plasticity.on_pre if side == "pre" else plasticity.on_post) if a.state in names)
+    neuron = model.population(connection.source if side == "pre" else connection.target)
+    used = {s for e in equations for s in symbols(e.derivative)} | {s for a in jumps for s in symbols(a.value)}
+    followed = sorted(s for e in equations for s in symbols(e.derivative) if s.startswith(f"{side}."))
+    known = names | {p.name for p in plasticity.parameters} | set(followed) | {"t", "step"}
+    if foreign := sorted(used - known):
+        what = f"a {side} state of a plasticity that reads `{foreign[0]}`"
+        raise _unsupported(connection, what, f"let it read {side} states, parameters and `{side}.X` alone")
+    before = tuple(State(f"{s.name}.before", s.initial, s.unit) for s in states) if side == "pre" else ()
+    dynamics = Dynamics(
+        states=(*states, *before),
+        inputs=(Input(side, PLAIN), *(Input(name, PLAIN) for name in followed)),
+        equations=equations,
+        arrivals=((side, jumps),),
+        early=side == "post",
+        kept=tuple(Assignment(f"{s.name}.before", Symbol(s.name)) for s in states) if side == "pre" else (),
+    )
+    used |= {s for state in states for s in symbols(state.initial)}
+    parameters = tuple(
+        replace(p, key=f"{connection.name}.plasticity.{p.name}") for p in plasticity.parameters if p.name in used
+    )
+    name = trace_name(connection, side)
+    if side == "pre":
+        delay = 0 if connection.delay is not None else connection.delay_steps
+    else:
+        delay = 1 + connection.post_delay_steps
+    drives = [drive(name, neuron, name, side, delay)]
+    drives += [drive(f"{name}.{k}", neuron, name, k, 1, k.partition(".")[2]) for k in followed]
+    return Population(name, "neuron", neuron.shape, "trace", parameters, dynamics, span=connection.span), drives
+
+
+# ------------------------------------------------------------------------------------------------ updates of synapses
+@dataclass(frozen=True, slots=True)
+class LoweredSynapses:
+    """What a connection's synapses need in the Program."""
+
+    states: SynapseStates
+    updates: tuple[SynapseUpdate, ...]
+
+
+def lower_synapses(model: Model, connection: Connection) -> LoweredSynapses | None:
+    """The updates of a connection's synapses; None where nothing moves synapse by synapse."""
+    synapse, plasticity = connection.synapse, connection.plasticity
+    if synapse is None and plasticity is None:
+        return None
+    blocks = [b for b in (synapse, plasticity) if b is not None]
+    states = tuple(s for b in blocks for s in b.states)
+    names = _Names(model, connection)
+    updates = [_every_step(model.step, connection, names)]
+    pre = [*(synapse.on_pre if synapse else ()), *(plasticity.on_pre if plasticity else ())]
+    updates.append(_jumps(connection, names, "pre", pre))
+    updates.append(_jumps(connection, names, "post", plasticity.on_post if plasticity else ()))
+    kept = tuple(u for u in updates if u is not None)
+    initial = tuple((s.name, _initial(s, names)) for s in states)
+    read = {n for u in kept for s in u.body for n in s.reads} | {n for _, value in initial for n in symbols(value)}
+    modulators = tuple(m.name for m in plasticity.modulators) if plasticity else ()
+    arrays = tuple((symbol, value) for symbol, value in names.numbers.items() if symbol in read)
+    return LoweredSynapses(
+        SynapseStates(connection.name, tuple(s.name for s in states), initial, arrays, modulators), kept
+    )
+
+
+def _initial(state: State, names: _Names) -> Expression:
+    return substitute(state.initial, names.fixed)
+
+
+class _Names:
+    """What the symbols of a connection's blocks are: numbers, or variables of neurons."""
+
+    def __init__(self, model: Model, connection: Connection) -> None:
+        self.model, self.connection = model, connection
+        self.fixed: dict[str, Expression] = {"step": Number(model.step)}
+        self.numbers: dict[str, float | str] = {}
+        for prefix, block in (("", connection.synapse), ("plasticity.", connection.plasticity)):
+            for p in block.parameters if block is not None else ():
+                self.numbers[p.name] = _bound(p, f"{connection.name}.{prefix}{p.name}")
+
+    def of_neurons(self, expressions: Iterable[Expression], when: str) -> dict[str, tuple[str, str, str]]:
+        """(side, population, variable) of the symbols that are variables of neurons."""
+        found: dict[str, tuple[str, str, str]] = {}
+        plasticity = self.connection.plasticity
+        for name in sorted({s for e in expressions for s in symbols(e)}):
+            side, _, variable = name.partition(".")
+            if side in ("pre", "post") and variable:
+                bound = self._neuron(name, side, variable, when)
+                if bound is not None:
+                    found[name] = bound
+                continue
+            for side in ("pre", "post"):
+                if plasticity is not None and any(s.name == name for s in _own(plasticity, side)):
+                    earlier = ".before" if (side, when) == ("pre", "pre") else ""
+                    found[name] = (side, trace_name(self.connection, side), name + earlier)
+        return found
+
+    def _neuron(self, name: str, side: str, variable: str, when: str) -> tuple[str, str, str] | None:
+        population = self.model.population(self.connection.source if side == "pre" else self.connection.target)
+        if population.dynamics is not None and any(s.name == variable for s in population.dynamics.states):
+            if when == "pre" and side == "post":
+                what = f"`{name}` in `on pre`"
+                raise _unsupported(self.connection, what, "let a post state follow it: `dy/dt = (post.v - y) / tau`")
+            if when == "step" and side == "pre" and self.connection.delay_steps > 1:
+                raise _unsupported(self.connection, f"`{name}` with a delay", "deliver a state of the source alone")
+            return side, population.name, variable
+        parameter = next((p for p in population.parameters if p.name == variable), None)
+        if parameter is None or parameter.storage == "each":
+            what = f"`{name}` in the synapses of `{self.connection.name}`"
+            raise _unsupported(self.connection, what, "read a state of the neuron, or a parameter that is one number")
+        self.numbers[name] = _bound(parameter, parameter.key or f"{population.name}.{variable}")
+        return None
+
+
+def _bound(parameter: Parameter, key: str) -> float | str:
+    fixed = parameter.storage == "compiled" and isinstance(parameter.value, Number)
+    return parameter.value.value if fixed and isinstance(parameter.value, Number) else key
+
+
+def _every_step(step: float, connection: Connection, names: _Names) -> SynapseUpdate | None:
+    """The flow of states per synapse, and what a synapse delivers all the time: its value at the end of the step before."""
+    synapse, plasticity = connection.synapse, connection.plasticity
+    body: list[Statement] = []
+    carry: list[tuple[str, str]] = []
+    deliver = synapse.deliver if synapse is not None else None
+    if deliver is not None:
+        body.append(Assign("deliver", deliver))
+    for block in (synapse, plasticity):
+        own = {s.name for s in block.states} if block is not None else set()
+        equations = tuple(e for e in block.equations if e.state in own) if block is not None else ()
+        if block is None or not equations:
+            continue
+        for statement, state in _flowed(block, equations, step):
+            body.append(statement)
+            if state:
+                carry.append((state, statement.name))
+    if not body:
+        return None
+    return _update(connection, names, "step", body, carry, "deliver" if deliver is not None else None)
+
+
+def _flowed(
+    block: Synapse | Plasticity, equations: tuple[Equation, ...], step: float
+) -> list[tuple[Assign, str | None]]:
+    """Statements of a flow, each with the state whose new value it is."""
+    states = tuple(s for s in block.states if any(e.state == s.name for e in equations))
+    others = sorted({s for e in equations for s in symbols(e.derivative)} - {s.name for s in states})
+    parameters = frozenset(p.name for p in block.parameters)
+    varying = tuple(Input(name, PLAIN) for name in others if name not in parameters)
+    method = block.method if isinstance(block, Synapse) else None
+    substeps = block.substeps if isinstance(block, Synapse) else 1
+    chosen = integration(Dynamics(states, varying, equations, method=method))
+    flowed = flow(equations, chosen, step, parameters, substeps)
+    result: list[tuple[Assign, str | None]] = [(a, None) for a in (*flowed.coefficients, *flowed.body)]
+    return [*result, *((Assign(f"{s}.flowed", value), s) for s, value in flowed.states.items())]
+
+
+def _jumps(connection: Connection, names: _Names, when: str, jumps: Iterable[Assignment]) -> SynapseUpdate | None:
+    """Jumps of each synapse, top to bottom, each seeing the former; traces move by themselves and are only read."""
+    plasticity = connection.plasticity
+    traces = {s.name for side in ("pre", "post") for s in _own(plasticity, side)} if plasticity is not None else set()
+    bounds: Mapping[str, tuple[Expression, Expression]] = (
+        {name: (low, high) for name, low, high in plasticity.bounds} if plasticity is not None else {}
+    )
+    now: dict[str, Expression] = {}
+    body: list[Statement] = []
+    for number, jump in enumerate(jumps, 1):
+        value = substitute(jump.value, now)
+        if jump.state in bounds:
+            value = apply("clip", value, *(substitute(limit, now) for limit in bounds[jump.state]))
+        local = f"{jump.state}.{number}"
+        body.append(Assign(local, value))
+        now[jump.state] = Symbol(local)
+    carry = [(name, local.name) for name, local in now.items() if name not in traces and isinstance(local, Symbol)]
+    return _update(connection, names, when, body, carry, None) if carry else None
+
+
+def _update(
+    connection: Connection, names: _Names, when: str, body: Iterable[Statement], carry: Iterable[tuple[str, str]],
+    deliver: str | None,
+) -> SynapseUpdate:  # fmt: skip
+    statements = with_draws_apart(
+        Assign(s.name, substitute(s.value, names.fixed)) if isinstance(s, Assign) else s for s in body
+    )
+    written = {s.name for s in statements}
+    read = [Symbol(name) for s in statements for name in s.reads if name not in written]
+    bound = names.of_neurons(read, when)
+    sides = {
+        side: tuple(
+            (symbol, population, variable) for symbol, (own, population, variable) in bound.items() if own == side
+        )
+        for side in ("pre", "post")
+    }
+    return SynapseUpdate(
+        connection=connection.name,
+        when=when,  # type: ignore[arg-type]
+        body=statements,
+        carry=tuple(carry),
+        deliver=deliver,
+        input=connection.input if deliver is not None else "",
+        pre=sides["pre"],
+        post=sides["post"],
+        post_delay=connection.post_delay_steps if when == "post" else 0,
+    )
