@@ -81,12 +81,18 @@ def examine(
     return model, found.sorted()
 
 
-def explain(source: str | Path, settings: Mapping[str, Value] | None = None, **params: Value) -> str:
-    """The dynamics and the derived learning rule of a source, as readable equations. Raises `DiagnosticError`."""
-    from sncc.gradients.explain import explain as explain_learning
+def explain(
+    source: str | Path, settings: Mapping[str, Value] | None = None, latex: bool = False, **params: Value
+) -> str:
+    """The dynamics and the derived learning rule of a source, as readable equations. Raises `DiagnosticError`.
+
+    `latex`: as a fragment of a LaTeX document (amsmath).
+    """
+    from sncc.gradients.explain import explain as as_text
+    from sncc.gradients.latex import explain_latex
 
     model = compile_model(read(source), merged(settings, params))
-    return explain_learning(model, compile_program(model))
+    return (explain_latex if latex else as_text)(model, compile_program(model))
 
 
 def build(

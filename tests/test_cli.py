@@ -85,10 +85,10 @@ def test_ir_prints_both_stages_and_the_program_after_a_pass(folder):
     assert unknown.returncode == 2 and "merge_populations" in unknown.stderr
 
 
-def test_explain_prints_equations_and_refuses_latex(folder):
+def test_explain_prints_equations_as_text_or_latex(folder):
     assert "hidden" in sncc("explain", "small.snn", cwd=folder).stdout
     done = sncc("explain", "small.snn", "--latex", cwd=folder)
-    assert done.returncode == 1 and "not supported yet" in done.stderr
+    assert done.returncode == 0 and r"\begin{align*}" in done.stdout
 
 
 def test_fmt_changes_the_layout_and_check_only_names_the_files(folder):

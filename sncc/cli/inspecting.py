@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sncc.cli import options
-from sncc.cli.terminal import fail, mistakes_of_the_user
+from sncc.cli.terminal import mistakes_of_the_user
 
 if TYPE_CHECKING:
     from sncc.model.nodes import Model
@@ -74,14 +74,12 @@ def ir(file: str, settings: dict[str, str], precision: Any, stage: str, after: s
 @click.command()
 @options.file
 @options.set
-@click.option("--latex", is_flag=True, help="As LaTeX.")
+@click.option("--latex", is_flag=True, help="As a fragment of a LaTeX document (amsmath).")
 def explain(file: str, settings: dict[str, str], latex: bool) -> None:
     """Prints the dynamics and the derived learning rule of FILE as equations."""
     from sncc import compiler
 
-    if latex:
-        fail("--latex is not supported yet")
-    click.echo(compiler.explain(Path(file), settings))
+    click.echo(compiler.explain(Path(file), settings, latex))
 
 
 @click.command()

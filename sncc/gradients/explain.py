@@ -1,23 +1,30 @@
-"""`sncc explain`: the discretised network and the derived learning rule in words and equations, from what is compiled."""
+"""`sncc explain`: the discretised network and the derived learning rule in words and equations, from what is compiled.
+
+`derivation` gathers it as data; `explain` prints it as text, `latex.py` as LaTeX.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from sncc.expressions.nodes import Expression
 from sncc.expressions.printer import print_expression
 from sncc.model.integration import integration
 from sncc.model.nodes import Model, Population
 from sncc.program.nodes import (
     Assign,
     DeriveAdjoint,
+    Draw,
     Fire,
     Gather,
     Program,
     Readout,
     ReadoutAdjoint,
+    Reduce,
     Statement,
     Transpose,
     Update,
 )
-from sncc.program.printer import print_statement
 
 _METHODS = {
     "exact": "integrated exactly (the equations are linear)",
@@ -40,91 +47,160 @@ _RULES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name, at a step or an element where `index` says so: `v[n]`; with its population's where it needs one: `output.v[n]`."""
+
+    name: str
+    index: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The derivative of a state by time: `dv/dt`."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """The derivative of the loss by something: `d loss / d theta`."""
+
+    of: str
+    index: str = ""
+
+
+Piece = str | Name | Rate | Slope | Expression  # a string is words, or a sign such as ` = `
+Line = tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Lines under a head; a head without lines is a paragraph."""
+
+    head: str
+    lines: tuple[Line, ...] = ()
+
+
 def explain(model: Model, program: Program) -> str:
     """Text for a Model and the Program derived from it (all passes done)."""
-    parts = [f"{model.name}: step {model.step:g} ms"]
-    parts += [_population(model, program, p) for p in model.populations if p.kind == "neuron"]
-    if program.rule:
-        parts += [_RULES[program.rule], _readout(program)]
-        parts += [_adjoint(program, o) for o in program.reverse if isinstance(o, Update)]
-        parts.append(_gradients(program))
-    else:
-        parts.append("There is no `train` block, so no learning rule is derived.")
+    parts = []
+    for section in derivation(model, program):
+        parts.append("\n".join([section.head, *(f"    {''.join(map(_text, line))}" for line in section.lines)]))
     return "\n\n".join(parts) + "\n"
 
 
-def _lines(head: str, lines: list[str]) -> str:
-    return "\n".join([head, *(f"    {line}" for line in lines)])
+def _text(piece: Piece) -> str:
+    match piece:
+        case str():
+            return piece
+        case Name(name, index, owner):
+            return (f"{owner}." if owner else "") + (f"{name}[{index}]" if index else name)
+        case Rate(state):
+            return f"d{state}/dt"
+        case Slope(of, index):
+            return f"d loss / d {of}" + (f"[{index}]" if index else "")
+        case _:
+            return print_expression(piece)
 
 
-def _population(model: Model, program: Program, population: Population) -> str:
+def derivation(model: Model, program: Program) -> tuple[Section, ...]:
+    """The dynamics of every population, then the rule, the loss, the adjoints and the gradients."""
+    parts = [Section(f"{model.name}: step {model.step:g} ms")]
+    parts += [_population(model, program, p) for p in model.populations if p.kind == "neuron"]
+    if program.rule:
+        parts += [Section(_RULES[program.rule]), _readout(program)]
+        parts += [_adjoint(program, o) for o in program.reverse if isinstance(o, Update)]
+        parts.append(_gradients(program))
+    else:
+        parts.append(Section("There is no `train` block, so no learning rule is derived."))
+    return tuple(parts)
+
+
+def _population(model: Model, program: Program, population: Population) -> Section:
     dynamics = population.dynamics
     assert dynamics is not None
-    lines = [f"d{e.state}/dt = {print_expression(e.derivative)}" for e in dynamics.equations]
-    lines += [f"{a.state} = {print_expression(a.value)}   (each step)" for a in dynamics.each_step]
-    lines.append(f"-- {_METHODS[integration(dynamics)]}; one step is")
+    lines: list[Line] = [(Rate(e.state), " = ", e.derivative) for e in dynamics.equations]
+    lines += [(Name(a.state), " = ", a.value, "   (each step)") for a in dynamics.each_step]
+    lines.append((f"-- {_METHODS[integration(dynamics)]}; one step is",))
     group = next(g for g in program.groups if any(r.population == population.name for r in g.rows))
     shared = [r.population for r in group.rows if r.population != population.name]
     if shared:
-        lines.append(f"-- shared with {', '.join(shared)}: numbers that differ are arrays ({', '.join(group.arrays)})")
-    lines += [
-        f"{a.name} = {print_expression(a.value)}" for d in program.derive if d.group == group.name for a in d.body
-    ]
+        arrays = ", ".join(group.arrays)
+        lines.append((f"-- shared with {', '.join(shared)}: numbers that differ are arrays ({arrays})",))
+    lines += [(Name(a.name), " = ", a.value) for d in program.derive if d.group == group.name for a in d.body]
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == group.name)
     lines += [_statement(s) for s in update.body]
-    lines += [f"{variable}[n] = {local}" for variable, local in update.carry]
-    return _lines(f"population {population.name} ({population.model}, {population.size} neurons)", lines)
+    lines += [(Name(variable, "n"), " = ", Name(local)) for variable, local in update.carry]
+    return Section(f"population {population.name} ({population.model}, {population.size} neurons)", tuple(lines))
 
 
-def _statement(statement: Statement) -> str:
-    if isinstance(statement, Fire):
-        return print_statement(statement).replace(":=", "= 1 where")
-    return print_statement(statement).replace(":=", "=")
+def _statement(statement: Statement) -> Line:
+    match statement:
+        case Fire(name, distance, strict, gate):
+            line: Line = (Name(name), " = ", "1 where ", distance, " > " if strict else " >= ", "0")
+            return (*line, " and ", gate) if gate else line
+        case Reduce(name, operation, value):
+            return (Name(name), " = ", f"{operation} over outputs of ", value)
+        case Draw(name, distribution, arguments):
+            listed = [piece for argument in arguments for piece in (", ", argument)][1:]
+            return (Name(name), " = ", f"drawn from {distribution}(", *listed, ")")
+        case _:
+            return (Name(statement.name), " = ", statement.value)
 
 
-def _readout(program: Program) -> str:
+def _readout(program: Program) -> Section:
     readout = next(o for o in program.forward if isinstance(o, Readout))
     seen = f"{readout.population}.{readout.variable}"
     x = f"{readout.reduction} over the steps of {seen}" if readout.reduction else f"{seen} at every step"
-    return _lines(f"loss: x is {x}", [_statement(s) for s in (*readout.body, *readout.gradient)])
+    return Section(f"loss: x is {x}", tuple(_statement(s) for s in (*readout.body, *readout.gradient)))
 
 
-def _adjoint(program: Program, update: Update) -> str:
+def _adjoint(program: Program, update: Update) -> Section:
     group = program.group(update.group)
     names = ", ".join(r.population for r in group.rows)
-    lines: list[str] = []
+    lines: list[Line] = []
     for operation in program.reverse:
         match operation:
             case ReadoutAdjoint(into) if into in update.inputs:
-                lines.append(f"{into} = d loss / d x, at this step")
+                lines.append((Name(into), " = ", Slope("x"), ", at this step"))
             case Transpose(connection, slot, into) if into in update.inputs:
                 c = program.connection(connection)
                 if c.source_group == group.name:
-                    later = f" + {c.delay}" if c.delay else ""
+                    error = Name(slot, f"n + {c.delay}" if c.delay else "n", c.target)
                     lines.append(
-                        f"{into} += {c.weight} · ({c.target}.{slot}[n{later}])   (learning signal by {c.name})"
+                        (
+                            Name(into),
+                            " += ",
+                            Name(c.weight),
+                            " · ",
+                            "(",
+                            error,
+                            ")",
+                            f"   (learning signal by {c.name})",
+                        )
                     )
-    lines += [f"{local} as kept at step n" for local, _ in update.loads]
+    lines += [(Name(local), " as kept at step n") for local, _ in update.loads]
     lines += [_statement(s) for s in update.body]
-    lines += [f"{variable}[n] = {local}" for variable, local in update.carry]
-    lines += [f"{slot}[n] = {local}   (kept)" for slot, local in update.stores]
-    return _lines(f"adjoint of {names}, n = T..1 (x~ is d loss / d x)", lines)
+    lines += [(Name(variable, "n"), " = ", Name(local)) for variable, local in update.carry]
+    lines += [(Name(slot, "n"), " = ", Name(local), "   (kept)") for slot, local in update.stores]
+    return Section(f"adjoint of {names}, n = T..1 (x~ is d loss / d x)", tuple(lines))
 
 
-def _gradients(program: Program) -> str:
-    lines: list[str] = []
+def _gradients(program: Program) -> Section:
+    lines: list[Line] = []
     for operation in program.gradient:
         match operation:
             case Gather(connection, slot):
                 c = program.connection(connection)
-                later = f" + {c.delay}" if c.delay else ""
                 over = f"values of {c.source}" if c.signal else f"spikes of {c.source} neuron i"
-                lines.append(
-                    f"d loss / d {c.weight}[i, j] = sum over the {over}, at n, of {c.target}.{slot}[n{later}, j]"
-                )
+                at = f"n + {c.delay}, j" if c.delay else "n, j"
+                summed = Name(slot, at, c.target)
+                lines.append((Slope(c.weight, "i, j"), " = ", f"sum over the {over}, at n, of ", summed))
             case DeriveAdjoint(group, sums, body, results):
                 names = ", ".join(r.population for r in program.group(group).rows)
-                lines.append(f"parameters of {names}, from the sums over time of {', '.join(sums)}:")
-                lines += [f"  {_statement(s)}" for s in body if isinstance(s, Assign)]
-                lines += [f"  d loss / d {symbol} = {local}" for symbol, local in results]
-    return _lines("gradients", lines)
+                lines.append((f"parameters of {names}, from the sums over time of {', '.join(sums)}:",))
+                lines += [("  ", *_statement(s)) for s in body if isinstance(s, Assign)]
+                lines += [("  ", Slope(symbol), " = ", Name(local)) for symbol, local in results]
+    return Section("gradients", tuple(lines))
