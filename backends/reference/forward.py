@@ -1,0 +1,222 @@
+"""A sample's forward phase: deliveries, synapses and updates, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sncc.backends.reference.draws import DISTRIBUTIONS, Counter, drawn
+from sncc.backends.reference.statements import statement_value
+from sncc.backends.reference.synapses import SynapsesOfSample
+from sncc.expressions.evaluate import evaluate
+from sncc.program.nodes import Connection, Deliver, Draw, Group, Program, Readout, Statement, SynapseUpdate, Update
+from sncc.program.streams import stream
+
+Array = Any
+
+
+class ForwardRun:
+    """One sample on its way through the forward phase, `run`."""
+
+    def __init__(
+        self, program: Program, parameters: Mapping[str, np.ndarray], arrays: Mapping[str, dict[str, Array]],
+        inputs: Mapping[str, Array], synapses: SynapsesOfSample, steps: int | None,
+        seed: tuple[int, int],
+    ) -> None:  # fmt: skip
+        self.program, self.parameters, self.arrays = program, parameters, arrays
+        self.synapses, (self.seed, self.trial) = synapses, seed
+        self.inputs = {name: np.asarray(value, float).reshape(len(value), -1) for name, value in inputs.items()}
+        self.steps = max((len(value) for value in self.inputs.values()), default=0) if steps is None else steps
+        self.variables = {(g.name, s): v for g in program.groups for s, v in self._initial(g).items()}
+        self.accumulators: dict[tuple[str, str], np.ndarray] = {}
+        self.tape: dict[tuple[str, str, int], Array] = {}
+        self.spikes: dict[tuple[str, int], np.ndarray] = {}
+        self.sums: dict[tuple[str, str], np.ndarray] = {}
+        self.traces: dict[tuple[str, str], np.ndarray] = {}
+        for g in program.groups:
+            for row in g.rows:
+                for state, _, _ in g.declared:
+                    self.traces[row.population, state] = np.zeros((self.steps, row.size))
+        self.history: dict[tuple[str, str], list[np.ndarray]] = {w: [self.now(*w)] for w in _looked_back_at(program)}
+
+    def _initial(self, group: Group) -> dict[str, np.ndarray]:
+        values = {state: np.zeros(group.size) for state in group.states}
+        for row in group.rows:
+            part = slice(row.offset, row.offset + row.size)
+            own = {symbol: array[part] for symbol, array in self.arrays[group.name].items()}
+            for state, expression in row.initial:
+                number = stream(f"{row.population}.{state}", "initial")
+                counter = Counter(self.seed, number, np.arange(row.size), 0, self.trial)
+                values[state][part] = drawn(expression, own, counter)
+        return values
+
+    def _weight(self, connection: Connection) -> np.ndarray:
+        parameter = self.program.parameter(connection.weight)
+        return np.broadcast_to(self.parameters[connection.weight], parameter.dimensions)
+
+    def _source(self, connection: Connection, n: int) -> np.ndarray | None:
+        """What the source emitted at step n: counts, values or zeros and ones; None outside the sample."""
+        if not 1 <= n <= self.steps:
+            return None
+        part = slice(connection.source_offset, connection.source_offset + connection.source_size)
+        if connection.source_group is None:
+            return np.asarray(self.inputs[connection.source][n - 1][part])
+        return self.spikes[connection.source_group, n][part]
+
+    def _add(self, group: str, name: str, offset: int, values: np.ndarray) -> None:
+        whole = self.accumulators.setdefault((group, name), np.zeros(self.program.group(group).size))
+        whole[offset : offset + len(values)] += values
+
+    def scatter(self, group: str, accumulator: str, index: np.ndarray, values: Array) -> None:
+        """Add values to an accumulator, one after the other."""
+        whole = self.accumulators.setdefault((group, accumulator), np.zeros(self.program.group(group).size))
+        np.add.at(whole, index, values)
+
+    def emitted(self, c: Connection, n: int) -> np.ndarray | None:
+        """What the whole source, or its group, emitted at step n: counts or values; None outside the run."""
+        if c.values is not None:
+            group, row = self.program.place(c.source)
+            whole = np.zeros(group.size)
+            past = self.history[c.source, c.values]
+            whole[row.offset : row.offset + row.size] = past[min(max(n, 0), len(past) - 1)]
+            return whole
+        if not 1 <= n <= self.steps:
+            return None
+        return np.asarray(self.inputs[c.source][n - 1]) if c.source_group is None else self.spikes[c.source_group, n]
+
+    def fired(self, group: str, n: int) -> np.ndarray | None:
+        """Spikes of a group at step n; None outside the run."""
+        return self.spikes[group, n] if 1 <= n <= self.steps else None
+
+    def now(self, population: str, variable: str) -> np.ndarray:
+        """A variable of a population's neurons."""
+        group, row = self.program.place(population)
+        return np.array(self.variables[group.name, variable][row.offset : row.offset + row.size])
+
+    def past(self, population: str, variable: str, n: int, ago: np.ndarray, neuron: np.ndarray) -> np.ndarray:
+        """The variable of given neurons as it is at step n, or at the end of the step so many steps ago."""
+        result: np.ndarray = self.now(population, variable)[neuron]
+        if ago.any():
+            past = np.array(self.history[population, variable])
+            result = np.where(ago > 0, past[np.clip(n - ago, 0, len(past) - 1), neuron], result)
+        return result
+
+    def statement(self, s: Statement, values: Mapping[str, Array], owner: str, element: np.ndarray, n: int) -> Array:
+        """The value of a statement, for elements of `owner`."""
+        if isinstance(s, Draw):
+            counter = Counter(self.seed, stream(owner, s.name), element, n, self.trial)
+            return DISTRIBUTIONS[s.distribution](counter, 0, *(evaluate(a, values) for a in s.arguments))
+        return statement_value(s, values)
+
+    # -------------------------------------------------------------------------------------------- forward
+    def forward(self) -> None:
+        """All steps."""
+        for n in range(1, self.steps + 1):
+            for operation in self.program.forward:
+                match operation:
+                    case Deliver(connection):
+                        self._deliver(self.program.connection(connection), n)
+                    case SynapseUpdate():
+                        self.synapses.update(operation, n, self)
+                    case Update():
+                        self._update(operation, n)
+                        self._record(operation.group, n)
+                    case Readout():
+                        self.observe(operation, n)
+
+    def observe(self, readout: Readout, n: int) -> None:
+        """What a run that computes losses does with a readout."""
+
+    def _deliver(self, c: Connection, n: int) -> None:
+        if not _plain(c):
+            table = self.synapses.tables[c.name]
+            arriving = self.synapses.arriving(c, n, self.emitted) * self._gain(c, n)
+            self.scatter(c.target_group, c.input, table.post, arriving * self.synapses.weight(c))
+            return
+        emitted = self._source(c, n - c.delay)
+        if emitted is not None:
+            weight = self._weight(c)
+            self._add(
+                c.target_group, c.input, c.target_offset, emitted @ weight if c.pattern == "dense" else emitted * weight
+            )
+
+    def _gain(self, c: Connection, n: int) -> Array:
+        """What multiplies a spike on each synapse."""
+        if c.gain is None:
+            return 1.0
+        ago = (
+            self.synapses.delay_steps(c)
+            if c.delays is not None
+            else np.zeros(len(self.synapses.tables[c.name].pre), int)
+        )
+        return self.past(*c.gain, n, ago, self.synapses.tables[c.name].source)
+
+    def _update(self, update: Update, n: int) -> None:
+        name = update.group
+        zeros = np.zeros(self.program.group(name).size)
+        values: dict[str, Array] = {"t": (n - 1) * self.program.step, **self.arrays[name]}
+        carried = {v for g, v in self.variables if g == name} | {v for v, _ in (*update.carry, *update.sums)}
+        values |= {v: self.variables.get((name, v), zeros) for v in carried}
+        values |= {i: self.accumulators.pop((name, i), zeros) for i in update.inputs}
+        values |= {local: self.tape[name, slot, n] for local, slot in update.loads}
+        for statement in update.body:
+            is_draw = isinstance(statement, Draw)
+            value = self._draw(name, statement, values, n) if is_draw else statement_value(statement, values)
+            values[statement.name] = value
+        for variable, local in update.carry:
+            self.variables[name, variable] = np.broadcast_to(values[local], zeros.shape)
+        for slot, local in update.stores:
+            self.tape[name, slot, n] = np.broadcast_to(values[local], zeros.shape)
+        for variable, local in update.sums:
+            self.sums[name, variable] = self.sums.get((name, variable), zeros) + values[local]
+        if update.spikes is not None:
+            self.spikes[name, n] = np.broadcast_to(values[update.spikes], zeros.shape)
+
+    def _draw(self, group: str, draw: Statement, values: Mapping[str, Array], n: int) -> Array:
+        """A draw of every neuron of a group, each row with its own stream."""
+        assert isinstance(draw, Draw)
+        whole = np.zeros(self.program.group(group).size)
+        for row in self.program.group(group).rows:
+            part = slice(row.offset, row.offset + row.size)
+            own = {k: v[part] if np.ndim(v) else v for k, v in values.items()}
+            counter = Counter(self.seed, dict(row.streams)[draw.name], np.arange(row.size), n, self.trial)
+            arguments = (evaluate(a, own) for a in draw.arguments)
+            whole[part] = DISTRIBUTIONS[draw.distribution](counter, 0, *arguments)
+        return whole
+
+    def _record(self, group: str, n: int) -> None:
+        for population, variable in self.history:
+            if self.program.place(population)[0].name == group:
+                self.history[population, variable].append(self.now(population, variable))
+        for row in self.program.group(group).rows:
+            for state, _, _ in self.program.group(group).declared:
+                part = self.variables[group, state][row.offset : row.offset + row.size]
+                self.traces[row.population, state][n - 1] = part
+
+    def spikes_by_population(self) -> dict[str, np.ndarray]:
+        """{population: (steps, neurons)}."""
+        result = {}
+        for group in self.program.groups:
+            for row in group.rows:
+                if row.spiking:
+                    steps = [
+                        self.spikes[group.name, n][row.offset : row.offset + row.size] for n in range(1, self.steps + 1)
+                    ]
+                    result[row.population] = np.array(steps).reshape(self.steps, row.size)
+        return result
+
+
+def _plain(c: Connection) -> bool:
+    """Whether a product of matrices delivers all of a connection."""
+    return c.pattern != "sparse" and not (c.values or c.gain or c.plastic or c.delays or c.structure)
+
+
+def _looked_back_at(program: Program) -> set[tuple[str, str]]:
+    """Variables whose values at earlier steps something reads."""
+    found = {(c.source, c.values) for c in program.connections if c.values is not None}
+    delayed = {c.name for c in program.connections if c.delays is not None}
+    found |= {c.gain for c in program.connections if c.gain is not None and c.name in delayed}
+    updates = [o for o in program.forward if isinstance(o, SynapseUpdate) and o.connection in delayed]
+    return found | {(population, variable) for o in updates for _, population, variable in o.pre}

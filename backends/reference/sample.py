@@ -1,0 +1,213 @@
+"""A sample's losses, reverse phase and weight gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sncc.backends.reference.forward import ForwardRun
+from sncc.backends.reference.statements import statement_value
+from sncc.backends.reference.synapses import SynapsesOfSample
+from sncc.program.nodes import (
+    Connection,
+    Feedback,
+    PenaltyAdjoint,
+    Program,
+    Readout,
+    ReadoutAdjoint,
+    Transpose,
+    Update,
+)
+
+Array = Any
+
+
+@dataclass
+class Reading:
+    """What a readout saw of a sample: its variable at every step of the window, and the loss with its derivatives."""
+
+    readout: Readout
+    seen: list[np.ndarray] = field(default_factory=list)
+    errors: dict[int, np.ndarray] = field(default_factory=dict)  # by x, per step or, at 0, of the end
+    loss: float = 0.0
+    output: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+
+class Sample(ForwardRun):
+    """One sample on its way through all phases."""
+
+    def __init__(
+        self, program: Program, parameters: Mapping[str, np.ndarray], arrays: Mapping[str, dict[str, Array]],
+        inputs: Mapping[str, Array], synapses: SynapsesOfSample, steps: int | None, seed: tuple[int, int], label: Array,
+        samples: int,
+    ) -> None:  # fmt: skip
+        super().__init__(program, parameters, arrays, inputs, synapses, steps, seed)
+        self.label, self.samples = label, samples
+        self.readings = [Reading(readout) for readout in program.readouts]
+        self.signals: list[np.ndarray] = []  # derivative of each penalty by a spike, per neuron
+        self.loss = 0.0
+
+    def forward(self) -> None:
+        """All steps, and what the loss sees of them."""
+        super().forward()
+        self.loss = sum(self._finish(reading) for reading in self.readings)
+
+    # -------------------------------------------------------------------------------------------- loss
+    def _variable(self, readout: Readout, n: int) -> np.ndarray:
+        whole = (
+            self.spikes[readout.group, n]
+            if readout.variable == "spike"
+            else self.variables[readout.group, readout.variable]
+        )
+        return np.array(whole[readout.offset : readout.offset + readout.size])
+
+    def _in_window(self, readout: Readout, n: int) -> bool:
+        return readout.first < n and (readout.last is None or n <= readout.last)
+
+    @property
+    def output(self) -> np.ndarray:
+        """What the first readout saw."""
+        return self.readings[0].output
+
+    def observe(self, readout: Readout, n: int) -> None:
+        """What a readout sees at step n."""
+        reading = self.readings[readout.index]
+        readout = reading.readout
+        if not self._in_window(readout, n):
+            return
+        x = self._variable(readout, n)
+        reading.seen.append(x)
+        target = self._target(readout, n) if readout.reduction is None else None
+        if target is not None:
+            loss, reading.errors[n] = self._evaluate_loss(readout, x, target)
+            reading.loss += loss
+
+    def _target(self, readout: Readout, n: int) -> np.ndarray | None:
+        """One-hot class or target values of step n (or of the sample); None where there is no label."""
+        if self.label is None:
+            return None
+        label = np.asarray(self.label)
+        if label.ndim == (1 if readout.labels == "class" else 2):
+            label = label[n - 1]
+        if readout.labels == "value":
+            return np.array(label, float)
+        return np.eye(readout.size)[int(label)] if label >= 0 else None
+
+    def _evaluate_loss(self, readout: Readout, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+        values: dict[str, Array] = {"x": x, "target": target}
+        for statement in (*readout.body, *readout.gradient):
+            values[statement.name] = statement_value(statement, values)
+        return float(values[readout.loss]), np.broadcast_to(values["x~"], x.shape)
+
+    def _finish(self, reading: Reading) -> float:
+        readout = reading.readout
+        seen = np.array(reading.seen) if reading.seen else np.zeros((1, readout.size))
+        reduce = {"mean": seen.mean(0), "sum": seen.sum(0), "max": seen.max(0), "last": seen[-1]}
+        reading.output = reduce[readout.reduction or "mean"]
+        if readout.reduction is not None:
+            target = self._target(readout, self.steps)
+            if target is not None:
+                reading.loss, reading.errors[0] = self._evaluate_loss(readout, reading.output, target)
+        elif readout.over_steps == "mean":
+            reading.loss /= max(len(reading.errors), 1)
+        return reading.loss * readout.factor
+
+    # -------------------------------------------------------------------------------------------- reverse
+    def reverse(self) -> None:
+        """All steps, backwards."""
+        for n in range(self.steps, 0, -1):
+            if self.program.truncate and n % self.program.truncate == 0:
+                self._forget_adjoints()
+            for operation in self.program.reverse:
+                match operation:
+                    case ReadoutAdjoint(into, index):
+                        self._readout_adjoint(self.readings[index], into, n)
+                    case PenaltyAdjoint(penalty, into):
+                        p = self.program.penalties[penalty]
+                        self._add(p.group, into, p.offset, self.signals[penalty])
+                    case Feedback():
+                        self._feedback(operation, n)
+                    case Transpose(connection, slot, into):
+                        self._transpose(self.program.connection(connection), slot, into, n)
+                    case Update():
+                        self._update(operation, n)
+
+    def _forget_adjoints(self) -> None:
+        """No credit comes from later steps."""
+        for operation in self.program.reverse:
+            if isinstance(operation, Update):
+                for variable, _ in operation.carry:
+                    self.variables.pop((operation.group, variable), None)
+
+    def _reaches(self, n: int, delay: int) -> bool:
+        """Whether credit of step n + delay comes back to step n."""
+        window = self.program.truncate or self.steps
+        return n + delay <= self.steps and (n - 1) // window == (n + delay - 1) // window
+
+    def _readout_adjoint(self, reading: Reading, into: str, n: int) -> None:
+        readout = reading.readout
+        if not self._in_window(readout, n):
+            return
+        k = n - readout.first - 1  # index among the steps seen
+        if readout.reduction is None:
+            error = reading.errors.get(n, np.zeros(readout.size)) / (
+                max(len(reading.errors), 1) if readout.over_steps == "mean" else 1
+            )
+        else:
+            error = reading.errors.get(0, np.zeros(readout.size))
+            seen = np.array(reading.seen)
+            if readout.reduction == "mean":
+                error = error / len(seen)
+            elif readout.reduction == "last":
+                error = error * (k == len(seen) - 1)
+            elif readout.reduction == "max":
+                error = error * (seen.argmax(0) == k)
+        self._add(readout.group, into, readout.offset, error * readout.factor / self.samples)
+
+    def _transpose(self, c: Connection, slot: str, into: str, n: int) -> None:
+        if self._reaches(n, c.delay) and c.source_group is not None:
+            if c.pattern == "sparse":
+                table, mu = self.synapses.tables[c.name], self.tape[c.target_group, slot, n + c.delay]
+                self.scatter(c.source_group, into, table.pre, self.synapses.weight(c) * mu[table.post])
+                return
+            mu = self.tape[c.target_group, slot, n + c.delay][c.target_offset : c.target_offset + c.target_size]
+            weight = self._weight(c)
+            self._add(c.source_group, into, c.source_offset, weight @ mu if c.pattern == "dense" else weight * mu)
+
+    def _feedback(self, o: Feedback, n: int) -> None:
+        if self._reaches(n, o.delay):
+            group, offset, size = o.source
+            mu = self.tape[group, o.slot, n + o.delay][offset : offset + size]
+            b = self.parameters[o.weight]
+            self._add(o.target[0], o.into, o.target[1], b * mu if o.one_to_one else mu @ b)
+
+    def total(self, group: str, variable: str) -> Array:
+        """A sum over the steps, or a carried adjoint: the derivative by a state before the first step."""
+        zeros = np.zeros(self.program.group(group).size)
+        return self.sums.get((group, variable), self.variables.get((group, variable), zeros))
+
+    def gather(self, c: Connection, slot: str) -> np.ndarray:
+        """Gradient of a connection's weight, in the weight's dimensions."""
+        if c.pattern == "sparse":
+            return self._gather_sparse(c, slot)
+        result = np.zeros(self.program.parameter(c.weight).dimensions)
+        for n in range(1, self.steps - c.delay + 1):
+            mu = self.tape[c.target_group, slot, n + c.delay][c.target_offset : c.target_offset + c.target_size]
+            emitted = self._source(c, n)
+            assert emitted is not None
+            result += np.outer(emitted, mu) if c.pattern == "dense" else emitted * mu
+        return result
+
+    def _gather_sparse(self, c: Connection, slot: str) -> np.ndarray:
+        """Gradient of the weights of a sparse connection, per element of its weight."""
+        table, shape = self.synapses.tables[c.name], np.shape(self.parameters[c.weight])
+        result = np.zeros(int(np.prod(shape)))
+        element = table.element if shape else np.zeros(len(table.pre), int)
+        for n in range(1, self.steps - c.delay + 1):
+            emitted = self.emitted(c, n)
+            assert emitted is not None
+            np.add.at(result, element, emitted[table.pre] * self.tape[c.target_group, slot, n + c.delay][table.post])
+        return result.reshape(shape)
