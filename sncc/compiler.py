@@ -118,18 +118,32 @@ def build_model(model: Model, backend: str, out: Path | None, precision: Precisi
         )
     if out is not None:
         _refuse_to_overwrite(out)
-    files = emit(compile_program(model, precision))
+    program = compile_program(model, precision)
+    files = emit(program)
     if emit_only and out is not None:
         cache.write_files(files, out)
         return out
     if emit_only:
         return cache.cached(cache.key_of(files), lambda folder: cache.write_files(files, folder))
-    backend = toolchain.choose_backend() if backend == "auto" else backend
+    backend = chosen_backend(backend, program)
     project = _built(files, backend)
     if out is None:
         return project
     cache.copy_project(project, out)
     return out
+
+
+def chosen_backend(backend: str, program: Program) -> str:
+    """The backend to build; `auto` takes one that can run the Program."""
+    from sncc.backends.cuda.supported import unsupported
+
+    missing = unsupported(program)
+    if backend == "auto":
+        return "cpu" if missing else toolchain.choose_backend()
+    if backend == "cuda" and missing:
+        message = f"the CUDA backend does not support {', '.join(missing)} yet"
+        raise toolchain.failure("not-supported-yet", message, help=("use `--backend cpu`",))
+    return backend
 
 
 def _built(files: Mapping[str, str], backend: str) -> Path:

@@ -8,6 +8,7 @@ import jinja2
 
 from sncc.backends.cuda.learning import Learning
 from sncc.backends.cuda.samples import Samples
+from sncc.backends.cuda.supported import unsupported
 from sncc.backends.cuda.tables import Tables
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.program.nodes import Program
@@ -16,9 +17,12 @@ _HERE = Path(__file__).parent
 
 
 def emit(program: Program) -> dict[str, str]:
-    """The files of `src/cuda`, the CMake part, and the emulation that runs the same sources on a CPU."""
+    """The files of `src/cuda`, the CMake part, and the emulation that runs the same sources on a CPU.
+
+    Where the Program holds what the kernels cannot do, a CMake part alone that says so.
+    """
     name, learns = program.name.lower(), program.optimise is not None
-    shared = dynamics(program)
+    missing = unsupported(program)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE / "templates"), undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
@@ -27,6 +31,9 @@ def emit(program: Program) -> dict[str, str]:
     def render(template: str, **parts: object) -> str:
         return environment.get_template(f"{template}.j2").render(name=name, learns=learns, **parts)
 
+    if missing:
+        return {"cmake/cuda.cmake": render("no_cuda.cmake", missing=missing)}
+    shared = dynamics(program)
     files = {
         f"src/cuda/{name}_cuda.cu": render("network.cu"),
         f"src/cuda/{name}_network.cuh": render("network.cuh", **Tables(program, shared).parts()),
