@@ -3,15 +3,15 @@
 A draw has a stream, an element (a neuron, a synapse, a parameter's element), a step, a trial, and a number that tells several draws
 of one expression apart: its words are Philox4x32-10 of the seed and the counter (stream + number · 0x9E3779B9, element, step, trial).
 
-**poisson(mean)**: the mean is split into m = max(1, ceil(mean / 16)) equal parts; part r has word r mod 4 of number r div 4 and counts the
-k = 0, 1, ... with word >= C_k, where C_k = floor(2^32 · (p_0 + ... + p_k) + 0.5), p_0 = exp(-mean / m), p_k = p_(k-1) · (mean / m) / k, in float64.
-So counts are integers that all backends agree on.
+**poisson(mean)**: the mean is split into m = max(1, ceil(mean / 16)) equal parts; part r is number r. Element e takes word (e div 16) mod 4
+of the counter's element (e div 64) · 16 + e mod 16, so that 64 neurons share 16 calls, and counts the k = 0, 1, ... with word >= T_k, where
+T_k = floor(2^32 · (p_0 + ... + p_k) + 0.5), p_0 = exp(-mean / m), p_k = p_(k-1) · (mean / m) / k, in float64. So counts are integers that all backends agree on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,8 +64,10 @@ def _poisson(counter: Counter, number: int, mean: Array) -> Array:
     mean = np.broadcast_to(np.asarray(mean, float), np.shape(counter.element))
     parts = np.maximum(1.0, np.ceil(mean / 16.0))
     count = np.zeros(mean.shape)
+    e = np.asarray(counter.element)
+    shared = replace(counter, element=e // 64 * 16 + e % 16)
     for r in range(int(parts.max(initial=1.0))):
-        word = counter.words(number + r // 4)[r % 4]
+        word = np.choose(e // 16 % 4, shared.words(number + r))
         share = mean / parts
         p = np.exp(-share)
         total = p.copy()
