@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,7 @@ def test_files_that_are_no_networks_are_refused(tmp_path, content):
         done = sncc(command, "odd.snn", cwd=tmp_path)
         assert done.returncode == 1 and "error" in done.stderr and "Traceback" not in done.stderr, (command, done)
         assert "internal error" not in done.stderr, done
+        assert re.search(r"^odd\.snn:\d+:\d+: error: ", done.stderr, re.MULTILINE), done
 
 
 def test_a_missing_file_is_the_users_mistake_and_a_wrong_word_is_bad_usage(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sncc.connectivity.patterns import Part
 from sncc.model.nodes import Connection, Model, Population
 
 
@@ -51,12 +52,23 @@ def _box(population: Population) -> Box:
 
 
 def _words(connection: Connection, model: Model) -> str:
-    """Its pattern and delay; its name and its input where they do not go without saying."""
+    """Its pattern and delay; its name, slices, input, synapse and plasticity where they do not go without saying."""
     parts = [str(connection.pattern)]
     if connection.delay_steps:
-        parts.append(f"{connection.delay_steps * model.step:g} ms")
+        more = " or more" if connection.delay is not None else ""
+        parts.append(f"{connection.delay_steps * model.step:g} ms{more}")
+    parts += [kind.model for kind in (connection.synapse, connection.plasticity) if kind is not None]
+    parts += [
+        f"{which} {_slice(part)}"
+        for which, part in (("from", connection.source_part), ("to", connection.target_part))
+        if not part.is_whole
+    ]
     target = model.population(connection.target)
     if target.dynamics is not None and len(target.dynamics.inputs) > 1:
-        parts.append(f"to {connection.input}")
+        parts.append(f"into {connection.input}")
     named = connection.name != f"{connection.source}_{connection.target}"
     return (f"{connection.name}: " if named else "") + ", ".join(parts)
+
+
+def _slice(part: Part) -> str:
+    return "[" + ", ".join(f"{first}:{last}" for first, last in part.ranges) + "]"

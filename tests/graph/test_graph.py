@@ -1,16 +1,19 @@
 """Diagrams of networks: nothing is missing, nothing overlaps, nothing lies outside."""
 
 import xml.etree.ElementTree as xml
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
 from sncc.compiler import compile_model
+from sncc.connectivity.patterns import Part
 from sncc.diagnostics import Source
 from sncc.graph.diagram import Arrow, Box, Diagram, diagram
 from sncc.graph.layout import BOX_HEIGHT, lay_out
 from sncc.graph.mermaid import mermaid
 from sncc.graph.svg import svg
+from sncc.model.nodes import Plasticity, Synapse
 
 BALANCED = """network Balanced:
     step = 0.5 ms
@@ -54,6 +57,22 @@ def test_a_diagram_says_what_the_network_is():
     arrows = {(a.source, a.target): a.words for a in shown.arrows}
     assert arrows["exc", "exc"] == ("dense, 1.5 ms",) and arrows["noise", "exc"] == ("dense",)
     assert arrows["noise", "output"] == ("dense", "second: dense") and len(arrows) == 6
+
+
+def test_an_arrow_says_what_does_not_go_without_saying():
+    model = compile_model(Source("x", BALANCED))
+    (first, *rest) = model.connections
+    sliced = replace(
+        first,
+        name="part",
+        source_part=Part((4, 5), ((0, 2), (0, 5))),
+        synapse=Synapse("conductance", ()),
+        plasticity=Plasticity("stdp", ()),
+        delay=first.weight,
+        delay_steps=3,
+    )
+    (arrow, *_) = diagram(replace(model, connections=(sliced, *rest))).arrows
+    assert arrow.words == ("part: dense, 1.5 ms or more, conductance, stdp, from [0:2, 0:5]",)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
