@@ -10,7 +10,8 @@ from pygls.lsp.server import LanguageServer
 
 from sncc import __version__, compiler
 from sncc.diagnostics import Diagnostic, DiagnosticError, Source, Span
-from sncc.editor import answers
+from sncc.editor.completion import completions
+from sncc.editor.documentation import definition, documentation
 from sncc.syntax.format import format_text
 
 _KINDS = {
@@ -45,13 +46,13 @@ def _server() -> LanguageServer:
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     def hover(ls: LanguageServer, params: types.HoverParams) -> types.Hover | None:
         source = _source(ls, params.text_document.uri)
-        found = answers.documentation(source, offset(source, params.position.line, params.position.character))
+        found = documentation(source, offset(source, params.position.line, params.position.character))
         return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, found)) if found else None
 
     @server.feature(types.TEXT_DOCUMENT_DEFINITION)
     def define(ls: LanguageServer, params: types.DefinitionParams) -> types.Location | None:
         source = _source(ls, params.text_document.uri)
-        span = answers.definition(source, offset(source, params.position.line, params.position.character))
+        span = definition(source, offset(source, params.position.line, params.position.character))
         if span is None:
             return None
         here = span.source.path == source.path
@@ -61,7 +62,7 @@ def _server() -> LanguageServer:
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=[".", "("]))
     def complete(ls: LanguageServer, params: types.CompletionParams) -> list[types.CompletionItem]:
         source = _source(ls, params.text_document.uri)
-        found = answers.completions(source, offset(source, params.position.line, params.position.character))
+        found = completions(source, offset(source, params.position.line, params.position.character))
         return [
             types.CompletionItem(
                 c.label, kind=_KINDS.get(c.kind), detail=c.detail or c.kind, insert_text=c.insert or None

@@ -1,16 +1,14 @@
-"""Answers to an editor's questions about a text and a place in it: documentation, definition, completion."""
+"""The words that may stand at a place of a text that is being written."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from sncc.diagnostics import DiagnosticError, Source, Span
-from sncc.editor.names import Named, Text, meaning, members, model_of, text_of
-from sncc.expressions.units import Unit
+from sncc.diagnostics import Source
+from sncc.editor.documentation import headline
+from sncc.editor.names import Named, Text, members, model_of, text_of
 from sncc.model.infer import DISTRIBUTIONS, FUNCTIONS
-from sncc.model.nodes import Model
-from sncc.model.resolve import model_of_source
 from sncc.model.scope import library
 from sncc.syntax import tree
 from sncc.syntax.build import STATEMENTS
@@ -22,10 +20,6 @@ TRAIN = ("rule", "loss", "optimiser", "schedule", "clip", "penalty", "learn", "b
 SIMULATE = ("duration", "record")
 LOSSES = ("cross_entropy", "mse", "huber", "mean", "sum", "max", "last", "first_spike", "count")
 RULES = ("eprop", "bptt", "eventprop")
-_MODELS = (tree.Neuron, tree.Synapse, tree.Plasticity)
-_WITHOUT_UNIT = frozenset(
-    {"neuron", "synapse", "plasticity", "network", "function", "population", "connect", "argument"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,76 +32,10 @@ class Completion:
     insert: str = ""
 
 
-# ----------------------------------------------------------------------------------------- documentation, definition
-def documentation(source: Source, place: int) -> str:
-    """Markdown about the name at a place: its statement, documentation, default and unit; empty where nothing is known."""
-    named = meaning(text_of(source), place)
-    if named is None:
-        return ""
-    parts = [f"```snn\n{headline(named)}\n```", _described(named)]
-    if named.kind not in _WITHOUT_UNIT:
-        unit = _unit(source, named)
-        parts.append(f"unit: {'none, a plain number' if unit == '1' else unit}" if unit else "")
-    if isinstance(named.node, _MODELS):
-        parts.append(
-            "\n".join(f"- `{headline(part)}` {_described(part)}".rstrip() for part in members(named.node).values())
-        )
-    return "\n\n".join(part for part in parts if part)
-
-
-def definition(source: Source, place: int) -> Span | None:
-    """Where the name at a place is defined."""
-    named = meaning(text_of(source), place)
-    return named.span if named is not None else None
-
-
-def headline(named: Named) -> str:
-    """The statement in one line: `param tau_m = 20 ms`, `neuron ALIF`."""
-    if isinstance(named.node, (*_MODELS, tree.Network)):
-        return f"{named.kind} {named.name}"
-    return " ".join(line.partition("#")[0].strip() for line in named.node.span.text.split("\n")).strip()
-
-
-def _described(named: Named) -> str:
-    """The block's document, or the comment behind the statement."""
-    written = getattr(named.node, "document", "")
-    if written:
-        return str(written)
-    span = named.node.span
-    rest = span.source.text[span.end :].split("\n", 1)[0].strip()
-    return rest.lstrip("# ") if rest.startswith("#") else ""
-
-
-def _unit(source: Source, named: Named) -> str:
-    """The unit that a value was written with, else the one inferred where the file has no mistakes."""
-    value = getattr(named.node, "value", getattr(named.node, "initial", None))
-    while isinstance(value, tree.Unary):
-        value = value.operand
-    if isinstance(value, tree.Quantity):
-        return value.unit or "1"
-    try:
-        model = model_of_source(source)
-    except DiagnosticError:
-        return ""
-    unit = _inferred(model, named)
-    return str(unit) if unit is not None else ""
-
-
-def _inferred(model: Model, named: Named) -> Unit | None:
-    for population in model.populations:
-        if population.model == named.owner and population.dynamics is not None:
-            known = {p.name: p.unit for p in population.parameters}
-            known |= {s.name: s.unit for s in population.dynamics.states}
-            return (known | {i.name: i.unit for i in population.dynamics.inputs}).get(named.name)
-    return None
-
-
-# -------------------------------------------------------------------------------------------------------- completion
 def completions(source: Source, place: int) -> list[Completion]:
     """The words that may stand at a place, by what stands before it in its line and by the block around it."""
     text = text_of(source)
-    line = source.text[:place].rpartition("\n")[2]
-    before = re.sub(r"[\w{}]*$", "", line)
+    before = re.sub(r"[\w{}]*$", "", _statement(source.text[:place]))
     header, inner = _headers(source.text, place)
     if not before.strip():
         return _beginnings(text, place, header, inner)
@@ -125,7 +53,7 @@ def completions(source: Source, place: int) -> list[Completion]:
     if called and re.search(r"[(,]\s*$", before):
         found = [Completion(n.name, n.kind, headline(n), f"{n.name} = ") for n in _arguments(text, called)]
         return found + _in_scope(text, place, header)
-    if header == "network" and re.match(r"\s*connect\b.*,\s*$|\s+$", before):
+    if header == "network" and re.match(r"\s*connect\b.*,\s*$", before):
         return [Completion(word, "keyword", "", f"{word} = ") for word in OPTIONS]
     if setting := re.match(r"\s*(\w+)\s*=\s*$", before):
         if header == "train" and setting[1] == "rule":
@@ -133,6 +61,15 @@ def completions(source: Source, place: int) -> list[Completion]:
     if re.search(r"\b(synapse|plasticity)\s*=\s*$", before):
         return [_completion(d) for d in _definitions(text, re.findall(r"synapse|plasticity", before)[-1])]
     return _in_scope(text, place, header)
+
+
+def _statement(text: str) -> str:
+    """What a text ends with since its last statement began: lines that a comma joins are one."""
+    lines = text.split("\n")
+    statement = lines.pop()
+    while lines and (above := lines.pop().partition("#")[0].rstrip()).endswith(","):
+        statement = above + " " + statement.lstrip()
+    return statement
 
 
 def _headers(text: str, place: int) -> tuple[str, str]:

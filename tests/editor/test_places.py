@@ -3,7 +3,8 @@
 import pytest
 
 from sncc.diagnostics import Source
-from sncc.editor.answers import completions, definition, documentation
+from sncc.editor.completion import completions
+from sncc.editor.documentation import definition, documentation
 
 TEXT = """param size = 8            # how many neurons
 
@@ -107,6 +108,11 @@ def test_definitions_lead_into_the_standard_library_and_imported_files(tmp_path)
         ("network M:\n    population a: LIF[3]\n    connect |", {"a", "cells"}, {"LIF"}),
         ("network M:\n    population a: LIF[3]\n    connect a -> a: |", {"dense", "one_to_one"}, {"a"}),
         ("network M:\n    population a: LIF[3]\n    connect a -> a: dense, |", {"weight", "delay"}, {"dense"}),
+        (
+            "network M:\n    population a: LIF[3]\n    connect a -> a: dense,  # why\n        |",
+            {"weight", "delay"},
+            {"population"},
+        ),
         ("train:\n    |", {"rule", "loss"}, {"record"}),
         ("train:\n    rule = |", {"eprop", "bptt"}, {"cells"}),
         ("train:\n    loss = mean(cross_entropy(output.|", {"v", "tau_m"}, {"cells"}),
