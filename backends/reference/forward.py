@@ -10,8 +10,21 @@ import numpy as np
 from sncc.backends.reference.draws import DISTRIBUTIONS, Counter, drawn
 from sncc.backends.reference.statements import statement_value
 from sncc.backends.reference.synapses import SynapsesOfSample
+from sncc.connectivity.build import indices
+from sncc.connectivity.patterns import Part
 from sncc.expressions.evaluate import evaluate
-from sncc.program.nodes import Connection, Deliver, Draw, Group, Program, Readout, Statement, SynapseUpdate, Update
+from sncc.program.nodes import (
+    Connection,
+    Deliver,
+    Draw,
+    Group,
+    Program,
+    Readout,
+    Statement,
+    Stimulus,
+    SynapseUpdate,
+    Update,
+)
 from sncc.program.streams import stream
 
 Array = Any
@@ -23,10 +36,11 @@ class ForwardRun:
     def __init__(
         self, program: Program, parameters: Mapping[str, np.ndarray], arrays: Mapping[str, dict[str, Array]],
         inputs: Mapping[str, Array], synapses: SynapsesOfSample, steps: int | None,
-        seed: tuple[int, int],
+        seed: tuple[int, int], stimulated: bool = False,
     ) -> None:  # fmt: skip
         self.program, self.parameters, self.arrays = program, parameters, arrays
         self.synapses, (self.seed, self.trial) = synapses, seed
+        self.stimulated = stimulated
         self.inputs = {name: np.asarray(value, float).reshape(len(value), -1) for name, value in inputs.items()}
         self.steps = max((len(value) for value in self.inputs.values()), default=0) if steps is None else steps
         self.variables = {(g.name, s): v for g in program.groups for s, v in self._initial(g).items()}
@@ -103,6 +117,19 @@ class ForwardRun:
             result = np.where(ago > 0, past[np.clip(n - ago, 0, len(past) - 1), neuron], result)
         return result
 
+    def stimulation(self, owner: str, name: str, n: int) -> float:
+        """What stimuli add to a modulator of a connection at step n."""
+        return sum(
+            float(evaluate(s.value, {"t": (n - 1) * self.program.step}))
+            for s in self._stimuli(n)
+            if not s.group and (s.population, s.input) == (owner, name)
+        )
+
+    def _stimuli(self, n: int) -> list[Stimulus]:
+        """Stimuli of step n."""
+        given = self.program.simulation.stimuli if self.program.simulation is not None and self.stimulated else ()
+        return [s for s in given if s.first < n and (s.last is None or n <= s.last)]
+
     def statement(self, s: Statement, values: Mapping[str, Array], owner: str, element: np.ndarray, n: int) -> Array:
         """The value of a statement, for elements of `owner`."""
         if isinstance(s, Draw):
@@ -113,6 +140,7 @@ class ForwardRun:
     # -------------------------------------------------------------------------------------------- forward
     def forward(self) -> None:
         """All steps."""
+        last = {o.group: o for o in self.program.forward if isinstance(o, Update)}
         for n in range(1, self.steps + 1):
             for operation in self.program.forward:
                 match operation:
@@ -122,7 +150,8 @@ class ForwardRun:
                         self.synapses.update(operation, n, self)
                     case Update():
                         self._update(operation, n)
-                        self._record(operation.group, n)
+                        if operation is last[operation.group]:
+                            self._record(operation.group, n)
                     case Readout():
                         self.observe(operation, n)
 
@@ -155,6 +184,12 @@ class ForwardRun:
 
     def _update(self, update: Update, n: int) -> None:
         name = update.group
+        for s in self._stimuli(n):
+            if s.group == name and s.input in update.inputs:
+                row = self.program.place(s.population)[1]
+                neurons = row.offset + indices(s.part or Part.whole(row.shape))
+                value = evaluate(s.value, {"t": (n - 1) * self.program.step})
+                self.scatter(name, s.input, neurons, np.broadcast_to(value, neurons.shape))
         zeros = np.zeros(self.program.group(name).size)
         values: dict[str, Array] = {"t": (n - 1) * self.program.step, **self.arrays[name]}
         carried = {v for g, v in self.variables if g == name} | {v for v, _ in (*update.carry, *update.sums)}

@@ -44,7 +44,7 @@ class Sample(ForwardRun):
         inputs: Mapping[str, Array], synapses: SynapsesOfSample, steps: int | None, seed: tuple[int, int], label: Array,
         samples: int,
     ) -> None:  # fmt: skip
-        super().__init__(program, parameters, arrays, inputs, synapses, steps, seed)
+        super().__init__(program, parameters, arrays, inputs, synapses, steps, seed, label is None)
         self.label, self.samples = label, samples
         self.readings = [Reading(readout) for readout in program.readouts]
         self.signals: list[np.ndarray] = []  # derivative of each penalty by a spike, per neuron

@@ -40,6 +40,9 @@ class Run(Protocol):
     def scatter(self, group: str, accumulator: str, index: np.ndarray, values: Array) -> None:
         """Add values to an accumulator, one after the other."""
 
+    def stimulation(self, owner: str, name: str, n: int) -> float:
+        """What stimuli add to a modulator of a connection at step n."""
+
     def statement(self, s: Statement, values: Mapping[str, Array], owner: str, element: np.ndarray, n: int) -> Array:
         """The value of a statement, for elements of `owner`."""
 
@@ -160,13 +163,16 @@ class SynapsesOfSample:
     def _move(self, update: SynapseUpdate, c: Connection, chosen: np.ndarray, n: int, run: Run) -> None:
         table = self.tables[c.name]
         values = {k: v[chosen] if np.ndim(v) else v for k, v in self.arrays(c.name).items()}
+        for m in (m for s in self.program.synapses if s.connection == c.name for m in s.modulators):
+            values[m] = values[m] + run.stimulation(c.name, m, n)
         values |= {"t": (n - 1) * self.program.step, "weight": self.weight(c)[chosen]}
         values |= {s: v[chosen] for (name, s), v in self.states.items() if name == c.name}
         for symbol, population, variable in update.pre:
             ago = self.delay_steps(c)[chosen] if c.delays is not None else np.zeros(len(chosen), int)
             values[symbol] = run.past(population, variable, n, ago, table.source[chosen])
         for symbol, population, variable in update.post:
-            values[symbol] = run.now(population, variable)[table.target[chosen]]
+            variables = run.now(population, variable)
+            values[symbol] = variables[table.target[chosen]] if len(variables) > 1 else variables[0]
         for statement in update.body:
             values[statement.name] = run.statement(statement, values, f"{c.name}", chosen, n)
         for variable, local in update.carry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from sncc.expressions.algebra import ONE, ZERO, add, affine, mul
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, substitute, symbols
@@ -13,6 +14,7 @@ from sncc.model.integration import integration
 from sncc.model.nodes import Dynamics, Equation, Population
 from sncc.program.nodes import Assign, Draw, Fire, Statement
 
+Part = Literal["whole", "flow", "rest"]
 SPIKE = Symbol("spike")
 DISTANCE = Symbol("spike.distance")  # how far the neuron is above its threshold
 SURROGATE = Symbol("surrogate")  # the derivative of the spike that training uses
@@ -51,10 +53,18 @@ class _Body:
         return substitute(expression, self.now)
 
 
-def lower_neuron(population: Population, impulses: frozenset[str], drives: frozenset[str], step: float) -> Neuron:
-    """The update of a population whose inputs named in `impulses` and `drives` receive impulses and continuous drive."""
+def lower_neuron(
+    population: Population, impulses: frozenset[str], drives: frozenset[str], step: float, part: Part = "whole"
+) -> Neuron:
+    """The update of a population whose inputs named in `impulses` and `drives` receive impulses and continuous drive.
+
+    `part`: the whole update, or its flow and its rest apart, where something reads the states between flow and arrivals.
+    """
     dynamics = population.dynamics
     assert dynamics is not None
+    if part == "flow":
+        dynamics = replace(dynamics, spike=None, arrivals=(), kept=(), outputs=())
+        impulses = frozenset()
     parameters = frozenset(p.name for p in population.parameters)
     body = _Body(state.name for state in dynamics.states)
     coefficients: list[Assign] = []
@@ -68,7 +78,10 @@ def lower_neuron(population: Population, impulses: frozenset[str], drives: froze
     before = dict(body.now)
     if dynamics.each_step:
         _map(dynamics, body, impulses, drives, gate)
-    if dynamics.equations:
+    if dynamics.equations and part == "rest":
+        drives = frozenset()
+        _arrive(dynamics, body, before, impulses, gate)
+    elif dynamics.equations:
         coefficients += _flow(dynamics, body, before, impulses, drives, gate, parameters, step)
     for copy in dynamics.kept:
         body.assign(copy.state, body.read(copy.value))
@@ -76,12 +89,13 @@ def lower_neuron(population: Population, impulses: frozenset[str], drives: froze
         _jump_at_arrivals(dynamics, body)
     if dynamics.spike is not None:
         _spike(dynamics, body, gate)
+    counts: dict[str, Expression] = {f"{name}!": Symbol(f"{name}!") for name, _ in dynamics.arrivals}
     for output in dynamics.outputs:
-        body.assign(output.state, body.read(output.value))
+        body.assign(output.state, substitute(output.value, {**body.now, **counts}))
     carry = [
         (state, local.name) for state, local in body.now.items() if isinstance(local, Symbol) and local.name != state
     ]
-    if gate is not None:
+    if gate is not None and part != "flow":
         waiting = apply("max", apply("sub", REFRACTORY, 1.0), 0.0)
         body.statements.append(
             Assign("refractory.1", apply("jump", apply("stop", SPIKE), Symbol("refractory.steps"), waiting))
@@ -178,12 +192,29 @@ def _flow(
         }
     for equation in dynamics.equations:
         flowed_and_noisy = add(states[equation.state], noise.added.get(equation.state, ZERO))
-        value = substitute(add(flowed_and_noisy, _arrivals(dynamics, equation, impulses)), before)
-        if gate is not None and equation.state in held:
-            value = apply("select", gate, value, before[equation.state])
-        if value != before[equation.state]:
-            body.assign(equation.state, value)
+        _settle(dynamics, body, before, equation, flowed_and_noisy, impulses, gate)
     return coefficients
+
+
+def _arrive(
+    dynamics: Dynamics, body: _Body, before: dict[str, Expression], impulses: frozenset[str], gate: Expression | None
+) -> None:
+    """What the impulses add to states that have flowed already."""
+    for equation in dynamics.equations:
+        _settle(dynamics, body, before, equation, Symbol(equation.state), impulses, gate)
+
+
+def _settle(
+    dynamics: Dynamics, body: _Body, before: dict[str, Expression], equation: Equation, flowed: Expression,
+    impulses: frozenset[str], gate: Expression | None,
+) -> None:  # fmt: skip
+    """A state after flow and arrivals; one that is held stands still."""
+    held = dynamics.refractory.hold if dynamics.refractory else ()
+    value = substitute(add(flowed, _arrivals(dynamics, equation, impulses)), before)
+    if gate is not None and equation.state in held:
+        value = apply("select", gate, value, before[equation.state])
+    if value != before[equation.state]:
+        body.assign(equation.state, value)
 
 
 def _arrivals(dynamics: Dynamics, equation: Equation, impulses: frozenset[str]) -> Expression:
@@ -200,16 +231,22 @@ def _arrivals(dynamics: Dynamics, equation: Equation, impulses: frozenset[str]) 
 
 
 def _jump_at_arrivals(dynamics: Dynamics, body: _Body) -> None:
-    """Jumps at spikes that arrive: once a spike where the amount is free of states, else once a step with any."""
+    """Jumps at spikes that arrive: all spikes of a step at once where no amount depends on states, else one after the other."""
     states = [s.name for s in dynamics.states]
     for name, jumps in dynamics.arrivals:
         count = Symbol(f"{name}!")
-        for jump in jumps:
-            parts = affine(jump.value, states)
-            if parts is not None and parts[0] == {jump.state: ONE}:
+        amounts = [affine(jump.value, states) for jump in jumps]
+        if all(parts is not None and parts[0] == {j.state: ONE} for parts, j in zip(amounts, jumps, strict=True)):
+            for parts, jump in zip(amounts, jumps, strict=True):
+                assert parts is not None
                 body.assign(jump.state, add(body.now[jump.state], mul(count, parts[1])))
-            else:
-                body.assign(jump.state, apply("jump", count, body.read(jump.value), body.now[jump.state]))
+            continue
+        for jump in jumps:
+            body.assign(jump.state, apply("jump", count, body.read(jump.value), body.now[jump.state]))
+        for earlier in range(1, dynamics.told_apart):
+            more = apply("gt", count, float(earlier))
+            for jump in jumps:
+                body.assign(jump.state, apply("select", more, body.read(jump.value), body.now[jump.state]))
 
 
 def _depends_on_held(equations: list[Equation], held: tuple[str, ...]) -> bool:
@@ -242,8 +279,8 @@ def _spike(dynamics: Dynamics, body: _Body, gate: Expression | None) -> None:
         body.assign(jump.state, apply("jump", z, body.read(jump.value), body.now[jump.state]))
 
 
-def hoist(neuron: Neuron, parameters: frozenset[str]) -> Neuron:
-    """Move what depends on parameters alone out of the update, into coefficients that are computed once."""
+def hoist(neuron: Neuron, parameters: frozenset[str], prefix: str = "C") -> Neuron:
+    """Move what depends on parameters alone out of the update, into coefficients `prefix.K` that are computed once."""
     known = parameters | {c.name for c in neuron.coefficients}
     found: dict[Expression, str] = {}
 
@@ -253,7 +290,7 @@ def hoist(neuron: Neuron, parameters: frozenset[str]) -> Neuron:
         if symbols(expression) <= known:
             if expression.operation == "neg":
                 return apply("neg", move(expression.arguments[0]))
-            return Symbol(found.setdefault(expression, f"C.{len(found) + 1}"))
+            return Symbol(found.setdefault(expression, f"{prefix}.{len(found) + 1}"))
         return type(expression)(expression.operation, tuple(move(a) for a in expression.arguments))
 
     body = tuple(

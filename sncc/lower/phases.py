@@ -5,15 +5,17 @@ Every parameter stays a symbol here; passes fold numbers after populations with 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from sncc.expressions.nodes import Expression, Number
 from sncc.lower.connections import impulsive, lower_connection
 from sncc.lower.initial_states import store_initial_states
-from sncc.lower.neuron import Neuron, hoist, lower_neuron, poisson, without_surrogate
+from sncc.lower.neuron import Neuron, Part, hoist, lower_neuron, poisson, without_surrogate
 from sncc.lower.parameters import key_of, program_parameters
-from sncc.lower.plasticity import lower_synapses, place_traces
+from sncc.lower.plasticity import lower_synapses, place_traces, reads_target
 from sncc.lower.synapses import place_synapses
+from sncc.lower.traces import unsupported
 from sncc.model.nodes import Model, Population
 from sncc.program.nodes import (
     Deliver,
@@ -27,6 +29,7 @@ from sncc.program.nodes import (
     Row,
     Simulation,
     Source,
+    Stimulus,
     Update,
 )
 from sncc.program.order import forward_order
@@ -42,23 +45,19 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
     """
     written = store_initial_states(model)
     model = place_traces(place_synapses(written))
-    neurons = {p.name: _neuron(model, p) for p in model.populations if p.kind in ("neuron", "poisson")}
+    neurons = {p.name: _updates(model, p) for p in model.populations if p.kind in ("neuron", "poisson")}
     names = {population: f"g{k}" for k, population in enumerate(neurons)}
     groups = tuple(_group(model.population(p), neuron, names[p]) for p, neuron in neurons.items())
     connections = tuple(lower_connection(model, c, names) for c in model.connections)
     moving = [s for c in model.connections if (s := lower_synapses(model, c)) is not None]
     operations: list[ForwardOperation] = [Deliver(c.name) for c in model.connections if c.synapse is None]
     operations += [update for s in moving for update in s.updates]
-    for population, neuron in neurons.items():
-        operations.append(
-            Update(
-                names[population], neuron.inputs, neuron.body, neuron.carry, spikes="spike" if neuron.spiking else None
-            )
-        )
-    simulation = None
-    if model.simulation is not None:
-        records = tuple(Record(r.owner, r.variable, r.every_steps, r.part) for r in model.simulation.records)
-        simulation = Simulation(model.simulation.duration_steps, records)
+    operations += [
+        Update(names[population], n.inputs, n.body, n.carry, spikes="spike" if n.spiking else None)
+        for population, updates in neurons.items()
+        for n in updates
+    ]
+    coefficients = {names[p]: tuple(c for n in updates for c in n.coefficients) for p, updates in neurons.items()}
     return Program(
         name=model.name,
         step=model.step,
@@ -67,31 +66,52 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
         parameters=program_parameters(written, model, connections),
         groups=groups,
         connections=connections,
-        derive=tuple(Derive(names[p], n.coefficients) for p, n in neurons.items() if n.coefficients),
+        derive=tuple(Derive(group, body) for group, body in coefficients.items() if body),
         forward=forward_order(groups, connections, operations),
         schedule="sample_parallel" if model.training else "neuron_parallel",
         rule=model.training.rule.name if model.training else "",
         batch=model.training.batch if model.training else 32,
         synapses=tuple(s.states for s in moving),
-        simulation=simulation,
+        simulation=_simulation(model, names),
         source=model.source,
         doc=model.doc,
     )
 
 
-def _neuron(model: Model, population: Population) -> Neuron:
+def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:
+    """A population's update; in two where plasticity reads its states between flow and arrivals."""
     if population.kind == "poisson":
-        return poisson(population, model.step)
+        return (poisson(population, model.step),)
     arriving = [c for c in model.connections if c.target == population.name]
     impulses = frozenset(c.input for c in arriving if impulsive(model, c))
     drives = frozenset(c.input for c in arriving if not impulsive(model, c))
-    neuron = lower_neuron(population, impulses, drives, model.step)
+    if model.simulation is not None:
+        drives |= {s.input for s in model.simulation.stimuli if s.owner == population.name}
+    reading = next((c for c in arriving if reads_target(model, c)), None)
+    parts: tuple[Part, ...] = ("whole",) if reading is None else ("flow", "rest")
+    if reading is not None and population.dynamics is not None and population.dynamics.each_step:
+        what = f"`on pre` that reads `{population.name}`, a neuron with `each step`,"
+        raise unsupported(reading.span, what, "give the neuron equations")
+    neurons = [lower_neuron(population, impulses, drives, model.step, part) for part in parts]
     if model.training is None:
-        neuron = without_surrogate(neuron)
-    return hoist(neuron, frozenset(p.name for p in population.parameters))
+        neurons = [without_surrogate(neuron) for neuron in neurons]
+    own = frozenset(p.name for p in population.parameters)
+    return tuple(hoist(n, own, "C" if k == 0 else f"C{k}") for k, n in enumerate(neurons))
 
 
-def _group(population: Population, neuron: Neuron, name: str) -> Group:
+def _simulation(model: Model, groups: Mapping[str, str]) -> Simulation | None:
+    given = model.simulation
+    if given is None:
+        return None
+    return Simulation(
+        given.duration_steps,
+        tuple(Record(r.owner, r.variable, r.every_steps, r.part) for r in given.records),
+        tuple(Stimulus(groups.get(s.owner, ""), s.owner, s.input, s.value, *s.window, s.part) for s in given.stimuli),
+        given.trials,
+    )
+
+
+def _group(population: Population, neurons: Sequence[Neuron], name: str) -> Group:
     own = population.dynamics.states if population.dynamics is not None else ()
     values: list[tuple[str, float | str]] = []
     for parameter in population.parameters:
@@ -100,7 +120,7 @@ def _group(population: Population, neuron: Neuron, name: str) -> Group:
         else:
             values.append((parameter.name, key_of(population, parameter)))
     initial: list[tuple[str, Expression]] = [(s.name, s.initial) for s in own]
-    if neuron.refractory:
+    if any(neuron.refractory for neuron in neurons):
         initial.append(("refractory", Number(0.0)))
     row = Row(
         population.name,
@@ -109,8 +129,8 @@ def _group(population: Population, neuron: Neuron, name: str) -> Group:
         population.size,
         tuple(values),
         tuple(initial),
-        neuron.spiking,
-        _streams(population, neuron),
+        any(neuron.spiking for neuron in neurons),
+        _streams(population, neurons),
     )
     return Group(
         name=name,
@@ -122,13 +142,13 @@ def _group(population: Population, neuron: Neuron, name: str) -> Group:
         else tuple(
             (s.name, "" if s.unit.dimensionless else str(s.unit), s.unit.to_si) for s in own if "." not in s.name
         ),
-        inputs=neuron.inputs,
-        arrays=(*(symbol for symbol, _ in values), *(c.name for c in neuron.coefficients)),
+        inputs=tuple(i for neuron in neurons for i in neuron.inputs),
+        arrays=(*(symbol for symbol, _ in values), *(c.name for neuron in neurons for c in neuron.coefficients)),
     )
 
 
-def _streams(population: Population, neuron: Neuron) -> tuple[tuple[str, int], ...]:
-    draws = (s.name for s in neuron.body if isinstance(s, Draw))
+def _streams(population: Population, neurons: Sequence[Neuron]) -> tuple[tuple[str, int], ...]:
+    draws = (s.name for neuron in neurons for s in neuron.body if isinstance(s, Draw))
     return tuple((name, stream(population.name, name)) for name in draws)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sncc.diagnostics import DiagnosticError
+from sncc.expressions.algebra import ZERO
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.flow import flow
@@ -35,7 +36,7 @@ from sncc.program.nodes import Assign, Statement, SynapseStates, SynapseUpdate
 
 
 def trace_name(connection: Connection, side: str) -> str:
-    """The population that carries a plasticity's `pre` or `post` states."""
+    """The population that carries a plasticity's `pre` or `post` states, or follows what sets a modulator."""
     return f"{connection.name}.plasticity.{side}"
 
 
@@ -55,7 +56,23 @@ def place_traces(model: Model) -> Model:
                 population, drives = _trace(model, connection, connection.plasticity, side)
                 populations.append(population)
                 connections += drives
+        for modulator, population_name, variable in connection.modulators:
+            bound, follows = _modulator(model, connection, modulator, population_name, variable)
+            populations.append(bound)
+            connections.append(follows)
     return replace(model, populations=tuple(populations), connections=tuple(connections))
+
+
+def _modulator(
+    model: Model, connection: Connection, modulator: str, population: str, variable: str
+) -> tuple[Population, Connection]:
+    """A modulator that follows a population, as it was at the end of the step before."""
+    source, name = model.population(population), trace_name(connection, modulator)
+    dynamics = Dynamics(
+        (State("m", ZERO, PLAIN),), (Input("in", PLAIN),), each_step=(Assignment("m", Symbol("in")),)
+    )  # fmt: skip
+    trace = Population(name, "neuron", source.shape, "trace", (), dynamics, span=connection.span)
+    return trace, drive(name, source, name, "in", 1, None if variable == "spikes" else variable)
 
 
 def _own(plasticity: Plasticity, side: str) -> tuple[State, ...]:
@@ -123,11 +140,19 @@ def lower_synapses(model: Model, connection: Connection) -> LoweredSynapses | No
     kept = tuple(u for u in updates if u is not None)
     initial = tuple((s.name, _initial(s, names)) for s in states)
     read = {n for u in kept for s in u.body for n in s.reads} | {n for _, value in initial for n in symbols(value)}
-    modulators = tuple(m.name for m in plasticity.modulators) if plasticity else ()
+    bound = {modulator for modulator, _, _ in connection.modulators}
+    modulators = tuple(m.name for m in plasticity.modulators if m.name not in bound) if plasticity else ()
     arrays = tuple((symbol, value) for symbol, value in names.numbers.items() if symbol in read)
     return LoweredSynapses(
         SynapseStates(connection.name, tuple(s.name for s in states), initial, arrays, modulators), kept
     )
+
+
+def reads_target(model: Model, connection: Connection) -> bool:
+    """Whether jumps at arriving spikes read states of the target's neurons: after the flow, before any arrival."""
+    lowered = lower_synapses(model, connection)
+    reading = (u.post for u in lowered.updates if u.when == "pre") if lowered is not None else ()
+    return any(population == connection.target for post in reading for _, population, _ in post)
 
 
 def _initial(state: State, names: _Names) -> Expression:
@@ -149,7 +174,11 @@ class _Names:
         """(side, population, variable) of the symbols that are variables of neurons."""
         found: dict[str, tuple[str, str, str]] = {}
         plasticity = self.connection.plasticity
+        following = {modulator for modulator, _, _ in self.connection.modulators}
         for name in sorted({s for e in expressions for s in symbols(e)}):
+            if name in following:
+                found[name] = ("post", trace_name(self.connection, name), "m")
+                continue
             side, _, variable = name.partition(".")
             if side in ("pre", "post") and variable:
                 bound = self._neuron(name, side, variable, when)
@@ -165,9 +194,6 @@ class _Names:
     def _neuron(self, name: str, side: str, variable: str, when: str) -> tuple[str, str, str] | None:
         population = self.model.population(self.connection.source if side == "pre" else self.connection.target)
         if population.dynamics is not None and any(s.name == variable for s in population.dynamics.states):
-            if when == "pre" and side == "post":
-                what = f"`{name}` in `on pre`"
-                raise _unsupported(self.connection, what, "let a post state follow it: `dy/dt = (post.v - y) / tau`")
             if when == "step" and side == "pre" and self.connection.delay_steps > 1:
                 raise _unsupported(self.connection, f"`{name}` with a delay", "deliver a state of the source alone")
             return side, population.name, variable

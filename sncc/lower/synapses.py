@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sncc.expressions.algebra import ONE, ZERO, add, mul
-from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
+from sncc.expressions.algebra import ONE, ZERO, add, div, mul
+from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.printer import print_expression
 from sncc.expressions.units import PLAIN
 from sncc.lower.reduction import Reduction, reduce_synapse
@@ -29,6 +29,8 @@ from sncc.model.nodes import (
     State,
     Synapse,
 )
+
+MOST_SPIKES = 4  # that a source which is no neuron may emit in a step where they move a state one after the other
 
 
 def place_synapses(model: Model) -> Model:
@@ -223,8 +225,13 @@ class _Traces:
         if connection.delay is not None:
             what = "a synapse with states of the source and a delay per synapse"
             raise unsupported(connection.span, what, "give the connection one delay")
-        jumps = [*([Assignment("gain", reduction.gain)] if reduction.gain != ONE else [])]
-        jumps += [a for a in synapse.on_pre if a.state in own]
+        gain, source = reduction.gain != ONE, self.model.population(connection.source)
+        most = 1 if source.kind == "neuron" else MOST_SPIKES
+        # the gain of several spikes of a step is their mean, since what is delivered counts them
+        share = reduction.gain if most == 1 else add(Symbol("gain"), reduction.gain)
+        jumps = [*([Assignment("gain", share)] if gain else []), *(a for a in synapse.on_pre if a.state in own)]
+        spikes = apply("max", Symbol("pre!"), 1.0)
+        mean = [Assignment("gain", div(Symbol("gain"), spikes))] if gain and most > 1 else []
         starts = {s.name: s.initial for s in synapse.states}
         dynamics = Dynamics(
             states=(
@@ -237,7 +244,9 @@ class _Traces:
             method=synapse.method,
             substeps=synapse.substeps,
             arrivals=(("pre", tuple(jumps)),),
-            outputs=tuple(Assignment(n, v) for n, v in values.items() if not isinstance(v, Number)),
+            told_apart=most,
+            kept=(Assignment("gain", ZERO),) if mean else (),
+            outputs=(*mean, *(Assignment(n, v) for n, v in values.items() if not isinstance(v, Number))),
         )
         moves: list[Equation | Assignment] = [*dynamics.equations, *jumps, *dynamics.outputs]
         used = {s for e in moves for s in symbols(_right(e))}

@@ -107,7 +107,7 @@ class Dynamics:
     """The hybrid system of one neuron: a flow (or a map each step), a threshold and jumps.
 
     Lowering adds what synapses bring: equations beside a map; `arrivals`, jumps at spikes that arrive at an input, by
-    themselves (`early`: ahead of the flow); `kept`, states assigned between flow and arrivals; `outputs`, states assigned at the end of every step.
+    themselves (`early`: ahead of the flow; `told_apart`: so many of a step jump one after the other); `kept`, states assigned between flow and arrivals; `outputs`, states assigned at the end of every step.
     """
 
     states: tuple[State, ...]
@@ -121,6 +121,7 @@ class Dynamics:
     surrogate: Expression | None = None  # derivative of the spike by `u`, the distance to the threshold
     arrivals: tuple[tuple[str, tuple[Assignment, ...]], ...] = ()
     early: bool = False
+    told_apart: int = 1
     kept: tuple[Assignment, ...] = ()
     outputs: tuple[Assignment, ...] = ()
 
@@ -207,7 +208,8 @@ class Connection:
     A fixed delay is `delay_steps`, whole steps; where every synapse has its own, or a delay is learnt, `delay` is its
     parameter (in ms) and `delay_steps` the smallest legal one. `share` names a connection whose weights are used, and
     whether they are transposed. `sign_fixed`: training keeps each weight's sign (Dale). `dropout`: the probability that a
-    delivery is left out in training. `modulators` bind a plasticity's modulator to a population's state or spikes.
+    delivery is left out in training. `modulators` bind a plasticity's modulator to a state, or the spikes, of a population
+    of one neuron or of as many as the target has: (modulator, population, variable).
 
     Set by lowering: `values` names the source's state that is delivered all the time instead of spikes; `gain`, (population,
     state), multiplies what each source neuron delivers; `synapses_of` names the connection whose synapses and weights these are.
@@ -229,6 +231,7 @@ class Connection:
     share: tuple[str, bool] | None = None
     sign_fixed: bool = False
     dropout: float = 0.0
+    modulators: tuple[tuple[str, str, str], ...] = ()
     values: str | None = None
     gain: tuple[str, str] | None = None
     synapses_of: str | None = None

@@ -13,6 +13,7 @@ from sncc.program.nodes import (
     Program,
     ReverseOperation,
     Row,
+    Simulation,
     TapeSlot,
     Update,
 )
@@ -88,9 +89,17 @@ def _merge(program: Program, first: Group, second: Group) -> Program:
             groups, connections, reverse, [r.group for r in program.readouts], [p.group for p in penalties]
         ),
         penalties=penalties,
+        simulation=_stimuli_moved(program.simulation, first.name, second.name),
         gradient=tuple(o for o in program.gradient if not gone(o)),
         tape=tuple(s for s in program.tape if not gone(s)),
     )
+
+
+def _stimuli_moved(simulation: Simulation | None, first: str, second: str) -> Simulation | None:
+    if simulation is None:
+        return None
+    stimuli = tuple(replace(s, group=first) if s.group == second else s for s in simulation.stimuli)
+    return replace(simulation, stimuli=stimuli)
 
 
 def _feedback_moved(operation: ReverseOperation, first: str, second: str, offset: int) -> ReverseOperation:

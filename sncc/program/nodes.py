@@ -272,9 +272,9 @@ class SynapseUpdate:
     `when`: "step": every synapse at step n; "pre": the synapses of every source neuron whose spike of step n - delay arrives;
     "post": the synapses onto every neuron that fired at step n - `post_delay`. Symbols: `weight` and the connection's `states` (one per
     synapse), those of `pre` and `post`, names in `SynapseStates.arrays` (parameters: a number, or one per synapse) and `modulators`,
-    `spikes` (how many arrive, with "pre"), and `t`.
+    and `t`. With "pre" the body runs once for every spike that arrives.
     pre, post: (symbol, population, variable): the variable's value now, of the synapse's source or target neuron; the population has as many
-    neurons as the connection's source (target). With `delays` a variable of `pre` is read the synapse's delay ago.
+    neurons as the connection's source (target), or one for all. With `delays` a variable of `pre` is read the synapse's delay ago.
     carry: weight or state := local, all at once. `deliver`: a local added to accumulator `input` of the synapse's target.
     """
 
@@ -456,7 +456,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Stimulus:
-    """A value added to an accumulator of a population's part at steps first < n <= last; it may use `t`."""
+    """A value added to an accumulator of a population's part at steps first < n <= last, before its update; it may use `t`.
+
+    Without a group: added to the modulator `input` of the connection `population`.
+    """
 
     group: str
     population: str

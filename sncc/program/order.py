@@ -1,7 +1,8 @@
 """The order of operations within a step: deliveries, update and readout, group by group along the undelayed connections.
 
 Synapses that move every step come first, since they read the neurons of the step before. Then, for each group: what arrives, connection by connection, each
-followed by its own jumps at arriving spikes; the group's update; its synapses' jumps at the spikes it has just fired; its readout.
+followed by its own jumps at arriving spikes; the group's update; its synapses' jumps at the spikes it has just fired; its readout. A
+group with two updates flows in the first, before impulses arrive, so that jumps at arriving spikes read it in between.
 """
 
 from __future__ import annotations
@@ -70,10 +71,15 @@ def forward_order(
     result: list[ForwardOperation] = [o for c in connections for o in synapses(c, "step")]
     for group in topological(groups, connections, operations):
         arriving = [c for c in connections if c.target_group == group]
+        *flow, update = (o for o in operations if isinstance(o, Update) and o.group == group)
+        first = [c for c in arriving if not c.input.endswith("!")] if flow else []
+        result += [o for c in first for o in operations if isinstance(o, Deliver) and o.connection == c.name]
+        result += flow
         for c in arriving:
-            result += [o for o in operations if isinstance(o, Deliver) and o.connection == c.name]
+            if c not in first:
+                result += [o for o in operations if isinstance(o, Deliver) and o.connection == c.name]
             result += synapses(c, "pre")
-        result += [o for o in operations if isinstance(o, Update) and o.group == group]
+        result.append(update)
         result += [o for c in arriving for o in synapses(c, "post")]
         result += [o for o in operations if isinstance(o, Readout) and o.group == group]
     return tuple(result)

@@ -155,6 +155,7 @@ def _update(program: Program, update: Update, carried: set[str], written: set[tu
 
 def _forward(program: Program) -> None:
     updated: set[str] = set()
+    last = {o.group: o for o in program.forward if isinstance(o, Update)}
     for operation in program.forward:
         match operation:
             case Deliver(connection):
@@ -167,7 +168,8 @@ def _forward(program: Program) -> None:
                 )
             case Update():
                 _update(program, operation, set(program.group(operation.group).states), set())
-                updated.add(operation.group)
+                if operation is last[operation.group]:
+                    updated.add(operation.group)
             case SynapseUpdate():
                 _synapse_update(program, operation, updated)
             case Readout(group=group, body=body, gradient=gradient):

@@ -129,6 +129,7 @@ def test_short_term_plasticity_moves_once_per_source():
     program = lower(model)
     assert not program.synapses and program.connection("x_y").gain == ("x_y.pre", "gain")
     x, w = given(200, 4, 0.15), np.random.default_rng(0).normal(0.2, 0.3, (4, 3))
+    x[::7] *= 3  # several spikes of a step, one after the other
     model = changed(model, "x_y", weight=Parameter("weight", Number(0.0), PLAIN, "each"))
     _, result = run(model, 200, {"x": x}, {"x_y.weight": w})
     u, r, g, v, spikes = np.zeros((4, 3)), np.ones((4, 3)), np.zeros((4, 3)), np.zeros(3), []
@@ -137,7 +138,7 @@ def test_short_term_plasticity_moves_once_per_source():
         v = v * a + g.sum(0) * (b - a) / (1 / 20 - 1 / 3)
         u, r, g = u * np.exp(-STEP / 50), 1 + (r - 1) * np.exp(-STEP / 100), g * b
         for i in range(4):
-            if n >= 2 and x[n - 2, i]:
+            for _ in range(int(x[n - 2, i]) if n >= 2 else 0):
                 for j in range(3):
                     u[i, j] += 0.4 * (1 - u[i, j])
                     g[i, j] += w[i, j] * u[i, j] * r[i, j]
@@ -377,3 +378,101 @@ def test_parts_reach_their_own_neurons():
         v = v * np.exp(-STEP / 10)
         v[5:8] += x[n, 1:4] @ w
     assert np.allclose(result.traces[0]["y", "v"][-1], v, rtol=1e-12)
+
+
+def test_jumps_at_arrival_read_the_target_after_its_flow():
+    """A voltage rule: a spike that arrives moves its weight by where the voltage stands, before any arrival moves it."""
+    rule = plasticity({"rate": 0.1, "level": 0.3}, {}, {}, {}, {}, "weight += rate * (post.v - level)", "", ("0", "1"))
+    text = network(
+        "    population x: input[6]\n    population y: LIF[3]", "    connect x -> y: dense, weight = 0.3, delay = 1 ms"
+    )
+    model = changed(model_of(text), "x_y", plasticity=rule, weight=Parameter("weight", Number(0.3), PLAIN, "each"))
+    x, w = given(200, 6, 0.2), np.full((6, 3), 0.3)
+    _, result = run(model, 200, {"x": x}, {"x_y.weight": w})
+    v, spikes = np.zeros(3), []
+    for n in range(200):
+        v = v * np.exp(-STEP / 20)
+        impulse = x[n - 2] @ w if n >= 2 else np.zeros(3)
+        for i in np.flatnonzero(x[n - 2]) if n >= 2 else ():
+            w[i] = np.clip(w[i] + 0.1 * (v - 0.3), 0, 1)
+        v = v + impulse
+        z = (v > 1).astype(float)
+        v = v - z
+        spikes.append(z)
+    assert np.sum(spikes) > 10 and np.array_equal(result.spikes[0]["y"], spikes)
+    assert np.allclose(result.weights[0]["x_y.weight"].reshape(6, 3), w, rtol=1e-11)
+
+
+def test_a_post_state_may_follow_the_voltage():
+    rule = plasticity(
+        {"tau": 15, "rate": 0.05}, {}, {"y": 0}, {}, {"y": "(post.v - y) / tau"}, "weight += rate * y", ""
+    )
+    text = network("    population x: input[6]\n    population y: LIF[3]", "    connect x -> y: dense, weight = 0.3")
+    model = changed(model_of(text), "x_y", plasticity=rule, weight=Parameter("weight", Number(0.3), PLAIN, "each"))
+    x, w = given(150, 6, 0.2), np.full((6, 3), 0.3)
+    _, result = run(model, 150, {"x": x}, {"x_y.weight": w})
+    neurons, y, decay = Lif(3), np.zeros(3), np.exp(-STEP / 15)
+    for n in range(150):
+        y = y * decay + neurons.v * (1 - decay)  # the voltage of the step before, held
+        impulse = x[n] @ w
+        for i in np.flatnonzero(x[n]):
+            w[i] += 0.05 * y
+        neurons.move(impulse)
+    assert np.allclose(result.weights[0]["x_y.weight"].reshape(6, 3), w, rtol=1e-11)
+
+
+@pytest.mark.parametrize("variable, size", [("v", 1), ("spikes", 3)])
+def test_a_population_may_set_a_modulator(variable, size):
+    from dataclasses import replace
+
+    from sncc.model.nodes import Input
+
+    rule = plasticity({}, {}, {}, {}, {}, "weight += 0.05 * reward", "")
+    rule = replace(rule, modulators=(Input("reward", PLAIN),))
+    text = network(
+        f"    population x: input[6]\n    population y: LIF[3]\n    population m: LIF[{size}]",
+        "    connect x -> y: dense, weight = 0.2\n    connect x -> m: dense, weight = 0.4",
+    )
+    model = changed(
+        model_of(text), "x_y", plasticity=rule, weight=Parameter("weight", Number(0.2), PLAIN, "each"),
+        modulators=(("reward", "m", variable),),
+    )  # fmt: skip
+    x, w = given(150, 6, 0.2), np.full((6, 3), 0.2)
+    _, result = run(model, 150, {"x": x}, {"x_y.weight": w})
+    neurons, reward = Lif(size), np.zeros(size)
+    for n in range(150):
+        for i in np.flatnonzero(x[n]):
+            w[i] += 0.05 * reward
+        z = neurons.move(np.full(size, 0.4 * x[n].sum()))
+        reward = neurons.v if variable == "v" else z
+    assert np.ptp(w) > 0
+    assert np.allclose(result.weights[0]["x_y.weight"].reshape(6, 3), w, rtol=1e-11)
+
+
+def test_stimuli_reach_inputs_and_modulators():
+    from dataclasses import replace
+
+    from blocks import expression
+
+    from sncc.model.nodes import Input, Simulation, Stimulus
+
+    rule = replace(plasticity({}, {}, {}, {}, {}, "weight += reward", ""), modulators=(Input("reward", PLAIN),))
+    text = network(
+        "    population x: input[2]\n    population y: LI[4](tau_m = 10 ms)", "    connect x -> y: dense, weight = 0.2"
+    )
+    model = changed(model_of(text), "x_y", plasticity=rule, weight=Parameter("weight", Number(0.2), PLAIN, "each"))
+    stimuli = (
+        Stimulus("y", "I", expression("0.1 + 0.01 * t"), (10, 30), Part((4,), ((1, 3),))),
+        Stimulus("x_y", "reward", Number(0.5), (20, None)),
+    )
+    model = replace(model, simulation=Simulation(60, (), stimuli))
+    x, w, v = given(60, 2, 0.3), np.full((2, 4), 0.2), np.zeros(4)
+    _, result = run(model, 60, {"x": x}, {"x_y.weight": w})
+    for n in range(60):
+        drive = np.zeros(4)
+        if 10 <= n < 30:
+            drive[1:3] = 0.1 + 0.01 * n * STEP
+        v = v * np.exp(-STEP / 10) + drive * 10 * (1 - np.exp(-STEP / 10)) + x[n] @ w
+        w = w + (0.5 if n >= 20 else 0) * x[n][:, None]
+    assert np.allclose(result.traces[0]["y", "v"][-1], v, rtol=1e-12)
+    assert np.allclose(result.weights[0]["x_y.weight"].reshape(2, 4), w, rtol=1e-12)
