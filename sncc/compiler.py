@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from sncc import cache, toolchain
 from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source
-from sncc.gradients.support import refuse
+from sncc.gradients.support import refuse as refuse_training
+from sncc.gradients.support import unsupported as not_derived
+from sncc.lower.engines import refuse as refuse_engines
+from sncc.lower.engines import unsupported as not_executed
 from sncc.lower.phases import lower
+from sncc.lower.support import unsupported as not_lowered
 from sncc.model.nodes import Model
-from sncc.model.resolve import resolve
+from sncc.model.resolve import model_of_source
 from sncc.passes import PIPELINE
 from sncc.program.nodes import Precision, Program
 from sncc.program.verify import verify
-from sncc.syntax.parse import parse, read_source
+from sncc.syntax.parse import read_source
 
 Backend = Literal["auto", "cpu", "cuda"]
 Value = str | int | float
@@ -27,17 +32,19 @@ Settings = Mapping[str, Value]
 NO_SETTINGS: Settings = {}
 
 
-def compile_model(source: Source, settings: Settings = NO_SETTINGS, diagnostics: Diagnostics | None = None) -> Model:
-    """Text → Model: names, units and shapes resolved.
+def compile_model(
+    source: Source, settings: Settings = NO_SETTINGS, diagnostics: Diagnostics | None = None, network: str | None = None
+) -> Model:
+    """Text → Tree → Model: names, units and shapes resolved. `network` chooses where a file has several.
 
     Raises `DiagnosticError` with the user's mistakes; warnings are left in `diagnostics`.
     """
-    tree = parse(source.text, source.path)  # text → Tree
-    return resolve(tree, settings, diagnostics=diagnostics)  # Tree → Model
+    return model_of_source(source, settings, network=network, diagnostics=diagnostics)
 
 
 def compile_program(model: Model, precision: Precision = "float32", after: str | None = None) -> Program:
     """Model → Program: lowered, differentiated, optimised; or as it is after the pass named `after`."""
+    refuse_training(model)
     program = verify(lower(model, precision))  # Model → Program: the forward phase
     if model.training is not None:
         from sncc.gradients.reverse import differentiate  # with sympy: looking at a file needs none
@@ -59,31 +66,41 @@ def emit(program: Program) -> dict[str, str]:
 
 
 # --------------------------------------------------------------------------------------------- what users call
-def check(source: str | Path, settings: Mapping[str, Value] | None = None, **params: Value) -> tuple[Diagnostic, ...]:
+def check(
+    source: str | Path, settings: Mapping[str, Value] | None = None, network: str | None = None, **params: Value
+) -> tuple[Diagnostic, ...]:
     """What is wrong with a source: mistakes and warnings, empty where there is nothing.
 
-    `source`: a path (or a string that ends in `.snn`), else text. `settings` and `params` as for `build`.
+    What no later stage can carry out yet is a warning here and an error of `build`. `source`: a path (or a string that
+    ends in `.snn`), else text. `settings`, `network` and `params` as for `build`.
     """
-    return examine(source, merged(settings, params))[1]
+    return examine(source, merged(settings, params), network)[1]
 
 
 def examine(
-    source: str | Path | Source, settings: Settings = NO_SETTINGS
+    source: str | Path | Source, settings: Settings = NO_SETTINGS, network: str | None = None
 ) -> tuple[Model | None, tuple[Diagnostic, ...]]:
     """The Model of a source, None where it has mistakes, and all mistakes and warnings in the order of the text."""
     found = Diagnostics()
     try:
-        model = compile_model(read(source), settings, found)
-        verify(lower(model))
-        refuse(model)
+        model = compile_model(read(source), settings, found, network)
     except DiagnosticError as error:
         return None, error.diagnostics
+    later = [*not_lowered(model), *not_derived(model), *not_executed(model)]
+    if not later:
+        try:
+            verify(lower(model))
+        except DiagnosticError as error:
+            later += error.diagnostics
+    for diagnostic in later:
+        found.add(replace(diagnostic, severity="warning"))
     return model, found.sorted()
 
 
 def explain(
-    source: str | Path, settings: Mapping[str, Value] | None = None, latex: bool = False, **params: Value
-) -> str:
+    source: str | Path, settings: Mapping[str, Value] | None = None, latex: bool = False, network: str | None = None,
+    **params: Value,
+) -> str:  # fmt: skip
     """The dynamics and the derived learning rule of a source, as readable equations. Raises `DiagnosticError`.
 
     `latex`: as a fragment of a LaTeX document (amsmath).
@@ -91,22 +108,23 @@ def explain(
     from sncc.gradients.explain import explain as as_text
     from sncc.gradients.latex import explain_latex
 
-    model = compile_model(read(source), merged(settings, params))
+    model = compile_model(read(source), merged(settings, params), network=network)
     return (explain_latex if latex else as_text)(model, compile_program(model))
 
 
 def build(
     source: str | Path, backend: Backend = "auto", out: str | Path | None = None, precision: Precision = "float32",
-    settings: Mapping[str, Value] | None = None, emit_only: bool = False, **params: Value,
+    settings: Mapping[str, Value] | None = None, emit_only: bool = False, network: str | None = None, **params: Value,
 ) -> Path:  # fmt: skip
     """Builds a source's project, or finds it built already, and returns its folder, for `load`.
 
     `source`: a path (or a string that ends in `.snn`), else text. `out`: where a copy goes; without it the folder is
     one of the cache, not to be changed. `settings` (`{"train.rule": "bptt"}`) and `params` (`hidden_size=512`) set what
     `--set` sets; numbers are in SI base units, strings are expressions. `emit_only`: sources alone, no compiler needed.
+    `network` chooses where a file has several.
     Raises `DiagnosticError` for a mistake in the source, an unknown parameter, or a missing tool.
     """
-    model = compile_model(read(source), merged(settings, params))
+    model = compile_model(read(source), merged(settings, params), network=network)
     return build_model(model, backend, Path(out) if out is not None else None, precision, emit_only)
 
 
@@ -118,6 +136,7 @@ def build_model(model: Model, backend: str, out: Path | None, precision: Precisi
         )
     if out is not None:
         _refuse_to_overwrite(out)
+    refuse_engines(model)
     program = compile_program(model, precision)
     files = emit(program)
     if emit_only and out is not None:

@@ -104,6 +104,11 @@ class Diagnostic:
         return render(self)
 
 
+def not_supported_yet(span: Span | None, what: str, help: str = "") -> Diagnostic:
+    """The refusal of a construct of the language that a stage cannot carry out yet."""
+    return Diagnostic("not-supported-yet", span, f"{what} is not supported yet", help=(help,) if help else ())
+
+
 class DiagnosticError(Exception):
     """The user's text cannot be compiled; carries every diagnostic of the run, warnings too."""
 

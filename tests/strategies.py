@@ -174,7 +174,8 @@ class Writer:
 
     def argument(self, depth: int) -> str:
         name = self.random.choice(["in", self.name()]) + self.gap() + "=" + self.gap() if self.maybe() else ""
-        return name + self.expression(depth)
+        value = name + self.expression(depth)
+        return self.spaced(value, "adjustable") if self.maybe(0.1) else value
 
     def list(self, depth: int = 1) -> str:
         return self.bracketed(lambda: self.listed(lambda: self.expression(depth), 0, 3), "[]")
@@ -301,6 +302,8 @@ class Writer:
     def connect(self, indent: str) -> str:
         def option() -> str:
             text = self.loose(self.name(), "=", self.expression())
+            if self.maybe(0.1):
+                return self.spaced(text, "transposed")
             return self.spaced(text, "in", self.list()) if self.maybe(0.3) else text
 
         named = self.name() + self.gap() + "=" + self.gap() if self.maybe(0.3) else ""
@@ -330,6 +333,11 @@ class Writer:
         every = ["every", self.expression()] if self.maybe() else []
         return self.line(indent, "record", self.name(), "of", self.listed(self.endpoint, 1, 2), *every)
 
+    def stimulate(self, indent: str) -> str:
+        begin = ["from", self.expression()] if self.maybe() else []
+        end = ["to", self.expression()] if self.maybe() else []
+        return self.line(indent, "stimulate", self.loose(self.endpoint(), ":", self.expression()), *begin, *end)
+
     def train(self, indent: str) -> str:
         def parts() -> tuple[Callable[[str], str], ...]:
             return (self.setting, self.loop(parts))
@@ -338,6 +346,6 @@ class Writer:
 
     def simulate(self, indent: str) -> str:
         def parts() -> tuple[Callable[[str], str], ...]:
-            return (self.setting, self.record, self.loop(parts))
+            return (self.setting, self.record, self.stimulate, self.loop(parts))
 
         return self.block("simulate", parts(), indent)

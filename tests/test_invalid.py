@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sncc.diagnostics import DiagnosticError, Diagnostics, render_all
-from sncc.model.resolve import model_of_source
+from sncc.compiler import check
+from sncc.diagnostics import render_all
 from sncc.syntax.parse import read_source
 
 FOLDER = Path(__file__).parent / "invalid"
@@ -21,12 +21,7 @@ def diagnostics_of(path):
     if source.text.startswith("# settings:"):
         pairs = source.text.splitlines()[0].removeprefix("# settings:").split(",")
         settings = dict(pair.strip().split("=", 1) for pair in pairs)
-    found = Diagnostics()
-    try:
-        model_of_source(source, settings, diagnostics=found)
-    except DiagnosticError as error:
-        return error.diagnostics
-    return found.sorted()
+    return check(path, settings)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -42,7 +37,8 @@ def test_a_mistake_is_explained(path, update_golden):
 
 def test_every_code_has_a_file():
     code = re.compile(r"(?:error|warning|failure|Diagnostic)\(\s*\"([a-z]+(?:-[a-z]+)*)\"")
-    texts = [p.read_text() for part in ("model", "syntax") for p in (SOURCES / part).glob("*.py")]
+    files = [SOURCES / "diagnostics.py", *(p for part in ("model", "syntax") for p in (SOURCES / part).glob("*.py"))]
+    texts = [path.read_text() for path in files]
     codes = {found for text in texts for found in code.findall(text)}
     assert codes == {path.stem.split(".")[0] for path in FILES}
 

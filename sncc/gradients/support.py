@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sncc.diagnostics import Diagnostic, DiagnosticError
-from sncc.model.nodes import Model
+from sncc.connectivity.patterns import Dense, OneToOne
+from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
+from sncc.model.nodes import Connection, Learnt, Loss, Model, Rule
 
 
 def refuse(model: Model) -> None:
@@ -16,12 +17,47 @@ def refuse(model: Model) -> None:
 
 def unsupported(model: Model) -> Iterator[Diagnostic]:
     """A `not-supported-yet` for every construct of training that cannot be derived yet."""
-    if model.training is None:
+    training = model.training
+    if training is None:
         return
-    rule = model.training.rule
+    yield from _rule(training.rule)
+    for loss in training.losses:
+        yield from _loss(loss)
+    for learnt in training.learn:
+        yield from _learnt(learnt, model)
+    for connection in model.connections:
+        yield from _connection(connection)
+
+
+def _rule(rule: Rule) -> Iterator[Diagnostic]:
     if rule.name == "eventprop":
-        message, help = "the rule `eventprop` is not supported yet", ("train with `bptt`",)
-        yield Diagnostic("not-supported-yet", rule.span, message, help=help)
+        yield not_supported_yet(rule.span, "the rule `eventprop`", "train with `bptt`")
     if rule.online:
-        message, help = "`online = true` is not supported yet", ("without it the gradient is the same number",)
-        yield Diagnostic("not-supported-yet", rule.span, message, help=help)
+        yield not_supported_yet(rule.span, "`online = true`", "without it the gradient is the same number")
+
+
+def _loss(loss: Loss) -> Iterator[Diagnostic]:
+    if loss.reduction == "first_spike":
+        yield not_supported_yet(loss.span, "`first_spike`", "read `count(…)` or a state")
+    elif loss.scale != 1.0:
+        yield not_supported_yet(loss.span, "a factor inside a loss")
+    if loss.function == "expression":
+        yield not_supported_yet(loss.span, "a loss as an expression", "use `cross_entropy`, `mse` or `huber`")
+
+
+def _learnt(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
+    owner, _, name = learnt.key.partition(".")
+    if any(p.name == owner and p.kind == "poisson" for p in model.populations):
+        yield not_supported_yet(learnt.span, "learning the rate of a `poisson` population")
+    elif any(c.name == owner for c in model.connections) and name != "weight":
+        yield not_supported_yet(learnt.span, f"learning `{name}` of a connection")
+
+
+def _connection(connection: Connection) -> Iterator[Diagnostic]:
+    what = ""
+    if not isinstance(connection.pattern, Dense | OneToOne):
+        what = f"the pattern `{connection.pattern}`"
+    elif connection.plasticity is not None:
+        what = "a `plasticity`"
+    if what:
+        yield not_supported_yet(connection.span, f"training a network with {what}")

@@ -1,4 +1,4 @@
-"""Model → Model: first values of states that are learnt become parameters of their population, `POP.STATE.initial`."""
+"""Model → Model: stored first values of states become parameters of their population, `POP.STATE.initial`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sncc.model.nodes import Model, Parameter, Population, State, Storage
 
 
 def store_initial_states(model: Model) -> Model:
-    """The Model with a parameter for each learnt first value: one number, or one per neuron where it is drawn."""
+    """The Model with a parameter for each first value that is learnt or assignable: one number, or one per neuron."""
     learnt = {entry.key for entry in model.training.learn} if model.training else set()
     populations = tuple(_stored(population, learnt) for population in model.populations)
     return replace(model, populations=populations)
@@ -23,11 +23,13 @@ def _stored(population: Population, learnt: set[str]) -> Population:
     parameters = list(population.parameters)
     for state in population.dynamics.states:
         name = f"{state.name}.initial"
-        if f"{population.name}.{name}" not in learnt:
+        storage: Storage = state.storage
+        if storage == "compiled" and f"{population.name}.{name}" in learnt:
+            storage = "each" if has_draws(state.initial) else "shared"
+        if storage == "compiled":
             states.append(state)
             continue
-        storage: Storage = "each" if has_draws(state.initial) else "shared"
-        parameters.append(Parameter(name, state.initial, state.unit, storage))
+        parameters.append(Parameter(name, state.initial, state.unit, storage, state.scale, state.clip))
         states.append(replace(state, initial=Symbol(name)))
     dynamics = replace(population.dynamics, states=tuple(states))
     return replace(population, parameters=tuple(parameters), dynamics=dynamics)

@@ -14,6 +14,7 @@ from sncc.lower.initial_states import store_initial_states
 from sncc.lower.neuron import Neuron, Part, hoist, lower_neuron, poisson, without_surrogate
 from sncc.lower.parameters import key_of, program_parameters
 from sncc.lower.plasticity import lower_synapses, place_traces, reads_target
+from sncc.lower.support import refuse
 from sncc.lower.synapses import place_synapses
 from sncc.lower.traces import unsupported
 from sncc.model.nodes import Model, Population
@@ -43,6 +44,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
 
     Raises `DiagnosticError` (`not-supported-yet`) for what the language can say and the Program cannot yet.
     """
+    refuse(model)
     written = store_initial_states(model)
     model = place_traces(place_synapses(written))
     neurons = {p.name: _updates(model, p) for p in model.populations if p.kind in ("neuron", "poisson")}

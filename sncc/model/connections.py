@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sncc.connectivity.patterns import Dense, OneToOne, Part, Pattern
-from sncc.diagnostics import Diagnostics, Span, did_you_mean
+from sncc.connectivity.patterns import Convolution, Part
+from sncc.diagnostics import Diagnostics, did_you_mean
+from sncc.expressions.nodes import Number
+from sncc.expressions.units import PLAIN
 from sncc.model import nodes
-from sncc.model.constants import round_half_up
+from sncc.model.delays import read_delay, read_post_delay
 from sncc.model.draft import Draft
 from sncc.model.infer import Elaborator
-from sncc.model.populations import LARGEST
+from sncc.model.mechanisms import MechanismResolver
+from sncc.model.parts import resolve_part
+from sncc.model.patterns import Ends, PatternResolver, pattern_name, same_kernel
 from sncc.model.scope import Scope
-from sncc.model.values import constant_time
-from sncc.model.weights import WeightResolver
+from sncc.model.values import element_names, folded, resolve_interval_of, resolve_value
+from sncc.model.weights import Place, WeightResolver
 from sncc.syntax import tree
 
-PATTERNS = ("dense", "one_to_one")
-PATTERNS_LATER = ("random", "conv2d", "pool2d", "sparse")
-OPTIONS = ("weight", "delay", "synapse", "plasticity")
+OPTIONS = ("weight", "delay", "post_delay", "synapse", "plasticity", "share", "sign", "dropout")
+
+
+@dataclass(frozen=True)
+class _End:
+    population: nodes.Population
+    part: Part
 
 
 @dataclass
@@ -31,58 +39,84 @@ class ConnectionResolver:
     scope: Scope
     diagnostics: Diagnostics
 
-    def resolve(self, part: tree.Connect) -> None:
-        """Add a connection; a mistake leaves it out."""
-        source, target = self._endpoint(part.source), self._endpoint(part.target)
+    def resolve(self, part: tree.Connect) -> nodes.Connection | None:
+        """Add a connection to the draft; a mistake leaves it out."""
+        before = len(self.diagnostics.errors)
         options = self._options(part)
-        pattern = self._pattern(part.pattern)
-        for key in ("synapse", "plasticity"):
-            if key in options:
-                self._unsupported(options[key].span, f"a `{key}` of a connection")
-        weight_option = options.get("weight")
-        if weight_option is None and all(o.name.name in OPTIONS for o in part.options):
+        connection = self._connection(part, options)
+        if connection is None:
+            self._look_over(part, options)
+        if connection is None or len(self.diagnostics.errors) > before:
+            return None
+        self.draft.connections[connection.name] = connection
+        return connection
+
+    def _connection(self, part: tree.Connect, options: dict[str, tree.Option]) -> nodes.Connection | None:
+        source, target = self._endpoint(part.source), self._endpoint(part.target)
+        if "weight" not in options and "share" not in options and all(o.name.name in OPTIONS for o in part.options):
             help = "add `weight = …`"
             self.diagnostics.error("missing-weight", part.span, "this connection has no `weight`", help=help)
-        delay = self._delay(options.get("delay"))
-        if source is None or target is None or pattern is None:
-            return
-        size = _fan(pattern, source, target)
-        if size is None:
-            message = f"`one_to_one` needs equally many neurons: {_sized(source)}, {_sized(target)}"
-            self.diagnostics.error("shape-mismatch", part.pattern.span, message)
-        fan_in, fan_out = size or (1, 1)
-        if source.size * fan_out > LARGEST * 4:
-            self.diagnostics.error("wrong-shape", part.pattern.span, "too many synapses")
-        name = self._name(part, source, target)
-        where = self._input(part, target)
-        if source.kind == "neuron" and source.dynamics is not None and source.dynamics.spike is None:
-            message = f"`{source.name}` does not spike: `{source.model}` has no `spike when`"
-            self.diagnostics.error("missing-spike", part.source.span, message)
-            return
-        if where is None or weight_option is None or name is None or size is None:
-            return
-        weights = WeightResolver(self.draft, self.scope, self.diagnostics)
-        learnt = "weight" in self.learnt.get(name, frozenset())
-        weight = weights.resolve(weight_option, learnt, source, target, where, (fan_in, fan_out))
-        if weight is None:
-            return
-        self.draft.connections[name] = nodes.Connection(
-            name,
-            source.name,
-            target.name,
-            where.name,
-            pattern,
-            weight,
-            0,
-            Part.whole(source.shape),
-            Part.whole(target.shape),
-            span=part.span,
+        if source is None or target is None:
+            return None
+        name = self._name(part, source.population, target.population)
+        where = self._input(part, target.population)
+        ends = Ends(source.part, target.part, source.population.name, target.population.name, target.population.model)
+        pattern = PatternResolver(ends, self.scope, self.diagnostics).resolve(part.pattern)
+        self._must_spike(part, source.population, options)
+        if where is None or name is None or pattern is None:
+            return None
+        learnt = self.learnt.get(name, frozenset())
+        mechanisms = MechanismResolver(
+            self.draft, source.population, target.population, where, learnt, self.scope, self.diagnostics
         )
-        self.draft.delays[name] = delay
+        synapse = mechanisms.synapse(options["synapse"]) if "synapse" in options else None
+        if "synapse" in options and synapse is None:
+            return None
+        place = Place(source.population, target.population, where, pattern[0], pattern[1], synapse)
+        share = self._share(options, place, source.part, target.part) if "share" in options else None
+        weight = self._weight(options, place, "weight" in learnt, share)
+        if weight is None:
+            return None
+        plastic = mechanisms.plasticity(options["plasticity"], weight.unit) if "plasticity" in options else None
+        if plastic is not None:  # every synapse changes by itself
+            weight = replace(weight, storage="each")
+        step = self.draft.step
+        names = element_names(pattern[1])
+        delay = read_delay(options.get("delay"), "delay" in learnt, names, step, self.scope, self.diagnostics)
+        self.draft.delays[name] = delay.fixed
+        return nodes.Connection(
+            name, source.population.name, target.population.name, where.name, pattern[0], weight, 0, source.part,
+            target.part, delay.parameter, read_post_delay(options.get("post_delay"), step, self.scope, self.diagnostics),
+            synapse.node if synapse else None, plastic[0] if plastic else None, share[0] if share else None,
+            self._sign(options.get("sign")), self._dropout(options.get("dropout")), plastic[1] if plastic else (),
+            span=part.span,
+        )  # fmt: skip
 
-    def _endpoint(self, endpoint: tree.Endpoint) -> nodes.Population | None:
-        if endpoint.slices:
-            self._unsupported(endpoint.span, "a slice of a population")
+    def _weight(
+        self, options: dict[str, tree.Option], place: Place, learnt: bool,
+        share: tuple[tuple[str, bool], nodes.Parameter] | None,
+    ) -> nodes.Parameter | None:  # fmt: skip
+        weights = WeightResolver(self.draft, self.scope, self.diagnostics)
+        if share is not None:
+            weights.check_unit(share[1], options["share"], place)
+            return share[1]
+        return weights.resolve(options["weight"], learnt, place) if "weight" in options else None
+
+    def _look_over(self, part: tree.Connect, options: dict[str, tree.Option]) -> None:
+        """Mistakes in what a connection that cannot be resolved says besides."""
+        names = element_names((1.0, 1.0))
+        pattern_name(part.pattern, self.diagnostics)
+        read_delay(options.get("delay"), False, names, self.draft.step, self.scope, self.diagnostics)
+        read_post_delay(options.get("post_delay"), self.draft.step, self.scope, self.diagnostics)
+        self._sign(options.get("sign"))
+        self._dropout(options.get("dropout"))
+        weight = options.get("weight")
+        if weight is not None:
+            value = resolve_value(weight.value, self.scope, self.diagnostics, names)
+            if weight.interval is not None and value.unit is not None:
+                resolve_interval_of(weight.interval, value.unit, self.scope, self.diagnostics, "the bounds")
+
+    def _endpoint(self, endpoint: tree.Endpoint) -> _End | None:
         name = endpoint.name.name
         if name in self.draft.broken:
             return None
@@ -93,15 +127,15 @@ class ConnectionResolver:
                 hints = (f"`{name}` is a model; connect populations of it",)
             self.diagnostics.error("unknown-name", endpoint.name.span, f"unknown population `{name}`", help=hints)
             return None
-        return self.draft.populations[name]
+        population = self.draft.populations[name]
+        part = resolve_part(endpoint, population, self.scope, self.diagnostics)
+        return None if part is None else _End(population, part)
 
     def _options(self, part: tree.Connect) -> dict[str, tree.Option]:
         found: dict[str, tree.Option] = {}
         for option in part.options:
             name = option.name.name
-            if name == "post_delay":
-                self._unsupported(option.span, "`post_delay`")
-            elif name not in OPTIONS:
+            if name not in OPTIONS:
                 message = f"a connection has no `{name}`"
                 hints = did_you_mean(name, OPTIONS) or ("it takes " + ", ".join(f"`{o}`" for o in OPTIONS),)
                 self.diagnostics.error("unknown-name", option.name.span, message, help=hints)
@@ -109,26 +143,22 @@ class ConnectionResolver:
                 self.diagnostics.error("duplicate", option.span, f"`{name}` is given twice")
             else:
                 found[name] = option
+            if option.interval is not None and name not in ("weight", "delay"):
+                message = "bounds stand behind a weight or a delay"
+                self.diagnostics.error("misplaced", option.interval.span, message)
+            if option.transposed and name != "share":
+                message = "`transposed` stands behind a shared weight: `share = a_b transposed`"
+                self.diagnostics.error("misplaced", option.span, message)
+        if "share" in found and "weight" in found:
+            message = "a connection has a `weight` of its own or a `share` of another's"
+            self.diagnostics.error("duplicate", found["share"].span, message)
         return found
 
-    def _pattern(self, written: tree.Expression) -> Pattern | None:
-        name = str(written.function if isinstance(written, tree.Call) else written)
-        if not isinstance(written, tree.Call | tree.Name):
-            name = ""
-        if name in PATTERNS_LATER:
-            self._unsupported(written.span, f"the pattern `{name}`")
-        elif name in PATTERNS and isinstance(written, tree.Call) and written.arguments:
-            self._unsupported(written.span, f"`{name}` with arguments")
-        elif name == "dense":
-            return Dense()
-        elif name == "one_to_one":
-            return OneToOne()
-        else:
-            known = [*PATTERNS, *PATTERNS_LATER]
-            hints = did_you_mean(name, known) or ("it is one of " + ", ".join(f"`{p}`" for p in known),)
-            message = f"unknown pattern `{written.span.text}`"
-            self.diagnostics.error("unknown-name", written.span, message, help=hints)
-        return None
+    def _must_spike(self, part: tree.Connect, source: nodes.Population, options: Mapping[str, tree.Option]) -> None:
+        if source.dynamics is not None and source.dynamics.spike is None and "synapse" not in options:
+            message = f"`{source.name}` does not spike: `{source.model}` has no `spike when`"
+            help = "a `synapse` can deliver its state all the time: `deliver weight * pre.v`"
+            self.diagnostics.error("missing-spike", part.source.span, message, help=help)
 
     def _name(self, part: tree.Connect, source: nodes.Population, target: nodes.Population) -> str | None:
         name = part.name.name if part.name else f"{source.name}_{target.name}"
@@ -149,7 +179,7 @@ class ConnectionResolver:
 
     def _input(self, part: tree.Connect, target: nodes.Population) -> nodes.Input | None:
         if target.dynamics is None:
-            message = f"nothing can be delivered to `{target.name}`: it is handed over from outside"
+            message = f"nothing can be delivered to `{target.name}`: it is a source"
             self.diagnostics.error("wrong-argument", part.target.span, message)
             return None
         inputs = target.dynamics.inputs
@@ -168,34 +198,63 @@ class ConnectionResolver:
         self.diagnostics.error("ambiguous-input", part.target.span, message, help=help)
         return None
 
-    def _delay(self, option: tree.Option | None) -> tuple[float, Span] | None:
+    def _share(
+        self, options: Mapping[str, tree.Option], place: Place, source: Part, target: Part
+    ) -> tuple[tuple[str, bool], nodes.Parameter] | None:
+        """`share = a_b transposed`: the other connection and whether its matrix is turned, with its weight."""
+        option = options["share"]
+        written = option.value
+        name = str(written) if isinstance(written, tree.Name) else ""
+        other = self.draft.connections.get(name)
+        if other is None:
+            hints = did_you_mean(name, self.draft.connections)
+            message = f"unknown connection `{written.span.text}`"
+            self.diagnostics.error("unknown-name", written.span, message, help=hints)
+            return None
+        if other.share is not None:
+            help = f"share the weights of `{other.share[0]}`"
+            self.diagnostics.error("wrong-argument", written.span, f"`{name}` has no weights of its own", help=help)
+            return None
+        sizes = (other.source_part.size, other.target_part.size)
+        wanted = (target.size, source.size) if option.transposed else (source.size, target.size)
+        fits = same_kernel(other.pattern, place.pattern) and (
+            sizes == wanted or (_same_channels(other, place, source) and not option.transposed)
+        )
+        if "plasticity" in options or other.plasticity is not None:
+            message = "plastic weights cannot be shared"
+            self.diagnostics.error("wrong-argument", option.span, message)
+            return None
+        if not fits:
+            turned = " transposed" if option.transposed else ""
+            message = f"the weights of `{name}`{turned} do not fit: {other.pattern} {sizes[0]} x {sizes[1]}"
+            label = f"here {place.pattern} {source.size} x {target.size}"
+            self.diagnostics.error("shape-mismatch", option.span, message, label)
+            return None
+        return (name, option.transposed), other.weight
+
+    def _sign(self, option: tree.Option | None) -> bool:
         if option is None:
-            return None
-        span = option.value.span
-        if isinstance(option.value, tree.Call):
-            self._unsupported(span, "a delay per synapse")
-            return None
-        delay = constant_time(option.value, "a delay", self.scope, self.diagnostics)
-        if delay is not None and delay < 0:
-            self.diagnostics.error("wrong-argument", span, "a delay cannot be negative")
-            return None
-        if delay is not None and round_half_up(delay, self.draft.step) > 1_000_000:
-            self.diagnostics.error("wrong-argument", span, "a delay of more than a million steps")
-            return None
-        return None if delay is None else (delay, span)
+            return False
+        if not isinstance(option.value, tree.Name) or str(option.value) != "fixed":
+            help = "write `sign = fixed`: training keeps each weight's sign"
+            self.diagnostics.error("wrong-argument", option.value.span, "a sign is `fixed` or free", help=help)
+        return True
 
-    def _unsupported(self, span: Span, what: str) -> None:
-        Elaborator(self.scope, self.diagnostics).unsupported(span, what)
-
-
-def _fan(pattern: Pattern, source: nodes.Population, target: nodes.Population) -> tuple[int, int] | None:
-    """fan_in and fan_out, or None where the shapes do not fit."""
-    if isinstance(pattern, Dense):
-        return source.size, target.size
-    return (1, 1) if source.size == target.size else None
+    def _dropout(self, option: tree.Option | None) -> float:
+        if option is None:
+            return 0.0
+        elaborator = Elaborator(self.scope, self.diagnostics)
+        typed = elaborator.elaborate(option.value)
+        if not elaborator.expect(typed, PLAIN, option.value.span, "a probability"):
+            return 0.0
+        number = folded(typed.expression, option.value.span, self.diagnostics)
+        if not isinstance(number, Number) or not 0 <= number.value < 1:
+            self.diagnostics.error("wrong-argument", option.value.span, "`dropout` is from 0 to below 1")
+            return 0.0
+        return number.value
 
 
-def _sized(population: nodes.Population) -> str:
-    shape = " x ".join(str(n) for n in population.shape)
-    total = f" = {population.size}" if len(population.shape) > 1 else ""
-    return f"`{population.name}` has {shape}{total}"
+def _same_channels(other: nodes.Connection, place: Place, source: Part) -> bool:
+    """Whether two convolutions have kernels of one shape, wherever they slide."""
+    shapes = other.source_part.lengths, source.lengths
+    return isinstance(place.pattern, Convolution) and len({shape[2] if len(shape) > 2 else 1 for shape in shapes}) == 1

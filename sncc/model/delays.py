@@ -2,18 +2,89 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from sncc.diagnostics import Diagnostics
+from sncc.diagnostics import Diagnostics, Span
+from sncc.expressions.nodes import Number
 from sncc.expressions.printer import print_number
+from sncc.model import nodes
 from sncc.model.constants import round_half_up
 from sncc.model.draft import Draft
+from sncc.model.infer import TIME
+from sncc.model.scope import Scope
+from sncc.model.terms import Typed
+from sncc.model.values import constant_time, resolve_interval_of, resolve_value
+from sncc.syntax import tree
+
+LONGEST = 1_000_000  # steps
+
+
+@dataclass(frozen=True)
+class Delay:
+    """A delay as stated: a fixed time in ms with its place, or a parameter (drawn, `each`, or learnt); both None: the default."""
+
+    fixed: tuple[float, Span] | None = None
+    parameter: nodes.Parameter | None = None
+
+
+def read_delay(
+    option: tree.Option | None, learnt: bool, names: dict[str, Typed], step: float, scope: Scope,
+    diagnostics: Diagnostics,
+) -> Delay:  # fmt: skip
+    """`delay = 1.5 ms`, `delay = uniform(1 ms, 5 ms)`, `delay = each(2 ms)`; a learnt number stays one number."""
+    if option is None:
+        return Delay()
+    written = option.value
+    if isinstance(written, tree.Call) or learnt or option.interval is not None:
+        value = resolve_value(written, scope, diagnostics, names)
+        if value.unit is None:
+            return Delay()
+        if value.unit.dimension != TIME.dimension and not value.typed.is_zero:
+            message = f"a delay must be a time, not {value.unit.described()}"
+            diagnostics.error("wrong-unit", written.span, message)
+            return Delay()
+        if value.each or learnt or option.interval is not None:
+            bounds = None
+            if option.interval is not None:
+                bounds = resolve_interval_of(option.interval, TIME, scope, diagnostics, "the bounds")
+            scale = value.scale if value.unit.dimension == TIME.dimension else 1.0
+            parameter = nodes.Parameter(
+                "delay", value.expression, TIME, "each" if value.each else "shared", scale, value.clip, bounds,
+                span=value.span,
+            )  # fmt: skip
+            fixed = value.expression
+            stated = (fixed.value, written.span) if isinstance(fixed, Number) else None
+            return Delay(_legal(stated, step, diagnostics), parameter)
+    delay = constant_time(written, "a delay", scope, diagnostics)
+    return Delay(_legal(None if delay is None else (delay, written.span), step, diagnostics))
+
+
+def read_post_delay(option: tree.Option | None, step: float, scope: Scope, diagnostics: Diagnostics) -> int:
+    """`post_delay = 0.5 ms`: the dendritic part of a delay, in whole steps."""
+    if option is None:
+        return 0
+    delay = constant_time(option.value, "`post_delay`", scope, diagnostics)
+    stated = _legal(None if delay is None else (delay, option.value.span), step, diagnostics)
+    return 0 if stated is None else round_half_up(stated[0], step)
+
+
+def _legal(stated: tuple[float, Span] | None, step: float, diagnostics: Diagnostics) -> tuple[float, Span] | None:
+    if stated is None:
+        return None
+    if stated[0] < 0:
+        diagnostics.error("wrong-argument", stated[1], "a delay cannot be negative")
+        return None
+    if round_half_up(stated[0], step) > LONGEST:
+        diagnostics.error("wrong-argument", stated[1], "a delay of more than a million steps")
+        return None
+    return stated
 
 
 def resolve_delays(network: Draft, diagnostics: Diagnostics) -> None:
     """Put whole steps into the connections; report cycles without a delay.
 
-    Without a stated delay a connection to itself takes one step, any other none.
+    Without a stated delay a connection to itself takes one step, any other none. Where delays are drawn, assigned or
+    learnt, `delay_steps` is the smallest legal one: they are raised to it.
     """
     for name, connection in network.connections.items():
         stated = network.delays[name]
@@ -24,9 +95,20 @@ def resolve_delays(network: Draft, diagnostics: Diagnostics) -> None:
             message = f"the smallest delay of a connection to itself is one step, {step} ms"
             diagnostics.error("delay-too-short", stated[1], message)
             steps = 1
+        if connection.delay is not None:
+            steps = int(itself)
         network.connections[name] = replace(connection, delay_steps=steps)
-    for cycle in _cycles_without_delay(network):
-        _report(cycle, network, diagnostics)
+    while cycles := _cycles_without_delay(network):
+        raised = False
+        for cycle in cycles:
+            free = next((n for n in reversed(cycle) if network.connections[n].delay is not None), None)
+            if free is not None:
+                network.connections[free] = replace(network.connections[free], delay_steps=1)
+                raised = True
+        if not raised:
+            for cycle in cycles:
+                _report(cycle, network, diagnostics)
+            return
 
 
 def _report(cycle: list[str], network: Draft, diagnostics: Diagnostics) -> None:

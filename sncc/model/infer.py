@@ -17,6 +17,7 @@ from sncc.model.terms import Term, Typed
 from sncc.syntax import tree
 
 TIME = parse_unit("ms")
+NOISE = Unit((TIME ** Fraction(-1, 2)).dimension)  # unit white noise: s^(-1/2)
 _OPERATORS = {
     "+": "add", "-": "sub", "*": "mul", "/": "div", "^": "pow", "<": "lt", "<=": "le", ">": "gt", ">=": "ge",
     "==": "eq", "!=": "ne", "and": "and", "or": "or",
@@ -30,6 +31,11 @@ FUNCTIONS = frozenset({*_PLAIN_FUNCTIONS, "sqrt", "abs", "sign", "min", "max", "
 _UNITS_OFTEN_MEANT = ("ms", "s", "us", "mV", "V", "nS", "pS", "uS", "pA", "nA", "pF", "nF", "MOhm", "GOhm", "Hz", "kHz")
 LARGEST_EXPONENT = 280  # of ten, in a number as written: what a double still holds with any unit
 BAD = Typed(Number(1.0), None)
+_WORDS = {  # words of the language, with the place where they mean something
+    "t": "", "step": "", "dt": "", "label": "", "pre": "", "post": "", "noise": "`noise` stands in equations",
+    "u": "`u`, the distance to the threshold, exists only in `surrogate`",
+    "weight": "`weight` exists in a `synapse` and a `plasticity`",
+}  # fmt: skip
 
 
 @dataclass
@@ -40,7 +46,7 @@ class Elaborator:
     diagnostics: Diagnostics
     names: Mapping[str, Typed] = field(default_factory=dict)
     draws: bool = False  # whether `normal(…)` and its kind may stand here
-    draws_refused: str = ""  # why not
+    noises: list[Symbol] | None = None  # where `noise` may stand: what was found, each independent of the others
     equations: list[Term] = field(default_factory=list)
     calls: tuple[str, ...] = ()  # functions being inlined, to find recursion
 
@@ -102,18 +108,30 @@ class Elaborator:
             return Typed(_placed(constant.expression, span), constant.term)
         if text == "pi":
             return Typed(Number(math.pi, PLAIN, span), Term())
-        if text == "noise":
-            self.unsupported(span, "`noise` in equations")
-            return BAD
+        if text == "noise" and self.noises is not None:
+            self.noises.append(Symbol(f"noise.{len(self.noises) + 1}", NOISE, span))
+            return Typed(self.noises[-1], Term(NOISE))
         unit = symbol(text)
         if unit is not None:
             return Typed(Number(unit.in_memory, unit, span), Term(unit))
-        if text in ("t", "step", "dt", "u", "weight", "label", "pre", "post") or len(name.parts) > 1:
-            reason = "`u`, the distance to the threshold, exists only in `surrogate`" if text == "u" else ""
-            self.diagnostics.error("unknown-name", span, f"`{text}` cannot be used here", reason)
+        if name.parts[0] in ("pre", "post") and len(name.parts) == 2:
+            return self._unknown_end(name)
+        if text in _WORDS or len(name.parts) > 1:
+            self.diagnostics.error("unknown-name", span, f"`{text}` cannot be used here", _WORDS.get(text, ""))
             return BAD
         known = [*self.names, *self.scope.constants]
         self.diagnostics.error("unknown-name", span, f"unknown name `{text}`", help=did_you_mean(text, known))
+        return BAD
+
+    def _unknown_end(self, name: tree.Name) -> Typed:
+        """`pre.X` or `post.X` of a neuron without X."""
+        end, text = name.parts[0], str(name)
+        known = [known for known in self.names if known.startswith(f"{end}.")]
+        side = "before" if end == "pre" else "behind"
+        message = f"the neuron {side} this synapse has no `{name.parts[1]}`"
+        if not known:
+            message = f"`{text}` cannot be used here"
+        self.diagnostics.error("unknown-name", name.span, message, help=did_you_mean(text, known))
         return BAD
 
     def _unary(self, operator: str, operand: tree.Expression, span: Span) -> Typed:
@@ -239,10 +257,7 @@ class Elaborator:
     def _draw(self, call: tree.Call) -> Typed:
         name = str(call.function)
         if not self.draws:
-            if self.draws_refused:
-                self.unsupported(call.span, self.draws_refused)
-            else:
-                self.diagnostics.error("wrong-argument", call.span, f"`{name}` cannot be drawn here")
+            self.diagnostics.error("misplaced", call.span, f"`{name}` cannot be drawn here")
             return BAD
         formals = DISTRIBUTIONS[name]
         given: dict[str, tuple[Typed, Span]] = {}
@@ -297,8 +312,7 @@ class Elaborator:
                 return BAD
             bound[key] = self.elaborate(argument.value)
         inside = Elaborator(
-            self.scope.of_function(name), Diagnostics(), bound, self.draws, self.draws_refused, self.equations,
-            (*self.calls, name),
+            self.scope.of_function(name), Diagnostics(), bound, self.draws, None, self.equations, (*self.calls, name)
         )  # fmt: skip
         for key in free:
             default = formals[key].default
@@ -370,10 +384,6 @@ class Elaborator:
         help = f"divide by something {_words(value.term.unit, 'in the same unit')}"
         self.diagnostics.error("wrong-unit", span, message, f"`{_short(span)}` is {words}", help=help)
         return False
-
-    def unsupported(self, span: Span, what: str) -> None:
-        """A construct of the language that no stage handles yet."""
-        self.diagnostics.error("not-supported-yet", span, f"{what} is not supported yet")
 
     def _described(self, term: Term) -> str:
         return term.unit.described() if not term.unknown else "of a unit not known yet"

@@ -9,7 +9,7 @@ from sncc.model.nodes import Dynamics, Method
 
 def integration(dynamics: Dynamics) -> Method:
     """The method that steps these dynamics: the user's choice, or the automatic one."""
-    if dynamics.each_step:
+    if not dynamics.equations and dynamics.each_step:
         return "map"
     if dynamics.method is not None:
         return dynamics.method

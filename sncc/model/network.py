@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 
 from sncc.diagnostics import Diagnostics, Span
+from sncc.model import nodes
 from sncc.model.connections import ConnectionResolver
 from sncc.model.delays import resolve_delays
 from sncc.model.draft import Draft
@@ -34,8 +35,13 @@ def resolve_network(
         if population.name.name not in draft.populations:
             populations.resolve(population)
     connections = ConnectionResolver(draft, learnt, scope, diagnostics)
-    for connect in connects:
-        connections.resolve(connect)
+    found: dict[int, nodes.Connection] = {}
+    for later in (False, True):  # weights that are shared have to be there first
+        for place, connect in enumerate(connects):
+            if any(o.name.name == "share" for o in connect.options) is later:
+                resolved = connections.resolve(connect)
+                found |= {} if resolved is None else {place: resolved}
+    draft.connections = {found[place].name: found[place] for place in sorted(found)}  # arrivals follow the text
     resolve_delays(draft, diagnostics)
     _warn_of_silent_inputs(draft, connects, diagnostics)
     return draft

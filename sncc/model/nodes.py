@@ -43,11 +43,18 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One state variable of a population, e.g. the membrane potential; `initial` may use parameters and draws."""
+    """One state variable of a population, e.g. the membrane potential; `initial` may use parameters and draws.
+
+    `storage` is that of the first value, whose key is `POP.STATE.initial`: `compiled` (draws are drawn again by every
+    run), or stored because it is learnt or given by `each(…)`. `scale` and `clip` as of a `Parameter`.
+    """
 
     name: str
     initial: Expression
     unit: Unit
+    storage: Storage = "compiled"
+    scale: float = 1.0
+    clip: tuple[float, float] | None = None
     doc: str = ""
     span: Span | None = field(default=None, compare=False)
 
@@ -308,6 +315,7 @@ class Learnt:
     key: str
     rate: float = 1.0
     bounds: tuple[float, float] | None = None
+    span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +333,8 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One `record` of a `simulate` block: `spikes` or a state of (a part of) a population, or a connection's `weight`.
+    """One `record` of a `simulate` block: `spikes` or a state of (a part of) a population, or of a connection's synapses
+    their `weight` or a state.
 
     `owner` is the population's or the connection's name; `part` is None for a connection.
     """
@@ -334,6 +343,7 @@ class Recording:
     variable: str
     every_steps: int = 1
     part: Part | None = None
+    span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +369,7 @@ class Simulation:
     records: tuple[Recording, ...] = ()
     stimuli: tuple[Stimulus, ...] = ()
     trials: int = 1
+    span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

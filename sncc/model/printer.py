@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sncc.connectivity.patterns import Part
 from sncc.expressions.printer import print_expression, print_number
 from sncc.expressions.units import Unit
 from sncc.model import nodes
@@ -29,10 +30,7 @@ def _lines(model: nodes.Model) -> Iterator[str]:
         yield from _training(model.training)
     if model.simulation is not None:
         yield ""
-        yield f"simulate {model.simulation.duration_steps} steps"
-        for record in model.simulation.records:
-            every = "" if record.every_steps == 1 else f" every {record.every_steps} steps"
-            yield f"  record {record.variable} of {record.owner}{every}"
+        yield from _simulation(model.simulation)
 
 
 def _population(population: nodes.Population) -> Iterator[str]:
@@ -58,15 +56,11 @@ def _parameter(parameter: nodes.Parameter) -> str:
 
 
 def _dynamics(dynamics: nodes.Dynamics) -> Iterator[str]:
-    for state in dynamics.states:
-        yield f"  state {state.name} = {print_expression(state.initial, units=True)}  {_unit(state.unit)}".rstrip()
+    yield from _states("state", dynamics.states)
     for where in dynamics.inputs:
         yield f"  input {where.name}  {_unit(where.unit)}".rstrip()
-    for equation in dynamics.equations:
-        yield f"  d{equation.state}/dt = {print_expression(equation.derivative, units=True)}"
-    if dynamics.each_step:
-        yield "  each step:"
-        yield from (f"    {_assignment(a)}" for a in dynamics.each_step)
+    yield from _equations(dynamics.equations)
+    yield from _block("each step", dynamics.each_step)
     if dynamics.spike is not None:
         sign = ">" if dynamics.spike.strict else ">="
         yield f"  spike when {print_expression(dynamics.spike.distance, units=True)} {sign} 0"
@@ -76,8 +70,30 @@ def _dynamics(dynamics: nodes.Dynamics) -> Iterator[str]:
         yield f"  refractory {print_expression(dynamics.refractory.duration, units=True)}{hold}"
     if dynamics.surrogate is not None:
         yield f"  surrogate {print_expression(dynamics.surrogate, units=True)}"
-    if dynamics.method is not None:
-        yield f"  method {dynamics.method}"
+    yield from _method(dynamics.method, dynamics.substeps)
+
+
+def _states(word: str, states: tuple[nodes.State, ...]) -> Iterator[str]:
+    for state in states:
+        text = f"  {word} {state.name} = {print_expression(state.initial, units=True)}  {_unit(state.unit)}".rstrip()
+        text += "" if state.storage == "compiled" else f"  {state.storage}"
+        yield text + (f"  clip {_interval(state.clip)}" if state.clip else "")
+
+
+def _equations(equations: tuple[nodes.Equation, ...]) -> Iterator[str]:
+    for equation in equations:
+        yield f"  d{equation.state}/dt = {print_expression(equation.derivative, units=True)}"
+
+
+def _block(head: str, assignments: tuple[nodes.Assignment, ...]) -> Iterator[str]:
+    if assignments:
+        yield f"  {head}:"
+        yield from (f"    {_assignment(a)}" for a in assignments)
+
+
+def _method(method: nodes.Method | None, substeps: int) -> Iterator[str]:
+    if method is not None:
+        yield f"  method {method}" + (f"(substeps = {substeps})" if substeps > 1 else "")
 
 
 def _assignment(assignment: nodes.Assignment) -> str:
@@ -86,10 +102,72 @@ def _assignment(assignment: nodes.Assignment) -> str:
 
 
 def _connection(connection: nodes.Connection, step: float) -> Iterator[str]:
-    ends = f"{connection.source} -> {connection.target}.{connection.input}"
-    delay = f"{connection.delay_steps} steps" if connection.delay_steps != 1 else "1 step"
-    yield f"connection {connection.name}: {ends}  {connection.pattern}  delay {delay}"
-    yield f"  {_parameter(connection.weight)}"
+    source = connection.source + _part(connection.source_part)
+    target = f"{connection.target}{_part(connection.target_part)}.{connection.input}"
+    delay = f"delay {_steps(connection.delay_steps)}" + (" or more" if connection.delay else "")
+    delay += f"  post_delay {_steps(connection.post_delay_steps)}" if connection.post_delay_steps else ""
+    yield f"connection {connection.name}: {source} -> {target}  {connection.pattern}  {delay}"
+    if connection.share is not None:
+        yield f"  share {connection.share[0]}" + (" transposed" if connection.share[1] else "")
+    else:
+        sign = "  sign fixed" if connection.sign_fixed else ""
+        sign += f"  dropout {print_number(connection.dropout)}" if connection.dropout else ""
+        yield f"  {_parameter(connection.weight)}{sign}"
+    if connection.delay is not None:
+        yield f"  {_parameter(connection.delay)}"
+    if connection.synapse is not None:
+        yield from (f"  {line}" for line in _synapse(connection.synapse))
+    if connection.plasticity is not None:
+        yield from (f"  {line}" for line in _plasticity(connection.plasticity))
+    for name, population, variable in connection.modulators:
+        yield f"  modulator {name} set by {population}.{variable}"
+
+
+def _synapse(synapse: nodes.Synapse) -> Iterator[str]:
+    yield f"synapse {synapse.model}"
+    yield from (f"  {_parameter(p)}" for p in synapse.parameters)
+    yield from _states("state", synapse.states)
+    yield from _equations(synapse.equations)
+    yield from _block("on pre", synapse.on_pre)
+    if synapse.deliver is not None:
+        yield f"  deliver {print_expression(synapse.deliver, units=True)}  {_unit(synapse.deliver_unit)}".rstrip()
+    yield from _method(synapse.method, synapse.substeps)
+
+
+def _plasticity(plasticity: nodes.Plasticity) -> Iterator[str]:
+    yield f"plasticity {plasticity.model}"
+    yield from (f"  {_parameter(p)}" for p in plasticity.parameters)
+    yield from _states("pre state", plasticity.pre_states)
+    yield from _states("post state", plasticity.post_states)
+    yield from _states("state", plasticity.states)
+    for modulator in plasticity.modulators:
+        yield f"  modulator {modulator.name}  {_unit(modulator.unit)}".rstrip()
+    yield from _equations(plasticity.equations)
+    yield from _block("on pre", plasticity.on_pre)
+    yield from _block("on post", plasticity.on_post)
+    for name, low, high in plasticity.bounds:
+        yield f"  bound {name} in [{print_expression(low, units=True)}, {print_expression(high, units=True)}]"
+
+
+def _part(part: Part) -> str:
+    return "" if part.is_whole else f"[{', '.join(f'{start}:{stop}' for start, stop in part.ranges)}]"
+
+
+def _steps(steps: int) -> str:
+    return f"{steps} steps" if steps != 1 else "1 step"
+
+
+def _simulation(simulation: nodes.Simulation) -> Iterator[str]:
+    trials = f", {simulation.trials} trials" if simulation.trials > 1 else ""
+    yield f"simulate {_steps(simulation.duration_steps)}{trials}"
+    for record in simulation.records:
+        every = "" if record.every_steps == 1 else f" every {_steps(record.every_steps)}"
+        yield f"  record {record.variable} of {record.owner}{_part(record.part) if record.part else ''}{every}"
+    for stimulus in simulation.stimuli:
+        place = f"{stimulus.owner}{_part(stimulus.part) if stimulus.part else ''}.{stimulus.input}"
+        start, stop = stimulus.window
+        window = f"steps {start}..{'' if stop is None else stop}"
+        yield f"  stimulate {place}: {print_expression(stimulus.value, units=True)}  {window}"
 
 
 def _training(training: nodes.Training) -> Iterator[str]:

@@ -12,16 +12,22 @@ from sncc.expressions.nodes import Number
 from sncc.expressions.units import Unit
 from sncc.model import nodes
 from sncc.model.checks import check_states, check_training
+from sncc.model.definition import RESERVED, Overrides
 from sncc.model.draft import Draft
 from sncc.model.infer import DISTRIBUTIONS, FUNCTIONS, Elaborator
 from sncc.model.loops import expand, report_braces
 from sncc.model.network import resolve_network
-from sncc.model.neuron import RESERVED, Overrides, resolve_neuron
+from sncc.model.neuron import resolve_neuron
+from sncc.model.plasticity import check_plasticity
 from sncc.model.scope import Definition, Scope
+from sncc.model.settings import read_settings
+from sncc.model.simulation import SETTINGS as SIMULATE
 from sncc.model.simulation import resolve_simulation
+from sncc.model.sources import SOURCES
 from sncc.model.stability import check_steps
+from sncc.model.synapse import check_synapse
 from sncc.model.terms import Term, Typed
-from sncc.model.training import SETTINGS, TrainingResolver, learns_weights, learnt_names, read_settings
+from sncc.model.training import LISTS, SETTINGS, TrainingResolver, learns_weights, learnt_names
 from sncc.model.values import folded
 from sncc.syntax import tree
 from sncc.syntax.parse import parse_expression, parse_source, read_source
@@ -166,7 +172,7 @@ class _Resolver:
         if isinstance(block, tree.Function) and (name in FUNCTIONS or name in DISTRIBUTIONS or name == "each"):
             self.diagnostics.error("reserved", block.name.span, f"`{name}` is built in")
             return
-        if kind == "neuron" and name in ("input", "signal", "poisson", "spike_times"):
+        if kind == "neuron" and name in SOURCES:
             self.diagnostics.error("reserved", block.name.span, f"`{name}` is a word of the language")
         self.scope.definitions[name] = block
 
@@ -207,7 +213,7 @@ class _Resolver:
         return Typed(value.expression, default.term) if value.is_zero else value
 
     def _report_unused_settings(self) -> None:
-        blocks = {"train": SETTINGS, "simulate": ("duration",), "network": ("step",)}
+        blocks = {"train": SETTINGS, "simulate": SIMULATE, "network": ("step",)}
         present = {"train": tree.Train, "simulate": tree.Simulate, "network": tree.Network}
         for name, setting in self.settings.items():
             block, _, key = name.partition(".")
@@ -227,11 +233,12 @@ class _Resolver:
             self.diagnostics.error("unknown-setting", span, kind, help=did_you_mean(name, known))
 
     def _check_definitions(self, used: set[str]) -> None:
-        """Mistakes in neurons of this file that no population uses, and blocks that no stage handles yet."""
+        """Mistakes in the models of this file, those that nothing uses included."""
         for block in self.blocks:
-            if isinstance(block, tree.Synapse | tree.Plasticity):
-                kind = type(block).__name__.lower()
-                Elaborator(self.scope, self.diagnostics).unsupported(block.name.span, f"a `{kind}` block")
+            if isinstance(block, tree.Synapse):
+                check_synapse(block, self.scope, self.diagnostics)
+            if isinstance(block, tree.Plasticity):
+                check_plasticity(block, self.scope, self.diagnostics)
             if isinstance(block, tree.Neuron) and block.name.name not in used:
                 resolve_neuron(block, Overrides(), self.scope, self.diagnostics)
 
@@ -324,7 +331,7 @@ class _Resolver:
 
     def _training(self, block: tree.Train, parts: tuple[Any, ...], network: Draft) -> nodes.Training | None:
         settings = read_settings(
-            tuple(p for p in parts if isinstance(p, tree.Setting)), SETTINGS, "train", self.diagnostics
+            tuple(p for p in parts if isinstance(p, tree.Setting)), SETTINGS, "train", self.diagnostics, LISTS
         )
         resolver = TrainingResolver(
             block, settings, network.populations, network.connections, network.broken, network.step, self.scope,

@@ -40,10 +40,10 @@ class Scope:
         named = [*self.definitions.items(), *library().items()]
         return [name for name, definition in named if isinstance(definition, tree.Function)]
 
-    def neuron_names(self) -> list[str]:
-        """All neuron models, for `did you mean`."""
+    def names_of(self, kind: type[Definition]) -> list[str]:
+        """All neurons, all synapses or all plasticities, for `did you mean`."""
         named = [*self.definitions.items(), *library().items()]
-        return [name for name, definition in named if isinstance(definition, tree.Neuron)]
+        return [name for name, definition in named if isinstance(definition, kind)]
 
     def of_function(self, name: str) -> Scope:
         """The scope in which a function's body is read."""

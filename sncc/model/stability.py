@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sncc.diagnostics import Diagnostics
-from sncc.expressions.nodes import Apply, Expression, Number, rewrite
+from sncc.expressions.nodes import Apply, Expression, Number, rewrite, symbols
 from sncc.model.integration import integration
 from sncc.model.nodes import Dynamics, Model, Population
 
@@ -55,6 +55,8 @@ def _jacobian(population: Population, dynamics: Dynamics) -> np.ndarray:
     values: dict[str, Any] = {"t": 0.0, "step": 1.0, **{i.name: 0.0 for i in dynamics.inputs}}
     values |= {p.name: _typical(p.value, values) for p in population.parameters}
     values |= {s.name: _typical(s.initial, values) for s in dynamics.states}
+    noises = (name for e in dynamics.equations for name in symbols(e.derivative) if name.startswith("noise."))
+    values |= dict.fromkeys(noises, 0.0)
     size = len(dynamics.equations)
     matrix = np.zeros((size, size))
     for column, by in enumerate(dynamics.equations):

@@ -21,6 +21,7 @@ from sncc.model.values import folded, resolve_interval
 from sncc.syntax import tree
 
 SETTINGS = ("rule", "loss", "optimiser", "penalty", "learn", "batch", "schedule", "clip")
+LISTS = ("learn", "penalty")  # may stand repeatedly, in a `for` say
 REQUIRED = ("rule", "loss", "optimiser")
 Numbers = tuple[tuple[str, float | None], ...]  # names with defaults; None: must be given
 OPTIMISERS: dict[str, Numbers] = {
@@ -36,23 +37,6 @@ SCHEDULES: dict[str, Numbers] = {
     "step": (("every", 10.0), ("factor", 0.1)),
     "warmup": (("epochs", 1.0),),
 }
-
-
-def read_settings(
-    parts: tuple[tree.Setting, ...], known: tuple[str, ...], block: str, diagnostics: Diagnostics
-) -> dict[str, tree.Setting]:
-    """The settings of a block by name."""
-    found: dict[str, tree.Setting] = {}
-    for part in parts:
-        name = part.name.name
-        if name not in known:
-            hints = did_you_mean(name, known) or ("it takes " + ", ".join(f"`{k}`" for k in known),)
-            diagnostics.error("unknown-name", part.name.span, f"`{block}` has no setting `{name}`", help=hints)
-        elif name in found:
-            diagnostics.error("duplicate", part.span, f"`{name}` is given twice")
-        else:
-            found[name] = part
-    return found
 
 
 def learnt_names(parts: tuple[tree.Setting, ...]) -> dict[str, set[str]]:
@@ -112,14 +96,10 @@ class TrainingResolver:
 
     def _single(self, name: str) -> tree.Expression | None:
         setting = self.settings.get(name)
-        if setting is None:
-            return None
-        for extra in setting.values[1:]:
-            self.diagnostics.error("wrong-argument", extra.span, f"`{name}` takes one value")
-        return setting.values[0]
+        return None if setting is None else setting.values[0]
 
     def _unsupported(self, span: Span, what: str) -> None:
-        Elaborator(self.scope, self.diagnostics).unsupported(span, what)
+        self.diagnostics.error("not-supported-yet", span, f"{what} is not supported yet")
 
     def _rule(self) -> nodes.Rule | None:
         value = self._single("rule")

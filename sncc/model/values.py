@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sncc.diagnostics import Diagnostics, Span
-from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, walk
-from sncc.expressions.units import Unit, parse_unit, symbol
+from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, walk
+from sncc.expressions.units import PLAIN, Unit, parse_unit, symbol
 from sncc.model.constants import fold
 from sncc.model.infer import BAD, TIME, Elaborator
 from sncc.model.scope import Scope
 from sncc.model.terms import Term, Typed
 from sncc.syntax import tree
 
+INITIALISERS = {"glorot": 1.0, "kaiming": math.sqrt(2.0), "orthogonal": 1.0}  # with their usual gain
 PER_ELEMENT = ("i", "j")  # indices of a synapse or a neuron, known only when the library is loaded
 
 
@@ -54,18 +56,59 @@ def resolve_value(
             typed = elaborator.elaborate(tree.Call(written.function, rest, span))
             if clips:
                 clip = resolve_interval(clips[0].value, typed, elaborator, "`clip`")
-        case tree.Call(tree.Name(("glorot" | "kaiming" | "orthogonal" as name,))):
-            elaborator.unsupported(span, f"the distribution `{name}`")
-            typed = BAD
+        case tree.Call(tree.Name((name,)), arguments) if name in INITIALISERS:
+            typed = _initialiser(name, arguments, elaborator, span)
         case _:
             typed = elaborator.elaborate(written)
     expression = typed.expression if typed.term is None else folded(typed.expression, span, diagnostics)
     each = each or any(
-        isinstance(n, Apply) and n.operation in DRAWS or isinstance(n, Symbol) and n.name in PER_ELEMENT
+        isinstance(n, Apply)
+        and (n.operation in DRAWS or n.operation == "orthogonal")
+        or isinstance(n, Symbol)
+        and n.name in PER_ELEMENT
         for n in walk(expression)
     )
     unit = None if typed.term is None or typed.term.unknown else typed.term.unit
     return Value(expression, unit, each, written_scale(written, unit), clip, span)
+
+
+def element_names(fans: tuple[float, float] | None) -> dict[str, Typed]:
+    """`fan_in`, `fan_out`, `i` and `j` as names of a weight's or a delay's expression."""
+    numbers = {} if fans is None else {"fan_in": fans[0], "fan_out": fans[1]}
+    found = {name: Typed(Number(number, PLAIN), Term()) for name, number in numbers.items()}
+    return found | {k: Typed(Symbol(k, PLAIN), Term()) for k in PER_ELEMENT}
+
+
+def _initialiser(name: str, arguments: tuple[tree.Argument, ...], elaborator: Elaborator, span: Span) -> Typed:
+    """`glorot()`, `kaiming()`, `orthogonal(gain = 1)`: distributions of a weight as functions of fan_in and fan_out.
+
+    glorot: uniform within gain · sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010); kaiming: normal of standard
+    deviation gain / sqrt(fan_in) (He et al. 2015); orthogonal: gain times a random matrix with orthonormal rows or
+    columns (Saxe et al. 2014). The gain carries the weight's unit.
+    """
+    gain = Typed(Number(INITIALISERS[name]), Term())
+    for argument in arguments:
+        if len(arguments) > 1 or argument.name not in (None, "gain"):
+            message = f"`{name}` takes its `gain` only"
+            elaborator.diagnostics.error("wrong-argument", argument.span, message, help=f"write `{name}(gain = 1)`")
+            return BAD
+        gain = elaborator.elaborate(argument.value)
+    if gain.term is None:
+        return BAD
+    unit = None if gain.term.unknown else gain.term.unit
+    if name == "orthogonal":
+        return Typed(Apply("orthogonal", (gain.expression,), unit, span), gain.term)
+    fan_in, fan_out = elaborator.names.get("fan_in"), elaborator.names.get("fan_out")
+    if fan_in is None or fan_out is None:
+        message = f"`{name}` needs the number of synapses per neuron, which is not known here"
+        elaborator.diagnostics.error("misplaced", span, message, help="give the distribution: `normal(0, 0.1)`")
+        return BAD
+    if name == "kaiming":
+        deviation = apply("div", gain.expression, apply("sqrt", fan_in.expression))
+        return Typed(Apply("normal", (Number(0.0), deviation), unit, span), gain.term)
+    total = apply("add", fan_in.expression, fan_out.expression)
+    limit = apply("mul", gain.expression, apply("sqrt", apply("div", 6.0, total)))
+    return Typed(Apply("uniform", (apply("neg", limit), limit), unit, span), gain.term)
 
 
 def folded(expression: Expression, span: Span, diagnostics: Diagnostics) -> Expression:
@@ -139,6 +182,13 @@ def resolve_interval(
         elaborator.diagnostics.error("wrong-argument", written.span, "this interval is empty: its ends are exchanged")
         return None
     return ends[0], ends[1]
+
+
+def resolve_interval_of(
+    written: tree.Expression, unit: Unit, scope: Scope, diagnostics: Diagnostics, what: str
+) -> tuple[float, float] | None:
+    """`[A, B]` in a known unit."""
+    return resolve_interval(written, Typed(Number(0.0), Term(unit)), Elaborator(scope, diagnostics), what)
 
 
 def written_scale(written: tree.Expression, unit: Unit | None) -> float:

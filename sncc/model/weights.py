@@ -1,20 +1,34 @@
-"""The weights of a connection, and the unit that its target asks of them."""
+"""The weights of a connection, and the unit that its synapse, or its target, asks of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from sncc.connectivity.patterns import Convolution, Dense, Pattern
 from sncc.diagnostics import Diagnostics
-from sncc.expressions.nodes import Symbol, symbols
+from sncc.expressions.nodes import Apply, symbols, walk
 from sncc.expressions.units import PLAIN, Unit
 from sncc.model import nodes
 from sncc.model.draft import Draft
 from sncc.model.infer import TIME, Elaborator
-from sncc.model.populations import fans
+from sncc.model.patterns import Fans
 from sncc.model.scope import Scope
+from sncc.model.synapse import Synapse
 from sncc.model.terms import Term, Typed
-from sncc.model.values import PER_ELEMENT, Value, resolve_interval, resolve_value
+from sncc.model.values import Value, element_names, resolve_interval, resolve_value
 from sncc.syntax import tree
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where weights stand: from `source` to input `where` of `target`; fan_in and fan_out as far as the pattern tells."""
+
+    source: nodes.Population
+    target: nodes.Population
+    where: nodes.Input
+    pattern: Pattern
+    fans: Fans | None
+    synapse: Synapse | None
 
 
 @dataclass
@@ -25,16 +39,17 @@ class WeightResolver:
     scope: Scope
     diagnostics: Diagnostics
 
-    def resolve(
-        self, option: tree.Option, learnt: bool, source: nodes.Population, target: nodes.Population, where: nodes.Input,
-        fan: tuple[int, int],
-    ) -> nodes.Parameter | None:  # fmt: skip
-        """The weight as a parameter, or None after a mistake; `fan` is fan_in and fan_out."""
-        names = fans(*fan) | {k: Typed(Symbol(k, PLAIN), Term()) for k in PER_ELEMENT}
-        value = resolve_value(option.value, self.scope, self.diagnostics, names)
+    def resolve(self, option: tree.Option, learnt: bool, place: Place) -> nodes.Parameter | None:
+        """The weight as a parameter, or None after a mistake."""
+        value = resolve_value(option.value, self.scope, self.diagnostics, element_names(place.fans))
         if value.unit is None:
             return None
-        unit = self._weight_unit(value, option, source, target, where)
+        drawn = [n for n in walk(value.expression) if isinstance(n, Apply) and n.operation == "orthogonal"]
+        if drawn and not isinstance(place.pattern, Dense | Convolution):
+            message = "`orthogonal` makes a whole matrix: it goes with `dense` and `conv2d`"
+            self.diagnostics.error("wrong-argument", option.value.span, message)
+            return None
+        unit = self._weight_unit(value, option, place)
         if unit is None:
             return None
         if value.typed.is_zero or value.unit.dimension != unit.dimension:
@@ -48,12 +63,18 @@ class WeightResolver:
             "weight", value.expression, value.unit or unit, storage, value.scale, value.clip, bounds, span=value.span
         )
 
-    def _weight_unit(
-        self, value: Value, option: tree.Option, source: nodes.Population, target: nodes.Population, where: nodes.Input
-    ) -> Unit | None:
+    def check_unit(self, weight: nodes.Parameter, option: tree.Option, place: Place) -> None:
+        """Report a shared weight whose unit does not fit here."""
+        value = Value(weight.value, weight.unit, weight.storage == "each", weight.scale, weight.clip, option.value.span)
+        self._weight_unit(value, option, place)
+
+    def _weight_unit(self, value: Value, option: tree.Option, place: Place) -> Unit | None:
         """The unit that a weight must have, or None after a mistake; a signal takes its own unit from its weights."""
-        assert target.dynamics is not None and value.unit is not None
-        flows = any(where.name in symbols(e.derivative) for e in target.dynamics.equations)
+        assert place.target.dynamics is not None and value.unit is not None
+        if place.synapse is not None:
+            return self._synapse_unit(value, option, place.synapse)
+        source, target, where = place.source, place.target, place.where
+        flows = any(where.name in symbols(e.derivative) for e in place.target.dynamics.equations)
         impulsive = source.kind != "signal" or source.impulse
         if flows and impulsive:
             self._affine(option, target, where)
@@ -69,6 +90,19 @@ class WeightResolver:
         if flows:
             notes.append("an arriving spike is an impulse: its weight has the unit of the input times a time")
         self.diagnostics.error("wrong-unit", option.value.span, message, notes=notes)
+        return None
+
+    def _synapse_unit(self, value: Value, option: tree.Option, synapse: Synapse) -> Unit | None:
+        assert value.unit is not None
+        wanted = synapse.weight
+        if wanted is None or value.unit.dimension == wanted.dimension:
+            return value.unit
+        if value.typed.is_zero:
+            return wanted
+        name = synapse.node.model
+        message = f"a weight of the synapse `{name}` must be {wanted.described()}, not {value.unit.described()}"
+        note = f"so `{name}` uses `weight` where it meets this target"
+        self.diagnostics.error("wrong-unit", option.value.span, message, notes=(note,))
         return None
 
     def _signal_unit(self, value: Value, option: tree.Option, source: nodes.Population, total: Unit) -> Unit:

@@ -236,7 +236,8 @@ class Builder:
         return tree.Index(c[0], span)
 
     def rule_option(self, c: list[Any], span: Span) -> tree.Option:
-        return tree.Option(self._name(c[0]), c[1], c[3] if len(c) > 2 else None, span)
+        interval = c[-1] if isinstance(c[-1], tree.List) and len(c) > 3 else None
+        return tree.Option(self._name(c[0]), c[1], interval, span, getattr(c[-1], "type", "") == "TRANSPOSED")
 
     def rule_names(self, c: list[Any], span: Span) -> tuple[tree.Identifier, ...]:
         return tuple(self._name(t) for t in c)
@@ -267,6 +268,11 @@ class Builder:
         every = c[-1] if getattr(c[-2], "type", "") == "EVERY" else None
         return tree.Record(self._name(c[0]), populations, every, span)
 
+    def rule_stimulate(self, c: list[Any], span: Span) -> tree.Stimulate:
+        words = {getattr(part, "type", ""): k for k, part in enumerate(c)}
+        start, stop = (c[words[word] + 1] if word in words else None for word in ("FROM", "TO"))
+        return tree.Stimulate(c[0], c[1], start, stop, span)
+
     # ----------------------------------------------------------------------------------------- expressions
     def rule_conditional(self, c: list[Any], span: Span) -> tree.Conditional:
         return tree.Conditional(c[0], c[2], c[4], span)
@@ -294,7 +300,9 @@ class Builder:
         return tuple(c)
 
     def rule_argument(self, c: list[Any], span: Span) -> tree.Argument:
-        return tree.Argument(str(c[0]) if len(c) > 1 else None, c[-1], span)
+        adjustable = getattr(c[-1], "type", "") == "ADJUSTABLE"
+        named = isinstance(c[0], str)  # a token
+        return tree.Argument(str(c[0]) if named else None, c[1] if named else c[0], span, adjustable)
 
     def rule_list(self, c: list[Any], span: Span) -> tree.List:
         return tree.List(tuple(c), span)

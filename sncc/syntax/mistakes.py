@@ -18,6 +18,7 @@ _WORDS = {
     "COLON": "`:`", "EQUAL": "`=`", "RPAR": "`)`", "RSQB": "`]`", "COMMA": "`,`", "NAME": "a name", "STRING": "a string",
     "_NEWLINE": "the end of the line", "JUMP": "`=`, `+=`, `-=` or `*=`", "COMPARE": "a comparison", "__ANON_0": "`->`",
     "IN": "`in`", "OF": "`of`", "WHEN": "`when`", "STEP": "`step`", "ELSE": "`else`", "STATE": "`state`", "IF": "`if`",
+    "FROM": "`from`", "TO": "`to`",
     "PRE": "`pre`", "POST": "`post`", "LPAR": "`(`", "LSQB": "`[`",
 }  # fmt: skip
 KEYWORDS_OF = {  # tokens of words that begin a statement, with the block where they do
@@ -25,7 +26,7 @@ KEYWORDS_OF = {  # tokens of words that begin a statement, with the block where 
     "TRAIN": "file", "SIMULATE": "file", "INPUT": "neuron", "LET": "neuron", "STATE": "neuron", "SPIKE": "neuron",
     "REFRACTORY": "neuron", "SURROGATE": "neuron", "METHOD": "neuron", "ON": "synapse", "DELIVER": "synapse",
     "MODULATOR": "plasticity", "BOUND": "plasticity", "STEP": "network", "POPULATION": "network", "CONNECT": "network",
-    "RECORD": "simulate",
+    "RECORD": "simulate", "STIMULATE": "simulate",
 }  # fmt: skip
 _HELP = {
     "**": "powers are written with `^`",

@@ -41,11 +41,12 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """`20 ms` or `tau_m = 20 ms` in a call."""
+    """`20 ms` or `tau_m = 20 ms` in a call; `adjustable` behind it makes a number assignable."""
 
     name: str | None
     value: Expression
     span: Span = field(compare=False)
+    adjustable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,12 +382,13 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """`weight = each(0) in [0, 1]` of a connection."""
+    """`weight = each(0) in [0, 1]` or `share = a_b transposed` of a connection."""
 
     name: Identifier
     value: Expression
     interval: List | None
     span: Span = field(compare=False)
+    transposed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,7 +418,7 @@ class Loop:
 
     variable: Identifier
     over: tuple[Identifier, ...] | Interval
-    parts: tuple[Step | Population | Connect | Setting | Record | Loop, ...]
+    parts: tuple[Step | Population | Connect | Setting | Record | Stimulate | Loop, ...]
     span: Span = field(compare=False)
 
 
@@ -451,6 +453,17 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Stimulate:
+    """`stimulate exc.I: 200 pA from 100 ms to 200 ms`; without `from` and `to` all the time."""
+
+    target: Endpoint
+    value: Expression
+    start: Expression | None
+    stop: Expression | None
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Train:
     """The `train:` block."""
 
@@ -463,7 +476,7 @@ class Train:
 class Simulate:
     """The `simulate:` block."""
 
-    parts: tuple[Setting | Record | Loop, ...]
+    parts: tuple[Setting | Record | Stimulate | Loop, ...]
     document: str
     span: Span = field(compare=False)
 

@@ -98,7 +98,11 @@ def test_every_kind_of_statement_has_its_node():
     assert [o.name.name for o in connect.options] == ["weight", "delay"] and connect.options[0].interval is not None
     assert isinstance(loop.over, tree.Interval) and isinstance(loop.parts[1], tree.Loop)
     assert [s.name.name for s in train.parts] == ["rule", "learn"] and len(train.parts[1].values) == 2
-    assert simulate.parts[1].every is not None and simulate.parts[2].every is None
+    assert population.arguments[0].adjustable and loop.parts[1].parts[0].options[0].transposed
+    _, states, spikes, current, number = simulate.parts
+    assert states.every is not None and spikes.every is None
+    assert current.target.input.name == "I" and (current.start.number, current.stop.number) == ("100", "200")
+    assert number.value.unit == "" and number.start is None and number.stop.unit == "s"
 
 
 EVERYTHING = '''"A file."
@@ -141,14 +145,14 @@ plasticity p:
 
 network M:
     step = 1 ms
-    population a: N[n, 2](tau = 10 ms), v = uniform(0, 1)
+    population a: N[n, 2](tau = 10 ms adjustable), v = uniform(0, 1)
     connect c = a[0:2, 1] -> a.I: dense,      # a comma at the end of a line goes on,
 
         weight = each(1) in [0, 1], delay = 1 ms
     for k in 0..3:
         population b{k}: N[2]
         for m in a, b0:
-            connect {m} -> b{k}: dense, weight = 1
+            connect {m} -> b{k}: dense, share = c transposed
 
 train:
     rule = eprop(feedback = symmetric)
@@ -158,6 +162,8 @@ simulate:
     duration = 1 s
     record v of a[0:10], b0 every 1 ms
     record spikes of a
+    stimulate a[0:2].I: 200 pA from 100 ms to 200 ms
+    stimulate a: 0.5 to 1 s
 '''
 
 

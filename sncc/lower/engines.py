@@ -1,0 +1,60 @@
+"""What lowers into a Program and no engine carries out yet: a line goes when the CPU and the CUDA half do it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sncc.connectivity.patterns import Dense, OneToOne
+from sncc.diagnostics import Diagnostic, DiagnosticError, Span, not_supported_yet
+from sncc.expressions.algebra import has_draws
+from sncc.expressions.nodes import Expression, symbols
+from sncc.lower.reduction import reduce_synapse
+from sncc.model.nodes import Connection, Dynamics, Model
+
+
+def refuse(model: Model) -> None:
+    """Raise `DiagnosticError` with everything in a Model that no engine carries out yet."""
+    if found := tuple(unsupported(model)):
+        raise DiagnosticError(found)
+
+
+def unsupported(model: Model) -> Iterator[Diagnostic]:
+    """A `not-supported-yet` for every construct that no engine carries out yet."""
+    for population in model.populations:
+        if population.kind == "poisson":
+            help = "hand its spikes over: a population of `input`"
+            yield not_supported_yet(population.span, "a population of `poisson`", help)
+        for expression, span in _expressions(population.dynamics):
+            if has_draws(expression) or any(name.startswith("noise.") for name in symbols(expression)):
+                yield not_supported_yet(span, "a random number drawn in every step")
+    for connection in model.connections:
+        yield from _connection(connection)
+
+
+def _expressions(dynamics: Dynamics | None) -> Iterator[tuple[Expression, Span | None]]:
+    if dynamics is None:
+        return
+    for equation in dynamics.equations:
+        yield equation.derivative, equation.span
+    for jump in (*dynamics.each_step, *(dynamics.spike.jumps if dynamics.spike else ())):
+        yield jump.value, jump.span
+
+
+def _connection(connection: Connection) -> Iterator[Diagnostic]:
+    span = connection.span
+    if not isinstance(connection.pattern, OneToOne) and connection.pattern != Dense():
+        yield not_supported_yet(span, f"the pattern `{connection.pattern}`")
+    elif connection.source_part.contiguous is None or connection.target_part.contiguous is None:
+        yield not_supported_yet(span, "a part of a population with gaps")
+    if connection.delay is not None:
+        help = "state a time: `delay = 1 ms`"
+        yield not_supported_yet(connection.delay.span, "a delay that is drawn, assigned or learnt", help)
+    if connection.share is not None:
+        yield not_supported_yet(span, "`share`")
+    if connection.plasticity is not None:
+        yield not_supported_yet(span, f"the plasticity `{connection.plasticity.model}`")
+    if connection.synapse is not None:
+        reduction = reduce_synapse(connection)
+        if reduction is None or reduction.source_states or reduction.sums:
+            what = f"a synapse with states that are not its target's, such as `{connection.synapse.model}`,"
+            yield not_supported_yet(span, what)
