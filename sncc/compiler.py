@@ -49,7 +49,6 @@ def compile_program(model: Model, precision: Precision = "float32", after: str |
     if model.training is not None:
         from sncc.gradients.reverse import differentiate  # with sympy: looking at a file needs none
 
-        refuse(model)
         program = verify(differentiate(program, model.training))  # → with reverse, gradient and optimise phases
     for optimise in PIPELINE:  # Program → Program
         program = verify(optimise(program))

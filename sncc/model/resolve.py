@@ -15,6 +15,7 @@ from sncc.model.checks import check_states, check_training
 from sncc.model.definition import RESERVED, Overrides
 from sncc.model.draft import Draft
 from sncc.model.infer import DISTRIBUTIONS, FUNCTIONS, Elaborator
+from sncc.model.learning import learnt_names
 from sncc.model.loops import expand, report_braces
 from sncc.model.network import resolve_network
 from sncc.model.neuron import resolve_neuron
@@ -27,7 +28,7 @@ from sncc.model.sources import SOURCES
 from sncc.model.stability import check_steps
 from sncc.model.synapse import check_synapse
 from sncc.model.terms import Term, Typed
-from sncc.model.training import LISTS, SETTINGS, TrainingResolver, learns_weights, learnt_names
+from sncc.model.training import LISTS, SETTINGS, TrainingResolver
 from sncc.model.values import folded
 from sncc.syntax import tree
 from sncc.syntax.parse import parse_expression, parse_source, read_source
@@ -321,13 +322,7 @@ class _Resolver:
 
     def _learnt(self, parts: tuple[Any, ...], train_parts: tuple[Any, ...]) -> dict[str, set[str]]:
         settings = tuple(p for p in train_parts if isinstance(p, tree.Setting))
-        learnt = learnt_names(settings)
-        if learns_weights(settings):
-            for part in parts:
-                if isinstance(part, tree.Connect):
-                    name = part.name.name if part.name else f"{part.source.name}_{part.target.name}"
-                    learnt.setdefault(name, set()).add("weight")
-        return learnt
+        return learnt_names(settings, tuple(p for p in parts if isinstance(p, tree.Connect)))
 
     def _training(self, block: tree.Train, parts: tuple[Any, ...], network: Draft) -> nodes.Training | None:
         settings = read_settings(

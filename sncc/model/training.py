@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Literal
 
 from sncc.diagnostics import Diagnostics, Span, did_you_mean
-from sncc.expressions.nodes import Number, symbols
+from sncc.expressions.nodes import Number
 from sncc.expressions.units import PLAIN, Unit
 from sncc.model import nodes
 from sncc.model.constants import round_half_up
 from sncc.model.infer import TIME, Elaborator
+from sncc.model.learning import LearnResolver
 from sncc.model.losses import resolve_losses
 from sncc.model.penalties import resolve_penalties
 from sncc.model.rule import called, resolve_rule
 from sncc.model.scope import Scope
-from sncc.model.terms import Term, Typed
-from sncc.model.values import folded, resolve_interval
+from sncc.model.values import folded
 from sncc.syntax import tree
 
 SETTINGS = ("rule", "loss", "optimiser", "penalty", "learn", "batch", "schedule", "clip")
@@ -37,26 +36,6 @@ SCHEDULES: dict[str, Numbers] = {
     "step": (("every", 10.0), ("factor", 0.1)),
     "warmup": (("epochs", 1.0),),
 }
-
-
-def learnt_names(parts: tuple[tree.Setting, ...]) -> dict[str, set[str]]:
-    """Parameters named in `learn`, by population or connection; `weights` is left to the connections."""
-    found: dict[str, set[str]] = {}
-    for setting in parts:
-        for item in setting.values if setting.name.name == "learn" else ():
-            name = item.function if isinstance(item, tree.Call) else item
-            if isinstance(name, tree.Name) and len(name.parts) == 2:
-                found.setdefault(name.parts[0], set()).add(name.parts[1])
-    return found
-
-
-def learns_weights(parts: tuple[tree.Setting, ...]) -> bool:
-    """Whether all weights are learnt: the default, or `weights` is in the list."""
-    learn = [setting for setting in parts if setting.name.name == "learn"]
-    if not learn:
-        return True
-    items = [item.function if isinstance(item, tree.Call) else item for s in learn for item in s.values]
-    return any(isinstance(item, tree.Name) and item.parts == ("weights",) for item in items)
 
 
 class TrainingResolver:
@@ -85,7 +64,9 @@ class TrainingResolver:
         rule = self._rule()
         loss = self._loss()
         optimiser = self._optimiser()
-        learn = self._learn()
+        learn = LearnResolver(self.populations, self.connections, self.broken, self.step, self).resolve(
+            self.settings.get("learn")
+        )
         batch = self._batch()
         penalties: tuple[nodes.Penalty, ...] = ()
         if (setting := self.settings.get("penalty")) is not None:
@@ -97,9 +78,6 @@ class TrainingResolver:
     def _single(self, name: str) -> tree.Expression | None:
         setting = self.settings.get(name)
         return None if setting is None else setting.values[0]
-
-    def _unsupported(self, span: Span, what: str) -> None:
-        self.diagnostics.error("not-supported-yet", span, f"{what} is not supported yet")
 
     def _rule(self) -> nodes.Rule | None:
         value = self._single("rule")
@@ -213,97 +191,3 @@ class TrainingResolver:
             self.diagnostics.error("wrong-argument", value.span, "`batch` must be a whole number, at least 1")
             return 32
         return 32 if number is None else int(number)
-
-    # --------------------------------------------------------------------------------------------------- learn
-    def _learn(self) -> tuple[nodes.Learnt, ...]:
-        setting = self.settings.get("learn")
-        if setting is None:
-            return tuple(nodes.Learnt(f"{name}.weight", 1.0, c.weight.bounds) for name, c in self.connections.items())
-        found: dict[str, nodes.Learnt] = {}
-        for item in setting.values:
-            name = item.function if isinstance(item, tree.Call) else item
-            arguments = item.arguments if isinstance(item, tree.Call) else ()
-            if not isinstance(name, tree.Name):
-                self.diagnostics.error("wrong-argument", item.span, "`learn` lists names, such as `hidden.tau_m`")
-                continue
-            if name.parts == ("weights",):
-                for connection in self.connections.values():
-                    learnt = self._learnt(f"{connection.name}.weight", connection.weight, arguments)
-                    found.setdefault(learnt.key, learnt)
-                continue
-            if name.parts == ("initial",):
-                for learnt in self._initial(item, arguments):
-                    found[learnt.key] = learnt
-                continue
-            parameter = self._parameter(name)
-            if parameter is None:
-                continue
-            if str(name) in found and parameter.name != "weight":
-                self.diagnostics.error("duplicate", item.span, f"`{name}` is listed twice")
-            found[str(name)] = self._learnt(str(name), parameter, arguments)
-        return tuple(found.values())
-
-    def _initial(self, item: tree.Expression, arguments: tuple[tree.Argument, ...]) -> list[nodes.Learnt]:
-        """`initial(hidden.v, rate = 0.1)`: the first value of a state."""
-        state = arguments[0].value if arguments and not arguments[0].name else None
-        if not isinstance(state, tree.Name) or len(state.parts) != 2:
-            help = "write `initial(hidden.v)`"
-            self.diagnostics.error("wrong-argument", item.span, "`initial` takes a state of a population", help=help)
-            return []
-        population = self.populations.get(state.parts[0])
-        states = population.dynamics.states if population is not None and population.dynamics is not None else ()
-        found = next((s for s in states if s.name == state.parts[1]), None)
-        if found is None:
-            if state.parts[0] not in self.broken:
-                hints = did_you_mean(state.parts[1], [s.name for s in states])
-                self.diagnostics.error("unknown-name", state.span, f"there is no state `{state}`", help=hints)
-            return []
-        if symbols(found.initial):
-            message = f"`{state}` starts at an expression of parameters: learn those"
-            self.diagnostics.error("wrong-argument", state.span, message)
-            return []
-        parameter = nodes.Parameter(f"{found.name}.initial", found.initial, found.unit)
-        learnt = self._learnt(f"{state}.initial", parameter, arguments[1:])
-        return [nodes.Learnt(learnt.key, learnt.rate, learnt.bounds if arguments[1:] else None)]
-
-    def _parameter(self, name: tree.Name) -> nodes.Parameter | None:
-        known: dict[str, nodes.Parameter] = {f"{c.name}.weight": c.weight for c in self.connections.values()}
-        for population in self.populations.values():
-            known |= {f"{population.name}.{p.name}": p for p in population.parameters}
-        if str(name) in known:
-            return known[str(name)]
-        owner = name.parts[0]
-        if owner in self.broken:
-            return None
-        if owner in self.connections and name.parts[1:] == ("delay",):
-            self._unsupported(name.span, "learning delays")
-            return None
-        hints = did_you_mean(str(name), [*known, "weights"])
-        if owner in self.populations and len(name.parts) == 2:
-            dynamics = self.populations[owner].dynamics
-            if dynamics is not None and name.parts[1] in [s.name for s in dynamics.states]:
-                hints = (f"`{name.parts[1]}` is a state; parameters are learnt",)
-        self.diagnostics.error("unknown-name", name.span, f"`{name}` is no parameter that could be learnt", help=hints)
-        return None
-
-    def _learnt(self, key: str, parameter: nodes.Parameter, arguments: tuple[tree.Argument, ...]) -> nodes.Learnt:
-        rate, bounds = 1.0, parameter.bounds
-        for argument in arguments:
-            if argument.name == "rate":
-                number = self.number(argument.value, "`rate`")
-                rate = 1.0 if number is None else number
-            elif argument.name == "in":
-                value = Typed(parameter.value, Term(parameter.unit))
-                elaborator = Elaborator(self.scope, self.diagnostics)
-                bounds = resolve_interval(argument.value, value, elaborator, f"the bounds of `{key}`")
-            else:
-                self.diagnostics.error("wrong-argument", argument.span, "`learn` takes `rate` and `in` for a parameter")
-        if parameter.unit.dimension == TIME.dimension and parameter.name != "weight":
-            bounds = _above(self.step, bounds)
-        return nodes.Learnt(key, rate, bounds)
-
-
-def _above(step: float, bounds: tuple[float, float] | None) -> tuple[float, float]:
-    """Time constants stay above the step, where the flow over one step still says something about them."""
-    low, high = bounds or (step, math.inf)
-    return max(low, step), max(high, step)
