@@ -49,7 +49,7 @@ def _learnt(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
     owner, _, name = learnt.key.partition(".")
     if any(p.name == owner and p.kind == "poisson" for p in model.populations):
         yield not_supported_yet(learnt.span, "learning the rate of a `poisson` population")
-    elif any(c.name == owner for c in model.connections) and name != "weight":
+    elif any(c.name == owner for c in model.connections) and (name == "delay" or name.startswith("plasticity.")):
         yield not_supported_yet(learnt.span, f"learning `{name}` of a connection")
 
 
