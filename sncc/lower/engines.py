@@ -9,7 +9,7 @@ from sncc.diagnostics import Diagnostic, DiagnosticError, Span, not_supported_ye
 from sncc.expressions.algebra import has_draws
 from sncc.expressions.nodes import Expression, symbols
 from sncc.lower.reduction import reduce_synapse
-from sncc.model.nodes import Connection, Dynamics, Model
+from sncc.model.nodes import Connection, Dynamics, Model, Simulation
 
 
 def refuse(model: Model) -> None:
@@ -29,6 +29,8 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
                 yield not_supported_yet(span, "a random number drawn in every step")
     for connection in model.connections:
         yield from _connection(connection)
+    if model.simulation is not None:
+        yield from _simulation(model.simulation)
 
 
 def _expressions(dynamics: Dynamics | None) -> Iterator[tuple[Expression, Span | None]]:
@@ -58,3 +60,17 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
         if reduction is None or reduction.source_states or reduction.sums:
             what = f"a synapse with states that are not its target's, such as `{connection.synapse.model}`,"
             yield not_supported_yet(span, what)
+
+
+def _simulation(simulation: Simulation) -> Iterator[Diagnostic]:
+    for record in simulation.records:
+        if record.part is None:
+            yield not_supported_yet(record.span, f"recording `{record.variable}` of a connection")
+        elif not record.part.is_whole:
+            help = f"record all of `{record.owner}`"
+            yield not_supported_yet(record.span, "recording a part of a population", help)
+    for stimulus in simulation.stimuli:
+        help = "hand the values over through a `signal` population"
+        yield not_supported_yet(stimulus.span, "`stimulate`", help)
+    if simulation.trials > 1:
+        yield not_supported_yet(simulation.span, "`trials`", "call `simulate` with several seeds")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.expressions.nodes import Apply, walk
-from sncc.model.nodes import Connection, Model, Population, Simulation
+from sncc.model.nodes import Connection, Model, Population
 
 
 def refuse(model: Model) -> None:
@@ -21,8 +21,6 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
         yield from _population(population)
     for connection in model.connections:
         yield from _connection(connection)
-    if model.simulation is not None:
-        yield from _simulation(model.simulation)
 
 
 def _population(population: Population) -> Iterator[Diagnostic]:
@@ -35,9 +33,6 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
     span = connection.span
     if connection.post_delay_steps and connection.plasticity is None:
         yield not_supported_yet(span, "`post_delay`", "put it into `delay`")
-    if connection.modulators:
-        help = "set the modulator from Python"
-        yield not_supported_yet(span, "a modulator that a population sets", help)
     if connection.share is not None and connection.share[1]:
         yield not_supported_yet(span, "`share = … transposed`")
     if connection.dropout:
@@ -45,17 +40,3 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
     if any(isinstance(n, Apply) and n.operation == "orthogonal" for n in walk(connection.weight.value)):
         help = "draw the weights from `glorot()` or `kaiming()`"
         yield not_supported_yet(connection.weight.span, "`orthogonal`", help)
-
-
-def _simulation(simulation: Simulation) -> Iterator[Diagnostic]:
-    for record in simulation.records:
-        if record.part is None:
-            yield not_supported_yet(record.span, f"recording `{record.variable}` of a connection")
-        elif not record.part.is_whole:
-            help = f"record all of `{record.owner}`"
-            yield not_supported_yet(record.span, "recording a part of a population", help)
-    for stimulus in simulation.stimuli:
-        help = "hand the values over through a `signal` population"
-        yield not_supported_yet(stimulus.span, "`stimulate`", help)
-    if simulation.trials > 1:
-        yield not_supported_yet(simulation.span, "`trials`", "call `simulate` with several seeds")
