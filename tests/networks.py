@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+import sncc
 from sncc.backends.reference.interpreter import Reference
 from sncc.compiler import compile_model, compile_program
 from sncc.diagnostics import Source
 from sncc.expressions.units import field_unit, parse_unit
 
+STANDARD = Path(sncc.__file__).parent / "grammar" / "std"
+SPIKING = sorted(
+    text.split()[1].rstrip(":")
+    for text in (path.read_text() for path in STANDARD.glob("*.snn"))
+    if text.startswith("neuron") and "spike when" in text
+)
 UNKNOWN = """
 neuron Curious:
     "In no library: its two states multiply, and its reset is none of the usual ones."
@@ -98,3 +107,9 @@ def lively(program, rng_seed: int, inputs) -> dict[str, np.ndarray]:
         if 0.02 < np.mean([s["hidden"].mean() for s in run.spikes]) < 0.9:
             return values
     raise AssertionError("the hidden neurons do not spike at any weight tried")
+
+
+def everything(text: str) -> str:
+    """`learn` with all weights and every number of the hidden neurons that a gradient can reach."""
+    population = model_of(text).population("hidden")
+    return ", ".join(["weights", "output.bias", "output.tau_m", *(f"hidden.{p.name}" for p in population.parameters)])

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import jinja2
 
-from sncc.backends.cpu import forward, learning, reverse
+from sncc.backends.cpu import forward, learning, reverse, traces
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import Unsupported, literal
 from sncc.backends.cxx.layout import Layout
-from sncc.program.nodes import Program, Transpose
+from sncc.program.nodes import LearningSignal, Program, Transpose
 
 _TEMPLATES = Path(__file__).parent / "templates"
 CHAINS = 8  # of a batch; fixed, so that results do not depend on the machine
@@ -59,6 +59,8 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"Clip clip = Clip::{clip[0] if clip else 'none'}",
         f"double clip_limit = {literal(float(clip[1]) if clip else 0.0, 'double')}",
         f"int outputs = {readout.size if readout else 0}",
+        f"std::int64_t trace_size = {layout.trace_size}",
+        f"bool loss_every_step = {str(all(r.reduction is None for r in p.readouts)).lower()}",
         f"int penalty_size = {layout.penalty_size}",
         f"bool batch_penalties = {str(any(x.over == 'batch' for x in p.penalties)).lower()}",
     ]
@@ -87,6 +89,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         "states_not_finite": forward.not_finite(layout),
         "adjoints_not_finite": reverse.not_finite(layout),
         "follows": layout.follows(),
+        "traces": {"start": traces.start(layout), "step": traces.step(layout), "end": traces.end(layout)},
         "variables": forward.variables(layout),
         "scalar_names": [a.identifier for a in layout.dynamics.scalars.of("out")] if layout.dynamics.scalars else [],
         "optimise": learning.optimise(layout),
@@ -110,4 +113,9 @@ def _transposed(layout: Layout) -> set[str]:
     readout has few columns.
     """
     through = [layout.program.connection(o.connection) for o in layout.program.reverse if isinstance(o, Transpose)]
-    return {c.weight for c in through if c.pattern == "dense"}
+    signals = {
+        o.weight
+        for o in layout.program.traces
+        if isinstance(o, LearningSignal) and o.weight is not None and not o.transposed and not o.one_to_one
+    }
+    return signals | {c.weight for c in through if c.pattern == "dense"}

@@ -166,7 +166,9 @@ def _gather_one(layout: Layout, c: Connection, slot: str) -> list[str]:
 
 def add_sums(layout: Layout) -> list[str]:
     """Sums over time of the reverse updates."""
-    lines = []
+    lines: list[str] = []
+    if layout.program.traces:
+        return lines
     for (group, name), offset in layout.sums.items():
         field = layout.adjoint[group, name].identifier
         size = layout.program.group(group).size

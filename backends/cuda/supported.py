@@ -38,6 +38,8 @@ def _dynamics(program: Program) -> Iterator[str]:
             yield f"states of every synapse of `{o.connection}`"
         if isinstance(o, Update) and any(isinstance(s, Draw) for s in o.body):
             yield f"draws in `{', '.join(r.population for r in program.group(o.group).rows)}`"
+    if program.traces:
+        yield "`online = true`"
     if any(s.kept for s in program.sources):
         yield "spike times handed over when the network is loaded"
     if program.simulation and program.simulation.stimuli:

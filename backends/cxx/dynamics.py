@@ -23,6 +23,7 @@ from sncc.program.nodes import (
     Readout,
     Reduce,
     Statement,
+    TraceUpdate,
     Update,
 )
 from sncc.program.printer import print_statement
@@ -38,6 +39,14 @@ class ReadoutStep:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceFunctions:
+    """The functions of a `TraceUpdate`: one step of a synapse's traces, and first values that are not zero."""
+
+    step: Function
+    start: dict[str, Function]
+
+
+@dataclass(frozen=True, slots=True)
 class Dynamics:
     """All functions of a Program's dynamics header."""
 
@@ -49,6 +58,7 @@ class Dynamics:
     optimise: Function | None
     parameters: dict[str, Function]  # initial values by key
     states: dict[tuple[str, str], Function]  # initial values by population and state
+    traces: dict[int, TraceFunctions]  # by place in `Program.traces`
 
     def functions(self) -> tuple[Function, ...]:
         """In the order of the header."""
@@ -57,6 +67,7 @@ class Dynamics:
             *self.parameters.values(), *self.derives.values(), *self.states.values(),
             *(f for _, f in self.updates), *(s.function for steps in self.readouts for s in steps),
             *self.derive_adjoints.values(), *optimiser,
+            *(f for t in self.traces.values() for f in (t.step, *t.start.values())),
         )  # fmt: skip
 
 
@@ -80,7 +91,32 @@ def dynamics(program: Program) -> Dynamics:
         _optimise(program.optimise, _scalar(program)) if program.optimise else None,
         {p.key: initial_parameter(p) for p in program.parameters},
         states,
+        {k: _traces(program, o, k) for k, o in enumerate(program.traces) if isinstance(o, TraceUpdate)},
     )
+
+
+def _traces(program: Program, update: TraceUpdate, index: int) -> TraceFunctions:
+    b = Builder(_scalar(program), "real")
+    for trace in update.traces:
+        b.argument("trace", trace, type_="real&")
+    for name in sorted(_used(update.body)):
+        role = name.partition(".")[0]
+        if name == "pre" or role in ("post", "read", "reads"):
+            b.argument(role, name)
+    for statement in update.body:
+        b.local(statement)
+    b.lines += _carry(b, update.carry)
+    of = f"a synapse of {update.connection}" if update.connection else f"a neuron of {update.group}, by {update.array}"
+    comments = [f"Eligibility traces of {of}, a step on."]
+    comments += [f"    {print_statement(s)}" for s in update.body]
+    start: dict[str, Function] = {}
+    for trace, value in update.start:
+        own = Builder(_scalar(program), "real")
+        for name in sorted(symbols(value)):
+            own.argument("array", name)
+        own.lines.append(f"return {own.print(value)};")
+        start[trace] = own.function(f"start_of_trace_{index}_{len(start)}", [f"{trace} at first"], "real")
+    return TraceFunctions(b.function(f"traces_{index}", comments), start)
 
 
 def _scalar(program: Program) -> Scalar:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.names import Namer
-from sncc.program.nodes import DeriveAdjoint, Gather, Group, Program, Update
+from sncc.program.nodes import DeriveAdjoint, Gather, Group, Program, TraceUpdate, Update
 
 
 def padded(size: int) -> int:
@@ -56,6 +56,22 @@ class Layout:
                     self.sums[derived.group, name] = sum_size
                     sum_size += program.group(derived.group).size
         self.sum_size = sum_size
+        self.gradient_offsets: dict[str, int] = {}
+        self.gradient_size = 0
+        for gather in (*program.gradient, *program.traces):
+            if isinstance(gather, Gather | TraceUpdate) and gather.connection is not None:
+                self._gradient_of(program.connection(gather.connection).weight)
+        self.trace_offsets: dict[tuple[int, str], int] = {}  # by place in `Program.traces`, and name
+        self.trace_size = 0
+        for k, traces in enumerate(program.traces):
+            if isinstance(traces, TraceUpdate):
+                size = program.group(traces.group).size
+                if traces.connection is not None:
+                    rows, columns = self.matrix(program.connection(traces.connection).weight)
+                    size = rows * padded(columns)
+                for trace in traces.traces:
+                    self.trace_offsets[k, trace] = self.trace_size
+                    self.trace_size += size
         self.penalty_offsets: list[int] = []  # of the penalised populations among all numbers per neuron
         self.penalty_size = 0
         for penalty in program.penalties:
@@ -70,14 +86,12 @@ class Layout:
         for slot in program.tape:
             if slot.shares is not None:
                 self.columns[slot.group, slot.name] = self.columns[slot.group, slot.shares]
-        self.gradient_offsets: dict[str, int] = {}
-        self.gradient_size = 0
-        for gather in program.gradient:
-            if isinstance(gather, Gather):
-                key = program.connection(gather.connection).weight
-                self.gradient_offsets[key] = self.gradient_size
-                rows, columns = self.matrix(key)
-                self.gradient_size += rows * padded(columns)
+
+    def _gradient_of(self, key: str) -> None:
+        """Room for the gradient of a weight."""
+        self.gradient_offsets[key] = self.gradient_size
+        rows, columns = self.matrix(key)
+        self.gradient_size += rows * padded(columns)
 
     def _field(self, kind: str, group: Group, name: str) -> Field:
         return Field(self.names[kind].fresh(f"{group.name}.{name}"), group.size)

@@ -43,6 +43,7 @@ class ForwardRun:
         self.stimulated = stimulated
         self.inputs = {name: np.asarray(value, float).reshape(len(value), -1) for name, value in inputs.items()}
         self.steps = max((len(value) for value in self.inputs.values()), default=0) if steps is None else steps
+        self._last = {o.group: o for o in program.forward if isinstance(o, Update)}  # update of each group in a step
         self.variables = {(g.name, s): v for g in program.groups for s, v in self._initial(g).items()}
         self.accumulators: dict[tuple[str, str], np.ndarray] = {}
         self.tape: dict[tuple[str, str, int], Array] = {}
@@ -70,7 +71,7 @@ class ForwardRun:
         parameter = self.program.parameter(connection.weight)
         return np.broadcast_to(self.parameters[connection.weight], parameter.dimensions)
 
-    def _source(self, connection: Connection, n: int) -> np.ndarray | None:
+    def source(self, connection: Connection, n: int) -> np.ndarray | None:
         """What the source emitted at step n: counts, values or zeros and ones; None outside the sample."""
         if not 1 <= n <= self.steps:
             return None
@@ -140,20 +141,23 @@ class ForwardRun:
     # -------------------------------------------------------------------------------------------- forward
     def forward(self) -> None:
         """All steps."""
-        last = {o.group: o for o in self.program.forward if isinstance(o, Update)}
         for n in range(1, self.steps + 1):
-            for operation in self.program.forward:
-                match operation:
-                    case Deliver(connection):
-                        self._deliver(self.program.connection(connection), n)
-                    case SynapseUpdate():
-                        self.synapses.update(operation, n, self)
-                    case Update():
-                        self._update(operation, n)
-                        if operation is last[operation.group]:
-                            self._record(operation.group, n)
-                    case Readout():
-                        self.observe(operation, n)
+            self.step(n)
+
+    def step(self, n: int) -> None:
+        """The operations of step n."""
+        for operation in self.program.forward:
+            match operation:
+                case Deliver(connection):
+                    self._deliver(self.program.connection(connection), n)
+                case SynapseUpdate():
+                    self.synapses.update(operation, n, self)
+                case Update():
+                    self._update(operation, n)
+                    if operation is self._last[operation.group]:
+                        self._record(operation.group, n)
+                case Readout():
+                    self.observe(operation, n)
 
     def observe(self, readout: Readout, n: int) -> None:
         """What a run that computes losses does with a readout."""
@@ -164,7 +168,7 @@ class ForwardRun:
             arriving = self.synapses.arriving(c, n, self.emitted) * self._gain(c, n)
             self.scatter(c.target_group, c.input, table.post, arriving * self.synapses.weight(c))
             return
-        emitted = self._source(c, n - c.delay)
+        emitted = self.source(c, n - c.delay)
         if emitted is not None:
             weight = self._weight(c)
             self._add(

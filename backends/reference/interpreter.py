@@ -71,17 +71,7 @@ class Reference:
         """
         arrays = {g.name: self._arrays(g) for g in self.program.groups}
         runs = [
-            Sample(
-                self.program,
-                self.parameters,
-                arrays,
-                sample,
-                SynapsesOfSample(self.program, self.tables, self.parameters),
-                steps,
-                (seed, k),
-                None if labels is None else labels[k],
-                len(inputs),
-            )
+            self._sample(arrays, sample, None if labels is None else labels[k], len(inputs), (seed, k), steps)
             for k, sample in enumerate(inputs)
         ]
         for run in runs:
@@ -100,6 +90,36 @@ class Reference:
             weights=[{c.weight: run.synapses.weight(c) for c in self.program.connections if c.plastic} for run in runs],
             penalty=float(penalty),
         )
+
+    def train_online(self, inputs: Sequence[Mapping[str, Array]], labels: Sequence[Array]) -> float:
+        """One batch of e-prop forwards, the samples in lockstep; the mean loss.
+
+        An optimiser step after every step where all losses are of every step, else one at the end.
+        """
+        arrays = {g.name: self._arrays(g) for g in self.program.groups}
+        runs = [self._sample(arrays, sample, labels[k], len(inputs), (0, k)) for k, sample in enumerate(inputs)]
+        every_step = all(r.reduction is None for r in self.program.readouts)
+        for n in range(1, max(run.steps for run in runs) + 1):
+            for run in runs:
+                if n <= run.steps:
+                    run.step(n)
+            if every_step:
+                self.optimise(self._gradients(runs, arrays))
+                arrays |= {g.name: self._arrays(g) for g in self.program.groups}
+                for run in runs:
+                    run.eligibility.forget_gradients()
+        for run in runs:
+            run.finish()
+        if not every_step:
+            self.optimise(self._gradients(runs, arrays))
+        return float(np.mean([run.loss for run in runs]))
+
+    def _sample(
+        self, arrays: Mapping[str, dict[str, Array]], inputs: Mapping[str, Array], label: Array, samples: int,
+        counter: tuple[int, int], steps: int | None = None,
+    ) -> Sample:  # fmt: skip
+        synapses = SynapsesOfSample(self.program, self.tables, self.parameters)
+        return Sample(self.program, self.parameters, arrays, inputs, synapses, steps, counter, label, samples)
 
     def optimise(self, gradients: Mapping[str, np.ndarray], learning_rate_factor: float = 1.0) -> None:
         """One optimiser step on every learnt parameter."""
@@ -175,6 +195,9 @@ class Reference:
             for p in self.program.parameters
             if p.learnt
         }
+        for run in runs:
+            for key, gradient in run.eligibility.weights.items():
+                full[key] = full[key] + gradient
         for operation in self.program.gradient:
             match operation:
                 case Gather(connection, slot):

@@ -11,6 +11,7 @@ import numpy as np
 from sncc.backends.reference.forward import ForwardRun
 from sncc.backends.reference.statements import statement_value
 from sncc.backends.reference.synapses import SynapsesOfSample
+from sncc.backends.reference.traces import Traces
 from sncc.program.nodes import (
     Connection,
     Feedback,
@@ -49,13 +50,28 @@ class Sample(ForwardRun):
         self.readings = [Reading(readout) for readout in program.readouts]
         self.signals: list[np.ndarray] = []  # derivative of each penalty by a spike, per neuron
         self.loss = 0.0
+        self.eligibility = Traces(program, arrays)
 
     def forward(self) -> None:
-        """All steps, and what the loss sees of them."""
+        """All steps, and the losses."""
         super().forward()
-        self.loss = sum(self._finish(reading) for reading in self.readings)
+        self.finish()
 
-    # -------------------------------------------------------------------------------------------- loss
+    def step(self, n: int) -> None:
+        """The operations of step n, and the traces."""
+        super().step(n)
+        self.eligibility.step(self, n)
+
+    def finish(self) -> None:
+        """The losses at the sample's end."""
+        self.loss = sum(self._finish(reading) for reading in self.readings)
+        self.eligibility.finish(self)
+
+    def labelled_steps(self, readout: Readout) -> int:
+        """How many steps of a readout's window have a label."""
+        steps = range(1, self.steps + 1)
+        return sum(self._in_window(readout, n) and self._target(readout, n) is not None for n in steps)
+
     def _variable(self, readout: Readout, n: int) -> np.ndarray:
         whole = (
             self.spikes[readout.group, n]
@@ -187,6 +203,8 @@ class Sample(ForwardRun):
     def total(self, group: str, variable: str) -> Array:
         """A sum over the steps, or a carried adjoint: the derivative by a state before the first step."""
         zeros = np.zeros(self.program.group(group).size)
+        if self.program.traces:
+            return self.eligibility.sums.get((group, variable), zeros)
         return self.sums.get((group, variable), self.variables.get((group, variable), zeros))
 
     def gather(self, c: Connection, slot: str) -> np.ndarray:
@@ -196,7 +214,7 @@ class Sample(ForwardRun):
         result = np.zeros(self.program.parameter(c.weight).dimensions)
         for n in range(1, self.steps - c.delay + 1):
             mu = self.tape[c.target_group, slot, n + c.delay][c.target_offset : c.target_offset + c.target_size]
-            emitted = self._source(c, n)
+            emitted = self.source(c, n)
             assert emitted is not None
             result += np.outer(emitted, mu) if c.pattern == "dense" else emitted * mu
         return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sncc.expressions.nodes import Symbol, symbols
 from sncc.gradients.transpose import as_local, transpose
-from sncc.program.nodes import Assign, DeriveAdjoint, Program, Update
+from sncc.program.nodes import Assign, DeriveAdjoint, Group, Program, Update
 
 
 def derive_adjoint(program: Program, update: Update) -> DeriveAdjoint | None:
@@ -30,3 +30,15 @@ def derive_adjoint(program: Program, update: Update) -> DeriveAdjoint | None:
     reverse = list(transposed.body)
     results = [(w, as_local(f"{w}~.gradient", transposed.adjoints[w], reverse)) for w in sorted(transposed.adjoints)]
     return DeriveAdjoint(name, sums, tuple(s for s in reverse if isinstance(s, Assign)), tuple(results))
+
+
+def learnt_arrays(program: Program, group: Group) -> frozenset[str]:
+    """Numbers per neuron that depend on a learnt parameter: its own symbol and coefficients computed from it."""
+    learnt = {p.key for p in program.parameters if p.learnt}
+    active = {symbol for row in group.rows for symbol, value in row.values if value in learnt}
+    for derive in program.derive:
+        if derive.group == group.name:
+            for assign in derive.body:
+                if symbols(assign.value) & active:
+                    active.add(assign.name)
+    return frozenset(active)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 from sncc.expressions.algebra import ZERO, add
 from sncc.expressions.nodes import Expression, Symbol, symbols
-from sncc.gradients.derivation import derive_adjoint
+from sncc.gradients.derivation import derive_adjoint, learnt_arrays
 from sncc.gradients.feedback import feedback_across, filtering_input, with_feedback
+from sncc.gradients.online import forward_traces
 from sncc.gradients.optimisers import optimise
 from sncc.gradients.readouts import readout
 from sncc.gradients.rules import Adjoint, adjoints
@@ -49,6 +50,8 @@ def differentiate(program: Program, training: Training | None) -> Program:
     penalties = tuple(_penalty(program, penalty) for penalty in training.penalties)
     chosen = adjoints(program, training.rule, readouts, penalties)
     program, follows = with_feedback(program, training.rule, chosen)
+    if training.rule.online:
+        return _forwards(program, training, chosen, readouts, follows)
     updates = {o.group: o for o in program.forward if isinstance(o, Update)}
     tape: dict[tuple[str, str], TapeSlot] = {}
     reverse: list[ReverseOperation] = []
@@ -76,6 +79,19 @@ def differentiate(program: Program, training: Training | None) -> Program:
         penalties=penalties,
         truncate=training.rule.truncate_steps,
         tape=tuple(tape.values()),
+    )
+
+
+def _forwards(
+    program: Program, training: Training, chosen: Sequence[Adjoint], readouts: Sequence[Readout],
+    follows: tuple[tuple[str, str], ...],
+) -> Program:  # fmt: skip
+    """Training that needs no reverse phase."""
+    program = forward_traces(program, chosen, readouts)
+    return replace(
+        program,
+        forward=forward_order(program.groups, program.connections, [*program.forward, *readouts]),
+        optimise=replace(optimise(training.optimiser), follows=follows),
     )
 
 
@@ -139,18 +155,6 @@ def _slots(program: Program, choice: Adjoint, chosen: Iterable[Adjoint]) -> froz
             if signal.group == choice.group and signal.label == choice.label:
                 inputs.add(filtering_input(program, choice.group))
     return frozenset(inputs)
-
-
-def learnt_arrays(program: Program, group: Group) -> frozenset[str]:
-    """Numbers per neuron that depend on a learnt parameter: its own symbol and coefficients computed from it."""
-    learnt = {p.key for p in program.parameters if p.learnt}
-    active = {symbol for row in group.rows for symbol, value in row.values if value in learnt}
-    for derive in program.derive:
-        if derive.group == group.name:
-            for assign in derive.body:
-                if symbols(assign.value) & active:
-                    active.add(assign.name)
-    return frozenset(active)
 
 
 def _adjoint_update(

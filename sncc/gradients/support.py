@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sncc.connectivity.patterns import Dense, OneToOne
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
-from sncc.model.nodes import Connection, Learnt, Loss, Model, Rule
+from sncc.model.nodes import Connection, Learnt, Loss, Model, Training
 
 
 def refuse(model: Model) -> None:
@@ -20,7 +20,7 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
     training = model.training
     if training is None:
         return
-    yield from _rule(training.rule)
+    yield from _rule(training)
     for loss in training.losses:
         yield from _loss(loss)
     for learnt in training.learn:
@@ -29,20 +29,17 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
         yield from _connection(connection)
 
 
-def _rule(rule: Rule) -> Iterator[Diagnostic]:
+def _rule(training: Training) -> Iterator[Diagnostic]:
+    rule = training.rule
     if rule.name == "eventprop":
         yield not_supported_yet(rule.span, "the rule `eventprop`", "train with `bptt`")
     if rule.online:
-        yield not_supported_yet(rule.span, "`online = true`", "without it the gradient is the same number")
+        yield from _online(training)
 
 
 def _loss(loss: Loss) -> Iterator[Diagnostic]:
     if loss.reduction == "first_spike":
         yield not_supported_yet(loss.span, "`first_spike`", "read `count(…)` or a state")
-    elif loss.scale != 1.0:
-        yield not_supported_yet(loss.span, "a factor inside a loss")
-    if loss.function == "expression":
-        yield not_supported_yet(loss.span, "a loss as an expression", "use `cross_entropy`, `mse` or `huber`")
 
 
 def _learnt(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
@@ -61,3 +58,22 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
         what = "a `plasticity`"
     if what:
         yield not_supported_yet(connection.span, f"training a network with {what}")
+
+
+def _online(training: Training) -> Iterator[Diagnostic]:
+    """What traces beside the forward phase cannot do."""
+    for loss in training.losses:
+        if loss.reduction not in (None, "mean", "sum", "last"):
+            yield not_supported_yet(
+                loss.span, f"`{loss.reduction}` of a readout under `online = true`", "read `mean`, `sum` or `last`"
+            )
+    if len({loss.reduction is None for loss in training.losses}) > 1:
+        yield not_supported_yet(training.losses[1].span, "losses at every step and at the end together under `online = true`")
+    for penalty in training.penalties:
+        yield not_supported_yet(
+            penalty.span, "a penalty under `online = true`", "leave `online` out: the gradient is the same number"
+        )
+    if training.rule.truncate_steps is not None:
+        yield not_supported_yet(
+            training.rule.span, "`truncate` under `online = true`", "traces look back as far as the states do"
+        )

@@ -8,7 +8,20 @@ from typing import TypeVar
 
 from sncc.expressions.algebra import fold_all
 from sncc.expressions.nodes import Expression, Number, substitute, symbols
-from sncc.program.nodes import Assign, Derive, DeriveAdjoint, Draw, Fire, Group, Program, Reduce, Row, Statement, Update
+from sncc.program.nodes import (
+    Assign,
+    Derive,
+    DeriveAdjoint,
+    Draw,
+    Fire,
+    Group,
+    Program,
+    Reduce,
+    Row,
+    Statement,
+    TraceUpdate,
+    Update,
+)
 
 S = TypeVar("S", bound=Statement)
 Operation = TypeVar("Operation")
@@ -38,6 +51,9 @@ def _fold_group(program: Program, group: Group) -> Program:
             return replace(operation, body=_fold_body(operation.body, known))
         return operation
 
+    traces = tuple(
+        _fold_start(o, known) if isinstance(o, TraceUpdate) and o.group == group.name else o for o in program.traces
+    )
     forward = tuple(folded(o) for o in program.forward)
     reverse = tuple(folded(o) for o in program.reverse)
     gradient = tuple(folded(o) for o in program.gradient)
@@ -55,7 +71,12 @@ def _fold_group(program: Program, group: Group) -> Program:
         forward=forward,
         reverse=reverse,
         gradient=gradient,
+        traces=traces,
     )
+
+
+def _fold_start(update: TraceUpdate, known: dict[str, Expression]) -> TraceUpdate:
+    return replace(update, start=tuple((trace, fold_all(substitute(v, known))) for trace, v in update.start))
 
 
 def _agreed(group: Group) -> dict[str, Expression]:

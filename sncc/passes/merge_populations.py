@@ -22,7 +22,7 @@ from sncc.program.order import before, forward_order, reverse_order
 
 def merge_populations(program: Program) -> Program:
     """Make one group of populations whose updates are equal up to numbers, so that they share one loop."""
-    merged = True
+    merged = not program.traces  # traces are of one population each
     while merged:
         merged = False
         for k, first in enumerate(program.groups):

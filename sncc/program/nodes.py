@@ -397,6 +397,51 @@ class Transpose:
 
 
 @dataclass(frozen=True, slots=True)
+class LearningSignal:
+    """`variable` of a population := d(mean loss of the batch)/d(what readout `readout` saw), by way of a matrix.
+
+    `weight` is the key of W, (population, outputs), or, `transposed`, of B, (outputs, population), or (n,) where
+    `one_to_one`; None: the population is the one that the loss reads. For a loss at every step the derivative is that of
+    step n (zero where there is none), else that of the sample's end. `target` is a (group, offset, size).
+    """
+
+    readout: int
+    target: tuple[str, int, int]
+    variable: str
+    weight: str | None = None
+    transposed: bool = False
+    one_to_one: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TraceUpdate:
+    """Eligibility traces one step on, after the forward operations of step n.
+
+    All traces start at zero but those in `start`, for numbers on which a state's first value depends.
+
+    One of each per synapse of `connection`, or per neuron of `group` for one of its numbers (`array`). Symbols: the traces;
+    `pre`, what the source neuron emitted at step n - delay (1 for a number); `post.X`, variable X of the target neuron;
+    `read.R.X`, variable X of the first neuron that readout R reads; `reads.R`, how much the readout takes of this step (1 in
+    its window, divided by the window's length for a mean). carry: trace := local. gradient: (signal, trace, readout): the
+    derivative by the weight or number is the sum over n of signal · trace (for a loss at every step), or their product at
+    the sample's end.
+    """
+
+    group: str
+    connection: str | None
+    array: str | None
+    body: tuple[Assign, ...]
+    carry: tuple[tuple[str, str], ...]
+    gradient: tuple[tuple[str, str, int], ...]
+    start: tuple[tuple[str, Expression], ...] = ()  # of the group's numbers
+
+    @property
+    def traces(self) -> tuple[str, ...]:
+        """Names of the traces."""
+        return tuple(trace for trace, _ in self.carry)
+
+
+@dataclass(frozen=True, slots=True)
 class Gather:
     """Gradient of a connection's weight: row i += slot[n + delay] for every spike of neuron i at step n <= T - delay.
 
@@ -483,6 +528,7 @@ class Simulation:
 ForwardOperation = Deliver | Update | SynapseUpdate | Readout
 ReverseOperation = ReadoutAdjoint | PenaltyAdjoint | Feedback | Transpose | Update
 GradientOperation = Gather | DeriveAdjoint
+TraceOperation = LearningSignal | TraceUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -501,6 +547,7 @@ class Program:
     reverse: tuple[ReverseOperation, ...] = ()
     gradient: tuple[GradientOperation, ...] = ()
     optimise: Optimise | None = None
+    traces: tuple[TraceOperation, ...] = ()  # in place of the reverse phase: training goes forwards
     penalties: tuple[Penalty, ...] = ()
     truncate: int | None = None  # no credit passes from step n + 1 to n where n is a multiple of it
     tape: tuple[TapeSlot, ...] = ()

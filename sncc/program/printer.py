@@ -16,6 +16,7 @@ from sncc.program.nodes import (
     Fire,
     Gather,
     Group,
+    LearningSignal,
     Optimise,
     Parameter,
     PenaltyAdjoint,
@@ -26,6 +27,7 @@ from sncc.program.nodes import (
     Statement,
     SynapseStates,
     SynapseUpdate,
+    TraceUpdate,
     Transpose,
     Update,
 )
@@ -51,6 +53,7 @@ def print_program(program: Program) -> str:
         lines.append(f"credit is cut every {program.truncate} steps")
     for name, operations in (
         ("forward  for n = 1..T", program.forward),
+        ("traces  for n = 1..T", program.traces),
         ("reverse  for n = T..1", program.reverse),
         ("gradient", program.gradient),
         ("optimise", (program.optimise,) if program.optimise else ()),
@@ -82,6 +85,12 @@ def print_operation(program: Program, operation: object) -> list[str]:
         case PenaltyAdjoint(penalty, into):
             p = program.penalties[penalty]
             return [f"adjoint of the penalty on the rates of {p.population} (target {p.target:g} kHz) -> {into}"]
+        case LearningSignal(readout, target, variable, weight):
+            return [
+                f"signal {target[0]}.{variable} := {f'{weight} · ' if weight else ''}d loss / d x of readout {readout}"
+            ]
+        case TraceUpdate():
+            return _traces(operation)
         case Feedback(weight, source, slot, delay, target, into):
             later = f" + {delay}" if delay else ""
             return [f"feedback {weight} · {source[0]}.{slot}[n{later}] -> {target[0]}.{into}"]
@@ -125,6 +134,13 @@ def _synapse_update(update: SynapseUpdate) -> list[str]:
     lines += [f"  {variable} := {local}" for variable, local in update.carry]
     lines += [f"  {update.input} += {update.deliver}"] * (update.deliver is not None)
     return [f"synapses {update.connection}  at {when}", *lines]
+
+
+def _traces(update: TraceUpdate) -> list[str]:
+    what = f"synapses of {update.connection}" if update.connection else f"{update.group}.{update.array}"
+    lines = [f"  {print_statement(s)}" for s in update.body]
+    lines += [f"  {trace} := {local}" for trace, local in update.carry]
+    return [f"traces {what}", *lines, *(f"  gradient += post.{s} * {trace}" for s, trace, _ in update.gradient)]
 
 
 def _readout(readout: Readout) -> list[str]:

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from networks import UNKNOWN, lively, model_of, program_of, recurrent, spikes
+from networks import SPIKING, UNKNOWN, everything, lively, model_of, program_of, recurrent, spikes
 from oracle import loss_and_gradients
 
-import sncc
 from sncc.backends.reference.interpreter import Reference
-
-STANDARD = Path(sncc.__file__).parent / "grammar" / "std"
-SPIKING = sorted(
-    text.split()[1].rstrip(":")
-    for text in (path.read_text() for path in STANDARD.glob("*.snn"))
-    if text.startswith("neuron") and "spike when" in text
-)
 
 
 def relative_error(got, expected) -> float:
     return float(np.max(np.abs(got - expected)) / max(np.max(np.abs(expected)), 1e-300))
-
-
-def everything(text: str) -> str:
-    """`learn` with all weights and every number of the hidden neurons that a gradient can reach."""
-    population = model_of(text).population("hidden")
-    return ", ".join(["weights", "output.bias", "output.tau_m", *(f"hidden.{p.name}" for p in population.parameters)])
 
 
 def compare(text: str, rule: str, labels, tolerance: float = 1e-9, **settings: str) -> None:

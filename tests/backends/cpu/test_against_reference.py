@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from networks import program_of
+from networks import program_of, recurrent
 from projects import NETWORKS, agree, cases, handed_over, needs_compiler, set_parameters, trains_like_the_reference
 
 import sncc
+from sncc.backends.reference.interpreter import Reference
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +42,28 @@ def test_threads_do_not_change_a_bit():
         gradients.append(network.gradients(handed_over(program, inputs), np.array(labels) % 3)[1])
     for other in gradients[1:]:
         assert all(np.array_equal(gradients[0][key], other[key]) for key in other)
+
+
+ONLINE = {
+    "a loss at every step": recurrent("ALIF", rule="eprop(online = true)", learn="weights, hidden.tau_m, output.bias", size=17),
+    "a loss at the end": recurrent(
+        "CubaLIF", rule="eprop(online = true, feedback = random)", loss="mse(mean(output.v, from = 5 ms))", size=9
+    ).replace("weight = normal(0, 1)\n\ntrain", "weight = normal(0, 1), delay = 2 ms\n\ntrain"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ONLINE)
+def test_training_forwards_in_time_equals_the_reference(name):
+    program = program_of(ONLINE[name])
+    network = sncc.load(sncc.build(ONLINE[name], backend="cpu", precision="float64"), threads=2)
+    agree(network, program, 1e-9, samples=5)
+    inputs, labels, values = cases(program, samples=3)
+    set_parameters(network, program, values)
+    reference = Reference(program, values)
+    loss = reference.train_online(inputs, labels)
+    history = network.fit(handed_over(program, inputs), np.array(labels), epochs=1, batch=3, verbose=False)
+    assert history["loss"][0] == pytest.approx(loss, rel=1e-9)
+    for p in program.parameters:
+        if p.learnt:
+            got = np.asarray(network.parameters[p.key]) / p.si
+            assert np.allclose(got, reference.parameters[p.key], rtol=1e-8, atol=1e-9), p.key

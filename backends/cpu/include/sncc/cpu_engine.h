@@ -11,6 +11,7 @@
 #include <string>
 
 #include "sncc/fpu.h"
+#include "sncc/cpu_online.h"
 #include "sample.h"
 #include "sncc/thread_pool.h"
 
@@ -21,6 +22,7 @@ template <typename Network>
 class CpuEngine final : public Engine {
     using Real = typename Network::Real;
     static constexpr int most_chains = Network::chains;
+    friend class Online<Network>;
 
 public:
     explicit CpuEngine(int threads) : pool_(threads), tiles_(static_cast<std::size_t>(pool_.threads())) {
@@ -60,6 +62,8 @@ public:
         const std::int64_t tiles = (batch.count + Network::tile - 1) / Network::tile;
         const int chains = static_cast<int>(std::min<std::int64_t>(most_chains, tiles));
         const bool learns = mode != Mode::evaluate;
+        if constexpr (Network::trace_size > 0)
+            if (learns) return online_.run(*this, mode, batch, learning_rate_factor);
         if (learns) make_chains(chains);
         std::vector<Result> results(static_cast<std::size_t>(batch.count));
         failed_.assign(static_cast<std::size_t>(batch.count), 0);
@@ -186,6 +190,45 @@ private:
         while (static_cast<int>(chains_.size()) < count)
             chains_.push_back({AlignedBuffer<Real>(static_cast<std::size_t>(Network::gradient_size)),
                                std::vector<double>(static_cast<std::size_t>(Network::sum_size), 0.0), true});
+    }
+
+    // ------------------------------------------------------------------------------------------ training forwards in time
+    void clear_chains(int count) {
+        for (int c = 0; c < count; ++c) {
+            chains_[static_cast<std::size_t>(c)].gradient.zero();
+            chains_[static_cast<std::size_t>(c)].begin();
+        }
+    }
+    // What a batch that fails after some of its steps gets back.
+    void keep_numbers() {
+        kept_.clear();
+        for (const auto* all : {&parameters_.own, &optimiser_})
+            for (const AlignedBuffer<Real>& own : *all) kept_.emplace_back(own.data(), own.data() + own.size());
+        kept_step_ = optimiser_step_;
+    }
+    void restore_numbers() {
+        std::size_t k = 0;
+        for (auto* all : {&parameters_.own, &optimiser_})
+            for (AlignedBuffer<Real>& own : *all) {
+                std::copy(kept_[k].begin(), kept_[k].end(), own.data());
+                ++k;
+            }
+        optimiser_step_ = kept_step_;
+        stale_ = true;
+    }
+    [[noreturn]] void fail_at(int population, std::int64_t n, std::int64_t index, bool changed) {
+        if (changed) restore_numbers();
+        throw Failure(Code::numerical, std::string("a state or trace of `") + Network::population_name(population) + "` is not finite at step " +
+                                           std::to_string(n) + " of sample " + std::to_string(index) +
+                                           "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help");
+    }
+    void check_gradients_or_restore() {
+        try {
+            check_gradients();
+        } catch (const Failure&) {
+            restore_numbers();
+            throw;
+        }
     }
 
     void run_tile(Tile<Network>& tile, const Batch& batch, std::int64_t first, Chain* chain, const Outputs& outputs,
@@ -542,6 +585,9 @@ private:
     std::vector<AlignedBuffer<Real>> gradients_, optimiser_;  // gradients_: those that are not in the chains' buffers
     std::vector<Real*> gradient_of_;
     std::vector<Chain> chains_;
+    Online<Network> online_;
+    std::vector<std::vector<Real>> kept_;  // parameters and the optimiser's states before a batch
+    std::int64_t kept_step_ = 0;
     std::vector<char> failed_;                // by sample of the batch: a number is none
     std::vector<double> rates_, mean_rates_;  // of penalised neurons, by sample, and their means over the batch
     std::int64_t optimiser_step_ = 0;

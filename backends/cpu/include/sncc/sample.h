@@ -79,6 +79,7 @@ struct Reading {
     std::int64_t best[width];       // the step at which the maximum stood
     std::int64_t seen, loss_steps;   // steps in the window; of them with a loss
     std::int64_t labelled, correct;  // for the accuracy: steps, or the sample
+    std::int64_t labels_there;       // steps of the window with a label, where that has to be known before
     double loss;
 
     void clear() {
@@ -106,6 +107,10 @@ struct Sample {
     EmittedSpikes spikes[Network::populations + 1];
     typename ReadingsOf<typename Network::Readouts>::Type readings;
     std::vector<double> rates = std::vector<double>(Network::penalty_size);  // of penalised neurons, kHz
+    // of training forwards in time
+    AlignedBuffer<Real> traces;
+    std::vector<Real> emitted;
+    double scale = 1, loss = 0;  // 1 / samples of the batch
     // labels
     const std::int32_t* classes = nullptr;
     const double* targets = nullptr;
@@ -114,6 +119,9 @@ struct Sample {
     Real time(std::int64_t n) const { return static_cast<Real>(Network::step_ms * static_cast<double>(before + n - 1)); }
     void clear_readings() {
         std::apply([](auto&... reading) { (reading.clear(), ...); }, readings);
+    }
+    void forget_errors() {
+        std::apply([](auto&... reading) { (std::memset(reading.error, 0, sizeof reading.error), ...); }, readings);
     }
     bool labels(std::int64_t n) const { return targets || (classes && classes[label_per_step ? n - 1 : 0] >= 0); }
 };

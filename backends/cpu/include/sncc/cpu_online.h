@@ -1,0 +1,155 @@
+// e-prop forwards: all samples of a batch in lockstep, each with its eligibility traces, in place of a reverse phase. Memory
+// does not grow with the number of steps. Where the loss is one of every step, the weights change after every step.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "sncc/layout.h"
+#include "sample.h"
+
+namespace sncc {
+namespace cpu {
+
+// ------------------------------------------------------------------------------------------------ a step's parts
+// Calls body(row, first column, where, width) for every row of every tile.
+template <typename Real, typename Body>
+void for_rows(const TileLayout<Real>& layout, const Body& body) {
+    for (int k = 0; k < layout.tiles(); ++k)
+        for (int i = 0; i < layout.rows; ++i)
+            body(i, k * tile_width<Real>, layout.tile(k) + std::int64_t(i) * layout.width(k), layout.width(k));
+}
+template <typename Real>
+void gather_traces(Real* gradient, const TileLayout<Real>& layout, const Real* signal, const Real* traces) {
+    for_rows(layout, [&](int, int first, std::int64_t at, int width) {
+        SNCC_INDEPENDENT
+        for (int j = 0; j < width; ++j) gradient[at + j] = m_fma(signal[first + j], traces[at + j], gradient[at + j]);
+    });
+}
+template <typename Real>
+void gather_numbers(double* sums, int count, const Real* signal, const Real* traces) {
+    for (int j = 0; j < count; ++j) sums[j] += static_cast<double>(signal[j]) * static_cast<double>(traces[j]);
+}
+// Spikes of a step as a number per neuron.
+template <typename Real>
+const Real* as_numbers(std::vector<Real>& room, const SpikesOfStep& spikes, int size) {
+    room.assign(static_cast<std::size_t>(padded(size)), Real(0));
+    for (int k = 0; k < spikes.count; ++k) room[spikes.indices[k]] += Real(1);
+    return room.data();
+}
+template <typename Real>
+const Real* values_or_zeros(std::vector<Real>& room, const Real* values, int size) {
+    if (values) return values;
+    room.assign(static_cast<std::size_t>(padded(size)), Real(0));
+    return room.data();
+}
+// d(mean loss)/d(what readout K sees): of this step, or of the end.
+template <int K, typename Network>
+void error_of(const Sample<Network>& s, typename Network::Real* into) {
+    using Readout = std::tuple_element_t<K, typename Network::Readouts>;
+    const auto& r = std::get<K>(s.readings);
+    const double scale = s.scale * Readout::factor;
+    const double spread = Readout::mean_over_steps ? static_cast<double>(std::max<std::int64_t>(r.labels_there, 1)) : 1.0;
+    const typename Network::Real factor = static_cast<typename Network::Real>(scale / spread);
+    for (int j = 0; j < Reading<Readout>::width; ++j) into[j] = j < Readout::outputs ? factor * r.error[j] : 0;
+}
+// How much readout K takes of step n.
+template <int K, typename Network>
+typename Network::Real reads(const Sample<Network>& s, std::int64_t n) {
+    using Readout = std::tuple_element_t<K, typename Network::Readouts>;
+    if (!in_window<Readout>(n)) return 0;
+    const std::int64_t last = Readout::last < 0 ? s.steps : std::min<std::int64_t>(Readout::last, s.steps);
+    return Readout::reduction == Reduction::mean ? static_cast<typename Network::Real>(1.0 / static_cast<double>(last - Readout::first)) : 1;
+}
+
+// ------------------------------------------------------------------------------------------------ a batch
+template <typename Network>
+class Online {
+    using Real = typename Network::Real;
+
+public:
+    template <typename Engine>
+    Result run(Engine& engine, Mode mode, const Batch& batch, double learning_rate_factor) {
+        constexpr bool every_step = Network::loss_every_step;
+        const std::int64_t tiles = (batch.count + Network::tile - 1) / Network::tile;
+        while (static_cast<std::int64_t>(tiles_.size()) < tiles) tiles_.push_back(std::make_unique<Tile<Network>>());
+        std::int64_t longest = 1;
+        for (std::int64_t k = 0; k < batch.count; ++k) {
+            prepare(engine, batch, k);
+            longest = std::max<std::int64_t>(longest, sample(k).steps);
+        }
+        const int chains = static_cast<int>(std::min<std::int64_t>(Network::chains, tiles));
+        engine.make_chains(chains);
+        engine.clear_chains(chains);
+        const bool steps = mode == Mode::train && every_step;
+        if (steps) engine.keep_numbers();
+        for (std::int64_t n = 1; n <= longest; ++n) {
+            in_chains(engine, chains, tiles, batch, [&](Sample<Network>& s, auto& chain) {
+                if (n > s.steps) return;
+                s.forget_errors();
+                Network::template forward<false>(engine.arrays_, engine.parameters_, s, n, nullptr, 0);
+                Network::trace(engine.arrays_, engine.parameters_, s, n, chain.gradient.data(), chain.sums.data());
+            });
+            for (std::int64_t k = 0; k < batch.count; ++k) {
+                const int population = Network::not_finite(sample(k).state);
+                if (population >= 0) engine.fail_at(population, n, batch.selection[k], steps);
+            }
+            if (!steps) continue;
+            engine.collect_gradients(chains);
+            engine.check_gradients_or_restore();
+            engine.optimise(learning_rate_factor);
+            engine.refresh();
+            engine.clear_chains(chains);
+        }
+        in_chains(engine, chains, tiles, batch, [&](Sample<Network>& s, auto& chain) {
+            s.loss = conclude(s);
+            Network::trace_end(engine.arrays_, engine.parameters_, s, chain.gradient.data(), chain.sums.data());
+        });
+        Result total{0, 0, 0, 0};
+        for (std::int64_t k = 0; k < batch.count; ++k) {
+            const auto& r = std::get<0>(sample(k).readings);
+            total.loss += sample(k).loss, total.correct += r.correct, total.labelled += r.labelled;
+        }
+        total.loss /= static_cast<double>(batch.count);
+        if (!steps) {
+            engine.collect_gradients(chains);
+            engine.check_gradients();
+            if (mode == Mode::train) engine.optimise(learning_rate_factor);
+        }
+        return total;
+    }
+
+private:
+    Sample<Network>& sample(std::int64_t k) { return tiles_[static_cast<std::size_t>(k / Network::tile)]->samples[k % Network::tile]; }
+
+    template <typename Engine>
+    void prepare(Engine& engine, const Batch& batch, std::int64_t k) {
+        engine.prepare(*tiles_[static_cast<std::size_t>(k / Network::tile)], static_cast<int>(k % Network::tile), batch, k);
+        Sample<Network>& s = sample(k);
+        s.scale = 1.0 / static_cast<double>(batch.count);
+        if (s.traces.size() < static_cast<std::size_t>(Network::trace_size)) s.traces = AlignedBuffer<Real>(static_cast<std::size_t>(Network::trace_size));
+        s.traces.zero();
+        Network::start_traces(engine.arrays_, s);
+        std::apply([&](auto&... reading) { (count_labels(s, reading), ...); }, s.readings);
+    }
+    template <typename Reading>
+    static void count_labels(const Sample<Network>& s, Reading& r) {
+        for (std::int64_t n = 1; n <= s.steps; ++n) r.labels_there += in_window<typename Reading::Readout>(n) && s.labels(n);
+    }
+    // The samples of each chain in order, the chains side by side.
+    template <typename Engine, typename Work>
+    void in_chains(Engine& engine, int chains, std::int64_t tiles, const Batch& batch, const Work& work) {
+        engine.pool_.run(chains, [&](int chain, int) {
+            const FlushDenormals flush;
+            for (std::int64_t tile = chain; tile < tiles; tile += chains)
+                for (std::int64_t k = tile * Network::tile; k < std::min(batch.count, (tile + 1) * Network::tile); ++k)
+                    work(sample(k), engine.chains_[static_cast<std::size_t>(chain)]);
+        });
+    }
+
+    std::vector<std::unique_ptr<Tile<Network>>> tiles_;
+};
+
+}  // namespace cpu
+}  // namespace sncc

@@ -1,0 +1,134 @@
+"""Eligibility traces of a sample: e-prop forwards in time, in place of the reverse phase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sncc.expressions.evaluate import evaluate
+from sncc.program.nodes import LearningSignal, Program, Readout, TraceUpdate
+
+if TYPE_CHECKING:
+    from sncc.backends.reference.sample import Sample
+
+Array = Any
+
+
+class Traces:
+    """The traces of one sample and the gradients that they have given so far.
+
+    `weights`: by key; `sums`: by (group, adjoint of a number), per neuron.
+    """
+
+    def __init__(self, program: Program, arrays: Mapping[str, dict[str, Array]]) -> None:
+        self.program = program
+        self.values: dict[tuple[int, str], Array] = {
+            (k, trace): np.broadcast_to(evaluate(value, arrays[o.group]), (program.group(o.group).size,))
+            for k, o in enumerate(program.traces)
+            if isinstance(o, TraceUpdate)
+            for trace, value in o.start
+        }
+        self.signals: dict[tuple[str, str], np.ndarray] = {}
+        self.weights = {
+            program.connection(o.connection).weight: np.zeros(self._shape(o))
+            for o in program.traces
+            if isinstance(o, TraceUpdate) and o.connection is not None
+        }
+        self.sums: dict[tuple[str, str], np.ndarray] = {}
+
+    def step(self, sample: Sample, n: int) -> None:
+        """All traces after step n, and the gradients of losses at every step."""
+        for k, operation in enumerate(self.program.traces):
+            match operation:
+                case LearningSignal():
+                    self._signal(operation, sample, n)
+                case TraceUpdate():
+                    self._update(k, operation, sample, n)
+                    self._gather(k, operation, lambda readout: readout.reduction is None)
+
+    def finish(self, sample: Sample) -> None:
+        """The gradients of losses at the sample's end."""
+        for k, operation in enumerate(self.program.traces):
+            match operation:
+                case LearningSignal():
+                    self._signal(operation, sample, 0)
+                case TraceUpdate():
+                    self._gather(k, operation, lambda readout: readout.reduction is not None)
+
+    def forget_gradients(self) -> None:
+        """Start anew after an optimiser step."""
+        self.weights = {key: np.zeros_like(g) for key, g in self.weights.items()}
+        self.sums = {}
+
+    def _signal(self, o: LearningSignal, sample: Sample, n: int) -> None:
+        reading = sample.readings[o.readout]
+        error = reading.errors.get(n, np.zeros(reading.readout.size))
+        if reading.readout.over_steps == "mean":
+            error = error / max(sample.labelled_steps(reading.readout), 1)
+        error = error * reading.readout.factor / sample.samples
+        group, offset, size = o.target
+        if o.weight is not None:
+            weight = np.asarray(sample.parameters[o.weight])
+            if not o.one_to_one and weight.ndim == 0:
+                weight = np.broadcast_to(weight, (size, len(error)))
+            error = weight * error if o.one_to_one else error @ weight if o.transposed else weight @ error
+        whole = np.zeros(self.program.group(group).size)
+        whole[offset : offset + size] = error
+        self.signals[group, o.variable] = whole
+
+    def _shape(self, o: TraceUpdate) -> tuple[int, ...]:
+        if o.connection is None:
+            return (self.program.group(o.group).size,)
+        c = self.program.connection(o.connection)
+        return (c.source_size, c.target_size) if c.pattern == "dense" else (c.source_size,)
+
+    def _post(self, o: TraceUpdate, whole: np.ndarray) -> np.ndarray:
+        if o.connection is None:
+            return whole
+        c = self.program.connection(o.connection)
+        return whole[c.target_offset : c.target_offset + c.target_size]
+
+    def _update(self, k: int, o: TraceUpdate, sample: Sample, n: int) -> None:
+        zeros = np.zeros(self._shape(o))
+        values: dict[str, Array] = {trace: self.values.get((k, trace), zeros) for trace in o.traces}
+        values["pre"] = self._pre(o, sample, n)
+        for name in {name for assign in o.body for name in assign.reads}:
+            head, _, tail = name.partition(".")
+            if head == "post":
+                values[name] = self._post(o, sample.variables[o.group, tail])
+            elif head == "read":
+                readout = self.program.readouts[int(tail.partition(".")[0])]
+                values[name] = sample.variables[readout.group, tail.partition(".")[2]][readout.offset]
+            elif head == "reads":
+                values[name] = self._reads(self.program.readouts[int(tail)], sample, n)
+        for assign in o.body:
+            values[assign.name] = evaluate(assign.value, values)
+        for trace, local in o.carry:
+            self.values[k, trace] = np.broadcast_to(values[local], zeros.shape)
+
+    def _pre(self, o: TraceUpdate, sample: Sample, n: int) -> Array:
+        if o.connection is None:
+            return 1.0
+        c = self.program.connection(o.connection)
+        emitted = sample.source(c, n - c.delay)
+        if emitted is None:
+            return 0.0
+        return emitted[:, None] if c.pattern == "dense" else emitted
+
+    def _reads(self, readout: Readout, sample: Sample, n: int) -> float:
+        last = sample.steps if readout.last is None else min(readout.last, sample.steps)
+        inside = readout.first < n <= last
+        return inside / (last - readout.first) if readout.reduction == "mean" and inside else float(inside)
+
+    def _gather(self, k: int, o: TraceUpdate, wanted: Callable[[Readout], bool]) -> None:
+        for signal, trace, readout in o.gradient:
+            if not wanted(self.program.readouts[readout]):
+                continue
+            product = self._post(o, self.signals[o.group, signal]) * self.values[k, trace]
+            if o.connection is not None:
+                self.weights[self.program.connection(o.connection).weight] += product
+            else:
+                key = o.group, f"{o.array}~"
+                self.sums[key] = self.sums.get(key, 0.0) + product

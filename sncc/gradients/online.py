@@ -1,0 +1,269 @@
+"""e-prop forwards: eligibility traces beside the forward phase in place of a reverse phase (Bellec et al. 2020, eq. 13 to 24).
+
+A trace is the derivative of a neuron's state by a weight (or by one of the neuron's numbers) through that neuron alone:
+e[n] = J[n] e[n-1] + b[n] z_pre[n - d], J and b the Jacobian of the group's update. The part of it that moves the spike,
+filtered as the readout filters spikes, times the learning signal is the gradient: the same number as in reverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from sncc.expressions.algebra import ONE, ZERO, add, fold_all, mul
+from sncc.expressions.calculus import derivative
+from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
+from sncc.gradients.derivation import derive_adjoint, learnt_arrays
+from sncc.gradients.feedback import filtering_input
+from sncc.gradients.rules import Adjoint
+from sncc.gradients.transpose import transpose, without_stop
+from sncc.program.nodes import (
+    Assign,
+    Connection,
+    Fire,
+    Group,
+    LearningSignal,
+    Program,
+    Readout,
+    Reduce,
+    Statement,
+    TraceOperation,
+    TraceUpdate,
+    Update,
+)
+
+Jacobian = dict[tuple[str, str], Expression]  # (output, input) → a number, or a variable of the group
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """How a group's spikes reach what a loss reads; None stands for the group that the loss reads itself."""
+
+    readout: Readout
+    signal: LearningSignal
+    connection: Connection | None
+    input: str = ""
+    delay: int = 0
+
+
+def forward_traces(program: Program, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> Program:
+    """The Program with traces in place of adjoints; its forward updates also compute their Jacobians."""
+    jacobians: dict[str, Jacobian] = {}
+    needed = {choice.group for choice in chosen}
+    for name in sorted(needed):
+        program, jacobians[name] = _with_jacobian(program, name)
+    operations: list[TraceOperation] = []
+    gradient = []
+    for choice in chosen:
+        if not choice.learns or choice.group not in _learning(program):
+            continue
+        paths = _paths(program, choice, readouts)
+        operations += [path.signal for path in paths]
+        updates = [*_of_weights(program, choice.group, jacobians, paths)]
+        numbers = [*_of_numbers(program, choice.group, jacobians, paths)]
+        operations += [*updates, *numbers]
+        sums = tuple((f"{update.array}~", "") for update in numbers)
+        derived = derive_adjoint(program, Update(choice.group, (), (), (), sums=sums)) if sums else None
+        gradient += [derived] if derived is not None else []
+    variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal)}
+    groups = tuple(_with_variables(g, sorted(v for name, v in variables if name == g.name)) for g in program.groups)
+    return replace(program, groups=groups, traces=tuple(operations), gradient=tuple(gradient))
+
+
+def _learning(program: Program) -> set[str]:
+    learnt = {p.key for p in program.parameters if p.learnt}
+    own = {g.name for g in program.groups for row in g.rows for _, value in row.values if value in learnt}
+    return own | {c.target_group for c in program.connections if c.weight in learnt}
+
+
+def _with_variables(group: Group, names: Iterable[str]) -> Group:
+    """Variables that are kept from step to step but are no states of the user's."""
+    names = tuple(names)
+    rows = tuple(replace(r, initial=(*r.initial, *((name, ZERO) for name in names))) for r in group.rows)
+    return replace(group, states=(*group.states, *names), rows=rows)
+
+
+# ------------------------------------------------------------------------------------------------ the Jacobian of an update
+def _with_jacobian(program: Program, name: str) -> tuple[Program, Jacobian]:
+    """Derivatives of the states after an update, and of the spike, by the states before, inputs and numbers."""
+    group = program.group(name)
+    update = next(o for o in program.forward if isinstance(o, Update) and o.group == name)
+    states = [s for s in group.states if s != "refractory"]
+    after = {s: local for s, local in update.carry if s in states} | ({"spike": "spike"} if update.spikes else {})
+    wanted = frozenset({*states, *update.inputs, *group.arrays})
+    body, variables, jacobian = list(update.body), list(update.carry), Jacobian()
+    for output, local in after.items():
+        transposed = transpose(update.body, {local: ONE}, wanted)
+        names: dict[str, Expression] = {s.name: Symbol(f"{output}/{s.name}") for s in transposed.body}
+        body += [_renamed(s, f"{output}/{s.name}", names) for s in transposed.body]
+        for by, value in transposed.adjoints.items():
+            entry = fold_all(substitute(value, names))
+            if not isinstance(entry, Number):
+                variable = f"{output}/{by}"
+                body.append(Assign(f"{variable}.now", entry))
+                variables.append((variable, f"{variable}.now"))
+                entry = Symbol(variable)
+            jacobian[output, by] = entry
+    jacobian |= {(s, s): ONE for s in states if s not in after}  # a state that nothing moves
+    changed = replace(update, body=tuple(body), carry=tuple(variables))
+    added = [v for v, _ in variables if v not in group.states]
+    return replace(
+        program,
+        groups=tuple(_with_variables(g, added) if g.name == name else g for g in program.groups),
+        forward=tuple(changed if o is update else o for o in program.forward),
+    ), jacobian
+
+
+def _renamed(statement: Statement, name: str, names: dict[str, Expression]) -> Statement:
+    assert isinstance(statement, Assign | Reduce) and not isinstance(statement, Fire)
+    return Assign(name, fold_all(substitute(statement.value, names)))
+
+
+# ------------------------------------------------------------------------------------------------ ways to the loss
+def _paths(program: Program, choice: Adjoint, readouts: Sequence[Readout]) -> list[_Path]:
+    group = program.group(choice.group)
+    row = group.rows[0]
+    own = (group.name, row.offset, row.size)
+    paths: list[_Path] = []
+
+    def variable() -> str:
+        return f"signal{len(paths)}"
+
+    for k in choice.readouts:
+        paths.append(_Path(readouts[k], LearningSignal(k, own, variable()), None))
+    for edge in choice.edges:
+        c = program.connection(edge.connection)
+        for r in (r for r in readouts if r.group == c.target_group):
+            weight = c.weight if edge.feedback is None else edge.feedback
+            signal = LearningSignal(
+                r.index, own, variable(), weight, edge.feedback is not None, c.pattern == "one_to_one"
+            )
+            paths.append(_Path(r, signal, c, c.input, c.delay))
+    for direct in choice.signals:
+        for r in (r for r in readouts if r.group == direct.group):
+            signal = LearningSignal(r.index, own, variable(), direct.feedback, True)
+            paths.append(_Path(r, signal, None, filtering_input(program, direct.group)))
+    return paths
+
+
+# ------------------------------------------------------------------------------------------------ traces
+def _of_weights(
+    program: Program, group: str, jacobians: dict[str, Jacobian], paths: Sequence[_Path]
+) -> list[TraceUpdate]:
+    learnt = {p.key for p in program.parameters if p.learnt}
+    into = [c for c in program.connections if c.target_group == group and c.weight in learnt]
+    return [_traces(program, group, jacobians, paths, c.input, c.name, None) for c in into]
+
+
+def _of_numbers(
+    program: Program, group: str, jacobians: dict[str, Jacobian], paths: Sequence[_Path]
+) -> list[TraceUpdate]:
+    initial = program.group(group).rows[0].initial
+    moved = {by for _, by in jacobians[group]} | {name for _, value in initial for name in symbols(value)}
+    arrays = [a for a in program.group(group).arrays if a in learnt_arrays(program, program.group(group)) & moved]
+    return [_traces(program, group, jacobians, paths, a, None, a) for a in arrays]
+
+
+def _traces(
+    program: Program, group: str, jacobians: dict[str, Jacobian], paths: Sequence[_Path], by: str,
+    connection: str | None, array: str | None,
+) -> TraceUpdate:  # fmt: skip
+    """Traces of one connection's weights (`by` is the input they enter), or of a number of the neurons."""
+    jacobian = {pair: _post(value) for pair, value in jacobians[group].items()}
+    outputs = list(dict.fromkeys(output for output, _ in jacobian))
+    states = [s for s in outputs if s != "spike"]
+    body: list[Assign] = []
+    carry: list[tuple[str, str]] = []
+    gradient: list[tuple[str, str, int]] = []
+
+    def keep(trace: str, value: Expression) -> Symbol:
+        body.append(Assign(f"{trace}.now", value))
+        carry.append((trace, f"{trace}.now"))
+        return Symbol(f"{trace}.now")
+
+    moved = {
+        output: add(
+            _product(jacobian, output, {s: Symbol(f"e.{s}") for s in states}),
+            mul(jacobian.get((output, by), ZERO), Symbol("pre")),
+        )
+        for output in outputs
+    }
+    now = {s: keep(f"e.{s}", moved[s]) for s in states}
+    if "spike" in moved:
+        body.append(Assign("e.spike", moved["spike"]))
+    for path in paths:
+        if path.signal.weight is None:
+            read = path.readout.variable
+            seen: Expression = Symbol("e.spike") if read == "spike" else now[read]
+        else:
+            seen = _filtered(path, jacobians[path.readout.group], keep)
+        if path.readout.reduction is not None:
+            seen = _reduced(path, seen)
+        trace = f"{path.signal.variable}.seen"
+        keep(trace, seen)
+        gradient.append((path.signal.variable, trace, path.readout.index))
+    start = [] if array is None else _start(program.group(group), array, states)
+    return TraceUpdate(group, connection, array, tuple(body), tuple(carry), tuple(gradient), tuple(start))
+
+
+def _start(group: Group, array: str, states: Sequence[str]) -> list[tuple[str, Expression]]:
+    """Derivatives of the states' first values by a number."""
+    found = [(s, without_stop(derivative(value, array))) for s, value in group.rows[0].initial if s in states]
+    return [(f"e.{s}", value) for s, value in found if value != ZERO]
+
+
+def _product(jacobian: Jacobian, output: str, vector: dict[str, Symbol]) -> Expression:
+    result: Expression = ZERO
+    for state, value in vector.items():
+        result = add(result, mul(jacobian.get((output, state), ZERO), value))
+    return result
+
+
+def _filtered(path: _Path, jacobian: Jacobian, keep: object) -> Expression:
+    """The spike's trace as the readout's own states filter it, `delay` steps later."""
+    assert callable(keep)
+    head, index = path.signal.variable, path.readout.index
+    arriving: Expression = Symbol("e.spike")
+    if path.delay:  # what left `delay` steps ago: a row of traces, each takes over the one before it
+        arriving = Symbol(f"{head}.late{path.delay}")
+        for k in range(path.delay, 0, -1):
+            keep(f"{head}.late{k}", Symbol("e.spike") if k == 1 else Symbol(f"{head}.late{k - 1}"))
+    states = [o for o in dict.fromkeys(output for output, _ in jacobian) if o != "spike"]
+    read = {pair: _of_readout(value, index) for pair, value in jacobian.items()}
+    now: dict[str, Expression] = {}
+    for state in states:
+        vector = {s: Symbol(f"{head}.f.{s}") for s in states}
+        value = add(_product(read, state, vector), mul(read.get((state, path.input), ZERO), arriving))
+        now[state] = keep(f"{head}.f.{state}", value)
+    variable = path.readout.variable
+    if variable != "spike":
+        return now[variable]
+    vector = {s: Symbol(f"{head}.f.{s}") for s in states}
+    return add(_product(read, "spike", vector), mul(read.get(("spike", path.input), ZERO), arriving))
+
+
+def _reduced(path: _Path, seen: Expression) -> Expression:
+    """What the readout has taken so far."""
+    before, reads = Symbol(f"{path.signal.variable}.seen"), Symbol(f"reads.{path.readout.index}")
+    if path.readout.reduction == "last":
+        return apply("select", reads, seen, before)
+    return add(before, mul(reads, seen))
+
+
+def _post(value: Expression) -> Expression:
+    return Symbol(f"post.{value.name}") if isinstance(value, Symbol) else value
+
+
+def _of_readout(value: Expression, index: int) -> Expression:
+    return Symbol(f"read.{index}.{value.name}") if isinstance(value, Symbol) else value
+
+
+def depends_on_state(program: Program, group: str, jacobian: Jacobian) -> bool:
+    """Whether a Jacobian changes from step to step, so that it filters every synapse's trace in its own way."""
+    update = next(o for o in program.forward if isinstance(o, Update) and o.group == group)
+    values = {s.name: s.value for s in update.body if isinstance(s, Assign)}
+    arrays = set(program.group(group).arrays)
+    for value in jacobian.values():
+        if isinstance(value, Symbol) and not symbols(values[f"{value.name}.now"]) <= arrays:
+            return True
+    return False
