@@ -239,11 +239,11 @@ class _Traces:
                 *([State("gain", ZERO, PLAIN)] if reduction.gain != ONE else []),
                 *(State(name, substitute(value, starts), PLAIN) for name, value in values.items()),
             ),
-            inputs=(Input("pre", PLAIN),),
+            inputs=(Input("pre", PLAIN),) if jumps else (),
             equations=tuple(e for e in synapse.equations if e.state in own),
             method=synapse.method,
             substeps=synapse.substeps,
-            arrivals=(("pre", tuple(jumps)),),
+            arrivals=(("pre", tuple(jumps)),) if jumps else (),
             told_apart=most,
             kept=(Assignment("gain", ZERO),) if mean else (),
             outputs=(*mean, *(Assignment(n, v) for n, v in values.items() if not isinstance(v, Number))),
@@ -266,7 +266,8 @@ class _Traces:
             trace = Population(name, "neuron", source.shape, "trace", parameters, dynamics, span=connection.span)
             self._made[key] = trace
             self.populations.append(trace)
-            self.driving.append(drive(name, source, name, "pre", connection.delay_steps))
+            if dynamics.inputs:  # a source without spikes, before a gap junction, has nothing to tell
+                self.driving.append(drive(name, source, name, "pre", connection.delay_steps))
         return self._made[key]
 
 

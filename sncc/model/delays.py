@@ -128,11 +128,16 @@ def _report(cycle: list[str], network: Draft, diagnostics: Diagnostics) -> None:
     diagnostics.error("cycle-without-delay", free.span, message, help=help)
 
 
+def _reads_the_last_step(connection: nodes.Connection) -> bool:
+    """Whether a connection delivers without spikes, from states as they were, as a gap junction does."""
+    return connection.synapse is not None and not connection.synapse.on_pre
+
+
 def _cycles_without_delay(network: Draft) -> list[list[str]]:
     """One cycle of connections of delay zero per group of populations that has any."""
     edges: dict[str, list[tuple[str, str]]] = {}
     for connection in network.connections.values():
-        if connection.delay_steps == 0:
+        if connection.delay_steps == 0 and not _reads_the_last_step(connection):
             edges.setdefault(connection.source, []).append((connection.target, connection.name))
     found: list[list[str]] = []
     finished: set[str] = set()
