@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from strategies import texts
 
 import sncc
 from sncc import cache, toolchain
@@ -215,3 +217,10 @@ def test_a_listing_cannot_make_files_elsewhere_disappear(tmp_path):
     (tmp_path / "out" / cache.LISTING).write_text("../precious\n")
     cache.write_files({"a": "1"}, tmp_path / "out")
     assert (tmp_path / "precious").exists() and (tmp_path / "out" / "a").read_text() == "1"
+
+
+@settings(max_examples=30, deadline=None)
+@given(texts())
+def test_checking_any_text_of_the_grammar_gives_diagnostics_and_no_exception(text):
+    for diagnostic in sncc.check(text):
+        assert diagnostic.code and str(diagnostic) and diagnostic.span is not None
