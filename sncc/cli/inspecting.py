@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 @click.command()
 @options.file
 @options.set
+@options.network
 @click.option("--json", "as_json", is_flag=True, help="Diagnostics as a JSON list on stdout.")
-def check(file: str, settings: dict[str, str], as_json: bool) -> int:
+def check(file: str, settings: dict[str, str], chosen: str | None, as_json: bool) -> int:
     """Says what is wrong with FILE, or what is in it."""
     from sncc import compiler
     from sncc.diagnostics import render_all
 
-    model, found = compiler.examine(Path(file), settings)
+    model, found = compiler.examine(Path(file), settings, chosen)
     if as_json:
         click.echo(json.dumps([d.as_dict() for d in found], indent=2))
         return int(model is None)
@@ -51,10 +52,11 @@ def _summary(file: str, model: Model) -> str:
 @click.command()
 @options.file
 @options.set
+@options.network
 @options.precision
 @click.option("--stage", type=click.Choice(["model", "program"]), default="program", show_default=True)
 @click.option("--after", metavar="PASS", help="The program as it is after this pass.")
-def ir(file: str, settings: dict[str, str], precision: Any, stage: str, after: str | None) -> None:
+def ir(file: str, settings: dict[str, str], chosen: str | None, precision: Any, stage: str, after: str | None) -> None:
     """Prints what the compiler made of FILE: the model that was meant, or the program that a machine runs."""
     from sncc import compiler
     from sncc.model.printer import print_model
@@ -64,7 +66,7 @@ def ir(file: str, settings: dict[str, str], precision: Any, stage: str, after: s
     names = [p.__name__ for p in PIPELINE]
     if after is not None and after not in names:
         raise click.BadParameter(f"there is no pass `{after}`; there are {', '.join(names)}", param_hint="--after")
-    model = compiler.compile_model(compiler.read(Path(file)), settings)
+    model = compiler.compile_model(compiler.read(Path(file)), settings, network=chosen)
     if stage == "model":
         click.echo(print_model(model))
     else:
@@ -74,27 +76,29 @@ def ir(file: str, settings: dict[str, str], precision: Any, stage: str, after: s
 @click.command()
 @options.file
 @options.set
+@options.network
 @click.option("--latex", is_flag=True, help="As a fragment of a LaTeX document (amsmath).")
-def explain(file: str, settings: dict[str, str], latex: bool) -> None:
+def explain(file: str, settings: dict[str, str], chosen: str | None, latex: bool) -> None:
     """Prints the dynamics and the derived learning rule of FILE as equations."""
     from sncc import compiler
 
-    click.echo(compiler.explain(Path(file), settings, latex))
+    click.echo(compiler.explain(Path(file), settings, latex, chosen))
 
 
 @click.command()
 @options.file
 @options.set
+@options.network
 @click.option("--format", "form", type=click.Choice(["svg", "mermaid"]), default="svg", show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where it goes; by default stdout.")
-def graph(file: str, settings: dict[str, str], form: str, out: Path | None) -> None:
+def graph(file: str, settings: dict[str, str], chosen: str | None, form: str, out: Path | None) -> None:
     """Draws FILE's network: populations as boxes, connections as arrows."""
     from sncc import compiler
     from sncc.graph.diagram import diagram
     from sncc.graph.mermaid import mermaid
     from sncc.graph.svg import svg
 
-    shown = diagram(compiler.compile_model(compiler.read(Path(file)), settings))
+    shown = diagram(compiler.compile_model(compiler.read(Path(file)), settings, network=chosen))
     text = svg(shown) if form == "svg" else mermaid(shown)
     if out is None:
         click.echo(text, nl=False)

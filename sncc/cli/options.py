@@ -18,6 +18,7 @@ set = click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", callback=_setting,
     help="Sets a `param` of the file, or a key of a block (train.rule=bptt); repeatable.",
 )  # fmt: skip
+network = click.option("--network", "chosen", metavar="NAME", help="The network of FILE, where it has several.")
 backend = click.option("--backend", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 precision = click.option("--precision", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)

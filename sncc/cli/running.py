@@ -21,17 +21,26 @@ if TYPE_CHECKING:
 @click.command()
 @options.file
 @options.set
+@options.network
 @options.backend
 @options.precision
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the project; by default build/<stem of FILE>.")
 @click.option("--emit-only", is_flag=True, help="Writes the sources and builds nothing.")
-def build(file: str, settings: dict[str, str], backend: str, precision: Any, out: Path | None, emit_only: bool) -> None:
+def build(
+    file: str,
+    settings: dict[str, str],
+    chosen: str | None,
+    backend: str,
+    precision: Any,
+    out: Path | None,
+    emit_only: bool,
+) -> None:
     """Writes FILE's project, with a C++ and a CUDA half, and builds its library."""
     from sncc import compiler
 
     backend = _say_backend(backend) if not emit_only else backend
     out = out or Path("build") / Path(file).stem
-    model = compiler.compile_model(compiler.read(Path(file)), settings)
+    model = compiler.compile_model(compiler.read(Path(file)), settings, network=chosen)
     compiler.build_model(model, backend, out, precision, emit_only)
     click.echo(f"{'wrote' if emit_only else 'built'} {out}")
 
@@ -39,6 +48,7 @@ def build(file: str, settings: dict[str, str], backend: str, precision: Any, out
 @click.command()
 @options.file
 @options.set
+@options.network
 @options.backend
 @options.precision
 @options.seed
@@ -48,7 +58,7 @@ def build(file: str, settings: dict[str, str], backend: str, precision: Any, out
 @click.option("--save", type=click.Path(dir_okay=False), help="Where the trained weights go (.npz).")
 @click.option("--resume", type=click.Path(dir_okay=False), help="Weights and optimiser to go on from.")
 def train(
-    file: str, settings: dict[str, str], backend: str, precision: Any, seed: int, threads: int | None,
+    file: str, settings: dict[str, str], chosen: str | None, backend: str, precision: Any, seed: int, threads: int | None,
     data: str, epochs: int, save: str | None, resume: str | None,
 ) -> None:  # fmt: skip
     """Trains FILE's network on a data set and reports its accuracy."""
@@ -56,7 +66,7 @@ def train(
 
     from sncc.data import load_data
 
-    network = _load(file, settings, backend, precision, seed, threads)
+    network = _load(file, settings, chosen, backend, precision, seed, threads)
     with mistakes_of_the_user():
         if not network.manifest.rule:
             raise ValueError(f"{file} has no `train` block: there is nothing to train")
@@ -80,6 +90,7 @@ def train(
 @click.command()
 @options.file
 @options.set
+@options.network
 @options.backend
 @options.precision
 @options.seed
@@ -87,11 +98,11 @@ def train(
 @click.option("--duration", type=float, help="Seconds; by default the `simulate` block's.")
 @click.option("--out", type=click.Path(dir_okay=False), help="Where spikes and traces go (.npz).")
 def simulate(
-    file: str, settings: dict[str, str], backend: str, precision: Any, seed: int, threads: int | None,
+    file: str, settings: dict[str, str], chosen: str | None, backend: str, precision: Any, seed: int, threads: int | None,
     duration: float | None, out: str | None,
 ) -> None:  # fmt: skip
     """Runs FILE's network and reports rates; --out keeps the spikes and recorded states."""
-    network = _load(file, settings, backend, precision, seed, threads)
+    network = _load(file, settings, chosen, backend, precision, seed, threads)
     with mistakes_of_the_user():
         if duration is None and network.manifest.simulation is None:
             raise ValueError(f"{file} has no `simulate` block: say how long with --duration SECONDS")
@@ -105,13 +116,21 @@ def simulate(
         click.echo(f"saved {out}")
 
 
-def _load(file: str, settings: dict[str, str], backend: str, precision: Any, seed: int, threads: int | None) -> Network:
+def _load(
+    file: str,
+    settings: dict[str, str],
+    chosen: str | None,
+    backend: str,
+    precision: Any,
+    seed: int,
+    threads: int | None,
+) -> Network:
     """The network of a file, built where the cache does not hold it."""
     from sncc import compiler
     from sncc.runtime import load
 
     backend = _say_backend(backend)
-    model = compiler.compile_model(compiler.read(Path(file)), settings)
+    model = compiler.compile_model(compiler.read(Path(file)), settings, network=chosen)
     project = compiler.build_model(model, backend, None, precision)
     with mistakes_of_the_user():
         return load(project, seed=seed, threads=threads, backend=backend)

@@ -59,9 +59,34 @@ def model_of_source(
     """The Model of a source; see `resolve`."""
     diagnostics = Diagnostics() if diagnostics is None else diagnostics
     file = parse_source(source, diagnostics)
+    if file is not None and diagnostics.errors:  # the blocks that could be read may hold mistakes of their own
+        check_readable_blocks(file, diagnostics)
     diagnostics.raise_errors()
     assert file is not None  # without a tree there is an error
     return resolve(file, settings, network=network, diagnostics=diagnostics)
+
+
+def check_readable_blocks(file: tree.File, diagnostics: Diagnostics) -> None:
+    """Report mistakes of meaning in a file with syntax errors, in the blocks that hold none.
+
+    A neuron, synapse or plasticity is looked at wherever a syntax error stands; the network only where nothing that it
+    may name was lost.
+    """
+    places = [d.span for d in diagnostics.errors if d.span is not None]
+
+    def within(block: tree.Block, place: Span) -> bool:
+        return block.span.start <= place.start < block.span.end
+
+    lost = any(not any(within(block, place) for block in file.blocks) for place in places)  # a whole block
+    sound = tuple(block for block in file.blocks if not any(within(block, place) for place in places))
+    complete = not lost and all(b in sound for b in file.blocks if not isinstance(b, tree.Train | tree.Simulate))
+    needing = () if complete else (tree.Network, tree.Train, tree.Simulate)
+    found = Diagnostics()
+    blocks = tuple(block for block in sound if not isinstance(block, needing))
+    _Resolver(replace(file, blocks=blocks), {}, None, found).look_over()
+    for diagnostic in found.found:  # what a name means may stand in the block that was lost
+        if not lost or diagnostic.code not in ("unknown-name", "unknown-model"):
+            diagnostics.add(diagnostic)
 
 
 def resolve(
@@ -97,12 +122,24 @@ class _Resolver:
         self.file, self.settings, self.chosen, self.diagnostics = file, settings, network, diagnostics
         self.scope = Scope()
         self.blocks: list[tree.Block] = []
+        self.imported: set[Path] = set()
 
-    def resolve(self) -> nodes.Model | None:
+    def look_over(self) -> None:
+        """Report mistakes in the file's parameters, functions and models, and in its network where it has one."""
+        if any(isinstance(block, tree.Network) for block in self.file.blocks):
+            self.resolve()
+            return
+        self._read_definitions()
+        self._check_definitions(set())
+
+    def _read_definitions(self) -> None:
         self._gather(self.file, [self._path(self.file)])
         for block in self.blocks:
             if isinstance(block, tree.Parameter):
                 self._parameter(block)
+
+    def resolve(self) -> nodes.Model | None:
+        self._read_definitions()
         self._report_unused_settings()
         chosen = self._network()
         if chosen is None:
@@ -132,7 +169,7 @@ class _Resolver:
 
     # ---------------------------------------------------------------------------------------------- definitions
     def _path(self, file: tree.File) -> Path:
-        return Path(file.span.source.path).absolute()
+        return Path(file.span.source.path).resolve()
 
     def _gather(self, file: tree.File, importing: list[Path]) -> None:
         for block in file.blocks:
@@ -145,10 +182,15 @@ class _Resolver:
                 self.blocks.append(block)
 
     def _import(self, block: tree.Import, importing: list[Path]) -> None:
-        path = importing[-1].parent / block.path
+        path = (importing[-1].parent / block.path).resolve()
         if path in importing:
-            self.diagnostics.error("recursion", block.span, f"`{block.path}` imports itself")
+            way = " -> ".join(f"`{p.name}`" for p in [*importing[importing.index(path) :], path])
+            notes = (f"the cycle: {way}",) if path != importing[-1] else ()
+            self.diagnostics.error("recursion", block.span, f"`{block.path}` imports itself", notes=notes)
             return
+        if path in self.imported:  # by another way
+            return
+        self.imported.add(path)
         if not path.is_file():
             self.diagnostics.error("unreadable-file", block.span, f"there is no file `{block.path}` beside this one")
             return

@@ -49,7 +49,8 @@ class SourceResolver:
         for initial in part.initials:
             self.diagnostics.error("wrong-argument", initial.span, f"`{part.model.name}` has no states")
         impulse = self._impulse(arguments.get("as"))
-        parameters = self._rate(part, arguments.get("rate")) if kind == "poisson" else ()
+        sound = len(self.diagnostics.errors) == before
+        parameters = self._rate(part, arguments.get("rate")) if kind == "poisson" and sound else ()
         if shape is None or len(self.diagnostics.errors) > before:
             return None
         name = part.name
