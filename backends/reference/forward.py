@@ -69,7 +69,8 @@ class ForwardRun:
 
     def _weight(self, connection: Connection) -> np.ndarray:
         parameter = self.program.parameter(connection.weight)
-        return np.broadcast_to(self.parameters[connection.weight], parameter.dimensions)
+        weight = np.broadcast_to(self.parameters[connection.weight], parameter.dimensions)
+        return weight if connection.structure is None else weight * (1 - np.eye(len(weight)))  # none to itself
 
     def source(self, connection: Connection, n: int) -> np.ndarray | None:
         """What the source emitted at step n: counts, values or zeros and ones; None outside the sample."""
@@ -249,7 +250,7 @@ class ForwardRun:
 
 def _plain(c: Connection) -> bool:
     """Whether a product of matrices delivers all of a connection."""
-    return c.pattern != "sparse" and not (c.values or c.gain or c.plastic or c.delays or c.structure)
+    return c.pattern != "sparse" and not (c.values or c.gain or c.plastic or c.delays)
 
 
 def _looked_back_at(program: Program) -> set[tuple[str, str]]:

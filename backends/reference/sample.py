@@ -217,7 +217,7 @@ class Sample(ForwardRun):
             emitted = self.source(c, n)
             assert emitted is not None
             result += np.outer(emitted, mu) if c.pattern == "dense" else emitted * mu
-        return result
+        return result if c.structure is None else result * (1 - np.eye(len(result)))  # none to itself
 
     def _gather_sparse(self, c: Connection, slot: str) -> np.ndarray:
         """Gradient of the weights of a sparse connection, per element of its weight."""

@@ -8,7 +8,7 @@ Model → Program (`lower_synapses`): equations, `on pre` and `on post` of each 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sncc.diagnostics import DiagnosticError
@@ -269,12 +269,16 @@ def _jumps(connection: Connection, names: _Names, when: str, jumps: Iterable[Ass
 
 
 def _update(
-    connection: Connection, names: _Names, when: str, body: Iterable[Statement], carry: Iterable[tuple[str, str]],
+    connection: Connection, names: _Names, when: str, body: Iterable[Statement], carry: Sequence[tuple[str, str]],
     deliver: str | None,
 ) -> SynapseUpdate:  # fmt: skip
-    statements = with_draws_apart(
-        Assign(s.name, substitute(s.value, names.fixed)) if isinstance(s, Assign) else s for s in body
-    )
+    needed = {local for _, local in carry} | {deliver or ""}
+    kept: list[Statement] = []
+    for s in reversed(list(body)):  # a trace's own jump is only needed where a later line reads it
+        if s.name in needed:
+            needed |= s.reads
+            kept.append(Assign(s.name, substitute(s.value, names.fixed)) if isinstance(s, Assign) else s)
+    statements = with_draws_apart(reversed(kept))
     written = {s.name for s in statements}
     read = [Symbol(name) for s in statements for name in s.reads if name not in written]
     bound = names.of_neurons(read, when)

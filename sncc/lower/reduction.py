@@ -53,7 +53,7 @@ def reduce_synapse(connection: Connection) -> Reduction | None:
     after = _after_jumps(synapse)
     if any(has_draws(value) for value in after.values()):
         return None
-    if connection.plasticity is None and connection.delay is None and (whole := _weighted_later(synapse, after)):
+    if connection.plasticity is None and (whole := _weighted_later(synapse, after)):
         return whole
     own = _source_states(synapse, after)
     others = tuple(s.name for s in synapse.states if s.name not in own)

@@ -70,7 +70,7 @@ def _identity(connection: Connection) -> object:
     assert synapse is not None
     numbers = tuple((p.name, p.value) for p in synapse.parameters)
     own = None if all(p.storage == "compiled" for p in synapse.parameters) else connection.name
-    kinds = (connection.plasticity is None, connection.delay is None)  # they decide what is whose
+    kinds = connection.plasticity is None  # it decides what is whose
     return (
         own, connection.input, numbers, synapse.states, synapse.equations, synapse.on_pre, synapse.deliver,
         synapse.method, synapse.substeps, kinds,
@@ -222,8 +222,8 @@ class _Traces:
         }
         if not own and reduction.gain == ONE and not values:
             return None
-        if connection.delay is not None:
-            what = "a synapse with states of the source and a delay per synapse"
+        if connection.delay is not None and reduction.sums:
+            what = "a synapse that delivers states of the source all the time, with a delay per synapse,"
             raise unsupported(connection.span, what, "give the connection one delay")
         gain, source = reduction.gain != ONE, self.model.population(connection.source)
         most = 1 if source.kind == "neuron" else MOST_SPIKES
@@ -259,15 +259,16 @@ class _Traces:
     def _population(
         self, connection: Connection, identity: object, dynamics: Dynamics, parameters: tuple[Parameter, ...]
     ) -> Population:
-        key = (connection.source, connection.delay_steps, identity)
+        key = (connection.source, connection.delay_steps, connection.delay is None, identity)
         if key not in self._made:
             source = self.model.population(connection.source)
             name = f"{connection.name}.pre"
             trace = Population(name, "neuron", source.shape, "trace", parameters, dynamics, span=connection.span)
             self._made[key] = trace
             self.populations.append(trace)
+            delay = 0 if connection.delay is not None else connection.delay_steps  # read the synapse's delay ago
             if dynamics.inputs:  # a source without spikes, before a gap junction, has nothing to tell
-                self.driving.append(drive(name, source, name, "pre", connection.delay_steps))
+                self.driving.append(drive(name, source, name, "pre", delay))
         return self._made[key]
 
 

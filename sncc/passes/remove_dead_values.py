@@ -9,12 +9,13 @@ from sncc.program.nodes import Program, Statement, Update
 
 def remove_dead_values(program: Program) -> Program:
     """Drop statements of updates whose values nothing carries, keeps, sums or lists."""
-    forward = tuple(_without_dead(o) if isinstance(o, Update) else o for o in program.forward)
-    reverse = tuple(_without_dead(o) if isinstance(o, Update) else o for o in program.reverse)
+    forward = tuple(without_dead(o) if isinstance(o, Update) else o for o in program.forward)
+    reverse = tuple(without_dead(o) if isinstance(o, Update) else o for o in program.reverse)
     return replace(program, forward=forward, reverse=reverse)
 
 
-def _without_dead(update: Update) -> Update:
+def without_dead(update: Update) -> Update:
+    """An update without the statements that nothing needs."""
     wanted = {local for _, local in (*update.carry, *update.stores, *update.sums)}
     if update.spikes:
         wanted.add(update.spikes)
