@@ -142,6 +142,9 @@ class Simulation:
             is_continuous = source.kind == "signal" and not source.impulse
             if c.target != p.name or is_continuous != continuous or n < c.delay_steps:
                 continue
+            if f"{c.name}.delay" in self.parameters:
+                arriving[c.input] = arriving[c.input] + self._interpolated(c, source.size, p.size, n)
+                continue
             z = self.emitted[c.source][n - c.delay_steps]
             if self.rule == "eprop" and p.name not in self.read:
                 z = constant(z)
@@ -159,6 +162,20 @@ class Simulation:
             else:
                 arriving[c.input] = arriving[c.input] + z * w
         return arriving
+
+    def _interpolated(self, c, sources, targets, n):
+        """What arrives of a learnt delay: (1 - f) of the weight after k steps, f of it after k + 1."""
+        dense = str(c.pattern) == "dense"
+        one = np.ones((sources, targets) if dense else sources)
+        w, steps = self.parameters[f"{c.name}.weight"] * one, self.parameters[f"{c.name}.delay"] / self.step * one
+        whole = numpy.floor(constant(steps))
+        total = 0.0
+        for d in range(int(whole.min()), int(whole.max()) + 2):
+            if n >= d:
+                part = w * ((whole == d) * (1 - (steps - whole)) + (whole + 1 == d) * (steps - whole))
+                z = self.emitted[c.source][n - d]
+                total = total + (np.dot(z, part) if dense else z * part)
+        return total
 
     def _advance(self, p, n):
         d, own, h = p.dynamics, dict(self.names[p.name]), self.step

@@ -49,7 +49,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"int populations = {len(layout.rows)}",
         f"int tile = {_tile(layout)}",
         f"int chains = {max(1, min(CHAINS, GRADIENT_MEMORY // per_chain))}",
-        f"std::int64_t most_delay = {max([c.delay for c in p.connections], default=0)}",
+        f"std::int64_t most_delay = {max([forward.most_delay(layout, c) for c in p.connections], default=0)}",
         f"std::int64_t tape_columns = {layout.tape_columns}",
         f"std::int64_t gradient_size = {layout.gradient_size}",
         f"std::int64_t sum_size = {layout.sum_size}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from sncc.backends.cxx.dynamics import Function
 from sncc.backends.cxx.layout import Layout
 from sncc.program.nodes import Connection, Deliver, Group, Readout, Row, Update
@@ -67,11 +69,26 @@ def tile_layout(layout: Layout, key: str) -> str:
     return f"TileLayout<Real>{{{rows}, {columns}}}"
 
 
+def most_delay(layout: Layout, c: Connection) -> int:
+    """The last step after a spike in which anything of it arrives."""
+    if not c.interpolated:
+        return c.delay
+    bounds = layout.program.parameter(c.delays or "").bounds
+    assert bounds is not None
+    return ceil(bounds[1] / layout.program.step) + 1
+
+
 def _deliver(layout: Layout, c: Connection) -> list[str]:
     target = f"s.state.{layout.state[c.target_group, c.input].identifier} + {c.target_offset}"
     weight = f"p.weight({layout.keys.index(c.weight)})"
     when = f"n - {c.delay}" if c.delay else "n"
     head = f"{{  // {c.name}"
+    if c.interpolated:
+        delays = f"{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}}}"
+        call = f"deliver_interpolated({target}, {weight}, {tile_layout(layout, c.weight)}, Delays<Real>{delays}, {spikes_of(layout, c)}, n);"
+        return [
+            f"{call.replace('interpolated(', 'interpolated_one_to_one(') if c.pattern != 'dense' else call}  // {c.name}"
+        ]
     if c.signal:
         source = f"s.values[{layout.sources.index(c.source)}].at({when})"
         lines = [head, f"    const Real* const x = {source};"]

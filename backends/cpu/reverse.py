@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from sncc.backends.cpu.forward import spikes_of, tile_layout, update_loop
+from sncc.backends.cpu.forward import most_delay, spikes_of, tile_layout, update_loop
 from sncc.backends.cxx.layout import Layout, padded
-from sncc.program.nodes import Connection, Feedback, Gather, PenaltyAdjoint, ReadoutAdjoint, Transpose, Update
+from sncc.program.nodes import (
+    Connection,
+    Feedback,
+    Gather,
+    GatherDelay,
+    PenaltyAdjoint,
+    ReadoutAdjoint,
+    Transpose,
+    Update,
+)
 
 
 def back(layout: Layout) -> list[str]:
@@ -91,6 +100,14 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
     into = f"tile.adjoint[0].{layout.adjoint[c.source_group, o.into].identifier} + {c.source_offset}"
     key = layout.keys.index(c.weight)
     weight = f"p.weight({key})"
+    if c.interpolated:
+        place = f"SlotPlace{{{layout.columns[c.target_group, o.slot]}, {size}, {c.target_offset}}}"
+        field = f"tile.adjoint[index].{layout.adjoint[c.source_group, o.into].identifier} + {c.source_offset}"
+        call = f"transpose_interpolated({field}, {weight}, {tile_layout(layout, c.weight)}, {_delays(layout, c)}, tile, index, {place}, n, {c.source_size});"
+        return [
+            "for (int index = 0; index < tile.size; ++index)",
+            f"    if (n <= tile.samples[index].steps) {call}  // {c.name}",
+        ]
     lines = [f"if ({_reaches(layout, c.delay)}) {{  // {c.name}, backwards"]
     lines.append("    constexpr std::int64_t stride = sizeof(Adjoint) / sizeof(Real);")
     if c.pattern == "dense":
@@ -119,6 +136,39 @@ def _adjoint(layout: Layout, o: Update) -> list[str]:
     return [*lines, "}"]
 
 
+def _delays(layout: Layout, c: Connection) -> str:
+    return f"Delays<Real>{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}}}"
+
+
+def _gather_interpolated(layout: Layout) -> list[str]:
+    """Gradients of weights and delays of connections whose delays are learnt."""
+    lines: list[str] = []
+    learnt = {p.key for p in layout.program.parameters if p.learnt}
+    found = {o.connection: o.slot for o in layout.program.gradient if isinstance(o, Gather | GatherDelay)}
+    for name, slot in found.items():
+        c = layout.program.connection(name)
+        if not c.interpolated:
+            continue
+        size = layout.program.group(c.target_group).size
+        place = f"SlotPlace{{{layout.columns[c.target_group, slot]}, {size}, {c.target_offset}}}"
+        of = spikes_of(layout, c).replace("s.", "tile.samples[index].", 1)
+        into = [
+            f"gradient + {layout.gradient_offsets[key]}" if key in learnt else "static_cast<Real*>(nullptr)"
+            for key in (c.weight, c.delays or "")
+        ]
+        rows, columns = layout.matrix(c.weight)
+        lines += [
+            f"if (first) std::memset({x}, 0, sizeof(Real) * {rows * padded(columns)});"
+            for x in into
+            if "nullptr" not in x
+        ]
+        lines += [
+            f"for (int index = 0; index < tile.size; ++index)  // {c.name}",
+            f"    gather_interpolated({', '.join(into)}, p.weight({layout.keys.index(c.weight)}), {tile_layout(layout, c.weight)}, {_delays(layout, c)}, tile, index, {place}, {of}, {c.source_size});",
+        ]
+    return lines
+
+
 def gather(layout: Layout) -> list[str]:
     """Gradients of the weights, source by source."""
     lines: list[str] = []
@@ -126,6 +176,8 @@ def gather(layout: Layout) -> list[str]:
     for o in layout.program.gradient:
         if isinstance(o, Gather):
             c = layout.program.connection(o.connection)
+            if c.interpolated:
+                continue
             by_source.setdefault(c.source, []).append((c, o.slot))
     for source, found in by_source.items():
         if any(not c.signal and c.pattern == "dense" for c, _ in found):
@@ -136,7 +188,7 @@ def gather(layout: Layout) -> list[str]:
             ]
         for c, slot in found:
             lines += _gather_one(layout, c, slot)
-    return lines
+    return [*lines, *_gather_interpolated(layout)]
 
 
 def _gather_one(layout: Layout, c: Connection, slot: str) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.names import Namer
-from sncc.program.nodes import DeriveAdjoint, Gather, Group, Program, TraceUpdate, Update
+from sncc.program.nodes import DeriveAdjoint, Gather, GatherDelay, Group, Program, TraceUpdate, Update
 
 
 def padded(size: int) -> int:
@@ -61,6 +61,8 @@ class Layout:
         for gather in (*program.gradient, *program.traces):
             if isinstance(gather, Gather | TraceUpdate) and gather.connection is not None:
                 self._gradient_of(program.connection(gather.connection).weight)
+            if isinstance(gather, GatherDelay):
+                self._gradient_of(program.connection(gather.connection).delays or "")
         self.trace_offsets: dict[tuple[int, str], int] = {}  # by place in `Program.traces`, and name
         self.trace_size = 0
         for k, traces in enumerate(program.traces):
@@ -106,7 +108,7 @@ class Layout:
         p = self.program.parameter(key)
         rows, columns = self.matrix(key)
         low, high = p.bounds or (float("-inf"), float("inf"))
-        weight = any(c.weight == key for c in self.program.connections)
+        weight = any(key in (c.weight, c.delays) for c in self.program.connections)
         flags = ", ".join(str(x).lower() for x in (p.shape == (), p.learnt, weight))
         numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
         return f"{{{rows}, {columns}, {flags}, {numbers}, {str(p.keeps_sign).lower()}}}, // {key}"

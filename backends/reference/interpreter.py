@@ -15,6 +15,7 @@ from sncc.expressions.evaluate import evaluate
 from sncc.program.nodes import (
     DeriveAdjoint,
     Gather,
+    GatherDelay,
     Group,
     Parameter,
     Penalty,
@@ -204,6 +205,10 @@ class Reference:
                     c = self.program.connection(connection)
                     for run in runs:
                         full[c.weight] += run.gather(c, slot).reshape(full[c.weight].shape)
+                case GatherDelay(connection, slot):
+                    c = self.program.connection(connection)
+                    for run in runs:
+                        full[c.delays or ""] += run.gather_delays(c, slot)
                 case DeriveAdjoint():
                     self._derive_adjoint(operation, runs, arrays[operation.group], full)
         shapes = {p.key: p.shape for p in self.program.parameters}

@@ -183,7 +183,46 @@ class Sample(ForwardRun):
                 error = error * (seen.argmax(0) == k)
         self._add(readout.group, into, readout.offset, error * readout.factor / self.samples)
 
+    def _arriving_adjoint(self, c: Connection, slot: str, n: int, later: np.ndarray) -> np.ndarray:
+        """The target's adjoint so many steps after n, for every synapse; zero beyond the sample's end."""
+        result: np.ndarray = np.zeros(later.shape)
+        part = slice(c.target_offset, c.target_offset + c.target_size)
+        for d in np.unique(later):
+            if n + d <= self.steps:
+                result = np.where(later == d, self.tape[c.target_group, slot, n + d][part], result)
+        return result
+
+    def _interpolated(self, c: Connection, slot: str, n: int) -> np.ndarray:
+        """The adjoint that a spike of step n meets, for every synapse."""
+        whole, rest = self.split_delays(c)
+        here, next_ = (self._arriving_adjoint(c, slot, n, whole + k) for k in (0, 1))
+        result: np.ndarray = (1 - rest) * here + rest * next_
+        return result
+
+    def _gather_interpolated(self, c: Connection, slot: str) -> np.ndarray:
+        result: np.ndarray = np.zeros(self.program.parameter(c.weight).dimensions)
+        for n in range(1, self.steps + 1):
+            emitted = np.asarray(self.source(c, n))
+            result += (emitted[:, None] if c.pattern == "dense" else emitted) * self._interpolated(c, slot, n)
+        return result
+
+    def gather_delays(self, c: Connection, slot: str) -> np.ndarray:
+        """Gradient of an interpolated connection's delays."""
+        whole, _ = self.split_delays(c)
+        result = np.zeros(whole.shape)
+        for n in range(1, self.steps + 1):
+            change = self._arriving_adjoint(c, slot, n, whole + 1) - self._arriving_adjoint(c, slot, n, whole)
+            emitted = np.asarray(self.source(c, n))
+            result += (
+                (emitted[:, None] if c.pattern == "dense" else emitted) * self._weight(c) * change / self.program.step
+            )
+        return result
+
     def _transpose(self, c: Connection, slot: str, into: str, n: int) -> None:
+        if c.interpolated:
+            credit = self._weight(c) * self._interpolated(c, slot, n)
+            self._add(c.source_group or "", into, c.source_offset, credit.sum(1) if c.pattern == "dense" else credit)
+            return
         if self._reaches(n, c.delay) and c.source_group is not None:
             if c.pattern == "sparse":
                 table, mu = self.synapses.tables[c.name], self.tape[c.target_group, slot, n + c.delay]
@@ -209,6 +248,8 @@ class Sample(ForwardRun):
 
     def gather(self, c: Connection, slot: str) -> np.ndarray:
         """Gradient of a connection's weight, in the weight's dimensions."""
+        if c.interpolated:
+            return self._gather_interpolated(c, slot)
         if c.pattern == "sparse":
             return self._gather_sparse(c, slot)
         result = np.zeros(self.program.parameter(c.weight).dimensions)

@@ -26,6 +26,7 @@ from sncc.program.nodes import (
     Fire,
     ForwardOperation,
     Gather,
+    GatherDelay,
     GradientOperation,
     Group,
     Penalty,
@@ -64,7 +65,7 @@ def differentiate(program: Program, training: Training | None) -> Program:
         tape |= {(s.group, s.name): s for s in built.tape}
         reverse += [*_entering(program, choice, readouts), built.reverse]
         if choice.learns:
-            gradient += [Gather(c.name, f"{c.input}~") for c in _learnt_into(program, choice.group)]
+            gradient += _of_synapses(program, choice.group)
             learning[choice.group] = built.reverse
     gradient += [d for update in learning.values() if (d := derive_adjoint(program, update)) is not None]
     operations: list[ForwardOperation] = [updates[o.group] if isinstance(o, Update) else o for o in program.forward]
@@ -115,6 +116,18 @@ def _entering(program: Program, choice: Adjoint, readouts: Sequence[Readout]) ->
     return result
 
 
+def _of_synapses(program: Program, group: str) -> list[GradientOperation]:
+    """Gradients of the weights and delays of what enters a group."""
+    learnt = {p.key for p in program.parameters if p.learnt}
+    result: list[GradientOperation] = []
+    for c in _learnt_into(program, group):
+        if c.weight in learnt:
+            result.append(Gather(c.name, f"{c.input}~"))
+        if c.delays in learnt:
+            result.append(GatherDelay(c.name, f"{c.input}~"))
+    return result
+
+
 def _accumulator(what: str, choice: Adjoint) -> str:
     """Where an adjoint collects what comes from a readout, or as credit for its spikes; no name of the user's has a dot."""
     return f"{what}.adjoint{choice.label}"
@@ -140,7 +153,7 @@ class _Built:
 
 def _learnt_into(program: Program, group: str) -> Iterable:  # type: ignore[type-arg]
     learnt = {p.key for p in program.parameters if p.learnt}
-    return (c for c in program.connections if c.target_group == group and c.weight in learnt)
+    return (c for c in program.connections if c.target_group == group and (c.weight in learnt or c.delays in learnt))
 
 
 def _slots(program: Program, choice: Adjoint, chosen: Iterable[Adjoint]) -> frozenset[str]:

@@ -46,8 +46,23 @@ def _learnt(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
     owner, _, name = learnt.key.partition(".")
     if any(p.name == owner and p.kind == "poisson" for p in model.populations):
         yield not_supported_yet(learnt.span, "learning the rate of a `poisson` population")
-    elif any(c.name == owner for c in model.connections) and (name == "delay" or name.startswith("plasticity.")):
-        yield not_supported_yet(learnt.span, f"learning `{name}` of a connection")
+    elif any(c.name == owner for c in model.connections):
+        if name.startswith("plasticity."):
+            yield not_supported_yet(learnt.span, f"learning `{name}` of a connection")
+        if name == "delay":
+            yield from _delay(learnt, model)
+
+
+def _delay(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
+    connection = next(c for c in model.connections if f"{c.name}.delay" == learnt.key)
+    assert model.training is not None
+    rule = model.training.rule
+    if rule.name == "eprop":
+        yield not_supported_yet(learnt.span, "learning a delay by `eprop`", "use `bptt`")
+    elif rule.name == "bptt" and rule.truncate_steps is not None:
+        yield not_supported_yet(learnt.span, "learning a delay under `truncate`")
+    if model.population(connection.source).kind == "signal" or not connection.source_part.is_whole:
+        yield not_supported_yet(learnt.span, "learning a delay of a signal or of a part of a population")
 
 
 def _connection(connection: Connection) -> Iterator[Diagnostic]:

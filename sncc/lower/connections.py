@@ -23,6 +23,10 @@ def accumulator(model: Model, connection: Connection) -> str:
     return connection.input + ("!" if impulsive(model, connection) else "")
 
 
+def _learns(model: Model, key: str) -> bool:
+    return model.training is not None and any(entry.key == key for entry in model.training.learn)
+
+
 def lower_connection(model: Model, connection: Connection, groups: Mapping[str, str]) -> program_nodes.Connection:
     """The Program's connection; `groups` are the populations' groups, each of which holds one population yet.
 
@@ -63,5 +67,6 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         values=connection.values,
         gain=connection.gain,
         plastic=connection.plasticity is not None,
+        interpolated=connection.delay is not None and _learns(model, f"{owner}.delay"),
         synapses_of=connection.synapses_of,
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from math import prod
+from math import inf, isfinite, prod
 
 from sncc.connectivity.patterns import Convolution
+from sncc.expressions.nodes import Number
 from sncc.model.nodes import Connection, Learnt, Model, Parameter, Population
 from sncc.program import nodes as program_nodes
 from sncc.program.nodes import Connection as Lowered
@@ -26,7 +27,7 @@ def program_parameters(
     lowered = {c.name: c for c in connections}
     for connection in placed.connections:
         if connection.synapses_of is None and connection.share is None:
-            _of_connection(connection, lowered[connection.name], learnt, found)
+            _of_connection(connection, lowered[connection.name], learnt, found, written.step)
     for population in placed.populations:
         if population.kind in ("neuron", "poisson"):
             for parameter in population.parameters:
@@ -45,7 +46,11 @@ def _owner(parameter: Parameter, connection: Connection) -> str | None:
 
 
 def _of_connection(
-    connection: Connection, lowered: Lowered, learnt: Mapping[str, Learnt], found: dict[str, program_nodes.Parameter]
+    connection: Connection,
+    lowered: Lowered,
+    learnt: Mapping[str, Learnt],
+    found: dict[str, program_nodes.Parameter],
+    step: float,
 ) -> None:
     sizes = lowered.source_size, lowered.target_size
     shape: tuple[int, ...] | None = None
@@ -65,7 +70,18 @@ def _of_connection(
         key = f"{connection.name}.delay"
         if isinstance(connection.pattern, Convolution):
             dimensions, owner = (-1,), connection.name
-        found[key] = _parameter(key, connection.delay, dimensions, learnt, owner)
+        made = _parameter(key, connection.delay, dimensions, learnt, owner)
+        found[key] = replace(made, bounds=_delay_bounds(made, connection, step)) if made.learnt else made
+
+
+def _delay_bounds(delay: program_nodes.Parameter, connection: Connection, step: float) -> tuple[float, float]:
+    """A learnt delay stays above the smallest legal one, and below what is stated, else four times the first or 100 steps.
+
+    A bound is needed: it says for how long spikes are kept.
+    """
+    low, high = delay.bounds or (0.0, inf)
+    first = delay.initial.value if isinstance(delay.initial, Number) else 0.0
+    return max(low, connection.delay_steps * step), high if isfinite(high) else max(4 * first, 100 * step)
 
 
 def _parameter(

@@ -211,6 +211,7 @@ class Connection:
     values: str | None = None
     gain: tuple[str, str] | None = None
     plastic: bool = False
+    interpolated: bool = False  # a delay of k + f steps delivers (1 - f) of the weight at k and f of it at k + 1
     synapses_of: str | None = None
 
 
@@ -453,6 +454,14 @@ class Gather:
 
 
 @dataclass(frozen=True, slots=True)
+class GatherDelay:
+    """Gradient of an interpolated connection's delays: weight / step · (slot[n + k + 1] - slot[n + k]), as in `Gather`."""
+
+    connection: str
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeriveAdjoint:
     """Gradient of a group's learnt parameters from the time sums of its reverse update.
 
@@ -527,7 +536,7 @@ class Simulation:
 
 ForwardOperation = Deliver | Update | SynapseUpdate | Readout
 ReverseOperation = ReadoutAdjoint | PenaltyAdjoint | Feedback | Transpose | Update
-GradientOperation = Gather | DeriveAdjoint
+GradientOperation = Gather | GatherDelay | DeriveAdjoint
 TraceOperation = LearningSignal | TraceUpdate
 
 

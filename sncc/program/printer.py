@@ -15,6 +15,7 @@ from sncc.program.nodes import (
     Feedback,
     Fire,
     Gather,
+    GatherDelay,
     Group,
     LearningSignal,
     Optimise,
@@ -104,6 +105,11 @@ def print_operation(program: Program, operation: object) -> list[str]:
             later = f" + {c.delay}" if c.delay else ""
             return [
                 f"gather {c.name}  d {c.weight}[i, :] += sum of {c.target_group}.{slot}[n{later}] over n in spikes of {c.source}(i)"
+            ]
+        case GatherDelay(connection, slot):
+            c = program.connection(connection)
+            return [
+                f"gather {c.name}  d {c.delays}[i, :] += {c.weight} / step · change of {c.target_group}.{slot} a step after arrival"
             ]
         case DeriveAdjoint(group, sums, body, results):
             head = f"adjoint of derive {group}  from {', '.join(sums)}"

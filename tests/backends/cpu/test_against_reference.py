@@ -67,3 +67,20 @@ def test_training_forwards_in_time_equals_the_reference(name):
         if p.learnt:
             got = np.asarray(network.parameters[p.key]) / p.si
             assert np.allclose(got, reference.parameters[p.key], rtol=1e-8, atol=1e-9), p.key
+
+
+def test_learnt_delays_equal_the_reference():
+    text = recurrent("LIF", rule="bptt", learn="weights, x_hidden.delay, hidden_hidden.delay", size=9)
+    text = text.replace("population output", "population second: LIF[9]\n    population output")
+    text = text.replace(
+        "x -> hidden: dense, weight = normal(0, 1)",
+        "x -> hidden: dense, weight = normal(0, 1), delay = uniform(0 ms, 6 ms) in [0 ms, 9 ms]",
+    )
+    text = text.replace(
+        "    connect hidden -> output",
+        "    connect hidden -> second: one_to_one, weight = each(1)\n    connect second -> output: dense, weight = normal(0, 1)\n    connect hidden -> output",
+    )
+    program = program_of(text)
+    network = sncc.load(sncc.build(text, backend="cpu", precision="float64"))
+    agree(network, program, 1e-9, samples=5)
+    trains_like_the_reference(network, program, 1e-8)

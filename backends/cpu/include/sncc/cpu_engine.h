@@ -363,7 +363,7 @@ private:
         for (int s = 0; s < Network::tile; ++s)
             std::memset(static_cast<void*>(&tile.adjoint[s]), 0, sizeof tile.adjoint[s]);
         for (std::int64_t n = tile.steps; n >= 1; --n) Network::back(arrays_, parameters_, tile, n);
-        Network::gather(tile, chain.gradient.data(), chain.empty);
+        Network::gather(parameters_, tile, chain.gradient.data(), chain.empty);
         chain.empty = false;
         Network::add_sums(tile, chain.sums.data());
     }
