@@ -74,12 +74,8 @@ class ForwardRun:
 
     def source(self, connection: Connection, n: int) -> np.ndarray | None:
         """What the source emitted at step n: counts, values or zeros and ones; None outside the sample."""
-        if not 1 <= n <= self.steps:
-            return None
-        part = slice(connection.source_offset, connection.source_offset + connection.source_size)
-        if connection.source_group is None:
-            return np.asarray(self.inputs[connection.source][n - 1][part])
-        return self.spikes[connection.source_group, n][part]
+        whole = self.emitted(connection, n)
+        return None if whole is None else whole[connection.source_offset :][: connection.source_size]
 
     def _add(self, group: str, name: str, offset: int, values: np.ndarray) -> None:
         whole = self.accumulators.setdefault((group, name), np.zeros(self.program.group(group).size))
@@ -189,6 +185,9 @@ class ForwardRun:
             self.scatter(c.target_group, c.input, table.post, arriving * self.synapses.weight(c))
             return
         emitted = self.source(c, n - c.delay)
+        if emitted is not None and c.gain is not None:
+            first = c.source_offset - (self.program.place(c.source)[1].offset if c.source_group is not None else 0)
+            emitted = emitted * self.now(*c.gain)[first : first + c.source_size]
         if emitted is not None:
             weight = self._weight(c)
             self._add(
@@ -269,7 +268,7 @@ class ForwardRun:
 
 def _plain(c: Connection) -> bool:
     """Whether a product of matrices delivers all of a connection."""
-    return c.pattern != "sparse" and not (c.values or c.gain or c.plastic or c.delays)
+    return c.pattern != "sparse" and not (c.plastic or c.delays)
 
 
 def _looked_back_at(program: Program) -> set[tuple[str, str]]:

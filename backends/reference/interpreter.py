@@ -10,7 +10,7 @@ import numpy as np
 
 from sncc.backends.reference.draws import initial_parameters
 from sncc.backends.reference.sample import Sample
-from sncc.backends.reference.synapses import Pairs, SynapsesOfSample, tables
+from sncc.backends.reference.synapses import Pairs, SynapsesOfSample, Tables
 from sncc.expressions.evaluate import evaluate
 from sncc.program.nodes import (
     DeriveAdjoint,
@@ -53,8 +53,8 @@ class Reference:
         self, program: Program, parameters: Mapping[str, Array] | None = None, seed: int = 0, pairs: Pairs | None = None
     ) -> None:
         self.program = program
-        self.tables = tables(program, seed, pairs or {})
-        sizes = {name: len(table.pre) for name, table in self.tables.items()}
+        self.tables = Tables(program, seed, pairs or {})
+        sizes = {c.name: len(self.tables[c.name].pre) for c in program.connections if c.pattern == "sparse"}
         given = {key: np.array(value, float) for key, value in (parameters or {}).items()}
         self.parameters = initial_parameters(program, given, sizes, seed)
         self.optimiser_states: dict[tuple[str, str], np.ndarray] = {}

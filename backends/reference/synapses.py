@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -61,9 +61,23 @@ class Table:
     target: np.ndarray
 
 
-def tables(program: Program, seed: int, pairs: Pairs) -> dict[str, Table]:
-    """The synapses of all connections."""
-    return {c.name: _table(program, c, seed, pairs) for c in program.connections}
+class Tables(Mapping[str, Table]):
+    """The synapses of all connections, each built when it is first asked for."""
+
+    def __init__(self, program: Program, seed: int, pairs: Pairs) -> None:
+        self._program, self._seed, self._pairs = program, seed, pairs
+        self._built: dict[str, Table] = {}
+
+    def __getitem__(self, name: str) -> Table:
+        if name not in self._built:
+            self._built[name] = _table(self._program, self._program.connection(name), self._seed, self._pairs)
+        return self._built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (c.name for c in self._program.connections)
+
+    def __len__(self) -> int:
+        return len(self._program.connections)
 
 
 def _table(program: Program, c: Connection, seed: int, pairs: Pairs) -> Table:

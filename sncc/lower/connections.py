@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
 from sncc.connectivity.patterns import Dense, OneToOne
+from sncc.expressions.nodes import Apply, Number
 from sncc.model.nodes import Connection, Model
 from sncc.program import nodes as program_nodes
 
@@ -58,7 +60,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         input=accumulator(model, connection),
         pattern=pattern,
         weight=f"{owner}.weight",
-        delay=connection.delay_steps,
+        delay=_smallest_delay(connection, model.step),
         signal=source.kind == "signal" or connection.values is not None,
         structure=structure if sparse or avoids else None,
         source_part=connection.source_part if sparse else None,
@@ -70,3 +72,18 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         interpolated=connection.delay is not None and _learns(model, f"{owner}.delay"),
         synapses_of=connection.synapses_of,
     )
+
+
+def _smallest_delay(connection: Connection, step: float) -> int:
+    """The delay in steps, or the least that a delay of each synapse has: the smallest legal one, or what bounds its draws.
+
+    The larger it is, the seldomer threads have to exchange spikes.
+    """
+    least = connection.delay_steps
+    if connection.delay is not None:
+        match connection.delay.value:
+            case Apply(operation="uniform", arguments=(Number(value=low), Number())):
+                least = max(least, math.floor(low / step + 0.5))
+        if connection.delay.clip is not None:
+            least = max(least, math.floor(connection.delay.clip[0] / step + 0.5))
+    return least

@@ -87,8 +87,9 @@ def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:
     arriving = [c for c in model.connections if c.target == population.name]
     impulses = frozenset(c.input for c in arriving if impulsive(model, c))
     drives = frozenset(c.input for c in arriving if not impulsive(model, c))
-    if model.simulation is not None:
-        drives |= {s.input for s in model.simulation.stimuli if s.owner == population.name}
+    if model.simulation is not None:  # also where another of the model is stimulated, so that the two can still merge
+        alike = {p.name for p in model.populations if p.model == population.model}
+        drives |= {s.input for s in model.simulation.stimuli if s.owner in alike}
     reading = next((c for c in arriving if reads_target(model, c)), None)
     parts: tuple[Part, ...] = ("whole",) if reading is None else ("flow", "rest")
     if reading is not None and population.dynamics is not None and population.dynamics.each_step:
