@@ -94,7 +94,7 @@ def test_checking_a_file_is_quick_and_needs_neither_sympy_nor_numpy(tmp_path):
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    assert min(seconds() for _ in range(5)) < 0.5
+    assert min(seconds() for _ in range(5)) < 0.6  # half a second, with room for a machine that others load
 
 
 def test_every_public_name_exists():
