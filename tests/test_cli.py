@@ -126,6 +126,14 @@ def test_graph_draws_to_stdout_or_a_file(folder):
     assert sncc("graph", "small.snn", "--out", "no/folder/n.svg", cwd=folder).returncode == 1
 
 
+def test_check_says_how_a_neuron_with_its_synapses_is_integrated(tmp_path):
+    text = "network N:\n    step = 0.1 ms\n    population x: input[2]\n    population a: CobaLIF[2]\n"
+    (tmp_path / "a.snn").write_text(text + "    connect x -> a: dense, weight = 1 nS, synapse = conductance()\n")
+    (tmp_path / "b.snn").write_text(text + "    connect x -> a: dense, weight = 1 pA, synapse = exponential()\n")
+    assert "a: CobaLIF[2], exponential euler integration" in sncc("check", "a.snn", cwd=tmp_path).stdout
+    assert "a: CobaLIF[2], exact integration" in sncc("check", "b.snn", cwd=tmp_path).stdout
+
+
 def test_models_lists_the_standard_library_and_shows_one(tmp_path):
     listed = sncc("models").stdout
     files = (Path(__file__).parent.parent / "grammar" / "std").glob("*.snn")

@@ -37,16 +37,31 @@ def check(file: str, settings: dict[str, str], chosen: str | None, as_json: bool
 
 
 def _summary(file: str, model: Model) -> str:
-    """What a file holds, with the integration chosen for each population."""
+    """What a file holds, with the integration chosen for each population and the synapses that it carries."""
     from sncc.model.integration import integration
 
     lines = [f"{file}: network `{model.name}`, no mistakes"]
+    whole = _with_synapses(model)
     for p in model.populations:
-        how = f"{integration(p.dynamics).replace('_', ' ')} integration" if p.dynamics else p.kind
+        dynamics = whole.population(p.name).dynamics
+        how = f"{integration(dynamics).replace('_', ' ')} integration" if dynamics else p.kind
         lines.append(f"  {p.name}: {p.model}[{', '.join(map(str, p.shape))}], {how}")
     for c in model.connections:
         lines.append(f"  {c.name}: {c.source} -> {c.target}, {c.pattern}, {c.delay_steps} steps of delay")
     return "\n".join(lines)
+
+
+def _with_synapses(model: Model) -> Model:
+    """The model as it is integrated, synapses a part of their neurons."""
+    if all(c.synapse is None for c in model.connections):
+        return model
+    from sncc.diagnostics import DiagnosticError
+    from sncc.lower.synapses import place_synapses  # a quick `check` does without
+
+    try:
+        return place_synapses(model)
+    except DiagnosticError:  # what no stage can do yet was told already
+        return model
 
 
 @click.command()
