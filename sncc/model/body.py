@@ -42,18 +42,19 @@ class Body:
             self.definition.scope, self.diagnostics, names, draws=True, equations=self.equations, noises=self.noises
         )
 
-    def refuse_random(self, expression: Expression, span: Span, where: str, *, draws: bool, noise: bool) -> None:
-        """Report draws or `noise` where they have no meaning."""
+    def refuse_random(self, expression: Expression, span: Span, where: str, *, draws: bool, noise: bool) -> bool:
+        """Report draws or `noise` where they have no meaning; whether there are none."""
         for node in walk(expression):
             if isinstance(node, Apply) and node.operation in DRAWS and not draws:
                 help = "draws stand in jumps and in `each step`" + ("; an equation takes `noise`" if noise else "")
                 message = f"`{node.operation}` cannot be drawn in {where}"
                 self.diagnostics.error("misplaced", node.span or span, message, help=help)
-                return
+                return False
             if isinstance(node, Symbol) and node.name.startswith("noise.") and not noise:
                 message = f"`noise` cannot stand in {where}"
                 self.diagnostics.error("misplaced", node.span or span, message, help="`noise` stands in equations")
-                return
+                return False
+        return True
 
     def flow(self) -> tuple[nodes.Equation, ...]:
         """The equations `dx/dt = …`."""
@@ -67,9 +68,9 @@ class Body:
             if name in found:
                 self.diagnostics.error("duplicate", part.span, f"`{name}` has two equations")
                 continue
-            self.refuse_random(value.expression, part.value.span, "an equation", draws=False, noise=True)
+            sound = self.refuse_random(value.expression, part.value.span, "an equation", draws=False, noise=True)
             term = self.names[name].term
-            if term is not None:
+            if term is not None and sound:
                 self._derivative_unit(part, value, term, elaborator)
             found[name] = nodes.Equation(name, value.expression, part.span)
         return tuple(found.values())
@@ -96,9 +97,9 @@ class Body:
                 continue
             if jump.reset and not resets:
                 self.diagnostics.error("misplaced", jump.span, "`reset` stands under `spike when` only")
-            self.refuse_random(value.expression, jump.value.span, where, draws=True, noise=False)
+            sound = self.refuse_random(value.expression, jump.value.span, where, draws=True, noise=False)
             name, current = jump.name.name, self.names[jump.name.name]
-            if current.term is not None:
+            if current.term is not None and sound:
                 if jump.operator == "*=":
                     elaborator.plain(value, jump.value.span, f"`{name} *= …` takes a plain number")
                 else:

@@ -47,6 +47,7 @@ class ConnectionResolver:
         if connection is None:
             self._look_over(part, options)
         if connection is None or len(self.diagnostics.errors) > before:
+            self.draft.broken.add(part.name.name if part.name else f"{part.source.name}_{part.target.name}")
             return None
         self.draft.connections[connection.name] = connection
         return connection
@@ -206,6 +207,8 @@ class ConnectionResolver:
         written = option.value
         name = str(written) if isinstance(written, tree.Name) else ""
         other = self.draft.connections.get(name)
+        if name in self.draft.broken:
+            return None
         if other is None:
             hints = did_you_mean(name, self.draft.connections)
             message = f"unknown connection `{written.span.text}`"

@@ -10,14 +10,10 @@ from sncc.model import nodes
 
 @dataclass
 class Draft:
-    """What is resolved of a network so far; `broken` names populations that a mistake left out.
-
-    `incomplete`: statements could not be read, so that a name not found may well be defined.
-    """
+    """What is resolved of a network so far; `broken` names what a mistake left out."""
 
     step: float = 1.0
     populations: dict[str, nodes.Population] = field(default_factory=dict)
     connections: dict[str, nodes.Connection] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     delays: dict[str, tuple[float, Span] | None] = field(default_factory=dict)  # ms as stated; None: default, or drawn
-    incomplete: bool = False

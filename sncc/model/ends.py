@@ -12,6 +12,7 @@ from sncc.expressions.nodes import Symbol
 from sncc.expressions.units import PLAIN, Unit
 from sncc.model import nodes
 from sncc.model.definition import Block
+from sncc.model.scope import is_library
 from sncc.model.terms import Term, Typed
 from sncc.syntax import tree
 
@@ -69,7 +70,8 @@ def report_misfit(found: Diagnostics, block: Block, span: Span, diagnostics: Dia
             continue
         message = f"`{block.name}` does not fit this connection: {diagnostic.message}"
         place = diagnostic.span
-        note = f"in `{' '.join(place.text.split())}`, line {place.line} of {place.source.path}"
+        file = f"`{block.name}` of the standard library" if is_library(block) else place.source.path
+        note = f"in `{' '.join(place.text.split())}`, line {place.line} of {file}"
         note += f": {diagnostic.label}" if diagnostic.label else ""
         diagnostics.error(diagnostic.code, span, message, notes=(note,), help=diagnostic.help)
 

@@ -34,6 +34,8 @@ BAD = Typed(Number(1.0), None)
 _WORDS = {  # words of the language, with the place where they mean something
     "t": "", "step": "", "dt": "", "label": "", "pre": "", "post": "", "noise": "`noise` stands in equations",
     "u": "`u`, the distance to the threshold, exists only in `surrogate`",
+    "fan_in": "known in weights and delays of patterns other than `sparse`",
+    "fan_out": "known in weights and delays of patterns other than `sparse`",
     "weight": "`weight` exists in a `synapse` and a `plasticity`",
 }  # fmt: skip
 

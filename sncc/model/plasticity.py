@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sncc.diagnostics import Diagnostics, Span
+from sncc.diagnostics import Diagnostics, Span, did_you_mean
 from sncc.expressions.nodes import Expression, symbols
 from sncc.expressions.units import PLAIN, Unit
 from sncc.model import nodes
@@ -80,15 +80,19 @@ class _PlasticityBody(Body):
 
     # ------------------------------------------------------------------------------------------- pre and post states
     def _trace_equations(self) -> tuple[nodes.Equation, ...]:
-        for part in self.definition.parts.get(tree.Derivative, []):
-            if part.name.name == "weight":
-                message = "a weight has no equation"
-                help = "it changes at spikes, under `on pre` and `on post`; let a `state` flow and add it there"
-                self.diagnostics.error("misplaced", part.name.span, message, help=help)
         equations = self.flow()
         for equation in equations:
             self._alone(equation.state, equation.derivative, equation.span)
         return equations
+
+    def is_state(self, name: tree.Identifier, what: str) -> bool:
+        """A weight jumps like a state and has no equation."""
+        if name.name != "weight" or what != "an equation":
+            return super().is_state(name, what)
+        message = "a weight has no equation"
+        help = "it changes at spikes, under `on pre` and `on post`; let a `state` flow and add it there"
+        self.diagnostics.error("misplaced", name.span, message, help=help)
+        return False
 
     def _jumps(self, parts: list[tree.OnPre] | list[tree.OnPost], end: str) -> tuple[nodes.Assignment, ...]:
         jumps = tuple(a for p in parts[:1] for a in self.assignments(p.jumps, "a jump", weight=True))
@@ -134,7 +138,8 @@ class _PlasticityBody(Body):
             name = part.name.name
             if name != "weight" and name not in self.definition.states:
                 message = f"`bound` keeps a weight or a state, and `{name}` is none"
-                self.diagnostics.error("unknown-name", part.name.span, message)
+                hints = did_you_mean(name, ["weight", *self.definition.states])
+                self.diagnostics.error("unknown-name", part.name.span, message, help=hints)
                 continue
             if len(part.interval.items) != 2:
                 message = "a bound is an interval `[A, B]`"

@@ -92,7 +92,7 @@ class _Resolver:
         if name in self.network.broken:
             return None
         population = self.network.populations.get(name)
-        if population is None and not self.network.incomplete:
+        if population is None:
             hints = did_you_mean(name, [*self.network.populations, *self.network.connections])
             message = f"unknown population or connection `{name}`"
             self.diagnostics.error("unknown-name", endpoint.name.span, message, help=hints)
