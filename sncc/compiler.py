@@ -17,9 +17,9 @@ from sncc.gradients.support import refuse as refuse_training
 from sncc.gradients.support import unsupported as not_derived
 from sncc.lower.engines import refuse as refuse_engines
 from sncc.lower.engines import unsupported as not_executed
-from sncc.lower.phases import lower
+from sncc.lower.phases import lower, place
 from sncc.lower.support import unsupported as not_lowered
-from sncc.model.nodes import Model
+from sncc.model.nodes import Model, Schedule
 from sncc.model.resolve import model_of_source
 from sncc.passes import PIPELINE
 from sncc.program.nodes import Precision, Program
@@ -40,6 +40,15 @@ def compile_model(
     Raises `DiagnosticError` with the user's mistakes; warnings are left in `diagnostics`.
     """
     return model_of_source(source, settings, network=network, diagnostics=diagnostics)
+
+
+def scheduled(model: Model, schedule: Schedule | None) -> Model:
+    """The Model with samples or neurons spread over threads, whatever its blocks suggest; None: as they do.
+
+    With its neurons spread a network only simulates: its training is left out.
+    """
+    training = None if schedule == "neuron_parallel" else model.training
+    return replace(model, schedule=schedule, training=training) if schedule is not None else model
 
 
 def compile_program(model: Model, precision: Precision = "float32", after: str | None = None) -> Program:
@@ -108,22 +117,24 @@ def explain(
     from sncc.gradients.latex import explain_latex
 
     model = compile_model(read(source), merged(settings, params), network=network)
-    return (explain_latex if latex else as_text)(model, compile_program(model))
+    return (explain_latex if latex else as_text)(place(model), compile_program(model))
 
 
 def build(
     source: str | Path, backend: Backend = "auto", out: str | Path | None = None, precision: Precision = "float32",
-    settings: Mapping[str, Value] | None = None, emit_only: bool = False, network: str | None = None, **params: Value,
+    settings: Mapping[str, Value] | None = None, emit_only: bool = False, network: str | None = None,
+    schedule: Schedule | None = None, **params: Value,
 ) -> Path:  # fmt: skip
     """Builds a source's project, or finds it built already, and returns its folder, for `load`.
 
     `source`: a path (or a string that ends in `.snn`), else text. `out`: where a copy goes; without it the folder is
     one of the cache, not to be changed. `settings` (`{"train.rule": "bptt"}`) and `params` (`hidden_size=512`) set what
     `--set` sets; numbers are in SI base units, strings are expressions. `emit_only`: sources alone, no compiler needed.
-    `network` chooses where a file has several.
+    `network` chooses where a file has several. `schedule`: `sample_parallel` or `neuron_parallel`, where the choice that
+    the file suggests (samples if it has a `train` block) is not wanted.
     Raises `DiagnosticError` for a mistake in the source, an unknown parameter, or a missing tool.
     """
-    model = compile_model(read(source), merged(settings, params), network=network)
+    model = scheduled(compile_model(read(source), merged(settings, params), network=network), schedule)
     return build_model(model, backend, Path(out) if out is not None else None, precision, emit_only)
 
 

@@ -71,7 +71,10 @@ def _with_synapses(model: Model) -> Model:
 @options.precision
 @click.option("--stage", type=click.Choice(["model", "program"]), default="program", show_default=True)
 @click.option("--after", metavar="PASS", help="The program as it is after this pass.")
-def ir(file: str, settings: dict[str, str], chosen: str | None, precision: Any, stage: str, after: str | None) -> None:
+@options.schedule
+def ir(
+    file: str, settings: dict[str, str], chosen: str | None, precision: Any, stage: str, after: str | None, schedule: Any
+) -> None:  # fmt: skip
     """Prints what the compiler made of FILE: the model that was meant, or the program that a machine runs."""
     from sncc import compiler
     from sncc.model.printer import print_model
@@ -82,6 +85,7 @@ def ir(file: str, settings: dict[str, str], chosen: str | None, precision: Any, 
     if after is not None and after not in names:
         raise click.BadParameter(f"there is no pass `{after}`; there are {', '.join(names)}", param_hint="--after")
     model = compiler.compile_model(compiler.read(Path(file)), settings, network=chosen)
+    model = compiler.scheduled(model, schedule)
     if stage == "model":
         click.echo(print_model(model))
     else:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @options.precision
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the project; by default build/<stem of FILE>.")
 @click.option("--emit-only", is_flag=True, help="Writes the sources and builds nothing.")
+@options.schedule
 def build(
     file: str,
     settings: dict[str, str],
@@ -34,6 +35,7 @@ def build(
     precision: Any,
     out: Path | None,
     emit_only: bool,
+    schedule: Any,
 ) -> None:
     """Writes FILE's project, with a C++ and a CUDA half, and builds its library."""
     from sncc import compiler
@@ -41,7 +43,7 @@ def build(
     backend = _say_backend(backend) if not emit_only else backend
     out = out or Path("build") / Path(file).stem
     model = compiler.compile_model(compiler.read(Path(file)), settings, network=chosen)
-    compiler.build_model(model, backend, out, precision, emit_only)
+    compiler.build_model(compiler.scheduled(model, schedule), backend, out, precision, emit_only)
     click.echo(f"{'wrote' if emit_only else 'built'} {out}")
 
 
@@ -97,12 +99,13 @@ def train(
 @options.threads
 @click.option("--duration", type=float, help="Seconds; by default the `simulate` block's.")
 @click.option("--out", type=click.Path(dir_okay=False), help="Where spikes and traces go (.npz).")
+@options.schedule
 def simulate(
     file: str, settings: dict[str, str], chosen: str | None, backend: str, precision: Any, seed: int, threads: int | None,
-    duration: float | None, out: str | None,
+    duration: float | None, out: str | None, schedule: Any,
 ) -> None:  # fmt: skip
     """Runs FILE's network and reports rates; --out keeps the spikes and recorded states."""
-    network = _load(file, settings, chosen, backend, precision, seed, threads)
+    network = _load(file, settings, chosen, backend, precision, seed, threads, schedule)
     with mistakes_of_the_user():
         if duration is None and network.manifest.simulation is None:
             raise ValueError(f"{file} has no `simulate` block: say how long with --duration SECONDS")
@@ -124,6 +127,7 @@ def _load(
     precision: Any,
     seed: int,
     threads: int | None,
+    schedule: Any = None,
 ) -> Network:
     """The network of a file, built where the cache does not hold it."""
     from sncc import compiler
@@ -131,7 +135,7 @@ def _load(
 
     backend = _say_backend(backend)
     model = compiler.compile_model(compiler.read(Path(file)), settings, network=chosen)
-    project = compiler.build_model(model, backend, None, precision)
+    project = compiler.build_model(compiler.scheduled(model, schedule), backend, None, precision)
     with mistakes_of_the_user():
         return load(project, seed=seed, threads=threads, backend=backend)
 

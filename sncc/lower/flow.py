@@ -37,7 +37,7 @@ def flow(
     if method == "exact":
         return _exact(equations, step, constant)
     if method == "exponential_euler":
-        return _exponential_euler(equations, step)
+        return _exponential_euler(equations, step, constant)
     return _EXPLICIT[method](equations, step)
 
 
@@ -169,19 +169,32 @@ def _numeric(
 
 
 # ------------------------------------------------------------------------------------------------ the others
-def _exponential_euler(equations: Sequence[Equation], step: float) -> Flow:
-    """x + h phi1(h a) f(x): exact in the state itself, the others frozen at the step's start."""
+def _exponential_euler(equations: Sequence[Equation], step: float, constant: frozenset[str]) -> Flow:
+    """x + h phi1(h a) f(x): exact in the state itself, the others frozen at the step's start.
+
+    Where a is constant during a run, exp(h a) x + h phi1(h a) (f(x) - a x), with coefficients that are computed once.
+    """
     states: dict[str, Expression] = {}
+    coefficients: list[Assign] = []
     for equation in equations:
         parts = affine(equation.derivative, [equation.state])
         if parts is None:
             raise ValueError(f"the equation of {equation.state} is not linear in {equation.state}")
         own = parts[0].get(equation.state, ZERO)
+        if own != ZERO and symbols(own) <= constant:
+            coefficients.append(Assign(f"P.{equation.state}.{equation.state}", apply("exp", mul(Number(step), own))))
+            states[equation.state] = mul(Symbol(coefficients[-1].name), Symbol(equation.state))
+            if parts[1] != ZERO:
+                value = mul(Number(step), apply("phi1", mul(Number(step), own)))
+                coefficients.append(Assign(f"Q.{equation.state}.{equation.state}", value))
+                driven = mul(Symbol(coefficients[-1].name), parts[1])
+                states[equation.state] = add(states[equation.state], driven)
+            continue
         gain: Expression = Number(step)
         if own != ZERO:
             gain = mul(gain, apply("phi1", mul(Number(step), own)))
         states[equation.state] = add(Symbol(equation.state), mul(gain, equation.derivative))
-    return Flow((), (), states)
+    return Flow(tuple(coefficients), (), states)
 
 
 def _stage(

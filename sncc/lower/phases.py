@@ -45,8 +45,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
     Raises `DiagnosticError` (`not-supported-yet`) for what the language can say and the Program cannot yet.
     """
     refuse(model)
-    written = store_initial_states(model)
-    model = place_traces(place_synapses(written))
+    written, model = store_initial_states(model), place(model)
     neurons = {p.name: _updates(model, p) for p in model.populations if p.kind in ("neuron", "poisson")}
     names = {population: f"g{k}" for k, population in enumerate(neurons)}
     groups = tuple(_group(model.population(p), neuron, names[p]) for p, neuron in neurons.items())
@@ -70,7 +69,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
         connections=connections,
         derive=tuple(Derive(group, body) for group, body in coefficients.items() if body),
         forward=forward_order(groups, connections, operations),
-        schedule="sample_parallel" if model.training else "neuron_parallel",
+        schedule=model.schedule or ("sample_parallel" if model.training else "neuron_parallel"),
         rule=model.training.rule.name if model.training else "",
         batch=model.training.batch if model.training else 32,
         synapses=tuple(s.states for s in moving),
@@ -78,6 +77,11 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
         source=model.source,
         doc=model.doc,
     )
+
+
+def place(model: Model) -> Model:
+    """The model as its neurons carry it: with the states of synapses and traces that move with them."""
+    return place_traces(place_synapses(store_initial_states(model)))
 
 
 def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:

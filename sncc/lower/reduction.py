@@ -147,23 +147,44 @@ def _deliveries(
 ) -> tuple[Expression, tuple[Sum, ...]] | None:
     deliver: Expression = ZERO
     sums: dict[Expression, Expression] = {}
-    for term in terms(synapse.deliver) if synapse.deliver is not None else []:
-        if symbols(term) & set(others):
-            parts = affine(term, others)
-            if parts is None or fold_all(parts[1]) != ZERO:
-                return None
-            if any(_of(c, "pre") or symbols(c) & {"weight", *own} for c in parts[0].values()):
-                return None
-            deliver = add(deliver, term)
-            continue
-        weighted = affine(term, ["weight"])
-        if weighted is None or fold_all(weighted[1]) != ZERO:
-            return None
-        factor, value = _split(weighted[0].get("weight", ZERO), own)
-        if value is None:
-            return None
-        sums[value] = add(sums.get(value, ZERO), factor)
+    addends = _addends(synapse.deliver) if synapse.deliver is not None else []
+    whole = [_delivery(addend, others, own) for addend in addends]
+    for addend, found in zip(addends, whole, strict=True):
+        # what does not come apart as it is written may do so with its products expanded: weight * (pre.v - post.v)
+        for part in [found] if found is not None else [_delivery(term, others, own) for term in terms(addend)]:
+            match part:
+                case None:
+                    return None
+                case Sum(factor=factor, value=value):
+                    sums[value] = add(sums.get(value, ZERO), factor)
+                case _:
+                    deliver = add(deliver, part)
     return deliver, tuple(Sum(factor, value) for value, factor in sums.items())
+
+
+def _addends(expression: Expression) -> list[Expression]:
+    """Addends as they are written, without expanding products."""
+    match expression:
+        case Apply(operation="add", arguments=(a, b)):
+            return _addends(a) + _addends(b)
+        case Apply(operation="sub", arguments=(a, b)):
+            return _addends(a) + [neg(t) for t in _addends(b)]
+    return [] if expression == ZERO else [expression]
+
+
+def _delivery(term: Expression, others: tuple[str, ...], own: tuple[str, ...]) -> Expression | Sum | None:
+    """What of the target's states a term delivers, or the sum over synapses that it is; None: neither."""
+    if symbols(term) & set(others):
+        parts = affine(term, others)
+        if parts is None or fold_all(parts[1]) != ZERO:
+            return None
+        shared = not any(_of(c, "pre") or symbols(c) & {"weight", *own} for c in parts[0].values())
+        return term if shared else None
+    weighted = affine(term, ["weight"])
+    if weighted is None or fold_all(weighted[1]) != ZERO:
+        return None
+    factor, value = _split(weighted[0].get("weight", ZERO), own)
+    return None if value is None else Sum(factor, value)
 
 
 def _weighted_later(synapse: Synapse, after: dict[str, Expression]) -> Reduction | None:

@@ -15,6 +15,7 @@ from sncc.expressions.nodes import Expression
 from sncc.expressions.units import Unit
 
 Storage = Literal["compiled", "shared", "each"]
+Schedule = Literal["sample_parallel", "neuron_parallel"]
 Method = Literal["exact", "exponential_euler", "euler", "heun", "rk4", "map"]
 
 
@@ -374,7 +375,10 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A whole network. `step` in ms; `source` is the user's text, shipped with the emitted project."""
+    """A whole network. `step` in ms; `source` is the user's text, shipped with the emitted project.
+
+    `schedule`: what is spread over threads, samples or neurons; None: samples where there is training, else neurons.
+    """
 
     name: str
     step: float
@@ -384,6 +388,7 @@ class Model:
     simulation: Simulation | None = None
     doc: str = ""
     source: str = field(default="", compare=False)
+    schedule: Schedule | None = None
 
     def population(self, name: str) -> Population:
         """The population of that name."""
