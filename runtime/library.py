@@ -6,7 +6,7 @@ import ctypes
 import os
 import re
 from collections.abc import Iterator
-from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_int32, c_int64, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_int32, c_int64, c_ubyte, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,11 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {  # argument types; all return an erro
     "create": (c_uint64, c_int),
     "destroy": (_HANDLE,),
     "error": (_HANDLE,),
+    "connect": (_HANDLE, c_int, POINTER(c_int64), POINTER(c_int64), c_int64),
+    "build": (_HANDLE,),
+    "parameter_size": (_HANDLE, c_int, POINTER(c_int64)),
+    "synapse_count": (_HANDLE, c_int, POINTER(c_int64)),
+    "synapses": (_HANDLE, c_int, POINTER(c_int64), POINTER(c_int64), c_int64),
     "get_parameter": (_HANDLE, c_int, *_ARRAY),
     "set_parameter": (_HANDLE, c_int, *_ARRAY),
     "get_gradient": (_HANDLE, c_int, *_ARRAY),
@@ -98,6 +103,9 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {  # argument types; all return an erro
     "copy_spikes": (_HANDLE, c_int, POINTER(c_int64), POINTER(c_uint32), c_int64),
     "reset": (_HANDLE,),
     "step_count": (_HANDLE, POINTER(c_int64)),
+    "state_size": (_HANDLE, POINTER(c_int64)),
+    "get_state": (_HANDLE, POINTER(c_ubyte), c_int64),
+    "set_state": (_HANDLE, POINTER(c_ubyte), c_int64),
 }
 RESULTS: dict[str, Any] = {"create": c_void_p, "destroy": None, "error": c_char_p}
 BUSY = 2
@@ -158,6 +166,13 @@ class Library:
         """Hands an array to a `set_…` function."""
         values = np.ascontiguousarray(values, np.float64)
         self.call(function, *indices, pointer(values, c_double), values.size)
+
+    def synapses(self, connection: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Source and target of each synapse of a connection: flat indices, by source, then target."""
+        count = self.get_count("synapse_count", connection)
+        pre, post = np.empty(count, np.int64), np.empty(count, np.int64)
+        self.call("synapses", connection, pointer(pre, c_int64), pointer(post, c_int64), count)
+        return pre, post
 
     def get_count(self, function: str, *indices: int) -> int:
         """The number that a function returns through its last argument."""

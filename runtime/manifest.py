@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Source:
     shape: tuple[int, ...]
     size: int
     unit: str = ""
+    kept: bool = False  # handed over once, when the library is loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,10 @@ class Population:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter as Python sees it; `bounds` in SI units."""
+    """A parameter as Python sees it; `bounds` in SI units.
+
+    `connection`: it has one number for each synapse of that connection (shape (-1,) until the network is built).
+    """
 
     index: int
     key: str
@@ -52,6 +56,7 @@ class Parameter:
     unit: str = ""
     bounds: tuple[float, float] | None = None
     doc: str = ""
+    connection: str | None = None
 
     @property
     def size(self) -> int:
@@ -60,6 +65,19 @@ class Parameter:
         for length in self.shape:
             size *= length
         return size
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection; `sparse`: its synapses are listed by source, then target; `pairs`: they are handed over."""
+
+    index: int
+    name: str
+    pre: str
+    post: str
+    sparse: bool
+    pairs: bool
+    plastic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +103,15 @@ class Optimiser:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One `record` of a `simulate` block; every so many steps."""
+    """One `record` of a `simulate` block: every so many steps, of all neurons or those in `ranges` of each dimension.
 
-    population: str
+    `owner` is a population, or for `weight` a connection.
+    """
+
+    owner: str
     variable: str
     every: int
+    ranges: tuple[tuple[int, int], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +120,7 @@ class Simulation:
 
     steps: int
     records: tuple[Record, ...]
+    trials: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +137,7 @@ class Manifest:
     sources: tuple[Source, ...]
     populations: tuple[Population, ...]
     parameters: tuple[Parameter, ...]
+    connections: tuple[Connection, ...]
     readout: Readout | None
     optimiser: Optimiser | None
     simulation: Simulation | None
@@ -160,6 +184,7 @@ def _manifest(data: dict[str, Any]) -> Manifest:
         sources=tuple(_source(s) for s in data["sources"]),
         populations=tuple(_population(p) for p in data["populations"]),
         parameters=tuple(_parameter(k, p) for k, p in enumerate(data["parameters"])),
+        connections=tuple(_connection(k, c) for k, c in enumerate(data.get("connections", ()))),
         readout=_readout(data["readout"]) if data.get("readout") else None,
         optimiser=_optimiser(data["optimiser"]) if data.get("optimiser") else None,
         simulation=_simulation(data["simulation"]) if data.get("simulation") else None,
@@ -168,7 +193,14 @@ def _manifest(data: dict[str, Any]) -> Manifest:
 
 
 def _source(data: dict[str, Any]) -> Source:
-    return Source(data["name"], data["kind"], tuple(data["shape"]), int(data["size"]), data.get("unit") or "")
+    return Source(
+        data["name"],
+        data["kind"],
+        tuple(data["shape"]),
+        int(data["size"]),
+        data.get("unit") or "",
+        bool(data.get("kept")),
+    )
 
 
 def _population(data: dict[str, Any]) -> Population:
@@ -193,7 +225,13 @@ def _parameter(index: int, data: dict[str, Any]) -> Parameter:
         data.get("unit") or "",
         bounds,
         data.get("doc") or "",
+        data.get("synapses_of"),
     )
+
+
+def _connection(index: int, data: dict[str, Any]) -> Connection:
+    flags = (bool(data[key]) for key in ("sparse", "pairs", "plastic"))
+    return Connection(index, data["name"], data["pre"], data["post"], *flags)
 
 
 def _readout(data: dict[str, Any]) -> Readout:
@@ -207,5 +245,8 @@ def _optimiser(data: dict[str, Any]) -> Optimiser:
 
 
 def _simulation(data: dict[str, Any]) -> Simulation:
-    records = tuple(Record(r["population"], r["variable"], int(r.get("every") or 1)) for r in data.get("records", ()))
-    return Simulation(int(data["steps"]), records)
+    records = []
+    for r in data.get("records", ()):
+        ranges = tuple((int(a), int(b)) for a, b in r["ranges"]) if r.get("ranges") else None
+        records.append(Record(r.get("owner") or r["population"], r["variable"], int(r.get("every") or 1), ranges))
+    return Simulation(int(data["steps"]), tuple(records), int(data.get("trials") or 1))

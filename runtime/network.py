@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from ctypes import c_ubyte
 from os import PathLike
 from pathlib import Path
 
@@ -12,20 +13,32 @@ from numpy.typing import ArrayLike, NDArray
 from . import checkpoint, simulation, training
 from .callbacks import Callback, History
 from .checkpoint import Progress
+from .connectivity import connect, with_sizes
 from .dataset import Inputs, data_set, run_batch
-from .library import Library, available_threads, find_library
+from .events import Events
+from .library import Library, available_threads, find_library, pointer
 from .manifest import Manifest, read_manifest
 from .parameters import Parameters
 from .recording import Recordable, Run
+from .simulation import SpikeTimes
 from .training import check_whole
 
 
-def load(path: str | PathLike[str], seed: int = 0, threads: int | None = None, backend: str | None = None) -> Network:
+def load(
+    path: str | PathLike[str],
+    seed: int = 0,
+    threads: int | None = None,
+    backend: str | None = None,
+    connections: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    spike_times: Mapping[str, SpikeTimes] | None = None,
+) -> Network:
     """Loads the network of a built project.
 
     `seed` fixes connectivity and initial parameters; `threads`: by default as many as the process may use; `backend`:
-    cpu or cuda, by default the one that was built last.
-    Raises FileNotFoundError where there is no project or no library, ValueError for bad arguments or versions.
+    cpu or cuda, by default the one that was built last. `connections`: pairs (pre, post) of flat indices for each `sparse`
+    connection. `spike_times`: for each such source Events, or a pair (times in seconds, neurons), used by every run.
+    Raises FileNotFoundError where there is no project or no library, ValueError for bad arguments or versions, MemoryError
+    where the network does not fit into memory.
     """
     project = Path(path).resolve()
     if not project.is_dir():
@@ -34,7 +47,12 @@ def load(path: str | PathLike[str], seed: int = 0, threads: int | None = None, b
     count = available_threads() if threads is None else check_whole("threads", threads, 1)
     manifest = read_manifest(project / "manifest.json")
     file, name = find_library(project, manifest, backend)
-    return Network(Library(file, manifest.name, seed, count), manifest, project, name)
+    library = Library(file, manifest.name, seed, count)
+    connect(library, manifest, connections or {})
+    network = Network(library, with_sizes(library, manifest), project, name)
+    for source, given in (spike_times or {}).items():
+        network.set_spike_times(source, given)
+    return network
 
 
 class Network:
@@ -50,6 +68,7 @@ class Network:
         self.progress = Progress()
         sources = {s.name for s in manifest.sources}
         self.spiking = {p.name: k for k, p in enumerate(manifest.populations) if p.spiking and p.name not in sources}
+        self.spike_times: dict[str, Events] = {}
         self._at_start = True  # no simulation has moved the state since it was initial
 
     def __repr__(self) -> str:
@@ -128,6 +147,8 @@ class Network:
         seed: int = 0,
         resume: bool = False,
         trial: int = 0,
+        out: str | PathLike[str] | None = None,
+        verbose: bool | None = None,
     ) -> Run:
         """Runs the network and records spikes of every population and the states in `record`.
 
@@ -135,11 +156,17 @@ class Network:
         are missing, nothing arrives. `record`: "population.state", "population[first:last].state", or a pair of one of
         them and an interval in seconds; by default what the `simulate` block records. `seed`, `trial` (of the first sample;
         one more for each next): random draws. `resume`: go on from where the last run ended, with one sample.
+        `record` may also name "connection.weight", and "population.spikes", which then leaves the others' spikes out. `out`: an
+        `.npz` file that takes what is recorded as it comes. `verbose`: progress on stderr; None: on a terminal. Ctrl-C ends the
+        run with what was recorded so far.
         Raises ValueError for what does not fit the network.
         """
         check_whole("seed", seed, 0, 2**64 - 1)
         check_whole("trial", trial, 0, 2**31)
-        run = simulation.simulate(self, duration, inputs, record, seed, resume and not self._at_start, trial)
+        run = simulation.simulate(
+            self, duration, inputs, record, seed, resume and not self._at_start, trial,
+            None if out is None else str(out), verbose,
+        )  # fmt: skip
         self._at_start = False
         return run
 
@@ -151,9 +178,32 @@ class Network:
         """
         check_whole("seed", seed, 0, 2**64 - 1)
         data = simulation.step_inputs(self.manifest, inputs or {})
-        simulation.run_sample(self, data, 0, 1, seed, 0, not self._at_start, [])
+        simulation.run_sample(self, data, 0, 1, seed, 0, not self._at_start, [], self.spiking)
         self._at_start = False
         return {name: simulation.copy_spikes(self, name)[1].astype(np.int64) for name in self.spiking}
+
+    def set_spike_times(self, source: str, given: SpikeTimes) -> None:
+        """What a `spike_times` source emits in every run, counted from the initial state, unless a run is given something else.
+
+        `given`: Events of one sample, or a pair (times in seconds, on the grid of steps; flat indices). Raises ValueError.
+        """
+        kept = {s.name: s for s in self.manifest.sources if s.kept}
+        if source not in kept:
+            raise ValueError(f"no source `{source}` of spike times; there are {', '.join(kept) or 'none'}")
+        self.spike_times[source] = simulation.kept_events(kept[source], given, self.manifest.step)
+
+    def store(self) -> bytes:
+        """The whole state of the simulation: `restore` goes on from it with the same bits, with any number of threads."""
+        size = self.library.get_count("state_size")
+        state = np.empty(size, np.uint8)
+        self.library.call("get_state", pointer(state, c_ubyte), size)
+        return state.tobytes()
+
+    def restore(self, state: bytes) -> None:
+        """Puts the simulation into a stored state. Raises ValueError for another network's."""
+        values = np.frombuffer(state, np.uint8)
+        self.library.call("set_state", pointer(values, c_ubyte), len(values))
+        self._at_start = False
 
     def reset(self) -> None:
         """Puts the state of simulations back to the initial one; parameters stay."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,32 @@ from numpy.typing import ArrayLike, NDArray
 from .dataset import finite_array
 from .library import Library
 from .manifest import Manifest, Parameter
+
+
+class SynapseValues(NDArray[np.float64] if TYPE_CHECKING else np.ndarray):  # type: ignore[misc]
+    """One number per synapse, sorted by source, then target; `pre` and `post` are their flat indices."""
+
+    _indices: Callable[[], tuple[NDArray[np.int64], NDArray[np.int64]]] | None = None
+
+    def __array_finalize__(self, source: Any) -> None:
+        """Views of the whole keep the indices; parts have none."""
+        if getattr(source, "shape", None) == self.shape:
+            self._indices = getattr(source, "_indices", None)
+
+    @property
+    def pre(self) -> NDArray[np.int64]:
+        """Flat index of each synapse's source neuron, (synapses,)."""
+        return self._pairs()[0]
+
+    @property
+    def post(self) -> NDArray[np.int64]:
+        """Flat index of each synapse's target neuron, (synapses,)."""
+        return self._pairs()[1]
+
+    def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        if self._indices is None:
+            raise AttributeError("only the whole array of a parameter has `pre` and `post`")
+        return self._indices()
 
 
 class Parameters(Mapping[str, NDArray[np.float64]]):
@@ -23,6 +50,7 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
         """The parameters of a loaded network."""
         self._library = library
         self._all = {p.key: p for p in manifest.parameters}
+        self._connections = {c.name: c.index for c in manifest.connections}
 
     def __len__(self) -> int:
         """The number of parameters."""
@@ -36,6 +64,11 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
         """A copy of the values, in SI units; 0-dimensional where there is one number. Raises KeyError."""
         parameter = self._find(key)
         values = self._library.get("get_parameter", parameter.shape, parameter.index)
+        if parameter.connection is not None:
+            index = self._connections[parameter.connection]
+            per_synapse: Any = values.view(SynapseValues)
+            per_synapse._indices = lambda: self._library.synapses(index)
+            values = per_synapse
         values.flags.writeable = False
         return values
 

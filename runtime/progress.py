@@ -1,4 +1,4 @@
-"""Progress of a training on stderr: a line that redraws itself on a terminal, a line an epoch elsewhere."""
+"""Progress of a training or a simulation on stderr: a line that redraws itself on a terminal."""
 
 from __future__ import annotations
 
@@ -53,6 +53,47 @@ class ProgressBar:
         start = "\r\x1b[K" if self._redraws else ""
         self._open = not end
         print(start + text, end=end, file=sys.stderr, flush=True)
+
+
+class SimulationProgress:
+    """How far a run is, and how long it will still take. `verbose`: None: on a terminal only; True: also elsewhere; False: never."""
+
+    QUIET = 1.0  # seconds before the first line: short runs say nothing
+
+    def __init__(self, steps: int, step: float, verbose: bool | None) -> None:
+        """For so many steps of so many seconds."""
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._steps, self._step, self._shows, self._redraws = (
+            steps,
+            step,
+            verbose or (verbose is None and terminal),
+            terminal,
+        )
+        self._began = self._drawn = time.monotonic()
+        self._open = False
+
+    def __enter__(self) -> SimulationProgress:
+        """Begins."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leaves the cursor on a line of its own."""
+        if self._open:
+            print(file=sys.stderr)
+
+    def update(self, done: int) -> None:
+        """After so many steps of the whole."""
+        now = time.monotonic()
+        if not self._shows or now - self._began < self.QUIET or now - self._drawn < (REDRAW if self._redraws else 10.0):
+            return
+        self._drawn = now
+        left = (now - self._began) * (self._steps - done) / max(done, 1)
+        bar = "━" * (WIDTH * done // max(self._steps, 1))
+        start, self._open = ("\r\x1b[K", True) if self._redraws else ("", False)
+        text = f"{start}{bar:╌<{WIDTH}} {done * self._step:.3g} of {self._steps * self._step:.3g} s, {left:.0f} s left"
+        print(text, end="" if self._redraws else "\n", file=sys.stderr, flush=True)
 
 
 def _number(name: str, value: float) -> str:

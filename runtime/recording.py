@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .manifest import Manifest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Recordable = str | tuple[str, float]  # "hidden.v", "hidden[0:10].v", or one of them with an interval in seconds
 
@@ -36,28 +41,54 @@ class Spikes:
         return f"Spikes({len(self)})"
 
 
+class Traces(dict[str, NDArray[np.float64]]):
+    """Traces by name; a part of a population that was recorded (`exc[0:10].v`) is also found as `exc.v`."""
+
+    def __missing__(self, key: str) -> NDArray[np.float64]:
+        """The only trace of that name, whatever part it is of. Raises KeyError."""
+        parts = [name for name in self if _PART.sub("", name) == key]
+        if len(parts) != 1:
+            raise KeyError(f"no trace `{key}`; there are {', '.join(self) or 'none'}")
+        return self[parts[0]]
+
+
+_PART = re.compile(r"\[[^]]*\]")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """The result of `simulate`.
 
     `spikes` by population, sources included; `trace` by "population.state": (points, neurons), with a leading axis of
-    samples where the input holds several, in SI units; `times` of a trace's points likewise by name, in seconds.
+    samples where the input holds several, in SI units, and by "connection.weight": (points, synapses), or the weight's shape;
+    `times` of a trace's points likewise by name, in seconds. `interrupted`: Ctrl-C ended it before its time; then `duration`
+    is what was reached.
     """
 
     duration: float
     spikes: Mapping[str, Spikes]
     trace: Mapping[str, NDArray[np.float64]]
     times: Mapping[str, NDArray[np.float64]]
+    interrupted: bool = False
 
     def __repr__(self) -> str:
         """What was recorded."""
         spikes = ", ".join(f"{name}: {len(s)}" for name, s in self.spikes.items())
         return f"Run({self.duration:g} s, spikes {{{spikes}}}, trace {{{', '.join(self.trace)}}})"
 
+    def plot(self, path: str | PathLike[str] | None = None) -> Figure:
+        """A figure: raster and rate of every population that spiked, and the traces; written to `path` where one is given.
+
+        Needs matplotlib. Raises ImportError without it.
+        """
+        from .plotting import plot
+
+        return plot(self, path)
+
 
 @dataclass(frozen=True, slots=True)
 class TraceRequest:
-    """A state to record, of `size` neurons from `first`, after every `every` steps."""
+    """A state to record, of `size` neurons from `first` (of them `columns`, where given), after every `every` steps."""
 
     name: str
     population: int
@@ -65,26 +96,98 @@ class TraceRequest:
     every: int
     first: int
     size: int
+    columns: tuple[int, ...] | None = None
 
 
-def trace_requests(manifest: Manifest, record: Iterable[Recordable] | None) -> list[TraceRequest]:
-    """The requests of `record`; None: the states that the file's `simulate` block records.
+@dataclass(frozen=True, slots=True)
+class WeightRequest:
+    """A connection's weight to record, after every `every` steps."""
+
+    name: str
+    parameter: int
+    shape: tuple[int, ...]
+    every: int
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What a run records. `spikes`: populations, each with the neurons that are kept (None: all); None: of all populations."""
+
+    traces: tuple[TraceRequest, ...]
+    weights: tuple[WeightRequest, ...]
+    spikes: dict[str, NDArray[np.int64] | None] | None
+
+    @property
+    def sampled(self) -> list[TraceRequest | WeightRequest]:
+        """What has points every so many steps."""
+        return [*self.traces, *self.weights]
+
+
+def requests(manifest: Manifest, record: Iterable[Recordable] | None) -> Requests:
+    """The requests of `record`; None: what the file's `simulate` block records.
 
     Raises ValueError for an unknown population or state, neurons outside it, an interval off the grid of steps.
     """
     if record is None:
-        records = manifest.simulation.records if manifest.simulation else ()
-        return [_request(manifest, f"{r.population}.{r.variable}", r.every) for r in records if r.variable != "spikes"]
+        return _of_block(manifest)
     if isinstance(record, str):
         record = [record]
-    requests = []
+    traces: list[TraceRequest] = []
+    weights: list[WeightRequest] = []
+    spikes: dict[str, NDArray[np.int64] | None] = {}
+    spiking = {p.name for p in manifest.populations} | {s.name for s in manifest.sources}
     for entry in record:
         name, interval = (entry, None) if isinstance(entry, str) else entry
-        requests.append(_request(manifest, name, _steps_between(manifest.step, interval)))
-    names = [r.name for r in requests]
+        every = _steps_between(manifest.step, interval)
+        owner, _, variable = name.rpartition(".")
+        if variable == "spikes" and owner in spiking:
+            spikes[owner] = None
+        elif variable == "weight" and any(p.key == name for p in manifest.parameters):
+            weights.append(_weight(manifest, owner, every))
+        else:
+            traces.append(_request(manifest, name, every))
+    found = Requests(tuple(traces), tuple(weights), spikes or None)
+    names = [r.name for r in found.sampled]
     if len(set(names)) < len(names):
         raise ValueError(f"`record` names {next(n for n in names if names.count(n) > 1)} twice")
-    return requests
+    return found
+
+
+def _of_block(manifest: Manifest) -> Requests:
+    traces: list[TraceRequest] = []
+    weights: list[WeightRequest] = []
+    spikes: dict[str, NDArray[np.int64] | None] = {}
+    shapes = {p.name: p.shape for p in manifest.populations} | {s.name: s.shape for s in manifest.sources}
+    for r in manifest.simulation.records if manifest.simulation else ():
+        if r.variable == "weight":
+            weights.append(_weight(manifest, r.owner, r.every))
+            continue
+        kept = None if r.ranges is None else _flat(shapes[r.owner], r.ranges)
+        if r.variable == "spikes":
+            both = None if kept is None else spikes.get(r.owner, np.zeros(0, np.int64))
+            spikes[r.owner] = None if kept is None or both is None else np.union1d(both, kept)
+            continue
+        request = _request(manifest, f"{r.owner}.{r.variable}", r.every)
+        if kept is not None:
+            part = ", ".join(f"{a}:{b}" for a, b in r.ranges or ())
+            first, size = int(kept[0]), int(kept[-1] - kept[0]) + 1
+            columns = None if size == len(kept) else tuple(int(k) - first for k in kept)
+            name = f"{r.owner}[{part}].{r.variable}"
+            request = TraceRequest(name, request.population, request.state, r.every, first, size, columns)
+        traces.append(request)
+    return Requests(tuple(traces), tuple(weights), spikes or None)
+
+
+def _flat(shape: tuple[int, ...], ranges: tuple[tuple[int, int], ...]) -> NDArray[np.int64]:
+    """Flat indices of a part."""
+    axes = [np.arange(a, b) for a, b in ranges]
+    flat: NDArray[np.int64] = np.ravel_multi_index(np.ix_(*axes), shape).reshape(-1).astype(np.int64)
+    return flat
+
+
+def _weight(manifest: Manifest, connection: str, every: int) -> WeightRequest:
+    parameter = next(p for p in manifest.parameters if p.key == f"{connection}.weight")
+    return WeightRequest(parameter.key, parameter.index, parameter.shape, every)
 
 
 def _request(manifest: Manifest, name: str, every: int) -> TraceRequest:

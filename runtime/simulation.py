@@ -1,10 +1,15 @@
-"""Simulations: one native call a sample, from an initial state or from where the last run ended."""
+"""Simulations: native calls of a fraction of a second each, from an initial state or from where the last run ended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from ctypes import byref, c_double, c_int32, c_int64, c_uint32
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,10 +18,17 @@ from .dataset import DataSet, Inputs, Signal, assemble, check_source, common_sam
 from .events import Events
 from .library import Trace, pointer
 from .manifest import Manifest, Source
-from .recording import Recordable, Run, Spikes, TraceRequest, trace_requests
+from .progress import SimulationProgress
+from .recording import Recordable, Requests, Run, TraceRequest, requests
+from .results import Collector
 
 if TYPE_CHECKING:
     from .network import Network
+
+SpikeTimes = Events | tuple[ArrayLike, ArrayLike]
+SECONDS_AT_ONCE = 0.2  # of a native call: as long as Ctrl-C waits
+FIRST_STEPS = 1000  # of the first call, which measures the speed
+LONGEST_PERIOD = 100_000  # steps between common points of all records, up to which a run is cut there
 
 
 def simulate(
@@ -27,32 +39,103 @@ def simulate(
     seed: int,
     resume: bool,
     trial: int,
+    out: str | None = None,
+    verbose: bool | None = None,
 ) -> Run:
-    """Runs every sample of the inputs; see `Network.simulate`."""
+    """Runs every sample of the inputs, or every trial of the `simulate` block; see `Network.simulate`."""
+    manifest = network.manifest
+    wanted = requests(manifest, record)
+    complete, steps, samples = _complete_inputs(network, inputs, duration, resume)
+    trials = manifest.simulation.trials if manifest.simulation and samples == 1 and not resume else 1
+    runs = max(samples, trials)
+    began = network.library.get_count("step_count") if resume else 0
+    spiking = _recorded_populations(network, wanted)
+    collector = Collector(manifest, wanted, list(spiking), began, runs, out)
+    interrupted = False
+    with SimulationProgress(steps * runs, manifest.step, verbose) as progress, _interrupts() as interrupt:
+        for k in range(runs):
+            done = 0
+            for count in _chunks(steps, wanted):
+                data = _piece(manifest, complete, min(k, samples - 1), done, count)
+                arrays = [(r, np.empty((count // r.every, r.size))) for r in wanted.traces]
+                run_sample(network, data, 0, count, seed, trial + k, resume or done > 0, arrays, spiking)
+                done += count
+                collector.add(network, k, began + done, count, arrays, {p: copy_spikes(network, p) for p in spiking})
+                progress.update(k * steps + done)
+                if interrupt():
+                    interrupted = True
+                    break
+            if interrupted:
+                break
+    echoed = {name: value for name, value in complete.items() if isinstance(value, Events)}
+    return collector.finish(done if interrupted else steps, echoed, interrupted)
+
+
+def _complete_inputs(
+    network: Network, inputs: Inputs | None, duration: float | None, resume: bool
+) -> tuple[dict[str, Events | Signal], int, int]:
+    """Every source's input over the whole run; the steps; the number of samples."""
     manifest = network.manifest
     given = {} if inputs is None else named_inputs(manifest, inputs)
+    kept = {s.name: s for s in manifest.sources if s.kept}
+    for name, value in given.items():
+        if name in kept and isinstance(value, tuple):
+            given[name] = kept_events(kept[name], value, manifest.step)
     checked = {s.name: check_source(s, given[s.name], manifest.step) for s in manifest.sources if s.name in given}
     samples = common_samples(checked)
     if resume and samples > 1:
         raise ValueError(f"the inputs hold {samples} samples; a run is resumed with one")
     steps = _step_count(manifest, duration, checked)
-    requests = trace_requests(manifest, record)
-    complete = {s.name: _stretched(s, checked.get(s.name), samples, steps) for s in manifest.sources}
-    data = assemble(manifest, complete, samples, np.full(samples, steps, np.int32))
     began = network.library.get_count("step_count") if resume else 0
-    traces = {r.name: np.empty((samples, steps // r.every, r.size)) for r in requests}
-    spikes: dict[str, list[tuple[NDArray[np.int64], NDArray[np.uint32]]]] = {p: [] for p in network.spiking}
-    for k in range(samples):
-        run_sample(network, data, k, steps, seed, trial + k, resume, [(r, traces[r.name][k]) for r in requests])
-        for name in spikes:
-            spikes[name].append(copy_spikes(network, name))
-    echoed = {name: _echo(value, began) for name, value in complete.items() if isinstance(value, Events)}
-    return Run(
-        duration=steps * manifest.step,
-        spikes={name: _spikes(parts, manifest.step) for name, parts in (echoed | spikes).items()},
-        trace={name: values if samples > 1 else values[0] for name, values in traces.items()},
-        times={r.name: _times(began, r.every, steps // r.every, manifest.step) for r in requests},
-    )
+    for name in kept:
+        if name not in checked and name in network.spike_times:
+            checked[name] = _repeated(_from(network.spike_times[name], began), samples)
+    return {s.name: _stretched(s, checked.get(s.name), samples, steps) for s in manifest.sources}, steps, samples
+
+
+def _recorded_populations(network: Network, wanted: Requests) -> dict[str, int]:
+    """Populations whose spikes are kept, with their numbers."""
+    if wanted.spikes is None:
+        return dict(network.spiking)
+    return {name: k for name, k in network.spiking.items() if name in wanted.spikes}
+
+
+# ------------------------------------------------------------------------------------------------ native calls
+def _chunks(steps: int, wanted: Requests) -> Iterator[int]:
+    """Steps of each native call: about as long as SECONDS_AT_ONCE, cut where every record has a point."""
+    period = math.lcm(*(r.every for r in wanted.sampled), 1)
+    weights = math.gcd(*(r.every for r in wanted.weights)) if wanted.weights else 0
+    if period > LONGEST_PERIOD and not weights:
+        period = max(steps, 1)
+    count, done = FIRST_STEPS, 0
+    while done < steps:
+        chunk = weights or max(period, count // period * period)
+        chunk = min(chunk, steps - done)
+        began = time.monotonic()
+        yield chunk
+        done += chunk
+        seconds = max(time.monotonic() - began, 1e-6)
+        count = min(max(int(chunk * SECONDS_AT_ONCE / seconds), 1), 4 * max(chunk, FIRST_STEPS))
+
+
+@contextmanager
+def _interrupts() -> Iterator[Any]:
+    """Within it Ctrl-C is remembered, not raised, so that a run can end at the end of a native call; a second one is raised."""
+    heard: list[int] = []
+
+    def remember(number: int, frame: Any) -> None:
+        if heard:
+            raise KeyboardInterrupt
+        heard.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: bool(heard)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def run_sample(
@@ -64,9 +147,10 @@ def run_sample(
     trial: int,
     resume: bool,
     traces: list[tuple[TraceRequest, NDArray[np.float64]]],
+    spiking: Mapping[str, int],
 ) -> None:
-    """One sample for so many steps, recording the spikes of all spiking populations, and states into arrays."""
-    populations = np.asarray(list(network.spiking.values()), np.int32)
+    """One sample for so many steps, recording spikes of populations, and states into arrays."""
+    populations = np.asarray(list(spiking.values()), np.int32)
     native = (Trace * max(1, len(traces)))()
     for entry, (request, values) in zip(native, traces):
         entry.population, entry.state, entry.every = request.population, request.state, request.every
@@ -95,6 +179,7 @@ def copy_spikes(network: Network, population: str) -> tuple[NDArray[np.int64], N
     return steps, neurons
 
 
+# ------------------------------------------------------------------------------------------------ inputs
 def step_inputs(manifest: Manifest, inputs: Mapping[str, ArrayLike]) -> DataSet:
     """The inputs of a single step: indices of the neurons that spike, or a signal's values, by source."""
     complete: dict[str, Events | Signal] = {}
@@ -112,6 +197,61 @@ def step_inputs(manifest: Manifest, inputs: Mapping[str, ArrayLike]) -> DataSet:
             )
         complete[source.name] = Events.from_lists([(np.zeros(len(indices)), indices)], source.shape, manifest.step, 1)
     return assemble(manifest, complete, 1, np.ones(1, np.int32))
+
+
+def kept_events(source: Source, given: SpikeTimes, step: float) -> Events:
+    """Events of a `spike_times` source. Raises ValueError for times off the grid of steps, or neurons that do not exist."""
+    if isinstance(given, Events):
+        checked = check_source(source, given, step)
+        assert isinstance(checked, Events)
+        if len(checked) != 1:
+            raise ValueError(f"`{source.name}`: one sample of spike times is needed, not {len(checked)}")
+        return checked
+    if not isinstance(given, tuple) or len(given) != 2:
+        raise ValueError(f"`{source.name}`: Events, or a pair (times, neurons), are needed")
+    times = np.asarray(given[0], np.float64)
+    numbers = np.round(times / step)
+    off = ~np.isfinite(times) | (np.abs(times / step - numbers) > 1e-6 * np.maximum(numbers, 1)) | (numbers < 1)
+    if off.any():
+        raise ValueError(
+            f"`{source.name}`: a spike at {times[off][0]:g} s: times are whole steps of {step:g} s, from the first on"
+        )
+    return Events.from_lists([((numbers - 0.5) * step, given[1])], source.shape, step)
+
+
+def _from(events: Events, began: int) -> Events:
+    """What comes after the first `began` steps of a sample."""
+    if began == 0:
+        return events
+    start = events.starts + np.minimum(began, events.lengths)
+    return Events(
+        events.shape,
+        np.maximum(events.lengths - began, 0).astype(np.int32),
+        start,
+        events.offsets,
+        events.indices,
+        events.step,
+    )
+
+
+def _repeated(events: Events, samples: int) -> Events:
+    return events[np.zeros(samples, np.int64)] if samples > 1 else events
+
+
+def _piece(manifest: Manifest, complete: Mapping[str, Events | Signal], sample: int, first: int, steps: int) -> DataSet:
+    """One sample's inputs for so many steps from `first`."""
+    part: dict[str, Events | Signal] = {}
+    for name, value in complete.items():
+        if isinstance(value, Events):
+            piece = Events.__new__(Events)  # the arrays were checked
+            start = value.starts[sample : sample + 1] + first
+            lengths = np.full(1, steps, np.int32)
+            piece._set(value.shape, lengths, start, value.offsets, value.indices, value.step)
+            part[name] = piece
+            continue
+        values = value.values[sample : sample + 1] if value.each_sample else value.values
+        part[name] = Signal(values[:, first : first + steps] if value.each_step else values, False, value.each_step)
+    return assemble(manifest, part, 1, np.full(1, steps, np.int32))
 
 
 def _step_count(manifest: Manifest, duration: float | None, checked: Mapping[str, Events | Signal]) -> int:
@@ -146,26 +286,3 @@ def _stretched(source: Source, value: Events | Signal | None, samples: int, step
     kept = min(steps, value.values.shape[1])
     values[:, :kept] = value.values[:, :kept]
     return Signal(values, value.each_sample, True)
-
-
-def _times(began: int, every: int, points: int, step: float) -> NDArray[np.float64]:
-    """Times in seconds of a trace's points."""
-    return (began + every * np.arange(1, points + 1)).astype(np.float64) * step
-
-
-def _echo(events: Events, began: int) -> list[tuple[NDArray[np.int64], NDArray[np.uint32]]]:
-    parts = []
-    for start, length in zip(events.starts, events.lengths):
-        bounds = events.offsets[start : start + length + 1]
-        steps = np.repeat(np.arange(1, length + 1, dtype=np.int64), np.diff(bounds)) + began
-        parts.append((steps, events.indices[bounds[0] : bounds[-1]]))
-    return parts
-
-
-def _spikes(parts: list[tuple[NDArray[np.int64], NDArray[np.uint32]]], step: float) -> Spikes:
-    lengths = [len(steps) for steps, _ in parts]
-    return Spikes(
-        np.concatenate([steps for steps, _ in parts]) * step,
-        np.concatenate([neurons for _, neurons in parts]).astype(np.int64),
-        np.repeat(np.arange(len(parts)), lengths),
-    )

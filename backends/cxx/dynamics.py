@@ -6,23 +6,26 @@ loops, memory and launches, no mathematics.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from sncc.backends.cxx.expressions import Scalar
-from sncc.backends.cxx.functions import Argument, Builder, Function
+from sncc.backends.cxx.functions import Argument, Builder, Function, carry
 from sncc.backends.cxx.initial_values import initial_parameter, initial_state
+from sncc.backends.cxx.synapse_dynamics import poisson_mean, stimulus, synapse_state, synapse_update
 from sncc.expressions.nodes import symbols
 from sncc.program.nodes import (
     Assign,
     Derive,
     DeriveAdjoint,
+    Draw,
     Group,
     Optimise,
     Program,
     Readout,
     Reduce,
     Statement,
+    SynapseUpdate,
     TraceUpdate,
     Update,
 )
@@ -59,13 +62,19 @@ class Dynamics:
     parameters: dict[str, Function]  # initial values by key
     states: dict[tuple[str, str], Function]  # initial values by population and state
     traces: dict[int, TraceFunctions]  # by place in `Program.traces`
+    synapse_updates: tuple[tuple[SynapseUpdate, Function], ...] = ()
+    synapse_states: dict[tuple[str, str], Function] = field(default_factory=dict)  # by connection and state
+    means: dict[tuple[str, str], Function] = field(default_factory=dict)  # of Poisson counts, by group and draw
+    stimuli: tuple[Function, ...] = ()
 
     def functions(self) -> tuple[Function, ...]:
         """In the order of the header."""
         optimiser = tuple(f for f in (self.scalars, self.optimise) if f)
         return (
-            *self.parameters.values(), *self.derives.values(), *self.states.values(),
-            *(f for _, f in self.updates), *(s.function for steps in self.readouts for s in steps),
+            *self.parameters.values(), *self.derives.values(), *self.states.values(), *self.synapse_states.values(),
+            *self.means.values(), *self.stimuli,
+            *(f for _, f in self.updates), *(f for _, f in self.synapse_updates),
+            *(s.function for steps in self.readouts for s in steps),
             *self.derive_adjoints.values(), *optimiser,
             *(f for t in self.traces.values() for f in (t.step, *t.start.values())),
         )  # fmt: skip
@@ -81,6 +90,8 @@ def dynamics(program: Program) -> Dynamics:
         for row in g.rows
         for s, v in row.initial
     }
+    scalar = _scalar(program)
+    moves = [o for o in program.forward if isinstance(o, SynapseUpdate)]
     adjoints = {o.group: _derive_adjoint(program, o) for o in program.gradient if isinstance(o, DeriveAdjoint)}
     return Dynamics(
         tuple(updates),
@@ -92,7 +103,21 @@ def dynamics(program: Program) -> Dynamics:
         {p.key: initial_parameter(p) for p in program.parameters},
         states,
         {k: _traces(program, o, k) for k, o in enumerate(program.traces) if isinstance(o, TraceUpdate)},
+        tuple((o, synapse_update(program, o, k, scalar)) for k, o in enumerate(moves)),
+        {(s.connection, n): synapse_state(s, n, v) for s in program.synapses for n, v in s.initial},
+        _means(program),
+        tuple(stimulus(s, k, scalar) for k, s in enumerate(program.simulation.stimuli)) if program.simulation else (),
     )
+
+
+def _means(program: Program) -> dict[tuple[str, str], Function]:
+    return {
+        (o.group, s.name): poisson_mean(program.group(o.group), o, s)
+        for o in program.forward
+        if isinstance(o, Update)
+        for s in o.body
+        if isinstance(s, Draw) and s.distribution == "poisson"
+    }
 
 
 def _traces(program: Program, update: TraceUpdate, index: int) -> TraceFunctions:
@@ -105,7 +130,7 @@ def _traces(program: Program, update: TraceUpdate, index: int) -> TraceFunctions
             b.argument(role, name)
     for statement in update.body:
         b.local(statement)
-    b.lines += _carry(b, update.carry)
+    b.lines += carry(b, update.carry)
     of = f"a synapse of {update.connection}" if update.connection else f"a neuron of {update.group}, by {update.array}"
     comments = [f"Eligibility traces of {of}, a step on."]
     comments += [f"    {print_statement(s)}" for s in update.body]
@@ -159,7 +184,7 @@ def _update(program: Program, update: Update, reverse: bool) -> Function:
         b.lines.append(f"{fired} = {b.names[update.spikes]};")
     b.lines += [f"{target} = {b.names[local]};" for target, local in stores]
     b.lines += [f"{target} += {b.names[local]};" for target, local in sums]
-    b.lines += _carry(b, update.carry)
+    b.lines += carry(b, update.carry)
     rows = ", ".join(row.population for row in group.rows)
     word = "Adjoint of one step" if reverse else "One step"
     comments = [f"{word} of a neuron of {rows}."]
@@ -174,19 +199,6 @@ def _label(update: Update) -> str:
         if name != tail and tail:
             return f"_{tail}"
     return ""
-
-
-def _carry(b: Builder, carry: Sequence[tuple[str, str]]) -> list[str]:
-    """All at once: a value that is itself carried is copied before anything changes."""
-    own = {v for v, _ in carry}
-    lines, values = [], {}
-    for variable, local in carry:
-        values[variable] = b.names[local]
-        if local in own and local != variable:
-            copy = b.namer.fresh(f"{local}.before")
-            lines.append(f"const real {copy} = {b.names[local]};")
-            values[variable] = copy
-    return lines + [f"{b.names[variable]} = {value};" for variable, value in values.items()]
 
 
 def _derive(program: Program, group: Group) -> Function:
@@ -269,7 +281,7 @@ def _optimise(optimise: Optimise, scalar: Scalar) -> Function:
         b.argument("scalar", assign.name)
     for assign in optimise.body:
         b.local(assign)
-    b.lines += _carry(b, optimise.carry)
+    b.lines += carry(b, optimise.carry)
     comments = [f"One step of {optimise.name} on an element, in the unit of the source."]
     return b.function("optimise", [*comments, *(f"    {print_statement(a)}" for a in optimise.body)])
 

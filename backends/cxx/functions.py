@@ -53,12 +53,14 @@ class Builder:
         self.arguments: list[Argument] = []
         self.lines: list[str] = []
 
-    def argument(self, role: str, name: str, output: bool = False, type_: str | None = None, hint: str = "") -> str:
+    def argument(
+        self, role: str, name: str, output: bool = False, type_: str | None = None, hint: str = "", visible: bool = True
+    ) -> str:
         """Declare an argument; inputs are visible to expressions under the Program's name."""
         identifier = self.namer.fresh(hint or name)
         kind = type_ or (f"{self.real}&" if output else f"const {self.real}")
         self.arguments.append(Argument(role, name, kind, identifier))
-        if role not in ("store", "sum", "out", "draw", "stream"):
+        if visible and role not in ("store", "sum", "out", "draw", "stream"):
             self.names[name] = identifier
         return identifier
 
@@ -111,3 +113,16 @@ def wrapped(lines: Iterable[str], width: int) -> tuple[str, ...]:
             break_long_words=False, break_on_hyphens=False,
         )  # fmt: skip
     return tuple(result)
+
+
+def carry(b: Builder, carried: Sequence[tuple[str, str]]) -> list[str]:
+    """All at once: a value that is itself carried is copied before anything changes."""
+    own = {v for v, _ in carried}
+    lines, values = [], {}
+    for variable, local in carried:
+        values[variable] = b.names[local]
+        if local in own and local != variable:
+            copy = b.namer.fresh(f"{local}.before")
+            lines.append(f"const real {copy} = {b.names[local]};")
+            values[variable] = copy
+    return lines + [f"{b.names[variable]} = {value};" for variable, value in values.items()]

@@ -11,12 +11,15 @@ from pathlib import Path
 import jinja2
 
 from sncc.backends.cpu import emit as cpu
+from sncc.backends.cpu import emit_neurons
+from sncc.backends.cpu.neuron_tables import has_rows
 from sncc.backends.cxx.dynamics import Dynamics, dynamics
 from sncc.backends.cxx.expressions import literal
-from sncc.program.nodes import Parameter, Program
+from sncc.connectivity.patterns import Sparse
+from sncc.program.nodes import Connection, Parameter, Program
 
 VERSION = "0.1.0"
-ABI_VERSION = 1
+ABI_VERSION = 2
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parent.parent  # sncc, through its links
 
@@ -47,7 +50,7 @@ def emit_project(program: Program) -> dict[str, str]:
         "model.snn": program.source,
         "README.md": render("README.md", **_readme(program)),
     }
-    files |= cpu.emit(program)
+    files |= (cpu if program.schedule == "sample_parallel" else emit_neurons).emit(program)
     files |= _headers(_HERE / "include", "src") | _headers(_HERE.parent / "cpu" / "include", "src")
     files |= _binding()
     if importlib.util.find_spec("sncc.backends.cuda.emit") is not None:
@@ -84,7 +87,7 @@ def manifest(program: Program) -> dict[str, object]:
         "batch": program.batch,
         "source_hash": hashlib.sha256(program.source.encode()).hexdigest(),
         "sources": [
-            {"name": s.name, "kind": s.kind, "shape": list(s.shape), "size": s.size, "unit": s.unit, "si": s.si}
+            {"name": s.name, "kind": s.kind, "shape": list(s.shape), "size": s.size, "unit": s.unit, "si": s.si, "kept": s.kept}
             for s in program.sources
         ],
         "populations": [
@@ -95,6 +98,13 @@ def manifest(program: Program) -> dict[str, object]:
             for g in program.groups for r in g.rows
         ],
         "parameters": [_parameter_entry(program, p) for p in program.parameters],
+        "connections": [
+            {
+                "name": c.name, "pre": c.source, "post": c.target, "sparse": _has_synapses(program, c),
+                "pairs": isinstance(c.structure, Sparse) and c.synapses_of is None, "plastic": c.plastic,
+            }
+            for c in program.connections
+        ],
         "readout": readout and {
             "population": readout.population, "outputs": readout.size, "labels": readout.labels,
             "per_step": readout.reduction is None, "reduction": readout.reduction, "over_steps": readout.over_steps,
@@ -106,11 +116,21 @@ def manifest(program: Program) -> dict[str, object]:
         },
         "simulation": program.simulation and {
             "steps": program.simulation.steps,
+            "trials": program.simulation.trials,
             "records": [
-                {"population": r.owner, "variable": r.variable, "every": r.every} for r in program.simulation.records
+                {
+                    "owner": r.owner, "variable": r.variable, "every": r.every,
+                    "ranges": r.part and not r.part.is_whole and [list(ends) for ends in r.part.ranges] or None,
+                }
+                for r in program.simulation.records
             ],
         },
     }  # fmt: skip
+
+
+def _has_synapses(program: Program, c: Connection) -> bool:
+    """Whether the library can list a connection's synapses."""
+    return program.schedule == "neuron_parallel" and has_rows(program, c)
 
 
 def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:
@@ -118,6 +138,8 @@ def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:
         "key": p.key, "shape": list(p.shape), "storage": p.storage, "learnt": p.learnt, "unit": p.unit, "si": p.si,
         "scale": p.scale, "bounds": _bounds(p), "doc": p.doc,
     }  # fmt: skip
+    if p.connection is not None and p.shape != ():
+        entry |= {"shape": [-1], "synapses_of": p.connection}
     connection = next((c for c in program.connections if c.weight == p.key), None)
     if connection:
         entry["connection"] = {"pattern": connection.pattern, "pre": connection.source, "post": connection.target}
@@ -160,6 +182,7 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
         size = 1
         for length in p.shape:
             size *= length
+        size = -1 if p.connection is not None and p.shape != () else size
         columns = p.shape[-1] if len(p.shape) == 2 else 1
         low, high = p.bounds or (float("-inf"), float("inf"))
         parameters.append(
@@ -187,7 +210,13 @@ def _calls(name: str) -> list[_Call]:
     array = ("int index", "double* values", "int64_t count")
     constant = ("int index", "const double* values", "int64_t count")
     run = "give(result, n.run(sncc::Mode::{}, convert(data), selection, count, trials, {}));"
+    pairs = ("int connection", "const int64_t* pre", "const int64_t* post", "int64_t count")
     return [
+        _Call("connect", pairs, ("n.connect(connection, pre, post, count);",)),
+        _Call("build", (), ("n.build();",)),
+        _Call("parameter_size", ("int index", "int64_t* size"), ("*size = n.parameter_size(index);",)),
+        _Call("synapse_count", ("int connection", "int64_t* count"), ("*count = n.synapse_count(connection);",)),
+        _Call("synapses", ("int connection", "int64_t* pre", "int64_t* post", "int64_t count"), ("n.synapses(connection, pre, post, count);",)),
         _Call("get_parameter", array, ("n.get_parameter(index, values, count);",)),
         _Call("set_parameter", constant, ("n.set_parameter(index, values, count);",)),
         _Call("get_gradient", array, ("n.get_gradient(index, values, count);",)),
@@ -212,6 +241,9 @@ def _calls(name: str) -> list[_Call]:
         _Call("copy_spikes", ("int population", "int64_t* steps", "uint32_t* neurons", "int64_t count"), ("n.copy_spikes(population, steps, neurons, count);",)),
         _Call("reset", (), ("n.engine().reset();",)),
         _Call("step_count", ("int64_t* steps",), ("*steps = n.engine().step_count();",)),
+        _Call("state_size", ("int64_t* size",), ("*size = n.state_size();",)),
+        _Call("get_state", ("unsigned char* bytes", "int64_t size"), ("n.get_state(bytes, size);",)),
+        _Call("set_state", ("const unsigned char* bytes", "int64_t size"), ("n.set_state(bytes, size);",)),
     ]  # fmt: skip
 
 

@@ -20,6 +20,13 @@ def refuse(model: Model) -> None:
 
 def unsupported(model: Model) -> Iterator[Diagnostic]:
     """A `not-supported-yet` for every construct that no engine carries out yet."""
+    if model.training is None:  # one sample, its neurons spread over the threads
+        populations = {p.name for p in model.populations}
+        for stimulus in model.simulation.stimuli if model.simulation is not None else ():
+            if stimulus.owner not in populations:
+                help = "set it from Python between two runs"
+                yield not_supported_yet(stimulus.span, "a stimulus of a modulator", help)
+        return
     for population in model.populations:
         if population.kind == "poisson":
             help = "hand its spikes over: a population of `input`"

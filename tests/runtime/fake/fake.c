@@ -147,3 +147,13 @@ int fake_copy_spikes(network *n, int population, int64_t *steps, uint32_t *neuro
     return 0;
 }
 int fake_step_count(network *n, int64_t *steps) { *steps = n->steps; return 0; }
+
+/* No sparse connectivity, and no state that can be stored. */
+int fake_connect(network *n, int connection, const int64_t *pre, const int64_t *post, int64_t count) { (void)connection; (void)pre; (void)post; (void)count; return fail(n, 1, "no connection takes pairs"); }
+int fake_build(network *n) { (void)n; return 0; }
+int fake_parameter_size(network *n, int index, int64_t *size) { (void)index; (void)size; return fail(n, 1, "no such parameter"); }
+int fake_synapse_count(network *n, int connection, int64_t *count) { (void)connection; (void)count; return fail(n, 1, "no sparse connection"); }
+int fake_synapses(network *n, int connection, int64_t *pre, int64_t *post, int64_t count) { (void)connection; (void)pre; (void)post; (void)count; return fail(n, 1, "no sparse connection"); }
+int fake_state_size(network *n, int64_t *size) { (void)size; return fail(n, 1, "no state that can be stored"); }
+int fake_get_state(network *n, unsigned char *bytes, int64_t size) { (void)bytes; (void)size; return fail(n, 1, "no state that can be stored"); }
+int fake_set_state(network *n, const unsigned char *bytes, int64_t size) { (void)bytes; (void)size; return fail(n, 1, "no state that can be stored"); }

@@ -55,7 +55,7 @@ enum class Storage { compiled, shared, each };
 
 struct ParameterDescription {
     const char* key;
-    std::int64_t size;     // elements the user sees: 1 where one number is shared
+    std::int64_t size;     // elements the user sees: 1 where one number is shared; -1: one per synapse, known after `build`
     std::int64_t columns;  // element e stands at row e / columns, column e % columns
     Storage storage;
     double si;
@@ -169,6 +169,14 @@ class Engine {
 public:
     virtual ~Engine() = default;
 
+    // Connectivity that is not known when the library is built: pairs of `sparse` connections are handed over first, then
+    // `build` makes all synapses and draws their numbers. `synapses` gives them by source, then target.
+    virtual void connect(int, const std::int64_t*, const std::int64_t*, std::int64_t) { none("connection that takes pairs"); }
+    virtual void build(std::uint64_t, const Description&) {}
+    virtual std::int64_t parameter_size(int) { none("parameter with a number per synapse"); }
+    virtual std::int64_t synapse_count(int) { none("sparse connection"); }
+    virtual void synapses(int, std::int64_t*, std::int64_t*) { none("sparse connection"); }
+
     // Stored and compiled parameters alike; `values` has ParameterDescription::size entries.
     virtual void set_parameter(int parameter, const double* values) = 0;
     virtual void get_parameter(int parameter, double* values) = 0;
@@ -191,6 +199,14 @@ public:
     virtual const Spikes& spikes(int population) = 0;
     virtual void reset() = 0;
     virtual std::int64_t step_count() = 0;
+
+    // The state of the simulation as bytes: states, spikes on their way, numbers of synapses that change during a run.
+    virtual std::size_t state_size() { none("state that can be stored"); }
+    virtual void get_state(unsigned char*, std::size_t) { none("state that can be stored"); }
+    virtual void set_state(const unsigned char*, std::size_t) { none("state that can be stored"); }
+
+private:
+    [[noreturn]] static void none(const char* what) { throw Failure(Code::argument, std::string("this network has no ") + what); }
 };
 
 }  // namespace sncc

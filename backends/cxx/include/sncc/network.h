@@ -21,6 +21,7 @@ public:
         : about_(description), engine_(std::move(engine)), seed_(seed) {
         for (int k = 0; k < about_.parameter_count; ++k) {
             const ParameterDescription& p = about_.parameters[k];
+            if (p.size < 0) continue;  // drawn by `build`
             std::vector<double> values(static_cast<std::size_t>(p.size));
             for (std::int64_t e = 0; e < p.size; ++e)
                 values[static_cast<std::size_t>(e)] =
@@ -49,6 +50,33 @@ public:
         }
         busy_.store(false);
         return code;
+    }
+
+    // -------------------------------------------------------------------------------------------- connectivity
+    void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) {
+        if (built_) throw Failure(Code::argument, "pairs are handed over before the network is built");
+        if (count < 0 || (count > 0 && (!pre || !post))) throw Failure(Code::argument, "no pairs");
+        engine_->connect(connection, pre, post, count);
+    }
+    // Happens by itself before the first use.
+    void build() {
+        if (built_) return;
+        engine_->build(seed_, about_);
+        built_ = true;
+    }
+    std::int64_t parameter_size(int k) {
+        if (k < 0 || k >= about_.parameter_count) throw Failure(Code::argument, "no parameter of that number");
+        if (about_.parameters[k].size >= 0) return about_.parameters[k].size;
+        build();
+        return engine_->parameter_size(k);
+    }
+    std::int64_t synapse_count(int connection) {
+        build();
+        return engine_->synapse_count(connection);
+    }
+    void synapses(int connection, std::int64_t* pre, std::int64_t* post, std::int64_t count) {
+        if (count != synapse_count(connection)) throw Failure(Code::argument, "the number of synapses does not fit");
+        engine_->synapses(connection, pre, post);
     }
 
     // -------------------------------------------------------------------------------------------- parameters
@@ -90,10 +118,12 @@ public:
         if (mode != Mode::evaluate && !about_.optimiser) throw Failure(Code::argument, "the network has no `train` block");
         if (!about_.readout) throw Failure(Code::argument, "the network has no loss, so it has no readout to evaluate");
         check(*data, selection, count, mode != Mode::evaluate);
+        build();
         return engine_->run(mode, {data, selection, count, trials, seed_}, factor, {outputs, output_starts});
     }
 
     void simulate(const Simulation& s) {
+        build();
         if (s.steps < 0) throw Failure(Code::argument, "a negative number of steps");
         if (s.data) check(*s.data, &s.sample, 1, false);
         for (int k = 0; k < s.spike_population_count; ++k) population(s.spike_populations[k]);
@@ -104,6 +134,19 @@ public:
                 throw Failure(Code::argument, std::string("a trace of ") + p.name + " outside what it has");
         }
         engine_->simulate(s);
+    }
+    std::int64_t state_size() {
+        build();
+        return static_cast<std::int64_t>(engine_->state_size());
+    }
+    void get_state(unsigned char* bytes, std::int64_t size) {
+        if (size != state_size()) throw Failure(Code::argument, "the state has another size");
+        engine_->get_state(bytes, static_cast<std::size_t>(size));
+    }
+    void set_state(const unsigned char* bytes, std::int64_t size) {
+        build();
+        if (!bytes || size < 0) throw Failure(Code::argument, "no state");
+        engine_->set_state(bytes, static_cast<std::size_t>(size));
     }
     const Spikes& spikes(int k) {
         population(k);
@@ -131,13 +174,14 @@ private:
         }
         return static_cast<int>(code);
     }
-    const ParameterDescription& checked(int k, const double* values, std::int64_t count) const {
-        if (k < 0 || k >= about_.parameter_count) throw Failure(Code::argument, "no parameter of that number");
+    const ParameterDescription& checked(int k, const double* values, std::int64_t count) {
+        build();
+        const std::int64_t size = parameter_size(k);
         const ParameterDescription& p = about_.parameters[k];
-        if (!values || count != p.size) throw Failure(Code::argument, std::string(p.key) + " has " + std::to_string(p.size) + " numbers, not " + std::to_string(count));
+        if (!values || count != size) throw Failure(Code::argument, std::string(p.key) + " has " + std::to_string(size) + " numbers, not " + std::to_string(count));
         return p;
     }
-    const ParameterDescription& learnt(int k, const double* values, std::int64_t count) const {
+    const ParameterDescription& learnt(int k, const double* values, std::int64_t count) {
         const ParameterDescription& p = checked(k, values, count);
         if (!p.learnt) throw Failure(Code::argument, std::string(p.key) + " is not learnt");
         return p;
@@ -191,6 +235,7 @@ private:
     std::uint64_t seed_;
     std::string error_;
     std::atomic<bool> busy_{false};
+    bool built_ = false;
 };
 
 }  // namespace sncc

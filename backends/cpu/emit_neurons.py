@@ -1,0 +1,283 @@
+"""Program → the CPU half of a project whose neurons, of one sample, are spread over the threads: layout, tables and calls of the headers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+from sncc.backends.cpu import forward
+from sncc.backends.cpu.neuron_tables import NeuronTables, flag
+from sncc.backends.cxx.dynamics import dynamics
+from sncc.backends.cxx.expressions import Unsupported, literal
+from sncc.backends.cxx.layout import Layout
+from sncc.backends.cxx.synapse_dynamics import synapse_states
+from sncc.program.nodes import Group, Program, SynapseUpdate, Update
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def emit(program: Program) -> dict[str, str]:
+    """The files of `src/cpu`."""
+    layout = Layout(program, dynamics(program))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    text = environment.get_template("neurons.cpp.j2").render(name=program.name.lower(), **_parts(layout))
+    return {f"src/cpu/{program.name.lower()}_cpu.cpp": text}
+
+
+def _parts(layout: Layout) -> dict[str, object]:
+    """What the template prints."""
+    p = layout.program
+    tables = NeuronTables(layout, layout.dynamics)
+    connections = tables.connection_lines()
+    synapse_updates = [_synapse_update(tables, o) for o in tables.updates]
+    ends = {
+        side: [", ".join(map(str, [*tables.synapse_update_fields(o, side), -1])) for o in tables.updates]
+        for side in ("pre", "post")
+    }
+    updates = [_update(layout, o) for g in p.groups for o in p.forward if isinstance(o, Update) and o.group == g.name]
+    constants = [
+        f"int parameters = {len(p.parameters)}",
+        f"int sources = {len(p.sources)}",
+        f"int populations = {len(layout.rows)}",
+        f"int connections_count = {len(connections)}",
+        f"int operations_count = {len(p.forward)}",
+        f"int synapse_updates_count = {len(tables.updates)}",
+        f"int synapse_fields = {len(tables.synapse_fields)}",
+        f"int fields_count = {len(tables.fields)}",
+        f"double step_ms = {literal(p.step, 'double')}",
+    ]
+    return {
+        "constants": constants,
+        "state": list(layout.state.values()),
+        "array": list(layout.array.values()),
+        "populations": tables.populations(),
+        "connections": connections,
+        "synapse_fields": tables.synapse_field_lines(),
+        "fields": [
+            f"{{{layout.populations.index(population)}, {int(k in tables.remembered)}}},  // {population}.{variable}"
+            for (population, variable), k in tables.fields.items()
+        ],
+        "field_places": [tables.field_place(*key) for key in tables.fields],
+        "parameter_infos": tables.parameter_lines(),
+        "operations": tables.operations(),
+        "pre_fields": ends["pre"],
+        "post_fields": ends["post"],
+        "synapse_update_infos": tables.synapse_update_lines(),
+        "source_sizes": [f"{{{s.size}, {flag(s.kind == 'signal')}, {literal(s.si, 'double')}}}" for s in p.sources],
+        "masks": [_mask(layout, g, offset) for g, offset in ((g, r.offset) for g, r in layout.rows)],
+        "derive": forward.derive(layout),
+        "start": forward.start(layout),
+        "variables": forward.variables(layout),
+        "updates": updates,
+        "synapse_updates": synapse_updates,
+    }
+
+
+def _mask(layout: Layout, group: Group, offset: int) -> str:
+    if not group.spiking:
+        return "nullptr"
+    return f"s.{layout.state[group.name, 'spike.mask'].identifier} + {offset}"
+
+
+# ------------------------------------------------------------------------------------------------ updates of neurons
+def _update(layout: Layout, update: Update) -> list[str]:
+    """The loop over own neurons of a group: drawn numbers, the update, and lists of those that spiked, chunk by chunk."""
+    group = layout.program.group(update.group)
+    function = layout.functions[id(update)]
+    lines = _stimuli(layout, update)
+    lines += ["for (std::int64_t position = segment.begin; position < segment.end; position += segment.chunk) {"]
+    lines += ["    const int count = segment.count(position);"]
+    body: list[str] = []
+    passed: list[str] = []
+    for a in function.arguments:
+        match a.role:
+            case "time":
+                body.append("const Real t = segment.t;")
+                passed.append("t")
+            case "carry" | "input":
+                field = layout.state[group.name, a.name].identifier
+                body.append(f"Real* SNCC_RESTRICT const of_{a.identifier} = segment.s.{field} + position;")
+                passed.append(f"of_{a.identifier}[j]")
+            case "array":
+                field = layout.array[group.name, a.name].identifier
+                body.append(f"const Real* SNCC_RESTRICT const of_{a.identifier} = segment.a.{field} + position;")
+                passed.append(f"of_{a.identifier}[j]")
+            case "out":
+                field = layout.state[group.name, "spike.mask"].identifier
+                body.append(f"Real* SNCC_RESTRICT const of_{a.identifier} = segment.s.{field} + position;")
+                passed.append(f"of_{a.identifier}[j]")
+            case "count":
+                body += _counts(layout, update, a.name, a.identifier)
+                passed.append(f"of_{a.identifier}[j]")
+            case "draw":
+                passed.append(_COUNTERS[a.name])
+            case "stream":
+                body += _stream(group, a.name, a.identifier)
+                passed.append(f"of_{a.identifier}")
+            case _:
+                raise Unsupported(f"`{a.role}` of a network whose neurons are spread over the threads")
+    inputs = [a.identifier for a in function.arguments if a.role == "input"]
+    body += ["SNCC_INDEPENDENT", "for (int j = 0; j < count; ++j) {"]
+    body.append(f"    dynamics::{function.name}({', '.join(passed)});")
+    body += [f"    of_{name}[j] = 0;" for name in inputs]
+    body.append("}")
+    unread = [name for name in update.inputs if name not in {a.name for a in function.arguments}]
+    for name in unread:
+        field = layout.state[group.name, name].identifier
+        body.append(f"std::memset(segment.s.{field} + position, 0, sizeof(Real) * static_cast<std::size_t>(count));")
+    fired = next((a.identifier for a in function.arguments if a.role == "out"), None)
+    if fired:
+        body.append(f"segment.list(of_{fired}, position);")
+    return [*lines, *(f"    {line}" for line in body), "}"]
+
+
+_COUNTERS = {
+    "seed": "segment.seed", "element": "segment.element(position) + static_cast<std::uint32_t>(j)",
+    "step": "static_cast<std::uint32_t>(segment.n)", "trial": "segment.trial",
+}  # fmt: skip
+
+
+def _stream(group: Group, draw: str, identifier: str) -> list[str]:
+    """The stream of a draw, by population."""
+    streams = [(r.population, dict(r.streams)[draw]) for r in group.rows]
+    return [f"const std::uint32_t of_{identifier} = {_by_row(group, [f'0x{s:08x}u' for _, s in streams])};"]
+
+
+def _by_row(group: Group, values: list[str]) -> str:
+    """The value of the segment's row, found by its first position."""
+    text = values[-1]
+    for value, following in reversed(list(zip(values[:-1], group.rows[1:], strict=True))):
+        text = f"segment.begin < {following.offset} ? {value} : {text}"
+    return text
+
+
+def _counts(layout: Layout, update: Update, draw: str, identifier: str) -> list[str]:
+    """Poisson counts of a chunk: the mean of each neuron, then all counts at once."""
+    group = layout.program.group(update.group)
+    mean = layout.dynamics.means[group.name, draw]
+    passed = []
+    for a in mean.arguments:
+        match a.role:
+            case "time":
+                passed.append("static_cast<double>(segment.t)")
+            case "array":
+                passed.append(f"segment.a.{layout.array[group.name, a.name].identifier}[position + j]")
+            case _:
+                passed.append(f"segment.s.{layout.state[group.name, a.name].identifier}[position + j]")
+    stream = f"stream_{identifier}"
+    return [
+        f"alignas(64) Real of_{identifier}[segment.chunk];",
+        f"alignas(64) double mean_{identifier}[segment.chunk];",
+        f"alignas(64) std::uint32_t words_{identifier}[segment.chunk];",
+        f"for (int j = 0; j < count; ++j) mean_{identifier}[j] = dynamics::{mean.name}({', '.join(passed)});",
+        *(line.replace(f"of_{stream}", stream) for line in _stream(group, draw, stream)),
+        f"poisson_counts(segment.worker.tables[static_cast<std::size_t>(segment.population)], segment.seed, {stream},",
+        f"               segment.element(position), static_cast<std::uint32_t>(segment.n), segment.trial, mean_{identifier}, count,",
+        f"               words_{identifier}, of_{identifier});",
+    ]
+
+
+def _stimuli(layout: Layout, update: Update) -> list[str]:
+    """What `stimulate` adds to the accumulators of own neurons before the update."""
+    program = layout.program
+    lines: list[str] = []
+    for k, stimulus in enumerate(program.simulation.stimuli if program.simulation else ()):
+        if stimulus.group != update.group:
+            continue
+        group = program.group(stimulus.group)
+        row = next(r for r in group.rows if r.population == stimulus.population)
+        function = layout.dynamics.stimuli[k]
+        when = f"segment.n > {stimulus.first}" + (
+            f" && segment.n <= {stimulus.last}" if stimulus.last is not None else ""
+        )
+        lines.append(f"if ({when}) {{")
+        lines.append(f"    const Real value = dynamics::{function.name}({'segment.t' if function.arguments else ''});")
+        field = layout.state[group.name, stimulus.input].identifier
+        for first, last in _runs(
+            [stimulus.part.flat(i) for i in range(stimulus.part.size)] if stimulus.part else range(row.size)
+        ):
+            begin = f"std::max<std::int64_t>(segment.begin, {row.offset + first})"
+            end = f"std::min<std::int64_t>(segment.end, {row.offset + last})"
+            lines.append(f"    for (std::int64_t j = {begin}; j < {end}; ++j) segment.s.{field}[j] += value;")
+        lines.append("}")
+    return lines
+
+
+def _runs(indices: list[int] | range) -> list[tuple[int, int]]:
+    """Ascending indices as ranges without gaps, the last excluded."""
+    if isinstance(indices, range):
+        return [(indices.start, indices.stop)]
+    runs: list[tuple[int, int]] = []
+    for index in indices:
+        if runs and runs[-1][1] == index:
+            runs[-1] = (runs[-1][0], index + 1)
+        else:
+            runs.append((index, index + 1))
+    return runs
+
+
+# ------------------------------------------------------------------------------------------------ updates of synapses
+def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
+    """The call of a synapse update for every synapse that the engine's loop visits."""
+    function = dict((id(o), f) for o, f in tables.dynamics.synapse_updates)[id(update)]
+    about = synapse_states(tables.program, update.connection)
+    owner = tables.program.connection(update.connection).synapses_of or update.connection
+    sides = {"pre": {s: (p, v) for s, p, v in update.pre}, "post": {s: (p, v) for s, p, v in update.post}}
+    before: list[str] = []
+    passed: list[str] = []
+    for a in function.arguments:
+        name = f"of_{a.identifier}"
+        match a.role:
+            case "synapse" if a.name == "weight" and (owner, "weight") not in tables.synapse_fields:
+                before.append(f"const Real {name} = loop.shared_weight();")
+                passed.append(name)
+            case "synapse":
+                field = tables.synapse_fields[owner if a.name == "weight" else update.connection, a.name]
+                before.append(f"Real* SNCC_RESTRICT const {name} = loop.synapse({field});")
+                passed.append(f"{name}[k]")
+            case "pre" if tables.delayed(update.connection):
+                passed.append(f"loop.pre_ago({tables.field(*sides['pre'][a.name])}, ago)[i]")
+            case "pre" | "post":
+                field = tables.field(*sides[a.role][a.name])
+                before.append(f"const Real* const {name} = loop.{a.role}({field});")
+                passed.append(f"{name}[{'i' if a.role == 'pre' else 'j'}]")
+            case "array" | "modulator":
+                key = (
+                    dict(about.arrays).get(a.name) if a.role == "array" else f"{update.connection}.plasticity.{a.name}"
+                )
+                before.append(_number(tables, update.connection, a.name, str(key), name))
+                passed.append(f"{name}[k]" if (update.connection, a.name) in tables.synapse_fields else name)
+            case "spikes":
+                passed.append("Real(1)")
+            case "t":
+                passed.append("loop.t")
+            case "deliver":
+                passed.append("delivered")
+            case _:
+                raise Unsupported("draws in a synapse")
+    body = [f"dynamics::{function.name}({', '.join(passed)});"]
+    if update.deliver:
+        before.append(f"Real* const into = loop.post({tables.field(_target(tables, update), update.input)});")
+        body = ["Real delivered;", *body, "into[j] += delivered;"]
+    unused = "static_cast<void>(k), static_cast<void>(i), static_cast<void>(j), static_cast<void>(ago);"
+    return [
+        *before,
+        "loop.for_each([&](std::uint64_t k, std::int64_t i, std::int64_t j, int ago) SNCC_INLINE_LAMBDA {",
+        f"    {unused}",
+        *(f"    {line}" for line in body),
+        "});",
+    ]
+
+
+def _target(tables: NeuronTables, update: SynapseUpdate) -> str:
+    return tables.program.connection(update.connection).target
+
+
+def _number(tables: NeuronTables, connection: str, symbol: str, key: str, name: str) -> str:
+    if (connection, symbol) in tables.synapse_fields:
+        return f"const Real* SNCC_RESTRICT const {name} = loop.synapse({tables.synapse_fields[connection, symbol]});"
+    return f"const Real {name} = static_cast<Real>(p.number({tables.layout.keys.index(key)}, 0));"

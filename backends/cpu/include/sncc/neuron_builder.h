@@ -1,0 +1,189 @@
+// Builds the memory of a neuron-parallel network: how many workers, which synapses, their numbers, and how long spikes are kept.
+#pragma once
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+#include "neuron_hazards.h"
+#include "neuron_memory.h"
+
+namespace sncc {
+namespace neurons {
+
+template <typename Network>
+class Builder {
+    using Real = typename Network::Real;
+
+public:
+    Builder(Memory<Network>& memory, const std::vector<Pairs>& pairs, std::uint64_t seed, const Description& about)
+        : m_(memory), pairs_(pairs), seed_(seed), about_(about) {}
+
+    void build() {
+        m_.workers = workers();
+        for (int p = 0; p < Network::populations; ++p) m_.ranges.push_back(ranges_of(info(p).size, m_.workers));
+        refuse_too_much();
+        m_.stores.resize(Network::connections_count);
+        for (int c = 0; c < Network::connections_count; ++c) synapses(c);
+        m_.synapse_fields.resize(Network::synapse_fields);
+        for (int f = 0; f < Network::synapse_fields; ++f) initial_numbers(f);
+        for (int k = 0; k < Network::parameters; ++k) {
+            const int c = Network::parameters_info()[k].delays_of;
+            if (c >= 0) initial_delays(c, k);
+        }
+        for (int f = 0; f < Network::fields_count; ++f) m_.fields.push_back(Network::field(*m_.state.data(), *m_.arrays.data(), f));
+        plan();
+    }
+
+    // What follows from the delays: how often workers meet, and how much is kept of the last steps.
+    void plan() {
+        delays();
+        histories();
+        m_.worker.clear();
+        m_.worker.resize(static_cast<std::size_t>(m_.workers));
+        for (int w = 0; w < m_.workers; ++w) worker(w);
+    }
+
+private:
+    const PopulationInfo& info(int population) const { return Network::populations_info()[population]; }
+    const ConnectionInfo& connection(int c) const { return Network::connections()[c]; }
+
+    ConnectivityRequest request(int c) const {
+        const ConnectionInfo& of = connection(c);
+        ConnectivityRequest request;
+        request.pattern = of.pattern, request.source = of.source_part, request.target = of.target_part;
+        request.seed = seed_, request.stream = of.stream, request.itself = of.itself;
+        const Pairs& given = pairs_[static_cast<std::size_t>(c)];
+        request.pre = given.pre.data(), request.post = given.post.data(), request.pairs = static_cast<std::int64_t>(given.pre.size());
+        return request;
+    }
+    bool owns_synapses(int c) const { return connection(c).format == Format::compressed && connection(c).synapses_of < 0; }
+
+    // More threads than there is work only wait for each other. What is computed does not depend on it.
+    int workers() const {
+        if (const char* const forced = std::getenv("SNCC_WORKERS")) return std::max(1, std::min(m_.pool.threads(), std::atoi(forced)));  // for tests
+        double work = 0;
+        for (int p = 0; p < Network::populations; ++p) work += static_cast<double>(info(p).size);
+        for (int c = 0; c < Network::connections_count; ++c)
+            if (owns_synapses(c)) work += ConnectivityBuilder::expected(request(c)) / 64;
+        return std::max(1, std::min(m_.pool.threads(), static_cast<int>(work / 1024)));
+    }
+
+    void refuse_too_much() const {
+        double total = static_cast<double>(sizeof(typename Network::State) + sizeof(typename Network::Arrays));
+        std::string largest;
+        double most = 0;
+        for (int c = 0; c < Network::connections_count; ++c) {
+            if (!owns_synapses(c)) continue;
+            const ConnectionInfo& of = connection(c);
+            const double count = ConnectivityBuilder::expected(request(c));
+            int fields = 0;
+            for (int f = 0; f < Network::synapse_fields; ++f) fields += Network::synapse_fields_info()[f].connection == c;
+            const std::int64_t widest = m_.ranges[static_cast<std::size_t>(of.target_population)][0].size() + 64;
+            const double each = bytes_per_synapse(widest, fields, sizeof(Real), of.delays >= 0, of.reversed) +
+                                (of.pattern.kind == PatternKind::convolution ? 4.0 : 0.0);
+            const double bytes = count * each + static_cast<double>(of.source_neurons) * 8 * (m_.workers + 1);
+            total += bytes;
+            if (bytes <= most) continue;
+            most = bytes;
+            char number[48];
+            std::snprintf(number, sizeof number, "%.3g synapses of %g bytes", count, each);
+            largest = std::string("; the largest connection, ") + of.name + ", has " + number;
+        }
+        const double left = available_memory();
+        if (total > left)
+            throw Failure(Code::memory, "the network needs " + readable_bytes(total) + " of memory, " + readable_bytes(left) + " are free" + largest);
+    }
+
+    void synapses(int c) {
+        const ConnectionInfo& of = connection(c);
+        if (!owns_synapses(c)) return;
+        if (of.pattern.kind == PatternKind::sparse && !pairs_[static_cast<std::size_t>(c)].given)
+            throw Failure(Code::argument, std::string("the connection `") + of.name + "` is `sparse`: hand its pairs over when loading, connections={\"" + of.name + "\": (pre, post)}");
+        SynapseStore<Real>& store = m_.stores[static_cast<std::size_t>(c)];
+        try {
+            store.synapses = ConnectivityBuilder(request(c), m_.workers, m_.pool).build();
+        } catch (const std::invalid_argument& error) {
+            throw Failure(Code::argument, std::string("the connection `") + of.name + "`: " + error.what());
+        }
+        if (of.reversed) store.reverse_all(m_.pool);
+    }
+
+    void initial_numbers(int f) {
+        const SynapseFieldInfo& of = Network::synapse_fields_info()[f];
+        SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(f)];
+        const SynapseStore<Real>& store = m_.store(of.connection);
+        store.allocate(field);
+        if (of.parameter < 0) return;  // a state, or a kernel's copy: set later
+        const ParameterDescription& about = about_.parameters[of.parameter];
+        store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i) {
+            const std::uint32_t j = store.target(part, k);
+            const std::uint64_t element = m_.place(of.connection, of.parameter, number, i, j);
+            field.parts[part][k] = static_cast<Real>(about.initial(seed_, static_cast<std::uint32_t>(element), i, j));
+        });
+    }
+
+    void initial_delays(int c, int parameter) {
+        const ParameterDescription& about = about_.parameters[parameter];
+        m_.store(c).set_delays(m_.pool, connection(c).delay, [&](std::uint64_t number, std::uint32_t i, std::uint32_t j) {
+            const std::uint64_t element = m_.place(c, parameter, number, i, j);
+            return std::floor(about.initial(seed_, static_cast<std::uint32_t>(element), i, j) / Network::step_ms + 0.5);
+        });
+    }
+
+    // The shortest way between workers sets how often they meet, the longest delay how long spikes are kept.
+    void delays() {
+        const Hazards<Network> hazards(m_);
+        m_.interval = hazards.interval();
+        m_.most_delay = 1;
+        for (int c = 0; c < Network::connections_count; ++c) m_.most_delay = std::max(m_.most_delay, m_.most_delay_of(c));
+        for (int u = 0; u < Network::synapse_updates_count; ++u)
+            m_.most_delay = std::max<std::int64_t>(m_.most_delay, Network::synapse_updates()[u].post_delay);
+        m_.inputs.resize(Network::sources);
+        m_.ring_values.clear(), m_.rings.clear();
+        m_.ring_values.resize(Network::fields_count);
+        m_.rings.resize(Network::fields_count);
+        for (int c = 0; c < Network::connections_count; ++c) {
+            const ConnectionInfo& of = connection(c);
+            if (of.delays < 0 || of.at_arrival || of.signal) continue;
+            InputRing<Real>& ring = m_.rings[static_cast<std::size_t>(of.input)];
+            ring.stride = (info(of.target_population).size + 63) / 64 * 64;
+            ring.mask = std::max(ring.mask, ring_mask(m_.most_delay_of(c) + m_.interval + 1));
+        }
+        for (std::size_t f = 0; f < m_.rings.size(); ++f)
+            if (m_.rings[f].stride > 0) {
+                m_.ring_values[f] = AlignedBuffer<Real>(static_cast<std::size_t>(m_.rings[f].stride) * (m_.rings[f].mask + 1));
+                m_.rings[f].values = m_.ring_values[f].data();
+            }
+    }
+
+    void histories() {
+        m_.histories.clear();
+        m_.histories.resize(Network::fields_count);
+        for (int f = 0; f < Network::fields_count; ++f) {
+            const FieldInfo& of = Network::fields_info()[f];
+            if (of.history == 0) continue;
+            FieldHistory<Real>& history = m_.histories[static_cast<std::size_t>(f)];
+            history.stride = (info(of.population).size + 63) / 64 * 64;
+            history.mask = ring_mask(m_.most_delay + m_.interval + 1);
+            history.values = AlignedBuffer<Real>(static_cast<std::size_t>(history.stride) * (history.mask + 1));
+        }
+    }
+
+    void worker(int w) {
+        Worker& worker = m_.worker[static_cast<std::size_t>(w)];
+        worker.index = w;
+        worker.spikes.resize(Network::populations);
+        worker.records.resize(Network::populations);
+        worker.tables.resize(Network::populations);
+        for (int p = 0; p < Network::populations; ++p) worker.spikes[static_cast<std::size_t>(p)].allocate(m_.range(p, w).size(), m_.most_delay + m_.interval);
+    }
+
+    Memory<Network>& m_;
+    const std::vector<Pairs>& pairs_;
+    std::uint64_t seed_;
+    const Description& about_;
+};
+
+}  // namespace neurons
+}  // namespace sncc

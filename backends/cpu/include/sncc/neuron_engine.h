@@ -1,0 +1,438 @@
+// The neuron-parallel engine: each worker owns ranges of neurons of every population and all synapses onto them, so there are
+// no atomic additions, and a neuron adds its inputs in the order (arrival step, connection, source) for any number of workers.
+// With a delay per synapse spikes go into a ring when emitted: (arrival step, emission step, connection, source), ahead of the last such connection's turn.
+//
+// `Network` is emitted: arrays, tables (neuron_tables.h), and the updates of neurons and synapses.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "neuron_builder.h"
+#include "neuron_step.h"
+#include "sncc/fpu.h"
+
+namespace sncc {
+namespace neurons {
+
+template <typename Network>
+class NeuronEngine final : public Engine {
+    using Real = typename Network::Real;
+
+public:
+    explicit NeuronEngine(int threads) : m_(threads), pairs_(static_cast<std::size_t>(Network::connections_count) + 1) {
+        for (int k = 0; k < Network::parameters; ++k) {
+            const ParameterInfo& info = Network::parameters_info()[k];
+            m_.numbers.own.emplace_back(static_cast<std::size_t>(std::max<std::int64_t>(info.size, 0)), 0.0);
+            m_.numbers.shared.push_back(info.shared);
+        }
+    }
+
+    // -------------------------------------------------------------------------------------------- connectivity
+    void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override {
+        if (connection < 0 || connection >= Network::connections_count) throw Failure(Code::argument, "no connection of that number");
+        pairs_[static_cast<std::size_t>(connection)] = {{pre, pre + count}, {post, post + count}, true};
+    }
+    void build(std::uint64_t seed, const Description& about) override {
+        about_ = &about;
+        Builder<Network>(m_, pairs_, seed, about).build();
+        pairs_ = std::vector<Pairs>();
+        for (int k = 0; k < Network::parameters; ++k)  // of dense or one_to_one synapses, set before there were any
+            if (Network::parameters_info()[k].size >= 0 && Network::parameters_info()[k].synapse_field >= 0) {
+                const std::vector<double> values = m_.numbers.own[static_cast<std::size_t>(k)];
+                set_parameter(k, values.data());
+            }
+        gate_ = std::make_unique<Gate>(m_.workers);
+        hazards_ = std::make_unique<Hazards<Network>>(m_);
+    }
+    std::int64_t synapse_count(int connection) override {
+        check_compressed(connection);
+        return static_cast<std::int64_t>(m_.store(connection).synapses.count());
+    }
+    void synapses(int connection, std::int64_t* pre, std::int64_t* post) override {
+        check_compressed(connection);
+        const SynapseStore<Real>& store = m_.store(connection);
+        store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i) {
+            pre[number] = i, post[number] = store.target(part, k);
+        });
+    }
+
+    // -------------------------------------------------------------------------------------------- parameters
+    std::int64_t parameter_size(int k) override {
+        const ParameterInfo& info = Network::parameters_info()[k];
+        if (info.size >= 0) return info.size;
+        const int connection = info.delays_of >= 0 ? info.delays_of : Network::synapse_fields_info()[info.synapse_field].connection;
+        return static_cast<std::int64_t>(m_.store(connection).synapses.count());
+    }
+    void set_parameter(int k, const double* values) override {
+        const ParameterInfo& info = Network::parameters_info()[k];
+        stale_ = true;
+        if (info.size >= 0) std::copy(values, values + info.size, m_.numbers.own[static_cast<std::size_t>(k)].begin());
+        if (m_.stores.empty()) return;  // not built: what synapses need is taken from `numbers` then
+        if (info.synapse_field >= 0) {
+            SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(info.synapse_field)];
+            for_values(k, [&](std::size_t part, std::uint64_t at, std::uint64_t place) { field.parts[part][at] = static_cast<Real>(values[place]); });
+        }
+        if (info.delays_of >= 0) set_delays(k, values);
+    }
+    void get_parameter(int k, double* values) override {
+        const ParameterInfo& info = Network::parameters_info()[k];
+        if (info.synapse_field >= 0 && !info.shared) {
+            if (info.size >= 0) std::fill(values, values + info.size, 0.0);
+            const SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(info.synapse_field)];
+            for_values(k, [&](std::size_t part, std::uint64_t at, std::uint64_t place) { values[place] = static_cast<double>(field.parts[part][at]); });
+        } else if (info.delays_of >= 0 && !info.shared) {
+            const Delays& delays = m_.store(info.delays_of).delays;
+            for_values(k, [&](std::size_t part, std::uint64_t at, std::uint64_t place) { values[place] = delays.of(part, at) * Network::step_ms; });
+        } else {
+            std::copy(m_.numbers.own[static_cast<std::size_t>(k)].begin(), m_.numbers.own[static_cast<std::size_t>(k)].end(), values);
+        }
+    }
+    void get_gradient(int, double*) override { untrained(); }
+    void set_optimiser_state(int, int, const double*) override { untrained(); }
+    void get_optimiser_state(int, int, double*) override { untrained(); }
+    void set_optimiser_step(std::int64_t) override { untrained(); }
+    std::int64_t optimiser_step() override { return 0; }
+    Result run(Mode, const Batch&, double, const Outputs&) override { untrained(); }
+
+    // -------------------------------------------------------------------------------------------- simulation
+    void simulate(const Simulation& simulation) override {
+        refresh();
+        const FlushDenormals flush;
+        if (!started_ || !simulation.resume) start(simulation);
+        for (int q = 0; q < Network::sources; ++q) m_.inputs[static_cast<std::size_t>(q)].hand_over(simulation.data, simulation.sample, q, simulation.steps);
+        Course course{simulation, std::vector<char>(Network::populations + 1, 0), {}};
+        for (int k = 0; k < simulation.spike_population_count; ++k) course.recorded[static_cast<std::size_t>(simulation.spike_populations[k])] = 1;
+        course.listed = course.recorded;
+        for (int p = 0; p < Network::populations; ++p) course.listed[static_cast<std::size_t>(p)] |= m_.needs_list(p);
+        for (Worker& worker : m_.worker)
+            for (SpikeRecord& record : worker.records) record.clear();
+        advance(course, done_, done_ + simulation.steps);
+        done_ += simulation.steps;
+        for (GivenInput<Real>& input : m_.inputs) input.keep_last(simulation.steps);
+        merged_.assign(Network::populations + 1, Spikes{});
+        for (int p = 0; p < Network::populations; ++p) {
+            if (!course.recorded[static_cast<std::size_t>(p)]) continue;
+            std::vector<const SpikeRecord*> parts;
+            for (const Worker& worker : m_.worker) parts.push_back(&worker.records[static_cast<std::size_t>(p)]);
+            SpikeRecord::merge(parts, done_ - simulation.steps + 1, merged_[static_cast<std::size_t>(p)]);
+        }
+    }
+    const Spikes& spikes(int population) override {
+        if (merged_.empty()) merged_.assign(Network::populations + 1, Spikes{});
+        return merged_[static_cast<std::size_t>(population)];
+    }
+    void reset() override { started_ = false, done_ = 0; }
+    std::int64_t step_count() override { return started_ ? done_ : 0; }
+
+    // -------------------------------------------------------------------------------------------- the state as bytes
+    std::size_t state_size() override {
+        Archive archive(Archive::Mode::count, nullptr, 0);
+        keep(archive);
+        return archive.position();
+    }
+    void get_state(unsigned char* bytes, std::size_t size) override {
+        Archive archive(Archive::Mode::write, bytes, size);
+        keep(archive);
+    }
+    void set_state(const unsigned char* bytes, std::size_t size) override {
+        if (!started_) start(Simulation{});
+        Archive archive(Archive::Mode::read, const_cast<unsigned char*>(bytes), size);
+        keep(archive);
+        if (archive.position() != size) throw Failure(Code::argument, "the stored state is another network's");
+    }
+
+private:
+    [[noreturn]] static void untrained() { throw Failure(Code::argument, "the network has no `train` block"); }
+    void check_compressed(int connection) const {
+        if (connection < 0 || connection >= Network::connections_count || Network::connections()[connection].format != Format::compressed)
+            throw Failure(Code::argument, "no sparse connection of that number");
+    }
+
+    // Calls visit(part, place in the part, place in the user's array) for the numbers of a parameter that synapses own.
+    template <typename Visit>
+    void for_values(int k, Visit&& visit) {
+        const ParameterInfo& info = Network::parameters_info()[k];
+        const int connection = info.delays_of >= 0 ? info.delays_of : Network::synapse_fields_info()[info.synapse_field].connection;
+        const SynapseStore<Real>& store = m_.store(connection);
+        store.for_each(m_.pool, [&](std::size_t part, std::uint64_t at, std::uint64_t number, std::uint32_t i) {
+            visit(part, at, m_.place(connection, k, number, i, store.target(part, at)));
+        });
+    }
+
+    // Other delays: what is under way is lost, and the simulation begins anew.
+    void set_delays(int k, const double* values) {
+        const int c = Network::parameters_info()[k].delays_of;
+        m_.store(c).set_delays(m_.pool, Network::connections()[c].delay, [&](std::uint64_t number, std::uint32_t i, std::uint32_t j) {
+            return std::floor(values[m_.place(c, k, number, i, j)] / Network::step_ms + 0.5);
+        });
+        Builder<Network>(m_, pairs_, 0, *about_).plan();
+        hazards_ = std::make_unique<Hazards<Network>>(m_);
+        reset();
+    }
+
+    // What follows from the parameters, after any of them changed.
+    void refresh() {
+        if (!stale_) return;
+        Network::derive(m_.numbers, *m_.arrays.data());
+        m_.shared_weights.assign(Network::connections_count + 1, Real(0));
+        m_.matrices.resize(Network::connections_count);
+        m_.vectors.resize(Network::connections_count);
+        for (int c = 0; c < Network::connections_count; ++c) weights(c);
+        stale_ = false;
+    }
+
+    void weights(int number) {
+        const ConnectionInfo& c = Network::connections()[number];
+        const std::vector<double>& own = m_.numbers.own[static_cast<std::size_t>(c.weight)];
+        if (c.shared) m_.shared_weights[static_cast<std::size_t>(number)] = static_cast<Real>(own[0]);
+        if (c.format == Format::one_to_one && !c.shared) {
+            AlignedBuffer<Real>& to = m_.vectors[static_cast<std::size_t>(number)];
+            if (!to.size()) to = AlignedBuffer<Real>(static_cast<std::size_t>(c.source_size) + 64);
+            for (std::size_t j = 0; j < own.size(); ++j) to[j] = static_cast<Real>(own[j]);
+        }
+        if (c.format == Format::dense) matrix(number, c, own);
+        if (c.format == Format::compressed && c.weight_field >= 0 && Network::synapse_fields_info()[c.weight_field].kernel >= 0 && c.synapses_of < 0) {
+            SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(c.weight_field)];
+            const SynapseStore<Real>& store = m_.store(number);
+            store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t, std::uint32_t) {
+                field.parts[part][k] = static_cast<Real>(own[c.shared ? 0 : store.synapses.kernel[part][k]]);
+            });
+        }
+    }
+
+    void matrix(int number, const ConnectionInfo& c, const std::vector<double>& own) {
+        std::vector<AlignedBuffer<Real>>& parts = m_.matrices[static_cast<std::size_t>(number)];
+        parts.resize(static_cast<std::size_t>(m_.workers));
+        const bool leaves_out = c.itself && !c.pattern.self_connections;
+        m_.pool.run(m_.workers, [&](int w, int) {
+            const Range range = m_.own_targets(number, static_cast<std::size_t>(w));
+            if (range.size() <= 0) return;
+            const std::int64_t stride = (range.size() + 15) / 16 * 16;
+            AlignedBuffer<Real>& to = parts[static_cast<std::size_t>(w)];
+            if (!to.size()) to = AlignedBuffer<Real>(static_cast<std::size_t>(stride * c.source_size));
+            for (std::int64_t i = 0; i < c.source_size; ++i)
+                for (std::int64_t j = range.begin; j < range.end; ++j)
+                    to[static_cast<std::size_t>(i * stride + j - range.begin)] =
+                        leaves_out && i + c.source_first == j ? Real(0)
+                                                             : static_cast<Real>(own[c.shared ? 0 : static_cast<std::size_t>(i * c.target_size + j - c.target_first)]);
+        });
+    }
+
+    void start(const Simulation& simulation) {
+        refresh();
+        std::memset(static_cast<void*>(m_.state.data()), 0, sizeof(typename Network::State));
+        Network::start(*m_.arrays.data(), simulation.seed, simulation.trial, *m_.state.data());
+        for (int f = 0; f < Network::synapse_fields; ++f) {
+            const SynapseFieldInfo& of = Network::synapse_fields_info()[f];
+            if (!of.initial) continue;
+            SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(f)];
+            const SynapseStore<Real>& store = m_.store(of.connection);
+            store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i) {
+                field.parts[part][k] = static_cast<Real>(of.initial(simulation.seed, static_cast<std::uint32_t>(number), i, store.target(part, k)));
+            });
+        }
+        for (AlignedBuffer<Real>& ring : m_.ring_values) ring.zero();
+        for (std::size_t f = 0; f < m_.histories.size(); ++f)
+            if (m_.histories[f].stride > 0) {
+                m_.histories[f].values.zero();
+                std::copy(m_.fields[f], m_.fields[f] + Network::populations_info()[Network::fields_info()[f].population].size, m_.histories[f].at(0));
+            }
+        for (Worker& worker : m_.worker)
+            for (SpikeHistory& spikes : worker.spikes) spikes.clear();
+        for (int q = 0; q < Network::sources; ++q)
+            m_.inputs[static_cast<std::size_t>(q)].start(Network::source_sizes()[q].signal, Network::source_sizes()[q].size, Network::source_sizes()[q].si, m_.most_delay);
+        done_ = scattered_ = 0;
+        started_ = true;
+    }
+
+    // ------------------------------------------------------------------------------------------ the loop over time
+    // What is the same for all workers of a run.
+    struct Course {
+        const Simulation& simulation;
+        std::vector<char> recorded, listed;  // by population
+    };
+
+    // Runs steps first + 1 .. last in slices: in parallel, or, where other processes keep workers waiting, one worker after
+    // the other in this thread, which gives the same numbers.
+    void advance(const Course& course, std::int64_t first, std::int64_t last) {
+        std::vector<Delivery<Network>> deliveries;
+        for (const Worker& worker : m_.worker) deliveries.emplace_back(m_, worker);
+        while (first < last) {
+            const std::int64_t to = std::min(last, first + m_.interval * intervals_at_once);
+            if (m_.workers == 1 || alone_ > 0 || last - first <= few_steps) {
+                alone_ -= alone_ > 0;
+                one_after_another(course, deliveries, first, to);
+            } else {
+                together(course, deliveries, first, to);
+            }
+            first = to;
+        }
+    }
+
+    void one_after_another(const Course& course, std::vector<Delivery<Network>>& deliveries, std::int64_t first, std::int64_t last) {
+        for (std::int64_t from = first; from < last; from += m_.interval) {
+            const std::int64_t to = std::min(last, from + m_.interval);
+            for (std::size_t w = 0; w < deliveries.size(); ++w) scatter(deliveries[w], from);
+            scattered_ = from;
+            if (!hazards_->within_step()) {
+                for (std::size_t w = 0; w < deliveries.size(); ++w)
+                    for (std::int64_t n = from + 1; n <= to; ++n) {
+                        operations(course, m_.worker[w], deliveries[w], n, 0, Network::operations_count);
+                        record(course, m_.worker[w], n);
+                    }
+                continue;
+            }
+            for (std::int64_t n = from + 1; n <= to; ++n) {
+                for (int begin = 0, end = 0; begin < Network::operations_count; begin = end) {
+                    for (end = begin + 1; end < Network::operations_count && !hazards_->meets_before(end);) ++end;
+                    for (std::size_t w = 0; w < deliveries.size(); ++w) operations(course, m_.worker[w], deliveries[w], n, begin, end);
+                }
+                for (Worker& worker : m_.worker) record(course, worker, n);
+            }
+        }
+    }
+
+    void together(const Course& course, std::vector<Delivery<Network>>& deliveries, std::int64_t first, std::int64_t last) {
+        gate_->reset();
+        m_.pool.run(m_.workers, [&](int w, int) {
+            const FlushDenormals flush;
+            try {
+                share(course, m_.worker[static_cast<std::size_t>(w)], deliveries[static_cast<std::size_t>(w)], first, last);
+            } catch (...) {
+                gate_->fail();
+                throw;
+            }
+        });
+        scattered_ = first + (last - first - 1) / m_.interval * m_.interval;
+        if (gate_->waits() * 10 > (last - first) / m_.interval) alone_ = patience;
+    }
+
+    // One worker's share.
+    void share(const Course& course, Worker& worker, Delivery<Network>& delivery, std::int64_t first, std::int64_t last) {
+        for (std::int64_t from = first; from < last; from += m_.interval) {
+            if (!gate_->meet(worker.index)) return;
+            scatter(delivery, from);
+            for (std::int64_t n = from + 1; n <= std::min(last, from + m_.interval); ++n) {
+                for (int begin = 0, end = 0; begin < Network::operations_count; begin = end) {
+                    for (end = begin + 1; end < Network::operations_count && !hazards_->meets_before(end);) ++end;
+                    if (begin > 0 && !gate_->meet(worker.index)) return;
+                    operations(course, worker, delivery, n, begin, end);
+                }
+                record(course, worker, n);
+            }
+        }
+    }
+
+    // Spikes of the steps up to `until` into the rings: those of one interval, as they were emitted.
+    void scatter(Delivery<Network>& delivery, std::int64_t until) const {
+        const std::int64_t since = until - (until == done_ ? until - scattered_ : m_.interval);
+        for (std::int64_t n = since + 1; n <= until; ++n) delivery.scatter_emitted(n);
+    }
+
+    void operations(const Course& course, Worker& worker, Delivery<Network>& delivery, std::int64_t n, int begin, int end) {
+        const std::int64_t run_step = n - done_;
+        const Real t = static_cast<Real>(Network::step_ms * static_cast<double>(n - 1));
+        for (int k = begin; k < end; ++k) {
+            const Operation& operation = Network::operations()[k];
+            switch (operation.action) {
+                case Action::deliver: delivery.deliver(operation.index, n, run_step); break;
+                case Action::update: update(worker, operation.index, course, n, t); break;
+                case Action::synapses: {
+                    const SynapseLoop<Network> loop(m_, operation.index, worker, n, run_step, t);
+                    Network::update_synapses(operation.index, loop, m_.numbers);
+                }
+            }
+        }
+    }
+
+    void record(const Course& course, Worker& worker, std::int64_t n) const {
+        for (int p = 0; p < Network::populations; ++p)
+            if (course.recorded[static_cast<std::size_t>(p)]) worker.records[static_cast<std::size_t>(p)].add(worker.spikes[static_cast<std::size_t>(p)].at(n));
+        for (int k = 0; k < course.simulation.trace_count; ++k) {
+            const Trace& trace = course.simulation.traces[k];
+            const Range& own = m_.range(trace.population, worker.index);
+            record_trace(trace, Network::variable(*m_.state.data(), trace.population, trace.state), own.begin, own.end, n - done_);
+        }
+    }
+
+    void update(Worker& worker, int group, const Course& course, std::int64_t n, Real t) {
+        for (int p = 0; p < Network::populations; ++p) {
+            const PopulationInfo& info = Network::populations_info()[p];
+            const Range& own = m_.range(p, worker.index);
+            if (info.group != group || own.size() == 0) continue;
+            const bool lists = info.spiking && course.listed[static_cast<std::size_t>(p)];
+            if (lists) worker.spikes[static_cast<std::size_t>(p)].begin(n);
+            const Segment<Network> segment{*m_.arrays.data(), *m_.state.data(), n, t, course.simulation.seed, course.simulation.trial, p, info.offset + own.begin,
+                                           info.offset + (own.end + 15) / 16 * 16, own.begin, worker, lists};
+            Network::update(group, segment);
+        }
+        for (std::size_t f = 0; f < m_.histories.size(); ++f) {
+            const int population = Network::fields_info()[f].population;
+            if (m_.histories[f].stride == 0 || Network::populations_info()[population].group != group) continue;
+            const Range& own = m_.range(population, worker.index);
+            std::copy(m_.fields[f] + own.begin, m_.fields[f] + own.end, m_.histories[f].at(n) + own.begin);
+        }
+    }
+
+    // Everything that a continuation needs; the same bytes for any number of workers.
+    void keep(Archive& archive) {
+        archive.expect(static_cast<std::int64_t>(sizeof(typename Network::State)));
+        archive.expect(Network::populations), archive.expect(Network::connections_count);
+        archive.value(started_), archive.value(done_), archive.value(scattered_);
+        archive.array(m_.state.data(), 1);
+        for (AlignedBuffer<Real>& ring : m_.ring_values) archive.array(ring.data(), ring.size());
+        for (FieldHistory<Real>& history : m_.histories) archive.array(history.values.data(), history.values.size());
+        for (GivenInput<Real>& input : m_.inputs) input.archive(archive);
+        for (int p = 0; p < Network::populations; ++p) keep_spikes(archive, p);
+        for (std::size_t f = 0; f < m_.synapse_fields.size(); ++f) {
+            const SynapseFieldInfo& of = Network::synapse_fields_info()[f];
+            if (of.kernel >= 0) continue;
+            SynapseStore<Real>& store = m_.store(of.connection);
+            std::vector<Real> values(static_cast<std::size_t>(store.synapses.count()));
+            if (!archive.reads())
+                store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t) { values[number] = m_.synapse_fields[f].parts[part][k]; });
+            archive.expect(static_cast<std::int64_t>(values.size()));
+            archive.array(values.data(), values.size());
+            if (archive.reads())
+                store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t) { m_.synapse_fields[f].parts[part][k] = values[number]; });
+        }
+    }
+
+    void keep_spikes(Archive& archive, int population) {
+        if (!Network::populations_info()[population].spiking) return;
+        const std::size_t p = static_cast<std::size_t>(population);
+        for (std::int64_t n = done_ - m_.most_delay - m_.interval + 1; n <= done_; ++n) {
+            std::vector<std::uint32_t> indices;
+            if (!archive.reads() && n >= 1)
+                for (const Worker& worker : m_.worker) {
+                    const SpikesOfStep spikes = worker.spikes[p].at(n);
+                    indices.insert(indices.end(), spikes.indices, spikes.indices + spikes.count);
+                }
+            archive.vector(indices);
+            if (!archive.reads()) continue;
+            for (Worker& worker : m_.worker) {
+                worker.spikes[p].begin(n);
+                const Range& own = m_.range(population, worker.index);
+                for (const std::uint32_t index : indices)
+                    if (index >= own.begin && index < own.end) worker.spikes[p].append_list(n, &index, 1);
+            }
+        }
+    }
+
+    Memory<Network> m_;
+    std::vector<Pairs> pairs_;
+    const Description* about_ = nullptr;
+    std::unique_ptr<Gate> gate_;
+    std::unique_ptr<Hazards<Network>> hazards_;
+    std::vector<Spikes> merged_;
+    bool stale_ = true, started_ = false;
+    std::int64_t done_ = 0;       // steps since the initial state
+    std::int64_t scattered_ = 0;  // steps whose spikes have gone into the rings
+    static constexpr std::int64_t intervals_at_once = 200, few_steps = 4;
+    static constexpr int patience = 20;  // slices until workers try again to run at once
+    int alone_ = 0;
+};
+
+}  // namespace neurons
+}  // namespace sncc

@@ -1,0 +1,84 @@
+// Where in a step, and after how many steps, workers must meet: what one writes another reads.
+#pragma once
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "neuron_memory.h"
+
+namespace sncc {
+namespace neurons {
+
+// Spikes of earlier steps need one meeting per shortest delay. What is read within its own step (spikes without a delay,
+// variables of other neurons) needs one between the write and the read, one before the next write, and one every step.
+template <typename Network>
+class Hazards {
+public:
+    explicit Hazards(const Memory<Network>& memory) : m_(memory) {
+        std::set<int> written, read;  // groups since the last meeting
+        for (int k = 0; k < Network::operations_count; ++k) {
+            const Operation& operation = Network::operations()[k];
+            const Reads reads = reads_of(operation);
+            bool meets = operation.action == Action::update && read.count(operation.index);
+            for (const int group : reads.groups) meets |= written.count(group) > 0;
+            if (meets) written.clear(), read.clear();
+            meetings_.push_back(meets);
+            within_step_ |= !reads.groups.empty();
+            read.insert(reads.variables.begin(), reads.variables.end());
+            if (operation.action == Action::update) written.insert(operation.index);
+            if (reads.least_delay > 0) shortest_ = std::min(shortest_, reads.least_delay);
+        }
+    }
+    // Steps between meetings.
+    std::int64_t interval() const { return within_step_ ? 1 : shortest_; }
+    bool within_step() const { return within_step_; }
+    // Whether workers meet before operation k of every step.
+    bool meets_before(int k) const { return meetings_[static_cast<std::size_t>(k)]; }
+
+private:
+    static constexpr std::int64_t longest = 32;
+
+    struct Reads {
+        std::vector<int> groups;     // whose spikes or variables of this step, or of the step before, are read
+        std::vector<int> variables;  // of them those whose variables are read
+        std::int64_t least_delay = 0;
+    };
+
+    static int group_of(int population) { return Network::populations_info()[population].group; }
+
+    void read_field(Reads& reads, int field) const {
+        const int group = group_of(Network::fields_info()[field].population);
+        reads.groups.push_back(group);
+        reads.variables.push_back(group);
+    }
+
+    Reads reads_of(const Operation& operation) const {
+        Reads reads;
+        if (operation.action == Action::update) return reads;
+        const bool synapses = operation.action == Action::synapses;
+        const int number = synapses ? Network::synapse_updates()[operation.index].connection : operation.index;
+        const ConnectionInfo& c = Network::connections()[number];
+        const bool local = m_.is_local(number);
+        const bool arrives = !synapses || Network::synapse_updates()[operation.index].when == When::pre;
+        if (synapses)
+            for (const int* field = Network::synapse_updates()[operation.index].pre; *field >= 0; ++field) read_field(reads, *field);
+        if (arrives && c.gain >= 0 && !local) read_field(reads, c.gain);
+        if (arrives && c.source_population >= 0 && !local) {
+            reads.least_delay = m_.least_delay_of(number);
+            if (reads.least_delay == 0) {
+                reads.groups.push_back(group_of(c.source_population));
+                if (c.values >= 0) reads.variables.push_back(group_of(c.source_population));
+            }
+        }
+        return reads;
+    }
+
+    const Memory<Network>& m_;
+    std::vector<bool> meetings_;
+    bool within_step_ = false;
+    std::int64_t shortest_ = longest;
+};
+
+}  // namespace neurons
+}  // namespace sncc

@@ -1,0 +1,155 @@
+// All that a neuron-parallel simulation holds: states, synapses, spikes on their way. Built once, before the first run.
+#pragma once
+
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "archive.h"
+#include "delivery.h"
+#include "given_inputs.h"
+#include "memory.h"
+#include "poisson.h"
+#include "records.h"
+#include "spike_exchange.h"
+#include "synapse_store.h"
+#include "sncc/aligned.h"
+
+namespace sncc {
+namespace neurons {
+
+// The numbers of neurons' and connections' parameters, in double; those of synapses lie beside the synapses.
+struct Numbers {
+    std::vector<std::vector<double>> own;
+    std::vector<char> shared;
+    double number(int k, std::int64_t j) const { return own[static_cast<std::size_t>(k)][shared[static_cast<std::size_t>(k)] ? 0 : static_cast<std::size_t>(j)]; }
+};
+
+struct Pairs {
+    std::vector<std::int64_t> pre, post;
+    bool given = false;
+};
+
+// A variable's values in the last steps, of all neurons of a population.
+template <typename Real>
+struct FieldHistory {
+    AlignedBuffer<Real> values;
+    std::int64_t stride = 0;
+    std::uint64_t mask = 0;
+    Real* at(std::int64_t n) { return values.data() + static_cast<std::int64_t>(static_cast<std::uint64_t>(n) & mask) * stride; }
+};
+
+inline std::uint64_t ring_mask(std::int64_t steps) {
+    std::uint64_t slots = 1;
+    while (static_cast<std::int64_t>(slots) < steps) slots *= 2;
+    return slots - 1;
+}
+
+// What one worker has for itself.
+struct Worker {
+    int index = 0;
+    std::vector<SpikeHistory> spikes;   // by population
+    std::vector<SpikeRecord> records;   // by population
+    std::vector<PoissonTable> tables;   // by population
+};
+
+template <typename Network>
+struct Memory {
+    using Real = typename Network::Real;
+
+    explicit Memory(int threads) : pool(threads), state(1), arrays(1) {}
+
+    ThreadPool pool;
+    int workers = 1;
+    AlignedBuffer<typename Network::State> state;
+    AlignedBuffer<typename Network::Arrays> arrays;
+    Numbers numbers;
+    std::vector<std::vector<Range>> ranges;                // by population and worker
+    std::vector<SynapseStore<Real>> stores;                // by connection; empty where another connection's are used
+    std::vector<SynapseField<Real>> synapse_fields;
+    std::vector<std::vector<AlignedBuffer<Real>>> matrices;  // of dense connections, by worker
+    std::vector<AlignedBuffer<Real>> vectors;                // of one_to_one connections
+    std::vector<Real> shared_weights;
+    std::vector<Real*> fields;
+    std::vector<FieldHistory<Real>> histories;
+    std::vector<AlignedBuffer<Real>> ring_values;  // by field
+    std::vector<InputRing<Real>> rings;
+    std::vector<Worker> worker;
+    std::vector<GivenInput<Real>> inputs;
+    std::int64_t interval = 1;     // steps between meetings of the workers
+    std::int64_t most_delay = 0;
+
+    const SynapseStore<Real>& store(int connection) const {
+        const ConnectionInfo& c = Network::connections()[connection];
+        return stores[static_cast<std::size_t>(c.synapses_of >= 0 ? c.synapses_of : connection)];
+    }
+    SynapseStore<Real>& store(int connection) { return const_cast<SynapseStore<Real>&>(static_cast<const Memory&>(*this).store(connection)); }
+    std::int64_t most_delay_of(int connection) const {
+        const ConnectionInfo& c = Network::connections()[connection];
+        return c.delays >= 0 ? std::max(c.delay, store(connection).delays.most) : c.delay;
+    }
+    std::int64_t least_delay_of(int connection) const {
+        const ConnectionInfo& c = Network::connections()[connection];
+        return c.delays >= 0 ? store(connection).delays.least : c.delay;
+    }
+    const Range& range(int population, int w) const { return ranges[static_cast<std::size_t>(population)][static_cast<std::size_t>(w)]; }
+    // The own neurons that a connection of format dense or one_to_one reaches; else all own ones.
+    Range own_targets(int connection, std::size_t w) const {
+        const ConnectionInfo& c = Network::connections()[connection];
+        const Range& own = range(c.target_population, static_cast<int>(w));
+        if (c.format == Format::compressed) return own;
+        return {std::max(own.begin, c.target_first), std::min(own.end, c.target_first + c.target_size)};
+    }
+    // Where the number of a synapse stands in the user's array: one per synapse, per pair, or per neuron.
+    std::uint64_t place(int connection, int parameter, std::uint64_t number, std::uint32_t i, std::uint32_t j) const {
+        const ConnectionInfo& c = Network::connections()[connection];
+        const ParameterInfo& info = Network::parameters_info()[parameter];
+        if (info.shared) return 0;
+        if (info.size < 0) return number;
+        const std::uint64_t source = i - static_cast<std::uint64_t>(c.source_first);
+        if (c.pattern.kind != PatternKind::dense) return source;
+        return source * static_cast<std::uint64_t>(c.target_size) + (j - static_cast<std::uint64_t>(c.target_first));
+    }
+    // Whether a neuron's own worker also owns the target: one_to_one between populations of one size.
+    bool is_local(int connection) const {
+        const ConnectionInfo& c = Network::connections()[connection];
+        return c.format == Format::one_to_one && c.source_population >= 0 && c.source_first == c.target_first &&
+               Network::populations_info()[c.source_population].size == Network::populations_info()[c.target_population].size;
+    }
+    // Whether what a source's neurons have just emitted is read as it stands, without a list: cheaper where most spike.
+    bool takes_mask(int connection) const {
+        const ConnectionInfo& c = Network::connections()[connection];
+        return is_local(connection) && c.delay == 0 && !c.signal;
+    }
+    // A population's spikes are listed where something delivers from lists.
+    bool needs_list(int population) const {
+        for (int c = 0; c < Network::connections_count; ++c)
+            if (Network::connections()[c].source_population == population && !Network::connections()[c].signal && !takes_mask(c)) return true;
+        for (int u = 0; u < Network::synapse_updates_count; ++u) {
+            const SynapseUpdateInfo& update = Network::synapse_updates()[u];
+            const ConnectionInfo& c = Network::connections()[update.connection];
+            if ((update.when == When::pre && c.source_population == population) || (update.when == When::post && c.target_population == population)) return true;
+        }
+        return false;
+    }
+
+    // Lists of a connection's source at step n (step `run_step` of the run), in the order of the sources.
+    template <typename Visit>
+    SNCC_INLINE void for_spikes(const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Visit&& visit) const {
+        if (c.source_population < 0) {
+            visit(inputs[static_cast<std::size_t>(c.source)].spikes(run_step));
+            return;
+        }
+        if (n < 1) return;
+        for (const Worker& of : worker) visit(of.spikes[static_cast<std::size_t>(c.source_population)].at(n));
+    }
+    // Values of a connection's source at step n; before the first step a variable has its first value.
+    const Real* values_of(const ConnectionInfo& c, std::int64_t n, std::int64_t run_step) {
+        if (c.values < 0) return inputs[static_cast<std::size_t>(c.source)].values(run_step);
+        return field_at(c.values, n);
+    }
+    const Real* field_at(int field, std::int64_t n) { return histories[static_cast<std::size_t>(field)].at(n < 0 ? 0 : n); }
+};
+
+}  // namespace neurons
+}  // namespace sncc

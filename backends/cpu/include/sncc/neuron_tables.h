@@ -1,0 +1,86 @@
+// Tables that emitted code holds: what the neuron-parallel engine needs to know of a network, by numbers.
+#pragma once
+
+#include <cstdint>
+
+#include "pattern.h"
+
+namespace sncc {
+namespace neurons {
+
+// A population's neurons in the arrays of its group. `listed`: something delivers its spikes from lists.
+struct PopulationInfo {
+    int group;
+    std::int64_t offset, size;
+    bool spiking, counts;  // counts: a neuron may spike several times in a step
+};
+
+enum class Format { dense, one_to_one, compressed };
+
+// Numbers of other tables are -1 where there is nothing. A field is an array per neuron (`Network::field`), at the first
+// neuron of its population; a synapse field is an array per synapse.
+struct ConnectionInfo {
+    const char* name;
+    int source, source_population;  // one of them: handed over, or a population
+    int target_population;
+    std::int64_t source_first, source_size, target_first, target_size;  // what the weight's rows and columns are
+    std::int64_t source_neurons;                                        // of the whole source
+    int input;  // field: the accumulator
+    Format format;
+    Pattern pattern;
+    PartShape source_part, target_part;
+    std::uint32_t stream;
+    bool itself;       // from a population to itself
+    int synapses_of;   // connection whose synapses these are
+    int weight;        // parameter
+    int weight_field;  // synapse field; else the weight is one number, or an array of format dense or one_to_one
+    bool shared;       // one number for all synapses
+    int delay;         // steps; the smallest legal one where every synapse has its own
+    int delays;        // parameter (ms)
+    bool signal;       // values are delivered, not spikes
+    int values;        // field whose values are delivered
+    int gain;          // field that multiplies what a source neuron delivers
+    bool at_arrival;   // with a delay per synapse: deliver at arrival, as the weight changes, or a gain is read
+    bool reversed;     // its synapses are looked up by target
+};
+
+struct SynapseFieldInfo {
+    int connection;
+    int parameter;  // whose values these are
+    int kernel;     // parameter of a kernel that all positions share
+    double (*initial)(std::uint64_t seed, std::uint32_t element, std::uint32_t i, std::uint32_t j);  // of a state
+};
+
+// A field that others read after its step: values of populations by number.
+struct FieldInfo {
+    int population;
+    int history;  // how many steps ago it is read at most; 0: not at all
+};
+
+struct ParameterInfo {
+    std::int64_t size;  // as the user sees it; -1: one per synapse
+    bool shared;        // one number
+    int synapse_field;
+    int delays_of;  // connection
+};
+
+enum class Action { deliver, update, synapses };
+
+// deliver: a connection. update: a group. synapses: a synapse update.
+struct Operation {
+    Action action;
+    int index;
+};
+
+enum class When { step, pre, post };
+
+struct SynapseUpdateInfo {
+    int connection;
+    When when;
+    int post_delay;
+    const int* pre;  // fields read of the source neurons, ended by -1
+    const int* post;
+};
+
+}  // namespace neurons
+}  // namespace sncc

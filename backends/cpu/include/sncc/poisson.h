@@ -1,0 +1,106 @@
+// Numbers of spikes in a step: Poisson counts from integer thresholds, so that every machine draws the same.
+//
+// A mean is split into m = max(1, ceil(mean / 16)) equal parts. Part r of neuron e at step n takes one word: word (e div 16) mod 4 of
+// the counter (stream + r · 0x9E3779B9, (e div 64) · 16 + e mod 16, n, trial), so that 64 neurons share 16 calls of Philox, a vector of
+// them. It counts the k with word >= T_k = floor(C_k · 2^32 + 0.5), C_k the cumulated probability: p_0 = exp(-mean / m), C_0 = p_0,
+// p_(k+1) = p_k · (mean / m) / (k + 1), C_(k+1) = C_k + p_(k+1), in float64.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "sncc/draws.h"
+#include "sncc/math.h"
+#include "sncc/philox.h"
+#include "sncc/platform.h"
+
+namespace sncc {
+
+// The thresholds of one mean of at most 16.
+class PoissonTable {
+public:
+    void set(double mean) {
+        if (mean == mean_) return;
+        mean_ = mean;
+        size_ = 0;
+        double p = m_exp(-mean), sum = p;
+        for (int k = 0; size_ < most; ++k) {
+            const double threshold = std::floor(sum * 4294967296.0 + 0.5);
+            if (threshold >= 4294967296.0) break;  // no word reaches it
+            thresholds_[size_++] = static_cast<std::uint32_t>(threshold);
+            p = p * mean / (k + 1);
+            sum = sum + p;
+        }
+    }
+    // Adds the counts of whole blocks of 64 words.
+    template <typename Real>
+    void add_counts(const std::uint32_t* words, int count, Real* to) const {
+        for (int first = 0; first < count; first += 64) {
+            std::int32_t sums[64] = {};
+            for (int k = 0; k < size_; ++k) {
+                std::int32_t more = 0;
+                for (int j = 0; j < 64; ++j) {
+                    const std::int32_t reached = words[first + j] >= thresholds_[k];
+                    sums[j] += reached;
+                    more |= reached;
+                }
+                if (!more) break;
+            }
+            for (int j = 0; j < 64; ++j) to[first + j] += static_cast<Real>(sums[j]);
+        }
+    }
+    int count(std::uint32_t word) const {
+        int found = 0;
+        while (found < size_ && word >= thresholds_[found]) ++found;
+        return found;
+    }
+
+private:
+    static constexpr int most = 128;
+    double mean_ = -1;
+    int size_ = 0;
+    std::uint32_t thresholds_[most];
+};
+
+// Words of neurons first .. first + count of a population; both are multiples of 64.
+inline void poisson_words(std::uint64_t seed, std::uint32_t stream, std::uint32_t first, std::uint32_t step, std::uint32_t trial,
+                          int count, std::uint32_t* words) {
+    for (int block = 0; block < count; block += 64) {
+        const std::uint32_t element = (first + static_cast<std::uint32_t>(block)) / 64 * 16;
+        std::uint32_t* SNCC_RESTRICT const to = words + block;
+        for (int lane = 0; lane < 16; ++lane) {
+            const PhiloxWords draw = philox(seed, stream, element + static_cast<std::uint32_t>(lane), step, trial);
+            for (int word = 0; word < 4; ++word) to[word * 16 + lane] = draw.words[word];
+        }
+    }
+}
+
+// Counts of neurons first .. first + count (arrays have whole blocks of 64), each with its mean.
+template <typename Real>
+void poisson_counts(PoissonTable& table, std::uint64_t seed, std::uint32_t stream, std::uint32_t first, std::uint32_t step,
+                    std::uint32_t trial, const double* means, int count, std::uint32_t* words, Real* to) {
+    const int whole = (count + 63) / 64 * 64;
+    double most = 0;
+    bool equal = true;
+    for (int j = 0; j < count; ++j) equal &= means[j] == means[0], most = means[j] > most ? means[j] : most;
+    for (int j = 0; j < whole; ++j) to[j] = 0;
+    const auto parts_of = [](double mean) { return mean > 16 ? std::ceil(mean / 16) : 1.0; };
+    const int parts = static_cast<int>(parts_of(most));
+    for (int r = 0; r < parts; ++r) {
+        poisson_words(seed, stream + static_cast<std::uint32_t>(r) * 0x9E3779B9u, first, step, trial, whole, words);
+        if (equal) {
+            table.set(most / parts);
+            table.add_counts(words, whole, to);
+            continue;
+        }
+        for (int j = 0; j < count; ++j) {
+            const double own = parts_of(means[j]);
+            if (r >= own || !(means[j] > 0)) continue;
+            table.set(means[j] / own);
+            to[j] += static_cast<Real>(table.count(words[j]));
+        }
+    }
+}
+
+}  // namespace sncc

@@ -1,0 +1,134 @@
+// The synapses of a connection in memory: rows per worker, and beside them weights, delays and states.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "connectivity.h"
+#include "neuron_tables.h"
+#include "sncc/engine.h"
+
+namespace sncc {
+namespace neurons {
+
+// One number per synapse, per worker.
+template <typename Real>
+struct SynapseField {
+    std::vector<Untouched<Real>> parts;
+};
+
+// For each of a worker's target neurons its synapses: place in the worker's rows, and source.
+struct ReverseIndex {
+    std::vector<std::uint64_t> offsets;
+    Untouched<std::uint64_t> entries;  // the place in the low 32 bits, the source in the high ones
+};
+
+inline ReverseIndex reverse(const CompressedRows& rows) {
+    ReverseIndex index;
+    const std::uint64_t count = rows.synapses();
+    index.offsets.assign(static_cast<std::size_t>(rows.range.size()) + 1, 0);
+    for (std::uint64_t k = 0; k < count; ++k) ++index.offsets[rows.target(k) + 1];
+    for (std::size_t j = 1; j < index.offsets.size(); ++j) index.offsets[j] += index.offsets[j - 1];
+    index.entries = Untouched<std::uint64_t>(count + 1);
+    std::vector<std::uint64_t> next(index.offsets.begin(), index.offsets.end());
+    for (std::size_t i = 0; i + 1 < rows.offsets.size(); ++i)
+        for (std::uint64_t k = rows.offsets[i]; k < rows.offsets[i + 1]; ++k)
+            index.entries[next[rows.target(k)]++] = static_cast<std::uint64_t>(i) << 32 | k;
+    return index;
+}
+
+// Delays in steps: one byte each where all fit.
+struct Delays {
+    std::vector<Untouched<std::uint8_t>> narrow;
+    std::vector<Untouched<std::uint16_t>> wide;
+    int least = 0, most = 0;
+    bool is_narrow() const { return wide.empty(); }
+    int of(std::size_t part, std::uint64_t k) const { return is_narrow() ? narrow[part][k] : wide[part][k]; }
+};
+
+// A connection's synapses and what is one number for each of them. Threads may fill different sources at once.
+template <typename Real>
+class SynapseStore {
+public:
+    static constexpr std::int64_t sources_at_once = 256;
+
+    Synapses synapses;
+    std::vector<ReverseIndex> reversed;
+    Delays delays;
+
+    bool built() const { return !synapses.parts.empty(); }
+
+    template <typename Visit>
+    void for_each(ThreadPool& pool, Visit&& visit) const {
+        const std::int64_t sources = synapses.sources();
+        pool.run(static_cast<int>((sources + sources_at_once - 1) / sources_at_once), [&](int task, int) {
+            const std::int64_t first = task * sources_at_once;
+            for (std::int64_t i = first; i < std::min(sources, first + sources_at_once); ++i)
+                synapses.for_each(i, i + 1, [&](std::size_t part, std::uint64_t k, std::uint64_t number) {
+                    visit(part, k, number, static_cast<std::uint32_t>(i));
+                });
+        });
+    }
+    std::uint32_t target(std::size_t part, std::uint64_t k) const {
+        return static_cast<std::uint32_t>(synapses.parts[part].range.begin) + synapses.parts[part].target(k);
+    }
+    void allocate(SynapseField<Real>& field) const {
+        field.parts.clear();
+        for (const CompressedRows& part : synapses.parts) field.parts.emplace_back(part.synapses() + 1);
+    }
+
+    // `steps_of(number, i, j)` gives the delay of a synapse in steps, at least `least`.
+    template <typename Steps>
+    void set_delays(ThreadPool& pool, int least, Steps&& steps_of) {
+        constexpr int longest = 0xFFFF;
+        std::vector<int> lowest(static_cast<std::size_t>(pool.threads()), longest), highest(lowest.size(), 0);
+        const auto fill = [&](auto& arrays, int limit) {
+            arrays.clear();
+            for (const CompressedRows& part : synapses.parts) arrays.emplace_back(part.synapses() + 1);
+            const std::int64_t sources = synapses.sources();
+            pool.run(static_cast<int>((sources + sources_at_once - 1) / sources_at_once), [&](int task, int worker) {
+                const std::int64_t first = task * sources_at_once;
+                int low = longest, high = 0;
+                for (std::int64_t i = first; i < std::min(sources, first + sources_at_once); ++i)
+                    synapses.for_each(i, i + 1, [&](std::size_t part, std::uint64_t k, std::uint64_t number) {
+                        const double drawn = steps_of(number, static_cast<std::uint32_t>(i), target(part, k));
+                        const int steps = static_cast<int>(std::max(static_cast<double>(least), std::min(drawn, 1e9)));
+                        low = std::min(low, steps), high = std::max(high, steps);
+                        arrays[part][k] = static_cast<std::remove_reference_t<decltype(arrays[part][k])>>(std::min(steps, limit));
+                    });
+                lowest[static_cast<std::size_t>(worker)] = std::min(lowest[static_cast<std::size_t>(worker)], low);
+                highest[static_cast<std::size_t>(worker)] = std::max(highest[static_cast<std::size_t>(worker)], high);
+            });
+        };
+        delays.wide.clear();
+        fill(delays.narrow, 0xFF);
+        const int most = *std::max_element(highest.begin(), highest.end());
+        if (most > longest) throw Failure(Code::argument, "a delay of " + std::to_string(most) + " steps; at most 65535 are possible");
+        if (most > 0xFF) {
+            delays.narrow.clear();
+            fill(delays.wide, longest);
+        }
+        delays.most = most;
+        delays.least = std::min(*std::min_element(lowest.begin(), lowest.end()), std::max(most, least));
+    }
+
+    void reverse_all(ThreadPool& pool) {
+        reversed.resize(synapses.parts.size());
+        pool.run(static_cast<int>(reversed.size()), [&](int part, int) {
+            const CompressedRows& rows = synapses.parts[static_cast<std::size_t>(part)];
+            if (rows.synapses() >> 32) throw Failure(Code::memory, "a plastic connection of more than 2^32 synapses");
+            reversed[static_cast<std::size_t>(part)] = reverse(rows);
+        });
+    }
+};
+
+// ------------------------------------------------------------------------------------------------ memory
+// Bytes per synapse: index, weight and states, delay, reverse index.
+inline double bytes_per_synapse(std::int64_t widest_range, int fields, std::size_t real, bool delayed, bool reversed) {
+    return (widest_range <= 0x10000 ? 2.0 : 4.0) + static_cast<double>(fields) * static_cast<double>(real) + (delayed ? 1.0 : 0.0) + (reversed ? 8.0 : 0.0);
+}
+
+}  // namespace neurons
+}  // namespace sncc

@@ -1,0 +1,244 @@
+"""The tables of a neuron-parallel network: what the engine's headers need to know, by numbers."""
+
+from __future__ import annotations
+
+from math import prod
+
+from sncc.backends.cxx.dynamics import Dynamics
+from sncc.backends.cxx.expressions import Unsupported, literal
+from sncc.backends.cxx.layout import Layout
+from sncc.backends.cxx.synapse_dynamics import synapse_states
+from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Sparse
+from sncc.program.nodes import Connection, Deliver, Fire, Program, SynapseUpdate, Update
+from sncc.program.streams import stream
+
+_RANDOM = {"p": "probability", "fan_in": "fan_in", "fan_out": "fan_out", "total": "total"}
+
+
+def flag(value: bool) -> str:
+    """A truth value in C++."""
+    return "true" if value else "false"
+
+
+def has_rows(program: Program, c: Connection) -> bool:
+    """Whether a connection's synapses are rows of targets, not a full matrix or a vector."""
+    moves = any(isinstance(o, SynapseUpdate) and o.connection == c.name for o in program.forward)
+    return c.pattern == "sparse" or c.plastic or c.delays is not None or moves or c.synapses_of is not None
+
+
+class NeuronTables:
+    """Numbers for everything that the engine looks up, and the tables' lines."""
+
+    def __init__(self, layout: Layout, dynamics: Dynamics) -> None:
+        """For a Program's layout; fields and synapse fields are numbered as they are first named."""
+        self.layout, self.program = layout, layout.program
+        self.dynamics = dynamics
+        self.places = {r.population: (g, r) for g, r in layout.rows}
+        self.connections = {c.name: k for k, c in enumerate(self.program.connections)}
+        self.updates = [o for o in self.program.forward if isinstance(o, SynapseUpdate)]
+        self.fields: dict[tuple[str, str], int] = {}  # (population, variable)
+        self.remembered: set[int] = set()  # fields whose values of earlier steps are read
+        self.synapse_fields: dict[tuple[str, str], int] = {}  # (connection, name)
+        for c in self.program.connections:
+            if self.compressed(c) and c.synapses_of is None and self.weight_field(c):
+                self.synapse_fields[c.name, "weight"] = len(self.synapse_fields)
+            about = synapse_states(self.program, c.name)
+            for name in (*about.states, *(symbol for symbol, key in about.arrays if self.per_synapse(key))):
+                self.synapse_fields[c.name, name] = len(self.synapse_fields)
+
+    # ---------------------------------------------------------------------------------------- what there is
+    def compressed(self, c: Connection) -> bool:
+        """Whether a connection's synapses are rows of targets, not a full matrix or a vector."""
+        return has_rows(self.program, c)
+
+    def per_synapse(self, key: float | str) -> bool:
+        """Whether a parameter has a number for every synapse of a sparse connection."""
+        if not isinstance(key, str):
+            return False
+        parameter = self.program.parameter(key)
+        return parameter.connection is not None and parameter.shape != ()
+
+    def weight_field(self, c: Connection) -> bool:
+        """Whether every synapse has a weight of its own in memory."""
+        moves = any("weight" in dict(o.carry) for o in self.updates if self._owner(o.connection) == c.name)
+        return self.program.parameter(c.weight).shape != () or c.plastic or moves
+
+    def field(self, population: str, variable: str) -> int:
+        """The number of a variable, a coefficient or an accumulator of a population."""
+        return self.fields.setdefault((population, variable), len(self.fields))
+
+    def delayed(self, connection: str) -> bool:
+        """Whether every synapse has a delay of its own."""
+        return self.program.connection(connection).delays is not None
+
+    def field_place(self, population: str, variable: str) -> str:
+        """Where a field's first number stands."""
+        group, row = self.places[population]
+        if (group.name, variable) in self.layout.state:
+            return f"s.{self.layout.state[group.name, variable].identifier} + {row.offset}"
+        if (group.name, variable) in self.layout.array:
+            array = self.layout.array[group.name, variable].identifier
+            return f"a.{array} + {row.offset}"
+        raise Unsupported(f"`{variable}` of `{population}`, which the Program keeps nowhere")
+
+    # ---------------------------------------------------------------------------------------- tables
+    def populations(self) -> list[str]:
+        """PopulationInfo, one a row."""
+        groups = [g.name for g in self.program.groups]
+        counting = {
+            o.group
+            for o in self.program.forward
+            if isinstance(o, Update)
+            and o.spikes
+            and not any(isinstance(s, Fire) and s.name == o.spikes for s in o.body)
+        }
+        return [
+            f"{{{groups.index(g.name)}, {r.offset}, {r.size}, {flag(r.spiking)}, {flag(g.name in counting)}}},"
+            f"  // {r.population}"
+            for g, r in self.layout.rows
+        ]
+
+    def connection_lines(self) -> list[str]:
+        """ConnectionInfo, one a connection."""
+        return [self._connection(c) for c in self.program.connections]
+
+    def _connection(self, c: Connection) -> str:
+        external = c.source_group is None
+        shape = self._shape(c.source)
+        first = c.source_offset - (0 if external else self.places[c.source][1].offset)
+        onto = c.target_offset - self.places[c.target][1].offset
+        source = c.source_part or Part((prod(shape),), ((first, first + c.source_size),))
+        target = c.target_part or Part((self.places[c.target][1].size,), ((onto, onto + c.target_size),))
+        compressed = self.compressed(c)
+        values = -1
+        if c.values is not None:
+            values = self.field(c.source, c.values)
+            self.remembered.add(values)
+        gain = self.field(*c.gain) if c.gain else -1
+        if c.gain and c.delays is not None:
+            self.remembered.add(gain)
+        owner = c.synapses_of or c.name
+        parameters = self.layout.keys
+        weights = self.synapse_fields.get((owner, "weight"), -1)
+        reverse = any(o.when == "post" and self._owner(o.connection) == c.name for o in self.updates)
+        shared = self.program.parameter(c.weight).shape == () and weights < 0
+        sides = f"{self.layout.sources.index(c.source) if external else -1}, {-1 if external else self.layout.populations.index(c.source)}"
+        items = [
+            f'"{c.name}"', sides, self.layout.populations.index(c.target), first, c.source_size, onto, c.target_size,
+            prod(shape), self.field(c.target, c.input),
+            f"Format::{'compressed' if compressed else c.pattern}", self._pattern(c), _part(source), _part(target),
+            f"0x{stream(owner, 'connectivity'):08x}u", flag(c.source == c.target),
+            self.connections[c.synapses_of] if c.synapses_of else -1, parameters.index(c.weight), weights, flag(shared),
+            c.delay, parameters.index(c.delays) if c.delays else -1, flag(c.signal), values, gain,
+            flag(c.plastic or c.gain is not None), flag(reverse),
+        ]  # fmt: skip
+        return f"{{{', '.join(map(str, items))}}},"
+
+    def _owner(self, connection: str) -> str:
+        return self.program.connection(connection).synapses_of or connection
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        if name in self.places:
+            return self.places[name][1].shape
+        return next(s.shape for s in self.program.sources if s.name == name)
+
+    def _pattern(self, c: Connection) -> str:
+        pattern: Pattern = c.structure or (OneToOne() if c.pattern == "one_to_one" else Dense())
+        kind, number, repeats, images = "dense", 0.0, False, ((1, 1), (1, 1), (0, 0))
+        match pattern:
+            case Random(random, number, repeats):
+                kind = _RANDOM[random]
+            case Convolution(kernel, stride, ((top, _), (left, _))):
+                kind, images = "convolution", (kernel, stride, (top, left))
+            case Pooling(size, stride):
+                kind, images = "pooling", (size, stride, (0, 0))
+            case OneToOne():
+                kind = "one_to_one"
+            case Sparse():
+                kind = "sparse"
+        own = getattr(pattern, "self_connections", True)
+        boxes = ", ".join(f"{{{a}, {b}}}" for a, b in images)
+        return f"{{PatternKind::{kind}, {literal(float(number), 'double')}, {flag(repeats)}, {flag(own)}, {boxes}}}"
+
+    def synapse_field_lines(self) -> list[str]:
+        """SynapseFieldInfo, one a field."""
+        lines = []
+        for connection, name in self.synapse_fields:
+            c = self.program.connection(connection)
+            parameter, kernel, initial = -1, -1, "nullptr"
+            if name == "weight":
+                shared = isinstance(c.structure, Convolution)
+                kernel, parameter = (
+                    (self.layout.keys.index(c.weight), -1) if shared else (-1, self.layout.keys.index(c.weight))
+                )
+            elif (connection, name) in self.dynamics.synapse_states:
+                initial = f"&dynamics::{self.dynamics.synapse_states[connection, name].name}"
+            else:
+                parameter = self.layout.keys.index(str(dict(synapse_states(self.program, connection).arrays)[name]))
+            lines.append(
+                f"{{{self.connections[connection]}, {parameter}, {kernel}, {initial}}},  // {connection}.{name}"
+            )
+        return lines
+
+    def parameter_lines(self) -> list[str]:
+        """ParameterInfo, one a parameter."""
+        by_parameter = {}
+        for (connection, name), field in self.synapse_fields.items():
+            c = self.program.connection(connection)
+            if name == "weight" and not isinstance(c.structure, Convolution):
+                by_parameter[c.weight] = field
+            elif name != "weight" and (connection, name) not in self.dynamics.synapse_states:
+                by_parameter[str(dict(synapse_states(self.program, connection).arrays)[name])] = field
+        delays = {c.delays: k for k, c in enumerate(self.program.connections) if c.delays and c.synapses_of is None}
+        lines = []
+        for p in self.program.parameters:
+            size = 1
+            for length in p.shape:
+                size *= length
+            size = -1 if p.connection is not None and p.shape != () else size
+            lines.append(
+                f"{{{size}, {flag(p.shape == ())}, {by_parameter.get(p.key, -1)}, {delays.get(p.key, -1)}}},  // {p.key}"
+            )
+        return lines
+
+    def operations(self) -> list[str]:
+        """Operation, in the order of a step."""
+        groups = [g.name for g in self.program.groups]
+        lines = []
+        for o in self.program.forward:
+            match o:
+                case Deliver(connection):
+                    lines.append(f"{{Action::deliver, {self.connections[connection]}}},  // {connection}")
+                case Update(group=group):
+                    lines.append(f"{{Action::update, {groups.index(group)}}},  // {group}")
+                case SynapseUpdate():
+                    lines.append(f"{{Action::synapses, {self.updates.index(o)}}},  // {o.connection}")
+                case _:
+                    raise Unsupported("a loss in a network whose neurons are spread over the threads")
+        return lines
+
+    def synapse_update_fields(self, update: SynapseUpdate, side: str) -> list[int]:
+        """The fields that a synapse update reads on one side."""
+        found = [
+            self.field(population, variable)
+            for _, population, variable in (update.pre if side == "pre" else update.post)
+        ]
+        if side == "pre" and self.delayed(update.connection):
+            self.remembered |= set(found)
+        return found
+
+    def synapse_update_lines(self) -> list[str]:
+        """SynapseUpdateInfo, one an update."""
+        return [
+            f"{{{self.connections[o.connection]}, When::{o.when}, {o.post_delay}, pre_{k}, post_{k}}},"
+            for k, o in enumerate(self.updates)
+        ]
+
+
+def _part(part: Part) -> str:
+    if len(part.shape) > 4:
+        raise Unsupported("a population of more than four dimensions")
+    shape = ", ".join(map(str, part.shape))
+    first = ", ".join(str(a) for a, _ in part.ranges)
+    last = ", ".join(str(b) for _, b in part.ranges)
+    return f"{{{len(part.shape)}, {{{shape}}}, {{{first}}}, {{{last}}}}}"

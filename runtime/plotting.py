@@ -1,0 +1,68 @@
+"""Figures of runs: rasters, rates and traces. Needs matplotlib."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .recording import Run
+
+MOST_TRACES = 10  # neurons of a trace that are drawn
+MOST_SPIKES = 200_000  # of a raster; more are thinned out
+RATE_BINS = 200
+
+
+def plot(run: Run, path: str | PathLike[str] | None = None) -> Figure:
+    """Raster and rate of every population that spiked, and the traces; written to `path` where one is given.
+
+    Raises ImportError without matplotlib.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError("plots need matplotlib: pip install matplotlib") from None
+    populations = [name for name, spikes in run.spikes.items() if len(spikes)]
+    traces = list(run.trace)
+    rows = max(1, (2 if populations else 0) + len(traces))
+    figure = Figure(figsize=(8, 1 + 2 * rows), layout="constrained")
+    axes = list(np.atleast_1d(figure.subplots(rows, 1, sharex=True)))
+    if populations:
+        _raster(axes.pop(0), run, populations)
+        _rates(axes.pop(0), run, populations)
+    for axis, name in zip(axes, traces):
+        values = run.trace[name] if run.trace[name].ndim == 2 else run.trace[name][0]
+        axis.plot(run.times[name], values.reshape(len(values), -1)[:, :MOST_TRACES], linewidth=0.8)
+        axis.set_ylabel(name)
+    figure.axes[-1].set_xlabel("time (s)")
+    if path is not None:
+        figure.savefig(path, dpi=150)
+    return figure
+
+
+def _raster(axis: Any, run: Run, populations: list[str]) -> None:
+    """The populations above each other, the first at the top."""
+    ticks, base = [], 0
+    for name in reversed(populations):
+        spikes = run.spikes[name]
+        thinned = slice(None, None, max(1, len(spikes) // MOST_SPIKES))
+        height = int(spikes.neurons.max()) + 1
+        axis.plot(spikes.times[thinned], base + spikes.neurons[thinned], ",", rasterized=True)
+        ticks.append((base + height / 2, name))
+        base += height
+    axis.set_yticks([at for at, _ in ticks], [name for _, name in ticks])
+
+
+def _rates(axis: Any, run: Run, populations: list[str]) -> None:
+    bins = np.linspace(0, run.duration, RATE_BINS + 1)
+    for name in populations:
+        spikes = run.spikes[name]
+        counts, _ = np.histogram(spikes.times, bins)
+        neurons = int(spikes.neurons.max()) + 1
+        axis.plot(bins[:-1], counts / neurons / np.diff(bins), label=name, drawstyle="steps-post", linewidth=0.8)
+    axis.set_ylabel("rate (Hz)")
+    axis.legend(fontsize="small")
