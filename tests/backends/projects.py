@@ -85,6 +85,34 @@ neuron Tired:
     refractory 3 ms hold v
     surrogate fast_sigmoid(slope = 2)
 """
+SYNAPSES = """
+synapse shunt:
+    "A conductance in plain numbers, per ms."
+    param tau = 5 ms
+    param reversal = 2
+    state g = 0 /ms
+    dg/dt = -g / tau
+    on pre: g += weight
+    deliver g * (reversal - post.v)
+
+network Synaptic:
+    step = 1 ms
+    population x: input[6]
+    population first: LIF[20](theta = 0.5)
+    population hidden: LIF[11](theta = 0.4)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> first: dense, weight = normal(0, 0.1 /ms), synapse = exponential()
+    connect first -> first: dense, weight = normal(0, 0.1 /ms), delay = 2 ms, synapse = exponential()
+    connect first -> hidden: dense, weight = normal(0.1 /ms, 0.1 /ms), synapse = shunt()
+    connect again = hidden -> hidden: dense, weight = normal(0, 1), delay = 1 ms
+    connect hidden -> output: dense, weight = normal(0, 0.3 /ms), synapse = alpha(tau = 4 ms)
+
+train:
+    rule = bptt
+    loss = cross_entropy(mean(output.v))
+    learn = weights, first_hidden.tau, hidden_output.tau, first.tau_m
+    optimiser = adam(learning_rate = 1e-3)
+"""
 EVERYTHING = "weights, hidden.tau_m, hidden.theta, output.bias"
 NETWORKS = {
     "an ALIF under e-prop": recurrent("ALIF", learn=EVERYTHING, size=33),
@@ -93,6 +121,7 @@ NETWORKS = {
     "a refractory neuron": recurrent("Tired", REFRACTORY, rule="bptt", learn=EVERYTHING),
     "layers, delays, a signal": DEEP,
     "merged populations": TWO,
+    "synapses that are states of their targets": SYNAPSES,
     "targets": recurrent("LIF", loss="mean(mse(output.v))"),
     "e-prop by adaptive feedback, with penalties": LAYERS,
     "bptt cut into windows, a sum of losses": recurrent(
