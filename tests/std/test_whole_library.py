@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from networks import program_of, recurrent, unit_of_an_impulse
 from projects import needs_compiler
+from stepping import run
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
@@ -86,3 +87,13 @@ def test_every_neuron_and_surrogate_compiled_gives_the_references_numbers():
         got, wanted = np.asarray(gradients[key]) * si[key], gradient
         assert np.max(np.abs(wanted)) > 0, key
         assert np.max(np.abs(got - wanted)) < 1e-9 * np.max(np.abs(wanted)), key
+
+
+@pytest.mark.parametrize("name", SPIKING)
+def test_no_input_makes_a_state_that_is_no_number(name):
+    """Impulses of either sign, up to a hundred times what brings a neuron to its threshold."""
+    plain = not unit_of_an_impulse(name)
+    impulses = np.zeros((60, 8))
+    impulses[5::7] = np.outer(np.ones(8), np.array([1, -1, 10, -10, 40, -40, 100, -100])) * (1.0 if plain else 5000.0)
+    got = run(name, 0.5, 30, 8, impulses=impulses)
+    assert all(np.all(np.isfinite(trace)) for trace in got.states.values())
