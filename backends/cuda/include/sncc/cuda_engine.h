@@ -204,7 +204,9 @@ private:
     std::vector<double> mean_rates(std::int64_t count) {
         const std::vector<double> all = rates(count);
         std::vector<double> means(static_cast<std::size_t>(Network::penalty_size) + 1, 0.0);
-        for (std::size_t e = 0; e < all.size(); ++e) means[e % static_cast<std::size_t>(Network::penalty_size)] += all[e] / static_cast<double>(count);
+        for (std::int64_t k = 0; k < count; ++k)
+            for (int j = 0; j < Network::penalty_size; ++j)
+                means[static_cast<std::size_t>(j)] += all[static_cast<std::size_t>(k * Network::penalty_size + j)] / static_cast<double>(count);
         return means;
     }
     double penalty(std::int64_t count) {
