@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from sncc.diagnostics import Diagnostics, Span, did_you_mean
 from sncc.expressions.units import Unit
 from sncc.model import nodes
+from sncc.model.infer import FUNCTIONS as BUILT_IN
+from sncc.model.loss_expressions import Scale, read_once, resolve_expression, take_scale
+from sncc.model.scope import Scope
 from sncc.syntax import tree
 
 Function = Literal["cross_entropy", "mse", "huber"]
@@ -20,6 +24,7 @@ class Reader(Protocol):
     """What the reader of the `train` block offers."""
 
     diagnostics: Diagnostics
+    scope: Scope
 
     def window(self, arguments: tuple[tree.Argument, ...], readout: str) -> tuple[int, int | None]:
         """`from` and `to`, in steps."""
@@ -52,9 +57,13 @@ def resolve_losses(
 
 def _terms(value: tree.Expression, factor: float) -> list[tuple[tree.Expression, float]]:
     """Terms of a sum with their signs."""
-    if isinstance(value, tree.Binary) and value.operator in ("+", "-"):
-        sign = -factor if value.operator == "-" else factor
-        return [*_terms(value.left, factor), *_terms(value.right, sign)]
+    match value:
+        case tree.Binary("+" | "-" as sign, left, right):
+            return [*_terms(left, factor), *_terms(right, -factor if sign == "-" else factor)]
+        case tree.Binary("*", tree.Quantity(), inner) if len(terms := _terms(inner, factor)) > 1:
+            return [(replace(value, right=term), f) for term, f in terms]
+        case tree.Binary("*" | "/", inner, tree.Quantity()) if len(terms := _terms(inner, factor)) > 1:
+            return [(replace(value, left=term), f) for term, f in terms]
     return [(value, factor)]
 
 
@@ -75,20 +84,65 @@ class _Reader:
             case tree.Binary("/", inner, tree.Quantity() as number):
                 found = self.reader.number(number, "the divisor of a loss")
                 return None if not found else self.loss(inner, factor / found)
-            case tree.Binary("+"):
-                return self._unsupported(value.span, "a sum of losses inside a product")
             case tree.Call(tree.Name((name,)), arguments) if name in FUNCTIONS:
                 return self._of_readout(name, arguments, value, factor)
             case tree.Call(tree.Name((name,)), arguments) if name in REDUCTIONS:
                 return self._over_steps(name, arguments, value, factor)
-        if isinstance(value, tree.Call):
+        if isinstance(value, tree.Call) and not self._is_function(str(value.function)):
             hints = did_you_mean(str(value.function), [*FUNCTIONS, *REDUCTIONS])
-            if hints:
-                self.diagnostics.error(
-                    "unknown-name", value.function.span, f"unknown loss `{value.function}`", help=hints
-                )
-                return None
-        return self._unsupported(value.span, "this form of a loss")
+            message = f"unknown loss `{value.function}`"
+            self.diagnostics.error("unknown-name", value.function.span, message, help=hints)
+            return None
+        return self._written_out(value, None, (), factor)
+
+    def _is_function(self, name: str) -> bool:
+        return name in BUILT_IN or self.reader.scope.function(name) is not None
+
+    def _written_out(
+        self,
+        value: tree.Expression,
+        over: Literal["mean", "sum"] | None,
+        window: tuple[tree.Argument, ...],
+        factor: float,
+    ) -> nodes.Loss | None:
+        """`mean((output.v - label)^2)`, at every step, or `(mean(output.v) - label)^2`, at the end."""
+        read = read_once(value, lambda name: name in self.populations or name in self.broken, self.diagnostics)
+        if read is None:
+            return None
+        reduction: Reduction | None = None
+        if isinstance(read, tree.Call):
+            counted = str(read.function) == "count"
+            reduction = "sum" if counted else next((r for r in REDUCTIONS if r == str(read.function)), None)
+            variable = self._variable(read.arguments[0].value, counted)
+            window = read.arguments[1:]
+        else:
+            variable = self._variable(read)
+        if (reduction is None) == (over is None):
+            text = read.span.text
+            message = "this loss does not say how the steps enter"
+            help = (
+                f"write `mean({text})` for the mean over the steps, or `mean(…)` around it for the loss of every step"
+            )
+            self.diagnostics.error("wrong-argument", value.span, message, help=help)
+            return None
+        if variable is None:
+            return None
+        unit = self._unit(variable)
+        expression = resolve_expression(value, read, unit, self.reader.scope, self.diagnostics)
+        if expression is None:
+            return None
+        steps = self.reader.window(window, str(over or reduction))
+        return nodes.Loss(
+            "expression",
+            variable[0],
+            variable[1],
+            reduction,
+            over,
+            steps,
+            factor,
+            expression=expression,
+            span=self.span,
+        )
 
     def _of_readout(
         self, name: str, arguments: tuple[tree.Argument, ...], call: tree.Call, factor: float
@@ -99,7 +153,7 @@ class _Reader:
         if len(arguments) != 1 or arguments[0].name:
             self.diagnostics.error("wrong-argument", call.span, f"`{name}` takes one readout, such as `mean(output.v)`")
             return None
-        inner = arguments[0].value
+        inner, scale = take_scale(arguments[0].value, self.reader.scope, self.diagnostics)
         match inner:
             case tree.Name():
                 text = inner.span.text
@@ -119,8 +173,6 @@ class _Reader:
                 window = self.reader.window(of[1:], "count")
             case tree.Call(tree.Name((readout,)), of) if readout in REDUCTIONS and of:
                 reduction = next(r for r in REDUCTIONS if r == readout)
-                if isinstance(of[0].value, tree.Binary):
-                    return self._unsupported(of[0].value.span, "an expression inside a readout")
                 variable = self._variable(of[0].value)
                 window = self.reader.window(of[1:], readout)
             case tree.Call():
@@ -130,11 +182,14 @@ class _Reader:
                 self.diagnostics.error("unknown-name", inner.function.span, message, help=hints)
                 return None
             case _:
-                return self._unsupported(inner.span, "an expression inside a loss")
-        if variable is None or not self._has_no_unit(variable, function, inner.span):
+                message = f"`{name}` sees one readout, at most with a constant factor"
+                help = f"write `{name}(mean(output.v))`, or the loss itself as an expression of `output.v` and `label`"
+                self.diagnostics.error("wrong-argument", inner.span, message, help=help)
+                return None
+        if variable is None or not self._has_no_unit(variable, scale, function, inner.span):
             return None
         return nodes.Loss(
-            function, variable[0], variable[1], reduction, None, window, factor, smoothing=smoothing, span=self.span
+            function, variable[0], variable[1], reduction, None, window, factor, scale.value, smoothing, span=self.span
         )
 
     def _over_steps(
@@ -142,6 +197,11 @@ class _Reader:
     ) -> nodes.Loss | None:
         """`mean(cross_entropy(output.v))`: the loss at every step first, then their mean or sum."""
         inner = arguments[0].value if arguments else call
+        bare = isinstance(inner, tree.Name) or inner is call
+        if not bare and not (isinstance(inner, tree.Call) and str(inner.function) in FUNCTIONS):
+            misspelt = isinstance(inner, tree.Call) and not self._is_function(str(inner.function))
+            if name in ("mean", "sum") and not misspelt:
+                return self._written_out(inner, "mean" if name == "mean" else "sum", arguments[1:], factor)
         if not isinstance(inner, tree.Call) or str(inner.function) not in FUNCTIONS or inner is call:
             known = inner.function if isinstance(inner, tree.Call) else None
             hints = did_you_mean(str(known), FUNCTIONS) if known else ()
@@ -149,7 +209,9 @@ class _Reader:
             self.diagnostics.error("wrong-argument", call.span, f"`{name}` needs a loss inside or around it", help=help)
             return None
         if name not in ("mean", "sum"):
-            return self._unsupported(call.span, f"`{name}` over the losses of the steps")
+            message = "the losses of the steps are averaged, `mean`, or added, `sum`"
+            self.diagnostics.error("wrong-argument", call.function.span, message)
+            return None
         function = next(f for f in FUNCTIONS if f == str(inner.function))
         windows = [a for a in inner.arguments if a.name in ("from", "to")]
         if windows:
@@ -158,15 +220,18 @@ class _Reader:
             self.diagnostics.error("wrong-argument", windows[0].span, message, help=hint)
             return None
         smoothing, given = self._smoothing(str(inner.function), inner.arguments)
-        if len(given) != 1 or not isinstance(given[0].value, tree.Name):
-            return self._unsupported(inner.span, "this form of a loss at every step")
-        variable = self._variable(given[0].value)
+        if len(given) != 1:
+            message = f"`{inner.function}` takes one state, such as `output.v`"
+            self.diagnostics.error("wrong-argument", inner.span, message)
+            return None
+        read, scale = take_scale(given[0].value, self.reader.scope, self.diagnostics)
+        variable = self._variable(read)
         window = self.reader.window(arguments[1:], name)
-        if variable is None or not self._has_no_unit(variable, function, given[0].span):
+        if variable is None or not self._has_no_unit(variable, scale, function, given[0].span):
             return None
         over: Literal["mean", "sum"] = "mean" if name == "mean" else "sum"
         return nodes.Loss(
-            function, variable[0], variable[1], None, over, window, factor, smoothing=smoothing, span=self.span
+            function, variable[0], variable[1], None, over, window, factor, scale.value, smoothing, span=self.span
         )
 
     def _smoothing(
@@ -213,26 +278,21 @@ class _Reader:
             return None
         return name, state
 
-    def _has_no_unit(self, variable: tuple[str, str], function: str, span: Span) -> bool:
-        population, state = variable
-        dynamics = self.populations[population].dynamics
+    def _unit(self, variable: tuple[str, str]) -> Unit:
+        dynamics = self.populations[variable[0]].dynamics
         assert dynamics is not None
-        unit = next((s.unit for s in dynamics.states if s.name == state), Unit())
+        return next((Unit(s.unit.dimension) for s in dynamics.states if s.name == variable[1]), Unit())
+
+    def _has_no_unit(self, variable: tuple[str, str], scale: Scale, function: str, span: Span) -> bool:
+        unit = Unit((self._unit(variable) * scale.unit).dimension)
         if unit.dimensionless:
             return True
-        message = (
-            f"`{population}.{state}` is {unit.described()}, and `{function}` of what has a unit is not supported yet"
-        )
-        help = "read a state without a unit, for example of an `LI` population"
-        self.diagnostics.error("not-supported-yet", span, message, help=help)
+        message = f"`{function}` takes a plain number, and `{span.text}` is {unit.described()}"
+        self.diagnostics.error("wrong-unit", span, message, help=f"write `{span.text} / (1 {unit})`")
         return False
 
     def _first_spike(self, span: Span) -> nodes.Loss | None:
         message = "`first_spike` has no gradient under `eprop` and `bptt`, and `eventprop` is not supported yet"
         help = "read `count(…)` or a state"
         self.diagnostics.error("not-supported-yet", span, message, help=help)
-        return None
-
-    def _unsupported(self, span: Span, what: str) -> nodes.Loss | None:
-        self.diagnostics.error("not-supported-yet", span, f"{what} is not supported yet")
         return None

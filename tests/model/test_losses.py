@@ -1,0 +1,106 @@
+"""Losses that are written out, and factors of what a loss sees."""
+
+import pytest
+
+from sncc.diagnostics import DiagnosticError
+from sncc.expressions.printer import print_expression
+from sncc.model.resolve import model_of_text
+
+HEAD = """
+function quartic(x) = x^4
+neuron Volt:
+    state v = 0 mV
+    input I
+    dv/dt = -v / (20 ms) + I
+network N:
+    step = 1 ms
+    population x: input[3]
+    population y: LI[2]
+    population z: Volt[2]
+    population h: LIF[2]
+    connect x -> y: dense, weight = each(1)
+    connect x -> z: dense, weight = each(1 mV)
+    connect x -> h: dense, weight = each(1)
+train:
+    rule = bptt
+    optimiser = adam()
+"""
+
+
+def loss(text):
+    (found,) = model_of_text(f"{HEAD}    loss = {text}\n").training.losses
+    return found
+
+
+def mistake(text):
+    with pytest.raises(DiagnosticError) as error:
+        loss(text)
+    (found,) = (d for d in error.value.diagnostics if d.severity == "error")
+    return found.code, found.span.text
+
+
+@pytest.mark.parametrize(
+    "text, scale",
+    [
+        ("mse(mean(z.v) / (10 mV))", 0.1),
+        ("mse(-2 * mean(z.v) / (1 V))", -0.002),
+        ("mse(mean(y.v) * 3)", 3.0),
+        ("mean(cross_entropy(z.v / (4 mV)))", 0.25),
+        ("cross_entropy(mean(y.v))", 1.0),
+    ],
+)
+def test_a_constant_factor_takes_the_unit_away(text, scale):
+    assert loss(text).scale == pytest.approx(scale)
+
+
+@pytest.mark.parametrize("text, place", [("mse(mean(z.v))", "mean(z.v)"), ("mean(mse(z.v * 2))", "z.v * 2")])
+def test_what_has_a_unit_is_divided_by_one(text, place):
+    assert mistake(text) == ("wrong-unit", place)
+
+
+@pytest.mark.parametrize(
+    "text, population, reduction, over, expression",
+    [
+        ("mean((y.v - label)^2)", "y", None, "mean", "(output - label)^2"),
+        ("sum(abs(y.v - label), from = 5 ms)", "y", None, "sum", "abs(output - label)"),
+        ("mean(quartic(z.v / (1 mV) - label))", "z", None, "mean", "(output / 1 - label)^4"),
+        ("(max(y.v) - label)^2", "y", "max", None, "(output - label)^2"),
+        ("quartic(count(h) - 3 * label)", "h", "sum", None, "(output - 3 * label)^4"),
+        ("0.5 * (last(y.v) - label)^2 * (1 if last(y.v) > label else 2)", "y", "last", None, None),
+    ],
+)
+def test_a_loss_can_be_written_out(text, population, reduction, over, expression):
+    found = loss(text)
+    assert (found.function, found.population, found.reduction, found.over_steps) == (
+        "expression",
+        population,
+        reduction,
+        over,
+    )
+    assert expression is None or print_expression(found.expression) == expression
+    assert found.window == ((5, None) if "from" in text else (0, None))
+
+
+@pytest.mark.parametrize(
+    "text, code, place",
+    [
+        ("(y.v - label)^2", "wrong-argument", "(y.v - label)^2"),
+        ("mean((mean(y.v) - label)^2)", "wrong-argument", "(mean(y.v) - label)^2"),
+        ("mean((z.v - label)^2)", "wrong-unit", "label"),
+        ("mean((y.v - h.v)^2)", "wrong-argument", "h.v"),
+        ("mean((y.w - label)^2)", "unknown-name", "y.w"),
+        ("label^2", "wrong-argument", "label^2"),
+        ("mse(mean(y.v) + 1)", "wrong-argument", "mean(y.v) + 1"),
+        ("max(mse(y.v))", "wrong-argument", "max"),
+        ("mze(mean(y.v))", "unknown-name", "mze"),
+        ("mean(y.v)", "wrong-argument", "mean(y.v)"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_loss(text, code, place):
+    assert mistake(text) == (code, place)
+
+
+def test_a_factor_goes_into_every_term_of_a_sum():
+    text = "0.5 * (mse(mean(y.v)) - huber(last(y.v))) / 2 + mean(mse(y.v))"
+    terms = model_of_text(f"{HEAD}    loss = {text}\n").training.losses
+    assert [(t.function, t.factor) for t in terms] == [("mse", 0.25), ("huber", -0.25), ("mse", 1.0)]
