@@ -7,6 +7,9 @@
 
 #define CUDART_VERSION 13000
 
+typedef struct CUstream_st* cudaStream_t;
+typedef struct CUevent_st* cudaEvent_t;
+
 // Two libraries built with the emulation may live in one process; neither may see the other's functions.
 #pragma GCC visibility push(hidden)
 
@@ -90,9 +93,6 @@ struct cudaDeviceProp {
     int cooperativeLaunch;
     int clusterLaunch;
 };
-
-typedef struct CUstream_st* cudaStream_t;
-typedef struct CUevent_st* cudaEvent_t;
 
 #define cudaStreamDefault 0x0
 #define cudaStreamNonBlocking 0x1

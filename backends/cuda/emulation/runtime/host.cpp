@@ -22,7 +22,6 @@ namespace {
 cudaError_t last_error = cudaSuccess;
 cudaError_t sticky = cudaSuccess;  // after a kernel has failed nothing else succeeds, as on a device
 std::string failure = "unspecified launch failure";
-long allocations = 0;
 
 std::map<const void*, int> dynamic_limit;  // bytes that a kernel was allowed
 
@@ -209,9 +208,11 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
     const Lock lock(one_caller);
     *pointer = nullptr;
     if (state() != cudaSuccess) return give(state());
-    const long failing = setting("SNCC_EMULATION_FAIL_MALLOC", 0);  // counted from when the variable is set
-    allocations = failing > 0 ? allocations + 1 : 0;
-    if (failing > 0 && allocations == failing) return give(cudaErrorMemoryAllocation);
+    static long allocations = 0, every = 0;
+    const long failing = setting("SNCC_EMULATION_FAIL_MALLOC", 0);
+    allocations = failing == every ? allocations + 1 : 1;  // counted from when the variable is set
+    every = failing;
+    if (failing > 0 && allocations % failing == 0) return give(cudaErrorMemoryAllocation);
     if (bytes == 0) return cudaSuccess;
     *pointer = allocate(bytes);
     return *pointer ? cudaSuccess : give(cudaErrorMemoryAllocation);

@@ -1,7 +1,9 @@
-// A batch on its way to the device: events by step and by channel, signals, labels, lengths.
+// A batch on its way to the device: events by step and by channel, signals, labels, lengths. It is prepared in pinned memory
+// and copied in a stream of its own, so that two of these in turn prepare and copy a batch while the last one computes.
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "sncc/cuda_arguments.h"
@@ -17,6 +19,51 @@ class BatchInput {
     using Real = typename Network::Real;
 
 public:
+    explicit BatchInput(DeviceMemory& memory) : memory_(memory) {}
+
+    // Copies the batch in `copies`; what `compute` is given from now on has it.
+    void upload(SampleArguments<Network>& a, const Batch& batch, const Stream& copies, const Stream& compute) {
+        copied_.wait("the batch before the last");  // the pinned memory is free again
+        used_.let_wait(copies);                     // and so are the arrays on the device
+        copies_ = &copies;
+        upload(a, batch);
+        copied_.record(copies);
+        copied_.let_wait(compute);
+    }
+    // What `compute` was given so far is the last that needs the batch.
+    void release(const Stream& compute) { used_.record(compute); }
+    // Where the gradients find events by channel, and signals.
+    void show(GatherArguments<Network>& g) const {
+        for (int q = 0; q < Network::sources; ++q) {
+            g.channel_offsets[q] = channel_offsets_[q].device.data(), g.channel_times[q] = channel_times_[q].device.data();
+            g.values[q] = values_[q].device.data();
+        }
+    }
+
+private:
+    // An array that is prepared on the host and copied.
+    template <typename Value>
+    struct Staged {
+        Staged(DeviceMemory& memory, const char* name) : device(memory, name) {}
+        DeviceArray<Value> device;
+        PinnedArray<Value> host;
+    };
+    template <typename Value>
+    struct AllStaged {
+        AllStaged(DeviceMemory& memory, const char* name) {
+            for (int k = 0; k < Network::sources; ++k) all.push_back(std::make_unique<Staged<Value>>(memory, name));
+        }
+        Staged<Value>& operator[](int k) const { return *all[static_cast<std::size_t>(k)]; }
+        std::vector<std::unique_ptr<Staged<Value>>> all;
+    };
+    template <typename Value>
+    Value* send(Staged<Value>& to, const std::vector<Value>& values) {
+        to.host.reserve(values.size() + 1);
+        std::copy(values.begin(), values.end(), to.host.data());
+        to.device.put(to.host, values.size(), *copies_);
+        return to.device.data();
+    }
+
     void upload(SampleArguments<Network>& a, const Batch& batch) {
         const Data& data = *batch.data;
         const std::int64_t count = batch.count;
@@ -28,19 +75,9 @@ public:
         }
         const std::int64_t most = std::max<std::int64_t>(1, *std::max_element(steps.begin(), steps.end()));
         for (int q = 0; q < Network::sources; ++q) upload_source(a, q, batch, steps, most);
-        steps_.put(steps), trials_.put(trials);
-        a.steps = steps_.data(), a.trials = trials_.data(), a.most_steps = most, a.batch = static_cast<int>(count);
+        a.steps = send(steps_, steps), a.trials = send(trials_, trials), a.most_steps = most, a.batch = static_cast<int>(count);
         upload_labels(a, batch, steps, most);
     }
-    // Where the gradients find events by channel, and signals.
-    void show(GatherArguments<Network>& g) const {
-        for (int q = 0; q < Network::sources; ++q) {
-            g.channel_offsets[q] = channel_offsets_[q]->data(), g.channel_times[q] = channel_times_[q]->data();
-            g.values[q] = values_[q]->data();
-        }
-    }
-
-private:
     void upload_source(SampleArguments<Network>& a, int q, const Batch& batch, const std::vector<std::int32_t>& steps, std::int64_t most) {
         const SourceData& source = batch.data->sources[q];
         const std::int64_t size = Network::source_sizes()[q].size;
@@ -54,8 +91,7 @@ private:
                         values[static_cast<std::size_t>((k * most + n) * stride + i)] =
                             static_cast<Real>(from[n * size + i] / Network::source_sizes()[q].si);
             }
-            values_[q]->put(values);
-            a.values[q] = values_[q]->data();
+            a.values[q] = send(values_[q], values);
             return;
         }
         std::vector<std::int64_t> offsets, channels(static_cast<std::size_t>(size) + 1), all_channels;
@@ -71,8 +107,8 @@ private:
             transpose_spikes(list, source.indices, static_cast<int>(length), static_cast<int>(size), channels.data(), times.data() + start);
             for (const std::int64_t offset : channels) all_channels.push_back(static_cast<std::int64_t>(start) + offset);
         }
-        offsets_[q]->put(offsets), indices_[q]->put(indices), channel_offsets_[q]->put(all_channels), channel_times_[q]->put(times);
-        a.events[q] = {offsets_[q]->data(), indices_[q]->data(), 1, most};
+        send(channel_offsets_[q], all_channels), send(channel_times_[q], times);
+        a.events[q] = {send(offsets_[q], offsets), send(indices_[q], indices), 1, most};
     }
     void upload_labels(SampleArguments<Network>& a, const Batch& batch, const std::vector<std::int32_t>& steps, std::int64_t most) {
         const Data& data = *batch.data;
@@ -90,17 +126,19 @@ private:
                     for (int j = 0; j < Network::outputs; ++j) targets.push_back(there ? data.targets[(first + n) * Network::outputs + j] : 0.0);
             }
         }
-        classes_.put(classes), targets_.put(targets);
-        a.classes = data.classes ? classes_.data() : nullptr;
-        a.targets = data.targets ? targets_.data() : nullptr;
+        a.classes = data.classes ? send(classes_, classes) : nullptr;
+        a.targets = data.targets ? send(targets_, targets) : nullptr;
     }
 
-    DeviceArrays<std::int64_t> offsets_{Network::sources, "the events"}, channel_offsets_{Network::sources, "the events by channel"};
-    DeviceArrays<std::uint32_t> indices_{Network::sources, "the events"}, channel_times_{Network::sources, "the events by channel"};
-    DeviceArrays<Real> values_{Network::sources, "the signals"};
-    DeviceArray<std::int32_t> classes_{"the classes"}, steps_{"the lengths"};
-    DeviceArray<std::uint32_t> trials_{"the trials"};
-    DeviceArray<double> targets_{"the targets"};
+    DeviceMemory& memory_;
+    const Stream* copies_ = nullptr;
+    Event copied_, used_;
+    AllStaged<std::int64_t> offsets_{memory_, "the events"}, channel_offsets_{memory_, "the events by channel"};
+    AllStaged<std::uint32_t> indices_{memory_, "the events"}, channel_times_{memory_, "the events by channel"};
+    AllStaged<Real> values_{memory_, "the signals"};
+    Staged<std::int32_t> classes_{memory_, "the classes"}, steps_{memory_, "the lengths"};
+    Staged<std::uint32_t> trials_{memory_, "the trials"};
+    Staged<double> targets_{memory_, "the targets"};
 };
 
 }  // namespace cuda

@@ -24,18 +24,13 @@ class CudaEngine final : public Engine {
 
 public:
     CudaEngine() {
-        int devices = 0;
-        check(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
-        parameters_.reserve(static_cast<std::size_t>(Network::parameter_size) + 16);
-        parameters_.clear();
+        check(cudaDeviceGetAttribute(&most_shared_, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "cudaDeviceGetAttribute");
+        zeros(parameters_, Network::parameter_size);
         arrays_.reserve(1);
         if constexpr (Network::learns) {
-            gathered_.reserve(static_cast<std::size_t>(Network::gradient_size) + 16);
-            gathered_.clear();
-            gradients_.reserve(static_cast<std::size_t>(Network::parameter_size) + 16);
-            gradients_.clear();
-            states_.reserve(static_cast<std::size_t>(Network::parameter_size) * Network::optimiser_states + 16);
-            states_.clear();
+            zeros(gathered_, Network::gradient_size);
+            zeros(gradients_, Network::parameter_size);
+            zeros(states_, Network::parameter_size * Network::optimiser_states);
             total_.reserve(static_cast<std::size_t>(Network::sum_size) + 16);
             scratch_.reserve(static_cast<std::size_t>(Network::parameter_size) + 16);
         }
@@ -54,62 +49,33 @@ public:
     std::int64_t optimiser_step() override { return optimiser_step_; }
 
     // -------------------------------------------------------------------------------------------- batches
+    // Returns when the results are there: the gradients and the optimiser's step may still run, while the next batch is
+    // prepared and copied. Whatever reads them waits.
     Result run(Mode mode, const Batch& batch, double learning_rate_factor, const Outputs& outputs) override {
         refresh();
         const bool learns = mode != Mode::evaluate;
-        const int count = static_cast<int>(batch.count);
+        BatchInput<Network>& input = inputs_[turn_ ^= 1];
         SampleArguments<Network> a = {};
-        input_.upload(a, batch);
-        a.keeps = learns;
-        a.lead = 0;
-        a.fresh = true;
-        a.seed = batch.seed;
-        const std::size_t rows = static_cast<std::size_t>(count) * static_cast<std::size_t>(a.most_steps);
-        if (learns) {
-            tape_.reserve(rows * Network::tape_columns + 16);
-            errors_.reserve(rows * Network::error_width + 16);
-            sums_.reserve(static_cast<std::size_t>(count) * Network::sum_size + 16);
-        }
-        for (int p = 0; p < Network::populations; ++p) {
-            bits_[p]->reserve(rows * static_cast<std::size_t>(Network::words(p)) + 16);
-            a.bits[p] = bits_[p]->data();
-        }
-        losses_.reserve(static_cast<std::size_t>(count));
-        counts_.reserve(2 * static_cast<std::size_t>(count));
-        outputs_.reserve(static_cast<std::size_t>(count) * Network::output_width);
-        const bool by_step = outputs.values && outputs.starts;
-        if (by_step) step_outputs_.reserve(rows * Network::output_width);
-        a.tape = tape_.data(), a.errors = errors_.data(), a.sums = sums_.data();
-        a.losses = losses_.data(), a.counts = counts_.data(), a.outputs = outputs_.data();
-        a.step_outputs = by_step ? step_outputs_.data() : nullptr;
-        failures_.reserve(static_cast<std::size_t>(count));
-        failures_.clear();
-        a.failures = failures_.data();
-        rates_.reserve(static_cast<std::size_t>(count) * Network::penalty_size + 1);
-        a.rates = rates_.data();
-        if (Network::batch_penalties && learns) {  // the way back of a sample needs the rates of all
-            a.keeps = false;
-            launch_samples(a, count);
-            check(cudaDeviceSynchronize(), "the samples");
-            mean_rates_.put(mean_rates(batch.count));
-            a.mean_rates = mean_rates_.data();
-            a.keeps = true;
-        }
-        launch_samples(a, count);
-        Result result = read(batch, outputs, a.most_steps);
+        input.upload(a, batch, copies_, compute_);
+        lay_out(a, batch, learns, outputs);
+        if (Network::batch_penalties && learns) find_mean_rates(a);
+        launch_samples(a);
+        send_results(batch.count);
+        if (learns) gather(a, input);
+        input.release(compute_);
+        Result result = take_results(batch.count);
+        if (outputs.values) take_outputs(batch, outputs, a.most_steps);
         result.penalty = penalty(batch.count);
         if (!learns) return result;
         if (!std::isfinite(result.loss) || failed(batch.count) >= 0) throw Failure(Code::numerical, what_failed(a, batch));
-        gather(a, count);
         optimise(mode == Mode::train, learning_rate_factor);
-        check(cudaDeviceSynchronize(), "the optimiser");
         return result;
     }
 
     // -------------------------------------------------------------------------------------------- simulation
     void simulate(const Simulation& simulation) override {
         refresh();
-        simulator_.run(simulation, [this](SampleArguments<Network>& a) { launch_samples(a, 1); });
+        simulator_.run(simulation, [this](SampleArguments<Network>& a) { launch_samples(a); });
     }
     const Spikes& spikes(int population) override { return simulator_.spikes(population); }
     void reset() override { simulator_.reset(); }
@@ -141,7 +107,7 @@ private:
     void refresh() {
         if (!stale_) return;
         OptimiseArguments<Network> o = optimiser_arguments();
-        Network::launch_optimise(o, 1);
+        Network::launch_optimise(o, 1, compute_);
         stale_ = false;
     }
     OptimiseArguments<Network> optimiser_arguments() {
@@ -151,31 +117,72 @@ private:
         return o;
     }
 
-    void launch_samples(SampleArguments<Network>& a, int count) {
+    void zeros(DeviceArray<Real>& array, std::int64_t count) {
+        array.reserve(static_cast<std::size_t>(count) + 16);
+        array.clear();
+    }
+
+    // -------------------------------------------------------------------------------------------- samples
+    // Where the samples of a batch leave what they compute.
+    void lay_out(SampleArguments<Network>& a, const Batch& batch, bool learns, const Outputs& outputs) {
+        const std::size_t count = static_cast<std::size_t>(batch.count), rows = count * static_cast<std::size_t>(a.most_steps);
+        a.keeps = learns, a.fresh = true, a.lead = 0, a.seed = batch.seed;
+        if (learns) {
+            tape_.reserve(rows * Network::tape_columns + 16);
+            errors_.reserve(rows * Network::error_width + 16);
+            sums_.reserve(count * Network::sum_size + 16);
+        }
+        for (int p = 0; p < Network::populations; ++p) {
+            bits_[p]->reserve(rows * static_cast<std::size_t>(Network::words(p)) + 16);
+            a.bits[p] = bits_[p]->data();
+        }
+        losses_.reserve(count), counts_.reserve(2 * count), outputs_.reserve(count * Network::output_width);
+        failures_.reserve(count), failures_.clear();
+        rates_.reserve(count * Network::penalty_size + 1);
+        const bool by_step = outputs.values && outputs.starts;
+        if (by_step) step_outputs_.reserve(rows * Network::output_width);
+        a.tape = tape_.data(), a.errors = errors_.data(), a.sums = sums_.data(), a.rates = rates_.data();
+        a.losses = losses_.data(), a.counts = counts_.data(), a.outputs = outputs_.data(), a.failures = failures_.data();
+        a.step_outputs = by_step ? step_outputs_.data() : nullptr;
+    }
+    void launch_samples(SampleArguments<Network>& a) {
         a.parameters = parameters_.data();
         a.arrays = arrays_.data();
         std::size_t shared = sizeof(typename Network::Workspace);
-        int most = 0;
-        check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "cudaDeviceGetAttribute");
-        if (shared > static_cast<std::size_t>(most)) {
-            workspaces_.reserve(static_cast<std::size_t>(count));
+        if (shared > static_cast<std::size_t>(most_shared_)) {
+            workspaces_.reserve(static_cast<std::size_t>(a.batch));
             a.workspaces = workspaces_.data();
             shared = 0;
         }
-        Network::launch_samples(a, count, shared);
+        Network::launch_samples(a, a.batch, shared, compute_);
+    }
+    // The way back of a sample needs the rates of all: the samples run forwards once before.
+    void find_mean_rates(SampleArguments<Network>& a) {
+        a.keeps = false;
+        launch_samples(a);
+        mean_rates_.put(mean_rates(a.batch));
+        a.mean_rates = mean_rates_.data();
+        a.keeps = true;
     }
 
-    Result read(const Batch& batch, const Outputs& outputs, std::int64_t most) {
-        check(cudaDeviceSynchronize(), "the samples");
-        const std::size_t count = static_cast<std::size_t>(batch.count);
-        std::vector<double> losses(count);
-        std::vector<std::int64_t> counts(2 * count);
-        losses_.take(losses.data(), count), counts_.take(counts.data(), 2 * count);
+    // -------------------------------------------------------------------------------------------- results
+    void send_results(std::int64_t batch) {
+        const std::size_t count = static_cast<std::size_t>(batch);
+        losses_.take(losses_read_, count, compute_);
+        counts_.take(counts_read_, 2 * count, compute_);
+        failures_.take(failures_read_, count, compute_);
+        results_.record(compute_);
+    }
+    Result take_results(std::int64_t batch) {
+        results_.wait("the samples");
         Result total{0, 0, 0, 0};
-        for (std::size_t k = 0; k < count; ++k)
-            total.loss += losses[k], total.correct += counts[2 * k], total.labelled += counts[2 * k + 1];
-        total.loss /= static_cast<double>(std::max<std::size_t>(count, 1));
-        if (!outputs.values) return total;
+        for (std::size_t k = 0; k < static_cast<std::size_t>(batch); ++k)
+            total.loss += losses_read_[k], total.correct += counts_read_[2 * k], total.labelled += counts_read_[2 * k + 1];
+        total.loss /= static_cast<double>(std::max<std::int64_t>(batch, 1));
+        return total;
+    }
+    void take_outputs(const Batch& batch, const Outputs& outputs, std::int64_t most) {
+        const std::size_t count = static_cast<std::size_t>(batch.count);
         constexpr std::size_t width = Network::output_width;
         if (outputs.starts) {
             std::vector<Real> rows(count * static_cast<std::size_t>(most) * width);
@@ -185,14 +192,13 @@ private:
                     for (int j = 0; j < Network::outputs; ++j)
                         outputs.values[(outputs.starts[k] + n) * Network::outputs + j] =
                             static_cast<double>(rows[(k * static_cast<std::size_t>(most) + static_cast<std::size_t>(n)) * width + static_cast<std::size_t>(j)]);
-            return total;
+            return;
         }
         std::vector<Real> rows(count * width);
         outputs_.take(rows.data(), rows.size());
         for (std::size_t k = 0; k < count; ++k)
             for (int j = 0; j < Network::outputs; ++j)
                 outputs.values[k * Network::outputs + static_cast<std::size_t>(j)] = static_cast<double>(rows[k * width + static_cast<std::size_t>(j)]);
-        return total;
     }
 
     // ------------------------------------------------------------------------------------------ penalties
@@ -230,10 +236,8 @@ private:
     // ------------------------------------------------------------------------------------------ numbers that are none
     // The first sample that met one; -1: none did.
     std::int64_t failed(std::int64_t count) {
-        std::vector<FailureRecord> all(static_cast<std::size_t>(count));
-        failures_.take(all.data(), all.size());
         for (std::int64_t k = 0; k < count; ++k)
-            if (all[static_cast<std::size_t>(k)].phase) return k;
+            if (failures_read_[static_cast<std::size_t>(k)].phase) return k;
         return -1;
     }
     // Runs the batch once more, looking at every step.
@@ -241,50 +245,57 @@ private:
         const std::string end = "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help";
         failures_.clear();
         a.looks = true;
-        launch_samples(a, static_cast<int>(batch.count));
-        check(cudaDeviceSynchronize(), "the samples");
+        launch_samples(a);
+        send_results(batch.count);
+        take_results(batch.count);
         const std::int64_t k = failed(batch.count);
         if (k < 0) return "the loss is not finite" + end;
-        std::vector<FailureRecord> all(static_cast<std::size_t>(batch.count));
-        failures_.take(all.data(), all.size());
-        const FailureRecord found = all[static_cast<std::size_t>(k)];
+        const FailureRecord found = failures_read_[static_cast<std::size_t>(k)];
         const int population = Network::population_of(found.phase == 2, found.place);
         const std::string what = found.phase == 2 ? "the gradient explodes: an adjoint of `" : "a state of `";
         return what + (population >= 0 ? Network::population_name(population) : "?") + "` is not finite at step " + std::to_string(found.step) +
                " of sample " + std::to_string(batch.selection[k]) + end;
     }
 
-    void gather(const SampleArguments<Network>& a, int count) {
+    // -------------------------------------------------------------------------------------------- learning
+    void gather(const SampleArguments<Network>& a, const BatchInput<Network>& input) {
         GatherArguments<Network> g = {};
-        g.gradient = gathered_.data(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = count;
-        input_.show(g);
+        g.gradient = gathered_.data(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
+        input.show(g);
         for (int p = 0; p < Network::populations; ++p) g.bits[p] = a.bits[p];
         g.tape = a.tape, g.sums = a.sums, g.total = total_.data();
-        Network::launch_gather(g);
+        Network::launch_gather(g, compute_);
     }
-
     void optimise(bool steps, double learning_rate_factor) {
-        if (steps) ++optimiser_step_;
+        const std::int64_t step = optimiser_step_ + (steps ? 1 : 0);
         OptimiseArguments<Network> o = optimiser_arguments();
         o.learning_rate = Network::learning_rate * learning_rate_factor;
-        o.scalars = Network::scalars(static_cast<double>(optimiser_step_), o.learning_rate);
+        o.scalars = Network::scalars(static_cast<double>(step), o.learning_rate);
         o.collects = true;
         o.steps = steps;
-        Network::launch_optimise(o, Network::clip == Clip::norm ? 1 : Network::optimise_blocks);
+        Network::launch_optimise(o, Network::clip == Clip::norm ? 1 : Network::optimise_blocks, compute_);
+        optimiser_step_ = step;
     }
 
-    DeviceArray<Real> parameters_{"the parameters"}, gathered_{"the gradients of the weights"}, gradients_{"the gradients"}, states_{"the optimiser"};
-    DeviceArray<typename Network::Arrays> arrays_{"the numbers of the neurons"};
-    DeviceArray<typename Network::Workspace> workspaces_{"the states of the samples"};
-    DeviceArray<Real> tape_{"what the reverse phase needs of the forward one"}, errors_{"the derivatives of the loss"}, outputs_{"the readout"};
-    DeviceArray<Real> step_outputs_{"the readout of every step"};
-    DeviceArray<double> sums_{"the sums over time"}, total_{"the sums over samples"}, scratch_{"the gradients of neurons"}, losses_{"the losses"};
-    DeviceArray<std::int64_t> counts_{"the counts"};
-    DeviceArray<double> rates_{"the firing rates"}, mean_rates_{"the firing rates"};
-    DeviceArray<FailureRecord> failures_{"the failures"};
-    DeviceArrays<std::uint32_t> bits_{Network::populations, "the spikes"};
-    BatchInput<Network> input_;
-    Simulator<Network> simulator_;
+    DeviceMemory memory_;
+    Stream compute_{cudaStreamDefault}, copies_{cudaStreamNonBlocking};
+    DeviceArray<Real> parameters_{memory_, "the parameters"}, gathered_{memory_, "the gradients of the weights"}, gradients_{memory_, "the gradients"}, states_{memory_, "the optimiser"};
+    DeviceArray<typename Network::Arrays> arrays_{memory_, "the numbers of the neurons"};
+    DeviceArray<typename Network::Workspace> workspaces_{memory_, "the states of the samples"};
+    DeviceArray<Real> tape_{memory_, "the tape of the way back"}, errors_{memory_, "the derivatives of the loss"}, outputs_{memory_, "the readout"};
+    DeviceArray<Real> step_outputs_{memory_, "the readout of every step"};
+    DeviceArray<double> sums_{memory_, "the sums over time"}, total_{memory_, "the sums over samples"}, scratch_{memory_, "the gradients of neurons"}, losses_{memory_, "the losses"};
+    DeviceArray<std::int64_t> counts_{memory_, "the counts"};
+    DeviceArray<double> rates_{memory_, "the firing rates"}, mean_rates_{memory_, "the firing rates"};
+    DeviceArray<FailureRecord> failures_{memory_, "the samples' failures"};
+    DeviceArrays<std::uint32_t> bits_{memory_, Network::populations, "the spikes"};
+    BatchInput<Network> inputs_[2] = {BatchInput<Network>(memory_), BatchInput<Network>(memory_)};  // in turn
+    Simulator<Network> simulator_{memory_};
+    PinnedArray<double> losses_read_;
+    PinnedArray<std::int64_t> counts_read_;
+    PinnedArray<FailureRecord> failures_read_;
+    Event results_;
+    int turn_ = 0, most_shared_ = 0;
     std::int64_t optimiser_step_ = 0;
     bool stale_ = true;
 };

@@ -10,25 +10,29 @@
 namespace sncc {
 namespace cuda {
 
-inline void check(cudaError_t error, const char* call) {
+// `part`: of the network, that the call was for.
+inline void check(cudaError_t error, const char* call, const char* part = nullptr) {
     if (error == cudaSuccess) return;
     cudaGetLastError();
     if (error == cudaErrorInsufficientDriver || error == cudaErrorNoDevice)
         throw Failure(Code::device, "this library needs an NVIDIA GPU with a driver for CUDA " + std::to_string(CUDART_VERSION / 1000) +
                                         "; the CPU backend is there");
-    throw Failure(Code::device, std::string(call) + ": " + cudaGetErrorString(error));
+    throw Failure(Code::device, std::string(call) + (part ? std::string(" of ") + part : "") + ": " + cudaGetErrorString(error));
 }
 
-// Launches `kernel` over a grid of blocks, with one struct of arguments and so much shared memory.
+// Launches `kernel`, which errors call `name`, over a grid of blocks, with one struct of arguments and so much shared memory.
 template <typename Arguments>
-void launch(void (*kernel)(Arguments), const char* name, int blocks, int threads, std::size_t shared, const Arguments& arguments) {
+void launch(void (*kernel)(Arguments), const char* name, int blocks, int threads, std::size_t shared, cudaStream_t stream,
+            const Arguments& arguments) {
     if (shared > 48 * 1024)
-        check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)), name);
+        check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
+              "cudaFuncSetAttribute", name);
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3(static_cast<unsigned>(blocks));
     config.blockDim = dim3(static_cast<unsigned>(threads));
     config.dynamicSmemBytes = shared;
-    check(cudaLaunchKernelEx(&config, kernel, arguments), name);
+    config.stream = stream;
+    check(cudaLaunchKernelEx(&config, kernel, arguments), "cudaLaunchKernelEx", name);
 }
 
 }  // namespace cuda

@@ -1,20 +1,57 @@
-// Device memory that frees itself.
+// Device memory that frees itself; where there is not enough of it, who asked for how much and who holds the rest.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "sncc/cuda_launch.h"
+#include "sncc/cuda_streams.h"
 
 namespace sncc {
 namespace cuda {
+
+// The arrays of one network on the device.
+class DeviceMemory {
+public:
+    struct Part {
+        const char* name;
+        std::size_t bytes = 0;
+    };
+
+    std::shared_ptr<Part> part(const char* name) {
+        parts_.push_back(std::make_shared<Part>(Part{name}));
+        return parts_.back();
+    }
+    [[noreturn]] void refuse(const Part& asking, std::size_t bytes) const {
+        std::size_t free = 0, total = 0;
+        cudaMemGetInfo(&free, &total);
+        throw Failure(Code::memory, std::string("no room on the device for ") + asking.name + ": " + std::to_string(bytes) + " bytes asked for, " +
+                                        std::to_string(free) + " of " + std::to_string(total) + " free; " + held() + "; a smaller batch needs less");
+    }
+
+private:
+    // The largest parts that the network has already.
+    std::string held() const {
+        std::vector<std::pair<std::size_t, std::string>> sizes;
+        for (const auto& part : parts_)
+            if (part->bytes > 0) sizes.emplace_back(part->bytes, part->name);
+        std::sort(sizes.rbegin(), sizes.rend());
+        std::string text = sizes.empty() ? "this network holds nothing yet" : "this network holds ";
+        for (std::size_t k = 0; k < std::min<std::size_t>(sizes.size(), 4); ++k)
+            text += (k ? ", " : "") + std::to_string(sizes[k].first) + " for " + sizes[k].second;
+        return text + (sizes.size() > 4 ? " and less for others" : "");
+    }
+
+    std::vector<std::shared_ptr<Part>> parts_;
+};
 
 // An array on the device, as large as the largest that was asked for.
 template <typename Value>
 class DeviceArray {
 public:
-    explicit DeviceArray(const char* what) : what_(what) {}
+    DeviceArray(DeviceMemory& memory, const char* name) : memory_(memory), part_(memory.part(name)) {}
     ~DeviceArray() { cudaFree(values_); }
     DeviceArray(const DeviceArray&) = delete;
     DeviceArray& operator=(const DeviceArray&) = delete;
@@ -27,33 +64,44 @@ public:
         cudaFree(values_);
         values_ = nullptr;
         size_ = 0;
-        const cudaError_t error = cudaMalloc(&values_, count * sizeof(Value));
+        part_->bytes = 0;
+        const std::size_t bytes = count * sizeof(Value);
+        const cudaError_t error = cudaMalloc(&values_, bytes);
         if (error == cudaErrorMemoryAllocation) {
             cudaGetLastError();
-            std::size_t free = 0, total = 0;
-            cudaMemGetInfo(&free, &total);
-            throw Failure(Code::memory, std::string(what_) + " needs " + std::to_string(count * sizeof(Value)) + " bytes on the device, of which " +
-                                            std::to_string(free) + " were free; a smaller batch needs less");
+            values_ = nullptr;
+            memory_.refuse(*part_, bytes);
         }
-        check(error, "cudaMalloc");
+        check(error, "cudaMalloc", part_->name);
+        part_->bytes = bytes;
         size_ = count;
     }
     void clear() {
-        if (size_) check(cudaMemset(values_, 0, size_ * sizeof(Value)), "cudaMemset");
+        if (size_) check(cudaMemset(values_, 0, size_ * sizeof(Value)), "cudaMemset", part_->name);
+    }
+    // As part of what a stream does, while the host goes on; the host's side is pinned.
+    void put(const PinnedArray<Value>& from, std::size_t count, const Stream& stream) {
+        reserve(count + 1);
+        if (count) check(cudaMemcpyAsync(values_, from.data(), count * sizeof(Value), cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync", part_->name);
+    }
+    void take(PinnedArray<Value>& to, std::size_t count, const Stream& stream) const {
+        to.reserve(count + 1);
+        if (count) check(cudaMemcpyAsync(to.data(), values_, count * sizeof(Value), cudaMemcpyDeviceToHost, stream), "cudaMemcpyAsync", part_->name);
     }
     void put(const Value* from, std::size_t count, std::size_t offset = 0) {
-        if (count) check(cudaMemcpy(values_ + offset, from, count * sizeof(Value), cudaMemcpyHostToDevice), "cudaMemcpy to the device");
+        if (count) check(cudaMemcpy(values_ + offset, from, count * sizeof(Value), cudaMemcpyHostToDevice), "cudaMemcpy", part_->name);
     }
     void put(const std::vector<Value>& from) {
         reserve(from.size() + 1);
         put(from.data(), from.size());
     }
     void take(Value* to, std::size_t count, std::size_t offset = 0) const {
-        if (count) check(cudaMemcpy(to, values_ + offset, count * sizeof(Value), cudaMemcpyDeviceToHost), "cudaMemcpy from the device");
+        if (count) check(cudaMemcpy(to, values_ + offset, count * sizeof(Value), cudaMemcpyDeviceToHost), "cudaMemcpy", part_->name);
     }
 
 private:
-    const char* what_;
+    DeviceMemory& memory_;
+    std::shared_ptr<DeviceMemory::Part> part_;
     Value* values_ = nullptr;
     std::size_t size_ = 0;
 };
@@ -62,8 +110,8 @@ private:
 template <typename Value>
 class DeviceArrays {
 public:
-    DeviceArrays(int count, const char* what) {
-        for (int k = 0; k < count; ++k) all_.push_back(std::make_unique<DeviceArray<Value>>(what));
+    DeviceArrays(DeviceMemory& memory, int count, const char* name) {
+        for (int k = 0; k < count; ++k) all_.push_back(std::make_unique<DeviceArray<Value>>(memory, name));
     }
     DeviceArray<Value>* operator[](int k) const { return all_[static_cast<std::size_t>(k)].get(); }
 

@@ -17,6 +17,8 @@ class Simulator {
     static constexpr std::int64_t lead = Network::most_delay;  // steps of the last run that delayed spikes come from
 
 public:
+    explicit Simulator(DeviceMemory& memory) : memory_(memory) {}
+
     // `launch` runs the samples' kernel for the arguments that it is given.
     template <typename Launch>
     void run(const Simulation& s, const Launch& launch) {
@@ -38,7 +40,7 @@ public:
         a.losses = losses_.data(), a.counts = counts_.data(), a.outputs = outputs_.data(), a.rates = rates_.data();
         simulated_ = false;  // what the device holds is of no use after a failure
         launch(a);
-        check(cudaDeviceSynchronize(), "the simulation");
+        check(cudaDeviceSynchronize(), "cudaDeviceSynchronize", "the simulation");
         take_traces(s, records);
         for (Spikes& spikes : recorded_) spikes = Spikes{};
         for (int p = 0; p < Network::populations; ++p) take_spikes(s, p, before);
@@ -144,16 +146,17 @@ private:
         }
     }
 
-    DeviceArray<typename Network::State> carried_{"the state between runs"};
-    DeviceArray<Real> outputs_{"the readout"}, trace_values_{"the traces"};
-    DeviceArray<TraceRecord> traces_{"the traces"};
-    DeviceArray<std::int32_t> steps_{"the length"};
-    DeviceArray<std::uint32_t> trials_{"the trial"};
-    DeviceArray<double> losses_{"the loss"}, rates_{"the firing rates"};
-    DeviceArray<std::int64_t> counts_{"the counts"};
-    DeviceArrays<std::int64_t> offsets_{Network::sources, "the events"};
-    DeviceArrays<std::uint32_t> indices_{Network::sources, "the events"}, bits_{Network::populations, "the spikes"};
-    DeviceArrays<Real> values_{Network::sources, "the signals"};
+    DeviceMemory& memory_;
+    DeviceArray<typename Network::State> carried_{memory_, "the state between runs"};
+    DeviceArray<Real> outputs_{memory_, "the readout"}, trace_values_{memory_, "the traces"};
+    DeviceArray<TraceRecord> traces_{memory_, "the traces"};
+    DeviceArray<std::int32_t> steps_{memory_, "the length"};
+    DeviceArray<std::uint32_t> trials_{memory_, "the trial"};
+    DeviceArray<double> losses_{memory_, "the loss"}, rates_{memory_, "the firing rates"};
+    DeviceArray<std::int64_t> counts_{memory_, "the counts"};
+    DeviceArrays<std::int64_t> offsets_{memory_, Network::sources, "the events"};
+    DeviceArrays<std::uint32_t> indices_{memory_, Network::sources, "the events"}, bits_{memory_, Network::populations, "the spikes"};
+    DeviceArrays<Real> values_{memory_, Network::sources, "the signals"};
     Given old_[Network::sources + 1];
     std::vector<std::uint32_t> history_[Network::populations + 1];
     std::vector<Spikes> recorded_{static_cast<std::size_t>(Network::populations) + 1};
