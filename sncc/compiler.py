@@ -187,8 +187,20 @@ def _built(files: Mapping[str, str], backend: str) -> Path:
         with tempfile.TemporaryDirectory(prefix="sncc-build-") as build_folder:
             library = toolchain.build(folder, backend, tools, Path(build_folder), log)
             cache.install_library(folder, library, backend, key[:8])
+        if backend == "cuda":
+            _describe_kernels(folder, log)
 
     return cache.cached(key, make)
+
+
+def _describe_kernels(project: Path, log: Path) -> None:
+    """Fills what nvcc said of each kernel into the project's table."""
+    from sncc.backends.cuda.resources import filled
+
+    page = project / "src" / "cuda" / "KERNELS.md"
+    page.write_text(
+        filled(page.read_text(encoding="utf-8"), log.read_text(encoding="utf-8", errors="replace")), encoding="utf-8"
+    )
 
 
 def _refuse_to_overwrite(out: Path) -> None:

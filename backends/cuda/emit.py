@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import jinja2
 
 from sncc.backends.cuda.learning import Learning
+from sncc.backends.cuda.resources import Kernel, table
 from sncc.backends.cuda.samples import Samples
 from sncc.backends.cuda.supported import unsupported
 from sncc.backends.cuda.tables import Tables
@@ -14,6 +16,8 @@ from sncc.backends.cxx.dynamics import dynamics
 from sncc.program.nodes import Program
 
 _HERE = Path(__file__).parent
+GATHER_THREADS, OPTIMISE_THREADS = 128, 256  # as in the headers
+MOST_SHARED = 163 << 10  # bytes a block may have on sm_80; above, states are in device memory there
 
 
 def emit(program: Program) -> dict[str, str]:
@@ -34,14 +38,37 @@ def emit(program: Program) -> dict[str, str]:
     if missing:
         return {"cmake/cuda.cmake": render("no_cuda.cmake", missing=missing)}
     shared = dynamics(program)
+    tables, learning = Tables(program, shared), Learning(program, shared)
     files = {
         f"src/cuda/{name}_cuda.cu": render("network.cu"),
-        f"src/cuda/{name}_network.cuh": render("network.cuh", **Tables(program, shared).parts()),
+        f"src/cuda/{name}_network.cuh": render("network.cuh", **tables.parts()),
         f"src/cuda/{name}_samples.cuh": render("samples.cuh", **Samples(program, shared).parts()),
-        f"src/cuda/{name}_learning.cuh": render("learning.cuh", **Learning(program, shared).parts()),
+        f"src/cuda/{name}_learning.cuh": render("learning.cuh", **learning.parts()),
+        "src/cuda/KERNELS.md": render("KERNELS.md", rows=table(kernels(tables, learning))),
         "cmake/cuda.cmake": render("cuda.cmake"),
     }
     include, emulation = _HERE / "include", _HERE / "emulation"
     files |= {f"src/{p.relative_to(include).as_posix()}": p.read_text() for p in sorted(include.rglob("*.h"))}
     found = [p for p in sorted(emulation.rglob("*")) if p.suffix in (".h", ".cpp", ".md")]
     return files | {f"emulation/{p.relative_to(emulation).as_posix()}": p.read_text() for p in found}
+
+
+def kernels(tables: Tables, learning: Learning) -> tuple[Kernel, ...]:
+    """The kernels of a network, as they are launched."""
+    name, optimise = tables.program.name.lower(), tables.program.optimise
+    fits = tables.workspace_bytes <= MOST_SHARED
+    samples = Kernel(
+        f"{name}_samples",
+        "runs a sample, in training also back",
+        "one a sample",
+        tables.threads,
+        tables.workspace_bytes if fits else 0,
+    )
+    rest = Kernel(f"{name}_optimise", "computes what follows from parameters", "1", OPTIMISE_THREADS, 0)
+    if optimise is None:
+        return samples, rest
+    blocks = "1" if optimise.clip and optimise.clip[0] == "norm" else str(tables.optimise_blocks)
+    gather = Kernel(
+        f"{name}_gather", "sums the gradient of a presynaptic neuron", str(learning.gather_blocks), GATHER_THREADS, 0
+    )
+    return samples, gather, replace(rest, does="takes the optimiser's step", blocks=blocks)

@@ -20,13 +20,18 @@ class Learning(Places):
         """What the template prints."""
         return {
             "gather": self._gather(),
-            "gather_blocks": 1 + sum(blocks_of(c) for _, c in self._gathers()),
+            "gather_blocks": self.gather_blocks,
             "derive": self._derive(),
             "collect": self._collect(),
             "optimise": self._optimise(),
         }
 
     # ---------------------------------------------------------------------------------------- gradient
+    @property
+    def gather_blocks(self) -> int:
+        """Of the launch that sums gradients."""
+        return 1 + sum(blocks_of(c) for _, c in self._gathers())
+
     def _gathers(self) -> list[tuple[Gather, Connection]]:
         """Sums of gradients and the connections that they are of."""
         found = [o for o in self.program.gradient if isinstance(o, Gather)]

@@ -23,6 +23,10 @@ class EmittedReadout:
     seen: str
 
 
+def _up(size: int, unit: int) -> int:
+    return -(-size // unit) * unit
+
+
 class Tables(Samples):
     """Finished lines of the struct that the kernels and the engine are written over."""
 
@@ -41,6 +45,7 @@ class Tables(Samples):
                 f"{{{s.size}, {str(s.kind == 'signal').lower()}, {literal(s.si, 'double')}}}" for s in p.sources
             ],
             "words": [words(r.size) for _, r in self.rows],
+            "workspace_bytes": self.workspace_bytes,
             "variables": self._variables(),
             "readouts": self._readouts(),
             "penalties": self.penalties(),
@@ -52,10 +57,27 @@ class Tables(Samples):
         }
 
     @property
+    def workspace_bytes(self) -> int:
+        """Of a block's shared memory; the emitted code asserts it."""
+        real = 4 if self.program.precision == "float32" else 8
+        fields = [*self.state.values(), *self.adjoint.values()]
+        size = sum(_up(f.size * real, 64) for f in fields) + 2 * 16 * real + 4  # the flag of numbers that are none
+        for readout in self.program.readouts:
+            width = max(16, padded(readout.size))
+            maps = len(self.maps[readout.index])
+            size = _up(size, 8) + width * ((6 + maps) * real + 8) + 40
+        return _up(size, 64)
+
+    @property
     def threads(self) -> int:
         """Of a block that runs a sample."""
         largest = max([g.size for g in self.program.groups], default=WARP)
         return min(MOST_THREADS, words(largest) * WARP)
+
+    @property
+    def optimise_blocks(self) -> int:
+        """Of the launch that takes the optimiser's step."""
+        return max(1, min(264, self.parameter_size // 4096))
 
     def _sizes(self) -> list[str]:
         p = self.program
@@ -64,7 +86,8 @@ class Tables(Samples):
             f"int sources = {len(p.sources)}",
             f"int populations = {len(self.rows)}",
             f"int threads = {self.threads}",
-            f"int optimise_blocks = {max(1, min(264, self.parameter_size // 4096))}",
+            f"int resident_blocks = {MOST_THREADS // self.threads}",  # of a multiprocessor: 128 registers a thread
+            f"int optimise_blocks = {self.optimise_blocks}",
             f"std::int64_t most_delay = {max([c.delay for c in p.connections], default=0)}",
             f"std::int64_t tape_columns = {self.tape_columns}",
             f"std::int64_t gradient_size = {self.gradient_size}",

@@ -10,6 +10,7 @@ import sys
 import pytest
 from projects import NETWORKS, Projects
 
+from sncc.backends.cuda.resources import ARCHITECTURES, Used, filled, read_log, resident_blocks
 from sncc.toolchain import find_cmake, find_ninja
 
 pytestmark = pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed")
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is no
 def built(tmp_path_factory):
     _, project = Projects(tmp_path_factory.mktemp("nvcc")).write(NETWORKS["layers, delays, a signal"], "float32")
     build = project / "build"
-    words = [find_cmake(), "-S", project, "-B", build, "-DSNCC_BACKEND=cuda"]
+    words = [find_cmake(), "-S", project, "-B", build, "-DSNCC_BACKEND=cuda", "-DSNCC_WARNINGS_ARE_ERRORS=ON"]
     if find_ninja():
         words += ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find_ninja()}"]
     for command in (words, [find_cmake(), "--build", build, "--verbose"]):
@@ -32,6 +33,62 @@ def test_it_builds_for_both_architectures_without_a_warning(built):
     _, log = built
     assert "warning" not in log.lower()
     assert "sm_80" in log and "sm_90" in log and "-fmad=false" in log
+
+
+W1 = """
+network W1:
+    step = 1 ms
+    population x: input[700]
+    population hidden: ALIF[256]
+    population output: LI[20]
+    connect x -> hidden: dense, weight = normal(0, 1 / sqrt(fan_in))
+    connect hidden -> hidden: dense, weight = normal(0, 1 / sqrt(fan_in)), delay = 1 ms
+    connect hidden -> output: dense, weight = normal(0, 1 / sqrt(fan_in))
+
+train:
+    rule = eprop(feedback = symmetric)
+    loss = mean(cross_entropy(output.v))
+    optimiser = adam(learning_rate = 1e-3)
+    batch = 64
+"""
+
+
+@pytest.mark.parametrize(
+    "text, precision",
+    [(W1, "float32"), (W1.replace("eprop(feedback = symmetric)", "bptt"), "float32"), (NETWORKS["an unknown neuron"], "float64")],
+    ids=["W1, e-prop", "W1, bptt", "an unknown neuron, float64"],
+)  # fmt: skip
+def test_no_kernel_spills_registers(tmp_path, text, precision):
+    program, project = Projects(tmp_path).write(text, precision)
+    name = program.name.lower()
+    architectures = [f"-gencode=arch=compute_{a[3:]},code={a}" for a in ARCHITECTURES]
+    words = [
+        "nvcc", "-std=c++17", "-fmad=false", "--extended-lambda", *architectures, "-gencode=arch=compute_90,code=compute_90",
+        "-Xptxas=-v,-warn-spills", "-Werror", "all-warnings", "-Xcompiler=-fPIC", "--threads=2",
+        f"-I{project}/include", f"-I{project}/src", "-c", project / "src" / "cuda" / f"{name}_cuda.cu", "-o", tmp_path / "x.o",
+    ]  # fmt: skip
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    used = read_log(done.stdout + done.stderr)
+    assert set(used) == {(f"{name}_{k}", a) for k in ("samples", "gather", "optimise") for a in ARCHITECTURES}
+    page = filled((project / "src" / "cuda" / "KERNELS.md").read_text(), done.stdout + done.stderr)
+    rows = [[cell.strip() for cell in line.split("|")] for line in page.splitlines() if line.startswith(f"| {name}_")]
+    for kernel, _, _, threads, shared, *cells in (row[1:-1] for row in rows):
+        assert all("registers" in cell for cell in cells)
+        for architecture, limits in ARCHITECTURES.items():
+            found = used[kernel, architecture]
+            assert found.spills == 0 and found.registers * int(threads) <= limits.registers
+            assert resident_blocks(found, int(threads), int(shared), limits) >= 1
+
+
+def test_occupancy_is_that_of_the_programming_guide():
+    """Worked by hand: 96 registers, 256 threads are 8 warps of 3,072 registers, of which 65,536 hold 2.66 blocks."""
+    assert resident_blocks(Used(96, 0, 0), 256, 9408, ARCHITECTURES["sm_90"]) == 2
+    assert resident_blocks(Used(32, 0, 0), 1024, 0, ARCHITECTURES["sm_80"]) == 2  # threads
+    assert resident_blocks(Used(32, 0, 0), 32, 0, ARCHITECTURES["sm_80"]) == 32  # blocks
+    assert (
+        resident_blocks(Used(32, 0, 0), 128, 100 << 10, ARCHITECTURES["sm_90"]) == 2
+    )  # shared memory: 2 x 101 of 228 KB
 
 
 @pytest.mark.skipif(os.path.exists("/dev/nvidia0"), reason="there is a GPU")
