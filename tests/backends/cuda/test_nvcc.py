@@ -31,7 +31,7 @@ def built(tmp_path_factory):
 
 def test_it_builds_for_both_architectures_without_a_warning(built):
     _, log = built
-    assert "warning" not in log.lower()
+    assert "warning" not in log.lower().replace("all-warnings", "")
     assert "sm_80" in log and "sm_90" in log and "-fmad=false" in log
 
 
