@@ -38,7 +38,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         side: [", ".join(map(str, [*tables.synapse_update_fields(o, side), -1])) for o in tables.updates]
         for side in ("pre", "post")
     }
-    updates = [_update(layout, o) for g in p.groups for o in p.forward if isinstance(o, Update) and o.group == g.name]
+    updates = [_update(layout, o) for o in tables.neuron_updates]
     constants = [
         f"int parameters = {len(p.parameters)}",
         f"int sources = {len(p.sources)}",
@@ -186,7 +186,7 @@ def _stimuli(layout: Layout, update: Update) -> list[str]:
     program = layout.program
     lines: list[str] = []
     for k, stimulus in enumerate(program.simulation.stimuli if program.simulation else ()):
-        if stimulus.group != update.group:
+        if stimulus.group != update.group or stimulus.input not in update.inputs:  # a flow and a rest share a group
             continue
         group = program.group(stimulus.group)
         row = next(r for r in group.rows if r.population == stimulus.population)

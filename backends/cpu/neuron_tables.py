@@ -36,6 +36,7 @@ class NeuronTables:
         self.places = {r.population: (g, r) for g, r in layout.rows}
         self.connections = {c.name: k for k, c in enumerate(self.program.connections)}
         self.updates = [o for o in self.program.forward if isinstance(o, SynapseUpdate)]
+        self.neuron_updates = [o for o in self.program.forward if isinstance(o, Update)]
         self.fields: dict[tuple[str, str], int] = {}  # (population, variable)
         self.remembered: set[int] = set()  # fields whose values of earlier steps are read
         self.synapse_fields: dict[tuple[str, str], int] = {}  # (connection, name)
@@ -210,7 +211,9 @@ class NeuronTables:
                 case Deliver(connection):
                     lines.append(f"{{Action::deliver, {self.connections[connection]}}},  // {connection}")
                 case Update(group=group):
-                    lines.append(f"{{Action::update, {groups.index(group)}}},  // {group}")
+                    last = [u for u in self.neuron_updates if u.group == group][-1]
+                    number = next(k for k, u in enumerate(self.neuron_updates) if u is o)
+                    lines.append(f"{{Action::update, {groups.index(group)}, {number}, {flag(o is last)}}},  // {group}")
                 case SynapseUpdate():
                     lines.append(f"{{Action::synapses, {self.updates.index(o)}}},  // {o.connection}")
                 case _:

@@ -189,8 +189,10 @@ def _update(program: Program, update: Update, reverse: bool) -> Function:
     word = "Adjoint of one step" if reverse else "One step"
     comments = [f"{word} of a neuron of {rows}."]
     comments += [f"    {print_statement(s)}" for s in update.body]
-    label = _label(update) if reverse else ""
-    return b.function(f"{'adjoint' if reverse else 'update'}_{group.name}{label}", comments)
+    if reverse:
+        return b.function(f"adjoint_{group.name}{_label(update)}", comments)
+    of_group = [o for o in program.forward if isinstance(o, Update) and o.group == group.name]
+    return b.function(f"{'update' if update is of_group[-1] else 'flow'}_{group.name}", comments)
 
 
 def _label(update: Update) -> str:

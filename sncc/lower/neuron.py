@@ -72,7 +72,8 @@ def lower_neuron(
     if dynamics.refractory is not None:
         gate = apply("lt", REFRACTORY, 0.5)
         steps = apply("floor", add(apply("div", dynamics.refractory.duration, step), Number(0.5)))
-        coefficients.append(Assign("refractory.steps", steps))
+        if part != "flow":
+            coefficients.append(Assign("refractory.steps", steps))
     if dynamics.early:
         _jump_at_arrivals(dynamics, body)
     before = dict(body.now)

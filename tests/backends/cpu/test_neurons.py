@@ -144,6 +144,25 @@ network Net:
 simulate:
     duration = 100 ms
 """,
+    "weights that move by the voltage between flow and arrivals, a stimulus": LEAKY
+    + """
+plasticity voltage:
+    param tau = 10 ms
+    post state trace = 0
+    dtrace/dt = -trace / tau
+    on pre: weight += 0.1 * (post.v - 0.3) - 0.02 * trace
+    on post: trace += 0.1
+    bound weight in [0, 1]
+network Net:
+    step = 0.5 ms
+    population drive: poisson[90](rate = 20 Hz)
+    population out: Leaky[200], v = uniform(0, 1)
+    connect drive -> out: random(p = 0.1), weight = uniform(0.1, 0.4), delay = uniform(1 ms, 3 ms), plasticity = voltage()
+    connect out -> out: random(fan_in = 3, self = false), weight = 0.1, delay = 1 ms
+simulate:
+    duration = 100 ms
+    stimulate out[60:130].I: 0.05 / (1 ms) from 10 ms to 40 ms
+""",
 }
 
 

@@ -337,7 +337,7 @@ private:
             const Operation& operation = Network::operations()[k];
             switch (operation.action) {
                 case Action::deliver: delivery.deliver(operation.index, n, run_step); break;
-                case Action::update: update(worker, operation.index, course, n, t); break;
+                case Action::update: update(worker, operation, course, n, t); break;
                 case Action::synapses: {
                     const SynapseLoop<Network> loop(m_, operation.index, worker, n, run_step, t);
                     Network::update_synapses(operation.index, loop, m_.numbers);
@@ -356,17 +356,19 @@ private:
         }
     }
 
-    void update(Worker& worker, int group, const Course& course, std::int64_t n, Real t) {
+    void update(Worker& worker, const Operation& operation, const Course& course, std::int64_t n, Real t) {
+        const int group = operation.index;
         for (int p = 0; p < Network::populations; ++p) {
             const PopulationInfo& info = Network::populations_info()[p];
             const Range& own = m_.range(p, worker.index);
             if (info.group != group || own.size() == 0) continue;
-            const bool lists = info.spiking && course.listed[static_cast<std::size_t>(p)];
+            const bool lists = operation.last && info.spiking && course.listed[static_cast<std::size_t>(p)];
             if (lists) worker.spikes[static_cast<std::size_t>(p)].begin(n);
             const Segment<Network> segment{*m_.arrays.data(), *m_.state.data(), n, t, course.simulation.seed, course.simulation.trial, p, info.offset + own.begin,
                                            info.offset + (own.end + 15) / 16 * 16, own.begin, worker, lists};
-            Network::update(group, segment);
+            Network::update(operation.number, segment);
         }
+        if (!operation.last) return;
         for (std::size_t f = 0; f < m_.histories.size(); ++f) {
             const int population = Network::fields_info()[f].population;
             if (m_.histories[f].stride == 0 || Network::populations_info()[population].group != group) continue;

@@ -66,10 +66,13 @@ struct ParameterInfo {
 
 enum class Action { deliver, update, synapses };
 
-// deliver: a connection. update: a group. synapses: a synapse update.
+// deliver: a connection. update: a group, and which of the updates it is; a flow by itself may come before the last of a
+// group. synapses: a synapse update.
 struct Operation {
     Action action;
     int index;
+    int number = 0;
+    bool last = true;
 };
 
 enum class When { step, pre, post };
