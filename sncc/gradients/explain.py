@@ -15,13 +15,18 @@ from sncc.program.nodes import (
     Assign,
     DeriveAdjoint,
     Draw,
+    Feedback,
     Fire,
     Gather,
+    GatherDelay,
+    Penalty,
+    PenaltyAdjoint,
     Program,
     Readout,
     ReadoutAdjoint,
     Reduce,
     Statement,
+    TraceUpdate,
     Transpose,
     Update,
 )
@@ -34,6 +39,11 @@ _METHODS = {
     "heun": "Heun",
     "map": "a map, once a step",
 }
+_ONLINE = (
+    "e-prop forwards (Bellec et al. 2020): eligibility traces stay, one of each per synapse, and memory does not grow with T.\n"
+    "The trace of a spike, filtered as the readout filters spikes, times the learning signal is the gradient; where the loss is\n"
+    "one of every step the weights change after every step."
+)
 _RULES = {
     "eprop": (
         "e-prop (Bellec et al. 2020). A spike's derivative is the surrogate. Credit crosses exactly one connection, into the\n"
@@ -110,8 +120,15 @@ def derivation(model: Model, program: Program) -> tuple[Section, ...]:
     parts = [Section(f"{model.name}: step {model.step:g} ms")]
     parts += [_population(model, program, p) for p in model.populations if p.kind == "neuron"]
     if program.rule:
-        parts += [Section(_RULES[program.rule]), _readout(program)]
+        parts += [Section(_ONLINE if program.traces else _RULES[program.rule])]
+        parts += [_readout(r) for r in program.readouts]
+        parts += [_penalty(p) for p in program.penalties]
+        if program.truncate:
+            parts.append(
+                Section(f"Credit is cut every {program.truncate} steps: what a step owes later windows is left out.")
+            )
         parts += [_adjoint(program, o) for o in program.reverse if isinstance(o, Update)]
+        parts += [_traces(program, o) for o in program.traces if isinstance(o, TraceUpdate)]
         parts.append(_gradients(program))
     else:
         parts.append(Section("There is no `train` block, so no learning rule is derived."))
@@ -150,11 +167,33 @@ def _statement(statement: Statement) -> Line:
             return (Name(statement.name), " = ", statement.value)
 
 
-def _readout(program: Program) -> Section:
-    readout = next(o for o in program.forward if isinstance(o, Readout))
+def _readout(readout: Readout) -> Section:
     seen = f"{readout.population}.{readout.variable}"
     x = f"{readout.reduction} over the steps of {seen}" if readout.reduction else f"{seen} at every step"
-    return Section(f"loss: x is {x}", tuple(_statement(s) for s in (*readout.body, *readout.gradient)))
+    window = f", steps {readout.first + 1}..{readout.last or 'T'}" if (readout.first, readout.last) != (0, None) else ""
+    factor = f", times {readout.factor:g}" if readout.factor != 1.0 else ""
+    return Section(f"loss: x is {x}{window}{factor}", tuple(_statement(s) for s in (*readout.body, *readout.gradient)))
+
+
+def _penalty(penalty: Penalty) -> Section:
+    inside = "the mean over the samples of r" if penalty.over == "batch" else "r"
+    head = f"penalty: {penalty.strength:g} times the mean over {penalty.population} of (({inside} - {penalty.target * 1e3:g} Hz) / Hz)^2"
+    return Section(f"{head}, r = spikes / (T step)")
+
+
+def _traces(program: Program, update: TraceUpdate) -> Section:
+    """What a synapse, or a neuron's number, carries forwards."""
+    if update.connection is not None:
+        c = program.connection(update.connection)
+        head = f"eligibility traces of {c.name}, one of each per synapse (n = 1..T; pre is what {c.source} emitted, post the neuron of {c.target})"
+    else:
+        head = f"eligibility traces of {update.array} in {', '.join(r.population for r in program.group(update.group).rows)}"
+    lines: list[Line] = [_statement(s) for s in update.body]
+    lines += [(Name(trace, "n"), " = ", Name(local)) for trace, local in update.carry]
+    for signal, trace, index in update.gradient:
+        when = "" if program.readouts[index].reduction else " at every step"
+        lines.append(("gradient += ", Name(signal, "", "post"), " · ", Name(trace, "n"), when))
+    return Section(head, tuple(lines))
 
 
 def _adjoint(program: Program, update: Update) -> Section:
@@ -163,8 +202,34 @@ def _adjoint(program: Program, update: Update) -> Section:
     lines: list[Line] = []
     for operation in program.reverse:
         match operation:
-            case ReadoutAdjoint(into) if into in update.inputs:
-                lines.append((Name(into), " = ", Slope("x"), ", at this step"))
+            case ReadoutAdjoint(into, index) if into in update.inputs:
+                readout = program.readouts[index]
+                if readout.group == group.name:
+                    which = f" of {readout.population}.{readout.variable}" if len(program.readouts) > 1 else ""
+                    lines.append((Name(into), " = ", Slope("x"), f"{which}, at this step"))
+            case PenaltyAdjoint(index, into) if into in update.inputs:
+                penalty = program.penalties[index]
+                if penalty.group == group.name:
+                    lines.append(
+                        (Name(into), f" += d penalty / d spike of {penalty.population} (one number for all steps)")
+                    )
+            case Feedback(weight, source, slot, delay, target, into) if (
+                into in update.inputs and target[0] == group.name
+            ):
+                read = next(r.population for r in program.group(source[0]).rows if r.offset == source[1])
+                error = Name(slot, f"n + {delay}" if delay else "n", read)
+                lines.append(
+                    (
+                        Name(into),
+                        " += ",
+                        Name(weight),
+                        " · ",
+                        "(",
+                        error,
+                        ")",
+                        "   (learning signal by a matrix of its own)",
+                    )
+                )
             case Transpose(connection, slot, into) if into in update.inputs:
                 c = program.connection(connection)
                 if c.source_group == group.name:
@@ -197,7 +262,33 @@ def _gradients(program: Program) -> Section:
                 over = f"values of {c.source}" if c.signal else f"spikes of {c.source} neuron i"
                 at = f"n + {c.delay}, j" if c.delay else "n, j"
                 summed = Name(slot, at, c.target)
+                if c.interpolated:
+                    lines.append(
+                        (
+                            Slope(c.weight, "i, j"),
+                            " = ",
+                            f"sum over the {over} of (1 - f) ",
+                            Name(slot, "n + k, j", c.target),
+                            " + f ",
+                            Name(slot, "n + k + 1, j", c.target),
+                            "   (delay k + f steps)",
+                        )
+                    )
+                    continue
                 lines.append((Slope(c.weight, "i, j"), " = ", f"sum over the {over}, at n, of ", summed))
+            case GatherDelay(connection, slot):
+                c = program.connection(connection)
+                change = (Name(slot, "n + k + 1, j", c.target), " - ", Name(slot, "n + k, j", c.target))
+                lines.append(
+                    (
+                        Slope(c.delays or "", "i, j"),
+                        f" = sum over the spikes of {c.source} neuron i of ",
+                        Name(c.weight),
+                        " / step · (",
+                        *change,
+                        ")",
+                    )
+                )
             case DeriveAdjoint(group, sums, body, results):
                 names = ", ".join(r.population for r in program.group(group).rows)
                 lines.append((f"parameters of {names}, from the sums over time of {', '.join(sums)}:",))

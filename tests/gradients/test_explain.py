@@ -1,0 +1,34 @@
+"""What `sncc explain` says of a learning rule comes from the operations that are compiled."""
+
+from __future__ import annotations
+
+import pytest
+from networks import recurrent
+
+import sncc
+
+SAID = {
+    "random feedback": (dict(rule="eprop(feedback = random)"), ["hidden_output.feedback · (output.I!~[n])"]),
+    "a penalty": (
+        dict(penalty="firing_rate(hidden, target = 20 Hz, strength = 1e-3, over = batch)"),
+        ["penalty: 0.001 times the mean over hidden", "- 20 Hz)", "d penalty / d spike of hidden"],
+    ),
+    "two losses": (
+        dict(loss="mean(cross_entropy(output.v)) + 0.5 * cross_entropy(max(output.v))"),
+        ["loss: x is output.v at every step", "loss: x is max over the steps of output.v, times 0.5"],
+    ),
+    "windows of credit": (dict(rule="bptt(truncate = 20 ms)"), ["Credit is cut every 20 steps", "learning signal by hidden_hidden"]),
+    "traces per synapse": (
+        dict(rule="eprop(online = true)"),
+        ["e-prop forwards", "eligibility traces of hidden_hidden, one of each per synapse", "gradient += post.signal0"],
+    ),
+    "learnt delays": (dict(rule="bptt", learn="weights, hidden_hidden.delay"), ["d loss / d hidden_hidden.delay[i, j]", "(delay k + f steps)"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SAID)
+def test_the_choices_of_training_are_explained(what):
+    blocks, expected = SAID[what]
+    text = sncc.explain(recurrent("ALIF", **blocks))
+    for phrase in expected:
+        assert phrase in text, phrase
