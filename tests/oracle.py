@@ -87,6 +87,7 @@ class Simulation:
                 self.state[p.name, s.name] = (value(s.initial, own) if first is None else first) * np.ones(p.size)
         self.refractory = {p.name: numpy.zeros(p.size) for p in self.neurons}
         self.emitted = {p.name: [] for p in model.populations}
+        self.fired = {p.name: [] for p in self.neurons}  # the same, never cut: what penalties count
 
     def _parameter(self, population, parameter):
         key = f"{population.name}.{parameter.name}"
@@ -217,6 +218,7 @@ class Simulation:
         for s, x in now.items():
             self.state[p.name, s] = x
         self.emitted[p.name].append(z)
+        self.fired[p.name].append(z)
 
     def _flow(self, d, before, own, h):
         names = [e.state for e in d.equations]
@@ -302,7 +304,7 @@ def penalty_of(simulations, model: Model):
     total = 0.0
     for p in model.training.penalties:
         rates = [
-            sum(s.emitted[p.population]) / (len(s.emitted[p.population]) * model.step * 1e-3) for s in simulations
+            sum(s.fired[p.population]) / (len(s.fired[p.population]) * model.step * 1e-3) for s in simulations
         ]  # Hz
         rates = [sum(rates) / len(rates)] if p.over == "batch" else rates
         total = total + p.strength * sum(np.mean((r - p.target * 1e3) ** 2) for r in rates) / len(rates)
