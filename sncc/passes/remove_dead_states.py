@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sncc.passes.remove_dead_values import without_dead
-from sncc.program.nodes import Deliver, Group, Program, SynapseUpdate, Update
+from sncc.program.nodes import Deliver, Group, LearningSignal, Program, SynapseUpdate, Update
 
 
 def remove_dead_states(program: Program) -> Program:
@@ -22,8 +22,26 @@ def _read_elsewhere(program: Program) -> set[tuple[str, str]]:
     """(population, variable) that connections and synapses read."""
     found = {(c.source, c.values) for c in program.connections if c.values is not None}
     found |= {c.gain for c in program.connections if c.gain is not None}
+    found |= _read_by_traces(program)
     updates = (o for o in program.forward if isinstance(o, SynapseUpdate))
     return found | {(population, variable) for o in updates for _, population, variable in (*o.pre, *o.post)}
+
+
+def _read_by_traces(program: Program) -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for operation in program.traces:
+        if isinstance(operation, LearningSignal):
+            found.add((program.group(operation.target[0]).rows[0].population, operation.variable))
+            continue
+        own = program.group(operation.group).rows[0].population
+        for name in (name for statement in operation.body for name in statement.reads):
+            head, _, variable = name.partition(".")
+            if head == "post":
+                found.add((own, variable))
+            if head == "read":
+                index, _, variable = variable.partition(".")
+                found.add((program.readouts[int(index)].population, variable))
+    return found
 
 
 def _live(program: Program, group: Group, read_elsewhere: set[tuple[str, str]]) -> tuple[str, ...]:
