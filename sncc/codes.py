@@ -98,6 +98,14 @@ network N:
     population y: LI[3]
     connect x -> y: dense, weight = 1
 """, "file"),
+    "fixed-threshold": _(
+        "A threshold that no state can reach, or that a spike's own jumps leave crossed, is most likely a slip.",
+        """
+    state v = 0
+    input I
+    dv/dt = -v / (20 ms) + I
+    spike when v > 1: reset v = 0
+""", "neuron"),
     "folder-in-use": _(
         "`sncc build --out` writes only into an empty folder, a new one, or one that holds a project of sncc.",
         "sncc build network.snn --out build/network", "command"),

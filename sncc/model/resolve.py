@@ -28,6 +28,7 @@ from sncc.model.sources import SOURCES
 from sncc.model.stability import check_steps
 from sncc.model.synapse import check_synapse
 from sncc.model.terms import Term, Typed
+from sncc.model.thresholds import check_thresholds
 from sncc.model.training import LISTS, SETTINGS, TrainingResolver
 from sncc.model.values import folded
 from sncc.syntax import tree
@@ -165,6 +166,7 @@ class _Resolver:
         check_training(model, self.diagnostics)
         check_states(model, self.diagnostics)
         check_steps(model, self.diagnostics)
+        check_thresholds(model, self.diagnostics)
         return _with_bounds(model)
 
     # ---------------------------------------------------------------------------------------------- definitions
