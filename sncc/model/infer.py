@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -14,6 +13,7 @@ from sncc.expressions.units import LARGEST_POWER, PLAIN, Unit, UnitError, parse_
 from sncc.model.constants import fold
 from sncc.model.scope import Scope
 from sncc.model.terms import Term, Typed
+from sncc.model.wording import addition_help, literal_help, short, words
 from sncc.syntax import tree
 
 TIME = parse_unit("ms")
@@ -175,8 +175,8 @@ class Elaborator:
         verb, preposition = ("add", "to") if expression.operator == "+" else ("subtract", "from")
         if left.term and right.term and not left.term.unknown and not right.term.unknown:
             a, b = left.term.unit, right.term.unit
-            message = f"cannot {verb} {_words(b)} {preposition} {_words(a)}"
-            help = _addition_help(first, second, a, b, expression.operator)
+            message = f"cannot {verb} {words(b)} {preposition} {words(a)}"
+            help = addition_help(first, second, a, b, expression.operator)
         else:
             message, help = "the two sides must have one unit", ""
         return self.agree(left, right, second.span, message, first.span, help)
@@ -185,9 +185,9 @@ class Elaborator:
         if base.term is None or exponent.term is None:
             return None
         if not exponent.term.plain:
-            words = self._described(exponent.term)
+            described = self._described(exponent.term)
             self.diagnostics.error(
-                "wrong-unit", expression.right.span, "an exponent must be a plain number", f"this is {words}"
+                "wrong-unit", expression.right.span, "an exponent must be a plain number", f"this is {described}"
             )
             return None
         if base.term.plain:
@@ -354,10 +354,10 @@ class Elaborator:
             return b if a.unknown else a
         if a.dimension == b.dimension:
             return a.bare()
-        label = f"`{_short(span)}` is {b.unit.described()}"
+        label = f"`{short(span)}` is {b.unit.described()}"
         if other is not None:
-            label += f", `{_short(other)}` {a.unit.described()}"
-        help = help or _literal_help(right, span, a.unit) or (_literal_help(left, other, b.unit) if other else "")
+            label += f", `{short(other)}` {a.unit.described()}"
+        help = help or literal_help(right, span, a.unit) or (literal_help(left, other, b.unit) if other else "")
         self.diagnostics.error("wrong-unit", span, message, label, help=help)
         return None
 
@@ -372,7 +372,7 @@ class Elaborator:
         if value.term.dimension == term.dimension:
             return True
         message = f"{what} must be {term.unit.described()}, not {value.term.unit.described()}"
-        self.diagnostics.error("wrong-unit", span, message, help=help or _literal_help(value, span, term.unit))
+        self.diagnostics.error("wrong-unit", span, message, help=help or literal_help(value, span, term.unit))
         return False
 
     def plain(self, value: Typed, span: Span, message: str) -> bool:
@@ -382,9 +382,9 @@ class Elaborator:
         if value.term.unknown:
             self.equations.append(value.term)
             return True
-        words = self._described(value.term)
-        help = f"divide by something {_words(value.term.unit, 'in the same unit')}"
-        self.diagnostics.error("wrong-unit", span, message, f"`{_short(span)}` is {words}", help=help)
+        described = self._described(value.term)
+        help = f"divide by something {words(value.term.unit, 'in the same unit')}"
+        self.diagnostics.error("wrong-unit", span, message, f"`{short(span)}` is {described}", help=help)
         return False
 
     def _described(self, term: Term) -> str:
@@ -399,39 +399,3 @@ def _typed(operation: str, arguments: tuple[Typed, ...], term: Term | None, span
 def _placed(expression: Expression, span: Span) -> Expression:
     """A named value where it is used: a symbol or number gets the place of its use."""
     return replace(expression, span=span) if isinstance(expression, Symbol | Number) else expression
-
-
-def _literal_help(value: Typed, span: Span, wanted: Unit) -> str:
-    """A plain literal most likely lacks its unit."""
-    literal = isinstance(value.expression, Number) and value.term is not None and value.term.plain
-    return f"write `{_short(span)} {wanted}`" if literal and re.fullmatch(r"-?[\d.]+(e[-+]?\d+)?", span.text) else ""
-
-
-def _short(span: Span) -> str:
-    text = " ".join(span.text.split())
-    return text if len(text) <= 40 else text[:37] + "…"
-
-
-def _words(unit: Unit, otherwise: str = "") -> str:
-    """`a current`, `a plain number`, `mV^2`."""
-    words = unit.described()
-    if words.startswith("in "):
-        return otherwise or words[3:]
-    return otherwise or words.split(" (")[0]
-
-
-def _addition_help(left: tree.Expression, right: tree.Expression, a: Unit, b: Unit, sign: str) -> str:
-    """The likely repair of a sum of different units."""
-    first, second = _short(left.span), _short(right.span)
-    ratio = (a / b).dimension
-    if ratio == parse_unit("GOhm").dimension:
-        return f"multiply by a resistance: `{first} {sign} R * {second}`"
-    if ratio == parse_unit("nS").dimension:
-        return f"multiply by a conductance: `{first} {sign} g * {second}`"
-    if ratio == TIME.dimension:
-        return f"multiply `{second}` by a time"
-    if ratio == (PLAIN / TIME).dimension:
-        return f"divide `{second}` by a time, such as a time constant"
-    if (b / a).dimension == parse_unit("GOhm").dimension:
-        return f"divide by a resistance: `{first} {sign} {second} / R`"
-    return ""
