@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 
-from sncc.backends.cxx.expressions import Printer, Unsupported
+from sncc.backends.cxx.expressions import Printer
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Symbol, walk
 
 
@@ -30,8 +30,6 @@ class DrawNumbers:
         arguments = tuple(self.bind(argument, printer, names) for argument in expression.arguments)
         if expression.operation not in DRAWS:
             return Apply(expression.operation, arguments)
-        if expression.operation == "gamma":
-            raise Unsupported("draws from `gamma`")
         symbol = Symbol(f"draw {number}")
         values = "".join(f", {printer(argument)}" for argument in arguments)
         names[symbol.name] = f"{printer.scope}draw_{expression.operation}(numbers, {number}u{values})"

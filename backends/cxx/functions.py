@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
-from sncc.backends.cxx.expressions import Printer, Scalar, Unsupported
+from sncc.backends.cxx.expressions import Printer, Scalar
 from sncc.backends.cxx.names import Namer
 from sncc.expressions.nodes import Expression
 from sncc.program.nodes import Assign, Draw, Fire, Statement
@@ -86,8 +86,6 @@ class Builder:
         self.names[name] = identifier
 
     def _draw(self, name: str, distribution: str, arguments: Sequence[Expression]) -> str:
-        if distribution == "gamma":
-            raise Unsupported("draws from `gamma` in a step")
         for word, type_ in _DRAW_ARGUMENTS.items():
             if not any(a.role == "draw" and a.name == word for a in self.arguments):
                 self.argument("draw", word, type_=type_, hint=f"draw_{word}")

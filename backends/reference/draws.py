@@ -83,11 +83,31 @@ def _poisson(counter: Counter, number: int, mean: Array) -> Array:
     return count
 
 
+def _gamma(counter: Counter, number: int, shape: Array, scale: Array) -> Array:
+    """Marsaglia and Tsang 2000: attempt a takes a normal of number + 2a · 2^16, a uniform of number + (2a + 1) · 2^16."""
+    shape = np.broadcast_to(np.asarray(shape, float), np.shape(counter.element))
+    d = np.where(shape < 1, shape + 1, shape) - 1 / 3
+    value, waiting = d.copy(), np.ones(shape.shape, bool)
+    for attempt in range(64):
+        x = _normal(counter, number + (2 * attempt << 16), 0.0, 1.0)
+        u = _uniform(counter, number + ((2 * attempt + 1) << 16), 0.0, 1.0)
+        v = (1 + x / np.sqrt(9 * d)) ** 3
+        with np.errstate(invalid="ignore", divide="ignore"):
+            good = waiting & (v > 0) & (np.log(u) < 0.5 * x * x + d - d * v + d * np.log(v))
+        value[good] = (d * v)[good]
+        waiting &= ~good
+        if not waiting.any():
+            break
+    words = counter.words(number + (1 << 16))
+    return scale * value * np.where(shape < 1, _unit(words[1], words[3]) ** (1 / shape), 1.0)
+
+
 DISTRIBUTIONS: dict[str, Callable[..., Array]] = {
     "uniform": _uniform,
     "normal": _normal,
     "lognormal": lambda counter, number, mean, deviation: np.exp(_normal(counter, number, mean, deviation)),
     "exponential": lambda counter, number, mean: -mean * np.log(_uniform(counter, number, 0.0, 1.0)),
+    "gamma": _gamma,
     "poisson": _poisson,
 }
 

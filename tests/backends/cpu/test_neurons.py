@@ -157,7 +157,7 @@ network Net:
     step = 0.5 ms
     population drive: poisson[90](rate = 20 Hz)
     population out: Leaky[200], v = uniform(0, 1)
-    connect drive -> out: random(p = 0.1), weight = uniform(0.1, 0.4), delay = uniform(1 ms, 3 ms), plasticity = voltage()
+    connect drive -> out: random(p = 0.1), weight = gamma(6, 0.04), delay = gamma(0.7, 2 ms), plasticity = voltage()
     connect out -> out: random(fan_in = 3, self = false), weight = 0.1, delay = 1 ms
 simulate:
     duration = 100 ms

@@ -47,6 +47,7 @@ def test_poisson_counts_are_thresholds_of_one_word():
     "name, arguments, law",
     [
         ("uniform", (2.0, 5.0), ("uniform", (2, 3))), ("normal", (1.0, 0.5), ("norm", (1, 0.5))),
+        ("gamma", (2.5, 0.4), ("gamma", (2.5, 0, 0.4))), ("gamma", (0.3, 2.0), ("gamma", (0.3, 0, 2))),
         ("exponential", (3.0,), ("expon", (0, 3))), ("lognormal", (0.2, 0.4), ("lognorm", (0.4, 0, np.exp(0.2)))),
     ],
 )  # fmt: skip

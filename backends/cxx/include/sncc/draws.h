@@ -36,4 +36,25 @@ SNCC_HOST_DEVICE SNCC_INLINE Real draw_exponential(const Draw& draw, std::uint32
     return -mean * m_log(uniform<Real>(draw.words(number)));
 }
 
+// Gamma by squeezed normals (Marsaglia and Tsang 2000): attempt a takes the normal of number + 2a · 2^16 and the uniform of
+// number + (2a + 1) · 2^16. A shape below 1 is one more, times the power 1/shape of another uniform.
+template <typename Real>
+SNCC_HOST_DEVICE SNCC_INLINE Real draw_gamma(const Draw& draw, std::uint32_t number, Real shape, Real scale) {
+    const bool small = shape < Real(1);
+    const Real d = (small ? shape + Real(1) : shape) - Real(1) / Real(3);
+    const Real c = Real(1) / m_sqrt(Real(9) * d);
+    Real value = d;
+    for (std::uint32_t attempt = 0; attempt < 64; ++attempt) {
+        const Real x = normal<Real>(draw.words(number + ((2 * attempt) << 16)));
+        const Real u = uniform<Real>(draw.words(number + ((2 * attempt + 1) << 16)));
+        const Real root = Real(1) + c * x, v = root * root * root;
+        if (v > Real(0) && m_log(u) < Real(0.5) * x * x + d - d * v + d * m_log(v)) {
+            value = d * v;
+            break;
+        }
+    }
+    const Real power = small ? m_exp(m_log(second_uniform<Real>(draw.words(number + (1u << 16)))) / shape) : Real(1);
+    return scale * value * power;
+}
+
 }  // namespace sncc
