@@ -1,11 +1,13 @@
 """Random numbers as every backend draws them: functions of a counter, in float64.
 
-A draw has a stream, an element (a neuron, a synapse, a parameter's element), a step, a trial, and a number that tells several draws
-of one expression apart: its words are Philox4x32-10 of the seed and the counter (stream + number · 0x9E3779B9, element, step, trial).
+A draw has a stream, an element (a neuron, a synapse, a parameter's element), a step, a trial, and a number that tells
+several draws of one expression apart: its words are Philox4x32-10 of the seed and the counter (stream + number ·
+0x9E3779B9, element, step, trial).
 
-**poisson(mean)**: the mean is split into m = max(1, ceil(mean / 16)) equal parts; part r is number r. Element e takes word (e div 16) mod 4
-of the counter's element (e div 64) · 16 + e mod 16, so that 64 neurons share 16 calls, and counts the k = 0, 1, ... with word >= T_k, where
-T_k = floor(2^32 · (p_0 + ... + p_k) + 0.5), p_0 = exp(-mean / m), p_k = p_(k-1) · (mean / m) / k, in float64. So counts are integers that all backends agree on.
+**poisson(mean)**: the mean is split into m = max(1, ceil(mean / 16)) equal parts; part r is number r. Element e takes
+word (e div 16) mod 4 of the counter's element (e div 64) · 16 + e mod 16, so that 64 neurons share 16 calls, and counts
+the k = 0, 1, ... with word >= T_k, where T_k = floor(2^32 · (p_0 + ... + p_k) + 0.5), p_0 = exp(-mean / m), p_k =
+p_(k-1) · (mean / m) / k, in float64. So counts are integers that all backends agree on.
 """
 
 from __future__ import annotations

@@ -27,9 +27,11 @@ Array = Any
 
 @dataclass
 class Result:
-    """What a batch gives: mean loss, gradients by key (of the values in the consistent system), outputs, spikes, traces.
+    """What a batch gives: mean loss, gradients by key (of the values in the consistent system), outputs, spikes,
+    traces.
 
-    `penalty` is the mean penalty, which `loss` does not hold. outputs: (samples, outputs), of the first readout. spikes: per sample {population: (steps, neurons)}. traces: per sample {(population, state):
+    `penalty` is the mean penalty, which `loss` does not hold. outputs: (samples, outputs), of the first readout.
+    spikes: per sample {population: (steps, neurons)}. traces: per sample {(population, state):
     (steps, neurons)}.
     """
 
@@ -45,8 +47,8 @@ class Result:
 class Reference:
     """A Program with its parameters, float64. `parameters` are in the consistent system, in the user's shapes.
 
-    Parameters that are not given are drawn as the library draws them. `seed` fixes those and the connectivity; `pairs` are the index
-    arrays of `sparse` connections.
+    Parameters that are not given are drawn as the library draws them. `seed` fixes those and the connectivity; `pairs`
+    are the index arrays of `sparse` connections.
     """
 
     def __init__(
@@ -66,9 +68,10 @@ class Reference:
     ) -> Result:  # fmt: skip
         """Forward and, with labels and a rule, reverse and gradient phases of a batch.
 
-        inputs: per sample {source: (steps, neurons) counts or values}; labels: per sample a class, a class per step (-1:
-        none), or target values (outputs,) or (steps, outputs). `steps` where nothing is handed over; `seed` of noise, sources
-        and drawn first values, a sample's number being its trial.
+        inputs: per sample {source: (steps, neurons) counts or values}; labels: per sample a class, a class per step
+        (-1:
+        none), or target values (outputs,) or (steps, outputs). `steps` where nothing is handed over; `seed` of noise,
+        sources and drawn first values, a sample's number being its trial.
         """
         arrays = {g.name: self._arrays(g) for g in self.program.groups}
         runs = [

@@ -1,31 +1,39 @@
 """Which synapses a connection has: the reference of every engine, integer for integer.
 
 The result depends on the seed, the connection's stream (a hash of its name and "connectivity") and the pattern alone;
-every row can be built apart from the others, so any number of threads gives the same synapses. Synapses are sorted by source, then target.
+every row can be built apart from the others, so any number of threads gives the same synapses. Synapses are sorted by
+source, then target.
 
-**Numbers.** Sources and targets count within their parts, row-major: ns sources, nt targets. All random numbers are words of
-32 bits of Philox4x32-10: word w of the *sequence of an element* is word w mod 4 of the counter (stream, element, w div 4, 0). A number below n
-is drawn from a word U as (U · n) div 2^32. With `self = false` on a population's connection to itself the *candidates* of a neuron leave out the
-neuron itself, where it is in the other part, at position s: candidate c is neuron c, or c + 1 where c >= s. Else candidate c is neuron c.
+**Numbers.** Sources and targets count within their parts, row-major: ns sources, nt targets. All random numbers are
+words of 32 bits of Philox4x32-10: word w of the *sequence of an element* is word w mod 4 of the counter (stream,
+element, w div 4, 0). A number below n is drawn from a word U as (U · n) div 2^32. With `self = false` on a population's
+connection to itself the *candidates* of a neuron leave out the neuron itself, where it is in the other part, at
+position s: candidate c is neuron c, or c + 1 where c >= s. Else candidate c is neuron c.
 
-**random(p)**, p > 0. Each source is a row; its element is the source's number; n is its number of candidates. Skips are geometric, read from a table of
-thresholds that holds integers: q = 1 - p; q_1 = q, q_(k+1) = q_k · q in float64 (one rounding each); T_k = min(floor(q_k · 2^32 + 0.5), 2^32 - 1), k = 1 .. K.
-K is 64, doubled while K < 4096 and T_K >= 2^28. Starting with c = 0, every word U of the row's sequence in turn:
+**random(p)**, p > 0. Each source is a row; its element is the source's number; n is its number of candidates. Skips are
+geometric, read from a table of thresholds that holds integers: q = 1 - p; q_1 = q, q_(k+1) = q_k · q in float64 (one
+rounding each); T_k = min(floor(q_k · 2^32 + 0.5), 2^32 - 1), k = 1 .. K. K is 64, doubled while K < 4096 and T_K >=
+2^28. Starting with c = 0, every word U of the row's sequence in turn:
 where U < T_K: c += K, and on with the next word (the geometric distribution has no memory);
-else: c += the number of k with U < T_k; if c < n there is a synapse to candidate c, and c += 1. The row ends where c >= n.
+else: c += the number of k with U < T_k; if c < n there is a synapse to candidate c, and c += 1. The row ends where c >=
+n.
 
-**random(fan_out = k)**: the element is the source's number, candidates are targets. **random(fan_in = k)**: the element is the target's number,
-candidates are sources; afterwards synapses are sorted by source. With repeats: k numbers below n, from words 0 .. k - 1. Without: m = k if 2 k <= n, else
-m = n - k; from the sequence of numbers below n the first m different ones are chosen (2 k <= n) or left out (2 k > n).
+**random(fan_out = k)**: the element is the source's number, candidates are targets. **random(fan_in = k)**: the element
+is the target's number, candidates are sources; afterwards synapses are sorted by source. With repeats: k numbers below
+n, from words 0 .. k - 1. Without: m = k if 2 k <= n, else m = n - k; from the sequence of numbers below n the first m
+different ones are chosen (2 k <= n) or left out (2 k > n).
 
-**random(total = k)**: draw d has the element d; attempt a = 0, 1, ... takes words 0 and 1 of the counter (stream, d, a, 0): source below ns, target
-below nt; an attempt that meets a neuron with itself where `self = false` is followed by the next. With repeats: draws 0 .. k - 1. Without: of all E pairs
-allowed, the first m different ones of draws 0, 1, ... are chosen (2 k <= E, m = k) or left out (2 k > E, m = E - k).
+**random(total = k)**: draw d has the element d; attempt a = 0, 1, ... takes words 0 and 1 of the counter (stream, d, a,
+0): source below ns, target below nt; an attempt that meets a neuron with itself where `self = false` is followed by the
+next. With repeats: draws 0 .. k - 1. Without: of all E pairs allowed, the first m different ones of draws 0, 1, ... are
+chosen (2 k <= E, m = k) or left out (2 k > E, m = E - k).
 
-**conv2d**: parts are images [y, x, channel] (two dimensions: one channel). Source (y, x, c) reaches target (Y, X, o) through kernel element (ky, kx, c, o) where
-Y · stride + ky = y + padding before, the same along x. A synapse's weight is that element of the kernel (kh, kw, in, out), row-major.
+**conv2d**: parts are images [y, x, channel] (two dimensions: one channel). Source (y, x, c) reaches target (Y, X, o)
+through kernel element (ky, kx, c, o) where Y · stride + ky = y + padding before, the same along x. A synapse's weight
+is that element of the kernel (kh, kw, in, out), row-major.
 **pool2d**: source (y, x, c) reaches target (Y, X, c) where Y · stride <= y < Y · stride + size, the same along x.
-**dense**, **one_to_one** between parts: every pair (without a neuron to itself where `self = false`); neuron k to neuron k.
+**dense**, **one_to_one** between parts: every pair (without a neuron to itself where `self = false`); neuron k to
+neuron k.
 **sparse**: the pairs handed over, sorted stably by source, then target.
 """
 
@@ -44,7 +52,8 @@ _CHUNK = 1 << 20  # words in flight: bounds memory, not the result
 
 @dataclass(frozen=True)
 class Synapses:
-    """Synapses sorted by source, then target, each (synapses,): flat indices in the source's and the target's population.
+    """Synapses sorted by source, then target, each (synapses,): flat indices in the source's and the target's
+    population.
 
     `kernel` is the element of the shared kernel that is a synapse's weight; None where every synapse has its own.
     """
@@ -63,7 +72,8 @@ def build(
 ) -> Synapses:  # fmt: skip
     """The synapses of a connection. `itself`: from a population to itself. `pairs`: what is handed over for `sparse`.
 
-    `pairs` are flat indices in the populations. Raises ValueError for a pattern that cannot be had, or indices out of range.
+    `pairs` are flat indices in the populations. Raises ValueError for a pattern that cannot be had, or indices out of
+    range.
     """
     kernel = None
     match pattern:

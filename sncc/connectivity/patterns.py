@@ -76,8 +76,8 @@ class OneToOne:
 class Random:
     """Drawn pairs. `kind` says what `number` is: a probability per pair, or synapses per target, per source, or in all.
 
-    `repeats`: whether a pair may be drawn more than once (default: only for `total`); `self_connections`: whether a neuron
-    may reach itself.
+    `repeats`: whether a pair may be drawn more than once (default: only for `total`); `self_connections`: whether a
+    neuron may reach itself.
     """
 
     kind: Literal["p", "fan_in", "fan_out", "total"]

@@ -75,7 +75,8 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
 
 
 def _smallest_delay(connection: Connection, step: float) -> int:
-    """The delay in steps, or the least that a delay of each synapse has: the smallest legal one, or what bounds its draws.
+    """The delay in steps, or the least that a delay of each synapse has: the smallest legal one, or what bounds its
+    draws.
 
     The larger it is, the seldomer threads have to exchange spikes.
     """

@@ -29,8 +29,8 @@ def flow(
 ) -> Flow:
     """Discretise equations over `step` ms; `constant` names what does not change during a run (parameters).
 
-    exact: x(h) = exp(A h) x + integral of exp(A s) ds · drive (Rotter and Diesmann 1999); drives are held over the step.
-    substeps: so many steps of the method in one, each of a part of the time.
+    exact: x(h) = exp(A h) x + integral of exp(A s) ds · drive (Rotter and Diesmann 1999); drives are held over the
+    step. substeps: so many steps of the method in one, each of a part of the time.
     """
     if substeps > 1:
         return _repeated(flow(equations, method, step / substeps, constant), step / substeps, substeps)

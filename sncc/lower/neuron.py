@@ -58,7 +58,8 @@ def lower_neuron(
 ) -> Neuron:
     """The update of a population whose inputs named in `impulses` and `drives` receive impulses and continuous drive.
 
-    `part`: the whole update, or its flow and its rest apart, where something reads the states between flow and arrivals.
+    `part`: the whole update, or its flow and its rest apart, where something reads the states between flow and
+    arrivals.
     """
     dynamics = population.dynamics
     assert dynamics is not None

@@ -1,7 +1,8 @@
 """White noise in equations: draws of the update, and what they add to the states after the flow.
 
-Additive noise of a linear flow has the flow's own exact covariance, C(h) = integral of exp(A s) B Bᵀ exp(Aᵀ s) ds over the step (Van Loan 1978), of
-which `derive` computes the Cholesky factor. Any other noise is a step of Euler and Maruyama: its factor at the step's start, times sqrt(h), times a normal number.
+Additive noise of a linear flow has the flow's own exact covariance, C(h) = integral of exp(A s) B Bᵀ exp(Aᵀ s) ds over
+the step (Van Loan 1978), of which `derive` computes the Cholesky factor. Any other noise is a step of Euler and
+Maruyama: its factor at the step's start, times sqrt(h), times a normal number.
 """
 
 from __future__ import annotations

@@ -75,7 +75,8 @@ def _of_connection(
 
 
 def _delay_bounds(delay: program_nodes.Parameter, connection: Connection, step: float) -> tuple[float, float]:
-    """A learnt delay stays above the smallest legal one, and below what is stated, else four times the first or 100 steps.
+    """A learnt delay stays above the smallest legal one, and below what is stated, else four times the first or 100
+    steps.
 
     A bound is needed: it says for how long spikes are kept.
     """

@@ -1,9 +1,10 @@
 """What moves synapse by synapse: plastic weights, and states of synapses that no neuron can carry.
 
-Model → Model (`place_traces`): the `pre` and `post` states of a plasticity become populations of their own, `CONN.plasticity.pre` and
-`CONN.plasticity.post`, moved one to one by the spikes of the source (as they arrive) and of the target. A pre state jumps after its synapses were served,
-so its value from before is kept beside it; a post state holds, throughout a step, what it was before the target's spike of that step.
-Model → Program (`lower_synapses`): equations, `on pre` and `on post` of each synapse as updates over the synapses.
+Model → Model (`place_traces`): the `pre` and `post` states of a plasticity become populations of their own,
+`CONN.plasticity.pre` and `CONN.plasticity.post`, moved one to one by the spikes of the source (as they arrive) and of
+the target. A pre state jumps after its synapses were served, so its value from before is kept beside it; a post state
+holds, throughout a step, what it was before the target's spike of that step. Model → Program (`lower_synapses`):
+equations, `on pre` and `on post` of each synapse as updates over the synapses.
 """
 
 from __future__ import annotations

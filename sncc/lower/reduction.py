@@ -1,10 +1,10 @@
 """What a synapse comes to, seen from its neurons: which of its states a target can carry once for all its synapses, and
 which a source can.
 
-A state is the **source's** where its equation and its jumps read nothing of the weight, of the target or of states that are not the source's
-(Tsodyks-Markram's u and x; a saturating gate). The other states are the **target's** where they add up over synapses: linear equations, without a
-constant term, whose coefficients all synapses of a target share, and jumps by weight · something of the source.
-Both are exact; what is neither needs its states synapse by synapse.
+A state is the **source's** where its equation and its jumps read nothing of the weight, of the target or of states that
+are not the source's (Tsodyks-Markram's u and x; a saturating gate). The other states are the **target's** where they
+add up over synapses: linear equations, without a constant term, whose coefficients all synapses of a target share, and
+jumps by weight · something of the source. Both are exact; what is neither needs its states synapse by synapse.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ class Sum:
 class Reduction:
     """A synapse as states of its neurons.
 
-    amounts: by how much a spike of weight one moves each of the target's states; the factor common to all, of the source's
-    states (`gain`, 1 where there is none), apart. deliver: what the target's states deliver. sums: the rest of `deliver`.
+    amounts: by how much a spike of weight one moves each of the target's states; the factor common to all, of the
+    source's states (`gain`, 1 where there is none), apart. deliver: what the target's states deliver. sums: the rest of
+    `deliver`.
     """
 
     source_states: tuple[str, ...]

@@ -1,9 +1,10 @@
 """Model → Model: synapses become states of their neurons, once per neuron instead of once per synapse.
 
-What `reduction.py` calls the target's goes into the target's own dynamics: states, equations, an input that the connection delivers its
-weights into as impulses, and what `deliver` says added to the neuron's input. Neuron and synapses are then one system, integrated together.
-What it calls the source's goes into a population of its own, `CONN.pre`, of the source's size, which the source's spikes
-move one to one. Synapses of one target with equal dynamics and compiled-in numbers share their states.
+What `reduction.py` calls the target's goes into the target's own dynamics: states, equations, an input that the
+connection delivers its weights into as impulses, and what `deliver` says added to the neuron's input. Neuron and
+synapses are then one system, integrated together. What it calls the source's goes into a population of its own,
+`CONN.pre`, of the source's size, which the source's spikes move one to one. Synapses of one target with equal dynamics
+and compiled-in numbers share their states.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ class Parameter:
     `storage`: `compiled` in; `shared`: stored, one number; `each`: stored, one number per neuron or synapse.
     `value` is a number or an expression with draws (`normal`, `uniform`, ..., `orthogonal`) that may use `i`,
     `j`; draws are evaluated per element when the library is loaded. `scale` is the source's unit in the consistent
-    system (2 s: 1000), in which the optimiser works. `key` is Python's name for it where that is not OWNER.NAME: lowering moves
-    a synapse's parameters to its neurons.
+    system (2 s: 1000), in which the optimiser works. `key` is Python's name for it where that is not OWNER.NAME:
+    lowering moves a synapse's parameters to its neurons.
     """
 
     name: str
@@ -115,7 +115,8 @@ class Dynamics:
     """The hybrid system of one neuron: a flow (or a map each step), a threshold and jumps.
 
     Lowering adds what synapses bring: equations beside a map; `arrivals`, jumps at spikes that arrive at an input, by
-    themselves (`early`: ahead of the flow; `told_apart`: so many of a step jump one after the other); `kept`, states assigned between flow and arrivals; `outputs`, states assigned at the end of every step.
+    themselves (`early`: ahead of the flow; `told_apart`: so many of a step jump one after the other); `kept`, states
+    assigned between flow and arrivals; `outputs`, states assigned at the end of every step.
     """
 
     states: tuple[State, ...]
@@ -171,7 +172,8 @@ class Synapse:
     """The hybrid system of a synapse: states that move by themselves and jump when a spike arrives.
 
     Expressions speak of the synapse's own parameters and states by plain names, of `weight`, and of `pre.X` and
-    `post.X`, a state, parameter or input of the neuron before or behind it. `deliver` is added to the target's input all the time.
+    `post.X`, a state, parameter or input of the neuron before or behind it. `deliver` is added to the target's input
+    all the time.
     """
 
     model: str
@@ -192,7 +194,8 @@ class Plasticity:
     """How a weight changes: traces per presynaptic and postsynaptic neuron, states per synapse, jumps at spikes.
 
     Names as in a `Synapse`, beside `modulators` (third factors, set from Python or by a population). `equations` are of
-    states of all three kinds; in `on_pre` and `on_post` `weight` is assigned like a state. `bounds` act after each jump.
+    states of all three kinds; in `on_pre` and `on_post` `weight` is assigned like a state. `bounds` act after each
+    jump.
     """
 
     model: str
@@ -215,12 +218,13 @@ class Connection:
 
     A fixed delay is `delay_steps`, whole steps; where every synapse has its own, or a delay is learnt, `delay` is its
     parameter (in ms) and `delay_steps` the smallest legal one. `share` names a connection whose weights are used, and
-    whether they are transposed. `sign_fixed`: training keeps each weight's sign (Dale). `dropout`: the probability that a
-    delivery is left out in training. `modulators` bind a plasticity's modulator to a state, or the spikes, of a population
-    of one neuron or of as many as the target has: (modulator, population, variable).
+    whether they are transposed. `sign_fixed`: training keeps each weight's sign (Dale). `dropout`: the probability that
+    a delivery is left out in training. `modulators` bind a plasticity's modulator to a state, or the spikes, of a
+    population of one neuron or of as many as the target has: (modulator, population, variable).
 
-    Set by lowering: `values` names the source's state that is delivered all the time instead of spikes; `gain`, (population,
-    state), multiplies what each source neuron delivers; `synapses_of` names the connection whose synapses and weights these are.
+    Set by lowering: `values` names the source's state that is delivered all the time instead of spikes; `gain`,
+    (population, state), multiplies what each source neuron delivers; `synapses_of` names the connection whose synapses
+    and weights these are.
     """
 
     name: str
@@ -262,12 +266,13 @@ class Rule:
 class Loss:
     """One term of the loss: a loss function of a readout variable, times `factor`.
 
-    `reduction` is what is done over a sample's steps before the loss sees the variable (`cross_entropy(mean(output.v))`);
-    None: the loss is taken at every step and `over_steps` reduces the losses (`mean(cross_entropy(output.v))`).
-    `variable` is a state's name, or `spikes`. The window is in steps, first included, last excluded, None: to the end.
-    What the loss function sees is `scale` times the reduced variable: -1/(5 ms) in `cross_entropy(-first_spike(output) / (5 ms))`,
-    where first_spike is in ms. `smoothing` is the label smoothing of a cross entropy. With `function` "expression" the loss is
-    `expression`, of `output` (what is read, one per output), `label` (the target) and reductions over the outputs.
+    `reduction` is what is done over a sample's steps before the loss sees the variable
+    (`cross_entropy(mean(output.v))`); None: the loss is taken at every step and `over_steps` reduces the losses
+    (`mean(cross_entropy(output.v))`). `variable` is a state's name, or `spikes`. The window is in steps, first
+    included, last excluded, None: to the end. What the loss function sees is `scale` times the reduced variable: -1/(5
+    ms) in `cross_entropy(-first_spike(output) / (5 ms))`, where first_spike is in ms. `smoothing` is the label
+    smoothing of a cross entropy. With `function` "expression" the loss is `expression`, of `output` (what is read, one
+    per output), `label` (the target) and reductions over the outputs.
     """
 
     function: Literal["cross_entropy", "mse", "huber", "expression"]
@@ -287,8 +292,8 @@ class Loss:
 class Penalty:
     """`firing_rate(hidden, target = 10 Hz, strength = 1e-3)`: strength · mean of ((r - target) / (1 Hz))².
 
-    `target` in kHz. `over` "sample": the mean over samples and neurons of the square; "batch": of the square of a neuron's mean over
-    the samples.
+    `target` in kHz. `over` "sample": the mean over samples and neurons of the square; "batch": of the square of a
+    neuron's mean over the samples.
     """
 
     population: str
@@ -334,8 +339,8 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One `record` of a `simulate` block: `spikes` or a state of (a part of) a population, or of a connection's synapses
-    their `weight` or a state.
+    """One `record` of a `simulate` block: `spikes` or a state of (a part of) a population, or of a connection's
+    synapses their `weight` or a state.
 
     `owner` is the population's or the connection's name; `part` is None for a connection.
     """

@@ -68,10 +68,11 @@ class Reduce:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """`name := a number drawn at this step`, one per neuron: `distribution` and its arguments as in `expressions.nodes.DRAWS`.
+    """`name := a number drawn at this step`, one per neuron: `distribution` and its arguments as in
+    `expressions.nodes.DRAWS`.
 
-    Philox counter: (stream, element, step, trial) with the stream of `Row.streams` under `name`, the neuron's index in its
-    population as element, n as step. `poisson(mean)` gives a count.
+    Philox counter: (stream, element, step, trial) with the stream of `Row.streams` under `name`, the neuron's index in
+    its population as element, n as step. `poisson(mean)` gives a count.
     """
 
     name: str
@@ -110,8 +111,8 @@ class Parameter:
 
     `shape` is what Python sees: () for one shared number. `dimensions` is what operations index: (pre, post) of a
     dense weight, (n,) of a one-to-one weight or of a population's parameter; a shared number is repeated over it.
-    A parameter of a sparse connection has one element per synapse, whose number is known when the library is loaded: its
-    `connection` is named, and `shape` and `dimensions` are (-1,) (a shared number: shape ()).
+    A parameter of a sparse connection has one element per synapse, whose number is known when the library is loaded:
+    its `connection` is named, and `shape` and `dimensions` are (-1,) (a shared number: shape ()).
     `initial` is evaluated per element with symbols `i`, `j` (the element's indices; a vector has `i` only) and draws.
     """
 
@@ -155,8 +156,8 @@ class Group:
     """Populations with equal dynamics: one contiguous array per variable.
 
     `size` counts padding: every row starts at a multiple of 16. `states` are carried from step to step; those in
-    `declared` are the user's (recordable). `arrays` are the numbers per neuron that the updates read: parameters bound in
-    the rows and coefficients computed by `Derive`; nothing stands there that is one number known at compile time.
+    `declared` are the user's (recordable). `arrays` are the numbers per neuron that the updates read: parameters bound
+    in the rows and coefficients computed by `Derive`; nothing stands there that is one number known at compile time.
     """
 
     name: str
@@ -177,17 +178,19 @@ class Group:
 class Connection:
     """Synapses from a source or a population to an accumulator of a group.
 
-    The spikes of `source` at step n - delay (or its values at step n - delay) reach neurons [target_offset, target_offset + target_size) of the
-    target group. `source_group` is None for a `Source`; a population's own neurons stand at `source_offset` there.
+    The spikes of `source` at step n - delay (or its values at step n - delay) reach neurons [target_offset,
+    target_offset + target_size) of the target group. `source_group` is None for a `Source`; a population's own neurons
+    stand at `source_offset` there.
 
-    sparse: `structure` says which synapses there are, between `source_part` and `target_part` (None: the whole population);
-    they are sorted by source, then target, and the weight has one element per synapse, or, for a `Convolution`, per element of
-    the kernel. `delays` is the key of a delay per synapse in ms. `values` names a variable of the source's group whose
-    value at the end of step n - delay is delivered instead of spikes (`signal` is true then). `gain`, (population, variable), of
-    as many neurons as the source's population, multiplies what each source neuron delivers: the variable's value after that
-    population's update of step n, or with `delays` of step n - the synapse's delay. `plastic`: the weight changes during a run.
-    `synapses_of` names a connection whose synapses (and weight) these are: a second sum over the same ones.
-    A dense connection whose `structure` has no self-connections keeps the weight of a neuron to itself at zero.
+    sparse: `structure` says which synapses there are, between `source_part` and `target_part` (None: the whole
+    population); they are sorted by source, then target, and the weight has one element per synapse, or, for a
+    `Convolution`, per element of the kernel. `delays` is the key of a delay per synapse in ms. `values` names a
+    variable of the source's group whose value at the end of step n - delay is delivered instead of spikes (`signal` is
+    true then). `gain`, (population, variable), of as many neurons as the source's population, multiplies what each
+    source neuron delivers: the variable's value after that population's update of step n, or with `delays` of step n -
+    the synapse's delay. `plastic`: the weight changes during a run. `synapses_of` names a connection whose synapses
+    (and weight) these are: a second sum over the same ones. A dense connection whose `structure` has no
+    self-connections keeps the weight of a neuron to itself at zero.
     """
 
     name: str
@@ -233,7 +236,8 @@ class TapeSlot:
 class Derive:
     """Computes coefficients per neuron, in float64, from parameters alone; runs when a parameter changed.
 
-    First the symbols bound in the rows get their values per neuron, then the body runs. Names in `Group.arrays` are kept.
+    First the symbols bound in the rows get their values per neuron, then the body runs. Names in `Group.arrays` are
+    kept.
     """
 
     group: str
@@ -270,13 +274,14 @@ class Update:
 class SynapseUpdate:
     """Statements over the synapses of a connection: its plasticity, and synapse states that no sum per neuron replaces.
 
-    `when`: "step": every synapse at step n; "pre": the synapses of every source neuron whose spike of step n - delay arrives;
-    "post": the synapses onto every neuron that fired at step n - `post_delay`. Symbols: `weight` and the connection's `states` (one per
-    synapse), those of `pre` and `post`, names in `SynapseStates.arrays` (parameters: a number, or one per synapse) and `modulators`,
-    and `t`. With "pre" the body runs once for every spike that arrives.
-    pre, post: (symbol, population, variable): the variable's value now, of the synapse's source or target neuron; the population has as many
-    neurons as the connection's source (target), or one for all. With `delays` a variable of `pre` is read the synapse's delay ago.
-    carry: weight or state := local, all at once. `deliver`: a local added to accumulator `input` of the synapse's target.
+    `when`: "step": every synapse at step n; "pre": the synapses of every source neuron whose spike of step n - delay
+    arrives; "post": the synapses onto every neuron that fired at step n - `post_delay`. Symbols: `weight` and the
+    connection's `states` (one per synapse), those of `pre` and `post`, names in `SynapseStates.arrays` (parameters: a
+    number, or one per synapse) and `modulators`, and `t`. With "pre" the body runs once for every spike that arrives.
+    pre, post: (symbol, population, variable): the variable's value now, of the synapse's source or target neuron; the
+    population has as many neurons as the connection's source (target), or one for all. With `delays` a variable of
+    `pre` is read the synapse's delay ago. carry: weight or state := local, all at once. `deliver`: a local added to
+    accumulator `input` of the synapse's target.
     """
 
     connection: str
@@ -335,7 +340,8 @@ class Readout:
 class Penalty:
     """Cost of a population's firing rates: strength · mean over samples and neurons of ((r - target) / (1 Hz))².
 
-    r = spikes of the sample / (T · step), in kHz like `target`. `over` batch: the mean over samples is inside the square.
+    r = spikes of the sample / (T · step), in kHz like `target`. `over` batch: the mean over samples is inside the
+    square.
     """
 
     group: str
@@ -351,9 +357,10 @@ class Penalty:
 class ReadoutAdjoint:
     """Adds d(mean loss of the batch)/d(variable at step n) to the accumulator `into` of the readout's population.
 
-    The per-step form takes the stored `x~` of step n over the number of labelled steps; otherwise the `x~` of the end is
-    spread by the reduction: mean: over the steps of the window; sum: as it is; last: the last step of the window; max: the
-    earliest step at which the maximum stood. All times factor / samples of the batch. `readout` is the readout's index.
+    The per-step form takes the stored `x~` of step n over the number of labelled steps; otherwise the `x~` of the end
+    is spread by the reduction: mean: over the steps of the window; sum: as it is; last: the last step of the window;
+    max: the earliest step at which the maximum stood. All times factor / samples of the batch. `readout` is the
+    readout's index.
     """
 
     into: str
@@ -370,10 +377,11 @@ class PenaltyAdjoint:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """Adds B · slot[n + delay] of `source` to the accumulator `into` of `target`: a learning signal by weights of its own.
+    """Adds B · slot[n + delay] of `source` to the accumulator `into` of `target`: a learning signal by weights of its
+    own.
 
-    `weight`: key of B, of shape (source, target), or (n,) where `one_to_one`. `source` and `target` are a (group, offset, size).
-    Nothing is added where n + delay > T.
+    `weight`: key of B, of shape (source, target), or (n,) where `one_to_one`. `source` and `target` are a (group,
+    offset, size). Nothing is added where n + delay > T.
     """
 
     weight: str
@@ -402,8 +410,8 @@ class LearningSignal:
     """`variable` of a population := d(mean loss of the batch)/d(what readout `readout` saw), by way of a matrix.
 
     `weight` is the key of W, (population, outputs), or, `transposed`, of B, (outputs, population), or (n,) where
-    `one_to_one`; None: the population is the one that the loss reads. For a loss at every step the derivative is that of
-    step n (zero where there is none), else that of the sample's end. `target` is a (group, offset, size).
+    `one_to_one`; None: the population is the one that the loss reads. For a loss at every step the derivative is that
+    of step n (zero where there is none), else that of the sample's end. `target` is a (group, offset, size).
     """
 
     readout: int
@@ -420,12 +428,12 @@ class TraceUpdate:
 
     All traces start at zero but those in `start`, for numbers on which a state's first value depends.
 
-    One of each per synapse of `connection`, or per neuron of `group` for one of its numbers (`array`). Symbols: the traces;
-    `pre`, what the source neuron emitted at step n - delay (1 for a number); `post.X`, variable X of the target neuron;
-    `read.R.X`, variable X of the first neuron that readout R reads; `reads.R`, how much the readout takes of this step (1 in
-    its window, divided by the window's length for a mean). carry: trace := local. gradient: (signal, trace, readout): the
-    derivative by the weight or number is the sum over n of signal · trace (for a loss at every step), or their product at
-    the sample's end.
+    One of each per synapse of `connection`, or per neuron of `group` for one of its numbers (`array`). Symbols: the
+    traces; `pre`, what the source neuron emitted at step n - delay (1 for a number); `post.X`, variable X of the target
+    neuron; `read.R.X`, variable X of the first neuron that readout R reads; `reads.R`, how much the readout takes of
+    this step (1 in its window, divided by the window's length for a mean). carry: trace := local. gradient: (signal,
+    trace, readout): the derivative by the weight or number is the sum over n of signal · trace (for a loss at every
+    step), or their product at the sample's end.
     """
 
     group: str
@@ -466,9 +474,9 @@ class DeriveAdjoint:
     """Gradient of a group's learnt parameters from the time sums of its reverse update.
 
     The sums (variables of `Update.sums`) have been added over the samples of the batch; first the forward `Derive` body
-    stands again, then this one. results: (parameter symbol, local): the gradient per neuron, added over the neurons of a row
-    where the parameter is one shared number. A carried adjoint `x~` among the sums stands for its value after the last step
-    of the reverse phase: the derivative by the state x before step 1.
+    stands again, then this one. results: (parameter symbol, local): the gradient per neuron, added over the neurons of
+    a row where the parameter is one shared number. A carried adjoint `x~` among the sums stands for its value after the
+    last step of the reverse phase: the derivative by the state x before step 1.
     """
 
     group: str
@@ -481,10 +489,11 @@ class DeriveAdjoint:
 class Optimise:
     """One optimiser step on every learnt parameter.
 
-    scalars: once per step, in float64, from `k` (the step, from 1) and `learning_rate` (the schedule's factor included).
-    body: per element, from `w` (value / scale), `g` (gradient · scale), the states' names, the scalars and `rate` (`learning_rate` times the
-    parameter's own factor); `carry` gives w and the states their new values. `clip` acts on g before. `follows`: a (matrix,
-    parameter) pair each: the matrix gets the parameter's change added, transposed where it is two-dimensional.
+    scalars: once per step, in float64, from `k` (the step, from 1) and `learning_rate` (the schedule's factor
+    included). body: per element, from `w` (value / scale), `g` (gradient · scale), the states' names, the scalars and
+    `rate` (`learning_rate` times the parameter's own factor); `carry` gives w and the states their new values. `clip`
+    acts on g before. `follows`: a (matrix, parameter) pair each: the matrix gets the parameter's change added,
+    transposed where it is two-dimensional.
     """
 
     name: str
@@ -510,7 +519,8 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Stimulus:
-    """A value added to an accumulator of a population's part at steps first < n <= last, before its update; it may use `t`.
+    """A value added to an accumulator of a population's part at steps first < n <= last, before its update; it may use
+    `t`.
 
     Without a group: added to the modulator `input` of the connection `population`.
     """

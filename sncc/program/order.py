@@ -1,8 +1,10 @@
-"""The order of operations within a step: deliveries, update and readout, group by group along the undelayed connections.
+"""The order of operations within a step: deliveries, update and readout, group by group along the undelayed
+connections.
 
-Synapses that move every step come first, since they read the neurons of the step before. Then, for each group: what arrives, connection by connection, each
-followed by its own jumps at arriving spikes; the group's update; its synapses' jumps at the spikes it has just fired; its readout. A
-group with two updates flows in the first, before impulses arrive, so that jumps at arriving spikes read it in between.
+Synapses that move every step come first, since they read the neurons of the step before. Then, for each group: what
+arrives, connection by connection, each followed by its own jumps at arriving spikes; the group's update; its synapses'
+jumps at the spikes it has just fired; its readout. A group with two updates flows in the first, before impulses arrive,
+so that jumps at arriving spikes read it in between.
 """
 
 from __future__ import annotations
@@ -92,7 +94,8 @@ def reverse_order(
     readout_groups: Sequence[str],
     penalised_groups: Sequence[str] = (),
 ) -> tuple[ReverseOperation, ...]:
-    """Operations of one step of the reverse phase: a group's adjoint after those of all groups from which it gets credit.
+    """Operations of one step of the reverse phase: a group's adjoint after those of all groups from which it gets
+    credit.
 
     `readout_groups` and `penalised_groups` are those of the readouts and penalties, by index.
     """
