@@ -192,6 +192,14 @@ network N:
         "sncc doctor", "command"),
     "no-cmake": _("The library is built by CMake, 3.20 or newer.", "pip install cmake", "command"),
     "no-compiler": _("The library is built by a C++17 compiler; `CXX` may name one.", "sudo apt install g++", "command"),
+    "no-event-times": _(
+        "`eventprop` differentiates the times at which equations cross a threshold. A map each step and random numbers have no such "
+        "times; and the other rules, which differentiate whether a neuron fires, cannot learn from when it does.",
+        """
+    rule = bptt
+    loss = cross_entropy(mean(y.v))
+    optimiser = adam(learning_rate = 1e-3)
+""", "train"),
     "no-learning-signal": _(
         "`eprop(feedback = symmetric)` sends an error back through the weights of the connection that leads straight to the loss's "
         "population. A population without such a connection needs one, or `rule = bptt`.",
@@ -391,5 +399,22 @@ network N:
     population x: input[4]
     population b: B[3]
     connect x -> b: dense, weight = 2 mV
+""", "file"),
+    "zero-gradient": _(
+        "A warning: `eventprop` follows spike times, and here they do not move, or only numbers of spikes are read, so the exact "
+        "gradient is zero. An impulse fires a leaky neuron when it comes or never; a synaptic current makes the time depend on weights.",
+        """
+network N:
+    step = 0.1 ms
+    population x: input[4]
+    population hidden: CubaLIF[8]
+    population y: CubaLIF[3]
+    connect x -> hidden: dense, weight = normal(2, 1)
+    connect hidden -> y: dense, weight = normal(2, 1)
+
+train:
+    rule = eventprop
+    loss = cross_entropy(-first_spike(y) / (5 ms))
+    optimiser = adam(learning_rate = 1e-3)
 """, "file"),
 }  # fmt: skip

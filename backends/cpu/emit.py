@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeGuard
 
 import jinja2
 
@@ -10,7 +11,7 @@ from sncc.backends.cpu import forward, learning, reverse, traces
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import Unsupported, literal
 from sncc.backends.cxx.layout import Layout
-from sncc.program.nodes import LearningSignal, Program, Transpose
+from sncc.program.nodes import LearningSignal, Program, ReverseOperation, Transpose
 
 _TEMPLATES = Path(__file__).parent / "templates"
 CHAINS = 8  # of a batch; fixed, so that results do not depend on the machine
@@ -99,11 +100,16 @@ def _parts(layout: Layout) -> dict[str, object]:
 def _tile(layout: Layout) -> int:
     """Samples in lockstep: more where credit goes through matrices, which are then loaded once for all."""
     hidden = any(
-        isinstance(o, Transpose) and layout.program.connection(o.connection).source_size >= 64
+        _is_whole(o) and layout.program.connection(o.connection).source_size >= 64
         and layout.program.connection(o.connection).target_size >= 64
         for o in layout.program.reverse
     )  # fmt: skip
     return 4 if hidden else 2
+
+
+def _is_whole(operation: ReverseOperation) -> TypeGuard[Transpose]:
+    """Whether credit goes back through all of a weight, and not only through the rows of neurons that fired."""
+    return isinstance(operation, Transpose) and not operation.at_spikes
 
 
 def _transposed(layout: Layout) -> set[str]:
@@ -112,7 +118,7 @@ def _transposed(layout: Layout) -> set[str]:
     A product of rows needs no sum across a vector's lanes, which costs more than the product itself where a
     readout has few columns.
     """
-    through = [layout.program.connection(o.connection) for o in layout.program.reverse if isinstance(o, Transpose)]
+    through = [layout.program.connection(o.connection) for o in layout.program.reverse if _is_whole(o)]
     signals = {
         o.weight
         for o in layout.program.traces

@@ -10,7 +10,14 @@ from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.names import Namer
 from sncc.program.nodes import Readout
 
-_REDUCTIONS = {None: "none", "mean": "mean", "sum": "sum", "max": "maximum", "last": "last"}
+_REDUCTIONS = {
+    None: "none",
+    "mean": "mean",
+    "sum": "sum",
+    "max": "maximum",
+    "last": "last",
+    "first_spike": "first_spike",
+}
 
 
 @dataclass(frozen=True, slots=True)

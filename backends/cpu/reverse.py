@@ -110,7 +110,17 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
         ]
     lines = [f"if ({_reaches(layout, c.delay)}) {{  // {c.name}, backwards"]
     lines.append("    constexpr std::int64_t stride = sizeof(Adjoint) / sizeof(Real);")
-    if c.pattern == "dense":
+    if o.at_spikes:
+        spikes = spikes_of(layout, c).replace("s.", "tile.samples[index].", 1)
+        lines.append("    for (int index = 0; index < tile_size; ++index) {")
+        lines.append(f"        const SpikesOfStep spikes = {spikes}.at(n);")
+        numbers = f"{into} + index * stride, {weight}", f"spikes.indices, spikes.count, {slot} + index * {size}"
+        if c.pattern == "dense":
+            lines.append(f"        transpose_rows({numbers[0]}, {tile_layout(layout, c.weight)}, {numbers[1]});")
+        else:
+            lines.append(f"        add_products_at({numbers[0]}, {numbers[1]});")
+        lines.append("    }")
+    elif c.pattern == "dense":
         rows, columns = layout.matrix(c.weight)
         across = f"TileLayout<Real>{{{columns}, {rows}}}"
         lines.append(

@@ -236,12 +236,13 @@ class Samples(Places):
         into = plus(f"d.{self.adjoint[c.source_group, o.into].identifier}", c.source_offset)
         kept = plus(self.kept(c.target_group, o.slot, later), c.target_offset)
         weight = self.weight(c.weight)
+        name, passed = "transpose_one_to_one", [into, str(c.source_size), weight, kept]
         if c.pattern == "dense":
-            call = (
-                f"transpose_rows({into}, {c.source_size}, {c.target_size}, {weight}, {self.stride(c.weight)}, {kept});"
-            )
-        else:
-            call = f"transpose_one_to_one({into}, {c.source_size}, {weight}, {kept});"
+            sizes = [str(c.source_size), str(c.target_size)]
+            name, passed = "transpose_rows", [into, *sizes, weight, str(self.stride(c.weight)), kept]
+        if o.at_spikes:
+            name, passed = f"{name}_at_spikes", [*passed, self.source(c), "n"]
+        call = f"{name}({', '.join(passed)});"
         return [
             f"// {c.name}, backwards: {c.target} -> {c.source}",
             f"{self._reaches(c.delay)}{call}",

@@ -10,7 +10,14 @@ from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Field, padded
 
 MOST_THREADS = 512  # of a block: 128 registers a thread are left on every card
-_REDUCTIONS = {None: "none", "mean": "mean", "sum": "sum", "max": "maximum", "last": "last"}
+_REDUCTIONS = {
+    None: "none",
+    "mean": "mean",
+    "sum": "sum",
+    "max": "maximum",
+    "last": "last",
+    "first_spike": "first_spike",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,7 @@ class Tables(Samples):
                 f"std::int64_t first = {readout.first}",
                 f"std::int64_t last = {-1 if readout.last is None else readout.last}",
                 f"double factor = {literal(readout.factor, 'double')}",
+                f"double step_ms = {literal(self.program.step, 'double')}",
             )
             offset += padded(readout.size)
             maps = tuple(self.maps[readout.index].values())

@@ -122,6 +122,9 @@ class Sample(ForwardRun):
         readout = reading.readout
         seen = np.array(reading.seen) if reading.seen else np.zeros((1, readout.size))
         reduce = {"mean": seen.mean(0), "sum": seen.sum(0), "max": seen.max(0), "last": seen[-1]}
+        if readout.reduction == "first_spike":
+            steps = np.where(seen.any(0), seen.argmax(0) + 1, len(reading.seen)) + readout.first
+            reduce["first_spike"] = steps * self.program.step
         reading.output = reduce[readout.reduction or "mean"]
         if readout.reduction is not None:
             target = self._target(readout, self.steps)
@@ -146,8 +149,8 @@ class Sample(ForwardRun):
                         self._add(p.group, into, p.offset, self.signals[penalty])
                     case Feedback():
                         self._feedback(operation, n)
-                    case Transpose(connection, slot, into):
-                        self._transpose(self.program.connection(connection), slot, into, n)
+                    case Transpose():
+                        self._transpose(operation, n)
                     case Update():
                         self._update(operation, n)
 
@@ -181,6 +184,8 @@ class Sample(ForwardRun):
                 error = error * (k == len(seen) - 1)
             elif readout.reduction == "max":
                 error = error * (seen.argmax(0) == k)
+            elif readout.reduction == "first_spike":
+                error = error * (seen.argmax(0) == k) * seen[k]
         self._add(readout.group, into, readout.offset, error * readout.factor / self.samples)
 
     def _arriving_adjoint(self, c: Connection, slot: str, n: int, later: np.ndarray) -> np.ndarray:
@@ -218,19 +223,26 @@ class Sample(ForwardRun):
             )
         return result
 
-    def _transpose(self, c: Connection, slot: str, into: str, n: int) -> None:
+    def _transpose(self, o: Transpose, n: int) -> None:
+        c = self.program.connection(o.connection)
         if c.interpolated:
-            credit = self._weight(c) * self._interpolated(c, slot, n)
-            self._add(c.source_group or "", into, c.source_offset, credit.sum(1) if c.pattern == "dense" else credit)
+            credit = self._weight(c) * self._interpolated(c, o.slot, n)
+            self._add(c.source_group or "", o.into, c.source_offset, credit.sum(1) if c.pattern == "dense" else credit)
             return
-        if self._reaches(n, c.delay) and c.source_group is not None:
-            if c.pattern == "sparse":
-                table, mu = self.synapses.tables[c.name], self.tape[c.target_group, slot, n + c.delay]
-                self.scatter(c.source_group, into, table.pre, self.synapses.weight(c) * mu[table.post])
-                return
-            mu = self.tape[c.target_group, slot, n + c.delay][c.target_offset : c.target_offset + c.target_size]
-            weight = self._weight(c)
-            self._add(c.source_group, into, c.source_offset, weight @ mu if c.pattern == "dense" else weight * mu)
+        if not self._reaches(n, c.delay) or c.source_group is None:
+            return
+        fired = self.spikes[c.source_group, n] > 0 if o.at_spikes else None
+        if c.pattern == "sparse":
+            table, mu = self.synapses.tables[c.name], self.tape[c.target_group, o.slot, n + c.delay]
+            credit = self.synapses.weight(c) * mu[table.post]
+            self.scatter(c.source_group, o.into, table.pre, credit if fired is None else credit * fired[table.pre])
+            return
+        mu = self.tape[c.target_group, o.slot, n + c.delay][c.target_offset : c.target_offset + c.target_size]
+        weight = self._weight(c)
+        credit = weight @ mu if c.pattern == "dense" else weight * mu
+        if fired is not None:
+            credit = credit * fired[c.source_offset : c.source_offset + c.source_size]
+        self._add(c.source_group, o.into, c.source_offset, credit)
 
     def _feedback(self, o: Feedback, n: int) -> None:
         if self._reaches(n, o.delay):

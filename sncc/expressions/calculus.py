@@ -142,6 +142,13 @@ def _derivative(expression: Expression, name: str) -> Expression:
     return _from_sympy(sympy.diff(_to_sympy(expression, draws), sympy.Symbol(name, real=True)), draws)
 
 
+def expanded(expression: Expression) -> Expression:
+    """The same value with products multiplied out and equal terms taken together, so that what cancels is gone."""
+    draws: dict[sympy.Symbol, Expression] = {}
+    value = sympy.expand(_to_sympy(expression, draws), power_exp=False, power_base=False, log=False)
+    return _from_sympy(value, draws)
+
+
 def _to_sympy(expression: Expression, draws: dict[sympy.Symbol, Expression]) -> Any:
     match expression:
         case Number(value=value):

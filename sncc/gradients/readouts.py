@@ -17,7 +17,6 @@ def readout(program: Program, loss: Loss, index: int) -> Readout:
     group = next(g for g in program.groups if any(r.population == loss.population for r in g.rows))
     row = next(r for r in group.rows if r.population == loss.population)
     formula = formula_of(loss, row.size)
-    assert loss.reduction != "first_spike"  # refused under these rules
     transposed = transpose(formula.statements, {"loss": Symbol("one")}, frozenset({"x"}))
     statements = [_one(s) for s in transposed.body]
     statements.append(Assign("x~", _one_in(transposed.adjoints.get("x", ZERO))))

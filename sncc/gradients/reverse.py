@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from sncc.expressions.algebra import ZERO, add
 from sncc.expressions.nodes import Expression, Symbol, symbols
 from sncc.gradients.derivation import derive_adjoint, learnt_arrays
+from sncc.gradients.event_times import LAST, SHIFT, arrival_time, with_event_times
 from sncc.gradients.feedback import feedback_across, filtering_input, with_feedback
 from sncc.gradients.online import forward_traces
 from sncc.gradients.optimisers import optimise
 from sncc.gradients.readouts import readout
-from sncc.gradients.rules import Adjoint, adjoints
-from sncc.gradients.transpose import Transposed, adjoint, as_local, transpose
+from sncc.gradients.rules import Adjoint, Edge, adjoints
+from sncc.gradients.transpose import adjoint, as_local, transpose
 from sncc.model import nodes as model_nodes
 from sncc.model.nodes import Training
 from sncc.program.nodes import (
@@ -102,9 +103,9 @@ def _entering(program: Program, choice: Adjoint, readouts: Sequence[Readout]) ->
     result: list[ReverseOperation] = [ReadoutAdjoint(_of_readout(k, choice), k) for k in choice.readouts]
     result += [PenaltyAdjoint(k, into) for k in choice.penalties]
     for edge in choice.edges:
-        slot = f"{program.connection(edge.connection).input}~{edge.label}"
+        slot = f"{_credited(program, edge, choice)}~{edge.label}"
         if edge.feedback is None:
-            result.append(Transpose(edge.connection, slot, into))
+            result.append(Transpose(edge.connection, slot, into, at_spikes=choice.timed))
         else:
             result.append(feedback_across(program.connection(edge.connection), edge.feedback, slot, into))
     for signal in choice.signals:
@@ -126,6 +127,12 @@ def _of_synapses(program: Program, group: str) -> list[GradientOperation]:
         if c.delays in learnt:
             result.append(GatherDelay(c.name, f"{c.input}~"))
     return result
+
+
+def _credited(program: Program, edge: Edge, choice: Adjoint) -> str:
+    """What of the target's input the credit is for: the spikes that arrive there, or when they come."""
+    name = program.connection(edge.connection).input
+    return arrival_time(name) if choice.timed else name
 
 
 def _accumulator(what: str, choice: Adjoint) -> str:
@@ -163,7 +170,7 @@ def _slots(program: Program, choice: Adjoint, chosen: Iterable[Adjoint]) -> froz
         for edge in other.edges:
             connection = program.connection(edge.connection)
             if connection.target_group == choice.group and edge.label == choice.label:
-                inputs.add(connection.input)
+                inputs.add(_credited(program, edge, other))
         for signal in other.signals:
             if signal.group == choice.group and signal.label == choice.label:
                 inputs.add(filtering_input(program, choice.group))
@@ -174,33 +181,35 @@ def _adjoint_update(
     program: Program, update: Update, choice: Adjoint, readouts: Sequence[Readout], slots: frozenset[str]
 ) -> _Built:
     group = program.group(choice.group)
-    states = frozenset(group.states) - {"refractory"}
+    path = _path(program, update, choice, readouts)
+    carried = frozenset(path.carry) | frozenset(group.states) - {"refractory"}
     arrays = learnt_arrays(program, group) & frozenset(group.arrays) if choice.learns else frozenset()
-    carry = dict(update.carry)
     seeds: dict[str, Expression] = {}
     inputs: list[str] = []
 
     def seed(local: str, value: str) -> None:
         seeds[local] = add(seeds.get(local, ZERO), Symbol(value))
 
-    for state in group.states:
-        if state in states and state in carry:
-            seed(carry[state], f"{state}~{choice.label}")
+    for variable, local in path.carry.items():
+        seed(local, f"{variable}~{choice.label}")
     for k in choice.readouts:
-        variable = readouts[k].variable
-        local = variable if variable == "spike" else carry.get(variable)
         inputs.append(_of_readout(k, choice))
-        if local is not None:
-            seed(local, inputs[-1])
+        if (seen := path.seen[k]) is not None:
+            seed(seen, inputs[-1])
     if choice.has_credit:
         inputs.append(_accumulator("credit", choice))
-        seed("spike", inputs[-1])
-    transposed = transpose(update.body, seeds, states | slots | arrays)
+        seed(path.spike, inputs[-1])
+    transposed = transpose(path.body, seeds, carried | slots | arrays)
     body = list(transposed.body)
-    new = _carried(group, transposed, choice, body)
+    new = [
+        (f"{variable}~{choice.label}", as_local(f"{variable}~.new", transposed.adjoints[variable], body))
+        for variable in (*group.states, LAST)
+        if variable in transposed.adjoints
+    ]
     stores = [
         (f"{i}~{choice.label}", as_local(f"{i}~.now", transposed.adjoints.get(i, ZERO), body))
-        for i in update.inputs
+        for name in update.inputs
+        for i in (name, arrival_time(name))
         if i in slots
     ]
     sums = [
@@ -222,12 +231,25 @@ def _adjoint_update(
     return _Built(forward, reverse, tuple(TapeSlot(name, group.name) for name in kept))
 
 
-def _carried(group: Group, transposed: Transposed, choice: Adjoint, body: list[Statement]) -> list[tuple[str, str]]:
-    result = []
-    for state in group.states:
-        if state in transposed.adjoints:
-            result.append((f"{state}~{choice.label}", as_local(f"{state}~.new", transposed.adjoints[state], body)))
-    return result
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """What is transposed: statements, the local of each carried variable, what each readout reads, what credit is for."""
+
+    body: tuple[Statement, ...]
+    carry: dict[str, str]
+    seen: dict[int, str | None]
+    spike: str
+
+
+def _path(program: Program, update: Update, choice: Adjoint, readouts: Sequence[Readout]) -> _Path:
+    own = {k: readouts[k] for k in choice.readouts}
+    if choice.timed:
+        timed = with_event_times(update, program.step, own)
+        carry = {variable: local for variable, local in timed.carry.items() if variable != "refractory"}
+        return _Path(timed.body, carry, timed.seen, SHIFT)
+    carry = {variable: local for variable, local in update.carry if variable != "refractory"}
+    seen = {k: r.variable if r.variable == "spike" else carry.get(r.variable) for k, r in own.items()}
+    return _Path(update.body, carry, seen, "spike")
 
 
 # ------------------------------------------------------------------------------------------------ the tape
@@ -236,7 +258,7 @@ def _remember(
 ) -> tuple[Update, tuple[tuple[str, str], ...], tuple[Statement, ...]]:
     """What the reverse update needs of the forward one: stored as it is, or recomputed from less, whichever keeps less."""
     own = {s.name for s in body} | set(inputs) | set(group.arrays) | {"t"}
-    own |= {f"{state}~{choice.label}" for state in group.states}
+    own |= {f"{variable}~{choice.label}" for variable in (*group.states, LAST)}
     needed = _used(body) - own
     recomputed, leaves = _recomputation(update, needed, frozenset(group.arrays) | {"t"})
     again = recomputed if len(leaves) < len(needed) else ()

@@ -3,12 +3,13 @@
 bptt: every group has one adjoint; credit crosses every connection. eprop (Bellec et al. 2020): a group's own adjoint,
 plus the learning signal, credit across exactly one connection, into a population that the loss reads, from that
 population's own adjoint. With random or adaptive feedback a matrix B stands for that connection's weights.
+eventprop (Wunderlich and Pehle 2021): the graph of bptt, with credit for the times of spikes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sncc.model.nodes import Rule
 from sncc.program.nodes import Connection, Penalty, Program, Readout
@@ -43,6 +44,7 @@ class Adjoint:
     learns: bool  # whether gradients of parameters are taken from it
     edges: tuple[Edge, ...]
     signals: tuple[Signal, ...] = ()
+    timed: bool = False  # credit is for the times of spikes, not for their being there
 
     @property
     def has_credit(self) -> bool:
@@ -58,6 +60,8 @@ def adjoints(
         return _bptt(program, readouts, penalties)
     if rule.name == "eprop":
         return _eprop(program, rule, readouts, penalties)
+    if rule.name == "eventprop":  # a number of spikes has no gradient, so neither have penalties on rates
+        return tuple(replace(choice, penalties=(), timed=True) for choice in _bptt(program, readouts, ()))
     raise ValueError(f"no learning rule {rule.name}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sncc.connectivity.patterns import Dense, OneToOne
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
-from sncc.model.nodes import Connection, Learnt, Loss, Model, Training
+from sncc.model.nodes import Connection, Learnt, Model, Training
 
 
 def refuse(model: Model) -> None:
@@ -21,8 +21,6 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
     if training is None:
         return
     yield from _rule(training)
-    for loss in training.losses:
-        yield from _loss(loss)
     for learnt in training.learn:
         yield from _learnt(learnt, model)
     for connection in model.connections:
@@ -31,15 +29,8 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
 
 def _rule(training: Training) -> Iterator[Diagnostic]:
     rule = training.rule
-    if rule.name == "eventprop":
-        yield not_supported_yet(rule.span, "the rule `eventprop`", "train with `bptt`")
     if rule.online:
         yield from _online(training)
-
-
-def _loss(loss: Loss) -> Iterator[Diagnostic]:
-    if loss.reduction == "first_spike":
-        yield not_supported_yet(loss.span, "`first_spike`", "read `count(…)` or a state")
 
 
 def _learnt(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:

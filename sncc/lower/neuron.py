@@ -8,6 +8,7 @@ from typing import Literal
 
 from sncc.expressions.algebra import ONE, ZERO, add, affine, mul
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, substitute, symbols
+from sncc.lower.events import Moments, event_times
 from sncc.lower.flow import Flow, flow
 from sncc.lower.noise import noise_of
 from sncc.model.integration import integration
@@ -36,7 +37,8 @@ class Neuron:
 class _Body:
     """The statements so far, and which local holds each state now."""
 
-    def __init__(self, states: Iterable[str]) -> None:
+    def __init__(self, states: Iterable[str], timed: bool = False) -> None:
+        self.timed = timed  # whether a state between flow and arrivals has a name of its own
         self.statements: list[Statement] = []
         self.now: dict[str, Expression] = {state: Symbol(state) for state in states}
         self._versions: dict[str, int] = {}
@@ -54,12 +56,14 @@ class _Body:
 
 
 def lower_neuron(
-    population: Population, impulses: frozenset[str], drives: frozenset[str], step: float, part: Part = "whole"
-) -> Neuron:
+    population: Population, impulses: frozenset[str], drives: frozenset[str], step: float, part: Part = "whole",
+    timed: bool = False,
+) -> Neuron:  # fmt: skip
     """The update of a population whose inputs named in `impulses` and `drives` receive impulses and continuous drive.
 
     `part`: the whole update, or its flow and its rest apart, where something reads the states between flow and
     arrivals.
+    `timed`: with the locals that say how the states follow the times of spikes and arrivals (`events.py`).
     """
     dynamics = population.dynamics
     assert dynamics is not None
@@ -67,7 +71,7 @@ def lower_neuron(
         dynamics = replace(dynamics, spike=None, arrivals=(), kept=(), outputs=())
         impulses = frozenset()
     parameters = frozenset(p.name for p in population.parameters)
-    body = _Body(state.name for state in dynamics.states)
+    body = _Body((state.name for state in dynamics.states), timed)
     coefficients: list[Assign] = []
     gate: Expression | None = None
     if dynamics.refractory is not None:
@@ -89,8 +93,13 @@ def lower_neuron(
         body.assign(copy.state, body.read(copy.value))
     if not dynamics.early:
         _jump_at_arrivals(dynamics, body)
+    arrived = dict(body.now)
     if dynamics.spike is not None:
         _spike(dynamics, body, gate)
+    if timed:
+        written = {s.name for s in body.statements}
+        flowed = {s: Symbol(f"{s}.flow") if f"{s}.flow" in written else now for s, now in arrived.items()}
+        body.statements += event_times(population, Moments(before, flowed, arrived), impulses, drives, gate)
     counts: dict[str, Expression] = {f"{name}!": Symbol(f"{name}!") for name, _ in dynamics.arrivals}
     for output in dynamics.outputs:
         body.assign(output.state, substitute(output.value, {**body.now, **counts}))
@@ -212,7 +221,13 @@ def _settle(
 ) -> None:  # fmt: skip
     """A state after flow and arrivals; one that is held stands still."""
     held = dynamics.refractory.hold if dynamics.refractory else ()
-    value = substitute(add(flowed, _arrivals(dynamics, equation, impulses)), before)
+    value, arriving = substitute(flowed, before), substitute(_arrivals(dynamics, equation, impulses), before)
+    if body.timed and arriving != ZERO:
+        stands = gate is not None and equation.state in held
+        flowing = apply("select", gate, value, before[equation.state]) if gate is not None and stands else value
+        body.statements.append(Assign(f"{equation.state}.flow", flowing))
+        value = Symbol(f"{equation.state}.flow")
+    value = add(value, arriving)
     if gate is not None and equation.state in held:
         value = apply("select", gate, value, before[equation.state])
     if value != before[equation.state]:

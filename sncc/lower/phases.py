@@ -99,7 +99,11 @@ def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:
     if reading is not None and population.dynamics is not None and population.dynamics.each_step:
         what = f"`on pre` that reads `{population.name}`, a neuron with `each step`,"
         raise unsupported(reading.span, what, "give the neuron equations")
-    neurons = [lower_neuron(population, impulses, drives, model.step, part) for part in parts]
+    timed = model.training is not None and model.training.rule.name == "eventprop"
+    if timed and (reading is not None or any(c.gain is not None or c.values is not None for c in arriving)):
+        what = f"`eventprop` through the states of neurons in synapses onto `{population.name}`"
+        raise unsupported(population.span, what, "train with `bptt`")
+    neurons = [lower_neuron(population, impulses, drives, model.step, part, timed) for part in parts]
     if model.training is None:
         neurons = [without_surrogate(neuron) for neuron in neurons]
     own = frozenset(p.name for p in population.parameters)

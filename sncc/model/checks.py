@@ -16,7 +16,8 @@ def check_training(model: nodes.Model, diagnostics: Diagnostics) -> None:
     seen = ", ".join(f"`{name}`" for name in sorted(read))
     for population in model.populations:
         dynamics = population.dynamics
-        if dynamics is not None and dynamics.spike is not None and dynamics.surrogate is None:
+        untrained = dynamics is not None and dynamics.spike is not None and dynamics.surrogate is None
+        if untrained and rule.name != "eventprop":  # which differentiates the spike's time instead
             message = f"`{rule.name}` needs a `surrogate`, and `{population.model}` has none"
             help = f"add `surrogate triangle(width = 1, height = 0.3)` to `{population.model}`"
             diagnostics.error("missing-surrogate", population.span, message, help=help)

@@ -10,12 +10,13 @@ from sncc.diagnostics import Diagnostics, Span, did_you_mean
 from sncc.expressions.units import Unit
 from sncc.model import nodes
 from sncc.model.infer import FUNCTIONS as BUILT_IN
+from sncc.model.infer import TIME
 from sncc.model.loss_expressions import Scale, read_once, resolve_expression, take_scale
 from sncc.model.scope import Scope
 from sncc.syntax import tree
 
 Function = Literal["cross_entropy", "mse", "huber"]
-Reduction = Literal["mean", "sum", "max", "last"]
+Reduction = Literal["mean", "sum", "max", "last", "first_spike"]
 FUNCTIONS: tuple[Function, ...] = ("cross_entropy", "mse", "huber")
 REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum", "max", "last")
 
@@ -161,23 +162,21 @@ class _Reader:
                 message = "this loss does not say how the steps enter"
                 self.diagnostics.error("wrong-argument", call.span, message, help=help)
                 return None
-            case tree.Call(tree.Name(("first_spike",))):
-                return self._first_spike(inner.span)
-            case tree.Unary(_, tree.Call(tree.Name(("first_spike",)))):
-                return self._first_spike(inner.span)
-            case tree.Binary(_, left, _) if "first_spike" in left.span.text:
-                return self._first_spike(inner.span)
             case tree.Call(tree.Name(("count",)), of) if of:
                 reduction: Reduction = "sum"
                 variable = self._variable(of[0].value, spikes=True)
                 window = self.reader.window(of[1:], "count")
+            case tree.Call(tree.Name(("first_spike",)), of) if of:
+                reduction = "first_spike"
+                variable = self._variable(of[0].value, spikes=True)
+                window = self.reader.window(of[1:], "first_spike")
             case tree.Call(tree.Name((readout,)), of) if readout in REDUCTIONS and of:
                 reduction = next(r for r in REDUCTIONS if r == readout)
                 variable = self._variable(of[0].value)
                 window = self.reader.window(of[1:], readout)
             case tree.Call():
                 message = f"unknown readout `{inner.function}`"
-                hints = did_you_mean(str(inner.function), [*REDUCTIONS, "count"])
+                hints = did_you_mean(str(inner.function), [*REDUCTIONS, "count", "first_spike"])
                 hints = hints or ("it is one of `mean`, `sum`, `max`, `last`, `count`",)
                 self.diagnostics.error("unknown-name", inner.function.span, message, help=hints)
                 return None
@@ -186,7 +185,10 @@ class _Reader:
                 help = f"write `{name}(mean(output.v))`, or the loss itself as an expression of `output.v` and `label`"
                 self.diagnostics.error("wrong-argument", inner.span, message, help=help)
                 return None
-        if variable is None or not self._has_no_unit(variable, scale, function, inner.span):
+        if variable is None:
+            return None
+        unit = Unit(TIME.dimension) if reduction == "first_spike" else self._unit(variable)
+        if not self._has_no_unit(unit, scale, function, inner.span):
             return None
         return nodes.Loss(
             function, variable[0], variable[1], reduction, None, window, factor, scale.value, smoothing, span=self.span
@@ -227,7 +229,7 @@ class _Reader:
         read, scale = take_scale(given[0].value, self.reader.scope, self.diagnostics)
         variable = self._variable(read)
         window = self.reader.window(arguments[1:], name)
-        if variable is None or not self._has_no_unit(variable, scale, function, given[0].span):
+        if variable is None or not self._has_no_unit(self._unit(variable), scale, function, given[0].span):
             return None
         over: Literal["mean", "sum"] = "mean" if name == "mean" else "sum"
         return nodes.Loss(
@@ -283,16 +285,10 @@ class _Reader:
         assert dynamics is not None
         return next((Unit(s.unit.dimension) for s in dynamics.states if s.name == variable[1]), Unit())
 
-    def _has_no_unit(self, variable: tuple[str, str], scale: Scale, function: str, span: Span) -> bool:
-        unit = Unit((self._unit(variable) * scale.unit).dimension)
+    def _has_no_unit(self, seen: Unit, scale: Scale, function: str, span: Span) -> bool:
+        unit = Unit((seen * scale.unit).dimension)
         if unit.dimensionless:
             return True
         message = f"`{function}` takes a plain number, and `{span.text}` is {unit.described()}"
         self.diagnostics.error("wrong-unit", span, message, help=f"write `{span.text} / (1 {unit})`")
         return False
-
-    def _first_spike(self, span: Span) -> nodes.Loss | None:
-        message = "`first_spike` has no gradient under `eprop` and `bptt`, and `eventprop` is not supported yet"
-        help = "read `count(…)` or a state"
-        self.diagnostics.error("not-supported-yet", span, message, help=help)
-        return None

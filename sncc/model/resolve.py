@@ -14,6 +14,7 @@ from sncc.model import nodes
 from sncc.model.checks import check_states, check_training
 from sncc.model.definition import RESERVED, Overrides
 from sncc.model.draft import Draft
+from sncc.model.event_checks import check_event_times
 from sncc.model.infer import DISTRIBUTIONS, FUNCTIONS, Elaborator
 from sncc.model.learning import learnt_names
 from sncc.model.loops import expand, report_braces
@@ -164,6 +165,7 @@ class _Resolver:
             training, simulation, chosen.document or self.file.document, self.file.span.source.text,
         )  # fmt: skip
         check_training(model, self.diagnostics)
+        check_event_times(model, self.diagnostics)
         check_states(model, self.diagnostics)
         check_steps(model, self.diagnostics)
         check_thresholds(model, self.diagnostics)

@@ -313,6 +313,7 @@ class Readout:
     Step n (counted from 1) is in the window where first < n <= last. `variable` is a carried variable after the update,
     or the spike local. `reduction` mean, sum, max, last: the loss body runs once at a sample's end; None: it runs at
     every step in the window that has a label and `over_steps` adds (`sum`) or averages (`mean`) over those steps.
+    first_spike: of the spike local, the time n · step of the first spike in the window, of the window's end where there is none.
 
     body: statements over the outputs with symbols `x` (the variable, or its reduction) and `target` (one-hot of the
     class, or the target value); `loss` is its result, a scalar. `gradient` continues the body and ends in `x~`, the
@@ -324,7 +325,7 @@ class Readout:
     offset: int
     size: int
     variable: str
-    reduction: Literal["mean", "sum", "max", "last"] | None
+    reduction: Literal["mean", "sum", "max", "last", "first_spike"] | None
     over_steps: Literal["mean", "sum"] | None
     first: int
     last: int | None
@@ -359,8 +360,8 @@ class ReadoutAdjoint:
 
     The per-step form takes the stored `x~` of step n over the number of labelled steps; otherwise the `x~` of the end
     is spread by the reduction: mean: over the steps of the window; sum: as it is; last: the last step of the window;
-    max: the earliest step at which the maximum stood. All times factor / samples of the batch. `readout` is the
-    readout's index.
+    max: the earliest step at which the maximum stood; first_spike: the step of the first spike. All times factor /
+    samples of the batch. `readout` is the readout's index.
     """
 
     into: str
@@ -397,12 +398,13 @@ class Feedback:
 class Transpose:
     """Adds W · slot[n + delay] of the target to the accumulator `into` of the connection's source population at step n.
 
-    Nothing is added where n + delay > T.
+    Nothing is added where n + delay > T. `at_spikes`: only for the neurons that fired at step n, the others get nothing.
     """
 
     connection: str
     slot: str
     into: str
+    at_spikes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

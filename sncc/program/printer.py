@@ -95,10 +95,11 @@ def print_operation(program: Program, operation: object) -> list[str]:
         case Feedback(weight, source, slot, delay, target, into):
             later = f" + {delay}" if delay else ""
             return [f"feedback {weight} · {source[0]}.{slot}[n{later}] -> {target[0]}.{into}"]
-        case Transpose(connection, slot, into):
+        case Transpose(connection, slot, into, at_spikes):
             c = program.connection(connection)
+            of = f"{c.target_group}.{slot}[n{f' + {c.delay}' if c.delay else ''}]"
             return [
-                f"transpose {c.name}  {c.weight} · {c.target_group}.{slot}[n{f' + {c.delay}' if c.delay else ''}] -> {into}"
+                f"transpose {c.name}  {c.weight} · {of} -> {into}" + (f" where {c.source} fired" if at_spikes else "")
             ]
         case Gather(connection, slot):
             c = program.connection(connection)

@@ -113,6 +113,40 @@ train:
     learn = weights, first_hidden.tau, hidden_output.tau, first.tau_m
     optimiser = adam(learning_rate = 1e-3)
 """
+TIMED = """
+neuron Two:
+    param tau_m = 20 ms
+    param tau_i = 3 ms
+    param theta = 0.7
+    state v = 0
+    state i = 0
+    input I
+    input J
+    dv/dt = (i - v) / tau_m + J
+    di/dt = -i / tau_i + I
+    spike when v > theta:
+        v = 0.1 * v
+    refractory 2 ms hold v
+
+network Timed:
+    step = 1 ms
+    population x: input[6]
+    population first: Two[37](theta = each(0.7))
+    population hidden: CubaLIF[20](theta = 0.6)
+    population output: CubaLIF[3](theta = 0.4)
+    connect x -> first.I: dense, weight = normal(0, 1)
+    connect straight = x -> first.J: dense, weight = normal(0, 1)
+    connect first -> hidden: dense, weight = normal(0, 1), delay = 2 ms
+    connect hidden -> first.I: dense, weight = normal(0, 1), delay = 3 ms
+    connect again = first -> first.I: one_to_one, weight = each(0.2), delay = 2 ms
+    connect hidden -> output: dense, weight = normal(0, 1)
+
+train:
+    rule = eventprop
+    loss = cross_entropy(-first_spike(output) / (5 ms)) + cross_entropy(mean(output.v)) + cross_entropy(max(output.v))
+    learn = weights, first.tau_m, first.theta, hidden.tau_syn, output.theta
+    optimiser = sgd(learning_rate = 1e-3)
+"""
 EVERYTHING = "weights, hidden.tau_m, hidden.theta, output.bias"
 NETWORKS = {
     "an ALIF under e-prop": recurrent("ALIF", learn=EVERYTHING, size=33),
@@ -123,6 +157,7 @@ NETWORKS = {
     "merged populations": TWO,
     "synapses that are states of their targets": SYNAPSES,
     "targets": recurrent("LIF", loss="mean(mse(output.v))"),
+    "spike times under eventprop": TIMED,
     "e-prop by adaptive feedback, with penalties": LAYERS,
     "bptt cut into windows, a sum of losses": recurrent(
         "ALIF", rule="bptt(truncate = 9 ms)", learn="weights, initial(hidden.v)", size=17,

@@ -18,7 +18,7 @@
 namespace sncc {
 namespace cpu {
 
-enum class Reduction { none, mean, sum, maximum, last };
+enum class Reduction { none, mean, sum, maximum, last, first_spike };
 enum class Clip { none, norm, value };
 
 struct SourceSize {
@@ -218,6 +218,9 @@ void observe(Sample<Network>& s, Reading& r, const typename Network::Real* x, st
     if constexpr (Readout::reduction == Reduction::maximum) {
         for (int j = 0; j < outputs; ++j)
             if (r.seen == 0 || x[j] > r.reduced[j]) r.reduced[j] = x[j], r.best[j] = n;
+    } else if constexpr (Readout::reduction == Reduction::first_spike) {  // a step that is 0 stands for none yet
+        for (int j = 0; j < outputs; ++j)
+            if (r.best[j] == 0 && x[j] != 0) r.best[j] = n;
     } else if constexpr (Readout::reduction == Reduction::last) {
         for (int j = 0; j < outputs; ++j) r.reduced[j] = x[j];
         r.best[0] = n;
@@ -242,6 +245,11 @@ void conclude(Sample<Network>& s, Reading& r) {
     constexpr int outputs = Readout::outputs;
     if constexpr (Readout::reduction == Reduction::mean || Readout::reduction == Reduction::none)
         for (int j = 0; j < outputs; ++j) r.reduced[j] /= static_cast<typename Network::Real>(r.seen > 0 ? r.seen : 1);
+    if constexpr (Readout::reduction == Reduction::first_spike)
+        for (int j = 0; j < outputs; ++j) {
+            const std::int64_t step = r.best[j] > 0 ? r.best[j] : Readout::first + r.seen;
+            r.reduced[j] = static_cast<typename Network::Real>(Network::step_ms * static_cast<double>(step));
+        }
     if constexpr (Readout::reduction == Reduction::none) {
         if (Readout::mean_over_steps && r.loss_steps > 0) r.loss /= static_cast<double>(r.loss_steps);
     } else if (s.labels(1)) {
@@ -283,7 +291,7 @@ void readout_adjoint(Tile<Network>& tile, int index, std::int64_t n, typename Ne
             static_cast<Real>(Readout::reduction == Reduction::mean ? scale / static_cast<double>(r.seen) : scale);
         for (int j = 0; j < Readout::outputs; ++j) {
             bool here = true;
-            if (Readout::reduction == Reduction::maximum) here = r.best[j] == n;
+            if (Readout::reduction == Reduction::maximum || Readout::reduction == Reduction::first_spike) here = r.best[j] == n;
             if (Readout::reduction == Reduction::last) here = r.best[0] == n;
             if (here) into[j] += factor * r.error[j];
         }
@@ -299,6 +307,10 @@ template <int Samples, typename Real>
 void add_products(Real* into, std::int64_t stride, const Real* weights, const Real* from, std::int64_t from_stride, int count) {
     for (int s = 0; s < Samples; ++s)
         for (int j = 0; j < count; ++j) into[s * stride + j] += weights[j] * from[s * from_stride + j];
+}
+template <typename Real>
+void add_products_at(Real* into, const Real* weights, const std::uint32_t* indices, int count, const Real* from) {
+    for (int k = 0; k < count; ++k) into[indices[k]] += weights[indices[k]] * from[indices[k]];
 }
 template <typename Real, std::size_t Size>
 void clear(Real (&numbers)[Size]) {

@@ -96,6 +96,26 @@ __device__ inline void transpose_rows(Real* into, int rows, int columns, const R
         into[i] += sum;
     });
 }
+// The same for the neurons i that fired at step n: a warp adds one row at a time, its lanes over the columns.
+template <typename Real>
+__device__ inline void transpose_rows_at_spikes(Real* into, int rows, int columns, const Real* weights, int stride, const Real* adjoint,
+                                                const SpikeBits& spikes, std::int64_t n) {
+    const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+    for (int i = warp; i < rows; i += static_cast<int>(blockDim.x) / 32) {
+        if (!spikes.fired(n, i)) continue;
+        const Real* row = weights + static_cast<std::int64_t>(i) * stride;
+        Real sum = 0;
+        for (int j = lane; j < columns; j += 32) sum = m_fma(row[j], adjoint[j], sum);
+        for (int half = 16; half > 0; half /= 2) sum += __shfl_down_sync(0xffffffffu, sum, static_cast<unsigned>(half));
+        if (lane == 0) into[i] += sum;
+    }
+}
+template <typename Real>
+__device__ inline void transpose_one_to_one_at_spikes(Real* into, int count, const Real* weights, const Real* adjoint, const SpikeBits& spikes, std::int64_t n) {
+    for_own(count, [&](int j) {
+        if (spikes.fired(n, j)) into[j] += weights[j] * adjoint[j];
+    });
+}
 template <typename Real>
 __device__ inline void transpose_one_to_one(Real* into, int count, const Real* weights, const Real* adjoint) {
     for_own(count, [&](int j) { into[j] += weights[j] * adjoint[j]; });

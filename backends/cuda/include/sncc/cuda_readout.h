@@ -8,7 +8,7 @@
 namespace sncc {
 namespace cuda {
 
-enum class Reduction { none, mean, sum, maximum, last };
+enum class Reduction { none, mean, sum, maximum, last, first_spike };
 
 template <typename Real, int Outputs>
 struct Reading {
@@ -65,6 +65,8 @@ __device__ inline void observe(R& r, const typename Readout::Real* x, const Labe
     for_own(Readout::outputs, [&](int j) {
         if (Readout::reduction == Reduction::maximum) {
             if (first || x[j] > r.reduced[j]) r.reduced[j] = x[j], r.best[j] = n;
+        } else if (Readout::reduction == Reduction::first_spike) {  // a step that is 0 stands for none yet
+            if (r.best[j] == 0 && x[j] != Real(0)) r.best[j] = n;
         } else if (Readout::reduction == Reduction::last) {
             r.reduced[j] = x[j], r.best[j] = n;
         } else {
@@ -90,6 +92,11 @@ __device__ inline void conclude(R& r, const Labels& labels) {
     __syncthreads();
     if (Readout::reduction == Reduction::mean || Readout::reduction == Reduction::none)
         for_own(Readout::outputs, [&](int j) { r.reduced[j] /= static_cast<Real>(r.seen > 0 ? r.seen : 1); });
+    if (Readout::reduction == Reduction::first_spike)
+        for_own(Readout::outputs, [&](int j) {
+            const std::int64_t step = r.best[j] > 0 ? r.best[j] : Readout::first + r.seen;
+            r.reduced[j] = static_cast<Real>(Readout::step_ms * static_cast<double>(step));
+        });
     __syncthreads();
     if (Readout::reduction != Reduction::none && labels.there(1)) {
         set_target<Readout>(r, labels, 1);
@@ -126,7 +133,7 @@ __device__ inline void readout_adjoint(const R& r, const Labels& labels, std::in
     if (!labels.there(1)) return;
     const Real factor = static_cast<Real>(Readout::reduction == Reduction::mean ? scale / static_cast<double>(r.seen) : scale);
     for_own(Readout::outputs, [&](int j) {
-        const bool at_best = Readout::reduction == Reduction::maximum || Readout::reduction == Reduction::last;
+        const bool at_best = Readout::reduction == Reduction::maximum || Readout::reduction == Reduction::last || Readout::reduction == Reduction::first_spike;
         if (!at_best || r.best[j] == n) into[j] += factor * r.error[j];
     });
 }

@@ -116,6 +116,14 @@ SNCC_INLINE void transpose_product(Real* out, std::int64_t out_stride, const Rea
             detail::dot_block<Real, 1, Samples>(out, out_stride, weights, layout, i, mu, mu_stride);
 }
 
+// out[i] += the sum over columns j of weights[i, j] * mu[j], for the listed rows i. Padding as above.
+template <typename Real>
+SNCC_INLINE void transpose_rows(Real* out, const Real* weights, const TileLayout<Real>& layout, const std::uint32_t* indices,
+                                int count, const Real* mu) {
+    for (int k = 0; k < count; ++k)
+        detail::dot_block<Real, 1, 1>(out, 0, weights, layout, static_cast<int>(indices[k]), mu, 0);
+}
+
 // accumulator[s][j] += the sum over rows i, ascending, of x[s][i] * weights[i, j].
 template <int Samples, typename Real>
 SNCC_INLINE void dense_product(Real* accumulator, std::int64_t accumulator_stride, const Real* weights,

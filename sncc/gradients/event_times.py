@@ -1,0 +1,104 @@
+"""The update that `eventprop` transposes: the forward one, with the times of its spikes and arrivals as variables.
+
+The times are shifts from where they are, so their value is zero, and the update computes what it computed; but its derivative
+is now that of the hybrid system: a spike is one (a constant), what moves is when it comes. The distance to the threshold moves
+the spike's time at the rate -1 / (du/dt), the time moves the states by the locals of `sncc/lower/events.py`, and the spike's
+time moves the arrivals that it causes. Transposed, that is the jump of the adjoint at spikes (docs/gradients.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sncc.expressions.algebra import ZERO, add, div, mul, total
+from sncc.expressions.nodes import Expression, Number, Symbol, apply
+from sncc.program.nodes import Assign, Fire, Readout, Statement, Update
+
+SHIFT = "spike.shift"  # of the time of this step's spike, ms
+LAST = "spike.last"  # of the time of the last spike, carried from step to step
+
+
+def arrival_time(name: str) -> str:
+    """Symbol of the sum over an accumulator's arrivals of weight times the shift of the arrival's time."""
+    return f"{name}.time"
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Statements, the local that holds each carried variable in the end, and the local that each readout reads."""
+
+    body: tuple[Statement, ...]
+    carry: dict[str, str]
+    seen: dict[int, str | None]
+
+
+def with_event_times(update: Update, step: float, readouts: Mapping[int, Readout]) -> Timed:
+    """The update of a group with event times; `readouts`: those that read the group, by index."""
+    return _Timed(update, step).build(readouts)
+
+
+class _Timed:
+    def __init__(self, update: Update, step: float) -> None:
+        self.update, self.step = update, step
+        self.locals = {s.name for s in update.body}
+        self.inputs = [name.removesuffix("!") for name in update.inputs if name.endswith("!")]
+        self.remembers = "spike.again" in self.locals or any(name.startswith("release.") for name in self.locals)
+
+    def build(self, readouts: Mapping[int, Readout]) -> Timed:
+        # a spike's being there is a constant: without its statement nothing passes through it
+        body: list[Statement] = [s for s in self.update.body if not isinstance(s, Fire)]
+        carry = dict(self.update.carry)
+        if "spike.rate" in self.locals:
+            body.append(Assign(SHIFT, self._shift()))
+        ends = dict(carry)
+        for state, local in carry.items():
+            moved = total([self._moves("drift", state), self._released(state)])
+            if moved != ZERO:
+                ends[state] = f"{state}.end"
+                body.append(Assign(ends[state], add(Symbol(local), moved)))
+        if self.remembers:
+            body.append(Assign(f"{LAST}.1", apply("jump", apply("stop", Symbol("spike")), Symbol(SHIFT), Symbol(LAST))))
+            ends[LAST] = f"{LAST}.1"
+        seen = {k: self._seen(k, readout, ends, body) for k, readout in readouts.items()}
+        return Timed(tuple(body), ends, seen)
+
+    def _held(self, name: str) -> Expression:
+        """A local as a constant, zero where there is none."""
+        return apply("stop", Symbol(name)) if name in self.locals else ZERO
+
+    def _shift(self) -> Expression:
+        distance = Symbol("spike.distance")
+        by_flow = apply("neg", mul(self._held("spike.rate"), apply("sub", distance, apply("stop", distance))))
+        by_arrivals = [mul(self._held(f"arrival.share.{i}"), Symbol(arrival_time(f"{i}!"))) for i in self.inputs]
+        again = mul(self._held("spike.again"), Symbol(LAST))
+        return total([by_flow, *by_arrivals, again])
+
+    def _moves(self, what: str, state: str) -> Expression:
+        """How a state moves with the events of this step."""
+        by_spike = mul(self._held(f"spike.{what}.{state}"), Symbol(SHIFT))
+        by_arrivals = [
+            mul(self._held(f"arrival.{what}.{i}.{state}"), Symbol(arrival_time(f"{i}!"))) for i in self.inputs
+        ]
+        return total([by_spike, *by_arrivals])
+
+    def _released(self, state: str) -> Expression:
+        return mul(self._held(f"release.{state}"), Symbol(LAST))
+
+    def _seen(self, k: int, readout: Readout, ends: dict[str, str], body: list[Statement]) -> str | None:
+        """What the loss reads: sampled in time, at the end, or where it is largest."""
+        if readout.variable == "spike":
+            return SHIFT if readout.reduction == "first_spike" else None  # a number of spikes does not move
+        end = ends.get(readout.variable)
+        if end is None:
+            return None
+        if readout.reduction == "max":  # at an event, the largest value moves along with it
+            moved = self._moves("slope", readout.variable)
+        elif readout.reduction == "last":
+            moved = ZERO
+        else:  # a sum over steps stands for an integral: the value from before an event lasts longer
+            moved = div(self._moves("gap", readout.variable), Number(self.step))
+        if moved == ZERO:
+            return end
+        body.append(Assign(f"seen.{k}", add(Symbol(end), moved)))
+        return f"seen.{k}"

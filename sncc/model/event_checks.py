@@ -1,0 +1,156 @@
+"""What `eventprop` refuses, and where its exact gradient is zero: said before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sncc.diagnostics import Diagnostics
+from sncc.expressions.algebra import ZERO, affine, fold_all, has_draws
+from sncc.expressions.nodes import Expression, Number, substitute, symbols
+from sncc.model import nodes
+
+
+def check_event_times(model: nodes.Model, diagnostics: Diagnostics) -> None:
+    """Errors for what has no spike times that move, warnings for losses and spikes that cannot carry a gradient."""
+    training = model.training
+    if training is None:
+        return
+    if training.rule.name != "eventprop":
+        for loss in training.losses:
+            if loss.reduction == "first_spike":
+                message = f"under `{training.rule.name}` the time of a spike has no gradient"
+                help = "train with `rule = eventprop`, or read a state or `count(…)`"
+                diagnostics.error("no-event-times", loss.span, message, help=help)
+        return
+    for population in model.populations:
+        if population.dynamics is not None:
+            _refuse(population, population.dynamics, diagnostics)
+    for loss in training.losses:
+        _refuse_jumps(model, loss, diagnostics)
+        if loss.variable == "spikes" and loss.reduction != "first_spike":
+            message = "under `eventprop` a number of spikes has no gradient"
+            note = "a count changes in whole spikes, so its derivative is exactly zero: this term teaches nothing"
+            help = "read spike times, `first_spike(…)`, or a state such as `mean(output.v)`; or train with `bptt` or `eprop`"
+            diagnostics.warning("zero-gradient", loss.span, message, notes=(note,), help=help)
+    for penalty in training.penalties:
+        message = "under `eventprop` a penalty on firing rates has no gradient"
+        note = "a number of spikes changes in whole spikes, so its derivative is exactly zero"
+        diagnostics.warning("zero-gradient", penalty.span, message, notes=(note,), help="train with `bptt` or `eprop`")
+    for population in model.populations:
+        _warn_of_fixed_times(model, population, diagnostics)
+
+
+def _refuse_jumps(model: nodes.Model, loss: nodes.Loss, diagnostics: Diagnostics) -> None:
+    """A loss at every step is not linear in what it reads, so how much a jump costs is not a product of derivatives."""
+    dynamics = model.population(loss.population).dynamics
+    if loss.reduction is not None or dynamics is None:
+        return
+    entered = {e.state: symbols(e.derivative) for e in dynamics.equations}.get(loss.variable, frozenset())
+    jumps = {j.state for j in dynamics.spike.jumps} if dynamics.spike else set()
+    for c in model.connections:
+        spiking = model.population(c.source).kind == "neuron"
+        if c.target == loss.population and c.synapse is None and c.input in entered and spiking:
+            jumps.add(loss.variable)
+    if loss.variable in jumps:
+        name = f"{loss.population}.{loss.variable}"
+        message = f"under `eventprop` a loss at every step of `{name}`, which jumps at spikes, is not supported yet"
+        help = f"read `{loss.function}(mean({name}))`, or give what arrives there `synapse = exponential(tau = 5 ms)`"
+        diagnostics.error("not-supported-yet", loss.span, message, help=help)
+
+
+def _refuse(population: nodes.Population, dynamics: nodes.Dynamics, diagnostics: Diagnostics) -> None:
+    if dynamics.each_step:
+        message = f"`eventprop` needs differential equations, and `{population.model}` has `each step`"
+        help = "write equations, `dv/dt = …`, or train with `bptt` or `eprop`"
+        diagnostics.error("no-event-times", population.span, message, help=help)
+    random = [e.derivative for e in dynamics.equations]
+    random += [jump.value for jump in (dynamics.spike.jumps if dynamics.spike else ())]
+    if any(_is_random(value) for value in random):
+        message = f"`eventprop` follows exact paths, and `{population.model}` draws random numbers on its way"
+        help = "leave out `noise` and draws, or train with `bptt` or `eprop`"
+        diagnostics.error("no-event-times", population.span, message, help=help)
+
+
+def _is_random(expression: Expression) -> bool:
+    return has_draws(expression) or "noise" in symbols(expression)
+
+
+# ------------------------------------------------------------------------------------------------ spikes that cannot move
+def _warn_of_fixed_times(model: nodes.Model, population: nodes.Population, diagnostics: Diagnostics) -> None:
+    """Where only arriving impulses can fire a neuron, it fires when they come, whatever the weights."""
+    dynamics = population.dynamics
+    if dynamics is None or dynamics.spike is None or not _matters(model, population):
+        return
+    arriving = [c for c in model.connections if c.target == population.name]
+    if not arriving or any(_is_continuous(model, c) for c in arriving):
+        return
+    if not _only_arrivals_fire(population, dynamics, {c.input for c in arriving}):
+        return
+    message = (
+        f"the times of `{population.name}`'s spikes do not depend on what is learnt: their gradient is exactly zero"
+    )
+    notes = (
+        f"impulses reach `{population.model}`'s threshold at once or not at all, so it fires when a spike arrives",
+        "weights and parameters then decide whether it fires, which has no derivative, not when",
+    )
+    help = (
+        f"give it a synapse, `connect … -> {population.name}: …, synapse = exponential(tau = 5 ms)`, or use `CubaLIF`"
+    )
+    diagnostics.warning("zero-gradient", population.span, message, notes=notes, help=help)
+
+
+def _matters(model: nodes.Model, population: nodes.Population) -> bool:
+    """Whether something learns through this population's spikes."""
+    assert model.training is not None
+    reads = any(x.population == population.name and x.variable == "spikes" for x in model.training.losses)
+    return reads or any(c.source == population.name for c in model.connections)
+
+
+def _is_continuous(model: nodes.Model, connection: nodes.Connection) -> bool:
+    source = model.population(connection.source)
+    return connection.synapse is not None or (source.kind == "signal" and not source.impulse)
+
+
+def _only_arrivals_fire(population: nodes.Population, dynamics: nodes.Dynamics, inputs: set[str]) -> bool:
+    """Whether the flow by itself never crosses: what impulses raise leaks away by itself and drives nothing else."""
+    assert dynamics.spike is not None
+    numbers = {p.name: p.value for p in population.parameters if isinstance(p.value, Number)}
+    driven = set()
+    for equation in dynamics.equations:
+        parts = affine(equation.derivative, sorted(inputs))
+        if parts is None or any(i in parts[0] for i in inputs):
+            driven.add(equation.state)
+    for equation in dynamics.equations:
+        rest = substitute(equation.derivative, {i: ZERO for i in inputs})
+        read = symbols(rest)
+        if equation.state not in driven:
+            if read & driven:
+                return False  # an arrival bends the path of another state
+            continue
+        parts = affine(rest, [s.name for s in dynamics.states])
+        if parts is None or not _leaks(parts[0], equation.state, numbers):
+            return False
+    return _rests_below(dynamics, numbers)
+
+
+def _leaks(coefficients: Mapping[str, Expression], state: str, numbers: Mapping[str, Expression]) -> bool:
+    if any(c != ZERO for other, c in coefficients.items() if other != state):
+        return False
+    own = fold_all(substitute(coefficients.get(state, ZERO), numbers))
+    return isinstance(own, Number) and own.value <= 0
+
+
+def _rests_below(dynamics: nodes.Dynamics, numbers: Mapping[str, Expression]) -> bool:
+    """Whether the distance is not above zero where every state has gone to rest without input."""
+    assert dynamics.spike is not None
+    rest: dict[str, Expression] = {}
+    silent: dict[str, Expression] = {i.name: ZERO for i in dynamics.inputs}
+    for equation in dynamics.equations:
+        parts = affine(substitute(equation.derivative, {**numbers, **silent}), [equation.state])
+        own = fold_all(parts[0].get(equation.state, ZERO)) if parts else None
+        constant = fold_all(parts[1]) if parts else None
+        if not isinstance(own, Number) or not isinstance(constant, Number):
+            return False
+        rest[equation.state] = Number(-constant.value / own.value if own.value else 0.0)
+    distance = fold_all(substitute(dynamics.spike.distance, {**numbers, **rest}))
+    return isinstance(distance, Number) and distance.value <= 0

@@ -1,0 +1,176 @@
+"""eventprop's gradients are those of an event-driven simulation with root-found spike times, to first order in the step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from event_driven import EventDriven, gradient, loss_of
+from networks import model_of, program_of
+
+from sncc.backends.reference.interpreter import Reference
+
+ADAPTIVE = """
+neuron Adaptive:
+    "Two states that bend each other, a threshold that moves, and a reset that is none of the usual ones."
+    param tau_m = 20 ms
+    param tau_syn = 5 ms
+    param tau_a = 30 ms
+    param theta = 1
+    state v = 0
+    state i = 0
+    state a = 0
+    input I
+    dv/dt = (i - v - 0.2 * a) / tau_m
+    di/dt = -i / tau_syn + I
+    da/dt = (0.3 * v - a) / tau_a
+    spike when v > theta + 0.1 * a:
+        v = 0.2 * v - 0.1 * a
+        a += 0.5 * (1 - a) + 0.1 * v
+        i *= 0.8
+"""
+HELD = """
+neuron Held:
+    param tau_m = 20 ms
+    param tau_syn = 5 ms
+    param theta = 1
+    state v = 0
+    state i = 0
+    input I
+    dv/dt = (i - v) / tau_m
+    di/dt = -i / tau_syn + I
+    spike when v > theta:
+        v = 0.1
+    refractory 2 ms{hold}
+"""
+BOTH = """
+neuron Both:
+    "An arrival moves the potential at once, and a current that moves it later: flow and arrivals fire it."
+    param tau_m = 20 ms
+    param tau_syn = 5 ms
+    param theta = 1
+    state v = 0
+    state i = 0
+    input I
+    dv/dt = (i - v) / tau_m + 0.2 * I
+    di/dt = -i / tau_syn + 0.6 * I
+    spike when v > theta:
+        v = 0
+"""
+FILTER = """
+neuron Filter:
+    state v = 0
+    state i = 0
+    input I
+    dv/dt = (i - v) / (20 ms)
+    di/dt = -i / (5 ms) + I
+"""
+FIRST = "cross_entropy(-first_spike(output) / (5 ms))"
+DURATION, CHANNELS = 18.0, 4
+
+
+def network(
+    hidden: str = "CubaLIF", definition: str = "", output: str = "CubaLIF", loss: str = FIRST, recurrent: bool = True,
+    learn: str = "weights, hidden.tau_m, hidden.theta",
+) -> str:  # fmt: skip
+    back = "connect hidden -> hidden: dense, weight = normal(0, 1), delay = 1 ms" if recurrent else ""
+    return f"""{definition}
+network Events:
+    step = 0.1 ms
+    population x: input[{CHANNELS}]
+    population hidden: {hidden}[3]
+    population output: {output}[2]
+    connect x -> hidden: dense, weight = normal(0, 1), delay = 0.5 ms
+    {back}
+    connect hidden -> output: dense, weight = normal(0, 1), delay = 0 ms
+
+train:
+    rule = eventprop
+    loss = {loss}
+    learn = {learn}
+    optimiser = adam()
+"""
+
+
+class Case:
+    """A network at some weights, input events, and what the event-driven simulation says of it."""
+
+    def __init__(self, text: str, seed: int, gain: float, entries: int = 2) -> None:
+        self.text = text
+        rng = np.random.default_rng(seed)
+        slots = rng.choice(np.arange(1, round(0.7 * DURATION / 0.1)), 4 * CHANNELS, replace=False) * 0.1
+        self.events = sorted(zip(slots.tolist(), rng.integers(0, CHANNELS, len(slots)).tolist()))
+        self.label = 1
+        model = model_of(text)
+        self.values = {}
+        for p in program_of(text).parameters:
+            mean = {"x_hidden.weight": 1.0, "hidden_hidden.weight": 0.0}.get(p.key, 0.9)
+            scale = 1.0 if p.key == "hidden_hidden.weight" else gain
+            if p.key.endswith(".weight"):
+                self.values[p.key] = scale * rng.normal(mean, 0.7, p.shape)
+            elif p.storage != "compiled":
+                self.values[p.key] = Reference(program_of(text)).parameters[p.key] + rng.normal(0, 0.02, p.shape)
+        inputs = {"x": self.events}
+        self.run = EventDriven(model, self.values, inputs, DURATION)
+        self.loss = loss_of(model, self.run, self.label)
+        self.exact = {
+            p.key: gradient(model, self.values, p.key, [inputs], [self.label], DURATION, entries=entries)
+            for p in program_of(text).parameters
+            if p.learnt
+        }
+
+    def dense(self, step: float) -> np.ndarray:
+        x = np.zeros((round(DURATION / step), CHANNELS))
+        for time, channel in self.events:
+            x[round(time / step) - 1, channel] += 1
+        return x
+
+    def errors(self, gradients) -> dict[str, float]:
+        """The largest deviation of each array, of its largest entry."""
+        result = {}
+        for key, (indices, exact) in self.exact.items():
+            got = np.array([gradients[key][index] for index in indices])
+            largest = max(np.max(np.abs(exact)), np.max(np.abs(gradients[key])))
+            result[key] = float(np.max(np.abs(got - exact)) / largest) if largest else 0.0
+        return result
+
+    def errors_at(self, step: float) -> dict[str, float]:
+        program = program_of(self.text.replace("step = 0.1 ms", f"step = {step} ms"))
+        run = Reference(program, self.values).run([{"x": self.dense(step)}], [self.label])
+        spikes = {name: z.sum(0).tolist() for name, z in run.spikes[0].items()}
+        assert spikes == {name: self.run.counts(name) for name in spikes}, (
+            "not the same spikes: no gradients to compare"
+        )
+        assert run.loss == pytest.approx(self.loss, abs=step)
+        return self.errors(run.gradients)
+
+
+CASES = {
+    "first spikes": network(),
+    "a mean": network(loss="cross_entropy(mean(output.v))"),
+    "a window of another state": network(loss="cross_entropy(mean(output.i, from = 6 ms, to = 12 ms))"),
+    "the last": network(loss="cross_entropy(last(output.v))"),
+    "every step": network(output="Filter", definition=FILTER, loss="mean(cross_entropy(output.v))"),
+    "impulses into the readout, a mean": network(output="LI", loss="cross_entropy(mean(output.v))"),
+    "impulses into the readout, the last": network(output="LI", loss="cross_entropy(last(output.v))"),
+    "impulses into the readout, the largest": network(output="LI", loss="cross_entropy(max(output.v))"),
+    "impulses that fire at once": network(output="LIF"),
+    "an unknown neuron": network("Adaptive", ADAPTIVE, learn="weights, hidden.tau_m, hidden.theta, hidden.tau_a"),
+    "held while refractory": network("Held", HELD.format(hold=" hold v"), loss="cross_entropy(mean(output.v))"),
+    "untested while refractory": network("Held", HELD.format(hold=""), loss="cross_entropy(mean(output.v))"),
+    "flow and arrivals": network("Both", BOTH, recurrent=False),
+}  # fmt: skip
+
+
+SEEDS = {  # of weights at which both simulations have the same spikes, and something is learnt
+    "an unknown neuron": 8, "held while refractory": 5, "untested while refractory": 4,
+    "flow and arrivals": 9, "impulses that fire at once": 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradients_are_those_of_root_found_spike_times(name):
+    case = Case(CASES[name], SEEDS.get(name, 3), gain=0.9 if "arrivals" in name or "impulses that" in name else 1.3)
+    coarse, fine = case.errors_at(0.1), case.errors_at(0.02)
+    for key, error in fine.items():
+        assert error < 0.5 * coarse[key] + 0.01, (key, coarse, fine)
+    assert sum(np.max(np.abs(exact)) > 1e-3 for _, exact in case.exact.values()) >= 2
