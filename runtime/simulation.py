@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from ctypes import byref, c_double, c_int32, c_int64, c_uint32
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 SpikeTimes = Events | tuple[ArrayLike, ArrayLike]
 SECONDS_AT_ONCE = 0.2  # of a native call: as long as Ctrl-C waits
 FIRST_STEPS = 1000  # of the first call, which measures the speed
-LONGEST_PERIOD = 100_000  # steps between common points of all records, up to which a run is cut there
 
 
 def simulate(
@@ -57,8 +57,9 @@ def simulate(
             done = 0
             for count in _chunks(steps, wanted):
                 data = _piece(manifest, complete, min(k, samples - 1), done, count)
-                arrays = [(r, np.empty((count // r.every, r.size))) for r in wanted.traces]
+                arrays = [_room(r, done, count) for r in wanted.traces]
                 run_sample(network, data, 0, count, seed, trial + k, resume or done > 0, arrays, spiking)
+                arrays = [(r, _points(own, r, values, done)) for r, (own, values) in zip(wanted.traces, arrays)]
                 done += count
                 collector.add(network, k, began + done, count, arrays, {p: copy_spikes(network, p) for p in spiking})
                 progress.update(k * steps + done)
@@ -67,14 +68,14 @@ def simulate(
                     break
             if interrupted:
                 break
-    echoed = {name: value for name, value in complete.items() if isinstance(value, Events)}
+    echoed = {name: _echoed(value, steps) for name, value in complete.items() if isinstance(value, Events)}
     return collector.finish(done if interrupted else steps, echoed, interrupted)
 
 
 def _complete_inputs(
     network: Network, inputs: Inputs | None, duration: float | None, resume: bool
 ) -> tuple[dict[str, Events | Signal], int, int]:
-    """Every source's input over the whole run; the steps; the number of samples."""
+    """Every source's input (nothing: no events, or zero); the steps; the number of samples."""
     manifest = network.manifest
     given = {} if inputs is None else named_inputs(manifest, inputs)
     kept = {s.name: s for s in manifest.sources if s.kept}
@@ -90,7 +91,10 @@ def _complete_inputs(
     for name in kept:
         if name not in checked and name in network.spike_times:
             checked[name] = _repeated(_from(network.spike_times[name], began), samples)
-    return {s.name: _stretched(s, checked.get(s.name), samples, steps) for s in manifest.sources}, steps, samples
+    complete = {
+        s.name: checked[s.name] if s.name in checked else _stretched(s, None, samples, 0) for s in manifest.sources
+    }
+    return complete, steps, samples
 
 
 def _recorded_populations(network: Network, wanted: Requests) -> dict[str, int]:
@@ -102,20 +106,30 @@ def _recorded_populations(network: Network, wanted: Requests) -> dict[str, int]:
 
 # ------------------------------------------------------------------------------------------------ native calls
 def _chunks(steps: int, wanted: Requests) -> Iterator[int]:
-    """Steps of each native call: about as long as SECONDS_AT_ONCE, cut where every record has a point."""
-    period = math.lcm(*(r.every for r in wanted.sampled), 1)
+    """Steps of each native call: about as long as SECONDS_AT_ONCE, or from one point of a weight to the next."""
     weights = math.gcd(*(r.every for r in wanted.weights)) if wanted.weights else 0
-    if period > LONGEST_PERIOD and not weights:
-        period = max(steps, 1)
     count, done = FIRST_STEPS, 0
     while done < steps:
-        chunk = weights or max(period, count // period * period)
-        chunk = min(chunk, steps - done)
+        chunk = min(weights or count, steps - done)
         began = time.monotonic()
         yield chunk
         done += chunk
         seconds = max(time.monotonic() - began, 1e-6)
         count = min(max(int(chunk * SECONDS_AT_ONCE / seconds), 1), 4 * max(chunk, FIRST_STEPS))
+
+
+def _room(request: TraceRequest, done: int, count: int) -> tuple[TraceRequest, NDArray[np.float64]]:
+    """A request that has its points in `count` steps after the first `done`, and where their values go."""
+    every = math.gcd(request.every, done)
+    return replace(request, every=every), np.empty((count // every, request.size))
+
+
+def _points(given: TraceRequest, request: TraceRequest, values: NDArray[np.float64], done: int) -> NDArray[np.float64]:
+    """The points of a request among those that were recorded for it."""
+    if given.every == request.every:
+        return values
+    points: NDArray[np.float64] = values[(done + given.every * np.arange(1, len(values) + 1)) % request.every == 0]
+    return points
 
 
 @contextmanager
@@ -239,19 +253,31 @@ def _repeated(events: Events, samples: int) -> Events:
 
 
 def _piece(manifest: Manifest, complete: Mapping[str, Events | Signal], sample: int, first: int, steps: int) -> DataSet:
-    """One sample's inputs for so many steps from `first`."""
+    """One sample's inputs for so many steps from `first`; nothing, or zero, where they have ended."""
     part: dict[str, Events | Signal] = {}
     for name, value in complete.items():
         if isinstance(value, Events):
+            left = min(max(int(value.lengths[sample]) - first, 0), steps)
             piece = Events.__new__(Events)  # the arrays were checked
-            start = value.starts[sample : sample + 1] + first
-            lengths = np.full(1, steps, np.int32)
-            piece._set(value.shape, lengths, start, value.offsets, value.indices, value.step)
-            part[name] = piece
+            start = value.starts[sample : sample + 1] + (first if left else 0)
+            piece._set(value.shape, np.full(1, left, np.int32), start, value.offsets, value.indices, value.step)
+            part[name] = piece if left == steps else piece.resized(steps)
             continue
         values = value.values[sample : sample + 1] if value.each_sample else value.values
-        part[name] = Signal(values[:, first : first + steps] if value.each_step else values, False, value.each_step)
+        if value.each_step:
+            given = values[:, first : first + steps]
+            values = np.zeros((1, steps, values.shape[2]))
+            values[:, : given.shape[1]] = given
+        part[name] = Signal(values, False, value.each_step)
     return assemble(manifest, part, 1, np.full(1, steps, np.int32))
+
+
+def _echoed(events: Events, steps: int) -> Events:
+    """The events within a run."""
+    echo = Events.__new__(Events)
+    lengths = np.minimum(events.lengths, steps).astype(np.int32)
+    echo._set(events.shape, lengths, events.starts, events.offsets, events.indices, events.step)
+    return echo
 
 
 def _step_count(manifest: Manifest, duration: float | None, checked: Mapping[str, Events | Signal]) -> int:

@@ -14,6 +14,9 @@ from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.synapse_dynamics import synapse_states
 from sncc.program.nodes import Group, Program, SynapseUpdate, Update
 
+_CONNECTIVITY = """// Builds the synapses; the same in every network, and compiled beside it.
+#include "sncc/connectivity_builder.h"
+"""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -25,7 +28,7 @@ def emit(program: Program) -> dict[str, str]:
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     text = environment.get_template("neurons.cpp.j2").render(name=program.name.lower(), **_parts(layout))
-    return {f"src/cpu/{program.name.lower()}_cpu.cpp": text}
+    return {f"src/cpu/{program.name.lower()}_cpu.cpp": text, "src/cpu/connectivity.cpp": _CONNECTIVITY}
 
 
 def _parts(layout: Layout) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,19 +101,24 @@ def train(
 @options.schedule
 def simulate(
     file: str, settings: dict[str, str], chosen: str | None, backend: str, precision: Any, seed: int, threads: int | None,
-    duration: float | None, out: str | None, schedule: Any,
+    duration: float | None, out: str | None, plot: str | None, schedule: Any,
 ) -> None:  # fmt: skip
-    """Runs FILE's network and reports rates; --out keeps the spikes and recorded states."""
+    """Runs FILE's network and reports rates; --out keeps the spikes and recorded states. Ctrl-C ends the run early."""
     network = _load(file, settings, chosen, backend, precision, seed, threads, schedule)
     with mistakes_of_the_user():
         if duration is None and network.manifest.simulation is None:
             raise ValueError(f"{file} has no `simulate` block: say how long with --duration SECONDS")
-        if out:
-            refuse_unwritable(Path(out))
-        run = network.simulate(duration=duration, seed=seed)
-        if out:
-            _save_run(run, Path(out))
+        for path in filter(None, (out, plot)):
+            refuse_unwritable(Path(path))
+        run = network.simulate(duration=duration, seed=seed, out=out)
+        if plot:
+            try:
+                run.plot(plot)
+            except ImportError as error:
+                raise ValueError(str(error)) from None
     print_table(_rates(network, run))
+    if run.interrupted:
+        click.echo(f"interrupted after {run.duration:g} s", err=True)
     if out:
         click.echo(f"saved {out}")
 
@@ -175,17 +179,3 @@ def _rates(network: Network, run: Run) -> Table:
         size = sizes.get(name, 1)
         table.add_row(name, str(size), str(len(spikes)), f"{len(spikes) / size / run.duration:.2f} Hz")
     return table
-
-
-def _save_run(run: Run, path: Path) -> None:
-    """Arrays `<population>.times`, `<population>.neurons`, and `<population>.<state>` with `<...>.at`, its times."""
-    import numpy as np
-
-    arrays: dict[str, Any] = {}
-    for name, spikes in run.spikes.items():
-        arrays |= {f"{name}.times": spikes.times, f"{name}.neurons": spikes.neurons}
-    for name, values in run.trace.items():
-        arrays |= {name: values, f"{name}.at": run.times[name]}
-    beside = path.with_name(f".{path.name}.{os.getpid()}.npz")
-    np.savez_compressed(beside, **arrays)
-    beside.replace(path)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <stdexcept>
 #include <string>
 
 #include "neuron_hazards.h"
@@ -65,7 +66,7 @@ private:
         double work = 0;
         for (int p = 0; p < Network::populations; ++p) work += static_cast<double>(info(p).size);
         for (int c = 0; c < Network::connections_count; ++c)
-            if (owns_synapses(c)) work += ConnectivityBuilder::expected(request(c)) / 64;
+            if (owns_synapses(c)) work += expected_synapses(request(c)) / 64;
         return std::max(1, std::min(m_.pool.threads(), static_cast<int>(work / 1024)));
     }
 
@@ -76,7 +77,7 @@ private:
         for (int c = 0; c < Network::connections_count; ++c) {
             if (!owns_synapses(c)) continue;
             const ConnectionInfo& of = connection(c);
-            const double count = ConnectivityBuilder::expected(request(c));
+            const double count = expected_synapses(request(c));
             int fields = 0;
             for (int f = 0; f < Network::synapse_fields; ++f) fields += Network::synapse_fields_info()[f].connection == c;
             const std::int64_t widest = m_.ranges[static_cast<std::size_t>(of.target_population)][0].size() + 64;
@@ -102,7 +103,7 @@ private:
             throw Failure(Code::argument, std::string("the connection `") + of.name + "` is `sparse`: hand its pairs over when loading, connections={\"" + of.name + "\": (pre, post)}");
         SynapseStore<Real>& store = m_.stores[static_cast<std::size_t>(c)];
         try {
-            store.synapses = ConnectivityBuilder(request(c), m_.workers, m_.pool).build();
+            store.synapses = build_synapses(request(c), m_.workers, m_.pool);
         } catch (const std::invalid_argument& error) {
             throw Failure(Code::argument, std::string("the connection `") + of.name + "`: " + error.what());
         }

@@ -5,7 +5,7 @@
 #include <iostream>
 #include <string>
 
-#include "sncc/connectivity.h"
+#include "sncc/connectivity_builder.h"
 
 int main(int count, char** words) {
     using namespace sncc;
@@ -26,7 +26,7 @@ int main(int count, char** words) {
     ThreadPool pool(threads);
     const auto began = std::chrono::steady_clock::now();
     try {
-        const Synapses synapses = ConnectivityBuilder(request, workers, pool).build();
+        const Synapses synapses = build_synapses(request, workers, pool);
         if (count > 1 && std::string(words[1]) == "time") {
             const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
             std::printf("%.3f s, %.1f million synapses/s\n", seconds, static_cast<double>(synapses.count()) / seconds * 1e-6);

@@ -1,0 +1,464 @@
+// Builds the synapses of a connection from counter-based random numbers, in parallel, the same for any number of threads.
+// What is drawn, to the integer, stands in sncc/connectivity/build.py, the reference in NumPy.
+// Included by one file alone: it defines the functions of connectivity.h.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "connectivity.h"
+#include "sncc/philox.h"
+
+namespace sncc {
+
+// The words of an element: word w is word w mod 4 of the counter (stream, element, w div 4, 0).
+class WordSequence {
+public:
+    WordSequence(std::uint64_t seed, std::uint32_t stream) : seed_(seed), stream_(stream) {}
+    void start(std::uint32_t element) { element_ = element, block_ = 0, next_ = end_ = 0; }
+    std::uint32_t next() {
+        if (next_ == end_) refill();
+        return words_[next_++];
+    }
+    std::uint32_t below(std::uint64_t n) { return static_cast<std::uint32_t>((next() * n) >> 32); }
+
+private:
+    void refill() {
+        std::uint32_t parts[4][16];
+        for (std::uint32_t k = 0; k < 16; ++k) {
+            const PhiloxWords draw = philox(seed_, stream_, element_, block_ + k, 0);
+            for (int word = 0; word < 4; ++word) parts[word][k] = draw.words[word];
+        }
+        for (int k = 0; k < 16; ++k)
+            for (int word = 0; word < 4; ++word) words_[4 * k + word] = parts[word][k];
+        block_ += 16, next_ = 0, end_ = 64;
+    }
+    std::uint64_t seed_;
+    std::uint32_t stream_, element_ = 0, block_ = 0;
+    int next_ = 0, end_ = 0;
+    std::uint32_t words_[64];
+};
+
+// Geometric skips by thresholds: `count(U)` is the number of k with U < T_k.
+class SkipTable {
+public:
+    explicit SkipTable(double p) {
+        const double q = 1.0 - p;
+        double power = 1.0;
+        std::size_t size = 64;
+        while (thresholds_.size() < size) {
+            power *= q;
+            thresholds_.push_back(static_cast<std::uint32_t>(std::min(std::floor(power * 4294967296.0 + 0.5), 4294967295.0)));
+            if (thresholds_.size() == size && size < 4096 && thresholds_.back() >= (1u << 28)) size *= 2;
+        }
+        std::size_t k = 0;  // the thresholds descend
+        for (int bucket = buckets - 1; bucket >= 0; --bucket) {
+            const std::uint32_t highest = (static_cast<std::uint32_t>(bucket) << shift) | ((1u << shift) - 1);
+            while (k < thresholds_.size() && highest < thresholds_[k]) ++k;
+            sure_[bucket] = static_cast<std::uint16_t>(k);
+        }
+    }
+    std::uint32_t last() const { return thresholds_.back(); }
+    std::int64_t length() const { return static_cast<std::int64_t>(thresholds_.size()); }
+    std::int64_t count(std::uint32_t word) const {
+        std::size_t k = sure_[word >> shift];
+        while (k < thresholds_.size() && word < thresholds_[k]) ++k;
+        return static_cast<std::int64_t>(k);
+    }
+
+private:
+    static constexpr int buckets = 4096, shift = 20;
+    std::vector<std::uint32_t> thresholds_;
+    std::uint16_t sure_[buckets];
+};
+
+// The first m different numbers below n of a sequence of words, or all others, ascending; with repeats as drawn, sorted.
+class Chooser {
+public:
+    template <typename Visit>
+    void choose(WordSequence& words, std::int64_t count, std::int64_t n, bool repeats, Visit&& visit) {
+        numbers_.clear();
+        if (repeats) {
+            for (std::int64_t k = 0; k < count; ++k) numbers_.push_back(words.below(static_cast<std::uint64_t>(n)));
+            std::sort(numbers_.begin(), numbers_.end());
+            for (const std::uint32_t number : numbers_) visit(number);
+            return;
+        }
+        const bool few = 2 * count <= n;
+        const std::int64_t wanted = few ? count : n - count;
+        if (static_cast<std::int64_t>(bits_.size()) * 64 < n) bits_.assign(static_cast<std::size_t>(n / 64 + 1), 0);
+        while (static_cast<std::int64_t>(numbers_.size()) < wanted) {
+            const std::uint32_t number = words.below(static_cast<std::uint64_t>(n));
+            std::uint64_t& word = bits_[number / 64];
+            const std::uint64_t bit = std::uint64_t(1) << (number % 64);
+            if (word & bit) continue;
+            word |= bit;
+            numbers_.push_back(number);
+        }
+        const std::int64_t blocks = (n + 63) / 64;
+        if (few && wanted * 32 < blocks) {
+            std::sort(numbers_.begin(), numbers_.end());
+            for (const std::uint32_t number : numbers_) visit(number);
+        } else {
+            for (std::int64_t block = 0; block < blocks; ++block) {
+                std::uint64_t set = bits_[static_cast<std::size_t>(block)];
+                if (!few) set = ~set & (block == n / 64 ? (std::uint64_t(1) << (n % 64)) - 1 : ~std::uint64_t(0));
+                for (; set != 0; set &= set - 1) visit(static_cast<std::uint32_t>(block * 64 + __builtin_ctzll(set)));
+            }
+        }
+        for (const std::uint32_t number : numbers_) bits_[number / 64] = 0;
+    }
+
+private:
+    std::vector<std::uint32_t> numbers_;
+    std::vector<std::uint64_t> bits_;
+};
+
+class ConnectivityBuilder {
+public:
+    ConnectivityBuilder(const ConnectivityRequest& request, int workers, ThreadPool& pool)
+        : request_(request), pattern_(request.pattern), source_(request.source), target_(request.target), pool_(pool) {
+        result_.parts.resize(static_cast<std::size_t>(workers));
+        const std::vector<Range> ranges = ranges_of(target_.population(), workers);
+        for (int w = 0; w < workers; ++w) {
+            CompressedRows& part = result_.parts[static_cast<std::size_t>(w)];
+            part.range = ranges[static_cast<std::size_t>(w)];
+            part.offsets = Untouched<std::uint64_t>(static_cast<std::size_t>(source_.population() + 1));
+            std::memset(part.offsets.data(), 0, sizeof(std::uint64_t) * part.offsets.size());
+        }
+    }
+
+    // Throws std::invalid_argument for a pattern that cannot be had, or for pairs out of range.
+    Synapses build() {
+        switch (pattern_.kind) {
+            case PatternKind::fan_in: by_target(); break;
+            case PatternKind::total: pattern_.repeats ? by_draw() : from_pairs(different_pairs()); break;
+            case PatternKind::sparse: from_pairs(handed_over()); break;
+            default: by_source();
+        }
+        result_.number();
+        return std::move(result_);
+    }
+
+    // How many synapses there will be, at most where that is random (six standard deviations).
+    static double expected(const ConnectivityRequest& request) {
+        const PartIndices source(request.source), target(request.target);
+        const double sources = static_cast<double>(source.size()), targets = static_cast<double>(target.size());
+        const double pairs = sources * targets, number = request.pattern.number;
+        const int* kernel = request.pattern.kernel;
+        switch (request.pattern.kind) {
+            case PatternKind::dense: return pairs;
+            case PatternKind::one_to_one: return sources;
+            case PatternKind::probability: return pairs * number + 6 * std::sqrt(pairs * number * (1 - number));
+            case PatternKind::fan_in: return targets * number;
+            case PatternKind::fan_out: return sources * number;
+            case PatternKind::total: return number;
+            case PatternKind::convolution: return targets * kernel[0] * kernel[1] * static_cast<double>(source.length(2));
+            case PatternKind::pooling: return targets * kernel[0] * kernel[1];
+            case PatternKind::sparse: return static_cast<double>(request.pairs);
+        }
+        return pairs;
+    }
+
+private:
+    static constexpr int sources_at_once = 64;
+
+    bool avoids() const { return request_.itself && !pattern_.self_connections; }
+
+    // Position of a neuron of `rows` among `columns` where it must not reach itself, else -1.
+    std::int64_t own(const PartIndices& rows, const PartIndices& columns, std::int64_t row) const {
+        return avoids() ? columns.find(rows[row]) : -1;
+    }
+    std::int64_t candidates(const PartIndices& columns, std::int64_t itself) const { return columns.size() - (itself >= 0); }
+
+    void check_number(const PartIndices& rows, const PartIndices& columns) const {
+        for (std::int64_t row = 0; row < rows.size(); ++row) {
+            const std::int64_t n = candidates(columns, own(rows, columns, row));
+            if (pattern_.number > static_cast<double>(n) && !(pattern_.repeats && n > 0))
+                throw std::invalid_argument(std::to_string(static_cast<std::int64_t>(pattern_.number)) + " of " + std::to_string(n) + " neurons, each once");
+            if (!avoids()) return;
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------- row after row
+    struct Scratch {
+        WordSequence words;
+        Chooser chooser;
+    };
+
+    // Calls visit(target in its part, element of the kernel) for the targets of a source, ascending.
+    template <typename Visit>
+    void row(std::int64_t i, Scratch& scratch, const SkipTable& skips, Visit&& visit) const {
+        const std::int64_t itself = own(source_, target_, i);
+        const std::int64_t n = candidates(target_, itself);
+        const auto candidate = [&](std::int64_t c) { visit(c + (itself >= 0 && c >= itself), std::uint32_t(0)); };
+        scratch.words.start(static_cast<std::uint32_t>(i));
+        switch (pattern_.kind) {
+            case PatternKind::dense:
+                for (std::int64_t c = 0; c < n; ++c) candidate(c);
+                break;
+            case PatternKind::one_to_one: visit(i, 0); break;
+            case PatternKind::probability:
+                if (pattern_.number <= 0) break;
+                for (std::int64_t c = 0; c < n;) {
+                    const std::uint32_t word = scratch.words.next();
+                    if (word < skips.last()) {
+                        c += skips.length();
+                        continue;
+                    }
+                    c += skips.count(word);
+                    if (c < n) candidate(c);
+                    ++c;
+                }
+                break;
+            case PatternKind::fan_out:
+                scratch.chooser.choose(scratch.words, static_cast<std::int64_t>(pattern_.number), n, pattern_.repeats, candidate);
+                break;
+            default: windows(i, visit);
+        }
+    }
+
+    // Windows of images: source (y, x, c) reaches (Y, X, ·) where Y · stride <= y + before < Y · stride + kernel, the same along x.
+    template <typename Visit>
+    void windows(std::int64_t i, Visit&& visit) const {
+        const bool pools = pattern_.kind == PatternKind::pooling;
+        const std::int64_t inputs = source_.length(2), outputs = target_.length(2), width = source_.length(1);
+        const std::int64_t c = i % inputs, x = i / inputs % width + pattern_.before[1], y = i / inputs / width + pattern_.before[0];
+        const auto first = [&](std::int64_t at, int axis) {
+            const std::int64_t low = at - pattern_.kernel[axis] + 1;
+            return low <= 0 ? std::int64_t(0) : (low + pattern_.stride[axis] - 1) / pattern_.stride[axis];
+        };
+        for (std::int64_t Y = first(y, 0); Y < target_.length(0) && Y * pattern_.stride[0] <= y; ++Y)
+            for (std::int64_t X = first(x, 1); X < target_.length(1) && X * pattern_.stride[1] <= x; ++X) {
+                const std::int64_t place = (Y * target_.length(1) + X) * outputs;
+                if (pools) {
+                    visit(place + c, std::uint32_t(0));
+                    continue;
+                }
+                const std::int64_t ky = y - Y * pattern_.stride[0], kx = x - X * pattern_.stride[1];
+                const std::int64_t kernel = ((ky * pattern_.kernel[1] + kx) * inputs + c) * outputs;
+                for (std::int64_t o = 0; o < outputs; ++o) visit(place + o, static_cast<std::uint32_t>(kernel + o));
+            }
+    }
+
+    void by_source() {
+        if (pattern_.kind == PatternKind::fan_out) check_number(source_, target_);
+        if (pattern_.kind == PatternKind::one_to_one && source_.size() != target_.size())
+            throw std::invalid_argument("one_to_one from " + std::to_string(source_.size()) + " to " + std::to_string(target_.size()) + " neurons");
+        const SkipTable skips(pattern_.kind == PatternKind::probability ? pattern_.number : 0.5);
+        const int tasks = static_cast<int>((source_.size() + sources_at_once - 1) / sources_at_once);
+        for_sources(tasks, skips, [&](std::int64_t i, std::size_t part, std::uint32_t, std::uint32_t) {
+            ++result_.parts[part].offsets[static_cast<std::size_t>(source_[i]) + 1];
+        });
+        for (CompressedRows& part : result_.parts) part.allocate();
+        const bool shares = pattern_.kind == PatternKind::convolution;
+        if (shares)
+            for (const CompressedRows& part : result_.parts) result_.kernel.emplace_back(part.synapses() + 1);
+        std::vector<std::vector<std::uint64_t>> next = row_starts();
+        for_sources(tasks, skips, [&](std::int64_t i, std::size_t part, std::uint32_t target, std::uint32_t kernel) {
+            const std::uint64_t k = next[part][static_cast<std::size_t>(source_[i])]++;
+            result_.parts[part].set(k, target);
+            if (shares) result_.kernel[part][k] = kernel;
+        });
+    }
+
+    template <typename Place>
+    void for_sources(int tasks, const SkipTable& skips, Place&& place) {
+        pool_.run(tasks, [&](int task, int) {
+            Scratch scratch{WordSequence(request_.seed, request_.stream), Chooser()};
+            const std::int64_t first = std::int64_t(task) * sources_at_once;
+            for (std::int64_t i = first; i < std::min(source_.size(), first + sources_at_once); ++i) {
+                std::size_t part = 0;
+                row(i, scratch, skips, [&](std::int64_t target, std::uint32_t kernel) {
+                    const std::int64_t flat = target_[target];
+                    while (flat >= result_.parts[part].range.end) ++part;
+                    place(i, part, static_cast<std::uint32_t>(flat - result_.parts[part].range.begin), kernel);
+                });
+            }
+        });
+    }
+
+    std::vector<std::vector<std::uint64_t>> row_starts() const {
+        std::vector<std::vector<std::uint64_t>> next;
+        for (const CompressedRows& part : result_.parts) next.emplace_back(part.offsets.data(), part.offsets.data() + part.offsets.size());
+        return next;
+    }
+
+    // ---------------------------------------------------------------------------------------- column after column
+    void by_target() {
+        check_number(target_, source_);
+        pool_.run(static_cast<int>(result_.parts.size()), [&](int part, int) {
+            CompressedRows& rows = result_.parts[static_cast<std::size_t>(part)];
+            columns(rows, [&](std::int64_t source, std::uint32_t) { ++rows.offsets[static_cast<std::size_t>(source_[source]) + 1]; });
+            rows.allocate();
+            std::vector<std::uint64_t> next(rows.offsets.data(), rows.offsets.data() + rows.offsets.size());
+            columns(rows, [&](std::int64_t source, std::uint32_t target) { rows.set(next[static_cast<std::size_t>(source_[source])]++, target); });
+        });
+    }
+
+    template <typename Visit>
+    void columns(const CompressedRows& rows, Visit&& visit) const {
+        WordSequence words(request_.seed, request_.stream);
+        Chooser chooser;
+        for (std::int64_t j = target_.lower_bound(rows.range.begin); j < target_.lower_bound(rows.range.end); ++j) {
+            const std::int64_t itself = own(target_, source_, j);
+            words.start(static_cast<std::uint32_t>(j));
+            chooser.choose(words, static_cast<std::int64_t>(pattern_.number), candidates(source_, itself), pattern_.repeats, [&](std::int64_t c) {
+                visit(c + (itself >= 0 && c >= itself), static_cast<std::uint32_t>(target_[j] - rows.range.begin));
+            });
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------- draw after draw
+    std::pair<std::int64_t, std::int64_t> drawn(std::uint32_t draw) const {
+        for (std::uint32_t attempt = 0;; ++attempt) {
+            const PhiloxWords words = philox(request_.seed, request_.stream, draw, attempt, 0);
+            const std::int64_t i = static_cast<std::int64_t>((std::uint64_t(words.words[0]) * static_cast<std::uint64_t>(source_.size())) >> 32);
+            const std::int64_t j = static_cast<std::int64_t>((std::uint64_t(words.words[1]) * static_cast<std::uint64_t>(target_.size())) >> 32);
+            if (!avoids() || source_[i] != target_[j]) return {i, j};
+        }
+    }
+
+    std::int64_t allowed_pairs() const {
+        std::int64_t pairs = source_.size() * target_.size();
+        if (avoids())
+            for (std::int64_t i = 0; i < source_.size(); ++i) pairs -= target_.find(source_[i]) >= 0;
+        return pairs;
+    }
+
+    void check_total() const {
+        const std::int64_t pairs = allowed_pairs();
+        if (pattern_.number > 0 && (pairs == 0 || (!pattern_.repeats && pattern_.number > static_cast<double>(pairs))))
+            throw std::invalid_argument(std::to_string(static_cast<std::int64_t>(pattern_.number)) + " of " + std::to_string(pairs) + " pairs, each once");
+    }
+
+    // Every worker looks at every draw and keeps those to its own neurons.
+    void by_draw() {
+        check_total();
+        pool_.run(static_cast<int>(result_.parts.size()), [&](int part, int) {
+            CompressedRows& rows = result_.parts[static_cast<std::size_t>(part)];
+            draws(rows, [&](std::int64_t source, std::uint32_t) { ++rows.offsets[static_cast<std::size_t>(source) + 1]; });
+            rows.allocate();
+            std::vector<std::uint64_t> next(rows.offsets.data(), rows.offsets.data() + rows.offsets.size());
+            draws(rows, [&](std::int64_t source, std::uint32_t target) { rows.set(next[static_cast<std::size_t>(source)]++, target); });
+            for (std::size_t i = 0; i + 1 < rows.offsets.size(); ++i) {
+                const std::uint64_t begin = rows.offsets[i], end = rows.offsets[i + 1];
+                if (rows.is_narrow())
+                    std::sort(rows.narrow.data() + begin, rows.narrow.data() + end);
+                else
+                    std::sort(rows.wide.data() + begin, rows.wide.data() + end);
+            }
+        });
+    }
+
+    template <typename Visit>
+    void draws(const CompressedRows& rows, Visit&& visit) const {
+        constexpr int block = 256;
+        const std::int64_t total = static_cast<std::int64_t>(pattern_.number);
+        const std::uint64_t sources = static_cast<std::uint64_t>(source_.size()), targets = static_cast<std::uint64_t>(target_.size());
+        std::uint32_t i[block], j[block];
+        for (std::int64_t first = 0; first < total; first += block) {
+            for (int k = 0; k < block; ++k) {
+                const PhiloxWords words = philox(request_.seed, request_.stream, static_cast<std::uint32_t>(first + k), 0, 0);
+                i[k] = static_cast<std::uint32_t>((words.words[0] * sources) >> 32);
+                j[k] = static_cast<std::uint32_t>((words.words[1] * targets) >> 32);
+            }
+            const int count = static_cast<int>(std::min<std::int64_t>(block, total - first));
+            for (int k = 0; k < count; ++k) {
+                std::int64_t source = source_[i[k]], target = target_[j[k]];
+                if (avoids() && source == target) {
+                    const auto [a, b] = drawn(static_cast<std::uint32_t>(first + k));
+                    source = source_[a], target = target_[b];
+                }
+                if (target >= rows.range.begin && target < rows.range.end)
+                    visit(source, static_cast<std::uint32_t>(target - rows.range.begin));
+            }
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------- pairs
+    // source << 32 | target, flat indices
+    static std::uint64_t key(std::int64_t source, std::int64_t target) {
+        return static_cast<std::uint64_t>(source) << 32 | static_cast<std::uint64_t>(target);
+    }
+
+    std::vector<std::uint64_t> different_pairs() const {
+        check_total();
+        const std::int64_t count = static_cast<std::int64_t>(pattern_.number), allowed = allowed_pairs();
+        const bool few = 2 * count <= allowed;
+        const std::size_t wanted = static_cast<std::size_t>(few ? count : allowed - count);
+        using Drawn = std::pair<std::uint64_t, std::uint32_t>;  // pair, draw
+        std::vector<Drawn> all;
+        std::uint32_t draw = 0;
+        while (all.size() < wanted) {
+            const std::size_t more = (wanted - all.size()) * 2 + 8;
+            for (std::size_t k = 0; k < more; ++k, ++draw) {
+                const auto [i, j] = drawn(draw);
+                all.emplace_back(key(source_[i], target_[j]), draw);
+            }
+            std::sort(all.begin(), all.end());
+            all.erase(std::unique(all.begin(), all.end(), [](const Drawn& a, const Drawn& b) { return a.first == b.first; }), all.end());
+        }
+        std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(wanted), all.end(),
+                         [](const Drawn& a, const Drawn& b) { return a.second < b.second; });
+        std::vector<std::uint64_t> chosen;
+        for (std::size_t k = 0; k < wanted; ++k) chosen.push_back(all[k].first);
+        std::sort(chosen.begin(), chosen.end());
+        if (few) return chosen;
+        std::vector<std::uint64_t> others;
+        std::size_t left_out = 0;
+        for (std::int64_t i = 0; i < source_.size(); ++i)
+            for (std::int64_t j = 0; j < target_.size(); ++j) {
+                const std::uint64_t pair = key(source_[i], target_[j]);
+                if (left_out < chosen.size() && chosen[left_out] == pair)
+                    ++left_out;
+                else if (!avoids() || source_[i] != target_[j])
+                    others.push_back(pair);
+            }
+        return others;
+    }
+
+    std::vector<std::uint64_t> handed_over() const {
+        std::vector<std::uint64_t> pairs;
+        pairs.reserve(static_cast<std::size_t>(request_.pairs));
+        for (std::int64_t k = 0; k < request_.pairs; ++k) {
+            if (source_.find(request_.pre[k]) < 0) throw std::invalid_argument("there is no source neuron " + std::to_string(request_.pre[k]));
+            if (target_.find(request_.post[k]) < 0) throw std::invalid_argument("there is no target neuron " + std::to_string(request_.post[k]));
+            pairs.push_back(key(request_.pre[k], request_.post[k]));
+        }
+        if (!std::is_sorted(pairs.begin(), pairs.end())) std::sort(pairs.begin(), pairs.end());
+        return pairs;
+    }
+
+    void from_pairs(const std::vector<std::uint64_t>& pairs) {
+        pool_.run(static_cast<int>(result_.parts.size()), [&](int index, int) {
+            CompressedRows& part = result_.parts[static_cast<std::size_t>(index)];
+            const auto owned = [&](std::uint64_t pair) {
+                const std::int64_t target = static_cast<std::int64_t>(pair & 0xFFFFFFFFu);
+                return target >= part.range.begin && target < part.range.end;
+            };
+            for (const std::uint64_t pair : pairs)
+                if (owned(pair)) ++part.offsets[(pair >> 32) + 1];
+            part.allocate();
+            std::uint64_t k = 0;
+            for (const std::uint64_t pair : pairs)
+                if (owned(pair)) part.set(k++, static_cast<std::uint32_t>(static_cast<std::int64_t>(pair & 0xFFFFFFFFu) - part.range.begin));
+        });
+    }
+
+    ConnectivityRequest request_;
+    Pattern pattern_;
+    PartIndices source_, target_;
+    ThreadPool& pool_;
+    Synapses result_;
+};
+
+Synapses build_synapses(const ConnectivityRequest& request, int workers, ThreadPool& pool) {
+    return ConnectivityBuilder(request, workers, pool).build();
+}
+double expected_synapses(const ConnectivityRequest& request) { return ConnectivityBuilder::expected(request); }
+
+}  // namespace sncc

@@ -1,0 +1,195 @@
+"""Simulations of a network whose neurons are spread over the threads: pieces, states, records, what is handed over, Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import sncc
+from sncc import toolchain
+
+TEXT = """
+neuron Leaky:
+    param bias = 0 adjustable
+    state v = 0
+    input I
+    dv/dt = (bias - v) / (20 ms) + I
+    spike when v > 1:
+        v = 0
+plasticity potentiation:
+    on post:
+        weight += 0.01
+    bound weight in [0, 0.5]
+network Net:
+    step = 0.5 ms
+    population drive: poisson[150](rate = 100 Hz)
+    population given: spike_times[4]
+    population stimulus: signal[150]
+    population cells: Leaky[150]
+    connect drive -> cells: one_to_one, weight = 0.4
+    connect given -> cells: sparse, weight = each(0.6)
+    connect stimulus -> cells: one_to_one, weight = 1 / (1 ms)
+    connect cells -> cells: random(fan_in = 8), weight = uniform(0, 0.1), delay = uniform(1 ms, 6 ms), plasticity = potentiation()
+simulate:
+    duration = 100 ms
+    record spikes of cells
+    record v of cells[3:7] every 2 ms
+    record weight of cells_cells every 25 ms
+"""
+PAIRS = (np.array([2, 0, 2, 3]), np.array([9, 149, 3, 0]))
+TIMES = (np.array([0.0005, 0.02, 0.02]), np.array([2, 0, 2]))
+
+
+@pytest.fixture(scope="module")
+def project():
+    if toolchain.find_compiler() is None or toolchain.find_cmake() is None:
+        pytest.skip("no C++ compiler or CMake")
+    return sncc.build(TEXT, backend="cpu")
+
+
+@pytest.fixture
+def load(project, monkeypatch):
+    def loaded(workers=2, **options):
+        monkeypatch.setenv("SNCC_WORKERS", str(workers))
+        options = {"connections": {"given_cells": PAIRS}, "spike_times": {"given": TIMES}} | options
+        return sncc.load(project, seed=3, threads=workers, **options)
+
+    return loaded
+
+
+def same(a, b):
+    return np.array_equal(a.times, b.times) and np.array_equal(a.neurons, b.neurons)
+
+
+def joined(parts):
+    return np.concatenate([p.times for p in parts]), np.concatenate([p.neurons for p in parts])
+
+
+def test_what_the_block_records(load):
+    run = load().simulate(seed=1)
+    assert set(run.spikes) == {"cells"} and len(run.spikes["cells"]) > 100
+    assert run.trace["cells.v"].shape == run.trace["cells[3:7].v"].shape == (50, 4)
+    assert np.allclose(run.times["cells[3:7].v"], 0.002 * np.arange(1, 51))
+    weights = run.trace["cells_cells.weight"]
+    assert weights.shape == (4, 1200) and (weights[-1] >= weights[0]).all() and weights.max() <= 0.5 + 1e-6
+    assert (weights[-1] > weights[0]).any()
+
+
+def test_a_run_in_pieces_is_the_same_run(load):
+    whole = load().simulate(seed=1, record=["cells.v"])
+    network = load()
+    parts = [network.simulate(0.025, seed=1, record=["cells.v"], resume=True) for _ in range(4)]
+    times, neurons = joined([p.spikes["cells"] for p in parts])
+    assert np.allclose(times, whole.spikes["cells"].times) and np.array_equal(neurons, whole.spikes["cells"].neurons)
+    assert np.array_equal(np.concatenate([p.trace["cells.v"] for p in parts]), whole.trace["cells.v"])
+
+
+def test_single_steps_are_the_same_run(load):
+    whole = load().simulate(0.02, seed=0)
+    network = load()
+    found = [network.step({}) for _ in range(40)]
+    counts = [len(f["cells"]) for f in found]
+    assert sum(counts) == len(whole.spikes["cells"]) > 0
+    assert np.array_equal(np.concatenate([f["cells"] for f in found]), whole.spikes["cells"].neurons)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_stored_state_continues_with_the_same_bits_for_any_number_of_threads(load, workers):
+    first = load(workers=2)
+    first.simulate(0.05, seed=1)
+    state = first.store()
+    expected = first.simulate(0.05, seed=1, resume=True, record=["cells.v"])
+    other = load(workers=workers)
+    other.restore(state)
+    again = other.simulate(0.05, seed=1, resume=True, record=["cells.v"])
+    assert same(again.spikes["cells"], expected.spikes["cells"])
+    assert np.array_equal(again.trace["cells.v"], expected.trace["cells.v"])
+    assert np.array_equal(other.parameters["cells_cells.weight"], first.parameters["cells_cells.weight"])
+
+
+def test_a_damaged_state_is_refused(load):
+    network = load()
+    with pytest.raises(ValueError, match="state"):
+        network.restore(network.store()[:50])
+
+
+def test_pairs_and_spike_times_are_delivered(load):
+    network = load()
+    weight = network.parameters["given_cells.weight"]
+    assert list(weight.pre) == [0, 2, 2, 3] and list(weight.post) == [149, 3, 9, 0] and np.allclose(weight, 0.6)
+    network.parameters["given_cells.weight"] = np.array([1.0, 2.0, 3.0, 4.0])
+    run = network.simulate(0.0005, record=["cells.v"])
+    quiet = load(spike_times={}).simulate(0.0005, record=["cells.v"])
+    fired = np.zeros(150, bool)
+    fired[quiet.spikes["cells"].neurons if "cells" in quiet.spikes else []] = True
+    moved = run.trace["cells.v"][0] != quiet.trace["cells.v"][0]
+    assert set(np.flatnonzero(moved)) <= {3, 9}
+    assert set(run.spikes["cells"].neurons) >= {3, 9}
+
+
+def test_what_cannot_be_handed_over_is_explained(project):
+    with pytest.raises(ValueError, match="sparse"):
+        sncc.load(project)
+    with pytest.raises(ValueError, match="150"):
+        sncc.load(project, connections={"given_cells": ([0], [150])})
+    with pytest.raises(ValueError, match="no `sparse`"):
+        sncc.load(project, connections={"given_cells": PAIRS, "drive_cells": PAIRS})
+    network = sncc.load(project, connections={"given_cells": PAIRS})
+    with pytest.raises(ValueError, match="whole steps"):
+        network.set_spike_times("given", ([0.0007], [1]))
+
+
+def test_a_signal_and_parameters_change_between_runs(load):
+    network = load()
+    before = network.simulate(0.05, seed=1)
+    driven = network.simulate(0.05, {"stimulus": np.full(150, 0.2)}, seed=1)
+    assert len(driven.spikes["cells"]) > len(before.spikes["cells"])
+    network.parameters["cells.bias"] = 3.0
+    assert len(network.simulate(0.05, seed=1).spikes["cells"]) > len(before.spikes["cells"])
+
+
+def test_delays_are_read_in_whole_steps_and_can_be_set(load):
+    network = load()
+    delays = network.parameters["cells_cells.delay"]
+    assert delays.min() >= 0.001 - 1e-9 and np.allclose(delays / 0.0005, np.round(delays / 0.0005))
+    network.parameters["cells_cells.delay"] = np.full(delays.shape, 0.010)
+    assert np.allclose(network.parameters["cells_cells.delay"], 0.010)
+    assert len(network.simulate(0.05, seed=1).spikes["cells"]) > 0
+
+
+def test_a_run_goes_to_a_file_as_it_comes(load, tmp_path):
+    kept, network = load().simulate(seed=1), load()
+    run = network.simulate(seed=1, out=tmp_path / "run.npz")
+    assert same(run.spikes["cells"], kept.spikes["cells"])
+    with np.load(tmp_path / "run.npz") as file:
+        assert np.array_equal(file["cells.neurons"], kept.spikes["cells"].neurons)
+        assert np.array_equal(file["cells[3:7].v"], kept.trace["cells.v"])
+    assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
+
+
+def test_ctrl_c_ends_a_run_with_what_was_recorded(load):
+    network = load()
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    run = network.simulate(1e5, seed=1, record=[("cells[0:2].v", 0.1)])
+    timer.join()
+    assert run.interrupted and 0 < run.duration < 1e5
+    assert run.spikes["cells"].times.max() <= run.duration + 1e-9
+    assert len(run.trace["cells[0:2].v"]) == len(run.times["cells[0:2].v"])
+    assert len(network.simulate(0.05, seed=1).spikes["cells"]) > 0
+
+
+def test_a_network_that_does_not_fit_is_refused_with_the_numbers(project, monkeypatch):
+    monkeypatch.setenv("SNCC_MEMORY_LIMIT", "1000")
+    with pytest.raises(MemoryError, match=r"needs .* 1\.0 kB are free.*cells_cells"):
+        sncc.load(project, connections={"given_cells": PAIRS})
+
+
+def test_a_plot(load, tmp_path):
+    pytest.importorskip("matplotlib")
+    load().simulate(seed=1).plot(tmp_path / "run.png")
+    assert (tmp_path / "run.png").read_bytes()[:4] == b"\x89PNG"
