@@ -155,7 +155,12 @@ def build(project: Path, backend: str, tools: Toolchain, folder: Path, log: Path
 
     Raises `DiagnosticError` with the last lines of the log where a tool fails.
     """
-    settings = [f"-DSNCC_BACKEND={backend}", "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_CXX_COMPILER={tools.compiler}"]
+    settings = [
+        f"-DSNCC_BACKEND={backend}",
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DBUILD_TESTING=OFF",
+        f"-DCMAKE_CXX_COMPILER={tools.compiler}",
+    ]
     if tools.nvcc:
         settings.append(f"-DCMAKE_CUDA_COMPILER={tools.nvcc}")
     if tools.ninja:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def emit(program: Program) -> dict[str, str]:
         f"src/cuda/{name}_learning.cuh": render("learning.cuh", **learning.parts()),
         "src/cuda/KERNELS.md": render("KERNELS.md", rows=table(kernels(tables, learning))),
         "cmake/cuda.cmake": render("cuda.cmake"),
+        "cmake/write_numbers.cmake": render("write_numbers.cmake"),
+        f"tests/{name}_compare.c": render("compare.c", **_comparison(program)),
     }
     include, emulation = _HERE / "include", _HERE / "emulation"
     files |= {f"src/{p.relative_to(include).as_posix()}": p.read_text() for p in sorted(include.rglob("*.h"))}
@@ -72,3 +75,19 @@ def kernels(tables: Tables, learning: Learning) -> tuple[Kernel, ...]:
         f"{name}_gather", "sums the gradient of a presynaptic neuron", str(learning.gather_blocks), GATHER_THREADS, 0
     )
     return samples, gather, replace(rest, does="takes the optimiser's step", blocks=blocks)
+
+
+def _comparison(program: Program) -> dict[str, object]:
+    """What the program that compares the halves hands over and reads."""
+    readout = program.readout
+    learnt = [
+        {"key": p.key, "index": k, "size": math.prod(p.shape)} for k, p in enumerate(program.parameters) if p.learnt
+    ]
+    return {
+        "sources": program.sources,
+        "outputs": readout.size if readout else 0,
+        "labels": readout.labels if readout else "",
+        "learnt": learnt,
+        "populations": [r.population for g in program.groups for r in g.rows],
+        "tolerance": 1e-9 if program.precision == "float64" else 1e-3,
+    }

@@ -46,6 +46,8 @@ def emit_project(program: Program) -> dict[str, str]:
         f"src/{name}_model.h": render("model.h"),
         f"src/{name}_api.cpp": render("api.cpp", calls=_calls(name), **api),
         f"src/{name}_run.cpp": render("run.cpp", **_run(program)),
+        "examples/example.c": render("example.c", **_run(program)),
+        "examples/CMakeLists.txt": render("example.cmake"),
         "manifest.json": json.dumps(manifest(program), indent=2) + "\n",
         "model.snn": program.source,
         "README.md": render("README.md", **_readme(program)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -142,3 +143,34 @@ def test_the_binding_in_it_works_without_sncc(project, tmp_path):
     )
     assert run(sys.executable, "-c", script, cwd=tmp_path).strip() == "(18,) False"
     assert np.isfinite(1.0)
+
+
+def test_it_installs_and_another_project_finds_it(project, tmp_path):
+    needs("cmake", "g++", "gcc")
+    build, prefix = tmp_path / "build", tmp_path / "prefix"
+    run("cmake", "-S", project, "-B", build, "-DSNCC_NATIVE=OFF")
+    run("cmake", "--build", build, "--parallel", "2")
+    run("cmake", "--install", build, "--prefix", prefix)
+    run("cmake", "-S", project / "examples", "-B", tmp_path / "example", f"-DCMAKE_PREFIX_PATH={prefix}")
+    run("cmake", "--build", tmp_path / "example")
+    printed = run(tmp_path / "example" / "tiny_example")
+    assert printed.startswith("hidden: ") and "output: 0 spikes" in printed
+    assert run(prefix / "bin" / "tiny_run", "/dev/null")  # finds the library beside it
+    assert (prefix / "share" / "tiny" / "manifest.json").is_file()
+
+
+def test_its_own_tests_compare_both_halves_and_skip_without_a_device(project, tmp_path):
+    needs("cmake", "g++", "gcc", "ctest")
+    build = tmp_path / "build"
+    run("cmake", "-S", project, "-B", build, "-DSNCC_BACKEND=emulated", "-DCMAKE_CXX_FLAGS_RELEASE=-O1")
+    run("cmake", "--build", build, "--parallel", "2")
+    printed = run("ctest", "--test-dir", build, "--output-on-failure")
+    assert "100% tests passed" in printed and "emulated_computes_the_same" in printed
+    without = run("ctest", "--test-dir", build, "-R", "same", env={**os.environ, "SNCC_EMULATION_NO_DEVICE": "1"})
+    assert "Skipped" in without
+    numbers = build / "numbers.txt"
+    lines = numbers.read_text().splitlines()
+    lines[1] = str(float(lines[1]) + 1)
+    numbers.write_text("\n".join(lines))
+    failed = subprocess.run([build / "tiny_compare", "numbers.txt"], cwd=build, capture_output=True, text=True)
+    assert failed.returncode == 1 and "the two halves differ" in failed.stderr
