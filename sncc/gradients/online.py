@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.expressions.algebra import ONE, ZERO, add, fold_all, mul
 from sncc.expressions.calculus import derivative
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
@@ -17,6 +18,7 @@ from sncc.gradients.derivation import derive_adjoint, learnt_arrays
 from sncc.gradients.feedback import filtering_input
 from sncc.gradients.rules import Adjoint
 from sncc.gradients.transpose import transpose, without_stop
+from sncc.model.nodes import Rule
 from sncc.program.nodes import (
     Assign,
     Connection,
@@ -46,8 +48,11 @@ class _Path:
     delay: int = 0
 
 
-def forward_traces(program: Program, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> Program:
-    """The Program with traces in place of adjoints; its forward updates also compute their Jacobians."""
+def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> Program:
+    """The Program with traces in place of adjoints; its forward updates also compute their Jacobians.
+
+    Raises `DiagnosticError` where the neurons that the loss reads do not filter alike.
+    """
     jacobians: dict[str, Jacobian] = {}
     needed = {choice.group for choice in chosen}
     for name in sorted(needed):
@@ -58,6 +63,9 @@ def forward_traces(program: Program, chosen: Sequence[Adjoint], readouts: Sequen
         if not choice.learns or choice.group not in _learning(program):
             continue
         paths = _paths(program, choice, readouts)
+        for read in {p.readout.group for p in paths if p.signal.weight is not None}:
+            if not _is_shared(program, read, jacobians[read]):
+                raise DiagnosticError([_own_filters(program, read, rule)])
         operations += [path.signal for path in paths]
         updates = [*_of_weights(program, choice.group, jacobians, paths)]
         numbers = [*_of_numbers(program, choice.group, jacobians, paths)]
@@ -68,6 +76,13 @@ def forward_traces(program: Program, chosen: Sequence[Adjoint], readouts: Sequen
     variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal)}
     groups = tuple(_with_variables(g, sorted(v for name, v in variables if name == g.name)) for g in program.groups)
     return replace(program, groups=groups, traces=tuple(operations), gradient=tuple(gradient))
+
+
+def _own_filters(program: Program, group: str, rule: Rule) -> Diagnostic:
+    """The refusal of a readout whose neurons filter what they receive each in its own way."""
+    what = f"`online = true` with the readout `{program.group(group).rows[0].population}`"
+    help = "read linear neurons that share their time constants, such as `LI`, or leave `online` out: the gradient is the same number"
+    return not_supported_yet(rule.span, what, help)
 
 
 def _learning(program: Program) -> set[str]:
@@ -258,12 +273,31 @@ def _of_readout(value: Expression, index: int) -> Expression:
     return Symbol(f"read.{index}.{value.name}") if isinstance(value, Symbol) else value
 
 
-def depends_on_state(program: Program, group: str, jacobian: Jacobian) -> bool:
-    """Whether a Jacobian changes from step to step, so that it filters every synapse's trace in its own way."""
+def _is_shared(program: Program, group: str, jacobian: Jacobian) -> bool:
+    """Whether a Jacobian by states and inputs is the same in every step and for all neurons of a group, so that one filter serves all of them."""
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == group)
     values = {s.name: s.value for s in update.body if isinstance(s, Assign)}
-    arrays = set(program.group(group).arrays)
-    for value in jacobian.values():
-        if isinstance(value, Symbol) and not symbols(values[f"{value.name}.now"]) <= arrays:
-            return True
-    return False
+    numbers = set(program.group(group).arrays) - _of_each_neuron(program, group)
+    arrays = program.group(group).arrays
+    filters = [value for (_, by), value in jacobian.items() if by not in arrays]
+    waiting = [f"{value.name}.now" for value in filters if isinstance(value, Symbol)]
+    while waiting:
+        name = waiting.pop()
+        if name in values:
+            waiting += symbols(values[name])
+        elif name not in numbers:
+            return False
+    return True
+
+
+def _of_each_neuron(program: Program, group: str) -> set[str]:
+    """Numbers of a group that differ from neuron to neuron, and what is computed from them."""
+    shared = {p.key for p in program.parameters if p.shape == ()}
+    found = {
+        symbol for row in program.group(group).rows for symbol, value in row.values
+        if isinstance(value, str) and value not in shared
+    }  # fmt: skip
+    for assign in (a for d in program.derive if d.group == group for a in d.body):
+        if symbols(assign.value) & found:
+            found.add(assign.name)
+    return found

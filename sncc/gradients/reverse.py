@@ -89,7 +89,7 @@ def _forwards(
     follows: tuple[tuple[str, str], ...],
 ) -> Program:  # fmt: skip
     """Training that needs no reverse phase."""
-    program = forward_traces(program, chosen, readouts)
+    program = forward_traces(program, training.rule, chosen, readouts)
     return replace(
         program,
         forward=forward_order(program.groups, program.connections, [*program.forward, *readouts]),

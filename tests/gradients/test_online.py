@@ -7,6 +7,7 @@ import pytest
 from networks import SPIKING, UNKNOWN, everything, lively, program_of, recurrent, spikes
 
 from sncc.backends.reference.interpreter import Reference
+from sncc.diagnostics import DiagnosticError
 
 
 def agree(text: str, tolerance: float = 1e-12, **settings: str) -> None:
@@ -74,3 +75,10 @@ def test_the_weights_change_after_every_step_where_the_loss_is_one_of_every_step
         once.optimise(once.run(inputs, labels).gradients)
         for key, value in once.parameters.items():
             assert np.allclose(trained.parameters[key], value, rtol=1e-9), key
+
+
+@pytest.mark.parametrize("readout", ["LI[3](tau_m = each(10 ms))", "LIF[3]"])
+def test_a_readout_whose_neurons_filter_differently_is_refused(readout):
+    text = recurrent("ALIF", rule="eprop(online = true)").replace("LI[3](tau_m = 10 ms)", readout)
+    with pytest.raises(DiagnosticError, match="readout `output`"):
+        program_of(text)
