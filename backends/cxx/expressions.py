@@ -184,11 +184,10 @@ def literal(value: float, scalar: Scalar) -> str:
 
 def _float_text(value: float) -> str:
     """The shortest decimal that rounds to the same float32."""
-    try:
-        packed = struct.pack("f", value)
-    except OverflowError:
-        return "3.4028235e+38" if value > 0 else "-3.4028235e+38"
+    packed = struct.pack("f", value)  # in native order: what is too large becomes infinite
     (rounded,) = struct.unpack("f", packed)
+    if math.isinf(rounded):
+        return "3.4028235e+38" if value > 0 else "-3.4028235e+38"
     for digits in range(1, 10):
         text = f"{rounded:.{digits}g}"
         if struct.pack("f", float(text)) == packed:

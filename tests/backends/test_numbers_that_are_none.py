@@ -15,7 +15,7 @@ neuron Growing:
     state v = 0
     input I
     dv/dt = v * v / tau + I
-    spike when v > 1e200:
+    spike when -v > 1:
         reset v = 0
     surrogate triangle(width = 1, height = 0.3)
 """
