@@ -15,12 +15,14 @@ from sncc.program.nodes import (
     Fire,
     Gather,
     Group,
+    LearningSignal,
     PenaltyAdjoint,
     Program,
     Readout,
     ReadoutAdjoint,
     Statement,
     SynapseUpdate,
+    TraceUpdate,
     Transpose,
     Update,
 )
@@ -49,7 +51,25 @@ def verify(program: Program) -> Program:
     _forward(program)
     _reverse(program)
     _gradient(program)
+    _traces(program)
     return program
+
+
+def _traces(program: Program) -> None:
+    """Every trace reads what its neurons, its readout or the traces before it hold."""
+    signals = {(o.target[0], o.variable) for o in program.traces if isinstance(o, LearningSignal)}
+    for o in program.traces:
+        if not isinstance(o, TraceUpdate):
+            continue
+        where = f"traces of {o.connection or f'{o.group}.{o.array}'}"
+        known = {"pre", *o.traces, *(f"post.{s}" for s in program.group(o.group).states)}
+        for k, readout in enumerate(program.readouts):
+            known |= {f"reads.{k}", *(f"read.{k}.{s}" for s in program.group(readout.group).states)}
+        after = _body(o.body, known, where)
+        _require(all(local in after for _, local in o.carry), f"{where}: a local is missing")
+        for signal, trace, index in o.gradient:
+            _require((o.group, signal) in signals, f"{where}: no learning signal {signal}")
+            _require(trace in o.traces and index < len(program.readouts), f"{where}: no trace {trace}")
 
 
 def _require(condition: bool, message: str) -> None:
