@@ -90,6 +90,7 @@ CASES = {
     "fan-out": (Random("fan_out", 12, self_connections=False), whole(150), whole(150), True),
     "few of many as fan-out": (Random("fan_out", 2), whole(30), whole(70000), False),
     "a total with repeats": (Random("total", 4000, repeats=True, self_connections=False), whole(50), whole(50), True),
+    "a total of long rows": (Random("total", 20000, repeats=True), whole(50), whole(3000), False),
     "a total": (Random("total", 400), whole(50), whole(70), False),
     "most as a total": (Random("total", 3000, self_connections=False), whole(60), whole(60), True),
     "dense without itself": (Dense(self_connections=False), whole(70), whole(70), True),

@@ -131,14 +131,22 @@ private:
         if (s.count) std::memcpy(grown.data(), s.indices.data(), sizeof(std::uint32_t) * static_cast<std::size_t>(s.count));
         s.indices = std::move(grown);
     }
+    // Whether any of 64 numbers is not zero.
+    static bool any(const float* mask) {
+#if defined(__AVX512F__)
+        const __m512 low = _mm512_max_ps(_mm512_loadu_ps(mask), _mm512_loadu_ps(mask + 16));
+        const __m512 high = _mm512_max_ps(_mm512_loadu_ps(mask + 32), _mm512_loadu_ps(mask + 48));
+        return _mm512_cmp_ps_mask(_mm512_max_ps(low, high), _mm512_setzero_ps(), _CMP_NEQ_UQ) != 0;
+#else
+        return any_of(mask);
+#endif
+    }
+    static bool any(const double* mask) { return any_of(mask); }
     template <typename Real>
-    static bool any(const Real* mask) {
-        Real sums[16] = {};
-        for (int k = 0; k < 64; k += 16)
-            for (int j = 0; j < 16; ++j) sums[j] += mask[k + j];
-        Real sum = 0;
-        for (int j = 0; j < 16; ++j) sum += sums[j];
-        return sum != Real(0);
+    static bool any_of(const Real* mask) {
+        int found = 0;
+        for (int k = 0; k < 64; ++k) found |= mask[k] != Real(0);
+        return found != 0;
     }
     std::int64_t neurons_ = 0;
     std::vector<Slot> slots_;
