@@ -53,12 +53,12 @@ def timed(function: Callable[[], object], seconds: float) -> tuple[float, float]
 class Torch:
     """The same network as a plain PyTorch loop over time, as one would write it by hand; float32."""
 
-    def __init__(self, weights: list[np.ndarray], threads: int) -> None:
+    def __init__(self, weights: list[np.ndarray], threads: int, device: str = "cpu") -> None:
         import torch
 
         torch.set_num_threads(threads)
         self.torch = torch
-        self.weights = [torch.tensor(w, dtype=torch.float32, requires_grad=True) for w in weights]
+        self.weights = [torch.tensor(w, dtype=torch.float32, device=device, requires_grad=True) for w in weights]
         self.optimiser = torch.optim.Adam(self.weights, lr=1e-3)
 
         class Spike(torch.autograd.Function):

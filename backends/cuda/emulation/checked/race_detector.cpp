@@ -56,9 +56,9 @@ public:
         const std::size_t bytes = ARENA_BYTES / page * sizeof(std::uint32_t);
         void* const owners = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         owners_ = owners == MAP_FAILED ? nullptr : static_cast<std::uint32_t*>(owners);
-        dl_iterate_phdr(find_constants, this);
         for (const void* const name : {static_cast<const void*>(&threadIdx), static_cast<const void*>(&blockIdx), static_cast<const void*>(&blockDim), static_cast<const void*>(&gridDim)})
-            constants_.push_back({address_of(name), address_of(name) + sizeof(uint3)});
+            constants_.push_back({address_of(name), address_of(name) + sizeof(uint3)});  // first: they are read most
+        dl_iterate_phdr(find_constants, this);
     }
 
     // ------------------------------------------------------------------------------------------ what the runtime tells
@@ -123,6 +123,7 @@ public:
     // ------------------------------------------------------------------------------------------ what a kernel does
     void access(const void* pointer, std::size_t bytes, Kind kind, const void* place) {
         Watched& me = *watched;
+        if (address_of(pointer) - address_of(me.stack) < Fiber::stack_bytes) return;  // its own locals
         if (me.atomic) kind = Kind::atomic;
         each_cell(pointer, bytes, kind, place, [&](Cell& c, std::uint32_t mask) { touch(c, mask, kind, pointer, place, me); });
     }
@@ -165,7 +166,7 @@ private:
     template <typename Body>
     void each_cell(const void* pointer, std::size_t bytes, Kind kind, const void* place, const Body& body) {
         const std::uintptr_t address = address_of(pointer);
-        if (bytes == 0 || address - address_of(watched->stack) < Fiber::stack_bytes) return;  // its own locals
+        if (bytes == 0) return;
         Cell* cells = locate(address, bytes, kind, place);
         if (!cells) return;
         std::uintptr_t first = address & 3;
@@ -188,14 +189,14 @@ private:
                 stop(kind, bytes, "outside of the " + std::to_string(scene_.dynamic_bytes) + " bytes of dynamic shared memory, at offset " + std::to_string(address - dynamic_.start), place);
             return static_cast<Cell*>(watched->shared_cells) + (address - image_) / 4;
         }
-        std::size_t offset = 0;
-        if (void* const cells = shared_home(reinterpret_cast<const void*>(address), &offset)) return static_cast<Cell*>(cells) + offset / 4;
         const std::uintptr_t arguments = address_of(scene_.arguments);
         if (kind == Kind::read) {
-            if (Range{arguments, arguments + scene_.argument_bytes}.holds(address, bytes)) return nullptr;
             for (const Range& constant : constants_)
                 if (constant.holds(address, bytes)) return nullptr;
+            if (Range{arguments, arguments + scene_.argument_bytes}.holds(address, bytes)) return nullptr;
         }
+        std::size_t offset = 0;
+        if (void* const cells = shared_home(reinterpret_cast<const void*>(address), &offset)) return static_cast<Cell*>(cells) + offset / 4;
         stop(kind, bytes, "of memory that is neither the device's nor shared: a kernel cannot use a host pointer, a host variable or another thread's locals", place);
     }
 
@@ -219,7 +220,7 @@ private:
     }
     void check(const Cell& c, int part, std::uint32_t mask, Kind before, Kind kind, const void* pointer, const void* place, const Watched& me) {
         const Access& access = c.accesses[part];
-        if (access.there() && (c.bytes(part) & mask) && !ordered(access, me)) report("race", kind, pointer, place, &access, before);
+        if (access.there() && access.thread != me.number && (c.bytes(part) & mask) && !ordered(access, me)) report("race", kind, pointer, place, &access, before);
     }
 
     // ------------------------------------------------------------------------------------------ findings
@@ -287,16 +288,13 @@ private:
     std::set<Seen> seen_;
 };
 
-Detector& detector() {
-    static Detector one;
-    return one;
-}
-[[maybe_unused]] const bool watching = (watcher = &detector(), true);
+Detector detector;
+[[maybe_unused]] const bool watching = (watcher = &detector, true);
 
 }  // namespace
 
 void watch_access(const void* address, std::size_t bytes, bool write, const void* place) {
-    detector().access(address, bytes, write ? Kind::write : Kind::read, place);
+    detector.access(address, bytes, write ? Kind::write : Kind::read, place);
 }
 
 void begin_atomic() {
