@@ -21,6 +21,7 @@ from .manifest import Manifest, read_manifest
 from .parameters import Parameters
 from .recording import Recordable, Run
 from .simulation import SpikeTimes
+from .stepping import Stepper
 from .training import check_whole
 
 
@@ -69,7 +70,8 @@ class Network:
         sources = {s.name for s in manifest.sources}
         self.spiking = {p.name: k for k, p in enumerate(manifest.populations) if p.spiking and p.name not in sources}
         self.spike_times: dict[str, Events] = {}
-        self._at_start = True  # no simulation has moved the state since it was initial
+        self._stepper: Stepper | None = None
+        self.at_start = True  # no simulation has moved the state since it was initial
 
     def __repr__(self) -> str:
         """E.g. `Network(gestures, cpu, float32: events[2048] hidden[256] output[11])`."""
@@ -164,10 +166,10 @@ class Network:
         check_whole("seed", seed, 0, 2**64 - 1)
         check_whole("trial", trial, 0, 2**31)
         run = simulation.simulate(
-            self, duration, inputs, record, seed, resume and not self._at_start, trial,
+            self, duration, inputs, record, seed, resume and not self.at_start, trial,
             None if out is None else str(out), verbose,
         )  # fmt: skip
-        self._at_start = False
+        self.at_start = False
         return run
 
     def step(self, inputs: Mapping[str, ArrayLike] | None = None, seed: int = 0) -> dict[str, NDArray[np.int64]]:
@@ -177,10 +179,15 @@ class Network:
         Raises ValueError for indices out of range.
         """
         check_whole("seed", seed, 0, 2**64 - 1)
-        data = simulation.step_inputs(self.manifest, inputs or {})
-        simulation.run_sample(self, data, 0, 1, seed, 0, not self._at_start, [], self.spiking)
-        self._at_start = False
-        return {name: simulation.copy_spikes(self, name)[1].astype(np.int64) for name in self.spiking}
+        given = dict(inputs or {})
+        for source, events in self.spike_times.items():
+            if source not in given:
+                given[source] = simulation.spikes_of_next_step(self, events)
+        if self._stepper is None:
+            self._stepper = Stepper(self.library, self.manifest, self.spiking)
+        spikes = self._stepper.step(given, seed, not self.at_start)
+        self.at_start = False
+        return spikes
 
     def set_spike_times(self, source: str, given: SpikeTimes) -> None:
         """What a `spike_times` source emits in every run, counted from the initial state, unless a run is given something else.
@@ -203,12 +210,12 @@ class Network:
         """Puts the simulation into a stored state. Raises ValueError for another network's."""
         values = np.frombuffer(state, np.uint8)
         self.library.call("set_state", pointer(values, c_ubyte), len(values))
-        self._at_start = False
+        self.at_start = False
 
     def reset(self) -> None:
         """Puts the state of simulations back to the initial one; parameters stay."""
         self.library.call("reset")
-        self._at_start = True
+        self.at_start = True
 
     # -------------------------------------------------------------------------------------------- files
     def save(self, path: str | PathLike[str]) -> None:

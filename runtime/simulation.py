@@ -194,23 +194,14 @@ def copy_spikes(network: Network, population: str) -> tuple[NDArray[np.int64], N
 
 
 # ------------------------------------------------------------------------------------------------ inputs
-def step_inputs(manifest: Manifest, inputs: Mapping[str, ArrayLike]) -> DataSet:
-    """The inputs of a single step: indices of the neurons that spike, or a signal's values, by source."""
-    complete: dict[str, Events | Signal] = {}
-    named = named_inputs(manifest, inputs)
-    for source in manifest.sources:
-        value = named.get(source.name)
-        if source.kind == "signal" or value is None or isinstance(value, Events):
-            checked = None if value is None else check_source(source, value, manifest.step)
-            complete[source.name] = _stretched(source, checked, 1, 1)
-            continue
-        indices = np.asarray(value)
-        if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
-            raise ValueError(
-                f"`{source.name}`: a list of the neurons that spike, not {indices.dtype} of shape {indices.shape}"
-            )
-        complete[source.name] = Events.from_lists([(np.zeros(len(indices)), indices)], source.shape, manifest.step, 1)
-    return assemble(manifest, complete, 1, np.ones(1, np.int32))
+def spikes_of_next_step(network: Network, events: Events) -> NDArray[np.uint32]:
+    """The neurons of kept spike times that spike in the step after the last."""
+    done = 0 if network.at_start else network.library.get_count("step_count")
+    if done >= int(events.lengths[0]):
+        return np.zeros(0, np.uint32)
+    first = int(events.starts[0]) + done
+    indices: NDArray[np.uint32] = events.indices[events.offsets[first] : events.offsets[first + 1]]
+    return indices
 
 
 def kept_events(source: Source, given: SpikeTimes, step: float) -> Events:

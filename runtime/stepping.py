@@ -1,0 +1,107 @@
+"""Single steps for closed loops: everything that a native call needs is laid out once."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from ctypes import POINTER, byref, c_double, c_int32, c_int64, c_uint32
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .dataset import finite_array
+from .library import Data, Library, SourceData, Trace, pointer
+from .manifest import Manifest, Source
+
+
+class Stepper:
+    """Hands one step's inputs over and fetches its spikes, without an allocation of the layout."""
+
+    def __init__(self, library: Library, manifest: Manifest, spiking: Mapping[str, int]) -> None:
+        """For a network; `spiking`: populations whose spikes are returned, with their numbers."""
+        self._library, self._manifest, self._spiking = library, manifest, dict(spiking)
+        self._sources = (SourceData * max(1, len(manifest.sources)))()
+        self._zero = np.zeros(1, np.int64)
+        self._offsets = [np.zeros(2, np.int64) for _ in manifest.sources]
+        self._values = [np.zeros(s.size) for s in manifest.sources]
+        self._indices = [np.zeros(0, np.uint32) for _ in manifest.sources]
+        for entry, offsets, values in zip(self._sources, self._offsets, self._values):
+            entry.starts, entry.offsets = pointer(self._zero, c_int64), pointer(offsets, c_int64)
+            entry.value_starts, entry.values = pointer(self._zero, c_int64), pointer(values, c_double)
+        for k in range(len(manifest.sources)):
+            self._give(k, np.zeros(64, np.uint32))
+        self._one = np.ones(1, np.int32)
+        self._data = Data(samples=1, steps=pointer(self._one, c_int32))
+        self._data.sources = ctypes.cast(self._sources, POINTER(SourceData))
+        self._populations = np.asarray(list(spiking.values()), np.int32)
+        self._recorded: tuple[Any, ...] = (
+            pointer(self._populations, c_int32),
+            len(self._populations),
+            (Trace * 1)(),
+            0,
+        )
+        self._count = c_int64()
+        self._room(256)
+
+    def step(self, inputs: Mapping[str, ArrayLike], seed: int, resume: bool) -> dict[str, NDArray[np.int64]]:
+        """One step: the neurons that spike in it, by population. Raises ValueError for inputs that do not fit."""
+        left = len(inputs)
+        for k, source in enumerate(self._manifest.sources):
+            given = inputs.get(source.name)
+            left -= given is not None
+            if source.kind == "signal":
+                self._values[k][:] = 0.0 if given is None else _signal(source, given)
+            else:
+                self._offsets[k][1] = 0 if given is None else self._take(k, source, given)
+        if left:
+            unknown = next(name for name in inputs if all(s.name != name for s in self._manifest.sources))
+            raise ValueError(f"the network has no source `{unknown}`")
+        call = self._library.call
+        call("simulate", byref(self._data), 0, 1, seed, 0, int(resume), *self._recorded)
+        spikes: dict[str, NDArray[np.int64]] = {}
+        for name, index in self._spiking.items():
+            call("spike_count", index, byref(self._count))
+            count = self._count.value
+            if count > len(self._neurons):
+                self._room(2 * count)
+            call("copy_spikes", index, *self._buffers, count)
+            spikes[name] = self._neurons[:count].astype(np.int64)
+        return spikes
+
+    def _take(self, k: int, source: Source, given: ArrayLike) -> int:
+        """Copies the indices of the neurons that spike; their number."""
+        indices = np.asarray(given)
+        if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
+            raise ValueError(
+                f"`{source.name}`: a list of the neurons that spike, not {indices.dtype} of shape {indices.shape}"
+            )
+        count = len(indices)
+        if count:
+            low, high = indices.min(), indices.max()
+            if low < 0 or high >= source.size:
+                raise ValueError(
+                    f"`{source.name}`: neuron {low if low < 0 else high} of {source.size} (0 … {source.size - 1})"
+                )
+            if count > len(self._indices[k]):
+                self._give(k, np.zeros(2 * count, np.uint32))
+            kept = self._indices[k][:count]
+            kept[:] = indices
+            kept.sort()  # a target adds its inputs in the order of their sources
+        return count
+
+    def _give(self, k: int, room: NDArray[np.uint32]) -> None:
+        self._indices[k] = room
+        self._sources[k].indices = pointer(room, c_uint32)
+
+    def _room(self, count: int) -> None:
+        """Buffers for so many spikes of a population."""
+        self._steps, self._neurons = np.empty(count, np.int64), np.empty(count, np.uint32)
+        self._buffers = (pointer(self._steps, c_int64), pointer(self._neurons, c_uint32))
+
+
+def _signal(source: Source, given: ArrayLike) -> NDArray[np.float64]:
+    values = finite_array(f"the signal `{source.name}`", given)
+    if values.shape not in (source.shape, (source.size,)):
+        raise ValueError(f"the signal `{source.name}` has the shape {source.shape}, not {values.shape}")
+    return values.reshape(-1)
