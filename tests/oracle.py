@@ -70,9 +70,14 @@ FUNCTIONS = {
 
 
 class Simulation:
-    """One sample through the network; `parameters` by key, in the consistent system of units."""
+    """One sample through the network; `parameters` by key, in the consistent system of units.
 
-    def __init__(self, model: Model, parameters, rule: str) -> None:
+    `synapses`: for connections that are neither dense nor one_to_one, (weights → matrix (sources, targets), steps of
+    delay as a number or matrix), written out in the test.
+    """
+
+    def __init__(self, model: Model, parameters, rule: str, synapses=None) -> None:
+        self.synapses = synapses or {}
         self.model, self.parameters, self.rule, self.step = model, parameters, rule, model.step
         self.read = {loss.population for loss in model.training.losses}
         self.truncate = model.training.rule.truncate_steps
@@ -141,7 +146,12 @@ class Simulation:
         for c in self.model.connections:
             source = self.model.population(c.source)
             is_continuous = source.kind == "signal" and not source.impulse
-            if c.target != p.name or is_continuous != continuous or n < c.delay_steps:
+            if c.target != p.name or is_continuous != continuous:
+                continue
+            if c.name in self.synapses:
+                arriving[c.input] = arriving[c.input] + self._over_synapses(c, p, n)
+                continue
+            if n < c.delay_steps:
                 continue
             if f"{c.name}.delay" in self.parameters:
                 arriving[c.input] = arriving[c.input] + self._interpolated(c, source.size, p.size, n)
@@ -163,6 +173,21 @@ class Simulation:
             else:
                 arriving[c.input] = arriving[c.input] + z * w
         return arriving
+
+    def _over_synapses(self, c, p, n):
+        """What arrives over a matrix that the test has written out."""
+        matrix, delays = self.synapses[c.name]
+        owner = c.share[0] if c.share is not None else c.name
+        w = self.parameters.get(f"{owner}.weight")
+        w = matrix(c.weight.value.value if w is None else w)
+        delays = delays * numpy.ones(w.shape, int)
+        total = 0.0
+        for d in numpy.unique(delays):
+            if n >= d:
+                z = self.emitted[c.source][n - d]
+                z = constant(z) if self.rule == "eprop" and p.name not in self.read else z
+                total = total + np.dot(z, w * (delays == d))
+        return total
 
     def _interpolated(self, c, sources, targets, n):
         """What arrives of a learnt delay: (1 - f) of the weight after k steps, f of it after k + 1."""
@@ -311,14 +336,14 @@ def penalty_of(simulations, model: Model):
     return total
 
 
-def loss_and_gradients(model: Model, parameters, inputs, labels, rule):
+def loss_and_gradients(model: Model, parameters, inputs, labels, rule, synapses=None):
     """Mean loss over samples, with penalties, and d loss / d parameter, for the parameters given, in the consistent system."""
     losses = model.training.losses
 
     def mean_loss(p):
         total, simulations = 0.0, []
         for sample, label in zip(inputs, labels):
-            simulations.append(Simulation(model, p, rule))
+            simulations.append(Simulation(model, p, rule, synapses))
             seen = simulations[-1].run(sample, *((loss.population, loss.variable) for loss in losses))
             total = total + sum(loss_of(x, label, loss) * loss.factor for x, loss in zip(seen, losses))
         return total / len(inputs) + penalty_of(simulations, model)

@@ -9,8 +9,9 @@ import jinja2
 
 from sncc.backends.cpu import forward, learning, reverse, traces
 from sncc.backends.cxx.dynamics import dynamics
-from sncc.backends.cxx.expressions import Unsupported, literal
-from sncc.backends.cxx.layout import Layout
+from sncc.backends.cxx.expressions import literal
+from sncc.backends.cxx.layout import KNOWN_AT_BUILD, Layout
+from sncc.backends.cxx.synapse_rows import CONNECTIVITY, rows_line
 from sncc.program.nodes import LearningSignal, Program, ReverseOperation, Transpose
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -20,22 +21,14 @@ GRADIENT_MEMORY = 1 << 28  # bytes that the chains' gradients may take together
 
 def emit(program: Program) -> dict[str, str]:
     """The files of `src/cpu`."""
-    _check(program)
     layout = Layout(program, dynamics(program))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     text = environment.get_template("network.cpp.j2").render(name=program.name.lower(), **_parts(layout))
-    return {f"src/cpu/{program.name.lower()}_cpu.cpp": text}
-
-
-def _check(program: Program) -> None:
-    """Raises `Unsupported` for what the loops below cannot do."""
-    sizes = {s.name: s.size for s in program.sources} | {r.population: r.size for g in program.groups for r in g.rows}
-    for c in program.connections:
-        if c.source_size != sizes[c.source] or c.target_size != sizes[c.target]:
-            raise Unsupported(f"the connection `{c.name}` of a slice of a population")
+    connectivity = {"src/cpu/connectivity.cpp": CONNECTIVITY} if layout.rows_of_synapses else {}
+    return {f"src/cpu/{program.name.lower()}_cpu.cpp": text, **connectivity}
 
 
 def _parts(layout: Layout) -> dict[str, object]:
@@ -53,6 +46,9 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"std::int64_t most_delay = {max([forward.most_delay(layout, c) for c in p.connections], default=0)}",
         f"std::int64_t tape_columns = {layout.tape_columns}",
         f"std::int64_t gradient_size = {layout.gradient_size}",
+        f"std::int64_t chain_memory = {GRADIENT_MEMORY}",
+        f"std::int64_t known_at_build = {KNOWN_AT_BUILD}",
+        f"int rows_count = {len(layout.rows_of_synapses)}",
         f"std::int64_t sum_size = {layout.sum_size}",
         f"int optimiser_states = {len(optimise.states) if optimise else 0}",
         f"double step_ms = {literal(p.step, 'double')}",
@@ -71,6 +67,8 @@ def _parts(layout: Layout) -> dict[str, object]:
         "adjoint": list(layout.adjoint.values()),
         "array": list(layout.array.values()),
         "shapes": [layout.shape(key) for key in layout.keys],
+        "rows": [rows_line(p, c) for c in layout.rows_of_synapses],
+        "row_targets": [p.place(c.target)[1].size for c in layout.rows_of_synapses],
         "transposed": [str(key in _transposed(layout)).lower() for key in layout.keys],
         "gradient_offsets": [layout.gradient_offsets.get(key, -1) for key in layout.keys],
         "source_sizes": [
@@ -124,4 +122,4 @@ def _transposed(layout: Layout) -> set[str]:
         for o in layout.program.traces
         if isinstance(o, LearningSignal) and o.weight is not None and not o.transposed and not o.one_to_one
     }
-    return signals | {c.weight for c in through if c.pattern == "dense"}
+    return signals | {c.weight for c in through if c.pattern == "dense" and c not in layout.rows_of_synapses}

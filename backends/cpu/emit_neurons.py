@@ -7,16 +7,14 @@ from pathlib import Path
 import jinja2
 
 from sncc.backends.cpu import forward
-from sncc.backends.cpu.neuron_tables import NeuronTables, flag
+from sncc.backends.cpu.neuron_tables import NeuronTables
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import Unsupported, literal
 from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.synapse_dynamics import synapse_states
+from sncc.backends.cxx.synapse_rows import CONNECTIVITY, flag
 from sncc.program.nodes import Group, Program, SynapseUpdate, Update
 
-_CONNECTIVITY = """// Builds the synapses; the same in every network, and compiled beside it.
-#include "sncc/connectivity_builder.h"
-"""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -28,7 +26,7 @@ def emit(program: Program) -> dict[str, str]:
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     text = environment.get_template("neurons.cpp.j2").render(name=program.name.lower(), **_parts(layout))
-    return {f"src/cpu/{program.name.lower()}_cpu.cpp": text, "src/cpu/connectivity.cpp": _CONNECTIVITY}
+    return {f"src/cpu/{program.name.lower()}_cpu.cpp": text, "src/cpu/connectivity.cpp": CONNECTIVITY}
 
 
 def _parts(layout: Layout) -> dict[str, object]:

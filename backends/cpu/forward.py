@@ -6,6 +6,7 @@ from math import ceil
 
 from sncc.backends.cxx.dynamics import Function
 from sncc.backends.cxx.layout import Layout
+from sncc.backends.cxx.synapse_rows import index_type, place_of_weights, run_of
 from sncc.program.nodes import Connection, Deliver, Group, Readout, Row, Update
 
 
@@ -78,7 +79,38 @@ def most_delay(layout: Layout, c: Connection) -> int:
     return ceil(bounds[1] / layout.program.step) + 1
 
 
+def row_loop(layout: Layout, c: Connection) -> str:
+    """The loop over the synapses of a connection in rows."""
+    r, run = layout.row_number(c), 1 if c.delays is not None else run_of(c)
+    place = place_of_weights(layout.program, c)
+    return f"RowLoop<{index_type(layout.program, c)}, Element::{place}, {run}>(p.rows[{r}])"
+
+
+def all_sources(layout: Layout, c: Connection) -> int:
+    """Neurons of the whole source."""
+    return (
+        next((s.size for s in layout.program.sources if s.name == c.source), 0)
+        or layout.program.place(c.source)[1].size
+    )
+
+
+def _deliver_rows(layout: Layout, c: Connection) -> str:
+    """What arrives over synapses in rows; their indices are those of whole populations."""
+    row = layout.program.place(c.target)[1]
+    target = f"s.state.{layout.state[c.target_group, c.input].identifier} + {row.offset}"
+    weight, when = f"p.weight({layout.keys.index(c.weight)})", f"n - {c.delay}" if c.delay else "n"
+    source = f"s.values[{layout.sources.index(c.source)}]" if c.signal else spikes_of(layout, c)
+    loop, r = row_loop(layout, c), layout.row_number(c)
+    if c.delays is not None:
+        return f"deliver_delayed({loop}, p.rows[{r}], s.rings[{r}], {target}, {row.size}, {weight}, {source}, n, s.before + n);  // {c.name}"
+    if c.signal:
+        return f"deliver_synapse_values({loop}, {target}, {weight}, {source}.at({when}), {all_sources(layout, c)});  // {c.name}"
+    return f"deliver_synapses({loop}, {target}, {weight}, {source}.at({when}));  // {c.name}"
+
+
 def _deliver(layout: Layout, c: Connection) -> list[str]:
+    if c in layout.rows_of_synapses:
+        return [_deliver_rows(layout, c)]
     target = f"s.state.{layout.state[c.target_group, c.input].identifier} + {c.target_offset}"
     weight = f"p.weight({layout.keys.index(c.weight)})"
     when = f"n - {c.delay}" if c.delay else "n"

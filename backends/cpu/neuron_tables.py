@@ -5,19 +5,13 @@ from __future__ import annotations
 from math import prod
 
 from sncc.backends.cxx.dynamics import Dynamics
-from sncc.backends.cxx.expressions import Unsupported, literal
+from sncc.backends.cxx.expressions import Unsupported
 from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.synapse_dynamics import synapse_states
-from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Sparse
+from sncc.backends.cxx.synapse_rows import flag, part_of, parts_of, pattern_of
+from sncc.connectivity.patterns import Convolution
 from sncc.program.nodes import Connection, Deliver, Fire, Program, SynapseUpdate, Update
 from sncc.program.streams import stream
-
-_RANDOM = {"p": "probability", "fan_in": "fan_in", "fan_out": "fan_out", "total": "total"}
-
-
-def flag(value: bool) -> str:
-    """A truth value in C++."""
-    return "true" if value else "false"
 
 
 def has_rows(program: Program, c: Connection) -> bool:
@@ -108,8 +102,7 @@ class NeuronTables:
         shape = self._shape(c.source)
         first = c.source_offset - (0 if external else self.places[c.source][1].offset)
         onto = c.target_offset - self.places[c.target][1].offset
-        source = c.source_part or Part((prod(shape),), ((first, first + c.source_size),))
-        target = c.target_part or Part((self.places[c.target][1].size,), ((onto, onto + c.target_size),))
+        source, target = parts_of(self.program, c)
         compressed = self.compressed(c)
         values = -1
         if c.values is not None:
@@ -127,7 +120,7 @@ class NeuronTables:
         items = [
             f'"{c.name}"', sides, self.layout.populations.index(c.target), first, c.source_size, onto, c.target_size,
             prod(shape), self.field(c.target, c.input),
-            f"Format::{'compressed' if compressed else c.pattern}", self._pattern(c), _part(source), _part(target),
+            f"Format::{'compressed' if compressed else c.pattern}", pattern_of(c), part_of(source), part_of(target),
             f"0x{stream(owner, 'connectivity'):08x}u", flag(c.source == c.target),
             self.connections[c.synapses_of] if c.synapses_of else -1, parameters.index(c.weight), weights, flag(shared),
             c.delay, parameters.index(c.delays) if c.delays else -1, flag(c.signal), values, gain,
@@ -142,24 +135,6 @@ class NeuronTables:
         if name in self.places:
             return self.places[name][1].shape
         return next(s.shape for s in self.program.sources if s.name == name)
-
-    def _pattern(self, c: Connection) -> str:
-        pattern: Pattern = c.structure or (OneToOne() if c.pattern == "one_to_one" else Dense())
-        kind, number, repeats, images = "dense", 0.0, False, ((1, 1), (1, 1), (0, 0))
-        match pattern:
-            case Random(random, number, repeats):
-                kind = _RANDOM[random]
-            case Convolution(kernel, stride, ((top, _), (left, _))):
-                kind, images = "convolution", (kernel, stride, (top, left))
-            case Pooling(size, stride):
-                kind, images = "pooling", (size, stride, (0, 0))
-            case OneToOne():
-                kind = "one_to_one"
-            case Sparse():
-                kind = "sparse"
-        own = getattr(pattern, "self_connections", True)
-        boxes = ", ".join(f"{{{a}, {b}}}" for a, b in images)
-        return f"{{PatternKind::{kind}, {literal(float(number), 'double')}, {flag(repeats)}, {flag(own)}, {boxes}}}"
 
     def synapse_field_lines(self) -> list[str]:
         """SynapseFieldInfo, one a field."""
@@ -236,12 +211,3 @@ class NeuronTables:
             f"{{{self.connections[o.connection]}, When::{o.when}, {o.post_delay}, pre_{k}, post_{k}}},"
             for k, o in enumerate(self.updates)
         ]
-
-
-def _part(part: Part) -> str:
-    if len(part.shape) > 4:
-        raise Unsupported("a population of more than four dimensions")
-    shape = ", ".join(map(str, part.shape))
-    first = ", ".join(str(a) for a, _ in part.ranges)
-    last = ", ".join(str(b) for _, b in part.ranges)
-    return f"{{{len(part.shape)}, {{{shape}}}, {{{first}}}, {{{last}}}}}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sncc.backends.cpu.forward import most_delay, spikes_of, tile_layout, update_loop
+from sncc.backends.cpu.forward import all_sources, most_delay, row_loop, spikes_of, tile_layout, update_loop
 from sncc.backends.cxx.layout import Layout, padded
+from sncc.backends.cxx.synapse_rows import place_of_weights
 from sncc.program.nodes import (
     Connection,
     Feedback,
@@ -94,6 +95,8 @@ def not_finite(layout: Layout) -> list[str]:
 def _transpose(layout: Layout, o: Transpose) -> list[str]:
     c = layout.program.connection(o.connection)
     assert c.source_group is not None
+    if c in layout.rows_of_synapses:
+        return _transpose_rows(layout, o, c)
     later = f"n + {c.delay}" if c.delay else "n"
     size = layout.program.group(c.target_group).size
     slot = f"tile.slot({layout.columns[c.target_group, o.slot]}, {size}, {later}, 0) + {c.target_offset}"
@@ -129,6 +132,31 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
     else:
         lines.append(f"    add_products<tile_size>({into}, stride, {weight}, {slot}, {size}, {c.source_size});")
     return [*lines, "}"]
+
+
+def _transpose_rows(layout: Layout, o: Transpose, c: Connection) -> list[str]:
+    """Credit back over synapses in rows, to the whole source."""
+    program = layout.program
+    size, first = program.group(c.target_group).size, program.place(c.target)[1].offset
+    field = f"{layout.adjoint[c.source_group or '', o.into].identifier} + {program.place(c.source)[1].offset}"
+    weight, loop = f"p.weight({layout.keys.index(c.weight)})", row_loop(layout, c)
+    column = layout.columns[c.target_group, o.slot]
+    if c.delays is not None:
+        later = (
+            f"LaterAdjoint<Network>{{tile, index, SlotPlace{{{column}, {size}, {first}}}, n, {program.truncate or 0}}}"
+        )
+        call = f"transpose_delayed({loop}, p.rows[{layout.row_number(c)}], tile.adjoint[index].{field}, {weight}, {later});"
+        return [
+            f"for (int index = 0; index < tile.size; ++index)  // {c.name}, backwards",
+            f"    if (n <= tile.samples[index].steps) {call}",
+        ]
+    slot = f"tile.slot({column}, {size}, {f'n + {c.delay}' if c.delay else 'n'}, 0) + {first}"
+    return [
+        f"if ({_reaches(layout, c.delay)}) {{  // {c.name}, backwards",
+        "    constexpr std::int64_t stride = sizeof(Adjoint) / sizeof(Real);",
+        f"    transpose_synapses<tile_size>({loop}, tile.adjoint[0].{field}, stride, {weight}, {slot}, {size}, {all_sources(layout, c)});",
+        "}",
+    ]
 
 
 def _adjoint(layout: Layout, o: Update) -> list[str]:
@@ -189,26 +217,59 @@ def gather(layout: Layout) -> list[str]:
             if c.interpolated:
                 continue
             by_source.setdefault(c.source, []).append((c, o.slot))
+    written: set[str] = set()  # weights whose gradient has been begun: others of them add
     for source, found in by_source.items():
-        if any(not c.signal and c.pattern == "dense" for c, _ in found):
+        if any(not c.signal and (c.pattern == "dense" or c in layout.rows_of_synapses) for c, _ in found):
             c = found[0][0]
             lines += [
                 f"for (int index = 0; index < tile.size; ++index)  // {source}",
-                f"    list_channels(tile, index, {spikes_of(layout, c).replace('s.', 'tile.samples[index].', 1)}, {c.source_size});",
+                f"    list_channels(tile, index, {spikes_of(layout, c).replace('s.', 'tile.samples[index].', 1)}, {all_sources(layout, c)});",
             ]
         for c, slot in found:
-            lines += _gather_one(layout, c, slot)
+            lines += _gather_one(layout, c, slot, "first" if c.weight not in written else "false")
+            written.add(c.weight)
     return [*lines, *_gather_interpolated(layout)]
 
 
-def _gather_one(layout: Layout, c: Connection, slot: str) -> list[str]:
+def _gather_rows(layout: Layout, c: Connection, slot: str, first: str) -> list[str]:
+    """The gradient of weights of synapses in rows."""
+    size, offset = layout.program.group(c.target_group).size, layout.program.place(c.target)[1].offset
+    key, loop = layout.keys.index(c.weight), row_loop(layout, c)
+    gradient = f"gradient + p.gradient_offsets[{key}]"
+    where = f"SlotPlace{{{layout.columns[c.target_group, slot]}, {size}, {offset}}}"
+    place = f"Element::{place_of_weights(layout.program, c)}"
+    source = f"s.values[{layout.sources.index(c.source)}]" if c.signal else spikes_of(layout, c)
+    of = source.replace("s.", "tile.samples[index].", 1)
+    lines = (
+        [f"if ({first}) std::memset({gradient}, 0, sizeof(Real) * p.own[{key}].size());  // {c.name}"]
+        if first != "false"
+        else []
+    )
+    each = "for (int index = 0; index < tile.size; ++index)"
+    if c.delays is not None:
+        call = (
+            f"gather_delayed<{place}>({loop}, p.rows[{layout.row_number(c)}], tile, index, {gradient}, {of}, {where});"
+        )
+        return [*lines, each, f"    {call}"]
+    if c.signal:
+        call = f"gather_synapse_values<{place}>({loop}, tile, index, {gradient}, {of}, {where}, {c.delay}, {all_sources(layout, c)});"
+        return [*lines, each, f"    {call}"]
+    return [
+        *lines,
+        f"gather_synapses<{place}>({loop}, tile, {gradient}, {where}, {c.delay}, {all_sources(layout, c)});",
+    ]
+
+
+def _gather_one(layout: Layout, c: Connection, slot: str, first: str) -> list[str]:
+    if c in layout.rows_of_synapses:
+        return _gather_rows(layout, c, slot, first)
     size = layout.program.group(c.target_group).size
     column = layout.columns[c.target_group, slot]
     gradient = f"gradient + {layout.gradient_offsets[c.weight]}"
     where = f"{{{column}, {size}, {c.target_offset}}}"
     if not c.signal and c.pattern == "dense":
         return [
-            f"gather_dense(tile, {gradient}, {tile_layout(layout, c.weight)}, SlotPlace{where}, {c.delay}, first);  // {c.name}"
+            f"gather_dense(tile, {gradient}, {tile_layout(layout, c.weight)}, SlotPlace{where}, {c.delay}, {first});  // {c.name}"
         ]
     source = f"s.values[{layout.sources.index(c.source)}]" if c.signal else spikes_of(layout, c)
     of = source.replace("s.", "tile.samples[index].", 1)
@@ -220,7 +281,7 @@ def _gather_one(layout: Layout, c: Connection, slot: str) -> list[str]:
     )
     rows, columns = layout.matrix(c.weight)
     return [
-        f"if (first) std::memset({gradient}, 0, sizeof(Real) * {rows * padded(columns)});",
+        f"if ({first}) std::memset({gradient}, 0, sizeof(Real) * {rows * padded(columns)});",
         f"for (int index = 0; index < tile.size; ++index)  // {c.name}",
         f"    {call}(tile, index, {gradient}, {shape}{of}, SlotPlace{where}, {c.delay});",
     ]

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.names import Namer
-from sncc.program.nodes import DeriveAdjoint, Gather, GatherDelay, Group, Program, TraceUpdate, Update
+from sncc.backends.cxx.synapse_rows import in_rows
+from sncc.program.nodes import (
+    Connection,
+    DeriveAdjoint,
+    Gather,
+    GatherDelay,
+    Group,
+    Program,
+    TraceUpdate,
+    Update,
+)
+
+KNOWN_AT_BUILD = -2  # in place of the offset of a gradient with a number for every synapse
 
 
 def padded(size: int) -> int:
@@ -29,6 +41,7 @@ class Layout:
     def __init__(self, program: Program, dyn: Dynamics) -> None:
         self.program, self.dynamics = program, dyn
         self.functions = {id(o): f for o, f in dyn.updates}
+        self.rows_of_synapses = [c for c in program.connections if in_rows(program, c)]
         self.keys = [p.key for p in program.parameters]
         self.sources = [s.name for s in program.sources]
         self.rows = [(g, r) for g in program.groups for r in g.rows]
@@ -91,16 +104,30 @@ class Layout:
 
     def _gradient_of(self, key: str) -> None:
         """Room for the gradient of a weight."""
-        self.gradient_offsets[key] = self.gradient_size
+        if key in self.gradient_offsets:
+            return
         rows, columns = self.matrix(key)
+        if columns < 0:
+            self.gradient_offsets[key] = KNOWN_AT_BUILD
+            return
+        self.gradient_offsets[key] = self.gradient_size
         self.gradient_size += rows * padded(columns)
+
+    def row_number(self, c: Connection) -> int:
+        """Among the connections whose synapses are rows of targets."""
+        return self.rows_of_synapses.index(c)
 
     def _field(self, kind: str, group: Group, name: str) -> Field:
         return Field(self.names[kind].fresh(f"{group.name}.{name}"), group.size)
 
     def matrix(self, key: str) -> tuple[int, int]:
-        """Rows and columns of a parameter; a vector is one row."""
-        dimensions = self.program.parameter(key).dimensions
+        """Rows and columns of a parameter; a vector is one row, and -1 columns are one for every synapse."""
+        parameter = self.program.parameter(key)
+        dimensions = parameter.dimensions
+        users = [c for c in self.program.connections if c.weight == key]
+        only_rows = bool(users) and all(c in self.rows_of_synapses for c in users)
+        if parameter.shape == () and (-1 in dimensions or only_rows):
+            return 1, 1
         return (dimensions[0], dimensions[1]) if len(dimensions) == 2 else (1, dimensions[0])
 
     def shape(self, key: str) -> str:
@@ -108,10 +135,12 @@ class Layout:
         p = self.program.parameter(key)
         rows, columns = self.matrix(key)
         low, high = p.bounds or (float("-inf"), float("inf"))
-        weight = any(key in (c.weight, c.delays) for c in self.program.connections)
+        repeated = [c for c in self.program.connections if c not in self.rows_of_synapses]
+        weight = any(key in (c.weight, c.delays) for c in repeated)
+        apart = any(key == c.weight and c.structure is not None for c in repeated)
         flags = ", ".join(str(x).lower() for x in (p.shape == (), p.learnt, weight))
         numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
-        return f"{{{rows}, {columns}, {flags}, {numbers}, {str(p.keeps_sign).lower()}}}, // {key}"
+        return f"{{{rows}, {columns}, {flags}, {numbers}, {str(p.keeps_sign).lower()}, {str(apart).lower()}}}, // {key}"
 
     def penalties(self) -> list[str]:
         """The entries of the table of penalties."""

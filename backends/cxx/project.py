@@ -15,6 +15,7 @@ from sncc.backends.cpu import emit_neurons
 from sncc.backends.cpu.neuron_tables import has_rows
 from sncc.backends.cxx.dynamics import Dynamics, dynamics
 from sncc.backends.cxx.expressions import literal
+from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import Sparse
 from sncc.program.nodes import Connection, Parameter, Program
 
@@ -132,7 +133,7 @@ def manifest(program: Program) -> dict[str, object]:
 
 def _has_synapses(program: Program, c: Connection) -> bool:
     """Whether the library can list a connection's synapses."""
-    return program.schedule == "neuron_parallel" and has_rows(program, c)
+    return has_rows(program, c) if program.schedule == "neuron_parallel" else in_rows(program, c)
 
 
 def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:

@@ -142,7 +142,10 @@ class Reference:
         for assign in optimiser.scalars:
             scalars[assign.name] = evaluate(assign.value, scalars)
         for p in learnt:
-            states = {s: self.optimiser_states.get((p.key, s), np.zeros(p.shape)) for s in optimiser.states}
+            states = {
+                s: self.optimiser_states.get((p.key, s), np.zeros(np.shape(self.parameters[p.key])))
+                for s in optimiser.states
+            }
             values = {
                 **scalars,
                 "rate": rate * p.rate,
@@ -215,7 +218,7 @@ class Reference:
                 case DeriveAdjoint():
                     self._derive_adjoint(operation, runs, arrays[operation.group], full)
         shapes = {p.key: p.shape for p in self.program.parameters}
-        return {key: g if shapes[key] else np.array(g.sum()) for key, g in full.items()}
+        return {key: g.reshape(shapes[key]) if shapes[key] else np.array(g.sum()) for key, g in full.items()}
 
     def _derive_adjoint(
         self, operation: DeriveAdjoint, runs: Sequence[Sample], arrays: dict[str, Array], full: dict[str, np.ndarray]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -229,13 +229,15 @@ class Sample(ForwardRun):
             credit = self._weight(c) * self._interpolated(c, o.slot, n)
             self._add(c.source_group or "", o.into, c.source_offset, credit.sum(1) if c.pattern == "dense" else credit)
             return
-        if not self._reaches(n, c.delay) or c.source_group is None:
+        if c.source_group is None:
             return
         fired = self.spikes[c.source_group, n] > 0 if o.at_spikes else None
-        if c.pattern == "sparse":
-            table, mu = self.synapses.tables[c.name], self.tape[c.target_group, o.slot, n + c.delay]
-            credit = self.synapses.weight(c) * mu[table.post]
+        if c.pattern == "sparse" or c.delays is not None:
+            table = self.synapses.tables[c.name]
+            credit = self.synapses.weight(c) * self._adjoint_over_synapses(c, o.slot, n, self._reaches)
             self.scatter(c.source_group, o.into, table.pre, credit if fired is None else credit * fired[table.pre])
+            return
+        if not self._reaches(n, c.delay):
             return
         mu = self.tape[c.target_group, o.slot, n + c.delay][c.target_offset : c.target_offset + c.target_size]
         weight = self._weight(c)
@@ -262,7 +264,7 @@ class Sample(ForwardRun):
         """Gradient of a connection's weight, in the weight's dimensions."""
         if c.interpolated:
             return self._gather_interpolated(c, slot)
-        if c.pattern == "sparse":
+        if c.pattern == "sparse" or c.delays is not None:
             return self._gather_sparse(c, slot)
         result = np.zeros(self.program.parameter(c.weight).dimensions)
         for n in range(1, self.steps - c.delay + 1):
@@ -273,12 +275,24 @@ class Sample(ForwardRun):
         return result if c.structure is None else result * (1 - np.eye(len(result)))  # none to itself
 
     def _gather_sparse(self, c: Connection, slot: str) -> np.ndarray:
-        """Gradient of the weights of a sparse connection, per element of its weight."""
+        """Gradient of the weights of a sparse connection, or of one with a delay per synapse, per element of its weight."""
         table, shape = self.synapses.tables[c.name], np.shape(self.parameters[c.weight])
         result = np.zeros(int(np.prod(shape)))
         element = table.element if shape else np.zeros(len(table.pre), int)
-        for n in range(1, self.steps - c.delay + 1):
+        for n in range(1, self.steps + 1):
             emitted = self.emitted(c, n)
             assert emitted is not None
-            np.add.at(result, element, emitted[table.pre] * self.tape[c.target_group, slot, n + c.delay][table.post])
+            arriving = self._adjoint_over_synapses(c, slot, n, lambda n, delay: n + delay <= self.steps)
+            np.add.at(result, element, emitted[table.pre] * arriving)
         return result.reshape(shape)
+
+    def _adjoint_over_synapses(
+        self, c: Connection, slot: str, n: int, reaches: Callable[[int, int], bool]
+    ) -> np.ndarray:
+        """The adjoint of each synapse's target, its delay after step n; zero where nothing comes back from there."""
+        table, delays = self.synapses.tables[c.name], self.synapses.delay_steps(c)
+        result: np.ndarray = np.zeros(len(delays))
+        for d in np.unique(delays):
+            if reaches(n, int(d)):
+                result = np.where(delays == d, self.tape[c.target_group, slot, n + int(d)][table.post], result)
+        return result

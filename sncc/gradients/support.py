@@ -24,7 +24,7 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
     for learnt in training.learn:
         yield from _learnt(learnt, model)
     for connection in model.connections:
-        yield from _connection(connection)
+        yield from _connection(connection, training)
 
 
 def _rule(training: Training) -> Iterator[Diagnostic]:
@@ -52,18 +52,34 @@ def _delay(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
         yield not_supported_yet(learnt.span, "learning a delay by `eprop`", "use `bptt`")
     elif rule.name == "bptt" and rule.truncate_steps is not None:
         yield not_supported_yet(learnt.span, "learning a delay under `truncate`")
-    if model.population(connection.source).kind == "signal" or not connection.source_part.is_whole:
-        yield not_supported_yet(learnt.span, "learning a delay of a signal or of a part of a population")
+    if model.population(connection.source).kind == "signal" or not is_full(connection):
+        yield not_supported_yet(
+            learnt.span, "learning a delay of a signal, of a part of a population or of sparse synapses"
+        )
 
 
-def _connection(connection: Connection) -> Iterator[Diagnostic]:
-    what = ""
-    if not isinstance(connection.pattern, Dense | OneToOne):
-        what = f"the pattern `{connection.pattern}`"
-    elif connection.plasticity is not None:
-        what = "a `plasticity`"
-    if what:
-        yield not_supported_yet(connection.span, f"training a network with {what}")
+def is_full(connection: Connection) -> bool:
+    """Whether a connection's synapses are a whole matrix or vector."""
+    whole = connection.source_part.is_whole and connection.target_part.is_whole
+    return whole and isinstance(connection.pattern, Dense | OneToOne)
+
+
+def _connection(connection: Connection, training: Training) -> Iterator[Diagnostic]:
+    if connection.plasticity is not None:
+        yield not_supported_yet(connection.span, "training a network with a `plasticity`")
+    rule, pattern = training.rule, f"`{connection.pattern}` between these neurons"
+    if is_full(connection) and connection.pattern != Dense(False) and connection.delay is None:
+        return
+    read = {loss.population for loss in training.losses}
+    learnt_delay = f"{connection.name}.delay" in {entry.key for entry in training.learn}
+    if rule.name == "eventprop" and not learnt_delay:
+        yield not_supported_yet(connection.span, f"{pattern}, or a drawn delay, under `eventprop`", "train with `bptt`")
+    elif rule.name == "eprop" and rule.online:
+        help = "leave `online` out: the gradient is the same number"
+        yield not_supported_yet(connection.span, f"{pattern}, or a drawn delay, under `online = true`", help)
+    elif rule.name == "eprop" and rule.feedback != "symmetric" and connection.target in read:
+        help = "use `feedback = symmetric`, or a dense connection with one delay"
+        yield not_supported_yet(connection.span, f"`feedback = {rule.feedback}` in place of {pattern}", help)
 
 
 def _online(training: Training) -> Iterator[Diagnostic]:

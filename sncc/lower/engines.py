@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sncc.connectivity.patterns import Dense, OneToOne
 from sncc.diagnostics import Diagnostic, DiagnosticError, Span, not_supported_yet
 from sncc.expressions.algebra import has_draws
 from sncc.expressions.nodes import Expression, symbols
@@ -34,9 +33,8 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
         for expression, span in _expressions(population.dynamics):
             if has_draws(expression) or any(name.startswith("noise.") for name in symbols(expression)):
                 yield not_supported_yet(span, "a random number drawn in every step")
-    learnt = {entry.key for entry in model.training.learn} if model.training is not None else set()
     for connection in model.connections:
-        yield from _connection(connection, f"{connection.name}.delay" in learnt)
+        yield from _connection(connection)
     if model.simulation is not None:
         yield from _simulation(model.simulation)
 
@@ -50,17 +48,8 @@ def _expressions(dynamics: Dynamics | None) -> Iterator[tuple[Expression, Span |
         yield jump.value, jump.span
 
 
-def _connection(connection: Connection, learnt_delay: bool) -> Iterator[Diagnostic]:
+def _connection(connection: Connection) -> Iterator[Diagnostic]:
     span = connection.span
-    if not isinstance(connection.pattern, OneToOne) and connection.pattern != Dense():
-        yield not_supported_yet(span, f"the pattern `{connection.pattern}`")
-    elif connection.source_part.contiguous is None or connection.target_part.contiguous is None:
-        yield not_supported_yet(span, "a part of a population with gaps")
-    if connection.delay is not None and not learnt_delay:
-        help = "state a time: `delay = 1 ms`"
-        yield not_supported_yet(connection.delay.span, "a delay that is drawn or assigned", help)
-    if connection.share is not None:
-        yield not_supported_yet(span, "`share`")
     if connection.plasticity is not None:
         yield not_supported_yet(span, f"the plasticity `{connection.plasticity.model}`")
     if connection.synapse is not None:

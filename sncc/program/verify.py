@@ -249,7 +249,7 @@ def _reverse(program: Program) -> None:
 
 def _gradient(program: Program) -> None:
     stored = {(o.group, slot) for o in program.reverse if isinstance(o, Update) for slot, _ in o.stores}
-    _unique("gradient", (program.connection(o.connection).weight for o in program.gradient if isinstance(o, Gather)))
+    _unique("gradient", (o.connection for o in program.gradient if isinstance(o, Gather)))
     for operation in program.gradient:
         match operation:
             case Gather(connection, slot):

@@ -12,6 +12,7 @@
 
 #include "sncc/fpu.h"
 #include "sncc/cpu_online.h"
+#include "sncc/cpu_synapses.h"
 #include "sample.h"
 #include "sncc/thread_pool.h"
 
@@ -21,30 +22,41 @@ namespace cpu {
 template <typename Network>
 class CpuEngine final : public Engine {
     using Real = typename Network::Real;
-    static constexpr int most_chains = Network::chains;
     friend class Online<Network>;
 
 public:
     explicit CpuEngine(int threads) : pool_(threads), tiles_(static_cast<std::size_t>(pool_.threads())) {
-        for (int k = 0; k < Network::parameters; ++k) {
-            const Shape& shape = Network::shapes()[k];
-            const std::size_t full = static_cast<std::size_t>(layout_of<Real>(shape).size());
-            parameters_.is_shared.push_back(shape.shared);
-            parameters_.own.emplace_back(shape.shared ? 16 : full);
-            parameters_.repeated.emplace_back(shape.shared && shape.weight ? full : 0);
-            const TileLayout<Real> across{shape.columns, shape.rows};
-            parameters_.transposed.emplace_back(Network::is_transposed()[k] ? static_cast<std::size_t>(across.size()) : 0);
-            const std::size_t own = shape.learnt ? parameters_.own.back().size() : 0;
-            gradients_.emplace_back(in_chains(k) ? 0 : own);
-            gradient_of_.push_back(gradients_.back().data());
-            for (int state = 0; state < Network::optimiser_states; ++state) optimiser_.emplace_back(own);
-        }
+        shapes_.assign(Network::shapes(), Network::shapes() + Network::parameters);
+        parameters_.gradient_offsets.assign(Network::gradient_offsets(), Network::gradient_offsets() + Network::parameters);
+        parameters_.own.resize(Network::parameters), parameters_.repeated.resize(Network::parameters);
+        parameters_.transposed.resize(Network::parameters), parameters_.is_shared.resize(Network::parameters);
+        gradients_.resize(Network::parameters), gradient_of_.resize(Network::parameters);
+        optimiser_.resize(static_cast<std::size_t>(Network::parameters * Network::optimiser_states));
+        delays_.resize(Network::parameters);
+        for (int k = 0; k < Network::parameters; ++k)
+            if (shapes_[k].columns >= 0) allocate(k);
     }
+
+    // -------------------------------------------------------------------------------------------- connectivity
+    void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override {
+        pairs_.resize(std::max(pairs_.size(), static_cast<std::size_t>(connection) + 1));
+        pairs_[static_cast<std::size_t>(connection)] = {{pre, pre + count}, {post, post + count}, true};
+    }
+    void build(std::uint64_t seed, const Description& about) override {
+        if constexpr (Network::rows_count > 0) build_rows(seed, about);
+    }
+    std::int64_t parameter_size(int k) override { return std::int64_t(shapes_[k].rows) * shapes_[k].columns; }
+    std::int64_t synapse_count(int connection) override { return static_cast<std::int64_t>(rows_of(connection).count()); }
+    void synapses(int connection, std::int64_t* pre, std::int64_t* post) override { rows_of(connection).list(pre, post); }
 
     // -------------------------------------------------------------------------------------------- parameters
     void set_parameter(int k, const double* values) override {
         copy_in(k, parameters_.own[k].data(), values);
+        if (shapes_[k].apart) clear_diagonal(k, parameters_.own[k].data());
         stale_ = true;
+        if (!is_delays(k)) return;
+        delays_[k].assign(values, values + (shapes_[k].shared ? 1 : parameter_size(k)));
+        if (built_) set_delays();
     }
     void get_parameter(int k, double* values) override { copy_out(k, parameters_.own[k].data(), values); }
     void get_gradient(int k, double* values) override {
@@ -60,7 +72,7 @@ public:
     Result run(Mode mode, const Batch& batch, double learning_rate_factor, const Outputs& outputs) override {
         refresh();
         const std::int64_t tiles = (batch.count + Network::tile - 1) / Network::tile;
-        const int chains = static_cast<int>(std::min<std::int64_t>(most_chains, tiles));
+        const int chains = static_cast<int>(std::min<std::int64_t>(most_chains_, tiles));
         const bool learns = mode != Mode::evaluate;
         if constexpr (Network::trace_size > 0)
             if (learns) return online_.run(*this, mode, batch, learning_rate_factor);
@@ -139,12 +151,80 @@ private:
     };
 
     // Whether a parameter's gradient is, as it stands, a part of the chains' buffers.
-    static bool in_chains(int k) { return !Network::shapes()[k].shared && Network::gradient_offsets()[k] >= 0; }
+    bool in_chains(int k) const { return !shapes_[k].shared && parameters_.gradient_offsets[k] >= 0; }
+
+    // Room for a parameter whose shape is known.
+    void allocate(int k) {
+        const Shape& shape = shapes_[k];
+        const std::size_t full = static_cast<std::size_t>(layout_of<Real>(shape).size());
+        parameters_.is_shared[k] = shape.shared;
+        parameters_.own[k] = AlignedBuffer<Real>(shape.shared ? 16 : full);
+        parameters_.repeated[k] = AlignedBuffer<Real>(shape.shared && shape.weight ? full : 0);
+        const TileLayout<Real> across{shape.columns, shape.rows};
+        parameters_.transposed[k] = AlignedBuffer<Real>(Network::is_transposed()[k] ? static_cast<std::size_t>(across.size()) : 0);
+        const std::size_t own = shape.learnt ? parameters_.own[k].size() : 0;
+        gradients_[k] = AlignedBuffer<Real>(in_chains(k) ? 0 : own);
+        gradient_of_[k] = gradients_[k].data();
+        for (int state = 0; state < Network::optimiser_states; ++state) slot(k, state) = AlignedBuffer<Real>(own);
+    }
+    void build_rows(std::uint64_t seed, const Description& about) {
+        parameters_.rows.clear();
+        for (int r = 0; r < Network::rows_count; ++r) {
+            const RowsInfo& info = Network::rows()[r];
+            const std::size_t c = static_cast<std::size_t>(info.connection);
+            parameters_.rows.emplace_back(info, c < pairs_.size() ? pairs_[c] : HandedOver(), seed, pool_);
+        }
+        pairs_.clear();
+        for (SynapseRows& rows : parameters_.rows)
+            for (const int k : {rows.info().weight, rows.info().delays})
+                if (k >= 0 && shapes_[k].columns < 0) {
+                    shapes_[k].columns = static_cast<int>(rows.count());
+                    if (parameters_.gradient_offsets[k] == Network::known_at_build) {
+                        parameters_.gradient_offsets[k] = gradient_size_;
+                        gradient_size_ += layout_of<Real>(shapes_[k]).size();
+                    }
+                    allocate(k);
+                    set_parameter(k, rows.drawn(about.parameters[k], seed).data());
+                }
+        most_chains_ = static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(Network::chains, Network::chain_memory / (gradient_size_ * static_cast<std::int64_t>(sizeof(Real)) + 1))));
+        for (SynapseRows& rows : parameters_.rows) {
+            const TileLayout<Real> layout = layout_of<Real>(shapes_[rows.info().weight]);
+            rows.place_weights(layout.columns, [&](int row, int column) { return layout.index(row, column); });
+        }
+        built_ = true;
+        set_delays();
+    }
+    const SynapseRows& rows_of(int connection) const {
+        for (const SynapseRows& rows : parameters_.rows)
+            if (rows.info().connection == connection) return rows;
+        throw Failure(Code::argument, "no sparse connection of that number");
+    }
+    static bool is_delays(int k) {
+        for (int r = 0; r < Network::rows_count; ++r)
+            if (Network::rows()[r].delays == k) return true;
+        return false;
+    }
+    // Other delays: what is under way is lost, and a simulation begins anew.
+    void set_delays() {
+        for (SynapseRows& rows : parameters_.rows) {
+            const int k = rows.info().delays;
+            if (k >= 0) rows.set_delays(delays_[k].data(), shapes_[k].shared, Network::shapes()[k].columns < 0, shapes_[k].columns, Network::step_ms);
+        }
+        reset();
+    }
+    void clear_rings(Sample<Network>& s) const {
+        for (int r = 0; r < Network::rows_count; ++r)
+            if (Network::rows()[r].delays >= 0) s.rings[r].clear(parameters_.rows[r].slots(), Network::row_targets()[r]);
+    }
+    void clear_diagonal(int k, Real* matrix) const {
+        const TileLayout<Real> layout = layout_of<Real>(shapes_[k]);
+        for (int i = 0; i < layout.rows; ++i) matrix[layout.index(i, i)] = 0;
+    }
 
     AlignedBuffer<Real>& slot(int k, int state) { return optimiser_[static_cast<std::size_t>(k * Network::optimiser_states + state)]; }
 
     void copy_in(int k, Real* to, const double* values) {
-        const Shape& shape = Network::shapes()[k];
+        const Shape& shape = shapes_[static_cast<std::size_t>(k)];
         if (shape.shared) {
             to[0] = static_cast<Real>(values[0]);
             return;
@@ -155,7 +235,7 @@ private:
                 to[layout.index(i, j)] = static_cast<Real>(values[std::int64_t(i) * shape.columns + j]);
     }
     void copy_out(int k, const Real* from, double* values) {
-        const Shape& shape = Network::shapes()[k];
+        const Shape& shape = shapes_[static_cast<std::size_t>(k)];
         if (shape.shared) {
             values[0] = static_cast<double>(from[0]);
             return;
@@ -171,15 +251,17 @@ private:
         if (!stale_) return;
         for (int k = 0; k < Network::parameters; ++k)
             if (parameters_.repeated[k].size()) {
-                const Shape& shape = Network::shapes()[k];
+                const Shape& shape = shapes_[static_cast<std::size_t>(k)];
                 const TileLayout<Real> layout = layout_of<Real>(shape);
                 for (int i = 0; i < shape.rows; ++i)
                     for (int j = 0; j < shape.columns; ++j)
                         parameters_.repeated[k][static_cast<std::size_t>(layout.index(i, j))] = parameters_.own[k][0];
             }
+        for (int k = 0; k < Network::parameters; ++k)  // bounds may have moved it
+            if (shapes_[k].apart) clear_diagonal(k, shapes_[k].shared ? parameters_.repeated[k].data() : parameters_.own[k].data());
         for (int k = 0; k < Network::parameters; ++k)
             if (parameters_.transposed[k].size()) {
-                const Shape& shape = Network::shapes()[k];
+                const Shape& shape = shapes_[static_cast<std::size_t>(k)];
                 transpose_tiles(parameters_.transposed[k].data(), parameters_.weight(k), layout_of<Real>(shape));
             }
         Network::derive(parameters_, arrays_);
@@ -188,7 +270,7 @@ private:
 
     void make_chains(int count) {
         while (static_cast<int>(chains_.size()) < count)
-            chains_.push_back({AlignedBuffer<Real>(static_cast<std::size_t>(Network::gradient_size)),
+            chains_.push_back({AlignedBuffer<Real>(static_cast<std::size_t>(gradient_size_)),
                                std::vector<double>(static_cast<std::size_t>(Network::sum_size), 0.0), true});
     }
 
@@ -331,6 +413,7 @@ private:
         std::memset(static_cast<void*>(&sample.state), 0, sizeof sample.state);
         Network::start(arrays_, batch.seed, batch.trial(k), sample.state);
         for (int p = 0; p < Network::populations; ++p) sample.spikes[p].clear(1);
+        clear_rings(sample);
         for (int q = 0; q < Network::sources; ++q) {
             const SourceData& source = data.sources[q];
             if (Network::source_sizes()[q].signal) {
@@ -372,7 +455,7 @@ private:
     void collect_gradients(int chains) {
         constexpr std::int64_t block = 16384;
         Real* total = chains_[0].gradient.data();
-        const std::int64_t size = Network::gradient_size;
+        const std::int64_t size = gradient_size_;
         pool_.run(static_cast<int>((size + block - 1) / block), [&](int task, int) {
             constexpr std::int64_t part = 1024;  // stays in L1 while all chains are added
             const std::int64_t last = std::min(size, (task + 1) * block);
@@ -388,15 +471,17 @@ private:
         for (int c = 1; c < chains; ++c)
             for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += chains_[c].sums[i];
         for (int k = 0; k < Network::parameters; ++k) {
-            const Shape& shape = Network::shapes()[k];
+            const Shape& shape = shapes_[static_cast<std::size_t>(k)];
             if (!shape.learnt) continue;
+            const std::int64_t offset = parameters_.gradient_offsets[k];
+            if (shape.apart && offset >= 0) clear_diagonal(k, total + offset);
             if (in_chains(k)) {
-                gradient_of_[k] = total + Network::gradient_offsets()[k];
+                gradient_of_[k] = total + offset;
                 continue;
             }
             gradients_[k].zero();
-            if (Network::gradient_offsets()[k] < 0) continue;
-            const Real* from = total + Network::gradient_offsets()[k];
+            if (offset < 0) continue;
+            const Real* from = total + offset;
             double sum = 0;
             const TileLayout<Real> layout = layout_of<Real>(shape);
             for (int i = 0; i < shape.rows; ++i)
@@ -424,7 +509,7 @@ private:
         const double rate = Network::learning_rate * learning_rate_factor;
         const typename Network::Scalars scalars(static_cast<double>(optimiser_step_), rate);
         for (int k = 0; k < Network::parameters; ++k) {
-            const Shape& shape = Network::shapes()[k];
+            const Shape& shape = shapes_[static_cast<std::size_t>(k)];
             if (!shape.learnt) continue;
             constexpr std::int64_t block = 16384;
             const std::int64_t size = shape.shared ? 1 : static_cast<std::int64_t>(parameters_.own[k].size());
@@ -441,7 +526,7 @@ private:
         stale_ = true;
     }
     void follow(const Follow& f, const std::vector<Real>& before) {
-        const Shape &from = Network::shapes()[f.parameter], &to = Network::shapes()[f.matrix];
+        const Shape &from = shapes_[static_cast<std::size_t>(f.parameter)], &to = shapes_[static_cast<std::size_t>(f.matrix)];
         const TileLayout<Real> source = layout_of<Real>(from), target = layout_of<Real>(to);
         const Real* now = parameters_.own[static_cast<std::size_t>(f.parameter)].data();
         Real* matrix = parameters_.own[static_cast<std::size_t>(f.matrix)].data();
@@ -453,7 +538,7 @@ private:
     }
 
     double squares_of(int k) const {
-        const Shape& shape = Network::shapes()[k];
+        const Shape& shape = shapes_[static_cast<std::size_t>(k)];
         if (!shape.learnt) return 0;
         const std::int64_t size = shape.shared ? 1 : layout_of<Real>(shape).size();
         double squares = 0;
@@ -495,7 +580,7 @@ private:
     }
     void check_gradients() {
         for (int k = 0; k < Network::parameters; ++k) {
-            const Shape& shape = Network::shapes()[k];
+            const Shape& shape = shapes_[static_cast<std::size_t>(k)];
             if (!shape.learnt) continue;
             const int size = static_cast<int>(shape.shared ? 1 : layout_of<Real>(shape).size());
             if (!all_finite(gradient_of_[k], size))
@@ -511,6 +596,7 @@ private:
         simulated_->clear_readings();
         Network::start(arrays_, simulation.seed, simulation.trial, simulated_->state);
         for (int p = 0; p < Network::populations; ++p) simulated_->spikes[p].clear(1 - Network::most_delay);
+        clear_rings(*simulated_);
         for (int p = 0; p < Network::populations; ++p)
             for (int n = 0; n < Network::most_delay; ++n) simulated_->spikes[p].append_list(nullptr, 0);
         for (int q = 0; q < Network::sources; ++q) {
@@ -581,6 +667,12 @@ private:
     ThreadPool pool_;
     std::vector<Tile<Network>> tiles_;
     Parameters<Real> parameters_;
+    std::vector<Shape> shapes_;  // those of one number per synapse have their columns when the synapses are built
+    std::vector<HandedOver> pairs_;
+    std::vector<std::vector<double>> delays_;  // by parameter, ms, where every synapse has its own
+    std::int64_t gradient_size_ = Network::gradient_size;
+    int most_chains_ = Network::chains;
+    bool built_ = false;
     typename Network::Arrays arrays_{};
     std::vector<AlignedBuffer<Real>> gradients_, optimiser_;  // gradients_: those that are not in the chains' buffers
     std::vector<Real*> gradient_of_;

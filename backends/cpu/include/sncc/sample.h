@@ -14,6 +14,7 @@
 #include "sncc/layout.h"
 #include "sncc/math.h"
 #include "lists.h"
+#include "synapse_rows.h"
 
 namespace sncc {
 namespace cpu {
@@ -35,6 +36,7 @@ struct Shape {
     bool weight;   // operations index it, so a shared number is repeated
     double rate, scale, lower, upper;
     bool keeps_sign;
+    bool apart;  // a square matrix without a neuron's weight to itself: its diagonal is zero
 };
 
 // A penalty on firing rates: where its neurons stand among all that are penalised; kHz.
@@ -55,7 +57,7 @@ TileLayout<Real> layout_of(const Shape& shape) {
     return {shape.rows, shape.columns};
 }
 
-// A network's numbers. `own` is what the user sets, `indexed` what operations read.
+// A network's numbers. `own` is what the user sets, `repeated` what operations index where one number is shared.
 template <typename Real>
 struct Parameters {
     std::vector<AlignedBuffer<Real>> own, repeated;
@@ -64,6 +66,22 @@ struct Parameters {
     const Real* weight(int k) const { return repeated[k].size() ? repeated[k].data() : own[k].data(); }
     double number(int k, int element) const { return own[k][is_shared[k] ? 0 : element]; }
     std::vector<char> is_shared;
+    std::vector<SynapseRows> rows;               // of connections whose synapses are rows of targets
+    std::vector<std::int64_t> gradient_offsets;  // by parameter, -1: none
+};
+
+// Accumulators of the coming steps, where every synapse has a delay of its own.
+template <typename Real>
+struct ArrivalRing {
+    AlignedBuffer<Real> values;
+    std::int64_t stride = 0, slots = 1;
+
+    void clear(std::int64_t steps, std::int64_t targets) {
+        stride = targets, slots = steps;
+        if (values.size() < static_cast<std::size_t>(steps * targets)) values = AlignedBuffer<Real>(static_cast<std::size_t>(steps * targets));
+        values.zero();
+    }
+    Real* at(std::int64_t n) { return values.data() + n % slots * stride; }
 };
 
 // What one readout has seen of a sample, as it is gathered over the steps.
@@ -105,6 +123,7 @@ struct Sample {
     StepLists events[Network::sources + 1];
     StepValues<Real> values[Network::sources + 1];
     EmittedSpikes spikes[Network::populations + 1];
+    ArrivalRing<Real> rings[Network::rows_count + 1];
     typename ReadingsOf<typename Network::Readouts>::Type readings;
     std::vector<double> rates = std::vector<double>(Network::penalty_size);  // of penalised neurons, kHz
     // of training forwards in time

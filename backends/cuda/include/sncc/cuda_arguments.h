@@ -13,6 +13,7 @@ struct Shape {
     bool shared, learnt, weight;
     double rate, scale, lower, upper;
     bool keeps_sign;
+    bool apart;  // a square matrix without a neuron's weight to itself: its diagonal is zero
 
     std::int64_t stride() const { return (columns + 15) / 16 * 16; }
     std::int64_t size() const { return rows * stride(); }

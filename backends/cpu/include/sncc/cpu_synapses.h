@@ -1,0 +1,187 @@
+// What a sample, or a tile of samples, does with synapses in rows: delivery, credit on the way back, gradients of weights.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "sample.h"
+#include "sncc/cpu_gather.h"
+#include "sncc/platform.h"
+#include "synapse_rows.h"
+
+namespace sncc {
+namespace cpu {
+
+// `Run` synapses at a time have neighbouring targets and weights.
+template <typename Index, Element Place, int Run>
+struct RowLoop {
+    const std::uint64_t* offsets;
+    const Index* targets;
+    const std::uint32_t* elements;
+
+    explicit RowLoop(const SynapseRows& rows) : offsets(rows.offsets()), targets(rows.targets(Index())), elements(rows.elements()) {}
+
+    // Calls body(target, element of the weights, number) for the synapses of source i. `Apart`: what the body does to the synapses
+    // of a run does not depend on each other.
+    template <bool Apart, typename Body>
+    SNCC_INLINE void row(std::int64_t i, const Body& body) const {
+        for (std::uint64_t k = offsets[i]; k < offsets[i + 1]; k += Run) {
+            const std::int64_t target = static_cast<std::int64_t>(targets[k]), first = element(k);
+            if constexpr (Run == 1) {
+                body(target, first, k);
+            } else if constexpr (Apart) {
+                SNCC_INDEPENDENT
+                for (int o = 0; o < Run; ++o) body(target + o, Place == Element::one ? 0 : first + o, k + static_cast<std::uint64_t>(o));
+            } else {
+                for (int o = 0; o < Run; ++o) body(target + o, Place == Element::one ? 0 : first + o, k + static_cast<std::uint64_t>(o));
+            }
+        }
+    }
+    SNCC_INLINE std::int64_t element(std::uint64_t k) const {
+        return Place == Element::one ? 0 : Place == Element::own ? static_cast<std::int64_t>(k) : static_cast<std::int64_t>(elements[k]);
+    }
+};
+
+// ------------------------------------------------------------------------------------------------ delivery
+template <typename Real, typename Loop>
+void deliver_synapses(const Loop& loop, Real* into, const Real* weights, const SpikesOfStep& spikes) {
+    for (int s = 0; s < spikes.count; ++s)
+        loop.template row<true>(spikes.indices[s], [&](std::int64_t j, std::int64_t e, std::uint64_t) SNCC_INLINE_LAMBDA { into[j] += weights[e]; });
+}
+template <typename Real, typename Loop>
+void deliver_synapse_values(const Loop& loop, Real* into, const Real* weights, const Real* values, std::int64_t sources) {
+    if (!values) return;
+    for (std::int64_t i = 0; i < sources; ++i) {
+        const Real value = values[i];
+        if (value == Real(0)) continue;
+        loop.template row<true>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t) SNCC_INLINE_LAMBDA { into[j] = m_fma(value, weights[e], into[j]); });
+    }
+}
+
+// With a delay per synapse: what was emitted `least` steps ago goes where it arrives, then what arrives now is taken out.
+// `now` counts steps from the initial state.
+template <typename Real, typename Loop, typename Source>
+void deliver_delayed(const Loop& loop, const SynapseRows& rows, ArrivalRing<Real>& ring, Real* into, int targets, const Real* weights,
+                     const Source& source, std::int64_t n, std::int64_t now) {
+    const std::int64_t least = rows.info().delay;
+    const std::int32_t* delays = rows.delays();
+    const auto send = [&](std::int64_t i, Real value) SNCC_INLINE_LAMBDA {
+        loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { ring.at(now - least + delays[k])[j] += weights[e] * value; });
+    };
+    if constexpr (std::is_same<Source, StepValues<Real>>::value) {
+        if (const Real* values = source.at(n - least))
+            for (std::int64_t i = 0; i < rows.sources(); ++i)
+                if (values[i] != Real(0)) send(i, values[i]);
+    } else {
+        const SpikesOfStep spikes = source.at(n - least);
+        for (int s = 0; s < spikes.count; ++s) send(spikes.indices[s], Real(1));
+    }
+    Real* const arriving = ring.at(now);
+    for (int j = 0; j < targets; ++j) into[j] += arriving[j], arriving[j] = 0;
+}
+
+// ------------------------------------------------------------------------------------------------ the way back
+// into[s][i] += the sum over synapses of weight · adjoint of the target, of all samples of a tile.
+template <int Samples, typename Real, typename Loop>
+void transpose_synapses(const Loop& loop, Real* into, std::int64_t stride, const Real* weights, const Real* adjoint, std::int64_t adjoint_stride,
+                        std::int64_t sources) {
+    for (std::int64_t i = 0; i < sources; ++i) {
+        Real sums[Samples] = {};
+        loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t) SNCC_INLINE_LAMBDA {
+            for (int s = 0; s < Samples; ++s) sums[s] = m_fma(weights[e], adjoint[s * adjoint_stride + j], sums[s]);
+        });
+        for (int s = 0; s < Samples; ++s) into[s * stride + i] += sums[s];
+    }
+}
+
+// Adjoints of a tile's sample, d steps later; none beyond its end, or, where credit is truncated, beyond the window.
+template <typename Network>
+struct LaterAdjoint {
+    Tile<Network>& tile;
+    int index;
+    SlotPlace slot;
+    std::int64_t n, window;
+
+    SNCC_INLINE typename Network::Real operator()(std::int64_t delay, std::int64_t j) const {
+        const std::int64_t later = n + delay;
+        if (later > tile.samples[index].steps || (window && (n - 1) / window != (later - 1) / window)) return 0;
+        return tile.slot(slot.column, slot.width, later, index)[slot.offset + j];
+    }
+};
+
+template <typename Real, typename Loop, typename Network>
+void transpose_delayed(const Loop& loop, const SynapseRows& rows, Real* into, const Real* weights, const LaterAdjoint<Network>& adjoint) {
+    const std::int32_t* delays = rows.delays();
+    for (std::int64_t i = 0; i < rows.sources(); ++i) {
+        Real sum = 0;
+        loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { sum = m_fma(weights[e], adjoint(delays[k], j), sum); });
+        into[i] += sum;
+    }
+}
+
+// ------------------------------------------------------------------------------------------------ gradients
+// Where the gradient of the weights is summed: element by element, or, for one weight, in double.
+template <typename Real, Element Place>
+struct WeightGradient {
+    Real* into;
+    double one = 0;
+    explicit WeightGradient(Real* to) : into(to) {}
+    ~WeightGradient() {
+        if constexpr (Place == Element::one) into[0] += static_cast<Real>(one);
+    }
+    SNCC_INLINE void add(std::int64_t e, Real value) {
+        if constexpr (Place == Element::one)
+            one += static_cast<double>(value);
+        else
+            into[e] += value;
+    }
+};
+
+// After `list_channels`: the steps of each source neuron in turn, so that its row of the gradient stays in the cache.
+template <Element Place, typename Network, typename Real, typename Loop>
+void gather_synapses(const Loop& loop, Tile<Network>& tile, Real* gradient, const SlotPlace& slot, std::int64_t delay, std::int64_t sources) {
+    WeightGradient<Real, Place> sum(gradient);
+    for (std::int64_t i = 0; i < sources; ++i)
+        for (int s = 0; s < Tile<Network>::size; ++s) {
+            const std::int64_t begin = tile.channel_offsets[s][static_cast<std::size_t>(i)], end = tile.channel_offsets[s][static_cast<std::size_t>(i) + 1];
+            for (std::int64_t k = begin; k < end; ++k) {
+                const std::int64_t arrival = std::int64_t(tile.channel_steps[s][static_cast<std::size_t>(k)]) + 1 + delay;
+                if (arrival > tile.samples[s].steps) break;
+                const Real* SNCC_RESTRICT const mu = tile.slot(slot.column, slot.width, arrival, s) + slot.offset;
+                loop.template row<Place != Element::one>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t) SNCC_INLINE_LAMBDA { sum.add(e, mu[j]); });
+            }
+        }
+}
+template <Element Place, typename Network, typename Real, typename Loop>
+void gather_synapse_values(const Loop& loop, Tile<Network>& tile, int index, Real* gradient, const StepValues<Real>& values, const SlotPlace& slot,
+                           std::int64_t delay, std::int64_t sources) {
+    WeightGradient<Real, Place> sum(gradient);
+    for (std::int64_t n = 1; n + delay <= tile.samples[index].steps; ++n) {
+        const Real* const mu = tile.slot(slot.column, slot.width, n + delay, index) + slot.offset;
+        const Real* const x = values.at(n);
+        for (std::int64_t i = 0; i < sources; ++i)
+            if (x[i] != Real(0)) loop.template row<Place != Element::one>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t) SNCC_INLINE_LAMBDA { sum.add(e, x[i] * mu[j]); });
+    }
+}
+template <Element Place, typename Network, typename Real, typename Loop, typename Source>
+void gather_delayed(const Loop& loop, const SynapseRows& rows, Tile<Network>& tile, int index, Real* gradient, const Source& source, const SlotPlace& slot) {
+    WeightGradient<Real, Place> sum(gradient);
+    const std::int32_t* delays = rows.delays();
+    for (std::int64_t n = 1; n <= tile.samples[index].steps; ++n) {
+        const LaterAdjoint<Network> adjoint{tile, index, slot, n, 0};
+        const auto take = [&](std::int64_t i, Real value) SNCC_INLINE_LAMBDA {
+            loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { sum.add(e, value * adjoint(delays[k], j)); });
+        };
+        if constexpr (std::is_same<Source, StepValues<Real>>::value) {
+            const Real* const x = source.at(n);
+            for (std::int64_t i = 0; i < rows.sources(); ++i)
+                if (x[i] != Real(0)) take(i, x[i]);
+        } else {
+            const SpikesOfStep spikes = source.at(n);
+            for (int s = 0; s < spikes.count; ++s) take(spikes.indices[s], Real(1));
+        }
+    }
+}
+
+}  // namespace cpu
+}  // namespace sncc

@@ -1,0 +1,129 @@
+// Synapses of a connection as rows of targets by source neuron, built when the library is loaded: what both halves of a network
+// that runs samples in parallel go through.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "connectivity.h"
+#include "sncc/engine.h"
+
+namespace sncc {
+
+// Where the weight of a synapse stands: one for all, under the synapse's own number, or in a matrix (a kernel's, or the
+// full one of which the synapses are a part).
+enum class Element { one, own, matrix };
+
+// Emitted, one for each such connection. Parameters by number, -1 where there is none. A matrix, or a vector, begins at the neurons
+// source_first and target_first of the populations.
+struct RowsInfo {
+    const char* name;
+    int connection;
+    Pattern pattern;
+    PartShape source, target;
+    std::uint32_t stream;
+    bool itself;  // from a population to itself
+    int weight, delays;
+    Element place;
+    std::int64_t source_first, target_first;
+    std::int64_t delay;  // steps; the smallest legal one where every synapse has its own
+};
+
+// Pairs handed over for a `sparse` connection.
+struct HandedOver {
+    std::vector<std::int64_t> pre, post;
+    bool given = false;
+};
+
+class SynapseRows {
+public:
+    static constexpr std::int64_t longest = 65535;  // steps of a delay
+
+    SynapseRows(const RowsInfo& info, const HandedOver& pairs, std::uint64_t seed, ThreadPool& pool) : info_(&info) {
+        if (info.pattern.kind == PatternKind::sparse && !pairs.given)
+            throw Failure(Code::argument, std::string("the connection `") + info.name + "` is `sparse`: hand its pairs over when loading, connections={\"" + info.name + "\": (pre, post)}");
+        ConnectivityRequest request;
+        request.pattern = info.pattern, request.source = info.source, request.target = info.target;
+        request.seed = seed, request.stream = info.stream, request.itself = info.itself;
+        request.pre = pairs.pre.data(), request.post = pairs.post.data(), request.pairs = static_cast<std::int64_t>(pairs.pre.size());
+        try {
+            synapses_ = build_synapses(request, 1, pool);
+        } catch (const std::invalid_argument& error) {
+            throw Failure(Code::argument, std::string("the connection `") + info.name + "`: " + error.what());
+        }
+        if (count() > 0x7FFFFFFF) throw Failure(Code::memory, std::string("the connection `") + info.name + "` has more than 2^31 synapses");
+    }
+
+    const RowsInfo& info() const { return *info_; }
+    std::uint64_t count() const { return synapses_.count(); }
+    std::int64_t sources() const { return synapses_.sources(); }
+    const std::uint64_t* offsets() const { return synapses_.parts[0].offsets.data(); }
+    std::uint32_t target(std::uint64_t k) const { return synapses_.parts[0].target(k); }
+    const std::uint16_t* targets(std::uint16_t) const { return synapses_.parts[0].narrow.data(); }
+    const std::uint32_t* targets(std::uint32_t) const { return synapses_.parts[0].wide.data(); }
+    const std::uint32_t* elements() const { return elements_.data(); }
+    const std::int32_t* delays() const { return delays_.data(); }
+    std::int64_t most_delay() const { return most_; }
+    // Steps between the earliest and the latest arrival, both counted.
+    std::int64_t slots() const { return most_ - info_->delay + 1; }
+
+    // Calls visit(k, source, target): k is the synapse's number in the user's order.
+    template <typename Visit>
+    void for_each(const Visit& visit) const {
+        for (std::int64_t i = 0; i < sources(); ++i)
+            for (std::uint64_t k = offsets()[i]; k < offsets()[i + 1]; ++k) visit(k, static_cast<std::uint32_t>(i), target(k));
+    }
+    void list(std::int64_t* pre, std::int64_t* post) const {
+        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { pre[k] = i, post[k] = j; });
+    }
+    // First values of a parameter with a number for every synapse.
+    std::vector<double> drawn(const ParameterDescription& about, std::uint64_t seed) const {
+        std::vector<double> values(count());
+        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { values[k] = about.initial(seed, static_cast<std::uint32_t>(k), i, j); });
+        return values;
+    }
+    // Where the weights stand in memory: `columns` of the matrix; memory(row, column) gives the place.
+    template <typename Memory>
+    void place_weights(std::int64_t columns, const Memory& memory) {
+        if (info_->place != Element::matrix) return;
+        elements_.resize(count() + 1);
+        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
+            const std::int64_t e = in_matrix(k, i, j, columns);
+            elements_[k] = static_cast<std::uint32_t>(memory(static_cast<int>(e / columns), static_cast<int>(e % columns)));
+        });
+    }
+    // From the user's numbers, ms: one, one per synapse, or a matrix of so many columns.
+    void set_delays(const double* values, bool shared, bool per_synapse, std::int64_t columns, double step) {
+        delays_.resize(count() + 1);
+        most_ = info_->delay;
+        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
+            const double value = values[shared ? 0 : per_synapse ? static_cast<std::int64_t>(k) : in_matrix(k, i, j, columns)];
+            const double steps = std::max(static_cast<double>(info_->delay), std::floor(value / step + 0.5));
+            if (!(steps <= static_cast<double>(longest)))
+                throw Failure(Code::argument, std::string("the connection `") + info_->name + "` has a delay of more than 65535 steps");
+            delays_[k] = static_cast<std::int32_t>(steps);
+            most_ = std::max<std::int64_t>(most_, delays_[k]);
+        });
+    }
+
+private:
+    // The synapse's element of the user's array, row-major.
+    std::int64_t in_matrix(std::uint64_t k, std::uint32_t i, std::uint32_t j, std::int64_t columns) const {
+        if (!synapses_.kernel.empty()) return synapses_.kernel[0][k];
+        const std::int64_t source = static_cast<std::int64_t>(i) - info_->source_first;
+        if (info_->pattern.kind == PatternKind::one_to_one) return source;
+        return source * columns + static_cast<std::int64_t>(j) - info_->target_first;
+    }
+
+    const RowsInfo* info_;
+    Synapses synapses_;
+    std::vector<std::uint32_t> elements_;
+    std::vector<std::int32_t> delays_;
+    std::int64_t most_ = 0;
+};
+
+}  // namespace sncc
