@@ -51,7 +51,7 @@ def _raster(axis: Any, run: Run, populations: list[str]) -> None:
         spikes = run.spikes[name]
         thinned = slice(None, None, max(1, len(spikes) // MOST_SPIKES))
         height = int(spikes.neurons.max()) + 1
-        axis.plot(spikes.times[thinned], base + spikes.neurons[thinned], ",", rasterized=True)
+        axis.plot(spikes.times[thinned], base + spikes.neurons[thinned], "k.", markersize=1.5, rasterized=True)
         ticks.append((base + height / 2, name))
         base += height
     axis.set_yticks([at for at, _ in ticks], [name for _, name in ticks])

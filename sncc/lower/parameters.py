@@ -38,6 +38,12 @@ def program_parameters(
             for parameter in block.parameters if block is not None else ():
                 key = f"{connection.name}.{prefix}{parameter.name}"
                 found.setdefault(key, _parameter(key, parameter, (1,), learnt, _owner(parameter, connection)))
+        following = {modulator for modulator, _, _ in connection.modulators}
+        for modulator in connection.plasticity.modulators if connection.plasticity is not None else ():
+            if modulator.name not in following:  # a number that Python sets
+                key = f"{connection.name}.plasticity.{modulator.name}"
+                given = Parameter(modulator.name, Number(0.0), modulator.unit, "shared")
+                found.setdefault(key, _parameter(key, given, (1,), learnt))
     return tuple(found.values())
 
 

@@ -21,8 +21,9 @@ neuron Leaky:
     spike when v > 1:
         v = 0
 plasticity potentiation:
+    modulator reward
     on post:
-        weight += 0.01
+        weight += 0.01 * (1 + reward)
     bound weight in [0, 0.5]
 network Net:
     step = 0.5 ms
@@ -150,6 +151,18 @@ def test_a_signal_and_parameters_change_between_runs(load):
     assert len(driven.spikes["cells"]) > len(before.spikes["cells"])
     network.parameters["cells.bias"] = 3.0
     assert len(network.simulate(0.05, seed=1).spikes["cells"]) > len(before.spikes["cells"])
+
+
+def test_a_modulator_is_set_from_python(load):
+    network = load()
+    network.parameters["cells_cells.plasticity.reward"] = -1.0
+    before = network.parameters["cells_cells.weight"]
+    network.simulate(0.05, seed=1)
+    assert np.array_equal(network.parameters["cells_cells.weight"], before)
+    network.parameters["cells_cells.plasticity.reward"] = 1.0
+    network.simulate(0.05, seed=1, resume=True)
+    moved = np.asarray(network.parameters["cells_cells.weight"]) - np.asarray(before)
+    assert (moved >= 0).all() and np.isclose(moved[moved > 0].min(), 0.02, atol=1e-6)
 
 
 def test_delays_are_read_in_whole_steps_and_can_be_set(load):
