@@ -41,6 +41,7 @@ def readouts(layout: Layout) -> list[EmittedReadout]:
             f"std::int64_t first = {readout.first}",
             f"std::int64_t last = {-1 if readout.last is None else readout.last}",
             f"double factor = {literal(readout.factor, 'double')}",
+            f"double scale = {literal(readout.scale, 'double')}",
         )
         offset += padded(readout.size)
         result.append(EmittedReadout(constants, tuple(_loss(readout, steps)), _seen(layout, readout)))

@@ -160,7 +160,7 @@ class Samples(Places):
                     if k == 0:
                         lines += [
                             "if (g.step_outputs) for_own(outputs, [&](int j) {",
-                            f"    g.step_outputs[(b * g.most_steps + n - 1) * Network::output_width + j] = {seen}[j];",
+                            f"    g.step_outputs[(b * g.most_steps + n - 1) * Network::output_width + j] = static_cast<Real>(Network::Readout0::scale) * {seen}[j];",
                             "});",
                         ]
         for k, (_, row) in enumerate(self.rows):

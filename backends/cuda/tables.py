@@ -131,6 +131,7 @@ class Tables(Samples):
                 f"std::int64_t first = {readout.first}",
                 f"std::int64_t last = {-1 if readout.last is None else readout.last}",
                 f"double factor = {literal(readout.factor, 'double')}",
+                f"double scale = {literal(readout.scale, 'double')}",
                 f"double step_ms = {literal(self.program.step, 'double')}",
             )
             offset += padded(readout.size)

@@ -125,11 +125,12 @@ class Sample(ForwardRun):
         if readout.reduction == "first_spike":
             steps = np.where(seen.any(0), seen.argmax(0) + 1, len(reading.seen)) + readout.first
             reduce["first_spike"] = steps * self.program.step
-        reading.output = reduce[readout.reduction or "mean"]
+        x = reduce[readout.reduction or "mean"]
+        reading.output = readout.scale * x
         if readout.reduction is not None:
             target = self._target(readout, self.steps)
             if target is not None:
-                reading.loss, reading.errors[0] = self._evaluate_loss(readout, reading.output, target)
+                reading.loss, reading.errors[0] = self._evaluate_loss(readout, x, target)
         elif readout.over_steps == "mean":
             reading.loss /= max(len(reading.errors), 1)
         return reading.loss * readout.factor

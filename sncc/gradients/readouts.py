@@ -35,6 +35,7 @@ def readout(program: Program, loss: Loss, index: int) -> Readout:
         loss="loss",
         gradient=tuple(statements),
         factor=loss.factor,
+        scale=loss.scale,
         index=index,
     )
 

@@ -334,6 +334,7 @@ class Readout:
     loss: str
     gradient: tuple[Statement, ...] = ()
     factor: float = 1.0
+    scale: float = 1.0  # the loss function sees scale · x (the body has it in), and so do predictions and accuracy
     index: int = 0  # among the readouts; the losses of all are added, predictions and accuracy are the first's
 
 

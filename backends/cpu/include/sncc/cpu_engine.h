@@ -397,9 +397,10 @@ private:
 
     void write_step(Sample<Network>& sample, const Outputs& outputs, std::int64_t k, std::int64_t n) {
         if constexpr (Network::outputs > 0) {
-            const Real* x = std::tuple_element_t<0, typename Network::Readouts>::seen(sample);
+            using First = std::tuple_element_t<0, typename Network::Readouts>;
+            const Real* x = First::seen(sample);
             for (int j = 0; j < Network::outputs; ++j)
-                outputs.values[(outputs.starts[k] + n - 1) * Network::outputs + j] = static_cast<double>(x[j]);
+                outputs.values[(outputs.starts[k] + n - 1) * Network::outputs + j] = First::scale * static_cast<double>(x[j]);
         }
     }
 

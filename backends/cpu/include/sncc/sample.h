@@ -222,9 +222,11 @@ SNCC_INLINE Real most_of(const Real* terms) {
     return most[0];
 }
 
-template <typename Real>
-int largest(const Real* x, int count) {
-    return static_cast<int>(std::max_element(x, x + count) - x);
+// The class that a readout names: where scale times its variable is largest.
+template <typename Readout, typename Real>
+int named(const Real* x) {
+    const Real* const end = x + Readout::outputs;
+    return static_cast<int>((Readout::scale < 0 ? std::min_element(x, end) : std::max_element(x, end)) - x);
 }
 
 // After the update of step n: x is the readout's variable; `error` is where the derivative goes, null where none is kept.
@@ -253,7 +255,7 @@ void observe(Sample<Network>& s, Reading& r, const typename Network::Real* x, st
         r.loss += Readout::loss(x, r.target, error ? error : r.error);
         ++r.loss_steps;
         ++r.labelled;
-        if (s.classes && s.label_per_step) r.correct += largest(x, outputs) == s.classes[n - 1];
+        if (s.classes && s.label_per_step) r.correct += named<Readout>(x) == s.classes[n - 1];
     }
 }
 
@@ -279,8 +281,9 @@ void conclude(Sample<Network>& s, Reading& r) {
     if (s.classes && !s.label_per_step) {
         const bool counts = s.classes[0] >= 0;
         r.labelled = counts;
-        r.correct = counts && largest(r.reduced, outputs) == s.classes[0];
+        r.correct = counts && named<Readout>(r.reduced) == s.classes[0];
     }
+    for (int j = 0; j < outputs; ++j) r.reduced[j] *= static_cast<typename Network::Real>(Readout::scale);
 }
 // The sum of the losses, after all readouts have concluded.
 template <typename Network>

@@ -46,11 +46,13 @@ __device__ inline void set_target(R& r, const Labels& labels, std::int64_t n) {
     });
 }
 
-template <typename Real>
-__device__ inline int largest(const Real* x, int count) {
+// The class that a readout names: where scale times its variable is largest.
+template <typename Readout, typename Real>
+__device__ inline int named(const Real* x) {
+    const Real sign = Readout::scale < 0 ? Real(-1) : Real(1);
     int best = 0;
-    for (int j = 1; j < count; ++j)
-        if (x[j] > x[best]) best = j;
+    for (int j = 1; j < Readout::outputs; ++j)
+        if (sign * x[j] > sign * x[best]) best = j;
     return best;
 }
 
@@ -81,7 +83,7 @@ __device__ inline void observe(R& r, const typename Readout::Real* x, const Labe
     if (threadIdx.x == 0) {
         r.loss += static_cast<double>(loss);
         ++r.loss_steps, ++r.labelled;
-        if (labels.classes && labels.per_step) r.correct += largest(x, Readout::outputs) == labels.classes[n - 1];
+        if (labels.classes && labels.per_step) r.correct += named<Readout>(x) == labels.classes[n - 1];
     }
 }
 
@@ -111,9 +113,11 @@ __device__ inline void conclude(R& r, const Labels& labels) {
         if (labels.classes && !labels.per_step) {
             const bool counts = labels.classes[0] >= 0;
             r.labelled = counts;
-            r.correct = counts && largest(r.reduced, Readout::outputs) == labels.classes[0];
+            r.correct = counts && named<Readout>(r.reduced) == labels.classes[0];
         }
     }
+    __syncthreads();
+    for_own(Readout::outputs, [&](int j) { r.reduced[j] *= static_cast<Real>(Readout::scale); });
     __syncthreads();
 }
 
