@@ -122,9 +122,9 @@ def _variable(flow: Linear, state: np.ndarray, row: int, times) -> np.ndarray:
 class EventDriven:
     """One sample; `parameters` by key, in the consistent system; `inputs`: {source: [(time in ms, neuron), ...]}."""
 
-    def __init__(self, model, parameters, inputs, duration: float, delays=None) -> None:
+    def __init__(self, model, parameters, inputs, duration: float) -> None:
         self.model, self.parameters, self.duration = model, parameters, duration
-        self.delays = {c.name: c.delay_steps * model.step for c in model.connections} | dict(delays or {})
+        self.delays = {c.name: parameters.get(f"{c.name}.delay", c.delay_steps * model.step) for c in model.connections}
         self.neurons = {p.name: self._neurons(p) for p in model.populations if p.kind == "neuron"}
         self.queue: list = []
         for name, events in inputs.items():
@@ -291,26 +291,22 @@ def loss_of(model, run: EventDriven, label) -> float:
     return loss.factor * cross_entropy(seen, label)
 
 
-def gradient(
-    model, parameters, key: str, inputs, labels, duration: float, delays=None, entries: int = 4, by: float = 1e-5
-):
-    """d (mean loss) / d (some entries of parameters[key], or of delays[key]), by central differences.
+def gradient(model, parameters, key: str, inputs, labels, duration: float, entries: int = 4, by: float = 1e-5):
+    """d (mean loss) / d (some entries of parameters[key]), by central differences.
 
     Returns the entries' indices, spread over the array, and the derivatives.
     """
-    group = parameters if key in parameters else delays
-    base = np.array(group[key], float)
+    base = np.array(parameters[key], float)
     everywhere = list(np.ndindex(base.shape))
     chosen = everywhere[:: max(1, len(everywhere) // entries)]
     result = []
     for index in chosen:
         values = []
+        step = by * max(1.0, abs(base[index]))
         for sign in (1, -1):
             moved = base.copy()
-            moved[index] += sign * by * max(1.0, abs(base[index]))
-            given = {**group, key: moved}
-            p, d = (given, delays) if group is parameters else (parameters, given)
-            losses = [loss_of(model, EventDriven(model, p, x, duration, d), y) for x, y in zip(inputs, labels)]
-            values.append(np.mean(losses))
-        result.append((values[0] - values[1]) / (2 * by * max(1.0, abs(base[index]))))
+            moved[index] += sign * step
+            runs = [EventDriven(model, {**parameters, key: moved}, x, duration) for x in inputs]
+            values.append(np.mean([loss_of(model, run, y) for run, y in zip(runs, labels)]))
+        result.append((values[0] - values[1]) / (2 * step))
     return chosen, np.array(result)

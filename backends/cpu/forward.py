@@ -116,7 +116,7 @@ def _deliver(layout: Layout, c: Connection) -> list[str]:
     when = f"n - {c.delay}" if c.delay else "n"
     head = f"{{  // {c.name}"
     if c.interpolated:
-        delays = f"{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}}}"
+        delays = f"{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}, {str(c.rounded).lower()}}}"
         call = f"deliver_interpolated({target}, {weight}, {tile_layout(layout, c.weight)}, Delays<Real>{delays}, {spikes_of(layout, c)}, n);"
         return [
             f"{call.replace('interpolated(', 'interpolated_one_to_one(') if c.pattern != 'dense' else call}  // {c.name}"

@@ -106,7 +106,12 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
     if c.interpolated:
         place = f"SlotPlace{{{layout.columns[c.target_group, o.slot]}, {size}, {c.target_offset}}}"
         field = f"tile.adjoint[index].{layout.adjoint[c.source_group, o.into].identifier} + {c.source_offset}"
-        call = f"transpose_interpolated({field}, {weight}, {tile_layout(layout, c.weight)}, {_delays(layout, c)}, tile, index, {place}, n, {c.source_size});"
+        passed = f"{field}, {weight}, {tile_layout(layout, c.weight)}, {_delays(layout, c)}, tile, index, {place}, n, {c.source_size}"
+        call = f"transpose_interpolated({passed});"
+        if o.at_spikes:
+            call = (
+                f"transpose_delayed({passed}, {spikes_of(layout, c).replace('s.', 'tile.samples[index].', 1)}.at(n));"
+            )
         return [
             "for (int index = 0; index < tile.size; ++index)",
             f"    if (n <= tile.samples[index].steps) {call}  // {c.name}",
@@ -175,7 +180,7 @@ def _adjoint(layout: Layout, o: Update) -> list[str]:
 
 
 def _delays(layout: Layout, c: Connection) -> str:
-    return f"Delays<Real>{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}}}"
+    return f"Delays<Real>{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}, {str(c.rounded).lower()}}}"
 
 
 def _gather_interpolated(layout: Layout) -> list[str]:
@@ -186,6 +191,9 @@ def _gather_interpolated(layout: Layout) -> list[str]:
     for name, slot in found.items():
         c = layout.program.connection(name)
         if not c.interpolated:
+            continue
+        if c.rounded:
+            lines += _gather_rounded(layout, c)
             continue
         size = layout.program.group(c.target_group).size
         place = f"SlotPlace{{{layout.columns[c.target_group, slot]}, {size}, {c.target_offset}}}"
@@ -203,6 +211,31 @@ def _gather_interpolated(layout: Layout) -> list[str]:
         lines += [
             f"for (int index = 0; index < tile.size; ++index)  // {c.name}",
             f"    gather_interpolated({', '.join(into)}, p.weight({layout.keys.index(c.weight)}), {tile_layout(layout, c.weight)}, {_delays(layout, c)}, tile, index, {place}, {of}, {c.source_size});",
+        ]
+    return lines
+
+
+def _gather_rounded(layout: Layout, c: Connection) -> list[str]:
+    """Gradients of weights and of delays that are rounded, each from an adjoint of its own."""
+    size, sources = layout.program.group(c.target_group).size, c.source_size
+    of = spikes_of(layout, c).replace("s.", "tile.samples[index].", 1)
+    rows, columns = layout.matrix(c.weight)
+    weight, delays = f"p.weight({layout.keys.index(c.weight)})", _delays(layout, c)
+    lines: list[str] = []
+    for o in layout.program.gradient:
+        if not isinstance(o, Gather | GatherDelay) or o.connection != c.name:
+            continue
+        key = c.weight if isinstance(o, Gather) else c.delays or ""
+        into = f"gradient + {layout.gradient_offsets[key]}"
+        place = f"SlotPlace{{{layout.columns[c.target_group, o.slot]}, {size}, {c.target_offset}}}"
+        name, heads = "gather_arrival_times", [into]
+        if isinstance(o, Gather):
+            name, heads = "gather_interpolated", [into, "static_cast<Real*>(nullptr)"]
+        passed = [*heads, weight, tile_layout(layout, c.weight), delays, "tile", "index", place, of, str(sources)]
+        lines += [
+            f"if (first) std::memset({into}, 0, sizeof(Real) * {rows * padded(columns)});",
+            f"for (int index = 0; index < tile.size; ++index)  // {key}",
+            f"    {name}({', '.join(passed)});",
         ]
     return lines
 

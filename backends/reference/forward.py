@@ -163,6 +163,8 @@ class ForwardRun:
         """Whole steps k and the rest f of an interpolated connection's delays, in the shape of its weight."""
         shape = self.program.parameter(c.weight).dimensions
         delays = np.maximum(np.broadcast_to(self.parameters[c.delays or ""], shape) / self.program.step, c.delay)
+        if c.rounded:
+            return np.floor(delays + 0.5).astype(int), np.zeros(shape)
         return np.floor(delays).astype(int), delays - np.floor(delays)
 
     def _deliver_interpolated(self, c: Connection, n: int) -> None:

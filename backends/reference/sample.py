@@ -217,18 +217,20 @@ class Sample(ForwardRun):
         whole, _ = self.split_delays(c)
         result = np.zeros(whole.shape)
         for n in range(1, self.steps + 1):
-            change = self._arriving_adjoint(c, slot, n, whole + 1) - self._arriving_adjoint(c, slot, n, whole)
+            by_delay = self._arriving_adjoint(c, slot, n, whole)
+            if not c.rounded:
+                by_delay = (self._arriving_adjoint(c, slot, n, whole + 1) - by_delay) / self.program.step
             emitted = np.asarray(self.source(c, n))
-            result += (
-                (emitted[:, None] if c.pattern == "dense" else emitted) * self._weight(c) * change / self.program.step
-            )
+            result += (emitted[:, None] if c.pattern == "dense" else emitted) * self._weight(c) * by_delay
         return result
 
     def _transpose(self, o: Transpose, n: int) -> None:
         c = self.program.connection(o.connection)
         if c.interpolated:
             credit = self._weight(c) * self._interpolated(c, o.slot, n)
-            self._add(c.source_group or "", o.into, c.source_offset, credit.sum(1) if c.pattern == "dense" else credit)
+            credit = credit.sum(1) if c.pattern == "dense" else credit
+            here = np.asarray(self.source(c, n)) > 0 if o.at_spikes else 1.0
+            self._add(c.source_group or "", o.into, c.source_offset, credit * here)
             return
         if c.source_group is None:
             return

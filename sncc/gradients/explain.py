@@ -54,6 +54,12 @@ _RULES = {
         "Backpropagation through time with surrogate gradients. A spike's derivative is the surrogate; credit crosses every\n"
         "connection."
     ),
+    "eventprop": (
+        "EventProp (Wunderlich and Pehle 2021): exact, by the times of spikes. Backwards, the adjoint jumps where a neuron fired:\n"
+        "spike.shift~ is the derivative of the loss by the spike's time, from what the time moves (spike.drift: the state behind\n"
+        "the spike) and from the arrivals that it causes; over -du/dt (spike.rate is its inverse) it is that by the distance to\n"
+        "the threshold. I.time~ is the derivative by the time of an arrival of weight 1."
+    ),
 }
 
 
@@ -278,6 +284,11 @@ def _gradients(program: Program) -> Section:
                 lines.append((Slope(c.weight, "i, j"), " = ", f"sum over the {over}, at n, of ", summed))
             case GatherDelay(connection, slot):
                 c = program.connection(connection)
+                if c.rounded:
+                    over = f" = sum over the spikes of {c.source} neuron i, at n, of "
+                    arrival = Name(slot, "n + k, j", c.target)
+                    lines.append((Slope(c.delays or "", "i, j"), over, Name(c.weight), " · ", arrival))
+                    continue
                 change = (Name(slot, "n + k + 1, j", c.target), " - ", Name(slot, "n + k, j", c.target))
                 lines.append(
                     (

@@ -125,7 +125,7 @@ def _of_synapses(program: Program, group: str) -> list[GradientOperation]:
         if c.weight in learnt:
             result.append(Gather(c.name, f"{c.input}~"))
         if c.delays in learnt:
-            result.append(GatherDelay(c.name, f"{c.input}~"))
+            result.append(GatherDelay(c.name, f"{arrival_time(c.input) if c.rounded else c.input}~"))
     return result
 
 
@@ -166,6 +166,9 @@ def _learnt_into(program: Program, group: str) -> Iterable:  # type: ignore[type
 def _slots(program: Program, choice: Adjoint, chosen: Iterable[Adjoint]) -> frozenset[str]:
     """Inputs whose adjoint must be kept for all steps: for weight gradients, or because credit crosses from here."""
     inputs = {c.input for c in _learnt_into(program, choice.group)} if choice.learns else set()
+    if choice.learns and choice.timed:
+        learnt = {p.key for p in program.parameters if p.learnt}
+        inputs |= {arrival_time(c.input) for c in _learnt_into(program, choice.group) if c.delays in learnt}
     for other in chosen:
         for edge in other.edges:
             connection = program.connection(edge.connection)

@@ -70,6 +70,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         gain=connection.gain,
         plastic=connection.plasticity is not None,
         interpolated=connection.delay is not None and _learns(model, f"{owner}.delay"),
+        rounded=model.training is not None and model.training.rule.name == "eventprop",
         synapses_of=connection.synapses_of,
     )
 

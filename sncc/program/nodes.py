@@ -215,6 +215,7 @@ class Connection:
     gain: tuple[str, str] | None = None
     plastic: bool = False
     interpolated: bool = False  # a delay of k + f steps delivers (1 - f) of the weight at k and f of it at k + 1
+    rounded: bool = False  # an interpolated delay delivers at the nearest step, and its gradient is that of a time
     synapses_of: str | None = None
 
 
@@ -466,7 +467,10 @@ class Gather:
 
 @dataclass(frozen=True, slots=True)
 class GatherDelay:
-    """Gradient of an interpolated connection's delays: weight / step · (slot[n + k + 1] - slot[n + k]), as in `Gather`."""
+    """Gradient of an interpolated connection's delays: weight / step · (slot[n + k + 1] - slot[n + k]), as in `Gather`.
+
+    Of a rounded one weight · slot[n + k]: the slot is the adjoint of weight times the arrival's time.
+    """
 
     connection: str
     slot: str

@@ -109,6 +109,8 @@ def print_operation(program: Program, operation: object) -> list[str]:
             ]
         case GatherDelay(connection, slot):
             c = program.connection(connection)
+            if c.rounded:
+                return [f"gather {c.name}  d {c.delays}[i, :] += {c.weight} · {c.target_group}.{slot} at arrival"]
             return [
                 f"gather {c.name}  d {c.delays}[i, :] += {c.weight} / step · change of {c.target_group}.{slot} a step after arrival"
             ]

@@ -107,6 +107,8 @@ class Case:
             scale = 1.0 if p.key == "hidden_hidden.weight" else gain
             if p.key.endswith(".weight"):
                 self.values[p.key] = scale * rng.normal(mean, 0.7, p.shape)
+            elif p.key.endswith(".delay") and p.learnt:
+                self.values[p.key] = np.round(rng.uniform(0.3, 2.5, p.shape), 1)  # whole steps of every size
             elif p.storage != "compiled":
                 self.values[p.key] = Reference(program_of(text)).parameters[p.key] + rng.normal(0, 0.02, p.shape)
         inputs = {"x": self.events}
@@ -144,6 +146,8 @@ class Case:
         return self.errors(run.gradients)
 
 
+DELAYED = network(learn="weights, x_hidden.delay, hidden_hidden.delay, hidden_output.delay")
+DELAYED = DELAYED.replace("delay = 0.5 ms", "delay = each(0.5 ms)").replace("delay = 0 ms", "delay = 0.3 ms")
 CASES = {
     "first spikes": network(),
     "a mean": network(loss="cross_entropy(mean(output.v))"),
@@ -157,6 +161,7 @@ CASES = {
     "an unknown neuron": network("Adaptive", ADAPTIVE, learn="weights, hidden.tau_m, hidden.theta, hidden.tau_a"),
     "held while refractory": network("Held", HELD.format(hold=" hold v"), loss="cross_entropy(mean(output.v))"),
     "untested while refractory": network("Held", HELD.format(hold=""), loss="cross_entropy(mean(output.v))"),
+    "learnt delays": DELAYED,
     "flow and arrivals": network("Both", BOTH, recurrent=False),
 }  # fmt: skip
 

@@ -1,5 +1,5 @@
 // Connections whose delays need not be whole steps: a delay of k + f steps delivers (1 - f) of the weight at k and f of it
-// at k + 1. A synapse after the other: right, not fast.
+// at k + 1; rounded ones deliver at the nearest step. A synapse after the other: right, not fast.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +19,7 @@ struct Delays {
     const Real* values;
     double step;
     std::int64_t least, most;
+    bool rounded;
 
     struct Split {
         std::int64_t whole;
@@ -26,6 +27,7 @@ struct Delays {
     };
     Split at(std::int64_t element) const {
         const double steps = std::min(std::max(static_cast<double>(values[element]) / step, static_cast<double>(least)), static_cast<double>(most - 1));
+        if (rounded) return {static_cast<std::int64_t>(std::floor(steps + 0.5)), Real(0)};
         const double whole = std::floor(steps);
         return {static_cast<std::int64_t>(whole), static_cast<Real>(steps - whole)};
     }
@@ -90,6 +92,31 @@ void transpose_interpolated(Real* into, const Real* weights, const TileLayout<Re
             sum += weights[e] * ((Real(1) - delay.rest) * here + delay.rest * next);
         });
         into[i] += sum;
+    }
+}
+
+// For the listed neurons of the source alone, those that fired at step n.
+template <typename Network, typename Real>
+void transpose_delayed(Real* into, const Real* weights, const TileLayout<Real>& layout, const Delays<Real>& delays, Tile<Network>& tile,
+                       int index, const SlotPlace& slot, std::int64_t n, int sources, const SpikesOfStep& spikes) {
+    for (int k = 0; k < spikes.count; ++k) {
+        const int i = static_cast<int>(spikes.indices[k]);
+        detail::for_synapses(layout, sources, i, [&](int j, std::int64_t e) {
+            into[i] += weights[e] * detail::adjoint_at(tile, index, slot, n + delays.at(e).whole, j);
+        });
+    }
+}
+
+// Gradient of rounded delays: weight times the adjoint of the arrival's time, added over the spikes.
+template <typename Network, typename Real, typename Lists>
+void gather_arrival_times(Real* of_delays, const Real* weights, const TileLayout<Real>& layout, const Delays<Real>& delays, Tile<Network>& tile,
+                          int index, const SlotPlace& slot, const Lists& source, int sources) {
+    for (std::int64_t n = 1; n <= tile.samples[index].steps; ++n) {
+        const SpikesOfStep spikes = source.at(n);
+        for (int k = 0; k < spikes.count; ++k)
+            detail::for_synapses(layout, sources, static_cast<int>(spikes.indices[k]), [&](int j, std::int64_t e) {
+                of_delays[e] += weights[e] * detail::adjoint_at(tile, index, slot, n + delays.at(e).whole, j);
+            });
     }
 }
 
