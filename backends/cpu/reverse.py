@@ -110,7 +110,7 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
         call = f"transpose_interpolated({passed});"
         if o.at_spikes:
             call = (
-                f"transpose_delayed({passed}, {spikes_of(layout, c).replace('s.', 'tile.samples[index].', 1)}.at(n));"
+                f"transpose_rounded({passed}, {spikes_of(layout, c).replace('s.', 'tile.samples[index].', 1)}.at(n));"
             )
         return [
             "for (int index = 0; index < tile.size; ++index)",

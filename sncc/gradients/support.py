@@ -71,10 +71,7 @@ def _connection(connection: Connection, training: Training) -> Iterator[Diagnost
     if is_full(connection) and connection.pattern != Dense(False) and connection.delay is None:
         return
     read = {loss.population for loss in training.losses}
-    learnt_delay = f"{connection.name}.delay" in {entry.key for entry in training.learn}
-    if rule.name == "eventprop" and not learnt_delay:
-        yield not_supported_yet(connection.span, f"{pattern}, or a drawn delay, under `eventprop`", "train with `bptt`")
-    elif rule.name == "eprop" and rule.online:
+    if rule.name == "eprop" and rule.online:
         help = "leave `online` out: the gradient is the same number"
         yield not_supported_yet(connection.span, f"{pattern}, or a drawn delay, under `online = true`", help)
     elif rule.name == "eprop" and rule.feedback != "symmetric" and connection.target in read:

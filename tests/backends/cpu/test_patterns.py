@@ -100,6 +100,22 @@ def test_threads_do_not_change_a_bit(name):
     assert all(np.array_equal(gradients[0][key], gradients[1][key]) for key in gradients[0])
 
 
+@pytest.mark.parametrize("name", ["drawn pairs, also of a signal", "a delay for every synapse"])
+def test_times_of_spikes_over_patterns(name):
+    text = (
+        CASES[name]
+        .text(rule="eventprop")
+        .replace("hidden: LIF", "hidden: CubaLIF")
+        .replace("theta = 0.7", "theta = 0.1")
+    )
+    program, rng = program_of(text), np.random.default_rng(4)
+    values = values_of(program, Reference(program).tables, rng)
+    inputs, labels = inputs_of(program, rng, 3), [0, 1, 2]
+    network = sncc.load(sncc.build(text, backend="cpu", precision="float64"), threads=2)
+    set_parameters(network, program, values)
+    agree(network, program, Reference(program, values), inputs, labels, 1e-9)
+
+
 def test_float32_is_close():
     program, reference, values, inputs, labels, pairs = case_of("convolution", "bptt")
     network = sncc.load(sncc.build(CASES["convolution"].text(), backend="cpu"), connections=pairs)

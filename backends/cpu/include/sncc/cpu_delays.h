@@ -97,7 +97,7 @@ void transpose_interpolated(Real* into, const Real* weights, const TileLayout<Re
 
 // For the listed neurons of the source alone, those that fired at step n.
 template <typename Network, typename Real>
-void transpose_delayed(Real* into, const Real* weights, const TileLayout<Real>& layout, const Delays<Real>& delays, Tile<Network>& tile,
+void transpose_rounded(Real* into, const Real* weights, const TileLayout<Real>& layout, const Delays<Real>& delays, Tile<Network>& tile,
                        int index, const SlotPlace& slot, std::int64_t n, int sources, const SpikesOfStep& spikes) {
     for (int k = 0; k < spikes.count; ++k) {
         const int i = static_cast<int>(spikes.indices[k]);
