@@ -1,84 +1,104 @@
-"""COBA: seconds of wall and of processor time per second of biology, beside Brian 2's C++ standalone, interleaved in one run.
+"""Self-sustained activity with conductances (Vogels and Abbott 2005; Brette et al. 2007, benchmark 1), beside Brian 2 and NEST.
 
-python benchmarks/simulate_coba.py [--neurons 4000] [--threads 2] [--repeats 3] [--brian PYTHON]
-`PYTHON` has Brian 2 installed; its exponential Euler with a delay of one step is the same model. Rates stand beside the times,
-as a silent network is fast.
+4,000 or more neurons, four fifths of them excitatory, 80 synapses a neuron, step 0.1 ms. The active state can die out:
+the rates stand beside the times, and a silent run counts for nothing.
+
+    python benchmarks/simulate_coba.py                   # 4,000 neurons
+    python benchmarks/simulate_coba.py --neurons 40000
+    python benchmarks/simulate_coba.py --quick --only sncc
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import subprocess
-import sys
-import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import sncc
+from simulators import Brian, Nest, Simulator, Sncc, compare, parser, settled
 
-BRIAN = """
-import sys, time, os, shutil, tempfile
-from brian2 import *
-neurons, threads, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-folder = tempfile.mkdtemp()
-set_device("cpp_standalone", directory=folder, build_on_run=False)
-prefs.devices.cpp_standalone.openmp_threads = threads if threads > 1 else 0
-defaultclock.dt = 0.1 * ms
-eqs = '''
-dv/dt = (10*nS*(-49*mV - v) + ge*(0*mV - v) + gi*(-80*mV - v)) / (200*pF) : volt (unless refractory)
-dge/dt = -ge/(5*ms) : siemens
-dgi/dt = -gi/(10*ms) : siemens
-'''
-cells = NeuronGroup(neurons, eqs, threshold="v > -50*mV", reset="v = -60*mV", refractory=5*ms, method="exponential_euler")
-cells.v = "-60*mV + rand()*10*mV"
-exc, inh = cells[: neurons * 4 // 5], cells[neurons * 4 // 5 :]
-a = Synapses(exc, cells, on_pre="ge += 6*nS", delay=0.1*ms); a.connect(p=80.0 / neurons)
-b = Synapses(inh, cells, on_pre="gi += 67*nS", delay=0.1*ms); b.connect(p=80.0 / neurons)
-spikes = SpikeMonitor(cells)
-run(seconds * second)
-began = time.time(); device.build(run=False, directory=folder); built = time.time() - began
-device.run(folder)
-print(f"brian2 x{threads}: build {built:.1f} s, run {device._last_run_time / seconds:.4f} s per s, {spikes.num_spikes / neurons / seconds:.2f} Hz")
-shutil.rmtree(folder)
-"""
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "vogels_abbott_coba.snn"
+POPULATIONS = ("exc", "inh")
 
 
-def ours(path: Path, threads: int, seconds: float) -> str:
-    """One run, timed."""
-    network = sncc.load(path, seed=3, threads=threads)
-    network.simulate(0.1, seed=4)
-    before, began = os.times(), time.perf_counter()
-    run = network.simulate(seconds, seed=4)
-    wall, after = time.perf_counter() - began, os.times()
-    processor = after.user + after.system - before.user - before.system
-    neurons = sum(p.size for p in network.manifest.populations)
-    rate = sum(len(s) for s in run.spikes.values()) / neurons / seconds
-    return f"sncc x{threads}: run {wall / seconds:.4f} s per s (processor {processor / seconds:.4f}), {rate:.2f} Hz"
+def text(neurons: int) -> str:
+    """The example with so many neurons and the same number of synapses a neuron."""
+    given = EXAMPLE.read_text()
+    sized = given.replace("CobaLIF[3200]", f"CobaLIF[{neurons * 4 // 5}]").replace(
+        "CobaLIF[800]", f"CobaLIF[{neurons // 5}]"
+    )
+    return sized.replace("p = 0.02", f"p = {80 / neurons:g}")
+
+
+@dataclass
+class NestCoba(Nest):
+    """iaf_cond_exp, integrated adaptively."""
+
+    def create(self, nest: Any) -> dict[str, Any]:
+        n = self.options["neurons"]
+        numbers = {
+            "E_L": -60.0, "V_th": -50.0, "V_reset": -60.0, "t_ref": 5.0, "C_m": 200.0, "g_L": 10.0,
+            "E_ex": 0.0, "E_in": -80.0, "tau_syn_ex": 5.0, "tau_syn_in": 10.0,
+        }  # fmt: skip
+        neurons = nest.Create("iaf_cond_exp", n, numbers)
+        neurons.V_m = nest.random.uniform(-60.0, -50.0)
+        exc, inh = neurons[: n * 4 // 5], neurons[n * 4 // 5 :]
+        start = nest.Create("dc_generator", {"amplitude": 200.0, "start": 0.0, "stop": 50.0})
+        nest.Connect(start, exc, syn_spec={"delay": 0.1})
+        rule = {"rule": "pairwise_bernoulli", "p": 80 / n}
+        nest.Connect(exc, neurons, rule, {"weight": 6.0, "delay": 0.1})
+        nest.Connect(inh, neurons, rule, {"weight": -67.0, "delay": 0.1})
+        return {"exc": exc, "inh": inh}
+
+
+@dataclass
+class BrianCoba(Brian):
+    """Exponential Euler, as sncc integrates it."""
+
+    def create(self, brian: Any) -> tuple[list[Any], dict[str, tuple[Any, slice]]]:
+        n, ms = self.options["neurons"], brian.ms
+        equations = """
+            dv/dt = (10*nS*(-60*mV - v) + ge*(0*mV - v) + gi*(-80*mV - v) + current) / (200*pF) : volt (unless refractory)
+            dge/dt = -ge / (5*ms) : siemens
+            dgi/dt = -gi / (10*ms) : siemens
+            current : amp"""
+        neurons = brian.NeuronGroup(
+            n, equations, threshold="v > -50*mV", reset="v = -60*mV", refractory=5 * ms, method="exponential_euler"
+        )
+        neurons.v = "-60*mV + 10*mV*rand()"
+        exc = n * 4 // 5
+        neurons[:exc].current = 200 * brian.pA
+        self.neurons = neurons
+        excite = brian.Synapses(neurons[:exc], neurons, on_pre="ge += 6*nS", delay=0.1 * ms)
+        excite.connect(p=80 / n)
+        inhibit = brian.Synapses(neurons[exc:], neurons, on_pre="gi += 67*nS", delay=0.1 * ms)
+        inhibit.connect(p=80 / n)
+        return [neurons, excite, inhibit], {"exc": (neurons, slice(0, exc)), "inh": (neurons, slice(exc, n))}
+
+    def stages(self, brian: Any, network: Any) -> None:
+        """The current that sets it off ends after 50 ms."""
+        network.run(50 * brian.ms)
+        self.neurons.current = 0 * brian.pA
+        network.run((self.warm - 0.05) * brian.second)
+
+
+def simulators(options: Any, neurons: int) -> list[Simulator]:
+    """sncc and its peers: Brian 2 with one thread too, whichever is faster."""
+    same = (options.seed, options.warm, options.seconds, {"neurons": neurons})
+    return [
+        Sncc(options.threads, *same[:3], {"source": text(neurons), "populations": POPULATIONS}),
+        BrianCoba(1, *same),
+        BrianCoba(options.threads, *same),
+        NestCoba(options.threads, *same),
+    ]
 
 
 def main() -> None:
-    """Prints a line a run."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--neurons", type=int, default=4000)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--brian", help="a Python that has Brian 2")
-    given = parser.parse_args()
-    n = given.neurons
-    began = time.perf_counter()
-    path = sncc.build(
-        Path(__file__).parent / "coba.snn", backend="cpu", excitatory=n * 4 // 5, inhibitory=n // 5, p=80 / n
-    )
-    print(f"sncc: build {time.perf_counter() - began:.1f} s")
-    for _ in range(given.repeats):
-        for threads in sorted({1, given.threads}):
-            print(ours(path, threads, given.seconds), flush=True)
-            if given.brian:
-                command = [given.brian, "-c", BRIAN, str(n), str(threads), str(given.seconds)]
-                done = subprocess.run(command, capture_output=True, text=True)
-                print(done.stdout.strip().splitlines()[-1] if done.returncode == 0 else done.stderr[-500:], flush=True)
+    """Build, take turns, print."""
+    made = parser(__doc__, seconds=1.0)
+    made.add_argument("--neurons", type=int, default=4000)
+    options = settled(made.parse_args())
+    compare(f"COBA, {options.neurons:,} neurons", simulators(options, options.neurons), options)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
