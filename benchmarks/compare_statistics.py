@@ -118,8 +118,8 @@ def microcircuit(options: argparse.Namespace) -> tuple[Iterable[Simulator], dict
 
 Network = Callable[[argparse.Namespace], tuple[Iterable[Simulator], dict[str, int]]]
 NETWORKS: dict[str, tuple[Network, float]] = {  # and the seconds that are compared
-    "coba": (coba, 2.0),
-    "brunel": (brunel, 1.0),
+    "coba": (coba, 1.0),
+    "brunel": (brunel, 0.5),
     "brunel_small": (brunel_small, 2.0),
     "stdp": (stdp, 10.0),
     "izhikevich": (izhikevich, 5.0),

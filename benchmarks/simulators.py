@@ -323,6 +323,8 @@ def is_disturbed(ran: Ran, threads: int) -> bool:
 def compare(title: str, simulators: list[Simulator], options: argparse.Namespace) -> dict[str, list[Ran]]:
     """Builds all, runs them in turns, prints the tables, and gives the pieces by label."""
     present = installed(simulators, options.only)
+    for simulator in present:
+        simulator.options["first_build"] = not options.quick
     named = {f"{s.label}, {s.threads} thread{'s' * (s.threads > 1)}": s for s in present}
     processes = {name: Process(s) for name, s in named.items()}
     try:
@@ -375,7 +377,9 @@ def parser(document: str | None, seconds: float, rounds: int = 5) -> argparse.Ar
     made.add_argument("--rounds", type=int, default=rounds, help="pieces of each simulator")
     made.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     made.add_argument("--seed", type=int, default=1)
-    made.add_argument("--quick", action="store_true", help="one short piece of each")
+    made.add_argument(
+        "--quick", action="store_true", help="one short piece of each; sncc's library may come from its cache"
+    )
     made.add_argument("--only", default="sncc,brian2,nest", help="modules of the simulators that take part")
     return made
 
