@@ -9,7 +9,7 @@ from textwrap import wrap
 from sncc.backends.cxx.expressions import Printer, Scalar
 from sncc.backends.cxx.names import Namer
 from sncc.expressions.nodes import Expression
-from sncc.program.nodes import Assign, Draw, Fire, Statement
+from sncc.program.nodes import Assign, Draw, Fire, Repeat, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,31 @@ class Builder:
                 return
             case Draw(name, distribution, arguments):
                 text = self._draw(name, distribution, arguments)
+            case Repeat():
+                self._repeat(statement)
+                return
             case _:
                 raise TypeError(f"not a local: {statement!r}")
         identifier = self.namer.fresh(name)
         self.lines.append(f"const {self.real} {identifier} = {text};")
         self.names[name] = identifier
+
+    def _repeat(self, repeat: Repeat) -> None:
+        """A loop that moves locals of its own."""
+        start = [(symbol, self.print(value)) for symbol, value in repeat.start]
+        count = self.print(repeat.count)
+        outer = dict(self.names)
+        for symbol, text in start:
+            self.names[symbol] = self.namer.fresh(f"{repeat.name}.{symbol}")
+            self.lines.append(f"{self.real} {self.names[symbol]} = {text};")
+        left = self.namer.fresh(f"{repeat.name}.left")
+        one, half = self.print.number(1.0), self.print.number(0.5)
+        self.lines.append(f"for ({self.real} {left} = {count}; {left} > {half}; {left} -= {one}) {{")
+        self.lines += [f"    {self.names[symbol]} = {self.print(value)};" for symbol, value in repeat.body]
+        self.lines.append("}")
+        result = self.names[repeat.result]
+        self.names.clear()
+        self.names.update(outer, **{repeat.name: result})
 
     def _draw(self, name: str, distribution: str, arguments: Sequence[Expression]) -> str:
         for word, type_ in _DRAW_ARGUMENTS.items():

@@ -25,6 +25,7 @@ from sncc.program.nodes import (
     Readout,
     ReadoutAdjoint,
     Reduce,
+    Repeat,
     Statement,
     TraceUpdate,
     Transpose,
@@ -169,6 +170,9 @@ def _statement(statement: Statement) -> Line:
         case Draw(name, distribution, arguments):
             listed = [piece for argument in arguments for piece in (", ", argument)][1:]
             return (Name(name), " = ", f"drawn from {distribution}(", *listed, ")")
+        case Repeat(name, count, _, body, result):
+            moves = [piece for s, value in body for piece in ("; ", Name(s), " = ", value)][1:]
+            return (Name(name), " = ", Name(result), " after ", count, " times ", *moves)
         case _:
             return (Name(statement.name), " = ", statement.value)
 

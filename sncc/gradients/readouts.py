@@ -9,7 +9,7 @@ from sncc.expressions.nodes import Expression, Symbol, substitute
 from sncc.gradients.losses import formula_of
 from sncc.gradients.transpose import transpose
 from sncc.model.nodes import Loss
-from sncc.program.nodes import Assign, Draw, Fire, Program, Readout, Statement
+from sncc.program.nodes import Assign, Program, Readout, Reduce, Statement
 
 
 def readout(program: Program, loss: Loss, index: int) -> Readout:
@@ -46,6 +46,6 @@ def _one_in(expression: Expression) -> Expression:
 
 
 def _one(statement: Statement) -> Statement:
-    if isinstance(statement, Fire | Draw):
+    if not isinstance(statement, Assign | Reduce):
         return statement
     return replace(statement, value=_one_in(statement.value))

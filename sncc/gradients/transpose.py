@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sncc.expressions.algebra import ZERO, add, mul
 from sncc.expressions.calculus import derivative
 from sncc.expressions.nodes import Apply, Expression, Symbol, rewrite, symbols
-from sncc.program.nodes import Assign, Draw, Fire, Reduce, Statement
+from sncc.program.nodes import Assign, Draw, Fire, Reduce, Repeat, Statement
 
 
 def adjoint(name: str) -> str:
@@ -79,6 +79,8 @@ def _active(body: Sequence[Statement], wanted: frozenset[str]) -> frozenset[str]
     for statement in body:
         if isinstance(statement, Draw):  # draws are constants for the gradient
             continue
+        if isinstance(statement, Repeat):
+            raise TypeError(f"no gradient of {statement!r}")  # lowering refuses it in a network that is trained
         source = statement.distance if isinstance(statement, Fire) else statement.value
         if symbols(source) & active and not (isinstance(statement, Reduce) and statement.operation == "max"):
             active.add(statement.name)

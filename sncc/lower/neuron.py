@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,8 +12,8 @@ from sncc.lower.events import Moments, event_times
 from sncc.lower.flow import Flow, flow
 from sncc.lower.noise import noise_of
 from sncc.model.integration import integration
-from sncc.model.nodes import Dynamics, Equation, Population
-from sncc.program.nodes import Assign, Draw, Fire, Statement
+from sncc.model.nodes import Assignment, Dynamics, Equation, Population
+from sncc.program.nodes import Assign, Draw, Fire, Repeat, Statement
 
 Part = Literal["whole", "flow", "rest"]
 SPIKE = Symbol("spike")
@@ -49,6 +49,18 @@ class _Body:
         local = f"{state}.{self._versions[state]}"
         self.statements.append(Assign(local, value))
         self.now[state] = Symbol(local)
+
+    def repeat(self, count: Expression, jumps: Sequence[Assignment]) -> None:
+        """The jumps, all of them in order, as often as `count` says."""
+        own: dict[str, Expression] = {state: Symbol(f"{state}.each") for state in self.now}
+        moves = tuple((f"{j.state}.each", substitute(j.value, own)) for j in jumps)
+        read = {symbol for symbol, _ in moves} | {name for _, value in moves for name in symbols(value)}
+        start = tuple((f"{s}.each", value) for s, value in self.now.items() if f"{s}.each" in read)
+        for state in dict.fromkeys(jump.state for jump in jumps):
+            self._versions[state] = self._versions.get(state, 0) + 1
+            local = f"{state}.{self._versions[state]}"
+            self.statements.append(Repeat(local, count, start, moves, f"{state}.each"))
+            self.now[state] = Symbol(local)
 
     def read(self, expression: Expression) -> Expression:
         """An expression of states, of their values now."""
@@ -139,6 +151,8 @@ def _with_step(statement: Statement, fixed: dict[str, Expression]) -> Statement:
             return Fire(name, substitute(distance, fixed), strict, gate)
         case Draw(name, distribution, arguments):
             return Draw(name, distribution, tuple(substitute(a, fixed) for a in arguments))
+        case Repeat(name, count, start, moves, result):
+            return Repeat(name, count, start, tuple((s, substitute(v, fixed)) for s, v in moves), result)
     return statement
 
 
@@ -258,12 +272,11 @@ def _jump_at_arrivals(dynamics: Dynamics, body: _Body) -> None:
                 assert parts is not None
                 body.assign(jump.state, add(body.now[jump.state], mul(count, parts[1])))
             continue
+        if dynamics.several:
+            body.repeat(count, jumps)
+            continue
         for jump in jumps:
             body.assign(jump.state, apply("jump", count, body.read(jump.value), body.now[jump.state]))
-        for earlier in range(1, dynamics.told_apart):
-            more = apply("gt", count, float(earlier))
-            for jump in jumps:
-                body.assign(jump.state, apply("select", more, body.read(jump.value), body.now[jump.state]))
 
 
 def _depends_on_held(equations: list[Equation], held: tuple[str, ...]) -> bool:

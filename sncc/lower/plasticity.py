@@ -101,6 +101,7 @@ def _trace(
         equations=equations,
         arrivals=((side, jumps),),
         early=side == "post",
+        several=neuron.kind != "neuron",
         kept=tuple(Assignment(f"{s.name}.before", Symbol(s.name)) for s in states) if side == "pre" else (),
     )
     used |= {s for state in states for s in symbols(state.initial)}

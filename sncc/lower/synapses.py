@@ -31,8 +31,6 @@ from sncc.model.nodes import (
     Synapse,
 )
 
-MOST_SPIKES = 4  # that a source which is no neuron may emit in a step where they move a state one after the other
-
 
 def place_synapses(model: Model) -> Model:
     """The model with every synapse that its neurons can carry moved into them; others keep theirs."""
@@ -227,13 +225,20 @@ class _Traces:
             what = "a synapse that delivers states of the source all the time, with a delay per synapse,"
             raise unsupported(connection.span, what, "give the connection one delay")
         gain, source = reduction.gain != ONE, self.model.population(connection.source)
-        most = 1 if source.kind == "neuron" else MOST_SPIKES
+        several = source.kind != "neuron"  # a neuron fires once a step
         # the gain of several spikes of a step is their mean, since what is delivered counts them
-        share = reduction.gain if most == 1 else add(Symbol("gain"), reduction.gain)
+        share = add(Symbol("gain"), reduction.gain) if several else reduction.gain
         jumps = [*([Assignment("gain", share)] if gain else []), *(a for a in synapse.on_pre if a.state in own)]
         spikes = apply("max", Symbol("pre!"), 1.0)
-        mean = [Assignment("gain", div(Symbol("gain"), spikes))] if gain and most > 1 else []
+        mean = [Assignment("gain", div(Symbol("gain"), spikes))] if gain and several else []
         starts = {s.name: s.initial for s in synapse.states}
+        if several and jumps and self.model.training is not None:
+            what = (
+                f"training through `{synapse.model}` behind `{source.name}`, which may spike several times in a step,"
+            )
+            raise unsupported(
+                connection.span, what, "put neurons in between, or use a synapse without states of its source"
+            )
         dynamics = Dynamics(
             states=(
                 *(s for s in synapse.states if s.name in own),
@@ -245,7 +250,7 @@ class _Traces:
             method=synapse.method,
             substeps=synapse.substeps,
             arrivals=(("pre", tuple(jumps)),) if jumps else (),
-            told_apart=most,
+            several=several,
             kept=(Assignment("gain", ZERO),) if mean else (),
             outputs=(*mean, *(Assignment(n, v) for n, v in values.items() if not isinstance(v, Number))),
         )

@@ -71,6 +71,7 @@ class _NeuronBody(Body):
         equations = self.flow()
         each_step = tuple(a for p in parts.get(tree.EachStep, [])[:1] for a in self.assignments(p.jumps, "`each step`"))
         self._refuse_common_inputs(equations, each_step)
+        self._refuse_common_states(equations, each_step)
         spikes = parts.get(tree.Spike, [])
         spike = self._spike(spikes[0]) if spikes else None
         surrogate = self._surrogate(parts.get(tree.Surrogate, []), spikes)
@@ -78,6 +79,17 @@ class _NeuronBody(Body):
         states = tuple(self.definition.states.values())
         method, substeps = self.method()
         return nodes.Dynamics(states, (), equations, each_step, method, substeps, spike, refractory, surrogate)
+
+    def _refuse_common_states(
+        self, equations: tuple[nodes.Equation, ...], each_step: tuple[nodes.Assignment, ...]
+    ) -> None:
+        """A state flows or is mapped: both at once would leave open which comes first."""
+        flowing = {equation.state for equation in equations}
+        for state in dict.fromkeys(a.state for a in each_step if a.state in flowing):
+            span = next(a.span for a in each_step if a.state == state)
+            message = f"`{state}` has an equation and a line in `each step`"
+            help = "keep one of them, or declare a second state for what a step sets"
+            self.diagnostics.error("misplaced", span, message, help=help)
 
     def _refuse_common_inputs(
         self, equations: tuple[nodes.Equation, ...], each_step: tuple[nodes.Assignment, ...]

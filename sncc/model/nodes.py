@@ -115,7 +115,7 @@ class Dynamics:
     """The hybrid system of one neuron: a flow (or a map each step), a threshold and jumps.
 
     Lowering adds what synapses bring: equations beside a map; `arrivals`, jumps at spikes that arrive at an input, by
-    themselves (`early`: ahead of the flow; `told_apart`: so many of a step jump one after the other); `kept`, states
+    themselves (`early`: ahead of the flow; `several` may arrive in a step); `kept`, states
     assigned between flow and arrivals; `outputs`, states assigned at the end of every step.
     """
 
@@ -130,7 +130,7 @@ class Dynamics:
     surrogate: Expression | None = None  # derivative of the spike by `u`, the distance to the threshold
     arrivals: tuple[tuple[str, tuple[Assignment, ...]], ...] = ()
     early: bool = False
-    told_apart: int = 1
+    several: bool = False
     kept: tuple[Assignment, ...] = ()
     outputs: tuple[Assignment, ...] = ()
 

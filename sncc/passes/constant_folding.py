@@ -17,6 +17,7 @@ from sncc.program.nodes import (
     Group,
     Program,
     Reduce,
+    Repeat,
     Row,
     Statement,
     TraceUpdate,
@@ -110,6 +111,10 @@ def _fold_body(body: Sequence[S], known: dict[str, Expression]) -> tuple[S, ...]
                 folded = Reduce(name, operation, fold_all(substitute(value, known)))
             case Draw(name, distribution, arguments):
                 folded = Draw(name, distribution, tuple(fold_all(substitute(a, known)) for a in arguments))
+            case Repeat(name, count, start, moved, wanted):
+                begin = tuple((s, fold_all(substitute(v, known))) for s, v in start)
+                moves = tuple((s, fold_all(substitute(v, known))) for s, v in moved)
+                folded = Repeat(name, fold_all(substitute(count, known)), begin, moves, wanted)
         result.append(folded)  # type: ignore[arg-type]
     return tuple(result)
 

@@ -85,7 +85,28 @@ class Draw:
         return frozenset(name for argument in self.arguments for name in symbols(argument))
 
 
-Statement = Assign | Fire | Reduce | Draw
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`name := one of several numbers that move together`, after `body` has run `count` times (0 and more).
+
+    The numbers are `start`, by symbols of the statement's own; the assignments of `body` move them, top to bottom, each
+    seeing the former; `result` is the one that is wanted.
+    """
+
+    name: str
+    count: Expression
+    start: tuple[tuple[str, Expression], ...]
+    body: tuple[tuple[str, Expression], ...]
+    result: str
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names in it, its own aside."""
+        moved = frozenset(name for _, value in self.body for name in symbols(value)) - {name for name, _ in self.start}
+        return symbols(self.count).union(moved, *(symbols(value) for _, value in self.start))
+
+
+Statement = Assign | Fire | Reduce | Draw | Repeat
 
 
 # ------------------------------------------------------------------------------------------------ what there is

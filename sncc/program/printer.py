@@ -25,6 +25,7 @@ from sncc.program.nodes import (
     Readout,
     ReadoutAdjoint,
     Reduce,
+    Repeat,
     Statement,
     SynapseStates,
     SynapseUpdate,
@@ -176,6 +177,10 @@ def print_statement(statement: Statement) -> str:
             return f"{name} := {operation} over outputs of {print_expression(value)}"
         case Draw(name, distribution, arguments):
             return f"{name} := drawn from {distribution}({', '.join(map(print_expression, arguments))})"
+        case Repeat(name, count, start, body, result):
+            given = ", ".join(f"{symbol} = {print_expression(value)}" for symbol, value in start)
+            moves = "; ".join(f"{symbol} = {print_expression(value)}" for symbol, value in body)
+            return f"{name} := {result} after {print_expression(count)} times {moves}, from {given}"
     raise TypeError(f"not a statement: {statement!r}")
 
 

@@ -20,6 +20,7 @@ from sncc.program.nodes import (
     Program,
     Readout,
     ReadoutAdjoint,
+    Repeat,
     Statement,
     SynapseUpdate,
     TraceUpdate,
@@ -147,7 +148,7 @@ def _body(body: Iterable[Statement], known: set[str], where: str) -> set[str]:
     known = set(known)
     for statement in body:
         used = statement.reads
-        values = () if isinstance(statement, Fire | Draw) else (statement.value,)
+        values = () if isinstance(statement, Fire | Draw | Repeat) else (statement.value,)
         _require(not any(has_draws(v) for v in values), f"{where}: a draw inside the expression of {statement.name}")
         _require(not isinstance(statement, Draw) or where.startswith("update"), f"{where}: {statement.name} is drawn")
         _require(

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "neuron_builder.h"
 #include "neuron_step.h"
@@ -66,6 +67,7 @@ public:
     }
     void set_parameter(int k, const double* values) override {
         const ParameterInfo& info = Network::parameters_info()[k];
+        if (info.delays_of >= 0) refuse_small_delays(k, values);
         stale_ = true;
         if (info.size >= 0) std::copy(values, values + info.size, m_.numbers.own[static_cast<std::size_t>(k)].begin());
         if (m_.stores.empty()) return;  // not built: what synapses need is taken from `numbers` then
@@ -158,6 +160,18 @@ private:
         store.for_each(m_.pool, [&](std::size_t part, std::uint64_t at, std::uint64_t number, std::uint32_t i) {
             visit(part, at, m_.place(connection, k, number, i, store.target(part, at)));
         });
+    }
+
+    void refuse_small_delays(int k, const double* values) {
+        const ParameterInfo& info = Network::parameters_info()[k];
+        const int least = Network::connections()[info.delays_of].delay;
+        const std::int64_t count = info.shared ? 1 : parameter_size(k);
+        for (std::int64_t e = 0; e < count; ++e) {
+            if (std::floor(values[e] / Network::step_ms + 0.5) >= least) continue;
+            char text[160];
+            std::snprintf(text, sizeof text, "a delay of %g ms: the smallest of this connection is %g ms (%d %s)", values[e], least * Network::step_ms, least, least == 1 ? "step" : "steps");
+            throw Failure(Code::argument, text);
+        }
     }
 
     // Other delays: what is under way is lost, and the simulation begins anew.
