@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -121,7 +121,7 @@ class Events:
         rows, columns = [], []
         for (row, column), start, length in zip(bins, starts, lengths):
             inside = row < length
-            rows.append(row[inside] + start)
+            rows.append(row[inside].astype(np.int64) + start)
             columns.append(column[inside])
         all_rows = np.concatenate(rows) if rows else np.zeros(0, np.int64)
         all_columns = np.concatenate(columns) if columns else np.zeros(0, np.uint32)
@@ -144,19 +144,23 @@ class Events:
         if size is None:
             raise ValueError("the data set has no `sensor_size`: pass sensor_size=(width, height, channels)")
         width, height, channels = (int(n) for n in size)
-        pairs, labels = [], []
-        for k in range(len(dataset)):
-            events, label = dataset[k]
-            names = getattr(getattr(events, "dtype", None), "names", None) or ()
-            if "t" not in names or "x" not in names:
-                raise ValueError("the data set's samples are no event arrays: use it without `transform`")
-            x = _axis(events, "x", width, k)
-            y = _axis(events, "y", height, k) if "y" in names else 0
-            p = _axis(events, "p", channels, k) if "p" in names and channels > 1 else 0
-            pairs.append((events["t"].astype(np.float64) * 1e-6, (y * width + x) * channels + p))
-            labels.append(label)
+        labels: list[Any] = []
+
+        def lists() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:  # one sample at a time: recordings are long
+            for k in range(len(dataset)):
+                events, label = dataset[k]
+                names = getattr(getattr(events, "dtype", None), "names", None) or ()
+                if "t" not in names or "x" not in names:
+                    raise ValueError("the data set's samples are no event arrays: use it without `transform`")
+                x = _axis(events, "x", width, k)
+                y = _axis(events, "y", height, k) if "y" in names else 0
+                p = _axis(events, "p", channels, k) if "p" in names and channels > 1 else 0
+                labels.append(label)
+                yield events["t"].astype(np.float64) * 1e-6, (y * width + x) * channels + p
+
         shape = tuple(n for n in (height, width, channels) if n > 1) or (1,)
-        return cls.from_lists(pairs, shape, step, steps), np.asarray(labels)
+        events = cls.from_lists(lists(), shape, step, steps)
+        return events, np.asarray(labels)
 
     # -------------------------------------------------------------------------------------------- what is there
     def __len__(self) -> int:
@@ -315,7 +319,7 @@ def _offsets(rows: NDArray[np.integer[Any]], count: int) -> NDArray[np.int64]:
 
 def _binned(
     sample: int, times: ArrayLike, neurons: ArrayLike, size: int, step: float
-) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
     """Row (step - 1) and index of one sample's events, in order of row, then index."""
     t, index = np.asarray(times), np.asarray(neurons)
     if t.ndim != 1 or t.shape != index.shape:
@@ -339,11 +343,11 @@ def _binned(
             f"sample {sample}: an event at {seconds.max():g} s is too late for steps of {step:g} s; are times in seconds?"
         )
     order = np.lexsort((index, rows))
-    return rows[order].astype(np.int64), index[order].astype(np.uint32)
+    return rows[order].astype(np.int32), index[order].astype(np.uint32)
 
 
 def _list_lengths(
-    steps: int | ArrayLike | None, bins: list[tuple[NDArray[np.int64], NDArray[np.uint32]]]
+    steps: int | ArrayLike | None, bins: list[tuple[NDArray[np.int32], NDArray[np.uint32]]]
 ) -> NDArray[np.int32]:
     if steps is None:
         return np.asarray([int(rows[-1]) + 1 if len(rows) else 1 for rows, _ in bins], np.int32)

@@ -39,6 +39,7 @@ class Population:
     size: int
     spiking: bool
     states: tuple[State, ...]
+    index: int  # in the library, which counts what the compiler added as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ def _manifest(data: dict[str, Any]) -> Manifest:
         batch=int(data.get("batch") or 32),
         source_hash=data.get("source_hash", ""),
         sources=tuple(_source(s) for s in data["sources"]),
-        populations=tuple(_population(p) for p in data["populations"]),
+        populations=tuple(_population(k, p) for k, p in enumerate(data["populations"])),
         parameters=tuple(_parameter(k, p) for k, p in enumerate(data["parameters"])),
         connections=tuple(_connection(k, c) for k, c in enumerate(data.get("connections", ()))),
         readout=_readout(data["readout"]) if data.get("readout") else None,
@@ -203,9 +204,10 @@ def _source(data: dict[str, Any]) -> Source:
     )
 
 
-def _population(data: dict[str, Any]) -> Population:
+def _population(index: int, data: dict[str, Any]) -> Population:
     states = tuple(State(s["name"], s.get("unit") or "") for s in data["states"])
-    return Population(data["name"], tuple(data["shape"]), int(data["size"]), bool(data["spiking"]), states)
+    index = int(data.get("index", index))
+    return Population(data["name"], tuple(data["shape"]), int(data["size"]), bool(data["spiking"]), states, index)
 
 
 def _parameter(index: int, data: dict[str, Any]) -> Parameter:
@@ -217,7 +219,7 @@ def _parameter(index: int, data: dict[str, Any]) -> Parameter:
         else (-no_limit if low is None else low, no_limit if high is None else high)
     )
     return Parameter(
-        index,
+        int(data.get("index", index)),
         data["key"],
         tuple(data["shape"]),
         data["storage"],
@@ -231,7 +233,7 @@ def _parameter(index: int, data: dict[str, Any]) -> Parameter:
 
 def _connection(index: int, data: dict[str, Any]) -> Connection:
     flags = (bool(data[key]) for key in ("sparse", "pairs", "plastic"))
-    return Connection(index, data["name"], data["pre"], data["post"], *flags)
+    return Connection(int(data.get("index", index)), data["name"], data["pre"], data["post"], *flags)
 
 
 def _readout(data: dict[str, Any]) -> Readout:

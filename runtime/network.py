@@ -68,7 +68,7 @@ class Network:
         self.parameters = Parameters(library, manifest)
         self.progress = Progress()
         sources = {s.name for s in manifest.sources}
-        self.spiking = {p.name: k for k, p in enumerate(manifest.populations) if p.spiking and p.name not in sources}
+        self.spiking = {p.name: p.index for p in manifest.populations if p.spiking and p.name not in sources}
         self.spike_times: dict[str, Events] = {}
         self._stepper: Stepper | None = None
         self.at_start = True  # no simulation has moved the state since it was initial

@@ -194,7 +194,7 @@ def _request(manifest: Manifest, name: str, every: int) -> TraceRequest:
     match = _NAME.match(name)
     if match is None:
         raise ValueError(f"cannot record `{name}`: write `population.state` or `population[first:last].state`")
-    populations = {p.name: (k, p) for k, p in enumerate(manifest.populations)}
+    populations = {p.name: (p.index, p) for p in manifest.populations}
     if match["population"] not in populations:
         raise ValueError(
             f"cannot record `{name}`: no population `{match['population']}`; there are {', '.join(populations)}"

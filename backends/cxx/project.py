@@ -80,6 +80,7 @@ def manifest(program: Program) -> dict[str, object]:
     schedule = None
     if optimiser and optimiser.schedule:
         schedule = {"name": optimiser.schedule[0], "settings": dict(optimiser.schedule[1])}
+    hidden = {c.weight for c in program.connections if c.synapses_of is None and not _written(c.name)}
     return {
         "name": program.name.lower(),
         "abi": ABI_VERSION,
@@ -95,18 +96,21 @@ def manifest(program: Program) -> dict[str, object]:
         ],
         "populations": [
             {
-                "name": r.population, "shape": list(r.shape), "size": r.size, "spiking": r.spiking,
+                "index": k, "name": r.population, "shape": list(r.shape), "size": r.size, "spiking": r.spiking,
                 "states": [{"name": n, "unit": u, "si": si} for n, u, si in g.declared],
             }
-            for g in program.groups for r in g.rows
+            for k, (g, r) in enumerate((g, r) for g in program.groups for r in g.rows)
+            if _written(r.population)
         ],
-        "parameters": [_parameter_entry(program, p) for p in program.parameters],
+        "parameters": [
+            {"index": k, **_parameter_entry(program, p)} for k, p in enumerate(program.parameters) if p.key not in hidden
+        ],
         "connections": [
             {
-                "name": c.name, "pre": c.source, "post": c.target, "sparse": _has_synapses(program, c),
+                "index": k, "name": c.name, "pre": c.source, "post": c.target, "sparse": _has_synapses(program, c),
                 "pairs": isinstance(c.structure, Sparse) and c.synapses_of is None, "plastic": c.plastic,
             }
-            for c in program.connections
+            for k, c in enumerate(program.connections) if _written(c.name)
         ],
         "readout": readout and {
             "population": readout.population, "outputs": readout.size, "labels": readout.labels,
@@ -129,6 +133,11 @@ def manifest(program: Program) -> dict[str, object]:
             ],
         },
     }  # fmt: skip
+
+
+def _written(name: str) -> bool:
+    """Whether a population or connection is the user's: what lowering adds has a dot in its name."""
+    return "." not in name
 
 
 def _has_synapses(program: Program, c: Connection) -> bool:

@@ -75,7 +75,8 @@ def train(
             network.load(resume)
         if save:
             refuse_unwritable(Path(save))
-        events = load_data(data, network.manifest.step)
+        shapes = [s.shape for s in network.manifest.sources if s.kind == "events"]
+        events = load_data(data, network.manifest.step, shapes[0] if len(shapes) == 1 else None)
         click.echo(events.description, err=True)
         began = monotonic()
         try:
@@ -98,6 +99,9 @@ def train(
 @options.threads
 @click.option("--duration", type=float, help="Seconds; by default the `simulate` block's.")
 @click.option("--out", type=click.Path(dir_okay=False), help="Where spikes and traces go (.npz).")
+@click.option(
+    "--plot", type=click.Path(dir_okay=False), help="Where a figure goes: raster, rates and traces (.png, .pdf)."
+)
 @options.schedule
 def simulate(
     file: str, settings: dict[str, str], chosen: str | None, backend: str, precision: Any, seed: int, threads: int | None,

@@ -25,10 +25,11 @@ ADAPTERS = {
 _OPTIONS = re.compile(r"[A-Za-z]\w*=[^,:]*(,[A-Za-z]\w*=[^,:]*)*")
 
 
-def load_data(spec: str, step: float) -> DataSet:
+def load_data(spec: str, step: float, target: tuple[int, ...] | None = None) -> DataSet:
     """The data set of a description NAME[:PATH][:OPTION=VALUE,…], in steps of `step` seconds.
 
-    Names: digits, npz, nmnist, shd, dvsgesture; the options are the arguments of the functions of that name.
+    Names: digits, npz, nmnist, shd, dvsgesture; the options are the arguments of the functions of that name. `target`: the
+    shape of the network's source, which an event camera's images are reduced to where the options say nothing else.
     Raises ValueError for an unknown name, option or value, FileNotFoundError for missing files.
     """
     name, _, rest = spec.partition(":")
@@ -42,6 +43,8 @@ def load_data(spec: str, step: float) -> DataSet:
         raise ValueError(f"`{name}` needs a path: {name}:PATH")
     function = getattr(import_module(module), name)
     arguments = _arguments(name, function, options)
+    if "target" in inspect.signature(function).parameters:
+        arguments["target"] = target
     data: DataSet = function(path, step, **arguments) if has_path else function(step, **arguments)
     return data
 
@@ -54,7 +57,8 @@ def _split(rest: str) -> tuple[str, str]:
 
 def _arguments(name: str, function: Callable[..., DataSet], options: str) -> dict[str, Any]:
     """The options' values, of the types of the function's defaults."""
-    defaults = {p.name: p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty}
+    given = (p for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY)
+    defaults = {p.name: p.default for p in given if p.default is not p.empty}
     arguments: dict[str, Any] = {}
     for option in options.split(",") if options else ():
         key, equals, text = option.partition("=")

@@ -32,7 +32,7 @@ def npz(
     """The events of a file: `events` (samples, steps, …; counts), or `times`, `channels`, `offsets` (samples + 1,).
 
     `labels`: integers or targets. To test on: the arrays `test_events` (or `test_times` …) and `test_labels` where they
-    are there; the samples that `test` names, e.g. `takes<5` with an array `takes` (samples,); else a fraction `split` of
+    are there; the samples that `test` names, e.g. `takes<5` with an array `takes` (samples,), or `index>499`; else a fraction `split` of
     each class, drawn by the seed. `unit`: of the times, in seconds (default 1 for real numbers). `shape`: e.g. 34x34x2;
     by default as many as the channels. `steps` cuts or pads the samples. `none`: the label that means none.
     Raises FileNotFoundError, and ValueError for missing arrays and options that do not fit.
@@ -109,7 +109,7 @@ def _chosen(path: str, arrays: Arrays, test: str, samples: int) -> NDArray[np.bo
     if match is None:
         raise ValueError(f"`test={test}`: write e.g. `test=takes<5`, with <, > or ==")
     name, comparison, number = match.groups()
-    values = _array(path, arrays, name)
+    values = np.arange(samples) if name == "index" and name not in arrays else _array(path, arrays, name)
     if values.shape != (samples,):
         raise ValueError(f"{path}: `{name}` has the shape {values.shape}, not one number for each of {samples} samples")
     compare = {"<": np.less, ">": np.greater, "==": np.equal}[comparison]
