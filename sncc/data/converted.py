@@ -50,7 +50,9 @@ def _load(file: Path) -> list[Part]:
         for k in range(int(arrays["parts"])):
             lengths, starts, offsets, indices = (arrays[f"{field}{k}"] for field in FIELDS)
             shape = tuple(int(n) for n in arrays[f"shape{k}"])
-            parts.append((Events(shape, lengths, starts, offsets, indices, float(arrays[f"step{k}"])), arrays[f"labels{k}"]))
+            parts.append(
+                (Events(shape, lengths, starts, offsets, indices, float(arrays[f"step{k}"])), arrays[f"labels{k}"])
+            )
         return parts
 
 
