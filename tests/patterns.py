@@ -30,9 +30,10 @@ train:
     loss = cross_entropy(mean(output.v))
     learn = {learn}
     optimiser = adam(learning_rate = 1e-2)
+    clip = {clip}
 """
 DEFAULTS = {
-    "sources": "[6]", "hidden": "[7]", "rule": "bptt", "learn": "weights, hidden.tau_m",
+    "sources": "[6]", "clip": "value(100)", "hidden": "[7]", "rule": "bptt", "learn": "weights, hidden.tau_m",
     "ends": "x -> hidden", "round": "hidden -> hidden", "into": "dense, weight = normal(0, 1)", "signal": "dense, weight = normal(0, 1)",
     "recurrent": "dense, weight = normal(0, 1), delay = 1 ms", "out": "dense, weight = normal(0, 1)",
 }  # fmt: skip
@@ -58,7 +59,7 @@ CASES = {
         "out": "random(total = 12, repeats = true), weight = each(0.3)",
     }),
     "pairs handed over, one weight for all, none to itself": Case(
-        {"into": f"sparse, {N}", "signal": "random(total = 9), weight = 0.4 in [0, 1]",
+        {"clip": "norm(0.2)", "into": f"sparse, {N}", "signal": "random(total = 9), weight = 0.4 in [0, 1]",
          "recurrent": f"dense(self = false), {N}, delay = 1 ms", "out": f"sparse, {N}"},
         {"x_hidden": ([5, 0, 0, 2, 3, 1], [0, 6, 1, 2, 2, 3]), "hidden_output": ([1, 0, 3, 2, 6], [0, 2, 1, 2, 0])},
     ),

@@ -8,11 +8,6 @@ from sncc.backends.cxx.layout import padded
 from sncc.program.nodes import Connection, Gather
 
 
-def blocks_of(c: Connection) -> int:
-    """Blocks that sum a connection's gradient: one for each presynaptic neuron, or one for all."""
-    return c.source_size if c.pattern == "dense" else 1
-
-
 class Learning(Places):
     """Finished lines of the kernels that gather gradients and take optimiser steps."""
 
@@ -30,7 +25,13 @@ class Learning(Places):
     @property
     def gather_blocks(self) -> int:
         """Of the launch that sums gradients."""
-        return 1 + sum(blocks_of(c) for _, c in self._gathers())
+        return 1 + sum(self.blocks_of(c) for _, c in self._gathers())
+
+    def blocks_of(self, c: Connection) -> int:
+        """Blocks that sum a connection's gradient: one for each presynaptic neuron or shared weight, or one for all."""
+        if c in self.rows_of_synapses:
+            return self.shared_elements(c) or self.whole_source(c)
+        return c.source_size if c.pattern == "dense" else 1
 
     def _gathers(self) -> list[tuple[Gather, Connection]]:
         """Sums of gradients and the connections that they are of."""
@@ -42,8 +43,12 @@ class Learning(Places):
         lines = ["if (block == 0) {", "    sum_over_samples(g.total, g.sums, Network::sum_size, g.batch);"]
         first = 1
         for o, c in self._gathers():
-            rows, size = blocks_of(c), self.program.group(c.target_group).size
+            rows, size = self.blocks_of(c), self.program.group(c.target_group).size
             column = self.columns[c.target_group, o.slot]
+            if c in self.rows_of_synapses:
+                lines += self._gather_rows(c, column, first)
+                first += rows
+                continue
             into = plus("g.gradient", self.gradient_offsets[c.weight])
             into += f" + i * {self.stride(c.weight)}" if c.pattern == "dense" else ""
             lines.append(f"}} else if (block < {first + rows}) {{  // {c.name}: {c.source} -> {c.target}")
@@ -55,6 +60,26 @@ class Learning(Places):
             ]
             first += rows
         return [*lines, "}"]
+
+    def _gather_rows(self, c: Connection, column: int, first: int) -> list[str]:
+        """The gradient of weights of synapses in rows."""
+        size, offset = self.program.group(c.target_group).size, self.program.place(c.target)[1].offset
+        kept = f"{{{plus('g.tape', column)}{' * rows' if column else ''}, {size}, {offset}, g.most_steps}}"
+        neurons = self.whole_source(c)
+        if c.signal:
+            k = self.sources.index(c.source)
+            emitted = f"EmittedValues<Real>{{g.values[{k}], {padded(neurons)}, g.most_steps, g.steps, g.batch, {kept}}}"
+        elif c.source_group is None:
+            k = self.sources.index(c.source)
+            emitted = f"EmittedTimes<Real>{{g.channel_offsets[{k}], g.channel_times[{k}], {neurons}, g.steps, g.batch, {kept}}}"
+        else:
+            k, width = self.populations.index(c.source), words(neurons)
+            emitted = f"EmittedBits<Real>{{g.bits[{k}], {width}, g.most_steps * {width}, g.steps, g.batch, {kept}}}"
+        name = "gather_element" if self.shared_elements(c) else "gather_row"
+        return [
+            f"}} else if (block < {first + self.blocks_of(c)}) {{  // {c.name}: {c.source} -> {c.target}",
+            f"    {name}(g.rows[{self.row_number(c)}], block - {first}, {emitted}, {c.delay});",
+        ]
 
     def _gather_call(self, c: Connection, into: str) -> str:
         dense = c.pattern == "dense"
@@ -102,8 +127,20 @@ class Learning(Places):
         lines: list[str] = []
         for key, offset in self.gradient_offsets.items():
             k = self.keys.index(key)
+            if key in self.late:
+                late = f"g.late[{self.late.index(key)}]"
+                lines.append(
+                    f"for_all({late}.size, [&](std::int64_t e) {{ g.gradients[{late}.offset + e] = g.gathered[{late}.gathered + e]; }});  // {key}"
+                )
+                continue
             rows, columns = self.matrix(key)
             size = rows * padded(columns)
+            if key in self._apart():
+                stride = padded(columns)
+                lines.append(
+                    f"for_all({columns}, [&](std::int64_t e) {{ g.gathered[{offset} + e * {stride} + e] = 0; }});  // {key}: none to itself"
+                )
+                lines.append("__syncthreads();")
             if self.program.parameter(key).shape == ():
                 lines.append(
                     f"if (blockIdx.x == 0) sum_gradient(g.gradients + {self.offsets[k]}, g.gathered + {offset}, {rows}, {columns});  // {key}"
@@ -152,8 +189,15 @@ class Learning(Places):
             low, high = p.bounds or (float("-inf"), float("inf"))
             numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
             numbers += f", {str(p.keeps_sign).lower()}"
+            if key in self.late:
+                late = f"g.late[{self.late.index(key)}]"
+                call = f"step_element<Network>(g, {late}.offset + e, {{{numbers}}}, factor_of_norm);"
+                lines.append(f"for_all({late}.size, [&](std::int64_t e) {{ {call} }});  // {key}")
+                continue
             call = f"step_element<Network>(g, {moved('e', self.offsets[k])}, {{{numbers}}}, factor_of_norm);"
             call = self._followed(key, call)
+            if key in self._apart():
+                call = f"if (e / {padded(columns)} != e % {padded(columns)}) {call}"
             if p.shape == ():
                 lines.append(f"if (blockIdx.x == 0 && threadIdx.x == 0) {{  // {key}")
                 lines.append("    const std::int64_t e = 0;")
@@ -167,6 +211,11 @@ class Learning(Places):
             else:
                 lines.append(f"if (blockIdx.x == 0) for_own({columns}, [&](int e) {{ {call} }});  // {key}")
         return lines
+
+    def _apart(self) -> set[str]:
+        """Square matrices without the weight of a neuron to itself."""
+        full = (c for c in self.program.connections if c not in self.rows_of_synapses)
+        return {c.weight for c in full if c.structure is not None}
 
     def _followed(self, key: str, call: str) -> str:
         """A step on element e, whose change the matrices that follow this parameter get as well."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import Layout, padded
+from sncc.backends.cxx.synapse_rows import place_of_weights
+from sncc.connectivity.patterns import Convolution
 from sncc.program.nodes import Connection, Program
 
 WARP = 32
@@ -19,12 +21,13 @@ class Places(Layout):
 
     def __init__(self, program: Program, shared: Dynamics) -> None:
         super().__init__(program, shared)
-        self.offsets: list[int] = []  # of the parameters
+        self.offsets: list[int] = []  # of the parameters; one with a number for every synapse stands behind them
+        self.late = [key for key in self.keys if self.matrix(key)[1] < 0]
         self.parameter_size = 0
         for key in self.keys:
             self.offsets.append(self.parameter_size)
             rows, columns = self.matrix(key)
-            self.parameter_size += rows * padded(columns)
+            self.parameter_size += 0 if columns < 0 else rows * padded(columns)
 
     def weight(self, key: str) -> str:
         """The first number of a weight."""
@@ -37,6 +40,18 @@ class Places(Layout):
     def stride(self, key: str) -> int:
         """Numbers from row to row of a parameter."""
         return padded(self.matrix(key)[1])
+
+    def shared_elements(self, c: Connection) -> int:
+        """Numbers of a weight that synapses share, as they lie in memory; 0 where none is shared."""
+        if place_of_weights(self.program, c) == "one":
+            return 1
+        rows, _ = self.matrix(c.weight)
+        return rows * self.stride(c.weight) if isinstance(c.structure, Convolution) else 0
+
+    def whole_source(self, c: Connection) -> int:
+        """Neurons of a connection's whole source."""
+        sources = {s.name: s.size for s in self.program.sources}
+        return sources[c.source] if c.source_group is None else self.program.place(c.source)[1].size
 
     def kept(self, group: str, slot: str, when: str = "n") -> str:
         """What the tape holds of a group at step `when`: a row of its neurons."""

@@ -77,7 +77,23 @@ class Samples(Places):
         return lines
 
     # ---------------------------------------------------------------------------------------- forward
+    def _deliver_rows(self, c: Connection) -> list[str]:
+        """What arrives over synapses in rows; their indices are those of whole populations."""
+        row = self.program.place(c.target)[1]
+        into = plus(f"s.{self.state[c.target_group, c.input].identifier}", row.offset)
+        when = f"n - {c.delay}" if c.delay else "n"
+        rows, source = f"g.rows[{self.row_number(c)}]", self.source(c)
+        if c.signal:
+            call = f"add_synapse_values({into}, {row.size}, {rows}, {source}, {'n' if c.delays is not None else when});"
+        elif c.delays is not None:
+            call = f"add_delayed_synapses({into}, {rows}, {source}, n, {c.delay});"
+        else:
+            call = f"add_synapses({into}, {rows}, {source}, {when}, 0);"
+        return [f"// {c.name}: {c.source} -> {c.target}", call, "__syncthreads();"]
+
     def _deliver(self, c: Connection) -> list[str]:
+        if c in self.rows_of_synapses:
+            return self._deliver_rows(c)
         into = plus(f"s.{self.state[c.target_group, c.input].identifier}", c.target_offset)
         when = f"n - {c.delay}" if c.delay else "n"
         weight, source = self.weight(c.weight), self.source(c)
@@ -232,6 +248,8 @@ class Samples(Places):
     def _transpose(self, o: Transpose) -> list[str]:
         c = self.program.connection(o.connection)
         assert c.source_group is not None
+        if c in self.rows_of_synapses:
+            return self._transpose_rows(o, c)
         later = f"n + {c.delay}" if c.delay else "n"
         into = plus(f"d.{self.adjoint[c.source_group, o.into].identifier}", c.source_offset)
         kept = plus(self.kept(c.target_group, o.slot, later), c.target_offset)
@@ -247,6 +265,19 @@ class Samples(Places):
             f"// {c.name}, backwards: {c.target} -> {c.source}",
             f"{self._reaches(c.delay)}{call}",
         ]
+
+    def _transpose_rows(self, o: Transpose, c: Connection) -> list[str]:
+        """Credit back over synapses in rows, to the whole source."""
+        size, row = self.program.group(c.target_group).size, self.program.place(c.target)[1]
+        later = f"n + {c.delay}" if c.delay and c.delays is None else "n"
+        field = self.adjoint[c.source_group or "", o.into].identifier
+        into = plus(f"d.{field}", self.program.place(c.source)[1].offset)
+        kept = plus(self.kept(c.target_group, o.slot, later), row.offset)
+        passed = f"{into}, {self.whole_source(c)}, g.rows[{self.row_number(c)}], {kept}"
+        title = f"// {c.name}, backwards: {c.target} -> {c.source}"
+        if c.delays is not None:
+            return [title, f"transpose_delayed_synapses({passed}, {size}, n, steps, {self.program.truncate or 0});"]
+        return [title, f"{self._reaches(c.delay)}transpose_synapses({passed});"]
 
     def _keep_sums(self) -> list[str]:
         lines = []

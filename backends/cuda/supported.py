@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sncc.program.nodes import Connection, Draw, Program, SynapseUpdate, Update
+from sncc.backends.cxx.synapse_rows import in_rows
+from sncc.program.nodes import Draw, Program, SynapseUpdate, Update
 
 
 def unsupported(program: Program) -> tuple[str, ...]:
@@ -13,23 +14,18 @@ def unsupported(program: Program) -> tuple[str, ...]:
 
 
 def _connections(program: Program) -> Iterator[str]:
-    sizes = {s.name: s.size for s in program.sources} | {r.population: r.size for g in program.groups for r in g.rows}
+    weights = [c.weight for c in program.connections]
     for c in program.connections:
-        if c.pattern == "sparse" or c.structure is not None:
-            yield f"the pattern of `{c.name}`"
-        if _is_part(c, sizes):
-            yield f"a part of a population in `{c.name}`"
-        if c.delays is not None:
-            yield f"a delay per synapse of `{c.name}`"
+        if program.schedule == "neuron_parallel" and in_rows(program, c):
+            yield f"the pattern of `{c.name}` in a simulation"
+        if c.interpolated:
+            yield f"learnt delays of `{c.name}`"
+        if weights.count(c.weight) > 1:
+            yield f"the shared weight of `{c.name}`"
         if c.plastic:
             yield f"the plasticity of `{c.name}`"
         if c.values is not None or c.gain is not None or c.synapses_of is not None:
             yield f"the synapse of `{c.name}`"
-
-
-def _is_part(c: Connection, sizes: dict[str, int]) -> bool:
-    whole = c.source_size == sizes[c.source] and c.target_size == sizes[c.target]
-    return not whole or c.source_part is not None or c.target_part is not None
 
 
 def _dynamics(program: Program) -> Iterator[str]:

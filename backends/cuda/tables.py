@@ -8,6 +8,7 @@ from sncc.backends.cuda.places import WARP, moved, words
 from sncc.backends.cuda.samples import Samples
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Field, padded
+from sncc.backends.cxx.synapse_rows import rows_line
 
 MOST_THREADS = 512  # of a block: 128 registers a thread are left on every card
 _REDUCTIONS = {
@@ -47,6 +48,11 @@ class Tables(Samples):
             "array": list(self.array.values()),
             "shapes": [self.shape(key) for key in self.keys],
             "parameter_offsets": self.offsets,
+            "gradient_offsets": [self.gradient_offsets.get(key, -1) for key in self.keys],
+            "synapse_rows": [rows_line(p, c) for c in self.rows_of_synapses],
+            "row_targets": [p.place(c.target)[1].size for c in self.rows_of_synapses],
+            "shared_elements": [self.shared_elements(c) for c in self.rows_of_synapses],
+            "late": [self.late.index(key) if key in self.late else -1 for key in self.keys],
             "scales": [literal(x.scale if x.learnt else 0.0, "double") for x in p.parameters],
             "source_sizes": [
                 f"{{{s.size}, {str(s.kind == 'signal').lower()}, {literal(s.si, 'double')}}}" for s in p.sources
@@ -92,6 +98,8 @@ class Tables(Samples):
             f"int parameters = {len(p.parameters)}",
             f"int sources = {len(p.sources)}",
             f"int populations = {len(self.rows)}",
+            f"int rows_count = {len(self.rows_of_synapses)}",
+            f"int late_count = {len(self.late)}",
             f"int threads = {self.threads}",
             f"int resident_blocks = {MOST_THREADS // self.threads}",  # of a multiprocessor: 128 registers a thread
             f"int optimise_blocks = {self.optimise_blocks}",
@@ -174,7 +182,7 @@ class Tables(Samples):
                 case "gradient":
                     passed.append("slope")
                 case "state":
-                    passed.append(f"g.states[parameter_size * {next(states)} + e]")
+                    passed.append(f"g.states[g.parameter_size * {next(states)} + e]")
                 case "rate":
                     passed.append("rate")
                 case "scalar":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from engine_patterns import agree, case_of, equals_the_reference
 from networks import program_of
 from patterns import CASES, inputs_of, values_of
 from projects import handed_over, needs_compiler, set_parameters
@@ -17,74 +18,12 @@ def compiler():
     needs_compiler()
 
 
-def case_of(name: str, rule: str, samples: int = 3):
-    """Program, reference and what both are given."""
-    case, rng = CASES[name], np.random.default_rng(4)
-    program = program_of(case.text(rule=rule))
-    pairs = {k: tuple(np.array(a) for a in v) for k, v in case.pairs.items()}
-    values = values_of(program, Reference(program, pairs=pairs).tables, rng)
-    inputs = inputs_of(program, rng, samples)
-    return program, Reference(program, values, pairs=pairs), values, inputs, [k % 3 for k in range(samples)], pairs
-
-
-def agree(network, program, reference, inputs, labels, tolerance: float) -> None:
-    """Loss, gradients, readout, spikes and states of a network equal the reference's."""
-    run, data = reference.run(inputs, labels), handed_over(program, inputs)
-    loss, gradients = network.gradients(data, np.array(labels))
-    assert run.spikes[0]["hidden"].sum() > 5
-    assert loss == pytest.approx(run.loss, rel=tolerance)
-    si = {p.key: p.si for p in program.parameters}
-    assert set(gradients) == set(run.gradients)
-    for key, expected in run.gradients.items():
-        got = np.asarray(gradients[key]) * si[key]
-        assert np.shape(got) == np.shape(expected), key
-        assert np.max(np.abs(got - expected)) <= tolerance * np.max(np.abs(expected)), key
-    assert np.allclose(network.predict(data, per_step=False), run.outputs, rtol=tolerance, atol=tolerance)
-    for half in (slice(0, 9), slice(9, 18)):  # what is on its way stays between runs
-        one = {name: sample_of(value, half) for name, value in data_of(program, inputs[0]).items()}
-        simulated = network.simulate(
-            duration=9 * program.step * 1e-3, inputs=one, record=["hidden.v"], resume=half.start > 0
-        )
-        trace = np.asarray(simulated.trace["hidden.v"]).reshape(9, -1)
-        assert np.allclose(trace, run.traces[0]["hidden", "v"][half], rtol=tolerance, atol=10 * tolerance)
-    network.reset()
-
-
-def data_of(program, sample):
-    """One sample's arrays, signals in SI units."""
-    return {s.name: sample[s.name] * (s.si if s.kind == "signal" else 1) for s in program.sources}
-
-
-def sample_of(array, steps):
-    """Some steps of it, as the binding takes them."""
-    part = array[steps][None]
-    return (
-        part
-        if part.dtype != np.dtype(float) or (part % 1).any()
-        else sncc.Events.from_dense(part.astype(int), step=1e-3)
-    )
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_every_pattern_equals_the_reference(name):
     program, reference, values, inputs, labels, pairs = case_of(name, "bptt", 5)
     project = sncc.build(CASES[name].text(), backend="cpu", precision="float64")
     network = sncc.load(project, connections=pairs, threads=2)
-    drawn = Reference(program, pairs=pairs)
-    for p in program.parameters:  # drawn alike, synapse by synapse
-        if p.connection is not None and p.shape:
-            assert np.allclose(np.asarray(network.parameters[p.key]) / p.si, drawn.parameters[p.key], rtol=1e-12), p.key
-            assert np.array_equal(network.parameters[p.key].pre, drawn.tables[p.connection].source), p.key
-    set_parameters(network, program, values)
-    agree(network, program, reference, inputs, labels, 1e-9)
-    for _ in range(3):
-        reference.optimise(reference.run(inputs, labels).gradients)
-    network.fit(handed_over(program, inputs), np.array(labels), epochs=3, batch=5, verbose=False)
-    for p in program.parameters:
-        if p.learnt:
-            got = np.asarray(network.parameters[p.key]) / p.si
-            off = ~np.eye(len(got), dtype=bool) if p.key == "again.weight" and "itself" in name else ...
-            assert np.allclose(got[off], reference.parameters[p.key][off], rtol=1e-8, atol=1e-8), p.key
+    equals_the_reference(network, name, labels, program, reference, values, inputs, pairs)
 
 
 @pytest.mark.parametrize("name", ["drawn pairs, also of a signal", "convolution", "a delay for every synapse"])

@@ -20,19 +20,19 @@ def test_what_runs_under_emulation_is_supported(name):
 
 
 @pytest.fixture
-def sparse():
-    """A Program with a sparse connection."""
+def plastic():
+    """A Program with a plastic connection."""
     program = program_of(NETWORKS["targets"])
     first, *others = program.connections
-    return replace(program, connections=(replace(first, pattern="sparse"), *others))
+    return replace(program, connections=(replace(first, plastic=True), *others))
 
 
-def test_a_build_for_cuda_says_what_is_missing(sparse):
-    with pytest.raises(DiagnosticError, match="the CUDA backend does not support the pattern of `x_hidden` yet"):
-        chosen_backend("cuda", sparse)
-    assert chosen_backend("cpu", sparse) == chosen_backend("auto", sparse) == "cpu"
+def test_a_build_for_cuda_says_what_is_missing(plastic):
+    with pytest.raises(DiagnosticError, match="the CUDA backend does not support the plasticity of `x_hidden` yet"):
+        chosen_backend("cuda", plastic)
+    assert chosen_backend("cpu", plastic) == chosen_backend("auto", plastic) == "cpu"
 
 
-def test_the_project_has_no_cuda_half_then_and_cmake_says_why(sparse):
-    files = emit(sparse)
-    assert list(files) == ["cmake/cuda.cmake"] and "the pattern of `x_hidden`" in files["cmake/cuda.cmake"]
+def test_the_project_has_no_cuda_half_then_and_cmake_says_why(plastic):
+    files = emit(plastic)
+    assert list(files) == ["cmake/cuda.cmake"] and "the plasticity of `x_hidden`" in files["cmake/cuda.cmake"]

@@ -46,6 +46,7 @@ template <typename Network>
 struct SampleArguments {
     using Real = typename Network::Real;
     const Real* parameters;
+    const DeviceRows<Real>* rows;  // of connections whose synapses are rows of targets
     const typename Network::Arrays* arrays;
     typename Network::Workspace* workspaces;  // null: in shared memory
     typename Network::State* carried;         // simulation: the state between runs
@@ -82,6 +83,7 @@ template <typename Network>
 struct GatherArguments {
     using Real = typename Network::Real;
     Real* gradient;
+    const DeviceRows<Real>* rows;
     const std::int32_t* steps;
     std::int64_t most_steps;
     int batch;
@@ -94,6 +96,12 @@ struct GatherArguments {
     double* total;
 };
 
+// A parameter with a number for every synapse, and where its gradient was gathered: behind those known when the code was emitted.
+struct LateParameter {
+    std::int64_t offset, size, gathered;
+    double scale;  // 0: not learnt
+};
+
 template <typename Network>
 struct OptimiseArguments {
     using Real = typename Network::Real;
@@ -104,6 +112,8 @@ struct OptimiseArguments {
     Real* states;     // of the optimiser
     const double* total;
     double* scratch;
+    LateParameter late[Network::late_count + 1];
+    std::int64_t parameter_size;
     bool collects, steps;
     typename Network::Scalars scalars;
     double learning_rate;

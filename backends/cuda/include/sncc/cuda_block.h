@@ -55,6 +55,26 @@ struct Tape {
     __device__ Real* row(std::int64_t column, int size, std::int64_t n) const { return numbers + column * rows + (first + n - 1) * size; }
 };
 
+// A connection's synapses by source, then target. Null: `elements` where a synapse's weight stands under its own number,
+// `delays` where all have one. `incoming` are numbers of synapses by target, `sharing` by element of the weights.
+template <typename Real>
+struct DeviceRows {
+    const std::uint64_t* offsets;
+    const std::uint32_t *sources, *targets, *elements;
+    const std::uint64_t* incoming_offsets;
+    const std::uint32_t* incoming;
+    const std::uint64_t* sharing_offsets;
+    const std::uint32_t* sharing;
+    const std::int32_t* delays;
+    std::int64_t most_delay;
+    const Real* weights;
+    Real* gradient;
+    bool one;  // weight for all
+
+    __device__ std::int64_t element(std::uint64_t k) const { return one ? 0 : elements ? static_cast<std::int64_t>(elements[k]) : static_cast<std::int64_t>(k); }
+    __device__ Real weight(std::uint64_t k) const { return weights[element(k)]; }
+};
+
 // A struct of 4-byte words set to zero, or copied, by the block.
 template <typename Struct>
 __device__ inline void set_to_zero(Struct& to) {

@@ -12,6 +12,7 @@
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_batch.h"
 #include "sncc/cuda_memory.h"
+#include "sncc/cuda_rows.h"
 #include "sncc/cuda_simulation.h"
 #include "sncc/engine.h"
 
@@ -27,22 +28,36 @@ public:
         check(cudaDeviceGetAttribute(&most_shared_, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "cudaDeviceGetAttribute");
         zeros(parameters_, Network::parameter_size);
         arrays_.reserve(1);
+        shapes_.assign(Network::shapes(), Network::shapes() + Network::parameters);
+        offsets_.assign(Network::parameter_offsets(), Network::parameter_offsets() + Network::parameters);
         if constexpr (Network::learns) {
-            zeros(gathered_, Network::gradient_size);
-            zeros(gradients_, Network::parameter_size);
-            zeros(states_, Network::parameter_size * Network::optimiser_states);
+            make_room_to_learn();
             total_.reserve(static_cast<std::size_t>(Network::sum_size) + 16);
             scratch_.reserve(static_cast<std::size_t>(Network::parameter_size) + 16);
         }
     }
 
+    // -------------------------------------------------------------------------------------------- connectivity
+    void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override {
+        connectivity_.connect(connection, pre, post, count);
+    }
+    void build(std::uint64_t seed, const Description& about) override {
+        if constexpr (Network::rows_count > 0) build_rows(seed, about);
+    }
+    std::int64_t parameter_size(int k) override { return std::int64_t(shapes_[k].rows) * shapes_[k].columns; }
+    std::int64_t synapse_count(int connection) override { return static_cast<std::int64_t>(connectivity_.of(connection).count()); }
+    void synapses(int connection, std::int64_t* pre, std::int64_t* post) override { connectivity_.of(connection).list(pre, post); }
+
     // -------------------------------------------------------------------------------------------- parameters
     void set_parameter(int k, const double* values) override {
-        copy_in(k, parameters_, Network::parameter_offsets()[k], values);
+        copy_in(k, parameters_, offsets_[k], values);
         stale_ = true;
+        if (!connectivity_.is_delays(k)) return;
+        connectivity_.keep_delays(k, values, shapes_[k].shared ? 1 : parameter_size(k));
+        if (built_) set_delays();
     }
-    void get_parameter(int k, double* values) override { copy_out(k, parameters_, Network::parameter_offsets()[k], values); }
-    void get_gradient(int k, double* values) override { copy_out(k, gradients_, Network::parameter_offsets()[k], values); }
+    void get_parameter(int k, double* values) override { copy_out(k, parameters_, offsets_[k], values); }
+    void get_gradient(int k, double* values) override { copy_out(k, gradients_, offsets_[k], values); }
     void set_optimiser_state(int k, int state, const double* values) override { copy_in(k, states_, slot(k, state), values); }
     void get_optimiser_state(int k, int state, double* values) override { copy_out(k, states_, slot(k, state), values); }
     void set_optimiser_step(std::int64_t step) override { optimiser_step_ = step; }
@@ -82,19 +97,58 @@ public:
     std::int64_t step_count() override { return simulator_.step_count(); }
 
 private:
-    std::int64_t slot(int k, int state) const { return Network::parameter_size * state + Network::parameter_offsets()[k]; }
+    std::int64_t slot(int k, int state) const { return parameter_size_ * state + offsets_[k]; }
+
+    void make_room_to_learn() {
+        zeros(gathered_, gradient_size_);
+        zeros(gradients_, parameter_size_);
+        zeros(states_, parameter_size_ * Network::optimiser_states);
+    }
+    // Synapses, then room for what has a number for each of them, behind what is there already.
+    void build_rows(std::uint64_t seed, const Description& about) {
+        connectivity_.build(seed);
+        std::vector<Real> known(static_cast<std::size_t>(Network::parameter_size));
+        parameters_.take(known.data(), known.size());
+        std::vector<std::pair<int, std::vector<double>>> drawn;
+        connectivity_.for_each([&](SynapseRows& rows) {
+            for (const int k : {rows.info().weight, rows.info().delays}) {
+                if (k < 0 || shapes_[k].columns >= 0) continue;
+                shapes_[k].columns = static_cast<int>(rows.count());
+                offsets_[k] = parameter_size_;
+                LateParameter& late = late_[Network::late(k)];
+                late = {parameter_size_, shapes_[k].size(), gradient_size_, shapes_[k].learnt ? shapes_[k].scale : 0.0};
+                parameter_size_ += shapes_[k].size(), gradient_size_ += shapes_[k].learnt ? shapes_[k].size() : 0;
+                drawn.emplace_back(k, rows.drawn(about.parameters[k], seed));
+            }
+        });
+        zeros(parameters_, parameter_size_);
+        parameters_.put(known.data(), known.size());
+        if constexpr (Network::learns) make_room_to_learn();
+        for (const auto& [k, values] : drawn) set_parameter(k, values.data());
+        connectivity_.set_delays(shapes_);
+        connectivity_.upload(shapes_, [&](int k) { return parameters_.data() + offsets_[k]; },
+                             [&](int k) { return gathered_.data() + (Network::late(k) < 0 ? Network::gradient_offsets()[k] : late_[Network::late(k)].gathered); });
+        simulator_.set_lead(connectivity_.most_delay());
+        built_ = true;
+    }
+    void set_delays() {
+        connectivity_.set_delays(shapes_);
+        simulator_.set_lead(connectivity_.most_delay());
+    }
 
     void copy_in(int k, DeviceArray<Real>& to, std::int64_t offset, const double* values) {
-        const Shape& shape = Network::shapes()[k];
+        const Shape& shape = shapes_[k];
         std::vector<Real> padded(static_cast<std::size_t>(shape.size()), shape.shared ? static_cast<Real>(values[0]) : Real(0));
         if (!shape.shared)
             for (int i = 0; i < shape.rows; ++i)
                 for (int j = 0; j < shape.columns; ++j)
                     padded[static_cast<std::size_t>(i * shape.stride() + j)] = static_cast<Real>(values[std::int64_t(i) * shape.columns + j]);
+        if (shape.apart)
+            for (int i = 0; i < shape.rows; ++i) padded[static_cast<std::size_t>(i * shape.stride() + i)] = 0;
         to.put(padded.data(), padded.size(), static_cast<std::size_t>(offset));
     }
     void copy_out(int k, const DeviceArray<Real>& from, std::int64_t offset, double* values) {
-        const Shape& shape = Network::shapes()[k];
+        const Shape& shape = shapes_[k];
         std::vector<Real> padded(static_cast<std::size_t>(shape.size()));
         from.take(padded.data(), padded.size(), static_cast<std::size_t>(offset));
         const int rows = shape.shared ? 1 : shape.rows, columns = shape.shared ? 1 : shape.columns;
@@ -113,7 +167,8 @@ private:
     OptimiseArguments<Network> optimiser_arguments() {
         OptimiseArguments<Network> o = {};
         o.parameters = parameters_.data(), o.arrays = arrays_.data(), o.gathered = gathered_.data(), o.gradients = gradients_.data();
-        o.states = states_.data(), o.total = total_.data(), o.scratch = scratch_.data();
+        o.states = states_.data(), o.total = total_.data(), o.scratch = scratch_.data(), o.parameter_size = parameter_size_;
+        std::copy(late_, late_ + Network::late_count + 1, o.late);
         return o;
     }
 
@@ -146,7 +201,7 @@ private:
         a.step_outputs = by_step ? step_outputs_.data() : nullptr;
     }
     void launch_samples(SampleArguments<Network>& a) {
-        a.parameters = parameters_.data();
+        a.parameters = parameters_.data(), a.rows = connectivity_.table();
         a.arrays = arrays_.data();
         std::size_t shared = sizeof(typename Network::Workspace);
         if (shared > static_cast<std::size_t>(most_shared_)) {
@@ -260,7 +315,7 @@ private:
     // -------------------------------------------------------------------------------------------- learning
     void gather(const SampleArguments<Network>& a, const BatchInput<Network>& input) {
         GatherArguments<Network> g = {};
-        g.gradient = gathered_.data(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
+        g.gradient = gathered_.data(), g.rows = connectivity_.table(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
         input.show(g);
         for (int p = 0; p < Network::populations; ++p) g.bits[p] = a.bits[p];
         g.tape = a.tape, g.sums = a.sums, g.total = total_.data();
@@ -273,9 +328,12 @@ private:
         o.scalars = Network::scalars(static_cast<double>(step), o.learning_rate);
         o.collects = true;
         o.steps = steps;
-        Network::launch_optimise(o, Network::clip == Clip::norm ? 1 : Network::optimise_blocks, compute_);
+        Network::launch_optimise(o, Network::clip == Clip::norm ? 1 : optimise_blocks(), compute_);
         optimiser_step_ = step;
     }
+
+    static constexpr std::int64_t elements_a_block = 4096;
+    int optimise_blocks() const { return static_cast<int>(std::max<std::int64_t>(Network::optimise_blocks, std::min<std::int64_t>(264, parameter_size_ / elements_a_block))); }
 
     DeviceMemory memory_;
     Stream compute_{cudaStreamDefault}, copies_{cudaStreamNonBlocking};
@@ -291,6 +349,12 @@ private:
     DeviceArrays<std::uint32_t> bits_{memory_, Network::populations, "the spikes"};
     BatchInput<Network> inputs_[2] = {BatchInput<Network>(memory_), BatchInput<Network>(memory_)};  // in turn
     Simulator<Network> simulator_{memory_};
+    Connectivity<Network> connectivity_{memory_};
+    std::vector<Shape> shapes_;  // those of one number per synapse have their columns when the synapses are built
+    std::vector<std::int64_t> offsets_;
+    LateParameter late_[Network::late_count + 1] = {};
+    std::int64_t parameter_size_ = Network::parameter_size, gradient_size_ = Network::gradient_size;
+    bool built_ = false;
     PinnedArray<double> losses_read_;
     PinnedArray<std::int64_t> counts_read_;
     PinnedArray<FailureRecord> failures_read_;

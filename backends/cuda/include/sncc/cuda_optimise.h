@@ -74,6 +74,11 @@ __device__ inline typename Network::Real norm_factor(const OptimiseArguments<Net
             const double scaled = static_cast<double>(g.gradients[e]) * Network::scale(k);
             sum += scaled * scaled;
         }
+    for (int q = 0; q < Network::late_count; ++q)
+        for (std::int64_t e = g.late[q].offset + threadIdx.x; e < g.late[q].offset + g.late[q].size; e += OPTIMISE_THREADS) {
+            const double scaled = static_cast<double>(g.gradients[e]) * g.late[q].scale;
+            sum += scaled * scaled;
+        }
     squares[threadIdx.x] = sum;
     __syncthreads();
     double total = 0;

@@ -14,10 +14,15 @@ namespace cuda {
 template <typename Network>
 class Simulator {
     using Real = typename Network::Real;
-    static constexpr std::int64_t lead = Network::most_delay;  // steps of the last run that delayed spikes come from
 
 public:
     explicit Simulator(DeviceMemory& memory) : memory_(memory) {}
+
+    // Steps of the last run that delayed spikes come from; what is under way is lost.
+    void set_lead(std::int64_t steps) {
+        lead = steps;
+        reset();
+    }
 
     // `launch` runs the samples' kernel for the arguments that it is given.
     template <typename Launch>
@@ -147,6 +152,7 @@ private:
     }
 
     DeviceMemory& memory_;
+    std::int64_t lead = Network::most_delay;
     DeviceArray<typename Network::State> carried_{memory_, "the state between runs"};
     DeviceArray<Real> outputs_{memory_, "the readout"}, trace_values_{memory_, "the traces"};
     DeviceArray<TraceRecord> traces_{memory_, "the traces"};

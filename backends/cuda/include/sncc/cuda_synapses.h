@@ -1,0 +1,161 @@
+// Synapses in rows on the device: what a block does with them within a step, on the way back, and for their gradient.
+// No number is added by two threads at once, and each is summed in the order in which the C++ half sums it.
+#pragma once
+
+#include "sncc/cuda_block.h"
+#include "sncc/cuda_gather.h"
+
+namespace sncc {
+namespace cuda {
+
+// ------------------------------------------------------------------------------------------------ delivery
+// The row of source i by all threads; a target that occurs several times is one thread's. All threads come here.
+template <typename Real>
+__device__ inline void add_row(Real* into, const DeviceRows<Real>& rows, std::int64_t i, std::int64_t delay) {
+    const std::uint64_t begin = rows.offsets[i], end = rows.offsets[i + 1];
+    for (std::uint64_t k = begin + threadIdx.x; k < end; k += blockDim.x) {
+        const std::uint32_t target = rows.targets[k];
+        if (k > begin && rows.targets[k - 1] == target) continue;
+        for (std::uint64_t same = k; same < end && rows.targets[same] == target; ++same)
+            if (!rows.delays || rows.delays[same] == delay) into[target] += rows.weight(same);
+    }
+    __syncthreads();
+}
+template <typename Real>
+__device__ inline void add_synapses(Real* into, const DeviceRows<Real>& rows, const EventRows& events, std::int64_t n, std::int64_t delay) {
+    if (n < events.first || n > events.last) return;
+    for (std::int64_t e = events.offsets[n - events.first]; e < events.offsets[n - events.first + 1]; ++e) add_row(into, rows, events.indices[e], delay);
+}
+template <typename Real>
+__device__ inline void add_synapses(Real* into, const DeviceRows<Real>& rows, const SpikeBits& spikes, std::int64_t n, std::int64_t delay) {
+    if (n < spikes.first) return;
+    const std::uint32_t* row = spikes.row(n);
+    for (int w = 0; w < spikes.words; ++w)
+        for (std::uint32_t left = row[w]; left != 0; left &= left - 1) add_row(into, rows, w * 32 + __ffs(static_cast<int>(left)) - 1, delay);
+}
+// With a delay per synapse: what was emitted longest ago comes first.
+template <typename Real, typename Spikes>
+__device__ inline void add_delayed_synapses(Real* into, const DeviceRows<Real>& rows, const Spikes& spikes, std::int64_t n, std::int64_t least) {
+    for (std::int64_t d = rows.most_delay; d >= least; --d) add_synapses(into, rows, spikes, n - d, d);
+}
+template <typename Real>
+__device__ inline void add_synapse_values(Real* into, int targets, const DeviceRows<Real>& rows, const ValueRows<Real>& values, std::int64_t n) {
+    for_own(targets, [&](int j) {
+        Real sum = into[j];
+        for (std::uint64_t q = rows.incoming_offsets[j]; q < rows.incoming_offsets[j + 1]; ++q) {
+            const std::uint32_t k = rows.incoming[q];
+            const Real* x = values.row(rows.delays ? n - rows.delays[k] : n);
+            if (x) sum = m_fma(x[rows.sources[k]], rows.weight(k), sum);
+        }
+        into[j] = sum;
+    });
+}
+
+// ------------------------------------------------------------------------------------------------ the way back
+// into[i] += the sum over a source's synapses of weight · adjoint of the target.
+template <typename Real>
+__device__ inline void transpose_synapses(Real* into, int sources, const DeviceRows<Real>& rows, const Real* adjoint) {
+    for_own(sources, [&](int i) {
+        Real sum = 0;
+        for (std::uint64_t k = rows.offsets[i]; k < rows.offsets[i + 1]; ++k) sum = m_fma(rows.weight(k), adjoint[rows.targets[k]], sum);
+        into[i] += sum;
+    });
+}
+// The same with a delay per synapse: `adjoint` is that of step n, `stride` numbers before the next one's. None comes from beyond
+// the sample's end, or, where credit is truncated, from beyond the window.
+template <typename Real>
+__device__ inline void transpose_delayed_synapses(Real* into, int sources, const DeviceRows<Real>& rows, const Real* adjoint, std::int64_t stride,
+                                                  std::int64_t n, std::int64_t steps, std::int64_t window) {
+    for_own(sources, [&](int i) {
+        Real sum = 0;
+        for (std::uint64_t k = rows.offsets[i]; k < rows.offsets[i + 1]; ++k) {
+            const std::int64_t d = rows.delays[k], later = n + d;
+            if (later > steps || (window && (n - 1) / window != (later - 1) / window)) continue;
+            sum = m_fma(rows.weight(k), adjoint[d * stride + rows.targets[k]], sum);
+        }
+        into[i] += sum;
+    });
+}
+
+// ------------------------------------------------------------------------------------------------ gradients
+// What a source emitted in the samples of the batch; sum_over(i, delay, j) adds the adjoint of target j after each spike of i.
+template <typename Real>
+struct EmittedBits {
+    const std::uint32_t* bits;
+    int words;
+    std::int64_t stride;
+    const std::int32_t* steps;
+    int samples;
+    KeptAdjoint<Real> kept;
+
+    __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j) const {
+        Real sum = 0;
+        for (int b = 0; b < samples; ++b) {
+            const std::uint32_t* row = bits + b * stride + i / 32;
+            for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
+                if ((row[(n - 1) * words] >> (i % 32)) & 1u) sum += kept.at(b, n + delay)[j];
+        }
+        return sum;
+    }
+};
+template <typename Real>
+struct EmittedTimes {
+    const std::int64_t* offsets;
+    const std::uint32_t* times;
+    int channels;
+    const std::int32_t* steps;
+    int samples;
+    KeptAdjoint<Real> kept;
+
+    __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j) const {
+        Real sum = 0;
+        for (int b = 0; b < samples; ++b) {
+            const std::int64_t* list = offsets + static_cast<std::int64_t>(b) * (channels + 1) + i;
+            for (std::int64_t e = list[0]; e < list[1]; ++e)
+                if (times[e] + delay < steps[b]) sum += kept.at(b, times[e] + 1 + delay)[j];
+        }
+        return sum;
+    }
+};
+template <typename Real>
+struct EmittedValues {
+    const Real* values;
+    std::int64_t stride, most_steps;
+    const std::int32_t* steps;
+    int samples;
+    KeptAdjoint<Real> kept;
+
+    __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j) const {
+        Real sum = 0;
+        for (int b = 0; b < samples; ++b)
+            for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
+                sum = m_fma(values[(b * most_steps + n - 1) * stride + i], kept.at(b, n + delay)[j], sum);
+        return sum;
+    }
+};
+
+// Weights that are one synapse's each: a block sums the row of source i, a thread per synapse.
+template <typename Real, typename Emitted>
+__device__ inline void gather_row(const DeviceRows<Real>& rows, std::int64_t i, const Emitted& emitted, std::int64_t delay) {
+    for (std::uint64_t k = rows.offsets[i] + threadIdx.x; k < rows.offsets[i + 1]; k += blockDim.x)
+        rows.gradient[rows.element(k)] = emitted.sum_over(i, rows.delays ? rows.delays[k] : delay, rows.targets[k]);
+}
+// Weights that synapses share: a block sums one element, each thread over its synapses, then over the threads in their order.
+template <typename Real, typename Emitted>
+__device__ inline void gather_element(const DeviceRows<Real>& rows, std::int64_t e, const Emitted& emitted, std::int64_t delay) {
+    __shared__ double sums[GATHER_THREADS];
+    double sum = 0;
+    for (std::uint64_t q = rows.sharing_offsets[e] + threadIdx.x; q < rows.sharing_offsets[e + 1]; q += blockDim.x) {
+        const std::uint32_t k = rows.sharing[q];
+        sum += static_cast<double>(emitted.sum_over(rows.sources[k], rows.delays ? rows.delays[k] : delay, rows.targets[k]));
+    }
+    sums[threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.x != 0) return;
+    double total = 0;
+    for (int t = 0; t < static_cast<int>(blockDim.x); ++t) total += sums[t];
+    rows.gradient[e] = static_cast<Real>(total);
+}
+
+}  // namespace cuda
+}  // namespace sncc

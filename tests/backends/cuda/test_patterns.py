@@ -1,0 +1,27 @@
+"""The emitted CUDA over every pattern of synapses, run on the CPU: the reference's numbers, without a race."""
+
+from __future__ import annotations
+
+import pytest
+from engine_patterns import case_of, equals_the_reference
+from patterns import CASES
+from projects import Projects, needs_compiler
+
+import sncc
+
+
+@pytest.fixture(scope="session")
+def projects(tmp_path_factory):
+    needs_compiler()
+    return Projects(tmp_path_factory.mktemp("patterns"))
+
+
+CHOSEN = [name for name in CASES if name.split()[0] in ("pairs", "convolution", "pooling", "a")]
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_every_pattern_equals_the_reference_without_a_race(projects, name):
+    program, reference, values, inputs, labels, pairs = case_of(name, "bptt")
+    _, project = projects.emulated(CASES[name].text(), build="checked")
+    network = sncc.load(project, backend="emulated", connections=pairs)
+    equals_the_reference(network, name, labels, program, reference, values, inputs, pairs)
