@@ -10,6 +10,8 @@ from sncc.expressions.nodes import Expression, symbols
 from sncc.lower.reduction import reduce_synapse
 from sncc.model.nodes import Connection, Dynamics, Model, Simulation
 
+MOST_DIMENSIONS = 4  # that a pattern of connections knows of a population
+
 
 def refuse(model: Model) -> None:
     """Raise `DiagnosticError` with everything in a Model that no engine carries out yet."""
@@ -20,6 +22,10 @@ def refuse(model: Model) -> None:
 def unsupported(model: Model) -> Iterator[Diagnostic]:
     """A `not-supported-yet` for every construct that no engine carries out yet."""
     if model.training is None:  # one sample, its neurons spread over the threads
+        for population in model.populations:
+            if len(population.shape) > MOST_DIMENSIONS:
+                help = f"give it at most {MOST_DIMENSIONS}; the order of its neurons stays"
+                yield not_supported_yet(population.span, f"a population of {len(population.shape)} dimensions", help)
         populations = {p.name for p in model.populations}
         for stimulus in model.simulation.stimuli if model.simulation is not None else ():
             if stimulus.owner not in populations:

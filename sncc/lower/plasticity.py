@@ -33,7 +33,7 @@ from sncc.model.nodes import (
     State,
     Synapse,
 )
-from sncc.program.nodes import Assign, Statement, SynapseStates, SynapseUpdate
+from sncc.program.nodes import Assign, Draw, Statement, SynapseStates, SynapseUpdate
 
 
 def trace_name(connection: Connection, side: str) -> str:
@@ -158,6 +158,12 @@ def reads_target(model: Model, connection: Connection) -> bool:
 
 
 def _initial(state: State, names: _Names) -> Expression:
+    stored = sorted(name for name in symbols(state.initial) if isinstance(names.numbers.get(name), str))
+    if stored:
+        what = (
+            f"a first value of `{state.name}`, a state of each synapse, that reads the stored parameter `{stored[0]}`"
+        )
+        raise unsupported(state.span or names.connection.span, what, f"give `{stored[0]}` a plain number")
     return substitute(state.initial, names.fixed)
 
 
@@ -281,6 +287,9 @@ def _update(
             needed |= s.reads
             kept.append(Assign(s.name, substitute(s.value, names.fixed)) if isinstance(s, Assign) else s)
     statements = with_draws_apart(reversed(kept))
+    if any(isinstance(s, Draw) for s in statements):
+        what = f"a random number drawn in each synapse of `{connection.name}`"
+        raise _unsupported(connection, what, "draw it in a neuron, and read that state as `pre.X` or `post.X`")
     written = {s.name for s in statements}
     read = [Symbol(name) for s in statements for name in s.reads if name not in written]
     bound = names.of_neurons(read, when)

@@ -33,7 +33,7 @@ def before(
     """For each group those whose update of the step must come before its own deliveries."""
     needed: dict[str, set[str]] = {g.name: set() for g in groups}
     place = {row.population: g.name for g in groups for row in g.rows}
-    target = {c.name: c.target_group for c in connections}
+    by_name = {c.name: c for c in connections}
     for c in connections:
         if c.source_group is not None and c.delay == 0:
             needed[c.target_group].add(c.source_group)
@@ -41,8 +41,10 @@ def before(
             needed[c.target_group].add(place[c.gain[0]])
     for o in operations:
         if isinstance(o, SynapseUpdate) and o.when != "step":
-            read = (population for _, population, _ in (*o.pre, *o.post) if "." in population)
-            needed[target[o.connection]] |= {place[p] for p in read}  # traces: moved before their synapses jump
+            c = by_name[o.connection]
+            earlier = c.delays is not None and c.delay > 0  # each synapse reads its source's traces of an earlier step
+            read = (population for _, population, _ in (*(() if earlier else o.pre), *o.post) if "." in population)
+            needed[c.target_group] |= {place[p] for p in read}  # traces: moved before their synapses jump
     return needed
 
 

@@ -205,10 +205,12 @@ def _synapse_update(program: Program, update: SynapseUpdate, updated: set[str]) 
     where = f"update of synapses {c.name} at {update.when}"
     own = [s for s in program.synapses if s.connection == c.name]
     known = {"t", "weight", *(s for o in own for s in (*o.states, *(a for a, _ in o.arrays), *o.modulators))}
-    for symbol, population, variable in (*update.pre, *update.post):
+    earlier = update.pre if c.delays is not None and c.delay > 0 else ()  # read as they were at an earlier step
+    for read in (*update.pre, *update.post):
+        symbol, population, variable = read
         group, row = program.place(population)
         _require(variable in group.states, f"{where}: {population} has no variable {variable}")
-        if "." in population and update.when != "step":
+        if "." in population and update.when != "step" and read not in earlier:
             _require(group.name in updated, f"{where}: {population} moves afterwards")
         known.add(symbol)
     _require((c.target_group in updated) == (update.when == "post"), f"{where}: out of order")

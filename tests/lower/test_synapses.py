@@ -12,6 +12,7 @@ from oracle import constant, fire
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
+import sncc
 from sncc.backends.reference.interpreter import Reference
 from sncc.compiler import compile_program
 from sncc.lower.phases import lower
@@ -213,3 +214,30 @@ def test_gradients_through_synapses_are_those_of_automatic_differentiation(block
     expected = grad(lambda p: trained_loss(p, given, labels, rule, conducting))(free)
     for name in names:
         assert np.max(np.abs(run.gradients[name] - expected[name])) < 1e-9 * np.max(np.abs(expected[name])), name
+
+
+REFUSED = {
+    "a random number drawn in each synapse of `a_b`": (
+        "plasticity moving:\n    on pre: weight += normal(0, 1)\n", "LIF[4]", "moving",
+    ),
+    "a first value of `s`, a state of each synapse, that reads the stored parameter `start`": (
+        "plasticity moving:\n    param start = 1 adjustable\n    state s = 2 * start\n    ds/dt = -s / (20 ms)\n"
+        "    on pre: weight += s\n", "LIF[4]", "moving",
+    ),
+    "a population of 5 dimensions": ("", "LIF[2, 1, 2, 1, 1]", "stdp"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_no_engine_moves_is_refused_with_its_place(what):
+    blocks, population, rule = REFUSED[what]
+    text = f"""{blocks}
+network N:
+    step = 1 ms
+    population a: {population}
+    population b: LIF[4]
+    connect a -> b: random(p = 0.5), weight = each(0.1), plasticity = {rule}()
+"""
+    (diagnostic,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
+    assert diagnostic.span is not None
+    assert diagnostic.message == f"{what} is not supported yet"
