@@ -150,6 +150,7 @@ def update_loop(layout: Layout, update: Update, function: Function, sample: str,
     struct = "adjoint" if fields is layout.adjoint else "state"
     before: list[str] = []
     passed: list[str] = []
+    streams: dict[str, str] = {}  # of drawn numbers, by draw
     for a in function.arguments:
         match a.role:
             case "time":
@@ -170,6 +171,11 @@ def update_loop(layout: Layout, update: Update, function: Function, sample: str,
                     f"Real* SNCC_RESTRICT const of_{a.identifier} = {sample}.state.{layout.state[group.name, 'spike.mask'].identifier};"
                 )
                 passed.append(f"of_{a.identifier}[j]")
+            case "draw":
+                passed.append(_COUNTERS[a.name].format(sample=sample))
+            case "stream":
+                passed.append(f"stream_{a.identifier}")
+                streams[a.name] = f"stream_{a.identifier}"
             case "load":
                 before.append(
                     f"const Real* const of_{a.identifier} = {tape}slot({layout.columns[group.name, a.name]}, {group.size}, n, index);"
@@ -184,10 +190,30 @@ def update_loop(layout: Layout, update: Update, function: Function, sample: str,
                 else:
                     before.append(f"Real* const of_{a.identifier} = {slot};")
                     passed.append(f"of_{a.identifier}[j]")
-    loop = f"for (int j = 0; j < {group.size}; ++j) dynamics::{function.name}({', '.join(passed)});"
+    call = f"dynamics::{function.name}({', '.join(passed)});"
+    loops = [f"for (int j = 0; j < {group.size}; ++j) {call}"]
+    if streams:
+        loops = [line for row in group.rows for line in _drawing_loop(group, row, streams, call)]
+    else:
+        loops.insert(0, "SNCC_INDEPENDENT")
     inputs = [a for a in function.arguments if a.role == "input"]
     clear = [f"std::memset(of_{a.identifier}, 0, sizeof(Real) * {group.size});" for a in inputs]
-    return [*before, "SNCC_INDEPENDENT", loop, *clear]
+    return [*before, *loops, *clear]
+
+
+_COUNTERS = {
+    "seed": "{sample}.seed", "element": "static_cast<std::uint32_t>(j - first)",
+    "step": "static_cast<std::uint32_t>({sample}.before + n)", "trial": "{sample}.trial",
+}  # fmt: skip
+
+
+def _drawing_loop(group: Group, row: Row, streams: dict[str, str], call: str) -> list[str]:
+    """The loop over one population's neurons, each draw with the population's own stream."""
+    end = min((r.offset for r in group.rows if r.offset > row.offset), default=group.size)
+    numbers = dict(row.streams)
+    lines = ["{", f"    constexpr int first = {row.offset};  // {row.population}"]
+    lines += [f"    constexpr std::uint32_t {name} = 0x{numbers[draw]:08x}u;" for draw, name in streams.items()]
+    return [*lines, "    SNCC_INDEPENDENT", f"    for (int j = first; j < {end}; ++j) {call}", "}"]
 
 
 def forward(layout: Layout) -> list[str]:

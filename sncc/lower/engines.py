@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sncc.diagnostics import Diagnostic, DiagnosticError, Span, not_supported_yet
-from sncc.expressions.algebra import has_draws
-from sncc.expressions.nodes import Expression, symbols
+from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.lower.reduction import reduce_synapse
-from sncc.model.nodes import Connection, Dynamics, Model, Simulation
+from sncc.model.nodes import Connection, Model, Simulation
 
 MOST_DIMENSIONS = 4  # that a pattern of connections knows of a population
 
@@ -36,22 +34,10 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
         if population.kind == "poisson":
             help = "hand its spikes over: a population of `input`"
             yield not_supported_yet(population.span, "a population of `poisson`", help)
-        for expression, span in _expressions(population.dynamics):
-            if has_draws(expression) or any(name.startswith("noise.") for name in symbols(expression)):
-                yield not_supported_yet(span, "a random number drawn in every step")
     for connection in model.connections:
         yield from _connection(connection)
     if model.simulation is not None:
         yield from _simulation(model.simulation)
-
-
-def _expressions(dynamics: Dynamics | None) -> Iterator[tuple[Expression, Span | None]]:
-    if dynamics is None:
-        return
-    for equation in dynamics.equations:
-        yield equation.derivative, equation.span
-    for jump in (*dynamics.each_step, *(dynamics.spike.jumps if dynamics.spike else ())):
-        yield jump.value, jump.span
 
 
 def _connection(connection: Connection) -> Iterator[Diagnostic]:

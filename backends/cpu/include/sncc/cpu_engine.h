@@ -122,6 +122,7 @@ public:
         const FlushDenormals flush;
         if (!simulated_ || !simulation.resume) start_simulation(simulation);
         Sample<Network>& s = *simulated_;
+        s.seed = simulation.seed, s.trial = simulation.trial;
         hand_over(s, simulation);
         for (auto& spikes : recorded_) spikes = Spikes{};
         for (std::int64_t n = 1; n <= simulation.steps; ++n) {
@@ -410,6 +411,7 @@ private:
         const std::int64_t index = batch.selection[k];
         sample.steps = data.steps[index];
         sample.before = 0;
+        sample.seed = batch.seed, sample.trial = batch.trial(k);
         sample.clear_readings();
         std::memset(static_cast<void*>(&sample.state), 0, sizeof sample.state);
         Network::start(arrays_, batch.seed, batch.trial(k), sample.state);

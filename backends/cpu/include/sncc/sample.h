@@ -120,6 +120,8 @@ struct Sample {
     typename Network::State state;
     std::int64_t steps = 0;
     std::int64_t before = 0;  // steps before the first of this run
+    std::uint64_t seed = 0;   // of numbers drawn in every step
+    std::uint32_t trial = 0;
     StepLists events[Network::sources + 1];
     StepValues<Real> values[Network::sources + 1];
     EmittedSpikes spikes[Network::populations + 1];

@@ -1,0 +1,64 @@
+"""Noise and numbers drawn in every step in training: constants for the gradient, the same in the C++ half and the reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from networks import program_of
+from projects import agree, needs_compiler
+
+import sncc
+from sncc.backends.reference.interpreter import Reference
+
+NOISY = """
+neuron Noisy:
+    param tau_m = 15 ms
+    param sigma = 0.05
+    state v = 0
+    input I
+    dv/dt = -v / tau_m + I + sigma * noise * sqrt(2 / tau_m)
+    spike when v > 0.5:
+        v -= 0.5 + uniform(0, 0.1)
+    surrogate triangle(width = 0.5, height = 0.6)
+
+network Noise:
+    step = 1 ms
+    population x: input[6]
+    population hidden: Noisy[20]
+    population other: Noisy[5](tau_m = 10 ms)
+    population output: LI[3](tau_m = 10 ms)
+    for k in hidden, other:
+        connect x -> {k}: dense, weight = normal(0, 1)
+        connect {k} -> output: dense, weight = normal(0, 1)
+    connect hidden -> other: dense, weight = normal(0, 1), delay = 2 ms
+
+train:
+    rule = bptt
+    loss = cross_entropy(mean(output.v))
+    learn = weights, hidden.tau_m
+    optimiser = adam(learning_rate = 1e-2)
+"""
+
+
+def test_the_same_numbers_are_drawn_in_both():
+    needs_compiler()
+    network = sncc.load(sncc.build(NOISY, backend="cpu", precision="float64"), threads=2)
+    agree(network, program_of(NOISY), 1e-8, samples=5)
+
+
+def test_the_gradient_is_that_of_the_loss_with_the_numbers_as_they_fell():
+    text = NOISY.replace("spike when v > 0.5:\n        v -= 0.5 + uniform(0, 0.1)", "spike when v > 1e9")
+    text = text.replace("loss = cross_entropy(mean(output.v))", "loss = mse(mean(hidden.v))")
+    program, rng = program_of(text), np.random.default_rng(3)
+    values = {"x_hidden.weight": rng.normal(0, 0.3, (6, 20)), "hidden.tau_m": np.array(15.0)}
+    inputs, labels = [{"x": rng.poisson(0.3, (25, 6)).astype(float)}], [rng.normal(0, 1, 20)]
+
+    def loss(changed) -> float:
+        return Reference(program, values | changed).run(inputs, labels).loss
+
+    gradients = Reference(program, values).run(inputs, labels).gradients
+    for key in values:
+        direction = rng.normal(0, 1, np.shape(values[key]))
+        step = 1e-5
+        slope = (loss({key: values[key] + step * direction}) - loss({key: values[key] - step * direction})) / (2 * step)
+        assert slope == pytest.approx(float(np.sum(gradients[key] * direction)), rel=1e-6)
