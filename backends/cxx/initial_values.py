@@ -16,6 +16,20 @@ def _drawn(b: Builder, value: Expression) -> str:
     return b.print(DrawNumbers().bind(value, b.print, b.names))
 
 
+def _return(b: Builder, value: str, clip: tuple[float, float] | None) -> None:
+    """Give a value back, drawn again with the counter's next step while it lies outside `clip`."""
+    if clip is None:
+        b.lines.append(f"return {value};")
+        return
+    low, high = (b.print.number(x) for x in clip)
+    b.lines += [
+        f"{b.real} value = {value};",
+        f"for (numbers.step = 1; numbers.step < 1000 && !(value >= {low} && value <= {high}); ++numbers.step)",
+        f"    value = {value};",
+        f"return sncc::m_clip(value, {low}, {high});",
+    ]
+
+
 def initial_parameter(parameter: Parameter) -> Function:
     """One element of a parameter, in double: from its number, which keys its draws, and its indices i and j."""
     b = Builder("double", "double")
@@ -31,17 +45,7 @@ def initial_parameter(parameter: Parameter) -> Function:
     if has_draws(parameter.initial):
         number = f"0x{stream(parameter.key, 'initial'):08x}u"
         b.lines.append(f"sncc::Draw numbers{{seed, {number}, {element}, 0u, 0u}};")
-    if parameter.clip is None or not has_draws(parameter.initial):
-        b.lines.append(f"return {value};")
-    else:
-        low, high = (b.print.number(x) for x in parameter.clip)
-        again = f"for (numbers.step = 1; numbers.step < 1000 && !(value >= {low} && value <= {high}); ++numbers.step)"
-        b.lines += [
-            f"double value = {value};",
-            again,
-            f"    value = {value};",
-            f"return sncc::m_clip(value, {low}, {high});",
-        ]
+    _return(b, value, parameter.clip if has_draws(parameter.initial) else None)
     name = f"initial_{Namer()[parameter.key]}"
     return b.function(name, [f"{parameter.key} = {print_expression(parameter.initial)}"], "double")
 
@@ -56,10 +60,10 @@ def initial_state(group: Group, row: Row, state: str, value: Expression, scalar:
         if name in symbols(value):
             b.argument("array", name)
     b.lines.append(f"static_cast<void>(seed), static_cast<void>(trial), static_cast<void>({neuron});")
-    text = _drawn(b, value)
+    text, clip = _drawn(b, value), dict(row.clips).get(state)
     if has_draws(value):
         number = f"0x{stream(row.population + '.' + state, 'initial'):08x}u"
-        b.lines.append(f"const sncc::Draw numbers{{seed, {number}, {neuron}, 0u, trial}};")
-    b.lines.append(f"return {text};")
+        b.lines.append(f"{'const ' if clip is None else ''}sncc::Draw numbers{{seed, {number}, {neuron}, 0u, trial}};")
+    _return(b, text, clip if has_draws(value) else None)
     name = f"start_{Namer()[row.population + '.' + state]}"
     return b.function(name, [f"{row.population}.{state} = {print_expression(value)}"], "real")

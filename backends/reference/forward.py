@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sncc.backends.reference.draws import DISTRIBUTIONS, Counter, drawn
+from sncc.backends.reference.draws import DISTRIBUTIONS, Counter, drawn_within
 from sncc.backends.reference.statements import statement_value
 from sncc.backends.reference.synapses import SynapsesOfSample
 from sncc.connectivity.build import indices
@@ -64,7 +64,7 @@ class ForwardRun:
             for state, expression in row.initial:
                 number = stream(f"{row.population}.{state}", "initial")
                 counter = Counter(self.seed, number, np.arange(row.size), 0, self.trial)
-                values[state][part] = drawn(expression, own, counter)
+                values[state][part] = drawn_within(expression, own, counter, dict(row.clips).get(state))
         return values
 
     def _weight(self, connection: Connection) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from sncc.expressions.algebra import has_draws
 from sncc.expressions.nodes import Expression, Number
 from sncc.lower.connections import impulsive, lower_connection
 from sncc.lower.initial_states import store_initial_states
@@ -142,6 +143,7 @@ def _group(population: Population, neurons: Sequence[Neuron], name: str) -> Grou
         tuple(initial),
         any(neuron.spiking for neuron in neurons),
         _streams(population, neurons),
+        tuple((s.name, s.clip) for s in own if s.clip is not None and has_draws(s.initial)),
     )
     return Group(
         name=name,

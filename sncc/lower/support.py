@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.expressions.nodes import Apply, walk
-from sncc.model.nodes import Connection, Model, Population
+from sncc.model.nodes import Connection, Model
 
 
 def refuse(model: Model) -> None:
@@ -17,20 +17,17 @@ def refuse(model: Model) -> None:
 
 def unsupported(model: Model) -> Iterator[Diagnostic]:
     """A `not-supported-yet` for every construct that cannot be lowered yet."""
-    for population in model.populations:
-        yield from _population(population)
     for connection in model.connections:
         yield from _connection(connection)
 
 
-def _population(population: Population) -> Iterator[Diagnostic]:
-    for state in population.dynamics.states if population.dynamics is not None else ():
-        if state.clip is not None and state.storage == "compiled":
-            yield not_supported_yet(state.span, "`clip` in a state's first value")
-
-
 def _connection(connection: Connection) -> Iterator[Diagnostic]:
     span = connection.span
+    own = (*(connection.synapse.states if connection.synapse else ()),)
+    own += connection.plasticity.states if connection.plasticity else ()
+    for state in own:
+        if state.clip is not None:
+            yield not_supported_yet(state.span, "`clip` in the first value of a state per synapse")
     if connection.post_delay_steps and connection.plasticity is None:
         yield not_supported_yet(span, "`post_delay`", "put it into `delay`")
     if connection.share is not None and connection.share[1]:

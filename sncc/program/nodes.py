@@ -170,6 +170,7 @@ class Row:
     initial: tuple[tuple[str, Expression], ...]
     spiking: bool = False
     streams: tuple[tuple[str, int], ...] = ()  # (name of a `Draw`, stream)
+    clips: tuple[tuple[str, tuple[float, float]], ...] = ()  # states whose first value is drawn again outside this
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ neuron Cell:
     refractory 1 ms hold v
 network Net:
     step = 0.1 ms
-    population exc: Cell[150], v = uniform(0, 1)
+    population exc: Cell[150], v = normal(0.5, 0.5, clip = [0, 1])
     population inh: Cell[70], v = uniform(0, 1)
     connect exc -> exc: random(fan_out = 20, self = false), weight = 0.1, delay = 0.8 ms, synapse = excites()
     connect exc -> inh: random(total = 2000, repeats = true), weight = 0.1, delay = normal(3 ms, 1 ms), synapse = excites()

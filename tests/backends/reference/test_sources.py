@@ -9,7 +9,7 @@ import pytest
 from blocks import expression
 from networks import model_of
 from scipy.linalg import expm, solve_continuous_lyapunov
-from scipy.stats import chisquare, kstest, poisson
+from scipy.stats import chisquare, kstest, poisson, truncnorm
 
 from sncc.backends.reference.draws import DISTRIBUTIONS, Counter
 from sncc.backends.reference.interpreter import Reference
@@ -172,3 +172,15 @@ network Tested:
             v = v + DISTRIBUTIONS["normal"](Counter(4, stream("y", "draw.2"), np.arange(6), n, trial), 0, 0.0, 2.0)
             assert np.allclose(runs.traces[trial]["y", "v"][n - 1], v, rtol=1e-13)
     assert not np.array_equal(runs.traces[0]["y", "v"], runs.traces[1]["y", "v"])
+
+
+def test_first_values_outside_their_limits_are_drawn_again():
+    """A truncated normal distribution, not values heaped at the limits; another one for every trial."""
+    text = (
+        "network N:\n    step = 1 ms\n    population x: input[1]\n    population a: LIF[20000](theta = 9, tau_m = 1 s)"
+    )
+    program = compile_program(model_of(f"{text}, v = normal(0.2, 1, clip = [-0.5, 1])\n"), "float64")
+    result = Reference(program, seed=3).run([{}], steps=1)
+    v = result.traces[0]["a", "v"][0] * np.exp(1e-3)  # before the first step
+    assert v.min() >= -0.5 - 1e-9 and v.max() <= 1 + 1e-9
+    assert kstest(v, truncnorm(-0.7, 0.8, loc=0.2, scale=1).cdf).pvalue > 1e-3
