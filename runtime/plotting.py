@@ -18,7 +18,7 @@ RATE_BINS = 200
 
 
 def plot(run: Run, path: str | PathLike[str] | None = None) -> Figure:
-    """Raster and rate of every population that spiked, and the traces; written to `path` where one is given.
+    """Raster and rate of every population that spiked, and the traces, all of the first sample; written to `path`.
 
     Raises ImportError without matplotlib.
     """
@@ -45,24 +45,32 @@ def plot(run: Run, path: str | PathLike[str] | None = None) -> Figure:
 
 
 def _raster(axis: Any, run: Run, populations: list[str]) -> None:
-    """The populations above each other, the first at the top."""
+    """The populations above each other, the first at the top, each in the colour of its rate."""
     ticks, base = [], 0
-    for name in reversed(populations):
+    for number, name in reversed(list(enumerate(populations))):
         spikes = run.spikes[name]
-        thinned = slice(None, None, max(1, len(spikes) // MOST_SPIKES))
+        shown = np.flatnonzero(spikes.samples == 0)
+        shown = shown[:: 1 + len(shown) // MOST_SPIKES]
         height = int(spikes.neurons.max()) + 1
-        axis.plot(spikes.times[thinned], base + spikes.neurons[thinned], "k.", markersize=1.5, rasterized=True)
+        axis.plot(
+            spikes.times[shown], base + spikes.neurons[shown], ".", color=f"C{number}", markersize=2, rasterized=True,
+            markeredgewidth=0,
+        )  # fmt: skip
         ticks.append((base + height / 2, name))
         base += height
+        axis.axhline(base, color="0.8", linewidth=0.5)
+    axis.set_ylim(0, base)
     axis.set_yticks([at for at, _ in ticks], [name for _, name in ticks])
 
 
 def _rates(axis: Any, run: Run, populations: list[str]) -> None:
-    bins = np.linspace(0, run.duration, RATE_BINS + 1)
-    for name in populations:
+    first = min(float(run.spikes[name].times.min()) for name in populations)
+    start = 0.0 if first <= run.duration else first  # a run that was resumed starts later
+    bins = np.linspace(start, start + run.duration, RATE_BINS + 1)
+    for number, name in enumerate(populations):
         spikes = run.spikes[name]
-        counts, _ = np.histogram(spikes.times, bins)
-        neurons = int(spikes.neurons.max()) + 1
-        axis.plot(bins[:-1], counts / neurons / np.diff(bins), label=name, drawstyle="steps-post", linewidth=0.8)
+        counts, _ = np.histogram(spikes.times[spikes.samples == 0], bins)
+        rates = counts / spikes.size / np.diff(bins)
+        axis.plot(bins[:-1], rates, color=f"C{number}", label=name, drawstyle="steps-post", linewidth=0.8)
     axis.set_ylabel("rate (Hz)")
     axis.legend(fontsize="small")

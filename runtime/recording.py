@@ -25,12 +25,14 @@ _NAME = re.compile(r"(?P<population>\w+)(\[(?P<first>\d*):(?P<last>\d*)\])?\.(?P
 class Spikes:
     """Spikes of a population, in order of sample, then time, then neuron.
 
-    `times`: seconds; `neurons`: flat row-major indices; `samples`: of the input, all 0 where it holds one.
+    `times`: seconds; `neurons`: flat row-major indices; `samples`: of the input, all 0 where it holds one. `size`: how many
+    neurons were watched.
     """
 
     times: NDArray[np.float64]
     neurons: NDArray[np.int64]
     samples: NDArray[np.int64]
+    size: int
 
     def __len__(self) -> int:
         """The number of spikes."""

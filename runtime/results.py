@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 import zipfile
@@ -75,7 +76,7 @@ class Collector:
             self._store.append(f"{request.name}.at", times[request.name])
         self._store.close()
         spikes = {
-            name: Spikes(*(self._store.get(f"{name}.{what}") for what in ("times", "neurons", "samples")))
+            name: self._spikes(name, inputs)
             for name in (*(n for n in inputs if f"{n}.times" in self._store), *self._populations)
         }
         traces = Traces()
@@ -85,6 +86,14 @@ class Collector:
                 values = values.reshape(self._runs, -1, *values.shape[1:])
             traces[request.name] = values
         return Run(steps * step, spikes, traces, times, interrupted)
+
+    def _spikes(self, name: str, inputs: Mapping[str, Events]) -> Spikes:
+        times, neurons, samples = (self._store.get(f"{name}.{what}") for what in ("times", "neurons", "samples"))
+        kept = self._wanted.spikes and self._wanted.spikes.get(name)
+        if isinstance(kept, np.ndarray):
+            return Spikes(times, neurons, samples, len(kept))
+        shapes = {p.name: p.shape for p in self._manifest.populations} | {s.name: s.shape for s in self._manifest.sources}
+        return Spikes(times, neurons, samples, math.prod(shapes[name]))
 
     def _echo(self, name: str, events: Events, steps: int) -> None:
         """The spikes that were handed over."""
