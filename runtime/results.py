@@ -92,7 +92,9 @@ class Collector:
         kept = self._wanted.spikes and self._wanted.spikes.get(name)
         if isinstance(kept, np.ndarray):
             return Spikes(times, neurons, samples, len(kept))
-        shapes = {p.name: p.shape for p in self._manifest.populations} | {s.name: s.shape for s in self._manifest.sources}
+        shapes = {p.name: p.shape for p in self._manifest.populations} | {
+            s.name: s.shape for s in self._manifest.sources
+        }
         return Spikes(times, neurons, samples, math.prod(shapes[name]))
 
     def _echo(self, name: str, events: Events, steps: int) -> None:
