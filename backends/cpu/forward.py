@@ -7,7 +7,7 @@ from math import ceil
 from sncc.backends.cxx.dynamics import Function
 from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.synapse_rows import index_type, place_of_weights, run_of
-from sncc.program.nodes import Connection, Deliver, Group, Readout, Row, Update
+from sncc.program.nodes import Connection, Deliver, Fire, Group, Readout, Row, Update
 
 
 def _pad(group: Group, row: Row, array: str) -> list[str]:
@@ -151,6 +151,7 @@ def update_loop(layout: Layout, update: Update, function: Function, sample: str,
     before: list[str] = []
     passed: list[str] = []
     streams: dict[str, str] = {}  # of drawn numbers, by draw
+    counts: dict[str, str] = {}  # of Poisson spikes, by draw
     for a in function.arguments:
         match a.role:
             case "time":
@@ -171,6 +172,9 @@ def update_loop(layout: Layout, update: Update, function: Function, sample: str,
                     f"Real* SNCC_RESTRICT const of_{a.identifier} = {sample}.state.{layout.state[group.name, 'spike.mask'].identifier};"
                 )
                 passed.append(f"of_{a.identifier}[j]")
+            case "count":
+                passed.append(f"of_{a.identifier}[j - begin]")
+                counts[a.name] = a.identifier
             case "draw":
                 passed.append(_COUNTERS[a.name].format(sample=sample))
             case "stream":
@@ -192,8 +196,8 @@ def update_loop(layout: Layout, update: Update, function: Function, sample: str,
                     passed.append(f"of_{a.identifier}[j]")
     call = f"dynamics::{function.name}({', '.join(passed)});"
     loops = [f"for (int j = 0; j < {group.size}; ++j) {call}"]
-    if streams:
-        loops = [line for row in group.rows for line in _drawing_loop(group, row, streams, call)]
+    if streams or counts:
+        loops = [line for row in group.rows for line in _drawing_loop(layout, group, row, streams, counts, call)]
     else:
         loops.insert(0, "SNCC_INDEPENDENT")
     inputs = [a for a in function.arguments if a.role == "input"]
@@ -207,13 +211,50 @@ _COUNTERS = {
 }  # fmt: skip
 
 
-def _drawing_loop(group: Group, row: Row, streams: dict[str, str], call: str) -> list[str]:
-    """The loop over one population's neurons, each draw with the population's own stream."""
+def _drawing_loop(
+    layout: Layout, group: Group, row: Row, streams: dict[str, str], counts: dict[str, str], call: str
+) -> list[str]:
+    """The loop over one population's neurons, each draw with the population's own stream; Poisson counts 64 at a time."""
     end = min((r.offset for r in group.rows if r.offset > row.offset), default=group.size)
     numbers = dict(row.streams)
     lines = ["{", f"    constexpr int first = {row.offset};  // {row.population}"]
     lines += [f"    constexpr std::uint32_t {name} = 0x{numbers[draw]:08x}u;" for draw, name in streams.items()]
-    return [*lines, "    SNCC_INDEPENDENT", f"    for (int j = first; j < {end}; ++j) {call}", "}"]
+    if not counts:
+        return [*lines, "    SNCC_INDEPENDENT", f"    for (int j = first; j < {end}; ++j) {call}", "}"]
+    lines += [f"    for (int begin = first; begin < {end}; begin += 64) {{"]
+    lines += [f"        const int count = std::min(64, {end} - begin);"]
+    for draw, name in counts.items():
+        lines += [f"        {x}" for x in _counts(layout, group, row, draw, name)]
+    return [
+        *lines,
+        "        SNCC_INDEPENDENT",
+        f"        for (int j = begin; j < begin + count; ++j) {call}",
+        "    }",
+        "}",
+    ]
+
+
+def _counts(layout: Layout, group: Group, row: Row, draw: str, name: str) -> list[str]:
+    """Poisson counts of up to 64 neurons: the mean of each, then all counts at once."""
+    mean = layout.dynamics.means[group.name, draw]
+    passed = []
+    for a in mean.arguments:
+        match a.role:
+            case "time":
+                passed.append("static_cast<double>(s.time(n))")
+            case "array":
+                passed.append(f"a.{layout.array[group.name, a.name].identifier}[begin + j]")
+            case _:
+                passed.append(f"s.state.{layout.state[group.name, a.name].identifier}[begin + j]")
+    population = layout.populations.index(row.population)
+    return [
+        f"alignas(64) Real of_{name}[64];",
+        f"alignas(64) double mean_{name}[64];",
+        f"alignas(64) std::uint32_t words_{name}[64];",
+        f"for (int j = 0; j < count; ++j) mean_{name}[j] = dynamics::{mean.name}({', '.join(passed)});",
+        f"poisson_counts(s.poisson[{population}], s.seed, 0x{dict(row.streams)[draw]:08x}u, static_cast<std::uint32_t>(begin - first),",
+        f"               static_cast<std::uint32_t>(s.before + n), s.trial, mean_{name}, count, words_{name}, of_{name});",
+    ]
 
 
 def forward(layout: Layout) -> list[str]:
@@ -228,9 +269,11 @@ def forward(layout: Layout) -> list[str]:
                 lines += [f"    {x}" for x in update_loop(layout, o, layout.functions[id(o)], "s", "tile->", "Keep")]
                 if o.spikes:
                     mask = layout.state[o.group, "spike.mask"].identifier
+                    fires = any(isinstance(x, Fire) and x.name == o.spikes for x in o.body)
+                    append = "append" if fires else "append_counts"
                     for row in layout.program.group(o.group).rows:
                         lines.append(
-                            f"    s.spikes[{layout.populations.index(row.population)}].append(s.state.{mask} + {row.offset}, {row.size});"
+                            f"    s.spikes[{layout.populations.index(row.population)}].{append}(s.state.{mask} + {row.offset}, {row.size});"
                         )
                 lines.append("}")
             case Readout(index=k):

@@ -30,10 +30,6 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
                 help = "set it from Python between two runs"
                 yield not_supported_yet(stimulus.span, "a stimulus of a modulator", help)
         return
-    for population in model.populations:
-        if population.kind == "poisson":
-            help = "hand its spikes over: a population of `input`"
-            yield not_supported_yet(population.span, "a population of `poisson`", help)
     for connection in model.connections:
         yield from _connection(connection)
     if model.simulation is not None:

@@ -283,7 +283,7 @@ def agree(network, program, tolerance: float, **case) -> None:
     steps = len(inputs[0]["x"])
     simulated = network.simulate(duration=steps * program.step * 1e-3, inputs=one, record=["hidden.v"])
     for population, expected in run.spikes[0].items():
-        at, neurons = np.nonzero(expected)
+        at, neurons = (np.repeat(a, expected[expected > 0].astype(int)) for a in np.nonzero(expected))  # counts
         assert np.array_equal(np.round(simulated.spikes[population].times / (program.step * 1e-3)).astype(int), at + 1)
         assert np.array_equal(simulated.spikes[population].neurons, neurons)
     trace = np.asarray(simulated.trace["hidden.v"]).reshape(steps, -1)

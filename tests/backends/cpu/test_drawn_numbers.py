@@ -25,11 +25,15 @@ network Noise:
     step = 1 ms
     population x: input[6]
     population hidden: Noisy[20]
+    population background: poisson[70](rate = 15 Hz)
+    population busy: poisson[3](rate = 1.2 kHz)
     population other: Noisy[5](tau_m = 10 ms)
     population output: LI[3](tau_m = 10 ms)
     for k in hidden, other:
         connect x -> {k}: dense, weight = normal(0, 1)
         connect {k} -> output: dense, weight = normal(0, 1)
+    connect background -> hidden: dense, weight = normal(0, 0.2)
+    connect busy -> other: dense, weight = normal(0, 0.2)
     connect hidden -> other: dense, weight = normal(0, 1), delay = 2 ms
 
 train:

@@ -41,6 +41,17 @@ public:
         if (indices_.size() < room) indices_.resize(2 * room);
         offsets_.push_back(begin + collect(fired, n, indices_.data() + begin));
     }
+    // The next step's list, from counts: a neuron that spikes several times stands there as often.
+    template <typename Real>
+    void append_counts(const Real* counts, int n) {
+        std::int64_t end = offsets_.back();
+        for (int j = 0; j < n; ++j)
+            for (int k = 0; k < static_cast<int>(counts[j]); ++k) {
+                if (indices_.size() < static_cast<std::size_t>(end) + 32) indices_.resize(2 * static_cast<std::size_t>(end) + 64);
+                indices_[static_cast<std::size_t>(end++)] = static_cast<std::uint32_t>(j);
+            }
+        offsets_.push_back(end);
+    }
     void append_list(const std::uint32_t* indices, std::int64_t count) {
         const std::size_t begin = static_cast<std::size_t>(offsets_.back());
         if (indices_.size() < begin + static_cast<std::size_t>(count) + 32) indices_.resize(2 * (begin + count) + 64);

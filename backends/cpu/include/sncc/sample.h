@@ -14,6 +14,7 @@
 #include "sncc/layout.h"
 #include "sncc/math.h"
 #include "lists.h"
+#include "poisson.h"
 #include "synapse_rows.h"
 
 namespace sncc {
@@ -122,6 +123,7 @@ struct Sample {
     std::int64_t before = 0;  // steps before the first of this run
     std::uint64_t seed = 0;   // of numbers drawn in every step
     std::uint32_t trial = 0;
+    PoissonTable poisson[Network::populations + 1];
     StepLists events[Network::sources + 1];
     StepValues<Real> values[Network::sources + 1];
     EmittedSpikes spikes[Network::populations + 1];
