@@ -50,9 +50,17 @@ public:
             for (int j = 0; j < 64; ++j) to[first + j] += static_cast<Real>(sums[j]);
         }
     }
-    int count(std::uint32_t word) const {
+    // The count of one word, whose mean need not be the table's: only the thresholds up to it are computed.
+    static int count(double mean, std::uint32_t word) {
+        double p = m_exp(-mean), sum = p;
         int found = 0;
-        while (found < size_ && word >= thresholds_[found]) ++found;
+        while (found < most) {
+            const double threshold = std::floor(sum * 4294967296.0 + 0.5);
+            if (threshold >= 4294967296.0 || word < static_cast<std::uint32_t>(threshold)) break;
+            ++found;
+            p = p * mean / found;
+            sum = sum + p;
+        }
         return found;
     }
 
@@ -81,9 +89,11 @@ template <typename Real>
 void poisson_counts(PoissonTable& table, std::uint64_t seed, std::uint32_t stream, std::uint32_t first, std::uint32_t step,
                     std::uint32_t trial, const double* means, int count, std::uint32_t* words, Real* to) {
     const int whole = (count + 63) / 64 * 64;
-    double most = 0;
-    bool equal = true;
-    for (int j = 0; j < count; ++j) equal &= means[j] == means[0], most = means[j] > most ? means[j] : most;
+    std::int64_t others = 0;  // summed, as the compiler vectorises no maximum of doubles
+    for (int j = 0; j < count; ++j) others += means[j] != means[0];
+    const bool equal = others == 0;
+    double most = equal ? means[0] : 0;
+    for (int j = 0; j < count && !equal; ++j) most = means[j] > most ? means[j] : most;
     for (int j = 0; j < whole; ++j) to[j] = 0;
     const auto parts_of = [](double mean) { return mean > 16 ? std::ceil(mean / 16) : 1.0; };
     const int parts = static_cast<int>(parts_of(most));
@@ -97,8 +107,7 @@ void poisson_counts(PoissonTable& table, std::uint64_t seed, std::uint32_t strea
         for (int j = 0; j < count; ++j) {
             const double own = parts_of(means[j]);
             if (r >= own || !(means[j] > 0)) continue;
-            table.set(means[j] / own);
-            to[j] += static_cast<Real>(table.count(words[j]));
+            to[j] += static_cast<Real>(PoissonTable::count(means[j] / own, words[j]));
         }
     }
 }
