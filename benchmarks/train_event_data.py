@@ -74,12 +74,12 @@ TASKS = {
 }  # fmt: skip
 
 
-def mnist(folder: Path) -> DataSet:
+def mnist(folder: Path, tested_from: int = 7000) -> DataSet:
     """Images as evenly spaced spikes, up to one every other step for the brightest pixels."""
     images, labels = (_idx(next(folder.glob(f"mnist-t10k-*{kind}*.gz"), None)) for kind in ("images", "labels"))
     spikes = np.floor(np.arange(MNIST_STEPS + 1)[None, :, None, None] * (images[:, None] / 255 / 2) + 0.5)
     events = sncc.Events.from_dense(np.diff(spikes, axis=1).astype(np.uint8), 1e-3)
-    return split_set(events, labels.astype(np.int64), np.arange(len(labels)) >= 7000, "MNIST")
+    return split_set(events, labels.astype(np.int64), np.arange(len(labels)) >= tested_from, "MNIST")
 
 
 def _idx(path: Path | None) -> NDArray[np.uint8]:
