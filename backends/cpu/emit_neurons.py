@@ -19,14 +19,22 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def emit(program: Program) -> dict[str, str]:
-    """The files of `src/cpu`."""
+    """The files of `src/cpu`, and the tables that both halves share."""
     layout = Layout(program, dynamics(program))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    text = environment.get_template("neurons.cpp.j2").render(name=program.name.lower(), **_parts(layout))
-    return {f"src/cpu/{program.name.lower()}_cpu.cpp": text, "src/cpu/connectivity.cpp": CONNECTIVITY}
+    name, parts = program.name.lower(), _parts(layout)
+
+    def render(template: str) -> str:
+        return environment.get_template(f"{template}.j2").render(name=name, **parts)
+
+    return {
+        f"src/{name}_neurons.h": render("neuron_network.h"),
+        f"src/cpu/{name}_cpu.cpp": render("neurons.cpp"),
+        "src/cpu/connectivity.cpp": CONNECTIVITY,
+    }
 
 
 def _parts(layout: Layout) -> dict[str, object]:
@@ -198,7 +206,7 @@ def _stimuli(layout: Layout, update: Update) -> list[str]:
         lines.append(f"if ({when}) {{")
         lines.append(f"    const Real value = dynamics::{function.name}({'segment.t' if function.arguments else ''});")
         field = layout.state[group.name, stimulus.input].identifier
-        for first, last in _runs(
+        for first, last in runs(
             [stimulus.part.flat(i) for i in range(stimulus.part.size)] if stimulus.part else range(row.size)
         ):
             begin = f"std::max<std::int64_t>(segment.begin, {row.offset + first})"
@@ -208,7 +216,7 @@ def _stimuli(layout: Layout, update: Update) -> list[str]:
     return lines
 
 
-def _runs(indices: list[int] | range) -> list[tuple[int, int]]:
+def runs(indices: list[int] | range) -> list[tuple[int, int]]:
     """Ascending indices as ranges without gaps, the last excluded."""
     if isinstance(indices, range):
         return [(indices.start, indices.stop)]

@@ -40,6 +40,16 @@ class NeuronTables:
             about = synapse_states(self.program, c.name)
             for name in (*about.states, *(symbol for symbol, key in about.arrays if self.per_synapse(key))):
                 self.synapse_fields[c.name, name] = len(self.synapse_fields)
+        self._name_fields()
+
+    def _name_fields(self) -> None:
+        """Numbers all fields in one order, so that both halves have the same."""
+        self.connection_lines()
+        for o in self.updates:
+            self.synapse_update_fields(o, "pre")
+            self.synapse_update_fields(o, "post")
+            if o.deliver:
+                self.field(self.program.connection(o.connection).target, o.input)
 
     # ---------------------------------------------------------------------------------------- what there is
     def compressed(self, c: Connection) -> bool:

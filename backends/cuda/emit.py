@@ -9,6 +9,7 @@ from pathlib import Path
 import jinja2
 
 from sncc.backends.cuda.learning import Learning
+from sncc.backends.cuda.neurons import NEURON_THREADS, Neurons
 from sncc.backends.cuda.resources import Kernel, table
 from sncc.backends.cuda.samples import Samples
 from sncc.backends.cuda.supported import unsupported
@@ -38,22 +39,45 @@ def emit(program: Program) -> dict[str, str]:
 
     if missing:
         return {"cmake/cuda.cmake": render("no_cuda.cmake", missing=missing)}
+    common = {
+        "cmake/cuda.cmake": render("cuda.cmake"),
+        "cmake/write_numbers.cmake": render("write_numbers.cmake"),
+        f"tests/{name}_compare.c": render("compare.c", **_comparison(program)),
+        **_headers(),
+    }
+    if program.schedule == "neuron_parallel":
+        parts = Neurons(program, dynamics(program)).parts()
+        return {
+            f"src/cuda/{name}_cuda.cu": render("neurons.cu"),
+            f"src/cuda/{name}_neurons.cuh": render("neurons.cuh", **parts),
+            "src/cuda/KERNELS.md": render("KERNELS.md", rows=table(neuron_kernels(name)), shared=False),
+            **common,
+        }
     shared = dynamics(program)
     tables, learning = Tables(program, shared), Learning(program, shared)
-    files = {
+    return {
         f"src/cuda/{name}_cuda.cu": render("network.cu"),
         f"src/cuda/{name}_network.cuh": render("network.cuh", **tables.parts()),
         f"src/cuda/{name}_samples.cuh": render("samples.cuh", **Samples(program, shared).parts()),
         f"src/cuda/{name}_learning.cuh": render("learning.cuh", **learning.parts()),
-        "src/cuda/KERNELS.md": render("KERNELS.md", rows=table(kernels(tables, learning))),
-        "cmake/cuda.cmake": render("cuda.cmake"),
-        "cmake/write_numbers.cmake": render("write_numbers.cmake"),
-        f"tests/{name}_compare.c": render("compare.c", **_comparison(program)),
+        "src/cuda/KERNELS.md": render("KERNELS.md", rows=table(kernels(tables, learning)), shared=True),
+        **common,
     }
+
+
+def _headers() -> dict[str, str]:
+    """The headers that never vary, and the emulation."""
     include, emulation = _HERE / "include", _HERE / "emulation"
-    files |= {f"src/{p.relative_to(include).as_posix()}": p.read_text() for p in sorted(include.rglob("*.h"))}
+    files = {f"src/{p.relative_to(include).as_posix()}": p.read_text() for p in sorted(include.rglob("*.h"))}
     found = [p for p in sorted(emulation.rglob("*")) if p.suffix in (".h", ".cpp", ".md")]
     return files | {f"emulation/{p.relative_to(emulation).as_posix()}": p.read_text() for p in found}
+
+
+def neuron_kernels(name: str) -> tuple[Kernel, ...]:
+    """The kernels of a network whose neurons are spread over all threads."""
+    blocks = "one for 1 to 8 warps of neurons"
+    run = Kernel(f"{name}_run", "runs all steps, its threads meeting across the grid", blocks, NEURON_THREADS, 0)
+    return run, Kernel(f"{name}_phase", "runs what lies between two meetings", blocks, NEURON_THREADS, 0)
 
 
 def kernels(tables: Tables, learning: Learning) -> tuple[Kernel, ...]:

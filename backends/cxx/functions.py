@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
@@ -117,7 +118,23 @@ class Builder:
 
     def function(self, name: str, comments: Iterable[str], result: str = "void") -> Function:
         """What has been collected, as a function of that name."""
-        return Function(name, result, wrapped(comments, 117), tuple(self.arguments), wrapped(self.lines, 116))
+        return Function(name, result, wrapped(comments, 117), tuple(self.arguments), wrapped(read(self.lines), 116))
+
+
+_LOCAL = re.compile(r"const \w+ (\w+) = ")
+
+
+def read(lines: Sequence[str]) -> list[str]:
+    """The lines without locals that none after them reads."""
+    kept: list[str] = []
+    words: set[str] = set()
+    for line in reversed(lines):
+        local = _LOCAL.match(line)
+        if local and local[1] not in words:
+            continue
+        words |= set(re.findall(r"\w+", line))
+        kept.insert(0, line)
+    return kept
 
 
 def wrapped(lines: Iterable[str], width: int) -> tuple[str, ...]:

@@ -62,12 +62,13 @@ private:
 
     // More threads than there is work only wait for each other. What is computed does not depend on it.
     int workers() const {
-        if (const char* const forced = std::getenv("SNCC_WORKERS")) return std::max(1, std::min(m_.pool.threads(), std::atoi(forced)));  // for tests
+        const int most = std::min(m_.pool.threads(), m_.most_workers);
+        if (const char* const forced = std::getenv("SNCC_WORKERS")) return std::max(1, std::min(most, std::atoi(forced)));  // for tests
         double work = 0;
         for (int p = 0; p < Network::populations; ++p) work += static_cast<double>(info(p).size);
         for (int c = 0; c < Network::connections_count; ++c)
             if (owns_synapses(c)) work += expected_synapses(request(c)) / 64;
-        return std::max(1, std::min(m_.pool.threads(), static_cast<int>(work / 1024)));
+        return std::max(1, std::min(most, static_cast<int>(work / 1024)));
     }
 
     void refuse_too_much() const {

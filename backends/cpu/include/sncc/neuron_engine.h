@@ -1,8 +1,7 @@
-// The neuron-parallel engine: each worker owns ranges of neurons of every population and all synapses onto them, so there are
-// no atomic additions, and a neuron adds its inputs in the order (arrival step, connection, source) for any number of workers.
-// With a delay per synapse spikes go into a ring when emitted: (arrival step, emission step, connection, source), ahead of the last such connection's turn.
+// A network whose neurons, of one sample, are spread over threads, but for the loop over time: how it is built, set, started and stored.
+// neuron_workers.h runs it on a CPU; the CUDA half keeps it on the host and runs it on a GPU.
 //
-// `Network` is emitted: arrays, tables (neuron_tables.h), and the updates of neurons and synapses.
+// `Network` is emitted: arrays and tables (neuron_tables.h).
 #pragma once
 
 #include <algorithm>
@@ -10,18 +9,17 @@
 #include <cstdio>
 
 #include "neuron_builder.h"
-#include "neuron_step.h"
 #include "sncc/fpu.h"
 
 namespace sncc {
 namespace neurons {
 
 template <typename Network>
-class NeuronEngine final : public Engine {
+class NeuronEngine : public Engine {
     using Real = typename Network::Real;
 
 public:
-    explicit NeuronEngine(int threads) : m_(threads), pairs_(static_cast<std::size_t>(Network::connections_count) + 1) {
+    explicit NeuronEngine(int threads, int most_workers = 1 << 20) : m_(threads, most_workers), pairs_(static_cast<std::size_t>(Network::connections_count) + 1) {
         for (int k = 0; k < Network::parameters; ++k) {
             const ParameterInfo& info = Network::parameters_info()[k];
             m_.numbers.own.emplace_back(static_cast<std::size_t>(std::max<std::int64_t>(info.size, 0)), 0.0);
@@ -43,7 +41,6 @@ public:
                 const std::vector<double> values = m_.numbers.own[static_cast<std::size_t>(k)];
                 set_parameter(k, values.data());
             }
-        gate_ = std::make_unique<Gate>(m_.workers);
         hazards_ = std::make_unique<Hazards<Network>>(m_);
     }
     std::int64_t synapse_count(int connection) override {
@@ -144,7 +141,7 @@ public:
         if (archive.position() != size) throw Failure(Code::argument, "the stored state is another network's");
     }
 
-private:
+protected:
     [[noreturn]] static void untrained() { throw Failure(Code::argument, "the network has no `train` block"); }
     void check_compressed(int connection) const {
         if (connection < 0 || connection >= Network::connections_count || Network::connections()[connection].format != Format::compressed)
@@ -233,7 +230,7 @@ private:
         });
     }
 
-    void start(const Simulation& simulation) {
+    virtual void start(const Simulation& simulation) {
         refresh();
         std::memset(static_cast<void*>(m_.state.data()), 0, sizeof(typename Network::State));
         Network::start(*m_.arrays.data(), simulation.seed, simulation.trial, *m_.state.data());
@@ -260,136 +257,14 @@ private:
         started_ = true;
     }
 
-    // ------------------------------------------------------------------------------------------ the loop over time
     // What is the same for all workers of a run.
     struct Course {
         const Simulation& simulation;
         std::vector<char> recorded, listed;  // by population
     };
 
-    // Runs steps first + 1 .. last in slices: in parallel, or, where other processes keep workers waiting, one worker after
-    // the other in this thread, which gives the same numbers.
-    void advance(const Course& course, std::int64_t first, std::int64_t last) {
-        std::vector<Delivery<Network>> deliveries;
-        for (const Worker& worker : m_.worker) deliveries.emplace_back(m_, worker);
-        while (first < last) {
-            const std::int64_t to = std::min(last, first + m_.interval * intervals_at_once);
-            if (m_.workers == 1 || alone_ > 0 || last - first <= few_steps) {
-                alone_ -= alone_ > 0;
-                one_after_another(course, deliveries, first, to);
-            } else {
-                together(course, deliveries, first, to);
-            }
-            first = to;
-        }
-    }
-
-    void one_after_another(const Course& course, std::vector<Delivery<Network>>& deliveries, std::int64_t first, std::int64_t last) {
-        for (std::int64_t from = first; from < last; from += m_.interval) {
-            const std::int64_t to = std::min(last, from + m_.interval);
-            for (std::size_t w = 0; w < deliveries.size(); ++w) scatter(deliveries[w], from);
-            scattered_ = from;
-            if (!hazards_->within_step()) {
-                for (std::size_t w = 0; w < deliveries.size(); ++w)
-                    for (std::int64_t n = from + 1; n <= to; ++n) {
-                        operations(course, m_.worker[w], deliveries[w], n, 0, Network::operations_count);
-                        record(course, m_.worker[w], n);
-                    }
-                continue;
-            }
-            for (std::int64_t n = from + 1; n <= to; ++n) {
-                for (int begin = 0, end = 0; begin < Network::operations_count; begin = end) {
-                    for (end = begin + 1; end < Network::operations_count && !hazards_->meets_before(end);) ++end;
-                    for (std::size_t w = 0; w < deliveries.size(); ++w) operations(course, m_.worker[w], deliveries[w], n, begin, end);
-                }
-                for (Worker& worker : m_.worker) record(course, worker, n);
-            }
-        }
-    }
-
-    void together(const Course& course, std::vector<Delivery<Network>>& deliveries, std::int64_t first, std::int64_t last) {
-        gate_->reset();
-        m_.pool.run(m_.workers, [&](int w, int) {
-            const FlushDenormals flush;
-            try {
-                share(course, m_.worker[static_cast<std::size_t>(w)], deliveries[static_cast<std::size_t>(w)], first, last);
-            } catch (...) {
-                gate_->fail();
-                throw;
-            }
-        });
-        scattered_ = first + (last - first - 1) / m_.interval * m_.interval;
-        if (gate_->waits() * 10 > (last - first) / m_.interval) alone_ = patience;
-    }
-
-    // One worker's share.
-    void share(const Course& course, Worker& worker, Delivery<Network>& delivery, std::int64_t first, std::int64_t last) {
-        for (std::int64_t from = first; from < last; from += m_.interval) {
-            if (!gate_->meet(worker.index)) return;
-            scatter(delivery, from);
-            for (std::int64_t n = from + 1; n <= std::min(last, from + m_.interval); ++n) {
-                for (int begin = 0, end = 0; begin < Network::operations_count; begin = end) {
-                    for (end = begin + 1; end < Network::operations_count && !hazards_->meets_before(end);) ++end;
-                    if (begin > 0 && !gate_->meet(worker.index)) return;
-                    operations(course, worker, delivery, n, begin, end);
-                }
-                record(course, worker, n);
-            }
-        }
-    }
-
-    // Spikes of the steps up to `until` into the rings: those of one interval, as they were emitted.
-    void scatter(Delivery<Network>& delivery, std::int64_t until) const {
-        const std::int64_t since = until - (until == done_ ? until - scattered_ : m_.interval);
-        for (std::int64_t n = since + 1; n <= until; ++n) delivery.scatter_emitted(n);
-    }
-
-    void operations(const Course& course, Worker& worker, Delivery<Network>& delivery, std::int64_t n, int begin, int end) {
-        const std::int64_t run_step = n - done_;
-        const Real t = static_cast<Real>(Network::step_ms * static_cast<double>(n - 1));
-        for (int k = begin; k < end; ++k) {
-            const Operation& operation = Network::operations()[k];
-            switch (operation.action) {
-                case Action::deliver: delivery.deliver(operation.index, n, run_step); break;
-                case Action::update: update(worker, operation, course, n, t); break;
-                case Action::synapses: {
-                    const SynapseLoop<Network> loop(m_, operation.index, worker, n, run_step, t);
-                    Network::update_synapses(operation.index, loop, m_.numbers);
-                }
-            }
-        }
-    }
-
-    void record(const Course& course, Worker& worker, std::int64_t n) const {
-        for (int p = 0; p < Network::populations; ++p)
-            if (course.recorded[static_cast<std::size_t>(p)]) worker.records[static_cast<std::size_t>(p)].add(worker.spikes[static_cast<std::size_t>(p)].at(n));
-        for (int k = 0; k < course.simulation.trace_count; ++k) {
-            const Trace& trace = course.simulation.traces[k];
-            const Range& own = m_.range(trace.population, worker.index);
-            record_trace(trace, Network::variable(*m_.state.data(), trace.population, trace.state), own.begin, own.end, n - done_);
-        }
-    }
-
-    void update(Worker& worker, const Operation& operation, const Course& course, std::int64_t n, Real t) {
-        const int group = operation.index;
-        for (int p = 0; p < Network::populations; ++p) {
-            const PopulationInfo& info = Network::populations_info()[p];
-            const Range& own = m_.range(p, worker.index);
-            if (info.group != group || own.size() == 0) continue;
-            const bool lists = operation.last && info.spiking && course.listed[static_cast<std::size_t>(p)];
-            if (lists) worker.spikes[static_cast<std::size_t>(p)].begin(n);
-            const Segment<Network> segment{*m_.arrays.data(), *m_.state.data(), n, t, course.simulation.seed, course.simulation.trial, p, info.offset + own.begin,
-                                           info.offset + (own.end + 15) / 16 * 16, own.begin, worker, lists};
-            Network::update(operation.number, segment);
-        }
-        if (!operation.last) return;
-        for (std::size_t f = 0; f < m_.histories.size(); ++f) {
-            const int population = Network::fields_info()[f].population;
-            if (m_.histories[f].stride == 0 || Network::populations_info()[population].group != group) continue;
-            const Range& own = m_.range(population, worker.index);
-            std::copy(m_.fields[f] + own.begin, m_.fields[f] + own.end, m_.histories[f].at(n) + own.begin);
-        }
-    }
+    // Runs steps first + 1 .. last.
+    virtual void advance(const Course& course, std::int64_t first, std::int64_t last) = 0;
 
     // Everything that a continuation needs; the same bytes for any number of workers.
     void keep(Archive& archive) {
@@ -439,15 +314,11 @@ private:
     Memory<Network> m_;
     std::vector<Pairs> pairs_;
     const Description* about_ = nullptr;
-    std::unique_ptr<Gate> gate_;
     std::unique_ptr<Hazards<Network>> hazards_;
     std::vector<Spikes> merged_;
     bool stale_ = true, started_ = false;
     std::int64_t done_ = 0;       // steps since the initial state
     std::int64_t scattered_ = 0;  // steps whose spikes have gone into the rings
-    static constexpr std::int64_t intervals_at_once = 200, few_steps = 4;
-    static constexpr int patience = 20;  // slices until workers try again to run at once
-    int alone_ = 0;
 };
 
 }  // namespace neurons

@@ -57,9 +57,10 @@ template <typename Network>
 struct Memory {
     using Real = typename Network::Real;
 
-    explicit Memory(int threads) : pool(threads), state(1), arrays(1) {}
+    Memory(int threads, int most) : pool(threads), most_workers(most), state(1), arrays(1) {}
 
     ThreadPool pool;
+    const int most_workers;
     int workers = 1;
     AlignedBuffer<typename Network::State> state;
     AlignedBuffer<typename Network::Arrays> arrays;

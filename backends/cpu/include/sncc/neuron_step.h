@@ -166,6 +166,14 @@ public:
         }
     }
 
+    // All spikes of step n into the rings, as they would have gone there: of a run whose rings were not kept.
+    void scatter_again(std::int64_t n, std::int64_t run_step) {
+        for (int number = 0; number < Network::connections_count; ++number) {
+            const ConnectionInfo& c = Network::connections()[number];
+            if (rings(c) && m_.range(c.target_population, static_cast<int>(w_)).size() > 0) scatter(number, c, n, run_step);
+        }
+    }
+
 private:
     static bool rings(const ConnectionInfo& c) { return c.delays >= 0 && !c.at_arrival && !c.signal; }
     bool scatters_later(int number, const ConnectionInfo& c) const { return c.source_population >= 0 && m_.least_delay_of(number) > 0; }

@@ -17,6 +17,8 @@
 
 namespace sncc {
 
+constexpr int most_poisson_thresholds = 128;
+
 // The thresholds of one mean of at most 16.
 class PoissonTable {
 public:
@@ -65,7 +67,7 @@ public:
     }
 
 private:
-    static constexpr int most = 128;
+    static constexpr int most = most_poisson_thresholds;
     double mean_ = -1;
     int size_ = 0;
     std::uint32_t thresholds_[most];
@@ -110,6 +112,29 @@ void poisson_counts(PoissonTable& table, std::uint64_t seed, std::uint32_t strea
             to[j] += static_cast<Real>(PoissonTable::count(means[j] / own, words[j]));
         }
     }
+}
+
+// The count of one neuron; `element` is its index in its population.
+SNCC_HOST_DEVICE inline int poisson_count(std::uint64_t seed, std::uint32_t stream, std::uint32_t element, std::uint32_t step, std::uint32_t trial,
+                                          double mean) {
+    if (!(mean > 0)) return 0;
+    const int parts = mean > 16 ? static_cast<int>(std::ceil(mean / 16)) : 1;
+    const double each = mean / parts, none = m_exp(-each);
+    int found = 0;
+    for (int r = 0; r < parts; ++r) {
+        const PhiloxWords draw = philox(seed, stream + static_cast<std::uint32_t>(r) * 0x9E3779B9u, element / 64 * 16 + element % 16, step, trial);
+        const std::uint32_t low = element / 16 % 2 ? draw.words[1] : draw.words[0], high = element / 16 % 2 ? draw.words[3] : draw.words[2];
+        const std::uint32_t word = element / 32 % 2 ? high : low;
+        double p = none, sum = none;
+        for (int k = 0; k < most_poisson_thresholds; ++k) {
+            const double threshold = std::floor(sum * 4294967296.0 + 0.5);
+            if (threshold >= 4294967296.0 || word < static_cast<std::uint32_t>(threshold)) break;
+            ++found;
+            p = p * each / (k + 1);
+            sum = sum + p;
+        }
+    }
+    return found;
 }
 
 }  // namespace sncc

@@ -21,9 +21,10 @@ inline void check(cudaError_t error, const char* call, const char* part = nullpt
 }
 
 // Launches `kernel`, which errors call `name`, over a grid of blocks, with one struct of arguments and so much shared memory.
+// Threads of a `cooperative` launch may meet across the grid; all its blocks must fit on the device at once.
 template <typename Arguments>
 void launch(void (*kernel)(Arguments), const char* name, int blocks, int threads, std::size_t shared, cudaStream_t stream,
-            const Arguments& arguments) {
+            const Arguments& arguments, bool cooperative = false) {
     if (shared > 48 * 1024)
         check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
               "cudaFuncSetAttribute", name);
@@ -32,6 +33,11 @@ void launch(void (*kernel)(Arguments), const char* name, int blocks, int threads
     config.blockDim = dim3(static_cast<unsigned>(threads));
     config.dynamicSmemBytes = shared;
     config.stream = stream;
+    cudaLaunchAttribute meets = {};
+    meets.id = cudaLaunchAttributeCooperative;
+    meets.val.cooperative = 1;
+    config.attrs = cooperative ? &meets : nullptr;
+    config.numAttrs = cooperative ? 1 : 0;
     check(cudaLaunchKernelEx(&config, kernel, arguments), "cudaLaunchKernelEx", name);
 }
 

@@ -15,6 +15,9 @@ namespace cuda {
 // The arrays of one network on the device.
 class DeviceMemory {
 public:
+    // `remedy`: what needs less.
+    explicit DeviceMemory(const char* remedy = "a smaller batch needs less") : remedy_(remedy) {}
+
     struct Part {
         const char* name;
         std::size_t bytes = 0;
@@ -28,7 +31,7 @@ public:
         std::size_t free = 0, total = 0;
         cudaMemGetInfo(&free, &total);
         throw Failure(Code::memory, std::string("no room on the device for ") + asking.name + ": " + std::to_string(bytes) + " bytes asked for, " +
-                                        std::to_string(free) + " of " + std::to_string(total) + " free; " + held() + "; a smaller batch needs less");
+                                        std::to_string(free) + " of " + std::to_string(total) + " free; " + held() + "; " + remedy_);
     }
 
 private:
@@ -44,6 +47,7 @@ private:
         return text + (sizes.size() > 4 ? " and less for others" : "");
     }
 
+    const char* remedy_;
     std::vector<std::shared_ptr<Part>> parts_;
 };
 

@@ -1,0 +1,105 @@
+// Synapses on the device: made on the host from its rows, by target, and what is one number for each of them.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "sncc/cuda_memory.h"
+#include "sncc/cuda_neurons.h"
+#include "sncc/synapse_store.h"
+
+namespace sncc {
+namespace cuda {
+
+// The columns of one connection's synapses; `numbers` says where the numbers of each stand among the host's rows.
+template <typename Real>
+class DeviceColumns {
+public:
+    explicit DeviceColumns(DeviceMemory& memory)
+        : slices_(memory, "the synapses' offsets"), lengths_(memory, "the synapses' offsets"), narrow_(memory, "the synapses' sources"),
+          wide_(memory, "the synapses' sources"), delays_(memory, "the synapses' delays") {}
+
+    // `by_delay`: the longest delays first.
+    void build(const neurons::SynapseStore<Real>& store, bool delayed, bool by_delay, ThreadPool& pool) {
+        const CompressedRows& rows = store.synapses.parts[0];
+        if (rows.synapses() >= none) throw Failure(Code::memory, "a connection of more than 2^32 - 1 synapses");
+        const neurons::ReverseIndex index = neurons::reverse(rows);
+        const std::int64_t targets = rows.range.size(), words = (targets + 31) / 32;
+        std::vector<std::uint32_t> lengths(static_cast<std::size_t>(words * 32), 0);
+        for (std::int64_t j = 0; j < targets; ++j)
+            lengths[static_cast<std::size_t>(j)] = static_cast<std::uint32_t>(index.offsets[static_cast<std::size_t>(j) + 1] - index.offsets[static_cast<std::size_t>(j)]);
+        std::vector<std::uint64_t> slices(static_cast<std::size_t>(words) + 1, 0);
+        for (std::int64_t w = 0; w < words; ++w) {
+            const auto first = lengths.begin() + w * 32;
+            slices[static_cast<std::size_t>(w) + 1] = slices[static_cast<std::size_t>(w)] + 32ull * *std::max_element(first, first + 32);
+        }
+        places_ = static_cast<std::size_t>(slices.back());
+        numbers_.assign(places_, none);
+        const bool is_narrow = store.synapses.sources() <= 0x10000;
+        std::vector<std::uint16_t> narrow(is_narrow ? places_ : 0, 0), delays(delayed ? places_ : 0, 0);
+        std::vector<std::uint32_t> wide(is_narrow ? 0 : places_, 0);
+        pool.run(static_cast<int>(words), [&](int word, int) {
+            std::vector<std::uint64_t> column;
+            for (std::int64_t j = std::int64_t(word) * 32; j < std::min<std::int64_t>(targets, word * 32 + 32); ++j) {
+                const std::uint64_t* const entries = index.entries.data();
+                column.assign(entries + index.offsets[static_cast<std::size_t>(j)], entries + index.offsets[static_cast<std::size_t>(j) + 1]);
+                const auto delay = [&](std::uint64_t entry) { return store.delays.of(0, entry & 0xFFFFFFFFu); };
+                if (by_delay) std::stable_sort(column.begin(), column.end(), [&](std::uint64_t a, std::uint64_t b) { return delay(a) > delay(b); });
+                std::size_t place = static_cast<std::size_t>(slices[static_cast<std::size_t>(word)]) + static_cast<std::size_t>(j % 32);
+                for (const std::uint64_t entry : column) {
+                    numbers_[place] = static_cast<std::uint32_t>(entry);
+                    if (is_narrow)
+                        narrow[place] = static_cast<std::uint16_t>(entry >> 32);
+                    else
+                        wide[place] = static_cast<std::uint32_t>(entry >> 32);
+                    if (delayed) delays[place] = static_cast<std::uint16_t>(delay(entry));
+                    place += 32;
+                }
+            }
+        });
+        slices_.put(slices), lengths_.put(lengths);
+        if (is_narrow)
+            narrow_.put(narrow);
+        else
+            wide_.put(wide);
+        if (delayed) delays_.put(delays);
+        view_ = {slices_.data(), lengths_.data(), is_narrow ? narrow_.data() : nullptr, is_narrow ? nullptr : wide_.data(), delayed ? delays_.data() : nullptr};
+    }
+    const Columns<Real>& view() const { return view_; }
+
+    void send(const Untouched<Real>& from, DeviceArray<Real>& to, ThreadPool& pool) const {
+        std::vector<Real> values(places_, Real(0));
+        for_places(pool, [&](std::size_t place) { values[place] = from[numbers_[place]]; });
+        to.put(values);
+    }
+    void fetch(const DeviceArray<Real>& from, Untouched<Real>& to, ThreadPool& pool) const {
+        std::vector<Real> values(places_);
+        from.take(values.data(), places_);
+        for_places(pool, [&](std::size_t place) { to[numbers_[place]] = values[place]; });
+    }
+
+private:
+    static constexpr std::uint32_t none = 0xFFFFFFFFu;  // a place behind a column's end
+
+    template <typename Visit>
+    void for_places(ThreadPool& pool, const Visit& visit) const {
+        constexpr std::size_t at_once = 1 << 16;
+        pool.run(static_cast<int>((places_ + at_once - 1) / at_once), [&](int task, int) {
+            const std::size_t first = static_cast<std::size_t>(task) * at_once;
+            for (std::size_t place = first; place < std::min(places_, first + at_once); ++place)
+                if (numbers_[place] != none) visit(place);
+        });
+    }
+
+    std::size_t places_ = 0;
+    std::vector<std::uint32_t> numbers_;
+    DeviceArray<std::uint64_t> slices_;
+    DeviceArray<std::uint32_t> lengths_;
+    DeviceArray<std::uint16_t> narrow_;
+    DeviceArray<std::uint32_t> wide_;
+    DeviceArray<std::uint16_t> delays_;
+    Columns<Real> view_ = {};
+};
+
+}  // namespace cuda
+}  // namespace sncc

@@ -1,0 +1,239 @@
+// What a thread of a neuron-parallel simulation sees: the network in device memory, its own neurons, spikes of other neurons.
+//
+// A warp owns words of 32 neurons, and all synapses onto them: so nothing is added atomically, and a neuron adds its inputs in the
+// order (arrival step, connection, source), as in the C++ half. `Network` is emitted.
+#pragma once
+
+#include <cstdint>
+
+#include "sncc/cuda_block.h"
+#include "sncc/neuron_tables.h"
+#include "sncc/poisson.h"
+
+namespace sncc {
+namespace cuda {
+
+// Spikes of a population, or of a source, in the steps from `first` on: a bit a neuron or, where one may spike several times in a
+// step, a count. Nothing where neither is kept.
+struct SpikeRows {
+    std::uint32_t* bits;
+    std::uint32_t* counts;
+    std::int64_t stride;  // of a row: words of bits, or counts
+    std::int64_t first;
+
+    __device__ std::uint32_t count(std::int64_t n, std::int64_t i) const {
+        const std::int64_t row = (n - first) * stride;
+        return bits ? (bits[row + i / 32] >> (i % 32)) & 1u : counts[row + i];
+    }
+};
+
+// Synapses by target: entry e of neuron j stands at slices[j / 32] + 32 · e + j % 32, so that the lanes of a warp read neighbours. Entries
+// ascend by source; with a delay per synapse, of spikes, the longest delays come first.
+template <typename Real>
+struct Columns {
+    const std::uint64_t* slices;
+    const std::uint32_t* lengths;  // of the columns
+    const std::uint16_t* narrow;   // sources, where there are at most 2^16
+    const std::uint32_t* wide;     // elsewhere
+    const std::uint16_t* delays;   // steps; null: the connection's
+
+    __device__ std::uint64_t begin(std::int64_t j) const { return slices[j / 32] + static_cast<std::uint64_t>(j % 32); }
+    __device__ std::uint64_t end(std::int64_t j) const { return begin(j) + 32ull * lengths[j]; }
+    __device__ std::uint32_t source(std::uint64_t place) const { return narrow ? narrow[place] : wide[place]; }
+};
+
+// A connection as deliveries see it; numbers of other tables are -1 where there is nothing.
+template <typename Real>
+struct ConnectionView {
+    neurons::Format format;
+    Columns<Real> columns;
+    const Real* weights;  // of the synapses, of a matrix (rows of `stride`) or of a vector; null: `one` for all
+    Real one;
+    std::int64_t stride;
+    int source, source_population, target_population;
+    std::int64_t source_neurons, source_first, source_size, target_first, target_size;
+    int delay, least, most;  // steps; least and most of the synapses' own delays
+    int values, gain, input;
+    bool signal, masked, delayed;
+    bool summed, last_summed;  // with delays: what arrives in a step is summed over all such connections into an input, then added, by the last
+
+    __device__ Real weight(std::uint64_t place) const { return weights ? weights[place] : one; }
+};
+
+// A state that is recorded: point p (counted from the run's start) at to[(p - first_point) * size].
+template <typename Real>
+struct TraceView {
+    const Real* variable;
+    int population;
+    std::int64_t every, first, size, first_point;
+    Real* to;
+};
+
+// The whole network in device memory, for some steps of a run.
+template <typename Network>
+struct NetworkView {
+    using Real = typename Network::Real;
+    typename Network::State* state;
+    const typename Network::Arrays* arrays;
+    std::uint64_t seed;
+    std::uint32_t trial;
+    std::int64_t run_begin;  // steps before the run
+    Real* fields[Network::fields_count + 1];
+    const Real* masks[Network::populations + 1];  // what neurons emitted in their last update
+    Real* histories[Network::fields_count + 1];
+    std::int64_t history_strides[Network::fields_count + 1];
+    std::uint64_t history_masks[Network::fields_count + 1];
+    Real* synapse_fields[Network::synapse_fields + 1];
+    double numbers[Network::parameters + 1];  // those that are one for all
+    SpikeRows populations[Network::populations + 1];
+    SpikeRows sources[Network::sources + 1];
+    ValueRows<Real> values[Network::sources + 1];
+    ConnectionView<Real> connections[Network::connections_count + 1];
+    const TraceView<Real>* traces;
+    int trace_count;
+    int first_warps[Network::populations + 1];     // which owns a population's first word
+    int delivers[Network::operations_count + 1];   // which connection an operation delivers; -1: it is an update
+    int phases[Network::operations_count + 2];     // operations at which all threads meet first, ended by the number of operations
+    int phase_count;
+    std::int64_t interval;                         // steps between meetings
+};
+
+// Steps first + 1 .. last, of them operations begin .. end.
+template <typename Network>
+struct StepArguments {
+    const NetworkView<Network>* view;
+    std::int64_t first, last;
+    int begin, end;
+};
+
+// One step, as the calling thread goes through it.
+template <typename Network>
+struct Step {
+    using Real = typename Network::Real;
+    const NetworkView<Network>& v;
+    std::int64_t n;  // counted from the initial state
+    Real t;
+    int warp, warps, lane;
+
+    __device__ Step(const NetworkView<Network>& view, std::int64_t number)
+        : v(view), n(number), t(static_cast<Real>(Network::step_ms * static_cast<double>(number - 1))),
+          warp(static_cast<int>((blockIdx.x * blockDim.x + threadIdx.x) / 32u)), warps(static_cast<int>(gridDim.x * blockDim.x / 32u)),
+          lane(static_cast<int>(threadIdx.x % 32u)) {}
+
+    // Words of 32 neurons of a population that the warp owns; all lanes call body(word).
+    template <typename Body>
+    __device__ void for_words(int population, std::int64_t size, const Body& body) const {
+        int word = warp - v.first_warps[population] % warps;
+        if (word < 0) word += warps;
+        for (const std::int64_t words = (size + 31) / 32; word < words; word += warps) body(word);
+    }
+    // Own neurons of a population below `size`.
+    template <typename Body>
+    __device__ void for_own(int population, std::int64_t size, const Body& body) const {
+        for_words(population, size, [&](int word) {
+            const int j = word * 32 + lane;
+            if (j < size) body(j);
+        });
+    }
+    template <typename Body>
+    __device__ void for_range(int population, int first, int last, const Body& body) const {
+        for_own(population, last, [&](int j) {
+            if (j >= first) body(j);
+        });
+    }
+    // Writes which neurons spiked, or how often, for those who read it.
+    __device__ void list(int population, std::int64_t size, const Real* mask) const {
+        const SpikeRows& rows = v.populations[population];
+        if (rows.bits)
+            for_words(population, size, [&](int word) {
+                const int j = word * 32 + lane;
+                const unsigned bits = __ballot_sync(0xffffffffu, j < size && mask[j] != Real(0));
+                if (lane == 0) rows.bits[(n - rows.first) * rows.stride + word] = bits;
+            });
+        else if (rows.counts)
+            for_own(population, size, [&](int j) { rows.counts[(n - rows.first) * rows.stride + j] = static_cast<std::uint32_t>(mask[j]); });
+        __syncwarp();
+    }
+    // Keeps a field's values for those that read them in later steps.
+    __device__ void keep(int field, int population, std::int64_t size) const {
+        Real* const to = at(field, n);
+        for_own(population, size, [&](int j) { to[j] = v.fields[field][j]; });
+    }
+    // A field's values after step `step`; before the first step its first ones.
+    __device__ Real* at(int field, std::int64_t step) const {
+        const std::uint64_t slot = static_cast<std::uint64_t>(step < 0 ? 0 : step) & v.history_masks[field];
+        return v.histories[field] + static_cast<std::int64_t>(slot) * v.history_strides[field];
+    }
+    __device__ const SpikeRows& spikes(const ConnectionView<Real>& c) const {
+        return c.source_population >= 0 ? v.populations[c.source_population] : v.sources[c.source];
+    }
+    // What a connection's source hands over at step `step`; null: nothing.
+    __device__ const Real* values(const ConnectionView<Real>& c, std::int64_t step) const {
+        return c.values >= 0 ? at(c.values, step) : v.values[c.source].row(step);
+    }
+    __device__ void record() const {
+        for (int k = 0; k < v.trace_count; ++k) {
+            const TraceView<Real>& trace = v.traces[k];
+            if ((n - v.run_begin) % trace.every != 0) continue;
+            Real* const to = trace.to + ((n - v.run_begin) / trace.every - trace.first_point) * trace.size;
+            for_own(trace.population, trace.first + trace.size, [&](int j) {
+                if (j >= trace.first) to[j - trace.first] = trace.variable[j];
+            });
+        }
+    }
+};
+
+// Calls visit(place, source, steps ago) for the entries of a column in [place, end) whose source has spiked, as often as it has, in the
+// order in which the spikes are listed: several entries of one source are served once for each of its spikes.
+template <typename Real, typename Visit>
+__device__ inline void for_arrivals(const ConnectionView<Real>& c, const SpikeRows& spikes, std::int64_t n, std::uint64_t place, std::uint64_t end,
+                                    const Visit& visit) {
+    while (place < end) {
+        const std::uint32_t source = c.columns.source(place);
+        const int ago = c.delayed ? c.columns.delays[place] : c.delay;
+        const std::uint32_t count = spikes.count(n - ago, source);
+        if (count <= 1) {
+            if (count) visit(place, source, ago);
+            place += 32;
+            continue;
+        }
+        std::uint64_t others = place;
+        do others += 32;
+        while (others < end && c.columns.source(others) == source && (!c.delayed || c.columns.delays[others] == ago));
+        for (std::uint32_t k = 0; k < count; ++k)
+            for (std::uint64_t each = place; each < others; each += 32) visit(each, source, ago);
+        place = others;
+    }
+}
+
+// One step of the synapses of a connection that move by themselves, own target by own target.
+template <typename Network, neurons::When when>
+struct ColumnLoop {
+    using Real = typename Network::Real;
+    const Step<Network>& step;
+    const ConnectionView<Real>& c;
+    int post_delay;
+
+    __device__ ColumnLoop(const Step<Network>& s, int connection, int delay) : step(s), c(s.v.connections[connection]), post_delay(delay) {}
+
+    // body(place, source, target, steps ago), once for each spike
+    template <typename Body>
+    __device__ void for_each(std::int64_t targets, const Body& body) const {
+        step.for_own(c.target_population, targets, [&](int j) {
+            const std::uint64_t begin = c.columns.begin(j), end = c.columns.end(j);
+            if constexpr (when == neurons::When::pre) {
+                for_arrivals(c, step.spikes(c), step.n, begin, end, [&](std::uint64_t k, std::uint32_t i, int ago) { body(k, i, j, ago); });
+            } else {
+                std::uint32_t times = 1;
+                if constexpr (when == neurons::When::post) times = step.v.populations[c.target_population].count(step.n - post_delay, j);
+                for (; times > 0; --times)
+                    for (std::uint64_t k = begin; k < end; k += 32) body(k, c.columns.source(k), j, c.delayed ? c.columns.delays[k] : 0);
+            }
+        });
+    }
+    // A variable of the source neurons, so many steps ago.
+    __device__ const Real* pre_ago(int field, int ago) const { return ago == 0 ? step.v.fields[field] : step.at(field, step.n - ago); }
+};
+
+}  // namespace cuda
+}  // namespace sncc

@@ -1,0 +1,210 @@
+"""Networks whose neurons are spread over all threads: the device's updates of neurons and synapses, as calls of the dynamics."""
+
+from __future__ import annotations
+
+from sncc.backends.cpu.emit_neurons import runs
+from sncc.backends.cpu.neuron_tables import NeuronTables, flag
+from sncc.backends.cuda.places import moved, plus
+from sncc.backends.cxx.dynamics import Dynamics, Function
+from sncc.backends.cxx.expressions import Unsupported
+from sncc.backends.cxx.functions import Argument
+from sncc.backends.cxx.layout import Layout
+from sncc.backends.cxx.synapse_dynamics import synapse_states
+from sncc.program.nodes import Deliver, Group, Program, Row, SynapseUpdate, Update
+
+NEURON_THREADS = 256  # of a block, at most: 255 registers a thread are left on every card
+
+
+class Neurons:
+    """Finished lines of a neuron-parallel network's device functions."""
+
+    def __init__(self, program: Program, shared: Dynamics) -> None:
+        self.program, self.dynamics = program, shared
+        self.layout = Layout(program, shared)
+        self.tables = NeuronTables(self.layout, shared)
+
+    def parts(self) -> dict[str, object]:
+        """What the templates print."""
+        return {
+            "threads": NEURON_THREADS,
+            "moves": [flag(self._moves(connection, name)) for connection, name in self.tables.synapse_fields],
+            "updates": [self._update(o) for o in self.tables.neuron_updates],
+            "synapse_updates": [self._synapse_update(o) for o in self.tables.updates],
+            "operations": self._operations(),
+        }
+
+    def _moves(self, connection: str, name: str) -> bool:
+        """Whether a number of every synapse changes in a run."""
+        return any(
+            name in dict(o.carry)
+            and (o.connection == connection or (name == "weight" and self._owner(o.connection) == connection))
+            for o in self.tables.updates
+        )
+
+    def _owner(self, connection: str) -> str:
+        return self.program.connection(connection).synapses_of or connection
+
+    def _operations(self) -> list[str]:
+        """Updates by their place in a step; deliveries are the headers'."""
+        lines = []
+        for k, o in enumerate(self.program.forward):
+            match o:
+                case Deliver():
+                    pass
+                case Update():
+                    number = next(n for n, u in enumerate(self.tables.neuron_updates) if u is o)
+                    lines.append(f"case {k}: return update_{number}(step);")
+                case SynapseUpdate():
+                    lines.append(f"case {k}: return update_synapses_{self.tables.updates.index(o)}(step);")
+                case _:
+                    raise Unsupported("a loss in a network whose neurons are spread over the threads")
+        return lines
+
+    # ---------------------------------------------------------------------------------------- neurons
+    def _update(self, update: Update) -> list[str]:
+        """Own neurons row by row: what stimulates them, the update, who spiked, what later steps read."""
+        group = self.program.group(update.group)
+        function = self.layout.functions[id(update)]
+        last = [u for u in self.tables.neuron_updates if u.group == update.group][-1] is update
+        lines: list[str] = []
+        for row in group.rows:
+            number = self.layout.populations.index(row.population)
+            lines += [f"// {row.population}", *self._stimuli(update, row, number)]
+            lines += [f"step.for_own({number}, {row.size}, [&](int j) {{"]
+            lines += [*(f"    {x}" for x in self._neuron(update, function, group, row)), "});"]
+            if last and function.of("out"):
+                mask = self.layout.state[group.name, "spike.mask"].identifier
+                lines.append(f"step.list({number}, {row.size}, {plus(f's.{mask}', row.offset)});")
+            if last:
+                lines += [
+                    f"step.keep({field}, {number}, {row.size});  // {variable}"
+                    for (population, variable), field in self.tables.fields.items()
+                    if field in self.tables.remembered and population == row.population
+                ]
+        return lines
+
+    def _neuron(self, update: Update, function: Function, group: Group, row: Row) -> list[str]:
+        """The update of neuron j of a row."""
+        at = moved("j", row.offset)
+        counted = [line for a in function.of("count") for line in self._count(group, row, a)]
+        passed = [self._passed(a, group, row, at) for a in function.arguments]
+        served = [f"s.{self.layout.state[group.name, name].identifier}[{at}] = Real(0);" for name in update.inputs]
+        return [*counted, f"dynamics::{function.name}({', '.join(passed)});", *served]
+
+    def _passed(self, a: Argument, group: Group, row: Row, at: str) -> str:
+        match a.role:
+            case "time":
+                return "step.t"
+            case "carry" | "input":
+                return f"s.{self.layout.state[group.name, a.name].identifier}[{at}]"
+            case "array":
+                return f"a.{self.layout.array[group.name, a.name].identifier}[{at}]"
+            case "out":
+                return f"s.{self.layout.state[group.name, 'spike.mask'].identifier}[{at}]"
+            case "count":
+                return f"of_{a.identifier}"
+            case "draw":
+                return _COUNTERS[a.name]
+            case "stream":
+                return f"0x{dict(row.streams)[a.name]:08x}u"
+        raise Unsupported(f"`{a.role}` of a network whose neurons are spread over the threads")
+
+    def _count(self, group: Group, row: Row, a: Argument) -> list[str]:
+        """A Poisson count of neuron j."""
+        mean = self.dynamics.means[group.name, a.name]
+        at = moved("j", row.offset)
+        passed = [
+            "static_cast<double>(step.t)" if x.role == "time" else self._passed(x, group, row, at)
+            for x in mean.arguments
+        ]
+        counter = f"step.v.seed, 0x{dict(row.streams)[a.name]:08x}u, static_cast<std::uint32_t>(j), static_cast<std::uint32_t>(step.n), step.v.trial"
+        return [
+            f"const Real of_{a.identifier} = static_cast<Real>(",
+            f"    poisson_count({counter}, dynamics::{mean.name}({', '.join(passed)})));",
+        ]
+
+    def _stimuli(self, update: Update, row: Row, number: int) -> list[str]:
+        """What `stimulate` adds to the accumulators of own neurons before the update."""
+        lines: list[str] = []
+        for k, stimulus in enumerate(self.program.simulation.stimuli if self.program.simulation else ()):
+            if (
+                stimulus.population != row.population
+                or stimulus.group != update.group
+                or stimulus.input not in update.inputs
+            ):
+                continue
+            function = self.dynamics.stimuli[k]
+            until = f" && step.n <= {stimulus.last}" if stimulus.last is not None else ""
+            lines.append(f"if (step.n > {stimulus.first}{until}) {{")
+            lines.append(f"    const Real value = dynamics::{function.name}({'step.t' if function.arguments else ''});")
+            field = self.layout.state[update.group, stimulus.input].identifier
+            part = stimulus.part
+            for first, last in runs([part.flat(i) for i in range(part.size)] if part else range(row.size)):
+                body = f"s.{field}[{moved('j', row.offset)}] += value;"
+                lines.append(f"    step.for_range({number}, {first}, {last}, [&](int j) {{ {body} }});")
+            lines.append("}")
+        return lines
+
+    # ---------------------------------------------------------------------------------------- synapses
+    def _synapse_update(self, update: SynapseUpdate) -> list[str]:
+        """The call of a synapse update for every synapse that the loop over own columns visits."""
+        function = next(f for o, f in self.dynamics.synapse_updates if o is update)
+        connection = self.program.connection(update.connection)
+        number = self.tables.connections[update.connection]
+        sides = {"pre": {s: (p, v) for s, p, v in update.pre}, "post": {s: (p, v) for s, p, v in update.post}}
+        before = [f"const ColumnLoop<Network, When::{update.when}> loop(step, {number}, {update.post_delay});"]
+        passed: list[str] = []
+        for a in function.arguments:
+            name = f"of_{a.identifier}"
+            match a.role:
+                case "synapse":
+                    field = self._synapse_field(update.connection, a.name)
+                    if field is None:
+                        before.append(f"const Real {name} = step.v.connections[{number}].one;")
+                    else:
+                        before.append(f"Real* const {name} = step.v.synapse_fields[{field}];")
+                    passed.append(name if field is None else f"{name}[k]")
+                case "pre" if self.tables.delayed(update.connection):
+                    passed.append(f"loop.pre_ago({self.tables.field(*sides['pre'][a.name])}, ago)[i]")
+                case "pre" | "post":
+                    before.append(
+                        f"const Real* const {name} = step.v.fields[{self.tables.field(*sides[a.role][a.name])}];"
+                    )
+                    passed.append(f"{name}[{'i' if a.role == 'pre' else 'j'}]")
+                case "array" | "modulator":
+                    field = self.tables.synapse_fields.get((update.connection, a.name))
+                    value = f"static_cast<Real>(step.v.numbers[{self._parameter(update, a)}])"
+                    held = f"Real* const {name} = step.v.synapse_fields[{field}]"
+                    before.append(f"const {held if field is not None else f'Real {name} = {value}'};")
+                    passed.append(name if field is None else f"{name}[k]")
+                case "spikes":
+                    passed.append("Real(1)")
+                case "t":
+                    passed.append("step.t")
+                case "deliver":
+                    passed.append("delivered")
+                case _:
+                    raise Unsupported("draws in a synapse")
+        body = [f"dynamics::{function.name}({', '.join(passed)});"]
+        if update.deliver:
+            before.append(f"Real* const into = step.v.fields[{self.tables.field(connection.target, update.input)}];")
+            body = ["Real delivered;", *body, "into[j] += delivered;"]
+        targets = self.tables.places[connection.target][1].size
+        arguments = "[[maybe_unused]] std::uint64_t k, [[maybe_unused]] std::int64_t i, [[maybe_unused]] std::int64_t j, [[maybe_unused]] int ago"
+        return [*before, f"loop.for_each({targets}, [&]({arguments}) {{", *(f"    {x}" for x in body), "});"]
+
+    def _synapse_field(self, connection: str, name: str) -> int | None:
+        owner = self._owner(connection) if name == "weight" else connection
+        return self.tables.synapse_fields.get((owner, name))
+
+    def _parameter(self, update: SynapseUpdate, a: Argument) -> int:
+        """The number of a parameter that is one for all synapses."""
+        about = synapse_states(self.program, update.connection)
+        key = dict(about.arrays).get(a.name) if a.role == "array" else f"{update.connection}.plasticity.{a.name}"
+        return self.layout.keys.index(str(key))
+
+
+_COUNTERS = {
+    "seed": "step.v.seed", "element": "static_cast<std::uint32_t>(j)", "step": "static_cast<std::uint32_t>(step.n)",
+    "trial": "step.v.trial",
+}  # fmt: skip

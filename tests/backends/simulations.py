@@ -1,0 +1,165 @@
+"""Networks of every kind that a simulation may hold, with a length in which they do something."""
+
+from __future__ import annotations
+
+LEAKY = """
+neuron Leaky:
+    param tau = 20 ms
+    state v = 0
+    input I
+    dv/dt = -v / tau + I
+    spike when v > 1:
+        v = 0
+    refractory 2 ms hold v
+"""
+NETWORKS = {
+    "random delays, slices, Poisson sources": LEAKY
+    + """
+network Net:
+    step = 0.1 ms
+    population exc: Leaky[200], v = uniform(0, 1)
+    population inh: Leaky[72](tau = uniform(10 ms, 20 ms))
+    population drive: poisson[272](rate = 1 kHz)
+    connect drive[0:200] -> exc: one_to_one, weight = each(0.3)
+    connect drive[200:272] -> inh: one_to_one, weight = 0.3
+    for target in exc, inh:
+        connect exc -> {target}: random(p = 0.1), weight = 0.05, delay = 1.5 ms
+        connect inh -> {target}: random(fan_in = 5), weight = normal(-0.2, 0.05), delay = uniform(0.5 ms, 2 ms)
+simulate:
+    duration = 60 ms
+""",
+    "conductances with long and drawn delays": """
+synapse excites:
+    param tau = 5 ms
+    state g = 0
+    dg/dt = -g / tau
+    on pre: g += weight
+    deliver g * (3 - post.v)
+synapse inhibits:
+    state g = 0
+    dg/dt = -g / (10 ms)
+    on pre: g += weight
+    deliver g * (-1 - post.v)
+neuron Cell:
+    state v = 0
+    input I
+    dv/dt = (1.2 - v) / (20 ms) + I / (20 ms)
+    spike when v > 1:
+        v = 0
+    refractory 1 ms hold v
+network Net:
+    step = 0.1 ms
+    population exc: Cell[150], v = normal(0.5, 0.5, clip = [0, 1])
+    population inh: Cell[70], v = uniform(0, 1)
+    connect exc -> exc: random(fan_out = 20, self = false), weight = 0.1, delay = 0.8 ms, synapse = excites()
+    connect exc -> inh: random(total = 2000, repeats = true), weight = 0.1, delay = normal(3 ms, 1 ms), synapse = excites()
+    connect inh -> exc: random(p = 0.2), weight = 0.4, delay = 30 ms, synapse = inhibits()
+    connect inh -> inh: dense(self = false), weight = uniform(0, 0.02), synapse = inhibits()
+simulate:
+    duration = 80 ms
+""",
+    "plasticity with traces, bounds and drawn delays": LEAKY
+    + """
+plasticity stdp:
+    param tau = 20 ms
+    pre state x = 0
+    post state y = 0
+    dx/dt = -x / tau
+    dy/dt = -y / tau
+    on pre:
+        weight += -0.02 * y
+        x += 1
+    on post:
+        weight += 0.03 * x
+        y += 1
+    bound weight in [0, 0.4]
+network Net:
+    step = 0.5 ms
+    population drive: poisson[100](rate = 30 Hz)
+    population out: Leaky[80], v = uniform(0, 1)
+    connect drive -> out: random(p = 0.3), weight = uniform(0, 0.4), plasticity = stdp()
+    connect out -> out: random(fan_in = 6), weight = each(0.1), delay = 2 ms
+    connect again = out -> out: random(fan_in = 6), weight = uniform(0, 0.2), delay = uniform(0.5 ms, 4 ms), plasticity = stdp()
+simulate:
+    duration = 100 ms
+""",
+    "dense plastic, noise, a gap junction, a stimulus": """
+neuron Noisy:
+    param sigma = 0.02 / (1 ms)^0.5
+    state v = 0
+    input I
+    dv/dt = -v / (20 ms) + I + sigma * noise
+    spike when v > 1:
+        v = 0
+plasticity decay:
+    on pre:
+        weight += -0.01
+    on post:
+        weight += 0.02
+    bound weight in [0, 1]
+synapse gap:
+    deliver weight * (pre.v - post.v)
+network Net:
+    step = 1 ms
+    population a: Noisy[70](sigma = uniform(0.01, 0.05) / (1 ms)^0.5)
+    population b: Noisy[140]
+    connect a -> b: dense, weight = uniform(0, 0.1), plasticity = decay()
+    connect b -> b: random(fan_in = 3), weight = 0.01 / (1 ms), synapse = gap()
+    connect b[0:70] -> a: one_to_one, weight = 0.2, delay = 3 ms
+simulate:
+    duration = 120 ms
+    stimulate a.I: 0.1 / (1 ms) from 10 ms to 60 ms
+""",
+    "synapses with states of their own and short-term plasticity": LEAKY
+    + """
+synapse saturating:
+    state s = 0
+    ds/dt = -s / (30 ms)
+    on pre: s += 0.4 * (1 - s)
+    deliver weight * s
+synapse facilitating:
+    state u = 0
+    state x = 1
+    state g = 0
+    du/dt = -u / (100 ms)
+    dx/dt = (1 - x) / (150 ms)
+    dg/dt = -g / (4 ms)
+    on pre:
+        u += 0.3 * (1 - u)
+        g += weight * u * x
+        x -= u * x
+    deliver g / (1 ms)
+network Net:
+    step = 0.5 ms
+    population drive: poisson[90](rate = 40 Hz)
+    population out: Leaky[100]
+    connect slow = drive -> out: random(p = 0.2), weight = uniform(0, 0.2) / (1 ms), synapse = saturating()
+    connect drive -> out: random(fan_in = 9), weight = 0.1, delay = 1 ms, synapse = facilitating()
+simulate:
+    duration = 100 ms
+""",
+    "weights that move by the voltage between flow and arrivals, a stimulus": LEAKY
+    + """
+plasticity voltage:
+    param tau = 10 ms
+    post state trace = 0
+    dtrace/dt = -trace / tau
+    on pre: weight += 0.1 * (post.v - 0.3) - 0.02 * trace
+    on post: trace += 0.1
+    bound weight in [0, 1]
+network Net:
+    step = 0.5 ms
+    population drive: poisson[90](rate = 20 Hz)
+    population out: Leaky[200], v = uniform(0, 1)
+    connect drive -> out: random(p = 0.1), weight = gamma(6, 0.04), delay = gamma(0.7, 2 ms), plasticity = voltage()
+    connect out -> out: random(fan_in = 3, self = false), weight = 0.1, delay = 1 ms
+simulate:
+    duration = 100 ms
+    stimulate out[60:130].I: 0.05 / (1 ms) from 10 ms to 40 ms
+""",
+}
+
+
+def states(program) -> list[str]:
+    """All recordable states of a Program's populations."""
+    return [f"{r.population}.{s}" for g in program.groups for r in g.rows for s, _, _ in g.declared]
