@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from sncc.backends.cpu.emit_neurons import runs
-from sncc.backends.cpu.neuron_tables import NeuronTables, flag
+from sncc.backends.cpu.neuron_tables import NeuronTables
 from sncc.backends.cuda.places import moved, plus
 from sncc.backends.cxx.dynamics import Dynamics, Function
 from sncc.backends.cxx.expressions import Unsupported
 from sncc.backends.cxx.functions import Argument
 from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.synapse_dynamics import synapse_states
+from sncc.backends.cxx.synapse_rows import flag
 from sncc.program.nodes import Deliver, Group, Program, Row, SynapseUpdate, Update
 
 NEURON_THREADS = 256  # of a block, at most: 255 registers a thread are left on every card

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from projects import NETWORKS, Projects
+from simulations import NETWORKS as SIMULATIONS
 
 from sncc.backends.cuda.resources import ARCHITECTURES, Used, filled, read_log, resident_blocks
 from sncc.toolchain import find_cmake, find_ninja
@@ -55,8 +56,12 @@ train:
 
 @pytest.mark.parametrize(
     "text, precision",
-    [(W1, "float32"), (W1.replace("eprop(feedback = symmetric)", "bptt"), "float32"), (NETWORKS["an unknown neuron"], "float64")],
-    ids=["W1, e-prop", "W1, bptt", "an unknown neuron, float64"],
+    [
+        (W1, "float32"), (W1.replace("eprop(feedback = symmetric)", "bptt"), "float32"), (NETWORKS["an unknown neuron"], "float64"),
+        (SIMULATIONS["dense plastic, noise, a gap junction, a stimulus"], "float32"),
+        (SIMULATIONS["conductances with long and drawn delays"], "float64"),
+    ],
+    ids=["W1, e-prop", "W1, bptt", "an unknown neuron, float64", "a plastic network", "conductances, float64"],
 )  # fmt: skip
 def test_no_kernel_spills_registers(tmp_path, text, precision):
     program, project = Projects(tmp_path).write(text, precision)
@@ -70,7 +75,8 @@ def test_no_kernel_spills_registers(tmp_path, text, precision):
     done = subprocess.run([str(w) for w in words], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     used = read_log(done.stdout + done.stderr)
-    assert set(used) == {(f"{name}_{k}", a) for k in ("samples", "gather", "optimise") for a in ARCHITECTURES}
+    kernels = ("run", "phase") if program.schedule == "neuron_parallel" else ("samples", "gather", "optimise")
+    assert set(used) == {(f"{name}_{k}", a) for k in kernels for a in ARCHITECTURES}
     page = filled((project / "src" / "cuda" / "KERNELS.md").read_text(), done.stdout + done.stderr)
     rows = [[cell.strip() for cell in line.split("|")] for line in page.splitlines() if line.startswith(f"| {name}_")]
     for kernel, _, _, threads, shared, *cells in (row[1:-1] for row in rows):

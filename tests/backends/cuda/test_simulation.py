@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
-from pathlib import Path
+import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from networks import program_of
 from projects import Projects, needs_compiler
-from simulations import NETWORKS, states
+from simulations import LEAKY, NETWORKS, states
 
 import sncc
+from sncc.backends.cuda.supported import unsupported
+from sncc.expressions.nodes import Number
+from sncc.program.nodes import Simulation, Stimulus
+
+DRIVEN = (
+    LEAKY
+    + """
+network Driven:
+    step = 1 ms
+    population x: input[40]
+    population level: signal[3]
+    population out: Leaky[70], v = uniform(0, 1)
+    population next: Leaky[33]
+    connect x -> out: random(p = 0.3), weight = uniform(0, 0.3), delay = uniform(1 ms, 6 ms)
+    connect x[0:33] -> next: one_to_one, weight = 0.4
+    connect level -> out: dense, weight = normal(0, 0.05) / (1 ms)
+    connect out -> next: sparse, weight = each(0.3), delay = 2 ms
+    connect again = out -> out: dense(self = false), weight = normal(0, 0.02), delay = 1 ms
+simulate:
+    duration = 60 ms
+"""
+)
+PLASTIC = "plasticity with traces, bounds and drawn delays"
+DELAYED = "conductances with long and drawn delays"
 
 
 @pytest.fixture(scope="session")
@@ -20,24 +48,23 @@ def projects(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def both(projects):
-    """The C++ and the CUDA half of a network, loaded with one seed, and its Program."""
-    built: dict[tuple[str, str], tuple[object, Path, Path]] = {}
+def halves(projects):
+    """Both halves of a text, each loaded with the same seed, and its Program."""
+    built: dict[tuple[str, str, str], tuple] = {}
 
-    def load(name: str, precision: str = "float64", build: str = "plain"):
-        if (name, precision, build) not in built:
-            program, project = projects.emulated(NETWORKS[name], precision, build)
-            cpu = sncc.build(NETWORKS[name], backend="cpu", precision=precision)
-            built[name, precision, build] = program, cpu, project
-        program, cpu, project = built[name, precision, build]
-        return program, sncc.load(cpu, seed=5), sncc.load(project, seed=5, backend="emulated")
+    def load(text: str, build: str = "plain", precision: str = "float64", **options):
+        key = text, build, precision
+        if key not in built:
+            program, project = projects.emulated(text, precision, build)
+            built[key] = program, sncc.build(text, backend="cpu", precision=precision), project
+        program, cpu, project = built[key]
+        return program, sncc.load(cpu, seed=5, **options), sncc.load(project, seed=5, backend="emulated", **options)
 
     return load
 
 
-def run(network, program, steps: int | None = None, **options):
-    duration = (steps or program.simulation.steps) * program.step * 1e-3
-    return network.simulate(duration, seed=9, record=states(program), **options)
+def run(network, program, steps: int, **options):
+    return network.simulate(steps * program.step * 1e-3, seed=9, record=states(program), **options)
 
 
 def same(first, second) -> int:
@@ -58,7 +85,148 @@ def same_numbers(first, second) -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_spikes_states_and_weights_are_those_of_the_cpu(both, name):
-    program, cpu, cuda = both(name)
-    assert same(run(cpu, program), run(cuda, program)) > 50
+def test_spikes_states_and_weights_are_those_of_the_cpu(halves, name):
+    program, cpu, cuda = halves(NETWORKS[name])
+    steps = min(program.simulation.steps, 200)
+    assert same(run(cpu, program, steps), run(cuda, program, steps)) > 50
     same_numbers(cpu, cuda)
+
+
+FORMS = {
+    "threads in one order": {"SNCC_EMULATION_ORDER_SEED": "1"},
+    "threads in another order, a launch for each stretch": {"SNCC_EMULATION_ORDER_SEED": "2", "SNCC_CUDA_FORM": "launches"},
+    "few steps at once, one multiprocessor": {"SNCC_STEPS_AT_ONCE": "7", "SNCC_EMULATION_SMS": "1"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_neither_the_order_of_threads_nor_the_form_of_the_launch_changes_anything(halves, name, monkeypatch):
+    program, cpu, _ = halves(NETWORKS[name])
+    expected = run(cpu, program, 60)
+    for form in FORMS.values():
+        for variable, value in form.items():
+            monkeypatch.setenv(variable, value)
+        _, _, cuda = halves(NETWORKS[name])
+        assert same(expected, run(cuda, program, 60)) > 0
+        same_numbers(cpu, cuda)
+        for variable in form:
+            monkeypatch.delenv(variable)
+
+
+# ------------------------------------------------------------------------------------------------ from outside
+@pytest.fixture
+def driven(halves):
+    """Both halves of a network with events (several of a neuron in a step among them), values and synapses handed over."""
+    rng = np.random.default_rng(1)
+    pairs = np.unravel_index(rng.choice(70 * 33, 200, replace=False), (70, 33))
+    program, cpu, cuda = halves(DRIVEN, connections={"out_next": pairs})
+    events = sncc.Events.from_dense(rng.poisson(0.1, (1, 60, 40)), step=1e-3)
+    return program, cpu, cuda, {"x": events, "level": rng.normal(0, 1, (1, 60, 3))}
+
+
+def test_events_values_and_synapses_are_handed_over(driven, monkeypatch):
+    program, cpu, cuda, inputs = driven
+    expected = run(cpu, program, 60, inputs=inputs)
+    assert len(expected.spikes["out"]) > 20 and len(expected.spikes["next"]) > 20
+    same(expected, run(cuda, program, 60, inputs=inputs))
+    monkeypatch.setenv("SNCC_STEPS_AT_ONCE", "9")
+    same(expected, run(cuda, program, 60, inputs=inputs))
+
+
+def test_parameters_and_trials_are_those_of_the_cpu(driven):
+    program, cpu, cuda, inputs = driven
+    for network in (cpu, cuda):
+        network.parameters["out_next.weight"] = np.linspace(0, 0.5, 200)
+        network.parameters["x_out.delay"] = np.round(np.array(network.parameters["x_out.delay"]) * 2e3) / 1e3
+    same_numbers(cpu, cuda)
+    for trial in (0, 3):
+        same(run(cpu, program, 60, inputs=inputs, trial=trial), run(cuda, program, 60, inputs=inputs, trial=trial))
+
+
+def test_float32_is_the_same_too(halves):
+    program, cpu, cuda = halves(NETWORKS[DELAYED], precision="float32")
+    assert same(run(cpu, program, 150), run(cuda, program, 150)) > 50
+
+
+# ------------------------------------------------------------------------------------------------ pieces, stored states
+@pytest.mark.parametrize("name", [PLASTIC, DELAYED])
+def test_a_run_goes_on_where_it_ended_also_in_the_other_half(halves, name):
+    program, cpu, cuda = halves(NETWORKS[name])
+    run(cpu, program, 90)
+    run(cuda, program, 50)
+    run(cuda, program, 40, resume=True)
+    stored = cuda.store()
+    expected = run(cpu, program, 70, resume=True)
+    same(expected, run(cuda, program, 70, resume=True))
+    same_numbers(cpu, cuda)
+    for other in halves(NETWORKS[name])[1:]:
+        other.restore(stored)
+        same(expected, run(other, program, 70, resume=True))
+
+
+# ------------------------------------------------------------------------------------------------ checks
+@pytest.mark.parametrize("name", [PLASTIC, DELAYED, "dense plastic, noise, a gap junction, a stimulus"])
+def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(halves, name, monkeypatch):
+    program, cpu, cuda = halves(NETWORKS[name], "checked")
+    expected = run(cpu, program, 40)
+    same(expected, run(cuda, program, 40))
+    monkeypatch.setenv("SNCC_CUDA_FORM", "launches")
+    same(expected, run(cuda, program, 40))
+
+
+def test_a_meeting_that_is_taken_out_is_missed(projects):
+    program, project = projects.write(NETWORKS[PLASTIC], "float64")
+    broken = projects.folder / "without_meeting"
+    shutil.copytree(project, broken)
+    source = broken / "src" / "sncc" / "cuda_arrivals.h"
+    meeting = "if (k > 0 || from > g.first) grid.sync();"
+    assert source.read_text().count(meeting) == 1
+    source.write_text(source.read_text().replace(meeting, "static_cast<void>(grid);"))
+    (broken / "lib").mkdir()
+    shutil.copy(projects.link(broken, "net", "checked", "libnet_emulated.so", "-shared"), broken / "lib")
+    with pytest.raises(RuntimeError, match="race: .*cuda_arrivals.h"):
+        run(sncc.load(broken, backend="emulated"), program, 20)
+
+
+def test_no_access_is_outside_of_its_memory(projects, tmp_path):
+    program, project = projects.write(NETWORKS[DELAYED], "float64")
+    runner = projects.link(project, "net", "address", "net_run", main="run")
+    (tmp_path / "events.txt").write_text("150 0\n")
+    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+    done = subprocess.run([runner, tmp_path / "events.txt"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"exc: [1-9]\d* spikes", done.stdout) and "ERROR" not in done.stderr
+
+
+def test_each_allocation_may_fail_and_nothing_is_lost(halves, monkeypatch):
+    program, cpu, cuda = halves(NETWORKS[PLASTIC])
+    run(cpu, program, 50)
+    expected = run(cpu, program, 50, resume=True)
+    failures = 0
+    for resume in (False, True):
+        while failures < 80:
+            monkeypatch.setenv("SNCC_EMULATION_FAIL_MALLOC", "2" if failures else "1")
+            try:
+                got = run(cuda, program, 50, resume=resume)
+                break
+            except MemoryError as error:
+                refusal = r"no room on the device for the [a-z ']+: \d+ bytes asked for, \d+ of \d+ free; this network holds .*"
+                assert re.search(refusal + "a network of fewer synapses needs less", str(error)), error
+                failures += 1
+        monkeypatch.delenv("SNCC_EMULATION_FAIL_MALLOC")
+    assert failures >= 5
+    same(expected, got)
+    same_numbers(cpu, cuda)
+
+
+# ------------------------------------------------------------------------------------------------ what is refused
+@pytest.mark.parametrize("text", [*NETWORKS.values(), DRIVEN], ids=[*NETWORKS, "driven"])
+def test_all_that_the_schedule_knows_is_supported(text):
+    assert unsupported(program_of(text)) == ()
+
+
+def test_a_stimulus_of_a_modulator_is_refused():
+    program = program_of(NETWORKS[PLASTIC])
+    stimulus = Stimulus("", "drive_out", "reward", Number(1.0), 0, None)
+    moved = replace(program, simulation=Simulation(10, stimuli=(stimulus,)))
+    assert unsupported(moved) == ("a stimulus of a modulator of `drive_out`",)

@@ -99,7 +99,7 @@ private:
         std::uint32_t low = 0, high = c.columns.lengths[j];
         while (low < high) {
             const std::uint32_t middle = (low + high) / 2;
-            if (c.columns.delays[c.columns.begin(j) + 32ull * middle] > ago)
+            if (c.columns.delay(c.columns.begin(j) + 32ull * middle) > ago)
                 low = middle + 1;
             else
                 high = middle;
@@ -114,7 +114,7 @@ private:
             Real sum = accumulator;
             const std::uint64_t end = c.columns.end(j);
             for (std::uint64_t k = c.columns.begin(j); k < end; k += 32) {
-                const Real* const from = c.delayed ? s_.values(c, s_.n - c.columns.delays[k]) : x;
+                const Real* const from = c.delayed ? s_.values(c, s_.n - c.columns.delay(k)) : x;
                 if (!from) continue;
                 const Real value = from[c.columns.source(k)];
                 if (value != Real(0)) sum += c.weight(k) * value;

@@ -37,9 +37,11 @@ struct Columns {
     const std::uint32_t* wide;     // elsewhere
     const std::uint16_t* delays;   // steps; null: the connection's
 
-    __device__ std::uint64_t begin(std::int64_t j) const { return slices[j / 32] + static_cast<std::uint64_t>(j % 32); }
-    __device__ std::uint64_t end(std::int64_t j) const { return begin(j) + 32ull * lengths[j]; }
-    __device__ std::uint32_t source(std::uint64_t place) const { return narrow ? narrow[place] : wide[place]; }
+    // No kernel writes these: they stay in the nearest cache, whatever the threads meet.
+    __device__ std::uint64_t begin(std::int64_t j) const { return __ldg(slices + j / 32) + static_cast<std::uint64_t>(j % 32); }
+    __device__ std::uint64_t end(std::int64_t j) const { return begin(j) + 32ull * __ldg(lengths + j); }
+    __device__ std::uint32_t source(std::uint64_t place) const { return narrow ? __ldg(narrow + place) : __ldg(wide + place); }
+    __device__ int delay(std::uint64_t place) const { return __ldg(delays + place); }
 };
 
 // A connection as deliveries see it; numbers of other tables are -1 where there is nothing.
@@ -186,23 +188,40 @@ struct Step {
 // Calls visit(place, source, steps ago) for the entries of a column in [place, end) whose source has spiked, as often as it has, in the
 // order in which the spikes are listed: several entries of one source are served once for each of its spikes.
 template <typename Real, typename Visit>
-__device__ inline void for_arrivals(const ConnectionView<Real>& c, const SpikeRows& spikes, std::int64_t n, std::uint64_t place, std::uint64_t end,
-                                    const Visit& visit) {
+__device__ inline void for_counted(const ConnectionView<Real>& c, const SpikeRows& spikes, std::int64_t n, std::uint64_t place, std::uint64_t end,
+                                   const Visit& visit) {
     while (place < end) {
         const std::uint32_t source = c.columns.source(place);
-        const int ago = c.delayed ? c.columns.delays[place] : c.delay;
+        const int ago = c.delayed ? c.columns.delay(place) : c.delay;
         const std::uint32_t count = spikes.count(n - ago, source);
-        if (count <= 1) {
-            if (count) visit(place, source, ago);
-            place += 32;
-            continue;
-        }
-        std::uint64_t others = place;
-        do others += 32;
-        while (others < end && c.columns.source(others) == source && (!c.delayed || c.columns.delays[others] == ago));
+        std::uint64_t others = place + 32;
+        while (count > 1 && others < end && c.columns.source(others) == source && (!c.delayed || c.columns.delay(others) == ago)) others += 32;
         for (std::uint32_t k = 0; k < count; ++k)
             for (std::uint64_t each = place; each < others; each += 32) visit(each, source, ago);
         place = others;
+    }
+}
+
+// The same, by bits where a source spikes at most once: several entries are looked up at once, so that their loads do not wait for each other.
+template <typename Real, typename Visit>
+__device__ inline void for_arrivals(const ConnectionView<Real>& c, const SpikeRows& spikes, std::int64_t n, std::uint64_t place, std::uint64_t end,
+                                    const Visit& visit) {
+    constexpr int at_once = 8;
+    if (!spikes.bits) return for_counted(c, spikes, n, place, end, visit);
+    for (; place < end; place += 32 * at_once) {
+        unsigned spiked = 0;
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+#endif
+        for (int k = 0; k < at_once; ++k) {
+            const std::uint64_t entry = place + 32u * static_cast<unsigned>(k), there = entry < end ? entry : end - 32;
+            const int ago = c.delayed ? c.columns.delay(there) : c.delay;
+            spiked |= (entry < end ? spikes.count(n - ago, c.columns.source(there)) : 0u) << k;
+        }
+        for (; spiked != 0; spiked &= spiked - 1) {
+            const std::uint64_t entry = place + 32u * static_cast<unsigned>(__ffs(static_cast<int>(spiked)) - 1);
+            visit(entry, c.columns.source(entry), c.delayed ? c.columns.delay(entry) : c.delay);
+        }
     }
 }
 
@@ -227,7 +246,7 @@ struct ColumnLoop {
                 std::uint32_t times = 1;
                 if constexpr (when == neurons::When::post) times = step.v.populations[c.target_population].count(step.n - post_delay, j);
                 for (; times > 0; --times)
-                    for (std::uint64_t k = begin; k < end; k += 32) body(k, c.columns.source(k), j, c.delayed ? c.columns.delays[k] : 0);
+                    for (std::uint64_t k = begin; k < end; k += 32) body(k, c.columns.source(k), j, c.delayed ? c.columns.delay(k) : 0);
             }
         });
     }
