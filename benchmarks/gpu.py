@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -32,6 +33,13 @@ from sncc.diagnostics import DiagnosticError
 from sncc.syntax.parse import read_source
 
 ROOT = Path(__file__).resolve().parent.parent
+SIMULATIONS: tuple[tuple[str, dict[str, float]], ...] = (
+    ("vogels_abbott_coba", {}), ("brunel_2000", {}), ("potjans_diesmann_2014", {"scale": 1.0}),
+)  # fmt: skip
+FORMS = (
+    "persistent",
+    "launches",
+)  # of a simulation: one launch whose threads meet, or one for each stretch between meetings
 DRY_HIDDEN, DRY_BATCH, DRY_STEPS, DRY_EXAMPLES = 16, 2, 5, ("digits",)
 
 
@@ -50,7 +58,7 @@ class Machine:
         if self.card is None:
             sys.exit("no NVIDIA GPU answers; --dry runs the same steps emulated")
 
-    def build(self, source: str | Path, name: str, tests: bool, **params: int) -> tuple[Path, Path]:
+    def build(self, source: str | Path, name: str, tests: bool, **params: float) -> tuple[Path, Path]:
         """A project and its build folder; its library is where `sncc.load` finds it."""
         project, build = self.folder / name, self.folder / name / "build"
         sncc.build(source, out=project, emit_only=True, **params)
@@ -174,6 +182,28 @@ def torch_seconds(
     return seconds_per_call(lambda: peer.infer(x, y), settle, least)
 
 
+def simulate(machine: Machine, example: str, params: dict[str, float]) -> dict[str, object]:
+    """An example's second of biological time, in both forms; its rate beside it, since silence is quick."""
+    project, _ = machine.build(ROOT / "examples" / f"{example}.snn", f"simulation_{example}", False, **params)
+    network = sncc.load(project, backend=machine.backend, seed=1)
+    seconds = 0.0005 if machine.dry else 1.0
+    result: dict[str, object] = {"network": example}
+
+    def run_once() -> None:
+        network.simulate(seconds, verbose=False)
+
+    for form in FORMS:
+        os.environ["SNCC_CUDA_FORM"] = form
+        took = seconds_per_call(run_once, lambda: machine.synchronise(network), 0.0 if machine.dry else 0.5)
+        result[f"{form}, seconds per second"] = took / seconds
+    spikes = network.simulate(seconds, verbose=False).spikes
+    neurons = sum(
+        np.prod(p["shape"]) for p in json.loads((project / "manifest.json").read_text())["populations"] if p["spiking"]
+    )
+    result["spikes a neuron and second"] = sum(len(s.times) for s in spikes.values()) / seconds / neurons
+    return result
+
+
 # ------------------------------------------------------------------------------------------------ results
 def as_table(rows: Sequence[dict[str, object]]) -> list[str]:
     """Markdown; a column for every key."""
@@ -196,6 +226,7 @@ def main() -> None:
     machine = Machine(options.out / "projects", options.dry)
     checks = [check(machine, path) for path in examples(options.dry)]
     timings = [measure(machine, w) for w in (WORKLOADS[1:2] if options.dry else WORKLOADS)]
+    simulations = [simulate(machine, *s) for s in (SIMULATIONS[:1] if options.dry else SIMULATIONS)]
     nvcc = toolchain.find_nvcc()
     about = {
         "card": machine.card,
@@ -203,7 +234,9 @@ def main() -> None:
         "sncc": sncc.__version__,
         "dry": options.dry,
     }
-    (options.out / "gpu.json").write_text(json.dumps({**about, "checks": checks, "timings": timings}, indent=2) + "\n")
+    (options.out / "gpu.json").write_text(
+        json.dumps({**about, "checks": checks, "timings": timings, "simulations": simulations}, indent=2) + "\n"
+    )
     title = f"# {machine.card}" + (" (a dry run: no results)" if options.dry else "")
     text = [
         title,
@@ -217,6 +250,10 @@ def main() -> None:
         "## Times",
         "",
         *as_table(timings),
+        "",
+        "## Simulations",
+        "",
+        *as_table(simulations),
     ]
     (options.out / "gpu.md").write_text("\n".join(text) + "\n")
     print("\n".join(text))
