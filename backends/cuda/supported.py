@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.program.nodes import Draw, Program, SynapseUpdate, Update
 
 
@@ -35,8 +34,6 @@ def _whole(program: Program, name: str) -> int:
 def _connections(program: Program) -> Iterator[str]:
     weights = [c.weight for c in program.connections]
     for c in program.connections:
-        if program.schedule == "neuron_parallel" and in_rows(program, c):
-            yield f"the pattern of `{c.name}` in a simulation"
         if c.interpolated:
             yield f"learnt delays of `{c.name}`"
         if weights.count(c.weight) > 1:
