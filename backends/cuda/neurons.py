@@ -71,7 +71,7 @@ class Neurons:
         for row in group.rows:
             number = self.layout.populations.index(row.population)
             lines += [f"// {row.population}", *self._stimuli(update, row, number)]
-            lines += [f"step.for_own({number}, {row.size}, [&](int j) {{"]
+            lines += [f"step.for_own({number}, {row.size}, [&]([[maybe_unused]] int j) {{"]
             lines += [*(f"    {x}" for x in self._neuron(update, function, group, row)), "});"]
             if last and function.of("out"):
                 mask = self.layout.state[group.name, "spike.mask"].identifier

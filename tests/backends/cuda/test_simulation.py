@@ -213,8 +213,8 @@ def test_each_allocation_may_fail_and_nothing_is_lost(halves, monkeypatch):
                 refusal = r"no room on the device for the [a-z ']+: \d+ bytes asked for, \d+ of \d+ free; this network holds .*"
                 assert re.search(refusal + "a network of fewer synapses needs less", str(error)), error
                 failures += 1
-        monkeypatch.delenv("SNCC_EMULATION_FAIL_MALLOC")
-    assert failures >= 5
+        monkeypatch.delenv("SNCC_EMULATION_FAIL_MALLOC", raising=False)
+    assert 5 <= failures < 80
     same(expected, got)
     same_numbers(cpu, cuda)
 

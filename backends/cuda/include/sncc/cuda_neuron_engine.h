@@ -114,7 +114,7 @@ private:
                 if (info(k).format != neurons::Format::compressed || owner(k) != c) continue;
                 delayed |= info(k).delays >= 0, by_delay |= info(k).delays >= 0 && !info(k).signal;
             }
-            columns_[static_cast<std::size_t>(c)] = std::make_unique<DeviceColumns<Real>>(memory_);
+            if (!columns_[static_cast<std::size_t>(c)]) columns_[static_cast<std::size_t>(c)] = std::make_unique<DeviceColumns<Real>>(memory_);
             columns_[static_cast<std::size_t>(c)]->build(m_.store(c), delayed, by_delay, m_.pool);
         }
         field_newer_.assign(field_newer_.size(), true);
