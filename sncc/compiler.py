@@ -14,6 +14,7 @@ from typing import Literal
 from sncc import cache, toolchain
 from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source
 from sncc.gradients.support import refuse as refuse_training
+from sncc.gradients.support import refuse_operations
 from sncc.gradients.support import unsupported as not_derived
 from sncc.lower.engines import refuse as refuse_engines
 from sncc.lower.engines import unsupported as not_executed
@@ -58,6 +59,7 @@ def compile_program(model: Model, precision: Precision = "float32", after: str |
     if model.training is not None:
         from sncc.gradients.reverse import differentiate  # with sympy: looking at a file needs none
 
+        refuse_operations(program, model)
         program = verify(differentiate(program, model.training))  # → with reverse, gradient and optimise phases
     for optimise in PIPELINE:  # Program → Program
         program = verify(optimise(program))

@@ -11,6 +11,7 @@ from sncc.backends.cpu import forward, learning, reverse, traces
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import KNOWN_AT_BUILD, Layout
+from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.synapse_rows import CONNECTIVITY, rows_line
 from sncc.program.nodes import LearningSignal, Program, ReverseOperation, Transpose
 
@@ -26,9 +27,9 @@ def emit(program: Program) -> dict[str, str]:
         loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    text = environment.get_template("network.cpp.j2").render(name=program.name.lower(), **_parts(layout))
+    text = environment.get_template("network.cpp.j2").render(name=project_name(program.name), **_parts(layout))
     connectivity = {"src/cpu/connectivity.cpp": CONNECTIVITY} if layout.rows_of_synapses else {}
-    return {f"src/cpu/{program.name.lower()}_cpu.cpp": text, **connectivity}
+    return {f"src/cpu/{project_name(program.name)}_cpu.cpp": text, **connectivity}
 
 
 def _parts(layout: Layout) -> dict[str, object]:

@@ -11,6 +11,7 @@ from sncc.backends.cpu.neuron_tables import NeuronTables
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import Unsupported, literal
 from sncc.backends.cxx.layout import Layout
+from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.synapse_dynamics import synapse_states
 from sncc.backends.cxx.synapse_rows import CONNECTIVITY, flag
 from sncc.program.nodes import Group, Program, SynapseUpdate, Update
@@ -25,7 +26,7 @@ def emit(program: Program) -> dict[str, str]:
         loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    name, parts = program.name.lower(), _parts(layout)
+    name, parts = project_name(program.name), _parts(layout)
 
     def render(template: str) -> str:
         return environment.get_template(f"{template}.j2").render(name=name, **parts)

@@ -15,6 +15,7 @@ from sncc.backends.cuda.samples import Samples
 from sncc.backends.cuda.supported import unsupported
 from sncc.backends.cuda.tables import Tables
 from sncc.backends.cxx.dynamics import dynamics
+from sncc.backends.cxx.names import project_name
 from sncc.program.nodes import Program
 
 _HERE = Path(__file__).parent
@@ -27,7 +28,7 @@ def emit(program: Program) -> dict[str, str]:
 
     Where the Program holds what the kernels cannot do, a CMake part alone that says so.
     """
-    name, learns = program.name.lower(), program.optimise is not None
+    name, learns = project_name(program.name), program.optimise is not None
     missing = unsupported(program)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE / "templates"), undefined=jinja2.StrictUndefined, trim_blocks=True,
@@ -82,7 +83,7 @@ def neuron_kernels(name: str) -> tuple[Kernel, ...]:
 
 def kernels(tables: Tables, learning: Learning) -> tuple[Kernel, ...]:
     """The kernels of a network, as they are launched."""
-    name, optimise = tables.program.name.lower(), tables.program.optimise
+    name, optimise = project_name(tables.program.name), tables.program.optimise
     fits = tables.workspace_bytes <= MOST_SHARED
     samples = Kernel(
         f"{name}_samples",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 # Words that a C++17 compiler, its usual macros or the emitted code give another meaning.
@@ -17,6 +18,31 @@ RESERVED = frozenset(
     real sncc std j n draw assert errno main INFINITY NAN NULL EOF linux unix major minor I
     """.split()
 )
+# Projects whose header would hide one of the system's (`time.h`), whose functions would be another's (`pthread_create`),
+# or whose target CMake keeps for itself.
+_TAKEN = frozenset(
+    """
+    complex ctype fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbit stdbool
+    stdckdint stddef stdint stdio stdlib stdnoreturn string strings tgmath threads time uchar wchar wctype
+    aio cpio dirent dlfcn fcntl fmtmsg fnmatch ftw glob grp iconv langinfo libgen link malloc memory monetary mqueue ndbm
+    netdb nl_types poll pthread pty pwd regex regexp sched search semaphore sem shm spawn stropts syslog tar termios
+    timer trace ulimit unistd utime utmp utmpx values wordexp mtx cnd thrd tss cuda nvcc nvrtc
+    all check clean depend edit_cache example help install package rebuild_cache run_tests test
+    """.split()
+)
+
+
+def project_name(network: str) -> str:
+    """Name of a network's project, files and C functions: in lower case and ASCII, `snn` added where it is taken.
+
+    Accents go (`Zürich` is `zurich`), other letters are spelt by their number in Unicode.
+    """
+    parts = unicodedata.normalize("NFKD", network.lower())
+    ascii_only = "".join(c if c.isascii() else f"u{ord(c):x}" for c in parts if not unicodedata.combining(c))
+    name = re.sub(r"__+", "_", re.sub(r"[^0-9a-z_]", "_", ascii_only)).strip("_") or "network"
+    if name[0].isdigit():
+        name = f"x{name}"
+    return f"{name}_snn" if name in RESERVED or name in _TAKEN else name
 
 
 def mangle(name: str) -> str:

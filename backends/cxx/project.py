@@ -15,6 +15,7 @@ from sncc.backends.cpu import emit_neurons
 from sncc.backends.cpu.neuron_tables import has_rows
 from sncc.backends.cxx.dynamics import Dynamics, dynamics
 from sncc.backends.cxx.expressions import literal
+from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import Sparse
 from sncc.program.nodes import Connection, Parameter, Program
@@ -27,7 +28,7 @@ _PACKAGE = _HERE.parent.parent  # sncc, through its links
 
 def emit_project(program: Program) -> dict[str, str]:
     """All files of the project of a Program (all passes done)."""
-    name = program.name.lower()
+    name = project_name(program.name)
     shared = dynamics(program)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE / "templates"), undefined=jinja2.StrictUndefined, trim_blocks=True,
@@ -82,7 +83,7 @@ def manifest(program: Program) -> dict[str, object]:
         schedule = {"name": optimiser.schedule[0], "settings": dict(optimiser.schedule[1])}
     hidden = {c.weight for c in program.connections if c.synapses_of is None and not _written(c.name)}
     return {
-        "name": program.name.lower(),
+        "name": project_name(program.name),
         "abi": ABI_VERSION,
         "version": VERSION,
         "precision": program.precision,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sncc.connectivity.patterns import Dense, OneToOne
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.model.nodes import Connection, Learnt, Model, Training
+from sncc.program.nodes import Program, SynapseUpdate, Update
 
 
 def refuse(model: Model) -> None:
@@ -25,6 +26,31 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
         yield from _learnt(learnt, model)
     for connection in model.connections:
         yield from _connection(connection, training)
+
+
+def refuse_operations(program: Program, model: Model) -> None:
+    """Raise `DiagnosticError` where the forward phase holds an operation that has no transposed one yet.
+
+    Says so at the connection that the operation comes from.
+    """
+    moved = {o.connection for o in program.forward if isinstance(o, SynapseUpdate)}
+    updates = [o.group for o in program.forward if isinstance(o, Update)]
+    found: dict[str, Diagnostic] = {}
+    for c in program.connections:
+        what = ""
+        if c.plastic or c.name in moved:
+            what = "synapses with states or weights of their own that move"
+        elif c.gain is not None:
+            what = "a synapse with states of its source"
+        elif c.values is not None:
+            what = "a synapse that delivers its source's states"
+        elif updates.count(c.target_group) > 1:
+            what = "jumps that read their target between flow and arrivals"
+        if what:
+            origin = next(w for w in model.connections if c.name == w.name or c.name.startswith(f"{w.name}."))
+            found.setdefault(origin.name, not_supported_yet(origin.span, f"training through {what}"))
+    if found:
+        raise DiagnosticError(tuple(found.values()))
 
 
 def _rule(training: Training) -> Iterator[Diagnostic]:

@@ -12,6 +12,7 @@ from networks import UNKNOWN, lively, parameters, program_of, recurrent, spikes
 from stand_in import FLAGS, SANITIZERS, Build, command, kept, kernels, made, runtime
 
 import sncc
+from sncc.backends.cxx.names import project_name
 from sncc.backends.reference.interpreter import Reference
 from sncc.compiler import emit
 
@@ -187,7 +188,7 @@ class Projects:
     def emulated(self, text: str, precision: str = "float64", build: Build = "plain", **settings: str):
         """A project with its CUDA half compiled for the CPU, sources unchanged; its library stands under `emulated`."""
         program, written = self.write(text, precision, **settings)
-        name = program.name.lower()
+        name = project_name(program.name)
         library = self.link(written, name, build, f"lib{name}_emulated.so", "-shared")
         project = self.folder / f"{written.name}_{build}"
         if not project.exists():  # a file that is loaded must not be written again

@@ -9,6 +9,7 @@ import pytest
 from projects import NETWORKS, Projects, agree, needs_compiler, trains_like_the_reference
 
 import sncc
+from sncc.backends.cxx.names import project_name
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +57,7 @@ def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(projects, name):
 @pytest.mark.parametrize("name", ["layers, delays, a signal", "merged populations"])
 def test_no_access_is_outside_of_its_memory(projects, name, tmp_path):
     program, project = projects.write(NETWORKS[name], "float64")
-    name = program.name.lower()
+    name = project_name(program.name)
     runner = projects.link(project, name, "address", f"{name}_run", main="run")
     events = tmp_path / "events.txt"
     events.write_text("".join(f"{n} {n % 6}\n" for n in range(1, 30)))

@@ -12,6 +12,7 @@ from projects import NETWORKS, Projects
 from simulations import NETWORKS as SIMULATIONS
 
 from sncc.backends.cuda.resources import ARCHITECTURES, Used, filled, read_log, resident_blocks
+from sncc.backends.cxx.names import project_name
 from sncc.toolchain import find_cmake, find_ninja
 
 pytestmark = pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed")
@@ -65,7 +66,7 @@ train:
 )  # fmt: skip
 def test_no_kernel_spills_registers(tmp_path, text, precision):
     program, project = Projects(tmp_path).write(text, precision)
-    name = program.name.lower()
+    name = project_name(program.name)
     architectures = [f"-gencode=arch=compute_{a[3:]},code={a}" for a in ARCHITECTURES]
     words = [
         "nvcc", "-std=c++17", "-fmad=false", "--extended-lambda", *architectures, "-gencode=arch=compute_90,code=compute_90",
