@@ -20,6 +20,7 @@ from sncc.lower.engines import refuse as refuse_engines
 from sncc.lower.engines import unsupported as not_executed
 from sncc.lower.phases import lower, place
 from sncc.lower.support import unsupported as not_lowered
+from sncc.memory import bytes_of
 from sncc.model.nodes import Model, Schedule
 from sncc.model.resolve import model_of_source
 from sncc.passes import PIPELINE
@@ -125,7 +126,7 @@ def explain(
 def build(
     source: str | Path, backend: Backend = "auto", out: str | Path | None = None, precision: Precision = "float32",
     settings: Mapping[str, Value] | None = None, emit_only: bool = False, network: str | None = None,
-    schedule: Schedule | None = None, **params: Value,
+    schedule: Schedule | None = None, memory: str | int | None = None, **params: Value,
 ) -> Path:  # fmt: skip
     """Builds a source's project, or finds it built already, and returns its folder, for `load`.
 
@@ -133,14 +134,19 @@ def build(
     one of the cache, not to be changed. `settings` (`{"train.rule": "bptt"}`) and `params` (`hidden_size=512`) set what
     `--set` sets; numbers are in SI base units, strings are expressions. `emit_only`: sources alone, no compiler needed.
     `network` chooses where a file has several. `schedule`: `sample_parallel` or `neuron_parallel`, where the choice that
-    the file suggests (samples if it has a `train` block) is not wanted.
+    the file suggests (samples if it has a `train` block) is not wanted. `memory` (`"2 GB"`, or bytes) bounds what training
+    takes for what it keeps of a sequence and for gradients, in all threads together: long sequences are then computed
+    twice, segment by segment, with the same results.
     Raises `DiagnosticError` for a mistake in the source, an unknown parameter, or a missing tool.
     """
     model = scheduled(compile_model(read(source), merged(settings, params), network=network), schedule)
-    return build_model(model, backend, Path(out) if out is not None else None, precision, emit_only)
+    return build_model(model, backend, Path(out) if out is not None else None, precision, emit_only, memory)
 
 
-def build_model(model: Model, backend: str, out: Path | None, precision: Precision, emit_only: bool = False) -> Path:
+def build_model(
+    model: Model, backend: str, out: Path | None, precision: Precision, emit_only: bool = False,
+    memory: str | int | None = None,
+) -> Path:  # fmt: skip
     """Builds the project of a Model; see `build`."""
     if backend not in ("auto", "cpu", "cuda"):
         raise toolchain.failure(
@@ -149,7 +155,7 @@ def build_model(model: Model, backend: str, out: Path | None, precision: Precisi
     if out is not None:
         _refuse_to_overwrite(out)
     refuse_engines(model)
-    program = compile_program(model, precision)
+    program = within(memory, compile_program(model, precision))
     files = emit(program)
     if emit_only and out is not None:
         cache.write_files(files, out)
@@ -162,6 +168,18 @@ def build_model(model: Model, backend: str, out: Path | None, precision: Precisi
         return project
     cache.copy_project(project, out)
     return out
+
+
+def within(memory: str | int | None, program: Program) -> Program:
+    """The Program with a bound on the memory of its training; `memory` as for `build`."""
+    if memory is None:
+        return program
+    bound = bytes_of(memory)
+    if program.optimise is None:
+        raise toolchain.failure("wrong-argument", "`memory` bounds training, and this network is built without any")
+    if any(c.delays is not None and not c.interpolated for c in program.connections):
+        raise toolchain.failure("not-supported-yet", "`memory` with a delay for every synapse is not supported yet")
+    return replace(program, memory=bound)
 
 
 def chosen_backend(backend: str, program: Program) -> str:

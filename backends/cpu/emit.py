@@ -17,6 +17,7 @@ from sncc.program.nodes import LearningSignal, Program, ReverseOperation, Transp
 
 _TEMPLATES = Path(__file__).parent / "templates"
 CHAINS = 8  # of a batch; fixed, so that results do not depend on the machine
+GATHER_STEPS = 512  # that are gathered at once: the same for any memory bound, as results are
 GRADIENT_MEMORY = 1 << 28  # bytes that the chains' gradients may take together
 
 
@@ -46,6 +47,9 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"int chains = {max(1, min(CHAINS, GRADIENT_MEMORY // per_chain))}",
         f"std::int64_t most_delay = {max([forward.most_delay(layout, c) for c in p.connections], default=0)}",
         f"std::int64_t tape_columns = {layout.tape_columns}",
+        f"std::int64_t tape_slots = {len(_slots(layout))}",
+        f"std::int64_t gather_steps = {GATHER_STEPS}",
+        f"std::int64_t memory = {p.memory or 0}",
         f"std::int64_t gradient_size = {layout.gradient_size}",
         f"std::int64_t chain_memory = {GRADIENT_MEMORY}",
         f"std::int64_t known_at_build = {KNOWN_AT_BUILD}",
@@ -70,6 +74,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         "shapes": [layout.shape(key) for key in layout.keys],
         "rows": [rows_line(p, c) for c in layout.rows_of_synapses],
         "row_targets": [p.place(c.target)[1].size for c in layout.rows_of_synapses],
+        "slots": _slots(layout),
         "transposed": [str(key in _transposed(layout)).lower() for key in layout.keys],
         "gradient_offsets": [layout.gradient_offsets.get(key, -1) for key in layout.keys],
         "source_sizes": [
@@ -94,6 +99,12 @@ def _parts(layout: Layout) -> dict[str, object]:
         "scalar_names": [a.identifier for a in layout.dynamics.scalars.of("out")] if layout.dynamics.scalars else [],
         "optimise": learning.optimise(layout),
     }
+
+
+def _slots(layout: Layout) -> list[str]:
+    """The parts of the tape: columns before each, and its width."""
+    slots = [s for s in layout.program.tape if s.shares is None]
+    return [f"{{{layout.columns[s.group, s.name]}, {layout.program.group(s.group).size}}}" for s in slots]
 
 
 def _tile(layout: Layout) -> int:

@@ -50,6 +50,8 @@ def _dynamics(program: Program) -> Iterator[str]:
             yield f"states of every synapse of `{o.connection}`"
         if isinstance(o, Update) and any(isinstance(s, Draw) for s in o.body):
             yield f"draws in `{', '.join(r.population for r in program.group(o.group).rows)}`"
+    if program.memory is not None:
+        yield "a bound on memory"
     if program.traces:
         yield "`online = true`"
     if any(s.kept for s in program.sources):

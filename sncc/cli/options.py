@@ -23,6 +23,9 @@ backend = click.option("--backend", type=click.Choice(["auto", "cpu", "cuda"]), 
 precision = click.option("--precision", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 threads = click.option("--threads", type=click.IntRange(min=1), help="CPU threads; by default all.")
+memory = click.option(
+    "--memory", metavar="SIZE", help='What training may take for sequences and gradients, "2 GB"; by default no bound.'
+)
 schedule = click.option(
     "--schedule", type=click.Choice(["sample_parallel", "neuron_parallel"]),
     help="What threads share out; by default samples where FILE has a `train` block, else neurons.",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the project; by default build/<stem of FILE>.")
 @click.option("--emit-only", is_flag=True, help="Writes the sources and builds nothing.")
 @options.schedule
+@options.memory
 def build(
     file: str,
     settings: dict[str, str],
@@ -35,6 +36,7 @@ def build(
     out: Path | None,
     emit_only: bool,
     schedule: Any,
+    memory: str | None,
 ) -> None:
     """Writes FILE's project, with a C++ and a CUDA half, and builds its library."""
     from sncc import compiler
@@ -42,7 +44,7 @@ def build(
     backend = _say_backend(backend) if not emit_only else backend
     out = out or Path("build") / Path(file).stem
     model = compiler.compile_model(compiler.read(Path(file)), settings, network=chosen)
-    compiler.build_model(compiler.scheduled(model, schedule), backend, out, precision, emit_only)
+    compiler.build_model(compiler.scheduled(model, schedule), backend, out, precision, emit_only, memory)
     click.echo(f"{'wrote' if emit_only else 'built'} {out}")
 
 
@@ -58,16 +60,17 @@ def build(
 @click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True)
 @click.option("--save", type=click.Path(dir_okay=False), help="Where the trained weights go (.npz).")
 @click.option("--resume", type=click.Path(dir_okay=False), help="Weights and optimiser to go on from.")
+@options.memory
 def train(
     file: str, settings: dict[str, str], chosen: str | None, backend: str, precision: Any, seed: int, threads: int | None,
-    data: str, epochs: int, save: str | None, resume: str | None,
+    data: str, epochs: int, save: str | None, resume: str | None, memory: str | None,
 ) -> None:  # fmt: skip
     """Trains FILE's network on a data set and reports its accuracy."""
     from time import monotonic
 
     from sncc.data import load_data
 
-    network = _load(file, settings, chosen, backend, precision, seed, threads)
+    network = _load(file, settings, chosen, backend, precision, seed, threads, memory=memory)
     with mistakes_of_the_user():
         if not network.manifest.rule:
             raise ValueError(f"{file} has no `train` block: there is nothing to train")
@@ -136,6 +139,7 @@ def _load(
     seed: int,
     threads: int | None,
     schedule: Any = None,
+    memory: str | None = None,
 ) -> Network:
     """The network of a file, built where the cache does not hold it."""
     from sncc import compiler
@@ -143,7 +147,7 @@ def _load(
 
     backend = _say_backend(backend)
     model = compiler.compile_model(compiler.read(Path(file)), settings, network=chosen)
-    project = compiler.build_model(compiler.scheduled(model, schedule), backend, None, precision)
+    project = compiler.build_model(compiler.scheduled(model, schedule), backend, None, precision, memory=memory)
     with mistakes_of_the_user():
         return load(project, seed=seed, threads=threads, backend=backend)
 

@@ -601,6 +601,7 @@ class Program:
     tape: tuple[TapeSlot, ...] = ()
     rule: str = ""
     batch: int = 32
+    memory: int | None = None  # bytes that tapes, checkpoints and gradients of training may take; None: as it comes
     schedule: Literal["sample_parallel", "neuron_parallel"] = "sample_parallel"
     synapses: tuple[SynapseStates, ...] = ()
     simulation: Simulation | None = None

@@ -51,6 +51,8 @@ def print_program(program: Program) -> str:
     if program.tape:
         slots = (f"{s.group}.{s.name}" + (f" (over {s.shares})" if s.shares else "") for s in program.tape)
         lines.append("tape   " + "  ".join(slots))
+    if program.memory is not None:
+        lines.append(f"memory of training: at most {program.memory} bytes")
     if program.truncate:
         lines.append(f"credit is cut every {program.truncate} steps")
     for name, operations in (

@@ -12,6 +12,7 @@
 
 #include "sncc/fpu.h"
 #include "sncc/cpu_online.h"
+#include "sncc/cpu_segments.h"
 #include "sncc/cpu_synapses.h"
 #include "sample.h"
 #include "sncc/thread_pool.h"
@@ -25,7 +26,8 @@ class CpuEngine final : public Engine {
     friend class Online<Network>;
 
 public:
-    explicit CpuEngine(int threads) : pool_(threads), tiles_(static_cast<std::size_t>(pool_.threads())) {
+    explicit CpuEngine(int threads)
+        : pool_(threads), tiles_(static_cast<std::size_t>(pool_.threads())), checkpoints_(static_cast<std::size_t>(pool_.threads())) {
         shapes_.assign(Network::shapes(), Network::shapes() + Network::parameters);
         parameters_.gradient_offsets.assign(Network::gradient_offsets(), Network::gradient_offsets() + Network::parameters);
         parameters_.own.resize(Network::parameters), parameters_.repeated.resize(Network::parameters);
@@ -76,7 +78,7 @@ public:
         const bool learns = mode != Mode::evaluate;
         if constexpr (Network::trace_size > 0)
             if (learns) return online_.run(*this, mode, batch, learning_rate_factor);
-        if (learns) make_chains(chains);
+        if (learns) make_chains(chains), segments_ = segments_of<Network>(longest(batch, 0, batch.count), std::min(chains, pool_.threads()), gradient_bytes(chains));
         std::vector<Result> results(static_cast<std::size_t>(batch.count));
         failed_.assign(static_cast<std::size_t>(batch.count), 0);
         if constexpr (Network::batch_penalties) {
@@ -85,7 +87,7 @@ public:
                 pool_.run(chains, [&](int chain, int worker) {
                     const FlushDenormals flush;
                     for (std::int64_t tile = chain; tile < tiles; tile += chains)
-                        run_tile(tiles_[worker], batch, tile * Network::tile, nullptr, {nullptr, nullptr}, results);
+                        run_tile(worker, batch, tile * Network::tile, nullptr, {nullptr, nullptr}, results);
                 });
             average_rates(batch.count);
         }
@@ -93,7 +95,7 @@ public:
             const FlushDenormals flush;
             if (learns) chains_[chain].begin();
             for (std::int64_t tile = chain; tile < tiles; tile += chains)
-                run_tile(tiles_[worker], batch, tile * Network::tile, learns ? &chains_[chain] : nullptr, outputs, results);
+                run_tile(worker, batch, tile * Network::tile, learns ? &chains_[chain] : nullptr, outputs, results);
         });
         Result total{0, 0, 0, 0};
         for (const Result& r : results)
@@ -314,13 +316,19 @@ private:
         }
     }
 
-    void run_tile(Tile<Network>& tile, const Batch& batch, std::int64_t first, Chain* chain, const Outputs& outputs,
-                  std::vector<Result>& results) {
+    static std::int64_t longest(const Batch& batch, std::int64_t first, std::int64_t count) {
+        std::int64_t steps = 1;
+        for (std::int64_t k = first; k < first + count; ++k) steps = std::max<std::int64_t>(steps, batch.data->steps[batch.selection[k]]);
+        return steps;
+    }
+    std::int64_t gradient_bytes(int chains) const { return chains * gradient_size_ * static_cast<std::int64_t>(sizeof(Real)); }
+
+    void run_tile(int worker, const Batch& batch, std::int64_t first, Chain* chain, const Outputs& outputs, std::vector<Result>& results) {
+        Tile<Network>& tile = tiles_[static_cast<std::size_t>(worker)];
+        Checkpoints<Network>& checkpoints = checkpoints_[static_cast<std::size_t>(worker)];
         const int count = static_cast<int>(std::min<std::int64_t>(Network::tile, batch.count - first));
-        std::int64_t longest = 1;
-        for (int s = 0; s < count; ++s)
-            longest = std::max<std::int64_t>(longest, batch.data->steps[batch.selection[first + s]]);
-        tile.allocate(Network::tape_columns, longest, chain != nullptr);
+        tile.steps = longest(batch, first, count);
+        const Segments segments = chain ? begin_segments(tile, checkpoints) : Segments();
         tile.scale = 1.0 / static_cast<double>(batch.count);
         for (int s = 0; s < Network::tile; ++s) tile.samples[s].steps = 0;
         for (int s = 0; s < count; ++s) {
@@ -328,7 +336,7 @@ private:
             prepare(tile, s, batch, first + s);
             for (std::int64_t n = 1; n <= sample.steps; ++n) {
                 if (chain)
-                    Network::template forward<true>(arrays_, parameters_, sample, n, &tile, s);
+                    forward(tile, segments, checkpoints, s, n);
                 else
                     Network::template forward<false>(arrays_, parameters_, sample, n, nullptr, s);
                 if (outputs.values && outputs.starts) write_step(sample, outputs, first + s, n);
@@ -345,7 +353,7 @@ private:
             if (chain && Network::not_finite(sample.state) >= 0) failed_[static_cast<std::size_t>(first + s)] = 1;
         }
         if (!chain) return;
-        learn(tile, *chain);
+        learn(tile, segments, checkpoints, *chain);
         for (int s = 0; s < count; ++s)
             if (Network::not_finite(tile.adjoint[s]) >= 0) failed_[static_cast<std::size_t>(first + s)] = 1;
     }
@@ -444,14 +452,53 @@ private:
             for (std::int64_t i = 0; i < size; ++i) to[n * stride + i] = static_cast<Real>(from[n * size + i] / si);
     }
 
-    void learn(Tile<Network>& tile, Chain& chain) {
+    // A step in training: on the tape where it is of the last segment.
+    void forward(Tile<Network>& tile, const Segments& segments, Checkpoints<Network>& checkpoints, int s, std::int64_t n) {
+        Sample<Network>& sample = tile.samples[s];
+        if (n > tile.origin) {
+            Network::template forward<true>(arrays_, parameters_, sample, n, &tile, s);
+            return;
+        }
+        if ((n - 1) % segments.length == 0) checkpoints.keep((n - 1) / segments.length, s, sample.state);
+        Network::template forward<false>(arrays_, parameters_, sample, n, nullptr, s);
+    }
+    Segments begin_segments(Tile<Network>& tile, Checkpoints<Network>& checkpoints) {
+        const Segments segments{tile.steps, std::min(tile.steps, segments_.length)};
+        checkpoints.begin(segments);
+        tile.allocate(segments.length + (segments.count() > 1 ? Network::most_delay : 0));
+        tile.origin = segments.origin(segments.count() - 1);
+        return segments;
+    }
+    void learn(Tile<Network>& tile, const Segments& segments, Checkpoints<Network>& checkpoints, Chain& chain) {
         set_penalties(tile);
         for (int s = 0; s < Network::tile; ++s)
             std::memset(static_cast<void*>(&tile.adjoint[s]), 0, sizeof tile.adjoint[s]);
-        for (std::int64_t n = tile.steps; n >= 1; --n) Network::back(arrays_, parameters_, tile, n);
-        Network::gather(parameters_, tile, chain.gradient.data(), chain.empty);
-        chain.empty = false;
+        for (std::int64_t segment = segments.count() - 1; segment >= 0; --segment) {
+            if (segments.end(segment) == tile.origin) replay(tile, segments, checkpoints, segment);
+            for (std::int64_t n = segments.end(segment); n > tile.origin; --n) Network::back(arrays_, parameters_, tile, n);
+            tile.to = segments.end(segment);
+            while (tile.to > tile.origin) {
+                tile.from = (tile.to - 1) / Network::gather_steps * Network::gather_steps;
+                Network::gather(parameters_, tile, chain.gradient.data(), chain.empty);
+                chain.empty = false;
+                tile.to = tile.from;
+            }
+        }
         Network::add_sums(tile, chain.sums.data());
+    }
+    // Fills the tape of a segment before those that have gone back: the samples once more, from their states at its start.
+    void replay(Tile<Network>& tile, const Segments& segments, Checkpoints<Network>& checkpoints, std::int64_t segment) {
+        move_tape(tile, segments, segment);
+        for (int s = 0; s < Network::tile; ++s) {
+            Sample<Network>& sample = tile.samples[s];
+            if (sample.steps <= tile.origin) continue;
+            const auto readings = sample.readings;  // they have seen these steps already
+            sample.state = checkpoints.of(segment, s);
+            for (int p = 0; p < Network::populations; ++p) sample.spikes[p].cut(tile.origin);
+            for (std::int64_t n = tile.origin + 1; n <= std::min(sample.steps, segments.end(segment)); ++n)
+                Network::template forward<true>(arrays_, parameters_, sample, n, &tile, s);
+            sample.readings = readings;
+        }
     }
 
     // Adds the chains in order, and turns sums over time into gradients of neuron parameters.
@@ -558,13 +605,15 @@ private:
         const std::string of = " of sample " + std::to_string(batch.selection[k]);
         const std::string end = "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help";
         Tile<Network>& tile = tiles_[0];
-        tile.allocate(Network::tape_columns, std::max<std::int64_t>(1, batch.data->steps[batch.selection[k]]), true);
+        Checkpoints<Network>& checkpoints = checkpoints_[0];
+        tile.steps = longest(batch, k, 1);
+        const Segments segments = begin_segments(tile, checkpoints);
         tile.scale = 1.0 / static_cast<double>(batch.count);
         for (int s = 0; s < Network::tile; ++s) tile.samples[s].steps = 0;
         Sample<Network>& sample = tile.samples[0];
         prepare(tile, 0, batch, k);
         for (std::int64_t n = 1; n <= sample.steps; ++n) {
-            Network::template forward<true>(arrays_, parameters_, sample, n, &tile, 0);
+            forward(tile, segments, checkpoints, 0, n);
             const int population = Network::not_finite(sample.state);
             if (population >= 0)
                 return std::string("a state of `") + Network::population_name(population) + "` is not finite at step " + std::to_string(n) + of + end;
@@ -574,6 +623,7 @@ private:
         set_penalties(tile);
         for (int s = 0; s < Network::tile; ++s) std::memset(static_cast<void*>(&tile.adjoint[s]), 0, sizeof tile.adjoint[s]);
         for (std::int64_t n = sample.steps; n >= 1; --n) {
+            if (n == tile.origin) replay(tile, segments, checkpoints, (n - 1) / segments.length);
             Network::back(arrays_, parameters_, tile, n);
             const int population = Network::not_finite(tile.adjoint[0]);
             if (population >= 0)
@@ -669,6 +719,8 @@ private:
 
     ThreadPool pool_;
     std::vector<Tile<Network>> tiles_;
+    std::vector<Checkpoints<Network>> checkpoints_;
+    Segments segments_;  // of the longest sample of a batch
     Parameters<Real> parameters_;
     std::vector<Shape> shapes_;  // those of one number per synapse have their columns when the synapses are built
     std::vector<HandedOver> pairs_;

@@ -16,22 +16,23 @@ struct SlotPlace {
     int width, offset;
 };
 
-// Steps (from 0) in which each neuron of a source fired in a sample of the tile.
+// Steps, counted from the first of those gathered, in which each neuron of a source fired in a sample of the tile.
 template <typename Network, typename Lists>
 void list_channels(Tile<Network>& tile, int index, const Lists& source, int channels) {
-    const Sample<Network>& sample = tile.samples[index];
+    const std::int64_t count = tile.gathered(index);
     std::vector<std::int64_t>& offsets = tile.channel_offsets[index];
     std::vector<std::uint32_t>& steps = tile.channel_steps[index];
     offsets.assign(static_cast<std::size_t>(channels) + 1, 0);
-    if (sample.steps == 0) return;
+    if (count == 0) return;
     StepLists lists;
     if constexpr (std::is_same<Lists, StepLists>::value)
         lists = source;
     else
         lists = source.lists();
-    const std::size_t events = static_cast<std::size_t>(lists.offsets[sample.steps] - lists.offsets[0]);
+    const std::int64_t* first = lists.offsets + tile.from;
+    const std::size_t events = static_cast<std::size_t>(first[count] - first[0]);
     if (steps.size() < events + 1) steps.resize(2 * events + 1);
-    transpose_spikes(lists.offsets, lists.indices, static_cast<int>(sample.steps), channels, offsets.data(), steps.data());
+    transpose_spikes(first, lists.indices, static_cast<int>(count), channels, offsets.data(), steps.data());
 }
 
 // `first`: nothing has been written to the gradient yet.
@@ -41,8 +42,8 @@ void gather_dense(Tile<Network>& tile, Real* gradient, const TileLayout<Real>& l
     constexpr int size = Tile<Network>::size;
     SpikeTape<Real> tapes[size];
     for (int s = 0; s < size; ++s)
-        tapes[s] = {tile.channel_offsets[s].data(), tile.channel_steps[s].data(), tile.slot(slot.column, slot.width, 1, s) + slot.offset};
-    const int steps = static_cast<int>(tile.steps);
+        tapes[s] = {tile.channel_offsets[s].data(), tile.channel_steps[s].data(), tile.slot(slot.column, slot.width, tile.from + 1, s) + slot.offset};
+    const int steps = static_cast<int>(tile.steps - tile.from);
     const std::int64_t stride = std::int64_t(size) * slot.width;
     if (first)
         gather_rows<false>(gradient, layout, 0, layout.rows, tapes, size, steps, delay, stride);
@@ -52,8 +53,8 @@ void gather_dense(Tile<Network>& tile, Real* gradient, const TileLayout<Real>& l
 
 template <typename Network, typename Real, typename Lists>
 void gather_one_to_one(Tile<Network>& tile, int index, Real* gradient, const Lists& source, const SlotPlace& slot, int delay) {
-    const std::int64_t steps = tile.samples[index].steps;
-    for (std::int64_t n = 1; n + delay <= steps; ++n) {
+    const std::int64_t last = std::min(tile.to, tile.samples[index].steps - delay);
+    for (std::int64_t n = tile.from + 1; n <= last; ++n) {
         const SpikesOfStep spikes = source.at(n);
         const Real* mu = tile.slot(slot.column, slot.width, n + delay, index) + slot.offset;
         for (int k = 0; k < spikes.count; ++k) gradient[spikes.indices[k]] += mu[spikes.indices[k]];
@@ -63,18 +64,18 @@ void gather_one_to_one(Tile<Network>& tile, int index, Real* gradient, const Lis
 template <typename Network, typename Real>
 void gather_product(Tile<Network>& tile, int index, Real* gradient, const TileLayout<Real>& layout, const StepValues<Real>& values,
                     const SlotPlace& slot, int delay) {
-    const std::int64_t steps = tile.samples[index].steps - delay;
+    const std::int64_t steps = std::min(tile.to, tile.samples[index].steps - delay) - tile.from;
     if (steps <= 0) return;
-    outer_rows(gradient, layout, 0, layout.rows, values.at(1), values.stride,
-               tile.slot(slot.column, slot.width, 1 + delay, index) + slot.offset, std::int64_t(Tile<Network>::size) * slot.width,
+    outer_rows(gradient, layout, 0, layout.rows, values.at(tile.from + 1), values.stride,
+               tile.slot(slot.column, slot.width, tile.from + 1 + delay, index) + slot.offset, std::int64_t(Tile<Network>::size) * slot.width,
                static_cast<int>(steps));
 }
 
 template <typename Network, typename Real>
 void gather_product_one_to_one(Tile<Network>& tile, int index, Real* gradient, int count, const StepValues<Real>& values,
                                const SlotPlace& slot, int delay) {
-    const std::int64_t steps = tile.samples[index].steps;
-    for (std::int64_t n = 1; n + delay <= steps; ++n) {
+    const std::int64_t last = std::min(tile.to, tile.samples[index].steps - delay);
+    for (std::int64_t n = tile.from + 1; n <= last; ++n) {
         const Real* mu = tile.slot(slot.column, slot.width, n + delay, index) + slot.offset;
         const Real* x = values.at(n);
         for (int j = 0; j < count; ++j) gradient[j] = m_fma(x[j], mu[j], gradient[j]);

@@ -145,7 +145,7 @@ void gather_synapses(const Loop& loop, Tile<Network>& tile, Real* gradient, cons
         for (int s = 0; s < Tile<Network>::size; ++s) {
             const std::int64_t begin = tile.channel_offsets[s][static_cast<std::size_t>(i)], end = tile.channel_offsets[s][static_cast<std::size_t>(i) + 1];
             for (std::int64_t k = begin; k < end; ++k) {
-                const std::int64_t arrival = std::int64_t(tile.channel_steps[s][static_cast<std::size_t>(k)]) + 1 + delay;
+                const std::int64_t arrival = tile.from + std::int64_t(tile.channel_steps[s][static_cast<std::size_t>(k)]) + 1 + delay;
                 if (arrival > tile.samples[s].steps) break;
                 const Real* SNCC_RESTRICT const mu = tile.slot(slot.column, slot.width, arrival, s) + slot.offset;
                 loop.template row<Place != Element::one>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t) SNCC_INLINE_LAMBDA { sum.add(e, mu[j]); });
@@ -156,7 +156,7 @@ template <Element Place, typename Network, typename Real, typename Loop>
 void gather_synapse_values(const Loop& loop, Tile<Network>& tile, int index, Real* gradient, const StepValues<Real>& values, const SlotPlace& slot,
                            std::int64_t delay, std::int64_t sources) {
     WeightGradient<Real, Place> sum(gradient);
-    for (std::int64_t n = 1; n + delay <= tile.samples[index].steps; ++n) {
+    for (std::int64_t n = tile.from + 1; n <= std::min(tile.to, tile.samples[index].steps - delay); ++n) {
         const Real* const mu = tile.slot(slot.column, slot.width, n + delay, index) + slot.offset;
         const Real* const x = values.at(n);
         for (std::int64_t i = 0; i < sources; ++i)
@@ -167,7 +167,7 @@ template <Element Place, typename Network, typename Real, typename Loop, typenam
 void gather_delayed(const Loop& loop, const SynapseRows& rows, Tile<Network>& tile, int index, Real* gradient, const Source& source, const SlotPlace& slot) {
     WeightGradient<Real, Place> sum(gradient);
     const std::int32_t* delays = rows.delays();
-    for (std::int64_t n = 1; n <= tile.samples[index].steps; ++n) {
+    for (std::int64_t n = tile.from + 1; n <= std::min(tile.to, tile.samples[index].steps); ++n) {
         const LaterAdjoint<Network> adjoint{tile, index, slot, n, 0};
         const auto take = [&](std::int64_t i, Real value) SNCC_INLINE_LAMBDA {
             loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { sum.add(e, value * adjoint(delays[k], j)); });

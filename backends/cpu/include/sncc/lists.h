@@ -62,6 +62,8 @@ public:
     StepLists lists() const {
         return {offsets_.data(), indices_.data(), first_, first_ + static_cast<std::int64_t>(offsets_.size()) - 2};
     }
+    // Forget the steps after the first n.
+    void cut(std::int64_t n) { offsets_.resize(static_cast<std::size_t>(n) + 1); }
     // Forget all but the last `kept` steps and count them as first, first + 1, ...
     void keep_last(std::int64_t kept, std::int64_t first) {
         const StepLists old = lists();

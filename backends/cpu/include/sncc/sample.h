@@ -163,25 +163,29 @@ struct Tile {
     std::vector<std::int64_t> channel_offsets[size];
     std::vector<std::uint32_t> channel_steps[size];
     std::int64_t steps = 0;  // of the longest sample
+    std::int64_t origin = 0, room = 0;  // the tape holds steps origin + 1 .. origin + room
+    std::int64_t from = 0, to = 0;      // gradients are being gathered over spikes of steps from + 1 .. to
     double scale = 1;        // 1 / samples of the batch
 
     // Row of a slot at step n of sample s; `column` counts the numbers per step of the slots before it.
     Real* slot(std::int64_t column, int width, std::int64_t n, int s) {
-        return tape.data() + (column * steps + (n - 1) * width) * size + std::int64_t(s) * width;
+        return tape.data() + (column * room + (n - 1 - origin) * width) * size + std::int64_t(s) * width;
     }
     static constexpr int error_width = ReadingsOf<typename Network::Readouts>::width;
     template <typename Readout>
     Real* error(std::int64_t n, int s) {
-        return errors.data() + ((n - 1) * size + s) * error_width + Readout::error_offset;
+        return errors.data() + ((n - 1 - origin) * size + s) * error_width + Readout::error_offset;
     }
     // Derivative of the penalties by a spike of each penalised neuron.
     Real* penalty(int s) { return penalties.data() + std::int64_t(s) * Network::penalty_size; }
-    void allocate(std::int64_t columns, std::int64_t longest, bool keep) {
-        steps = longest;
-        const std::size_t reals = static_cast<std::size_t>(columns * longest * size);
-        if (keep && tape.size() < reals) tape = AlignedBuffer<Real>(reals);
-        const std::size_t most = static_cast<std::size_t>(longest * size * error_width);
-        if (keep && errors.size() < most) errors = AlignedBuffer<Real>(most);
+    // Steps of sample s over which gradients are being gathered.
+    std::int64_t gathered(int s) const { return std::max<std::int64_t>(0, std::min(to, samples[s].steps) - from); }
+    void allocate(std::int64_t rows) {
+        room = rows;
+        const std::size_t reals = static_cast<std::size_t>(Network::tape_columns * rows * size);
+        if (tape.size() < reals) tape = AlignedBuffer<Real>(reals);
+        const std::size_t most = static_cast<std::size_t>(rows * size * error_width);
+        if (errors.size() < most) errors = AlignedBuffer<Real>(most);
     }
 };
 

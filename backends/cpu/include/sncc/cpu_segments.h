@@ -1,0 +1,92 @@
+// Training on long sequences under a memory bound. A sequence is cut into segments. The forward pass keeps the states at the start
+// of each, and the tape of the last one alone; the reverse phase runs a segment forwards once more, from the kept states, before
+// it goes back through it (Griewank and Walther 2000: one level of checkpoints, each step computed at most twice).
+//
+// Gradients are gathered in blocks of `gather_steps` steps, from the last to the first, and segments are whole blocks: the same
+// numbers are added in the same order whatever the bound.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sncc/engine.h"
+#include "sample.h"
+
+namespace sncc {
+namespace cpu {
+
+// Segments of `length` steps; the last may be shorter.
+struct Segments {
+    std::int64_t steps = 1, length = 1;
+
+    std::int64_t count() const { return (steps + length - 1) / length; }
+    std::int64_t origin(std::int64_t segment) const { return segment * length; }
+    std::int64_t end(std::int64_t segment) const { return std::min(steps, (segment + 1) * length); }
+};
+
+// Bytes that a tile of sequences in such segments takes.
+template <typename Network>
+std::int64_t bytes_of(const Segments& segments) {
+    const std::int64_t rows = segments.length + (segments.count() > 1 ? Network::most_delay : 0);
+    const std::int64_t row = (Network::tape_columns + Tile<Network>::error_width) * static_cast<std::int64_t>(sizeof(typename Network::Real));
+    const std::int64_t states = segments.count() > 1 ? segments.count() * static_cast<std::int64_t>(sizeof(typename Network::State)) : 0;
+    return Tile<Network>::size * (rows * row + states);
+}
+
+// The longest segments with which `threads` tiles and the chains' gradients stay within the bound.
+template <typename Network>
+Segments segments_of(std::int64_t steps, int threads, std::int64_t gradient_bytes) {
+    constexpr std::int64_t block = Network::gather_steps;
+    Segments segments{steps, steps};
+    if (Network::memory == 0) return segments;
+    const std::int64_t room = (Network::memory - gradient_bytes) / threads;
+    std::int64_t least = bytes_of<Network>(segments);
+    for (std::int64_t blocks = (steps + block - 1) / block; least > room && blocks >= 1; --blocks) {
+        segments.length = std::min(steps, blocks * block);
+        const std::int64_t bytes = bytes_of<Network>(segments);
+        if (bytes <= room) return segments;
+        least = std::min(least, bytes);
+    }
+    if (least <= room) return segments;
+    const std::int64_t needed = (gradient_bytes + threads * least + 999999) / 1000000;
+    throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes at least " + std::to_string(needed) + " MB in " +
+                                    std::to_string(threads) + " threads, and the network was built with `memory` = " +
+                                    std::to_string(Network::memory / 1000000) + " MB: build it with more, or load it with fewer threads");
+}
+
+// States of a tile's samples at the starts of segments.
+template <typename Network>
+class Checkpoints {
+    using State = typename Network::State;
+
+public:
+    void begin(const Segments& segments) {
+        const std::size_t states = segments.count() > 1 ? static_cast<std::size_t>(segments.count() * Tile<Network>::size) : 0;
+        if (states_.size() < states) states_ = AlignedBuffer<State>(states);
+    }
+    void keep(std::int64_t segment, int s, const State& state) { at(segment, s) = state; }
+    const State& of(std::int64_t segment, int s) { return at(segment, s); }
+
+private:
+    State& at(std::int64_t segment, int s) { return states_[static_cast<std::size_t>(segment * Tile<Network>::size + s)]; }
+
+    AlignedBuffer<State> states_;
+};
+
+// Makes room for the segment before the tape's first step: the adjoints of that step and of those that are reached from before
+// it by a delay move behind the segment.
+template <typename Network>
+void move_tape(Tile<Network>& tile, const Segments& segments, std::int64_t segment) {
+    using Real = typename Network::Real;
+    for (std::int64_t k = 0; k < Network::tape_slots; ++k) {
+        const std::int64_t row = std::int64_t(Network::slots()[k].width) * Tile<Network>::size;
+        Real* first = tile.tape.data() + Network::slots()[k].column * tile.room * Tile<Network>::size;
+        std::memmove(first + segments.length * row, first, sizeof(Real) * static_cast<std::size_t>(Network::most_delay * row));
+    }
+    tile.origin = segments.origin(segment);
+}
+
+}  // namespace cpu
+}  // namespace sncc

@@ -1,0 +1,108 @@
+"""Training under a bound on memory computes the same numbers, segment by segment, or says what it takes at least."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from networks import program_of
+from projects import agree
+
+import sncc
+from sncc.backends.cuda.supported import unsupported
+from sncc.cli import cli
+from sncc.compiler import within
+from sncc.diagnostics import DiagnosticError
+from sncc.memory import bytes_of
+
+STEPS = 1700  # more than three of the blocks over which gradients are gathered
+TEXT = """
+network Long:
+    step = 1 ms
+    population x: input[6]
+    population level: signal[2]
+    population hidden: ALIF[64](tau_a = 200 ms)
+    population output: LI[3]
+    connect x -> hidden: dense, weight = normal(0.2, 0.2)
+    connect level -> hidden: dense, weight = normal(0, 0.1)
+    connect hidden -> hidden: dense, weight = normal(0, 0.1), delay = 7 ms
+    connect again = hidden -> hidden: one_to_one, weight = each(-0.1), delay = 2 ms
+    connect hidden -> output: dense, weight = normal(0, 0.2), delay = {delay}
+
+train:
+    rule = {rule}
+    loss = {loss}
+    optimiser = adam(learning_rate = 1e-2)
+    learn = weights, hidden.bias, hidden.tau_m{learn}
+"""
+CASES = {
+    "e-prop, a loss at the end": ("eprop", "cross_entropy(max(output.v)) + cross_entropy(mean(output.v))", "0 ms", ""),
+    "bptt, learnt delays, a loss at every step": (
+        "bptt",
+        "mean(cross_entropy(output.v))",
+        "3 ms",
+        ", hidden_output.delay(in = [1 ms, 9 ms])",
+    ),
+}
+
+
+def network_of(case: str, memory: str | None = None, threads: int = 2):
+    rule, loss, delay, learn = CASES[case]
+    text = TEXT.format(rule=rule, loss=loss, delay=delay, learn=learn)
+    return sncc.load(sncc.build(text, backend="cpu", memory=memory), seed=1, threads=threads)
+
+
+def data():
+    rng = np.random.default_rng(0)
+    inputs = {
+        "x": sncc.Events.from_dense((rng.random((3, STEPS, 6)) < 0.1).astype(int), 1e-3),
+        "level": rng.normal(0, 0.3, (3, STEPS, 2)),
+    }
+    return inputs, rng.integers(0, 3, 3)
+
+
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("case", CASES)
+def test_a_bound_changes_no_bit_of_loss_or_gradients(case):
+    free, bound = network_of(case), network_of(case, "3 MB")
+    loss, expected = free.gradients(*data())
+    found_loss, found = bound.gradients(*data())
+    assert found_loss == loss and sum(np.abs(g).max() > 0 for g in expected.values()) >= 6
+    for key, gradient in expected.items():
+        assert np.array_equal(found[key], gradient), key
+
+
+@pytest.mark.usefixtures("compiler")
+def test_gradients_in_segments_are_those_of_the_reference():
+    rule, loss, delay, learn = CASES["bptt, learnt delays, a loss at every step"]
+    text = TEXT.format(rule=rule, loss=loss, delay=delay, learn=learn)
+    network = sncc.load(sncc.build(text, backend="cpu", memory="3 MB", precision="float64"), threads=2)
+    agree(network, program_of(text), 1e-9, steps=1100)
+
+
+@pytest.mark.usefixtures("compiler")
+def test_a_bound_that_is_too_small_says_what_training_takes():
+    with pytest.raises(Exception, match=r"1700 steps takes at least \d+ MB in 2 threads.*fewer threads"):
+        network_of("e-prop, a loss at the end", "1 MB").gradients(*data())
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("2 GB", 2 * 10**9), ("1.5GiB", 3 * 2**29), ("500 mb", 500 * 10**6), (4096, 4096)]
+)
+def test_an_amount_of_memory_is_a_number_with_a_unit(text, count):
+    assert bytes_of(text) == count
+
+
+@pytest.mark.parametrize("text", ["much", "2 GBit", "-1 GB", "0 B", "1.2.3 MB"])
+def test_what_is_no_amount_of_memory_is_refused(text, tmp_path):
+    (tmp_path / "n.snn").write_text(
+        TEXT.format(rule="bptt", loss="mean(cross_entropy(output.v))", delay="1 ms", learn="")
+    )
+    result = CliRunner().invoke(cli, ["build", str(tmp_path / "n.snn"), "--emit-only", "--memory", text])
+    assert result.exit_code == 1 and "is no amount of memory" in result.stderr
+
+
+def test_networks_without_training_and_the_cuda_half_have_no_such_bound(small_network):
+    assert "a bound on memory" in unsupported(within("2 GB", program_of(small_network)))
+    with pytest.raises(DiagnosticError, match="without any"):
+        within("2 GB", program_of(small_network.partition("train:")[0]))
