@@ -4,6 +4,7 @@
 Memory is the growth of the process's largest resident set over the epoch; each rule runs in a process of its own.
 
     python benchmarks/train_long.py
+    python benchmarks/train_long.py --memory "200 MB"
     python benchmarks/train_long.py --steps 2000 --samples 8 --rules e-prop,bptt,online
 """
 
@@ -32,9 +33,10 @@ network Gesture:
 train:
     rule = {rule}
     loss = mean(cross_entropy(output.v))
-    optimiser = adam(learning_rate = 1e-3)
+    optimiser = adam(learning_rate = {rate})
     batch = {samples}
 """
+# forwards, every step of a sequence is one of the optimiser: their rate is divided by the length
 RULES = {"e-prop": "eprop(feedback = symmetric)", "bptt": "bptt", "online": "eprop(online = true)"}
 
 
@@ -46,6 +48,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--rate", type=float, default=0.01, help="events per channel and step")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--memory", help="bound of training, `200 MB`; by default none")
     parser.add_argument("--rules", default="e-prop,bptt")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -61,8 +64,12 @@ def measure(options: argparse.Namespace, rule: str) -> None:
         lists.append(((steps + 0.5) * 1e-3, channels))
     events = sncc.Events.from_lists(lists, shape=(options.inputs,), step=1e-3)
     labels = rng.integers(0, 11, options.samples)
-    text = TEXT.format(inputs=options.inputs, hidden=options.hidden, rule=RULES[rule], samples=options.samples)
-    network = sncc.load(sncc.build(text, backend="cpu"), seed=1, threads=options.threads)
+    learning_rate = 1e-3 / options.steps if rule == "online" else 1e-3
+    text = TEXT.format(
+        inputs=options.inputs, hidden=options.hidden, rule=RULES[rule], samples=options.samples, rate=learning_rate
+    )
+    project = sncc.build(text, backend="cpu", memory=options.memory)
+    network = sncc.load(project, seed=1, threads=options.threads)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
     history = network.fit(events, labels, epochs=1, verbose=False)

@@ -200,6 +200,7 @@ class Simulation:
             if n >= d:
                 part = w * ((whole == d) * (1 - (steps - whole)) + (whole + 1 == d) * (steps - whole))
                 z = self.emitted[c.source][n - d]
+                z = constant(z) if self.rule == "eprop" and c.target not in self.read else z
                 total = total + (np.dot(z, part) if dense else z * part)
         return total
 
@@ -308,8 +309,9 @@ def loss_of(x, label, loss):
         "mse": lambda y, t: np.mean((y - t) ** 2),
         "huber": lambda y, t: np.mean(np.where(np.abs(y - t) <= 1, 0.5 * (y - t) ** 2, np.abs(y - t) - 0.5)),
     }
-    f = functions[loss.function]
-    x = x[loss.window[0] : loss.window[1]]
+    written = loss.expression
+    f = functions.get(loss.function, lambda y, t: np.mean(value(written, {"output": y, "label": t}) * np.ones(len(y))))
+    x = loss.scale * x[loss.window[0] : loss.window[1]]
     if loss.reduction is not None:
         if loss.reduction == "max":
             first = numpy.argmax(constant(x), axis=0)

@@ -74,9 +74,14 @@ def _delay(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
     connection = next(c for c in model.connections if f"{c.name}.delay" == learnt.key)
     assert model.training is not None
     rule = model.training.rule
-    if rule.name == "eprop":
-        yield not_supported_yet(learnt.span, "learning a delay by `eprop`", "use `bptt`")
-    elif rule.name == "bptt" and rule.truncate_steps is not None:
+    if rule.online:
+        help = "leave `online` out: the gradient of the weights is the same number"
+        yield not_supported_yet(learnt.span, "learning a delay under `online = true`", help)
+    read = {loss.population for loss in model.training.losses}
+    if rule.name == "eprop" and rule.feedback != "symmetric" and connection.target in read:
+        help = "use `feedback = symmetric`"
+        yield not_supported_yet(learnt.span, f"learning a delay that `feedback = {rule.feedback}` goes back by", help)
+    elif rule.name != "eventprop" and rule.truncate_steps is not None:
         yield not_supported_yet(learnt.span, "learning a delay under `truncate`")
     if model.population(connection.source).kind == "signal" or not is_full(connection):
         yield not_supported_yet(

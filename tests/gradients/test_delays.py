@@ -1,4 +1,4 @@
-"""Learnt delays under bptt: interpolated between steps, in training and inference, against automatic differentiation."""
+"""Learnt delays under bptt and e-prop: interpolated between steps, in training and inference, against automatic differentiation."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ DELAYED = {
     "one per synapse": (
         "connect x -> hidden: dense, weight = normal(0, 1), delay = uniform(0 ms, 6 ms)", "x_hidden.delay",
     ),
+    "into the readout": ("connect x -> hidden: dense, weight = normal(0, 1)", "hidden_output.delay"),
     "recurrent": ("connect x -> hidden: dense, weight = normal(0, 1)", "hidden_hidden.delay"),
 }  # fmt: skip
 
 
-def text_of(name: str) -> str:
+def text_of(name: str, rule: str = "bptt") -> str:
     line, learnt = DELAYED[name]
-    text = recurrent("LIF", rule="bptt", learn=f"weights, {learnt}, hidden.tau_m", size=4)
+    text = recurrent("LIF", rule=rule, learn=f"weights, {learnt}, hidden.tau_m", size=4)
     text = text.replace("connect x -> hidden: dense, weight = normal(0, 1)", line)
+    if name == "into the readout":
+        before, connect, after = text.partition("connect hidden -> output: dense, weight = normal(0, 1)")
+        assert connect
+        return f"{before}{connect}, delay = uniform(0 ms, 5 ms){after}"
     return text.replace("delay = 1 ms", "delay = uniform(1 ms, 4 ms)") if name == "recurrent" else text
 
 
-def case(name: str):
-    text, rng = text_of(name), np.random.default_rng(5)
+def case(name: str, rule: str = "bptt"):
+    text, rng = text_of(name, rule), np.random.default_rng(5)
     inputs, labels = spikes(rng, 2, 30), [0, 1]
     model, program = model_of(text), program_of(text)
     values = lively(program, 3, inputs)
@@ -36,11 +41,12 @@ def case(name: str):
     return model, program, values, inputs, labels
 
 
+@pytest.mark.parametrize("rule", ["bptt", "eprop"])
 @pytest.mark.parametrize("name", DELAYED)
-def test_weights_and_delays_have_the_gradient_of_what_is_delivered(name):
-    model, program, values, inputs, labels = case(name)
+def test_weights_and_delays_have_the_gradient_of_what_is_delivered(name, rule):
+    model, program, values, inputs, labels = case(name, rule)
     run = Reference(program, values).run(inputs, labels)
-    loss, gradients = loss_and_gradients(model, values, inputs, labels, "bptt")
+    loss, gradients = loss_and_gradients(model, values, inputs, labels, rule)
     assert run.loss == pytest.approx(loss, rel=1e-12)
     learnt = [key for key in run.gradients if key.endswith(".delay")]
     assert learnt and run.spikes[0]["hidden"].sum() > 0

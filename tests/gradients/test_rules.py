@@ -75,11 +75,53 @@ def sncc_error():
     return DiagnosticError
 
 
+WRITTEN = [
+    "mse(mean(output.v))",
+    "mean(huber(output.v))",
+    "mean((output.v - label)^2)",
+    "mean(abs(output.v - label) + exp(0.3 * output.v), from = 5 ms, to = 30 ms)",
+    "(max(output.v, from = 10 ms) - label)^2 / 2",
+    "0.5 * last(output.v) * label + sum(log(1 + exp(-output.v * label)), from = 30 ms)",
+]
+
+
 @pytest.mark.parametrize("rule", ["eprop", "bptt"])
-@pytest.mark.parametrize("loss", ["mse(mean(output.v))", "mean(huber(output.v))"])
+@pytest.mark.parametrize("loss", WRITTEN)
 def test_values_as_targets(loss, rule):
     targets = [np.array([0.3, -0.2, 1.5]), np.array([0.0, 0.4, 0.1]), np.array([2.0, 0.0, -1.0])]
     compare(recurrent("LIF", loss=loss), rule, targets)
+
+
+VOLTS = """
+neuron Volts:
+    param tau_m = 10 ms
+    state v = 0 mV
+    input I
+    dv/dt = -v / tau_m + I
+"""
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "mse(mean(output.v) / (1 mV))",
+        "mean((output.v / (2 V) - label)^2)",
+        "mean(huber(1000 * output.v / (1 V)), from = 5 ms)",
+    ],
+)
+def test_what_has_a_unit_is_seen_in_the_unit_that_it_is_divided_by(loss):
+    text = VOLTS + recurrent("LIF", loss=loss).replace("LI[3](tau_m = 10 ms)", "Volts[3]")
+    text = text.replace(
+        "connect hidden -> output: dense, weight = normal(0, 1)",
+        "connect hidden -> output: dense, weight = normal(0 mV, 1 mV)",
+    )
+    compare(text, "bptt", [np.array([0.3, -0.2, 1.5]), np.array([0.0, 0.4, 0.1])])
+
+
+@pytest.mark.parametrize("loss", ["mean(mse(output.v))", "sum((output.v - label)^2 * label, from = 10 ms)"])
+def test_a_target_for_every_step(loss):
+    rng = np.random.default_rng(0)
+    compare(recurrent("LIF", loss=loss), "bptt", [rng.normal(0, 1, (40, 3)) for _ in range(2)])
 
 
 @pytest.mark.parametrize("rule", ["eprop", "bptt"])

@@ -76,7 +76,7 @@ def test_a_bound_changes_no_bit_of_loss_or_gradients(case):
 def test_gradients_in_segments_are_those_of_the_reference():
     rule, loss, delay, learn = CASES["bptt, learnt delays, a loss at every step"]
     text = TEXT.format(rule=rule, loss=loss, delay=delay, learn=learn)
-    network = sncc.load(sncc.build(text, backend="cpu", memory="3 MB", precision="float64"), threads=2)
+    network = sncc.load(sncc.build(text, backend="cpu", memory="4 MB", precision="float64"), threads=2)
     agree(network, program_of(text), 1e-9, steps=1100)
 
 
