@@ -111,7 +111,7 @@ void transpose_rounded(Real* into, const Real* weights, const TileLayout<Real>& 
 template <typename Network, typename Real, typename Lists>
 void gather_arrival_times(Real* of_delays, const Real* weights, const TileLayout<Real>& layout, const Delays<Real>& delays, Tile<Network>& tile,
                           int index, const SlotPlace& slot, const Lists& source, int sources) {
-    for (std::int64_t n = 1; n <= tile.samples[index].steps; ++n) {
+    for (std::int64_t n = tile.from + 1; n <= std::min(tile.to, tile.samples[index].steps); ++n) {
         const SpikesOfStep spikes = source.at(n);
         for (int k = 0; k < spikes.count; ++k)
             detail::for_synapses(layout, sources, static_cast<int>(spikes.indices[k]), [&](int j, std::int64_t e) {
