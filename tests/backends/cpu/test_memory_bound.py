@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from networks import program_of
 from projects import agree
 
 import sncc
 from sncc.backends.cuda.supported import unsupported
-from sncc.cli import cli
 from sncc.compiler import within
 from sncc.diagnostics import DiagnosticError
 from sncc.memory import bytes_of
@@ -94,12 +92,9 @@ def test_an_amount_of_memory_is_a_number_with_a_unit(text, count):
 
 
 @pytest.mark.parametrize("text", ["much", "2 GBit", "-1 GB", "0 B", "1.2.3 MB"])
-def test_what_is_no_amount_of_memory_is_refused(text, tmp_path):
-    (tmp_path / "n.snn").write_text(
-        TEXT.format(rule="bptt", loss="mean(cross_entropy(output.v))", delay="1 ms", learn="")
-    )
-    result = CliRunner().invoke(cli, ["build", str(tmp_path / "n.snn"), "--emit-only", "--memory", text])
-    assert result.exit_code == 1 and "is no amount of memory" in result.stderr
+def test_what_is_no_amount_of_memory_is_refused(text):
+    with pytest.raises(DiagnosticError, match="is no amount of memory"):
+        bytes_of(text)
 
 
 def test_networks_without_training_and_the_cuda_half_have_no_such_bound(small_network):
