@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -154,6 +156,24 @@ def test_a_run_goes_on_where_it_ended_also_in_the_other_half(halves, name):
     for other in halves(NETWORKS[name])[1:]:
         other.restore(stored)
         same(expected, run(other, program, 70, resume=True))
+
+
+# ------------------------------------------------------------------------------------------------ checks
+@pytest.mark.slow
+def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(halves):
+    program, cpu, cuda = halves(NETWORKS[PLASTIC], "checked")
+    assert same(run(cpu, program, 40), run(cuda, program, 40)) > 50
+
+
+@pytest.mark.slow
+def test_no_access_is_outside_of_its_memory(projects, tmp_path):
+    program, project = projects.write(NETWORKS[DELAYED], "float64")
+    runner = projects.link(project, "net", "address", "net_run", main="run")
+    (tmp_path / "events.txt").write_text("150 0\n")
+    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+    done = subprocess.run([runner, tmp_path / "events.txt"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"exc: [1-9]\d* spikes", done.stdout) and "ERROR" not in done.stderr
 
 
 def test_each_allocation_may_fail_and_nothing_is_lost(halves, monkeypatch):
