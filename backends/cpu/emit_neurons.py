@@ -58,6 +58,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"int synapse_updates_count = {len(tables.updates)}",
         f"int synapse_fields = {len(tables.synapse_fields)}",
         f"int fields_count = {len(tables.fields)}",
+        *_uses(layout, tables),
         f"double step_ms = {literal(p.step, 'double')}",
     ]
     return {
@@ -85,6 +86,20 @@ def _parts(layout: Layout) -> dict[str, object]:
         "updates": updates,
         "synapse_updates": synapse_updates,
     }
+
+
+def _uses(layout: Layout, tables: NeuronTables) -> list[str]:
+    """Which kinds of deliveries the network has: a compiler makes code for these alone."""
+    connections = layout.program.connections
+    dense_or_sparse = [c for c in connections if c.pattern != "one_to_one" or tables.compressed(c)]
+    uses = {
+        "dense": any(not tables.compressed(c) for c in dense_or_sparse),
+        "one_to_one": any(c.pattern == "one_to_one" and not tables.compressed(c) for c in connections),
+        "signals": any(c.signal for c in connections),
+        "drawn_delays": any(c.delays is not None for c in connections),
+        "wide_rows": any(row.size > 0x10000 for _, row in layout.rows),  # a worker's targets need 32 bits
+    }
+    return [f"bool has_{name} = {flag(value)}" for name, value in uses.items()]
 
 
 def _mask(layout: Layout, group: Group, offset: int) -> str:

@@ -20,7 +20,7 @@ public:
     Builder(Memory<Network>& memory, const std::vector<Pairs>& pairs, std::uint64_t seed, const Description& about)
         : m_(memory), pairs_(pairs), seed_(seed), about_(about) {}
 
-    void build() {
+    SNCC_COLD void build() {
         m_.workers = workers();
         for (int p = 0; p < Network::populations; ++p) m_.ranges.push_back(ranges_of(info(p).size, m_.workers));
         refuse_too_much();
@@ -37,7 +37,7 @@ public:
     }
 
     // What follows from the delays: how often workers meet, and how much is kept of the last steps.
-    void plan() {
+    SNCC_COLD void plan() {
         delays();
         histories();
         m_.worker.clear();

@@ -28,11 +28,11 @@ public:
     }
 
     // -------------------------------------------------------------------------------------------- connectivity
-    void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override {
+    SNCC_COLD void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override {
         if (connection < 0 || connection >= Network::connections_count) throw Failure(Code::argument, "no connection of that number");
         pairs_[static_cast<std::size_t>(connection)] = {{pre, pre + count}, {post, post + count}, true};
     }
-    void build(std::uint64_t seed, const Description& about) override {
+    SNCC_COLD void build(std::uint64_t seed, const Description& about) override {
         about_ = &about;
         Builder<Network>(m_, pairs_, seed, about).build();
         pairs_ = std::vector<Pairs>();
@@ -43,11 +43,11 @@ public:
             }
         hazards_ = std::make_unique<Hazards<Network>>(m_);
     }
-    std::int64_t synapse_count(int connection) override {
+    SNCC_COLD std::int64_t synapse_count(int connection) override {
         check_compressed(connection);
         return static_cast<std::int64_t>(m_.store(connection).synapses.count());
     }
-    void synapses(int connection, std::int64_t* pre, std::int64_t* post) override {
+    SNCC_COLD void synapses(int connection, std::int64_t* pre, std::int64_t* post) override {
         check_compressed(connection);
         const SynapseStore<Real>& store = m_.store(connection);
         store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i) {
@@ -56,13 +56,13 @@ public:
     }
 
     // -------------------------------------------------------------------------------------------- parameters
-    std::int64_t parameter_size(int k) override {
+    SNCC_COLD std::int64_t parameter_size(int k) override {
         const ParameterInfo& info = Network::parameters_info()[k];
         if (info.size >= 0) return info.size;
         const int connection = info.delays_of >= 0 ? info.delays_of : Network::synapse_fields_info()[info.synapse_field].connection;
         return static_cast<std::int64_t>(m_.store(connection).synapses.count());
     }
-    void set_parameter(int k, const double* values) override {
+    SNCC_COLD void set_parameter(int k, const double* values) override {
         const ParameterInfo& info = Network::parameters_info()[k];
         if (info.delays_of >= 0) refuse_small_delays(k, values);
         stale_ = true;
@@ -74,7 +74,7 @@ public:
         }
         if (info.delays_of >= 0) set_delays(k, values);
     }
-    void get_parameter(int k, double* values) override {
+    SNCC_COLD void get_parameter(int k, double* values) override {
         const ParameterInfo& info = Network::parameters_info()[k];
         if (info.synapse_field >= 0 && !info.shared) {
             if (info.size >= 0) std::fill(values, values + info.size, 0.0);
@@ -125,16 +125,16 @@ public:
     std::int64_t step_count() override { return started_ ? done_ : 0; }
 
     // -------------------------------------------------------------------------------------------- the state as bytes
-    std::size_t state_size() override {
+    SNCC_COLD std::size_t state_size() override {
         Archive archive(Archive::Mode::count, nullptr, 0);
         keep(archive);
         return archive.position();
     }
-    void get_state(unsigned char* bytes, std::size_t size) override {
+    SNCC_COLD void get_state(unsigned char* bytes, std::size_t size) override {
         Archive archive(Archive::Mode::write, bytes, size);
         keep(archive);
     }
-    void set_state(const unsigned char* bytes, std::size_t size) override {
+    SNCC_COLD void set_state(const unsigned char* bytes, std::size_t size) override {
         if (!started_) start(Simulation{});
         Archive archive(Archive::Mode::read, const_cast<unsigned char*>(bytes), size);
         keep(archive);
@@ -172,7 +172,7 @@ protected:
     }
 
     // Other delays: what is under way is lost, and the simulation begins anew.
-    void set_delays(int k, const double* values) {
+    SNCC_COLD void set_delays(int k, const double* values) {
         const int c = Network::parameters_info()[k].delays_of;
         m_.store(c).set_delays(m_.pool, Network::connections()[c].delay, [&](std::uint64_t number, std::uint32_t i, std::uint32_t j) {
             return std::floor(values[m_.place(c, k, number, i, j)] / Network::step_ms + 0.5);
@@ -183,7 +183,7 @@ protected:
     }
 
     // What follows from the parameters, after any of them changed.
-    void refresh() {
+    SNCC_COLD void refresh() {
         if (!stale_) return;
         Network::derive(m_.numbers, *m_.arrays.data());
         m_.shared_weights.assign(Network::connections_count + 1, Real(0));
@@ -193,7 +193,7 @@ protected:
         stale_ = false;
     }
 
-    void weights(int number) {
+    SNCC_COLD void weights(int number) {
         const ConnectionInfo& c = Network::connections()[number];
         const std::vector<double>& own = m_.numbers.own[static_cast<std::size_t>(c.weight)];
         if (c.shared) m_.shared_weights[static_cast<std::size_t>(number)] = static_cast<Real>(own[0]);
@@ -212,7 +212,7 @@ protected:
         }
     }
 
-    void matrix(int number, const ConnectionInfo& c, const std::vector<double>& own) {
+    SNCC_COLD void matrix(int number, const ConnectionInfo& c, const std::vector<double>& own) {
         std::vector<AlignedBuffer<Real>>& parts = m_.matrices[static_cast<std::size_t>(number)];
         parts.resize(static_cast<std::size_t>(m_.workers));
         const bool leaves_out = c.itself && !c.pattern.self_connections;
@@ -267,7 +267,7 @@ protected:
     virtual void advance(const Course& course, std::int64_t first, std::int64_t last) = 0;
 
     // Everything that a continuation needs; the same bytes for any number of workers.
-    void keep(Archive& archive) {
+    SNCC_COLD void keep(Archive& archive) {
         archive.expect(static_cast<std::int64_t>(sizeof(typename Network::State)));
         archive.expect(Network::populations), archive.expect(Network::connections_count);
         archive.value(started_), archive.value(done_), archive.value(scattered_);
@@ -290,7 +290,7 @@ protected:
         }
     }
 
-    void keep_spikes(Archive& archive, int population) {
+    SNCC_COLD void keep_spikes(Archive& archive, int population) {
         if (!Network::populations_info()[population].spiking) return;
         const std::size_t p = static_cast<std::size_t>(population);
         for (std::int64_t n = done_ - m_.most_delay - m_.interval + 1; n <= done_; ++n) {

@@ -15,7 +15,7 @@ namespace neurons {
 template <typename Network>
 class Hazards {
 public:
-    explicit Hazards(const Memory<Network>& memory) : m_(memory) {
+    SNCC_COLD explicit Hazards(const Memory<Network>& memory) : m_(memory) {
         std::set<int> written, read;  // groups since the last meeting
         for (int k = 0; k < Network::operations_count; ++k) {
             const Operation& operation = Network::operations()[k];

@@ -144,25 +144,32 @@ public:
         Real* const accumulator = m_.fields[static_cast<std::size_t>(c.input)] + own.begin;
         const Real* const factor = c.gain >= 0 ? m_.fields[static_cast<std::size_t>(c.gain)] : nullptr;
         switch (c.format) {
-            case Format::dense: dense(number, c, n, run_step, accumulator, own, factor); break;
-            case Format::one_to_one: one_to_one(number, c, n, run_step, accumulator, own, factor); break;
+            case Format::dense:
+                if constexpr (Network::has_dense) dense(number, c, n, run_step, accumulator, own, factor);
+                break;
+            case Format::one_to_one:
+                if constexpr (Network::has_one_to_one) one_to_one(number, c, n, run_step, accumulator, own, factor);
+                break;
             case Format::compressed:
-                if (c.signal)
-                    values(number, c, n, run_step, accumulator);
-                else if (rings(c))
-                    ring(number, c, n, run_step, accumulator, own);
-                else if (c.delays >= 0)
-                    arrivals(number, c, n, run_step, accumulator);
-                else
+                if (c.signal) {
+                    if constexpr (Network::has_signals) values(number, c, n, run_step, accumulator);
+                } else if (rings(c)) {
+                    if constexpr (Network::has_drawn_delays) ring(number, c, n, run_step, accumulator, own);
+                } else if (c.delays >= 0) {
+                    if constexpr (Network::has_drawn_delays) arrivals(number, c, n, run_step, accumulator);
+                } else {
                     m_.for_spikes(c, n - c.delay, run_step - c.delay, [&](const SpikesOfStep& spikes) { rows(number, c, accumulator, spikes, factor); });
+                }
         }
     }
 
     // Spikes of populations emitted at step n into the rings; their arrivals are all later than the present interval's start.
     void scatter_emitted(std::int64_t n) {
-        for (int number = 0; number < Network::connections_count; ++number) {
-            const ConnectionInfo& c = Network::connections()[number];
-            if (rings(c) && scatters_later(number, c) && m_.range(c.target_population, static_cast<int>(w_)).size() > 0) scatter(number, c, n, 0);
+        if constexpr (Network::has_drawn_delays) {
+            for (int number = 0; number < Network::connections_count; ++number) {
+                const ConnectionInfo& c = Network::connections()[number];
+                if (rings(c) && scatters_later(number, c) && m_.range(c.target_population, static_cast<int>(w_)).size() > 0) scatter(number, c, n, 0);
+            }
         }
     }
 
@@ -184,14 +191,16 @@ private:
         const std::uint64_t* const offsets = part.offsets.data();
         const Real* const weights = c.weight_field >= 0 ? m_.synapse_fields[static_cast<std::size_t>(c.weight_field)].parts[w_].data() : nullptr;
         const OneWeight<Real> one{m_.shared_weights[static_cast<std::size_t>(number)]};
-        if (part.is_narrow() && weights)
-            run(offsets, part.narrow.data(), weights);
-        else if (part.is_narrow())
-            run(offsets, part.narrow.data(), one);
-        else if (weights)
-            run(offsets, part.wide.data(), weights);
-        else
-            run(offsets, part.wide.data(), one);
+        const auto with_targets = [&](const auto* targets) {
+            if (weights)
+                run(offsets, targets, weights);
+            else
+                run(offsets, targets, one);
+        };
+        if constexpr (Network::has_wide_rows) {
+            if (!part.is_narrow()) return with_targets(part.wide.data());
+        }
+        with_targets(part.narrow.data());
     }
 
     void rows(int number, const ConnectionInfo& c, Real* accumulator, const SpikesOfStep& spikes, const Real* factor) {
