@@ -8,7 +8,6 @@ from typing import Literal
 
 from sncc.expressions.algebra import ONE, ZERO, add, affine, mul
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, substitute, symbols
-from sncc.lower.events import Moments, event_times
 from sncc.lower.flow import Flow, flow
 from sncc.lower.noise import noise_of
 from sncc.model.integration import integration
@@ -109,6 +108,8 @@ def lower_neuron(
     if dynamics.spike is not None:
         _spike(dynamics, body, gate)
     if timed:
+        from sncc.lower.events import Moments, event_times  # with sympy: looking at a file without this rule needs none
+
         written = {s.name for s in body.statements}
         flowed = {s: Symbol(f"{s}.flow") if f"{s}.flow" in written else now for s, now in arrived.items()}
         body.statements += event_times(population, Moments(before, flowed, arrived), impulses, drives, gate)
