@@ -277,8 +277,8 @@ network N:
     connect x -> z: one_to_one, weight = 1
 """, "network"),
     "step-too-long": _(
-        "A warning: the explicit method that the neuron chose is unstable or inexact with so long a step. Leave `method` out where "
-        "the equations are linear, take several steps in one, or shorten `step`.",
+        "A warning: the explicit method that the neuron chose is unstable or inexact with so long a step, or a state decays within less "
+        "than a step. Leave `method` out where the equations are linear, take several steps in one, or shorten `step`.",
         """
     param tau_s = 0.2 ms
     state v = 0

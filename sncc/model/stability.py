@@ -1,4 +1,4 @@
-"""Whether the step is short enough for the explicit method that steps a neuron's equations."""
+"""Whether the step is short enough for the method that steps a neuron's equations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sncc.diagnostics import Diagnostics
-from sncc.expressions.nodes import Apply, Expression, Number, rewrite, symbols
+from sncc.expressions.algebra import affine, fold_all
+from sncc.expressions.nodes import Apply, Expression, Number, rewrite, substitute, symbols
 from sncc.model.integration import integration
 from sncc.model.nodes import Dynamics, Model, Population
 
@@ -20,11 +21,15 @@ _ORDER = {"euler": 1, "heun": 2, "rk4": 4}  # the method's factor on exp(z) is i
 def check_steps(model: Model, diagnostics: Diagnostics) -> None:
     """Warn where an explicit method's step is unstable, or longer than the equations' fastest time constant.
 
-    Both are read off the equations' linear part at the initial state, without inputs: spikes are faster still.
+    Both are read off the equations' linear part at the initial state, without inputs: spikes are faster still. For the other
+    methods, which are stable, only linear terms with numbers that are compiled in are looked at.
     """
     for population in model.populations:
         dynamics = population.dynamics
-        if dynamics is None or (method := integration(dynamics)) not in _ORDER:
+        if dynamics is None:
+            continue
+        if (method := integration(dynamics)) not in _ORDER:
+            _check_time_constants(model.step, population, dynamics, diagnostics)
             continue
         import numpy as np  # only where there is something to look at, so that `check` is quick
 
@@ -39,6 +44,18 @@ def check_steps(model: Model, diagnostics: Diagnostics) -> None:
         substeps = math.ceil(2 * model.step * abs(fastest))
         help = f"write `method = {method}(substeps = {substeps})` in `{population.model}`, or shorten `step`"
         diagnostics.warning("step-too-long", population.span, message, notes=(note,), help=help)
+
+
+def _check_time_constants(step: float, population: Population, dynamics: Dynamics, diagnostics: Diagnostics) -> None:
+    numbers = {p.name: p.value for p in population.parameters if isinstance(p.value, Number)}
+    for equation in dynamics.equations:
+        parts = affine(equation.derivative, [equation.state])
+        rate = fold_all(substitute(parts[0].get(equation.state, Number(0.0)), numbers)) if parts else Number(0.0)
+        if isinstance(rate, Number) and abs(rate.value) * step > 1:
+            message = f"steps of {step:g} ms are longer than the time constant of `{equation.state}` in `{population.model}`"
+            note = f"`{equation.state}` changes by a factor e within {1 / abs(rate.value):.2g} ms"
+            help = "shorten `step`: what happens within a step is not seen"
+            diagnostics.warning("step-too-long", population.span, message, notes=(note,), help=help)
 
 
 def _growth(method: str, z: complex) -> float:
