@@ -56,7 +56,9 @@ def build(
 @options.precision
 @options.seed
 @options.threads
-@click.option("--data", required=True, metavar="SPEC", help="digits, npz:FILE, nmnist:DIR, shd:DIR, dvsgesture:DIR")
+@click.option(
+    "--data", required=True, metavar="SPEC", help="digits, yin_yang, npz:FILE, nmnist:DIR, shd:DIR, dvsgesture:DIR"
+)
 @click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True)
 @click.option("--save", type=click.Path(dir_okay=False), help="Where the trained weights go (.npz).")
 @click.option("--resume", type=click.Path(dir_okay=False), help="Weights and optimiser to go on from.")

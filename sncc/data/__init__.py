@@ -16,6 +16,7 @@ __all__ = ["ADAPTERS", "DataSet", "load_data"]
 # by name: the module with the function of that name, and whether the description says where the data are
 ADAPTERS = {
     "digits": ("sncc.data.digits", False),
+    "yin_yang": ("sncc.data.yin_yang", False),
     "npz": ("sncc.data.npz", True),
     "nmnist": ("sncc.data.tonic", True),
     "shd": ("sncc.data.tonic", True),
@@ -28,7 +29,7 @@ _OPTIONS = re.compile(r"[A-Za-z]\w*=[^,:]*(,[A-Za-z]\w*=[^,:]*)*")
 def load_data(spec: str, step: float, target: tuple[int, ...] | None = None) -> DataSet:
     """The data set of a description NAME[:PATH][:OPTION=VALUE,…], in steps of `step` seconds.
 
-    Names: digits, npz, nmnist, shd, dvsgesture; the options are the arguments of the functions of that name. `target`: the
+    Names: digits, yin_yang, npz, nmnist, shd, dvsgesture; the options are the arguments of the functions of that name. `target`: the
     shape of the network's source, which an event camera's images are reduced to where the options say nothing else.
     Raises ValueError for an unknown name, option or value, FileNotFoundError for missing files.
     """
