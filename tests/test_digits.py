@@ -10,6 +10,13 @@ from sncc.data import load_data
 DIGITS = Path(__file__).resolve().parent.parent / "examples" / "digits" / "digits.snn"
 
 
+def test_digits_are_learnt_by_the_time_of_the_first_spike(compiler):
+    digits = load_data("digits:coding=latency,steps=30", 5e-4)
+    network = sncc.load(sncc.build(DIGITS.parent / "latency.snn", backend="cpu"), seed=0)
+    network.fit(digits.train, digits.train_labels, epochs=30, seed=0)
+    assert network.evaluate(digits.test, digits.test_labels)["accuracy"] >= 0.94
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("rule", "accuracy"), [("eprop", 0.97), ("bptt", 0.98)])
 def test_digits_are_learnt(rule, accuracy, compiler):

@@ -52,7 +52,9 @@ def _check_time_constants(step: float, population: Population, dynamics: Dynamic
         parts = affine(equation.derivative, [equation.state])
         rate = fold_all(substitute(parts[0].get(equation.state, Number(0.0)), numbers)) if parts else Number(0.0)
         if isinstance(rate, Number) and abs(rate.value) * step > 1:
-            message = f"steps of {step:g} ms are longer than the time constant of `{equation.state}` in `{population.model}`"
+            message = (
+                f"steps of {step:g} ms are longer than the time constant of `{equation.state}` in `{population.model}`"
+            )
             note = f"`{equation.state}` changes by a factor e within {1 / abs(rate.value):.2g} ms"
             help = "shorten `step`: what happens within a step is not seen"
             diagnostics.warning("step-too-long", population.span, message, notes=(note,), help=help)
