@@ -1,11 +1,11 @@
 # Everything that setting up takes: Python 3.10 or newer, a C++17 compiler and a package index.
 #   make demo    trains the digits example
-#   make test    runs the tests
+#   make test    runs the tests; with PYTEST_FLAGS="-n 2" the long ones too
 # VENV=FOLDER chooses the virtual environment, PYTHON=COMMAND the interpreter it is made with.
 
 VENV ?= .venv
 PYTHON ?= python3
-PYTEST_FLAGS ?= -n 2
+PYTEST_FLAGS ?= -n 2 -m "not slow"
 
 override VENV := $(abspath $(VENV))
 export PATH := $(VENV)/bin:$(PATH)

@@ -17,7 +17,6 @@ def test_digits_are_learnt_by_the_time_of_the_first_spike(compiler):
     assert network.evaluate(digits.test, digits.test_labels)["accuracy"] >= 0.94
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "accuracy"), [("eprop", 0.97), ("bptt", 0.98)])
 def test_digits_are_learnt(rule, accuracy, compiler):
     digits = load_data("digits", 1e-3)

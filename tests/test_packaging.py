@@ -64,7 +64,6 @@ def test_the_source_distribution_holds_every_tracked_file_of_the_package(distrib
     assert {"pyproject.toml", "README.md", "LICENSE"} <= names
 
 
-@pytest.mark.slow
 def test_the_wheel_works_outside_the_checkout(distributions, tmp_path, small_network, compiler):
     wheel, _, _ = distributions
     environment = tmp_path / "venv"

@@ -60,7 +60,6 @@ def test_the_network_of_the_readme_compiles():
     assert sncc.check(text) == ()
 
 
-@pytest.mark.slow
 def test_the_python_of_the_readme_runs(tmp_path):
     text = next(block for block in blocks(README) if block.startswith("neuron"))
     (tmp_path / "small.snn").write_text(text)

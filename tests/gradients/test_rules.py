@@ -36,7 +36,9 @@ def compare(text: str, rule: str, labels, tolerance: float = 1e-9, **settings: s
 
 
 @pytest.mark.parametrize("rule", ["eprop", "bptt"])
-@pytest.mark.parametrize("neuron", SPIKING)
+@pytest.mark.parametrize(
+    "neuron", [pytest.param(name, marks=pytest.mark.slow if k % 3 else ()) for k, name in enumerate(SPIKING)]
+)
 def test_every_standard_neuron_learns_weights_and_parameters(neuron, rule):
     text = recurrent(neuron)
     compare(recurrent(neuron, learn=everything(text)), rule, [0, 2])
@@ -48,7 +50,7 @@ def test_a_neuron_that_is_in_no_library_learns(rule):
     compare(recurrent("Curious", UNKNOWN, learn=everything(text)), rule, [0, 1, 2])
 
 
-@pytest.mark.parametrize("rule", ["eprop", "bptt"])
+@pytest.mark.parametrize("rule", ["eprop", pytest.param("bptt", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "loss",
     [
@@ -85,7 +87,7 @@ WRITTEN = [
 ]
 
 
-@pytest.mark.parametrize("rule", ["eprop", "bptt"])
+@pytest.mark.parametrize("rule", [pytest.param("eprop", marks=pytest.mark.slow), "bptt"])
 @pytest.mark.parametrize("loss", WRITTEN)
 def test_values_as_targets(loss, rule):
     targets = [np.array([0.3, -0.2, 1.5]), np.array([0.0, 0.4, 0.1]), np.array([2.0, 0.0, -1.0])]
@@ -171,7 +173,7 @@ neuron Map:
 """
 
 
-@pytest.mark.parametrize("rule", ["eprop", "bptt"])
+@pytest.mark.parametrize("rule", ["eprop", pytest.param("bptt", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name, definition", [("Tired", REFRACTORY), ("Resonator", RESONATOR), ("Map", MAP)])
 def test_refractory_times_coupled_flows_and_maps(name, definition, rule):
     text = recurrent(name, definition)
