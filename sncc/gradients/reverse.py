@@ -259,13 +259,19 @@ def _path(program: Program, update: Update, choice: Adjoint, readouts: Sequence[
 def _remember(
     update: Update, group: Group, body: list[Statement], inputs: list[str], choice: Adjoint
 ) -> tuple[Update, tuple[tuple[str, str], ...], tuple[Statement, ...]]:
-    """What the reverse update needs of the forward one: stored as it is, or recomputed from less, whichever keeps less."""
+    """What the reverse update needs of the forward one: stored as it is, or recomputed from less, whichever keeps less.
+
+    What follows from numbers per neuron alone is never stored.
+    """
     own = {s.name for s in body} | set(inputs) | set(group.arrays) | {"t"}
     own |= {f"{variable}~{choice.label}" for variable in (*group.states, LAST)}
     needed = _used(body) - own
-    recomputed, leaves = _recomputation(update, needed, frozenset(group.arrays) | {"t"})
-    again = recomputed if len(leaves) < len(needed) else ()
-    kept = sorted(leaves if again else needed)
+    known = frozenset(group.arrays) | {"t"}
+    free = {name for name in needed if not _recomputation(update, {name}, known)[1]}
+    again, leaves = _recomputation(update, needed, known)
+    if len(leaves) >= len(needed - free):
+        again, leaves = _recomputation(update, free, known)[0], needed - free
+    kept = sorted(leaves)
     locals_ = {s.name for s in update.body}
     before = [name for name in kept if name not in locals_]  # values from before the update: a copy is kept
     copies = [Assign(f"{name}.0", Symbol(name)) for name in before if f"{name}.0" not in locals_]
