@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sncc.diagnostics import Diagnostics
-from sncc.expressions.algebra import affine, fold_all
+from sncc.expressions.algebra import affine
 from sncc.expressions.nodes import Apply, Expression, Number, rewrite, substitute, symbols
+from sncc.model.constants import fold
 from sncc.model.integration import integration
 from sncc.model.nodes import Dynamics, Model, Population
 
@@ -50,7 +51,12 @@ def _check_time_constants(step: float, population: Population, dynamics: Dynamic
     numbers = {p.name: p.value for p in population.parameters if isinstance(p.value, Number)}
     for equation in dynamics.equations:
         parts = affine(equation.derivative, [equation.state])
-        rate = fold_all(substitute(parts[0].get(equation.state, Number(0.0)), numbers)) if parts else Number(0.0)
+        if parts is None or equation.state not in parts[0]:
+            continue
+        try:
+            rate = fold(substitute(parts[0][equation.state], numbers))
+        except (ArithmeticError, ValueError):  # no number, as in a division by zero: others say so
+            continue
         if isinstance(rate, Number) and abs(rate.value) * step > 1:
             message = (
                 f"steps of {step:g} ms are longer than the time constant of `{equation.state}` in `{population.model}`"
