@@ -73,6 +73,9 @@ protected:
         state_newer_ = true;
         for (int f = 0; f < Network::synapse_fields; ++f) field_newer_[static_cast<std::size_t>(f)] |= Network::synapse_fields_info()[f].initial != nullptr;
     }
+
+    std::int64_t half() const override { return 2; }
+
     void advance(const Course& course, std::int64_t first, std::int64_t last) override {
         send();
         while (first < last) {
