@@ -13,6 +13,7 @@ export PATH := $(VENV)/bin:$(PATH)
 .PHONY: demo test clean
 
 demo: $(VENV)/.sncc-installed
+	mkdir -p build
 	sncc train examples/digits/digits.snn --data digits --save build/digits.npz
 
 test: $(VENV)/.sncc-installed-test

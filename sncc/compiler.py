@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from sncc import cache, toolchain
-from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source
+from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source, not_supported_yet
 from sncc.gradients.support import refuse as refuse_training
 from sncc.gradients.support import refuse_operations
 from sncc.gradients.support import unsupported as not_derived
@@ -70,10 +70,17 @@ def compile_program(model: Model, precision: Precision = "float32", after: str |
 
 
 def emit(program: Program) -> dict[str, str]:
-    """Program → the files of a project: {path: text}, the C++ and the CUDA half."""
+    """Program → the files of a project: {path: text}, the C++ and the CUDA half.
+
+    Raises `DiagnosticError` where a backend has no code for what the Program holds.
+    """
+    from sncc.backends.cxx.expressions import Unsupported
     from sncc.backends.cxx.project import emit_project  # with its templates: looking at a file needs none
 
-    return emit_project(program)
+    try:
+        return emit_project(program)
+    except Unsupported as reason:
+        raise DiagnosticError([not_supported_yet(None, str(reason))]) from None
 
 
 # --------------------------------------------------------------------------------------------- what users call

@@ -224,3 +224,15 @@ def test_a_listing_cannot_make_files_elsewhere_disappear(tmp_path):
 def test_checking_any_text_of_the_grammar_gives_diagnostics_and_no_exception(text):
     for diagnostic in sncc.check(text):
         assert diagnostic.code and str(diagnostic) and diagnostic.span is not None
+
+
+def test_what_a_backend_has_no_code_for_is_a_diagnostic(small_network, monkeypatch):
+    from sncc.backends.cxx import project
+    from sncc.backends.cxx.expressions import Unsupported
+
+    def refuse(program):
+        raise Unsupported("draws in a synapse")
+
+    monkeypatch.setattr(project, "emit_project", refuse)
+    with pytest.raises(DiagnosticError, match="draws in a synapse is not supported yet"):
+        sncc.build(small_network, emit_only=True)
