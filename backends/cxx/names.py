@@ -77,11 +77,3 @@ class Namer:
             number += 1
         self._taken.add(candidate)
         return candidate
-
-
-def stable_hash(text: str) -> int:
-    """FNV-1a, 32 bits: the stream of a user's name and purpose, the same in every run and on every machine."""
-    value = 0x811C9DC5
-    for byte in text.encode():
-        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
-    return value

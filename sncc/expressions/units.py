@@ -92,10 +92,6 @@ class Unit:
         """Whether numbers of this unit are plain."""
         return self.dimension == NONE
 
-    def same_dimension(self, other: Unit) -> bool:
-        """Whether the two can be added."""
-        return self.dimension == other.dimension
-
     def from_text(self, number: str | float) -> float:
         """In-memory number of a number written with this unit, rounded once."""
         value = Fraction(number)
