@@ -11,6 +11,8 @@ from projects import NETWORKS, Projects, agree, needs_compiler, trains_like_the_
 import sncc
 from sncc.backends.cxx.names import project_name
 
+LONG = pytest.mark.slow  # `make test` leaves out every second of the builds that take longest
+
 
 @pytest.fixture(scope="session")
 def projects(tmp_path_factory):
@@ -46,7 +48,7 @@ def test_a_norm_clip_shrinks_the_step(projects):
     trains_like_the_reference(sncc.load(project, backend="emulated"), program, 1e-8)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=LONG if k % 2 else ()) for k, n in enumerate(NETWORKS)])
 def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(projects, name):
     program, project = projects.emulated(NETWORKS[name], build="checked")
     network = sncc.load(project, backend="emulated")
@@ -54,7 +56,7 @@ def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(projects, name):
     trains_like_the_reference(network, program, 1e-8, steps=1)
 
 
-@pytest.mark.parametrize("name", ["layers, delays, a signal", "merged populations"])
+@pytest.mark.parametrize("name", ["layers, delays, a signal", pytest.param("merged populations", marks=LONG)])
 def test_no_access_is_outside_of_its_memory(projects, name, tmp_path):
     program, project = projects.write(NETWORKS[name], "float64")
     name = project_name(program.name)
