@@ -18,7 +18,9 @@ def compiler():
     needs_compiler()
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if k % 2 else ()) for k, n in enumerate(CASES)]
+)
 def test_every_pattern_equals_the_reference(name):
     program, reference, values, inputs, labels, pairs = case_of(name, "bptt", 5)
     project = sncc.build(CASES[name].text(), backend="cpu", precision="float64")

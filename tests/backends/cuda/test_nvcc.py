@@ -58,9 +58,11 @@ train:
 @pytest.mark.parametrize(
     "text, precision",
     [
-        (W1, "float32"), (W1.replace("eprop(feedback = symmetric)", "bptt"), "float32"), (NETWORKS["an unknown neuron"], "float64"),
+        (W1, "float32"),
+        pytest.param(W1.replace("eprop(feedback = symmetric)", "bptt"), "float32", marks=pytest.mark.slow),
+        pytest.param(NETWORKS["an unknown neuron"], "float64", marks=pytest.mark.slow),
         (SIMULATIONS["dense plastic, noise, a gap junction, a stimulus"], "float32"),
-        (SIMULATIONS["conductances with long and drawn delays"], "float64"),
+        pytest.param(SIMULATIONS["conductances with long and drawn delays"], "float64", marks=pytest.mark.slow),
     ],
     ids=["W1, e-prop", "W1, bptt", "an unknown neuron, float64", "a plastic network", "conductances, float64"],
 )  # fmt: skip
