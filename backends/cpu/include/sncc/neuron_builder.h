@@ -143,13 +143,12 @@ private:
             m_.most_delay = std::max<std::int64_t>(m_.most_delay, Network::synapse_updates()[u].post_delay);
         m_.inputs.resize(Network::sources);
         m_.ring_values.clear(), m_.rings.clear();
-        m_.ring_values.resize(Network::fields_count);
-        m_.rings.resize(Network::fields_count);
+        m_.ring_values.resize(2 * Network::fields_count);
+        m_.rings.resize(2 * Network::fields_count);
         for (int c = 0; c < Network::connections_count; ++c) {
-            const ConnectionInfo& of = connection(c);
-            if (of.delays < 0 || of.at_arrival || of.signal) continue;
-            InputRing<Real>& ring = m_.rings[static_cast<std::size_t>(of.input)];
-            ring.stride = (info(of.target_population).size + 63) / 64 * 64;
+            if (m_.ring_of(c) < 0) continue;
+            InputRing<Real>& ring = m_.rings[static_cast<std::size_t>(m_.ring_of(c))];
+            ring.stride = (info(connection(c).target_population).size + 63) / 64 * 64;
             ring.mask = std::max(ring.mask, ring_mask(m_.most_delay_of(c) + m_.interval + 1));
         }
         for (std::size_t f = 0; f < m_.rings.size(); ++f)

@@ -266,16 +266,10 @@ protected:
     // Runs steps first + 1 .. last.
     virtual void advance(const Course& course, std::int64_t first, std::int64_t last) = 0;
 
-    // Which half this is; the halves keep what arrives after drawn delays in different ways.
-    virtual std::int64_t half() const { return 1; }
-
     // Everything that a continuation needs; the same bytes for any number of workers.
     SNCC_COLD void keep(Archive& archive) {
         archive.expect(static_cast<std::int64_t>(sizeof(typename Network::State)));
         archive.expect(Network::populations), archive.expect(Network::connections_count);
-        bool rings = false;  // of what arrives later: only the half that filled them goes on from them
-        for (const AlignedBuffer<Real>& ring : m_.ring_values) rings = rings || ring.size() > 0;
-        archive.expect(rings ? half() : 0);
         archive.value(started_), archive.value(done_), archive.value(scattered_);
         archive.array(m_.state.data(), 1);
         for (AlignedBuffer<Real>& ring : m_.ring_values) archive.array(ring.data(), ring.size());

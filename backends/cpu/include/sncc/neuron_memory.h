@@ -73,7 +73,7 @@ struct Memory {
     std::vector<Real> shared_weights;
     std::vector<Real*> fields;
     std::vector<FieldHistory<Real>> histories;
-    std::vector<AlignedBuffer<Real>> ring_values;  // by field
+    std::vector<AlignedBuffer<Real>> ring_values;  // by ring_of
     std::vector<InputRing<Real>> rings;
     std::vector<Worker> worker;
     std::vector<GivenInput<Real>> inputs;
@@ -93,6 +93,14 @@ struct Memory {
         const ConnectionInfo& c = Network::connections()[connection];
         return c.delays >= 0 ? store(connection).delays.least : c.delay;
     }
+    // The ring that a connection's spikes go into when they are emitted; -1: none. An input has one for those that meetings hand on, and
+    // one for those that go in at once, so that neither's sums depend on when the threads meet.
+    int ring_of(int connection) const {
+        const ConnectionInfo& c = Network::connections()[connection];
+        if (c.delays < 0 || c.at_arrival || c.signal) return -1;
+        return c.source_population >= 0 && least_delay_of(connection) > 0 ? c.input : Network::fields_count + c.input;
+    }
+    bool is_handed_on(int connection) const { return ring_of(connection) >= 0 && ring_of(connection) < Network::fields_count; }
     const Range& range(int population, int w) const { return ranges[static_cast<std::size_t>(population)][static_cast<std::size_t>(w)]; }
     // The own neurons that a connection of format dense or one_to_one reaches; else all own ones.
     Range own_targets(int connection, std::size_t w) const {

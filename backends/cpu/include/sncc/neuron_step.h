@@ -132,9 +132,9 @@ class Delivery {
 
 public:
     Delivery(Memory<Network>& memory, const Worker& worker) : m_(memory), w_(static_cast<std::size_t>(worker.index)) {
-        ends_.assign(Network::fields_count, -1);
+        ends_.assign(m_.rings.size(), -1);
         for (int c = 0; c < Network::connections_count; ++c)
-            if (rings(Network::connections()[c])) ends_[static_cast<std::size_t>(Network::connections()[c].input)] = c;
+            if (m_.ring_of(c) >= 0) ends_[static_cast<std::size_t>(m_.ring_of(c))] = c;
     }
 
     void deliver(int number, std::int64_t n, std::int64_t run_step) {
@@ -153,7 +153,7 @@ public:
             case Format::compressed:
                 if (c.signal) {
                     if constexpr (Network::has_signals) values(number, c, n, run_step, accumulator);
-                } else if (rings(c)) {
+                } else if (m_.ring_of(number) >= 0) {
                     if constexpr (Network::has_drawn_delays) ring(number, c, n, run_step, accumulator, own);
                 } else if (c.delays >= 0) {
                     if constexpr (Network::has_drawn_delays) arrivals(number, c, n, run_step, accumulator);
@@ -168,22 +168,35 @@ public:
         if constexpr (Network::has_drawn_delays) {
             for (int number = 0; number < Network::connections_count; ++number) {
                 const ConnectionInfo& c = Network::connections()[number];
-                if (rings(c) && scatters_later(number, c) && m_.range(c.target_population, static_cast<int>(w_)).size() > 0) scatter(number, c, n, 0);
+                if (m_.is_handed_on(number) && m_.range(c.target_population, static_cast<int>(w_)).size() > 0) scatter(number, c, n, 0);
             }
         }
     }
 
-    // All spikes of step n into the rings, as they would have gone there: of a run whose rings were not kept.
-    void scatter_again(std::int64_t n, std::int64_t run_step) {
-        for (int number = 0; number < Network::connections_count; ++number) {
-            const ConnectionInfo& c = Network::connections()[number];
-            if (rings(c) && m_.range(c.target_population, static_cast<int>(w_)).size() > 0) scatter(number, c, n, run_step);
-        }
+    // Of the spikes of step n what arrives after step `until`, into the rings: of a run whose rings were not kept.
+    void scatter_again(std::int64_t n, std::int64_t run_step, std::int64_t until) {
+        if constexpr (Network::has_drawn_delays)
+            for (int number = 0; number < Network::connections_count; ++number) {
+                const ConnectionInfo& c = Network::connections()[number];
+                if (m_.ring_of(number) < 0 || m_.range(c.target_population, static_cast<int>(w_)).size() <= 0) continue;
+                const InputRing<Real> ring = own_ring(number);
+                const Delays& delays = m_.store(number).delays;
+                m_.for_spikes(c, n, run_step, [&](const SpikesOfStep& spikes) {
+                    with_rows(number, c, [&](const std::uint64_t* offsets, const auto* targets, const auto& weights) {
+                        for (int s = 0; s < spikes.count; ++s)
+                            for (std::uint64_t k = offsets[spikes.indices[s]]; k < offsets[spikes.indices[s] + 1]; ++k)
+                                if (n + delays.of(w_, k) > until) ring.at(n + delays.of(w_, k))[targets[k]] += weights[k];
+                    });
+                });
+            }
     }
 
 private:
-    static bool rings(const ConnectionInfo& c) { return c.delays >= 0 && !c.at_arrival && !c.signal; }
-    bool scatters_later(int number, const ConnectionInfo& c) const { return c.source_population >= 0 && m_.least_delay_of(number) > 0; }
+    InputRing<Real> own_ring(int number) const {
+        InputRing<Real> ring = m_.rings[static_cast<std::size_t>(m_.ring_of(number))];
+        ring.values += m_.range(Network::connections()[number].target_population, static_cast<int>(w_)).begin;
+        return ring;
+    }
 
     template <typename Run>
     SNCC_INLINE void with_rows(int number, const ConnectionInfo& c, Run&& run) {
@@ -231,16 +244,16 @@ private:
     }
 
     void ring(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Real* accumulator, const Range& own) {
-        if (!scatters_later(number, c)) scatter(number, c, n, run_step);
-        if (ends_[static_cast<std::size_t>(c.input)] != number) return;
-        Real* SNCC_RESTRICT const from = m_.rings[static_cast<std::size_t>(c.input)].at(n) + own.begin;
+        const std::size_t ring = static_cast<std::size_t>(m_.ring_of(number));
+        if (!m_.is_handed_on(number)) scatter(number, c, n, run_step);
+        if (ends_[ring] != number) return;
+        Real* SNCC_RESTRICT const from = m_.rings[ring].at(n) + own.begin;
         Real* SNCC_RESTRICT const to = accumulator;
         for (std::int64_t j = 0; j < own.size(); ++j) to[j] += from[j], from[j] = 0;
     }
 
     void scatter(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step) {
-        InputRing<Real> ring = m_.rings[static_cast<std::size_t>(c.input)];
-        ring.values += m_.range(c.target_population, static_cast<int>(w_)).begin;
+        const InputRing<Real> ring = own_ring(number);
         const Delays& delays = m_.store(number).delays;
         m_.for_spikes(c, n, run_step, [&](const SpikesOfStep& spikes) {
             if (spikes.count == 0) return;
@@ -315,7 +328,7 @@ private:
 
     Memory<Network>& m_;
     std::size_t w_;
-    std::vector<int> ends_;  // by field: the last connection that goes through its ring
+    std::vector<int> ends_;  // by ring: the last connection that goes through its ring
 };
 
 }  // namespace neurons

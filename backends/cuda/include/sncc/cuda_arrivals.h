@@ -38,7 +38,7 @@ public:
             case neurons::Format::compressed:
                 if (c.signal)
                     values(c);
-                else if (c.summed)
+                else if (c.sum >= 0)
                     sums(c);
                 else
                     arrivals(c);
@@ -71,11 +71,11 @@ private:
 
     // A delay per synapse: what arrives now from all such connections into an input, in the order (emission step, connection, source).
     __device__ void sums(const Connection& c) const {
-        if (!c.last_summed) return;
+        if (!c.ends_sum) return;
         int least = c.least, most = c.most, others = 0;
         for (int k = 0; k < Network::connections_count; ++k) {
             const Connection& of = s_.v.connections[k];
-            if (!of.summed || of.input != c.input) continue;
+            if (of.sum != c.sum) continue;
             least = min(least, of.least), most = max(most, of.most), ++others;
         }
         for_targets(c, [&](int j, Real& accumulator) {
@@ -86,7 +86,7 @@ private:
                 for (int ago = most; ago >= least; --ago)
                     for (int k = 0; k < Network::connections_count; ++k) {
                         const Connection& of = s_.v.connections[k];
-                        if (of.summed && of.input == c.input) add_arrivals(of, first_of(of, j, ago), first_of(of, j, ago - 1), sum);
+                        if (of.sum == c.sum) add_arrivals(of, first_of(of, j, ago), first_of(of, j, ago - 1), sum);
                     }
             accumulator += sum;
         });

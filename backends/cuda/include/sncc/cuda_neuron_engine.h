@@ -74,8 +74,6 @@ protected:
         for (int f = 0; f < Network::synapse_fields; ++f) field_newer_[static_cast<std::size_t>(f)] |= Network::synapse_fields_info()[f].initial != nullptr;
     }
 
-    std::int64_t half() const override { return 2; }
-
     void advance(const Course& course, std::int64_t first, std::int64_t last) override {
         send();
         while (first < last) {
@@ -94,7 +92,6 @@ private:
     // -------------------------------------------------------------------------------------------- to the device
     static const neurons::ConnectionInfo& info(int c) { return Network::connections()[c]; }
     static int owner(int c) { return info(c).synapses_of >= 0 ? info(c).synapses_of : c; }
-    static bool is_summed(int c) { return info(c).delays >= 0 && !info(c).at_arrival && !info(c).signal; }
 
     void send() {
         if (structure_newer_) send_structure();
@@ -206,9 +203,9 @@ private:
         to.delay = c.delay, to.delayed = c.delays >= 0;
         to.least = static_cast<int>(m_.least_delay_of(number)), to.most = static_cast<int>(m_.most_delay_of(number));
         to.values = c.values, to.gain = c.gain, to.input = c.input, to.signal = c.signal;
-        to.masked = m_.takes_mask(number), to.summed = is_summed(number);
-        to.last_summed = to.summed;
-        for (int k = number + 1; k < Network::connections_count; ++k) to.last_summed &= !(is_summed(k) && info(k).input == c.input);
+        to.masked = m_.takes_mask(number), to.sum = m_.ring_of(number);
+        to.ends_sum = to.sum >= 0;
+        for (int k = number + 1; k < Network::connections_count; ++k) to.ends_sum &= m_.ring_of(k) != to.sum;
         return to;
     }
 
@@ -410,9 +407,7 @@ private:
         for (AlignedBuffer<Real>& ring : m_.ring_values) ring.zero();
         if (!this->started_) return;
         neurons::Delivery<Network> delivery(m_, m_.worker[0]);
-        for (std::int64_t n = this->done_ + 1 - m_.most_delay; n <= this->done_; ++n) delivery.scatter_again(n, n - this->done_);
-        for (InputRing<Real>& ring : m_.rings)
-            for (std::int64_t n = this->done_ + 1 - m_.most_delay; n <= this->done_ && ring.stride > 0; ++n) std::fill(ring.at(n), ring.at(n) + ring.stride, Real(0));
+        for (std::int64_t n = this->done_ + 1 - m_.most_delay; n <= this->done_; ++n) delivery.scatter_again(n, n - this->done_, this->done_);
     }
 
     static constexpr double bytes_at_once = 64e6;  // of spikes, inputs and records of one launch

@@ -57,7 +57,8 @@ struct ConnectionView {
     int delay, least, most;  // steps; least and most of the synapses' own delays
     int values, gain, input;
     bool signal, masked, delayed;
-    bool summed, last_summed;  // with delays: what arrives in a step is summed over all such connections into an input, then added, by the last
+    int sum;        // with a delay per synapse: connections of the same one are summed in a step before they are added to their input; else -1
+    bool ends_sum;  // the last of them adds it
 
     __device__ Real weight(std::uint64_t place) const { return weights ? weights[place] : one; }
 };
