@@ -73,6 +73,8 @@ def _loss(readout: Readout, steps: tuple[ReadoutStep, ...]) -> list[str]:
         lines += [f"Real {terms}[width];", f"{every} {terms}[j] = {call};"]
         lines.append(f"const Real {own} = {'sum' if step.kind == 'sum' else 'most'}_of<outputs>({terms});")
         place[step.name] = own
+        if step.name == readout.loss:  # the derivative costs as much again: only where it is used
+            lines.append(f"if (!gradient) return static_cast<double>({own});")
     lines.append(f"{every} gradient[j] = {place['x~']};")
     lines.append(f"return static_cast<double>({place[readout.loss]});")
     return lines

@@ -33,7 +33,8 @@ LOSSES: dict[str, LossFormula] = {
             Reduce("peak", "max", X),
             Assign("power", apply("exp", apply("sub", X, Symbol("peak")))),
             Reduce("mass", "sum", Symbol("power")),
-            Assign("surprise", apply("sub", apply("log", Symbol("mass")), apply("sub", X, Symbol("peak")))),
+            Assign("log_mass", apply("log", Symbol("mass"))),  # apart, as it is the same for every output
+            Assign("surprise", apply("sub", Symbol("log_mass"), apply("sub", X, Symbol("peak")))),
             Reduce("loss", "sum", apply("mul", TARGET, Symbol("surprise"))),
         ),
     ),

@@ -237,7 +237,7 @@ int named(const Real* x) {
     return static_cast<int>((Readout::scale < 0 ? std::min_element(x, end) : std::max_element(x, end)) - x);
 }
 
-// After the update of step n: x is the readout's variable; `error` is where the derivative goes, null where none is kept.
+// After the update of step n: x is the readout's variable; `error` is where the derivative goes, null where none is wanted.
 template <typename Network, typename Reading>
 void observe(Sample<Network>& s, Reading& r, const typename Network::Real* x, std::int64_t n, typename Network::Real* error) {
     using Readout = typename Reading::Readout;
@@ -260,7 +260,7 @@ void observe(Sample<Network>& s, Reading& r, const typename Network::Real* x, st
     if constexpr (Readout::reduction == Reduction::none) {
         if (!s.labels(n)) return;
         if (s.label_per_step) set_target(s, r, n);
-        r.loss += Readout::loss(x, r.target, error ? error : r.error);
+        r.loss += Readout::loss(x, r.target, error);
         ++r.loss_steps;
         ++r.labelled;
         if (s.classes && s.label_per_step) r.correct += named<Readout>(x) == s.classes[n - 1];
