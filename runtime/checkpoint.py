@@ -7,7 +7,8 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from ctypes import c_int64
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .library import pointer
+from .manifest import Connection
 from .parameters import check_bounds
 
 if TYPE_CHECKING:
@@ -36,12 +39,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that training changes. Optimiser states by (key, state); None where they are left out."""
+    """All that training changes. Optimiser states by (key, state); None where they are left out. `synapses`: source and
+    target of each, of connections that training rewires.
+    """
 
     parameters: Mapping[str, NDArray[np.float64]]
     optimiser: Mapping[tuple[str, str], NDArray[np.float64]] | None
     optimiser_step: int
     progress: Progress
+    synapses: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=dict)
 
 
 # ------------------------------------------------------------------------------------------------ the network's numbers
@@ -57,7 +63,8 @@ def take_snapshot(network: Network) -> Snapshot:
                 values = library.get("get_optimiser_state", parameter.shape, parameter.index, slot)
                 states[parameter.key, state] = values
     parameters = {p.key: network.parameters[p.key] for p in manifest.parameters if p.storage != "compiled"}
-    return Snapshot(parameters, states, step, network.progress)
+    synapses = {c.name: library.synapses(c.index) for c in manifest.connections if c.rewired}
+    return Snapshot(parameters, states, step, network.progress, synapses)
 
 
 def restore(network: Network, snapshot: Snapshot) -> None:
@@ -72,6 +79,10 @@ def restore(network: Network, snapshot: Snapshot) -> None:
 
 def _set(network: Network, snapshot: Snapshot) -> None:
     manifest, library = network.manifest, network.library
+    for c in manifest.connections:
+        if c.rewired:
+            pre, post = (np.ascontiguousarray(ends, np.int64) for ends in snapshot.synapses[c.name])
+            library.call("connect", c.index, pointer(pre, c_int64), pointer(post, c_int64), len(pre))
     for parameter in manifest.parameters:
         if parameter.key in snapshot.parameters:
             library.set("set_parameter", snapshot.parameters[parameter.key], parameter.index)
@@ -99,6 +110,8 @@ def save(network: Network, path: str | PathLike[str]) -> None:
         "optimiser_step": np.int64(snapshot.optimiser_step),
     }
     arrays |= {f"parameter/{key}": values for key, values in snapshot.parameters.items()}
+    for name, (pre, post) in snapshot.synapses.items():
+        arrays |= {f"synapses/{name}/pre": pre, f"synapses/{name}/post": post}
     arrays |= {f"optimiser/{key}/{state}": v for (key, state), v in (snapshot.optimiser or {}).items()}
     _write(Path(path), arrays)
 
@@ -169,8 +182,9 @@ def _checked(network: Network, arrays: Mapping[str, NDArray[Any]], optimiser: bo
     for parameter in manifest.parameters:
         if parameter.key in parameters:
             check_bounds(parameter, parameters[parameter.key])
+    synapses = {c.name: _pairs(network, arrays, c) for c in manifest.connections if c.rewired}
     if not optimiser or manifest.optimiser is None:
-        return Snapshot(parameters, None, 0, network.progress)
+        return Snapshot(parameters, None, 0, network.progress, synapses)
     pairs = {f"{p.key}/{s}": (p.key, s) for p in manifest.learnt for s in manifest.optimiser.states}
     shapes = {name: network.parameters.describe(key).shape for name, (key, _) in pairs.items()}
     try:
@@ -179,7 +193,17 @@ def _checked(network: Network, arrays: Mapping[str, NDArray[Any]], optimiser: bo
         raise ValueError(f"{error}; to take the parameters alone: load(path, optimiser=False)") from None
     epoch, start, end = (int(n) for n in _whole_numbers(arrays, "progress", (3,)))
     step = int(_whole_numbers(arrays, "optimiser_step", ()))
-    return Snapshot(parameters, {pairs[name]: v for name, v in states.items()}, step, Progress(epoch, start, end))
+    optimised = {pairs[name]: v for name, v in states.items()}
+    return Snapshot(parameters, optimised, step, Progress(epoch, start, end), synapses)
+
+
+def _pairs(
+    network: Network, arrays: Mapping[str, NDArray[Any]], c: Connection
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the synapses of a connection were that training rewires; the library checks that they may be there."""
+    count = network.library.get_count("synapse_count", c.index)
+    found = [_whole_numbers(arrays, f"synapses/{c.name}/{end}", (count,)) for end in ("pre", "post")]
+    return found[0], found[1]
 
 
 def _group(

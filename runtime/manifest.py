@@ -70,7 +70,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection; `sparse`: its synapses are listed by source, then target; `pairs`: they are handed over."""
+    """A connection; `sparse`: its synapses are listed by source, then target; `pairs`: they are handed over; `rewired`: training moves them."""
 
     index: int
     name: str
@@ -79,6 +79,7 @@ class Connection:
     sparse: bool
     pairs: bool
     plastic: bool
+    rewired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +233,7 @@ def _parameter(index: int, data: dict[str, Any]) -> Parameter:
 
 
 def _connection(index: int, data: dict[str, Any]) -> Connection:
-    flags = (bool(data[key]) for key in ("sparse", "pairs", "plastic"))
+    flags = (bool(data.get(key)) for key in ("sparse", "pairs", "plastic", "rewired"))
     return Connection(int(data.get("index", index)), data["name"], data["pre"], data["post"], *flags)
 
 

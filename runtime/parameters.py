@@ -51,6 +51,7 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
         self._library = library
         self._all = {p.key: p for p in manifest.parameters}
         self._connections = {c.name: c.index for c in manifest.connections}
+        self._rewired = {c.name for c in manifest.connections if c.rewired}
 
     def __len__(self) -> int:
         """The number of parameters."""
@@ -68,6 +69,9 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
             index = self._connections[parameter.connection]
             per_synapse: Any = values.view(SynapseValues)
             per_synapse._indices = lambda: self._library.synapses(index)
+            if parameter.connection in self._rewired:  # the synapses of these values, wherever training moves them
+                pairs = self._library.synapses(index)
+                per_synapse._indices = lambda: pairs
             values = per_synapse
         values.flags.writeable = False
         return values

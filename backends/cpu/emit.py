@@ -94,6 +94,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         "states_not_finite": forward.not_finite(layout),
         "adjoints_not_finite": reverse.not_finite(layout),
         "follows": layout.follows(),
+        "rewirings": layout.rewirings(),
         "traces": {"start": traces.start(layout), "step": traces.step(layout), "end": traces.end(layout)},
         "variables": forward.variables(layout),
         "scalar_names": [a.identifier for a in layout.dynamics.scalars.of("out")] if layout.dynamics.scalars else [],

@@ -38,6 +38,8 @@ def _connections(program: Program) -> Iterator[str]:
             yield f"learnt delays of `{c.name}`"
         if weights.count(c.weight) > 1:
             yield f"the shared weight of `{c.name}`"
+        if c.rewiring is not None:
+            yield f"the rewiring of `{c.name}`"
         if c.plastic:
             yield f"the plasticity of `{c.name}`"
         if c.values is not None or c.gain is not None or c.synapses_of is not None:

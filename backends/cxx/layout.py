@@ -18,6 +18,7 @@ from sncc.program.nodes import (
     TraceUpdate,
     Update,
 )
+from sncc.program.streams import stream
 
 KNOWN_AT_BUILD = -2  # in place of the offset of a gradient with a number for every synapse
 
@@ -134,13 +135,15 @@ class Layout:
         """The entry of a parameter in the table of shapes."""
         p = self.program.parameter(key)
         rows, columns = self.matrix(key)
-        low, high = p.bounds or (float("-inf"), float("inf"))
+        rewired = any(c.weight == key for c in self.rewired())  # bounds and signs are then kept as synapses are moved
+        low, high = (p.bounds if not rewired else None) or (float("-inf"), float("inf"))
         repeated = [c for c in self.program.connections if c not in self.rows_of_synapses]
         weight = any(key in (c.weight, c.delays) for c in repeated)
         apart = any(key == c.weight and c.structure is not None for c in repeated)
         flags = ", ".join(str(x).lower() for x in (p.shape == (), p.learnt, weight))
         numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
-        return f"{{{rows}, {columns}, {flags}, {numbers}, {str(p.keeps_sign).lower()}, {str(apart).lower()}}}, // {key}"
+        signs = str(p.keeps_sign and not rewired).lower()
+        return f"{{{rows}, {columns}, {flags}, {numbers}, {signs}, {str(apart).lower()}}}, // {key}"
 
     def penalties(self) -> list[str]:
         """The entries of the table of penalties."""
@@ -164,6 +167,21 @@ class Layout:
             f"{{{self.keys.index(matrix)}, {self.keys.index(weight)}, {str(len(self.program.parameter(matrix).dimensions) == 2).lower()}}},"
             for matrix, weight in (optimise.follows if optimise else ())
         ]
+
+    def rewired(self) -> list[Connection]:
+        """Connections whose synapses training moves; others may share these."""
+        return [c for c in self.program.connections if c.rewiring is not None and c.synapses_of is None]
+
+    def rewirings(self) -> list[str]:
+        """The entries of the table of connections that are rewired."""
+        lines = []
+        for c in self.rewired():
+            low, high = self.program.parameter(c.weight).bounds or (float("-inf"), float("inf"))
+            assert c.rewiring is not None
+            numbers = ", ".join(literal(x, "double") for x in (c.rewiring.l1, c.rewiring.temperature, low, high))
+            streams = f"0x{stream(c.name, 'rewiring'):08x}u, 0x{stream(c.name, 'rewiring walk'):08x}u"
+            lines.append(f"{{{self.keys.index(c.weight)}, {numbers}, {streams}}}, // {c.name}")
+        return lines
 
     def bound(self, group: Group, population: str, symbol: str) -> str:
         """What a parameter symbol is for neuron j of a population: a number, or a look-up in `p`."""

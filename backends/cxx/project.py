@@ -110,6 +110,7 @@ def manifest(program: Program) -> dict[str, object]:
             {
                 "index": k, "name": c.name, "pre": c.source, "post": c.target, "sparse": _has_synapses(program, c),
                 "pairs": isinstance(c.structure, Sparse) and c.synapses_of is None, "plastic": c.plastic,
+                "rewired": c.rewiring is not None,
             }
             for k, c in enumerate(program.connections) if _written(c.name)
         ],

@@ -62,6 +62,11 @@ def _normal(counter: Counter, number: int, mean: Array, deviation: Array) -> Arr
     return mean + deviation * radius * np.cos(2.0 * np.pi * _unit(words[1], words[3]))
 
 
+def standard_normal(counter: Counter) -> np.ndarray:
+    """A number of normal(0, 1) for each element."""
+    return np.asarray(_normal(counter, 0, 0.0, 1.0))
+
+
 def _poisson(counter: Counter, number: int, mean: Array) -> Array:
     mean = np.broadcast_to(np.asarray(mean, float), np.shape(counter.element))
     parts = np.maximum(1.0, np.ceil(mean / 16.0))

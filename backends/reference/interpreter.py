@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sncc.backends.reference.draws import initial_parameters
+from sncc.backends.reference.rewiring import rewire_synapses
 from sncc.backends.reference.sample import Sample
 from sncc.backends.reference.synapses import Pairs, SynapsesOfSample, Tables
 from sncc.expressions.evaluate import evaluate
@@ -54,7 +55,7 @@ class Reference:
     def __init__(
         self, program: Program, parameters: Mapping[str, Array] | None = None, seed: int = 0, pairs: Pairs | None = None
     ) -> None:
-        self.program = program
+        self.program, self.seed = program, seed
         self.tables = Tables(program, seed, pairs or {})
         sizes = {c.name: len(self.tables[c.name].pre) for c in program.connections if c.pattern == "sparse"}
         given = {key: np.array(value, float) for key, value in (parameters or {}).items()}
@@ -155,11 +156,13 @@ class Reference:
             }
             for assign in optimiser.body:
                 values[assign.name] = evaluate(assign.value, values)
-            for name, local in optimiser.carry:
-                if name == "w":
-                    self._step(p, values[local] * p.scale)
-                else:
-                    self.optimiser_states[p.key, name] = values[local]
+            carried = {name: values[local] for name, local in optimiser.carry}
+            self.optimiser_states |= {(p.key, s): carried[s] for s in optimiser.states}
+            rewired = [c for c in self.program.connections if c.rewiring is not None and c.name == p.connection]
+            for c in rewired:
+                rewire_synapses(self, c, p, carried["w"], rate * p.rate)
+            if not rewired:
+                self._step(p, carried["w"] * p.scale)
 
     def _step(self, p: Parameter, value: Array) -> None:
         """Gives a parameter its value after an optimiser step, within its bounds and signs."""

@@ -73,6 +73,11 @@ class Tables(Mapping[str, Table]):
             self._built[name] = _table(self._program, self._program.connection(name), self._seed, self._pairs)
         return self._built[name]
 
+    def move(self, owner: str, pre: np.ndarray, post: np.ndarray) -> None:
+        """Gives a connection other synapses: flat indices in its populations, sorted by source, then target."""
+        for c in (c for c in self._program.connections if c.owner == owner):
+            self._built[c.name] = _placed(self._program, c, pre, post, np.arange(len(pre)))
+
     def __iter__(self) -> Iterator[str]:
         return (c.name for c in self._program.connections)
 
@@ -81,8 +86,7 @@ class Tables(Mapping[str, Table]):
 
 
 def _table(program: Program, c: Connection, seed: int, pairs: Pairs) -> Table:
-    owner = c.synapses_of or c.name
-    found = _synapses(c, owner, seed, pairs.get(owner))
+    found = _synapses(c, c.owner, seed, pairs.get(c.owner))
     pre, post = found.pre, found.post
     if c.pattern == "dense":
         element = pre * c.target_size + post
@@ -90,6 +94,10 @@ def _table(program: Program, c: Connection, seed: int, pairs: Pairs) -> Table:
         element = found.kernel
     else:
         element = np.arange(len(found))
+    return _placed(program, c, pre, post, element)
+
+
+def _placed(program: Program, c: Connection, pre: np.ndarray, post: np.ndarray, element: np.ndarray) -> Table:
     first_source = program.place(c.source)[1].offset if c.source_group is not None else 0
     first_target = program.place(c.target)[1].offset
     pre, post = pre + c.source_offset, post + c.target_offset
@@ -131,7 +139,7 @@ class SynapsesOfSample:
 
     def weight(self, c: Connection) -> np.ndarray:
         """The weight of every synapse now."""
-        owner = c.synapses_of or c.name
+        owner = c.owner
         if owner not in self.weights:
             table = self.tables[c.name]
             value = np.asarray(self.parameters[c.weight])
@@ -193,7 +201,7 @@ class SynapsesOfSample:
             moved = np.array(self.weight(c) if variable == "weight" else self.states[c.name, variable])
             moved[chosen] = values[local]
             if variable == "weight":
-                self.weights[c.synapses_of or c.name] = moved
+                self.weights[c.owner] = moved
             else:
                 self.states[c.name, variable] = moved
         if update.deliver is not None:

@@ -128,4 +128,18 @@ class Sparse:
         return "sparse"
 
 
+@dataclass(frozen=True, slots=True)
+class Rewiring:
+    """Training that moves synapses, Deep R: one whose weight would change its sign gives way to another pair of neurons.
+
+    `l1` draws weights towards zero, `temperature` is that of their random walk; in the optimiser's numbers.
+    """
+
+    l1: float = 0.0
+    temperature: float = 0.0
+
+    def __str__(self) -> str:
+        return f"deep_r(l1 = {self.l1:g}, temperature = {self.temperature:g})"
+
+
 Pattern = Dense | OneToOne | Random | Convolution | Pooling | Sparse

@@ -32,6 +32,10 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
         yield not_supported_yet(span, "`post_delay`", "put it into `delay`")
     if connection.share is not None and connection.share[1]:
         yield not_supported_yet(span, "`share = … transposed`")
+    if connection.rewiring is not None and connection.synapse is not None:
+        for parameter in connection.synapse.parameters:
+            if parameter.storage == "each":
+                yield not_supported_yet(span, f"`rewire` with a `{parameter.name}` for every synapse")
     if connection.dropout:
         yield not_supported_yet(span, "`dropout`")
     if any(isinstance(n, Apply) and n.operation == "orthogonal" for n in walk(connection.weight.value)):

@@ -16,12 +16,13 @@ from sncc.model.infer import Elaborator
 from sncc.model.mechanisms import MechanismResolver
 from sncc.model.parts import resolve_part
 from sncc.model.patterns import Ends, PatternResolver, pattern_name, same_kernel
+from sncc.model.rewiring import resolve_rewiring
 from sncc.model.scope import Scope
 from sncc.model.values import element_names, folded, resolve_interval_of, resolve_value
 from sncc.model.weights import Place, WeightResolver
 from sncc.syntax import tree
 
-OPTIONS = ("weight", "delay", "post_delay", "synapse", "plasticity", "share", "sign", "dropout")
+OPTIONS = ("weight", "delay", "post_delay", "synapse", "plasticity", "share", "sign", "rewire", "dropout")
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,9 @@ class ConnectionResolver:
             name, source.population.name, target.population.name, where.name, pattern[0], weight, 0, source.part,
             target.part, delay.parameter, read_post_delay(options.get("post_delay"), step, self.scope, self.diagnostics),
             synapse.node if synapse else None, plastic[0] if plastic else None, share[0] if share else None,
-            self._sign(options.get("sign")), self._dropout(options.get("dropout")), plastic[1] if plastic else (),
-            span=part.span,
+            self._sign(options.get("sign")), self._dropout(options.get("dropout")),
+            resolve_rewiring(options.get("rewire"), pattern[0], weight, self.scope, self.diagnostics),
+            plastic[1] if plastic else (), span=part.span,
         )  # fmt: skip
 
     def _weight(
@@ -217,6 +219,10 @@ class ConnectionResolver:
         if other.share is not None:
             help = f"share the weights of `{other.share[0]}`"
             self.diagnostics.error("wrong-argument", written.span, f"`{name}` has no weights of its own", help=help)
+            return None
+        if other.rewiring is not None or "rewire" in options:
+            message = "synapses that training moves cannot share their weights"
+            self.diagnostics.error("wrong-argument", option.span, message)
             return None
         sizes = (other.source_part.size, other.target_part.size)
         wanted = (target.size, source.size) if option.transposed else (source.size, target.size)

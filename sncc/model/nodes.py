@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sncc.connectivity.patterns import Part, Pattern
+from sncc.connectivity.patterns import Part, Pattern, Rewiring
 from sncc.diagnostics import Span
 from sncc.expressions.nodes import Expression
 from sncc.expressions.units import Unit
@@ -218,8 +218,8 @@ class Connection:
 
     A fixed delay is `delay_steps`, whole steps; where every synapse has its own, or a delay is learnt, `delay` is its
     parameter (in ms) and `delay_steps` the smallest legal one. `share` names a connection whose weights are used, and
-    whether they are transposed. `sign_fixed`: training keeps each weight's sign (Dale). `dropout`: the probability that
-    a delivery is left out in training. `modulators` bind a plasticity's modulator to a state, or the spikes, of a
+    whether they are transposed. `sign_fixed`: training keeps each weight's sign (Dale). `rewiring`: training moves
+    synapses. `dropout`: the probability that a delivery is left out in training. `modulators` bind a plasticity's modulator to a state, or the spikes, of a
     population of one neuron or of as many as the target has: (modulator, population, variable).
 
     Set by lowering: `values` names the source's state that is delivered all the time instead of spikes; `gain`,
@@ -243,6 +243,7 @@ class Connection:
     share: tuple[str, bool] | None = None
     sign_fixed: bool = False
     dropout: float = 0.0
+    rewiring: Rewiring | None = None
     modulators: tuple[tuple[str, str, str], ...] = ()
     values: str | None = None
     gain: tuple[str, str] | None = None

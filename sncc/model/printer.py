@@ -111,6 +111,7 @@ def _connection(connection: nodes.Connection, step: float) -> Iterator[str]:
         yield f"  share {connection.share[0]}" + (" transposed" if connection.share[1] else "")
     else:
         sign = "  sign fixed" if connection.sign_fixed else ""
+        sign += f"  rewire {connection.rewiring}" if connection.rewiring is not None else ""
         sign += f"  dropout {print_number(connection.dropout)}" if connection.dropout else ""
         yield f"  {_parameter(connection.weight)}{sign}"
     if connection.delay is not None:

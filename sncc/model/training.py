@@ -14,6 +14,7 @@ from sncc.model.infer import TIME, Elaborator
 from sncc.model.learning import LearnResolver
 from sncc.model.losses import resolve_losses
 from sncc.model.penalties import resolve_penalties
+from sncc.model.rewiring import check_learnt
 from sncc.model.rule import called, resolve_rule
 from sncc.model.scope import Scope
 from sncc.model.values import folded
@@ -67,6 +68,7 @@ class TrainingResolver:
         learn = LearnResolver(self.populations, self.connections, self.broken, self.step, self).resolve(
             self.settings.get("learn")
         )
+        check_learnt(self.connections.values(), learn, self.diagnostics)
         batch = self._batch()
         penalties: tuple[nodes.Penalty, ...] = ()
         if (setting := self.settings.get("penalty")) is not None:

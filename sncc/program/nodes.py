@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sncc.connectivity.patterns import Part, Pattern
+from sncc.connectivity.patterns import Part, Pattern, Rewiring
 from sncc.expressions.nodes import Expression, symbols
 
 Precision = Literal["float32", "float64"]
@@ -211,7 +211,8 @@ class Connection:
     true then). `gain`, (population, variable), of as many neurons as the source's population, multiplies what each
     source neuron delivers: the variable's value after that population's update of step n, or with `delays` of step n -
     the synapse's delay. `plastic`: the weight changes during a run. `synapses_of` names a connection whose synapses
-    (and weight) these are: a second sum over the same ones. A dense connection whose `structure` has no
+    (and weight) these are: a second sum over the same ones. `rewiring`: after an optimiser step synapses whose weights
+    would change their sign are at other pairs of neurons (`sncc/connectivity/rewire.py`). A dense connection whose `structure` has no
     self-connections keeps the weight of a neuron to itself at zero.
     """
 
@@ -239,6 +240,12 @@ class Connection:
     interpolated: bool = False  # a delay of k + f steps delivers (1 - f) of the weight at k and f of it at k + 1
     rounded: bool = False  # an interpolated delay delivers at the nearest step, and its gradient is that of a time
     synapses_of: str | None = None
+    rewiring: Rewiring | None = None
+
+    @property
+    def owner(self) -> str:
+        """The connection whose synapses these are."""
+        return self.synapses_of or self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sncc.connectivity.patterns import Convolution, Dense, Part, Pooling, Random, Sparse
+from sncc.connectivity.patterns import Convolution, Dense, Part, Pooling, Random, Rewiring, Sparse
 from sncc.diagnostics import DiagnosticError
 from sncc.expressions.nodes import Apply, Number
 from sncc.model.resolve import model_of_text
@@ -145,6 +145,25 @@ def test_signs_dropout_and_bounds():
     )
     assert mistake("a -> b: dense, weight = 1, sign = free")[:2] == ("wrong-argument", "free")
     assert mistake("a -> b: dense, weight = 1, dropout = 1")[:2] == ("wrong-argument", "1")
+
+
+def test_rewiring_needs_room_for_other_synapses_and_a_weight_for_each():
+    found = connection("a -> b: random(p = 0.1), weight = each(1), rewire = deep_r(l1 = 1e-4)")
+    assert found.rewiring == Rewiring(1e-4, 0.0)
+    assert connection("a -> b: random(p = 0.1), weight = each(1), rewire = deep_r").rewiring == Rewiring()
+    for options, wrong in {
+        "dense, weight = each(1), rewire = deep_r()": "deep_r()",
+        "random(p = 0.1), weight = 1, rewire = deep_r()": "deep_r()",
+        "random(p = 0.1), weight = each(1), rewire = deep_r(l1 = -1)": "-1",
+        "random(p = 0.1), weight = each(1), rewire = deep_r(heat = 1)": "heat = 1",
+    }.items():
+        assert mistake(f"a -> b: {options}")[:2] == ("wrong-argument", wrong)
+    assert mistake("a -> b: random(p = 0.1), weight = each(1), rewire = set")[:2] == ("unknown-name", "set")
+    share = "second = a -> b: random(p = 0.1), share = a_b"
+    assert mistake("a -> b: random(p = 0.1), weight = each(1), rewire = deep_r()", share)[:2] == (
+        "wrong-argument",
+        "share = a_b",
+    )
 
 
 def test_weights_can_be_shared_also_turned_round():

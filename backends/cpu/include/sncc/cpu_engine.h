@@ -12,6 +12,7 @@
 
 #include "sncc/fpu.h"
 #include "sncc/cpu_online.h"
+#include "sncc/cpu_rewire.h"
 #include "sncc/cpu_segments.h"
 #include "sncc/cpu_synapses.h"
 #include "sample.h"
@@ -45,7 +46,19 @@ public:
         pairs_[static_cast<std::size_t>(connection)] = {{pre, pre + count}, {post, post + count}, true};
     }
     void build(std::uint64_t seed, const Description& about) override {
+        seed_ = seed;
         if constexpr (Network::rows_count > 0) build_rows(seed, about);
+    }
+    void reconnect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override {
+        if constexpr (Network::rewiring_count > 0) {
+            const SynapseRows& rows = rows_of(connection);
+            if (!is_rewired(rows.info().weight)) throw Failure(Code::argument, "the synapses of this connection do not move");
+            if (count != static_cast<std::int64_t>(rows.count())) throw Failure(Code::argument, "the number of synapses does not fit");
+            if (!rows.allows(pre, post)) throw Failure(Code::argument, std::string("the connection `") + rows.info().name + "` cannot have these synapses");
+            move_synapses(rows.info().weight, pre, post);
+        } else {
+            Engine::reconnect(connection, pre, post, count);
+        }
     }
     std::int64_t parameter_size(int k) override { return std::int64_t(shapes_[k].rows) * shapes_[k].columns; }
     std::int64_t synapse_count(int connection) override { return static_cast<std::int64_t>(rows_of(connection).count()); }
@@ -178,6 +191,9 @@ private:
             parameters_.rows.emplace_back(info, c < pairs_.size() ? pairs_[c] : HandedOver(), seed, pool_);
         }
         pairs_.clear();
+        for (const SynapseRows& rows : parameters_.rows)
+            if (is_rewired(rows.info().weight) && !rows.info().pattern.repeats && rows.has_equal_pairs())
+                throw Failure(Code::argument, std::string("the connection `") + rows.info().name + "` is rewired: hand each of its pairs over once");
         for (SynapseRows& rows : parameters_.rows)
             for (const int k : {rows.info().weight, rows.info().delays})
                 if (k >= 0 && shapes_[k].columns < 0) {
@@ -195,6 +211,43 @@ private:
             rows.place_weights(layout.columns, [&](int row, int column) { return layout.index(row, column); });
         }
         built_ = true;
+        set_delays();
+    }
+    static bool is_rewired(int weight) {
+        for (int k = 0; k < Network::rewiring_count; ++k)
+            if (Network::rewirings()[k].parameter == weight) return true;
+        return false;
+    }
+    // Of the connections that have this weight.
+    void move_synapses(int weight, const std::int64_t* pre, const std::int64_t* post) {
+        for (SynapseRows& rows : parameters_.rows)
+            if (rows.info().weight == weight) rows.move(pre, post);
+    }
+    // Synapses whose weights would have changed their sign in the step that the optimiser has taken give way to others.
+    void rewire(const Rewiring& about, const Real* before, double rate) {
+        const Shape& shape = shapes_[static_cast<std::size_t>(about.parameter)];
+        const SynapseRows* rows = nullptr;
+        for (const SynapseRows& all : parameters_.rows)
+            if (all.info().weight == about.parameter) rows = &all;
+        Real* weights = parameters_.own[static_cast<std::size_t>(about.parameter)].data();
+        const std::uint32_t step = static_cast<std::uint32_t>(optimiser_step_);
+        std::vector<char> dormant;
+        if (!step_weights(weights, before, dormant, rows->count(), about, seed_, step, rate * shape.rate, shape.scale)) return;
+        const MovedSynapses moved = Mover(*rows, dormant).move(seed_, about.pairs, step);
+        move_synapses(about.parameter, moved.pre.data(), moved.post.data());
+        follow_synapses(weights, moved.former);
+        for (int state = 0; state < Network::optimiser_states; ++state) {
+            Real* values = slot(about.parameter, state).data();
+            for (std::size_t k = 0; k < dormant.size(); ++k)
+                if (dormant[k]) values[k] = 0;
+            follow_synapses(values, moved.former);
+        }
+        const int delays = rows->info().delays;
+        if (delays < 0) return;
+        if (!shapes_[delays].shared) {
+            follow_synapses(delays_[static_cast<std::size_t>(delays)].data(), moved.former);
+            follow_synapses(parameters_.own[static_cast<std::size_t>(delays)].data(), moved.former);
+        }
         set_delays();
     }
     const SynapseRows& rows_of(int connection) const {
@@ -555,6 +608,10 @@ private:
             const AlignedBuffer<Real>& own = parameters_.own[static_cast<std::size_t>(Network::follows()[k].parameter)];
             before.emplace_back(own.data(), own.data() + own.size());
         }
+        for (int k = 0; k < Network::rewiring_count; ++k) {
+            const AlignedBuffer<Real>& own = parameters_.own[static_cast<std::size_t>(Network::rewirings()[k].parameter)];
+            before.emplace_back(own.data(), own.data() + own.size());
+        }
         ++optimiser_step_;
         const double rate = Network::learning_rate * learning_rate_factor;
         const typename Network::Scalars scalars(static_cast<double>(optimiser_step_), rate);
@@ -573,6 +630,8 @@ private:
             });
         }
         for (int k = 0; k < Network::follow_count; ++k) follow(Network::follows()[k], before[static_cast<std::size_t>(k)]);
+        for (int k = 0; k < Network::rewiring_count; ++k)
+            rewire(Network::rewirings()[k], before[static_cast<std::size_t>(Network::follow_count + k)].data(), rate);
         stale_ = true;
     }
     void follow(const Follow& f, const std::vector<Real>& before) {
@@ -724,6 +783,7 @@ private:
     Parameters<Real> parameters_;
     std::vector<Shape> shapes_;  // those of one number per synapse have their columns when the synapses are built
     std::vector<HandedOver> pairs_;
+    std::uint64_t seed_ = 0;
     std::vector<std::vector<double>> delays_;  // by parameter, ms, where every synapse has its own
     std::int64_t gradient_size_ = Network::gradient_size;
     int most_chains_ = Network::chains;

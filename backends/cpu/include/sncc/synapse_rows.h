@@ -80,6 +80,33 @@ public:
     void list(std::int64_t* pre, std::int64_t* post) const {
         for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { pre[k] = i, post[k] = j; });
     }
+    bool has_equal_pairs() const {
+        for (std::int64_t i = 0; i < sources(); ++i)
+            for (std::uint64_t k = offsets()[i] + 1; k < offsets()[i + 1]; ++k)
+                if (target(k) == target(k - 1)) return true;
+        return false;
+    }
+    // Whether pairs are sorted and between neurons that the connection joins.
+    bool allows(const std::int64_t* pre, const std::int64_t* post) const {
+        const PartIndices from(info_->source), to(info_->target);
+        for (std::uint64_t k = 0; k < count(); ++k) {
+            if (from.find(pre[k]) < 0 || to.find(post[k]) < 0) return false;
+            if (k > 0 && (pre[k] < pre[k - 1] || (pre[k] == pre[k - 1] && post[k] < post[k - 1]))) return false;
+        }
+        return true;
+    }
+    // Other synapses, by source, then target.
+    void move(const std::int64_t* pre, const std::int64_t* post) {
+        CompressedRows& rows = synapses_.parts[0];
+        std::fill(rows.offsets.data(), rows.offsets.data() + rows.offsets.size(), std::uint64_t(0));
+        const std::uint64_t size = count();
+        for (std::uint64_t k = 0; k < size; ++k) {
+            ++rows.offsets[static_cast<std::size_t>(pre[k]) + 1];
+            rows.set(k, static_cast<std::uint32_t>(post[k]));
+        }
+        for (std::size_t i = 1; i < rows.offsets.size(); ++i) rows.offsets[i] += rows.offsets[i - 1];
+        synapses_.number();
+    }
     // First values of a parameter with a number for every synapse.
     std::vector<double> drawn(const ParameterDescription& about, std::uint64_t seed) const {
         std::vector<double> values(count());

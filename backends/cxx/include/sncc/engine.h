@@ -173,6 +173,8 @@ public:
     // `build` makes all synapses and draws their numbers. `synapses` gives them by source, then target.
     virtual void connect(int, const std::int64_t*, const std::int64_t*, std::int64_t) { none("connection that takes pairs"); }
     virtual void build(std::uint64_t, const Description&) {}
+    // Other synapses, as many as there are, of a connection whose synapses training moves.
+    virtual void reconnect(int, const std::int64_t*, const std::int64_t*, std::int64_t) { none("connection whose synapses move"); }
     virtual std::int64_t parameter_size(int) { none("parameter with a number per synapse"); }
     virtual std::int64_t synapse_count(int) { none("sparse connection"); }
     virtual void synapses(int, std::int64_t*, std::int64_t*) { none("sparse connection"); }

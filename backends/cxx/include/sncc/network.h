@@ -54,8 +54,8 @@ public:
 
     // -------------------------------------------------------------------------------------------- connectivity
     void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) {
-        if (built_) throw Failure(Code::argument, "pairs are handed over before the network is built");
         if (count < 0 || (count > 0 && (!pre || !post))) throw Failure(Code::argument, "no pairs");
+        if (built_) return engine_->reconnect(connection, pre, post, count);
         engine_->connect(connection, pre, post, count);
     }
     // Happens by itself before the first use.

@@ -1,0 +1,122 @@
+// Deep R (Bellec, Kappel, Maass and Legenstein 2018): after a step of the optimiser, synapses whose weights would change their
+// sign move to other pairs of neurons. Which ones these are is told in sncc/connectivity/rewire.py, integer for integer.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <unordered_set>
+#include <vector>
+
+#include "sncc/math.h"
+#include "sncc/philox.h"
+#include "synapse_rows.h"
+
+namespace sncc {
+namespace cpu {
+
+// Emitted, for each connection that is rewired: the number of its weight, streams of its pairs and of the weights' random walk.
+struct Rewiring {
+    int parameter;
+    double l1, temperature, lower, upper;
+    std::uint32_t pairs, walk;
+};
+
+// A connection's synapses after a step, by source, then target: the pair of each, and which of the former ones it is.
+struct MovedSynapses {
+    std::vector<std::int64_t> pre, post;
+    std::vector<std::uint64_t> former;
+};
+
+class Mover {
+public:
+    Mover(const SynapseRows& rows, const std::vector<char>& dormant)
+        : rows_(&rows), dormant_(&dormant), sources_(rows.info().source), targets_(rows.info().target) {}
+
+    MovedSynapses move(std::uint64_t seed, std::uint32_t stream, std::uint32_t step) {
+        std::vector<Synapse> stay, leave;
+        rows_->for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { ((*dormant_)[k] ? leave : stay).push_back({i, j, k}); });
+        std::uint32_t number = 0;
+        for (Synapse& synapse : leave) place(synapse, seed, stream, number++, step);
+        const auto before = [](const Synapse& a, const Synapse& b) { return a.pre != b.pre ? a.pre < b.pre : a.post < b.post; };
+        std::stable_sort(leave.begin(), leave.end(), before);
+        std::vector<Synapse> all(stay.size() + leave.size());
+        std::merge(stay.begin(), stay.end(), leave.begin(), leave.end(), all.begin(), before);
+        MovedSynapses moved;
+        for (const Synapse& s : all) moved.pre.push_back(s.pre), moved.post.push_back(s.post), moved.former.push_back(s.former);
+        return moved;
+    }
+
+private:
+    struct Synapse {
+        std::uint32_t pre, post;
+        std::uint64_t former;
+    };
+    static std::uint64_t key(std::uint32_t i, std::uint32_t j) { return std::uint64_t(i) << 32 | j; }
+    static std::uint32_t below(std::uint32_t word, const PartIndices& part) {
+        return static_cast<std::uint32_t>(part[static_cast<std::int64_t>(std::uint64_t(word) * static_cast<std::uint64_t>(part.size()) >> 32)]);
+    }
+    void place(Synapse& synapse, std::uint64_t seed, std::uint32_t stream, std::uint32_t number, std::uint32_t step) {
+        const Pattern& pattern = rows_->info().pattern;
+        for (std::uint32_t attempt = 0;; ++attempt) {
+            const PhiloxWords draw = philox(seed, stream, number, attempt, step);
+            const std::uint32_t i = pattern.kind == PatternKind::fan_out ? synapse.pre : below(draw.words[0], sources_);
+            const std::uint32_t j = pattern.kind == PatternKind::fan_in ? synapse.post : below(draw.words[1], targets_);
+            if (rows_->info().itself && !pattern.self_connections && i == j) continue;
+            if (!pattern.repeats && (stays(i, j) || !moved_.insert(key(i, j)).second)) continue;
+            synapse.pre = i, synapse.post = j;
+            return;
+        }
+    }
+    // Whether a synapse of that pair keeps its place.
+    bool stays(std::uint32_t i, std::uint32_t j) const {
+        std::uint64_t low = rows_->offsets()[i], high = rows_->offsets()[i + 1];
+        const std::uint64_t end = high;
+        while (low < high) {
+            const std::uint64_t middle = (low + high) / 2;
+            if (rows_->target(middle) < j)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        for (; low < end && rows_->target(low) == j; ++low)
+            if (!(*dormant_)[low]) return true;
+        return false;
+    }
+
+    const SynapseRows* rows_;
+    const std::vector<char>* dormant_;
+    PartIndices sources_, targets_;
+    std::unordered_set<std::uint64_t> moved_;
+};
+
+// The weights after a step, from those `before` it and what the optimiser made of them; marks those that would change their sign.
+// Gives whether there are any.
+template <typename Real>
+bool step_weights(Real* weights, const Real* before, std::vector<char>& dormant, std::size_t count, const Rewiring& about, std::uint64_t seed,
+                  std::uint32_t step, double rate, double scale) {
+    const Real pull = static_cast<Real>(rate * about.l1), size = static_cast<Real>(scale);
+    const Real spread = static_cast<Real>(std::sqrt(2 * rate * about.temperature));
+    const Real lower = static_cast<Real>(about.lower), upper = static_cast<Real>(about.upper);
+    bool any = false;
+    dormant.assign(count, 0);
+    for (std::size_t k = 0; k < count; ++k) {
+        Real value = weights[k] / size - std::copysign(pull, before[k]);
+        if (spread > Real(0)) value += spread * normal<Real>(philox(seed, about.walk, static_cast<std::uint32_t>(k), step, 0));
+        dormant[k] = std::signbit(before[k]) ? value > Real(0) : value < Real(0);
+        any = any || dormant[k];
+        const Real magnitude = dormant[k] ? Real(0) : std::abs(value) * size;
+        weights[k] = m_clip(std::copysign(magnitude, before[k]), lower, upper);
+    }
+    return any;
+}
+
+// values[k] := values[former[k]]
+template <typename Values>
+void follow_synapses(Values* values, const std::vector<std::uint64_t>& former) {
+    const std::vector<Values> copy(values, values + former.size());
+    for (std::size_t k = 0; k < former.size(); ++k) values[k] = copy[former[k]];
+}
+
+}  // namespace cpu
+}  // namespace sncc

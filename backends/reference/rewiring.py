@@ -1,0 +1,56 @@
+"""Deep R on a sparse connection's weights, after a step of the optimiser (Bellec, Kappel, Maass and Legenstein 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from sncc.backends.reference.draws import Counter, standard_normal
+from sncc.backends.reference.synapses import Tables
+from sncc.connectivity.patterns import Part
+from sncc.connectivity.rewire import rewire
+from sncc.program.nodes import Connection, Parameter, Program
+from sncc.program.streams import stream
+
+
+class Trained(Protocol):
+    """What a network in training offers: its numbers are replaced."""
+
+    program: Program
+    seed: int
+    tables: Tables
+    parameters: dict[str, np.ndarray]
+    optimiser_states: dict[tuple[str, str], np.ndarray]
+    optimiser_step: int
+
+
+def rewire_synapses(network: Trained, c: Connection, p: Parameter, stepped: Any, rate: float) -> None:
+    """Gives a connection its weights after a step, and other synapses where a weight would change its sign.
+
+    `stepped`: what the optimiser made of the weights (synapses,), in its numbers; `rate`: its learning rate for them. A
+    synapse that has moved has a weight of 0, with the sign of the one that it was, and the optimiser's states are 0.
+    """
+    assert c.rewiring is not None
+    before, size, step = network.parameters[p.key], len(stepped), network.optimiser_step
+    walk = standard_normal(Counter(network.seed, stream(c.name, "rewiring walk"), np.arange(size), step))
+    value = stepped - rate * c.rewiring.l1 * np.copysign(1.0, before)
+    value = value + np.sqrt(2.0 * rate * c.rewiring.temperature) * walk
+    dormant = np.where(np.signbit(before), value > 0, value < 0)
+    weight = np.copysign(np.where(dormant, 0.0, np.abs(value) * p.scale), before)
+    table = network.tables[c.name]
+    source, target = c.source_part or Part.whole((c.source_size,)), c.target_part or Part.whole((c.target_size,))
+    assert c.structure is not None
+    pre, post, former = rewire(
+        c.structure, source, target, c.source == c.target, table.source, table.target, dormant,
+        stream(c.name, "rewiring"), network.seed, step,
+    )  # fmt: skip
+    network.tables.move(c.name, pre, post)
+    network.parameters[p.key] = (np.clip(weight, *p.bounds) if p.bounds else weight)[former]
+    own: Mapping[str, np.ndarray] = {k: v for k, v in network.parameters.items() if k == c.delays and v.ndim}
+    network.parameters |= {key: values[former] for key, values in own.items()}
+    assert network.program.optimise is not None
+    for state in network.program.optimise.states:
+        kept = np.where(dormant, 0.0, network.optimiser_states[p.key, state])
+        network.optimiser_states[p.key, state] = kept[former]
