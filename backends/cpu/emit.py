@@ -56,6 +56,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"int rows_count = {len(layout.rows_of_synapses)}",
         f"std::int64_t sum_size = {layout.sum_size}",
         f"int optimiser_states = {len(optimise.states) if optimise else 0}",
+        f"int thinned = {len(layout.thinned)}",
         f"double step_ms = {literal(p.step, 'double')}",
         f"double learning_rate = {literal(optimise.learning_rate if optimise else 0.0, 'double')}",
         f"Clip clip = Clip::{clip[0] if clip else 'none'}",
@@ -80,6 +81,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         "source_sizes": [
             f"{{{s.size}, {str(s.kind == 'signal').lower()}, {literal(s.si, 'double')}}}" for s in p.sources
         ],
+        "thinnings": layout.thinnings(),
         "derive": forward.derive(layout),
         "start": forward.start(layout),
         "forward": forward.forward(layout),

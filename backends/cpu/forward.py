@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import ceil
 
 from sncc.backends.cxx.dynamics import Function
@@ -58,10 +59,23 @@ def start(layout: Layout) -> list[str]:
 
 
 def spikes_of(layout: Layout, c: Connection) -> str:
-    """What holds the spikes of a connection's source."""
+    """What holds the spikes of a connection's source; with dropout those of the neurons that are left."""
     if c.source_group is None:
-        return f"s.events[{layout.sources.index(c.source)}]"
-    return f"s.spikes[{layout.populations.index(c.source)}]"
+        whole, lists = f"s.events[{layout.sources.index(c.source)}]", ""
+    else:
+        whole, lists = f"s.spikes[{layout.populations.index(c.source)}]", ".lists()"
+    return f"s.left({layout.thinned.index(c)}, {whole}{lists})" if c.dropout else whole
+
+
+def values_of(layout: Layout, c: Connection) -> str:
+    """What holds the values of a connection's source; with dropout zeros for the neurons that are left out."""
+    whole = f"s.values[{layout.sources.index(c.source)}]"
+    return f"s.left({layout.thinned.index(c)}, {whole})" if c.dropout else whole
+
+
+def of_tile(place: str) -> str:
+    """A place in a sample as one in the tile's sample `index`."""
+    return re.sub(r"\bs\.", "tile.samples[index].", place)
 
 
 def tile_layout(layout: Layout, key: str) -> str:
@@ -99,7 +113,7 @@ def _deliver_rows(layout: Layout, c: Connection) -> str:
     row = layout.program.place(c.target)[1]
     target = f"s.state.{layout.state[c.target_group, c.input].identifier} + {row.offset}"
     weight, when = f"p.weight({layout.keys.index(c.weight)})", f"n - {c.delay}" if c.delay else "n"
-    source = f"s.values[{layout.sources.index(c.source)}]" if c.signal else spikes_of(layout, c)
+    source = values_of(layout, c) if c.signal else spikes_of(layout, c)
     loop, r = row_loop(layout, c), layout.row_number(c)
     if c.delays is not None:
         return f"deliver_delayed({loop}, p.rows[{r}], s.rings[{r}], {target}, {row.size}, {weight}, {source}, n, s.before + n);  // {c.name}"
@@ -122,7 +136,7 @@ def _deliver(layout: Layout, c: Connection) -> list[str]:
             f"{call.replace('interpolated(', 'interpolated_one_to_one(') if c.pattern != 'dense' else call}  // {c.name}"
         ]
     if c.signal:
-        source = f"s.values[{layout.sources.index(c.source)}].at({when})"
+        source = f"{values_of(layout, c)}.at({when})"
         lines = [head, f"    const Real* const x = {source};"]
         if c.pattern == "dense":
             lines.append(f"    if (x) dense_product<1>({target}, 0, {weight}, {tile_layout(layout, c.weight)}, x, 0);")
@@ -157,6 +171,8 @@ def update_loop(layout: Layout, update: Update, function: Function, sample: str,
             case "time":
                 before.append(f"const Real t = {sample}.time(n);")
                 passed.append("t")
+            case "learns":
+                passed.append(f"{sample}.learns ? Real(1) : Real(0)")
             case "carry" | "input" | "sum":
                 field = fields[group.name, a.name].identifier
                 owner = f"{sample}.state" if struct == "state" else "adjoint"
@@ -275,6 +291,7 @@ def forward(layout: Layout) -> list[str]:
                         lines.append(
                             f"    s.spikes[{layout.populations.index(row.population)}].{append}(s.state.{mask} + {row.offset}, {row.size});"
                         )
+                        lines += _thin(layout, row.population)
                 lines.append("}")
             case Readout(index=k):
                 unkept = f"std::get<{k}>(s.readings).error" if layout.trace_size else "nullptr"  # online learning asks at once
@@ -283,7 +300,13 @@ def forward(layout: Layout) -> list[str]:
     # populations that never fire still have a list for each step
     silent = [r.population for _, r in layout.rows if not r.spiking]
     lines += [f"s.spikes[{layout.populations.index(p)}].append_list(nullptr, 0);" for p in silent]
-    return lines
+    return [*lines, *(line for p in silent for line in _thin(layout, p))]
+
+
+def _thin(layout: Layout, population: str) -> list[str]:
+    """What dropout leaves of the spikes that a population has just emitted."""
+    spikes = f"s.spikes[{layout.populations.index(population)}].at(n)" if population in layout.populations else ""
+    return [f"s.thin({k}, {spikes});  // {c.name}" for k, c in enumerate(layout.thinned) if c.source == population]
 
 
 def not_finite(layout: Layout) -> list[str]:

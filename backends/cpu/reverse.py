@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from sncc.backends.cpu.forward import all_sources, most_delay, row_loop, spikes_of, tile_layout, update_loop
+from sncc.backends.cpu.forward import (
+    all_sources,
+    most_delay,
+    of_tile,
+    row_loop,
+    spikes_of,
+    tile_layout,
+    update_loop,
+    values_of,
+)
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_weights
 from sncc.program.nodes import (
@@ -100,26 +109,25 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
     later = f"n + {c.delay}" if c.delay else "n"
     size = layout.program.group(c.target_group).size
     slot = f"tile.slot({layout.columns[c.target_group, o.slot]}, {size}, {later}, 0) + {c.target_offset}"
-    into = f"tile.adjoint[0].{layout.adjoint[c.source_group, o.into].identifier} + {c.source_offset}"
+    source = _Source(layout, o, c, c.source_offset, c.source_size, o.at_spikes)
+    into, stride = source.of_all
     key = layout.keys.index(c.weight)
     weight = f"p.weight({key})"
     if c.interpolated:
         place = f"SlotPlace{{{layout.columns[c.target_group, o.slot]}, {size}, {c.target_offset}}}"
-        field = f"tile.adjoint[index].{layout.adjoint[c.source_group, o.into].identifier} + {c.source_offset}"
-        passed = f"{field}, {weight}, {tile_layout(layout, c.weight)}, {_delays(layout, c)}, tile, index, {place}, n, {c.source_size}"
+        passed = f"{source.of_one}, {weight}, {tile_layout(layout, c.weight)}, {_delays(layout, c)}, tile, index, {place}, n, {c.source_size}"
         call = f"transpose_interpolated({passed});"
         if o.at_spikes:
-            call = (
-                f"transpose_rounded({passed}, {spikes_of(layout, c).replace('s.', 'tile.samples[index].', 1)}.at(n));"
-            )
-        return [
+            call = f"transpose_rounded({passed}, {of_tile(spikes_of(layout, c))}.at(n));"
+        lines = [
             "for (int index = 0; index < tile.size; ++index)",
             f"    if (n <= tile.samples[index].steps) {call}  // {c.name}",
         ]
+        return source.around(lines)
     lines = [f"if ({_reaches(layout, c.delay)}) {{  // {c.name}, backwards"]
-    lines.append("    constexpr std::int64_t stride = sizeof(Adjoint) / sizeof(Real);")
+    lines.append(f"    constexpr std::int64_t stride = {stride};")
     if o.at_spikes:
-        spikes = spikes_of(layout, c).replace("s.", "tile.samples[index].", 1)
+        spikes = of_tile(spikes_of(layout, c))
         lines.append("    for (int index = 0; index < tile_size; ++index) {")
         lines.append(f"        const SpikesOfStep spikes = {spikes}.at(n);")
         numbers = f"{into} + index * stride, {weight}", f"spikes.indices, spikes.count, {slot} + index * {size}"
@@ -136,32 +144,71 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
         )
     else:
         lines.append(f"    add_products<tile_size>({into}, stride, {weight}, {slot}, {size}, {c.source_size});")
-    return [*lines, "}"]
+    return source.around([*lines, "}"])
+
+
+class _Source:
+    """Where a `Transpose` adds its credit: the adjoints of the source, or, with dropout, room that is sifted afterwards."""
+
+    def __init__(
+        self, layout: Layout, o: Transpose, c: Connection, offset: int, size: int, listed: bool = False
+    ) -> None:
+        self.place = f"{layout.adjoint[c.source_group or '', o.into].identifier} + {offset}"
+        self.kept = layout.thinned.index(c) if c.dropout and not listed else None  # listed: spikes that are left
+        self.width = padded(size)
+
+    @property
+    def of_all(self) -> tuple[str, str]:
+        """The first sample's, and numbers from one sample to the next."""
+        if self.kept is not None:
+            return "tile.credit.data()", str(self.width)
+        return f"tile.adjoint[0].{self.place}", "sizeof(Adjoint) / sizeof(Real)"
+
+    @property
+    def of_one(self) -> str:
+        """That of sample `index`."""
+        if self.kept is not None:
+            return f"tile.credit.data() + index * {self.width}"
+        return f"tile.adjoint[index].{self.place}"
+
+    def around(self, lines: list[str]) -> list[str]:
+        """Lines that add the credit, with what clears and sifts the room."""
+        if self.kept is None:
+            return lines
+        pass_on = f"tile.samples[index].pass_on({self.kept}, tile.adjoint[index].{self.place}, {self.of_one});"
+        return [
+            f"tile.clear_credit({self.width});",
+            *lines,
+            f"for (int index = 0; index < tile.size; ++index) {pass_on}",
+        ]
 
 
 def _transpose_rows(layout: Layout, o: Transpose, c: Connection) -> list[str]:
     """Credit back over synapses in rows, to the whole source."""
     program = layout.program
     size, first = program.group(c.target_group).size, program.place(c.target)[1].offset
-    field = f"{layout.adjoint[c.source_group or '', o.into].identifier} + {program.place(c.source)[1].offset}"
+    source = _Source(layout, o, c, program.place(c.source)[1].offset, all_sources(layout, c))
+    into, stride = source.of_all
     weight, loop = f"p.weight({layout.keys.index(c.weight)})", row_loop(layout, c)
     column = layout.columns[c.target_group, o.slot]
     if c.delays is not None:
         later = (
             f"LaterAdjoint<Network>{{tile, index, SlotPlace{{{column}, {size}, {first}}}, n, {program.truncate or 0}}}"
         )
-        call = f"transpose_delayed({loop}, p.rows[{layout.row_number(c)}], tile.adjoint[index].{field}, {weight}, {later});"
-        return [
+        call = f"transpose_delayed({loop}, p.rows[{layout.row_number(c)}], {source.of_one}, {weight}, {later});"
+        lines = [
             f"for (int index = 0; index < tile.size; ++index)  // {c.name}, backwards",
             f"    if (n <= tile.samples[index].steps) {call}",
         ]
+        return source.around(lines)
     slot = f"tile.slot({column}, {size}, {f'n + {c.delay}' if c.delay else 'n'}, 0) + {first}"
-    return [
+    lines = [
         f"if ({_reaches(layout, c.delay)}) {{  // {c.name}, backwards",
-        "    constexpr std::int64_t stride = sizeof(Adjoint) / sizeof(Real);",
-        f"    transpose_synapses<tile_size>({loop}, tile.adjoint[0].{field}, stride, {weight}, {slot}, {size}, {all_sources(layout, c)});",
+        f"    constexpr std::int64_t stride = {stride};",
+        f"    transpose_synapses<tile_size>({loop}, {into}, stride, {weight}, {slot}, {size}, {all_sources(layout, c)});",
         "}",
     ]
+    return source.around(lines)
 
 
 def _adjoint(layout: Layout, o: Update) -> list[str]:
@@ -197,7 +244,7 @@ def _gather_interpolated(layout: Layout) -> list[str]:
             continue
         size = layout.program.group(c.target_group).size
         place = f"SlotPlace{{{layout.columns[c.target_group, slot]}, {size}, {c.target_offset}}}"
-        of = spikes_of(layout, c).replace("s.", "tile.samples[index].", 1)
+        of = of_tile(spikes_of(layout, c))
         into = [
             f"gradient + {layout.gradient_offsets[key]}" if key in learnt else "static_cast<Real*>(nullptr)"
             for key in (c.weight, c.delays or "")
@@ -218,7 +265,7 @@ def _gather_interpolated(layout: Layout) -> list[str]:
 def _gather_rounded(layout: Layout, c: Connection) -> list[str]:
     """Gradients of weights and of delays that are rounded, each from an adjoint of its own."""
     size, sources = layout.program.group(c.target_group).size, c.source_size
-    of = spikes_of(layout, c).replace("s.", "tile.samples[index].", 1)
+    of = of_tile(spikes_of(layout, c))
     rows, columns = layout.matrix(c.weight)
     weight, delays = f"p.weight({layout.keys.index(c.weight)})", _delays(layout, c)
     lines: list[str] = []
@@ -249,14 +296,14 @@ def gather(layout: Layout) -> list[str]:
             c = layout.program.connection(o.connection)
             if c.interpolated:
                 continue
-            by_source.setdefault(c.source, []).append((c, o.slot))
+            by_source.setdefault(c.name if c.dropout else c.source, []).append((c, o.slot))
     written: set[str] = set()  # weights whose gradient has been begun: others of them add
     for source, found in by_source.items():
         if any(not c.signal and (c.pattern == "dense" or c in layout.rows_of_synapses) for c, _ in found):
             c = found[0][0]
             lines += [
                 f"for (int index = 0; index < tile.size; ++index)  // {source}",
-                f"    list_channels(tile, index, {spikes_of(layout, c).replace('s.', 'tile.samples[index].', 1)}, {all_sources(layout, c)});",
+                f"    list_channels(tile, index, {of_tile(spikes_of(layout, c))}, {all_sources(layout, c)});",
             ]
         for c, slot in found:
             lines += _gather_one(layout, c, slot, "first" if c.weight not in written else "false")
@@ -271,8 +318,8 @@ def _gather_rows(layout: Layout, c: Connection, slot: str, first: str) -> list[s
     gradient = f"gradient + p.gradient_offsets[{key}]"
     where = f"SlotPlace{{{layout.columns[c.target_group, slot]}, {size}, {offset}}}"
     place = f"Element::{place_of_weights(layout.program, c)}"
-    source = f"s.values[{layout.sources.index(c.source)}]" if c.signal else spikes_of(layout, c)
-    of = source.replace("s.", "tile.samples[index].", 1)
+    source = values_of(layout, c) if c.signal else spikes_of(layout, c)
+    of = of_tile(source)
     lines = (
         [f"if ({first}) std::memset({gradient}, 0, sizeof(Real) * p.own[{key}].size());  // {c.name}"]
         if first != "false"
@@ -304,8 +351,8 @@ def _gather_one(layout: Layout, c: Connection, slot: str, first: str) -> list[st
         return [
             f"gather_dense(tile, {gradient}, {tile_layout(layout, c.weight)}, SlotPlace{where}, {c.delay}, {first});  // {c.name}"
         ]
-    source = f"s.values[{layout.sources.index(c.source)}]" if c.signal else spikes_of(layout, c)
-    of = source.replace("s.", "tile.samples[index].", 1)
+    source = values_of(layout, c) if c.signal else spikes_of(layout, c)
+    of = of_tile(source)
     call = "gather_product" if c.signal else "gather_one_to_one"
     if c.signal and c.pattern == "one_to_one":
         call = "gather_product_one_to_one"

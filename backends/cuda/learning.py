@@ -67,13 +67,13 @@ class Learning(Places):
         kept = f"{{{plus('g.tape', column)}{' * rows' if column else ''}, {size}, {offset}, g.most_steps}}"
         neurons = self.whole_source(c)
         if c.signal:
-            k = self.sources.index(c.source)
+            k = self.number_of_source(c)
             emitted = f"EmittedValues<Real>{{g.values[{k}], {padded(neurons)}, g.most_steps, g.steps, g.batch, {kept}}}"
         elif c.source_group is None:
-            k = self.sources.index(c.source)
+            k = self.number_of_source(c)
             emitted = f"EmittedTimes<Real>{{g.channel_offsets[{k}], g.channel_times[{k}], {neurons}, g.steps, g.batch, {kept}}}"
         else:
-            k, width = self.populations.index(c.source), words(neurons)
+            k, width = self.number_of_source(c), words(neurons)
             emitted = f"EmittedBits<Real>{{g.bits[{k}], {width}, g.most_steps * {width}, g.steps, g.batch, {kept}}}"
         name = "gather_element" if self.shared_elements(c) else "gather_row"
         return [
@@ -87,13 +87,13 @@ class Learning(Places):
         row, one = ("i, ", "") if dense else ("", "_one_to_one")
         tail = f"g.steps, g.batch, {c.delay}, kept);"
         if c.signal:
-            k = self.sources.index(c.source)
+            k = self.number_of_source(c)
             return f"gather_values{one}({into}, {columns}, {row}g.values[{k}], {padded(c.source_size)}, g.most_steps, {tail}"
         if c.source_group is None:
-            k = self.sources.index(c.source)
+            k = self.number_of_source(c)
             channels = f"{c.source_size}, " if dense else ""
             return f"gather_times{one}({into}, {columns}, {row}g.channel_offsets[{k}], g.channel_times[{k}], {channels}{tail}"
-        k = self.populations.index(c.source)
+        k = self.number_of_source(c)
         width = words(c.source_size)
         return f"gather_bits{one}({into}, {columns}, {row}g.bits[{k}], {width}, g.most_steps * {width}, {tail}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sncc.backends.cuda.places import Places, moved, plus, words
 from sncc.backends.cxx.dynamics import Dynamics, Function
 from sncc.backends.cxx.layout import padded
@@ -56,10 +58,45 @@ class Samples(Places):
             lines.append(
                 f"[[maybe_unused]] const SpikeBits spikes_{k} = spikes_of(g, {k}, b, {words(row.size)});  // {row.population}"
             )
+        return [*lines, *(line for c in self.thinned for line in self._left(c))]
+
+    def _left(self, c: Connection) -> list[str]:
+        """What dropout leaves of a connection's source, and of which neurons; all of it where nothing is learnt."""
+        k, whole, own = self.thinned.index(c), replace(c, dropout=0.0), self.number_of_source(c)
+        size = self.whole_source(c)
+        if c.source_group is not None:
+            left, kind = f"spikes_of(g, {own}, b, {words(size)})", "SpikeBits"
+        elif c.signal:
+            left, kind = f"values_of(g, {own}, b, {padded(size)})", "ValueRows<Real>"
+        else:
+            left, kind = f"events_of(g, {own}, b)", "EventRows"
+        lines = [f"[[maybe_unused]] const {kind} left_{k} = g.learns ? {left} : {self.source(whole)};  // {c.name}"]
+        if c.source_group is not None:
+            lines.append(
+                f"[[maybe_unused]] const SpikeBits kept_{k} = {{w.kept_{k}, 0, 1}};  // at every step the same"
+            )
         return lines
 
+    def _leave_out(self) -> list[str]:
+        """Which neurons dropout leaves."""
+        return [
+            f"if (g.learns) draw_kept(kept_{k}, {self.whole_source(c)}, g.seed, 0x{c.dropout_stream:08x}u, g.trials[b], {c.dropout_threshold}u);  // {c.name}"
+            for k, c in enumerate(self.thinned)
+            if c.source_group is not None
+        ]
+
+    def _thin(self, population: str) -> list[str]:
+        """What dropout leaves of the spikes that a population has just emitted."""
+        p = self.populations.index(population)
+        lines = [
+            f"if (g.learns) keep_spikes(left_{k}, n, spikes_{p}, kept_{k});  // {c.name}"
+            for k, c in enumerate(self.thinned)
+            if c.source == population
+        ]
+        return ["__syncthreads();", *lines] if lines else []
+
     def _start(self) -> list[str]:
-        lines: list[str] = []
+        lines = self._leave_out()
         for group, row in self.rows:
             for state, _ in row.initial:
                 function = self.dynamics.states[row.population, state]
@@ -119,6 +156,8 @@ class Samples(Places):
             match a.role:
                 case "time":
                     passed.append("t")
+                case "learns":
+                    passed.append("g.learns ? Real(1) : Real(0)")
                 case "carry" | "input" | "sum":
                     passed.append(f"{owner}.{fields[group.name, a.name].identifier}[j]")
                 case "array":
@@ -155,6 +194,7 @@ class Samples(Places):
             for row in self.program.group(o.group).rows:
                 k = self.populations.index(row.population)
                 lines.append(f"list_spikes(spikes_{k}, n, {plus(f's.{mask}', row.offset)}, {row.size});")
+                lines += self._thin(row.population)
             lines.append("__syncthreads();")
         return lines
 
@@ -182,6 +222,7 @@ class Samples(Places):
         for k, (_, row) in enumerate(self.rows):
             if not row.spiking:
                 lines.append(f"no_spikes(spikes_{k}, n);  // {row.population}")
+                lines += self._thin(row.population)
         return lines
 
     # ---------------------------------------------------------------------------------------- reverse
@@ -258,8 +299,9 @@ class Samples(Places):
         if c.pattern == "dense":
             sizes = [str(c.source_size), str(c.target_size)]
             name, passed = "transpose_rows", [into, *sizes, weight, str(self.stride(c.weight)), kept]
-        if o.at_spikes:
-            name, passed = f"{name}_at_spikes", [*passed, self.source(c), "n"]
+        if o.at_spikes or c.dropout:
+            where = self.source(c) if o.at_spikes else f"kept_{self.thinned.index(c)}"
+            name, passed = f"{name}_at_spikes", [*passed, where, "n"]
         call = f"{name}({', '.join(passed)});"
         return [
             f"// {c.name}, backwards: {c.target} -> {c.source}",
@@ -275,9 +317,11 @@ class Samples(Places):
         kept = plus(self.kept(c.target_group, o.slot, later), row.offset)
         passed = f"{into}, {self.whole_source(c)}, g.rows[{self.row_number(c)}], {kept}"
         title = f"// {c.name}, backwards: {c.target} -> {c.source}"
+        where = f", kept_{self.thinned.index(c)}" if c.dropout else ""
         if c.delays is not None:
-            return [title, f"transpose_delayed_synapses({passed}, {size}, n, steps, {self.program.truncate or 0});"]
-        return [title, f"{self._reaches(c.delay)}transpose_synapses({passed});"]
+            window = self.program.truncate or 0
+            return [title, f"transpose_delayed_synapses({passed}, {size}, n, steps, {window}{where});"]
+        return [title, f"{self._reaches(c.delay)}transpose_synapses({passed}{where});"]
 
     def _keep_sums(self) -> list[str]:
         lines = []

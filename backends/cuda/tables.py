@@ -57,7 +57,12 @@ class Tables(Samples):
             "source_sizes": [
                 f"{{{s.size}, {str(s.kind == 'signal').lower()}, {literal(s.si, 'double')}}}" for s in p.sources
             ],
-            "words": [words(r.size) for _, r in self.rows],
+            "words": [
+                *(words(r.size) for _, r in self.rows),
+                *(0 if c.source_group is None else words(self.whole_source(c)) for c in self.thinned),
+            ],
+            "thinnings": self.thinnings(),
+            "kept": [f"kept_{k}[{count}]" for k, count in self._kept()],
             "workspace_bytes": self.workspace_bytes,
             "variables": self._variables(),
             "readouts": self._readouts(),
@@ -75,11 +80,16 @@ class Tables(Samples):
         real = 4 if self.program.precision == "float32" else 8
         fields = [*self.state.values(), *self.adjoint.values()]
         size = sum(_up(f.size * real, 64) for f in fields) + 2 * 16 * real + 4  # the flag of numbers that are none
+        size += 4 * sum(count for _, count in self._kept())
         for readout in self.program.readouts:
             width = max(16, padded(readout.size))
             maps = len(self.maps[readout.index])
             size = _up(size, 8) + width * ((6 + maps) * real + 8) + 40
         return _up(size, 64)
+
+    def _kept(self) -> list[tuple[int, int]]:
+        """Connections with dropout on spikes, by number, and the words with a bit for each neuron of their source."""
+        return [(k, words(self.whole_source(c))) for k, c in enumerate(self.thinned) if c.source_group is not None]
 
     @property
     def threads(self) -> int:
@@ -98,6 +108,7 @@ class Tables(Samples):
             f"int parameters = {len(p.parameters)}",
             f"int sources = {len(p.sources)}",
             f"int populations = {len(self.rows)}",
+            f"int thinned = {len(self.thinned)}",
             f"int rows_count = {len(self.rows_of_synapses)}",
             f"int late_count = {len(self.late)}",
             f"int threads = {self.threads}",

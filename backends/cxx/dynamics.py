@@ -15,6 +15,7 @@ from sncc.backends.cxx.initial_values import initial_parameter, initial_state
 from sncc.backends.cxx.synapse_dynamics import poisson_mean, stimulus, synapse_state, synapse_update
 from sncc.expressions.nodes import symbols
 from sncc.program.nodes import (
+    LEARNS,
     Assign,
     Derive,
     DeriveAdjoint,
@@ -159,6 +160,8 @@ def _update(program: Program, update: Update, reverse: bool) -> Function:
     used = _used(update.body) | set(ends)
     if "t" in used:
         b.argument("time", "t")
+    if LEARNS in used:
+        b.argument("learns", LEARNS)
     carried = list(dict.fromkeys([v for v, _ in update.carry] + [s for s in group.states if not reverse and s in used]))
     written = {v for v, _ in update.carry}
     for variable in carried:

@@ -43,6 +43,7 @@ class Layout:
         self.program, self.dynamics = program, dyn
         self.functions = {id(o): f for o, f in dyn.updates}
         self.rows_of_synapses = [c for c in program.connections if in_rows(program, c)]
+        self.thinned = [c for c in program.connections if c.dropout]  # their sources without some neurons
         self.keys = [p.key for p in program.parameters]
         self.sources = [s.name for s in program.sources]
         self.rows = [(g, r) for g in program.groups for r in g.rows]
@@ -144,6 +145,16 @@ class Layout:
         numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
         signs = str(p.keeps_sign and not rewired).lower()
         return f"{{{rows}, {columns}, {flags}, {numbers}, {signs}, {str(apart).lower()}}}, // {key}"
+
+    def thinnings(self) -> list[str]:
+        """The entries of the table of thinned sources: source or population (-1: not one), neurons, stream, threshold."""
+        sizes = {s.name: s.size for s in self.program.sources} | {r.population: r.size for _, r in self.rows}
+        return [
+            f"{{{self.sources.index(c.source) if c.source_group is None else -1}, "
+            f"{-1 if c.source_group is None else self.populations.index(c.source)}, "
+            f"{sizes[c.source]}, 0x{c.dropout_stream:08x}u, {c.dropout_threshold}u}}, // {c.name}"
+            for c in self.thinned
+        ]
 
     def penalties(self) -> list[str]:
         """The entries of the table of penalties."""

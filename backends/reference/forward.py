@@ -14,6 +14,7 @@ from sncc.connectivity.build import indices
 from sncc.connectivity.patterns import Part
 from sncc.expressions.evaluate import evaluate
 from sncc.program.nodes import (
+    LEARNS,
     Connection,
     Deliver,
     Draw,
@@ -36,11 +37,12 @@ class ForwardRun:
     def __init__(
         self, program: Program, parameters: Mapping[str, np.ndarray], arrays: Mapping[str, dict[str, Array]],
         inputs: Mapping[str, Array], synapses: SynapsesOfSample, steps: int | None,
-        seed: tuple[int, int], stimulated: bool = False,
+        seed: tuple[int, int], stimulated: bool = False, learns: bool = False,
     ) -> None:  # fmt: skip
         self.program, self.parameters, self.arrays = program, parameters, arrays
         self.synapses, (self.seed, self.trial) = synapses, seed
-        self.stimulated = stimulated
+        self.stimulated, self.learns = stimulated, learns
+        self._kept: dict[str, np.ndarray] = {}  # by connection with dropout
         self.inputs = {name: np.asarray(value, float).reshape(len(value), -1) for name, value in inputs.items()}
         self.steps = max((len(value) for value in self.inputs.values()), default=0) if steps is None else steps
         self._last = {o.group: o for o in program.forward if isinstance(o, Update)}  # update of each group in a step
@@ -96,7 +98,22 @@ class ForwardRun:
             return whole
         if not 1 <= n <= self.steps:
             return None
-        return np.asarray(self.inputs[c.source][n - 1]) if c.source_group is None else self.spikes[c.source_group, n]
+        given = np.asarray(self.inputs[c.source][n - 1]) if c.source_group is None else self.spikes[c.source_group, n]
+        return given * self.kept(c) if c.dropout and self.learns else given
+
+    def kept(self, c: Connection) -> np.ndarray:
+        """1 where a neuron of a connection's whole source, or of its group, is not left out of this sample, else 0."""
+        if c.name not in self._kept:
+            row = self.program.place(c.source)[1] if c.source_group is not None else None
+            size = row.size if row is not None else next(s.size for s in self.program.sources if s.name == c.source)
+            word = Counter(self.seed, c.dropout_stream, np.arange(size), 0, self.trial).words(0)[0]
+            kept = (word >= c.dropout_threshold).astype(float)
+            if row is not None:
+                whole = np.ones(self.program.group(c.source_group or "").size)
+                whole[row.offset : row.offset + row.size] = kept
+                kept = whole
+            self._kept[c.name] = kept if self.learns else np.ones(len(kept))
+        return self._kept[c.name]
 
     def fired(self, group: str, n: int) -> np.ndarray | None:
         """Spikes of a group at step n; None outside the run."""
@@ -216,7 +233,7 @@ class ForwardRun:
                 value = evaluate(s.value, {"t": (n - 1) * self.program.step})
                 self.scatter(name, s.input, neurons, np.broadcast_to(value, neurons.shape))
         zeros = np.zeros(self.program.group(name).size)
-        values: dict[str, Array] = {"t": (n - 1) * self.program.step, **self.arrays[name]}
+        values: dict[str, Array] = {"t": (n - 1) * self.program.step, LEARNS: float(self.learns), **self.arrays[name]}
         carried = {v for g, v in self.variables if g == name} | {v for v, _ in (*update.carry, *update.sums)}
         values |= {v: self.variables.get((name, v), zeros) for v in carried}
         values |= {i: self.accumulators.pop((name, i), zeros) for i in update.inputs}

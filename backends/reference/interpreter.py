@@ -65,18 +65,20 @@ class Reference:
 
     def run(
         self, inputs: Sequence[Mapping[str, Array]], labels: Sequence[Array] | None = None, *, steps: int | None = None,
-        seed: int = 0,
+        seed: int = 0, learns: bool | None = None,
     ) -> Result:  # fmt: skip
         """Forward and, with labels and a rule, reverse and gradient phases of a batch.
 
         inputs: per sample {source: (steps, neurons) counts or values}; labels: per sample a class, a class per step
         (-1:
         none), or target values (outputs,) or (steps, outputs). `steps` where nothing is handed over; `seed` of noise,
-        sources and drawn first values, a sample's number being its trial.
+        sources and drawn first values, a sample's number being its trial. `learns`: with dropout, as where there are
+        labels and a rule.
         """
         arrays = {g.name: self._arrays(g) for g in self.program.groups}
+        learns = labels is not None and self.program.optimise is not None if learns is None else learns
         runs = [
-            self._sample(arrays, sample, None if labels is None else labels[k], len(inputs), (seed, k), steps)
+            self._sample(arrays, sample, None if labels is None else labels[k], len(inputs), (seed, k), learns, steps)
             for k, sample in enumerate(inputs)
         ]
         for run in runs:
@@ -102,7 +104,7 @@ class Reference:
         An optimiser step after every step where all losses are of every step, else one at the end.
         """
         arrays = {g.name: self._arrays(g) for g in self.program.groups}
-        runs = [self._sample(arrays, sample, labels[k], len(inputs), (0, k)) for k, sample in enumerate(inputs)]
+        runs = [self._sample(arrays, sample, labels[k], len(inputs), (0, k), True) for k, sample in enumerate(inputs)]
         every_step = all(r.reduction is None for r in self.program.readouts)
         for n in range(1, max(run.steps for run in runs) + 1):
             for run in runs:
@@ -121,10 +123,10 @@ class Reference:
 
     def _sample(
         self, arrays: Mapping[str, dict[str, Array]], inputs: Mapping[str, Array], label: Array, samples: int,
-        counter: tuple[int, int], steps: int | None = None,
+        counter: tuple[int, int], learns: bool, steps: int | None = None,
     ) -> Sample:  # fmt: skip
         synapses = SynapsesOfSample(self.program, self.tables, self.parameters)
-        return Sample(self.program, self.parameters, arrays, inputs, synapses, steps, counter, label, samples)
+        return Sample(self.program, self.parameters, arrays, inputs, synapses, steps, counter, label, samples, learns)
 
     def optimise(self, gradients: Mapping[str, np.ndarray], learning_rate_factor: float = 1.0) -> None:
         """One optimiser step on every learnt parameter."""

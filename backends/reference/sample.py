@@ -43,9 +43,9 @@ class Sample(ForwardRun):
     def __init__(
         self, program: Program, parameters: Mapping[str, np.ndarray], arrays: Mapping[str, dict[str, Array]],
         inputs: Mapping[str, Array], synapses: SynapsesOfSample, steps: int | None, seed: tuple[int, int], label: Array,
-        samples: int,
+        samples: int, learns: bool,
     ) -> None:  # fmt: skip
-        super().__init__(program, parameters, arrays, inputs, synapses, steps, seed, label is None)
+        super().__init__(program, parameters, arrays, inputs, synapses, steps, seed, label is None, learns)
         self.label, self.samples = label, samples
         self.readings = [Reading(readout) for readout in program.readouts]
         self.signals: list[np.ndarray] = []  # derivative of each penalty by a spike, per neuron
@@ -229,12 +229,13 @@ class Sample(ForwardRun):
         if c.interpolated:
             credit = self._weight(c) * self._interpolated(c, o.slot, n)
             credit = credit.sum(1) if c.pattern == "dense" else credit
-            here = np.asarray(self.source(c, n)) > 0 if o.at_spikes else 1.0
+            here = self._crossed(o, c, n)
+            here = 1.0 if here is None else here[c.source_offset :][: c.source_size]
             self._add(c.source_group or "", o.into, c.source_offset, credit * here)
             return
         if c.source_group is None:
             return
-        fired = self.spikes[c.source_group, n] > 0 if o.at_spikes else None
+        fired = self._crossed(o, c, n)
         if c.pattern == "sparse" or c.delays is not None:
             table = self.synapses.tables[c.name]
             credit = self.synapses.weight(c) * self._adjoint_over_synapses(c, o.slot, n, self._reaches)
@@ -248,6 +249,12 @@ class Sample(ForwardRun):
         if fired is not None:
             credit = credit * fired[c.source_offset : c.source_offset + c.source_size]
         self._add(c.source_group, o.into, c.source_offset, credit)
+
+    def _crossed(self, o: Transpose, c: Connection, n: int) -> Array:
+        """1 where credit reaches a neuron of the source's group, else 0; None where it reaches all."""
+        if o.at_spikes:
+            return np.asarray(self.emitted(c, n)) > 0
+        return self.kept(c) if c.dropout else None
 
     def _feedback(self, o: Feedback, n: int) -> None:
         if self._reaches(n, o.delay):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sncc.expressions.algebra import ZERO, add, div, mul, total
-from sncc.expressions.nodes import Expression, Number, Symbol, apply
+from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.program.nodes import Assign, Fire, Readout, Statement, Update
 
 SHIFT = "spike.shift"  # of the time of this step's spike, ms
@@ -43,6 +43,7 @@ class _Timed:
         self.update, self.step = update, step
         self.locals = {s.name for s in update.body}
         self.inputs = [name.removesuffix("!") for name in update.inputs if name.endswith("!")]
+        self.sums = {s.name: s.value for s in update.body if isinstance(s, Assign) and s.name.endswith("!+")}
         self.remembers = "spike.again" in self.locals or any(name.startswith("release.") for name in self.locals)
 
     def build(self, readouts: Mapping[int, Readout]) -> Timed:
@@ -67,19 +68,22 @@ class _Timed:
         """A local as a constant, zero where there is none."""
         return apply("stop", Symbol(name)) if name in self.locals else ZERO
 
+    def _arrival(self, name: str) -> Expression:
+        """The sum over an input's arrivals, in all of its accumulators, of weight times the shift of the arrival's time."""
+        whole = self.sums.get(f"{name}!+", Symbol(f"{name}!"))
+        return substitute(whole, {i: Symbol(arrival_time(i)) for i in self.update.inputs})
+
     def _shift(self) -> Expression:
         distance = Symbol("spike.distance")
         by_flow = apply("neg", mul(self._held("spike.rate"), apply("sub", distance, apply("stop", distance))))
-        by_arrivals = [mul(self._held(f"arrival.share.{i}"), Symbol(arrival_time(f"{i}!"))) for i in self.inputs]
+        by_arrivals = [mul(self._held(f"arrival.share.{i}"), self._arrival(i)) for i in self.inputs]
         again = mul(self._held("spike.again"), Symbol(LAST))
         return total([by_flow, *by_arrivals, again])
 
     def _moves(self, what: str, state: str) -> Expression:
         """How a state moves with the events of this step."""
         by_spike = mul(self._held(f"spike.{what}.{state}"), Symbol(SHIFT))
-        by_arrivals = [
-            mul(self._held(f"arrival.{what}.{i}.{state}"), Symbol(arrival_time(f"{i}!"))) for i in self.inputs
-        ]
+        by_arrivals = [mul(self._held(f"arrival.{what}.{i}.{state}"), self._arrival(i)) for i in self.inputs]
         return total([by_spike, *by_arrivals])
 
     def _released(self, state: str) -> Expression:

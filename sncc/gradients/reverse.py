@@ -22,6 +22,7 @@ from sncc.gradients.transpose import adjoint, as_local, transpose
 from sncc.model import nodes as model_nodes
 from sncc.model.nodes import Training
 from sncc.program.nodes import (
+    LEARNS,
     Assign,
     Feedback,
     Fire,
@@ -263,10 +264,10 @@ def _remember(
 
     What follows from numbers per neuron alone is never stored.
     """
-    own = {s.name for s in body} | set(inputs) | set(group.arrays) | {"t"}
+    own = {s.name for s in body} | set(inputs) | set(group.arrays) | {"t", LEARNS}
     own |= {f"{variable}~{choice.label}" for variable in (*group.states, LAST)}
     needed = _used(body) - own
-    known = frozenset(group.arrays) | {"t"}
+    known = frozenset(group.arrays) | {"t", LEARNS}
     free = {name for name in needed if not _recomputation(update, {name}, known)[1]}
     again, leaves = _recomputation(update, needed, known)
     if len(leaves) >= len(needed - free):

@@ -73,6 +73,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         rounded=model.training is not None and model.training.rule.name == "eventprop",
         synapses_of=connection.synapses_of,
         rewiring=connection.rewiring if _learns(model, f"{owner}.weight") else None,
+        dropout=connection.dropout if model.training is not None else 0.0,
     )
 
 

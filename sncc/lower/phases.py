@@ -11,6 +11,7 @@ from typing import Literal
 from sncc.expressions.algebra import has_draws
 from sncc.expressions.nodes import Expression, Number
 from sncc.lower.connections import impulsive, lower_connection
+from sncc.lower.dropout import enlarge_what_is_left
 from sncc.lower.initial_states import store_initial_states
 from sncc.lower.neuron import Neuron, Part, hoist, lower_neuron, poisson, without_surrogate
 from sncc.lower.parameters import key_of, program_parameters
@@ -60,7 +61,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
         for n in updates
     ]
     coefficients = {names[p]: tuple(c for n in updates for c in n.coefficients) for p, updates in neurons.items()}
-    return Program(
+    program = Program(
         name=model.name,
         step=model.step,
         precision=precision,
@@ -78,6 +79,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
         source=model.source,
         doc=model.doc,
     )
+    return enlarge_what_is_left(program)
 
 
 def place(model: Model) -> Model:

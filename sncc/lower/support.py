@@ -36,8 +36,6 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
         for parameter in connection.synapse.parameters:
             if parameter.storage == "each":
                 yield not_supported_yet(span, f"`rewire` with a `{parameter.name}` for every synapse")
-    if connection.dropout:
-        yield not_supported_yet(span, "`dropout`")
     if any(isinstance(n, Apply) and n.operation == "orthogonal" for n in walk(connection.weight.value)):
         help = "draw the weights from `glorot()` or `kaiming()`"
         yield not_supported_yet(connection.weight.span, "`orthogonal`", help)

@@ -219,7 +219,8 @@ class Connection:
     A fixed delay is `delay_steps`, whole steps; where every synapse has its own, or a delay is learnt, `delay` is its
     parameter (in ms) and `delay_steps` the smallest legal one. `share` names a connection whose weights are used, and
     whether they are transposed. `sign_fixed`: training keeps each weight's sign (Dale). `rewiring`: training moves
-    synapses. `dropout`: the probability that a delivery is left out in training. `modulators` bind a plasticity's modulator to a state, or the spikes, of a
+    synapses. `dropout`: the probability that training leaves a source neuron out of a
+    sample. `modulators` bind a plasticity's modulator to a state, or the spikes, of a
     population of one neuron or of as many as the target has: (modulator, population, variable).
 
     Set by lowering: `values` names the source's state that is delivered all the time instead of spikes; `gain`,

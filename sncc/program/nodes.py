@@ -5,7 +5,7 @@ the consistent system of units (mV, ms, pA, nS, pF, GOhm, kHz); Python's SI numb
 
 Symbols. In a group's expressions a symbol is, in this order: a local assigned earlier in the same body, a tape slot
 loaded, an input accumulator, a carried variable (its value before the update), an entry of `Group.arrays` (one number
-per neuron), or `t` (ms, the time before the step). By convention `I!` is the accumulator of impulses into input `I`,
+per neuron), `t` (ms, the time before the step), or `run.learns` (1 in a run that computes gradients, else 0). By convention `I!` is the accumulator of impulses into input `I`,
 `I` that of continuous drive, `x~` the adjoint of `x`; other characters are those of the language's names plus `.`.
 
 Time. Steps are n = 1 .. T, T per sample. A sample owns its variables, accumulators and tape; all start at zero except
@@ -19,8 +19,10 @@ from typing import Literal
 
 from sncc.connectivity.patterns import Part, Pattern, Rewiring
 from sncc.expressions.nodes import Expression, symbols
+from sncc.program.streams import stream
 
 Precision = Literal["float32", "float64"]
+LEARNS = "run.learns"  # a symbol of updates
 
 
 # ------------------------------------------------------------------------------------------------ statements
@@ -214,6 +216,10 @@ class Connection:
     (and weight) these are: a second sum over the same ones. `rewiring`: after an optimiser step synapses whose weights
     would change their sign are at other pairs of neurons (`sncc/connectivity/rewire.py`). A dense connection whose `structure` has no
     self-connections keeps the weight of a neuron to itself at zero.
+
+    dropout: where gradients are computed, each neuron of the source delivers nothing for a whole sample with this
+    probability: where word 0 of the Philox counter (stream `dropout_stream`, neuron, 0, trial) is below
+    floor(dropout · 2^32 + 0.5). What the others deliver the target's update makes larger.
     """
 
     name: str
@@ -241,11 +247,22 @@ class Connection:
     rounded: bool = False  # an interpolated delay delivers at the nearest step, and its gradient is that of a time
     synapses_of: str | None = None
     rewiring: Rewiring | None = None
+    dropout: float = 0.0
 
     @property
     def owner(self) -> str:
         """The connection whose synapses these are."""
         return self.synapses_of or self.name
+
+    @property
+    def dropout_stream(self) -> int:
+        """Of the draws that say which neurons of the source a sample is left without."""
+        return stream(self.owner, "dropout")
+
+    @property
+    def dropout_threshold(self) -> int:
+        """What the word of a neuron that is left out is below."""
+        return int(self.dropout * 2.0**32 + 0.5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,4 +221,5 @@ def _connection(connection: Connection) -> str:
         f"  {connection.structure or connection.pattern}  {connection.weight}"
         f"  delay {connection.delays or connection.delay}{'  plastic' if connection.plastic else ''}"
         f"{f'  rewired by {connection.rewiring}' if connection.rewiring else ''}"
+        f"{f'  dropout {connection.dropout:g}' if connection.dropout else ''}"
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sncc.connectivity.patterns import Convolution
 from sncc.expressions.algebra import has_draws
 from sncc.program.nodes import (
+    LEARNS,
     Connection,
     Deliver,
     DeriveAdjoint,
@@ -164,7 +165,7 @@ def _update(program: Program, update: Update, carried: set[str], written: set[tu
     where = f"update {update.group}"
     for _, slot in update.loads:
         _require((update.group, slot) in written, f"{where}: slot {slot} is loaded before it is stored")
-    known = {"t"} | set(group.arrays) | set(update.inputs) | carried | {local for local, _ in update.loads}
+    known = {"t", LEARNS} | set(group.arrays) | set(update.inputs) | carried | {local for local, _ in update.loads}
     after = _body(update.body, known, where)
     for _, local in (*update.carry, *update.stores, *update.sums):
         _require(local in after, f"{where}: {local} is not written")

@@ -89,6 +89,7 @@ public:
         const std::int64_t tiles = (batch.count + Network::tile - 1) / Network::tile;
         const int chains = static_cast<int>(std::min<std::int64_t>(most_chains_, tiles));
         const bool learns = mode != Mode::evaluate;
+        learns_ = learns;
         if constexpr (Network::trace_size > 0)
             if (learns) return online_.run(*this, mode, batch, learning_rate_factor);
         if (learns) make_chains(chains), segments_ = segments_of<Network>(longest(batch, 0, batch.count), std::min(chains, pool_.threads()), gradient_bytes(chains));
@@ -472,7 +473,7 @@ private:
         const std::int64_t index = batch.selection[k];
         sample.steps = data.steps[index];
         sample.before = 0;
-        sample.seed = batch.seed, sample.trial = batch.trial(k);
+        sample.seed = batch.seed, sample.trial = batch.trial(k), sample.learns = learns_;
         sample.clear_readings();
         std::memset(static_cast<void*>(&sample.state), 0, sizeof sample.state);
         Network::start(arrays_, batch.seed, batch.trial(k), sample.state);
@@ -490,6 +491,8 @@ private:
                 sample.events[q] = {data.sources[q].offsets + source.starts[index], source.indices, 1, sample.steps};
             }
         }
+        if constexpr (Network::thinned > 0)
+            if (learns_) sample.leave_out();
         sample.label_per_step = data.label_starts != nullptr;
         const std::int64_t label = data.label_starts ? data.label_starts[index] : index;
         sample.classes = data.classes ? data.classes + label : nullptr;
@@ -548,6 +551,8 @@ private:
             const auto readings = sample.readings;  // they have seen these steps already
             sample.state = checkpoints.of(segment, s);
             for (int p = 0; p < Network::populations; ++p) sample.spikes[p].cut(tile.origin);
+            for (int k = 0; k < Network::thinned; ++k)
+                if (Network::thinnings()[k].population >= 0) sample.thinned[k].cut(tile.origin);
             for (std::int64_t n = tile.origin + 1; n <= std::min(sample.steps, segments.end(segment)); ++n)
                 Network::template forward<true>(arrays_, parameters_, sample, n, &tile, s);
             sample.readings = readings;
@@ -799,6 +804,7 @@ private:
     std::vector<double> rates_, mean_rates_;  // of penalised neurons, by sample, and their means over the batch
     std::int64_t optimiser_step_ = 0;
     bool stale_ = true;
+    bool learns_ = false;  // in the batch that runs
     std::unique_ptr<Sample<Network>> simulated_;
     EmittedSpikes inputs_[Network::sources + 1];
     std::vector<Real> values_[Network::sources + 1];

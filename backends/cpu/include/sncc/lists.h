@@ -58,6 +58,18 @@ public:
         for (std::int64_t k = 0; k < count; ++k) indices_[begin + k] = indices[k];
         offsets_.push_back(static_cast<std::int64_t>(begin) + count);
     }
+    // The next step's list, of the neurons for which `kept` is not zero.
+    template <typename Real>
+    void append_where(const SpikesOfStep& spikes, const Real* kept) {
+        std::size_t end = static_cast<std::size_t>(offsets_.back());
+        const std::size_t room = end + static_cast<std::size_t>(spikes.count) + 32;
+        if (indices_.size() < room) indices_.resize(2 * room);
+        for (int k = 0; k < spikes.count; ++k) {
+            indices_[end] = spikes.indices[k];
+            end += kept[spikes.indices[k]] != Real(0);
+        }
+        offsets_.push_back(static_cast<std::int64_t>(end));
+    }
     SpikesOfStep at(std::int64_t n) const { return lists().at(n); }
     StepLists lists() const {
         return {offsets_.data(), indices_.data(), first_, first_ + static_cast<std::int64_t>(offsets_.size()) - 2};

@@ -13,6 +13,7 @@
 #include "sncc/engine.h"
 #include "sncc/layout.h"
 #include "sncc/math.h"
+#include "sncc/philox.h"
 #include "lists.h"
 #include "poisson.h"
 #include "synapse_rows.h"
@@ -38,6 +39,13 @@ struct Shape {
     double rate, scale, lower, upper;
     bool keeps_sign;
     bool apart;  // a square matrix without a neuron's weight to itself: its diagonal is zero
+};
+
+// A source, or population, of which dropout leaves neurons out of a sample.
+struct Thinning {
+    int source, population;  // -1: the other
+    std::int64_t size;
+    std::uint32_t stream, threshold;  // what the word of a neuron that is left out is below
 };
 
 // A penalty on firing rates: where its neurons stand among all that are penalised; kHz.
@@ -129,6 +137,10 @@ struct Sample {
     EmittedSpikes spikes[Network::populations + 1];
     ArrivalRing<Real> rings[Network::rows_count + 1];
     typename ReadingsOf<typename Network::Readouts>::Type readings;
+    bool learns = false;  // with dropout
+    std::vector<Real> kept[Network::thinned + 1];  // 1 for the neurons of a source that are left, else 0
+    EmittedSpikes thinned[Network::thinned + 1];   // their spikes
+    AlignedBuffer<Real> thinned_values[Network::thinned + 1];
     std::vector<double> rates = std::vector<double>(Network::penalty_size);  // of penalised neurons, kHz
     // of training forwards in time
     AlignedBuffer<Real> traces;
@@ -146,6 +158,40 @@ struct Sample {
     void forget_errors() {
         std::apply([](auto&... reading) { (std::memset(reading.error, 0, sizeof reading.error), ...); }, readings);
     }
+    // ---- dropout: connection k's source without the neurons that are left out, where gradients are computed
+    StepLists left(int k, const StepLists& whole) const { return learns ? thinned[k].lists() : whole; }
+    StepValues<Real> left(int k, const StepValues<Real>& whole) const {
+        return learns ? StepValues<Real>{thinned_values[k].data(), whole.stride, whole.first, whole.last} : whole;
+    }
+    void leave_out() {
+        for (int k = 0; k < Network::thinned; ++k) {
+            const Thinning& t = Network::thinnings()[k];
+            thinned[k].clear(1);
+            kept[k].resize(static_cast<std::size_t>(t.size));
+            for (std::int64_t i = 0; i < t.size; ++i)
+                kept[k][static_cast<std::size_t>(i)] = philox(seed, t.stream, static_cast<std::uint32_t>(i), 0, trial).words[0] >= t.threshold ? Real(1) : Real(0);
+            if (t.source < 0) continue;
+            if (values[t.source].values)
+                thin_values(k, values[t.source], t.size);
+            else
+                for (std::int64_t n = 1; n <= steps; ++n) thin(k, events[t.source].at(n));
+        }
+    }
+    void thin(int k, const SpikesOfStep& spikes) {
+        if (learns) thinned[k].append_where(spikes, kept[k].data());
+    }
+    void thin_values(int k, const StepValues<Real>& whole, std::int64_t size) {
+        AlignedBuffer<Real>& to = thinned_values[k];
+        const std::size_t count = static_cast<std::size_t>(whole.stride * steps);
+        if (to.size() < count) to = AlignedBuffer<Real>(count);
+        for (std::int64_t n = 0; n < steps; ++n)
+            for (std::int64_t i = 0; i < whole.stride; ++i)
+                to[static_cast<std::size_t>(n * whole.stride + i)] = i < size ? whole.values[n * whole.stride + i] * kept[k][static_cast<std::size_t>(i)] : Real(0);
+    }
+    void pass_on(int k, Real* into, const Real* credit) const {
+        for (std::size_t i = 0; i < kept[k].size(); ++i) into[i] += kept[k][i] * credit[i];
+    }
+
     bool labels(std::int64_t n) const { return targets || (classes && classes[label_per_step ? n - 1 : 0] >= 0); }
 };
 
@@ -158,6 +204,7 @@ struct Tile {
     std::unique_ptr<Sample<Network>[]> samples{new Sample<Network>[size]};
     std::unique_ptr<typename Network::Adjoint[]> adjoint{new typename Network::Adjoint[size]};
     AlignedBuffer<Real> tape, errors;
+    AlignedBuffer<Real> credit;  // on its way back over a connection with dropout
     AlignedBuffer<Real> penalties{std::size_t(size) * (Network::penalty_size + 1)};
     AlignedBuffer<Real> signals[size][Network::sources + 1];
     std::vector<std::int64_t> channel_offsets[size];
@@ -180,6 +227,10 @@ struct Tile {
     Real* penalty(int s) { return penalties.data() + std::int64_t(s) * Network::penalty_size; }
     // Steps of sample s over which gradients are being gathered.
     std::int64_t gathered(int s) const { return std::max<std::int64_t>(0, std::min(to, samples[s].steps) - from); }
+    void clear_credit(int width) {
+        if (credit.size() < static_cast<std::size_t>(width) * size) credit = AlignedBuffer<Real>(static_cast<std::size_t>(width) * size);
+        std::memset(credit.data(), 0, sizeof(Real) * static_cast<std::size_t>(width) * size);
+    }
     void allocate(std::int64_t rows) {
         room = rows;
         const std::size_t reals = static_cast<std::size_t>(Network::tape_columns * rows * size);

@@ -25,6 +25,13 @@ struct SourceSize {
     double si;
 };
 
+// A source, or population, of which dropout leaves neurons out of a sample.
+struct Thinning {
+    int source, population;  // -1: the other
+    std::int64_t size;
+    std::uint32_t stream, threshold;  // what the word of a neuron that is left out is below
+};
+
 // A penalty on firing rates: where its neurons stand among all that are penalised; kHz.
 struct PenaltyOf {
     int offset, size;
@@ -53,15 +60,17 @@ struct SampleArguments {
     bool fresh;                               // start at the initial state
     bool keeps;                               // the tape, for the way back
     bool looks;                               // at every step for numbers that are none
+    bool learns;                              // computes gradients: with dropout
     FailureRecord* failures;
     std::uint64_t seed;
     const std::uint32_t* trials;
     const std::int32_t* steps;
     std::int64_t most_steps, before, lead;
     int batch;
-    EventRows events[Network::sources + 1];  // offsets of sample b from b * (most_steps + lead + 1) on
-    const Real* values[Network::sources + 1];
-    std::uint32_t* bits[Network::populations + 1];
+    // Behind the sources and populations: what dropout leaves of them, connection by connection.
+    EventRows events[Network::sources + Network::thinned + 1];  // offsets of sample b from b * (most_steps + lead + 1) on
+    const Real* values[Network::sources + Network::thinned + 1];
+    std::uint32_t* bits[Network::populations + Network::thinned + 1];
     const std::int32_t* classes;
     const double* targets;
     bool label_per_step;
@@ -87,10 +96,10 @@ struct GatherArguments {
     const std::int32_t* steps;
     std::int64_t most_steps;
     int batch;
-    const std::int64_t* channel_offsets[Network::sources + 1];
-    const std::uint32_t* channel_times[Network::sources + 1];
-    const Real* values[Network::sources + 1];
-    const std::uint32_t* bits[Network::populations + 1];
+    const std::int64_t* channel_offsets[Network::sources + Network::thinned + 1];
+    const std::uint32_t* channel_times[Network::sources + Network::thinned + 1];
+    const Real* values[Network::sources + Network::thinned + 1];
+    const std::uint32_t* bits[Network::populations + Network::thinned + 1];
     const Real* tape;
     const double* sums;
     double* total;

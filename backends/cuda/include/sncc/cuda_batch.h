@@ -3,12 +3,14 @@
 #pragma once
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <vector>
 
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/engine.h"
+#include "sncc/philox.h"
 #include "sncc/spikes.h"
 
 namespace sncc {
@@ -34,7 +36,7 @@ public:
     void release(const Stream& compute) { used_.record(compute); }
     // Where the gradients find events by channel, and signals.
     void show(GatherArguments<Network>& g) const {
-        for (int q = 0; q < Network::sources; ++q) {
+        for (int q = 0; q < Network::sources + Network::thinned; ++q) {
             g.channel_offsets[q] = channel_offsets_[q].device.data(), g.channel_times[q] = channel_times_[q].device.data();
             g.values[q] = values_[q].device.data();
         }
@@ -51,7 +53,7 @@ private:
     template <typename Value>
     struct AllStaged {
         AllStaged(DeviceMemory& memory, const char* name) {
-            for (int k = 0; k < Network::sources; ++k) all.push_back(std::make_unique<Staged<Value>>(memory, name));
+            for (int k = 0; k < Network::sources + Network::thinned; ++k) all.push_back(std::make_unique<Staged<Value>>(memory, name));
         }
         Staged<Value>& operator[](int k) const { return *all[static_cast<std::size_t>(k)]; }
         std::vector<std::unique_ptr<Staged<Value>>> all;
@@ -74,11 +76,21 @@ private:
             trials.push_back(batch.trial(k));
         }
         const std::int64_t most = std::max<std::int64_t>(1, *std::max_element(steps.begin(), steps.end()));
-        for (int q = 0; q < Network::sources; ++q) upload_source(a, q, batch, steps, most);
+        for (int q = 0; q < Network::sources; ++q) upload_source(a, q, q, nullptr, batch, steps, most);
+        for (int k = 0; k < (a.learns ? Network::thinned : 0); ++k)
+            if (const Thinning& t = Network::thinnings()[k]; t.source >= 0) upload_source(a, t.source, Network::sources + k, &t, batch, steps, most);
         a.steps = send(steps_, steps), a.trials = send(trials_, trials), a.most_steps = most, a.batch = static_cast<int>(count);
         upload_labels(a, batch, steps, most);
     }
-    void upload_source(SampleArguments<Network>& a, int q, const Batch& batch, const std::vector<std::int32_t>& steps, std::int64_t most) {
+    // 1 for the neurons of a source that are left in sample k of the batch; all are without dropout.
+    static std::vector<char> kept_of(const Thinning* thinning, std::int64_t size, const Batch& batch, std::int64_t k) {
+        std::vector<char> kept(static_cast<std::size_t>(size), 1);
+        for (std::size_t i = 0; thinning && i < kept.size(); ++i)
+            kept[i] = philox(batch.seed, thinning->stream, static_cast<std::uint32_t>(i), 0, batch.trial(k)).words[0] >= thinning->threshold;
+        return kept;
+    }
+    // Source q, or what dropout leaves of it, as source `to`.
+    void upload_source(SampleArguments<Network>& a, int q, int to, const Thinning* thinning, const Batch& batch, const std::vector<std::int32_t>& steps, std::int64_t most) {
         const SourceData& source = batch.data->sources[q];
         const std::int64_t size = Network::source_sizes()[q].size;
         if (Network::source_sizes()[q].signal) {
@@ -86,29 +98,41 @@ private:
             std::vector<Real> values(static_cast<std::size_t>(batch.count * most * stride), Real(0));
             for (std::int64_t k = 0; k < batch.count; ++k) {
                 const double* from = source.values + source.value_starts[batch.selection[k]] * size;
+                const std::vector<char> kept = kept_of(thinning, size, batch, k);
                 for (std::int64_t n = 0; n < steps[static_cast<std::size_t>(k)]; ++n)
                     for (std::int64_t i = 0; i < size; ++i)
                         values[static_cast<std::size_t>((k * most + n) * stride + i)] =
-                            static_cast<Real>(from[n * size + i] / Network::source_sizes()[q].si);
+                            kept[static_cast<std::size_t>(i)] ? static_cast<Real>(from[n * size + i] / Network::source_sizes()[q].si) : Real(0);
             }
-            a.values[q] = send(values_[q], values);
+            a.values[to] = send(values_[to], values);
             return;
         }
         std::vector<std::int64_t> offsets, channels(static_cast<std::size_t>(size) + 1), all_channels;
-        std::vector<std::uint32_t> indices, times;
+        std::vector<std::uint32_t> indices, times, left;
+        std::vector<std::int64_t> ends;
         for (std::int64_t k = 0; k < batch.count; ++k) {
             const std::int64_t* list = source.offsets + source.starts[batch.selection[k]];
+            const std::uint32_t* events = source.indices;
             const std::int64_t length = steps[static_cast<std::size_t>(k)];
+            if (thinning) {
+                const std::vector<char> kept = kept_of(thinning, size, batch, k);
+                ends.assign(1, 0), left.clear();
+                for (std::int64_t n = 0; n < length; ++n) {
+                    std::copy_if(events + list[n], events + list[n + 1], std::back_inserter(left), [&](std::uint32_t i) { return kept[i] != 0; });
+                    ends.push_back(static_cast<std::int64_t>(left.size()));
+                }
+                list = ends.data(), events = left.data();
+            }
             const std::int64_t base = static_cast<std::int64_t>(indices.size()) - list[0];
             for (std::int64_t n = 0; n <= most; ++n) offsets.push_back(base + list[std::min(n, length)]);
-            indices.insert(indices.end(), source.indices + list[0], source.indices + list[length]);
+            indices.insert(indices.end(), events + list[0], events + list[length]);
             const std::size_t start = times.size();
             times.resize(start + static_cast<std::size_t>(list[length] - list[0]));
-            transpose_spikes(list, source.indices, static_cast<int>(length), static_cast<int>(size), channels.data(), times.data() + start);
+            transpose_spikes(list, events, static_cast<int>(length), static_cast<int>(size), channels.data(), times.data() + start);
             for (const std::int64_t offset : channels) all_channels.push_back(static_cast<std::int64_t>(start) + offset);
         }
-        send(channel_offsets_[q], all_channels), send(channel_times_[q], times);
-        a.events[q] = {send(offsets_[q], offsets), send(indices_[q], indices), 1, most};
+        send(channel_offsets_[to], all_channels), send(channel_times_[to], times);
+        a.events[to] = {send(offsets_[to], offsets), send(indices_[to], indices), 1, most};
     }
     void upload_labels(SampleArguments<Network>& a, const Batch& batch, const std::vector<std::int32_t>& steps, std::int64_t most) {
         const Data& data = *batch.data;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sncc/cuda_block.h"
+#include "sncc/philox.h"
 
 namespace sncc {
 namespace cuda {
@@ -69,6 +70,20 @@ __device__ inline void list_spikes(const SpikeBits& spikes, std::int64_t n, cons
         const unsigned bits = __ballot_sync(0xffffffffu, j < count && mask[j] != Real(0));
         if (j % 32 == 0 && j / 32 < spikes.words) row[j / 32] = bits;
     }
+}
+
+// Dropout: a bit for each of `count` neurons of a source that are left in a sample; every thread of the block comes here.
+__device__ inline void draw_kept(const SpikeBits& kept, int count, std::uint64_t seed, std::uint32_t stream, std::uint32_t trial, std::uint32_t threshold) {
+    for_own((count + 31) / 32, [&](int w) {
+        std::uint32_t bits = 0;
+        for (int i = 32 * w; i < 32 * w + 32 && i < count; ++i)
+            bits |= std::uint32_t(philox(seed, stream, static_cast<std::uint32_t>(i), 0, trial).words[0] >= threshold) << (i % 32);
+        kept.bits[w] = bits;
+    });
+}
+// The spikes of step n, of those neurons alone.
+__device__ inline void keep_spikes(const SpikeBits& left, std::int64_t n, const SpikeBits& spikes, const SpikeBits& kept) {
+    for_own(left.words, [&](int w) { left.bits[(n - left.first) * left.words + w] = spikes.row(n)[w] & kept.bits[w]; });
 }
 
 // A population that never spikes: its bits of step n.

@@ -71,6 +71,7 @@ public:
         const bool learns = mode != Mode::evaluate;
         BatchInput<Network>& input = inputs_[turn_ ^= 1];
         SampleArguments<Network> a = {};
+        a.learns = learns;
         input.upload(a, batch, copies_, compute_);
         lay_out(a, batch, learns, outputs);
         if (Network::batch_penalties && learns) find_mean_rates(a);
@@ -187,7 +188,7 @@ private:
             errors_.reserve(rows * Network::error_width + 16);
             sums_.reserve(count * Network::sum_size + 16);
         }
-        for (int p = 0; p < Network::populations; ++p) {
+        for (int p = 0; p < Network::populations + (learns ? Network::thinned : 0); ++p) {
             bits_[p]->reserve(rows * static_cast<std::size_t>(Network::words(p)) + 16);
             a.bits[p] = bits_[p]->data();
         }
@@ -317,7 +318,7 @@ private:
         GatherArguments<Network> g = {};
         g.gradient = gathered_.data(), g.rows = connectivity_.table(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
         input.show(g);
-        for (int p = 0; p < Network::populations; ++p) g.bits[p] = a.bits[p];
+        for (int p = 0; p < Network::populations + Network::thinned; ++p) g.bits[p] = a.bits[p];
         g.tape = a.tape, g.sums = a.sums, g.total = total_.data();
         Network::launch_gather(g, compute_);
     }
@@ -346,7 +347,7 @@ private:
     DeviceArray<std::int64_t> counts_{memory_, "the counts"};
     DeviceArray<double> rates_{memory_, "the firing rates"}, mean_rates_{memory_, "the firing rates"};
     DeviceArray<FailureRecord> failures_{memory_, "the samples' failures"};
-    DeviceArrays<std::uint32_t> bits_{memory_, Network::populations, "the spikes"};
+    DeviceArrays<std::uint32_t> bits_{memory_, Network::populations + Network::thinned, "the spikes"};
     BatchInput<Network> inputs_[2] = {BatchInput<Network>(memory_), BatchInput<Network>(memory_)};  // in turn
     Simulator<Network> simulator_{memory_};
     Connectivity<Network> connectivity_{memory_};

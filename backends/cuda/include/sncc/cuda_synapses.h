@@ -52,10 +52,15 @@ __device__ inline void add_synapse_values(Real* into, int targets, const DeviceR
 }
 
 // ------------------------------------------------------------------------------------------------ the way back
+// Credit for all neurons of the source, or, in place of it, for those whose bit is set.
+struct ForAll {
+    __device__ bool fired(std::int64_t, int) const { return true; }
+};
 // into[i] += the sum over a source's synapses of weight · adjoint of the target.
-template <typename Real>
-__device__ inline void transpose_synapses(Real* into, int sources, const DeviceRows<Real>& rows, const Real* adjoint) {
+template <typename Real, typename Which = ForAll>
+__device__ inline void transpose_synapses(Real* into, int sources, const DeviceRows<Real>& rows, const Real* adjoint, const Which& which = {}) {
     for_own(sources, [&](int i) {
+        if (!which.fired(1, i)) return;
         Real sum = 0;
         for (std::uint64_t k = rows.offsets[i]; k < rows.offsets[i + 1]; ++k) sum = m_fma(rows.weight(k), adjoint[rows.targets[k]], sum);
         into[i] += sum;
@@ -63,10 +68,11 @@ __device__ inline void transpose_synapses(Real* into, int sources, const DeviceR
 }
 // The same with a delay per synapse: `adjoint` is that of step n, `stride` numbers before the next one's. None comes from beyond
 // the sample's end, or, where credit is truncated, from beyond the window.
-template <typename Real>
+template <typename Real, typename Which = ForAll>
 __device__ inline void transpose_delayed_synapses(Real* into, int sources, const DeviceRows<Real>& rows, const Real* adjoint, std::int64_t stride,
-                                                  std::int64_t n, std::int64_t steps, std::int64_t window) {
+                                                  std::int64_t n, std::int64_t steps, std::int64_t window, const Which& which = {}) {
     for_own(sources, [&](int i) {
+        if (!which.fired(n, i)) return;
         Real sum = 0;
         for (std::uint64_t k = rows.offsets[i]; k < rows.offsets[i + 1]; ++k) {
             const std::int64_t d = rows.delays[k], later = n + d;

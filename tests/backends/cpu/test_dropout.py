@@ -1,0 +1,22 @@
+"""Dropout in the C++ half: the reference's losses and gradients, with any number of threads; nothing is left out elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+from dropout import NETWORK, agree
+from networks import program_of
+from projects import needs_compiler
+
+import sncc
+
+
+@pytest.fixture(autouse=True)
+def compiler():
+    needs_compiler()
+
+
+@pytest.mark.parametrize("rule", ["bptt", pytest.param("eventprop", marks=pytest.mark.slow)])
+def test_the_same_neurons_are_left_out_as_by_the_reference(rule):
+    program = program_of(NETWORK, train__rule=rule)
+    project = sncc.build(NETWORK, backend="cpu", precision="float64", settings={"train.rule": rule})
+    agree(program, [sncc.load(project, threads=threads) for threads in (1, 2)])
