@@ -294,7 +294,9 @@ def forward(layout: Layout) -> list[str]:
                         lines += _thin(layout, row.population)
                 lines.append("}")
             case Readout(index=k):
-                unkept = f"std::get<{k}>(s.readings).error" if layout.trace_size else "nullptr"  # online learning asks at once
+                unkept = (
+                    f"std::get<{k}>(s.readings).error" if layout.trace_size else "nullptr"
+                )  # online learning asks at once
                 error = f"Keep ? tile->template error<Readout{k}>(n, index) : {unkept}"
                 lines.append(f"observe(s, std::get<{k}>(s.readings), Readout{k}::seen(s), n, {error});")
     # populations that never fire still have a list for each step
