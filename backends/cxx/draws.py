@@ -7,6 +7,8 @@ from collections.abc import MutableMapping
 from sncc.backends.cxx.expressions import Printer
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Symbol, walk
 
+WHOLE = "orthogonal"  # a draw that makes a whole matrix; only a value as a whole is one, so its number is 0
+
 
 class DrawNumbers:
     """Numbers the draws of one body from 0, so that each has random numbers of its own.
@@ -25,12 +27,15 @@ class DrawNumbers:
         if not has_draws(expression) or not isinstance(expression, Apply):
             return expression
         number = self.count
-        if expression.operation in DRAWS:
-            self.count += 1
+        draws = expression.operation in DRAWS or expression.operation == WHOLE
+        self.count += draws
         arguments = tuple(self.bind(argument, printer, names) for argument in expression.arguments)
-        if expression.operation not in DRAWS:
+        if not draws:
             return Apply(expression.operation, arguments)
         symbol = Symbol(f"draw {number}")
+        if expression.operation == WHOLE:
+            names[symbol.name] = "whole[element]"
+            return Apply("mul", (*arguments, symbol))
         values = "".join(f", {printer(argument)}" for argument in arguments)
         names[symbol.name] = f"{printer.scope}draw_{expression.operation}(numbers, {number}u{values})"
         return symbol
@@ -38,4 +43,4 @@ class DrawNumbers:
 
 def has_draws(expression: Expression) -> bool:
     """Whether anything in the expression is drawn at random."""
-    return any(isinstance(node, Apply) and node.operation in DRAWS for node in walk(expression))
+    return any(isinstance(node, Apply) and node.operation in (*DRAWS, WHOLE) for node in walk(expression))

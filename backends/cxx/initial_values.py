@@ -31,15 +31,18 @@ def _return(b: Builder, value: str, clip: tuple[float, float] | None) -> None:
 
 
 def initial_parameter(parameter: Parameter) -> Function:
-    """One element of a parameter, in double: from its number, which keys its draws, and its indices i and j."""
+    """One element of a parameter, in double: from its number, which keys its draws, and its indices i and j.
+
+    `whole` holds a random matrix with orthonormal rows or columns where the value is one.
+    """
     b = Builder("double", "double")
     b.argument("seed", "seed", type_="std::uint64_t")
     element = b.argument("index", "element", type_="std::uint32_t")
     row = b.argument("index", "i", type_="std::uint32_t", hint="row")
     column = b.argument("index", "j", type_="std::uint32_t", hint="column")
-    b.lines.append(
-        f"static_cast<void>({element}), static_cast<void>({row}), static_cast<void>({column}), static_cast<void>(seed);"
-    )
+    whole = b.argument("index", "whole", type_="const double*", visible=False)
+    unused = (element, row, column, "seed", whole)
+    b.lines.append(", ".join(f"static_cast<void>({name})" for name in unused) + ";")
     b.names["i"], b.names["j"] = f"static_cast<double>({row})", f"static_cast<double>({column})"
     value = _drawn(b, parameter.initial)
     if has_draws(parameter.initial):

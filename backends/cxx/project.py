@@ -13,12 +13,15 @@ import jinja2
 from sncc.backends.cpu import emit as cpu
 from sncc.backends.cpu import emit_neurons
 from sncc.backends.cpu.neuron_tables import has_rows
+from sncc.backends.cxx.draws import WHOLE
 from sncc.backends.cxx.dynamics import Dynamics, dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import Sparse
+from sncc.expressions.nodes import Apply
 from sncc.program.nodes import Connection, Parameter, Program
+from sncc.program.streams import stream
 
 VERSION = "0.1.0"
 ABI_VERSION = 2
@@ -187,6 +190,14 @@ def flag(value: bool) -> str:
     return str(bool(value)).lower()
 
 
+def _whole(program: Program, parameter: Parameter) -> str:
+    """The shape of a first value that is a random matrix as a whole, and its stream of draws."""
+    if not (isinstance(parameter.initial, Apply) and parameter.initial.operation == WHOLE):
+        return "0, 0, 0u"
+    rows, columns = program.matrix(parameter)
+    return f"{rows}, {columns}, 0x{stream(parameter.key, 'initial'):08x}u"
+
+
 def _api(program: Program, shared: Dynamics) -> dict[str, object]:
     groups = [g.name for g in program.groups]
     rows = [(g, r) for g in program.groups for r in g.rows]
@@ -201,7 +212,7 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
         low, high = p.bounds or (float("-inf"), float("inf"))
         parameters.append(
             f'{{"{p.key}", {size}, {columns}, sncc::Storage::{p.storage}, {number(p.si)}, {number(p.scale)}, {flag(p.learnt)}, '
-            f"{number(p.rate)}, {number(low)}, {number(high)}, &dynamics::{shared.parameters[p.key].name}}},"
+            f"{number(p.rate)}, {number(low)}, {number(high)}, &dynamics::{shared.parameters[p.key].name}, {_whole(program, p)}}},"
         )
     populations = [r.population for _, r in rows]
     return {

@@ -119,8 +119,25 @@ DISTRIBUTIONS: dict[str, Callable[..., Array]] = {
 }
 
 
-def drawn(expression: Expression, values: Mapping[str, Array], counter: Counter) -> Array:
-    """Value of an expression with draws, numbered in the order of `walk`: an operation before its arguments."""
+def orthogonal(counter: Counter, number: int, matrix: tuple[int, int]) -> Array:
+    """A random matrix with orthonormal columns, or rows where there are more of the others, in the shape of the elements.
+
+    The factor Q of the QR decomposition, R's diagonal positive, of a matrix of normal draws, or of its transpose.
+    """
+    a = _normal(counter, number, 0.0, 1.0).reshape(matrix)
+    a = a if matrix[0] >= matrix[1] else a.T
+    q, r = np.linalg.qr(a)
+    q = q * np.sign(np.diag(r))
+    return (q if matrix[0] >= matrix[1] else q.T).reshape(np.shape(counter.element))
+
+
+def drawn(
+    expression: Expression, values: Mapping[str, Array], counter: Counter, matrix: tuple[int, int] = (0, 0)
+) -> Array:
+    """Value of an expression with draws, numbered in the order of `walk`: an operation before its arguments.
+
+    `matrix`: what the elements are the rows and columns of.
+    """
     found = dict(values)
     count = 0
 
@@ -129,29 +146,33 @@ def drawn(expression: Expression, values: Mapping[str, Array], counter: Counter)
         if not isinstance(node, Apply):
             return node
         number = count
-        if node.operation not in DRAWS:
+        if node.operation not in (*DRAWS, "orthogonal"):
             return Apply(node.operation, tuple(bind(a) for a in node.arguments))
         count += 1
         arguments = [evaluate(bind(a), found) for a in node.arguments]
-        found[f"draw {number}"] = DISTRIBUTIONS[node.operation](counter, number, *arguments)
+        if node.operation == "orthogonal":
+            found[f"draw {number}"] = arguments[0] * orthogonal(counter, number, matrix)
+        else:
+            found[f"draw {number}"] = DISTRIBUTIONS[node.operation](counter, number, *arguments)
         return Symbol(f"draw {number}")
 
     return evaluate(bind(expression), found)
 
 
 def drawn_within(
-    expression: Expression, values: Mapping[str, Array], counter: Counter, clip: tuple[float, float] | None
-) -> Array:
+    expression: Expression, values: Mapping[str, Array], counter: Counter, clip: tuple[float, float] | None,
+    matrix: tuple[int, int] = (0, 0),
+) -> Array:  # fmt: skip
     """The same, drawn again (at the next step of the counter) where it lies outside `clip`, up to 1000 times."""
     shape = np.shape(counter.element)
-    value = np.array(np.broadcast_to(drawn(expression, values, counter), shape), float)
+    value = np.array(np.broadcast_to(drawn(expression, values, counter, matrix), shape), float)
     for attempt in range(1, 1000 if clip is not None else 0):
         assert clip is not None
         outside = ~((value >= clip[0]) & (value <= clip[1]))
         if not outside.any():
             break
         again = Counter(counter.seed, counter.stream, counter.element, attempt, counter.trial)
-        value = np.where(outside, drawn(expression, values, again), value)
+        value = np.where(outside, drawn(expression, values, again, matrix), value)
     return value if clip is None else np.clip(value, *clip)
 
 
@@ -170,7 +191,7 @@ def initial_parameters(
                 seed, stream(p.key, "initial"), np.arange(np.prod(dimensions, dtype=int)).reshape(dimensions)
             )
             try:
-                found[p.key] = drawn_within(p.initial, names, counter, p.clip).reshape(shape)
-            except KeyError:  # a draw that makes a whole matrix, or has no numbers of ours yet: to be given
+                found[p.key] = drawn_within(p.initial, names, counter, p.clip, program.matrix(p)).reshape(shape)
+            except KeyError:  # no numbers of ours yet: to be given
                 continue
     return found

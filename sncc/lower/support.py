@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
-from sncc.expressions.nodes import Apply, walk
 from sncc.model.nodes import Connection, Model
 
 
@@ -36,6 +35,3 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
         for parameter in connection.synapse.parameters:
             if parameter.storage == "each":
                 yield not_supported_yet(span, f"`rewire` with a `{parameter.name}` for every synapse")
-    if any(isinstance(n, Apply) and n.operation == "orthogonal" for n in walk(connection.weight.value)):
-        help = "draw the weights from `glorot()` or `kaiming()`"
-        yield not_supported_yet(connection.weight.span, "`orthogonal`", help)

@@ -45,7 +45,7 @@ class WeightResolver:
         if value.unit is None:
             return None
         drawn = [n for n in walk(value.expression) if isinstance(n, Apply) and n.operation == "orthogonal"]
-        if drawn and not isinstance(place.pattern, Dense | Convolution):
+        if drawn and (not isinstance(place.pattern, Dense | Convolution) or place.pattern == Dense(False)):
             message = "`orthogonal` makes a whole matrix: it goes with `dense` and `conv2d`"
             self.diagnostics.error("wrong-argument", option.value.span, message)
             return None

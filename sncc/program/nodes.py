@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sncc.connectivity.patterns import Part, Pattern, Rewiring
+from sncc.connectivity.patterns import Dense, Part, Pattern, Rewiring
 from sncc.expressions.nodes import Expression, symbols
 from sncc.program.streams import stream
 
@@ -643,6 +643,20 @@ class Program:
     def parameter(self, key: str) -> Parameter:
         """The parameter of that key."""
         return next(p for p in self.parameters if p.key == key)
+
+    def matrix(self, parameter: Parameter) -> tuple[int, int]:
+        """Rows and columns of a weight whose elements are counted row by row, one for each pair or place in a kernel.
+
+        A vector is one column; (0, 0) where there are none known before the library is loaded.
+        """
+        dimensions = parameter.dimensions
+        if parameter.connection is not None:
+            c = self.connection(parameter.connection)
+            if not isinstance(c.structure, Dense):
+                return 0, 0
+            parts = (c.source_part, c.source_size), (c.target_part, c.target_size)
+            dimensions = tuple(size if part is None else part.size for part, size in parts)
+        return dimensions[0], dimensions[1] if len(dimensions) > 1 else 1
 
     def place(self, population: str) -> tuple[Group, Row]:
         """The group that holds a population's neurons, and their row in it."""

@@ -131,6 +131,7 @@ def test_initial_weights_are_functions_of_the_fans(written, value):
 
 def test_what_only_a_matrix_or_known_fans_can_have():
     assert mistake("a -> b: random(p = 0.1), weight = orthogonal()")[:2] == ("wrong-argument", "orthogonal()")
+    assert mistake("a -> a: dense(self = false), weight = orthogonal()")[:2] == ("wrong-argument", "orthogonal()")
     assert mistake("a -> b: sparse, weight = kaiming()")[:2] == ("misplaced", "kaiming()")
     assert connection("a -> b: sparse, weight = each(0.1)").pattern == Sparse()
 

@@ -117,19 +117,19 @@ private:
         const SynapseStore<Real>& store = m_.store(of.connection);
         store.allocate(field);
         if (of.parameter < 0) return;  // a state, or a kernel's copy: set later
-        const ParameterDescription& about = about_.parameters[of.parameter];
+        const InitialValues initial(about_.parameters[of.parameter], seed_);
         store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i) {
             const std::uint32_t j = store.target(part, k);
             const std::uint64_t element = m_.place(of.connection, of.parameter, number, i, j);
-            field.parts[part][k] = static_cast<Real>(about.initial(seed_, static_cast<std::uint32_t>(element), i, j));
+            field.parts[part][k] = static_cast<Real>(initial(element, i, j));
         });
     }
 
     void initial_delays(int c, int parameter) {
-        const ParameterDescription& about = about_.parameters[parameter];
+        const InitialValues initial(about_.parameters[parameter], seed_);
         m_.store(c).set_delays(m_.pool, connection(c).delay, [&](std::uint64_t number, std::uint32_t i, std::uint32_t j) {
             const std::uint64_t element = m_.place(c, parameter, number, i, j);
-            return std::floor(about.initial(seed_, static_cast<std::uint32_t>(element), i, j) / Network::step_ms + 0.5);
+            return std::floor(initial(element, i, j) / Network::step_ms + 0.5);
         });
     }
 

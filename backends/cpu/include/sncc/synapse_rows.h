@@ -109,8 +109,9 @@ public:
     }
     // First values of a parameter with a number for every synapse.
     std::vector<double> drawn(const ParameterDescription& about, std::uint64_t seed) const {
+        const InitialValues initial(about, seed);
         std::vector<double> values(count());
-        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { values[k] = about.initial(seed, static_cast<std::uint32_t>(k), i, j); });
+        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { values[k] = initial(k, i, j); });
         return values;
     }
     // Where the weights stand in memory: `columns` of the matrix; memory(row, column) gives the place.

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "orthogonal.h"
+
 namespace sncc {
 
 // ------------------------------------------------------------------------------------------------ failures
@@ -63,7 +65,26 @@ struct ParameterDescription {
     bool learnt;
     double rate;  // factor on the learning rate
     double lower, upper;  // bounds after an optimiser step; infinite where there are none
-    double (*initial)(std::uint64_t seed, std::uint32_t element, std::uint32_t i, std::uint32_t j);
+    double (*initial)(std::uint64_t seed, std::uint32_t element, std::uint32_t i, std::uint32_t j, const double* whole);
+    // `whole`, where there are rows: a random matrix of that stream with orthonormal rows or columns.
+    std::int64_t whole_rows, whole_columns;
+    std::uint32_t stream;
+};
+
+// First values of a parameter.
+class InitialValues {
+public:
+    InitialValues(const ParameterDescription& about, std::uint64_t seed) : about_(about), seed_(seed) {
+        if (about.whole_rows > 0) whole_ = orthogonal(seed, about.stream, static_cast<std::size_t>(about.whole_rows), static_cast<std::size_t>(about.whole_columns));
+    }
+    double operator()(std::uint64_t element, std::uint64_t i, std::uint64_t j) const {
+        return about_.initial(seed_, static_cast<std::uint32_t>(element), static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j), whole_.data());
+    }
+
+private:
+    const ParameterDescription& about_;
+    std::uint64_t seed_;
+    std::vector<double> whole_;
 };
 
 struct ReadoutDescription {

@@ -22,10 +22,10 @@ public:
         for (int k = 0; k < about_.parameter_count; ++k) {
             const ParameterDescription& p = about_.parameters[k];
             if (p.size < 0) continue;  // drawn by `build`
+            const InitialValues initial(p, seed);
+            const std::uint64_t columns = static_cast<std::uint64_t>(p.columns);
             std::vector<double> values(static_cast<std::size_t>(p.size));
-            for (std::int64_t e = 0; e < p.size; ++e)
-                values[static_cast<std::size_t>(e)] =
-                    p.initial(seed, static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(e / p.columns), static_cast<std::uint32_t>(e % p.columns));
+            for (std::uint64_t e = 0; e < values.size(); ++e) values[e] = initial(e, e / columns, e % columns);
             engine_->set_parameter(k, values.data());
         }
     }

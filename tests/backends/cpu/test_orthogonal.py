@@ -1,0 +1,63 @@
+"""Orthogonal first weights: orthonormal in the drawn library, equal to the reference's, other ones with another seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from networks import program_of
+from projects import needs_compiler
+
+import sncc
+from sncc.backends.reference.interpreter import Reference
+
+NETWORK = """
+network Orthogonal:
+    step = 1 ms
+    population image: input[6, 5, 2]
+    population x: input[30]
+    population y: LIF[12]
+    population z: LIF[4, 6]
+    population maps: LI[4, 3, 8]
+    connect tall = x -> y: dense, weight = orthogonal()
+    connect wide = y -> z: dense, weight = orthogonal(gain = 2)
+    connect kernel = image -> maps: conv2d(kernel = [3, 3], channels = 8), weight = orthogonal(gain = 3)
+    connect parts = z[0:3, 1:3] -> z[0:4, 3:5]: dense, weight = orthogonal(), delay = 1 ms
+"""
+
+
+def product(matrix: np.ndarray) -> np.ndarray:
+    """Of the fewer, rows or columns, each with each."""
+    return matrix.T @ matrix if matrix.shape[0] >= matrix.shape[1] else matrix @ matrix.T
+
+
+@pytest.fixture(scope="module")
+def project():
+    needs_compiler()
+    return sncc.build(NETWORK, backend="cpu", precision="float64")
+
+
+def test_rows_or_columns_are_orthonormal(project):
+    weights = sncc.load(project).parameters
+    for name, shape, gain in (
+        ("tall", (30, 12), 1),
+        ("wide", (12, 24), 2),
+        ("kernel", (18, 8), 3),
+        ("parts", (6, 8), 1),
+    ):
+        found = product(np.asarray(weights[f"{name}.weight"]).reshape(shape))
+        assert np.allclose(found, gain**2 * np.eye(min(shape)), atol=1e-12), name
+
+
+def test_the_numbers_are_those_of_the_reference_and_of_the_seed(project):
+    weights = [sncc.load(project, seed=seed).parameters for seed in (0, 7)]
+    reference = Reference(program_of(NETWORK), seed=7).parameters
+    for key in ("tall.weight", "wide.weight", "kernel.weight", "parts.weight"):
+        assert np.allclose(weights[1][key], reference[key], atol=1e-12), key
+        assert np.max(np.abs(np.asarray(weights[0][key]) - weights[1][key])) > 0.1
+
+
+def test_every_direction_is_as_likely():
+    program = program_of(NETWORK)
+    entries = np.array([Reference(program, seed=seed).parameters["parts.weight"].reshape(6, 8) for seed in range(400)])
+    assert np.abs(entries.mean(0)).max() < 5 * np.sqrt(1 / 8 / 400)  # each entry has mean 0 and variance 1 / 8
+    assert np.allclose((entries**2).mean(0), 1 / 8, atol=5 * np.sqrt(2 / 8**2 / 400))
