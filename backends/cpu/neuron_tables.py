@@ -9,7 +9,7 @@ from sncc.backends.cxx.expressions import Unsupported
 from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.synapse_dynamics import synapse_states
 from sncc.backends.cxx.synapse_rows import flag, part_of, parts_of, pattern_of
-from sncc.connectivity.patterns import Convolution
+from sncc.connectivity.patterns import Convolution, Turned
 from sncc.program.nodes import Connection, Deliver, Fire, Program, SynapseUpdate, Update
 from sncc.program.streams import stream
 
@@ -153,7 +153,7 @@ class NeuronTables:
             c = self.program.connection(connection)
             parameter, kernel, initial = -1, -1, "nullptr"
             if name == "weight":
-                shared = isinstance(c.structure, Convolution)
+                shared = isinstance(c.structure, Convolution | Turned)
                 kernel, parameter = (
                     (self.layout.keys.index(c.weight), -1) if shared else (-1, self.layout.keys.index(c.weight))
                 )
@@ -171,7 +171,7 @@ class NeuronTables:
         by_parameter = {}
         for (connection, name), field in self.synapse_fields.items():
             c = self.program.connection(connection)
-            if name == "weight" and not isinstance(c.structure, Convolution):
+            if name == "weight" and not isinstance(c.structure, Convolution | Turned):
                 by_parameter[c.weight] = field
             elif name != "weight" and (connection, name) not in self.dynamics.synapse_states:
                 by_parameter[str(dict(synapse_states(self.program, connection).arrays)[name])] = field

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from sncc.backends.cxx.expressions import Unsupported, literal
-from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Sparse
+from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Sparse, Turned
 from sncc.program.nodes import Connection, Program
 from sncc.program.streams import stream
 
@@ -88,6 +88,8 @@ def pattern_of(c: Connection) -> str:
             kind, images = "pooling", (size, stride, (0, 0))
         case OneToOne():
             kind = "one_to_one"
+        case Turned():
+            kind = "turned"
         case Sparse():
             kind = "sparse"
     own = getattr(pattern, "self_connections", True)

@@ -154,7 +154,11 @@ class SynapsesOfSample:
         if c.delays is None:
             return np.full(len(table.pre), c.delay, int)
         value = np.asarray(self.parameters[c.delays])
-        each = np.full(len(table.pre), value) if value.ndim == 0 else value.reshape(-1)[table.element]
+        if (
+            value.ndim and -1 not in self.program.parameter(c.delays).dimensions
+        ):  # else each synapse has its own element
+            value = value.reshape(-1)[table.element]
+        each = np.broadcast_to(value, (len(table.pre),))
         steps: np.ndarray = np.maximum(np.floor(each / self.program.step + 0.5).astype(int), c.delay)
         return steps
 

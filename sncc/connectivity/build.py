@@ -33,7 +33,7 @@ through kernel element (ky, kx, c, o) where Y · stride + ky = y + padding befor
 is that element of the kernel (kh, kw, in, out), row-major.
 **pool2d**: source (y, x, c) reaches target (Y, X, c) where Y · stride <= y < Y · stride + size, the same along x.
 **dense**, **one_to_one** between parts: every pair (without a neuron to itself where `self = false`); neuron k to
-neuron k.
+neuron k. Where the weight is another connection's transposed, source i and target j have its element j · ns + i.
 **sparse**: the pairs handed over, sorted stably by source, then target.
 """
 
@@ -44,7 +44,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Sparse
+from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Sparse, Turned
 from sncc.connectivity.philox import philox, sequence
 
 _CHUNK = 1 << 20  # words in flight: bounds memory, not the result
@@ -79,11 +79,13 @@ def build(
     match pattern:
         case Sparse():
             return _handed_over(source, target, pairs)
-        case Dense(self_connections=own):
+        case Dense(self_connections=own) | Turned(self_connections=own):
             pre, post = (a.reshape(-1) for a in np.indices((source.size, target.size)))
             if itself and not own:
                 keep = indices(source)[pre] != indices(target)[post]
                 pre, post = pre[keep], post[keep]
+            if isinstance(pattern, Turned):
+                kernel = post * source.size + pre
         case OneToOne():
             if source.size != target.size:
                 raise ValueError(f"one_to_one from {source.size} to {target.size} neurons")

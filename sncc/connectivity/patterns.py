@@ -65,6 +65,19 @@ class Dense:
 
 
 @dataclass(frozen=True, slots=True)
+class Turned:
+    """`dense` by the weights of a connection the other way, rows and columns exchanged: `share = a_b transposed`.
+
+    Source i and target j of the parts have element (j, i) of that connection's weight.
+    """
+
+    self_connections: bool = True
+
+    def __str__(self) -> str:
+        return f"{Dense(self.self_connections)}, transposed"
+
+
+@dataclass(frozen=True, slots=True)
 class OneToOne:
     """Neuron k to neuron k."""
 
@@ -142,4 +155,4 @@ class Rewiring:
         return f"deep_r(l1 = {self.l1:g}, temperature = {self.temperature:g})"
 
 
-Pattern = Dense | OneToOne | Random | Convolution | Pooling | Sparse
+Pattern = Dense | Turned | OneToOne | Random | Convolution | Pooling | Sparse

@@ -92,6 +92,7 @@ def _delay(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
 def is_full(connection: Connection) -> bool:
     """Whether a connection's synapses are a whole matrix or vector."""
     whole = connection.source_part.is_whole and connection.target_part.is_whole
+    whole = whole and not (connection.share is not None and connection.share[1])
     return whole and isinstance(connection.pattern, Dense | OneToOne)
 
 

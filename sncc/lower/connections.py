@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from sncc.connectivity.patterns import Dense, OneToOne
+from sncc.connectivity.patterns import Dense, OneToOne, Pattern, Turned
 from sncc.expressions.nodes import Apply, Number
 from sncc.model.nodes import Connection, Model
 from sncc.program import nodes as program_nodes
@@ -32,21 +32,31 @@ def _learns(model: Model, key: str) -> bool:
 def lower_connection(model: Model, connection: Connection, groups: Mapping[str, str]) -> program_nodes.Connection:
     """The Program's connection; `groups` are the populations' groups, each of which holds one population yet.
 
-    dense and one_to_one between parts without gaps stay what they are, of some rows and columns; all else is sparse.
+    dense and one_to_one between parts without gaps stay what they are, of some rows and columns; all else is sparse, also
+    what has another connection's weights transposed.
     """
     source, target = model.population(connection.source), model.population(connection.target)
     left, right = connection.source_part.contiguous, connection.target_part.contiguous
     pattern: Literal["dense", "one_to_one", "sparse"] = "sparse"
     offsets, sizes = (0, 0), (source.size, target.size)
-    structure = connection.pattern
+    structure: Pattern = connection.pattern
     itself = source.name == target.name
     avoids = itself and isinstance(structure, Dense) and not structure.self_connections
     whole = connection.source_part.is_whole and connection.target_part.is_whole
-    if isinstance(structure, Dense | OneToOne) and left is not None and right is not None and (whole or not avoids):
+    turned = connection.share is not None and connection.share[1] and isinstance(structure, Dense)
+    if (
+        isinstance(structure, Dense | OneToOne)
+        and not turned
+        and left is not None
+        and right is not None
+        and (whole or not avoids)
+    ):
         pattern = "dense" if isinstance(structure, Dense) else "one_to_one"
         offsets, sizes = (left[0], right[0]), (left[1], right[1])
     sparse = pattern == "sparse"
-    owner = connection.synapses_of or (connection.share[0] if connection.share is not None else connection.name)
+    structure = Turned(structure.self_connections) if turned and isinstance(structure, Dense) else structure
+    own = connection.synapses_of or connection.name
+    owner = connection.share[0] if connection.share is not None else own
     return program_nodes.Connection(
         name=connection.name,
         source=source.name,
@@ -65,11 +75,11 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         structure=structure if sparse or avoids else None,
         source_part=connection.source_part if sparse else None,
         target_part=connection.target_part if sparse else None,
-        delays=f"{owner}.delay" if connection.delay is not None else None,
+        delays=f"{own}.delay" if connection.delay is not None else None,
         values=connection.values,
         gain=connection.gain,
         plastic=connection.plasticity is not None,
-        interpolated=connection.delay is not None and _learns(model, f"{owner}.delay"),
+        interpolated=connection.delay is not None and _learns(model, f"{own}.delay"),
         rounded=model.training is not None and model.training.rule.name == "eventprop",
         synapses_of=connection.synapses_of,
         rewiring=connection.rewiring if _learns(model, f"{owner}.weight") else None,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import inf, isfinite, prod
 
-from sncc.connectivity.patterns import Convolution
+from sncc.connectivity.patterns import Convolution, Turned
 from sncc.expressions.nodes import Number
 from sncc.model.nodes import Connection, Learnt, Model, Parameter, Population
 from sncc.program import nodes as program_nodes
@@ -26,7 +26,7 @@ def program_parameters(
     found: dict[str, program_nodes.Parameter] = {}
     lowered = {c.name: c for c in connections}
     for connection in placed.connections:
-        if connection.synapses_of is None and connection.share is None:
+        if connection.synapses_of is None:
             _of_connection(connection, lowered[connection.name], learnt, found, written.step)
     for population in placed.populations:
         if population.kind in ("neuron", "poisson"):
@@ -69,12 +69,13 @@ def _of_connection(
         dimensions, owner = (-1,), connection.name
     else:
         dimensions = sizes if lowered.pattern == "dense" else sizes[:1]
-    key = f"{connection.name}.weight"
-    weight = _parameter(key, connection.weight, dimensions, learnt, owner, shape)
-    found[key] = replace(weight, keeps_sign=connection.sign_fixed)
+    if connection.share is None:
+        key = f"{connection.name}.weight"
+        weight = _parameter(key, connection.weight, dimensions, learnt, owner, shape)
+        found[key] = replace(weight, keeps_sign=connection.sign_fixed)
     if connection.delay is not None:
         key = f"{connection.name}.delay"
-        if isinstance(connection.pattern, Convolution):
+        if isinstance(lowered.structure, Convolution | Turned):
             dimensions, owner = (-1,), connection.name
         made = _parameter(key, connection.delay, dimensions, learnt, owner)
         found[key] = replace(made, bounds=_delay_bounds(made, connection, step)) if made.learnt else made

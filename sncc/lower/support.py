@@ -30,7 +30,8 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
     if connection.post_delay_steps and connection.plasticity is None:
         yield not_supported_yet(span, "`post_delay`", "put it into `delay`")
     if connection.share is not None and connection.share[1]:
-        yield not_supported_yet(span, "`share = … transposed`")
+        if any(part.contiguous is None for part in (connection.source_part, connection.target_part)):
+            yield not_supported_yet(span, "`share = … transposed` between parts whose neurons do not follow each other")
     if connection.rewiring is not None and connection.synapse is not None:
         for parameter in connection.synapse.parameters:
             if parameter.storage == "each":

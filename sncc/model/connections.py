@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 
-from sncc.connectivity.patterns import Convolution, Part
+from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part
 from sncc.diagnostics import Diagnostics, did_you_mean
 from sncc.expressions.nodes import Number
 from sncc.expressions.units import PLAIN
@@ -223,6 +223,10 @@ class ConnectionResolver:
         if other.rewiring is not None or "rewire" in options:
             message = "synapses that training moves cannot share their weights"
             self.diagnostics.error("wrong-argument", option.span, message)
+            return None
+        if option.transposed and not isinstance(other.pattern, Dense | OneToOne):
+            message = f"`{name}` has no matrix to transpose: its weights are those of `{other.pattern}`"
+            self.diagnostics.error("wrong-argument", option.span, message, help="share those of `dense`")
             return None
         sizes = (other.source_part.size, other.target_part.size)
         wanted = (target.size, source.size) if option.transposed else (source.size, target.size)

@@ -174,6 +174,10 @@ def test_weights_can_be_shared_also_turned_round():
         text("back = b -> a: dense, share = a_b transposed, delay = 1 ms", "a -> b: dense, weight = each(1)")
     )
     assert [(c.name, c.share) for c in m.connections] == [("back", ("a_b", True)), ("a_b", None)]
+    turned = mistake(
+        "a -> b: random(p = 0.1), weight = each(1)", "back = b -> a: dense, share = a_b transposed, delay = 1 ms"
+    )
+    assert turned[:2] == ("wrong-argument", "share = a_b transposed")
     wrong = mistake("a -> b: dense, weight = each(1)", "second = b -> a: dense, share = a_b")
     assert wrong[:2] == ("shape-mismatch", "share = a_b")
     assert mistake("a -> b: dense, weight = 1", "second = a -> b: dense, share = a_c")[:2] == ("unknown-name", "a_c")

@@ -150,7 +150,8 @@ public:
         const double pairs = sources * targets, number = request.pattern.number;
         const int* kernel = request.pattern.kernel;
         switch (request.pattern.kind) {
-            case PatternKind::dense: return pairs;
+            case PatternKind::dense:
+            case PatternKind::turned: return pairs;
             case PatternKind::one_to_one: return sources;
             case PatternKind::probability: return pairs * number + 6 * std::sqrt(pairs * number * (1 - number));
             case PatternKind::fan_in: return targets * number;
@@ -199,6 +200,12 @@ private:
         switch (pattern_.kind) {
             case PatternKind::dense:
                 for (std::int64_t c = 0; c < n; ++c) candidate(c);
+                break;
+            case PatternKind::turned:  // elements of a weight whose rows are targets
+                for (std::int64_t c = 0; c < n; ++c) {
+                    const std::int64_t j = c + (itself >= 0 && c >= itself);
+                    visit(j, static_cast<std::uint32_t>(j * source_.size() + i));
+                }
                 break;
             case PatternKind::one_to_one: visit(i, 0); break;
             case PatternKind::probability:
@@ -254,7 +261,7 @@ private:
             ++result_.parts[part].offsets[static_cast<std::size_t>(source_[i]) + 1];
         });
         for (CompressedRows& part : result_.parts) part.allocate();
-        const bool shares = pattern_.kind == PatternKind::convolution;
+        const bool shares = pattern_.kind == PatternKind::convolution || pattern_.kind == PatternKind::turned;
         if (shares)
             for (const CompressedRows& part : result_.parts) result_.kernel.emplace_back(part.synapses() + 1);
         std::vector<std::vector<std::uint64_t>> next = row_starts();

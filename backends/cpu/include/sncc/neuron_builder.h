@@ -83,7 +83,7 @@ private:
             for (int f = 0; f < Network::synapse_fields; ++f) fields += Network::synapse_fields_info()[f].connection == c;
             const std::int64_t widest = m_.ranges[static_cast<std::size_t>(of.target_population)][0].size() + 64;
             const double each = bytes_per_synapse(widest, fields, sizeof(Real), of.delays >= 0, of.reversed) +
-                                (of.pattern.kind == PatternKind::convolution ? 4.0 : 0.0);
+                                (of.pattern.kind == PatternKind::convolution || of.pattern.kind == PatternKind::turned ? 4.0 : 0.0);
             const double bytes = count * each + static_cast<double>(of.source_neurons) * 8 * (m_.workers + 1);
             total += bytes;
             if (bytes <= most) continue;
