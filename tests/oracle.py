@@ -338,14 +338,14 @@ def penalty_of(simulations, model: Model):
     return total
 
 
-def loss_and_gradients(model: Model, parameters, inputs, labels, rule, synapses=None):
+def loss_and_gradients(model: Model, parameters, inputs, labels, rule, synapses=None, simulation=Simulation):
     """Mean loss over samples, with penalties, and d loss / d parameter, for the parameters given, in the consistent system."""
     losses = model.training.losses
 
     def mean_loss(p):
         total, simulations = 0.0, []
         for sample, label in zip(inputs, labels):
-            simulations.append(Simulation(model, p, rule, synapses))
+            simulations.append(simulation(model, p, rule, synapses))
             seen = simulations[-1].run(sample, *((loss.population, loss.variable) for loss in losses))
             total = total + sum(loss_of(x, label, loss) * loss.factor for x, loss in zip(seen, losses))
         return total / len(inputs) + penalty_of(simulations, model)

@@ -239,7 +239,11 @@ class Reference:
             for row in group.rows:
                 key = dict(row.values)[symbol]
                 if key in full:
-                    full[key] += per_neuron[row.offset : row.offset + row.size]
+                    own = per_neuron[row.offset : row.offset + row.size]
+                    if self.program.parameter(str(key)).shape:
+                        full[key] += own
+                    else:  # one number, perhaps of several populations
+                        full[key].flat[0] += own.sum()
 
 
 def _penalise(penalty: Penalty, runs: Sequence[Sample]) -> float:

@@ -194,7 +194,7 @@ class Sample(ForwardRun):
         result: np.ndarray = np.zeros(later.shape)
         part = slice(c.target_offset, c.target_offset + c.target_size)
         for d in np.unique(later):
-            if n + d <= self.steps:
+            if 1 <= n + d <= self.steps:
                 result = np.where(later == d, self.tape[c.target_group, slot, n + d][part], result)
         return result
 
@@ -207,7 +207,7 @@ class Sample(ForwardRun):
 
     def _gather_interpolated(self, c: Connection, slot: str) -> np.ndarray:
         result: np.ndarray = np.zeros(self.program.parameter(c.weight).dimensions)
-        for n in range(1, self.steps + 1):
+        for n in range(self._first_emission(c), self.steps + 1):
             emitted = np.asarray(self.source(c, n))
             result += (emitted[:, None] if c.pattern == "dense" else emitted) * self._interpolated(c, slot, n)
         return result
@@ -216,7 +216,7 @@ class Sample(ForwardRun):
         """Gradient of an interpolated connection's delays."""
         whole, _ = self.split_delays(c)
         result = np.zeros(whole.shape)
-        for n in range(1, self.steps + 1):
+        for n in range(self._first_emission(c), self.steps + 1):
             by_delay = self._arriving_adjoint(c, slot, n, whole)
             if not c.rounded:
                 by_delay = (self._arriving_adjoint(c, slot, n, whole + 1) - by_delay) / self.program.step
@@ -277,11 +277,11 @@ class Sample(ForwardRun):
         if c.pattern == "sparse" or c.delays is not None:
             return self._gather_sparse(c, slot)
         result = np.zeros(self.program.parameter(c.weight).dimensions)
-        for n in range(1, self.steps - c.delay + 1):
-            mu = self.tape[c.target_group, slot, n + c.delay][c.target_offset : c.target_offset + c.target_size]
-            emitted = self.source(c, n)
-            assert emitted is not None
-            result += np.outer(emitted, mu) if c.pattern == "dense" else emitted * mu
+        for n in range(1, self.steps + 1):
+            mu = self.tape[c.target_group, slot, n][c.target_offset : c.target_offset + c.target_size]
+            emitted = self.source(c, n - c.delay)
+            if emitted is not None:
+                result += np.outer(emitted, mu) if c.pattern == "dense" else emitted * mu
         return result if c.structure is None else result * (1 - np.eye(len(result)))  # none to itself
 
     def _gather_sparse(self, c: Connection, slot: str) -> np.ndarray:
@@ -290,11 +290,13 @@ class Sample(ForwardRun):
         result = np.zeros(int(np.prod(shape)))
         element = table.element if shape else np.zeros(len(table.pre), int)
         for n in range(1, self.steps + 1):
-            emitted = self.emitted(c, n)
-            assert emitted is not None
-            arriving = self._adjoint_over_synapses(c, slot, n, lambda n, delay: n + delay <= self.steps)
-            np.add.at(result, element, emitted[table.pre] * arriving)
+            arriving = self.synapses.arriving(c, n, self.emitted)
+            np.add.at(result, element, arriving * self.tape[c.target_group, slot, n][table.post])
         return result.reshape(shape)
+
+    def _first_emission(self, c: Connection) -> int:
+        """The first step of which something is delivered in the sample: a state stands at its first value before step 1."""
+        return 1 if c.values is None else -int(self.split_delays(c)[0].max())
 
     def _adjoint_over_synapses(
         self, c: Connection, slot: str, n: int, reaches: Callable[[int, int], bool]

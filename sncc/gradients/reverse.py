@@ -6,7 +6,7 @@ credit crosses a connection, is the rule's choice (`rules.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sncc.expressions.algebra import ZERO, add
@@ -18,7 +18,7 @@ from sncc.gradients.online import forward_traces
 from sncc.gradients.optimisers import optimise
 from sncc.gradients.readouts import readout
 from sncc.gradients.rules import Adjoint, Edge, adjoints
-from sncc.gradients.transpose import adjoint, as_local, transpose
+from sncc.gradients.transpose import Transposed, adjoint, as_local, transpose
 from sncc.model import nodes as model_nodes
 from sncc.model.nodes import Training
 from sncc.program.nodes import (
@@ -104,11 +104,13 @@ def _entering(program: Program, choice: Adjoint, readouts: Sequence[Readout]) ->
     result: list[ReverseOperation] = [ReadoutAdjoint(_of_readout(k, choice), k) for k in choice.readouts]
     result += [PenaltyAdjoint(k, into) for k in choice.penalties]
     for edge in choice.edges:
+        c = program.connection(edge.connection)
         slot = f"{_credited(program, edge, choice)}~{edge.label}"
+        entered = into if c.values is None else _of_values(c.values, choice)
         if edge.feedback is None:
-            result.append(Transpose(edge.connection, slot, into, at_spikes=choice.timed))
+            result.append(Transpose(edge.connection, slot, entered, at_spikes=choice.timed))
         else:
-            result.append(feedback_across(program.connection(edge.connection), edge.feedback, slot, into))
+            result.append(feedback_across(c, edge.feedback, slot, entered))
     for signal in choice.signals:
         row = program.group(choice.group).rows[0]
         target = (choice.group, row.offset, row.size)
@@ -139,6 +141,11 @@ def _credited(program: Program, edge: Edge, choice: Adjoint) -> str:
 def _accumulator(what: str, choice: Adjoint) -> str:
     """Where an adjoint collects what comes from a readout, or as credit for its spikes; no name of the user's has a dot."""
     return f"{what}.adjoint{choice.label}"
+
+
+def _of_values(variable: str, choice: Adjoint) -> str:
+    """Where an adjoint collects credit for a variable whose values are delivered."""
+    return _accumulator(f"credit.{variable}", choice)
 
 
 def _of_readout(index: int, choice: Adjoint) -> str:
@@ -194,16 +201,19 @@ def _adjoint_update(
     def seed(local: str, value: str) -> None:
         seeds[local] = add(seeds.get(local, ZERO), Symbol(value))
 
-    for variable, local in path.carry.items():
-        seed(local, f"{variable}~{choice.label}")
     for k in choice.readouts:
         inputs.append(_of_readout(k, choice))
         if (seen := path.seen[k]) is not None:
             seed(seen, inputs[-1])
-    if choice.has_credit:
+    delivered = [program.connection(edge.connection).values for edge in choice.edges]
+    if None in delivered or choice.signals or choice.penalties:
         inputs.append(_accumulator("credit", choice))
         seed(path.spike, inputs[-1])
-    transposed = transpose(path.body, seeds, carried | slots | arrays)
+    for variable in sorted({values for values in delivered if values is not None}):
+        inputs.append(_of_values(variable, choice))
+        if variable in path.carry:  # else it never moves
+            seed(path.carry[variable], inputs[-1])
+    transposed = _transposed(path, seeds, choice.label, carried, slots | arrays)
     body = list(transposed.body)
     new = [
         (f"{variable}~{choice.label}", as_local(f"{variable}~.new", transposed.adjoints[variable], body))
@@ -233,6 +243,24 @@ def _adjoint_update(
     )
     kept = [name for _, name in loads] + [name for name, _ in stores]
     return _Built(forward, reverse, tuple(TapeSlot(name, group.name) for name in kept))
+
+
+def _transposed(
+    path: _Path, entering: Mapping[str, Expression], label: str, carried: frozenset[str], more: frozenset[str]
+) -> Transposed:
+    """The transposed body, from what enters and what the step before is told; a variable that is always written before it is read tells it nothing."""
+    while True:
+        seeds: dict[str, Expression] = {}
+        for variable, local in path.carry.items():
+            if variable in carried:
+                seeds[local] = add(seeds.get(local, ZERO), Symbol(f"{variable}~{label}"))
+        for local, value in entering.items():
+            seeds[local] = add(seeds.get(local, ZERO), value)
+        result = transpose(path.body, seeds, carried | more)
+        told = frozenset(v for v in carried if v in result.adjoints)
+        if told == carried:
+            return result
+        carried = told
 
 
 @dataclass(frozen=True, slots=True)

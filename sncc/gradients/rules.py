@@ -2,7 +2,9 @@
 
 bptt: every group has one adjoint; credit crosses every connection. eprop (Bellec et al. 2020): a group's own adjoint,
 plus the learning signal, credit across exactly one connection, into a population that the loss reads, from that
-population's own adjoint. With random or adaptive feedback a matrix B stands for that connection's weights.
+population's own adjoint. With random or adaptive feedback a matrix B stands for that connection's weights. States that
+a connection's synapses share per source neuron are a group of their own, and a part of the connection: credit goes
+through them, and their learnt numbers get the credit of all their targets.
 eventprop (Wunderlich and Pehle 2021): the graph of bptt, with credit for the times of spikes.
 """
 
@@ -46,11 +48,6 @@ class Adjoint:
     signals: tuple[Signal, ...] = ()
     timed: bool = False  # credit is for the times of spikes, not for their being there
 
-    @property
-    def has_credit(self) -> bool:
-        """Whether anything reaches the group's spikes."""
-        return bool(self.edges or self.signals or self.penalties)
-
 
 def adjoints(
     program: Program, rule: Rule, readouts: Sequence[Readout], penalties: Sequence[Penalty]
@@ -81,6 +78,11 @@ def _between(program: Program) -> list[Connection]:
     return [c for c in program.connections if c.source_group is not None]
 
 
+def _of_sources(program: Program) -> frozenset[str]:
+    """Groups that hold the states which synapses share per source neuron: no population of the user's has a dot."""
+    return frozenset(g.name for g in program.groups if all("." in row.population for row in g.rows))
+
+
 # ------------------------------------------------------------------------------------------------ bptt
 def _bptt(program: Program, readouts: Sequence[Readout], penalties: Sequence[Penalty]) -> tuple[Adjoint, ...]:
     between = _between(program)
@@ -100,53 +102,96 @@ def _bptt(program: Program, readouts: Sequence[Readout], penalties: Sequence[Pen
 
 
 # ------------------------------------------------------------------------------------------------ e-prop
+SIGNAL = "signal"  # the adjoint of states per source neuron by which a learning signal goes back
+
+
 def _eprop(
     program: Program, rule: Rule, readouts: Sequence[Readout], penalties: Sequence[Penalty]
 ) -> tuple[Adjoint, ...]:
-    learning = learning_groups(program)
-    read = {readout.group for readout in readouts}
-    into_loss = [c for c in _between(program) if c.target_group in read]
-    # a group that the loss reads and that gets credit besides has an adjoint of its own without that credit
-    besides = {c.source_group for c in into_loss} | {p.group for p in penalties}
-    direct = {group: "direct" if group in besides else "" for group in read}
-    result: list[Adjoint] = []
-    for group in program.groups:
-        name, own, rates = group.name, _of(group.name, readouts), _of(group.name, penalties)
-        edges, signals = _learning_signal(program, rule, name, into_loss, direct)
-        if name in read:
-            signalled = _is_signalled(program, rule, name, into_loss, learning, read)
-            if direct[name] and signalled:
-                result.append(Adjoint(name, "direct", own, (), False, ()))
-            if name in learning or signalled and not direct[name]:
-                result.append(Adjoint(name, "", own, rates, True, edges))
-        elif name in learning and (edges or signals or rates):
-            result.append(Adjoint(name, "", (), rates, True, edges, signals))
-    return tuple(result)
+    return _Eprop(program, rule, readouts, penalties).adjoints()
 
 
-def _learning_signal(
-    program: Program, rule: Rule, group: str, into_loss: Sequence[Connection], direct: dict[str, str]
-) -> tuple[tuple[Edge, ...], tuple[Signal, ...]]:
-    """Where a group's learning signal comes from. A population that the loss reads keeps the weights themselves."""
-    paths = [c for c in into_loss if c.source_group == group]
-    if rule.feedback == "symmetric" or group in direct:
-        return tuple(Edge(c.name, direct[c.target_group]) for c in paths), ()
-    if paths:
-        return tuple(Edge(c.name, direct[c.target_group], f"{c.name}.feedback") for c in paths), ()
-    population = program.group(group).rows[0].population
-    return (), tuple(Signal(read, label, f"{population}.feedback") for read, label in direct.items())
+class _Eprop:
+    def __init__(
+        self, program: Program, rule: Rule, readouts: Sequence[Readout], penalties: Sequence[Penalty]
+    ) -> None:
+        self.program, self.rule, self.readouts, self.penalties = program, rule, readouts, penalties
+        self.synaptic = _of_sources(program)
+        own = learning_groups(program)
+        self.learning = own | {
+            c.target_group for c in program.connections if c.source_group in self.synaptic and c.source_group in own
+        }
+        self.read = {readout.group for readout in readouts}
+        self.into_loss = [c for c in _between(program) if c.target_group in self.read]
+        on_the_way = {c.source_group for c in self.into_loss} & self.synaptic
+        # the connections by which neurons reach the loss: into it, or into the states of synapses that go into it
+        self.leaving = [c for c in self.into_loss if c.source_group not in self.synaptic]
+        self.leaving += [c for c in _between(program) if c.target_group in on_the_way]
+        # a group that the loss reads and that gets credit besides has an adjoint of its own without that credit
+        besides = {c.source_group for c in self.leaving} | {p.group for p in penalties}
+        self.direct = {group: "direct" if group in besides else "" for group in self.read}
 
+    def adjoints(self) -> tuple[Adjoint, ...]:
+        result: list[Adjoint] = []
+        for group in self.program.groups:
+            name = group.name
+            if name in self.synaptic:
+                result += self._of_synapses(name)
+                continue
+            own, rates = _of(name, self.readouts), _of(name, self.penalties)
+            edges, signals = self._learning_signal(name)
+            if name in self.read:
+                signalled = self._is_signalled(name)
+                if self.direct[name] and signalled:
+                    result.append(Adjoint(name, "direct", own, (), False, ()))
+                if name in self.learning or signalled and not self.direct[name]:
+                    result.append(Adjoint(name, "", own, rates, True, edges))
+            elif name in self.learning and (edges or signals or rates):
+                result.append(Adjoint(name, "", (), rates, True, edges, signals))
+        return tuple(result)
 
-def _is_signalled(
-    program: Program,
-    rule: Rule,
-    read: str,
-    into_loss: Sequence[Connection],
-    learning: frozenset[str],
-    all_read: set[str],
-) -> bool:
-    """Whether the adjoint of a population that the loss reads is a learning signal of another one."""
-    if any(c.source_group in learning and c.target_group == read for c in into_loss):
-        return True
-    connected = {c.source_group for c in into_loss}
-    return rule.feedback != "symmetric" and bool(learning - connected - all_read)
+    def _learning_signal(self, group: str) -> tuple[tuple[Edge, ...], tuple[Signal, ...]]:
+        """Where a group's learning signal comes from."""
+        paths = [c for c in self.leaving if c.source_group == group]
+        if paths or self.rule.feedback == "symmetric" or group in self.read:
+            return tuple(self._edge(c, group) for c in paths), ()
+        population = self.program.group(group).rows[0].population
+        return (), tuple(Signal(read, label, f"{population}.feedback") for read, label in self.direct.items())
+
+    def _edge(self, c: Connection, origin: str | None) -> Edge:
+        """Credit for what the neurons of `origin` send. A population that the loss reads keeps the weights themselves."""
+        if c.target_group in self.synaptic:
+            return Edge(c.name, SIGNAL)
+        kept = self.rule.feedback == "symmetric" or origin in self.read
+        return Edge(c.name, self.direct[c.target_group], None if kept else f"{c.name}.feedback")
+
+    def _of_synapses(self, group: str) -> list[Adjoint]:
+        """Adjoints of states per source neuron: for their own numbers, and for the neurons whose spikes move them."""
+        program, result = self.program, []
+        onto = [c for c in program.connections if c.source_group == group]
+        if group in self.learning:
+            credited = [c for c in onto if c.target_group in self.read or self._has_credit(c.target_group)]
+            result.append(Adjoint(group, "", (), (), True, tuple(Edge(c.name, "") for c in credited)))
+        origins = {c.source_group for c in self.leaving if c.target_group == group}
+        if origins & self.learning:
+            into_loss = [c for c in onto if c.target_group in self.read]
+            edges = tuple(self._edge(c, origin) for c in into_loss for origin in origins)
+            result.append(Adjoint(group, SIGNAL, (), (), False, edges))
+        return result
+
+    def _has_credit(self, group: str) -> bool:
+        """Whether a learning population that the loss does not read has an adjoint."""
+        edges, signals = self._learning_signal(group)
+        return group in self.learning and bool(edges or signals or _of(group, self.penalties))
+
+    def _is_signalled(self, read: str) -> bool:
+        """Whether the adjoint of a population that the loss reads is a learning signal of another one."""
+        through = {c.source_group for c in self.into_loss if c.target_group == read}
+        if any(
+            c.source_group in self.learning and (c.target_group == read or c.target_group in through)
+            for c in self.leaving
+        ):
+            return True
+        connected = {c.source_group for c in self.leaving}
+        lonely = self.learning - connected - self.read - self.synaptic
+        return self.rule.feedback != "symmetric" and bool(lonely)

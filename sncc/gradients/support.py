@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from sncc.connectivity.patterns import Dense, OneToOne
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
+from sncc.expressions.algebra import ZERO
+from sncc.expressions.nodes import symbols
 from sncc.model.nodes import Connection, Learnt, Model, Training
+from sncc.program.nodes import Connection as Delivered
 from sncc.program.nodes import Program, SynapseUpdate, Update
 
 
@@ -37,20 +40,39 @@ def refuse_operations(program: Program, model: Model) -> None:
     updates = [o.group for o in program.forward if isinstance(o, Update)]
     found: dict[str, Diagnostic] = {}
     for c in program.connections:
-        what = ""
+        what, help = "", ""
         if c.plastic or c.name in moved:
-            what = "synapses with states or weights of their own that move"
-        elif c.gain is not None:
-            what = "a synapse with states of its source"
-        elif c.values is not None:
-            what = "a synapse that delivers its source's states"
+            what = "training through synapses with states or weights of their own that move"
         elif updates.count(c.target_group) > 1:
-            what = "jumps that read their target between flow and arrivals"
+            what = "training through jumps that read their target between flow and arrivals"
+        elif c.values is not None:
+            what, help = _of_values(program, c, model)
         if what:
             origin = next(w for w in model.connections if c.name == w.name or c.name.startswith(f"{w.name}."))
-            found.setdefault(origin.name, not_supported_yet(origin.span, f"training through {what}"))
+            found.setdefault(origin.name, not_supported_yet(origin.span, what, help))
     if found:
         raise DiagnosticError(tuple(found.values()))
+
+
+def _of_values(program: Program, c: Delivered, model: Model) -> tuple[str, str]:
+    """What cannot be learnt through values that are delivered in place of spikes, and what helps."""
+    assert model.training is not None
+    if model.training.rule.online:
+        what = "`online = true` with a synapse that has states of its source"
+        return what, "leave `online` out: the gradient is the same number"
+    if c.interpolated:
+        return "learning a delay of a synapse that has states of its source", ""
+    _, row = program.place(c.source)
+    learnt = {p.key for p in program.parameters if p.learnt}
+    bound = {symbol for symbol, value in row.values if value in learnt}
+    first = dict(row.initial)[c.values or ""]
+    if (c.delay or c.delays) and symbols(first) & bound:
+        what = f"learning what `{c.values}` of `{c.source}` starts at, which is delivered before the first step,"
+        return what, "leave it out of `learn`"
+    if c.delays is not None and first != ZERO:
+        what = "training with a delay per synapse through a synapse that delivers its source's states all the time"
+        return what, "give the connection one delay"
+    return "", ""
 
 
 def _rule(training: Training) -> Iterator[Diagnostic]:

@@ -79,10 +79,11 @@ def _active(body: Sequence[Statement], wanted: frozenset[str]) -> frozenset[str]
     for statement in body:
         if isinstance(statement, Draw):  # draws are constants for the gradient
             continue
-        if isinstance(statement, Repeat):
-            raise TypeError(f"no gradient of {statement!r}")  # lowering refuses it in a network that is trained
-        source = statement.distance if isinstance(statement, Fire) else statement.value
-        if symbols(source) & active and not (isinstance(statement, Reduce) and statement.operation == "max"):
+        if isinstance(statement, Repeat) and statement.reads & active:
+            raise TypeError(f"no gradient of {statement!r}")  # lowering refuses what would need one
+        constant = isinstance(statement, Reduce) and statement.operation == "max"
+        source = symbols(statement.distance) if isinstance(statement, Fire) else statement.reads
+        if source & active and not constant:
             active.add(statement.name)
     return frozenset(active)
 

@@ -17,7 +17,9 @@ def impulsive(model: Model, connection: Connection) -> bool:
     source = model.population(connection.source)
     if connection.synapse is not None:
         return False  # a synapse that its neurons cannot carry delivers all the time
-    return connection.values is None and (source.kind != "signal" or source.impulse)
+    if connection.values is not None:
+        return connection.impulses
+    return source.kind != "signal" or source.impulse
 
 
 def accumulator(model: Model, connection: Connection) -> str:

@@ -41,9 +41,8 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
     if connection.plasticity is not None:
         yield not_supported_yet(span, f"the plasticity `{connection.plasticity.model}`")
     if connection.synapse is not None:
-        reduction = reduce_synapse(connection)
-        if reduction is None or reduction.source_states or reduction.sums:
-            what = f"a synapse with states that are not its target's, such as `{connection.synapse.model}`,"
+        if reduce_synapse(connection) is None:
+            what = f"a synapse with states of its own that no neuron can carry, such as `{connection.synapse.model}`,"
             yield not_supported_yet(span, what)
 
 

@@ -276,8 +276,22 @@ def _jump_at_arrivals(dynamics: Dynamics, body: _Body) -> None:
         if dynamics.several:
             body.repeat(count, jumps)
             continue
-        for jump in jumps:
-            body.assign(jump.state, apply("jump", count, body.read(jump.value), body.now[jump.state]))
+        jumped = _jumped(jumps, body)
+        for state, after in jumped.items():
+            body.assign(state, apply("jump", count, after, body.now[state]))
+
+
+def _jumped(jumps: Sequence[Assignment], body: _Body) -> dict[str, Expression]:
+    """States after the jumps of one spike, each seeing the former. What a spike moves, and so its gradient, is what they
+    leave minus what was there."""
+    jumped: dict[str, Expression] = {}
+    for number, jump in enumerate(jumps, 1):
+        value = substitute(jump.value, {**body.now, **jumped})
+        if any(jump.state in symbols(later.value) for later in jumps[number:]):
+            body.statements.append(Assign(f"{jump.state}.jump{number}", value))
+            value = Symbol(f"{jump.state}.jump{number}")
+        jumped[jump.state] = value
+    return jumped
 
 
 def _depends_on_held(equations: list[Equation], held: tuple[str, ...]) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sncc.expressions.algebra import ONE, ZERO, add, div, mul
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
@@ -176,9 +177,10 @@ class _Traces:
         bare = replace(connection, synapse=None)
         result: list[Connection] = []
         trace = self._trace(connection, reduction)
-        if reduction.amounts:
-            gain = (trace.name, "gain") if trace is not None and reduction.gain != ONE else None
-            result.append(replace(bare, input=f"{tag}.in", gain=gain))
+        if reduction.amounts and trace is not None and reduction.gain != ONE:
+            result.append(replace(bare, input=f"{tag}.in", **self._gained(connection, trace)))
+        elif reduction.amounts:
+            result.append(replace(bare, input=f"{tag}.in"))
         for number, total in enumerate(reduction.sums, 1):
             first = not result
             source, values, delay = self._values(connection, total.value, number, trace)
@@ -194,6 +196,13 @@ class _Traces:
                 )
             )
         self.connections[connection.name] = result
+
+    def _gained(self, connection: Connection, trace: Population) -> dict[str, Any]:
+        """How spikes are delivered times a gain: in training as a value of the source's like any other, which credit goes back by."""
+        if self.model.training is None:
+            return {"gain": (trace.name, "gain")}
+        least = 0 if connection.delay is None else connection.delay_steps  # the trace has jumped at the arrival
+        return {"source": trace.name, "values": "gain", "impulses": True, "delay_steps": least}
 
     def _values(
         self, connection: Connection, value: Expression, number: int, trace: Population | None
@@ -226,19 +235,14 @@ class _Traces:
             raise unsupported(connection.span, what, "give the connection one delay")
         gain, source = reduction.gain != ONE, self.model.population(connection.source)
         several = source.kind != "neuron"  # a neuron fires once a step
-        # the gain of several spikes of a step is their mean, since what is delivered counts them
+        trained = self.model.training is not None
+        # the gain of several spikes of a step is their mean, since what is delivered counts them; in training their sum
+        # is what is delivered
         share = add(Symbol("gain"), reduction.gain) if several else reduction.gain
         jumps = [*([Assignment("gain", share)] if gain else []), *(a for a in synapse.on_pre if a.state in own)]
         spikes = apply("max", Symbol("pre!"), 1.0)
-        mean = [Assignment("gain", div(Symbol("gain"), spikes))] if gain and several else []
+        mean = [Assignment("gain", div(Symbol("gain"), spikes))] if gain and several and not trained else []
         starts = {s.name: s.initial for s in synapse.states}
-        if several and jumps and self.model.training is not None:
-            what = (
-                f"training through `{synapse.model}` behind `{source.name}`, which may spike several times in a step,"
-            )
-            raise unsupported(
-                connection.span, what, "put neurons in between, or use a synapse without states of its source"
-            )
         dynamics = Dynamics(
             states=(
                 *(s for s in synapse.states if s.name in own),
@@ -251,16 +255,26 @@ class _Traces:
             substeps=synapse.substeps,
             arrivals=(("pre", tuple(jumps)),) if jumps else (),
             several=several,
-            kept=(Assignment("gain", ZERO),) if mean else (),
+            kept=(Assignment("gain", ZERO),) if gain and (several or trained) else (),
             outputs=(*mean, *(Assignment(n, v) for n, v in values.items() if not isinstance(v, Number))),
         )
         moves: list[Equation | Assignment] = [*dynamics.equations, *jumps, *dynamics.outputs]
         used = {s for e in moves for s in symbols(_right(e))}
         used |= {s for state in dynamics.states for s in symbols(state.initial)}
         parameters = tuple(replace(p, key=f"{connection.name}.{p.name}") for p in synapse.parameters if p.name in used)
+        if several and jumps:
+            self._refuse_learnt(connection, parameters)
         numbers = tuple((p.name, p.value) for p in parameters)
         stored = connection.name if any(p.storage != "compiled" for p in parameters) else None
         return self._population(connection, (stored, numbers, dynamics), dynamics, parameters)
+
+    def _refuse_learnt(self, connection: Connection, parameters: Sequence[Parameter]) -> None:
+        """Spikes of one step move a source's states one after the other, which no gradient follows."""
+        learnt = self.model.training.learn if self.model.training is not None else ()
+        for entry in learnt:
+            if any(entry.key == p.key for p in parameters):
+                what = f"learning `{entry.key}` behind `{connection.source}`, which may spike several times in a step,"
+                raise unsupported(entry.span, what, "put neurons in between")
 
     def _population(
         self, connection: Connection, identity: object, dynamics: Dynamics, parameters: tuple[Parameter, ...]

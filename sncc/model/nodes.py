@@ -223,9 +223,9 @@ class Connection:
     sample. `modulators` bind a plasticity's modulator to a state, or the spikes, of a
     population of one neuron or of as many as the target has: (modulator, population, variable).
 
-    Set by lowering: `values` names the source's state that is delivered all the time instead of spikes; `gain`,
-    (population, state), multiplies what each source neuron delivers; `synapses_of` names the connection whose synapses
-    and weights these are.
+    Set by lowering: `values` names the source's state that is delivered all the time instead of spikes, as `impulses`
+    or as a drive; `gain`, (population, state), multiplies what each source neuron delivers; `synapses_of` names the
+    connection whose synapses and weights these are.
     """
 
     name: str
@@ -247,6 +247,7 @@ class Connection:
     rewiring: Rewiring | None = None
     modulators: tuple[tuple[str, str, str], ...] = ()
     values: str | None = None
+    impulses: bool = False
     gain: tuple[str, str] | None = None
     synapses_of: str | None = None
     doc: str = ""

@@ -118,7 +118,6 @@ def _connection(program: Program, name: str) -> None:
         _require(_within(source, c.source, c.source_offset, c.source_size), f"{name}: source rows")
         known = set(source.states) if c.values is not None else set()
         _require(c.values is None or c.values in known, f"{name}: {c.source} has no variable {c.values}")
-        _require(c.values is None or c.delay > 0, f"{name}: values of the step itself")
     if c.gain is not None:
         group, row = program.place(c.gain[0])
         _require(c.gain[1] in group.states, f"{name}: {c.gain[0]} has no variable {c.gain[1]}")

@@ -1,0 +1,220 @@
+"""The oracle of gradients, with synapses: every synapse keeps its own states, in matrices (sources, targets).
+
+It reads the Model as the user wrote it, before any state of a synapse has become one of a neuron. Which states flow together is a
+decision of the compiler's (`reduce_synapse`); how they flow, jump and deliver is done again here: the states that a target can carry
+flow with its neurons, the others by themselves; what they deliver is then the value of the end of the step before.
+"""
+
+from __future__ import annotations
+
+import autograd.numpy as np
+import numpy
+from oracle import Simulation, constant, loss_and_gradients, value
+
+from sncc.expressions.nodes import Number, symbols
+from sncc.expressions.units import PLAIN
+from sncc.lower.phases import place
+from sncc.lower.reduction import reduce_synapse
+from sncc.model.integration import integration
+from sncc.model.nodes import Dynamics, Input
+
+
+def gradients_with_synapses(model, parameters, inputs, labels, rule):
+    """As `loss_and_gradients`, for a Model with synapses."""
+    return loss_and_gradients(model, parameters, inputs, labels, rule, simulation=SynapseSimulation)
+
+
+class Synapses:
+    """The synapses of a connection, in flight."""
+
+    def __init__(self, simulation, c) -> None:
+        self.c, self.block = c, c.synapse
+        self.reduction = reduce_synapse(c)
+        self.with_target = set(self.reduction.target_states) if self.reduction else set()
+        own = {}
+        for p in self.block.parameters:
+            given = simulation.parameters.get(f"{c.name}.{p.name}")
+            if given is None:
+                assert isinstance(p.value, Number)
+                given = p.value.value
+            own[p.name] = given
+        self.own = own | {"step": simulation.step}
+        source, target = simulation.model.population(c.source), simulation.model.population(c.target)
+        self.dense = str(c.pattern) == "dense"
+        self.shape = (source.size, target.size) if self.dense else (target.size,)
+        w = simulation.parameters.get(f"{c.name}.weight")
+        self.weight = (c.weight.value.value if w is None else w) * np.ones(self.shape)
+        self.states = {s.name: value(s.initial, self.own) * np.ones(self.shape) for s in self.block.states}
+        apart = [e for e in self.block.equations if e.state not in self.with_target]
+        moved = tuple(s for s in self.block.states if any(e.state == s.name for e in apart))
+        foreign = {n for e in apart for n in symbols(e.derivative)} - {s.name for s in moved} - set(self.own)
+        self.apart = Dynamics(
+            moved, tuple(Input(n, PLAIN) for n in sorted(foreign)), tuple(apart), method=self.block.method,
+            substeps=self.block.substeps,
+        )  # fmt: skip
+
+    def of_source(self, x):
+        return x[:, None] * np.ones(self.shape) if self.dense else x * np.ones(self.shape)
+
+    def onto_target(self, x):
+        return np.sum(x, axis=0) if self.dense else x
+
+
+class SynapseSimulation(Simulation):
+    def __init__(self, model, parameters, rule, synapses=None) -> None:
+        super().__init__(model, parameters, rule, synapses)
+        self.placed = place(model)
+        self.by_target = {p.name: [] for p in self.neurons}
+        for c in model.connections:
+            if c.synapse is not None:
+                self.by_target[c.target].append(Synapses(self, c))
+        self.past = {key: [x] for key, x in self.state.items()}
+
+    def _ordered(self):
+        """Readers of states come in any order: they read those of the step before."""
+        return super()._ordered()
+
+    def _cut(self, c, x):
+        return constant(x) if self.rule == "eprop" and c.target not in self.read else x
+
+    def _arriving(self, p, n, continuous):
+        plain = [c for c in self.model.connections if c.synapse is None]
+        whole, self.model = self.model, _Of(self.model, plain)
+        try:
+            return super()._arriving(p, n, continuous)
+        finally:
+            self.model = whole
+
+    def _arrivals(self, s, n):
+        """Spikes that arrive over the synapses, one step of 0 and 1 after the other."""
+        c = s.c
+        if n < c.delay_steps:
+            return []
+        z = self._cut(c, self.emitted[c.source][n - c.delay_steps])
+        if self.model.population(c.source).kind == "neuron":
+            return [s.of_source(z)]
+        return [s.of_source((constant(z) > k) * 1.0) for k in range(int(numpy.max(constant(z), initial=0)))]
+
+    def _of_neurons(self, s, n):
+        """What the synapses read of their neurons at the end of the step before; of the source a delay before."""
+        c, names = s.c, {}
+        for (population, state), past in self.past.items():
+            if population == c.source:
+                seen = past[max(n - max(c.delay_steps, 1) + 1, 0)]
+                names[f"pre.{state}"] = s.of_source(self._cut(c, seen))
+            if population == c.target:
+                names[f"post.{state}"] = past[-1] * np.ones(s.shape)
+        return names
+
+    def _advance(self, p, n):
+        synapses = self.by_target[p.name]
+        before = {s.c.name: s.own | s.states | {"weight": s.weight, "t": n * self.step} | self._of_neurons(s, n) for s in synapses}
+        self._synapses, self._before = synapses, before
+        for s in synapses:
+            if s.apart.equations:
+                held = {k: x for k, x in before[s.c.name].items() if k not in s.states}
+                s.states = s.states | self._moved(s.apart, s, held)
+        super()._advance(p, n)
+        for s_name in {name for population, name in self.state if population == p.name}:
+            self.past[p.name, s_name].append(self.state[p.name, s_name])
+
+    def _moved(self, dynamics, s, held):
+        now = {x.name: s.states[x.name] for x in dynamics.states}
+        h = self.step / dynamics.substeps
+        for k in range(dynamics.substeps):
+            now = flowed(
+                self.method(dynamics), now, h,
+                lambda x, later, k=k: {
+                    e.state: value(e.derivative, held | s.states | x | {"t": held["t"] + k * h + later})
+                    for e in dynamics.equations
+                },
+            )  # fmt: skip
+        return now
+
+    def _flow(self, d, before, own, h):
+        """Neurons and the states that they carry, together; then the jumps at arriving spikes."""
+        joint = dict(before)
+        for s in self._synapses:
+            joint |= {(s.c.name, k): s.states[k] for k in s.with_target}
+        placed = next(q for q in self.placed.populations if q.name == self._name_of(d)).dynamics
+
+        def slopes(x, later):
+            now = {k: v for k, v in x.items() if isinstance(k, str)}
+            given = dict(own) | now | {"t": own["t"] + later}
+            result = {}
+            for s in self._synapses:
+                frozen = self._before[s.c.name]
+                inner = dict(frozen)
+                inner |= {k: x[s.c.name, k] for k in s.with_target}
+                if s.reduction is not None:
+                    inner |= {f"post.{k}": v * np.ones(s.shape) for k, v in now.items()}
+                for e in s.block.equations:
+                    if e.state in s.with_target:
+                        result[s.c.name, e.state] = value(e.derivative, inner) * np.ones(s.shape)
+                result |= {(s.c.name, k): 0.0 * x[s.c.name, k] for k in s.with_target if (s.c.name, k) not in result}
+                if s.block.deliver is not None:
+                    delivered = s.onto_target(value(s.block.deliver, inner) * np.ones(s.shape))
+                    given[s.c.input] = given[s.c.input] + delivered
+            return {e.state: value(e.derivative, given) for e in d.equations} | result
+
+        moving = {e.state for e in d.equations} | {k for k in joint if not isinstance(k, str)}
+        still = {k: v for k, v in joint.items() if k not in moving}
+        joint = still | flowed(
+            self.method(placed), {k: joint[k] for k in moving}, h, lambda x, later: slopes(still | x, later)
+        )
+        self._after_flow = {k: v for k, v in joint.items() if isinstance(k, str)}
+        for s in self._synapses:
+            s.states = s.states | {k: joint[s.c.name, k] for k in s.with_target}
+            for z in self._arrivals(s, round(own["t"] / self.step)):
+                after = dict(s.states)
+                reading = {f"post.{k}": v * np.ones(s.shape) for k, v in self._after_flow.items()}
+                for jump in s.block.on_pre:
+                    after[jump.state] = value(jump.value, self._before[s.c.name] | after | reading) * np.ones(s.shape)
+                s.states = {k: x + z * (after[k] - x) for k, x in s.states.items()}
+        return self._after_flow
+
+    def _name_of(self, d):
+        return next(p.name for p in self.neurons if p.dynamics is d)
+
+
+class _Of:
+    """A model with some of its connections."""
+
+    def __init__(self, model, connections) -> None:
+        self.connections, self.population = connections, model.population
+
+
+def flowed(method, before, h, slopes):
+    """States after a step of `h`; `slopes(states, later)` are their derivatives by time."""
+    if method == "exact":
+        zero = {k: 0.0 * x for k, x in before.items()}
+        b = slopes(zero, 0.0)
+        term_x = before
+        term_b = {k: x * h for k, x in b.items()}
+        result = {k: before[k] + term_b[k] for k in before}
+
+        def times(x, k):
+            f = slopes(x, 0.0)
+            return {name: (f[name] - b[name]) * h / k for name in x}
+
+        for k in range(1, 30):
+            term_x, term_b = times(term_x, k), times(term_b, k + 1)
+            result = {name: result[name] + term_x[name] + term_b[name] for name in result}
+        return result
+    if method == "exponential_euler":
+        f, result = slopes(before, 0.0), {}
+        for k in before:
+            rate = slopes(before | {k: before[k] + 1.0}, 0.0)[k] - f[k]
+            small = np.abs(rate) < 1e-12
+            safe = np.where(small, 1.0, rate)
+            result[k] = before[k] + f[k] * np.where(small, h, (np.exp(safe * h) - 1) / safe)
+        return result
+
+    def moved(f, by):
+        return {k: before[k] + by * f[k] for k in before}
+
+    k1 = slopes(before, 0.0)
+    k2 = slopes(moved(k1, h / 2), h / 2)
+    k3 = slopes(moved(k2, h / 2), h / 2)
+    k4 = slopes(moved(k3, h), h)
+    return {k: before[k] + h / 6 * (k1[k] + 2 * k2[k] + 2 * k3[k] + k4[k]) for k in before}
