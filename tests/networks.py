@@ -86,11 +86,13 @@ def parameters(program, rng: np.random.Generator, weight: float = 1.0) -> dict[s
     """Values for everything stored, in the consistent system: positive-leaning weights, other numbers as in the source."""
     values: dict[str, np.ndarray] = {}
     for p in program.parameters:
-        if p.key.endswith(".weight"):
-            values[p.key] = rng.normal(0.3 if not p.key.startswith("hidden") else 0.0, 0.4, p.shape) * weight
+        if p.key.endswith(".weight") and p.storage != "compiled":
+            drawn = -1 in p.shape  # a number for every synapse there is
+            shape = Reference(program).parameters[p.key].shape if drawn else p.shape
+            values[p.key] = rng.normal(0.3 if not p.key.startswith("hidden") else 0.0, 0.4, shape) * weight
         elif p.storage != "compiled":
             start = Reference(program).parameters.get(p.key, 0.0)  # 0: drawn when loaded
-            values[p.key] = np.asarray(start) + (rng.normal(0, 0.05, p.shape) if p.shape else 0.0)
+            values[p.key] = np.asarray(start) + (rng.normal(0, 0.05, np.shape(start)) if p.shape else 0.0)
     return values
 
 

@@ -15,7 +15,6 @@ from sncc.expressions.nodes import Number, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.phases import place
 from sncc.lower.reduction import reduce_synapse
-from sncc.model.integration import integration
 from sncc.model.nodes import Dynamics, Input
 
 
@@ -108,7 +107,10 @@ class SynapseSimulation(Simulation):
 
     def _advance(self, p, n):
         synapses = self.by_target[p.name]
-        before = {s.c.name: s.own | s.states | {"weight": s.weight, "t": n * self.step} | self._of_neurons(s, n) for s in synapses}
+        before = {
+            s.c.name: s.own | s.states | {"weight": s.weight, "t": n * self.step} | self._of_neurons(s, n)
+            for s in synapses
+        }
         self._synapses, self._before = synapses, before
         for s in synapses:
             if s.apart.equations:
@@ -186,20 +188,13 @@ class _Of:
 
 def flowed(method, before, h, slopes):
     """States after a step of `h`; `slopes(states, later)` are their derivatives by time."""
-    if method == "exact":
-        zero = {k: 0.0 * x for k, x in before.items()}
-        b = slopes(zero, 0.0)
-        term_x = before
-        term_b = {k: x * h for k, x in b.items()}
-        result = {k: before[k] + term_b[k] for k in before}
-
-        def times(x, k):
-            f = slopes(x, 0.0)
-            return {name: (f[name] - b[name]) * h / k for name in x}
-
-        for k in range(1, 30):
-            term_x, term_b = times(term_x, k), times(term_b, k + 1)
-            result = {name: result[name] + term_x[name] + term_b[name] for name in result}
+    if method == "exact":  # a series in h A, of which the first term is h (A x + b)
+        term = {k: h * f for k, f in slopes(before, 0.0).items()}
+        rest = slopes({k: 0.0 * x for k, x in before.items()}, 0.0)
+        result = before
+        for k in range(2, 15):
+            result = {name: result[name] + term[name] for name in result}
+            term = {name: h / k * (f - rest[name]) for name, f in slopes(term, 0.0).items()}
         return result
     if method == "exponential_euler":
         f, result = slopes(before, 0.0), {}

@@ -10,7 +10,7 @@ import jinja2
 from sncc.backends.cpu import forward, learning, reverse, traces
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import literal
-from sncc.backends.cxx.layout import KNOWN_AT_BUILD, Layout
+from sncc.backends.cxx.layout import KNOWN_AT_BUILD, Layout, padded
 from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.synapse_rows import CONNECTIVITY, rows_line
 from sncc.program.nodes import LearningSignal, Program, ReverseOperation, Transpose
@@ -54,6 +54,8 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"std::int64_t chain_memory = {GRADIENT_MEMORY}",
         f"std::int64_t known_at_build = {KNOWN_AT_BUILD}",
         f"int rows_count = {len(layout.rows_of_synapses)}",
+        f"int series_count = {len(layout.series)}",
+        f"std::int64_t series_width = {sum(padded(p.place(population)[1].size) for population, _ in layout.series)}",
         f"std::int64_t sum_size = {layout.sum_size}",
         f"int optimiser_states = {len(optimise.states) if optimise else 0}",
         f"int thinned = {len(layout.thinned)}",
@@ -75,6 +77,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         "shapes": [layout.shape(key) for key in layout.keys],
         "rows": [rows_line(p, c) for c in layout.rows_of_synapses],
         "row_targets": [p.place(c.target)[1].size for c in layout.rows_of_synapses],
+        "series": forward.series(layout),
         "slots": _slots(layout),
         "transposed": [str(key in _transposed(layout)).lower() for key in layout.keys],
         "gradient_offsets": [layout.gradient_offsets.get(key, -1) for key in layout.keys],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from math import ceil
 
 from sncc.backends.cxx.dynamics import Function
-from sncc.backends.cxx.layout import Layout
+from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import index_type, place_of_weights, run_of
 from sncc.program.nodes import Connection, Deliver, Fire, Group, Readout, Row, Update
 
@@ -68,7 +69,10 @@ def spikes_of(layout: Layout, c: Connection) -> str:
 
 
 def values_of(layout: Layout, c: Connection) -> str:
-    """What holds the values of a connection's source; with dropout zeros for the neurons that are left out."""
+    """What holds the values of a connection's source, those of a state or, with dropout zeros for the neurons that are left
+    out, of a signal."""
+    if c.values is not None:
+        return f"s.series[{layout.series_of(c)}].rows()"
     whole = f"s.values[{layout.sources.index(c.source)}]"
     return f"s.left({layout.thinned.index(c)}, {whole})" if c.dropout else whole
 
@@ -76,6 +80,28 @@ def values_of(layout: Layout, c: Connection) -> str:
 def of_tile(place: str) -> str:
     """A place in a sample as one in the tile's sample `index`."""
     return re.sub(r"\bs\.", "tile.samples[index].", place)
+
+
+def is_mostly_zero(c: Connection) -> bool:
+    """Whether what is delivered is a value at spikes and zero else."""
+    return c.values is not None and c.input.endswith("!")
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A state whose values are delivered: its neurons, and where it stands."""
+
+    size: int
+    place: str
+
+
+def series(layout: Layout) -> list[Series]:
+    """The states whose values are delivered."""
+    found = []
+    for population, variable in layout.series:
+        group, row = layout.program.place(population)
+        found.append(Series(row.size, f"{layout.state[group.name, variable].identifier} + {row.offset}"))
+    return found
 
 
 def tile_layout(layout: Layout, key: str) -> str:
@@ -138,7 +164,12 @@ def _deliver(layout: Layout, c: Connection) -> list[str]:
     if c.signal:
         source = f"{values_of(layout, c)}.at({when})"
         lines = [head, f"    const Real* const x = {source};"]
-        if c.pattern == "dense":
+        if c.pattern == "dense" and is_mostly_zero(c):
+            lines.append(f"    std::uint32_t there[{padded(c.source_size)}];")
+            lines.append(
+                f"    add_scaled_rows({target}, {weight}, {tile_layout(layout, c.weight)}, there, collect(x, {c.source_size}, there), x);"
+            )
+        elif c.pattern == "dense":
             lines.append(f"    if (x) dense_product<1>({target}, 0, {weight}, {tile_layout(layout, c.weight)}, x, 0);")
         else:
             lines.append(
@@ -292,6 +323,7 @@ def forward(layout: Layout) -> list[str]:
                             f"    s.spikes[{layout.populations.index(row.population)}].{append}(s.state.{mask} + {row.offset}, {row.size});"
                         )
                         lines += _thin(layout, row.population)
+                lines += _put_series(layout, o)
                 lines.append("}")
             case Readout(index=k):
                 unkept = (
@@ -309,6 +341,15 @@ def _thin(layout: Layout, population: str) -> list[str]:
     """What dropout leaves of the spikes that a population has just emitted."""
     spikes = f"s.spikes[{layout.populations.index(population)}].at(n)" if population in layout.populations else ""
     return [f"s.thin({k}, {spikes});  // {c.name}" for k, c in enumerate(layout.thinned) if c.source == population]
+
+
+def _put_series(layout: Layout, update: Update) -> list[str]:
+    """Keeps the values of states that are delivered, after their update."""
+    return [
+        f"    s.series[{k}].put(n, delivered(s.state, {k}));"
+        for k, (population, _) in enumerate(layout.series)
+        if layout.program.place(population)[0].name == update.group
+    ]
 
 
 def not_finite(layout: Layout) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sncc.backends.cpu.forward import (
     all_sources,
+    is_mostly_zero,
     most_delay,
     of_tile,
     row_loop,
@@ -360,6 +361,14 @@ def _gather_one(layout: Layout, c: Connection, slot: str, first: str) -> list[st
         f"{tile_layout(layout, c.weight)}, " if call == "gather_product" else f"{c.source_size}, " if c.signal else ""
     )
     rows, columns = layout.matrix(c.weight)
+    if c.pattern == "dense" and is_mostly_zero(c):
+        return [
+            f"if ({first}) std::memset({gradient}, 0, sizeof(Real) * {rows * padded(columns)});",
+            f"for (int index = 0; index < tile.size; ++index) {{  // {c.name}",
+            f"    list_values(tile, index, {of}, {c.source_size});",
+            f"    gather_values(tile, index, {gradient}, {shape}{of}, SlotPlace{where}, {c.delay});",
+            "}",
+        ]
     return [
         f"if ({first}) std::memset({gradient}, 0, sizeof(Real) * {rows * padded(columns)});",
         f"for (int index = 0; index < tile.size; ++index)  // {c.name}",
@@ -385,6 +394,7 @@ def add_sums(layout: Layout) -> list[str]:
 def derive_adjoint(layout: Layout) -> list[str]:
     """Gradients of the learnt parameters of neurons from their sums over time."""
     lines: list[str] = []
+    shared_keys: dict[int, None] = {}  # one number may be one of several populations: sums over all of them
     for name, function in layout.dynamics.derive_adjoints.items():
         group = layout.program.group(name)
         outs = function.of("out")
@@ -406,7 +416,7 @@ def derive_adjoint(layout: Layout) -> list[str]:
                 shared = layout.program.parameter(key).shape == ()
                 if shared:
                     lines.append(f"    shared_{k} += {a.identifier};")
-                    lines.insert(0, f"double shared_{k} = 0;")
+                    shared_keys[k] = None
                 else:
                     lines.append(f"    gradients[{k}][j] = static_cast<Real>({a.identifier});")
             lines.append("}")
@@ -418,4 +428,4 @@ def derive_adjoint(layout: Layout) -> list[str]:
                 ):
                     k = layout.keys.index(key)
                     lines.append(f"gradients[{k}][0] = static_cast<Real>(shared_{k});")
-    return lines
+    return [*(f"double shared_{k} = 0;" for k in shared_keys), *lines]

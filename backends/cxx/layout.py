@@ -48,6 +48,7 @@ class Layout:
         self.sources = [s.name for s in program.sources]
         self.rows = [(g, r) for g in program.groups for r in g.rows]
         self.populations = [r.population for _, r in self.rows]
+        self.series = list(dict.fromkeys((c.source, c.values) for c in program.connections if c.values is not None))
         self.names = {kind: Namer() for kind in ("state", "adjoint", "array")}
         self.state: dict[tuple[str, str], Field] = {}
         self.adjoint: dict[tuple[str, str], Field] = {}
@@ -114,6 +115,11 @@ class Layout:
             return
         self.gradient_offsets[key] = self.gradient_size
         self.gradient_size += rows * padded(columns)
+
+    def series_of(self, c: Connection) -> int:
+        """The number of the state, among those whose values are delivered, that a connection delivers."""
+        assert c.values is not None
+        return self.series.index((c.source, c.values))
 
     def row_number(self, c: Connection) -> int:
         """Among the connections whose synapses are rows of targets."""

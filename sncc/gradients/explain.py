@@ -270,6 +270,8 @@ def _gradients(program: Program) -> Section:
             case Gather(connection, slot):
                 c = program.connection(connection)
                 over = f"values of {c.source}" if c.signal else f"spikes of {c.source} neuron i"
+                if c.values is not None:
+                    over = "steps"
                 at = f"n + {c.delay}, j" if c.delay else "n, j"
                 summed = Name(slot, at, c.target)
                 if c.interpolated:
@@ -285,7 +287,8 @@ def _gradients(program: Program) -> Section:
                         )
                     )
                     continue
-                lines.append((Slope(c.weight, "i, j"), " = ", f"sum over the {over}, at n, of ", summed))
+                factor: tuple[Piece, ...] = (Name(c.values, "n, i", c.source), " · ") if c.values is not None else ()
+                lines.append((Slope(c.weight, "i, j"), " = ", f"sum over the {over}, at n, of ", *factor, summed))
             case GatherDelay(connection, slot):
                 c = program.connection(connection)
                 if c.rounded:

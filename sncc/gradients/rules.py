@@ -112,9 +112,7 @@ def _eprop(
 
 
 class _Eprop:
-    def __init__(
-        self, program: Program, rule: Rule, readouts: Sequence[Readout], penalties: Sequence[Penalty]
-    ) -> None:
+    def __init__(self, program: Program, rule: Rule, readouts: Sequence[Readout], penalties: Sequence[Penalty]) -> None:
         self.program, self.rule, self.readouts, self.penalties = program, rule, readouts, penalties
         self.synaptic = _of_sources(program)
         own = learning_groups(program)

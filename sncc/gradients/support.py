@@ -60,6 +60,8 @@ def _of_values(program: Program, c: Delivered, model: Model) -> tuple[str, str]:
     if model.training.rule.online:
         what = "`online = true` with a synapse that has states of its source"
         return what, "leave `online` out: the gradient is the same number"
+    if c.dropout:
+        return "`dropout` of a synapse that has states of its source", ""
     if c.interpolated:
         return "learning a delay of a synapse that has states of its source", ""
     _, row = program.place(c.source)

@@ -283,7 +283,8 @@ def _jump_at_arrivals(dynamics: Dynamics, body: _Body) -> None:
 
 def _jumped(jumps: Sequence[Assignment], body: _Body) -> dict[str, Expression]:
     """States after the jumps of one spike, each seeing the former. What a spike moves, and so its gradient, is what they
-    leave minus what was there."""
+    leave minus what was there.
+    """
     jumped: dict[str, Expression] = {}
     for number, jump in enumerate(jumps, 1):
         value = substitute(jump.value, {**body.now, **jumped})

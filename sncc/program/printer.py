@@ -107,9 +107,11 @@ def print_operation(program: Program, operation: object) -> list[str]:
         case Gather(connection, slot):
             c = program.connection(connection)
             later = f" + {c.delay}" if c.delay else ""
-            return [
-                f"gather {c.name}  d {c.weight}[i, :] += sum of {c.target_group}.{slot}[n{later}] over n in spikes of {c.source}(i)"
-            ]
+            summed = f"sum of {c.target_group}.{slot}[n{later}] over n in spikes of {c.source}(i)"
+            if c.signal:
+                value = f"{c.source}{f'.{c.values}' if c.values else ''}(i)[n]"
+                summed = f"sum of {value} · {c.target_group}.{slot}[n{later}] over n"
+            return [f"gather {c.name}  d {c.weight}[i, :] += {summed}"]
         case GatherDelay(connection, slot):
             c = program.connection(connection)
             if c.rounded:

@@ -114,6 +114,40 @@ train:
     learn = weights, first_hidden.tau, hidden_output.tau, first.tau_m
     optimiser = adam(learning_rate = 1e-3)
 """
+OF_SOURCES = """
+synapse graded:
+    deliver weight * pre.v
+
+synapse saturating:
+    param tau = 8 ms
+    state s = 0.05
+    ds/dt = -s / tau
+    on pre: s += 0.3 * (1 - s)
+    deliver weight * s * (1.5 - post.v)
+
+network OfSources:
+    step = 1 ms
+    population x: input[6]
+    population first: LIF[20](theta = 0.5)
+    population hidden: LIF[37](theta = 0.4)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> first: dense, weight = normal(0, 0.3 /ms), synapse = tsodyks_markram(tau = 4 ms, tau_rec = 30 ms)
+    connect first -> hidden: dense, weight = normal(0.1 /ms, 0.1 /ms), delay = 2 ms,
+        synapse = tsodyks_markram(tau_rec = 30 ms, tau_facil = 20 ms)
+    connect drawn = hidden -> first: random(p = 0.3), weight = normal(0, 0.1 /ms), delay = uniform(1 ms, 6 ms),
+        synapse = tsodyks_markram(tau_rec = 50 ms)
+    connect slow = first -> first: dense, weight = normal(0, 0.05 /ms), delay = 1 ms, synapse = saturating()
+    connect junction = first -> first: one_to_one, weight = each(0.1 /ms), delay = 3 ms, synapse = gap_junction()
+    connect mesh = hidden -> first: random(p = 0.3), weight = normal(0, 0.1 /ms), synapse = gap_junction()
+    connect hidden -> output: dense, weight = normal(0, 0.3 /ms), synapse = graded()
+    connect first -> output: dense, weight = normal(0, 0.3 /ms), synapse = tsodyks_markram(tau_rec = 40 ms)
+
+train:
+    rule = bptt
+    loss = mean(cross_entropy(output.v))
+    learn = weights, first_hidden.use, first_hidden.tau_rec, slow.tau, first.tau_m
+    optimiser = adam(learning_rate = 1e-3)
+"""
 TIMED = """
 neuron Two:
     param tau_m = 20 ms

@@ -14,19 +14,6 @@ synapse reading:
     on pre: g += weight * (2 - post.v)
     deliver g / (1 ms)
 
-synapse saturating:
-    state s = 0
-    state g = 0
-    ds/dt = -s / (50 ms)
-    dg/dt = -g / (5 ms)
-    on pre:
-        s += 0.5 * (1 - s)
-        g += weight * s
-    deliver g / (1 ms)
-
-synapse continuous:
-    deliver weight * pre.v / (1 ms)
-
 synapse square:
     state g = 0
     dg/dt = -g * g / (5 ms)
@@ -56,8 +43,6 @@ train:
     "synapse",
     [
         "synapse = reading()",
-        "synapse = saturating()",
-        "synapse = continuous()",
         "synapse = square()",
         "plasticity = grow()",
     ],
@@ -69,3 +54,33 @@ def test_training_through_what_has_no_transposed_operation_is_refused_at_the_con
     (found,) = raised.value.diagnostics
     line = text[: found.span.start].count("\n")
     assert found.code == "not-supported-yet" and text.split("\n")[line].strip().startswith("connect hidden -> output")
+
+
+DEPRESSING = "synapse = tsodyks_markram()"
+
+
+@pytest.mark.parametrize(
+    "before, after, said",
+    [
+        ("rule = bptt", "rule = eprop(online = true)", "`online = true` with a synapse that has states of its source"),
+        (DEPRESSING, f"{DEPRESSING}, delay = 3 ms\n    connect a = hidden -> output: dense, weight = 0.1 kHz, "
+         f"delay = uniform(1 ms, 3 ms), {DEPRESSING}", "learning a delay of a synapse that has states of its source"),
+        (DEPRESSING, "synapse = gap_junction()", "learning what `v` of `hidden` starts at"),
+        ("connect x -> hidden: dense, weight = 0.5", f"connect x -> hidden: dense, weight = 0.5 kHz, {DEPRESSING}",
+         "learning `x_hidden.use` behind `x`, which may spike several times in a step,"),
+    ],
+)  # fmt: skip
+def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
+    text = NETWORK.format(rule="bptt", synapse=DEPRESSING).replace("normal(0, 0.1)", "normal(0 kHz, 0.1 kHz)")
+    assert before in text
+    text = text.replace(before, after)
+    learn = {
+        "a = ": "a.delay",
+        "gap_junction": "initial(hidden.v)",
+        "x -> hidden: dense, weight = 0.5 kHz": "x_hidden.use",
+    }
+    learnt = ", ".join(["weights", *(key for sign, key in learn.items() if sign in text)])
+    text = text.replace("    optimiser", f"    learn = {learnt}\n    optimiser")
+    with pytest.raises(DiagnosticError) as raised:
+        program_of(text)
+    assert said in str(raised.value)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from networks import program_of, recurrent
-from projects import NETWORKS, agree, cases, handed_over, needs_compiler, set_parameters, trains_like_the_reference
+from projects import (
+    NETWORKS,
+    OF_SOURCES,
+    agree,
+    cases,
+    handed_over,
+    needs_compiler,
+    set_parameters,
+    trains_like_the_reference,
+)
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
@@ -67,6 +76,29 @@ def test_training_forwards_in_time_equals_the_reference(name):
         if p.learnt:
             got = np.asarray(network.parameters[p.key]) / p.si
             assert np.allclose(got, reference.parameters[p.key], rtol=1e-8, atol=1e-9), p.key
+
+
+def test_states_of_sources_equal_the_reference_on_any_threads_and_in_runs_that_go_on():
+    program = program_of(OF_SOURCES)
+    network = sncc.load(sncc.build(OF_SOURCES, backend="cpu", precision="float64"), threads=1)
+    agree(network, program, 1e-9, samples=5)
+    trains_like_the_reference(network, program, 1e-8)
+    inputs, labels, values = cases(program, samples=5)
+    data = handed_over(program, inputs)
+    set_parameters(network, program, values)
+    other = sncc.load(sncc.build(OF_SOURCES, backend="cpu", precision="float64"), threads=2)
+    set_parameters(other, program, values)
+    one, two = (n.gradients(data, np.array(labels))[1] for n in (network, other))
+    assert all(np.array_equal(one[key], two[key]) for key in one)
+
+    def potentials(first: int, last: int) -> np.ndarray:
+        given = sncc.Events.from_dense(inputs[0]["x"][None, first:last].astype(int), step=1e-3)
+        length = (last - first) * 1e-3
+        run = network.simulate(duration=length, inputs={"x": given}, record=["first.v"], resume=first > 0)
+        return np.reshape(run.trace["first.v"], (-1, 20))
+
+    whole = potentials(0, 30)
+    assert np.array_equal(np.concatenate([potentials(0, 13), potentials(13, 15), potentials(15, 30)]), whole)
 
 
 def test_learnt_delays_equal_the_reference():

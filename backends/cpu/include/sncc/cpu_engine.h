@@ -141,6 +141,7 @@ public:
         s.seed = simulation.seed, s.trial = simulation.trial;
         hand_over(s, simulation);
         for (auto& spikes : recorded_) spikes = Spikes{};
+        for (int k = 0; k < Network::series_count; ++k) s.series[k].make_room(simulation.steps);
         for (std::int64_t n = 1; n <= simulation.steps; ++n) {
             Network::template forward<false>(arrays_, parameters_, s, n, nullptr, 0);
             for (int k = 0; k < simulation.trace_count; ++k) record(s, simulation.traces[k], n);
@@ -150,6 +151,7 @@ public:
         constexpr std::int64_t kept = Network::most_delay;
         for (int k = 0; k < Network::populations; ++k) s.spikes[k].keep_last(kept, 1 - kept);
         for (int k = 0; k < Network::sources; ++k) keep_input(s, k, simulation.steps);
+        for (int k = 0; k < Network::series_count; ++k) s.series[k].forget(simulation.steps);
     }
     const Spikes& spikes(int population) override { return recorded_[static_cast<std::size_t>(population)]; }
     void reset() override { simulated_.reset(); }
@@ -272,6 +274,10 @@ private:
     void clear_rings(Sample<Network>& s) const {
         for (int r = 0; r < Network::rows_count; ++r)
             if (Network::rows()[r].delays >= 0) s.rings[r].clear(parameters_.rows[r].slots(), Network::row_targets()[r]);
+    }
+    static void begin_series(Sample<Network>& s) {
+        for (int k = 0; k < Network::series_count; ++k)
+            s.series[k].begin(Network::series_sizes()[k], padded(Network::series_sizes()[k]), std::max<std::int64_t>(Network::most_delay, 1), Network::delivered(s.state, k));
     }
     void clear_diagonal(int k, Real* matrix) const {
         const TileLayout<Real> layout = layout_of<Real>(shapes_[k]);
@@ -478,6 +484,8 @@ private:
         std::memset(static_cast<void*>(&sample.state), 0, sizeof sample.state);
         Network::start(arrays_, batch.seed, batch.trial(k), sample.state);
         for (int p = 0; p < Network::populations; ++p) sample.spikes[p].clear(1);
+        begin_series(sample);
+        for (int k = 0; k < Network::series_count; ++k) sample.series[k].make_room(sample.steps);
         clear_rings(sample);
         for (int q = 0; q < Network::sources; ++q) {
             const SourceData& source = data.sources[q];
@@ -713,6 +721,7 @@ private:
         simulated_->clear_readings();
         Network::start(arrays_, simulation.seed, simulation.trial, simulated_->state);
         for (int p = 0; p < Network::populations; ++p) simulated_->spikes[p].clear(1 - Network::most_delay);
+        begin_series(*simulated_);
         clear_rings(*simulated_);
         for (int p = 0; p < Network::populations; ++p)
             for (int n = 0; n < Network::most_delay; ++n) simulated_->spikes[p].append_list(nullptr, 0);

@@ -61,21 +61,56 @@ void gather_one_to_one(Tile<Network>& tile, int index, Real* gradient, const Lis
     }
 }
 
+// The first step whose values are gathered: those from before the sample, where there are any, arrive in its first steps.
+template <typename Network, typename Real>
+std::int64_t first_gathered(const Tile<Network>& tile, const StepValues<Real>& values, std::int64_t delay) {
+    return tile.from == 0 ? std::max<std::int64_t>(values.first, 1 - delay) : tile.from + 1;
+}
+
 template <typename Network, typename Real>
 void gather_product(Tile<Network>& tile, int index, Real* gradient, const TileLayout<Real>& layout, const StepValues<Real>& values,
                     const SlotPlace& slot, int delay) {
-    const std::int64_t steps = std::min(tile.to, tile.samples[index].steps - delay) - tile.from;
+    const std::int64_t first = first_gathered(tile, values, delay);
+    const std::int64_t steps = std::min(tile.to, tile.samples[index].steps - delay) - first + 1;
     if (steps <= 0) return;
-    outer_rows(gradient, layout, 0, layout.rows, values.at(tile.from + 1), values.stride,
-               tile.slot(slot.column, slot.width, tile.from + 1 + delay, index) + slot.offset, std::int64_t(Tile<Network>::size) * slot.width,
+    outer_rows(gradient, layout, 0, layout.rows, values.at(first), values.stride,
+               tile.slot(slot.column, slot.width, first + delay, index) + slot.offset, std::int64_t(Tile<Network>::size) * slot.width,
                static_cast<int>(steps));
+}
+
+// Steps, counted from the first of those gathered, in which each neuron's value is not zero; few are.
+template <typename Network, typename Real>
+void list_values(Tile<Network>& tile, int index, const StepValues<Real>& values, int channels) {
+    const std::int64_t count = tile.gathered(index);
+    std::vector<std::int64_t>& offsets = tile.channel_offsets[index];
+    std::vector<std::uint32_t>& steps = tile.channel_steps[index];
+    offsets.assign(static_cast<std::size_t>(channels) + 1, 0);
+    std::vector<std::int64_t> ends(1, 0);
+    std::vector<std::uint32_t> listed;
+    for (std::int64_t n = 0; n < count; ++n) {
+        listed.resize(static_cast<std::size_t>(ends.back()) + static_cast<std::size_t>(channels) + 32);
+        ends.push_back(ends.back() + collect(values.at(tile.from + 1 + n), channels, listed.data() + ends.back()));
+    }
+    if (steps.size() < static_cast<std::size_t>(ends.back()) + 1) steps.resize(2 * static_cast<std::size_t>(ends.back()) + 1);
+    transpose_spikes(ends.data(), listed.data(), static_cast<int>(count), channels, offsets.data(), steps.data());
+}
+
+// After `list_values`.
+template <typename Network, typename Real>
+void gather_values(Tile<Network>& tile, int index, Real* gradient, const TileLayout<Real>& layout, const StepValues<Real>& values,
+                   const SlotPlace& slot, int delay) {
+    if (tile.gathered(index) == 0) return;
+    const SpikeTape<Real> tape{tile.channel_offsets[index].data(), tile.channel_steps[index].data(),
+                               tile.slot(slot.column, slot.width, tile.from + 1, index) + slot.offset};
+    gather_scaled_rows(gradient, layout, tape, static_cast<int>(tile.samples[index].steps - tile.from), delay,
+                       std::int64_t(Tile<Network>::size) * slot.width, values.at(tile.from + 1), values.stride);
 }
 
 template <typename Network, typename Real>
 void gather_product_one_to_one(Tile<Network>& tile, int index, Real* gradient, int count, const StepValues<Real>& values,
                                const SlotPlace& slot, int delay) {
     const std::int64_t last = std::min(tile.to, tile.samples[index].steps - delay);
-    for (std::int64_t n = tile.from + 1; n <= last; ++n) {
+    for (std::int64_t n = first_gathered(tile, values, delay); n <= last; ++n) {
         const Real* mu = tile.slot(slot.column, slot.width, n + delay, index) + slot.offset;
         const Real* x = values.at(n);
         for (int j = 0; j < count; ++j) gradient[j] = m_fma(x[j], mu[j], gradient[j]);

@@ -31,8 +31,9 @@ template <typename Network>
 std::int64_t bytes_of(const Segments& segments) {
     const std::int64_t rows = segments.length + (segments.count() > 1 ? Network::most_delay : 0);
     const std::int64_t row = (Network::tape_columns + Tile<Network>::error_width) * static_cast<std::int64_t>(sizeof(typename Network::Real));
+    const std::int64_t series = (segments.steps + Network::most_delay + 1) * Network::series_width * static_cast<std::int64_t>(sizeof(typename Network::Real));
     const std::int64_t states = segments.count() > 1 ? segments.count() * static_cast<std::int64_t>(sizeof(typename Network::State)) : 0;
-    return Tile<Network>::size * (rows * row + states);
+    return Tile<Network>::size * (rows * row + series + states);
 }
 
 // The longest segments with which `threads` tiles and the chains' gradients stay within the bound.

@@ -156,7 +156,7 @@ template <Element Place, typename Network, typename Real, typename Loop>
 void gather_synapse_values(const Loop& loop, Tile<Network>& tile, int index, Real* gradient, const StepValues<Real>& values, const SlotPlace& slot,
                            std::int64_t delay, std::int64_t sources) {
     WeightGradient<Real, Place> sum(gradient);
-    for (std::int64_t n = tile.from + 1; n <= std::min(tile.to, tile.samples[index].steps - delay); ++n) {
+    for (std::int64_t n = first_gathered(tile, values, delay); n <= std::min(tile.to, tile.samples[index].steps - delay); ++n) {
         const Real* const mu = tile.slot(slot.column, slot.width, n + delay, index) + slot.offset;
         const Real* const x = values.at(n);
         for (std::int64_t i = 0; i < sources; ++i)

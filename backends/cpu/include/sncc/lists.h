@@ -105,4 +105,31 @@ struct StepValues {
     }
 };
 
+// The values of a population's state, step by step: what synapses deliver that read it. Before the first step stand `lead` rows of
+// what the state was then.
+template <typename Real>
+class StateSeries {
+public:
+    void begin(std::int64_t size, std::int64_t stride, std::int64_t lead, const Real* now) {
+        size_ = size, stride_ = stride, lead_ = lead;
+        values_.assign(static_cast<std::size_t>(lead * stride), Real(0));
+        for (std::int64_t n = 1 - lead; n <= 0; ++n) put(n, now);
+    }
+    // Room for steps 1 .. steps.
+    void make_room(std::int64_t steps) { values_.resize(static_cast<std::size_t>((lead_ + steps) * stride_), Real(0)); }
+    void put(std::int64_t n, const Real* now) {
+        Real* const to = values_.data() + (n + lead_ - 1) * stride_;
+        for (std::int64_t j = 0; j < size_; ++j) to[j] = now[j];
+    }
+    StepValues<Real> rows() const {
+        return {values_.data(), stride_, 1 - lead_, static_cast<std::int64_t>(values_.size()) / (stride_ > 0 ? stride_ : 1) - lead_};
+    }
+    // Forget the first `steps` steps: the rest are counted from there.
+    void forget(std::int64_t steps) { values_.erase(values_.begin(), values_.begin() + steps * stride_); }
+
+private:
+    std::vector<Real> values_;
+    std::int64_t size_ = 0, stride_ = 0, lead_ = 1;
+};
+
 }  // namespace sncc

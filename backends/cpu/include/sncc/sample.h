@@ -134,6 +134,7 @@ struct Sample {
     PoissonTable poisson[Network::populations + 1];
     StepLists events[Network::sources + 1];
     StepValues<Real> values[Network::sources + 1];
+    StateSeries<Real> series[Network::series_count + 1];  // of states that synapses deliver
     EmittedSpikes spikes[Network::populations + 1];
     ArrivalRing<Real> rings[Network::rows_count + 1];
     typename ReadingsOf<typename Network::Readouts>::Type readings;

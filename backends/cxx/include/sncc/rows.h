@@ -37,6 +37,10 @@ struct Accumulators {
         SNCC_UNROLL
         for (int v = 0; v < Block; ++v) sums[v] += load_vector(from + v * vector_lanes<Real>);
     }
+    SNCC_INLINE void add_scaled(Vector<Real> factor, const Real* from) {
+        SNCC_UNROLL
+        for (int v = 0; v < Block; ++v) sums[v] = multiply_add(factor, load_vector(from + v * vector_lanes<Real>), sums[v]);
+    }
     SNCC_INLINE void store(Real* to) const {
         SNCC_UNROLL
         for (int v = 0; v < Block; ++v) store_vector(to + v * vector_lanes<Real>, sums[v]);
@@ -60,6 +64,27 @@ SNCC_INLINE void add_rows(Real* accumulator, const Real* weights, const TileLayo
                 detail::Accumulators<decltype(block)::value, Real> sums;
                 sums.load(target + offset);
                 for (int n = 0; n < count; ++n) sums.add(tile + std::int64_t(indices[n]) * width + offset);
+                sums.store(target + offset);
+            });
+    }
+}
+
+// accumulator[j] += the sum over k < count of x[indices[k]] times the weights' row indices[k].
+template <typename Real>
+SNCC_INLINE void add_scaled_rows(Real* accumulator, const Real* weights, const TileLayout<Real>& layout,
+                                 const std::uint32_t* indices, int count, const Real* x) {
+    if (count == 0) return;
+    for (int k = 0; k < layout.tiles(); ++k) {
+        const int width = layout.width(k);
+        const Real* tile = weights + layout.tile(k);
+        Real* target = accumulator + k * tile_width<Real>;
+        detail::for_blocks<vector_registers>(
+            0, width / vector_lanes<Real>, [&](auto block, int first) SNCC_INLINE_LAMBDA {
+                const int offset = first * vector_lanes<Real>;
+                detail::Accumulators<decltype(block)::value, Real> sums;
+                sums.load(target + offset);
+                for (int n = 0; n < count; ++n)
+                    sums.add_scaled(broadcast<Real>(x[indices[n]]), tile + std::int64_t(indices[n]) * width + offset);
                 sums.store(target + offset);
             });
     }
@@ -102,6 +127,28 @@ SNCC_INLINE void gather_rows(Real* gradient, const TileLayout<Real>& layout, int
                         const Real* mu = samples[s].mu + mu_offset + offset;
                         for (std::int64_t n = 0; n < count; ++n) sums.add(mu + steps[n] * mu_stride);
                     }
+                    sums.store(target + offset);
+                });
+        }
+    }
+}
+
+// The same for values: gradient[i, :] += the sum over the listed steps n of x[n][i] * mu[n + delay, :], of one sample.
+template <typename Real>
+SNCC_INLINE void gather_scaled_rows(Real* gradient, const TileLayout<Real>& layout, const SpikeTape<Real>& tape, int n_steps,
+                                    int delay, std::int64_t mu_stride, const Real* x, std::int64_t x_stride) {
+    for (int k = 0; k < layout.tiles(); ++k) {
+        const int width = layout.width(k);
+        for (int i = 0; i < layout.rows; ++i) {
+            Real* target = gradient + layout.tile(k) + std::int64_t(i) * width;
+            detail::for_blocks<vector_registers>(
+                0, width / vector_lanes<Real>, [&](auto block, int first) SNCC_INLINE_LAMBDA {
+                    const int offset = first * vector_lanes<Real>;
+                    detail::Accumulators<decltype(block)::value, Real> sums;
+                    sums.load(target + offset);
+                    const Real* mu = tape.mu + delay * mu_stride + k * tile_width<Real> + offset;
+                    for (std::int64_t e = tape.offsets[i]; e < tape.offsets[i + 1] && std::int64_t(tape.steps[e]) + delay < n_steps; ++e)
+                        sums.add_scaled(broadcast<Real>(x[tape.steps[e] * x_stride + i]), mu + tape.steps[e] * mu_stride);
                     sums.store(target + offset);
                 });
         }
