@@ -70,7 +70,8 @@ def spikes_of(layout: Layout, c: Connection) -> str:
 
 def values_of(layout: Layout, c: Connection) -> str:
     """What holds the values of a connection's source, those of a state or, with dropout zeros for the neurons that are left
-    out, of a signal."""
+    out, of a signal.
+    """
     if c.values is not None:
         return f"s.series[{layout.series_of(c)}].rows()"
     whole = f"s.values[{layout.sources.index(c.source)}]"
