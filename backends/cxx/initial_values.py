@@ -16,7 +16,7 @@ def _drawn(b: Builder, value: Expression) -> str:
     return b.print(DrawNumbers().bind(value, b.print, b.names))
 
 
-def _return(b: Builder, value: str, clip: tuple[float, float] | None) -> None:
+def return_value(b: Builder, value: str, clip: tuple[float, float] | None) -> None:
     """Give a value back, drawn again with the counter's next step while it lies outside `clip`."""
     if clip is None:
         b.lines.append(f"return {value};")
@@ -48,7 +48,7 @@ def initial_parameter(parameter: Parameter) -> Function:
     if has_draws(parameter.initial):
         number = f"0x{stream(parameter.key, 'initial'):08x}u"
         b.lines.append(f"sncc::Draw numbers{{seed, {number}, {element}, 0u, 0u}};")
-    _return(b, value, parameter.clip if has_draws(parameter.initial) else None)
+    return_value(b, value, parameter.clip if has_draws(parameter.initial) else None)
     name = f"initial_{Namer()[parameter.key]}"
     return b.function(name, [f"{parameter.key} = {print_expression(parameter.initial)}"], "double")
 
@@ -67,6 +67,6 @@ def initial_state(group: Group, row: Row, state: str, value: Expression, scalar:
     if has_draws(value):
         number = f"0x{stream(row.population + '.' + state, 'initial'):08x}u"
         b.lines.append(f"{'const ' if clip is None else ''}sncc::Draw numbers{{seed, {number}, {neuron}, 0u, trial}};")
-    _return(b, text, clip if has_draws(value) else None)
+    return_value(b, text, clip if has_draws(value) else None)
     name = f"start_{Namer()[row.population + '.' + state]}"
     return b.function(name, [f"{row.population}.{state} = {print_expression(value)}"], "real")

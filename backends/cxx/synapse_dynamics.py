@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sncc.backends.cxx.draws import DrawNumbers, has_draws
 from sncc.backends.cxx.expressions import Scalar, Unsupported
 from sncc.backends.cxx.functions import Builder, Function, carry
+from sncc.backends.cxx.initial_values import return_value
 from sncc.backends.cxx.names import Namer
 from sncc.expressions.nodes import Expression, symbols
 from sncc.expressions.printer import print_expression
@@ -59,7 +60,7 @@ def synapse_update(program: Program, update: SynapseUpdate, number: int, scalar:
 
 
 def synapse_state(about: SynapseStates, state: str, value: Expression) -> Function:
-    """A synapse's state before the first step, of a run's seed."""
+    """A synapse's state before the first step, of a run's seed and trial."""
     b = Builder("double", "double")
     connection = about.connection
     for symbol, number in about.arrays:
@@ -68,17 +69,19 @@ def synapse_state(about: SynapseStates, state: str, value: Expression) -> Functi
         if not isinstance(number, str):
             b.names[symbol] = b.print.number(number)
     b.argument("seed", "seed", type_="std::uint64_t")
+    b.argument("trial", "trial", type_="std::uint32_t")
     element = b.argument("index", "element", type_="std::uint32_t")
     row = b.argument("index", "i", type_="std::uint32_t", hint="row")
     column = b.argument("index", "j", type_="std::uint32_t", hint="column")
     b.names["i"], b.names["j"] = f"static_cast<double>({row})", f"static_cast<double>({column})"
-    b.lines.append("static_cast<void>(seed);")
+    b.lines.append("static_cast<void>(seed), static_cast<void>(trial);")
     b.lines.append(f"static_cast<void>({element}), static_cast<void>({row}), static_cast<void>({column});")
     text = b.print(DrawNumbers().bind(value, b.print, b.names))
+    clip = dict(about.clips).get(state)
     if has_draws(value):
         number = f"0x{stream(f'{connection}.{state}', 'initial'):08x}u"
-        b.lines.append(f"const sncc::Draw numbers{{seed, {number}, {element}, 0u, 0u}};")
-    b.lines.append(f"return {text};")
+        b.lines.append(f"{'const ' if clip is None else ''}sncc::Draw numbers{{seed, {number}, {element}, 0u, trial}};")
+    return_value(b, text, clip)
     name = f"start_synapses_{Namer()[f'{connection}.{state}']}"
     return b.function(name, [f"{connection}.{state} = {print_expression(value)}"], "double")
 

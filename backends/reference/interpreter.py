@@ -125,7 +125,7 @@ class Reference:
         self, arrays: Mapping[str, dict[str, Array]], inputs: Mapping[str, Array], label: Array, samples: int,
         counter: tuple[int, int], learns: bool, steps: int | None = None,
     ) -> Sample:  # fmt: skip
-        synapses = SynapsesOfSample(self.program, self.tables, self.parameters)
+        synapses = SynapsesOfSample(self.program, self.tables, self.parameters, counter)
         return Sample(self.program, self.parameters, arrays, inputs, synapses, steps, counter, label, samples, learns)
 
     def optimise(self, gradients: Mapping[str, np.ndarray], learning_rate_factor: float = 1.0) -> None:

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from sncc.backends.reference.draws import Counter, drawn_within
 from sncc.connectivity.build import Synapses, build
 from sncc.connectivity.patterns import Dense, Part
-from sncc.expressions.evaluate import evaluate
 from sncc.program.nodes import Connection, Program, Statement, SynapseUpdate
 from sncc.program.streams import stream
 
@@ -115,16 +115,20 @@ def _synapses(c: Connection, owner: str, seed: int, pairs: tuple[np.ndarray, np.
 class SynapsesOfSample:
     """The synapses while a sample runs: weights that plasticity changes, states per synapse, and what arrives over them."""
 
-    def __init__(self, program: Program, found: Mapping[str, Table], parameters: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self, program: Program, found: Mapping[str, Table], parameters: Mapping[str, np.ndarray],
+        counter: tuple[int, int] = (0, 0),
+    ) -> None:  # fmt: skip
+        """`counter`: seed and trial of what is drawn."""
         self.program, self.tables, self.parameters = program, found, parameters
         self.weights: dict[str, np.ndarray] = {}  # by connection, per synapse; only those that are used
         self.states: dict[tuple[str, str], np.ndarray] = {}
         for s in program.synapses:
             for state, expression in s.initial:
-                size = len(found[s.connection].pre)
-                self.states[s.connection, state] = np.broadcast_to(
-                    evaluate(expression, self.arrays(s.connection)), size
-                )
+                table, number = found[s.connection], stream(f"{s.connection}.{state}", "initial")
+                values = self.arrays(s.connection) | {"i": table.source, "j": table.target}
+                draws = Counter(counter[0], number, np.arange(len(table.pre)), 0, counter[1])
+                self.states[s.connection, state] = drawn_within(expression, values, draws, dict(s.clips).get(state))
 
     def arrays(self, connection: str) -> dict[str, Array]:
         """Parameters and modulators that a connection's updates read, one number or one per synapse."""

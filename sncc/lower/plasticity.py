@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sncc.diagnostics import DiagnosticError
-from sncc.expressions.algebra import ZERO
+from sncc.expressions.algebra import ZERO, has_draws
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.flow import flow
@@ -146,7 +146,15 @@ def lower_synapses(model: Model, connection: Connection) -> LoweredSynapses | No
     modulators = tuple(m.name for m in plasticity.modulators if m.name not in bound) if plasticity else ()
     arrays = tuple((symbol, value) for symbol, value in names.numbers.items() if symbol in read)
     return LoweredSynapses(
-        SynapseStates(connection.name, tuple(s.name for s in states), initial, arrays, modulators), kept
+        SynapseStates(
+            connection.name,
+            tuple(s.name for s in states),
+            initial,
+            arrays,
+            modulators,
+            tuple((s.name, s.clip) for s in states if s.clip is not None and has_draws(s.initial)),
+        ),
+        kept,
     )
 
 

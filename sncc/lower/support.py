@@ -22,11 +22,6 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
 
 def _connection(connection: Connection) -> Iterator[Diagnostic]:
     span = connection.span
-    own = (*(connection.synapse.states if connection.synapse else ()),)
-    own += connection.plasticity.states if connection.plasticity else ()
-    for state in own:
-        if state.clip is not None:
-            yield not_supported_yet(state.span, "`clip` in the first value of a state per synapse")
     if connection.post_delay_steps and connection.plasticity is None:
         yield not_supported_yet(span, "`post_delay`", "put it into `delay`")
     if connection.share is not None and connection.share[1]:

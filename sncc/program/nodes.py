@@ -351,6 +351,7 @@ class SynapseStates:
     initial: tuple[tuple[str, Expression], ...]
     arrays: tuple[tuple[str, float | str], ...] = ()  # symbol → a number, or the key of a Parameter
     modulators: tuple[str, ...] = ()  # numbers set from Python, `CONN.plasticity.NAME`
+    clips: tuple[tuple[str, tuple[float, float]], ...] = ()  # states whose first value is drawn again outside this
 
 
 @dataclass(frozen=True, slots=True)

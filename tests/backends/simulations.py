@@ -117,6 +117,11 @@ synapse saturating:
     ds/dt = -s / (30 ms)
     on pre: s += 0.4 * (1 - s)
     deliver weight * s
+synapse begun:
+    state s = normal(0.1, 0.3, clip = [0, 0.4])
+    ds/dt = -s / (30 ms)
+    on pre: s += 0.4 * (1 - s)
+    deliver weight * s
 synapse facilitating:
     state u = 0
     state x = 1
@@ -134,6 +139,7 @@ network Net:
     population drive: poisson[90](rate = 40 Hz)
     population out: Leaky[100]
     connect slow = drive -> out: random(p = 0.2), weight = uniform(0, 0.2) / (1 ms), synapse = saturating()
+    connect begun = drive -> out: random(fan_in = 4), weight = uniform(0, 0.1) / (1 ms), synapse = begun()
     connect drive -> out: random(fan_in = 9), weight = 0.1, delay = 1 ms, synapse = facilitating()
 simulate:
     duration = 100 ms

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from sncc.connectivity.build import build
-from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Sparse
+from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Sparse, Turned
 
 ROOT = Path(__file__).parents[3]
-KINDS = ["dense", "one_to_one", "p", "fan_in", "fan_out", "total", "convolution", "pooling", "sparse"]
+KINDS = ["dense", "one_to_one", "p", "fan_in", "fan_out", "total", "convolution", "pooling", "sparse", "turned"]
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
 
 
@@ -94,6 +94,7 @@ CASES = {
     "a total": (Random("total", 400), whole(50), whole(70), False),
     "most as a total": (Random("total", 3000, self_connections=False), whole(60), whole(60), True),
     "dense without itself": (Dense(self_connections=False), whole(70), whole(70), True),
+    "dense, transposed": (Turned(self_connections=False), Part((20,), ((4, 15),)), Part((20,), ((2, 19),)), True),
     "one to one of slices": (OneToOne(), Part((100,), ((20, 90),)), Part((200,), ((100, 170),)), False),
     "a convolution": (Convolution((3, 2), (2, 1), ((1, 1), (0, 1)), 4), whole(11, 9, 2), whole(6, 9, 4), False),
     "pooling": (Pooling((3, 2), (2, 2)), whole(11, 8, 3), whole(5, 4, 3), False),

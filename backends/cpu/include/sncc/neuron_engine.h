@@ -240,7 +240,7 @@ protected:
             SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(f)];
             const SynapseStore<Real>& store = m_.store(of.connection);
             store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i) {
-                field.parts[part][k] = static_cast<Real>(of.initial(simulation.seed, static_cast<std::uint32_t>(number), i, store.target(part, k)));
+                field.parts[part][k] = static_cast<Real>(of.initial(simulation.seed, simulation.trial, static_cast<std::uint32_t>(number), i, store.target(part, k)));
             });
         }
         for (AlignedBuffer<Real>& ring : m_.ring_values) ring.zero();

@@ -48,7 +48,7 @@ struct SynapseFieldInfo {
     int connection;
     int parameter;  // whose values these are
     int kernel;     // parameter of a kernel that all positions share
-    double (*initial)(std::uint64_t seed, std::uint32_t element, std::uint32_t i, std::uint32_t j);  // of a state
+    double (*initial)(std::uint64_t seed, std::uint32_t trial, std::uint32_t element, std::uint32_t i, std::uint32_t j);  // of a state
 };
 
 // A field that others read after its step: values of populations by number.

@@ -7,7 +7,7 @@
 
 namespace sncc {
 
-enum class PatternKind { dense, turned, one_to_one, probability, fan_in, fan_out, total, convolution, pooling, sparse };
+enum class PatternKind { dense, one_to_one, probability, fan_in, fan_out, total, convolution, pooling, sparse, turned };
 
 // `number`: the probability, or how many synapses. kernel, stride, before (zeros in front) along y and x: of images.
 struct Pattern {
