@@ -50,45 +50,6 @@ SNCC_INLINE void deliver_values(Real* accumulator, const std::uint64_t* offsets,
     }
 }
 
-// Brings what a row holds of each of its synapses near, while the row before is delivered.
-template <typename Value>
-SNCC_INLINE void prefetch_row(const Value* values, std::uint64_t begin, std::uint64_t end) {
-#if defined(__GNUC__)
-    for (std::uint64_t k = begin; k < end; k += 64 / sizeof(Value)) __builtin_prefetch(values + k);
-#else
-    static_cast<void>(values), static_cast<void>(begin), static_cast<void>(end);
-#endif
-}
-template <typename Real>
-SNCC_INLINE void prefetch_row(const OneWeight<Real>&, std::uint64_t, std::uint64_t) {}
-
-// Inputs that arrive later: one row of accumulators per step, as many as the longest delay needs (a power of two).
-template <typename Real>
-struct InputRing {
-    Real* values = nullptr;
-    std::int64_t stride = 0;
-    std::uint64_t mask = 0;
-    Real* at(std::int64_t n) const { return values + static_cast<std::int64_t>(static_cast<std::uint64_t>(n) & mask) * stride; }
-};
-
-// Spikes emitted at step n, each synapse with a delay of its own.
-template <typename Real, typename Index, typename Delay, typename Weights>
-SNCC_INLINE void scatter_rows(const InputRing<Real>& ring, std::int64_t n, const std::uint64_t* offsets, const Index* targets,
-                              const Delay* delays, const Weights& weights, const SpikesOfStep& spikes) {
-    for (int s = 0; s < spikes.count; ++s) {
-        const std::uint32_t source = spikes.indices[s];
-        const std::uint64_t begin = offsets[source], end = offsets[source + 1];
-        if (s + 1 < spikes.count) {
-            const std::uint64_t first = offsets[spikes.indices[s + 1]], last = offsets[spikes.indices[s + 1] + 1];
-            prefetch_row(targets, first, last), prefetch_row(delays, first, last), prefetch_row(weights, first, last);
-        }
-        for (std::uint64_t k = begin; k < end; ++k) {
-            const std::uint64_t slot = (static_cast<std::uint64_t>(n) + delays[k]) & ring.mask;
-            ring.values[static_cast<std::int64_t>(slot) * ring.stride + targets[k]] += weights[k];
-        }
-    }
-}
-
 // A full matrix, rows of `stride` numbers of which `width` are targets: those of the spikes (source `first` has row 0), or all
 // times a value.
 template <typename Real>

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "bundler.h"
 #include "neuron_hazards.h"
 #include "neuron_memory.h"
 
@@ -25,12 +26,21 @@ public:
         for (int p = 0; p < Network::populations; ++p) m_.ranges.push_back(ranges_of(info(p).size, m_.workers));
         refuse_too_much();
         m_.stores.resize(Network::connections_count);
-        for (int c = 0; c < Network::connections_count; ++c) synapses(c);
         m_.synapse_fields.resize(Network::synapse_fields);
-        for (int f = 0; f < Network::synapse_fields; ++f) initial_numbers(f);
-        for (int k = 0; k < Network::parameters; ++k) {
-            const int c = Network::parameters_info()[k].delays_of;
-            if (c >= 0) initial_delays(c, k);
+        Bundler<Network> bundler(m_);
+        bundler.plan();
+        const auto is_bundled = [&](int c) {
+            const int b = m_.bundle_of[static_cast<std::size_t>(c)];
+            return b >= 0 && m_.bundles[static_cast<std::size_t>(b)].owns;
+        };
+        for (int c = 0; c < Network::connections_count; ++c)
+            if (!is_bundled(c)) synapses(c);
+        for (int c = 0; c < Network::connections_count; ++c)
+            if (!is_bundled(c)) numbers(c);
+        for (std::size_t b = 0; b < m_.bundles.size(); ++b) {  // one at a time: the rows of all at once would need twice the memory
+            if (!m_.bundles[b].owns) continue;
+            for (const int c : m_.bundles[b].connections) synapses(c), numbers(c);
+            bundler.fill(b);
         }
         for (int f = 0; f < Network::fields_count; ++f) m_.fields.push_back(Network::field(*m_.state.data(), *m_.arrays.data(), f));
         plan();
@@ -57,6 +67,13 @@ private:
         const Pairs& given = pairs_[static_cast<std::size_t>(c)];
         request.pre = given.pre.data(), request.post = given.post.data(), request.pairs = static_cast<std::int64_t>(given.pre.size());
         return request;
+    }
+    // What each synapse of a connection has for itself.
+    void numbers(int c) {
+        for (int f = 0; f < Network::synapse_fields; ++f)
+            if (Network::synapse_fields_info()[f].connection == c) initial_numbers(f);
+        for (int k = 0; k < Network::parameters; ++k)
+            if (Network::parameters_info()[k].delays_of == c) initial_delays(c, k);
     }
     bool owns_synapses(int c) const { return connection(c).format == Format::compressed && connection(c).synapses_of < 0; }
 
@@ -142,20 +159,19 @@ private:
         for (int u = 0; u < Network::synapse_updates_count; ++u)
             m_.most_delay = std::max<std::int64_t>(m_.most_delay, Network::synapse_updates()[u].post_delay);
         m_.inputs.resize(Network::sources);
-        m_.ring_values.clear(), m_.rings.clear();
-        m_.ring_values.resize(2 * Network::fields_count);
-        m_.rings.resize(2 * Network::fields_count);
+        std::vector<std::int64_t> steps(m_.shelves.size(), 0);
         for (int c = 0; c < Network::connections_count; ++c) {
-            if (m_.ring_of(c) < 0) continue;
-            InputRing<Real>& ring = m_.rings[static_cast<std::size_t>(m_.ring_of(c))];
-            ring.stride = (info(connection(c).target_population).size + 63) / 64 * 64;
-            ring.mask = std::max(ring.mask, ring_mask(m_.most_delay_of(c) + m_.interval + 1));
+            if (!m_.bundles_synapses || !m_.sums(c)) continue;
+            std::int64_t& longest = steps[static_cast<std::size_t>(m_.lanes[static_cast<std::size_t>(m_.lane_of(c))].shelf)];
+            longest = std::max(longest, m_.most_delay_of(c) + m_.interval + 1);
         }
-        for (std::size_t f = 0; f < m_.rings.size(); ++f)
-            if (m_.rings[f].stride > 0) {
-                m_.ring_values[f] = AlignedBuffer<Real>(static_cast<std::size_t>(m_.rings[f].stride) * (m_.rings[f].mask + 1));
-                m_.rings[f].values = m_.ring_values[f].data();
-            }
+        m_.arrivals.clear();
+        m_.arrivals.resize(static_cast<std::size_t>(m_.workers));
+        for (std::size_t w = 0; w < m_.arrivals.size(); ++w) {
+            m_.arrivals[w].resize(m_.shelves.size());
+            for (std::size_t s = 0; s < m_.shelves.size(); ++s)
+                if (steps[s] > 0) m_.arrivals[w][s].allocate(m_.shelves[s].sizes[w], steps[s]);
+        }
     }
 
     void histories() {

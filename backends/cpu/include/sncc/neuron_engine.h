@@ -19,7 +19,7 @@ class NeuronEngine : public Engine {
     using Real = typename Network::Real;
 
 public:
-    explicit NeuronEngine(int threads, int most_workers = 1 << 20) : m_(threads, most_workers), pairs_(static_cast<std::size_t>(Network::connections_count) + 1) {
+    explicit NeuronEngine(int threads, int most_workers = 1 << 20, bool bundles = true) : m_(threads, most_workers, bundles), pairs_(static_cast<std::size_t>(Network::connections_count) + 1) {
         for (int k = 0; k < Network::parameters; ++k) {
             const ParameterInfo& info = Network::parameters_info()[k];
             m_.numbers.own.emplace_back(static_cast<std::size_t>(std::max<std::int64_t>(info.size, 0)), 0.0);
@@ -49,10 +49,7 @@ public:
     }
     SNCC_COLD void synapses(int connection, std::int64_t* pre, std::int64_t* post) override {
         check_compressed(connection);
-        const SynapseStore<Real>& store = m_.store(connection);
-        store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i) {
-            pre[number] = i, post[number] = store.target(part, k);
-        });
+        m_.for_each_synapse(connection, [&](std::size_t, std::uint64_t, std::uint64_t number, std::uint32_t i, std::uint32_t j, int) { pre[number] = i, post[number] = j; });
     }
 
     // -------------------------------------------------------------------------------------------- parameters
@@ -69,8 +66,7 @@ public:
         if (info.size >= 0) std::copy(values, values + info.size, m_.numbers.own[static_cast<std::size_t>(k)].begin());
         if (m_.stores.empty()) return;  // not built: what synapses need is taken from `numbers` then
         if (info.synapse_field >= 0) {
-            SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(info.synapse_field)];
-            for_values(k, [&](std::size_t part, std::uint64_t at, std::uint64_t place) { field.parts[part][at] = static_cast<Real>(values[place]); });
+            for_values(k, [&](std::size_t part, std::uint64_t at, std::uint64_t place, int) { m_.synapse_numbers(info.synapse_field, part)[at] = static_cast<Real>(values[place]); });
         }
         if (info.delays_of >= 0) set_delays(k, values);
     }
@@ -78,11 +74,9 @@ public:
         const ParameterInfo& info = Network::parameters_info()[k];
         if (info.synapse_field >= 0 && !info.shared) {
             if (info.size >= 0) std::fill(values, values + info.size, 0.0);
-            const SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(info.synapse_field)];
-            for_values(k, [&](std::size_t part, std::uint64_t at, std::uint64_t place) { values[place] = static_cast<double>(field.parts[part][at]); });
+            for_values(k, [&](std::size_t part, std::uint64_t at, std::uint64_t place, int) { values[place] = static_cast<double>(m_.synapse_numbers(info.synapse_field, part)[at]); });
         } else if (info.delays_of >= 0 && !info.shared) {
-            const Delays& delays = m_.store(info.delays_of).delays;
-            for_values(k, [&](std::size_t part, std::uint64_t at, std::uint64_t place) { values[place] = delays.of(part, at) * Network::step_ms; });
+            for_values(k, [&](std::size_t, std::uint64_t, std::uint64_t place, int delay) { values[place] = delay * Network::step_ms; });
         } else {
             std::copy(m_.numbers.own[static_cast<std::size_t>(k)].begin(), m_.numbers.own[static_cast<std::size_t>(k)].end(), values);
         }
@@ -148,14 +142,13 @@ protected:
             throw Failure(Code::argument, "no sparse connection of that number");
     }
 
-    // Calls visit(part, place in the part, place in the user's array) for the numbers of a parameter that synapses own.
+    // Calls visit(part, place in the part, place in the user's array, delay) for the numbers of a parameter that synapses own.
     template <typename Visit>
     void for_values(int k, Visit&& visit) {
         const ParameterInfo& info = Network::parameters_info()[k];
         const int connection = info.delays_of >= 0 ? info.delays_of : Network::synapse_fields_info()[info.synapse_field].connection;
-        const SynapseStore<Real>& store = m_.store(connection);
-        store.for_each(m_.pool, [&](std::size_t part, std::uint64_t at, std::uint64_t number, std::uint32_t i) {
-            visit(part, at, m_.place(connection, k, number, i, store.target(part, at)));
+        m_.for_each_synapse(connection, [&](std::size_t part, std::uint64_t at, std::uint64_t number, std::uint32_t i, std::uint32_t j, int delay) {
+            visit(part, at, m_.place(connection, k, number, i, j), delay);
         });
     }
 
@@ -174,6 +167,9 @@ protected:
     // Other delays: what is under way is lost, and the simulation begins anew.
     SNCC_COLD void set_delays(int k, const double* values) {
         const int c = Network::parameters_info()[k].delays_of;
+        Bundler<Network> bundler(m_);
+        for (int k = 0; k < Network::connections_count; ++k)
+            if (const int b = m_.bundle_of[static_cast<std::size_t>(k)]; b >= 0 && &m_.store(k) == &m_.store(c)) bundler.restore(static_cast<std::size_t>(b));
         m_.store(c).set_delays(m_.pool, Network::connections()[c].delay, [&](std::uint64_t number, std::uint32_t i, std::uint32_t j) {
             return std::floor(values[m_.place(c, k, number, i, j)] / Network::step_ms + 0.5);
         });
@@ -190,6 +186,7 @@ protected:
         m_.matrices.resize(Network::connections_count);
         m_.vectors.resize(Network::connections_count);
         for (int c = 0; c < Network::connections_count; ++c) weights(c);
+        Bundler<Network>(m_).fill_missing();
         stale_ = false;
     }
 
@@ -243,7 +240,8 @@ protected:
                 field.parts[part][k] = static_cast<Real>(of.initial(simulation.seed, simulation.trial, static_cast<std::uint32_t>(number), i, store.target(part, k)));
             });
         }
-        for (AlignedBuffer<Real>& ring : m_.ring_values) ring.zero();
+        for (std::vector<Arrivals<Real>>& of : m_.arrivals)
+            for (Arrivals<Real>& shelf : of) shelf.clear();
         for (std::size_t f = 0; f < m_.histories.size(); ++f)
             if (m_.histories[f].stride > 0) {
                 m_.histories[f].values.zero();
@@ -253,7 +251,7 @@ protected:
             for (SpikeHistory& spikes : worker.spikes) spikes.clear();
         for (int q = 0; q < Network::sources; ++q)
             m_.inputs[static_cast<std::size_t>(q)].start(Network::source_sizes()[q].signal, Network::source_sizes()[q].size, Network::source_sizes()[q].si, m_.most_delay);
-        done_ = scattered_ = 0;
+        done_ = sent_ = 0;
         started_ = true;
     }
 
@@ -270,23 +268,24 @@ protected:
     SNCC_COLD void keep(Archive& archive) {
         archive.expect(static_cast<std::int64_t>(sizeof(typename Network::State)));
         archive.expect(Network::populations), archive.expect(Network::connections_count);
-        archive.value(started_), archive.value(done_), archive.value(scattered_);
+        archive.value(started_), archive.value(done_);
         archive.array(m_.state.data(), 1);
-        for (AlignedBuffer<Real>& ring : m_.ring_values) archive.array(ring.data(), ring.size());
         for (FieldHistory<Real>& history : m_.histories) archive.array(history.values.data(), history.values.size());
         for (GivenInput<Real>& input : m_.inputs) input.archive(archive);
         for (int p = 0; p < Network::populations; ++p) keep_spikes(archive, p);
         for (std::size_t f = 0; f < m_.synapse_fields.size(); ++f) {
             const SynapseFieldInfo& of = Network::synapse_fields_info()[f];
             if (of.kernel >= 0) continue;
-            SynapseStore<Real>& store = m_.store(of.connection);
-            std::vector<Real> values(static_cast<std::size_t>(store.synapses.count()));
-            if (!archive.reads())
-                store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t) { values[number] = m_.synapse_fields[f].parts[part][k]; });
+            std::vector<Real> values(static_cast<std::size_t>(m_.store(of.connection).synapses.count()));
+            const auto for_each = [&](auto&& visit) {
+                m_.for_each_synapse(of.connection, [&](std::size_t part, std::uint64_t at, std::uint64_t number, std::uint32_t, std::uint32_t, int) {
+                    visit(m_.synapse_numbers(static_cast<int>(f), part)[at], values[number]);
+                });
+            };
+            if (!archive.reads()) for_each([](const Real& own, Real& value) { value = own; });
             archive.expect(static_cast<std::int64_t>(values.size()));
             archive.array(values.data(), values.size());
-            if (archive.reads())
-                store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t) { m_.synapse_fields[f].parts[part][k] = values[number]; });
+            if (archive.reads()) for_each([](Real& own, const Real& value) { own = value; });
         }
     }
 
@@ -318,7 +317,7 @@ protected:
     std::vector<Spikes> merged_;
     bool stale_ = true, started_ = false;
     std::int64_t done_ = 0;       // steps since the initial state
-    std::int64_t scattered_ = 0;  // steps whose spikes have gone into the rings
+    std::int64_t sent_ = 0;  // steps whose spikes are among the arrivals
 };
 
 }  // namespace neurons

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "archive.h"
+#include "bundles.h"
 #include "delivery.h"
 #include "given_inputs.h"
 #include "memory.h"
@@ -57,10 +58,11 @@ template <typename Network>
 struct Memory {
     using Real = typename Network::Real;
 
-    Memory(int threads, int most) : pool(threads), most_workers(most), state(1), arrays(1) {}
+    Memory(int threads, int most, bool bundles) : pool(threads), most_workers(most), bundles_synapses(bundles), state(1), arrays(1) {}
 
     ThreadPool pool;
     const int most_workers;
+    const bool bundles_synapses;  // those with a delay each
     int workers = 1;
     AlignedBuffer<typename Network::State> state;
     AlignedBuffer<typename Network::Arrays> arrays;
@@ -73,8 +75,11 @@ struct Memory {
     std::vector<Real> shared_weights;
     std::vector<Real*> fields;
     std::vector<FieldHistory<Real>> histories;
-    std::vector<AlignedBuffer<Real>> ring_values;  // by ring_of
-    std::vector<InputRing<Real>> rings;
+    std::vector<Lane> lanes;  // by lane_of
+    std::vector<Shelf> shelves;
+    std::vector<Bundle<Real>> bundles;
+    std::vector<int> bundle_of;                          // by connection
+    std::vector<std::vector<Arrivals<Real>>> arrivals;  // by worker and shelf
     std::vector<Worker> worker;
     std::vector<GivenInput<Real>> inputs;
     std::int64_t interval = 1;     // steps between meetings of the workers
@@ -93,14 +98,66 @@ struct Memory {
         const ConnectionInfo& c = Network::connections()[connection];
         return c.delays >= 0 ? store(connection).delays.least : c.delay;
     }
-    // The ring that a connection's spikes go into when they are emitted; -1: none. An input has one for those that meetings hand on, and
-    // one for those that go in at once, so that neither's sums depend on when the threads meet.
-    int ring_of(int connection) const {
+    // Whether what arrives through a connection in a step is summed, in the order of emission, before it is added.
+    static bool sums(int connection) {
         const ConnectionInfo& c = Network::connections()[connection];
-        if (c.delays < 0 || c.at_arrival || c.signal) return -1;
+        return c.delays >= 0 && !c.at_arrival && !c.signal;
+    }
+    // The lane in which it is summed; -1: none. An input has one for spikes that meetings hand on, and one for those that go in at
+    // once, so that neither's sums depend on when the threads meet.
+    int lane_of(int connection) const {
+        const ConnectionInfo& c = Network::connections()[connection];
+        if (!sums(connection)) return -1;
         return c.source_population >= 0 && least_delay_of(connection) > 0 ? c.input : Network::fields_count + c.input;
     }
-    bool is_handed_on(int connection) const { return ring_of(connection) >= 0 && ring_of(connection) < Network::fields_count; }
+    bool is_handed_on(int connection) const { return lane_of(connection) >= 0 && lane_of(connection) < Network::fields_count; }
+
+    // The bundle that holds a connection's synapses instead of its store; null: none does.
+    const Bundle<Real>* holder(int connection) const {
+        const int b = bundle_of.empty() ? -1 : bundle_of[static_cast<std::size_t>(connection)];
+        const Bundle<Real>* const bundle = b < 0 ? nullptr : &bundles[static_cast<std::size_t>(b)];
+        return bundle && bundle->owns && bundle->is_filled() ? bundle : nullptr;
+    }
+    // The numbers of a synapse field of a worker.
+    Real* synapse_numbers(int field, std::size_t part) {
+        const Bundle<Real>* const bundle = holder(Network::synapse_fields_info()[field].connection);
+        return bundle ? const_cast<Real*>(bundle->parts[part].weights.data()) : synapse_fields[static_cast<std::size_t>(field)].parts[part].data();
+    }
+    // Calls visit(part, place in it, number in the user's order, source, target, delay or 0), in parallel, for a connection's synapses.
+    template <typename Visit>
+    void for_each_synapse(int connection, Visit&& visit) {
+        for_each_placed(connection, [&](std::size_t part, std::uint64_t at, std::uint64_t, std::uint64_t number, std::uint32_t i, std::uint32_t j, int delay) {
+            visit(part, at, number, i, j, delay);
+        });
+    }
+    // The same, with the place in the connection's own rows after the place in the part.
+    template <typename Visit>
+    void for_each_placed(int connection, Visit&& visit) {
+        const SynapseStore<Real>& store = this->store(connection);
+        const Bundle<Real>* const bundle = holder(connection);
+        if (!bundle) {
+            const bool delayed = !store.delays.narrow.empty() || !store.delays.wide.empty();
+            store.for_each(pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i) {
+                visit(part, k, k, number, i, store.target(part, k), delayed ? store.delays.of(part, k) : 0);
+            });
+            return;
+        }
+        std::size_t member = 0;
+        while (bundle->connections[member] != connection) ++member;
+        const Lane& lane = lanes[static_cast<std::size_t>(lane_of(connection))];
+        store.for_each_source(pool, [&](std::int64_t i) {
+            std::uint64_t number = store.synapses.starts[static_cast<std::size_t>(i)];
+            for (std::size_t part = 0; part < bundle->parts.size(); ++part) {
+                const CompressedRows& rows = store.synapses.parts[part];
+                const std::uint64_t row = rows.offsets[static_cast<std::size_t>(i)], count = rows.offsets[static_cast<std::size_t>(i) + 1] - row;
+                const std::uint32_t begin = lane.begins[part], first = static_cast<std::uint32_t>(rows.range.begin);
+                bundle->for_row(member, part, i, begin, rows.range.size(), [&](std::uint64_t k, std::uint64_t at, int delay, std::uint32_t target) {
+                    visit(part, at, row + k, number + k, static_cast<std::uint32_t>(i), target - begin + first, delay);
+                });
+                number += count;
+            }
+        });
+    }
     const Range& range(int population, int w) const { return ranges[static_cast<std::size_t>(population)][static_cast<std::size_t>(w)]; }
     // The own neurons that a connection of format dense or one_to_one reaches; else all own ones.
     Range own_targets(int connection, std::size_t w) const {

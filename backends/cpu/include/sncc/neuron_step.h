@@ -132,9 +132,14 @@ class Delivery {
 
 public:
     Delivery(Memory<Network>& memory, const Worker& worker) : m_(memory), w_(static_cast<std::size_t>(worker.index)) {
-        ends_.assign(m_.rings.size(), -1);
+        ends_.assign(m_.lanes.size(), -1);
         for (int c = 0; c < Network::connections_count; ++c)
-            if (m_.ring_of(c) >= 0) ends_[static_cast<std::size_t>(m_.ring_of(c))] = c;
+            if (m_.sums(c)) ends_[static_cast<std::size_t>(m_.lane_of(c))] = c;
+        for (const Bundle<Real>& bundle : m_.bundles) {
+            const BundlePart<Real>& part = bundle.parts[w_];
+            from_.push_back({bundle.weighted ? part.weights.data() : nullptr, m_.shared_weights[static_cast<std::size_t>(bundle.connections[0])]});
+            narrow_.push_back(part.narrow.data()), wide_.push_back(part.wide.data());
+        }
     }
 
     void deliver(int number, std::int64_t n, std::int64_t run_step) {
@@ -153,8 +158,8 @@ public:
             case Format::compressed:
                 if (c.signal) {
                     if constexpr (Network::has_signals) values(number, c, n, run_step, accumulator);
-                } else if (m_.ring_of(number) >= 0) {
-                    if constexpr (Network::has_drawn_delays) ring(number, c, n, run_step, accumulator, own);
+                } else if (m_.sums(number)) {
+                    if constexpr (Network::has_drawn_delays) summed(number, n, run_step, accumulator, own);
                 } else if (c.delays >= 0) {
                     if constexpr (Network::has_drawn_delays) arrivals(number, c, n, run_step, accumulator);
                 } else {
@@ -163,41 +168,22 @@ public:
         }
     }
 
-    // Spikes of populations emitted at step n into the rings; their arrivals are all later than the present interval's start.
-    void scatter_emitted(std::int64_t n) {
+    // Spikes of populations emitted at step n on their way; their arrivals are all later than the present interval's start.
+    void send_emitted(std::int64_t n) {
         if constexpr (Network::has_drawn_delays) {
-            for (int number = 0; number < Network::connections_count; ++number) {
-                const ConnectionInfo& c = Network::connections()[number];
-                if (m_.is_handed_on(number) && m_.range(c.target_population, static_cast<int>(w_)).size() > 0) scatter(number, c, n, 0);
-            }
+            for (std::size_t b = 0; b < m_.bundles.size(); ++b)
+                if (m_.is_handed_on(m_.bundles[b].connections[0])) send(b, n, 0, n);
         }
     }
 
-    // Of the spikes of step n what arrives after step `until`, into the rings: of a run whose rings were not kept.
-    void scatter_again(std::int64_t n, std::int64_t run_step, std::int64_t until) {
-        if constexpr (Network::has_drawn_delays)
-            for (int number = 0; number < Network::connections_count; ++number) {
-                const ConnectionInfo& c = Network::connections()[number];
-                if (m_.ring_of(number) < 0 || m_.range(c.target_population, static_cast<int>(w_)).size() <= 0) continue;
-                const InputRing<Real> ring = own_ring(number);
-                const Delays& delays = m_.store(number).delays;
-                m_.for_spikes(c, n, run_step, [&](const SpikesOfStep& spikes) {
-                    with_rows(number, c, [&](const std::uint64_t* offsets, const auto* targets, const auto& weights) {
-                        for (int s = 0; s < spikes.count; ++s)
-                            for (std::uint64_t k = offsets[spikes.indices[s]]; k < offsets[spikes.indices[s] + 1]; ++k)
-                                if (n + delays.of(w_, k) > until) ring.at(n + delays.of(w_, k))[targets[k]] += weights[k];
-                    });
-                });
-            }
+    // Of the spikes of step n what arrives after step `until`: in a run that begins with what another has left.
+    void send_again(std::int64_t n, std::int64_t run_step, std::int64_t until) {
+        if constexpr (Network::has_drawn_delays) {
+            for (std::size_t b = 0; b < m_.bundles.size(); ++b) send(b, n, run_step, until);
+        }
     }
 
 private:
-    InputRing<Real> own_ring(int number) const {
-        InputRing<Real> ring = m_.rings[static_cast<std::size_t>(m_.ring_of(number))];
-        ring.values += m_.range(Network::connections()[number].target_population, static_cast<int>(w_)).begin;
-        return ring;
-    }
-
     template <typename Run>
     SNCC_INLINE void with_rows(int number, const ConnectionInfo& c, Run&& run) {
         const CompressedRows& part = m_.store(number).synapses.parts[w_];
@@ -243,27 +229,26 @@ private:
         });
     }
 
-    void ring(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Real* accumulator, const Range& own) {
-        const std::size_t ring = static_cast<std::size_t>(m_.ring_of(number));
-        if (!m_.is_handed_on(number)) scatter(number, c, n, run_step);
-        if (ends_[ring] != number) return;
-        Real* SNCC_RESTRICT const from = m_.rings[ring].at(n) + own.begin;
-        Real* SNCC_RESTRICT const to = accumulator;
-        for (std::int64_t j = 0; j < own.size(); ++j) to[j] += from[j], from[j] = 0;
+    void send(std::size_t b, std::int64_t n, std::int64_t run_step, std::int64_t until) {
+        const Bundle<Real>& bundle = m_.bundles[b];
+        Arrivals<Real>& to = m_.arrivals[w_][static_cast<std::size_t>(bundle.shelf)];
+        m_.for_spikes(Network::connections()[bundle.connections[0]], n, run_step, [&](const SpikesOfStep& spikes) {
+            if (spikes.count > 0) to.send(static_cast<int>(b), bundle.parts[w_], spikes, n, until);
+        });
     }
 
-    void scatter(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step) {
-        const InputRing<Real> ring = own_ring(number);
-        const Delays& delays = m_.store(number).delays;
-        m_.for_spikes(c, n, run_step, [&](const SpikesOfStep& spikes) {
-            if (spikes.count == 0) return;
-            with_rows(number, c, [&](const std::uint64_t* offsets, const auto* targets, const auto& weights) {
-                if (delays.is_narrow())
-                    scatter_rows(ring, n, offsets, targets, delays.narrow[w_].data(), weights, spikes);
-                else
-                    scatter_rows(ring, n, offsets, targets, delays.wide[w_].data(), weights, spikes);
-            });
-        });
+    void summed(int number, std::int64_t n, std::int64_t run_step, Real* accumulator, const Range& own) {
+        const std::size_t lane = static_cast<std::size_t>(m_.lane_of(number)), shelf = static_cast<std::size_t>(m_.lanes[lane].shelf);
+        if (!m_.is_handed_on(number)) send(static_cast<std::size_t>(m_.bundle_of[static_cast<std::size_t>(number)]), n, run_step, n - 1);
+        if (ends_[lane] != number) return;
+        Arrivals<Real>& arrivals = m_.arrivals[w_][shelf];
+        if (m_.shelves[shelf].narrow)
+            arrivals.gather(n, narrow_.data(), from_.data());
+        else
+            arrivals.gather(n, wide_.data(), from_.data());
+        Real* SNCC_RESTRICT const from = arrivals.sums(m_.lanes[lane].begins[w_]);
+        Real* SNCC_RESTRICT const to = accumulator;
+        for (std::int64_t j = 0; j < own.size(); ++j) to[j] += from[j], from[j] = 0;
     }
 
     // A delay per synapse, and the weight (or gain) of the moment of arrival: every spike that may arrive now is looked at.
@@ -328,7 +313,10 @@ private:
 
     Memory<Network>& m_;
     std::size_t w_;
-    std::vector<int> ends_;  // by ring: the last connection that goes through its ring
+    std::vector<int> ends_;  // by lane: the last connection that is summed in it
+    std::vector<WeightsFrom<Real>> from_;  // by bundle, like the targets' numbers
+    std::vector<const std::uint16_t*> narrow_;
+    std::vector<const std::uint32_t*> wide_;
 };
 
 }  // namespace neurons

@@ -24,7 +24,7 @@ class NeuronWorkers final : public NeuronEngine<Network> {
     using Base::done_;
     using Base::hazards_;
     using Base::m_;
-    using Base::scattered_;
+    using Base::sent_;
 
 public:
     explicit NeuronWorkers(int threads) : Base(threads) {}
@@ -32,6 +32,17 @@ public:
     void build(std::uint64_t seed, const Description& about) override {
         Base::build(seed, about);
         gate_ = std::make_unique<Gate>(m_.workers);
+    }
+    // What was on its way follows from the spikes of the last steps.
+    void set_state(const unsigned char* bytes, std::size_t size) override {
+        Base::set_state(bytes, size);
+        for (std::vector<Arrivals<Real>>& of : m_.arrivals)
+            for (Arrivals<Real>& shelf : of) shelf.clear();
+        for (const Worker& worker : m_.worker) {
+            Delivery<Network> delivery(m_, worker);
+            for (std::int64_t n = done_ + 1 - m_.most_delay; n <= done_; ++n) delivery.send_again(n, n - done_, done_);
+        }
+        sent_ = done_;
     }
 
 protected:
@@ -56,8 +67,8 @@ private:
     void one_after_another(const Course& course, std::vector<Delivery<Network>>& deliveries, std::int64_t first, std::int64_t last) {
         for (std::int64_t from = first; from < last; from += m_.interval) {
             const std::int64_t to = std::min(last, from + m_.interval);
-            for (std::size_t w = 0; w < deliveries.size(); ++w) scatter(deliveries[w], from);
-            scattered_ = from;
+            for (std::size_t w = 0; w < deliveries.size(); ++w) send(deliveries[w], from);
+            sent_ = from;
             if (!hazards_->within_step()) {
                 for (std::size_t w = 0; w < deliveries.size(); ++w)
                     for (std::int64_t n = from + 1; n <= to; ++n) {
@@ -87,7 +98,7 @@ private:
                 throw;
             }
         });
-        scattered_ = first + (last - first - 1) / m_.interval * m_.interval;
+        sent_ = first + (last - first - 1) / m_.interval * m_.interval;
         if (gate_->waits() * 10 > (last - first) / m_.interval) alone_ = patience;
     }
 
@@ -95,7 +106,7 @@ private:
     void share(const Course& course, Worker& worker, Delivery<Network>& delivery, std::int64_t first, std::int64_t last) {
         for (std::int64_t from = first; from < last; from += m_.interval) {
             if (!gate_->meet(worker.index)) return;
-            scatter(delivery, from);
+            send(delivery, from);
             for (std::int64_t n = from + 1; n <= std::min(last, from + m_.interval); ++n) {
                 for (int begin = 0, end = 0; begin < Network::operations_count; begin = end) {
                     for (end = begin + 1; end < Network::operations_count && !hazards_->meets_before(end);) ++end;
@@ -107,10 +118,10 @@ private:
         }
     }
 
-    // Spikes of the steps up to `until` into the rings: those of one interval, as they were emitted.
-    void scatter(Delivery<Network>& delivery, std::int64_t until) const {
-        const std::int64_t since = until - (until == done_ ? until - scattered_ : m_.interval);
-        for (std::int64_t n = since + 1; n <= until; ++n) delivery.scatter_emitted(n);
+    // Spikes of the steps up to `until` on their way: those of one interval, as they were emitted.
+    void send(Delivery<Network>& delivery, std::int64_t until) const {
+        const std::int64_t since = until - (until == done_ ? until - sent_ : m_.interval);
+        for (std::int64_t n = since + 1; n <= until; ++n) delivery.send_emitted(n);
     }
 
     void operations(const Course& course, Worker& worker, Delivery<Network>& delivery, std::int64_t n, int begin, int end) {

@@ -62,13 +62,16 @@ public:
 
     template <typename Visit>
     void for_each(ThreadPool& pool, Visit&& visit) const {
+        for_each_source(pool, [&](std::int64_t i) {
+            synapses.for_each(i, i + 1, [&](std::size_t part, std::uint64_t k, std::uint64_t number) { visit(part, k, number, static_cast<std::uint32_t>(i)); });
+        });
+    }
+    template <typename Visit>
+    void for_each_source(ThreadPool& pool, Visit&& visit) const {
         const std::int64_t sources = synapses.sources();
         pool.run(static_cast<int>((sources + sources_at_once - 1) / sources_at_once), [&](int task, int) {
             const std::int64_t first = task * sources_at_once;
-            for (std::int64_t i = first; i < std::min(sources, first + sources_at_once); ++i)
-                synapses.for_each(i, i + 1, [&](std::size_t part, std::uint64_t k, std::uint64_t number) {
-                    visit(part, k, number, static_cast<std::uint32_t>(i));
-                });
+            for (std::int64_t i = first; i < std::min(sources, first + sources_at_once); ++i) visit(i);
         });
     }
     std::uint32_t target(std::size_t part, std::uint64_t k) const {

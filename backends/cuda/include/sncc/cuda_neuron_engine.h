@@ -24,7 +24,7 @@ class CudaNeuronEngine final : public neurons::NeuronEngine<Network> {
     using Base::m_;
 
 public:
-    explicit CudaNeuronEngine(int threads) : Base(threads, 1), field_newer_(Network::synapse_fields + 1, true) {
+    explicit CudaNeuronEngine(int threads) : Base(threads, 1, false), field_newer_(Network::synapse_fields + 1, true) {
         check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, 0), "cudaDeviceGetAttribute");
         check(cudaDeviceGetAttribute(&cooperates_, cudaDevAttrCooperativeLaunch, 0), "cudaDeviceGetAttribute");
     }
@@ -57,7 +57,6 @@ public:
     }
     void get_state(unsigned char* bytes, std::size_t size) override {
         fetch();
-        fill_rings();
         Base::get_state(bytes, size);
     }
     void set_state(const unsigned char* bytes, std::size_t size) override {
@@ -85,7 +84,7 @@ protected:
             take_traces(course.simulation, first, to);
             first = to;
         }
-        this->scattered_ = last;
+        this->sent_ = last;
     }
 
 private:
@@ -203,9 +202,9 @@ private:
         to.delay = c.delay, to.delayed = c.delays >= 0;
         to.least = static_cast<int>(m_.least_delay_of(number)), to.most = static_cast<int>(m_.most_delay_of(number));
         to.values = c.values, to.gain = c.gain, to.input = c.input, to.signal = c.signal;
-        to.masked = m_.takes_mask(number), to.sum = m_.ring_of(number);
+        to.masked = m_.takes_mask(number), to.sum = m_.lane_of(number);
         to.ends_sum = to.sum >= 0;
-        for (int k = number + 1; k < Network::connections_count; ++k) to.ends_sum &= m_.ring_of(k) != to.sum;
+        for (int k = number + 1; k < Network::connections_count; ++k) to.ends_sum &= m_.lane_of(k) != to.sum;
         return to;
     }
 
@@ -402,14 +401,6 @@ private:
             }
         device_newer_ = false;
     }
-    // What is on its way with a delay per synapse, as the C++ half keeps it: a stored state is of both halves.
-    void fill_rings() {
-        for (AlignedBuffer<Real>& ring : m_.ring_values) ring.zero();
-        if (!this->started_) return;
-        neurons::Delivery<Network> delivery(m_, m_.worker[0]);
-        for (std::int64_t n = this->done_ + 1 - m_.most_delay; n <= this->done_; ++n) delivery.scatter_again(n, n - this->done_, this->done_);
-    }
-
     static constexpr double bytes_at_once = 64e6;  // of spikes, inputs and records of one launch
     static constexpr std::int64_t most_blocks = 1 << 20;
 

@@ -1,0 +1,167 @@
+// Which connections with a delay per synapse lie together (bundles.h), and how their synapses get there and back.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "neuron_memory.h"
+
+namespace sncc {
+namespace neurons {
+
+template <typename Network>
+class Bundler {
+    using Real = typename Network::Real;
+
+public:
+    explicit Bundler(Memory<Network>& memory) : m_(memory) {}
+
+    // Before anything is built. Spikes of a step go out bundle after bundle, so an input's connections must be in the bundles' order.
+    SNCC_COLD void plan() {
+        m_.bundle_of.assign(Network::connections_count + 1, -1);
+        m_.lanes.assign(2 * Network::fields_count + 1, Lane());
+        if (!m_.bundles_synapses) return;
+        int shelf = -1;
+        for (int c = 0; c < Network::connections_count; ++c) {
+            if (!m_.sums(c)) continue;
+            const ConnectionInfo& of = info(c);
+            if (of.source_population >= 0) place(of.input, of, shelf);
+            if (of.source_population < 0 || of.delay == 0) {
+                int own = -1;
+                place(Network::fields_count + of.input, of, own);
+            }
+        }
+        for (int c = 0; c < Network::connections_count; ++c)
+            if (m_.sums(c)) m_.bundle_of[static_cast<std::size_t>(c)] = bundle_for(c);
+        if (m_.bundles.size() > 0xFFFF) throw Failure(Code::memory, "more than 65535 connections with a delay for every synapse");
+    }
+
+    // From the connections' own rows, which are given up where nothing else reads them.
+    SNCC_COLD void fill(std::size_t b) {
+        Bundle<Real>& bundle = m_.bundles[b];
+        std::vector<typename Bundle<Real>::Given> given;
+        for (const int c : bundle.connections) {
+            const SynapseStore<Real>& store = m_.store(c);
+            const int field = info(c).weight_field;
+            given.push_back({&store.synapses, &store.delays, field >= 0 ? &m_.synapse_fields[static_cast<std::size_t>(field)] : nullptr, &m_.lanes[static_cast<std::size_t>(m_.lane_of(c))]});
+        }
+        bundle.shelf = given[0].lane->shelf;
+        bundle.fill(given, m_.shelves[static_cast<std::size_t>(bundle.shelf)], m_.pool);
+        if (!bundle.owns) return;
+        for (const int c : bundle.connections) {
+            SynapseStore<Real>& store = m_.store(c);
+            for (CompressedRows& part : store.synapses.parts) part.narrow = Untouched<std::uint16_t>(), part.wide = Untouched<std::uint32_t>();
+            store.delays.narrow.clear(), store.delays.wide.clear();
+            if (bundle.weighted) m_.synapse_fields[static_cast<std::size_t>(info(c).weight_field)].parts.clear();
+        }
+    }
+    SNCC_COLD void fill_missing() {
+        for (std::size_t b = 0; b < m_.bundles.size(); ++b)
+            if (!m_.bundles[b].is_filled() || !m_.bundles[b].owns) fill(b);
+    }
+
+    // Gives the connections of a bundle their own rows back.
+    SNCC_COLD void restore(std::size_t b) {
+        Bundle<Real>& bundle = m_.bundles[b];
+        if (bundle.is_filled() && bundle.owns)
+            for (const int c : bundle.connections) restore_rows(c, bundle);
+        bundle.clear();
+    }
+
+private:
+    static const ConnectionInfo& info(int c) { return Network::connections()[c]; }
+
+    // A lane in the shelf, or in the next one where its numbers would need more than 16 bits.
+    void place(int number, const ConnectionInfo& of, int& shelf) {
+        Lane& lane = m_.lanes[static_cast<std::size_t>(number)];
+        if (lane.shelf >= 0) return;
+        std::vector<std::int64_t> sizes;
+        for (int w = 0; w < m_.workers; ++w) sizes.push_back((m_.range(of.target_population, w).size() + 15) / 16 * 16);
+        bool fits = shelf >= 0;
+        for (std::size_t w = 0; w < sizes.size() && fits; ++w) fits = m_.shelves[static_cast<std::size_t>(shelf)].sizes[w] + sizes[w] <= 0x10000;
+        if (!fits) {
+            shelf = static_cast<int>(m_.shelves.size());
+            m_.shelves.push_back({std::vector<std::int64_t>(sizes.size(), 0), true});
+        }
+        lane.shelf = shelf;
+        Shelf& in = m_.shelves[static_cast<std::size_t>(shelf)];
+        for (std::size_t w = 0; w < sizes.size(); ++w) {
+            lane.begins.push_back(static_cast<std::uint32_t>(in.sizes[w]));
+            in.sizes[w] += sizes[w];
+            in.narrow = in.narrow && in.sizes[w] <= 0x10000;
+        }
+    }
+
+    // Whether nothing but the delivery reads a connection's synapses.
+    bool is_alone(int c) const {
+        const ConnectionInfo& of = info(c);
+        if (of.synapses_of >= 0 || of.reversed) return false;
+        for (int k = 0; k < Network::connections_count; ++k)
+            if (info(k).synapses_of == c) return false;
+        for (int u = 0; u < Network::synapse_updates_count; ++u)
+            if (Network::synapse_updates()[u].connection == c) return false;
+        for (int f = 0; f < Network::synapse_fields; ++f) {
+            const SynapseFieldInfo& field = Network::synapse_fields_info()[f];
+            if (field.connection == c && (f != of.weight_field || field.parameter < 0 || field.kernel >= 0)) return false;
+        }
+        return true;
+    }
+
+    int bundle_for(int c) {
+        const ConnectionInfo& of = info(c);
+        const bool weighted = of.weight_field >= 0, alone = is_alone(c);
+        const bool joins = weighted && alone && of.source_population >= 0 && of.delay > 0;
+        for (std::size_t b = m_.bundles.size(); joins && b-- > 0;) {
+            const Bundle<Real>& bundle = m_.bundles[b];
+            const ConnectionInfo& first = info(bundle.connections[0]);
+            bool reaches = false;
+            for (const int k : bundle.connections) reaches = reaches || info(k).input == of.input;
+            if (reaches) break;
+            if (joining_[b] && first.source_population == of.source_population && bundle.shelf == m_.lanes[static_cast<std::size_t>(of.input)].shelf) {
+                m_.bundles[b].connections.push_back(c);
+                return static_cast<int>(b);
+            }
+        }
+        Bundle<Real> bundle;
+        bundle.connections = {c}, bundle.weighted = weighted, bundle.owns = alone;
+        bundle.shelf = joins ? m_.lanes[static_cast<std::size_t>(of.input)].shelf : -1;
+        m_.bundles.push_back(std::move(bundle));
+        joining_.push_back(joins);
+        return static_cast<int>(m_.bundles.size()) - 1;
+    }
+
+    void restore_rows(int c, const Bundle<Real>& bundle) {
+        SynapseStore<Real>& store = m_.store(c);
+        SynapseField<Real>* const field = bundle.weighted ? &m_.synapse_fields[static_cast<std::size_t>(info(c).weight_field)] : nullptr;
+        std::vector<CompressedRows>& parts = store.synapses.parts;
+        Synapses rows;
+        Delays delays;
+        SynapseField<Real> weights;
+        const bool is_narrow = store.delays.most <= 0xFF;
+        for (CompressedRows& part : parts) {
+            CompressedRows copy;
+            copy.range = part.range;
+            (part.is_narrow() ? copy.narrow = Untouched<std::uint16_t>(part.synapses() + 1), void() : void(copy.wide = Untouched<std::uint32_t>(part.synapses() + 1)));
+            rows.parts.push_back(std::move(copy));
+            (is_narrow ? void(delays.narrow.emplace_back(part.synapses() + 1)) : void(delays.wide.emplace_back(part.synapses() + 1)));
+            if (field) weights.parts.emplace_back(part.synapses() + 1);
+        }
+        m_.for_each_placed(c, [&](std::size_t p, std::uint64_t at, std::uint64_t k, std::uint64_t, std::uint32_t, std::uint32_t j, int delay) {
+            rows.parts[p].set(k, j - static_cast<std::uint32_t>(parts[p].range.begin));
+            if (is_narrow)
+                delays.narrow[p][k] = static_cast<std::uint8_t>(delay);
+            else
+                delays.wide[p][k] = static_cast<std::uint16_t>(delay);
+            if (field) weights.parts[p][k] = bundle.parts[p].weights[at];
+        });
+        for (std::size_t p = 0; p < parts.size(); ++p) parts[p].narrow = std::move(rows.parts[p].narrow), parts[p].wide = std::move(rows.parts[p].wide);
+        store.delays.narrow = std::move(delays.narrow), store.delays.wide = std::move(delays.wide);
+        if (field) *field = std::move(weights);
+    }
+
+    Memory<Network>& m_;
+    std::vector<char> joining_;  // by bundle: whether others may join it
+};
+
+}  // namespace neurons
+}  // namespace sncc

@@ -1,0 +1,98 @@
+"""Synapses with a delay each lie by source and delay; the user has them by source and target, and a run adds them in that order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import sncc
+from sncc import compiler, toolchain
+from sncc.backends.reference.interpreter import Reference
+
+TEXT = """
+neuron Leaky:
+    state v = 0
+    input I
+    dv/dt = -v / (20 ms) + I
+    spike when v > 1:
+        v = 0
+network Net:
+    step = 0.5 ms
+    population a: Leaky[90], v = uniform(0, 1.2)
+    population b: Leaky[70], v = uniform(0, 1.2)
+    population drive: poisson[160](rate = 300 Hz)
+    connect drive[0:90] -> a: one_to_one, weight = 0.2
+    connect drive[90:160] -> b: one_to_one, weight = 0.2
+    connect a -> a: random(total = 3000, repeats = true), weight = normal(0, 0.1), delay = uniform(0.5 ms, 4 ms)
+    connect b -> a: random(p = 0.2), weight = normal(0, 0.1), delay = uniform(0.5 ms, 150 ms)
+    connect a -> b: random(total = 2500, repeats = true), weight = normal(0, 0.1), delay = uniform(0.5 ms, 4 ms)
+    connect again = a -> a: random(fan_in = 6), weight = normal(0, 0.1), delay = uniform(0.5 ms, 4 ms)
+    connect b -> b: random(fan_out = 9), weight = 0.05, delay = uniform(1 ms, 5 ms)
+simulate:
+    duration = 60 ms
+    record spikes of a, b
+"""
+DRAWN = ("a_a", "b_a", "a_b", "again")
+
+
+@pytest.fixture(scope="module")
+def project():
+    if toolchain.find_compiler() is None or toolchain.find_cmake() is None:
+        pytest.skip("no C++ compiler or CMake")
+    return sncc.build(TEXT, backend="cpu", precision="float64")
+
+
+@pytest.fixture
+def load(project, monkeypatch):
+    """The library with so many workers."""
+
+    def loaded(workers):
+        monkeypatch.setenv("SNCC_WORKERS", str(workers))
+        return sncc.load(project, seed=3, threads=workers)
+
+    return loaded
+
+
+@pytest.fixture
+def reference():
+    return Reference(compiler.compile_program(compiler.compile_model(compiler.read(TEXT)), "float64"), seed=3)
+
+
+def spikes_of(run):
+    return {p: (np.round(run.spikes[p].times / 5e-4).astype(int), run.spikes[p].neurons) for p in ("a", "b")}
+
+
+def same(run, expected):
+    for population, (steps, neurons) in spikes_of(run).items():
+        n, i = np.nonzero(expected.spikes[0][population])
+        assert n.size > 100 and np.array_equal(steps, n + 1) and np.array_equal(neurons, i)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_numbers_are_had_and_set_in_the_users_order(load, reference, workers):
+    network, rng = load(workers), np.random.default_rng(0)
+    same(network.simulate(seed=4), reference.run([{}], steps=120, seed=4))
+    for name in DRAWN:
+        for key in (f"{name}.weight", f"{name}.delay"):
+            own = np.asarray(network.parameters[key])
+            given = np.asarray(reference.parameters[key]) * (1e-3 if key.endswith("delay") else 1)
+            if key.endswith("delay"):
+                given = np.floor(given / 5e-4 + 0.5) * 5e-4
+            assert np.allclose(own, given, rtol=1e-12)
+            changed = rng.permutation(own)
+            network.parameters[key] = changed
+            assert np.allclose(network.parameters[key], changed, rtol=1e-12)
+            reference.parameters[key] = changed * (1e3 if key.endswith("delay") else 1)
+    same(network.simulate(seed=4), reference.run([{}], steps=120, seed=4))
+
+
+def test_what_is_on_its_way_is_stored_and_restored(load):
+    one, four = load(1), load(4)
+    one.simulate(0.03, seed=4)
+    stored = one.store()
+    expected = spikes_of(one.simulate(0.03, seed=4, resume=True))
+    for network in (one, four):
+        network.restore(stored)
+        found = spikes_of(network.simulate(0.03, seed=4, resume=True))
+        for population, (steps, neurons) in expected.items():
+            assert steps.size > 50 and all(map(np.array_equal, found[population], (steps, neurons)))
