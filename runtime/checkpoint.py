@@ -178,7 +178,9 @@ def _checked(network: Network, arrays: Mapping[str, NDArray[Any]], optimiser: bo
         raise ValueError(f"it is of version {version}, this binding reads version {FORMAT_VERSION}")
     manifest = network.manifest
     shapes = {p.key: p.shape for p in manifest.parameters if p.storage != "compiled"}
-    parameters = _group(arrays, "parameter/", shapes, str(arrays.get("network", "another network")))
+    names = [name.removeprefix("parameter/") for name in arrays]
+    feedback = frozenset(n for n in names if manifest.weights and n.endswith(".feedback"))  # is for training alone
+    parameters = _group(arrays, "parameter/", shapes, str(arrays.get("network", "another network")), feedback)
     for parameter in manifest.parameters:
         if parameter.key in parameters:
             check_bounds(parameter, parameters[parameter.key])
@@ -207,13 +209,14 @@ def _pairs(
 
 
 def _group(
-    arrays: Mapping[str, NDArray[Any]], prefix: str, shapes: Mapping[str, tuple[int, ...]], origin: str
-) -> dict[str, NDArray[np.float64]]:
-    """The arrays whose names begin with the prefix: exactly those of `shapes`."""
+    arrays: Mapping[str, NDArray[Any]], prefix: str, shapes: Mapping[str, tuple[int, ...]], origin: str,
+    unused: frozenset[str] = frozenset(),
+) -> dict[str, NDArray[np.float64]]:  # fmt: skip
+    """The arrays whose names begin with the prefix: exactly those of `shapes`; those that are `unused` may be there too."""
     found = {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
     if missing := sorted(set(shapes) - set(found)):
         raise ValueError(f"it was saved from {origin}: it has no `{missing[0]}`")
-    if extra := sorted(set(found) - set(shapes)):
+    if extra := sorted(set(found) - set(shapes) - unused):
         raise ValueError(f"it was saved from {origin}: it has `{extra[0]}`, which this network has not")
     for name, shape in shapes.items():
         values = found[name]

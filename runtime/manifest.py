@@ -132,6 +132,7 @@ class Manifest:
     name: str
     version: str
     precision: str
+    weights: str  # of inference alone, in 16 bits; empty: as `precision`
     step: float
     rule: str
     batch: int
@@ -179,6 +180,7 @@ def _manifest(data: dict[str, Any]) -> Manifest:
         name=data["name"],
         version=data["version"],
         precision=data["precision"],
+        weights=data.get("weights") or "",
         step=float(data["step"]),
         rule=data.get("rule") or "",
         batch=int(data.get("batch") or 32),

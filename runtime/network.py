@@ -134,7 +134,7 @@ class Network:
         Changes nothing. Raises ValueError for data and labels that do not fit the network.
         """
         if not self.manifest.rule:
-            raise ValueError("the network has no `train` block: there are no gradients")
+            raise ValueError(training.untrained(self.manifest, "there are no gradients"))
         prepared = data_set(self.manifest, data, labels)
         result = run_batch(self.library, "gradients", prepared, np.arange(prepared.samples), None)
         found = {p.key: self.library.get("get_gradient", p.shape, p.index) for p in self.manifest.learnt}

@@ -14,6 +14,7 @@ from .callbacks import Callback, History
 from .checkpoint import Progress
 from .dataset import DataSet, Inputs, data_set, run_batch
 from .library import Result, pointer
+from .manifest import Manifest
 from .progress import ProgressBar
 from .schedules import Position, schedule
 
@@ -51,6 +52,13 @@ class Sums:
         return result
 
 
+def untrained(manifest: Manifest, so: str) -> str:
+    """Why a network does not learn."""
+    if manifest.weights:
+        return f"the network was built for inference, with weights of type {manifest.weights}: {so}"
+    return f"the network has no `train` block: {so}"
+
+
 def fit(
     network: Network,
     data: Inputs,
@@ -65,7 +73,7 @@ def fit(
     """Trains; see `Network.fit`."""
     manifest = network.manifest
     if manifest.optimiser is None:
-        raise ValueError("the network has no `train` block: it cannot be trained")
+        raise ValueError(untrained(network.manifest, "it cannot be trained"))
     check_whole("epochs", epochs, 1)
     size = manifest.batch if batch is None else check_whole("batch", batch, 1)
     check_whole("seed", seed, 0, 2**64 - 1)

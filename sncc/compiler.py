@@ -29,6 +29,7 @@ from sncc.program.verify import verify
 from sncc.syntax.parse import read_source
 
 Backend = Literal["auto", "cpu", "cuda"]
+Weights = Literal["bfloat16"]
 Value = str | int | float
 Settings = Mapping[str, Value]
 NO_SETTINGS: Settings = {}
@@ -53,15 +54,23 @@ def scheduled(model: Model, schedule: Schedule | None) -> Model:
     return replace(model, schedule=schedule, training=training) if schedule is not None else model
 
 
-def compile_program(model: Model, precision: Precision = "float32", after: str | None = None) -> Program:
-    """Model → Program: lowered, differentiated, optimised; or as it is after the pass named `after`."""
+def compile_program(
+    model: Model, precision: Precision = "float32", after: str | None = None, weights: Weights | None = None
+) -> Program:
+    """Model → Program: lowered, differentiated, optimised; or as it is after the pass named `after`.
+
+    With `weights` of 16 bits it does not learn.
+    """
     refuse_training(model)
     program = verify(lower(model, precision))  # Model → Program: the forward phase
     if model.training is not None:
-        from sncc.gradients.reverse import differentiate  # with sympy: looking at a file needs none
+        from sncc.gradients.reverse import differentiate, only_read  # with sympy: looking at a file needs none
 
         refuse_operations(program, model)
-        program = verify(differentiate(program, model.training))  # → with reverse, gradient and optimise phases
+        if weights is None:
+            program = verify(differentiate(program, model.training))  # → with reverse, gradient and optimise phases
+        else:
+            program = replace(verify(only_read(program, model.training)), weights=weights)
     for optimise in PIPELINE:  # Program → Program
         program = verify(optimise(program))
         if optimise.__name__ == after:
@@ -133,7 +142,8 @@ def explain(
 def build(
     source: str | Path, backend: Backend = "auto", out: str | Path | None = None, precision: Precision = "float32",
     settings: Mapping[str, Value] | None = None, emit_only: bool = False, network: str | None = None,
-    schedule: Schedule | None = None, memory: str | int | None = None, **params: Value,
+    schedule: Schedule | None = None, memory: str | int | None = None,
+    weights: Weights | None = None, **params: Value,
 ) -> Path:  # fmt: skip
     """Builds a source's project, or finds it built already, and returns its folder, for `load`.
 
@@ -143,18 +153,20 @@ def build(
     `network` chooses where a file has several. `schedule`: `sample_parallel` or `neuron_parallel`, where the choice that
     the file suggests (samples if it has a `train` block) is not wanted. `memory` (`"2 GB"`, or bytes) bounds what training
     takes for what it keeps of a sequence and for gradients, in all threads together: long sequences are then computed
-    twice, segment by segment, with the same results.
+    twice, segment by segment, with the same results. `weights` (`"bfloat16"`): stored in 16 bits, for inference alone; what
+    was trained with all bits is loaded from its file.
     Raises `DiagnosticError` for a mistake in the source, an unknown parameter, or a missing tool.
     """
     model = scheduled(compile_model(read(source), merged(settings, params), network=network), schedule)
-    return build_model(model, backend, Path(out) if out is not None else None, precision, emit_only, memory)
+    return build_model(model, backend, Path(out) if out is not None else None, precision, emit_only, memory, weights)
 
 
 def build_model(
     model: Model, backend: str, out: Path | None, precision: Precision, emit_only: bool = False,
-    memory: str | int | None = None,
+    memory: str | int | None = None, weights: Weights | None = None,
 ) -> Path:  # fmt: skip
     """Builds the project of a Model; see `build`."""
+    _check_weights(weights, model, precision)
     if backend not in ("auto", "cpu", "cuda"):
         raise toolchain.failure(
             "unknown-backend", f"there is no backend `{backend}`", help=("use `auto`, `cpu` or `cuda`",)
@@ -162,7 +174,7 @@ def build_model(
     if out is not None:
         _refuse_to_overwrite(out)
     refuse_engines(model)
-    program = within(memory, compile_program(model, precision))
+    program = within(memory, compile_program(model, precision, weights=weights))
     files = emit(program)
     if emit_only and out is not None:
         cache.write_files(files, out)
@@ -175,6 +187,21 @@ def build_model(
         return project
     cache.copy_project(project, out)
     return out
+
+
+def _check_weights(weights: str | None, model: Model, precision: str) -> None:
+    """Refuse weights of a type that there is not, or in networks that have no code for them."""
+    if weights is None:
+        return
+    if weights != "bfloat16":
+        help = "use `bfloat16`, or leave it out for weights of the network's precision"
+        raise toolchain.failure("wrong-argument", f"there are no weights of type `{weights}`", help=(help,))
+    if precision != "float32":
+        raise toolchain.failure("wrong-argument", "weights of 16 bits go with `float32`")
+    if model.schedule == "neuron_parallel" or model.training is None:
+        help = "they are for what was trained: a file with a `train` block"
+        message = "weights of 16 bits are not supported yet where threads share out neurons"
+        raise toolchain.failure("not-supported-yet", message, help=(help,))
 
 
 def within(memory: str | int | None, program: Program) -> Program:

@@ -79,6 +79,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         "row_targets": [p.place(c.target)[1].size for c in layout.rows_of_synapses],
         "series": forward.series(layout),
         "slots": _slots(layout),
+        "halves": [layout.halves.get(key, "none") for key in layout.keys],
         "transposed": [str(key in _transposed(layout)).lower() for key in layout.keys],
         "gradient_offsets": [layout.gradient_offsets.get(key, -1) for key in layout.keys],
         "source_sizes": [
@@ -100,7 +101,12 @@ def _parts(layout: Layout) -> dict[str, object]:
         "adjoints_not_finite": reverse.not_finite(layout),
         "follows": layout.follows(),
         "rewirings": layout.rewirings(),
-        "traces": {"start": traces.start(layout), "step": traces.step(layout), "end": traces.end(layout)},
+        "traces": {
+            "start": traces.start(layout),
+            "step": traces.step(layout),
+            "end": traces.end(layout),
+            "penalties": traces.penalties(layout),
+        },
         "variables": forward.variables(layout),
         "scalar_names": [a.identifier for a in layout.dynamics.scalars.of("out")] if layout.dynamics.scalars else [],
         "optimise": learning.optimise(layout),

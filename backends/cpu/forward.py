@@ -108,6 +108,8 @@ def series(layout: Layout) -> list[Series]:
 def tile_layout(layout: Layout, key: str) -> str:
     """The layout of a weight."""
     rows, columns = layout.matrix(key)
+    if layout.halves.get(key) == "packed":
+        return f"PackedLayout{{{rows}, {columns}}}"
     return f"TileLayout<Real>{{{rows}, {columns}}}"
 
 
@@ -135,11 +137,16 @@ def all_sources(layout: Layout, c: Connection) -> int:
     )
 
 
+def _weight(layout: Layout, c: Connection) -> str:
+    """A connection's weights, of 16 bits or of the network's precision."""
+    return f"p.{'half_' if c.weight in layout.halves else ''}weight({layout.keys.index(c.weight)})"
+
+
 def _deliver_rows(layout: Layout, c: Connection) -> str:
     """What arrives over synapses in rows; their indices are those of whole populations."""
     row = layout.program.place(c.target)[1]
     target = f"s.state.{layout.state[c.target_group, c.input].identifier} + {row.offset}"
-    weight, when = f"p.weight({layout.keys.index(c.weight)})", f"n - {c.delay}" if c.delay else "n"
+    weight, when = _weight(layout, c), f"n - {c.delay}" if c.delay else "n"
     source = values_of(layout, c) if c.signal else spikes_of(layout, c)
     loop, r = row_loop(layout, c), layout.row_number(c)
     if c.delays is not None:
@@ -153,7 +160,7 @@ def _deliver(layout: Layout, c: Connection) -> list[str]:
     if c in layout.rows_of_synapses:
         return [_deliver_rows(layout, c)]
     target = f"s.state.{layout.state[c.target_group, c.input].identifier} + {c.target_offset}"
-    weight = f"p.weight({layout.keys.index(c.weight)})"
+    weight = _weight(layout, c)
     when = f"n - {c.delay}" if c.delay else "n"
     head = f"{{  // {c.name}"
     if c.interpolated:

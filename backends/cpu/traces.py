@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sncc.backends.cpu.forward import spikes_of, tile_layout
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import Layout, padded
-from sncc.program.nodes import Connection, LearningSignal, TraceUpdate
+from sncc.program.nodes import Connection, LearningSignal, PenaltySignal, TraceUpdate
 
 
 def step(layout: Layout) -> list[str]:
@@ -29,6 +31,21 @@ def end(layout: Layout) -> list[str]:
                 lines += _signal(layout, o)
             case TraceUpdate() if not _every_step(layout):
                 lines += _gather(layout, k, o)
+    return lines
+
+
+def penalties(layout: Layout) -> list[str]:
+    """What follows when the rates of all samples are known: signals of penalties, and their gradients."""
+    lines: list[str] = []
+    for o in layout.program.traces:
+        if isinstance(o, PenaltySignal):
+            group, offset, size = o.target
+            into = f"s.state.{layout.state[group, o.variable].identifier} + {offset}"
+            place = layout.penalty_offsets[o.penalty]
+            lines.append(f"std::memcpy({into}, penalties + {place}, sizeof(Real) * {size});")
+    for k, o in enumerate(layout.program.traces):
+        if isinstance(o, TraceUpdate):
+            lines += _products(layout, k, o, o.penalised)
     return lines
 
 
@@ -131,10 +148,15 @@ def _emitted(layout: Layout, c: Connection | None) -> list[str]:
 
 
 def _gather(layout: Layout, k: int, o: TraceUpdate) -> list[str]:
-    """Signal times trace, added to the gradient."""
+    """The gradient of the losses."""
+    return _products(layout, k, o, [(signal, trace) for signal, trace, _ in o.gradient])
+
+
+def _products(layout: Layout, k: int, o: TraceUpdate, pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Signals times traces, added to the gradient."""
     c, shape, offset = _synapses(layout, o)
     lines: list[str] = []
-    for signal, trace, _ in o.gradient:
+    for signal, trace in pairs:
         field = layout.state[o.group, signal].identifier
         factor = f"s.state.{field} + {offset}"
         values = f"s.traces.data() + {layout.trace_offsets[k, trace]}"

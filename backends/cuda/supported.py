@@ -52,6 +52,8 @@ def _dynamics(program: Program) -> Iterator[str]:
             yield f"states of every synapse of `{o.connection}`"
         if isinstance(o, Update) and any(isinstance(s, Draw) for s in o.body):
             yield f"draws in `{', '.join(r.population for r in program.group(o.group).rows)}`"
+    if program.weights:
+        yield f"weights of type {program.weights}"
     if program.memory is not None:
         yield "a bound on memory"
     if program.traces:

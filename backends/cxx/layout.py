@@ -36,6 +36,18 @@ class Field:
     size: int
 
 
+def _halves(program: Program, rows: list[Connection]) -> dict[str, str]:
+    """How weights of 16 bits are stored: those that there is one of for every synapse or pair, and over which spikes go."""
+    if program.weights != "bfloat16":
+        return {}
+    found: dict[str, set[str]] = {}
+    for c in program.connections:
+        full = c.signal or c.interpolated or c.gain is not None or program.parameter(c.weight).shape == ()
+        packed = "packed" if c.pattern == "dense" else "none"
+        found.setdefault(c.weight, set()).add("none" if full else "plain" if c in rows else packed)
+    return {key: kinds.pop() for key, kinds in found.items() if len(kinds) == 1 and kinds != {"none"}}
+
+
 class Layout:
     """Names and places that both halves of a project share."""
 
@@ -44,6 +56,7 @@ class Layout:
         self.functions = {id(o): f for o, f in dyn.updates}
         self.rows_of_synapses = [c for c in program.connections if in_rows(program, c)]
         self.thinned = [c for c in program.connections if c.dropout]  # their sources without some neurons
+        self.halves = _halves(program, self.rows_of_synapses)
         self.keys = [p.key for p in program.parameters]
         self.sources = [s.name for s in program.sources]
         self.rows = [(g, r) for g in program.groups for r in g.rows]

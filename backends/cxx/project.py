@@ -90,6 +90,7 @@ def manifest(program: Program) -> dict[str, object]:
         "abi": ABI_VERSION,
         "version": VERSION,
         "precision": program.precision,
+        "weights": program.weights,
         "step": program.step * 1e-3,
         "rule": program.rule,
         "batch": program.batch,

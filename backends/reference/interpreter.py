@@ -84,6 +84,8 @@ class Reference:
         for run in runs:
             run.forward()
         penalty = sum(_penalise(p, runs) for p in self.program.penalties)
+        for run in runs:
+            run.eligibility.penalise(run)
         if labels is not None and self.program.reverse:
             for run in runs:
                 run.reverse()
@@ -99,17 +101,23 @@ class Reference:
         )
 
     def train_online(self, inputs: Sequence[Mapping[str, Array]], labels: Sequence[Array]) -> float:
-        """One batch of e-prop forwards, the samples in lockstep; the mean loss.
+        """One batch of e-prop forwards, the samples in lockstep; the mean loss with penalties.
 
-        An optimiser step after every step where all losses are of every step, else one at the end.
+        An optimiser step after every step where all losses are of every step, else one at the end. Penalties, whose rates
+        are known at the end, come with the last.
         """
         arrays = {g.name: self._arrays(g) for g in self.program.groups}
         runs = [self._sample(arrays, sample, labels[k], len(inputs), (0, k), True) for k, sample in enumerate(inputs)]
         every_step = all(r.reduction is None for r in self.program.readouts)
-        for n in range(1, max(run.steps for run in runs) + 1):
+        longest, penalty = max(run.steps for run in runs), 0.0
+        for n in range(1, longest + 1):
             for run in runs:
                 if n <= run.steps:
                     run.step(n)
+            if n == longest:  # rates are known
+                penalty = sum(_penalise(p, runs) for p in self.program.penalties)
+                for run in runs:
+                    run.eligibility.penalise(run)
             if every_step:
                 self.optimise(self._gradients(runs, arrays))
                 arrays |= {g.name: self._arrays(g) for g in self.program.groups}
@@ -119,7 +127,7 @@ class Reference:
             run.finish()
         if not every_step:
             self.optimise(self._gradients(runs, arrays))
-        return float(np.mean([run.loss for run in runs]))
+        return float(np.mean([run.loss for run in runs])) + penalty
 
     def _sample(
         self, arrays: Mapping[str, dict[str, Array]], inputs: Mapping[str, Array], label: Array, samples: int,

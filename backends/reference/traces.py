@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sncc.expressions.evaluate import evaluate
-from sncc.program.nodes import LearningSignal, Program, Readout, TraceUpdate
+from sncc.program.nodes import LearningSignal, PenaltySignal, Program, Readout, TraceUpdate
 
 if TYPE_CHECKING:
     from sncc.backends.reference.sample import Sample
@@ -56,6 +56,21 @@ class Traces:
                     self._signal(operation, sample, 0)
                 case TraceUpdate():
                     self._gather(k, operation, lambda readout: readout.reduction is not None)
+
+    def penalise(self, sample: Sample) -> None:
+        """The gradients of penalties, after all samples of the batch have ended and left each its rates."""
+        for operation in self.program.traces:
+            if isinstance(operation, PenaltySignal):
+                group, offset, size = operation.target
+                whole = np.zeros(self.program.group(group).size)
+                whole[offset : offset + size] = sample.signals[operation.penalty]
+                self.signals[group, operation.variable] = whole
+        for k, operation in enumerate(self.program.traces):
+            if isinstance(operation, TraceUpdate):
+                for signal, trace in operation.penalised:
+                    self._add(
+                        operation, self._post(operation, self.signals[operation.group, signal]) * self.values[k, trace]
+                    )
 
     def forget_gradients(self) -> None:
         """Start anew after an optimiser step."""
@@ -126,9 +141,11 @@ class Traces:
         for signal, trace, readout in o.gradient:
             if not wanted(self.program.readouts[readout]):
                 continue
-            product = self._post(o, self.signals[o.group, signal]) * self.values[k, trace]
-            if o.connection is not None:
-                self.weights[self.program.connection(o.connection).weight] += product
-            else:
-                key = o.group, f"{o.array}~"
-                self.sums[key] = self.sums.get(key, 0.0) + product
+            self._add(o, self._post(o, self.signals[o.group, signal]) * self.values[k, trace])
+
+    def _add(self, o: TraceUpdate, product: np.ndarray) -> None:
+        if o.connection is not None:
+            self.weights[self.program.connection(o.connection).weight] += product
+        else:
+            key = o.group, f"{o.array}~"
+            self.sums[key] = self.sums.get(key, 0.0) + product

@@ -26,6 +26,11 @@ threads = click.option("--threads", type=click.IntRange(min=1), help="CPU thread
 memory = click.option(
     "--memory", metavar="SIZE", help='What training may take for sequences and gradients, "2 GB"; by default no bound.'
 )
+weights = click.option(
+    "--weights",
+    type=click.Choice(["bfloat16"]),
+    help="Weights of 16 bits, for inference alone; by default as --precision.",
+)
 schedule = click.option(
     "--schedule", type=click.Choice(["sample_parallel", "neuron_parallel"]),
     help="What threads share out; by default samples where FILE has a `train` block, else neurons.",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--emit-only", is_flag=True, help="Writes the sources and builds nothing.")
 @options.schedule
 @options.memory
+@options.weights
 def build(
     file: str,
     settings: dict[str, str],
@@ -37,6 +38,7 @@ def build(
     emit_only: bool,
     schedule: Any,
     memory: str | None,
+    weights: Any,
 ) -> None:
     """Writes FILE's project, with a C++ and a CUDA half, and builds its library."""
     from sncc import compiler
@@ -44,7 +46,7 @@ def build(
     backend = _say_backend(backend) if not emit_only else backend
     out = out or Path("build") / Path(file).stem
     model = compiler.compile_model(compiler.read(Path(file)), settings, network=chosen)
-    compiler.build_model(compiler.scheduled(model, schedule), backend, out, precision, emit_only, memory)
+    compiler.build_model(compiler.scheduled(model, schedule), backend, out, precision, emit_only, memory, weights)
     click.echo(f"{'wrote' if emit_only else 'built'} {out}")
 
 

@@ -203,6 +203,10 @@ def _traces(program: Program, update: TraceUpdate) -> Section:
     for signal, trace, index in update.gradient:
         when = "" if program.readouts[index].reduction else " at every step"
         lines.append(("gradient += ", Name(signal, "", "post"), " · ", Name(trace, "n"), when))
+    for signal, trace in update.penalised:
+        lines.append(
+            ("gradient += ", Name(signal, "", "post"), " · ", Name(trace, "T"), " (of the penalty, by a spike)")
+        )
     return Section(head, tuple(lines))
 
 

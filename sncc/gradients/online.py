@@ -25,6 +25,7 @@ from sncc.program.nodes import (
     Fire,
     Group,
     LearningSignal,
+    PenaltySignal,
     Program,
     Readout,
     Reduce,
@@ -66,14 +67,15 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         for read in {p.readout.group for p in paths if p.signal.weight is not None}:
             if not _is_shared(program, read, jacobians[read]):
                 raise DiagnosticError([_own_filters(program, read, rule)])
-        operations += [path.signal for path in paths]
-        updates = [*_of_weights(program, choice.group, jacobians, paths)]
-        numbers = [*_of_numbers(program, choice.group, jacobians, paths)]
+        penalties = [_penalty_signal(program, choice.group, k) for k in choice.penalties]
+        operations += [*(path.signal for path in paths), *penalties]
+        updates = [*_of_weights(program, choice.group, jacobians, paths, penalties)]
+        numbers = [*_of_numbers(program, choice.group, jacobians, paths, penalties)]
         operations += [*updates, *numbers]
         sums = tuple((f"{update.array}~", "") for update in numbers)
         derived = derive_adjoint(program, Update(choice.group, (), (), (), sums=sums)) if sums else None
         gradient += [derived] if derived is not None else []
-    variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal)}
+    variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal | PenaltySignal)}
     groups = tuple(_with_variables(g, sorted(v for name, v in variables if name == g.name)) for g in program.groups)
     return replace(program, groups=groups, traces=tuple(operations), gradient=tuple(gradient))
 
@@ -83,6 +85,11 @@ def _own_filters(program: Program, group: str, rule: Rule) -> Diagnostic:
     what = f"`online = true` with the readout `{program.group(group).rows[0].population}`"
     help = "read linear neurons that share their time constants, such as `LI`, or leave `online` out: the gradient is the same number"
     return not_supported_yet(rule.span, what, help)
+
+
+def _penalty_signal(program: Program, group: str, index: int) -> PenaltySignal:
+    row = program.group(group).rows[0]  # groups hold one population each where training goes forwards
+    return PenaltySignal(index, (group, row.offset, row.size), f"penalty{index}")
 
 
 def _learning(program: Program) -> set[str]:
@@ -163,25 +170,27 @@ def _paths(program: Program, choice: Adjoint, readouts: Sequence[Readout]) -> li
 
 # ------------------------------------------------------------------------------------------------ traces
 def _of_weights(
-    program: Program, group: str, jacobians: dict[str, Jacobian], paths: Sequence[_Path]
-) -> list[TraceUpdate]:
+    program: Program, group: str, jacobians: dict[str, Jacobian], paths: Sequence[_Path],
+    penalties: Sequence[PenaltySignal],
+) -> list[TraceUpdate]:  # fmt: skip
     learnt = {p.key for p in program.parameters if p.learnt}
     into = [c for c in program.connections if c.target_group == group and c.weight in learnt]
-    return [_traces(program, group, jacobians, paths, c.input, c.name, None) for c in into]
+    return [_traces(program, group, jacobians, paths, penalties, c.input, c.name, None) for c in into]
 
 
 def _of_numbers(
-    program: Program, group: str, jacobians: dict[str, Jacobian], paths: Sequence[_Path]
-) -> list[TraceUpdate]:
+    program: Program, group: str, jacobians: dict[str, Jacobian], paths: Sequence[_Path],
+    penalties: Sequence[PenaltySignal],
+) -> list[TraceUpdate]:  # fmt: skip
     initial = program.group(group).rows[0].initial
     moved = {by for _, by in jacobians[group]} | {name for _, value in initial for name in symbols(value)}
     arrays = [a for a in program.group(group).arrays if a in learnt_arrays(program, program.group(group)) & moved]
-    return [_traces(program, group, jacobians, paths, a, None, a) for a in arrays]
+    return [_traces(program, group, jacobians, paths, penalties, a, None, a) for a in arrays]
 
 
 def _traces(
-    program: Program, group: str, jacobians: dict[str, Jacobian], paths: Sequence[_Path], by: str,
-    connection: str | None, array: str | None,
+    program: Program, group: str, jacobians: dict[str, Jacobian], paths: Sequence[_Path],
+    penalties: Sequence[PenaltySignal], by: str, connection: str | None, array: str | None,
 ) -> TraceUpdate:  # fmt: skip
     """Traces of one connection's weights (`by` is the input they enter), or of a number of the neurons."""
     jacobian = {pair: _post(value) for pair, value in jacobians[group].items()}
@@ -217,8 +226,13 @@ def _traces(
         trace = f"{path.signal.variable}.seen"
         keep(trace, seen)
         gradient.append((path.signal.variable, trace, path.readout.index))
+    penalised = [(p.variable, f"{p.variable}.spikes") for p in penalties if "spike" in moved]
+    for _, trace in penalised:  # a rate sees every spike alike
+        keep(trace, add(Symbol(trace), Symbol("e.spike")))
     start = [] if array is None else _start(program.group(group), array, states)
-    return TraceUpdate(group, connection, array, tuple(body), tuple(carry), tuple(gradient), tuple(start))
+    return TraceUpdate(
+        group, connection, array, tuple(body), tuple(carry), tuple(gradient), tuple(start), tuple(penalised)
+    )
 
 
 def _start(group: Group, array: str, states: Sequence[str]) -> list[tuple[str, Expression]]:

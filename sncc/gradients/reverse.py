@@ -54,7 +54,7 @@ def differentiate(program: Program, training: Training | None) -> Program:
     chosen = adjoints(program, training.rule, readouts, penalties)
     program, follows = with_feedback(program, training.rule, chosen)
     if training.rule.online:
-        return _forwards(program, training, chosen, readouts, follows)
+        return replace(_forwards(program, training, chosen, readouts, follows), penalties=penalties)
     updates = {o.group: o for o in program.forward if isinstance(o, Update)}
     tape: dict[tuple[str, str], TapeSlot] = {}
     reverse: list[ReverseOperation] = []
@@ -82,6 +82,18 @@ def differentiate(program: Program, training: Training | None) -> Program:
         penalties=penalties,
         truncate=training.rule.truncate_steps,
         tape=tuple(tape.values()),
+    )
+
+
+def only_read(program: Program, training: Training) -> Program:
+    """Add what inference needs: readouts and penalties, so that a network predicts and is evaluated, and learns nothing."""
+    readouts = tuple(readout(program, loss, k) for k, loss in enumerate(training.losses))
+    return replace(
+        program,
+        forward=forward_order(program.groups, program.connections, [*program.forward, *readouts]),
+        penalties=tuple(_penalty(program, penalty) for penalty in training.penalties),
+        parameters=tuple(replace(p, learnt=False) for p in program.parameters),
+        rule="",
     )
 
 

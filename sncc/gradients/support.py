@@ -149,18 +149,9 @@ def _dropout(connection: Connection, training: Training) -> Iterator[Diagnostic]
 
 def _online(training: Training) -> Iterator[Diagnostic]:
     """What traces beside the forward phase cannot do."""
-    for loss in training.losses:
-        if loss.reduction not in (None, "mean", "sum", "last"):
-            yield not_supported_yet(
-                loss.span, f"`{loss.reduction}` of a readout under `online = true`", "read `mean`, `sum` or `last`"
-            )
     if len({loss.reduction is None for loss in training.losses}) > 1:
         yield not_supported_yet(
             training.losses[1].span, "losses at every step and at the end together under `online = true`"
-        )
-    for penalty in training.penalties:
-        yield not_supported_yet(
-            penalty.span, "a penalty under `online = true`", "leave `online` out: the gradient is the same number"
         )
     if training.rule.truncate_steps is not None:
         yield not_supported_yet(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sncc.passes.remove_dead_values import without_dead
-from sncc.program.nodes import Deliver, Group, LearningSignal, Program, SynapseUpdate, Update
+from sncc.program.nodes import Deliver, Group, LearningSignal, PenaltySignal, Program, SynapseUpdate, Update
 
 
 def remove_dead_states(program: Program) -> Program:
@@ -30,7 +30,7 @@ def _read_elsewhere(program: Program) -> set[tuple[str, str]]:
 def _read_by_traces(program: Program) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for operation in program.traces:
-        if isinstance(operation, LearningSignal):
+        if isinstance(operation, LearningSignal | PenaltySignal):
             found.add((program.group(operation.target[0]).rows[0].population, operation.variable))
             continue
         own = program.group(operation.group).rows[0].population

@@ -474,6 +474,18 @@ class LearningSignal:
 
 
 @dataclass(frozen=True, slots=True)
+class PenaltySignal:
+    """`variable` of a penalised population := d(penalty)/d(spike), one number per neuron, known at the samples' ends.
+
+    `target` is the population's (group, offset, size).
+    """
+
+    penalty: int  # index in `Program.penalties`
+    target: tuple[str, int, int]
+    variable: str
+
+
+@dataclass(frozen=True, slots=True)
 class TraceUpdate:
     """Eligibility traces one step on, after the forward operations of step n.
 
@@ -484,7 +496,7 @@ class TraceUpdate:
     neuron; `read.R.X`, variable X of the first neuron that readout R reads; `reads.R`, how much the readout takes of
     this step (1 in its window, divided by the window's length for a mean). carry: trace := local. gradient: (signal,
     trace, readout): the derivative by the weight or number is the sum over n of signal · trace (for a loss at every
-    step), or their product at the sample's end.
+    step), or their product at the sample's end. penalised: (signal, trace): a penalty's derivative is their product then.
     """
 
     group: str
@@ -494,6 +506,7 @@ class TraceUpdate:
     carry: tuple[tuple[str, str], ...]
     gradient: tuple[tuple[str, str, int], ...]
     start: tuple[tuple[str, Expression], ...] = ()  # of the group's numbers
+    penalised: tuple[tuple[str, str], ...] = ()
 
     @property
     def traces(self) -> tuple[str, ...]:
@@ -601,7 +614,7 @@ class Simulation:
 ForwardOperation = Deliver | Update | SynapseUpdate | Readout
 ReverseOperation = ReadoutAdjoint | PenaltyAdjoint | Feedback | Transpose | Update
 GradientOperation = Gather | GatherDelay | DeriveAdjoint
-TraceOperation = LearningSignal | TraceUpdate
+TraceOperation = LearningSignal | PenaltySignal | TraceUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -627,6 +640,7 @@ class Program:
     rule: str = ""
     batch: int = 32
     memory: int | None = None  # bytes that tapes, checkpoints and gradients of training may take; None: as it comes
+    weights: Literal["", "bfloat16"] = ""  # of inference alone: stored in 16 bits where there is one for every synapse
     schedule: Literal["sample_parallel", "neuron_parallel"] = "sample_parallel"
     synapses: tuple[SynapseStates, ...] = ()
     simulation: Simulation | None = None

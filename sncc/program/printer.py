@@ -21,6 +21,7 @@ from sncc.program.nodes import (
     Optimise,
     Parameter,
     PenaltyAdjoint,
+    PenaltySignal,
     Program,
     Readout,
     ReadoutAdjoint,
@@ -41,6 +42,7 @@ def print_program(program: Program) -> str:
     lines = [
         f"program {program.name}  step {program.step:g} ms  {program.precision}  schedule {program.schedule}{rule}"
     ]
+    lines += [f"weights {program.weights}, inference alone"] if program.weights else []
     lines += [f"source {s.name}[{s.size}]  {s.kind}" for s in program.sources]
     lines += [_group(g) for g in program.groups]
     lines += [_parameter(p) for p in program.parameters]
@@ -93,6 +95,8 @@ def print_operation(program: Program, operation: object) -> list[str]:
             return [
                 f"signal {target[0]}.{variable} := {f'{weight} · ' if weight else ''}d loss / d x of readout {readout}"
             ]
+        case PenaltySignal(penalty, target, variable):
+            return [f"signal {target[0]}.{variable} := d penalty {penalty} / d spike, at the end"]
         case TraceUpdate():
             return _traces(operation)
         case Feedback(weight, source, slot, delay, target, into):
@@ -154,7 +158,8 @@ def _traces(update: TraceUpdate) -> list[str]:
     what = f"synapses of {update.connection}" if update.connection else f"{update.group}.{update.array}"
     lines = [f"  {print_statement(s)}" for s in update.body]
     lines += [f"  {trace} := {local}" for trace, local in update.carry]
-    return [f"traces {what}", *lines, *(f"  gradient += post.{s} * {trace}" for s, trace, _ in update.gradient)]
+    lines += [f"  gradient += post.{s} * {trace}" for s, trace, _ in update.gradient]
+    return [f"traces {what}", *lines, *(f"  gradient += post.{s} * {t} at the end" for s, t in update.penalised)]
 
 
 def _readout(readout: Readout) -> list[str]:

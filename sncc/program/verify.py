@@ -18,6 +18,7 @@ from sncc.program.nodes import (
     Group,
     LearningSignal,
     PenaltyAdjoint,
+    PenaltySignal,
     Program,
     Readout,
     ReadoutAdjoint,
@@ -59,7 +60,7 @@ def verify(program: Program) -> Program:
 
 def _traces(program: Program) -> None:
     """Every trace reads what its neurons, its readout or the traces before it hold."""
-    signals = {(o.target[0], o.variable) for o in program.traces if isinstance(o, LearningSignal)}
+    signals = {(o.target[0], o.variable) for o in program.traces if isinstance(o, LearningSignal | PenaltySignal)}
     for o in program.traces:
         if not isinstance(o, TraceUpdate):
             continue
@@ -68,6 +69,8 @@ def _traces(program: Program) -> None:
         for k, readout in enumerate(program.readouts):
             known |= {f"reads.{k}", *(f"read.{k}.{s}" for s in program.group(readout.group).states)}
         after = _body(o.body, known, where)
+        for signal, trace in o.penalised:
+            _require((o.group, signal) in signals and trace in o.traces, f"{where}: no {signal} or {trace}")
         _require(all(local in after for _, local in o.carry), f"{where}: a local is missing")
         for signal, trace, index in o.gradient:
             _require((o.group, signal) in signals, f"{where}: no learning signal {signal}")

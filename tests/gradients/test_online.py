@@ -77,6 +77,35 @@ def test_the_weights_change_after_every_step_where_the_loss_is_one_of_every_step
             assert np.allclose(trained.parameters[key], value, rtol=1e-9), key
 
 
+@pytest.mark.parametrize("over", ["sample", "batch"])
+@pytest.mark.parametrize("loss", ["mean(cross_entropy(output.v))", "cross_entropy(last(output.v))"])
+def test_penalties_are_summed_forwards_too(loss, over):
+    penalty = f"firing_rate(hidden, target = 20 Hz, strength = 1e-4, over = {over})"
+    agree(recurrent("ALIF", loss=loss, penalty=penalty, learn="weights, hidden.tau_a"))
+
+
+def test_a_penalty_comes_with_the_last_update():
+    """After all others: two runs that differ in the penalty alone part at the last step."""
+    inputs, labels = spikes(np.random.default_rng(5), 2, 30), [0, 2]
+    plain = recurrent("ALIF", rule="eprop(online = true)")
+    held = recurrent("ALIF", rule="eprop(online = true)", penalty="firing_rate(hidden, target = 5 Hz, strength = 1)")
+    values = lively(program_of(plain), 3, inputs)
+    found = []
+    for text in (plain, held):
+        trained = Reference(program_of(text), values)
+        steps = []
+        trained.optimise = lambda g, steps=steps: steps.append(g)  # gradients alone
+        trained.train_online(inputs, labels)
+        found.append(steps)
+    same = [all(np.array_equal(a[k], b[k]) for k in a) for a, b in zip(*found, strict=True)]
+    assert same == [True] * 29 + [False]
+
+
+def test_max_is_refused_and_why_is_said():
+    with pytest.raises(DiagnosticError, match="for every synapse one per output"):
+        program_of(recurrent("ALIF", rule="eprop(online = true)", loss="cross_entropy(max(output.v))"))
+
+
 @pytest.mark.parametrize("readout", ["LI[3](tau_m = each(10 ms))", "LIF[3]"])
 def test_a_readout_whose_neurons_filter_differently_is_refused(readout):
     text = recurrent("ALIF", rule="eprop(online = true)").replace("LI[3](tau_m = 10 ms)", readout)

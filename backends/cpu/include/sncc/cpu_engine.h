@@ -31,7 +31,7 @@ public:
         : pool_(threads), tiles_(static_cast<std::size_t>(pool_.threads())), checkpoints_(static_cast<std::size_t>(pool_.threads())) {
         shapes_.assign(Network::shapes(), Network::shapes() + Network::parameters);
         parameters_.gradient_offsets.assign(Network::gradient_offsets(), Network::gradient_offsets() + Network::parameters);
-        parameters_.own.resize(Network::parameters), parameters_.repeated.resize(Network::parameters);
+        parameters_.own.resize(Network::parameters), parameters_.half.resize(Network::parameters), parameters_.repeated.resize(Network::parameters);
         parameters_.transposed.resize(Network::parameters), parameters_.is_shared.resize(Network::parameters);
         gradients_.resize(Network::parameters), gradient_of_.resize(Network::parameters);
         optimiser_.resize(static_cast<std::size_t>(Network::parameters * Network::optimiser_states));
@@ -66,14 +66,23 @@ public:
 
     // -------------------------------------------------------------------------------------------- parameters
     void set_parameter(int k, const double* values) override {
-        copy_in(k, parameters_.own[k].data(), values);
-        if (shapes_[k].apart) clear_diagonal(k, parameters_.own[k].data());
+        if (Network::halves()[k] != Halves::none) {
+            for_halves(k, [&](std::int64_t e, Bfloat16& weight, bool diagonal) { weight = Bfloat16(diagonal ? 0.0 : values[e]); });
+        } else {
+            copy_in(k, parameters_.own[k].data(), values);
+            if (shapes_[k].apart) clear_diagonal(k, parameters_.own[k].data());
+        }
         stale_ = true;
         if (!is_delays(k)) return;
         delays_[k].assign(values, values + (shapes_[k].shared ? 1 : parameter_size(k)));
         if (built_) set_delays();
     }
-    void get_parameter(int k, double* values) override { copy_out(k, parameters_.own[k].data(), values); }
+    void get_parameter(int k, double* values) override {
+        if (Network::halves()[k] != Halves::none)
+            for_halves(k, [&](std::int64_t e, Bfloat16& weight, bool) { values[e] = static_cast<double>(static_cast<float>(weight)); });
+        else
+            copy_out(k, parameters_.own[k].data(), values);
+    }
     void get_gradient(int k, double* values) override {
         if (gradient_of_[k] == nullptr) throw Failure(Code::argument, "no gradient has been computed yet");
         copy_out(k, gradient_of_[k], values);
@@ -177,7 +186,10 @@ private:
         const Shape& shape = shapes_[k];
         const std::size_t full = static_cast<std::size_t>(layout_of<Real>(shape).size());
         parameters_.is_shared[k] = shape.shared;
-        parameters_.own[k] = AlignedBuffer<Real>(shape.shared ? 16 : full);
+        const Halves halves = Network::halves()[k];
+        parameters_.own[k] = AlignedBuffer<Real>(halves != Halves::none ? 0 : shape.shared ? 16 : full);
+        if (halves != Halves::none)
+            parameters_.half[k] = AlignedBuffer<Bfloat16>(halves == Halves::packed ? static_cast<std::size_t>(PackedLayout{shape.rows, shape.columns}.size()) : full);
         parameters_.repeated[k] = AlignedBuffer<Real>(shape.shared && shape.weight ? full : 0);
         const TileLayout<Real> across{shape.columns, shape.rows};
         parameters_.transposed[k] = AlignedBuffer<Real>(Network::is_transposed()[k] ? static_cast<std::size_t>(across.size()) : 0);
@@ -286,6 +298,18 @@ private:
 
     AlignedBuffer<Real>& slot(int k, int state) { return optimiser_[static_cast<std::size_t>(k * Network::optimiser_states + state)]; }
 
+    // Calls visit(element of the user's array, weight, whether it is a neuron's own where there are none) for weights of 16 bits.
+    template <typename Visit>
+    void for_halves(int k, const Visit& visit) {
+        const Shape& shape = shapes_[static_cast<std::size_t>(k)];
+        const bool packed = Network::halves()[k] == Halves::packed;
+        const PackedLayout pairs{shape.rows, shape.columns};
+        const TileLayout<Real> tiles = layout_of<Real>(shape);
+        for (int i = 0; i < shape.rows; ++i)
+            for (int j = 0; j < shape.columns; ++j)
+                visit(std::int64_t(i) * shape.columns + j, parameters_.half[k][static_cast<std::size_t>(packed ? pairs.index(i, j) : tiles.index(i, j))],
+                      shape.apart && i == j);
+    }
     void copy_in(int k, Real* to, const double* values) {
         const Shape& shape = shapes_[static_cast<std::size_t>(k)];
         if (shape.shared) {
@@ -321,7 +345,7 @@ private:
                         parameters_.repeated[k][static_cast<std::size_t>(layout.index(i, j))] = parameters_.own[k][0];
             }
         for (int k = 0; k < Network::parameters; ++k)  // bounds may have moved it
-            if (shapes_[k].apart) clear_diagonal(k, shapes_[k].shared ? parameters_.repeated[k].data() : parameters_.own[k].data());
+            if (shapes_[k].apart && Network::halves()[k] == Halves::none) clear_diagonal(k, shapes_[k].shared ? parameters_.repeated[k].data() : parameters_.own[k].data());
         for (int k = 0; k < Network::parameters; ++k)
             if (parameters_.transposed[k].size()) {
                 const Shape& shape = shapes_[static_cast<std::size_t>(k)];

@@ -95,6 +95,7 @@ public:
                 const int population = Network::not_finite(sample(k).state);
                 if (population >= 0) engine.fail_at(population, n, batch.selection[k], steps);
             }
+            if (n == longest) penalise(engine, chains, tiles, batch);
             if (!steps) continue;
             engine.collect_gradients(chains);
             engine.check_gradients_or_restore();
@@ -109,9 +110,10 @@ public:
         Result total{0, 0, 0, 0};
         for (std::int64_t k = 0; k < batch.count; ++k) {
             const auto& r = std::get<0>(sample(k).readings);
-            total.loss += sample(k).loss, total.correct += r.correct, total.labelled += r.labelled;
+            total.loss += sample(k).loss, total.penalty += engine.penalty_of(sample(k).rates.data(), false), total.correct += r.correct, total.labelled += r.labelled;
         }
-        total.loss /= static_cast<double>(batch.count);
+        total.loss /= static_cast<double>(batch.count), total.penalty /= static_cast<double>(batch.count);
+        if constexpr (Network::batch_penalties) total.penalty += engine.penalty_of(engine.mean_rates_.data(), true);
         if (!steps) {
             engine.collect_gradients(chains);
             engine.check_gradients();
@@ -123,6 +125,26 @@ public:
 private:
     Sample<Network>& sample(std::int64_t k) { return tiles_[static_cast<std::size_t>(k / Network::tile)]->samples[k % Network::tile]; }
 
+    // After the last step of all samples, as their rates are known.
+    template <typename Engine>
+    void penalise(Engine& engine, int chains, std::int64_t tiles, const Batch& batch) {
+        if constexpr (Network::penalty_count > 0) {
+            if constexpr (Network::batch_penalties) engine.rates_.assign(static_cast<std::size_t>(batch.count * Network::penalty_size), 0.0);
+            for (std::int64_t k = 0; k < batch.count; ++k) engine.penalise(sample(k), k);
+            if constexpr (Network::batch_penalties) engine.average_rates(batch.count);
+            for (std::int64_t t = 0; t < tiles; ++t) {
+                tiles_[static_cast<std::size_t>(t)]->scale = 1.0 / static_cast<double>(batch.count);
+                engine.set_penalties(*tiles_[static_cast<std::size_t>(t)]);
+            }
+            engine.pool_.run(chains, [&](int chain, int) {
+                auto& into = engine.chains_[static_cast<std::size_t>(chain)];
+                for (std::int64_t tile = chain; tile < tiles; tile += chains)
+                    for (std::int64_t k = tile * Network::tile; k < std::min(batch.count, (tile + 1) * Network::tile); ++k)
+                        Network::trace_penalties(sample(k), tiles_[static_cast<std::size_t>(tile)]->penalty(static_cast<int>(k % Network::tile)),
+                                                 into.gradient.data(), into.sums.data());
+            });
+        }
+    }
     template <typename Engine>
     void prepare(Engine& engine, const Batch& batch, std::int64_t k) {
         engine.prepare(*tiles_[static_cast<std::size_t>(k / Network::tile)], static_cast<int>(k % Network::tile), batch, k);

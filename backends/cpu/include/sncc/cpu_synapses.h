@@ -43,8 +43,8 @@ struct RowLoop {
 };
 
 // ------------------------------------------------------------------------------------------------ delivery
-template <typename Real, typename Loop>
-void deliver_synapses(const Loop& loop, Real* into, const Real* weights, const SpikesOfStep& spikes) {
+template <typename Real, typename Weight, typename Loop>
+void deliver_synapses(const Loop& loop, Real* into, const Weight* weights, const SpikesOfStep& spikes) {
     for (int s = 0; s < spikes.count; ++s)
         loop.template row<true>(spikes.indices[s], [&](std::int64_t j, std::int64_t e, std::uint64_t) SNCC_INLINE_LAMBDA { into[j] += weights[e]; });
 }
@@ -60,8 +60,8 @@ void deliver_synapse_values(const Loop& loop, Real* into, const Real* weights, c
 
 // With a delay per synapse: what was emitted `least` steps ago goes where it arrives, then what arrives now is taken out.
 // `now` counts steps from the initial state.
-template <typename Real, typename Loop, typename Source>
-void deliver_delayed(const Loop& loop, const SynapseRows& rows, ArrivalRing<Real>& ring, Real* into, int targets, const Real* weights,
+template <typename Real, typename Weight, typename Loop, typename Source>
+void deliver_delayed(const Loop& loop, const SynapseRows& rows, ArrivalRing<Real>& ring, Real* into, int targets, const Weight* weights,
                      const Source& source, std::int64_t n, std::int64_t now) {
     const std::int64_t least = rows.info().delay;
     const std::int32_t* delays = rows.delays();

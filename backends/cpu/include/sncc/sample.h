@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sncc/aligned.h"
+#include "sncc/bfloat16.h"
 #include "sncc/engine.h"
 #include "sncc/layout.h"
 #include "sncc/math.h"
@@ -22,6 +23,8 @@ namespace sncc {
 namespace cpu {
 
 enum class Reduction { none, mean, sum, maximum, last, first_spike };
+// How a weight is stored: in the network's precision, or in 16 bits, one after the other or as rows that are added pack them.
+enum class Halves { none, plain, packed };
 enum class Clip { none, norm, value };
 
 struct SourceSize {
@@ -70,9 +73,11 @@ TileLayout<Real> layout_of(const Shape& shape) {
 template <typename Real>
 struct Parameters {
     std::vector<AlignedBuffer<Real>> own, repeated;
+    std::vector<AlignedBuffer<Bfloat16>> half;       // in place of `own`, where weights have 16 bits
     std::vector<AlignedBuffer<Real>> transposed;  // rows and columns exchanged, where the reverse phase goes by column
 
     const Real* weight(int k) const { return repeated[k].size() ? repeated[k].data() : own[k].data(); }
+    const Bfloat16* half_weight(int k) const { return half[k].data(); }
     double number(int k, int element) const { return own[k][is_shared[k] ? 0 : element]; }
     std::vector<char> is_shared;
     std::vector<SynapseRows> rows;               // of connections whose synapses are rows of targets

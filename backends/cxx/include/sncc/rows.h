@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "bfloat16.h"
 #include "layout.h"
 #include "platform.h"
 #include "vector.h"
@@ -87,6 +88,36 @@ SNCC_INLINE void add_scaled_rows(Real* accumulator, const Real* weights, const T
                     sums.add_scaled(broadcast<Real>(x[indices[n]]), tile + std::int64_t(indices[n]) * width + offset);
                 sums.store(target + offset);
             });
+    }
+}
+
+// The same with weights of 16 bits.
+SNCC_INLINE void add_rows(float* accumulator, const Bfloat16* weights, const PackedLayout& layout, const std::uint32_t* indices, int count) {
+    if (count == 0) return;
+    constexpr int lanes = PackedLayout::lanes;
+    for (int k = 0; k < layout.floats().tiles(); ++k) {
+        const std::int64_t stride = layout.stride(k);
+        const Bfloat16* tile = weights + layout.tile(k);
+        float* target = accumulator + k * tile_width<float>;
+        const int vectors = layout.vectors(k);
+        detail::for_blocks<vector_registers / 2>(0, vectors / 2, [&](auto block, int first) SNCC_INLINE_LAMBDA {
+            constexpr int pairs = decltype(block)::value;
+            const int offset = first * 2 * lanes;
+            detail::Accumulators<2 * pairs, float> sums;
+            sums.load(target + offset);
+            for (int n = 0; n < count; ++n) {
+                const Bfloat16* row = tile + std::int64_t(indices[n]) * stride + offset;
+                SNCC_UNROLL
+                for (int p = 0; p < pairs; ++p) detail::add_pair(row + p * 2 * lanes, sums.sums[2 * p], sums.sums[2 * p + 1]);
+            }
+            sums.store(target + offset);
+        });
+        if (vectors % 2 == 0) continue;
+        const int offset = (vectors - 1) * lanes;
+        detail::Accumulators<1, float> sum;
+        sum.load(target + offset);
+        for (int n = 0; n < count; ++n) detail::add_single(tile + std::int64_t(indices[n]) * stride + offset, sum.sums[0]);
+        sum.store(target + offset);
     }
 }
 
