@@ -275,6 +275,7 @@ def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
                     dict(about.arrays).get(a.name) if a.role == "array" else f"{update.connection}.plasticity.{a.name}"
                 )
                 before.append(_number(tables, update.connection, a.name, str(key), name))
+                before += modulated(tables, update.connection, a.name, name, "loop.n", "loop.t")
                 passed.append(f"{name}[k]" if (update.connection, a.name) in tables.synapse_fields else name)
             case "spikes":
                 passed.append("Real(1)")
@@ -305,4 +306,17 @@ def _target(tables: NeuronTables, update: SynapseUpdate) -> str:
 def _number(tables: NeuronTables, connection: str, symbol: str, key: str, name: str) -> str:
     if (connection, symbol) in tables.synapse_fields:
         return f"const Real* SNCC_RESTRICT const {name} = loop.synapse({tables.synapse_fields[connection, symbol]});"
-    return f"const Real {name} = static_cast<Real>(p.number({tables.layout.keys.index(key)}, 0));"
+    return f"[[maybe_unused]] Real {name} = static_cast<Real>(p.number({tables.layout.keys.index(key)}, 0));"
+
+
+def modulated(tables: NeuronTables, connection: str, symbol: str, name: str, step: str, time: str) -> list[str]:
+    """What `stimulate` adds to a modulator of a connection, held in the local `name`."""
+    simulation = tables.program.simulation
+    lines: list[str] = []
+    for k, stimulus in enumerate(simulation.stimuli if simulation else ()):
+        if not stimulus.group and (stimulus.population, stimulus.input) == (connection, symbol):
+            function = tables.dynamics.stimuli[k]
+            until = f" && {step} <= {stimulus.last}" if stimulus.last is not None else ""
+            value = f"dynamics::{function.name}({time if function.arguments else ''})"
+            lines.append(f"if ({step} > {stimulus.first}{until}) {name} += {value};")
+    return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sncc.backends.cpu.emit_neurons import runs
+from sncc.backends.cpu.emit_neurons import modulated, runs
 from sncc.backends.cpu.neuron_tables import NeuronTables
 from sncc.backends.cuda.places import moved, plus
 from sncc.backends.cxx.dynamics import Dynamics, Function
@@ -176,7 +176,8 @@ class Neurons:
                     field = self.tables.synapse_fields.get((update.connection, a.name))
                     value = f"static_cast<Real>(step.v.numbers[{self._parameter(update, a)}])"
                     held = f"Real* const {name} = step.v.synapse_fields[{field}]"
-                    before.append(f"const {held if field is not None else f'Real {name} = {value}'};")
+                    before.append(f"{f'const {held}' if field is not None else f'Real {name} = {value}'};")
+                    before += modulated(self.tables, update.connection, a.name, name, "step.n", "step.t")
                     passed.append(name if field is None else f"{name}[k]")
                 case "spikes":
                     passed.append("Real(1)")

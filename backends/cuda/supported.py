@@ -22,9 +22,6 @@ def _neuron_parallel(program: Program) -> Iterator[str]:
             for read, size in ((o.pre, _whole(program, c.source)), (o.post, _whole(program, c.target))):
                 if any(sizes[population] != size for _, population, _ in read):
                     yield f"a variable that all synapses of `{c.name}` share"
-    for stimulus in program.simulation.stimuli if program.simulation else ():
-        if not stimulus.group:
-            yield f"a stimulus of a modulator of `{stimulus.population}`"
 
 
 def _whole(program: Program, name: str) -> int:

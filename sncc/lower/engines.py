@@ -24,11 +24,6 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
             if len(population.shape) > MOST_DIMENSIONS:
                 help = f"give it at most {MOST_DIMENSIONS}; the order of its neurons stays"
                 yield not_supported_yet(population.span, f"a population of {len(population.shape)} dimensions", help)
-        populations = {p.name for p in model.populations}
-        for stimulus in model.simulation.stimuli if model.simulation is not None else ():
-            if stimulus.owner not in populations:
-                help = "set it from Python between two runs"
-                yield not_supported_yet(stimulus.span, "a stimulus of a modulator", help)
         return
     for connection in model.connections:
         yield from _connection(connection)

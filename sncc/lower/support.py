@@ -22,8 +22,6 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
 
 def _connection(connection: Connection) -> Iterator[Diagnostic]:
     span = connection.span
-    if connection.post_delay_steps and connection.plasticity is None:
-        yield not_supported_yet(span, "`post_delay`", "put it into `delay`")
     if connection.share is not None and connection.share[1]:
         if any(part.contiguous is None for part in (connection.source_part, connection.target_part)):
             yield not_supported_yet(span, "`share = … transposed` between parts whose neurons do not follow each other")

@@ -82,6 +82,8 @@ class ConnectionResolver:
         plastic = mechanisms.plasticity(options["plasticity"], weight.unit) if "plasticity" in options else None
         if plastic is not None:  # every synapse changes by itself
             weight = replace(weight, storage="each")
+        if "post_delay" in options and not (plastic is not None and (plastic[0].on_post or plastic[0].post_states)):
+            self._without_post(options["post_delay"], "plasticity" in options)
         step = self.draft.step
         names = element_names(pattern[1])
         delay = read_delay(options.get("delay"), "delay" in learnt, names, step, self.scope, self.diagnostics)
@@ -104,6 +106,17 @@ class ConnectionResolver:
             weights.check_unit(share[1], options["share"], place)
             return share[1]
         return weights.resolve(options["weight"], learnt, place) if "weight" in options else None
+
+    def _without_post(self, option: tree.Option, plastic: bool) -> None:
+        """A delay of what nothing waits for."""
+        missing = (
+            "this plasticity has no `on post` and no `post state`" if plastic else "this connection has no `plasticity`"
+        )
+        note = "it is the time after which a spike of the target is noticed at the synapse, by `on post` and a `post state`"
+        help = "a spike on its way to the target takes `delay`"
+        self.diagnostics.error(
+            "wrong-argument", option.span, f"`post_delay` delays nothing: {missing}", notes=(note,), help=help
+        )
 
     def _look_over(self, part: tree.Connect, options: dict[str, tree.Option]) -> None:
         """Mistakes in what a connection that cannot be resolved says besides."""

@@ -189,6 +189,12 @@ class _Resolver:
     def _modulator(self, target: tree.Endpoint, connection: nodes.Connection) -> tuple[str, Unit, Part | None] | None:
         modulators = {m.name: m.unit for m in connection.plasticity.modulators} if connection.plasticity else {}
         name = target.input.name if target.input else ""
+        following = {modulator: population for modulator, population, _ in connection.modulators}
+        if name in following:
+            message = f"the modulator `{name}` of `{connection.name}` follows the population `{following[name]}`"
+            help = f"stimulate an input of `{following[name]}`"
+            self.diagnostics.error("wrong-argument", target.span, message, help=help)
+            return None
         if name in modulators and not target.slices:
             return name, modulators[name], None
         message = f"`{connection.name}` has no modulator `{name}`" if name else "this names a connection"

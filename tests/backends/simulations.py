@@ -92,10 +92,11 @@ neuron Noisy:
     spike when v > 1:
         v = 0
 plasticity decay:
+    modulator reward
     on pre:
-        weight += -0.01
+        weight += -0.01 - 0.005 * reward
     on post:
-        weight += 0.02
+        weight += 0.02 * reward
     bound weight in [0, 1]
 synapse gap:
     deliver weight * (pre.v - post.v)
@@ -109,6 +110,8 @@ network Net:
 simulate:
     duration = 120 ms
     stimulate a.I: 0.1 / (1 ms) from 10 ms to 60 ms
+    stimulate a_b.reward: 1 + t / (100 ms) from 20 ms to 90 ms
+    stimulate a_b.reward: 0.5 from 80 ms
 """,
     "synapses with states of their own and short-term plasticity": LEAKY
     + """

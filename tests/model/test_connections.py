@@ -195,10 +195,16 @@ def test_a_drawn_delay_is_a_parameter_raised_to_the_smallest_legal_one():
 
 
 def test_a_delay_may_depend_on_the_indices_and_have_a_dendritic_part():
-    found = connection("a -> b: dense, weight = 1, delay = each(1 ms + 0.1 ms * abs(i - j)), post_delay = 0.5 ms")
+    found = connection(
+        "a -> b: dense, weight = each(1), delay = each(1 ms + 0.1 ms * abs(i - j)), plasticity = stdp(), post_delay = 0.5 ms"
+    )
     assert found.delay.storage == "each" and found.post_delay_steps == 5
+    assert mistake("a -> b: dense, weight = 1, post_delay = 1 ms")[:2] == ("wrong-argument", "post_delay = 1 ms")
     assert mistake("a -> b: dense, weight = 1, delay = uniform(1, 2)")[:2] == ("wrong-unit", "uniform(1, 2)")
-    assert mistake("a -> b: dense, weight = 1, post_delay = -1 ms")[:2] == ("wrong-argument", "-1 ms")
+    assert mistake("a -> b: dense, weight = 1, plasticity = stdp(), post_delay = -1 ms")[:2] == (
+        "wrong-argument",
+        "-1 ms",
+    )
 
 
 # -------------------------------------------------------------------------------------------------------- sources

@@ -111,3 +111,11 @@ def test_stimuli():
 )
 def test_mistakes_in_a_stimulus(line, code, place):
     assert mistake(line) == (code, place)
+
+
+def test_a_modulator_that_follows_a_population_is_not_stimulated():
+    text = HEAD.replace("rewarded()", "rewarded(reward = b.v)").replace("e * reward", "e * reward * (1 fC / (1 mV))")
+    with pytest.raises(DiagnosticError) as error:
+        model_of_text(text + "    stimulate a_b.reward: 1 mV\n")
+    found = [(d.code, d.span.text) for d in error.value.diagnostics if d.severity == "error"]
+    assert found == [("wrong-argument", "a_b.reward")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +14,6 @@ from simulations import LEAKY, NETWORKS, states
 
 import sncc
 from sncc.backends.cuda.supported import unsupported
-from sncc.expressions.nodes import Number
-from sncc.program.nodes import Simulation, Stimulus
 
 DRIVEN = (
     LEAKY
@@ -214,10 +211,3 @@ def test_each_allocation_may_fail_and_nothing_is_lost(halves, monkeypatch):
 @pytest.mark.parametrize("text", [*NETWORKS.values(), DRIVEN], ids=[*NETWORKS, "driven"])
 def test_all_that_the_schedule_knows_is_supported(text):
     assert unsupported(program_of(text)) == ()
-
-
-def test_a_stimulus_of_a_modulator_is_refused():
-    program = program_of(NETWORKS[PLASTIC])
-    stimulus = Stimulus("", "drive_out", "reward", Number(1.0), 0, None)
-    moved = replace(program, simulation=Simulation(10, stimuli=(stimulus,)))
-    assert unsupported(moved) == ("a stimulus of a modulator of `drive_out`",)
