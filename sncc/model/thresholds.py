@@ -1,17 +1,19 @@
-"""Thresholds that look like slips: out of reach of every state, or never left by what a spike does."""
+"""Thresholds that look like slips: out of reach, or not left by what a spike does. Nothing is said that is not certain."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from sncc.diagnostics import Diagnostics
-from sncc.expressions.algebra import fold_all, has_draws
+from sncc.expressions.algebra import affine, fold_all, has_draws
 from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
-from sncc.model.nodes import Dynamics, Model, Spike
+from sncc.model.nodes import Connection, Dynamics, Model, Population, Spike
+
+Numbers = Mapping[str, Expression]
 
 
 def check_thresholds(model: Model, diagnostics: Diagnostics) -> None:
-    """Warn where a neuron never fires whatever its states, or fires again for certain after its own jumps."""
+    """Warn where a neuron never fires whatever happens, or fires again for certain after its own jumps."""
     for population in model.populations:
         if population.dynamics is None or population.dynamics.spike is None:
             continue
@@ -23,11 +25,52 @@ def check_thresholds(model: Model, diagnostics: Diagnostics) -> None:
             message = f"`{population.model}` {fires}: its threshold depends on no state"
             diagnostics.warning("fixed-threshold", spike.span, message)
             continue
-        after = _number(_after_jumps(spike, population.dynamics), numbers)
-        if after is not None and _is_above(after, spike):
+        fixed = {p.name: p.value for p in population.parameters if p.storage == "compiled"}
+        if _stays_above(spike, population.dynamics, fixed):
             message = f"a spike leaves `{population.model}` above its threshold: it fires again and again"
             help = "let the spike move the state below the threshold"
             diagnostics.warning("fixed-threshold", spike.span, message, help=help)
+        elif (state := _out_of_reach(population, model, fixed)) is not None:
+            message = (
+                f"`{population.name}` never fires: nothing takes `{state}` of `{population.model}` to its threshold"
+            )
+            note = f"`{state}` starts short of it, rests short of it, and no connection moves `{state}` towards it"
+            diagnostics.warning("fixed-threshold", population.span, message, notes=(note,))
+
+
+# ------------------------------------------------------------------------------------------------ after a spike
+def _stays_above(spike: Spike, dynamics: Dynamics, numbers: Numbers) -> bool:
+    """Whether the distance after the jumps is above zero wherever that before is: with a slope and an offset >= 0.
+
+    Jumps that leave the distance as it is are none of a reset.
+    """
+    states = [state.name for state in dynamics.states]
+    before, after = (
+        affine(fold_all(substitute(distance, numbers)), states)
+        for distance in (spike.distance, _after_jumps(spike, dynamics))
+    )
+    if before is None or after is None:
+        return False
+    slope = _slope(before[0], after[0])
+    ends = _number(before[1], {}), _number(after[1], {})
+    if slope is None or ends[0] is None or ends[1] is None:
+        return False
+    offset = ends[1] - slope * ends[0]
+    if slope == 0:
+        return _is_above(offset, spike)
+    return slope > 0 and (offset > 0 or (offset == 0 and slope > 1))
+
+
+def _slope(before: Numbers, after: Numbers) -> float | None:
+    """The number by which all coefficients of states are multiplied, or None."""
+    found: set[float] = set()
+    for name in {*before, *after}:
+        first, second = (_number(c[name], {}) if name in c else 0.0 for c in (before, after))
+        if first is None or second is None or (first == 0 and second != 0):
+            return None
+        if first != 0:
+            found.add(second / first)
+    return found.pop() if len(found) == 1 else None
 
 
 def _after_jumps(spike: Spike, dynamics: Dynamics) -> Expression:
@@ -38,8 +81,57 @@ def _after_jumps(spike: Spike, dynamics: Dynamics) -> Expression:
     return substitute(spike.distance, now)
 
 
-def _number(distance: Expression, numbers: Mapping[str, Expression]) -> float | None:
-    """The distance where it is one number, with every parameter at its value in the source."""
+# ------------------------------------------------------------------------------------------------ out of reach
+def _out_of_reach(population: Population, model: Model, numbers: Numbers) -> str | None:
+    """The one state that the threshold depends on, where it stays short of it for certain, else None.
+
+    Certain where its equation is linear and in no other state, does not grow, and everything that arrives moves it away:
+    then it stays between its first value and where it rests.
+    """
+    dynamics = population.dynamics
+    assert dynamics is not None and dynamics.spike is not None
+    arriving = [c for c in model.connections if c.target == population.name]
+    if dynamics.each_step or dynamics.method not in (None, "exact") or (dynamics.inputs and not arriving):
+        return None  # an input without any connection has a warning of its own
+    distance = affine(fold_all(substitute(dynamics.spike.distance, numbers)), [s.name for s in dynamics.states])
+    if distance is None or len(distance[0]) != 1:
+        return None
+    ((state, towards),) = distance[0].items()
+    equation = next((e.derivative for e in dynamics.equations if e.state == state), None)
+    inputs = [i.name for i in dynamics.inputs]
+    flow = None if equation is None else affine(fold_all(substitute(equation, numbers)), [state, *inputs])
+    if flow is None:
+        return None
+    initial = next(s for s in dynamics.states if s.name == state)
+    first = _number(initial.initial, numbers) if initial.storage == "compiled" else None
+    steepness, offset = _number(towards, {}), _number(distance[1], {})
+    decay, drive = _number(flow[0].get(state, Number(0.0)), {}), _number(flow[1], {})
+    if first is None or steepness is None or offset is None or decay is None or drive is None or decay > 0:
+        return None
+    for name in inputs:
+        factor = _number(flow[0].get(name, Number(0.0)), {})
+        into = [c for c in arriving if c.input == name]
+        if factor is None or not all(_moves_away(c, factor * steepness, model) for c in into):
+            return None
+    if model.simulation is not None and any(s.owner == population.name for s in model.simulation.stimuli):
+        return None
+    reached = [steepness * first + offset]
+    if decay < 0:
+        reached.append(steepness * (-drive / decay) + offset)
+    elif steepness * drive > 0:
+        return None
+    return None if any(_is_above(d, dynamics.spike) for d in reached) else state
+
+
+def _moves_away(connection: Connection, factor: float, model: Model) -> bool:
+    """Whether every impulse of a connection, times a factor, is certain to be zero or less."""
+    weight = _number(connection.weight.value, {}) if connection.weight.storage == "compiled" else None
+    bare = connection.synapse is None and connection.plasticity is None
+    return bare and model.population(connection.source).kind != "signal" and weight is not None and factor * weight <= 0
+
+
+def _number(distance: Expression, numbers: Numbers) -> float | None:
+    """An expression's value where it is one number, with parameters at the numbers given."""
     if has_draws(distance) or symbols(distance) - set(numbers):
         return None
     value = fold_all(substitute(distance, numbers))
