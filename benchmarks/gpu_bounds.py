@@ -1,6 +1,7 @@
 """What a batch costs on a GPU at least: bytes, operations, launches and barriers of the schedule in docs/cuda.md.
 
-    python benchmarks/gpu_bounds.py      # the table of docs/cuda.md
+    python benchmarks/gpu_bounds.py                  # the table of batches in docs/cuda.md
+    python benchmarks/gpu_bounds.py --simulations    # that of simulations
 
 Nothing here is measured. A launch takes at least the time of its bytes or of its operations, whichever is longer; the
 launches of a batch follow each other. Barriers and the latency of a step are not in the bound: they are counted beside it.
@@ -9,12 +10,16 @@ launches of a batch follow each other. Barriers and the latency of a step are no
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from sncc.backends.cuda.emit import emit
 from sncc.compiler import compile_model, compile_program
+from sncc.connectivity.patterns import Random
 from sncc.diagnostics import Source
 from sncc.program.nodes import Connection, Gather, Program, Transpose
+from sncc.syntax.parse import read_source
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,100 @@ def table(card: Card) -> list[str]:
     return lines
 
 
+# ------------------------------------------------------------------------------------------------ simulations
+SECTOR = 32  # bytes that a read of a single number takes
+MEETING = 1.2e-6  # seconds that a meeting of the whole grid is assumed to take
+STATES = 48  # bytes of a neuron's states and input, read and written
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """An example's network, with the mean rate at which its neurons are assumed to spike."""
+
+    name: str
+    example: str
+    rate: float  # Hz
+    settings: tuple[tuple[str, str], ...] = ()
+
+
+SIMULATED = (
+    Simulated("COBA, 4,000 neurons", "vogels_abbott_coba", 20),
+    Simulated("Brunel, 12,500 neurons, delay 1.5 ms", "brunel_2000", 30),
+    Simulated(
+        "Potjans-Diesmann, 77,169 neurons, drawn weights and delays", "potjans_diesmann_2014", 4, (("scale", "1"),)
+    ),
+)
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """Of one step of a simulation."""
+
+    synapses: float
+    pull: float  # bytes where every target looks through its column
+    push: float  # bytes where rows of spikes are delivered
+    columns: float  # bytes of synapses that the one reads, over the whole run
+    rows: float  # and the other
+    meetings: float
+
+    def seconds(self, step: float, held: float, card: Card) -> float:
+        """At least: the bytes, from L2 where all that is read in a run fits into its 50 MB, and the meetings."""
+        return step / (card.l2 if held < 50e6 else card.memory) + self.meetings * MEETING
+
+
+def synapses_of(c: Connection) -> float:
+    """As many as are expected."""
+    structure, size = c.structure, float(c.source_size * c.target_size)
+    if not isinstance(structure, Random):
+        return size if c.pattern == "dense" else float(c.target_size)
+    each = {"p": size, "fan_in": c.target_size, "fan_out": c.source_size, "total": 1.0}
+    return structure.number * each[structure.kind]
+
+
+def step_cost(program: Program, rate: float) -> StepCost:
+    """Bytes of a step, `rate` in Hz; a read of single numbers takes a sector each."""
+    sparse = [c for c in program.connections if c.pattern == "sparse"]
+    each = {p.key: p.storage == "each" for p in program.parameters}
+    total = pull = push = columns = rows = 0.0
+    for c in sparse:
+        synapses, words = synapses_of(c), math.ceil(c.target_size / 32)
+        spikes = c.source_size * rate * program.step * 1e-3
+        weight, delay = each[c.weight], c.delays is not None
+        index = 2 if c.source_size <= 1 << 16 else 4
+        arriving = synapses * rate * program.step * 1e-3
+        total += synapses
+        pull += synapses * (index + 2 * delay)
+        columns += synapses * (index + 4 * weight + 2 * delay)
+        rows += synapses * (4 + 4 * weight + 2 * delay) + words * c.source_size * 4
+        summary = math.ceil(c.source_size / 1024 / 8) * SECTOR
+        # a word of spikes, where the row stands, its entries; of each its weight, its delay, and the ring read and written
+        push += words * (summary + spikes * 3 * SECTOR) + arriving * (4 + SECTOR * (weight + 3 * delay))
+    neurons = sum(g.size for g in program.groups) * STATES
+    shortest = min(1 if c.delays else c.delay for c in sparse)
+    return StepCost(total, pull + neurons, push + neurons, columns, rows, 1 / max(shortest, 1))
+
+
+def simulations(card: Card) -> list[str]:
+    """The rows of docs/cuda.md."""
+    lines = [
+        "| network | synapses | Hz | MB a step, by columns | by spikes | meetings a step | bound, µs a step, by columns | by spikes "
+        "| seconds per second, by spikes |",
+        "|" + " --- |" * 9,
+    ]
+    for s in SIMULATED:
+        source = read_source(str(Path(__file__).parent.parent / "examples" / f"{s.example}.snn"))
+        program = compile_program(compile_model(source, settings=dict(s.settings)))
+        c = step_cost(program, s.rate)
+        columns, spikes = c.seconds(c.pull, c.columns, card), c.seconds(c.push, c.rows, card)
+        lines.append(
+            f"| {s.name} | {c.synapses / 1e6:.3g} M | {s.rate:g} | {c.pull / 1e6:,.1f} | {c.push / 1e6:.2g} "
+            f"| {'1' if c.meetings == 1 else f'1/{1 / c.meetings:.0f}'} | {columns * 1e6:.3g} | {spikes * 1e6:.2g} "
+            f"| {spikes / (program.step * 1e-3):.2g} |"
+        )
+    return lines
+
+
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    print("\n".join(table(Card())))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--simulations", action="store_true", help="a step of simulations instead of batches")
+    print("\n".join((simulations if parser.parse_args().simulations else table)(Card())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 
 import numpy as np
@@ -90,8 +91,9 @@ def test_spikes_states_and_weights_are_those_of_the_cpu(halves, name):
 
 
 FORMS = {
-    "threads in one order": {"SNCC_EMULATION_ORDER_SEED": "1"},
-    "threads in another order, a launch for each stretch": {"SNCC_EMULATION_ORDER_SEED": "2", "SNCC_CUDA_FORM": "launches"},
+    "threads in one order, columns looked through": {"SNCC_EMULATION_ORDER_SEED": "1", "SNCC_CUDA_DELIVERY": "pull"},
+    "threads in another order, a launch for each stretch, rows of spikes":
+        {"SNCC_EMULATION_ORDER_SEED": "2", "SNCC_CUDA_FORM": "launches", "SNCC_CUDA_DELIVERY": "push"},
     "few steps at once, one multiprocessor": {"SNCC_STEPS_AT_ONCE": "7", "SNCC_EMULATION_SMS": "1"},
 }  # fmt: skip
 
@@ -170,9 +172,25 @@ def test_events_on_their_way_are_delivered_in_the_other_half(driven, halves):
 
 # ------------------------------------------------------------------------------------------------ checks
 @pytest.mark.slow
-def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(halves):
-    program, cpu, cuda = halves(NETWORKS[PLASTIC], "checked")
-    assert same(run(cpu, program, 40), run(cuda, program, 40)) > 50
+def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(halves, monkeypatch):
+    for delivery in ("push", "pull"):
+        monkeypatch.setenv("SNCC_CUDA_DELIVERY", delivery)
+        program, cpu, cuda = halves(NETWORKS[PLASTIC], "checked")
+        assert same(run(cpu, program, 40), run(cuda, program, 40)) > 50
+
+
+@pytest.mark.slow
+def test_a_meeting_of_the_warp_taken_out_of_the_delivery_is_missed(projects, monkeypatch):
+    monkeypatch.setenv("SNCC_CUDA_DELIVERY", "push")
+    program, project = projects.write(NETWORKS[PLASTIC], "float64")
+    broken = projects.folder / "without_a_meeting"
+    shutil.copytree(project, broken)
+    source = broken / "src" / "sncc" / "cuda_push.h"
+    source.write_text(source.read_text().replace("__syncwarp();", ""))
+    (broken / "lib").mkdir()
+    shutil.copy(projects.link(broken, "net", "checked", "libnet_emulated.so", "-shared"), broken / "lib")
+    with pytest.raises(RuntimeError, match="race: .*a barrier of the warp"):
+        run(sncc.load(broken, seed=5, backend="emulated"), program, 40)
 
 
 @pytest.mark.slow

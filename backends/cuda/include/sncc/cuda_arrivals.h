@@ -1,7 +1,7 @@
 // Deliveries of a neuron-parallel simulation: every thread adds what arrives at its own neurons.
 #pragma once
 
-#include "sncc/cuda_neurons.h"
+#include "sncc/cuda_push.h"
 
 namespace sncc {
 namespace cuda {
@@ -45,7 +45,27 @@ public:
         }
     }
 
+    // Spikes of step m, of which a meeting has told, into the rings; or, into empty ones, all of that step.
+    __device__ void send_emitted(std::int64_t m, bool anew) const {
+        for (int c = 0; c < Network::connections_count; ++c) {
+            const Connection& of = s_.v.connections[c];
+            if (of.pushed && of.sum >= 0 && (of.handed_on || anew)) send(of, m, s_.n);
+        }
+    }
+
 private:
+    // Each synapse of the sources that spike at step m adds its weight where it arrives, if that is after step `until`.
+    __device__ void send(const Connection& c, std::int64_t m, std::int64_t until) const {
+        s_.for_words(c.target_population, c.target_size, [&](int word) {
+            push(
+                c.columns, s_.spikes(c), m, word, s_.lane,
+                [&](std::uint32_t place, std::uint32_t) { return WeighedLater<Real>{c.weight(place), c.columns.delay(place)}; },
+                [&](const WeighedLater<Real>& later) {
+                    if (m + later.delay > until) s_.ring(c.sum, m + later.delay)[word * 32 + s_.lane] += later.weight;
+                });
+        });
+    }
+
     // Calls body(target, accumulator) for own targets.
     template <typename Body>
     __device__ void for_targets(const Connection& c, const Body& body) const {
@@ -55,7 +75,21 @@ private:
         });
     }
 
+    __device__ void pushed_arrivals(const Connection& c) const {
+        const Real* const factor = c.gain >= 0 ? s_.v.fields[c.gain] : nullptr;
+        Real* const accumulator = s_.v.fields[c.input];
+        s_.for_words(c.target_population, c.target_size, [&](int word) {
+            const int j = word * 32 + s_.lane;
+            Real sum = j < c.target_size ? accumulator[j] : Real(0);
+            push(
+                c.columns, s_.spikes(c), s_.n - c.delay, word, s_.lane,
+                [&](std::uint32_t place, std::uint32_t source) { return Weighed<Real>{factor ? c.weight(place) * factor[source] : c.weight(place)}; },
+                [&](const Weighed<Real>& arrival) { sum += arrival.weight; });
+            if (j < c.target_size) accumulator[j] = sum;
+        });
+    }
     __device__ void arrivals(const Connection& c) const {
+        if (c.pushed) return pushed_arrivals(c);
         const SpikeRows& spikes = s_.spikes(c);
         for_targets(c, [&](int j, Real& accumulator) {
             Real sum = accumulator;
@@ -71,6 +105,7 @@ private:
 
     // A delay per synapse: what arrives now from all such connections into an input, in the order (emission step, connection, source).
     __device__ void sums(const Connection& c) const {
+        if (c.pushed) return pushed_sums(c);
         if (!c.ends_sum) return;
         int least = c.least, most = c.most, others = 0;
         for (int k = 0; k < Network::connections_count; ++k) {
@@ -89,6 +124,15 @@ private:
                         if (of.sum == c.sum) add_arrivals(of, first_of(of, j, ago), first_of(of, j, ago - 1), sum);
                     }
             accumulator += sum;
+        });
+    }
+    __device__ void pushed_sums(const Connection& c) const {
+        if (!c.handed_on) send(c, s_.n, s_.n - 1);
+        if (!c.ends_sum) return;
+        Real* const ring = s_.ring(c.sum, s_.n);
+        for_targets(c, [&](int j, Real& accumulator) {
+            accumulator += ring[j];
+            ring[j] = 0;
         });
     }
     __device__ void add_arrivals(const Connection& c, std::uint64_t begin, std::uint64_t end, Real& sum) const {
@@ -167,9 +211,14 @@ private:
     const Step<Network>& s_;
 };
 
-// Operations begin .. end of the steps first + 1 .. last, for the calling thread's own neurons.
+// Operations begin .. end of the steps first + 1 .. last, for the calling thread's own neurons; before the first one what was emitted
+// since step `sent` goes into the rings.
 template <typename Network>
-__device__ inline void run_steps(const NetworkView<Network>& view, std::int64_t first, std::int64_t last, int begin, int end) {
+__device__ inline void run_steps(const NetworkView<Network>& view, std::int64_t first, std::int64_t last, std::int64_t sent, bool anew, int begin, int end) {
+    if (begin == 0 && view.sends) {
+        const Step<Network> step(view, first);
+        for (std::int64_t m = sent + 1; m <= first; ++m) DeviceDelivery<Network>(step).send_emitted(m, anew);
+    }
     for (std::int64_t n = first + 1; n <= last; ++n) {
         const Step<Network> step(view, n);
         for (int k = begin; k < end; ++k) {
@@ -190,7 +239,7 @@ __device__ inline void run_and_meet(const StepArguments<Network>& g, const Grid&
         for (int k = 0; k < view.phase_count; ++k) {
             if (k > 0 || from > g.first) grid.sync();
             const std::int64_t to = from + view.interval < g.last ? from + view.interval : g.last;
-            run_steps(view, from, to, view.phases[k], view.phases[k + 1]);
+            run_steps(view, from, to, from > g.first ? from - view.interval : g.sent, from == g.first && g.anew, view.phases[k], view.phases[k + 1]);
         }
 }
 

@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "sncc/cuda_columns.h"
-#include "sncc/cuda_neurons.h"
+#include "sncc/cuda_steps.h"
 #include "sncc/neuron_engine.h"
 #include "sncc/neuron_step.h"
 
@@ -76,15 +76,17 @@ protected:
     void advance(const Course& course, std::int64_t first, std::int64_t last) override {
         send();
         while (first < last) {
-            const std::int64_t to = first + std::min(last - first, steps_at_once(course));
-            lay_out(course, first, to);
+            const std::int64_t to = first + std::min(last - first, steps_.steps_at_once(course));
+            steps_.lay_out(view_, course, this->done_, first, to, reinterpret_cast<const Real*>(state_.data()));
+            described_.reserve(1);
+            described_.put(&view_, 1);
             launch(first, to);
-            device_newer_ = true;
-            take_spikes(course, first, to);
-            take_traces(course.simulation, first, to);
+            device_newer_ = true, rings_newer_ = false;
+            this->sent_ = first + (to - first - 1) / m_.interval * m_.interval;
+            steps_.take_spikes(course, first, to);
+            steps_.take_traces(course.simulation, this->done_, first, to);
             first = to;
         }
-        this->sent_ = last;
     }
 
 private:
@@ -93,6 +95,7 @@ private:
     static int owner(int c) { return info(c).synapses_of >= 0 ? info(c).synapses_of : c; }
 
     void send() {
+        rings_newer_ |= structure_newer_ || numbers_newer_ || state_newer_;
         if (structure_newer_) send_structure();
         if (numbers_newer_) send_numbers();
         for (int f = 0; f < Network::synapse_fields; ++f) {
@@ -116,9 +119,26 @@ private:
             if (!columns_[static_cast<std::size_t>(c)]) columns_[static_cast<std::size_t>(c)] = std::make_unique<DeviceColumns<Real>>(memory_);
             columns_[static_cast<std::size_t>(c)]->build(m_.store(c), delayed, by_delay, m_.pool);
         }
+        for (int c = 0; c < Network::connections_count; ++c) pushed_[static_cast<std::size_t>(c)] = is_pushed(c);
+        for (int c = 0; c < Network::connections_count; ++c)
+            if (pushed_[static_cast<std::size_t>(c)] && !columns_[static_cast<std::size_t>(owner(c))]->view().starts)
+                columns_[static_cast<std::size_t>(owner(c))]->look_up_by_spikes(m_.store(c), m_.pool);
         field_newer_.assign(field_newer_.size(), true);
         state_newer_ = true;  // how long the past is kept follows from the delays
         structure_newer_ = false;
+    }
+    // Connections whose arrivals are summed together are delivered in one way. Arrivals whose weight is that of their moment are pulled.
+    bool is_pushed(int c) const {
+        if (info(c).format != neurons::Format::compressed || info(c).signal) return false;
+        if (m_.lane_of(c) < 0 && info(c).delays >= 0) return false;
+        double synapses = 0, sources = 0;
+        bool can = true;
+        for (int k = 0; k < Network::connections_count; ++k) {
+            if (k != c && (m_.lane_of(c) < 0 || m_.lane_of(k) != m_.lane_of(c))) continue;
+            synapses += static_cast<double>(m_.store(k).synapses.count()), sources += static_cast<double>(m_.store(k).synapses.sources());
+            can &= columns_[static_cast<std::size_t>(owner(k))]->can_be_looked_up();
+        }
+        return can && looked_up_by_spikes(synapses, sources, static_cast<double>(Network::populations_info()[info(c).target_population].size));
     }
     void send_numbers() {
         arrays_.reserve(1);
@@ -176,6 +196,7 @@ private:
         for (int p = 0; p < Network::populations; ++p)
             if (const Real* const mask = Network::mask(*m_.state.data(), p)) view_.masks[p] = on_device(mask);
         for (int c = 0; c < Network::connections_count; ++c) view_.connections[c] = describe(c);
+        describe_rings();
         view_.interval = m_.interval;
         for (int k = 0; k < Network::operations_count; ++k)
             view_.delivers[k] = Network::operations()[k].action == neurons::Action::deliver ? Network::operations()[k].index : -1;
@@ -183,6 +204,20 @@ private:
             if (k == 0 || this->hazards_->meets_before(k)) view_.phases[view_.phase_count++] = k;
         view_.phases[view_.phase_count] = Network::operations_count;
         share_out();
+    }
+    // What is on its way with a delay per synapse: empty where it has to be found anew, from the spikes of the last steps.
+    void describe_rings() {
+        for (int r = 0; r < 2 * Network::fields_count; ++r) {
+            std::int64_t steps = 0, size = 0;
+            for (int c = 0; c < Network::connections_count; ++c)
+                if (pushed_[static_cast<std::size_t>(c)] && m_.lane_of(c) == r)
+                    steps = std::max(steps, m_.most_delay_of(c) + m_.interval + 1), size = Network::populations_info()[info(c).target_population].size;
+            if (steps == 0) continue;
+            view_.ring_strides[r] = (size + 31) / 32 * 32, view_.ring_masks[r] = neurons::ring_mask(steps);
+            rings_[r]->reserve(static_cast<std::size_t>(view_.ring_strides[r]) * static_cast<std::size_t>(view_.ring_masks[r] + 1));
+            if (rings_newer_) rings_[r]->clear();
+            view_.rings[r] = rings_[r]->data(), view_.sends = true;
+        }
     }
     ConnectionView<Real> describe(int number) {
         const neurons::ConnectionInfo& c = info(number);
@@ -203,7 +238,7 @@ private:
         to.least = static_cast<int>(m_.least_delay_of(number)), to.most = static_cast<int>(m_.most_delay_of(number));
         to.values = c.values, to.gain = c.gain, to.input = c.input, to.signal = c.signal;
         to.masked = m_.takes_mask(number), to.sum = m_.lane_of(number);
-        to.ends_sum = to.sum >= 0;
+        to.ends_sum = to.sum >= 0, to.handed_on = m_.is_handed_on(number), to.pushed = pushed_[static_cast<std::size_t>(number)] != 0;
         for (int k = number + 1; k < Network::connections_count; ++k) to.ends_sum &= m_.lane_of(k) != to.sum;
         return to;
     }
@@ -237,105 +272,22 @@ private:
         warps_ = std::max<std::int64_t>(warps_, 1);
     }
 
-    // -------------------------------------------------------------------------------------------- the steps of a launch
-    std::int64_t row_size(int p) const {
-        const neurons::PopulationInfo& of = Network::populations_info()[p];
-        return of.counts ? of.size : (of.size + 31) / 32;
-    }
-    static bool is_listed(const Course& course, int p) { return course.listed[static_cast<std::size_t>(p)] && Network::populations_info()[p].spiking; }
-
-    std::int64_t steps_at_once(const Course& course) const {
-        if (const char* const forced = std::getenv("SNCC_STEPS_AT_ONCE")) return std::max(1, std::atoi(forced));  // for tests
-        double bytes = 1;
-        for (int p = 0; p < Network::populations; ++p) bytes += is_listed(course, p) ? 4.0 * static_cast<double>(row_size(p)) : 0;
-        for (int q = 0; q < Network::sources; ++q) bytes += 8.0 * static_cast<double>(Network::source_sizes()[q].size);
-        for (int k = 0; k < course.simulation.trace_count; ++k)
-            bytes += static_cast<double>(course.simulation.traces[k].size * static_cast<std::int64_t>(sizeof(Real))) / static_cast<double>(course.simulation.traces[k].every);
-        return std::max<std::int64_t>(m_.most_delay, static_cast<std::int64_t>(bytes_at_once / bytes));
-    }
-
-    // Steps first + 1 .. last: spikes and inputs of the steps before, inputs of these, room for what they emit and record.
-    void lay_out(const Course& course, std::int64_t first, std::int64_t last) {
-        const Simulation& s = course.simulation;
-        const std::int64_t lead = m_.most_delay, begin = first + 1 - lead, rows = last + 1 - begin;
-        view_.seed = s.seed, view_.trial = s.trial, view_.run_begin = this->done_;
-        for (int p = 0; p < Network::populations; ++p) {
-            view_.populations[p] = {};
-            if (!is_listed(course, p)) continue;
-            const std::int64_t stride = row_size(p);
-            std::vector<std::uint32_t> past(static_cast<std::size_t>(lead * stride), 0);
-            const bool counts = Network::populations_info()[p].counts;
-            for (std::int64_t n = std::max<std::int64_t>(begin, 1); n <= first; ++n)
-                mark(m_.worker[0].spikes[static_cast<std::size_t>(p)].at(n), counts, past.data() + (n - begin) * stride);
-            spikes_[p]->reserve(static_cast<std::size_t>(rows * stride));
-            spikes_[p]->put(past.data(), past.size());
-            view_.populations[p] = {counts ? nullptr : spikes_[p]->data(), counts ? spikes_[p]->data() : nullptr, stride, begin};
-        }
-        for (int q = 0; q < Network::sources; ++q) hand_over(q, begin, last);
-        lay_out_traces(s, first, last);
-        described_.reserve(1);
-        described_.put(&view_, 1);
-    }
-    static void mark(const SpikesOfStep& spikes, bool counts, std::uint32_t* row) {
-        for (int k = 0; k < spikes.count; ++k) {
-            const std::uint32_t i = spikes.indices[k];
-            if (counts)
-                ++row[i];
-            else
-                row[i / 32] |= 1u << (i % 32);
-        }
-    }
-    void hand_over(int q, std::int64_t begin, std::int64_t last) {
-        const std::int64_t size = Network::source_sizes()[q].size, rows = last + 1 - begin;
-        const GivenInput<Real>& given = m_.inputs[static_cast<std::size_t>(q)];
-        if (Network::source_sizes()[q].signal) {
-            const std::int64_t stride = padded(static_cast<int>(size));
-            values_[q]->reserve(static_cast<std::size_t>(rows * stride));
-            values_[q]->put(given.values(begin - this->done_), static_cast<std::size_t>(rows * stride));
-            view_.values[q] = {values_[q]->data(), stride, begin, last};
-            return;
-        }
-        std::vector<std::uint32_t> counts(static_cast<std::size_t>(rows * size), 0);
-        for (std::int64_t n = begin; n <= last; ++n) mark(given.spikes(n - this->done_), true, counts.data() + (n - begin) * size);
-        events_[q]->put(counts);
-        view_.sources[q] = {nullptr, events_[q]->data(), size, begin};
-    }
-    // Points of a trace in the steps first + 1 .. last: which is the first, counted from the run's start, and how many.
-    struct Points {
-        std::int64_t first, count;
-    };
-    Points points_of(const Trace& trace, std::int64_t first, std::int64_t last) const {
-        const std::int64_t before = (first - this->done_) / trace.every;
-        return {before + 1, (last - this->done_) / trace.every - before};
-    }
-    void lay_out_traces(const Simulation& s, std::int64_t first, std::int64_t last) {
-        std::size_t total = 0;
-        for (int k = 0; k < s.trace_count; ++k) total += static_cast<std::size_t>(points_of(s.traces[k], first, last).count * s.traces[k].size);
-        trace_values_.reserve(total + 1);
-        std::vector<TraceView<Real>> views;
-        Real* to = trace_values_.data();
-        for (int k = 0; k < s.trace_count; ++k) {
-            const Trace& trace = s.traces[k];
-            const Points points = points_of(trace, first, last);
-            views.push_back({on_device(Network::variable(*m_.state.data(), trace.population, trace.state)), trace.population, trace.every, trace.first, trace.size, points.first, to});
-            to += points.count * trace.size;
-        }
-        traces_.put(views);
-        view_.traces = traces_.data(), view_.trace_count = s.trace_count;
-    }
-
+    // -------------------------------------------------------------------------------------------- launches
     void launch(std::int64_t first, std::int64_t last) {
         int threads = 32;
         while (threads < Network::threads && threads / 32 * multiprocessors_ < warps_) threads *= 2;
         const std::int64_t wanted = (warps_ * 32 + threads - 1) / threads;
         const int blocks = static_cast<int>(std::min<std::int64_t>(wanted, most_blocks));
-        const StepArguments<Network> all = {described_.data(), first, last, 0, Network::operations_count};
+        const std::int64_t sent = rings_newer_ ? first - m_.most_delay : this->sent_;
+        const StepArguments<Network> all = {described_.data(), first, last, sent, rings_newer_, 0, Network::operations_count};
         if (persists(wanted, threads)) {
             Network::launch_run(all, blocks, threads, compute_);
         } else {
             for (std::int64_t from = first; from < last; from += view_.interval)
                 for (int k = 0; k < view_.phase_count; ++k)
-                    Network::launch_phase({described_.data(), from, std::min(last, from + view_.interval), view_.phases[k], view_.phases[k + 1]}, blocks, threads, compute_);
+                    Network::launch_phase({described_.data(), from, std::min(last, from + view_.interval), from > first ? from - view_.interval : sent,
+                                           from == first && rings_newer_, view_.phases[k], view_.phases[k + 1]},
+                                          blocks, threads, compute_);
         }
         check(cudaStreamSynchronize(compute_), "cudaStreamSynchronize", "the simulation");
     }
@@ -347,45 +299,6 @@ private:
     }
 
     // -------------------------------------------------------------------------------------------- from the device
-    void take_spikes(const Course& course, std::int64_t first, std::int64_t last) {
-        const std::int64_t begin = first + 1 - m_.most_delay;
-        neurons::Worker& worker = m_.worker[0];
-        for (int p = 0; p < Network::populations; ++p) {
-            if (!is_listed(course, p)) continue;
-            const std::size_t number = static_cast<std::size_t>(p);
-            const bool recorded = course.recorded[number] != 0, counts = Network::populations_info()[p].counts;
-            const std::int64_t from = recorded ? first + 1 : std::max(first + 1, last + 1 - m_.most_delay - m_.interval), stride = row_size(p);
-            std::vector<std::uint32_t> rows(static_cast<std::size_t>((last + 1 - from) * stride)), indices;
-            spikes_[p]->take(rows.data(), rows.size(), static_cast<std::size_t>((from - begin) * stride));
-            for (std::int64_t n = from; n <= last; ++n) {
-                indices.clear();
-                list(rows.data() + (n - from) * stride, stride, counts, indices);
-                worker.spikes[number].begin(n);
-                worker.spikes[number].append_list(n, indices.data(), static_cast<std::int64_t>(indices.size()));
-                if (recorded) worker.records[number].add({indices.data(), static_cast<int>(indices.size())});
-            }
-        }
-    }
-    static void list(const std::uint32_t* row, std::int64_t stride, bool counts, std::vector<std::uint32_t>& to) {
-        for (std::int64_t k = 0; k < stride; ++k) {
-            if (counts)
-                to.insert(to.end(), row[k], static_cast<std::uint32_t>(k));
-            else
-                for (std::uint32_t left = row[k], bit = 0; left != 0; left >>= 1, ++bit)
-                    if (left & 1u) to.push_back(static_cast<std::uint32_t>(k * 32) + bit);
-        }
-    }
-    void take_traces(const Simulation& s, std::int64_t first, std::int64_t last) {
-        std::size_t offset = 0;
-        for (int k = 0; k < s.trace_count; ++k) {
-            const Trace& trace = s.traces[k];
-            const Points points = points_of(trace, first, last);
-            std::vector<Real> values(static_cast<std::size_t>(points.count * trace.size));
-            trace_values_.take(values.data(), values.size(), offset);
-            std::copy(values.begin(), values.end(), trace.values + (points.first - 1) * trace.size);
-            offset += values.size();
-        }
-    }
     // All that a run changed.
     void fetch() {
         if (!device_newer_) return;
@@ -401,7 +314,6 @@ private:
             }
         device_newer_ = false;
     }
-    static constexpr double bytes_at_once = 64e6;  // of spikes, inputs and records of one launch
     static constexpr std::int64_t most_blocks = 1 << 20;
 
     DeviceMemory memory_{"a network of fewer synapses needs less"};
@@ -411,15 +323,14 @@ private:
     DeviceArrays<Real> weights_{memory_, Network::connections_count + 1, "the weights"};
     DeviceArray<typename Network::State> state_{memory_, "the neurons' states"};
     DeviceArray<typename Network::Arrays> arrays_{memory_, "the neurons' numbers"};
+    DeviceArrays<Real> rings_{memory_, 2 * Network::fields_count + 1, "what is on its way"};
     DeviceArrays<Real> histories_{memory_, Network::fields_count + 1, "the values of the last steps"};
-    DeviceArrays<std::uint32_t> spikes_{memory_, Network::populations + 1, "the spikes"}, events_{memory_, Network::sources + 1, "the events"};
-    DeviceArrays<Real> values_{memory_, Network::sources + 1, "the signals"};
-    DeviceArray<Real> trace_values_{memory_, "the records"};
-    DeviceArray<TraceView<Real>> traces_{memory_, "the records"};
+    DeviceSteps<Network> steps_{memory_, m_};
     DeviceArray<NetworkView<Network>> described_{memory_, "the network's tables"};
     NetworkView<Network> view_ = {};
     std::vector<char> field_newer_;  // on the host than on the device
-    bool structure_newer_ = true, numbers_newer_ = true, state_newer_ = true;
+    std::vector<char> pushed_ = std::vector<char>(Network::connections_count + 1, 0);  // by connection
+    bool structure_newer_ = true, numbers_newer_ = true, state_newer_ = true, rings_newer_ = true;
     bool device_newer_ = false;  // states and what moves by itself
     std::int64_t warps_ = 1;
     int multiprocessors_ = 1, cooperates_ = 0;

@@ -14,12 +14,14 @@ namespace sncc {
 namespace cuda {
 
 // Spikes of a population, or of a source, in the steps from `first` on: a bit a neuron or, where one may spike several times in a
-// step, a count. Nothing where neither is kept.
+// step, a count. Nothing where neither is kept. The summary has a bit for every 32 neurons of which one spiked.
 struct SpikeRows {
     std::uint32_t* bits;
     std::uint32_t* counts;
     std::int64_t stride;  // of a row: words of bits, or counts
     std::int64_t first;
+    std::uint32_t* summary;
+    std::int64_t summary_stride;
 
     __device__ std::uint32_t count(std::int64_t n, std::int64_t i) const {
         const std::int64_t row = (n - first) * stride;
@@ -36,6 +38,9 @@ struct Columns {
     const std::uint16_t* narrow;   // sources, where there are at most 2^16
     const std::uint32_t* wide;     // elsewhere
     const std::uint16_t* delays;   // steps; null: the connection's
+    // Where spikes are looked up: of source i the entries onto word w are places[starts[w · (sources + 1) + i] ..], ascending by target.
+    const std::uint32_t *starts, *places;
+    std::int64_t sources;
 
     // No kernel writes these: they stay in the nearest cache, whatever the threads meet.
     __device__ std::uint64_t begin(std::int64_t j) const { return __ldg(slices + j / 32) + static_cast<std::uint64_t>(j % 32); }
@@ -59,6 +64,8 @@ struct ConnectionView {
     bool signal, masked, delayed;
     int sum;        // with a delay per synapse: connections of the same one are summed in a step before they are added to their input; else -1
     bool ends_sum;  // the last of them adds it
+    bool handed_on; // by meetings; else what is summed goes in at once
+    bool pushed;    // delivered by spikes; else each target looks through its column
 
     __device__ Real weight(std::uint64_t place) const { return weights ? weights[place] : one; }
 };
@@ -86,6 +93,9 @@ struct NetworkView {
     Real* histories[Network::fields_count + 1];
     std::int64_t history_strides[Network::fields_count + 1];
     std::uint64_t history_masks[Network::fields_count + 1];
+    Real* rings[2 * Network::fields_count + 1];  // by `sum`: what arrives later, a row per step
+    std::int64_t ring_strides[2 * Network::fields_count + 1];
+    std::uint64_t ring_masks[2 * Network::fields_count + 1];
     Real* synapse_fields[Network::synapse_fields + 1];
     double numbers[Network::parameters + 1];  // those that are one for all
     SpikeRows populations[Network::populations + 1];
@@ -99,13 +109,16 @@ struct NetworkView {
     int phases[Network::operations_count + 2];     // operations at which all threads meet first, ended by the number of operations
     int phase_count;
     std::int64_t interval;                         // steps between meetings
+    bool sends;                                    // spikes go into rings
 };
 
-// Steps first + 1 .. last, of them operations begin .. end.
+// Steps first + 1 .. last, of them operations begin .. end. Spikes of the steps up to `sent` are in the rings that meetings fill; `anew`:
+// the rings are empty, all spikes since then go in.
 template <typename Network>
 struct StepArguments {
     const NetworkView<Network>* view;
-    std::int64_t first, last;
+    std::int64_t first, last, sent;
+    bool anew;
     int begin, end;
 };
 
@@ -152,10 +165,18 @@ struct Step {
                 const int j = word * 32 + lane;
                 const unsigned bits = __ballot_sync(0xffffffffu, j < size && mask[j] != Real(0));
                 if (lane == 0) rows.bits[(n - rows.first) * rows.stride + word] = bits;
+                if (lane == 0 && bits != 0) summarise(rows, word);
             });
         else if (rows.counts)
-            for_own(population, size, [&](int j) { rows.counts[(n - rows.first) * rows.stride + j] = static_cast<std::uint32_t>(mask[j]); });
+            for_words(population, size, [&](int word) {
+                const int j = word * 32 + lane;
+                if (j < size) rows.counts[(n - rows.first) * rows.stride + j] = static_cast<std::uint32_t>(mask[j]);
+                if (__any_sync(0xffffffffu, j < size && mask[j] != Real(0)) && lane == 0) summarise(rows, word);
+            });
         __syncwarp();
+    }
+    __device__ void summarise(const SpikeRows& rows, int word) const {
+        atomicOr(rows.summary + (n - rows.first) * rows.summary_stride + word / 32, 1u << (word % 32));
     }
     // Keeps a field's values for those that read them in later steps.
     __device__ void keep(int field, int population, std::int64_t size) const {
@@ -166,6 +187,10 @@ struct Step {
     __device__ Real* at(int field, std::int64_t step) const {
         const std::uint64_t slot = static_cast<std::uint64_t>(step < 0 ? 0 : step) & v.history_masks[field];
         return v.histories[field] + static_cast<std::int64_t>(slot) * v.history_strides[field];
+    }
+    // What arrives at step `step` of what is summed so.
+    __device__ Real* ring(int sum, std::int64_t step) const {
+        return v.rings[sum] + static_cast<std::int64_t>(static_cast<std::uint64_t>(step) & v.ring_masks[sum]) * v.ring_strides[sum];
     }
     __device__ const SpikeRows& spikes(const ConnectionView<Real>& c) const {
         return c.source_population >= 0 ? v.populations[c.source_population] : v.sources[c.source];
@@ -225,35 +250,6 @@ __device__ inline void for_arrivals(const ConnectionView<Real>& c, const SpikeRo
         }
     }
 }
-
-// One step of the synapses of a connection that move by themselves, own target by own target.
-template <typename Network, neurons::When when>
-struct ColumnLoop {
-    using Real = typename Network::Real;
-    const Step<Network>& step;
-    const ConnectionView<Real>& c;
-    int post_delay;
-
-    __device__ ColumnLoop(const Step<Network>& s, int connection, int delay) : step(s), c(s.v.connections[connection]), post_delay(delay) {}
-
-    // body(place, source, target, steps ago), once for each spike
-    template <typename Body>
-    __device__ void for_each(std::int64_t targets, const Body& body) const {
-        step.for_own(c.target_population, targets, [&](int j) {
-            const std::uint64_t begin = c.columns.begin(j), end = c.columns.end(j);
-            if constexpr (when == neurons::When::pre) {
-                for_arrivals(c, step.spikes(c), step.n, begin, end, [&](std::uint64_t k, std::uint32_t i, int ago) { body(k, i, j, ago); });
-            } else {
-                std::uint32_t times = 1;
-                if constexpr (when == neurons::When::post) times = step.v.populations[c.target_population].count(step.n - post_delay, j);
-                for (; times > 0; --times)
-                    for (std::uint64_t k = begin; k < end; k += 32) body(k, c.columns.source(k), j, c.delayed ? c.columns.delay(k) : 0);
-            }
-        });
-    }
-    // A variable of the source neurons, so many steps ago.
-    __device__ const Real* pre_ago(int field, int ago) const { return ago == 0 ? step.v.fields[field] : step.at(field, step.n - ago); }
-};
 
 }  // namespace cuda
 }  // namespace sncc
