@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sncc.backends.cuda.places import Places, moved, plus, words
+from sncc.backends.cuda.places import Places, moved, plus
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import padded
-from sncc.program.nodes import Connection, Gather
+from sncc.program.nodes import Connection, Gather, GatherDelay
 
 
 class Learning(Places):
@@ -33,9 +33,9 @@ class Learning(Places):
             return self.shared_elements(c) or self.whole_source(c)
         return c.source_size if c.pattern == "dense" else 1
 
-    def _gathers(self) -> list[tuple[Gather, Connection]]:
+    def _gathers(self) -> list[tuple[Gather | GatherDelay, Connection]]:
         """Sums of gradients and the connections that they are of."""
-        found = [o for o in self.program.gradient if isinstance(o, Gather)]
+        found = [o for o in self.program.gradient if isinstance(o, Gather | GatherDelay)]
         return [(o, self.program.connection(o.connection)) for o in found]
 
     def _gather(self) -> list[str]:
@@ -45,11 +45,15 @@ class Learning(Places):
         for o, c in self._gathers():
             rows, size = self.blocks_of(c), self.program.group(c.target_group).size
             column = self.columns[c.target_group, o.slot]
-            if c in self.rows_of_synapses:
-                lines += self._gather_rows(c, column, first)
-                first += rows
+            if c in self.rows_of_synapses or c.interpolated:
+                sums = (
+                    self._gather_interpolated(o, c, column, first)
+                    if c.interpolated
+                    else self._gather_rows(c, column, first)
+                )
+                lines, first = [*lines, *sums], first + rows
                 continue
-            into = plus("g.gradient", self.gradient_offsets[c.weight])
+            into = plus("g.gradient", self.gradient_of(c))
             into += f" + i * {self.stride(c.weight)}" if c.pattern == "dense" else ""
             lines.append(f"}} else if (block < {first + rows}) {{  // {c.name}: {c.source} -> {c.target}")
             if c.pattern == "dense":
@@ -73,12 +77,32 @@ class Learning(Places):
             k = self.number_of_source(c)
             emitted = f"EmittedTimes<Real>{{g.channel_offsets[{k}], g.channel_times[{k}], {neurons}, g.steps, g.batch, {kept}}}"
         else:
-            k, width = self.number_of_source(c), words(neurons)
-            emitted = f"EmittedBits<Real>{{g.bits[{k}], {width}, g.most_steps * {width}, g.steps, g.batch, {kept}}}"
+            kind, width, spikes = self.spikes(c)
+            emitted = f"EmittedSpikes<Real, {kind}>{{{spikes}, g.most_steps * {width}, g.steps, g.batch, {kept}}}"
         name = "gather_element" if self.shared_elements(c) else "gather_row"
         return [
             f"}} else if (block < {first + self.blocks_of(c)}) {{  // {c.name}: {c.source} -> {c.target}",
             f"    {name}(g.rows[{self.row_number(c)}], block - {first}, {emitted}, {c.delay});",
+        ]
+
+    def _gather_interpolated(self, o: Gather | GatherDelay, c: Connection, column: int, first: int) -> list[str]:
+        """The gradient of weights whose delays need not be whole steps, or of the delays."""
+        size, dense = self.program.group(c.target_group).size, c.pattern == "dense"
+        term = "weight" if isinstance(o, Gather) else "time" if c.rounded else "delay"
+        into = plus("g.gradient", self.gradient_of(c) if term == "weight" else self.gradient_offsets[c.delays or ""])
+        kept = f"{{{plus('g.tape', column)}{' * rows' if column else ''}, {size}, {c.target_offset}, g.most_steps}}"
+        of = f"DelayedGradient<Real, DelayTerm::{term}>{{{self.weight(c.weight)}, {self.learnt_delays(c)}, {kept}, g.steps}}"
+        if c.source_group is None:
+            k = self.number_of_source(c)
+            emitted = f"EmittedAt{{g.channel_offsets[{k}], g.channel_times[{k}], {c.source_size}}}"
+        else:
+            kind, width, spikes = self.spikes(c)
+            emitted = f"EmittedByStep<{kind}>{{{spikes}, g.most_steps * {width}}}"
+        neuron, stride = (f"block - {first}", self.stride(c.weight)) if dense else ("0", 0)
+        return [
+            f"}} else if (block < {first + self.blocks_of(c)}) {{  // {c.name}: {c.source} -> {c.target}, the {term}",
+            f"    gather_interpolated({into}, {c.target_size}, {neuron}, {stride}, {emitted}, g.batch,",
+            f"                        {of});",
         ]
 
     def _gather_call(self, c: Connection, into: str) -> str:
@@ -93,9 +117,8 @@ class Learning(Places):
             k = self.number_of_source(c)
             channels = f"{c.source_size}, " if dense else ""
             return f"gather_times{one}({into}, {columns}, {row}g.channel_offsets[{k}], g.channel_times[{k}], {channels}{tail}"
-        k = self.number_of_source(c)
-        width = words(c.source_size)
-        return f"gather_bits{one}({into}, {columns}, {row}g.bits[{k}], {width}, g.most_steps * {width}, {tail}"
+        _, width, spikes = self.spikes(c)
+        return f"gather_spikes{one}({into}, {columns}, {row}{spikes}, g.most_steps * {width}, {tail}"
 
     # ---------------------------------------------------------------------------------------- parameters
 
@@ -135,19 +158,24 @@ class Learning(Places):
                 continue
             rows, columns = self.matrix(key)
             size = rows * padded(columns)
+            more = [at for name, at in self.further.items() if self.program.connection(name).weight == key]
             if key in self._apart():
                 stride = padded(columns)
-                lines.append(
-                    f"for_all({columns}, [&](std::int64_t e) {{ g.gathered[{offset} + e * {stride} + e] = 0; }});  // {key}: none to itself"
-                )
+                for at in (offset, *more):
+                    lines.append(
+                        f"for_all({columns}, [&](std::int64_t e) {{ g.gathered[{at} + e * {stride} + e] = 0; }});  // {key}: none to itself"
+                    )
                 lines.append("__syncthreads();")
             if self.program.parameter(key).shape == ():
-                lines.append(
-                    f"if (blockIdx.x == 0) sum_gradient(g.gradients + {self.offsets[k]}, g.gathered + {offset}, {rows}, {columns});  // {key}"
-                )
+                for at in (offset, *more):
+                    adds = str(at != offset).lower()
+                    lines.append(
+                        f"if (blockIdx.x == 0) sum_gradient(g.gradients + {self.offsets[k]}, g.gathered + {at}, {rows}, {columns}, {adds});  // {key}"
+                    )
             else:
+                gathered = " + ".join(f"g.gathered[{at} + e]" for at in (offset, *more))
                 lines.append(
-                    f"for_all({size}, [&](std::int64_t e) {{ g.gradients[{self.offsets[k]} + e] = g.gathered[{offset} + e]; }});  // {key}"
+                    f"for_all({size}, [&](std::int64_t e) {{ g.gradients[{self.offsets[k]} + e] = {gathered}; }});  // {key}"
                 )
         for name, function in self.dynamics.derive_adjoints.items():
             group = self.program.group(name)
@@ -206,7 +234,7 @@ class Learning(Places):
                     f"    for (int j = 1; j < {rows * padded(columns)}; ++j) g.parameters[{self.offsets[k]} + j] = g.parameters[{self.offsets[k]}];"
                 )
                 lines.append("}")
-            elif any(c.weight == key for c in self.program.connections):
+            elif any(key in (c.weight, c.delays) for c in self.program.connections):
                 lines.append(f"for_all({rows * padded(columns)}, [&](std::int64_t e) {{ {call} }});  // {key}")
             else:
                 lines.append(f"if (blockIdx.x == 0) for_own({columns}, [&](int e) {{ {call} }});  // {key}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from sncc.backends.cpu.forward import most_delay
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_weights
 from sncc.connectivity.patterns import Convolution
-from sncc.program.nodes import Connection, Program
+from sncc.program.nodes import Connection, Fire, Gather, Program, Row, Update
 
 WARP = 32
 
@@ -29,6 +30,35 @@ class Places(Layout):
             rows, columns = self.matrix(key)
             self.parameter_size += 0 if columns < 0 else rows * padded(columns)
 
+        self.further: dict[str, int] = {}  # gradients of connections whose weight another one has: added up later
+        seen: set[str] = set()
+        for o in program.gradient:
+            if isinstance(o, Gather):
+                c = program.connection(o.connection)
+                if c.weight in seen and c.weight not in self.late:
+                    rows, columns = self.matrix(c.weight)
+                    self.further[c.name] = self.gradient_size
+                    self.gradient_size += rows * padded(columns)
+                seen.add(c.weight)
+        self.counted = {  # populations whose neurons may spike several times in a step
+            r.population
+            for o in program.forward
+            if isinstance(o, Update)
+            and o.spikes
+            and not any(isinstance(s, Fire) and s.name == o.spikes for s in o.body)
+            for r in program.group(o.group).rows
+        }
+
+    def spike_words(self, row: Row) -> int:
+        """Numbers that hold a population's spikes of a step."""
+        return row.size if row.population in self.counted else words(row.size)
+
+    def spikes(self, c: Connection) -> tuple[str, int, str]:
+        """Of a connection's source, as gradients read them: the type, numbers of a step, and the first sample's."""
+        k, row = self.number_of_source(c), self.program.place(c.source)[1]
+        kind = "SpikeCounts" if row.population in self.counted else "SpikeBits"
+        return kind, self.spike_words(row), f"{kind}{{g.bits[{k}], {self.spike_words(row)}, 1}}"
+
     def weight(self, key: str) -> str:
         """The first number of a weight."""
         return plus("g.parameters", self.offset(key))
@@ -36,6 +66,15 @@ class Places(Layout):
     def offset(self, key: str) -> int:
         """Where a parameter starts."""
         return self.offsets[self.keys.index(key)]
+
+    def learnt_delays(self, c: Connection) -> str:
+        """The delays of a connection that need not be whole steps."""
+        numbers = f"{self.weight(c.delays or '')}, Network::step_ms, {c.delay}, {most_delay(self, c)}, {str(c.rounded).lower()}"
+        return f"LearntDelays<Real>{{{numbers}}}"
+
+    def gradient_of(self, c: Connection) -> int:
+        """Where the gradient of a connection's weights is gathered; negative where that is known when synapses are built."""
+        return self.further.get(c.name, self.gradient_offsets.get(c.weight, -1))
 
     def stride(self, key: str) -> int:
         """Numbers from row to row of a parameter."""

@@ -6,16 +6,19 @@ from dataclasses import replace
 
 from sncc.backends.cuda.places import Places, moved, plus, words
 from sncc.backends.cxx.dynamics import Dynamics, Function
+from sncc.backends.cxx.functions import Argument
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.names import Namer
 from sncc.program.nodes import (
     Connection,
     Deliver,
     Feedback,
+    Group,
     PenaltyAdjoint,
     Program,
     Readout,
     ReadoutAdjoint,
+    Row,
     Transpose,
     Update,
 )
@@ -55,8 +58,9 @@ class Samples(Places):
             else:
                 lines.append(f"[[maybe_unused]] const EventRows events_{k} = events_of(g, {k}, b);  // {s.name}")
         for k, (_, row) in enumerate(self.rows):
+            kind, name = ("Counts", "counts") if row.population in self.counted else ("Bits", "spikes")
             lines.append(
-                f"[[maybe_unused]] const SpikeBits spikes_{k} = spikes_of(g, {k}, b, {words(row.size)});  // {row.population}"
+                f"[[maybe_unused]] const Spike{kind} spikes_{k} = {name}_of(g, {k}, b, {self.spike_words(row)});  // {row.population}"
             )
         return [*lines, *(line for c in self.thinned for line in self._left(c))]
 
@@ -64,7 +68,9 @@ class Samples(Places):
         """What dropout leaves of a connection's source, and of which neurons; all of it where nothing is learnt."""
         k, whole, own = self.thinned.index(c), replace(c, dropout=0.0), self.number_of_source(c)
         size = self.whole_source(c)
-        if c.source_group is not None:
+        if c.source in self.counted:
+            left, kind = f"counts_of(g, {own}, b, {size})", "SpikeCounts"
+        elif c.source_group is not None:
             left, kind = f"spikes_of(g, {own}, b, {words(size)})", "SpikeBits"
         elif c.signal:
             left, kind = f"values_of(g, {own}, b, {padded(size)})", "ValueRows<Real>"
@@ -134,7 +140,10 @@ class Samples(Places):
         into = plus(f"s.{self.state[c.target_group, c.input].identifier}", c.target_offset)
         when = f"n - {c.delay}" if c.delay else "n"
         weight, source = self.weight(c.weight), self.source(c)
-        if c.signal and c.pattern == "dense":
+        if c.interpolated:
+            one, shape = ("", f", {self.stride(c.weight)}") if c.pattern == "dense" else ("_one_to_one", "")
+            call = f"add_interpolated{one}({into}, {c.target_size}, {weight}{shape}, {self.learnt_delays(c)}, {source}, n);"
+        elif c.signal and c.pattern == "dense":
             call = f"add_product({into}, {c.target_size}, {c.source_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
         elif c.signal:
             call = f"add_product_one_to_one({into}, {c.source_size}, {weight}, {source}, {when});"
@@ -173,12 +182,47 @@ class Samples(Places):
                 case "store":
                     unused.append(f"Real unused_{a.identifier};")
                     passed.append(f"unused_{a.identifier}")
+                case "draw":
+                    passed.append(_COUNTERS[a.name])
+                case "stream":
+                    passed.append(f"stream_{a.identifier}")
+                case "count":
+                    passed.append(f"of_{a.identifier}")
         inputs = [f"{owner}.{fields[group.name, a.name].identifier}[j] = Real(0);" for a in function.of("input")]
         body = [*unused, f"dynamics::{function.name}({', '.join(passed)});", *inputs]
+        tape = [f"Real* const {name} = {row};" for row, name in rows.items()]
+        if any(a.role in ("draw", "stream", "count") for a in function.arguments):
+            return [*tape, *(line for row in group.rows for line in self._drawing_loop(group, row, function, body))]
+        return [*tape, f"for_own({group.size}, [&](int j) {{", *(f"    {x}" for x in body), "});"]
+
+    def _drawing_loop(self, group: Group, row: Row, function: Function, body: list[str]) -> list[str]:
+        """The loop over one population's neurons, and the padding behind them, each draw with the population's own stream."""
+        end = min((r.offset for r in group.rows if r.offset > row.offset), default=group.size)
+        lines = [f"for_own({end - row.offset}, [&](int k) {{  // {row.population}"]
+        lines.append(f"    const int j = {moved('k', row.offset)};")
+        for a in function.of("stream"):
+            lines.append(f"    constexpr std::uint32_t stream_{a.identifier} = 0x{dict(row.streams)[a.name]:08x}u;")
+        for a in function.of("count"):
+            lines += [f"    {x}" for x in self._count(group, row, a)]
+        return [*lines, *(f"    {x}" for x in body), "});"]
+
+    def _count(self, group: Group, row: Row, a: Argument) -> list[str]:
+        """A Poisson count of neuron k of a population."""
+        mean = self.dynamics.means[group.name, a.name]
+        passed = []
+        for x in mean.arguments:
+            match x.role:
+                case "time":
+                    passed.append("static_cast<double>(t)")
+                case "array":
+                    passed.append(f"a.{self.array[group.name, x.name].identifier}[j]")
+                case _:
+                    passed.append(f"s.{self.state[group.name, x.name].identifier}[j]")
+        counter = ", ".join(_COUNTERS[x] for x in ("element", "step", "trial"))
         return [
-            *(f"Real* const {name} = {row};" for row, name in rows.items()),
-            f"for_own({group.size}, [&](int j) {{", *(f"    {x}" for x in body), "});",
-        ]  # fmt: skip
+            f"const Real of_{a.identifier} = static_cast<Real>(",
+            f"    poisson_count({_COUNTERS['seed']}, 0x{dict(row.streams)[a.name]:08x}u, {counter}, dynamics::{mean.name}({', '.join(passed)})));",
+        ]
 
     def _update(self, o: Update) -> list[str]:
         function = self.functions[id(o)]
@@ -295,6 +339,8 @@ class Samples(Places):
         into = plus(f"d.{self.adjoint[c.source_group, o.into].identifier}", c.source_offset)
         kept = plus(self.kept(c.target_group, o.slot, later), c.target_offset)
         weight = self.weight(c.weight)
+        if c.interpolated:
+            return self._transpose_interpolated(o, c, into)
         name, passed = "transpose_one_to_one", [into, str(c.source_size), weight, kept]
         if c.pattern == "dense":
             sizes = [str(c.source_size), str(c.target_size)]
@@ -307,6 +353,21 @@ class Samples(Places):
             f"// {c.name}, backwards: {c.target} -> {c.source}",
             f"{self._reaches(c.delay)}{call}",
         ]
+
+    def _transpose_interpolated(self, o: Transpose, c: Connection, into: str) -> list[str]:
+        """Credit back over delays that need not be whole steps."""
+        column, size = self.columns[c.target_group, o.slot], self.program.group(c.target_group).size
+        columns, stride = (c.target_size, self.stride(c.weight)) if c.pattern == "dense" else (1, 0)
+        later = f"LaterAdjoint<Real>{{tape, {column}, {size}, {c.target_offset}, steps}}"
+        passed = (
+            f"{into}, {c.source_size}, {columns}, {self.weight(c.weight)}, {stride}, {self.learnt_delays(c)}, {later}"
+        )
+        call = f"transpose_interpolated({passed}, n);"
+        if o.at_spikes:
+            call = f"transpose_rounded({passed}, {self.source(c)}, n);"
+        elif c.dropout:
+            call = f"transpose_interpolated({passed}, n, kept_{self.thinned.index(c)});"
+        return [f"// {c.name}, backwards: {c.target} -> {c.source}", call]
 
     def _transpose_rows(self, o: Transpose, c: Connection) -> list[str]:
         """Credit back over synapses in rows, to the whole source."""
@@ -361,3 +422,9 @@ class Samples(Places):
         """Where a readout's variable stands."""
         name = "spike.mask" if readout.variable == "spike" else readout.variable
         return plus(f"s.{self.state[readout.group, name].identifier}", readout.offset)
+
+
+_COUNTERS = {
+    "seed": "g.seed", "element": "static_cast<std::uint32_t>(k)", "step": "static_cast<std::uint32_t>(g.before + n)",
+    "trial": "g.trials[b]",
+}  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sncc.program.nodes import Draw, Program, SynapseUpdate, Update
+from sncc.program.nodes import Program, SynapseUpdate
 
 
 def unsupported(program: Program) -> tuple[str, ...]:
@@ -31,9 +31,7 @@ def _whole(program: Program, name: str) -> int:
 def _connections(program: Program) -> Iterator[str]:
     weights = [c.weight for c in program.connections]
     for c in program.connections:
-        if c.interpolated:
-            yield f"learnt delays of `{c.name}`"
-        if weights.count(c.weight) > 1:
+        if weights.count(c.weight) > 1 and -1 in program.parameter(c.weight).dimensions:
             yield f"the shared weight of `{c.name}`"
         if c.rewiring is not None:
             yield f"the rewiring of `{c.name}`"
@@ -47,8 +45,6 @@ def _dynamics(program: Program) -> Iterator[str]:
     for o in program.forward:
         if isinstance(o, SynapseUpdate):
             yield f"states of every synapse of `{o.connection}`"
-        if isinstance(o, Update) and any(isinstance(s, Draw) for s in o.body):
-            yield f"draws in `{', '.join(r.population for r in program.group(o.group).rows)}`"
     if program.weights:
         yield f"weights of type {program.weights}"
     if program.memory is not None:

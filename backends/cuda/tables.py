@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sncc.backends.cpu.forward import most_delay
 from sncc.backends.cuda.places import WARP, moved, words
 from sncc.backends.cuda.samples import Samples
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Field, padded
-from sncc.backends.cxx.synapse_rows import rows_line
+from sncc.backends.cxx.synapse_rows import flag, rows_line
 
 MOST_THREADS = 512  # of a block: 128 registers a thread are left on every card
 _REDUCTIONS = {
@@ -48,8 +49,8 @@ class Tables(Samples):
             "array": list(self.array.values()),
             "shapes": [self.shape(key) for key in self.keys],
             "parameter_offsets": self.offsets,
-            "gradient_offsets": [self.gradient_offsets.get(key, -1) for key in self.keys],
             "synapse_rows": [rows_line(p, c) for c in self.rows_of_synapses],
+            "row_gradients": [max(self.gradient_of(c), -1) for c in self.rows_of_synapses],
             "row_targets": [p.place(c.target)[1].size for c in self.rows_of_synapses],
             "shared_elements": [self.shared_elements(c) for c in self.rows_of_synapses],
             "late": [self.late.index(key) if key in self.late else -1 for key in self.keys],
@@ -58,11 +59,12 @@ class Tables(Samples):
                 f"{{{s.size}, {str(s.kind == 'signal').lower()}, {literal(s.si, 'double')}}}" for s in p.sources
             ],
             "words": [
-                *(words(r.size) for _, r in self.rows),
-                *(0 if c.source_group is None else words(self.whole_source(c)) for c in self.thinned),
+                *(self.spike_words(r) for _, r in self.rows),
+                *(0 if c.source_group is None else self.spike_words(p.place(c.source)[1]) for c in self.thinned),
             ],
             "thinnings": self.thinnings(),
             "kept": [f"kept_{k}[{count}]" for k, count in self._kept()],
+            "counts": [flag(r.population in self.counted) for _, r in self.rows],
             "workspace_bytes": self.workspace_bytes,
             "variables": self._variables(),
             "readouts": self._readouts(),
@@ -114,7 +116,7 @@ class Tables(Samples):
             f"int threads = {self.threads}",
             f"int resident_blocks = {MOST_THREADS // self.threads}",  # of a multiprocessor: 128 registers a thread
             f"int optimise_blocks = {self.optimise_blocks}",
-            f"std::int64_t most_delay = {max([c.delay for c in p.connections], default=0)}",
+            f"std::int64_t most_delay = {max([most_delay(self, c) for c in p.connections], default=0)}",
             f"std::int64_t tape_columns = {self.tape_columns}",
             f"std::int64_t gradient_size = {self.gradient_size}",
             f"std::int64_t parameter_size = {self.parameter_size}",

@@ -26,16 +26,18 @@ network Deep:
     population output: LI[3]
     connect x -> first: dense, weight = normal(0, 1)
     connect level -> first: dense, weight = normal(0, 1)
-    connect first -> hidden: dense, weight = normal(0, 1)
-    connect hidden -> first: dense, weight = normal(0, 1), delay = 3 ms
+    connect first -> hidden: dense, weight = normal(0, 1), delay = 1 ms
+    connect hidden -> first: dense, weight = normal(0, 1), delay = each(3 ms)
     connect again = first -> first: one_to_one, weight = each(0.2), delay = 2 ms
     connect straight = x -> hidden: dense, weight = 0.05
+    connect later = x -> hidden: dense, share = straight, delay = 2 ms
+    connect back = hidden -> first: dense, share = first_hidden transposed, delay = 4 ms
     connect hidden -> output: dense, weight = normal(0, 1)
 
 train:
     rule = bptt
     loss = cross_entropy(mean(output.v))
-    learn = weights, first.tau_m, first.theta, hidden.tau_syn
+    learn = weights, first.tau_m, first.theta, hidden.tau_syn, hidden_first.delay(in = [1 ms, 9 ms]), again.delay(in = [1 ms, 5 ms]), first_hidden.delay(in = [0 ms, 5 ms])
     optimiser = sgd(learning_rate = 1e-3)
 """
 TWO = """
@@ -64,6 +66,7 @@ network Layers:
     population hidden: ALIF[9]
     population output: LI[3](tau_m = 10 ms)
     connect x -> first: dense, weight = normal(0, 1)
+    connect later = x -> first: dense, share = x_first, delay = 3 ms
     connect first -> hidden: dense, weight = normal(0, 1), delay = 2 ms
     connect hidden -> output: dense, weight = normal(0, 1), delay = 1 ms
 
@@ -174,13 +177,45 @@ network Timed:
     connect first -> hidden: dense, weight = normal(0, 1), delay = 2 ms
     connect hidden -> first.I: dense, weight = normal(0, 1), delay = 3 ms
     connect again = first -> first.I: one_to_one, weight = each(0.2), delay = 2 ms
-    connect hidden -> output: dense, weight = normal(0, 1)
+    connect hidden -> output: dense, weight = normal(0, 1), delay = 1 ms
 
 train:
     rule = eventprop
     loss = cross_entropy(-first_spike(output) / (5 ms)) + cross_entropy(mean(output.v)) + cross_entropy(max(output.v))
-    learn = weights, first.tau_m, first.theta, hidden.tau_syn, output.theta
+    learn = weights, first.tau_m, first.theta, hidden.tau_syn, output.theta, first_hidden.delay, hidden_output.delay
     optimiser = sgd(learning_rate = 1e-3)
+"""
+NOISY = """
+neuron Noisy:
+    param tau_m = 15 ms
+    param sigma = 0.05
+    state v = 0
+    input I
+    dv/dt = -v / tau_m + I + sigma * noise * sqrt(2 / tau_m)
+    spike when v > 0.5:
+        v -= 0.5 + uniform(0, 0.1)
+    surrogate triangle(width = 0.5, height = 0.6)
+
+network Noise:
+    step = 1 ms
+    population x: input[6]
+    population hidden: Noisy[20]
+    population background: poisson[70](rate = 15 Hz)
+    population busy: poisson[3](rate = 1.2 kHz)
+    population other: Noisy[5](tau_m = 10 ms)
+    population output: LI[3](tau_m = 10 ms)
+    for k in hidden, other:
+        connect x -> {k}: dense, weight = normal(0, 1)
+        connect {k} -> output: dense, weight = normal(0, 1)
+    connect background -> hidden: dense, weight = normal(0, 0.2)
+    connect busy -> other: dense, weight = normal(0, 0.2)
+    connect hidden -> other: dense, weight = normal(0, 1), delay = 2 ms
+
+train:
+    rule = bptt
+    loss = cross_entropy(mean(output.v))
+    learn = weights, hidden.tau_m
+    optimiser = adam(learning_rate = 1e-2)
 """
 EVERYTHING = "weights, hidden.tau_m, hidden.theta, output.bias"
 NETWORKS = {

@@ -5,43 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from networks import program_of
-from projects import agree, needs_compiler
+from projects import NOISY, agree, needs_compiler
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
-
-NOISY = """
-neuron Noisy:
-    param tau_m = 15 ms
-    param sigma = 0.05
-    state v = 0
-    input I
-    dv/dt = -v / tau_m + I + sigma * noise * sqrt(2 / tau_m)
-    spike when v > 0.5:
-        v -= 0.5 + uniform(0, 0.1)
-    surrogate triangle(width = 0.5, height = 0.6)
-
-network Noise:
-    step = 1 ms
-    population x: input[6]
-    population hidden: Noisy[20]
-    population background: poisson[70](rate = 15 Hz)
-    population busy: poisson[3](rate = 1.2 kHz)
-    population other: Noisy[5](tau_m = 10 ms)
-    population output: LI[3](tau_m = 10 ms)
-    for k in hidden, other:
-        connect x -> {k}: dense, weight = normal(0, 1)
-        connect {k} -> output: dense, weight = normal(0, 1)
-    connect background -> hidden: dense, weight = normal(0, 0.2)
-    connect busy -> other: dense, weight = normal(0, 0.2)
-    connect hidden -> other: dense, weight = normal(0, 1), delay = 2 ms
-
-train:
-    rule = bptt
-    loss = cross_entropy(mean(output.v))
-    learn = weights, hidden.tau_m
-    optimiser = adam(learning_rate = 1e-2)
-"""
 
 
 def test_the_same_numbers_are_drawn_in_both():

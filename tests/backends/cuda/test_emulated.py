@@ -6,7 +6,7 @@ import os
 import subprocess
 
 import pytest
-from projects import NETWORKS, Projects, agree, needs_compiler, trains_like_the_reference
+from projects import NETWORKS, NOISY, Projects, agree, needs_compiler, trains_like_the_reference
 
 import sncc
 from sncc.backends.cxx.names import project_name
@@ -26,6 +26,12 @@ def test_emulated_cuda_equals_the_reference(projects, name):
     network = sncc.load(project, backend="emulated")
     agree(network, program, 1e-9)
     trains_like_the_reference(network, program, 1e-8)
+
+
+@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
+def test_noise_draws_and_poisson_counts_are_the_references(projects, build):
+    program, project = projects.emulated(NOISY, build=build)
+    agree(sncc.load(project, backend="emulated"), program, 1e-8, samples=5)
 
 
 def test_float32_is_close(projects):

@@ -92,6 +92,7 @@ template <typename Network>
 struct GatherArguments {
     using Real = typename Network::Real;
     Real* gradient;
+    const Real* parameters;
     const DeviceRows<Real>* rows;
     const std::int32_t* steps;
     std::int64_t most_steps;
@@ -99,7 +100,7 @@ struct GatherArguments {
     const std::int64_t* channel_offsets[Network::sources + Network::thinned + 1];
     const std::uint32_t* channel_times[Network::sources + Network::thinned + 1];
     const Real* values[Network::sources + Network::thinned + 1];
-    const std::uint32_t* bits[Network::populations + Network::thinned + 1];
+    std::uint32_t* bits[Network::populations + Network::thinned + 1];
     const Real* tape;
     const double* sums;
     double* total;

@@ -24,7 +24,19 @@ struct SpikeBits {
     std::int64_t first;
 
     __device__ const std::uint32_t* row(std::int64_t n) const { return bits + (n - first) * words; }
-    __device__ bool fired(std::int64_t n, int neuron) const { return (row(n)[neuron / 32] >> (neuron % 32)) & 1u; }
+    __device__ std::uint32_t fired(std::int64_t n, int neuron) const { return (row(n)[neuron / 32] >> (neuron % 32)) & 1u; }
+    __device__ SpikeBits moved(std::int64_t numbers) const { return {bits + numbers, words, first}; }
+};
+
+// The same where a neuron may spike several times in a step: a count for each.
+struct SpikeCounts {
+    std::uint32_t* counts;
+    int neurons;
+    std::int64_t first;
+
+    __device__ const std::uint32_t* row(std::int64_t n) const { return counts + (n - first) * neurons; }
+    __device__ std::uint32_t fired(std::int64_t n, int neuron) const { return row(n)[neuron]; }
+    __device__ SpikeCounts moved(std::int64_t numbers) const { return {counts + numbers, neurons, first}; }
 };
 
 // The events of a source: those of step n are indices[offsets[n - first] .. offsets[n - first + 1]).

@@ -9,25 +9,31 @@ namespace sncc {
 namespace cuda {
 
 // ------------------------------------------------------------------------------------------------ delivery
-template <typename Real>
-__device__ inline void add_rows(Real* into, int columns, const Real* weights, int stride, const EventRows& events, std::int64_t n) {
+// Calls body(source) for the spikes of step n, ascending, as often as a source emitted.
+template <typename Body>
+__device__ inline void for_spikes(const EventRows& events, std::int64_t n, const Body& body) {
     if (n < events.first || n > events.last) return;
-    const std::int64_t begin = events.offsets[n - events.first], end = events.offsets[n - events.first + 1];
-    for_own(columns, [&](int j) {
-        Real sum = into[j];
-        for (std::int64_t e = begin; e < end; ++e) sum += weights[static_cast<std::int64_t>(events.indices[e]) * stride + j];
-        into[j] = sum;
-    });
+    for (std::int64_t e = events.offsets[n - events.first]; e < events.offsets[n - events.first + 1]; ++e) body(static_cast<std::int64_t>(events.indices[e]));
 }
-template <typename Real>
-__device__ inline void add_rows(Real* into, int columns, const Real* weights, int stride, const SpikeBits& spikes, std::int64_t n) {
+template <typename Body>
+__device__ inline void for_spikes(const SpikeBits& spikes, std::int64_t n, const Body& body) {
     if (n < spikes.first) return;
     const std::uint32_t* row = spikes.row(n);
+    for (int w = 0; w < spikes.words; ++w)
+        for (std::uint32_t left = row[w]; left != 0; left &= left - 1) body(static_cast<std::int64_t>(w * 32 + __ffs(static_cast<int>(left)) - 1));
+}
+template <typename Body>
+__device__ inline void for_spikes(const SpikeCounts& spikes, std::int64_t n, const Body& body) {
+    if (n < spikes.first) return;
+    for (int i = 0; i < spikes.neurons; ++i)
+        for (std::uint32_t left = spikes.fired(n, i); left > 0; --left) body(static_cast<std::int64_t>(i));
+}
+
+template <typename Real, typename Spikes>
+__device__ inline void add_rows(Real* into, int columns, const Real* weights, int stride, const Spikes& spikes, std::int64_t n) {
     for_own(columns, [&](int j) {
         Real sum = into[j];
-        for (int w = 0; w < spikes.words; ++w)
-            for (std::uint32_t left = row[w]; left != 0; left &= left - 1)
-                sum += weights[static_cast<std::int64_t>(w * 32 + __ffs(static_cast<int>(left)) - 1) * stride + j];
+        for_spikes(spikes, n, [&](std::int64_t i) { sum += weights[i * stride + j]; });
         into[j] = sum;
     });
 }
@@ -37,11 +43,11 @@ __device__ inline void add_one_to_one(Real* into, const Real* weights, const Eve
     for (std::int64_t e = events.offsets[n - events.first]; e < events.offsets[n - events.first + 1]; ++e)
         into[events.indices[e]] += weights[events.indices[e]];
 }
-template <typename Real>
-__device__ inline void add_one_to_one(Real* into, int count, const Real* weights, const SpikeBits& spikes, std::int64_t n) {
+template <typename Real, typename Spikes>
+__device__ inline void add_one_to_one(Real* into, int count, const Real* weights, const Spikes& spikes, std::int64_t n) {
     if (n < spikes.first) return;
     for_own(count, [&](int j) {
-        if (spikes.fired(n, j)) into[j] += weights[j];
+        for (std::uint32_t left = spikes.fired(n, j); left > 0; --left) into[j] += weights[j];
     });
 }
 template <typename Real>
@@ -86,12 +92,25 @@ __device__ inline void keep_spikes(const SpikeBits& left, std::int64_t n, const 
     for_own(left.words, [&](int w) { left.bits[(n - left.first) * left.words + w] = spikes.row(n)[w] & kept.bits[w]; });
 }
 
+__device__ inline void keep_spikes(const SpikeCounts& left, std::int64_t n, const SpikeCounts& spikes, const SpikeBits& kept) {
+    for_own(left.neurons, [&](int i) { left.counts[(n - left.first) * left.neurons + i] = spikes.fired(n, i) * kept.fired(1, i); });
+}
+// Writes how often each of `count` neurons fired.
+template <typename Real>
+__device__ inline void list_spikes(const SpikeCounts& spikes, std::int64_t n, const Real* counts, int count) {
+    for_own(count, [&](int j) { spikes.counts[(n - spikes.first) * spikes.neurons + j] = static_cast<std::uint32_t>(counts[j]); });
+}
+
 // A population that never spikes: its bits of step n.
 __device__ inline void no_spikes(const SpikeBits& spikes, std::int64_t n) {
     for_own(spikes.words, [&](int w) { spikes.bits[(n - spikes.first) * spikes.words + w] = 0; });
 }
 
 // ------------------------------------------------------------------------------------------------ reverse
+// Credit for all neurons of the source, or, in place of it, for those whose bit is set.
+struct ForAll {
+    __device__ bool fired(std::int64_t, int) const { return true; }
+};
 // into[j] += the sum over i of weights[i, j] · adjoint[i]: a learning signal by weights of its own.
 template <typename Real>
 __device__ inline void feed_back(Real* into, int columns, int rows, const Real* weights, int stride, const Real* adjoint) {

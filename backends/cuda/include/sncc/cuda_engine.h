@@ -128,7 +128,7 @@ private:
         for (const auto& [k, values] : drawn) set_parameter(k, values.data());
         connectivity_.set_delays(shapes_);
         connectivity_.upload(shapes_, [&](int k) { return parameters_.data() + offsets_[k]; },
-                             [&](int k) { return gathered_.data() + (Network::late(k) < 0 ? Network::gradient_offsets()[k] : late_[Network::late(k)].gathered); });
+                             [&](int r, int k) { return gathered_.data() + (Network::late(k) < 0 ? std::max<std::int64_t>(Network::row_gradients()[r], 0) : late_[Network::late(k)].gathered); });
         simulator_.set_lead(connectivity_.most_delay());
         built_ = true;
     }
@@ -316,7 +316,7 @@ private:
     // -------------------------------------------------------------------------------------------- learning
     void gather(const SampleArguments<Network>& a, const BatchInput<Network>& input) {
         GatherArguments<Network> g = {};
-        g.gradient = gathered_.data(), g.rows = connectivity_.table(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
+        g.gradient = gathered_.data(), g.parameters = parameters_.data(), g.rows = connectivity_.table(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
         input.show(g);
         for (int p = 0; p < Network::populations + Network::thinned; ++p) g.bits[p] = a.bits[p];
         g.tape = a.tape, g.sums = a.sums, g.total = total_.data();

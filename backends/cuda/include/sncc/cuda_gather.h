@@ -27,16 +27,17 @@ struct KeptAdjoint {
     __device__ const Real* at(int sample, std::int64_t n) const { return tape + (sample * steps + n - 1) * width + offset; }
 };
 
-// gradient[i, :] = the sum over samples, in order, and over the steps in which neuron i fired. A block does one row.
-template <typename Real>
-__device__ inline void gather_bits(Real* gradient, int columns, int i, const std::uint32_t* bits, int words, std::int64_t stride,
-                                   const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept) {
+// gradient[i, :] = the sum over samples, in order, and over the steps in which neuron i fired. A block does one row. `spikes` are the
+// first sample's, the next one's `stride` numbers later.
+template <typename Real, typename Spikes>
+__device__ inline void gather_spikes(Real* gradient, int columns, int i, const Spikes& spikes, std::int64_t stride, const std::int32_t* steps, int samples,
+                                     int delay, const KeptAdjoint<Real>& kept) {
     for_own(columns, [&](int j) {
         Real sum = 0;
         for (int b = 0; b < samples; ++b) {
-            const std::uint32_t* row = bits + b * stride + i / 32;
+            const Spikes own = spikes.moved(b * stride);
             for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
-                if ((row[(n - 1) * words] >> (i % 32)) & 1u) sum += kept.at(b, n + delay)[j];
+                for (std::uint32_t left = own.fired(n, i); left > 0; --left) sum += kept.at(b, n + delay)[j];
         }
         gradient[j] = sum;
     });
@@ -68,14 +69,14 @@ __device__ inline void gather_values(Real* gradient, int columns, int i, const R
 }
 
 // One-to-one connections: gradient[i], a thread per neuron.
-template <typename Real>
-__device__ inline void gather_bits_one_to_one(Real* gradient, int count, const std::uint32_t* bits, int words, std::int64_t stride,
-                                              const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept) {
+template <typename Real, typename Spikes>
+__device__ inline void gather_spikes_one_to_one(Real* gradient, int count, const Spikes& spikes, std::int64_t stride, const std::int32_t* steps, int samples,
+                                                int delay, const KeptAdjoint<Real>& kept) {
     for_own(count, [&](int i) {
         Real sum = 0;
         for (int b = 0; b < samples; ++b)
             for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
-                if ((bits[b * stride + (n - 1) * words + i / 32] >> (i % 32)) & 1u) sum += kept.at(b, n + delay)[i];
+                for (std::uint32_t left = spikes.moved(b * stride).fired(n, i); left > 0; --left) sum += kept.at(b, n + delay)[i];
         gradient[i] = sum;
     });
 }

@@ -26,11 +26,11 @@ struct Numbers {
     __device__ double number(int k, int j) const { return static_cast<double>(parameters[Network::offset(k) + j]); }
 };
 
-// The gradient of a number that all synapses share; one thread.
+// The gradient of a number that all synapses share, or what another connection adds to it; one thread.
 template <typename Real>
-__device__ inline void sum_gradient(Real* into, const Real* from, int rows, int columns) {
+__device__ inline void sum_gradient(Real* into, const Real* from, int rows, int columns, bool adds) {
     if (threadIdx.x != 0) return;
-    double sum = 0;
+    double sum = adds ? static_cast<double>(*into) : 0.0;
     const int stride = (columns + 15) / 16 * 16;
     for (int i = 0; i < rows; ++i)
         for (int j = 0; j < columns; ++j) sum += static_cast<double>(from[i * stride + j]);

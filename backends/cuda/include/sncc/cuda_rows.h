@@ -97,7 +97,7 @@ public:
             if (one->rows.info().connection == connection) return one->rows;
         throw Failure(Code::argument, "no sparse connection of that number");
     }
-    // weight(k), gradient(k): where those of parameter k begin on the device.
+    // weight(k), gradient(r, k): where those of parameter k begin on the device, the latter of connection r.
     template <typename Weight, typename Gradient>
     void upload(const std::vector<Shape>& shapes, const Weight& weight, const Gradient& gradient) {
         host_.clear();
@@ -107,7 +107,7 @@ public:
             const Shape& shape = shapes[static_cast<std::size_t>(k)];
             one.rows.place_weights(shape.columns, [&](int row, int column) { return row * shape.stride() + column; });
             DeviceRows<Real> rows = one.upload(Network::row_targets()[r], Network::shared_elements()[r]);
-            rows.weights = weight(k), rows.gradient = gradient(k);
+            rows.weights = weight(k), rows.gradient = gradient(r, k);
             host_.push_back(rows);
         }
         table_.put(host_);

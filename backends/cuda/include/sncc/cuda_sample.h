@@ -20,6 +20,10 @@ __device__ inline SpikeBits spikes_of(const SampleArguments<Network>& g, int pop
     return {g.bits[population] + b * (g.most_steps + g.lead) * words, words, 1 - g.lead};
 }
 template <typename Network>
+__device__ inline SpikeCounts counts_of(const SampleArguments<Network>& g, int population, std::int64_t b, int neurons) {
+    return {g.bits[population] + b * (g.most_steps + g.lead) * neurons, neurons, 1 - g.lead};
+}
+template <typename Network>
 __device__ inline Tape<typename Network::Real> tape_of(const SampleArguments<Network>& g, std::int64_t b) {
     return {g.tape, g.batch * g.most_steps, b * g.most_steps};
 }
@@ -48,7 +52,8 @@ __device__ inline bool fails(const SampleArguments<Network>& g, const Struct& s,
 }
 
 // Rates of a population's neurons over the sample, kHz.
-__device__ inline void rates_of(double* into, const SpikeBits& spikes, std::int64_t steps, int count, double step) {
+template <typename Spikes>
+__device__ inline void rates_of(double* into, const Spikes& spikes, std::int64_t steps, int count, double step) {
     for_own(count, [&](int j) {
         std::int64_t fired = 0;
         for (std::int64_t n = 1; n <= steps; ++n) fired += spikes.fired(n, j);

@@ -119,13 +119,21 @@ private:
         Spikes& recorded = recorded_[static_cast<std::size_t>(p)];
         if (std::find(s.spike_populations, s.spike_populations + s.spike_population_count, p) != s.spike_populations + s.spike_population_count)
             for (std::int64_t n = 1; n <= s.steps; ++n)
-                for (std::size_t w = 0; w < words; ++w)
+                for (std::size_t w = 0; w < words; ++w) {
+                    if (Network::counts(p)) {
+                        for (std::uint32_t left = bits[static_cast<std::size_t>(n - 1 + lead) * words + w]; left > 0; --left) {
+                            recorded.steps.push_back(before + n);
+                            recorded.neurons.push_back(static_cast<std::uint32_t>(w));
+                        }
+                        continue;
+                    }
                     for (std::uint32_t left = bits[static_cast<std::size_t>(n - 1 + lead) * words + w]; left != 0; left &= left - 1) {
                         std::uint32_t bit = 0;
                         while (!((left >> bit) & 1u)) ++bit;
                         recorded.steps.push_back(before + n);
                         recorded.neurons.push_back(static_cast<std::uint32_t>(w * 32) + bit);
                     }
+                }
         history_[p].assign(bits.end() - 1 - static_cast<std::ptrdiff_t>(static_cast<std::size_t>(lead) * words), bits.end() - 1);
     }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sncc/cuda_block.h"
+#include "sncc/cuda_delivery.h"
 #include "sncc/cuda_gather.h"
 
 namespace sncc {
@@ -21,17 +22,9 @@ __device__ inline void add_row(Real* into, const DeviceRows<Real>& rows, std::in
     }
     __syncthreads();
 }
-template <typename Real>
-__device__ inline void add_synapses(Real* into, const DeviceRows<Real>& rows, const EventRows& events, std::int64_t n, std::int64_t delay) {
-    if (n < events.first || n > events.last) return;
-    for (std::int64_t e = events.offsets[n - events.first]; e < events.offsets[n - events.first + 1]; ++e) add_row(into, rows, events.indices[e], delay);
-}
-template <typename Real>
-__device__ inline void add_synapses(Real* into, const DeviceRows<Real>& rows, const SpikeBits& spikes, std::int64_t n, std::int64_t delay) {
-    if (n < spikes.first) return;
-    const std::uint32_t* row = spikes.row(n);
-    for (int w = 0; w < spikes.words; ++w)
-        for (std::uint32_t left = row[w]; left != 0; left &= left - 1) add_row(into, rows, w * 32 + __ffs(static_cast<int>(left)) - 1, delay);
+template <typename Real, typename Spikes>
+__device__ inline void add_synapses(Real* into, const DeviceRows<Real>& rows, const Spikes& spikes, std::int64_t n, std::int64_t delay) {
+    for_spikes(spikes, n, [&](std::int64_t i) { add_row(into, rows, i, delay); });
 }
 // With a delay per synapse: what was emitted longest ago comes first.
 template <typename Real, typename Spikes>
@@ -52,10 +45,6 @@ __device__ inline void add_synapse_values(Real* into, int targets, const DeviceR
 }
 
 // ------------------------------------------------------------------------------------------------ the way back
-// Credit for all neurons of the source, or, in place of it, for those whose bit is set.
-struct ForAll {
-    __device__ bool fired(std::int64_t, int) const { return true; }
-};
 // into[i] += the sum over a source's synapses of weight · adjoint of the target.
 template <typename Real, typename Which = ForAll>
 __device__ inline void transpose_synapses(Real* into, int sources, const DeviceRows<Real>& rows, const Real* adjoint, const Which& which = {}) {
@@ -85,10 +74,9 @@ __device__ inline void transpose_delayed_synapses(Real* into, int sources, const
 
 // ------------------------------------------------------------------------------------------------ gradients
 // What a source emitted in the samples of the batch; sum_over(i, delay, j) adds the adjoint of target j after each spike of i.
-template <typename Real>
-struct EmittedBits {
-    const std::uint32_t* bits;
-    int words;
+template <typename Real, typename Spikes>
+struct EmittedSpikes {
+    Spikes spikes;  // of the first sample
     std::int64_t stride;
     const std::int32_t* steps;
     int samples;
@@ -97,9 +85,9 @@ struct EmittedBits {
     __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j) const {
         Real sum = 0;
         for (int b = 0; b < samples; ++b) {
-            const std::uint32_t* row = bits + b * stride + i / 32;
+            const Spikes own = spikes.moved(b * stride);
             for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
-                if ((row[(n - 1) * words] >> (i % 32)) & 1u) sum += kept.at(b, n + delay)[j];
+                for (std::uint32_t left = own.fired(n, static_cast<int>(i)); left > 0; --left) sum += kept.at(b, n + delay)[j];
         }
         return sum;
     }
