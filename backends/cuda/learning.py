@@ -61,6 +61,7 @@ class Learning(Places):
             lines += [
                 f"    const KeptAdjoint<Real> kept = {{{plus('g.tape', column)}{' * rows' if column else ''}, {size}, {c.target_offset}, g.most_steps}};",
                 f"    {self._gather_call(c, into)}",
+                f"    check_sums(g.overflown, {self.keys.index(c.weight)}, {into}, {c.target_size});",
             ]
             first += rows
         return [*lines, "}"]
@@ -80,9 +81,14 @@ class Learning(Places):
             kind, width, spikes = self.spikes(c)
             emitted = f"EmittedSpikes<Real, {kind}>{{{spikes}, g.most_steps * {width}, g.steps, g.batch, {kept}}}"
         name = "gather_element" if self.shared_elements(c) else "gather_row"
+        rows, key = f"g.rows[{self.row_number(c)}]", self.keys.index(c.weight)
+        check = f"check_row(g.overflown, {key}, {rows}, block - {first});"
+        if self.shared_elements(c):
+            check = f"check_sums(g.overflown, {key}, {rows}.gradient + block - {first}, 1);"
         return [
             f"}} else if (block < {first + self.blocks_of(c)}) {{  // {c.name}: {c.source} -> {c.target}",
-            f"    {name}(g.rows[{self.row_number(c)}], block - {first}, {emitted}, {c.delay});",
+            f"    {name}({rows}, block - {first}, {emitted}, {c.delay});",
+            f"    {check}",
         ]
 
     def _gather_interpolated(self, o: Gather | GatherDelay, c: Connection, column: int, first: int) -> list[str]:
@@ -99,10 +105,15 @@ class Learning(Places):
             kind, width, spikes = self.spikes(c)
             emitted = f"EmittedByStep<{kind}>{{{spikes}, g.most_steps * {width}}}"
         neuron, stride = (f"block - {first}", self.stride(c.weight)) if dense else ("0", 0)
+        key, row = (
+            c.weight if term == "weight" else c.delays or "",
+            f"{into} + ({neuron}) * {stride}" if dense else into,
+        )
         return [
             f"}} else if (block < {first + self.blocks_of(c)}) {{  // {c.name}: {c.source} -> {c.target}, the {term}",
             f"    gather_interpolated({into}, {c.target_size}, {neuron}, {stride}, {emitted}, g.batch,",
             f"                        {of});",
+            f"    check_sums(g.overflown, {self.keys.index(key)}, {row}, {c.target_size});",
         ]
 
     def _gather_call(self, c: Connection, into: str) -> str:

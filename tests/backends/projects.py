@@ -49,7 +49,7 @@ network Two:
     population output: LI[3]
     for k in hidden, other:
         connect x -> {k}: dense, weight = normal(0.2, 0.2)
-        connect {k} -> output: dense, weight = normal(0, 0.3)
+        connect {k} -> output: dense, weight = normal(0, 0.3), sign = fixed
     connect hidden -> other: dense, weight = normal(-0.1, 0.1), delay = 2 ms
 
 train:

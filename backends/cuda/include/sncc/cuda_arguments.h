@@ -39,6 +39,9 @@ struct PenaltyOf {
     bool over_batch;  // of the rates' means over the samples
 };
 
+// In place of a parameter whose gradient is none: there is none such.
+constexpr int all_finite_bytes = 0x7f, all_finite = 0x7f7f7f7f;
+
 // Where a sample met a number that is none: in a state (1) or, on the way back, in an adjoint (2).
 struct FailureRecord {
     std::int64_t phase, place, step;
@@ -104,6 +107,7 @@ struct GatherArguments {
     const Real* tape;
     const double* sums;
     double* total;
+    int* overflown;  // the first parameter with a gradient that is none
 };
 
 // A parameter with a number for every synapse, and where its gradient was gathered: behind those known when the code was emitted.
@@ -121,6 +125,7 @@ struct OptimiseArguments {
     Real* gradients;  // of parameters, as the user sees them
     Real* states;     // of the optimiser
     const double* total;
+    const int* overflown;
     double* scratch;
     LateParameter late[Network::late_count + 1];
     std::int64_t parameter_size;

@@ -33,6 +33,7 @@ public:
         if constexpr (Network::learns) {
             make_room_to_learn();
             total_.reserve(static_cast<std::size_t>(Network::sum_size) + 16);
+            overflown_.reserve(1);
             scratch_.reserve(static_cast<std::size_t>(Network::parameter_size) + 16);
         }
     }
@@ -56,16 +57,25 @@ public:
         connectivity_.keep_delays(k, values, shapes_[k].shared ? 1 : parameter_size(k));
         if (built_) set_delays();
     }
-    void get_parameter(int k, double* values) override { copy_out(k, parameters_, offsets_[k], values); }
-    void get_gradient(int k, double* values) override { copy_out(k, gradients_, offsets_[k], values); }
+    void get_parameter(int k, double* values) override {
+        settle();
+        copy_out(k, parameters_, offsets_[k], values);
+    }
+    void get_gradient(int k, double* values) override {
+        settle();
+        copy_out(k, gradients_, offsets_[k], values);
+    }
     void set_optimiser_state(int k, int state, const double* values) override { copy_in(k, states_, slot(k, state), values); }
     void get_optimiser_state(int k, int state, double* values) override { copy_out(k, states_, slot(k, state), values); }
     void set_optimiser_step(std::int64_t step) override { optimiser_step_ = step; }
-    std::int64_t optimiser_step() override { return optimiser_step_; }
+    std::int64_t optimiser_step() override {
+        settle();
+        return optimiser_step_;
+    }
 
     // -------------------------------------------------------------------------------------------- batches
     // Returns when the results are there: the gradients and the optimiser's step may still run, while the next batch is
-    // prepared and copied. Whatever reads them waits.
+    // prepared and copied. Whatever reads them waits, and says what the gradients of the last batch could not hold.
     Result run(Mode mode, const Batch& batch, double learning_rate_factor, const Outputs& outputs) override {
         refresh();
         const bool learns = mode != Mode::evaluate;
@@ -73,6 +83,7 @@ public:
         SampleArguments<Network> a = {};
         a.learns = learns;
         input.upload(a, batch, copies_, compute_);
+        settle();
         lay_out(a, batch, learns, outputs);
         if (Network::batch_penalties && learns) find_mean_rates(a);
         launch_samples(a);
@@ -90,6 +101,7 @@ public:
 
     // -------------------------------------------------------------------------------------------- simulation
     void simulate(const Simulation& simulation) override {
+        settle();
         refresh();
         simulator_.run(simulation, [this](SampleArguments<Network>& a) { launch_samples(a); });
     }
@@ -168,7 +180,7 @@ private:
     OptimiseArguments<Network> optimiser_arguments() {
         OptimiseArguments<Network> o = {};
         o.parameters = parameters_.data(), o.arrays = arrays_.data(), o.gathered = gathered_.data(), o.gradients = gradients_.data();
-        o.states = states_.data(), o.total = total_.data(), o.scratch = scratch_.data(), o.parameter_size = parameter_size_;
+        o.states = states_.data(), o.total = total_.data(), o.overflown = overflown_.data(), o.scratch = scratch_.data(), o.parameter_size = parameter_size_;
         std::copy(late_, late_ + Network::late_count + 1, o.late);
         return o;
     }
@@ -319,7 +331,8 @@ private:
         g.gradient = gathered_.data(), g.parameters = parameters_.data(), g.rows = connectivity_.table(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
         input.show(g);
         for (int p = 0; p < Network::populations + Network::thinned; ++p) g.bits[p] = a.bits[p];
-        g.tape = a.tape, g.sums = a.sums, g.total = total_.data();
+        g.tape = a.tape, g.sums = a.sums, g.total = total_.data(), g.overflown = overflown_.data();
+        check(cudaMemsetAsync(overflown_.data(), all_finite_bytes, sizeof(int), compute_), "cudaMemsetAsync", "the gradients");
         Network::launch_gather(g, compute_);
     }
     void optimise(bool steps, double learning_rate_factor) {
@@ -330,7 +343,20 @@ private:
         o.collects = true;
         o.steps = steps;
         Network::launch_optimise(o, Network::clip == Clip::norm ? 1 : optimise_blocks(), compute_);
+        overflown_.take(overflown_read_, 1, compute_);
+        gathered_all_.record(compute_);
+        unsettled_ = true, step_before_ = optimiser_step_;
         optimiser_step_ = step;
+    }
+    // Waits for the last batch's gradients. The optimiser has left all as it was where one of them is none.
+    void settle() {
+        if (!unsettled_) return;
+        unsettled_ = false;
+        gathered_all_.wait("the gradients");
+        if (overflown_read_[0] == all_finite) return;
+        optimiser_step_ = step_before_;
+        throw Failure(Code::numerical, "the gradient of parameter " + std::to_string(overflown_read_[0]) + " is not finite; the weights are as they were before "
+                                       "the last batch. A smaller learning rate or a gradient clip may help");
     }
 
     static constexpr std::int64_t elements_a_block = 4096;
@@ -356,6 +382,11 @@ private:
     LateParameter late_[Network::late_count + 1] = {};
     std::int64_t parameter_size_ = Network::parameter_size, gradient_size_ = Network::gradient_size;
     bool built_ = false;
+    DeviceArray<int> overflown_{memory_, "the gradients"};
+    PinnedArray<int> overflown_read_;
+    Event gathered_all_;
+    bool unsettled_ = false;
+    std::int64_t step_before_ = 0;
     PinnedArray<double> losses_read_;
     PinnedArray<std::int64_t> counts_read_;
     PinnedArray<FailureRecord> failures_read_;

@@ -8,6 +8,18 @@ namespace cuda {
 
 constexpr int GATHER_THREADS = 128;
 
+// Notes a parameter of which a thread has summed a gradient that is none.
+template <typename Real>
+__device__ inline void note_overflow(int* overflown, int parameter, Real sum) {
+    const Real zero = sum * Real(0);
+    if (!(zero == Real(0))) atomicMin(overflown, parameter);
+}
+// The same for `count` sums, which the threads have made as `for_own` shares them out.
+template <typename Real>
+__device__ inline void check_sums(int* overflown, int parameter, const Real* sums, int count) {
+    for_own(count, [&](int j) { note_overflow(overflown, parameter, sums[j]); });
+}
+
 // What every sample left at its end, added up in their order: `size` numbers each.
 __device__ inline void sum_over_samples(double* total, const double* sums, std::int64_t size, int samples) {
     for_own(static_cast<int>(size), [&](int e) {

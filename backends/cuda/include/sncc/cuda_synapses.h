@@ -134,6 +134,10 @@ __device__ inline void gather_row(const DeviceRows<Real>& rows, std::int64_t i, 
     for (std::uint64_t k = rows.offsets[i] + threadIdx.x; k < rows.offsets[i + 1]; k += blockDim.x)
         rows.gradient[rows.element(k)] = emitted.sum_over(i, rows.delays ? rows.delays[k] : delay, rows.targets[k]);
 }
+template <typename Real>
+__device__ inline void check_row(int* overflown, int parameter, const DeviceRows<Real>& rows, std::int64_t i) {
+    for (std::uint64_t k = rows.offsets[i] + threadIdx.x; k < rows.offsets[i + 1]; k += blockDim.x) note_overflow(overflown, parameter, rows.gradient[rows.element(k)]);
+}
 // Weights that synapses share: a block sums one element, each thread over its synapses, then over the threads in their order.
 template <typename Real, typename Emitted>
 __device__ inline void gather_element(const DeviceRows<Real>& rows, std::int64_t e, const Emitted& emitted, std::int64_t delay) {
