@@ -55,7 +55,7 @@ network Two:
 train:
     rule = eprop(feedback = symmetric)
     loss = mean(cross_entropy(output.v))
-    optimiser = adamw(learning_rate = 1e-2)
+    optimiser = adamw(learning_rate = 1e-1)  # a sign would change without `sign = fixed`
     learn = weights, hidden.bias, other.bias
 """
 LAYERS = """
