@@ -20,6 +20,7 @@ class Source:
     size: int
     unit: str = ""
     kept: bool = False  # handed over once, when the library is loaded
+    most: int = 0  # events of a neuron in a step that the network follows one by one; 0: any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,7 @@ def _source(data: dict[str, Any]) -> Source:
         int(data["size"]),
         data.get("unit") or "",
         bool(data.get("kept")),
+        int(data.get("most") or 0),
     )
 
 

@@ -96,7 +96,7 @@ def manifest(program: Program) -> dict[str, object]:
         "batch": program.batch,
         "source_hash": hashlib.sha256(program.source.encode()).hexdigest(),
         "sources": [
-            {"name": s.name, "kind": s.kind, "shape": list(s.shape), "size": s.size, "unit": s.unit, "si": s.si, "kept": s.kept}
+            {"name": s.name, "kind": s.kind, "shape": list(s.shape), "size": s.size, "unit": s.unit, "si": s.si, "kept": s.kept, "most": s.most}
             for s in program.sources
         ],
         "populations": [
@@ -112,7 +112,7 @@ def manifest(program: Program) -> dict[str, object]:
         ],
         "connections": [
             {
-                "index": k, "name": c.name, "pre": c.source, "post": c.target, "sparse": _has_synapses(program, c),
+                "index": k, "name": c.name, "pre": _sender(program, c), "post": c.target, "sparse": _has_synapses(program, c),
                 "pairs": isinstance(c.structure, Sparse) and c.synapses_of is None, "plastic": c.plastic,
                 "rewired": c.rewiring is not None,
             }
@@ -146,6 +146,13 @@ def _written(name: str) -> bool:
     return "." not in name
 
 
+def _sender(program: Program, c: Connection) -> str:
+    """The user's population that a connection comes from: the one whose spikes move the states that it delivers."""
+    if "." not in c.source:
+        return c.source
+    return next((d.source for d in program.connections if d.target == c.source), c.source)
+
+
 def _has_synapses(program: Program, c: Connection) -> bool:
     """Whether the library can list a connection's synapses."""
     return has_rows(program, c) if program.schedule == "neuron_parallel" else in_rows(program, c)
@@ -160,7 +167,11 @@ def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:
         entry |= {"shape": [-1], "synapses_of": p.connection}
     connection = next((c for c in program.connections if c.weight == p.key), None)
     if connection:
-        entry["connection"] = {"pattern": connection.pattern, "pre": connection.source, "post": connection.target}
+        entry["connection"] = {
+            "pattern": connection.pattern,
+            "pre": _sender(program, connection),
+            "post": connection.target,
+        }
     return entry
 
 

@@ -194,7 +194,8 @@ class Reference:
             array = np.zeros(group.size)
             for row, end in zip(group.rows, [*(r.offset for r in group.rows[1:]), group.size], strict=True):
                 value = dict(row.values)[symbol]
-                numbers = np.broadcast_to(self.parameters[value] if isinstance(value, str) else value, (row.size,))
+                given = np.asarray(self.parameters[value] if isinstance(value, str) else value)
+                numbers = np.broadcast_to(given.reshape(-1) if given.ndim else given, (row.size,))
                 array[row.offset : row.offset + row.size] = numbers
                 array[row.offset + row.size : end] = numbers[-1]
             values[symbol] = array

@@ -124,7 +124,7 @@ class _Eprop:
         on_the_way = {c.source_group for c in self.into_loss} & self.synaptic
         # the connections by which neurons reach the loss: into it, or into the states of synapses that go into it
         self.leaving = [c for c in self.into_loss if c.source_group not in self.synaptic]
-        self.leaving += [c for c in _between(program) if c.target_group in on_the_way]
+        self.leaving += [c for c in _between(program) if c.target_group in on_the_way and not c.of_target]
         # a group that the loss reads and that gets credit besides has an adjoint of its own without that credit
         besides = {c.source_group for c in self.leaving} | {p.group for p in penalties}
         self.direct = {group: "direct" if group in besides else "" for group in self.read}
@@ -138,15 +138,27 @@ class _Eprop:
                 continue
             own, rates = _of(name, self.readouts), _of(name, self.penalties)
             edges, signals = self._learning_signal(name)
-            if name in self.read:
-                signalled = self._is_signalled(name)
-                if self.direct[name] and signalled:
-                    result.append(Adjoint(name, "direct", own, (), False, ()))
-                if name in self.learning or signalled and not self.direct[name]:
-                    result.append(Adjoint(name, "", own, rates, True, edges))
-            elif name in self.learning and (edges or signals or rates):
-                result.append(Adjoint(name, "", (), rates, True, edges, signals))
+            if self._has_direct(name):
+                result.append(Adjoint(name, "direct", own, (), False, self._through_synapses(name, SIGNAL)))
+            if self._has_own(name):
+                through = self._through_synapses(name, "")
+                result.append(Adjoint(name, "", own, rates, True, (*edges, *through), signals))
         return tuple(result)
+
+    def _has_direct(self, group: str) -> bool:
+        """Whether a population that the loss reads has a second adjoint, without credit from others."""
+        return group in self.read and bool(self.direct[group]) and self._is_signalled(group)
+
+    def _has_own(self, group: str) -> bool:
+        """Whether a population has an adjoint from which gradients are taken."""
+        if group in self.read:
+            return group in self.learning or self._is_signalled(group) and not self.direct[group]
+        edges, signals = self._learning_signal(group)
+        return group in self.learning and bool(edges or signals or _of(group, self.penalties))
+
+    def _through_synapses(self, group: str, label: str) -> tuple[Edge, ...]:
+        """The credit of a population's states that its own synapses read: no other neuron is on that way."""
+        return tuple(Edge(c.name, label) for c in _between(self.program) if c.of_target and c.source_group == group)
 
     def _learning_signal(self, group: str) -> tuple[tuple[Edge, ...], tuple[Signal, ...]]:
         """Where a group's learning signal comes from."""
@@ -164,23 +176,25 @@ class _Eprop:
         return Edge(c.name, self.direct[c.target_group], None if kept else f"{c.name}.feedback")
 
     def _of_synapses(self, group: str) -> list[Adjoint]:
-        """Adjoints of states per source neuron: for their own numbers, and for the neurons whose spikes move them."""
+        """Adjoints of states of synapses: for their own numbers and their target's states, and for the neurons whose spikes move them."""
         program, result = self.program, []
         onto = [c for c in program.connections if c.source_group == group]
-        if group in self.learning:
-            credited = [c for c in onto if c.target_group in self.read or self._has_credit(c.target_group)]
+        reads_target = any(c.of_target and c.target_group == group for c in program.connections)
+        credited = [c for c in onto if self._has_own(c.target_group)]
+        if credited and (group in self.learning or reads_target):
             result.append(Adjoint(group, "", (), (), True, tuple(Edge(c.name, "") for c in credited)))
         origins = {c.source_group for c in self.leaving if c.target_group == group}
+        into_loss = [c for c in onto if c.target_group in self.read]
         if origins & self.learning:
-            into_loss = [c for c in onto if c.target_group in self.read]
             edges = tuple(self._edge(c, origin) for c in into_loss for origin in origins)
             result.append(Adjoint(group, SIGNAL, (), (), False, edges))
+        elif reads_target and any(self._has_direct(c.target_group) for c in onto):
+            result.append(
+                Adjoint(
+                    group, SIGNAL, (), (), False, tuple(Edge(c.name, self.direct[c.target_group]) for c in into_loss)
+                )
+            )
         return result
-
-    def _has_credit(self, group: str) -> bool:
-        """Whether a learning population that the loss does not read has an adjoint."""
-        edges, signals = self._learning_signal(group)
-        return group in self.learning and bool(edges or signals or _of(group, self.penalties))
 
     def _is_signalled(self, read: str) -> bool:
         """Whether the adjoint of a population that the loss reads is a learning signal of another one."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
-from sncc.lower.reduction import reduce_synapse
 from sncc.model.nodes import Connection, Model, Simulation
 
 MOST_DIMENSIONS = 4  # that a pattern of connections knows of a population
@@ -35,10 +34,6 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
     span = connection.span
     if connection.plasticity is not None:
         yield not_supported_yet(span, f"the plasticity `{connection.plasticity.model}`")
-    if connection.synapse is not None:
-        if reduce_synapse(connection) is None:
-            what = f"a synapse with states of its own that no neuron can carry, such as `{connection.synapse.model}`,"
-            yield not_supported_yet(span, what)
 
 
 def _simulation(simulation: Simulation) -> Iterator[Diagnostic]:

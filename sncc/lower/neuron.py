@@ -92,6 +92,8 @@ def lower_neuron(
             coefficients.append(Assign("refractory.steps", steps))
     if dynamics.early:
         _jump_at_arrivals(dynamics, body)
+    for leaving in dynamics.leaving:
+        body.assign(leaving.state, body.read(leaving.value))
     before = dict(body.now)
     if dynamics.each_step:
         _map(dynamics, body, impulses, drives, gate)
@@ -273,15 +275,29 @@ def _jump_at_arrivals(dynamics: Dynamics, body: _Body) -> None:
                 assert parts is not None
                 body.assign(jump.state, add(body.now[jump.state], mul(count, parts[1])))
             continue
-        if dynamics.several:
+        if dynamics.several and not dynamics.most:
             body.repeat(count, jumps)
             continue
-        jumped = _jumped(jumps, body)
+        if dynamics.several:
+            for number in range(dynamics.most):
+                _jump_once_more(number, count, jumps, body)
+            # whoever hands over more than is followed gets no number, and so an error, rather than another one
+            allowed, last = Number(dynamics.most + 0.5), jumps[-1].state
+            none = apply("log", apply("sub", allowed, count))
+            body.assign(last, apply("select", apply("gt", count, allowed), none, body.now[last]))
+            continue
+        jumped = _jumped(jumps, body, "")
         for state, after in jumped.items():
             body.assign(state, apply("jump", count, after, body.now[state]))
 
 
-def _jumped(jumps: Sequence[Assignment], body: _Body) -> dict[str, Expression]:
+def _jump_once_more(number: int, count: Expression, jumps: Sequence[Assignment], body: _Body) -> None:
+    """The jumps of the spike after `number` others of the same step, if there is one."""
+    for state, after in _jumped(jumps, body, f"{number + 1}.").items():
+        body.assign(state, apply("select", apply("gt", count, number + 0.5), after, body.now[state]))
+
+
+def _jumped(jumps: Sequence[Assignment], body: _Body, tag: str) -> dict[str, Expression]:
     """States after the jumps of one spike, each seeing the former. What a spike moves, and so its gradient, is what they
     leave minus what was there.
     """
@@ -289,8 +305,9 @@ def _jumped(jumps: Sequence[Assignment], body: _Body) -> dict[str, Expression]:
     for number, jump in enumerate(jumps, 1):
         value = substitute(jump.value, {**body.now, **jumped})
         if any(jump.state in symbols(later.value) for later in jumps[number:]):
-            body.statements.append(Assign(f"{jump.state}.jump{number}", value))
-            value = Symbol(f"{jump.state}.jump{number}")
+            local = f"{jump.state}.jump{tag}{number}"
+            body.statements.append(Assign(local, value))
+            value = Symbol(local)
         jumped[jump.state] = value
     return jumped
 

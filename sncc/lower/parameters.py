@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import inf, isfinite, prod
 
-from sncc.connectivity.patterns import Convolution, Turned
+from sncc.connectivity.patterns import Convolution, Dense, Turned
 from sncc.expressions.nodes import Number
 from sncc.model.nodes import Connection, Learnt, Model, Parameter, Population
 from sncc.program import nodes as program_nodes
@@ -33,6 +33,11 @@ def program_parameters(
             for parameter in population.parameters:
                 key = key_of(population, parameter)
                 found.setdefault(key, _parameter(key, parameter, (population.size,), learnt))
+    for connection in written.connections:  # weights that synapses of their own hold, as Python sees them
+        if connection.name not in lowered and (weight := found.get(f"{connection.name}.weight")) is not None:
+            ends = tuple(written.population(name).size for name in (connection.source, connection.target))
+            shape = ends if weight.shape and isinstance(connection.pattern, Dense) else weight.shape
+            found[weight.key] = replace(weight, shape=shape, keeps_sign=connection.sign_fixed)
     for connection in written.connections:  # those that nothing reads any more are still there to be read
         for prefix, block in (("", connection.synapse), ("plasticity.", connection.plasticity)):
             for parameter in block.parameters if block is not None else ():

@@ -17,6 +17,7 @@ from sncc.lower.neuron import Neuron, Part, hoist, lower_neuron, poisson, withou
 from sncc.lower.parameters import key_of, program_parameters
 from sncc.lower.plasticity import lower_synapses, place_traces, reads_target
 from sncc.lower.support import refuse
+from sncc.lower.synapse_populations import spread_synapses
 from sncc.lower.synapses import place_synapses
 from sncc.lower.traces import unsupported
 from sncc.model.nodes import Model, Population
@@ -65,7 +66,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
         name=model.name,
         step=model.step,
         precision=precision,
-        sources=tuple(_source(p) for p in model.populations if p.name not in neurons),
+        sources=tuple(_source(p, _most_spikes(model, p)) for p in model.populations if p.name not in neurons),
         parameters=program_parameters(written, model, connections),
         groups=groups,
         connections=connections,
@@ -84,7 +85,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
 
 def place(model: Model) -> Model:
     """The model as its neurons carry it: with the states of synapses and traces that move with them."""
-    return place_traces(place_synapses(store_initial_states(model)))
+    return place_traces(spread_synapses(place_synapses(store_initial_states(model))))
 
 
 def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:
@@ -167,11 +168,17 @@ def _streams(population: Population, neurons: Sequence[Neuron]) -> tuple[tuple[s
     return tuple((name, stream(population.name, name)) for name in draws)
 
 
-def _source(population: Population) -> Source:
+def _most_spikes(model: Model, population: Population) -> int:
+    """How many spikes of a source in a step its targets follow; 0: any number."""
+    targets = (model.population(c.target).dynamics for c in model.connections if c.source == population.name)
+    return min((d.most for d in targets if d is not None and d.most), default=0)
+
+
+def _source(population: Population, most: int) -> Source:
     kind: Literal["events", "signal"] = "signal" if population.kind == "signal" else "events"
     unit = population.unit
     return Source(
         population.name, kind, population.shape, population.size,
         "" if unit is None or unit.dimensionless else str(unit), unit.to_si if unit else 1.0,
-        kept=population.kind == "spike_times",
+        kept=population.kind == "spike_times", most=most,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.expressions.printer import print_expression
 from sncc.expressions.units import PLAIN
 from sncc.lower.reduction import Reduction, reduce_synapse
-from sncc.lower.traces import drive, unsupported
+from sncc.lower.traces import MOST_SPIKES, drive, unsupported
 from sncc.model.nodes import (
     Assignment,
     Connection,
@@ -262,19 +262,22 @@ class _Traces:
         used = {s for e in moves for s in symbols(_right(e))}
         used |= {s for state in dynamics.states for s in symbols(state.initial)}
         parameters = tuple(replace(p, key=f"{connection.name}.{p.name}") for p in synapse.parameters if p.name in used)
-        if several and jumps:
-            self._refuse_learnt(connection, parameters)
+        if several and jumps and self._is_learnt(connection, parameters):
+            dynamics = replace(dynamics, most=MOST_SPIKES)
         numbers = tuple((p.name, p.value) for p in parameters)
         stored = connection.name if any(p.storage != "compiled" for p in parameters) else None
         return self._population(connection, (stored, numbers, dynamics), dynamics, parameters)
 
-    def _refuse_learnt(self, connection: Connection, parameters: Sequence[Parameter]) -> None:
-        """Spikes of one step move a source's states one after the other, which no gradient follows."""
+    def _is_learnt(self, connection: Connection, parameters: Sequence[Parameter]) -> bool:
+        """Whether something is learnt by which the spikes of one step move a source's states one after the other."""
         learnt = self.model.training.learn if self.model.training is not None else ()
-        for entry in learnt:
-            if any(entry.key == p.key for p in parameters):
-                what = f"learning `{entry.key}` behind `{connection.source}`, which may spike several times in a step,"
-                raise unsupported(entry.span, what, "put neurons in between")
+        entry = next((e for e in learnt if any(e.key == p.key for p in parameters)), None)
+        if entry is not None and self.model.population(connection.source).kind != "input":
+            what = (
+                f"learning `{entry.key}` behind `{connection.source}`, which may spike any number of times in a step,"
+            )
+            raise unsupported(entry.span, what, "put neurons in between")
+        return entry is not None
 
     def _population(
         self, connection: Connection, identity: object, dynamics: Dynamics, parameters: tuple[Parameter, ...]

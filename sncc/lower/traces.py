@@ -8,6 +8,9 @@ from sncc.expressions.algebra import ONE
 from sncc.expressions.units import PLAIN
 from sncc.model.nodes import Connection, Parameter, Population
 
+# of an input in a step, where each moves states of which something is learnt: that many are followed one by one
+MOST_SPIKES = 4
+
 
 def drive(name: str, source: Population, target: str, where: str, delay: int, values: str | None = None) -> Connection:
     """The connection by which a population's spikes, or the values of a state of its, reach its traces one to one."""

@@ -115,8 +115,8 @@ class Dynamics:
     """The hybrid system of one neuron: a flow (or a map each step), a threshold and jumps.
 
     Lowering adds what synapses bring: equations beside a map; `arrivals`, jumps at spikes that arrive at an input, by
-    themselves (`early`: ahead of the flow; `several` may arrive in a step); `kept`, states
-    assigned between flow and arrivals; `outputs`, states assigned at the end of every step.
+    themselves (`early`: ahead of the flow; `several` may arrive in a step, at most `most` where that is not 0); `leaving`, `kept` and `outputs`, states
+    assigned at the start of every step, between flow and arrivals, and at the end.
     """
 
     states: tuple[State, ...]
@@ -131,6 +131,8 @@ class Dynamics:
     arrivals: tuple[tuple[str, tuple[Assignment, ...]], ...] = ()
     early: bool = False
     several: bool = False
+    most: int = 0
+    leaving: tuple[Assignment, ...] = ()
     kept: tuple[Assignment, ...] = ()
     outputs: tuple[Assignment, ...] = ()
 
@@ -224,7 +226,7 @@ class Connection:
     population of one neuron or of as many as the target has: (modulator, population, variable).
 
     Set by lowering: `values` names the source's state that is delivered all the time instead of spikes, as `impulses`
-    or as a drive; `gain`, (population, state), multiplies what each source neuron delivers; `synapses_of` names the
+    or as a drive; `of_target`: to synapses, from their own target; `gain`, (population, state), multiplies what each source neuron delivers; `synapses_of` names the
     connection whose synapses and weights these are.
     """
 
@@ -248,6 +250,7 @@ class Connection:
     modulators: tuple[tuple[str, str, str], ...] = ()
     values: str | None = None
     impulses: bool = False
+    of_target: bool = False
     gain: tuple[str, str] | None = None
     synapses_of: str | None = None
     doc: str = ""

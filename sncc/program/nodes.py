@@ -126,6 +126,7 @@ class Source:
     unit: str = ""  # of a signal's values, as Python hands them over: SI
     si: float = 1.0  # SI value of one in the consistent system
     kept: bool = False
+    most: int = 0  # spikes of a neuron in a step that the network follows one by one; 0: any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +211,9 @@ class Connection:
     population); they are sorted by source, then target, and the weight has one element per synapse, or, for a
     `Convolution`, per element of the kernel. `delays` is the key of a delay per synapse in ms. `values` names a
     variable of the source's group whose value at the end of step n - delay is delivered instead of spikes (`signal` is
-    true then). `gain`, (population, variable), of as many neurons as the source's population, multiplies what each
-    source neuron delivers: the variable's value after that population's update of step n, or with `delays` of step n -
-    the synapse's delay. `plastic`: the weight changes during a run. `synapses_of` names a connection whose synapses
+    true then); `of_target`: of their own target, to synapses that read it. `gain`, (population, variable), of as many
+    neurons as the source's population, multiplies what each source neuron delivers: the variable's value after that
+    population's update of step n, or with `delays` of step n - the synapse's delay. `plastic`: the weight changes during a run. `synapses_of` names a connection whose synapses
     (and weight) these are: a second sum over the same ones. `rewiring`: after an optimiser step synapses whose weights
     would change their sign are at other pairs of neurons (`sncc/connectivity/rewire.py`). A dense connection whose `structure` has no
     self-connections keeps the weight of a neuron to itself at zero.
@@ -241,6 +242,7 @@ class Connection:
     target_part: Part | None = None
     delays: str | None = None
     values: str | None = None
+    of_target: bool = False
     gain: tuple[str, str] | None = None
     plastic: bool = False
     interpolated: bool = False  # a delay of k + f steps delivers (1 - f) of the weight at k and f of it at k + 1

@@ -128,6 +128,14 @@ synapse saturating:
     on pre: s += 0.3 * (1 - s)
     deliver weight * s * (1.5 - post.v)
 
+synapse clipped:
+    param tau = 6 ms
+    param most = 1.5
+    state g = 0
+    dg/dt = -g * (1 + 0.2 * tanh(post.v)) / tau
+    on pre: g += weight * (most - tanh(g))
+    deliver g * (1.2 - tanh(post.v)) / (20 ms)
+
 network OfSources:
     step = 1 ms
     population x: input[6]
@@ -143,12 +151,14 @@ network OfSources:
     connect junction = first -> first: one_to_one, weight = each(0.1 /ms), delay = 3 ms, synapse = gap_junction()
     connect mesh = hidden -> first: random(p = 0.3), weight = normal(0, 0.1 /ms), synapse = gap_junction()
     connect hidden -> output: dense, weight = normal(0, 0.3 /ms), synapse = graded()
+    connect own = x -> first: dense, weight = normal(0, 0.1), synapse = clipped()
+    connect each = first -> first: one_to_one, weight = each(0.1), delay = 2 ms, synapse = clipped()
     connect first -> output: dense, weight = normal(0, 0.3 /ms), synapse = tsodyks_markram(tau_rec = 40 ms)
 
 train:
     rule = bptt
     loss = mean(cross_entropy(output.v))
-    learn = weights, first_hidden.use, first_hidden.tau_rec, slow.tau, first.tau_m
+    learn = weights, first_hidden.use, first_hidden.tau_rec, slow.tau, own.tau, each.most, first.tau_m
     optimiser = adam(learning_rate = 1e-3)
 """
 TIMED = """

@@ -14,6 +14,12 @@ synapse reading:
     on pre: g += weight * (2 - post.v)
     deliver g / (1 ms)
 
+synapse single:
+    state g = 0
+    dg/dt = -g / (5 ms)
+    on pre: g += weight * (2 - post.v)
+    deliver g
+
 synapse square:
     state g = 0
     dg/dt = -g * g / (5 ms)
@@ -43,7 +49,6 @@ train:
     "synapse",
     [
         "synapse = reading()",
-        "synapse = square()",
         "plasticity = grow()",
     ],
 )
@@ -66,8 +71,12 @@ DEPRESSING = "synapse = tsodyks_markram()"
         (DEPRESSING, f"{DEPRESSING}, delay = 3 ms\n    connect a = hidden -> output: dense, weight = 0.1 kHz, "
          f"delay = uniform(1 ms, 3 ms), {DEPRESSING}", "learning a delay of a synapse that has states of its source"),
         (DEPRESSING, "synapse = gap_junction()", "learning what `v` of `hidden` starts at"),
-        ("connect x -> hidden: dense, weight = 0.5", f"connect x -> hidden: dense, weight = 0.5 kHz, {DEPRESSING}",
-         "learning `x_hidden.use` behind `x`, which may spike several times in a step,"),
+        ("    connect x -> hidden: dense, weight = 0.5", "    population p: poisson[4](rate = 50 Hz)\n"
+         f"    connect p -> hidden: dense, weight = 0.5 kHz, {DEPRESSING}",
+         "learning `p_hidden.use` behind `p`, which may spike any number of times in a step,"),
+        (DEPRESSING, "synapse = single()", "of which every synapse keeps states, and whose `on pre` reads its neurons"),
+        (f"dense, weight = normal(0 kHz, 0.1 kHz), {DEPRESSING}", "random(p = 0.5), weight = 0.1, synapse = square()",
+         "of which every synapse keeps states, with `random(p = 0.5)` or between parts"),
     ],
 )  # fmt: skip
 def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
@@ -77,7 +86,7 @@ def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
     learn = {
         "a = ": "a.delay",
         "gap_junction": "initial(hidden.v)",
-        "x -> hidden: dense, weight = 0.5 kHz": "x_hidden.use",
+        "population p": "p_hidden.use",
     }
     learnt = ", ".join(["weights", *(key for sign, key in learn.items() if sign in text)])
     text = text.replace("    optimiser", f"    learn = {learnt}\n    optimiser")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from networks import model_of, program_of, spikes
 from oracle_synapses import gradients_with_synapses
 
 from sncc.backends.reference.interpreter import Reference
+from sncc.compiler import compile_program
 
 DEPRESSING = "tsodyks_markram(tau = 5 ms, tau_rec = 40 ms, tau_facil = 30 ms, use = 0.4)"
 NETWORK = """
@@ -54,13 +57,39 @@ synapse saturating:
     on pre: r += part * (1 - r)
     deliver weight * s * (1.5 - post.v)
 """
+CLIPPED = """
+synapse clipped:
+    "A conductance of which each synapse has at most so much; it leaks faster where its target is excited."
+    param tau = 6 ms
+    param most = 1.5
+    state g = 0
+    state h = 0.1
+    dg/dt = -g * (1 + 0.2 * tanh(post.v)) / tau + 0.1 * h / (1 ms)
+    dh/dt = -tanh(h) / (4 ms)
+    on pre:
+        g += weight * (most - tanh(g))
+        h += 0.2 * g
+    deliver g * (1.2 - tanh(post.v) + 0.2 * tanh(pre.v)) / (5 ms)
+"""
+ONE_BY_ONE = """
+    connect x -> hidden: dense, weight = normal(0.2, 0.3), synapse = clipped_of_inputs()
+    connect hidden -> hidden: dense, weight = normal(0, 0.3), delay = 1 ms, synapse = clipped()
+    connect again = hidden -> hidden: one_to_one, weight = each(0.2), delay = 2 ms, synapse = clipped_of_inputs()
+    connect hidden -> output: dense, weight = normal(0, 0.3), synapse = clipped()
+"""
+OF_INPUTS = CLIPPED.replace(" + 0.2 * tanh(pre.v)", "").replace("clipped", "clipped_of_inputs")
 CASES = {
     "depressing": (
         ALL.format(synapse=DEPRESSING, unit="kHz"),
         "",
-        "hidden_hidden.use, hidden_hidden.tau_rec, hidden_output.tau_facil, hidden_output.tau",
+        "x_hidden.use, hidden_hidden.use, hidden_hidden.tau_rec, hidden_output.tau_facil, hidden_output.tau",
     ),
     "junctions": (JUNCTIONS, GRADED.replace("tanh(slope * pre.v)", "pre.v"), "hidden.theta, hidden.tau_m"),
+    "one by one": (
+        ONE_BY_ONE,
+        CLIPPED + OF_INPUTS,
+        "x_hidden.tau, hidden_hidden.most, hidden_output.tau, hidden.theta",
+    ),
     "saturating": (
         ALL.format(synapse="saturating()", unit="kHz"),
         SATURATING,
@@ -89,6 +118,18 @@ def text_of(name: str, rule: str) -> str:
     return NETWORK.format(
         rule=rule, connections=connections, definitions=definitions, learn=f", {learn}" if learn else ""
     )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_network_that_is_trained_draws_and_does_what_it_draws_and_does_untrained(name):
+    model, inputs = model_of(text_of(name, "bptt")), spikes(np.random.default_rng(1), 1, 24)
+    trained, alone = (Reference(compile_program(m, "float64")) for m in (model, replace(model, training=None)))
+    assert all(np.array_equal(value, trained.parameters[key]) for key, value in alone.parameters.items())
+    values = values_of(trained.program, np.random.default_rng(1))
+    trained, alone = (Reference(r.program, values).run(inputs) for r in (trained, alone))
+    assert all(np.array_equal(trained.spikes[0][p], z) for p, z in alone.spikes[0].items() if "." not in p)
+    for state, trace in alone.traces[0].items():
+        assert np.allclose(trained.traces[0][state], trace, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("rule", ["bptt", "eprop"])

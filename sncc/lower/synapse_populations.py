@@ -1,0 +1,163 @@
+"""Model → Model, for training: synapses that no neuron can carry become a population of one neuron each.
+
+`CONN.synapses` has the states of the synapses, moves them as the synapses move, and keeps what they deliver. The source's
+spikes and states reach the synapses of its row, the target's states those of its column, and what the synapses of a
+column deliver is added up in the target: connections by a weight of one, whose patterns are those of images. The weight
+is a number of each of these neurons. So gradients, tape and engines need nothing that neurons do not need.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling
+from sncc.expressions.algebra import ONE, ZERO, has_draws
+from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbols, walk
+from sncc.expressions.units import PLAIN
+from sncc.lower.traces import MOST_SPIKES, unsupported
+from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Population, State, Synapse
+
+MOST_SYNAPSES = 1 << 20  # of one connection: every step of a sample keeps the states of each
+
+
+def spread_synapses(model: Model) -> Model:
+    """The model with a population in place of each connection's synapses that keep states of their own."""
+    if model.training is None:
+        return model
+    populations, connections = list(model.populations), list[Connection]()
+    for connection in model.connections:
+        if connection.synapse is None or connection.plasticity is not None:
+            connections.append(connection)
+            continue
+        population, around = _spread(model, connection, connection.synapse)
+        populations.append(population)
+        connections += around
+    return replace(model, populations=tuple(populations), connections=tuple(connections))
+
+
+def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[Population, list[Connection]]:
+    _refuse(model, c, synapse)
+    source, target = model.population(c.source), model.population(c.target)
+    name, count = f"{c.name}.synapses", source.size * (target.size if c.pattern == Dense() else 1)
+    flowing: list[Expression] = [e.derivative for e in synapse.equations]
+    flowing += [synapse.deliver] if synapse.deliver is not None else []
+    read = sorted({n for e in flowing for n in symbols(e) if n.partition(".")[0] in ("pre", "post")})
+    states = {n: _state(model, c, n) for n in read}
+    numbers = [_number(model, c, n) for n in read if not states[n]]
+    inputs = [Input("pre", PLAIN)] * bool(synapse.on_pre) + [Input(n, PLAIN) for n in read if states[n]]
+    dynamics = Dynamics(
+        states=(*synapse.states, State("delivered", ZERO, PLAIN)),
+        inputs=tuple(inputs),
+        equations=synapse.equations,
+        method=synapse.method,
+        substeps=synapse.substeps,
+        arrivals=(("pre", synapse.on_pre),) if synapse.on_pre else (),
+        several=source.kind != "neuron",
+        most=MOST_SPIKES if source.kind != "neuron" else 0,
+        leaving=(Assignment("delivered", synapse.deliver if synapse.deliver is not None else ZERO),),
+    )
+    parameters = tuple(replace(p, key=f"{c.name}.{p.name}") for p in synapse.parameters)
+    weight = replace(c.weight, name="weight", key=f"{c.name}.weight", value=_in_a_row(c, target.size))
+    population = Population(
+        name, "neuron", (count,), "synapses", (*parameters, *numbers, weight), dynamics, span=c.span
+    )  # fmt: skip
+    to_rows, to_columns, from_columns = _patterns(source.size, target.size, c.pattern)
+
+    def join(
+        tail: str, ends: tuple[str, str], where: str, how: tuple[Pattern, Part, Part], values: str | None, delay: int
+    ) -> Connection:  # fmt: skip
+        one = Parameter("weight", ONE, PLAIN)
+        return Connection(
+            f"{c.name}.{tail}", *ends, where, how[0], one, delay, how[1], how[2], values=values, span=c.span
+        )
+
+    around = [join("spikes", (source.name, name), "pre", to_rows, None, c.delay_steps)] if synapse.on_pre else []
+    for n in (n for n in read if states[n]):
+        side, _, state = n.partition(".")
+        owner, how = (source.name, to_rows) if side == "pre" else (target.name, to_columns)
+        around.append(replace(join(n, (owner, name), n, how, state, 1), of_target=side == "post"))
+    return population, [*around, join("onto", (name, target.name), c.input, from_columns, "delivered", 0)]
+
+
+def _patterns(
+    sources: int, targets: int, pattern: Pattern
+) -> tuple[tuple[Pattern, Part, Part], tuple[Pattern, Part, Part], tuple[Pattern, Part, Part]]:
+    """From a source to its row of synapses, from a target to its column, and from the columns to the targets."""
+    if pattern != Dense():
+        line = Part.whole((sources,))
+        return ((OneToOne(), line, line),) * 3
+    none = (0, 0)
+    rows, row = Part.whole((sources, 1, 1)), Part.whole((1, targets, 1))
+    return (
+        (Convolution((1, 1), (1, 1), (none, none), targets), rows, Part.whole((sources, 1, targets))),
+        (
+            Convolution((sources, 1), (1, 1), ((sources - 1, sources - 1), none), 1),
+            row,
+            Part.whole((sources, targets, 1)),
+        ),
+        (Pooling((sources, 1), (sources, 1)), Part.whole((sources, targets, 1)), row),
+    )
+
+
+def _in_a_row(c: Connection, targets: int) -> Expression:
+    """The weight's first value, of a synapse's number in place of its row i and column j."""
+    if c.pattern != Dense():
+        return c.weight.value
+    row = apply("floor", apply("div", Symbol("i"), float(targets)))
+    return substitute(c.weight.value, {"i": row, "j": apply("sub", Symbol("i"), apply("mul", row, float(targets)))})
+
+
+def _state(model: Model, c: Connection, name: str) -> bool:
+    """Whether `pre.X` or `post.X` is a state, and no number, of the neuron."""
+    side, _, variable = name.partition(".")
+    dynamics = model.population(c.source if side == "pre" else c.target).dynamics
+    return dynamics is not None and any(s.name == variable for s in dynamics.states)
+
+
+def _number(model: Model, c: Connection, name: str) -> Parameter:
+    """A number of the source's or the target's neurons, as one of the synapses."""
+    side, _, variable = name.partition(".")
+    population = model.population(c.source if side == "pre" else c.target)
+    found = next((p for p in population.parameters if p.name == variable), None)
+    if found is None or found.storage == "each":
+        what = f"`{name}` in the synapses of `{c.name}`"
+        raise unsupported(c.span, what, "read a state of the neuron, or a parameter that is one number")
+    return replace(found, name=name, key=found.key or f"{population.name}.{variable}")
+
+
+def _refuse(model: Model, c: Connection, synapse: Synapse) -> None:
+    what, help = _cannot(model, c, synapse)
+    if what:
+        raise unsupported(
+            c.span, f"training through `{synapse.model}`, of which every synapse keeps states, {what}", help
+        )
+
+
+def _cannot(model: Model, c: Connection, synapse: Synapse) -> tuple[str, str]:
+    """What stands in the way of training through synapses one by one, and what helps."""
+    whole = c.source_part.is_whole and c.target_part.is_whole
+    if not whole or c.pattern not in (Dense(), OneToOne()):
+        return f"with `{c.pattern}` or between parts", "connect whole populations `dense` or `one_to_one`"
+    count = model.population(c.source).size * model.population(c.target).size
+    if c.pattern == Dense() and count > MOST_SYNAPSES:
+        return (
+            f"in {count:,} synapses (at most {MOST_SYNAPSES:,}: every step keeps the states of each)",
+            "use a synapse whose states a neuron can carry, or fewer neurons",
+        )
+    if model.population(c.source).kind not in ("neuron", "input"):
+        return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
+    if c.delay is not None or c.dropout or c.share is not None:
+        return "with a delay per synapse, `dropout` or `share`", "give the connection one delay and weights of its own"
+    jumps = [a.value for a in synapse.on_pre]
+    if any(n.partition(".")[0] in ("pre", "post") for e in jumps for n in symbols(e)):
+        return "and whose `on pre` reads its neurons", "read them in an equation or in `deliver`"
+    late = c.delay_steps > 1 and synapse.deliver is not None
+    if late and any(n.startswith("pre.") for n in symbols(synapse.deliver or ZERO)):
+        return "and which delivers its source's state with a delay", "give the connection no delay"
+    if any(has_draws(e) for e in (*jumps, *(s.initial for s in synapse.states))):
+        return "and which draws numbers", "draw them in a neuron"
+    if any(p.storage == "each" for p in synapse.parameters):
+        return "with a parameter per synapse", "give the parameter one number"
+    if any(getattr(n, "operation", "") == "orthogonal" for n in walk(c.weight.value)):
+        return "with `orthogonal` weights", "draw the weights from `glorot()` or `kaiming()`"
+    return "", ""
