@@ -5,13 +5,11 @@ text → Tree → Model → Program → Program with gradients → optimised Pro
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from sncc import cache, toolchain
 from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source, not_supported_yet
 from sncc.gradients.support import refuse as refuse_training
 from sncc.gradients.support import refuse_operations
@@ -23,7 +21,6 @@ from sncc.lower.support import unsupported as not_lowered
 from sncc.memory import bytes_of
 from sncc.model.nodes import Model, Schedule
 from sncc.model.resolve import model_of_source
-from sncc.passes import PIPELINE
 from sncc.program.nodes import Precision, Program
 from sncc.program.verify import verify
 from sncc.syntax.parse import read_source
@@ -61,6 +58,8 @@ def compile_program(
 
     With `weights` of 16 bits it does not learn.
     """
+    from sncc.passes import PIPELINE  # looking at a file needs none, nor the tools and the cache below
+
     refuse_training(model)
     program = verify(lower(model, precision))  # Model → Program: the forward phase
     if model.training is not None:
@@ -166,6 +165,8 @@ def build_model(
     memory: str | int | None = None, weights: Weights | None = None,
 ) -> Path:  # fmt: skip
     """Builds the project of a Model; see `build`."""
+    from sncc import cache, toolchain
+
     _check_weights(weights, model, precision)
     if backend not in ("auto", "cpu", "cuda"):
         raise toolchain.failure(
@@ -191,6 +192,8 @@ def build_model(
 
 def _check_weights(weights: str | None, model: Model, precision: str) -> None:
     """Refuse weights of a type that there is not, or in networks that have no code for them."""
+    from sncc import toolchain
+
     if weights is None:
         return
     if weights != "bfloat16":
@@ -206,6 +209,8 @@ def _check_weights(weights: str | None, model: Model, precision: str) -> None:
 
 def within(memory: str | int | None, program: Program) -> Program:
     """The Program with a bound on the memory of its training; `memory` as for `build`."""
+    from sncc import toolchain
+
     if memory is None:
         return program
     bound = bytes_of(memory)
@@ -218,6 +223,7 @@ def within(memory: str | int | None, program: Program) -> Program:
 
 def chosen_backend(backend: str, program: Program) -> str:
     """The backend to build; `auto` takes one that can run the Program."""
+    from sncc import toolchain
     from sncc.backends.cuda.supported import unsupported
 
     missing = unsupported(program)
@@ -231,6 +237,10 @@ def chosen_backend(backend: str, program: Program) -> str:
 
 def _built(files: Mapping[str, str], backend: str) -> Path:
     """The project of these files with its library in `lib/`, whose name holds the key."""
+    import tempfile
+
+    from sncc import cache, toolchain
+
     tools = toolchain.toolchain(backend)
     key = cache.key_of(files, backend, tools.identity)
 
@@ -259,6 +269,8 @@ def _describe_kernels(project: Path, log: Path) -> None:
 
 def _refuse_to_overwrite(out: Path) -> None:
     """A folder that is no project of ours stays as it is."""
+    from sncc import toolchain
+
     if out.exists() and not out.is_dir():
         raise toolchain.failure("not-a-folder", f"`{out}` is a file, not a folder")
     if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").exists():

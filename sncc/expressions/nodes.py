@@ -74,10 +74,12 @@ def apply(operation: str, *arguments: Expression | float) -> Apply:
 
 def walk(expression: Expression) -> Iterator[Expression]:
     """The node and all below it, parents first."""
-    yield expression
-    if isinstance(expression, Apply):
-        for argument in expression.arguments:
-            yield from walk(argument)
+    waiting = [expression]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, Apply):
+            waiting += reversed(node.arguments)
 
 
 def symbols(expression: Expression) -> frozenset[str]:

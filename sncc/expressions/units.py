@@ -108,6 +108,8 @@ class Unit:
         )
 
     def __pow__(self, exponent: int | Fraction) -> Unit:
+        if exponent == -1:
+            return Unit(tuple(-e for e in self.dimension), 1 / self.scale)
         power = Fraction(exponent)
         scale = Fraction(self.scale**power)  # an irrational root is a float; it only matters for printing
         return Unit(tuple(e * power for e in self.dimension), scale)

@@ -175,6 +175,8 @@ class Elaborator:
         verb, preposition = ("add", "to") if expression.operator == "+" else ("subtract", "from")
         if left.term and right.term and not left.term.unknown and not right.term.unknown:
             a, b = left.term.unit, right.term.unit
+            if a.dimension == b.dimension:
+                return self.agree(left, right, second.span, "", first.span)
             message = f"cannot {verb} {words(b)} {preposition} {words(a)}"
             help = addition_help(first, second, a, b, expression.operator)
         else:

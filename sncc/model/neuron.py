@@ -40,7 +40,7 @@ def resolve_neuron(
     definition = Definition(block, overrides, scope, diagnostics)
     inputs = {part.name.name: part for part in definition.parts.get(tree.Input, [])}
     muted = _NeuronBody(definition, Diagnostics(), {name: _unknown(name) for name in inputs})
-    muted.dynamics()
+    muted.collect()
     units = _input_units(tuple(inputs), muted.equations, units_from_use)
     body = _NeuronBody(definition, diagnostics, {n: Typed(Symbol(n, u), Term(u)) for n, u in units.items()})
     resolved = tuple(nodes.Input(name, units[name], part.name.span) for name, part in inputs.items())
@@ -65,6 +65,15 @@ def _input_units(inputs: tuple[str, ...], equations: list[Term], from_use: Units
 
 class _NeuronBody(Body):
     """What only neurons have: a threshold with its jumps, `each step`, a surrogate, a refractory time."""
+
+    def collect(self) -> None:
+        """The equations between units alone."""
+        parts = self.definition.parts
+        self.flow()
+        for part in parts.get(tree.EachStep, [])[:1]:
+            self.assignments(part.jumps, "`each step`")
+        for spike in parts.get(tree.Spike, [])[:1]:
+            self._spike(spike)
 
     def dynamics(self) -> nodes.Dynamics:
         parts = self.definition.parts

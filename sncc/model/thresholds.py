@@ -44,6 +44,8 @@ def _stays_above(spike: Spike, dynamics: Dynamics, numbers: Numbers) -> bool:
 
     Jumps that leave the distance as it is are none of a reset.
     """
+    if not symbols(spike.distance) & {jump.state for jump in spike.jumps}:
+        return False
     states = [state.name for state in dynamics.states]
     before, after = (
         affine(fold_all(substitute(distance, numbers)), states)
@@ -93,6 +95,8 @@ def _out_of_reach(population: Population, model: Model, numbers: Numbers) -> str
     arriving = [c for c in model.connections if c.target == population.name]
     if dynamics.each_step or dynamics.method not in (None, "exact") or (dynamics.inputs and not arriving):
         return None  # an input without any connection has a warning of its own
+    if not all(_is_certain(c, model) for c in arriving):
+        return None
     distance = affine(fold_all(substitute(dynamics.spike.distance, numbers)), [s.name for s in dynamics.states])
     if distance is None or len(distance[0]) != 1:
         return None
@@ -111,7 +115,8 @@ def _out_of_reach(population: Population, model: Model, numbers: Numbers) -> str
     for name in inputs:
         factor = _number(flow[0].get(name, Number(0.0)), {})
         into = [c for c in arriving if c.input == name]
-        if factor is None or not all(_moves_away(c, factor * steepness, model) for c in into):
+        weights = [_number(c.weight.value, {}) for c in into]
+        if factor is None or any(w is None or factor * steepness * w > 0 for w in weights):
             return None
     if model.simulation is not None and any(s.owner == population.name for s in model.simulation.stimuli):
         return None
@@ -123,11 +128,11 @@ def _out_of_reach(population: Population, model: Model, numbers: Numbers) -> str
     return None if any(_is_above(d, dynamics.spike) for d in reached) else state
 
 
-def _moves_away(connection: Connection, factor: float, model: Model) -> bool:
-    """Whether every impulse of a connection, times a factor, is certain to be zero or less."""
-    weight = _number(connection.weight.value, {}) if connection.weight.storage == "compiled" else None
+def _is_certain(connection: Connection, model: Model) -> bool:
+    """Whether a connection delivers impulses of one weight that nothing changes."""
     bare = connection.synapse is None and connection.plasticity is None
-    return bare and model.population(connection.source).kind != "signal" and weight is not None and factor * weight <= 0
+    fixed = connection.weight.storage == "compiled" and isinstance(connection.weight.value, Number)
+    return bare and fixed and model.population(connection.source).kind != "signal"
 
 
 def _number(distance: Expression, numbers: Numbers) -> float | None:
