@@ -12,6 +12,7 @@ from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import Unsupported, literal
 from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.names import project_name
+from sncc.backends.cxx.stimuli import places_of, runs, stimuli_of
 from sncc.backends.cxx.synapse_dynamics import synapse_states
 from sncc.backends.cxx.synapse_rows import CONNECTIVITY, flag
 from sncc.program.nodes import Group, Program, SynapseUpdate, Update
@@ -208,41 +209,18 @@ def _counts(layout: Layout, update: Update, draw: str, identifier: str) -> list[
 
 def _stimuli(layout: Layout, update: Update) -> list[str]:
     """What `stimulate` adds to the accumulators of own neurons before the update."""
-    program = layout.program
     lines: list[str] = []
-    for k, stimulus in enumerate(program.simulation.stimuli if program.simulation else ()):
-        if stimulus.group != update.group or stimulus.input not in update.inputs:  # a flow and a rest share a group
-            continue
-        group = program.group(stimulus.group)
-        row = next(r for r in group.rows if r.population == stimulus.population)
-        function = layout.dynamics.stimuli[k]
-        when = f"segment.n > {stimulus.first}" + (
-            f" && segment.n <= {stimulus.last}" if stimulus.last is not None else ""
-        )
-        lines.append(f"if ({when}) {{")
+    for row, stimulus, function in stimuli_of(layout, update):
+        until = f" && segment.n <= {stimulus.last}" if stimulus.last is not None else ""
+        lines.append(f"if (segment.n > {stimulus.first}{until}) {{")
         lines.append(f"    const Real value = dynamics::{function.name}({'segment.t' if function.arguments else ''});")
-        field = layout.state[group.name, stimulus.input].identifier
-        for first, last in runs(
-            [stimulus.part.flat(i) for i in range(stimulus.part.size)] if stimulus.part else range(row.size)
-        ):
+        field = layout.state[update.group, stimulus.input].identifier
+        for first, last in runs(places_of(stimulus, row)):
             begin = f"std::max<std::int64_t>(segment.begin, {row.offset + first})"
             end = f"std::min<std::int64_t>(segment.end, {row.offset + last})"
             lines.append(f"    for (std::int64_t j = {begin}; j < {end}; ++j) segment.s.{field}[j] += value;")
         lines.append("}")
     return lines
-
-
-def runs(indices: list[int] | range) -> list[tuple[int, int]]:
-    """Ascending indices as ranges without gaps, the last excluded."""
-    if isinstance(indices, range):
-        return [(indices.start, indices.stop)]
-    runs: list[tuple[int, int]] = []
-    for index in indices:
-        if runs and runs[-1][1] == index:
-            runs[-1] = (runs[-1][0], index + 1)
-        else:
-            runs.append((index, index + 1))
-    return runs
 
 
 # ------------------------------------------------------------------------------------------------ updates of synapses

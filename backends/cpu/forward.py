@@ -8,6 +8,7 @@ from math import ceil
 
 from sncc.backends.cxx.dynamics import Function
 from sncc.backends.cxx.layout import Layout, padded
+from sncc.backends.cxx.stimuli import places_of, runs, stimuli_of
 from sncc.backends.cxx.synapse_rows import index_type, place_of_weights, run_of
 from sncc.program.nodes import Connection, Deliver, Fire, Group, Readout, Row, Update
 
@@ -320,6 +321,7 @@ def forward(layout: Layout) -> list[str]:
             case Deliver(connection):
                 lines += _deliver(layout, layout.program.connection(connection))
             case Update():
+                lines += _stimuli(layout, o)
                 lines += [f"{{  // {', '.join(r.population for r in layout.program.group(o.group).rows)}"]
                 lines += [f"    {x}" for x in update_loop(layout, o, layout.functions[id(o)], "s", "tile->", "Keep")]
                 if o.spikes:
@@ -343,6 +345,21 @@ def forward(layout: Layout) -> list[str]:
     silent = [r.population for _, r in layout.rows if not r.spiking]
     lines += [f"s.spikes[{layout.populations.index(p)}].append_list(nullptr, 0);" for p in silent]
     return [*lines, *(line for p in silent for line in _thin(layout, p))]
+
+
+def _stimuli(layout: Layout, update: Update) -> list[str]:
+    """What `stimulate` adds to accumulators before an update, in a simulation."""
+    lines: list[str] = []
+    for row, stimulus, function in stimuli_of(layout, update):
+        until = f" && s.before + n <= {stimulus.last}" if stimulus.last is not None else ""
+        lines.append(f"if (s.stimulated && s.before + n > {stimulus.first}{until}) {{  // {stimulus.population}")
+        lines.append(f"    const Real value = dynamics::{function.name}({'s.time(n)' if function.arguments else ''});")
+        field = layout.state[update.group, stimulus.input].identifier
+        for first, last in runs(places_of(stimulus, row)):
+            first, last = row.offset + first, row.offset + last
+            lines.append(f"    for (int j = {first}; j < {last}; ++j) s.state.{field}[j] += value;")
+        lines.append("}")
+    return lines
 
 
 def _thin(layout: Layout, population: str) -> list[str]:

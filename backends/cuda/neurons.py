@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sncc.backends.cpu.emit_neurons import modulated, runs
+from sncc.backends.cpu.emit_neurons import modulated
 from sncc.backends.cpu.neuron_tables import NeuronTables
 from sncc.backends.cuda.places import moved, plus
 from sncc.backends.cxx.dynamics import Dynamics, Function
 from sncc.backends.cxx.expressions import Unsupported
 from sncc.backends.cxx.functions import Argument
 from sncc.backends.cxx.layout import Layout
+from sncc.backends.cxx.stimuli import places_of, runs, stimuli_of
 from sncc.backends.cxx.synapse_dynamics import synapse_states
 from sncc.backends.cxx.synapse_rows import flag
 from sncc.program.nodes import Deliver, Group, Program, Row, SynapseUpdate, Update
@@ -127,20 +128,14 @@ class Neurons:
     def _stimuli(self, update: Update, row: Row, number: int) -> list[str]:
         """What `stimulate` adds to the accumulators of own neurons before the update."""
         lines: list[str] = []
-        for k, stimulus in enumerate(self.program.simulation.stimuli if self.program.simulation else ()):
-            if (
-                stimulus.population != row.population
-                or stimulus.group != update.group
-                or stimulus.input not in update.inputs
-            ):
+        for of, stimulus, function in stimuli_of(self.layout, update):
+            if of is not row:
                 continue
-            function = self.dynamics.stimuli[k]
             until = f" && step.n <= {stimulus.last}" if stimulus.last is not None else ""
             lines.append(f"if (step.n > {stimulus.first}{until}) {{")
             lines.append(f"    const Real value = dynamics::{function.name}({'step.t' if function.arguments else ''});")
             field = self.layout.state[update.group, stimulus.input].identifier
-            part = stimulus.part
-            for first, last in runs([part.flat(i) for i in range(part.size)] if part else range(row.size)):
+            for first, last in runs(places_of(stimulus, row)):
                 body = f"s.{field}[{moved('j', row.offset)}] += value;"
                 lines.append(f"    step.for_range({number}, {first}, {last}, [&](int j) {{ {body} }});")
             lines.append("}")

@@ -9,6 +9,7 @@ from sncc.backends.cxx.dynamics import Dynamics, Function
 from sncc.backends.cxx.functions import Argument
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.names import Namer
+from sncc.backends.cxx.stimuli import places_of, runs, stimuli_of
 from sncc.program.nodes import (
     Connection,
     Deliver,
@@ -226,7 +227,7 @@ class Samples(Places):
 
     def _update(self, o: Update) -> list[str]:
         function = self.functions[id(o)]
-        lines = [f"// {comment}" for comment in function.comments]
+        lines = [*self._stimuli(o), *(f"// {comment}" for comment in function.comments)]
         if o.stores:
             lines += ["if (g.keeps) {", *(f"    {x}" for x in self._call(o, function, "s", True)), "} else {"]
             lines += [*(f"    {x}" for x in self._call(o, function, "s", False)), "}"]
@@ -240,6 +241,20 @@ class Samples(Places):
                 lines.append(f"list_spikes(spikes_{k}, n, {plus(f's.{mask}', row.offset)}, {row.size});")
                 lines += self._thin(row.population)
             lines.append("__syncthreads();")
+        return lines
+
+    def _stimuli(self, o: Update) -> list[str]:
+        """What `stimulate` adds to accumulators before an update, in a simulation."""
+        lines: list[str] = []
+        for row, stimulus, function in stimuli_of(self, o):
+            until = f" && g.before + n <= {stimulus.last}" if stimulus.last is not None else ""
+            lines.append(f"if (g.carried && g.before + n > {stimulus.first}{until}) {{  // {stimulus.population}")
+            lines.append(f"    const Real value = dynamics::{function.name}({'t' if function.arguments else ''});")
+            field = self.state[o.group, stimulus.input].identifier
+            for first, last in runs(places_of(stimulus, row)):
+                place = f"s.{field}[{moved('j', row.offset + first)}]"
+                lines.append(f"    for_own({last - first}, [&](int j) {{ {place} += value; }});")
+            lines += ["    __syncthreads();", "}"]
         return lines
 
     def _forward(self) -> list[str]:

@@ -53,5 +53,3 @@ def _dynamics(program: Program) -> Iterator[str]:
         yield "`online = true`"
     if any(s.kept for s in program.sources):
         yield "spike times handed over when the network is loaded"
-    if program.simulation and program.simulation.stimuli:
-        yield "stimuli"

@@ -741,6 +741,7 @@ private:
     // ------------------------------------------------------------------------------------------ simulation
     void start_simulation(const Simulation& simulation) {
         simulated_.reset(new Sample<Network>);
+        simulated_->stimulated = true;
         std::memset(static_cast<void*>(&simulated_->state), 0, sizeof simulated_->state);
         simulated_->clear_readings();
         Network::start(arrays_, simulation.seed, simulation.trial, simulated_->state);

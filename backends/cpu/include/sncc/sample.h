@@ -143,7 +143,8 @@ struct Sample {
     EmittedSpikes spikes[Network::populations + 1];
     ArrivalRing<Real> rings[Network::rows_count + 1];
     typename ReadingsOf<typename Network::Readouts>::Type readings;
-    bool learns = false;  // with dropout
+    bool learns = false;      // with dropout
+    bool stimulated = false;  // a simulation
     std::vector<Real> kept[Network::thinned + 1];  // 1 for the neurons of a source that are left, else 0
     EmittedSpikes thinned[Network::thinned + 1];   // their spikes
     AlignedBuffer<Real> thinned_values[Network::thinned + 1];

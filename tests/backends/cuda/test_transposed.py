@@ -1,0 +1,14 @@
+"""Weights shared transposed in the emitted CUDA, run on the CPU."""
+
+import pytest
+from projects import Projects, needs_compiler
+from tied import TIED, agrees
+
+import sncc
+
+
+@pytest.mark.slow
+def test_the_kernels_compute_the_same(tmp_path):
+    needs_compiler()
+    _, project = Projects(tmp_path).emulated(TIED, build="checked")
+    agrees(sncc.load(project, backend="emulated"))
