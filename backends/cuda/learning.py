@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sncc.backends.cuda.places import Places, moved, plus
+from sncc.backends.cuda.online import SUMS_A_BLOCK, Online
+from sncc.backends.cuda.places import moved, plus
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import padded
 from sncc.program.nodes import Connection, Gather, GatherDelay
 
 
-class Learning(Places):
+class Learning(Online):
     """Finished lines of the kernels that gather gradients and take optimiser steps."""
 
     def parts(self) -> dict[str, object]:
@@ -25,6 +26,8 @@ class Learning(Places):
     @property
     def gather_blocks(self) -> int:
         """Of the launch that sums gradients."""
+        if self.is_online:
+            return 1 + sum(-(-size // SUMS_A_BLOCK) for _, _, size in self.sums_of_samples())
         return 1 + sum(self.blocks_of(c) for _, c in self._gathers())
 
     def blocks_of(self, c: Connection) -> int:
@@ -42,6 +45,15 @@ class Learning(Places):
         """Which block does what: block 0 the sums over samples, then a block per presynaptic neuron."""
         lines = ["if (block == 0) {", "    sum_over_samples(g.total, g.sums, Network::sum_size, g.batch);"]
         first = 1
+        for k, offset, size in self.sums_of_samples() if self.is_online else ():
+            blocks = -(-size // SUMS_A_BLOCK)
+            lines += [
+                f"}} else if (block < {first + blocks}) {{  // {self.keys[k]}",
+                f"    const int begin = (block - {first}) * {SUMS_A_BLOCK}, count = {size} - begin < {SUMS_A_BLOCK} ? {size} - begin : {SUMS_A_BLOCK};",
+                f"    add_samples(g.gradient, g.sample_gradients, Network::gradient_size, g.batch, {moved('begin', offset)}, count);",
+                f"    check_sums(g.overflown, {k}, g.gradient + {moved('begin', offset)}, count);",
+            ]
+            first += blocks
         for o, c in self._gathers():
             rows, size = self.blocks_of(c), self.program.group(c.target_group).size
             column = self.columns[c.target_group, o.slot]

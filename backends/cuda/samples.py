@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sncc.backends.cuda.places import Places, moved, plus, words
+from sncc.backends.cuda.online import Online
+from sncc.backends.cuda.places import moved, plus, words
 from sncc.backends.cxx.dynamics import Dynamics, Function
 from sncc.backends.cxx.functions import Argument
 from sncc.backends.cxx.layout import padded
@@ -25,7 +26,7 @@ from sncc.program.nodes import (
 )
 
 
-class Samples(Places):
+class Samples(Online):
     """Finished lines of the kernel that runs samples."""
 
     def __init__(self, program: Program, shared: Dynamics) -> None:
@@ -45,6 +46,10 @@ class Samples(Places):
             "keep_sums": self._keep_sums(),
             "rates": self._rates(),
             "readings": list(range(len(self.program.readouts))),
+            "online": self.is_online,
+            "begin_traces": self.begin_traces(),
+            "trace_step": self.trace_step(),
+            "trace_end": self.trace_end(),
         }
 
     # ---------------------------------------------------------------------------------------- places
@@ -267,7 +272,7 @@ class Samples(Places):
                     lines += self._update(o)
                 case Readout(index=k):
                     seen = f"Network::Readout{k}::seen(s)"
-                    error = f"g.keeps ? Network::Readout{k}::error(g, b, n) : nullptr"
+                    error = "nullptr" if self.is_online else f"g.keeps ? Network::Readout{k}::error(g, b, n) : nullptr"
                     lines += [
                         f"observe<Network::Readout{k}>(w.reading{k}, {seen}, labels, n, {error});",
                         "__syncthreads();",
@@ -400,7 +405,9 @@ class Samples(Places):
         return [title, f"{self._reaches(c.delay)}transpose_synapses({passed}{where});"]
 
     def _keep_sums(self) -> list[str]:
-        lines = []
+        lines: list[str] = []
+        if self.is_online:
+            return lines
         for (group, name), offset in self.sums.items():
             field, size = self.adjoint[group, name].identifier, self.program.group(group).size
             lines.append(

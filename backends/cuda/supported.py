@@ -49,7 +49,7 @@ def _dynamics(program: Program) -> Iterator[str]:
         yield f"weights of type {program.weights}"
     if program.memory is not None:
         yield "a bound on memory"
-    if program.traces:
-        yield "`online = true`"
+    if program.traces and program.penalties:
+        yield "penalties under `online = true`"
     if any(s.kept for s in program.sources):
         yield "spike times handed over when the network is loaded"

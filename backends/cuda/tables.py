@@ -86,7 +86,7 @@ class Tables(Samples):
         for readout in self.program.readouts:
             width = max(16, padded(readout.size))
             maps = len(self.maps[readout.index])
-            size = _up(size, 8) + width * ((6 + maps) * real + 8) + 40
+            size = _up(size, 8) + width * ((6 + maps) * real + 8) + 48
         return _up(size, 64)
 
     def _kept(self) -> list[tuple[int, int]]:
@@ -135,6 +135,10 @@ class Tables(Samples):
         clip = optimise.clip if optimise else None
         return [
             f"bool learns = {str(optimise is not None).lower()}",
+            f"bool online = {str(self.is_online).lower()}",
+            f"bool loss_every_step = {str(self.loss_every_step).lower()}",
+            f"std::int64_t trace_size = {self.trace_size}",
+            f"std::int64_t trace_width = {self.trace_size + self.emitted_size}",
             f"int optimiser_states = {len(optimise.states) if optimise else 0}",
             f"double learning_rate = {literal(optimise.learning_rate if optimise else 0.0, 'double')}",
             f"Clip clip = Clip::{clip[0] if clip else 'none'}",

@@ -381,3 +381,16 @@ def trains_like_the_reference(network, program, tolerance: float, steps: int = 3
         if p.learnt or p.key.endswith(".feedback"):
             got = np.asarray(network.parameters[p.key]) / p.si
             assert np.allclose(got, reference.parameters[p.key], rtol=tolerance, atol=tolerance), p.key
+
+
+def trains_online_like_the_reference(network, program) -> None:
+    inputs, labels, values = cases(program, samples=3)
+    set_parameters(network, program, values)
+    reference = Reference(program, values)
+    loss = reference.train_online(inputs, labels)
+    history = network.fit(handed_over(program, inputs), np.array(labels), epochs=1, batch=3, verbose=False)
+    assert history["loss"][0] == pytest.approx(loss, rel=1e-9)
+    for p in program.parameters:
+        if p.learnt:
+            got = np.asarray(network.parameters[p.key]) / p.si
+            assert np.allclose(got, reference.parameters[p.key], rtol=1e-8, atol=1e-9), p.key

@@ -47,11 +47,15 @@ def load(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "neuron, definition, says",
-    [("Growing", GROWING, "a state of `hidden`"), ("Exploding", EXPLODING, "gradient explodes.*`hidden`")],
+    "neuron, definition, rule, says",
+    [
+        ("Growing", GROWING, "bptt", "a state of `hidden`"),
+        ("Exploding", EXPLODING, "bptt", "gradient explodes.*`hidden`"),
+        pytest.param("Growing", GROWING, "eprop(online = true)", "a state .*of `hidden`", marks=pytest.mark.slow),
+    ],
 )
-def test_population_and_step_are_named_and_nothing_has_changed(load, neuron, definition, says):
-    network = load(recurrent(neuron, definition, rule="bptt"))
+def test_population_and_step_are_named_and_nothing_has_changed(load, neuron, definition, rule, says):
+    network = load(recurrent(neuron, definition, rule=rule))
     network.parameters["x_hidden.weight"] = np.ones((6, 5))
     network.parameters["hidden_hidden.weight"] = np.ones((5, 5))
     before = {key: np.array(network.parameters[key]) for key in network.parameters}

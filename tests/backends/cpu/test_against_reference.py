@@ -14,10 +14,10 @@ from projects import (
     needs_compiler,
     set_parameters,
     trains_like_the_reference,
+    trains_online_like_the_reference,
 )
 
 import sncc
-from sncc.backends.reference.interpreter import Reference
 
 
 @pytest.fixture(autouse=True)
@@ -68,16 +68,7 @@ def test_training_forwards_in_time_equals_the_reference(name):
     program = program_of(ONLINE[name])
     network = sncc.load(sncc.build(ONLINE[name], backend="cpu", precision="float64"), threads=2)
     agree(network, program, 1e-9, samples=5)
-    inputs, labels, values = cases(program, samples=3)
-    set_parameters(network, program, values)
-    reference = Reference(program, values)
-    loss = reference.train_online(inputs, labels)
-    history = network.fit(handed_over(program, inputs), np.array(labels), epochs=1, batch=3, verbose=False)
-    assert history["loss"][0] == pytest.approx(loss, rel=1e-9)
-    for p in program.parameters:
-        if p.learnt:
-            got = np.asarray(network.parameters[p.key]) / p.si
-            assert np.allclose(got, reference.parameters[p.key], rtol=1e-8, atol=1e-9), p.key
+    trains_online_like_the_reference(network, program)
 
 
 def test_states_of_sources_equal_the_reference_on_any_threads_and_in_runs_that_go_on():

@@ -6,7 +6,16 @@ import os
 import subprocess
 
 import pytest
-from projects import NETWORKS, NOISY, Projects, agree, needs_compiler, trains_like_the_reference
+from networks import recurrent
+from projects import (
+    NETWORKS,
+    NOISY,
+    Projects,
+    agree,
+    needs_compiler,
+    trains_like_the_reference,
+    trains_online_like_the_reference,
+)
 
 import sncc
 from sncc.backends.cxx.names import project_name
@@ -32,6 +41,23 @@ def test_emulated_cuda_equals_the_reference(projects, name):
 def test_noise_draws_and_poisson_counts_are_the_references(projects, build):
     program, project = projects.emulated(NOISY, build=build)
     agree(sncc.load(project, backend="emulated"), program, 1e-8, samples=5)
+
+
+ONLINE = {
+    "a loss at every step": recurrent("ALIF", rule="eprop(online = true)", learn="weights, hidden.tau_m, output.bias", size=17),
+    "a loss at the end": recurrent(
+        "CubaLIF", rule="eprop(online = true, feedback = random)", loss="mse(mean(output.v, from = 5 ms))", size=9
+    ).replace("weight = normal(0, 1)\n\ntrain", "weight = normal(0, 1), delay = 2 ms\n\ntrain"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
+@pytest.mark.parametrize("name", ONLINE)
+def test_training_forwards_in_time_equals_the_reference(projects, name, build):
+    program, project = projects.emulated(ONLINE[name], build=build)
+    network = sncc.load(project, backend="emulated")
+    agree(network, program, 1e-9)
+    trains_online_like_the_reference(network, program)
 
 
 def test_float32_is_close(projects):

@@ -77,6 +77,9 @@ struct SampleArguments {
     const std::int32_t* classes;
     const double* targets;
     bool label_per_step;
+    std::int64_t from, to;   // forwards in time: the steps of this launch are from + 1 .. to; to is 0 where they are all
+    Real* eligibility;       // traces of sample b from b * trace_width on
+    Real* sample_gradients;  // from b * gradient_size on
     Real* tape;
     Real* errors;
     double* sums;
@@ -105,6 +108,7 @@ struct GatherArguments {
     const Real* values[Network::sources + Network::thinned + 1];
     std::uint32_t* bits[Network::populations + Network::thinned + 1];
     const Real* tape;
+    const Real* sample_gradients;
     const double* sums;
     double* total;
     int* overflown;  // the first parameter with a gradient that is none

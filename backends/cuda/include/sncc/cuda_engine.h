@@ -86,6 +86,7 @@ public:
         settle();
         lay_out(a, batch, learns, outputs);
         if (Network::batch_penalties && learns) find_mean_rates(a);
+        if (Network::online && Network::loss_every_step && mode == Mode::train) return run_step_by_step(a, batch, input, learning_rate_factor, outputs);
         launch_samples(a);
         send_results(batch.count);
         if (learns) gather(a, input);
@@ -200,6 +201,11 @@ private:
             errors_.reserve(rows * Network::error_width + 16);
             sums_.reserve(count * Network::sum_size + 16);
         }
+        if (Network::online && learns) {
+            traces_.reserve(count * static_cast<std::size_t>(Network::trace_width) + 16);
+            sample_gradients_.reserve(count * static_cast<std::size_t>(Network::gradient_size) + 16);
+            a.eligibility = traces_.data(), a.sample_gradients = sample_gradients_.data();
+        }
         for (int p = 0; p < Network::populations + (learns ? Network::thinned : 0); ++p) {
             bits_[p]->reserve(rows * static_cast<std::size_t>(Network::words(p)) + 16);
             a.bits[p] = bits_[p]->data();
@@ -217,12 +223,44 @@ private:
         a.parameters = parameters_.data(), a.rows = connectivity_.table();
         a.arrays = arrays_.data();
         std::size_t shared = sizeof(typename Network::Workspace);
-        if (shared > static_cast<std::size_t>(most_shared_)) {
+        if (shared > static_cast<std::size_t>(most_shared_) || a.to > 0) {
             workspaces_.reserve(static_cast<std::size_t>(a.batch));
             a.workspaces = workspaces_.data();
             shared = 0;
         }
         Network::launch_samples(a, a.batch, shared, compute_);
+    }
+    // Where the weights change after every step: all samples take a step, then the optimiser does. Where anything is no number in the end,
+    // what was before the batch comes back.
+    Result run_step_by_step(SampleArguments<Network>& a, const Batch& batch, BatchInput<Network>& input, double learning_rate_factor, const Outputs& outputs) {
+        const std::int64_t before = optimiser_step_;
+        copy_on_device(parameters_before_, parameters_, parameter_size_);
+        copy_on_device(states_before_, states_, parameter_size_ * Network::optimiser_states);
+        for (std::int64_t n = 1; n <= a.most_steps; ++n) {
+            a.from = n - 1, a.to = n;
+            launch_samples(a);
+            gather(a, input, n == 1);
+            optimise(true, learning_rate_factor);
+        }
+        send_results(batch.count);
+        input.release(compute_);
+        Result result = take_results(batch.count);
+        if (outputs.values) take_outputs(batch, outputs, a.most_steps);
+        std::string wrong = failed(batch.count) >= 0 || !std::isfinite(result.loss) ? said(batch) : "";
+        try {
+            settle();
+        } catch (const Failure& overflow) {
+            if (wrong.empty()) wrong = overflow.what();
+        }
+        if (wrong.empty()) return result;
+        copy_on_device(parameters_, parameters_before_, parameter_size_);
+        copy_on_device(states_, states_before_, parameter_size_ * Network::optimiser_states);
+        optimiser_step_ = before, stale_ = true;
+        throw Failure(Code::numerical, wrong);
+    }
+    void copy_on_device(DeviceArray<Real>& to, const DeviceArray<Real>& from, std::int64_t count) {
+        to.reserve(static_cast<std::size_t>(count) + 16);
+        check(cudaMemcpyAsync(to.data(), from.data(), static_cast<std::size_t>(count) * sizeof(Real), cudaMemcpyDeviceToDevice, compute_), "cudaMemcpyAsync", "the parameters");
     }
     // The way back of a sample needs the rates of all: the samples run forwards once before.
     void find_mean_rates(SampleArguments<Network>& a) {
@@ -310,12 +348,15 @@ private:
     }
     // Runs the batch once more, looking at every step.
     std::string what_failed(SampleArguments<Network>& a, const Batch& batch) {
-        const std::string end = "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help";
         failures_.clear();
         a.looks = true;
         launch_samples(a);
         send_results(batch.count);
         take_results(batch.count);
+        return said(batch);
+    }
+    std::string said(const Batch& batch) {
+        const std::string end = "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help";
         const std::int64_t k = failed(batch.count);
         if (k < 0) return "the loss is not finite" + end;
         const FailureRecord found = failures_read_[static_cast<std::size_t>(k)];
@@ -326,13 +367,14 @@ private:
     }
 
     // -------------------------------------------------------------------------------------------- learning
-    void gather(const SampleArguments<Network>& a, const BatchInput<Network>& input) {
+    void gather(const SampleArguments<Network>& a, const BatchInput<Network>& input, bool first = true) {
         GatherArguments<Network> g = {};
         g.gradient = gathered_.data(), g.parameters = parameters_.data(), g.rows = connectivity_.table(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
         input.show(g);
         for (int p = 0; p < Network::populations + Network::thinned; ++p) g.bits[p] = a.bits[p];
         g.tape = a.tape, g.sums = a.sums, g.total = total_.data(), g.overflown = overflown_.data();
-        check(cudaMemsetAsync(overflown_.data(), all_finite_bytes, sizeof(int), compute_), "cudaMemsetAsync", "the gradients");
+        g.sample_gradients = a.sample_gradients;
+        if (first) check(cudaMemsetAsync(overflown_.data(), all_finite_bytes, sizeof(int), compute_), "cudaMemsetAsync", "the gradients");
         Network::launch_gather(g, compute_);
     }
     void optimise(bool steps, double learning_rate_factor) {
@@ -382,6 +424,8 @@ private:
     LateParameter late_[Network::late_count + 1] = {};
     std::int64_t parameter_size_ = Network::parameter_size, gradient_size_ = Network::gradient_size;
     bool built_ = false;
+    DeviceArray<Real> traces_{memory_, "the eligibility traces"}, sample_gradients_{memory_, "the gradients of the samples"};
+    DeviceArray<Real> parameters_before_{memory_, "the parameters"}, states_before_{memory_, "the optimiser"};
     DeviceArray<int> overflown_{memory_, "the gradients"};
     PinnedArray<int> overflown_read_;
     Event gathered_all_;

@@ -17,6 +17,7 @@ struct Reading {
     Real reduced[width], target[width], error[width], x[width], term[width];
     std::int64_t best[width];
     std::int64_t seen, loss_steps, labelled, correct;
+    std::int64_t labels_there;  // of all steps, where training goes forwards in time
     double loss;
 };
 

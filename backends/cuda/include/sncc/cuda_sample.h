@@ -47,7 +47,7 @@ __device__ inline bool fails(const SampleArguments<Network>& g, const Struct& s,
     });
     __syncthreads();
     const bool failed = found < count;
-    if (failed && threadIdx.x == 0) g.failures[b] = {back ? 2 : 1, found, n};
+    if (failed && threadIdx.x == 0 && g.failures[b].phase == 0) g.failures[b] = {back ? 2 : 1, found, n};
     return failed;
 }
 
