@@ -43,7 +43,7 @@ train:
     learn     = weights, output.bias
     batch     = 50
 """
-RULES = {"eprop": "eprop(feedback = symmetric)", "bptt": "bptt"}
+RULES = {"eprop": "eprop(feedback = symmetric)", "bptt": "bptt", "cut": "bptt(truncate = 20 ms)"}
 
 
 @dataclass(frozen=True)

@@ -227,6 +227,22 @@ train:
     learn = weights, hidden.tau_m
     optimiser = adam(learning_rate = 1e-2)
 """
+VOLTS = """
+neuron Volts:
+    param tau_m = 10 ms
+    state v = 0 mV
+    input I
+    dv/dt = -v / tau_m + I
+"""
+# written out and with a unit, a target for every step
+TARGETS = (
+    recurrent(
+        "LIF", VOLTS,
+        loss="mean((output.v / (2 mV) - label)^2 + exp(-output.v / (9 mV)), from = 3 ms) + 0.3 * mean(huber(output.v / (1 mV)))",
+    )
+    .replace("LI[3](tau_m = 10 ms)", "Volts[3]")
+    .replace("output: dense, weight = normal(0, 1)", "output: dense, weight = normal(0 mV, 1 mV)")
+)  # fmt: skip
 EVERYTHING = "weights, hidden.tau_m, hidden.theta, output.bias"
 NETWORKS = {
     "an ALIF under e-prop": recurrent("ALIF", learn=EVERYTHING, size=33),
@@ -236,7 +252,7 @@ NETWORKS = {
     "layers, delays, a signal": DEEP,
     "merged populations": TWO,
     "synapses that are states of their targets": SYNAPSES,
-    "targets": recurrent("LIF", loss="mean(mse(output.v))"),
+    "targets": TARGETS,
     "spike times under eventprop": TIMED,
     "e-prop by adaptive feedback, with penalties": LAYERS,
     "bptt cut into windows, a sum of losses": recurrent(
@@ -309,8 +325,10 @@ def cases(program, seed: int = 0, samples: int = 3, steps: int = 40):
     except AssertionError:
         values = parameters(program, np.random.default_rng(3), 2.0)
     readout = program.readout
+    every_step = all(r.reduction is None for r in program.readouts)
+    shape = (steps, readout.size) if every_step else (readout.size,)
     labels = (
-        [rng.normal(0, 1, readout.size) for _ in inputs]
+        [rng.normal(0, 1, shape) for _ in inputs]
         if readout.labels == "value"
         else [k % readout.size for k in range(samples)]
     )
