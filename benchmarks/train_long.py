@@ -12,6 +12,7 @@ process's largest resident set over it, and each rule and batch has a process of
 from __future__ import annotations
 
 import argparse
+import ctypes
 import subprocess
 import sys
 import time
@@ -88,6 +89,8 @@ def measure(options: argparse.Namespace, rule: str) -> None:
     network = sncc.load(project, seed=1, threads=options.threads)
     second = network.simulate(duration=1.0, inputs=events[:1], record=[])
     rate = len(second.spikes["hidden"].times) / options.hidden
+    del lists
+    ctypes.CDLL(None).malloc_trim(0)  # what made the data is given back
     Path("/proc/self/clear_refs").write_text("5")  # the largest set is what it is now
     before = largest()
     start = time.process_time()
