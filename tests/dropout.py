@@ -37,6 +37,25 @@ train:
     optimiser = sgd(learning_rate = 1e-2)
 """
 
+DENSE = """
+network Dense:
+    step = 1 ms
+    population x: input[6]
+    population hidden: ALIF[21](theta = 0.5)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = normal(0.3, 1), dropout = 0.3
+    connect hidden -> hidden: dense, weight = normal(0, 0.5), delay = 1 ms, dropout = 0.5
+    connect again = hidden -> hidden: one_to_one, weight = each(0.2), delay = 2 ms
+    connect hidden -> output: dense, weight = normal(0, 1), dropout = 0.4
+    connect straight = x -> output: dense, weight = normal(0, 1)
+
+train:
+    rule = eprop(feedback = random)
+    loss = mean(cross_entropy(output.v))
+    learn = weights, hidden.tau_m
+    optimiser = sgd(learning_rate = 1e-2)
+"""
+
 
 def inputs_of(program: Program, samples: int = 3, steps: int = 24) -> list[dict[str, np.ndarray]]:
     """Counts, two events of a channel in a step among them, and values."""
@@ -72,6 +91,8 @@ def sample_by_hand(program: Program, reference: Reference, inputs, labels, k: in
             element = own[reference.tables[c.name].source] if c.pattern == "sparse" else own
             by_weight[c.weight] = element[:, None] if c.pattern == "dense" else element
             values[c.weight] = values[c.weight] * by_weight[c.weight]
+            if f"{c.name}.feedback" in values:  # in place of the weights, for the same neurons
+                values[f"{c.name}.feedback"] = values[f"{c.name}.feedback"] * own
     other = Reference(plain(program), values)
     run = other.run([inputs[k]], [labels[k]], learns=False)
     return run, {key: g * by_weight.get(key, 1.0) for key, g in run.gradients.items()}

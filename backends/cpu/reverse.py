@@ -76,16 +76,17 @@ def _feedback(layout: Layout, o: Feedback) -> list[str]:
     (group, offset, outputs), (target, start, neurons) = o.source, o.target
     size = layout.program.group(group).size
     slot = f"tile.slot({layout.columns[group, o.slot]}, {size}, {later}, 0) + {offset}"
-    into = f"tile.adjoint[0].{layout.adjoint[target, o.into].identifier} + {start}"
+    source = _Source(layout, layout.adjoint[target, o.into].identifier, o.instead, start, neurons)
+    into, stride = source.of_all
     weight = f"p.weight({layout.keys.index(o.weight)})"
     lines = [f"if ({_reaches(layout, o.delay)}) {{  // {o.weight}"]
-    lines.append("    constexpr std::int64_t stride = sizeof(Adjoint) / sizeof(Real);")
+    lines.append(f"    constexpr std::int64_t stride = {stride};")
     if o.one_to_one:
         lines.append(f"    add_products<tile_size>({into}, stride, {weight}, {slot}, {size}, {neurons});")
     else:
         shape = f"TileLayout<Real>{{{outputs}, {neurons}}}"
         lines.append(f"    dense_product<tile_size>({into}, stride, {weight}, {shape}, {slot}, {size});")
-    return [*lines, "}"]
+    return source.around([*lines, "}"])
 
 
 def not_finite(layout: Layout) -> list[str]:
@@ -110,7 +111,8 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
     later = f"n + {c.delay}" if c.delay else "n"
     size = layout.program.group(c.target_group).size
     slot = f"tile.slot({layout.columns[c.target_group, o.slot]}, {size}, {later}, 0) + {c.target_offset}"
-    source = _Source(layout, o, c, c.source_offset, c.source_size, o.at_spikes)
+    field = layout.adjoint[c.source_group, o.into].identifier
+    source = _Source(layout, field, c.name, c.source_offset, c.source_size, o.at_spikes)
     into, stride = source.of_all
     key = layout.keys.index(c.weight)
     weight = f"p.weight({key})"
@@ -149,13 +151,15 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
 
 
 class _Source:
-    """Where a `Transpose` adds its credit: the adjoints of the source, or, with dropout, room that is sifted afterwards."""
+    """Where credit is added: the adjoints of the source, or, with dropout, room that is sifted afterwards."""
 
     def __init__(
-        self, layout: Layout, o: Transpose, c: Connection, offset: int, size: int, listed: bool = False
+        self, layout: Layout, field: str, connection: str | None, offset: int, size: int, listed: bool = False
     ) -> None:
-        self.place = f"{layout.adjoint[c.source_group or '', o.into].identifier} + {offset}"
-        self.kept = layout.thinned.index(c) if c.dropout and not listed else None  # listed: spikes that are left
+        self.place = f"{field} + {offset}"
+        c = layout.program.connection(connection) if connection is not None else None
+        sifted = c is not None and c.dropout > 0 and not listed  # listed: spikes that are left
+        self.kept = layout.thinned.index(c) if c is not None and sifted else None
         self.width = padded(size)
 
     @property
@@ -188,7 +192,8 @@ def _transpose_rows(layout: Layout, o: Transpose, c: Connection) -> list[str]:
     """Credit back over synapses in rows, to the whole source."""
     program = layout.program
     size, first = program.group(c.target_group).size, program.place(c.target)[1].offset
-    source = _Source(layout, o, c, program.place(c.source)[1].offset, all_sources(layout, c))
+    field = layout.adjoint[c.source_group or "", o.into].identifier
+    source = _Source(layout, field, c.name, program.place(c.source)[1].offset, all_sources(layout, c))
     into, stride = source.of_all
     weight, loop = f"p.weight({layout.keys.index(c.weight)})", row_loop(layout, c)
     column = layout.columns[c.target_group, o.slot]

@@ -335,10 +335,14 @@ class Samples(Online):
         later = f"n + {o.delay}" if o.delay else "n"
         into = plus(f"d.{self.adjoint[target, o.into].identifier}", start)
         kept = plus(self.kept(group, o.slot, later), offset)
+        c = self.program.connection(o.instead) if o.instead is not None else None
+        left = f"kept_{self.thinned.index(c)}" if c is not None and c.dropout else ""
         if o.one_to_one:
-            call = f"transpose_one_to_one({into}, {neurons}, {self.weight(o.weight)}, {kept});"
+            name, end = ("transpose_one_to_one_at_spikes", f", {left}, n") if left else ("transpose_one_to_one", "")
+            call = f"{name}({into}, {neurons}, {self.weight(o.weight)}, {kept}{end});"
         else:
-            call = f"feed_back({into}, {neurons}, {outputs}, {self.weight(o.weight)}, {self.stride(o.weight)}, {kept});"
+            passed = f"{neurons}, {outputs}, {self.weight(o.weight)}, {self.stride(o.weight)}, {kept}"
+            call = f"feed_back({into}, {passed}{f', {left}' if left else ''});"
         return [f"// {o.weight}", f"{self._reaches(o.delay)}{call}"]
 
     def _rates(self) -> list[str]:

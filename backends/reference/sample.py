@@ -261,7 +261,13 @@ class Sample(ForwardRun):
             group, offset, size = o.source
             mu = self.tape[group, o.slot, n + o.delay][offset : offset + size]
             b = self.parameters[o.weight]
-            self._add(o.target[0], o.into, o.target[1], b * mu if o.one_to_one else mu @ b)
+            credit = b * mu if o.one_to_one else mu @ b
+            self._add(o.target[0], o.into, o.target[1], credit * self.left(o.instead, o.target))
+
+    def left(self, connection: str | None, target: tuple[str, int, int]) -> Array:
+        """1 for those of given neurons, the source of a connection, that its dropout leaves, else 0."""
+        c = self.program.connection(connection) if connection is not None else None
+        return self.kept(c)[target[1] :][: target[2]] if c is not None and c.dropout else 1.0
 
     def total(self, group: str, variable: str) -> Array:
         """A sum over the steps, or a carried adjoint: the derivative by a state before the first step."""

@@ -84,13 +84,14 @@ class Traces:
             error = error / max(sample.labelled_steps(reading.readout), 1)
         error = error * reading.readout.factor / sample.samples
         group, offset, size = o.target
+        left = sample.left(o.across, o.target)
         if o.weight is not None:
             weight = np.asarray(sample.parameters[o.weight])
             if not o.one_to_one and weight.ndim == 0:
                 weight = np.broadcast_to(weight, (size, len(error)))
             error = weight * error if o.one_to_one else error @ weight if o.transposed else weight @ error
         whole = np.zeros(self.program.group(group).size)
-        whole[offset : offset + size] = error
+        whole[offset : offset + size] = error * left
         self.signals[group, o.variable] = whole
 
     def _shape(self, o: TraceUpdate) -> tuple[int, ...]:

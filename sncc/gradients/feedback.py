@@ -47,6 +47,7 @@ def feedback_across(connection: Connection, weight: str, slot: str, into: str) -
         target=(connection.source_group, connection.source_offset, connection.source_size),
         into=into,
         one_to_one=connection.pattern == "one_to_one",
+        instead=connection.name,
     )
 
 

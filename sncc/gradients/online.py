@@ -20,6 +20,7 @@ from sncc.gradients.rules import Adjoint
 from sncc.gradients.transpose import transpose, without_stop
 from sncc.model.nodes import Rule
 from sncc.program.nodes import (
+    LEARNS,
     Assign,
     Connection,
     Fire,
@@ -158,7 +159,7 @@ def _paths(program: Program, choice: Adjoint, readouts: Sequence[Readout]) -> li
         for r in (r for r in readouts if r.group == c.target_group):
             weight = c.weight if edge.feedback is None else edge.feedback
             signal = LearningSignal(
-                r.index, own, variable(), weight, edge.feedback is not None, c.pattern == "one_to_one"
+                r.index, own, variable(), weight, edge.feedback is not None, c.pattern == "one_to_one", c.name
             )
             paths.append(_Path(r, signal, c, c.input, c.delay))
     for direct in choice.signals:
@@ -299,7 +300,7 @@ def _is_shared(program: Program, group: str, jacobian: Jacobian) -> bool:
         name = waiting.pop()
         if name in values:
             waiting += symbols(values[name])
-        elif name not in numbers:
+        elif name not in numbers and name != LEARNS:
             return False
     return True
 

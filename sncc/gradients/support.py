@@ -124,8 +124,6 @@ def _connection(connection: Connection, training: Training) -> Iterator[Diagnost
     if connection.plasticity is not None:
         yield not_supported_yet(connection.span, "training a network with a `plasticity`")
     rule, pattern = training.rule, f"`{connection.pattern}` between these neurons"
-    if connection.dropout:
-        yield from _dropout(connection, training)
     if is_full(connection) and connection.pattern != Dense(False) and connection.delay is None:
         return
     read = {loss.population for loss in training.losses}
@@ -135,16 +133,6 @@ def _connection(connection: Connection, training: Training) -> Iterator[Diagnost
     elif rule.name == "eprop" and rule.feedback != "symmetric" and connection.target in read:
         help = "use `feedback = symmetric`, or a dense connection with one delay"
         yield not_supported_yet(connection.span, f"`feedback = {rule.feedback}` in place of {pattern}", help)
-
-
-def _dropout(connection: Connection, training: Training) -> Iterator[Diagnostic]:
-    rule, read = training.rule, {loss.population for loss in training.losses}
-    if rule.name == "eprop" and rule.online:
-        help = "leave `online` out: the gradient is the same number"
-        yield not_supported_yet(connection.span, "`dropout` under `online = true`", help)
-    elif rule.name == "eprop" and rule.feedback != "symmetric" and connection.target in read:
-        help = "use `feedback = symmetric`, or leave neurons out before them"
-        yield not_supported_yet(connection.span, f"`feedback = {rule.feedback}` in place of a `dropout`", help)
 
 
 def _online(training: Training) -> Iterator[Diagnostic]:

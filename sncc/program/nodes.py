@@ -433,7 +433,8 @@ class Feedback:
     own.
 
     `weight`: key of B, of shape (source, target), or (n,) where `one_to_one`. `source` and `target` are a (group,
-    offset, size). Nothing is added where n + delay > T.
+    offset, size). Nothing is added where n + delay > T. `instead`: the connection whose weights B stands for: its
+    dropout holds for B as well.
     """
 
     weight: str
@@ -443,6 +444,7 @@ class Feedback:
     target: tuple[str, int, int]
     into: str
     one_to_one: bool = False
+    instead: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,7 +466,8 @@ class LearningSignal:
 
     `weight` is the key of W, (population, outputs), or, `transposed`, of B, (outputs, population), or (n,) where
     `one_to_one`; None: the population is the one that the loss reads. For a loss at every step the derivative is that
-    of step n (zero where there is none), else that of the sample's end. `target` is a (group, offset, size).
+    of step n (zero where there is none), else that of the sample's end. `target` is a (group, offset, size). `across`:
+    the connection along which it comes back, to the neurons that its dropout leaves.
     """
 
     readout: int
@@ -473,6 +476,7 @@ class LearningSignal:
     weight: str | None = None
     transposed: bool = False
     one_to_one: bool = False
+    across: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

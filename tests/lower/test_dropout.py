@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from dropout import NETWORK, factors, inputs_of, sample_by_hand
+from dropout import DENSE, NETWORK, factors, inputs_of, sample_by_hand
 from networks import program_of
 
 from sncc.backends.reference.interpreter import Reference
@@ -25,6 +25,31 @@ def test_a_sample_is_one_of_the_network_without_the_neurons_that_are_left_out(ru
         expected = np.mean([gradients[key] for _, gradients in alone], axis=0)
         assert np.max(np.abs(expected)) > 0
         assert np.max(np.abs(got - expected)) <= 1e-12 * np.max(np.abs(expected)), key
+
+
+@pytest.mark.parametrize(
+    "rule", ["eprop(feedback = random)", "eprop(feedback = adaptive)", "eprop(feedback = random, online = true)"]
+)
+def test_feedback_comes_back_to_the_neurons_that_are_left(rule):
+    program = program_of(DENSE, train__rule=rule)
+    inputs, labels = inputs_of(program), [0, 1, 2]
+    reference = Reference(program)
+    gradients = reference.run(inputs, labels).gradients
+    for key, got in gradients.items():
+        expected = np.mean([sample_by_hand(program, reference, inputs, labels, k)[1][key] for k in range(3)], axis=0)
+        assert np.max(np.abs(got - expected)) <= 1e-12 * np.max(np.abs(expected)) > 0, key
+
+
+@pytest.mark.parametrize("feedback", ["symmetric", "random"])
+def test_traces_forwards_are_the_gradient_in_reverse(feedback):
+    reverse, forwards = (
+        program_of(DENSE, train__rule=f"eprop(feedback = {feedback}{online})") for online in ("", ", online = true")
+    )
+    inputs, labels = inputs_of(reverse), [0, 1, 2]
+    expected, got = (Reference(p).run(inputs, labels) for p in (reverse, forwards))
+    assert forwards.traces and got.loss == expected.loss
+    for key, g in expected.gradients.items():
+        assert np.max(np.abs(got.gradients[key] - g)) <= 1e-12 * np.max(np.abs(g)) > 0, key
 
 
 def test_a_learnt_delay_of_what_is_left():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dropout import NETWORK, agree
+from dropout import DENSE, NETWORK, agree
 from networks import program_of
 from projects import needs_compiler
 
@@ -19,4 +19,12 @@ def compiler():
 def test_the_same_neurons_are_left_out_as_by_the_reference(rule):
     program = program_of(NETWORK, train__rule=rule)
     project = sncc.build(NETWORK, backend="cpu", precision="float64", settings={"train.rule": rule})
+    agree(program, [sncc.load(project, threads=threads) for threads in (1, 2)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", ["eprop(feedback = random)", "eprop(online = true)"])
+def test_feedback_and_traces(rule):
+    program = program_of(DENSE, train__rule=rule)
+    project = sncc.build(DENSE, backend="cpu", precision="float64", settings={"train.rule": rule})
     agree(program, [sncc.load(project, threads=threads) for threads in (1, 2)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dropout import NETWORK, agree
+from dropout import DENSE, NETWORK, agree
 from networks import program_of
 from projects import Projects, needs_compiler
 
@@ -19,3 +19,10 @@ def test_the_same_neurons_are_left_out_as_by_the_reference(tmp_path, rule):
     program = program_of(text, train__rule=rule)
     _, project = Projects(tmp_path).emulated(text, build="checked", train__rule=rule)
     agree(program, [sncc.load(project, backend="emulated")])
+
+
+@pytest.mark.slow
+def test_feedback(tmp_path):
+    needs_compiler()
+    _, project = Projects(tmp_path).emulated(DENSE, build="checked")
+    agree(program_of(DENSE), [sncc.load(project, backend="emulated")])

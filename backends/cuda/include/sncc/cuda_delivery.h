@@ -112,9 +112,10 @@ struct ForAll {
     __device__ bool fired(std::int64_t, int) const { return true; }
 };
 // into[j] += the sum over i of weights[i, j] · adjoint[i]: a learning signal by weights of its own.
-template <typename Real>
-__device__ inline void feed_back(Real* into, int columns, int rows, const Real* weights, int stride, const Real* adjoint) {
+template <typename Real, typename Which = ForAll>
+__device__ inline void feed_back(Real* into, int columns, int rows, const Real* weights, int stride, const Real* adjoint, const Which& which = {}) {
     for_own(columns, [&](int j) {
+        if (!which.fired(1, j)) return;
         Real sum = into[j];
         for (int i = 0; i < rows; ++i) sum = m_fma(adjoint[i], weights[static_cast<std::int64_t>(i) * stride + j], sum);
         into[j] = sum;
