@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sncc.backends.cuda.online import SUMS_A_BLOCK, Online
-from sncc.backends.cuda.places import moved, plus
+from sncc.backends.cuda.places import moved, plus, values_of_batch
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import padded
 from sncc.program.nodes import Connection, Gather, GatherDelay
@@ -84,8 +84,7 @@ class Learning(Online):
         kept = f"{{{plus('g.tape', column)}{' * rows' if column else ''}, {size}, {offset}, g.most_steps}}"
         neurons = self.whole_source(c)
         if c.signal:
-            k = self.number_of_source(c)
-            emitted = f"EmittedValues<Real>{{g.values[{k}], {padded(neurons)}, g.most_steps, g.steps, g.batch, {kept}}}"
+            emitted = f"EmittedValues<Real>{{{values_of_batch(self, c)}, g.steps, g.batch, {kept}}}"
         elif c.source_group is None:
             k = self.number_of_source(c)
             emitted = f"EmittedTimes<Real>{{g.channel_offsets[{k}], g.channel_times[{k}], {neurons}, g.steps, g.batch, {kept}}}"
@@ -134,8 +133,7 @@ class Learning(Online):
         row, one = ("i, ", "") if dense else ("", "_one_to_one")
         tail = f"g.steps, g.batch, {c.delay}, kept);"
         if c.signal:
-            k = self.number_of_source(c)
-            return f"gather_values{one}({into}, {columns}, {row}g.values[{k}], {padded(c.source_size)}, g.most_steps, {tail}"
+            return f"gather_values{one}({into}, {columns}, {row}{values_of_batch(self, c)}, {tail}"
         if c.source_group is None:
             k = self.number_of_source(c)
             channels = f"{c.source_size}, " if dense else ""
@@ -200,6 +198,7 @@ class Learning(Online):
                 lines.append(
                     f"for_all({size}, [&](std::int64_t e) {{ g.gradients[{self.offsets[k]} + e] = {gathered}; }});  // {key}"
                 )
+        summed: set[str] = set()  # numbers of which another population has given its part
         for name, function in self.dynamics.derive_adjoints.items():
             group = self.program.group(name)
             outs = function.of("out")
@@ -213,6 +212,8 @@ class Learning(Online):
                     f"    dynamics::{function.name}({', '.join([*bound, *totals, *(a.identifier for a in outs)])});"
                 )
                 after: list[str] = []
+                if summed & set(keys.values()):
+                    lines.insert(len(lines) - 3, "__syncthreads();")
                 for a in outs:
                     learnt = keys[a.name]
                     if not isinstance(learnt, str) or not self.program.parameter(learnt).learnt:
@@ -222,8 +223,9 @@ class Learning(Online):
                     if self.program.parameter(learnt).shape == ():
                         lines.append(f"    g.scratch[{place} + j] = {a.identifier};")
                         after.append(
-                            f"if (blockIdx.x == 0) sum_numbers(g.gradients + {place}, g.scratch + {place}, {row.size});  // {learnt}"
+                            f"if (blockIdx.x == 0) sum_numbers(g.gradients + {place}, g.scratch + {place}, {row.size}, {str(learnt in summed).lower()});  // {learnt}"
                         )
+                        summed.add(learnt)
                     else:
                         lines.append(f"    g.gradients[{place} + j] = static_cast<Real>({a.identifier});")
                 lines.append("});")

@@ -103,11 +103,22 @@ class Places(Layout):
 
     def source(self, c: Connection) -> str:
         """What a connection reads by step: events or values handed over, or a population's spikes; what dropout leaves."""
+        if c.values is not None:
+            return f"series_{self.series_of(c)}"
         if c.dropout:
             return f"left_{self.thinned.index(c)}"
         if c.source_group is None:
             return f"{'values' if c.signal else 'events'}_{self.sources.index(c.source)}"
         return f"spikes_{self.populations.index(c.source)}"
+
+
+def values_of_batch(places: Places, c: Connection) -> str:
+    """The values of a connection's source in all samples: those of a signal, or of a state."""
+    if c.values is not None:
+        k, stride, lead = places.series_of(c), padded(places.whole_source(c)), "g.series_lead"
+        return f"ValuesOfBatch<Real>{{g.series[{k}], {stride}, g.most_steps + {lead}, {lead}}}"
+    k, stride = places.number_of_source(c), padded(places.whole_source(c))
+    return f"ValuesOfBatch<Real>{{g.values[{k}], {stride}, g.most_steps, 0}}"
 
 
 def plus(pointer: str, offset: int) -> str:

@@ -68,6 +68,11 @@ class Samples(Online):
             lines.append(
                 f"[[maybe_unused]] const Spike{kind} spikes_{k} = {name}_of(g, {k}, b, {self.spike_words(row)});  // {row.population}"
             )
+        for k, (population, variable) in enumerate(self.series):
+            stride = padded(self.program.place(population)[1].size)
+            lines.append(
+                f"[[maybe_unused]] const ValueRows<Real> series_{k} = series_of(g, {k}, b, {stride});  // {population}.{variable}"
+            )
         return [*lines, *(line for c in self.thinned for line in self._left(c))]
 
     def _left(self, c: Connection) -> list[str]:
@@ -123,7 +128,16 @@ class Samples(Online):
                     f"    s.{field}[{moved('j', row.offset)}] = dynamics::{function.name}({arguments});",
                     "});",
                 ]
+        for k in range(len(self.series)):
+            lines.append(f"for (std::int64_t n = 1 - g.series_lead; n <= 0; ++n) {self._put(k)}")
         return lines
+
+    def _put(self, k: int) -> str:
+        """Keeps the values of a state that is delivered."""
+        population, variable = self.series[k]
+        group, row = self.program.place(population)
+        place = plus(f"s.{self.state[group.name, variable].identifier}", row.offset)
+        return f"put_series(g, {k}, b, {padded(row.size)}, n, {place}, {row.size});"
 
     # ---------------------------------------------------------------------------------------- forward
     def _deliver_rows(self, c: Connection) -> list[str]:
@@ -246,7 +260,8 @@ class Samples(Online):
                 lines.append(f"list_spikes(spikes_{k}, n, {plus(f's.{mask}', row.offset)}, {row.size});")
                 lines += self._thin(row.population)
             lines.append("__syncthreads();")
-        return lines
+        kept = [k for k, (p, _) in enumerate(self.series) if self.program.place(p)[0].name == o.group]
+        return [*lines, *map(self._put, kept), *["__syncthreads();"] * bool(kept)]
 
     def _stimuli(self, o: Update) -> list[str]:
         """What `stimulate` adds to accumulators before an update, in a simulation."""

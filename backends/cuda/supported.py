@@ -37,7 +37,7 @@ def _connections(program: Program) -> Iterator[str]:
             yield f"the rewiring of `{c.name}`"
         if c.plastic:
             yield f"the plasticity of `{c.name}`"
-        if c.values is not None or c.gain is not None or c.synapses_of is not None:
+        if c.gain is not None:
             yield f"the synapse of `{c.name}`"
 
 

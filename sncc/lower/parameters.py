@@ -32,7 +32,11 @@ def program_parameters(
         if population.kind in ("neuron", "poisson"):
             for parameter in population.parameters:
                 key = key_of(population, parameter)
-                found.setdefault(key, _parameter(key, parameter, (population.size,), learnt))
+                made = _parameter(key, parameter, (population.size,), learnt)
+                if (
+                    key not in found or found[key].dimensions < made.dimensions
+                ):  # one number of several: for the largest
+                    found[key] = made
     for connection in written.connections:  # weights that synapses of their own hold, as Python sees them
         if connection.name not in lowered and (weight := found.get(f"{connection.name}.weight")) is not None:
             ends = tuple(written.population(name).size for name in (connection.source, connection.target))

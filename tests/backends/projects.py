@@ -99,25 +99,6 @@ synapse shunt:
     on pre: g += weight
     deliver g * (reversal - post.v)
 
-network Synaptic:
-    step = 1 ms
-    population x: input[6]
-    population first: LIF[20](theta = 0.5)
-    population hidden: LIF[11](theta = 0.4)
-    population output: LI[3](tau_m = 10 ms)
-    connect x -> first: dense, weight = normal(0, 0.1 /ms), synapse = exponential()
-    connect first -> first: dense, weight = normal(0, 0.1 /ms), delay = 2 ms, synapse = exponential()
-    connect first -> hidden: dense, weight = normal(0.1 /ms, 0.1 /ms), synapse = shunt()
-    connect again = hidden -> hidden: dense, weight = normal(0, 1), delay = 1 ms
-    connect hidden -> output: dense, weight = normal(0, 0.3 /ms), synapse = alpha(tau = 4 ms)
-
-train:
-    rule = bptt
-    loss = cross_entropy(mean(output.v))
-    learn = weights, first_hidden.tau, hidden_output.tau, first.tau_m
-    optimiser = adam(learning_rate = 1e-3)
-"""
-OF_SOURCES = """
 synapse graded:
     deliver weight * pre.v
 
@@ -136,7 +117,7 @@ synapse clipped:
     on pre: g += weight * (most - tanh(g))
     deliver g * (1.2 - tanh(post.v)) / (20 ms)
 
-network OfSources:
+network Synaptic:
     step = 1 ms
     population x: input[6]
     population first: LIF[20](theta = 0.5)
@@ -149,8 +130,10 @@ network OfSources:
         synapse = tsodyks_markram(tau_rec = 50 ms)
     connect slow = first -> first: dense, weight = normal(0, 0.05 /ms), delay = 1 ms, synapse = saturating()
     connect junction = first -> first: one_to_one, weight = each(0.1 /ms), delay = 3 ms, synapse = gap_junction()
-    connect mesh = hidden -> first: random(p = 0.3), weight = normal(0, 0.1 /ms), synapse = gap_junction()
+    connect mesh = hidden -> first: random(p = 0.3), weight = normal(0, 0.1 /ms), synapse = graded()
     connect hidden -> output: dense, weight = normal(0, 0.3 /ms), synapse = graded()
+    connect shunting = first -> hidden: dense, weight = normal(0.1 /ms, 0.1 /ms), synapse = shunt()
+    connect current = hidden -> output: dense, weight = normal(0, 0.3 /ms), synapse = alpha(tau = 4 ms)
     connect own = x -> first: dense, weight = normal(0, 0.1), synapse = clipped()
     connect each = first -> first: one_to_one, weight = each(0.1), delay = 2 ms, synapse = clipped()
     connect first -> output: dense, weight = normal(0, 0.3 /ms), synapse = tsodyks_markram(tau_rec = 40 ms)
@@ -158,7 +141,7 @@ network OfSources:
 train:
     rule = bptt
     loss = mean(cross_entropy(output.v))
-    learn = weights, first_hidden.use, first_hidden.tau_rec, slow.tau, own.tau, each.most, first.tau_m
+    learn = weights, first_hidden.use, first_hidden.tau_rec, slow.tau, own.tau, each.most, shunting.tau, current.tau, first.tau_m
     optimiser = adam(learning_rate = 1e-3)
 """
 TIMED = """
@@ -251,7 +234,7 @@ NETWORKS = {
     "a refractory neuron": recurrent("Tired", REFRACTORY, rule="bptt", learn=EVERYTHING),
     "layers, delays, a signal": DEEP,
     "merged populations": TWO,
-    "synapses that are states of their targets": SYNAPSES,
+    "states of synapses, of their targets, their sources and their own": SYNAPSES,
     "targets": TARGETS,
     "spike times under eventprop": TIMED,
     "e-prop by adaptive feedback, with penalties": LAYERS,

@@ -7,7 +7,7 @@ import pytest
 from networks import program_of, recurrent
 from projects import (
     NETWORKS,
-    OF_SOURCES,
+    SYNAPSES,
     agree,
     cases,
     handed_over,
@@ -72,14 +72,17 @@ def test_training_forwards_in_time_equals_the_reference(name):
 
 
 def test_states_of_sources_equal_the_reference_on_any_threads_and_in_runs_that_go_on():
-    program = program_of(OF_SOURCES)
-    network = sncc.load(sncc.build(OF_SOURCES, backend="cpu", precision="float64"), threads=1)
+    drawn = "random(p = 0.3), weight = normal(0, 0.1 /ms), synapse = "
+    assert f"{drawn}graded()" in SYNAPSES
+    text = SYNAPSES.replace(f"{drawn}graded()", f"{drawn}gap_junction()")  # two sums over the same synapses
+    program, project = program_of(text), sncc.build(text, backend="cpu", precision="float64")
+    network = sncc.load(project, threads=1)
     agree(network, program, 1e-9, samples=5)
     trains_like_the_reference(network, program, 1e-8)
     inputs, labels, values = cases(program, samples=5)
     data = handed_over(program, inputs)
     set_parameters(network, program, values)
-    other = sncc.load(sncc.build(OF_SOURCES, backend="cpu", precision="float64"), threads=2)
+    other = sncc.load(project, threads=2)
     set_parameters(other, program, values)
     one, two = (n.gradients(data, np.array(labels))[1] for n in (network, other))
     assert all(np.array_equal(one[key], two[key]) for key in one)

@@ -74,6 +74,8 @@ struct SampleArguments {
     EventRows events[Network::sources + Network::thinned + 1];  // offsets of sample b from b * (most_steps + lead + 1) on
     const Real* values[Network::sources + Network::thinned + 1];
     std::uint32_t* bits[Network::populations + Network::thinned + 1];
+    Real* series[Network::series_count + 1];  // states that synapses deliver: `series_lead` rows from before the first step
+    std::int64_t series_lead;
     const std::int32_t* classes;
     const double* targets;
     bool label_per_step;
@@ -107,6 +109,8 @@ struct GatherArguments {
     const std::uint32_t* channel_times[Network::sources + Network::thinned + 1];
     const Real* values[Network::sources + Network::thinned + 1];
     std::uint32_t* bits[Network::populations + Network::thinned + 1];
+    const Real* series[Network::series_count + 1];
+    std::int64_t series_lead;
     const Real* tape;
     const Real* sample_gradients;
     const double* sums;

@@ -210,6 +210,11 @@ private:
             bits_[p]->reserve(rows * static_cast<std::size_t>(Network::words(p)) + 16);
             a.bits[p] = bits_[p]->data();
         }
+        a.series_lead = std::max<std::int64_t>(Network::most_delay, 1);
+        for (int k = 0; k < Network::series_count; ++k) {
+            series_[k]->reserve(count * static_cast<std::size_t>((a.most_steps + a.series_lead) * Network::series_stride(k)) + 16);
+            a.series[k] = series_[k]->data();
+        }
         losses_.reserve(count), counts_.reserve(2 * count), outputs_.reserve(count * Network::output_width);
         failures_.reserve(count), failures_.clear();
         rates_.reserve(count * Network::penalty_size + 1);
@@ -372,6 +377,8 @@ private:
         g.gradient = gathered_.data(), g.parameters = parameters_.data(), g.rows = connectivity_.table(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
         input.show(g);
         for (int p = 0; p < Network::populations + Network::thinned; ++p) g.bits[p] = a.bits[p];
+        for (int k = 0; k < Network::series_count; ++k) g.series[k] = a.series[k];
+        g.series_lead = a.series_lead;
         g.tape = a.tape, g.sums = a.sums, g.total = total_.data(), g.overflown = overflown_.data();
         g.sample_gradients = a.sample_gradients;
         if (first) check(cudaMemsetAsync(overflown_.data(), all_finite_bytes, sizeof(int), compute_), "cudaMemsetAsync", "the gradients");
@@ -416,6 +423,7 @@ private:
     DeviceArray<double> rates_{memory_, "the firing rates"}, mean_rates_{memory_, "the firing rates"};
     DeviceArray<FailureRecord> failures_{memory_, "the samples' failures"};
     DeviceArrays<std::uint32_t> bits_{memory_, Network::populations + Network::thinned, "the spikes"};
+    DeviceArrays<Real> series_{memory_, Network::series_count, "the states that synapses deliver"};
     BatchInput<Network> inputs_[2] = {BatchInput<Network>(memory_), BatchInput<Network>(memory_)};  // in turn
     Simulator<Network> simulator_{memory_};
     Connectivity<Network> connectivity_{memory_};

@@ -39,6 +39,17 @@ struct KeptAdjoint {
     __device__ const Real* at(int sample, std::int64_t n) const { return tape + (sample * steps + n - 1) * width + offset; }
 };
 
+// Values of the samples of a batch: rows of `stride` numbers, of which `lead` are from before the first step.
+template <typename Real>
+struct ValuesOfBatch {
+    const Real* values;
+    std::int64_t stride, rows, lead;
+
+    __device__ Real at(int sample, std::int64_t n, std::int64_t i) const { return values[(sample * rows + n - 1 + lead) * stride + i]; }
+    // The first step of which something arrives in the sample.
+    __device__ std::int64_t first(std::int64_t delay) const { return delay < lead ? 1 - delay : 1 - lead; }
+};
+
 // gradient[i, :] = the sum over samples, in order, and over the steps in which neuron i fired. A block does one row. `spikes` are the
 // first sample's, the next one's `stride` numbers later.
 template <typename Real, typename Spikes>
@@ -69,13 +80,12 @@ __device__ inline void gather_times(Real* gradient, int columns, int i, const st
     });
 }
 template <typename Real>
-__device__ inline void gather_values(Real* gradient, int columns, int i, const Real* values, std::int64_t value_stride, std::int64_t most_steps,
-                                     const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept) {
+__device__ inline void gather_values(Real* gradient, int columns, int i, const ValuesOfBatch<Real>& values, const std::int32_t* steps, int samples,
+                                     int delay, const KeptAdjoint<Real>& kept) {
     for_own(columns, [&](int j) {
         Real sum = 0;
         for (int b = 0; b < samples; ++b)
-            for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
-                sum = m_fma(values[(b * most_steps + n - 1) * value_stride + i], kept.at(b, n + delay)[j], sum);
+            for (std::int64_t n = values.first(delay); n + delay <= steps[b]; ++n) sum = m_fma(values.at(b, n, i), kept.at(b, n + delay)[j], sum);
         gradient[j] = sum;
     });
 }
@@ -106,13 +116,12 @@ __device__ inline void gather_times_one_to_one(Real* gradient, int count, const 
     });
 }
 template <typename Real>
-__device__ inline void gather_values_one_to_one(Real* gradient, int count, const Real* values, std::int64_t value_stride, std::int64_t most_steps,
-                                                const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept) {
+__device__ inline void gather_values_one_to_one(Real* gradient, int count, const ValuesOfBatch<Real>& values, const std::int32_t* steps, int samples,
+                                                int delay, const KeptAdjoint<Real>& kept) {
     for_own(count, [&](int i) {
         Real sum = 0;
         for (int b = 0; b < samples; ++b)
-            for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
-                sum = m_fma(values[(b * most_steps + n - 1) * value_stride + i], kept.at(b, n + delay)[i], sum);
+            for (std::int64_t n = values.first(delay); n + delay <= steps[b]; ++n) sum = m_fma(values.at(b, n, i), kept.at(b, n + delay)[i], sum);
         gradient[i] = sum;
     });
 }

@@ -37,9 +37,9 @@ __device__ inline void sum_gradient(Real* into, const Real* from, int rows, int 
     *into = static_cast<Real>(sum);
 }
 template <typename Real>
-__device__ inline void sum_numbers(Real* into, const double* from, int count) {
+__device__ inline void sum_numbers(Real* into, const double* from, int count, bool adds) {
     if (threadIdx.x != 0) return;
-    double sum = 0;
+    double sum = adds ? static_cast<double>(*into) : 0.0;
     for (int j = 0; j < count; ++j) sum += from[j];
     *into = static_cast<Real>(sum);
 }

@@ -37,6 +37,8 @@ public:
         std::vector<Given> given(Network::sources + 1);
         for (int q = 0; q < Network::sources; ++q) given[static_cast<std::size_t>(q)] = hand_over(a, q, s, fresh);
         for (int p = 0; p < Network::populations; ++p) lay_out_spikes(a, p, s.steps, fresh);
+        a.series_lead = std::max<std::int64_t>(lead, 1);
+        for (int k = 0; k < Network::series_count; ++k) lay_out_series(a, k, fresh);
         carried_.reserve(1);
         a.carried = carried_.data();
         const std::vector<TraceRecord> records = lay_out_traces(a, s);
@@ -49,6 +51,7 @@ public:
         take_traces(s, records);
         for (Spikes& spikes : recorded_) spikes = Spikes{};
         for (int p = 0; p < Network::populations; ++p) take_spikes(s, p, before);
+        for (int k = 0; k < Network::series_count; ++k) keep_series(a, k);
         for (int q = 0; q < Network::sources; ++q) old_[q] = std::move(given[static_cast<std::size_t>(q)]);
         before_ = before + s.steps;
         simulated_ = true;
@@ -137,6 +140,19 @@ private:
         history_[p].assign(bits.end() - 1 - static_cast<std::ptrdiff_t>(static_cast<std::size_t>(lead) * words), bits.end() - 1);
     }
 
+    void lay_out_series(SampleArguments<Network>& a, int k, bool fresh) {
+        const std::size_t stride = static_cast<std::size_t>(Network::series_stride(k)), last = static_cast<std::size_t>(a.series_lead) * stride;
+        series_[k]->reserve(static_cast<std::size_t>(a.most_steps) * stride + last + 16);
+        if (!fresh) series_[k]->put(last_values_[k].data(), last);
+        a.series[k] = series_[k]->data();
+    }
+    // The rows that come before the first of the next run.
+    void keep_series(const SampleArguments<Network>& a, int k) {
+        const std::size_t stride = static_cast<std::size_t>(Network::series_stride(k)), last = static_cast<std::size_t>(a.series_lead) * stride;
+        last_values_[k].resize(last);
+        series_[k]->take(last_values_[k].data(), last, static_cast<std::size_t>(a.most_steps) * stride);
+    }
+
     std::vector<TraceRecord> lay_out_traces(SampleArguments<Network>& a, const Simulation& s) {
         std::vector<TraceRecord> records;
         std::int64_t numbers = 0;
@@ -170,7 +186,8 @@ private:
     DeviceArray<std::int64_t> counts_{memory_, "the counts"};
     DeviceArrays<std::int64_t> offsets_{memory_, Network::sources, "the events"};
     DeviceArrays<std::uint32_t> indices_{memory_, Network::sources, "the events"}, bits_{memory_, Network::populations, "the spikes"};
-    DeviceArrays<Real> values_{memory_, Network::sources, "the signals"};
+    DeviceArrays<Real> values_{memory_, Network::sources, "the signals"}, series_{memory_, Network::series_count, "the states that synapses deliver"};
+    std::vector<Real> last_values_[Network::series_count + 1];
     Given old_[Network::sources + 1];
     std::vector<std::uint32_t> history_[Network::populations + 1];
     std::vector<Spikes> recorded_{static_cast<std::size_t>(Network::populations) + 1};

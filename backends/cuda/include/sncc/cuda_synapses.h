@@ -113,8 +113,7 @@ struct EmittedTimes {
 };
 template <typename Real>
 struct EmittedValues {
-    const Real* values;
-    std::int64_t stride, most_steps;
+    ValuesOfBatch<Real> values;
     const std::int32_t* steps;
     int samples;
     KeptAdjoint<Real> kept;
@@ -122,8 +121,7 @@ struct EmittedValues {
     __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j) const {
         Real sum = 0;
         for (int b = 0; b < samples; ++b)
-            for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
-                sum = m_fma(values[(b * most_steps + n - 1) * stride + i], kept.at(b, n + delay)[j], sum);
+            for (std::int64_t n = values.first(delay); n + delay <= steps[b]; ++n) sum = m_fma(values.at(b, n, i), kept.at(b, n + delay)[j], sum);
         return sum;
     }
 };
