@@ -130,7 +130,7 @@ network Synaptic:
         synapse = tsodyks_markram(tau_rec = 50 ms)
     connect slow = first -> first: dense, weight = normal(0, 0.05 /ms), delay = 1 ms, synapse = saturating()
     connect junction = first -> first: one_to_one, weight = each(0.1 /ms), delay = 3 ms, synapse = gap_junction()
-    connect mesh = hidden -> first: random(p = 0.3), weight = normal(0, 0.1 /ms), synapse = graded()
+    connect mesh = hidden -> first: random(p = 0.3), weight = normal(0, 0.1 /ms), synapse = graded(), delay = 1 ms
     connect hidden -> output: dense, weight = normal(0, 0.3 /ms), synapse = graded()
     connect shunting = first -> hidden: dense, weight = normal(0.1 /ms, 0.1 /ms), synapse = shunt()
     connect current = hidden -> output: dense, weight = normal(0, 0.3 /ms), synapse = alpha(tau = 4 ms)

@@ -71,10 +71,19 @@ def test_training_forwards_in_time_equals_the_reference(name):
     trains_online_like_the_reference(network, program)
 
 
+BOTH = """
+synapse both:
+    state s = 0.1
+    ds/dt = -s / (5 ms)
+    on pre: s += 0.3 * (1 - s)
+    deliver weight * s + 0.1 * weight * pre.v
+"""
+
+
 def test_states_of_sources_equal_the_reference_on_any_threads_and_in_runs_that_go_on():
     drawn = "random(p = 0.3), weight = normal(0, 0.1 /ms), synapse = "
     assert f"{drawn}graded()" in SYNAPSES
-    text = SYNAPSES.replace(f"{drawn}graded()", f"{drawn}gap_junction()")  # two sums over the same synapses
+    text = BOTH + SYNAPSES.replace(f"{drawn}graded()", f"{drawn}both()")  # two sums over the same synapses
     program, project = program_of(text), sncc.build(text, backend="cpu", precision="float64")
     network = sncc.load(project, threads=1)
     agree(network, program, 1e-9, samples=5)
