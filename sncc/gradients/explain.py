@@ -153,6 +153,13 @@ def _population(model: Model, program: Program, population: Population) -> Secti
     if shared:
         arrays = ", ".join(group.arrays)
         lines.append((f"-- shared with {', '.join(shared)}: numbers that differ are arrays ({arrays})",))
+    lines += [
+        (
+            f"-- {c.name} leaves each neuron of {c.source} out of a sample with probability {c.dropout:g} (run.learns is 1 in training, else 0)",
+        )
+        for c in program.connections
+        if c.dropout and c.target == population.name
+    ]
     lines += [(Name(a.name), " = ", a.value) for d in program.derive if d.group == group.name for a in d.body]
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == group.name)
     lines += [_statement(s) for s in update.body]

@@ -32,3 +32,8 @@ def test_the_choices_of_training_are_explained(what):
     text = sncc.explain(recurrent("ALIF", **blocks))
     for phrase in expected:
         assert phrase in text, phrase
+
+
+def test_what_is_left_out_is_explained():
+    text = sncc.explain(recurrent("LIF").replace("delay = 1 ms", "delay = 1 ms, dropout = 0.3"))
+    assert "hidden_hidden leaves each neuron of hidden out of a sample with probability 0.3" in text
