@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from sncc.connectivity.patterns import Dense, OneToOne, Pattern, Turned
+from sncc.connectivity.patterns import Dense, OneToOne, Part, Pattern, Turned
 from sncc.expressions.nodes import Apply, Number
 from sncc.model.nodes import Connection, Model
 from sncc.program import nodes as program_nodes
+
+MOST_DIMENSIONS = 4  # of a population, that the engines' patterns know
 
 
 def impulsive(model: Model, connection: Connection) -> bool:
@@ -75,8 +77,8 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         delay=_smallest_delay(connection, model.step),
         signal=source.kind == "signal" or connection.values is not None,
         structure=structure if sparse or avoids else None,
-        source_part=connection.source_part if sparse else None,
-        target_part=connection.target_part if sparse else None,
+        source_part=_flattened(connection.source_part) if sparse else None,
+        target_part=_flattened(connection.target_part) if sparse else None,
         delays=f"{own}.delay" if connection.delay is not None else None,
         values=connection.values,
         of_target=connection.of_target,
@@ -88,6 +90,14 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         rewiring=connection.rewiring if _learns(model, f"{owner}.weight") else None,
         dropout=connection.dropout if model.training is not None else 0.0,
     )
+
+
+def _flattened(part: Part) -> Part:
+    """A part of more dimensions than the engines know as one of a line of neurons, where it has no gaps."""
+    place = part.contiguous
+    if len(part.shape) <= MOST_DIMENSIONS or place is None:
+        return part
+    return Part((math.prod(part.shape),), ((place[0], place[0] + place[1]),))
 
 
 def _smallest_delay(connection: Connection, step: float) -> int:

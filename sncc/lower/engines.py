@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
+from sncc.lower.connections import MOST_DIMENSIONS
 from sncc.model.nodes import Model
-
-MOST_DIMENSIONS = 4  # that a pattern of connections knows of a population
 
 
 def refuse(model: Model) -> None:
@@ -18,15 +17,14 @@ def refuse(model: Model) -> None:
 
 def unsupported(model: Model) -> Iterator[Diagnostic]:
     """A `not-supported-yet` for every construct that no engine carries out yet."""
-    if model.training is None:  # one sample, its neurons spread over the threads
-        for population in model.populations:
-            if len(population.shape) > MOST_DIMENSIONS:
-                help = f"give it at most {MOST_DIMENSIONS}; the order of its neurons stays"
-                yield not_supported_yet(population.span, f"a population of {len(population.shape)} dimensions", help)
-    else:
-        for connection in model.connections:
-            if connection.plasticity is not None:
-                yield not_supported_yet(connection.span, f"the plasticity `{connection.plasticity.model}`")
+    for connection in model.connections:
+        for part in (connection.source_part, connection.target_part):
+            if len(part.shape) > MOST_DIMENSIONS and part.contiguous is None:
+                what = f"a part of a population of {len(part.shape)} dimensions whose neurons do not follow each other"
+                help = f"give the population at most {MOST_DIMENSIONS} dimensions"
+                yield not_supported_yet(connection.span, what, help)
+        if model.training is not None and connection.plasticity is not None:
+            yield not_supported_yet(connection.span, f"the plasticity `{connection.plasticity.model}`")
     for record in model.simulation.records if model.simulation is not None else ():
         if record.part is None and record.variable != "weight":
             yield not_supported_yet(record.span, f"recording `{record.variable}` of a connection")

@@ -224,7 +224,7 @@ REFUSED = {
         "plasticity moving:\n    param start = 1 adjustable\n    state s = 2 * start\n    ds/dt = -s / (20 ms)\n"
         "    on pre: weight += s\n", "LIF[4]", "moving",
     ),
-    "a population of 5 dimensions": ("", "LIF[2, 1, 2, 1, 1]", "stdp"),
+    "a part of a population of 5 dimensions whose neurons do not follow each other": ("", "LIF[2, 1, 2, 2, 1]", "stdp"),
 }  # fmt: skip
 
 
@@ -236,7 +236,7 @@ network N:
     step = 1 ms
     population a: {population}
     population b: LIF[4]
-    connect a -> b: random(p = 0.5), weight = each(0.1), plasticity = {rule}()
+    connect a{"[0:2, 0, 0, 0:2, 0]" if "," in population else ""} -> b: random(p = 0.5), weight = each(0.1), plasticity = {rule}()
 """
     (diagnostic,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
     assert diagnostic.span is not None

@@ -9,6 +9,7 @@ from projects import needs_compiler
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
+from sncc.diagnostics import DiagnosticError
 
 NETWORK = """
 network Orthogonal:
@@ -18,6 +19,9 @@ network Orthogonal:
     population y: LIF[12]
     population z: LIF[4, 6]
     population maps: LI[4, 3, 8]
+    population many: LIF[2, 1, 3, 2, 4]
+    connect many -> many: random(fan_in = 3), weight = 0.1, delay = 1 ms
+    connect inside = many[1, 0:1, 1:3, 0:2, 0:4] -> z: dense, weight = normal(0, 1)
     connect tall = x -> y: dense, weight = orthogonal()
     connect wide = y -> z: dense, weight = orthogonal(gain = 2)
     connect kernel = image -> maps: conv2d(kernel = [3, 3], channels = 8), weight = orthogonal(gain = 3)
@@ -54,6 +58,13 @@ def test_the_numbers_are_those_of_the_reference_and_of_the_seed(project):
     for key in ("tall.weight", "wide.weight", "kernel.weight", "parts.weight"):
         assert np.allclose(weights[1][key], reference[key], atol=1e-12), key
         assert np.max(np.abs(np.asarray(weights[0][key]) - weights[1][key])) > 0.1
+
+
+def test_populations_of_many_dimensions(project):
+    connections, reference = sncc.load(project, seed=7).parameters, Reference(program_of(NETWORK), seed=7)
+    assert np.allclose(connections["inside.weight"], reference.parameters["inside.weight"], rtol=1e-14)
+    with pytest.raises(DiagnosticError, match="5 dimensions whose neurons do not follow each other"):
+        sncc.build(NETWORK.replace("many[1, 0:1,", "many[0:2, 0:1,"), backend="cpu")
 
 
 def test_every_direction_is_as_likely():
