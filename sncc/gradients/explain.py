@@ -13,6 +13,7 @@ from sncc.model.integration import integration
 from sncc.model.nodes import Model, Population
 from sncc.program.nodes import (
     Assign,
+    Connection,
     DeriveAdjoint,
     Draw,
     Feedback,
@@ -137,6 +138,7 @@ def derivation(model: Model, program: Program) -> tuple[Section, ...]:
         parts += [_adjoint(program, o) for o in program.reverse if isinstance(o, Update)]
         parts += [_traces(program, o) for o in program.traces if isinstance(o, TraceUpdate)]
         parts.append(_gradients(program))
+        parts += [_rewiring(c) for c in program.connections if c.rewiring is not None and c.synapses_of is None]
     else:
         parts.append(Section("There is no `train` block, so no learning rule is derived."))
     return tuple(parts)
@@ -196,6 +198,19 @@ def _penalty(penalty: Penalty) -> Section:
     inside = "the mean over the samples of r" if penalty.over == "batch" else "r"
     head = f"penalty: {penalty.strength:g} times the mean over {penalty.population} of (({inside} - {penalty.target * 1e3:g} Hz) / Hz)^2"
     return Section(f"{head}, r = spikes / (T step)")
+
+
+def _rewiring(c: Connection) -> Section:
+    """What becomes of a connection's weights after each step of the optimiser."""
+    assert c.rewiring is not None
+    head = f"rewiring of {c.name}, after each step of the optimiser (eta its learning rate, in its numbers)"
+    lines: list[Line] = []
+    if c.rewiring.l1:
+        lines.append((f"{c.weight} -= eta * {c.rewiring.l1:g} * sign of the weight before",))
+    if c.rewiring.temperature:
+        lines.append((f"{c.weight} += sqrt(2 * eta * {c.rewiring.temperature:g}) * normal(0, 1)",))
+    lines.append(("where its sign would change: the synapse moves to a pair that has none, with the weight 0",))
+    return Section(head, tuple(lines))
 
 
 def _traces(program: Program, update: TraceUpdate) -> Section:

@@ -26,6 +26,14 @@ SAID = {
 }  # fmt: skip
 
 
+def test_rewiring_is_told():
+    text = recurrent("LIF").replace("x -> hidden: dense, weight = normal(0, 1)",
+        "x -> hidden: random(p = 0.5), weight = normal(0, 1), rewire = deep_r(l1 = 1e-3)")  # fmt: skip
+    told = sncc.explain(text)
+    assert "rewiring of x_hidden, after each step of the optimiser" in told
+    assert "x_hidden.weight -= eta * 0.001 * sign of the weight before" in told and "normal(0, 1)" not in told
+
+
 @pytest.mark.parametrize("what", SAID)
 def test_the_choices_of_training_are_explained(what):
     blocks, expected = SAID[what]

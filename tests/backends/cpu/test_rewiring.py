@@ -8,6 +8,7 @@ from networks import program_of
 from projects import needs_compiler, set_parameters
 
 import sncc
+from sncc.backends.cuda.supported import unsupported
 from sncc.backends.reference.interpreter import Reference
 
 TEXT = """
@@ -118,3 +119,7 @@ def test_a_file_with_synapses_that_cannot_be_changes_nothing(project, tmp_path):
         with pytest.raises(ValueError, match="cannot have these synapses"):
             network.load(tmp_path / "other.npz")
         assert np.array_equal(network.parameters["drawn.weight"].pre, before.pre)
+
+
+def test_cuda_says_that_it_does_not_move_synapses_yet():
+    assert {f"the rewiring of `{c}`" for c in REWIRED} <= set(unsupported(program_of(TEXT)))
