@@ -45,6 +45,12 @@ def cached(key: str, make: Callable[[Path], None]) -> Path:
     return folder
 
 
+def found(key: str) -> Path | None:
+    """The complete folder of a key, where there is one."""
+    folder = _root() / key
+    return folder if _complete(folder) else None
+
+
 def _complete(folder: Path) -> bool:
     """Whether nothing is missing: a crash, or a cleaner of temporary files, may have left a part."""
     listing = folder / LISTING
@@ -115,6 +121,11 @@ def copy_project(source: Path, folder: Path) -> None:
     for name in sorted(names):
         _replace(folder / name, (source / name).read_bytes(), (source / name).stat().st_mode & 0o777)
     _list_files(folder, names)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """A copy of one file."""
+    _replace(target, source.read_bytes())
 
 
 def install_library(project: Path, library: Path, backend: str, key: str) -> None:

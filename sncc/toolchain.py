@@ -150,8 +150,12 @@ def _version_numbers(text: str) -> tuple[int, ...]:
 
 
 # --------------------------------------------------------------------------------------------------- building
-def build(project: Path, backend: str, tools: Toolchain, folder: Path, log: Path) -> Path:
+def build(
+    project: Path, backend: str, tools: Toolchain, folder: Path, log: Path, engine: Path | None = None
+) -> Path:  # fmt: skip
     """Configures and builds a project's library in `folder`; the library's path. What the tools say goes to `log`.
+
+    `engine`: what `src/engine` makes, where it is built already; else it is in `folder` afterwards (`engine_in`).
 
     Raises `DiagnosticError` with the last lines of the log where a tool fails.
     """
@@ -161,17 +165,24 @@ def build(project: Path, backend: str, tools: Toolchain, folder: Path, log: Path
         "-DBUILD_TESTING=OFF",
         f"-DCMAKE_CXX_COMPILER={tools.compiler}",
     ]
+    if engine:
+        settings.append(f"-DSNCC_ENGINE={engine}")
     if tools.nvcc:
         settings.append(f"-DCMAKE_CUDA_COMPILER={tools.nvcc}")
     if tools.ninja:
         settings += ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tools.ninja}"]
     _run([tools.cmake, "-S", project, "-B", folder, *settings], log)
-    _run([tools.cmake, "--build", folder, "--parallel", str(os.cpu_count() or 1)], log)
+    _run([tools.cmake, "--build", folder, "--parallel", str(os.cpu_count() or 1), "--target", "sncc-library"], log)
     suffix = LIBRARY_SUFFIXES.get(sys.platform, ".so")
     libraries = sorted(path for path in folder.rglob(f"*{suffix}") if "CMakeFiles" not in path.parts)
     if len(libraries) != 1:
         raise RuntimeError(f"the project built {len(libraries)} libraries instead of one: {libraries}, see {log}")
     return libraries[0]
+
+
+def engine_in(folder: Path) -> Path | None:
+    """The library of `src/engine` that a build has left in its folder."""
+    return next((p for p in sorted(folder.rglob("*_engine.*")) if p.suffix in (".a", ".lib")), None)
 
 
 def _run(command: Sequence[str | Path], log: Path) -> None:

@@ -75,6 +75,27 @@ def test_a_second_build_is_found_in_the_cache(small_network, compiler, own_cache
     assert network.parameters["hidden_hidden.weight"].shape == (12, 12)
 
 
+def test_what_simulations_share_is_compiled_once_for_a_precision(monkeypatch, compiler):
+    given = []
+
+    def build(project, backend, tools, folder, log, engine=None):
+        given.append(engine)
+        if engine is None:
+            (folder / "libx_engine.a").write_text("compiled")
+        else:
+            assert engine.read_text() == "compiled"
+        library = folder / f"library{len(given)}.so"
+        library.touch()
+        return library
+
+    monkeypatch.setattr(toolchain, "build", build)
+    text = "network {}:\n    step = 1 ms\n    population a: LIF[{}]\nsimulate:\n    duration = 1 s\n"
+    sncc.build(text.format("One", 3), backend="cpu")
+    sncc.build(text.format("Two", 70000), backend="cpu")
+    sncc.build(text.format("One", 3), backend="cpu", precision="float64")
+    assert [engine is not None for engine in given] == [False, True, False]
+
+
 def test_out_is_a_real_copy_and_keeps_other_files(small_network, compiler, tmp_path):
     out = tmp_path / "project"
     cached = sncc.build(small_network, backend="cpu")

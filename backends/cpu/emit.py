@@ -29,7 +29,7 @@ def emit(program: Program) -> dict[str, str]:
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     text = environment.get_template("network.cpp.j2").render(name=project_name(program.name), **_parts(layout))
-    connectivity = {"src/cpu/connectivity.cpp": CONNECTIVITY} if layout.rows_of_synapses else {}
+    connectivity = {"src/engine/connectivity.cpp": CONNECTIVITY} if layout.rows_of_synapses else {}
     return {f"src/cpu/{project_name(program.name)}_cpu.cpp": text, **connectivity}
 
 

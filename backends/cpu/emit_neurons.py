@@ -17,6 +17,18 @@ from sncc.backends.cxx.synapse_dynamics import synapse_states
 from sncc.backends.cxx.synapse_rows import CONNECTIVITY, flag
 from sncc.program.nodes import Group, Program, SynapseUpdate, Update
 
+ENGINE = """// The engine; the same in every network of this precision, and compiled beside it.
+#include "sncc/engine_unit.h"
+
+namespace sncc {{
+namespace neurons {{
+
+template struct Segment<{real}>;
+std::unique_ptr<Engine> make_workers(const Tables<{real}>& net, int threads) {{ return std::make_unique<NeuronWorkers<{real}>>(net, threads); }}
+
+}}  // namespace neurons
+}}  // namespace sncc
+"""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -35,7 +47,8 @@ def emit(program: Program) -> dict[str, str]:
     return {
         f"src/{name}_neurons.h": render("neuron_network.h"),
         f"src/cpu/{name}_cpu.cpp": render("neurons.cpp"),
-        "src/cpu/connectivity.cpp": CONNECTIVITY,
+        "src/engine/connectivity.cpp": CONNECTIVITY,
+        "src/engine/neurons.cpp": ENGINE.format(real="float" if program.precision == "float32" else "double"),
     }
 
 
@@ -59,7 +72,6 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"int synapse_updates_count = {len(tables.updates)}",
         f"int synapse_fields = {len(tables.synapse_fields)}",
         f"int fields_count = {len(tables.fields)}",
-        *_uses(layout, tables),
         f"double step_ms = {literal(p.step, 'double')}",
     ]
     return {
@@ -89,20 +101,6 @@ def _parts(layout: Layout) -> dict[str, object]:
     }
 
 
-def _uses(layout: Layout, tables: NeuronTables) -> list[str]:
-    """Which kinds of deliveries the network has: a compiler makes code for these alone."""
-    connections = layout.program.connections
-    dense_or_sparse = [c for c in connections if c.pattern != "one_to_one" or tables.compressed(c)]
-    uses = {
-        "dense": any(not tables.compressed(c) for c in dense_or_sparse),
-        "one_to_one": any(c.pattern == "one_to_one" and not tables.compressed(c) for c in connections),
-        "signals": any(c.signal for c in connections),
-        "drawn_delays": any(c.delays is not None for c in connections),
-        "wide_rows": any(row.size > 0x10000 for _, row in layout.rows),  # a worker's targets need 32 bits
-    }
-    return [f"bool has_{name} = {flag(value)}" for name, value in uses.items()]
-
-
 def _mask(layout: Layout, group: Group, offset: int) -> str:
     if not group.spiking:
         return "nullptr"
@@ -126,15 +124,15 @@ def _update(layout: Layout, update: Update) -> list[str]:
                 passed.append("t")
             case "carry" | "input":
                 field = layout.state[group.name, a.name].identifier
-                body.append(f"Real* SNCC_RESTRICT const of_{a.identifier} = segment.s.{field} + position;")
+                body.append(f"Real* SNCC_RESTRICT const of_{a.identifier} = s.{field} + position;")
                 passed.append(f"of_{a.identifier}[j]")
             case "array":
                 field = layout.array[group.name, a.name].identifier
-                body.append(f"const Real* SNCC_RESTRICT const of_{a.identifier} = segment.a.{field} + position;")
+                body.append(f"const Real* SNCC_RESTRICT const of_{a.identifier} = a.{field} + position;")
                 passed.append(f"of_{a.identifier}[j]")
             case "out":
                 field = layout.state[group.name, "spike.mask"].identifier
-                body.append(f"Real* SNCC_RESTRICT const of_{a.identifier} = segment.s.{field} + position;")
+                body.append(f"Real* SNCC_RESTRICT const of_{a.identifier} = s.{field} + position;")
                 passed.append(f"of_{a.identifier}[j]")
             case "count":
                 body += _counts(layout, update, a.name, a.identifier)
@@ -154,7 +152,7 @@ def _update(layout: Layout, update: Update) -> list[str]:
     unread = [name for name in update.inputs if name not in {a.name for a in function.arguments}]
     for name in unread:
         field = layout.state[group.name, name].identifier
-        body.append(f"std::memset(segment.s.{field} + position, 0, sizeof(Real) * static_cast<std::size_t>(count));")
+        body.append(f"std::memset(s.{field} + position, 0, sizeof(Real) * static_cast<std::size_t>(count));")
     fired = next((a.identifier for a in function.arguments if a.role == "out"), None)
     if fired:
         body.append(f"segment.list(of_{fired}, position);")
@@ -191,19 +189,16 @@ def _counts(layout: Layout, update: Update, draw: str, identifier: str) -> list[
             case "time":
                 passed.append("static_cast<double>(segment.t)")
             case "array":
-                passed.append(f"segment.a.{layout.array[group.name, a.name].identifier}[position + j]")
+                passed.append(f"a.{layout.array[group.name, a.name].identifier}[position + j]")
             case _:
-                passed.append(f"segment.s.{layout.state[group.name, a.name].identifier}[position + j]")
+                passed.append(f"s.{layout.state[group.name, a.name].identifier}[position + j]")
     stream = f"stream_{identifier}"
     return [
         f"alignas(64) Real of_{identifier}[segment.chunk];",
         f"alignas(64) double mean_{identifier}[segment.chunk];",
-        f"alignas(64) std::uint32_t words_{identifier}[segment.chunk];",
         f"for (int j = 0; j < count; ++j) mean_{identifier}[j] = dynamics::{mean.name}({', '.join(passed)});",
         *(line.replace(f"of_{stream}", stream) for line in _stream(group, draw, stream)),
-        f"poisson_counts(segment.worker.tables[static_cast<std::size_t>(segment.population)], segment.seed, {stream},",
-        f"               segment.element(position), static_cast<std::uint32_t>(segment.n), segment.trial, mean_{identifier}, count,",
-        f"               words_{identifier}, of_{identifier});",
+        f"segment.poisson({stream}, position, mean_{identifier}, count, of_{identifier});",
     ]
 
 
@@ -218,7 +213,7 @@ def _stimuli(layout: Layout, update: Update) -> list[str]:
         for first, last in runs(places_of(stimulus, row)):
             begin = f"std::max<std::int64_t>(segment.begin, {row.offset + first})"
             end = f"std::min<std::int64_t>(segment.end, {row.offset + last})"
-            lines.append(f"    for (std::int64_t j = {begin}; j < {end}; ++j) segment.s.{field}[j] += value;")
+            lines.append(f"    for (std::int64_t j = {begin}; j < {end}; ++j) s.{field}[j] += value;")
         lines.append("}")
     return lines
 

@@ -47,7 +47,7 @@ def initial_parameter(parameter: Parameter) -> Function:
     value = _drawn(b, parameter.initial)
     if has_draws(parameter.initial):
         number = f"0x{stream(parameter.key, 'initial'):08x}u"
-        b.lines.append(f"sncc::Draw numbers{{seed, {number}, {element}, 0u, 0u}};")
+        b.lines.append(f"sncc::LoneDraw numbers{{seed, {number}, {element}, 0u, 0u}};")
     return_value(b, value, parameter.clip if has_draws(parameter.initial) else None)
     name = f"initial_{Namer()[parameter.key]}"
     return b.function(name, [f"{parameter.key} = {print_expression(parameter.initial)}"], "double")

@@ -46,6 +46,7 @@ def emit_project(program: Program) -> dict[str, str]:
     files = {
         "CMakeLists.txt": render("CMakeLists.txt"),
         "CMakePresets.json": render("CMakePresets.json"),
+        "cmake/flags.cmake": render("flags.cmake"),
         f"include/{name}.h": render("header.h"),
         f"src/{name}_dynamics.h": render("dynamics.h", real=real, functions=shared.functions()),
         f"src/{name}_model.h": render("model.h"),

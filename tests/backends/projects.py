@@ -281,7 +281,7 @@ class Projects:
         objects = [kernels(project / "src" / "cuda" / f"{name}_cuda.cu", build, *include)]
         flags = [*FLAGS, *(SANITIZERS[build] if build == "address" else []), *include]
         others = [project / "src" / f"{name}_{part}.cpp" for part in ("api", *([main] if main else []))]
-        others += [p for p in [project / "src" / "cpu" / "connectivity.cpp"] if p.exists()]
+        others += [p for p in [project / "src" / "engine" / "connectivity.cpp"] if p.exists()]
         folder = kept(flags, link, *objects, *(command("g++", *flags, "-E", "-P", s) for s in others))
         objects += [made(folder / f"{s.stem}.o", "g++", *flags, "-c", s, "-o") for s in others]
         sanitizer = SANITIZERS[build] if build == "address" else []

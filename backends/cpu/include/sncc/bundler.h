@@ -9,29 +9,27 @@
 namespace sncc {
 namespace neurons {
 
-template <typename Network>
+template <typename Real>
 class Bundler {
-    using Real = typename Network::Real;
-
 public:
-    explicit Bundler(Memory<Network>& memory) : m_(memory) {}
+    explicit Bundler(Memory<Real>& memory) : m_(memory) {}
 
     // Before anything is built. Spikes of a step go out bundle after bundle, so an input's connections must be in the bundles' order.
     SNCC_COLD void plan() {
-        m_.bundle_of.assign(Network::connections_count + 1, -1);
-        m_.lanes.assign(2 * Network::fields_count + 1, Lane());
+        m_.bundle_of.assign(m_.net.connections_count + 1, -1);
+        m_.lanes.assign(2 * m_.net.fields_count + 1, Lane());
         if (!m_.bundles_synapses) return;
         int shelf = -1;
-        for (int c = 0; c < Network::connections_count; ++c) {
+        for (int c = 0; c < m_.net.connections_count; ++c) {
             if (!m_.sums(c)) continue;
             const ConnectionInfo& of = info(c);
             if (of.source_population >= 0) place(of.input, of, shelf);
             if (of.source_population < 0 || of.delay == 0) {
                 int own = -1;
-                place(Network::fields_count + of.input, of, own);
+                place(m_.net.fields_count + of.input, of, own);
             }
         }
-        for (int c = 0; c < Network::connections_count; ++c)
+        for (int c = 0; c < m_.net.connections_count; ++c)
             if (m_.sums(c)) m_.bundle_of[static_cast<std::size_t>(c)] = bundle_for(c);
         if (m_.bundles.size() > 0xFFFF) throw Failure(Code::memory, "more than 65535 connections with a delay for every synapse");
     }
@@ -69,7 +67,7 @@ public:
     }
 
 private:
-    static const ConnectionInfo& info(int c) { return Network::connections()[c]; }
+    const ConnectionInfo& info(int c) const { return m_.net.connections[c]; }
 
     // A lane in the shelf, or in the next one where its numbers would need more than 16 bits.
     void place(int number, const ConnectionInfo& of, int& shelf) {
@@ -96,12 +94,12 @@ private:
     bool is_alone(int c) const {
         const ConnectionInfo& of = info(c);
         if (of.synapses_of >= 0 || of.reversed) return false;
-        for (int k = 0; k < Network::connections_count; ++k)
+        for (int k = 0; k < m_.net.connections_count; ++k)
             if (info(k).synapses_of == c) return false;
-        for (int u = 0; u < Network::synapse_updates_count; ++u)
-            if (Network::synapse_updates()[u].connection == c) return false;
-        for (int f = 0; f < Network::synapse_fields; ++f) {
-            const SynapseFieldInfo& field = Network::synapse_fields_info()[f];
+        for (int u = 0; u < m_.net.synapse_updates_count; ++u)
+            if (m_.net.synapse_updates[u].connection == c) return false;
+        for (int f = 0; f < m_.net.synapse_fields; ++f) {
+            const SynapseFieldInfo& field = m_.net.synapse_fields_info[f];
             if (field.connection == c && (f != of.weight_field || field.parameter < 0 || field.kernel >= 0)) return false;
         }
         return true;
@@ -146,20 +144,20 @@ private:
             (is_narrow ? void(delays.narrow.emplace_back(part.synapses() + 1)) : void(delays.wide.emplace_back(part.synapses() + 1)));
             if (field) weights.parts.emplace_back(part.synapses() + 1);
         }
-        m_.for_each_placed(c, [&](std::size_t p, std::uint64_t at, std::uint64_t k, std::uint64_t, std::uint32_t, std::uint32_t j, int delay) {
-            rows.parts[p].set(k, j - static_cast<std::uint32_t>(parts[p].range.begin));
+        m_.for_each_synapse(c, [&](const Placed& s) {
+            rows.parts[s.part].set(s.row, s.j - static_cast<std::uint32_t>(parts[s.part].range.begin));
             if (is_narrow)
-                delays.narrow[p][k] = static_cast<std::uint8_t>(delay);
+                delays.narrow[s.part][s.row] = static_cast<std::uint8_t>(s.delay);
             else
-                delays.wide[p][k] = static_cast<std::uint16_t>(delay);
-            if (field) weights.parts[p][k] = bundle.parts[p].weights[at];
+                delays.wide[s.part][s.row] = static_cast<std::uint16_t>(s.delay);
+            if (field) weights.parts[s.part][s.row] = bundle.parts[s.part].weights[s.at];
         });
         for (std::size_t p = 0; p < parts.size(); ++p) parts[p].narrow = std::move(rows.parts[p].narrow), parts[p].wide = std::move(rows.parts[p].wide);
         store.delays.narrow = std::move(delays.narrow), store.delays.wide = std::move(delays.wide);
         if (field) *field = std::move(weights);
     }
 
-    Memory<Network>& m_;
+    Memory<Real>& m_;
     std::vector<char> joining_;  // by bundle: whether others may join it
 };
 

@@ -83,27 +83,27 @@ public:
         for (std::size_t p = 0; p < parts.size(); ++p) fill(members, shelf, p, sources, pool);
     }
 
-    // Calls visit(place among the user's of this source and part, place here, delay, target's number) for a member's synapses of a source.
-    template <typename Visit>
-    void for_row(std::size_t member, std::size_t part, std::int64_t source, std::uint32_t begin, std::int64_t size, Visit&& visit) const {
-        struct Found {
-            std::uint32_t target;
-            std::uint16_t delay;
-            std::uint64_t at;
-        };
+    // A member's synapses of one source in one part, in the user's order.
+    struct Found {
+        std::uint32_t target;
+        std::uint16_t delay;
+        std::uint64_t at;  // in the part
+    };
+    void row(std::size_t member, std::size_t part, std::int64_t source, std::uint32_t begin, std::int64_t size, std::vector<Found>& found) const {
         const BundlePart<Real>& of = parts[part];
-        std::vector<Found> found;
         std::uint64_t at = of.rows[static_cast<std::size_t>(source)];
+        found.clear();
         for (std::uint64_t s = of.firsts[static_cast<std::size_t>(source)]; s < of.firsts[static_cast<std::size_t>(source) + 1]; ++s)
             for (const std::uint64_t end = at + of.slices[s].count; at < end; ++at)
                 if (of.target(at) - begin < static_cast<std::uint64_t>(size)) found.push_back({of.target(at), of.slices[s].delay, at});
-        std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.target < b.target; });
+        std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.target != b.target ? a.target < b.target : a.at < b.at; });
         const Repeats& repeats = repeats_[member][part];
         std::uint64_t rank = repeats.rows[static_cast<std::size_t>(source)];
         for (std::size_t k = 0, next = 0; k < found.size(); k = next) {
             for (next = k + 1; next < found.size() && found[next].target == found[k].target;) ++next;
-            for (std::size_t e = k; e < next; ++e)
-                visit(k + (next - k > 1 ? repeats.ranks[rank++] : 0), found[e].at, static_cast<int>(found[e].delay), found[e].target);
+            if (next - k == 1) continue;
+            const std::vector<Found> by_delay(found.begin() + static_cast<std::ptrdiff_t>(k), found.begin() + static_cast<std::ptrdiff_t>(next));
+            for (const Found& of_delay : by_delay) found[k + repeats.ranks[rank++]] = of_delay;
         }
     }
 
@@ -119,7 +119,6 @@ private:
     };
     struct Scratch {
         std::vector<std::uint64_t> places, keys;
-        std::vector<int> order;
     };
 
     void fill(const std::vector<Given>& members, const Shelf& shelf, std::size_t p, std::int64_t sources, ThreadPool& pool) {
@@ -147,7 +146,7 @@ private:
                 lay_out(members, p, row, least, most, scratch[static_cast<std::size_t>(worker)], piece.slices);
                 to.firsts[row + 1] = piece.slices.size();
                 for (std::size_t m = 0; m < members.size(); ++m) {
-                    number_repeats(members[m], p, row, scratch[static_cast<std::size_t>(worker)].order, piece.ranks[m]);
+                    number_repeats(members[m], p, row, scratch[static_cast<std::size_t>(worker)].keys, piece.ranks[m]);
                     repeats_[m][p].rows[row + 1] = piece.ranks[m].size();
                 }
             }
@@ -202,19 +201,17 @@ private:
         }
     }
 
-    void number_repeats(const Given& member, std::size_t p, std::size_t row, std::vector<int>& order, std::vector<std::uint16_t>& ranks) const {
+    void number_repeats(const Given& member, std::size_t p, std::size_t row, std::vector<std::uint64_t>& order, std::vector<std::uint16_t>& ranks) const {
         const CompressedRows& from = member.synapses->parts[p];
         const std::uint64_t end = from.offsets[row + 1];
         for (std::uint64_t k = from.offsets[row], next = k; k < end; k = next) {
             for (next = k + 1; next < end && from.target(next) == from.target(k);) ++next;
             if (next - k == 1) continue;
             if (next - k > 0xFFFF) throw Failure(Code::memory, "more than 65535 synapses from one neuron to another");
-            order.resize(static_cast<std::size_t>(next - k));
-            for (std::size_t e = 0; e < order.size(); ++e) order[e] = static_cast<int>(e);
-            std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-                return member.delays->of(p, k + static_cast<std::uint64_t>(a)) < member.delays->of(p, k + static_cast<std::uint64_t>(b));
-            });
-            for (const int e : order) ranks.push_back(static_cast<std::uint16_t>(e));
+            order.clear();
+            for (std::uint64_t e = k; e < next; ++e) order.push_back(static_cast<std::uint64_t>(member.delays->of(p, e)) << 32 | (e - k));
+            std::sort(order.begin(), order.end());
+            for (const std::uint64_t e : order) ranks.push_back(static_cast<std::uint16_t>(e));
         }
     }
 

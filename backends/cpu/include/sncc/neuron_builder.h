@@ -13,36 +13,34 @@
 namespace sncc {
 namespace neurons {
 
-template <typename Network>
+template <typename Real>
 class Builder {
-    using Real = typename Network::Real;
-
 public:
-    Builder(Memory<Network>& memory, const std::vector<Pairs>& pairs, std::uint64_t seed, const Description& about)
+    Builder(Memory<Real>& memory, const std::vector<Pairs>& pairs, std::uint64_t seed, const Description& about)
         : m_(memory), pairs_(pairs), seed_(seed), about_(about) {}
 
     SNCC_COLD void build() {
         m_.workers = workers();
-        for (int p = 0; p < Network::populations; ++p) m_.ranges.push_back(ranges_of(info(p).size, m_.workers));
+        for (int p = 0; p < m_.net.populations; ++p) m_.ranges.push_back(ranges_of(info(p).size, m_.workers));
         refuse_too_much();
-        m_.stores.resize(Network::connections_count);
-        m_.synapse_fields.resize(Network::synapse_fields);
-        Bundler<Network> bundler(m_);
+        m_.stores.resize(m_.net.connections_count);
+        m_.synapse_fields.resize(m_.net.synapse_fields);
+        Bundler<Real> bundler(m_);
         bundler.plan();
         const auto is_bundled = [&](int c) {
             const int b = m_.bundle_of[static_cast<std::size_t>(c)];
             return b >= 0 && m_.bundles[static_cast<std::size_t>(b)].owns;
         };
-        for (int c = 0; c < Network::connections_count; ++c)
+        for (int c = 0; c < m_.net.connections_count; ++c)
             if (!is_bundled(c)) synapses(c);
-        for (int c = 0; c < Network::connections_count; ++c)
+        for (int c = 0; c < m_.net.connections_count; ++c)
             if (!is_bundled(c)) numbers(c);
         for (std::size_t b = 0; b < m_.bundles.size(); ++b) {  // one at a time: the rows of all at once would need twice the memory
             if (!m_.bundles[b].owns) continue;
             for (const int c : m_.bundles[b].connections) synapses(c), numbers(c);
             bundler.fill(b);
         }
-        for (int f = 0; f < Network::fields_count; ++f) m_.fields.push_back(Network::field(*m_.state.data(), *m_.arrays.data(), f));
+        for (int f = 0; f < m_.net.fields_count; ++f) m_.fields.push_back(m_.net.field(m_.state.data(), m_.arrays.data(), f));
         plan();
     }
 
@@ -56,8 +54,8 @@ public:
     }
 
 private:
-    const PopulationInfo& info(int population) const { return Network::populations_info()[population]; }
-    const ConnectionInfo& connection(int c) const { return Network::connections()[c]; }
+    const PopulationInfo& info(int population) const { return m_.net.populations_info[population]; }
+    const ConnectionInfo& connection(int c) const { return m_.net.connections[c]; }
 
     ConnectivityRequest request(int c) const {
         const ConnectionInfo& of = connection(c);
@@ -70,10 +68,10 @@ private:
     }
     // What each synapse of a connection has for itself.
     void numbers(int c) {
-        for (int f = 0; f < Network::synapse_fields; ++f)
-            if (Network::synapse_fields_info()[f].connection == c) initial_numbers(f);
-        for (int k = 0; k < Network::parameters; ++k)
-            if (Network::parameters_info()[k].delays_of == c) initial_delays(c, k);
+        for (int f = 0; f < m_.net.synapse_fields; ++f)
+            if (m_.net.synapse_fields_info[f].connection == c) initial_numbers(f);
+        for (int k = 0; k < m_.net.parameters; ++k)
+            if (m_.net.parameters_info[k].delays_of == c) initial_delays(c, k);
     }
     bool owns_synapses(int c) const { return connection(c).format == Format::compressed && connection(c).synapses_of < 0; }
 
@@ -82,22 +80,22 @@ private:
         const int most = std::min(m_.pool.threads(), m_.most_workers);
         if (const char* const forced = std::getenv("SNCC_WORKERS")) return std::max(1, std::min(most, std::atoi(forced)));  // for tests
         double work = 0;
-        for (int p = 0; p < Network::populations; ++p) work += static_cast<double>(info(p).size);
-        for (int c = 0; c < Network::connections_count; ++c)
+        for (int p = 0; p < m_.net.populations; ++p) work += static_cast<double>(info(p).size);
+        for (int c = 0; c < m_.net.connections_count; ++c)
             if (owns_synapses(c)) work += expected_synapses(request(c)) / 64;
         return std::max(1, std::min(most, static_cast<int>(work / 1024)));
     }
 
     void refuse_too_much() const {
-        double total = static_cast<double>(sizeof(typename Network::State) + sizeof(typename Network::Arrays));
+        double total = static_cast<double>(m_.net.state_bytes + m_.net.arrays_bytes);
         std::string largest;
         double most = 0;
-        for (int c = 0; c < Network::connections_count; ++c) {
+        for (int c = 0; c < m_.net.connections_count; ++c) {
             if (!owns_synapses(c)) continue;
             const ConnectionInfo& of = connection(c);
             const double count = expected_synapses(request(c));
             int fields = 0;
-            for (int f = 0; f < Network::synapse_fields; ++f) fields += Network::synapse_fields_info()[f].connection == c;
+            for (int f = 0; f < m_.net.synapse_fields; ++f) fields += m_.net.synapse_fields_info[f].connection == c;
             const std::int64_t widest = m_.ranges[static_cast<std::size_t>(of.target_population)][0].size() + 64;
             const double each = bytes_per_synapse(widest, fields, sizeof(Real), of.delays >= 0, of.reversed) +
                                 (of.pattern.kind == PatternKind::convolution || of.pattern.kind == PatternKind::turned ? 4.0 : 0.0);
@@ -129,7 +127,7 @@ private:
     }
 
     void initial_numbers(int f) {
-        const SynapseFieldInfo& of = Network::synapse_fields_info()[f];
+        const SynapseFieldInfo& of = m_.net.synapse_fields_info[f];
         SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(f)];
         const SynapseStore<Real>& store = m_.store(of.connection);
         store.allocate(field);
@@ -146,21 +144,21 @@ private:
         const InitialValues initial(about_.parameters[parameter], seed_);
         m_.store(c).set_delays(m_.pool, connection(c).delay, [&](std::uint64_t number, std::uint32_t i, std::uint32_t j) {
             const std::uint64_t element = m_.place(c, parameter, number, i, j);
-            return std::floor(initial(element, i, j) / Network::step_ms + 0.5);
+            return std::floor(initial(element, i, j) / m_.net.step_ms + 0.5);
         });
     }
 
     // The shortest way between workers sets how often they meet, the longest delay how long spikes are kept.
     void delays() {
-        const Hazards<Network> hazards(m_);
+        const Hazards<Real> hazards(m_);
         m_.interval = hazards.interval();
         m_.most_delay = 1;
-        for (int c = 0; c < Network::connections_count; ++c) m_.most_delay = std::max(m_.most_delay, m_.most_delay_of(c));
-        for (int u = 0; u < Network::synapse_updates_count; ++u)
-            m_.most_delay = std::max<std::int64_t>(m_.most_delay, Network::synapse_updates()[u].post_delay);
-        m_.inputs.resize(Network::sources);
+        for (int c = 0; c < m_.net.connections_count; ++c) m_.most_delay = std::max(m_.most_delay, m_.most_delay_of(c));
+        for (int u = 0; u < m_.net.synapse_updates_count; ++u)
+            m_.most_delay = std::max<std::int64_t>(m_.most_delay, m_.net.synapse_updates[u].post_delay);
+        m_.inputs.resize(m_.net.sources);
         std::vector<std::int64_t> steps(m_.shelves.size(), 0);
-        for (int c = 0; c < Network::connections_count; ++c) {
+        for (int c = 0; c < m_.net.connections_count; ++c) {
             if (!m_.bundles_synapses || !m_.sums(c)) continue;
             std::int64_t& longest = steps[static_cast<std::size_t>(m_.lanes[static_cast<std::size_t>(m_.lane_of(c))].shelf)];
             longest = std::max(longest, m_.most_delay_of(c) + m_.interval + 1);
@@ -176,9 +174,9 @@ private:
 
     void histories() {
         m_.histories.clear();
-        m_.histories.resize(Network::fields_count);
-        for (int f = 0; f < Network::fields_count; ++f) {
-            const FieldInfo& of = Network::fields_info()[f];
+        m_.histories.resize(m_.net.fields_count);
+        for (int f = 0; f < m_.net.fields_count; ++f) {
+            const FieldInfo& of = m_.net.fields_info[f];
             if (of.history == 0) continue;
             FieldHistory<Real>& history = m_.histories[static_cast<std::size_t>(f)];
             history.stride = (info(of.population).size + 63) / 64 * 64;
@@ -190,13 +188,13 @@ private:
     void worker(int w) {
         Worker& worker = m_.worker[static_cast<std::size_t>(w)];
         worker.index = w;
-        worker.spikes.resize(Network::populations);
-        worker.records.resize(Network::populations);
-        worker.tables.resize(Network::populations);
-        for (int p = 0; p < Network::populations; ++p) worker.spikes[static_cast<std::size_t>(p)].allocate(m_.range(p, w).size(), m_.most_delay + m_.interval);
+        worker.spikes.resize(m_.net.populations);
+        worker.records.resize(m_.net.populations);
+        worker.tables.resize(m_.net.populations);
+        for (int p = 0; p < m_.net.populations; ++p) worker.spikes[static_cast<std::size_t>(p)].allocate(m_.range(p, w).size(), m_.most_delay + m_.interval);
     }
 
-    Memory<Network>& m_;
+    Memory<Real>& m_;
     const std::vector<Pairs>& pairs_;
     std::uint64_t seed_;
     const Description& about_;

@@ -1,7 +1,6 @@
 // A network whose neurons, of one sample, are spread over threads, but for the loop over time: how it is built, set, started and stored.
 // neuron_workers.h runs it on a CPU; the CUDA half keeps it on the host and runs it on a GPU.
-//
-// `Network` is emitted: arrays and tables (neuron_tables.h).
+// It is the same for every network, and compiled once: what differs is in tables (neuron_tables.h).
 #pragma once
 
 #include <algorithm>
@@ -14,14 +13,13 @@
 namespace sncc {
 namespace neurons {
 
-template <typename Network>
+template <typename Real>
 class NeuronEngine : public Engine {
-    using Real = typename Network::Real;
-
 public:
-    explicit NeuronEngine(int threads, int most_workers = 1 << 20, bool bundles = true) : m_(threads, most_workers, bundles), pairs_(static_cast<std::size_t>(Network::connections_count) + 1) {
-        for (int k = 0; k < Network::parameters; ++k) {
-            const ParameterInfo& info = Network::parameters_info()[k];
+    explicit NeuronEngine(const Tables<Real>& net, int threads, int most_workers = 1 << 20, bool bundles = true)
+        : m_(net, threads, most_workers, bundles), pairs_(static_cast<std::size_t>(net.connections_count) + 1) {
+        for (int k = 0; k < m_.net.parameters; ++k) {
+            const ParameterInfo& info = m_.net.parameters_info[k];
             m_.numbers.own.emplace_back(static_cast<std::size_t>(std::max<std::int64_t>(info.size, 0)), 0.0);
             m_.numbers.shared.push_back(info.shared);
         }
@@ -29,19 +27,19 @@ public:
 
     // -------------------------------------------------------------------------------------------- connectivity
     SNCC_COLD void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override {
-        if (connection < 0 || connection >= Network::connections_count) throw Failure(Code::argument, "no connection of that number");
+        if (connection < 0 || connection >= m_.net.connections_count) throw Failure(Code::argument, "no connection of that number");
         pairs_[static_cast<std::size_t>(connection)] = {{pre, pre + count}, {post, post + count}, true};
     }
     SNCC_COLD void build(std::uint64_t seed, const Description& about) override {
         about_ = &about;
-        Builder<Network>(m_, pairs_, seed, about).build();
+        Builder<Real>(m_, pairs_, seed, about).build();
         pairs_ = std::vector<Pairs>();
-        for (int k = 0; k < Network::parameters; ++k)  // of dense or one_to_one synapses, set before there were any
-            if (Network::parameters_info()[k].size >= 0 && Network::parameters_info()[k].synapse_field >= 0) {
+        for (int k = 0; k < m_.net.parameters; ++k)  // of dense or one_to_one synapses, set before there were any
+            if (m_.net.parameters_info[k].size >= 0 && m_.net.parameters_info[k].synapse_field >= 0) {
                 const std::vector<double> values = m_.numbers.own[static_cast<std::size_t>(k)];
                 set_parameter(k, values.data());
             }
-        hazards_ = std::make_unique<Hazards<Network>>(m_);
+        hazards_ = std::make_unique<Hazards<Real>>(m_);
     }
     SNCC_COLD std::int64_t synapse_count(int connection) override {
         check_compressed(connection);
@@ -49,34 +47,34 @@ public:
     }
     SNCC_COLD void synapses(int connection, std::int64_t* pre, std::int64_t* post) override {
         check_compressed(connection);
-        m_.for_each_synapse(connection, [&](std::size_t, std::uint64_t, std::uint64_t number, std::uint32_t i, std::uint32_t j, int) { pre[number] = i, post[number] = j; });
+        m_.for_each_synapse(connection, [&](const Placed& s) { pre[s.number] = s.i, post[s.number] = s.j; });
     }
 
     // -------------------------------------------------------------------------------------------- parameters
     SNCC_COLD std::int64_t parameter_size(int k) override {
-        const ParameterInfo& info = Network::parameters_info()[k];
+        const ParameterInfo& info = m_.net.parameters_info[k];
         if (info.size >= 0) return info.size;
-        const int connection = info.delays_of >= 0 ? info.delays_of : Network::synapse_fields_info()[info.synapse_field].connection;
+        const int connection = info.delays_of >= 0 ? info.delays_of : m_.net.synapse_fields_info[info.synapse_field].connection;
         return static_cast<std::int64_t>(m_.store(connection).synapses.count());
     }
     SNCC_COLD void set_parameter(int k, const double* values) override {
-        const ParameterInfo& info = Network::parameters_info()[k];
+        const ParameterInfo& info = m_.net.parameters_info[k];
         if (info.delays_of >= 0) refuse_small_delays(k, values);
         stale_ = true;
         if (info.size >= 0) std::copy(values, values + info.size, m_.numbers.own[static_cast<std::size_t>(k)].begin());
         if (m_.stores.empty()) return;  // not built: what synapses need is taken from `numbers` then
         if (info.synapse_field >= 0) {
-            for_values(k, [&](std::size_t part, std::uint64_t at, std::uint64_t place, int) { m_.synapse_numbers(info.synapse_field, part)[at] = static_cast<Real>(values[place]); });
+            for_values(k, [&](const Placed& s, std::uint64_t place) { m_.synapse_numbers(info.synapse_field, s.part)[s.at] = static_cast<Real>(values[place]); });
         }
         if (info.delays_of >= 0) set_delays(k, values);
     }
     SNCC_COLD void get_parameter(int k, double* values) override {
-        const ParameterInfo& info = Network::parameters_info()[k];
+        const ParameterInfo& info = m_.net.parameters_info[k];
         if (info.synapse_field >= 0 && !info.shared) {
             if (info.size >= 0) std::fill(values, values + info.size, 0.0);
-            for_values(k, [&](std::size_t part, std::uint64_t at, std::uint64_t place, int) { values[place] = static_cast<double>(m_.synapse_numbers(info.synapse_field, part)[at]); });
+            for_values(k, [&](const Placed& s, std::uint64_t place) { values[place] = static_cast<double>(m_.synapse_numbers(info.synapse_field, s.part)[s.at]); });
         } else if (info.delays_of >= 0 && !info.shared) {
-            for_values(k, [&](std::size_t, std::uint64_t, std::uint64_t place, int delay) { values[place] = delay * Network::step_ms; });
+            for_values(k, [&](const Placed& s, std::uint64_t place) { values[place] = s.delay * m_.net.step_ms; });
         } else {
             std::copy(m_.numbers.own[static_cast<std::size_t>(k)].begin(), m_.numbers.own[static_cast<std::size_t>(k)].end(), values);
         }
@@ -93,18 +91,18 @@ public:
         refresh();
         const FlushDenormals flush;
         if (!started_ || !simulation.resume) start(simulation);
-        for (int q = 0; q < Network::sources; ++q) m_.inputs[static_cast<std::size_t>(q)].hand_over(simulation.data, simulation.sample, q, simulation.steps);
-        Course course{simulation, std::vector<char>(Network::populations + 1, 0), {}};
+        for (int q = 0; q < m_.net.sources; ++q) m_.inputs[static_cast<std::size_t>(q)].hand_over(simulation.data, simulation.sample, q, simulation.steps);
+        Course course{simulation, std::vector<char>(m_.net.populations + 1, 0), {}};
         for (int k = 0; k < simulation.spike_population_count; ++k) course.recorded[static_cast<std::size_t>(simulation.spike_populations[k])] = 1;
         course.listed = course.recorded;
-        for (int p = 0; p < Network::populations; ++p) course.listed[static_cast<std::size_t>(p)] |= m_.needs_list(p);
+        for (int p = 0; p < m_.net.populations; ++p) course.listed[static_cast<std::size_t>(p)] |= m_.needs_list(p);
         for (Worker& worker : m_.worker)
             for (SpikeRecord& record : worker.records) record.clear();
         advance(course, done_, done_ + simulation.steps);
         done_ += simulation.steps;
         for (GivenInput<Real>& input : m_.inputs) input.keep_last(simulation.steps);
-        merged_.assign(Network::populations + 1, Spikes{});
-        for (int p = 0; p < Network::populations; ++p) {
+        merged_.assign(m_.net.populations + 1, Spikes{});
+        for (int p = 0; p < m_.net.populations; ++p) {
             if (!course.recorded[static_cast<std::size_t>(p)]) continue;
             std::vector<const SpikeRecord*> parts;
             for (const Worker& worker : m_.worker) parts.push_back(&worker.records[static_cast<std::size_t>(p)]);
@@ -112,7 +110,7 @@ public:
         }
     }
     const Spikes& spikes(int population) override {
-        if (merged_.empty()) merged_.assign(Network::populations + 1, Spikes{});
+        if (merged_.empty()) merged_.assign(m_.net.populations + 1, Spikes{});
         return merged_[static_cast<std::size_t>(population)];
     }
     void reset() override { started_ = false, done_ = 0; }
@@ -138,60 +136,57 @@ public:
 protected:
     [[noreturn]] static void untrained() { throw Failure(Code::argument, "the network has no `train` block"); }
     void check_compressed(int connection) const {
-        if (connection < 0 || connection >= Network::connections_count || Network::connections()[connection].format != Format::compressed)
+        if (connection < 0 || connection >= m_.net.connections_count || m_.net.connections[connection].format != Format::compressed)
             throw Failure(Code::argument, "no sparse connection of that number");
     }
 
-    // Calls visit(part, place in the part, place in the user's array, delay) for the numbers of a parameter that synapses own.
-    template <typename Visit>
-    void for_values(int k, Visit&& visit) {
-        const ParameterInfo& info = Network::parameters_info()[k];
-        const int connection = info.delays_of >= 0 ? info.delays_of : Network::synapse_fields_info()[info.synapse_field].connection;
-        m_.for_each_synapse(connection, [&](std::size_t part, std::uint64_t at, std::uint64_t number, std::uint32_t i, std::uint32_t j, int delay) {
-            visit(part, at, m_.place(connection, k, number, i, j), delay);
-        });
+    // Calls visit(synapse, place in the user's array) for the numbers of a parameter that synapses own.
+    SNCC_COLD void for_values(int k, const std::function<void(const Placed&, std::uint64_t)>& visit) {
+        const ParameterInfo& info = m_.net.parameters_info[k];
+        const int connection = info.delays_of >= 0 ? info.delays_of : m_.net.synapse_fields_info[info.synapse_field].connection;
+        m_.for_each_synapse(connection, [&](const Placed& s) { visit(s, m_.place(connection, k, s.number, s.i, s.j)); });
     }
 
     void refuse_small_delays(int k, const double* values) {
-        const ParameterInfo& info = Network::parameters_info()[k];
-        const int least = Network::connections()[info.delays_of].delay;
+        const ParameterInfo& info = m_.net.parameters_info[k];
+        const int least = m_.net.connections[info.delays_of].delay;
         const std::int64_t count = info.shared ? 1 : parameter_size(k);
         for (std::int64_t e = 0; e < count; ++e) {
-            if (std::floor(values[e] / Network::step_ms + 0.5) >= least) continue;
+            if (std::floor(values[e] / m_.net.step_ms + 0.5) >= least) continue;
             char text[160];
-            std::snprintf(text, sizeof text, "a delay of %g ms: the smallest of this connection is %g ms (%d %s)", values[e], least * Network::step_ms, least, least == 1 ? "step" : "steps");
+            std::snprintf(text, sizeof text, "a delay of %g ms: the smallest of this connection is %g ms (%d %s)", values[e], least * m_.net.step_ms, least, least == 1 ? "step" : "steps");
             throw Failure(Code::argument, text);
         }
     }
 
     // Other delays: what is under way is lost, and the simulation begins anew.
     SNCC_COLD void set_delays(int k, const double* values) {
-        const int c = Network::parameters_info()[k].delays_of;
-        Bundler<Network> bundler(m_);
-        for (int k = 0; k < Network::connections_count; ++k)
+        const int c = m_.net.parameters_info[k].delays_of;
+        Bundler<Real> bundler(m_);
+        for (int k = 0; k < m_.net.connections_count; ++k)
             if (const int b = m_.bundle_of[static_cast<std::size_t>(k)]; b >= 0 && &m_.store(k) == &m_.store(c)) bundler.restore(static_cast<std::size_t>(b));
-        m_.store(c).set_delays(m_.pool, Network::connections()[c].delay, [&](std::uint64_t number, std::uint32_t i, std::uint32_t j) {
-            return std::floor(values[m_.place(c, k, number, i, j)] / Network::step_ms + 0.5);
+        m_.store(c).set_delays(m_.pool, m_.net.connections[c].delay, [&](std::uint64_t number, std::uint32_t i, std::uint32_t j) {
+            return std::floor(values[m_.place(c, k, number, i, j)] / m_.net.step_ms + 0.5);
         });
-        Builder<Network>(m_, pairs_, 0, *about_).plan();
-        hazards_ = std::make_unique<Hazards<Network>>(m_);
+        Builder<Real>(m_, pairs_, 0, *about_).plan();
+        hazards_ = std::make_unique<Hazards<Real>>(m_);
         reset();
     }
 
     // What follows from the parameters, after any of them changed.
     SNCC_COLD void refresh() {
         if (!stale_) return;
-        Network::derive(m_.numbers, *m_.arrays.data());
-        m_.shared_weights.assign(Network::connections_count + 1, Real(0));
-        m_.matrices.resize(Network::connections_count);
-        m_.vectors.resize(Network::connections_count);
-        for (int c = 0; c < Network::connections_count; ++c) weights(c);
-        Bundler<Network>(m_).fill_missing();
+        m_.net.derive(m_.numbers, m_.arrays.data());
+        m_.shared_weights.assign(m_.net.connections_count + 1, Real(0));
+        m_.matrices.resize(m_.net.connections_count);
+        m_.vectors.resize(m_.net.connections_count);
+        for (int c = 0; c < m_.net.connections_count; ++c) weights(c);
+        Bundler<Real>(m_).fill_missing();
         stale_ = false;
     }
 
     SNCC_COLD void weights(int number) {
-        const ConnectionInfo& c = Network::connections()[number];
+        const ConnectionInfo& c = m_.net.connections[number];
         const std::vector<double>& own = m_.numbers.own[static_cast<std::size_t>(c.weight)];
         if (c.shared) m_.shared_weights[static_cast<std::size_t>(number)] = static_cast<Real>(own[0]);
         if (c.format == Format::one_to_one && !c.shared) {
@@ -200,7 +195,7 @@ protected:
             for (std::size_t j = 0; j < own.size(); ++j) to[j] = static_cast<Real>(own[j]);
         }
         if (c.format == Format::dense) matrix(number, c, own);
-        if (c.format == Format::compressed && c.weight_field >= 0 && Network::synapse_fields_info()[c.weight_field].kernel >= 0 && c.synapses_of < 0) {
+        if (c.format == Format::compressed && c.weight_field >= 0 && m_.net.synapse_fields_info[c.weight_field].kernel >= 0 && c.synapses_of < 0) {
             SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(c.weight_field)];
             const SynapseStore<Real>& store = m_.store(number);
             store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t, std::uint32_t) {
@@ -229,10 +224,10 @@ protected:
 
     virtual void start(const Simulation& simulation) {
         refresh();
-        std::memset(static_cast<void*>(m_.state.data()), 0, sizeof(typename Network::State));
-        Network::start(*m_.arrays.data(), simulation.seed, simulation.trial, *m_.state.data());
-        for (int f = 0; f < Network::synapse_fields; ++f) {
-            const SynapseFieldInfo& of = Network::synapse_fields_info()[f];
+        m_.state.zero();
+        m_.net.start(m_.arrays.data(), simulation.seed, simulation.trial, m_.state.data());
+        for (int f = 0; f < m_.net.synapse_fields; ++f) {
+            const SynapseFieldInfo& of = m_.net.synapse_fields_info[f];
             if (!of.initial) continue;
             SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(f)];
             const SynapseStore<Real>& store = m_.store(of.connection);
@@ -245,12 +240,12 @@ protected:
         for (std::size_t f = 0; f < m_.histories.size(); ++f)
             if (m_.histories[f].stride > 0) {
                 m_.histories[f].values.zero();
-                std::copy(m_.fields[f], m_.fields[f] + Network::populations_info()[Network::fields_info()[f].population].size, m_.histories[f].at(0));
+                std::copy(m_.fields[f], m_.fields[f] + m_.net.populations_info[m_.net.fields_info[f].population].size, m_.histories[f].at(0));
             }
         for (Worker& worker : m_.worker)
             for (SpikeHistory& spikes : worker.spikes) spikes.clear();
-        for (int q = 0; q < Network::sources; ++q)
-            m_.inputs[static_cast<std::size_t>(q)].start(Network::source_sizes()[q].signal, Network::source_sizes()[q].size, Network::source_sizes()[q].si, m_.most_delay);
+        for (int q = 0; q < m_.net.sources; ++q)
+            m_.inputs[static_cast<std::size_t>(q)].start(m_.net.source_sizes[q].signal, m_.net.source_sizes[q].size, m_.net.source_sizes[q].si, m_.most_delay);
         done_ = sent_ = 0;
         started_ = true;
     }
@@ -266,21 +261,19 @@ protected:
 
     // Everything that a continuation needs; the same bytes for any number of workers.
     SNCC_COLD void keep(Archive& archive) {
-        archive.expect(static_cast<std::int64_t>(sizeof(typename Network::State)));
-        archive.expect(Network::populations), archive.expect(Network::connections_count);
+        archive.expect(static_cast<std::int64_t>(m_.net.state_bytes));
+        archive.expect(m_.net.populations), archive.expect(m_.net.connections_count);
         archive.value(started_), archive.value(done_);
-        archive.array(m_.state.data(), 1);
+        archive.array(m_.state.data(), m_.state.size());
         for (FieldHistory<Real>& history : m_.histories) archive.array(history.values.data(), history.values.size());
         for (GivenInput<Real>& input : m_.inputs) input.archive(archive);
-        for (int p = 0; p < Network::populations; ++p) keep_spikes(archive, p);
+        for (int p = 0; p < m_.net.populations; ++p) keep_spikes(archive, p);
         for (std::size_t f = 0; f < m_.synapse_fields.size(); ++f) {
-            const SynapseFieldInfo& of = Network::synapse_fields_info()[f];
+            const SynapseFieldInfo& of = m_.net.synapse_fields_info[f];
             if (of.kernel >= 0) continue;
             std::vector<Real> values(static_cast<std::size_t>(m_.store(of.connection).synapses.count()));
             const auto for_each = [&](auto&& visit) {
-                m_.for_each_synapse(of.connection, [&](std::size_t part, std::uint64_t at, std::uint64_t number, std::uint32_t, std::uint32_t, int) {
-                    visit(m_.synapse_numbers(static_cast<int>(f), part)[at], values[number]);
-                });
+                m_.for_each_synapse(of.connection, [&](const Placed& s) { visit(m_.synapse_numbers(static_cast<int>(f), s.part)[s.at], values[s.number]); });
             };
             if (!archive.reads()) for_each([](const Real& own, Real& value) { value = own; });
             archive.expect(static_cast<std::int64_t>(values.size()));
@@ -290,7 +283,7 @@ protected:
     }
 
     SNCC_COLD void keep_spikes(Archive& archive, int population) {
-        if (!Network::populations_info()[population].spiking) return;
+        if (!m_.net.populations_info[population].spiking) return;
         const std::size_t p = static_cast<std::size_t>(population);
         for (std::int64_t n = done_ - m_.most_delay - m_.interval + 1; n <= done_; ++n) {
             std::vector<std::uint32_t> indices;
@@ -310,10 +303,10 @@ protected:
         }
     }
 
-    Memory<Network> m_;
+    Memory<Real> m_;
     std::vector<Pairs> pairs_;
     const Description* about_ = nullptr;
-    std::unique_ptr<Hazards<Network>> hazards_;
+    std::unique_ptr<Hazards<Real>> hazards_;
     std::vector<Spikes> merged_;
     bool stale_ = true, started_ = false;
     std::int64_t done_ = 0;       // steps since the initial state

@@ -12,13 +12,13 @@ namespace neurons {
 
 // Spikes of earlier steps need one meeting per shortest delay. What is read within its own step (spikes without a delay,
 // variables of other neurons) needs one between the write and the read, one before the next write, and one every step.
-template <typename Network>
+template <typename Real>
 class Hazards {
 public:
-    SNCC_COLD explicit Hazards(const Memory<Network>& memory) : m_(memory) {
+    SNCC_COLD explicit Hazards(const Memory<Real>& memory) : m_(memory) {
         std::set<int> written, read;  // groups since the last meeting
-        for (int k = 0; k < Network::operations_count; ++k) {
-            const Operation& operation = Network::operations()[k];
+        for (int k = 0; k < m_.net.operations_count; ++k) {
+            const Operation& operation = m_.net.operations[k];
             const Reads reads = reads_of(operation);
             bool meets = operation.action == Action::update && read.count(operation.index);
             for (const int group : reads.groups) meets |= written.count(group) > 0;
@@ -45,10 +45,10 @@ private:
         std::int64_t least_delay = 0;
     };
 
-    static int group_of(int population) { return Network::populations_info()[population].group; }
+    int group_of(int population) const { return m_.net.populations_info[population].group; }
 
     void read_field(Reads& reads, int field) const {
-        const int group = group_of(Network::fields_info()[field].population);
+        const int group = group_of(m_.net.fields_info[field].population);
         reads.groups.push_back(group);
         reads.variables.push_back(group);
     }
@@ -57,12 +57,12 @@ private:
         Reads reads;
         if (operation.action == Action::update) return reads;
         const bool synapses = operation.action == Action::synapses;
-        const int number = synapses ? Network::synapse_updates()[operation.index].connection : operation.index;
-        const ConnectionInfo& c = Network::connections()[number];
+        const int number = synapses ? m_.net.synapse_updates[operation.index].connection : operation.index;
+        const ConnectionInfo& c = m_.net.connections[number];
         const bool local = m_.is_local(number);
-        const bool arrives = !synapses || Network::synapse_updates()[operation.index].when == When::pre;
+        const bool arrives = !synapses || m_.net.synapse_updates[operation.index].when == When::pre;
         if (synapses)
-            for (const int* field = Network::synapse_updates()[operation.index].pre; *field >= 0; ++field) read_field(reads, *field);
+            for (const int* field = m_.net.synapse_updates[operation.index].pre; *field >= 0; ++field) read_field(reads, *field);
         if (arrives && c.gain >= 0 && !local) read_field(reads, c.gain);
         if (arrives && c.source_population >= 0 && !local) {
             reads.least_delay = m_.least_delay_of(number);
@@ -74,7 +74,7 @@ private:
         return reads;
     }
 
-    const Memory<Network>& m_;
+    const Memory<Real>& m_;
     std::vector<bool> meetings_;
     bool within_step_ = false;
     std::int64_t shortest_ = longest;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -18,13 +19,6 @@
 
 namespace sncc {
 namespace neurons {
-
-// The numbers of neurons' and connections' parameters, in double; those of synapses lie beside the synapses.
-struct Numbers {
-    std::vector<std::vector<double>> own;
-    std::vector<char> shared;
-    double number(int k, std::int64_t j) const { return own[static_cast<std::size_t>(k)][shared[static_cast<std::size_t>(k)] ? 0 : static_cast<std::size_t>(j)]; }
-};
 
 struct Pairs {
     std::vector<std::int64_t> pre, post;
@@ -54,18 +48,27 @@ struct Worker {
     std::vector<PoissonTable> tables;   // by population
 };
 
-template <typename Network>
-struct Memory {
-    using Real = typename Network::Real;
+// A synapse: where its numbers stand in a worker's part, its place in the connection's own rows there, and its number in the
+// user's order; source, target, and delay or 0.
+struct Placed {
+    std::size_t part;
+    std::uint64_t at, row, number;
+    std::uint32_t i, j;
+    int delay;
+};
 
-    Memory(int threads, int most, bool bundles) : pool(threads), most_workers(most), bundles_synapses(bundles), state(1), arrays(1) {}
+template <typename Real>
+struct Memory {
+    Memory(const Tables<Real>& of, int threads, int most, bool bundles)
+        : net(of), pool(threads), most_workers(most), bundles_synapses(bundles), state(of.state_bytes), arrays(of.arrays_bytes) {}
+
+    const Tables<Real> net;
 
     ThreadPool pool;
     const int most_workers;
     const bool bundles_synapses;  // those with a delay each
     int workers = 1;
-    AlignedBuffer<typename Network::State> state;
-    AlignedBuffer<typename Network::Arrays> arrays;
+    AlignedBuffer<unsigned char> state, arrays;
     Numbers numbers;
     std::vector<std::vector<Range>> ranges;                // by population and worker
     std::vector<SynapseStore<Real>> stores;                // by connection; empty where another connection's are used
@@ -86,31 +89,31 @@ struct Memory {
     std::int64_t most_delay = 0;
 
     const SynapseStore<Real>& store(int connection) const {
-        const ConnectionInfo& c = Network::connections()[connection];
+        const ConnectionInfo& c = net.connections[connection];
         return stores[static_cast<std::size_t>(c.synapses_of >= 0 ? c.synapses_of : connection)];
     }
     SynapseStore<Real>& store(int connection) { return const_cast<SynapseStore<Real>&>(static_cast<const Memory&>(*this).store(connection)); }
     std::int64_t most_delay_of(int connection) const {
-        const ConnectionInfo& c = Network::connections()[connection];
+        const ConnectionInfo& c = net.connections[connection];
         return c.delays >= 0 ? std::max(c.delay, store(connection).delays.most) : c.delay;
     }
     std::int64_t least_delay_of(int connection) const {
-        const ConnectionInfo& c = Network::connections()[connection];
+        const ConnectionInfo& c = net.connections[connection];
         return c.delays >= 0 ? store(connection).delays.least : c.delay;
     }
     // Whether what arrives through a connection in a step is summed, in the order of emission, before it is added.
-    static bool sums(int connection) {
-        const ConnectionInfo& c = Network::connections()[connection];
+    bool sums(int connection) const {
+        const ConnectionInfo& c = net.connections[connection];
         return c.delays >= 0 && !c.at_arrival && !c.signal;
     }
     // The lane in which it is summed; -1: none. An input has one for spikes that meetings hand on, and one for those that go in at
     // once, so that neither's sums depend on when the threads meet.
     int lane_of(int connection) const {
-        const ConnectionInfo& c = Network::connections()[connection];
+        const ConnectionInfo& c = net.connections[connection];
         if (!sums(connection)) return -1;
-        return c.source_population >= 0 && least_delay_of(connection) > 0 ? c.input : Network::fields_count + c.input;
+        return c.source_population >= 0 && least_delay_of(connection) > 0 ? c.input : net.fields_count + c.input;
     }
-    bool is_handed_on(int connection) const { return lane_of(connection) >= 0 && lane_of(connection) < Network::fields_count; }
+    bool is_handed_on(int connection) const { return lane_of(connection) >= 0 && lane_of(connection) < net.fields_count; }
 
     // The bundle that holds a connection's synapses instead of its store; null: none does.
     const Bundle<Real>* holder(int connection) const {
@@ -120,25 +123,17 @@ struct Memory {
     }
     // The numbers of a synapse field of a worker.
     Real* synapse_numbers(int field, std::size_t part) {
-        const Bundle<Real>* const bundle = holder(Network::synapse_fields_info()[field].connection);
+        const Bundle<Real>* const bundle = holder(net.synapse_fields_info[field].connection);
         return bundle ? const_cast<Real*>(bundle->parts[part].weights.data()) : synapse_fields[static_cast<std::size_t>(field)].parts[part].data();
     }
-    // Calls visit(part, place in it, number in the user's order, source, target, delay or 0), in parallel, for a connection's synapses.
-    template <typename Visit>
-    void for_each_synapse(int connection, Visit&& visit) {
-        for_each_placed(connection, [&](std::size_t part, std::uint64_t at, std::uint64_t, std::uint64_t number, std::uint32_t i, std::uint32_t j, int delay) {
-            visit(part, at, number, i, j, delay);
-        });
-    }
-    // The same, with the place in the connection's own rows after the place in the part.
-    template <typename Visit>
-    void for_each_placed(int connection, Visit&& visit) {
+    // Calls visit, in parallel, for a connection's synapses.
+    SNCC_COLD void for_each_synapse(int connection, const std::function<void(const Placed&)>& visit) {
         const SynapseStore<Real>& store = this->store(connection);
         const Bundle<Real>* const bundle = holder(connection);
         if (!bundle) {
             const bool delayed = !store.delays.narrow.empty() || !store.delays.wide.empty();
             store.for_each(pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i) {
-                visit(part, k, k, number, i, store.target(part, k), delayed ? store.delays.of(part, k) : 0);
+                visit({part, k, k, number, i, store.target(part, k), delayed ? store.delays.of(part, k) : 0});
             });
             return;
         }
@@ -147,29 +142,28 @@ struct Memory {
         const Lane& lane = lanes[static_cast<std::size_t>(lane_of(connection))];
         store.for_each_source(pool, [&](std::int64_t i) {
             std::uint64_t number = store.synapses.starts[static_cast<std::size_t>(i)];
+            std::vector<typename Bundle<Real>::Found> found;
             for (std::size_t part = 0; part < bundle->parts.size(); ++part) {
                 const CompressedRows& rows = store.synapses.parts[part];
-                const std::uint64_t row = rows.offsets[static_cast<std::size_t>(i)], count = rows.offsets[static_cast<std::size_t>(i) + 1] - row;
+                std::uint64_t k = rows.offsets[static_cast<std::size_t>(i)];
                 const std::uint32_t begin = lane.begins[part], first = static_cast<std::uint32_t>(rows.range.begin);
-                bundle->for_row(member, part, i, begin, rows.range.size(), [&](std::uint64_t k, std::uint64_t at, int delay, std::uint32_t target) {
-                    visit(part, at, row + k, number + k, static_cast<std::uint32_t>(i), target - begin + first, delay);
-                });
-                number += count;
+                bundle->row(member, part, i, begin, rows.range.size(), found);
+                for (const auto& of : found) visit({part, of.at, k++, number++, static_cast<std::uint32_t>(i), of.target - begin + first, of.delay});
             }
         });
     }
     const Range& range(int population, int w) const { return ranges[static_cast<std::size_t>(population)][static_cast<std::size_t>(w)]; }
     // The own neurons that a connection of format dense or one_to_one reaches; else all own ones.
     Range own_targets(int connection, std::size_t w) const {
-        const ConnectionInfo& c = Network::connections()[connection];
+        const ConnectionInfo& c = net.connections[connection];
         const Range& own = range(c.target_population, static_cast<int>(w));
         if (c.format == Format::compressed) return own;
         return {std::max(own.begin, c.target_first), std::min(own.end, c.target_first + c.target_size)};
     }
     // Where the number of a synapse stands in the user's array: one per synapse, per pair, or per neuron.
     std::uint64_t place(int connection, int parameter, std::uint64_t number, std::uint32_t i, std::uint32_t j) const {
-        const ConnectionInfo& c = Network::connections()[connection];
-        const ParameterInfo& info = Network::parameters_info()[parameter];
+        const ConnectionInfo& c = net.connections[connection];
+        const ParameterInfo& info = net.parameters_info[parameter];
         if (info.shared) return 0;
         if (info.size < 0) return number;
         const std::uint64_t source = i - static_cast<std::uint64_t>(c.source_first);
@@ -178,22 +172,22 @@ struct Memory {
     }
     // Whether a neuron's own worker also owns the target: one_to_one between populations of one size.
     bool is_local(int connection) const {
-        const ConnectionInfo& c = Network::connections()[connection];
+        const ConnectionInfo& c = net.connections[connection];
         return c.format == Format::one_to_one && c.source_population >= 0 && c.source_first == c.target_first &&
-               Network::populations_info()[c.source_population].size == Network::populations_info()[c.target_population].size;
+               net.populations_info[c.source_population].size == net.populations_info[c.target_population].size;
     }
     // Whether what a source's neurons have just emitted is read as it stands, without a list: cheaper where most spike.
     bool takes_mask(int connection) const {
-        const ConnectionInfo& c = Network::connections()[connection];
+        const ConnectionInfo& c = net.connections[connection];
         return is_local(connection) && c.delay == 0 && !c.signal;
     }
     // A population's spikes are listed where something delivers from lists.
     bool needs_list(int population) const {
-        for (int c = 0; c < Network::connections_count; ++c)
-            if (Network::connections()[c].source_population == population && !Network::connections()[c].signal && !takes_mask(c)) return true;
-        for (int u = 0; u < Network::synapse_updates_count; ++u) {
-            const SynapseUpdateInfo& update = Network::synapse_updates()[u];
-            const ConnectionInfo& c = Network::connections()[update.connection];
+        for (int c = 0; c < net.connections_count; ++c)
+            if (net.connections[c].source_population == population && !net.connections[c].signal && !takes_mask(c)) return true;
+        for (int u = 0; u < net.synapse_updates_count; ++u) {
+            const SynapseUpdateInfo& update = net.synapse_updates[u];
+            const ConnectionInfo& c = net.connections[update.connection];
             if ((update.when == When::pre && c.source_population == population) || (update.when == When::post && c.target_population == population)) return true;
         }
         return false;

@@ -1,139 +1,20 @@
-// One step of a worker's own neurons: deliveries, updates and synapses' own updates, in the order of the Program.
+// Deliveries of one step to a worker's own neurons.
 #pragma once
 
 #include <algorithm>
 
-#include "neuron_hazards.h"
+#include "neuron_memory.h"
 
 namespace sncc {
 namespace neurons {
 
-// Own neurons of one population in the arrays of its group: what an emitted update loops over. Positions are multiples of
-// 64 from the population's first; the last range ends at a multiple of 16.
-template <typename Network>
-struct Segment {
-    using Real = typename Network::Real;
-
-    const typename Network::Arrays& a;
-    typename Network::State& s;
-    std::int64_t n;  // the step, counted from the initial state
-    Real t;
-    std::uint64_t seed;
-    std::uint32_t trial;
-    int population;
-    std::int64_t begin, end;  // positions in the group
-    std::int64_t first;       // index in the population of the neuron at `begin`
-    Worker& worker;
-    bool listed;
-
-    static constexpr int chunk = 512;
-    int count(std::int64_t position) const { return static_cast<int>(std::min<std::int64_t>(chunk, end - position)); }
-    std::uint32_t element(std::int64_t position) const { return static_cast<std::uint32_t>(first + position - begin); }
-    // Lists the neurons whose mask, from `position`, is not zero.
-    void list(const Real* mask, std::int64_t position) const {
-        if (!listed) return;
-        const PopulationInfo& info = Network::populations_info()[population];
-        const std::int64_t index = first + position - begin;
-        const int own = static_cast<int>(std::min<std::int64_t>(count(position), info.size - index));
-        SpikeHistory& spikes = worker.spikes[static_cast<std::size_t>(population)];
-        if (info.counts)
-            spikes.append_counts(n, mask, index, own);
-        else
-            spikes.append(n, mask, index, own);
-    }
-};
-
-// A worker's synapses of one connection, for an emitted update of synapses.
-template <typename Network>
-class SynapseLoop {
-    using Real = typename Network::Real;
-
-public:
-    SynapseLoop(Memory<Network>& memory, int update, const Worker& worker, std::int64_t n, std::int64_t run_step, Real t)
-        : n(n), t(t), m_(memory), update_(Network::synapse_updates()[update]), connection_(Network::connections()[update_.connection]),
-          worker_(worker), run_step_(run_step), part_(static_cast<std::size_t>(worker.index)), store_(memory.store(update_.connection)),
-          rows_(store_.synapses.parts[part_]) {}
-
-    const std::int64_t n;
-    const Real t;
-
-    Real* synapse(int field) const { return m_.synapse_fields[static_cast<std::size_t>(field)].parts[part_].data(); }
-    Real shared_weight() const { return m_.shared_weights[static_cast<std::size_t>(update_.connection)]; }
-    // Of source neurons, by their index; and of own target neurons, by their index in the range.
-    const Real* pre(int field) const { return m_.fields[static_cast<std::size_t>(field)]; }
-    const Real* pre_ago(int field, std::int64_t steps) const { return steps == 0 ? pre(field) : m_.field_at(field, n - steps); }
-    Real* post(int field) const { return m_.fields[static_cast<std::size_t>(field)] + rows_.range.begin; }
-
-    // body(place, source, target in the range, steps ago), once for each spike
-    template <typename Body>
-    SNCC_INLINE void for_each(Body&& body) const {
-        switch (update_.when) {
-            case When::step: every(body); break;
-            case When::post: fired(body); break;
-            case When::pre: arriving(body);
-        }
-    }
-
-private:
-    template <typename Body>
-    SNCC_INLINE void every(Body&& body) const {
-        for (std::size_t i = 0; i + 1 < rows_.offsets.size(); ++i)
-            for (std::uint64_t k = rows_.offsets[i]; k < rows_.offsets[i + 1]; ++k)
-                body(k, static_cast<std::int64_t>(i), static_cast<std::int64_t>(rows_.target(k)), connection_.delays >= 0 ? store_.delays.of(part_, k) : 0);
-    }
-    template <typename Body>
-    SNCC_INLINE void fired(Body&& body) const {
-        const SpikesOfStep spikes = worker_.spikes[static_cast<std::size_t>(connection_.target_population)].at(n - update_.post_delay);
-        const ReverseIndex& index = store_.reversed[part_];
-        for (int s = 0; s < spikes.count; ++s) {
-            const std::int64_t j = static_cast<std::int64_t>(spikes.indices[s]) - rows_.range.begin;
-            for (std::uint64_t e = index.offsets[static_cast<std::size_t>(j)]; e < index.offsets[static_cast<std::size_t>(j) + 1]; ++e) {
-                const std::uint64_t entry = index.entries[e], k = entry & 0xFFFFFFFFu;
-                body(k, static_cast<std::int64_t>(entry >> 32), j, connection_.delays >= 0 ? store_.delays.of(part_, k) : 0);
-            }
-        }
-    }
-    template <typename Body>
-    SNCC_INLINE void arriving(Body&& body) const {
-        const std::int64_t most = m_.most_delay_of(update_.connection), least = m_.least_delay_of(update_.connection);
-        for (std::int64_t ago = most; ago >= least; --ago)
-            m_.for_spikes(connection_, n - ago, run_step_ - ago, [&](const SpikesOfStep& spikes) {
-                for (int s = 0; s < spikes.count; ++s) row(spikes.indices[s], ago, body);
-            });
-    }
-    template <typename Body>
-    SNCC_INLINE void row(std::uint32_t i, std::int64_t ago, Body&& body) const {
-        const std::uint64_t begin = rows_.offsets[i], end = rows_.offsets[i + 1];
-        if (connection_.delays >= 0) {
-            for (std::uint64_t k = begin; k < end; ++k)
-                if (store_.delays.of(part_, k) == ago) body(k, i, rows_.target(k), static_cast<int>(ago));
-        } else if (rows_.is_narrow()) {
-            const std::uint16_t* const targets = rows_.narrow.data();
-            for (std::uint64_t k = begin; k < end; ++k) body(k, i, targets[k], 0);
-        } else {
-            for (std::uint64_t k = begin; k < end; ++k) body(k, i, rows_.wide[k], 0);
-        }
-    }
-
-    Memory<Network>& m_;
-    const SynapseUpdateInfo& update_;
-    const ConnectionInfo& connection_;
-    const Worker& worker_;
-    std::int64_t run_step_;
-    std::size_t part_;
-    const SynapseStore<Real>& store_;
-    const CompressedRows& rows_;
-};
-
-// Deliveries of one step to a worker's own neurons. Step n counts from the initial state, `run_step` from the run's start.
-template <typename Network>
+// Step n counts from the initial state, `run_step` from the run's start.
+template <typename Real>
 class Delivery {
-    using Real = typename Network::Real;
-
 public:
-    Delivery(Memory<Network>& memory, const Worker& worker) : m_(memory), w_(static_cast<std::size_t>(worker.index)) {
+    Delivery(Memory<Real>& memory, const Worker& worker) : m_(memory), w_(static_cast<std::size_t>(worker.index)) {
         ends_.assign(m_.lanes.size(), -1);
-        for (int c = 0; c < Network::connections_count; ++c)
+        for (int c = 0; c < m_.net.connections_count; ++c)
             if (m_.sums(c)) ends_[static_cast<std::size_t>(m_.lane_of(c))] = c;
         for (const Bundle<Real>& bundle : m_.bundles) {
             const BundlePart<Real>& part = bundle.parts[w_];
@@ -143,25 +24,25 @@ public:
     }
 
     void deliver(int number, std::int64_t n, std::int64_t run_step) {
-        const ConnectionInfo& c = Network::connections()[number];
+        const ConnectionInfo& c = m_.net.connections[number];
         const Range own = m_.own_targets(number, w_);
         if (own.size() <= 0) return;
         Real* const accumulator = m_.fields[static_cast<std::size_t>(c.input)] + own.begin;
         const Real* const factor = c.gain >= 0 ? m_.fields[static_cast<std::size_t>(c.gain)] : nullptr;
         switch (c.format) {
             case Format::dense:
-                if constexpr (Network::has_dense) dense(number, c, n, run_step, accumulator, own, factor);
+                dense(number, c, n, run_step, accumulator, own, factor);
                 break;
             case Format::one_to_one:
-                if constexpr (Network::has_one_to_one) one_to_one(number, c, n, run_step, accumulator, own, factor);
+                one_to_one(number, c, n, run_step, accumulator, own, factor);
                 break;
             case Format::compressed:
                 if (c.signal) {
-                    if constexpr (Network::has_signals) values(number, c, n, run_step, accumulator);
+                    values(number, c, n, run_step, accumulator);
                 } else if (m_.sums(number)) {
-                    if constexpr (Network::has_drawn_delays) summed(number, n, run_step, accumulator, own);
+                    summed(number, n, run_step, accumulator, own);
                 } else if (c.delays >= 0) {
-                    if constexpr (Network::has_drawn_delays) arrivals(number, c, n, run_step, accumulator);
+                    arrivals(number, c, n, run_step, accumulator);
                 } else {
                     m_.for_spikes(c, n - c.delay, run_step - c.delay, [&](const SpikesOfStep& spikes) { rows(number, c, accumulator, spikes, factor); });
                 }
@@ -170,17 +51,13 @@ public:
 
     // Spikes of populations emitted at step n on their way; their arrivals are all later than the present interval's start.
     void send_emitted(std::int64_t n) {
-        if constexpr (Network::has_drawn_delays) {
-            for (std::size_t b = 0; b < m_.bundles.size(); ++b)
-                if (m_.is_handed_on(m_.bundles[b].connections[0])) send(b, n, 0, n);
-        }
+        for (std::size_t b = 0; b < m_.bundles.size(); ++b)
+            if (m_.is_handed_on(m_.bundles[b].connections[0])) send(b, n, 0, n);
     }
 
     // Of the spikes of step n what arrives after step `until`: in a run that begins with what another has left.
     void send_again(std::int64_t n, std::int64_t run_step, std::int64_t until) {
-        if constexpr (Network::has_drawn_delays) {
-            for (std::size_t b = 0; b < m_.bundles.size(); ++b) send(b, n, run_step, until);
-        }
+        for (std::size_t b = 0; b < m_.bundles.size(); ++b) send(b, n, run_step, until);
     }
 
 private:
@@ -196,9 +73,7 @@ private:
             else
                 run(offsets, targets, one);
         };
-        if constexpr (Network::has_wide_rows) {
-            if (!part.is_narrow()) return with_targets(part.wide.data());
-        }
+        if (!part.is_narrow()) return with_targets(part.wide.data());
         with_targets(part.narrow.data());
     }
 
@@ -232,7 +107,7 @@ private:
     void send(std::size_t b, std::int64_t n, std::int64_t run_step, std::int64_t until) {
         const Bundle<Real>& bundle = m_.bundles[b];
         Arrivals<Real>& to = m_.arrivals[w_][static_cast<std::size_t>(bundle.shelf)];
-        m_.for_spikes(Network::connections()[bundle.connections[0]], n, run_step, [&](const SpikesOfStep& spikes) {
+        m_.for_spikes(m_.net.connections[bundle.connections[0]], n, run_step, [&](const SpikesOfStep& spikes) {
             if (spikes.count > 0) to.send(static_cast<int>(b), bundle.parts[w_], spikes, n, until);
         });
     }
@@ -285,7 +160,7 @@ private:
         const Real* const weights = each.size() ? each.data() + (own.begin - c.target_first) : nullptr;
         const std::int64_t first = own.begin - c.target_first + c.source_first;  // the source of the first own target
         if (c.signal || m_.takes_mask(number)) {
-            const Real* const all = c.signal ? m_.values_of(c, n - c.delay, run_step - c.delay) : Network::mask(*m_.state.data(), c.source_population);
+            const Real* const all = c.signal ? m_.values_of(c, n - c.delay, run_step - c.delay) : m_.net.mask(m_.state.data(), c.source_population);
             if (!all) return;
             const Real* SNCC_RESTRICT const x = all + first;
             Real* SNCC_RESTRICT const to = accumulator;
@@ -311,7 +186,7 @@ private:
             m_.for_spikes(c, n - c.delay, run_step - c.delay, add);
     }
 
-    Memory<Network>& m_;
+    Memory<Real>& m_;
     std::size_t w_;
     std::vector<int> ends_;  // by lane: the last connection that is summed in it
     std::vector<WeightsFrom<Real>> from_;  // by bundle, like the targets' numbers

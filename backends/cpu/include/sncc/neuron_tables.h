@@ -1,7 +1,9 @@
 // Tables that emitted code holds: what the neuron-parallel engine needs to know of a network, by numbers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "pattern.h"
 
@@ -84,6 +86,67 @@ struct SynapseUpdateInfo {
     const int* pre;  // fields read of the source neurons, ended by -1
     const int* post;
 };
+
+// The numbers of neurons' and connections' parameters, in double; those of synapses lie beside the synapses.
+struct Numbers {
+    std::vector<std::vector<double>> own;
+    std::vector<char> shared;
+    double number(int k, std::int64_t j) const { return own[static_cast<std::size_t>(k)][shared[static_cast<std::size_t>(k)] ? 0 : static_cast<std::size_t>(j)]; }
+};
+
+// As the user sees a source.
+struct SourceSize {
+    std::int64_t size;
+    bool signal;
+    double si;
+};
+
+template <typename Real>
+struct Segment;
+template <typename Real>
+class SynapseLoop;
+
+// A network as the engine sees it: tables, and the functions that are emitted for it. States and numbers of neurons are structures
+// that only those know.
+template <typename Real>
+struct Tables {
+    int parameters, sources, populations, connections_count, operations_count, synapse_updates_count, synapse_fields, fields_count;
+    double step_ms;
+    std::size_t state_bytes, arrays_bytes;
+    const PopulationInfo* populations_info;
+    const ConnectionInfo* connections;
+    const SynapseFieldInfo* synapse_fields_info;
+    const FieldInfo* fields_info;
+    const ParameterInfo* parameters_info;
+    const Operation* operations;
+    const SynapseUpdateInfo* synapse_updates;
+    const SourceSize* source_sizes;
+    Real* (*field)(void* state, void* arrays, int number);
+    const Real* (*mask)(const void* state, int population);
+    const Real* (*variable)(const void* state, int population, int number);
+    void (*derive)(const Numbers& numbers, void* arrays);
+    void (*start)(const void* arrays, std::uint64_t seed, std::uint32_t trial, void* state);
+    void (*update)(int number, const Segment<Real>& segment);
+    void (*update_synapses)(int number, const SynapseLoop<Real>& loop, const Numbers& numbers);
+};
+
+// Those of an emitted network, but for its updates.
+template <typename Network, typename Real = typename Network::Real>
+Tables<Real> tables_of() {
+    using State = typename Network::State;
+    using Arrays = typename Network::Arrays;
+    return {Network::parameters, Network::sources, Network::populations, Network::connections_count, Network::operations_count, Network::synapse_updates_count,
+            Network::synapse_fields, Network::fields_count, Network::step_ms, sizeof(State), sizeof(Arrays), Network::populations_info(), Network::connections(),
+            Network::synapse_fields_info(), Network::fields_info(), Network::parameters_info(), Network::operations(), Network::synapse_updates(), Network::source_sizes(),
+            [](void* state, void* arrays, int number) { return Network::field(*static_cast<State*>(state), *static_cast<Arrays*>(arrays), number); },
+            [](const void* state, int population) { return Network::mask(*static_cast<const State*>(state), population); },
+            [](const void* state, int population, int number) { return Network::variable(*static_cast<const State*>(state), population, number); },
+            [](const Numbers& numbers, void* arrays) { Network::derive(numbers, *static_cast<Arrays*>(arrays)); },
+            [](const void* arrays, std::uint64_t seed, std::uint32_t trial, void* state) {
+                Network::start(*static_cast<const Arrays*>(arrays), seed, trial, *static_cast<State*>(state));
+            },
+            nullptr, nullptr};
+}
 
 }  // namespace neurons
 }  // namespace sncc

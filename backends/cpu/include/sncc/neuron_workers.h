@@ -1,8 +1,7 @@
 // The neuron-parallel engine of a CPU: each worker owns ranges of neurons of every population and all synapses onto them, so there are
 // no atomic additions, and a neuron adds its inputs in the order (arrival step, connection, source) for any number of workers.
-// With a delay per synapse spikes go into a ring when emitted: (arrival step, emission step, connection, source), ahead of the last such connection's turn.
-//
-// `Network` is emitted: beside its tables the updates of neurons and synapses.
+// With a delay per synapse spikes are sent to their steps of arrival when emitted: (arrival step, emission step, connection, source), ahead of
+// the last such connection's turn.
 #pragma once
 
 #include <algorithm>
@@ -11,15 +10,16 @@
 
 #include "neuron_engine.h"
 #include "neuron_step.h"
+#include "segment.h"
+#include "synapse_loop.h"
 #include "sncc/fpu.h"
 
 namespace sncc {
 namespace neurons {
 
-template <typename Network>
-class NeuronWorkers final : public NeuronEngine<Network> {
-    using Base = NeuronEngine<Network>;
-    using Real = typename Network::Real;
+template <typename Real>
+class NeuronWorkers final : public NeuronEngine<Real> {
+    using Base = NeuronEngine<Real>;
     using Course = typename Base::Course;
     using Base::done_;
     using Base::hazards_;
@@ -27,7 +27,7 @@ class NeuronWorkers final : public NeuronEngine<Network> {
     using Base::sent_;
 
 public:
-    explicit NeuronWorkers(int threads) : Base(threads) {}
+    NeuronWorkers(const Tables<Real>& net, int threads) : Base(net, threads) {}
 
     void build(std::uint64_t seed, const Description& about) override {
         Base::build(seed, about);
@@ -39,7 +39,7 @@ public:
         for (std::vector<Arrivals<Real>>& of : m_.arrivals)
             for (Arrivals<Real>& shelf : of) shelf.clear();
         for (const Worker& worker : m_.worker) {
-            Delivery<Network> delivery(m_, worker);
+            Delivery<Real> delivery(m_, worker);
             for (std::int64_t n = done_ + 1 - m_.most_delay; n <= done_; ++n) delivery.send_again(n, n - done_, done_);
         }
         sent_ = done_;
@@ -49,7 +49,7 @@ protected:
     // Runs steps first + 1 .. last in slices: in parallel, or, where other processes keep workers waiting, one worker after
     // the other in this thread, which gives the same numbers.
     void advance(const Course& course, std::int64_t first, std::int64_t last) override {
-        std::vector<Delivery<Network>> deliveries;
+        std::vector<Delivery<Real>> deliveries;
         for (const Worker& worker : m_.worker) deliveries.emplace_back(m_, worker);
         while (first < last) {
             const std::int64_t to = std::min(last, first + m_.interval * intervals_at_once);
@@ -64,7 +64,7 @@ protected:
     }
 
 private:
-    void one_after_another(const Course& course, std::vector<Delivery<Network>>& deliveries, std::int64_t first, std::int64_t last) {
+    void one_after_another(const Course& course, std::vector<Delivery<Real>>& deliveries, std::int64_t first, std::int64_t last) {
         for (std::int64_t from = first; from < last; from += m_.interval) {
             const std::int64_t to = std::min(last, from + m_.interval);
             for (std::size_t w = 0; w < deliveries.size(); ++w) send(deliveries[w], from);
@@ -72,14 +72,14 @@ private:
             if (!hazards_->within_step()) {
                 for (std::size_t w = 0; w < deliveries.size(); ++w)
                     for (std::int64_t n = from + 1; n <= to; ++n) {
-                        operations(course, m_.worker[w], deliveries[w], n, 0, Network::operations_count);
+                        operations(course, m_.worker[w], deliveries[w], n, 0, m_.net.operations_count);
                         record(course, m_.worker[w], n);
                     }
                 continue;
             }
             for (std::int64_t n = from + 1; n <= to; ++n) {
-                for (int begin = 0, end = 0; begin < Network::operations_count; begin = end) {
-                    for (end = begin + 1; end < Network::operations_count && !hazards_->meets_before(end);) ++end;
+                for (int begin = 0, end = 0; begin < m_.net.operations_count; begin = end) {
+                    for (end = begin + 1; end < m_.net.operations_count && !hazards_->meets_before(end);) ++end;
                     for (std::size_t w = 0; w < deliveries.size(); ++w) operations(course, m_.worker[w], deliveries[w], n, begin, end);
                 }
                 for (Worker& worker : m_.worker) record(course, worker, n);
@@ -87,7 +87,7 @@ private:
         }
     }
 
-    void together(const Course& course, std::vector<Delivery<Network>>& deliveries, std::int64_t first, std::int64_t last) {
+    void together(const Course& course, std::vector<Delivery<Real>>& deliveries, std::int64_t first, std::int64_t last) {
         gate_->reset();
         m_.pool.run(m_.workers, [&](int w, int) {
             const FlushDenormals flush;
@@ -103,13 +103,13 @@ private:
     }
 
     // One worker's share.
-    void share(const Course& course, Worker& worker, Delivery<Network>& delivery, std::int64_t first, std::int64_t last) {
+    void share(const Course& course, Worker& worker, Delivery<Real>& delivery, std::int64_t first, std::int64_t last) {
         for (std::int64_t from = first; from < last; from += m_.interval) {
             if (!gate_->meet(worker.index)) return;
             send(delivery, from);
             for (std::int64_t n = from + 1; n <= std::min(last, from + m_.interval); ++n) {
-                for (int begin = 0, end = 0; begin < Network::operations_count; begin = end) {
-                    for (end = begin + 1; end < Network::operations_count && !hazards_->meets_before(end);) ++end;
+                for (int begin = 0, end = 0; begin < m_.net.operations_count; begin = end) {
+                    for (end = begin + 1; end < m_.net.operations_count && !hazards_->meets_before(end);) ++end;
                     if (begin > 0 && !gate_->meet(worker.index)) return;
                     operations(course, worker, delivery, n, begin, end);
                 }
@@ -119,53 +119,53 @@ private:
     }
 
     // Spikes of the steps up to `until` on their way: those of one interval, as they were emitted.
-    void send(Delivery<Network>& delivery, std::int64_t until) const {
+    void send(Delivery<Real>& delivery, std::int64_t until) const {
         const std::int64_t since = until - (until == done_ ? until - sent_ : m_.interval);
         for (std::int64_t n = since + 1; n <= until; ++n) delivery.send_emitted(n);
     }
 
-    void operations(const Course& course, Worker& worker, Delivery<Network>& delivery, std::int64_t n, int begin, int end) {
+    void operations(const Course& course, Worker& worker, Delivery<Real>& delivery, std::int64_t n, int begin, int end) {
         const std::int64_t run_step = n - done_;
-        const Real t = static_cast<Real>(Network::step_ms * static_cast<double>(n - 1));
+        const Real t = static_cast<Real>(m_.net.step_ms * static_cast<double>(n - 1));
         for (int k = begin; k < end; ++k) {
-            const Operation& operation = Network::operations()[k];
+            const Operation& operation = m_.net.operations[k];
             switch (operation.action) {
                 case Action::deliver: delivery.deliver(operation.index, n, run_step); break;
                 case Action::update: update(worker, operation, course, n, t); break;
                 case Action::synapses: {
-                    const SynapseLoop<Network> loop(m_, operation.index, worker, n, run_step, t);
-                    Network::update_synapses(operation.index, loop, m_.numbers);
+                    const SynapseLoop<Real> loop(m_, operation.index, worker, n, run_step, t);
+                    m_.net.update_synapses(operation.index, loop, m_.numbers);
                 }
             }
         }
     }
 
     void record(const Course& course, Worker& worker, std::int64_t n) const {
-        for (int p = 0; p < Network::populations; ++p)
+        for (int p = 0; p < m_.net.populations; ++p)
             if (course.recorded[static_cast<std::size_t>(p)]) worker.records[static_cast<std::size_t>(p)].add(worker.spikes[static_cast<std::size_t>(p)].at(n));
         for (int k = 0; k < course.simulation.trace_count; ++k) {
             const Trace& trace = course.simulation.traces[k];
             const Range& own = m_.range(trace.population, worker.index);
-            record_trace(trace, Network::variable(*m_.state.data(), trace.population, trace.state), own.begin, own.end, n - done_);
+            record_trace(trace, m_.net.variable(m_.state.data(), trace.population, trace.state), own.begin, own.end, n - done_);
         }
     }
 
     void update(Worker& worker, const Operation& operation, const Course& course, std::int64_t n, Real t) {
         const int group = operation.index;
-        for (int p = 0; p < Network::populations; ++p) {
-            const PopulationInfo& info = Network::populations_info()[p];
+        for (int p = 0; p < m_.net.populations; ++p) {
+            const PopulationInfo& info = m_.net.populations_info[p];
             const Range& own = m_.range(p, worker.index);
             if (info.group != group || own.size() == 0) continue;
             const bool lists = operation.last && info.spiking && course.listed[static_cast<std::size_t>(p)];
             if (lists) worker.spikes[static_cast<std::size_t>(p)].begin(n);
-            const Segment<Network> segment{*m_.arrays.data(), *m_.state.data(), n, t, course.simulation.seed, course.simulation.trial, p, info.offset + own.begin,
-                                           info.offset + (own.end + 15) / 16 * 16, own.begin, worker, lists};
-            Network::update(operation.number, segment);
+            const Segment<Real> segment{m_.arrays.data(), m_.state.data(), n, t, course.simulation.seed, course.simulation.trial, p, &info, info.offset + own.begin,
+                                        info.offset + (own.end + 15) / 16 * 16, own.begin, &worker, lists};
+            m_.net.update(operation.number, segment);
         }
         if (!operation.last) return;
         for (std::size_t f = 0; f < m_.histories.size(); ++f) {
-            const int population = Network::fields_info()[f].population;
-            if (m_.histories[f].stride == 0 || Network::populations_info()[population].group != group) continue;
+            const int population = m_.net.fields_info[f].population;
+            if (m_.histories[f].stride == 0 || m_.net.populations_info[population].group != group) continue;
             const Range& own = m_.range(population, worker.index);
             std::copy(m_.fields[f] + own.begin, m_.fields[f] + own.end, m_.histories[f].at(n) + own.begin);
         }

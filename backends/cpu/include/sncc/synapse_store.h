@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -83,8 +84,7 @@ public:
     }
 
     // `steps_of(number, i, j)` gives the delay of a synapse in steps, at least `least`.
-    template <typename Steps>
-    void set_delays(ThreadPool& pool, int least, Steps&& steps_of) {
+    SNCC_COLD void set_delays(ThreadPool& pool, int least, const std::function<double(std::uint64_t number, std::uint32_t i, std::uint32_t j)>& steps_of) {
         constexpr int longest = 0xFFFF;
         std::vector<int> lowest(static_cast<std::size_t>(pool.threads()), longest), highest(lowest.size(), 0);
         const auto fill = [&](auto& arrays, int limit) {

@@ -11,20 +11,19 @@
 #include "sncc/cuda_columns.h"
 #include "sncc/cuda_steps.h"
 #include "sncc/neuron_engine.h"
-#include "sncc/neuron_step.h"
 
 namespace sncc {
 namespace cuda {
 
 template <typename Network>
-class CudaNeuronEngine final : public neurons::NeuronEngine<Network> {
-    using Base = neurons::NeuronEngine<Network>;
+class CudaNeuronEngine final : public neurons::NeuronEngine<typename Network::Real> {
     using Real = typename Network::Real;
+    using Base = neurons::NeuronEngine<Real>;
     using Course = typename Base::Course;
     using Base::m_;
 
 public:
-    explicit CudaNeuronEngine(int threads) : Base(threads, 1, false), field_newer_(Network::synapse_fields + 1, true) {
+    explicit CudaNeuronEngine(int threads) : Base(neurons::tables_of<Network>(), threads, 1, false), field_newer_(Network::synapse_fields + 1, true) {
         check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, 0), "cudaDeviceGetAttribute");
         check(cudaDeviceGetAttribute(&cooperates_, cudaDevAttrCooperativeLaunch, 0), "cudaDeviceGetAttribute");
     }
@@ -91,6 +90,7 @@ protected:
 
 private:
     // -------------------------------------------------------------------------------------------- to the device
+    typename Network::State& state() { return *reinterpret_cast<typename Network::State*>(m_.state.data()); }
     static const neurons::ConnectionInfo& info(int c) { return Network::connections()[c]; }
     static int owner(int c) { return info(c).synapses_of >= 0 ? info(c).synapses_of : c; }
 
@@ -142,7 +142,7 @@ private:
     }
     void send_numbers() {
         arrays_.reserve(1);
-        arrays_.put(m_.arrays.data(), 1);
+        arrays_.put(reinterpret_cast<const typename Network::Arrays*>(m_.arrays.data()), 1);
         for (int c = 0; c < Network::connections_count; ++c) {
             const AlignedBuffer<Real>* const from = numbers_of(c);
             if (!from || from->size() == 0) continue;
@@ -161,7 +161,7 @@ private:
     }
     void send_state() {
         state_.reserve(1);
-        state_.put(m_.state.data(), 1);
+        state_.put(&state(), 1);
         for (int f = 0; f < Network::fields_count; ++f) {
             const AlignedBuffer<Real>& values = m_.histories[static_cast<std::size_t>(f)].values;
             if (values.size() == 0) continue;
@@ -194,7 +194,7 @@ private:
             view_.numbers[k] = own.empty() ? 0.0 : own[0];
         }
         for (int p = 0; p < Network::populations; ++p)
-            if (const Real* const mask = Network::mask(*m_.state.data(), p)) view_.masks[p] = on_device(mask);
+            if (const Real* const mask = Network::mask(state(), p)) view_.masks[p] = on_device(mask);
         for (int c = 0; c < Network::connections_count; ++c) view_.connections[c] = describe(c);
         describe_rings();
         view_.interval = m_.interval;
@@ -302,7 +302,7 @@ private:
     // All that a run changed.
     void fetch() {
         if (!device_newer_) return;
-        state_.take(m_.state.data(), 1);
+        state_.take(&state(), 1);
         for (int f = 0; f < Network::fields_count; ++f) {
             AlignedBuffer<Real>& values = m_.histories[static_cast<std::size_t>(f)].values;
             if (values.size()) histories_[f]->take(values.data(), values.size());

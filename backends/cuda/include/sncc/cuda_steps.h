@@ -17,7 +17,7 @@ class DeviceSteps {
     using Real = typename Network::Real;
 
 public:
-    DeviceSteps(DeviceMemory& memory, neurons::Memory<Network>& host) : m_(host), memory_(memory) {}
+    DeviceSteps(DeviceMemory& memory, neurons::Memory<Real>& host) : m_(host), memory_(memory) {}
 
     // So many that spikes, inputs and records stay small.
     template <typename Course>
@@ -150,7 +150,7 @@ private:
         for (int k = 0; k < s.trace_count; ++k) {
             const Trace& trace = s.traces[k];
             const Points points = points_of(trace, done, first, last);
-            views.push_back({state + (Network::variable(*m_.state.data(), trace.population, trace.state) - reinterpret_cast<const Real*>(m_.state.data())), trace.population, trace.every, trace.first, trace.size, points.first, to});
+            views.push_back({state + (Network::variable(*reinterpret_cast<typename Network::State*>(m_.state.data()), trace.population, trace.state) - reinterpret_cast<const Real*>(m_.state.data())), trace.population, trace.every, trace.first, trace.size, points.first, to});
             to += points.count * trace.size;
         }
         traces_.put(views);
@@ -169,7 +169,7 @@ private:
 
     static constexpr double bytes_at_once = 64e6;
 
-    neurons::Memory<Network>& m_;
+    neurons::Memory<Real>& m_;
     DeviceMemory& memory_;
     DeviceArrays<std::uint32_t> spikes_{memory_, Network::populations + 1, "the spikes"}, summaries_{memory_, Network::populations + 1, "the spikes"};
     DeviceArrays<std::uint32_t> events_{memory_, Network::sources + 1, "the events"}, event_summaries_{memory_, Network::sources + 1, "the events"};

@@ -57,4 +57,25 @@ SNCC_HOST_DEVICE SNCC_INLINE Real draw_gamma(const Draw& draw, std::uint32_t num
     return scale * value * power;
 }
 
+// The same for first values, of which a network may have hundreds of kinds: calls, as each inlined would take its time to compile.
+struct LoneDraw : Draw {
+    SNCC_HOST_DEVICE LoneDraw(std::uint64_t seed, std::uint32_t stream, std::uint32_t element, std::uint32_t step, std::uint32_t trial)
+        : Draw{seed, stream, element, step, trial} {}
+};
+SNCC_HOST_DEVICE SNCC_NOINLINE inline double draw_uniform(const LoneDraw& draw, std::uint32_t number, double low, double high) {
+    return draw_uniform<double>(static_cast<const Draw&>(draw), number, low, high);
+}
+SNCC_HOST_DEVICE SNCC_NOINLINE inline double draw_normal(const LoneDraw& draw, std::uint32_t number, double mean, double deviation) {
+    return draw_normal<double>(static_cast<const Draw&>(draw), number, mean, deviation);
+}
+SNCC_HOST_DEVICE SNCC_NOINLINE inline double draw_lognormal(const LoneDraw& draw, std::uint32_t number, double mean, double deviation) {
+    return draw_lognormal<double>(static_cast<const Draw&>(draw), number, mean, deviation);
+}
+SNCC_HOST_DEVICE SNCC_NOINLINE inline double draw_exponential(const LoneDraw& draw, std::uint32_t number, double mean) {
+    return draw_exponential<double>(static_cast<const Draw&>(draw), number, mean);
+}
+SNCC_HOST_DEVICE SNCC_NOINLINE inline double draw_gamma(const LoneDraw& draw, std::uint32_t number, double shape, double scale) {
+    return draw_gamma<double>(static_cast<const Draw&>(draw), number, shape, scale);
+}
+
 }  // namespace sncc

@@ -23,7 +23,7 @@ inline double inner_product(const double* a, const double* b, std::size_t size) 
 
 // (rows, columns), row by row: the factor Q of the QR decomposition, R's diagonal positive, of a matrix of normal draws, or of
 // its transpose where there are more columns than rows; each element is drawn by its number, row by row.
-inline std::vector<double> orthogonal(std::uint64_t seed, std::uint32_t stream, std::size_t rows, std::size_t columns) {
+SNCC_COLD inline std::vector<double> orthogonal(std::uint64_t seed, std::uint32_t stream, std::size_t rows, std::size_t columns) {
     const bool tall = rows >= columns;
     const std::size_t length = tall ? rows : columns, count = tall ? columns : rows;
     const auto place = [&](std::size_t vector, std::size_t k) { return tall ? k * columns + vector : vector * columns + k; };

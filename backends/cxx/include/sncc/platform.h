@@ -12,16 +12,19 @@
 #if defined(__GNUC__)
 #define SNCC_INLINE inline __attribute__((always_inline))
 #define SNCC_INLINE_LAMBDA __attribute__((always_inline))
+#define SNCC_NOINLINE __attribute__((noinline))
 #define SNCC_COLD __attribute__((cold))  // runs once: made small, which compiles sooner
 #define SNCC_RESTRICT __restrict__
 #elif defined(_MSC_VER)
 #define SNCC_INLINE __forceinline
 #define SNCC_INLINE_LAMBDA
+#define SNCC_NOINLINE __declspec(noinline)
 #define SNCC_COLD
 #define SNCC_RESTRICT __restrict
 #else
 #define SNCC_INLINE inline
 #define SNCC_INLINE_LAMBDA
+#define SNCC_NOINLINE
 #define SNCC_COLD
 #define SNCC_RESTRICT
 #endif
