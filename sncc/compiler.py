@@ -240,6 +240,7 @@ def _built(files: Mapping[str, str], backend: str) -> Path:
     import tempfile
 
     from sncc import cache, toolchain
+    from sncc.engine_cache import build_library
 
     tools = toolchain.toolchain(backend)
     key = cache.key_of(files, backend, tools.identity)
@@ -249,28 +250,12 @@ def _built(files: Mapping[str, str], backend: str) -> Path:
         log = cache.logs() / f"{key}.log"
         log.unlink(missing_ok=True)
         with tempfile.TemporaryDirectory(prefix="sncc-build-") as build_folder:
-            library = _with_engine(files, backend, tools, folder, Path(build_folder), log)
+            library = build_library(files, backend, tools, folder, Path(build_folder), log)
             cache.install_library(folder, library, backend, key[:8])
         if backend == "cuda":
             _describe_kernels(folder, log)
 
     return cache.cached(key, make)
-
-
-def _with_engine(
-    files: Mapping[str, str], backend: str, tools: toolchain.Toolchain, project: Path, folder: Path, log: Path
-) -> Path:
-    """The library of a project; what it shares with other networks is compiled once and kept."""
-    parts = {n: text for n, text in files.items() if n.startswith(("src/engine/", "src/sncc/"))}
-    if backend != "cpu" or not any(n.startswith("src/engine/") for n in parts):
-        return toolchain.build(project, backend, tools, folder, log)
-    key = cache.key_of(parts, "engine", files["cmake/flags.cmake"], tools.identity)
-    kept = cache.found(key)
-    library = toolchain.build(project, backend, tools, folder, log, kept and toolchain.engine_in(kept))
-    made = toolchain.engine_in(folder)
-    if made:
-        cache.cached(key, lambda to: cache.copy_file(made, to / made.name))
-    return library
 
 
 def _describe_kernels(project: Path, log: Path) -> None:

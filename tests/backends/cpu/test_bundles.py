@@ -1,4 +1,4 @@
-"""Synapses with a delay each lie by source and delay; the user has them by source and target, and a run adds them in that order."""
+"""Synapses with a delay each lie by source and delay, many of one weight are bits; the user has them by source and target, and a run adds them in that order."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ network Net:
     connect a -> b: random(total = 2500, repeats = true), weight = normal(0, 0.1), delay = uniform(0.5 ms, 4 ms)
     connect again = a -> a: random(fan_in = 6), weight = normal(0, 0.1), delay = uniform(0.5 ms, 4 ms)
     connect b -> b: random(fan_out = 9), weight = 0.05, delay = uniform(1 ms, 5 ms)
+    connect many = b -> a: random(p = 0.4, self = false), weight = -0.013, delay = 2 ms
 simulate:
     duration = 60 ms
     record spikes of a, b
 """
 DRAWN = ("a_a", "b_a", "a_b", "again")
+SPARSE = (*DRAWN, "b_b", "many")
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,17 @@ def test_numbers_are_had_and_set_in_the_users_order(load, reference, workers):
             assert np.allclose(network.parameters[key], changed, rtol=1e-12)
             reference.parameters[key] = changed * (1e3 if key.endswith("delay") else 1)
     same(network.simulate(seed=4), reference.run([{}], steps=120, seed=4))
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_synapses_are_listed_by_source_then_target(load, reference, workers):
+    network = load(workers)
+    for c in network.manifest.connections:
+        if c.name in SPARSE:
+            pre, post = network.library.synapses(c.index)
+            assert pre.size > 100
+            table = reference.tables[c.name]
+            assert np.array_equal(pre, table.source) and np.array_equal(post, table.target)
 
 
 def test_what_is_on_its_way_is_stored_and_restored(load):

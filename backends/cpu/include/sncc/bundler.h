@@ -18,7 +18,7 @@ public:
     SNCC_COLD void plan() {
         m_.bundle_of.assign(m_.net.connections_count + 1, -1);
         m_.lanes.assign(2 * m_.net.fields_count + 1, Lane());
-        if (!m_.bundles_synapses) return;
+        if (!m_.on_cpu) return;
         int shelf = -1;
         for (int c = 0; c < m_.net.connections_count; ++c) {
             if (!m_.sums(c)) continue;
@@ -90,24 +90,9 @@ private:
         }
     }
 
-    // Whether nothing but the delivery reads a connection's synapses.
-    bool is_alone(int c) const {
-        const ConnectionInfo& of = info(c);
-        if (of.synapses_of >= 0 || of.reversed) return false;
-        for (int k = 0; k < m_.net.connections_count; ++k)
-            if (info(k).synapses_of == c) return false;
-        for (int u = 0; u < m_.net.synapse_updates_count; ++u)
-            if (m_.net.synapse_updates[u].connection == c) return false;
-        for (int f = 0; f < m_.net.synapse_fields; ++f) {
-            const SynapseFieldInfo& field = m_.net.synapse_fields_info[f];
-            if (field.connection == c && (f != of.weight_field || field.parameter < 0 || field.kernel >= 0)) return false;
-        }
-        return true;
-    }
-
     int bundle_for(int c) {
         const ConnectionInfo& of = info(c);
-        const bool weighted = of.weight_field >= 0, alone = is_alone(c);
+        const bool weighted = of.weight_field >= 0, alone = m_.is_alone(c);
         const bool joins = weighted && alone && of.source_population >= 0 && of.delay > 0;
         for (std::size_t b = m_.bundles.size(); joins && b-- > 0;) {
             const Bundle<Real>& bundle = m_.bundles[b];

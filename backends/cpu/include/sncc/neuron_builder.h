@@ -99,7 +99,9 @@ private:
             const std::int64_t widest = m_.ranges[static_cast<std::size_t>(of.target_population)][0].size() + 64;
             const double each = bytes_per_synapse(widest, fields, sizeof(Real), of.delays >= 0, of.reversed) +
                                 (of.pattern.kind == PatternKind::convolution || of.pattern.kind == PatternKind::turned ? 4.0 : 0.0);
-            const double bytes = count * each + static_cast<double>(of.source_neurons) * 8 * (m_.workers + 1);
+            const double pairs = static_cast<double>(of.source_neurons) * static_cast<double>(info(of.target_population).size);
+            const double bits = m_.may_be_bits(c) && count * BitRows::sparsest >= pairs ? pairs / 8 : 0;
+            const double bytes = count * each + bits + static_cast<double>(of.source_neurons) * 8 * (m_.workers + 1);
             total += bytes;
             if (bytes <= most) continue;
             most = bytes;
@@ -124,6 +126,8 @@ private:
             throw Failure(Code::argument, std::string("the connection `") + of.name + "`: " + error.what());
         }
         if (of.reversed) store.reverse_all(m_.pool);
+        const double pairs = static_cast<double>(of.source_neurons) * static_cast<double>(info(of.target_population).size);
+        if (m_.may_be_bits(c) && static_cast<double>(store.synapses.count()) * BitRows::sparsest >= pairs) store.to_bits(m_.pool);
     }
 
     void initial_numbers(int f) {
@@ -159,7 +163,7 @@ private:
         m_.inputs.resize(m_.net.sources);
         std::vector<std::int64_t> steps(m_.shelves.size(), 0);
         for (int c = 0; c < m_.net.connections_count; ++c) {
-            if (!m_.bundles_synapses || !m_.sums(c)) continue;
+            if (!m_.on_cpu || !m_.sums(c)) continue;
             std::int64_t& longest = steps[static_cast<std::size_t>(m_.lanes[static_cast<std::size_t>(m_.lane_of(c))].shelf)];
             longest = std::max(longest, m_.most_delay_of(c) + m_.interval + 1);
         }

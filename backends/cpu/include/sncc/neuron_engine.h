@@ -16,8 +16,8 @@ namespace neurons {
 template <typename Real>
 class NeuronEngine : public Engine {
 public:
-    explicit NeuronEngine(const Tables<Real>& net, int threads, int most_workers = 1 << 20, bool bundles = true)
-        : m_(net, threads, most_workers, bundles), pairs_(static_cast<std::size_t>(net.connections_count) + 1) {
+    explicit NeuronEngine(const Tables<Real>& net, int threads, int most_workers = 1 << 20, bool on_cpu = true)
+        : m_(net, threads, most_workers, on_cpu), pairs_(static_cast<std::size_t>(net.connections_count) + 1) {
         for (int k = 0; k < m_.net.parameters; ++k) {
             const ParameterInfo& info = m_.net.parameters_info[k];
             m_.numbers.own.emplace_back(static_cast<std::size_t>(std::max<std::int64_t>(info.size, 0)), 0.0);

@@ -59,14 +59,14 @@ struct Placed {
 
 template <typename Real>
 struct Memory {
-    Memory(const Tables<Real>& of, int threads, int most, bool bundles)
-        : net(of), pool(threads), most_workers(most), bundles_synapses(bundles), state(of.state_bytes), arrays(of.arrays_bytes) {}
+    Memory(const Tables<Real>& of, int threads, int most, bool cpu)
+        : net(of), pool(threads), most_workers(most), on_cpu(cpu), state(of.state_bytes), arrays(of.arrays_bytes) {}
 
     const Tables<Real> net;
 
     ThreadPool pool;
     const int most_workers;
-    const bool bundles_synapses;  // those with a delay each
+    const bool on_cpu;  // synapses are laid out for its deliveries
     int workers = 1;
     AlignedBuffer<unsigned char> state, arrays;
     Numbers numbers;
@@ -126,10 +126,41 @@ struct Memory {
         const Bundle<Real>* const bundle = holder(net.synapse_fields_info[field].connection);
         return bundle ? const_cast<Real*>(bundle->parts[part].weights.data()) : synapse_fields[static_cast<std::size_t>(field)].parts[part].data();
     }
+    // Whether nothing but the delivery reads a connection's synapses.
+    SNCC_COLD bool is_alone(int c) const {
+        const ConnectionInfo& of = net.connections[c];
+        if (of.synapses_of >= 0 || of.reversed) return false;
+        for (int k = 0; k < net.connections_count; ++k)
+            if (net.connections[k].synapses_of == c) return false;
+        for (int u = 0; u < net.synapse_updates_count; ++u)
+            if (net.synapse_updates[u].connection == c) return false;
+        for (int f = 0; f < net.synapse_fields; ++f) {
+            const SynapseFieldInfo& field = net.synapse_fields_info[f];
+            if (field.connection == c && (f != of.weight_field || field.parameter < 0 || field.kernel >= 0)) return false;
+        }
+        return true;
+    }
+    // Whether a connection's synapses may be bits: of one weight and one delay, each pair once.
+    bool may_be_bits(int c) const {
+        const ConnectionInfo& of = net.connections[c];
+        const bool once = !of.pattern.repeats && of.pattern.kind != PatternKind::sparse && of.pattern.kind != PatternKind::convolution;
+        return on_cpu && once && of.format == Format::compressed && of.shared && of.weight_field < 0 && of.delays < 0 && !of.signal && !of.at_arrival && of.gain < 0 && is_alone(c);
+    }
     // Calls visit, in parallel, for a connection's synapses.
     SNCC_COLD void for_each_synapse(int connection, const std::function<void(const Placed&)>& visit) {
         const SynapseStore<Real>& store = this->store(connection);
         const Bundle<Real>* const bundle = holder(connection);
+        if (!store.bits.empty()) {
+            store.for_each_source(pool, [&](std::int64_t i) {
+                std::uint64_t number = store.synapses.starts[static_cast<std::size_t>(i)];
+                for (std::size_t part = 0; part < store.bits.size(); ++part) {
+                    std::uint64_t k = store.synapses.parts[part].offsets[static_cast<std::size_t>(i)];
+                    const std::uint32_t first = static_cast<std::uint32_t>(store.synapses.parts[part].range.begin);
+                    store.bits[part].for_each(static_cast<std::size_t>(i), [&](std::uint32_t j) { visit({part, k, k, number++, static_cast<std::uint32_t>(i), first + j, 0}), ++k; });
+                }
+            });
+            return;
+        }
         if (!bundle) {
             const bool delayed = !store.delays.narrow.empty() || !store.delays.wide.empty();
             store.for_each(pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i) {

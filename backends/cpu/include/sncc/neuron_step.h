@@ -43,6 +43,9 @@ public:
                     summed(number, n, run_step, accumulator, own);
                 } else if (c.delays >= 0) {
                     arrivals(number, c, n, run_step, accumulator);
+                } else if (const SynapseStore<Real>& store = m_.store(number); !store.bits.empty()) {
+                    m_.for_spikes(c, n - c.delay, run_step - c.delay, [&](const SpikesOfStep& spikes) { bits_.add(store.bits[w_], spikes); });
+                    bits_.deliver(accumulator, own.size(), store.bits[w_].stride(), m_.shared_weights[static_cast<std::size_t>(number)]);
                 } else {
                     m_.for_spikes(c, n - c.delay, run_step - c.delay, [&](const SpikesOfStep& spikes) { rows(number, c, accumulator, spikes, factor); });
                 }
@@ -189,6 +192,7 @@ private:
     Memory<Real>& m_;
     std::size_t w_;
     std::vector<int> ends_;  // by lane: the last connection that is summed in it
+    BitDelivery<Real> bits_;
     std::vector<WeightsFrom<Real>> from_;  // by bundle, like the targets' numbers
     std::vector<const std::uint16_t*> narrow_;
     std::vector<const std::uint32_t*> wide_;

@@ -43,16 +43,8 @@ public:
     template <typename Real>
     void add_counts(const std::uint32_t* words, int count, Real* to) const {
         for (int first = 0; first < count; first += 64) {
-            std::int32_t sums[64] = {};
-            for (int k = 0; k < size_; ++k) {
-                std::int32_t more = 0;
-                for (int j = 0; j < 64; ++j) {
-                    const std::int32_t reached = words[first + j] >= thresholds_[k];
-                    sums[j] += reached;
-                    more |= reached;
-                }
-                if (!more) break;
-            }
+            std::int32_t sums[64];
+            count_64(words + first, sums);
             for (int j = 0; j < 64; ++j) to[first + j] += static_cast<Real>(sums[j]);
         }
     }
@@ -71,6 +63,36 @@ public:
     }
 
 private:
+#if defined(__AVX512F__)
+    void count_64(const std::uint32_t* words, std::int32_t* sums) const {
+        __m512i word[4], sum[4];
+        for (int part = 0; part < 4; ++part) word[part] = _mm512_loadu_si512(words + 16 * part), sum[part] = _mm512_setzero_si512();
+        for (int k = 0; k < size_; ++k) {
+            const __m512i threshold = _mm512_set1_epi32(static_cast<int>(thresholds_[k]));
+            unsigned more = 0;
+            for (int part = 0; part < 4; ++part) {
+                const __mmask16 reached = _mm512_cmpge_epu32_mask(word[part], threshold);
+                sum[part] = _mm512_mask_sub_epi32(sum[part], reached, sum[part], _mm512_set1_epi32(-1));
+                more |= reached;
+            }
+            if (!more) break;
+        }
+        for (int part = 0; part < 4; ++part) _mm512_storeu_si512(sums + 16 * part, sum[part]);
+    }
+#else
+    void count_64(const std::uint32_t* words, std::int32_t* sums) const {
+        for (int j = 0; j < 64; ++j) sums[j] = 0;
+        for (int k = 0; k < size_; ++k) {
+            std::int32_t more = 0;
+            for (int j = 0; j < 64; ++j) {
+                const std::int32_t reached = words[j] >= thresholds_[k];
+                sums[j] += reached;
+                more |= reached;
+            }
+            if (!more) break;
+        }
+    }
+#endif
     static constexpr int most = most_poisson_thresholds;
     double mean_ = -1;
     int size_ = 0;
@@ -78,25 +100,27 @@ private:
 };
 
 #if defined(__AVX512F__)
-// 16 calls of Philox, for elements that follow one another: a compiler makes far slower multiplications of it.
+// 16 calls of Philox, for elements that follow one another: a compiler makes far slower multiplications of it. Numbers stand in 64-bit
+// lanes, whose upper halves no multiplication reads.
 inline void philox_16(std::uint64_t seed, std::uint32_t stream, std::uint32_t element, std::uint32_t step, std::uint32_t trial, std::uint32_t* to) {
-    const auto all = [](std::uint32_t value) { return _mm512_set1_epi32(static_cast<int>(value)); };
-    const auto times = [&](__m512i x, std::uint32_t factor, __m512i& high, __m512i& low) {
-        const __m512i even = _mm512_mul_epu32(x, all(factor)), odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), all(factor));
-        high = _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd);
-        low = _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
-    };
-    __m512i c0 = all(stream), c2 = all(step), c3 = all(trial);
-    __m512i c1 = _mm512_add_epi32(all(element), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    const auto all = [](std::uint32_t value) { return _mm512_set1_epi64(static_cast<long long>(value)); };
+    const __m512i m0 = all(0xD2511F53u), m1 = all(0xCD9E8D57u);
+    const __m512i first = _mm512_add_epi64(all(element), _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
+    __m512i c0[2], c1[2] = {first, _mm512_add_epi64(first, all(8))}, c2[2], c3[2];
+    for (int half = 0; half < 2; ++half) c0[half] = all(stream), c2[half] = all(step), c3[half] = all(trial);
     std::uint32_t k0 = static_cast<std::uint32_t>(seed), k1 = static_cast<std::uint32_t>(seed >> 32);
     for (int round = 0; round < 10; ++round) {
-        __m512i high0, low0, high1, low1;
-        times(c0, 0xD2511F53u, high0, low0), times(c2, 0xCD9E8D57u, high1, low1);
-        c0 = _mm512_xor_si512(_mm512_xor_si512(high1, c1), all(k0)), c1 = low1;
-        c2 = _mm512_xor_si512(_mm512_xor_si512(high0, c3), all(k1)), c3 = low0;
+        const __m512i key0 = all(k0), key1 = all(k1);
+        for (int half = 0; half < 2; ++half) {
+            const __m512i p0 = _mm512_mul_epu32(c0[half], m0), p1 = _mm512_mul_epu32(c2[half], m1);
+            c0[half] = _mm512_ternarylogic_epi64(_mm512_srli_epi64(p1, 32), c1[half], key0, 0x96), c1[half] = p1;  // 0x96: exclusive or
+            c2[half] = _mm512_ternarylogic_epi64(_mm512_srli_epi64(p0, 32), c3[half], key1, 0x96), c3[half] = p0;
+        }
         k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
     }
-    _mm512_storeu_si512(to, c0), _mm512_storeu_si512(to + 16, c1), _mm512_storeu_si512(to + 32, c2), _mm512_storeu_si512(to + 48, c3);
+    const __m512i low = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const auto store = [&](int word, const __m512i* c) { _mm512_storeu_si512(to + 16 * word, _mm512_permutex2var_epi32(c[0], low, c[1])); };
+    store(0, c0), store(1, c1), store(2, c2), store(3, c3);
 }
 #else
 inline void philox_16(std::uint64_t seed, std::uint32_t stream, std::uint32_t element, std::uint32_t step, std::uint32_t trial, std::uint32_t* to) {

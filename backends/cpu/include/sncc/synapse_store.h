@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bit_rows.h"
 #include "connectivity.h"
 #include "neuron_tables.h"
 #include "sncc/engine.h"
@@ -56,6 +57,7 @@ public:
     static constexpr std::int64_t sources_at_once = 256;
 
     Synapses synapses;
+    std::vector<BitRows> bits;  // by part, instead of the rows' targets
     std::vector<ReverseIndex> reversed;
     Delays delays;
 
@@ -117,6 +119,15 @@ public:
         delays.least = std::min(*std::min_element(lowest.begin(), lowest.end()), std::max(most, least));
     }
 
+    // Rows of bits instead of rows of targets.
+    SNCC_COLD void to_bits(ThreadPool& pool) {
+        bits = std::vector<BitRows>(synapses.parts.size());
+        pool.run(static_cast<int>(bits.size()), [&](int part, int) {
+            CompressedRows& rows = synapses.parts[static_cast<std::size_t>(part)];
+            bits[static_cast<std::size_t>(part)] = BitRows(rows);
+            rows.narrow = Untouched<std::uint16_t>(), rows.wide = Untouched<std::uint32_t>();
+        });
+    }
     void reverse_all(ThreadPool& pool) {
         reversed.resize(synapses.parts.size());
         pool.run(static_cast<int>(reversed.size()), [&](int part, int) {
