@@ -43,7 +43,7 @@ class Learning(Online):
 
     def _gather(self) -> list[str]:
         """Which block does what: block 0 the sums over samples, then a block per presynaptic neuron."""
-        lines = ["if (block == 0) {", "    sum_over_samples(g.total, g.sums, Network::sum_size, g.batch);"]
+        lines = ["if (block == 0) {", "    sum_over_samples(g.total, g.sums, Network::sum_size, g.batch, g.adds);"]
         first = 1
         for k, offset, size in self.sums_of_samples() if self.is_online else ():
             blocks = -(-size // SUMS_A_BLOCK)
@@ -98,7 +98,7 @@ class Learning(Online):
             check = f"check_sums(g.overflown, {key}, {rows}.gradient + block - {first}, 1);"
         return [
             f"}} else if (block < {first + self.blocks_of(c)}) {{  // {c.name}: {c.source} -> {c.target}",
-            f"    {name}({rows}, block - {first}, {emitted}, {c.delay});",
+            f"    {name}({rows}, block - {first}, {emitted}, {c.delay}, g.adds);",
             f"    {check}",
         ]
 
@@ -123,7 +123,7 @@ class Learning(Online):
         return [
             f"}} else if (block < {first + self.blocks_of(c)}) {{  // {c.name}: {c.source} -> {c.target}, the {term}",
             f"    gather_interpolated({into}, {c.target_size}, {neuron}, {stride}, {emitted}, g.batch,",
-            f"                        {of});",
+            f"                        {of}, g.adds);",
             f"    check_sums(g.overflown, {self.keys.index(key)}, {row}, {c.target_size});",
         ]
 
@@ -131,7 +131,7 @@ class Learning(Online):
         dense = c.pattern == "dense"
         columns = c.target_size if dense else c.source_size
         row, one = ("i, ", "") if dense else ("", "_one_to_one")
-        tail = f"g.steps, g.batch, {c.delay}, kept);"
+        tail = f"g.steps, g.batch, {c.delay}, kept, g.adds);"
         if c.signal:
             return f"gather_values{one}({into}, {columns}, {row}{values_of_batch(self, c)}, {tail}"
         if c.source_group is None:

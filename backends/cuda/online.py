@@ -86,7 +86,7 @@ class Online(Places):
             self.program.readouts[o.readout].size,
         )
         error = f"w.reading{o.readout}.error"
-        passed = f"{into}, {size}, {error}, error_factor<Network::Readout{o.readout}>(w.reading{o.readout}, g.batch)"
+        passed = f"{into}, {size}, {error}, error_factor<Network::Readout{o.readout}>(w.reading{o.readout}, g.of)"
         if o.weight is None:
             call = f"signal_errors({passed});"
         elif o.one_to_one:

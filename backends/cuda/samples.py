@@ -313,7 +313,7 @@ class Samples(Online):
                     r, readout = self.program.readouts[k], f"Network::Readout{k}"
                     field = plus(f"d.{self.adjoint[r.group, into].identifier}", r.offset)
                     lines.append(
-                        f"readout_adjoint<{readout}>(w.reading{k}, labels, n, 1.0 / g.batch, {readout}::error(g, b, n), {field});"
+                        f"readout_adjoint<{readout}>(w.reading{k}, labels, n, 1.0 / g.of, {readout}::error(g, b, n), {field});"
                     )
                 case PenaltyAdjoint(k, into):
                     p = self.program.penalties[k]

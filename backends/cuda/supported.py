@@ -47,8 +47,8 @@ def _dynamics(program: Program) -> Iterator[str]:
             yield f"states of every synapse of `{o.connection}`"
     if program.weights:
         yield f"weights of type {program.weights}"
-    if program.memory is not None:
-        yield "a bound on memory"
+    if program.memory is not None and any(p.over == "batch" for p in program.penalties):
+        yield "a bound on memory with a penalty over the batch"
     if program.traces and program.penalties:
         yield "penalties under `online = true`"
     if any(s.kept for s in program.sources):

@@ -139,6 +139,7 @@ class Tables(Samples):
             f"bool learns = {str(optimise is not None).lower()}",
             f"bool online = {str(self.is_online).lower()}",
             f"bool loss_every_step = {str(self.loss_every_step).lower()}",
+            f"std::int64_t memory = {self.program.memory or 0}",
             f"std::int64_t trace_size = {self.trace_size}",
             f"std::int64_t trace_width = {self.trace_size + self.emitted_size}",
             f"int optimiser_states = {len(optimise.states) if optimise else 0}",

@@ -14,7 +14,7 @@ from stand_in import FLAGS, SANITIZERS, Build, command, kept, kernels, made, run
 import sncc
 from sncc.backends.cxx.names import project_name
 from sncc.backends.reference.interpreter import Reference
-from sncc.compiler import emit
+from sncc.compiler import emit, within
 
 DEEP = """
 network Deep:
@@ -252,8 +252,8 @@ class Projects:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def write(self, text: str, precision: str, **settings: str):
-        program = program_of(text, precision, **settings)
+    def write(self, text: str, precision: str, memory: int | None = None, **settings: str):
+        program = within(memory, program_of(text, precision, **settings))
         files = emit(program)
         key = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:12]
         project = self.folder / key
@@ -263,9 +263,11 @@ class Projects:
             target.write_text(content)
         return program, project
 
-    def emulated(self, text: str, precision: str = "float64", build: Build = "plain", **settings: str):
+    def emulated(
+        self, text: str, precision: str = "float64", build: Build = "plain", memory: int | None = None, **settings: str
+    ):
         """A project with its CUDA half compiled for the CPU, sources unchanged; its library stands under `emulated`."""
-        program, written = self.write(text, precision, **settings)
+        program, written = self.write(text, precision, memory, **settings)
         name = project_name(program.name)
         library = self.link(written, name, build, f"lib{name}_emulated.so", "-shared")
         project = self.folder / f"{written.name}_{build}"

@@ -8,7 +8,6 @@ from networks import program_of
 from projects import agree
 
 import sncc
-from sncc.backends.cuda.supported import unsupported
 from sncc.compiler import within
 from sncc.diagnostics import DiagnosticError
 from sncc.memory import bytes_of
@@ -97,7 +96,6 @@ def test_what_is_no_amount_of_memory_is_refused(text):
         bytes_of(text)
 
 
-def test_networks_without_training_and_the_cuda_half_have_no_such_bound(small_network):
-    assert "a bound on memory" in unsupported(within("2 GB", program_of(small_network)))
+def test_networks_without_training_have_no_such_bound(small_network):
     with pytest.raises(DiagnosticError, match="without any"):
         within("2 GB", program_of(small_network.partition("train:")[0]))

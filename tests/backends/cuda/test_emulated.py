@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 
+import numpy as np
 import pytest
 from networks import recurrent
 from projects import (
@@ -12,7 +13,10 @@ from projects import (
     NOISY,
     Projects,
     agree,
+    cases,
+    handed_over,
     needs_compiler,
+    set_parameters,
     trains_like_the_reference,
     trains_online_like_the_reference,
 )
@@ -58,6 +62,28 @@ def test_training_forwards_in_time_equals_the_reference(projects, name, build):
     network = sncc.load(project, backend="emulated")
     agree(network, program, 1e-9)
     trains_online_like_the_reference(network, program)
+
+
+def test_a_bound_on_memory_lets_samples_take_turns_and_changes_no_bit(projects):
+    text = NETWORKS["layers, delays, a signal"]
+    program, free = projects.emulated(text)
+    _, bound = projects.emulated(text, memory=160_000)  # gradients, and two samples of 40 steps
+    inputs, labels, values = cases(program, samples=5)
+    one, two = (sncc.load(project, backend="emulated") for project in (free, bound))
+    for network in (one, two):
+        set_parameters(network, program, values)
+    data = handed_over(program, inputs)
+    loss, expected = one.gradients(data, np.array(labels))
+    found_loss, found = two.gradients(data, np.array(labels))
+    assert found_loss == pytest.approx(loss, rel=1e-15)
+    for key, gradient in expected.items():
+        assert np.array_equal(found[key], gradient), key
+    assert np.array_equal(one.predict(data), two.predict(data))
+    long = {"x": sncc.Events.from_dense(np.ones((1, 800, 6), int), step=1e-3), "level": np.zeros((1, 800, 2))}
+    with pytest.raises(
+        MemoryError, match=r"training on 800 steps takes at least \d+ MB on the GPU.*build it with more"
+    ):
+        two.gradients(long, np.array(labels[:1]))
 
 
 def test_float32_is_close(projects):

@@ -69,7 +69,7 @@ struct SampleArguments {
     const std::uint32_t* trials;
     const std::int32_t* steps;
     std::int64_t most_steps, before, lead;
-    int batch;
+    int batch, of;  // samples of this launch, and of the batch whose mean the loss is
     // Behind the sources and populations: what dropout leaves of them, connection by connection.
     EventRows events[Network::sources + Network::thinned + 1];  // offsets of sample b from b * (most_steps + lead + 1) on
     const Real* values[Network::sources + Network::thinned + 1];
@@ -116,6 +116,7 @@ struct GatherArguments {
     const double* sums;
     double* total;
     int* overflown;  // the first parameter with a gradient that is none
+    bool adds;       // to what samples of the batch have left before
 };
 
 // A parameter with a number for every synapse, and where its gradient was gathered: behind those known when the code was emitted.

@@ -147,10 +147,10 @@ struct EmittedAt {
 // A block sums the gradient of the elements of source i, or, one to one, of all sources.
 template <typename Real, DelayTerm term, typename Emitted>
 __device__ inline void gather_interpolated(Real* gradient, int columns, int i, int stride, const Emitted& emitted, int samples,
-                                           const DelayedGradient<Real, term>& of) {
+                                           const DelayedGradient<Real, term>& of, bool adds) {
     for_own(columns, [&](int j) {
         const std::int64_t e = static_cast<std::int64_t>(i) * stride + j;
-        Real sum = 0;
+        Real sum = adds ? gradient[e] : Real(0);
         for (int b = 0; b < samples; ++b)
             emitted.for_each(b, stride ? i : j, of.steps[b], [&](std::int64_t n) { sum += of.at(b, n, e, j); });
         gradient[e] = sum;

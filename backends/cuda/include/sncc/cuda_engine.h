@@ -79,25 +79,23 @@ public:
     Result run(Mode mode, const Batch& batch, double learning_rate_factor, const Outputs& outputs) override {
         refresh();
         const bool learns = mode != Mode::evaluate;
-        BatchInput<Network>& input = inputs_[turn_ ^= 1];
-        SampleArguments<Network> a = {};
-        a.learns = learns;
-        input.upload(a, batch, copies_, compute_);
-        settle();
-        lay_out(a, batch, learns, outputs);
-        if (Network::batch_penalties && learns) find_mean_rates(a);
-        if (Network::online && Network::loss_every_step && mode == Mode::train) return run_step_by_step(a, batch, input, learning_rate_factor, outputs);
-        launch_samples(a);
-        send_results(batch.count);
-        if (learns) gather(a, input);
-        input.release(compute_);
-        Result result = take_results(batch.count);
-        if (outputs.values) take_outputs(batch, outputs, a.most_steps);
-        result.penalty = penalty(batch.count);
-        if (!learns) return result;
-        if (!std::isfinite(result.loss) || failed(batch.count) >= 0) throw Failure(Code::numerical, what_failed(a, batch));
-        optimise(mode == Mode::train, learning_rate_factor);
-        return result;
+        const std::int64_t at_once = learns ? samples_at_once(batch) : batch.count;
+        Result total{0, 0, 0, 0};
+        for (std::int64_t first = 0; first < batch.count; first += at_once) {
+            Batch part = batch;
+            if (part.trials) part.trials += first;
+            part.selection += first, part.count = std::min(at_once, batch.count - first);
+            Outputs seen = outputs;
+            if (seen.starts)
+                seen.starts += first;
+            else if (seen.values)
+                seen.values += first * Network::outputs;
+            const Result found = run_samples(mode, part, batch.count, first == 0, learning_rate_factor, seen);
+            const double share = static_cast<double>(part.count) / static_cast<double>(batch.count);
+            total.loss += found.loss * share, total.penalty += found.penalty * share, total.correct += found.correct, total.labelled += found.labelled;
+        }
+        if (learns && !is_step_by_step(mode)) optimise(mode == Mode::train, learning_rate_factor);
+        return total;
     }
 
     // -------------------------------------------------------------------------------------------- simulation
@@ -111,6 +109,44 @@ public:
     std::int64_t step_count() override { return simulator_.step_count(); }
 
 private:
+    // Some samples of a batch, in training their gradients too.
+    Result run_samples(Mode mode, const Batch& batch, std::int64_t of, bool first, double learning_rate_factor, const Outputs& outputs) {
+        const bool learns = mode != Mode::evaluate;
+        BatchInput<Network>& input = inputs_[turn_ ^= 1];
+        SampleArguments<Network> a = {};
+        a.learns = learns, a.of = static_cast<int>(of);
+        input.upload(a, batch, copies_, compute_);
+        settle();
+        lay_out(a, batch, learns, outputs);
+        if (Network::batch_penalties && learns) find_mean_rates(a);
+        if (is_step_by_step(mode)) return run_step_by_step(a, batch, input, learning_rate_factor, outputs);
+        launch_samples(a);
+        send_results(batch.count);
+        if (learns) gather(a, input, first, !first);
+        input.release(compute_);
+        Result result = take_results(batch.count);
+        if (outputs.values) take_outputs(batch, outputs, a.most_steps);
+        result.penalty = penalty(batch.count);
+        if (learns && (!std::isfinite(result.loss) || failed(batch.count) >= 0)) throw Failure(Code::numerical, what_failed(a, batch));
+        return result;
+    }
+    static bool is_step_by_step(Mode mode) { return Network::online && Network::loss_every_step && mode == Mode::train; }
+    // As many as a bound on memory allows.
+    std::int64_t samples_at_once(const Batch& batch) const {
+        if (Network::memory == 0 || batch.count == 0) return std::max<std::int64_t>(batch.count, 1);
+        std::int64_t steps = 1, words = 0;
+        for (std::int64_t k = 0; k < batch.count; ++k) steps = std::max<std::int64_t>(steps, batch.data->steps[batch.selection[k]]);
+        for (int p = 0; p < Network::populations; ++p) words += Network::words(p);
+        constexpr std::int64_t real = sizeof(Real);
+        std::int64_t kept = Network::online ? 0 : Network::tape_columns + Network::error_width;
+        for (int k = 0; k < Network::series_count; ++k) kept += Network::series_stride(k);
+        const std::int64_t each = steps * (kept * real + words * 4) + (Network::online ? (Network::trace_width + Network::gradient_size) * real : 0);
+        const std::int64_t fit = (Network::memory - gradient_size_ * real) / each;
+        if (fit >= (Network::online ? batch.count : 1)) return std::min(fit, batch.count);
+        const std::int64_t needed = ((Network::online ? batch.count : 1) * each + gradient_size_ * real) / 1000000 + 1;
+        throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes at least " + std::to_string(needed) +
+                                        " MB on the GPU, and the network was built with `memory` = " + std::to_string(Network::memory / 1000000) + " MB: build it with more");
+    }
     std::int64_t slot(int k, int state) const { return parameter_size_ * state + offsets_[k]; }
 
     void make_room_to_learn() {
@@ -244,7 +280,7 @@ private:
         for (std::int64_t n = 1; n <= a.most_steps; ++n) {
             a.from = n - 1, a.to = n;
             launch_samples(a);
-            gather(a, input, n == 1);
+            gather(a, input, n == 1, false);
             optimise(true, learning_rate_factor);
         }
         send_results(batch.count);
@@ -372,7 +408,7 @@ private:
     }
 
     // -------------------------------------------------------------------------------------------- learning
-    void gather(const SampleArguments<Network>& a, const BatchInput<Network>& input, bool first = true) {
+    void gather(const SampleArguments<Network>& a, const BatchInput<Network>& input, bool first, bool adds) {
         GatherArguments<Network> g = {};
         g.gradient = gathered_.data(), g.parameters = parameters_.data(), g.rows = connectivity_.table(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
         input.show(g);
@@ -380,7 +416,7 @@ private:
         for (int k = 0; k < Network::series_count; ++k) g.series[k] = a.series[k];
         g.series_lead = a.series_lead;
         g.tape = a.tape, g.sums = a.sums, g.total = total_.data(), g.overflown = overflown_.data();
-        g.sample_gradients = a.sample_gradients;
+        g.sample_gradients = a.sample_gradients, g.adds = adds;
         if (first) check(cudaMemsetAsync(overflown_.data(), all_finite_bytes, sizeof(int), compute_), "cudaMemsetAsync", "the gradients");
         Network::launch_gather(g, compute_);
     }

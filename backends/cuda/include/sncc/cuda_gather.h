@@ -21,9 +21,9 @@ __device__ inline void check_sums(int* overflown, int parameter, const Real* sum
 }
 
 // What every sample left at its end, added up in their order: `size` numbers each.
-__device__ inline void sum_over_samples(double* total, const double* sums, std::int64_t size, int samples) {
+__device__ inline void sum_over_samples(double* total, const double* sums, std::int64_t size, int samples, bool adds) {
     for_own(static_cast<int>(size), [&](int e) {
-        double sum = 0;
+        double sum = adds ? total[e] : 0.0;
         for (int b = 0; b < samples; ++b) sum += sums[b * size + e];
         total[e] = sum;
     });
@@ -54,9 +54,9 @@ struct ValuesOfBatch {
 // first sample's, the next one's `stride` numbers later.
 template <typename Real, typename Spikes>
 __device__ inline void gather_spikes(Real* gradient, int columns, int i, const Spikes& spikes, std::int64_t stride, const std::int32_t* steps, int samples,
-                                     int delay, const KeptAdjoint<Real>& kept) {
+                                     int delay, const KeptAdjoint<Real>& kept, bool adds) {
     for_own(columns, [&](int j) {
-        Real sum = 0;
+        Real sum = adds ? gradient[j] : Real(0);
         for (int b = 0; b < samples; ++b) {
             const Spikes own = spikes.moved(b * stride);
             for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
@@ -68,9 +68,9 @@ __device__ inline void gather_spikes(Real* gradient, int columns, int i, const S
 // Steps (from 0) in which each channel fired: of sample b in times[offsets[b * (channels + 1) + i] ...].
 template <typename Real>
 __device__ inline void gather_times(Real* gradient, int columns, int i, const std::int64_t* offsets, const std::uint32_t* times, int channels,
-                                    const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept) {
+                                    const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept, bool adds) {
     for_own(columns, [&](int j) {
-        Real sum = 0;
+        Real sum = adds ? gradient[j] : Real(0);
         for (int b = 0; b < samples; ++b) {
             const std::int64_t* list = offsets + static_cast<std::int64_t>(b) * (channels + 1) + i;
             for (std::int64_t k = list[0]; k < list[1]; ++k)
@@ -81,9 +81,9 @@ __device__ inline void gather_times(Real* gradient, int columns, int i, const st
 }
 template <typename Real>
 __device__ inline void gather_values(Real* gradient, int columns, int i, const ValuesOfBatch<Real>& values, const std::int32_t* steps, int samples,
-                                     int delay, const KeptAdjoint<Real>& kept) {
+                                     int delay, const KeptAdjoint<Real>& kept, bool adds) {
     for_own(columns, [&](int j) {
-        Real sum = 0;
+        Real sum = adds ? gradient[j] : Real(0);
         for (int b = 0; b < samples; ++b)
             for (std::int64_t n = values.first(delay); n + delay <= steps[b]; ++n) sum = m_fma(values.at(b, n, i), kept.at(b, n + delay)[j], sum);
         gradient[j] = sum;
@@ -93,9 +93,9 @@ __device__ inline void gather_values(Real* gradient, int columns, int i, const V
 // One-to-one connections: gradient[i], a thread per neuron.
 template <typename Real, typename Spikes>
 __device__ inline void gather_spikes_one_to_one(Real* gradient, int count, const Spikes& spikes, std::int64_t stride, const std::int32_t* steps, int samples,
-                                                int delay, const KeptAdjoint<Real>& kept) {
+                                                int delay, const KeptAdjoint<Real>& kept, bool adds) {
     for_own(count, [&](int i) {
-        Real sum = 0;
+        Real sum = adds ? gradient[i] : Real(0);
         for (int b = 0; b < samples; ++b)
             for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
                 for (std::uint32_t left = spikes.moved(b * stride).fired(n, i); left > 0; --left) sum += kept.at(b, n + delay)[i];
@@ -104,9 +104,9 @@ __device__ inline void gather_spikes_one_to_one(Real* gradient, int count, const
 }
 template <typename Real>
 __device__ inline void gather_times_one_to_one(Real* gradient, int count, const std::int64_t* offsets, const std::uint32_t* times,
-                                               const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept) {
+                                               const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept, bool adds) {
     for_own(count, [&](int i) {
-        Real sum = 0;
+        Real sum = adds ? gradient[i] : Real(0);
         for (int b = 0; b < samples; ++b) {
             const std::int64_t* list = offsets + static_cast<std::int64_t>(b) * (count + 1) + i;
             for (std::int64_t k = list[0]; k < list[1]; ++k)
@@ -117,9 +117,9 @@ __device__ inline void gather_times_one_to_one(Real* gradient, int count, const 
 }
 template <typename Real>
 __device__ inline void gather_values_one_to_one(Real* gradient, int count, const ValuesOfBatch<Real>& values, const std::int32_t* steps, int samples,
-                                                int delay, const KeptAdjoint<Real>& kept) {
+                                                int delay, const KeptAdjoint<Real>& kept, bool adds) {
     for_own(count, [&](int i) {
-        Real sum = 0;
+        Real sum = adds ? gradient[i] : Real(0);
         for (int b = 0; b < samples; ++b)
             for (std::int64_t n = values.first(delay); n + delay <= steps[b]; ++n) sum = m_fma(values.at(b, n, i), kept.at(b, n + delay)[i], sum);
         gradient[i] = sum;

@@ -76,7 +76,7 @@ __device__ inline void add_penalty(const SampleArguments<Network>& g, const Pena
                                    typename Network::Real* into) {
     constexpr double hertz = 1e-3;
     const double* rates = (p.over_batch ? g.mean_rates : g.rates + b * Network::penalty_size) + p.offset;
-    const double factor = p.strength * 2 / (hertz * hertz) / (p.size * (static_cast<double>(steps) * step)) / g.batch;
+    const double factor = p.strength * 2 / (hertz * hertz) / (p.size * (static_cast<double>(steps) * step)) / g.of;
     for_own(p.size, [&](int j) { into[j] += static_cast<typename Network::Real>(factor * (rates[j] - p.target)); });
 }
 

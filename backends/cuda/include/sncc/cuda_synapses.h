@@ -73,7 +73,7 @@ __device__ inline void transpose_delayed_synapses(Real* into, int sources, const
 }
 
 // ------------------------------------------------------------------------------------------------ gradients
-// What a source emitted in the samples of the batch; sum_over(i, delay, j) adds the adjoint of target j after each spike of i.
+// What a source emitted in the samples of the batch; sum_over(i, delay, j, sum) adds to a sum the adjoint of target j after each spike of i.
 template <typename Real, typename Spikes>
 struct EmittedSpikes {
     Spikes spikes;  // of the first sample
@@ -82,8 +82,7 @@ struct EmittedSpikes {
     int samples;
     KeptAdjoint<Real> kept;
 
-    __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j) const {
-        Real sum = 0;
+    __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j, Real sum) const {
         for (int b = 0; b < samples; ++b) {
             const Spikes own = spikes.moved(b * stride);
             for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
@@ -101,8 +100,7 @@ struct EmittedTimes {
     int samples;
     KeptAdjoint<Real> kept;
 
-    __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j) const {
-        Real sum = 0;
+    __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j, Real sum) const {
         for (int b = 0; b < samples; ++b) {
             const std::int64_t* list = offsets + static_cast<std::int64_t>(b) * (channels + 1) + i;
             for (std::int64_t e = list[0]; e < list[1]; ++e)
@@ -118,8 +116,7 @@ struct EmittedValues {
     int samples;
     KeptAdjoint<Real> kept;
 
-    __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j) const {
-        Real sum = 0;
+    __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j, Real sum) const {
         for (int b = 0; b < samples; ++b)
             for (std::int64_t n = values.first(delay); n + delay <= steps[b]; ++n) sum = m_fma(values.at(b, n, i), kept.at(b, n + delay)[j], sum);
         return sum;
@@ -128,9 +125,9 @@ struct EmittedValues {
 
 // Weights that are one synapse's each: a block sums the row of source i, a thread per synapse.
 template <typename Real, typename Emitted>
-__device__ inline void gather_row(const DeviceRows<Real>& rows, std::int64_t i, const Emitted& emitted, std::int64_t delay) {
+__device__ inline void gather_row(const DeviceRows<Real>& rows, std::int64_t i, const Emitted& emitted, std::int64_t delay, bool adds) {
     for (std::uint64_t k = rows.offsets[i] + threadIdx.x; k < rows.offsets[i + 1]; k += blockDim.x)
-        rows.gradient[rows.element(k)] = emitted.sum_over(i, rows.delays ? rows.delays[k] : delay, rows.targets[k]);
+        rows.gradient[rows.element(k)] = emitted.sum_over(i, rows.delays ? rows.delays[k] : delay, rows.targets[k], adds ? rows.gradient[rows.element(k)] : Real(0));
 }
 template <typename Real>
 __device__ inline void check_row(int* overflown, int parameter, const DeviceRows<Real>& rows, std::int64_t i) {
@@ -138,17 +135,17 @@ __device__ inline void check_row(int* overflown, int parameter, const DeviceRows
 }
 // Weights that synapses share: a block sums one element, each thread over its synapses, then over the threads in their order.
 template <typename Real, typename Emitted>
-__device__ inline void gather_element(const DeviceRows<Real>& rows, std::int64_t e, const Emitted& emitted, std::int64_t delay) {
+__device__ inline void gather_element(const DeviceRows<Real>& rows, std::int64_t e, const Emitted& emitted, std::int64_t delay, bool adds) {
     __shared__ double sums[GATHER_THREADS];
     double sum = 0;
     for (std::uint64_t q = rows.sharing_offsets[e] + threadIdx.x; q < rows.sharing_offsets[e + 1]; q += blockDim.x) {
         const std::uint32_t k = rows.sharing[q];
-        sum += static_cast<double>(emitted.sum_over(rows.sources[k], rows.delays ? rows.delays[k] : delay, rows.targets[k]));
+        sum += static_cast<double>(emitted.sum_over(rows.sources[k], rows.delays ? rows.delays[k] : delay, rows.targets[k], Real(0)));
     }
     sums[threadIdx.x] = sum;
     __syncthreads();
     if (threadIdx.x != 0) return;
-    double total = 0;
+    double total = adds ? static_cast<double>(rows.gradient[e]) : 0.0;
     for (int t = 0; t < static_cast<int>(blockDim.x); ++t) total += sums[t];
     rows.gradient[e] = static_cast<Real>(total);
 }
