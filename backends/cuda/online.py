@@ -94,7 +94,12 @@ class Online(Places):
         else:
             strides = (self.stride(o.weight), 1) if o.transposed else (1, self.stride(o.weight))
             call = f"signal_by_matrix({passed}, {outputs}, {self.weight(o.weight)}, {strides[0]}, {strides[1]});"
-        return [call, "__syncthreads();"]
+        lines = [call]
+        across = self.program.connection(o.across) if o.across is not None else None
+        if across is not None and across.dropout:
+            left = f"kept_{self.thinned.index(across)}.fired(1, j)"
+            lines.append(f"for_own({size}, [&](int j) {{ if (!{left}) ({into})[j] = Real(0); }});")
+        return [*lines, "__syncthreads();"]
 
     def _synapses(self, o: TraceUpdate) -> tuple[Connection | None, int, int, int]:
         """The connection; rows, columns of its traces; where its neurons stand in the group."""

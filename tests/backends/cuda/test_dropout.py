@@ -22,7 +22,9 @@ def test_the_same_neurons_are_left_out_as_by_the_reference(tmp_path, rule):
 
 
 @pytest.mark.slow
-def test_feedback(tmp_path):
+@pytest.mark.parametrize("rule", ["eprop(feedback = random)", "eprop(online = true)"])
+def test_feedback_and_traces(tmp_path, rule):
     needs_compiler()
-    _, project = Projects(tmp_path).emulated(DENSE, build="checked")
-    agree(program_of(DENSE), [sncc.load(project, backend="emulated")])
+    program = program_of(DENSE, train__rule=rule)
+    _, project = Projects(tmp_path).emulated(DENSE, build="checked", train__rule=rule)
+    agree(program, [sncc.load(project, backend="emulated")])
