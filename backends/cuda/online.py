@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sncc.backends.cuda.places import Places, moved, plus
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import padded
-from sncc.program.nodes import Connection, LearningSignal, TraceUpdate
+from sncc.program.nodes import Connection, LearningSignal, PenaltySignal, TraceUpdate
 
 SUMS_A_BLOCK = 1024  # numbers of a gradient that a block adds up over the samples
 
@@ -76,6 +76,22 @@ class Online(Places):
                     lines += self._signal(o)
                 case TraceUpdate() if not self.loss_every_step:
                     lines += self._products(k, o, [(signal, trace) for signal, trace, _ in o.gradient])
+        return lines
+
+    def trace_penalties(self) -> list[str]:
+        """When the rates are known: signals of penalties, and their gradients."""
+        lines: list[str] = []
+        for o in self.program.traces:
+            if isinstance(o, PenaltySignal):
+                group, offset, size = o.target
+                into = plus(f"s.{self.state[group, o.variable].identifier}", offset)
+                lines.append(f"for_own({size}, [&](int j) {{ ({into})[j] = Real(0); }});")
+                lines.append(f"add_penalty(g, Network::penalty({o.penalty}), b, steps, Network::step_ms, {into});")
+        if lines:
+            lines = ["__syncthreads();", *lines, "__syncthreads();"]
+        for k, o in enumerate(self.program.traces):
+            if isinstance(o, TraceUpdate):
+                lines += self._products(k, o, o.penalised)
         return lines
 
     def _signal(self, o: LearningSignal) -> list[str]:

@@ -49,7 +49,7 @@ class Samples(Online):
             "online": self.is_online,
             "begin_traces": self.begin_traces(),
             "trace_step": self.trace_step(),
-            "trace_end": self.trace_end(),
+            "trace_end": [*self.trace_end(), *self.trace_penalties()],
         }
 
     # ---------------------------------------------------------------------------------------- places

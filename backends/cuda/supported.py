@@ -49,7 +49,11 @@ def _dynamics(program: Program) -> Iterator[str]:
         yield f"weights of type {program.weights}"
     if program.memory is not None and any(p.over == "batch" for p in program.penalties):
         yield "a bound on memory with a penalty over the batch"
-    if program.traces and program.penalties:
-        yield "penalties under `online = true`"
+    if (
+        program.traces
+        and all(r.reduction is None for r in program.readouts)
+        and any(p.over == "batch" for p in program.penalties)
+    ):
+        yield "a penalty over the batch under `online = true` with a loss at every step"
     if any(s.kept for s in program.sources):
         yield "spike times handed over when the network is loaded"

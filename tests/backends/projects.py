@@ -246,6 +246,16 @@ NETWORKS = {
 }  # fmt: skip
 
 
+ONLINE = {
+    "a loss at every step": recurrent("ALIF", rule="eprop(online = true)", learn="weights, hidden.tau_m, output.bias", size=17,
+        penalty="firing_rate(hidden, target = 9 Hz, strength = 1e-4)"),
+    "a loss at the end": recurrent(
+        "CubaLIF", rule="eprop(online = true, feedback = random)", loss="mse(mean(output.v, from = 5 ms))", size=9,
+        penalty="firing_rate(hidden, target = 9 Hz, strength = 1e-4, over = batch)",
+    ).replace("weight = normal(0, 1)\n\ntrain", "weight = normal(0, 1), delay = 2 ms\n\ntrain"),
+}  # fmt: skip
+
+
 class Projects:
     """Writes projects in a folder and builds their CUDA half with the emulation."""
 

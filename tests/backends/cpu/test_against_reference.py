@@ -7,6 +7,7 @@ import pytest
 from networks import program_of, recurrent
 from projects import (
     NETWORKS,
+    ONLINE,
     SYNAPSES,
     agree,
     cases,
@@ -51,16 +52,6 @@ def test_threads_do_not_change_a_bit():
         gradients.append(network.gradients(handed_over(program, inputs), np.array(labels) % 3)[1])
     for other in gradients[1:]:
         assert all(np.array_equal(gradients[0][key], other[key]) for key in other)
-
-
-ONLINE = {
-    "a loss at every step": recurrent("ALIF", rule="eprop(online = true)", learn="weights, hidden.tau_m, output.bias", size=17,
-        penalty="firing_rate(hidden, target = 9 Hz, strength = 1e-4)"),
-    "a loss at the end": recurrent(
-        "CubaLIF", rule="eprop(online = true, feedback = random)", loss="mse(mean(output.v, from = 5 ms))", size=9,
-        penalty="firing_rate(hidden, target = 9 Hz, strength = 1e-4, over = batch)",
-    ).replace("weight = normal(0, 1)\n\ntrain", "weight = normal(0, 1), delay = 2 ms\n\ntrain"),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ONLINE)

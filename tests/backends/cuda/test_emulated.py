@@ -7,10 +7,10 @@ import subprocess
 
 import numpy as np
 import pytest
-from networks import recurrent
 from projects import (
     NETWORKS,
     NOISY,
+    ONLINE,
     Projects,
     agree,
     cases,
@@ -45,14 +45,6 @@ def test_emulated_cuda_equals_the_reference(projects, name):
 def test_noise_draws_and_poisson_counts_are_the_references(projects, build):
     program, project = projects.emulated(NOISY, build=build)
     agree(sncc.load(project, backend="emulated"), program, 1e-8, samples=5)
-
-
-ONLINE = {
-    "a loss at every step": recurrent("ALIF", rule="eprop(online = true)", learn="weights, hidden.tau_m, output.bias", size=17),
-    "a loss at the end": recurrent(
-        "CubaLIF", rule="eprop(online = true, feedback = random)", loss="mse(mean(output.v, from = 5 ms))", size=9
-    ).replace("weight = normal(0, 1)\n\ntrain", "weight = normal(0, 1), delay = 2 ms\n\ntrain"),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])

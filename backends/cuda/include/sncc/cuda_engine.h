@@ -287,6 +287,7 @@ private:
         input.release(compute_);
         Result result = take_results(batch.count);
         if (outputs.values) take_outputs(batch, outputs, a.most_steps);
+        result.penalty = penalty(batch.count);
         std::string wrong = failed(batch.count) >= 0 || !std::isfinite(result.loss) ? said(batch) : "";
         try {
             settle();
