@@ -1,8 +1,9 @@
-"""Random networks against automatic differentiation, for as many as asked.
+"""Random networks against automatic differentiation, and under eventprop against event-driven simulation, for as many as asked.
 
     python benchmarks/fuzz_gradients.py --networks 200
 
-Every network is drawn by Hypothesis (tests/strategies_networks.py); a failure prints the one that fails.
+Every network is drawn by Hypothesis (tests/strategies_networks.py, strategies_synapses.py, strategies_events.py); a failure prints the
+one that fails.
 """
 
 from __future__ import annotations
@@ -10,21 +11,35 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.strategies import SearchStrategy
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from fuzzing_gradients import check_directions, check_rule  # noqa: E402
+from fuzzing_gradients import check_directions, check_event_times, check_rule, check_synapses  # noqa: E402
+from strategies_events import timed_networks  # noqa: E402
 from strategies_networks import networks  # noqa: E402
+from strategies_synapses import networks_with_synapses  # noqa: E402
 
-RULES = ("eprop", "bptt", "bptt(truncate = 9 ms)", "forwards")
+CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., bool]]] = {
+    "eprop": (networks("eprop"), check_rule),
+    "bptt": (networks("bptt"), check_rule),
+    "bptt(truncate = 9 ms)": (networks("bptt(truncate = 9 ms)"), check_rule),
+    "forwards": (networks("eprop"), check_directions),
+    "eprop, synapses": (networks_with_synapses("eprop"), check_synapses),
+    "bptt, synapses": (networks_with_synapses("bptt"), check_synapses),
+    "eventprop": (timed_networks(), lambda case: check_event_times(*case)),
+}
 
 
 def run(rule: str, count: int, first: int) -> int:
-    """Networks of one rule that were checked."""
+    """Networks of one campaign that were checked."""
     checked = 0
+    networks_of_rule, holds = CAMPAIGNS[rule]
 
     @seed(first)
     @settings(
@@ -34,10 +49,10 @@ def run(rule: str, count: int, first: int) -> int:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(networks("eprop" if rule == "forwards" else rule))
-    def check(text: str) -> None:
+    @given(networks_of_rule)
+    def check(drawn: Any) -> None:
         nonlocal checked
-        checked += check_directions(text) if rule == "forwards" else check_rule(text)
+        checked += holds(drawn)
 
     check()
     return checked
@@ -48,11 +63,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=int, default=200, help="in all, over the rules")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--only", action="append", choices=CAMPAIGNS, help="one of the campaigns; may be given several times"
+    )
     options = parser.parse_args()
     total = 0
-    for rule in RULES:
+    for rule in options.only or CAMPAIGNS:
         start = time.perf_counter()
-        checked = run(rule, max(1, options.networks // len(RULES)), options.seed)
+        checked = run(rule, max(1, options.networks // len(options.only or CAMPAIGNS)), options.seed)
         total += checked
         print(f"{rule:24}{checked:6} networks agree   {time.perf_counter() - start:6.0f} s", flush=True)
     print(f"{'in all':24}{total:6}")

@@ -7,10 +7,13 @@ threshold is within 1e-6 of zero (another rounding would spike), or where its gr
 from __future__ import annotations
 
 import numpy as np
+from event_case import Case, OtherSpikes
 from networks import lively, model_of, program_of, spikes
 from oracle import loss_and_gradients
+from oracle_synapses import SynapseSimulation
 
 from sncc.backends.reference.interpreter import Reference
+from sncc.diagnostics import DiagnosticError
 
 
 def case(text: str, **settings: str):
@@ -47,6 +50,38 @@ def check_rule(text: str, tolerance: float = 1e-9) -> bool:
     return True
 
 
+def check_synapses(text: str, tolerance: float = 1e-9) -> bool:
+    """The same for a network with synapses, against synapses that keep their states one by one; False where it is passed over."""
+    try:
+        model, program = model_of(text), program_of(text)
+    except DiagnosticError as error:
+        if all(d.code == "not-supported-yet" for d in error.diagnostics):
+            return False
+        raise AssertionError(f"{error}\n{text}") from None
+    if {f"{c.name}.weight" for c in model.connections} - {p.key for p in program.parameters}:
+        return False  # a synapse that delivers nothing
+    rng = np.random.default_rng(5)
+    inputs, labels = [{"x": rng.poisson(0.4, (10, 3)).clip(0, 4).astype(float)}], [1]
+    values = {
+        p.key: rng.normal(0.3, 0.3, p.shape)
+        if p.key.endswith(".weight")
+        else np.asarray(Reference(program).parameters[p.key])
+        for p in program.parameters
+        if p.storage != "compiled"
+    }
+    run = Reference(program, values).run(inputs, labels)
+    if not tame(run.gradients) or not run.spikes[0]["hidden"].any():
+        return False
+    loss, gradients = loss_and_gradients(
+        model, values, inputs, labels, model.training.rule.name, simulation=SynapseSimulation
+    )
+    assert abs(run.loss - loss) <= 1e-11 * abs(loss), text
+    for key, got in run.gradients.items():
+        largest = np.max(np.abs(gradients[key]))
+        assert np.max(np.abs(got - gradients[key])) <= tolerance * max(largest, 1e-7), f"{key}\n{text}"
+    return True
+
+
 def check_directions(text: str, tolerance: float = 1e-12) -> bool:
     """e-prop forwards gives the gradients of e-prop in reverse; False where the network is passed over."""
     found = case(text)
@@ -60,4 +95,26 @@ def check_directions(text: str, tolerance: float = 1e-12) -> bool:
     for key, gradient in expected.gradients.items():
         largest = np.max(np.abs(gradient))
         assert np.max(np.abs(got.gradients[key] - gradient)) <= tolerance * max(largest, 1e-6) * 10, f"{key}\n{text}"
+    return True
+
+
+def check_event_times(text: str, seed: int) -> bool:
+    """Gradients of eventprop go to those of the event-driven simulation as the step shrinks; False where it is passed over.
+
+    Passed over: grids on which there are other spikes, networks without two arrays that move the loss, and those in which a spike
+    grazes its threshold, so that the grid of 0.1 ms is off by more than half.
+    """
+    case = Case(text, seed, 1.3, entries=2)
+    if sum(np.max(np.abs(exact)) > 1e-3 for _, exact in case.exact.values()) < 2:
+        return False
+    try:
+        coarse, fine = case.errors_at(0.1), case.errors_at(0.02)
+    except OtherSpikes:
+        return False
+    if max(coarse.values()) > 0.5:
+        return False
+    for key, error in fine.items():
+        least = 0.1 if key.endswith(".delay") else 0.05  # of an error that happens to be small on the coarse grid
+        errors = f"{coarse[key]:.3f} at 0.1 ms, {error:.3f} at 0.02 ms"
+        assert error < max(0.5 * coarse[key], least), f"{key}: {errors}, seed {seed}\n{text}"
     return True

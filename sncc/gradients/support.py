@@ -60,6 +60,10 @@ def _of_values(program: Program, c: Delivered, model: Model) -> tuple[str, str]:
     if model.training.rule.online:
         what = "`online = true` with a synapse that has states of its source"
         return what, "leave `online` out: the gradient is the same number"
+    rule, read = model.training.rule, {loss.population for loss in model.training.losses}
+    if rule.name == "eprop" and rule.feedback != "symmetric" and c.source.endswith(".synapses") and c.target in read:
+        what = f"`feedback = {rule.feedback}` in place of synapses of which each keeps states"
+        return what, "use `feedback = symmetric`"
     if c.dropout:
         return "`dropout` of a synapse that has states of its source", ""
     if c.interpolated:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from event_driven import EventDriven, gradient, loss_of
-from networks import model_of, program_of
+from event_case import Case, network
+from networks import program_of
 from projects import needs_compiler
 
 import sncc
-from sncc.backends.reference.interpreter import Reference
 
 ADAPTIVE = """
 neuron Adaptive:
@@ -66,88 +65,6 @@ neuron Filter:
     dv/dt = (i - v) / (20 ms)
     di/dt = -i / (5 ms) + I
 """
-FIRST = "cross_entropy(-first_spike(output) / (5 ms))"
-DURATION, CHANNELS = 18.0, 4
-
-
-def network(
-    hidden: str = "CubaLIF", definition: str = "", output: str = "CubaLIF", loss: str = FIRST, recurrent: bool = True,
-    learn: str = "weights, hidden.tau_m, hidden.theta",
-) -> str:  # fmt: skip
-    back = "connect hidden -> hidden: dense, weight = normal(0, 1), delay = 1 ms" if recurrent else ""
-    return f"""{definition}
-network Events:
-    step = 0.1 ms
-    population x: input[{CHANNELS}]
-    population hidden: {hidden}[3]
-    population output: {output}[2]
-    connect x -> hidden: dense, weight = normal(0, 1), delay = 0.5 ms
-    {back}
-    connect hidden -> output: dense, weight = normal(0, 1), delay = 0 ms
-
-train:
-    rule = eventprop
-    loss = {loss}
-    learn = {learn}
-    optimiser = adam()
-"""
-
-
-class Case:
-    """A network at some weights, input events, and what the event-driven simulation says of it."""
-
-    def __init__(self, text: str, seed: int, gain: float, entries: int = 2) -> None:
-        self.text = text
-        rng = np.random.default_rng(seed)
-        slots = rng.choice(np.arange(1, round(0.7 * DURATION / 0.1)), 4 * CHANNELS, replace=False) * 0.1
-        self.events = sorted(zip(slots.tolist(), rng.integers(0, CHANNELS, len(slots)).tolist()))
-        self.label = 1
-        model = model_of(text)
-        self.values = {}
-        for p in program_of(text).parameters:
-            mean = {"x_hidden.weight": 1.0, "hidden_hidden.weight": 0.0}.get(p.key, 0.9)
-            scale = 1.0 if p.key == "hidden_hidden.weight" else gain
-            if p.key.endswith(".weight"):
-                self.values[p.key] = scale * rng.normal(mean, 0.7, p.shape)
-            elif p.key.endswith(".delay") and p.learnt:
-                self.values[p.key] = np.round(rng.uniform(0.3, 1.9, p.shape), 1)  # whole steps of every size
-            elif p.storage != "compiled":
-                self.values[p.key] = Reference(program_of(text)).parameters[p.key] + rng.normal(0, 0.02, p.shape)
-        inputs = {"x": self.events}
-        self.run = EventDriven(model, self.values, inputs, DURATION)
-        self.loss = loss_of(model, self.run, self.label)
-        self.exact = {
-            p.key: gradient(model, self.values, p.key, [inputs], [self.label], DURATION, entries=entries)
-            for p in program_of(text).parameters
-            if p.learnt
-        }
-
-    def dense(self, step: float) -> np.ndarray:
-        x = np.zeros((round(DURATION / step), CHANNELS))
-        for time, channel in self.events:
-            x[round(time / step) - 1, channel] += 1
-        return x
-
-    def errors(self, gradients) -> dict[str, float]:
-        """The largest deviation of each array, of its largest entry."""
-        result = {}
-        for key, (indices, exact) in self.exact.items():
-            got = np.array([gradients[key][index] for index in indices])
-            largest = max(np.max(np.abs(exact)), np.max(np.abs(gradients[key])))
-            result[key] = float(np.max(np.abs(got - exact)) / largest) if largest else 0.0
-        return result
-
-    def errors_at(self, step: float) -> dict[str, float]:
-        program = program_of(self.text.replace("step = 0.1 ms", f"step = {step} ms"))
-        run = Reference(program, self.values).run([{"x": self.dense(step)}], [self.label])
-        spikes = {name: z.sum(0).tolist() for name, z in run.spikes[0].items()}
-        assert spikes == {name: self.run.counts(name) for name in spikes}, (
-            "not the same spikes: no gradients to compare"
-        )
-        assert run.loss == pytest.approx(self.loss, abs=step)
-        return self.errors(run.gradients)
-
-
 DELAYED = network(learn="weights, x_hidden.delay, hidden_hidden.delay, hidden_output.delay")
 DELAYED = DELAYED.replace("delay = 0.5 ms", "delay = each(1 ms)").replace("delay = 0 ms", "delay = 1 ms")
 CASES = {

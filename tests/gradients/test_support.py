@@ -93,3 +93,9 @@ def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)
     assert said in str(raised.value)
+
+
+def test_feedback_of_its_own_in_place_of_synapses_one_by_one_is_refused():
+    text = NETWORK.format(rule="eprop(feedback = random)", synapse="synapse = square()")
+    with pytest.raises(DiagnosticError, match="`feedback = random` in place of synapses of which each keeps states"):
+        program_of(text)

@@ -146,3 +146,15 @@ def test_gradients_equal_those_of_synapses_one_by_one(name, rule):
     for key, got in run.gradients.items():
         assert np.max(np.abs(got)) > 0, key
         assert relative_error(got, gradients[key]) < 1e-9, key
+
+
+@pytest.mark.parametrize("name", ["depressing", "junctions"])
+def test_feedback_by_the_transposed_weights_is_symmetric(name):
+    values = values_of(program_of(text_of(name, "eprop")), np.random.default_rng(1))
+    into_loss = [c for c in ("hidden_output", "plain") if f"{c}.weight" in values]
+    turned = values | {f"{c}.feedback": values[f"{c}.weight"].T for c in into_loss}
+    inputs = spikes(np.random.default_rng(1), 1, 24)
+    symmetric = Reference(program_of(text_of(name, "eprop")), values).run(inputs, [2])
+    random = Reference(program_of(text_of(name, "eprop(feedback = random)")), turned).run(inputs, [2])
+    for key, expected in symmetric.gradients.items():
+        assert relative_error(random.gradients[key], expected) < 1e-12, key

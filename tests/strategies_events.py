@@ -1,0 +1,51 @@
+"""Random networks for eventprop: neurons with linear equations, random couplings, thresholds and jumps; random wiring, delays, losses."""
+
+from __future__ import annotations
+
+from event_case import FIRST, network
+from hypothesis import strategies as st
+
+LOSSES = (
+    FIRST, "cross_entropy(mean(output.v))", "cross_entropy(last(output.v))", "cross_entropy(mean(output.i, from = 6 ms, to = 12 ms))",
+    f"{FIRST} + 0.5 * cross_entropy(mean(output.v))",
+)  # fmt: skip
+
+
+@st.composite
+def timed_neurons(draw: st.DrawFn) -> str:
+    """A neuron `Timed` whose current crosses its threshold smoothly, with a third state or none, and any kind of jump."""
+    number = lambda low, high: round(draw(st.floats(low, high)), 2)  # noqa: E731
+    third = draw(st.booleans())
+    lines = ["neuron Timed:", f"    param tau_m = {number(8, 25)} ms", f"    param tau_syn = {number(3, 8)} ms"]
+    lines += [
+        f"    param theta = {number(0.7, 1.2)}",
+        "    state v = 0",
+        "    state i = 0",
+        *["    state a = 0"] * third,
+        "    input I",
+    ]
+    coupled = f" + {number(-0.4, 0.3)} * a" if third else ""
+    lines += [f"    dv/dt = (i - v{coupled}) / tau_m", "    di/dt = -i / tau_syn + I"]
+    lines += [f"    da/dt = ({number(-0.3, 0.5)} * v - a) / (30 ms)"] * third
+    lines.append(f"    spike when v > theta{f' + {number(0, 0.2)} * a' if third else ''}:")
+    lines.append(f"        {draw(st.sampled_from(('v = 0', 'v -= theta', 'v = 0.2 * v', 'v = 0.1 * v - 0.05 * i')))}")
+    lines += [f"        {draw(st.sampled_from(('a += 0.4', 'a *= 0.5', 'a += 0.5 * (1 - a) + 0.1 * v')))}"] * third
+    if draw(st.booleans()):
+        lines.append(f"        i *= {number(0.5, 1)}")
+    if draw(st.integers(0, 3)) == 0:
+        lines.append(f"    refractory {draw(st.integers(1, 3))} ms{draw(st.sampled_from(('', ' hold v')))}")
+    return "\n".join(lines)
+
+
+@st.composite
+def timed_networks(draw: st.DrawFn) -> tuple[str, int]:
+    """A network under eventprop that learns weights and numbers, and sometimes delays; a seed of weights and events."""
+    definition, learn = draw(timed_neurons()), "weights, hidden.tau_m, hidden.theta"
+    delays = draw(st.booleans())
+    text = network(
+        "Timed", definition, draw(st.sampled_from(("CubaLIF", "Timed"))), draw(st.sampled_from(LOSSES)), draw(st.booleans()),
+        learn + ", x_hidden.delay, hidden_output.delay" * delays,
+    )  # fmt: skip
+    if delays:
+        text = text.replace("delay = 0.5 ms", "delay = each(1 ms)").replace("delay = 0 ms", "delay = 1 ms")
+    return text, draw(st.integers(0, 1000))

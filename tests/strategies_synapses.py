@@ -1,0 +1,54 @@
+"""Random synapses in the language, of states of their target, of their source and of their own, in a small random network."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+JUMPS = (
+    "g += weight", "g += weight * r", "g += weight * (1.5 - tanh(g))", "g += r", "r += 0.4 * (1 - r)", "r -= 0.5 * r", "r += 0.3",
+    "r += 0.2 * tanh(g)",
+)  # fmt: skip
+SLOPES = {
+    "g": ("-g / tau", "(r - g) / tau", "-g * (1 + 0.3 * tanh(post.v)) / tau", "-tanh(g) / tau"),
+    "r": ("-r / (7 ms)", "(1 - r) / (20 ms)", "0.2 * g * (1 - r) / (3 ms) - r / tau", "(0.1 * pre.v - r) / (6 ms)", "(0.5 - r * r) / tau"),
+}  # fmt: skip
+DELIVERED = (
+    "g", "g * (1.2 - post.v)", "weight * r", "weight * r * (1 - tanh(post.v))", "weight * pre.v", "weight * (pre.v - post.v)",
+    "g * (1 - 0.1 * tanh(pre.v))", "weight * g",
+)  # fmt: skip
+
+
+@st.composite
+def synapses(draw: st.DrawFn, name: str, of_input: bool) -> str:
+    """A synapse of one or two states, or of none; one behind an input reads nothing of its source."""
+    mine = [d for d in DELIVERED if not (of_input and "pre." in d)]
+    delivered = draw(st.lists(st.sampled_from(mine), min_size=1, max_size=2, unique=True))
+    jumps = draw(st.lists(st.sampled_from(JUMPS), min_size=1, max_size=3, unique=True))
+    slopes = {k: draw(st.sampled_from([s for s in v if not (of_input and "pre." in s)])) for k, v in SLOPES.items()}
+    part = draw(st.sampled_from((6, 12)))
+    lines = [f"synapse {name}:", f"    param tau = {draw(st.integers(3, 12))} ms"]
+    lines += ["    state g = 0", f"    state r = {draw(st.sampled_from((0, 0.3)))}"]
+    lines += [f"    d{k}/dt = {slope}" for k, slope in slopes.items()]
+    lines += ["    on pre:", *(f"        {jump}" for jump in jumps)]
+    lines += [f"    deliver ({' + '.join(delivered)}) / ({part} ms)"]
+    return "\n".join(lines)
+
+
+@st.composite
+def networks_with_synapses(draw: st.DrawFn, rule: str) -> str:
+    """A recurrent network whose connections have random synapses; their weights and time constants are learnt."""
+    names = ("First", "Second", "Third")
+    definitions = [draw(synapses(n, n == "First")) for n in names]
+    ends = ("x -> hidden", f"hidden -> hidden: , delay = {draw(st.integers(1, 3))} ms", "hidden -> output")
+    connects = []
+    for name, end in zip(names, ends, strict=True):
+        ends_, _, delay = end.partition(": ")
+        connects.append(f"    connect {ends_}: dense, weight = normal(0.2, 0.3){delay}, synapse = {name}()")
+    learn = ["weights", "x_hidden.tau", "hidden_hidden.tau", "hidden_output.tau", "hidden.tau_m"]
+    return "\n".join([
+        *definitions, "", "network Net:", "    step = 1 ms", "    population x: input[3]",
+        f"    population hidden: LIF[{draw(st.integers(2, 4))}](tau_m = 10 ms, theta = 0.4)", "    population output: LI[2](tau_m = 8 ms)",
+        *connects, "    connect plain = x -> hidden: dense, weight = normal(0.3, 0.3)", "", "train:", f"    rule = {rule}",
+        f"    loss = {draw(st.sampled_from(('mean(cross_entropy(output.v))', 'cross_entropy(last(output.v))')))}",
+        f"    learn = {', '.join(learn)}", "    optimiser = sgd(learning_rate = 1e-3)",
+    ]) + "\n"  # fmt: skip
