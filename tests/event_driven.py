@@ -271,8 +271,11 @@ def cross_entropy(x: np.ndarray, label: int) -> float:
 
 
 def loss_of(model, run: EventDriven, label) -> float:
-    """The loss of a Model's `train` block, its sums over steps as integrals."""
-    loss = model.training.losses[0]
+    """The losses of a Model's `train` block, added up, their sums over steps as integrals."""
+    return sum(_one_loss(model, loss, run, label) for loss in model.training.losses)
+
+
+def _one_loss(model, loss, run: EventDriven, label) -> float:
     of, step = (loss.population, loss.variable), model.step
     first, last = loss.window
     window = first * step, None if last is None else last * step

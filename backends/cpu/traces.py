@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sncc.backends.cpu.forward import spikes_of, tile_layout
+from sncc.backends.cpu.forward import spikes_of, tile_layout, values_of
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.program.nodes import Connection, LearningSignal, PenaltySignal, TraceUpdate
@@ -146,7 +146,7 @@ def _emitted(layout: Layout, c: Connection | None) -> list[str]:
         return []
     when = f"n - {c.delay}" if c.delay else "n"
     if c.signal:
-        source = f"s.values[{layout.sources.index(c.source)}].at({when})"
+        source = f"{values_of(layout, c)}.at({when})"
         return [f"    const Real* const pre = values_or_zeros(s.emitted, {source}, {c.source_size});"]
     return [f"    const Real* const pre = as_numbers(s.emitted, {spikes_of(layout, c)}.at({when}), {c.source_size});"]
 

@@ -55,6 +55,7 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
 
     Raises `DiagnosticError` where the neurons that the loss reads do not filter alike.
     """
+    _refuse_values(program, chosen, rule)
     jacobians: dict[str, Jacobian] = {}
     needed = {choice.group for choice in chosen}
     for name in sorted(needed):
@@ -79,6 +80,16 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal | PenaltySignal)}
     groups = tuple(_with_variables(g, sorted(v for name, v in variables if name == g.name)) for g in program.groups)
     return replace(program, groups=groups, traces=tuple(operations), gradient=tuple(gradient))
+
+
+def _refuse_values(program: Program, chosen: Sequence[Adjoint], rule: Rule) -> None:
+    """A filter of what leaves a neuron as spikes is all there is: states of synapses must neither learn nor pass credit on."""
+    passed = (program.connection(edge.connection) for choice in chosen for edge in choice.edges)
+    states = sorted(c.source for c in passed if c.values is not None)
+    if states:
+        what = f"`online = true` with credit through the states of `{states[0].partition('.')[0]}`, which its synapses deliver,"
+        help = "leave `online` out: the gradient is the same number"
+        raise DiagnosticError([not_supported_yet(rule.span, what, help)])
 
 
 def _own_filters(program: Program, group: str, rule: Rule) -> Diagnostic:

@@ -57,9 +57,6 @@ def refuse_operations(program: Program, model: Model) -> None:
 def _of_values(program: Program, c: Delivered, model: Model) -> tuple[str, str]:
     """What cannot be learnt through values that are delivered in place of spikes, and what helps."""
     assert model.training is not None
-    if model.training.rule.online:
-        what = "`online = true` with a synapse that has states of its source"
-        return what, "leave `online` out: the gradient is the same number"
     rule, read = model.training.rule, {loss.population for loss in model.training.losses}
     if rule.name == "eprop" and rule.feedback != "symmetric" and c.source.endswith(".synapses") and c.target in read:
         what = f"`feedback = {rule.feedback}` in place of synapses of which each keeps states"

@@ -151,9 +151,9 @@ def _cannot(model: Model, c: Connection, synapse: Synapse) -> tuple[str, str]:
     jumps = [a.value for a in synapse.on_pre]
     if any(n.partition(".")[0] in ("pre", "post") for e in jumps for n in symbols(e)):
         return "and whose `on pre` reads its neurons", "read them in an equation or in `deliver`"
-    late = c.delay_steps > 1 and synapse.deliver is not None
-    if late and any(n.startswith("pre.") for n in symbols(synapse.deliver or ZERO)):
-        return "and which delivers its source's state with a delay", "give the connection no delay"
+    flowing = [*(e.derivative for e in synapse.equations), synapse.deliver or ZERO]
+    if c.delay_steps > 1 and any(n.startswith("pre.") for e in flowing for n in symbols(e)):
+        return "and which reads its source's state with a delay", "give the connection no delay"
     if any(has_draws(e) for e in (*jumps, *(s.initial for s in synapse.states))):
         return "and which draws numbers", "draw them in a neuron"
     if any(p.storage == "each" for p in synapse.parameters):

@@ -248,7 +248,11 @@ NETWORKS = {
 
 ONLINE = {
     "a loss at every step": recurrent("ALIF", rule="eprop(online = true)", learn="weights, hidden.tau_m, output.bias", size=17,
-        penalty="firing_rate(hidden, target = 9 Hz, strength = 1e-4)"),
+        penalty="firing_rate(hidden, target = 9 Hz, strength = 1e-4)",
+    ).replace(
+        "x -> hidden: dense, weight = normal(0, 1)",
+        "x -> hidden: dense, weight = normal(0 kHz, 1 kHz), synapse = tsodyks_markram(tau_rec = 40 ms)",
+    ),
     "a loss at the end": recurrent(
         "CubaLIF", rule="eprop(online = true, feedback = random)", loss="mse(mean(output.v, from = 5 ms))", size=9,
         penalty="firing_rate(hidden, target = 9 Hz, strength = 1e-4, over = batch)",

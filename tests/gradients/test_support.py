@@ -20,6 +20,12 @@ synapse single:
     on pre: g += weight * (2 - post.v)
     deliver g
 
+synapse late:
+    state g = 0
+    dg/dt = (0.1 * pre.v - g * g) / (5 ms)
+    on pre: g += weight
+    deliver g / (1 ms)
+
 synapse square:
     state g = 0
     dg/dt = -g * g / (5 ms)
@@ -67,7 +73,7 @@ DEPRESSING = "synapse = tsodyks_markram()"
 @pytest.mark.parametrize(
     "before, after, said",
     [
-        ("rule = bptt", "rule = eprop(online = true)", "`online = true` with a synapse that has states of its source"),
+        ("rule = bptt", "rule = eprop(online = true)", "`online = true` with credit through the states of `hidden_output`"),
         (DEPRESSING, f"{DEPRESSING}, delay = 3 ms\n    connect a = hidden -> output: dense, weight = 0.1 kHz, "
          f"delay = uniform(1 ms, 3 ms), {DEPRESSING}", "learning a delay of a synapse that has states of its source"),
         (DEPRESSING, "synapse = gap_junction()", "learning what `v` of `hidden` starts at"),
@@ -77,6 +83,8 @@ DEPRESSING = "synapse = tsodyks_markram()"
         (DEPRESSING, "synapse = single()", "of which every synapse keeps states, and whose `on pre` reads its neurons"),
         (f"dense, weight = normal(0 kHz, 0.1 kHz), {DEPRESSING}", "random(p = 0.5), weight = 0.1, synapse = square()",
          "of which every synapse keeps states, with `random(p = 0.5)` or between parts"),
+        (f"weight = normal(0 kHz, 0.1 kHz), {DEPRESSING}", "weight = 0.1, delay = 2 ms, synapse = late()",
+         "of which every synapse keeps states, and which reads its source's state with a delay"),
     ],
 )  # fmt: skip
 def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):

@@ -158,3 +158,22 @@ def test_feedback_by_the_transposed_weights_is_symmetric(name):
     random = Reference(program_of(text_of(name, "eprop(feedback = random)")), turned).run(inputs, [2])
     for key, expected in symmetric.gradients.items():
         assert relative_error(random.gradients[key], expected) < 1e-12, key
+
+
+ONLINE = f"""
+    connect x -> hidden: dense, weight = normal(0 kHz, 1 kHz), synapse = {DEPRESSING}
+    connect hidden -> hidden: dense, weight = normal(0 kHz, 1 kHz), delay = 2 ms, synapse = saturating()
+    connect hidden -> output: dense, weight = normal(0, 1)
+"""
+
+
+def test_e_prop_forwards_counts_what_states_of_sources_deliver():
+    texts = [
+        NETWORK.format(rule=rule, connections=ONLINE, definitions=SATURATING, learn=", hidden.tau_m")
+        for rule in ("eprop", "eprop(online = true)")
+    ]
+    values = values_of(program_of(texts[0]), np.random.default_rng(1))
+    inputs = spikes(np.random.default_rng(1), 1, 24)
+    reverse, forwards = (Reference(program_of(text), values).run(inputs, [2]).gradients for text in texts)
+    for key, expected in reverse.items():
+        assert relative_error(forwards[key], expected) < 1e-12, key
