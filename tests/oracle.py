@@ -219,8 +219,12 @@ class Simulation:
                 now[a.state] = np.where(free, new, now[a.state]) if a.state in held else new
         else:
             now, part = before, h / d.substeps
+            still = dict(before)  # where states are held the others see them stand still
             for k in range(d.substeps):
-                now = self._flow(d, now, own | drives | {"t": n * h + k * part}, part)
+                inner = own | drives | {"t": n * h + k * part}
+                now = self._flow(d, now, inner, part)
+                still = self._flow(d, still, inner, part, held) if held else now
+            now = {s: np.where(free, x, still[s]) for s, x in now.items()} if held else now
             for e in d.equations:  # a Dirac pulse moves a state by the input's coefficient in its equation
                 zero = {i: 0.0 for i in impulses}
                 for i in impulses:
@@ -246,12 +250,13 @@ class Simulation:
         self.emitted[p.name].append(z)
         self.fired[p.name].append(z)
 
-    def _flow(self, d, before, own, h):
+    def _flow(self, d, before, own, h, held=()):
         names = [e.state for e in d.equations]
 
         def slopes(states, later=0.0):
             inner, known = own | states | {"t": own["t"] + later}, {}
-            return {e.state: value(e.derivative, inner, known) for e in d.equations}
+            still = 0.0 * np.ones_like(before[names[0]])
+            return {e.state: still if e.state in held else value(e.derivative, inner, known) for e in d.equations}
 
         if not names:
             return dict(before)
