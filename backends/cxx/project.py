@@ -19,7 +19,7 @@ from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import Sparse
-from sncc.expressions.nodes import Apply
+from sncc.expressions.nodes import Apply, Number
 from sncc.program.nodes import Connection, Parameter, Program
 from sncc.program.streams import stream
 
@@ -204,11 +204,18 @@ def flag(value: bool) -> str:
 
 
 def _whole(program: Program, parameter: Parameter) -> str:
-    """The shape of a first value that is a random matrix as a whole, and its stream of draws."""
-    if not (isinstance(parameter.initial, Apply) and parameter.initial.operation == WHOLE):
-        return "0, 0, 0u"
-    rows, columns = program.matrix(parameter)
-    return f"{rows}, {columns}, 0x{stream(parameter.key, 'initial'):08x}u"
+    """Of a first value that is a random matrix as a whole its shape and stream; of a normal one its stream, numbers and clip."""
+    of, seed = parameter.initial, f"0x{stream(parameter.key, 'initial'):08x}u"
+    plain = "false, 0, 0, 0, 0"
+    if isinstance(of, Apply) and of.operation == WHOLE:
+        rows, columns = program.matrix(parameter)
+        return f"{rows}, {columns}, {seed}, {plain}"
+    if isinstance(of, Apply) and of.operation == "normal":
+        numbers = [a.value for a in of.arguments if isinstance(a, Number)]
+        if len(numbers) == 2:
+            clip = parameter.clip or (float("-inf"), float("inf"))
+            return f"0, 0, {seed}, true, {', '.join(number(x) for x in (*numbers, *clip))}"
+    return f"0, 0, 0u, {plain}"
 
 
 def _api(program: Program, shared: Dynamics) -> dict[str, object]:

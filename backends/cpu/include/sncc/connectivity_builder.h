@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "connectivity.h"
+#include "philox_block.h"
 #include "sncc/philox.h"
 
 namespace sncc {
@@ -385,10 +386,13 @@ private:
         const std::uint64_t sources = static_cast<std::uint64_t>(source_.size()), targets = static_cast<std::uint64_t>(target_.size());
         std::uint32_t i[block], j[block];
         for (std::int64_t first = 0; first < total; first += block) {
-            for (int k = 0; k < block; ++k) {
-                const PhiloxWords words = philox(request_.seed, request_.stream, static_cast<std::uint32_t>(first + k), 0, 0);
-                i[k] = static_cast<std::uint32_t>((words.words[0] * sources) >> 32);
-                j[k] = static_cast<std::uint32_t>((words.words[1] * targets) >> 32);
+            for (int k = 0; k < block; k += 16) {
+                std::uint32_t words[64];
+                philox_16(request_.seed, request_.stream, static_cast<std::uint32_t>(first + k), 0, 0, words);
+                for (int e = 0; e < 16; ++e) {
+                    i[k + e] = static_cast<std::uint32_t>((words[e] * sources) >> 32);
+                    j[k + e] = static_cast<std::uint32_t>((words[16 + e] * targets) >> 32);
+                }
             }
             const int count = static_cast<int>(std::min<std::int64_t>(block, total - first));
             for (int k = 0; k < count; ++k) {

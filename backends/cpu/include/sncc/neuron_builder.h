@@ -137,19 +137,27 @@ private:
         store.allocate(field);
         if (of.parameter < 0) return;  // a state, or a kernel's copy: set later
         const InitialValues initial(about_.parameters[of.parameter], seed_);
-        store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i) {
-            const std::uint32_t j = store.target(part, k);
-            const std::uint64_t element = m_.place(of.connection, of.parameter, number, i, j);
-            field.parts[part][k] = static_cast<Real>(initial(element, i, j));
+        store.for_each_stretch(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count) {
+            double drawn[SynapseStore<Real>::stretch];
+            first_values(initial, of.connection, of.parameter, part, k, number, i, count, drawn);
+            for (int e = 0; e < count; ++e) field.parts[part][k + static_cast<std::uint64_t>(e)] = static_cast<Real>(drawn[e]);
         });
     }
 
     void initial_delays(int c, int parameter) {
         const InitialValues initial(about_.parameters[parameter], seed_);
-        m_.store(c).set_delays(m_.pool, connection(c).delay, [&](std::uint64_t number, std::uint32_t i, std::uint32_t j) {
-            const std::uint64_t element = m_.place(c, parameter, number, i, j);
-            return std::floor(initial(element, i, j) / m_.net.step_ms + 0.5);
+        m_.store(c).set_delays(m_.pool, connection(c).delay, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count, double* steps) {
+            first_values(initial, c, parameter, part, k, number, i, count, steps);
+            for (int e = 0; e < count; ++e) steps[e] = std::floor(steps[e] / m_.net.step_ms + 0.5);
         });
+    }
+    // Of synapses of one source that follow one another in a part.
+    void first_values(const InitialValues& initial, int c, int parameter, std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count, double* to) const {
+        if (initial.come_many() && m_.net.parameters_info[parameter].size < 0) return initial.many(number, count, to);
+        for (std::uint64_t e = 0; e < static_cast<std::uint64_t>(count); ++e) {
+            const std::uint32_t j = m_.store(c).target(part, k + e);
+            to[e] = initial(m_.place(c, parameter, number + e, i, j), i, j);
+        }
     }
 
     // The shortest way between workers sets how often they meet, the longest delay how long spikes are kept.

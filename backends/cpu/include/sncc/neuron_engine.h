@@ -165,8 +165,9 @@ protected:
         Bundler<Real> bundler(m_);
         for (int k = 0; k < m_.net.connections_count; ++k)
             if (const int b = m_.bundle_of[static_cast<std::size_t>(k)]; b >= 0 && &m_.store(k) == &m_.store(c)) bundler.restore(static_cast<std::size_t>(b));
-        m_.store(c).set_delays(m_.pool, m_.net.connections[c].delay, [&](std::uint64_t number, std::uint32_t i, std::uint32_t j) {
-            return std::floor(values[m_.place(c, k, number, i, j)] / m_.net.step_ms + 0.5);
+        m_.store(c).set_delays(m_.pool, m_.net.connections[c].delay, [&](std::size_t part, std::uint64_t at, std::uint64_t number, std::uint32_t i, int count, double* steps) {
+            for (std::uint64_t e = 0; e < static_cast<std::uint64_t>(count); ++e)
+                steps[e] = std::floor(values[m_.place(c, k, number + e, i, m_.store(c).target(part, at + e))] / m_.net.step_ms + 0.5);
         });
         Builder<Real>(m_, pairs_, 0, *about_).plan();
         hazards_ = std::make_unique<Hazards<Real>>(m_);

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -69,6 +71,21 @@ public:
             synapses.for_each(i, i + 1, [&](std::size_t part, std::uint64_t k, std::uint64_t number) { visit(part, k, number, static_cast<std::uint32_t>(i)); });
         });
     }
+    // Calls visit(part, k, number, i, count) for stretches of synapses of one source that follow one another in a part.
+    static constexpr int stretch = 256;
+    template <typename Visit>
+    void for_each_stretch(ThreadPool& pool, Visit&& visit) const {
+        for_each_source(pool, [&](std::int64_t i) {
+            const std::size_t row = static_cast<std::size_t>(i);
+            std::uint64_t number = synapses.starts[row];
+            for (std::size_t part = 0; part < synapses.parts.size(); ++part)
+                for (std::uint64_t k = synapses.parts[part].offsets[row]; k < synapses.parts[part].offsets[row + 1];) {
+                    const std::uint64_t count = std::min<std::uint64_t>(stretch, synapses.parts[part].offsets[row + 1] - k);
+                    visit(part, k, number, static_cast<std::uint32_t>(i), static_cast<int>(count));
+                    k += count, number += count;
+                }
+        });
+    }
     template <typename Visit>
     void for_each_source(ThreadPool& pool, Visit&& visit) const {
         const std::int64_t sources = synapses.sources();
@@ -85,38 +102,38 @@ public:
         for (const CompressedRows& part : synapses.parts) field.parts.emplace_back(part.synapses() + 1);
     }
 
-    // `steps_of(number, i, j)` gives the delay of a synapse in steps, at least `least`.
-    SNCC_COLD void set_delays(ThreadPool& pool, int least, const std::function<double(std::uint64_t number, std::uint32_t i, std::uint32_t j)>& steps_of) {
+    // `steps_of(part, k, number, i, count, to)` gives the delays of a stretch of synapses in steps, at least `least`.
+    SNCC_COLD void set_delays(ThreadPool& pool, int least, const std::function<void(std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count, double* to)>& steps_of) {
         constexpr int longest = 0xFFFF;
-        std::vector<int> lowest(static_cast<std::size_t>(pool.threads()), longest), highest(lowest.size(), 0);
+        std::atomic<int> lowest{longest}, highest{0};
         const auto fill = [&](auto& arrays, int limit) {
             arrays.clear();
             for (const CompressedRows& part : synapses.parts) arrays.emplace_back(part.synapses() + 1);
-            const std::int64_t sources = synapses.sources();
-            pool.run(static_cast<int>((sources + sources_at_once - 1) / sources_at_once), [&](int task, int worker) {
-                const std::int64_t first = task * sources_at_once;
+            std::mutex mutex;
+            for_each_stretch(pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count) {
+                double drawn[stretch];
+                steps_of(part, k, number, i, count, drawn);
                 int low = longest, high = 0;
-                for (std::int64_t i = first; i < std::min(sources, first + sources_at_once); ++i)
-                    synapses.for_each(i, i + 1, [&](std::size_t part, std::uint64_t k, std::uint64_t number) {
-                        const double drawn = steps_of(number, static_cast<std::uint32_t>(i), target(part, k));
-                        const int steps = static_cast<int>(std::max(static_cast<double>(least), std::min(drawn, 1e9)));
-                        low = std::min(low, steps), high = std::max(high, steps);
-                        arrays[part][k] = static_cast<std::remove_reference_t<decltype(arrays[part][k])>>(std::min(steps, limit));
-                    });
-                lowest[static_cast<std::size_t>(worker)] = std::min(lowest[static_cast<std::size_t>(worker)], low);
-                highest[static_cast<std::size_t>(worker)] = std::max(highest[static_cast<std::size_t>(worker)], high);
+                for (int e = 0; e < count; ++e) {
+                    const int steps = static_cast<int>(std::max(static_cast<double>(least), std::min(drawn[e], 1e9)));
+                    low = std::min(low, steps), high = std::max(high, steps);
+                    arrays[part][k + static_cast<std::uint64_t>(e)] = static_cast<std::remove_reference_t<decltype(arrays[part][0])>>(std::min(steps, limit));
+                }
+                if (low >= lowest && high <= highest) return;
+                const std::lock_guard<std::mutex> lock(mutex);
+                lowest = std::min<int>(lowest, low), highest = std::max<int>(highest, high);
             });
         };
         delays.wide.clear();
         fill(delays.narrow, 0xFF);
-        const int most = *std::max_element(highest.begin(), highest.end());
+        const int most = highest;
         if (most > longest) throw Failure(Code::argument, "a delay of " + std::to_string(most) + " steps; at most 65535 are possible");
         if (most > 0xFF) {
             delays.narrow.clear();
             fill(delays.wide, longest);
         }
         delays.most = most;
-        delays.least = std::min(*std::min_element(lowest.begin(), lowest.end()), std::max(most, least));
+        delays.least = std::min<int>(lowest, std::max(most, least));
     }
 
     // Rows of bits instead of rows of targets.

@@ -69,6 +69,8 @@ struct ParameterDescription {
     // `whole`, where there are rows: a random matrix of that stream with orthonormal rows or columns.
     std::int64_t whole_rows, whole_columns;
     std::uint32_t stream;
+    bool is_normal;  // normal(mean, deviation) of that stream, drawn again outside of [low, high]: many are drawn at once
+    double mean, deviation, low, high;
 };
 
 // First values of a parameter.
@@ -79,6 +81,17 @@ public:
     }
     double operator()(std::uint64_t element, std::uint64_t i, std::uint64_t j) const {
         return about_.initial(seed_, static_cast<std::uint32_t>(element), static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j), whole_.data());
+    }
+
+    // Those of the elements from `first` on, where the description allows: the same numbers.
+    bool come_many() const { return about_.is_normal; }
+    void many(std::uint64_t first, int count, double* to) const {
+        const std::uint32_t element = static_cast<std::uint32_t>(first);
+        SNCC_INDEPENDENT
+        for (int k = 0; k < count; ++k)
+            to[k] = draw_normal<double>(Draw{seed_, about_.stream, element + static_cast<std::uint32_t>(k), 0u, 0u}, 0u, about_.mean, about_.deviation);
+        for (int k = 0; k < count; ++k)
+            if (!(to[k] > about_.low && to[k] < about_.high)) to[k] = (*this)(first + static_cast<std::uint64_t>(k), 0, 0);
     }
 
 private:
