@@ -255,7 +255,7 @@ class Simulation:
 
         def slopes(states, later=0.0):
             inner, known = own | states | {"t": own["t"] + later}, {}
-            still = 0.0 * np.ones_like(before[names[0]])
+            still = numpy.zeros(len(constant(before[names[0]])))
             return {e.state: still if e.state in held else value(e.derivative, inner, known) for e in d.equations}
 
         if not names:
@@ -281,9 +281,9 @@ class Simulation:
             result = dict(before)
             for e in d.equations:
                 rate = slopes(before | {e.state: before[e.state] + 1.0})[e.state] - f[e.state]
-                result[e.state] = before[e.state] + f[e.state] * np.where(
-                    np.abs(rate) < 1e-12, h, (np.exp(rate * h) - 1) / rate
-                )
+                none = np.abs(rate) < 1e-12
+                rate = np.where(none, 1.0, rate)
+                result[e.state] = before[e.state] + f[e.state] * np.where(none, h, (np.exp(rate * h) - 1) / rate)
             return result
         k1 = slopes(before)
         k2 = slopes(before | {s: before[s] + h / 2 * k1[s] for s in names}, h / 2)
