@@ -109,12 +109,18 @@ def check_event_times(text: str, seed: int) -> bool:
         return False
     try:
         coarse, fine = case.errors_at(0.1), case.errors_at(0.02)
+        if max(coarse.values()) > 0.5:
+            return False
+        if not _has_shrunk(
+            coarse, fine
+        ):  # several events within a step may put the grid off until the step is below their distance
+            fine = case.errors_at(0.005)
     except OtherSpikes:
         return False
-    if max(coarse.values()) > 0.5:
-        return False
-    for key, error in fine.items():
-        least = 0.1 if key.endswith(".delay") else 0.05  # of an error that happens to be small on the coarse grid
-        errors = f"{coarse[key]:.3f} at 0.1 ms, {error:.3f} at 0.02 ms"
-        assert error < max(0.5 * coarse[key], least), f"{key}: {errors}, seed {seed}\n{text}"
+    assert _has_shrunk(coarse, fine), f"errors {coarse} at 0.1 ms, {fine} below, seed {seed}\n{text}"
     return True
+
+
+def _has_shrunk(coarse: dict[str, float], fine: dict[str, float]) -> bool:
+    """Whether every error is halved, or as small as one that happens to be small on the coarse grid."""
+    return all(error < max(0.5 * coarse[key], 0.1 if key.endswith(".delay") else 0.05) for key, error in fine.items())
