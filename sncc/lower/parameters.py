@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import inf, isfinite, prod
 
 from sncc.connectivity.patterns import Convolution, Dense, Turned
-from sncc.expressions.nodes import Number
+from sncc.expressions.nodes import Expression, Number, apply
 from sncc.model.nodes import Connection, Learnt, Model, Parameter, Population
 from sncc.program import nodes as program_nodes
 from sncc.program.nodes import Connection as Lowered
@@ -81,7 +81,7 @@ def _of_connection(
     if connection.share is None:
         key = f"{connection.name}.weight"
         weight = _parameter(key, connection.weight, dimensions, learnt, owner, shape)
-        found[key] = replace(weight, keeps_sign=connection.sign_fixed)
+        found[key] = replace(weight, initial=_within(weight), keeps_sign=connection.sign_fixed)
     if connection.delay is not None:
         key = f"{connection.name}.delay"
         if isinstance(lowered.structure, Convolution | Turned):
@@ -99,6 +99,17 @@ def _delay_bounds(delay: program_nodes.Parameter, connection: Connection, step: 
     low, high = delay.bounds or (0.0, inf)
     first = delay.initial.value if isinstance(delay.initial, Number) else 0.0
     return max(low, connection.delay_steps * step), high if isfinite(high) else max(4 * first, 100 * step)
+
+
+def _within(weight: program_nodes.Parameter) -> Expression:
+    """The first value of a weight, moved into its bounds: what is drawn need not lie there."""
+    if weight.bounds is None:
+        return weight.initial
+    low, high = weight.bounds
+    if isinstance(weight.initial, Number):
+        return Number(min(max(weight.initial.value, low), high))
+    raised = apply("max", weight.initial, Number(low)) if isfinite(low) else weight.initial
+    return apply("min", raised, Number(high)) if isfinite(high) else raised
 
 
 def _parameter(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from sncc.connectivity.patterns import Convolution, Dense, Pattern
 from sncc.diagnostics import Diagnostics
-from sncc.expressions.nodes import Apply, symbols, walk
+from sncc.expressions.nodes import Apply, Number, symbols, walk
 from sncc.expressions.units import PLAIN, Unit
 from sncc.model import nodes
 from sncc.model.draft import Draft
@@ -58,6 +58,11 @@ class WeightResolver:
         if option.interval is not None:
             elaborator = Elaborator(self.scope, self.diagnostics)
             bounds = resolve_interval(option.interval, Typed(value.expression, Term(unit)), elaborator, "the bounds")
+            first = value.expression
+            if bounds is not None and isinstance(first, Number) and not bounds[0] <= first.value <= bounds[1]:
+                message = "this weight lies outside its bounds"
+                hint = ("a weight that is drawn is moved to the nearer bound",)
+                self.diagnostics.error("wrong-argument", option.value.span, message, help=hint)
         storage: nodes.Storage = "each" if value.each else "shared" if learnt else "compiled"
         return nodes.Parameter(
             "weight", value.expression, value.unit or unit, storage, value.scale, value.clip, bounds, span=value.span

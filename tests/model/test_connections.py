@@ -144,6 +144,7 @@ def test_signs_dropout_and_bounds():
         (0.0, 2.0),
         (0.0, 3.0),
     )
+    assert mistake("a -> b: dense, weight = 4 in [0, 3]")[:2] == ("wrong-argument", "4")
     assert mistake("a -> b: dense, weight = 1, sign = free")[:2] == ("wrong-argument", "free")
     assert mistake("a -> b: dense, weight = 1, dropout = 1")[:2] == ("wrong-argument", "1")
 
