@@ -143,7 +143,7 @@ def _blocks(
 ) -> tuple[str, Diagnostic | None] | None:
     if kind == "_INDENT":
         above = [start for start, _ in _statements(text) if start < place]
-        if above and _line(text, above[-1]).rstrip().endswith(":"):
+        if above and _ends_with_colon(text, above[-1]):
             return _blank(text, place, keep=False), None
         span = Span(source, place, place + len(_line(text, place).rstrip()))
         help = "lines of one block begin in the same column, and a line that begins a block ends with `:`"
@@ -158,6 +158,13 @@ def _blocks(
     message = f"`{span.text}` has no block"
     help = "indent the lines that belong to it"
     return _blank(text, header), Diagnostic("syntax", span, message, help=(help,))
+
+
+def _ends_with_colon(text: str, start: int) -> bool:
+    """Whether the line of a statement that begins there ends with a colon, outside of strings and comments."""
+    end = start + len(_line(text, start))
+    code = [character for place, character in _code(text) if start <= place < end and not character.isspace()]
+    return code[-1:] == [":"]
 
 
 def _unexpected(source: Source, text: str, place: int, kind: str, expected: frozenset[str]) -> tuple[str, Diagnostic]:

@@ -239,6 +239,12 @@ def test_deep_nesting_is_refused_and_not_a_crash():
         assert [d.code for d in error.value.diagnostics] == ["too-complex"]
 
 
+def test_a_line_indented_further_is_a_mistake_below_a_document_that_ends_with_a_colon():
+    with pytest.raises(DiagnosticError) as error:
+        parse('synapse s:\n    """What it is:\n    a synapse\n    """\n       deliver weight\n')
+    assert [d.message for d in error.value.diagnostics] == ["this line is indented further than its block"]
+
+
 def test_an_unwritable_cache_is_no_obstacle(tmp_path, monkeypatch):
     from sncc.syntax import parse as module
 
