@@ -236,7 +236,7 @@ def _delays(layout: Layout, c: Connection) -> str:
     return f"Delays<Real>{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}, {str(c.rounded).lower()}}}"
 
 
-def _gather_interpolated(layout: Layout) -> list[str]:
+def _gather_interpolated(layout: Layout, written: set[str]) -> list[str]:
     """Gradients of weights and delays of connections whose delays are learnt."""
     lines: list[str] = []
     learnt = {p.key for p in layout.program.parameters if p.learnt}
@@ -246,21 +246,19 @@ def _gather_interpolated(layout: Layout) -> list[str]:
         if not c.interpolated:
             continue
         if c.rounded:
-            lines += _gather_rounded(layout, c)
+            lines += _gather_rounded(layout, c, written)
             continue
         size = layout.program.group(c.target_group).size
         place = f"SlotPlace{{{layout.columns[c.target_group, slot]}, {size}, {c.target_offset}}}"
         of = of_tile(spikes_of(layout, c))
+        keys = (c.weight, c.delays or "")
         into = [
             f"gradient + {layout.gradient_offsets[key]}" if key in learnt else "static_cast<Real*>(nullptr)"
-            for key in (c.weight, c.delays or "")
+            for key in keys
         ]
-        rows, columns = layout.matrix(c.weight)
-        lines += [
-            f"if (first) std::memset({x}, 0, sizeof(Real) * {rows * padded(columns)});"
-            for x in into
-            if "nullptr" not in x
-        ]
+        for key in keys:
+            if key in learnt:
+                lines += _begin(layout, c, key, written)
         lines += [
             f"for (int index = 0; index < tile.size; ++index)  // {c.name}",
             f"    gather_interpolated({', '.join(into)}, p.weight({layout.keys.index(c.weight)}), {tile_layout(layout, c.weight)}, {_delays(layout, c)}, tile, index, {place}, {of}, {c.source_size});",
@@ -268,11 +266,20 @@ def _gather_interpolated(layout: Layout) -> list[str]:
     return lines
 
 
-def _gather_rounded(layout: Layout, c: Connection) -> list[str]:
+def _begin(layout: Layout, c: Connection, key: str, written: set[str]) -> list[str]:
+    """Zeros where the first of a tile's gradients goes to, unless another connection of this parameter has begun it."""
+    if key in written:
+        return []
+    written.add(key)
+    rows, columns = layout.matrix(c.weight)
+    size = rows * padded(columns)
+    return [f"if (first) std::memset(gradient + {layout.gradient_offsets[key]}, 0, sizeof(Real) * {size});"]
+
+
+def _gather_rounded(layout: Layout, c: Connection, written: set[str]) -> list[str]:
     """Gradients of weights and of delays that are rounded, each from an adjoint of its own."""
     size, sources = layout.program.group(c.target_group).size, c.source_size
     of = of_tile(spikes_of(layout, c))
-    rows, columns = layout.matrix(c.weight)
     weight, delays = f"p.weight({layout.keys.index(c.weight)})", _delays(layout, c)
     lines: list[str] = []
     for o in layout.program.gradient:
@@ -286,7 +293,7 @@ def _gather_rounded(layout: Layout, c: Connection) -> list[str]:
             name, heads = "gather_interpolated", [into, "static_cast<Real*>(nullptr)"]
         passed = [*heads, weight, tile_layout(layout, c.weight), delays, "tile", "index", place, of, str(sources)]
         lines += [
-            f"if (first) std::memset({into}, 0, sizeof(Real) * {rows * padded(columns)});",
+            *_begin(layout, c, key, written),
             f"for (int index = 0; index < tile.size; ++index)  // {key}",
             f"    {name}({', '.join(passed)});",
         ]
@@ -314,7 +321,7 @@ def gather(layout: Layout) -> list[str]:
         for c, slot in found:
             lines += _gather_one(layout, c, slot, "first" if c.weight not in written else "false")
             written.add(c.weight)
-    return [*lines, *_gather_interpolated(layout)]
+    return [*lines, *_gather_interpolated(layout, written)]
 
 
 def _gather_rows(layout: Layout, c: Connection, slot: str, first: str) -> list[str]:
