@@ -8,8 +8,10 @@
 #include <memory>
 #include <vector>
 
+#include "cores.h"
 #include "neuron_engine.h"
 #include "neuron_step.h"
+#include "pace.h"
 #include "segment.h"
 #include "synapse_loop.h"
 #include "sncc/fpu.h"
@@ -32,6 +34,7 @@ public:
     void build(std::uint64_t seed, const Description& about) override {
         Base::build(seed, about);
         gate_ = std::make_unique<Gate>(m_.workers);
+        cores_ = std::make_unique<Cores>(m_.workers);
     }
     // What was on its way follows from the spikes of the last steps.
     void set_state(const unsigned char* bytes, std::size_t size) override {
@@ -46,18 +49,19 @@ public:
     }
 
 protected:
-    // Runs steps first + 1 .. last in slices: in parallel, or, where other processes keep workers waiting, one worker after
-    // the other in this thread, which gives the same numbers.
+    // Runs steps first + 1 .. last in slices: in parallel, or one worker after the other in this thread, as is quicker.
     void advance(const Course& course, std::int64_t first, std::int64_t last) override {
         std::vector<Delivery<Real>> deliveries;
         for (const Worker& worker : m_.worker) deliveries.emplace_back(m_, worker);
         while (first < last) {
             const std::int64_t to = std::min(last, first + m_.interval * intervals_at_once);
-            if (m_.workers == 1 || alone_ > 0 || last - first <= few_steps) {
-                alone_ -= alone_ > 0;
+            if (m_.workers == 1 || last - first <= few_steps) {
                 one_after_another(course, deliveries, first, to);
             } else {
-                together(course, deliveries, first, to);
+                const bool at_once = pace_.together();
+                pace_.begin();
+                at_once ? together(course, deliveries, first, to) : one_after_another(course, deliveries, first, to);
+                pace_.end(static_cast<double>(to - first) / static_cast<double>(m_.interval));
             }
             first = to;
         }
@@ -89,8 +93,12 @@ private:
 
     void together(const Course& course, std::vector<Delivery<Real>>& deliveries, std::int64_t first, std::int64_t last) {
         gate_->reset();
-        m_.pool.run(m_.workers, [&](int w, int) {
+        cores_->reset();
+        const bool one_each = m_.workers == m_.pool.threads();  // a thread then keeps its worker's data in its cache
+        m_.pool.run(m_.workers, [&](int task, int thread) {
+            const int w = one_each ? thread : task;
             const FlushDenormals flush;
+            cores_->take(w);
             try {
                 share(course, m_.worker[static_cast<std::size_t>(w)], deliveries[static_cast<std::size_t>(w)], first, last);
             } catch (...) {
@@ -99,7 +107,6 @@ private:
             }
         });
         sent_ = first + (last - first - 1) / m_.interval * m_.interval;
-        if (gate_->waits() * 10 > (last - first) / m_.interval) alone_ = patience;
     }
 
     // One worker's share.
@@ -172,9 +179,9 @@ private:
     }
 
     std::unique_ptr<Gate> gate_;
+    std::unique_ptr<Cores> cores_;
     static constexpr std::int64_t intervals_at_once = 200, few_steps = 4;
-    static constexpr int patience = 20;  // slices until workers try again to run at once
-    int alone_ = 0;
+    Pace pace_;
 };
 
 }  // namespace neurons

@@ -32,10 +32,8 @@ public:
         return !failed_.load(std::memory_order_relaxed);
     }
     void fail() { failed_.store(true); }
-    // How often a worker has waited in vain until it gave its core up: another process needs it.
-    std::int64_t waits() const { return waits_.load(std::memory_order_relaxed); }
     void reset() {
-        failed_.store(false), waits_.store(0);
+        failed_.store(false);
         for (Arrived& arrived : arrived_) arrived.count.store(0);
     }
 
@@ -43,7 +41,7 @@ private:
     struct alignas(128) Arrived {
         std::atomic<std::uint64_t> count{0};
     };
-    static constexpr int spins = 3000, yields = 300;
+    static constexpr int spins = 3000, yields = 10;
 
     bool wait(const std::atomic<std::uint64_t>& count, std::uint64_t until) {
         for (int turn = 0; count.load(std::memory_order_acquire) < until; ++turn) {
@@ -54,7 +52,6 @@ private:
             } else if (failed_.load(std::memory_order_relaxed)) {
                 return false;
             } else if (turn < spins + yields) {
-                if (turn == spins) waits_.fetch_add(1, std::memory_order_relaxed);
                 std::this_thread::yield();
             } else {
                 std::this_thread::sleep_for(std::chrono::microseconds(50));
@@ -64,7 +61,6 @@ private:
     }
     std::vector<Arrived> arrived_;
     std::atomic<bool> failed_{false};
-    std::atomic<std::int64_t> waits_{0};
 };
 
 // The spikes of one worker's neurons of a population in the last steps, as indices in the population.
