@@ -134,16 +134,14 @@ def _pairs(program, c, case):
     if c.name in case.pairs:
         return tuple(numpy.array(a) for a in zip(*sorted(zip(*case.pairs[c.name], strict=True)), strict=True))
     if isinstance(c.structure, Random):
-        found = build(
-            c.structure, c.source_part, c.target_part, stream(c.name, "connectivity"), 0, c.source == c.target
-        )
+        found = build(c.structure, c.source_part, c.target_part, stream(c.name, "connectivity"), 0)
         return found.pre, found.post
     left = indices(c.source_part or Part.whole(source))[c.source_offset :][: c.source_size]
     right = indices(c.target_part or Part.whole(target))[c.target_offset :][: c.target_size]
     if c.pattern == "one_to_one":
         return left, right
     pre, post = (a.reshape(-1) for a in numpy.meshgrid(left, right, indexing="ij"))
-    avoids = c.pattern == "sparse" and c.source == c.target and not c.structure.self_connections
+    avoids = c.pattern == "sparse" and not c.structure.self_connections
     return (pre[pre != post], post[pre != post]) if avoids else (pre, post)
 
 
@@ -159,7 +157,7 @@ def _matrix(program, c, case):
         pre, post = _pairs(program, c, case)
     places = numpy.zeros((len(pre), *size))
     places[numpy.arange(len(pre)), pre, post] = 1.0
-    if kind == "Dense" and c.source == c.target and not c.structure.self_connections:
+    if kind == "Dense" and not c.structure.self_connections:
         places[pre == post] = 0.0
 
     def spread(w):

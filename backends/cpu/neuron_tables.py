@@ -131,7 +131,7 @@ class NeuronTables:
             f'"{c.name}"', sides, self.layout.populations.index(c.target), first, c.source_size, onto, c.target_size,
             prod(shape), self.field(c.target, c.input),
             f"Format::{'compressed' if compressed else c.pattern}", pattern_of(c), part_of(source), part_of(target),
-            f"0x{stream(owner, 'connectivity'):08x}u", flag(c.source == c.target),
+            f"0x{stream(owner, 'connectivity'):08x}u",
             self.connections[c.synapses_of] if c.synapses_of else -1, parameters.index(c.weight), weights, flag(shared),
             c.delay, parameters.index(c.delays) if c.delays else -1, flag(c.signal), values, gain,
             flag(c.plastic or c.gain is not None), flag(reverse),

@@ -53,7 +53,7 @@ def rows_line(program: Program, c: Connection) -> str:
     delays = keys.index(c.delays) if c.delays is not None else -1
     items = [
         f'"{c.name}"', program.connections.index(c), pattern_of(c), *(part_of(p) for p in parts),
-        f"0x{stream(c.synapses_of or c.name, 'connectivity'):08x}u", flag(c.source == c.target),
+        f"0x{stream(c.synapses_of or c.name, 'connectivity'):08x}u",
         keys.index(c.weight), delays, f"Element::{place_of_weights(program, c)}", source, target, c.delay,
     ]  # fmt: skip
     return f"{{{', '.join(map(str, items))}}},"

@@ -43,8 +43,7 @@ def rewire_synapses(network: Trained, c: Connection, p: Parameter, stepped: Any,
     source, target = c.source_part or Part.whole((c.source_size,)), c.target_part or Part.whole((c.target_size,))
     assert c.structure is not None
     pre, post, former = rewire(
-        c.structure, source, target, c.source == c.target, table.source, table.target, dormant,
-        stream(c.name, "rewiring"), network.seed, step,
+        c.structure, source, target, table.source, table.target, dormant, stream(c.name, "rewiring"), network.seed, step,
     )  # fmt: skip
     network.tables.move(c.name, pre, post)
     network.parameters[p.key] = (np.clip(weight, *p.bounds) if p.bounds else weight)[former]

@@ -109,7 +109,7 @@ def _synapses(c: Connection, owner: str, seed: int, pairs: tuple[np.ndarray, np.
         return Synapses(np.arange(c.source_size), np.arange(c.source_size))
     source, target = c.source_part or Part.whole((c.source_size,)), c.target_part or Part.whole((c.target_size,))
     structure = Dense() if c.structure is None else c.structure
-    return build(structure, source, target, stream(owner, "connectivity"), seed, c.source == c.target, pairs)
+    return build(structure, source, target, stream(owner, "connectivity"), seed, pairs)
 
 
 class SynapsesOfSample:

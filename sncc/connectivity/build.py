@@ -6,8 +6,8 @@ source, then target.
 
 **Numbers.** Sources and targets count within their parts, row-major: ns sources, nt targets. All random numbers are
 words of 32 bits of Philox4x32-10: word w of the *sequence of an element* is word w mod 4 of the counter (stream,
-element, w div 4, 0). A number below n is drawn from a word U as (U · n) div 2^32. With `self = false` on a population's
-connection to itself the *candidates* of a neuron leave out the neuron itself, where it is in the other part, at
+element, w div 4, 0). A number below n is drawn from a word U as (U · n) div 2^32. Without self-connections the
+*candidates* of a neuron leave out the neuron of its own number in the population, where that is in the other part, at
 position s: candidate c is neuron c, or c + 1 where c >= s. Else candidate c is neuron c.
 
 **random(p)**, p > 0. Each source is a row; its element is the source's number; n is its number of candidates. Skips are
@@ -67,12 +67,12 @@ class Synapses:
 
 
 def build(
-    pattern: Pattern, source: Part, target: Part, stream: int, seed: int, itself: bool = False,
+    pattern: Pattern, source: Part, target: Part, stream: int, seed: int,
     pairs: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Synapses:  # fmt: skip
-    """The synapses of a connection. `itself`: from a population to itself. `pairs`: what is handed over for `sparse`.
+    """The synapses of a connection. `pairs`: what is handed over for `sparse`, flat indices in the populations.
 
-    `pairs` are flat indices in the populations. Raises ValueError for a pattern that cannot be had, or indices out of
+    Raises ValueError for a pattern that cannot be had, or indices out of
     range.
     """
     kernel = None
@@ -81,7 +81,7 @@ def build(
             return _handed_over(source, target, pairs)
         case Dense(self_connections=own) | Turned(self_connections=own):
             pre, post = (a.reshape(-1) for a in np.indices((source.size, target.size)))
-            if itself and not own:
+            if not own:
                 keep = indices(source)[pre] != indices(target)[post]
                 pre, post = pre[keep], post[keep]
             if isinstance(pattern, Turned):
@@ -91,7 +91,7 @@ def build(
                 raise ValueError(f"one_to_one from {source.size} to {target.size} neurons")
             pre = post = np.arange(source.size)
         case Random():
-            pre, post = _random(pattern, source, target, stream, seed, itself and not pattern.self_connections)
+            pre, post = _random(pattern, source, target, stream, seed, not pattern.self_connections)
         case Convolution():
             pre, post, kernel = _convolution(pattern, source, target)
         case Pooling():

@@ -56,7 +56,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Dense:
-    """Every source neuron to every target neuron; `self_connections` is false for `dense(self = false)`."""
+    """Every source neuron to every target neuron; `self_connections`: see `Random`."""
 
     self_connections: bool = True
 
@@ -90,7 +90,7 @@ class Random:
     """Drawn pairs. `kind` says what `number` is: a probability per pair, or synapses per target, per source, or in all.
 
     `repeats`: whether a pair may be drawn more than once (default: only for `total`); `self_connections`: whether a
-    neuron may reach itself.
+    neuron may reach the one of its own number: false for `self = false` from a population to itself alone.
     """
 
     kind: Literal["p", "fan_in", "fan_out", "total"]

@@ -19,17 +19,17 @@ from sncc.connectivity.philox import philox
 
 
 def rewire(
-    pattern: Pattern, source: Part, target: Part, itself: bool, pre: np.ndarray, post: np.ndarray,
+    pattern: Pattern, source: Part, target: Part, pre: np.ndarray, post: np.ndarray,
     dormant: np.ndarray, stream: int, seed: int, step: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """The synapses after a step: source and target of each (flat indices), and which of the former it is, all (synapses,).
 
-    `pre`, `post`: those before, sorted; `dormant`: whether each gives way, (synapses,); `itself`: from a population to
-    itself. Raises ValueError where a pair stands twice and the pattern does not repeat pairs.
+    `pre`, `post`: those before, sorted; `dormant`: whether each gives way, (synapses,). Raises ValueError where a pair
+    stands twice and the pattern does not repeat pairs.
     """
     keeps = pattern.kind if isinstance(pattern, Random) else ""
     repeats = isinstance(pattern, Random) and pattern.repeats
-    apart = itself and not getattr(pattern, "self_connections", True)
+    apart = not getattr(pattern, "self_connections", True)
     sources, targets = indices(source), indices(target)
     pre, post = np.array(pre), np.array(post)
     if not repeats and len(np.unique(np.stack([pre, post]), axis=1).T) < len(pre):

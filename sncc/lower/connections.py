@@ -44,8 +44,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
     pattern: Literal["dense", "one_to_one", "sparse"] = "sparse"
     offsets, sizes = (0, 0), (source.size, target.size)
     structure: Pattern = connection.pattern
-    itself = source.name == target.name
-    avoids = itself and isinstance(structure, Dense) and not structure.self_connections
+    avoids = isinstance(structure, Dense) and not structure.self_connections
     whole = connection.source_part.is_whole and connection.target_part.is_whole
     turned = connection.share is not None and connection.share[1] and isinstance(structure, Dense)
     if (

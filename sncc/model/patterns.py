@@ -64,7 +64,7 @@ class PatternResolver:
         pattern: Pattern | None
         match name:
             case "dense":
-                pattern = Dense(self._flag(arguments, "self", True))
+                pattern = Dense(self._reaches_itself(arguments))
             case "one_to_one":
                 pattern = self._one_to_one(written)
             case "random":
@@ -87,7 +87,7 @@ class PatternResolver:
         source, target = self.ends.source.size, self.ends.target.size
         match pattern:
             case Dense(own):
-                less = int(self.ends.itself and not own)
+                less = int(not own)
                 return float(source - less), float(target - less)
             case OneToOne():
                 return 1.0, 1.0
@@ -103,7 +103,7 @@ class PatternResolver:
         source, target, number = self.ends.source.size, self.ends.target.size, pattern.number
         match pattern.kind:
             case "p":
-                less = int(self.ends.itself and not pattern.self_connections)
+                less = int(not pattern.self_connections)
                 return number * (source - less), number * (target - less)
             case "fan_in":
                 return number, number * target / source
@@ -136,6 +136,10 @@ class PatternResolver:
         if text not in ("true", "false"):
             self.diagnostics.error("wrong-argument", written.span, f"`{name}` is `true` or `false`")
         return text == "true"
+
+    def _reaches_itself(self, arguments: Mapping[str, tree.Expression]) -> bool:
+        """Whether no neuron is left out; so between two populations, whatever is said. Later stages ask the pattern alone."""
+        return self._flag(arguments, "self", True) or not self.ends.itself
 
     def _whole(self, written: tree.Expression, what: str, least: int = 1) -> int | None:
         number = constant_whole(written, what, self.scope, self.diagnostics)
@@ -175,7 +179,7 @@ class PatternResolver:
             message = "`random(p = …)` takes each pair once"
             self.diagnostics.error("wrong-argument", arguments["repeats"].span, message)
             return None
-        own = self._flag(arguments, "self", True)
+        own = self._reaches_itself(arguments)
         if kind == "p":
             number = self._probability(value)
             return None if number is None else Random("p", number, False, own)
@@ -183,7 +187,7 @@ class PatternResolver:
         repeats = self._flag(arguments, "repeats", kind == "total")
         if count is None:
             return None
-        less = int(self.ends.itself and not own)
+        less = int(not own)
         rows, columns = self.ends.source.size, self.ends.target.size
         available = {"fan_in": rows - less, "fan_out": columns - less}.get(
             kind, rows * columns - less * min(rows, columns)

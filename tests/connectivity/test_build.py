@@ -64,7 +64,7 @@ def test_random_pairs_skip_geometrically(p, avoid):
                     c += 1
             if c >= n:
                 break
-    found = build(Random("p", p, self_connections=not avoid), whole(40), whole(40), STREAM, SEED, itself=True)
+    found = build(Random("p", p, self_connections=not avoid), whole(40), whole(40), STREAM, SEED)
     assert pairs(found) == expected
     assert thresholds(p).tolist() == table
 
@@ -108,7 +108,7 @@ def total_pairs(sources, targets, avoid):
 
 @pytest.mark.parametrize("avoid", [False, True])
 def test_a_total_with_repeats_draws_pair_by_pair(avoid):
-    found = build(Random("total", 200, True, not avoid), whole(11), whole(11), STREAM, SEED, itself=True)
+    found = build(Random("total", 200, True, not avoid), whole(11), whole(11), STREAM, SEED)
     assert pairs(found) == sorted(p for p, _ in zip(total_pairs(11, 11, avoid), range(200)))
 
 
@@ -122,7 +122,7 @@ def test_a_total_without_repeats_holds_each_pair_once(count):
         chosen.add(pair)
     if 2 * count > allowed:
         chosen = {(s, t) for s in range(11) for t in range(11) if s != t} - chosen
-    found = build(Random("total", count, False, False), whole(11), whole(11), STREAM, SEED, itself=True)
+    found = build(Random("total", count, False, False), whole(11), whole(11), STREAM, SEED)
     assert pairs(found) == sorted(chosen)
 
 
@@ -149,9 +149,9 @@ def test_parts_count_their_own_neurons():
 def test_a_neuron_avoids_itself_where_the_parts_overlap():
     left, right = Part((12,), ((0, 8),)), Part((12,), ((4, 12),))
     for pattern in (Random("p", 1.0, self_connections=False), Dense(False)):
-        found = build(pattern, left, right, STREAM, SEED, itself=True)
+        found = build(pattern, left, right, STREAM, SEED)
         assert pairs(found) == [(s, t) for s in range(8) for t in range(4, 12) if s != t]
-    found = build(Random("fan_in", 7, self_connections=False), left, right, STREAM, SEED, itself=True)
+    found = build(Random("fan_in", 7, self_connections=False), left, right, STREAM, SEED)
     assert not np.any(found.pre == found.post) and np.all(np.bincount(found.post)[4:] == 7)
     assert pairs(build(OneToOne(), left, right, STREAM, SEED)) == [(k, k + 4) for k in range(8)]
 

@@ -19,9 +19,9 @@ PATTERNS = {
 
 
 def moved(pattern, seed=3, step=7):
-    before = build(pattern, PART, PART, 11, 3, True)
+    before = build(pattern, PART, PART, 11, 3)
     dormant = np.random.default_rng(0).random(len(before)) < 0.5
-    pre, post, former = rewire(pattern, PART, PART, True, before.pre, before.post, dormant, 12, seed, step)
+    pre, post, former = rewire(pattern, PART, PART, before.pre, before.post, dormant, 12, seed, step)
     return before, dormant, pre, post, former
 
 
@@ -58,7 +58,7 @@ def test_every_free_pair_is_as_likely():
     pre, post = np.repeat(np.arange(8), 2), np.tile([0, 1], 8)  # 16 of 64; half of them go, to one of 56 pairs
     counts = np.zeros((8, 8))
     for step in range(400):
-        a, b, former = rewire(Sparse(), whole, whole, False, pre, post, pre < 4, 1, 0, step)
+        a, b, former = rewire(Sparse(), whole, whole, pre, post, pre < 4, 1, 0, step)
         fresh = pre[former] < 4
         np.add.at(counts, (a[fresh], b[fresh]), 1)
     free = np.ones((8, 8), bool)
@@ -76,4 +76,4 @@ def test_a_full_pattern_finds_the_places_that_are_left():
 def test_pairs_handed_over_twice_are_refused():
     whole, twice = Part.whole((3,)), np.array([1, 1])
     with pytest.raises(ValueError, match="once"):
-        rewire(Sparse(), whole, whole, False, twice, twice, np.array([True, False]), 1, 0, 1)
+        rewire(Sparse(), whole, whole, twice, twice, np.array([True, False]), 1, 0, 1)

@@ -148,6 +148,27 @@ def test_gradients_equal_those_of_synapses_one_by_one(name, rule):
         assert relative_error(got, gradients[key]) < 1e-9, key
 
 
+@pytest.mark.parametrize("name", ["depressing", "saturating"])
+def test_without_connections_to_itself_a_neuron_is_left_out_as_by_a_weight_of_zero(name):
+    whole = text_of(name, "bptt")
+    apart = whole.replace("hidden -> hidden: dense", "hidden -> hidden: dense(self = false)")
+    values = values_of(program_of(whole), np.random.default_rng(1))
+    zero = values | {"hidden_hidden.weight": values["hidden_hidden.weight"] * (1 - np.eye(5))}
+    inputs = spikes(np.random.default_rng(1), 1, 24)
+    expected, run = (Reference(program_of(t), v).run(inputs, [2]) for t, v in ((whole, zero), (apart, values)))
+    assert run.loss == pytest.approx(expected.loss, rel=1e-12)
+    expected.gradients["hidden_hidden.weight"] *= 1 - np.eye(5)
+    for key, got in run.gradients.items():
+        assert relative_error(got, expected.gradients[key]) < 1e-12, key
+
+
+@pytest.mark.parametrize("name", ["depressing", "saturating"])
+def test_drawn_synapses_without_connections_to_itself_have_none_in_training(name):
+    text = text_of(name, "bptt").replace("hidden -> hidden: dense", "hidden -> hidden: random(p = 0.9, self = false)")
+    pairs = Reference(program_of(text)).tables["hidden_hidden"]
+    assert len(pairs.source) > 10 and not np.any(pairs.source == pairs.target)
+
+
 @pytest.mark.parametrize("name", ["depressing", "junctions"])
 def test_feedback_by_the_transposed_weights_is_symmetric(name):
     values = values_of(program_of(text_of(name, "eprop")), np.random.default_rng(1))

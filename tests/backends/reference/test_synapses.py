@@ -84,7 +84,7 @@ def test_sparse_conductances_with_delays_and_refractory_neurons():
     found = {
         c.name: build(
             patterns[c.name], Part.whole((sizes[c.source],)), Part.whole((sizes[c.target],)),
-            stream(c.name, "connectivity"), 7, c.source == c.target,
+            stream(c.name, "connectivity"), 7,
         )
         for c in model.connections
     }  # fmt: skip

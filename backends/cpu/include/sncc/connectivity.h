@@ -9,13 +9,12 @@
 
 namespace sncc {
 
-// What a connection is to have. `itself`: from a population to itself. `pairs`: flat indices handed over (`sparse`).
+// What a connection is to have. `pairs`: flat indices handed over (`sparse`).
 struct ConnectivityRequest {
     Pattern pattern;
     PartShape source, target;
     std::uint64_t seed = 0;
     std::uint32_t stream = 0;
-    bool itself = false;
     const std::int64_t *pre = nullptr, *post = nullptr;
     std::int64_t pairs = 0;
 };

@@ -168,7 +168,7 @@ public:
 private:
     static constexpr int sources_at_once = 64;
 
-    bool avoids() const { return request_.itself && !pattern_.self_connections; }
+    bool avoids() const { return !pattern_.self_connections; }
 
     // Position of a neuron of `rows` among `columns` where it must not reach itself, else -1.
     std::int64_t own(const PartIndices& rows, const PartIndices& columns, std::int64_t row) const {

@@ -62,7 +62,7 @@ private:
             const PhiloxWords draw = philox(seed, stream, number, attempt, step);
             const std::uint32_t i = pattern.kind == PatternKind::fan_out ? synapse.pre : below(draw.words[0], sources_);
             const std::uint32_t j = pattern.kind == PatternKind::fan_in ? synapse.post : below(draw.words[1], targets_);
-            if (rows_->info().itself && !pattern.self_connections && i == j) continue;
+            if (!pattern.self_connections && i == j) continue;
             if (!pattern.repeats && (stays(i, j) || !moved_.insert(key(i, j)).second)) continue;
             synapse.pre = i, synapse.post = j;
             return;

@@ -61,7 +61,7 @@ private:
         const ConnectionInfo& of = connection(c);
         ConnectivityRequest request;
         request.pattern = of.pattern, request.source = of.source_part, request.target = of.target_part;
-        request.seed = seed_, request.stream = of.stream, request.itself = of.itself;
+        request.seed = seed_, request.stream = of.stream;
         const Pairs& given = pairs_[static_cast<std::size_t>(c)];
         request.pre = given.pre.data(), request.post = given.post.data(), request.pairs = static_cast<std::int64_t>(given.pre.size());
         return request;

@@ -208,7 +208,7 @@ protected:
     SNCC_COLD void matrix(int number, const ConnectionInfo& c, const std::vector<double>& own) {
         std::vector<AlignedBuffer<Real>>& parts = m_.matrices[static_cast<std::size_t>(number)];
         parts.resize(static_cast<std::size_t>(m_.workers));
-        const bool leaves_out = c.itself && !c.pattern.self_connections;
+        const bool leaves_out = !c.pattern.self_connections;
         m_.pool.run(m_.workers, [&](int w, int) {
             const Range range = m_.own_targets(number, static_cast<std::size_t>(w));
             if (range.size() <= 0) return;

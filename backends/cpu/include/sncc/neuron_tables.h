@@ -32,7 +32,6 @@ struct ConnectionInfo {
     Pattern pattern;
     PartShape source_part, target_part;
     std::uint32_t stream;
-    bool itself;       // from a population to itself
     int synapses_of;   // connection whose synapses these are
     int weight;        // parameter
     int weight_field;  // synapse field; else the weight is one number, or an array of format dense or one_to_one

@@ -26,7 +26,6 @@ struct RowsInfo {
     Pattern pattern;
     PartShape source, target;
     std::uint32_t stream;
-    bool itself;  // from a population to itself
     int weight, delays;
     Element place;
     std::int64_t source_first, target_first;
@@ -48,7 +47,7 @@ public:
             throw Failure(Code::argument, std::string("the connection `") + info.name + "` is `sparse`: hand its pairs over when loading, connections={\"" + info.name + "\": (pre, post)}");
         ConnectivityRequest request;
         request.pattern = info.pattern, request.source = info.source, request.target = info.target;
-        request.seed = seed, request.stream = info.stream, request.itself = info.itself;
+        request.seed = seed, request.stream = info.stream;
         request.pre = pairs.pre.data(), request.post = pairs.post.data(), request.pairs = static_cast<std::int64_t>(pairs.pre.size());
         try {
             synapses_ = build_synapses(request, 1, pool);
