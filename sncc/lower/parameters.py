@@ -81,7 +81,7 @@ def _of_connection(
     if connection.share is None:
         key = f"{connection.name}.weight"
         weight = _parameter(key, connection.weight, dimensions, learnt, owner, shape)
-        found[key] = replace(weight, initial=_within(weight), keeps_sign=connection.sign_fixed)
+        found[key] = replace(weight, keeps_sign=connection.sign_fixed)
     if connection.delay is not None:
         key = f"{connection.name}.delay"
         if isinstance(lowered.structure, Convolution | Turned):
@@ -101,14 +101,14 @@ def _delay_bounds(delay: program_nodes.Parameter, connection: Connection, step: 
     return max(low, connection.delay_steps * step), high if isfinite(high) else max(4 * first, 100 * step)
 
 
-def _within(weight: program_nodes.Parameter) -> Expression:
-    """The first value of a weight, moved into its bounds: what is drawn need not lie there."""
-    if weight.bounds is None:
-        return weight.initial
-    low, high = weight.bounds
-    if isinstance(weight.initial, Number):
-        return Number(min(max(weight.initial.value, low), high))
-    raised = apply("max", weight.initial, Number(low)) if isfinite(low) else weight.initial
+def _within(first: Expression, bounds: tuple[float, float] | None) -> Expression:
+    """A first value, moved into its bounds: what is drawn need not lie there."""
+    if bounds is None:
+        return first
+    low, high = bounds
+    if isinstance(first, Number):
+        return Number(min(max(first.value, low), high))
+    raised = apply("max", first, Number(low)) if isfinite(low) else first
     return apply("min", raised, Number(high)) if isfinite(high) else raised
 
 
@@ -117,20 +117,21 @@ def _parameter(
     connection: str | None = None, shape: tuple[int, ...] | None = None,
 ) -> program_nodes.Parameter:  # fmt: skip
     entry = learnt.get(key)
-    bounds = [b for b in (parameter.bounds, entry.bounds if entry else None) if b is not None]
+    given = [b for b in (parameter.bounds, entry.bounds if entry else None) if b is not None]
+    bounds = (max(b[0] for b in given), min(b[1] for b in given)) if given else None
     return program_nodes.Parameter(
         key=key,
         shape=(shape or dimensions) if parameter.storage == "each" else (),
         dimensions=(-1,) if connection is not None else dimensions,
         storage=parameter.storage,
-        initial=parameter.value,
+        initial=_within(parameter.value, bounds),
         clip=parameter.clip,
         unit="" if parameter.unit.dimensionless else str(parameter.unit),
         si=parameter.unit.to_si,
         scale=parameter.scale,
         learnt=entry is not None,
         rate=entry.rate if entry else 1.0,
-        bounds=(max(b[0] for b in bounds), min(b[1] for b in bounds)) if bounds else None,
+        bounds=bounds,
         connection=connection,
         doc=parameter.doc,
     )

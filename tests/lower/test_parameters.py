@@ -32,3 +32,25 @@ def test_a_drawn_weight_begins_within_its_bounds():
 def test_so_does_one_whose_bounds_stand_with_what_is_learnt():
     bound = first("each(3)", "    learn = x_y.weight(in = [0, 1])\n")
     assert np.array_equal(bound, np.ones((40, 30)))
+
+
+def test_so_does_one_that_a_synapse_with_a_state_of_its_own_reads():
+    synapse = """
+synapse clipped:
+    state g = 0
+    dg/dt = -g / (5 ms)
+    on pre: g += weight * (1 - g)
+    deliver g / (1 ms)
+"""
+    bound = Reference(
+        program_of(synapse + NETWORK.format(weight="normal(0.5, 1) in [0, 1], synapse = clipped()", more="")), seed=3
+    ).parameters["x_y.weight"]
+    assert np.array_equal(bound, first("normal(0.5, 1) in [0, 1]"))
+
+
+def test_so_does_any_number_that_is_learnt():
+    program = program_of(
+        NETWORK.format(weight="1", more="    learn = y.tau_m(in = [5 ms, 10 ms]), y.bias(in = [1, 2])\n")
+    )
+    parameters = Reference(program).parameters
+    assert parameters["y.tau_m"] == 10 and np.array_equal(parameters["y.bias"], np.ones(30))
