@@ -125,6 +125,7 @@ class NeuronTables:
         parameters = self.layout.keys
         weights = self.synapse_fields.get((owner, "weight"), -1)
         reverse = any(o.when == "post" and self._owner(o.connection) == c.name for o in self.updates)
+        moves = any(self._owner(o.connection) == owner for o in self.updates)
         shared = self.program.parameter(c.weight).shape == () and weights < 0
         sides = f"{self.layout.sources.index(c.source) if external else -1}, {-1 if external else self.layout.populations.index(c.source)}"
         items = [
@@ -134,7 +135,7 @@ class NeuronTables:
             f"0x{stream(owner, 'connectivity'):08x}u",
             self.connections[c.synapses_of] if c.synapses_of else -1, parameters.index(c.weight), weights, flag(shared),
             c.delay, parameters.index(c.delays) if c.delays else -1, flag(c.signal), values, gain,
-            flag(c.plastic or c.gain is not None), flag(reverse),
+            flag(c.plastic or c.gain is not None or moves), flag(reverse),
         ]  # fmt: skip
         return f"{{{', '.join(map(str, items))}}},"
 

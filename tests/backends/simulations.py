@@ -34,7 +34,7 @@ synapse excites:
     state g = 0
     dg/dt = -g / tau
     on pre: g += weight
-    deliver g * (3 - post.v)
+    deliver g * (3 - post.v) + 0.05 * weight * pre.v
 synapse inhibits:
     state g = 0
     dg/dt = -g / (10 ms)
@@ -142,7 +142,8 @@ network Net:
     population drive: poisson[90](rate = 40 Hz)
     population out: Leaky[100]
     connect slow = drive -> out: random(p = 0.2), weight = uniform(0, 0.2) / (1 ms), synapse = saturating()
-    connect begun = drive -> out: random(fan_in = 4), weight = uniform(0, 0.1) / (1 ms), synapse = begun()
+    connect begun = drive -> out: random(fan_in = 4), weight = uniform(0, 0.1) / (1 ms), delay = uniform(1 ms, 4 ms),
+        synapse = begun()
     connect drive -> out: random(fan_in = 9), weight = 0.1, delay = 1 ms, synapse = facilitating()
 simulate:
     duration = 100 ms

@@ -99,7 +99,7 @@ struct Memory {
     }
     std::int64_t least_delay_of(int connection) const {
         const ConnectionInfo& c = net.connections[connection];
-        return c.delays >= 0 ? store(connection).delays.least : c.delay;
+        return c.delays >= 0 ? std::max<std::int64_t>(c.delay, store(connection).delays.least) : c.delay;
     }
     // Whether what arrives through a connection in a step is summed, in the order of emission, before it is added.
     bool sums(int connection) const {

@@ -100,7 +100,7 @@ private:
         with_rows(number, c, [&](const std::uint64_t* offsets, const auto* targets, const auto& weights) {
             for (std::int64_t i = 0; i < c.source_neurons; ++i)
                 for (std::uint64_t k = offsets[i]; k < offsets[i + 1]; ++k) {
-                    const int ago = delays.of(w_, k);
+                    const int ago = std::max(c.delay, delays.of(w_, k));  // spikes may have a shorter one than values
                     const Real* const x = m_.values_of(c, n - ago, run_step - ago);
                     if (x) accumulator[targets[k]] += weights[k] * x[i];
                 }

@@ -157,8 +157,9 @@ private:
         for_targets(c, [&](int j, Real& accumulator) {
             Real sum = accumulator;
             const std::uint64_t end = c.columns.end(j);
-            for (std::uint64_t k = c.columns.begin(j); k < end; k += 32) {
-                const Real* const from = c.delayed ? s_.values(c, s_.n - c.columns.delay(k)) : x;
+            for (std::uint64_t place = c.columns.begin(j); place < end; place += 32) {
+                const std::uint64_t k = c.columns.by_source(place);
+                const Real* const from = c.delayed ? s_.values(c, s_.n - (c.columns.delay(k) > c.delay ? c.columns.delay(k) : c.delay)) : x;
                 if (!from) continue;
                 const Real value = from[c.columns.source(k)];
                 if (value != Real(0)) sum += c.weight(k) * value;

@@ -29,10 +29,10 @@ public:
     explicit DeviceColumns(DeviceMemory& memory)
         : slices_(memory, "the synapses' offsets"), lengths_(memory, "the synapses' offsets"), narrow_(memory, "the synapses' sources"),
           wide_(memory, "the synapses' sources"), delays_(memory, "the synapses' delays"), starts_(memory, "the synapses by source"),
-          places_of_(memory, "the synapses by source") {}
+          places_of_(memory, "the synapses by source"), ascending_(memory, "the synapses by source") {}
 
-    // `by_delay`: the longest delays first.
-    void build(const neurons::SynapseStore<Real>& store, bool delayed, bool by_delay, ThreadPool& pool) {
+    // `by_delay`: the longest delays first; `by_source`: they are read in the order of the sources, too.
+    void build(const neurons::SynapseStore<Real>& store, bool delayed, bool by_delay, bool by_source, ThreadPool& pool) {
         const CompressedRows& rows = store.synapses.parts[0];
         if (rows.synapses() >= none) throw Failure(Code::memory, "a connection of more than 2^32 - 1 synapses");
         const neurons::ReverseIndex index = neurons::reverse(rows);
@@ -49,7 +49,8 @@ public:
         numbers_.assign(places_, none);
         const bool is_narrow = store.synapses.sources() <= 0x10000;
         std::vector<std::uint16_t> narrow(is_narrow ? places_ : 0, 0), delays(delayed ? places_ : 0, 0);
-        std::vector<std::uint32_t> wide(is_narrow ? 0 : places_, 0);
+        std::vector<std::uint32_t> wide(is_narrow ? 0 : places_, 0), ascending(by_delay && by_source ? places_ : 0, 0);
+        if (!ascending.empty() && places_ >= none) throw Failure(Code::memory, "a connection of too many synapses");
         pool.run(static_cast<int>(words), [&](int word, int) {
             std::vector<std::uint64_t> column;
             for (std::int64_t j = std::int64_t(word) * 32; j < std::min<std::int64_t>(targets, word * 32 + 32); ++j) {
@@ -67,6 +68,12 @@ public:
                     if (delayed) delays[place] = static_cast<std::uint16_t>(delay(entry));
                     place += 32;
                 }
+                if (ascending.empty()) continue;
+                std::vector<std::size_t> order(column.size());
+                for (std::size_t e = 0; e < order.size(); ++e) order[e] = e;
+                std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return column[a] < column[b]; });
+                const std::size_t first = static_cast<std::size_t>(slices[static_cast<std::size_t>(word)]) + static_cast<std::size_t>(j % 32);
+                for (std::size_t e = 0; e < order.size(); ++e) ascending[first + 32 * e] = static_cast<std::uint32_t>(first + 32 * order[e]);
             }
         });
         slices_.put(slices), lengths_.put(lengths);
@@ -76,7 +83,9 @@ public:
         else
             wide_.put(wide);
         if (delayed) delays_.put(delays);
-        view_ = {slices_.data(), lengths_.data(), is_narrow ? narrow_.data() : nullptr, is_narrow ? nullptr : wide_.data(), delayed ? delays_.data() : nullptr, nullptr, nullptr, 0};
+        if (!ascending.empty()) ascending_.put(ascending);
+        view_ = {slices_.data(), lengths_.data(), is_narrow ? narrow_.data() : nullptr, is_narrow ? nullptr : wide_.data(), delayed ? delays_.data() : nullptr,
+                 nullptr, nullptr, 0, ascending.empty() ? nullptr : ascending_.data()};
     }
     // Beside the columns, what a word of targets has of each source.
     void look_up_by_spikes(const neurons::SynapseStore<Real>& store, ThreadPool& pool) {
@@ -144,7 +153,7 @@ private:
     DeviceArray<std::uint16_t> narrow_;
     DeviceArray<std::uint32_t> wide_;
     DeviceArray<std::uint16_t> delays_;
-    DeviceArray<std::uint32_t> starts_, places_of_;
+    DeviceArray<std::uint32_t> starts_, places_of_, ascending_;
     Columns<Real> view_ = {};
 };
 

@@ -111,13 +111,14 @@ private:
         columns_.resize(Network::connections_count);
         for (int c = 0; c < Network::connections_count; ++c) {
             if (info(c).format != neurons::Format::compressed || owner(c) != c) continue;
-            bool delayed = false, by_delay = false;
+            bool delayed = false, by_delay = false, by_source = false;
             for (int k = 0; k < Network::connections_count; ++k) {
                 if (info(k).format != neurons::Format::compressed || owner(k) != c) continue;
-                delayed |= info(k).delays >= 0, by_delay |= info(k).delays >= 0 && !info(k).signal;
+                delayed |= info(k).delays >= 0, by_delay |= info(k).delays >= 0 && !info(k).signal && delivers(k);
+                by_source |= info(k).delays >= 0 && info(k).signal;
             }
             if (!columns_[static_cast<std::size_t>(c)]) columns_[static_cast<std::size_t>(c)] = std::make_unique<DeviceColumns<Real>>(memory_);
-            columns_[static_cast<std::size_t>(c)]->build(m_.store(c), delayed, by_delay, m_.pool);
+            columns_[static_cast<std::size_t>(c)]->build(m_.store(c), delayed, by_delay, by_source, m_.pool);
         }
         for (int c = 0; c < Network::connections_count; ++c) pushed_[static_cast<std::size_t>(c)] = is_pushed(c);
         for (int c = 0; c < Network::connections_count; ++c)
@@ -126,6 +127,12 @@ private:
         field_newer_.assign(field_newer_.size(), true);
         state_newer_ = true;  // how long the past is kept follows from the delays
         structure_newer_ = false;
+    }
+    // Whether what arrives is its weights; else its synapses move and deliver in every step, in the order of their sources.
+    static bool delivers(int c) {
+        for (int k = 0; k < Network::operations_count; ++k)
+            if (Network::operations()[k].action == neurons::Action::deliver && Network::operations()[k].index == c) return true;
+        return false;
     }
     // Connections whose arrivals are summed together are delivered in one way. Arrivals whose weight is that of their moment are pulled.
     bool is_pushed(int c) const {

@@ -41,12 +41,15 @@ struct Columns {
     // Where spikes are looked up: of source i the entries onto word w are places[starts[w · (sources + 1) + i] ..], ascending by target.
     const std::uint32_t *starts, *places;
     std::int64_t sources;
+    // Where the longest delays come first and values are delivered too: which place is next by source; else null.
+    const std::uint32_t* ascending;
 
     // No kernel writes these: they stay in the nearest cache, whatever the threads meet.
     __device__ std::uint64_t begin(std::int64_t j) const { return __ldg(slices + j / 32) + static_cast<std::uint64_t>(j % 32); }
     __device__ std::uint64_t end(std::int64_t j) const { return begin(j) + 32ull * __ldg(lengths + j); }
     __device__ std::uint32_t source(std::uint64_t place) const { return narrow ? __ldg(narrow + place) : __ldg(wide + place); }
     __device__ int delay(std::uint64_t place) const { return __ldg(delays + place); }
+    __device__ std::uint64_t by_source(std::uint64_t place) const { return ascending ? __ldg(ascending + place) : place; }
 };
 
 // A connection as deliveries see it; numbers of other tables are -1 where there is nothing.
