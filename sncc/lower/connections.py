@@ -29,6 +29,19 @@ def accumulator(model: Model, connection: Connection) -> str:
     return connection.input + ("!" if impulsive(model, connection) else "")
 
 
+def is_matrix(connection: Connection) -> bool:
+    """Whether weights lie as a matrix, or a line of one-to-one ones: between parts without gaps, with a place for each pair."""
+    pattern, parts = connection.pattern, (connection.source_part, connection.target_part)
+    if not isinstance(pattern, Dense | OneToOne) or any(part.contiguous is None for part in parts):
+        return False
+    return leaves_nothing_out(pattern) or all(part.is_whole for part in parts)
+
+
+def leaves_nothing_out(pattern: Pattern) -> bool:
+    """Whether all pairs are there, also those of a neuron and itself."""
+    return not isinstance(pattern, Dense) or pattern.self_connections
+
+
 def _learns(model: Model, key: str) -> bool:
     return model.training is not None and any(entry.key == key for entry in model.training.learn)
 
@@ -44,16 +57,9 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
     pattern: Literal["dense", "one_to_one", "sparse"] = "sparse"
     offsets, sizes = (0, 0), (source.size, target.size)
     structure: Pattern = connection.pattern
-    avoids = isinstance(structure, Dense) and not structure.self_connections
-    whole = connection.source_part.is_whole and connection.target_part.is_whole
+    avoids = not leaves_nothing_out(structure)
     turned = connection.share is not None and connection.share[1] and isinstance(structure, Dense)
-    if (
-        isinstance(structure, Dense | OneToOne)
-        and not turned
-        and left is not None
-        and right is not None
-        and (whole or not avoids)
-    ):
+    if is_matrix(connection) and not turned and left is not None and right is not None:
         pattern = "dense" if isinstance(structure, Dense) else "one_to_one"
         offsets, sizes = (left[0], right[0]), (left[1], right[1])
     sparse = pattern == "sparse"

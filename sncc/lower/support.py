@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sncc.connectivity.patterns import Convolution
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
+from sncc.lower.connections import is_matrix, leaves_nothing_out
 from sncc.model.nodes import Connection, Model
 
 
@@ -16,16 +18,40 @@ def refuse(model: Model) -> None:
 
 def unsupported(model: Model) -> Iterator[Diagnostic]:
     """A `not-supported-yet` for every construct that cannot be lowered yet."""
+    named = {connection.name: connection for connection in model.connections}
     for connection in model.connections:
+        if connection.share is not None:
+            yield from _shared(connection, named[connection.share[0]], connection.share[1])
         yield from _connection(connection)
 
 
 def _connection(connection: Connection) -> Iterator[Diagnostic]:
     span = connection.span
-    if connection.share is not None and connection.share[1]:
-        if any(part.contiguous is None for part in (connection.source_part, connection.target_part)):
-            yield not_supported_yet(span, "`share = … transposed` between parts whose neurons do not follow each other")
     if connection.rewiring is not None and connection.synapse is not None:
         for parameter in connection.synapse.parameters:
             if parameter.storage == "each":
                 yield not_supported_yet(span, f"`rewire` with a `{parameter.name}` for every synapse")
+
+
+def _shared(connection: Connection, owner: Connection, turned: bool) -> Iterator[Diagnostic]:
+    """What a connection cannot find in the owner's weights: they lie row by row, or one for each synapse there is."""
+    if isinstance(connection.pattern, Convolution):
+        return
+    span = connection.span
+    gaps = any(part.contiguous is None for part in (connection.source_part, connection.target_part))
+    if turned and (gaps or not is_matrix(owner)):
+        yield not_supported_yet(span, "`share = … transposed` between parts with gaps, or without pairs inside of them")
+    elif not turned and is_matrix(connection) != is_matrix(owner):
+        yield not_supported_yet(
+            span, "`share` between parts without gaps and others, or that lack pairs inside of them"
+        )
+    elif not leaves_nothing_out(owner.pattern) and _left_out(connection) != _left_out(owner, turned):
+        yield not_supported_yet(span, "`share` between parts that leave out different pairs")
+
+
+def _left_out(connection: Connection, turned: bool = False) -> object:
+    """The same for connections of one size without a neuron to itself that leave out the same pairs of their parts."""
+    left, right = connection.source_part.contiguous, connection.target_part.contiguous
+    if left is None or right is None:
+        return connection.source_part, connection.target_part
+    return right[0] - left[0] if turned else left[0] - right[0]

@@ -146,7 +146,8 @@ def _cannot(model: Model, c: Connection, synapse: Synapse) -> tuple[str, str]:
         )
     if model.population(c.source).kind not in ("neuron", "input"):
         return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
-    if c.delay is not None or c.dropout or c.share is not None:
+    shares = any(o.share is not None and c.name in (o.name, o.share[0]) for o in model.connections)
+    if c.delay is not None or c.dropout or shares:
         return "with a delay per synapse, `dropout` or `share`", "give the connection one delay and weights of its own"
     jumps = [a.value for a in synapse.on_pre]
     if any(n.partition(".")[0] in ("pre", "post") for e in jumps for n in symbols(e)):
