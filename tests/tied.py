@@ -1,4 +1,4 @@
-"""A network with connections that share their weights transposed, one of them with dropout, one with drawn delays."""
+"""A network with connections that share their weights transposed, one with dropout, one with drawn delays, and one number for two."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ network Tied:
     connect again = back -> hidden: dense, share = hidden_back transposed, delay = uniform(1 ms, 3 ms)
     connect round = hidden -> hidden: dense(self = false), weight = normal(0, 0.5), delay = 1 ms
     connect other = hidden -> hidden: dense(self = false), share = round transposed, delay = 3 ms, dropout = 0.3
+    connect drawn = hidden -> hidden: dense(self = false), share = even, delay = uniform(1 ms, 3 ms)
+    connect even = hidden -> hidden: dense(self = false), weight = 0.2, delay = 2 ms
     connect hidden -> output: dense, weight = normal(0, 1)
     connect seen = back -> output: dense, weight = normal(0, 1)
 
@@ -52,3 +54,10 @@ def agrees(network) -> None:
     alone = network.simulate(25e-3, inputs={"x": data["x"][:1]})
     plain = Reference(program).run(inputs[:1], learns=False)
     assert len(alone.spikes["back"].times) == plain.spikes[0]["back"].sum()
+    before = {p.key: np.asarray(network.parameters[p.key]) for p in program.parameters}
+    network.fit(data, np.array(labels), epochs=1, batch=3, verbose=False)
+    for p in program.parameters:
+        if p.learnt:
+            moved = (np.asarray(network.parameters[p.key]) - before[p.key]) / p.si
+            step = -1e-2 * run.gradients[p.key]
+            assert np.max(np.abs(moved - step)) <= 1e-9 * np.max(np.abs(step)), p.key

@@ -138,6 +138,13 @@ def all_sources(layout: Layout, c: Connection) -> int:
     )
 
 
+def weight_of_rows(layout: Layout, c: Connection) -> str:
+    """The weights of synapses in rows: one number as it is set, though a matrix may repeat it for another connection."""
+    if place_of_weights(layout.program, c) == "one":
+        return f"p.own[{layout.keys.index(c.weight)}].data()"
+    return _weight(layout, c)
+
+
 def _weight(layout: Layout, c: Connection) -> str:
     """A connection's weights, of 16 bits or of the network's precision."""
     return f"p.{'half_' if c.weight in layout.halves else ''}weight({layout.keys.index(c.weight)})"
@@ -147,7 +154,7 @@ def _deliver_rows(layout: Layout, c: Connection) -> str:
     """What arrives over synapses in rows; their indices are those of whole populations."""
     row = layout.program.place(c.target)[1]
     target = f"s.state.{layout.state[c.target_group, c.input].identifier} + {row.offset}"
-    weight, when = _weight(layout, c), f"n - {c.delay}" if c.delay else "n"
+    weight, when = weight_of_rows(layout, c), f"n - {c.delay}" if c.delay else "n"
     source = values_of(layout, c) if c.signal else spikes_of(layout, c)
     loop, r = row_loop(layout, c), layout.row_number(c)
     if c.delays is not None:

@@ -12,8 +12,9 @@ from sncc.backends.cpu.forward import (
     tile_layout,
     update_loop,
     values_of,
+    weight_of_rows,
 )
-from sncc.backends.cxx.layout import Layout, padded
+from sncc.backends.cxx.layout import KNOWN_AT_BUILD, Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_weights
 from sncc.program.nodes import (
     Connection,
@@ -195,7 +196,7 @@ def _transpose_rows(layout: Layout, o: Transpose, c: Connection) -> list[str]:
     field = layout.adjoint[c.source_group or "", o.into].identifier
     source = _Source(layout, field, c.name, program.place(c.source)[1].offset, all_sources(layout, c))
     into, stride = source.of_all
-    weight, loop = f"p.weight({layout.keys.index(c.weight)})", row_loop(layout, c)
+    weight, loop = weight_of_rows(layout, c), row_loop(layout, c)
     column = layout.columns[c.target_group, o.slot]
     if c.delays is not None:
         later = (
@@ -272,8 +273,14 @@ def _begin(layout: Layout, c: Connection, key: str, written: set[str]) -> list[s
         return []
     written.add(key)
     rows, columns = layout.matrix(c.weight)
-    size = rows * padded(columns)
-    return [f"if (first) std::memset(gradient + {layout.gradient_offsets[key]}, 0, sizeof(Real) * {size});"]
+    size = f"p.own[{layout.keys.index(key)}].size()" if columns < 0 else str(rows * padded(columns))
+    return [f"if (first) std::memset({_gradient(layout, key)}, 0, sizeof(Real) * {size});"]
+
+
+def _gradient(layout: Layout, key: str) -> str:
+    """Where a parameter's gradient starts."""
+    offset = layout.gradient_offsets[key]
+    return f"gradient + {f'p.gradient_offsets[{layout.keys.index(key)}]' if offset == KNOWN_AT_BUILD else offset}"
 
 
 def _gather_rounded(layout: Layout, c: Connection, written: set[str]) -> list[str]:
@@ -319,26 +326,22 @@ def gather(layout: Layout) -> list[str]:
                 f"    list_channels(tile, index, {of_tile(spikes_of(layout, c))}, {all_sources(layout, c)});",
             ]
         for c, slot in found:
-            lines += _gather_one(layout, c, slot, "first" if c.weight not in written else "false")
-            written.add(c.weight)
+            lines += _gather_one(layout, c, slot, written)
     return [*lines, *_gather_interpolated(layout, written)]
 
 
-def _gather_rows(layout: Layout, c: Connection, slot: str, first: str) -> list[str]:
+def _gather_rows(layout: Layout, c: Connection, slot: str, written: set[str]) -> list[str]:
     """The gradient of weights of synapses in rows."""
     size, offset = layout.program.group(c.target_group).size, layout.program.place(c.target)[1].offset
-    key, loop = layout.keys.index(c.weight), row_loop(layout, c)
-    gradient = f"gradient + p.gradient_offsets[{key}]"
+    loop, gradient = row_loop(layout, c), _gradient(layout, c.weight)
+    if one := layout.place_of_one(c.weight):
+        gradient += f" + {one}"
     where = f"SlotPlace{{{layout.columns[c.target_group, slot]}, {size}, {offset}}}"
     place = f"Element::{place_of_weights(layout.program, c)}"
     source = values_of(layout, c) if c.signal else spikes_of(layout, c)
     of = of_tile(source)
-    lines = (
-        [f"if ({first}) std::memset({gradient}, 0, sizeof(Real) * p.own[{key}].size());  // {c.name}"]
-        if first != "false"
-        else []
-    )
-    each = "for (int index = 0; index < tile.size; ++index)"
+    lines = _begin(layout, c, c.weight, written)
+    each = f"for (int index = 0; index < tile.size; ++index)  // {c.name}"
     if c.delays is not None:
         call = (
             f"gather_delayed<{place}>({loop}, p.rows[{layout.row_number(c)}], tile, index, {gradient}, {of}, {where});"
@@ -349,18 +352,20 @@ def _gather_rows(layout: Layout, c: Connection, slot: str, first: str) -> list[s
         return [*lines, each, f"    {call}"]
     return [
         *lines,
-        f"gather_synapses<{place}>({loop}, tile, {gradient}, {where}, {c.delay}, {all_sources(layout, c)});",
+        f"gather_synapses<{place}>({loop}, tile, {gradient}, {where}, {c.delay}, {all_sources(layout, c)});  // {c.name}",
     ]
 
 
-def _gather_one(layout: Layout, c: Connection, slot: str, first: str) -> list[str]:
+def _gather_one(layout: Layout, c: Connection, slot: str, written: set[str]) -> list[str]:
     if c in layout.rows_of_synapses:
-        return _gather_rows(layout, c, slot, first)
+        return _gather_rows(layout, c, slot, written)
     size = layout.program.group(c.target_group).size
     column = layout.columns[c.target_group, slot]
-    gradient = f"gradient + {layout.gradient_offsets[c.weight]}"
+    gradient = _gradient(layout, c.weight)
     where = f"{{{column}, {size}, {c.target_offset}}}"
     if not c.signal and c.pattern == "dense":
+        first = "false" if c.weight in written else "first"
+        written.add(c.weight)
         return [
             f"gather_dense(tile, {gradient}, {tile_layout(layout, c.weight)}, SlotPlace{where}, {c.delay}, {first});  // {c.name}"
         ]
@@ -372,17 +377,17 @@ def _gather_one(layout: Layout, c: Connection, slot: str, first: str) -> list[st
     shape = (
         f"{tile_layout(layout, c.weight)}, " if call == "gather_product" else f"{c.source_size}, " if c.signal else ""
     )
-    rows, columns = layout.matrix(c.weight)
+    begin = _begin(layout, c, c.weight, written)
     if c.pattern == "dense" and is_mostly_zero(c):
         return [
-            f"if ({first}) std::memset({gradient}, 0, sizeof(Real) * {rows * padded(columns)});",
+            *begin,
             f"for (int index = 0; index < tile.size; ++index) {{  // {c.name}",
             f"    list_values(tile, index, {of}, {c.source_size});",
             f"    gather_values(tile, index, {gradient}, {shape}{of}, SlotPlace{where}, {c.delay});",
             "}",
         ]
     return [
-        f"if ({first}) std::memset({gradient}, 0, sizeof(Real) * {rows * padded(columns)});",
+        *begin,
         f"for (int index = 0; index < tile.size; ++index)  // {c.name}",
         f"    {call}(tile, index, {gradient}, {shape}{of}, SlotPlace{where}, {c.delay});",
     ]

@@ -6,6 +6,7 @@ from sncc.backends.cuda.online import SUMS_A_BLOCK, Online
 from sncc.backends.cuda.places import moved, plus, values_of_batch
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import padded
+from sncc.backends.cxx.synapse_rows import place_of_weights
 from sncc.program.nodes import Connection, Gather, GatherDelay
 
 
@@ -180,18 +181,21 @@ class Learning(Online):
             rows, columns = self.matrix(key)
             size = rows * padded(columns)
             more = [at for name, at in self.further.items() if self.program.connection(name).weight == key]
-            if key in self._apart():
+            sums = self._single_sums(key)
+            if self.is_apart(key):
                 stride = padded(columns)
-                for at in (offset, *more):
+                for at in (at for at in (offset, *more) if at not in sums):
                     lines.append(
                         f"for_all({columns}, [&](std::int64_t e) {{ g.gathered[{at} + e * {stride} + e] = 0; }});  // {key}: none to itself"
                     )
                 lines.append("__syncthreads();")
             if self.program.parameter(key).shape == ():
+                into = plus("g.gradients", self.offsets[k] + self.place_of_one(key))
                 for at in (offset, *more):
+                    matrix = "1, 1" if at in sums else f"{rows}, {columns}"
                     adds = str(at != offset).lower()
                     lines.append(
-                        f"if (blockIdx.x == 0) sum_gradient(g.gradients + {self.offsets[k]}, g.gathered + {at}, {rows}, {columns}, {adds});  // {key}"
+                        f"if (blockIdx.x == 0) sum_gradient({into}, g.gathered + {at}, {matrix}, {adds});  // {key}"
                     )
             else:
                 gathered = " + ".join(f"g.gathered[{at} + e]" for at in (offset, *more))
@@ -249,14 +253,16 @@ class Learning(Online):
                 continue
             call = f"step_element<Network>(g, {moved('e', self.offsets[k])}, {{{numbers}}}, factor_of_norm);"
             call = self._followed(key, call)
-            if key in self._apart():
+            if self.is_apart(key) and p.shape:
                 call = f"if (e / {padded(columns)} != e % {padded(columns)}) {call}"
             if p.shape == ():
                 lines.append(f"if (blockIdx.x == 0 && threadIdx.x == 0) {{  // {key}")
-                lines.append("    const std::int64_t e = 0;")
+                one = self.place_of_one(key)
+                lines.append(f"    const std::int64_t e = {one};")
                 lines.append(f"    {call}")
+                diagonal = f"if (j % {padded(columns)} != j / {padded(columns)}) " if self.is_apart(key) else ""
                 lines.append(
-                    f"    for (int j = 1; j < {rows * padded(columns)}; ++j) g.parameters[{self.offsets[k]} + j] = g.parameters[{self.offsets[k]}];"
+                    f"    for (int j = {1 - one}; j < {rows * padded(columns)}; ++j) {diagonal}g.parameters[{self.offsets[k]} + j] = g.parameters[{self.offsets[k] + one}];"
                 )
                 lines.append("}")
             elif any(key in (c.weight, c.delays) for c in self.program.connections):
@@ -265,10 +271,14 @@ class Learning(Online):
                 lines.append(f"if (blockIdx.x == 0) for_own({columns}, [&](int e) {{ {call} }});  // {key}")
         return lines
 
-    def _apart(self) -> set[str]:
-        """Square matrices without the weight of a neuron to itself."""
-        full = (c for c in self.program.connections if c not in self.rows_of_synapses)
-        return {c.weight for c in full if c.structure is not None}
+    def _single_sums(self, key: str) -> set[int]:
+        """Of the places where a weight's gradient is gathered, those that hold one sum over synapses in rows."""
+        users = (self.program.connection(o.connection) for o in self.program.gradient if isinstance(o, Gather))
+        return {
+            self.gradient_of(c)
+            for c in users
+            if c.weight == key and c in self.rows_of_synapses and place_of_weights(self.program, c) == "one"
+        }
 
     def _followed(self, key: str, call: str) -> str:
         """A step on element e, whose change the matrices that follow this parameter get as well."""

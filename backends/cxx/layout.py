@@ -159,11 +159,19 @@ class Layout:
         low, high = (p.bounds if not rewired else None) or (float("-inf"), float("inf"))
         repeated = [c for c in self.program.connections if c not in self.rows_of_synapses]
         weight = any(key in (c.weight, c.delays) for c in repeated)
-        apart = any(key == c.weight and c.structure is not None for c in repeated)
         flags = ", ".join(str(x).lower() for x in (p.shape == (), p.learnt, weight))
         numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
         signs = str(p.keeps_sign and not rewired).lower()
-        return f"{{{rows}, {columns}, {flags}, {numbers}, {signs}, {str(apart).lower()}}}, // {key}"
+        return f"{{{rows}, {columns}, {flags}, {numbers}, {signs}, {str(self.is_apart(key)).lower()}}}, // {key}"
+
+    def is_apart(self, key: str) -> bool:
+        """Whether a parameter is a square matrix without a neuron's weight to itself: its diagonal is zero."""
+        whole = (c for c in self.program.connections if c not in self.rows_of_synapses)
+        return any(key == c.weight and c.structure is not None for c in whole)
+
+    def place_of_one(self, key: str) -> int:
+        """Where in a matrix one number for all of it stands: beside the diagonal where that is zero."""
+        return int(self.is_apart(key) and self.program.parameter(key).shape == ())
 
     def thinnings(self) -> list[str]:
         """The entries of the table of thinned sources: source or population (-1: not one), neurons, stream, threshold."""

@@ -293,12 +293,14 @@ class Sample(ForwardRun):
     def _gather_sparse(self, c: Connection, slot: str) -> np.ndarray:
         """Gradient of the weights of a sparse connection, or of one with a delay per synapse, per element of its weight."""
         table, shape = self.synapses.tables[c.name], np.shape(self.parameters[c.weight])
-        result = np.zeros(int(np.prod(shape)))
+        whole = self.program.parameter(c.weight).dimensions
+        whole = shape if -1 in whole else whole  # one number may be a matrix's as well: its first element has the sum
+        result = np.zeros(int(np.prod(whole)))
         element = table.element if shape else np.zeros(len(table.pre), int)
         for n in range(1, self.steps + 1):
             arriving = self.synapses.arriving(c, n, self.emitted)
             np.add.at(result, element, arriving * self.tape[c.target_group, slot, n][table.post])
-        return result.reshape(shape)
+        return result.reshape(whole)
 
     def _first_emission(self, c: Connection) -> int:
         """The first step of which something is delivered in the sample: a state stands at its first value before step 1."""

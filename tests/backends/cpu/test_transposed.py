@@ -1,4 +1,4 @@
-"""`share = a_b transposed`: the loss of a network with two matrices, one the other's transpose, and the sum of both gradients."""
+"""`share`, also `transposed`: the loss of a network with two weights, one the other or its transpose, and the sum of both gradients."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from tied import TIED, agrees, case
 import sncc
 from sncc.backends.reference.interpreter import Reference
 
-PAIRS = {"again": "hidden_back", "other": "round"}
+TURNED = {"again": "hidden_back", "other": "round"}
 
 
 @pytest.mark.parametrize("rule", ["bptt", "eprop", "eventprop"])
 def test_the_gradient_is_the_sum_of_both_connections(rule):
     program = program_of(TIED, train__rule=rule)
-    apart = program_of(re.sub(r"share = \w+ transposed", "weight = each(0)", TIED), train__rule=rule)
+    apart = program_of(re.sub(r"share = \w+( transposed)?", "weight = each(0)", TIED), train__rule=rule)
     inputs, labels = case(program)
     tied = Reference(program)
     values = dict(tied.parameters)
-    for own, owner in PAIRS.items():
+    for own, owner in TURNED.items():
         values[f"{own}.weight"] = values[f"{owner}.weight"].T
+    values["drawn.weight"] = np.full((21, 21), values["even.weight"])
     values["again.delay"] = values["again.delay"].reshape(18, 21)
     one, two = tied.run(inputs, labels), Reference(apart, values).run(inputs, labels)
     assert one.loss == pytest.approx(two.loss, rel=1e-13) and one.spikes[0]["back"].sum() > 5
-    for own, owner in PAIRS.items():
+    sum_of_all = two.gradients["even.weight"] + two.gradients["drawn.weight"].sum()
+    assert one.gradients["even.weight"] == pytest.approx(sum_of_all, rel=1e-10)
+    for own, owner in TURNED.items():
         both = two.gradients[f"{owner}.weight"] + two.gradients[f"{own}.weight"].T
         assert np.allclose(one.gradients[f"{owner}.weight"], both, rtol=1e-10, atol=1e-12 * np.abs(both).max())
         assert rule == "eprop" or np.abs(two.gradients[f"{own}.weight"]).max() > 0

@@ -70,7 +70,7 @@ public:
             for_halves(k, [&](std::int64_t e, Bfloat16& weight, bool diagonal) { weight = Bfloat16(diagonal ? 0.0 : values[e]); });
         } else {
             copy_in(k, parameters_.own[k].data(), values);
-            if (shapes_[k].apart) clear_diagonal(k, parameters_.own[k].data());
+            if (shapes_[k].apart && !shapes_[k].shared) clear_diagonal(k, parameters_.own[k].data());
         }
         stale_ = true;
         if (!is_delays(k)) return;

@@ -17,6 +17,8 @@ struct Shape {
 
     std::int64_t stride() const { return (columns + 15) / 16 * 16; }
     std::int64_t size() const { return rows * stride(); }
+    // Where one number for all stands: beside the diagonal where that is zero.
+    int place_of_one() const { return shared && apart ? 1 : 0; }
 };
 
 struct SourceSize {

@@ -176,7 +176,7 @@ private:
         if constexpr (Network::learns) make_room_to_learn();
         for (const auto& [k, values] : drawn) set_parameter(k, values.data());
         connectivity_.set_delays(shapes_);
-        connectivity_.upload(shapes_, [&](int k) { return parameters_.data() + offsets_[k]; },
+        connectivity_.upload(shapes_, [&](int k) { return parameters_.data() + offsets_[k] + shapes_[k].place_of_one(); },
                              [&](int r, int k) { return gathered_.data() + (Network::late(k) < 0 ? std::max<std::int64_t>(Network::row_gradients()[r], 0) : late_[Network::late(k)].gathered); });
         simulator_.set_lead(connectivity_.most_delay());
         built_ = true;
@@ -201,10 +201,13 @@ private:
         const Shape& shape = shapes_[k];
         std::vector<Real> padded(static_cast<std::size_t>(shape.size()));
         from.take(padded.data(), padded.size(), static_cast<std::size_t>(offset));
-        const int rows = shape.shared ? 1 : shape.rows, columns = shape.shared ? 1 : shape.columns;
-        for (int i = 0; i < rows; ++i)
-            for (int j = 0; j < columns; ++j)
-                values[std::int64_t(i) * columns + j] = static_cast<double>(padded[static_cast<std::size_t>(i * shape.stride() + j)]);
+        if (shape.shared) {
+            values[0] = static_cast<double>(padded[static_cast<std::size_t>(shape.place_of_one())]);
+            return;
+        }
+        for (int i = 0; i < shape.rows; ++i)
+            for (int j = 0; j < shape.columns; ++j)
+                values[std::int64_t(i) * shape.columns + j] = static_cast<double>(padded[static_cast<std::size_t>(i * shape.stride() + j)]);
     }
 
     // Numbers per neuron that follow from parameters set by hand: the third launch without its first parts.
