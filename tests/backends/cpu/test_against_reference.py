@@ -34,7 +34,7 @@ def test_float64_equals_the_reference(name):
     trains_like_the_reference(network, program, 1e-8)
 
 
-@pytest.mark.parametrize("name", ["an ALIF under e-prop", "layers, delays, a signal"])
+@pytest.mark.parametrize("name", ["layers, delays, a signal"])
 def test_float32_is_close(name):
     network = sncc.load(sncc.build(NETWORKS[name], backend="cpu"))
     agree(network, program_of(NETWORKS[name], "float32"), 2e-4)
@@ -71,6 +71,7 @@ synapse both:
 """
 
 
+@pytest.mark.slow
 def test_states_of_sources_equal_the_reference_on_any_threads_and_in_runs_that_go_on():
     drawn = "random(p = 0.3), weight = normal(0, 0.1 /ms), synapse = "
     assert f"{drawn}graded()" in SYNAPSES

@@ -62,7 +62,7 @@ train:
         pytest.param(W1.replace("eprop(feedback = symmetric)", "bptt"), "float32", marks=pytest.mark.slow),
         pytest.param(W1.replace("feedback = symmetric", "online = true"), "float32", marks=pytest.mark.slow),
         pytest.param(NETWORKS["an unknown neuron"], "float64", marks=pytest.mark.slow),
-        (SIMULATIONS["dense plastic, noise, a gap junction, a stimulus"], "float32"),
+        pytest.param(SIMULATIONS["dense plastic, noise, a gap junction, a stimulus"], "float32", marks=pytest.mark.slow),
         pytest.param(SIMULATIONS["conductances with long and drawn delays"], "float64", marks=pytest.mark.slow),
     ],
     ids=["W1, e-prop", "W1, bptt", "W1, online", "an unknown neuron, float64", "a plastic network", "conductances, float64"],

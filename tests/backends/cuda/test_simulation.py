@@ -82,7 +82,9 @@ def same_numbers(first, second) -> None:
         assert np.array_equal(first.parameters[key], second.parameters[key]), key
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if k % 2 == 0 else ()) for k, n in enumerate(NETWORKS)]
+)
 def test_spikes_states_and_weights_are_those_of_the_cpu(halves, name):
     program, cpu, cuda = halves(NETWORKS[name])
     steps = min(program.simulation.steps, 200)

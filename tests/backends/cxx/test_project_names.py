@@ -47,6 +47,7 @@ def test_the_sources_of_a_network_of_any_name_compile(network, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiler")
 def test_a_network_named_like_a_target_of_cmake_builds_and_runs():
     model = sncc.load(sncc.build(TEXT.format(name="Test"), backend="cpu"))
