@@ -17,7 +17,8 @@ public:
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count() / intervals;
         ++slices_;
         double& cost = costs_[way_];
-        if (slices_ > warm) cost = slices_ == warm + 1 ? seconds : 0.5 * (cost + seconds);
+        // Quick to improve and slow to worsen: a slice that something held up says little.
+        if (slices_ > warm) cost = slices_ == warm + 1 || seconds < cost ? seconds : cost + 0.1 * (seconds - cost);
         if (slices_ < trial) return;
         const bool best = way_ == quicker();
         if (costs_[other()] == 0 || !best) {
