@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sncc.expressions.algebra import ONE, ZERO, add, affine, mul
+from sncc.expressions.algebra import ZERO, add, affine, mul
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, substitute, symbols
 from sncc.lower.flow import Flow, flow
 from sncc.lower.noise import noise_of
+from sncc.lower.traces import amounts
 from sncc.model.integration import integration
 from sncc.model.nodes import Assignment, Dynamics, Equation, Population
 from sncc.program.nodes import Assign, Draw, Fire, Repeat, Statement
@@ -266,35 +267,29 @@ def _arrivals(dynamics: Dynamics, equation: Equation, impulses: frozenset[str]) 
 
 def _jump_at_arrivals(dynamics: Dynamics, body: _Body) -> None:
     """Jumps at spikes that arrive: all spikes of a step at once where no amount depends on states, else one after the other."""
-    states = [s.name for s in dynamics.states]
     for name, jumps in dynamics.arrivals:
         count = Symbol(f"{name}!")
-        amounts = [affine(jump.value, states) for jump in jumps]
-        if all(parts is not None and parts[0] == {j.state: ONE} for parts, j in zip(amounts, jumps, strict=True)):
-            for parts, jump in zip(amounts, jumps, strict=True):
-                assert parts is not None
-                body.assign(jump.state, add(body.now[jump.state], mul(count, parts[1])))
-            continue
-        if dynamics.several and not dynamics.most:
+        if (added := amounts(jumps, dynamics.states)) is not None:
+            for jump, amount in zip(jumps, added, strict=True):
+                body.assign(jump.state, add(body.now[jump.state], mul(count, amount)))
+        elif dynamics.most == 0:
             body.repeat(count, jumps)
-            continue
-        if dynamics.several:
-            for number in range(dynamics.most):
-                _jump_once_more(number, count, jumps, body)
-            # whoever hands over more than is followed gets no number, and so an error, rather than another one
-            allowed, last = Number(dynamics.most + 0.5), jumps[-1].state
-            none = apply("log", apply("sub", allowed, count))
-            body.assign(last, apply("select", apply("gt", count, allowed), none, body.now[last]))
-            continue
-        jumped = _jumped(jumps, body, "")
-        for state, after in jumped.items():
-            body.assign(state, apply("jump", count, after, body.now[state]))
+        elif dynamics.most == 1:
+            for state, after in _jumped(jumps, body, "").items():
+                body.assign(state, apply("jump", count, after, body.now[state]))
+        else:
+            _jump_one_by_one(dynamics.most, count, jumps, body)
 
 
-def _jump_once_more(number: int, count: Expression, jumps: Sequence[Assignment], body: _Body) -> None:
-    """The jumps of the spike after `number` others of the same step, if there is one."""
-    for state, after in _jumped(jumps, body, f"{number + 1}.").items():
-        body.assign(state, apply("select", apply("gt", count, number + 0.5), after, body.now[state]))
+def _jump_one_by_one(most: int, count: Expression, jumps: Sequence[Assignment], body: _Body) -> None:
+    """The jumps of each spike of a step that there is, up to `most`."""
+    for number in range(most):
+        for state, after in _jumped(jumps, body, f"{number + 1}.").items():
+            body.assign(state, apply("select", apply("gt", count, number + 0.5), after, body.now[state]))
+    # whoever hands over more than is followed gets no number, and so an error, rather than another one
+    allowed, last = Number(most + 0.5), jumps[-1].state
+    none = apply("log", apply("sub", allowed, count))
+    body.assign(last, apply("select", apply("gt", count, allowed), none, body.now[last]))
 
 
 def _jumped(jumps: Sequence[Assignment], body: _Body, tag: str) -> dict[str, Expression]:

@@ -171,7 +171,7 @@ def _streams(population: Population, neurons: Sequence[Neuron]) -> tuple[tuple[s
 def _most_spikes(model: Model, population: Population) -> int:
     """How many spikes of a source in a step its targets follow; 0: any number."""
     targets = (model.population(c.target).dynamics for c in model.connections if c.source == population.name)
-    return min((d.most for d in targets if d is not None and d.most), default=0)
+    return min((d.most for d in targets if d is not None and d.most > 1), default=0)
 
 
 def _source(population: Population, most: int) -> Source:

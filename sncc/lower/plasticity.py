@@ -18,7 +18,7 @@ from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.expressions.units import PLAIN
 from sncc.lower.flow import flow
 from sncc.lower.neuron import with_draws_apart
-from sncc.lower.traces import drive, unsupported
+from sncc.lower.traces import drive, most_spikes, unsupported
 from sncc.model.integration import integration
 from sncc.model.nodes import (
     Assignment,
@@ -101,7 +101,7 @@ def _trace(
         equations=equations,
         arrivals=((side, jumps),),
         early=side == "post",
-        several=neuron.kind != "neuron",
+        most=most_spikes(neuron),
         kept=tuple(Assignment(f"{s.name}.before", Symbol(s.name)) for s in states) if side == "pre" else (),
     )
     used |= {s for state in states for s in symbols(state.initial)}

@@ -14,7 +14,7 @@ from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Patte
 from sncc.expressions.algebra import ONE, ZERO, has_draws
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbols, walk
 from sncc.expressions.units import PLAIN
-from sncc.lower.traces import MOST_SPIKES, unsupported
+from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, unsupported
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Population, State, Synapse
 
 MOST_SYNAPSES = 1 << 20  # of one connection: every step of a sample keeps the states of each
@@ -52,8 +52,7 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[Population, 
         method=synapse.method,
         substeps=synapse.substeps,
         arrivals=(("pre", synapse.on_pre),) if synapse.on_pre else (),
-        several=source.kind != "neuron",
-        most=MOST_SPIKES if source.kind != "neuron" else 0,
+        most=most_spikes(source) or (MOST_SPIKES if amounts(synapse.on_pre, synapse.states) is None else 0),
         leaving=(Assignment("delivered", synapse.deliver if synapse.deliver is not None else ZERO),),
     )
     parameters = tuple(replace(p, key=f"{c.name}.{p.name}") for p in synapse.parameters)

@@ -18,7 +18,7 @@ from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.expressions.printer import print_expression
 from sncc.expressions.units import PLAIN
 from sncc.lower.reduction import Reduction, reduce_synapse
-from sncc.lower.traces import MOST_SPIKES, drive, unsupported
+from sncc.lower.traces import MOST_SPIKES, amounts, drive, most_spikes, unsupported
 from sncc.model.nodes import (
     Assignment,
     Connection,
@@ -234,7 +234,7 @@ class _Traces:
             what = "a synapse that delivers states of the source all the time, with a delay per synapse,"
             raise unsupported(connection.span, what, "give the connection one delay")
         gain, source = reduction.gain != ONE, self.model.population(connection.source)
-        several = source.kind != "neuron"  # a neuron fires once a step
+        several = most_spikes(source) != 1
         trained = self.model.training is not None
         # the gain of several spikes of a step is their mean, since what is delivered counts them; in training their sum
         # is what is delivered
@@ -254,7 +254,7 @@ class _Traces:
             method=synapse.method,
             substeps=synapse.substeps,
             arrivals=(("pre", tuple(jumps)),) if jumps else (),
-            several=several,
+            most=most_spikes(source),
             kept=(Assignment("gain", ZERO),) if gain and (several or trained) else (),
             outputs=(*mean, *(Assignment(n, v) for n, v in values.items() if not isinstance(v, Number))),
         )
@@ -262,7 +262,7 @@ class _Traces:
         used = {s for e in moves for s in symbols(_right(e))}
         used |= {s for state in dynamics.states for s in symbols(state.initial)}
         parameters = tuple(replace(p, key=f"{connection.name}.{p.name}") for p in synapse.parameters if p.name in used)
-        if several and jumps and self._is_learnt(connection, parameters):
+        if several and amounts(jumps, dynamics.states) is None and self._is_learnt(connection, parameters):
             dynamics = replace(dynamics, most=MOST_SPIKES)
         numbers = tuple((p.name, p.value) for p in parameters)
         stored = connection.name if any(p.storage != "compiled" for p in parameters) else None

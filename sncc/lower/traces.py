@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sncc.connectivity.patterns import OneToOne, Part
 from sncc.diagnostics import DiagnosticError, Diagnostics, Span
-from sncc.expressions.algebra import ONE
+from sncc.expressions.algebra import ONE, affine
+from sncc.expressions.nodes import Expression
 from sncc.expressions.units import PLAIN
-from sncc.model.nodes import Connection, Parameter, Population
+from sncc.model.nodes import Assignment, Connection, Parameter, Population, State
 
 # of an input in a step, where each moves states of which something is learnt: that many are followed one by one
 MOST_SPIKES = 4
@@ -17,6 +20,18 @@ def drive(name: str, source: Population, target: str, where: str, delay: int, va
     whole = Part.whole(source.shape)
     weight = Parameter("weight", ONE, PLAIN)
     return Connection(name, source.name, target, where, OneToOne(), weight, delay, whole, whole, values=values)
+
+
+def most_spikes(source: Population) -> int:
+    """How many spikes of one neuron a step may hold; 0: any number."""
+    return 1 if source.kind == "neuron" else 0
+
+
+def amounts(jumps: Sequence[Assignment], states: Sequence[State]) -> list[Expression] | None:
+    """What a spike adds to each jump's state where that depends on no state, so that spikes of a step add up; else None."""
+    parts = [affine(jump.value, [s.name for s in states]) for jump in jumps]
+    added = [p[1] for p, jump in zip(parts, jumps, strict=True) if p is not None and p[0] == {jump.state: ONE}]
+    return added if len(added) == len(jumps) else None
 
 
 def unsupported(span: Span | None, what: str, help: str) -> DiagnosticError:

@@ -68,26 +68,27 @@ class _NeuronBody(Body):
 
     def collect(self) -> None:
         """The equations between units alone."""
-        parts = self.definition.parts
-        self.flow()
-        for part in parts.get(tree.EachStep, [])[:1]:
-            self.assignments(part.jumps, "`each step`")
-        for spike in parts.get(tree.Spike, [])[:1]:
-            self._spike(spike)
+        self._moves()
 
     def dynamics(self) -> nodes.Dynamics:
         parts = self.definition.parts
-        equations = self.flow()
-        each_step = tuple(a for p in parts.get(tree.EachStep, [])[:1] for a in self.assignments(p.jumps, "`each step`"))
+        equations, each_step, spike = self._moves()
         self._refuse_common_inputs(equations, each_step)
         self._refuse_common_states(equations, each_step)
         spikes = parts.get(tree.Spike, [])
-        spike = self._spike(spikes[0]) if spikes else None
         surrogate = self._surrogate(parts.get(tree.Surrogate, []), spikes)
         refractory = self._refractory(parts.get(tree.Refractory, []), spikes)
         states = tuple(self.definition.states.values())
         method, substeps = self.method()
         return nodes.Dynamics(states, (), equations, each_step, method, substeps, spike, refractory, surrogate)
+
+    def _moves(self) -> tuple[tuple[nodes.Equation, ...], tuple[nodes.Assignment, ...], nodes.Spike | None]:
+        """Equations, a map and a threshold: what holds units together."""
+        parts = self.definition.parts
+        equations = self.flow()
+        each_step = tuple(a for p in parts.get(tree.EachStep, [])[:1] for a in self.assignments(p.jumps, "`each step`"))
+        spikes = parts.get(tree.Spike, [])
+        return equations, each_step, self._spike(spikes[0]) if spikes else None
 
     def _refuse_common_states(
         self, equations: tuple[nodes.Equation, ...], each_step: tuple[nodes.Assignment, ...]

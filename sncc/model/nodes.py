@@ -115,8 +115,8 @@ class Dynamics:
     """The hybrid system of one neuron: a flow (or a map each step), a threshold and jumps.
 
     Lowering adds what synapses bring: equations beside a map; `arrivals`, jumps at spikes that arrive at an input, by
-    themselves (`early`: ahead of the flow; `several` may arrive in a step, at most `most` where that is not 0); `leaving`, `kept` and `outputs`, states
-    assigned at the start of every step, between flow and arrivals, and at the end.
+    themselves (`early`: ahead of the flow), of which `most` may arrive in a step (0: any number); `leaving`, `kept` and
+    `outputs`, states assigned at the start of every step, between flow and arrivals, and at the end.
     """
 
     states: tuple[State, ...]
@@ -130,8 +130,7 @@ class Dynamics:
     surrogate: Expression | None = None  # derivative of the spike by `u`, the distance to the threshold
     arrivals: tuple[tuple[str, tuple[Assignment, ...]], ...] = ()
     early: bool = False
-    several: bool = False
-    most: int = 0
+    most: int = 1
     leaving: tuple[Assignment, ...] = ()
     kept: tuple[Assignment, ...] = ()
     outputs: tuple[Assignment, ...] = ()

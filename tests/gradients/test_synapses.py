@@ -169,6 +169,37 @@ def test_drawn_synapses_without_connections_to_itself_have_none_in_training(name
     assert len(pairs.source) > 10 and not np.any(pairs.source == pairs.target)
 
 
+ADDED = """
+synapse {name}:
+    param tau = 6 ms
+    state s = 0
+    ds/dt = {flow} / tau
+    on pre: s += {jump}
+    deliver {delivered} / (5 ms)
+"""
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [{"flow": "-s", "jump": "0.2", "delivered": "weight * tanh(s)"}, {"flow": "-tanh(s)", "jump": "0.2 * weight", "delivered": "s"}],
+    ids=["states of the source", "states of each"],
+)  # fmt: skip
+def test_any_number_of_spikes_of_a_step_is_followed_where_their_jumps_add_up(blocks):
+    text = NETWORK.format(
+        rule="bptt", learn=", x_hidden.tau", definitions=ADDED.format(name="added", **blocks),
+        connections=ONE_BY_ONE.replace("clipped_of_inputs()", "added()").replace("synapse = clipped()", "synapse = added()"),
+    )  # fmt: skip
+    model, program, rng = model_of(text), program_of(text), np.random.default_rng(1)
+    values, inputs = values_of(program, rng), [{"x": rng.poisson(0.3, (24, 6)) * 6.0}]
+    assert program.sources[0].most == 0
+    run = Reference(program, values).run(inputs, [2])
+    loss, gradients = gradients_with_synapses(model, values, inputs, [2], "bptt")
+    assert run.loss == pytest.approx(loss, rel=1e-12) and run.spikes[0]["hidden"].sum() > 5
+    for key, got in run.gradients.items():
+        assert np.max(np.abs(got)) > 0, key
+        assert relative_error(got, gradients[key]) < 1e-9, key
+
+
 @pytest.mark.parametrize("name", ["depressing", "junctions"])
 def test_feedback_by_the_transposed_weights_is_symmetric(name):
     values = values_of(program_of(text_of(name, "eprop")), np.random.default_rng(1))
