@@ -280,7 +280,7 @@ def _one_loss(model, loss, run: EventDriven, label) -> float:
     first, last = loss.window
     window = first * step, None if last is None else last * step
     if loss.reduction is None:
-        whole = run.integral_of(*of, lambda x: cross_entropy(x, label))
+        whole = run.integral_of(*of, lambda x: cross_entropy(loss.scale * x, label))
         return loss.factor * whole / (run.duration if loss.over_steps == "mean" else step)
     seen = {
         "mean": lambda: run.integral(*of, *window) / ((window[1] or run.duration) - window[0]),

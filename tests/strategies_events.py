@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 LOSSES = (
     FIRST, "cross_entropy(mean(output.v))", "cross_entropy(last(output.v))", "cross_entropy(mean(output.i, from = 6 ms, to = 12 ms))",
-    f"{FIRST} + 0.5 * cross_entropy(mean(output.v))",
+    f"{FIRST} + 0.5 * cross_entropy(mean(output.v))", "mean(cross_entropy(output.v / 0.3))",
 )  # fmt: skip
 
 
@@ -41,9 +41,10 @@ def timed_neurons(draw: st.DrawFn) -> str:
 def timed_networks(draw: st.DrawFn) -> tuple[str, int]:
     """A network under eventprop that learns weights and numbers, and sometimes delays; a seed of weights and events."""
     definition, learn = draw(timed_neurons()), "weights, hidden.tau_m, hidden.theta"
-    delays = draw(st.booleans())
+    delays, output = draw(st.booleans()), draw(st.sampled_from(("CubaLIF", "Timed", "LI")))
+    losses = [loss for loss in LOSSES if output != "LI" or "spike" not in loss and "output.i" not in loss]
     text = network(
-        "Timed", definition, draw(st.sampled_from(("CubaLIF", "Timed"))), draw(st.sampled_from(LOSSES)), draw(st.booleans()),
+        "Timed", definition, output, draw(st.sampled_from(losses)), draw(st.booleans()),
         learn + ", x_hidden.delay, hidden_output.delay" * delays,
     )  # fmt: skip
     if delays:

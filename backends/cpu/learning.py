@@ -27,6 +27,7 @@ class EmittedReadout:
     constants: tuple[str, ...]
     loss: tuple[str, ...]
     seen: str
+    before: str  # where a second variable stands that its loss reads; the same where there is none
 
 
 def readouts(layout: Layout) -> list[EmittedReadout]:
@@ -44,7 +45,7 @@ def readouts(layout: Layout) -> list[EmittedReadout]:
             f"double scale = {literal(readout.scale, 'double')}",
         )
         offset += padded(readout.size)
-        result.append(EmittedReadout(constants, tuple(_loss(readout, steps)), _seen(layout, readout)))
+        result.append(EmittedReadout(constants, tuple(_loss(readout, steps)), *_seen(layout, readout)))
     return result
 
 
@@ -58,8 +59,8 @@ def count_spikes(layout: Layout) -> list[str]:
 
 def _loss(readout: Readout, steps: tuple[ReadoutStep, ...]) -> list[str]:
     """The loss of a readout and its derivative by what is read."""
-    names = Namer(["x", "target", "gradient", "j"])
-    place = {"x": "x[j]", "target": "target[j]"}
+    names = Namer(["x", "before", "target", "gradient", "j"])
+    place = {"x": "x[j]", "before": "before[j]", "target": "target[j]"}
     lines: list[str] = []
     every = "for (int j = 0; j < width; ++j)"
     for step in steps:
@@ -80,10 +81,12 @@ def _loss(readout: Readout, steps: tuple[ReadoutStep, ...]) -> list[str]:
     return lines
 
 
-def _seen(layout: Layout, readout: Readout) -> str:
-    """Where the variable stands that a readout sees."""
+def _seen(layout: Layout, readout: Readout) -> tuple[str, str]:
+    """Where the variables stand that a readout sees."""
     name = "spike.mask" if readout.variable == "spike" else readout.variable
-    return f"s.state.{layout.state[readout.group, name].identifier} + {readout.offset}"
+    places = (layout.state[readout.group, x].identifier for x in (name, readout.before or name))
+    seen, before = (f"s.state.{place} + {readout.offset}" for place in places)
+    return seen, before
 
 
 def optimise(layout: Layout) -> list[str]:

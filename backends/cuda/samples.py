@@ -289,7 +289,7 @@ class Samples(Online):
                     seen = f"Network::Readout{k}::seen(s)"
                     error = "nullptr" if self.is_online else f"g.keeps ? Network::Readout{k}::error(g, b, n) : nullptr"
                     lines += [
-                        f"observe<Network::Readout{k}>(w.reading{k}, {seen}, labels, n, {error});",
+                        f"observe<Network::Readout{k}>(w.reading{k}, {seen}, Network::Readout{k}::before(s), labels, n, {error});",
                         "__syncthreads();",
                     ]
                     if k == 0:
@@ -436,8 +436,8 @@ class Samples(Online):
 
     # ---------------------------------------------------------------------------------------- loss
     def _loss(self, readout: Readout) -> list[str]:
-        names = Namer(["r", "x", "gradient", "j"])
-        place = {"x": "x[j]", "target": "r.target[j]"}
+        names = Namer(["r", "x", "before", "gradient", "j"])
+        place = {"x": "x[j]", "before": "before[j]", "target": "r.target[j]"}
         lines: list[str] = []
         for step in self.dynamics.readouts[readout.index]:
             call = f"dynamics::{step.function.name}({', '.join(place[a.name] for a in step.function.arguments)})"
@@ -459,10 +459,12 @@ class Samples(Online):
         lines += ["__syncthreads();", f"return {place[readout.loss]};"]
         return lines
 
-    def _seen(self, readout: Readout) -> str:
-        """Where a readout's variable stands."""
+    def _seen(self, readout: Readout) -> tuple[str, str]:
+        """Where a readout's variables stand."""
         name = "spike.mask" if readout.variable == "spike" else readout.variable
-        return plus(f"s.{self.state[readout.group, name].identifier}", readout.offset)
+        places = (self.state[readout.group, x].identifier for x in (name, readout.before or name))
+        seen, before = (plus(f"s.{place}", readout.offset) for place in places)
+        return seen, before
 
 
 _COUNTERS = {

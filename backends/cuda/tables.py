@@ -30,6 +30,7 @@ class EmittedReadout:
     maps: tuple[str, ...]
     loss: tuple[str, ...]
     seen: str
+    before: str  # where a second variable stands that its loss reads; the same where there is none
 
 
 def _up(size: int, unit: int) -> int:
@@ -164,7 +165,7 @@ class Tables(Samples):
             )
             offset += padded(readout.size)
             maps = tuple(self.maps[readout.index].values())
-            result.append(EmittedReadout(constants, maps, tuple(self._loss(readout)), self._seen(readout)))
+            result.append(EmittedReadout(constants, maps, tuple(self._loss(readout)), *self._seen(readout)))
         return result
 
     def _places(self, struct: str, fields: dict[tuple[str, str], Field]) -> list[str]:

@@ -248,7 +248,7 @@ def _derive_adjoint(program: Program, operation: DeriveAdjoint) -> Function:
 
 def _readout(readout: Readout, scalar: Scalar) -> tuple[ReadoutStep, ...]:
     steps: list[ReadoutStep] = []
-    known = {"x": "map", "target": "map"}
+    known = {"x": "map", "target": "map", "before": "map"}
     for statement in (*readout.body, *readout.gradient):
         assert isinstance(statement, Assign | Reduce)
         b = Builder(scalar, "real")

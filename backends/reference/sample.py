@@ -73,12 +73,12 @@ class Sample(ForwardRun):
         return sum(self._in_window(readout, n) and self._target(readout, n) is not None for n in steps)
 
     def _variable(self, readout: Readout, n: int) -> np.ndarray:
-        whole = (
-            self.spikes[readout.group, n]
-            if readout.variable == "spike"
-            else self.variables[readout.group, readout.variable]
-        )
-        return np.array(whole[readout.offset : readout.offset + readout.size])
+        if readout.variable == "spike":
+            return np.array(self.spikes[readout.group, n][readout.offset : readout.offset + readout.size])
+        return self._own(readout, readout.variable)
+
+    def _own(self, readout: Readout, variable: str) -> np.ndarray:
+        return np.array(self.variables[readout.group, variable][readout.offset : readout.offset + readout.size])
 
     def _in_window(self, readout: Readout, n: int) -> bool:
         return readout.first < n and (readout.last is None or n <= readout.last)
@@ -98,7 +98,8 @@ class Sample(ForwardRun):
         reading.seen.append(x)
         target = self._target(readout, n) if readout.reduction is None else None
         if target is not None:
-            loss, reading.errors[n] = self._evaluate_loss(readout, x, target)
+            before = self._own(readout, readout.before) if readout.before is not None else x
+            loss, reading.errors[n] = self._evaluate_loss(readout, x, target, before)
             reading.loss += loss
 
     def _target(self, readout: Readout, n: int) -> np.ndarray | None:
@@ -112,8 +113,10 @@ class Sample(ForwardRun):
             return np.array(label, float)
         return np.eye(readout.size)[int(label)] if label >= 0 else None
 
-    def _evaluate_loss(self, readout: Readout, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-        values: dict[str, Array] = {"x": x, "target": target}
+    def _evaluate_loss(
+        self, readout: Readout, x: np.ndarray, target: np.ndarray, before: Array = None
+    ) -> tuple[float, np.ndarray]:
+        values: dict[str, Array] = {"x": x, "target": target, "before": before}
         for statement in (*readout.body, *readout.gradient):
             values[statement.name] = statement_value(statement, values)
         return float(values[readout.loss]), np.broadcast_to(values["x~"], x.shape)

@@ -98,11 +98,13 @@ class _Timed:
             return None
         if readout.reduction == "max":  # at an event, the largest value moves along with it
             moved = self._moves("slope", readout.variable)
-        elif readout.reduction == "last":
+        elif readout.before is not None:  # the mean derivative along the jump is for what jumps alone
+            end, moved = "", div(self._moves("gap", readout.variable), Number(self.step))
+        elif readout.reduction in ("last", None):
             moved = ZERO
         else:  # a sum over steps stands for an integral: the value from before an event lasts longer
             moved = div(self._moves("gap", readout.variable), Number(self.step))
         if moved == ZERO:
-            return end
-        body.append(Assign(f"seen.{k}", add(Symbol(end), moved)))
+            return end or None
+        body.append(Assign(f"seen.{k}", add(Symbol(end), moved) if end else moved))
         return f"seen.{k}"

@@ -191,7 +191,10 @@ def _readout(readout: Readout) -> Section:
     x = f"{readout.reduction} over the steps of {seen}" if readout.reduction else f"{seen} at every step"
     window = f", steps {readout.first + 1}..{readout.last or 'T'}" if (readout.first, readout.last) != (0, None) else ""
     factor = f", times {readout.factor:g}" if readout.factor != 1.0 else ""
-    return Section(f"loss: x is {x}{window}{factor}", tuple(_statement(s) for s in (*readout.body, *readout.gradient)))
+    head = f"loss: x is {x}"
+    if readout.before is not None:
+        head = f"mean derivative of the loss along the jumps of a step: x is {x}, before what it was ahead of them"
+    return Section(f"{head}{window}{factor}", tuple(_statement(s) for s in (*readout.body, *readout.gradient)))
 
 
 def _penalty(penalty: Penalty) -> Section:
@@ -242,7 +245,8 @@ def _adjoint(program: Program, update: Update) -> Section:
                 readout = program.readouts[index]
                 if readout.group == group.name:
                     which = f" of {readout.population}.{readout.variable}" if len(program.readouts) > 1 else ""
-                    lines.append((Name(into), " = ", Slope("x"), f"{which}, at this step"))
+                    along = ", its mean along the jumps" if readout.before is not None else ""
+                    lines.append((Name(into), " = ", Slope("x"), f"{which}{along}, at this step"))
             case PenaltyAdjoint(index, into) if into in update.inputs:
                 penalty = program.penalties[index]
                 if penalty.group == group.name:

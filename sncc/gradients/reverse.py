@@ -14,6 +14,7 @@ from sncc.expressions.nodes import Expression, Symbol, symbols
 from sncc.gradients.derivation import derive_adjoint, learnt_arrays
 from sncc.gradients.event_times import LAST, SHIFT, arrival_time, with_event_times
 from sncc.gradients.feedback import feedback_across, filtering_input, with_feedback
+from sncc.gradients.jumping_losses import with_jumps
 from sncc.gradients.online import forward_traces
 from sncc.gradients.optimisers import optimise
 from sncc.gradients.readouts import readout
@@ -50,6 +51,8 @@ def differentiate(program: Program, training: Training | None) -> Program:
     if training is None:
         return program
     readouts = tuple(readout(program, loss, k) for k, loss in enumerate(training.losses))
+    if training.rule.name == "eventprop":
+        program, readouts = with_jumps(program, readouts)
     penalties = tuple(_penalty(program, penalty) for penalty in training.penalties)
     chosen = adjoints(program, training.rule, readouts, penalties)
     program, follows = with_feedback(program, training.rule, chosen)

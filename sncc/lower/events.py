@@ -15,6 +15,7 @@ Locals (K is a state, I an input; those that are zero are left out):
     arrival.drift.I.K     d(K) / d(time of an arrival of weight 1)
     arrival.gap.I.K       K before minus K behind an arrival of weight 1
     arrival.slope.I.K     d(K) / dt behind the arrivals, over their sum
+    before.K              K before the spike and the arrivals of the step
     release.K             d(K) / d(end of a refractory time), in the step that ends it, else 0
 """
 
@@ -79,6 +80,7 @@ class _Events:
                 found += [(f"release.{s}", value) for s, value in self._release().items()]
         for i in self.inputs:
             found += self._arrival(i)
+        found += [(f"before.{s}", self.moments.flowed[s]) for s in self.states]
         return tuple(Assign(name, value) for name, v in found if (value := fold_all(v)) != ZERO)
 
     # -------------------------------------------------------------------------------------------- spikes

@@ -26,7 +26,6 @@ def check_event_times(model: nodes.Model, diagnostics: Diagnostics) -> None:
         if population.dynamics is not None:
             _refuse(population, population.dynamics, diagnostics)
     for loss in training.losses:
-        _refuse_jumps(model, loss, diagnostics)
         if loss.variable == "spikes" and loss.reduction != "first_spike":
             message = "under `eventprop` a number of spikes has no gradient"
             note = "a count changes in whole spikes, so its derivative is exactly zero: this term teaches nothing"
@@ -38,24 +37,6 @@ def check_event_times(model: nodes.Model, diagnostics: Diagnostics) -> None:
         diagnostics.warning("zero-gradient", penalty.span, message, notes=(note,), help="train with `bptt` or `eprop`")
     for population in model.populations:
         _warn_of_fixed_times(model, population, diagnostics)
-
-
-def _refuse_jumps(model: nodes.Model, loss: nodes.Loss, diagnostics: Diagnostics) -> None:
-    """A loss at every step is not linear in what it reads, so how much a jump costs is not a product of derivatives."""
-    dynamics = model.population(loss.population).dynamics
-    if loss.reduction is not None or dynamics is None:
-        return
-    entered = {e.state: symbols(e.derivative) for e in dynamics.equations}.get(loss.variable, frozenset())
-    jumps = {j.state for j in dynamics.spike.jumps} if dynamics.spike else set()
-    for c in model.connections:
-        spiking = model.population(c.source).kind == "neuron"
-        if c.target == loss.population and c.synapse is None and c.input in entered and spiking:
-            jumps.add(loss.variable)
-    if loss.variable in jumps:
-        name = f"{loss.population}.{loss.variable}"
-        message = f"under `eventprop` a loss at every step of `{name}`, which jumps at spikes, is not supported yet"
-        help = f"read `{loss.function}(mean({name}))`, or give what arrives there `synapse = exponential(tau = 5 ms)`"
-        diagnostics.error("not-supported-yet", loss.span, message, help=help)
 
 
 def _refuse(population: nodes.Population, dynamics: nodes.Dynamics, diagnostics: Diagnostics) -> None:

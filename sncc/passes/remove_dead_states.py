@@ -48,7 +48,8 @@ def _live(program: Program, group: Group, read_elsewhere: set[tuple[str, str]]) 
     populations = {row.population for row in group.rows}
     live = {state for state, _, _ in group.declared} | {"refractory"}
     live |= {variable for population, variable in read_elsewhere if population in populations}
-    live |= {readout.variable for readout in program.readouts if readout.group == group.name}
+    own = [readout for readout in program.readouts if readout.group == group.name]
+    live |= {readout.variable for readout in own} | {r.before for r in own if r.before is not None}
     updates = [o for o in program.forward if isinstance(o, Update) and o.group == group.name]
     while True:
         needed = set(live)

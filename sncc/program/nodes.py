@@ -366,7 +366,8 @@ class Readout:
     first_spike: of the spike local, the time n · step of the first spike in the window, of the window's end where there is none.
 
     body: statements over the outputs with symbols `x` (the variable, or its reduction) and `target` (one-hot of the
-    class, or the target value); `loss` is its result, a scalar. `gradient` continues the body and ends in `x~`, the
+    class, or the target value); `loss` is its result, a scalar. `before`: another carried variable, which the body (of every
+    step, not of a reduction) reads under that name. `gradient` continues the body and ends in `x~`, the
     derivative of the loss by `x`. `factor` multiplies both.
     """
 
@@ -386,6 +387,7 @@ class Readout:
     factor: float = 1.0
     scale: float = 1.0  # the loss function sees scale · x (the body has it in), and so do predictions and accuracy
     index: int = 0  # among the readouts; the losses of all are added, predictions and accuracy are the first's
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

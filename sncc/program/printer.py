@@ -171,7 +171,8 @@ def _readout(readout: Readout) -> list[str]:
     when = "at the end" if readout.reduction else f"at every labelled step, {readout.over_steps} over steps"
     window = "" if (readout.first, readout.last) == (0, None) else f", steps {readout.first + 1}..{readout.last or 'T'}"
     body = (*readout.body, *readout.gradient)
-    return _block(f"readout {readout.group}  x := {seen} {when}{window}", body)
+    before = f", before := {readout.population}.{readout.before}" if readout.before is not None else ""
+    return _block(f"readout {readout.group}  x := {seen}{before} {when}{window}", body)
 
 
 def print_statement(statement: Statement) -> str:

@@ -201,7 +201,11 @@ def _forward(program: Program) -> None:
                 _synapse_update(program, operation, updated)
             case Readout(group=group, body=body, gradient=gradient):
                 _require(group in updated, "the readout comes before the update it reads")
-                known = _body((*body, *gradient), {"x", "target"}, "readout")
+                given = {"x", "target"} | ({"before"} if operation.before is not None else set())
+                known = _body((*body, *gradient), given, "readout")
+                if operation.before is not None:
+                    _require(operation.reduction is None, "a reduced readout reads a second variable")
+                    _require(operation.before in program.group(group).states, f"readout: no {operation.before}")
                 _require(operation.loss in known, "the readout computes no loss")
     _require(updated == {g.name for g in program.groups}, "every group has one update")
 

@@ -318,7 +318,7 @@ void observe(Sample<Network>& s, Reading& r, const typename Network::Real* x, st
     if constexpr (Readout::reduction == Reduction::none) {
         if (!s.labels(n)) return;
         if (s.label_per_step) set_target(s, r, n);
-        r.loss += Readout::loss(x, r.target, error);
+        r.loss += Readout::loss(x, Readout::before(s), r.target, error);
         ++r.loss_steps;
         ++r.labelled;
         if (s.classes && s.label_per_step) r.correct += named<Readout>(x) == s.classes[n - 1];
@@ -340,7 +340,7 @@ void conclude(Sample<Network>& s, Reading& r) {
     if constexpr (Readout::reduction == Reduction::none) {
         if (Readout::mean_over_steps && r.loss_steps > 0) r.loss /= static_cast<double>(r.loss_steps);
     } else if (s.labels(1)) {
-        r.loss = Readout::loss(r.reduced, r.target, r.error);
+        r.loss = Readout::loss(r.reduced, r.reduced, r.target, r.error);
         r.labelled = 1;
     }
     r.loss *= Readout::factor;

@@ -59,7 +59,8 @@ __device__ inline int named(const Real* x) {
 
 // After the update of step n; all threads come here. `error`: where the loss's derivative goes, null where it is not kept.
 template <typename Readout, typename R>
-__device__ inline void observe(R& r, const typename Readout::Real* x, const Labels& labels, std::int64_t n, typename Readout::Real* error) {
+__device__ inline void observe(R& r, const typename Readout::Real* x, const typename Readout::Real* before, const Labels& labels, std::int64_t n,
+                               typename Readout::Real* error) {
     using Real = typename Readout::Real;
     if (error) for_own(R::width, [&](int j) { error[j] = Real(0); });
     if (!in_window<Readout>(n)) return;
@@ -80,7 +81,7 @@ __device__ inline void observe(R& r, const typename Readout::Real* x, const Labe
     if (Readout::reduction != Reduction::none || !labels.there(n)) return;
     set_target<Readout>(r, labels, n);
     __syncthreads();
-    const Real loss = Readout::loss(r, x, error ? error : r.error);
+    const Real loss = Readout::loss(r, x, before, error ? error : r.error);
     if (threadIdx.x == 0) {
         r.loss += static_cast<double>(loss);
         ++r.loss_steps, ++r.labelled;
@@ -104,7 +105,7 @@ __device__ inline void conclude(R& r, const Labels& labels) {
     if (Readout::reduction != Reduction::none && labels.there(1)) {
         set_target<Readout>(r, labels, 1);
         __syncthreads();
-        const Real loss = Readout::loss(r, r.reduced, r.error);
+        const Real loss = Readout::loss(r, r.reduced, r.reduced, r.error);
         if (threadIdx.x == 0) r.loss = static_cast<double>(loss), r.labelled = 1;
     }
     if (threadIdx.x == 0) {
