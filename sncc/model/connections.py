@@ -7,18 +7,15 @@ from dataclasses import dataclass, replace
 
 from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part
 from sncc.diagnostics import Diagnostics, did_you_mean
-from sncc.expressions.nodes import Number
-from sncc.expressions.units import PLAIN
 from sncc.model import nodes
 from sncc.model.delays import read_delay, read_post_delay
 from sncc.model.draft import Draft
-from sncc.model.infer import Elaborator
 from sncc.model.mechanisms import MechanismResolver
 from sncc.model.parts import resolve_part
 from sncc.model.patterns import Ends, PatternResolver, pattern_name, same_kernel
 from sncc.model.rewiring import resolve_rewiring
 from sncc.model.scope import Scope
-from sncc.model.values import element_names, folded, resolve_interval_of, resolve_value
+from sncc.model.values import constant_number, element_names, resolve_interval_of, resolve_value
 from sncc.model.weights import Place, WeightResolver
 from sncc.syntax import tree
 
@@ -269,15 +266,10 @@ class ConnectionResolver:
     def _dropout(self, option: tree.Option | None) -> float:
         if option is None:
             return 0.0
-        elaborator = Elaborator(self.scope, self.diagnostics)
-        typed = elaborator.elaborate(option.value)
-        if not elaborator.expect(typed, PLAIN, option.value.span, "a probability"):
-            return 0.0
-        number = folded(typed.expression, option.value.span, self.diagnostics)
-        if not isinstance(number, Number) or not 0 <= number.value < 1:
+        number = constant_number(option.value, "`dropout`, a probability,", self.scope, self.diagnostics)
+        if number is not None and not 0 <= number < 1:
             self.diagnostics.error("wrong-argument", option.value.span, "`dropout` is from 0 to below 1")
-            return 0.0
-        return number.value
+        return number if number is not None and 0 <= number < 1 else 0.0
 
 
 def _same_channels(other: nodes.Connection, place: Place, source: Part) -> bool:

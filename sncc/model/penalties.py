@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from sncc.diagnostics import Diagnostics, did_you_mean
 from sncc.model import nodes
-from sncc.model.rule import called
+from sncc.model.calls import called
 from sncc.syntax import tree
 
 

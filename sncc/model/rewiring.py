@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sncc.connectivity.patterns import Pattern, Random, Rewiring, Sparse
-from sncc.diagnostics import Diagnostics, did_you_mean
-from sncc.expressions.nodes import Number
-from sncc.expressions.units import PLAIN
+from sncc.diagnostics import Diagnostics
 from sncc.model import nodes
-from sncc.model.infer import Elaborator
-from sncc.model.rule import called
+from sncc.model.calls import Numbers, numbers_of_call
 from sncc.model.scope import Scope
-from sncc.model.values import folded
 from sncc.syntax import tree
 
-SETTINGS = ("l1", "temperature")
+REWIRINGS: dict[str, Numbers] = {"deep_r": (("l1", 0.0), ("temperature", 0.0))}
 
 
 def resolve_rewiring(
@@ -24,27 +20,17 @@ def resolve_rewiring(
     """The rewiring of a connection, None where there is none or after a mistake (which is reported)."""
     if option is None:
         return None
-    name, arguments = called(option.value)
-    span = option.value.span
-    if name != "deep_r":
-        help = "write `rewire = deep_r()`, or `deep_r(l1 = 1e-4, temperature = 1e-6)`"
-        diagnostics.error("unknown-name", span, f"unknown rewiring `{span.text}`", help=help)
+    found = numbers_of_call(option.value, REWIRINGS, "rewiring", scope, diagnostics)
+    if found is None:
         return None
+    span = option.value.span
     if not isinstance(pattern, Random | Sparse):
         message = f"synapses can only be moved where some are missing: not of `{pattern}`"
         diagnostics.error("wrong-argument", span, message, help="use `random(p = …)`, or `sparse`")
     elif weight.storage != "each":
         message = "synapses are moved by their weights, and here all have one"
         diagnostics.error("wrong-argument", span, message, help="draw the weights, or give them as `each(…)`")
-    found = dict.fromkeys(SETTINGS, 0.0)
-    for position, argument in enumerate(arguments):
-        key = argument.name or (SETTINGS[position] if position < len(SETTINGS) else "")
-        if key not in found:
-            hints = did_you_mean(key, SETTINGS) or ("it takes `l1` and `temperature`",)
-            diagnostics.error("wrong-argument", argument.span, "`deep_r` takes no such argument", help=hints)
-            continue
-        found[key] = _number(argument.value, f"`{key}`", scope, diagnostics)
-    return Rewiring(**found)
+    return Rewiring(**found[1])
 
 
 def check_learnt(
@@ -57,16 +43,3 @@ def check_learnt(
             message = f"the synapses of `{c.name}` would move as their weights are learnt, and these are not"
             help = f"put `{c.name}.weight` into `learn`, or leave `rewire` out"
             diagnostics.error("wrong-argument", c.span, message, help=help)
-
-
-def _number(value: tree.Expression, what: str, scope: Scope, diagnostics: Diagnostics) -> float:
-    """A constant that is not negative; 0 after a mistake."""
-    elaborator = Elaborator(scope, diagnostics)
-    typed = elaborator.elaborate(value)
-    if typed.term is None or not elaborator.expect(typed, PLAIN, value.span, what):
-        return 0.0
-    number = folded(typed.expression, value.span, diagnostics)
-    if not isinstance(number, Number) or number.value < 0:
-        diagnostics.error("wrong-argument", value.span, f"{what} of `deep_r` is a number from 0 on")
-        return 0.0
-    return number.value

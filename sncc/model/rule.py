@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from sncc.diagnostics import Diagnostics, did_you_mean
 from sncc.model import nodes
+from sncc.model.calls import called
 from sncc.syntax import tree
 
 FEEDBACKS: tuple[Literal["symmetric", "random", "adaptive"], ...] = ("symmetric", "random", "adaptive")
@@ -58,16 +59,6 @@ def check_online(rule: nodes.Rule, losses: Iterable[nodes.Loss], diagnostics: Di
             )
             help = "read `mean`, `sum` or `last`, or leave `online` out"
             diagnostics.error("wrong-argument", loss.span, message, notes=(note,), help=help)
-
-
-def called(value: tree.Expression) -> tuple[str | None, tuple[tree.Argument, ...]]:
-    """Name and arguments of a call, or of a name alone."""
-    match value:
-        case tree.Call(function, arguments):
-            return str(function), arguments
-        case tree.Name():
-            return str(value), ()
-    return None, ()
 
 
 def _no_such_argument(name: str, argument: tree.Argument, diagnostics: Diagnostics) -> None:

@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from sncc.diagnostics import Diagnostics, Span, did_you_mean
-from sncc.expressions.nodes import Number
-from sncc.expressions.units import PLAIN, Unit
+from sncc.diagnostics import Diagnostics, Span
+from sncc.expressions.units import PLAIN
 from sncc.model import nodes
+from sncc.model.calls import Numbers, numbers_of_call
 from sncc.model.constants import round_half_up
-from sncc.model.infer import TIME, Elaborator
+from sncc.model.infer import TIME
 from sncc.model.learning import LearnResolver
 from sncc.model.losses import resolve_losses
 from sncc.model.penalties import resolve_penalties
 from sncc.model.rewiring import check_learnt
-from sncc.model.rule import called, check_online, resolve_rule
+from sncc.model.rule import check_online, resolve_rule
 from sncc.model.scope import Scope
-from sncc.model.values import folded
+from sncc.model.values import constant_number
 from sncc.syntax import tree
 
 SETTINGS = ("rule", "loss", "optimiser", "penalty", "learn", "batch", "schedule", "clip")
 LISTS = ("learn", "penalty")  # may stand repeatedly, in a `for` say
 REQUIRED = ("rule", "loss", "optimiser")
-Numbers = tuple[tuple[str, float | None], ...]  # names with defaults; None: must be given
 OPTIMISERS: dict[str, Numbers] = {
     "sgd": (("learning_rate", 1e-2), ("momentum", 0.0), ("nesterov", 0.0)),
     "adam": (("learning_rate", 1e-3), ("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8)),
@@ -37,6 +36,7 @@ SCHEDULES: dict[str, Numbers] = {
     "step": (("every", 10.0), ("factor", 0.1)),
     "warmup": (("epochs", 1.0),),
 }
+CLIPS: dict[str, Numbers] = {"norm": (("at", None),), "value": (("at", None),)}
 
 
 class TrainingResolver:
@@ -88,20 +88,12 @@ class TrainingResolver:
 
     def steps(self, value: tree.Expression, what: str) -> int | None:
         """A time as a whole number of steps, at least one."""
-        time = self._quantity(value, TIME, what)
+        time = constant_number(value, what, self.scope, self.diagnostics, TIME)
         return None if time is None else max(1, round_half_up(time, self.step))
 
     def rate(self, value: tree.Expression, what: str) -> float | None:
         """A rate, in kHz."""
-        return self._quantity(value, PLAIN / TIME, what)
-
-    def _quantity(self, value: tree.Expression, unit: Unit, what: str) -> float | None:
-        elaborator = Elaborator(self.scope, self.diagnostics)
-        typed = elaborator.elaborate(value)
-        if typed.term is None or not elaborator.expect(typed, unit, value.span, what):
-            return None
-        number = folded(typed.expression, value.span, self.diagnostics)
-        return number.value if isinstance(number, Number) else None
+        return constant_number(value, what, self.scope, self.diagnostics, PLAIN / TIME)
 
     def _loss(self) -> tuple[nodes.Loss, ...] | None:
         value = self._single("loss")
@@ -114,12 +106,9 @@ class TrainingResolver:
             if argument.name not in window:
                 self.diagnostics.error("wrong-argument", argument.span, f"`{readout}` takes `from` and `to` only")
                 continue
-            elaborator = Elaborator(self.scope, self.diagnostics)
-            typed = elaborator.elaborate(argument.value)
-            if typed.term is not None and elaborator.expect(typed, TIME, argument.value.span, f"`{argument.name}`"):
-                number = folded(typed.expression, argument.value.span, self.diagnostics)
-                if isinstance(number, Number):
-                    window[argument.name] = max(0, round_half_up(number.value, self.step))
+            time = constant_number(argument.value, f"`{argument.name}`", self.scope, self.diagnostics, TIME)
+            if time is not None:
+                window[argument.name] = max(0, round_half_up(time, self.step))
         start, stop = window["from"] or 0, window["to"]
         if stop is not None and stop <= start:
             self.diagnostics.error("wrong-argument", arguments[0].span, f"the window of `{readout}` is empty")
@@ -127,60 +116,22 @@ class TrainingResolver:
 
     def number(self, value: tree.Expression, what: str) -> float | None:
         """A plain number known when compiling."""
-        elaborator = Elaborator(self.scope, self.diagnostics)
-        typed = elaborator.elaborate(value)
-        if typed.term is None or not elaborator.expect(typed, PLAIN, value.span, what):
-            return None
-        number = folded(typed.expression, value.span, self.diagnostics)
-        if isinstance(number, Number):
-            return number.value
-        self.diagnostics.error("not-constant", value.span, f"{what} must be a constant")
-        return None
+        return constant_number(value, what, self.scope, self.diagnostics)
 
-    def _numbers(
-        self, value: tree.Expression, kinds: dict[str, Numbers], what: str
-    ) -> tuple[str, dict[str, float]] | None:
-        """A call of one of several kinds with plain numbers, defaults filled in."""
-        name, arguments = called(value)
-        if name not in kinds:
-            hints = did_you_mean(name or "", kinds) or ("it is one of " + ", ".join(f"`{k}`" for k in kinds),)
-            self.diagnostics.error("unknown-name", value.span, f"unknown {what} `{value.span.text}`", help=hints)
-            return None
-        wanted = dict(kinds[name])
-        found: dict[str, float] = {}
-        for position, argument in enumerate(arguments):
-            key = argument.name or (list(wanted)[position] if position < len(wanted) else None)
-            if key not in wanted or key in found:
-                hints = did_you_mean(key or "", wanted)
-                message = (
-                    f"`{name}` takes no `{key}`" if key and key not in wanted else f"too many numbers for `{name}`"
-                )
-                self.diagnostics.error("wrong-argument", argument.span, message, help=hints)
-                continue
-            number = self.number(argument.value, f"`{key}` of `{name}`")
-            if number is not None and number < 0:
-                self.diagnostics.error("wrong-argument", argument.value.span, f"`{key}` cannot be negative")
-            found[key] = 0.0 if number is None else number
-        for key, default in wanted.items():
-            if key not in found and default is None:
-                self.diagnostics.error("wrong-argument", value.span, f"`{name}` needs its `{key}`")
-            found.setdefault(key, 0.0 if default is None else default)
-        return name, {key: found[key] for key in wanted}
+    def _numbers(self, name: str, kinds: Mapping[str, Numbers], what: str) -> tuple[str, dict[str, float]] | None:
+        value = self._single(name)
+        return None if value is None else numbers_of_call(value, kinds, what, self.scope, self.diagnostics)
 
     def _optimiser(self) -> nodes.Optimiser | None:
-        value = self._single("optimiser")
-        found = None if value is None else self._numbers(value, OPTIMISERS, "optimiser")
-        schedule_value, clip = self._single("schedule"), self._clip()
-        schedule = None if schedule_value is None else self._numbers(schedule_value, SCHEDULES, "schedule")
+        value, found = self._single("optimiser"), self._numbers("optimiser", OPTIMISERS, "optimiser")
+        schedule, clip = self._numbers("schedule", SCHEDULES, "schedule"), self._clip()
         if found is None or value is None:
             return None
         settled = None if schedule is None else (schedule[0], tuple(schedule[1].items()))
         return nodes.Optimiser(found[0], tuple(found[1].items()), settled, clip, value.span)
 
     def _clip(self) -> tuple[Literal["norm", "value"], float] | None:
-        value = self._single("clip")
-        kinds: dict[str, Numbers] = {"norm": (("at", None),), "value": (("at", None),)}
-        found = None if value is None else self._numbers(value, kinds, "gradient clip")
+        found = self._numbers("clip", CLIPS, "gradient clip")
         if found is None:
             return None
         return ("norm" if found[0] == "norm" else "value"), found[1]["at"]

@@ -148,6 +148,21 @@ def constant_time(written: tree.Expression, what: str, scope: Scope, diagnostics
     return number.value
 
 
+def constant_number(
+    written: tree.Expression, what: str, scope: Scope, diagnostics: Diagnostics, unit: Unit = PLAIN
+) -> float | None:
+    """A number known when compiling, plain or of a unit."""
+    elaborator = Elaborator(scope, diagnostics)
+    typed = elaborator.elaborate(written)
+    if typed.term is None or not elaborator.expect(typed, unit, written.span, what):
+        return None
+    number = folded(typed.expression, written.span, diagnostics)
+    if isinstance(number, Number):
+        return number.value
+    diagnostics.error("not-constant", written.span, f"{what} must be a constant")
+    return None
+
+
 def constant_whole(written: tree.Expression, what: str, scope: Scope, diagnostics: Diagnostics) -> int | None:
     """A whole number known when compiling."""
     typed = Elaborator(scope, diagnostics).elaborate(written)

@@ -158,8 +158,11 @@ def test_rewiring_needs_room_for_other_synapses_and_a_weight_for_each():
         "random(p = 0.1), weight = 1, rewire = deep_r()": "deep_r()",
         "random(p = 0.1), weight = each(1), rewire = deep_r(l1 = -1)": "-1",
         "random(p = 0.1), weight = each(1), rewire = deep_r(heat = 1)": "heat = 1",
+        "random(p = 0.1), weight = each(1), rewire = deep_r(0, 1, 2)": "2",
     }.items():
         assert mistake(f"a -> b: {options}")[:2] == ("wrong-argument", wrong)
+    twice = "a -> b: random(p = 0.1), weight = each(1), rewire = deep_r(l1 = 1, l1 = 2)"
+    assert mistake(twice)[:2] == ("duplicate", "l1 = 2")
     assert mistake("a -> b: random(p = 0.1), weight = each(1), rewire = set")[:2] == ("unknown-name", "set")
     share = "second = a -> b: random(p = 0.1), share = a_b"
     assert mistake("a -> b: random(p = 0.1), weight = each(1), rewire = deep_r()", share)[:2] == (
