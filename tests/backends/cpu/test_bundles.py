@@ -88,6 +88,19 @@ def test_numbers_are_had_and_set_in_the_users_order(load, reference, workers):
     same(network.simulate(seed=4), reference.run([{}], steps=120, seed=4))
 
 
+def test_a_delay_that_is_too_long_is_refused_and_changes_nothing(load):
+    network = load(2)
+    before = {key: np.asarray(network.parameters[key]) for key in ("b_a.delay", "b_a.weight")}
+    expected = spikes_of(network.simulate(seed=4))
+    delays = before["b_a.delay"].copy()
+    delays[7] = 65536 * 5e-4
+    with pytest.raises(ValueError, match="`b_a`: a delay of 32768 ms is 65536 steps, at most 65535 are possible"):
+        network.parameters["b_a.delay"] = delays
+    assert all(np.array_equal(network.parameters[key], value) for key, value in before.items())
+    for population, (steps, neurons) in spikes_of(network.simulate(seed=4)).items():
+        assert all(map(np.array_equal, expected[population], (steps, neurons)))
+
+
 @pytest.mark.parametrize("workers", [1, 4])
 def test_synapses_are_listed_by_source_then_target(load, reference, workers):
     network = load(workers)

@@ -57,6 +57,17 @@ def test_times_of_spikes_over_patterns(name):
     agree(network, program, Reference(program, values), inputs, labels, 1e-9)
 
 
+def test_a_delay_that_is_too_long_is_refused_and_changes_nothing():
+    program, reference, values, inputs, labels, _ = case_of("a delay for every synapse", "bptt", 5)
+    network = sncc.load(sncc.build(CASES["a delay for every synapse"].text(), backend="cpu", precision="float64"))
+    set_parameters(network, program, values)
+    delays = np.asarray(network.parameters["x_hidden.delay"]).copy()
+    delays[0] = 65.536
+    with pytest.raises(ValueError, match="`x_hidden`: a delay of 65536 ms is 65536 steps, at most 65535 are possible"):
+        network.parameters["x_hidden.delay"] = delays
+    agree(network, program, reference, inputs, labels, 1e-9)
+
+
 def test_float32_is_close():
     program, reference, values, inputs, labels, pairs = case_of("convolution", "bptt")
     network = sncc.load(sncc.build(CASES["convolution"].text(), backend="cpu"), connections=pairs)

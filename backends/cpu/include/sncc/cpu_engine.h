@@ -66,6 +66,9 @@ public:
 
     // -------------------------------------------------------------------------------------------- parameters
     void set_parameter(int k, const double* values) override {
+        if (built_)
+            for (const SynapseRows& rows : parameters_.rows)
+                if (rows.info().delays == k) refuse_long_delays(rows.info().name, values, shapes_[k].shared ? 1 : parameter_size(k), Network::step_ms);
         if (Network::halves()[k] != Halves::none) {
             for_halves(k, [&](std::int64_t e, Bfloat16& weight, bool diagonal) { weight = Bfloat16(diagonal ? 0.0 : values[e]); });
         } else {

@@ -146,10 +146,11 @@ private:
 
     void initial_delays(int c, int parameter) {
         const InitialValues initial(about_.parameters[parameter], seed_);
-        m_.store(c).set_delays(m_.pool, connection(c).delay, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count, double* steps) {
+        const int most = m_.store(c).set_delays(m_.pool, connection(c).delay, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count, double* steps) {
             first_values(initial, c, parameter, part, k, number, i, count, steps);
             for (int e = 0; e < count; ++e) steps[e] = std::floor(steps[e] / m_.net.step_ms + 0.5);
         });
+        if (most > longest_delay) refuse_long_delay(connection(c).name, most * m_.net.step_ms, most, m_.net.step_ms);
     }
     // Of synapses of one source that follow one another in a part.
     void first_values(const InitialValues& initial, int c, int parameter, std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count, double* to) const {

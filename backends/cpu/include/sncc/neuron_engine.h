@@ -59,7 +59,7 @@ public:
     }
     SNCC_COLD void set_parameter(int k, const double* values) override {
         const ParameterInfo& info = m_.net.parameters_info[k];
-        if (info.delays_of >= 0) refuse_small_delays(k, values);
+        if (info.delays_of >= 0) refuse_delays(k, values);
         stale_ = true;
         if (info.size >= 0) std::copy(values, values + info.size, m_.numbers.own[static_cast<std::size_t>(k)].begin());
         if (m_.stores.empty()) return;  // not built: what synapses need is taken from `numbers` then
@@ -147,10 +147,12 @@ protected:
         m_.for_each_synapse(connection, [&](const Placed& s) { visit(s, m_.place(connection, k, s.number, s.i, s.j)); });
     }
 
-    void refuse_small_delays(int k, const double* values) {
+    // Those that are too short or too long.
+    void refuse_delays(int k, const double* values) {
         const ParameterInfo& info = m_.net.parameters_info[k];
         const int least = m_.net.connections[info.delays_of].delay;
         const std::int64_t count = info.shared ? 1 : parameter_size(k);
+        refuse_long_delays(m_.net.connections[info.delays_of].name, values, count, m_.net.step_ms);
         for (std::int64_t e = 0; e < count; ++e) {
             if (std::floor(values[e] / m_.net.step_ms + 0.5) >= least) continue;
             char text[160];

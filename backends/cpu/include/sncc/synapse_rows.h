@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "connectivity.h"
+#include "delay_limit.h"
 #include "sncc/engine.h"
 
 namespace sncc {
@@ -40,8 +41,6 @@ struct HandedOver {
 
 class SynapseRows {
 public:
-    static constexpr std::int64_t longest = 65535;  // steps of a delay
-
     SynapseRows(const RowsInfo& info, const HandedOver& pairs, std::uint64_t seed, ThreadPool& pool) : info_(&info) {
         if (info.pattern.kind == PatternKind::sparse && !pairs.given)
             throw Failure(Code::argument, std::string("the connection `") + info.name + "` is `sparse`: hand its pairs over when loading, connections={\"" + info.name + "\": (pre, post)}");
@@ -130,8 +129,7 @@ public:
         for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
             const double value = values[shared ? 0 : per_synapse ? static_cast<std::int64_t>(k) : in_matrix(k, i, j, columns)];
             const double steps = std::max(static_cast<double>(info_->delay), std::floor(value / step + 0.5));
-            if (!(steps <= static_cast<double>(longest)))
-                throw Failure(Code::argument, std::string("the connection `") + info_->name + "` has a delay of more than 65535 steps");
+            if (!(steps <= longest_delay)) refuse_long_delay(info_->name, value, steps, step);
             delays_[k] = static_cast<std::int32_t>(steps);
             most_ = std::max<std::int64_t>(most_, delays_[k]);
         });

@@ -11,6 +11,7 @@
 
 #include "bit_rows.h"
 #include "connectivity.h"
+#include "delay_limit.h"
 #include "neuron_tables.h"
 #include "sncc/engine.h"
 
@@ -102,10 +103,10 @@ public:
         for (const CompressedRows& part : synapses.parts) field.parts.emplace_back(part.synapses() + 1);
     }
 
-    // `steps_of(part, k, number, i, count, to)` gives the delays of a stretch of synapses in steps, at least `least`.
-    SNCC_COLD void set_delays(ThreadPool& pool, int least, const std::function<void(std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count, double* to)>& steps_of) {
-        constexpr int longest = 0xFFFF;
-        std::atomic<int> lowest{longest}, highest{0};
+    // `steps_of(part, k, number, i, count, to)` gives the delays of a stretch of synapses in steps, at least `least`. Gives the longest,
+    // which is more than `longest_delay` where they cannot be stored.
+    SNCC_COLD int set_delays(ThreadPool& pool, int least, const std::function<void(std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count, double* to)>& steps_of) {
+        std::atomic<int> lowest{longest_delay}, highest{0};
         const auto fill = [&](auto& arrays, int limit) {
             arrays.clear();
             for (const CompressedRows& part : synapses.parts) arrays.emplace_back(part.synapses() + 1);
@@ -113,7 +114,7 @@ public:
             for_each_stretch(pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count) {
                 double drawn[stretch];
                 steps_of(part, k, number, i, count, drawn);
-                int low = longest, high = 0;
+                int low = longest_delay, high = 0;
                 for (int e = 0; e < count; ++e) {
                     const int steps = static_cast<int>(std::max(static_cast<double>(least), std::min(drawn[e], 1e9)));
                     low = std::min(low, steps), high = std::max(high, steps);
@@ -127,13 +128,13 @@ public:
         delays.wide.clear();
         fill(delays.narrow, 0xFF);
         const int most = highest;
-        if (most > longest) throw Failure(Code::argument, "a delay of " + std::to_string(most) + " steps; at most 65535 are possible");
         if (most > 0xFF) {
             delays.narrow.clear();
-            fill(delays.wide, longest);
+            fill(delays.wide, longest_delay);
         }
         delays.most = most;
         delays.least = std::min<int>(lowest, std::max(most, least));
+        return most;
     }
 
     // Rows of bits instead of rows of targets.

@@ -51,10 +51,12 @@ public:
 
     // -------------------------------------------------------------------------------------------- parameters
     void set_parameter(int k, const double* values) override {
+        const std::int64_t count = shapes_[k].shared ? 1 : parameter_size(k);
+        if (built_) connectivity_.refuse_delays(k, values, count);
         copy_in(k, parameters_, offsets_[k], values);
         stale_ = true;
         if (!connectivity_.is_delays(k)) return;
-        connectivity_.keep_delays(k, values, shapes_[k].shared ? 1 : parameter_size(k));
+        connectivity_.keep_delays(k, values, count);
         if (built_) set_delays();
     }
     void get_parameter(int k, double* values) override {

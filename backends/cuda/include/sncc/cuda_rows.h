@@ -119,6 +119,10 @@ public:
             if (Network::rows()[r].delays == k) return true;
         return false;
     }
+    void refuse_delays(int k, const double* values, std::int64_t count) const {
+        for (const auto& one : all_)
+            if (one->rows.info().delays == k) refuse_long_delays(one->rows.info().name, values, count, Network::step_ms);
+    }
     void keep_delays(int k, const double* values, std::int64_t count) { delays_[static_cast<std::size_t>(k)].assign(values, values + count); }
     void set_delays(const std::vector<Shape>& shapes) {
         for (std::size_t r = 0; r < all_.size(); ++r) {
