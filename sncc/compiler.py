@@ -115,7 +115,9 @@ def examine(
     later = [*not_lowered(model), *not_derived(model), *not_executed(model)]
     if not later:
         try:
-            verify(lower(model))
+            program = verify(lower(model))
+            if model.training is not None:
+                refuse_operations(program, model)
         except DiagnosticError as error:
             later += error.diagnostics
     for diagnostic in later:

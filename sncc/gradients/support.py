@@ -10,7 +10,7 @@ from sncc.expressions.algebra import ZERO
 from sncc.expressions.nodes import symbols
 from sncc.model.nodes import Connection, Learnt, Model, Training
 from sncc.program.nodes import Connection as Delivered
-from sncc.program.nodes import Program, SynapseUpdate, Update
+from sncc.program.nodes import Program
 
 
 def refuse(model: Model) -> None:
@@ -36,25 +36,16 @@ def refuse_operations(program: Program, model: Model) -> None:
 
     Says so at the connection that the operation comes from.
     """
-    moved = {o.connection for o in program.forward if isinstance(o, SynapseUpdate)}
-    updates = [o.group for o in program.forward if isinstance(o, Update)]
     found: dict[str, Diagnostic] = {}
     for c in program.connections:
-        what, help = "", ""
-        if c.plastic or c.name in moved:
-            what = "training through synapses with states or weights of their own that move"
-        elif updates.count(c.target_group) > 1:
-            what = "training through jumps that read their target between flow and arrivals"
-        elif c.values is not None:
-            what, help = _of_values(program, c, model)
-        if what:
+        if c.values is not None and (unlearnt := _of_values(program, c, model)) is not None:
             origin = next(w for w in model.connections if c.name == w.name or c.name.startswith(f"{w.name}."))
-            found.setdefault(origin.name, not_supported_yet(origin.span, what, help))
+            found.setdefault(origin.name, not_supported_yet(origin.span, *unlearnt))
     if found:
         raise DiagnosticError(tuple(found.values()))
 
 
-def _of_values(program: Program, c: Delivered, model: Model) -> tuple[str, str]:
+def _of_values(program: Program, c: Delivered, model: Model) -> tuple[str, str] | None:
     """What cannot be learnt through values that are delivered in place of spikes, and what helps."""
     assert model.training is not None
     rule, read = model.training.rule, {loss.population for loss in model.training.losses}
@@ -75,7 +66,7 @@ def _of_values(program: Program, c: Delivered, model: Model) -> tuple[str, str]:
     if c.delays is not None and first != ZERO:
         what = "training with a delay per synapse through a synapse that delivers its source's states all the time"
         return what, "give the connection one delay"
-    return "", ""
+    return None
 
 
 def _rule(training: Training) -> Iterator[Diagnostic]:

@@ -23,8 +23,6 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
                 what = f"a part of a population of {len(part.shape)} dimensions whose neurons do not follow each other"
                 help = f"give the population at most {MOST_DIMENSIONS} dimensions"
                 yield not_supported_yet(connection.span, what, help)
-        if model.training is not None and connection.plasticity is not None:
-            yield not_supported_yet(connection.span, f"the plasticity `{connection.plasticity.model}`")
     for record in model.simulation.records if model.simulation is not None else ():
         if record.part is None and record.variable != "weight":
             yield not_supported_yet(record.span, f"recording `{record.variable}` of a connection")

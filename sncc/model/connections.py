@@ -61,8 +61,8 @@ class ConnectionResolver:
         where = self._input(part, target.population)
         ends = Ends(source.part, target.part, source.population.name, target.population.name, target.population.model)
         pattern = PatternResolver(ends, self.scope, self.diagnostics).resolve(part.pattern)
-        self._must_spike(part, source.population, options)
-        if where is None or name is None or pattern is None:
+        spikes = self._spikes(part, source.population, options)
+        if where is None or name is None or pattern is None or not spikes:
             return None
         learnt = self.learnt.get(name, frozenset())
         mechanisms = MechanismResolver(
@@ -77,6 +77,8 @@ class ConnectionResolver:
         if weight is None:
             return None
         plastic = mechanisms.plasticity(options["plasticity"], weight.unit) if "plasticity" in options else None
+        if "plasticity" in options and plastic is None:
+            return None
         if plastic is not None:  # every synapse changes by itself
             weight = replace(weight, storage="each")
         if "post_delay" in options and not (plastic is not None and (plastic[0].on_post or plastic[0].post_states)):
@@ -167,11 +169,14 @@ class ConnectionResolver:
             self.diagnostics.error("duplicate", found["share"].span, message)
         return found
 
-    def _must_spike(self, part: tree.Connect, source: nodes.Population, options: Mapping[str, tree.Option]) -> None:
-        if source.dynamics is not None and source.dynamics.spike is None and "synapse" not in options:
-            message = f"`{source.name}` does not spike: `{source.model}` has no `spike when`"
-            help = "a `synapse` can deliver its state all the time: `deliver weight * pre.v`"
-            self.diagnostics.error("missing-spike", part.source.span, message, help=help)
+    def _spikes(self, part: tree.Connect, source: nodes.Population, options: Mapping[str, tree.Option]) -> bool:
+        """Whether the source spikes, where the connection delivers spikes."""
+        if source.dynamics is None or source.dynamics.spike is not None or "synapse" in options:
+            return True
+        message = f"`{source.name}` does not spike: `{source.model}` has no `spike when`"
+        help = "a `synapse` can deliver its state all the time: `deliver weight * pre.v`"
+        self.diagnostics.error("missing-spike", part.source.span, message, help=help)
+        return False
 
     def _name(self, part: tree.Connect, source: nodes.Population, target: nodes.Population) -> str | None:
         name = part.name.name if part.name else f"{source.name}_{target.name}"

@@ -65,10 +65,12 @@ class TrainingResolver:
         rule = self._rule()
         loss = self._loss()
         optimiser = self._optimiser()
+        before = len(self.diagnostics.errors)
         learn = LearnResolver(self.populations, self.connections, self.broken, self.step, self).resolve(
             self.settings.get("learn")
         )
-        check_learnt(self.connections.values(), learn, self.diagnostics)
+        if len(self.diagnostics.errors) == before:  # what was misspelt may be what is missing
+            check_learnt(self.connections.values(), learn, self.diagnostics)
         batch = self._batch()
         penalties: tuple[nodes.Penalty, ...] = ()
         if (setting := self.settings.get("penalty")) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from networks import program_of
 
+import sncc
 from sncc.diagnostics import DiagnosticError
 
 NETWORK = """
@@ -101,6 +102,21 @@ def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "synapse, said",
+    [
+        (f"{DEPRESSING}, dropout = 0.2", "`dropout` of a synapse that has states of its source"),
+        ("plasticity = grow()", "training a network with a `plasticity`"),
+    ],
+)
+def test_check_says_it_once_and_before_build(synapse, said):
+    text = NETWORK.format(rule="bptt", synapse=synapse)
+    if DEPRESSING in synapse:
+        text = text.replace("normal(0, 0.1)", "normal(0 kHz, 0.1 kHz)")
+    (found,) = sncc.check(text)
+    assert (found.severity, found.message) == ("warning", f"{said} is not supported yet")
 
 
 def test_feedback_of_its_own_in_place_of_synapses_one_by_one_is_refused():

@@ -210,6 +210,21 @@ def test_a_delay_may_depend_on_the_indices_and_have_a_dendritic_part():
         "-1 ms",
     )
 
+    misspelt = mistake("a -> b: dense, weight = 1, plasticity = sdtp(), post_delay = 1 ms")
+    assert misspelt[:2] == ("unknown-model", "sdtp")
+
+
+def test_one_mistake_is_said_once():
+    silent = "population y: LI[3]"
+    plastic = "y -> b: dense, weight = 1, plasticity = stdp()"
+    assert mistake(plastic, populations=silent)[:2] == ("missing-spike", "y")
+    rewired = text("a -> b: random(p = 0.1), weight = each(1), rewire = deep_r()")
+    train = "train:\n    rule = bptt\n    loss = mse(mean(b.v))\n    optimiser = sgd()\n    learn = a_b.wieght\n"
+    with pytest.raises(DiagnosticError) as error:
+        model_of_text(rewired + train)
+    (found,) = (d for d in error.value.diagnostics if d.severity == "error")
+    assert (found.code, found.span.text) == ("unknown-name", "a_b.wieght")
+
 
 # -------------------------------------------------------------------------------------------------------- sources
 @pytest.mark.parametrize(
