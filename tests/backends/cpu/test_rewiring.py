@@ -114,11 +114,32 @@ def test_a_file_with_synapses_that_cannot_be_changes_nothing(project, tmp_path):
     network.save(tmp_path / "w.npz")
     arrays = dict(np.load(tmp_path / "w.npz"))
     before = network.parameters["drawn.weight"]
-    for pre in (arrays["synapses/drawn/pre"][::-1], arrays["synapses/drawn/pre"] * 0):
-        np.savez(tmp_path / "other.npz", **{**arrays, "synapses/drawn/pre": pre})
+    drawn, back = ([arrays[f"synapses/{c}/{end}"] for end in ("pre", "post")] for c in ("drawn", "back"))
+    itself, apart = (np.where(np.arange(len(back[0])) == 0, x, back[1]) for x in (back[0][0], back[1][0] + 1))
+    wrong = {
+        "out of order": {"synapses/drawn/pre": drawn[0][::-1]},
+        "of no part": {"synapses/drawn/pre": drawn[0] * 0},
+        "one pair twice": {f"synapses/drawn/{end}": np.r_[x[1], x[1:]] for end, x in zip(("pre", "post"), drawn)},
+        "a neuron and itself": {"synapses/back/post": itself},
+        "more to one target": {"synapses/back/post": apart},
+    }
+    for what, changed in wrong.items():
+        np.savez(tmp_path / "other.npz", **{**arrays, **changed})
         with pytest.raises(ValueError, match="cannot have these synapses"):
             network.load(tmp_path / "other.npz")
-        assert np.array_equal(network.parameters["drawn.weight"].pre, before.pre)
+        assert np.array_equal(network.parameters["drawn.weight"].pre, before.pre), what
+
+
+def test_parameters_alone_leave_nothing_of_an_optimiser_to_other_synapses(project, data, tmp_path):
+    program = program_of(TEXT)
+    _, events, labels = data
+    first = loaded(project, program, Reference(program, seed=5, pairs=PAIRS))
+    first.save(tmp_path / "w.npz")
+    first.fit(events, labels, epochs=4, batch=2, seed=1, verbose=False)
+    first.load(tmp_path / "w.npz", optimiser=False)
+    first.save(tmp_path / "again.npz")
+    kept = np.load(tmp_path / "again.npz")
+    assert not np.any(kept["optimiser/drawn.weight/m"]) and np.any(kept["optimiser/hidden.tau_m/m"])
 
 
 def test_cuda_says_that_it_does_not_move_synapses_yet():

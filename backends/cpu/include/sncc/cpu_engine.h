@@ -55,7 +55,12 @@ public:
             if (!is_rewired(rows.info().weight)) throw Failure(Code::argument, "the synapses of this connection do not move");
             if (count != static_cast<std::int64_t>(rows.count())) throw Failure(Code::argument, "the number of synapses does not fit");
             if (!rows.allows(pre, post)) throw Failure(Code::argument, std::string("the connection `") + rows.info().name + "` cannot have these synapses");
+            if (rows.are(pre, post)) return;
             move_synapses(rows.info().weight, pre, post);
+            for (int state = 0; state < Network::optimiser_states; ++state) {  // they were other synapses'
+                AlignedBuffer<Real>& values = slot(rows.info().weight, state);
+                std::fill(values.data(), values.data() + values.size(), Real(0));
+            }
         } else {
             Engine::reconnect(connection, pre, post, count);
         }

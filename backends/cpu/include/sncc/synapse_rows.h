@@ -84,14 +84,29 @@ public:
                 if (target(k) == target(k - 1)) return true;
         return false;
     }
-    // Whether pairs are sorted and between neurons that the connection joins.
+    // Whether pairs are sorted and could be those of the connection: as many of each neuron's as it fixes.
     bool allows(const std::int64_t* pre, const std::int64_t* post) const {
         const PartIndices from(info_->source), to(info_->target);
+        const Pattern& pattern = info_->pattern;
         for (std::uint64_t k = 0; k < count(); ++k) {
             if (from.find(pre[k]) < 0 || to.find(post[k]) < 0) return false;
-            if (k > 0 && (pre[k] < pre[k - 1] || (pre[k] == pre[k - 1] && post[k] < post[k - 1]))) return false;
+            if (!pattern.self_connections && pre[k] == post[k]) return false;
+            if (k == 0) continue;
+            const bool same = pre[k] == pre[k - 1];
+            if (pre[k] < pre[k - 1] || (same && post[k] < post[k - 1]) || (same && post[k] == post[k - 1] && !pattern.repeats)) return false;
         }
-        return true;
+        std::vector<std::int64_t> had, has;
+        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
+            if (pattern.kind == PatternKind::fan_in) had.push_back(j), has.push_back(post[k]);
+            if (pattern.kind == PatternKind::fan_out) had.push_back(i), has.push_back(pre[k]);
+        });
+        std::sort(had.begin(), had.end()), std::sort(has.begin(), has.end());
+        return had == has;
+    }
+    bool are(const std::int64_t* pre, const std::int64_t* post) const {
+        bool equal = true;
+        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { equal = equal && pre[k] == i && post[k] == j; });
+        return equal;
     }
     // Other synapses, by source, then target.
     void move(const std::int64_t* pre, const std::int64_t* post) {
