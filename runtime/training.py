@@ -96,6 +96,7 @@ def fit(
                 at = Position((epoch - first) * per_epoch + k, (start + epochs - first) * per_epoch, per_epoch)
                 sums = sums.add(run_batch(network.library, "train", train, selection, trials, rate(at)), len(selection))
                 bar.update(epoch - start, k + 1, sums.loss / sums.samples)
+            network.library.get_count("get_optimiser_step")  # waits for a GPU: what went wrong in the last batch
             network.progress = replace(network.progress, epoch=epoch + 1)
             line = _epoch_line(network, sums, check)
             for name, value in line.items():

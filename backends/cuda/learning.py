@@ -6,7 +6,7 @@ from sncc.backends.cuda.online import SUMS_A_BLOCK, Online
 from sncc.backends.cuda.places import moved, plus, values_of_batch
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import padded
-from sncc.backends.cxx.synapse_rows import place_of_weights
+from sncc.backends.cxx.synapse_rows import flag, place_of_weights
 from sncc.program.nodes import Connection, Gather, GatherDelay
 
 
@@ -181,27 +181,24 @@ class Learning(Online):
             rows, columns = self.matrix(key)
             size = rows * padded(columns)
             more = [at for name, at in self.further.items() if self.program.connection(name).weight == key]
-            sums = self._single_sums(key)
-            if self.is_apart(key):
-                stride = padded(columns)
-                for at in (at for at in (offset, *more) if at not in sums):
-                    lines.append(
-                        f"for_all({columns}, [&](std::int64_t e) {{ g.gathered[{at} + e * {stride} + e] = 0; }});  // {key}: none to itself"
-                    )
-                lines.append("__syncthreads();")
+            sums, stride, apart = self._single_sums(key), padded(columns), self.is_apart(key)
             if self.program.parameter(key).shape == ():
                 into = plus("g.gradients", self.offsets[k] + self.place_of_one(key))
                 for at in (offset, *more):
                     matrix = "1, 1" if at in sums else f"{rows}, {columns}"
-                    adds = str(at != offset).lower()
+                    flags = f"{flag(at != offset)}, {flag(apart and at not in sums)}"
                     lines.append(
-                        f"if (blockIdx.x == 0) sum_gradient({into}, g.gathered + {at}, {matrix}, {adds});  // {key}"
+                        f"if (blockIdx.x == 0) sum_gradient({into}, g.gathered + {at}, {matrix}, {flags});  // {key}"
                     )
-            else:
-                gathered = " + ".join(f"g.gathered[{at} + e]" for at in (offset, *more))
-                lines.append(
-                    f"for_all({size}, [&](std::int64_t e) {{ g.gradients[{self.offsets[k]} + e] = {gathered}; }});  // {key}"
-                )
+                lines.append(f"if (blockIdx.x == 0) {self._check(k, self.place_of_one(key), 1)}")
+                continue
+            gathered = " + ".join(f"g.gathered[{at} + e]" for at in (offset, *more))
+            if apart:  # none to itself
+                gathered = f"e / {stride} == e % {stride} ? Real(0) : {gathered}"
+            each = f"g.gradients[{self.offsets[k]} + e] = {gathered};"
+            if more:
+                each += f" note_overflow(g.overflown, {k}, g.gradients[{self.offsets[k]} + e]);"
+            lines.append(f"for_all({size}, [&](std::int64_t e) {{ {each} }});  // {key}")
         summed: set[str] = set()  # numbers of which another population has given its part
         for name, function in self.dynamics.derive_adjoints.items():
             group = self.program.group(name)
@@ -215,7 +212,7 @@ class Learning(Online):
                 lines.append(
                     f"    dynamics::{function.name}({', '.join([*bound, *totals, *(a.identifier for a in outs)])});"
                 )
-                after: list[str] = []
+                after: list[str] = []  # in one block, by its threads or the first of them
                 if summed & set(keys.values()):
                     lines.insert(len(lines) - 3, "__syncthreads();")
                 for a in outs:
@@ -230,11 +227,18 @@ class Learning(Online):
                             f"if (blockIdx.x == 0) sum_numbers(g.gradients + {place}, g.scratch + {place}, {row.size}, {str(learnt in summed).lower()});  // {learnt}"
                         )
                         summed.add(learnt)
+                        size = 1
                     else:
                         lines.append(f"    g.gradients[{place} + j] = static_cast<Real>({a.identifier});")
+                        size = row.size
+                    after.append(f"if (blockIdx.x == 0) {self._check(self.keys.index(learnt), 0, size)}")
                 lines.append("});")
                 lines += ["__syncthreads();", *after]
         return lines
+
+    def _check(self, k: int, first: int, count: int) -> str:
+        """Notes sums of a parameter's gradient that are none; thread by thread as they were made."""
+        return f"check_sums(g.overflown, {k}, g.gradients + {self.offsets[k] + first}, {count});"
 
     def _optimise(self) -> list[str]:
         lines: list[str] = []

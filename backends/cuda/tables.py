@@ -106,6 +106,12 @@ class Tables(Samples):
         """Of the launch that takes the optimiser's step."""
         return max(1, min(264, self.parameter_size // 4096))
 
+    @property
+    def sums_late(self) -> bool:
+        """Whether the third launch itself makes sums of gradients, which a number may not hold."""
+        scalars = any(self.program.parameter(key).shape == () for key in self.gradient_offsets)
+        return scalars or bool(self.further) or bool(self.dynamics.derive_adjoints)
+
     def _sizes(self) -> list[str]:
         p = self.program
         return [
@@ -139,6 +145,7 @@ class Tables(Samples):
         return [
             f"bool learns = {str(optimise is not None).lower()}",
             f"bool online = {str(self.is_online).lower()}",
+            f"bool sums_late = {flag(self.sums_late)}",
             f"bool loss_every_step = {str(self.loss_every_step).lower()}",
             f"std::int64_t memory = {self.program.memory or 0}",
             f"std::int64_t trace_size = {self.trace_size}",

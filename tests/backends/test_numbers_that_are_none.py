@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from networks import recurrent
 from projects import Projects, needs_compiler
+from stand_in import Build
 
 import sncc
+from sncc.runtime.dataset import data_set, run_batch
 
 GROWING = """
 neuron Growing:
@@ -30,6 +32,36 @@ neuron Exploding:
         reset v = 0
     surrogate triangle(width = 1e6, height = height)
 """
+SUMMED = """
+neuron Biased:
+    param tau = 10 ms
+    param height = 1 adjustable
+    param bias = 0
+    state v = 0
+    input I
+    dv/dt = (bias - v) / tau + I
+    spike when v > 1:
+        reset v = 0
+    surrogate triangle(width = 1e6, height = height)
+
+network Summed:
+    step = 1 ms
+    population x: input[6]
+    population y: input[2]
+    population hidden: Biased[96]
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = 1
+    connect near = y -> hidden: dense, weight = each(1)
+    connect far = y -> hidden: dense, share = near, delay = 1 ms
+    connect hidden -> hidden: dense(self = false), weight = each(0), delay = 1 ms
+    connect hidden -> output: dense, weight = each(1)
+
+train:
+    rule = bptt
+    loss = cross_entropy(mean(output.v))
+    learn = weights, hidden.bias
+    optimiser = adam(learning_rate = 1e-3)
+"""
 
 
 @pytest.fixture(scope="module", params=["cpu", "emulated"])
@@ -38,10 +70,10 @@ def load(request, tmp_path_factory):
     needs_compiler()
     projects = Projects(tmp_path_factory.mktemp("emulated"))
 
-    def loaded(text: str):
+    def loaded(text: str, build: Build = "plain"):
         if request.param == "cpu":
             return sncc.load(sncc.build(text, backend="cpu"))
-        return sncc.load(projects.emulated(text, "float32")[1], backend="emulated")
+        return sncc.load(projects.emulated(text, "float32", build)[1], backend="emulated")
 
     return loaded
 
@@ -76,5 +108,43 @@ def test_sums_over_steps_that_no_number_can_hold_change_nothing(load):
     events = sncc.Events.from_dense(np.ones((2, 30, 6), int), step=1e-3)
     with pytest.raises(FloatingPointError, match="the gradient .* is not finite; the weights are as they were before"):
         network.fit(events, np.array([0, 1]), epochs=1, verbose=False)
-        np.asarray(network.parameters["x_hidden.weight"])  # the GPU sums while the host goes on
     assert all(np.array_equal(network.parameters[key], value) for key, value in before.items())
+
+
+@pytest.fixture(scope="module")
+def summed(load):
+    """A network whose optimiser's step several blocks of threads share, of which one sums what all of them wait for: no races."""
+    network = load(SUMMED, "checked")
+    network.parameters["hidden_output.weight"] = np.ones((96, 3)) * [[100, 200, 300]]
+    return network
+
+
+@pytest.mark.parametrize("key, drives", [("x_hidden.weight", "x"), ("near.weight", "y"), ("hidden.bias", "")])
+def test_sums_over_synapses_neurons_and_connections_that_no_number_can_hold_change_nothing(summed, key, drives):
+    """Each term is a number; their sum, the gradient of what they share, is none. Gradients grow with the surrogate's height."""
+    shapes = {"x": (2, 30, 6), "y": (2, 30, 2)}
+    data = {k: sncc.Events.from_dense(np.full(shape, int(k in drives)), step=1e-3) for k, shape in shapes.items()}
+    labels = np.array([0, 1])
+    summed.parameters["hidden.height"] = 1
+    _, gradients = summed.gradients(data, labels)
+    assert not np.diag(gradients["hidden_hidden.weight"]).any()
+    most = float(np.finfo(np.float32).max)
+    summed.parameters["hidden.height"] = 1.3 * most / np.abs(gradients[key]).max()
+    before = {name: np.array(summed.parameters[name]) for name in summed.parameters}
+    with pytest.raises(FloatingPointError, match="the gradient .* is not finite; the weights are as they were before"):
+        summed.fit(data, labels, epochs=1, verbose=False)
+    assert all(np.array_equal(summed.parameters[name], value) for name, value in before.items())
+
+
+def test_what_is_set_after_such_a_batch_is_not_lost_in_it(summed):
+    """Nor does it go on without a word: the optimiser's step and numbers set from outside wait for the batch before."""
+    inputs = {"x": np.ones((2, 30, 6), int), "y": np.zeros((2, 30, 2), int)}
+    data = data_set(summed.manifest, {k: sncc.Events.from_dense(v, step=1e-3) for k, v in inputs.items()}, [0, 1])
+    summed.parameters["hidden.height"] = 1e37
+    assert summed.library.get_count("get_optimiser_step") == 0
+    with pytest.raises(FloatingPointError, match="the gradient .* is not finite"):
+        run_batch(summed.library, "train", data, np.arange(2), np.arange(2, dtype=np.uint32), 1.0)
+        summed.library.call("set_optimiser_step", 7)
+    assert summed.library.get_count("get_optimiser_step") == 0
+    summed.library.call("set_optimiser_step", 7)
+    assert summed.library.get_count("get_optimiser_step") == 7

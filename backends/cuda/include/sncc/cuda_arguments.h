@@ -136,7 +136,7 @@ struct OptimiseArguments {
     Real* gradients;  // of parameters, as the user sees them
     Real* states;     // of the optimiser
     const double* total;
-    const int* overflown;
+    int* overflown;
     double* scratch;
     LateParameter late[Network::late_count + 1];
     std::int64_t parameter_size;

@@ -53,6 +53,7 @@ public:
     void set_parameter(int k, const double* values) override {
         const std::int64_t count = shapes_[k].shared ? 1 : parameter_size(k);
         if (built_) connectivity_.refuse_delays(k, values, count);
+        settle();
         copy_in(k, parameters_, offsets_[k], values);
         stale_ = true;
         if (!connectivity_.is_delays(k)) return;
@@ -67,9 +68,18 @@ public:
         settle();
         copy_out(k, gradients_, offsets_[k], values);
     }
-    void set_optimiser_state(int k, int state, const double* values) override { copy_in(k, states_, slot(k, state), values); }
-    void get_optimiser_state(int k, int state, double* values) override { copy_out(k, states_, slot(k, state), values); }
-    void set_optimiser_step(std::int64_t step) override { optimiser_step_ = step; }
+    void set_optimiser_state(int k, int state, const double* values) override {
+        settle();
+        copy_in(k, states_, slot(k, state), values);
+    }
+    void get_optimiser_state(int k, int state, double* values) override {
+        settle();
+        copy_out(k, states_, slot(k, state), values);
+    }
+    void set_optimiser_step(std::int64_t step) override {
+        settle();
+        optimiser_step_ = step;
+    }
     std::int64_t optimiser_step() override {
         settle();
         return optimiser_step_;
@@ -431,9 +441,16 @@ private:
         OptimiseArguments<Network> o = optimiser_arguments();
         o.learning_rate = Network::learning_rate * learning_rate_factor;
         o.scalars = Network::scalars(static_cast<double>(step), o.learning_rate);
+        const int blocks = Network::clip == Clip::norm ? 1 : optimise_blocks();
         o.collects = true;
+        // No block may change a number before all know that every sum is one. A batch that goes step by step is taken back as a whole.
+        const bool apart = Network::sums_late && steps && blocks > 1 && !is_step_by_step(Mode::train);
+        if (apart) {
+            Network::launch_optimise(o, blocks, compute_);
+            o.collects = false;
+        }
         o.steps = steps;
-        Network::launch_optimise(o, Network::clip == Clip::norm ? 1 : optimise_blocks(), compute_);
+        Network::launch_optimise(o, blocks, compute_);
         overflown_.take(overflown_read_, 1, compute_);
         gathered_all_.record(compute_);
         unsettled_ = true, step_before_ = optimiser_step_;

@@ -3,6 +3,7 @@
 
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_block.h"
+#include "sncc/cuda_gather.h"
 #include "sncc/cuda_readout.h"
 
 namespace sncc {
@@ -26,14 +27,14 @@ struct Numbers {
     __device__ double number(int k, int j) const { return static_cast<double>(parameters[Network::offset(k) + j]); }
 };
 
-// The gradient of a number that all synapses share, or what another connection adds to it; one thread.
+// The gradient of a number that all synapses share, or what another connection adds to it; one thread. `apart`: without the diagonal.
 template <typename Real>
-__device__ inline void sum_gradient(Real* into, const Real* from, int rows, int columns, bool adds) {
+__device__ inline void sum_gradient(Real* into, const Real* from, int rows, int columns, bool adds, bool apart) {
     if (threadIdx.x != 0) return;
     double sum = adds ? static_cast<double>(*into) : 0.0;
     const int stride = (columns + 15) / 16 * 16;
     for (int i = 0; i < rows; ++i)
-        for (int j = 0; j < columns; ++j) sum += static_cast<double>(from[i * stride + j]);
+        for (int j = 0; j < columns; ++j) sum += apart && i == j ? 0.0 : static_cast<double>(from[i * stride + j]);
     *into = static_cast<Real>(sum);
 }
 template <typename Real>
