@@ -16,6 +16,12 @@ neuron Leaky:
     dv/dt = -v / (20 ms) + I
     spike when v > 1:
         v = 0
+synapse mixed:
+    "Its weight is read in two places."
+    state g = 0
+    dg/dt = -g / (3 ms)
+    on pre: g += weight
+    deliver (0.3 * g + 0.1 * weight * pre.v) / (1 ms)
 network Net:
     step = 0.5 ms
     population a: Leaky[90], v = uniform(0, 1.2)
@@ -28,13 +34,15 @@ network Net:
     connect a -> b: random(total = 2500, repeats = true), weight = normal(0, 0.1), delay = uniform(0.5 ms, 4 ms)
     connect again = a -> a: random(fan_in = 6), weight = normal(0, 0.1), delay = uniform(0.5 ms, 4 ms)
     connect b -> b: random(fan_out = 9), weight = 0.05, delay = uniform(1 ms, 5 ms)
+    connect mixed = a -> b: random(p = 0.3), weight = normal(0, 0.03), delay = uniform(0.5 ms, 6 ms), synapse = mixed()
+    connect full = b -> b: dense(self = false), weight = normal(0, 0.02), delay = uniform(1 ms, 3 ms)
+    connect twin = b -> b: dense(self = false), share = full, delay = uniform(1 ms, 5 ms)
     connect many = b -> a: random(p = 0.4, self = false), weight = -0.013, delay = 2 ms
 simulate:
     duration = 60 ms
     record spikes of a, b
 """
-DRAWN = ("a_a", "b_a", "a_b", "again")
-SPARSE = (*DRAWN, "b_b", "many")
+SPARSE = ("a_a", "b_a", "a_b", "again", "mixed", "b_b", "many")
 
 
 @pytest.fixture(scope="module")
@@ -74,17 +82,20 @@ def same(run, expected):
 def test_numbers_are_had_and_set_in_the_users_order(load, reference, workers):
     network, rng = load(workers), np.random.default_rng(0)
     same(network.simulate(seed=4), reference.run([{}], steps=120, seed=4))
-    for name in DRAWN:
-        for key in (f"{name}.weight", f"{name}.delay"):
-            own = np.asarray(network.parameters[key])
-            given = np.asarray(reference.parameters[key]) * (1e-3 if key.endswith("delay") else 1)
-            if key.endswith("delay"):
-                given = np.floor(given / 5e-4 + 0.5) * 5e-4
-            assert np.allclose(own, given, rtol=1e-12)
-            changed = rng.permutation(own)
-            network.parameters[key] = changed
-            assert np.allclose(network.parameters[key], changed, rtol=1e-12)
-            reference.parameters[key] = changed * (1e3 if key.endswith("delay") else 1)
+    drawn = [p for p in network.parameters if p.endswith(("weight", "delay")) and np.size(network.parameters[p]) > 1]
+    assert len(drawn) == 14
+    for key in drawn:
+        own = np.asarray(network.parameters[key])
+        given = np.asarray(reference.parameters[key]) * (1e-3 if key.endswith("delay") else 1)
+        if key.endswith("delay"):
+            given = np.floor(given / 5e-4 + 0.5) * 5e-4
+        off = ~np.eye(len(own), dtype=bool) if own.ndim > 1 else slice(None)
+        assert np.allclose(own[off], given[off], rtol=1e-12)
+        changed = own.copy()
+        changed[off] = rng.permutation(own[off])
+        network.parameters[key] = changed
+        assert np.allclose(network.parameters[key], changed, rtol=1e-12)
+        reference.parameters[key] = changed * (1e3 if key.endswith("delay") else 1)
     same(network.simulate(seed=4), reference.run([{}], steps=120, seed=4))
 
 
@@ -118,6 +129,8 @@ def test_what_is_on_its_way_is_stored_and_restored(load):
     stored = one.store()
     expected = spikes_of(one.simulate(0.03, seed=4, resume=True))
     for network in (one, four):
+        for key in ("a_a.weight", "mixed.weight", "full.weight"):
+            network.parameters[key] = 2 * np.asarray(network.parameters[key])
         network.restore(stored)
         found = spikes_of(network.simulate(0.03, seed=4, resume=True))
         for population, (steps, neurons) in expected.items():

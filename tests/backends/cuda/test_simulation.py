@@ -31,6 +31,8 @@ network Driven:
     connect out -> next: sparse, weight = each(0.3), delay = 2 ms
     connect again = out -> out: dense(self = false), weight = normal(0, 0.02), delay = 3 ms
     connect late = out -> out: random(p = 0.2), weight = normal(0, 0.05), delay = uniform(3 ms, 9 ms)
+    connect full = next -> next: dense(self = false), weight = normal(0, 0.02), delay = uniform(1 ms, 3 ms)
+    connect twin = next -> next: dense(self = false), share = full, delay = uniform(1 ms, 5 ms)
 simulate:
     duration = 60 ms
 """
@@ -141,6 +143,8 @@ def test_parameters_and_trials_are_those_of_the_cpu(driven):
         network.parameters["x_out.delay"] = np.round(np.array(network.parameters["x_out.delay"]) * 2e3) / 1e3
     same_numbers(cpu, cuda)
     for trial in (0, 3):
+        for network in (cpu, cuda):
+            network.parameters["full.weight"] = 0.1 * (trial - 1) * (1 - np.eye(33))
         same(run(cpu, program, 60, inputs=inputs, trial=trial), run(cuda, program, 60, inputs=inputs, trial=trial))
 
 

@@ -63,8 +63,12 @@ public:
         stale_ = true;
         if (info.size >= 0) std::copy(values, values + info.size, m_.numbers.own[static_cast<std::size_t>(k)].begin());
         if (m_.stores.empty()) return;  // not built: what synapses need is taken from `numbers` then
-        if (info.synapse_field >= 0) {
-            for_values(k, [&](const Placed& s, std::uint64_t place) { m_.synapse_numbers(info.synapse_field, s.part)[s.at] = static_cast<Real>(values[place]); });
+        for (int f = 0; f < m_.net.synapse_fields; ++f) {  // of each connection that shares them
+            const SynapseFieldInfo& field = m_.net.synapse_fields_info[f];
+            if (field.parameter != k) continue;
+            m_.for_each_synapse(field.connection, [&](const Placed& s) {
+                m_.synapse_numbers(f, s.part)[s.at] = static_cast<Real>(values[m_.place(field.connection, k, s.number, s.i, s.j)]);
+            });
         }
         if (info.delays_of >= 0) set_delays(k, values);
     }
@@ -150,11 +154,15 @@ protected:
     // Those that are too short or too long.
     void refuse_delays(int k, const double* values) {
         const ParameterInfo& info = m_.net.parameters_info[k];
-        const int least = m_.net.connections[info.delays_of].delay;
+        const ConnectionInfo& c = m_.net.connections[info.delays_of];
+        const int least = c.delay;
         const std::int64_t count = info.shared ? 1 : parameter_size(k);
-        refuse_long_delays(m_.net.connections[info.delays_of].name, values, count, m_.net.step_ms);
+        const bool leaves_out = !info.shared && c.pattern.kind == PatternKind::dense && !c.pattern.self_connections;
         for (std::int64_t e = 0; e < count; ++e) {
-            if (std::floor(values[e] / m_.net.step_ms + 0.5) >= least) continue;
+            if (leaves_out && e / c.target_size + c.source_first == e % c.target_size + c.target_first) continue;  // no synapse is there
+            const double steps = std::floor(values[e] / m_.net.step_ms + 0.5);
+            if (!(steps <= longest_delay)) refuse_long_delay(c.name, values[e], steps, m_.net.step_ms);
+            if (steps >= least) continue;
             char text[160];
             std::snprintf(text, sizeof text, "a delay of %g ms: the smallest of this connection is %g ms (%d %s)", values[e], least * m_.net.step_ms, least, least == 1 ? "step" : "steps");
             throw Failure(Code::argument, text);

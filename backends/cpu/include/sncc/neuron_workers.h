@@ -39,6 +39,7 @@ public:
     // What was on its way follows from the spikes of the last steps.
     void set_state(const unsigned char* bytes, std::size_t size) override {
         Base::set_state(bytes, size);
+        Bundler<Real>(m_).fill_missing();  // with the weights of that state
         for (std::vector<Arrivals<Real>>& of : m_.arrivals)
             for (Arrivals<Real>& shelf : of) shelf.clear();
         for (const Worker& worker : m_.worker) {

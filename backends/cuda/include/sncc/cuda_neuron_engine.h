@@ -34,7 +34,7 @@ public:
         const neurons::ParameterInfo& info = Network::parameters_info()[k];
         numbers_newer_ = true;
         structure_newer_ |= info.delays_of >= 0;
-        if (info.synapse_field >= 0) field_newer_[static_cast<std::size_t>(info.synapse_field)] = true;
+        for (int f = 0; f < Network::synapse_fields; ++f) field_newer_[static_cast<std::size_t>(f)] |= Network::synapse_fields_info()[f].parameter == k;
     }
     void get_parameter(int k, double* values) override {
         fetch();
