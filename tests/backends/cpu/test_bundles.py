@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,20 @@ def test_numbers_are_had_and_set_in_the_users_order(load, reference, workers):
         assert np.allclose(network.parameters[key], changed, rtol=1e-12)
         reference.parameters[key] = changed * (1e3 if key.endswith("delay") else 1)
     same(network.simulate(seed=4), reference.run([{}], steps=120, seed=4))
+
+
+def test_the_memory_that_laying_out_synapses_by_delay_takes_is_counted(load, monkeypatch):
+    network = load(1)
+    count = {c.name: network.library.get_count("synapse_count", c.index) for c in network.manifest.connections if c.name in SPARSE}
+    delayed = {name: n for name, n in count.items() if name != "many"} | {"full": 70 * 69, "twin": 70 * 69}
+    row = {name: 2 + 8 * (name != "b_b") + 1 for name in delayed}  # bytes: the target, the weight, the delay
+    rows = sum(n * row[name] for name, n in delayed.items())
+    copies = max(10 * (count["a_a"] + count["a_b"]), 10 * 70 * 69) + 10 * count["mixed"]
+    monkeypatch.setenv("SNCC_MEMORY_LIMIT", "1")
+    with pytest.raises(MemoryError, match="needs .* kB of memory") as refused:
+        load(1)
+    told = 1e3 * float(re.search(r"needs (\d+) kB", str(refused.value))[1])
+    assert rows + copies < told < 1.5 * (rows + copies)
 
 
 def test_a_delay_that_is_too_long_is_refused_and_changes_nothing(load):

@@ -22,11 +22,11 @@ public:
     SNCC_COLD void build() {
         m_.workers = workers();
         for (int p = 0; p < m_.net.populations; ++p) m_.ranges.push_back(ranges_of(info(p).size, m_.workers));
-        refuse_too_much();
         m_.stores.resize(m_.net.connections_count);
         m_.synapse_fields.resize(m_.net.synapse_fields);
         Bundler<Real> bundler(m_);
         bundler.plan();
+        refuse_too_much();
         const auto is_bundled = [&](int c) {
             const int b = m_.bundle_of[static_cast<std::size_t>(c)];
             return b >= 0 && m_.bundles[static_cast<std::size_t>(b)].owns;
@@ -86,6 +86,37 @@ private:
         return std::max(1, std::min(most, static_cast<int>(work / 1024)));
     }
 
+    // Of synapses that lie by delay a second time: while the largest bundle is filled from its rows, and for good where those are kept.
+    double bytes_by_delay() const {
+        double largest = 0, kept = 0;
+        for (const Bundle<Real>& bundle : m_.bundles) {
+            double bytes = 0;
+            for (const int c : bundle.connections) {
+                const ConnectionInfo& of = connection(c);
+                const double count = expected_synapses(request(of.synapses_of >= 0 ? of.synapses_of : c));
+                const double rows = static_cast<double>(of.source_neurons) * m_.workers;
+                const double each = (m_.shelves[static_cast<std::size_t>(shelf_of(c))].narrow ? 2.0 : 4.0) + (bundle.weighted ? sizeof(Real) : 0.0);
+                bytes += count * each + std::min(count, rows * spanned_steps(of.delays)) * sizeof(Slice) + rows * 3 * sizeof(std::uint64_t);
+            }
+            (bundle.owns ? largest = std::max(largest, bytes) : kept += bytes);
+        }
+        return largest + kept;
+    }
+    int shelf_of(int c) const {
+        const ConnectionInfo& of = connection(c);
+        return m_.lanes[static_cast<std::size_t>(of.source_population >= 0 ? of.input : m_.net.fields_count + of.input)].shelf;
+    }
+    // How many steps apart the delays of a parameter are, as far as some of them tell.
+    double spanned_steps(int parameter) const {
+        const InitialValues initial(about_.parameters[parameter], seed_);
+        double least = initial(0, 0, 0), most = least;
+        for (std::uint64_t k = 1; k < 64; ++k) {
+            const double delay = initial(k, 0, 0);
+            least = std::min(least, delay), most = std::max(most, delay);
+        }
+        return (most - least) / m_.net.step_ms + 1;
+    }
+
     void refuse_too_much() const {
         double total = static_cast<double>(m_.net.state_bytes + m_.net.arrays_bytes);
         std::string largest;
@@ -109,6 +140,7 @@ private:
             std::snprintf(number, sizeof number, "%.3g synapses of %g bytes", count, each);
             largest = std::string("; the largest connection, ") + of.name + ", has " + number;
         }
+        total += bytes_by_delay();
         const double left = available_memory();
         if (total > left)
             throw Failure(Code::memory, "the network needs " + readable_bytes(total) + " of memory, " + readable_bytes(left) + " are free" + largest);
