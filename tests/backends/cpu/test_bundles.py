@@ -103,7 +103,11 @@ def test_numbers_are_had_and_set_in_the_users_order(load, reference, workers):
 
 def test_the_memory_that_laying_out_synapses_by_delay_takes_is_counted(load, monkeypatch):
     network = load(1)
-    count = {c.name: network.library.get_count("synapse_count", c.index) for c in network.manifest.connections if c.name in SPARSE}
+    count = {
+        c.name: network.library.get_count("synapse_count", c.index)
+        for c in network.manifest.connections
+        if c.name in SPARSE
+    }
     delayed = {name: n for name, n in count.items() if name != "many"} | {"full": 70 * 69, "twin": 70 * 69}
     row = {name: 2 + 8 * (name != "b_b") + 1 for name in delayed}  # bytes: the target, the weight, the delay
     rows = sum(n * row[name] for name, n in delayed.items())
