@@ -8,10 +8,12 @@ network without dropout needs (inverted dropout).
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from sncc.expressions.algebra import ONE, add, mul
 from sncc.expressions.nodes import Expression, Number, Symbol, substitute
-from sncc.program.nodes import LEARNS, Assign, Draw, Fire, Group, Program, Repeat, Statement, Update
+from sncc.program.nodes import LEARNS, Assign, Group, Program, Update
+from sncc.program.rewrite import rewritten
 
 Names = dict[tuple[str, str, float], str]  # accumulators, by group, input and probability
 
@@ -54,20 +56,6 @@ def _enlarged(update: Update, names: Names) -> Update:
             sums[name] = add(sums.get(name, Symbol(name)), mul(factor, Symbol(accumulator)))
             inputs.append(accumulator)
     whole: dict[str, Expression] = {name: Symbol(f"{name}+") for name in sums}
+    read = partial(substitute, values=whole)
     body = [Assign(f"{name}+", value) for name, value in sums.items()]
-    return replace(update, inputs=tuple(inputs), body=(*body, *(_reading(s, whole) for s in update.body)))
-
-
-def _reading(statement: Statement, names: dict[str, Expression]) -> Statement:
-    """The statement with other expressions for names."""
-    match statement:
-        case Assign(name, value):
-            return Assign(name, substitute(value, names))
-        case Fire(name, distance, strict, gate):
-            return Fire(name, substitute(distance, names), strict, substitute(gate, names) if gate else None)
-        case Draw(name, distribution, arguments):
-            return Draw(name, distribution, tuple(substitute(a, names) for a in arguments))
-        case Repeat(name, count, start, body, result):
-            start = tuple((symbol, substitute(value, names)) for symbol, value in start)
-            return Repeat(name, substitute(count, names), start, body, result)
-    return statement
+    return replace(update, inputs=tuple(inputs), body=(*body, *(rewritten(s, read) for s in update.body)))

@@ -14,6 +14,7 @@ from sncc.lower.traces import amounts
 from sncc.model.integration import integration
 from sncc.model.nodes import Assignment, Dynamics, Equation, Population
 from sncc.program.nodes import Assign, Draw, Fire, Repeat, Statement
+from sncc.program.rewrite import rewritten
 
 Part = Literal["whole", "flow", "rest"]
 SPIKE = Symbol("spike")
@@ -132,7 +133,7 @@ def lower_neuron(
     fixed: dict[str, Expression] = {"step": Number(step)}
     return Neuron(
         tuple(Assign(c.name, substitute(c.value, fixed)) for c in coefficients),
-        with_draws_apart(_with_step(statement, fixed) for statement in body.statements),
+        with_draws_apart(rewritten(s, lambda e: substitute(e, fixed)) for s in body.statements),
         tuple(carry), inputs, dynamics.spike is not None, gate is not None,
     )  # fmt: skip
 
@@ -145,19 +146,6 @@ def poisson(population: Population, step: float) -> Neuron:
 
 def _accumulators(name: str, impulses: frozenset[str], drives: frozenset[str]) -> list[str]:
     return [f"{name}!"] * (name in impulses) + [name] * (name in drives)
-
-
-def _with_step(statement: Statement, fixed: dict[str, Expression]) -> Statement:
-    match statement:
-        case Assign(name, value):
-            return Assign(name, substitute(value, fixed))
-        case Fire(name, distance, strict, gate):
-            return Fire(name, substitute(distance, fixed), strict, gate)
-        case Draw(name, distribution, arguments):
-            return Draw(name, distribution, tuple(substitute(a, fixed) for a in arguments))
-        case Repeat(name, count, start, moves, result):
-            return Repeat(name, count, start, tuple((s, substitute(v, fixed)) for s, v in moves), result)
-    return statement
 
 
 def with_draws_apart(statements: Iterable[Statement]) -> tuple[Statement, ...]:

@@ -8,21 +8,8 @@ from typing import TypeVar
 
 from sncc.expressions.algebra import fold_all
 from sncc.expressions.nodes import Expression, Number, substitute, symbols
-from sncc.program.nodes import (
-    Assign,
-    Derive,
-    DeriveAdjoint,
-    Draw,
-    Fire,
-    Group,
-    Program,
-    Reduce,
-    Repeat,
-    Row,
-    Statement,
-    TraceUpdate,
-    Update,
-)
+from sncc.program.nodes import Assign, Derive, DeriveAdjoint, Group, Program, Row, Statement, TraceUpdate, Update
+from sncc.program.rewrite import rewritten
 
 S = TypeVar("S", bound=Statement)
 Operation = TypeVar("Operation")
@@ -99,22 +86,9 @@ def _fold_body(body: Sequence[S], known: dict[str, Expression]) -> tuple[S, ...]
     known = dict(known)
     result: list[S] = []
     for statement in body:
-        folded: Statement
-        match statement:
-            case Assign(name, value):
-                folded = Assign(name, fold_all(substitute(value, known)))
-                if isinstance(folded.value, Number):
-                    known[name] = folded.value
-            case Fire(name, distance, strict, gate):
-                folded = Fire(name, distance, strict, gate and fold_all(substitute(gate, known)))
-            case Reduce(name, operation, value):
-                folded = Reduce(name, operation, fold_all(substitute(value, known)))
-            case Draw(name, distribution, arguments):
-                folded = Draw(name, distribution, tuple(fold_all(substitute(a, known)) for a in arguments))
-            case Repeat(name, count, start, moved, wanted):
-                begin = tuple((s, fold_all(substitute(v, known))) for s, v in start)
-                moves = tuple((s, fold_all(substitute(v, known))) for s, v in moved)
-                folded = Repeat(name, fold_all(substitute(count, known)), begin, moves, wanted)
+        folded = rewritten(statement, lambda e: fold_all(substitute(e, known)))
+        if isinstance(folded, Assign) and isinstance(folded.value, Number):
+            known[folded.name] = folded.value
         result.append(folded)  # type: ignore[arg-type]
     return tuple(result)
 

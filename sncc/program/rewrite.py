@@ -1,0 +1,24 @@
+"""Statements with other expressions in place of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sncc.expressions.nodes import Expression
+from sncc.program.nodes import Assign, Draw, Fire, Reduce, Repeat, Statement
+
+
+def rewritten(statement: Statement, change: Callable[[Expression], Expression]) -> Statement:
+    """The statement with `change` done to each of its expressions; names stay."""
+    match statement:
+        case Assign() | Reduce():
+            return replace(statement, value=change(statement.value))
+        case Fire():
+            gate = change(statement.gate) if statement.gate is not None else None
+            return replace(statement, distance=change(statement.distance), gate=gate)
+        case Draw():
+            return replace(statement, arguments=tuple(change(a) for a in statement.arguments))
+        case Repeat():
+            start, body = (tuple((name, change(v)) for name, v in moved) for moved in (statement.start, statement.body))
+            return replace(statement, count=change(statement.count), start=start, body=body)
