@@ -56,6 +56,7 @@ def _parts(layout: Layout) -> dict[str, object]:
     """What the template prints."""
     p = layout.program
     tables = NeuronTables(layout, layout.dynamics)
+    groups = [g.name for g in p.groups]
     connections = tables.connection_lines()
     synapse_updates = [_synapse_update(tables, o) for o in tables.updates]
     ends = {
@@ -72,11 +73,13 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"int synapse_updates_count = {len(tables.updates)}",
         f"int synapse_fields = {len(tables.synapse_fields)}",
         f"int fields_count = {len(tables.fields)}",
+        f"int state_arrays_count = {len(layout.state)}",
         f"double step_ms = {literal(p.step, 'double')}",
     ]
     return {
         "constants": constants,
         "state": list(layout.state.values()),
+        "state_groups": [f"offsetof(State, {f.identifier}), {groups.index(g)}" for (g, _), f in layout.state.items()],
         "array": list(layout.array.values()),
         "populations": tables.populations(),
         "connections": connections,

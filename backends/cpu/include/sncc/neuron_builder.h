@@ -51,6 +51,7 @@ public:
         m_.worker.clear();
         m_.worker.resize(static_cast<std::size_t>(m_.workers));
         for (int w = 0; w < m_.workers; ++w) worker(w);
+        m_.states_of.assign(static_cast<std::size_t>(m_.workers), {m_.state.data(), m_.fields});
     }
 
 private:

@@ -33,6 +33,8 @@ public:
     // Steps between meetings.
     std::int64_t interval() const { return within_step_ ? 1 : shortest_; }
     bool within_step() const { return within_step_; }
+    // Whether a worker reads variables of neurons that another may own, as they stand.
+    bool reads_variables() const { return reads_variables_; }
     // Whether workers meet before operation k of every step.
     bool meets_before(int k) const { return meetings_[static_cast<std::size_t>(k)]; }
 
@@ -47,13 +49,14 @@ private:
 
     int group_of(int population) const { return m_.net.populations_info[population].group; }
 
-    void read_field(Reads& reads, int field) const {
+    void read_field(Reads& reads, int field) {
         const int group = group_of(m_.net.fields_info[field].population);
+        reads_variables_ = true;
         reads.groups.push_back(group);
         reads.variables.push_back(group);
     }
 
-    Reads reads_of(const Operation& operation) const {
+    Reads reads_of(const Operation& operation) {
         Reads reads;
         if (operation.action == Action::update) return reads;
         const bool synapses = operation.action == Action::synapses;
@@ -76,7 +79,7 @@ private:
 
     const Memory<Real>& m_;
     std::vector<bool> meetings_;
-    bool within_step_ = false;
+    bool within_step_ = false, reads_variables_ = false;
     std::int64_t shortest_ = longest;
 };
 

@@ -48,6 +48,13 @@ struct Worker {
     std::vector<PoissonTable> tables;   // by population
 };
 
+// The states of neurons as a worker finds them.
+template <typename Real>
+struct States {
+    unsigned char* bytes;
+    std::vector<Real*> fields;
+};
+
 // A synapse: where its numbers stand in a worker's part, its place in the connection's own rows there, and its number in the
 // user's order; source, target, and delay or 0.
 struct Placed {
@@ -84,6 +91,7 @@ struct Memory {
     std::vector<int> bundle_of;                          // by connection
     std::vector<std::vector<Arrivals<Real>>> arrivals;  // by worker and shelf
     std::vector<Worker> worker;
+    std::vector<States<Real>> states_of;                // by worker
     std::vector<GivenInput<Real>> inputs;
     std::int64_t interval = 1;     // steps between meetings of the workers
     std::int64_t most_delay = 0;

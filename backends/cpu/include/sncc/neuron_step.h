@@ -27,8 +27,8 @@ public:
         const ConnectionInfo& c = m_.net.connections[number];
         const Range own = m_.own_targets(number, w_);
         if (own.size() <= 0) return;
-        Real* const accumulator = m_.fields[static_cast<std::size_t>(c.input)] + own.begin;
-        const Real* const factor = c.gain >= 0 ? m_.fields[static_cast<std::size_t>(c.gain)] : nullptr;
+        Real* const accumulator = states().fields[static_cast<std::size_t>(c.input)] + own.begin;
+        const Real* const factor = c.gain >= 0 ? states().fields[static_cast<std::size_t>(c.gain)] : nullptr;
         switch (c.format) {
             case Format::dense:
                 dense(number, c, n, run_step, accumulator, own, factor);
@@ -107,6 +107,8 @@ private:
         });
     }
 
+    const States<Real>& states() const { return m_.states_of[w_]; }
+
     void send(std::size_t b, std::int64_t n, std::int64_t run_step, std::int64_t until) {
         const Bundle<Real>& bundle = m_.bundles[b];
         Arrivals<Real>& to = m_.arrivals[w_][static_cast<std::size_t>(bundle.shelf)];
@@ -163,7 +165,7 @@ private:
         const Real* const weights = each.size() ? each.data() + (own.begin - c.target_first) : nullptr;
         const std::int64_t first = own.begin - c.target_first + c.source_first;  // the source of the first own target
         if (c.signal || m_.takes_mask(number)) {
-            const Real* const all = c.signal ? m_.values_of(c, n - c.delay, run_step - c.delay) : m_.net.mask(m_.state.data(), c.source_population);
+            const Real* const all = c.signal ? m_.values_of(c, n - c.delay, run_step - c.delay) : m_.net.mask(states().bytes, c.source_population);
             if (!all) return;
             const Real* SNCC_RESTRICT const x = all + first;
             Real* SNCC_RESTRICT const to = accumulator;

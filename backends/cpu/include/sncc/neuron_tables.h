@@ -65,6 +65,12 @@ struct ParameterInfo {
     int delays_of;  // connection
 };
 
+// Where an array of the states of a group's neurons begins, in bytes.
+struct StateArray {
+    std::size_t begin;
+    int group;
+};
+
 enum class Action { deliver, update, synapses };
 
 // deliver: a connection. update: a group, and which of the updates it is; a flow by itself may come before the last of a
@@ -109,13 +115,14 @@ class SynapseLoop;
 // that only those know.
 template <typename Real>
 struct Tables {
-    int parameters, sources, populations, connections_count, operations_count, synapse_updates_count, synapse_fields, fields_count;
+    int parameters, sources, populations, connections_count, operations_count, synapse_updates_count, synapse_fields, fields_count, state_arrays_count;
     double step_ms;
     std::size_t state_bytes, arrays_bytes;
     const PopulationInfo* populations_info;
     const ConnectionInfo* connections;
     const SynapseFieldInfo* synapse_fields_info;
     const FieldInfo* fields_info;
+    const StateArray* state_arrays;
     const ParameterInfo* parameters_info;
     const Operation* operations;
     const SynapseUpdateInfo* synapse_updates;
@@ -135,8 +142,8 @@ Tables<Real> tables_of() {
     using State = typename Network::State;
     using Arrays = typename Network::Arrays;
     return {Network::parameters, Network::sources, Network::populations, Network::connections_count, Network::operations_count, Network::synapse_updates_count,
-            Network::synapse_fields, Network::fields_count, Network::step_ms, sizeof(State), sizeof(Arrays), Network::populations_info(), Network::connections(),
-            Network::synapse_fields_info(), Network::fields_info(), Network::parameters_info(), Network::operations(), Network::synapse_updates(), Network::source_sizes(),
+            Network::synapse_fields, Network::fields_count, Network::state_arrays_count, Network::step_ms, sizeof(State), sizeof(Arrays), Network::populations_info(), Network::connections(),
+            Network::synapse_fields_info(), Network::fields_info(), Network::state_arrays(), Network::parameters_info(), Network::operations(), Network::synapse_updates(), Network::source_sizes(),
             [](void* state, void* arrays, int number) { return Network::field(*static_cast<State*>(state), *static_cast<Arrays*>(arrays), number); },
             [](const void* state, int population) { return Network::mask(*static_cast<const State*>(state), population); },
             [](const void* state, int population, int number) { return Network::variable(*static_cast<const State*>(state), population, number); },

@@ -14,6 +14,7 @@
 #include "pace.h"
 #include "segment.h"
 #include "synapse_loop.h"
+#include "worker_states.h"
 #include "sncc/fpu.h"
 
 namespace sncc {
@@ -53,6 +54,7 @@ protected:
     // Runs steps first + 1 .. last in slices: in parallel, or one worker after the other in this thread, as is quicker.
     void advance(const Course& course, std::int64_t first, std::int64_t last) override {
         std::vector<Delivery<Real>> deliveries;
+        const WorkerStates<Real> apart(m_, last - first > few_steps && !hazards_->reads_variables());
         for (const Worker& worker : m_.worker) deliveries.emplace_back(m_, worker);
         while (first < last) {
             const std::int64_t to = std::min(last, first + m_.interval * intervals_at_once);
@@ -148,13 +150,15 @@ private:
         }
     }
 
+    const States<Real>& states(const Worker& worker) const { return m_.states_of[static_cast<std::size_t>(worker.index)]; }
+
     void record(const Course& course, Worker& worker, std::int64_t n) const {
         for (int p = 0; p < m_.net.populations; ++p)
             if (course.recorded[static_cast<std::size_t>(p)]) worker.records[static_cast<std::size_t>(p)].add(worker.spikes[static_cast<std::size_t>(p)].at(n));
         for (int k = 0; k < course.simulation.trace_count; ++k) {
             const Trace& trace = course.simulation.traces[k];
             const Range& own = m_.range(trace.population, worker.index);
-            record_trace(trace, m_.net.variable(m_.state.data(), trace.population, trace.state), own.begin, own.end, n - done_);
+            record_trace(trace, m_.net.variable(states(worker).bytes, trace.population, trace.state), own.begin, own.end, n - done_);
         }
     }
 
@@ -166,7 +170,7 @@ private:
             if (info.group != group || own.size() == 0) continue;
             const bool lists = operation.last && info.spiking && course.listed[static_cast<std::size_t>(p)];
             if (lists) worker.spikes[static_cast<std::size_t>(p)].begin(n);
-            const Segment<Real> segment{m_.arrays.data(), m_.state.data(), n, t, course.simulation.seed, course.simulation.trial, p, &info, info.offset + own.begin,
+            const Segment<Real> segment{m_.arrays.data(), states(worker).bytes, n, t, course.simulation.seed, course.simulation.trial, p, &info, info.offset + own.begin,
                                         info.offset + (own.end + 15) / 16 * 16, own.begin, &worker, lists};
             m_.net.update(operation.number, segment);
         }
@@ -175,7 +179,7 @@ private:
             const int population = m_.net.fields_info[f].population;
             if (m_.histories[f].stride == 0 || m_.net.populations_info[population].group != group) continue;
             const Range& own = m_.range(population, worker.index);
-            std::copy(m_.fields[f] + own.begin, m_.fields[f] + own.end, m_.histories[f].at(n) + own.begin);
+            std::copy(states(worker).fields[f] + own.begin, states(worker).fields[f] + own.end, m_.histories[f].at(n) + own.begin);
         }
     }
 

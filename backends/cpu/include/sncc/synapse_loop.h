@@ -21,9 +21,9 @@ public:
     Real* synapse(int field) const { return m_.synapse_fields[static_cast<std::size_t>(field)].parts[part_].data(); }
     Real shared_weight() const { return m_.shared_weights[static_cast<std::size_t>(update_.connection)]; }
     // Of source neurons, by their index; and of own target neurons, by their index in the range.
-    const Real* pre(int field) const { return m_.fields[static_cast<std::size_t>(field)]; }
+    const Real* pre(int field) const { return m_.states_of[part_].fields[static_cast<std::size_t>(field)]; }
     const Real* pre_ago(int field, std::int64_t steps) const { return steps == 0 ? pre(field) : m_.field_at(field, n - steps); }
-    Real* post(int field) const { return m_.fields[static_cast<std::size_t>(field)] + rows_.range.begin; }
+    Real* post(int field) const { return m_.states_of[part_].fields[static_cast<std::size_t>(field)] + rows_.range.begin; }
 
     // body(place, source, target in the range, steps ago), once for each spike
     template <typename Body>
