@@ -2,33 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "untouched.h"
 #include "sncc/aligned.h"
 
 namespace sncc {
-
-// Memory that nobody has touched: its pages come into being where, and when, they are first written.
-template <typename Value>
-class Untouched {
-public:
-    Untouched() = default;
-    explicit Untouched(std::size_t size)
-        : values_(size ? static_cast<Value*>(::operator new(size * sizeof(Value), std::align_val_t(64))) : nullptr), size_(size) {}
-    Value* data() { return values_.get(); }
-    const Value* data() const { return values_.get(); }
-    std::size_t size() const { return size_; }
-    Value& operator[](std::size_t k) { return values_.get()[k]; }
-    const Value& operator[](std::size_t k) const { return values_.get()[k]; }
-
-private:
-    struct Free {
-        void operator()(Value* values) const { ::operator delete(values, std::align_val_t(64)); }
-    };
-    std::unique_ptr<Value, Free> values_;
-    std::size_t size_ = 0;
-};
 
 // The neurons [begin, end) of a population that a worker owns.
 struct Range {
