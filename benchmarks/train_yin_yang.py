@@ -15,15 +15,14 @@ import sncc
 from sncc.data import load_data
 
 NETWORK = Path(__file__).resolve().parent.parent / "examples" / "yin_yang" / "yin_yang.snn"
-STEP = 5e-5  # seconds
 
 
 def main() -> None:
     """Trains and reports."""
     arguments = parse_arguments()
-    data = load_data("yin_yang", STEP)
-    print(data.description)
     project = sncc.build(NETWORK, backend=arguments.backend)
+    data = load_data("yin_yang", sncc.load(project).manifest.step)
+    print(data.description)
     accuracies = []
     for seed in range(arguments.seeds):
         network = sncc.load(project, seed=seed, threads=arguments.threads)

@@ -204,8 +204,8 @@ def _check_weights(weights: str | None, model: Model, precision: str) -> None:
     if precision != "float32":
         raise toolchain.failure("wrong-argument", "weights of 16 bits go with `float32`")
     if model.schedule == "neuron_parallel" or model.training is None:
-        help = "they are for what was trained: a file with a `train` block"
-        message = "weights of 16 bits are not supported yet where threads share out neurons"
+        help = "they are for what was trained: a file with a `train` block, whose samples threads share out"
+        message = "weights of 16 bits are not supported yet in simulations"
         raise toolchain.failure("not-supported-yet", message, help=(help,))
 
 

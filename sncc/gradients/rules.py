@@ -78,9 +78,9 @@ def _between(program: Program) -> list[Connection]:
     return [c for c in program.connections if c.source_group is not None]
 
 
-def _of_sources(program: Program) -> frozenset[str]:
-    """Groups that hold the states which synapses share per source neuron: no population of the user's has a dot."""
-    return frozenset(g.name for g in program.groups if all("." in row.population for row in g.rows))
+def _synaptic(program: Program) -> frozenset[str]:
+    """Groups that hold states of synapses, shared per source neuron or of each."""
+    return frozenset(g.name for g in program.groups if all(row.holds != "neurons" for row in g.rows))
 
 
 # ------------------------------------------------------------------------------------------------ bptt
@@ -102,7 +102,7 @@ def _bptt(program: Program, readouts: Sequence[Readout], penalties: Sequence[Pen
 
 
 # ------------------------------------------------------------------------------------------------ e-prop
-SIGNAL = "signal"  # the adjoint of states per source neuron by which a learning signal goes back
+SIGNAL = "signal"  # the adjoint of states of synapses by which a learning signal goes back
 
 
 def _eprop(
@@ -114,7 +114,7 @@ def _eprop(
 class _Eprop:
     def __init__(self, program: Program, rule: Rule, readouts: Sequence[Readout], penalties: Sequence[Penalty]) -> None:
         self.program, self.rule, self.readouts, self.penalties = program, rule, readouts, penalties
-        self.synaptic = _of_sources(program)
+        self.synaptic = _synaptic(program)
         own = learning_groups(program)
         self.learning = own | {
             c.target_group for c in program.connections if c.source_group in self.synaptic and c.source_group in own
@@ -183,17 +183,10 @@ class _Eprop:
         credited = [c for c in onto if self._has_own(c.target_group)]
         if credited and (group in self.learning or reads_target):
             result.append(Adjoint(group, "", (), (), True, tuple(Edge(c.name, "") for c in credited)))
-        origins = {c.source_group for c in self.leaving if c.target_group == group}
-        into_loss = [c for c in onto if c.target_group in self.read]
-        if origins & self.learning:
-            edges = tuple(self._edge(c, origin) for c in into_loss for origin in origins)
+        origin = next((c.source_group for c in self.leaving if c.target_group == group), None)  # they have one source
+        if origin in self.learning or reads_target and any(self._has_direct(c.target_group) for c in onto):
+            edges = tuple(self._edge(c, origin) for c in onto if c.target_group in self.read)
             result.append(Adjoint(group, SIGNAL, (), (), False, edges))
-        elif reads_target and any(self._has_direct(c.target_group) for c in onto):
-            result.append(
-                Adjoint(
-                    group, SIGNAL, (), (), False, tuple(Edge(c.name, self.direct[c.target_group]) for c in into_loss)
-                )
-            )
         return result
 
     def _is_signalled(self, read: str) -> bool:

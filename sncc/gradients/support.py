@@ -49,14 +49,14 @@ def _of_values(program: Program, c: Delivered, model: Model) -> tuple[str, str] 
     """What cannot be learnt through values that are delivered in place of spikes, and what helps."""
     assert model.training is not None
     rule, read = model.training.rule, {loss.population for loss in model.training.losses}
-    if rule.name == "eprop" and rule.feedback != "symmetric" and c.source.endswith(".synapses") and c.target in read:
+    _, row = program.place(c.source)
+    if rule.name == "eprop" and rule.feedback != "symmetric" and row.holds == "synapses" and c.target in read:
         what = f"`feedback = {rule.feedback}` in place of synapses of which each keeps states"
         return what, "use `feedback = symmetric`"
     if c.dropout:
         return "`dropout` of a synapse that has states of its source", ""
     if c.interpolated:
         return "learning a delay of a synapse that has states of its source", ""
-    _, row = program.place(c.source)
     learnt = {p.key for p in program.parameters if p.learnt}
     bound = {symbol for symbol, value in row.values if value in learnt}
     first = dict(row.initial)[c.values or ""]

@@ -147,6 +147,7 @@ def _group(population: Population, neurons: Sequence[Neuron], name: str) -> Grou
         any(neuron.spiking for neuron in neurons),
         _streams(population, neurons),
         tuple((s.name, s.clip) for s in own if s.clip is not None and has_draws(s.initial)),
+        population.holds,
     )
     return Group(
         name=name,

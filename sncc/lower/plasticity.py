@@ -18,7 +18,7 @@ from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.expressions.units import PLAIN
 from sncc.lower.flow import flow
 from sncc.lower.neuron import with_draws_apart
-from sncc.lower.traces import drive, most_spikes, unsupported
+from sncc.lower.traces import drive, most_spikes, trace_population, unsupported
 from sncc.model.integration import integration
 from sncc.model.nodes import (
     Assignment,
@@ -72,7 +72,7 @@ def _modulator(
     dynamics = Dynamics(
         (State("m", ZERO, PLAIN),), (Input("in", PLAIN),), each_step=(Assignment("m", Symbol("in")),)
     )  # fmt: skip
-    trace = Population(name, "neuron", source.shape, "trace", (), dynamics, span=connection.span)
+    trace = trace_population(name, source, (), dynamics, connection.span)
     return trace, drive(name, source, name, "in", 1, None if variable == "spikes" else variable)
 
 
@@ -115,7 +115,7 @@ def _trace(
         delay = 1 + connection.post_delay_steps
     drives = [drive(name, neuron, name, side, delay)]
     drives += [drive(f"{name}.{k}", neuron, name, k, 1, k.partition(".")[2]) for k in followed]
-    return Population(name, "neuron", neuron.shape, "trace", parameters, dynamics, span=connection.span), drives
+    return trace_population(name, neuron, parameters, dynamics, connection.span), drives
 
 
 # ------------------------------------------------------------------------------------------------ updates of synapses

@@ -58,7 +58,7 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[Population, 
     parameters = tuple(replace(p, key=f"{c.name}.{p.name}") for p in synapse.parameters)
     weight = replace(c.weight, name="weight", key=f"{c.name}.weight", value=_in_a_row(c, target.size))
     population = Population(
-        name, "neuron", (count,), "synapses", (*parameters, *numbers, weight), dynamics, span=c.span
+        name, "neuron", (count,), "synapses", (*parameters, *numbers, weight), dynamics, holds="synapses", span=c.span
     )  # fmt: skip
     to_rows, to_columns, from_columns = _patterns(source.size, target.size, c.pattern)
 

@@ -18,7 +18,7 @@ from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.expressions.printer import print_expression
 from sncc.expressions.units import PLAIN
 from sncc.lower.reduction import Reduction, reduce_synapse
-from sncc.lower.traces import MOST_SPIKES, amounts, drive, most_spikes, unsupported
+from sncc.lower.traces import MOST_SPIKES, amounts, drive, most_spikes, trace_population, unsupported
 from sncc.model.nodes import (
     Assignment,
     Connection,
@@ -286,7 +286,7 @@ class _Traces:
         if key not in self._made:
             source = self.model.population(connection.source)
             name = f"{connection.name}.pre"
-            trace = Population(name, "neuron", source.shape, "trace", parameters, dynamics, span=connection.span)
+            trace = trace_population(name, source, parameters, dynamics, connection.span)
             self._made[key] = trace
             self.populations.append(trace)
             delay = 0 if connection.delay is not None else connection.delay_steps  # read the synapse's delay ago

@@ -9,10 +9,17 @@ from sncc.diagnostics import DiagnosticError, Diagnostics, Span
 from sncc.expressions.algebra import ONE, affine
 from sncc.expressions.nodes import Expression
 from sncc.expressions.units import PLAIN
-from sncc.model.nodes import Assignment, Connection, Parameter, Population, State
+from sncc.model.nodes import Assignment, Connection, Dynamics, Parameter, Population, State
 
 # of an input in a step, where each moves states of which something is learnt: that many are followed one by one
 MOST_SPIKES = 4
+
+
+def trace_population(
+    name: str, neurons: Population, parameters: tuple[Parameter, ...], dynamics: Dynamics, span: Span | None
+) -> Population:
+    """A population of one set of states per neuron."""
+    return Population(name, "neuron", neurons.shape, "trace", parameters, dynamics, holds="traces", span=span)
 
 
 def drive(name: str, source: Population, target: str, where: str, delay: int, values: str | None = None) -> Connection:

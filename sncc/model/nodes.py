@@ -141,7 +141,8 @@ class Population:
     """Neurons with equal dynamics, or a source.
 
     Sources: `input` (spikes) and `signal` (real values) are handed over with each run, `spike_times` when the library
-    is loaded or with a run; `poisson` draws its spikes: its only parameter is `rate`, in kHz.
+    is loaded or with a run; `poisson` draws its spikes: its only parameter is `rate`, in kHz. Lowering adds populations
+    that are no neurons of the user's (`holds`): states that a neuron's synapses share, one set per neuron, and synapses.
     """
 
     name: str
@@ -152,6 +153,7 @@ class Population:
     dynamics: Dynamics | None = None
     unit: Unit | None = None  # of a signal's values
     impulse: bool = False  # a signal delivered as an impulse each step
+    holds: Literal["neurons", "traces", "synapses"] = "neurons"
     doc: str = ""
     span: Span | None = field(default=None, compare=False)
 

@@ -1,4 +1,4 @@
-"""Thresholds that look like slips: out of reach, or not left by what a spike does. Nothing is said that is not certain."""
+"""Warnings of thresholds that are always met, never met, or still met after a spike; only of what is certain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Numbers = Mapping[str, Expression]
 
 
 def check_thresholds(model: Model, diagnostics: Diagnostics) -> None:
-    """Warn where a neuron never fires whatever happens, or fires again for certain after its own jumps."""
+    """Warn where a neuron fires in every step or never, or again and again once it has."""
     for population in model.populations:
         if population.dynamics is None or population.dynamics.spike is None:
             continue

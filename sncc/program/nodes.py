@@ -162,7 +162,8 @@ class Row:
     """One population inside a group: neurons [offset, offset + size) of the group's arrays.
 
     `values` binds the group's parameter symbols: a number, or the key of a stored `Parameter`. `initial` gives each
-    state's first value, an expression of those symbols, numbers and draws.
+    state's first value, an expression of those symbols, numbers and draws. `holds`: what its elements are, neurons of
+    the user's, states that synapses share per neuron, or synapses.
     """
 
     population: str
@@ -174,6 +175,7 @@ class Row:
     spiking: bool = False
     streams: tuple[tuple[str, int], ...] = ()  # (name of a `Draw`, stream)
     clips: tuple[tuple[str, tuple[float, float]], ...] = ()  # states whose first value is drawn again outside this
+    holds: Literal["neurons", "traces", "synapses"] = "neurons"
 
 
 @dataclass(frozen=True, slots=True)
