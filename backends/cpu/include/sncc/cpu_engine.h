@@ -103,6 +103,7 @@ public:
     // -------------------------------------------------------------------------------------------- batches
     Result run(Mode mode, const Batch& batch, double learning_rate_factor, const Outputs& outputs) override {
         refresh();
+        const FlushDenormals flush;
         const std::int64_t tiles = (batch.count + Network::tile - 1) / Network::tile;
         const int chains = static_cast<int>(std::min<std::int64_t>(most_chains_, tiles));
         const bool learns = mode != Mode::evaluate;
@@ -116,14 +117,12 @@ public:
             rates_.assign(static_cast<std::size_t>(batch.count * Network::penalty_size), 0.0);
             if (learns)  // the adjoints of a sample need the rates of all
                 pool_.run(chains, [&](int chain, int worker) {
-                    const FlushDenormals flush;
                     for (std::int64_t tile = chain; tile < tiles; tile += chains)
                         run_tile(worker, batch, tile * Network::tile, nullptr, {nullptr, nullptr}, results);
                 });
             average_rates(batch.count);
         }
         pool_.run(chains, [&](int chain, int worker) {
-            const FlushDenormals flush;
             if (learns) chains_[chain].begin();
             for (std::int64_t tile = chain; tile < tiles; tile += chains)
                 run_tile(worker, batch, tile * Network::tile, learns ? &chains_[chain] : nullptr, outputs, results);
@@ -141,7 +140,6 @@ public:
             for (std::int64_t k = 0; k < batch.count; ++k)
                 if (failed_[static_cast<std::size_t>(k)] || !std::isfinite(results[static_cast<std::size_t>(k)].loss))
                     throw Failure(Code::numerical, what_failed(batch, k));
-            const FlushDenormals flush;
             collect_gradients(chains);
             check_gradients();
         }
@@ -668,7 +666,6 @@ private:
             Real* states[Network::optimiser_states + 1];
             for (int state = 0; state < Network::optimiser_states; ++state) states[state] = slot(k, state).data();
             pool_.run(static_cast<int>((size + block - 1) / block), [&](int task, int) {
-                const FlushDenormals flush;
                 Network::optimise(parameters_.own[k].data(), gradient_of_[k], states, task * block,
                                   std::min(size, (task + 1) * block), shape, scalars, static_cast<Real>(rate * shape.rate),
                                   static_cast<Real>(norm_factor));

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "sncc/fpu.h"
 #include "sncc/layout.h"
 #include "sample.h"
 
@@ -100,7 +101,10 @@ public:
             engine.collect_gradients(chains);
             engine.check_gradients_or_restore();
             engine.optimise(learning_rate_factor);
-            engine.refresh();
+            {
+                const FlushDenormals no_longer(false);  // as where parameters are set by hand
+                engine.refresh();
+            }
             engine.clear_chains(chains);
         }
         in_chains(engine, chains, tiles, batch, [&](Sample<Network>& s, auto& chain) {
@@ -163,7 +167,6 @@ private:
     template <typename Engine, typename Work>
     void in_chains(Engine& engine, int chains, std::int64_t tiles, const Batch& batch, const Work& work) {
         engine.pool_.run(chains, [&](int chain, int) {
-            const FlushDenormals flush;
             for (std::int64_t tile = chain; tile < tiles; tile += chains)
                 for (std::int64_t k = tile * Network::tile; k < std::min(batch.count, (tile + 1) * Network::tile); ++k)
                     work(sample(k), engine.chains_[static_cast<std::size_t>(chain)]);

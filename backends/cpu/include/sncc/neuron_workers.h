@@ -15,7 +15,6 @@
 #include "segment.h"
 #include "synapse_loop.h"
 #include "worker_states.h"
-#include "sncc/fpu.h"
 
 namespace sncc {
 namespace neurons {
@@ -100,7 +99,6 @@ private:
         const bool one_each = m_.workers == m_.pool.threads();  // a thread then keeps its worker's data in its cache
         m_.pool.run(m_.workers, [&](int task, int thread) {
             const int w = one_each ? thread : task;
-            const FlushDenormals flush;
             cores_->take(w);
             try {
                 share(course, m_.worker[static_cast<std::size_t>(w)], deliveries[static_cast<std::size_t>(w)], first, last);

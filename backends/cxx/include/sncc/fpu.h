@@ -1,5 +1,5 @@
 // Denormal numbers as zero while a scope lasts: state that decays for long would otherwise slow each operation.
-// The setting belongs to a thread, so each task opens its own scope; the caller's setting comes back at the end.
+// The setting belongs to a thread, and comes back at the scope's end; a pool's tasks take over their caller's.
 #pragma once
 
 #if defined(__SSE__) || defined(_M_X64)
@@ -12,12 +12,14 @@ namespace sncc {
 class FlushDenormals {
 public:
 #if defined(SNCC_HAS_MXCSR)
-    FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | flush_to_zero | denormals_are_zero); }
+    explicit FlushDenormals(bool flush = true) : saved_(_mm_getcsr()) { _mm_setcsr((saved_ & ~both) | (flush ? both : 0u)); }
     // Only our two bits go back, so exceptions raised inside stay visible to the caller.
     ~FlushDenormals() { _mm_setcsr((_mm_getcsr() & ~both) | (saved_ & both)); }
+    static bool is_on() { return (_mm_getcsr() & both) == both; }
 #else
-    FlushDenormals() {}
+    explicit FlushDenormals(bool = true) {}
     ~FlushDenormals() {}
+    static bool is_on() { return false; }
 #endif
     FlushDenormals(const FlushDenormals&) = delete;
     FlushDenormals& operator=(const FlushDenormals&) = delete;

@@ -20,6 +20,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "fpu.h"
+
 namespace sncc {
 
 class ThreadPool {
@@ -36,7 +38,7 @@ public:
 
     // Calls function(task) or function(task, worker) for each task in [0, n_tasks), each once, in any thread;
     // worker < threads() names the thread's own scratch memory. All tasks run even if one throws; the exception of
-    // the lowest task that threw reaches the caller.
+    // the lowest task that threw reaches the caller. Tasks treat denormals as the caller does (fpu.h).
     template <typename Function>
     void run(int n_tasks, Function&& function) {
         using Plain = std::remove_reference_t<Function>;
@@ -67,6 +69,7 @@ private:
         alignas(128) Call call = nullptr;
         const void* context = nullptr;
         int n_tasks = 0;
+        bool flushes_denormals = false;
         alignas(128) std::mutex mutex;
         std::condition_variable work;
         std::condition_variable done;
@@ -101,6 +104,7 @@ private:
         shared.call = call;
         shared.context = context;
         shared.n_tasks = n_tasks;
+        shared.flushes_denormals = FlushDenormals::is_on();
         shared.failure = nullptr;
         shared.finished.store(0, std::memory_order_relaxed);
         const std::uint64_t run = (shared.tickets.load(std::memory_order_relaxed) >> 32) + 1;
@@ -130,6 +134,7 @@ private:
             n_tasks = shared.n_tasks;
             const int task = n_tasks - static_cast<int>(tickets & remaining_mask);
             try {
+                const FlushDenormals scope(shared.flushes_denormals);
                 shared.call(shared.context, task, worker);
             } catch (...) {
                 std::lock_guard<std::mutex> lock(shared.mutex);

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 #endif
 
+#include "sncc/fpu.h"
 #include "sncc/thread_pool.h"
 
 using sncc::ThreadPool;
@@ -81,6 +83,26 @@ void check_exceptions() {
     }
 }
 
+// Otherwise a number that a task computes would depend on the thread that takes it.
+void check_denormals() {
+    ThreadPool pool(2);
+    for (const bool flush : {true, false}) {
+        const sncc::FlushDenormals scope(flush);
+        std::vector<float> halves(2);
+        std::atomic<int> arrived{0};
+        pool.run(2, [&](int task) {
+            arrived.fetch_add(1);
+            while (arrived.load() < 2) std::this_thread::yield();  // each in a thread of its own
+            volatile float least = std::numeric_limits<float>::min();
+            halves[static_cast<std::size_t>(task)] = least / 2;
+        });
+        expect((halves[0] == 0) == (halves[1] == 0), "tasks treat denormals alike");
+#if defined(SNCC_HAS_MXCSR)
+        expect((halves[0] == 0) == flush, "tasks treat denormals as their caller does");
+#endif
+    }
+}
+
 void check_fork() {
 #if defined(__unix__) || defined(__APPLE__)
     ThreadPool pool(2);
@@ -114,6 +136,7 @@ int main() {
     check_runs();
     check_two_threads();
     check_exceptions();
+    check_denormals();
     check_fork();
     return failures != 0;
 }
