@@ -208,7 +208,7 @@ class Layout:
 
     def rewired(self) -> list[Connection]:
         """Connections whose synapses training moves; others may share these."""
-        return [c for c in self.program.connections if c.rewiring is not None and c.synapses_of is None]
+        return [c for c in self.program.connections if c.rewiring is not None]
 
     def rewirings(self) -> list[str]:
         """The entries of the table of connections that are rewired."""

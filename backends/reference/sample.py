@@ -210,7 +210,7 @@ class Sample(ForwardRun):
 
     def _gather_interpolated(self, c: Connection, slot: str) -> np.ndarray:
         result: np.ndarray = np.zeros(self.program.parameter(c.weight).dimensions)
-        for n in range(self._first_emission(c), self.steps + 1):
+        for n in range(1, self.steps + 1):
             emitted = np.asarray(self.source(c, n))
             result += (emitted[:, None] if c.pattern == "dense" else emitted) * self._interpolated(c, slot, n)
         return result
@@ -219,7 +219,7 @@ class Sample(ForwardRun):
         """Gradient of an interpolated connection's delays."""
         whole, _ = self.split_delays(c)
         result = np.zeros(whole.shape)
-        for n in range(self._first_emission(c), self.steps + 1):
+        for n in range(1, self.steps + 1):
             by_delay = self._arriving_adjoint(c, slot, n, whole)
             if not c.rounded:
                 by_delay = (self._arriving_adjoint(c, slot, n, whole + 1) - by_delay) / self.program.step
@@ -304,10 +304,6 @@ class Sample(ForwardRun):
             arriving = self.synapses.arriving(c, n, self.emitted)
             np.add.at(result, element, arriving * self.tape[c.target_group, slot, n][table.post])
         return result.reshape(whole)
-
-    def _first_emission(self, c: Connection) -> int:
-        """The first step of which something is delivered in the sample: a state stands at its first value before step 1."""
-        return 1 if c.values is None else -int(self.split_delays(c)[0].max())
 
     def _adjoint_over_synapses(
         self, c: Connection, slot: str, n: int, reaches: Callable[[int, int], bool]

@@ -138,7 +138,7 @@ def derivation(model: Model, program: Program) -> tuple[Section, ...]:
         parts += [_adjoint(program, o) for o in program.reverse if isinstance(o, Update)]
         parts += [_traces(program, o) for o in program.traces if isinstance(o, TraceUpdate)]
         parts.append(_gradients(program))
-        parts += [_rewiring(c) for c in program.connections if c.rewiring is not None and c.synapses_of is None]
+        parts += [_rewiring(c) for c in program.connections if c.rewiring is not None]
     else:
         parts.append(Section("There is no `train` block, so no learning rule is derived."))
     return tuple(parts)

@@ -92,7 +92,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         interpolated=connection.delay is not None and _learns(model, f"{own}.delay"),
         rounded=model.training is not None and model.training.rule.name == "eventprop",
         synapses_of=connection.synapses_of,
-        rewiring=connection.rewiring if _learns(model, f"{owner}.weight") else None,
+        rewiring=connection.rewiring if connection.synapses_of is None and _learns(model, f"{owner}.weight") else None,
         dropout=connection.dropout if model.training is not None else 0.0,
     )
 

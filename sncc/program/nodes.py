@@ -215,10 +215,11 @@ class Connection:
     variable of the source's group whose value at the end of step n - delay is delivered instead of spikes (`signal` is
     true then); `of_target`: of their own target, to synapses that read it. `gain`, (population, variable), of as many
     neurons as the source's population, multiplies what each source neuron delivers: the variable's value after that
-    population's update of step n, or with `delays` of step n - the synapse's delay. `plastic`: the weight changes during a run. `synapses_of` names a connection whose synapses
-    (and weight) these are: a second sum over the same ones. `rewiring`: after an optimiser step synapses whose weights
-    would change their sign are at other pairs of neurons (`sncc/connectivity/rewire.py`). A dense connection whose `structure` has no
-    self-connections keeps the weight of a neuron to itself at zero.
+    population's update of step n, or with `delays` of step n - the synapse's delay. `plastic`: the weight changes during
+    a run. `synapses_of` names a connection whose synapses (and weight) these are: a second sum over the same ones.
+    `rewiring`, of the owner of synapses: after an optimiser step those whose weights would change their sign are at other
+    pairs of neurons (`sncc/connectivity/rewire.py`). A dense connection whose `structure` has no self-connections keeps
+    the weight of a neuron to itself at zero.
 
     dropout: where gradients are computed, each neuron of the source delivers nothing for a whole sample with this
     probability: where word 0 of the Philox counter (stream `dropout_stream`, neuron, 0, trial) is below
