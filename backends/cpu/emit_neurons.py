@@ -12,10 +12,10 @@ from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import Unsupported, literal
 from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.names import project_name
-from sncc.backends.cxx.stimuli import places_of, runs, stimuli_of
+from sncc.backends.cxx.stimuli import during, stimulated, value_of
 from sncc.backends.cxx.synapse_dynamics import synapse_states
 from sncc.backends.cxx.synapse_rows import CONNECTIVITY, flag
-from sncc.program.nodes import Group, Program, SynapseUpdate, Update
+from sncc.program.nodes import Group, Program, Row, SynapseUpdate, Update
 
 ENGINE = """// The engine; the same in every network of this precision, and compiled beside it.
 #include "sncc/engine_unit.h"
@@ -207,18 +207,13 @@ def _counts(layout: Layout, update: Update, draw: str, identifier: str) -> list[
 
 def _stimuli(layout: Layout, update: Update) -> list[str]:
     """What `stimulate` adds to the accumulators of own neurons before the update."""
-    lines: list[str] = []
-    for row, stimulus, function in stimuli_of(layout, update):
-        until = f" && segment.n <= {stimulus.last}" if stimulus.last is not None else ""
-        lines.append(f"if (segment.n > {stimulus.first}{until}) {{")
-        lines.append(f"    const Real value = dynamics::{function.name}({'segment.t' if function.arguments else ''});")
-        field = layout.state[update.group, stimulus.input].identifier
-        for first, last in runs(places_of(stimulus, row)):
-            begin = f"std::max<std::int64_t>(segment.begin, {row.offset + first})"
-            end = f"std::min<std::int64_t>(segment.end, {row.offset + last})"
-            lines.append(f"    for (std::int64_t j = {begin}; j < {end}; ++j) s.{field}[j] += value;")
-        lines.append("}")
-    return lines
+
+    def add(field: str, row: Row, first: int, last: int) -> str:
+        begin = f"std::max<std::int64_t>(segment.begin, {row.offset + first})"
+        end = f"std::min<std::int64_t>(segment.end, {row.offset + last})"
+        return f"for (std::int64_t j = {begin}; j < {end}; ++j) s.{field}[j] += value;"
+
+    return stimulated(layout, update, "segment.n", "segment.t", add)
 
 
 # ------------------------------------------------------------------------------------------------ updates of synapses
@@ -291,8 +286,5 @@ def modulated(tables: NeuronTables, connection: str, symbol: str, name: str, ste
     lines: list[str] = []
     for k, stimulus in enumerate(simulation.stimuli if simulation else ()):
         if not stimulus.group and (stimulus.population, stimulus.input) == (connection, symbol):
-            function = tables.dynamics.stimuli[k]
-            until = f" && {step} <= {stimulus.last}" if stimulus.last is not None else ""
-            value = f"dynamics::{function.name}({time if function.arguments else ''})"
-            lines.append(f"if ({step} > {stimulus.first}{until}) {name} += {value};")
+            lines.append(f"if ({during(stimulus, step)}) {name} += {value_of(tables.dynamics.stimuli[k], time)};")
     return lines

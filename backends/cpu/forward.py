@@ -8,7 +8,7 @@ from math import ceil
 
 from sncc.backends.cxx.dynamics import Function
 from sncc.backends.cxx.layout import Layout, padded
-from sncc.backends.cxx.stimuli import places_of, runs, stimuli_of
+from sncc.backends.cxx.stimuli import stimulated
 from sncc.backends.cxx.synapse_rows import index_type, place_of_weights, run_of
 from sncc.program.nodes import Connection, Deliver, Fire, Group, Readout, Row, Update
 
@@ -356,17 +356,11 @@ def forward(layout: Layout) -> list[str]:
 
 def _stimuli(layout: Layout, update: Update) -> list[str]:
     """What `stimulate` adds to accumulators before an update, in a simulation."""
-    lines: list[str] = []
-    for row, stimulus, function in stimuli_of(layout, update):
-        until = f" && s.before + n <= {stimulus.last}" if stimulus.last is not None else ""
-        lines.append(f"if (s.stimulated && s.before + n > {stimulus.first}{until}) {{  // {stimulus.population}")
-        lines.append(f"    const Real value = dynamics::{function.name}({'s.time(n)' if function.arguments else ''});")
-        field = layout.state[update.group, stimulus.input].identifier
-        for first, last in runs(places_of(stimulus, row)):
-            first, last = row.offset + first, row.offset + last
-            lines.append(f"    for (int j = {first}; j < {last}; ++j) s.state.{field}[j] += value;")
-        lines.append("}")
-    return lines
+
+    def add(field: str, row: Row, first: int, last: int) -> str:
+        return f"for (int j = {row.offset + first}; j < {row.offset + last}; ++j) s.state.{field}[j] += value;"
+
+    return stimulated(layout, update, "s.before + n", "s.time(n)", add, "s.stimulated && ")
 
 
 def _thin(layout: Layout, population: str) -> list[str]:

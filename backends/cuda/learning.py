@@ -56,91 +56,65 @@ class Learning(Online):
             ]
             first += blocks
         for o, c in self._gathers():
-            rows, size = self.blocks_of(c), self.program.group(c.target_group).size
-            column = self.columns[c.target_group, o.slot]
-            if c in self.rows_of_synapses or c.interpolated:
-                sums = (
-                    self._gather_interpolated(o, c, column, first)
-                    if c.interpolated
-                    else self._gather_rows(c, column, first)
-                )
-                lines, first = [*lines, *sums], first + rows
-                continue
-            into = plus("g.gradient", self.gradient_of(c))
-            into += f" + i * {self.stride(c.weight)}" if c.pattern == "dense" else ""
-            lines.append(f"}} else if (block < {first + rows}) {{  // {c.name}: {c.source} -> {c.target}")
-            if c.pattern == "dense":
-                lines.append(f"    const int i = block - {first};")
-            lines += [
-                f"    const KeptAdjoint<Real> kept = {{{plus('g.tape', column)}{' * rows' if column else ''}, {size}, {c.target_offset}, g.most_steps}};",
-                f"    {self._gather_call(c, into)}",
-                f"    check_sums(g.overflown, {self.keys.index(c.weight)}, {into}, {c.target_size});",
-            ]
-            first += rows
+            blocks = self.blocks_of(c)
+            lines.append(f"}} else if (block < {first + blocks}) {{  // {c.name}: {c.source} -> {c.target}")
+            gather = self._gather_interpolated if c.interpolated else self._gather_weights
+            lines += [f"    {x}" for x in gather(o, c, f"block - {first}" if first else "block")]
+            first += blocks
         return [*lines, "}"]
 
-    def _gather_rows(self, c: Connection, column: int, first: int) -> list[str]:
-        """The gradient of weights of synapses in rows."""
-        size, offset = self.program.group(c.target_group).size, self.program.place(c.target)[1].offset
-        kept = f"{{{plus('g.tape', column)}{' * rows' if column else ''}, {size}, {offset}, g.most_steps}}"
-        neurons = self.whole_source(c)
+    def _emitted(self, c: Connection) -> tuple[str, str]:
+        """What a connection's source emitted in the batch: the type and its fields."""
         if c.signal:
-            emitted = f"EmittedValues<Real>{{{values_of_batch(self, c)}, g.steps, g.batch, {kept}}}"
-        elif c.source_group is None:
+            return "ValuesOfBatch<Real>", values_of_batch(self, c)
+        if c.source_group is None:
             k = self.number_of_source(c)
-            emitted = f"EmittedTimes<Real>{{g.channel_offsets[{k}], g.channel_times[{k}], {neurons}, g.steps, g.batch, {kept}}}"
-        else:
-            kind, width, spikes = self.spikes(c)
-            emitted = f"EmittedSpikes<Real, {kind}>{{{spikes}, g.most_steps * {width}, g.steps, g.batch, {kept}}}"
-        name = "gather_element" if self.shared_elements(c) else "gather_row"
-        rows, key = f"g.rows[{self.row_number(c)}]", self.keys.index(c.weight)
-        check = f"check_row(g.overflown, {key}, {rows}, block - {first});"
-        if self.shared_elements(c):
-            check = f"check_sums(g.overflown, {key}, {rows}.gradient + block - {first}, 1);"
-        return [
-            f"}} else if (block < {first + self.blocks_of(c)}) {{  // {c.name}: {c.source} -> {c.target}",
-            f"    {name}({rows}, block - {first}, {emitted}, {c.delay}, g.adds);",
-            f"    {check}",
-        ]
+            return "TimesOfBatch", f"{{g.channel_offsets[{k}], g.channel_times[{k}], {self.whole_source(c)}}}"
+        kind, width, spikes = self.spikes(c)
+        return f"SpikesOfBatch<{kind}>", f"{{{spikes}, g.most_steps * {width}}}"
 
-    def _gather_interpolated(self, o: Gather | GatherDelay, c: Connection, column: int, first: int) -> list[str]:
+    def _kept_adjoint(self, o: Gather | GatherDelay, c: Connection, offset: int) -> str:
+        """The adjoints of a connection's targets, of which the first stands at `offset` in their group."""
+        column, size = self.columns[c.target_group, o.slot], self.program.group(c.target_group).size
+        return f"{{{plus('g.tape', column)}{' * rows' if column else ''}, {size}, {offset}, g.most_steps}}"
+
+    def _gather_weights(self, o: Gather | GatherDelay, c: Connection, block: str) -> list[str]:
+        """The gradient of weights, by one block."""
+        key, in_rows = self.keys.index(c.weight), c in self.rows_of_synapses
+        kind, emitted = self._emitted(c)
+        offset = self.program.place(c.target)[1].offset if in_rows else c.target_offset
+        kept = self._kept_adjoint(o, c, offset)
+        lines = [f"const WeightGradient<Real, {kind}> of = {{{emitted}, g.steps, g.batch, {kept}}};"]
+        into, size = plus("g.gradient", self.gradient_of(c)), c.target_size
+        rows = f"g.rows[{self.row_number(c)}]" if in_rows else ""
+        if in_rows and self.shared_elements(c):
+            lines.append(f"gather_element({rows}, {block}, of, {c.delay}, g.adds);")
+            into, size = f"{rows}.gradient + {block}", 1
+        elif in_rows:
+            lines.append(f"gather_row({rows}, {block}, of, {c.delay}, g.adds);")
+            return [*lines, f"check_row(g.overflown, {key}, {rows}, {block});"]
+        elif c.pattern == "dense":
+            into += f" + ({block}) * {self.stride(c.weight)}"
+            lines.append(f"gather_dense({into}, {size}, {block}, of, {c.delay}, g.adds);")
+        else:
+            lines.append(f"gather_one_to_one({into}, {size}, of, {c.delay}, g.adds);")
+        return [*lines, f"check_sums(g.overflown, {key}, {into}, {size});"]
+
+    def _gather_interpolated(self, o: Gather | GatherDelay, c: Connection, block: str) -> list[str]:
         """The gradient of weights whose delays need not be whole steps, or of the delays."""
-        size, dense = self.program.group(c.target_group).size, c.pattern == "dense"
         term = "weight" if isinstance(o, Gather) else "time" if c.rounded else "delay"
-        into = plus("g.gradient", self.gradient_of(c) if term == "weight" else self.gradient_offsets[c.delays or ""])
-        kept = f"{{{plus('g.tape', column)}{' * rows' if column else ''}, {size}, {c.target_offset}, g.most_steps}}"
+        key = c.weight if term == "weight" else c.delays or ""
+        into = plus("g.gradient", self.gradient_of(c) if term == "weight" else self.gradient_offsets[key])
+        kept = self._kept_adjoint(o, c, c.target_offset)
         of = f"DelayedGradient<Real, DelayTerm::{term}>{{{self.weight(c.weight)}, {self.learnt_delays(c)}, {kept}, g.steps}}"
-        if c.source_group is None:
-            k = self.number_of_source(c)
-            emitted = f"EmittedAt{{g.channel_offsets[{k}], g.channel_times[{k}], {c.source_size}}}"
-        else:
-            kind, width, spikes = self.spikes(c)
-            emitted = f"EmittedByStep<{kind}>{{{spikes}, g.most_steps * {width}}}"
-        neuron, stride = (f"block - {first}", self.stride(c.weight)) if dense else ("0", 0)
-        key, row = (
-            c.weight if term == "weight" else c.delays or "",
-            f"{into} + ({neuron}) * {stride}" if dense else into,
-        )
+        neuron, stride = (block, self.stride(c.weight)) if c.pattern == "dense" else ("0", 0)
+        row = f"{into} + ({neuron}) * {stride}" if stride else into
+        kind, emitted = self._emitted(c)
         return [
-            f"}} else if (block < {first + self.blocks_of(c)}) {{  // {c.name}: {c.source} -> {c.target}, the {term}",
-            f"    gather_interpolated({into}, {c.target_size}, {neuron}, {stride}, {emitted}, g.batch,",
-            f"                        {of}, g.adds);",
-            f"    check_sums(g.overflown, {self.keys.index(key)}, {row}, {c.target_size});",
+            f"const {kind} emitted = {emitted};",
+            f"gather_interpolated({into}, {c.target_size}, {neuron}, {stride}, emitted, g.batch, {of}, g.adds);",
+            f"check_sums(g.overflown, {self.keys.index(key)}, {row}, {c.target_size});",
         ]
-
-    def _gather_call(self, c: Connection, into: str) -> str:
-        dense = c.pattern == "dense"
-        columns = c.target_size if dense else c.source_size
-        row, one = ("i, ", "") if dense else ("", "_one_to_one")
-        tail = f"g.steps, g.batch, {c.delay}, kept, g.adds);"
-        if c.signal:
-            return f"gather_values{one}({into}, {columns}, {row}{values_of_batch(self, c)}, {tail}"
-        if c.source_group is None:
-            k = self.number_of_source(c)
-            channels = f"{c.source_size}, " if dense else ""
-            return f"gather_times{one}({into}, {columns}, {row}g.channel_offsets[{k}], g.channel_times[{k}], {channels}{tail}"
-        _, width, spikes = self.spikes(c)
-        return f"gather_spikes{one}({into}, {columns}, {row}{spikes}, g.most_steps * {width}, {tail}"
 
     # ---------------------------------------------------------------------------------------- parameters
 

@@ -9,7 +9,7 @@ from sncc.backends.cxx.dynamics import Dynamics, Function
 from sncc.backends.cxx.expressions import Unsupported
 from sncc.backends.cxx.functions import Argument
 from sncc.backends.cxx.layout import Layout
-from sncc.backends.cxx.stimuli import places_of, runs, stimuli_of
+from sncc.backends.cxx.stimuli import stimulated
 from sncc.backends.cxx.synapse_dynamics import synapse_states
 from sncc.backends.cxx.synapse_rows import flag
 from sncc.program.nodes import Deliver, Group, Program, Row, SynapseUpdate, Update
@@ -126,20 +126,13 @@ class Neurons:
         ]
 
     def _stimuli(self, update: Update, row: Row, number: int) -> list[str]:
-        """What `stimulate` adds to the accumulators of own neurons before the update."""
-        lines: list[str] = []
-        for of, stimulus, function in stimuli_of(self.layout, update):
-            if of is not row:
-                continue
-            until = f" && step.n <= {stimulus.last}" if stimulus.last is not None else ""
-            lines.append(f"if (step.n > {stimulus.first}{until}) {{")
-            lines.append(f"    const Real value = dynamics::{function.name}({'step.t' if function.arguments else ''});")
-            field = self.layout.state[update.group, stimulus.input].identifier
-            for first, last in runs(places_of(stimulus, row)):
-                body = f"s.{field}[{moved('j', row.offset)}] += value;"
-                lines.append(f"    step.for_range({number}, {first}, {last}, [&](int j) {{ {body} }});")
-            lines.append("}")
-        return lines
+        """What `stimulate` adds to the accumulators of own neurons of a row before the update."""
+
+        def add(field: str, row: Row, first: int, last: int) -> str:
+            body = f"s.{field}[{moved('j', row.offset)}] += value;"
+            return f"step.for_range({number}, {first}, {last}, [&](int j) {{ {body} }});"
+
+        return stimulated(self.layout, update, "step.n", "step.t", add, of=row)
 
     # ---------------------------------------------------------------------------------------- synapses
     def _synapse_update(self, update: SynapseUpdate) -> list[str]:

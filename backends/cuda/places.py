@@ -70,7 +70,7 @@ class Places(Layout):
     def learnt_delays(self, c: Connection) -> str:
         """The delays of a connection that need not be whole steps."""
         numbers = f"{self.weight(c.delays or '')}, Network::step_ms, {c.delay}, {most_delay(self, c)}, {str(c.rounded).lower()}"
-        return f"LearntDelays<Real>{{{numbers}}}"
+        return f"Delays<Real>{{{numbers}}}"
 
     def gradient_of(self, c: Connection) -> int:
         """Where the gradient of a connection's weights is gathered; negative where that is known when synapses are built."""
@@ -113,12 +113,12 @@ class Places(Layout):
 
 
 def values_of_batch(places: Places, c: Connection) -> str:
-    """The values of a connection's source in all samples: those of a signal, or of a state."""
+    """The fields of the values of a connection's source in all samples: those of a signal, or of a state."""
     if c.values is not None:
         k, stride, lead = places.series_of(c), padded(places.whole_source(c)), "g.series_lead"
-        return f"ValuesOfBatch<Real>{{g.series[{k}], {stride}, g.most_steps + {lead}, {lead}}}"
+        return f"{{g.series[{k}], {stride}, g.most_steps + {lead}, {lead}}}"
     k, stride = places.number_of_source(c), padded(places.whole_source(c))
-    return f"ValuesOfBatch<Real>{{g.values[{k}], {stride}, g.most_steps, 0}}"
+    return f"{{g.values[{k}], {stride}, g.most_steps, 0}}"
 
 
 def plus(pointer: str, offset: int) -> str:

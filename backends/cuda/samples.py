@@ -10,7 +10,7 @@ from sncc.backends.cxx.dynamics import Dynamics, Function
 from sncc.backends.cxx.functions import Argument
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.names import Namer
-from sncc.backends.cxx.stimuli import places_of, runs, stimuli_of
+from sncc.backends.cxx.stimuli import stimulated
 from sncc.program.nodes import (
     Connection,
     Deliver,
@@ -265,17 +265,13 @@ class Samples(Online):
 
     def _stimuli(self, o: Update) -> list[str]:
         """What `stimulate` adds to accumulators before an update, in a simulation."""
-        lines: list[str] = []
-        for row, stimulus, function in stimuli_of(self, o):
-            until = f" && g.before + n <= {stimulus.last}" if stimulus.last is not None else ""
-            lines.append(f"if (g.carried && g.before + n > {stimulus.first}{until}) {{  // {stimulus.population}")
-            lines.append(f"    const Real value = dynamics::{function.name}({'t' if function.arguments else ''});")
-            field = self.state[o.group, stimulus.input].identifier
-            for first, last in runs(places_of(stimulus, row)):
-                place = f"s.{field}[{moved('j', row.offset + first)}]"
-                lines.append(f"    for_own({last - first}, [&](int j) {{ {place} += value; }});")
-            lines += ["    __syncthreads();", "}"]
-        return lines
+
+        def add(field: str, row: Row, first: int, last: int) -> str:
+            own = f"if (j >= {first}) " if first else ""  # a neuron is one thread's, whatever the range
+            return f"for_own({last}, [&](int j) {{ {own}s.{field}[{moved('j', row.offset)}] += value; }});"
+
+        lines = stimulated(self, o, "g.before + n", "t", add, "g.carried && ")
+        return [*lines, "__syncthreads();"] if lines else []
 
     def _forward(self) -> list[str]:
         lines: list[str] = []

@@ -174,8 +174,7 @@ network Timed:
 
 train:
     rule = eventprop
-    loss = cross_entropy(-first_spike(output) / (5 ms)) + cross_entropy(mean(output.v)) + cross_entropy(max(output.v))
-        + mean(cross_entropy(output.v / 0.3))
+    loss = cross_entropy(-first_spike(output) / (5 ms)) + cross_entropy(mean(output.v)) + cross_entropy(max(output.v)) + mean(cross_entropy(output.v / 0.3))
     learn = weights, first.tau_m, first.theta, hidden.tau_syn, output.theta, first_hidden.delay, hidden_output.delay
     optimiser = sgd(learning_rate = 1e-3)
 """

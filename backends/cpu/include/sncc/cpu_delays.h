@@ -1,45 +1,16 @@
-// Connections whose delays need not be whole steps: a delay of k + f steps delivers (1 - f) of the weight at k and f of it
-// at k + 1; rounded ones deliver at the nearest step. A synapse after the other: right, not fast.
+// Connections whose delays need not be whole steps. A synapse after the other: right, not fast.
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 
 #include "sncc/cpu_gather.h"
+#include "sncc/delays.h"
 #include "sncc/layout.h"
 #include "sample.h"
 
 namespace sncc {
 namespace cpu {
-
-// The delays of a connection, in ms and laid out as its weights, and the steps that they are raised to and may reach.
-template <typename Real>
-struct Delays {
-    const Real* values;
-    double step;
-    std::int64_t least, most;
-    bool rounded;
-
-    struct Split {
-        std::int64_t whole;
-        Real rest;
-    };
-    Split at(std::int64_t element) const {
-        const double steps = std::min(std::max(static_cast<double>(values[element]) / step, static_cast<double>(least)), static_cast<double>(most - 1));
-        if (rounded) return {static_cast<std::int64_t>(std::floor(steps + 0.5)), Real(0)};
-        const double whole = std::floor(steps);
-        return {static_cast<std::int64_t>(whole), static_cast<Real>(steps - whole)};
-    }
-};
-
-namespace detail {
-// What of a weight arrives d steps after the spike.
-template <typename Real>
-Real part_at(const typename Delays<Real>::Split& delay, std::int64_t d) {
-    return d == delay.whole ? Real(1) - delay.rest : d == delay.whole + 1 ? delay.rest : Real(0);
-}
-}  // namespace detail
 
 template <typename Real, typename Lists>
 void deliver_interpolated(Real* into, const Real* weights, const TileLayout<Real>& layout, const Delays<Real>& delays, const Lists& source,
@@ -49,7 +20,7 @@ void deliver_interpolated(Real* into, const Real* weights, const TileLayout<Real
         for (int k = 0; k < spikes.count; ++k)
             for (int j = 0; j < layout.columns; ++j) {
                 const std::int64_t e = layout.index(static_cast<int>(spikes.indices[k]), j);
-                into[j] += weights[e] * detail::part_at<Real>(delays.at(e), d);
+                into[j] += weights[e] * delays.at(e).part_at(d);
             }
     }
 }
@@ -60,7 +31,7 @@ void deliver_interpolated_one_to_one(Real* into, const Real* weights, const Tile
         const SpikesOfStep spikes = source.at(n - d);
         for (int k = 0; k < spikes.count; ++k) {
             const std::uint32_t i = spikes.indices[k];
-            into[i] += weights[i] * detail::part_at<Real>(delays.at(i), d);
+            into[i] += weights[i] * delays.at(i).part_at(d);
         }
     }
 }
@@ -89,7 +60,7 @@ void transpose_interpolated(Real* into, const Real* weights, const TileLayout<Re
         detail::for_synapses(layout, sources, i, [&](int j, std::int64_t e) {
             const auto delay = delays.at(e);
             const Real here = detail::adjoint_at(tile, index, slot, n + delay.whole, j), next = detail::adjoint_at(tile, index, slot, n + delay.whole + 1, j);
-            sum += weights[e] * ((Real(1) - delay.rest) * here + delay.rest * next);
+            sum += weights[e] * delay.between(here, next);
         });
         into[i] += sum;
     }
@@ -129,8 +100,8 @@ void gather_interpolated(Real* gradient, Real* of_delays, const Real* weights, c
             detail::for_synapses(layout, sources, static_cast<int>(spikes.indices[k]), [&](int j, std::int64_t e) {
                 const auto delay = delays.at(e);
                 const Real here = detail::adjoint_at(tile, index, slot, n + delay.whole, j), next = detail::adjoint_at(tile, index, slot, n + delay.whole + 1, j);
-                if (gradient) gradient[e] += (Real(1) - delay.rest) * here + delay.rest * next;
-                if (of_delays) of_delays[e] += weights[e] * (next - here) / static_cast<Real>(delays.step);
+                if (gradient) gradient[e] += delay.between(here, next);
+                if (of_delays) of_delays[e] += delays.slope(weights[e], here, next);
             });
     }
 }

@@ -39,91 +39,69 @@ struct KeptAdjoint {
     __device__ const Real* at(int sample, std::int64_t n) const { return tape + (sample * steps + n - 1) * width + offset; }
 };
 
-// Values of the samples of a batch: rows of `stride` numbers, of which `lead` are from before the first step.
+// What a source emitted in the samples of a batch: body(step, number), once for each spike, or for the value, of neuron i in sample b
+// that arrives before the sample's end.
+template <typename Spikes>
+struct SpikesOfBatch {
+    Spikes spikes;  // of the first sample, the next one's `stride` numbers later
+    std::int64_t stride;
+
+    template <typename Body>
+    __device__ void for_each(int b, std::int64_t i, std::int64_t delay, std::int64_t steps, const Body& body) const {
+        const Spikes own = spikes.moved(b * stride);
+        for (std::int64_t n = 1; n + delay <= steps; ++n)
+            for (std::uint32_t left = own.fired(n, static_cast<int>(i)); left > 0; --left) body(n, 1);
+    }
+};
+// Steps (from 0) in which each channel fired: of sample b in times[offsets[b * (channels + 1) + i] ...].
+struct TimesOfBatch {
+    const std::int64_t* offsets;
+    const std::uint32_t* times;
+    int channels;
+
+    template <typename Body>
+    __device__ void for_each(int b, std::int64_t i, std::int64_t delay, std::int64_t steps, const Body& body) const {
+        const std::int64_t* const list = offsets + static_cast<std::int64_t>(b) * (channels + 1) + i;
+        for (std::int64_t k = list[0]; k < list[1]; ++k)
+            if (times[k] + delay < steps) body(static_cast<std::int64_t>(times[k]) + 1, 1);
+    }
+};
+// Rows of `stride` numbers, of which `lead` are from before the first step.
 template <typename Real>
 struct ValuesOfBatch {
     const Real* values;
     std::int64_t stride, rows, lead;
 
-    __device__ Real at(int sample, std::int64_t n, std::int64_t i) const { return values[(sample * rows + n - 1 + lead) * stride + i]; }
-    // The first step of which something arrives in the sample.
-    __device__ std::int64_t first(std::int64_t delay) const { return delay < lead ? 1 - delay : 1 - lead; }
+    template <typename Body>
+    __device__ void for_each(int b, std::int64_t i, std::int64_t delay, std::int64_t steps, const Body& body) const {
+        for (std::int64_t n = 1 - (delay < lead ? delay : lead); n + delay <= steps; ++n) body(n, values[(b * rows + n - 1 + lead) * stride + i]);
+    }
 };
 
-// gradient[i, :] = the sum over samples, in order, and over the steps in which neuron i fired. A block does one row. `spikes` are the
-// first sample's, the next one's `stride` numbers later.
-template <typename Real, typename Spikes>
-__device__ inline void gather_spikes(Real* gradient, int columns, int i, const Spikes& spikes, std::int64_t stride, const std::int32_t* steps, int samples,
-                                     int delay, const KeptAdjoint<Real>& kept, bool adds) {
-    for_own(columns, [&](int j) {
-        Real sum = adds ? gradient[j] : Real(0);
-        for (int b = 0; b < samples; ++b) {
-            const Spikes own = spikes.moved(b * stride);
-            for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
-                for (std::uint32_t left = own.fired(n, i); left > 0; --left) sum += kept.at(b, n + delay)[j];
-        }
-        gradient[j] = sum;
-    });
-}
-// Steps (from 0) in which each channel fired: of sample b in times[offsets[b * (channels + 1) + i] ...].
-template <typename Real>
-__device__ inline void gather_times(Real* gradient, int columns, int i, const std::int64_t* offsets, const std::uint32_t* times, int channels,
-                                    const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept, bool adds) {
-    for_own(columns, [&](int j) {
-        Real sum = adds ? gradient[j] : Real(0);
-        for (int b = 0; b < samples; ++b) {
-            const std::int64_t* list = offsets + static_cast<std::int64_t>(b) * (channels + 1) + i;
-            for (std::int64_t k = list[0]; k < list[1]; ++k)
-                if (times[k] + delay < static_cast<std::uint32_t>(steps[b])) sum += kept.at(b, times[k] + 1 + delay)[j];
-        }
-        gradient[j] = sum;
-    });
-}
-template <typename Real>
-__device__ inline void gather_values(Real* gradient, int columns, int i, const ValuesOfBatch<Real>& values, const std::int32_t* steps, int samples,
-                                     int delay, const KeptAdjoint<Real>& kept, bool adds) {
-    for_own(columns, [&](int j) {
-        Real sum = adds ? gradient[j] : Real(0);
-        for (int b = 0; b < samples; ++b)
-            for (std::int64_t n = values.first(delay); n + delay <= steps[b]; ++n) sum = m_fma(values.at(b, n, i), kept.at(b, n + delay)[j], sum);
-        gradient[j] = sum;
-    });
-}
+// The gradient of a weight from neuron i to target j, `delay` steps later, added to a sum: over the samples, in order, and over the steps.
+template <typename Real, typename Emitted>
+struct WeightGradient {
+    Emitted emitted;
+    const std::int32_t* steps;
+    int samples;
+    KeptAdjoint<Real> kept;
 
-// One-to-one connections: gradient[i], a thread per neuron.
-template <typename Real, typename Spikes>
-__device__ inline void gather_spikes_one_to_one(Real* gradient, int count, const Spikes& spikes, std::int64_t stride, const std::int32_t* steps, int samples,
-                                                int delay, const KeptAdjoint<Real>& kept, bool adds) {
-    for_own(count, [&](int i) {
-        Real sum = adds ? gradient[i] : Real(0);
+    __device__ Real add_to(Real sum, std::int64_t i, std::int64_t j, std::int64_t delay) const {
         for (int b = 0; b < samples; ++b)
-            for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
-                for (std::uint32_t left = spikes.moved(b * stride).fired(n, i); left > 0; --left) sum += kept.at(b, n + delay)[i];
-        gradient[i] = sum;
-    });
+            emitted.for_each(b, i, delay, steps[b], [&](std::int64_t n, auto number) { sum = m_fma(static_cast<Real>(number), kept.at(b, n + delay)[j], sum); });
+        return sum;
+    }
+};
+
+// A block sums gradient[i, :], of which `gradient` is the first number.
+template <typename Real, typename Emitted>
+__device__ inline void gather_dense(Real* gradient, int columns, std::int64_t i, const WeightGradient<Real, Emitted>& of, std::int64_t delay, bool adds) {
+    for_own(columns, [&](int j) { gradient[j] = of.add_to(adds ? gradient[j] : Real(0), i, j, delay); });
 }
-template <typename Real>
-__device__ inline void gather_times_one_to_one(Real* gradient, int count, const std::int64_t* offsets, const std::uint32_t* times,
-                                               const std::int32_t* steps, int samples, int delay, const KeptAdjoint<Real>& kept, bool adds) {
-    for_own(count, [&](int i) {
-        Real sum = adds ? gradient[i] : Real(0);
-        for (int b = 0; b < samples; ++b) {
-            const std::int64_t* list = offsets + static_cast<std::int64_t>(b) * (count + 1) + i;
-            for (std::int64_t k = list[0]; k < list[1]; ++k)
-                if (times[k] + delay < static_cast<std::uint32_t>(steps[b])) sum += kept.at(b, times[k] + 1 + delay)[i];
-        }
-        gradient[i] = sum;
-    });
-}
-template <typename Real>
-__device__ inline void gather_values_one_to_one(Real* gradient, int count, const ValuesOfBatch<Real>& values, const std::int32_t* steps, int samples,
-                                                int delay, const KeptAdjoint<Real>& kept, bool adds) {
-    for_own(count, [&](int i) {
-        Real sum = adds ? gradient[i] : Real(0);
-        for (int b = 0; b < samples; ++b)
-            for (std::int64_t n = values.first(delay); n + delay <= steps[b]; ++n) sum = m_fma(values.at(b, n, i), kept.at(b, n + delay)[i], sum);
-        gradient[i] = sum;
-    });
+// One-to-one connections: a thread per neuron.
+template <typename Real, typename Emitted>
+__device__ inline void gather_one_to_one(Real* gradient, int count, const WeightGradient<Real, Emitted>& of, std::int64_t delay, bool adds) {
+    for_own(count, [&](int i) { gradient[i] = of.add_to(adds ? gradient[i] : Real(0), i, i, delay); });
 }
 
 }  // namespace cuda

@@ -73,61 +73,13 @@ __device__ inline void transpose_delayed_synapses(Real* into, int sources, const
 }
 
 // ------------------------------------------------------------------------------------------------ gradients
-// What a source emitted in the samples of the batch; sum_over(i, delay, j, sum) adds to a sum the adjoint of target j after each spike of i.
-template <typename Real, typename Spikes>
-struct EmittedSpikes {
-    Spikes spikes;  // of the first sample
-    std::int64_t stride;
-    const std::int32_t* steps;
-    int samples;
-    KeptAdjoint<Real> kept;
-
-    __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j, Real sum) const {
-        for (int b = 0; b < samples; ++b) {
-            const Spikes own = spikes.moved(b * stride);
-            for (std::int64_t n = 1; n + delay <= steps[b]; ++n)
-                for (std::uint32_t left = own.fired(n, static_cast<int>(i)); left > 0; --left) sum += kept.at(b, n + delay)[j];
-        }
-        return sum;
-    }
-};
-template <typename Real>
-struct EmittedTimes {
-    const std::int64_t* offsets;
-    const std::uint32_t* times;
-    int channels;
-    const std::int32_t* steps;
-    int samples;
-    KeptAdjoint<Real> kept;
-
-    __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j, Real sum) const {
-        for (int b = 0; b < samples; ++b) {
-            const std::int64_t* list = offsets + static_cast<std::int64_t>(b) * (channels + 1) + i;
-            for (std::int64_t e = list[0]; e < list[1]; ++e)
-                if (times[e] + delay < steps[b]) sum += kept.at(b, times[e] + 1 + delay)[j];
-        }
-        return sum;
-    }
-};
-template <typename Real>
-struct EmittedValues {
-    ValuesOfBatch<Real> values;
-    const std::int32_t* steps;
-    int samples;
-    KeptAdjoint<Real> kept;
-
-    __device__ Real sum_over(std::int64_t i, std::int64_t delay, std::uint32_t j, Real sum) const {
-        for (int b = 0; b < samples; ++b)
-            for (std::int64_t n = values.first(delay); n + delay <= steps[b]; ++n) sum = m_fma(values.at(b, n, i), kept.at(b, n + delay)[j], sum);
-        return sum;
-    }
-};
-
 // Weights that are one synapse's each: a block sums the row of source i, a thread per synapse.
 template <typename Real, typename Emitted>
-__device__ inline void gather_row(const DeviceRows<Real>& rows, std::int64_t i, const Emitted& emitted, std::int64_t delay, bool adds) {
-    for (std::uint64_t k = rows.offsets[i] + threadIdx.x; k < rows.offsets[i + 1]; k += blockDim.x)
-        rows.gradient[rows.element(k)] = emitted.sum_over(i, rows.delays ? rows.delays[k] : delay, rows.targets[k], adds ? rows.gradient[rows.element(k)] : Real(0));
+__device__ inline void gather_row(const DeviceRows<Real>& rows, std::int64_t i, const WeightGradient<Real, Emitted>& of, std::int64_t delay, bool adds) {
+    for (std::uint64_t k = rows.offsets[i] + threadIdx.x; k < rows.offsets[i + 1]; k += blockDim.x) {
+        Real& gradient = rows.gradient[rows.element(k)];
+        gradient = of.add_to(adds ? gradient : Real(0), i, rows.targets[k], rows.delays ? rows.delays[k] : delay);
+    }
 }
 template <typename Real>
 __device__ inline void check_row(int* overflown, int parameter, const DeviceRows<Real>& rows, std::int64_t i) {
@@ -135,12 +87,12 @@ __device__ inline void check_row(int* overflown, int parameter, const DeviceRows
 }
 // Weights that synapses share: a block sums one element, each thread over its synapses, then over the threads in their order.
 template <typename Real, typename Emitted>
-__device__ inline void gather_element(const DeviceRows<Real>& rows, std::int64_t e, const Emitted& emitted, std::int64_t delay, bool adds) {
+__device__ inline void gather_element(const DeviceRows<Real>& rows, std::int64_t e, const WeightGradient<Real, Emitted>& of, std::int64_t delay, bool adds) {
     __shared__ double sums[GATHER_THREADS];
     double sum = 0;
     for (std::uint64_t q = rows.sharing_offsets[e] + threadIdx.x; q < rows.sharing_offsets[e + 1]; q += blockDim.x) {
         const std::uint32_t k = rows.sharing[q];
-        sum += static_cast<double>(emitted.sum_over(rows.sources[k], rows.delays ? rows.delays[k] : delay, rows.targets[k], Real(0)));
+        sum += static_cast<double>(of.add_to(Real(0), rows.sources[k], rows.targets[k], rows.delays ? rows.delays[k] : delay));
     }
     sums[threadIdx.x] = sum;
     __syncthreads();
