@@ -47,6 +47,32 @@ def check_training(model: nodes.Model, diagnostics: Diagnostics) -> None:
             )
 
 
+def check_keys(model: nodes.Model, diagnostics: Diagnostics) -> None:
+    """Two numbers are not known by one name: a connection has a `delay`, and what a learning signal goes by `feedback`."""
+    found: dict[object, tuple[str, str, nodes.Parameter]] = {}
+
+    def look(owner: str, name: str, parameters: tuple[nodes.Parameter, ...]) -> None:
+        for parameter in (p for p in parameters if p.name == name):
+            found.setdefault(parameter.span, (owner, name, parameter))
+
+    training = model.training
+    fed_back = training is not None and training.rule.feedback != "symmetric"
+    read = {loss.population for loss in training.losses} if training is not None else set()
+    for connection in model.connections:
+        parameters = connection.synapse.parameters if connection.synapse is not None else ()
+        if connection.delay is not None:
+            look(connection.name, "delay", parameters)
+        if fed_back and connection.target in read:
+            look(connection.name, "feedback", parameters)
+    direct = {c.source for c in model.connections if c.target in read} | read
+    for population in model.populations:
+        if fed_back and population.name not in direct:
+            look(population.name, "feedback", population.parameters)
+    for owner, name, parameter in found.values():
+        message = f"`{owner}.{name}` would be two numbers: this parameter and the {name} of `{owner}`"
+        diagnostics.error("duplicate", parameter.span, message, help="give the parameter another name")
+
+
 def check_states(model: nodes.Model, diagnostics: Diagnostics) -> None:
     """Warn of states that nothing reads."""
     read = {(r.owner, r.variable) for r in model.simulation.records} if model.simulation else set()

@@ -11,7 +11,7 @@ from sncc.diagnostics import DiagnosticError, Diagnostics, Source, Span, did_you
 from sncc.expressions.nodes import Number
 from sncc.expressions.units import Unit
 from sncc.model import nodes
-from sncc.model.checks import check_states, check_training
+from sncc.model.checks import check_keys, check_states, check_training
 from sncc.model.definition import RESERVED, Overrides
 from sncc.model.draft import Draft
 from sncc.model.event_checks import check_event_times
@@ -164,6 +164,7 @@ class _Resolver:
             chosen.name.name, network.step, tuple(network.populations.values()), tuple(network.connections.values()),
             training, simulation, chosen.document or self.file.document, self.file.span.source.text,
         )  # fmt: skip
+        check_keys(model, self.diagnostics)
         check_training(model, self.diagnostics)
         check_event_times(model, self.diagnostics)
         check_states(model, self.diagnostics)
