@@ -365,7 +365,7 @@ def _stimuli(layout: Layout, update: Update) -> list[str]:
 
 def _thin(layout: Layout, population: str) -> list[str]:
     """What dropout leaves of the spikes that a population has just emitted."""
-    spikes = f"s.spikes[{layout.populations.index(population)}].at(n)" if population in layout.populations else ""
+    spikes = f"s.spikes[{layout.populations.index(population)}].at(n)"
     return [f"s.thin({k}, {spikes});  // {c.name}" for k, c in enumerate(layout.thinned) if c.source == population]
 
 

@@ -124,7 +124,7 @@ private:
         for (CompressedRows& part : parts) {
             CompressedRows copy;
             copy.range = part.range;
-            (part.is_narrow() ? copy.narrow = Untouched<std::uint16_t>(part.synapses() + 1), void() : void(copy.wide = Untouched<std::uint32_t>(part.synapses() + 1)));
+            allocate_indices(copy.narrow, copy.wide, part.is_narrow(), part.synapses() + 1);
             rows.parts.push_back(std::move(copy));
             (is_narrow ? void(delays.narrow.emplace_back(part.synapses() + 1)) : void(delays.wide.emplace_back(part.synapses() + 1)));
             if (field) weights.parts.emplace_back(part.synapses() + 1);

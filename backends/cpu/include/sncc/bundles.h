@@ -50,11 +50,6 @@ struct Repeats {
     std::vector<std::uint16_t> ranks;
 };
 
-struct BundleMember {
-    int connection;
-    const std::vector<std::uint32_t>* begins;  // of its lane
-};
-
 // Connections of one source onto lanes of one shelf.
 template <typename Real>
 class Bundle {
@@ -78,7 +73,7 @@ public:
     void fill(const std::vector<Given>& members, const Shelf& shelf, ThreadPool& pool) {
         const std::int64_t sources = members[0].synapses->sources();
         parts = std::vector<BundlePart<Real>>(shelf.sizes.size());
-        repeats_ = std::vector<std::vector<Repeats>>(members.size());
+        repeats_ = std::vector<std::vector<Repeats>>(owns ? members.size() : 0);
         for (std::vector<Repeats>& of : repeats_) of = std::vector<Repeats>(parts.size());
         for (std::size_t p = 0; p < parts.size(); ++p) fill(members, shelf, p, sources, pool);
     }
@@ -131,7 +126,7 @@ private:
             for (const Given& member : members) to.rows[i] += member.synapses->parts[p].offsets[i];
         }
         const std::size_t count = static_cast<std::size_t>(to.rows[rows - 1]) + 1;
-        (shelf.narrow ? to.narrow = Untouched<std::uint16_t>(count), void() : void(to.wide = Untouched<std::uint32_t>(count)));
+        allocate_indices(to.narrow, to.wide, shelf.narrow, count);
         if (weighted) to.weights = Untouched<Real>(count);
         int least = 0xFFFF, most = 0;
         for (const Given& member : members) least = std::min(least, member.delays->least), most = std::max(most, member.delays->most);
@@ -145,7 +140,7 @@ private:
                 const std::size_t row = static_cast<std::size_t>(i);
                 lay_out(members, p, row, least, most, scratch[static_cast<std::size_t>(worker)], piece.slices);
                 to.firsts[row + 1] = piece.slices.size();
-                for (std::size_t m = 0; m < members.size(); ++m) {
+                for (std::size_t m = 0; m < repeats_.size(); ++m) {
                     number_repeats(members[m], p, row, scratch[static_cast<std::size_t>(worker)].keys, piece.ranks[m]);
                     repeats_[m][p].rows[row + 1] = piece.ranks[m].size();
                 }
@@ -237,7 +232,7 @@ private:
         }
     }
 
-    std::vector<std::vector<Repeats>> repeats_;  // by member and part
+    std::vector<std::vector<Repeats>> repeats_;  // by member and part; none where the rows are kept elsewhere
 };
 
 // The weights of a bundle's synapses: none stands for `one` for all.

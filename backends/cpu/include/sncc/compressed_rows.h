@@ -26,6 +26,14 @@ inline std::vector<Range> ranges_of(std::int64_t size, int workers) {
     return ranges;
 }
 
+// Room for so many indices, of 16 bits or of 32.
+inline void allocate_indices(Untouched<std::uint16_t>& narrow, Untouched<std::uint32_t>& wide, bool are_narrow, std::size_t count) {
+    if (are_narrow)
+        narrow = Untouched<std::uint16_t>(count);
+    else
+        wide = Untouched<std::uint32_t>(count);
+}
+
 // Rows of one worker. Targets count from the range's begin; row i is [offsets[i], offsets[i + 1]).
 struct CompressedRows {
     Range range;
@@ -45,7 +53,7 @@ struct CompressedRows {
     // Turns counts in offsets[1 ..] into offsets, and makes room for the targets.
     void allocate() {
         for (std::size_t i = 1; i < offsets.size(); ++i) offsets[i] += offsets[i - 1];
-        (is_narrow() ? narrow = Untouched<std::uint16_t>(synapses() + 1), void() : void(wide = Untouched<std::uint32_t>(synapses() + 1)));
+        allocate_indices(narrow, wide, is_narrow(), synapses() + 1);
     }
 };
 

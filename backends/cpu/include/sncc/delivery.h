@@ -1,4 +1,4 @@
-// The delivery loops: rows of synapses added to the accumulators, or to rings of accumulators, of a worker's own neurons.
+// The delivery loops: rows of synapses added to the accumulators of a worker's own neurons.
 #pragma once
 
 #include <cstdint>

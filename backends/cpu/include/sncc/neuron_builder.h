@@ -97,7 +97,7 @@ private:
                 const double count = expected_synapses(request(of.synapses_of >= 0 ? of.synapses_of : c));
                 const double rows = static_cast<double>(of.source_neurons) * m_.workers;
                 const double each = (m_.shelves[static_cast<std::size_t>(shelf_of(c))].narrow ? 2.0 : 4.0) + (bundle.weighted ? sizeof(Real) : 0.0);
-                bytes += count * each + std::min(count, rows * spanned_steps(of.delays)) * sizeof(Slice) + rows * 3 * sizeof(std::uint64_t);
+                bytes += count * each + std::min(count, rows * spanned_steps(of.delays)) * sizeof(Slice) + rows * (bundle.owns ? 3 : 2) * sizeof(std::uint64_t);
             }
             (bundle.owns ? largest = std::max(largest, bytes) : kept += bytes);
         }
@@ -237,7 +237,7 @@ private:
         worker.spikes.resize(m_.net.populations);
         worker.records.resize(m_.net.populations);
         worker.tables.resize(m_.net.populations);
-        for (int p = 0; p < m_.net.populations; ++p) worker.spikes[static_cast<std::size_t>(p)].allocate(m_.range(p, w).size(), m_.most_delay + m_.interval);
+        for (int p = 0; p < m_.net.populations; ++p) worker.spikes[static_cast<std::size_t>(p)].allocate(m_.most_delay + m_.interval);
     }
 
     Memory<Real>& m_;

@@ -78,7 +78,7 @@ struct Memory {
     AlignedBuffer<unsigned char> state, arrays;
     Numbers numbers;
     std::vector<std::vector<Range>> ranges;                // by population and worker
-    std::vector<SynapseStore<Real>> stores;                // by connection; empty where another connection's are used
+    std::vector<SynapseStore<Real>> stores;                // by connection; empty where its weights are a matrix or a vector, or the synapses another one's
     std::vector<SynapseField<Real>> synapse_fields;
     std::vector<std::vector<AlignedBuffer<Real>>> matrices;  // of dense connections, by worker
     std::vector<AlignedBuffer<Real>> vectors;                // of one_to_one connections

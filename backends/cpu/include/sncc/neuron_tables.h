@@ -6,11 +6,12 @@
 #include <vector>
 
 #include "pattern.h"
+#include "sncc/table_rows.h"
 
 namespace sncc {
 namespace neurons {
 
-// A population's neurons in the arrays of its group. `listed`: something delivers its spikes from lists.
+// A population's neurons in the arrays of its group.
 struct PopulationInfo {
     int group;
     std::int64_t offset, size;
@@ -97,13 +98,6 @@ struct Numbers {
     std::vector<std::vector<double>> own;
     std::vector<char> shared;
     double number(int k, std::int64_t j) const { return own[static_cast<std::size_t>(k)][shared[static_cast<std::size_t>(k)] ? 0 : static_cast<std::size_t>(j)]; }
-};
-
-// As the user sees a source.
-struct SourceSize {
-    std::int64_t size;
-    bool signal;
-    double si;
 };
 
 template <typename Real>

@@ -15,6 +15,7 @@
 #include "sncc/layout.h"
 #include "sncc/math.h"
 #include "sncc/philox.h"
+#include "sncc/table_rows.h"
 #include "lists.h"
 #include "poisson.h"
 #include "synapse_rows.h"
@@ -27,12 +28,6 @@ enum class Reduction { none, mean, sum, maximum, last, first_spike };
 enum class Halves { none, plain, packed };
 enum class Clip { none, norm, value };
 
-struct SourceSize {
-    std::int64_t size;
-    bool signal;
-    double si;
-};
-
 // What a parameter is in memory: a matrix of rows x columns in tiles (a vector is one row), or one number.
 struct Shape {
     int rows, columns;
@@ -42,20 +37,6 @@ struct Shape {
     double rate, scale, lower, upper;
     bool keeps_sign;
     bool apart;  // a square matrix without a neuron's weight to itself: its diagonal is zero
-};
-
-// A source, or population, of which dropout leaves neurons out of a sample.
-struct Thinning {
-    int source, population;  // -1: the other
-    std::int64_t size;
-    std::uint32_t stream, threshold;  // what the word of a neuron that is left out is below
-};
-
-// A penalty on firing rates: where its neurons stand among all that are penalised; kHz.
-struct PenaltyOf {
-    int offset, size;
-    double target, strength;
-    bool over_batch;  // of the rates' means over the samples
 };
 
 // A matrix that gets the change of another parameter added.

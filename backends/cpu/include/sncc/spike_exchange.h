@@ -67,10 +67,9 @@ private:
 class SpikeHistory {
 public:
     // Steps n - kept .. n can be read while n is written.
-    void allocate(std::int64_t neurons, std::int64_t kept) {
+    void allocate(std::int64_t kept) {
         std::size_t slots = 1;
         while (static_cast<std::int64_t>(slots) < kept + 1) slots *= 2;
-        neurons_ = neurons;
         slots_ = std::vector<Slot>(slots);
     }
     void clear() {
@@ -144,7 +143,6 @@ private:
         for (int k = 0; k < 64; ++k) found |= mask[k] != Real(0);
         return found != 0;
     }
-    std::int64_t neurons_ = 0;
     std::vector<Slot> slots_;
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "sncc/cuda_block.h"
+#include "sncc/table_rows.h"
 
 namespace sncc {
 namespace cuda {
@@ -19,26 +20,6 @@ struct Shape {
     std::int64_t size() const { return rows * stride(); }
     // Where one number for all stands: beside the diagonal where that is zero.
     int place_of_one() const { return shared && apart ? 1 : 0; }
-};
-
-struct SourceSize {
-    std::int64_t size;
-    bool signal;
-    double si;
-};
-
-// A source, or population, of which dropout leaves neurons out of a sample.
-struct Thinning {
-    int source, population;  // -1: the other
-    std::int64_t size;
-    std::uint32_t stream, threshold;  // what the word of a neuron that is left out is below
-};
-
-// A penalty on firing rates: where its neurons stand among all that are penalised; kHz.
-struct PenaltyOf {
-    int offset, size;
-    double target, strength;
-    bool over_batch;  // of the rates' means over the samples
 };
 
 // In place of a parameter whose gradient is none: there is none such.
