@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from math import ceil
 
@@ -60,28 +59,23 @@ def start(layout: Layout) -> list[str]:
     return lines
 
 
-def spikes_of(layout: Layout, c: Connection) -> str:
-    """What holds the spikes of a connection's source; with dropout those of the neurons that are left."""
+def spikes_of(layout: Layout, c: Connection, sample: str = "s") -> str:
+    """What holds the spikes of a connection's source in a sample; with dropout those of the neurons that are left."""
     if c.source_group is None:
-        whole, lists = f"s.events[{layout.sources.index(c.source)}]", ""
+        whole, lists = f"{sample}.events[{layout.sources.index(c.source)}]", ""
     else:
-        whole, lists = f"s.spikes[{layout.populations.index(c.source)}]", ".lists()"
-    return f"s.left({layout.thinned.index(c)}, {whole}{lists})" if c.dropout else whole
+        whole, lists = f"{sample}.spikes[{layout.populations.index(c.source)}]", ".lists()"
+    return f"{sample}.left({layout.thinned.index(c)}, {whole}{lists})" if c.dropout else whole
 
 
-def values_of(layout: Layout, c: Connection) -> str:
-    """What holds the values of a connection's source, those of a state or, with dropout zeros for the neurons that are left
-    out, of a signal.
+def values_of(layout: Layout, c: Connection, sample: str = "s") -> str:
+    """What holds the values of a connection's source in a sample, those of a state or, with dropout zeros for the neurons that
+    are left out, of a signal.
     """
     if c.values is not None:
-        return f"s.series[{layout.series_of(c)}].rows()"
-    whole = f"s.values[{layout.sources.index(c.source)}]"
-    return f"s.left({layout.thinned.index(c)}, {whole})" if c.dropout else whole
-
-
-def of_tile(place: str) -> str:
-    """A place in a sample as one in the tile's sample `index`."""
-    return re.sub(r"\bs\.", "tile.samples[index].", place)
+        return f"{sample}.series[{layout.series_of(c)}].rows()"
+    whole = f"{sample}.values[{layout.sources.index(c.source)}]"
+    return f"{sample}.left({layout.thinned.index(c)}, {whole})" if c.dropout else whole
 
 
 def is_mostly_zero(c: Connection) -> bool:
@@ -173,10 +167,9 @@ def _deliver(layout: Layout, c: Connection) -> list[str]:
     head = f"{{  // {c.name}"
     if c.interpolated:
         delays = f"{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}, {str(c.rounded).lower()}}}"
-        call = f"deliver_interpolated({target}, {weight}, {tile_layout(layout, c.weight)}, Delays<Real>{delays}, {spikes_of(layout, c)}, n);"
-        return [
-            f"{call.replace('interpolated(', 'interpolated_one_to_one(') if c.pattern != 'dense' else call}  // {c.name}"
-        ]
+        call = "deliver_interpolated" if c.pattern == "dense" else "deliver_interpolated_one_to_one"
+        passed = f"{target}, {weight}, {tile_layout(layout, c.weight)}, Delays<Real>{delays}, {spikes_of(layout, c)}, n"
+        return [f"{call}({passed});  // {c.name}"]
     if c.signal:
         source = f"{values_of(layout, c)}.at({when})"
         lines = [head, f"    const Real* const x = {source};"]

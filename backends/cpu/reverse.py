@@ -6,7 +6,6 @@ from sncc.backends.cpu.forward import (
     all_sources,
     is_mostly_zero,
     most_delay,
-    of_tile,
     row_loop,
     spikes_of,
     tile_layout,
@@ -26,6 +25,8 @@ from sncc.program.nodes import (
     Transpose,
     Update,
 )
+
+_SAMPLE = "tile.samples[index]"
 
 
 def back(layout: Layout) -> list[str]:
@@ -122,7 +123,7 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
         passed = f"{source.of_one}, {weight}, {tile_layout(layout, c.weight)}, {_delays(layout, c)}, tile, index, {place}, n, {c.source_size}"
         call = f"transpose_interpolated({passed});"
         if o.at_spikes:
-            call = f"transpose_rounded({passed}, {of_tile(spikes_of(layout, c))}.at(n));"
+            call = f"transpose_rounded({passed}, {spikes_of(layout, c, _SAMPLE)}.at(n));"
         lines = [
             "for (int index = 0; index < tile.size; ++index)",
             f"    if (n <= tile.samples[index].steps) {call}  // {c.name}",
@@ -131,7 +132,7 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
     lines = [f"if ({_reaches(layout, c.delay)}) {{  // {c.name}, backwards"]
     lines.append(f"    constexpr std::int64_t stride = {stride};")
     if o.at_spikes:
-        spikes = of_tile(spikes_of(layout, c))
+        spikes = spikes_of(layout, c, _SAMPLE)
         lines.append("    for (int index = 0; index < tile_size; ++index) {")
         lines.append(f"        const SpikesOfStep spikes = {spikes}.at(n);")
         numbers = f"{into} + index * stride, {weight}", f"spikes.indices, spikes.count, {slot} + index * {size}"
@@ -251,7 +252,7 @@ def _gather_interpolated(layout: Layout, written: set[str]) -> list[str]:
             continue
         size = layout.program.group(c.target_group).size
         place = f"SlotPlace{{{layout.columns[c.target_group, slot]}, {size}, {c.target_offset}}}"
-        of = of_tile(spikes_of(layout, c))
+        of = spikes_of(layout, c, _SAMPLE)
         keys = (c.weight, c.delays or "")
         into = [
             f"gradient + {layout.gradient_offsets[key]}" if key in learnt else "static_cast<Real*>(nullptr)"
@@ -286,7 +287,7 @@ def _gradient(layout: Layout, key: str) -> str:
 def _gather_rounded(layout: Layout, c: Connection, written: set[str]) -> list[str]:
     """Gradients of weights and of delays that are rounded, each from an adjoint of its own."""
     size, sources = layout.program.group(c.target_group).size, c.source_size
-    of = of_tile(spikes_of(layout, c))
+    of = spikes_of(layout, c, _SAMPLE)
     weight, delays = f"p.weight({layout.keys.index(c.weight)})", _delays(layout, c)
     lines: list[str] = []
     for o in layout.program.gradient:
@@ -323,7 +324,7 @@ def gather(layout: Layout) -> list[str]:
             c = found[0][0]
             lines += [
                 f"for (int index = 0; index < tile.size; ++index)  // {source}",
-                f"    list_channels(tile, index, {of_tile(spikes_of(layout, c))}, {all_sources(layout, c)});",
+                f"    list_channels(tile, index, {spikes_of(layout, c, _SAMPLE)}, {all_sources(layout, c)});",
             ]
         for c, slot in found:
             lines += _gather_one(layout, c, slot, written)
@@ -338,8 +339,7 @@ def _gather_rows(layout: Layout, c: Connection, slot: str, written: set[str]) ->
         gradient += f" + {one}"
     where = f"SlotPlace{{{layout.columns[c.target_group, slot]}, {size}, {offset}}}"
     place = f"Element::{place_of_weights(layout.program, c)}"
-    source = values_of(layout, c) if c.signal else spikes_of(layout, c)
-    of = of_tile(source)
+    of = values_of(layout, c, _SAMPLE) if c.signal else spikes_of(layout, c, _SAMPLE)
     lines = _begin(layout, c, c.weight, written)
     each = f"for (int index = 0; index < tile.size; ++index)  // {c.name}"
     if c.delays is not None:
@@ -369,8 +369,7 @@ def _gather_one(layout: Layout, c: Connection, slot: str, written: set[str]) -> 
         return [
             f"gather_dense(tile, {gradient}, {tile_layout(layout, c.weight)}, SlotPlace{where}, {c.delay}, {first});  // {c.name}"
         ]
-    source = values_of(layout, c) if c.signal else spikes_of(layout, c)
-    of = of_tile(source)
+    of = values_of(layout, c, _SAMPLE) if c.signal else spikes_of(layout, c, _SAMPLE)
     call = "gather_product" if c.signal else "gather_one_to_one"
     if c.signal and c.pattern == "one_to_one":
         call = "gather_product_one_to_one"
