@@ -105,3 +105,35 @@ def test_a_batch_that_does_not_fit_says_what_it_asked_for_and_a_smaller_one_runs
     assert int(asked) > int(free) and int(total) == 600000 and part.startswith("the ")
     loss, _ = network.gradients(x[:1], np.zeros(1, int))
     assert np.isfinite(loss)
+
+
+WIDE = """
+network Wide:
+    step = 1 ms
+    population x: input[6]
+    population level: signal[60]
+    population first: LIF[60](theta = 0.5)
+    population output: LI[3]
+    connect x -> first: dense, weight = normal(0.5, 0.2)
+    connect level -> first: dense, weight = normal(0, 0.1), dropout = 0.2
+    connect slow = first -> first: dense, weight = normal(0, 0.1 /ms), delay = 30 ms, synapse = tsodyks_markram()
+    connect first -> output: dense, weight = normal(0, 1), dropout = 0.5
+
+train:
+    rule = bptt
+    loss = cross_entropy(mean(output.v))
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+
+
+def test_a_bound_on_memory_counts_all_that_a_sample_keeps(tmp_path, monkeypatch):
+    """Signals, delivered states and spikes without those of neurons left out, too: on a device that has little more than the bound."""
+    needs_compiler()
+    bound, rest, samples, steps = 2_000_000, 400_000, 12, 120
+    project = Projects(tmp_path).emulated(WIDE, "float32", memory=bound)[1]
+    rng = np.random.default_rng(0)
+    data = {"x": sncc.Events.from_dense(rng.poisson(0.2, (samples, steps, 6)), step=1e-3), "level": rng.random((samples, steps, 60))}
+    expected = sncc.load(project, backend="emulated").gradients(data, np.arange(samples) % 3)
+    monkeypatch.setenv("SNCC_EMULATION_MEMORY", str(bound + rest))
+    found = sncc.load(project, backend="emulated").gradients(data, np.arange(samples) % 3)
+    assert found[0] == expected[0] and all(np.array_equal(found[1][key], expected[1][key]) for key in found[1])

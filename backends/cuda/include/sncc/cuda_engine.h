@@ -11,6 +11,7 @@
 
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_batch.h"
+#include "sncc/cuda_kept.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/cuda_rows.h"
 #include "sncc/cuda_simulation.h"
@@ -91,7 +92,7 @@ public:
     Result run(Mode mode, const Batch& batch, double learning_rate_factor, const Outputs& outputs) override {
         refresh();
         const bool learns = mode != Mode::evaluate;
-        const std::int64_t at_once = learns ? samples_at_once(batch) : batch.count;
+        const std::int64_t at_once = learns ? KeptOfSamples<Network>::samples_at_once(batch, gradient_size_) : batch.count;
         Result total{0, 0, 0, 0};
         for (std::int64_t first = 0; first < batch.count; first += at_once) {
             Batch part = batch;
@@ -143,22 +144,6 @@ private:
         return result;
     }
     static bool is_step_by_step(Mode mode) { return Network::online && Network::loss_every_step && mode == Mode::train; }
-    // As many as a bound on memory allows.
-    std::int64_t samples_at_once(const Batch& batch) const {
-        if (Network::memory == 0 || batch.count == 0) return std::max<std::int64_t>(batch.count, 1);
-        std::int64_t steps = 1, words = 0;
-        for (std::int64_t k = 0; k < batch.count; ++k) steps = std::max<std::int64_t>(steps, batch.data->steps[batch.selection[k]]);
-        for (int p = 0; p < Network::populations; ++p) words += Network::words(p);
-        constexpr std::int64_t real = sizeof(Real);
-        std::int64_t kept = Network::online ? 0 : Network::tape_columns + Network::error_width;
-        for (int k = 0; k < Network::series_count; ++k) kept += Network::series_stride(k);
-        const std::int64_t each = steps * (kept * real + words * 4) + (Network::online ? (Network::trace_width + Network::gradient_size) * real : 0);
-        const std::int64_t fit = (Network::memory - gradient_size_ * real) / each;
-        if (fit >= (Network::online ? batch.count : 1)) return std::min(fit, batch.count);
-        const std::int64_t needed = ((Network::online ? batch.count : 1) * each + gradient_size_ * real) / 1000000 + 1;
-        throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes at least " + std::to_string(needed) +
-                                        " MB on the GPU, and the network was built with `memory` = " + std::to_string(Network::memory / 1000000) + " MB: build it with more");
-    }
     std::int64_t slot(int k, int state) const { return parameter_size_ * state + offsets_[k]; }
 
     void make_room_to_learn() {
@@ -247,31 +232,13 @@ private:
     void lay_out(SampleArguments<Network>& a, const Batch& batch, bool learns, const Outputs& outputs) {
         const std::size_t count = static_cast<std::size_t>(batch.count), rows = count * static_cast<std::size_t>(a.most_steps);
         a.keeps = learns, a.fresh = true, a.lead = 0, a.seed = batch.seed;
-        if (learns) {
-            tape_.reserve(rows * Network::tape_columns + 16);
-            errors_.reserve(rows * Network::error_width + 16);
-            sums_.reserve(count * Network::sum_size + 16);
-        }
-        if (Network::online && learns) {
-            traces_.reserve(count * static_cast<std::size_t>(Network::trace_width) + 16);
-            sample_gradients_.reserve(count * static_cast<std::size_t>(Network::gradient_size) + 16);
-            a.eligibility = traces_.data(), a.sample_gradients = sample_gradients_.data();
-        }
-        for (int p = 0; p < Network::populations + (learns ? Network::thinned : 0); ++p) {
-            bits_[p]->reserve(rows * static_cast<std::size_t>(Network::words(p)) + 16);
-            a.bits[p] = bits_[p]->data();
-        }
-        a.series_lead = std::max<std::int64_t>(Network::most_delay, 1);
-        for (int k = 0; k < Network::series_count; ++k) {
-            series_[k]->reserve(count * static_cast<std::size_t>((a.most_steps + a.series_lead) * Network::series_stride(k)) + 16);
-            a.series[k] = series_[k]->data();
-        }
+        kept_.lay_out(a, learns);
         losses_.reserve(count), counts_.reserve(2 * count), outputs_.reserve(count * Network::output_width);
         failures_.reserve(count), failures_.clear();
         rates_.reserve(count * Network::penalty_size + 1);
         const bool by_step = outputs.values && outputs.starts;
         if (by_step) step_outputs_.reserve(rows * Network::output_width);
-        a.tape = tape_.data(), a.errors = errors_.data(), a.sums = sums_.data(), a.rates = rates_.data();
+        a.rates = rates_.data();
         a.losses = losses_.data(), a.counts = counts_.data(), a.outputs = outputs_.data(), a.failures = failures_.data();
         a.step_outputs = by_step ? step_outputs_.data() : nullptr;
     }
@@ -475,14 +442,13 @@ private:
     DeviceArray<Real> parameters_{memory_, "the parameters"}, gathered_{memory_, "the gradients of the weights"}, gradients_{memory_, "the gradients"}, states_{memory_, "the optimiser"};
     DeviceArray<typename Network::Arrays> arrays_{memory_, "the numbers of the neurons"};
     DeviceArray<typename Network::Workspace> workspaces_{memory_, "the states of the samples"};
-    DeviceArray<Real> tape_{memory_, "the tape of the way back"}, errors_{memory_, "the derivatives of the loss"}, outputs_{memory_, "the readout"};
+    KeptOfSamples<Network> kept_{memory_};
+    DeviceArray<Real> outputs_{memory_, "the readout"};
     DeviceArray<Real> step_outputs_{memory_, "the readout of every step"};
-    DeviceArray<double> sums_{memory_, "the sums over time"}, total_{memory_, "the sums over samples"}, scratch_{memory_, "the gradients of neurons"}, losses_{memory_, "the losses"};
+    DeviceArray<double> total_{memory_, "the sums over samples"}, scratch_{memory_, "the gradients of neurons"}, losses_{memory_, "the losses"};
     DeviceArray<std::int64_t> counts_{memory_, "the counts"};
     DeviceArray<double> rates_{memory_, "the firing rates"}, mean_rates_{memory_, "the firing rates"};
     DeviceArray<FailureRecord> failures_{memory_, "the samples' failures"};
-    DeviceArrays<std::uint32_t> bits_{memory_, Network::populations + Network::thinned, "the spikes"};
-    DeviceArrays<Real> series_{memory_, Network::series_count, "the states that synapses deliver"};
     BatchInput<Network> inputs_[2] = {BatchInput<Network>(memory_), BatchInput<Network>(memory_)};  // in turn
     Simulator<Network> simulator_{memory_};
     Connectivity<Network> connectivity_{memory_};
@@ -491,7 +457,6 @@ private:
     LateParameter late_[Network::late_count + 1] = {};
     std::int64_t parameter_size_ = Network::parameter_size, gradient_size_ = Network::gradient_size;
     bool built_ = false;
-    DeviceArray<Real> traces_{memory_, "the eligibility traces"}, sample_gradients_{memory_, "the gradients of the samples"};
     DeviceArray<Real> parameters_before_{memory_, "the parameters"}, states_before_{memory_, "the optimiser"};
     DeviceArray<int> overflown_{memory_, "the gradients"};
     PinnedArray<int> overflown_read_;
