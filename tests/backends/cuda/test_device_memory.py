@@ -132,7 +132,10 @@ def test_a_bound_on_memory_counts_all_that_a_sample_keeps(tmp_path, monkeypatch)
     bound, rest, samples, steps = 2_000_000, 400_000, 12, 120
     project = Projects(tmp_path).emulated(WIDE, "float32", memory=bound)[1]
     rng = np.random.default_rng(0)
-    data = {"x": sncc.Events.from_dense(rng.poisson(0.2, (samples, steps, 6)), step=1e-3), "level": rng.random((samples, steps, 60))}
+    data = {
+        "x": sncc.Events.from_dense(rng.poisson(0.2, (samples, steps, 6)), step=1e-3),
+        "level": rng.random((samples, steps, 60)),
+    }
     expected = sncc.load(project, backend="emulated").gradients(data, np.arange(samples) % 3)
     monkeypatch.setenv("SNCC_EMULATION_MEMORY", str(bound + rest))
     found = sncc.load(project, backend="emulated").gradients(data, np.arange(samples) % 3)

@@ -97,7 +97,7 @@ public:
         for (std::size_t w = 1; w < of_words.size(); ++w) of_words[w] += of_words[w - 1];
         pool.run(static_cast<int>(words), [&](int word, int) {
             std::uint32_t* const from = starts.data() + word * (sources + 1);
-            // A source's entries by target, several onto one as they stand in its column: the order in which a row is delivered.
+            // A source's entries by place: several onto one target as they stand in its column, the order in which a row is delivered.
             std::vector<std::uint64_t> found;
             for (std::size_t place = slices_of_[static_cast<std::size_t>(word)]; place < slices_of_[static_cast<std::size_t>(word) + 1]; ++place)
                 if (numbers_[place] != none) found.push_back(source_of(rows, numbers_[place]) << 32 | static_cast<std::uint32_t>(place));

@@ -38,7 +38,8 @@ struct Columns {
     const std::uint16_t* narrow;   // sources, where there are at most 2^16
     const std::uint32_t* wide;     // elsewhere
     const std::uint16_t* delays;   // steps; null: the connection's
-    // Where spikes are looked up: of source i the entries onto word w are places[starts[w · (sources + 1) + i] ..], ascending by target.
+    // Where spikes are looked up: of source i the entries onto word w are places[starts[w · (sources + 1) + i] ..], ascending by place, so
+    // that several onto one target come in the order of its column.
     const std::uint32_t *starts, *places;
     std::int64_t sources;
     // Where the longest delays come first and values are delivered too: which place is next by source; else null.

@@ -27,7 +27,7 @@ template <typename Network>
 __device__ inline ValueRows<typename Network::Real> series_of(const SampleArguments<Network>& g, int k, std::int64_t b, int stride) {
     return {g.series[k] + b * (g.most_steps + g.series_lead) * stride, stride, 1 - g.series_lead, g.most_steps};
 }
-// Keeps what a state that is delivered is at step n; each of its neurons is moved by the thread that copies it.
+// Keeps what a state that is delivered is at step n; all threads have met after its update.
 template <typename Network>
 __device__ inline void put_series(const SampleArguments<Network>& g, int k, std::int64_t b, int stride, std::int64_t n, const typename Network::Real* from, int size) {
     typename Network::Real* const to = g.series[k] + (b * (g.most_steps + g.series_lead) + n - 1 + g.series_lead) * stride;
