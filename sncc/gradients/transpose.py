@@ -70,7 +70,7 @@ def transpose(
                         partial = without_stop(derivative(value, name))
                         per_output = isinstance(statement, Assign) and bool(scalars) or isinstance(statement, Reduce)
                         give(name, mul(bar, partial), per_output)
-    return Transposed(tuple(result), {name: sums[name] for name in wanted if sums.get(name, ZERO) != ZERO})
+    return Transposed(tuple(result), {name: sums[name] for name in sorted(wanted) if sums.get(name, ZERO) != ZERO})
 
 
 def _active(body: Sequence[Statement], wanted: frozenset[str]) -> frozenset[str]:

@@ -46,6 +46,13 @@ def test_every_readout(loss):
     agree(recurrent("ALIF", loss=loss))
 
 
+def test_the_program_is_the_same_in_every_process():
+    forwards = program_of(recurrent("CubaALIF"), train__rule="eprop(online = true)")
+    derivatives = [name for name in forwards.groups[0].states if "/" in name]
+    outputs = list(dict.fromkeys(name.split("/")[0] for name in derivatives))
+    assert derivatives == sorted(derivatives, key=lambda name: (outputs.index(name.split("/")[0]), name))  # of no set
+
+
 def test_a_delay_to_the_readout_and_one_to_one_connections():
     text = recurrent("ALIF").replace(
         "connect hidden -> output: dense, weight = normal(0, 1)",
