@@ -4,119 +4,17 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "connection_pairs.h"
 #include "connectivity.h"
-#include "philox_block.h"
-#include "sncc/philox.h"
+#include "drawn_indices.h"
 
 namespace sncc {
-
-// The words of an element: word w is word w mod 4 of the counter (stream, element, w div 4, 0).
-class WordSequence {
-public:
-    WordSequence(std::uint64_t seed, std::uint32_t stream) : seed_(seed), stream_(stream) {}
-    void start(std::uint32_t element) { element_ = element, block_ = 0, next_ = end_ = 0; }
-    std::uint32_t next() {
-        if (next_ == end_) refill();
-        return words_[next_++];
-    }
-    std::uint32_t below(std::uint64_t n) { return static_cast<std::uint32_t>((next() * n) >> 32); }
-
-private:
-    void refill() {
-        std::uint32_t parts[4][16];
-        for (std::uint32_t k = 0; k < 16; ++k) {
-            const PhiloxWords draw = philox(seed_, stream_, element_, block_ + k, 0);
-            for (int word = 0; word < 4; ++word) parts[word][k] = draw.words[word];
-        }
-        for (int k = 0; k < 16; ++k)
-            for (int word = 0; word < 4; ++word) words_[4 * k + word] = parts[word][k];
-        block_ += 16, next_ = 0, end_ = 64;
-    }
-    std::uint64_t seed_;
-    std::uint32_t stream_, element_ = 0, block_ = 0;
-    int next_ = 0, end_ = 0;
-    std::uint32_t words_[64];
-};
-
-// Geometric skips by thresholds: `count(U)` is the number of k with U < T_k.
-class SkipTable {
-public:
-    explicit SkipTable(double p) {
-        const double q = 1.0 - p;
-        double power = 1.0;
-        std::size_t size = 64;
-        while (thresholds_.size() < size) {
-            power *= q;
-            thresholds_.push_back(static_cast<std::uint32_t>(std::min(std::floor(power * 4294967296.0 + 0.5), 4294967295.0)));
-            if (thresholds_.size() == size && size < 4096 && thresholds_.back() >= (1u << 28)) size *= 2;
-        }
-        std::size_t k = 0;  // the thresholds descend
-        for (int bucket = buckets - 1; bucket >= 0; --bucket) {
-            const std::uint32_t highest = (static_cast<std::uint32_t>(bucket) << shift) | ((1u << shift) - 1);
-            while (k < thresholds_.size() && highest < thresholds_[k]) ++k;
-            sure_[bucket] = static_cast<std::uint16_t>(k);
-        }
-    }
-    std::uint32_t last() const { return thresholds_.back(); }
-    std::int64_t length() const { return static_cast<std::int64_t>(thresholds_.size()); }
-    std::int64_t count(std::uint32_t word) const {
-        std::size_t k = sure_[word >> shift];
-        while (k < thresholds_.size() && word < thresholds_[k]) ++k;
-        return static_cast<std::int64_t>(k);
-    }
-
-private:
-    static constexpr int buckets = 4096, shift = 20;
-    std::vector<std::uint32_t> thresholds_;
-    std::uint16_t sure_[buckets];
-};
-
-// The first m different numbers below n of a sequence of words, or all others, ascending; with repeats as drawn, sorted.
-class Chooser {
-public:
-    template <typename Visit>
-    void choose(WordSequence& words, std::int64_t count, std::int64_t n, bool repeats, Visit&& visit) {
-        numbers_.clear();
-        if (repeats) {
-            for (std::int64_t k = 0; k < count; ++k) numbers_.push_back(words.below(static_cast<std::uint64_t>(n)));
-            std::sort(numbers_.begin(), numbers_.end());
-            for (const std::uint32_t number : numbers_) visit(number);
-            return;
-        }
-        const bool few = 2 * count <= n;
-        const std::int64_t wanted = few ? count : n - count;
-        if (static_cast<std::int64_t>(bits_.size()) * 64 < n) bits_.assign(static_cast<std::size_t>(n / 64 + 1), 0);
-        while (static_cast<std::int64_t>(numbers_.size()) < wanted) {
-            const std::uint32_t number = words.below(static_cast<std::uint64_t>(n));
-            std::uint64_t& word = bits_[number / 64];
-            const std::uint64_t bit = std::uint64_t(1) << (number % 64);
-            if (word & bit) continue;
-            word |= bit;
-            numbers_.push_back(number);
-        }
-        const std::int64_t blocks = (n + 63) / 64;
-        if (few && wanted * 32 < blocks) {
-            std::sort(numbers_.begin(), numbers_.end());
-            for (const std::uint32_t number : numbers_) visit(number);
-        } else {
-            for (std::int64_t block = 0; block < blocks; ++block) {
-                std::uint64_t set = bits_[static_cast<std::size_t>(block)];
-                if (!few) set = ~set & (block == n / 64 ? (std::uint64_t(1) << (n % 64)) - 1 : ~std::uint64_t(0));
-                for (; set != 0; set &= set - 1) visit(static_cast<std::uint32_t>(block * 64 + __builtin_ctzll(set)));
-            }
-        }
-        for (const std::uint32_t number : numbers_) bits_[number / 64] = 0;
-    }
-
-private:
-    std::vector<std::uint32_t> numbers_;
-    std::vector<std::uint64_t> bits_;
-};
 
 class ConnectivityBuilder {
 public:
@@ -136,8 +34,8 @@ public:
     Synapses build() {
         switch (pattern_.kind) {
             case PatternKind::fan_in: by_target(); break;
-            case PatternKind::total: pattern_.repeats ? by_draw() : from_pairs(different_pairs()); break;
-            case PatternKind::sparse: from_pairs(handed_over()); break;
+            case PatternKind::total: pattern_.repeats ? by_draw() : from_pairs(pairs_of().different()); break;
+            case PatternKind::sparse: from_pairs(pairs_of().handed_over()); break;
             default: by_source();
         }
         result_.number();
@@ -320,38 +218,19 @@ private:
         }
     }
 
-    // ---------------------------------------------------------------------------------------- draw after draw
-    std::pair<std::int64_t, std::int64_t> drawn(std::uint32_t draw) const {
-        for (std::uint32_t attempt = 0;; ++attempt) {
-            const PhiloxWords words = philox(request_.seed, request_.stream, draw, attempt, 0);
-            const std::int64_t i = static_cast<std::int64_t>((std::uint64_t(words.words[0]) * static_cast<std::uint64_t>(source_.size())) >> 32);
-            const std::int64_t j = static_cast<std::int64_t>((std::uint64_t(words.words[1]) * static_cast<std::uint64_t>(target_.size())) >> 32);
-            if (!avoids() || source_[i] != target_[j]) return {i, j};
-        }
-    }
-
-    std::int64_t allowed_pairs() const {
-        std::int64_t pairs = source_.size() * target_.size();
-        if (avoids())
-            for (std::int64_t i = 0; i < source_.size(); ++i) pairs -= target_.find(source_[i]) >= 0;
-        return pairs;
-    }
-
-    void check_total() const {
-        const std::int64_t pairs = allowed_pairs();
-        if (pattern_.number > 0 && (pairs == 0 || (!pattern_.repeats && pattern_.number > static_cast<double>(pairs))))
-            throw std::invalid_argument(std::to_string(static_cast<std::int64_t>(pattern_.number)) + " of " + std::to_string(pairs) + " pairs, each once");
-    }
+    // ---------------------------------------------------------------------------------------- pair after pair
+    ConnectionPairs pairs_of() const { return {request_, source_, target_}; }
 
     // Every worker looks at every draw and keeps those to its own neurons.
     void by_draw() {
-        check_total();
+        const ConnectionPairs pairs = pairs_of();
+        pairs.check_total();
         pool_.run(static_cast<int>(result_.parts.size()), [&](int part, int) {
             CompressedRows& rows = result_.parts[static_cast<std::size_t>(part)];
-            draws(rows, [&](std::int64_t source, std::uint32_t) { ++rows.offsets[static_cast<std::size_t>(source) + 1]; });
+            pairs.draws(rows.range, [&](std::int64_t source, std::uint32_t) { ++rows.offsets[static_cast<std::size_t>(source) + 1]; });
             rows.allocate();
             std::vector<std::uint64_t> next(rows.offsets.data(), rows.offsets.data() + rows.offsets.size());
-            draws(rows, [&](std::int64_t source, std::uint32_t target) { rows.set(next[static_cast<std::size_t>(source)]++, target); });
+            pairs.draws(rows.range, [&](std::int64_t source, std::uint32_t target) { rows.set(next[static_cast<std::size_t>(source)]++, target); });
             std::vector<std::uint16_t> scratch;
             for (std::size_t i = 0; i + 1 < rows.offsets.size(); ++i) {
                 const std::uint64_t begin = rows.offsets[i], end = rows.offsets[i + 1];
@@ -377,88 +256,6 @@ private:
             for (int digit = 0; digit < 256; ++digit) places[digit + 1] += places[digit];
             for (std::uint64_t k = 0; k < count; ++k) to[places[(from[k] >> shift) & 0xFF]++] = from[k];
         }
-    }
-
-    template <typename Visit>
-    void draws(const CompressedRows& rows, Visit&& visit) const {
-        constexpr int block = 256;
-        const std::int64_t total = static_cast<std::int64_t>(pattern_.number);
-        const std::uint64_t sources = static_cast<std::uint64_t>(source_.size()), targets = static_cast<std::uint64_t>(target_.size());
-        std::uint32_t i[block], j[block];
-        for (std::int64_t first = 0; first < total; first += block) {
-            for (int k = 0; k < block; k += 16) {
-                std::uint32_t words[64];
-                philox_16(request_.seed, request_.stream, static_cast<std::uint32_t>(first + k), 0, 0, words);
-                for (int e = 0; e < 16; ++e) {
-                    i[k + e] = static_cast<std::uint32_t>((words[e] * sources) >> 32);
-                    j[k + e] = static_cast<std::uint32_t>((words[16 + e] * targets) >> 32);
-                }
-            }
-            const int count = static_cast<int>(std::min<std::int64_t>(block, total - first));
-            for (int k = 0; k < count; ++k) {
-                std::int64_t source = source_[i[k]], target = target_[j[k]];
-                if (avoids() && source == target) {
-                    const auto [a, b] = drawn(static_cast<std::uint32_t>(first + k));
-                    source = source_[a], target = target_[b];
-                }
-                if (target >= rows.range.begin && target < rows.range.end)
-                    visit(source, static_cast<std::uint32_t>(target - rows.range.begin));
-            }
-        }
-    }
-
-    // ---------------------------------------------------------------------------------------- pairs
-    // source << 32 | target, flat indices
-    static std::uint64_t key(std::int64_t source, std::int64_t target) {
-        return static_cast<std::uint64_t>(source) << 32 | static_cast<std::uint64_t>(target);
-    }
-
-    std::vector<std::uint64_t> different_pairs() const {
-        check_total();
-        const std::int64_t count = static_cast<std::int64_t>(pattern_.number), allowed = allowed_pairs();
-        const bool few = 2 * count <= allowed;
-        const std::size_t wanted = static_cast<std::size_t>(few ? count : allowed - count);
-        using Drawn = std::pair<std::uint64_t, std::uint32_t>;  // pair, draw
-        std::vector<Drawn> all;
-        std::uint32_t draw = 0;
-        while (all.size() < wanted) {
-            const std::size_t more = (wanted - all.size()) * 2 + 8;
-            for (std::size_t k = 0; k < more; ++k, ++draw) {
-                const auto [i, j] = drawn(draw);
-                all.emplace_back(key(source_[i], target_[j]), draw);
-            }
-            std::sort(all.begin(), all.end());
-            all.erase(std::unique(all.begin(), all.end(), [](const Drawn& a, const Drawn& b) { return a.first == b.first; }), all.end());
-        }
-        std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(wanted), all.end(),
-                         [](const Drawn& a, const Drawn& b) { return a.second < b.second; });
-        std::vector<std::uint64_t> chosen;
-        for (std::size_t k = 0; k < wanted; ++k) chosen.push_back(all[k].first);
-        std::sort(chosen.begin(), chosen.end());
-        if (few) return chosen;
-        std::vector<std::uint64_t> others;
-        std::size_t left_out = 0;
-        for (std::int64_t i = 0; i < source_.size(); ++i)
-            for (std::int64_t j = 0; j < target_.size(); ++j) {
-                const std::uint64_t pair = key(source_[i], target_[j]);
-                if (left_out < chosen.size() && chosen[left_out] == pair)
-                    ++left_out;
-                else if (!avoids() || source_[i] != target_[j])
-                    others.push_back(pair);
-            }
-        return others;
-    }
-
-    std::vector<std::uint64_t> handed_over() const {
-        std::vector<std::uint64_t> pairs;
-        pairs.reserve(static_cast<std::size_t>(request_.pairs));
-        for (std::int64_t k = 0; k < request_.pairs; ++k) {
-            if (source_.find(request_.pre[k]) < 0) throw std::invalid_argument("there is no source neuron " + std::to_string(request_.pre[k]));
-            if (target_.find(request_.post[k]) < 0) throw std::invalid_argument("there is no target neuron " + std::to_string(request_.post[k]));
-            pairs.push_back(key(request_.pre[k], request_.post[k]));
-        }
-        if (!std::is_sorted(pairs.begin(), pairs.end())) std::sort(pairs.begin(), pairs.end());
-        return pairs;
     }
 
     void from_pairs(const std::vector<std::uint64_t>& pairs) {
