@@ -252,8 +252,8 @@ def test_what_a_backend_has_no_code_for_is_a_diagnostic(small_network, monkeypat
     from sncc.backends.cxx.expressions import Unsupported
 
     def refuse(program):
-        raise Unsupported("draws in a synapse")
+        raise Unsupported("a loss over nothing")
 
     monkeypatch.setattr(project, "emit_project", refuse)
-    with pytest.raises(DiagnosticError, match="draws in a synapse is not supported yet"):
+    with pytest.raises(DiagnosticError, match="a loss over nothing is not supported yet"):
         sncc.build(small_network, emit_only=True)

@@ -168,6 +168,12 @@ _COUNTERS = {
 }  # fmt: skip
 
 
+_SYNAPSE_COUNTERS = {
+    "seed": "loop.seed", "element": "loop.number(k, i)", "step": "static_cast<std::uint32_t>(loop.n)",
+    "trial": "loop.trial",
+}  # fmt: skip
+
+
 def _stream(group: Group, draw: str, identifier: str) -> list[str]:
     """The stream of a draw, by population."""
     streams = [(r.population, dict(r.streams)[draw]) for r in group.rows]
@@ -254,8 +260,12 @@ def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
                 passed.append("loop.t")
             case "deliver":
                 passed.append("delivered")
+            case "draw":
+                passed.append(_SYNAPSE_COUNTERS[a.name])
+            case "stream":
+                passed.append(f"0x{dict(update.streams)[a.name]:08x}u + loop.repeat() * 0x9E3779B9u")
             case _:
-                raise Unsupported("draws in a synapse")
+                raise TypeError(f"no argument of a synapse's update: {a}")
     body = [f"dynamics::{function.name}({', '.join(passed)});"]
     if update.deliver:
         before.append(f"Real* const into = loop.post({tables.field(_target(tables, update), update.input)});")

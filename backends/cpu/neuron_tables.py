@@ -219,6 +219,6 @@ class NeuronTables:
     def synapse_update_lines(self) -> list[str]:
         """SynapseUpdateInfo, one an update."""
         return [
-            f"{{{self.connections[o.connection]}, When::{o.when}, {o.post_delay}, pre_{k}, post_{k}}},"
+            f"{{{self.connections[o.connection]}, When::{o.when}, {o.post_delay}, pre_{k}, post_{k}, {flag(bool(o.streams))}}},"
             for k, o in enumerate(self.updates)
         ]

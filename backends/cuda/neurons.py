@@ -173,14 +173,18 @@ class Neurons:
                     passed.append("step.t")
                 case "deliver":
                     passed.append("delivered")
+                case "draw":
+                    passed.append(_SYNAPSE_COUNTERS[a.name])
+                case "stream":
+                    passed.append(f"0x{dict(update.streams)[a.name]:08x}u + repeat * 0x9E3779B9u")
                 case _:
-                    raise Unsupported("draws in a synapse")
+                    raise TypeError(f"no argument of a synapse's update: {a}")
         body = [f"dynamics::{function.name}({', '.join(passed)});"]
         if update.deliver:
             before.append(f"Real* const into = step.v.fields[{self.tables.field(connection.target, update.input)}];")
             body = ["Real delivered;", *body, "into[j] += delivered;"]
         targets = self.tables.places[connection.target][1].size
-        arguments = "[[maybe_unused]] std::uint64_t k, [[maybe_unused]] std::int64_t i, [[maybe_unused]] std::int64_t j, [[maybe_unused]] int ago"
+        arguments = ", ".join(f"[[maybe_unused]] {x}" for x in _SYNAPSE_ARGUMENTS)
         return [*before, f"loop.for_each({targets}, [&]({arguments}) {{", *(f"    {x}" for x in body), "});"]
 
     def _synapse_field(self, connection: str, name: str) -> int | None:
@@ -194,6 +198,11 @@ class Neurons:
         return self.layout.keys.index(str(key))
 
 
+_SYNAPSE_ARGUMENTS = ("std::uint64_t k", "std::int64_t i", "std::int64_t j", "int ago", "std::uint32_t repeat")
+_SYNAPSE_COUNTERS = {
+    "seed": "step.v.seed", "element": "loop.c.columns.numbers[k]", "step": "static_cast<std::uint32_t>(step.n)",
+    "trial": "step.v.trial",
+}  # fmt: skip
 _COUNTERS = {
     "seed": "step.v.seed", "element": "static_cast<std::uint32_t>(j)", "step": "static_cast<std::uint32_t>(step.n)",
     "trial": "step.v.trial",

@@ -25,7 +25,7 @@ from sncc.program.nodes import Program
 from sncc.program.streams import stream
 
 Array = Any
-_GOLDEN = 0x9E3779B9
+GOLDEN = 0x9E3779B9
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Counter:
 
     def words(self, number: int) -> tuple[np.ndarray, ...]:
         """The four words of a draw."""
-        stream = (self.stream + number * _GOLDEN) & 0xFFFFFFFF
+        stream = (self.stream + number * GOLDEN) & 0xFFFFFFFF
         return philox(self.seed, stream, self.element, self.step, self.trial)
 
 

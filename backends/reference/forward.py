@@ -145,10 +145,10 @@ class ForwardRun:
         given = self.program.simulation.stimuli if self.program.simulation is not None and self.stimulated else ()
         return [s for s in given if s.first < n and (s.last is None or n <= s.last)]
 
-    def statement(self, s: Statement, values: Mapping[str, Array], owner: str, element: np.ndarray, n: int) -> Array:
-        """The value of a statement, for elements of `owner`."""
+    def statement(self, s: Statement, values: Mapping[str, Array], number: int, element: np.ndarray, n: int) -> Array:
+        """The value of a statement for some elements, of what is drawn in the stream of that number."""
         if isinstance(s, Draw):
-            counter = Counter(self.seed, stream(owner, s.name), element, n, self.trial)
+            counter = Counter(self.seed, number, element, n, self.trial)
             return DISTRIBUTIONS[s.distribution](counter, 0, *(evaluate(a, values) for a in s.arguments))
         return statement_value(s, values)
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sncc.backends.reference.draws import Counter, drawn_within
+from sncc.backends.reference.draws import GOLDEN, Counter, drawn_within
 from sncc.connectivity.build import Synapses, build
 from sncc.connectivity.patterns import Dense, Part
 from sncc.program.nodes import Connection, Program, Statement, SynapseUpdate
@@ -43,8 +43,8 @@ class Run(Protocol):
     def stimulation(self, owner: str, name: str, n: int) -> float:
         """What stimuli add to a modulator of a connection at step n."""
 
-    def statement(self, s: Statement, values: Mapping[str, Array], owner: str, element: np.ndarray, n: int) -> Array:
-        """The value of a statement, for elements of `owner`."""
+    def statement(self, s: Statement, values: Mapping[str, Array], number: int, element: np.ndarray, n: int) -> Array:
+        """The value of a statement for some elements, of what is drawn in the stream of that number."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +188,9 @@ class SynapsesOfSample:
             fired = run.fired(c.target_group, n - update.post_delay)
             times = np.zeros(len(table.pre)) if fired is None else fired[table.post]
         for repeat in range(int(times.max(initial=0.0))):
-            self._move(update, c, np.flatnonzero(times > repeat), n, run)
+            self._move(update, c, np.flatnonzero(times > repeat), repeat, n, run)
 
-    def _move(self, update: SynapseUpdate, c: Connection, chosen: np.ndarray, n: int, run: Run) -> None:
+    def _move(self, update: SynapseUpdate, c: Connection, chosen: np.ndarray, repeat: int, n: int, run: Run) -> None:
         table = self.tables[c.name]
         values = {k: v[chosen] if np.ndim(v) else v for k, v in self.arrays(c.name).items()}
         for m in (m for s in self.program.synapses if s.connection == c.name for m in s.modulators):
@@ -204,7 +204,8 @@ class SynapsesOfSample:
             variables = run.now(population, variable)
             values[symbol] = variables[table.target[chosen]] if len(variables) > 1 else variables[0]
         for statement in update.body:
-            values[statement.name] = run.statement(statement, values, f"{c.name}", chosen, n)
+            number = (dict(update.streams).get(statement.name, 0) + repeat * GOLDEN) & 0xFFFFFFFF
+            values[statement.name] = run.statement(statement, values, number, chosen, n)
         for variable, local in update.carry:
             moved = np.array(self.weight(c) if variable == "weight" else self.states[c.name, variable])
             moved[chosen] = values[local]

@@ -34,6 +34,7 @@ from sncc.model.nodes import (
     Synapse,
 )
 from sncc.program.nodes import Assign, Draw, Statement, SynapseStates, SynapseUpdate
+from sncc.program.streams import stream
 
 
 def trace_name(connection: Connection, side: str) -> str:
@@ -295,9 +296,6 @@ def _update(
             needed |= s.reads
             kept.append(Assign(s.name, substitute(s.value, names.fixed)) if isinstance(s, Assign) else s)
     statements = with_draws_apart(reversed(kept))
-    if any(isinstance(s, Draw) for s in statements):
-        what = f"a random number drawn in each synapse of `{connection.name}`"
-        raise _unsupported(connection, what, "draw it in a neuron, and read that state as `pre.X` or `post.X`")
     written = {s.name for s in statements}
     read = [Symbol(name) for s in statements for name in s.reads if name not in written]
     bound = names.of_neurons(read, when)
@@ -317,4 +315,5 @@ def _update(
         pre=sides["pre"],
         post=sides["post"],
         post_delay=connection.post_delay_steps if when == "post" else 0,
+        streams=tuple((s.name, stream(connection.name, f"{when}.{s.name}")) for s in statements if isinstance(s, Draw)),
     )

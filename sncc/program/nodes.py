@@ -70,11 +70,13 @@ class Reduce:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """`name := a number drawn at this step`, one per neuron: `distribution` and its arguments as in
+    """`name := a number drawn at this step`, one per neuron or synapse: `distribution` and its arguments as in
     `expressions.nodes.DRAWS`.
 
-    Philox counter: (stream, element, step, trial) with the stream of `Row.streams` under `name`, the neuron's index in
-    its population as element, n as step. `poisson(mean)` gives a count.
+    Philox counter: (stream, element, step, trial) with the stream of `Row.streams`, or `SynapseUpdate.streams`, under
+    `name`, the neuron's index in its population or the synapse's number in the user's order as element, n as step. Where
+    an update runs for several spikes in one step, the r-th after the first adds r · 0x9E3779B9 to the stream.
+    `poisson(mean)` gives a count.
     """
 
     name: str
@@ -345,6 +347,7 @@ class SynapseUpdate:
     pre: tuple[tuple[str, str, str], ...] = ()
     post: tuple[tuple[str, str, str], ...] = ()
     post_delay: int = 0
+    streams: tuple[tuple[str, int], ...] = ()  # (name of a `Draw`, stream)
 
 
 @dataclass(frozen=True, slots=True)

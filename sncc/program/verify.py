@@ -225,6 +225,8 @@ def _synapse_update(program: Program, update: SynapseUpdate, updated: set[str]) 
         known.add(symbol)
     _require((c.target_group in updated) == (update.when == "post"), f"{where}: out of order")
     after = _body(update.body, known, where)
+    drawn = {s.name for s in update.body if isinstance(s, Draw)}
+    _require(drawn <= dict(update.streams).keys(), f"{where}: {drawn} have streams {update.streams}")
     for variable, local in update.carry:
         _require(local in after, f"{where}: {local} is not written")
         _require(variable == "weight" or variable in known, f"{where}: no state {variable}")

@@ -137,10 +137,23 @@ synapse facilitating:
         g += weight * u * x
         x -= u * x
     deliver g / (1 ms)
+synapse releasing:
+    param p = 0.6
+    state s = 0
+    ds/dt = -s / (5 ms)
+    on pre: s += normal(1, 0.2) if uniform(0, 1) < p else 0
+    deliver weight * s / (1 ms)
+plasticity wandering:
+    on pre: weight += normal(0, 0.1) * weight
+    on post: weight += uniform(-0.001, 0.002)
 network Net:
     step = 0.5 ms
     population drive: poisson[90](rate = 40 Hz)
+    population busy: poisson[40](rate = 900 Hz)
     population out: Leaky[100]
+    connect busy -> out: random(total = 100), weight = 0.002, synapse = releasing()
+    connect drifting = busy[0:20] -> out: random(fan_out = 9), weight = 0.01, delay = uniform(1 ms, 3 ms),
+        plasticity = wandering()
     connect slow = drive -> out: random(p = 0.2), weight = uniform(0, 0.2) / (1 ms), synapse = saturating()
     connect begun = drive -> out: random(fan_in = 4), weight = uniform(0, 0.1) / (1 ms), delay = uniform(1 ms, 4 ms),
         synapse = begun()

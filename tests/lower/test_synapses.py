@@ -217,9 +217,6 @@ def test_gradients_through_synapses_are_those_of_automatic_differentiation(block
 
 
 REFUSED = {
-    "a random number drawn in each synapse of `a_b`": (
-        "plasticity moving:\n    on pre: weight += normal(0, 1)\n", "LIF[4]", "moving",
-    ),
     "a first value of `s`, a state of each synapse, that reads the stored parameter `start`": (
         "plasticity moving:\n    param start = 1 adjustable\n    state s = 2 * start\n    ds/dt = -s / (20 ms)\n"
         "    on pre: weight += s\n", "LIF[4]", "moving",

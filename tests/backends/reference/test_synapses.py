@@ -476,3 +476,36 @@ def test_stimuli_reach_inputs_and_modulators():
         w = w + (0.5 if n >= 20 else 0) * x[n][:, None]
     assert np.allclose(result.traces[0]["y", "v"][-1], v, rtol=1e-12)
     assert np.allclose(result.weights[0]["x_y.weight"].reshape(2, 4), w, rtol=1e-12)
+
+
+def test_every_synapse_draws_for_every_spike():
+    """Of three spikes in a step each synapse lets through a number of a binomial distribution; the weights walk by a variance each."""
+    text = """
+synapse releasing:
+    param p = 0.3
+    state s = 0
+    on pre: s += 1 if uniform(0, 1) < p else 0
+    deliver weight * s / (1 ms)
+plasticity wandering:
+    on pre: weight += normal(0, 0.1)
+neuron Sum:
+    state v = 0
+    input I
+    dv/dt = I
+""" + network(
+        "    population x: input[20]\n    population y: Sum[400]",
+        "    connect a = x -> y: dense, weight = 1, synapse = releasing()\n"
+        "    connect b = x -> y: dense, weight = 5, plasticity = wandering()",
+    )
+    x = np.zeros((4, 20))
+    x[0] = 3
+    reference, result = run(model_of(text), 4, {"x": x})
+    v = np.asarray(result.traces[0]["y", "v"])
+    let_through = (v[2] - v[1]) / STEP  # of all 20 sources
+    assert np.mean(let_through) == pytest.approx(20 * 3 * 0.3, abs=4 * np.sqrt(60 * 0.21 / 400))
+    assert np.var(let_through) == pytest.approx(60 * 0.21, rel=0.35)
+    weights = np.asarray(result.weights[0]["b.weight"]).reshape(-1)
+    assert len(np.unique(weights)) == 8000
+    assert np.std(weights - 5) == pytest.approx(0.1 * np.sqrt(3), rel=0.05)
+    again = reference.run([{"x": x}], steps=4, seed=1).traces[0]["y", "v"]
+    assert not np.array_equal(again, v)

@@ -91,6 +91,7 @@ struct SynapseUpdateInfo {
     int post_delay;
     const int* pre;  // fields read of the source neurons, ended by -1
     const int* post;
+    bool draws;
 };
 
 // The numbers of neurons' and connections' parameters, in double; those of synapses lie beside the synapses.

@@ -141,7 +141,7 @@ private:
                 case Action::deliver: delivery.deliver(operation.index, n, run_step); break;
                 case Action::update: update(worker, operation, course, n, t); break;
                 case Action::synapses: {
-                    const SynapseLoop<Real> loop(m_, operation.index, worker, n, run_step, t);
+                    const SynapseLoop<Real> loop(m_, operation.index, worker, course.simulation, n, run_step, t);
                     m_.net.update_synapses(operation.index, loop, m_.numbers);
                 }
             }

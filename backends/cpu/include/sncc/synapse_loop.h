@@ -10,13 +10,24 @@ namespace neurons {
 template <typename Real>
 class SynapseLoop {
 public:
-    SynapseLoop(Memory<Real>& memory, int update, const Worker& worker, std::int64_t n, std::int64_t run_step, Real t)
-        : n(n), t(t), m_(memory), update_(m_.net.synapse_updates[update]), connection_(m_.net.connections[update_.connection]),
+    SynapseLoop(Memory<Real>& memory, int update, const Worker& worker, const Simulation& simulation, std::int64_t n, std::int64_t run_step, Real t)
+        : n(n), t(t), seed(simulation.seed), trial(simulation.trial), m_(memory), update_(m_.net.synapse_updates[update]), connection_(m_.net.connections[update_.connection]),
           worker_(worker), run_step_(run_step), part_(static_cast<std::size_t>(worker.index)), store_(memory.store(update_.connection)),
           rows_(store_.synapses.parts[part_]) {}
 
     const std::int64_t n;
     const Real t;
+    const std::uint64_t seed;
+    const std::uint32_t trial;
+
+    // What tells draws of a synapse apart: its number in the user's order, and how many spikes of this step have gone before.
+    std::uint32_t number(std::uint64_t k, std::int64_t i) const {
+        const std::size_t row = static_cast<std::size_t>(i);
+        std::uint64_t number = store_.synapses.starts[row] + (k - rows_.offsets[row]);
+        for (std::size_t part = 0; part < part_; ++part) number += store_.synapses.parts[part].offsets[row + 1] - store_.synapses.parts[part].offsets[row];
+        return static_cast<std::uint32_t>(number);
+    }
+    std::uint32_t repeat() const { return repeat_; }
 
     Real* synapse(int field) const { return m_.synapse_fields[static_cast<std::size_t>(field)].parts[part_].data(); }
     Real shared_weight() const { return m_.shared_weights[static_cast<std::size_t>(update_.connection)]; }
@@ -47,6 +58,7 @@ private:
         const SpikesOfStep spikes = worker_.spikes[static_cast<std::size_t>(connection_.target_population)].at(n - update_.post_delay);
         const ReverseIndex& index = store_.reversed[part_];
         for (int s = 0; s < spikes.count; ++s) {
+            count_repeats(spikes, s);
             const std::int64_t j = static_cast<std::int64_t>(spikes.indices[s]) - rows_.range.begin;
             for (std::uint64_t e = index.offsets[static_cast<std::size_t>(j)]; e < index.offsets[static_cast<std::size_t>(j) + 1]; ++e) {
                 const std::uint64_t entry = index.entries[e], k = entry & 0xFFFFFFFFu;
@@ -59,8 +71,14 @@ private:
         const std::int64_t most = m_.most_delay_of(update_.connection), least = m_.least_delay_of(update_.connection);
         for (std::int64_t ago = most; ago >= least; --ago)
             m_.for_spikes(connection_, n - ago, run_step_ - ago, [&](const SpikesOfStep& spikes) {
-                for (int s = 0; s < spikes.count; ++s) row(spikes.indices[s], ago, body);
+                for (int s = 0; s < spikes.count; ++s) {
+                    count_repeats(spikes, s);
+                    row(spikes.indices[s], ago, body);
+                }
             });
+    }
+    SNCC_INLINE void count_repeats(const SpikesOfStep& spikes, int s) const {
+        repeat_ = s > 0 && spikes.indices[s] == spikes.indices[s - 1] ? repeat_ + 1 : 0;
     }
     template <typename Body>
     SNCC_INLINE void row(std::uint32_t i, std::int64_t ago, Body&& body) const {
@@ -84,6 +102,7 @@ private:
     std::size_t part_;
     const SynapseStore<Real>& store_;
     const CompressedRows& rows_;
+    mutable std::uint32_t repeat_ = 0;
 };
 
 }  // namespace neurons

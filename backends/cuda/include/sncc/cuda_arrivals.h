@@ -59,7 +59,7 @@ private:
         s_.for_words(c.target_population, c.target_size, [&](int word) {
             push(
                 c.columns, s_.spikes(c), m, word, s_.lane,
-                [&](std::uint32_t place, std::uint32_t) { return WeighedLater<Real>{c.weight(place), c.columns.delay(place)}; },
+                [&](std::uint32_t place, const SpikeOf&) { return WeighedLater<Real>{c.weight(place), c.columns.delay(place)}; },
                 [&](const WeighedLater<Real>& later) {
                     if (m + later.delay > until) s_.ring(c.sum, m + later.delay)[word * 32 + s_.lane] += later.weight;
                 });
@@ -83,7 +83,7 @@ private:
             Real sum = j < c.target_size ? accumulator[j] : Real(0);
             push(
                 c.columns, s_.spikes(c), s_.n - c.delay, word, s_.lane,
-                [&](std::uint32_t place, std::uint32_t source) { return Weighed<Real>{factor ? c.weight(place) * factor[source] : c.weight(place)}; },
+                [&](std::uint32_t place, const SpikeOf& spike) { return Weighed<Real>{factor ? c.weight(place) * factor[spike.source] : c.weight(place)}; },
                 [&](const Weighed<Real>& arrival) { sum += arrival.weight; });
             if (j < c.target_size) accumulator[j] = sum;
         });
@@ -93,7 +93,7 @@ private:
         const SpikeRows& spikes = s_.spikes(c);
         for_targets(c, [&](int j, Real& accumulator) {
             Real sum = accumulator;
-            for_arrivals(c, spikes, s_.n, c.columns.begin(j), c.columns.end(j), [&](std::uint64_t k, std::uint32_t i, int ago) {
+            for_arrivals(c, spikes, s_.n, c.columns.begin(j), c.columns.end(j), [&](std::uint64_t k, std::uint32_t i, int ago, std::uint32_t) {
                 if (c.gain >= 0)
                     sum += c.weight(k) * (c.delayed ? s_.at(c.gain, s_.n - ago) : s_.v.fields[c.gain])[i];
                 else
@@ -136,7 +136,7 @@ private:
         });
     }
     __device__ void add_arrivals(const Connection& c, std::uint64_t begin, std::uint64_t end, Real& sum) const {
-        for_arrivals(c, s_.spikes(c), s_.n, begin, end, [&](std::uint64_t k, std::uint32_t, int) { sum += c.weight(k); });
+        for_arrivals(c, s_.spikes(c), s_.n, begin, end, [&](std::uint64_t k, std::uint32_t, int, std::uint32_t) { sum += c.weight(k); });
     }
     // The first entry of a column whose delay is at most `ago`; delays descend.
     __device__ static std::uint64_t first_of(const Connection& c, int j, int ago) {

@@ -29,7 +29,7 @@ public:
     explicit DeviceColumns(DeviceMemory& memory)
         : slices_(memory, "the synapses' offsets"), lengths_(memory, "the synapses' offsets"), narrow_(memory, "the synapses' sources"),
           wide_(memory, "the synapses' sources"), delays_(memory, "the synapses' delays"), starts_(memory, "the synapses by source"),
-          places_of_(memory, "the synapses by source"), ascending_(memory, "the synapses by source") {}
+          places_of_(memory, "the synapses by source"), ascending_(memory, "the synapses by source"), numbered_(memory, "the synapses' numbers") {}
 
     // `by_delay`: the longest delays first; `by_source`: they are read in the order of the sources, too.
     void build(const neurons::SynapseStore<Real>& store, bool delayed, bool by_delay, bool by_source, ThreadPool& pool) {
@@ -85,7 +85,7 @@ public:
         if (delayed) delays_.put(delays);
         if (!ascending.empty()) ascending_.put(ascending);
         view_ = {slices_.data(), lengths_.data(), is_narrow ? narrow_.data() : nullptr, is_narrow ? nullptr : wide_.data(), delayed ? delays_.data() : nullptr,
-                 nullptr, nullptr, 0, ascending.empty() ? nullptr : ascending_.data()};
+                 nullptr, nullptr, 0, ascending.empty() ? nullptr : ascending_.data(), nullptr};
     }
     // Beside the columns, what a word of targets has of each source.
     void look_up_by_spikes(const neurons::SynapseStore<Real>& store, ThreadPool& pool) {
@@ -112,6 +112,11 @@ public:
         });
         starts_.put(starts), places_of_.put(places);
         view_.starts = starts_.data(), view_.places = places_of_.data(), view_.sources = sources;
+    }
+    // Beside the columns, which synapse each is: for those that draw numbers.
+    void number() {
+        numbered_.put(numbers_);
+        view_.numbers = numbered_.data();
     }
     bool can_be_looked_up() const { return places_ < none; }
     const Columns<Real>& view() const { return view_; }
@@ -153,7 +158,7 @@ private:
     DeviceArray<std::uint16_t> narrow_;
     DeviceArray<std::uint32_t> wide_;
     DeviceArray<std::uint16_t> delays_;
-    DeviceArray<std::uint32_t> starts_, places_of_, ascending_;
+    DeviceArray<std::uint32_t> starts_, places_of_, ascending_, numbered_;
     Columns<Real> view_ = {};
 };
 

@@ -120,6 +120,9 @@ private:
             if (!columns_[static_cast<std::size_t>(c)]) columns_[static_cast<std::size_t>(c)] = std::make_unique<DeviceColumns<Real>>(memory_);
             columns_[static_cast<std::size_t>(c)]->build(m_.store(c), delayed, by_delay, by_source, m_.pool);
         }
+        for (int u = 0; u < Network::synapse_updates_count; ++u)
+            if (const neurons::SynapseUpdateInfo& update = Network::synapse_updates()[u]; update.draws)
+                columns_[static_cast<std::size_t>(owner(update.connection))]->number();
         for (int c = 0; c < Network::connections_count; ++c) pushed_[static_cast<std::size_t>(c)] = is_pushed(c);
         for (int c = 0; c < Network::connections_count; ++c)
             if (pushed_[static_cast<std::size_t>(c)] && !columns_[static_cast<std::size_t>(owner(c))]->view().starts)

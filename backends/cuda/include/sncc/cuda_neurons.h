@@ -44,6 +44,7 @@ struct Columns {
     std::int64_t sources;
     // Where the longest delays come first and values are delivered too: which place is next by source; else null.
     const std::uint32_t* ascending;
+    const std::uint32_t* numbers;  // of the synapses in the user's order, where one draws; else null
 
     // No kernel writes these: they stay in the nearest cache, whatever the threads meet.
     __device__ std::uint64_t begin(std::int64_t j) const { return __ldg(slices + j / 32) + static_cast<std::uint64_t>(j % 32); }
@@ -215,7 +216,7 @@ struct Step {
     }
 };
 
-// Calls visit(place, source, steps ago) for the entries of a column in [place, end) whose source has spiked, as often as it has, in the
+// Calls visit(place, source, steps ago, spikes before this one) for the entries of a column in [place, end) whose source has spiked, as often as it has, in the
 // order in which the spikes are listed: several entries of one source are served once for each of its spikes.
 template <typename Real, typename Visit>
 __device__ inline void for_counted(const ConnectionView<Real>& c, const SpikeRows& spikes, std::int64_t n, std::uint64_t place, std::uint64_t end,
@@ -227,7 +228,7 @@ __device__ inline void for_counted(const ConnectionView<Real>& c, const SpikeRow
         std::uint64_t others = place + 32;
         while (count > 1 && others < end && c.columns.source(others) == source && (!c.delayed || c.columns.delay(others) == ago)) others += 32;
         for (std::uint32_t k = 0; k < count; ++k)
-            for (std::uint64_t each = place; each < others; each += 32) visit(each, source, ago);
+            for (std::uint64_t each = place; each < others; each += 32) visit(each, source, ago, k);
         place = others;
     }
 }
@@ -250,7 +251,7 @@ __device__ inline void for_arrivals(const ConnectionView<Real>& c, const SpikeRo
         }
         for (; spiked != 0; spiked &= spiked - 1) {
             const std::uint64_t entry = place + 32u * static_cast<unsigned>(__ffs(static_cast<int>(spiked)) - 1);
-            visit(entry, c.columns.source(entry), c.delayed ? c.columns.delay(entry) : c.delay);
+            visit(entry, c.columns.source(entry), c.delayed ? c.columns.delay(entry) : c.delay, 0u);
         }
     }
 }

@@ -51,15 +51,18 @@ __device__ inline unsigned spikes_in(const SpikeRows& spikes, std::int64_t row, 
     for (std::int64_t i = word * 32; i < word * 32 + 32 && i < spikes.stride; ++i) sum += spikes.counts[row + i];
     return sum;
 }
-__device__ inline std::uint32_t spiking(const SpikeRows& spikes, std::int64_t row, std::int64_t word, unsigned rank) {
+struct SpikeOf {
+    std::uint32_t source, repeat;  // how many of its spikes of this step came before
+};
+__device__ inline SpikeOf spiking(const SpikeRows& spikes, std::int64_t row, std::int64_t word, unsigned rank) {
     const std::uint32_t first = static_cast<std::uint32_t>(word * 32);
-    if (spikes.bits) return first + static_cast<std::uint32_t>(place_of_bit(spikes.bits[row + word], rank));
+    if (spikes.bits) return {first + static_cast<std::uint32_t>(place_of_bit(spikes.bits[row + word], rank)), 0u};
     std::uint32_t i = first;
     for (; rank >= spikes.counts[row + i]; ++i) rank -= spikes.counts[row + i];
-    return i;
+    return {i, rank};
 }
 
-// All lanes call body(whether there is one, source): the sources that spiked at step n, as often as they did, ascending by lane and call.
+// All lanes call body(whether there is one, its spike): the sources that spiked at step n, as often as they did, ascending by lane and call.
 template <typename Body>
 __device__ inline void for_sources(const SpikeRows& spikes, std::int64_t n, int lane, const Body& body) {
     const std::int64_t row = (n - spikes.first) * spikes.stride, summary = (n - spikes.first) * spikes.summary_stride;
@@ -75,7 +78,7 @@ __device__ inline void for_sources(const SpikeRows& spikes, std::int64_t n, int 
                 const SharedOut::Piece spike = found.find(s + static_cast<unsigned>(lane));
                 const std::int64_t there = __shfl_sync(all_lanes, word, spike.owner);
                 const bool one = s + static_cast<unsigned>(lane) < found.total;
-                body(one, one ? spiking(spikes, row, there, spike.rank) : 0u);
+                body(one, one ? spiking(spikes, row, there, spike.rank) : SpikeOf{0u, 0u});
             }
         }
     }
@@ -94,22 +97,23 @@ struct WeighedLater {
     __device__ WeighedLater of(int lane) const { return {__shfl_sync(all_lanes, weight, lane), __shfl_sync(all_lanes, delay, lane)}; }
 };
 struct Met {
-    std::uint32_t place, source;
-    __device__ Met of(int lane) const { return {__shfl_sync(all_lanes, place, lane), __shfl_sync(all_lanes, source, lane)}; }
+    std::uint32_t place, source, repeat;
+    __device__ Met of(int lane) const { return {__shfl_sync(all_lanes, place, lane), __shfl_sync(all_lanes, source, lane), __shfl_sync(all_lanes, repeat, lane)}; }
 };
 
-// The synapses onto a word of neurons whose sources spiked at step n. Any lane calls read(place, source); the lane of the target then
+// The synapses onto a word of neurons whose sources spiked at step n. Any lane calls read(place, spike); the lane of the target then
 // calls body with what was read, one synapse after the other.
 template <typename Real, typename Read, typename Body>
 __device__ inline void push(const Columns<Real>& columns, const SpikeRows& spikes, std::int64_t n, int word, int lane, const Read& read, const Body& body) {
     const std::uint32_t* const starts = columns.starts + word * (columns.sources + 1);
     __syncwarp();  // a synapse is read by any lane, and moved by its target's
-    for_sources(spikes, n, lane, [&](bool one, std::uint32_t source) {
-        const std::uint32_t begin = one ? __ldg(starts + source) : 0u, end = one ? __ldg(starts + source + 1) : 0u;
+    for_sources(spikes, n, lane, [&](bool one, const SpikeOf& spike) {
+        const std::uint32_t begin = one ? __ldg(starts + spike.source) : 0u, end = one ? __ldg(starts + spike.source + 1) : 0u;
         const SharedOut entries(end - begin, lane);
         for (unsigned e = 0; e < entries.total; e += 32) {
             const SharedOut::Piece entry = entries.find(e + static_cast<unsigned>(lane));
-            const std::uint32_t at = __shfl_sync(all_lanes, begin, entry.owner) + entry.rank, from = __shfl_sync(all_lanes, source, entry.owner);
+            const std::uint32_t at = __shfl_sync(all_lanes, begin, entry.owner) + entry.rank;
+            const SpikeOf from = {__shfl_sync(all_lanes, spike.source, entry.owner), __shfl_sync(all_lanes, spike.repeat, entry.owner)};
             const std::uint32_t place = __ldg(columns.places + at);
             const auto found = read(place, from);
             unsigned own = __ballot_sync(all_lanes, e + static_cast<unsigned>(lane) < entries.total);
@@ -137,7 +141,7 @@ struct ColumnLoop {
 
     __device__ ColumnLoop(const Step<Network>& s, int connection, int delay) : step(s), c(s.v.connections[connection]), post_delay(delay) {}
 
-    // body(place, source, target, steps ago), once for each spike
+    // body(place, source, target, steps ago, spikes of the same neuron in this step before), once for each spike
     template <typename Body>
     __device__ void for_each(std::int64_t targets, const Body& body) const {
         if constexpr (when == neurons::When::pre) {
@@ -146,20 +150,20 @@ struct ColumnLoop {
         step.for_own(c.target_population, targets, [&](int j) {
             const std::uint64_t begin = c.columns.begin(j), end = c.columns.end(j);
             if constexpr (when == neurons::When::pre) {
-                for_arrivals(c, step.spikes(c), step.n, begin, end, [&](std::uint64_t k, std::uint32_t i, int ago) { body(k, i, j, ago); });
+                for_arrivals(c, step.spikes(c), step.n, begin, end, [&](std::uint64_t k, std::uint32_t i, int ago, std::uint32_t repeat) { body(k, i, j, ago, repeat); });
             } else {
                 std::uint32_t times = 1;
                 if constexpr (when == neurons::When::post) times = step.v.populations[c.target_population].count(step.n - post_delay, j);
-                for (; times > 0; --times)
-                    for (std::uint64_t k = begin; k < end; k += 32) body(k, c.columns.source(k), j, c.delayed ? c.columns.delay(k) : 0);
+                for (std::uint32_t repeat = 0; repeat < times; ++repeat)
+                    for (std::uint64_t k = begin; k < end; k += 32) body(k, c.columns.source(k), j, c.delayed ? c.columns.delay(k) : 0, repeat);
             }
         });
     }
     template <typename Body>
     __device__ void push_each(std::int64_t targets, const Body& body) const {
         step.for_words(c.target_population, targets, [&](int word) {
-            push(c.columns, step.spikes(c), step.n - c.delay, word, step.lane, [](std::uint32_t place, std::uint32_t source) { return Met{place, source}; },
-                 [&](const Met& met) { body(met.place, met.source, word * 32 + step.lane, c.delay); });
+            push(c.columns, step.spikes(c), step.n - c.delay, word, step.lane, [](std::uint32_t place, const SpikeOf& spike) { return Met{place, spike.source, spike.repeat}; },
+                 [&](const Met& met) { body(met.place, met.source, word * 32 + step.lane, c.delay, met.repeat); });
         });
     }
     // A variable of the source neurons, so many steps ago.
