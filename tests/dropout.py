@@ -24,7 +24,8 @@ network Dropout:
     connect level -> hidden: dense, weight = normal(0, 0.3), dropout = 0.4
     connect late = x -> hidden: random(p = 0.6), weight = normal(0, 1), delay = uniform(0 ms, 4 ms), dropout = 0.5
     connect hidden -> hidden: dense, weight = normal(0, 0.5), delay = 1 ms, dropout = 0.5
-    connect again = hidden -> hidden: one_to_one, weight = each(0.2), delay = 2 ms, dropout = 0.3
+    connect again = hidden -> hidden: one_to_one, weight = each(0.2), delay = each(2.3 ms), dropout = 0.3
+    connect moved = x -> hidden: dense, weight = normal(0, 0.5), delay = each(1.6 ms), dropout = 0.4
     connect some = hidden -> hidden: random(p = 0.5), weight = normal(0, 0.5), delay = 1 ms, dropout = 0.5
     connect slow = hidden -> hidden: random(p = 0.5), weight = normal(0, 0.5), delay = uniform(1 ms, 3 ms), dropout = 0.6
     connect hidden -> output: dense, weight = normal(0, 1), dropout = 0.2
@@ -33,7 +34,7 @@ network Dropout:
 train:
     rule = bptt
     loss = cross_entropy(mean(output.v))
-    learn = weights, hidden.tau_m
+    learn = weights, hidden.tau_m, again.delay(in = [1 ms, 5 ms]), moved.delay(in = [0 ms, 4 ms])
     optimiser = sgd(learning_rate = 1e-2)
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from fuzzing_gradients import check_directions, check_event_times, check_rule, check_synapses
 from hypothesis import HealthCheck, Phase, given, settings
@@ -39,7 +38,7 @@ def test_e_prop_forwards_is_e_prop_in_reverse():
         checked += check_directions(text)
 
     check()
-    assert checked >= 2 and np.isfinite(checked)
+    assert checked >= 2
 
 
 @pytest.mark.parametrize("rule", ["bptt", "eprop"])

@@ -10,14 +10,21 @@ from projects import Projects, needs_compiler
 import sncc
 
 
-@pytest.mark.parametrize("rule", ["bptt", pytest.param("eventprop", marks=pytest.mark.slow)])
-def test_the_same_neurons_are_left_out_as_by_the_reference(tmp_path, rule):
+@pytest.mark.parametrize(
+    "rule, build",
+    [
+        ("bptt", "plain"),
+        pytest.param("bptt", "checked", marks=pytest.mark.slow),
+        pytest.param("eventprop", "checked", marks=pytest.mark.slow),
+    ],
+)
+def test_the_same_neurons_are_left_out_as_by_the_reference(tmp_path, rule, build):
     needs_compiler()
     text = NETWORK.replace("population output", "population noise: poisson[40](rate = 50 Hz)\n    population output")
     noise = "    connect noise -> hidden: dense, weight = normal(0, 0.5), dropout = 0.4\n    connect straight"
     text = text.replace("    connect straight", noise)
     program = program_of(text, train__rule=rule)
-    _, project = Projects(tmp_path).emulated(text, build="checked", train__rule=rule)
+    _, project = Projects(tmp_path).emulated(text, build=build, train__rule=rule)
     agree(program, [sncc.load(project, backend="emulated")])
 
 

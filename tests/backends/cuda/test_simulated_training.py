@@ -7,8 +7,8 @@ from simulated_training import NETWORK, agrees
 import sncc
 
 
-@pytest.mark.slow
-def test_the_simulate_block_of_a_trained_network(tmp_path):
+@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=pytest.mark.slow)])
+def test_the_simulate_block_of_a_trained_network(tmp_path, build):
     needs_compiler()
-    _, project = Projects(tmp_path).emulated(NETWORK, build="checked")
+    _, project = Projects(tmp_path).emulated(NETWORK, build=build)
     agrees(sncc.load(project, backend="emulated"))

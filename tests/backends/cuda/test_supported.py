@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from networks import program_of
+from networks import program_of, recurrent
 from projects import NETWORKS
 
 from sncc.backends.cuda.emit import emit
 from sncc.backends.cuda.supported import unsupported
-from sncc.compiler import chosen_backend
+from sncc.compiler import chosen_backend, within
 from sncc.diagnostics import DiagnosticError
 
 
@@ -36,3 +36,30 @@ def test_a_build_for_cuda_says_what_is_missing(plastic):
 def test_the_project_has_no_cuda_half_then_and_cmake_says_why(plastic):
     files = emit(plastic)
     assert list(files) == ["cmake/cuda.cmake"] and "the plasticity of `x_hidden`" in files["cmake/cuda.cmake"]
+
+
+BATCH = "firing_rate(hidden, target = 9 Hz, strength = 1e-4, over = batch)"
+PLAIN = recurrent("LIF")
+RECORDED = PLAIN.replace(
+    "    connect x",
+    "    population played: spike_times[6]\n    connect played -> hidden: dense, weight = 1\n    connect x",
+)
+REFUSED = {
+    "a bound on memory with a penalty over the batch": within("1 MB", program_of(recurrent("LIF", penalty=BATCH))),
+    "a penalty over the batch under `online = true` with a loss at every step": program_of(
+        recurrent("LIF", rule="eprop(online = true)", penalty=BATCH)
+    ),
+    "spike times handed over when the network is loaded": program_of(RECORDED),
+    "weights of type bfloat16": replace(program_of(PLAIN), weights="bfloat16"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_refused_is_named(what):
+    assert unsupported(REFUSED[what]) == (what,)
+
+
+def test_the_loss_at_the_end_and_no_bound_are_not_refused():
+    assert unsupported(program_of(recurrent("LIF", penalty=BATCH))) == ()
+    at_the_end = recurrent("LIF", rule="eprop(online = true)", penalty=BATCH, loss="cross_entropy(mean(output.v))")
+    assert unsupported(program_of(at_the_end)) == ()

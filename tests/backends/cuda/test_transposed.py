@@ -7,8 +7,8 @@ from tied import TIED, agrees
 import sncc
 
 
-@pytest.mark.slow
-def test_the_kernels_compute_the_same(tmp_path):
+@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=pytest.mark.slow)])
+def test_the_kernels_compute_the_same(tmp_path, build):
     needs_compiler()
-    _, project = Projects(tmp_path).emulated(TIED, build="checked")
+    _, project = Projects(tmp_path).emulated(TIED, build=build)
     agrees(sncc.load(project, backend="emulated"))
