@@ -62,10 +62,9 @@ def check_synapses(text: str, tolerance: float = 1e-9) -> bool:
         return False  # a synapse that delivers nothing
     rng = np.random.default_rng(5)
     inputs, labels = [{"x": rng.poisson(0.4, (10, 3)).clip(0, 4).astype(float)}], [1]
+    first = Reference(program).parameters
     values = {
-        p.key: rng.normal(0.3, 0.3, p.shape)
-        if p.key.endswith(".weight")
-        else np.asarray(Reference(program).parameters[p.key])
+        p.key: rng.normal(0.3, 0.3, np.shape(first[p.key])) if p.key.endswith(".weight") else np.asarray(first[p.key])
         for p in program.parameters
         if p.storage != "compiled"
     }

@@ -1,4 +1,4 @@
-"""The oracle of gradients, with synapses: every synapse keeps its own states, in matrices (sources, targets).
+"""The oracle of gradients, with synapses: every synapse keeps its own states, in matrices (sources, targets), or in a list of pairs.
 
 It reads the Model as the user wrote it, before any state of a synapse has become one of a neuron. Which states flow together is a
 decision of the compiler's (`reduce_synapse`); how they flow, jump and deliver is done again here: the states that a target can carry
@@ -7,20 +7,26 @@ flow with its neurons, the others by themselves; what they deliver is then the v
 
 from __future__ import annotations
 
+from functools import partial
+
 import autograd.numpy as np
 import numpy
 from oracle import Simulation, constant, loss_and_gradients, value
 
+from sncc.connectivity.build import build
+from sncc.connectivity.patterns import Dense
 from sncc.expressions.nodes import Number, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.phases import place
 from sncc.lower.reduction import reduce_synapse
 from sncc.model.nodes import Dynamics, Input
+from sncc.program.streams import stream
 
 
-def gradients_with_synapses(model, parameters, inputs, labels, rule):
-    """As `loss_and_gradients`, for a Model with synapses."""
-    return loss_and_gradients(model, parameters, inputs, labels, rule, simulation=SynapseSimulation)
+def gradients_with_synapses(model, parameters, inputs, labels, rule, pairs=None):
+    """As `loss_and_gradients`, for a Model with synapses; `pairs` of `sparse` connections by name."""
+    simulation = partial(SynapseSimulation, pairs=pairs or {})
+    return loss_and_gradients(model, parameters, inputs, labels, rule, simulation=simulation)
 
 
 class Synapses:
@@ -39,10 +45,27 @@ class Synapses:
             own[p.name] = given
         self.own = own | {"step": simulation.step}
         source, target = simulation.model.population(c.source), simulation.model.population(c.target)
-        self.dense = str(c.pattern) == "dense"
-        self.shape = (source.size, target.size) if self.dense else (target.size,)
         w = simulation.parameters.get(f"{c.name}.weight")
-        self.weight = (c.weight.value.value if w is None else w) * np.ones(self.shape)
+        w = c.weight.value.value if w is None else w
+        self.dense, self.pairs = str(c.pattern) == "dense", None
+        if str(c.pattern) in ("dense", "one_to_one") and c.source_part.is_whole and c.target_part.is_whole:
+            self.shape = (source.size, target.size) if self.dense else (target.size,)
+        else:
+            found = build(
+                c.pattern,
+                c.source_part,
+                c.target_part,
+                stream(c.name, "connectivity"),
+                0,
+                simulation.handed_over.get(c.name),
+            )
+            self.pairs, self.shape = found, found.pre.shape
+            self.sum = numpy.equal.outer(numpy.arange(target.size), found.post) * 1.0
+            if numpy.size(w) > 1 and found.kernel is not None:
+                w = np.reshape(w, -1)[found.kernel]
+            elif isinstance(c.pattern, Dense) and numpy.size(w) > 1:
+                w = w[found.pre - c.source_part.flat(0), found.post - c.target_part.flat(0)]
+        self.weight = w * np.ones(self.shape)
         self.states = {s.name: value(s.initial, self.own) * np.ones(self.shape) for s in self.block.states}
         apart = [e for e in self.block.equations if e.state not in self.with_target]
         moved = tuple(s for s in self.block.states if any(e.state == s.name for e in apart))
@@ -53,14 +76,22 @@ class Synapses:
         )  # fmt: skip
 
     def of_source(self, x):
+        if self.pairs is not None:
+            return x[self.pairs.pre]
         return x[:, None] * np.ones(self.shape) if self.dense else x * np.ones(self.shape)
 
+    def of_target(self, x):
+        return x * np.ones(self.shape) if self.pairs is None else x[self.pairs.post]
+
     def onto_target(self, x):
+        if self.pairs is not None:
+            return self.sum @ x
         return np.sum(x, axis=0) if self.dense else x
 
 
 class SynapseSimulation(Simulation):
-    def __init__(self, model, parameters, rule, synapses=None) -> None:
+    def __init__(self, model, parameters, rule, synapses=None, pairs={}) -> None:  # noqa: B006
+        self.handed_over = pairs
         super().__init__(model, parameters, rule, synapses)
         self.placed = place(model)
         self.by_target = {p.name: [] for p in self.neurons}
@@ -102,7 +133,7 @@ class SynapseSimulation(Simulation):
                 seen = past[max(n - max(c.delay_steps, 1) + 1, 0)]
                 names[f"pre.{state}"] = s.of_source(self._cut(c, seen))
             if population == c.target:
-                names[f"post.{state}"] = past[-1] * np.ones(s.shape)
+                names[f"post.{state}"] = s.of_target(past[-1])
         return names
 
     def _advance(self, p, n):
@@ -149,7 +180,7 @@ class SynapseSimulation(Simulation):
                 inner = dict(frozen)
                 inner |= {k: x[s.c.name, k] for k in s.with_target}
                 if s.reduction is not None:
-                    inner |= {f"post.{k}": v * np.ones(s.shape) for k, v in now.items()}
+                    inner |= {f"post.{k}": s.of_target(v) for k, v in now.items()}
                 for e in s.block.equations:
                     if e.state in s.with_target:
                         result[s.c.name, e.state] = value(e.derivative, inner) * np.ones(s.shape)
@@ -169,7 +200,7 @@ class SynapseSimulation(Simulation):
             s.states = s.states | {k: joint[s.c.name, k] for k in s.with_target}
             for z in self._arrivals(s, round(own["t"] / self.step)):
                 after = dict(s.states)
-                reading = {f"post.{k}": v * np.ones(s.shape) for k, v in self._after_flow.items()}
+                reading = {f"post.{k}": s.of_target(v) for k, v in self._after_flow.items()}
                 for jump in s.block.on_pre:
                     after[jump.state] = value(jump.value, self._before[s.c.name] | after | reading) * np.ones(s.shape)
                 s.states = {k: x + z * (after[k] - x) for k, x in s.states.items()}

@@ -14,7 +14,7 @@ SLOPES = {
 }  # fmt: skip
 DELIVERED = (
     "g", "g * (1.2 - post.v)", "weight * r", "weight * r * (1 - tanh(post.v))", "weight * pre.v", "weight * (pre.v - post.v)",
-    "g * (1 - 0.1 * tanh(pre.v))", "weight * g",
+    "g * (1 - 0.1 * tanh(pre.v))", "weight * g", "g * tanh(weight)",
 )  # fmt: skip
 
 
@@ -43,7 +43,8 @@ def networks_with_synapses(draw: st.DrawFn, rule: str) -> str:
     connects = []
     for name, end in zip(names, ends, strict=True):
         ends_, _, delay = end.partition(": ")
-        connects.append(f"    connect {ends_}: dense, weight = normal(0.2, 0.3){delay}, synapse = {name}()")
+        pattern = draw(st.sampled_from(("dense", "dense", "random(p = 0.7)", "random(fan_in = 2, repeats = true)")))
+        connects.append(f"    connect {ends_}: {pattern}, weight = normal(0.2, 0.3){delay}, synapse = {name}()")
     learn = ["weights", "x_hidden.tau", "hidden_hidden.tau", "hidden_output.tau", "hidden.tau_m"]
     return "\n".join([
         *definitions, "", "network Net:", "    step = 1 ms", "    population x: input[3]",

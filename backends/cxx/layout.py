@@ -8,6 +8,7 @@ from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.synapse_rows import in_rows
+from sncc.connectivity.patterns import Dense, OfSynapses
 from sncc.program.nodes import (
     Connection,
     DeriveAdjoint,
@@ -166,8 +167,11 @@ class Layout:
 
     def is_apart(self, key: str) -> bool:
         """Whether a parameter is a square matrix without a neuron's weight to itself: its diagonal is zero."""
-        whole = (c for c in self.program.connections if c not in self.rows_of_synapses)
-        return any(key == c.weight and c.structure is not None for c in whole)
+        users = [c for c in self.program.connections if c.weight == key]
+        if any(c not in self.rows_of_synapses and c.structure is not None for c in users):
+            return True
+        synapses = any(isinstance(c.structure, OfSynapses) and c.structure.pattern == Dense(False) for c in users)
+        return synapses and self.matrix(key)[0] > 1
 
     def place_of_one(self, key: str) -> int:
         """Where in a matrix one number for all of it stands: beside the diagonal where that is zero."""

@@ -18,7 +18,7 @@ from sncc.backends.cxx.dynamics import Dynamics, dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.synapse_rows import in_rows
-from sncc.connectivity.patterns import Sparse
+from sncc.connectivity.patterns import OfSynapses, Sparse
 from sncc.expressions.nodes import Apply, Number
 from sncc.program.nodes import Connection, Parameter, Program
 from sncc.program.streams import stream
@@ -113,9 +113,8 @@ def manifest(program: Program) -> dict[str, object]:
         ],
         "connections": [
             {
-                "index": k, "name": c.name, "pre": _sender(program, c), "post": c.target, "sparse": _has_synapses(program, c),
-                "pairs": isinstance(c.structure, Sparse) and c.synapses_of is None, "plastic": c.plastic,
-                "rewired": c.rewiring is not None,
+                "index": k, "name": c.name, "pre": _sender(program, c), "post": _receiver(c), "sparse": _has_synapses(program, c),
+                "pairs": _takes_pairs(c), "plastic": c.plastic, "rewired": c.rewiring is not None,
             }
             for k, c in enumerate(program.connections) if _written(c.name)
         ],
@@ -149,9 +148,21 @@ def _written(name: str) -> bool:
 
 def _sender(program: Program, c: Connection) -> str:
     """The user's population that a connection comes from: the one whose spikes move the states that it delivers."""
+    if isinstance(c.structure, OfSynapses):
+        return c.structure.between[0]
     if "." not in c.source:
         return c.source
     return next((d.source for d in program.connections if d.target == c.source), c.source)
+
+
+def _receiver(c: Connection) -> str:
+    return c.structure.between[1] if isinstance(c.structure, OfSynapses) else c.target
+
+
+def _takes_pairs(c: Connection) -> bool:
+    """Whether the pairs of a connection are handed over."""
+    structure = c.structure.pattern if isinstance(c.structure, OfSynapses) else c.structure
+    return isinstance(structure, Sparse) and c.synapses_of is None
 
 
 def _has_synapses(program: Program, c: Connection) -> bool:
@@ -171,7 +182,7 @@ def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:
         entry["connection"] = {
             "pattern": connection.pattern,
             "pre": _sender(program, connection),
-            "post": connection.target,
+            "post": _receiver(connection),
         }
     return entry
 

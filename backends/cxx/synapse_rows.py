@@ -5,7 +5,18 @@ from __future__ import annotations
 from math import prod
 
 from sncc.backends.cxx.expressions import Unsupported, literal
-from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Sparse, Turned
+from sncc.connectivity.patterns import (
+    Convolution,
+    Dense,
+    OfSynapses,
+    OneToOne,
+    Part,
+    Pattern,
+    Pooling,
+    Random,
+    Sparse,
+    Turned,
+)
 from sncc.program.nodes import Connection, Program
 from sncc.program.streams import stream
 
@@ -13,6 +24,7 @@ CONNECTIVITY = """// Builds the synapses; the same in every network, and compile
 #include "sncc/connectivity_builder.h"
 """
 _RANDOM = {"p": "probability", "fan_in": "fan_in", "fan_out": "fan_out", "total": "total"}
+_ROWS = {"rows": "to_synapses", "onto": "onto_targets", "columns": "to_columns"}
 _MOST_RUN = 128  # columns of a tile of doubles
 
 
@@ -48,13 +60,18 @@ def index_type(program: Program, c: Connection) -> str:
 def rows_line(program: Program, c: Connection) -> str:
     """RowsInfo of a connection."""
     keys = [p.key for p in program.parameters]
-    parts = parts_of(program, c)
+    parts, rows, owner = parts_of(program, c), "own", c
+    if isinstance(c.structure, OfSynapses):
+        parts, rows = (c.structure.source, c.structure.target), _ROWS[c.structure.end]
+        owner = program.connection(c.structure.connection)
     source, target = (p.flat(0) if p.size else 0 for p in parts)
+    room = c.source_size if rows == "onto_targets" else c.target_size
     delays = keys.index(c.delays) if c.delays is not None else -1
     items = [
-        f'"{c.name}"', program.connections.index(c), pattern_of(c), *(part_of(p) for p in parts),
-        f"0x{stream(c.synapses_of or c.name, 'connectivity'):08x}u",
+        f'"{owner.name}"', program.connections.index(c), pattern_of(c), *(part_of(p) for p in parts),
+        f"0x{stream(owner.owner, 'connectivity'):08x}u",
         keys.index(c.weight), delays, f"Element::{place_of_weights(program, c)}", source, target, c.delay,
+        f"Rows::{rows}", program.connections.index(owner), room,
     ]  # fmt: skip
     return f"{{{', '.join(map(str, items))}}},"
 
@@ -78,6 +95,8 @@ def parts_of(program: Program, c: Connection) -> tuple[Part, Part]:
 def pattern_of(c: Connection) -> str:
     """A connection's Pattern in C++."""
     pattern: Pattern = c.structure or (OneToOne() if c.pattern == "one_to_one" else Dense())
+    if isinstance(pattern, OfSynapses):
+        pattern = pattern.pattern
     kind, number, repeats, images = "dense", 0.0, False, ((1, 1), (1, 1), (0, 0))
     match pattern:
         case Random(random, number, repeats):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from sncc.backends.reference.draws import GOLDEN, Counter, drawn_within
-from sncc.connectivity.build import Synapses, build
-from sncc.connectivity.patterns import Dense, Part
+from sncc.connectivity.build import Synapses, build, joined
+from sncc.connectivity.patterns import Dense, OfSynapses, Part
 from sncc.program.nodes import Connection, Program, Statement, SynapseUpdate
 from sncc.program.streams import stream
 
@@ -86,7 +86,9 @@ class Tables(Mapping[str, Table]):
 
 
 def _table(program: Program, c: Connection, seed: int, pairs: Pairs) -> Table:
-    found = _synapses(c, c.owner, seed, pairs.get(c.owner))
+    of = c.structure
+    owner = of.connection if isinstance(of, OfSynapses) else c.owner
+    found = _synapses(c, owner, seed, pairs.get(owner))
     pre, post = found.pre, found.post
     if c.pattern == "dense":
         element = pre * c.target_size + post
@@ -94,7 +96,11 @@ def _table(program: Program, c: Connection, seed: int, pairs: Pairs) -> Table:
         element = found.kernel
     else:
         element = np.arange(len(found))
-    return _placed(program, c, pre, post, element)
+    table = _placed(program, c, pre, post, element)
+    if isinstance(of, OfSynapses) and of.end == "rows":  # as Python sees them
+        written = joined(of, stream(owner, "connectivity"), seed, pairs.get(owner))
+        return replace(table, source=written.pre, target=written.post)
+    return table
 
 
 def _placed(program: Program, c: Connection, pre: np.ndarray, post: np.ndarray, element: np.ndarray) -> Table:

@@ -44,7 +44,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Sparse, Turned
+from sncc.connectivity.patterns import (
+    Convolution,
+    Dense,
+    OfSynapses,
+    OneToOne,
+    Part,
+    Pattern,
+    Pooling,
+    Random,
+    Sparse,
+    Turned,
+)
 from sncc.connectivity.philox import philox, sequence
 
 _CHUNK = 1 << 20  # words in flight: bounds memory, not the result
@@ -79,6 +90,9 @@ def build(
     match pattern:
         case Sparse():
             return _handed_over(source, target, pairs)
+        case OfSynapses():
+            room = source.size if pattern.end == "onto" else target.size
+            return _of_synapses(pattern, room, stream, seed, pairs)
         case Dense(self_connections=own) | Turned(self_connections=own):
             pre, post = (a.reshape(-1) for a in np.indices((source.size, target.size)))
             if not own:
@@ -97,6 +111,33 @@ def build(
         case Pooling():
             pre, post = _pooling(pattern, source, target)
     return Synapses(indices(source)[pre], indices(target)[post], kernel)
+
+
+def joined(pattern: OfSynapses, stream: int, seed: int, pairs: tuple[np.ndarray, np.ndarray] | None = None) -> Synapses:
+    """The synapses that neurons stand for, with an element where the weights of `dense` lie as a matrix."""
+    found = build(pattern.pattern, pattern.source, pattern.target, stream, seed, pairs)
+    if found.kernel is not None or not isinstance(pattern.pattern, Dense):
+        return found
+    row, column = (
+        np.searchsorted(indices(part), ends)
+        for part, ends in ((pattern.source, found.pre), (pattern.target, found.post))
+    )
+    return Synapses(found.pre, found.post, row * pattern.target.size + column)
+
+
+def _of_synapses(
+    pattern: OfSynapses, room: int, stream: int, seed: int, pairs: tuple[np.ndarray, np.ndarray] | None
+) -> Synapses:
+    found = joined(pattern, stream, seed, pairs)
+    own = np.arange(len(found))
+    if len(found) > room:
+        raise ValueError(f"{len(found)} synapses, and room for {room}")
+    if pattern.end == "rows":
+        return Synapses(found.pre, own, found.kernel)
+    if pattern.end == "onto":
+        return Synapses(own, found.post)
+    order = np.argsort(found.post, kind="stable")
+    return Synapses(found.post[order], order)
 
 
 def indices(part: Part) -> np.ndarray:

@@ -141,6 +141,46 @@ class Sparse:
         return "sparse"
 
 
+def most_synapses(pattern: Pattern, source: Part, target: Part) -> int:
+    """How many synapses a connection can have; of a number that is drawn six standard deviations above the mean."""
+    pairs = source.size * target.size
+    match pattern:
+        case OneToOne():
+            return source.size
+        case Random("p", p):
+            return min(pairs, math.ceil(pairs * p + 6 * math.sqrt(pairs * p * (1 - p))))
+        case Random(kind, number):
+            return int(number) * {"fan_in": target.size, "fan_out": source.size}.get(kind, 1)
+        case Convolution(kernel):
+            return target.size * math.prod(kernel) * math.prod(source.lengths[2:])
+        case Pooling(size):
+            return target.size * math.prod(size)
+    return pairs
+
+
+@dataclass(frozen=True, slots=True)
+class OfSynapses:
+    """Between neurons that stand for the synapses of `connection`, in their order, and the neurons that it joins.
+
+    rows: from every source to its synapses, `onto`: from every synapse to its target, columns: from every target to the synapses
+    onto it. The synapses are those of `pattern` between two parts of the populations `between`; more neurons than there
+    are synapses have no connections.
+    """
+
+    end: Literal["rows", "columns", "onto"]
+    connection: str
+    pattern: Pattern
+    between: tuple[str, str]
+    source: Part
+    target: Part
+
+    def __str__(self) -> str:
+        return {
+            "rows": f"to the synapses of each: {self.pattern}", "onto": "each synapse to its target",
+            "columns": "to the synapses onto each",
+        }[self.end]  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Rewiring:
     """Training that moves synapses, Deep R: one whose weight would change its sign gives way to another pair of neurons.
@@ -155,4 +195,4 @@ class Rewiring:
         return f"deep_r(l1 = {self.l1:g}, temperature = {self.temperature:g})"
 
 
-Pattern = Dense | Turned | OneToOne | Random | Convolution | Pooling | Sparse
+Pattern = Dense | Turned | OneToOne | Random | Convolution | Pooling | Sparse | OfSynapses

@@ -124,7 +124,10 @@ class _Eprop:
         on_the_way = {c.source_group for c in self.into_loss} & self.synaptic
         # the connections by which neurons reach the loss: into it, or into the states of synapses that go into it
         self.leaving = [c for c in self.into_loss if c.source_group not in self.synaptic]
-        self.leaving += [c for c in _between(program) if c.target_group in on_the_way and not c.of_target]
+        self.leaving += [
+            c for c in _between(program)
+            if c.target_group in on_the_way and not c.of_target and c.source_group not in self.synaptic
+        ]  # fmt: skip
         # a group that the loss reads and that gets credit besides has an adjoint of its own without that credit
         besides = {c.source_group for c in self.leaving} | {p.group for p in penalties}
         self.direct = {group: "direct" if group in besides else "" for group in self.read}

@@ -82,8 +82,8 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         delay=_smallest_delay(connection, model.step),
         signal=source.kind == "signal" or connection.values is not None,
         structure=structure if sparse or avoids else None,
-        source_part=_flattened(connection.source_part) if sparse else None,
-        target_part=_flattened(connection.target_part) if sparse else None,
+        source_part=flattened(connection.source_part) if sparse else None,
+        target_part=flattened(connection.target_part) if sparse else None,
         delays=f"{own}.delay" if connection.delay is not None else None,
         values=connection.values,
         of_target=connection.of_target,
@@ -97,7 +97,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
     )
 
 
-def _flattened(part: Part) -> Part:
+def flattened(part: Part) -> Part:
     """A part of more dimensions than the engines know as one of a line of neurons, where it has no gaps."""
     place = part.contiguous
     if len(part.shape) <= MOST_DIMENSIONS or place is None:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import inf, isfinite, prod
 
-from sncc.connectivity.patterns import Convolution, Dense, Turned
+from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, Turned
 from sncc.expressions.nodes import Expression, Number, apply
+from sncc.lower.connections import is_matrix
 from sncc.model.nodes import Connection, Learnt, Model, Parameter, Population
 from sncc.program import nodes as program_nodes
 from sncc.program.nodes import Connection as Lowered
@@ -25,8 +26,13 @@ def program_parameters(
     learnt = {entry.key: entry for entry in written.training.learn} if written.training else {}
     found: dict[str, program_nodes.Parameter] = {}
     lowered = {c.name: c for c in connections}
+    whole = {c.name: c for c in written.connections}
     for connection in placed.connections:
         if connection.synapses_of is None:
+            if (
+                isinstance(connection.pattern, OfSynapses) and connection.name in whole
+            ):  # weights lie as they are written
+                connection = whole[connection.name]
             _of_connection(connection, lowered[connection.name], learnt, found, written.step)
     for population in placed.populations:
         if population.kind in ("neuron", "poisson"):
@@ -68,16 +74,20 @@ def _of_connection(
     step: float,
 ) -> None:
     sizes = lowered.source_size, lowered.target_size
+    pattern = lowered.pattern
+    if isinstance(lowered.structure, OfSynapses) and is_matrix(connection):
+        sizes = connection.source_part.size, connection.target_part.size
+        pattern = "dense" if isinstance(connection.pattern, Dense) else "one_to_one"
     shape: tuple[int, ...] | None = None
     owner: str | None = None
     if isinstance(connection.pattern, Convolution):
         inputs = prod(connection.source_part.lengths[2:])
         shape = (*connection.pattern.kernel, inputs, connection.pattern.channels)
         dimensions: tuple[int, ...] = (prod(shape[:3]), shape[3])
-    elif lowered.pattern == "sparse":
+    elif pattern == "sparse":
         dimensions, owner = (-1,), connection.name
     else:
-        dimensions = sizes if lowered.pattern == "dense" else sizes[:1]
+        dimensions = sizes if pattern == "dense" else sizes[:1]
     if connection.share is None:
         key = f"{connection.name}.weight"
         weight = _parameter(key, connection.weight, dimensions, learnt, owner, shape)

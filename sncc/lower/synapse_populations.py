@@ -1,23 +1,29 @@
 """Model → Model, for training: synapses that no neuron can carry become a population of one neuron each.
 
 `CONN.synapses` has the states of the synapses, moves them as the synapses move, and keeps what they deliver. The source's
-spikes and states reach the synapses of its row, the target's states those of its column, and what the synapses of a
-column deliver is added up in the target: connections by a weight of one, whose patterns are those of images. The weight
-is a number of each of these neurons. So gradients, tape and engines need nothing that neurons do not need.
+spikes and states reach its synapses, the target's states the synapses onto it, and what those deliver is added up in the
+target: connections by a weight of one. So gradients, tape and engines need nothing that neurons do not need.
+
+Between whole populations, `dense` or `one_to_one`, synapses have their places in rows and columns, so these connections have
+the patterns of images, and the weight is a number of each of the neurons. Elsewhere only the library knows which synapses
+there are (`OfSynapses`); there the connection itself brings its weights, from `CONN.one`, neurons that stand at one.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling
+from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, OneToOne, Part, Pattern, Pooling, most_synapses
 from sncc.expressions.algebra import ONE, ZERO, has_draws
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbols, walk
 from sncc.expressions.units import PLAIN
-from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, unsupported
+from sncc.lower.connections import flattened
+from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, trace_population, unsupported
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Population, State, Synapse
 
 MOST_SYNAPSES = 1 << 20  # of one connection: every step of a sample keeps the states of each
+
+Ends = tuple[Pattern, Part, Part]
 
 
 def spread_synapses(model: Model) -> Model:
@@ -29,22 +35,23 @@ def spread_synapses(model: Model) -> Model:
         if connection.synapse is None or connection.plasticity is not None:
             connections.append(connection)
             continue
-        population, around = _spread(model, connection, connection.synapse)
-        populations.append(population)
+        _refuse(model, connection, connection.synapse)
+        added, around = _spread(model, connection, connection.synapse)
+        populations += added
         connections += around
     return replace(model, populations=tuple(populations), connections=tuple(connections))
 
 
-def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[Population, list[Connection]]:
-    _refuse(model, c, synapse)
+def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Population], list[Connection]]:
     source, target = model.population(c.source), model.population(c.target)
-    name, count = f"{c.name}.synapses", source.size * (target.size if c.pattern == Dense() else 1)
+    name, count, placed = f"{c.name}.synapses", _count(c), _is_placed(c)
     flowing: list[Expression] = [e.derivative for e in synapse.equations]
     flowing += [synapse.deliver] if synapse.deliver is not None else []
     read = sorted({n for e in flowing for n in symbols(e) if n.partition(".")[0] in ("pre", "post")})
     states = {n: _state(model, c, n) for n in read}
     numbers = [_number(model, c, n) for n in read if not states[n]]
     inputs = [Input("pre", PLAIN)] * bool(synapse.on_pre) + [Input(n, PLAIN) for n in read if states[n]]
+    inputs += [] if placed else [Input("weight", PLAIN)]
     dynamics = Dynamics(
         states=(*synapse.states, State("delivered", ZERO, PLAIN)),
         inputs=tuple(inputs),
@@ -55,16 +62,14 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[Population, 
         most=most_spikes(source) or (MOST_SPIKES if amounts(synapse.on_pre, synapse.states) is None else 0),
         leaving=(Assignment("delivered", synapse.deliver if synapse.deliver is not None else ZERO),),
     )
-    parameters = tuple(replace(p, key=f"{c.name}.{p.name}") for p in synapse.parameters)
-    weight = replace(c.weight, name="weight", key=f"{c.name}.weight", value=_in_a_row(c, target.size))
-    population = Population(
-        name, "neuron", (count,), "synapses", (*parameters, *numbers, weight), dynamics, holds="synapses", span=c.span
-    )  # fmt: skip
-    to_rows, to_columns, from_columns = _patterns(source.size, target.size, c.pattern)
+    parameters = [replace(p, key=f"{c.name}.{p.name}") for p in synapse.parameters] + numbers
+    if placed:
+        parameters.append(replace(c.weight, name="weight", key=f"{c.name}.weight", value=_in_a_row(c, target.size)))
+    held = Population(name, "neuron", (count,), "synapses", tuple(parameters), dynamics, holds="synapses", span=c.span)
+    populations = [held]
+    to_rows, to_columns, from_columns = (_places if placed else _ends)(c, source.size, target.size, count)
 
-    def join(
-        tail: str, ends: tuple[str, str], where: str, how: tuple[Pattern, Part, Part], values: str | None, delay: int
-    ) -> Connection:  # fmt: skip
+    def join(tail: str, ends: tuple[str, str], where: str, how: Ends, values: str | None, delay: int) -> Connection:
         one = Parameter("weight", ONE, PLAIN)
         return Connection(
             f"{c.name}.{tail}", *ends, where, how[0], one, delay, how[1], how[2], values=values, span=c.span
@@ -75,14 +80,27 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[Population, 
         side, _, state = n.partition(".")
         owner, how = (source.name, to_rows) if side == "pre" else (target.name, to_columns)
         around.append(replace(join(n, (owner, name), n, how, state, 1), of_target=side == "post"))
-    return population, [*around, join("onto", (name, target.name), c.input, from_columns, "delivered", 0)]
+    if not placed:
+        always = Dynamics((State("one", ONE, PLAIN),), ())
+        populations.append(trace_population(f"{c.name}.one", source, (), always, c.span))
+        bringing = join("weight", (f"{c.name}.one", name), "weight", to_rows, "one", 1)
+        around.append(replace(bringing, name=c.name, weight=c.weight, sign_fixed=c.sign_fixed, doc=c.doc))
+    return populations, [*around, join("onto", (name, target.name), c.input, from_columns, "delivered", 0)]
 
 
-def _patterns(
-    sources: int, targets: int, pattern: Pattern
-) -> tuple[tuple[Pattern, Part, Part], tuple[Pattern, Part, Part], tuple[Pattern, Part, Part]]:
+def _is_placed(c: Connection) -> bool:
+    """Whether each synapse's row and column follow from its number."""
+    return c.source_part.is_whole and c.target_part.is_whole and c.pattern in (Dense(), OneToOne())
+
+
+def _count(c: Connection) -> int:
+    """How many synapses there may be."""
+    return most_synapses(c.pattern, c.source_part, c.target_part)
+
+
+def _places(c: Connection, sources: int, targets: int, count: int) -> tuple[Ends, Ends, Ends]:
     """From a source to its row of synapses, from a target to its column, and from the columns to the targets."""
-    if pattern != Dense():
+    if c.pattern != Dense():
         line = Part.whole((sources,))
         return ((OneToOne(), line, line),) * 3
     none = (0, 0)
@@ -95,6 +113,19 @@ def _patterns(
             Part.whole((sources, targets, 1)),
         ),
         (Pooling((sources, 1), (sources, 1)), Part.whole((sources, targets, 1)), row),
+    )
+
+
+def _ends(c: Connection, sources: int, targets: int, count: int) -> tuple[Ends, Ends, Ends]:
+    """The same where only the library knows which synapses there are."""
+    wired = OfSynapses(
+        "rows", c.name, c.pattern, (c.source, c.target), flattened(c.source_part), flattened(c.target_part)
+    )
+    row, column, synapses = (Part.whole((size,)) for size in (sources, targets, count))
+    return (
+        (wired, row, synapses),
+        (replace(wired, end="columns"), column, synapses),
+        (replace(wired, end="onto"), synapses, column),
     )
 
 
@@ -134,17 +165,15 @@ def _refuse(model: Model, c: Connection, synapse: Synapse) -> None:
 
 def _cannot(model: Model, c: Connection, synapse: Synapse) -> tuple[str, str]:
     """What stands in the way of training through synapses one by one, and what helps."""
-    whole = c.source_part.is_whole and c.target_part.is_whole
-    if not whole or c.pattern not in (Dense(), OneToOne()):
-        return f"with `{c.pattern}` or between parts", "connect whole populations `dense` or `one_to_one`"
-    count = model.population(c.source).size * model.population(c.target).size
-    if c.pattern == Dense() and count > MOST_SYNAPSES:
+    if (count := _count(c)) > MOST_SYNAPSES:
         return (
             f"in {count:,} synapses (at most {MOST_SYNAPSES:,}: every step keeps the states of each)",
             "use a synapse whose states a neuron can carry, or fewer neurons",
         )
     if model.population(c.source).kind not in ("neuron", "input"):
         return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
+    if c.rewiring is not None:
+        return "and whose pairs of neurons training moves", "leave out `rewire`"
     shares = any(o.share is not None and c.name in (o.name, o.share[0]) for o in model.connections)
     if c.delay is not None or c.dropout or shares:
         return "with a delay per synapse, `dropout` or `share`", "give the connection one delay and weights of its own"
@@ -158,6 +187,6 @@ def _cannot(model: Model, c: Connection, synapse: Synapse) -> tuple[str, str]:
         return "and which draws numbers", "draw them in a neuron"
     if any(p.storage == "each" for p in synapse.parameters):
         return "with a parameter per synapse", "give the parameter one number"
-    if any(getattr(n, "operation", "") == "orthogonal" for n in walk(c.weight.value)):
+    if _is_placed(c) and any(getattr(n, "operation", "") == "orthogonal" for n in walk(c.weight.value)):
         return "with `orthogonal` weights", "draw the weights from `glorot()` or `kaiming()`"
     return "", ""

@@ -136,6 +136,7 @@ network Synaptic:
     connect current = hidden -> output: dense, weight = normal(0, 0.3 /ms), synapse = alpha(tau = 4 ms)
     connect own = x -> first: dense, weight = normal(0, 0.1), synapse = clipped()
     connect each = first -> first: one_to_one, weight = each(0.1), delay = 2 ms, synapse = clipped()
+    connect few = first -> hidden: random(fan_in = 2), weight = normal(0, 0.1), delay = 1 ms, synapse = clipped()
     connect first -> output: dense, weight = normal(0, 0.3 /ms), synapse = tsodyks_markram(tau_rec = 40 ms)
 
 train:

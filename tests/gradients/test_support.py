@@ -82,8 +82,6 @@ DEPRESSING = "synapse = tsodyks_markram()"
          f"    connect p -> hidden: dense, weight = 0.5 kHz, {DEPRESSING}",
          "learning `p_hidden.use` behind `p`, which may spike any number of times in a step,"),
         (DEPRESSING, "synapse = single()", "of which every synapse keeps states, and whose `on pre` reads its neurons"),
-        (f"dense, weight = normal(0 kHz, 0.1 kHz), {DEPRESSING}", "random(p = 0.5), weight = 0.1, synapse = square()",
-         "of which every synapse keeps states, with `random(p = 0.5)` or between parts"),
         (f"weight = normal(0 kHz, 0.1 kHz), {DEPRESSING}", "weight = 0.1, delay = 2 ms, synapse = late()",
          "of which every synapse keeps states, and which reads its source's state with a delay"),
     ],

@@ -208,7 +208,7 @@ private:
         parameters_.rows.clear();
         for (int r = 0; r < Network::rows_count; ++r) {
             const RowsInfo& info = Network::rows()[r];
-            const std::size_t c = static_cast<std::size_t>(info.connection);
+            const std::size_t c = static_cast<std::size_t>(info.pairs);
             parameters_.rows.emplace_back(info, c < pairs_.size() ? pairs_[c] : HandedOver(), seed, pool_);
         }
         pairs_.clear();

@@ -19,6 +19,10 @@ namespace sncc {
 // full one of which the synapses are a part).
 enum class Element { one, own, matrix };
 
+// Which rows a connection has: of its own synapses; or of neurons that stand for the synapses of a connection: from each source to
+// its synapses, from each synapse to its target, from each target to the synapses onto it.
+enum class Rows { own, to_synapses, onto_targets, to_columns };
+
 // Emitted, one for each such connection. Parameters by number, -1 where there is none. A matrix, or a vector, begins at the neurons
 // source_first and target_first of the populations.
 struct RowsInfo {
@@ -31,6 +35,9 @@ struct RowsInfo {
     Element place;
     std::int64_t source_first, target_first;
     std::int64_t delay;  // steps; the smallest legal one where every synapse has its own
+    Rows rows;
+    int pairs;          // the connection whose pairs are handed over
+    std::int64_t room;  // neurons that stand for synapses
 };
 
 // Pairs handed over for a `sparse` connection.
@@ -53,6 +60,7 @@ public:
         } catch (const std::invalid_argument& error) {
             throw Failure(Code::argument, std::string("the connection `") + info.name + "`: " + error.what());
         }
+        if (info.rows != Rows::own) stand_for_synapses();
         if (count() > 0x7FFFFFFF) throw Failure(Code::memory, std::string("the connection `") + info.name + "` has more than 2^31 synapses");
     }
 
@@ -75,8 +83,13 @@ public:
         for (std::int64_t i = 0; i < sources(); ++i)
             for (std::uint64_t k = offsets()[i]; k < offsets()[i + 1]; ++k) visit(k, static_cast<std::uint32_t>(i), target(k));
     }
+    // The same with the targets that the user's synapses have, where neurons stand for these.
+    template <typename Visit>
+    void for_each_written(const Visit& visit) const {
+        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { visit(k, i, written_.empty() ? j : written_[k]); });
+    }
     void list(std::int64_t* pre, std::int64_t* post) const {
-        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { pre[k] = i, post[k] = j; });
+        for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { pre[k] = i, post[k] = j; });
     }
     bool has_equal_pairs() const {
         for (std::int64_t i = 0; i < sources(); ++i)
@@ -124,7 +137,7 @@ public:
     std::vector<double> drawn(const ParameterDescription& about, std::uint64_t seed) const {
         const InitialValues initial(about, seed);
         std::vector<double> values(count());
-        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { values[k] = initial(k, i, j); });
+        for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { values[k] = initial(k, i, j); });
         return values;
     }
     // Where the weights stand in memory: `columns` of the matrix; memory(row, column) gives the place.
@@ -132,7 +145,7 @@ public:
     void place_weights(std::int64_t columns, const Memory& memory) {
         if (info_->place != Element::matrix) return;
         elements_.resize(count() + 1);
-        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
+        for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
             const std::int64_t e = in_matrix(k, i, j, columns);
             elements_[k] = static_cast<std::uint32_t>(memory(static_cast<int>(e / columns), static_cast<int>(e % columns)));
         });
@@ -151,6 +164,30 @@ public:
     }
 
 private:
+    // Rows of neurons of which each stands for a synapse, in place of the synapses' own.
+    void stand_for_synapses() {
+        const std::int64_t size = static_cast<std::int64_t>(count());
+        if (size > info_->room)
+            throw Failure(Code::argument, std::string("the connection `") + info_->name + "` has " + std::to_string(size) + " synapses, more than the " +
+                                              std::to_string(info_->room) + " that training has room for");
+        const bool by_source = info_->rows == Rows::to_synapses, by_synapse = info_->rows == Rows::onto_targets;
+        const std::int64_t from = by_source ? sources() : by_synapse ? info_->room : PartIndices(info_->target).population();
+        CompressedRows rows;
+        rows.range = {0, by_synapse ? PartIndices(info_->target).population() : info_->room};
+        rows.offsets = Untouched<std::uint64_t>(static_cast<std::size_t>(from + 1));
+        std::fill(rows.offsets.data(), rows.offsets.data() + rows.offsets.size(), std::uint64_t(0));
+        const auto row = [&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { return static_cast<std::size_t>(by_source ? i : by_synapse ? k : j); };
+        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { ++rows.offsets[row(k, i, j) + 1]; });
+        rows.allocate();
+        std::vector<std::uint64_t> next(rows.offsets.data(), rows.offsets.data() + rows.offsets.size());
+        if (by_source) written_.resize(count());
+        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
+            rows.set(next[row(k, i, j)]++, by_synapse ? j : static_cast<std::uint32_t>(k));
+            if (by_source) written_[k] = j;
+        });
+        synapses_.parts[0] = std::move(rows);
+        synapses_.number();
+    }
     // The synapse's element of the user's array, row-major.
     std::int64_t in_matrix(std::uint64_t k, std::uint32_t i, std::uint32_t j, std::int64_t columns) const {
         if (!synapses_.kernel.empty()) return synapses_.kernel[0][k];
@@ -162,6 +199,7 @@ private:
     const RowsInfo* info_;
     Synapses synapses_;
     std::vector<std::uint32_t> elements_;
+    std::vector<std::uint32_t> written_;  // targets of the user's synapses, where neurons stand for these
     std::vector<std::int32_t> delays_;
     std::int64_t most_ = 0;
 };

@@ -83,7 +83,7 @@ public:
         ThreadPool pool(1);
         for (int r = 0; r < Network::rows_count; ++r) {
             const RowsInfo& info = Network::rows()[r];
-            const std::size_t c = static_cast<std::size_t>(info.connection);
+            const std::size_t c = static_cast<std::size_t>(info.pairs);
             all_.push_back(std::make_unique<RowsOnDevice<Real>>(memory_, SynapseRows(info, c < pairs_.size() ? pairs_[c] : HandedOver(), seed, pool)));
         }
         pairs_.clear();

@@ -1,0 +1,61 @@
+"""Gradients through synapses that keep states one by one and lie in any pattern equal those of automatic differentiation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from networks import model_of, program_of
+from oracle_synapses import gradients_with_synapses
+from sparse_synapses import CASES, NETWORK, case, pairs_of, text_of
+
+from sncc.backends.reference.interpreter import Reference
+from sncc.compiler import compile_program
+from sncc.diagnostics import DiagnosticError
+
+
+@pytest.mark.parametrize(
+    "name, rule", [("drawn", "bptt"), ("drawn", "eprop"), ("images, pairs handed over", "bptt"), ("dense", "eprop")]
+)
+def test_gradients_equal_automatic_differentiation(name, rule):
+    program, values, inputs, labels, pairs = case(name, rule)
+    run = Reference(program, values, pairs=pairs).run(inputs, labels)
+    assert run.spikes[0]["hidden"].sum() > 50
+    loss, gradients = gradients_with_synapses(model_of(text_of(name, rule)), values, inputs, labels, rule, pairs)
+    assert run.loss == pytest.approx(loss, rel=1e-12)
+    for key, got in run.gradients.items():
+        assert np.max(np.abs(got)) > 0, key
+        assert np.max(np.abs(got - gradients[key])) < 1e-9 * np.max(np.abs(gradients[key])), key
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_network_that_is_trained_draws_and_does_what_it_draws_and_does_untrained(name):
+    program, values, inputs, _, pairs = case(name)
+    untrained = compile_program(replace(model_of(text_of(name)), training=None), "float64")
+    for key, value in Reference(untrained, pairs=pairs).parameters.items():
+        assert np.array_equal(value, Reference(program, pairs=pairs).parameters[key]), key
+    trained, alone = (Reference(p, values, pairs=pairs).run(inputs) for p in (program, untrained))
+    assert np.array_equal(trained.spikes[0]["hidden"], alone.spikes[0]["hidden"])
+    for state, trace in alone.traces[0].items():
+        assert np.allclose(trained.traces[0][state], trace, rtol=1e-12, atol=1e-12)
+
+
+def test_more_pairs_than_there_are_neurons_to_join_are_an_error():
+    name = "images, pairs handed over"
+    pre = np.zeros(109, int)  # of 36 neurons to 3
+    with pytest.raises(ValueError, match="109 synapses, and room for 108"):
+        Reference(program_of(text_of(name)), pairs=pairs_of(name) | {"hidden_output": (pre, pre)})
+
+
+@pytest.mark.parametrize(
+    "into, said",
+    [
+        ("random(p = 0.5), rewire = deep_r()", "whose pairs of neurons training moves"),
+        ("sparse", "in 1,440,000 synapses"),
+    ],
+)
+def test_what_cannot_be_trained_is_said(into, said):
+    settings = CASES["drawn"] | {"sources": "[1200]", "hidden": "[1200]"} if into == "sparse" else CASES["drawn"]
+    with pytest.raises(DiagnosticError, match=said):
+        program_of(NETWORK.format(rule="bptt", **(settings | {"into": into})))
