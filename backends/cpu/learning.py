@@ -8,7 +8,7 @@ from sncc.backends.cxx.dynamics import ReadoutStep
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.names import Namer
-from sncc.program.nodes import Readout
+from sncc.program.nodes import SPIKE, Readout
 
 _REDUCTIONS = {
     None: "none",
@@ -83,7 +83,7 @@ def _loss(readout: Readout, steps: tuple[ReadoutStep, ...]) -> list[str]:
 
 def _seen(layout: Layout, readout: Readout) -> tuple[str, str]:
     """Where the variables stand that a readout sees."""
-    name = "spike.mask" if readout.variable == "spike" else readout.variable
+    name = "spike.mask" if readout.variable == SPIKE else readout.variable
     places = (layout.state[readout.group, x].identifier for x in (name, readout.before or name))
     seen, before = (f"s.state.{place} + {readout.offset}" for place in places)
     return seen, before

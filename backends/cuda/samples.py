@@ -12,6 +12,7 @@ from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.stimuli import stimulated
 from sncc.program.nodes import (
+    SPIKE,
     Connection,
     Deliver,
     Feedback,
@@ -457,7 +458,7 @@ class Samples(Online):
 
     def _seen(self, readout: Readout) -> tuple[str, str]:
         """Where a readout's variables stand."""
-        name = "spike.mask" if readout.variable == "spike" else readout.variable
+        name = "spike.mask" if readout.variable == SPIKE else readout.variable
         places = (self.state[readout.group, x].identifier for x in (name, readout.before or name))
         seen, before = (plus(f"s.{place}", readout.offset) for place in places)
         return seen, before

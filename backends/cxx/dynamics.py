@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sncc.backends.cxx.expressions import Scalar
 from sncc.backends.cxx.functions import Argument, Builder, Function, carry
 from sncc.backends.cxx.initial_values import initial_parameter, initial_state
+from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.synapse_dynamics import poisson_mean, stimulus, synapse_state, synapse_update
 from sncc.expressions.nodes import symbols
 from sncc.program.nodes import (
@@ -85,8 +86,9 @@ def dynamics(program: Program) -> Dynamics:
     """The functions of a Program."""
     updates = [(o, _update(program, o, False)) for o in program.forward if isinstance(o, Update)]
     updates += [(o, _update(program, o, True)) for o in program.reverse if isinstance(o, Update)]
+    names = Namer()  # of functions that are called after what the user calls something
     states = {
-        (row.population, s): initial_state(g, row, s, v, _scalar(program))
+        (row.population, s): initial_state(g, row, s, v, _scalar(program), names)
         for g in program.groups
         for row in g.rows
         for s, v in row.initial
@@ -101,11 +103,11 @@ def dynamics(program: Program) -> Dynamics:
         tuple(_readout(readout, _scalar(program)) for readout in program.readouts),
         _scalars(program.optimise) if program.optimise else None,
         _optimise(program.optimise, _scalar(program)) if program.optimise else None,
-        {p.key: initial_parameter(p) for p in program.parameters},
+        {p.key: initial_parameter(p, names) for p in program.parameters},
         states,
         {k: _traces(program, o, k) for k, o in enumerate(program.traces) if isinstance(o, TraceUpdate)},
         tuple((o, synapse_update(program, o, k, scalar)) for k, o in enumerate(moves)),
-        {(s.connection, n): synapse_state(s, n, v) for s in program.synapses for n, v in s.initial},
+        {(s.connection, n): synapse_state(s, n, v, names) for s in program.synapses for n, v in s.initial},
         _means(program),
         tuple(stimulus(s, k, scalar) for k, s in enumerate(program.simulation.stimuli)) if program.simulation else (),
     )

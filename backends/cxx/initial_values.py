@@ -30,8 +30,10 @@ def return_value(b: Builder, value: str, clip: tuple[float, float] | None) -> No
     ]
 
 
-def initial_parameter(parameter: Parameter) -> Function:
+def initial_parameter(parameter: Parameter, names: Namer) -> Function:
     """One element of a parameter, in double: from its number, which keys its draws, and its indices i and j.
+
+    `names`: those of the header's functions.
 
     `whole` holds a random matrix with orthonormal rows or columns where the value is one.
     """
@@ -49,11 +51,11 @@ def initial_parameter(parameter: Parameter) -> Function:
         number = f"0x{stream(parameter.key, 'initial'):08x}u"
         b.lines.append(f"sncc::LoneDraw numbers{{seed, {number}, {element}, 0u, 0u}};")
     return_value(b, value, parameter.clip if has_draws(parameter.initial) else None)
-    name = f"initial_{Namer()[parameter.key]}"
+    name = names.fresh(f"initial.{parameter.key}")
     return b.function(name, [f"{parameter.key} = {print_expression(parameter.initial)}"], "double")
 
 
-def initial_state(group: Group, row: Row, state: str, value: Expression, scalar: Scalar) -> Function:
+def initial_state(group: Group, row: Row, state: str, value: Expression, scalar: Scalar, names: Namer) -> Function:
     """A state of a population's neuron i before the first step, of a trial."""
     b = Builder(scalar, "real")
     b.argument("seed", "seed", type_="std::uint64_t")
@@ -68,5 +70,5 @@ def initial_state(group: Group, row: Row, state: str, value: Expression, scalar:
         number = f"0x{stream(row.population + '.' + state, 'initial'):08x}u"
         b.lines.append(f"{'const ' if clip is None else ''}sncc::Draw numbers{{seed, {number}, {neuron}, 0u, trial}};")
     return_value(b, text, clip if has_draws(value) else None)
-    name = f"start_{Namer()[row.population + '.' + state]}"
+    name = names.fresh(f"start.{row.population}.{state}")
     return b.function(name, [f"{row.population}.{state} = {print_expression(value)}"], "real")

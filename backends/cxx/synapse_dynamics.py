@@ -59,7 +59,7 @@ def synapse_update(program: Program, update: SynapseUpdate, number: int, scalar:
     return b.function(f"synapses_{number}", comments)
 
 
-def synapse_state(about: SynapseStates, state: str, value: Expression) -> Function:
+def synapse_state(about: SynapseStates, state: str, value: Expression, names: Namer) -> Function:
     """A synapse's state before the first step, of a run's seed and trial."""
     b = Builder("double", "double")
     connection = about.connection
@@ -82,7 +82,7 @@ def synapse_state(about: SynapseStates, state: str, value: Expression) -> Functi
         number = f"0x{stream(f'{connection}.{state}', 'initial'):08x}u"
         b.lines.append(f"{'const ' if clip is None else ''}sncc::Draw numbers{{seed, {number}, {element}, 0u, trial}};")
     return_value(b, text, clip)
-    name = f"start_synapses_{Namer()[f'{connection}.{state}']}"
+    name = names.fresh(f"start.synapses.{connection}.{state}")
     return b.function(name, [f"{connection}.{state} = {print_expression(value)}"], "double")
 
 

@@ -13,6 +13,7 @@ from sncc.backends.reference.statements import statement_value
 from sncc.backends.reference.synapses import SynapsesOfSample
 from sncc.backends.reference.traces import Traces
 from sncc.program.nodes import (
+    SPIKE,
     Connection,
     Feedback,
     PenaltyAdjoint,
@@ -73,7 +74,7 @@ class Sample(ForwardRun):
         return sum(self._in_window(readout, n) and self._target(readout, n) is not None for n in steps)
 
     def _variable(self, readout: Readout, n: int) -> np.ndarray:
-        if readout.variable == "spike":
+        if readout.variable == SPIKE:
             return np.array(self.spikes[readout.group, n][readout.offset : readout.offset + readout.size])
         return self._own(readout, readout.variable)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sncc.expressions.algebra import ZERO, add, div, mul, total
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
-from sncc.program.nodes import Assign, Fire, Readout, Statement, Update
+from sncc.program.nodes import SPIKE, Assign, Fire, Readout, Statement, Update
 
 SHIFT = "spike.shift"  # of the time of this step's spike, ms
 LAST = "spike.last"  # of the time of the last spike, carried from step to step
@@ -59,7 +59,7 @@ class _Timed:
                 ends[state] = f"{state}.end"
                 body.append(Assign(ends[state], add(Symbol(local), moved)))
         if self.remembers:
-            body.append(Assign(f"{LAST}.1", apply("jump", apply("stop", Symbol("spike")), Symbol(SHIFT), Symbol(LAST))))
+            body.append(Assign(f"{LAST}.1", apply("jump", apply("stop", Symbol(SPIKE)), Symbol(SHIFT), Symbol(LAST))))
             ends[LAST] = f"{LAST}.1"
         seen = {k: self._seen(k, readout, ends, body) for k, readout in readouts.items()}
         return Timed(tuple(body), ends, seen)
@@ -91,7 +91,7 @@ class _Timed:
 
     def _seen(self, k: int, readout: Readout, ends: dict[str, str], body: list[Statement]) -> str | None:
         """What the loss reads: sampled in time, at the end, or where it is largest."""
-        if readout.variable == "spike":
+        if readout.variable == SPIKE:
             return SHIFT if readout.reduction == "first_spike" else None  # a number of spikes does not move
         end = ends.get(readout.variable)
         if end is None:

@@ -21,6 +21,8 @@ from sncc.gradients.transpose import transpose, without_stop
 from sncc.model.nodes import Rule
 from sncc.program.nodes import (
     LEARNS,
+    REFRACTORY,
+    SPIKE,
     Assign,
     Connection,
     Fire,
@@ -122,8 +124,8 @@ def _with_jacobian(program: Program, name: str) -> tuple[Program, Jacobian]:
     """Derivatives of the states after an update, and of the spike, by the states before, inputs and numbers."""
     group = program.group(name)
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == name)
-    states = [s for s in group.states if s != "refractory"]
-    after = {s: local for s, local in update.carry if s in states} | ({"spike": "spike"} if update.spikes else {})
+    states = [s for s in group.states if s != REFRACTORY]
+    after = {s: local for s, local in update.carry if s in states} | ({SPIKE: SPIKE} if update.spikes else {})
     wanted = frozenset({*states, *update.inputs, *group.arrays})
     body, variables, jacobian = list(update.body), list(update.carry), Jacobian()
     for output, local in after.items():
@@ -207,7 +209,7 @@ def _traces(
     """Traces of one connection's weights (`by` is the input they enter), or of a number of the neurons."""
     jacobian = {pair: _post(value) for pair, value in jacobians[group].items()}
     outputs = list(dict.fromkeys(output for output, _ in jacobian))
-    states = [s for s in outputs if s != "spike"]
+    states = [s for s in outputs if s != SPIKE]
     body: list[Assign] = []
     carry: list[tuple[str, str]] = []
     gradient: list[tuple[str, str, int]] = []
@@ -225,12 +227,12 @@ def _traces(
         for output in outputs
     }
     now = {s: keep(f"e.{s}", moved[s]) for s in states}
-    if "spike" in moved:
-        body.append(Assign("e.spike", moved["spike"]))
+    if SPIKE in moved:
+        body.append(Assign(f"e.{SPIKE}", moved[SPIKE]))
     for path in paths:
         if path.signal.weight is None:
             read = path.readout.variable
-            seen: Expression = Symbol("e.spike") if read == "spike" else now[read]
+            seen: Expression = Symbol(f"e.{SPIKE}") if read == SPIKE else now[read]
         else:
             seen = _filtered(path, jacobians[path.readout.group], keep)
         if path.readout.reduction is not None:
@@ -238,9 +240,9 @@ def _traces(
         trace = f"{path.signal.variable}.seen"
         keep(trace, seen)
         gradient.append((path.signal.variable, trace, path.readout.index))
-    penalised = [(p.variable, f"{p.variable}.spikes") for p in penalties if "spike" in moved]
+    penalised = [(p.variable, f"{p.variable}.spikes") for p in penalties if SPIKE in moved]
     for _, trace in penalised:  # a rate sees every spike alike
-        keep(trace, add(Symbol(trace), Symbol("e.spike")))
+        keep(trace, add(Symbol(trace), Symbol(f"e.{SPIKE}")))
     start = [] if array is None else _start(program.group(group), array, states)
     return TraceUpdate(
         group, connection, array, tuple(body), tuple(carry), tuple(gradient), tuple(start), tuple(penalised)
@@ -264,12 +266,12 @@ def _filtered(path: _Path, jacobian: Jacobian, keep: object) -> Expression:
     """The spike's trace as the readout's own states filter it, `delay` steps later."""
     assert callable(keep)
     head, index = path.signal.variable, path.readout.index
-    arriving: Expression = Symbol("e.spike")
+    arriving: Expression = Symbol(f"e.{SPIKE}")
     if path.delay:  # what left `delay` steps ago: a row of traces, each takes over the one before it
         arriving = Symbol(f"{head}.late{path.delay}")
         for k in range(path.delay, 0, -1):
-            keep(f"{head}.late{k}", Symbol("e.spike") if k == 1 else Symbol(f"{head}.late{k - 1}"))
-    states = [o for o in dict.fromkeys(output for output, _ in jacobian) if o != "spike"]
+            keep(f"{head}.late{k}", Symbol(f"e.{SPIKE}") if k == 1 else Symbol(f"{head}.late{k - 1}"))
+    states = [o for o in dict.fromkeys(output for output, _ in jacobian) if o != SPIKE]
     read = {pair: _of_readout(value, index) for pair, value in jacobian.items()}
     now: dict[str, Expression] = {}
     for state in states:
@@ -277,10 +279,10 @@ def _filtered(path: _Path, jacobian: Jacobian, keep: object) -> Expression:
         value = add(_product(read, state, vector), mul(read.get((state, path.input), ZERO), arriving))
         now[state] = keep(f"{head}.f.{state}", value)
     variable = path.readout.variable
-    if variable != "spike":
+    if variable != SPIKE:
         return now[variable]
     vector = {s: Symbol(f"{head}.f.{s}") for s in states}
-    return add(_product(read, "spike", vector), mul(read.get(("spike", path.input), ZERO), arriving))
+    return add(_product(read, SPIKE, vector), mul(read.get((SPIKE, path.input), ZERO), arriving))
 
 
 def _reduced(path: _Path, seen: Expression) -> Expression:

@@ -9,7 +9,7 @@ from sncc.expressions.nodes import Expression, Symbol, substitute
 from sncc.gradients.losses import formula_of
 from sncc.gradients.transpose import transpose
 from sncc.model.nodes import Loss
-from sncc.program.nodes import Assign, Program, Readout, Reduce, Statement
+from sncc.program.nodes import SPIKE, Assign, Program, Readout, Reduce, Statement
 
 
 def readout(program: Program, loss: Loss, index: int) -> Readout:
@@ -25,7 +25,7 @@ def readout(program: Program, loss: Loss, index: int) -> Readout:
         population=loss.population,
         offset=row.offset,
         size=row.size,
-        variable="spike" if loss.variable == "spikes" else loss.variable,
+        variable=SPIKE if loss.variable == "spikes" else loss.variable,
         reduction=loss.reduction,
         over_steps=loss.over_steps,
         first=loss.window[0],

@@ -24,6 +24,8 @@ from sncc.model import nodes as model_nodes
 from sncc.model.nodes import Training
 from sncc.program.nodes import (
     LEARNS,
+    REFRACTORY,
+    SPIKE,
     Assign,
     Feedback,
     Fire,
@@ -208,7 +210,7 @@ def _adjoint_update(
 ) -> _Built:
     group = program.group(choice.group)
     path = _path(program, update, choice, readouts)
-    carried = frozenset(path.carry) | frozenset(group.states) - {"refractory"}
+    carried = frozenset(path.carry) | frozenset(group.states) - {REFRACTORY}
     arrays = learnt_arrays(program, group) & frozenset(group.arrays) if choice.learns else frozenset()
     seeds: dict[str, Expression] = {}
     inputs: list[str] = []
@@ -292,11 +294,11 @@ def _path(program: Program, update: Update, choice: Adjoint, readouts: Sequence[
     own = {k: readouts[k] for k in choice.readouts}
     if choice.timed:
         timed = with_event_times(update, program.step, own)
-        carry = {variable: local for variable, local in timed.carry.items() if variable != "refractory"}
+        carry = {variable: local for variable, local in timed.carry.items() if variable != REFRACTORY}
         return _Path(timed.body, carry, timed.seen, SHIFT)
-    carry = {variable: local for variable, local in update.carry if variable != "refractory"}
-    seen = {k: r.variable if r.variable == "spike" else carry.get(r.variable) for k, r in own.items()}
-    return _Path(update.body, carry, seen, "spike")
+    carry = {variable: local for variable, local in update.carry if variable != REFRACTORY}
+    seen = {k: r.variable if r.variable == SPIKE else carry.get(r.variable) for k, r in own.items()}
+    return _Path(update.body, carry, seen, SPIKE)
 
 
 # ------------------------------------------------------------------------------------------------ the tape

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sncc.expressions.algebra import ZERO, add, mul
 from sncc.expressions.calculus import derivative
 from sncc.expressions.nodes import Apply, Expression, Symbol, rewrite, symbols
-from sncc.program.nodes import Assign, Draw, Fire, Reduce, Repeat, Statement
+from sncc.program.nodes import SURROGATE, Assign, Draw, Fire, Reduce, Repeat, Statement
 
 
 def adjoint(name: str) -> str:
@@ -31,7 +31,7 @@ def transpose(
     body: Sequence[Statement],
     seeds: Mapping[str, Expression],
     wanted: frozenset[str],
-    surrogate: str = "surrogate",
+    surrogate: str = SURROGATE,
 ) -> Transposed:
     """Adjoints of the `wanted` names of a body, given those of some of its locals (`seeds`).
 

@@ -28,7 +28,7 @@ from sncc.expressions.algebra import ONE, ZERO, add, affine, div, fold_all, mul,
 from sncc.expressions.calculus import derivative, expanded
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.model.nodes import Dynamics, Population
-from sncc.program.nodes import Assign
+from sncc.program.nodes import REFRACTORY, SPIKE, Assign
 
 LEAST_SLOPE = (
     1e-3  # per ms: what the distance to the threshold is taken to rise by at least, at a spike that the flow fired
@@ -104,7 +104,7 @@ class _Events:
     def _spike(self) -> list[tuple[str, Expression]]:
         spike = self.dynamics.spike
         assert spike is not None
-        fired = Symbol("spike")
+        fired = Symbol(SPIKE)
         start = self._distance(self.moments.before)
         end = self._distance(self.moments.flowed)
         least = mul(Symbol("step"), Number(LEAST_SLOPE))
@@ -156,7 +156,7 @@ class _Events:
 
     def _release(self) -> dict[str, Expression]:
         """A refractory time that began with the last spike ends with this step."""
-        ends = apply("and", apply("gt", Symbol("refractory"), 0.5), apply("lt", Symbol("refractory"), 1.5))
+        ends = apply("and", apply("gt", Symbol(REFRACTORY), 0.5), apply("lt", Symbol(REFRACTORY), 1.5))
         change = {s: expanded(substitute(sub(self.held[s], f), self.moments.arrived)) for s, f in self.free.items()}
         return {s: apply("select", ends, value, 0.0) for s, value in change.items() if value != ZERO}
 
@@ -174,7 +174,7 @@ class _Events:
         if self._may_follow_at_once():
             start = self._distance(self.moments.before)
             above = apply("or", above, apply("gt" if self.dynamics.spike.strict else "ge", start, 0.0))
-        return apply("select", above, 0.0, Symbol("spike"))
+        return apply("select", above, 0.0, Symbol(SPIKE))
 
     def _arrival(self, i: str) -> list[tuple[str, Expression]]:
         found: list[tuple[str, Expression]] = []

@@ -13,14 +13,13 @@ from sncc.lower.noise import noise_of
 from sncc.lower.traces import amounts
 from sncc.model.integration import integration
 from sncc.model.nodes import Assignment, Dynamics, Equation, Population
-from sncc.program.nodes import Assign, Draw, Fire, Repeat, Statement
+from sncc.program.nodes import REFRACTORY, SPIKE, SURROGATE, Assign, Draw, Fire, Repeat, Statement
 from sncc.program.rewrite import rewritten
 
 Part = Literal["whole", "flow", "rest"]
-SPIKE = Symbol("spike")
+FIRED = Symbol(SPIKE)
 DISTANCE = Symbol("spike.distance")  # how far the neuron is above its threshold
-SURROGATE = Symbol("surrogate")  # the derivative of the spike that training uses
-REFRACTORY = Symbol("refractory")  # steps left without a test
+LEFT = Symbol(REFRACTORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Neuron:
     body: tuple[Statement, ...]
     carry: tuple[tuple[str, str], ...]
     inputs: tuple[str, ...]
-    spiking: bool
+    spikes: str | None  # the local that says how many each emits
     refractory: bool
 
 
@@ -88,7 +87,7 @@ def lower_neuron(
     coefficients: list[Assign] = []
     gate: Expression | None = None
     if dynamics.refractory is not None:
-        gate = apply("lt", REFRACTORY, 0.5)
+        gate = apply("lt", LEFT, 0.5)
         steps = apply("floor", add(apply("div", dynamics.refractory.duration, step), Number(0.5)))
         if part != "flow":
             coefficients.append(Assign("refractory.steps", steps))
@@ -124,24 +123,24 @@ def lower_neuron(
         (state, local.name) for state, local in body.now.items() if isinstance(local, Symbol) and local.name != state
     ]
     if gate is not None and part != "flow":
-        waiting = apply("max", apply("sub", REFRACTORY, 1.0), 0.0)
+        waiting = apply("max", apply("sub", LEFT, 1.0), 0.0)
         body.statements.append(
-            Assign("refractory.1", apply("jump", apply("stop", SPIKE), Symbol("refractory.steps"), waiting))
+            Assign(f"{REFRACTORY}.1", apply("jump", apply("stop", FIRED), Symbol("refractory.steps"), waiting))
         )
-        carry.append(("refractory", "refractory.1"))
+        carry.append((REFRACTORY, f"{REFRACTORY}.1"))
     inputs = tuple(name for i in dynamics.inputs for name in _accumulators(i.name, impulses, drives))
     fixed: dict[str, Expression] = {"step": Number(step)}
     return Neuron(
         tuple(Assign(c.name, substitute(c.value, fixed)) for c in coefficients),
         with_draws_apart(rewritten(s, lambda e: substitute(e, fixed)) for s in body.statements),
-        tuple(carry), inputs, dynamics.spike is not None, gate is not None,
+        tuple(carry), inputs, SPIKE if dynamics.spike is not None else None, gate is not None,
     )  # fmt: skip
 
 
 def poisson(population: Population, step: float) -> Neuron:
     """The update of a source that draws how many spikes each neuron emits in a step."""
     mean = Assign("mean", mul(Symbol("rate"), Number(step)))
-    return Neuron((mean,), (Draw(SPIKE.name, "poisson", (Symbol("mean"),)),), (), (), True, False)
+    return Neuron((mean,), (Draw("spike", "poisson", (Symbol("mean"),)),), (), (), "spike", False)
 
 
 def _accumulators(name: str, impulses: frozenset[str], drives: frozenset[str]) -> list[str]:
@@ -318,10 +317,10 @@ def _spike(dynamics: Dynamics, body: _Body, gate: Expression | None) -> None:
         surrogate = substitute(dynamics.surrogate, {**body.now, "u": DISTANCE})
         if gate is not None:
             surrogate = apply("select", gate, surrogate, 0.0)
-        body.statements.append(Assign(SURROGATE.name, surrogate))
-    body.statements.append(Fire(SPIKE.name, DISTANCE, spike.strict, gate))
+        body.statements.append(Assign(SURROGATE, surrogate))
+    body.statements.append(Fire(SPIKE, DISTANCE, spike.strict, gate))
     for jump in spike.jumps:
-        z = apply("stop", SPIKE) if jump.reset else SPIKE
+        z = apply("stop", FIRED) if jump.reset else FIRED
         body.assign(jump.state, apply("jump", z, body.read(jump.value), body.now[jump.state]))
 
 
@@ -345,12 +344,10 @@ def hoist(neuron: Neuron, parameters: frozenset[str], prefix: str = "C") -> Neur
         for s in neuron.body
     )  # fmt: skip
     hoisted = tuple(Assign(name, value) for value, name in found.items())
-    return Neuron(
-        (*neuron.coefficients, *hoisted), body, neuron.carry, neuron.inputs, neuron.spiking, neuron.refractory
-    )
+    return Neuron((*neuron.coefficients, *hoisted), body, neuron.carry, neuron.inputs, neuron.spikes, neuron.refractory)
 
 
 def without_surrogate(neuron: Neuron) -> Neuron:
     """The same update without the surrogate, for a network that is not trained."""
-    body = tuple(s for s in neuron.body if not (isinstance(s, Assign) and s.name == SURROGATE.name))
-    return Neuron(neuron.coefficients, body, neuron.carry, neuron.inputs, neuron.spiking, neuron.refractory)
+    body = tuple(s for s in neuron.body if not (isinstance(s, Assign) and s.name == SURROGATE))
+    return Neuron(neuron.coefficients, body, neuron.carry, neuron.inputs, neuron.spikes, neuron.refractory)

@@ -22,6 +22,7 @@ from sncc.lower.synapses import place_synapses
 from sncc.lower.traces import unsupported
 from sncc.model.nodes import Model, Population
 from sncc.program.nodes import (
+    REFRACTORY,
     Deliver,
     Derive,
     Draw,
@@ -57,7 +58,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
     operations: list[ForwardOperation] = [Deliver(c.name) for c in model.connections if c.synapse is None]
     operations += [update for s in moving for update in s.updates]
     operations += [
-        Update(names[population], n.inputs, n.body, n.carry, spikes="spike" if n.spiking else None)
+        Update(names[population], n.inputs, n.body, n.carry, spikes=n.spikes)
         for population, updates in neurons.items()
         for n in updates
     ]
@@ -136,7 +137,7 @@ def _group(population: Population, neurons: Sequence[Neuron], name: str) -> Grou
             values.append((parameter.name, key_of(population, parameter)))
     initial: list[tuple[str, Expression]] = [(s.name, s.initial) for s in own]
     if any(neuron.refractory for neuron in neurons):
-        initial.append(("refractory", Number(0.0)))
+        initial.append((REFRACTORY, Number(0.0)))
     row = Row(
         population.name,
         population.shape,
@@ -144,7 +145,7 @@ def _group(population: Population, neurons: Sequence[Neuron], name: str) -> Grou
         population.size,
         tuple(values),
         tuple(initial),
-        any(neuron.spiking for neuron in neurons),
+        any(neuron.spikes is not None for neuron in neurons),
         _streams(population, neurons),
         tuple((s.name, s.clip) for s in own if s.clip is not None and has_draws(s.initial)),
         population.holds,

@@ -21,6 +21,7 @@ from sncc.lower.connections import flattened
 from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, trace_population, unsupported
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Population, State, Synapse
 
+DELIVERED = "synapse.delivered"  # the user's states have no dots
 MOST_SYNAPSES = 1 << 20  # of one connection: every step of a sample keeps the states of each
 
 Ends = tuple[Pattern, Part, Part]
@@ -53,14 +54,14 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Populat
     inputs = [Input("pre", PLAIN)] * bool(synapse.on_pre) + [Input(n, PLAIN) for n in read if states[n]]
     inputs += [] if placed else [Input("weight", PLAIN)]
     dynamics = Dynamics(
-        states=(*synapse.states, State("delivered", ZERO, PLAIN)),
+        states=(*synapse.states, State(DELIVERED, ZERO, PLAIN)),
         inputs=tuple(inputs),
         equations=synapse.equations,
         method=synapse.method,
         substeps=synapse.substeps,
         arrivals=(("pre", synapse.on_pre),) if synapse.on_pre else (),
         most=most_spikes(source) or (MOST_SPIKES if amounts(synapse.on_pre, synapse.states) is None else 0),
-        leaving=(Assignment("delivered", synapse.deliver if synapse.deliver is not None else ZERO),),
+        leaving=(Assignment(DELIVERED, synapse.deliver if synapse.deliver is not None else ZERO),),
     )
     parameters = [replace(p, key=f"{c.name}.{p.name}") for p in synapse.parameters] + numbers
     if placed:
@@ -85,7 +86,7 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Populat
         populations.append(trace_population(f"{c.name}.one", source, (), always, c.span))
         bringing = join("weight", (f"{c.name}.one", name), "weight", to_rows, "one", 1)
         around.append(replace(bringing, name=c.name, weight=c.weight, sign_fixed=c.sign_fixed, doc=c.doc))
-    return populations, [*around, join("onto", (name, target.name), c.input, from_columns, "delivered", 0)]
+    return populations, [*around, join("onto", (name, target.name), c.input, from_columns, DELIVERED, 0)]
 
 
 def _is_placed(c: Connection) -> bool:

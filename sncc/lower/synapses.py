@@ -32,6 +32,8 @@ from sncc.model.nodes import (
     Synapse,
 )
 
+GAIN, VALUE = "trace.gain", "trace.value"  # states of traces beside the user's, which have no dots
+
 
 def place_synapses(model: Model) -> Model:
     """The model with every synapse that its neurons can carry moved into them; others keep theirs."""
@@ -100,7 +102,7 @@ def _placed(
     assert synapse is not None and dynamics is not None
     names = _names(synapse, dynamics, tag, members[0])
     part = _Target([], [], [])
-    impulse = Symbol(f"{tag}.in")
+    impulse = Symbol(f"in.{tag}")  # in front: behind the tag stand the user's names
     if reduction.amounts:
         part.inputs.append(Input(impulse.name, PLAIN))
     for state in (s for s in synapse.states if s.name in reduction.target_states):
@@ -112,7 +114,7 @@ def _placed(
         part.equations.append(Equation(f"{tag}.{state.name}", slope, synapse.span))
     part.delivered = substitute(reduction.deliver, names)
     for number, total in enumerate(reduction.sums, 1):
-        drive = Symbol(f"{tag}.sum{number}")
+        drive = Symbol(f"sum{number}.{tag}")
         part.inputs.append(Input(drive.name, PLAIN))
         part.delivered = add(part.delivered, mul(substitute(total.factor, names), drive))
     for connection in members:
@@ -178,9 +180,9 @@ class _Traces:
         result: list[Connection] = []
         trace = self._trace(connection, reduction)
         if reduction.amounts and trace is not None and reduction.gain != ONE:
-            result.append(replace(bare, input=f"{tag}.in", **self._gained(connection, trace)))
+            result.append(replace(bare, input=f"in.{tag}", **self._gained(connection, trace)))
         elif reduction.amounts:
-            result.append(replace(bare, input=f"{tag}.in"))
+            result.append(replace(bare, input=f"in.{tag}"))
         for number, total in enumerate(reduction.sums, 1):
             first = not result
             source, values, delay = self._values(connection, total.value, number, trace)
@@ -189,7 +191,7 @@ class _Traces:
                     bare,
                     name=bare.name if first else f"{bare.name}.sum{number}",
                     source=source,
-                    input=f"{tag}.sum{number}",
+                    input=f"sum{number}.{tag}",
                     values=values,
                     delay_steps=delay,
                     synapses_of=None if first else bare.name,
@@ -200,9 +202,9 @@ class _Traces:
     def _gained(self, connection: Connection, trace: Population) -> dict[str, Any]:
         """How spikes are delivered times a gain: in training as a value of the source's like any other, which credit goes back by."""
         if self.model.training is None:
-            return {"gain": (trace.name, "gain")}
+            return {"gain": (trace.name, GAIN)}
         least = 0 if connection.delay is None else connection.delay_steps  # the trace has jumped at the arrival
-        return {"source": trace.name, "values": "gain", "impulses": True, "delay_steps": least}
+        return {"source": trace.name, "values": GAIN, "impulses": True, "delay_steps": least}
 
     def _values(
         self, connection: Connection, value: Expression, number: int, trace: Population | None
@@ -216,7 +218,7 @@ class _Traces:
             what = f"`{print_expression(value)}` of the source, delivered all the time,"
             assert connection.synapse is not None
             raise unsupported(connection.synapse.span or connection.span, what, "deliver a state of the source")
-        return trace.name, value.name if isinstance(value, Symbol) else f"value{number}", 1
+        return trace.name, value.name if isinstance(value, Symbol) else f"{VALUE}{number}", 1
 
     def _trace(self, connection: Connection, reduction: Reduction) -> Population | None:
         """The population of the source's states of a connection, shared where another needs the same."""
@@ -224,7 +226,7 @@ class _Traces:
         assert synapse is not None
         own = set(reduction.source_states)
         values = {
-            f"value{number}": total.value
+            f"{VALUE}{number}": total.value
             for number, total in enumerate(reduction.sums, 1)
             if not isinstance(total.value, Symbol) and not any(s.startswith("pre.") for s in symbols(total.value))
         }
@@ -238,15 +240,15 @@ class _Traces:
         trained = self.model.training is not None
         # the gain of several spikes of a step is their mean, since what is delivered counts them; in training their sum
         # is what is delivered
-        share = add(Symbol("gain"), reduction.gain) if several else reduction.gain
-        jumps = [*([Assignment("gain", share)] if gain else []), *(a for a in synapse.on_pre if a.state in own)]
+        share = add(Symbol(GAIN), reduction.gain) if several else reduction.gain
+        jumps = [*([Assignment(GAIN, share)] if gain else []), *(a for a in synapse.on_pre if a.state in own)]
         spikes = apply("max", Symbol("pre!"), 1.0)
-        mean = [Assignment("gain", div(Symbol("gain"), spikes))] if gain and several and not trained else []
+        mean = [Assignment(GAIN, div(Symbol(GAIN), spikes))] if gain and several and not trained else []
         starts = {s.name: s.initial for s in synapse.states}
         dynamics = Dynamics(
             states=(
                 *(s for s in synapse.states if s.name in own),
-                *([State("gain", ZERO, PLAIN)] if reduction.gain != ONE else []),
+                *([State(GAIN, ZERO, PLAIN)] if reduction.gain != ONE else []),
                 *(State(name, substitute(value, starts), PLAIN) for name, value in values.items()),
             ),
             inputs=(Input("pre", PLAIN),) if jumps else (),
@@ -255,7 +257,7 @@ class _Traces:
             substeps=synapse.substeps,
             arrivals=(("pre", tuple(jumps)),) if jumps else (),
             most=most_spikes(source),
-            kept=(Assignment("gain", ZERO),) if gain and (several or trained) else (),
+            kept=(Assignment(GAIN, ZERO),) if gain and (several or trained) else (),
             outputs=(*mean, *(Assignment(n, v) for n, v in values.items() if not isinstance(v, Number))),
         )
         moves: list[Equation | Assignment] = [*dynamics.equations, *jumps, *dynamics.outputs]

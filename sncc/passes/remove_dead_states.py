@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sncc.passes.remove_dead_values import without_dead
-from sncc.program.nodes import Deliver, Group, LearningSignal, PenaltySignal, Program, SynapseUpdate, Update
+from sncc.program.nodes import REFRACTORY, Deliver, Group, LearningSignal, PenaltySignal, Program, SynapseUpdate, Update
 
 
 def remove_dead_states(program: Program) -> Program:
@@ -46,7 +46,7 @@ def _read_by_traces(program: Program) -> set[tuple[str, str]]:
 
 def _live(program: Program, group: Group, read_elsewhere: set[tuple[str, str]]) -> tuple[str, ...]:
     populations = {row.population for row in group.rows}
-    live = {state for state, _, _ in group.declared} | {"refractory"}
+    live = {state for state, _, _ in group.declared} | {REFRACTORY}
     live |= {variable for population, variable in read_elsewhere if population in populations}
     own = [readout for readout in program.readouts if readout.group == group.name]
     live |= {readout.variable for readout in own} | {r.before for r in own if r.before is not None}

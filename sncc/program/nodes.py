@@ -22,7 +22,11 @@ from sncc.expressions.nodes import Expression, symbols
 from sncc.program.streams import stream
 
 Precision = Literal["float32", "float64"]
-LEARNS = "run.learns"  # a symbol of updates
+# names in updates beside the user's, which have no dots
+LEARNS = "run.learns"  # 1 where gradients are computed, else 0
+SPIKE = "spike.fired"  # 1 where a neuron fires
+SURROGATE = "spike.surrogate"  # the spike's derivative by the distance to the threshold
+REFRACTORY = "refractory.left"  # steps left without a test
 
 
 # ------------------------------------------------------------------------------------------------ statements

@@ -105,7 +105,7 @@ def test_equal_synapses_share_their_states_and_populations_merge():
     program = lower(with_synapses(model_of(COBA), **blocks))
     assert program.groups[0].states == ("v", "synapse1.g", "synapse2.g")
     assert {c.name: c.input for c in program.connections if c.target == "exc"} == {
-        "noise_exc": "synapse2.in!", "ie": "synapse1.in!", "ee": "synapse2.in!",
+        "noise_exc": "in.synapse2!", "ie": "in.synapse1!", "ee": "in.synapse2!",
     }  # fmt: skip
     assert {"ie.tau", "ee.tau", "noise_exc.reversal"} <= {p.key for p in program.parameters}
     merged = compile_program(with_synapses(model_of(COBA), **blocks))

@@ -10,6 +10,6 @@ def test_the_adjoint_is_stored_over_the_surrogate():
     shared = program_of(recurrent("ALIF"))
     assert all(slot.shares is None for slot in apart.tape)
     assert {slot.name: slot.shares for slot in shared.tape if slot.group == "g0"} == {
-        "surrogate": None,
-        "I!~": "surrogate",
+        "spike.surrogate": None,
+        "I!~": "spike.surrogate",
     }

@@ -12,10 +12,17 @@ from sncc import toolchain
 
 TEXT = """
 neuron Leaky:
+    param refractory = 20 ms
     state v = 0
+    state spike = 0
+    state spike_fired = 0
+    state refractory_left = 0
     input I
-    dv/dt = -v / (20 ms) + I
-    spike when v > 1: v = 0
+    dv/dt = -v / refractory + I
+    spike when v > 1 + 0 * spike * spike_fired * refractory_left:
+        v = 0
+        spike_fired = 1
+    refractory 0.2 ms
 synapse depressing:
     param U = 0.3
     state x = 1

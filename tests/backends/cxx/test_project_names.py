@@ -10,6 +10,7 @@ import pytest
 from networks import program_of
 
 import sncc
+from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.project import emit_project
 
@@ -56,3 +57,14 @@ def test_a_network_named_like_a_target_of_cmake_builds_and_runs():
         model.simulate(inputs={"x": sncc.Events.from_dense(spikes, 1e-3)}, duration=0.02).spikes["output"].times.size
         > 0
     )
+
+
+def test_functions_of_names_that_look_alike_are_two():
+    text = "\n".join(
+        [
+            *(line for s in ("b_c", "c") for line in (f"neuron Of_{s}:", f"    state {s} = 0", f"    d{s}/dt = -{s} / (9 ms)")),
+            "network N:", "    step = 1 ms", "    population a: Of_b_c[2]", "    population a_b: Of_c[2]", "",
+        ]
+    )  # fmt: skip
+    names = [f.name for f in dynamics(program_of(text)).functions()]
+    assert len(set(names)) == len(names) and "start_a_b_c" in names

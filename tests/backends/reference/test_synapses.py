@@ -127,7 +127,7 @@ def test_short_term_plasticity_moves_once_per_source():
     )
     model = with_synapses(model_of(text), x_y=block)
     program = lower(model)
-    assert not program.synapses and program.connection("x_y").gain == ("x_y.pre", "gain")
+    assert not program.synapses and program.connection("x_y").gain == ("x_y.pre", "trace.gain")
     x, w = given(200, 4, 0.15), np.random.default_rng(0).normal(0.2, 0.3, (4, 3))
     x[::7] *= 9  # any number of spikes of a step, one after the other
     model = changed(model, "x_y", weight=Parameter("weight", Number(0.0), PLAIN, "each"))
