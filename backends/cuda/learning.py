@@ -221,9 +221,10 @@ class Learning(Online):
             if not p.learnt:
                 continue
             rows, columns = self.matrix(key)
-            low, high = p.bounds or (float("-inf"), float("inf"))
+            moves = any(c.weight == key for c in self.rewired())  # bounds and signs are then kept as synapses are moved
+            low, high = (p.bounds if not moves else None) or (float("-inf"), float("inf"))
             numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
-            numbers += f", {str(p.keeps_sign).lower()}"
+            numbers += f", {flag(p.keeps_sign and not moves)}"
             if key in self.late:
                 late = f"g.late[{self.late.index(key)}]"
                 call = f"step_element<Network>(g, {late}.offset + e, {{{numbers}}}, factor_of_norm);"

@@ -33,8 +33,6 @@ def _connections(program: Program) -> Iterator[str]:
     for c in program.connections:
         if weights.count(c.weight) > 1 and -1 in program.parameter(c.weight).dimensions:
             yield f"the shared weight of `{c.name}`"
-        if c.rewiring is not None:
-            yield f"the rewiring of `{c.name}`"
         if c.plastic:
             yield f"the plasticity of `{c.name}`"
         if c.gain is not None:

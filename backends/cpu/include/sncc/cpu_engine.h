@@ -12,7 +12,7 @@
 
 #include "sncc/fpu.h"
 #include "sncc/cpu_online.h"
-#include "sncc/cpu_rewire.h"
+#include "sncc/rewire.h"
 #include "sncc/cpu_segments.h"
 #include "sncc/cpu_synapses.h"
 #include "sample.h"

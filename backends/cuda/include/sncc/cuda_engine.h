@@ -13,6 +13,7 @@
 #include "sncc/cuda_batch.h"
 #include "sncc/cuda_kept.h"
 #include "sncc/cuda_memory.h"
+#include "sncc/cuda_rewire.h"
 #include "sncc/cuda_rows.h"
 #include "sncc/cuda_simulation.h"
 #include "sncc/engine.h"
@@ -44,7 +45,24 @@ public:
         connectivity_.connect(connection, pre, post, count);
     }
     void build(std::uint64_t seed, const Description& about) override {
+        seed_ = seed;
         if constexpr (Network::rows_count > 0) build_rows(seed, about);
+    }
+    void reconnect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override {
+        if constexpr (Network::rewiring_count > 0) {
+            const SynapseRows& rows = connectivity_.of(connection);
+            const int weight = rows.info().weight;
+            if (!Rewirer<Network>::moves(weight)) throw Failure(Code::argument, "the synapses of this connection do not move");
+            if (count != static_cast<std::int64_t>(rows.count())) throw Failure(Code::argument, "the number of synapses does not fit");
+            if (!rows.allows(pre, post)) throw Failure(Code::argument, std::string("the connection `") + rows.info().name + "` cannot have these synapses");
+            if (rows.are(pre, post)) return;
+            settle();
+            connectivity_.move(weight, pre, post);
+            Rewirer<Network>::forget_states(numbers(), weight);
+            upload_rows();
+        } else {
+            Engine::reconnect(connection, pre, post, count);
+        }
     }
     std::int64_t parameter_size(int k) override { return std::int64_t(shapes_[k].rows) * shapes_[k].columns; }
     std::int64_t synapse_count(int connection) override { return static_cast<std::int64_t>(connectivity_.of(connection).count()); }
@@ -172,12 +190,22 @@ private:
         parameters_.put(known.data(), known.size());
         if constexpr (Network::learns) make_room_to_learn();
         for (const auto& [k, values] : drawn) set_parameter(k, values.data());
+        for (int r = 0; r < Network::rewiring_count; ++r) {
+            const SynapseRows& rows = connectivity_.with_weight(Network::rewirings()[r].parameter);
+            if (!rows.info().pattern.repeats && rows.has_equal_pairs())
+                throw Failure(Code::argument, std::string("the connection `") + rows.info().name + "` is rewired: hand each of its pairs over once");
+        }
+        upload_rows();
+        built_ = true;
+    }
+    // Synapses with their delays, for the kernels.
+    void upload_rows() {
         connectivity_.set_delays(shapes_);
         connectivity_.upload(shapes_, [&](int k) { return parameters_.data() + offsets_[k] + shapes_[k].place_of_one(); },
                              [&](int r, int k) { return gathered_.data() + (Network::late(k) < 0 ? std::max<std::int64_t>(Network::row_gradients()[r], 0) : late_[Network::late(k)].gathered); });
         simulator_.set_lead(connectivity_.most_delay());
-        built_ = true;
     }
+    NumbersOnDevice<Network> numbers() { return {parameters_, states_, connectivity_, shapes_, offsets_, parameter_size_}; }
     void set_delays() {
         connectivity_.set_delays(shapes_);
         simulator_.set_lead(connectivity_.most_delay());
@@ -405,6 +433,7 @@ private:
     }
     void optimise(bool steps, double learning_rate_factor) {
         const std::int64_t step = optimiser_step_ + (steps ? 1 : 0);
+        if (Network::rewiring_count > 0 && steps) rewirer_.remember(numbers());
         OptimiseArguments<Network> o = optimiser_arguments();
         o.learning_rate = Network::learning_rate * learning_rate_factor;
         o.scalars = Network::scalars(static_cast<double>(step), o.learning_rate);
@@ -422,6 +451,9 @@ private:
         gathered_all_.record(compute_);
         unsettled_ = true, step_before_ = optimiser_step_;
         optimiser_step_ = step;
+        if (Network::rewiring_count == 0 || !steps) return;
+        settle();
+        if (rewirer_.step(numbers(), seed_, static_cast<std::uint32_t>(step), Network::learning_rate * learning_rate_factor)) upload_rows();
     }
     // Waits for the last batch's gradients. The optimiser has left all as it was where one of them is none.
     void settle() {
@@ -457,6 +489,8 @@ private:
     LateParameter late_[Network::late_count + 1] = {};
     std::int64_t parameter_size_ = Network::parameter_size, gradient_size_ = Network::gradient_size;
     bool built_ = false;
+    Rewirer<Network> rewirer_;
+    std::uint64_t seed_ = 0;  // of connectivity
     DeviceArray<Real> parameters_before_{memory_, "the parameters"}, states_before_{memory_, "the optimiser"};
     DeviceArray<int> overflown_{memory_, "the gradients"};
     PinnedArray<int> overflown_read_;

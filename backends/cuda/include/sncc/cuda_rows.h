@@ -7,6 +7,7 @@
 
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_memory.h"
+#include "sncc/rewire.h"
 #include "sncc/synapse_rows.h"
 
 namespace sncc {
@@ -97,6 +98,19 @@ public:
             if (one->rows.info().connection == connection) return one->rows;
         throw Failure(Code::argument, "no sparse connection of that number");
     }
+    // ------------------------------------------------------------------------------------------ synapses that move
+    const SynapseRows& with_weight(int k) const {
+        for (const auto& one : all_)
+            if (one->rows.info().weight == k) return one->rows;
+        throw Failure(Code::argument, "no sparse connection with that weight");
+    }
+    // Of all connections with weight k; on the device after the next `upload`.
+    void move(int k, const std::int64_t* pre, const std::int64_t* post) {
+        for (auto& one : all_)
+            if (one->rows.info().weight == k) one->rows.move(pre, post);
+    }
+    void follow_delays(int k, const std::vector<std::uint64_t>& former) { follow_synapses(delays_[static_cast<std::size_t>(k)].data(), former); }
+
     // weight(k), gradient(r, k): where those of parameter k begin on the device, the latter of connection r.
     template <typename Weight, typename Gradient>
     void upload(const std::vector<Shape>& shapes, const Weight& weight, const Gradient& gradient) {

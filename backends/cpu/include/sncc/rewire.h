@@ -13,8 +13,6 @@
 #include "synapse_rows.h"
 
 namespace sncc {
-namespace cpu {
-
 // Emitted, for each connection that is rewired: the number of its weight, streams of its pairs and of the weights' random walk.
 struct Rewiring {
     int parameter;
@@ -118,5 +116,4 @@ void follow_synapses(Values* values, const std::vector<std::uint64_t>& former) {
     for (std::size_t k = 0; k < former.size(); ++k) values[k] = copy[former[k]];
 }
 
-}  // namespace cpu
 }  // namespace sncc

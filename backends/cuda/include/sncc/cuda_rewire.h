@@ -1,0 +1,101 @@
+// Deep R on the GPU: the optimiser's step is the third launch's; which synapses then move the host decides, as the C++ half does, before
+// the next batch. Each step waits for the one before, and what moves goes to the host and back.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sncc/cuda_arguments.h"
+#include "sncc/cuda_memory.h"
+#include "sncc/cuda_rows.h"
+#include "sncc/rewire.h"
+
+namespace sncc {
+namespace cuda {
+
+// Where a network's numbers stand on the device.
+template <typename Network>
+struct NumbersOnDevice {
+    using Real = typename Network::Real;
+    DeviceArray<Real>&parameters, &states;
+    Connectivity<Network>& connectivity;
+    const std::vector<Shape>& shapes;
+    const std::vector<std::int64_t>& offsets;
+    std::int64_t parameter_size;
+
+    std::vector<Real> take(const DeviceArray<Real>& from, int k, std::int64_t first = 0) const {
+        std::vector<Real> values(static_cast<std::size_t>(shapes[static_cast<std::size_t>(k)].columns));
+        from.take(values.data(), values.size(), place(k, first));
+        return values;
+    }
+    void put(DeviceArray<Real>& to, int k, const std::vector<Real>& values, std::int64_t first = 0) const { to.put(values.data(), values.size(), place(k, first)); }
+
+private:
+    std::size_t place(int k, std::int64_t first) const { return static_cast<std::size_t>(first + offsets[static_cast<std::size_t>(k)]); }
+};
+
+template <typename Network>
+class Rewirer {
+    using Real = typename Network::Real;
+    using Numbers = NumbersOnDevice<Network>;
+
+public:
+    static bool moves(int weight) {
+        for (int r = 0; r < Network::rewiring_count; ++r)
+            if (Network::rewirings()[r].parameter == weight) return true;
+        return false;
+    }
+    // Keeps the weights that the optimiser is about to change.
+    void remember(const Numbers& of) {
+        before_.clear();
+        for (int r = 0; r < Network::rewiring_count; ++r) before_.push_back(of.take(of.parameters, Network::rewirings()[r].parameter));
+    }
+    // After the optimiser's step of that number; gives whether any synapse has moved.
+    bool step(const Numbers& of, std::uint64_t seed, std::uint32_t number, double rate) const {
+        bool any = false;
+        for (int r = 0; r < Network::rewiring_count; ++r) any = step(of, Network::rewirings()[r], before_[static_cast<std::size_t>(r)], seed, number, rate) || any;
+        return any;
+    }
+    // Synapses that come from elsewhere begin anew.
+    static void forget_states(const Numbers& of, int weight) {
+        const std::vector<Real> none(static_cast<std::size_t>(of.shapes[static_cast<std::size_t>(weight)].columns), Real(0));
+        for (int state = 0; state < Network::optimiser_states; ++state) of.put(of.states, weight, none, of.parameter_size * state);
+    }
+
+private:
+    bool step(const Numbers& of, const Rewiring& about, const std::vector<Real>& before, std::uint64_t seed, std::uint32_t number, double rate) const {
+        const int k = about.parameter;
+        const Shape& shape = of.shapes[static_cast<std::size_t>(k)];
+        std::vector<Real> weights = of.take(of.parameters, k);
+        std::vector<char> dormant;
+        const bool any = step_weights(weights.data(), before.data(), dormant, weights.size(), about, seed, number, rate * shape.rate, shape.scale);
+        if (any) {
+            const SynapseRows& rows = of.connectivity.with_weight(k);
+            const MovedSynapses moved = Mover(rows, dormant).move(seed, about.pairs, number);
+            of.connectivity.move(k, moved.pre.data(), moved.post.data());
+            follow_synapses(weights.data(), moved.former);
+            for (int state = 0; state < Network::optimiser_states; ++state) {
+                std::vector<Real> values = of.take(of.states, k, of.parameter_size * state);
+                for (std::size_t e = 0; e < dormant.size(); ++e)
+                    if (dormant[e]) values[e] = 0;
+                follow_synapses(values.data(), moved.former);
+                of.put(of.states, k, values, of.parameter_size * state);
+            }
+            follow_delays(of, rows.info().delays, moved.former);
+        }
+        of.put(of.parameters, k, weights);
+        return any;
+    }
+    static void follow_delays(const Numbers& of, int delays, const std::vector<std::uint64_t>& former) {
+        if (delays < 0 || of.shapes[static_cast<std::size_t>(delays)].shared) return;
+        of.connectivity.follow_delays(delays, former);
+        std::vector<Real> values = of.take(of.parameters, delays);
+        follow_synapses(values.data(), former);
+        of.put(of.parameters, delays, values);
+    }
+
+    std::vector<std::vector<Real>> before_;  // by rewiring
+};
+
+}  // namespace cuda
+}  // namespace sncc
