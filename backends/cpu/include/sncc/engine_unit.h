@@ -11,7 +11,7 @@ void Segment<Real>::list(const Real* mask, std::int64_t position) const {
     if (!listed) return;
     const std::int64_t index = first + position - begin;
     const int own = static_cast<int>(std::min<std::int64_t>(count(position), info->size - index));
-    SpikeHistory& spikes = worker->spikes[static_cast<std::size_t>(population)];
+    SpikeHistory& spikes = worker->spikes;
     if (info->counts)
         spikes.append_counts(n, mask, index, own);
     else

@@ -234,10 +234,9 @@ private:
     void worker(int w) {
         Worker& worker = m_.worker[static_cast<std::size_t>(w)];
         worker.index = w;
-        worker.spikes.resize(m_.net.populations);
         worker.records.resize(m_.net.populations);
         worker.tables.resize(m_.net.populations);
-        for (int p = 0; p < m_.net.populations; ++p) worker.spikes[static_cast<std::size_t>(p)].allocate(m_.most_delay + m_.interval);
+        worker.spikes.allocate(m_.net.populations, m_.most_delay + m_.interval);
     }
 
     Memory<Real>& m_;

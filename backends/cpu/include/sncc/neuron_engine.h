@@ -254,7 +254,7 @@ protected:
                 std::copy(m_.fields[f], m_.fields[f] + m_.net.populations_info[m_.net.fields_info[f].population].size, m_.histories[f].at(0));
             }
         for (Worker& worker : m_.worker)
-            for (SpikeHistory& spikes : worker.spikes) spikes.clear();
+            worker.spikes.clear();
         for (int q = 0; q < m_.net.sources; ++q)
             m_.inputs[static_cast<std::size_t>(q)].start(m_.net.source_sizes[q].signal, m_.net.source_sizes[q].size, m_.net.source_sizes[q].si, m_.most_delay);
         done_ = sent_ = 0;
@@ -278,6 +278,8 @@ protected:
         archive.array(m_.state.data(), m_.state.size());
         for (FieldHistory<Real>& history : m_.histories) archive.array(history.values.data(), history.values.size());
         for (GivenInput<Real>& input : m_.inputs) input.archive(archive);
+        if (archive.reads())
+            for (Worker& worker : m_.worker) worker.spikes.clear();
         for (int p = 0; p < m_.net.populations; ++p) keep_spikes(archive, p);
         for (std::size_t f = 0; f < m_.synapse_fields.size(); ++f) {
             const SynapseFieldInfo& of = m_.net.synapse_fields_info[f];
@@ -295,21 +297,20 @@ protected:
 
     SNCC_COLD void keep_spikes(Archive& archive, int population) {
         if (!m_.net.populations_info[population].spiking) return;
-        const std::size_t p = static_cast<std::size_t>(population);
         for (std::int64_t n = done_ - m_.most_delay - m_.interval + 1; n <= done_; ++n) {
             std::vector<std::uint32_t> indices;
             if (!archive.reads() && n >= 1)
                 for (const Worker& worker : m_.worker) {
-                    const SpikesOfStep spikes = worker.spikes[p].at(n);
+                    const SpikesOfStep spikes = worker.spikes.at(n, population);
                     indices.insert(indices.end(), spikes.indices, spikes.indices + spikes.count);
                 }
             archive.vector(indices);
             if (!archive.reads()) continue;
             for (Worker& worker : m_.worker) {
-                worker.spikes[p].begin(n);
+                worker.spikes.begin(n, population);
                 const Range& own = m_.range(population, worker.index);
                 for (const std::uint32_t index : indices)
-                    if (index >= own.begin && index < own.end) worker.spikes[p].append_list(n, &index, 1);
+                    if (index >= own.begin && index < own.end) worker.spikes.append_list(n, &index, 1);
             }
         }
     }

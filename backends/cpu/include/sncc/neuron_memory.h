@@ -43,7 +43,7 @@ inline std::uint64_t ring_mask(std::int64_t steps) {
 // What one worker has for itself.
 struct Worker {
     int index = 0;
-    std::vector<SpikeHistory> spikes;   // by population
+    SpikeHistory spikes;
     std::vector<SpikeRecord> records;   // by population
     std::vector<PoissonTable> tables;   // by population
 };
@@ -240,7 +240,7 @@ struct Memory {
             return;
         }
         if (n < 1) return;
-        for (const Worker& of : worker) visit(of.spikes[static_cast<std::size_t>(c.source_population)].at(n));
+        for (const Worker& of : worker) visit(of.spikes.at(n, c.source_population));
     }
     // Values of a connection's source at step n; before the first step a variable has its first value.
     const Real* values_of(const ConnectionInfo& c, std::int64_t n, std::int64_t run_step) {

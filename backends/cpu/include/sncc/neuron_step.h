@@ -186,7 +186,7 @@ private:
             }
         };
         if (m_.is_local(number))  // a neuron's own worker owns its target
-            add(m_.worker[w_].spikes[static_cast<std::size_t>(c.source_population)].at(n - c.delay));
+            add(m_.worker[w_].spikes.at(n - c.delay, c.source_population));
         else
             m_.for_spikes(c, n - c.delay, run_step - c.delay, add);
     }

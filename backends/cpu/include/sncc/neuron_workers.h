@@ -152,7 +152,7 @@ private:
 
     void record(const Course& course, Worker& worker, std::int64_t n) const {
         for (int p = 0; p < m_.net.populations; ++p)
-            if (course.recorded[static_cast<std::size_t>(p)]) worker.records[static_cast<std::size_t>(p)].add(worker.spikes[static_cast<std::size_t>(p)].at(n));
+            if (course.recorded[static_cast<std::size_t>(p)]) worker.records[static_cast<std::size_t>(p)].add(worker.spikes.at(n, p));
         for (int k = 0; k < course.simulation.trace_count; ++k) {
             const Trace& trace = course.simulation.traces[k];
             const Range& own = m_.range(trace.population, worker.index);
@@ -167,7 +167,7 @@ private:
             const Range& own = m_.range(p, worker.index);
             if (info.group != group || own.size() == 0) continue;
             const bool lists = operation.last && info.spiking && course.listed[static_cast<std::size_t>(p)];
-            if (lists) worker.spikes[static_cast<std::size_t>(p)].begin(n);
+            if (lists) worker.spikes.begin(n, p);
             const Segment<Real> segment{m_.arrays.data(), states(worker).bytes, n, t, course.simulation.seed, course.simulation.trial, p, &info, info.offset + own.begin,
                                         info.offset + (own.end + 15) / 16 * 16, own.begin, &worker, lists};
             m_.net.update(operation.number, segment);

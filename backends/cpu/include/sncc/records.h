@@ -8,7 +8,7 @@
 
 namespace sncc {
 
-class SpikeRecord {
+class alignas(128) SpikeRecord {  // each worker's in lines of its own
 public:
     void clear() { counts_.clear(), neurons_.clear(); }
     // The spikes of the next step.

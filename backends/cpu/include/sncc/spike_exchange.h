@@ -1,6 +1,7 @@
 // Spikes that workers hand to each other: each writes lists of its own neurons, all read them once a gate has opened.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -63,68 +64,88 @@ private:
     std::atomic<bool> failed_{false};
 };
 
-// The spikes of one worker's neurons of a population in the last steps, as indices in the population.
+// The spikes of one worker's neurons in the last steps: of each step the lists of its populations, as indices in these, one after the
+// other behind a table of where they are. What other workers read of a step is a line or two, and nothing else is written there.
 class SpikeHistory {
 public:
     // Steps n - kept .. n can be read while n is written.
-    void allocate(std::int64_t kept) {
+    void allocate(int populations, std::int64_t kept) {
         std::size_t slots = 1;
         while (static_cast<std::int64_t>(slots) < kept + 1) slots *= 2;
-        slots_ = std::vector<Slot>(slots);
+        head_ = 2 * static_cast<std::size_t>(populations);
+        pages_.clear(), pages_.resize(slots), bounds_.assign(slots, Bounds());
+        for (std::size_t k = 0; k < slots; ++k) pages_[k] = Untouched<std::uint32_t>(head_ + first_room);
+        clear();
     }
     void clear() {
-        for (Slot& slot : slots_) slot.count = 0;
+        for (std::size_t k = 0; k < pages_.size(); ++k) empty(k);
     }
-    void begin(std::int64_t n) { slot(n).count = 0; }
+    // A population's list of step n begins, behind those that the step has; it is added to until another begins.
+    void begin(std::int64_t n, int population) {
+        const std::size_t k = slot(n);
+        if (bounds_[k].step != n) empty(k), bounds_[k].step = n;
+        current_ = 2 * static_cast<std::size_t>(population);
+        pages_[k][current_] = static_cast<std::uint32_t>(bounds_[k].end), pages_[k][current_ + 1] = 0;
+    }
 
     // Adds the neurons whose mask is not zero; `first` is the index of the first, `count` a multiple of 16 but for the last.
     template <typename Real>
     void append(std::int64_t n, const Real* mask, std::int64_t first, int count) {
-        Slot& s = slot(n);
         for (int k = 0; k < count; k += 64) {
             const int block = count - k < 64 ? count - k : 64;
             if (block == 64 && !any(mask + k)) continue;  // at 20 Hz and 0.1 ms seven of eight blocks are silent
-            reserve(s, 80);
-            std::uint32_t* const to = s.indices.data() + s.count;
+            std::uint32_t* const to = room(n, 80);
             const int found = collect(mask + k, block, to);
             for (int i = 0; i < found; ++i) to[i] += static_cast<std::uint32_t>(first + k);
-            s.count += found;
+            lengthen(n, static_cast<std::size_t>(found));
         }
     }
     // The same for counts: a neuron that spikes several times is listed as often.
     template <typename Real>
     void append_counts(std::int64_t n, const Real* counts, std::int64_t first, int count) {
-        Slot& s = slot(n);
         for (int k = 0; k < count; ++k)
             for (int times = static_cast<int>(counts[k]); times > 0; --times) {
-                reserve(s, 1);
-                s.indices[static_cast<std::size_t>(s.count++)] = static_cast<std::uint32_t>(first + k);
+                *room(n, 1) = static_cast<std::uint32_t>(first + k);
+                lengthen(n, 1);
             }
     }
     void append_list(std::int64_t n, const std::uint32_t* indices, std::int64_t count) {
         if (count == 0) return;
-        Slot& s = slot(n);
-        reserve(s, count);
-        std::memcpy(s.indices.data() + s.count, indices, sizeof(std::uint32_t) * static_cast<std::size_t>(count));
-        s.count += static_cast<int>(count);
+        std::memcpy(room(n, static_cast<std::size_t>(count)), indices, sizeof(std::uint32_t) * static_cast<std::size_t>(count));
+        lengthen(n, static_cast<std::size_t>(count));
     }
-    SpikesOfStep at(std::int64_t n) const {
-        const Slot& s = slots_[static_cast<std::size_t>(n) & (slots_.size() - 1)];
-        return {s.indices.data(), s.count};
+    SpikesOfStep at(std::int64_t n, int population) const {
+        const std::uint32_t* const page = pages_[slot(n)].data();
+        const std::size_t of = 2 * static_cast<std::size_t>(population);
+        return {page + page[of], static_cast<int>(page[of + 1])};
     }
 
 private:
-    struct Slot {
-        Untouched<std::uint32_t> indices;
-        int count = 0;
+    static constexpr std::size_t first_room = 240;
+    struct Bounds {
+        std::int64_t step = -1;
+        std::size_t end = 0;
     };
-    Slot& slot(std::int64_t n) { return slots_[static_cast<std::size_t>(n) & (slots_.size() - 1)]; }
-    void reserve(Slot& s, std::int64_t more) {
-        const std::size_t needed = static_cast<std::size_t>(s.count + more);
-        if (s.indices.size() >= needed) return;
-        Untouched<std::uint32_t> grown(2 * needed + 96);
-        if (s.count) std::memcpy(grown.data(), s.indices.data(), sizeof(std::uint32_t) * static_cast<std::size_t>(s.count));
-        s.indices = std::move(grown);
+
+    std::size_t slot(std::int64_t n) const { return static_cast<std::size_t>(n) & (pages_.size() - 1); }
+    void empty(std::size_t k) {
+        std::fill(pages_[k].data(), pages_[k].data() + head_, 0u);
+        bounds_[k] = {-1, head_};
+    }
+    // Where the list that has begun goes on, with room for so many more.
+    std::uint32_t* room(std::int64_t n, std::size_t more) {
+        const std::size_t k = slot(n), needed = bounds_[k].end + more;
+        if (pages_[k].size() < needed) {
+            Untouched<std::uint32_t> grown(2 * needed);
+            std::memcpy(grown.data(), pages_[k].data(), sizeof(std::uint32_t) * bounds_[k].end);
+            pages_[k] = std::move(grown);
+        }
+        return pages_[k].data() + bounds_[k].end;
+    }
+    void lengthen(std::int64_t n, std::size_t more) {
+        const std::size_t k = slot(n);
+        bounds_[k].end += more;
+        pages_[k][current_ + 1] += static_cast<std::uint32_t>(more);
     }
     // Whether any of 64 numbers is not zero.
     static bool any(const float* mask) {
@@ -143,7 +164,9 @@ private:
         for (int k = 0; k < 64; ++k) found |= mask[k] != Real(0);
         return found != 0;
     }
-    std::vector<Slot> slots_;
+    std::size_t head_ = 0, current_ = 0;
+    std::vector<Untouched<std::uint32_t>> pages_;  // by step; read by all
+    std::vector<Bounds> bounds_;
 };
 
 }  // namespace sncc

@@ -55,7 +55,7 @@ private:
     }
     template <typename Body>
     SNCC_INLINE void fired(Body&& body) const {
-        const SpikesOfStep spikes = worker_.spikes[static_cast<std::size_t>(connection_.target_population)].at(n - update_.post_delay);
+        const SpikesOfStep spikes = worker_.spikes.at(n - update_.post_delay, connection_.target_population);
         const ReverseIndex& index = store_.reversed[part_];
         for (int s = 0; s < spikes.count; ++s) {
             count_repeats(spikes, s);

@@ -47,7 +47,7 @@ public:
             const std::int64_t summary = summary_size(Network::populations_info()[p].size);
             std::vector<std::uint32_t> summaries(static_cast<std::size_t>(rows * summary), 0);
             for (std::int64_t n = std::max<std::int64_t>(begin, 1); n <= first; ++n) {
-                const SpikesOfStep spikes = m_.worker[0].spikes[static_cast<std::size_t>(p)].at(n);
+                const SpikesOfStep spikes = m_.worker[0].spikes.at(n, p);
                 mark(spikes, counts, past.data() + (n - begin) * stride);
                 summarise(spikes, summaries.data() + (n - begin) * summary);
             }
@@ -65,17 +65,19 @@ public:
         neurons::Worker& worker = m_.worker[0];
         for (int p = 0; p < Network::populations; ++p) {
             if (!is_listed(course, p)) continue;
-            const std::size_t number = static_cast<std::size_t>(p);
-            const bool recorded = course.recorded[number] != 0, counts = Network::populations_info()[p].counts;
-            const std::int64_t from = recorded ? first + 1 : std::max(first + 1, last + 1 - m_.most_delay - m_.interval), stride = row_size(p);
+            const std::int64_t kept = last + 1 - m_.most_delay - m_.interval;
+            const bool recorded = course.recorded[static_cast<std::size_t>(p)] != 0, counts = Network::populations_info()[p].counts;
+            const std::int64_t from = recorded ? first + 1 : std::max(first + 1, kept), stride = row_size(p);
             std::vector<std::uint32_t> rows(static_cast<std::size_t>((last + 1 - from) * stride)), indices;
             spikes_[p]->take(rows.data(), rows.size(), static_cast<std::size_t>((from - begin) * stride));
             for (std::int64_t n = from; n <= last; ++n) {
                 indices.clear();
                 list(rows.data() + (n - from) * stride, stride, counts, indices);
-                worker.spikes[number].begin(n);
-                worker.spikes[number].append_list(n, indices.data(), static_cast<std::int64_t>(indices.size()));
-                if (recorded) worker.records[number].add({indices.data(), static_cast<int>(indices.size())});
+                if (n >= kept) {
+                    worker.spikes.begin(n, p);
+                    worker.spikes.append_list(n, indices.data(), static_cast<std::int64_t>(indices.size()));
+                }
+                if (recorded) worker.records[static_cast<std::size_t>(p)].add({indices.data(), static_cast<int>(indices.size())});
             }
         }
     }
