@@ -77,9 +77,11 @@ def model_of(text: str, **settings: str):
     return compile_model(Source("test.snn", text), {key.replace("__", "."): value for key, value in settings.items()})
 
 
-def program_of(text: str, precision: str = "float64", after: str | None = None, **settings: str):
+def program_of(
+    text: str, precision: str = "float64", after: str | None = None, weights: str | None = None, **settings: str
+):
     """Text → Program, all passes done or up to the one named."""
-    return compile_program(model_of(text, **settings), precision, after)
+    return compile_program(model_of(text, **settings), precision, after, weights)
 
 
 def parameters(program, rng: np.random.Generator, weight: float = 1.0) -> dict[str, np.ndarray]:

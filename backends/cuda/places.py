@@ -24,11 +24,15 @@ class Places(Layout):
         super().__init__(program, shared)
         self.offsets: list[int] = []  # of the parameters; one with a number for every synapse stands behind them
         self.late = [key for key in self.keys if self.matrix(key)[1] < 0]
-        self.parameter_size = 0
+        self.parameter_size = self.half_size = 0
         for key in self.keys:
-            self.offsets.append(self.parameter_size)
             rows, columns = self.matrix(key)
-            self.parameter_size += 0 if columns < 0 else rows * padded(columns)
+            size = 0 if columns < 0 else rows * padded(columns)
+            self.offsets.append(self.half_size if key in self.halves else self.parameter_size)
+            if key in self.halves:
+                self.half_size += size
+            else:
+                self.parameter_size += size
 
         self.further: dict[str, int] = {}  # gradients of connections whose weight another one has: added up later
         seen: set[str] = set()
@@ -61,7 +65,7 @@ class Places(Layout):
 
     def weight(self, key: str) -> str:
         """The first number of a weight."""
-        return plus("g.parameters", self.offset(key))
+        return plus("g.halves" if key in self.halves else "g.parameters", self.offset(key))
 
     def offset(self, key: str) -> int:
         """Where a parameter starts."""

@@ -147,12 +147,13 @@ class Samples(Online):
         into = plus(f"s.{self.state[c.target_group, c.input].identifier}", row.offset)
         when = f"n - {c.delay}" if c.delay else "n"
         rows, source = f"g.rows[{self.row_number(c)}]", self.source(c)
+        weight = "Bfloat16" if c.weight in self.halves else "Real"
         if c.signal:
             call = f"add_synapse_values({into}, {row.size}, {rows}, {source}, {'n' if c.delays is not None else when});"
         elif c.delays is not None:
-            call = f"add_delayed_synapses({into}, {rows}, {source}, n, {c.delay});"
+            call = f"add_delayed_synapses<{weight}>({into}, {rows}, {source}, n, {c.delay});"
         else:
-            call = f"add_synapses({into}, {rows}, {source}, {when}, 0);"
+            call = f"add_synapses<{weight}>({into}, {rows}, {source}, {when}, 0);"
         return [f"// {c.name}: {c.source} -> {c.target}", call, "__syncthreads();"]
 
     def _deliver(self, c: Connection) -> list[str]:

@@ -54,6 +54,7 @@ class Tables(Samples):
             "row_gradients": [max(self.gradient_of(c), -1) for c in self.rows_of_synapses],
             "row_targets": [p.place(c.target)[1].size for c in self.rows_of_synapses],
             "shared_elements": [self.shared_elements(c) for c in self.rows_of_synapses],
+            "halves": [flag(key in self.halves) for key in self.keys],
             "late": [self.late.index(key) if key in self.late else -1 for key in self.keys],
             "scales": [literal(x.scale if x.learnt else 0.0, "double") for x in p.parameters],
             "source_sizes": [
@@ -131,6 +132,7 @@ class Tables(Samples):
             f"std::int64_t tape_columns = {self.tape_columns}",
             f"std::int64_t gradient_size = {self.gradient_size}",
             f"std::int64_t parameter_size = {self.parameter_size}",
+            f"std::int64_t half_size = {self.half_size}",
             f"std::int64_t sum_size = {self.sum_size}",
             f"double step_ms = {literal(p.step, 'double')}",
             f"int outputs = {p.readout.size if p.readout else 0}",

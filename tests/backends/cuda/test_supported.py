@@ -50,7 +50,6 @@ REFUSED = {
         recurrent("LIF", rule="eprop(online = true)", penalty=BATCH)
     ),
     "spike times handed over when the network is loaded": program_of(RECORDED),
-    "weights of type bfloat16": replace(program_of(PLAIN), weights="bfloat16"),
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "sncc/aligned.h"
-#include "sncc/bfloat16.h"
+#include "sncc/packed.h"
 #include "sncc/engine.h"
 #include "sncc/layout.h"
 #include "sncc/math.h"

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "sncc/bfloat16.h"
 #include "sncc/cuda_block.h"
 #include "sncc/table_rows.h"
 
@@ -39,6 +40,7 @@ template <typename Network>
 struct SampleArguments {
     using Real = typename Network::Real;
     const Real* parameters;
+    const Bfloat16* halves;        // weights of 16 bits
     const DeviceRows<Real>* rows;  // of connections whose synapses are rows of targets
     const typename Network::Arrays* arrays;
     typename Network::Workspace* workspaces;  // null: in shared memory

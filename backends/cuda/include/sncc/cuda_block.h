@@ -79,12 +79,15 @@ struct DeviceRows {
     const std::uint32_t* sharing;
     const std::int32_t* delays;
     std::int64_t most_delay;
-    const Real* weights;
+    const void* weights;  // Real, or of 16 bits
     Real* gradient;
     bool one;  // weight for all
 
     __device__ std::int64_t element(std::uint64_t k) const { return one ? 0 : elements ? static_cast<std::int64_t>(elements[k]) : static_cast<std::int64_t>(k); }
-    __device__ Real weight(std::uint64_t k) const { return weights[element(k)]; }
+    template <typename Weight = Real>
+    __device__ Real weight(std::uint64_t k) const {
+        return static_cast<Real>(static_cast<const Weight*>(weights)[element(k)]);
+    }
 };
 
 // A struct of 4-byte words set to zero, or copied, by the block.

@@ -29,11 +29,11 @@ __device__ inline void for_spikes(const SpikeCounts& spikes, std::int64_t n, con
         for (std::uint32_t left = spikes.fired(n, i); left > 0; --left) body(static_cast<std::int64_t>(i));
 }
 
-template <typename Real, typename Spikes>
-__device__ inline void add_rows(Real* into, int columns, const Real* weights, int stride, const Spikes& spikes, std::int64_t n) {
+template <typename Real, typename Weight, typename Spikes>
+__device__ inline void add_rows(Real* into, int columns, const Weight* weights, int stride, const Spikes& spikes, std::int64_t n) {
     for_own(columns, [&](int j) {
         Real sum = into[j];
-        for_spikes(spikes, n, [&](std::int64_t i) { sum += weights[i * stride + j]; });
+        for_spikes(spikes, n, [&](std::int64_t i) { sum += static_cast<Real>(weights[i * stride + j]); });
         into[j] = sum;
     });
 }

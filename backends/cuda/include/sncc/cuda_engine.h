@@ -29,6 +29,7 @@ public:
     CudaEngine() {
         check(cudaDeviceGetAttribute(&most_shared_, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "cudaDeviceGetAttribute");
         zeros(parameters_, Network::parameter_size);
+        zeros(halves_, Network::half_size);
         arrays_.reserve(1);
         shapes_.assign(Network::shapes(), Network::shapes() + Network::parameters);
         offsets_.assign(Network::parameter_offsets(), Network::parameter_offsets() + Network::parameters);
@@ -73,7 +74,10 @@ public:
         const std::int64_t count = shapes_[k].shared ? 1 : parameter_size(k);
         if (built_) connectivity_.refuse_delays(k, values, count);
         settle();
-        copy_in(k, parameters_, offsets_[k], values);
+        if (Network::is_half(k))
+            copy_in(k, halves_, offsets_[k], values);
+        else
+            copy_in(k, parameters_, offsets_[k], values);
         stale_ = true;
         if (!connectivity_.is_delays(k)) return;
         connectivity_.keep_delays(k, values, count);
@@ -81,7 +85,10 @@ public:
     }
     void get_parameter(int k, double* values) override {
         settle();
-        copy_out(k, parameters_, offsets_[k], values);
+        if (Network::is_half(k))
+            copy_out(k, halves_, offsets_[k], values);
+        else
+            copy_out(k, parameters_, offsets_[k], values);
     }
     void get_gradient(int k, double* values) override {
         settle();
@@ -173,21 +180,29 @@ private:
     void build_rows(std::uint64_t seed, const Description& about) {
         connectivity_.build(seed);
         std::vector<Real> known(static_cast<std::size_t>(Network::parameter_size));
+        std::vector<Bfloat16> known_halves(static_cast<std::size_t>(Network::half_size));
         parameters_.take(known.data(), known.size());
+        halves_.take(known_halves.data(), known_halves.size());
         std::vector<std::pair<int, std::vector<double>>> drawn;
         connectivity_.for_each([&](SynapseRows& rows) {
             for (const int k : {rows.info().weight, rows.info().delays}) {
                 if (k < 0 || shapes_[k].columns >= 0) continue;
                 shapes_[k].columns = static_cast<int>(rows.count());
-                offsets_[k] = parameter_size_;
+                drawn.emplace_back(k, rows.drawn(about.parameters[k], seed));
+                offsets_[k] = Network::is_half(k) ? half_size_ : parameter_size_;
+                if (Network::is_half(k)) {
+                    half_size_ += shapes_[k].size();
+                    continue;
+                }
                 LateParameter& late = late_[Network::late(k)];
                 late = {parameter_size_, shapes_[k].size(), gradient_size_, shapes_[k].learnt ? shapes_[k].scale : 0.0};
                 parameter_size_ += shapes_[k].size(), gradient_size_ += shapes_[k].learnt ? shapes_[k].size() : 0;
-                drawn.emplace_back(k, rows.drawn(about.parameters[k], seed));
             }
         });
         zeros(parameters_, parameter_size_);
+        zeros(halves_, half_size_);
         parameters_.put(known.data(), known.size());
+        halves_.put(known_halves.data(), known_halves.size());
         if constexpr (Network::learns) make_room_to_learn();
         for (const auto& [k, values] : drawn) set_parameter(k, values.data());
         for (int r = 0; r < Network::rewiring_count; ++r) {
@@ -201,9 +216,13 @@ private:
     // Synapses with their delays, for the kernels.
     void upload_rows() {
         connectivity_.set_delays(shapes_);
-        connectivity_.upload(shapes_, [&](int k) { return parameters_.data() + offsets_[k] + shapes_[k].place_of_one(); },
+        connectivity_.upload(shapes_, [&](int k) { return weights_of(k); },
                              [&](int r, int k) { return gathered_.data() + (Network::late(k) < 0 ? std::max<std::int64_t>(Network::row_gradients()[r], 0) : late_[Network::late(k)].gathered); });
         simulator_.set_lead(connectivity_.most_delay());
+    }
+    const void* weights_of(int k) const {
+        if (Network::is_half(k)) return halves_.data() + offsets_[k];
+        return parameters_.data() + offsets_[k] + shapes_[k].place_of_one();
     }
     NumbersOnDevice<Network> numbers() { return {parameters_, states_, connectivity_, shapes_, offsets_, parameter_size_}; }
     void set_delays() {
@@ -211,20 +230,22 @@ private:
         simulator_.set_lead(connectivity_.most_delay());
     }
 
-    void copy_in(int k, DeviceArray<Real>& to, std::int64_t offset, const double* values) {
+    template <typename Number>
+    void copy_in(int k, DeviceArray<Number>& to, std::int64_t offset, const double* values) {
         const Shape& shape = shapes_[k];
-        std::vector<Real> padded(static_cast<std::size_t>(shape.size()), shape.shared ? static_cast<Real>(values[0]) : Real(0));
+        std::vector<Number> padded(static_cast<std::size_t>(shape.size()), shape.shared ? static_cast<Number>(values[0]) : Number(0));
         if (!shape.shared)
             for (int i = 0; i < shape.rows; ++i)
                 for (int j = 0; j < shape.columns; ++j)
-                    padded[static_cast<std::size_t>(i * shape.stride() + j)] = static_cast<Real>(values[std::int64_t(i) * shape.columns + j]);
+                    padded[static_cast<std::size_t>(i * shape.stride() + j)] = static_cast<Number>(values[std::int64_t(i) * shape.columns + j]);
         if (shape.apart)
-            for (int i = 0; i < shape.rows; ++i) padded[static_cast<std::size_t>(i * shape.stride() + i)] = 0;
+            for (int i = 0; i < shape.rows; ++i) padded[static_cast<std::size_t>(i * shape.stride() + i)] = Number(0);
         to.put(padded.data(), padded.size(), static_cast<std::size_t>(offset));
     }
-    void copy_out(int k, const DeviceArray<Real>& from, std::int64_t offset, double* values) {
+    template <typename Number>
+    void copy_out(int k, const DeviceArray<Number>& from, std::int64_t offset, double* values) {
         const Shape& shape = shapes_[k];
-        std::vector<Real> padded(static_cast<std::size_t>(shape.size()));
+        std::vector<Number> padded(static_cast<std::size_t>(shape.size()));
         from.take(padded.data(), padded.size(), static_cast<std::size_t>(offset));
         if (shape.shared) {
             values[0] = static_cast<double>(padded[static_cast<std::size_t>(shape.place_of_one())]);
@@ -250,7 +271,8 @@ private:
         return o;
     }
 
-    void zeros(DeviceArray<Real>& array, std::int64_t count) {
+    template <typename Number>
+    static void zeros(DeviceArray<Number>& array, std::int64_t count) {
         array.reserve(static_cast<std::size_t>(count) + 16);
         array.clear();
     }
@@ -271,7 +293,7 @@ private:
         a.step_outputs = by_step ? step_outputs_.data() : nullptr;
     }
     void launch_samples(SampleArguments<Network>& a) {
-        a.parameters = parameters_.data(), a.rows = connectivity_.table();
+        a.parameters = parameters_.data(), a.halves = halves_.data(), a.rows = connectivity_.table();
         a.arrays = arrays_.data();
         std::size_t shared = sizeof(typename Network::Workspace);
         if (shared > static_cast<std::size_t>(most_shared_) || a.to > 0) {
@@ -472,6 +494,7 @@ private:
     DeviceMemory memory_;
     Stream compute_{cudaStreamDefault}, copies_{cudaStreamNonBlocking};
     DeviceArray<Real> parameters_{memory_, "the parameters"}, gathered_{memory_, "the gradients of the weights"}, gradients_{memory_, "the gradients"}, states_{memory_, "the optimiser"};
+    DeviceArray<Bfloat16> halves_{memory_, "the weights of 16 bits"};
     DeviceArray<typename Network::Arrays> arrays_{memory_, "the numbers of the neurons"};
     DeviceArray<typename Network::Workspace> workspaces_{memory_, "the states of the samples"};
     KeptOfSamples<Network> kept_{memory_};
@@ -487,7 +510,7 @@ private:
     std::vector<Shape> shapes_;  // those of one number per synapse have their columns when the synapses are built
     std::vector<std::int64_t> offsets_;
     LateParameter late_[Network::late_count + 1] = {};
-    std::int64_t parameter_size_ = Network::parameter_size, gradient_size_ = Network::gradient_size;
+    std::int64_t parameter_size_ = Network::parameter_size, gradient_size_ = Network::gradient_size, half_size_ = Network::half_size;
     bool built_ = false;
     Rewirer<Network> rewirer_;
     std::uint64_t seed_ = 0;  // of connectivity

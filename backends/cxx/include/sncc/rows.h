@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "bfloat16.h"
 #include "layout.h"
+#include "packed.h"
 #include "platform.h"
 #include "vector.h"
 
