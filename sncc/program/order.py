@@ -37,15 +37,20 @@ def before(
     for c in connections:
         if c.source_group is not None and c.delay == 0:
             needed[c.target_group].add(c.source_group)
-        if c.gain is not None:
+        if c.gain is not None and not _reads_earlier(c):
             needed[c.target_group].add(place[c.gain[0]])
     for o in operations:
         if isinstance(o, SynapseUpdate) and o.when != "step":
             c = by_name[o.connection]
-            earlier = c.delays is not None and c.delay > 0  # each synapse reads its source's traces of an earlier step
-            read = (population for _, population, _ in (*(() if earlier else o.pre), *o.post) if "." in population)
+            of_source = () if _reads_earlier(c) else o.pre
+            read = (population for _, population, _ in (*of_source, *o.post) if "." in population)
             needed[c.target_group] |= {place[p] for p in read}  # traces: moved before their synapses jump
     return needed
+
+
+def _reads_earlier(c: Connection) -> bool:
+    """Whether each synapse reads its source's traces of an earlier step."""
+    return c.delays is not None and c.delay > 0
 
 
 def topological(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from blocks import CONDUCTANCE, changed, plasticity, synapse, with_synapses
-from networks import model_of
+from networks import model_of, program_of
 
 from sncc.backends.reference.interpreter import Reference
 from sncc.compiler import compile_program
@@ -509,3 +509,21 @@ neuron Sum:
     assert np.std(weights - 5) == pytest.approx(0.1 * np.sqrt(3), rel=0.05)
     again = reference.run([{"x": x}], steps=4, seed=1).traces[0]["y", "v"]
     assert not np.array_equal(again, v)
+
+
+def test_a_delay_of_each_synapse_breaks_a_cycle_as_one_delay_does():
+    """Inhibition by depressing synapses comes back to neurons that excite without a delay."""
+    text = """
+network Loop:
+    step = 1 ms
+    population x: input[6]
+    population exc: LIF[6]
+    population inh: LIF[6](tau_m = 10 ms)
+    connect x -> exc: dense, weight = 0.2
+    connect exc -> inh: dense, weight = 0.4
+    connect inh -> exc: dense, weight = each(-0.6 kHz), delay = {}, synapse = tsodyks_markram(tau_rec = 50 ms)
+"""
+    inputs = [{"x": np.random.default_rng(1).poisson(0.3, (60, 6)).astype(float)}]
+    one, each = (Reference(program_of(text.format(d))).run(inputs) for d in ("2 ms", "each(2 ms)"))
+    assert one.spikes[0]["inh"].sum() > 10
+    assert np.allclose(one.traces[0]["exc", "v"], each.traces[0]["exc", "v"], rtol=1e-12, atol=1e-12)
