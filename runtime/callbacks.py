@@ -7,6 +7,7 @@ from collections.abc import Callable
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from .arguments import check_path, check_real, check_switch, check_whole, shown
 from .checkpoint import Snapshot, restore, take_snapshot
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ class Best:
 
     def __init__(self, monitor: str) -> None:
         """`monitor`: a key of the history."""
+        if not isinstance(monitor, str):
+            raise ValueError(f"`monitor` is a key of the history, such as `val_loss`, not {shown(monitor)}")
         self.monitor, self.value = monitor, math.nan
 
     def improves(self, history: History, by: float = 0.0) -> bool:
@@ -47,9 +50,9 @@ class EarlyStopping:
         self, monitor: str = "val_loss", patience: int = 5, minimum_change: float = 0.0, restore_best: bool = True
     ) -> None:
         """`minimum_change`: what counts as an improvement. `restore_best`: set the best epoch's numbers on stopping."""
-        if patience < 1:
-            raise ValueError(f"`patience` is a number of epochs from 1, not {patience}")
-        self.patience, self.minimum_change, self.restore_best = patience, minimum_change, restore_best
+        self.patience = check_whole("patience", patience, 1)
+        self.minimum_change = check_real("`minimum_change` is a number", minimum_change)
+        self.restore_best = check_switch("restore_best", restore_best)
         self._best = Best(monitor)
         self._waited = 0
         self._snapshot: Snapshot | None = None
@@ -73,8 +76,8 @@ class Checkpoint:
 
     def __init__(self, path: str | PathLike[str], monitor: str | None = None) -> None:
         """`path`: the file, replaced each time. `monitor`: e.g. `val_accuracy`."""
-        self.path = path
-        self._best = Best(monitor) if monitor else None
+        self.path = check_path("path", path)
+        self._best = Best(monitor) if monitor is not None else None
 
     def __call__(self, network: Network, epoch: int, history: History) -> None:
         """Saves."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import check_path, check_writable, finite_array, shown
 from .library import pointer
 from .manifest import Connection
 from .parameters import check_bounds
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 FORMAT = "sncc weights"
 FORMAT_VERSION = 1
+MOST_EPOCHS = 2**31  # of all fits of a network
+SEAL = b"sncc state 1"  # what stored states of simulations begin with
 _BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError, MemoryError, NotImplementedError)
 
 
@@ -97,6 +100,7 @@ def _set(network: Network, snapshot: Snapshot) -> None:
 # ------------------------------------------------------------------------------------------------ files
 def save(network: Network, path: str | PathLike[str]) -> None:
     """Writes the network's numbers; a crash leaves either the old file or the new one."""
+    file = check_writable("path", path)
     snapshot, manifest = take_snapshot(network), network.manifest
     progress = snapshot.progress
     arrays: dict[str, Any] = {
@@ -113,7 +117,7 @@ def save(network: Network, path: str | PathLike[str]) -> None:
     for name, (pre, post) in snapshot.synapses.items():
         arrays |= {f"synapses/{name}/pre": pre, f"synapses/{name}/post": post}
     arrays |= {f"optimiser/{key}/{state}": v for (key, state), v in (snapshot.optimiser or {}).items()}
-    _write(Path(path), arrays)
+    _write(file, arrays)
 
 
 def load(network: Network, path: str | PathLike[str], optimiser: bool = True) -> None:
@@ -122,7 +126,7 @@ def load(network: Network, path: str | PathLike[str], optimiser: bool = True) ->
     `optimiser=False` takes the parameters alone. Raises FileNotFoundError, and ValueError for a file that is corrupt or
     was saved from another network; then nothing has changed.
     """
-    arrays = _read(Path(path))
+    arrays = _read(check_path("path", path))
     try:
         snapshot = _checked(network, arrays, optimiser)
     except ValueError as error:
@@ -143,6 +147,25 @@ def _write(path: Path, arrays: Mapping[str, Any]) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def sealed(state: bytes) -> bytes:
+    """A simulation's state with what tells whether it is whole: a head, and the sum of what follows."""
+    return SEAL + zlib.crc32(state).to_bytes(4, "little") + state
+
+
+def unsealed(state: Any) -> bytes:
+    """The state within. Raises ValueError for what `sealed` did not make, or what changed since."""
+    try:
+        given = bytes(memoryview(state))
+    except TypeError:
+        raise ValueError(f"a state is the bytes that `store` gives, not {shown(state)}") from None
+    head, content = given[: len(SEAL) + 4], given[len(SEAL) + 4 :]
+    if not head.startswith(SEAL) or not content:
+        raise ValueError("these bytes are no stored state: `store` gives them")
+    if head[len(SEAL) :] != zlib.crc32(content).to_bytes(4, "little"):
+        raise ValueError("the stored state is damaged: its sum is wrong")
+    return content
 
 
 def _umask() -> int:
@@ -184,6 +207,7 @@ def _checked(network: Network, arrays: Mapping[str, NDArray[Any]], optimiser: bo
     for parameter in manifest.parameters:
         if parameter.key in parameters:
             check_bounds(parameter, parameters[parameter.key])
+            finite_array(f"`{parameter.key}`", parameters[parameter.key], parameter.largest)
     synapses = {c.name: _pairs(network, arrays, c) for c in manifest.connections if c.rewired}
     if not optimiser or manifest.optimiser is None:
         return Snapshot(parameters, None, 0, network.progress, synapses)
@@ -194,6 +218,8 @@ def _checked(network: Network, arrays: Mapping[str, NDArray[Any]], optimiser: bo
     except ValueError as error:
         raise ValueError(f"{error}; to take the parameters alone: load(path, optimiser=False)") from None
     epoch, start, end = (int(n) for n in _whole_numbers(arrays, "progress", (3,)))
+    if not start <= epoch <= end < MOST_EPOCHS:
+        raise ValueError("it is damaged: `progress` says what cannot be")
     step = int(_whole_numbers(arrays, "optimiser_step", ()))
     optimised = {pairs[name]: v for name, v in states.items()}
     return Snapshot(parameters, optimised, step, Progress(epoch, start, end), synapses)

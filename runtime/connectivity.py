@@ -9,18 +9,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arguments import check_mapping, neuron_indices
 from .library import Library, pointer
 from .manifest import Manifest
 
 Pairs = tuple[ArrayLike, ArrayLike]
 
 
-def connect(library: Library, manifest: Manifest, given: Mapping[str, Pairs]) -> None:
+def connect(library: Library, manifest: Manifest, given: Mapping[str, Pairs] | None) -> None:
     """Hands over the pairs of every `sparse` connection.
 
     Raises ValueError where some are missing, for connections that take none, and for indices out of range.
     """
     wanted = {c.name: c for c in manifest.connections if c.pairs}
+    given = check_mapping("connections", given, "{'events_hidden': (pre, post)}")
     for name in given:
         if name not in wanted:
             raise ValueError(f"`{name}` is no `sparse` connection; there are {', '.join(wanted) or 'none'}")
@@ -51,9 +53,4 @@ def with_sizes(library: Library, manifest: Manifest) -> Manifest:
 
 
 def _indices(what: str, given: ArrayLike, size: int) -> NDArray[np.int64]:
-    array = np.asarray(given)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise ValueError(f"{what}: a list of whole numbers is needed, not {array.dtype} of shape {array.shape}")
-    if array.size and (array.min() < 0 or array.max() >= size):
-        raise ValueError(f"{what}: neuron {array.min() if array.min() < 0 else array.max()} of {size} (0 … {size - 1})")
-    return np.ascontiguousarray(array, np.int64)
+    return np.ascontiguousarray(neuron_indices(what, given, size), np.int64)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arguments import finite_array, regular_array
 from .events import Events
 from .library import Data, Library, Result, SourceData, pointer
 from .manifest import Manifest, Readout, Source
@@ -54,6 +55,13 @@ def data_set(manifest: Manifest, inputs: Inputs, labels: ArrayLike | None = None
     samples = common_samples(checked)
     lengths = _common_lengths(checked, samples)
     return assemble(manifest, checked, samples, lengths, labels)
+
+
+def labelled_set(manifest: Manifest, inputs: Inputs, labels: ArrayLike) -> DataSet:
+    """The data set of a network whose loss is wanted, so with labels; else as `data_set`."""
+    if labels is None:
+        raise ValueError("labels are missing: the loss compares the network's outputs with them")
+    return data_set(manifest, inputs, labels)
 
 
 def assemble(
@@ -164,7 +172,7 @@ def _common_lengths(checked: Mapping[str, Events | Signal], samples: int) -> NDA
 def _signal(source: Source, value: Any) -> Signal:
     if isinstance(value, Events):
         raise ValueError(f"the source `{source.name}` is a signal: give an array of real values, not Events")
-    values = finite_array(f"the signal `{source.name}`", value)
+    values = finite_array(f"the signal `{source.name}`", value, source.largest)
     for shape in (source.shape, (source.size,)):
         lead = values.ndim - len(shape)
         if 0 <= lead <= 2 and values.shape[lead:] == shape:
@@ -185,20 +193,6 @@ def _rows(signal: Signal, samples: int, steps: int) -> tuple[NDArray[np.float64]
     return np.ascontiguousarray(values.reshape(-1, values.shape[2])), starts
 
 
-def finite_array(what: str, value: ArrayLike) -> NDArray[np.float64]:
-    """An array of real, finite numbers in double precision, native byte order. Raises ValueError for others."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{what}: {error}") from None
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"{what}: an array of real numbers is needed, not of {array.dtype}")
-    result = array.astype(np.float64)
-    if not np.isfinite(result).all():
-        raise ValueError(f"{what} holds NaN or infinite numbers")
-    return result
-
-
 # ------------------------------------------------------------------------------------------------ labels
 def _attach_labels(
     native: Data, readout: Readout | None, labels: ArrayLike, samples: int, lengths: NDArray[np.int32]
@@ -206,10 +200,7 @@ def _attach_labels(
     """Points `native` at the labels; gives the arrays to keep alive."""
     if readout is None:
         raise ValueError("the network has no `train` block, so no loss: labels have no meaning")
-    try:
-        array = np.asarray(labels)
-    except ValueError as error:
-        raise ValueError(f"labels are no regular array: {error}") from None
+    array = regular_array("labels", labels)
     steps = int(lengths.max())
     is_class = readout.labels == "class"
     values: NDArray[Any] = _classes(array, readout) if is_class else finite_array("the targets", array)

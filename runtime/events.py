@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arguments import check_whole, is_list, real, regular_array, shown
+
 MAXIMUM_NEURONS = 2**32 - 1  # an index is 32 bits wide
 
 
@@ -42,13 +44,16 @@ class Events:
 
         Raises ValueError for arrays that do not belong together.
         """
+        shape = _checked_shape(shape)
         size = _checked_size(shape)
         for array, kind in ((lengths, np.int32), (starts, np.int64), (offsets, np.int64), (indices, np.uint32)):
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"events are arrays of {np.dtype(kind)}, not {shown(array)}; `from_dense` makes them")
             if array.dtype != kind or array.ndim != 1:
                 raise ValueError(f"events are lists of {np.dtype(kind)}, not {array.dtype} of shape {array.shape}")
         if lengths.shape != starts.shape or not len(offsets) or (lengths < 0).any() or (starts < 0).any():
             raise ValueError("events have one start and one length, not negative, for each sample")
-        if (starts + lengths >= len(offsets)).any():
+        if (starts >= len(offsets) - lengths.astype(np.int64)).any():
             raise ValueError("a sample ends beyond the offsets")
         if offsets[0] < 0 or (np.diff(offsets) < 0).any() or offsets[-1] > len(indices):
             raise ValueError("offsets begin with 0 or more, do not fall, and end within the indices")
@@ -110,12 +115,14 @@ class Events:
         sample ends with its last event. Events after the end are left out.
         Raises ValueError for negative or non-finite times, indices outside the shape, pairs of unequal length.
         """
-        whole_shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
+        whole_shape = _checked_shape(shape)
         size = _checked_size(whole_shape)
         width = _checked_step(step)
         if width is None:
             raise ValueError("`step` is missing: the length of a time step in seconds, e.g. step=1e-3")
-        bins = [_binned(k, times, neurons, size, width) for k, (times, neurons) in enumerate(samples)]
+        if not is_list(samples):
+            raise ValueError(f"`samples` are a list of pairs (times, neurons), one a sample, not {shown(samples)}")
+        bins = [_binned(k, *_pair(k, pair), size, width) for k, pair in enumerate(samples)]
         lengths = _list_lengths(steps, bins)
         starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         rows, columns = [], []
@@ -140,15 +147,20 @@ class Events:
         Neurons are [y, x, channel], row-major; axes of length one are dropped. `steps` cuts or pads all samples to one
         length. Labels: (samples,). Raises ValueError for other arrays.
         """
-        size = sensor_size or getattr(dataset, "sensor_size", None)
+        if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+            raise ValueError(f"`dataset` is a data set of tonic, samples of (events, label), not {shown(dataset)}")
+        size = getattr(dataset, "sensor_size", None) if sensor_size is None else sensor_size
         if size is None:
             raise ValueError("the data set has no `sensor_size`: pass sensor_size=(width, height, channels)")
-        width, height, channels = (int(n) for n in size)
+        sizes = _checked_shape(size)
+        if len(sizes) != 3:
+            raise ValueError(f"`sensor_size` is (width, height, channels), not {shown(size)}")
+        width, height, channels = sizes
         labels: list[Any] = []
 
         def lists() -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:  # one sample at a time: recordings are long
             for k in range(len(dataset)):
-                events, label = dataset[k]
+                events, label = _pair(k, dataset[k], "(events, label)")
                 names = getattr(getattr(events, "dtype", None), "names", None) or ()
                 if "t" not in names or "x" not in names:
                     raise ValueError("the data set's samples are no event arrays: use it without `transform`")
@@ -156,11 +168,13 @@ class Events:
                 y = _axis(events, "y", height, k) if "y" in names else 0
                 p = _axis(events, "p", channels, k) if "p" in names and channels > 1 else 0
                 labels.append(label)
+                if events["t"].dtype.kind not in "iuf":
+                    raise ValueError(f"sample {k}: t is in microseconds, not {events['t'].dtype}")
                 yield events["t"].astype(np.float64) * 1e-6, (y * width + x) * channels + p
 
         shape = tuple(n for n in (height, width, channels) if n > 1) or (1,)
         events = cls.from_lists(lists(), shape, step, steps)
-        return events, np.asarray(labels)
+        return events, regular_array("labels", labels)
 
     # -------------------------------------------------------------------------------------------- what is there
     def __len__(self) -> int:
@@ -198,11 +212,14 @@ class Events:
     # -------------------------------------------------------------------------------------------- other events
     def __getitem__(self, selection: Any) -> Events:
         """The selected samples, by a slice, an index array or a boolean mask; one index gives one sample."""
-        if isinstance(selection, (int, np.integer)):
+        if isinstance(selection, (int, np.integer)) and not isinstance(selection, (bool, np.timedelta64)):
             if not -len(self) <= selection < len(self):
                 raise IndexError(f"sample {selection} of {len(self)}")
             selection = [int(selection)]
-        chosen = np.arange(len(self))[selection]
+        try:
+            chosen = np.arange(len(self))[selection]
+        except (IndexError, TypeError) as error:
+            raise IndexError(f"{len(self)} samples have no selection {shown(selection)}: {error}") from None
         if chosen.ndim != 1:
             raise IndexError("samples are selected along one axis")
         selected = Events.__new__(Events)  # the arrays were checked
@@ -230,6 +247,7 @@ class Events:
 
     def resized(self, steps: int) -> Events:
         """The same with every sample cut, or padded with empty steps, to that many steps."""
+        steps = check_whole("steps", steps, 0)
         kept = np.minimum(self.lengths, steps)
         offsets = np.zeros((len(self), steps + 1), np.int64)
         parts, base = [], 0
@@ -259,11 +277,9 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
 def _counts(array: ArrayLike) -> NDArray[Any]:
     """The array of counts, as a whole-number dtype. Raises ValueError where it is none."""
     try:
-        counts = np.asarray(array)
+        counts = regular_array("dense events", array)
     except ValueError as error:
-        raise ValueError(
-            f"events are no regular array ({error}): samples of unequal length go to `from_lists`"
-        ) from None
+        raise ValueError(f"{error}; samples of unequal length go to `from_lists`") from None
     if counts.ndim < 3:
         raise ValueError(f"dense events have the shape (samples, steps, neurons), not {counts.shape}")
     if counts.dtype.kind == "f":
@@ -281,6 +297,20 @@ def _counts(array: ArrayLike) -> NDArray[Any]:
     return counts.astype(np.int64) if counts.dtype.kind == "f" else counts
 
 
+def _checked_shape(shape: Any) -> tuple[int, ...]:
+    """The lengths of a shape's axes; one number is that of a list. Raises ValueError for other than whole numbers."""
+    axes = (
+        shape if isinstance(shape, (tuple, list)) or (isinstance(shape, np.ndarray) and shape.ndim == 1) else (shape,)
+    )
+    return tuple(check_whole("shape", n, 0, MAXIMUM_NEURONS) for n in axes)
+
+
+def _pair(sample: int, pair: Any, what: str = "(times, neurons)") -> tuple[Any, Any]:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise ValueError(f"sample {sample} is a pair {what}, not {shown(pair)}")
+    return pair[0], pair[1]
+
+
 def _checked_size(shape: tuple[int, ...]) -> int:
     """The number of neurons of a shape. Raises ValueError without neurons or with too many."""
     size = 1
@@ -296,16 +326,17 @@ def _checked_size(shape: tuple[int, ...]) -> int:
 def _checked_step(step: float | None) -> float | None:
     if step is None:
         return None
-    if not (np.isfinite(step) and step > 0):
-        raise ValueError(f"`step` is the length of a time step in seconds, above zero, not {step}")
-    return float(step)
+    seconds = real(step)
+    if seconds is None or not 0 < seconds < np.inf:
+        raise ValueError(f"`step` is the length of a time step, a number of seconds above zero, not {shown(step)}")
+    return seconds
 
 
 def _checked_lengths(lengths: ArrayLike | None, samples: int, steps: int) -> NDArray[np.int32]:
     """Steps of each sample, 0 … steps. Raises ValueError for others."""
     if lengths is None:
         return np.full(samples, steps, np.int32)
-    array = np.asarray(lengths)
+    array = regular_array("`lengths`", lengths)
     if array.shape != (samples,) or array.dtype.kind not in "iu":
         raise ValueError(
             f"`lengths` are {samples} whole numbers, one a sample, not {array.dtype} of shape {array.shape}"
@@ -326,7 +357,7 @@ def _binned(
     sample: int, times: ArrayLike, neurons: ArrayLike, size: int, step: float
 ) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
     """Row (step - 1) and index of one sample's events, in order of row, then index."""
-    t, index = np.asarray(times), np.asarray(neurons)
+    t, index = regular_array(f"sample {sample}: times", times), regular_array(f"sample {sample}: neurons", neurons)
     if t.ndim != 1 or t.shape != index.shape:
         raise ValueError(
             f"sample {sample}: {t.shape} times and {index.shape} neurons; two lists of equal length are needed"
@@ -356,7 +387,7 @@ def _list_lengths(
 ) -> NDArray[np.int32]:
     if steps is None:
         return np.asarray([int(rows[-1]) + 1 if len(rows) else 1 for rows, _ in bins], np.int32)
-    given = np.asarray(steps)
+    given = regular_array("`steps`", steps)
     lengths = np.full(len(bins), given) if given.ndim == 0 else given
     return _checked_lengths(lengths, len(bins), 2**31 - 1)
 

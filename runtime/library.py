@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_int32, c_int64, c_ubyte, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {  # argument types; all return an erro
 }
 RESULTS: dict[str, Any] = {"create": c_void_p, "destroy": None, "error": c_char_p}
 BUSY = 2
+IN_USE = "the network is running in another thread: load it once for each"
 ERRORS: dict[int, type[Exception]] = {
     1: ValueError,
     3: MemoryError,
@@ -126,6 +129,7 @@ class Library:
     def __init__(self, path: Path, name: str, seed: int, threads: int) -> None:
         """Loads the file and creates the network; functions have the prefix `name`."""
         self.path, self._handle = path, None
+        self._inside = threading.RLock()  # callbacks of a fit come from the thread that is inside
         try:
             library = ctypes.CDLL(str(path))
             self._functions = {key: getattr(library, f"{name}_{key}") for key in SIGNATURES}
@@ -144,11 +148,26 @@ class Library:
 
     def call(self, function: str, *arguments: Any) -> None:
         """Calls a function on the network; raises what its error code stands for, with its message."""
-        code = self._functions[function](self._handle, *arguments)
+        if not self._inside.acquire(blocking=False):
+            raise RuntimeError(IN_USE)
+        try:
+            code = self._functions[function](self._handle, *arguments)
+        finally:
+            self._inside.release()
         if code == BUSY:  # its message is the other caller's
-            raise RuntimeError("the network is running in another thread: load it once for each")
+            raise RuntimeError(IN_USE)
         if code:
             raise ERRORS.get(code, RuntimeError)(self._message(self._handle))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other threads out between calls that belong together. Raises RuntimeError where one is inside."""
+        if not self._inside.acquire(blocking=False):
+            raise RuntimeError(IN_USE)
+        try:
+            yield
+        finally:
+            self._inside.release()
 
     def __del__(self) -> None:
         """Destroys the network."""
@@ -197,7 +216,7 @@ def find_library(project: Path, manifest: Manifest, backend: str | None) -> tupl
     Looks into `lib/` (where `sncc build` puts it) and into CMake's `build*/`.
     Raises FileNotFoundError where none is built, ValueError for a backend that does not exist.
     """
-    if backend not in (None, *BACKENDS):
+    if backend is not None and not (isinstance(backend, str) and backend in BACKENDS):
         raise ValueError(f"no backend `{backend}`: it is one of {', '.join(BACKENDS)}")
     found = [(path, of) for path, of in _libraries(project, manifest) if backend in (None, of)]
     if not found:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 ABI_VERSION = 2
+LARGEST = {"float32": 3.4028234e38}  # by precision; the others hold what Python does
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Source:
     unit: str = ""
     kept: bool = False  # handed over once, when the library is loaded
     most: int = 0  # events of a neuron in a step that the network follows one by one; 0: any number
+    largest: float = math.inf  # magnitude of a value that the network's precision holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Parameter:
     bounds: tuple[float, float] | None = None
     doc: str = ""
     connection: str | None = None
+    largest: float = math.inf  # magnitude that the network's precision holds
 
     @property
     def size(self) -> int:
@@ -177,6 +181,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def _manifest(data: dict[str, Any]) -> Manifest:
+    largest = LARGEST.get(data["precision"], math.inf)
     return Manifest(
         name=data["name"],
         version=data["version"],
@@ -186,9 +191,9 @@ def _manifest(data: dict[str, Any]) -> Manifest:
         rule=data.get("rule") or "",
         batch=int(data.get("batch") or 32),
         source_hash=data.get("source_hash", ""),
-        sources=tuple(_source(s) for s in data["sources"]),
+        sources=tuple(_source(s, largest) for s in data["sources"]),
         populations=tuple(_population(k, p) for k, p in enumerate(data["populations"])),
-        parameters=tuple(_parameter(k, p) for k, p in enumerate(data["parameters"])),
+        parameters=tuple(_parameter(k, p, largest) for k, p in enumerate(data["parameters"])),
         connections=tuple(_connection(k, c) for k, c in enumerate(data.get("connections", ()))),
         readout=_readout(data["readout"]) if data.get("readout") else None,
         optimiser=_optimiser(data["optimiser"]) if data.get("optimiser") else None,
@@ -197,7 +202,7 @@ def _manifest(data: dict[str, Any]) -> Manifest:
     )
 
 
-def _source(data: dict[str, Any]) -> Source:
+def _source(data: dict[str, Any], largest: float) -> Source:
     return Source(
         data["name"],
         data["kind"],
@@ -206,6 +211,7 @@ def _source(data: dict[str, Any]) -> Source:
         data.get("unit") or "",
         bool(data.get("kept")),
         int(data.get("most") or 0),
+        largest * float(data.get("si") or 1.0),
     )
 
 
@@ -215,7 +221,7 @@ def _population(index: int, data: dict[str, Any]) -> Population:
     return Population(data["name"], tuple(data["shape"]), int(data["size"]), bool(data["spiking"]), states, index)
 
 
-def _parameter(index: int, data: dict[str, Any]) -> Parameter:
+def _parameter(index: int, data: dict[str, Any], largest: float) -> Parameter:
     low, high = data.get("bounds") or (None, None)
     no_limit = float("inf")
     bounds = (
@@ -233,6 +239,7 @@ def _parameter(index: int, data: dict[str, Any]) -> Parameter:
         bounds,
         data.get("doc") or "",
         data.get("synapses_of"),
+        largest * float(data.get("si") or 1.0),
     )
 
 

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping
 from ctypes import c_ubyte
 from os import PathLike
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checkpoint, simulation, training
+from .arguments import check_choice, check_mapping, check_path, check_switch, check_whole, check_writable
 from .callbacks import Callback, History
-from .checkpoint import Progress
+from .checkpoint import Progress, sealed, unsealed
 from .connectivity import connect, with_sizes
-from .dataset import Inputs, data_set, run_batch
+from .dataset import Inputs, data_set, labelled_set, run_batch
 from .events import Events
 from .library import Library, available_threads, find_library, pointer
 from .manifest import Manifest, read_manifest
@@ -22,7 +24,6 @@ from .parameters import Parameters
 from .recording import Recordable, Run
 from .simulation import SpikeTimes
 from .stepping import Stepper
-from .training import check_whole
 
 
 def load(
@@ -41,7 +42,7 @@ def load(
     Raises FileNotFoundError where there is no project or no library, ValueError for bad arguments or versions, MemoryError
     where the network does not fit into memory.
     """
-    project = Path(path).resolve()
+    project = check_path("path", path).resolve()
     if not project.is_dir():
         raise FileNotFoundError(f"{path} is no folder of a compiled network; `sncc build` makes one")
     check_whole("seed", seed, 0, 2**64 - 1)
@@ -49,9 +50,9 @@ def load(
     manifest = read_manifest(project / "manifest.json")
     file, name = find_library(project, manifest, backend)
     library = Library(file, manifest.name, seed, count)
-    connect(library, manifest, connections or {})
+    connect(library, manifest, connections)
     network = Network(library, with_sizes(library, manifest), project, name)
-    for source, given in (spike_times or {}).items():
+    for source, given in check_mapping("spike_times", spike_times, "{'cells': (times, neurons)}").items():
         network.set_spike_times(source, given)
     return network
 
@@ -78,6 +79,12 @@ class Network:
         sizes = " ".join(f"{p.name}[{p.size}]" for p in self.manifest.populations)
         return f"Network({self.manifest.name}, {self.backend}, {self.manifest.precision}: {sizes})"
 
+    def __reduce__(self) -> NoReturn:
+        """Raises TypeError: a network lives in its process."""
+        raise TypeError(
+            "a network is neither copied nor pickled: `save` keeps its numbers, and `load` makes another one"
+        )
+
     # -------------------------------------------------------------------------------------------- training
     def fit(
         self,
@@ -100,14 +107,16 @@ class Network:
         Raises ValueError for data and labels that do not fit the network; FloatingPointError where the loss is no longer
         finite, the parameters then being those before that update. Ctrl-C leaves those of the last whole update.
         """
-        return training.fit(self, data, labels, epochs, batch, validation, callbacks, seed, verbose)
+        with self.library.alone():
+            return training.fit(self, data, labels, epochs, batch, validation, callbacks, seed, verbose)
 
     def evaluate(self, data: Inputs, labels: ArrayLike) -> dict[str, float]:
         """Mean loss, mean penalty and, for class labels, accuracy: {"loss", "penalty", "accuracy"}.
 
         Raises ValueError for data and labels that do not fit the network.
         """
-        return training.evaluate(self, data_set(self.manifest, data, labels))
+        with self.library.alone():
+            return training.evaluate(self, labelled_set(self.manifest, data, labels))
 
     def predict(self, data: Inputs, per_step: bool | None = None) -> NDArray[np.float64]:
         """What the loss's readout sees: (samples, outputs), or (samples, steps, outputs) with `per_step`.
@@ -117,6 +126,7 @@ class Network:
         readout = self.manifest.readout
         if readout is None:
             raise ValueError("the network has no `train` block, so no readout: use `simulate`")
+        check_choice("per_step", per_step)
         if per_step and not readout.per_step:
             raise ValueError("this network's loss sees one value a sample: there are none for every step")
         prepared = data_set(self.manifest, data)
@@ -135,7 +145,7 @@ class Network:
         """
         if not self.manifest.rule:
             raise ValueError(training.untrained(self.manifest, "there are no gradients"))
-        prepared = data_set(self.manifest, data, labels)
+        prepared = labelled_set(self.manifest, data, labels)
         result = run_batch(self.library, "gradients", prepared, np.arange(prepared.samples), None)
         found = {p.key: self.library.get("get_gradient", p.shape, p.index) for p in self.manifest.learnt}
         return result.loss + result.penalty, found
@@ -165,11 +175,12 @@ class Network:
         """
         check_whole("seed", seed, 0, 2**64 - 1)
         check_whole("trial", trial, 0, 2**31)
-        run = simulation.simulate(
-            self, duration, inputs, record, seed, resume and not self.at_start, trial,
-            None if out is None else str(out), verbose,
-        )  # fmt: skip
-        self.at_start = False
+        goes_on = check_switch("resume", resume) and not self.at_start
+        check_choice("verbose", verbose)
+        file = None if out is None else check_writable("out", out)
+        with self.library.alone():
+            run = simulation.simulate(self, duration, inputs, record, seed, goes_on, trial, file, verbose)
+            self.at_start = False
         return run
 
     def step(self, inputs: Mapping[str, ArrayLike] | None = None, seed: int = 0) -> dict[str, NDArray[np.int64]]:
@@ -179,7 +190,7 @@ class Network:
         Raises ValueError for indices out of range.
         """
         check_whole("seed", seed, 0, 2**64 - 1)
-        given = dict(inputs or {})
+        given = check_mapping("inputs", inputs, "{'events': [0, 3]}")
         for source, events in self.spike_times.items():
             if source not in given:
                 given[source] = simulation.spikes_of_next_step(self, events)
@@ -195,36 +206,41 @@ class Network:
         `given`: Events of one sample, or a pair (times in seconds, on the grid of steps; flat indices). Raises ValueError.
         """
         kept = {s.name: s for s in self.manifest.sources if s.kept}
-        if source not in kept:
+        if not isinstance(source, str) or source not in kept:
             raise ValueError(f"no source `{source}` of spike times; there are {', '.join(kept) or 'none'}")
         self.spike_times[source] = simulation.kept_events(kept[source], given, self.manifest.step)
 
     def store(self) -> bytes:
         """The whole state of the simulation: `restore` goes on from it with the same bits, with any number of threads."""
-        size = self.library.get_count("state_size")
-        state = np.empty(size, np.uint8)
-        self.library.call("get_state", pointer(state, c_ubyte), size)
-        return state.tobytes()
+        with self.library.alone():
+            size = self.library.get_count("state_size")
+            state = np.empty(size, np.uint8)
+            self.library.call("get_state", pointer(state, c_ubyte), size)
+        return sealed(state.tobytes())
 
     def restore(self, state: bytes) -> None:
-        """Puts the simulation into a stored state. Raises ValueError for another network's."""
-        values = np.frombuffer(state, np.uint8)
-        self.library.call("set_state", pointer(values, c_ubyte), len(values))
-        self.at_start = False
+        """Puts the simulation into a stored state. Raises ValueError for another network's, or a damaged one."""
+        values = np.frombuffer(unsealed(state), np.uint8)
+        with self.library.alone():
+            self.library.call("set_state", pointer(values, c_ubyte), len(values))
+            self.at_start = False
 
     def reset(self) -> None:
         """Puts the state of simulations back to the initial one; parameters stay."""
-        self.library.call("reset")
-        self.at_start = True
+        with self.library.alone():
+            self.library.call("reset")
+            self.at_start = True
 
     # -------------------------------------------------------------------------------------------- files
     def save(self, path: str | PathLike[str]) -> None:
         """Writes parameters, optimiser and progress to one `.npz` file, atomically."""
-        checkpoint.save(self, path)
+        with self.library.alone():
+            checkpoint.save(self, path)
 
     def load(self, path: str | PathLike[str], optimiser: bool = True) -> None:
         """Sets all that `save` wrote, so that training goes on exactly; `optimiser=False`: the parameters alone.
 
         Raises FileNotFoundError, or ValueError for a damaged file or another network's; then nothing has changed.
         """
-        checkpoint.load(self, path, optimiser)
+        with self.library.alone():
+            checkpoint.load(self, path, check_switch("optimiser", optimiser))

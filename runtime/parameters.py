@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .dataset import finite_array
+from .arguments import finite_array
 from .library import Library
 from .manifest import Manifest, Parameter
 
@@ -85,7 +85,7 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
         parameter = self._find(key)
         if parameter.storage == "compiled":
             raise ValueError(_compiled(parameter))
-        values = finite_array(f"`{key}`", value)
+        values = finite_array(f"`{key}`", value, parameter.largest)
         if values.shape != parameter.shape:
             raise ValueError(f"`{key}` has the shape {parameter.shape}, not {values.shape}; nothing is broadcast")
         check_bounds(parameter, values)

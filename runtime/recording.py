@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import check_real, check_writable, is_list, shown
 from .manifest import Manifest
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 Recordable = str | tuple[str, float]  # "hidden.v", "hidden[0:10].v", or one of them with an interval in seconds
 
-_NAME = re.compile(r"(?P<population>\w+)(\[(?P<first>\d*):(?P<last>\d*)\])?\.(?P<state>\w+)$")
+_ENTRY = '"population.state", or a pair of that and an interval in seconds'
+_NAME = re.compile(r"(?P<population>\w+)(\[(?P<first>[0-9]*):(?P<last>[0-9]*)\])?\.(?P<state>\w+)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +43,14 @@ class Spikes:
     def __repr__(self) -> str:
         """E.g. `Spikes(120)`."""
         return f"Spikes({len(self)})"
+
+
+class SpikesOf(dict[str, Spikes]):
+    """Spikes by population."""
+
+    def __missing__(self, key: str) -> Spikes:
+        """Raises KeyError."""
+        raise KeyError(f"no spikes of `{key}` were recorded; there are {', '.join(self) or 'none'}")
 
 
 class Traces(dict[str, NDArray[np.float64]]):
@@ -85,7 +95,7 @@ class Run:
         """
         from .plotting import plot
 
-        return plot(self, path)
+        return plot(self, None if path is None else check_writable("path", path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +144,21 @@ def requests(manifest: Manifest, record: Iterable[Recordable] | None) -> Request
         return _of_block(manifest)
     if isinstance(record, str):
         record = [record]
+    if isinstance(record, Mapping) or not is_list(record):
+        raise ValueError(f"`record` is a list of {_ENTRY}, not {shown(record)}")
     traces: list[TraceRequest] = []
     weights: list[WeightRequest] = []
     spikes: dict[str, NDArray[np.int64] | None] = {}
-    spiking = {p.name for p in manifest.populations} | {s.name for s in manifest.sources}
+    owners = {p.name: p.spiking for p in manifest.populations} | {s.name: s.kind == "events" for s in manifest.sources}
     for entry in record:
-        name, interval = (entry, None) if isinstance(entry, str) else entry
+        name, interval = _entry(entry)
         every = _steps_between(manifest.step, interval)
         owner, _, variable = name.rpartition(".")
-        if variable == "spikes" and owner in spiking:
+        if variable == "spikes" and owner in owners:
+            if not owners[owner]:
+                raise ValueError(f"cannot record `{name}`: `{owner}` does not spike")
+            if interval is not None:
+                raise ValueError(f"cannot record `{name}` at intervals: spikes are recorded when they occur")
             spikes[owner] = None
         elif variable == "weight" and any(p.key == name for p in manifest.parameters):
             weights.append(_weight(manifest, owner, every))
@@ -153,6 +169,15 @@ def requests(manifest: Manifest, record: Iterable[Recordable] | None) -> Request
     if len(set(names)) < len(names):
         raise ValueError(f"`record` names {next(n for n in names if names.count(n) > 1)} twice")
     return found
+
+
+def _entry(entry: Any) -> tuple[str, Any]:
+    """The name, and the interval or None."""
+    if isinstance(entry, str):
+        return entry, None
+    if isinstance(entry, (tuple, list)) and len(entry) == 2 and isinstance(entry[0], str):
+        return entry[0], entry[1]
+    raise ValueError(f"an entry of `record` is {_ENTRY}, not {shown(entry)}")
 
 
 def _of_block(manifest: Manifest) -> Requests:
@@ -193,7 +218,7 @@ def _weight(manifest: Manifest, connection: str, every: int) -> WeightRequest:
 
 
 def _request(manifest: Manifest, name: str, every: int) -> TraceRequest:
-    match = _NAME.match(name)
+    match = _NAME.fullmatch(name)
     if match is None:
         raise ValueError(f"cannot record `{name}`: write `population.state` or `population[first:last].state`")
     populations = {p.name: (p.index, p) for p in manifest.populations}
@@ -216,7 +241,7 @@ def _request(manifest: Manifest, name: str, every: int) -> TraceRequest:
 def _steps_between(step: float, interval: float | None) -> int:
     if interval is None:
         return 1
-    every = interval / step
-    if not np.isfinite(every) or round(every) < 1 or abs(every - round(every)) > 1e-6 * every:
+    every = check_real("an interval of `record` is a number of seconds", interval) / step
+    if not 1 <= round(every) < 2**31 or abs(every - round(every)) > 1e-6 * every:
         raise ValueError(f"an interval of {interval} s is no multiple of the step, {step:g} s")
     return round(every)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .events import Events
 from .manifest import Manifest
-from .recording import Requests, Run, Spikes, TraceRequest, Traces
+from .recording import Requests, Run, Spikes, SpikesOf, TraceRequest, Traces
 
 if TYPE_CHECKING:
     from .network import Network
@@ -27,12 +27,12 @@ class Collector:
     """Spikes, traces and weights of the samples of a run, in order. With `out` they go to an `.npz` file as they come."""
 
     def __init__(
-        self, manifest: Manifest, wanted: Requests, populations: list[str], began: int, runs: int, out: str | None
+        self, manifest: Manifest, wanted: Requests, populations: list[str], began: int, runs: int, out: Path | None
     ) -> None:
         """For `runs` samples that begin after step `began`."""
         self._manifest, self._wanted, self._runs, self._began = manifest, wanted, runs, began
         self._populations = populations
-        self._store: _Memory | _File = _Memory() if out is None else _File(Path(out))
+        self._store: _Memory | _File = _Memory() if out is None else _File(out)
         for name in populations:
             for what, kind in (("times", np.float64), ("neurons", np.int64), ("samples", np.int64)):
                 self._store.open(f"{name}.{what}", kind, ())
@@ -68,17 +68,15 @@ class Collector:
         for name, events in inputs.items():
             if self._wanted.spikes is None or name in self._wanted.spikes:
                 self._echo(name, events, steps)
-        times: dict[str, NDArray[np.float64]] = {}
+        times = Traces()
         for request in self._wanted.sampled:
             points = self._began + request.every * np.arange(1, steps // request.every + 1)
             times[request.name] = (points * step).astype(np.float64)
             self._store.open(f"{request.name}.at", np.float64, ())
             self._store.append(f"{request.name}.at", times[request.name])
         self._store.close()
-        spikes = {
-            name: self._spikes(name, inputs)
-            for name in (*(n for n in inputs if f"{n}.times" in self._store), *self._populations)
-        }
+        echoed = (name for name in inputs if f"{name}.times" in self._store)
+        spikes = SpikesOf((name, self._spikes(name, inputs)) for name in (*echoed, *self._populations))
         traces = Traces()
         for request in self._wanted.sampled:
             values = self._store.get(request.name)

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from ctypes import byref, c_double, c_int32, c_int64, c_uint32
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arguments import finite_array, neuron_indices, real, shown
 from .dataset import DataSet, Inputs, Signal, assemble, check_source, common_samples, named_inputs
 from .events import Events
 from .library import Trace, pointer
@@ -39,7 +41,7 @@ def simulate(
     seed: int,
     resume: bool,
     trial: int,
-    out: str | None = None,
+    out: Path | None = None,
     verbose: bool | None = None,
 ) -> Run:
     """Runs every sample of the inputs, or every trial of the `simulate` block; see `Network.simulate`."""
@@ -80,7 +82,7 @@ def _complete_inputs(
     given = {} if inputs is None else named_inputs(manifest, inputs)
     kept = {s.name: s for s in manifest.sources if s.kept}
     for name, value in given.items():
-        if name in kept and isinstance(value, tuple):
+        if name in kept and not isinstance(value, Events):
             given[name] = kept_events(kept[name], value, manifest.step)
     checked = {s.name: check_source(s, given[s.name], manifest.step) for s in manifest.sources if s.name in given}
     samples = common_samples(checked)
@@ -204,7 +206,7 @@ def spikes_of_next_step(network: Network, events: Events) -> NDArray[np.uint32]:
     return indices
 
 
-def kept_events(source: Source, given: SpikeTimes, step: float) -> Events:
+def kept_events(source: Source, given: SpikeTimes | ArrayLike, step: float) -> Events:
     """Events of a `spike_times` source. Raises ValueError for times off the grid of steps, or neurons that do not exist."""
     if isinstance(given, Events):
         checked = check_source(source, given, step)
@@ -212,16 +214,19 @@ def kept_events(source: Source, given: SpikeTimes, step: float) -> Events:
         if len(checked) != 1:
             raise ValueError(f"`{source.name}`: one sample of spike times is needed, not {len(checked)}")
         return checked
-    if not isinstance(given, tuple) or len(given) != 2:
-        raise ValueError(f"`{source.name}`: Events, or a pair (times, neurons), are needed")
-    times = np.asarray(given[0], np.float64)
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise ValueError(f"`{source.name}`: Events, or a pair (times, neurons), are needed, not {shown(given)}")
+    times = finite_array(f"`{source.name}`: times", given[0])
+    neurons = neuron_indices(f"`{source.name}`", given[1], source.size)
+    if times.shape != neurons.shape:
+        raise ValueError(f"`{source.name}`: times of shape {times.shape} and neurons of shape {neurons.shape}")
     numbers = np.round(times / step)
-    off = ~np.isfinite(times) | (np.abs(times / step - numbers) > 1e-6 * np.maximum(numbers, 1)) | (numbers < 1)
+    off = (np.abs(times / step - numbers) > 1e-6 * np.maximum(numbers, 1)) | (numbers < 1)
     if off.any():
         raise ValueError(
             f"`{source.name}`: a spike at {times[off][0]:g} s: times are whole steps of {step:g} s, from the first on"
         )
-    return Events.from_lists([((numbers - 0.5) * step, given[1])], source.shape, step)
+    return Events.from_lists([((numbers - 0.5) * step, neurons)], source.shape, step)
 
 
 def _from(events: Events, began: int) -> Events:
@@ -274,9 +279,12 @@ def _echoed(events: Events, steps: int) -> Events:
 def _step_count(manifest: Manifest, duration: float | None, checked: Mapping[str, Events | Signal]) -> int:
     """The number of steps. Raises ValueError where nothing says it or it is not above zero."""
     if duration is not None:
-        if not (np.isfinite(duration) and round(duration / manifest.step) >= 1 and duration / manifest.step < 2**31):
-            raise ValueError(f"`duration` is in seconds, at least one step of {manifest.step:g} s, not {duration}")
-        return round(duration / manifest.step)
+        seconds = real(duration)
+        if seconds is None or not 0.5 < seconds / manifest.step < 2**31 - 1:
+            raise ValueError(
+                f"`duration` is a number of seconds, such as 0.1, and at least one step of {manifest.step:g} s, not {shown(duration)}"
+            )
+        return round(seconds / manifest.step)
     if manifest.simulation:
         return manifest.simulation.steps
     lengths = [v.steps if isinstance(v, Events) else v.values.shape[1] for v in checked.values() if _has_length(v)]

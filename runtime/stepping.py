@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .dataset import finite_array
+from .arguments import finite_array, neuron_indices
 from .library import Data, Library, SourceData, Trace, pointer
 from .manifest import Manifest, Source
 
@@ -48,15 +48,16 @@ class Stepper:
         """One step: the neurons that spike in it, by population. Raises ValueError for inputs that do not fit."""
         left = len(inputs)
         for k, source in enumerate(self._manifest.sources):
-            given = inputs.get(source.name)
-            left -= given is not None
+            given = source.name in inputs
+            left -= given
             if source.kind == "signal":
-                self._values[k][:] = 0.0 if given is None else _signal(source, given)
+                self._values[k][:] = _signal(source, inputs[source.name]) if given else 0.0
             else:
-                self._offsets[k][1] = 0 if given is None else self._take(k, source, given)
+                self._offsets[k][1] = self._take(k, source, inputs[source.name]) if given else 0
         if left:
-            unknown = next(name for name in inputs if all(s.name != name for s in self._manifest.sources))
-            raise ValueError(f"the network has no source `{unknown}`")
+            known = [s.name for s in self._manifest.sources]
+            unknown = next(name for name in inputs if name not in known)
+            raise ValueError(f"the network has no source `{unknown}`; it has {', '.join(known) or 'none'}")
         call = self._library.call
         call("simulate", byref(self._data), 0, 1, seed, 0, int(resume), *self._recorded)
         spikes: dict[str, NDArray[np.int64]] = {}
@@ -71,18 +72,9 @@ class Stepper:
 
     def _take(self, k: int, source: Source, given: ArrayLike) -> int:
         """Copies the indices of the neurons that spike; their number."""
-        indices = np.asarray(given)
-        if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
-            raise ValueError(
-                f"`{source.name}`: a list of the neurons that spike, not {indices.dtype} of shape {indices.shape}"
-            )
+        indices = neuron_indices(f"`{source.name}`", given, source.size)
         count = len(indices)
         if count:
-            low, high = indices.min(), indices.max()
-            if low < 0 or high >= source.size:
-                raise ValueError(
-                    f"`{source.name}`: neuron {low if low < 0 else high} of {source.size} (0 … {source.size - 1})"
-                )
             if count > len(self._indices[k]):
                 self._give(k, np.zeros(2 * count, np.uint32))
             kept = self._indices[k][:count]
@@ -101,7 +93,7 @@ class Stepper:
 
 
 def _signal(source: Source, given: ArrayLike) -> NDArray[np.float64]:
-    values = finite_array(f"the signal `{source.name}`", given)
+    values = finite_array(f"the signal `{source.name}`", given, source.largest)
     if values.shape not in (source.shape, (source.size,)):
         raise ValueError(f"the signal `{source.name}` has the shape {source.shape}, not {values.shape}")
     return values.reshape(-1)

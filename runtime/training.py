@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ctypes import c_double, c_int64
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arguments import check_choice, check_whole, is_list, shown
 from .callbacks import Callback, History
 from .checkpoint import Progress
-from .dataset import DataSet, Inputs, data_set, run_batch
+from .dataset import DataSet, Inputs, labelled_set, run_batch
 from .library import Result, pointer
 from .manifest import Manifest
 from .progress import ProgressBar
@@ -77,8 +78,9 @@ def fit(
     check_whole("epochs", epochs, 1)
     size = manifest.batch if batch is None else check_whole("batch", batch, 1)
     check_whole("seed", seed, 0, 2**64 - 1)
+    check_choice("verbose", verbose)
     hooks = _checked_callbacks(callbacks)
-    train = data_set(manifest, data, labels)
+    train = labelled_set(manifest, data, labels)
     check = _validation_set(network, validation)
     rate = schedule(manifest.optimiser.schedule, manifest.optimiser.settings)
     start = network.progress.epoch
@@ -136,15 +138,6 @@ def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
     return np.argsort(keys, kind="stable").astype(np.int64)
 
 
-def check_whole(name: str, value: Any, low: int, high: int = 2**31 - 1) -> int:
-    """The value as an int. Raises ValueError unless it is a whole number in low … high."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
-        raise ValueError(
-            f"`{name}` is a whole number from {low}{f' to {high}' if high < 2**31 - 1 else ''}, not {value!r}"
-        )
-    return int(value)
-
-
 def _first_epoch(progress: Progress, end: int) -> int:
     """Where the schedule of a fit that ends at `end` began: a fit that was interrupted is continued, else begins anew."""
     continued = progress.fit_start < progress.epoch < progress.fit_end == end
@@ -154,10 +147,12 @@ def _first_epoch(progress: Progress, end: int) -> int:
 def _checked_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
     if callable(callbacks):
         raise ValueError("`callbacks` is a list of callables: put it in brackets")
+    if not is_list(callbacks):
+        raise ValueError(f"`callbacks` is a list of callables, not {shown(callbacks)}")
     hooks = list(callbacks)
     for hook in hooks:
-        if not callable(hook):
-            raise ValueError(f"a callback is called as callback(network, epoch, history); {hook!r} cannot be")
+        if not callable(hook) or isinstance(hook, type):
+            raise ValueError(f"a callback is called as callback(network, epoch, history); {shown(hook)} cannot be")
     return hooks
 
 
@@ -167,7 +162,7 @@ def _validation_set(network: Network, validation: tuple[Inputs, ArrayLike] | Non
     if not isinstance(validation, (tuple, list)) or len(validation) != 2:
         raise ValueError("`validation` is a pair (data, labels)")
     try:
-        return data_set(network.manifest, *validation)
+        return labelled_set(network.manifest, *validation)
     except ValueError as error:
         raise ValueError(f"validation: {error}") from None
 

@@ -100,6 +100,8 @@ def test_a_flipped_bit_is_noticed_wherever_it_is(network, saved):
         ({"optimiser_step": np.array(-1)}, "optimiser_step"),
         ({"progress": np.zeros(2, int)}, "progress"),
         ({"progress": None}, "progress"),
+        ({"progress": np.array([1, 5, 2])}, "progress"),
+        ({"progress": np.array([2**62, 0, 2**62])}, "progress"),
     ],
 )
 def test_a_file_of_another_network_is_refused(network, saved, changes, cause):

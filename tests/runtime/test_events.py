@@ -122,6 +122,7 @@ def test_what_is_no_count_is_refused(array, cause):
         ([0.1, 0.2], [0], "equal length"),
         ([0.1], [0.5], "whole numbers"),
         ([1e12], [0], "too late"),
+        ([[0.1], [0.1, 0.2]], [0, 1], "differ in shape"),
     ],
 )
 def test_wrong_lists_are_refused(times, neurons, cause):
@@ -129,10 +130,37 @@ def test_wrong_lists_are_refused(times, neurons, cause):
         Events.from_lists([([], []), (times, neurons)], 3, step=1e-3)
 
 
-@pytest.mark.parametrize("step", [0.0, -1.0, np.nan])
+@pytest.mark.parametrize("step", [0.0, -1.0, np.nan, np.inf, "1 ms", True, [1e-3], 1j])
 def test_a_step_is_a_positive_time(step):
     with pytest.raises(ValueError, match="step"):
         Events.from_lists([], 3, step=step)
+
+
+@pytest.mark.parametrize("shape", ["4", (2.5, 2), (2, "2"), (2, [2]), None, (), (0,), -1, {3}])
+def test_a_shape_is_of_whole_numbers(shape):
+    with pytest.raises(ValueError, match="shape"):
+        Events.from_lists([], shape, step=1e-3)
+
+
+@pytest.mark.parametrize("samples", [None, 3, np.array(3), [3], ["ab"], [([], [], [])]])
+def test_samples_are_pairs(samples):
+    with pytest.raises(ValueError, match=r"\(times, neurons\)"):
+        Events.from_lists(samples, 3, step=1e-3)
+
+
+def test_wrong_selections_and_lengths_are_refused():
+    events = Events.from_dense(np.ones((2, 3, 4)))
+    for selection in ("a", [0, 2], 2, 1.0, [True] * 3, (0, 1)):
+        with pytest.raises(IndexError, match="sample"):
+            events[selection]
+    for steps in (-1, 1.5, None, "3", 2**31):
+        with pytest.raises(ValueError, match="`steps` is a whole number"):
+            events.resized(steps)
+
+
+def test_masked_counts_are_refused():
+    with pytest.raises(ValueError, match="mask hides"):
+        Events.from_dense(np.ma.masked_equal(np.arange(6).reshape(1, 2, 3), 3))
 
 
 def test_tonic_samples_become_row_major_events():
@@ -160,6 +188,7 @@ def test_tonic_samples_become_row_major_events():
     [
         ({"lengths": [4]}, "beyond the offsets"),
         ({"starts": [-1]}, "not negative"),
+        ({"starts": [2**63 - 1]}, "beyond the offsets"),
         ({"starts": [0, 0]}, "for each sample"),
         ({"offsets": [0, 2, 1, 3]}, "do not fall"),
         ({"offsets": [0, 1, 2, 4]}, "within the indices"),

@@ -1,6 +1,8 @@
+import copy
 import gc
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -61,10 +63,28 @@ def test_what_is_no_library_is_refused(tmp_path, project):
         load(tmp_path / "p")
 
 
-@pytest.mark.parametrize("arguments", [{"seed": -1}, {"seed": 1.0}, {"threads": 0}, {"seed": 2**64}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"seed": -1},
+        {"seed": 1.0},
+        {"threads": 0},
+        {"seed": 2**64},
+        {"backend": np.array(["cpu", "cuda"])},
+        {"connections": [1]},
+        {"spike_times": "x"},
+    ],
+)
 def test_wrong_arguments_of_load_are_refused(project, arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         load(project, **arguments)
+
+
+@pytest.mark.parametrize("path", [None, 3, b"x", "", "a\0b"])
+def test_what_is_no_path_is_refused(network, path):
+    for call in (load, network.save, network.load):
+        with pytest.raises(ValueError, match="`path` is a path"):
+            call(path)
 
 
 def test_networks_are_independent(project):
@@ -190,6 +210,25 @@ def test_steps_close_a_loop(network):
         ({"duration": -1.0}, "duration"),
         ({"duration": np.nan}, "duration"),
         ({"duration": 1e12}, "duration"),
+        ({"duration": "100 ms"}, "number of seconds.*'100 ms'"),
+        ({"duration": True}, "number of seconds"),
+        ({"duration": np.timedelta64(5, "ms")}, "number of seconds"),
+        ({"duration": 10**400}, "number of seconds"),
+        ({"record": 3}, "list of"),
+        ({"record": {"hidden.v": 0.001}}, "list of"),
+        ({"record": [3]}, "an entry of `record`"),
+        ({"record": [("hidden.v",)]}, "an entry of `record`"),
+        ({"record": [("hidden.v", "1 ms")]}, "number of seconds"),
+        ({"record": [("hidden.v", 1e300)]}, "multiple of the step"),
+        ({"record": ["hidden.v\n"]}, r"population\.state"),
+        ({"record": ["output.spikes"]}, "`output` does not spike"),
+        ({"record": ["drive.spikes"]}, "`drive` does not spike"),
+        ({"record": [("hidden.spikes", 0.001)]}, "when they occur"),
+        ({"resume": "no"}, "`resume` is True or False"),
+        ({"verbose": 2.5}, "`verbose` is True or False"),
+        ({"out": True}, "`out` is a path"),
+        ({"out": ""}, "`out` is a path"),
+        ({"seed": np.timedelta64(5)}, "seed"),
         ({"record": ["hidden"]}, r"population\.state"),
         ({"record": ["hiden.v"]}, "no population `hiden`"),
         ({"record": ["hidden.w"]}, "no state `w`"),
@@ -207,6 +246,53 @@ def test_steps_close_a_loop(network):
 def test_wrong_runs_are_refused(network, arguments, cause):
     with pytest.raises(ValueError, match=cause):
         network.simulate(**arguments)
+
+
+@pytest.mark.parametrize("write", ["save", "simulate"])
+def test_where_nothing_can_be_written_is_said_first(network, tmp_path, write):
+    def to(path):
+        return network.save(path) if write == "save" else network.simulate(duration=0.001, out=path)
+
+    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere$"):
+        to(tmp_path / "nowhere" / "a.npz")
+    with pytest.raises(IsADirectoryError, match="is a folder, not a file"):
+        to(tmp_path)
+    to(tmp_path / "with blanks, ü.npz")
+    assert [p.name for p in tmp_path.iterdir()] == ["with blanks, ü.npz"]
+
+
+def test_what_was_not_recorded_is_named(network):
+    run = network.simulate(duration=0.002, record=["hidden[0:2].v"])
+    assert np.allclose(run.times["hidden.v"], [0.001, 0.002])
+    with pytest.raises(KeyError, match="no spikes of `output` were recorded; there are x, hidden"):
+        run.spikes["output"]
+    with pytest.raises(KeyError, match="no trace `hidden.w`"):
+        run.times["hidden.w"]
+
+
+@pytest.mark.parametrize("inputs", [{"x": None}, {"x": np.ma.masked_array([1, 2], [True, False])}, [1], "x", {3: [1]}])
+def test_wrong_inputs_of_a_step_are_refused(network, inputs):
+    with pytest.raises(ValueError):
+        network.step(inputs)
+
+
+def test_a_network_is_neither_copied_nor_pickled(network):
+    for make in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="`save` keeps its numbers"):
+            make(network)
+
+
+def test_numbers_that_single_precision_cannot_hold_are_refused(tmp_path, project):
+    shutil.copytree(project, tmp_path / "single")
+    manifest = json.loads((project / "manifest.json").read_text())
+    (tmp_path / "single" / "manifest.json").write_text(json.dumps(manifest | {"precision": "float32"}))
+    single = load(tmp_path / "single")
+    for set_to in (3.5e38, -1e300):
+        with pytest.raises(ValueError, match="`hidden.theta`: numbers beyond 3.403e"):
+            single.parameters["hidden.theta"] = np.full(4, set_to)
+        with pytest.raises(ValueError, match="the signal `drive`: numbers beyond"):
+            single.step({"drive": [set_to, 0]})
+    single.parameters["hidden.theta"] = np.full(4, 3e38)
 
 
 def test_only_one_sample_is_resumed(network):

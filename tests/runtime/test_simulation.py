@@ -114,8 +114,27 @@ def test_a_stored_state_continues_with_the_same_bits_for_any_number_of_threads(l
 
 def test_a_damaged_state_is_refused(load):
     network = load()
-    with pytest.raises(ValueError, match="state"):
-        network.restore(network.store()[:50])
+    state = network.store()
+    for k in range(0, len(state), len(state) // 50):
+        with pytest.raises(ValueError, match="state"):
+            network.restore(state[:k])
+        with pytest.raises(ValueError, match="state"):
+            network.restore(state[:k] + bytes([state[k] ^ 4]) + state[k + 1 :])
+    for other in (None, "state", 3, []):
+        with pytest.raises(ValueError, match="bytes that `store` gives"):
+            network.restore(other)
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_the_state_of_a_network_that_has_not_run_is_the_initial_one(load, reset):
+    network, expected = load(), load().simulate(0.02, seed=1)
+    if reset:
+        network.simulate(0.02, seed=2)
+        network.reset()
+        network.parameters["cells_cells.weight"] = load().parameters["cells_cells.weight"]
+    other = load()
+    other.restore(network.store())
+    assert same(other.simulate(0.02, seed=1, resume=True).spikes["cells"], expected.spikes["cells"])
 
 
 def test_pairs_and_spike_times_are_delivered(load):
@@ -142,6 +161,11 @@ def test_what_cannot_be_handed_over_is_explained(project):
     network = sncc.load(project, connections={"given_cells": PAIRS})
     with pytest.raises(ValueError, match="whole steps"):
         network.set_spike_times("given", ([0.0007], [1]))
+    for wrong in (["1 ms"], [0]), ([True], [0]), ([0.0005], [-1]), ([0.0005], [0, 1]), ([0.0005], [0.0]), None, "x":
+        with pytest.raises(ValueError, match="`given`"):
+            network.set_spike_times("given", wrong)
+    with pytest.raises(ValueError, match="no source"):
+        network.set_spike_times(["given"], TIMES)
 
 
 def test_a_signal_and_parameters_change_between_runs(load):

@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 from fake_project import pick
@@ -105,6 +107,8 @@ def wrong(**change):
         (wrong(labels=[[0], [1, 2]]), "labels"),
         (wrong(labels=["a"] * 20), "whole numbers"),
         (wrong(labels=0), "shape"),
+        (wrong(labels=None), "labels are missing"),
+        (wrong(labels=np.ma.masked_equal(np.arange(20) % 3, 1)), "mask"),
         (wrong(x=Events.from_dense(np.zeros((20, 10, 5), bool))), r"shape \(2, 3\), the events have \(5,\)"),
         (wrong(x=Events.from_dense(np.zeros((20, 10, 3, 2), bool))), "shape"),
         (wrong(x=Events.from_dense(np.zeros((20, 10, 6), bool), step=1e-4)), "steps of 0.1 ms"),
@@ -124,8 +128,12 @@ def wrong(**change):
         (wrong(seed=-1), "seed"),
         (wrong(callbacks=lambda *_: None), "brackets"),
         (wrong(callbacks=[3]), "callback"),
+        (wrong(callbacks=None), "list of callables"),
+        (wrong(callbacks=[EarlyStopping]), "cannot be"),
+        (wrong(verbose="no"), "True or False"),
         (wrong(validation=3), "pair"),
         (wrong(validation=({}, [0])), "validation: no data for the source `x`"),
+        (wrong(validation=({}, None)), "validation: labels are missing"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_changes(network, data, labels, change, cause):
@@ -135,6 +143,48 @@ def test_what_does_not_fit_is_refused_and_nothing_changes(network, data, labels,
     with pytest.raises(ValueError, match=cause):
         network.fit(sources, change.get("labels", labels), **given)
     assert np.array_equal(before, network.parameters["x_output.weight"])
+
+
+def test_a_loss_needs_labels(network, data):
+    for call in (network.evaluate, network.gradients):
+        with pytest.raises(ValueError, match="labels are missing"):
+            call(data, None)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: EarlyStopping(patience="x"),
+        lambda: EarlyStopping(monitor=None),
+        lambda: EarlyStopping(minimum_change=np.nan),
+        lambda: EarlyStopping(restore_best="yes"),
+        lambda: Checkpoint(3),
+        lambda: Checkpoint("a.npz", monitor=0),
+    ],
+)
+def test_callbacks_are_refused_before_the_training(make):
+    with pytest.raises(ValueError, match="patience|monitor|minimum_change|restore_best|path"):
+        make()
+
+
+def test_a_training_keeps_other_threads_out(network, data, labels):
+    heard = []
+
+    def from_outside(*_):
+        def read():
+            try:
+                network.evaluate(data, labels)
+            except RuntimeError as error:
+                heard.append(str(error))
+
+        other = threading.Thread(target=read)
+        other.start()
+        other.join()
+        network.evaluate(data, labels)  # from within
+
+    network.fit(data, labels, callbacks=[from_outside])
+    assert len(heard) == 1 and "another thread" in heard[0]
+    network.evaluate(data, labels)
 
 
 def test_one_array_is_not_enough_for_two_sources(network, data, labels):

@@ -122,6 +122,7 @@ public:
 
     // -------------------------------------------------------------------------------------------- the state as bytes
     SNCC_COLD std::size_t state_size() override {
+        if (!started_) start(Simulation{}), started_ = false;  // before a first run some parts have no size yet
         Archive archive(Archive::Mode::count, nullptr, 0);
         keep(archive);
         return archive.position();

@@ -237,11 +237,12 @@ public:
     virtual std::int64_t step_count() = 0;
 
     // The state of the simulation as bytes: states, spikes on their way, numbers of synapses that change during a run.
-    virtual std::size_t state_size() { none("state that can be stored"); }
-    virtual void get_state(unsigned char*, std::size_t) { none("state that can be stored"); }
-    virtual void set_state(const unsigned char*, std::size_t) { none("state that can be stored"); }
+    virtual std::size_t state_size() { none(stored_state); }
+    virtual void get_state(unsigned char*, std::size_t) { none(stored_state); }
+    virtual void set_state(const unsigned char*, std::size_t) { none(stored_state); }
 
 private:
+    static constexpr const char* stored_state = "state that can be stored, as its threads share out samples, not neurons (the schedule `neuron_parallel`)";
     [[noreturn]] static void none(const char* what) { throw Failure(Code::argument, std::string("this network has no ") + what); }
 };
 
