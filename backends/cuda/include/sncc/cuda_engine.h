@@ -14,6 +14,7 @@
 #include "sncc/cuda_kept.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/cuda_rewire.h"
+#include "sncc/cuda_results.h"
 #include "sncc/cuda_rows.h"
 #include "sncc/cuda_simulation.h"
 #include "sncc/engine.h"
@@ -159,13 +160,11 @@ private:
         if (Network::batch_penalties && learns) find_mean_rates(a);
         if (is_step_by_step(mode)) return run_step_by_step(a, batch, input, learning_rate_factor, outputs);
         launch_samples(a);
-        send_results(batch.count);
+        results_.send(batch.count, compute_);
         if (learns) gather(a, input, first, !first);
         input.release(compute_);
-        Result result = take_results(batch.count);
-        if (outputs.values) take_outputs(batch, outputs, a.most_steps);
-        result.penalty = penalty(batch.count);
-        if (learns && (!std::isfinite(result.loss) || failed(batch.count) >= 0)) throw Failure(Code::numerical, what_failed(a, batch));
+        const Result result = results_.take(batch, outputs, a.most_steps);
+        if (learns && results_.are_wrong(result, batch)) throw Failure(Code::numerical, what_failed(a, batch));
         return result;
     }
     static bool is_step_by_step(Mode mode) { return Network::online && Network::loss_every_step && mode == Mode::train; }
@@ -280,17 +279,9 @@ private:
     // -------------------------------------------------------------------------------------------- samples
     // Where the samples of a batch leave what they compute.
     void lay_out(SampleArguments<Network>& a, const Batch& batch, bool learns, const Outputs& outputs) {
-        const std::size_t count = static_cast<std::size_t>(batch.count), rows = count * static_cast<std::size_t>(a.most_steps);
         a.keeps = learns, a.fresh = true, a.lead = 0, a.seed = batch.seed;
         kept_.lay_out(a, learns);
-        losses_.reserve(count), counts_.reserve(2 * count), outputs_.reserve(count * Network::output_width);
-        failures_.reserve(count), failures_.clear();
-        rates_.reserve(count * Network::penalty_size + 1);
-        const bool by_step = outputs.values && outputs.starts;
-        if (by_step) step_outputs_.reserve(rows * Network::output_width);
-        a.rates = rates_.data();
-        a.losses = losses_.data(), a.counts = counts_.data(), a.outputs = outputs_.data(), a.failures = failures_.data();
-        a.step_outputs = by_step ? step_outputs_.data() : nullptr;
+        results_.lay_out(a, outputs);
     }
     void launch_samples(SampleArguments<Network>& a) {
         a.parameters = parameters_.data(), a.halves = halves_.data(), a.rows = connectivity_.table();
@@ -315,12 +306,10 @@ private:
             gather(a, input, n == 1, false);
             optimise(true, learning_rate_factor);
         }
-        send_results(batch.count);
+        results_.send(batch.count, compute_);
         input.release(compute_);
-        Result result = take_results(batch.count);
-        if (outputs.values) take_outputs(batch, outputs, a.most_steps);
-        result.penalty = penalty(batch.count);
-        std::string wrong = failed(batch.count) >= 0 || !std::isfinite(result.loss) ? said(batch) : "";
+        const Result result = results_.take(batch, outputs, a.most_steps);
+        std::string wrong = results_.are_wrong(result, batch) ? results_.said(batch) : "";
         try {
             settle();
         } catch (const Failure& overflow) {
@@ -340,104 +329,17 @@ private:
     void find_mean_rates(SampleArguments<Network>& a) {
         a.keeps = false;
         launch_samples(a);
-        mean_rates_.put(mean_rates(a.batch));
-        a.mean_rates = mean_rates_.data();
+        a.mean_rates = results_.mean_rates_on_device(a.batch);
         a.keeps = true;
     }
 
-    // -------------------------------------------------------------------------------------------- results
-    void send_results(std::int64_t batch) {
-        const std::size_t count = static_cast<std::size_t>(batch);
-        losses_.take(losses_read_, count, compute_);
-        counts_.take(counts_read_, 2 * count, compute_);
-        failures_.take(failures_read_, count, compute_);
-        results_.record(compute_);
-    }
-    Result take_results(std::int64_t batch) {
-        results_.wait("the samples");
-        Result total{0, 0, 0, 0};
-        for (std::size_t k = 0; k < static_cast<std::size_t>(batch); ++k)
-            total.loss += losses_read_[k], total.correct += counts_read_[2 * k], total.labelled += counts_read_[2 * k + 1];
-        total.loss /= static_cast<double>(std::max<std::int64_t>(batch, 1));
-        return total;
-    }
-    void take_outputs(const Batch& batch, const Outputs& outputs, std::int64_t most) {
-        const std::size_t count = static_cast<std::size_t>(batch.count);
-        constexpr std::size_t width = Network::output_width;
-        if (outputs.starts) {
-            std::vector<Real> rows(count * static_cast<std::size_t>(most) * width);
-            step_outputs_.take(rows.data(), rows.size());
-            for (std::size_t k = 0; k < count; ++k)
-                for (std::int64_t n = 0; n < batch.data->steps[batch.selection[k]]; ++n)
-                    for (int j = 0; j < Network::outputs; ++j)
-                        outputs.values[(outputs.starts[k] + n) * Network::outputs + j] =
-                            static_cast<double>(rows[(k * static_cast<std::size_t>(most) + static_cast<std::size_t>(n)) * width + static_cast<std::size_t>(j)]);
-            return;
-        }
-        std::vector<Real> rows(count * width);
-        outputs_.take(rows.data(), rows.size());
-        for (std::size_t k = 0; k < count; ++k)
-            for (int j = 0; j < Network::outputs; ++j)
-                outputs.values[k * Network::outputs + static_cast<std::size_t>(j)] = static_cast<double>(rows[k * width + static_cast<std::size_t>(j)]);
-    }
-
-    // ------------------------------------------------------------------------------------------ penalties
-    std::vector<double> rates(std::int64_t count) {
-        std::vector<double> all(static_cast<std::size_t>(count) * Network::penalty_size);
-        rates_.take(all.data(), all.size());
-        return all;
-    }
-    std::vector<double> mean_rates(std::int64_t count) {
-        const std::vector<double> all = rates(count);
-        std::vector<double> means(static_cast<std::size_t>(Network::penalty_size) + 1, 0.0);
-        for (std::int64_t k = 0; k < count; ++k)
-            for (int j = 0; j < Network::penalty_size; ++j)
-                means[static_cast<std::size_t>(j)] += all[static_cast<std::size_t>(k * Network::penalty_size + j)] / static_cast<double>(count);
-        return means;
-    }
-    double penalty(std::int64_t count) {
-        if (Network::penalty_count == 0) return 0;
-        const std::vector<double> all = rates(count), means = mean_rates(count);
-        double total = 0;
-        for (int k = 0; k < Network::penalty_count; ++k) {
-            const PenaltyOf p = Network::penalty(k);
-            double squares = 0;
-            const std::int64_t samples = p.over_batch ? 1 : count;
-            for (std::int64_t b = 0; b < samples; ++b)
-                for (int j = 0; j < p.size; ++j) {
-                    const double error = ((p.over_batch ? means.data() : all.data() + b * Network::penalty_size)[p.offset + j] - p.target) / 1e-3;
-                    squares += error * error;
-                }
-            total += p.strength * squares / (p.size * static_cast<double>(samples));
-        }
-        return total;
-    }
-
-    // ------------------------------------------------------------------------------------------ numbers that are none
-    // The first sample that met one; -1: none did.
-    std::int64_t failed(std::int64_t count) {
-        for (std::int64_t k = 0; k < count; ++k)
-            if (failures_read_[static_cast<std::size_t>(k)].phase) return k;
-        return -1;
-    }
     // Runs the batch once more, looking at every step.
     std::string what_failed(SampleArguments<Network>& a, const Batch& batch) {
-        failures_.clear();
+        results_.look_again();
         a.looks = true;
         launch_samples(a);
-        send_results(batch.count);
-        take_results(batch.count);
-        return said(batch);
-    }
-    std::string said(const Batch& batch) {
-        const std::string end = "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help";
-        const std::int64_t k = failed(batch.count);
-        if (k < 0) return "the loss is not finite" + end;
-        const FailureRecord found = failures_read_[static_cast<std::size_t>(k)];
-        const int population = Network::population_of(found.phase == 2, found.place);
-        const std::string what = found.phase == 2 ? "the gradient explodes: an adjoint of `" : "a state of `";
-        return what + (population >= 0 ? Network::population_name(population) : "?") + "` is not finite at step " + std::to_string(found.step) +
-               " of sample " + std::to_string(batch.selection[k]) + end;
+        results_.send(batch.count, compute_);
+        return results_.said(batch);
     }
 
     // -------------------------------------------------------------------------------------------- learning
@@ -498,12 +400,8 @@ private:
     DeviceArray<typename Network::Arrays> arrays_{memory_, "the numbers of the neurons"};
     DeviceArray<typename Network::Workspace> workspaces_{memory_, "the states of the samples"};
     KeptOfSamples<Network> kept_{memory_};
-    DeviceArray<Real> outputs_{memory_, "the readout"};
-    DeviceArray<Real> step_outputs_{memory_, "the readout of every step"};
-    DeviceArray<double> total_{memory_, "the sums over samples"}, scratch_{memory_, "the gradients of neurons"}, losses_{memory_, "the losses"};
-    DeviceArray<std::int64_t> counts_{memory_, "the counts"};
-    DeviceArray<double> rates_{memory_, "the firing rates"}, mean_rates_{memory_, "the firing rates"};
-    DeviceArray<FailureRecord> failures_{memory_, "the samples' failures"};
+    ResultsOfSamples<Network> results_{memory_};
+    DeviceArray<double> total_{memory_, "the sums over samples"}, scratch_{memory_, "the gradients of neurons"};
     BatchInput<Network> inputs_[2] = {BatchInput<Network>(memory_), BatchInput<Network>(memory_)};  // in turn
     Simulator<Network> simulator_{memory_};
     Connectivity<Network> connectivity_{memory_};
@@ -520,10 +418,6 @@ private:
     Event gathered_all_;
     bool unsettled_ = false;
     std::int64_t step_before_ = 0;
-    PinnedArray<double> losses_read_;
-    PinnedArray<std::int64_t> counts_read_;
-    PinnedArray<FailureRecord> failures_read_;
-    Event results_;
     int turn_ = 0, most_shared_ = 0;
     std::int64_t optimiser_step_ = 0;
     bool stale_ = true;
