@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sncc.backends.cuda.online import Online
+from sncc.backends.cuda.back import WayBack
 from sncc.backends.cuda.places import moved, plus, words
-from sncc.backends.cxx.dynamics import Dynamics, Function
-from sncc.backends.cxx.functions import Argument
+from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.stimuli import stimulated
@@ -15,19 +14,14 @@ from sncc.program.nodes import (
     SPIKE,
     Connection,
     Deliver,
-    Feedback,
-    Group,
-    PenaltyAdjoint,
     Program,
     Readout,
-    ReadoutAdjoint,
     Row,
-    Transpose,
     Update,
 )
 
 
-class Samples(Online):
+class Samples(WayBack):
     """Finished lines of the kernel that runs samples."""
 
     def __init__(self, program: Program, shared: Dynamics) -> None:
@@ -176,76 +170,6 @@ class Samples(Online):
             call = f"add_one_to_one({into}, {count}{weight}, {source}, {when});"
         return [f"// {c.name}: {c.source} -> {c.target}", call, "__syncthreads();"]
 
-    def _call(self, update: Update, function: Function, owner: str, keeps: bool) -> list[str]:
-        """A loop over a group's neurons around one function of the dynamics, rows of the tape before it."""
-        group = self.program.group(update.group)
-        fields = self.state if owner == "s" else self.adjoint
-        passed: list[str] = []
-        rows: dict[str, str] = {}  # of the tape, by name
-        unused: list[str] = []
-        for a in function.arguments:
-            match a.role:
-                case "time":
-                    passed.append("t")
-                case "learns":
-                    passed.append("g.learns ? Real(1) : Real(0)")
-                case "carry" | "input" | "sum":
-                    passed.append(f"{owner}.{fields[group.name, a.name].identifier}[j]")
-                case "array":
-                    passed.append(f"a.{self.array[group.name, a.name].identifier}[j]")
-                case "out":
-                    passed.append(f"s.{self.state[group.name, 'spike.mask'].identifier}[j]")
-                case "load":
-                    row = rows.setdefault(self.kept(group.name, a.name), f"kept_{len(rows)}")
-                    passed.append(f"{row}[j]")
-                case "store" if keeps:
-                    row = rows.setdefault(self.kept(group.name, a.name), f"kept_{len(rows)}")
-                    passed.append(f"{row}[j]")
-                case "store":
-                    unused.append(f"Real unused_{a.identifier};")
-                    passed.append(f"unused_{a.identifier}")
-                case "draw":
-                    passed.append(_COUNTERS[a.name])
-                case "stream":
-                    passed.append(f"stream_{a.identifier}")
-                case "count":
-                    passed.append(f"of_{a.identifier}")
-        inputs = [f"{owner}.{fields[group.name, a.name].identifier}[j] = Real(0);" for a in function.of("input")]
-        body = [*unused, f"dynamics::{function.name}({', '.join(passed)});", *inputs]
-        tape = [f"Real* const {name} = {row};" for row, name in rows.items()]
-        if any(a.role in ("draw", "stream", "count") for a in function.arguments):
-            return [*tape, *(line for row in group.rows for line in self._drawing_loop(group, row, function, body))]
-        return [*tape, f"for_own({group.size}, [&](int j) {{", *(f"    {x}" for x in body), "});"]
-
-    def _drawing_loop(self, group: Group, row: Row, function: Function, body: list[str]) -> list[str]:
-        """The loop over one population's neurons, and the padding behind them, each draw with the population's own stream."""
-        end = min((r.offset for r in group.rows if r.offset > row.offset), default=group.size)
-        lines = [f"for_own({end - row.offset}, [&](int k) {{  // {row.population}"]
-        lines.append(f"    const int j = {moved('k', row.offset)};")
-        for a in function.of("stream"):
-            lines.append(f"    constexpr std::uint32_t stream_{a.identifier} = 0x{dict(row.streams)[a.name]:08x}u;")
-        for a in function.of("count"):
-            lines += [f"    {x}" for x in self._count(group, row, a)]
-        return [*lines, *(f"    {x}" for x in body), "});"]
-
-    def _count(self, group: Group, row: Row, a: Argument) -> list[str]:
-        """A Poisson count of neuron k of a population."""
-        mean = self.dynamics.means[group.name, a.name]
-        passed = []
-        for x in mean.arguments:
-            match x.role:
-                case "time":
-                    passed.append("static_cast<double>(t)")
-                case "array":
-                    passed.append(f"a.{self.array[group.name, x.name].identifier}[j]")
-                case _:
-                    passed.append(f"s.{self.state[group.name, x.name].identifier}[j]")
-        counter = ", ".join(_COUNTERS[x] for x in ("element", "step", "trial"))
-        return [
-            f"const Real of_{a.identifier} = static_cast<Real>(",
-            f"    poisson_count({_COUNTERS['seed']}, 0x{dict(row.streams)[a.name]:08x}u, {counter}, dynamics::{mean.name}({', '.join(passed)})));",
-        ]
-
     def _update(self, o: Update) -> list[str]:
         function = self.functions[id(o)]
         lines = [*self._stimuli(o), *(f"// {comment}" for comment in function.comments)]
@@ -302,62 +226,6 @@ class Samples(Online):
                 lines += self._thin(row.population)
         return lines
 
-    # ---------------------------------------------------------------------------------------- reverse
-    def _back(self) -> list[str]:
-        lines = self._truncate()
-        for o in self.program.reverse:
-            match o:
-                case ReadoutAdjoint(into, k):
-                    r, readout = self.program.readouts[k], f"Network::Readout{k}"
-                    field = plus(f"d.{self.adjoint[r.group, into].identifier}", r.offset)
-                    lines.append(
-                        f"readout_adjoint<{readout}>(w.reading{k}, labels, n, 1.0 / g.of, {readout}::error(g, b, n), {field});"
-                    )
-                case PenaltyAdjoint(k, into):
-                    p = self.program.penalties[k]
-                    field = plus(f"d.{self.adjoint[p.group, into].identifier}", p.offset)
-                    lines.append(f"add_penalty(g, Network::penalty({k}), b, steps, Network::step_ms, {field});")
-                case Feedback():
-                    lines += self._feedback(o)
-                case Transpose():
-                    lines += self._transpose(o)
-                case Update():
-                    function = self.functions[id(o)]
-                    lines += [f"// {comment}" for comment in function.comments]
-                    lines += ["{", *(f"    {x}" for x in self._call(o, function, "d", True)), "}"]
-            lines.append("__syncthreads();")
-        return lines
-
-    def _truncate(self) -> list[str]:
-        """Where a window of truncated credit ends, nothing comes from the next one."""
-        window = self.program.truncate
-        if not window:
-            return []
-        clear = [f"    set_to_zero(d.{field});" for field in self.carried_adjoints()]
-        return [f"if (n % {window} == 0) {{", *clear, "    __syncthreads();", "}"]
-
-    def _reaches(self, delay: int) -> str:
-        """The condition, where there is one, that credit of step n + delay comes back to step n."""
-        later, window = f"n + {delay}", self.program.truncate
-        if not delay:
-            return ""
-        return f"if ({later} <= steps" + (f" && (n - 1) / {window} == ({later} - 1) / {window}) " if window else ") ")
-
-    def _feedback(self, o: Feedback) -> list[str]:
-        (group, offset, outputs), (target, start, neurons) = o.source, o.target
-        later = f"n + {o.delay}" if o.delay else "n"
-        into = plus(f"d.{self.adjoint[target, o.into].identifier}", start)
-        kept = plus(self.kept(group, o.slot, later), offset)
-        c = self.program.connection(o.instead) if o.instead is not None else None
-        left = f"kept_{self.thinned.index(c)}" if c is not None and c.dropout else ""
-        if o.one_to_one:
-            name, end = ("transpose_one_to_one_at_spikes", f", {left}, n") if left else ("transpose_one_to_one", "")
-            call = f"{name}({into}, {neurons}, {self.weight(o.weight)}, {kept}{end});"
-        else:
-            passed = f"{neurons}, {outputs}, {self.weight(o.weight)}, {self.stride(o.weight)}, {kept}"
-            call = f"feed_back({into}, {passed}{f', {left}' if left else ''});"
-        return [f"// {o.weight}", f"{self._reaches(o.delay)}{call}"]
-
     def _rates(self) -> list[str]:
         """Rates of the penalised populations."""
         lines = []
@@ -366,60 +234,6 @@ class Samples(Online):
             into = f"g.rates + b * Network::penalty_size + {offset}"
             lines.append(f"rates_of({into}, spikes_{k}, steps, {p.size}, Network::step_ms);  // {p.population}")
         return lines
-
-    def _transpose(self, o: Transpose) -> list[str]:
-        c = self.program.connection(o.connection)
-        assert c.source_group is not None
-        if c in self.rows_of_synapses:
-            return self._transpose_rows(o, c)
-        later = f"n + {c.delay}" if c.delay else "n"
-        into = plus(f"d.{self.adjoint[c.source_group, o.into].identifier}", c.source_offset)
-        kept = plus(self.kept(c.target_group, o.slot, later), c.target_offset)
-        weight = self.weight(c.weight)
-        if c.interpolated:
-            return self._transpose_interpolated(o, c, into)
-        name, passed = "transpose_one_to_one", [into, str(c.source_size), weight, kept]
-        if c.pattern == "dense":
-            sizes = [str(c.source_size), str(c.target_size)]
-            name, passed = "transpose_rows", [into, *sizes, weight, str(self.stride(c.weight)), kept]
-        if o.at_spikes or c.dropout:
-            where = self.source(c) if o.at_spikes else f"kept_{self.thinned.index(c)}"
-            name, passed = f"{name}_at_spikes", [*passed, where, "n"]
-        call = f"{name}({', '.join(passed)});"
-        return [
-            f"// {c.name}, backwards: {c.target} -> {c.source}",
-            f"{self._reaches(c.delay)}{call}",
-        ]
-
-    def _transpose_interpolated(self, o: Transpose, c: Connection, into: str) -> list[str]:
-        """Credit back over delays that need not be whole steps."""
-        column, size = self.columns[c.target_group, o.slot], self.program.group(c.target_group).size
-        columns, stride = (c.target_size, self.stride(c.weight)) if c.pattern == "dense" else (1, 0)
-        later = f"LaterAdjoint<Real>{{tape, {column}, {size}, {c.target_offset}, steps}}"
-        passed = (
-            f"{into}, {c.source_size}, {columns}, {self.weight(c.weight)}, {stride}, {self.learnt_delays(c)}, {later}"
-        )
-        call = f"transpose_interpolated({passed}, n);"
-        if o.at_spikes:
-            call = f"transpose_rounded({passed}, {self.source(c)}, n);"
-        elif c.dropout:
-            call = f"transpose_interpolated({passed}, n, kept_{self.thinned.index(c)});"
-        return [f"// {c.name}, backwards: {c.target} -> {c.source}", call]
-
-    def _transpose_rows(self, o: Transpose, c: Connection) -> list[str]:
-        """Credit back over synapses in rows, to the whole source."""
-        size, row = self.program.group(c.target_group).size, self.program.place(c.target)[1]
-        later = f"n + {c.delay}" if c.delay and c.delays is None else "n"
-        field = self.adjoint[c.source_group or "", o.into].identifier
-        into = plus(f"d.{field}", self.program.place(c.source)[1].offset)
-        kept = plus(self.kept(c.target_group, o.slot, later), row.offset)
-        passed = f"{into}, {self.whole_source(c)}, g.rows[{self.row_number(c)}], {kept}"
-        title = f"// {c.name}, backwards: {c.target} -> {c.source}"
-        where = f", kept_{self.thinned.index(c)}" if c.dropout else ""
-        if c.delays is not None:
-            window = self.program.truncate or 0
-            return [title, f"transpose_delayed_synapses({passed}, {size}, n, steps, {window}{where});"]
-        return [title, f"{self._reaches(c.delay)}transpose_synapses({passed}{where});"]
 
     def _keep_sums(self) -> list[str]:
         lines: list[str] = []
@@ -463,9 +277,3 @@ class Samples(Online):
         places = (self.state[readout.group, x].identifier for x in (name, readout.before or name))
         seen, before = (plus(f"s.{place}", readout.offset) for place in places)
         return seen, before
-
-
-_COUNTERS = {
-    "seed": "g.seed", "element": "static_cast<std::uint32_t>(k)", "step": "static_cast<std::uint32_t>(g.before + n)",
-    "trial": "g.trials[b]",
-}  # fmt: skip

@@ -30,7 +30,7 @@ public:
     CudaEngine() {
         check(cudaDeviceGetAttribute(&most_shared_, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "cudaDeviceGetAttribute");
         zeros(parameters_, Network::parameter_size);
-        zeros(halves_, Network::half_size);
+        if (Network::half_size > 0) zeros(halves_, Network::half_size);
         arrays_.reserve(1);
         shapes_.assign(Network::shapes(), Network::shapes() + Network::parameters);
         offsets_.assign(Network::parameter_offsets(), Network::parameter_offsets() + Network::parameters);
@@ -199,7 +199,7 @@ private:
             }
         });
         zeros(parameters_, parameter_size_);
-        zeros(halves_, half_size_);
+        if (half_size_ > 0) zeros(halves_, half_size_);
         parameters_.put(known.data(), known.size());
         halves_.put(known_halves.data(), known_halves.size());
         if constexpr (Network::learns) make_room_to_learn();
@@ -396,7 +396,7 @@ private:
     DeviceMemory memory_;
     Stream compute_{cudaStreamDefault}, copies_{cudaStreamNonBlocking};
     DeviceArray<Real> parameters_{memory_, "the parameters"}, gathered_{memory_, "the gradients of the weights"}, gradients_{memory_, "the gradients"}, states_{memory_, "the optimiser"};
-    DeviceArray<Bfloat16> halves_{memory_, "the weights of 16 bits"};
+    DeviceArray<Bfloat16> halves_{memory_, "the weights of half the size"};
     DeviceArray<typename Network::Arrays> arrays_{memory_, "the numbers of the neurons"};
     DeviceArray<typename Network::Workspace> workspaces_{memory_, "the states of the samples"};
     KeptOfSamples<Network> kept_{memory_};

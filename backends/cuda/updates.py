@@ -1,0 +1,89 @@
+"""A block's loops around the functions of the dynamics, with rows of the tape and draws."""
+
+from __future__ import annotations
+
+from sncc.backends.cuda.online import Online
+from sncc.backends.cuda.places import moved
+from sncc.backends.cxx.dynamics import Function
+from sncc.backends.cxx.functions import Argument
+from sncc.program.nodes import Group, Row, Update
+
+
+class Updates(Online):
+    """Finished lines of the updates of a group's neurons, forwards and back."""
+
+    def _call(self, update: Update, function: Function, owner: str, keeps: bool) -> list[str]:
+        """A loop over a group's neurons around one function of the dynamics, rows of the tape before it."""
+        group = self.program.group(update.group)
+        fields = self.state if owner == "s" else self.adjoint
+        passed: list[str] = []
+        rows: dict[str, str] = {}  # of the tape, by name
+        unused: list[str] = []
+        for a in function.arguments:
+            match a.role:
+                case "time":
+                    passed.append("t")
+                case "learns":
+                    passed.append("g.learns ? Real(1) : Real(0)")
+                case "carry" | "input" | "sum":
+                    passed.append(f"{owner}.{fields[group.name, a.name].identifier}[j]")
+                case "array":
+                    passed.append(f"a.{self.array[group.name, a.name].identifier}[j]")
+                case "out":
+                    passed.append(f"s.{self.state[group.name, 'spike.mask'].identifier}[j]")
+                case "load":
+                    row = rows.setdefault(self.kept(group.name, a.name), f"kept_{len(rows)}")
+                    passed.append(f"{row}[j]")
+                case "store" if keeps:
+                    row = rows.setdefault(self.kept(group.name, a.name), f"kept_{len(rows)}")
+                    passed.append(f"{row}[j]")
+                case "store":
+                    unused.append(f"Real unused_{a.identifier};")
+                    passed.append(f"unused_{a.identifier}")
+                case "draw":
+                    passed.append(_COUNTERS[a.name])
+                case "stream":
+                    passed.append(f"stream_{a.identifier}")
+                case "count":
+                    passed.append(f"of_{a.identifier}")
+        inputs = [f"{owner}.{fields[group.name, a.name].identifier}[j] = Real(0);" for a in function.of("input")]
+        body = [*unused, f"dynamics::{function.name}({', '.join(passed)});", *inputs]
+        tape = [f"Real* const {name} = {row};" for row, name in rows.items()]
+        if any(a.role in ("draw", "stream", "count") for a in function.arguments):
+            return [*tape, *(line for row in group.rows for line in self._drawing_loop(group, row, function, body))]
+        return [*tape, f"for_own({group.size}, [&](int j) {{", *(f"    {x}" for x in body), "});"]
+
+    def _drawing_loop(self, group: Group, row: Row, function: Function, body: list[str]) -> list[str]:
+        """The loop over one population's neurons, and the padding behind them, each draw with the population's own stream."""
+        end = min((r.offset for r in group.rows if r.offset > row.offset), default=group.size)
+        lines = [f"for_own({end - row.offset}, [&](int k) {{  // {row.population}"]
+        lines.append(f"    const int j = {moved('k', row.offset)};")
+        for a in function.of("stream"):
+            lines.append(f"    constexpr std::uint32_t stream_{a.identifier} = 0x{dict(row.streams)[a.name]:08x}u;")
+        for a in function.of("count"):
+            lines += [f"    {x}" for x in self._count(group, row, a)]
+        return [*lines, *(f"    {x}" for x in body), "});"]
+
+    def _count(self, group: Group, row: Row, a: Argument) -> list[str]:
+        """A Poisson count of neuron k of a population."""
+        mean = self.dynamics.means[group.name, a.name]
+        passed = []
+        for x in mean.arguments:
+            match x.role:
+                case "time":
+                    passed.append("static_cast<double>(t)")
+                case "array":
+                    passed.append(f"a.{self.array[group.name, x.name].identifier}[j]")
+                case _:
+                    passed.append(f"s.{self.state[group.name, x.name].identifier}[j]")
+        counter = ", ".join(_COUNTERS[x] for x in ("element", "step", "trial"))
+        return [
+            f"const Real of_{a.identifier} = static_cast<Real>(",
+            f"    poisson_count({_COUNTERS['seed']}, 0x{dict(row.streams)[a.name]:08x}u, {counter}, dynamics::{mean.name}({', '.join(passed)})));",
+        ]
+
+
+_COUNTERS = {
+    "seed": "g.seed", "element": "static_cast<std::uint32_t>(k)", "step": "static_cast<std::uint32_t>(g.before + n)",
+    "trial": "g.trials[b]",
+}  # fmt: skip
