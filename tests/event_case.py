@@ -89,5 +89,5 @@ class Case:
         spikes = {name: z.sum(0).tolist() for name, z in run.spikes[0].items()}
         if spikes != {name: self.run.counts(name) for name in spikes}:
             raise OtherSpikes(f"not the same spikes at {step} ms: no gradients to compare")
-        assert abs(run.loss - self.loss) < 3 * step, f"another loss: {run.loss}, not {self.loss}"
+        assert abs(run.loss - self.loss) < 3 * step * max(1.0, self.loss), f"another loss: {run.loss}, not {self.loss}"
         return self.errors(run.gradients)
