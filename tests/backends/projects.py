@@ -230,9 +230,14 @@ TARGETS = (
 EVERYTHING = "weights, hidden.tau_m, hidden.theta, output.bias"
 NETWORKS = {
     "an ALIF under e-prop": recurrent("ALIF", learn=EVERYTHING, size=33),
-    "an ALIF under bptt, largest output": recurrent("ALIF", rule="bptt", loss="cross_entropy(max(output.v))"),
-    "an unknown neuron": recurrent("Curious", UNKNOWN, rule="bptt", learn=EVERYTHING),
-    "a refractory neuron": recurrent("Tired", REFRACTORY, rule="bptt", learn=EVERYTHING),
+    "unknown neurons, one refractory": recurrent(
+        "Curious", UNKNOWN + REFRACTORY, rule="bptt", learn=f"{EVERYTHING}, tired.tau_m, tired.theta"
+    ).replace(
+        "    population output",
+        "    population tired: Tired[5]\n    connect x -> tired: dense, weight = normal(0, 1)\n"
+        "    connect tired -> tired: dense, weight = normal(0, 1), delay = 1 ms\n"
+        "    connect tired -> output: dense, weight = normal(0, 1)\n    population output",
+    ),
     "layers, delays, a signal": DEEP,
     "merged populations": TWO,
     "states of synapses, of their targets, their sources and their own": SYNAPSES,

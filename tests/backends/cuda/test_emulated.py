@@ -119,7 +119,9 @@ def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(projects, name):
     trains_like_the_reference(network, program, 1e-8, steps=1)
 
 
-@pytest.mark.parametrize("name", [pytest.param("layers, delays, a signal", marks=LONG), "an unknown neuron"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("layers, delays, a signal", marks=LONG), "unknown neurons, one refractory"]
+)
 def test_no_access_is_outside_of_its_memory(projects, name, tmp_path):
     program, project = projects.write(NETWORKS[name], "float64")
     name = project_name(program.name)

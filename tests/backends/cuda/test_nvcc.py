@@ -61,11 +61,11 @@ train:
         (W1, "float32"),
         pytest.param(W1.replace("eprop(feedback = symmetric)", "bptt"), "float32", marks=pytest.mark.slow),
         pytest.param(W1.replace("feedback = symmetric", "online = true"), "float32", marks=pytest.mark.slow),
-        pytest.param(NETWORKS["an unknown neuron"], "float64", marks=pytest.mark.slow),
+        pytest.param(NETWORKS["unknown neurons, one refractory"], "float64", marks=pytest.mark.slow),
         pytest.param(SIMULATIONS["dense plastic, noise, a gap junction, a stimulus"], "float32", marks=pytest.mark.slow),
         pytest.param(SIMULATIONS["conductances with long and drawn delays"], "float64", marks=pytest.mark.slow),
     ],
-    ids=["W1, e-prop", "W1, bptt", "W1, online", "an unknown neuron, float64", "a plastic network", "conductances, float64"],
+    ids=["W1, e-prop", "W1, bptt", "W1, online", "unknown neurons, float64", "a plastic network", "conductances, float64"],
 )  # fmt: skip
 def test_no_kernel_spills_registers(tmp_path, text, precision):
     program, project = Projects(tmp_path).write(text, precision)
