@@ -81,16 +81,16 @@ public:
             longest = std::max<std::int64_t>(longest, sample(k).steps);
         }
         const int chains = static_cast<int>(std::min<std::int64_t>(Network::chains, tiles));
-        engine.make_chains(chains);
-        engine.clear_chains(chains);
+        engine.gradients_.make(chains);
+        engine.gradients_.clear(chains);
         const bool steps = mode == Mode::train && every_step;
-        if (steps) engine.keep_numbers();
+        if (steps) engine.numbers_.keep();
         for (std::int64_t n = 1; n <= longest; ++n) {
             in_chains(engine, chains, tiles, batch, [&](Sample<Network>& s, auto& chain) {
                 if (n > s.steps) return;
                 s.forget_errors();
-                Network::template forward<false>(engine.arrays_, engine.parameters_, s, n, nullptr, 0);
-                Network::trace(engine.arrays_, engine.parameters_, s, n, chain.gradient.data(), chain.sums.data());
+                Network::template forward<false>(engine.numbers_.arrays, engine.numbers_.parameters, s, n, nullptr, 0);
+                Network::trace(engine.numbers_.arrays, engine.numbers_.parameters, s, n, chain.gradient.data(), chain.sums.data());
             });
             for (std::int64_t k = 0; k < batch.count; ++k) {
                 const int population = Network::not_finite(sample(k).state);
@@ -98,29 +98,29 @@ public:
             }
             if (n == longest) penalise(engine, chains, tiles, batch);
             if (!steps) continue;
-            engine.collect_gradients(chains);
+            engine.gradients_.collect(chains, engine.pool_);
             engine.check_gradients_or_restore();
             engine.optimise(learning_rate_factor);
             {
                 const FlushDenormals no_longer(false);  // as where parameters are set by hand
-                engine.refresh();
+                engine.numbers_.refresh();
             }
-            engine.clear_chains(chains);
+            engine.gradients_.clear(chains);
         }
         in_chains(engine, chains, tiles, batch, [&](Sample<Network>& s, auto& chain) {
             s.loss = conclude(s);
-            Network::trace_end(engine.arrays_, engine.parameters_, s, chain.gradient.data(), chain.sums.data());
+            Network::trace_end(engine.numbers_.arrays, engine.numbers_.parameters, s, chain.gradient.data(), chain.sums.data());
         });
         Result total{0, 0, 0, 0};
         for (std::int64_t k = 0; k < batch.count; ++k) {
             const auto& r = std::get<0>(sample(k).readings);
-            total.loss += sample(k).loss, total.penalty += engine.penalty_of(sample(k).rates.data(), false), total.correct += r.correct, total.labelled += r.labelled;
+            total.loss += sample(k).loss, total.penalty += engine.penalties_.penalty_of(sample(k).rates.data(), false), total.correct += r.correct, total.labelled += r.labelled;
         }
         total.loss /= static_cast<double>(batch.count), total.penalty /= static_cast<double>(batch.count);
-        if constexpr (Network::batch_penalties) total.penalty += engine.penalty_of(engine.mean_rates_.data(), true);
+        if constexpr (Network::batch_penalties) total.penalty += engine.penalties_.of_means();
         if (!steps) {
-            engine.collect_gradients(chains);
-            engine.check_gradients();
+            engine.gradients_.collect(chains, engine.pool_);
+            engine.gradients_.check();
             if (mode == Mode::train) engine.optimise(learning_rate_factor);
         }
         return total;
@@ -133,15 +133,15 @@ private:
     template <typename Engine>
     void penalise(Engine& engine, int chains, std::int64_t tiles, const Batch& batch) {
         if constexpr (Network::penalty_count > 0) {
-            if constexpr (Network::batch_penalties) engine.rates_.assign(static_cast<std::size_t>(batch.count * Network::penalty_size), 0.0);
-            for (std::int64_t k = 0; k < batch.count; ++k) engine.penalise(sample(k), k);
-            if constexpr (Network::batch_penalties) engine.average_rates(batch.count);
+            if constexpr (Network::batch_penalties) engine.penalties_.begin(batch.count);
+            for (std::int64_t k = 0; k < batch.count; ++k) engine.penalties_.count(sample(k), k);
+            if constexpr (Network::batch_penalties) engine.penalties_.average(batch.count);
             for (std::int64_t t = 0; t < tiles; ++t) {
                 tiles_[static_cast<std::size_t>(t)]->scale = 1.0 / static_cast<double>(batch.count);
-                engine.set_penalties(*tiles_[static_cast<std::size_t>(t)]);
+                engine.penalties_.set(*tiles_[static_cast<std::size_t>(t)]);
             }
             engine.pool_.run(chains, [&](int chain, int) {
-                auto& into = engine.chains_[static_cast<std::size_t>(chain)];
+                auto& into = engine.gradients_.chains[static_cast<std::size_t>(chain)];
                 for (std::int64_t tile = chain; tile < tiles; tile += chains)
                     for (std::int64_t k = tile * Network::tile; k < std::min(batch.count, (tile + 1) * Network::tile); ++k)
                         Network::trace_penalties(sample(k), tiles_[static_cast<std::size_t>(tile)]->penalty(static_cast<int>(k % Network::tile)),
@@ -156,7 +156,7 @@ private:
         s.scale = 1.0 / static_cast<double>(batch.count);
         if (s.traces.size() < static_cast<std::size_t>(Network::trace_size)) s.traces = AlignedBuffer<Real>(static_cast<std::size_t>(Network::trace_size));
         s.traces.zero();
-        Network::start_traces(engine.arrays_, s);
+        Network::start_traces(engine.numbers_.arrays, s);
         std::apply([&](auto&... reading) { (count_labels(s, reading), ...); }, s.readings);
     }
     template <typename Reading>
@@ -169,7 +169,7 @@ private:
         engine.pool_.run(chains, [&](int chain, int) {
             for (std::int64_t tile = chain; tile < tiles; tile += chains)
                 for (std::int64_t k = tile * Network::tile; k < std::min(batch.count, (tile + 1) * Network::tile); ++k)
-                    work(sample(k), engine.chains_[static_cast<std::size_t>(chain)]);
+                    work(sample(k), engine.gradients_.chains[static_cast<std::size_t>(chain)]);
         });
     }
 

@@ -1,0 +1,130 @@
+// One sample, recorded: a run goes on where the last one ended, also with what is on its way.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "sncc/cpu_numbers.h"
+#include "sncc/cpu_start.h"
+
+namespace sncc {
+namespace cpu {
+
+template <typename Network>
+class Simulator {
+    using Real = typename Network::Real;
+
+public:
+    explicit Simulator(const StoredNumbers<Network>& numbers) : numbers_(numbers) {}
+
+    void run(const Simulation& simulation) {
+        if (!is_under_way() || !simulation.resume) start(simulation);
+        Sample<Network>& s = *simulated_;
+        s.seed = simulation.seed, s.trial = simulation.trial;
+        hand_over(s, simulation);
+        for (auto& spikes : recorded_) spikes = Spikes{};
+        for (int k = 0; k < Network::series_count; ++k) s.series[k].make_room(simulation.steps);
+        for (std::int64_t n = 1; n <= simulation.steps; ++n) {
+            Network::template forward<false>(numbers_.arrays, numbers_.parameters, s, n, nullptr, 0);
+            for (int k = 0; k < simulation.trace_count; ++k) record(s, simulation.traces[k], n);
+        }
+        for (int k = 0; k < simulation.spike_population_count; ++k) record_spikes(s, simulation.spike_populations[k]);
+        s.before += simulation.steps;
+        constexpr std::int64_t kept = Network::most_delay;
+        for (int k = 0; k < Network::populations; ++k) s.spikes[k].keep_last(kept, 1 - kept);
+        for (int k = 0; k < Network::sources; ++k) keep_input(s, k, simulation.steps);
+        for (int k = 0; k < Network::series_count; ++k) s.series[k].forget(simulation.steps);
+    }
+    const Spikes& spikes(int population) const { return recorded_[static_cast<std::size_t>(population)]; }
+    void reset() { simulated_.reset(); }
+    std::int64_t step_count() const { return is_under_way() ? simulated_->before : 0; }
+
+private:
+    bool is_under_way() const { return simulated_ && changes_of_delays_ == numbers_.changes_of_delays; }
+
+    void start(const Simulation& simulation) {
+        simulated_.reset(new Sample<Network>);
+        simulated_->stimulated = true;
+        changes_of_delays_ = numbers_.changes_of_delays;
+        start_state(*simulated_, numbers_.arrays, simulation.seed, simulation.trial);
+        for (int p = 0; p < Network::populations; ++p) simulated_->spikes[p].clear(1 - Network::most_delay);
+        begin_series(*simulated_);
+        clear_rings(*simulated_, numbers_.parameters.rows);
+        for (int p = 0; p < Network::populations; ++p)
+            for (int n = 0; n < Network::most_delay; ++n) simulated_->spikes[p].append_list(nullptr, 0);
+        for (int q = 0; q < Network::sources; ++q) {
+            inputs_[q].clear(1 - Network::most_delay);
+            for (int n = 0; n < Network::most_delay; ++n) inputs_[q].append_list(nullptr, 0);
+            const std::int64_t stride = padded(static_cast<int>(Network::source_sizes()[q].size));
+            values_[q].assign(static_cast<std::size_t>(Network::most_delay * stride), Real(0));
+        }
+    }
+
+    // Input of a run behind what earlier runs left for delays.
+    void hand_over(Sample<Network>& s, const Simulation& simulation) {
+        const Data* data = simulation.data;
+        const std::int64_t given = data ? std::min<std::int64_t>(simulation.steps, data->steps[simulation.sample]) : 0;
+        constexpr std::int64_t lead = Network::most_delay;
+        for (int q = 0; q < Network::sources; ++q) {
+            const std::int64_t size = Network::source_sizes()[q].size, stride = padded(static_cast<int>(size));
+            if (Network::source_sizes()[q].signal) {
+                values_[q].resize(static_cast<std::size_t>((lead + simulation.steps) * stride), Real(0));
+                std::fill(values_[q].begin() + lead * stride, values_[q].end(), Real(0));
+                if (given > 0)
+                    copy_values(values_[q].data() + lead * stride, stride, data->sources[q], simulation.sample, size, given,
+                                Network::source_sizes()[q].si);
+                s.values[q] = {values_[q].data(), stride, 1 - lead, simulation.steps};
+                continue;
+            }
+            for (std::int64_t n = 0; n < simulation.steps; ++n) {
+                const std::int64_t* offsets = n < given ? data->sources[q].offsets + data->sources[q].starts[simulation.sample] + n : nullptr;
+                if (offsets)
+                    inputs_[q].append_list(data->sources[q].indices + offsets[0], offsets[1] - offsets[0]);
+                else
+                    inputs_[q].append_list(nullptr, 0);
+            }
+            s.events[q] = inputs_[q].lists();
+        }
+    }
+
+    void keep_input(Sample<Network>&, int q, std::int64_t steps) {
+        constexpr std::int64_t lead = Network::most_delay;
+        if (!Network::source_sizes()[q].signal) {
+            inputs_[q].keep_last(lead, 1 - lead);
+            return;
+        }
+        const std::int64_t stride = padded(static_cast<int>(Network::source_sizes()[q].size));
+        std::vector<Real>& v = values_[q];
+        v.erase(v.begin(), v.begin() + steps * stride);
+    }
+
+    void record(Sample<Network>& s, const Trace& trace, std::int64_t n) {
+        if (n % trace.every != 0) return;
+        const Real* from = Network::variable(s.state, trace.population, trace.state) + trace.first;
+        double* to = trace.values + (n / trace.every - 1) * trace.size;
+        for (std::int64_t j = 0; j < trace.size; ++j) to[j] = static_cast<double>(from[j]);
+    }
+
+    void record_spikes(Sample<Network>& s, int population) {
+        Spikes& into = recorded_[static_cast<std::size_t>(population)];
+        const StepLists lists = s.spikes[population].lists();
+        for (std::int64_t n = 1; n <= lists.last; ++n) {
+            const SpikesOfStep spikes = lists.at(n);
+            for (int k = 0; k < spikes.count; ++k) {
+                into.steps.push_back(s.before + n);
+                into.neurons.push_back(spikes.indices[k]);
+            }
+        }
+    }
+
+    const StoredNumbers<Network>& numbers_;
+    std::unique_ptr<Sample<Network>> simulated_;
+    std::int64_t changes_of_delays_ = 0;  // when it began
+    EmittedSpikes inputs_[Network::sources + 1];
+    std::vector<Real> values_[Network::sources + 1];
+    std::vector<Spikes> recorded_{static_cast<std::size_t>(Network::populations) + 1};
+};
+
+}  // namespace cpu
+}  // namespace sncc
