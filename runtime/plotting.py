@@ -17,15 +17,22 @@ MOST_SPIKES = 200_000  # of a raster; more are thinned out
 RATE_BINS = 200
 
 
+def check_available() -> None:
+    """Raises ImportError without matplotlib."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise ImportError("plots need matplotlib: pip install matplotlib") from None
+
+
 def plot(run: Run, path: str | PathLike[str] | None = None) -> Figure:
     """Raster and rate of every population that spiked, and the traces, all of the first sample; written to `path`.
 
     Raises ImportError without matplotlib.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ImportError("plots need matplotlib: pip install matplotlib") from None
+    check_available()
+    from matplotlib.figure import Figure
+
     populations = [name for name, spikes in run.spikes.items() if len(spikes)]
     traces = list(run.trace)
     rows = max(1, (2 if populations else 0) + len(traces))

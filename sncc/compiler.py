@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from sncc.arguments import check_chosen, check_switch, check_text, folder_of, settings_of, source_of
 from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source, not_supported_yet
 from sncc.gradients.support import refuse as refuse_training
 from sncc.gradients.support import refuse_operations
@@ -23,7 +24,6 @@ from sncc.model.nodes import Model, Schedule
 from sncc.model.resolve import model_of_source
 from sncc.program.nodes import Precision, Program
 from sncc.program.verify import verify
-from sncc.syntax.parse import read_source
 
 Backend = Literal["auto", "cpu", "cuda"]
 Weights = Literal["bfloat16"]
@@ -47,8 +47,11 @@ def scheduled(model: Model, schedule: Schedule | None) -> Model:
 
     With its neurons spread a network only simulates: its training is left out.
     """
+    if schedule is None:
+        return model
+    check_chosen("schedule", schedule, ("sample_parallel", "neuron_parallel"))
     training = None if schedule == "neuron_parallel" else model.training
-    return replace(model, schedule=schedule, training=training) if schedule is not None else model
+    return replace(model, schedule=schedule, training=training)
 
 
 def compile_program(
@@ -100,7 +103,8 @@ def check(
     What no later stage can carry out yet is a warning here and an error of `build`. `source`: a path (or a string that
     ends in `.snn`), else text. `settings`, `network` and `params` as for `build`.
     """
-    return examine(source, merged(settings, params), network)[1]
+    check_text("network", network)
+    return examine(source, settings_of(settings, params), network)[1]
 
 
 def examine(
@@ -136,7 +140,9 @@ def explain(
     from sncc.gradients.explain import explain as as_text
     from sncc.gradients.latex import explain_latex
 
-    model = compile_model(read(source), merged(settings, params), network=network)
+    check_switch("latex", latex)
+    check_text("network", network)
+    model = compile_model(read(source), settings_of(settings, params), network=network)
     return (explain_latex if latex else as_text)(place(model), compile_program(model))
 
 
@@ -158,24 +164,26 @@ def build(
     was trained with all bits is loaded from its file.
     Raises `DiagnosticError` for a mistake in the source, an unknown parameter, or a missing tool.
     """
-    model = scheduled(compile_model(read(source), merged(settings, params), network=network), schedule)
-    return build_model(model, backend, Path(out) if out is not None else None, precision, emit_only, memory, weights)
+    check_text("network", network)
+    model = scheduled(compile_model(read(source), settings_of(settings, params), network=network), schedule)
+    return build_model(model, backend, out, precision, emit_only, memory, weights)
 
 
 def build_model(
-    model: Model, backend: str, out: Path | None, precision: Precision, emit_only: bool = False,
+    model: Model, backend: str, out: str | Path | None, precision: Precision, emit_only: bool = False,
     memory: str | int | None = None, weights: Weights | None = None,
 ) -> Path:  # fmt: skip
     """Builds the project of a Model; see `build`."""
     from sncc import cache, toolchain
 
     _check_weights(weights, model, precision)
-    if backend not in ("auto", "cpu", "cuda"):
+    check_chosen("precision", precision, ("float32", "float64"))
+    check_switch("emit_only", emit_only)
+    if not isinstance(backend, str) or backend not in ("auto", "cpu", "cuda"):
         raise toolchain.failure(
             "unknown-backend", f"there is no backend `{backend}`", help=("use `auto`, `cpu` or `cuda`",)
         )
-    if out is not None:
-        _refuse_to_overwrite(out)
+    out = folder_of(out)
     refuse_engines(model)
     program = within(memory, compile_program(model, precision, weights=weights))
     files = emit(program)
@@ -198,7 +206,7 @@ def _check_weights(weights: str | None, model: Model, precision: str) -> None:
 
     if weights is None:
         return
-    if weights != "bfloat16":
+    if not isinstance(weights, str) or weights != "bfloat16":
         help = "use `bfloat16`, or leave it out for weights of the network's precision"
         raise toolchain.failure("wrong-argument", f"there are no weights of type `{weights}`", help=(help,))
     if precision != "float32":
@@ -270,27 +278,4 @@ def _describe_kernels(project: Path, log: Path) -> None:
     )
 
 
-def _refuse_to_overwrite(out: Path) -> None:
-    """A folder that is no project of ours stays as it is."""
-    from sncc import toolchain
-
-    if out.exists() and not out.is_dir():
-        raise toolchain.failure("not-a-folder", f"`{out}` is a file, not a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").exists():
-        raise toolchain.failure(
-            "folder-in-use", f"`{out}` holds files that are no project of sncc", help=("choose another folder",)
-        )
-
-
-def read(source: str | Path | Source) -> Source:
-    """A path, or a string that ends in `.snn`, is a file; any other string is text."""
-    if isinstance(source, Source):
-        return source
-    if isinstance(source, Path) or source.rstrip().endswith(".snn"):
-        return read_source(source)
-    return Source("<text>", source)
-
-
-def merged(settings: Mapping[str, Value] | None, params: Mapping[str, Value]) -> dict[str, Value]:
-    """Settings and parameters: expressions, and numbers in SI base units."""
-    return {**(settings or {}), **params}
+read = source_of  # a path or a text, as a Source

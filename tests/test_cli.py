@@ -182,6 +182,10 @@ def test_train_saves_resumes_and_reports(folder, compiler):
     assert first.returncode == 0 and (folder / "w.npz").exists(), first.stderr
     assert "epoch 3/3" in first.stderr and "test" in first.stdout and "%" in first.stdout
     assert sncc(*train, "--epochs", 1, "--resume", "w.npz", cwd=folder).returncode == 0
+    kept = (folder / "w.npz").read_bytes()
+    np.savez(folder / "wrong.npz", events=events, labels=labels + 50)
+    done = sncc(*train, "--data", "npz:wrong.npz", "--epochs", 1, "--save", "w.npz", cwd=folder)
+    assert done.returncode == 1 and "out of range" in done.stderr and (folder / "w.npz").read_bytes() == kept
     (folder / "w.npz").write_bytes(b"rubbish")
     mistakes = [
         ("--resume", "w.npz"), ("--resume", "absent.npz"), ("--save", "no/folder/w.npz"), ("--data", "npz:absent.npz"),

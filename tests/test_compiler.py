@@ -6,15 +6,18 @@ import stat
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from strategies import texts
 
 import sncc
 from sncc import cache, toolchain
+from sncc.arguments import settings_of
 from sncc.compiler import compile_model
 from sncc.diagnostics import DiagnosticError, Source
 from sncc.expressions.nodes import Number
+from sncc.memory import bytes_of
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +44,62 @@ def test_parameters_and_settings_are_those_of_the_command_line(small_network):
     assert sncc.check(small_network, hidden_size=5, settings={"train.rule": "bptt"}) == ()
     assert sncc.check(small_network, hiden_size=5)
     assert "7" in sncc.explain(small_network, hidden_size=7)
+
+
+@pytest.mark.parametrize("seven", [np.int64(7), np.float32(7), np.array(7), 7.0])
+def test_numbers_of_numpy_are_numbers(small_network, seven):
+    def sizes(number):
+        model = compile_model(Source("<text>", small_network), settings_of(None, {"hidden_size": number}))
+        return [p.shape for p in model.populations]
+
+    assert sizes(seven) == sizes(7) != sizes(8)
+
+
+@pytest.mark.parametrize("value", [None, True, np.nan, np.inf, 1j, [7], np.array([7]), {}, b"7"])
+def test_a_setting_is_a_number_or_a_text(small_network, value):
+    with pytest.raises(DiagnosticError, match="`hidden_size` is a number or a text"):
+        sncc.check(small_network, hidden_size=value)
+    with pytest.raises(DiagnosticError, match="`train.batch` is a number or a text"):
+        sncc.build(small_network, settings={"train.batch": value}, emit_only=True)
+
+
+@pytest.mark.parametrize(
+    "arguments, cause",
+    [
+        ({"settings": [1]}, "`settings` is a dict"),
+        ({"settings": {3: 1}}, "a name in `settings` is a text"),
+        ({"network": 3}, "`network` is a name"),
+        ({"precision": "float16"}, "`precision` is one of `float32`, `float64`"),
+        ({"precision": None}, "`precision`"),
+        ({"schedule": "parallel"}, "`schedule` is one of `sample_parallel`, `neuron_parallel`"),
+        ({"schedule": ""}, "`schedule`"),
+        ({"backend": ["cpu"]}, "no backend"),
+        ({"weights": ["bfloat16"]}, "no weights of type"),
+        ({"emit_only": "no"}, "`emit_only` is True or False"),
+        ({"out": 3}, "`out` is a folder's path"),
+        ({"out": ""}, "`out` is a folder's path"),
+        ({"out": f"{__file__}/project"}, "no folder can be made in"),
+        ({"settings": {"train.rule": "eprop\n"}}, "not finished"),
+        ({"settings": {"train.batch": 1e30}}, "`batch` must be a whole number"),
+    ],
+)
+def test_wrong_arguments_of_build_are_told(small_network, arguments, cause):
+    with pytest.raises(DiagnosticError, match=cause):
+        sncc.build(small_network, **({"emit_only": True} | arguments))
+
+
+@pytest.mark.parametrize("memory", ["9" * 400, "1e999", "nan", "-1 GB", "2 G B", "", None, [1]])
+def test_a_bound_on_memory_is_an_amount(memory):
+    with pytest.raises(DiagnosticError, match="no amount of memory"):
+        bytes_of(memory)
+
+
+@pytest.mark.parametrize("source", [None, 3, b"network N:", ["a"], np.array("x")])
+def test_a_source_is_a_path_or_a_text(source):
+    (found,) = sncc.check(source)
+    assert found.severity == "error" and "a source is a path or a text" in found.message
+    with pytest.raises(DiagnosticError, match="a source is a path or a text"):
+        sncc.build(source)
 
 
 def test_numbers_of_python_are_in_si_units(small_network):

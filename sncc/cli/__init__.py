@@ -38,6 +38,9 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except (OSError, MemoryError) as error:  # of the machine: a full disk, a folder that is gone
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
     except Exception as error:
         if os.environ.get("SNCC_DEBUG"):
             raise

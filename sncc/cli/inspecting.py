@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sncc.cli import options
-from sncc.cli.terminal import mistakes_of_the_user
+from sncc.cli.terminal import mistakes_of_the_user, refuse_unwritable
 
 if TYPE_CHECKING:
     from sncc.model.nodes import Model
@@ -123,5 +123,6 @@ def graph(file: str, settings: dict[str, str], chosen: str | None, form: str, ou
         click.echo(text, nl=False)
         return
     with mistakes_of_the_user():
+        refuse_unwritable(out)
         out.write_text(text, encoding="utf-8")
     click.echo(f"wrote {out}")

@@ -78,21 +78,21 @@ def train(
     with mistakes_of_the_user():
         if not network.manifest.rule:
             raise ValueError(f"{file} has no `train` block: there is nothing to train")
-        if resume:
+        if resume is not None:
             network.load(resume)
-        if save:
+        if save is not None:
             refuse_unwritable(Path(save))
         shapes = [s.shape for s in network.manifest.sources if s.kind == "events"]
         events = load_data(data, network.manifest.step, shapes[0] if len(shapes) == 1 else None)
         click.echo(events.description, err=True)
-        began = monotonic()
+        began, before = monotonic(), network.progress
         try:
             network.fit(events.train, events.train_labels, epochs=epochs, seed=seed, verbose=True)
         finally:  # also what an interrupted training has reached
-            if save:
+            if save is not None and network.progress != before:  # a mistake in the data leaves an older file alone
                 network.save(save)
         print_table(_results(network, events, monotonic() - began))
-    if save:
+    if save is not None:
         click.echo(f"saved {save}")
 
 
@@ -119,18 +119,18 @@ def simulate(
     with mistakes_of_the_user():
         if duration is None and network.manifest.simulation is None:
             raise ValueError(f"{file} has no `simulate` block: say how long with --duration SECONDS")
-        for path in filter(None, (out, plot)):
-            refuse_unwritable(Path(path))
+        for path in (out, plot):
+            if path is not None:
+                refuse_unwritable(Path(path))
+        if plot is not None:
+            _check_plots()
         run = network.simulate(duration=duration, seed=seed, out=out)
-        if plot:
-            try:
-                run.plot(plot)
-            except ImportError as error:
-                raise ValueError(str(error)) from None
+        if plot is not None:
+            run.plot(plot)
     print_table(_rates(network, run))
     if run.interrupted:
         click.echo(f"interrupted after {run.duration:g} s", err=True)
-    if out:
+    if out is not None:
         click.echo(f"saved {out}")
 
 
@@ -154,6 +154,16 @@ def _load(
     project = compiler.build_model(compiler.scheduled(model, schedule), backend, None, precision, memory=memory)
     with mistakes_of_the_user():
         return load(project, seed=seed, threads=threads, backend=backend)
+
+
+def _check_plots() -> None:
+    """Raises ValueError without matplotlib, before a run whose figure would be missing."""
+    from sncc.runtime.plotting import check_available
+
+    try:
+        check_available()
+    except ImportError as error:
+        raise ValueError(str(error)) from None
 
 
 def _say_backend(backend: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,10 +31,9 @@ def fail(message: str) -> NoReturn:
 
 def refuse_unwritable(path: Path) -> None:
     """Before the work that would be lost. Raises OSError."""
-    if not path.resolve().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.resolve().parent}")
-    if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
-        raise PermissionError(f"cannot write to {path}")
+    from sncc.runtime.arguments import check_writable
+
+    check_writable("the file", path)
 
 
 def print_table(table: Table) -> None:

@@ -143,7 +143,7 @@ class TrainingResolver:
         if value is None:
             return 32
         number = self.number(value, "`batch`")
-        if number is not None and (number < 1 or number != int(number)):
+        if number is not None and not (1 <= number < 2**31 and number == int(number)):
             self.diagnostics.error("wrong-argument", value.span, "`batch` must be a whole number, at least 1")
             return 32
         return 32 if number is None else int(number)

@@ -92,7 +92,7 @@ def explain(source: Source, text: str, problem: Any) -> tuple[str, Diagnostic | 
     token: Any = getattr(problem, "token", None)
     kind = getattr(token, "type", "")
     expected = frozenset(
-        getattr(problem, "accepts", None) or getattr(problem, "expected", None) or problem.allowed or ()
+        next((found for key in ("accepts", "expected", "allowed") if (found := getattr(problem, key, None))), ())
     )
     place = problem.pos_in_stream if token is None else token.start_pos
     if kind == "$END":
