@@ -130,6 +130,8 @@ class Library:
         """Loads the file and creates the network; functions have the prefix `name`."""
         self.path, self._handle = path, None
         self._inside = threading.RLock()  # callbacks of a fit come from the thread that is inside
+        if _cut_short(path):
+            raise OSError(f"cannot load {path}: a part of the file is missing; build it again")
         try:
             library = ctypes.CDLL(str(path))
             self._functions = {key: getattr(library, f"{name}_{key}") for key in SIGNATURES}
@@ -202,6 +204,17 @@ class Library:
     def _message(self, handle: int | None) -> str:
         text = self._functions["error"](handle)
         return text.decode("utf-8", "replace") if text else "no message"
+
+
+def _cut_short(path: Path) -> bool:
+    """Whether an ELF file ends before its table of sections, which stands last: loading it would end the process."""
+    with path.open("rb") as file:
+        head = file.read(64)
+        length = file.seek(0, os.SEEK_END)
+    if head[:6] != b"\x7fELF\x02\x01":  # of 64 bits, little-endian
+        return False
+    table, entry, entries = (int.from_bytes(head[a:b], "little") for a, b in ((40, 48), (58, 60), (60, 62)))
+    return len(head) < 64 or length < table + entry * entries
 
 
 def pointer(array: NDArray[Any], kind: Any) -> Any:

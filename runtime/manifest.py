@@ -175,7 +175,7 @@ def read_manifest(path: Path) -> Manifest:
                 f"it is of version {data['abi']}, this binding reads version {ABI_VERSION}: build it again"
             )
         return _manifest(data)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         cause = f"no entry {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"cannot read {path}: {cause}") from error
 
@@ -183,7 +183,7 @@ def read_manifest(path: Path) -> Manifest:
 def _manifest(data: dict[str, Any]) -> Manifest:
     largest = LARGEST.get(data["precision"], math.inf)
     return Manifest(
-        name=data["name"],
+        name=_text(data["name"]),
         version=data["version"],
         precision=data["precision"],
         weights=data.get("weights") or "",
@@ -202,12 +202,25 @@ def _manifest(data: dict[str, Any]) -> Manifest:
     )
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} stands for a name")
+    return value
+
+
+def _extent(data: dict[str, Any]) -> tuple[tuple[int, ...], int]:
+    """Shape and size of a population."""
+    shape, size = tuple(int(n) for n in data["shape"]), int(data["size"])
+    if min(shape, default=1) < 1 or size != math.prod(shape):
+        raise ValueError(f"`{data['name']}` has the shape {shape} and the size {size}")
+    return shape, size
+
+
 def _source(data: dict[str, Any], largest: float) -> Source:
     return Source(
-        data["name"],
+        _text(data["name"]),
         data["kind"],
-        tuple(data["shape"]),
-        int(data["size"]),
+        *_extent(data),
         data.get("unit") or "",
         bool(data.get("kept")),
         int(data.get("most") or 0),
@@ -218,7 +231,7 @@ def _source(data: dict[str, Any], largest: float) -> Source:
 def _population(index: int, data: dict[str, Any]) -> Population:
     states = tuple(State(s["name"], s.get("unit") or "") for s in data["states"])
     index = int(data.get("index", index))
-    return Population(data["name"], tuple(data["shape"]), int(data["size"]), bool(data["spiking"]), states, index)
+    return Population(_text(data["name"]), *_extent(data), bool(data["spiking"]), states, index)
 
 
 def _parameter(index: int, data: dict[str, Any], largest: float) -> Parameter:
@@ -231,8 +244,8 @@ def _parameter(index: int, data: dict[str, Any], largest: float) -> Parameter:
     )
     return Parameter(
         int(data.get("index", index)),
-        data["key"],
-        tuple(data["shape"]),
+        _text(data["key"]),
+        tuple(int(n) for n in data["shape"]),
         data["storage"],
         bool(data["learnt"]),
         data.get("unit") or "",
@@ -245,7 +258,9 @@ def _parameter(index: int, data: dict[str, Any], largest: float) -> Parameter:
 
 def _connection(index: int, data: dict[str, Any]) -> Connection:
     flags = (bool(data.get(key)) for key in ("sparse", "pairs", "plastic", "rewired"))
-    return Connection(int(data.get("index", index)), data["name"], data["pre"], data["post"], *flags)
+    return Connection(
+        int(data.get("index", index)), _text(data["name"]), _text(data["pre"]), _text(data["post"]), *flags
+    )
 
 
 def _readout(data: dict[str, Any]) -> Readout:

@@ -67,8 +67,14 @@ def _part(
 ) -> tuple[Events, NDArray[Any]]:
     """The events and labels whose arrays have the prefix."""
     labels = _labels(_array(path, arrays, f"{prefix}labels"), none)
+    if labels.ndim == 0:
+        raise ValueError(f"{path}: `{prefix}labels` is one number, not one for each sample")
     try:
         if f"{prefix}events" in arrays:
+            if unit or shape:
+                raise ValueError(
+                    f"`unit` and `shape` are for `times` and `channels`; `{prefix}events` has its own shape"
+                )
             events = Events.from_dense(arrays[f"{prefix}events"], step)
         elif f"{prefix}times" in arrays:
             events = _from_times(path, arrays, prefix, step, unit, shape)
@@ -90,6 +96,10 @@ def _from_times(path: str, arrays: Arrays, prefix: str, step: float, unit: float
     bounds = offsets.astype(np.int64)
     if bounds[0] != 0 or (np.diff(bounds) < 0).any() or bounds[-1] != len(times):
         raise ValueError(f"`offsets` begin with 0, do not fall, and end with the number of times, {len(times)}")
+    if times.dtype.kind not in "iuf":
+        raise ValueError(f"`times` are numbers, not {times.dtype}")
+    if shape and not re.fullmatch(r"[0-9]+(x[0-9]+)*", shape):
+        raise ValueError(f"`shape={shape}`: write e.g. `shape=34x34x2`")
     seconds = times.astype(np.float64) * (unit or 1.0)
     whole = tuple(int(n) for n in shape.split("x")) if shape else (int(channels.max(initial=0)) + 1,)
     pairs = [(seconds[a:b], channels[a:b]) for a, b in zip(bounds[:-1], bounds[1:])]
@@ -105,7 +115,7 @@ def _labels(labels: NDArray[Any], none: int) -> NDArray[Any]:
 
 def _chosen(path: str, arrays: Arrays, test: str, samples: int) -> NDArray[np.bool_]:
     """Which samples a condition such as `takes<5` names."""
-    match = re.fullmatch(r"(\w+)(<|>|==)(-?[\d.]+)", test)
+    match = re.fullmatch(r"(\w+)(<|>|==)(-?[0-9]+(?:\.[0-9]*)?)", test)
     if match is None:
         raise ValueError(f"`test={test}`: write e.g. `test=takes<5`, with <, > or ==")
     name, comparison, number = match.groups()
@@ -113,6 +123,8 @@ def _chosen(path: str, arrays: Arrays, test: str, samples: int) -> NDArray[np.bo
     if values.shape != (samples,):
         raise ValueError(f"{path}: `{name}` has the shape {values.shape}, not one number for each of {samples} samples")
     compare = {"<": np.less, ">": np.greater, "==": np.equal}[comparison]
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"{path}: `{name}` holds {values.dtype}, not numbers")
     return np.asarray(compare(values.astype(np.float64), float(number)), bool)
 
 

@@ -65,6 +65,9 @@ def test_labels_of_every_step_and_a_number_for_none(file):
         ({"events": COUNTS - 1}, "", "negative"),
         ({"labels": LABELS[:3]}, "", "20 samples and 3 labels"),
         ({}, ":test=take<5", "no array `take`"),
+        ({"labels": np.array(3)}, "", "one number"),
+        ({}, ":test=index<-.", "write e.g."),
+        ({}, ":shape=2x3", "its own shape"),
         ({}, ":test=labels", "write e.g."),
         ({}, ":test=labels<9", "no samples are left"),
         (

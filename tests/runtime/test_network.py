@@ -63,6 +63,35 @@ def test_what_is_no_library_is_refused(tmp_path, project):
         load(tmp_path / "p")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the format of libraries")
+@pytest.mark.parametrize("kept", [63, 1000, 0.5, -1])
+def test_a_library_cut_short_is_refused(tmp_path, project, kept):
+    shutil.copytree(project, tmp_path / "p")
+    library = tmp_path / "p" / "lib" / "libfake_cpu_0123.so"
+    whole = library.read_bytes()
+    library.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
+    with pytest.raises(OSError, match="a part of the file is missing"):
+        load(tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    "change, cause",
+    [
+        ({"name": None}, "stands for a name"),
+        ({"parameters": "x"}, "cannot read"),
+        ({"simulation": [1]}, "cannot read"),
+        ({"sources": [{"name": "x", "kind": "events", "shape": [2, 3], "size": 7}]}, r"shape \(2, 3\) and the size 7"),
+        ({"populations": [{"name": "x", "shape": [-1], "size": -1, "spiking": True, "states": []}]}, "size -1"),
+    ],
+)
+def test_a_damaged_manifest_is_refused(tmp_path, project, change, cause):
+    shutil.copytree(project, tmp_path / "p")
+    manifest = json.loads((project / "manifest.json").read_text()) | change
+    (tmp_path / "p" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match=cause):
+        load(tmp_path / "p")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
