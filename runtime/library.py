@@ -72,6 +72,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {  # argument types; all return an erro
     "abi_version": (),
     "create": (c_uint64, c_int),
     "destroy": (_HANDLE,),
+    "creation_code": (),
     "error": (_HANDLE,),
     "connect": (_HANDLE, c_int, POINTER(c_int64), POINTER(c_int64), c_int64),
     "build": (_HANDLE,),
@@ -146,7 +147,8 @@ class Library:
             raise ValueError(f"{path} is of version {version}, this binding of version {ABI_VERSION}: build it again")
         self._handle = self._functions["create"](seed, threads)
         if not self._handle:
-            raise RuntimeError(f"cannot create the network: {self._message(None)}")
+            kind = ERRORS.get(self._functions["creation_code"](), RuntimeError)
+            raise kind(f"cannot create the network: {self._message(None)}")
 
     def call(self, function: str, *arguments: Any) -> None:
         """Calls a function on the network; raises what its error code stands for, with its message."""

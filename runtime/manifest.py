@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 LARGEST = {"float32": 3.4028234e38}  # by precision; the others hold what Python does
 
 

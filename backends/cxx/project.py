@@ -24,7 +24,7 @@ from sncc.program.nodes import Connection, Parameter, Program
 from sncc.program.streams import stream
 
 VERSION = "0.1.0"
-ABI_VERSION = 2
+ABI_VERSION = 3
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parent.parent  # sncc, through its links
 
@@ -50,7 +50,7 @@ def emit_project(program: Program) -> dict[str, str]:
         f"include/{name}.h": render("header.h"),
         f"src/{name}_dynamics.h": render("dynamics.h", real=real, functions=shared.functions()),
         f"src/{name}_model.h": render("model.h"),
-        f"src/{name}_api.cpp": render("api.cpp", calls=_calls(name), **api),
+        f"src/{name}_api.cpp": render("api.cpp", calls=_calls(name), **_bytes(program), **api),
         f"src/{name}_run.cpp": render("run.cpp", **_run(program)),
         "examples/example.c": render("example.c", **_run(program)),
         "examples/CMakeLists.txt": render("example.cmake"),
@@ -66,6 +66,15 @@ def emit_project(program: Program) -> dict[str, str]:
 
         files |= emit_cuda(program)
     return files
+
+
+def _bytes(program: Program) -> dict[str, int]:
+    """What an engine takes at least for a number of a parameter, and more where it learns it: its gradient, the optimiser's states."""
+    real = 4 if program.precision == "float32" else 8
+    if program.schedule == "neuron_parallel":  # as the user has set it, and as the delivery reads it
+        return {"bytes_of_number": 8 + real, "bytes_to_learn": 0}
+    states = len(program.optimise.states) if program.optimise else 0
+    return {"bytes_of_number": real, "bytes_to_learn": real * (1 + states)}
 
 
 def _headers(folder: Path, to: str) -> dict[str, str]:

@@ -91,6 +91,14 @@ def test_a_network_learns(per_sample):
     assert history["loss"][-1] < history["loss"][0] and history["val_accuracy"][-1] > 0.9
 
 
+def test_parameters_that_do_not_fit_are_refused_before_there_is_any(per_sample, monkeypatch):
+    monkeypatch.setenv("SNCC_MEMORY_LIMIT", "100")
+    with pytest.raises(
+        MemoryError, match=r"for its parameters, 100 B are free; the largest, \w+\.weight, has \d+ numbers"
+    ):
+        sncc.load(per_sample)
+
+
 def test_threads_change_no_bit(per_sample):
     networks = [load(per_sample, seed=1, threads=threads) for threads in (1, 2, 5)]
     for network in networks:

@@ -37,6 +37,7 @@ network *fake_create(uint64_t seed, int threads) {
     return n;
 }
 void fake_destroy(network *n) { free(n->spike_steps); free(n->spike_neurons); free(n); }
+int fake_creation_code(void) { return 0; }
 const char *fake_error(const network *n) { return n ? n->message : "no memory"; }
 
 static double *parameter(network *n, int index, int64_t count) {

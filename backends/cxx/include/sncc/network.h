@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -12,8 +13,31 @@
 #include <vector>
 
 #include "engine.h"
+#include "memory.h"
 
 namespace sncc {
+
+// Throws Failure where a network's parameters alone do not fit into the memory that is left: before any of it is taken, as a system
+// that hands out more than it has ends the process later. Bytes that an engine takes for each of their numbers, and more to learn it.
+inline void refuse_too_much(const Description& about, double bytes_of_number, double bytes_to_learn) {
+    double total = 0, most = 0;
+    const ParameterDescription* largest = nullptr;
+    for (int k = 0; k < about.parameter_count; ++k) {
+        const ParameterDescription& p = about.parameters[k];
+        if (p.size < 0) continue;  // of synapses that are yet to be built
+        const double bytes = static_cast<double>(p.size) * (bytes_of_number + (p.learnt ? bytes_to_learn : 0.0));
+        total += bytes;
+        if (bytes > most) most = bytes, largest = &p;
+    }
+    if (!largest) return;
+    total += static_cast<double>(largest->size) * sizeof(double);  // first values are handed over as such
+    const double left = available_memory();
+    if (total <= left) return;
+    char number[32];
+    std::snprintf(number, sizeof number, "%.3g", static_cast<double>(largest->size));
+    throw Failure(Code::memory, "the network needs " + readable_bytes(total) + " of memory for its parameters, " + readable_bytes(left) +
+                                    " are free; the largest, " + largest->key + ", has " + number + " numbers");
+}
 
 class Network {
 public:
