@@ -110,11 +110,12 @@ def test_threads_change_no_bit(per_sample):
 def test_networks_train_side_by_side_but_one_has_one_caller(per_sample):
     alone, shared, refused = load(per_sample, seed=1), load(per_sample, seed=1), []
     alone.fit(DATA, LABELS, epochs=3)
+    expected = weights_of(alone)
 
     def train_own():
         network = load(per_sample, seed=1)
         network.fit(DATA, LABELS, epochs=3)
-        assert_same_bits(network, alone)
+        assert all(np.array_equal(values, expected[key]) for key, values in weights_of(network).items())
 
     def train_shared():
         for _ in range(10):
