@@ -19,7 +19,7 @@ def check_whole(name: str, value: Any, low: int, high: int = 2**31 - 1) -> int:
     """The value as an int. Raises ValueError unless it is a whole number in low … high."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.timedelta64))
     if not whole or not low <= value <= high:
-        limit = f" to {high}" if high < 2**31 - 1 else ""
+        limit = f" to {high}" if high < 2**31 - 1 or (whole and value > high) else ""
         raise ValueError(f"`{name}` is a whole number from {low}{limit}, not {shown(value)}")
     return int(value)
 

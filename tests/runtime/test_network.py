@@ -107,6 +107,8 @@ def test_a_damaged_manifest_is_refused(tmp_path, project, change, cause):
 def test_wrong_arguments_of_load_are_refused(project, arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         load(project, **arguments)
+    with pytest.raises(ValueError, match=f"from 0 to {2**64 - 1}, not {2**64}"):
+        load(project, seed=2**64)
 
 
 @pytest.mark.parametrize("path", [None, 3, b"x", "", "a\0b"])

@@ -8,6 +8,9 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -183,6 +186,9 @@ private:
         try {
             for (int worker = 1; worker < threads_; ++worker)
                 shared_->workers.emplace_back([shared = shared_.get(), worker] { work(*shared, worker); });
+        } catch (const std::system_error& error) {
+            stop();
+            throw std::runtime_error("cannot start " + std::to_string(threads_) + " threads: " + error.what());
         } catch (...) {
             stop();
             throw;
