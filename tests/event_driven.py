@@ -22,6 +22,9 @@ class Linear:
 
     def __init__(self, matrix: np.ndarray, constant: np.ndarray) -> None:
         self.rates, self.vectors = np.linalg.eig(matrix)
+        if np.linalg.cond(self.vectors) > 1e7:  # equal rates, which have too few eigenvectors: apart by next to nothing
+            apart = 1e-5 * np.abs(matrix).max() * np.arange(len(matrix))
+            self.rates, self.vectors = np.linalg.eig(matrix + np.diag(apart))
         self.back = np.linalg.inv(self.vectors)
         self.driven = self.back @ constant
 
