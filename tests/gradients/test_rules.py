@@ -14,9 +14,9 @@ def relative_error(got, expected) -> float:
     return float(np.max(np.abs(got - expected)) / max(np.max(np.abs(expected)), 1e-300))
 
 
-def compare(text: str, rule: str, labels, tolerance: float = 1e-9, **settings: str) -> None:
+def compare(text: str, rule: str, labels, tolerance: float = 1e-9, steps: int = 32, **settings: str) -> None:
     rng = np.random.default_rng(5)
-    inputs = spikes(rng, len(labels))
+    inputs = spikes(rng, len(labels), steps)
     model = model_of(text, train__rule=rule, **settings)
     program = program_of(text, train__rule=rule, **settings)
     values = lively(program, 3, inputs)
@@ -63,7 +63,7 @@ def test_a_neuron_that_is_in_no_library_learns(rule):
     ],
 )
 def test_every_way_to_read_out(loss, rule):
-    compare(recurrent("ALIF", loss=loss), rule, [0, 1, 2])
+    compare(recurrent("ALIF", loss=loss), rule, [0, 1])
 
 
 WRITTEN = [
@@ -79,7 +79,7 @@ WRITTEN = [
 @pytest.mark.parametrize("rule", [pytest.param("eprop", marks=pytest.mark.slow), "bptt"])
 @pytest.mark.parametrize("loss", WRITTEN)
 def test_values_as_targets(loss, rule):
-    targets = [np.array([0.3, -0.2, 1.5]), np.array([0.0, 0.4, 0.1]), np.array([2.0, 0.0, -1.0])]
+    targets = [np.array([0.3, -0.2, 1.5]), np.array([2.0, 0.0, -1.0])]
     compare(recurrent("LIF", loss=loss), rule, targets)
 
 
@@ -112,13 +112,13 @@ def test_what_has_a_unit_is_seen_in_the_unit_that_it_is_divided_by(loss):
 @pytest.mark.parametrize("loss", ["mean(mse(output.v))", "sum((output.v - label)^2 * label, from = 10 ms)"])
 def test_a_target_for_every_step(loss):
     rng = np.random.default_rng(0)
-    compare(recurrent("LIF", loss=loss), "bptt", [rng.normal(0, 1, (40, 3)) for _ in range(2)])
+    compare(recurrent("LIF", loss=loss), "bptt", [rng.normal(0, 1, (32, 3)) for _ in range(2)])
 
 
 @pytest.mark.parametrize("rule", ["eprop", "bptt"])
 def test_a_label_for_every_step_some_missing(rule):
     rng = np.random.default_rng(0)
-    compare(recurrent("ALIF"), rule, [rng.integers(-1, 3, 40) for _ in range(3)])
+    compare(recurrent("ALIF"), rule, [rng.integers(-1, 3, 32) for _ in range(2)])
 
 
 REFRACTORY = """

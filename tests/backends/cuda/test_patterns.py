@@ -19,7 +19,9 @@ def projects(tmp_path_factory):
 CHOSEN = [name for name in CASES if name.split()[0] in ("pairs", "convolution", "pooling", "a")]
 
 
-@pytest.mark.parametrize("name", CHOSEN)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if k % 2 else ()) for k, n in enumerate(CHOSEN)]
+)
 def test_every_pattern_equals_the_reference_without_a_race(projects, name):
     program, reference, values, inputs, labels, pairs = case_of(name, "bptt")
     _, project = projects.emulated(CASES[name].text(), build="checked")
