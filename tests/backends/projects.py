@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from networks import UNKNOWN, lively, parameters, program_of, recurrent, spikes
-from stand_in import FLAGS, SANITIZERS, Build, command, kept, kernels, made, runtime
+from stand_in import EMULATION, FLAGS, SANITIZERS, Build, kept, kernels, made, runtime, texts
 
 import sncc
 from sncc.backends.cxx.names import project_name
@@ -304,7 +304,7 @@ class Projects:
         flags = [*FLAGS, *(SANITIZERS[build] if build == "address" else []), *include]
         others = [project / "src" / f"{name}_{part}.cpp" for part in ("api", *([main] if main else []))]
         others += [p for p in [project / "src" / "engine" / "connectivity.cpp"] if p.exists()]
-        folder = kept(flags, link, *objects, *(command("g++", *flags, "-E", "-P", s) for s in others))
+        folder = kept(FLAGS, build, link, main, *texts(project / "include", project / "src"), *texts(EMULATION))
         objects += [made(folder / f"{s.stem}.o", "g++", *flags, "-c", s, "-o") for s in others]
         sanitizer = SANITIZERS[build] if build == "address" else []
         return made(folder / target, "g++", *sanitizer, *link, *objects, *runtime(build), "-ldl", "-lpthread", "-o")

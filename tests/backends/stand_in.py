@@ -44,6 +44,12 @@ def made(target: Path, *words: object) -> Path:
     return target
 
 
+def texts(*folders: Path) -> list[str]:
+    """All that is compiled or included from these folders."""
+    files = sorted(p for folder in folders for p in folder.rglob("*") if p.suffix in (".h", ".cuh", ".cu", ".cpp"))
+    return [p.read_text() for p in files]
+
+
 def sources(build: Build) -> list[Path]:
     """Of the emulation's runtime."""
     folders = ["runtime", "checked"] if build == "checked" else ["runtime"]
@@ -52,8 +58,7 @@ def sources(build: Build) -> list[Path]:
 
 def runtime(build: Build) -> list[Path]:
     """The runtime's object files."""
-    text = [p.read_text() for p in sorted(EMULATION.rglob("*")) if p.suffix in (".h", ".cpp")]
-    folder = kept(FLAGS, build, *text)
+    folder = kept(FLAGS, build, *texts(EMULATION))
     flags = [*FLAGS, *(SANITIZERS[build] if build == "address" else ["-O2"])]
     return [made(folder / f"{s.stem}.o", "g++", *flags, "-c", s, "-o") for s in sources(build)]
 
@@ -61,8 +66,8 @@ def runtime(build: Build) -> list[Path]:
 def kernels(source: Path, build: Build, *more: object) -> Path:
     """The object file of a `.cu` file and what it includes from its own folders."""
     flags = [*FLAGS, *SANITIZERS[build], "-I", EMULATION, *more]
-    everything = command("g++", *flags, "-E", "-P", "-x", "c++", source)
-    folder = kept(flags, source, everything)
+    included = [path for path in more if isinstance(path, Path)]
+    folder = kept([w for w in flags if w not in included], source.read_text(), *texts(EMULATION, *included))
     return made(folder / f"{source.stem}.o", "g++", *flags, "-x", "c++", "-c", source, "-o")
 
 

@@ -26,7 +26,9 @@ def compiler():
     needs_compiler()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n == "merged populations" else ()) for n in NETWORKS]
+)
 def test_float64_equals_the_reference(name):
     program = program_of(NETWORKS[name])
     network = sncc.load(sncc.build(NETWORKS[name], backend="cpu", precision="float64"))

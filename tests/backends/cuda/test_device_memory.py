@@ -53,7 +53,7 @@ def test_each_allocation_of_a_new_network_may_fail(built, monkeypatch):
         try:
             network = sncc.load(built, backend="emulated")
             break
-        except RuntimeError as error:
+        except (MemoryError, RuntimeError) as error:
             assert REFUSAL.search(str(error)), error
             failures += 1
     monkeypatch.delenv("SNCC_EMULATION_FAIL_MALLOC")

@@ -31,6 +31,7 @@ def built(tmp_path_factory):
     return project, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_it_builds_for_both_architectures_without_a_warning(built):
     _, log = built
     assert "warning" not in log.lower().replace("all-warnings", "")

@@ -159,6 +159,7 @@ def test_it_installs_and_another_project_finds_it(project, tmp_path):
     assert (prefix / "share" / "tiny" / "manifest.json").is_file()
 
 
+@pytest.mark.slow
 def test_its_own_tests_compare_both_halves_and_skip_without_a_device(project, tmp_path):
     needs("cmake", "g++", "gcc", "ctest")
     build = tmp_path / "build"
