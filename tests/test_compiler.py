@@ -171,6 +171,7 @@ def test_out_is_a_real_copy_and_keeps_other_files(small_network, compiler, tmp_p
     assert sncc.load(out).parameters["hidden_hidden.weight"].shape == (9, 9)
 
 
+@pytest.mark.slow
 def test_a_loaded_network_survives_a_rebuild_in_its_folder(small_network, compiler, tmp_path):
     network = sncc.load(sncc.build(small_network, backend="cpu", out=tmp_path / "p"), seed=3)
     before = network.parameters["x_hidden.weight"]

@@ -27,7 +27,7 @@ def compiler():
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow if n == "merged populations" else ()) for n in NETWORKS]
+    "name", [pytest.param(n, marks=pytest.mark.slow if n.startswith(("merged", "bptt cut")) else ()) for n in NETWORKS]
 )
 def test_float64_equals_the_reference(name):
     program = program_of(NETWORKS[name])
