@@ -61,7 +61,7 @@ def _parts(layout: Layout) -> dict[str, object]:
     synapse_updates = [_synapse_update(tables, o) for o in tables.updates]
     ends = {
         side: [", ".join(map(str, [*tables.synapse_update_fields(o, side), -1])) for o in tables.updates]
-        for side in ("pre", "post")
+        for side in ("far", "own")
     }
     updates = [_update(layout, o) for o in tables.neuron_updates]
     constants = [
@@ -91,8 +91,8 @@ def _parts(layout: Layout) -> dict[str, object]:
         "field_places": [tables.field_place(*key) for key in tables.fields],
         "parameter_infos": tables.parameter_lines(),
         "operations": tables.operations(),
-        "pre_fields": ends["pre"],
-        "post_fields": ends["post"],
+        "far_fields": ends["far"],
+        "own_fields": ends["own"],
         "synapse_update_infos": tables.synapse_update_lines(),
         "source_sizes": [f"{{{s.size}, {flag(s.kind == 'signal')}, {literal(s.si, 'double')}}}" for s in p.sources],
         "masks": [_mask(layout, g, offset) for g, offset in ((g, r.offset) for g, r in layout.rows)],
@@ -243,6 +243,9 @@ def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
                 passed.append(f"{name}[k]")
             case "pre" if tables.delayed(update.connection):
                 passed.append(f"loop.pre_ago({tables.field(*sides['pre'][a.name])}, ago)[i]")
+            case "post" if tables.is_one_for_all(update, sides["post"][a.name][0]):
+                before.append(f"const Real {name} = loop.one({tables.field(*sides['post'][a.name])});")
+                passed.append(name)
             case "pre" | "post":
                 field = tables.field(*sides[a.role][a.name])
                 before.append(f"const Real* const {name} = loop.{a.role}({field});")

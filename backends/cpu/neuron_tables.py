@@ -207,18 +207,25 @@ class NeuronTables:
         return lines
 
     def synapse_update_fields(self, update: SynapseUpdate, side: str) -> list[int]:
-        """The fields that a synapse update reads on one side."""
-        found = [
+        """The fields that a synapse update reads, "own" of its targets or "far" of other neurons."""
+        sources = [self.field(population, variable) for _, population, variable in update.pre]
+        if self.delayed(update.connection):
+            self.remembered |= set(sources)
+        behind = [
             self.field(population, variable)
-            for _, population, variable in (update.pre if side == "pre" else update.post)
+            for _, population, variable in update.post
+            if self.is_one_for_all(update, population) == (side == "far")
         ]
-        if side == "pre" and self.delayed(update.connection):
-            self.remembered |= set(found)
-        return found
+        return [*sources, *behind] if side == "far" else behind
+
+    def is_one_for_all(self, update: SynapseUpdate, population: str) -> bool:
+        """Whether a population that a synapse update reads behind the synapse has one neuron for all targets."""
+        target = self.program.connection(update.connection).target
+        return self.places[population][1].size == 1 != self.places[target][1].size
 
     def synapse_update_lines(self) -> list[str]:
         """SynapseUpdateInfo, one an update."""
         return [
-            f"{{{self.connections[o.connection]}, When::{o.when}, {o.post_delay}, pre_{k}, post_{k}, {flag(bool(o.streams))}}},"
+            f"{{{self.connections[o.connection]}, When::{o.when}, {o.post_delay}, far_{k}, own_{k}, {flag(bool(o.streams))}}},"
             for k, o in enumerate(self.updates)
         ]

@@ -155,6 +155,10 @@ class Neurons:
                     passed.append(name if field is None else f"{name}[k]")
                 case "pre" if self.tables.delayed(update.connection):
                     passed.append(f"loop.pre_ago({self.tables.field(*sides['pre'][a.name])}, ago)[i]")
+                case "post" if self.tables.is_one_for_all(update, sides["post"][a.name][0]):
+                    field = self.tables.field(*sides["post"][a.name])
+                    before.append(f"const Real {name} = step.v.fields[{field}][0];")
+                    passed.append(name)
                 case "pre" | "post":
                     before.append(
                         f"const Real* const {name} = step.v.fields[{self.tables.field(*sides[a.role][a.name])}];"

@@ -10,22 +10,8 @@ from sncc.program.nodes import Program, SynapseUpdate
 def unsupported(program: Program) -> tuple[str, ...]:
     """What the kernels cannot do, in the user's words; empty where they can do all of it."""
     if program.schedule == "neuron_parallel":
-        return tuple(dict.fromkeys(_neuron_parallel(program)))
+        return ()
     return tuple(dict.fromkeys([*_connections(program), *_dynamics(program)]))
-
-
-def _neuron_parallel(program: Program) -> Iterator[str]:
-    sizes = {r.population: r.size for g in program.groups for r in g.rows}
-    for o in program.forward:
-        if isinstance(o, SynapseUpdate):
-            c = program.connection(o.connection)
-            for read, size in ((o.pre, _whole(program, c.source)), (o.post, _whole(program, c.target))):
-                if any(sizes[population] != size for _, population, _ in read):
-                    yield f"a variable that all synapses of `{c.name}` share"
-
-
-def _whole(program: Program, name: str) -> int:
-    return next((s.size for s in program.sources if s.name == name), 0) or program.place(name)[1].size
 
 
 def _connections(program: Program) -> Iterator[str]:

@@ -104,9 +104,12 @@ network Net:
     step = 1 ms
     population a: Noisy[70](sigma = uniform(0.01, 0.05) / (1 ms)^0.5)
     population b: Noisy[140]
+    population critic: Noisy[1]
     connect a -> b: dense, weight = uniform(0, 0.1), plasticity = decay()
     connect b -> b: random(fan_in = 3), weight = 0.01 / (1 ms), synapse = gap()
     connect b[0:70] -> a: one_to_one, weight = 0.2, delay = 3 ms
+    connect b -> critic: dense, weight = 0.02
+    connect rewarded = a -> b: random(fan_in = 9), weight = uniform(0, 0.1), plasticity = decay(reward = critic.v)
 simulate:
     duration = 120 ms
     stimulate a.I: 0.1 / (1 ms) from 10 ms to 60 ms

@@ -65,7 +65,7 @@ private:
         const bool local = m_.is_local(number);
         const bool arrives = !synapses || m_.net.synapse_updates[operation.index].when == When::pre;
         if (synapses)
-            for (const int* field = m_.net.synapse_updates[operation.index].pre; *field >= 0; ++field) read_field(reads, *field);
+            for (const int* field = m_.net.synapse_updates[operation.index].far; *field >= 0; ++field) read_field(reads, *field);
         if (arrives && c.gain >= 0 && !local) read_field(reads, c.gain);
         if (arrives && c.source_population >= 0 && !local) {
             reads.least_delay = m_.least_delay_of(number);

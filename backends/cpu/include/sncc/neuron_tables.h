@@ -89,8 +89,8 @@ struct SynapseUpdateInfo {
     int connection;
     When when;
     int post_delay;
-    const int* pre;  // fields read of the source neurons, ended by -1
-    const int* post;
+    const int* far;  // fields read of neurons that another worker may own: of the sources, of one neuron for all; ended by -1
+    const int* own;  // of the targets
     bool draws;
 };
 

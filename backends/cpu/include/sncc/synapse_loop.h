@@ -34,6 +34,7 @@ public:
     // Of source neurons, by their index; and of own target neurons, by their index in the range.
     const Real* pre(int field) const { return m_.states_of[part_].fields[static_cast<std::size_t>(field)]; }
     const Real* pre_ago(int field, std::int64_t steps) const { return steps == 0 ? pre(field) : m_.field_at(field, n - steps); }
+    Real one(int field) const { return pre(field)[0]; }  // of the only neuron of a population
     Real* post(int field) const { return m_.states_of[part_].fields[static_cast<std::size_t>(field)] + rows_.range.begin; }
 
     // body(place, source, target in the range, steps ago), once for each spike

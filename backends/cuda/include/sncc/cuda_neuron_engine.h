@@ -269,7 +269,7 @@ private:
             }
         for (int u = 0; u < Network::synapse_updates_count; ++u) {
             const neurons::SynapseUpdateInfo& update = Network::synapse_updates()[u];
-            for (const int* field = update.post; *field >= 0; ++field) join(Network::fields_info()[*field].population, info(update.connection).target_population);
+            for (const int* field = update.own; *field >= 0; ++field) join(Network::fields_info()[*field].population, info(update.connection).target_population);
         }
         warps_ = 0;
         for (int p = 0; p < Network::populations; ++p) {
