@@ -17,7 +17,8 @@ from sncc.program.streams import stream
 def has_rows(program: Program, c: Connection) -> bool:
     """Whether a connection's synapses are rows of targets, not a full matrix or a vector."""
     moves = any(isinstance(o, SynapseUpdate) and o.connection == c.name for o in program.forward)
-    return c.pattern == "sparse" or c.plastic or c.delays is not None or moves or c.synapses_of is not None
+    used = c.synapses_of is not None or any(other.synapses_of == c.name for other in program.connections)
+    return c.pattern == "sparse" or c.plastic or c.delays is not None or moves or used
 
 
 class NeuronTables:

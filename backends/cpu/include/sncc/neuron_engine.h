@@ -59,7 +59,7 @@ public:
     }
     SNCC_COLD void set_parameter(int k, const double* values) override {
         const ParameterInfo& info = m_.net.parameters_info[k];
-        if (info.delays_of >= 0) refuse_delays(k, values);
+        if (info.delays_of >= 0 && !m_.stores.empty()) refuse_delays(k, values);  // drawn ones are raised when synapses are built
         stale_ = true;
         if (info.size >= 0) std::copy(values, values + info.size, m_.numbers.own[static_cast<std::size_t>(k)].begin());
         if (m_.stores.empty()) return;  // not built: what synapses need is taken from `numbers` then

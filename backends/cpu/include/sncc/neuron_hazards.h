@@ -17,15 +17,17 @@ class Hazards {
 public:
     SNCC_COLD explicit Hazards(const Memory<Real>& memory) : m_(memory) {
         std::set<int> written, read;  // groups since the last meeting
+        bool lists = false;           // whether lists of this step's spikes are read since then: a worker's lie together, and may move as one grows
         for (int k = 0; k < m_.net.operations_count; ++k) {
             const Operation& operation = m_.net.operations[k];
             const Reads reads = reads_of(operation);
-            bool meets = operation.action == Action::update && read.count(operation.index);
+            bool meets = operation.action == Action::update && (lists || read.count(operation.index));
             for (const int group : reads.groups) meets |= written.count(group) > 0;
-            if (meets) written.clear(), read.clear();
+            if (meets) written.clear(), read.clear(), lists = false;
             meetings_.push_back(meets);
             within_step_ |= !reads.groups.empty();
             read.insert(reads.variables.begin(), reads.variables.end());
+            lists |= reads.lists;
             if (operation.action == Action::update) written.insert(operation.index);
             if (reads.least_delay > 0) shortest_ = std::min(shortest_, reads.least_delay);
         }
@@ -45,6 +47,7 @@ private:
         std::vector<int> groups;     // whose spikes or variables of this step, or of the step before, are read
         std::vector<int> variables;  // of them those whose variables are read
         std::int64_t least_delay = 0;
+        bool lists = false;  // of this step's spikes
     };
 
     int group_of(int population) const { return m_.net.populations_info[population].group; }
@@ -71,6 +74,7 @@ private:
             reads.least_delay = m_.least_delay_of(number);
             if (reads.least_delay == 0) {
                 reads.groups.push_back(group_of(c.source_population));
+                reads.lists = c.values < 0;
                 if (c.values >= 0) reads.variables.push_back(group_of(c.source_population));
             }
         }

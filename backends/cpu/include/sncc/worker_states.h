@@ -2,10 +2,12 @@
 // cores dearly: each reads ahead into lines that the other writes, and has to be asked for them.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
 #include <cstring>
+#include <vector>
 
 #include "neuron_memory.h"
+#include "untouched.h"
 
 namespace sncc {
 namespace neurons {
@@ -15,10 +17,10 @@ template <typename Real>
 class WorkerStates {
 public:
     WorkerStates(Memory<Real>& memory, bool wanted) : m_(memory) {
-        for (std::size_t w = 1; wanted && w < m_.states_of.size(); ++w) {
+        for (std::size_t w = 1; wanted && w < m_.states_of.size(); ++w) copies_.emplace_back(m_.state.size() + page);  // all, or none are used
+        for (std::size_t w = 1; w <= copies_.size(); ++w) {
             States<Real>& states = m_.states_of[w];
-            copies_.emplace_back(m_.state.size() + page);
-            states.bytes = copies_.back().data();
+            states.bytes = copies_[w - 1].data();
             for (int f = 0; f < m_.net.fields_count; ++f) states.fields[static_cast<std::size_t>(f)] = m_.net.field(states.bytes, m_.arrays.data(), f);
             copy_own(w, m_.state.data(), states.bytes);
         }
@@ -47,7 +49,7 @@ private:
     }
 
     Memory<Real>& m_;
-    std::vector<AlignedBuffer<unsigned char>> copies_;
+    std::vector<Untouched<unsigned char>> copies_;
 };
 
 }  // namespace neurons

@@ -1,6 +1,7 @@
 // How much memory is left, so that a network that does not fit is refused before it is built.
 #pragma once
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -20,10 +21,12 @@ inline double available_memory() {
             if (system >> kilobytes) bytes = kilobytes * 1024;
             break;
         }
-    std::ifstream limit("/sys/fs/cgroup/memory.max"), used("/sys/fs/cgroup/memory.current");
+    std::ifstream limit("/sys/fs/cgroup/memory.max"), used("/sys/fs/cgroup/memory.current"), parts("/sys/fs/cgroup/memory.stat");
     double most = 0, now = 0;
-    if (limit >> most && used >> now && most - now < bytes) bytes = most - now;  // "max" is no number
-    return bytes;
+    if (!(limit >> most && used >> now)) return bytes;  // "max" is no number
+    for (std::string word; parts >> word;)
+        if (double files = 0; word == "inactive_file" && parts >> files) now -= files;  // given back where memory is short
+    return std::min(bytes, std::max(0.0, most - now));
 }
 
 inline std::string readable_bytes(double bytes) {
