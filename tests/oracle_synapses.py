@@ -63,7 +63,7 @@ class Synapses:
             self.sum = numpy.equal.outer(numpy.arange(target.size), found.post) * 1.0
             if numpy.size(w) > 1 and found.kernel is not None:
                 w = np.reshape(w, -1)[found.kernel]
-            elif isinstance(c.pattern, Dense) and numpy.size(w) > 1:
+            elif isinstance(c.pattern, Dense) and numpy.ndim(w) == 2:  # else it is one for each synapse
                 w = w[found.pre - c.source_part.flat(0), found.post - c.target_part.flat(0)]
         self.weight = w * np.ones(self.shape)
         self.states = {s.name: value(s.initial, self.own) * np.ones(self.shape) for s in self.block.states}

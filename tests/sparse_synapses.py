@@ -58,6 +58,11 @@ CASES = {
         "recurrent": "dense(self = false), weight = normal(0, 0.2)",
         "part": "hidden[0:2] -> hidden[3:7]: dense, weight = normal(0, 0.2)",
     },
+    "dense parts of one population": {
+        "sources": "[6]", "hidden": "[7]", "into": "dense", "out": "random(p = 0.7)",
+        "recurrent": "dense(self = false), weight = normal(0, 0.2)",
+        "part": "hidden[0:4] -> hidden[2:6]: dense(self = false), weight = normal(0, 0.2)",
+    },
 }  # fmt: skip
 PAIRS = {"images, pairs handed over": {"hidden_output": ([5, 0, 0, 35, 20, 7, 7], [0, 1, 2, 2, 1, 0, 0])}}
 

@@ -55,6 +55,7 @@ from sncc.connectivity.patterns import (
     Random,
     Sparse,
     Turned,
+    is_matrix,
 )
 from sncc.connectivity.philox import philox, sequence
 
@@ -116,7 +117,8 @@ def build(
 def joined(pattern: OfSynapses, stream: int, seed: int, pairs: tuple[np.ndarray, np.ndarray] | None = None) -> Synapses:
     """The synapses that neurons stand for, with an element where the weights of `dense` lie as a matrix."""
     found = build(pattern.pattern, pattern.source, pattern.target, stream, seed, pairs)
-    if found.kernel is not None or not isinstance(pattern.pattern, Dense):
+    as_matrix = is_matrix(pattern.pattern, pattern.source, pattern.target) and isinstance(pattern.pattern, Dense)
+    if found.kernel is not None or not as_matrix:
         return found
     row, column = (
         np.searchsorted(indices(part), ends)

@@ -141,6 +141,19 @@ class Sparse:
         return "sparse"
 
 
+def leaves_nothing_out(pattern: Pattern) -> bool:
+    """Whether all pairs are there, also those of a neuron and itself."""
+    return not isinstance(pattern, Dense) or pattern.self_connections
+
+
+def is_matrix(pattern: Pattern, source: Part, target: Part) -> bool:
+    """Whether weights lie as a matrix, or a line of one-to-one ones: between parts without gaps, with a place for each pair."""
+    parts = (source, target)
+    if not isinstance(pattern, Dense | OneToOne) or any(part.contiguous is None for part in parts):
+        return False
+    return leaves_nothing_out(pattern) or all(part.is_whole for part in parts)
+
+
 def most_synapses(pattern: Pattern, source: Part, target: Part) -> int:
     """How many synapses a connection can have; of a number that is drawn six standard deviations above the mean."""
     pairs = source.size * target.size

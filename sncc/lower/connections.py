@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from sncc.connectivity.patterns import Dense, OneToOne, Part, Pattern, Turned
+from sncc.connectivity import patterns
+from sncc.connectivity.patterns import Dense, Part, Pattern, Turned, leaves_nothing_out
 from sncc.expressions.nodes import Apply, Number
 from sncc.model.nodes import Connection, Model
 from sncc.program import nodes as program_nodes
@@ -30,16 +31,8 @@ def accumulator(model: Model, connection: Connection) -> str:
 
 
 def is_matrix(connection: Connection) -> bool:
-    """Whether weights lie as a matrix, or a line of one-to-one ones: between parts without gaps, with a place for each pair."""
-    pattern, parts = connection.pattern, (connection.source_part, connection.target_part)
-    if not isinstance(pattern, Dense | OneToOne) or any(part.contiguous is None for part in parts):
-        return False
-    return leaves_nothing_out(pattern) or all(part.is_whole for part in parts)
-
-
-def leaves_nothing_out(pattern: Pattern) -> bool:
-    """Whether all pairs are there, also those of a neuron and itself."""
-    return not isinstance(pattern, Dense) or pattern.self_connections
+    """Whether a connection's weights lie as a matrix, or a line of one-to-one ones."""
+    return patterns.is_matrix(connection.pattern, connection.source_part, connection.target_part)
 
 
 def _learns(model: Model, key: str) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sncc.connectivity.patterns import Convolution
+from sncc.connectivity.patterns import Convolution, leaves_nothing_out
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
-from sncc.lower.connections import is_matrix, leaves_nothing_out
+from sncc.lower.connections import is_matrix
 from sncc.model.nodes import Connection, Model
 
 

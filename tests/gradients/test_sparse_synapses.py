@@ -16,7 +16,14 @@ from sncc.diagnostics import DiagnosticError
 
 
 @pytest.mark.parametrize(
-    "name, rule", [("drawn", "bptt"), ("drawn", "eprop"), ("images, pairs handed over", "bptt"), ("dense", "eprop")]
+    "name, rule",
+    [
+        ("drawn", "bptt"),
+        ("drawn", "eprop"),
+        ("images, pairs handed over", "bptt"),
+        ("dense", "eprop"),
+        ("dense parts of one population", "bptt"),
+    ],
 )
 def test_gradients_equal_automatic_differentiation(name, rule):
     program, values, inputs, labels, pairs = case(name, rule)
