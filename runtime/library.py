@@ -152,8 +152,7 @@ class Library:
 
     def call(self, function: str, *arguments: Any) -> None:
         """Calls a function on the network; raises what its error code stands for, with its message."""
-        if not self._inside.acquire(blocking=False):
-            raise RuntimeError(IN_USE)
+        self._enter()  # no `with`: single steps are short
         try:
             code = self._functions[function](self._handle, *arguments)
         finally:
@@ -166,12 +165,15 @@ class Library:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Keeps other threads out between calls that belong together. Raises RuntimeError where one is inside."""
-        if not self._inside.acquire(blocking=False):
-            raise RuntimeError(IN_USE)
+        self._enter()
         try:
             yield
         finally:
             self._inside.release()
+
+    def _enter(self) -> None:
+        if not self._inside.acquire(blocking=False):
+            raise RuntimeError(IN_USE)
 
     def __del__(self) -> None:
         """Destroys the network."""

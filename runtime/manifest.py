@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 ABI_VERSION = 3
-LARGEST = {"float32": 3.4028234e38}  # by precision; the others hold what Python does
+LARGEST = {"float32": float(np.finfo(np.float32).max)}  # by precision; the others hold what Python does
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,11 +131,12 @@ class Network:
             raise ValueError("this network's loss sees one value a sample: there are none for every step")
         prepared = data_set(self.manifest, data)
         if not (readout.per_step and readout.labels == "value" if per_step is None else per_step):
-            outputs = np.zeros((prepared.samples, readout.outputs))
-            training.evaluate_into(self, prepared, outputs, None)
-            return outputs
-        outputs = np.full((prepared.samples, prepared.steps, readout.outputs), np.nan)
-        training.evaluate_into(self, prepared, outputs, np.arange(prepared.samples, dtype=np.int64) * prepared.steps)
+            outputs, rows = np.zeros((prepared.samples, readout.outputs)), None
+        else:
+            outputs = np.full((prepared.samples, prepared.steps, readout.outputs), np.nan)
+            rows = np.arange(prepared.samples, dtype=np.int64) * prepared.steps
+        with self.library.alone():
+            training.evaluate_into(self, prepared, outputs, rows)
         return outputs
 
     def gradients(self, data: Inputs, labels: ArrayLike) -> tuple[float, dict[str, NDArray[np.float64]]]:
@@ -146,8 +147,9 @@ class Network:
         if not self.manifest.rule:
             raise ValueError(training.untrained(self.manifest, "there are no gradients"))
         prepared = labelled_set(self.manifest, data, labels)
-        result = run_batch(self.library, "gradients", prepared, np.arange(prepared.samples), None)
-        found = {p.key: self.library.get("get_gradient", p.shape, p.index) for p in self.manifest.learnt}
+        with self.library.alone():
+            result = run_batch(self.library, "gradients", prepared, np.arange(prepared.samples), None)
+            found = {p.key: self.library.get("get_gradient", p.shape, p.index) for p in self.manifest.learnt}
         return result.loss + result.penalty, found
 
     # -------------------------------------------------------------------------------------------- simulation
@@ -191,13 +193,14 @@ class Network:
         """
         check_whole("seed", seed, 0, 2**64 - 1)
         given = check_mapping("inputs", inputs, "{'events': [0, 3]}")
-        for source, events in self.spike_times.items():
-            if source not in given:
-                given[source] = simulation.spikes_of_next_step(self, events)
-        if self._stepper is None:
-            self._stepper = Stepper(self.library, self.manifest, self.spiking)
-        spikes = self._stepper.step(given, seed, not self.at_start)
-        self.at_start = False
+        with self.library.alone():
+            for source, events in self.spike_times.items():
+                if source not in given:
+                    given[source] = simulation.spikes_of_next_step(self, events)
+            if self._stepper is None:
+                self._stepper = Stepper(self.library, self.manifest, self.spiking)
+            spikes = self._stepper.step(given, seed, not self.at_start)
+            self.at_start = False
         return spikes
 
     def set_spike_times(self, source: str, given: SpikeTimes) -> None:

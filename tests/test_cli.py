@@ -5,10 +5,18 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import click
 import numpy as np
 import pytest
+
+from sncc import cli, data
+from sncc.cli import running
+from sncc.data import DataSet
+from sncc.runtime.checkpoint import Progress
 
 
 def sncc(*words: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -205,3 +213,50 @@ def test_simulate_reports_rates_and_keeps_what_was_recorded(folder, compiler):
         assert arrays["hidden.v"].shape == (10, 12) and arrays["hidden.times"].ndim == 1
     assert sncc("simulate", "small.snn", "--backend", "cpu", cwd=folder).returncode == 1
     assert sncc("simulate", "small.snn", "--backend", "cpu", "--duration", "0.01", cwd=folder).returncode == 0
+
+
+def test_train_saves_what_an_interrupted_epoch_has_reached_that_another_interrupted_one_began(tmp_path, monkeypatch):
+    saved = []
+
+    class Resumed:
+        manifest = SimpleNamespace(rule="bptt", sources=(), step=1e-3)
+        progress = Progress(1, 0, 3)
+
+        def fit(self, *_, **__):
+            self.progress = replace(self.progress)
+            raise KeyboardInterrupt
+
+        def save(self, path):
+            saved.append(path)
+
+    monkeypatch.setattr(running, "_load", lambda *_, **__: Resumed())
+    monkeypatch.setattr(data, "load_data", lambda *_: DataSet(*[None] * 5, "nothing"))
+    path = str(tmp_path / "w.npz")
+    with pytest.raises(click.Abort):
+        cli.cli(["train", "small.snn", "--data", "digits", "--save", path], standalone_mode=False)
+    assert saved == [path]
+
+
+@pytest.mark.parametrize(
+    "error, code, said",
+    [
+        (OSError(28, "No space left on device"), 1, "error: [Errno 28] No space left on device"),
+        (MemoryError(), 1, "error: out of memory"),
+        (OSError("no template"), 70, "internal error: OSError: no template"),  # as a library derives its own from it
+        (KeyError("v"), 70, "internal error: KeyError: 'v'"),
+    ],
+)
+def test_the_machines_mistakes_are_told_from_those_of_sncc_and_debugging_shows_both(
+    error, code, said, monkeypatch, capsys
+):
+    def fails(**_):
+        raise error
+
+    monkeypatch.delenv("SNCC_DEBUG", raising=False)
+    monkeypatch.setattr(cli, "cli", fails)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == code and capsys.readouterr().err.startswith(said)
+    monkeypatch.setenv("SNCC_DEBUG", "1")
+    with pytest.raises(type(error)):
+        cli.main()

@@ -14,6 +14,7 @@ import click
 
 from sncc import __version__
 from sncc.cli import available, editing, inspecting, running
+from sncc.cli.terminal import OUT_OF_MEMORY, fail
 
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
@@ -38,12 +39,11 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except (OSError, MemoryError) as error:  # of the machine: a full disk, a folder that is gone
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
     except Exception as error:
         if os.environ.get("SNCC_DEBUG"):
             raise
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
+            fail(str(error) or OUT_OF_MEMORY)  # of the machine: a full disk, a folder that is gone
         name = f"{type(error).__name__}: {error}".splitlines()[0]
         click.echo(f"internal error: {name}; please report it with what SNCC_DEBUG=1 shows", err=True)
         sys.exit(INTERNAL_ERROR)

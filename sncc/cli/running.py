@@ -89,7 +89,7 @@ def train(
         try:
             network.fit(events.train, events.train_labels, epochs=epochs, seed=seed, verbose=True)
         finally:  # also what an interrupted training has reached
-            if save is not None and network.progress != before:  # a mistake in the data leaves an older file alone
+            if save is not None and network.progress is not before:  # a mistake in the data leaves an older file alone
                 network.save(save)
         print_table(_results(network, events, monotonic() - began))
     if save is not None:

@@ -13,6 +13,8 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
+OUT_OF_MEMORY = "out of memory"  # what Python says nothing of itself about
+
 
 @contextlib.contextmanager
 def mistakes_of_the_user() -> Iterator[None]:
@@ -20,7 +22,7 @@ def mistakes_of_the_user() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
-        fail(str(error))
+        fail(str(error) or OUT_OF_MEMORY)
 
 
 def fail(message: str) -> NoReturn:

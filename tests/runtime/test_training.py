@@ -187,6 +187,39 @@ def test_a_training_keeps_other_threads_out(network, data, labels):
     network.evaluate(data, labels)
 
 
+@pytest.mark.parametrize("what", ["gradients", "predict", "step"])
+def test_calls_that_belong_together_keep_other_threads_out(network, data, labels, monkeypatch, what):
+    call, heard = network.library.call, []
+
+    def call_and_try_from_outside(*arguments):
+        call(*arguments)
+
+        def reset():
+            try:
+                network.reset()
+            except RuntimeError as error:
+                heard.append(str(error))
+            else:
+                heard.append("was let in")
+
+        if threading.current_thread() is threading.main_thread():
+            other = threading.Thread(target=reset)
+            other.start()
+            other.join()
+
+    network.step()
+    monkeypatch.setattr(network.library, "call", call_and_try_from_outside)
+    if what == "step":
+        network.step({"x": [1]})
+    elif what == "predict":
+        network.predict(data)
+    else:
+        network.gradients(data, labels)
+    assert heard and all("another thread" in message for message in heard)
+    monkeypatch.undo()
+    network.reset()
+
+
 def test_one_array_is_not_enough_for_two_sources(network, data, labels):
     with pytest.raises(ValueError, match="no data for the source `drive`"):
         network.fit(data["x"], labels, epochs=1)
