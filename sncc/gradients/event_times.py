@@ -38,11 +38,30 @@ def with_event_times(update: Update, step: float, readouts: Mapping[int, Readout
     return _Timed(update, step).build(readouts)
 
 
+def jumps(update: Update, state: str) -> bool:
+    """Whether a state of the group jumps at spikes or arrivals."""
+    names = {_of_spike("gap", state), *(_of_arrival("gap", i, state) for i in _impulses(update))}
+    return any(s.name in names for s in update.body)
+
+
+def _impulses(update: Update) -> list[str]:
+    """The inputs that receive impulses."""
+    return [name.removesuffix("!") for name in update.inputs if name.endswith("!")]
+
+
+def _of_spike(what: str, state: str) -> str:
+    return f"spike.{what}.{state}"
+
+
+def _of_arrival(what: str, name: str, state: str) -> str:
+    return f"arrival.{what}.{name}.{state}"
+
+
 class _Timed:
     def __init__(self, update: Update, step: float) -> None:
         self.update, self.step = update, step
         self.locals = {s.name for s in update.body}
-        self.inputs = [name.removesuffix("!") for name in update.inputs if name.endswith("!")]
+        self.inputs = _impulses(update)
         self.sums = {s.name: s.value for s in update.body if isinstance(s, Assign) and s.name.endswith("!+")}
         self.remembers = "spike.again" in self.locals or any(name.startswith("release.") for name in self.locals)
 
@@ -82,8 +101,8 @@ class _Timed:
 
     def _moves(self, what: str, state: str) -> Expression:
         """How a state moves with the events of this step."""
-        by_spike = mul(self._held(f"spike.{what}.{state}"), Symbol(SHIFT))
-        by_arrivals = [mul(self._held(f"arrival.{what}.{i}.{state}"), self._arrival(i)) for i in self.inputs]
+        by_spike = mul(self._held(_of_spike(what, state)), Symbol(SHIFT))
+        by_arrivals = [mul(self._held(_of_arrival(what, i, state)), self._arrival(i)) for i in self.inputs]
         return total([by_spike, *by_arrivals])
 
     def _released(self, state: str) -> Expression:
@@ -96,15 +115,16 @@ class _Timed:
         end = ends.get(readout.variable)
         if end is None:
             return None
+        if readout.before is not None:  # the mean derivative along the jump is for what jumps alone
+            body.append(Assign(f"seen.{k}", div(self._moves("gap", readout.variable), Number(self.step))))
+            return f"seen.{k}"
         if readout.reduction == "max":  # at an event, the largest value moves along with it
             moved = self._moves("slope", readout.variable)
-        elif readout.before is not None:  # the mean derivative along the jump is for what jumps alone
-            end, moved = "", div(self._moves("gap", readout.variable), Number(self.step))
         elif readout.reduction in ("last", None):
             moved = ZERO
         else:  # a sum over steps stands for an integral: the value from before an event lasts longer
             moved = div(self._moves("gap", readout.variable), Number(self.step))
         if moved == ZERO:
-            return end or None
-        body.append(Assign(f"seen.{k}", add(Symbol(end), moved) if end else moved))
+            return end
+        body.append(Assign(f"seen.{k}", add(Symbol(end), moved)))
         return f"seen.{k}"

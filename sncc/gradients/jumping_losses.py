@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from sncc.expressions.algebra import ZERO, add
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
+from sncc.gradients.event_times import jumps
 from sncc.program.nodes import Assign, Program, Readout, Reduce, Statement, Update
 
 BEFORE, JUMP = Symbol("before"), Symbol("jump")
@@ -35,7 +36,7 @@ def with_jumps(program: Program, readouts: Sequence[Readout]) -> tuple[Program, 
 
 def _jumps(program: Program, readout: Readout) -> bool:
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == readout.group)
-    return any(".gap." in s.name and s.name.endswith(f".{readout.variable}") for s in update.body)
+    return jumps(update, readout.variable)
 
 
 def _remembering(program: Program, name: str, variable: str) -> Program:

@@ -89,3 +89,16 @@ def test_no_number_depends_on_the_names(rule, synapse):
     expected = result(PLAIN, rule, synapse)
     for names in OF_THE_COMPILERS:
         assert result(names, rule, synapse) == expected
+
+
+def test_a_readout_that_does_not_jump_does_not_where_a_state_of_its_synapses_has_its_name():
+    text = NETWORK.replace("hidden -> y: dense,", "hidden -> y: dense, synapse = exponential_as_v(),")
+    text += """
+synapse exponential_as_v:
+    state v = 0
+    dv/dt = -v / (4 ms)
+    on pre: v += weight
+    deliver v / (5 ms)
+"""
+    program = program_of(text.format(**PLAIN, rule="eventprop", synapse=""))
+    assert not any(state.endswith(".before") for group in program.groups for state in group.states)
