@@ -6,7 +6,7 @@ from sncc.backends.cpu.forward import most_delay
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_weights
-from sncc.connectivity.patterns import Convolution, OfSynapses
+from sncc.connectivity.patterns import Convolution
 from sncc.program.nodes import Connection, Fire, Gather, Program, Row, Update
 
 WARP = 32
@@ -89,8 +89,7 @@ class Places(Layout):
         if place_of_weights(self.program, c) == "one":
             return 1
         rows, _ = self.matrix(c.weight)
-        structure = c.structure.pattern if isinstance(c.structure, OfSynapses) else c.structure
-        return rows * self.stride(c.weight) if isinstance(structure, Convolution) else 0
+        return rows * self.stride(c.weight) if isinstance(c.wiring, Convolution) else 0
 
     def whole_source(self, c: Connection) -> int:
         """Neurons of a connection's whole source."""

@@ -170,7 +170,7 @@ class Layout:
         users = [c for c in self.program.connections if c.weight == key]
         if any(c not in self.rows_of_synapses and c.structure is not None for c in users):
             return True
-        synapses = any(isinstance(c.structure, OfSynapses) and c.structure.pattern == Dense(False) for c in users)
+        synapses = any(isinstance(c.structure, OfSynapses) and c.wiring == Dense(False) for c in users)
         return synapses and self.matrix(key)[0] > 1
 
     def place_of_one(self, key: str) -> int:

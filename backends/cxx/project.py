@@ -170,8 +170,7 @@ def _receiver(c: Connection) -> str:
 
 def _takes_pairs(c: Connection) -> bool:
     """Whether the pairs of a connection are handed over."""
-    structure = c.structure.pattern if isinstance(c.structure, OfSynapses) else c.structure
-    return isinstance(structure, Sparse) and c.synapses_of is None
+    return isinstance(c.wiring, Sparse) and c.synapses_of is None
 
 
 def _has_synapses(program: Program, c: Connection) -> bool:

@@ -94,9 +94,7 @@ def parts_of(program: Program, c: Connection) -> tuple[Part, Part]:
 
 def pattern_of(c: Connection) -> str:
     """A connection's Pattern in C++."""
-    pattern: Pattern = c.structure or (OneToOne() if c.pattern == "one_to_one" else Dense())
-    if isinstance(pattern, OfSynapses):
-        pattern = pattern.pattern
+    pattern: Pattern = c.wiring or (OneToOne() if c.pattern == "one_to_one" else Dense())
     kind, number, repeats, images = "dense", 0.0, False, ((1, 1), (1, 1), (0, 0))
     match pattern:
         case Random(random, number, repeats):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sncc.connectivity.patterns import Dense, Part, Pattern, Rewiring
+from sncc.connectivity.patterns import Dense, OfSynapses, Part, Pattern, Rewiring
 from sncc.expressions.nodes import Expression, symbols
 from sncc.program.streams import stream
 
@@ -264,6 +264,11 @@ class Connection:
     def owner(self) -> str:
         """The connection whose synapses these are."""
         return self.synapses_of or self.name
+
+    @property
+    def wiring(self) -> Pattern | None:
+        """The `structure`, or that of the synapses that neurons stand for."""
+        return self.structure.pattern if isinstance(self.structure, OfSynapses) else self.structure
 
     @property
     def dropout_stream(self) -> int:
