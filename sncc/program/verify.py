@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sncc.connectivity.patterns import Convolution, OfSynapses, Turned
+from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, Turned
 from sncc.expressions.algebra import has_draws
 from sncc.program.nodes import (
     LEARNS,
@@ -138,8 +138,11 @@ def _weight(program: Program, c: Connection) -> None:
     if isinstance(c.structure, Turned):
         sizes = [part.size for part in (c.target_part, c.source_part) if part is not None]
         _require(weight.dimensions == tuple(sizes), f"{c.name}: weight of {weight.dimensions}, turned {sizes}")
-    elif isinstance(c.structure, Convolution) or -1 not in weight.dimensions and isinstance(c.structure, OfSynapses):
-        _require(len(weight.dimensions) <= 2, f"{c.name}: weight of {weight.dimensions}, no kernel")
+    elif isinstance(c.structure, Convolution) or isinstance(c.wiring, Convolution) and weight.connection is None:
+        _require(len(weight.dimensions) == 2, f"{c.name}: weight of {weight.dimensions}, no kernel")
+    elif isinstance(c.structure, OfSynapses) and weight.connection is None:
+        sizes = [c.structure.source.size, c.structure.target.size][: 2 if isinstance(c.wiring, Dense) else 1]
+        _require(weight.dimensions == tuple(sizes), f"{c.name}: weight of {weight.dimensions}, synapses of {sizes}")
     else:
         _require(weight.dimensions == (-1,) and weight.connection is not None, f"{c.name}: weights of no synapses")
 

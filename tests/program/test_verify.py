@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from networks import program_of, recurrent
+from sparse_synapses import text_of
 
 from sncc.expressions.nodes import Symbol
 from sncc.program.nodes import Assign, Deliver, Gather, Update
@@ -60,3 +61,20 @@ def test_a_weight_of_the_wrong_size():
         return replace(program, parameters=(first, *program.parameters[1:]))
 
     assert "weight" in broken(change)
+
+
+@pytest.mark.parametrize(
+    "case, connection, dimensions, said",
+    [
+        ("images, pairs handed over", "x_hidden", (12,), "no kernel"),
+        ("drawn", "again", (4,), "synapses of [3]"),
+        ("dense", "hidden_hidden", (7, 6), "synapses of [7, 7]"),
+    ],
+)
+def test_a_weight_of_the_wrong_size_of_synapses_that_neurons_stand_for(case, connection, dimensions, said):
+    program = program_of(text_of(case))
+    key = program.connection(connection).weight
+    parameters = tuple(replace(p, dimensions=dimensions) if p.key == key else p for p in program.parameters)
+    with pytest.raises(InvalidProgram) as error:
+        verify(replace(program, parameters=parameters))
+    assert str(error.value).endswith(said)
