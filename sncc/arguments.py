@@ -56,7 +56,7 @@ def check_chosen(name: str, value: Any, possible: tuple[str, ...]) -> None:
         raise failure("wrong-argument", f"`{name}` is one of {words}, not {reprlib.repr(value)}")
 
 
-def check_text(name: str, value: Any) -> None:
+def check_name(name: str, value: Any) -> None:
     """Refuses what is neither a text nor None."""
     if value is not None and not isinstance(value, str):
         raise failure("wrong-argument", f"`{name}` is a name, not {reprlib.repr(value)}")

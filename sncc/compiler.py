@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from sncc.arguments import check_chosen, check_switch, check_text, folder_of, settings_of, source_of
+from sncc.arguments import check_chosen, check_name, check_switch, folder_of, settings_of, source_of
 from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source, not_supported_yet
 from sncc.gradients.support import refuse as refuse_training
 from sncc.gradients.support import refuse_operations
@@ -100,10 +100,11 @@ def check(
 ) -> tuple[Diagnostic, ...]:
     """What is wrong with a source: mistakes and warnings, empty where there is nothing.
 
-    What no later stage can carry out yet is a warning here and an error of `build`. `source`: a path (or a string that
-    ends in `.snn`), else text. `settings`, `network` and `params` as for `build`.
+    What a later stage cannot carry out yet is a warning here and an error of `build`; what a backend alone cannot, only
+    `build` says. `source`: a path (or a string that ends in `.snn`), else text. `settings`, `network` and `params` as for
+    `build`. Raises `DiagnosticError` for settings or a network's name of another type.
     """
-    check_text("network", network)
+    check_name("network", network)
     return examine(source, settings_of(settings, params), network)[1]
 
 
@@ -113,7 +114,7 @@ def examine(
     """The Model of a source, None where it has mistakes, and all mistakes and warnings in the order of the text."""
     found = Diagnostics()
     try:
-        model = compile_model(read(source), settings, found, network)
+        model = compile_model(source_of(source), settings, found, network)
     except DiagnosticError as error:
         return None, error.diagnostics
     later = [*not_lowered(model), *not_derived(model), *not_executed(model)]
@@ -141,8 +142,8 @@ def explain(
     from sncc.gradients.latex import explain_latex
 
     check_switch("latex", latex)
-    check_text("network", network)
-    model = compile_model(read(source), settings_of(settings, params), network=network)
+    check_name("network", network)
+    model = compile_model(source_of(source), settings_of(settings, params), network=network)
     return (explain_latex if latex else as_text)(place(model), compile_program(model))
 
 
@@ -164,8 +165,8 @@ def build(
     was trained with all bits is loaded from its file.
     Raises `DiagnosticError` for a mistake in the source, an unknown parameter, or a missing tool.
     """
-    check_text("network", network)
-    model = scheduled(compile_model(read(source), settings_of(settings, params), network=network), schedule)
+    check_name("network", network)
+    model = scheduled(compile_model(source_of(source), settings_of(settings, params), network=network), schedule)
     return build_model(model, backend, out, precision, emit_only, memory, weights)
 
 
@@ -276,6 +277,3 @@ def _describe_kernels(project: Path, log: Path) -> None:
     page.write_text(
         filled(page.read_text(encoding="utf-8"), log.read_text(encoding="utf-8", errors="replace")), encoding="utf-8"
     )
-
-
-read = source_of  # a path or a text, as a Source

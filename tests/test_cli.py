@@ -134,6 +134,14 @@ def test_graph_draws_to_stdout_or_a_file(folder):
     assert sncc("graph", "small.snn", "--out", "no/folder/n.svg", cwd=folder).returncode == 1
 
 
+@pytest.mark.parametrize(
+    "words", [("graph", "--out"), ("simulate", "--out"), ("simulate", "--plot"), ("train", "--data", "digits", "--save")]
+)
+def test_where_nothing_can_be_written_is_told_before_the_work(folder, words):
+    done = sncc(words[0], "bad.snn", *words[1:], "no/folder/file.svg", cwd=folder)
+    assert done.returncode == 1 and "there is no folder" in done.stderr
+
+
 def test_check_says_how_a_neuron_with_its_synapses_is_integrated(tmp_path):
     text = "network N:\n    step = 0.1 ms\n    population x: input[2]\n    population a: CobaLIF[2]\n"
     (tmp_path / "a.snn").write_text(text + "    connect x -> a: dense, weight = 1 nS, synapse = conductance()\n")

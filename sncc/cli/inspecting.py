@@ -80,11 +80,12 @@ def ir(
     from sncc.model.printer import print_model
     from sncc.passes import PIPELINE
     from sncc.program.printer import print_program
+    from sncc.syntax.parse import read_source
 
     names = [p.__name__ for p in PIPELINE]
     if after is not None and after not in names:
         raise click.BadParameter(f"there is no pass `{after}`; there are {', '.join(names)}", param_hint="--after")
-    model = compiler.compile_model(compiler.read(Path(file)), settings, network=chosen)
+    model = compiler.compile_model(read_source(Path(file)), settings, network=chosen)
     model = compiler.scheduled(model, schedule)
     if stage == "model":
         click.echo(print_model(model))
@@ -116,13 +117,16 @@ def graph(file: str, settings: dict[str, str], chosen: str | None, form: str, ou
     from sncc.graph.diagram import diagram
     from sncc.graph.mermaid import mermaid
     from sncc.graph.svg import svg
+    from sncc.syntax.parse import read_source
 
-    shown = diagram(compiler.compile_model(compiler.read(Path(file)), settings, network=chosen))
+    if out is not None:
+        with mistakes_of_the_user():
+            refuse_unwritable(out)
+    shown = diagram(compiler.compile_model(read_source(Path(file)), settings, network=chosen))
     text = svg(shown) if form == "svg" else mermaid(shown)
     if out is None:
         click.echo(text, nl=False)
         return
     with mistakes_of_the_user():
-        refuse_unwritable(out)
         out.write_text(text, encoding="utf-8")
     click.echo(f"wrote {out}")

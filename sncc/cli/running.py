@@ -42,10 +42,11 @@ def build(
 ) -> None:
     """Writes FILE's project, with a C++ and a CUDA half, and builds its library."""
     from sncc import compiler
+    from sncc.syntax.parse import read_source
 
     backend = _say_backend(backend) if not emit_only else backend
     out = out or Path("build") / Path(file).stem
-    model = compiler.compile_model(compiler.read(Path(file)), settings, network=chosen)
+    model = compiler.compile_model(read_source(Path(file)), settings, network=chosen)
     compiler.build_model(compiler.scheduled(model, schedule), backend, out, precision, emit_only, memory, weights)
     click.echo(f"{'wrote' if emit_only else 'built'} {out}")
 
@@ -74,14 +75,15 @@ def train(
 
     from sncc.data import load_data
 
+    with mistakes_of_the_user():  # before the work that would be lost
+        if save is not None:
+            refuse_unwritable(Path(save))
     network = _load(file, settings, chosen, backend, precision, seed, threads, memory=memory)
     with mistakes_of_the_user():
         if not network.manifest.rule:
             raise ValueError(f"{file} has no `train` block: there is nothing to train")
         if resume is not None:
             network.load(resume)
-        if save is not None:
-            refuse_unwritable(Path(save))
         shapes = [s.shape for s in network.manifest.sources if s.kind == "events"]
         events = load_data(data, network.manifest.step, shapes[0] if len(shapes) == 1 else None)
         click.echo(events.description, err=True)
@@ -115,15 +117,16 @@ def simulate(
     duration: float | None, out: str | None, plot: str | None, schedule: Any,
 ) -> None:  # fmt: skip
     """Runs FILE's network and reports rates; --out keeps the spikes and recorded states. Ctrl-C ends the run early."""
-    network = _load(file, settings, chosen, backend, precision, seed, threads, schedule)
-    with mistakes_of_the_user():
-        if duration is None and network.manifest.simulation is None:
-            raise ValueError(f"{file} has no `simulate` block: say how long with --duration SECONDS")
+    with mistakes_of_the_user():  # before the work that would be lost
         for path in (out, plot):
             if path is not None:
                 refuse_unwritable(Path(path))
         if plot is not None:
             _check_plots()
+    network = _load(file, settings, chosen, backend, precision, seed, threads, schedule)
+    with mistakes_of_the_user():
+        if duration is None and network.manifest.simulation is None:
+            raise ValueError(f"{file} has no `simulate` block: say how long with --duration SECONDS")
         run = network.simulate(duration=duration, seed=seed, out=out)
         if plot is not None:
             run.plot(plot)
@@ -148,16 +151,17 @@ def _load(
     """The network of a file, built where the cache does not hold it."""
     from sncc import compiler
     from sncc.runtime import load
+    from sncc.syntax.parse import read_source
 
     backend = _say_backend(backend)
-    model = compiler.compile_model(compiler.read(Path(file)), settings, network=chosen)
+    model = compiler.compile_model(read_source(Path(file)), settings, network=chosen)
     project = compiler.build_model(compiler.scheduled(model, schedule), backend, None, precision, memory=memory)
     with mistakes_of_the_user():
         return load(project, seed=seed, threads=threads, backend=backend)
 
 
 def _check_plots() -> None:
-    """Raises ValueError without matplotlib, before a run whose figure would be missing."""
+    """Raises ValueError without matplotlib."""
     from sncc.runtime.plotting import check_available
 
     try:

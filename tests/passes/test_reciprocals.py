@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from sncc import compiler
+from sncc.arguments import source_of
 from sncc.expressions.printer import print_expression
 from sncc.passes.reciprocals import reciprocals
 
@@ -26,13 +27,13 @@ def body(program):
 
 
 def test_divisions_by_numbers_become_one_factor():
-    program = compiler.compile_program(compiler.compile_model(compiler.read(TEXT)), after="constant_folding")
+    program = compiler.compile_program(compiler.compile_model(source_of(TEXT)), after="constant_folding")
     assert any("/ 8" in text for text in body(program))
     after = body(reciprocals(program))
     assert any("-0.0625 * v" in text for text in after) and any("0.25 * I" in text for text in after)
 
 
 def test_training_is_left_alone():
-    program = compiler.compile_program(compiler.compile_model(compiler.read(TEXT)), after="constant_folding")
+    program = compiler.compile_program(compiler.compile_model(source_of(TEXT)), after="constant_folding")
     training = replace(program, schedule="sample_parallel")
     assert reciprocals(training) is training

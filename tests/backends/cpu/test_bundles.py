@@ -9,6 +9,7 @@ import pytest
 
 import sncc
 from sncc import compiler, toolchain
+from sncc.arguments import source_of
 from sncc.backends.reference.interpreter import Reference
 
 TEXT = """
@@ -67,7 +68,7 @@ def load(project, monkeypatch):
 
 @pytest.fixture
 def reference():
-    return Reference(compiler.compile_program(compiler.compile_model(compiler.read(TEXT)), "float64"), seed=3)
+    return Reference(compiler.compile_program(compiler.compile_model(source_of(TEXT)), "float64"), seed=3)
 
 
 def spikes_of(run):

@@ -8,6 +8,7 @@ from simulations import NETWORKS, states
 
 import sncc
 from sncc import compiler, toolchain
+from sncc.arguments import source_of
 from sncc.backends.reference.interpreter import Reference
 
 
@@ -22,7 +23,7 @@ def network(request):
 
 
 def compiler_program(text: str):
-    return compiler.compile_program(compiler.compile_model(compiler.read(text)), "float64")
+    return compiler.compile_program(compiler.compile_model(source_of(text)), "float64")
 
 
 @pytest.fixture
