@@ -115,7 +115,7 @@ def manifest(program: Program) -> dict[str, object]:
                 "states": [{"name": n, "unit": u, "si": si} for n, u, si in g.declared],
             }
             for k, (g, r) in enumerate((g, r) for g in program.groups for r in g.rows)
-            if _written(r.population)
+            if r.holds == "neurons"
         ],
         "parameters": [
             {"index": k, **_parameter_entry(program, p)} for k, p in enumerate(program.parameters) if p.key not in hidden
@@ -151,7 +151,7 @@ def manifest(program: Program) -> dict[str, object]:
 
 
 def _written(name: str) -> bool:
-    """Whether a population or connection is the user's: what lowering adds has a dot in its name."""
+    """Whether a connection is the user's: what lowering adds has a dot in its name."""
     return "." not in name
 
 
@@ -159,7 +159,7 @@ def _sender(program: Program, c: Connection) -> str:
     """The user's population that a connection comes from: the one whose spikes move the states that it delivers."""
     if isinstance(c.structure, OfSynapses):
         return c.structure.between[0]
-    if "." not in c.source:
+    if c.source_group is None or program.place(c.source)[1].holds == "neurons":
         return c.source
     return next((d.source for d in program.connections if d.target == c.source), c.source)
 

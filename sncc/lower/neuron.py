@@ -137,7 +137,7 @@ def lower_neuron(
     )  # fmt: skip
 
 
-def poisson(population: Population, step: float) -> Neuron:
+def poisson(step: float) -> Neuron:
     """The update of a source that draws how many spikes each neuron emits in a step."""
     mean = Assign("mean", mul(Symbol("rate"), Number(step)))
     return Neuron((mean,), (Draw("spike", "poisson", (Symbol("mean"),)),), (), (), "spike", False)

@@ -92,7 +92,7 @@ def place(model: Model) -> Model:
 def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:
     """A population's update; in two where plasticity reads its states between flow and arrivals."""
     if population.kind == "poisson":
-        return (poisson(population, model.step),)
+        return (poisson(model.step),)
     arriving = [c for c in model.connections if c.target == population.name]
     impulses = frozenset(c.input for c in arriving if impulsive(model, c))
     drives = frozenset(c.input for c in arriving if not impulsive(model, c))
@@ -156,7 +156,7 @@ def _group(population: Population, neurons: Sequence[Neuron], name: str) -> Grou
         rows=(row,),
         states=tuple(state for state, _ in initial),
         declared=()
-        if "." in population.name
+        if population.holds != "neurons"
         else tuple(
             (s.name, "" if s.unit.dimensionless else str(s.unit), s.unit.to_si) for s in own if "." not in s.name
         ),

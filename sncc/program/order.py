@@ -32,19 +32,20 @@ def before(
 ) -> dict[str, set[str]]:
     """For each group those whose update of the step must come before its own deliveries."""
     needed: dict[str, set[str]] = {g.name: set() for g in groups}
-    place = {row.population: g.name for g in groups for row in g.rows}
+    place = {row.population: (g.name, row.holds) for g in groups for row in g.rows}
     by_name = {c.name: c for c in connections}
     for c in connections:
         if c.source_group is not None and c.delay == 0:
             needed[c.target_group].add(c.source_group)
         if c.gain is not None and not _reads_earlier(c):
-            needed[c.target_group].add(place[c.gain[0]])
+            needed[c.target_group].add(place[c.gain[0]][0])
     for o in operations:
         if isinstance(o, SynapseUpdate) and o.when != "step":
             c = by_name[o.connection]
             of_source = () if _reads_earlier(c) else o.pre
-            read = (population for _, population, _ in (*of_source, *o.post) if "." in population)
-            needed[c.target_group] |= {place[p] for p in read}  # traces: moved before their synapses jump
+            read = (place[population] for _, population, _ in (*of_source, *o.post))
+            # traces: moved before their synapses jump
+            needed[c.target_group] |= {group for group, holds in read if holds != "neurons"}
     return needed
 
 

@@ -223,7 +223,7 @@ def _synapse_update(program: Program, update: SynapseUpdate, updated: set[str]) 
         symbol, population, variable = read
         group, row = program.place(population)
         _require(variable in group.states, f"{where}: {population} has no variable {variable}")
-        if "." in population and update.when != "step" and read not in earlier:
+        if row.holds != "neurons" and update.when != "step" and read not in earlier:
             _require(group.name in updated, f"{where}: {population} moves afterwards")
         known.add(symbol)
     _require((c.target_group in updated) == (update.when == "post"), f"{where}: out of order")
