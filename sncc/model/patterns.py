@@ -9,10 +9,8 @@ from typing import TypeVar
 
 from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Sparse
 from sncc.diagnostics import Diagnostics, did_you_mean
-from sncc.expressions.nodes import Number
-from sncc.model.infer import Elaborator
 from sncc.model.scope import Scope
-from sncc.model.values import constant_whole, folded
+from sncc.model.values import constant_number, constant_whole
 from sncc.syntax import tree
 
 PATTERNS: Mapping[str, tuple[str, ...]] = {  # with what each takes
@@ -203,15 +201,11 @@ class PatternResolver:
         return Random("fan_out" if kind == "fan_out" else "total", float(count), repeats, own)
 
     def _probability(self, written: tree.Expression) -> float | None:
-        elaborator = Elaborator(self.scope, self.diagnostics)
-        typed = elaborator.elaborate(written)
-        if typed.term is None or not elaborator.plain(typed, written.span, "a probability is a plain number"):
-            return None
-        number = folded(typed.expression, written.span, self.diagnostics)
-        if not isinstance(number, Number) or not 0 < number.value <= 1:
+        number = constant_number(written, "a probability", self.scope, self.diagnostics)
+        if number is not None and not 0 < number <= 1:
             self.diagnostics.error("wrong-argument", written.span, "a probability is above 0 and at most 1")
             return None
-        return number.value
+        return number
 
     def _convolution(self, arguments: Mapping[str, tree.Expression], written: tree.Expression) -> Convolution | None:
         if not self._is_image("conv2d", written):
