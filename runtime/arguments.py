@@ -65,15 +65,6 @@ def check_mapping(name: str, value: Any, example: str) -> dict[Any, Any]:
     return dict(value)
 
 
-def is_list(value: Any) -> bool:
-    """Whether a loop can go over it."""
-    try:
-        iter(value)
-    except TypeError:
-        return False
-    return True
-
-
 def shown(value: Any) -> str:
     """The value for a message, cut where it is long."""
     return reprlib.repr(value)

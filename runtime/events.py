@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arguments import check_whole, is_list, real, regular_array, shown
+from .arguments import check_whole, real, regular_array, shown
 
 MAXIMUM_NEURONS = 2**32 - 1  # an index is 32 bits wide
 
@@ -120,7 +120,7 @@ class Events:
         width = _checked_step(step)
         if width is None:
             raise ValueError("`step` is missing: the length of a time step in seconds, e.g. step=1e-3")
-        if not is_list(samples):
+        if not np.iterable(samples):
             raise ValueError(f"`samples` are a list of pairs (times, neurons), one a sample, not {shown(samples)}")
         bins = [_binned(k, *_pair(k, pair), size, width) for k, pair in enumerate(samples)]
         lengths = _list_lengths(steps, bins)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import check_real, check_writable, is_list, shown
+from .arguments import check_real, check_writable, shown
 from .manifest import Manifest
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def requests(manifest: Manifest, record: Iterable[Recordable] | None) -> Request
         return _of_block(manifest)
     if isinstance(record, str):
         record = [record]
-    if isinstance(record, Mapping) or not is_list(record):
+    if isinstance(record, Mapping) or not np.iterable(record):
         raise ValueError(f"`record` is a list of {_ENTRY}, not {shown(record)}")
     traces: list[TraceRequest] = []
     weights: list[WeightRequest] = []

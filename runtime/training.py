@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arguments import check_choice, check_whole, is_list, shown
+from .arguments import check_choice, check_whole, shown
 from .callbacks import Callback, History
 from .checkpoint import Progress
 from .dataset import DataSet, Inputs, labelled_set, run_batch
@@ -147,7 +147,7 @@ def _first_epoch(progress: Progress, end: int) -> int:
 def _checked_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
     if callable(callbacks):
         raise ValueError("`callbacks` is a list of callables: put it in brackets")
-    if not is_list(callbacks):
+    if not np.iterable(callbacks):
         raise ValueError(f"`callbacks` is a list of callables, not {shown(callbacks)}")
     hooks = list(callbacks)
     for hook in hooks:

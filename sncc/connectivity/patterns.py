@@ -155,7 +155,7 @@ def is_matrix(pattern: Pattern, source: Part, target: Part) -> bool:
 
 
 def most_synapses(pattern: Pattern, source: Part, target: Part) -> int:
-    """How many synapses a connection can have; of a number that is drawn six standard deviations above the mean."""
+    """For how many synapses there is room; where their number is drawn, six standard deviations above its mean."""
     pairs = source.size * target.size
     match pattern:
         case OneToOne():
@@ -176,8 +176,8 @@ class OfSynapses:
     """Between neurons that stand for the synapses of `connection`, in their order, and the neurons that it joins.
 
     rows: from every source to its synapses, `onto`: from every synapse to its target, columns: from every target to the synapses
-    onto it. The synapses are those of `pattern` between two parts of the populations `between`; more neurons than there
-    are synapses have no connections.
+    onto it. The synapses are those of `pattern` between parts of the populations `between`; neurons beyond the last
+    synapse have no connections.
     """
 
     end: Literal["rows", "columns", "onto"]

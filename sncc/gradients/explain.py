@@ -126,7 +126,7 @@ def _text(piece: Piece) -> str:
 def derivation(model: Model, program: Program) -> tuple[Section, ...]:
     """The dynamics of every population, then the rule, the loss, the adjoints and the gradients."""
     parts = [Section(f"{model.name}: step {model.step:g} ms")]
-    parts += [_population(model, program, p) for p in model.populations if p.kind == "neuron"]
+    parts += [_population(program, p) for p in model.populations if p.kind == "neuron"]
     if program.rule:
         parts += [Section(_ONLINE if program.traces else _RULES[program.rule])]
         parts += [_readout(r) for r in program.readouts]
@@ -144,7 +144,7 @@ def derivation(model: Model, program: Program) -> tuple[Section, ...]:
     return tuple(parts)
 
 
-def _population(model: Model, program: Program, population: Population) -> Section:
+def _population(program: Program, population: Population) -> Section:
     dynamics = population.dynamics
     assert dynamics is not None
     lines: list[Line] = [(Rate(e.state), " = ", e.derivative) for e in dynamics.equations]

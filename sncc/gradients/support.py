@@ -32,9 +32,9 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
 
 
 def refuse_operations(program: Program, model: Model) -> None:
-    """Raise `DiagnosticError` where the forward phase holds an operation that has no transposed one yet.
+    """Raise `DiagnosticError` where nothing can be learnt yet through values that are delivered in place of spikes.
 
-    Says so at the connection that the operation comes from.
+    Says so at the connection that delivers them.
     """
     found: dict[str, Diagnostic] = {}
     for c in program.connections:

@@ -29,19 +29,15 @@ def program_parameters(
     whole = {c.name: c for c in written.connections}
     for connection in placed.connections:
         if connection.synapses_of is None:
-            if (
-                isinstance(connection.pattern, OfSynapses) and connection.name in whole
-            ):  # weights lie as they are written
-                connection = whole[connection.name]
+            if isinstance(connection.pattern, OfSynapses):  # weights lie as they are written
+                connection = whole.get(connection.name, connection)
             _of_connection(connection, lowered[connection.name], learnt, found, written.step)
     for population in placed.populations:
         if population.kind in ("neuron", "poisson"):
             for parameter in population.parameters:
                 key = key_of(population, parameter)
                 made = _parameter(key, parameter, (population.size,), learnt)
-                if (
-                    key not in found or found[key].dimensions < made.dimensions
-                ):  # one number of several: for the largest
+                if key not in found or found[key].dimensions < made.dimensions:  # of several, for the largest
                     found[key] = made
     for connection in written.connections:  # weights that synapses of their own hold, as Python sees them
         if connection.name not in lowered and (weight := found.get(f"{connection.name}.weight")) is not None:

@@ -60,7 +60,7 @@ def reduce_synapse(connection: Connection) -> Reduction | None:
     others = tuple(s.name for s in synapse.states if s.name not in own)
     if not all(_adds_up(synapse, name, others, own) for name in others):
         return None
-    amounts, gain = _amounts(synapse, others, own, after)
+    amounts, gain = _amounts(others, own, after)
     if amounts is None:
         return None
     delivered = _deliveries(synapse, others, own)
@@ -117,7 +117,7 @@ def _adds_up(synapse: Synapse, state: str, others: tuple[str, ...], own: tuple[s
 
 
 def _amounts(
-    synapse: Synapse, others: tuple[str, ...], own: tuple[str, ...], after: dict[str, Expression]
+    others: tuple[str, ...], own: tuple[str, ...], after: dict[str, Expression]
 ) -> tuple[dict[str, Expression] | None, Expression]:
     """Amount of each of the target's states for a spike of weight one, and the factor that is the source's."""
     amounts: dict[str, Expression] = {}

@@ -68,7 +68,8 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Populat
         parameters.append(replace(c.weight, name="weight", key=f"{c.name}.weight", value=_in_a_row(c, target.size)))
     held = Population(name, "neuron", (count,), "synapses", tuple(parameters), dynamics, holds="synapses", span=c.span)
     populations = [held]
-    to_rows, to_columns, from_columns = (_places if placed else _ends)(c, source.size, target.size, count)
+    sizes = source.size, target.size
+    to_rows, to_columns, from_columns = _places(c, *sizes) if placed else _ends(c, *sizes, count)
 
     def join(tail: str, ends: tuple[str, str], where: str, how: Ends, values: str | None, delay: int) -> Connection:
         one = Parameter("weight", ONE, PLAIN)
@@ -99,7 +100,7 @@ def _count(c: Connection) -> int:
     return most_synapses(c.pattern, c.source_part, c.target_part)
 
 
-def _places(c: Connection, sources: int, targets: int, count: int) -> tuple[Ends, Ends, Ends]:
+def _places(c: Connection, sources: int, targets: int) -> tuple[Ends, Ends, Ends]:
     """From a source to its row of synapses, from a target to its column, and from the columns to the targets."""
     if c.pattern != Dense():
         line = Part.whole((sources,))

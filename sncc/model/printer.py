@@ -24,7 +24,7 @@ def _lines(model: nodes.Model) -> Iterator[str]:
     if model.connections:
         yield ""
     for connection in model.connections:
-        yield from _connection(connection, model.step)
+        yield from _connection(connection)
     if model.training is not None:
         yield ""
         yield from _training(model.training)
@@ -101,7 +101,7 @@ def _assignment(assignment: nodes.Assignment) -> str:
     return f"{reset}{assignment.state} = {print_expression(assignment.value, units=True)}"
 
 
-def _connection(connection: nodes.Connection, step: float) -> Iterator[str]:
+def _connection(connection: nodes.Connection) -> Iterator[str]:
     source = connection.source + _part(connection.source_part)
     target = f"{connection.target}{_part(connection.target_part)}.{connection.input}"
     delay = f"delay {_steps(connection.delay_steps)}" + (" or more" if connection.delay else "")
