@@ -58,16 +58,16 @@ train:
 """
 
 
-def inputs_of(program: Program, samples: int = 3, steps: int = 24) -> list[dict[str, np.ndarray]]:
+def inputs_of(program: Program) -> list[dict[str, np.ndarray]]:
     """Counts, two events of a channel in a step among them, and values."""
     rng = np.random.default_rng(5)
     sizes = {s.name: (s.size, s.kind) for s in program.sources}
     return [
         {
-            name: rng.normal(0, 1, (steps, size)) if kind == "signal" else rng.poisson(0.3, (steps, size)).astype(float)
+            name: rng.normal(0, 1, (24, size)) if kind == "signal" else rng.poisson(0.3, (24, size)).astype(float)
             for name, (size, kind) in sizes.items()
         }
-        for _ in range(samples)
+        for _ in range(3)
     ]
 
 
@@ -76,9 +76,9 @@ def plain(program: Program) -> Program:
     return replace(program, connections=tuple(replace(c, dropout=0.0) for c in program.connections))
 
 
-def factors(program: Program, c: Connection, size: int, sample: int, seed: int = 0) -> np.ndarray:
+def factors(c: Connection, size: int, sample: int) -> np.ndarray:
     """What each neuron of the source delivers of its weight in a sample: nothing, or 1 / (1 - p) of it."""
-    word = philox(seed, stream(c.name, "dropout"), np.arange(size), 0, sample)[0]
+    word = philox(0, stream(c.name, "dropout"), np.arange(size), 0, sample)[0]
     return (word >= np.floor(c.dropout * 2.0**32 + 0.5)) / (1 - c.dropout)
 
 
@@ -88,7 +88,7 @@ def sample_by_hand(program: Program, reference: Reference, inputs, labels, k: in
     values, by_weight = dict(reference.parameters), {}
     for c in program.connections:
         if c.dropout:
-            own = factors(program, c, sizes[c.source], k)
+            own = factors(c, sizes[c.source], k)
             element = own[reference.tables[c.name].source] if c.pattern == "sparse" else own
             by_weight[c.weight] = element[:, None] if c.pattern == "dense" else element
             values[c.weight] = values[c.weight] * by_weight[c.weight]

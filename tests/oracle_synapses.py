@@ -25,7 +25,7 @@ from sncc.program.streams import stream
 
 def gradients_with_synapses(model, parameters, inputs, labels, rule, pairs=None):
     """As `loss_and_gradients`, for a Model with synapses; `pairs` of `sparse` connections by name."""
-    simulation = partial(SynapseSimulation, pairs=pairs or {})
+    simulation = partial(SynapseSimulation, pairs=pairs)
     return loss_and_gradients(model, parameters, inputs, labels, rule, simulation=simulation)
 
 
@@ -90,8 +90,8 @@ class Synapses:
 
 
 class SynapseSimulation(Simulation):
-    def __init__(self, model, parameters, rule, synapses=None, pairs={}) -> None:  # noqa: B006
-        self.handed_over = pairs
+    def __init__(self, model, parameters, rule, synapses=None, pairs=None) -> None:
+        self.handed_over = pairs or {}
         super().__init__(model, parameters, rule, synapses)
         self.placed = place(model)
         self.by_target = {p.name: [] for p in self.neurons}
@@ -99,10 +99,6 @@ class SynapseSimulation(Simulation):
             if c.synapse is not None:
                 self.by_target[c.target].append(Synapses(self, c))
         self.past = {key: [x] for key, x in self.state.items()}
-
-    def _ordered(self):
-        """Readers of states come in any order: they read those of the step before."""
-        return super()._ordered()
 
     def _cut(self, c, x):
         return constant(x) if self.rule == "eprop" and c.target not in self.read else x

@@ -41,15 +41,15 @@ def batch():
     return counts, sncc.Events.from_dense(counts.reshape(4, 30, 4, 3), step=1e-3), np.array([0, 1, 2, 1])
 
 
-def follows_the_reference(load, steps: int = 8) -> None:
-    """Synapses, weights and delays after each of so many steps; `load(program, reference)` gives the network."""
+def follows_the_reference(load) -> None:
+    """Synapses, weights and delays after each of eight steps; `load(program, reference)` gives the network."""
     program = program_of(TEXT)
     reference = Reference(program, seed=5, pairs=PAIRS)
     reference.parameters["drawn.weight"] = np.minimum(np.abs(reference.parameters["drawn.weight"]) + 0.02, 2)
     network = load(program, reference)
     counts, events, labels = batch()
     moved = dict.fromkeys(REWIRED, 0)
-    for _ in range(steps):
+    for _ in range(8):
         before = {c: set(zip(*_pairs(reference, c), strict=True)) for c in REWIRED}
         run = reference.run([{"x": sample} for sample in counts], list(labels))
         reference.optimise(run.gradients)

@@ -64,7 +64,7 @@ def test_a_learnt_delay_of_what_is_left():
     for key in ("hidden_hidden.weight", "x_hidden.weight"):
         expected = np.mean([sample_by_hand(program, reference, inputs, labels, k)[1][key] for k in range(3)], axis=0)
         assert np.max(np.abs(run.gradients[key] - expected)) <= 1e-12 * np.max(np.abs(expected)), key
-    left_out = factors(program, program.connection("hidden_hidden"), 21, 0) == 0
+    left_out = factors(program.connection("hidden_hidden"), 21, 0) == 0
     one = reference.run(inputs[:1], labels[:1]).gradients["hidden_hidden.delay"]
     assert left_out.any() and not one[left_out].any() and one[~left_out].any()
 
@@ -81,5 +81,5 @@ def test_nothing_is_left_out_where_nothing_is_learnt():
 def test_as_many_are_left_out_as_asked_for():
     program = program_of(NETWORK)
     c = program.connection("hidden_hidden")
-    share = np.mean([factors(program, c, 1000, k) for k in range(20)], axis=1)
+    share = np.mean([factors(c, 1000, k) for k in range(20)], axis=1)
     assert np.mean(share) == pytest.approx(1, abs=0.02) and len(np.unique(share)) > 10
