@@ -135,7 +135,8 @@ def test_graph_draws_to_stdout_or_a_file(folder):
 
 
 @pytest.mark.parametrize(
-    "words", [("graph", "--out"), ("simulate", "--out"), ("simulate", "--plot"), ("train", "--data", "digits", "--save")]
+    "words",
+    [("graph", "--out"), ("simulate", "--out"), ("simulate", "--plot"), ("train", "--data", "digits", "--save")],
 )
 def test_where_nothing_can_be_written_is_told_before_the_work(folder, words):
     done = sncc(words[0], "bad.snn", *words[1:], "no/folder/file.svg", cwd=folder)
