@@ -8,6 +8,7 @@ import numpy as np
 
 import sncc
 from sncc import compiler
+from sncc.arguments import source_of
 from sncc.backends.reference.interpreter import Reference
 from sncc.connectivity.patterns import Dense
 from sncc.diagnostics import DiagnosticError
@@ -16,7 +17,7 @@ from sncc.diagnostics import DiagnosticError
 def check_simulation(text: str) -> bool:
     """Spikes and weights of the C++ half are the reference's for one worker and for three; False where the compiler refuses the network."""
     try:
-        program = compiler.compile_program(compiler.compile_model(compiler.read(text)), "float64")
+        program = compiler.compile_program(compiler.compile_model(source_of(text)), "float64")
         project = sncc.build(text, backend="cpu", precision="float64")
     except DiagnosticError as error:
         assert all(d.code == "not-supported-yet" for d in error.diagnostics if d.severity == "error"), error
