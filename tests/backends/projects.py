@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from networks import UNKNOWN, lively, parameters, program_of, recurrent, spikes
-from stand_in import EMULATION, FLAGS, SANITIZERS, Build, kept, kernels, made, runtime, texts
+from stand_in import EMULATION, FLAGS, LINKER, SANITIZERS, Build, kept, kernels, made, runtime, texts
 
 import sncc
 from sncc.backends.cxx.names import project_name
@@ -307,7 +307,7 @@ class Projects:
         folder = kept(FLAGS, build, link, main, *texts(project / "include", project / "src"), *texts(EMULATION))
         objects += [made(folder / f"{s.stem}.o", "g++", *flags, "-c", s, "-o") for s in others]
         sanitizer = SANITIZERS[build] if build == "address" else []
-        return made(folder / target, "g++", *sanitizer, *link, *objects, *runtime(build), "-ldl", "-lpthread", "-o")
+        return made(folder / target, LINKER, *sanitizer, *link, *objects, *runtime(build), "-ldl", "-lpthread", "-o")
 
 
 def needs_compiler() -> None:

@@ -1,4 +1,8 @@
-"""Builds with the emulation of CUDA: plain, under the address sanitizer, and checked for races. Kept by content between runs."""
+"""Builds with the emulation of CUDA: plain, under the address sanitizer, and checked for races. Kept by content between runs.
+
+With SNCC_TEST_GPU=1, on a machine with nvcc and a card, the plain and the checked builds are nvcc's and run on the card: the same tests
+then say of the card what they say of the emulation.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Literal
 
-from sncc import cache
+from sncc import cache, toolchain
 
 Build = Literal["plain", "address", "checked"]
 EMULATION = Path(cache.__file__).parent / "backends" / "cuda" / "emulation"
@@ -18,6 +22,18 @@ SANITIZERS = {
     "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
     "checked": ["-fsanitize=thread"],  # of the kernels alone; linked without libtsan
 }  # fmt: skip
+ON_GPU = os.environ.get("SNCC_TEST_GPU") == "1"
+NVCC_FLAGS = [
+    "-std=c++17",
+    "-O2",
+    f"-arch={os.environ.get('SNCC_TEST_ARCH', 'native')}",
+    "-fmad=false",
+    "--extended-lambda",
+    "-Xcompiler",
+    "-fPIC,-ffp-contract=off,-fvisibility=hidden",
+]
+
+LINKER = "nvcc" if ON_GPU else "g++"
 
 
 def command(*words: object, cwd: Path | None = None) -> str:
@@ -57,7 +73,9 @@ def sources(build: Build) -> list[Path]:
 
 
 def runtime(build: Build) -> list[Path]:
-    """The runtime's object files."""
+    """The object files of the emulation's runtime; CUDA's is linked by nvcc."""
+    if ON_GPU:
+        return []
     folder = kept(FLAGS, build, *texts(EMULATION))
     flags = [*FLAGS, *(SANITIZERS[build] if build == "address" else ["-O2"])]
     return [made(folder / f"{s.stem}.o", "g++", *flags, "-c", s, "-o") for s in sources(build)]
@@ -65,6 +83,9 @@ def runtime(build: Build) -> list[Path]:
 
 def kernels(source: Path, build: Build, *more: object) -> Path:
     """The object file of a `.cu` file and what it includes from its own folders."""
+    if ON_GPU:
+        folder = kept(NVCC_FLAGS, source.read_text(), *texts(*(path for path in more if isinstance(path, Path))))
+        return made(folder / f"{source.stem}.o", toolchain.find_nvcc(), *NVCC_FLAGS, *more, "-c", source, "-o")
     flags = [*FLAGS, *SANITIZERS[build], "-I", EMULATION, *more]
     included = [path for path in more if isinstance(path, Path)]
     folder = kept([w for w in flags if w not in included], source.read_text(), *texts(EMULATION, *included))
@@ -76,4 +97,4 @@ def program(source: Path, build: Build, *more: object) -> Path:
     objects = [kernels(source, build, *more), *runtime(build)]
     link = SANITIZERS[build] if build == "address" else []
     target = kept(*objects, link) / source.stem
-    return made(target, "g++", *link, *objects, "-ldl", "-lpthread", "-o")
+    return made(target, LINKER, *link, *objects, "-ldl", "-lpthread", "-o")
