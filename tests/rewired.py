@@ -66,6 +66,26 @@ def follows_the_reference(load) -> None:
     assert np.abs(network.parameters["drawn.weight"]).max() <= 2
 
 
+def a_simulation_goes_on_unless_delays_move(network) -> None:
+    """Between steps of training."""
+    _, events, labels = batch()
+
+    def synapses(connection):
+        weights = network.parameters[f"{connection}.weight"]
+        return [*zip(weights.pre, weights.post, strict=True)]
+
+    seen = set()
+    for _ in range(3):
+        network.reset()
+        network.step({"x": [1, 2]})
+        before = {c: synapses(c) for c in REWIRED}
+        network.fit(events, labels, epochs=1, batch=4, verbose=False)
+        moved = {c: synapses(c) != before[c] for c in before}
+        assert network.library.get_count("step_count") == (0 if moved["back"] else 1), moved
+        seen.add((any(moved.values()), moved["back"]))
+    assert seen == {(True, False), (True, True)}
+
+
 def _pairs(reference, connection):
     table = reference.tables[connection]
     return table.source, table.target

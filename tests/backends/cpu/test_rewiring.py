@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from networks import program_of
 from projects import needs_compiler
-from rewired import PAIRS, REWIRED, TEXT, batch, follows_the_reference, starts_like
+from rewired import (
+    PAIRS,
+    REWIRED,
+    TEXT,
+    a_simulation_goes_on_unless_delays_move,
+    batch,
+    follows_the_reference,
+    starts_like,
+)
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
@@ -29,6 +37,10 @@ def loaded(project, program, reference, threads=2):
 
 def test_synapses_and_weights_are_the_references(project):
     follows_the_reference(lambda program, reference: loaded(project, program, reference))
+
+
+def test_a_simulation_goes_on_unless_delays_move(project):
+    a_simulation_goes_on_unless_delays_move(sncc.load(project, connections=PAIRS, seed=5))
 
 
 def test_training_goes_on_exactly_from_a_file_and_with_other_threads(project, data, tmp_path):

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from projects import Projects, needs_compiler
-from rewired import PAIRS, REWIRED, TEXT, batch, follows_the_reference, starts_like
+from rewired import (
+    PAIRS,
+    REWIRED,
+    TEXT,
+    a_simulation_goes_on_unless_delays_move,
+    batch,
+    follows_the_reference,
+    starts_like,
+)
 
 import sncc
 
@@ -19,6 +27,10 @@ def load(tmp_path_factory):
 
 def test_synapses_weights_and_delays_are_the_references(load):
     follows_the_reference(lambda program, reference: starts_like(load(), program, reference))
+
+
+def test_a_simulation_goes_on_unless_delays_move(load):
+    a_simulation_goes_on_unless_delays_move(load())
 
 
 def test_training_goes_on_exactly_from_a_file(load, tmp_path):

@@ -74,7 +74,10 @@ public:
     // Of the connections that have this weight.
     void move_synapses(int weight, const std::int64_t* pre, const std::int64_t* post) {
         for (SynapseRows& rows : parameters.rows)
-            if (rows.info().weight == weight) rows.move(pre, post);
+            if (rows.info().weight == weight) {
+                rows.move(pre, post);
+                changes_of_delays += rows.info().delays >= 0;
+            }
     }
 
     // -------------------------------------------------------------------------------------------- parameters

@@ -82,7 +82,9 @@ public:
         stale_ = true;
         if (!connectivity_.is_delays(k)) return;
         connectivity_.keep_delays(k, values, count);
-        if (built_) set_delays();
+        if (!built_) return;
+        connectivity_.set_delays(shapes_);
+        follow_delays();
     }
     void get_parameter(int k, double* values) override {
         settle();
@@ -217,17 +219,17 @@ private:
         connectivity_.set_delays(shapes_);
         connectivity_.upload(shapes_, [&](int k) { return weights_of(k); },
                              [&](int r, int k) { return gathered_.data() + (Network::late(k) < 0 ? std::max<std::int64_t>(Network::row_gradients()[r], 0) : late_[Network::late(k)].gathered); });
-        simulator_.set_lead(connectivity_.most_delay());
+        follow_delays();
+    }
+    // A simulation under way ends where spikes were on their way with other delays.
+    void follow_delays() {
+        if (connectivity_.has_other_delays()) simulator_.set_lead(connectivity_.most_delay());
     }
     const void* weights_of(int k) const {
         if (Network::is_half(k)) return halves_.data() + offsets_[k];
         return parameters_.data() + offsets_[k] + shapes_[k].place_of_one();
     }
     NumbersOnDevice<Network> numbers() { return {parameters_, states_, connectivity_, shapes_, offsets_, parameter_size_}; }
-    void set_delays() {
-        connectivity_.set_delays(shapes_);
-        simulator_.set_lead(connectivity_.most_delay());
-    }
 
     template <typename Number>
     void copy_in(int k, DeviceArray<Number>& to, std::int64_t offset, const double* values) {

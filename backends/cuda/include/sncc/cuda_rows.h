@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "sncc/cuda_arguments.h"
@@ -107,7 +108,10 @@ public:
     // Of all connections with weight k; on the device after the next `upload`.
     void move(int k, const std::int64_t* pre, const std::int64_t* post) {
         for (auto& one : all_)
-            if (one->rows.info().weight == k) one->rows.move(pre, post);
+            if (one->rows.info().weight == k) {
+                one->rows.move(pre, post);
+                other_delays_ = other_delays_ || one->rows.info().delays >= 0;
+            }
     }
     void follow_delays(int k, const std::vector<std::uint64_t>& former) { follow_synapses(delays_[static_cast<std::size_t>(k)].data(), former); }
 
@@ -137,7 +141,12 @@ public:
         for (const auto& one : all_)
             if (one->rows.info().delays == k) refuse_long_delays(one->rows.info().name, values, count, Network::step_ms);
     }
-    void keep_delays(int k, const double* values, std::int64_t count) { delays_[static_cast<std::size_t>(k)].assign(values, values + count); }
+    void keep_delays(int k, const double* values, std::int64_t count) {
+        delays_[static_cast<std::size_t>(k)].assign(values, values + count);
+        other_delays_ = true;
+    }
+    // Whether synapses have got other delays since the last call: delays that were set, or that came with synapses that moved.
+    bool has_other_delays() { return std::exchange(other_delays_, false); }
     void set_delays(const std::vector<Shape>& shapes) {
         for (std::size_t r = 0; r < all_.size(); ++r) {
             const int k = all_[r]->rows.info().delays;
@@ -161,6 +170,7 @@ private:
     std::vector<DeviceRows<Real>> host_;
     std::vector<HandedOver> pairs_;
     std::vector<std::vector<double>> delays_;  // by parameter, ms
+    bool other_delays_ = false;
 };
 
 }  // namespace cuda
