@@ -51,10 +51,7 @@ public:
     // Other synapses of a connection that training moves.
     void reconnect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) {
         const SynapseRows& rows = rows_of(connection);
-        if (!is_rewired(rows.info().weight)) throw Failure(Code::argument, "the synapses of this connection do not move");
-        if (count != static_cast<std::int64_t>(rows.count())) throw Failure(Code::argument, "the number of synapses does not fit");
-        if (!rows.allows(pre, post)) throw Failure(Code::argument, std::string("the connection `") + rows.info().name + "` cannot have these synapses");
-        if (rows.are(pre, post)) return;
+        if (!are_others<Network>(rows, pre, post, count)) return;
         move_synapses(rows.info().weight, pre, post);
         for (int state = 0; state < Network::optimiser_states; ++state) {  // they were other synapses'
             AlignedBuffer<Real>& values = slot(rows.info().weight, state);
@@ -65,11 +62,6 @@ public:
         for (const SynapseRows& rows : parameters.rows)
             if (rows.info().connection == connection) return rows;
         throw Failure(Code::argument, "no sparse connection of that number");
-    }
-    static bool is_rewired(int weight) {
-        for (int k = 0; k < Network::rewiring_count; ++k)
-            if (Network::rewirings()[k].parameter == weight) return true;
-        return false;
     }
     // Of the connections that have this weight.
     void move_synapses(int weight, const std::int64_t* pre, const std::int64_t* post) {
@@ -220,8 +212,7 @@ private:
         }
         pairs_.clear();
         for (const SynapseRows& rows : parameters.rows)
-            if (is_rewired(rows.info().weight) && !rows.info().pattern.repeats && rows.has_equal_pairs())
-                throw Failure(Code::argument, std::string("the connection `") + rows.info().name + "` is rewired: hand each of its pairs over once");
+            if (is_rewired<Network>(rows.info().weight)) refuse_equal_pairs(rows);
         for (SynapseRows& rows : parameters.rows)
             for (const int k : {rows.info().weight, rows.info().delays})
                 if (k >= 0 && shapes[k].columns < 0) {

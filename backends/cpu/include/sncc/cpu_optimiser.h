@@ -87,12 +87,8 @@ private:
         const MovedSynapses moved = Mover(*rows, dormant).move(numbers_.seed, about.pairs, step);
         numbers_.move_synapses(about.parameter, moved.pre.data(), moved.post.data());
         follow_synapses(weights, moved.former);
-        for (int state = 0; state < Network::optimiser_states; ++state) {
-            Real* values = numbers_.slot(about.parameter, state).data();
-            for (std::size_t k = 0; k < dormant.size(); ++k)
-                if (dormant[k]) values[k] = 0;
-            follow_synapses(values, moved.former);
-        }
+        for (int state = 0; state < Network::optimiser_states; ++state)
+            follow_moments(numbers_.slot(about.parameter, state).data(), dormant, moved.former);
         if (rows->info().delays >= 0) numbers_.follow_delays(rows->info().delays, moved.former);
     }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <string>
 #include <unordered_set>
 #include <vector>
 
@@ -109,11 +110,42 @@ bool step_weights(Real* weights, const Real* before, std::vector<char>& dormant,
     return any;
 }
 
+// Whether training moves the synapses of the connections that have this weight.
+template <typename Network>
+bool is_rewired(int weight) {
+    for (int r = 0; r < Network::rewiring_count; ++r)
+        if (Network::rewirings()[r].parameter == weight) return true;
+    return false;
+}
+
+// Whether these are other synapses than a connection has. Throws Failure where it cannot have them.
+template <typename Network>
+bool are_others(const SynapseRows& rows, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) {
+    if (!is_rewired<Network>(rows.info().weight)) throw Failure(Code::argument, "the synapses of this connection do not move");
+    if (count != static_cast<std::int64_t>(rows.count())) throw Failure(Code::argument, "the number of synapses does not fit");
+    if (!rows.allows(pre, post)) throw Failure(Code::argument, std::string("the connection `") + rows.info().name + "` cannot have these synapses");
+    return !rows.are(pre, post);
+}
+
+// Synapses that were handed over, before training moves them.
+inline void refuse_equal_pairs(const SynapseRows& rows) {
+    if (!rows.info().pattern.repeats && rows.has_equal_pairs())
+        throw Failure(Code::argument, std::string("the connection `") + rows.info().name + "` is rewired: hand each of its pairs over once");
+}
+
 // values[k] := values[former[k]]
 template <typename Values>
 void follow_synapses(Values* values, const std::vector<std::uint64_t>& former) {
     const std::vector<Values> copy(values, values + former.size());
     for (std::size_t k = 0; k < former.size(); ++k) values[k] = copy[former[k]];
+}
+
+// A state of the optimiser after synapses have moved: those begin anew.
+template <typename Values>
+void follow_moments(Values* values, const std::vector<char>& dormant, const std::vector<std::uint64_t>& former) {
+    for (std::size_t k = 0; k < dormant.size(); ++k)
+        if (dormant[k]) values[k] = 0;
+    follow_synapses(values, former);
 }
 
 }  // namespace sncc

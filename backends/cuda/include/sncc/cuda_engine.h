@@ -53,11 +53,8 @@ public:
     void reconnect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override {
         if constexpr (Network::rewiring_count > 0) {
             const SynapseRows& rows = connectivity_.of(connection);
+            if (!are_others<Network>(rows, pre, post, count)) return;
             const int weight = rows.info().weight;
-            if (!Rewirer<Network>::moves(weight)) throw Failure(Code::argument, "the synapses of this connection do not move");
-            if (count != static_cast<std::int64_t>(rows.count())) throw Failure(Code::argument, "the number of synapses does not fit");
-            if (!rows.allows(pre, post)) throw Failure(Code::argument, std::string("the connection `") + rows.info().name + "` cannot have these synapses");
-            if (rows.are(pre, post)) return;
             settle();
             connectivity_.move(weight, pre, post);
             Rewirer<Network>::forget_states(numbers(), weight);
@@ -206,11 +203,7 @@ private:
         halves_.put(known_halves.data(), known_halves.size());
         if constexpr (Network::learns) make_room_to_learn();
         for (const auto& [k, values] : drawn) set_parameter(k, values.data());
-        for (int r = 0; r < Network::rewiring_count; ++r) {
-            const SynapseRows& rows = connectivity_.with_weight(Network::rewirings()[r].parameter);
-            if (!rows.info().pattern.repeats && rows.has_equal_pairs())
-                throw Failure(Code::argument, std::string("the connection `") + rows.info().name + "` is rewired: hand each of its pairs over once");
-        }
+        for (int r = 0; r < Network::rewiring_count; ++r) refuse_equal_pairs(connectivity_.with_weight(Network::rewirings()[r].parameter));
         upload_rows();
         built_ = true;
     }

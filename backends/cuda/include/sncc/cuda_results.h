@@ -54,7 +54,7 @@ public:
     }
     // Mean firing rates over the samples, for those that run next.
     const double* mean_rates_on_device(std::int64_t count) {
-        mean_rates_.put(mean_rates(count));
+        mean_rates_.put(means_of(rates(count), count));
         return mean_rates_.data();
     }
 
@@ -104,8 +104,7 @@ private:
         rates_.take(all.data(), all.size());
         return all;
     }
-    std::vector<double> mean_rates(std::int64_t count) {
-        const std::vector<double> all = rates(count);
+    static std::vector<double> means_of(const std::vector<double>& all, std::int64_t count) {
         std::vector<double> means(static_cast<std::size_t>(Network::penalty_size) + 1, 0.0);
         for (std::int64_t k = 0; k < count; ++k)
             for (int j = 0; j < Network::penalty_size; ++j)
@@ -114,7 +113,7 @@ private:
     }
     double penalty(std::int64_t count) {
         if (Network::penalty_count == 0) return 0;
-        const std::vector<double> all = rates(count), means = mean_rates(count);
+        const std::vector<double> all = rates(count), means = means_of(all, count);
         double total = 0;
         for (int k = 0; k < Network::penalty_count; ++k) {
             const PenaltyOf p = Network::penalty(k);

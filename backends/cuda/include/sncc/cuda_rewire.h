@@ -40,11 +40,6 @@ class Rewirer {
     using Numbers = NumbersOnDevice<Network>;
 
 public:
-    static bool moves(int weight) {
-        for (int r = 0; r < Network::rewiring_count; ++r)
-            if (Network::rewirings()[r].parameter == weight) return true;
-        return false;
-    }
     // Keeps the weights that the optimiser is about to change.
     void remember(const Numbers& of) {
         before_.clear();
@@ -76,9 +71,7 @@ private:
             follow_synapses(weights.data(), moved.former);
             for (int state = 0; state < Network::optimiser_states; ++state) {
                 std::vector<Real> values = of.take(of.states, k, of.parameter_size * state);
-                for (std::size_t e = 0; e < dormant.size(); ++e)
-                    if (dormant[e]) values[e] = 0;
-                follow_synapses(values.data(), moved.former);
+                follow_moments(values.data(), dormant, moved.former);
                 of.put(of.states, k, values, of.parameter_size * state);
             }
             follow_delays(of, rows.info().delays, moved.former);
