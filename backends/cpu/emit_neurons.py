@@ -79,7 +79,9 @@ def _parts(layout: Layout) -> dict[str, object]:
     return {
         "constants": constants,
         "state": list(layout.state.values()),
-        "state_groups": [f"offsetof(State, {f.identifier}), {groups.index(g)}" for (g, _), f in layout.state.items()],
+        "state_groups": [
+            f"{{offsetof(State, {f.identifier}), {groups.index(g)}}}" for (g, _), f in layout.state.items()
+        ],
         "array": list(layout.array.values()),
         "populations": tables.populations(),
         "connections": connections,
@@ -266,7 +268,7 @@ def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
             case "draw":
                 passed.append(_SYNAPSE_COUNTERS[a.name])
             case "stream":
-                passed.append(f"0x{dict(update.streams)[a.name]:08x}u + loop.repeat() * 0x9E3779B9u")
+                passed.append(f"stream_of_repeat(0x{dict(update.streams)[a.name]:08x}u, loop.repeat())")
             case _:
                 raise TypeError(f"no argument of a synapse's update: {a}")
     body = [f"dynamics::{function.name}({', '.join(passed)});"]

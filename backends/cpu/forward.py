@@ -168,7 +168,7 @@ def _deliver(layout: Layout, c: Connection) -> list[str]:
     if c.interpolated:
         delays = f"{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}, {str(c.rounded).lower()}}}"
         call = "deliver_interpolated" if c.pattern == "dense" else "deliver_interpolated_one_to_one"
-        passed = f"{target}, {weight}, {tile_layout(layout, c.weight)}, Delays<Real>{delays}, {spikes_of(layout, c)}, n"
+        passed = f"{target}, {weight}, {tile_layout(layout, c.weight)}, FractionalDelays<Real>{delays}, {spikes_of(layout, c)}, n"
         return [f"{call}({passed});  // {c.name}"]
     if c.signal:
         source = f"{values_of(layout, c)}.at({when})"

@@ -235,7 +235,7 @@ def _adjoint(layout: Layout, o: Update) -> list[str]:
 
 
 def _delays(layout: Layout, c: Connection) -> str:
-    return f"Delays<Real>{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}, {str(c.rounded).lower()}}}"
+    return f"FractionalDelays<Real>{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}, {str(c.rounded).lower()}}}"
 
 
 def _gather_interpolated(layout: Layout, written: set[str]) -> list[str]:

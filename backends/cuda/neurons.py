@@ -180,7 +180,7 @@ class Neurons:
                 case "draw":
                     passed.append(_SYNAPSE_COUNTERS[a.name])
                 case "stream":
-                    passed.append(f"0x{dict(update.streams)[a.name]:08x}u + repeat * 0x9E3779B9u")
+                    passed.append(f"stream_of_repeat(0x{dict(update.streams)[a.name]:08x}u, repeat)")
                 case _:
                     raise TypeError(f"no argument of a synapse's update: {a}")
         body = [f"dynamics::{function.name}({', '.join(passed)});"]

@@ -74,7 +74,7 @@ class Places(Layout):
     def learnt_delays(self, c: Connection) -> str:
         """The delays of a connection that need not be whole steps."""
         numbers = f"{self.weight(c.delays or '')}, Network::step_ms, {c.delay}, {most_delay(self, c)}, {str(c.rounded).lower()}"
-        return f"Delays<Real>{{{numbers}}}"
+        return f"FractionalDelays<Real>{{{numbers}}}"
 
     def gradient_of(self, c: Connection) -> int:
         """Where the gradient of a connection's weights is gathered; negative where that is known when synapses are built."""

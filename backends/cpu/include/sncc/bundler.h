@@ -126,7 +126,10 @@ private:
             copy.range = part.range;
             allocate_indices(copy.narrow, copy.wide, part.is_narrow(), part.synapses() + 1);
             rows.parts.push_back(std::move(copy));
-            (is_narrow ? void(delays.narrow.emplace_back(part.synapses() + 1)) : void(delays.wide.emplace_back(part.synapses() + 1)));
+            if (is_narrow)
+                delays.narrow.emplace_back(part.synapses() + 1);
+            else
+                delays.wide.emplace_back(part.synapses() + 1);
             if (field) weights.parts.emplace_back(part.synapses() + 1);
         }
         m_.for_each_synapse(c, [&](const Placed& s) {

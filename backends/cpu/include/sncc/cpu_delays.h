@@ -13,7 +13,7 @@ namespace sncc {
 namespace cpu {
 
 template <typename Real, typename Lists>
-void deliver_interpolated(Real* into, const Real* weights, const TileLayout<Real>& layout, const Delays<Real>& delays, const Lists& source,
+void deliver_interpolated(Real* into, const Real* weights, const TileLayout<Real>& layout, const FractionalDelays<Real>& delays, const Lists& source,
                           std::int64_t n) {
     for (std::int64_t d = delays.most; d >= delays.least; --d) {
         const SpikesOfStep spikes = source.at(n - d);
@@ -25,7 +25,7 @@ void deliver_interpolated(Real* into, const Real* weights, const TileLayout<Real
     }
 }
 template <typename Real, typename Lists>
-void deliver_interpolated_one_to_one(Real* into, const Real* weights, const TileLayout<Real>&, const Delays<Real>& delays, const Lists& source,
+void deliver_interpolated_one_to_one(Real* into, const Real* weights, const TileLayout<Real>&, const FractionalDelays<Real>& delays, const Lists& source,
                                      std::int64_t n) {
     for (std::int64_t d = delays.most; d >= delays.least; --d) {
         const SpikesOfStep spikes = source.at(n - d);
@@ -53,7 +53,7 @@ void for_synapses(const TileLayout<Real>& layout, int sources, int i, const Body
 }  // namespace detail
 
 template <typename Network, typename Real>
-void transpose_interpolated(Real* into, const Real* weights, const TileLayout<Real>& layout, const Delays<Real>& delays, Tile<Network>& tile,
+void transpose_interpolated(Real* into, const Real* weights, const TileLayout<Real>& layout, const FractionalDelays<Real>& delays, Tile<Network>& tile,
                             int index, const SlotPlace& slot, std::int64_t n, int sources) {
     for (int i = 0; i < sources; ++i) {
         Real sum = 0;
@@ -68,7 +68,7 @@ void transpose_interpolated(Real* into, const Real* weights, const TileLayout<Re
 
 // For the listed neurons of the source alone, those that fired at step n.
 template <typename Network, typename Real>
-void transpose_rounded(Real* into, const Real* weights, const TileLayout<Real>& layout, const Delays<Real>& delays, Tile<Network>& tile,
+void transpose_rounded(Real* into, const Real* weights, const TileLayout<Real>& layout, const FractionalDelays<Real>& delays, Tile<Network>& tile,
                        int index, const SlotPlace& slot, std::int64_t n, int sources, const SpikesOfStep& spikes) {
     for (int k = 0; k < spikes.count; ++k) {
         const int i = static_cast<int>(spikes.indices[k]);
@@ -80,7 +80,7 @@ void transpose_rounded(Real* into, const Real* weights, const TileLayout<Real>& 
 
 // Gradient of rounded delays: weight times the adjoint of the arrival's time, added over the spikes.
 template <typename Network, typename Real, typename Lists>
-void gather_arrival_times(Real* of_delays, const Real* weights, const TileLayout<Real>& layout, const Delays<Real>& delays, Tile<Network>& tile,
+void gather_arrival_times(Real* of_delays, const Real* weights, const TileLayout<Real>& layout, const FractionalDelays<Real>& delays, Tile<Network>& tile,
                           int index, const SlotPlace& slot, const Lists& source, int sources) {
     for (std::int64_t n = tile.from + 1; n <= std::min(tile.to, tile.samples[index].steps); ++n) {
         const SpikesOfStep spikes = source.at(n);
@@ -92,7 +92,7 @@ void gather_arrival_times(Real* of_delays, const Real* weights, const TileLayout
 }
 
 template <typename Network, typename Real, typename Lists>
-void gather_interpolated(Real* gradient, Real* of_delays, const Real* weights, const TileLayout<Real>& layout, const Delays<Real>& delays,
+void gather_interpolated(Real* gradient, Real* of_delays, const Real* weights, const TileLayout<Real>& layout, const FractionalDelays<Real>& delays,
                          Tile<Network>& tile, int index, const SlotPlace& slot, const Lists& source, int sources) {
     for (std::int64_t n = tile.from + 1; n <= std::min(tile.to, tile.samples[index].steps); ++n) {
         const SpikesOfStep spikes = source.at(n);

@@ -99,7 +99,10 @@ private:
                 const double each = (m_.shelves[static_cast<std::size_t>(shelf_of(c))].narrow ? 2.0 : 4.0) + (bundle.weighted ? sizeof(Real) : 0.0);
                 bytes += count * each + std::min(count, rows * spanned_steps(of.delays)) * sizeof(Slice) + rows * (bundle.owns ? 3 : 2) * sizeof(std::uint64_t);
             }
-            (bundle.owns ? largest = std::max(largest, bytes) : kept += bytes);
+            if (bundle.owns)
+                largest = std::max(largest, bytes);
+            else
+                kept += bytes;
         }
         return largest + kept;
     }

@@ -62,7 +62,10 @@ protected:
             } else {
                 const bool at_once = pace_.together();
                 pace_.begin();
-                at_once ? together(course, deliveries, first, to) : one_after_another(course, deliveries, first, to);
+                if (at_once)
+                    together(course, deliveries, first, to);
+                else
+                    one_after_another(course, deliveries, first, to);
                 pace_.end(static_cast<double>(to - first) / static_cast<double>(m_.interval));
             }
             first = to;

@@ -26,7 +26,10 @@ public:
             turn(false);
         } else if (trying_ || ++settled_ >= patience_) {
             patience_ = trying_ ? shortest : std::min(2 * patience_, longest);
-            trying_ ? settle() : turn(true);
+            if (trying_)
+                settle();
+            else
+                turn(true);
         }
     }
 

@@ -123,7 +123,7 @@ void poisson_counts(PoissonTable& table, std::uint64_t seed, std::uint32_t strea
     const auto parts_of = [](double mean) { return mean > 16 ? std::ceil(mean / 16) : 1.0; };
     const int parts = static_cast<int>(parts_of(most));
     for (int r = 0; r < parts; ++r) {
-        poisson_words(seed, stream + static_cast<std::uint32_t>(r) * 0x9E3779B9u, first, step, trial, whole, words);
+        poisson_words(seed, stream_of_repeat(stream, static_cast<std::uint32_t>(r)), first, step, trial, whole, words);
         if (equal) {
             table.set(most / parts);
             table.add_counts(words, whole, to);
@@ -145,7 +145,7 @@ SNCC_HOST_DEVICE inline int poisson_count(std::uint64_t seed, std::uint32_t stre
     const double each = mean / parts, none = m_exp(-each);
     int found = 0;
     for (int r = 0; r < parts; ++r) {
-        const PhiloxWords draw = philox(seed, stream + static_cast<std::uint32_t>(r) * 0x9E3779B9u, element / 64 * 16 + element % 16, step, trial);
+        const PhiloxWords draw = philox(seed, stream_of_repeat(stream, static_cast<std::uint32_t>(r)), element / 64 * 16 + element % 16, step, trial);
         const std::uint32_t low = element / 16 % 2 ? draw.words[1] : draw.words[0], high = element / 16 % 2 ? draw.words[3] : draw.words[2];
         const std::uint32_t word = element / 32 % 2 ? high : low;
         double p = none, sum = none;

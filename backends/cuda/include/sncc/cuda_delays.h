@@ -11,7 +11,7 @@ namespace cuda {
 
 // ------------------------------------------------------------------------------------------------ delivery
 template <typename Real, typename Spikes>
-__device__ inline void add_interpolated(Real* into, int columns, const Real* weights, int stride, const Delays<Real>& delays, const Spikes& spikes, std::int64_t n) {
+__device__ inline void add_interpolated(Real* into, int columns, const Real* weights, int stride, const FractionalDelays<Real>& delays, const Spikes& spikes, std::int64_t n) {
     for_own(columns, [&](int j) {
         Real sum = into[j];
         for (std::int64_t d = delays.most; d >= delays.least; --d)
@@ -23,7 +23,7 @@ __device__ inline void add_interpolated(Real* into, int columns, const Real* wei
     });
 }
 template <typename Real, typename Spikes>
-__device__ inline void add_interpolated_one_to_one(Real* into, int count, const Real* weights, const Delays<Real>& delays, const Spikes& spikes, std::int64_t n) {
+__device__ inline void add_interpolated_one_to_one(Real* into, int count, const Real* weights, const FractionalDelays<Real>& delays, const Spikes& spikes, std::int64_t n) {
     for_own(count, [&](int j) {
         for (std::int64_t d = delays.most; d >= delays.least; --d)
             for_spikes(spikes, n - d, [&](std::int64_t i) {
@@ -45,7 +45,7 @@ struct LaterAdjoint {
 };
 // into[i] += what comes back over the synapses of source i, of which it has `columns`; a stride of 0: one, onto its own number.
 template <typename Real, typename Which = ForAll>
-__device__ inline void transpose_interpolated(Real* into, int sources, int columns, const Real* weights, int stride, const Delays<Real>& delays,
+__device__ inline void transpose_interpolated(Real* into, int sources, int columns, const Real* weights, int stride, const FractionalDelays<Real>& delays,
                                               const LaterAdjoint<Real>& later, std::int64_t n, const Which& which = {}) {
     for_own(sources, [&](int i) {
         if (!which.fired(n, i)) return;
@@ -62,7 +62,7 @@ __device__ inline void transpose_interpolated(Real* into, int sources, int colum
 }
 // For the neurons that fired at step n, over rounded delays.
 template <typename Real, typename Spikes>
-__device__ inline void transpose_rounded(Real* into, int sources, int columns, const Real* weights, int stride, const Delays<Real>& delays,
+__device__ inline void transpose_rounded(Real* into, int sources, int columns, const Real* weights, int stride, const FractionalDelays<Real>& delays,
                                          const LaterAdjoint<Real>& later, const Spikes& spikes, std::int64_t n) {
     for_own(sources, [&](int i) {
         for (std::uint32_t left = spikes.fired(n, i); left > 0; --left)
@@ -82,7 +82,7 @@ enum class DelayTerm { weight, delay, time };
 template <typename Real, DelayTerm term>
 struct DelayedGradient {
     const Real* weights;
-    Delays<Real> delays;
+    FractionalDelays<Real> delays;
     KeptAdjoint<Real> kept;
     const std::int32_t* steps;
 

@@ -11,7 +11,7 @@ namespace sncc {
 
 // The delays of a connection, in ms and laid out as its weights, and the steps that they are raised to and may reach.
 template <typename Real>
-struct Delays {
+struct FractionalDelays {
     const Real* values;
     double step;
     std::int64_t least, most;

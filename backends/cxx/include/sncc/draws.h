@@ -9,13 +9,16 @@
 
 namespace sncc {
 
+// Of an update that runs for several spikes in one step: the stream of the r-th after the first. Likewise of several draws of one expression.
+SNCC_HOST_DEVICE SNCC_INLINE std::uint32_t stream_of_repeat(std::uint32_t stream, std::uint32_t r) { return stream + r * 0x9E3779B9u; }
+
 // Which number: `stream` hashes the user's name and the purpose, `number` tells several draws of one expression apart.
 struct Draw {
     std::uint64_t seed;
     std::uint32_t stream, element, step, trial;
 
     SNCC_HOST_DEVICE SNCC_INLINE PhiloxWords words(std::uint32_t number) const {
-        return philox(seed, stream + number * 0x9E3779B9u, element, step, trial);
+        return philox(seed, stream_of_repeat(stream, number), element, step, trial);
     }
 };
 
