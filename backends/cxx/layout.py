@@ -37,7 +37,7 @@ class Field:
     size: int
 
 
-def _halves(program: Program, rows: list[Connection]) -> dict[str, str]:
+def halves_of(program: Program, rows: list[Connection]) -> dict[str, str]:
     """How weights of 16 bits are stored: those that there is one of for every synapse or pair, and over which spikes go."""
     if program.weights != "bfloat16":
         return {}
@@ -57,7 +57,7 @@ class Layout:
         self.functions = {id(o): f for o, f in dyn.updates}
         self.rows_of_synapses = [c for c in program.connections if in_rows(program, c)]
         self.thinned = [c for c in program.connections if c.dropout]  # their sources without some neurons
-        self.halves = _halves(program, self.rows_of_synapses)
+        self.halves = halves_of(program, self.rows_of_synapses)
         self.keys = [p.key for p in program.parameters]
         self.sources = [s.name for s in program.sources]
         self.rows = [(g, r) for g in program.groups for r in g.rows]

@@ -16,6 +16,7 @@ from sncc.backends.cpu.neuron_tables import has_rows
 from sncc.backends.cxx.draws import WHOLE
 from sncc.backends.cxx.dynamics import Dynamics, dynamics
 from sncc.backends.cxx.expressions import literal
+from sncc.backends.cxx.layout import halves_of
 from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import OfSynapses, Sparse
@@ -50,7 +51,7 @@ def emit_project(program: Program) -> dict[str, str]:
         f"include/{name}.h": render("header.h"),
         f"src/{name}_dynamics.h": render("dynamics.h", real=real, functions=shared.functions()),
         f"src/{name}_model.h": render("model.h"),
-        f"src/{name}_api.cpp": render("api.cpp", calls=_calls(name), **_bytes(program), **api),
+        f"src/{name}_api.cpp": render("api.cpp", calls=_calls(name), bytes_to_learn=_bytes_to_learn(program), **api),
         f"src/{name}_run.cpp": render("run.cpp", **_run(program)),
         "examples/example.c": render("example.c", **_run(program)),
         "examples/CMakeLists.txt": render("example.cmake"),
@@ -68,13 +69,20 @@ def emit_project(program: Program) -> dict[str, str]:
     return files
 
 
-def _bytes(program: Program) -> dict[str, int]:
-    """What an engine takes at least for a number of a parameter, and more where it learns it: its gradient, the optimiser's states."""
+def _bytes_of_number(program: Program) -> dict[str, int]:
+    """What an engine takes at least for a number of each parameter, by key; more where it learns it."""
     real = 4 if program.precision == "float32" else 8
     if program.schedule == "neuron_parallel":  # as the user has set it, and as the delivery reads it
-        return {"bytes_of_number": 8 + real, "bytes_to_learn": 0}
-    states = len(program.optimise.states) if program.optimise else 0
-    return {"bytes_of_number": real, "bytes_to_learn": real * (1 + states)}
+        return {p.key: 8 + real for p in program.parameters}
+    halves = halves_of(program, [c for c in program.connections if in_rows(program, c)])
+    return {p.key: 2 if p.key in halves else real for p in program.parameters}
+
+
+def _bytes_to_learn(program: Program) -> int:
+    """What the C++ half takes besides for a number that it learns: its gradient, the optimiser's states. A GPU has its own memory for them."""
+    if program.schedule == "neuron_parallel" or program.optimise is None:
+        return 0
+    return (4 if program.precision == "float32" else 8) * (1 + len(program.optimise.states))
 
 
 def _headers(folder: Path, to: str) -> dict[str, str]:
@@ -241,7 +249,7 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
     groups = [g.name for g in program.groups]
     rows = [(g, r) for g in program.groups for r in g.rows]
     readout, optimiser = program.readout, program.optimise
-    parameters = []
+    parameters, bytes_of = [], _bytes_of_number(program)
     for p in program.parameters:
         size = 1
         for length in p.shape:
@@ -250,7 +258,7 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
         columns = p.shape[-1] if len(p.shape) == 2 else 1
         low, high = p.bounds or (float("-inf"), float("inf"))
         parameters.append(
-            f'{{"{p.key}", {size}, {columns}, sncc::Storage::{p.storage}, {number(p.si)}, {number(p.scale)}, {flag(p.learnt)}, '
+            f'{{"{p.key}", {size}, {columns}, {bytes_of[p.key]}, sncc::Storage::{p.storage}, {number(p.si)}, {number(p.scale)}, {flag(p.learnt)}, '
             f"{number(p.rate)}, {number(low)}, {number(high)}, &dynamics::{shared.parameters[p.key].name}, {_whole(program, p)}}},"
         )
     populations = [r.population for _, r in rows]

@@ -99,6 +99,16 @@ def test_parameters_that_do_not_fit_are_refused_before_there_is_any(per_sample, 
         sncc.load(per_sample)
 
 
+def test_events_of_a_step_ascend(per_sample):
+    def events(*neurons):
+        return Events((6,), np.int32([2]), np.int64([0]), np.int64([0, 1, 1 + len(neurons)]), np.uint32([5, *neurons]))
+
+    network, drive = load(per_sample, seed=1), np.zeros((1, 2, 2))
+    network.predict({"x": events(1, 1, 4), "drive": drive})
+    with pytest.raises(ValueError, match="x: the neurons of a step's events do not ascend"):
+        network.predict({"x": events(4, 1), "drive": drive})
+
+
 def test_threads_change_no_bit(per_sample):
     networks = [load(per_sample, seed=1, threads=threads) for threads in (1, 2, 5)]
     for network in networks:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from halved import TEXT, computes_with_those_weights, rounds_its_weights
+from halved import KEPT, TEXT, computes_with_those_weights, rounds_its_weights
+from networks import program_of
 from projects import needs_compiler
 
 import sncc
@@ -50,3 +51,18 @@ def test_it_does_not_learn_and_takes_what_was_trained(network, tmp_path):
 def test_what_there_is_not_is_refused(options, message):
     with pytest.raises(DiagnosticError, match=message):
         sncc.build(TEXT, **{"weights": "bfloat16", "backend": "cpu", **options})
+
+
+def test_the_memory_that_it_needs_is_counted_in_16_bits(network, monkeypatch):
+    sizes = {
+        p.key: int(np.prod(p.shape))
+        for p in program_of(TEXT).parameters
+        if -1 not in p.shape and "feedback" not in p.key
+    }
+    wide = {key for key in sizes if key.endswith(".weight") and key not in KEPT}
+    needed = sum(size * (2 if key in wide else 4) for key, size in sizes.items()) + 8 * max(sizes.values())
+    monkeypatch.setenv("SNCC_MEMORY_LIMIT", "1000")
+    with pytest.raises(
+        MemoryError, match=f"needs {needed / 1000:.0f} kB of memory for its parameters, 1.0 kB are free"
+    ):
+        sncc.load(sncc.build(TEXT, weights="bfloat16"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from networks import program_of
 from projects import Projects, needs_compiler
 from rewired import (
     PAIRS,
@@ -57,3 +58,10 @@ def test_synapses_that_cannot_be_change_nothing(load, tmp_path):
     with pytest.raises(ValueError, match="cannot have these synapses"):
         network.load(tmp_path / "other.npz")
     assert np.array_equal(network.parameters["drawn.weight"].pre, before.pre)
+
+
+def test_what_learning_keeps_on_the_device_is_not_asked_of_the_host(load, monkeypatch):
+    sizes = [int(np.prod(p.shape)) for p in program_of(TEXT).parameters if -1 not in p.shape]
+    monkeypatch.setenv("SNCC_MEMORY_LIMIT", "1")
+    with pytest.raises(MemoryError, match=f"needs {8 * (sum(sizes) + max(sizes))} B of memory for its parameters"):
+        load()

@@ -59,6 +59,7 @@ struct ParameterDescription {
     const char* key;
     std::int64_t size;     // elements the user sees: 1 where one number is shared; -1: one per synapse, known after `build`
     std::int64_t columns;  // element e stands at row e / columns, column e % columns
+    int bytes;             // of each number in an engine, at least
     Storage storage;
     double si;
     double scale;  // the optimiser works on value / scale

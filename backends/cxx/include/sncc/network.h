@@ -18,14 +18,14 @@
 namespace sncc {
 
 // Throws Failure where a network's parameters alone do not fit into the memory that is left: before any of it is taken, as a system
-// that hands out more than it has ends the process later. Bytes that an engine takes for each of their numbers, and more to learn it.
-inline void refuse_too_much(const Description& about, double bytes_of_number, double bytes_to_learn) {
+// that hands out more than it has ends the process later. To learn a number takes so many bytes more.
+inline void refuse_too_much(const Description& about, double bytes_to_learn) {
     double total = 0, most = 0;
     const ParameterDescription* largest = nullptr;
     for (int k = 0; k < about.parameter_count; ++k) {
         const ParameterDescription& p = about.parameters[k];
         if (p.size < 0) continue;  // of synapses that are yet to be built
-        const double bytes = static_cast<double>(p.size) * (bytes_of_number + (p.learnt ? bytes_to_learn : 0.0));
+        const double bytes = static_cast<double>(p.size) * (p.bytes + (p.learnt ? bytes_to_learn : 0.0));
         total += bytes;
         if (bytes > most) most = bytes, largest = &p;
     }
@@ -242,6 +242,10 @@ private:
         const std::int64_t* offsets = source.offsets + source.starts[sample];
         for (std::int64_t n = 0; n < steps; ++n)
             if (offsets[n + 1] < offsets[n]) throw Failure(Code::argument, std::string(about.name) + ": offsets that decrease");
+        bool ascend = true;  // equal ones side by side are counted
+        for (std::int64_t n = 0; n < steps; ++n)
+            for (std::int64_t e = offsets[n] + 1; e < offsets[n + 1]; ++e) ascend &= source.indices[e - 1] <= source.indices[e];
+        if (!ascend) throw Failure(Code::argument, std::string(about.name) + ": the neurons of a step's events do not ascend");
         for (std::int64_t e = offsets[0]; e < offsets[steps]; ++e)
             if (source.indices[e] >= static_cast<std::uint64_t>(about.size))
                 throw Failure(Code::argument, std::string(about.name) + " has " + std::to_string(about.size) + " neurons, an event names number " + std::to_string(source.indices[e]));
