@@ -2,12 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "compressed_rows.h"
 #include "pattern.h"
 #include "sncc/thread_pool.h"
 
 namespace sncc {
+
+// Pairs handed over for a `sparse` connection.
+struct HandedOver {
+    std::vector<std::int64_t> pre, post;
+    bool given = false;
+};
 
 // What a connection is to have. `pairs`: flat indices handed over (`sparse`).
 struct ConnectivityRequest {

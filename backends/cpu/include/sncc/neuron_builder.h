@@ -16,7 +16,7 @@ namespace neurons {
 template <typename Real>
 class Builder {
 public:
-    Builder(Memory<Real>& memory, const std::vector<Pairs>& pairs, std::uint64_t seed, const Description& about)
+    Builder(Memory<Real>& memory, const std::vector<HandedOver>& pairs, std::uint64_t seed, const Description& about)
         : m_(memory), pairs_(pairs), seed_(seed), about_(about) {}
 
     SNCC_COLD void build() {
@@ -63,7 +63,7 @@ private:
         ConnectivityRequest request;
         request.pattern = of.pattern, request.source = of.source_part, request.target = of.target_part;
         request.seed = seed_, request.stream = of.stream;
-        const Pairs& given = pairs_[static_cast<std::size_t>(c)];
+        const HandedOver& given = pairs_[static_cast<std::size_t>(c)];
         request.pre = given.pre.data(), request.post = given.post.data(), request.pairs = static_cast<std::int64_t>(given.pre.size());
         return request;
     }
@@ -243,7 +243,7 @@ private:
     }
 
     Memory<Real>& m_;
-    const std::vector<Pairs>& pairs_;
+    const std::vector<HandedOver>& pairs_;
     std::uint64_t seed_;
     const Description& about_;
 };

@@ -33,7 +33,7 @@ public:
     SNCC_COLD void build(std::uint64_t seed, const Description& about) override {
         about_ = &about;
         Builder<Real>(m_, pairs_, seed, about).build();
-        pairs_ = std::vector<Pairs>();
+        pairs_ = std::vector<HandedOver>();
         for (int k = 0; k < m_.net.parameters; ++k)  // of dense or one_to_one synapses, set before there were any
             if (m_.net.parameters_info[k].size >= 0 && m_.net.parameters_info[k].synapse_field >= 0) {
                 const std::vector<double> values = m_.numbers.own[static_cast<std::size_t>(k)];
@@ -317,7 +317,7 @@ protected:
     }
 
     Memory<Real> m_;
-    std::vector<Pairs> pairs_;
+    std::vector<HandedOver> pairs_;
     const Description* about_ = nullptr;
     std::unique_ptr<Hazards<Real>> hazards_;
     std::vector<Spikes> merged_;

@@ -20,11 +20,6 @@
 namespace sncc {
 namespace neurons {
 
-struct Pairs {
-    std::vector<std::int64_t> pre, post;
-    bool given = false;
-};
-
 // A variable's values in the last steps, of all neurons of a population.
 template <typename Real>
 struct FieldHistory {

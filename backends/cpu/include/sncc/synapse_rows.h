@@ -40,12 +40,6 @@ struct RowsInfo {
     std::int64_t room;  // neurons that stand for synapses
 };
 
-// Pairs handed over for a `sparse` connection.
-struct HandedOver {
-    std::vector<std::int64_t> pre, post;
-    bool given = false;
-};
-
 class SynapseRows {
 public:
     SynapseRows(const RowsInfo& info, const HandedOver& pairs, std::uint64_t seed, ThreadPool& pool) : info_(&info) {
