@@ -57,7 +57,8 @@ class Reference:
     ) -> None:
         self.program, self.seed = program, seed
         self.tables = Tables(program, seed, pairs or {})
-        sizes = {c.name: len(self.tables[c.name].pre) for c in program.connections if c.pattern == "sparse"}
+        owners = {p.connection for p in program.parameters}
+        sizes = {c.name: len(self.tables[c.name].pre) for c in program.connections if c.name in owners}
         given = {key: np.array(value, float) for key, value in (parameters or {}).items()}
         self.parameters = initial_parameters(program, given, sizes, seed)
         self.optimiser_states: dict[tuple[str, str], np.ndarray] = {}

@@ -130,9 +130,10 @@ class LoweredSynapses:
 
 def lower_synapses(model: Model, connection: Connection) -> LoweredSynapses | None:
     """The updates of a connection's synapses; None where nothing moves synapse by synapse."""
-    synapse, plasticity = connection.synapse, connection.plasticity
-    if synapse is None and plasticity is None:
+    if connection.synapse is None and connection.plasticity is None:
         return None
+    connection = _with_names_apart(connection)
+    synapse, plasticity = connection.synapse, connection.plasticity
     blocks = [b for b in (synapse, plasticity) if b is not None]
     states = tuple(s for b in blocks for s in b.states)
     names = _Names(model, connection)
@@ -157,6 +158,35 @@ def lower_synapses(model: Model, connection: Connection) -> LoweredSynapses | No
         ),
         kept,
     )
+
+
+def _with_names_apart(connection: Connection) -> Connection:
+    """The connection whose synapse has other names than its plasticity, each of which the user calls as he likes."""
+    synapse, plasticity = connection.synapse, connection.plasticity
+    if synapse is None or plasticity is None:
+        return connection
+    states = (*plasticity.pre_states, *plasticity.post_states, *plasticity.states)
+    taken = {part.name for part in (*plasticity.parameters, *plasticity.modulators, *states)}
+    called = {part.name: f"synapse.{part.name}" for part in (*synapse.parameters, *synapse.states) if part.name in taken}
+    symbols_of: dict[str, Expression] = {name: Symbol(other) for name, other in called.items()}
+
+    def of(expression: Expression) -> Expression:
+        return substitute(expression, symbols_of)
+
+    renamed = replace(
+        synapse,
+        parameters=tuple(
+            replace(p, name=called.get(p.name, p.name), key=p.key or f"{connection.name}.{p.name}")
+            for p in synapse.parameters
+        ),
+        states=tuple(replace(s, name=called.get(s.name, s.name), initial=of(s.initial)) for s in synapse.states),
+        equations=tuple(
+            replace(e, state=called.get(e.state, e.state), derivative=of(e.derivative)) for e in synapse.equations
+        ),
+        on_pre=tuple(replace(a, state=called.get(a.state, a.state), value=of(a.value)) for a in synapse.on_pre),
+        deliver=of(synapse.deliver) if synapse.deliver is not None else None,
+    )
+    return replace(connection, synapse=renamed)
 
 
 def reads_target(model: Model, connection: Connection) -> bool:
@@ -185,7 +215,7 @@ class _Names:
         self.numbers: dict[str, float | str] = {}
         for prefix, block in (("", connection.synapse), ("plasticity.", connection.plasticity)):
             for p in block.parameters if block is not None else ():
-                self.numbers[p.name] = _bound(p, f"{connection.name}.{prefix}{p.name}")
+                self.numbers[p.name] = _bound(p, p.key or f"{connection.name}.{prefix}{p.name}")
 
     def of_neurons(self, expressions: Iterable[Expression], when: str) -> dict[str, tuple[str, str, str]]:
         """(side, population, variable) of the symbols that are variables of neurons."""

@@ -102,3 +102,47 @@ synapse exponential_as_v:
 """
     program = program_of(text.format(**PLAIN, rule="eventprop", synapse=""))
     assert not any(state.endswith(".before") for group in program.groups for state in group.states)
+
+
+PLASTIC = """
+synapse clipped:
+    param {A} = 3 ms
+    state {X} = 0.1
+    d{X}/dt = -{X} * (1 + 0.2 * tanh(post.v)) / {A}
+    on pre: {X} += weight * (1 - {X})
+    deliver {X} / (2 ms)
+
+plasticity paired:
+    param {B} = 8 ms
+    pre state {P} = 0
+    state {E} = 0
+    modulator {M}
+    d{P}/dt = -{P} / {B}
+    d{E}/dt = -{E} / {B}
+    on pre:
+        weight += 0.01 * {P} + 0.05 * {M}
+        {P} += 1
+    on post: {E} += 0.1
+
+network N:
+    step = 1 ms
+    population x: input[6]
+    population y: LIF[4](theta = 0.3)
+    connect x -> y: dense, weight = each(0.3), synapse = clipped({A} = 4 ms), plasticity = paired({B} = 9 ms)
+simulate:
+    duration = 40 ms
+    stimulate x_y.{M}: 1 from 20 ms
+"""
+APART = {"A": "a", "X": "x", "B": "b", "P": "p", "E": "e", "M": "m"}
+
+
+@pytest.mark.parametrize("alike", [{"B": "a"}, {"P": "a"}, {"E": "x"}, {"P": "x"}, {"M": "a"}, {"E": "a", "P": "x"}])
+def test_a_synapse_and_its_plasticity_may_use_the_same_names(alike):
+    """`param tau` in both, with numbers of its own in each."""
+    inputs = spikes(np.random.default_rng(1), 1, 40)
+    expected, run = (
+        Reference(program_of(PLASTIC.format(**(APART | names)))).run(inputs, steps=40) for names in ({}, alike)
+    )
+    assert np.ptp(expected.weights[0]["x_y.weight"]) > 0 and expected.spikes[0]["y"].sum() > 5
+    assert np.array_equal(run.weights[0]["x_y.weight"], expected.weights[0]["x_y.weight"])
+    assert np.array_equal(run.traces[0]["y", "v"], expected.traces[0]["y", "v"])
