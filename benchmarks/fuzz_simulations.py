@@ -1,46 +1,75 @@
 """Random simulations, compiled, against the reference, for as many as asked.
 
-    python benchmarks/fuzz_simulations.py --networks 100
+    python benchmarks/fuzz_simulations.py --networks 100 --emulated 10
 
-Every network is drawn by Hypothesis (tests/strategies_simulations.py); spikes and weights must be those of the reference for one worker and
-for three. A failure prints the network.
+Every network is drawn by Hypothesis (tests/strategies_simulations.py); spikes, states and weights must be those of the reference for one
+worker and for three, in one run, in parts, and in a second one (tests/fuzzing_simulations.py). `--emulated`: so many small ones also with the
+CUDA half, emulated on the CPU. A failure prints the network.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+TESTS = Path(__file__).parent.parent / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS / "backends")]
 
-from fuzzing_simulations import check_simulation  # noqa: E402
+from fuzzing_simulations import Refused, check_simulation  # noqa: E402
+from projects import Projects  # noqa: E402
 from strategies_simulations import simulated_networks  # noqa: E402
+
+
+def run(count: int, first: int, emulated: Callable[[str], Path] | None, refused: Counter[str]) -> int:
+    """How many networks agree."""
+    agree = 0
+
+    @seed(first)
+    @settings(
+        max_examples=count, deadline=None, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(simulated_networks(small=emulated is not None))
+    def check(text: str) -> None:
+        nonlocal agree
+        try:
+            check_simulation(text, emulated)
+            agree += 1
+        except Refused as reason:
+            refused[str(reason)] += 1
+
+    check()
+    return agree
 
 
 def main() -> None:
     """Run and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=int, default=100)
+    parser.add_argument("--emulated", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    start, agree = time.perf_counter(), 0
-
-    @seed(options.seed)
-    @settings(
-        max_examples=options.networks, deadline=None, database=None, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(simulated_networks())
-    def check(text: str) -> None:
-        nonlocal agree
-        agree += check_simulation(text)
-
-    check()
-    print(f"{agree} networks agree, {options.networks - agree} are refused   {time.perf_counter() - start:.0f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        projects = Projects(Path(folder))
+        kinds = (
+            ("C++", options.networks, None),
+            ("C++ and CUDA", options.emulated, lambda text: projects.emulated(text)[1]),
+        )
+        for name, count, emulated in kinds:
+            start, refused = time.perf_counter(), Counter[str]()
+            if count:
+                agree = run(count, options.seed, emulated, refused)
+                spent = time.perf_counter() - start
+                print(f"{name}: {agree} networks agree, {refused.total()} are refused   {spent:.0f} s", flush=True)
+            for reason, times in refused.most_common():
+                print(f"    {times} x {reason}")
 
 
 if __name__ == "__main__":

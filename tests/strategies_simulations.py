@@ -1,153 +1,251 @@
-"""Random networks to simulate: parts, patterns, delays, synapses and plasticity of every kind, in any mixture."""
+"""Random networks to simulate: sources, parts, patterns, delays, synapses and plasticity of every kind, in any mixture."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from blocks_simulations import BLOCKS, KINDS, NOTICES_POST, OF_SOURCE, PLASTICITIES, REWARDED, SYNAPSES
 from hypothesis import strategies as st
 
-BLOCKS = """
-neuron Leaky:
-    param tau = 20 ms
-    state v = 0
-    input I
-    dv/dt = -v / tau + I
-    spike when v > 1:
-        v = 0
-    refractory 2 ms hold v
-neuron Two:
-    param tau = 15 ms
-    state v = 0
-    state w = 0
-    input I
-    input J
-    dv/dt = -v / tau + I - w / (10 ms)
-    dw/dt = -w / (30 ms) + J
-    spike when v > 0.8:
-        v -= 0.8
-        w += 0.1
-synapse decaying:
-    param tau = 5 ms
-    state g = 0
-    dg/dt = -g / tau
-    on pre: g += weight
-    deliver g / (1 ms)
-synapse conducting:
-    state g = 0
-    dg/dt = -g / (5 ms)
-    on pre: g += weight
-    deliver g * (2 - post.v) / (1 ms)
-synapse saturating:
-    state s = 0
-    ds/dt = -s / (30 ms)
-    on pre: s += 0.4 * (1 - s)
-    deliver weight * s / (1 ms)
-synapse depressing:
-    state u = 0
-    state x = 1
-    state g = 0
-    du/dt = -u / (100 ms)
-    dx/dt = (1 - x) / (150 ms)
-    dg/dt = -g / (4 ms)
-    on pre:
-        u += 0.3 * (1 - u)
-        g += weight * u * x
-        x -= u * x
-    deliver g / (1 ms)
-synapse graded:
-    deliver weight * pre.v / (10 ms)
-synapse gap:
-    deliver weight * (pre.v - post.v) / (10 ms)
-plasticity pair:
-    param rate = 0.02
-    pre state p = 0
-    post state q = 0
-    dp/dt = -p / (20 ms)
-    dq/dt = -q / (20 ms)
-    on pre:
-        p += 1
-        weight -= rate * q
-    on post:
-        q += 1
-        weight += rate * p
-    bound weight in [0, 1]
-plasticity rewarded:
-    modulator reward
-    state e = 0
-    de/dt = -e / (30 ms)
-    on pre: e += 0.1 * post.v
-    on post: weight += 0.05 * reward * e
-    bound weight in [0, 1]
-plasticity wandering:
-    on pre: weight += normal(0, 0.01)
-    on post: weight -= uniform(0, 0.001) * weight
-    bound weight in [0, 1]
-"""
-SYNAPSES = ("", "", "decaying", "conducting", "saturating", "depressing", "graded", "gap")
-PLASTICITIES = ("", "", "pair", "rewarded", "wandering")
-WEIGHTS = ("0.05", "uniform(0, 0.1)", "normal(0.05, 0.02)", "each(0.05)")
-DELAYS = ("", "1 ms", "3 ms", "uniform(1 ms, 5 ms)", "normal(2 ms, 1 ms)")
-CRITIC = 1  # neurons that a modulator may follow
+WEIGHTS = ("0.05", "uniform(0, 0.1)", "normal(0.05, 0.02)", "each(0.05)", "gamma(4, 0.015) in [0, 0.2]", "-0.03")
+DELAYS = ("1 ms", "3 ms", "7 ms", "uniform(1 ms, 5 ms)", "normal(2 ms, 1 ms)", "each(2 ms)", "gamma(0.7, 2 ms)")
+RATES = (
+    ("30 Hz", 0.4),
+    ("uniform(5 Hz, 80 Hz)", 0.4),
+    ("each(40 Hz)", 0.3),
+    ("50 Hz adjustable", 0.3),
+    ("1.2 kHz", 0.02),
+)
+
+
+@dataclass(frozen=True)
+class End:
+    """A population that connections join; `model` is a neuron's, or the kind of source."""
+
+    name: str
+    model: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """The number of its neurons."""
+        return prod(self.shape)
+
+    @property
+    def neurons(self) -> bool:
+        """Whether it has states."""
+        return self.model in KINDS
+
+    @property
+    def brackets(self) -> str:
+        """Its shape as it is written."""
+        return f"[{', '.join(map(str, self.shape))}]"
 
 
 @st.composite
-def simulated_networks(draw: st.DrawFn) -> str:
-    """A network of two populations and a critic, driven by Poisson spikes."""
+def simulated_networks(draw: st.DrawFn, small: bool = False) -> str:
+    """Two populations, a critic, sources, sometimes images, joined by random connections. `small`: for what compiles slowly."""
     one = lambda of: draw(st.sampled_from(of))  # noqa: E731
-    sizes = {"a": one([64, 70, 131]), "b": one([40, 100, 200]), "critic": CRITIC}
-    sizes["drive"] = sizes["a"]
-    kinds = {"a": one(["Leaky", "Two"]), "b": one(["Leaky", "Two"]), "critic": "Leaky"}
-    rate, weight = one([("30 Hz", 0.4), ("uniform(5 Hz, 80 Hz)", 0.4), ("1.2 kHz", 0.02)])
-    into = {p: ".I" if kind == "Two" else "" for p, kind in kinds.items()}
-    lines = [
-        BLOCKS, "network Net:", f"    step = {one(['0.5', '1'])} ms", f"    population drive: poisson[{sizes['drive']}](rate = {rate})",
-        *(f"    population {p}: {kinds[p]}[{sizes[p]}]" + one(["", ", v = uniform(0, 0.9)"]) for p in ("a", "b")),
-        f"    population critic: Leaky[{CRITIC}]",
-        f"    connect drive -> a{into['a']}: one_to_one, weight = {weight}",
-        f"    connect drive -> critic: dense, weight = {weight / 20}",
+    shapes = [(40,), (64,), (70,), (9, 8)] if small else [(64,), (70,), (131,), (200,), (9, 8), (6, 5, 3), (40,)]
+    models = list(KINDS)
+    first = End("a", one(models), one(shapes))
+    ends = [
+        End("drive", "poisson", first.shape),
+        first,
+        End("b", one(models), one(shapes)),
+        End("critic", "Leaky", (1,)),
+    ]
+    ends += [
+        End(n, n2, one(shapes[:4]))
+        for n, n2 in (("x", "input"), ("level", "signal"), ("given", "spike_times"))
+        if one([0, 1])
+    ]
+    images = draw(image_layers()) if one([0, 0, 1]) else ([], [])
+    ends += images[0]
+    rate, weight = one(RATES)
+    lines = [BLOCKS, "network Net:", f"    step = {one(['0.5', '1'])} ms"]
+    lines += [draw(populations(end, rate)) for end in ends]
+    kind = KINDS[first.model]
+    lines += [
+        f"    connect base = drive -> a.{kind.inputs[0]}: one_to_one, weight = {weight}{kind.unit}",
+        f"    connect driven = drive -> critic: dense, weight = {weight / 20}", *images[1],
     ]  # fmt: skip
-    lines += [draw(connections(k, sizes, kinds)) for k in range(draw(st.integers(2, 4)))]
-    lines += ["simulate:", "    duration = 60 ms"]
-    if draw(st.booleans()):
-        lines.append("    stimulate a.I: 0.05 / (1 ms) from 10 ms to 30 ms")
+    made = [draw(connections(f"c{k}", ends)) for k in range(draw(st.integers(2, 3 if small else 5)))]
+    shared = [c for c in made if not c.plasticity and c.pattern.startswith(("dense", "one_to_one"))]
+    made += [draw(twins(one(shared), "twin"))] if shared and one([0, 0, 1]) else []
+    lines += [c.text for c in made]
+    lines += ["simulate:", f"    duration = {one([30, 40] if small else [60, 80])} ms", *draw(stimuli(first, made))]
     return "\n".join(lines) + "\n"
 
 
 @st.composite
-def connections(draw: st.DrawFn, number: int, sizes: dict[str, int], kinds: dict[str, str]) -> str:
-    """A connection between whole populations or slices of them."""
+def populations(draw: st.DrawFn, end: End, rate: str) -> str:
+    """A population's line."""
     one = lambda of: draw(st.sampled_from(of))  # noqa: E731
-    source, target = one(["drive", "a", "b", "critic"]), one(["a", "b", "b"])
-    synapse, plasticity, delay = one(SYNAPSES), one(PLASTICITIES), one(DELAYS)
-    if source == "drive" and synapse in ("graded", "gap"):
-        synapse = "decaying"  # a source of spikes has no variables
-    if synapse in ("graded", "gap"):
-        plasticity = ""
-    start, senders = draw(slices(source, sizes[source]))
-    end, receivers = draw(slices(target, sizes[target]))
-    patterns = ["dense", f"random(p = {one([0.1, 0.3])})", f"random(total = {max(1, senders * receivers // 6)})"]
-    if senders >= 6:
-        patterns.append("random(fan_in = 3)")
-    if source == target:
-        patterns = [p.replace(")", ", self = false)") for p in patterns] + ["dense(self = false)", *patterns]
-        delay = delay or "1 ms"
-    if senders == receivers:
-        patterns.append("one_to_one")
-    if (source, target) == ("b", "a"):
-        delay = delay or "2 ms"
-    weight = "uniform(0, 0.1)" if plasticity else one(WEIGHTS)
-    into = one([".I", ".J"]) if kinds[target] == "Two" else ""
-    line = f"    connect c{number} = {start} -> {end}{into}: {one(patterns)}, weight = {weight}"
-    line += f", delay = {delay}" if delay else ""
-    line += f", synapse = {synapse}()" if synapse else ""
-    followed = ["critic.v", "critic", *([f"{target}.v"] if receivers == sizes[target] else [])]
-    called = f"rewarded(reward = {one(followed)})" if plasticity == "rewarded" else f"{plasticity}()"
-    return line + (f", plasticity = {called}" if plasticity else "")
+    made = {"poisson": f"(rate = {rate})", "signal": one(["", "(as = impulse)"])}.get(end.model, "")
+    if end.neurons and KINDS[end.model].override and one([0, 1]) and end.size > 1:
+        made = f"({KINDS[end.model].override})"
+    first = (
+        one(["", ", v = uniform(0, 0.9)", ", v = normal(0.3, 0.3, clip = [0, 0.8])", ", v = each(0.4)"])
+        if end.neurons
+        else ""
+    )
+    return f"    population {end.name}: {end.model}{end.brackets}{made}{first}"
 
 
 @st.composite
-def slices(draw: st.DrawFn, name: str, size: int) -> tuple[str, int]:
-    """A population or some of its neurons that follow one another, and how many these are."""
-    if size < 4 or draw(st.booleans()):
-        return name, size
-    first = draw(st.integers(0, size - 2))
-    last = draw(st.integers(first + 1, size))
-    return f"{name}[{first}:{last}]", last - first
+def image_layers(draw: st.DrawFn) -> tuple[list[End], list[str]]:
+    """An image, what a convolution makes of it, and what pooling makes of that."""
+    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
+    height, width, channels, kernel = draw(st.integers(4, 8)), draw(st.integers(4, 8)), one([1, 2, 3]), one([2, 3])
+    source = End("image", one(["input", "Leaky", "poisson"]), (height, width, channels))
+    same, stride, made = one([True, False]), one([1, 2]), one([1, 4])
+    reach = [-(-n // stride) if same else (n - kernel) // stride + 1 for n in (height, width)]
+    filtered = End("filtered", one(["Leaky", "Curved", "Conducting"]), (*reach, made))
+    pattern = f"conv2d(kernel = [{kernel}, {kernel}], stride = [{stride}, {stride}]{', padding = same' if same else ''}, channels = {made})"
+    ends = [source, filtered]
+    lines = [
+        f"    connect conv = image -> filtered.I: {pattern}, weight = {one(['normal(0.2, 0.2)', 'each(0.2)'])}"
+        + _options(draw, source, filtered, False)
+    ]
+    if min(reach) >= 2 and one([0, 1]):
+        pooled = End("pooled", "Leaky", (reach[0] // 2, reach[1] // 2, made))
+        ends.append(pooled)
+        lines.append(
+            f"    connect pool = filtered -> pooled.I: pool2d(size = [2, 2]), weight = {one(['0.3', 'uniform(0, 0.4)'])}"
+            + _options(draw, filtered, pooled, False)
+        )
+    return ends, lines
+
+
+def _options(draw: Any, source: End, target: End, loop: bool) -> str:
+    """Sometimes a delay and a synapse."""
+    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
+    synapse = one(["", "", *(s for s in SYNAPSES if source.neurons or s not in OF_SOURCE)])
+    delay = one(DELAYS) if loop or one([0, 1]) else ""
+    if source.model == "signal":
+        synapse = ""
+    return (f", delay = {delay}" if delay else "") + (f", synapse = {synapse}()" if synapse else "")
+
+
+@dataclass(frozen=True)
+class Connect:
+    """A connection between populations or parts of them."""
+
+    name: str
+    ends: tuple[str, str]
+    into: str
+    pattern: str
+    weight: str
+    delay: str
+    synapse: str
+    plasticity: str
+    unit: str
+
+    @property
+    def text(self) -> str:
+        """The line."""
+        options = [self.weight, f"delay = {self.delay}" * bool(self.delay), self.synapse, self.plasticity]
+        ends = f"{self.ends[0]} -> {self.ends[1]}.{self.into}"
+        return f"    connect {self.name} = {ends}: " + ", ".join(filter(None, [self.pattern, *options]))
+
+
+@st.composite
+def connections(draw: st.DrawFn, name: str, ends: list[End]) -> Connect:
+    """A connection between populations or parts of them."""
+    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
+    source, target = one(ends), one([e for e in ends if e.neurons and e.name != "critic"])
+    (start, senders), (end, receivers) = draw(parts(source)), draw(parts(target))
+    pattern = draw(patterns(source == target, senders, receivers))
+    signal = source.model == "signal"
+    synapse = "" if signal else one([s for s in SYNAPSES if source.neurons or s not in OF_SOURCE])
+    unit = " / (1 ms)" if signal else KINDS[target.model].unit if not synapse else ""
+    plasticity = "" if unit or signal or synapse in ("graded", "gap") else one(["", "", *PLASTICITIES])
+    weight = one(
+        [w for w in WEIGHTS if not (unit and " in " in w)] if not plasticity else ["uniform(0, 0.1)", "each(0.05)"]
+    )
+    arguments = [one(["", *PLASTICITIES[plasticity]])] if plasticity else []
+    if plasticity in REWARDED:
+        whole = [f"{target.name}.{s}" for s in KINDS[target.model].states] if receivers == target.size else []
+        arguments.append(one(["", "reward = critic.v", "reward = critic", *(f"reward = {w}" for w in whole)]))
+    plastic = f"plasticity = {plasticity}({', '.join(filter(None, arguments))})" if plasticity else ""
+    plastic += f", post_delay = {one(['1 ms', '3 ms'])}" if plasticity in NOTICES_POST and one([0, 0, 1]) else ""
+    return Connect(
+        name, (start, end), one(KINDS[target.model].inputs), pattern, f"weight = {weight[:-1]}{unit})" if unit and weight.startswith("each") else f"weight = {weight}{unit}",
+        one(DELAYS) if _loops(source, target) or one([0, 1]) else "",
+        f"synapse = {synapse}({one(['', *SYNAPSES[synapse]])})" if synapse else "", plastic, unit,
+    )  # fmt: skip
+
+
+@st.composite
+def twins(draw: st.DrawFn, of: Connect, name: str) -> Connect:
+    """A connection with another's weights: along the same synapses, or the other way where they are a matrix."""
+    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
+    delay, turned = one(DELAYS), of.pattern == "dense" and of.ends[0][0] in "ab" and one([0, 1])
+    ends = of.ends[::-1] if turned else of.ends
+    return replace(
+        of, name=name, ends=ends, weight=f"share = {of.name}{' transposed' if turned else ''}", delay=delay,
+        into="I" if turned else of.into, synapse=of.synapse if turned else one([of.synapse, of.synapse and "synapse = decaying()"]),
+    )  # fmt: skip
+
+
+def _loops(source: End, target: End) -> bool:
+    """Whether connections from one to the other may close a loop."""
+    forward = ("a", "b"), ("image", "filtered"), ("filtered", "pooled")
+    return source.neurons and source.name != "critic" and (source.name, target.name) not in forward
+
+
+@st.composite
+def patterns(draw: st.DrawFn, itself: bool, senders: int, receivers: int) -> str:
+    """A pattern that fits so many neurons."""
+    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
+    repeats = one(["", ", repeats = true"])
+    found = [
+        "dense",
+        "dense",
+        "sparse",
+        f"random(p = {one([0.1, 0.3])})",
+        f"random(total = {max(1, senders * receivers // 6)})",
+    ]
+    found += [f"random(fan_in = 3{repeats})"] if senders >= 6 else []
+    found += [f"random(fan_out = 4{repeats})"] if receivers >= 6 else []
+    if itself:
+        found = [*found, "dense(self = false)", *(p.replace(")", ", self = false)") for p in found if "(" in p)]
+    return one([*found, *["one_to_one", "one_to_one"] * (senders == receivers)])
+
+
+@st.composite
+def parts(draw: st.DrawFn, end: End) -> tuple[str, int]:
+    """A population or some of its neurons, and how many these are."""
+    if end.size < 4 or draw(st.booleans()):
+        return end.name, end.size
+    written, size = [], 1
+    for length in end.shape:
+        form = draw(st.sampled_from(["range", "range", "whole", "one"] if len(end.shape) > 1 else ["range"]))
+        if form == "one":
+            written.append(str(draw(st.integers(0, length - 1))))
+            continue
+        first = 0 if form == "whole" or length == 1 else draw(st.integers(0, length - 2))
+        last = length if form == "whole" or length == 1 else draw(st.integers(first + 1, length))
+        written.append(f"{first}:{last}")
+        size *= last - first
+    return f"{end.name}[{', '.join(written)}]", size
+
+
+@st.composite
+def stimuli(draw: st.DrawFn, target: End, made: list[Connect]) -> list[str]:
+    """Lines of the `simulate` block."""
+    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
+    found = []
+    where = one([target.name, draw(parts(target))[0]])
+    if one([0, 1]):
+        value = one(["0.05 / (1 ms)", "0.04 * (1 + sin(2 * pi * t / (20 ms))) / (1 ms)"])
+        found.append(
+            f"    stimulate {where}.{one(KINDS[target.model].inputs)}: {value}{one(['', ' from 10 ms to 30 ms'])}"
+        )
+    for c in made:
+        if any(f"= {name}(" in c.plasticity for name in REWARDED) and "reward =" not in c.plasticity and one([0, 1]):
+            found.append(f"    stimulate {c.name}.reward: 1 + t / (50 ms) from 5 ms")
+    return found

@@ -167,7 +167,9 @@ def _with_names_apart(connection: Connection) -> Connection:
         return connection
     states = (*plasticity.pre_states, *plasticity.post_states, *plasticity.states)
     taken = {part.name for part in (*plasticity.parameters, *plasticity.modulators, *states)}
-    called = {part.name: f"synapse.{part.name}" for part in (*synapse.parameters, *synapse.states) if part.name in taken}
+    called = {
+        part.name: f"synapse.{part.name}" for part in (*synapse.parameters, *synapse.states) if part.name in taken
+    }
     symbols_of: dict[str, Expression] = {name: Symbol(other) for name, other in called.items()}
 
     def of(expression: Expression) -> Expression:

@@ -1,0 +1,218 @@
+"""Neurons, synapses and rules of plasticity of every form, of which random simulations are made.
+
+All neurons have a `v`; a spike without synapse arrives as a plain number (of `Map` and `Mixed`: per ms), a synapse delivers per ms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BLOCKS = """
+neuron Leaky:
+    param tau = 20 ms
+    state v = 0
+    input I
+    dv/dt = -v / tau + I
+    spike when v > 1:
+        v = 0
+    refractory 2 ms hold v
+neuron Two:
+    param tau = 15 ms
+    state v = 0
+    state w = 0
+    input I
+    input J
+    dv/dt = -v / tau + I - w / (10 ms)
+    dw/dt = -w / (30 ms) + J
+    spike when v > 0.8:
+        v -= 0.8
+        w += 0.1
+neuron Noisy:
+    param tau = 10 ms
+    param sigma = 0.05 / (1 ms)^0.5
+    state v = 0
+    state w = 0
+    input I
+    dv/dt = (w - v) / tau + sigma * noise + I
+    dw/dt = -w / (7 ms) + 0.1 * sigma * v * noise
+    spike when v > 0.9:
+        v = normal(0, 0.05)
+neuron Curved:
+    param tau = 10 ms
+    state v = 0
+    state u = 0.1
+    input I
+    dv/dt = v * (clip(v, -1, 2) - 0.6) / tau - u / (20 ms) + I
+    du/dt = (0.2 * v - u) / (30 ms)
+    spike when v >= 1.2 + 0.1 * sin(t / (5 ms)):
+        v = 0
+        u += 0.1
+    refractory 1 ms
+neuron Conducting:
+    param bias = each(0.02)
+    state v = 0
+    state g = 0
+    input I
+    input J
+    dv/dt = (-v * (1 + tanh(g)^2) + bias) / (15 ms) + I
+    dg/dt = -g / (20 ms) + J
+    spike when v > 1:
+        v = 0.2 * uniform(0, 1)
+        g += 0.2
+    refractory 3 ms hold v
+neuron Map:
+    param decay = 0.9
+    state v = 0
+    state r = 0
+    input I
+    each step:
+        r = uniform(0, 0.02)
+        v = decay * v + (1 ms) * I + r
+    spike when v > 1:
+        v -= 1
+neuron Mixed:
+    param tau = 12 ms
+    state v = 0
+    state n = 0
+    input I
+    dv/dt = -v / tau + (0.01 * n) / (1 ms)
+    each step: n = 0.8 * n + I * (10 ms) if v < 0.9 else 0.5 * n
+    spike when v > 0.5:
+        v = 0
+synapse decaying:
+    param tau = 5 ms
+    state g = 0
+    dg/dt = -g / tau
+    on pre: g += weight
+    deliver g / (1 ms)
+synapse conducting:
+    param most = 2
+    state g = 0
+    dg/dt = -g / (5 ms)
+    on pre: g += weight
+    deliver g * (most - post.v) / (1 ms)
+synapse rising:
+    state s = 0
+    state g = 0
+    ds/dt = -s / (2 ms)
+    dg/dt = (s - g) / (6 ms)
+    on pre: s += weight
+    deliver g / (1 ms)
+synapse saturating:
+    param tau = 30 ms
+    state s = 0
+    ds/dt = -s / tau
+    on pre: s += 0.4 * (1 - s)
+    deliver weight * s / (1 ms)
+synapse depressing:
+    param use = 0.3
+    state u = 0
+    state x = 1
+    state g = 0
+    du/dt = -u / (100 ms)
+    dx/dt = (1 - x) / (150 ms)
+    dg/dt = -g / (4 ms)
+    on pre:
+        u += use * (1 - u)
+        g += weight * u * x
+        x -= u * x
+    deliver g / (1 ms)
+synapse own:
+    param tau = 8 ms
+    state g = uniform(0, 0.02)
+    dg/dt = -g * (1 + 0.2 * tanh(post.v)) / tau
+    on pre: g += weight * (1.5 - tanh(g))
+    deliver g * (1.2 - tanh(post.v)) / (4 ms)
+synapse releasing:
+    param p = 0.6
+    state s = 0
+    ds/dt = -s / (5 ms)
+    on pre: s += normal(1, 0.2) if uniform(0, 1) < p else 0
+    deliver weight * s / (1 ms)
+synapse graded:
+    deliver weight * pre.v / (10 ms)
+synapse gap:
+    deliver weight * (pre.v - post.v) / (10 ms)
+synapse mixed:
+    state g = 0
+    dg/dt = -g / (5 ms)
+    on pre: g += weight * (1 + 0.1 * post.v)
+    deliver g * (2 - post.v) / (1 ms) + 0.01 * weight * pre.v / (1 ms)
+plasticity pair:
+    param rate = 0.02
+    pre state p = 0
+    post state q = 0
+    dp/dt = -p / (20 ms)
+    dq/dt = -q / (20 ms)
+    on pre:
+        p += 1
+        weight -= rate * q
+    on post:
+        q += 1
+        weight += rate * p
+    bound weight in [0, 1]
+plasticity rewarded:
+    param rate = 0.05
+    modulator reward
+    state e = 0
+    de/dt = -e / (30 ms)
+    on pre: e += 0.1 * post.v
+    on post: weight += rate * reward * e
+    bound weight in [0, 1]
+plasticity graded_reward:
+    modulator reward
+    pre state p = 0
+    dp/dt = -p / (15 ms)
+    on pre:
+        weight += 0.01 * reward * p
+        p += 1
+    bound weight in [0, 1]
+plasticity voltage:
+    post state trace = 0
+    dtrace/dt = -trace / (10 ms)
+    on pre: weight += 0.05 * (post.v - 0.3) - 0.01 * trace
+    on post: trace += 0.1
+    bound weight in [0, 1]
+plasticity continuous:
+    state c = 0.1
+    dc/dt = (0.2 * tanh(post.v) - c) / (20 ms)
+    on pre: weight += 0.02 * c
+    on post: c *= 0.9
+    bound weight in [0, 1]
+plasticity wandering:
+    on pre: weight += normal(0, 0.01)
+    on post: weight -= uniform(0, 0.001) * weight
+    bound weight in [0, 1]
+"""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A neuron of the blocks: its inputs, its states, and a parameter that a population may override."""
+
+    inputs: tuple[str, ...]
+    states: tuple[str, ...]
+    override: str = ""
+    unit: str = ""  # of a spike's weight
+
+
+KINDS = {
+    "Leaky": Kind(("I",), ("v",), "tau = uniform(10 ms, 25 ms)"),
+    "Two": Kind(("I", "J"), ("v", "w"), "tau = 12 ms adjustable"),
+    "Noisy": Kind(("I",), ("v", "w"), "sigma = uniform(0.01, 0.08) / (1 ms)^0.5"),
+    "Curved": Kind(("I",), ("v", "u"), "tau = each(9 ms)"),
+    "Conducting": Kind(("I", "J"), ("v", "g"), "bias = normal(0.03, 0.01)"),
+    "Map": Kind(("I",), ("v", "r"), "decay = uniform(0.8, 0.95)", " / (1 ms)"),
+    "Mixed": Kind(("I",), ("v", "n"), "tau = 10 ms", " / (1 ms)"),
+}
+OF_SOURCE = ("graded", "gap", "mixed")  # synapses that read variables of their source
+SYNAPSES = {
+    "": (), "decaying": ("tau = 3 ms", "tau = uniform(2 ms, 8 ms)"), "conducting": ("most = 1.5",), "rising": (), "saturating": ("tau = 10 ms",),
+    "depressing": ("use = 0.5", "use = each(0.4)"), "own": ("tau = each(6 ms)",), "releasing": ("p = 0.9",), "graded": (), "gap": (), "mixed": (),
+}  # fmt: skip
+PLASTICITIES = {
+    "pair": ("rate = 0.01", "rate = 0.03 adjustable"), "rewarded": ("rate = 0.1",), "graded_reward": (), "voltage": (), "continuous": (),
+    "wandering": (),
+}  # fmt: skip
+REWARDED = ("rewarded", "graded_reward")
+NOTICES_POST = ("pair", "rewarded", "voltage", "continuous", "wandering")
