@@ -165,11 +165,10 @@ def _with_names_apart(connection: Connection) -> Connection:
     synapse, plasticity = connection.synapse, connection.plasticity
     if synapse is None or plasticity is None:
         return connection
-    states = (*plasticity.pre_states, *plasticity.post_states, *plasticity.states)
-    taken = {part.name for part in (*plasticity.parameters, *plasticity.modulators, *states)}
-    called = {
-        part.name: f"synapse.{part.name}" for part in (*synapse.parameters, *synapse.states) if part.name in taken
-    }
+    taken = {p.name for p in plasticity.parameters} | {m.name for m in plasticity.modulators}
+    taken |= {s.name for s in (*plasticity.pre_states, *plasticity.post_states, *plasticity.states)}
+    alike = taken & ({p.name for p in synapse.parameters} | {s.name for s in synapse.states})
+    called = {name: f"synapse.{name}" for name in alike}
     symbols_of: dict[str, Expression] = {name: Symbol(other) for name, other in called.items()}
 
     def of(expression: Expression) -> Expression:
