@@ -59,7 +59,7 @@ def simulated_networks(draw: st.DrawFn, small: bool = False) -> str:
     ]
     ends += [
         End(n, n2, one(shapes[:4]))
-        for n, n2 in (("x", "input"), ("level", "signal"), ("given", "spike_times"))
+        for n, n2 in (("x", "input"), ("level", "signal"), ("pulses", "signal"), ("given", "spike_times"))
         if one([0, 1])
     ]
     images = draw(image_layers()) if one([0, 0, 1]) else ([], [])
@@ -74,7 +74,7 @@ def simulated_networks(draw: st.DrawFn, small: bool = False) -> str:
     ]  # fmt: skip
     made = [draw(connections(f"c{k}", ends)) for k in range(draw(st.integers(2, 3 if small else 5)))]
     shared = [c for c in made if not c.plasticity and c.pattern.startswith(("dense", "one_to_one"))]
-    made += [draw(twins(one(shared), "twin"))] if shared and one([0, 0, 1]) else []
+    made += [draw(twins(one(shared), "twin", ends))] if shared and one([0, 0, 1]) else []
     lines += [c.text for c in made]
     lines += ["simulate:", f"    duration = {one([30, 40] if small else [60, 80])} ms", *draw(stimuli(first, made))]
     return "\n".join(lines) + "\n"
@@ -84,7 +84,9 @@ def simulated_networks(draw: st.DrawFn, small: bool = False) -> str:
 def populations(draw: st.DrawFn, end: End, rate: str) -> str:
     """A population's line."""
     one = lambda of: draw(st.sampled_from(of))  # noqa: E731
-    made = {"poisson": f"(rate = {rate})", "signal": one(["", "(as = impulse)"])}.get(end.model, "")
+    made = {"poisson": f"(rate = {rate})", "pulses": "(as = impulse)"}.get(
+        end.model if end.model != "signal" else end.name, ""
+    )
     if end.neurons and KINDS[end.model].override and one([0, 1]) and end.size > 1:
         made = f"({KINDS[end.model].override})"
     first = (
@@ -161,7 +163,7 @@ def connections(draw: st.DrawFn, name: str, ends: list[End]) -> Connect:
     pattern = draw(patterns(source == target, senders, receivers))
     signal = source.model == "signal"
     synapse = "" if signal else one([s for s in SYNAPSES if source.neurons or s not in OF_SOURCE])
-    unit = " / (1 ms)" if signal else KINDS[target.model].unit if not synapse else ""
+    unit = " / (1 ms)" if source.name == "level" else KINDS[target.model].unit if not synapse else ""
     plasticity = "" if unit or signal or synapse in ("graded", "gap") else one(["", "", *PLASTICITIES])
     weight = one(
         [w for w in WEIGHTS if not (unit and " in " in w)] if not plasticity else ["uniform(0, 0.1)", "each(0.05)"]
@@ -180,10 +182,12 @@ def connections(draw: st.DrawFn, name: str, ends: list[End]) -> Connect:
 
 
 @st.composite
-def twins(draw: st.DrawFn, of: Connect, name: str) -> Connect:
+def twins(draw: st.DrawFn, of: Connect, name: str, all_ends: list[End]) -> Connect:
     """A connection with another's weights: along the same synapses, or the other way where they are a matrix."""
     one = lambda of: draw(st.sampled_from(of))  # noqa: E731
-    delay, turned = one(DELAYS), of.pattern == "dense" and of.ends[0][0] in "ab" and one([0, 1])
+    back = KINDS.get(next(e.model for e in all_ends if e.name == of.ends[0].partition("[")[0]))
+    turns = of.pattern == "dense" and back is not None and (bool(of.synapse) or back.unit == of.unit)
+    delay, turned = one(DELAYS), turns and one([0, 1])
     ends = of.ends[::-1] if turned else of.ends
     return replace(
         of, name=name, ends=ends, weight=f"share = {of.name}{' transposed' if turned else ''}", delay=delay,

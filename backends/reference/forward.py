@@ -62,7 +62,9 @@ class ForwardRun:
         values = {state: np.zeros(group.size) for state in group.states}
         for row in group.rows:
             part = slice(row.offset, row.offset + row.size)
-            own = {symbol: array[part] for symbol, array in self.arrays[group.name].items()}
+            own = {
+                symbol: np.broadcast_to(array, (group.size,))[part] for symbol, array in self.arrays[group.name].items()
+            }
             for state, expression in row.initial:
                 number = stream(f"{row.population}.{state}", "initial")
                 counter = Counter(self.seed, number, np.arange(row.size), 0, self.trial)

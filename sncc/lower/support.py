@@ -9,6 +9,8 @@ from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.lower.connections import is_matrix
 from sncc.model.nodes import Connection, Model
 
+WEIGHTS_OF_ITS_OWN = "give the connection a `weight` of its own"
+
 
 def refuse(model: Model) -> None:
     """Raise `DiagnosticError` with everything in a Model that cannot be lowered yet."""
@@ -30,7 +32,8 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
     if connection.rewiring is not None and connection.synapse is not None:
         for parameter in connection.synapse.parameters:
             if parameter.storage == "each":
-                yield not_supported_yet(span, f"`rewire` with a `{parameter.name}` for every synapse")
+                what = f"`rewire` with a `{parameter.name}` for every synapse"
+                yield not_supported_yet(span, what, f"give `{parameter.name}` one number")
 
 
 def _shared(connection: Connection, owner: Connection, turned: bool) -> Iterator[Diagnostic]:
@@ -40,13 +43,13 @@ def _shared(connection: Connection, owner: Connection, turned: bool) -> Iterator
     span = connection.span
     gaps = any(part.contiguous is None for part in (connection.source_part, connection.target_part))
     if turned and (gaps or not is_matrix(owner)):
-        yield not_supported_yet(span, "`share = … transposed` between parts with gaps, or without pairs inside of them")
+        what = "`share = … transposed` between parts with gaps, or without pairs inside of them"
+        yield not_supported_yet(span, what, WEIGHTS_OF_ITS_OWN)
     elif not turned and is_matrix(connection) != is_matrix(owner):
-        yield not_supported_yet(
-            span, "`share` between parts without gaps and others, or that lack pairs inside of them"
-        )
+        what = "`share` between parts without gaps and others, or that lack pairs inside of them"
+        yield not_supported_yet(span, what, WEIGHTS_OF_ITS_OWN)
     elif not leaves_nothing_out(owner.pattern) and _left_out(connection) != _left_out(owner, turned):
-        yield not_supported_yet(span, "`share` between parts that leave out different pairs")
+        yield not_supported_yet(span, "`share` between parts that leave out different pairs", WEIGHTS_OF_ITS_OWN)
 
 
 def _left_out(connection: Connection, turned: bool = False) -> object:
