@@ -79,6 +79,11 @@ neuron Mixed:
     each step: n = 0.8 * n + I * (10 ms) if v < 0.9 else 0.5 * n
     spike when v > 0.5:
         v = 0
+neuron Silent:
+    param tau = 10 ms
+    state v = 0.3
+    input I
+    dv/dt = (0.3 - v) / tau + I + 0.03 / (1 ms)^0.5 * noise
 synapse decaying:
     param tau = 5 ms
     state g = 0
@@ -138,6 +143,23 @@ synapse mixed:
     dg/dt = -g / (5 ms)
     on pre: g += weight * (1 + 0.1 * post.v)
     deliver g * (2 - post.v) / (1 ms) + 0.01 * weight * pre.v / (1 ms)
+synapse fluctuating:
+    param sigma = 0.01 / (1 ms)^0.5
+    state g = 0
+    dg/dt = -g / (6 ms) + sigma * noise
+    on pre: g += weight
+    deliver g / (1 ms)
+synapse slow:
+    param tau = 3 ms
+    state a = 0
+    state b = 0
+    state c = 0
+    let flow = (a - b) / tau
+    da/dt = -a / tau
+    db/dt = flow
+    dc/dt = (b - c) / (2 * tau)
+    on pre: a += weight
+    deliver (b + 0.5 * c) / (1 ms)
 plasticity pair:
     param rate = 0.02
     pre state p = 0
@@ -179,6 +201,31 @@ plasticity continuous:
     on pre: weight += 0.02 * c
     on post: c *= 0.9
     bound weight in [0, 1]
+plasticity voltages:
+    param tau = 10 ms
+    pre state p = 0
+    post state q = 0
+    dp/dt = (pre.v - p) / tau
+    dq/dt = (post.v - q) / tau
+    on pre: weight += 0.01 * (q - 0.2)
+    on post: weight += 0.02 * p * (pre.v - 0.1)
+    bound weight in [0, 1]
+plasticity two_factors:
+    modulator reward
+    modulator punishment
+    pre state p = 0
+    post state q = 0
+    state e = 0
+    dp/dt = -p / (20 ms)
+    dq/dt = -q / (10 ms)
+    de/dt = (0.01 * reward - e) / (20 ms)
+    on pre:
+        e += 0.05 * q
+        p += 1 + 0.1 * p
+        weight += e - 0.01 * punishment
+    on post:
+        weight += reward * e * p
+        q = 1
 plasticity wandering:
     on pre: weight += normal(0, 0.01)
     on post: weight -= uniform(0, 0.001) * weight
@@ -194,6 +241,7 @@ class Kind:
     states: tuple[str, ...]
     override: str = ""
     unit: str = ""  # of a spike's weight
+    spikes: bool = True
 
 
 KINDS = {
@@ -204,15 +252,18 @@ KINDS = {
     "Conducting": Kind(("I", "J"), ("v", "g"), "bias = normal(0.03, 0.01)"),
     "Map": Kind(("I",), ("v", "r"), "decay = uniform(0.8, 0.95)", " / (1 ms)"),
     "Mixed": Kind(("I",), ("v", "n"), "tau = 10 ms", " / (1 ms)"),
+    "Silent": Kind(("I",), ("v",), "tau = uniform(5 ms, 15 ms)", spikes=False),
 }
-OF_SOURCE = ("graded", "gap", "mixed")  # synapses that read variables of their source
+OF_SOURCE = ("graded", "gap", "mixed", "voltages")  # what reads variables of its source
 SYNAPSES = {
     "": (), "decaying": ("tau = 3 ms", "tau = uniform(2 ms, 8 ms)"), "conducting": ("most = 1.5",), "rising": (), "saturating": ("tau = 10 ms",),
-    "depressing": ("use = 0.5", "use = each(0.4)"), "own": ("tau = each(6 ms)",), "releasing": ("p = 0.9",), "graded": (), "gap": (), "mixed": (),
+    "depressing": ("use = 0.5", "use = each(0.4)"), "own": ("tau = each(6 ms)",), "releasing": ("p = 0.9",), "graded": (), "gap": (), "mixed": (), "fluctuating": ("sigma = 0.02 / (1 ms)^0.5",), "slow": ("tau = 2 ms",),
 }  # fmt: skip
 PLASTICITIES = {
     "pair": ("rate = 0.01", "rate = 0.03 adjustable"), "rewarded": ("rate = 0.1",), "graded_reward": (), "voltage": (), "continuous": (),
     "wandering": (),
+    "voltages": ("tau = 4 ms",),
+    "two_factors": (),
 }  # fmt: skip
-REWARDED = ("rewarded", "graded_reward")
-NOTICES_POST = ("pair", "rewarded", "voltage", "continuous", "wandering")
+REWARDED = ("rewarded", "graded_reward", "two_factors")
+NOTICES_POST = ("pair", "rewarded", "voltage", "continuous", "wandering", "voltages", "two_factors")

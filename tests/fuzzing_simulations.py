@@ -104,7 +104,7 @@ def case_of(text: str) -> Case:
         {
             s.name: rng.normal(0.02, 0.1, (steps, s.size))
             if s.kind == "signal"
-            else rng.poisson(0.03, (steps, s.size)) * 1.0
+            else rng.poisson(rng.choice([0.02, 0.3]), (steps, s.size)) * 1.0
             for s in program.sources
         }
         for _ in range(2)
@@ -186,9 +186,33 @@ def check_runs(case: Case, loaded: Callable[[], Any], expected: list[Any] | None
     for key, value in kept.items():
         assert np.array_equal(other.parameters[key], value), f"{key} after `restore`"
     same([head, case.run(other, 0, third, case.steps)], runs[:1])
+    step_by_step(case, other, runs[0])
     for run, wanted in zip(runs, expected or runs, strict=True):
         same([run], [wanted])
     return runs
+
+
+def step_by_step(case: Case, network: Any, run: Any) -> None:
+    """The first steps of a run, each by a call of its own."""
+    for key in [k for k in network.parameters if k in {c.weight for c in case.program.connections if c.plastic}]:
+        si = case.program.parameter(key).si
+        network.parameters[key] = np.reshape(
+            case.values.get(key, case.drawn.parameters[key]) * si, network.parameters[key].shape
+        )
+    network.reset()
+    for n in range(8):
+        given = {s.name: case.inputs[0][s.name][n] * (s.si if s.kind == "signal" else 1) for s in case.program.sources}
+        events = {
+            s.name: np.repeat(np.arange(s.size), given[s.name].astype(int))
+            for s in case.program.sources
+            if s.kind != "signal"
+        }
+        for population, neurons in network.step(given | events, seed=9).items():
+            spikes = run.spikes[population]
+            expected = spikes.neurons[np.round(spikes.times / (case.program.step * 1e-3)) == n + 1]
+            assert np.array_equal(np.sort(neurons), np.sort(expected)), (
+                f"spikes of {population} by `step`, step {n + 1}"
+            )
 
 
 @contextmanager

@@ -9,8 +9,14 @@ from typing import Any
 from blocks_simulations import BLOCKS, KINDS, NOTICES_POST, OF_SOURCE, PLASTICITIES, REWARDED, SYNAPSES
 from hypothesis import strategies as st
 
-WEIGHTS = ("0.05", "uniform(0, 0.1)", "normal(0.05, 0.02)", "each(0.05)", "gamma(4, 0.015) in [0, 0.2]", "-0.03")
-DELAYS = ("1 ms", "3 ms", "7 ms", "uniform(1 ms, 5 ms)", "normal(2 ms, 1 ms)", "each(2 ms)", "gamma(0.7, 2 ms)")
+WEIGHTS = (
+    "0.05", "uniform(0, 0.1)", "normal(0.05, 0.02)", "each(0.05)", "gamma(4, 0.015) in [0, 0.2]", "-0.03",
+    "normal(0.02, 0.1 / sqrt(fan_in))", "exponential(0.05)",
+)  # fmt: skip
+DELAYS = (
+    "1 ms", "3 ms", "7 ms", "26 ms", "uniform(1 ms, 5 ms)", "normal(2 ms, 1 ms)", "each(2 ms)", "gamma(0.7, 2 ms)",
+    "normal(3 ms, 2 ms, clip = [1 ms, 9 ms])",
+)  # fmt: skip
 RATES = (
     ("30 Hz", 0.4),
     ("uniform(5 Hz, 80 Hz)", 0.4),
@@ -55,7 +61,7 @@ def simulated_networks(draw: st.DrawFn, small: bool = False) -> str:
         End("drive", "poisson", first.shape),
         first,
         End("b", one(models), one(shapes)),
-        End("critic", "Leaky", (1,)),
+        End("critic", one(["Leaky", "Leaky", "Silent"]), (1,)),
     ]
     ends += [
         End(n, n2, one(shapes[:4]))
@@ -162,16 +168,37 @@ def connections(draw: st.DrawFn, name: str, ends: list[End]) -> Connect:
     (start, senders), (end, receivers) = draw(parts(source)), draw(parts(target))
     pattern = draw(patterns(source == target, senders, receivers))
     signal = source.model == "signal"
-    synapse = "" if signal else one([s for s in SYNAPSES if source.neurons or s not in OF_SOURCE])
+    silent = source.neurons and not KINDS[source.model].spikes
+    synapse = (
+        ""
+        if signal
+        else one(["graded", "gap"] if silent else [s for s in SYNAPSES if source.neurons or s not in OF_SOURCE])
+    )
+    possible = [p for p in PLASTICITIES if source.neurons or p not in OF_SOURCE]
+    possible = [p for p in possible if KINDS[target.model].spikes or p not in NOTICES_POST]
     unit = " / (1 ms)" if source.name == "level" else KINDS[target.model].unit if not synapse else ""
-    plasticity = "" if unit or signal or synapse in ("graded", "gap") else one(["", "", *PLASTICITIES])
+    plasticity = (
+        ""
+        if unit or signal or synapse in ("graded", "gap")
+        else one(["", "", *(p for p in PLASTICITIES if p in possible)])
+    )
     weight = one(
         [w for w in WEIGHTS if not (unit and " in " in w)] if not plasticity else ["uniform(0, 0.1)", "each(0.05)"]
     )
     arguments = [one(["", *PLASTICITIES[plasticity]])] if plasticity else []
     if plasticity in REWARDED:
         whole = [f"{target.name}.{s}" for s in KINDS[target.model].states] if receivers == target.size else []
-        arguments.append(one(["", "reward = critic.v", "reward = critic", *(f"reward = {w}" for w in whole)]))
+        arguments.append(
+            one(
+                [
+                    "",
+                    "reward = critic.v",
+                    *(["reward = critic"] if KINDS[ends[3].model].spikes else []),
+                    *(f"reward = {w}" for w in whole),
+                ]
+            )
+        )
+        arguments.append("punishment = critic.v" if plasticity == "two_factors" and one([0, 1]) else "")
     plastic = f"plasticity = {plasticity}({', '.join(filter(None, arguments))})" if plasticity else ""
     plastic += f", post_delay = {one(['1 ms', '3 ms'])}" if plasticity in NOTICES_POST and one([0, 0, 1]) else ""
     return Connect(

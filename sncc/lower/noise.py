@@ -16,6 +16,7 @@ from sncc.expressions.nodes import Expression, Number, Symbol, apply, symbols
 from sncc.model.nodes import Equation
 from sncc.program.nodes import Assign, Draw
 
+NOISE = "noise."  # and a number or a name: a white noise in an equation, and the number that is drawn for it
 Matrix = dict[tuple[str, str], Expression]
 
 
@@ -29,9 +30,14 @@ class Noise:
     added: dict[str, Expression]
 
 
+def is_noise(name: str) -> bool:
+    """Whether a symbol of an equation is white noise."""
+    return name.startswith(NOISE)
+
+
 def noise_of(equations: Sequence[Equation], exact: bool, step: float, constant: frozenset[str]) -> Noise:
     """Split the noise (symbols `noise.K`) from equations; `exact`: the flow is linear, of `constant` coefficients."""
-    names = sorted({s for e in equations for s in symbols(e.derivative) if s.startswith("noise.")})
+    names = sorted({s for e in equations for s in symbols(e.derivative) if is_noise(s)})
     factors: dict[str, dict[str, Expression]] = {}
     clean: list[Equation] = []
     for equation in equations:

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sncc.diagnostics import DiagnosticError
-from sncc.expressions.algebra import ZERO, has_draws
+from sncc.expressions.algebra import ZERO, add, has_draws
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.flow import flow
 from sncc.lower.neuron import with_draws_apart
+from sncc.lower.noise import NOISE, is_noise, noise_of
 from sncc.lower.traces import drive, most_spikes, trace_population, unsupported
 from sncc.model.integration import integration
 from sncc.model.nodes import (
@@ -92,7 +93,7 @@ def _trace(
     used = {s for e in equations for s in symbols(e.derivative)} | {s for a in jumps for s in symbols(a.value)}
     followed = sorted(s for e in equations for s in symbols(e.derivative) if s.startswith(f"{side}."))
     known = names | {p.name for p in plasticity.parameters} | set(followed) | {"t", "step"}
-    if foreign := sorted(used - known):
+    if foreign := sorted(name for name in used - known if not is_noise(name)):
         what = f"a {side} state of a plasticity that reads `{foreign[0]}`"
         raise _unsupported(connection, what, f"let it read {side} states, parameters and `{side}.X` alone")
     before = tuple(State(f"{s.name}.before", s.initial, s.unit) for s in states) if side == "pre" else ()
@@ -282,18 +283,24 @@ def _every_step(step: float, connection: Connection, names: _Names) -> SynapseUp
 
 def _flowed(
     block: Synapse | Plasticity, equations: tuple[Equation, ...], step: float
-) -> list[tuple[Assign, str | None]]:
-    """Statements of a flow, each with the state whose new value it is."""
+) -> list[tuple[Statement, str | None]]:
+    """Statements of a flow, each with the state whose new value it is; every synapse has noise of its own."""
     states = tuple(s for s in block.states if any(e.state == s.name for e in equations))
     others = sorted({s for e in equations for s in symbols(e.derivative)} - {s.name for s in states})
     parameters = frozenset(p.name for p in block.parameters)
-    varying = tuple(Input(name, PLAIN) for name in others if name not in parameters)
+    varying = tuple(Input(name, PLAIN) for name in others if name not in parameters and not is_noise(name))
+    if isinstance(block, Plasticity):  # the synapse's own is another one
+        apart: dict[str, Expression] = {n: Symbol(f"{NOISE}plasticity.{n}") for n in others if is_noise(n)}
+        equations = tuple(replace(e, derivative=substitute(e.derivative, apart)) for e in equations)
     method = block.method if isinstance(block, Synapse) else None
     substeps = block.substeps if isinstance(block, Synapse) else 1
     chosen = integration(Dynamics(states, varying, equations, method=method))
-    flowed = flow(equations, chosen, step, parameters, substeps)
-    result: list[tuple[Assign, str | None]] = [(a, None) for a in (*flowed.coefficients, *flowed.body)]
-    return [*result, *((Assign(f"{s}.flowed", value), s) for s, value in flowed.states.items())]
+    noise = noise_of(equations, chosen == "exact", step, parameters)
+    flowed = flow(noise.equations, chosen, step, parameters, substeps)
+    result: list[tuple[Statement, str | None]] = [(d, None) for d in noise.draws]
+    result += [(a, None) for a in (*flowed.coefficients, *noise.coefficients, *flowed.body)]
+    values = {s: add(value, noise.added.get(s, ZERO)) for s, value in flowed.states.items()}
+    return [*result, *((Assign(f"{s}.flowed", value), s) for s, value in values.items())]
 
 
 def _jumps(connection: Connection, names: _Names, when: str, jumps: Iterable[Assignment]) -> SynapseUpdate | None:

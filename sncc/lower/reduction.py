@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from sncc.expressions.algebra import ONE, ZERO, add, affine, div, fold_all, has_draws, mul, neg, terms
 from sncc.expressions.nodes import Apply, Expression, Number, Symbol, substitute, symbols
+from sncc.lower.noise import is_noise
 from sncc.model.nodes import Connection, Synapse
 
 
@@ -51,6 +52,8 @@ def reduce_synapse(connection: Connection) -> Reduction | None:
     assert synapse is not None
     if any(p.storage == "each" for p in synapse.parameters) or not _starts_alike(synapse):
         return None
+    if any(is_noise(name) for e in synapse.equations for name in symbols(e.derivative)):
+        return None  # every synapse has its own
     after = _after_jumps(synapse)
     if any(has_draws(value) for value in after.values()):
         return None

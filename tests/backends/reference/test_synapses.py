@@ -527,3 +527,32 @@ network Loop:
     one, each = (Reference(program_of(text.format(d))).run(inputs) for d in ("2 ms", "each(2 ms)"))
     assert one.spikes[0]["inh"].sum() > 10
     assert np.allclose(one.traces[0]["exc", "v"], each.traces[0]["exc", "v"], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "slope, first, variance",
+    [("-g / tau + s * noise", 200, 0.2**2 * 2 / 2), ("s * g * noise", 15, np.exp(0.2**2 * 0.75) - 1)],
+)
+def test_every_synapse_has_noise_of_its_own(slope, first, variance):
+    """Sums of 60 have 60 times the variance of one, with the noise added, or times the state."""
+    text = f"""
+synapse noisy:
+    param tau = 2 ms
+    param s = 0.2 / (1 ms)^0.5
+    state g = 1
+    dg/dt = {slope}
+    deliver weight * g
+neuron Hears:
+    state v = 0
+    input I
+    each step: v = I
+
+network N:
+    step = 0.05 ms
+    population x: LI[60]
+    population y: Hears[80]
+    connect x -> y: dense, weight = 1, synapse = noisy()
+"""
+    v = Reference(program_of(text)).run([{}], steps=2 * first, seed=3).traces[0]["y", "v"]
+    sums = v[first::40]  # (steps, targets), so far apart that they are nearly independent
+    assert np.var(sums) == pytest.approx(60 * variance, rel=0.2)
