@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
-from sncc.backends.cuda.places import plus
+from sncc.backends.cuda.meetings import MEET, Access, Part
+from sncc.backends.cuda.places import WARP, plus
 from sncc.backends.cuda.updates import Updates
 from sncc.program.nodes import Connection, Feedback, PenaltyAdjoint, ReadoutAdjoint, Transpose, Update
+
+MOST_HELD = 40  # registers of a thread for rows of narrow matrices
 
 
 class WayBack(Updates):
     """Finished lines of the loop over a sample's steps, the last first."""
 
-    def _back(self) -> list[str]:
-        lines = self._truncate()
+    def _back(self) -> list[Part]:
+        parts = self._truncate()
         for o in self.program.reverse:
             match o:
                 case ReadoutAdjoint(into, k):
                     r, readout = self.program.readouts[k], f"Network::Readout{k}"
                     field = plus(f"d.{self.adjoint[r.group, into].identifier}", r.offset)
-                    lines.append(
-                        f"readout_adjoint<{readout}>(w.reading{k}, labels, n, 1.0 / g.of, {readout}::error(g, b, n), {field});"
-                    )
+                    call = f"readout_adjoint<{readout}>(w.reading{k}, labels, n, 1.0 / g.of, {readout}::error(g, b, n), {field});"
+                    team = f"team of {k}" if r.size <= WARP else None
+                    read = Access(f"reading {k}", own=team), Access(f"error {k}", own=team, by_step=True)
+                    parts.append(Part((call,), (*read, self.touched("d", r.group, into, r.offset))))
                 case PenaltyAdjoint(k, into):
                     p = self.program.penalties[k]
-                    field = plus(f"d.{self.adjoint[p.group, into].identifier}", p.offset)
-                    lines.append(f"add_penalty(g, Network::penalty({k}), b, steps, Network::step_ms, {field});")
+                    field = self.adjoint[p.group, into].identifier
+                    call = f"add_penalty(g, Network::penalty({k}), b, steps, Network::step_ms, {plus(f'd.{field}', p.offset)});"
+                    own = None if p.group in self.aside else self.own(p.group, p.offset)
+                    parts.append(Part((call,), (Access(f"d.{field}", True, own),)))
                 case Feedback():
-                    lines += self._feedback(o)
+                    parts.append(self._feedback(o))
                 case Transpose():
-                    lines += self._transpose(o)
+                    parts.append(self._transpose(o))
                 case Update():
                     function = self.functions[id(o)]
-                    lines += [f"// {comment}" for comment in function.comments]
+                    lines = [f"// {comment}" for comment in function.comments]
                     lines += ["{", *(f"    {x}" for x in self._call(o, function, "d", True)), "}"]
-            lines.append("__syncthreads();")
-        return lines
+                    parts.append(Part(tuple(lines), self._touched(o, function, "d")))
+        failed = "if (g.looks && fails(g, d, w.not_finite, b, n, true)) return;"
+        return [*parts, Part((failed,), ())]
 
-    def _truncate(self) -> list[str]:
+    def _truncate(self) -> list[Part]:
         """Where a window of truncated credit ends, nothing comes from the next one."""
         window = self.program.truncate
         if not window:
             return []
         clear = [f"    set_to_zero(d.{field});" for field in self.carried_adjoints()]
-        return [f"if (n % {window} == 0) {{", *clear, "    __syncthreads();", "}"]
+        return [Part((f"if (n % {window} == 0) {{", f"    {MEET}", *clear, f"    {MEET}", "}"), ())]
 
     def _reaches(self, delay: int) -> str:
         """The condition, where there is one, that credit of step n + delay comes back to step n."""
@@ -50,7 +57,7 @@ class WayBack(Updates):
             return ""
         return f"if ({later} <= steps" + (f" && (n - 1) / {window} == ({later} - 1) / {window}) " if window else ") ")
 
-    def _feedback(self, o: Feedback) -> list[str]:
+    def _feedback(self, o: Feedback) -> Part:
         (group, offset, outputs), (target, start, neurons) = o.source, o.target
         later = f"n + {o.delay}" if o.delay else "n"
         into = plus(f"d.{self.adjoint[target, o.into].identifier}", start)
@@ -63,9 +70,40 @@ class WayBack(Updates):
         else:
             passed = f"{neurons}, {outputs}, {self.weight(o.weight)}, {self.stride(o.weight)}, {kept}"
             call = f"feed_back({into}, {passed}{f', {left}' if left else ''});"
-        return [f"// {o.weight}", f"{self._reaches(o.delay)}{call}"]
+        own = None if target in self.aside else self.own(target, start)
+        into_ = Access(f"d.{self.adjoint[target, o.into].identifier}", True, own)
+        return Part((f"// {o.weight}", f"{self._reaches(o.delay)}{call}"), (self.on_tape(group, o.slot), into_))
 
-    def _transpose(self, o: Transpose) -> list[str]:
+    def _touches(self, o: Transpose, c: Connection, own: str | None = None) -> tuple[Access, ...]:
+        """The adjoints of the targets that a connection leads back from, and those of its sources."""
+        assert c.source_group is not None
+        emitted = self.spikes_read(c) if o.at_spikes else ()
+        into = self.adjoint[c.source_group, o.into].identifier
+        return *emitted, self.on_tape(c.target_group, o.slot), Access(f"d.{into}", True, own)
+
+    def _held(self) -> list[str]:
+        """Narrow matrices of which a thread keeps its own rows in registers for the whole way back."""
+        return [
+            f"const HeldRows<Real, {c.source_size}, {c.target_size}, Network::threads> "
+            f"held_{k}({self.weight(c.weight)}, {self.stride(c.weight)});  // {c.name}"
+            for k, (_, c) in enumerate(self._narrow())
+        ]
+
+    def _narrow(self) -> list[tuple[Transpose, Connection]]:
+        """Transposed products with such a matrix."""
+        found, left = [], MOST_HELD
+        for o in self.program.reverse:
+            if not isinstance(o, Transpose) or o.at_spikes:
+                continue
+            c = self.program.connection(o.connection)
+            room = -(-c.source_size // self.threads) * c.target_size
+            plain = c.pattern == "dense" and not c.dropout and not c.interpolated and c not in self.rows_of_synapses
+            if plain and c.target_size <= WARP and room <= left:
+                found.append((o, c))
+                left -= room
+        return found
+
+    def _transpose(self, o: Transpose) -> Part:
         c = self.program.connection(o.connection)
         assert c.source_group is not None
         if c in self.rows_of_synapses:
@@ -74,8 +112,13 @@ class WayBack(Updates):
         into = plus(f"d.{self.adjoint[c.source_group, o.into].identifier}", c.source_offset)
         kept = plus(self.kept(c.target_group, o.slot, later), c.target_offset)
         weight = self.weight(c.weight)
+        title = f"// {c.name}, backwards: {c.target} -> {c.source}"
         if c.interpolated:
-            return self._transpose_interpolated(o, c, into)
+            return Part((title, self._transpose_interpolated(o, c, into)), self._touches(o, c))
+        if (o, c) in (narrow := self._narrow()):
+            call = f"held_{narrow.index((o, c))}.transpose({into}, {kept});"
+            own = self.own(c.source_group, c.source_offset)
+            return Part((title, f"{self._reaches(c.delay)}{call}"), self._touches(o, c, own))
         name, passed = "transpose_one_to_one", [into, str(c.source_size), weight, kept]
         if c.pattern == "dense":
             sizes = [str(c.source_size), str(c.target_size)]
@@ -83,13 +126,9 @@ class WayBack(Updates):
         if o.at_spikes or c.dropout:
             where = self.source(c) if o.at_spikes else f"kept_{self.thinned.index(c)}"
             name, passed = f"{name}_at_spikes", [*passed, where, "n"]
-        call = f"{name}({', '.join(passed)});"
-        return [
-            f"// {c.name}, backwards: {c.target} -> {c.source}",
-            f"{self._reaches(c.delay)}{call}",
-        ]
+        return Part((title, f"{self._reaches(c.delay)}{name}({', '.join(passed)});"), self._touches(o, c))
 
-    def _transpose_interpolated(self, o: Transpose, c: Connection, into: str) -> list[str]:
+    def _transpose_interpolated(self, o: Transpose, c: Connection, into: str) -> str:
         """Credit back over delays that need not be whole steps."""
         column, size = self.columns[c.target_group, o.slot], self.program.group(c.target_group).size
         columns, stride = (c.target_size, self.stride(c.weight)) if c.pattern == "dense" else (1, 0)
@@ -102,9 +141,9 @@ class WayBack(Updates):
             call = f"transpose_rounded({passed}, {self.source(c)}, n);"
         elif c.dropout:
             call = f"transpose_interpolated({passed}, n, kept_{self.thinned.index(c)});"
-        return [f"// {c.name}, backwards: {c.target} -> {c.source}", call]
+        return call
 
-    def _transpose_rows(self, o: Transpose, c: Connection) -> list[str]:
+    def _transpose_rows(self, o: Transpose, c: Connection) -> Part:
         """Credit back over synapses in rows, to the whole source."""
         size, row = self.program.group(c.target_group).size, self.program.place(c.target)[1]
         later = f"n + {c.delay}" if c.delay and c.delays is None else "n"
@@ -116,5 +155,8 @@ class WayBack(Updates):
         where = f", kept_{self.thinned.index(c)}" if c.dropout else ""
         if c.delays is not None:
             window = self.program.truncate or 0
-            return [title, f"transpose_delayed_synapses({passed}, {size}, n, steps, {window}{where});"]
-        return [title, f"{self._reaches(c.delay)}transpose_synapses({passed}{where});"]
+            call = f"transpose_delayed_synapses({passed}, {size}, n, steps, {window}{where});"
+        else:
+            call = f"{self._reaches(c.delay)}transpose_synapses({passed}{where});"
+        own = self.own(c.source_group or "", self.program.place(c.source)[1].offset)
+        return Part((title, call), self._touches(o, c, own))

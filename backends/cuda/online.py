@@ -16,11 +16,6 @@ class Online(Places):
     """Finished lines of what a block does with its sample's eligibility traces, each thread with own synapses."""
 
     @property
-    def is_online(self) -> bool:
-        """Whether training goes forwards in time."""
-        return bool(self.program.traces)
-
-    @property
     def loss_every_step(self) -> bool:
         """Whether the weights change after every step."""
         return all(r.reduction is None for r in self.program.readouts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sncc.backends.cpu.forward import most_delay
+from sncc.backends.cuda.meetings import Access
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_weights
@@ -10,6 +11,9 @@ from sncc.connectivity.patterns import Convolution
 from sncc.program.nodes import Connection, Fire, Gather, Program, Row, Update
 
 WARP = 32
+MOST_THREADS = 512  # of a block, beside the warp that stands aside
+MOST_RESIDENT = 576  # threads of a multiprocessor that the registers are for: 112 each are left on every card
+OUTSIDE = "aside"  # how numbers are shared out that belong to the block's last warp
 
 
 def words(size: int) -> int:
@@ -52,6 +56,54 @@ class Places(Layout):
             and not any(isinstance(s, Fire) and s.name == o.spikes for s in o.body)
             for r in program.group(o.group).rows
         }
+
+    # ---------------------------------------------------------------------------------------- threads
+    @property
+    def is_online(self) -> bool:
+        """Whether training goes forwards in time."""
+        return bool(self.program.traces)
+
+    @property
+    def aside(self) -> set[str]:
+        """Groups that only readouts read, few enough for a warp of their own, which works while the others go on with the next step."""
+        p = self.program
+        read = {c.source_group for c in p.connections} | {p.place(population)[0].name for population, _ in self.series}
+        return {
+            g.name
+            for r in p.readouts
+            for g in [p.group(r.group)]
+            if g.size <= WARP and len(g.rows) == 1 and r.offset == 0 and g.name not in read and not self.is_online
+        }
+
+    @property
+    def threads(self) -> int:
+        """Of a block that runs a sample."""
+        largest = max([g.size for g in self.program.groups if g.name not in self.aside], default=WARP)
+        return min(MOST_THREADS, words(largest) * WARP) + WARP * bool(self.aside)
+
+    def who(self, group: str) -> str:
+        """The thread that a group's first number belongs to."""
+        return "aside()" if group in self.aside else "From{0}"
+
+    def own(self, group: str, offset: int = 0) -> str:
+        """How a group's numbers are shared out by a part that gives number `offset` to the first thread."""
+        return OUTSIDE if group in self.aside else str(offset % self.threads)
+
+    def touched(self, owner: str, group: str, name: str, offset: int = 0, writes: bool = True) -> Access:
+        """A state or an adjoint, each number touched by the thread that it belongs to."""
+        fields = self.state if owner == "s" else self.adjoint
+        return Access(f"{owner}.{fields[group, name].identifier}", writes, self.own(group, offset))
+
+    def on_tape(self, group: str, slot: str, writes: bool = False, own: bool = False) -> Access:
+        """What the tape keeps of a group."""
+        return Access(f"tape {self.columns[group, slot]}", writes, self.own(group) if own else None, by_step=True)
+
+    def spikes_read(self, c: Connection) -> tuple[Access, ...]:
+        """What a connection's source has emitted; what comes from outside is there before."""
+        found = [self.source(c)]
+        if c.dropout and c.source_group is not None:  # all of them where nothing is learnt
+            found.append(f"spikes_{self.populations.index(c.source)}")
+        return tuple(Access(place, by_step=True) for place in found)
 
     def spike_words(self, row: Row) -> int:
         """Numbers that hold a population's spikes of a step."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sncc.backends.cuda.back import WayBack
-from sncc.backends.cuda.places import moved, plus, words
+from sncc.backends.cuda.meetings import MEET, Access, Part, with_meetings
+from sncc.backends.cuda.places import WARP, moved, plus, words
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.names import Namer
@@ -20,30 +21,36 @@ from sncc.program.nodes import (
     Update,
 )
 
+MOST_AHEAD = 2  # connections whose events a thread reads ahead
+
 
 class Samples(WayBack):
     """Finished lines of the kernel that runs samples."""
 
     def __init__(self, program: Program, shared: Dynamics) -> None:
         super().__init__(program, shared)
-        self.maps: list[dict[str, str]] = []  # per readout: numbers per output that its loss keeps
-        for steps in shared.readouts:
+        self.maps: list[
+            dict[str, str]
+        ] = []  # per readout: numbers per output that its loss keeps where a thread has several
+        for readout, steps in zip(program.readouts, shared.readouts, strict=True):
             names = Namer()
-            self.maps.append({s.name: names.fresh(f"map.{s.name}") for s in steps if s.kind == "map"})
+            wide = readout.size > WARP
+            self.maps.append({s.name: names.fresh(f"map.{s.name}") for s in steps if s.kind == "map" and wide})
 
     def parts(self) -> dict[str, object]:
         """What the template prints."""
         return {
             "views": self._views(),
             "start": self._start(),
-            "forward": self._forward(),
-            "back": self._back(),
+            "ahead": self._ahead(),
+            "forward": with_meetings(self._forward()),
+            "held": self._held(),
+            "back": with_meetings(self._back()),
             "keep_sums": self._keep_sums(),
             "rates": self._rates(),
             "readings": list(range(len(self.program.readouts))),
             "online": self.is_online,
             "begin_traces": self.begin_traces(),
-            "trace_step": self.trace_step(),
             "trace_end": [*self.trace_end(), *self.trace_penalties()],
         }
 
@@ -97,15 +104,17 @@ class Samples(WayBack):
             if c.source_group is not None
         ]
 
-    def _thin(self, population: str) -> list[str]:
+    def _thin(self, population: str) -> list[Part]:
         """What dropout leaves of the spikes that a population has just emitted."""
         p = self.populations.index(population)
-        lines = [
-            f"if (g.learns) keep_spikes(left_{k}, n, spikes_{p}, kept_{k});  // {c.name}"
+        return [
+            Part(
+                (f"if (g.learns) keep_spikes(left_{k}, n, spikes_{p}, kept_{k});  // {c.name}",),
+                (Access(f"spikes_{p}", by_step=True), Access(f"left_{k}", True, by_step=True)),
+            )
             for k, c in enumerate(self.thinned)
             if c.source == population
         ]
-        return ["__syncthreads();", *lines] if lines else []
 
     def _start(self) -> list[str]:
         lines = self._leave_out()
@@ -135,10 +144,11 @@ class Samples(WayBack):
         return f"put_series(g, {k}, b, {padded(row.size)}, n, {place}, {row.size});"
 
     # ---------------------------------------------------------------------------------------- forward
-    def _deliver_rows(self, c: Connection) -> list[str]:
+    def _deliver_rows(self, c: Connection) -> Part:
         """What arrives over synapses in rows; their indices are those of whole populations."""
         row = self.program.place(c.target)[1]
-        into = plus(f"s.{self.state[c.target_group, c.input].identifier}", row.offset)
+        field = self.state[c.target_group, c.input].identifier
+        into = plus(f"s.{field}", row.offset)
         when = f"n - {c.delay}" if c.delay else "n"
         rows, source = f"g.rows[{self.row_number(c)}]", self.source(c)
         weight = "Bfloat16" if c.weight in self.halves else "Real"
@@ -148,48 +158,87 @@ class Samples(WayBack):
             call = f"add_delayed_synapses<{weight}>({into}, {rows}, {source}, n, {c.delay});"
         else:
             call = f"add_synapses<{weight}>({into}, {rows}, {source}, {when}, 0);"
-        return [f"// {c.name}: {c.source} -> {c.target}", call, "__syncthreads();"]
+        return Part(
+            (f"// {c.name}: {c.source} -> {c.target}", call),
+            (*self.spikes_read(c), Access(f"s.{field}", writes=True)),
+        )
 
-    def _deliver(self, c: Connection) -> list[str]:
+    @property
+    def read_ahead(self) -> list[Connection]:
+        """Connections whose events are read a step ahead; each takes registers."""
+        dense = [
+            c
+            for c in self.program.connections
+            if c.source_group is None and c.values is None and not c.signal and c.pattern == "dense"
+            if not c.interpolated and c not in self.rows_of_synapses
+        ]
+        return dense[:MOST_AHEAD]
+
+    def _ahead(self) -> list[str]:
+        """What reads events ahead, from the first step's on."""
+        start = "g.from + 1" if self.is_online else "1"
+        return [
+            f"EventsAhead ahead_{k}({self.source(c)}, {start}{f' - {c.delay}' if c.delay else ''});  // {c.name}"
+            for k, c in enumerate(self.read_ahead)
+        ]
+
+    def _deliver(self, c: Connection) -> Part:
         if c in self.rows_of_synapses:
             return self._deliver_rows(c)
-        into = plus(f"s.{self.state[c.target_group, c.input].identifier}", c.target_offset)
+        field = self.state[c.target_group, c.input].identifier
+        into = plus(f"s.{field}", c.target_offset)
         when = f"n - {c.delay}" if c.delay else "n"
         weight, source = self.weight(c.weight), self.source(c)
+        who, ordered = (
+            self.who(c.target_group),
+            False,
+        )  # whether each number is added to by the thread that it belongs to
         if c.interpolated:
             one, shape = ("", f", {self.stride(c.weight)}") if c.pattern == "dense" else ("_one_to_one", "")
             call = f"add_interpolated{one}({into}, {c.target_size}, {weight}{shape}, {self.learnt_delays(c)}, {source}, n);"
         elif c.signal and c.pattern == "dense":
-            call = f"add_product({into}, {c.target_size}, {c.source_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
+            ordered = True
+            call = f"add_product({who}, {into}, {c.target_size}, {c.source_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
         elif c.signal:
             call = f"add_product_one_to_one({into}, {c.source_size}, {weight}, {source}, {when});"
         elif c.pattern == "dense":
-            call = f"add_rows({into}, {c.target_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
+            ordered = True
+            if c in self.read_ahead:
+                source, when = f"ahead_{self.read_ahead.index(c)}.take()", "n"
+            call = f"add_rows({who}, {into}, {c.target_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
         else:
             count = "" if c.source_group is None else f"{c.source_size}, "
             call = f"add_one_to_one({into}, {count}{weight}, {source}, {when});"
-        return [f"// {c.name}: {c.source} -> {c.target}", call, "__syncthreads();"]
+        shared = self.own(c.target_group, c.target_offset) if ordered else None
+        return Part(
+            (f"// {c.name}: {c.source} -> {c.target}", call),
+            (*self.spikes_read(c), Access(f"s.{field}", writes=True, own=shared)),
+        )
 
-    def _update(self, o: Update) -> list[str]:
+    def _update(self, o: Update) -> list[Part]:
         function = self.functions[id(o)]
-        lines = [*self._stimuli(o), *(f"// {comment}" for comment in function.comments)]
+        lines = [f"// {comment}" for comment in function.comments]
         if o.stores:
             lines += ["if (g.keeps) {", *(f"    {x}" for x in self._call(o, function, "s", True)), "} else {"]
             lines += [*(f"    {x}" for x in self._call(o, function, "s", False)), "}"]
         else:
             lines += self._call(o, function, "s", False)
-        lines.append("__syncthreads();")
-        if o.spikes:
+        parts = [*self._stimuli(o), Part(tuple(lines), self._touched(o, function, "s"))]
+        group = self.program.group(o.group)
+        for row in group.rows if o.spikes else ():
             mask = self.state[o.group, "spike.mask"].identifier
-            for row in self.program.group(o.group).rows:
-                k = self.populations.index(row.population)
-                lines.append(f"list_spikes(spikes_{k}, n, {plus(f's.{mask}', row.offset)}, {row.size});")
-                lines += self._thin(row.population)
-            lines.append("__syncthreads();")
-        kept = [k for k, (p, _) in enumerate(self.series) if self.program.place(p)[0].name == o.group]
-        return [*lines, *map(self._put, kept), *["__syncthreads();"] * bool(kept)]
+            k = self.populations.index(row.population)
+            call = f"list_spikes({self.who(o.group)}, spikes_{k}, n, {plus(f's.{mask}', row.offset)}, {row.size});"
+            read = self.touched("s", o.group, "spike.mask", row.offset, writes=False)
+            parts.append(Part((call,), (read, Access(f"spikes_{k}", True, by_step=True))))
+            parts += self._thin(row.population)
+        for k, (population, variable) in enumerate(self.series):
+            if self.program.place(population)[0].name == o.group:
+                read = self.touched("s", o.group, variable, self.program.place(population)[1].offset, writes=False)
+                parts.append(Part((self._put(k),), (read, Access(f"series_{k}", True, by_step=True))))
+        return parts
 
-    def _stimuli(self, o: Update) -> list[str]:
+    def _stimuli(self, o: Update) -> list[Part]:
         """What `stimulate` adds to accumulators before an update, in a simulation."""
 
         def add(field: str, row: Row, first: int, last: int) -> str:
@@ -197,34 +246,58 @@ class Samples(WayBack):
             return f"for_own({last}, [&](int j) {{ {own}s.{field}[{moved('j', row.offset)}] += value; }});"
 
         lines = stimulated(self, o, "g.before + n", "t", add, "g.carried && ")
-        return [*lines, "__syncthreads();"] if lines else []
+        fields = (self.state[o.group, name].identifier for name in o.inputs)
+        return [Part(tuple(lines), tuple(Access(f"s.{field}", writes=True) for field in fields))] if lines else []
 
-    def _forward(self) -> list[str]:
-        lines: list[str] = []
+    def _observe(self, k: int) -> list[Part]:
+        """A readout takes up what it sees of a step."""
+        r = self.program.readouts[k]
+        seen, name = f"Network::Readout{k}::seen(s)", "spike.mask" if r.variable == SPIKE else r.variable
+        error = "nullptr" if self.is_online else f"g.keeps ? Network::Readout{k}::error(g, b, n) : nullptr"
+        call = (
+            f"observe<Network::Readout{k}>(w.reading{k}, {seen}, Network::Readout{k}::before(s), labels, n, {error});"
+        )
+        team = f"team of {k}" if r.size <= WARP else None
+        own = self.own(r.group, r.offset) if team else None
+        read = tuple(
+            Access(f"s.{self.state[r.group, x].identifier}", own=own) for x in dict.fromkeys((name, r.before or name))
+        )
+        parts = [
+            Part((call,), (*read, Access(f"reading {k}", True, team), Access(f"error {k}", True, team, by_step=True)))
+        ]
+        if k == 0:
+            lines = (
+                f"if (g.step_outputs) for_own({self.who(r.group)}, outputs, [&](int j) {{",
+                f"    g.step_outputs[(b * g.most_steps + n - 1) * Network::output_width + j] = static_cast<Real>(Network::Readout0::scale) * {seen}[j];",
+                "});",
+            )
+            parts.append(Part(lines, (self.touched("s", r.group, name, r.offset, writes=False),)))
+        return parts
+
+    def _forward(self) -> list[Part]:
+        parts: list[Part] = []
         for o in self.program.forward:
             match o:
                 case Deliver(connection):
-                    lines += self._deliver(self.program.connection(connection))
+                    parts.append(self._deliver(self.program.connection(connection)))
                 case Update():
-                    lines += self._update(o)
+                    parts += self._update(o)
                 case Readout(index=k):
-                    seen = f"Network::Readout{k}::seen(s)"
-                    error = "nullptr" if self.is_online else f"g.keeps ? Network::Readout{k}::error(g, b, n) : nullptr"
-                    lines += [
-                        f"observe<Network::Readout{k}>(w.reading{k}, {seen}, Network::Readout{k}::before(s), labels, n, {error});",
-                        "__syncthreads();",
-                    ]
-                    if k == 0:
-                        lines += [
-                            "if (g.step_outputs) for_own(outputs, [&](int j) {",
-                            f"    g.step_outputs[(b * g.most_steps + n - 1) * Network::output_width + j] = static_cast<Real>(Network::Readout0::scale) * {seen}[j];",
-                            "});",
-                        ]
+                    parts += self._observe(k)
         for k, (_, row) in enumerate(self.rows):
             if not row.spiking:
-                lines.append(f"no_spikes(spikes_{k}, n);  // {row.population}")
-                lines += self._thin(row.population)
-        return lines
+                parts.append(
+                    Part(
+                        (f"no_spikes(spikes_{k}, n);  // {row.population}",),
+                        (Access(f"spikes_{k}", True, by_step=True),),
+                    )
+                )
+                parts += self._thin(row.population)
+        if trace := self.trace_step():
+            parts.append(Part(("if (g.keeps) {", *(f"    {line}" for line in trace), "}")))
+        recorded = ("if (g.trace_count > 0) {", f"    {MEET}", "    record(g, s, n);", f"    {MEET}", "}")
+        failed = "if (g.looks && fails(g, s, w.not_finite, b, n, false)) return;"
+        return [*parts, Part((*recorded, failed), ())]
 
     def _rates(self) -> list[str]:
         """Rates of the penalised populations."""
@@ -248,6 +321,21 @@ class Samples(WayBack):
 
     # ---------------------------------------------------------------------------------------- loss
     def _loss(self, readout: Readout) -> list[str]:
+        """The loss, and its derivative by each output: by the lanes of a warp, one an output, or by all threads."""
+        return self._wide_loss(readout) if readout.size > WARP else self._loss_of_lanes(readout)
+
+    def _loss_of_lanes(self, readout: Readout) -> list[str]:
+        names = Namer(["r", "x", "before", "gradient", "j", "own"])
+        place = {"x": "x[j]", "before": "before[j]", "target": "r.target[j]"}
+        lines = ["const int j = Who::rank();", "const bool own = j < outputs;"]
+        for step in self.dynamics.readouts[readout.index]:
+            call = f"own ? dynamics::{step.function.name}({', '.join(place[a.name] for a in step.function.arguments)}) : Real(0)"
+            name = place[step.name] = names.fresh(step.name)
+            how = {"map": "{}", "sum": "Who::sum(r.term, {})"}.get(step.kind, "Who::largest(r.term, {})")
+            lines.append(f"[[maybe_unused]] const Real {name} = {how.format(call)};")
+        return [*lines, f"if (own) gradient[j] = {place['x~']};", f"return {place[readout.loss]};"]
+
+    def _wide_loss(self, readout: Readout) -> list[str]:
         names = Namer(["r", "x", "before", "gradient", "j"])
         place = {"x": "x[j]", "before": "before[j]", "target": "r.target[j]"}
         lines: list[str] = []
@@ -255,21 +343,18 @@ class Samples(WayBack):
             call = f"dynamics::{step.function.name}({', '.join(place[a.name] for a in step.function.arguments)})"
             if step.kind == "map":
                 field = self.maps[readout.index][step.name]
-                lines += [f"for_own(outputs, [&](int j) {{ r.{field}[j] = {call}; }});", "__syncthreads();"]
+                lines += [f"Who::for_own(outputs, [&](int j) {{ r.{field}[j] = {call}; }});", "Who::meet();"]
                 place[step.name] = f"r.{field}[j]"
                 continue
             own = names.fresh(step.name)
-            start, add = (
-                ("Real(0)", f"{own} + r.term[j]") if step.kind == "sum" else ("-INFINITY", f"m_max({own}, r.term[j])")
-            )
+            how = "sum" if step.kind == "sum" else "largest"
             lines += [
-                f"for_own(outputs, [&](int j) {{ r.term[j] = {call}; }});", "__syncthreads();", f"Real {own} = {start};",
-                f"for (int j = 0; j < outputs; ++j) {own} = {add};", "__syncthreads();",
-            ]  # fmt: skip
+                f"Who::for_own(outputs, [&](int j) {{ r.term[j] = {call}; }});",
+                f"const Real {own} = Who::{how}(r.term, Real(0));",
+            ]
             place[step.name] = own
-        lines.append(f"for_own(outputs, [&](int j) {{ gradient[j] = {place['x~']}; }});")
-        lines += ["__syncthreads();", f"return {place[readout.loss]};"]
-        return lines
+        lines.append(f"Who::for_own(outputs, [&](int j) {{ gradient[j] = {place['x~']}; }});")
+        return [*lines, "Who::meet();", f"return {place[readout.loss]};"]
 
     def _seen(self, readout: Readout) -> tuple[str, str]:
         """Where a readout's variables stand."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sncc.backends.cpu.forward import most_delay
-from sncc.backends.cuda.places import WARP, moved, words
+from sncc.backends.cuda.places import MOST_RESIDENT, WARP, moved, words
 from sncc.backends.cuda.samples import Samples
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Field, padded
 from sncc.backends.cxx.synapse_rows import flag, rows_line
 
-MOST_THREADS = 512  # of a block: 128 registers a thread are left on every card
+SHARED_EVERYWHERE = 99 << 10  # bytes that a block may have on any card since sm_80
 _REDUCTIONS = {
     None: "none",
     "mean": "mean",
@@ -93,15 +93,14 @@ class Tables(Samples):
             size = _up(size, 8) + width * ((6 + maps) * real + 8) + 48
         return _up(size, 64)
 
+    @property
+    def in_shared_memory(self) -> bool:
+        """Whether a block's states are in shared memory on every card; else each launch decides."""
+        return self.workspace_bytes <= SHARED_EVERYWHERE and not self.is_online
+
     def _kept(self) -> list[tuple[int, int]]:
         """Connections with dropout on spikes, by number, and the words with a bit for each neuron of their source."""
         return [(k, words(self.whole_source(c))) for k, c in enumerate(self.thinned) if c.source_group is not None]
-
-    @property
-    def threads(self) -> int:
-        """Of a block that runs a sample."""
-        largest = max([g.size for g in self.program.groups], default=WARP)
-        return min(MOST_THREADS, words(largest) * WARP)
 
     @property
     def optimise_blocks(self) -> int:
@@ -126,7 +125,8 @@ class Tables(Samples):
             f"int rows_count = {len(self.rows_of_synapses)}",
             f"int late_count = {len(self.late)}",
             f"int threads = {self.threads}",
-            f"int resident_blocks = {MOST_THREADS // self.threads}",  # of a multiprocessor: 128 registers a thread
+            f"bool in_shared_memory = {flag(self.in_shared_memory)}",
+            f"int resident_blocks = {MOST_RESIDENT // self.threads}",  # of a multiprocessor
             f"int optimise_blocks = {self.optimise_blocks}",
             f"std::int64_t most_delay = {max([most_delay(self, c) for c in p.connections], default=0)}",
             f"std::int64_t tape_columns = {self.tape_columns}",
@@ -165,6 +165,7 @@ class Tables(Samples):
         for readout in self.program.readouts:
             constants = (
                 f"int outputs = {readout.size}",
+                f"bool beside = {str(readout.group in self.aside).lower()}",
                 f"std::int64_t error_offset = {offset}",
                 f"Reduction reduction = Reduction::{_REDUCTIONS[readout.reduction]}",
                 f"bool mean_over_steps = {str(readout.over_steps == 'mean').lower()}",

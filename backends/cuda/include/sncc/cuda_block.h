@@ -11,10 +11,28 @@
 namespace sncc {
 namespace cuda {
 
+// The thread that number 0 of a group belongs to; the next number is the next thread's, and so on round the block.
+struct From {
+    int thread;
+};
+// The block's last warp: it works on what no other neuron reads, beside the others.
+__device__ inline From aside() { return {static_cast<int>(blockDim.x) - 32}; }
+
 // Calls body(j) for the numbers below `count` that belong to the calling thread.
 template <typename Body>
 __device__ inline void for_own(int count, const Body& body) {
     for (int j = static_cast<int>(threadIdx.x); j < count; j += static_cast<int>(blockDim.x)) body(j);
+}
+template <typename Body>
+__device__ inline void for_own(From from, int count, const Body& body) {
+    for (int j = static_cast<int>(threadIdx.x) - from.thread; j < count; j += static_cast<int>(blockDim.x))
+        if (j >= 0) body(j);
+}
+// The same for functions in which the threads of a warp meet: body(j, own), where j may be beyond the others' last one, which none owns.
+template <typename Body>
+__device__ inline void for_own_warps(From from, int count, const Body& body) {
+    for (int j = static_cast<int>(threadIdx.x) - from.thread; (j & ~31) < count; j += static_cast<int>(blockDim.x))
+        if ((j & ~31) >= 0) body(j, j < count);
 }
 
 // The spikes that a population emitted, as a row of bits per step, from step `first` on.

@@ -29,12 +29,137 @@ __device__ inline void for_spikes(const SpikeCounts& spikes, std::int64_t n, con
         for (std::uint32_t left = spikes.fired(n, i); left > 0; --left) body(static_cast<std::int64_t>(i));
 }
 
+// Calls body(sources, count) for the spikes of step n in the same order, up to TOGETHER at a time, so that what is read for them is read
+// at once. All threads of a warp come here; sources are known to all of them.
+constexpr int TOGETHER = 16;
+using Sources = int[TOGETHER];
+
+template <typename Body>
+__device__ inline void for_spikes_together(const EventRows& events, std::int64_t n, const Body& body) {
+    if (n < events.first || n > events.last) return;
+    const std::int64_t end = events.offsets[n - events.first + 1];
+    for (std::int64_t e = events.offsets[n - events.first]; e < end; e += TOGETHER) {
+        Sources sources;
+#pragma unroll
+        for (int k = 0; k < TOGETHER; ++k) sources[k] = e + k < end ? static_cast<int>(events.indices[e + k]) : 0;
+        body(sources, static_cast<int>(end - e < TOGETHER ? end - e : TOGETHER));
+    }
+}
+// Of `words` numbers, which count spikes by `next`: what a lane holds is shared out, empty ones are passed over.
+template <typename Next, typename Body>
+__device__ inline void for_words_together(const std::uint32_t* row, int words, const Next& next, const Body& body) {
+    for (int base = 0; base < words; base += 32) {
+        const int own = base + static_cast<int>(threadIdx.x) % 32;
+        const std::uint32_t mine = own < words ? row[own] : 0;
+        unsigned full = __ballot_sync(0xffffffffu, mine != 0);
+        std::uint32_t left = 0;
+        int word = 0;
+        while ((left | full) != 0) {
+            Sources sources;
+            int count = 0;
+#pragma unroll
+            for (int k = 0; k < TOGETHER; ++k) {
+                if (left == 0) {
+                    if (full == 0) break;
+                    word = __ffs(static_cast<int>(full)) - 1;
+                    full &= full - 1;
+                    left = __shfl_sync(0xffffffffu, mine, word);
+                }
+                sources[k] = next(base + word, left);
+                ++count;
+            }
+            body(sources, count);
+        }
+    }
+}
+template <typename Body>
+__device__ inline void for_spikes_together(const SpikeBits& spikes, std::int64_t n, const Body& body) {
+    if (n < spikes.first) return;
+    const auto next = [](int word, std::uint32_t& left) {
+        const int bit = __ffs(static_cast<int>(left)) - 1;
+        left &= left - 1;
+        return word * 32 + bit;
+    };
+    for_words_together(spikes.row(n), spikes.words, next, body);
+}
+template <typename Body>
+__device__ inline void for_spikes_together(const SpikeCounts& spikes, std::int64_t n, const Body& body) {
+    if (n < spikes.first) return;
+    const auto next = [](int neuron, std::uint32_t& left) {
+        --left;
+        return neuron;
+    };
+    for_words_together(spikes.row(n), spikes.neurons, next, body);
+}
+
+// The events of one step, of which a lane has read one of the first 32.
+struct EventsNow {
+    EventRows events;
+    std::int64_t begin, end;
+    std::uint32_t first;
+};
+template <typename Body>
+__device__ inline void for_spikes_together(const EventsNow& now, std::int64_t, const Body& body) {
+    std::uint32_t mine = now.first;
+    for (std::int64_t e = now.begin; e < now.end; e += 32) {
+        const int lane = static_cast<int>(threadIdx.x) % 32, there = static_cast<int>(now.end - e < 32 ? now.end - e : 32);
+        if (e > now.begin) mine = lane < there ? now.events.indices[e + lane] : 0;
+        for (int part = 0; part < there; part += TOGETHER) {
+            Sources sources;
+#pragma unroll
+            for (int k = 0; k < TOGETHER; ++k) sources[k] = static_cast<int>(__shfl_sync(0xffffffffu, mine, part + k));
+            body(sources, there - part < TOGETHER ? there - part : TOGETHER);
+        }
+    }
+}
+// The events of one step after the other: which the next step's are, and where those of the one after it lie, is read while a step works,
+// so that it waits for weights alone.
+class EventsAhead {
+public:
+    __device__ EventsAhead(const EventRows& events, std::int64_t n) : events_(events), n_(n), begin_(start(n)), end_(start(n + 1)), after_(start(n + 2)) { read(); }
+
+    // Those of the step that follows the last one taken.
+    __device__ EventsNow take() {
+        const EventsNow now = {events_, begin_, end_, mine_};
+        begin_ = end_, end_ = after_, ++n_;
+        read();
+        after_ = start(n_ + 2);
+        return now;
+    }
+
+private:
+    // The first event of step n; where there is no such step, that of the nearest.
+    __device__ std::int64_t start(std::int64_t n) const {
+        const std::int64_t last = events_.last + 1;
+        return events_.offsets[(n < events_.first ? events_.first : n > last ? last : n) - events_.first];
+    }
+    __device__ void read() {
+        const std::int64_t e = begin_ + static_cast<std::int64_t>(threadIdx.x % 32);
+        mine_ = e < end_ ? events_.indices[e] : 0;
+    }
+
+    EventRows events_;
+    std::int64_t n_, begin_, end_, after_;
+    std::uint32_t mine_ = 0;
+};
+
+// Weights of up to TOGETHER rows are read at once, then added in the order of the rows.
+template <typename Real, typename Weight>
+__device__ inline Real add_together(Real sum, const Weight* column, int stride, const Sources& sources, int count, bool own) {
+    Real added[TOGETHER];
+#pragma unroll
+    for (int k = 0; k < TOGETHER; ++k) added[k] = own && k < count ? static_cast<Real>(column[static_cast<std::int64_t>(sources[k]) * stride]) : Real(0);
+#pragma unroll
+    for (int k = 0; k < TOGETHER; ++k)
+        if (k < count) sum += added[k];
+    return sum;
+}
 template <typename Real, typename Weight, typename Spikes>
-__device__ inline void add_rows(Real* into, int columns, const Weight* weights, int stride, const Spikes& spikes, std::int64_t n) {
-    for_own(columns, [&](int j) {
-        Real sum = into[j];
-        for_spikes(spikes, n, [&](std::int64_t i) { sum += static_cast<Real>(weights[i * stride + j]); });
-        into[j] = sum;
+__device__ inline void add_rows(From from, Real* into, int columns, const Weight* weights, int stride, const Spikes& spikes, std::int64_t n) {
+    for_own_warps(from, columns, [&](int j, bool own) {
+        Real sum = own ? into[j] : Real(0);
+        for_spikes_together(spikes, n, [&](const Sources& sources, int count) { sum = add_together(sum, weights + j, stride, sources, count, own); });
+        if (own) into[j] = sum;
     });
 }
 template <typename Real>
@@ -51,11 +176,12 @@ __device__ inline void add_one_to_one(Real* into, int count, const Real* weights
     });
 }
 template <typename Real>
-__device__ inline void add_product(Real* into, int columns, int rows, const Real* weights, int stride, const ValueRows<Real>& values, std::int64_t n) {
+__device__ inline void add_product(From from, Real* into, int columns, int rows, const Real* weights, int stride, const ValueRows<Real>& values, std::int64_t n) {
     const Real* x = values.row(n);
     if (!x) return;
-    for_own(columns, [&](int j) {
+    for_own(from, columns, [&](int j) {
         Real sum = into[j];
+#pragma unroll 8
         for (int i = 0; i < rows; ++i) sum = m_fma(x[i], weights[static_cast<std::int64_t>(i) * stride + j], sum);
         into[j] = sum;
     });
@@ -69,13 +195,12 @@ __device__ inline void add_product_one_to_one(Real* into, int count, const Real*
 
 // Writes which of `count` neurons fired as bits; every thread of the block comes here.
 template <typename Real>
-__device__ inline void list_spikes(const SpikeBits& spikes, std::int64_t n, const Real* mask, int count) {
+__device__ inline void list_spikes(From from, const SpikeBits& spikes, std::int64_t n, const Real* mask, int count) {
     std::uint32_t* row = spikes.bits + (n - spikes.first) * spikes.words;
-    for (int base = 0; base < spikes.words * 32; base += static_cast<int>(blockDim.x)) {
-        const int j = base + static_cast<int>(threadIdx.x);
-        const unsigned bits = __ballot_sync(0xffffffffu, j < count && mask[j] != Real(0));
-        if (j % 32 == 0 && j / 32 < spikes.words) row[j / 32] = bits;
-    }
+    for_own_warps(from, count, [&](int j, bool own) {
+        const unsigned bits = __ballot_sync(0xffffffffu, own && mask[j] != Real(0));
+        if (j % 32 == 0) row[j / 32] = bits;
+    });
 }
 
 // Dropout: a bit for each of `count` neurons of a source that are left in a sample; every thread of the block comes here.
@@ -97,8 +222,8 @@ __device__ inline void keep_spikes(const SpikeCounts& left, std::int64_t n, cons
 }
 // Writes how often each of `count` neurons fired.
 template <typename Real>
-__device__ inline void list_spikes(const SpikeCounts& spikes, std::int64_t n, const Real* counts, int count) {
-    for_own(count, [&](int j) { spikes.counts[(n - spikes.first) * spikes.neurons + j] = static_cast<std::uint32_t>(counts[j]); });
+__device__ inline void list_spikes(From from, const SpikeCounts& spikes, std::int64_t n, const Real* counts, int count) {
+    for_own(from, count, [&](int j) { spikes.counts[(n - spikes.first) * spikes.neurons + j] = static_cast<std::uint32_t>(counts[j]); });
 }
 
 // A population that never spikes: its bits of step n.
@@ -121,30 +246,76 @@ __device__ inline void feed_back(Real* into, int columns, int rows, const Real* 
         into[j] = sum;
     });
 }
-// into[i] += the sum over j of weights[i, j] · adjoint[j].
-template <typename Real>
-__device__ inline void transpose_rows(Real* into, int rows, int columns, const Real* weights, int stride, const Real* adjoint) {
-    for_own(rows, [&](int i) {
-        const Real* row = weights + static_cast<std::int64_t>(i) * stride;
-        Real sum = 0;
-        for (int j = 0; j < columns; ++j) sum = m_fma(row[j], adjoint[j], sum);
-        into[i] += sum;
-    });
-}
-// The same for the neurons i that fired at step n: a warp adds one row at a time, its lanes over the columns.
-template <typename Real>
-__device__ inline void transpose_rows_at_spikes(Real* into, int rows, int columns, const Real* weights, int stride, const Real* adjoint,
-                                                const SpikeBits& spikes, std::int64_t n) {
-    const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
-    for (int i = warp; i < rows; i += static_cast<int>(blockDim.x) / 32) {
-        if (!spikes.fired(n, i)) continue;
-        const Real* row = weights + static_cast<std::int64_t>(i) * stride;
-        Real sum = 0;
-        for (int j = lane; j < columns; j += 32) sum = m_fma(row[j], adjoint[j], sum);
-        for (int half = 16; half > 0; half /= 2) sum += __shfl_down_sync(0xffffffffu, sum, static_cast<unsigned>(half));
-        if (lane == 0) into[i] += sum;
+// into[i] += the sum over j of weights[i, j] · adjoint[j]: a warp takes some rows at a time, its lanes over the columns. Which: the rows
+// that count, by `fired`.
+constexpr int ROWS_TOGETHER = 4;
+
+template <typename Real, typename Which>
+__device__ inline void transpose_rows_at_spikes(Real* into, int rows, int columns, const Real* weights, int stride, const Real* adjoint, const Which& which,
+                                                std::int64_t n) {
+    const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32, warps = static_cast<int>(blockDim.x) / 32;
+    for (int first = warp * ROWS_TOGETHER; first < rows; first += warps * ROWS_TOGETHER) {
+        const Real* row[ROWS_TOGETHER];
+        bool counts[ROWS_TOGETHER];
+        Real sums[ROWS_TOGETHER];
+        bool any = false;
+#pragma unroll
+        for (int k = 0; k < ROWS_TOGETHER; ++k) {
+            counts[k] = first + k < rows && which.fired(n, first + k);
+            row[k] = weights + static_cast<std::int64_t>(first + k < rows ? first + k : first) * stride;
+            sums[k] = Real(0), any = any || counts[k];
+        }
+        if (!any) continue;
+#pragma unroll 2
+        for (int j = lane; j < columns; j += 32) {
+            const Real a = adjoint[j];
+#pragma unroll
+            for (int k = 0; k < ROWS_TOGETHER; ++k) sums[k] = m_fma(row[k][j], a, sums[k]);
+        }
+        for (int half = 16; half > 0; half /= 2) {
+#pragma unroll
+            for (int k = 0; k < ROWS_TOGETHER; ++k) sums[k] += __shfl_down_sync(0xffffffffu, sums[k], static_cast<unsigned>(half));
+        }
+#pragma unroll
+        for (int k = 0; k < ROWS_TOGETHER; ++k)
+            if (lane == 0 && counts[k]) into[first + k] += sums[k];
     }
 }
+template <typename Real>
+__device__ inline void transpose_rows(Real* into, int rows, int columns, const Real* weights, int stride, const Real* adjoint) {
+    transpose_rows_at_spikes(into, rows, columns, weights, stride, adjoint, ForAll{}, 0);
+}
+// Own rows of a narrow matrix, which a sample keeps in registers: a warp has read them together, each lane is given its adjoints by the others.
+template <typename Real, int rows, int columns, int threads>
+class HeldRows {
+    static_assert(columns <= 32, "a column for each lane of a warp");
+
+public:
+    __device__ HeldRows(const Real* weights, int stride) {
+#pragma unroll
+        for (int r = 0; r < own; ++r) {
+            const int i = static_cast<int>(threadIdx.x) + r * threads;
+#pragma unroll
+            for (int k = 0; k < columns; ++k) numbers_[r][k] = i < rows ? weights[static_cast<std::int64_t>(i) * stride + k] : Real(0);
+        }
+    }
+    __device__ void transpose(Real* into, const Real* adjoint) const {
+        const int lane = static_cast<int>(threadIdx.x) % 32;
+        const Real mine = lane < columns ? adjoint[lane] : Real(0);
+#pragma unroll
+        for (int r = 0; r < own; ++r) {
+            Real sum = 0;
+#pragma unroll
+            for (int k = 0; k < columns; ++k) sum = m_fma(numbers_[r][k], __shfl_sync(0xffffffffu, mine, k), sum);
+            const int i = static_cast<int>(threadIdx.x) + r * threads;
+            if (i < rows) into[i] += sum;
+        }
+    }
+
+private:
+    static constexpr int own = (rows + threads - 1) / threads;
+    Real numbers_[own][columns];
+};
 template <typename Real>
 __device__ inline void transpose_one_to_one_at_spikes(Real* into, int count, const Real* weights, const Real* adjoint, const SpikeBits& spikes, std::int64_t n) {
     for_own(count, [&](int j) {

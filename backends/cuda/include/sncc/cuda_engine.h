@@ -282,7 +282,7 @@ private:
         a.parameters = parameters_.data(), a.halves = halves_.data(), a.rows = connectivity_.table();
         a.arrays = arrays_.data();
         std::size_t shared = sizeof(typename Network::Workspace);
-        if (shared > static_cast<std::size_t>(most_shared_) || a.to > 0) {
+        if (!Network::in_shared_memory && (shared > static_cast<std::size_t>(most_shared_) || a.to > 0)) {
             workspaces_.reserve(static_cast<std::size_t>(a.batch));
             a.workspaces = workspaces_.data();
             shared = 0;

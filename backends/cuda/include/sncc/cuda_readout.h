@@ -31,6 +31,51 @@ struct Labels {
     __device__ bool there(std::int64_t n) const { return targets || (classes && classes[row(n)] >= 0); }
 };
 
+// The threads that a readout belongs to: one warp where that has a lane for each output, which is the block's last where nothing but the
+// readout reads these neurons; else all.
+template <int outputs, bool beside>
+struct Team {
+    static constexpr bool one_warp = outputs <= 32;
+    static_assert(one_warp || !beside, "a lane for each output");
+
+    static __device__ From from() { return beside ? aside() : From{0}; }
+    static __device__ int rank() { return static_cast<int>(threadIdx.x) - from().thread; }
+    static __device__ bool comes() { return !one_warp || (rank() >= 0 && rank() < 32); }
+    static __device__ void meet() {
+        if constexpr (one_warp)
+            __syncwarp();
+        else
+            __syncthreads();
+    }
+    template <typename Body>
+    static __device__ void for_own(int count, const Body& body) {
+        cuda::for_own(from(), count, body);
+    }
+    // A number that each output has, summed in their order, or the largest.
+    template <typename Real>
+    static __device__ Real sum(Real* terms, Real own) {
+        return reduced(terms, own, Real(0), [](Real a, Real b) { return a + b; });
+    }
+    template <typename Real>
+    static __device__ Real largest(Real* terms, Real own) {
+        return reduced(terms, own, -static_cast<Real>(INFINITY), [](Real a, Real b) { return m_max(a, b); });
+    }
+
+private:
+    template <typename Real, typename Combine>
+    static __device__ Real reduced(Real* terms, Real own, Real result, const Combine& combine) {
+        if constexpr (one_warp) {
+#pragma unroll
+            for (int j = 0; j < outputs; ++j) result = combine(result, __shfl_sync(0xffffffffu, own, j));
+        } else {
+            meet();
+            for (int j = 0; j < outputs; ++j) result = combine(result, terms[j]);
+            meet();
+        }
+        return result;
+    }
+};
+
 template <typename Readout>
 __device__ inline bool in_window(std::int64_t n) {
     return Readout::first < n && (Readout::last < 0 || n <= Readout::last);
@@ -39,7 +84,7 @@ __device__ inline bool in_window(std::int64_t n) {
 template <typename Readout, typename R>
 __device__ inline void set_target(R& r, const Labels& labels, std::int64_t n) {
     using Real = typename Readout::Real;
-    for_own(Readout::outputs, [&](int j) {
+    Readout::Who::for_own(Readout::outputs, [&](int j) {
         if (labels.classes)
             r.target[j] = labels.classes[labels.row(n)] == j ? Real(1) : Real(0);
         else
@@ -57,16 +102,19 @@ __device__ inline int named(const Real* x) {
     return best;
 }
 
-// After the update of step n; all threads come here. `error`: where the loss's derivative goes, null where it is not kept.
+// After the update of step n; the readout's team does it. `error`: where the loss's derivative goes, null where it is not kept.
 template <typename Readout, typename R>
 __device__ inline void observe(R& r, const typename Readout::Real* x, const typename Readout::Real* before, const Labels& labels, std::int64_t n,
                                typename Readout::Real* error) {
     using Real = typename Readout::Real;
-    if (error) for_own(R::width, [&](int j) { error[j] = Real(0); });
+    using Who = typename Readout::Who;
+    if (!Who::comes()) return;
+    Who::meet();
+    if (error) Who::for_own(R::width, [&](int j) { error[j] = Real(0); });
     if (!in_window<Readout>(n)) return;
     const bool first = r.seen == 0;
-    __syncthreads();
-    for_own(Readout::outputs, [&](int j) {
+    Who::meet();
+    Who::for_own(Readout::outputs, [&](int j) {
         if (Readout::reduction == Reduction::maximum) {
             if (first || x[j] > r.reduced[j]) r.reduced[j] = x[j], r.best[j] = n;
         } else if (Readout::reduction == Reduction::first_spike) {  // a step that is 0 stands for none yet
@@ -77,38 +125,39 @@ __device__ inline void observe(R& r, const typename Readout::Real* x, const type
             r.reduced[j] += x[j];
         }
     });
-    if (threadIdx.x == 0) ++r.seen;
+    if (Who::rank() == 0) ++r.seen;
     if (Readout::reduction != Reduction::none || !labels.there(n)) return;
     set_target<Readout>(r, labels, n);
-    __syncthreads();
+    Who::meet();
     const Real loss = Readout::loss(r, x, before, error ? error : r.error);
-    if (threadIdx.x == 0) {
+    if (Who::rank() == 0) {
         r.loss += static_cast<double>(loss);
         ++r.loss_steps, ++r.labelled;
         if (labels.classes && labels.per_step) r.correct += named<Readout>(x) == labels.classes[n - 1];
     }
 }
 
-// At a sample's end; all threads come here.
+// At a sample's end, when all threads have met; the readout's team does it.
 template <typename Readout, typename R>
 __device__ inline void conclude(R& r, const Labels& labels) {
     using Real = typename Readout::Real;
-    __syncthreads();
+    using Who = typename Readout::Who;
+    if (!Who::comes()) return;
     if (Readout::reduction == Reduction::mean || Readout::reduction == Reduction::none)
-        for_own(Readout::outputs, [&](int j) { r.reduced[j] /= static_cast<Real>(r.seen > 0 ? r.seen : 1); });
+        Who::for_own(Readout::outputs, [&](int j) { r.reduced[j] /= static_cast<Real>(r.seen > 0 ? r.seen : 1); });
     if (Readout::reduction == Reduction::first_spike)
-        for_own(Readout::outputs, [&](int j) {
+        Who::for_own(Readout::outputs, [&](int j) {
             const std::int64_t step = r.best[j] > 0 ? r.best[j] : Readout::first + r.seen;
             r.reduced[j] = static_cast<Real>(Readout::step_ms * static_cast<double>(step));
         });
-    __syncthreads();
+    Who::meet();
     if (Readout::reduction != Reduction::none && labels.there(1)) {
         set_target<Readout>(r, labels, 1);
-        __syncthreads();
+        Who::meet();
         const Real loss = Readout::loss(r, r.reduced, r.reduced, r.error);
-        if (threadIdx.x == 0) r.loss = static_cast<double>(loss), r.labelled = 1;
+        if (Who::rank() == 0) r.loss = static_cast<double>(loss), r.labelled = 1;
     }
-    if (threadIdx.x == 0) {
+    if (Who::rank() == 0) {
         if (Readout::reduction == Reduction::none && Readout::mean_over_steps && r.loss_steps > 0)
             r.loss /= static_cast<double>(r.loss_steps);
         r.loss *= Readout::factor;
@@ -118,9 +167,9 @@ __device__ inline void conclude(R& r, const Labels& labels) {
             r.correct = counts && named<Readout>(r.reduced) == labels.classes[0];
         }
     }
-    __syncthreads();
-    for_own(Readout::outputs, [&](int j) { r.reduced[j] *= static_cast<Real>(Readout::scale); });
-    __syncthreads();
+    Who::meet();
+    Who::for_own(Readout::outputs, [&](int j) { r.reduced[j] *= static_cast<Real>(Readout::scale); });
+    Who::meet();
 }
 
 // Adds d(mean loss)/d(variable) of step n; `kept` is the step's derivative where the loss is one of every step.
@@ -133,12 +182,12 @@ __device__ inline void readout_adjoint(const R& r, const Labels& labels, std::in
     if (Readout::reduction == Reduction::none) {
         const double steps = static_cast<double>(r.loss_steps > 0 ? r.loss_steps : 1);
         const Real factor = static_cast<Real>(Readout::mean_over_steps ? scale / steps : scale / 1.0);
-        for_own(Readout::outputs, [&](int j) { into[j] += factor * kept[j]; });
+        Readout::Who::for_own(Readout::outputs, [&](int j) { into[j] += factor * kept[j]; });
         return;
     }
     if (!labels.there(1)) return;
     const Real factor = static_cast<Real>(Readout::reduction == Reduction::mean ? scale / static_cast<double>(r.seen) : scale);
-    for_own(Readout::outputs, [&](int j) {
+    Readout::Who::for_own(Readout::outputs, [&](int j) {
         const bool at_best = Readout::reduction == Reduction::maximum || Readout::reduction == Reduction::last || Readout::reduction == Reduction::first_spike;
         if (!at_best || r.best[j] == n) into[j] += factor * r.error[j];
     });
