@@ -12,7 +12,9 @@ from sncc.program.nodes import Connection, Fire, Gather, Program, Row, Update
 
 WARP = 32
 MOST_THREADS = 512  # of a block, beside the warp that stands aside
-MOST_RESIDENT = 576  # threads of a multiprocessor that the registers are for: 112 each are left on every card
+NEURONS_A_THREAD = 2  # of a large group: what a step's spikes are is found out by half as many warps
+MANY_NEURONS = 256
+MOST_RESIDENT = 512  # threads of a multiprocessor that the registers are for: 120 each are left on every card
 OUTSIDE = "aside"  # how numbers are shared out that belong to the block's last warp
 
 
@@ -79,7 +81,8 @@ class Places(Layout):
     def threads(self) -> int:
         """Of a block that runs a sample."""
         largest = max([g.size for g in self.program.groups if g.name not in self.aside], default=WARP)
-        return min(MOST_THREADS, words(largest) * WARP) + WARP * bool(self.aside)
+        each = NEURONS_A_THREAD if largest >= MANY_NEURONS else 1
+        return min(MOST_THREADS, words(-(-largest // each)) * WARP) + WARP * bool(self.aside)
 
     def who(self, group: str) -> str:
         """The thread that a group's first number belongs to."""

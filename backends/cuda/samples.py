@@ -205,7 +205,7 @@ class Samples(WayBack):
             ordered = True
             if c in self.read_ahead:
                 source, when = f"ahead_{self.read_ahead.index(c)}.take()", "n"
-            call = f"add_rows({who}, {into}, {c.target_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
+            call = f"add_rows<{-(-c.target_size // self.threads)}>({who}, {into}, {c.target_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
         else:
             count = "" if c.source_group is None else f"{c.source_size}, "
             call = f"add_one_to_one({into}, {count}{weight}, {source}, {when});"

@@ -126,7 +126,7 @@ class Tables(Samples):
             f"int late_count = {len(self.late)}",
             f"int threads = {self.threads}",
             f"bool in_shared_memory = {flag(self.in_shared_memory)}",
-            f"int resident_blocks = {MOST_RESIDENT // self.threads}",  # of a multiprocessor
+            f"int resident_blocks = {max(1, MOST_RESIDENT // self.threads)}",  # of a multiprocessor
             f"int optimise_blocks = {self.optimise_blocks}",
             f"std::int64_t most_delay = {max([most_delay(self, c) for c in p.connections], default=0)}",
             f"std::int64_t tape_columns = {self.tape_columns}",

@@ -29,24 +29,24 @@ __device__ inline void for_spikes(const SpikeCounts& spikes, std::int64_t n, con
         for (std::uint32_t left = spikes.fired(n, i); left > 0; --left) body(static_cast<std::int64_t>(i));
 }
 
-// Calls body(sources, count) for the spikes of step n in the same order, up to TOGETHER at a time, so that what is read for them is read
+// Calls body(sources, count) for the spikes of step n in the same order, up to `most` at a time, so that what is read for them is read
 // at once. All threads of a warp come here; sources are known to all of them.
-constexpr int TOGETHER = 16;
-using Sources = int[TOGETHER];
+template <int most>
+using Sources = int[most];
 
-template <typename Body>
+template <int most, typename Body>
 __device__ inline void for_spikes_together(const EventRows& events, std::int64_t n, const Body& body) {
     if (n < events.first || n > events.last) return;
     const std::int64_t end = events.offsets[n - events.first + 1];
-    for (std::int64_t e = events.offsets[n - events.first]; e < end; e += TOGETHER) {
-        Sources sources;
+    for (std::int64_t e = events.offsets[n - events.first]; e < end; e += most) {
+        Sources<most> sources;
 #pragma unroll
-        for (int k = 0; k < TOGETHER; ++k) sources[k] = e + k < end ? static_cast<int>(events.indices[e + k]) : 0;
-        body(sources, static_cast<int>(end - e < TOGETHER ? end - e : TOGETHER));
+        for (int k = 0; k < most; ++k) sources[k] = e + k < end ? static_cast<int>(events.indices[e + k]) : 0;
+        body(sources, static_cast<int>(end - e < most ? end - e : most));
     }
 }
 // Of `words` numbers, which count spikes by `next`: what a lane holds is shared out, empty ones are passed over.
-template <typename Next, typename Body>
+template <int most, typename Next, typename Body>
 __device__ inline void for_words_together(const std::uint32_t* row, int words, const Next& next, const Body& body) {
     for (int base = 0; base < words; base += 32) {
         const int own = base + static_cast<int>(threadIdx.x) % 32;
@@ -55,10 +55,10 @@ __device__ inline void for_words_together(const std::uint32_t* row, int words, c
         std::uint32_t left = 0;
         int word = 0;
         while ((left | full) != 0) {
-            Sources sources;
+            Sources<most> sources;
             int count = 0;
 #pragma unroll
-            for (int k = 0; k < TOGETHER; ++k) {
+            for (int k = 0; k < most; ++k) {
                 if (left == 0) {
                     if (full == 0) break;
                     word = __ffs(static_cast<int>(full)) - 1;
@@ -72,7 +72,7 @@ __device__ inline void for_words_together(const std::uint32_t* row, int words, c
         }
     }
 }
-template <typename Body>
+template <int most, typename Body>
 __device__ inline void for_spikes_together(const SpikeBits& spikes, std::int64_t n, const Body& body) {
     if (n < spikes.first) return;
     const auto next = [](int word, std::uint32_t& left) {
@@ -80,16 +80,16 @@ __device__ inline void for_spikes_together(const SpikeBits& spikes, std::int64_t
         left &= left - 1;
         return word * 32 + bit;
     };
-    for_words_together(spikes.row(n), spikes.words, next, body);
+    for_words_together<most>(spikes.row(n), spikes.words, next, body);
 }
-template <typename Body>
+template <int most, typename Body>
 __device__ inline void for_spikes_together(const SpikeCounts& spikes, std::int64_t n, const Body& body) {
     if (n < spikes.first) return;
     const auto next = [](int neuron, std::uint32_t& left) {
         --left;
         return neuron;
     };
-    for_words_together(spikes.row(n), spikes.neurons, next, body);
+    for_words_together<most>(spikes.row(n), spikes.neurons, next, body);
 }
 
 // The events of one step, of which a lane has read one of the first 32.
@@ -98,17 +98,17 @@ struct EventsNow {
     std::int64_t begin, end;
     std::uint32_t first;
 };
-template <typename Body>
+template <int most, typename Body>
 __device__ inline void for_spikes_together(const EventsNow& now, std::int64_t, const Body& body) {
     std::uint32_t mine = now.first;
     for (std::int64_t e = now.begin; e < now.end; e += 32) {
         const int lane = static_cast<int>(threadIdx.x) % 32, there = static_cast<int>(now.end - e < 32 ? now.end - e : 32);
         if (e > now.begin) mine = lane < there ? now.events.indices[e + lane] : 0;
-        for (int part = 0; part < there; part += TOGETHER) {
-            Sources sources;
+        for (int part = 0; part < there; part += most) {
+            Sources<most> sources;
 #pragma unroll
-            for (int k = 0; k < TOGETHER; ++k) sources[k] = static_cast<int>(__shfl_sync(0xffffffffu, mine, part + k));
-            body(sources, there - part < TOGETHER ? there - part : TOGETHER);
+            for (int k = 0; k < most; ++k) sources[k] = static_cast<int>(__shfl_sync(0xffffffffu, mine, part + k));
+            body(sources, there - part < most ? there - part : most);
         }
     }
 }
@@ -143,24 +143,39 @@ private:
     std::uint32_t mine_ = 0;
 };
 
-// Weights of up to TOGETHER rows are read at once, then added in the order of the rows.
-template <typename Real, typename Weight>
-__device__ inline Real add_together(Real sum, const Weight* column, int stride, const Sources& sources, int count, bool own) {
-    Real added[TOGETHER];
-#pragma unroll
-    for (int k = 0; k < TOGETHER; ++k) added[k] = own && k < count ? static_cast<Real>(column[static_cast<std::int64_t>(sources[k]) * stride]) : Real(0);
-#pragma unroll
-    for (int k = 0; k < TOGETHER; ++k)
-        if (k < count) sum += added[k];
-    return sum;
-}
-template <typename Real, typename Weight, typename Spikes>
+// into[j] += the weights of the rows of all spikes, in their order. A thread has `own` columns, for which it reads the weights of several
+// rows at once before it adds them.
+template <int own, typename Real, typename Weight, typename Spikes>
 __device__ inline void add_rows(From from, Real* into, int columns, const Weight* weights, int stride, const Spikes& spikes, std::int64_t n) {
-    for_own_warps(from, columns, [&](int j, bool own) {
-        Real sum = own ? into[j] : Real(0);
-        for_spikes_together(spikes, n, [&](const Sources& sources, int count) { sum = add_together(sum, weights + j, stride, sources, count, own); });
-        if (own) into[j] = sum;
+    constexpr int together = own == 1 ? 16 : own == 2 ? 8 : 4;
+    const int first = static_cast<int>(threadIdx.x) - from.thread;
+    if (first < 0 || (first & ~31) >= columns) return;  // none of the warp has a column
+    int column[own];
+    Real sums[own];
+#pragma unroll
+    for (int r = 0; r < own; ++r) {
+        const int j = first + r * static_cast<int>(blockDim.x);
+        column[r] = j < columns ? j : columns - 1;  // a column too many is added up, but not kept
+        sums[r] = j < columns ? into[j] : Real(0);
+    }
+    for_spikes_together<together>(spikes, n, [&](const Sources<together>& sources, int count) {
+        Real added[together][own];
+#pragma unroll
+        for (int k = 0; k < together; ++k) {
+            const Weight* const row = weights + static_cast<std::int64_t>(sources[k]) * stride;
+#pragma unroll
+            for (int r = 0; r < own; ++r) added[k][r] = k < count ? static_cast<Real>(row[column[r]]) : Real(0);
+        }
+#pragma unroll
+        for (int k = 0; k < together; ++k)
+            if (k < count) {
+#pragma unroll
+                for (int r = 0; r < own; ++r) sums[r] += added[k][r];
+            }
     });
+#pragma unroll
+    for (int r = 0; r < own; ++r)
+        if (first + r * static_cast<int>(blockDim.x) < columns) into[column[r]] = sums[r];
 }
 template <typename Real>
 __device__ inline void add_one_to_one(Real* into, const Real* weights, const EventRows& events, std::int64_t n) {
