@@ -293,8 +293,13 @@ Detector detector;
 
 }  // namespace
 
+// Inline functions of the standard library are compiled into kernels too, watched, and the linker may give those to the detector.
 void watch_access(const void* address, std::size_t bytes, bool write, const void* place) {
+    Watched& me = *watched;
+    if (me.reporting) return;
+    me.reporting = true;
     detector.access(address, bytes, write ? Kind::write : Kind::read, place);
+    me.reporting = false;
 }
 
 void begin_atomic() {

@@ -21,6 +21,7 @@ struct Watched {
     const char* stack = nullptr;
     void* shared_cells = nullptr;  // what is known of its block's shared memory
     bool atomic = false;           // what it does now is one atomic operation
+    bool reporting = false;        // what it does now is the detector's work
     int depth = 0;
     const void* calls[most_calls] = {};  // where the functions that it is in were called
 
