@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 WEIGHTS = (
     "0.05", "uniform(0, 0.1)", "normal(0.05, 0.02)", "each(0.05)", "gamma(4, 0.015) in [0, 0.2]", "-0.03",
-    "normal(0.02, 0.1 / sqrt(fan_in))", "exponential(0.05)",
+    "normal(0.02, 0.1 / sqrt(fan_in))", "0.1 * exp(-abs(i - j) / 10)", "exponential(0.05)",
 )  # fmt: skip
 DELAYS = (
     "1 ms", "3 ms", "7 ms", "26 ms", "uniform(1 ms, 5 ms)", "normal(2 ms, 1 ms)", "each(2 ms)", "gamma(0.7, 2 ms)",
-    "normal(3 ms, 2 ms, clip = [1 ms, 9 ms])",
+    "normal(3 ms, 2 ms, clip = [1 ms, 9 ms])", "1 ms + 0.2 ms * abs(i - j)",
 )  # fmt: skip
 RATES = (
     ("30 Hz", 0.4),
@@ -213,12 +213,13 @@ def twins(draw: st.DrawFn, of: Connect, name: str, all_ends: list[End]) -> Conne
     """A connection with another's weights: along the same synapses, or the other way where they are a matrix."""
     one = lambda of: draw(st.sampled_from(of))  # noqa: E731
     back = KINDS.get(next(e.model for e in all_ends if e.name == of.ends[0].partition("[")[0]))
+    silent = back is not None and not back.spikes
     turns = of.pattern == "dense" and back is not None and (bool(of.synapse) or back.unit == of.unit)
     delay, turned = one(DELAYS), turns and one([0, 1])
     ends = of.ends[::-1] if turned else of.ends
     return replace(
         of, name=name, ends=ends, weight=f"share = {of.name}{' transposed' if turned else ''}", delay=delay,
-        into="I" if turned else of.into, synapse=of.synapse if turned else one([of.synapse, of.synapse and "synapse = decaying()"]),
+        into="I" if turned else of.into, synapse=of.synapse if turned else one([of.synapse, of.synapse and not silent and "synapse = decaying()" or of.synapse]),
     )  # fmt: skip
 
 

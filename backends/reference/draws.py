@@ -177,15 +177,19 @@ def drawn_within(
 
 
 def initial_parameters(
-    program: Program, given: Mapping[str, np.ndarray], sizes: Mapping[str, int], seed: int
+    program: Program, given: Mapping[str, np.ndarray], ends: Mapping[str, tuple[Array, Array]], seed: int
 ) -> dict[str, np.ndarray]:
-    """Every parameter's values: as given, or as the library draws them. `sizes`: synapses of each connection."""
+    """Every parameter's values: as given, or as the library draws them.
+
+    `ends`: source and target of each synapse, in their populations, of connections with a number for each.
+    """
     found = dict(given)
     for p in program.parameters:
         if p.key not in found:
-            shape = (sizes[p.connection],) if p.connection is not None and p.shape else p.shape
+            each = p.connection is not None and bool(p.shape)
+            shape = (len(ends[p.connection or ""][0]),) if each else p.shape
             dimensions = shape if -1 in p.dimensions or not shape else p.dimensions
-            indices = np.indices(dimensions)
+            indices = np.array(ends[p.connection or ""]) if each else np.indices(dimensions)
             names = dict(zip("ij", indices.astype(float), strict=False))
             counter = Counter(
                 seed, stream(p.key, "initial"), np.arange(np.prod(dimensions, dtype=int)).reshape(dimensions)

@@ -58,9 +58,10 @@ class Reference:
         self.program, self.seed = program, seed
         self.tables = Tables(program, seed, pairs or {})
         owners = {p.connection for p in program.parameters}
-        sizes = {c.name: len(self.tables[c.name].pre) for c in program.connections if c.name in owners}
+        tables = {c.name: self.tables[c.name] for c in program.connections if c.name in owners}
+        ends = {name: (table.source, table.target) for name, table in tables.items()}
         given = {key: np.array(value, float) for key, value in (parameters or {}).items()}
-        self.parameters = initial_parameters(program, given, sizes, seed)
+        self.parameters = initial_parameters(program, given, ends, seed)
         self.optimiser_states: dict[tuple[str, str], np.ndarray] = {}
         self.optimiser_step = 0
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from math import inf, isfinite, prod
 
 from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, Turned
-from sncc.expressions.nodes import Expression, Number, apply
+from sncc.expressions.algebra import add
+from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.lower.connections import is_matrix
 from sncc.model.nodes import Connection, Learnt, Model, Parameter, Population
 from sncc.program import nodes as program_nodes
@@ -76,6 +77,7 @@ def _of_connection(
         pattern = "dense" if isinstance(connection.pattern, Dense) else "one_to_one"
     shape: tuple[int, ...] | None = None
     owner: str | None = None
+    places = {} if pattern == "sparse" else _places(connection, pattern == "one_to_one")
     if isinstance(connection.pattern, Convolution):
         inputs = prod(connection.source_part.lengths[2:])
         shape = (*connection.pattern.kernel, inputs, connection.pattern.channels)
@@ -87,13 +89,24 @@ def _of_connection(
     if connection.share is None:
         key = f"{connection.name}.weight"
         weight = _parameter(key, connection.weight, dimensions, learnt, owner, shape)
-        found[key] = replace(weight, keeps_sign=connection.sign_fixed)
+        found[key] = replace(_at(weight, places), keeps_sign=connection.sign_fixed)
     if connection.delay is not None:
         key = f"{connection.name}.delay"
         if isinstance(lowered.structure, Convolution | Turned):
-            dimensions, owner = (-1,), connection.name
-        made = _parameter(key, connection.delay, dimensions, learnt, owner)
+            dimensions, owner, places = (-1,), connection.name, {}
+        made = _at(_parameter(key, connection.delay, dimensions, learnt, owner), places)
         found[key] = replace(made, bounds=_delay_bounds(made, connection, step)) if made.learnt else made
+
+
+def _places(connection: Connection, in_line: bool) -> dict[str, Expression]:
+    """What `i` and `j`, the indices of source and target in their populations, are by row and column of a matrix, or place `in_line`."""
+    (source, _), (target, _) = (part.contiguous or (0, 0) for part in (connection.source_part, connection.target_part))
+    row, column = Symbol("i"), Symbol("i" if in_line else "j")
+    return {"i": add(row, Number(float(source))), "j": add(column, Number(float(target)))}
+
+
+def _at(parameter: program_nodes.Parameter, places: Mapping[str, Expression]) -> program_nodes.Parameter:
+    return replace(parameter, initial=substitute(parameter.initial, places)) if places else parameter
 
 
 def _delay_bounds(delay: program_nodes.Parameter, connection: Connection, step: float) -> tuple[float, float]:

@@ -35,7 +35,7 @@ def read_delay(
     if option is None:
         return Delay()
     written = option.value
-    if isinstance(written, tree.Call) or learnt or option.interval is not None:
+    if learnt or option.interval is not None or _varies(written, names, scope):
         value = resolve_value(written, scope, diagnostics, names)
         if value.unit is None:
             return Delay()
@@ -55,8 +55,13 @@ def read_delay(
             fixed = value.expression
             stated = (fixed.value, written.span) if isinstance(fixed, Number) else None
             return Delay(_legal(stated, step, diagnostics), parameter)
-    delay = constant_time(written, "a delay", scope, diagnostics)
+    delay = constant_time(written, "a delay", scope, diagnostics, names)
     return Delay(_legal(None if delay is None else (delay, written.span), step, diagnostics))
+
+
+def _varies(written: tree.Expression, names: dict[str, Typed], scope: Scope) -> bool:
+    """Whether a delay is one of every synapse, as it is written: drawn, `each`, or by the indices of its neurons."""
+    return isinstance(written, tree.Call) or resolve_value(written, scope, Diagnostics(), names).each
 
 
 def read_post_delay(option: tree.Option | None, step: float, scope: Scope, diagnostics: Diagnostics) -> int:

@@ -1,6 +1,7 @@
 """First values of the parameters of a Program."""
 
 import numpy as np
+import pytest
 
 from sncc.backends.reference.interpreter import Reference
 from tests.networks import program_of
@@ -54,3 +55,24 @@ def test_so_does_any_number_that_is_learnt():
     )
     parameters = Reference(program).parameters
     assert parameters["y.tau_m"] == 10 and np.array_equal(parameters["y.bias"], np.ones(30))
+
+
+PLACES = """
+network N:
+    step = 1 ms
+    population x: input[40]
+    population y: LI[30]
+    connect x[5:15] -> y[2:12]: {pattern}, weight = 0.1 * i - 0.03 * j, delay = 1 ms + 1 ms * abs(i - j)
+simulate:
+    duration = 1 ms
+"""
+
+
+@pytest.mark.parametrize("pattern", ["dense", "one_to_one", "random(p = 0.5)"])
+def test_i_and_j_are_indices_in_the_populations_whatever_the_pattern(pattern):
+    reference = Reference(program_of(PLACES.format(pattern=pattern)), seed=3)
+    table = reference.tables["x_y"]
+    i, j = table.source, table.target
+    assert i.min() >= 5 and i.max() < 15 and j.min() >= 2 and j.max() < 12
+    assert np.allclose(np.ravel(reference.parameters["x_y.weight"]), 0.1 * i - 0.03 * j)
+    assert np.allclose(np.ravel(reference.parameters["x_y.delay"]), 1 + abs(i - j))

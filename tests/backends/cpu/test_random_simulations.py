@@ -19,6 +19,8 @@ network Net:
     connect drive -> critic: dense, weight = 0.05
     connect a -> a.I: dense, weight = 0.01, delay = 1 ms, synapse = gap()
     connect again = a -> a.I: dense, weight = normal(0.02, 0.01), delay = normal(1 ms, 1 ms)
+    connect near = a[10:30] -> a[5:50].I: dense, weight = 0.05 * exp(-abs(i - j) / 10), delay = 1 ms + 0.1 ms * abs(i - j)
+    connect line = drive[10:30] -> a[5:25].I: one_to_one, weight = 0.01 * (i - j), delay = uniform(0 ms, 0.1 ms * j)
     connect learns = drive -> a.I: random(p = 0.2), weight = uniform(0, 0.1), plasticity = rewarded(reward = critic.v)
 simulate:
     duration = 60 ms
@@ -30,7 +32,7 @@ def compiler():
     needs_compiler()
 
 
-def test_a_full_gap_junction_short_drawn_delays_and_a_modulator_of_one_neuron():
+def test_a_full_gap_junction_short_drawn_delays_numbers_of_places_and_a_modulator_of_one_neuron():
     check_simulation(BLOCKS + NETWORK)
 
 

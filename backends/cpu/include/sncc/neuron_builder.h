@@ -191,9 +191,12 @@ private:
     // Of synapses of one source that follow one another in a part.
     void first_values(const InitialValues& initial, int c, int parameter, std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count, double* to) const {
         if (initial.come_many() && m_.net.parameters_info[parameter].size < 0) return initial.many(number, count, to);
+        const bool matrix = m_.net.parameters_info[parameter].size >= 0;  // its i and j are row and column
+        const std::uint64_t columns = static_cast<std::uint64_t>(about_.parameters[parameter].columns);
         for (std::uint64_t e = 0; e < static_cast<std::uint64_t>(count); ++e) {
             const std::uint32_t j = m_.store(c).target(part, k + e);
-            to[e] = initial(m_.place(c, parameter, number + e, i, j), i, j);
+            const std::uint64_t element = m_.place(c, parameter, number + e, i, j);
+            to[e] = matrix ? initial(element, element / columns, element % columns) : initial(element, i, j);
         }
     }
 
