@@ -97,9 +97,17 @@ def kernels(tables: Tables, learning: Learning) -> tuple[Kernel, ...]:
         return samples, rest
     blocks = "1" if optimise.clip and optimise.clip[0] == "norm" else str(tables.optimise_blocks)
     gather = Kernel(
-        f"{name}_gather", "sums the gradient of a presynaptic neuron", str(learning.gather_blocks), GATHER_THREADS, 0
+        f"{name}_gather", "sums gradients of presynaptic neurons", str(learning.gather_blocks), GATHER_THREADS, 0
     )
-    return samples, gather, replace(rest, does="takes the optimiser's step", blocks=blocks)
+    turn = Kernel(
+        f"{name}_turn",
+        "turns spikes of a sample by step into spikes by neuron",
+        "one for 32 steps of a sample",
+        GATHER_THREADS,
+        0,
+    )
+    turns = (turn,) if learning.fired else ()
+    return samples, *turns, gather, replace(rest, does="takes the optimiser's step", blocks=blocks)
 
 
 def _comparison(program: Program) -> dict[str, object]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from sncc.backends.cuda.online import SUMS_A_BLOCK, Online
-from sncc.backends.cuda.places import moved, plus, values_of_batch
+from sncc.backends.cuda.places import WARP, moved, plus, values_of_batch
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.synapse_rows import flag, place_of_weights
 from sncc.program.nodes import Connection, Gather, GatherDelay
+
+WARPS_A_BLOCK, VECTOR = 4, 16  # warps of a block that sums gradients; bytes that a lane loads at once
 
 
 class Learning(Online):
@@ -16,6 +18,8 @@ class Learning(Online):
     def parts(self) -> dict[str, object]:
         """What the template prints."""
         return {
+            "turn": self._turn(),
+            "gathers": bool(self.gathered()),
             "gather": self._gather(),
             "gather_blocks": self.gather_blocks,
             "derive": self._derive(),
@@ -32,15 +36,21 @@ class Learning(Online):
         return 1 + sum(self.blocks_of(c) for _, c in self._gathers())
 
     def blocks_of(self, c: Connection) -> int:
-        """Blocks that sum a connection's gradient: one for each presynaptic neuron or shared weight, or one for all."""
+        """Blocks that sum a connection's gradient: one for each presynaptic neuron or shared weight, or warps for neighbouring elements."""
         if c in self.rows_of_synapses:
             return self.shared_elements(c) or self.whole_source(c)
-        return c.source_size if c.pattern == "dense" else 1
+        tiles = -(-c.target_size // (WARP * self.columns_a_lane(c))) if c.pattern == "dense" else 1
+        return -(-c.source_size * tiles // WARPS_A_BLOCK)
+
+    def columns_a_lane(self, c: Connection) -> int:
+        """Neighbouring elements of a dense row that a lane sums: as many as it loads at once."""
+        at_once = VECTOR // (8 if self.program.precision == "float64" else 4)
+        return at_once if not c.interpolated and c.target_offset % at_once == 0 else 1
 
     def _gathers(self) -> list[tuple[Gather | GatherDelay, Connection]]:
         """Sums of gradients and the connections that they are of."""
         found = [o for o in self.program.gradient if isinstance(o, Gather | GatherDelay)]
-        return [(o, self.program.connection(o.connection)) for o in found]
+        return list(zip(found, self.gathered(), strict=True))
 
     def _gather(self) -> list[str]:
         """Which block does what: block 0 the sums over samples, then a block per presynaptic neuron."""
@@ -63,15 +73,38 @@ class Learning(Online):
             first += blocks
         return [*lines, "}"]
 
+    def _turn(self) -> list[str]:
+        """Spikes by step, turned into spikes by neuron: of each source that gradients look up."""
+        lines, turned = [], set()
+        for c in self.gathered():
+            key = c.source_group is None, self.number_of_source(c)
+            if c.signal or key in turned:
+                continue
+            turned.add(key)
+            if c.source_group is None:
+                lines.append(
+                    f"turn_events({self.fired_at(c)}, g.events[{key[1]}], {self.whole_source(c)}, of);  // {c.source}"
+                )
+            else:
+                spikes, width = self.spikes(c)
+                numbers = f"g.most_steps * {width}, {self.whole_source(c)}"
+                lines.append(f"turn_spikes({self.fired_at(c)}, {spikes}, {numbers}, of);  // {c.source}")
+        return lines
+
     def _emitted(self, c: Connection) -> tuple[str, str]:
         """What a connection's source emitted in the batch: the type and its fields."""
         if c.signal:
             return "ValuesOfBatch<Real>", values_of_batch(self, c)
+        fired = f"{{{self.fired_at(c)}, g.batch, chunks}}"
         if c.source_group is None:
-            k = self.number_of_source(c)
-            return "TimesOfBatch", f"{{g.channel_offsets[{k}], g.channel_times[{k}], {self.whole_source(c)}}}"
-        kind, width, spikes = self.spikes(c)
-        return f"SpikesOfBatch<{kind}>", f"{{{spikes}, g.most_steps * {width}}}"
+            return (
+                "FiredEvents",
+                f"{{{fired}, g.events[{self.number_of_source(c)}], {self.whole_source(c)}, g.most_steps}}",
+            )
+        spikes, width = self.spikes(c)
+        if spikes.startswith("SpikeBits"):
+            return "FiredBits", f"{{{fired}}}"
+        return "FiredCounts", f"{{{fired}, {spikes}, g.most_steps * {width}}}"
 
     def _kept_adjoint(self, o: Gather | GatherDelay, c: Connection, offset: int) -> str:
         """The adjoints of a connection's targets, of which the first stands at `offset` in their group."""
@@ -85,20 +118,19 @@ class Learning(Online):
         offset = self.program.place(c.target)[1].offset if in_rows else c.target_offset
         kept = self._kept_adjoint(o, c, offset)
         lines = [f"const WeightGradient<Real, {kind}> of = {{{emitted}, g.steps, g.batch, {kept}}};"]
-        into, size = plus("g.gradient", self.gradient_of(c)), c.target_size
+        into = plus("g.gradient", self.gradient_of(c))
         rows = f"g.rows[{self.row_number(c)}]" if in_rows else ""
+        end = f"of, {c.delay}, g.adds, {{g.overflown, {key}}});"
         if in_rows and self.shared_elements(c):
-            lines.append(f"gather_element({rows}, {block}, of, {c.delay}, g.adds);")
-            into, size = f"{rows}.gradient + {block}", 1
+            lines.append(f"gather_element({rows}, {block}, {end}")
         elif in_rows:
-            lines.append(f"gather_row({rows}, {block}, of, {c.delay}, g.adds);")
-            return [*lines, f"check_row(g.overflown, {key}, {rows}, {block});"]
+            lines.append(f"gather_row(list, {rows}, {block}, {end}")
         elif c.pattern == "dense":
-            into += f" + ({block}) * {self.stride(c.weight)}"
-            lines.append(f"gather_dense({into}, {size}, {block}, of, {c.delay}, g.adds);")
+            call = f"gather_dense<{self.columns_a_lane(c)}>(list, {into}, {c.source_size}, {c.target_size}, {block}"
+            lines.append(f"{call}, {end}")
         else:
-            lines.append(f"gather_one_to_one({into}, {size}, of, {c.delay}, g.adds);")
-        return [*lines, f"check_sums(g.overflown, {key}, {into}, {size});"]
+            lines.append(f"gather_one_to_one(list, {into}, {c.target_size}, {block}, {end}")
+        return lines
 
     def _gather_interpolated(self, o: Gather | GatherDelay, c: Connection, block: str) -> list[str]:
         """The gradient of weights whose delays need not be whole steps, or of the delays."""
@@ -107,13 +139,12 @@ class Learning(Online):
         into = plus("g.gradient", self.gradient_of(c) if term == "weight" else self.gradient_offsets[key])
         kept = self._kept_adjoint(o, c, c.target_offset)
         of = f"DelayedGradient<Real, DelayTerm::{term}>{{{self.weight(c.weight)}, {self.learnt_delays(c)}, {kept}, g.steps}}"
-        neuron, stride = (block, self.stride(c.weight)) if c.pattern == "dense" else ("0", 0)
-        row = f"{into} + ({neuron}) * {stride}" if stride else into
+        stride = self.stride(c.weight) if c.pattern == "dense" else 0
         kind, emitted = self._emitted(c)
+        shape = f"{c.source_size}, {c.target_size}, {stride}, {block}"
         return [
             f"const {kind} emitted = {emitted};",
-            f"gather_interpolated({into}, {c.target_size}, {neuron}, {stride}, emitted, g.batch, {of}, g.adds);",
-            f"check_sums(g.overflown, {self.keys.index(key)}, {row}, {c.target_size});",
+            f"gather_interpolated(list, {into}, {shape}, emitted, {of}, g.adds, {{g.overflown, {self.keys.index(key)}}});",
         ]
 
     # ---------------------------------------------------------------------------------------- parameters

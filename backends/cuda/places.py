@@ -8,7 +8,7 @@ from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_weights
 from sncc.connectivity.patterns import Convolution
-from sncc.program.nodes import Connection, Fire, Gather, Program, Row, Update
+from sncc.program.nodes import Connection, Fire, Gather, GatherDelay, Program, Row, Update
 
 WARP = 32
 MOST_THREADS = 512  # of a block, beside the warp that stands aside
@@ -50,6 +50,14 @@ class Places(Layout):
                     self.further[c.name] = self.gradient_size
                     self.gradient_size += rows * padded(columns)
                 seen.add(c.weight)
+        # Sources and populations whose spikes gradients look up by neuron: from where on.
+        self.fired: dict[tuple[bool, int], int] = {}
+        self.fired_neurons = 0
+        for c in self.gathered():
+            source = c.source_group is None, self.number_of_source(c)
+            if not c.signal and source not in self.fired:
+                self.fired[source] = self.fired_neurons
+                self.fired_neurons += self.whole_source(c) + (c.source_group is None)
         self.counted = {  # populations whose neurons may spike several times in a step
             r.population
             for o in program.forward
@@ -108,15 +116,25 @@ class Places(Layout):
             found.append(f"spikes_{self.populations.index(c.source)}")
         return tuple(Access(place, by_step=True) for place in found)
 
+    def gathered(self) -> list[Connection]:
+        """Connections of which a gradient is summed over samples, for each time."""
+        return [
+            self.program.connection(o.connection) for o in self.program.gradient if isinstance(o, Gather | GatherDelay)
+        ]
+
     def spike_words(self, row: Row) -> int:
         """Numbers that hold a population's spikes of a step."""
         return row.size if row.population in self.counted else words(row.size)
 
-    def spikes(self, c: Connection) -> tuple[str, int, str]:
-        """Of a connection's source, as gradients read them: the type, numbers of a step, and the first sample's."""
+    def spikes(self, c: Connection) -> tuple[str, int]:
+        """Of a connection's source: the spikes of the first sample, by step, and numbers of a step."""
         k, row = self.number_of_source(c), self.program.place(c.source)[1]
         kind = "SpikeCounts" if row.population in self.counted else "SpikeBits"
-        return kind, self.spike_words(row), f"{kind}{{g.bits[{k}], {self.spike_words(row)}, 1}}"
+        return f"{kind}{{g.bits[{k}], {self.spike_words(row)}, 1}}", self.spike_words(row)
+
+    def fired_at(self, c: Connection) -> str:
+        """Where the spikes of a connection's source stand by neuron."""
+        return plus("g.fired", self.fired[c.source_group is None, self.number_of_source(c)], " * words")
 
     def weight(self, key: str) -> str:
         """The first number of a weight."""
@@ -175,14 +193,14 @@ def values_of_batch(places: Places, c: Connection) -> str:
     """The fields of the values of a connection's source in all samples: those of a signal, or of a state."""
     if c.values is not None:
         k, stride, lead = places.series_of(c), padded(places.whole_source(c)), "g.series_lead"
-        return f"{{g.series[{k}], {stride}, g.most_steps + {lead}, {lead}}}"
+        return f"{{g.series[{k}], {stride}, g.most_steps + {lead}, {lead}, g.batch}}"
     k, stride = places.number_of_source(c), padded(places.whole_source(c))
-    return f"{{g.values[{k}], {stride}, g.most_steps, 0}}"
+    return f"{{g.values[{k}], {stride}, g.most_steps, 0, g.batch}}"
 
 
-def plus(pointer: str, offset: int) -> str:
+def plus(pointer: str, offset: int, times: str = "") -> str:
     """A pointer moved by so many numbers."""
-    return f"{pointer} + {offset}" if offset else pointer
+    return f"{pointer} + {offset}{times}" if offset else pointer
 
 
 def moved(index: str, offset: int) -> str:

@@ -134,6 +134,7 @@ class Tables(Samples):
             f"std::int64_t parameter_size = {self.parameter_size}",
             f"std::int64_t half_size = {self.half_size}",
             f"std::int64_t sum_size = {self.sum_size}",
+            f"std::int64_t fired_neurons = {self.fired_neurons}",
             f"double step_ms = {literal(p.step, 'double')}",
             f"int outputs = {p.readout.size if p.readout else 0}",
             f"int output_width = {padded(p.readout.size) if p.readout else WARP}",

@@ -90,9 +90,9 @@ struct GatherArguments {
     const std::int32_t* steps;
     std::int64_t most_steps;
     int batch;
-    const std::int64_t* channel_offsets[Network::sources + Network::thinned + 1];
-    const std::uint32_t* channel_times[Network::sources + Network::thinned + 1];
+    EventRows events[Network::sources + Network::thinned + 1];
     const Real* values[Network::sources + Network::thinned + 1];
+    std::uint32_t* fired;  // spikes by neuron: a bit for each step
     std::uint32_t* bits[Network::populations + Network::thinned + 1];
     const Real* series[Network::series_count + 1];
     std::int64_t series_lead;

@@ -1,4 +1,4 @@
-// A batch on its way to the device: events by step and by channel, signals, labels, lengths. It is prepared in pinned memory
+// A batch on its way to the device: events by step, signals, labels, lengths. It is prepared in pinned memory
 // and copied in a stream of its own, so that two of these in turn prepare and copy a batch while the last one computes.
 #pragma once
 
@@ -11,7 +11,6 @@
 #include "sncc/cuda_memory.h"
 #include "sncc/engine.h"
 #include "sncc/philox.h"
-#include "sncc/spikes.h"
 
 namespace sncc {
 namespace cuda {
@@ -34,13 +33,6 @@ public:
     }
     // What `compute` was given so far is the last that needs the batch.
     void release(const Stream& compute) { used_.record(compute); }
-    // Where the gradients find events by channel, and signals.
-    void show(GatherArguments<Network>& g) const {
-        for (int q = 0; q < Network::sources + Network::thinned; ++q) {
-            g.channel_offsets[q] = channel_offsets_[q].device.data(), g.channel_times[q] = channel_times_[q].device.data();
-            g.values[q] = values_[q].device.data();
-        }
-    }
 
 private:
     // An array that is prepared on the host and copied.
@@ -107,8 +99,8 @@ private:
             a.values[to] = send(values_[to], values);
             return;
         }
-        std::vector<std::int64_t> offsets, channels(static_cast<std::size_t>(size) + 1), all_channels;
-        std::vector<std::uint32_t> indices, times, left;
+        std::vector<std::int64_t> offsets;
+        std::vector<std::uint32_t> indices, left;
         std::vector<std::int64_t> ends;
         for (std::int64_t k = 0; k < batch.count; ++k) {
             const std::int64_t* list = source.offsets + source.starts[batch.selection[k]];
@@ -126,12 +118,7 @@ private:
             const std::int64_t base = static_cast<std::int64_t>(indices.size()) - list[0];
             for (std::int64_t n = 0; n <= most; ++n) offsets.push_back(base + list[std::min(n, length)]);
             indices.insert(indices.end(), events + list[0], events + list[length]);
-            const std::size_t start = times.size();
-            times.resize(start + static_cast<std::size_t>(list[length] - list[0]));
-            transpose_spikes(list, events, static_cast<int>(length), static_cast<int>(size), channels.data(), times.data() + start);
-            for (const std::int64_t offset : channels) all_channels.push_back(static_cast<std::int64_t>(start) + offset);
         }
-        send(channel_offsets_[to], all_channels), send(channel_times_[to], times);
         a.events[to] = {send(offsets_[to], offsets), send(indices_[to], indices), 1, most};
     }
     void upload_labels(SampleArguments<Network>& a, const Batch& batch, const std::vector<std::int32_t>& steps, std::int64_t most) {
@@ -157,8 +144,8 @@ private:
     DeviceMemory& memory_;
     const Stream* copies_ = nullptr;
     Event copied_, used_;
-    AllStaged<std::int64_t> offsets_{memory_, "the events"}, channel_offsets_{memory_, "the events by channel"};
-    AllStaged<std::uint32_t> indices_{memory_, "the events"}, channel_times_{memory_, "the events by channel"};
+    AllStaged<std::int64_t> offsets_{memory_, "the events"};
+    AllStaged<std::uint32_t> indices_{memory_, "the events"};
     AllStaged<Real> values_{memory_, "the signals"};
     Staged<std::int32_t> classes_{memory_, "the classes"}, steps_{memory_, "the lengths"};
     Staged<std::uint32_t> trials_{memory_, "the trials"};

@@ -86,28 +86,38 @@ struct DelayedGradient {
     KeptAdjoint<Real> kept;
     const std::int32_t* steps;
 
-    __device__ Real at(int b, std::int64_t n, std::int64_t e, int j) const {
+    // What row `row` of the tape and the next ones give element e, whose target is j, where its sample goes on for `rest` rows.
+    __device__ Real at(std::uint32_t row, std::uint32_t rest, std::int64_t e, int j) const {
         const auto delay = delays.at(e);
-        const Real here = adjoint(b, n + delay.whole, j);
+        const std::uint32_t whole = static_cast<std::uint32_t>(delay.whole);
+        const Real here = whole <= rest ? kept.row(row + whole)[j] : Real(0);
         if constexpr (term == DelayTerm::time) return weights[e] * here;
-        const Real next = adjoint(b, n + delay.whole + 1, j);
+        const Real next = whole + 1 <= rest ? kept.row(row + whole + 1)[j] : Real(0);
         if constexpr (term == DelayTerm::weight) return delay.between(here, next);
         return delays.slope(weights[e], here, next);
     }
-    __device__ Real adjoint(int b, std::int64_t n, int j) const { return n > steps[b] ? Real(0) : kept.at(b, n)[j]; }
 };
 
-// A block sums the gradient of the elements of source i, or, one to one, of all sources.
+// The gradient of the elements of the sources, or, one to one (a stride of 0), of all of them: a warp sums up to 32 of a source.
 template <typename Real, DelayTerm term, typename Emitted>
-__device__ inline void gather_interpolated(Real* gradient, int columns, int i, int stride, const Emitted& emitted, int samples,
-                                           const DelayedGradient<Real, term>& of, bool adds) {
-    for_own(columns, [&](int j) {
-        const std::int64_t e = static_cast<std::int64_t>(i) * stride + j;
-        Real sum = adds ? gradient[e] : Real(0);
-        for (int b = 0; b < samples; ++b)
-            emitted.for_each(b, stride ? i : j, 0, of.steps[b], [&](std::int64_t n, int) { sum += of.at(b, n, e, j); });
-        gradient[e] = sum;
+__device__ inline void gather_interpolated(SpikeList& list, Real* gradient, int sources, int columns, int stride, int block, const Emitted& emitted,
+                                           const DelayedGradient<Real, term>& of, bool adds, const Overflow& overflow) {
+    const GatherUnit own(block, stride ? columns : 1, 1);
+    if (own.row >= sources) return;
+    const bool there = own.column < (stride ? columns : 1);
+    const int j = stride ? (there ? own.column : 0) : own.row;
+    const std::int64_t e = static_cast<std::int64_t>(own.row) * stride + j;
+    Real sum = adds && there ? gradient[e] : Real(0);
+    for_emissions(list, emitted, own.row, 0, of.steps, of.kept.steps, [&](const auto& spikes, int count) {
+        Real x[AT_ONCE];
+        for (int u = 0; u < AT_ONCE; ++u)
+            if (u < count) x[u] = of.at(spikes.row[u], spikes.rest[u], e, j);
+        for (int u = 0; u < AT_ONCE; ++u)
+            if (u < count) sum += x[u];
     });
+    if (!there) return;
+    gradient[e] = sum;
+    overflow.note(sum);
 }
 
 }  // namespace cuda

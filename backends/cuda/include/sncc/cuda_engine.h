@@ -160,7 +160,7 @@ private:
         if (is_step_by_step(mode)) return run_step_by_step(a, batch, input, learning_rate_factor, outputs);
         launch_samples(a);
         results_.send(batch.count, compute_);
-        if (learns) gather(a, input, first, !first);
+        if (learns) gather(a, first, !first);
         input.release(compute_);
         const Result result = results_.take(batch, outputs, a.most_steps);
         if (learns && results_.are_wrong(result, batch)) throw Failure(Code::numerical, what_failed(a, batch));
@@ -298,7 +298,7 @@ private:
         for (std::int64_t n = 1; n <= a.most_steps; ++n) {
             a.from = n - 1, a.to = n;
             launch_samples(a);
-            gather(a, input, n == 1, false);
+            gather(a, n == 1, false);
             optimise(true, learning_rate_factor);
         }
         results_.send(batch.count, compute_);
@@ -338,10 +338,11 @@ private:
     }
 
     // -------------------------------------------------------------------------------------------- learning
-    void gather(const SampleArguments<Network>& a, const BatchInput<Network>& input, bool first, bool adds) {
+    void gather(const SampleArguments<Network>& a, bool first, bool adds) {
         GatherArguments<Network> g = {};
         g.gradient = gathered_.data(), g.parameters = parameters_.data(), g.rows = connectivity_.table(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
-        input.show(g);
+        std::copy(a.events, a.events + Network::sources + Network::thinned, g.events), std::copy(a.values, a.values + Network::sources + Network::thinned, g.values);
+        g.fired = kept_.fired();
         for (int p = 0; p < Network::populations + Network::thinned; ++p) g.bits[p] = a.bits[p];
         for (int k = 0; k < Network::series_count; ++k) g.series[k] = a.series[k];
         g.series_lead = a.series_lead;

@@ -48,6 +48,7 @@ public:
             bits_[p]->reserve(rows * static_cast<std::size_t>(Network::words(p)) + 16);
             a.bits[p] = bits_[p]->data();
         }
+        if (learns) fired_.reserve(count * static_cast<std::size_t>(Network::fired_neurons * chunks(a.most_steps)) + 16);
         a.series_lead = series_lead;
         for (int k = 0; k < Network::series_count; ++k) {
             series_[k]->reserve(count * static_cast<std::size_t>((a.most_steps + series_lead) * Network::series_stride(k)) + 16);
@@ -55,10 +56,14 @@ public:
         }
         a.tape = tape_.data(), a.errors = errors_.data(), a.sums = sums_.data();
     }
+    // Where spikes are turned into spikes by neuron, before gradients are summed.
+    std::uint32_t* fired() const { return fired_.data(); }
 
 private:
     static constexpr std::int64_t real = sizeof(Real), series_lead = Network::most_delay > 1 ? Network::most_delay : 1;
 
+    // Words of 32 steps.
+    static std::int64_t chunks(std::int64_t steps) { return (steps + 31) / 32; }
     // Of one sample in training, with the signals that are copied for it and, beside them, for the next ones; not its events.
     static std::int64_t bytes(std::int64_t steps) {
         std::int64_t numbers = Network::online ? 0 : Network::tape_columns + Network::error_width, words = 0, from_before = 0;
@@ -68,7 +73,7 @@ private:
         for (int k = 0; k < Network::thinned; ++k)
             if (Network::thinnings()[k].source >= 0) numbers += 2 * stride_of_signal(Network::thinnings()[k].source);
         if (Network::online) from_before += Network::trace_width + Network::gradient_size;
-        return steps * (numbers * real + words * 4) + from_before * real + (Network::sum_size + Network::penalty_size) * 8;
+        return steps * (numbers * real + words * 4) + chunks(steps) * Network::fired_neurons * 4 + from_before * real + (Network::sum_size + Network::penalty_size) * 8;
     }
     static std::int64_t stride_of_signal(int source) { return Network::source_sizes()[source].signal ? (Network::source_sizes()[source].size + 15) / 16 * 16 : 0; }
 
@@ -76,6 +81,7 @@ private:
     DeviceArray<Real> tape_{memory_, "the tape of the way back"}, errors_{memory_, "the derivatives of the loss"};
     DeviceArray<double> sums_{memory_, "the sums over time"};
     DeviceArrays<std::uint32_t> bits_{memory_, Network::populations + Network::thinned, "the spikes"};
+    DeviceArray<std::uint32_t> fired_{memory_, "the spikes by neuron"};
     DeviceArrays<Real> series_{memory_, Network::series_count, "the states that synapses deliver"};
     DeviceArray<Real> traces_{memory_, "the eligibility traces"}, sample_gradients_{memory_, "the gradients of the samples"};
 };

@@ -73,26 +73,38 @@ __device__ inline void transpose_delayed_synapses(Real* into, int sources, const
 }
 
 // ------------------------------------------------------------------------------------------------ gradients
-// Weights that are one synapse's each: a block sums the row of source i, a thread per synapse.
+// Weights that are one synapse's each: a block sums the row of source i, a lane per synapse.
 template <typename Real, typename Emitted>
-__device__ inline void gather_row(const DeviceRows<Real>& rows, std::int64_t i, const WeightGradient<Real, Emitted>& of, std::int64_t delay, bool adds) {
-    for (std::uint64_t k = rows.offsets[i] + threadIdx.x; k < rows.offsets[i + 1]; k += blockDim.x) {
+__device__ inline void gather_row(SpikeList& list, const DeviceRows<Real>& rows, std::int64_t i, const WeightGradient<Real, Emitted>& of, std::int64_t delay, bool adds,
+                                  const Overflow& overflow) {
+    const std::uint64_t begin = rows.offsets[i], end = rows.offsets[i + 1];
+    for (std::uint64_t first = begin + threadIdx.x / 32 * 32; first < end; first += blockDim.x) {
+        const std::uint64_t k = first + threadIdx.x % 32 < end ? first + threadIdx.x % 32 : begin;  // all lanes look for spikes
         Real& gradient = rows.gradient[rows.element(k)];
-        gradient = of.add_to(adds ? gradient : Real(0), i, rows.targets[k], rows.delays ? rows.delays[k] : delay);
+        const Real before = adds && k >= first ? gradient : Real(0);
+        Side<Real, 1> sum = {{before}};
+        if constexpr (Emitted::listed) {
+            if (rows.delays)
+                sum.at[0] = of.add_delayed_to(before, list, i, rows.targets[k], static_cast<std::uint32_t>(rows.delays[k]));
+            else
+                of.add_to(sum, list, i, rows.targets[k], delay);
+        } else {
+            sum.at[0] = of.add_alone(before, i, rows.targets[k], rows.delays ? rows.delays[k] : delay);
+        }
+        if (first + threadIdx.x % 32 >= end) continue;
+        gradient = sum.at[0];
+        overflow.note(sum.at[0]);
     }
-}
-template <typename Real>
-__device__ inline void check_row(int* overflown, int parameter, const DeviceRows<Real>& rows, std::int64_t i) {
-    for (std::uint64_t k = rows.offsets[i] + threadIdx.x; k < rows.offsets[i + 1]; k += blockDim.x) note_overflow(overflown, parameter, rows.gradient[rows.element(k)]);
 }
 // Weights that synapses share: a block sums one element, each thread over its synapses, then over the threads in their order.
 template <typename Real, typename Emitted>
-__device__ inline void gather_element(const DeviceRows<Real>& rows, std::int64_t e, const WeightGradient<Real, Emitted>& of, std::int64_t delay, bool adds) {
+__device__ inline void gather_element(const DeviceRows<Real>& rows, std::int64_t e, const WeightGradient<Real, Emitted>& of, std::int64_t delay, bool adds,
+                                      const Overflow& overflow) {
     __shared__ double sums[GATHER_THREADS];
     double sum = 0;
     for (std::uint64_t q = rows.sharing_offsets[e] + threadIdx.x; q < rows.sharing_offsets[e + 1]; q += blockDim.x) {
         const std::uint32_t k = rows.sharing[q];
-        sum += static_cast<double>(of.add_to(Real(0), rows.sources[k], rows.targets[k], rows.delays ? rows.delays[k] : delay));
+        sum += static_cast<double>(of.add_alone(Real(0), rows.sources[k], rows.targets[k], rows.delays ? rows.delays[k] : delay));
     }
     sums[threadIdx.x] = sum;
     __syncthreads();
@@ -100,6 +112,7 @@ __device__ inline void gather_element(const DeviceRows<Real>& rows, std::int64_t
     double total = adds ? static_cast<double>(rows.gradient[e]) : 0.0;
     for (int t = 0; t < static_cast<int>(blockDim.x); ++t) total += sums[t];
     rows.gradient[e] = static_cast<Real>(total);
+    overflow.note(rows.gradient[e]);
 }
 
 }  // namespace cuda
