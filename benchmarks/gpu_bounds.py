@@ -82,11 +82,23 @@ def cost(program: Program, batch: int, steps: int, learns: bool, activity: Activ
         states = len(program.optimise.states) if program.optimise else 0
         read += sum(from_l2(c, c.source_size * c.target_size) for c in transposed)
         launches[0] = (read * real, 3 * tape * real, forward + 2 * back + 60 * neurons)
+        launches.append((turned(gathered, batch, steps, activity), 0.0, 0.0))
         launches.append((sums * real, parameters * real, sums))
         launches.append((0.0, (4 + 2 * states) * parameters * real, 20 * parameters))
     seconds = sum(max(a / card.l2, m / card.memory, o / card.operations) for a, m, o in launches)
     l2, memory, operations = (sum(part) for part in zip(*launches, strict=True))
     return Cost(l2, memory, operations, len(launches), barriers(program, learns), seconds)
+
+
+def turned(gathered: list[Connection], batch: int, steps: int, activity: Activity) -> float:
+    """Bytes of spikes by step (events of 4 bytes, or bits) that are read, and of spikes by neuron (bits) that are written."""
+    total = 0.0
+    sources = {c.source: c for c in gathered if not c.signal}
+    for c in sources.values():
+        size, handed_over = c.source_size, c.source_group is None
+        read = steps * size * (4 * activity.inputs if handed_over else 1 / 8)
+        total += batch * (read + -(-steps // 32) * 4 * size)
+    return total
 
 
 def barriers(program: Program, learns: bool) -> int:

@@ -1,1 +1,1 @@
-"""The CUDA backend: a block runs a sample through the whole sequence; at most three launches a batch."""
+"""The CUDA backend: a block runs a sample through the whole sequence; at most four launches a batch."""

@@ -1,4 +1,4 @@
-"""Second and third launch: sums of gradients per presynaptic neuron; then the optimiser, and what follows from parameters."""
+"""Launches after the samples: spikes by neuron; sums of gradients per presynaptic neuron; the optimiser, and what follows from parameters."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Learning(Online):
         """What the template prints."""
         return {
             "turn": self._turn(),
+            "gather_resident": self.gather_resident,
             "gathers": bool(self.gathered()),
             "gather": self._gather(),
             "gather_blocks": self.gather_blocks,
@@ -34,6 +35,12 @@ class Learning(Online):
         if self.is_online:
             return 1 + sum(-(-size // SUMS_A_BLOCK) for _, _, size in self.sums_of_samples())
         return 1 + sum(self.blocks_of(c) for _, c in self._gathers())
+
+    @property
+    def gather_resident(self) -> int:
+        """Blocks of that launch on a multiprocessor: 96 registers a thread suffice for rows of matrices; 128 else."""
+        matrices = all(not (c in self.rows_of_synapses or c.signal or c.interpolated) for c in self.gathered())
+        return 5 if matrices else 4
 
     def blocks_of(self, c: Connection) -> int:
         """Blocks that sum a connection's gradient: one for each presynaptic neuron or shared weight, or warps for neighbouring elements."""

@@ -172,7 +172,7 @@ class Online(Places):
                 )
         return lines
 
-    # ---------------------------------------------------------------------------------------- second launch
+    # ---------------------------------------------------------------------------------------- sums of gradients
     def sums_of_samples(self) -> list[tuple[int, int, int]]:
         """Parameters whose gradients the samples have: number, offset, size."""
         found = []

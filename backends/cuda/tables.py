@@ -109,7 +109,7 @@ class Tables(Samples):
 
     @property
     def sums_late(self) -> bool:
-        """Whether the third launch itself makes sums of gradients, which a number may not hold."""
+        """Whether the last launch itself makes sums of gradients, which a number may not hold."""
         scalars = any(self.program.parameter(key).shape == () for key in self.gradient_offsets)
         return scalars or bool(self.further) or bool(self.dynamics.derive_adjoints)
 

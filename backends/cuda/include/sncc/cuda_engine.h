@@ -1,5 +1,5 @@
-// The CUDA engine: a block takes a sample through the whole sequence, forwards and back (first launch); a block sums the
-// gradient of one presynaptic neuron over all samples (second); the optimiser and what follows from it (third).
+// The CUDA engine: a block takes a sample through the whole sequence, forwards and back (first launch); spikes are turned into spikes by neuron (second);
+// gradients are summed over all samples (third); the optimiser and what follows from it (fourth).
 //
 // `Network` is emitted.
 #pragma once
@@ -250,7 +250,7 @@ private:
                 values[std::int64_t(i) * shape.columns + j] = static_cast<double>(padded[static_cast<std::size_t>(i * shape.stride() + j)]);
     }
 
-    // Numbers per neuron that follow from parameters set by hand: the third launch without its first parts.
+    // Numbers per neuron that follow from parameters set by hand: the last launch without its first parts.
     void refresh() {
         if (!stale_) return;
         OptimiseArguments<Network> o = optimiser_arguments();

@@ -7,7 +7,7 @@
 namespace sncc {
 namespace cuda {
 
-constexpr int GATHER_THREADS = 128, GATHER_WARPS = GATHER_THREADS / 32, GATHER_RESIDENT = 5;  // blocks of a multiprocessor
+constexpr int GATHER_THREADS = 128, GATHER_WARPS = GATHER_THREADS / 32;
 
 // Notes a parameter of which a thread has summed a gradient that is none.
 template <typename Real>
@@ -161,6 +161,7 @@ __device__ inline void for_emissions(SpikeList& list, const Emitted& emitted, st
             __syncwarp();
             const int there = total < SpikeList::size ? total : SpikeList::size;
             int k = 0;
+#pragma unroll 1
             for (; k + AT_ONCE <= there; k += AT_ONCE) {
                 list.read(next, k);
                 body(next, AT_ONCE);

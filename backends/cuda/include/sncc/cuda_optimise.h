@@ -1,4 +1,4 @@
-// The third launch's parts that do not depend on the network: an optimiser's step on an element, clips, small sums.
+// The last launch's parts that do not depend on the network: an optimiser's step on an element, clips, small sums.
 #pragma once
 
 #include "sncc/cuda_arguments.h"

@@ -1,4 +1,4 @@
-// Deep R on the GPU: the optimiser's step is the third launch's; which synapses then move the host decides, as the C++ half does, before
+// Deep R on the GPU: the optimiser's step is the last launch's; which synapses then move the host decides, as the C++ half does, before
 // the next batch. Each step waits for the one before, and what moves goes to the host and back.
 #pragma once
 
