@@ -177,6 +177,7 @@ def table(card: Card) -> list[str]:
 # ------------------------------------------------------------------------------------------------ simulations
 SECTOR = 32  # bytes that a read of a single number takes
 MEETING = 1.2e-6  # seconds that a meeting of the whole grid is assumed to take
+TILES = 132  # at most: a block each, one a multiprocessor
 STATES = 48  # bytes of a neuron's states and input, read and written
 
 
@@ -228,9 +229,11 @@ def step_cost(program: Program, rate: float) -> StepCost:
     """Bytes of a step, `rate` in Hz; a read of single numbers takes a sector each."""
     sparse = [c for c in program.connections if c.pattern == "sparse"]
     each = {p.key: p.storage == "each" for p in program.parameters}
+    words = sum(math.ceil(size / 32) for size in {c.target: c.target_size for c in sparse}.values())
+    tile = math.ceil(words / TILES)  # words of a tile
     total = pull = push = columns = rows = 0.0
     for c in sparse:
-        synapses, words = synapses_of(c), math.ceil(c.target_size / 32)
+        synapses, tiles = synapses_of(c), math.ceil(math.ceil(c.target_size / 32) / tile)
         spikes = c.source_size * rate * program.step * 1e-3
         weight, delay = each[c.weight], c.delays is not None
         index = 2 if c.source_size <= 1 << 16 else 4
@@ -238,10 +241,11 @@ def step_cost(program: Program, rate: float) -> StepCost:
         total += synapses
         pull += synapses * (index + 2 * delay)
         columns += synapses * (index + 4 * weight + 2 * delay)
-        rows += synapses * (4 + 4 * weight + 2 * delay) + words * c.source_size * 4
-        summary = math.ceil(c.source_size / 1024 / 8) * SECTOR
-        # a word of spikes, where the row stands, its entries; of each its weight, its delay, and the ring read and written
-        push += words * (summary + spikes * 3 * SECTOR) + arriving * (4 + SECTOR * (weight + 3 * delay))
+        entry = 2 + 4 * weight + 2 * delay
+        rows += synapses * entry + tiles * c.source_size * 4
+        # words of spikes; where a row stands; its entries, in whole sectors; with drawn delays the sum, read and written
+        entries = max(synapses / c.source_size / tiles * entry, SECTOR)
+        push += tiles * (c.source_size / 8 + spikes * (SECTOR + entries)) + arriving * 2 * SECTOR * delay
     neurons = sum(g.size for g in program.groups) * STATES
     shortest = min(1 if c.delays else c.delay for c in sparse)
     return StepCost(total, pull + neurons, push + neurons, columns, rows, 1 / max(shortest, 1))

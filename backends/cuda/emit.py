@@ -76,7 +76,7 @@ def _headers() -> dict[str, str]:
 
 def neuron_kernels(name: str) -> tuple[Kernel, ...]:
     """The kernels of a network whose neurons are spread over all threads."""
-    blocks = "one for 1 to 8 warps of neurons"
+    blocks = "one a multiprocessor"
     run = Kernel(f"{name}_run", "runs all steps, its threads meeting across the grid", blocks, NEURON_THREADS, 0)
     return run, Kernel(f"{name}_phase", "runs what lies between two meetings", blocks, NEURON_THREADS, 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sncc.backends.cpu.emit_neurons import modulated
 from sncc.backends.cpu.neuron_tables import NeuronTables
-from sncc.backends.cuda.places import moved, plus
+from sncc.backends.cuda.places import moved
 from sncc.backends.cxx.dynamics import Dynamics, Function
 from sncc.backends.cxx.expressions import Unsupported
 from sncc.backends.cxx.functions import Argument
@@ -14,7 +14,7 @@ from sncc.backends.cxx.synapse_dynamics import synapse_states
 from sncc.backends.cxx.synapse_rows import flag
 from sncc.program.nodes import Deliver, Group, Program, Row, SynapseUpdate, Update
 
-NEURON_THREADS = 256  # of a block, at most: 255 registers a thread are left on every card
+NEURON_THREADS = 384  # of a block, at most: 168 registers a thread are left on every card
 
 
 class Neurons:
@@ -72,11 +72,13 @@ class Neurons:
         for row in group.rows:
             number = self.layout.populations.index(row.population)
             lines += [f"// {row.population}", *self._stimuli(update, row, number)]
-            lines += [f"step.for_own({number}, {row.size}, [&]([[maybe_unused]] int j) {{"]
-            lines += [*(f"    {x}" for x in self._neuron(update, function, group, row)), "});"]
-            if last and function.of("out"):
+            spikes = last and bool(function.of("out"))
+            body = self._neuron(update, function, group, row)
+            if spikes:
                 mask = self.layout.state[group.name, "spike.mask"].identifier
-                lines.append(f"step.list({number}, {row.size}, {plus(f's.{mask}', row.offset)});")
+                body.append(f"return s.{mask}[{moved('j', row.offset)}];")
+            lines += [f"step.for_{'spiking' if spikes else 'own'}({number}, {row.size}, [&]([[maybe_unused]] int j) {{"]
+            lines += [*(f"    {x}" for x in body), "});"]
             if last:
                 lines += [
                     f"step.keep({field}, {number}, {row.size});  // {variable}"

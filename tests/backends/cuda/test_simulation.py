@@ -180,23 +180,27 @@ def test_events_on_their_way_are_delivered_in_the_other_half(driven, halves):
 # ------------------------------------------------------------------------------------------------ checks
 @pytest.mark.slow
 def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(halves, monkeypatch):
-    for delivery in ("push", "pull"):
+    for delivery, multiprocessors in (("push", "132"), ("pull", "132"), ("push", "2")):
         monkeypatch.setenv("SNCC_CUDA_DELIVERY", delivery)
+        monkeypatch.setenv("SNCC_EMULATION_SMS", multiprocessors)
         program, cpu, cuda = halves(NETWORKS[PLASTIC], "checked")
         assert same(run(cpu, program, 40), run(cuda, program, 40)) > 50
 
 
 @pytest.mark.slow
-def test_a_meeting_of_the_warp_taken_out_of_the_delivery_is_missed(projects, monkeypatch):
+def test_a_meeting_of_the_block_taken_out_of_the_delivery_is_missed(projects, monkeypatch):
     monkeypatch.setenv("SNCC_CUDA_DELIVERY", "push")
+    monkeypatch.setenv("SNCC_EMULATION_SMS", "2")
     program, project = projects.write(NETWORKS[PLASTIC], "float64")
     broken = projects.folder / "without_a_meeting"
     shutil.copytree(project, broken)
     source = broken / "src" / "sncc" / "cuda_push.h"
-    source.write_text(source.read_text().replace("__syncwarp();", ""))
+    text = source.read_text()
+    assert "        __syncthreads();  // the room is free" in text
+    source.write_text(text.replace("        __syncthreads();  // the room is free", ""))
     (broken / "lib").mkdir()
     shutil.copy(projects.link(broken, "net", "checked", "libnet_emulated.so", "-shared"), broken / "lib")
-    with pytest.raises(RuntimeError, match="race: .*a barrier of the warp"):
+    with pytest.raises(RuntimeError, match="race: .*a barrier of the block"):
         run(sncc.load(broken, seed=5, backend="emulated"), program, 40)
 
 

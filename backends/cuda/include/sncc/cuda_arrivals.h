@@ -1,7 +1,9 @@
-// Deliveries of a neuron-parallel simulation: every thread adds what arrives at its own neurons.
+// Deliveries of a neuron-parallel simulation: a block adds what arrives at its own neurons, a thread what it looks up in its own columns.
 #pragma once
 
-#include "sncc/cuda_push.h"
+#include "sncc/cuda_programme.h"
+
+extern __shared__ unsigned char smem[];
 
 namespace sncc {
 namespace cuda {
@@ -9,18 +11,48 @@ namespace cuda {
 // Calls visit(source, count) for the sources first .. last (excluded) that spiked at step n, ascending.
 template <typename Visit>
 __device__ inline void for_spiking(const SpikeRows& rows, std::int64_t n, std::int64_t first, std::int64_t last, const Visit& visit) {
-    const std::int64_t row = (n - rows.first) * rows.stride;
-    if (!rows.bits) {
-        for (std::int64_t i = first; i < last; ++i)
-            if (const std::uint32_t count = rows.counts[row + i]) visit(i, count);
-        return;
-    }
     for (std::int64_t word = first / 32; word * 32 < last; ++word)
-        for (std::uint32_t left = rows.bits[row + word]; left != 0; left &= left - 1) {
+        for (std::uint32_t left = rows.bits[(n - rows.first) * rows.words + word]; left != 0; left &= left - 1) {
             const std::int64_t i = word * 32 + __ffs(static_cast<int>(left)) - 1;
-            if (i >= first && i < last) visit(i, std::uint32_t(1));
+            if (i >= first && i < last) visit(i, rows.counts ? rows.count(n, i) : std::uint32_t(1));
         }
 }
+
+// What the threads of a block share in a run.
+template <typename Network>
+struct BlockRoom {
+    PushRoom push;
+    Programme<Network> programme;
+};
+
+// What was read of a synapse onto the tile's neuron `target`. What has different keys is not added to the same number.
+template <typename Real>
+struct Weighed {
+    unsigned key;
+    std::uint32_t target;
+    Real weight;
+};
+template <typename Real>
+struct WeighedLater {
+    unsigned key;
+    Real weight;
+    Real* to;  // null: it has been there
+};
+struct Met {
+    unsigned key;
+    std::uint32_t place, source, repeat, target;
+};
+
+// One connection, of which spikes arrive in step n.
+template <typename Network>
+struct OneConnection {
+    int number;
+    unsigned end;
+    std::int64_t n;
+
+    __device__ OneConnection(const Step<Network>& s, int connection) : number(connection), end(words_of_source(s.v.connections[connection])), n(s.n) {}
+    __device__ PushList list() const { return {&number, &end, 0, 1, n, 1, true}; }
+};
 
 template <typename Network>
 class DeviceDelivery {
@@ -28,9 +60,10 @@ class DeviceDelivery {
     using Connection = ConnectionView<Real>;
 
 public:
-    __device__ explicit DeviceDelivery(const Step<Network>& step) : s_(step) {}
+    __device__ DeviceDelivery(const Step<Network>& step, BlockRoom<Network>& room, unsigned* cells) : s_(step), room_(room), cells_(cells) {}
 
-    __device__ void deliver(int number) const {
+    // `slot`: where it was counted, `ahead` steps after the first one that was.
+    __device__ void deliver(int number, int slot, int ahead) const {
         const Connection& c = s_.v.connections[number];
         switch (c.format) {
             case neurons::Format::dense: c.signal ? dense_values(c) : dense(c); break;
@@ -39,31 +72,56 @@ public:
                 if (c.signal)
                     values(c);
                 else if (c.sum >= 0)
-                    sums(c);
+                    sums(number, c);
+                else if (c.counted)
+                    counted(c, slot, ahead);
                 else
-                    arrivals(c);
+                    arrivals(number, c);
         }
     }
 
-    // Spikes of step m, of which a meeting has told, into the rings; or, into empty ones, all of that step.
-    __device__ void send_emitted(std::int64_t m, bool anew) const {
-        for (int c = 0; c < Network::connections_count; ++c) {
-            const Connection& of = s_.v.connections[c];
-            if (of.pushed && of.sum >= 0 && (of.handed_on || anew)) send(of, m, s_.n);
-        }
+    // Spikes of the steps first .. first + steps - 1, of which a meeting has told, into the rings, unless they arrive by step `until`.
+    __device__ void send_emitted(std::int64_t first, int steps, std::int64_t until) const {
+        send({room_.programme.senders, room_.programme.sender_words, 0, room_.programme.sender_count, first, steps, false}, until);
+    }
+    // How often each own neuron is reached in the steps n .. n + steps - 1 by connections of one weight, of the counted ones first .. last.
+    __device__ void count_ahead(int first, int last, int steps) const {
+        const Programme<Network>& programme = room_.programme;
+        const PushList list = {programme.counted + first, programme.counted_words + first, first > 0 ? programme.counted_words[first - 1] : 0u, last - first, s_.n, steps, true};
+        push<unsigned>(
+            s_, room_.push, list,
+            [&](const Connection& c, std::uint32_t entry, const Pushed& spike) { return cell(first + spike.connection, spike.step) + __ldg(c.rows.targets + entry); },
+            [&](unsigned there, const unsigned (&cells)[entries_at_once]) {
+                for (int k = 0; k < entries_at_once; ++k)
+                    if ((there >> k) & 1u) atomicAdd(cells_ + cells[k], 1u);
+            });
+        __syncthreads();
     }
 
 private:
-    // Each synapse of the sources that spike at step m adds its weight where it arrives, if that is after step `until`.
-    __device__ void send(const Connection& c, std::int64_t m, std::int64_t until) const {
-        s_.for_words(c.target_population, c.target_size, [&](int word) {
-            push(
-                c.columns, s_.spikes(c), m, word, s_.lane,
-                [&](std::uint32_t place, const SpikeOf&) { return WeighedLater<Real>{c.weight(place), c.columns.delay(place)}; },
-                [&](const WeighedLater<Real>& later) {
-                    if (m + later.delay > until) s_.ring(c.sum, m + later.delay)[word * 32 + s_.lane] += later.weight;
+    __device__ unsigned cell(int slot, int ahead) const {
+        return static_cast<unsigned>((ahead * room_.programme.counted_count + slot) * s_.v.tile_words * 32);
+    }
+    // One number of two, the same for few pairs of those that occur.
+    __device__ static unsigned key(std::uint32_t target, std::int64_t later) { return target + static_cast<unsigned>(later) * 613u; }
+
+    __device__ void send(const PushList& list, std::int64_t until) const {
+        push<WeighedLater<Real>>(
+            s_, room_.push, list,
+            [&](const Connection& c, std::uint32_t entry, const Pushed& spike) {
+                const std::uint32_t target = __ldg(c.rows.targets + entry);
+                const std::int64_t arrival = list.emitted(c, spike.step) + __ldg(c.rows.delays + entry);
+                return WeighedLater<Real>{key(target, arrival), pushed_weight(c, entry),
+                                          arrival > until ? s_.ring(c.sum, arrival) + s_.first_neuron(c.target_population) + target : nullptr};
+            },
+            [&](unsigned there, const WeighedLater<Real> (&values)[entries_at_once]) {
+                serve_in_order(room_.push, there, values, [&](const WeighedLater<Real>& later) {
+                    if (later.to) *later.to += later.weight;
                 });
-        });
+            });
+    }
+    __device__ static Real pushed_weight(const Connection& c, std::uint32_t entry) {
+        return c.rows.weights ? __ldg(c.rows.weights + entry) : c.rows.places ? c.weight(__ldg(c.rows.places + entry)) : c.one;
     }
 
     // Calls body(target, accumulator) for own targets.
@@ -75,21 +133,34 @@ private:
         });
     }
 
-    __device__ void pushed_arrivals(const Connection& c) const {
-        const Real* const factor = c.gain >= 0 ? s_.v.fields[c.gain] : nullptr;
-        Real* const accumulator = s_.v.fields[c.input];
-        s_.for_words(c.target_population, c.target_size, [&](int word) {
-            const int j = word * 32 + s_.lane;
-            Real sum = j < c.target_size ? accumulator[j] : Real(0);
-            push(
-                c.columns, s_.spikes(c), s_.n - c.delay, word, s_.lane,
-                [&](std::uint32_t place, const SpikeOf& spike) { return Weighed<Real>{factor ? c.weight(place) * factor[spike.source] : c.weight(place)}; },
-                [&](const Weighed<Real>& arrival) { sum += arrival.weight; });
-            if (j < c.target_size) accumulator[j] = sum;
+    __device__ void counted(const Connection& c, int slot, int ahead) const {
+        unsigned* const times = cells_ + cell(slot, ahead);
+        const int first = s_.first_neuron(c.target_population);
+        for_targets(c, [&](int j, Real& accumulator) {
+            Real sum = accumulator;
+            for (unsigned left = times[j - first]; left > 0; --left) sum += c.one;
+            accumulator = sum;
+            times[j - first] = 0;
         });
     }
-    __device__ void arrivals(const Connection& c) const {
-        if (c.pushed) return pushed_arrivals(c);
+    __device__ void pushed_arrivals(int number, const Connection& c) const {
+        if (!s_.owns(c.target_population, c.target_size)) return;
+        const OneConnection<Network> one(s_, number);
+        const Real* const factor = c.gain >= 0 ? s_.v.fields[c.gain] : nullptr;
+        Real* const accumulator = s_.v.fields[c.input] + s_.first_neuron(c.target_population);
+        push<Weighed<Real>>(
+            s_, room_.push, one.list(),
+            [&](const Connection&, std::uint32_t entry, const Pushed& spike) {
+                const std::uint32_t target = __ldg(c.rows.targets + entry);
+                const Real weight = pushed_weight(c, entry);
+                return Weighed<Real>{target, target, factor ? weight * factor[spike.source] : weight};
+            },
+            [&](unsigned there, const Weighed<Real> (&values)[entries_at_once]) {
+                serve_in_order(room_.push, there, values, [&](const Weighed<Real>& arrival) { accumulator[arrival.target] += arrival.weight; });
+            });
+    }
+    __device__ void arrivals(int number, const Connection& c) const {
+        if (c.pushed) return pushed_arrivals(number, c);
         const SpikeRows& spikes = s_.spikes(c);
         for_targets(c, [&](int j, Real& accumulator) {
             Real sum = accumulator;
@@ -104,8 +175,8 @@ private:
     }
 
     // A delay per synapse: what arrives now from all such connections into an input, in the order (emission step, connection, source).
-    __device__ void sums(const Connection& c) const {
-        if (c.pushed) return pushed_sums(c);
+    __device__ void sums(int number, const Connection& c) const {
+        if (c.pushed) return pushed_sums(number, c);
         if (!c.ends_sum) return;
         int least = c.least, most = c.most, others = 0;
         for (int k = 0; k < Network::connections_count; ++k) {
@@ -126,8 +197,13 @@ private:
             accumulator += sum;
         });
     }
-    __device__ void pushed_sums(const Connection& c) const {
-        if (!c.handed_on) send(c, s_.n, s_.n - 1);
+    __device__ void pushed_sums(int number, const Connection& c) const {
+        if (!c.handed_on) {
+            const OneConnection<Network> one(s_, number);
+            PushList list = one.list();
+            list.by_arrival = false;
+            send(list, s_.n - 1);
+        }
         if (!c.ends_sum) return;
         Real* const ring = s_.ring(c.sum, s_.n);
         for_targets(c, [&](int j, Real& accumulator) {
@@ -210,38 +286,135 @@ private:
     }
 
     const Step<Network>& s_;
+    BlockRoom<Network>& room_;
+    unsigned* const cells_;
 };
 
-// Operations begin .. end of the steps first + 1 .. last, for the calling thread's own neurons; before the first one what was emitted
-// since step `sent` goes into the rings.
-template <typename Network>
-__device__ inline void run_steps(const NetworkView<Network>& view, std::int64_t first, std::int64_t last, std::int64_t sent, bool anew, int begin, int end) {
-    if (begin == 0 && view.sends) {
-        const Step<Network> step(view, first);
-        for (std::int64_t m = sent + 1; m <= first; ++m) DeviceDelivery<Network>(step).send_emitted(m, anew);
+// One step of the synapses of a connection that move by themselves, own target by own target.
+template <typename Network, neurons::When when>
+struct ColumnLoop {
+    using Real = typename Network::Real;
+    const Step<Network>& step;
+    const ConnectionView<Real>& c;
+    int number, post_delay;
+
+    __device__ ColumnLoop(const Step<Network>& s, int connection, int delay) : step(s), c(s.v.connections[connection]), number(connection), post_delay(delay) {}
+
+    // body(place, source, target, steps ago, spikes of the same neuron in this step before), once for each spike
+    template <typename Body>
+    __device__ void for_each(std::int64_t targets, const Body& body) const {
+        if constexpr (when == neurons::When::pre) {
+            if (c.pushed) return push_each(targets, body);
+        }
+        step.for_own(c.target_population, targets, [&](int j) {
+            const std::uint64_t begin = c.columns.begin(j), end = c.columns.end(j);
+            if constexpr (when == neurons::When::pre) {
+                for_arrivals(c, step.spikes(c), step.n, begin, end, [&](std::uint64_t k, std::uint32_t i, int ago, std::uint32_t repeat) { body(k, i, j, ago, repeat); });
+            } else {
+                std::uint32_t times = 1;
+                if constexpr (when == neurons::When::post) times = step.v.populations[c.target_population].count(step.n - post_delay, j);
+                for (std::uint32_t repeat = 0; repeat < times; ++repeat)
+                    for (std::uint64_t k = begin; k < end; k += 32) body(k, c.columns.source(k), j, c.delayed ? c.columns.delay(k) : 0, repeat);
+            }
+        });
     }
+    template <typename Body>
+    __device__ void push_each(std::int64_t targets, const Body& body) const {
+        if (!step.owns(c.target_population, targets)) return;
+        const OneConnection<Network> one(step, number);
+        const int first = step.first_neuron(c.target_population);
+        push<Met>(
+            step, step.room, one.list(),
+            [&](const ConnectionView<Real>&, std::uint32_t entry, const Pushed& spike) {
+                const std::uint32_t target = __ldg(c.rows.targets + entry);
+                return Met{target, __ldg(c.rows.places + entry), spike.source, spike.repeat, first + target};
+            },
+            [&](unsigned there, const Met (&values)[entries_at_once]) {
+                serve_in_order(step.room, there, values, [&](const Met& met) { body(met.place, met.source, met.target, c.delay, met.repeat); });
+            });
+    }
+    // A variable of the source neurons, so many steps ago.
+    __device__ const Real* pre_ago(int field, int ago) const { return ago == 0 ? step.v.fields[field] : step.at(field, step.n - ago); }
+};
+
+// Operations begin .. end of the steps first + 1 .. last, for the block's own neurons; before the first one what was emitted since step
+// `sent` goes into the rings.
+template <typename Network>
+__device__ inline void run_steps(const NetworkView<Network>& view, BlockRoom<Network>& room, unsigned* cells, std::int64_t first, std::int64_t last, std::int64_t sent,
+                                 bool anew, int begin, int end) {
+    const Programme<Network>& programme = room.programme;
+    if (begin == 0 && view.sends) {
+        const Step<Network> step(view, room.push, first);
+        DeviceDelivery<Network>(step, room, cells).send_emitted(sent + 1, static_cast<int>(first - sent), first);
+        if (anew) plan(room.programme, room.push, step, false);
+    }
+    int from = 0, to = 0;  // of what the block does, and of what is counted for it
+    while (from < programme.count && programme.operations[from] < begin) ++from;
+    while (to < programme.count && programme.operations[to] < end) ++to;
+    const int counted = from < to ? programme.slots[from] : 0, counts = from < to ? (to < programme.count ? programme.slots[to] : programme.counted_count) - counted : 0;
+    std::int64_t told = first, ahead_of = first + 1;  // what is counted up to, and from
     for (std::int64_t n = first + 1; n <= last; ++n) {
-        const Step<Network> step(view, n);
-        for (int k = begin; k < end; ++k) {
-            if (view.delivers[k] >= 0)  // in one place, so that the compiler has it once, without a call
-                DeviceDelivery<Network>(step).deliver(view.delivers[k]);
+        const Step<Network> step(view, room.push, n);
+        const DeviceDelivery<Network> delivery(step, room, cells);
+        if (counts > 0 && n > told) {
+            const std::int64_t room_for = view.counted_cells / (programme.counted_count * view.tile_words * 32);
+            const int steps = static_cast<int>(last - n + 1 < room_for ? last - n + 1 : room_for);
+            delivery.count_ahead(counted, counted + counts, steps);
+            told = n + steps - 1;
+            ahead_of = n;
+        }
+        for (int k = from; k < to; ++k) {
+            const int operation = programme.operations[k], connection = view.delivers[operation];
+            if (connection >= 0)  // in one place, so that the compiler has it once, without a call
+                delivery.deliver(connection, programme.slots[k], static_cast<int>(n - ahead_of));
             else
-                Network::operation(k, step);
+                Network::operation(operation, step);
         }
         if (end == Network::operations_count) step.record();
     }
 }
 
+// Shared memory of a block: what its threads share, the network's tables where they fit, then what is counted.
+template <typename Network>
+struct SharedLayout {
+    static constexpr std::size_t room = (sizeof(BlockRoom<Network>) + 15) / 16 * 16, view = (sizeof(NetworkView<Network>) + 15) / 16 * 16;
+    static constexpr bool holds_view = room + view <= (96 << 10);
+    static constexpr std::size_t cells = room + (holds_view ? view : 0);
+};
+
+// Calls run(view, room, cells) with it.
+template <typename Network, typename Run>
+__device__ inline void with_room(const StepArguments<Network>& g, const Run& run) {
+    using Layout = SharedLayout<Network>;
+    BlockRoom<Network>& room = *reinterpret_cast<BlockRoom<Network>*>(smem);
+    unsigned* const cells = reinterpret_cast<unsigned*>(smem + Layout::cells);
+    if constexpr (Layout::holds_view) copy_words(*reinterpret_cast<NetworkView<Network>*>(smem + Layout::room), *g.view);
+    __syncthreads();
+    const NetworkView<Network>& view = Layout::holds_view ? *reinterpret_cast<const NetworkView<Network>*>(smem + Layout::room) : *g.view;
+    for_own(view.counted_cells, [&](int k) { cells[k] = 0; });
+    plan(room.programme, room.push, Step<Network>(view, room.push, g.first), g.anew);
+    run(view, room, cells);
+}
+
+// What lies between two meetings of all threads.
+template <typename Network>
+__device__ inline void run_phase(const StepArguments<Network>& g) {
+    with_room(g, [&](const NetworkView<Network>& view, BlockRoom<Network>& room, unsigned* cells) {
+        run_steps(view, room, cells, g.first, g.last, g.sent, g.anew, g.begin, g.end);
+    });
+}
+
 // A whole run in one cooperative launch: the threads meet before every phase.
 template <typename Network, typename Grid>
 __device__ inline void run_and_meet(const StepArguments<Network>& g, const Grid& grid) {
-    const NetworkView<Network>& view = *g.view;
-    for (std::int64_t from = g.first; from < g.last; from += view.interval)
-        for (int k = 0; k < view.phase_count; ++k) {
-            if (k > 0 || from > g.first) grid.sync();
-            const std::int64_t to = from + view.interval < g.last ? from + view.interval : g.last;
-            run_steps(view, from, to, from > g.first ? from - view.interval : g.sent, from == g.first && g.anew, view.phases[k], view.phases[k + 1]);
-        }
+    with_room(g, [&](const NetworkView<Network>& view, BlockRoom<Network>& room, unsigned* cells) {
+        for (std::int64_t from = g.first; from < g.last; from += view.interval)
+            for (int k = 0; k < view.phase_count; ++k) {
+                if (k > 0 || from > g.first) grid.sync();
+                const std::int64_t to = from + view.interval < g.last ? from + view.interval : g.last;
+                run_steps(view, room, cells, from, to, from > g.first ? from - view.interval : g.sent, from == g.first && g.anew, view.phases[k], view.phases[k + 1]);
+            }
+    });
 }
 
 }  // namespace cuda

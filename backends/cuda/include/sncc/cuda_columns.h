@@ -14,12 +14,12 @@
 namespace sncc {
 namespace cuda {
 
-// Whether sources are looked up by their spikes: where a word of 32 targets has an entry of every second source on average, what says where a
+// Whether sources are looked up by their spikes: where a tile of targets has an entry of every second source on average, what says where a
 // source's entries stand takes no more than twice the entries, of which few are read in a step; sparser columns are as quickly looked through.
-inline bool looked_up_by_spikes(double synapses, double sources, double targets) {
+inline bool looked_up_by_spikes(double synapses, double sources_and_tiles) {
     const char* const forced = std::getenv("SNCC_CUDA_DELIVERY");  // push or pull: for tests and measurements
     if (forced) return std::strcmp(forced, "push") == 0;
-    return 2 * synapses >= sources * std::ceil(targets / 32);
+    return 2 * synapses >= sources_and_tiles;
 }
 
 // The columns of one connection's synapses; `numbers` says where the numbers of each stand among the host's rows.
@@ -28,8 +28,7 @@ class DeviceColumns {
 public:
     explicit DeviceColumns(DeviceMemory& memory)
         : slices_(memory, "the synapses' offsets"), lengths_(memory, "the synapses' offsets"), narrow_(memory, "the synapses' sources"),
-          wide_(memory, "the synapses' sources"), delays_(memory, "the synapses' delays"), starts_(memory, "the synapses by source"),
-          places_of_(memory, "the synapses by source"), ascending_(memory, "the synapses by source"), numbered_(memory, "the synapses' numbers") {}
+          wide_(memory, "the synapses' sources"), delays_(memory, "the synapses' delays"), ascending_(memory, "the synapses by source"), numbered_(memory, "the synapses' numbers") {}
 
     // `by_delay`: the longest delays first; `by_source`: they are read in the order of the sources, too.
     void build(const neurons::SynapseStore<Real>& store, bool delayed, bool by_delay, bool by_source, ThreadPool& pool) {
@@ -77,7 +76,6 @@ public:
             }
         });
         slices_.put(slices), lengths_.put(lengths);
-        slices_of_ = std::move(slices);
         if (is_narrow)
             narrow_.put(narrow);
         else
@@ -85,40 +83,20 @@ public:
         if (delayed) delays_.put(delays);
         if (!ascending.empty()) ascending_.put(ascending);
         view_ = {slices_.data(), lengths_.data(), is_narrow ? narrow_.data() : nullptr, is_narrow ? nullptr : wide_.data(), delayed ? delays_.data() : nullptr,
-                 nullptr, nullptr, 0, ascending.empty() ? nullptr : ascending_.data(), nullptr};
-    }
-    // Beside the columns, what a word of targets has of each source.
-    void look_up_by_spikes(const neurons::SynapseStore<Real>& store, ThreadPool& pool) {
-        const CompressedRows& rows = store.synapses.parts[0];
-        const std::int64_t sources = store.synapses.sources(), words = (rows.range.size() + 31) / 32;
-        std::vector<std::uint32_t> starts(static_cast<std::size_t>(words * (sources + 1)), 0), places(static_cast<std::size_t>(rows.synapses()));
-        std::vector<std::uint32_t> of_words(static_cast<std::size_t>(words) + 1, 0);
-        for (std::uint64_t k = 0; k < rows.synapses(); ++k) ++of_words[rows.target(k) / 32 + 1];
-        for (std::size_t w = 1; w < of_words.size(); ++w) of_words[w] += of_words[w - 1];
-        pool.run(static_cast<int>(words), [&](int word, int) {
-            std::uint32_t* const from = starts.data() + word * (sources + 1);
-            // A source's entries by place: several onto one target as they stand in its column, the order in which a row is delivered.
-            std::vector<std::uint64_t> found;
-            for (std::size_t place = slices_of_[static_cast<std::size_t>(word)]; place < slices_of_[static_cast<std::size_t>(word) + 1]; ++place)
-                if (numbers_[place] != none) found.push_back(source_of(rows, numbers_[place]) << 32 | static_cast<std::uint32_t>(place));
-            std::stable_sort(found.begin(), found.end(), [](std::uint64_t a, std::uint64_t b) { return (a >> 32) < (b >> 32); });
-            const std::uint32_t begin = of_words[static_cast<std::size_t>(word)];
-            for (std::size_t k = 0; k < found.size(); ++k) {
-                places[begin + k] = static_cast<std::uint32_t>(found[k]);
-                ++from[(found[k] >> 32) + 1];
-            }
-            from[0] = begin;
-            for (std::int64_t i = 0; i < sources; ++i) from[i + 1] += from[i];
-        });
-        starts_.put(starts), places_of_.put(places);
-        view_.starts = starts_.data(), view_.places = places_of_.data(), view_.sources = sources;
+                 ascending.empty() ? nullptr : ascending_.data(), nullptr};
     }
     // Beside the columns, which synapse each is: for those that draw numbers.
     void number() {
         numbered_.put(numbers_);
         view_.numbers = numbered_.data();
     }
-    bool can_be_looked_up() const { return places_ < none; }
+    // Of the first `synapses` of the host's rows.
+    std::vector<std::uint32_t> places_of_synapses(std::uint64_t synapses, ThreadPool& pool) const {
+        if (places_ >= none) throw Failure(Code::memory, "a connection of too many synapses");
+        std::vector<std::uint32_t> places(static_cast<std::size_t>(synapses));
+        for_places(pool, [&](std::size_t place) { places[numbers_[place]] = static_cast<std::uint32_t>(place); });
+        return places;
+    }
     const Columns<Real>& view() const { return view_; }
 
     void send(const Untouched<Real>& from, DeviceArray<Real>& to, ThreadPool& pool) const {
@@ -145,20 +123,14 @@ private:
         });
     }
 
-    static std::uint64_t source_of(const CompressedRows& rows, std::uint32_t synapse) {
-        const std::uint64_t* const offsets = rows.offsets.data();
-        return static_cast<std::uint64_t>(std::upper_bound(offsets, offsets + rows.offsets.size(), std::uint64_t(synapse)) - offsets) - 1;
-    }
-
     std::size_t places_ = 0;
-    std::vector<std::uint64_t> slices_of_;
     std::vector<std::uint32_t> numbers_;
     DeviceArray<std::uint64_t> slices_;
     DeviceArray<std::uint32_t> lengths_;
     DeviceArray<std::uint16_t> narrow_;
     DeviceArray<std::uint32_t> wide_;
     DeviceArray<std::uint16_t> delays_;
-    DeviceArray<std::uint32_t> starts_, places_of_, ascending_, numbered_;
+    DeviceArray<std::uint32_t> ascending_, numbered_;
     Columns<Real> view_ = {};
 };
 

@@ -20,14 +20,20 @@ inline void check(cudaError_t error, const char* call, const char* part = nullpt
     throw Failure(Code::device, std::string(call) + (part ? std::string(" of ") + part : "") + ": " + cudaGetErrorString(error));
 }
 
+// Before a kernel is launched, or asked about, with so much dynamic shared memory.
+template <typename Arguments>
+void allow_shared(void (*kernel)(Arguments), const char* name, std::size_t shared) {
+    if (shared > 48 * 1024)
+        check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
+              "cudaFuncSetAttribute", name);
+}
+
 // Launches `kernel`, which errors call `name`, over a grid of blocks, with one struct of arguments and so much shared memory.
 // Threads of a `cooperative` launch may meet across the grid; all its blocks must fit on the device at once.
 template <typename Arguments>
 void launch(void (*kernel)(Arguments), const char* name, int blocks, int threads, std::size_t shared, cudaStream_t stream,
             const Arguments& arguments, bool cooperative = false) {
-    if (shared > 48 * 1024)
-        check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
-              "cudaFuncSetAttribute", name);
+    allow_shared(kernel, name, shared);
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3(static_cast<unsigned>(blocks));
     config.blockDim = dim3(static_cast<unsigned>(threads));

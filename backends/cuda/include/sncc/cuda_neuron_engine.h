@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "sncc/cuda_columns.h"
 #include "sncc/cuda_steps.h"
+#include "sncc/cuda_tiles.h"
 #include "sncc/neuron_engine.h"
 
 namespace sncc {
@@ -100,36 +100,65 @@ private:
         if (numbers_newer_) send_numbers();
         for (int f = 0; f < Network::synapse_fields; ++f) {
             if (!field_newer_[static_cast<std::size_t>(f)]) continue;
-            const int of = owner(Network::synapse_fields_info()[f].connection);
-            columns_[static_cast<std::size_t>(of)]->send(m_.synapse_fields[static_cast<std::size_t>(f)].parts[0], *synapse_fields_[f], m_.pool);
+            send_field(f);
             field_newer_[static_cast<std::size_t>(f)] = false;
         }
         if (state_newer_) send_state();
         describe();
     }
     void send_structure() {
-        columns_.resize(Network::connections_count);
+        share_out();
+        columns_.resize(Network::connections_count), rows_.resize(Network::connections_count);
+        for (int c = 0; c < Network::connections_count; ++c) pushed_[static_cast<std::size_t>(c)] = is_pushed(c);
         for (int c = 0; c < Network::connections_count; ++c) {
-            if (info(c).format != neurons::Format::compressed || owner(c) != c) continue;
+            std::unique_ptr<DeviceColumns<Real>>& columns = columns_[static_cast<std::size_t>(c)];
+            if (!has_columns(c)) {
+                columns.reset();
+                continue;
+            }
             bool delayed = false, by_delay = false, by_source = false;
             for (int k = 0; k < Network::connections_count; ++k) {
                 if (info(k).format != neurons::Format::compressed || owner(k) != c) continue;
                 delayed |= info(k).delays >= 0, by_delay |= info(k).delays >= 0 && !info(k).signal && delivers(k);
                 by_source |= info(k).delays >= 0 && info(k).signal;
             }
-            if (!columns_[static_cast<std::size_t>(c)]) columns_[static_cast<std::size_t>(c)] = std::make_unique<DeviceColumns<Real>>(memory_);
-            columns_[static_cast<std::size_t>(c)]->build(m_.store(c), delayed, by_delay, by_source, m_.pool);
+            if (!columns) columns = std::make_unique<DeviceColumns<Real>>(memory_);
+            columns->build(m_.store(c), delayed, by_delay, by_source, m_.pool);
         }
         for (int u = 0; u < Network::synapse_updates_count; ++u)
             if (const neurons::SynapseUpdateInfo& update = Network::synapse_updates()[u]; update.draws)
                 columns_[static_cast<std::size_t>(owner(update.connection))]->number();
-        for (int c = 0; c < Network::connections_count; ++c) pushed_[static_cast<std::size_t>(c)] = is_pushed(c);
-        for (int c = 0; c < Network::connections_count; ++c)
-            if (pushed_[static_cast<std::size_t>(c)] && !columns_[static_cast<std::size_t>(owner(c))]->view().starts)
-                columns_[static_cast<std::size_t>(owner(c))]->look_up_by_spikes(m_.store(c), m_.pool);
+        for (int c = 0; c < Network::connections_count; ++c) {
+            std::unique_ptr<DeviceTileRows<Real>>& rows = rows_[static_cast<std::size_t>(c)];
+            if (!pushed_[static_cast<std::size_t>(c)]) {
+                rows.reset();
+                continue;
+            }
+            if (!rows) rows = std::make_unique<DeviceTileRows<Real>>(memory_);
+            rows->build(m_.store(c), {tile_words_, first_words_[static_cast<std::size_t>(info(c).target_population)]}, m_.lane_of(c) >= 0, columns_[static_cast<std::size_t>(owner(c))].get(), m_.pool);
+        }
         field_newer_.assign(field_newer_.size(), true);
         state_newer_ = true;  // how long the past is kept follows from the delays
         structure_newer_ = false;
+    }
+    // Synapses have columns where targets look through them, or where they move by themselves.
+    bool has_columns(int c) const {
+        if (info(c).format != neurons::Format::compressed || owner(c) != c) return false;
+        for (int k = 0; k < Network::connections_count; ++k)
+            if (info(k).format == neurons::Format::compressed && owner(k) == c && !pushed_[static_cast<std::size_t>(k)]) return true;
+        for (int u = 0; u < Network::synapse_updates_count; ++u)
+            if (owner(Network::synapse_updates()[u].connection) == c) return true;
+        return false;
+    }
+    // A number of each synapse, to where it is read.
+    void send_field(int f) {
+        const neurons::SynapseFieldInfo& field = Network::synapse_fields_info()[f];
+        const int of = owner(field.connection);
+        const Untouched<Real>& from = m_.synapse_fields[static_cast<std::size_t>(f)].parts[0];
+        if (columns_[static_cast<std::size_t>(of)]) columns_[static_cast<std::size_t>(of)]->send(from, *synapse_fields_[f], m_.pool);
+        for (int c = 0; c < Network::connections_count; ++c)
+            if (rows_[static_cast<std::size_t>(c)] && info(c).weight_field == f && !columns_[static_cast<std::size_t>(of)])
+                rows_[static_cast<std::size_t>(c)]->send(m_.store(c), from, *weights_[c], m_.pool);
     }
     // Whether what arrives is its weights; else its synapses move and deliver in every step, in the order of their sources.
     static bool delivers(int c) {
@@ -141,14 +170,20 @@ private:
     bool is_pushed(int c) const {
         if (info(c).format != neurons::Format::compressed || info(c).signal) return false;
         if (m_.lane_of(c) < 0 && info(c).delays >= 0) return false;
-        double synapses = 0, sources = 0;
-        bool can = true;
+        double synapses = 0, sources_and_tiles = 0;
         for (int k = 0; k < Network::connections_count; ++k) {
             if (k != c && (m_.lane_of(c) < 0 || m_.lane_of(k) != m_.lane_of(c))) continue;
-            synapses += static_cast<double>(m_.store(k).synapses.count()), sources += static_cast<double>(m_.store(k).synapses.sources());
-            can &= columns_[static_cast<std::size_t>(owner(k))]->can_be_looked_up();
+            const std::int64_t targets = Network::populations_info()[info(k).target_population].size;
+            const Tiling tiling = {tile_words_, first_words_[static_cast<std::size_t>(info(k).target_population)]};
+            synapses += static_cast<double>(m_.store(k).synapses.count());
+            sources_and_tiles += static_cast<double>(m_.store(k).synapses.sources()) * tiling.count(targets);
         }
-        return can && looked_up_by_spikes(synapses, sources, static_cast<double>(Network::populations_info()[info(c).target_population].size));
+        return looked_up_by_spikes(synapses, sources_and_tiles);
+    }
+    // Whether it is enough to count what arrives, which spikes of earlier steps tell.
+    bool is_counted(int c) const {
+        return pushed_[static_cast<std::size_t>(c)] && m_.lane_of(c) < 0 && delivers(c) && info(c).weight_field < 0 && info(c).gain < 0 &&
+               (info(c).source_population < 0 || m_.least_delay_of(c) > 0);
     }
     void send_numbers() {
         arrays_.reserve(1);
@@ -208,12 +243,33 @@ private:
         for (int c = 0; c < Network::connections_count; ++c) view_.connections[c] = describe(c);
         describe_rings();
         view_.interval = m_.interval;
-        for (int k = 0; k < Network::operations_count; ++k)
-            view_.delivers[k] = Network::operations()[k].action == neurons::Action::deliver ? Network::operations()[k].index : -1;
+        std::copy(first_words_.begin(), first_words_.end(), view_.first_words);
+        view_.tile_words = tile_words_, view_.counted_cells = counted_cells();
+        for (int c = 0; c < Network::connections_count; ++c) view_.connections[c].counted = view_.counted_cells > 0 && is_counted(c);
+        for (int k = 0; k < Network::operations_count; ++k) {
+            const neurons::Operation& operation = Network::operations()[k];
+            view_.delivers[k] = updates;
+            if (operation.action != neurons::Action::deliver) continue;
+            const ConnectionView<Real>& c = view_.connections[operation.index];
+            view_.delivers[k] = c.pushed && c.handed_on && !c.ends_sum ? nothing : operation.index;
+        }
         for (int k = 0; k < Network::operations_count; ++k)
             if (k == 0 || this->hazards_->meets_before(k)) view_.phases[view_.phase_count++] = k;
         view_.phases[view_.phase_count] = Network::operations_count;
-        share_out();
+    }
+    // Shared memory for what is counted ahead: of all steps between two meetings, where there is so much; none where it is not enough for one.
+    int counted_cells() const {
+        std::int64_t most = 0;  // connections that one tile counts
+        for (std::int64_t tile = 0; tile < blocks(); ++tile) {
+            std::int64_t counted = 0;
+            for (int c = 0; c < Network::connections_count; ++c) {
+                const std::int64_t first = first_words_[static_cast<std::size_t>(info(c).target_population)], begin = tile * tile_words_;
+                counted += is_counted(c) && begin < first + words_of(info(c).target_population) && begin + tile_words_ > first;
+            }
+            most = std::max(most, counted);
+        }
+        const std::int64_t each = most * tile_words_ * 32;
+        return each == 0 || each > most_counted_cells ? 0 : static_cast<int>(each * std::min<std::int64_t>(m_.interval, most_counted_cells / each));
     }
     // What is on its way with a delay per synapse: empty where it has to be found anew, from the spikes of the last steps.
     void describe_rings() {
@@ -234,7 +290,11 @@ private:
         ConnectionView<Real> to = {};
         to.format = c.format, to.one = m_.shared_weights[static_cast<std::size_t>(number)];
         if (c.format == neurons::Format::compressed) {
-            to.columns = columns_[static_cast<std::size_t>(owner(number))]->view();
+            if (const auto& columns = columns_[static_cast<std::size_t>(owner(number))]) to.columns = columns->view();
+            if (const auto& rows = rows_[static_cast<std::size_t>(number)]) {
+                to.rows = rows->view();
+                if (c.weight_field >= 0 && !to.rows.places) to.rows.weights = weights_[number]->data();
+            }
             to.weights = c.weight_field >= 0 ? synapse_fields_[c.weight_field]->data() : nullptr;
         } else {
             to.weights = numbers_of(number) ? weights_[number]->data() : nullptr;
@@ -253,7 +313,7 @@ private:
         return to;
     }
 
-    // Which warps own which neurons: populations of which one reads the other's neuron of the same number have the same ones.
+    // Which words of neurons lie side by side: those of populations of which one reads the other's neuron of the same number have the same place.
     void share_out() {
         std::vector<int> leader(Network::populations + 1);
         for (int p = 0; p <= Network::populations; ++p) leader[static_cast<std::size_t>(p)] = p;
@@ -271,41 +331,43 @@ private:
             const neurons::SynapseUpdateInfo& update = Network::synapse_updates()[u];
             for (const int* field = update.own; *field >= 0; ++field) join(Network::fields_info()[*field].population, info(update.connection).target_population);
         }
-        warps_ = 0;
+        words_ = 0;
         for (int p = 0; p < Network::populations; ++p) {
             if (lead(p) != p) continue;
             std::int64_t most = 0;
             for (int q = 0; q < Network::populations; ++q)
-                if (lead(q) == p) view_.first_warps[q] = static_cast<int>(warps_), most = std::max(most, Network::populations_info()[q].size);
-            warps_ += (most + 31) / 32;
+                if (lead(q) == p) first_words_[static_cast<std::size_t>(q)] = static_cast<int>(words_), most = std::max(most, words_of(q));
+            words_ += most;
         }
-        warps_ = std::max<std::int64_t>(warps_, 1);
+        words_ = std::max<std::int64_t>(words_, 1);
+        tile_words_ = static_cast<int>(std::min<std::int64_t>((words_ + multiprocessors_ - 1) / multiprocessors_, most_tile_words));
     }
+    static std::int64_t words_of(int population) { return (Network::populations_info()[population].size + 31) / 32; }
+    std::int64_t blocks() const { return (words_ + tile_words_ - 1) / tile_words_; }
 
     // -------------------------------------------------------------------------------------------- launches
     void launch(std::int64_t first, std::int64_t last) {
-        int threads = 32;
-        while (threads < Network::threads && threads / 32 * multiprocessors_ < warps_) threads *= 2;
-        const std::int64_t wanted = (warps_ * 32 + threads - 1) / threads;
-        const int blocks = static_cast<int>(std::min<std::int64_t>(wanted, most_blocks));
+        // All warps find what arrives, those with words of neurons of their own add it up.
+        const int warps = view_.interval > 1 ? most_warps : std::min(tile_words_, most_warps), threads = 32 * warps, blocks = static_cast<int>(this->blocks());
+        const std::size_t shared = SharedLayout<Network>::cells + sizeof(unsigned) * static_cast<std::size_t>(view_.counted_cells);
         const std::int64_t sent = rings_newer_ ? first - m_.most_delay : this->sent_;
         const StepArguments<Network> all = {described_.data(), first, last, sent, rings_newer_, 0, Network::operations_count};
-        if (persists(wanted, threads)) {
-            Network::launch_run(all, blocks, threads, compute_);
+        if (persists(blocks, threads, shared)) {
+            Network::launch_run(all, blocks, threads, shared, compute_);
         } else {
             for (std::int64_t from = first; from < last; from += view_.interval)
                 for (int k = 0; k < view_.phase_count; ++k)
                     Network::launch_phase({described_.data(), from, std::min(last, from + view_.interval), from > first ? from - view_.interval : sent,
                                            from == first && rings_newer_, view_.phases[k], view_.phases[k + 1]},
-                                          blocks, threads, compute_);
+                                          blocks, threads, shared, compute_);
         }
         check(cudaStreamSynchronize(compute_), "cudaStreamSynchronize", "the simulation");
     }
     // One launch for all steps, or one for each stretch between meetings of the threads.
-    bool persists(std::int64_t blocks, int threads) const {
+    bool persists(std::int64_t blocks, int threads, std::size_t shared) const {
         const char* const forced = std::getenv("SNCC_CUDA_FORM");  // persistent or launches: for tests and measurements
         if (!cooperates_ || (forced && std::strcmp(forced, "launches") == 0)) return false;
-        return blocks <= std::int64_t(Network::resident_blocks(threads)) * multiprocessors_;
+        return blocks <= std::int64_t(Network::resident_blocks(threads, shared)) * multiprocessors_;
     }
 
     // -------------------------------------------------------------------------------------------- from the device
@@ -324,11 +386,13 @@ private:
             }
         device_newer_ = false;
     }
-    static constexpr std::int64_t most_blocks = 1 << 20;
+    static constexpr std::int64_t most_tile_words = 2048;  // a target in its tile is a number of 16 bits
+    static constexpr std::int64_t most_counted_cells = 16384;
 
     DeviceMemory memory_{"a network of fewer synapses needs less"};
     Stream compute_{cudaStreamDefault};
     std::vector<std::unique_ptr<DeviceColumns<Real>>> columns_;  // by connection; of those that own synapses
+    std::vector<std::unique_ptr<DeviceTileRows<Real>>> rows_;    // by connection; of those delivered by spikes
     DeviceArrays<Real> synapse_fields_{memory_, Network::synapse_fields + 1, "the synapses' numbers"};
     DeviceArrays<Real> weights_{memory_, Network::connections_count + 1, "the weights"};
     DeviceArray<typename Network::State> state_{memory_, "the neurons' states"};
@@ -342,7 +406,9 @@ private:
     std::vector<char> pushed_ = std::vector<char>(Network::connections_count + 1, 0);  // by connection
     bool structure_newer_ = true, numbers_newer_ = true, state_newer_ = true, rings_newer_ = true;
     bool device_newer_ = false;  // states and what moves by itself
-    std::int64_t warps_ = 1;
+    std::vector<int> first_words_ = std::vector<int>(Network::populations + 1, 0);  // by population
+    std::int64_t words_ = 1;
+    int tile_words_ = 1;
     int multiprocessors_ = 1, cooperates_ = 0;
 };
 

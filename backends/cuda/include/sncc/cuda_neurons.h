@@ -1,7 +1,7 @@
 // What a thread of a neuron-parallel simulation sees: the network in device memory, its own neurons, spikes of other neurons.
 //
-// A warp owns words of 32 neurons, and all synapses onto them: so nothing is added atomically, and a neuron adds its inputs in the
-// order (arrival step, connection, source), as in the C++ half. `Network` is emitted.
+// A block owns a tile of words of 32 neurons, its warps a word each in turn, and all synapses onto them: so no float is added atomically,
+// and a neuron adds its inputs in the order (arrival step, connection, source), as in the C++ half. `Network` is emitted.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +13,16 @@
 namespace sncc {
 namespace cuda {
 
-// Spikes of a population, or of a source, in the steps from `first` on: a bit a neuron or, where one may spike several times in a
-// step, a count. Nothing where neither is kept. The summary has a bit for every 32 neurons of which one spiked.
+// Spikes of a population, or of a source, in the steps from `first` on: a bit a neuron and, where one may spike several times in a
+// step, how often. Nothing where nobody reads them.
 struct SpikeRows {
     std::uint32_t* bits;
     std::uint32_t* counts;
-    std::int64_t stride;  // of a row: words of bits, or counts
+    std::int64_t words, neurons;  // of a row of bits, of one of counts
     std::int64_t first;
-    std::uint32_t* summary;
-    std::int64_t summary_stride;
 
     __device__ std::uint32_t count(std::int64_t n, std::int64_t i) const {
-        const std::int64_t row = (n - first) * stride;
-        return bits ? (bits[row + i / 32] >> (i % 32)) & 1u : counts[row + i];
+        return counts ? counts[(n - first) * neurons + i] : (bits[(n - first) * words + i / 32] >> (i % 32)) & 1u;
     }
 };
 
@@ -38,10 +35,6 @@ struct Columns {
     const std::uint16_t* narrow;   // sources, where there are at most 2^16
     const std::uint32_t* wide;     // elsewhere
     const std::uint16_t* delays;   // steps; null: the connection's
-    // Where spikes are looked up: of source i the entries onto word w are places[starts[w · (sources + 1) + i] ..], ascending by place, so
-    // that several onto one target come in the order of its column.
-    const std::uint32_t *starts, *places;
-    std::int64_t sources;
     // Where the longest delays come first and values are delivered too: which place is next by source; else null.
     const std::uint32_t* ascending;
     const std::uint32_t* numbers;  // of the synapses in the user's order, where one draws; else null
@@ -54,12 +47,26 @@ struct Columns {
     __device__ std::uint64_t by_source(std::uint64_t place) const { return ascending ? __ldg(ascending + place) : place; }
 };
 
+// The same synapses by tile of targets and source, for deliveries by spikes: what source i has in a tile, the t-th that has any neuron of the
+// population, is starts[t · (sources + 1) + i] .. [.. + i + 1], in the order of its row.
+template <typename Real>
+struct TileRows {
+    const std::uint32_t* starts;
+    const std::uint16_t* targets;  // counted from the tile's first neuron of the population
+    const std::uint16_t* delays;   // steps; null: the connection's
+    const Real* weights;           // null: one for all, or they change and stand in the column
+    const std::uint32_t* places;   // in the columns, where these are needed too
+    std::int64_t sources;
+    int first_tile;
+};
+
 // A connection as deliveries see it; numbers of other tables are -1 where there is nothing.
 template <typename Real>
 struct ConnectionView {
     neurons::Format format;
     Columns<Real> columns;
-    const Real* weights;  // of the synapses, of a matrix (rows of `stride`) or of a vector; null: `one` for all
+    TileRows<Real> rows;
+    const Real* weights;  // of the columns' synapses, of a matrix (rows of `stride`) or of a vector; null: `one` for all
     Real one;
     std::int64_t stride;
     int source, source_population, target_population;
@@ -71,9 +78,13 @@ struct ConnectionView {
     bool ends_sum;  // the last of them adds it
     bool handed_on; // by meetings; else what is summed goes in at once
     bool pushed;    // delivered by spikes; else each target looks through its column
+    bool counted;   // all synapses have one weight: what arrives is counted ahead
 
     __device__ Real weight(std::uint64_t place) const { return weights ? weights[place] : one; }
 };
+
+// What an operation is that delivers no connection.
+constexpr int updates = -1, nothing = -2;
 
 // A state that is recorded: point p (counted from the run's start) at to[(p - first_point) * size].
 template <typename Real>
@@ -109,8 +120,10 @@ struct NetworkView {
     ConnectionView<Real> connections[Network::connections_count + 1];
     const TraceView<Real>* traces;
     int trace_count;
-    int first_warps[Network::populations + 1];     // which owns a population's first word
-    int delivers[Network::operations_count + 1];   // which connection an operation delivers; -1: it is an update
+    int first_words[Network::populations + 1];     // the number of a population's first word among all
+    int tile_words;                                // block b owns the words b · tile_words ..
+    int delivers[Network::operations_count + 1];   // which connection an operation delivers; `updates`: none, `nothing`: all is done elsewhere
+    int counted_cells;                             // of shared memory, for arrivals that are counted
     int phases[Network::operations_count + 2];     // operations at which all threads meet first, ended by the number of operations
     int phase_count;
     std::int64_t interval;                         // steps between meetings
@@ -127,26 +140,37 @@ struct StepArguments {
     int begin, end;
 };
 
+struct PushRoom;
+
 // One step, as the calling thread goes through it.
 template <typename Network>
 struct Step {
     using Real = typename Network::Real;
     const NetworkView<Network>& v;
+    PushRoom& room;
     std::int64_t n;  // counted from the initial state
     Real t;
-    int warp, warps, lane;
+    int warp, warps, lane;  // in the block
 
-    __device__ Step(const NetworkView<Network>& view, std::int64_t number)
-        : v(view), n(number), t(static_cast<Real>(Network::step_ms * static_cast<double>(number - 1))),
-          warp(static_cast<int>((blockIdx.x * blockDim.x + threadIdx.x) / 32u)), warps(static_cast<int>(gridDim.x * blockDim.x / 32u)),
-          lane(static_cast<int>(threadIdx.x % 32u)) {}
+    __device__ Step(const NetworkView<Network>& view, PushRoom& shared, std::int64_t number)
+        : v(view), room(shared), n(number), t(static_cast<Real>(Network::step_ms * static_cast<double>(number - 1))),
+          warp(static_cast<int>(threadIdx.x / 32u)), warps(static_cast<int>(blockDim.x / 32u)), lane(static_cast<int>(threadIdx.x % 32u)) {}
 
+    // The first word of a population that the block owns; it may be negative.
+    __device__ int first_word(int population) const { return static_cast<int>(blockIdx.x) * v.tile_words - v.first_words[population]; }
+    // The first neuron of a population that the block owns.
+    __device__ int first_neuron(int population) const { return max(first_word(population), 0) * 32; }
+    __device__ bool owns(int population, std::int64_t size) const {
+        const int first = first_word(population);
+        return first < (size + 31) / 32 && first + v.tile_words > 0;
+    }
     // Words of 32 neurons of a population that the warp owns; all lanes call body(word).
     template <typename Body>
     __device__ void for_words(int population, std::int64_t size, const Body& body) const {
-        int word = warp - v.first_warps[population] % warps;
-        if (word < 0) word += warps;
-        for (const std::int64_t words = (size + 31) / 32; word < words; word += warps) body(word);
+        const int first = first_word(population), end = min(first + v.tile_words, static_cast<int>((size + 31) / 32));
+        int word = first + warp;
+        if (word < 0) word += (warps - 1 - word) / warps * warps;
+        for (; word < end; word += warps) body(word);
     }
     // Own neurons of a population below `size`.
     template <typename Body>
@@ -162,26 +186,19 @@ struct Step {
             if (j >= first) body(j);
         });
     }
-    // Writes which neurons spiked, or how often, for those who read it.
-    __device__ void list(int population, std::int64_t size, const Real* mask) const {
+    // Own neurons of a population; body(j) says how often each spikes, which is written for those who read it.
+    template <typename Body>
+    __device__ void for_spiking(int population, std::int64_t size, const Body& body) const {
         const SpikeRows& rows = v.populations[population];
-        if (rows.bits)
-            for_words(population, size, [&](int word) {
-                const int j = word * 32 + lane;
-                const unsigned bits = __ballot_sync(0xffffffffu, j < size && mask[j] != Real(0));
-                if (lane == 0) rows.bits[(n - rows.first) * rows.stride + word] = bits;
-                if (lane == 0 && bits != 0) summarise(rows, word);
-            });
-        else if (rows.counts)
-            for_words(population, size, [&](int word) {
-                const int j = word * 32 + lane;
-                if (j < size) rows.counts[(n - rows.first) * rows.stride + j] = static_cast<std::uint32_t>(mask[j]);
-                if (__any_sync(0xffffffffu, j < size && mask[j] != Real(0)) && lane == 0) summarise(rows, word);
-            });
+        for_words(population, size, [&](int word) {
+            const int j = word * 32 + lane;
+            const Real times = j < size ? body(j) : Real(0);
+            if (!rows.bits) return;
+            const unsigned bits = __ballot_sync(0xffffffffu, times != Real(0));
+            if (lane == 0) rows.bits[(n - rows.first) * rows.words + word] = bits;
+            if (rows.counts && j < size) rows.counts[(n - rows.first) * rows.neurons + j] = static_cast<std::uint32_t>(times);
+        });
         __syncwarp();
-    }
-    __device__ void summarise(const SpikeRows& rows, int word) const {
-        atomicOr(rows.summary + (n - rows.first) * rows.summary_stride + word / 32, 1u << (word % 32));
     }
     // Keeps a field's values for those that read them in later steps.
     __device__ void keep(int field, int population, std::int64_t size) const {
@@ -238,7 +255,7 @@ template <typename Real, typename Visit>
 __device__ inline void for_arrivals(const ConnectionView<Real>& c, const SpikeRows& spikes, std::int64_t n, std::uint64_t place, std::uint64_t end,
                                     const Visit& visit) {
     constexpr int at_once = 8;
-    if (!spikes.bits) return for_counted(c, spikes, n, place, end, visit);
+    if (spikes.counts) return for_counted(c, spikes, n, place, end, visit);
     for (; place < end; place += 32 * at_once) {
         unsigned spiked = 0;
 #if defined(__CUDA_ARCH__)

@@ -1,8 +1,8 @@
-// Deliveries by spikes: a warp looks up the rows of the sources that did spike, and nothing of the others.
+// Deliveries by spikes: a block looks up the rows of the sources that did spike, and nothing of the others.
 //
-// What the lanes find is shared out three times, always in order: words of spikes, the spikes in them, the entries of their rows. In the
-// end each lane takes the entries of its own neuron one after the other, so that nothing is added atomically and a neuron adds its inputs
-// in the order of the sources, as when it reads its column.
+// All that is found is found at once, by all threads: words of spikes, the spikes in them, the entries of their rows onto the block's
+// tile, each numbered in order (emission step, connection, source, entry) by sums over the block. So a delivery is a chain of a few loads,
+// however much there is. What is added to one number is added in the order of the entries; what is only counted, in any.
 #pragma once
 
 #include "sncc/cuda_neurons.h"
@@ -10,165 +10,204 @@
 namespace sncc {
 namespace cuda {
 
-constexpr unsigned all_lanes = 0xffffffffu;
+constexpr int most_threads = 384;             // of a block
+constexpr int most_warps = most_threads / 32;
+constexpr unsigned claim_count = 2048;        // a power of two
+constexpr unsigned unclaimed = 0xffffffffu;
+constexpr int words_at_once = 13, entries_at_once = 4;  // of a thread
 
-// What the lanes of a warp hold, each so many pieces, as one list. All lanes come to every function.
-struct SharedOut {
-    unsigned own, end;  // pieces of the calling lane, and where they end in the list
-    unsigned total;
+// Connections of a block one after the other, as a list of words of spikes.
+struct PushList {
+    const int* connections;
+    const unsigned* ends;  // of each one's words, counted from `base`
+    unsigned base;
+    int count;
+    std::int64_t first;  // steps in which spikes were emitted, or arrive, and how many of them
+    int steps;
+    bool by_arrival;
 
-    __device__ SharedOut(unsigned count, int lane) : own(count), end(count) {
-        for (int distance = 1; distance < 32; distance *= 2) {
-            const unsigned before = __shfl_up_sync(all_lanes, end, static_cast<unsigned>(distance));
-            if (lane >= distance) end += before;
-        }
-        total = __shfl_sync(all_lanes, end, 31);
-    }
-    struct Piece {
-        int owner;
-        unsigned rank;  // among the owner's
-    };
-    // Piece `number` of the list; the last where there are fewer.
-    __device__ Piece find(unsigned number) const {
-        const unsigned at = number < total ? number : total - 1;
-        int owner = 0;
-        for (int half = 16; half > 0; half /= 2)
-            if (__shfl_sync(all_lanes, end, owner + half - 1) <= at) owner += half;
-        return {owner, at - (__shfl_sync(all_lanes, end, owner) - __shfl_sync(all_lanes, own, owner))};
+    __device__ unsigned words() const { return count > 0 ? ends[count - 1] - base : 0; }
+    template <typename Real>
+    __device__ std::int64_t emitted(const ConnectionView<Real>& c, int step) const {
+        return first + step - (by_arrival ? c.delay : 0);
     }
 };
 
-// The place of the bit that has `rank` set bits below it.
-__device__ inline int place_of_bit(std::uint32_t bits, unsigned rank) {
-    for (; rank > 0; --rank) bits &= bits - 1;
-    return __ffs(static_cast<int>(bits)) - 1;
-}
-
-// Spikes of 32 neighbours: how many, and whose the one of that rank is.
-__device__ inline unsigned spikes_in(const SpikeRows& spikes, std::int64_t row, std::int64_t word) {
-    if (spikes.bits) return static_cast<unsigned>(__popc(spikes.bits[row + word]));
-    unsigned sum = 0;
-    for (std::int64_t i = word * 32; i < word * 32 + 32 && i < spikes.stride; ++i) sum += spikes.counts[row + i];
-    return sum;
-}
-struct SpikeOf {
+// A spike on its way into the tile.
+struct Pushed {
     std::uint32_t source, repeat;  // how many of its spikes of this step came before
+    int connection;                // by its place in the list
+    int step;                      // which of the list's
 };
-__device__ inline SpikeOf spiking(const SpikeRows& spikes, std::int64_t row, std::int64_t word, unsigned rank) {
-    const std::uint32_t first = static_cast<std::uint32_t>(word * 32);
-    if (spikes.bits) return {first + static_cast<std::uint32_t>(place_of_bit(spikes.bits[row + word], rank)), 0u};
-    std::uint32_t i = first;
-    for (; rank >= spikes.counts[row + i]; ++i) rank -= spikes.counts[row + i];
-    return {i, rank};
+
+// What the threads of a block share while they deliver.
+struct PushRoom {
+    Pushed spikes[most_threads];
+    std::uint32_t places[most_threads], ends[most_threads];  // of each spike, where its entries stand less their number, and where they end in the list of all
+    unsigned sums[2][most_warps];
+    unsigned claims[claim_count];  // which entry is the next to add to a number
+};
+
+// The sum of what the threads before the calling one give, and of all. All threads of the block come here and meet once; `sums` is
+// free again after another meeting.
+__device__ inline unsigned sum_before(unsigned value, unsigned (&sums)[most_warps], unsigned& total) {
+    const int warp = static_cast<int>(threadIdx.x / 32u), lane = static_cast<int>(threadIdx.x % 32u), warps = static_cast<int>(blockDim.x / 32u);
+    unsigned end = value;
+    for (int distance = 1; distance < 32; distance *= 2) {
+        const unsigned before = __shfl_up_sync(0xffffffffu, end, static_cast<unsigned>(distance));
+        if (lane >= distance) end += before;
+    }
+    if (lane == 31) sums[warp] = end;
+    __syncthreads();
+    total = 0;
+    unsigned before = 0;
+    for (int w = 0; w < warps; ++w) {
+        if (w == warp) before = total;
+        total += sums[w];
+    }
+    return before + end - value;
 }
 
-// All lanes call body(whether there is one, its spike): the sources that spiked at step n, as often as they did, ascending by lane and call.
-template <typename Body>
-__device__ inline void for_sources(const SpikeRows& spikes, std::int64_t n, int lane, const Body& body) {
-    const std::int64_t row = (n - spikes.first) * spikes.stride, summary = (n - spikes.first) * spikes.summary_stride;
-    for (std::int64_t first = 0; first < spikes.summary_stride; first += 32) {
-        const std::uint32_t busy = first + lane < spikes.summary_stride ? spikes.summary[summary + first + lane] : 0u;
-        if (!__any_sync(all_lanes, busy != 0)) continue;
-        const SharedOut words(static_cast<unsigned>(__popc(busy)), lane);
-        for (unsigned w = 0; w < words.total; w += 32) {
-            const SharedOut::Piece of = words.find(w + static_cast<unsigned>(lane));
-            const std::int64_t word = (first + of.owner) * 32 + place_of_bit(__shfl_sync(all_lanes, busy, of.owner), of.rank);
-            const SharedOut found(w + static_cast<unsigned>(lane) < words.total ? spikes_in(spikes, row, word) : 0u, lane);
-            for (unsigned s = 0; s < found.total; s += 32) {
-                const SharedOut::Piece spike = found.find(s + static_cast<unsigned>(lane));
-                const std::int64_t there = __shfl_sync(all_lanes, word, spike.owner);
-                const bool one = s + static_cast<unsigned>(lane) < found.total;
-                body(one, one ? spiking(spikes, row, there, spike.rank) : SpikeOf{0u, 0u});
+// Where a thread stands in the list of words.
+template <typename Network>
+struct WordCursor {
+    const Step<Network>& s;
+    const PushList& list;
+    int step, connection;
+    unsigned word;  // among those of the step
+
+    __device__ WordCursor(const Step<Network>& of, const PushList& words, unsigned number) : s(of), list(words) {
+        step = static_cast<int>(number / list.words()), word = number % list.words();
+        int low = 0, high = list.count - 1;
+        while (low < high) {
+            const int middle = (low + high) / 2;
+            if (list.ends[middle] - list.base <= word)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        connection = low;
+    }
+    __device__ void next() {
+        if (++word < list.ends[connection] - list.base) return;
+        if (++connection < list.count) return;
+        connection = 0, word = 0, ++step;
+    }
+    __device__ const ConnectionView<typename Network::Real>& view() const { return s.v.connections[list.connections[connection]]; }
+    __device__ std::int64_t word_of_source() const { return word - (connection > 0 ? list.ends[connection - 1] - list.base : 0); }
+    __device__ std::uint32_t bits() const {
+        const SpikeRows& rows = s.spikes(view());
+        return rows.bits[(list.emitted(view(), step) - rows.first) * rows.words + word_of_source()];
+    }
+    __device__ std::uint32_t count(int bit) const {
+        const SpikeRows& rows = s.spikes(view());
+        return rows.counts ? rows.count(list.emitted(view(), step), word_of_source() * 32 + bit) : 1u;
+    }
+};
+
+// Calls read(connection, entry, spike) for every synapse onto the block's tile from what spiked in the list's steps, by any thread, and serve(which
+// of them are there, what was read) by all threads, for up to entries_at_once of each. They are numbered by place, then thread. All threads of the block come here.
+template <typename Value, typename Network, typename Read, typename Serve>
+__device__ inline void push(const Step<Network>& s, PushRoom& room, const PushList& list, const Read& read, const Serve& serve) {
+    const unsigned words = list.words() * static_cast<unsigned>(list.steps), threads = blockDim.x, thread = threadIdx.x;
+    for (unsigned from = 0; from < words; from += threads * words_at_once) {
+        const unsigned own = from + thread * words_at_once, has = own < words ? min(words - own, static_cast<unsigned>(words_at_once)) : 0;
+        unsigned busy = 0, spikes = 0, total;  // words in which something spiked
+        if (has) {
+            WordCursor<Network> at(s, list, own);
+            std::uint32_t bits[words_at_once];
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+#endif
+            for (unsigned k = 0; k < words_at_once; ++k) {
+                bits[k] = k < has ? at.bits() : 0u;
+                if (k + 1 < has) at.next();
             }
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+#endif
+            for (unsigned k = 0; k < words_at_once; ++k) {
+                busy |= (bits[k] != 0 ? 1u : 0u) << k;
+                spikes += static_cast<unsigned>(__popc(bits[k]));
+            }
+        }
+        const auto for_spikes = [&](const auto& visit) {  // the few words are read again, from the nearest cache
+            for (unsigned left = busy; left != 0; left &= left - 1) {
+                const WordCursor<Network> at(s, list, own + static_cast<unsigned>(__ffs(static_cast<int>(left)) - 1));
+                for (std::uint32_t bits = at.bits(); bits != 0; bits &= bits - 1) visit(at, __ffs(static_cast<int>(bits)) - 1);
+            }
+        };
+        for_spikes([&](const WordCursor<Network>& at, int bit) { spikes += at.count(bit) - 1; });
+        __syncthreads();  // the room is free
+        const unsigned first = sum_before(spikes, room.sums[0], total);
+        for (unsigned listed = 0; listed < total; listed += threads) {
+            unsigned number = first - listed;
+            for_spikes([&](const WordCursor<Network>& at, int bit) {
+                const std::uint32_t source = static_cast<std::uint32_t>(at.word_of_source() * 32 + bit);
+                for (std::uint32_t repeat = 0, times = at.count(bit); repeat < times; ++repeat, ++number)
+                    if (number < threads) room.spikes[number] = {source, repeat, at.connection, at.step};
+            });
+            __syncthreads();
+            std::uint32_t begin = 0, end = 0;
+            if (listed + thread < total) {
+                const Pushed& spike = room.spikes[thread];
+                const TileRows<typename Network::Real>& rows = s.v.connections[list.connections[spike.connection]].rows;
+                const std::uint32_t* const start = rows.starts + (static_cast<std::int64_t>(blockIdx.x) - rows.first_tile) * (rows.sources + 1) + spike.source;
+                begin = __ldg(start), end = __ldg(start + 1);
+            }
+            unsigned entries;
+            const unsigned before = sum_before(end - begin, room.sums[1], entries);
+            room.places[thread] = begin - before, room.ends[thread] = before + end - begin;
+            __syncthreads();
+            for (unsigned e = 0; e < entries; e += threads * entries_at_once) {
+                Value values[entries_at_once];
+                unsigned there = 0;
+#pragma unroll
+                for (unsigned k = 0; k < entries_at_once; ++k) {
+                    const unsigned entry = e + k * threads + thread;
+                    if (entry >= entries) continue;
+                    unsigned low = 0, high = threads - 1;
+                    while (low < high) {
+                        const unsigned middle = (low + high) / 2;
+                        if (room.ends[middle] <= entry)
+                            low = middle + 1;
+                        else
+                            high = middle;
+                    }
+                    const Pushed& spike = room.spikes[low];
+                    values[k] = read(s.v.connections[list.connections[spike.connection]], room.places[low] + entry, spike);
+                    there |= 1u << k;
+                }
+                serve(there, values);
+            }
+            __syncthreads();  // before other spikes take the room
         }
     }
 }
 
-// What a lane has read of a synapse, and how it hands it to the lane whose neuron it is.
-template <typename Real>
-struct Weighed {
-    Real weight;
-    __device__ Weighed of(int lane) const { return {__shfl_sync(all_lanes, weight, lane)}; }
-};
-template <typename Real>
-struct WeighedLater {
-    Real weight;
-    int delay;
-    __device__ WeighedLater of(int lane) const { return {__shfl_sync(all_lanes, weight, lane), __shfl_sync(all_lanes, delay, lane)}; }
-};
-struct Met {
-    std::uint32_t place, source, repeat;
-    __device__ Met of(int lane) const { return {__shfl_sync(all_lanes, place, lane), __shfl_sync(all_lanes, source, lane), __shfl_sync(all_lanes, repeat, lane)}; }
-};
-
-// The synapses onto a word of neurons whose sources spiked at step n. Any lane calls read(place, spike); the lane of the target then
-// calls body with what was read, one synapse after the other.
-template <typename Real, typename Read, typename Body>
-__device__ inline void push(const Columns<Real>& columns, const SpikeRows& spikes, std::int64_t n, int word, int lane, const Read& read, const Body& body) {
-    const std::uint32_t* const starts = columns.starts + word * (columns.sources + 1);
-    __syncwarp();  // a synapse is read by any lane, and moved by its target's
-    for_sources(spikes, n, lane, [&](bool one, const SpikeOf& spike) {
-        const std::uint32_t begin = one ? __ldg(starts + spike.source) : 0u, end = one ? __ldg(starts + spike.source + 1) : 0u;
-        const SharedOut entries(end - begin, lane);
-        for (unsigned e = 0; e < entries.total; e += 32) {
-            const SharedOut::Piece entry = entries.find(e + static_cast<unsigned>(lane));
-            const std::uint32_t at = __shfl_sync(all_lanes, begin, entry.owner) + entry.rank;
-            const SpikeOf from = {__shfl_sync(all_lanes, spike.source, entry.owner), __shfl_sync(all_lanes, spike.repeat, entry.owner)};
-            const std::uint32_t place = __ldg(columns.places + at);
-            const auto found = read(place, from);
-            unsigned own = __ballot_sync(all_lanes, e + static_cast<unsigned>(lane) < entries.total);
-            for (unsigned bit = 1; bit < 32; bit *= 2) {
-                const unsigned set = __ballot_sync(all_lanes, (place & bit) != 0);
-                own &= (static_cast<unsigned>(lane) & bit) != 0 ? set : ~set;
+// Calls apply(value) for the values that are there, by any thread: those of the same key in their order. All threads of the block come here, and see afterwards
+// what was done.
+template <typename Value, typename Apply>
+__device__ inline void serve_in_order(PushRoom& room, unsigned there, const Value (&values)[entries_at_once], const Apply& apply) {
+    do {
+#pragma unroll
+        for (unsigned k = 0; k < entries_at_once; ++k)
+            if ((there >> k) & 1u) atomicMin(room.claims + values[k].key % claim_count, k * blockDim.x + threadIdx.x);
+        __syncthreads();
+        unsigned first = 0;
+#pragma unroll
+        for (unsigned k = 0; k < entries_at_once; ++k)
+            if (((there >> k) & 1u) && room.claims[values[k].key % claim_count] == k * blockDim.x + threadIdx.x) first |= 1u << k;
+        __syncthreads();
+#pragma unroll
+        for (unsigned k = 0; k < entries_at_once; ++k)
+            if ((first >> k) & 1u) {
+                apply(values[k]);
+                room.claims[values[k].key % claim_count] = unclaimed;
             }
-            while (__any_sync(all_lanes, own != 0)) {
-                const auto given = found.of(own != 0 ? __ffs(static_cast<int>(own)) - 1 : lane);
-                if (own != 0) body(given);
-                own &= own - 1;
-            }
-        }
-    });
-    __syncwarp();
+        there &= ~first;
+    } while (__syncthreads_or(there != 0));
 }
-
-// One step of the synapses of a connection that move by themselves, own target by own target.
-template <typename Network, neurons::When when>
-struct ColumnLoop {
-    using Real = typename Network::Real;
-    const Step<Network>& step;
-    const ConnectionView<Real>& c;
-    int post_delay;
-
-    __device__ ColumnLoop(const Step<Network>& s, int connection, int delay) : step(s), c(s.v.connections[connection]), post_delay(delay) {}
-
-    // body(place, source, target, steps ago, spikes of the same neuron in this step before), once for each spike
-    template <typename Body>
-    __device__ void for_each(std::int64_t targets, const Body& body) const {
-        if constexpr (when == neurons::When::pre) {
-            if (c.pushed) return push_each(targets, body);
-        }
-        step.for_own(c.target_population, targets, [&](int j) {
-            const std::uint64_t begin = c.columns.begin(j), end = c.columns.end(j);
-            if constexpr (when == neurons::When::pre) {
-                for_arrivals(c, step.spikes(c), step.n, begin, end, [&](std::uint64_t k, std::uint32_t i, int ago, std::uint32_t repeat) { body(k, i, j, ago, repeat); });
-            } else {
-                std::uint32_t times = 1;
-                if constexpr (when == neurons::When::post) times = step.v.populations[c.target_population].count(step.n - post_delay, j);
-                for (std::uint32_t repeat = 0; repeat < times; ++repeat)
-                    for (std::uint64_t k = begin; k < end; k += 32) body(k, c.columns.source(k), j, c.delayed ? c.columns.delay(k) : 0, repeat);
-            }
-        });
-    }
-    template <typename Body>
-    __device__ void push_each(std::int64_t targets, const Body& body) const {
-        step.for_words(c.target_population, targets, [&](int word) {
-            push(c.columns, step.spikes(c), step.n - c.delay, word, step.lane, [](std::uint32_t place, const SpikeOf& spike) { return Met{place, spike.source, spike.repeat}; },
-                 [&](const Met& met) { body(met.place, met.source, word * 32 + step.lane, c.delay, met.repeat); });
-        });
-    }
-    // A variable of the source neurons, so many steps ago.
-    __device__ const Real* pre_ago(int field, int ago) const { return ago == 0 ? step.v.fields[field] : step.at(field, step.n - ago); }
-};
 
 }  // namespace cuda
 }  // namespace sncc

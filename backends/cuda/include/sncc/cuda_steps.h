@@ -24,7 +24,7 @@ public:
     std::int64_t steps_at_once(const Course& course) const {
         if (const char* const forced = std::getenv("SNCC_STEPS_AT_ONCE")) return std::max(1, std::atoi(forced));  // for tests
         double bytes = 1;
-        for (int p = 0; p < Network::populations; ++p) bytes += is_listed(course, p) ? 4.0 * static_cast<double>(row_size(p)) : 0;
+        for (int p = 0; p < Network::populations; ++p) bytes += is_listed(course, p) ? 4.0 * static_cast<double>(words(p) + row_size(p)) : 0;
         for (int q = 0; q < Network::sources; ++q) bytes += 8.0 * static_cast<double>(Network::source_sizes()[q].size);
         for (int k = 0; k < course.simulation.trace_count; ++k)
             bytes += static_cast<double>(course.simulation.traces[k].size * static_cast<std::int64_t>(sizeof(Real))) / static_cast<double>(course.simulation.traces[k].every);
@@ -41,20 +41,18 @@ public:
         for (int p = 0; p < Network::populations; ++p) {
             view.populations[p] = {};
             if (!is_listed(course, p)) continue;
-            const std::int64_t stride = row_size(p);
-            std::vector<std::uint32_t> past(static_cast<std::size_t>(lead * stride), 0);
+            const std::int64_t neurons = Network::populations_info()[p].size, stride = words(p);
             const bool counts = Network::populations_info()[p].counts;
-            const std::int64_t summary = summary_size(Network::populations_info()[p].size);
-            std::vector<std::uint32_t> summaries(static_cast<std::size_t>(rows * summary), 0);
+            std::vector<std::uint32_t> past(static_cast<std::size_t>(lead * stride), 0), often(static_cast<std::size_t>(counts ? lead * neurons : 0), 0);
             for (std::int64_t n = std::max<std::int64_t>(begin, 1); n <= first; ++n) {
                 const SpikesOfStep spikes = m_.worker[0].spikes.at(n, p);
-                mark(spikes, counts, past.data() + (n - begin) * stride);
-                summarise(spikes, summaries.data() + (n - begin) * summary);
+                mark(spikes, past.data() + (n - begin) * stride);
+                if (counts) count(spikes, often.data() + (n - begin) * neurons);
             }
             spikes_[p]->reserve(static_cast<std::size_t>(rows * stride));
             spikes_[p]->put(past.data(), past.size());
-            summaries_[p]->put(summaries);
-            view.populations[p] = {counts ? nullptr : spikes_[p]->data(), counts ? spikes_[p]->data() : nullptr, stride, begin, summaries_[p]->data(), summary};
+            if (counts) counts_[p]->reserve(static_cast<std::size_t>(rows * neurons)), counts_[p]->put(often.data(), often.size());
+            view.populations[p] = {spikes_[p]->data(), counts ? counts_[p]->data() : nullptr, stride, neurons, begin};
         }
         for (int q = 0; q < Network::sources; ++q) hand_over(view, q, done, begin, last);
         lay_out_traces(view, s, done, first, last, state);
@@ -69,7 +67,7 @@ public:
             const bool recorded = course.recorded[static_cast<std::size_t>(p)] != 0, counts = Network::populations_info()[p].counts;
             const std::int64_t from = recorded ? first + 1 : std::max(first + 1, kept), stride = row_size(p);
             std::vector<std::uint32_t> rows(static_cast<std::size_t>((last + 1 - from) * stride)), indices;
-            spikes_[p]->take(rows.data(), rows.size(), static_cast<std::size_t>((from - begin) * stride));
+            (counts ? counts_ : spikes_)[p]->take(rows.data(), rows.size(), static_cast<std::size_t>((from - begin) * stride));
             for (std::int64_t n = from; n <= last; ++n) {
                 indices.clear();
                 list(rows.data() + (n - from) * stride, stride, counts, indices);
@@ -94,25 +92,17 @@ public:
     }
 
 private:
-    std::int64_t row_size(int p) const {
-        const neurons::PopulationInfo& of = Network::populations_info()[p];
-        return of.counts ? of.size : (of.size + 31) / 32;
-    }
+    static std::int64_t words(int p) { return (Network::populations_info()[p].size + 31) / 32; }
+    // Of what tells the host who spiked.
+    static std::int64_t row_size(int p) { return Network::populations_info()[p].counts ? Network::populations_info()[p].size : words(p); }
     template <typename Course>
     static bool is_listed(const Course& course, int p) { return course.listed[static_cast<std::size_t>(p)] && Network::populations_info()[p].spiking; }
 
-    static std::int64_t summary_size(std::int64_t neurons) { return (neurons + 1023) / 1024; }
-    static void summarise(const SpikesOfStep& spikes, std::uint32_t* row) {
-        for (int k = 0; k < spikes.count; ++k) row[spikes.indices[k] / 1024] |= 1u << (spikes.indices[k] / 32 % 32);
+    static void mark(const SpikesOfStep& spikes, std::uint32_t* row) {
+        for (int k = 0; k < spikes.count; ++k) row[spikes.indices[k] / 32] |= 1u << (spikes.indices[k] % 32);
     }
-    static void mark(const SpikesOfStep& spikes, bool counts, std::uint32_t* row) {
-        for (int k = 0; k < spikes.count; ++k) {
-            const std::uint32_t i = spikes.indices[k];
-            if (counts)
-                ++row[i];
-            else
-                row[i / 32] |= 1u << (i % 32);
-        }
+    static void count(const SpikesOfStep& spikes, std::uint32_t* row) {
+        for (int k = 0; k < spikes.count; ++k) ++row[spikes.indices[k]];
     }
     void hand_over(NetworkView<Network>& view, int q, std::int64_t done, std::int64_t begin, std::int64_t last) {
         const std::int64_t size = Network::source_sizes()[q].size, rows = last + 1 - begin;
@@ -124,16 +114,15 @@ private:
             view.values[q] = {values_[q]->data(), stride, begin, last};
             return;
         }
-        std::vector<std::uint32_t> counts(static_cast<std::size_t>(rows * size), 0);
-        const std::int64_t summary = summary_size(size);
-        std::vector<std::uint32_t> summaries(static_cast<std::size_t>(rows * summary), 0);
+        const std::int64_t words = (size + 31) / 32;
+        std::vector<std::uint32_t> counts(static_cast<std::size_t>(rows * size), 0), bits(static_cast<std::size_t>(rows * words), 0);
         for (std::int64_t n = begin; n <= last; ++n) {
             const SpikesOfStep spikes = given.spikes(n - done);
-            mark(spikes, true, counts.data() + (n - begin) * size);
-            summarise(spikes, summaries.data() + (n - begin) * summary);
+            count(spikes, counts.data() + (n - begin) * size);
+            mark(spikes, bits.data() + (n - begin) * words);
         }
-        events_[q]->put(counts), event_summaries_[q]->put(summaries);
-        view.sources[q] = {nullptr, events_[q]->data(), size, begin, event_summaries_[q]->data(), summary};
+        event_counts_[q]->put(counts), events_[q]->put(bits);
+        view.sources[q] = {events_[q]->data(), event_counts_[q]->data(), words, size, begin};
     }
     // Points of a trace in the steps first + 1 .. last: which is the first, counted from the run's start, and how many.
     struct Points {
@@ -173,8 +162,8 @@ private:
 
     neurons::Memory<Real>& m_;
     DeviceMemory& memory_;
-    DeviceArrays<std::uint32_t> spikes_{memory_, Network::populations + 1, "the spikes"}, summaries_{memory_, Network::populations + 1, "the spikes"};
-    DeviceArrays<std::uint32_t> events_{memory_, Network::sources + 1, "the events"}, event_summaries_{memory_, Network::sources + 1, "the events"};
+    DeviceArrays<std::uint32_t> spikes_{memory_, Network::populations + 1, "the spikes"}, counts_{memory_, Network::populations + 1, "the spikes"};
+    DeviceArrays<std::uint32_t> events_{memory_, Network::sources + 1, "the events"}, event_counts_{memory_, Network::sources + 1, "the events"};
     DeviceArrays<Real> values_{memory_, Network::sources + 1, "the signals"};
     DeviceArray<Real> trace_values_{memory_, "the records"};
     DeviceArray<TraceView<Real>> traces_{memory_, "the records"};
