@@ -20,7 +20,7 @@ class WayBack(Updates):
                 case ReadoutAdjoint(into, k):
                     r, readout = self.program.readouts[k], f"Network::Readout{k}"
                     field = plus(f"d.{self.adjoint[r.group, into].identifier}", r.offset)
-                    call = f"readout_adjoint<{readout}>(w.reading{k}, labels, n, 1.0 / g.of, {readout}::error(g, b, n), {field});"
+                    call = f"readout_adjoint<{readout}>(w.reading{k}, labels, n, share_{k}, {readout}::error(g, b, n), {field});"
                     team = f"team of {k}" if r.size <= WARP else None
                     read = Access(f"reading {k}", own=team), Access(f"error {k}", own=team, by_step=True)
                     parts.append(Part((call,), (*read, self.touched("d", r.group, into, r.offset))))
@@ -28,8 +28,7 @@ class WayBack(Updates):
                     p = self.program.penalties[k]
                     field = self.adjoint[p.group, into].identifier
                     call = f"add_penalty(g, Network::penalty({k}), b, steps, Network::step_ms, {plus(f'd.{field}', p.offset)});"
-                    own = None if p.group in self.aside else self.own(p.group, p.offset)
-                    parts.append(Part((call,), (Access(f"d.{field}", True, own),)))
+                    parts.append(Part((call,), (Access(f"d.{field}", True),)))
                 case Feedback():
                     parts.append(self._feedback(o))
                 case Transpose():
@@ -69,8 +68,8 @@ class WayBack(Updates):
             call = f"{name}({into}, {neurons}, {self.weight(o.weight)}, {kept}{end});"
         else:
             passed = f"{neurons}, {outputs}, {self.weight(o.weight)}, {self.stride(o.weight)}, {kept}"
-            call = f"feed_back({into}, {passed}{f', {left}' if left else ''});"
-        own = None if target in self.aside else self.own(target, start)
+            call = f"feed_back(all, {into}, {passed}{f', {left}' if left else ''});"
+        own = None if target in self.aside or o.one_to_one else self.own(target, start)
         into_ = Access(f"d.{self.adjoint[target, o.into].identifier}", True, own)
         return Part((f"// {o.weight}", f"{self._reaches(o.delay)}{call}"), (self.on_tape(group, o.slot), into_))
 
@@ -84,9 +83,17 @@ class WayBack(Updates):
     def _held(self) -> list[str]:
         """Narrow matrices of which a thread keeps its own rows in registers for the whole way back."""
         return [
-            f"const HeldRows<Real, {c.source_size}, {c.target_size}, Network::threads> "
+            f"const HeldRows<Real, {c.source_size}, {c.target_size}, Network::main_threads> "
             f"held_{k}({self.weight(c.weight)}, {self.stride(c.weight)});  // {c.name}"
             for k, (_, c) in enumerate(self._narrow())
+        ]
+
+    def _shares(self) -> list[str]:
+        """What the losses' derivatives are multiplied by."""
+        return [
+            f"const Real share_{o.readout} = share_of_steps<Network::Readout{o.readout}>(w.reading{o.readout}, 1.0 / g.of);"
+            for o in self.program.reverse
+            if isinstance(o, ReadoutAdjoint)
         ]
 
     def _narrow(self) -> list[tuple[Transpose, Connection]]:
@@ -96,7 +103,7 @@ class WayBack(Updates):
             if not isinstance(o, Transpose) or o.at_spikes:
                 continue
             c = self.program.connection(o.connection)
-            room = -(-c.source_size // self.threads) * c.target_size
+            room = -(-c.source_size // self.main_threads) * c.target_size
             plain = c.pattern == "dense" and not c.dropout and not c.interpolated and c not in self.rows_of_synapses
             if plain and c.target_size <= WARP and room <= left:
                 found.append((o, c))
@@ -158,5 +165,4 @@ class WayBack(Updates):
             call = f"transpose_delayed_synapses({passed}, {size}, n, steps, {window}{where});"
         else:
             call = f"{self._reaches(c.delay)}transpose_synapses({passed}{where});"
-        own = self.own(c.source_group or "", self.program.place(c.source)[1].offset)
-        return Part((title, call), self._touches(o, c, own))
+        return Part((title, call), self._touches(o, c))

@@ -14,7 +14,7 @@ WARP = 32
 MOST_THREADS = 512  # of a block, beside the warp that stands aside
 NEURONS_A_THREAD = 2  # of a large group: what a step's spikes are is found out by half as many warps
 MANY_NEURONS = 256
-MOST_RESIDENT = 512  # threads of a multiprocessor that the registers are for: 120 each are left on every card
+MOST_RESIDENT = 512  # threads of a multiprocessor that the registers are for
 OUTSIDE = "aside"  # how numbers are shared out that belong to the block's last warp
 
 
@@ -86,19 +86,24 @@ class Places(Layout):
         }
 
     @property
-    def threads(self) -> int:
-        """Of a block that runs a sample."""
+    def main_threads(self) -> int:
+        """Threads that share the neurons of all groups but those aside."""
         largest = max([g.size for g in self.program.groups if g.name not in self.aside], default=WARP)
         each = NEURONS_A_THREAD if largest >= MANY_NEURONS else 1
-        return min(MOST_THREADS, words(-(-largest // each)) * WARP) + WARP * bool(self.aside)
+        return min(MOST_THREADS, words(-(-largest // each)) * WARP)
+
+    @property
+    def threads(self) -> int:
+        """Of a block that runs a sample."""
+        return self.main_threads + WARP * bool(self.aside)
 
     def who(self, group: str) -> str:
-        """The thread that a group's first number belongs to."""
-        return "aside()" if group in self.aside else "From{0}"
+        """The threads that a group's numbers belong to."""
+        return "beside" if group in self.aside else "all"
 
     def own(self, group: str, offset: int = 0) -> str:
         """How a group's numbers are shared out by a part that gives number `offset` to the first thread."""
-        return OUTSIDE if group in self.aside else str(offset % self.threads)
+        return OUTSIDE if group in self.aside else str(offset % self.main_threads)
 
     def touched(self, owner: str, group: str, name: str, offset: int = 0, writes: bool = True) -> Access:
         """A state or an adjoint, each number touched by the thread that it belongs to."""

@@ -44,7 +44,7 @@ class Samples(WayBack):
             "start": self._start(),
             "ahead": self._ahead(),
             "forward": with_meetings(self._forward()),
-            "held": self._held(),
+            "held": [*self._shares(), *self._held()],
             "back": with_meetings(self._back()),
             "keep_sums": self._keep_sums(),
             "rates": self._rates(),
@@ -205,7 +205,7 @@ class Samples(WayBack):
             ordered = True
             if c in self.read_ahead:
                 source, when = f"ahead_{self.read_ahead.index(c)}.take()", "n"
-            call = f"add_rows<{-(-c.target_size // self.threads)}>({who}, {into}, {c.target_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
+            call = f"add_rows<{-(-c.target_size // (WARP if c.target_group in self.aside else self.main_threads))}>({who}, {into}, {c.target_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
         else:
             count = "" if c.source_group is None else f"{c.source_size}, "
             call = f"add_one_to_one({into}, {count}{weight}, {source}, {when});"
@@ -234,7 +234,7 @@ class Samples(WayBack):
             parts += self._thin(row.population)
         for k, (population, variable) in enumerate(self.series):
             if self.program.place(population)[0].name == o.group:
-                read = self.touched("s", o.group, variable, self.program.place(population)[1].offset, writes=False)
+                read = Access(f"s.{self.state[o.group, variable].identifier}")
                 parts.append(Part((self._put(k),), (read, Access(f"series_{k}", True, by_step=True))))
         return parts
 

@@ -10,6 +10,7 @@ from sncc.backends.cuda.samples import Samples
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Field, padded
 from sncc.backends.cxx.synapse_rows import flag, rows_line
+from sncc.program.nodes import Transpose
 
 SHARED_EVERYWHERE = 99 << 10  # bytes that a block may have on any card since sm_80
 _REDUCTIONS = {
@@ -94,6 +95,12 @@ class Tables(Samples):
         return _up(size, 64)
 
     @property
+    def resident_blocks(self) -> int:
+        """Of a multiprocessor, as many as leave a thread the registers that it needs: 120, or 160 where wide matrices are transposed."""
+        wide = len(self._narrow()) < sum(isinstance(o, Transpose) for o in self.program.reverse)
+        return max(1, (MOST_RESIDENT * 3 // 4 if wide else MOST_RESIDENT) // self.threads)
+
+    @property
     def in_shared_memory(self) -> bool:
         """Whether a block's states are in shared memory on every card; else each launch decides."""
         return self.workspace_bytes <= SHARED_EVERYWHERE and not self.is_online
@@ -125,8 +132,9 @@ class Tables(Samples):
             f"int rows_count = {len(self.rows_of_synapses)}",
             f"int late_count = {len(self.late)}",
             f"int threads = {self.threads}",
+            f"int main_threads = {self.main_threads}",
             f"bool in_shared_memory = {flag(self.in_shared_memory)}",
-            f"int resident_blocks = {max(1, MOST_RESIDENT // self.threads)}",  # of a multiprocessor
+            f"int resident_blocks = {self.resident_blocks}",
             f"int optimise_blocks = {self.optimise_blocks}",
             f"std::int64_t most_delay = {max([most_delay(self, c) for c in p.connections], default=0)}",
             f"std::int64_t tape_columns = {self.tape_columns}",

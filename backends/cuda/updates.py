@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sncc.backends.cuda.meetings import Access
 from sncc.backends.cuda.online import Online
 from sncc.backends.cuda.places import moved
@@ -54,14 +52,18 @@ class Updates(Online):
         tape = [f"Real* const {name} = {row};" for row, name in rows.items()]
         if any(a.role in ("draw", "stream", "count") for a in function.arguments):
             return [*tape, *(line for row in group.rows for line in self._drawing_loop(group, row, function, body))]
-        aside = "aside(), " if group.name in self.aside else ""
-        return [*tape, f"for_own({aside}{group.size}, [&](int j) {{", *(f"    {x}" for x in body), "});"]
+        return [
+            *tape,
+            f"for_own({self.who(group.name)}, {group.size}, [&](int j) {{",
+            *(f"    {x}" for x in body),
+            "});",
+        ]
 
     def _touched(self, update: Update, function: Function, owner: str) -> tuple[Access, ...]:
         """What an update touches: each neuron's numbers by one thread."""
         group, fields = update.group, self.state if owner == "s" else self.adjoint
         draws = any(a.role in ("draw", "stream", "count") for a in function.arguments)
-        own = None if draws and len(self.program.group(group).rows) > 1 else self.own(group)
+        own = None if draws and (len(self.program.group(group).rows) > 1 or group in self.aside) else self.own(group)
         found: list[Access] = []
         for a in function.arguments:
             match a.role:
@@ -71,14 +73,12 @@ class Updates(Online):
                     found.append(Access(f"s.{self.state[group, 'spike.mask'].identifier}", True, own))
                 case "load" | "store":
                     found.append(Access(f"tape {self.columns[group, a.name]}", a.role == "store", own, by_step=True))
-        if draws and group in self.aside:  # their loops begin with the first thread
-            return tuple(replace(x, own=None) for x in found)
         return tuple(found)
 
     def _drawing_loop(self, group: Group, row: Row, function: Function, body: list[str]) -> list[str]:
         """The loop over one population's neurons, and the padding behind them, each draw with the population's own stream."""
         end = min((r.offset for r in group.rows if r.offset > row.offset), default=group.size)
-        lines = [f"for_own({end - row.offset}, [&](int k) {{  // {row.population}"]
+        lines = [f"for_own(all, {end - row.offset}, [&](int k) {{  // {row.population}"]
         lines.append(f"    const int j = {moved('k', row.offset)};")
         for a in function.of("stream"):
             lines.append(f"    constexpr std::uint32_t stream_{a.identifier} = 0x{dict(row.streams)[a.name]:08x}u;")

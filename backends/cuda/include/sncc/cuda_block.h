@@ -11,12 +11,16 @@
 namespace sncc {
 namespace cuda {
 
-// The thread that number 0 of a group belongs to; the next number is the next thread's, and so on round the block.
-struct From {
-    int thread;
+// Threads of a block that share a group's numbers: the first one's is number 0, the next one's number 1, and so on round them.
+struct Threads {
+    int first, count;
+
+    // The calling thread's place among them; negative where it is none of them.
+    __device__ int rank() const {
+        const int place = static_cast<int>(threadIdx.x) - first;
+        return place < count ? place : -1;
+    }
 };
-// The block's last warp: it works on what no other neuron reads, beside the others.
-__device__ inline From aside() { return {static_cast<int>(blockDim.x) - 32}; }
 
 // Calls body(j) for the numbers below `count` that belong to the calling thread.
 template <typename Body>
@@ -24,15 +28,17 @@ __device__ inline void for_own(int count, const Body& body) {
     for (int j = static_cast<int>(threadIdx.x); j < count; j += static_cast<int>(blockDim.x)) body(j);
 }
 template <typename Body>
-__device__ inline void for_own(From from, int count, const Body& body) {
-    for (int j = static_cast<int>(threadIdx.x) - from.thread; j < count; j += static_cast<int>(blockDim.x))
-        if (j >= 0) body(j);
+__device__ inline void for_own(Threads who, int count, const Body& body) {
+    const int rank = who.rank();
+    if (rank < 0) return;
+    for (int j = rank; j < count; j += who.count) body(j);
 }
-// The same for functions in which the threads of a warp meet: body(j, own), where j may be beyond the others' last one, which none owns.
+// The same for functions in which the threads of a warp meet: body(j, own), where j may be beyond the last number.
 template <typename Body>
-__device__ inline void for_own_warps(From from, int count, const Body& body) {
-    for (int j = static_cast<int>(threadIdx.x) - from.thread; (j & ~31) < count; j += static_cast<int>(blockDim.x))
-        if ((j & ~31) >= 0) body(j, j < count);
+__device__ inline void for_own_warps(Threads who, int count, const Body& body) {
+    const int rank = who.rank();
+    if (rank < 0) return;
+    for (int j = rank; (j & ~31) < count; j += who.count) body(j, j < count);
 }
 
 // The spikes that a population emitted, as a row of bits per step, from step `first` on.

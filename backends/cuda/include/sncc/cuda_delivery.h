@@ -146,15 +146,15 @@ private:
 // into[j] += the weights of the rows of all spikes, in their order. A thread has `own` columns, for which it reads the weights of several
 // rows at once before it adds them.
 template <int own, typename Real, typename Weight, typename Spikes>
-__device__ inline void add_rows(From from, Real* into, int columns, const Weight* weights, int stride, const Spikes& spikes, std::int64_t n) {
+__device__ inline void add_rows(Threads who, Real* into, int columns, const Weight* weights, int stride, const Spikes& spikes, std::int64_t n) {
     constexpr int together = own == 1 ? 16 : own == 2 ? 8 : 4;
-    const int first = static_cast<int>(threadIdx.x) - from.thread;
+    const int first = who.rank();
     if (first < 0 || (first & ~31) >= columns) return;  // none of the warp has a column
     int column[own];
     Real sums[own];
 #pragma unroll
     for (int r = 0; r < own; ++r) {
-        const int j = first + r * static_cast<int>(blockDim.x);
+        const int j = first + r * who.count;
         column[r] = j < columns ? j : columns - 1;  // a column too many is added up, but not kept
         sums[r] = j < columns ? into[j] : Real(0);
     }
@@ -175,7 +175,7 @@ __device__ inline void add_rows(From from, Real* into, int columns, const Weight
     });
 #pragma unroll
     for (int r = 0; r < own; ++r)
-        if (first + r * static_cast<int>(blockDim.x) < columns) into[column[r]] = sums[r];
+        if (first + r * who.count < columns) into[column[r]] = sums[r];
 }
 template <typename Real>
 __device__ inline void add_one_to_one(Real* into, const Real* weights, const EventRows& events, std::int64_t n) {
@@ -191,10 +191,10 @@ __device__ inline void add_one_to_one(Real* into, int count, const Real* weights
     });
 }
 template <typename Real>
-__device__ inline void add_product(From from, Real* into, int columns, int rows, const Real* weights, int stride, const ValueRows<Real>& values, std::int64_t n) {
+__device__ inline void add_product(Threads who, Real* into, int columns, int rows, const Real* weights, int stride, const ValueRows<Real>& values, std::int64_t n) {
     const Real* x = values.row(n);
     if (!x) return;
-    for_own(from, columns, [&](int j) {
+    for_own(who, columns, [&](int j) {
         Real sum = into[j];
 #pragma unroll 8
         for (int i = 0; i < rows; ++i) sum = m_fma(x[i], weights[static_cast<std::int64_t>(i) * stride + j], sum);
@@ -210,9 +210,9 @@ __device__ inline void add_product_one_to_one(Real* into, int count, const Real*
 
 // Writes which of `count` neurons fired as bits; every thread of the block comes here.
 template <typename Real>
-__device__ inline void list_spikes(From from, const SpikeBits& spikes, std::int64_t n, const Real* mask, int count) {
+__device__ inline void list_spikes(Threads who, const SpikeBits& spikes, std::int64_t n, const Real* mask, int count) {
     std::uint32_t* row = spikes.bits + (n - spikes.first) * spikes.words;
-    for_own_warps(from, count, [&](int j, bool own) {
+    for_own_warps(who, count, [&](int j, bool own) {
         const unsigned bits = __ballot_sync(0xffffffffu, own && mask[j] != Real(0));
         if (j % 32 == 0) row[j / 32] = bits;
     });
@@ -237,8 +237,8 @@ __device__ inline void keep_spikes(const SpikeCounts& left, std::int64_t n, cons
 }
 // Writes how often each of `count` neurons fired.
 template <typename Real>
-__device__ inline void list_spikes(From from, const SpikeCounts& spikes, std::int64_t n, const Real* counts, int count) {
-    for_own(from, count, [&](int j) { spikes.counts[(n - spikes.first) * spikes.neurons + j] = static_cast<std::uint32_t>(counts[j]); });
+__device__ inline void list_spikes(Threads who, const SpikeCounts& spikes, std::int64_t n, const Real* counts, int count) {
+    for_own(who, count, [&](int j) { spikes.counts[(n - spikes.first) * spikes.neurons + j] = static_cast<std::uint32_t>(counts[j]); });
 }
 
 // A population that never spikes: its bits of step n.
@@ -253,60 +253,82 @@ struct ForAll {
 };
 // into[j] += the sum over i of weights[i, j] · adjoint[i]: a learning signal by weights of its own.
 template <typename Real, typename Which = ForAll>
-__device__ inline void feed_back(Real* into, int columns, int rows, const Real* weights, int stride, const Real* adjoint, const Which& which = {}) {
-    for_own(columns, [&](int j) {
+__device__ inline void feed_back(Threads who, Real* into, int columns, int rows, const Real* weights, int stride, const Real* adjoint, const Which& which = {}) {
+    for_own(who, columns, [&](int j) {
         if (!which.fired(1, j)) return;
         Real sum = into[j];
         for (int i = 0; i < rows; ++i) sum = m_fma(adjoint[i], weights[static_cast<std::int64_t>(i) * stride + j], sum);
         into[j] = sum;
     });
 }
-// into[i] += the sum over j of weights[i, j] · adjoint[j]: a warp takes some rows at a time, its lanes over the columns. Which: the rows
-// that count, by `fired`.
-constexpr int ROWS_TOGETHER = 4;
+// 16 bytes that are read at once.
+template <typename Real>
+struct alignas(16) Quad {
+    static constexpr int size = 16 / sizeof(Real);
+    Real numbers[size];
+};
+// Eight numbers of each lane, each summed over the warp: lane 4 k has the sum of number k.
+template <typename Real>
+__device__ inline Real sum_of_each(Real (&numbers)[8]) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+#pragma unroll
+    for (int half = 16, left = 4; half >= 4; half /= 2, left /= 2) {
+        const bool upper = (lane & half) != 0;
+#pragma unroll
+        for (int k = 0; k < left; ++k) {
+            const Real other = __shfl_xor_sync(0xffffffffu, upper ? numbers[k] : numbers[k + left], half);
+            numbers[k] = (upper ? numbers[k + left] : numbers[k]) + other;
+        }
+    }
+    Real sum = numbers[0];
+    sum += __shfl_xor_sync(0xffffffffu, sum, 2);
+    return sum + __shfl_xor_sync(0xffffffffu, sum, 1);
+}
 
+// into[i] += the sum over j of weights[i, j] · adjoint[j]: a warp takes eight rows at a time, its lanes over the columns. Which: the rows
+// that count, by `fired`. Rows are padded to 16 numbers, and begin where 16 bytes do.
 template <typename Real, typename Which>
 __device__ inline void transpose_rows_at_spikes(Real* into, int rows, int columns, const Real* weights, int stride, const Real* adjoint, const Which& which,
                                                 std::int64_t n) {
+    constexpr int together = 8, each = Quad<Real>::size;
     const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32, warps = static_cast<int>(blockDim.x) / 32;
-    for (int first = warp * ROWS_TOGETHER; first < rows; first += warps * ROWS_TOGETHER) {
-        const Real* row[ROWS_TOGETHER];
-        bool counts[ROWS_TOGETHER];
-        Real sums[ROWS_TOGETHER];
-        bool any = false;
+    for (int first = warp * together; first < rows; first += warps * together) {
+        const int own = first + lane / 4;  // the row whose sum the lane has
+        const bool counts = lane % 4 == 0 && own < rows && which.fired(n, own);
+        if (__ballot_sync(0xffffffffu, counts) == 0) continue;
+        Real sums[together] = {};
+        for (int j = lane * each; j < stride; j += 32 * each) {
+            Real a[each];
 #pragma unroll
-        for (int k = 0; k < ROWS_TOGETHER; ++k) {
-            counts[k] = first + k < rows && which.fired(n, first + k);
-            row[k] = weights + static_cast<std::int64_t>(first + k < rows ? first + k : first) * stride;
-            sums[k] = Real(0), any = any || counts[k];
+            for (int q = 0; q < each; ++q) a[q] = j + q < columns ? adjoint[j + q] : Real(0);
+            Quad<Real> w[together];
+#pragma unroll
+            for (int k = 0; k < together; ++k) {
+                const std::int64_t row = first + k < rows ? first + k : rows - 1;
+                w[k] = *reinterpret_cast<const Quad<Real>*>(weights + row * stride + j);
+            }
+#pragma unroll
+            for (int k = 0; k < together; ++k) {
+#pragma unroll
+                for (int q = 0; q < each; ++q) sums[k] = m_fma(w[k].numbers[q], a[q], sums[k]);
+            }
         }
-        if (!any) continue;
-#pragma unroll 2
-        for (int j = lane; j < columns; j += 32) {
-            const Real a = adjoint[j];
-#pragma unroll
-            for (int k = 0; k < ROWS_TOGETHER; ++k) sums[k] = m_fma(row[k][j], a, sums[k]);
-        }
-        for (int half = 16; half > 0; half /= 2) {
-#pragma unroll
-            for (int k = 0; k < ROWS_TOGETHER; ++k) sums[k] += __shfl_down_sync(0xffffffffu, sums[k], static_cast<unsigned>(half));
-        }
-#pragma unroll
-        for (int k = 0; k < ROWS_TOGETHER; ++k)
-            if (lane == 0 && counts[k]) into[first + k] += sums[k];
+        const Real sum = sum_of_each(sums);
+        if (counts) into[own] += sum;
     }
 }
 template <typename Real>
 __device__ inline void transpose_rows(Real* into, int rows, int columns, const Real* weights, int stride, const Real* adjoint) {
     transpose_rows_at_spikes(into, rows, columns, weights, stride, adjoint, ForAll{}, 0);
 }
-// Own rows of a narrow matrix, which a sample keeps in registers: a warp has read them together, each lane is given its adjoints by the others.
+// Own rows of a narrow matrix, which the first `threads` keep in registers for a sample; a lane is given the adjoints by the others.
 template <typename Real, int rows, int columns, int threads>
 class HeldRows {
     static_assert(columns <= 32, "a column for each lane of a warp");
 
 public:
     __device__ HeldRows(const Real* weights, int stride) {
+        if (static_cast<int>(threadIdx.x) >= threads) return;
 #pragma unroll
         for (int r = 0; r < own; ++r) {
             const int i = static_cast<int>(threadIdx.x) + r * threads;
@@ -315,6 +337,7 @@ public:
         }
     }
     __device__ void transpose(Real* into, const Real* adjoint) const {
+        if (static_cast<int>(threadIdx.x) >= threads) return;
         const int lane = static_cast<int>(threadIdx.x) % 32;
         const Real mine = lane < columns ? adjoint[lane] : Real(0);
 #pragma unroll

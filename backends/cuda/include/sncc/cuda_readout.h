@@ -38,9 +38,10 @@ struct Team {
     static constexpr bool one_warp = outputs <= 32;
     static_assert(one_warp || !beside, "a lane for each output");
 
-    static __device__ From from() { return beside ? aside() : From{0}; }
-    static __device__ int rank() { return static_cast<int>(threadIdx.x) - from().thread; }
-    static __device__ bool comes() { return !one_warp || (rank() >= 0 && rank() < 32); }
+    // The calling thread's place in it; negative where it does not belong to it.
+    static __device__ int rank() {
+        return Threads{beside ? static_cast<int>(blockDim.x) - 32 : 0, one_warp ? 32 : static_cast<int>(blockDim.x)}.rank();
+    }
     static __device__ void meet() {
         if constexpr (one_warp)
             __syncwarp();
@@ -49,9 +50,11 @@ struct Team {
     }
     template <typename Body>
     static __device__ void for_own(int count, const Body& body) {
-        cuda::for_own(from(), count, body);
+        const int first = rank();
+        if (first < 0) return;
+        for (int j = first; j < count; j += one_warp ? 32 : static_cast<int>(blockDim.x)) body(j);
     }
-    // A number that each output has, summed in their order, or the largest.
+    // A number that each output has, summed, or the largest.
     template <typename Real>
     static __device__ Real sum(Real* terms, Real own) {
         return reduced(terms, own, Real(0), [](Real a, Real b) { return a + b; });
@@ -65,8 +68,8 @@ private:
     template <typename Real, typename Combine>
     static __device__ Real reduced(Real* terms, Real own, Real result, const Combine& combine) {
         if constexpr (one_warp) {
-#pragma unroll
-            for (int j = 0; j < outputs; ++j) result = combine(result, __shfl_sync(0xffffffffu, own, j));
+            if (rank() < outputs) result = own;
+            for (int half = 16; half > 0; half /= 2) result = combine(result, __shfl_xor_sync(0xffffffffu, result, half));
         } else {
             meet();
             for (int j = 0; j < outputs; ++j) result = combine(result, terms[j]);
@@ -108,7 +111,7 @@ __device__ inline void observe(R& r, const typename Readout::Real* x, const type
                                typename Readout::Real* error) {
     using Real = typename Readout::Real;
     using Who = typename Readout::Who;
-    if (!Who::comes()) return;
+    if (Who::rank() < 0) return;
     Who::meet();
     if (error) Who::for_own(R::width, [&](int j) { error[j] = Real(0); });
     if (!in_window<Readout>(n)) return;
@@ -142,7 +145,7 @@ template <typename Readout, typename R>
 __device__ inline void conclude(R& r, const Labels& labels) {
     using Real = typename Readout::Real;
     using Who = typename Readout::Who;
-    if (!Who::comes()) return;
+    if (Who::rank() < 0) return;
     if (Readout::reduction == Reduction::mean || Readout::reduction == Reduction::none)
         Who::for_own(Readout::outputs, [&](int j) { r.reduced[j] /= static_cast<Real>(r.seen > 0 ? r.seen : 1); });
     if (Readout::reduction == Reduction::first_spike)
@@ -172,24 +175,31 @@ __device__ inline void conclude(R& r, const Labels& labels) {
     Who::meet();
 }
 
-// Adds d(mean loss)/d(variable) of step n; `kept` is the step's derivative where the loss is one of every step.
+// What the loss's derivative is multiplied by on the way back: `scale`, the sample's share, spread over the steps that the loss has.
 template <typename Readout, typename R>
-__device__ inline void readout_adjoint(const R& r, const Labels& labels, std::int64_t n, double scale, const typename Readout::Real* kept,
-                                       typename Readout::Real* into) {
+__device__ inline typename Readout::Real share_of_steps(const R& r, double scale) {
     using Real = typename Readout::Real;
-    if (!in_window<Readout>(n)) return;
     scale *= Readout::factor;
     if (Readout::reduction == Reduction::none) {
         const double steps = static_cast<double>(r.loss_steps > 0 ? r.loss_steps : 1);
-        const Real factor = static_cast<Real>(Readout::mean_over_steps ? scale / steps : scale / 1.0);
-        Readout::Who::for_own(Readout::outputs, [&](int j) { into[j] += factor * kept[j]; });
+        return static_cast<Real>(Readout::mean_over_steps ? scale / steps : scale / 1.0);
+    }
+    return static_cast<Real>(Readout::reduction == Reduction::mean ? scale / static_cast<double>(r.seen) : scale);
+}
+
+// Adds d(mean loss)/d(variable) of step n, times `share`; `kept` is the step's derivative where the loss is one of every step.
+template <typename Readout, typename R>
+__device__ inline void readout_adjoint(const R& r, const Labels& labels, std::int64_t n, typename Readout::Real share, const typename Readout::Real* kept,
+                                       typename Readout::Real* into) {
+    if (!in_window<Readout>(n)) return;
+    if (Readout::reduction == Reduction::none) {
+        Readout::Who::for_own(Readout::outputs, [&](int j) { into[j] += share * kept[j]; });
         return;
     }
     if (!labels.there(1)) return;
-    const Real factor = static_cast<Real>(Readout::reduction == Reduction::mean ? scale / static_cast<double>(r.seen) : scale);
     Readout::Who::for_own(Readout::outputs, [&](int j) {
         const bool at_best = Readout::reduction == Reduction::maximum || Readout::reduction == Reduction::last || Readout::reduction == Reduction::first_spike;
-        if (!at_best || r.best[j] == n) into[j] += factor * r.error[j];
+        if (!at_best || r.best[j] == n) into[j] += share * r.error[j];
     });
 }
 
