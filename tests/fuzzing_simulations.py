@@ -144,7 +144,7 @@ def _pairs(c: Connection, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
 def _moved(case: Case, p: Parameter, rng: np.random.Generator) -> np.ndarray:
     """Other values, within their bounds; delays that are legal."""
     value = case.drawn.parameters[p.key]
-    moved = np.clip(value * rng.uniform(0.8, 1.2, np.shape(value)), *(p.bounds or (-np.inf, np.inf)))
+    moved = np.clip(value * rng.uniform(0.8, 1.05, np.shape(value)), *(p.bounds or (-np.inf, np.inf)))
     least = [c.delay * case.program.step for c in case.program.connections if c.delays == p.key]
     return np.maximum(moved, max(least)) if least else moved
 

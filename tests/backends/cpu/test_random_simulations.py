@@ -40,7 +40,7 @@ def test_random_networks_are_simulated_as_by_the_reference():
     checked = 0
 
     @settings(
-        max_examples=3, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=2, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(simulated_networks(small=True))

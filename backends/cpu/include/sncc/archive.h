@@ -23,6 +23,7 @@ public:
         static_assert(std::is_trivially_copyable<Value>::value, "plain bytes");
         const std::size_t length = sizeof(Value) * count;
         if (mode_ != Mode::count && length > size_ - position_) throw Failure(Code::argument, "the stored state is too short: it is another network's");
+        if (length == 0) return;  // an empty array may stand nowhere
         if (mode_ == Mode::write) std::memcpy(bytes_ + position_, values, length);
         if (mode_ == Mode::read) std::memcpy(static_cast<void*>(values), bytes_ + position_, length);
         position_ += length;
@@ -36,7 +37,7 @@ public:
         std::uint64_t count = values.size();
         value(count);
         if (reads()) {
-            if (count * sizeof(Value) > size_ - position_) throw Failure(Code::argument, "the stored state is damaged");
+            if (count > (size_ - position_) / sizeof(Value)) throw Failure(Code::argument, "the stored state is damaged");
             values.resize(static_cast<std::size_t>(count));
         }
         array(values.data(), values.size());

@@ -31,7 +31,7 @@ public:
     explicit BitRows(const CompressedRows& rows) : stride_((rows.range.size() + targets_at_once - 1) / targets_at_once * (targets_at_once / 64)) {
         const std::size_t sources = rows.offsets.size() - 1;
         words_ = Untouched<std::uint64_t>(sources * static_cast<std::size_t>(stride_));
-        std::memset(words_.data(), 0, sizeof(std::uint64_t) * words_.size());
+        std::fill(words_.data(), words_.data() + words_.size(), std::uint64_t(0));
         for (std::size_t i = 0; i < sources; ++i)
             for (std::uint64_t k = rows.offsets[i]; k < rows.offsets[i + 1]; ++k) {
                 const std::uint32_t target = rows.target(k);
