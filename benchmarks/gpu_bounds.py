@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,8 +82,8 @@ def cost(program: Program, batch: int, steps: int, learns: bool, activity: Activ
         parameters = sum(c.source_size * c.target_size for c in gathered)
         states = len(program.optimise.states) if program.optimise else 0
         read += sum(from_l2(c, c.source_size * c.target_size) for c in transposed)
-        launches[0] = (read * real, 3 * tape * real, forward + 2 * back + 60 * neurons)
-        launches.append((turned(gathered, batch, steps, activity), 0.0, 0.0))
+        turn = turned(gathered, batch, steps, activity)
+        launches[0] = (read * real + turn, 3 * tape * real, forward + 2 * back + 60 * neurons)
         launches.append((sums * real, parameters * real, sums))
         launches.append((0.0, (4 + 2 * states) * parameters * real, 20 * parameters))
     seconds = sum(max(a / card.l2, m / card.memory, o / card.operations) for a, m, o in launches)
@@ -106,7 +107,8 @@ def barriers(program: Program, learns: bool) -> int:
     text = emit(program)[f"src/cuda/{program.name.lower()}_samples.cuh"]
     forward, _, back = text.partition("if (!g.keeps) return;")
     loop = forward[forward.index("for (std::int64_t n = 1;") :]
-    return loop.count("__syncthreads();") + (back.count("__syncthreads();") if learns else 0)
+    meets = re.compile("^ {8}__syncthreads", re.MULTILINE)  # in every step, not where a state is recorded
+    return len(meets.findall(loop)) + (len(meets.findall(back)) if learns else 0)
 
 
 # ------------------------------------------------------------------------------------------------ workloads

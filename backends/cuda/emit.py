@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,23 +98,13 @@ def kernels(tables: Tables, learning: Learning) -> tuple[Kernel, ...]:
     gather = Kernel(
         f"{name}_gather", "sums gradients of presynaptic neurons", str(learning.gather_blocks), GATHER_THREADS, 0
     )
-    turn = Kernel(
-        f"{name}_turn",
-        "turns spikes of a sample by step into spikes by neuron",
-        "one for 32 steps of a sample",
-        GATHER_THREADS,
-        0,
-    )
-    turns = (turn,) if learning.fired else ()
-    return samples, *turns, gather, replace(rest, does="takes the optimiser's step", blocks=blocks)
+    return samples, gather, replace(rest, does="takes the optimiser's step", blocks=blocks)
 
 
 def _comparison(program: Program) -> dict[str, object]:
     """What the program that compares the halves hands over and reads."""
     readout = program.readout
-    learnt = [
-        {"key": p.key, "index": k, "size": math.prod(p.shape)} for k, p in enumerate(program.parameters) if p.learnt
-    ]
+    learnt = [{"key": p.key, "index": k} for k, p in enumerate(program.parameters) if p.learnt]
     return {
         "sources": program.sources,
         "outputs": readout.size if readout else 0,

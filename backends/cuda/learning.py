@@ -18,7 +18,7 @@ class Learning(Online):
     def parts(self) -> dict[str, object]:
         """What the template prints."""
         return {
-            "turn": self._turn(),
+            "turned": bool(self.fired),
             "gather_resident": self.gather_resident,
             "gathers": bool(self.gathered()),
             "gather": self._gather(),
@@ -79,24 +79,6 @@ class Learning(Online):
             lines += [f"    {x}" for x in gather(o, c, f"block - {first}" if first else "block")]
             first += blocks
         return [*lines, "}"]
-
-    def _turn(self) -> list[str]:
-        """Spikes by step, turned into spikes by neuron: of each source that gradients look up."""
-        lines, turned = [], set()
-        for c in self.gathered():
-            key = c.source_group is None, self.number_of_source(c)
-            if c.signal or key in turned:
-                continue
-            turned.add(key)
-            if c.source_group is None:
-                lines.append(
-                    f"turn_events({self.fired_at(c)}, g.events[{key[1]}], {self.whole_source(c)}, of);  // {c.source}"
-                )
-            else:
-                spikes, width = self.spikes(c)
-                numbers = f"g.most_steps * {width}, {self.whole_source(c)}"
-                lines.append(f"turn_spikes({self.fired_at(c)}, {spikes}, {numbers}, of);  // {c.source}")
-        return lines
 
     def _emitted(self, c: Connection) -> tuple[str, str]:
         """What a connection's source emitted in the batch: the type and its fields."""

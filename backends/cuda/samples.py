@@ -46,6 +46,7 @@ class Samples(WayBack):
             "forward": with_meetings(self._forward()),
             "held": [*self._shares(), *self._held()],
             "back": with_meetings(self._back()),
+            "turn": self._turn(),
             "keep_sums": self._keep_sums(),
             "rates": self._rates(),
             "readings": list(range(len(self.program.readouts))),
@@ -306,6 +307,24 @@ class Samples(WayBack):
             k = self.populations.index(p.population)
             into = f"g.rates + b * Network::penalty_size + {offset}"
             lines.append(f"rates_of({into}, spikes_{k}, steps, {p.size}, Network::step_ms);  // {p.population}")
+        return lines
+
+    def _turn(self) -> list[str]:
+        """Spikes by step, turned into spikes by neuron: of each source that gradients look up."""
+        lines, turned = [], set()
+        for c in self.gathered():
+            key = c.source_group is None, self.number_of_source(c)
+            if c.signal or key in turned:
+                continue
+            turned.add(key)
+            if c.source_group is None:
+                lines.append(
+                    f"turn_events({self.fired_at(c)}, g.events[{key[1]}], {self.whole_source(c)}, of);  // {c.source}"
+                )
+            else:
+                spikes, width = self.spikes(c)
+                numbers = f"g.most_steps * {width}, {self.whole_source(c)}"
+                lines.append(f"turn_spikes({self.fired_at(c)}, {spikes}, {numbers}, of);  // {c.source}")
         return lines
 
     def _keep_sums(self) -> list[str]:

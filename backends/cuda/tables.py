@@ -12,7 +12,9 @@ from sncc.backends.cxx.layout import Field, padded
 from sncc.backends.cxx.synapse_rows import flag, rows_line
 from sncc.program.nodes import Transpose
 
-SHARED_EVERYWHERE = 99 << 10  # bytes that a block may have on any card since sm_80
+SHARED_EVERYWHERE = (
+    88 << 10
+)  # bytes beside those that are not dynamic, of 99 KB that a block may have on any card since sm_80
 _REDUCTIONS = {
     None: "none",
     "mean": "mean",

@@ -59,6 +59,7 @@ struct SampleArguments {
     EventRows events[Network::sources + Network::thinned + 1];  // offsets of sample b from b * (most_steps + lead + 1) on
     const Real* values[Network::sources + Network::thinned + 1];
     std::uint32_t* bits[Network::populations + Network::thinned + 1];
+    std::uint32_t* fired;                     // spikes by neuron: a bit for each step
     Real* series[Network::series_count + 1];  // states that synapses deliver: `series_lead` rows from before the first step
     std::int64_t series_lead;
     const std::int32_t* classes;

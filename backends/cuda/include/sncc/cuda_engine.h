@@ -342,7 +342,7 @@ private:
         GatherArguments<Network> g = {};
         g.gradient = gathered_.data(), g.parameters = parameters_.data(), g.rows = connectivity_.table(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
         std::copy(a.events, a.events + Network::sources + Network::thinned, g.events), std::copy(a.values, a.values + Network::sources + Network::thinned, g.values);
-        g.fired = kept_.fired();
+        g.fired = a.fired;
         for (int p = 0; p < Network::populations + Network::thinned; ++p) g.bits[p] = a.bits[p];
         for (int k = 0; k < Network::series_count; ++k) g.series[k] = a.series[k];
         g.series_lead = a.series_lead;

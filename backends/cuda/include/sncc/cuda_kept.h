@@ -49,6 +49,7 @@ public:
             a.bits[p] = bits_[p]->data();
         }
         if (learns) fired_.reserve(count * static_cast<std::size_t>(Network::fired_neurons * chunks(a.most_steps)) + 16);
+        a.fired = fired_.data();
         a.series_lead = series_lead;
         for (int k = 0; k < Network::series_count; ++k) {
             series_[k]->reserve(count * static_cast<std::size_t>((a.most_steps + series_lead) * Network::series_stride(k)) + 16);
@@ -56,8 +57,6 @@ public:
         }
         a.tape = tape_.data(), a.errors = errors_.data(), a.sums = sums_.data();
     }
-    // Where spikes are turned into spikes by neuron, before gradients are summed.
-    std::uint32_t* fired() const { return fired_.data(); }
 
 private:
     static constexpr std::int64_t real = sizeof(Real), series_lead = Network::most_delay > 1 ? Network::most_delay : 1;

@@ -1,4 +1,4 @@
-// Spikes by step turned into spikes by neuron: a launch before the gradients are summed. A block turns 32 steps of a sample.
+// Spikes by step turned into spikes by neuron, for the sums of gradients: a block turns those of its sample, 32 steps at a time.
 #pragma once
 
 #include "sncc/cuda_block.h"
@@ -6,23 +6,20 @@
 namespace sncc {
 namespace cuda {
 
-constexpr int TURN_THREADS = 128, TURN_CHANNELS = 2048;
+constexpr int TURN_CHANNELS = 2048;
 
-// The 32 steps of a block: those after step 32 · `chunk` of a sample.
+// 32 steps of a sample: those after step 32 · `chunk`.
 struct ChunkOfSample {
     int sample, chunk, samples, chunks;
     std::int64_t most_steps, steps;  // of the longest sample, and of this one
 
     __device__ std::int64_t word(std::int64_t neuron) const { return (neuron * samples + sample) * chunks + chunk; }
 };
-__device__ inline ChunkOfSample chunk_of_block(const std::int32_t* steps, int samples, std::int64_t most_steps) {
-    const int chunks = static_cast<int>((most_steps + 31) / 32), block = static_cast<int>(blockIdx.x);
-    return {block / chunks, block % chunks, samples, chunks, most_steps, steps[block / chunks]};
-}
 
 // `spikes` are those of the first sample; the next one's stand `stride` numbers later.
 __device__ inline void turn_spikes(std::uint32_t* fired, const SpikeBits& spikes, std::int64_t stride, int neurons, const ChunkOfSample& of) {
-    constexpr int ahead = 4, warps = TURN_THREADS / 32;
+    constexpr int ahead = 4;
+    const int warps = static_cast<int>(blockDim.x) / 32;
     const SpikeBits own = spikes.moved(of.sample * stride);
     const int lane = static_cast<int>(threadIdx.x) % 32;
     const std::int64_t n = std::int64_t(32) * of.chunk + lane + 1;
@@ -65,7 +62,7 @@ __device__ inline void turn_events(std::uint32_t* fired, const EventRows& events
         const int count = channels - base < TURN_CHANNELS ? channels - base : TURN_CHANNELS;
         for_own(count, [&](int k) { turned[k] = 0; });
         __syncthreads();
-        for (std::int64_t e = ends[0] + threadIdx.x; e < ends[rows]; e += TURN_THREADS) {
+        for (std::int64_t e = ends[0] + threadIdx.x; e < ends[rows]; e += blockDim.x) {
             const std::int64_t k = static_cast<std::int64_t>(events.indices[e]) - base;
             if (k < 0 || k >= count) continue;
             int s = 0;  // the last step that begins at or before the event
