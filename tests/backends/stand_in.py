@@ -12,6 +12,8 @@ import subprocess
 from pathlib import Path
 from typing import Literal
 
+import pytest
+
 from sncc import cache, toolchain
 
 Build = Literal["plain", "address", "checked"]
@@ -34,6 +36,7 @@ NVCC_FLAGS = [
 ]
 
 LINKER = "nvcc" if ON_GPU else "g++"
+needs_emulation = pytest.mark.skipif(ON_GPU, reason="says something of the emulation, not of a card")
 
 
 def command(*words: object, cwd: Path | None = None) -> str:

@@ -6,8 +6,11 @@ import shutil
 
 import pytest
 from projects import NETWORKS, Projects, agree, needs_compiler
+from stand_in import needs_emulation
 
 import sncc
+
+pytestmark = needs_emulation
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,11 @@ import re
 import numpy as np
 import pytest
 from projects import NETWORKS, Projects, needs_compiler
+from stand_in import needs_emulation
 
 import sncc
+
+pytestmark = needs_emulation
 
 SAMPLES, STEPS = 3, 30
 REFUSAL = re.compile(

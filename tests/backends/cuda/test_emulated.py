@@ -20,6 +20,7 @@ from projects import (
     trains_like_the_reference,
     trains_online_like_the_reference,
 )
+from stand_in import needs_emulation
 
 import sncc
 from sncc.backends.cxx.names import project_name
@@ -111,6 +112,7 @@ def test_float32_is_close(projects):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@needs_emulation
 def test_the_order_of_the_threads_changes_nothing(projects, name, monkeypatch):
     program, project = projects.emulated(NETWORKS[name])
     for seed in ("1", "2"):
@@ -136,6 +138,7 @@ def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(projects, name):
 @pytest.mark.parametrize(
     "name", [pytest.param("layers, delays, a signal", marks=LONG), "unknown neurons, one refractory"]
 )
+@needs_emulation
 def test_no_access_is_outside_of_its_memory(projects, name, tmp_path):
     program, project = projects.write(NETWORKS[name], "float64")
     name = project_name(program.name)

@@ -7,7 +7,9 @@ import subprocess
 
 import pytest
 from projects import needs_compiler
-from stand_in import program
+from stand_in import needs_emulation, program
+
+pytestmark = needs_emulation
 
 PROGRAM = """
 #include <cooperative_groups.h>

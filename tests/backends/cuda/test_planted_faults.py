@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from projects import needs_compiler
-from stand_in import program
+from stand_in import needs_emulation, program
+
+pytestmark = needs_emulation
 
 PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.cu"))
 

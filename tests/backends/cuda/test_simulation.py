@@ -12,6 +12,7 @@ import pytest
 from networks import program_of
 from projects import Projects, needs_compiler
 from simulations import LEAKY, NETWORKS, states
+from stand_in import needs_emulation
 
 import sncc
 from sncc.backends.cuda.supported import unsupported
@@ -188,6 +189,7 @@ def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(halves, monkeypatch):
 
 
 @pytest.mark.slow
+@needs_emulation
 def test_a_meeting_of_the_block_taken_out_of_the_delivery_is_missed(projects, monkeypatch):
     monkeypatch.setenv("SNCC_CUDA_DELIVERY", "push")
     monkeypatch.setenv("SNCC_EMULATION_SMS", "2")
@@ -205,6 +207,7 @@ def test_a_meeting_of_the_block_taken_out_of_the_delivery_is_missed(projects, mo
 
 
 @pytest.mark.slow
+@needs_emulation
 def test_no_access_is_outside_of_its_memory(projects, tmp_path):
     program, project = projects.write(NETWORKS[DELAYED], "float64")
     runner = projects.link(project, "net", "address", "net_run", main="run")
@@ -215,6 +218,7 @@ def test_no_access_is_outside_of_its_memory(projects, tmp_path):
     assert re.search(r"exc: [1-9]\d* spikes", done.stdout) and "ERROR" not in done.stderr
 
 
+@needs_emulation
 def test_each_allocation_may_fail_and_nothing_is_lost(halves, monkeypatch):
     program, cpu, cuda = halves(NETWORKS[PLASTIC])
     run(cpu, program, 50)
