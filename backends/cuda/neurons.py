@@ -71,7 +71,7 @@ class Neurons:
         lines: list[str] = []
         for row in group.rows:
             number = self.layout.populations.index(row.population)
-            lines += [f"// {row.population}", *self._stimuli(update, row, number)]
+            lines += [f"// {row.population}", *self._stimuli(update, row, number), *self._tables(function, group, row)]
             spikes = last and bool(function.of("out"))
             body = self._neuron(update, function, group, row)
             if spikes:
@@ -121,11 +121,24 @@ class Neurons:
             "static_cast<double>(step.t)" if x.role == "time" else self._passed(x, group, row, at)
             for x in mean.arguments
         ]
-        counter = f"step.v.seed, 0x{dict(row.streams)[a.name]:08x}u, static_cast<std::uint32_t>(j), static_cast<std::uint32_t>(step.n), step.v.trial"
+        number = self.layout.populations.index(row.population)
         return [
             f"const Real of_{a.identifier} = static_cast<Real>(",
-            f"    poisson_count({counter}, dynamics::{mean.name}({', '.join(passed)})));",
+            f"    poisson_count(step, {number}, 0x{dict(row.streams)[a.name]:08x}u, j, dynamics::{mean.name}({', '.join(passed)})));",
         ]
+
+    def _tables(self, function: Function, group: Group, row: Row) -> list[str]:
+        """The thresholds of Poisson counts, where means stay as they are."""
+        counted = function.of("count")
+        if len(counted) != 1:
+            return []
+        mean = self.dynamics.means[group.name, counted[0].name]
+        if any(x.role != "array" for x in mean.arguments):
+            return []
+        passed = ", ".join(self._passed(x, group, row, moved("j", row.offset)) for x in mean.arguments)
+        number = self.layout.populations.index(row.population)
+        body = f"return dynamics::{mean.name}({passed});"
+        return [f"tabulate(step, {number}, {row.size}, [&]([[maybe_unused]] int j) {{ {body} }});"]
 
     def _stimuli(self, update: Update, row: Row, number: int) -> list[str]:
         """What `stimulate` adds to the accumulators of own neurons of a row before the update."""

@@ -137,11 +137,19 @@ void poisson_counts(PoissonTable& table, std::uint64_t seed, std::uint32_t strea
     }
 }
 
-// The count of one neuron; `element` is its index in its population.
+// The word of part r of one neuron, with the stream of that part; `element` is its index in its population.
+SNCC_HOST_DEVICE inline std::uint32_t poisson_word(std::uint64_t seed, std::uint32_t stream, std::uint32_t element, std::uint32_t step, std::uint32_t trial) {
+    const PhiloxWords draw = philox(seed, stream, element / 64 * 16 + element % 16, step, trial);
+    const std::uint32_t low = element / 16 % 2 ? draw.words[1] : draw.words[0], high = element / 16 % 2 ? draw.words[3] : draw.words[2];
+    return element / 32 % 2 ? high : low;
+}
+SNCC_HOST_DEVICE inline int poisson_parts(double mean) { return mean > 16 ? static_cast<int>(std::ceil(mean / 16)) : 1; }
+
+// The count of one neuron.
 SNCC_HOST_DEVICE inline int poisson_count(std::uint64_t seed, std::uint32_t stream, std::uint32_t element, std::uint32_t step, std::uint32_t trial,
                                           double mean) {
     if (!(mean > 0)) return 0;
-    const int parts = mean > 16 ? static_cast<int>(std::ceil(mean / 16)) : 1;
+    const int parts = poisson_parts(mean);
     const double each = mean / parts, none = m_exp(-each);
     int found = 0;
     for (int r = 0; r < parts; ++r) {

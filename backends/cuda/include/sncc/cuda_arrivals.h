@@ -1,6 +1,7 @@
 // Deliveries of a neuron-parallel simulation: a block adds what arrives at its own neurons, a thread what it looks up in its own columns.
 #pragma once
 
+#include "sncc/cuda_poisson.h"
 #include "sncc/cuda_programme.h"
 
 extern __shared__ unsigned char smem[];
@@ -21,19 +22,24 @@ __device__ inline void for_spiking(const SpikeRows& rows, std::int64_t n, std::i
 // What the threads of a block share in a run.
 template <typename Network>
 struct BlockRoom {
-    PushRoom push;
+    StepRoom push;
     Programme<Network> programme;
 };
 
-// What was read of a synapse onto the tile's neuron `target`. What has different keys is not added to the same number.
+// What is loaded of a synapse.
+template <typename Real>
+struct Fetched {
+    std::uint32_t target;  // in the tile
+    int delay;
+    Real weight, factor;
+};
+struct FetchedPlace {
+    std::uint32_t target, place;
+};
+
+// What becomes of it. What has different keys is not added to the same number.
 template <typename Real>
 struct Weighed {
-    unsigned key;
-    std::uint32_t target;
-    Real weight;
-};
-template <typename Real>
-struct WeighedLater {
     unsigned key;
     Real weight;
     Real* to;  // null: it has been there
@@ -88,12 +94,13 @@ public:
     __device__ void count_ahead(int first, int last, int steps) const {
         const Programme<Network>& programme = room_.programme;
         const PushList list = {programme.counted + first, programme.counted_words + first, first > 0 ? programme.counted_words[first - 1] : 0u, last - first, s_.n, steps, true};
-        push<unsigned>(
-            s_, room_.push, list,
-            [&](const Connection& c, std::uint32_t entry, const Pushed& spike) { return cell(first + spike.connection, spike.step) + __ldg(c.rows.targets + entry); },
+        push<std::uint16_t, unsigned>(
+            s_, room_.push, list, [](const Connection& c, std::uint32_t entry, const Pushed&) { return __ldg(c.rows.targets + entry); },
+            [&](const Connection&, std::uint16_t target, const Pushed& spike) { return cell(first + spike.connection, spike.step) + target; },
             [&](unsigned there, const unsigned (&cells)[entries_at_once]) {
-                for (int k = 0; k < entries_at_once; ++k)
+                for_each_entry([&](unsigned k) {
                     if ((there >> k) & 1u) atomicAdd(cells_ + cells[k], 1u);
+                });
             });
         __syncthreads();
     }
@@ -106,19 +113,27 @@ private:
     __device__ static unsigned key(std::uint32_t target, std::int64_t later) { return target + static_cast<unsigned>(later) * 613u; }
 
     __device__ void send(const PushList& list, std::int64_t until) const {
-        push<WeighedLater<Real>>(
+        push<Fetched<Real>, Weighed<Real>>(
             s_, room_.push, list,
-            [&](const Connection& c, std::uint32_t entry, const Pushed& spike) {
-                const std::uint32_t target = __ldg(c.rows.targets + entry);
-                const std::int64_t arrival = list.emitted(c, spike.step) + __ldg(c.rows.delays + entry);
-                return WeighedLater<Real>{key(target, arrival), pushed_weight(c, entry),
-                                          arrival > until ? s_.ring(c.sum, arrival) + s_.first_neuron(c.target_population) + target : nullptr};
+            [](const Connection& c, std::uint32_t entry, const Pushed&) {
+                return Fetched<Real>{__ldg(c.rows.targets + entry), __ldg(c.rows.delays + entry), pushed_weight(c, entry), Real(1)};
             },
-            [&](unsigned there, const WeighedLater<Real> (&values)[entries_at_once]) {
-                serve_in_order(room_.push, there, values, [&](const WeighedLater<Real>& later) {
-                    if (later.to) *later.to += later.weight;
-                });
+            [&](const Connection& c, const Fetched<Real>& of, const Pushed& spike) {
+                const std::int64_t arrival = list.emitted(c, spike.step) + of.delay;
+                Real* const to = arrival > until ? s_.ring(c.sum, arrival) + s_.first_neuron(c.target_population) + of.target : nullptr;
+                return Weighed<Real>{key(of.target, arrival), of.weight, to};
+            },
+            [&](unsigned there, const Weighed<Real> (&values)[entries_at_once]) { add_in_order(there, values); });
+    }
+    // Each thread loads all that it adds to before it adds.
+    __device__ void add_in_order(unsigned there, const Weighed<Real> (&values)[entries_at_once]) const {
+        serve_in_order(room_.push, there, values, [](unsigned which, const Weighed<Real> (&of)[entries_at_once]) {
+            Real sums[entries_at_once];
+            for_each_entry([&](unsigned k) { sums[k] = ((which >> k) & 1u) && of[k].to ? *of[k].to : Real(0); });
+            for_each_entry([&](unsigned k) {
+                if (((which >> k) & 1u) && of[k].to) *of[k].to = sums[k] + of[k].weight;
             });
+        });
     }
     __device__ static Real pushed_weight(const Connection& c, std::uint32_t entry) {
         return c.rows.weights ? __ldg(c.rows.weights + entry) : c.rows.places ? c.weight(__ldg(c.rows.places + entry)) : c.one;
@@ -148,16 +163,15 @@ private:
         const OneConnection<Network> one(s_, number);
         const Real* const factor = c.gain >= 0 ? s_.v.fields[c.gain] : nullptr;
         Real* const accumulator = s_.v.fields[c.input] + s_.first_neuron(c.target_population);
-        push<Weighed<Real>>(
+        push<Fetched<Real>, Weighed<Real>>(
             s_, room_.push, one.list(),
             [&](const Connection&, std::uint32_t entry, const Pushed& spike) {
-                const std::uint32_t target = __ldg(c.rows.targets + entry);
-                const Real weight = pushed_weight(c, entry);
-                return Weighed<Real>{target, target, factor ? weight * factor[spike.source] : weight};
+                return Fetched<Real>{__ldg(c.rows.targets + entry), 0, pushed_weight(c, entry), factor ? factor[spike.source] : Real(1)};
             },
-            [&](unsigned there, const Weighed<Real> (&values)[entries_at_once]) {
-                serve_in_order(room_.push, there, values, [&](const Weighed<Real>& arrival) { accumulator[arrival.target] += arrival.weight; });
-            });
+            [&](const Connection&, const Fetched<Real>& of, const Pushed&) {
+                return Weighed<Real>{of.target, factor ? of.weight * of.factor : of.weight, accumulator + of.target};
+            },
+            [&](unsigned there, const Weighed<Real> (&values)[entries_at_once]) { add_in_order(there, values); });
     }
     __device__ void arrivals(int number, const Connection& c) const {
         if (c.pushed) return pushed_arrivals(number, c);
@@ -323,14 +337,16 @@ struct ColumnLoop {
         if (!step.owns(c.target_population, targets)) return;
         const OneConnection<Network> one(step, number);
         const int first = step.first_neuron(c.target_population);
-        push<Met>(
+        push<FetchedPlace, Met>(
             step, step.room, one.list(),
-            [&](const ConnectionView<Real>&, std::uint32_t entry, const Pushed& spike) {
-                const std::uint32_t target = __ldg(c.rows.targets + entry);
-                return Met{target, __ldg(c.rows.places + entry), spike.source, spike.repeat, first + target};
-            },
+            [&](const ConnectionView<Real>&, std::uint32_t entry, const Pushed&) { return FetchedPlace{__ldg(c.rows.targets + entry), __ldg(c.rows.places + entry)}; },
+            [&](const ConnectionView<Real>&, const FetchedPlace& of, const Pushed& spike) { return Met{of.target, of.place, spike.source, spike.repeat, first + of.target}; },
             [&](unsigned there, const Met (&values)[entries_at_once]) {
-                serve_in_order(step.room, there, values, [&](const Met& met) { body(met.place, met.source, met.target, c.delay, met.repeat); });
+                serve_in_order(step.room, there, values, [&](unsigned which, const Met (&met)[entries_at_once]) {
+                    for_each_entry([&](unsigned k) {
+                        if ((which >> k) & 1u) body(met[k].place, met[k].source, met[k].target, c.delay, met[k].repeat);
+                    });
+                });
             });
     }
     // A variable of the source neurons, so many steps ago.

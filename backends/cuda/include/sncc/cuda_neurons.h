@@ -140,19 +140,19 @@ struct StepArguments {
     int begin, end;
 };
 
-struct PushRoom;
+struct StepRoom;
 
 // One step, as the calling thread goes through it.
 template <typename Network>
 struct Step {
     using Real = typename Network::Real;
     const NetworkView<Network>& v;
-    PushRoom& room;
+    StepRoom& room;
     std::int64_t n;  // counted from the initial state
     Real t;
     int warp, warps, lane;  // in the block
 
-    __device__ Step(const NetworkView<Network>& view, PushRoom& shared, std::int64_t number)
+    __device__ Step(const NetworkView<Network>& view, StepRoom& shared, std::int64_t number)
         : v(view), room(shared), n(number), t(static_cast<Real>(Network::step_ms * static_cast<double>(number - 1))),
           warp(static_cast<int>(threadIdx.x / 32u)), warps(static_cast<int>(blockDim.x / 32u)), lane(static_cast<int>(threadIdx.x % 32u)) {}
 

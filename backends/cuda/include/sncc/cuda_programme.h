@@ -28,7 +28,7 @@ struct Placed {
 
 // All threads of the block come here, before its first step. `anew`: spikes of all connections with drawn delays are sent, not only of those that meetings hand on.
 template <typename Network>
-__device__ inline void plan(Programme<Network>& to, PushRoom& room, const Step<Network>& s, bool anew) {
+__device__ inline void plan(Programme<Network>& to, StepRoom& room, const Step<Network>& s, bool anew) {
     const auto owns = [&](const auto& c) { return s.owns(c.target_population, c.target_first + c.target_size); };
     const auto is_sent = [&](const auto& c) { return c.pushed && c.sum >= 0 && (c.handed_on || anew); };
     const auto place = [&](unsigned value) {
@@ -54,7 +54,8 @@ __device__ inline void plan(Programme<Network>& to, PushRoom& room, const Step<N
         senders += at.total, sender_words += words.total;
     }
     if (threadIdx.x == 0) to.count = static_cast<int>(operations), to.counted_count = static_cast<int>(counted), to.sender_count = static_cast<int>(senders);
-    for (unsigned k = threadIdx.x; k < claim_count; k += blockDim.x) room.claims[k] = unclaimed;
+    for_own(claim_count, [&](int k) { room.claims[k] = unclaimed; });
+    for_own(2 * most_warps, [&](int k) { room.poisson[k / 2][k % 2].mean = -1; });
     __syncthreads();
 }
 

@@ -40,13 +40,31 @@ struct Pushed {
     int step;                      // which of the list's
 };
 
-// What the threads of a block share while they deliver.
-struct PushRoom {
+// From which thresholds on a drawn word counts one more, of one mean; see sncc/poisson.h.
+struct PoissonThresholds {
+    static constexpr int most = 64, none = -1;
+    double mean;  // negative: of none yet
+    int size;     // `none`: there are more than `most`
+    std::uint32_t thresholds[most];
+};
+
+// What the threads of a block share in a step.
+struct StepRoom {
+    PoissonThresholds poisson[most_warps][2];
     Pushed spikes[most_threads];
     std::uint32_t places[most_threads], ends[most_threads];  // of each spike, where its entries stand less their number, and where they end in the list of all
     unsigned sums[2][most_warps];
     unsigned claims[claim_count];  // which entry is the next to add to a number
 };
+
+// Calls body(k) for the entries of a thread; arrays of them stay in registers.
+template <typename Body>
+__device__ inline void for_each_entry(const Body& body) {
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+#endif
+    for (unsigned k = 0; k < entries_at_once; ++k) body(k);
+}
 
 // The sum of what the threads before the calling one give, and of all. All threads of the block come here and meet once; `sums` is
 // free again after another meeting.
@@ -105,10 +123,11 @@ struct WordCursor {
     }
 };
 
-// Calls read(connection, entry, spike) for every synapse onto the block's tile from what spiked in the list's steps, by any thread, and serve(which
-// of them are there, what was read) by all threads, for up to entries_at_once of each. They are numbered by place, then thread. All threads of the block come here.
-template <typename Value, typename Network, typename Read, typename Serve>
-__device__ inline void push(const Step<Network>& s, PushRoom& room, const PushList& list, const Read& read, const Serve& serve) {
+// For every synapse onto the block's tile from what spiked in the list's steps, by any thread: fetch(connection, entry, spike) loads it, read(connection,
+// what was loaded, spike) makes a Value of it; then all threads call serve(which of them are there, the values), for up to entries_at_once
+// of each, numbered by place, then thread. All threads of the block come here.
+template <typename Fetched, typename Value, typename Network, typename Fetch, typename Read, typename Serve>
+__device__ inline void push(const Step<Network>& s, StepRoom& room, const PushList& list, const Fetch& fetch, const Read& read, const Serve& serve) {
     const unsigned words = list.words() * static_cast<unsigned>(list.steps), threads = blockDim.x, thread = threadIdx.x;
     for (unsigned from = 0; from < words; from += threads * words_at_once) {
         const unsigned own = from + thread * words_at_once, has = own < words ? min(words - own, static_cast<unsigned>(words_at_once)) : 0;
@@ -159,25 +178,25 @@ __device__ inline void push(const Step<Network>& s, PushRoom& room, const PushLi
             const unsigned before = sum_before(end - begin, room.sums[1], entries);
             room.places[thread] = begin - before, room.ends[thread] = before + end - begin;
             __syncthreads();
+            unsigned whole = 1;  // a power of two, more than half of the spikes listed
+            while (whole * 2 <= min(total - listed, threads)) whole *= 2;
             for (unsigned e = 0; e < entries; e += threads * entries_at_once) {
+                unsigned spike[entries_at_once] = {}, there = 0;
+                Fetched fetched[entries_at_once];
                 Value values[entries_at_once];
-                unsigned there = 0;
-#pragma unroll
-                for (unsigned k = 0; k < entries_at_once; ++k) {
-                    const unsigned entry = e + k * threads + thread;
-                    if (entry >= entries) continue;
-                    unsigned low = 0, high = threads - 1;
-                    while (low < high) {
-                        const unsigned middle = (low + high) / 2;
-                        if (room.ends[middle] <= entry)
-                            low = middle + 1;
-                        else
-                            high = middle;
-                    }
-                    const Pushed& spike = room.spikes[low];
-                    values[k] = read(s.v.connections[list.connections[spike.connection]], room.places[low] + entry, spike);
-                    there |= 1u << k;
-                }
+                const auto view = [&](unsigned k) -> const auto& { return s.v.connections[list.connections[room.spikes[spike[k]].connection]]; };
+                const auto entry = [&](unsigned k) { return min(e + k * threads + thread, entries - 1); };
+                // Step by step for all of them, so that nothing waits for what is looked up for another.
+                for (unsigned half = whole; half > 0; half /= 2)
+                    for_each_entry([&](unsigned k) {
+                        const unsigned next = spike[k] + half;
+                        if (next <= threads && room.ends[next - 1] <= entry(k)) spike[k] = next;
+                    });
+                for_each_entry([&](unsigned k) { fetched[k] = fetch(view(k), room.places[spike[k]] + entry(k), room.spikes[spike[k]]); });
+                for_each_entry([&](unsigned k) {
+                    values[k] = read(view(k), fetched[k], room.spikes[spike[k]]);
+                    if (e + k * threads + thread < entries) there |= 1u << k;
+                });
                 serve(there, values);
             }
             __syncthreads();  // before other spikes take the room
@@ -185,26 +204,26 @@ __device__ inline void push(const Step<Network>& s, PushRoom& room, const PushLi
     }
 }
 
-// Calls apply(value) for the values that are there, by any thread: those of the same key in their order. All threads of the block come here, and see afterwards
-// what was done.
+// Calls apply(which, values), by any thread, so that each of those that are there is among them once, those of the same key in their order. All threads of the
+// block come here, and see afterwards what was done.
 template <typename Value, typename Apply>
-__device__ inline void serve_in_order(PushRoom& room, unsigned there, const Value (&values)[entries_at_once], const Apply& apply) {
+__device__ inline void serve_in_order(StepRoom& room, unsigned there, const Value (&values)[entries_at_once], const Apply& apply) {
+    const auto claim = [&](unsigned k) -> unsigned& { return room.claims[values[k].key % claim_count]; };
+    const auto number = [](unsigned k) { return k * blockDim.x + threadIdx.x; };
     do {
-#pragma unroll
-        for (unsigned k = 0; k < entries_at_once; ++k)
-            if ((there >> k) & 1u) atomicMin(room.claims + values[k].key % claim_count, k * blockDim.x + threadIdx.x);
+        for_each_entry([&](unsigned k) {
+            if ((there >> k) & 1u) atomicMin(&claim(k), number(k));
+        });
         __syncthreads();
         unsigned first = 0;
-#pragma unroll
-        for (unsigned k = 0; k < entries_at_once; ++k)
-            if (((there >> k) & 1u) && room.claims[values[k].key % claim_count] == k * blockDim.x + threadIdx.x) first |= 1u << k;
+        for_each_entry([&](unsigned k) {
+            if (((there >> k) & 1u) && claim(k) == number(k)) first |= 1u << k;
+        });
         __syncthreads();
-#pragma unroll
-        for (unsigned k = 0; k < entries_at_once; ++k)
-            if ((first >> k) & 1u) {
-                apply(values[k]);
-                room.claims[values[k].key % claim_count] = unclaimed;
-            }
+        apply(first, values);
+        for_each_entry([&](unsigned k) {
+            if ((first >> k) & 1u) claim(k) = unclaimed;
+        });
         there &= ~first;
     } while (__syncthreads_or(there != 0));
 }
