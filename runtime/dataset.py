@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .arguments import finite_array, regular_array
 from .events import Events
-from .library import Data, Library, Result, SourceData, pointer
+from .library import Batch, Data, Library, Result, SourceData, pointer
 from .manifest import Manifest, Readout, Source
 
 Inputs = Events | Mapping[str, Events | ArrayLike] | ArrayLike
@@ -255,19 +255,14 @@ def _names(manifest: Manifest) -> str:
 
 
 # ------------------------------------------------------------------------------------------------ batches
-def run_batch(
-    library: Library,
-    function: str,
-    data: DataSet,
-    selection: NDArray[np.int64],
-    trials: NDArray[np.uint32] | None,
-    *arguments: Any,
-) -> Result:
-    """Calls `train`, `gradients` or `evaluate` on the selected samples."""
-    result = Result()
-    selection = np.ascontiguousarray(selection, np.int64)
+def selected(data: DataSet, selection: NDArray[np.int64], trials: NDArray[np.uint32] | None) -> Batch:
+    """The selected samples as a batch, with the numbers that key their random draws (None: their own)."""
     keys = None if trials is None else pointer(trials, c_uint32)
-    library.call(
-        function, byref(data.native), pointer(selection, c_int64), len(selection), keys, *arguments, byref(result)
-    )
+    return byref(data.native), pointer(selection, c_int64), len(selection), keys
+
+
+def run_batch(library: Library, function: str, batch: Batch, *arguments: Any) -> Result:
+    """Calls `train`, `gradients` or `evaluate` on a batch."""
+    result = Result()
+    library.call(function, *batch, *arguments, byref(result))
     return result

@@ -65,6 +65,7 @@ class Trace(ctypes.Structure):
     ]
 
 
+Batch = tuple[Any, ...]  # data, samples, their number, the keys of their random draws
 _HANDLE = c_void_p
 _BATCH = (_HANDLE, POINTER(Data), POINTER(c_int64), c_int64, POINTER(c_uint32))
 _ARRAY = (POINTER(c_double), c_int64)
@@ -87,6 +88,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {  # argument types; all return an erro
     "get_optimiser_step": (_HANDLE, POINTER(c_int64)),
     "set_optimiser_step": (_HANDLE, c_int64),
     "train": (*_BATCH, c_double, POINTER(Result)),
+    "announce": _BATCH,
     "gradients": (*_BATCH, POINTER(Result)),
     "evaluate": (*_BATCH, POINTER(c_double), POINTER(c_int64), POINTER(Result)),
     "simulate": (
@@ -130,6 +132,7 @@ class Library:
     def __init__(self, path: Path, name: str, seed: int, threads: int) -> None:
         """Loads the file and creates the network; functions have the prefix `name`."""
         self.path, self._handle = path, None
+        self._announced = False  # a batch, of data that may then be gone
         self._inside = threading.RLock()  # callbacks of a fit come from the thread that is inside
         if _cut_short(path):
             raise OSError(f"cannot load {path}: a part of the file is missing; build it again")
@@ -169,7 +172,24 @@ class Library:
         try:
             yield
         finally:
+            if self._announced:
+                self._announced = False
+                self._functions["announce"](self._handle, None, None, 0, None)
             self._inside.release()
+
+    def announced(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Each batch, for one call, after the library was told the one after it, which a GPU copies during that call.
+
+        Their data stay as they are while the library is `alone`.
+        """
+        now = next(batches, None)
+        while now is not None:
+            after = next(batches, None)
+            if after is not None:
+                self._announced = True
+                self.call("announce", *after)
+            yield now
+            now = after
 
     def _enter(self) -> None:
         if not self._inside.acquire(blocking=False):

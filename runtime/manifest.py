@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-ABI_VERSION = 3
+ABI_VERSION = 4
 LARGEST = {"float32": float(np.finfo(np.float32).max)}  # by precision; the others hold what Python does
 
 

@@ -16,7 +16,7 @@ from .arguments import check_choice, check_mapping, check_path, check_switch, ch
 from .callbacks import Callback, History
 from .checkpoint import Progress, sealed, unsealed
 from .connectivity import connect, with_sizes
-from .dataset import Inputs, data_set, labelled_set, run_batch
+from .dataset import Inputs, data_set, labelled_set, run_batch, selected
 from .events import Events
 from .library import Library, available_threads, find_library, pointer
 from .manifest import Manifest, read_manifest
@@ -148,7 +148,8 @@ class Network:
             raise ValueError(training.untrained(self.manifest, "there are no gradients"))
         prepared = labelled_set(self.manifest, data, labels)
         with self.library.alone():
-            result = run_batch(self.library, "gradients", prepared, np.arange(prepared.samples), None)
+            everything = selected(prepared, np.arange(prepared.samples, dtype=np.int64), None)
+            result = run_batch(self.library, "gradients", everything)
             found = {p.key: self.library.get("get_gradient", p.shape, p.index) for p in self.manifest.learnt}
         return result.loss + result.penalty, found
 

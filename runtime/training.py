@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arguments import check_choice, check_whole, shown
 from .callbacks import Callback, History
 from .checkpoint import Progress
-from .dataset import DataSet, Inputs, labelled_set, run_batch
+from .dataset import DataSet, Inputs, labelled_set, run_batch, selected
 from .library import Result, pointer
 from .manifest import Manifest
 from .progress import ProgressBar
@@ -91,12 +91,14 @@ def fit(
         for epoch in range(start, start + epochs):
             network.progress = Progress(epoch, first, start + epochs)
             order = permutation(seed, epoch, train.samples)
+            trials = (epoch * train.samples + order).astype(np.uint32)
+            parts = [slice(k, min(k + size, train.samples)) for k in range(0, train.samples, size)]
+            batches = (selected(train, order[part], trials[part]) for part in parts)
             sums = Sums()
-            for k in range(per_epoch):
-                selection = order[k * size : (k + 1) * size]
-                trials = (epoch * train.samples + selection).astype(np.uint32)
+            for k, chosen in enumerate(network.library.announced(batches)):
                 at = Position((epoch - first) * per_epoch + k, (start + epochs - first) * per_epoch, per_epoch)
-                sums = sums.add(run_batch(network.library, "train", train, selection, trials, rate(at)), len(selection))
+                count = parts[k].stop - parts[k].start
+                sums = sums.add(run_batch(network.library, "train", chosen, rate(at)), count)
                 bar.update(epoch - start, k + 1, sums.loss / sums.samples)
             network.library.get_count("get_optimiser_step")  # waits for a GPU: what went wrong in the last batch
             network.progress = replace(network.progress, epoch=epoch + 1)
@@ -119,15 +121,17 @@ def evaluate_into(
     network: Network, data: DataSet, outputs: NDArray[np.float64] | None, starts: NDArray[np.int64] | None
 ) -> Sums:
     """Runs a whole data set; the readout's values go to `outputs`, (samples, …), with `starts` at those rows."""
-    sums = Sums()
-    for first in range(0, data.samples, EVALUATED_AT_ONCE):
-        selection = np.arange(first, min(first + EVALUATED_AT_ONCE, data.samples), dtype=np.int64)
+    sums, order = Sums(), np.arange(data.samples, dtype=np.int64)
+    firsts = range(0, data.samples, EVALUATED_AT_ONCE)
+    batches = (selected(data, order[first : first + EVALUATED_AT_ONCE], None) for first in firsts)
+    for first, batch in zip(firsts, network.library.announced(batches)):
         if outputs is None:
             values = None
         else:  # rows of `starts` count from the array's beginning
             values = pointer(outputs if starts is not None else outputs[first:], c_double)
         rows = None if starts is None else pointer(starts[first:], c_int64)
-        sums = sums.add(run_batch(network.library, "evaluate", data, selection, None, values, rows), len(selection))
+        count = min(EVALUATED_AT_ONCE, data.samples - first)
+        sums = sums.add(run_batch(network.library, "evaluate", batch, values, rows), count)
     return sums
 
 

@@ -10,7 +10,7 @@ import pytest
 FAKE = Path(__file__).parent / "runtime" / "fake"
 
 
-def build_fake(folder: Path, abi: int = 3) -> Path:
+def build_fake(folder: Path, abi: int = 4) -> Path:
     """A project as sncc emits it: the manifest, and the library in lib/."""
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:

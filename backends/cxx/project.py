@@ -25,7 +25,7 @@ from sncc.program.nodes import Connection, Parameter, Program
 from sncc.program.streams import stream
 
 VERSION = "0.1.0"
-ABI_VERSION = 3
+ABI_VERSION = 4
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parent.parent  # sncc, through its links
 
@@ -297,6 +297,7 @@ def _calls(name: str) -> list[_Call]:
         _Call("get_optimiser_step", ("int64_t* step",), ("*step = n.engine().optimiser_step();",)),
         _Call("set_optimiser_step", ("int64_t step",), ("n.engine().set_optimiser_step(step);",)),
         _Call("train", (*batch, "double learning_rate_factor", f"{name}_result* result"), (run.format("train", "learning_rate_factor, nullptr, nullptr"),)),
+        _Call("announce", batch, ("n.announce(convert(data), selection, count, trials);",)),
         _Call("gradients", (*batch, f"{name}_result* result"), (run.format("gradients", "1.0, nullptr, nullptr"),)),
         _Call("evaluate", (*batch, "double* outputs", "const int64_t* output_starts", f"{name}_result* result"), (run.format("evaluate", "1.0, outputs, output_starts"),)),
         _Call(

@@ -50,9 +50,9 @@ def test_a_library_is_found_in_build_folders_under_other_names(tmp_path, project
 def test_another_version_is_refused(tmp_path, project):
     with pytest.raises(ValueError, match="version 7"):
         load(build_fake(tmp_path / "old", abi=7))
-    manifest = json.loads((project / "manifest.json").read_text()) | {"abi": 4}
+    manifest = json.loads((project / "manifest.json").read_text()) | {"abi": 5}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ValueError, match="version 3"):
+    with pytest.raises(ValueError, match="version 4"):
         load(tmp_path)
 
 

@@ -103,6 +103,7 @@ int fake_train(network *n, const data_set *d, const int64_t *selection, int64_t 
     return 0;
 }
 int fake_gradients(network *n, const data_set *d, const int64_t *selection, int64_t count, const uint32_t *trials, result *r) { (void)trials; run(n, d, selection, count, NULL, r); return 0; }
+int fake_announce(network *n, const data_set *d, const int64_t *selection, int64_t count, const uint32_t *trials) { (void)n; (void)d; (void)selection; (void)count; (void)trials; return 0; }
 int fake_evaluate(network *n, const data_set *d, const int64_t *selection, int64_t count, const uint32_t *trials, double *outputs, const int64_t *starts, result *r) {
     (void)trials; (void)starts;
     run(n, d, selection, count, outputs, r);

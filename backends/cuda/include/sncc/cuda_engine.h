@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sncc/cuda_arguments.h"
@@ -115,25 +117,38 @@ public:
     // Returns when the results are there: the gradients and the optimiser's step may still run, while the next batch is
     // prepared and copied. Whatever reads them waits, and says what the gradients of the last batch could not hold.
     Result run(Mode mode, const Batch& batch, double learning_rate_factor, const Outputs& outputs) override {
+        const std::function<const Batch*()> next = std::exchange(next_, nullptr);
         refresh();
         const bool learns = mode != Mode::evaluate;
-        const std::int64_t at_once = learns ? KeptOfSamples<Network>::samples_at_once(batch, gradient_size_) : batch.count;
+        const std::int64_t at_once = samples_at_once(batch, learns);
         Result total{0, 0, 0, 0};
         for (std::int64_t first = 0; first < batch.count; first += at_once) {
-            Batch part = batch;
-            if (part.trials) part.trials += first;
-            part.selection += first, part.count = std::min(at_once, batch.count - first);
+            const Batch part = part_of(batch, first, at_once);
             Outputs seen = outputs;
             if (seen.starts)
                 seen.starts += first;
             else if (seen.values)
                 seen.values += first * Network::outputs;
-            const Result found = run_samples(mode, part, batch.count, first == 0, learning_rate_factor, seen);
+            const auto meanwhile = [&] {
+                try {
+                    if (first + at_once < batch.count)
+                        prepare(part_of(batch, first + at_once, at_once), learns);
+                    else if (const Batch* const after = next ? next() : nullptr)
+                        prepare(part_of(*after, 0, samples_at_once(*after, learns)), learns);
+                } catch (...) {  // said when those samples run
+                }
+            };
+            const Result found = run_samples(mode, part, batch.count, first == 0, learning_rate_factor, seen, meanwhile);
             const double share = static_cast<double>(part.count) / static_cast<double>(batch.count);
             total.loss += found.loss * share, total.penalty += found.penalty * share, total.correct += found.correct, total.labelled += found.labelled;
         }
         if (learns && !is_step_by_step(mode)) optimise(mode == Mode::train, learning_rate_factor);
         return total;
+    }
+
+    void expect(std::function<const Batch*()> next) override {
+        if (!next) inputs_[0].forget(), inputs_[1].forget();
+        next_ = std::move(next);
     }
 
     // -------------------------------------------------------------------------------------------- simulation
@@ -147,21 +162,31 @@ public:
     std::int64_t step_count() override { return simulator_.step_count(); }
 
 private:
-    // Some samples of a batch, in training their gradients too.
-    Result run_samples(Mode mode, const Batch& batch, std::int64_t of, bool first, double learning_rate_factor, const Outputs& outputs) {
+    std::int64_t samples_at_once(const Batch& batch, bool learns) const { return learns ? KeptOfSamples<Network>::samples_at_once(batch, gradient_size_) : batch.count; }
+    static Batch part_of(const Batch& batch, std::int64_t first, std::int64_t most) {
+        return {batch.data, batch.selection + first, std::min(most, batch.count - first), batch.trials ? batch.trials + first : nullptr, batch.seed};
+    }
+    void prepare(const Batch& next, bool learns) { inputs_[turn_ ^ 1].prepare(next, learns, copies_); }
+    // Some samples of a batch, in training their gradients too. The device waits for nothing between the last batch's optimiser and these
+    // samples, nor the host for these before it has prepared the next ones.
+    template <typename Meanwhile>
+    Result run_samples(Mode mode, const Batch& batch, std::int64_t of, bool first, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
         const bool learns = mode != Mode::evaluate;
         BatchInput<Network>& input = inputs_[turn_ ^= 1];
+        if (!input.holds(batch, learns)) input.prepare(batch, learns, copies_);
         SampleArguments<Network> a = {};
-        a.learns = learns, a.of = static_cast<int>(of);
-        input.upload(a, batch, copies_, compute_);
-        settle();
+        input.hand_over(a, compute_);
+        a.of = static_cast<int>(of);
         lay_out(a, batch, learns, outputs);
         if (Network::batch_penalties && learns) find_mean_rates(a);
-        if (is_step_by_step(mode)) return run_step_by_step(a, batch, input, learning_rate_factor, outputs);
+        if (is_step_by_step(mode)) return run_step_by_step(a, batch, input, learning_rate_factor, outputs, meanwhile);
         launch_samples(a);
         results_.send(batch.count, compute_);
+        input.release(compute_);
+        settle();
         if (learns) gather(a, first, !first);
         input.release(compute_);
+        meanwhile();
         const Result result = results_.take(batch, outputs, a.most_steps);
         if (learns && results_.are_wrong(result, batch)) throw Failure(Code::numerical, what_failed(a, batch));
         return result;
@@ -291,7 +316,9 @@ private:
     }
     // Where the weights change after every step: all samples take a step, then the optimiser does. Where anything is no number in the end,
     // what was before the batch comes back.
-    Result run_step_by_step(SampleArguments<Network>& a, const Batch& batch, BatchInput<Network>& input, double learning_rate_factor, const Outputs& outputs) {
+    template <typename Meanwhile>
+    Result run_step_by_step(SampleArguments<Network>& a, const Batch& batch, BatchInput<Network>& input, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
+        settle();
         const std::int64_t before = optimiser_step_;
         copy_on_device(parameters_before_, parameters_, parameter_size_);
         copy_on_device(states_before_, states_, parameter_size_ * Network::optimiser_states);
@@ -303,6 +330,7 @@ private:
         }
         results_.send(batch.count, compute_);
         input.release(compute_);
+        meanwhile();
         const Result result = results_.take(batch, outputs, a.most_steps);
         std::string wrong = results_.are_wrong(result, batch) ? results_.said(batch) : "";
         try {
@@ -414,6 +442,7 @@ private:
     Event gathered_all_;
     bool unsettled_ = false;
     std::int64_t step_before_ = 0;
+    std::function<const Batch*()> next_;
     int turn_ = 0, most_shared_ = 0;
     std::int64_t optimiser_step_ = 0;
     bool stale_ = true;

@@ -49,6 +49,7 @@ public:
 
     Value* data() const { return values_; }
     Value& operator[](std::size_t k) const { return values_[k]; }
+    std::size_t size() const { return size_; }
     void reserve(std::size_t count) {
         if (count <= size_) return;
         cudaFreeHost(values_);

@@ -4,8 +4,10 @@
 // all arrays are dense in C order, in the shape that the user sees.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -165,6 +167,26 @@ struct Batch {
     }
 };
 
+// Which samples a batch has: by their places in memory, numbers and random draws.
+class SamplesOfBatch {
+public:
+    explicit SamplesOfBatch(const Batch& batch) : data_(batch.data), seed_(batch.seed), selection_(batch.selection, batch.selection + batch.count) {
+        if (batch.trials) trials_.assign(batch.trials, batch.trials + batch.count);
+    }
+    bool are(const Batch& batch) const {
+        const std::size_t count = selection_.size();
+        return batch.data == data_ && batch.seed == seed_ && batch.count == static_cast<std::int64_t>(count) && std::equal(selection_.begin(), selection_.end(), batch.selection) &&
+               (batch.trials ? trials_.size() == count && std::equal(trials_.begin(), trials_.end(), batch.trials) : trials_.empty());
+    }
+    Batch batch() const { return {data_, selection_.data(), static_cast<std::int64_t>(selection_.size()), trials_.empty() ? nullptr : trials_.data(), seed_}; }
+
+private:
+    const Data* data_;
+    std::uint64_t seed_;
+    std::vector<std::int64_t> selection_;
+    std::vector<std::uint32_t> trials_;
+};
+
 // Where the readout's values go: (count, outputs), or, with starts, (steps, outputs) of each sample from row starts[k].
 struct Outputs {
     double* values;  // null: nowhere
@@ -230,6 +252,10 @@ public:
     // Runs a batch. `train` takes an optimiser step unless the loss is not finite: then it throws Failure with
     // Code::numerical and leaves all numbers as they were. `learning_rate_factor` is the schedule's.
     virtual Result run(Mode mode, const Batch& batch, double learning_rate_factor, const Outputs& outputs) = 0;
+
+    // Before a run: what gives the batch of the run after it, checked, or null. It may be called when the work is under way, so that
+    // the batch is prepared in place of waiting. Nothing: what was prepared will not come.
+    virtual void expect(std::function<const Batch*()>) {}
 
     // One sample, recorded. The state, delayed spikes included, stays for the next one.
     virtual void simulate(const Simulation& simulation) = 0;

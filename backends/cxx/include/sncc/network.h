@@ -2,6 +2,7 @@
 // caller at a time, and errors as codes with a message.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdio>
@@ -9,6 +10,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -136,14 +138,36 @@ public:
     Engine& engine() { return *engine_; }
 
     // -------------------------------------------------------------------------------------------- batches
+    // The samples of the run after the next one; none: forgets them.
+    void announce(const Data* data, const std::int64_t* selection, std::int64_t count, const std::uint32_t* trials) {
+        announced_.reset();
+        if (count == 0) return expected_.reset(), engine_->expect(nullptr);
+        if (!data || !selection || count < 0) throw Failure(Code::argument, "a batch of no samples");
+        announced_.emplace(Batch{data, selection, count, trials, seed_});
+    }
     Result run(Mode mode, const Data* data, const std::int64_t* selection, std::int64_t count, const std::uint32_t* trials,
                double factor, double* outputs, const std::int64_t* output_starts) {
         if (!data || (!selection && count > 0) || count < 1) throw Failure(Code::argument, "a batch of no samples");
         if (mode != Mode::evaluate && !about_.optimiser) throw Failure(Code::argument, "the network has no `train` block");
         if (!about_.readout) throw Failure(Code::argument, "the network has no loss, so it has no readout to evaluate");
-        check(*data, selection, count, mode != Mode::evaluate);
+        const Batch batch = {data, selection, count, trials, seed_};
+        const bool learns = mode != Mode::evaluate;
+        std::optional<SamplesOfBatch> next, expected;
+        next.swap(announced_), expected.swap(expected_);
+        if (!expected || checked_to_learn_ != learns || !expected->are(batch)) {
+            engine_->expect(nullptr);
+            check(*data, selection, count, learns);
+        }
         build();
-        return engine_->run(mode, {data, selection, count, trials, seed_}, factor, {outputs, output_starts});
+        Batch after = {};
+        engine_->expect([&]() -> const Batch* {
+            if (!next) return nullptr;
+            after = next->batch();
+            check(*after.data, after.selection, after.count, learns);
+            expected_ = next, checked_to_learn_ = learns;
+            return &after;
+        });
+        return engine_->run(mode, batch, factor, {outputs, output_starts});
     }
 
     void simulate(const Simulation& s) {
@@ -242,11 +266,15 @@ private:
         const std::int64_t* offsets = source.offsets + source.starts[sample];
         for (std::int64_t n = 0; n < steps; ++n)
             if (offsets[n + 1] < offsets[n]) throw Failure(Code::argument, std::string(about.name) + ": offsets that decrease");
-        bool ascend = true;  // equal ones side by side are counted
-        for (std::int64_t n = 0; n < steps; ++n)
-            for (std::int64_t e = offsets[n] + 1; e < offsets[n + 1]; ++e) ascend &= source.indices[e - 1] <= source.indices[e];
-        if (!ascend) throw Failure(Code::argument, std::string(about.name) + ": the neurons of a step's events do not ascend");
-        for (std::int64_t e = offsets[0]; e < offsets[steps]; ++e)
+        // Equal ones side by side are counted. Two loops without a branch in place of one over each step: batches wait for this.
+        const std::uint32_t* const indices = source.indices;
+        std::uint32_t falls = 0, between_steps = 0, most = 0;
+        for (std::int64_t e = offsets[0] + 1; e < offsets[steps]; ++e) falls += indices[e - 1] > indices[e];
+        for (std::int64_t e = offsets[0]; e < offsets[steps]; ++e) most = std::max(most, indices[e]);
+        for (std::int64_t n = 1; n < steps; ++n)
+            if (offsets[n] > offsets[0] && offsets[n + 1] > offsets[n]) between_steps += indices[offsets[n] - 1] > indices[offsets[n]];
+        if (falls != between_steps) throw Failure(Code::argument, std::string(about.name) + ": the neurons of a step's events do not ascend");
+        for (std::int64_t e = offsets[0]; most >= static_cast<std::uint64_t>(about.size) && e < offsets[steps]; ++e)
             if (source.indices[e] >= static_cast<std::uint64_t>(about.size))
                 throw Failure(Code::argument, std::string(about.name) + " has " + std::to_string(about.size) + " neurons, an event names number " + std::to_string(source.indices[e]));
     }
@@ -264,6 +292,8 @@ private:
     std::string error_;
     std::atomic<bool> busy_{false};
     bool built_ = false;
+    std::optional<SamplesOfBatch> announced_, expected_;  // those of the run after the next one; of the next one, which are checked
+    bool checked_to_learn_ = false;
 };
 
 }  // namespace sncc
