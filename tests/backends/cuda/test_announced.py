@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from projects import NETWORKS, Projects, needs_compiler
+from stand_in import needs_emulation
 
 import sncc
 from sncc.runtime.dataset import labelled_set, run_batch, selected
+
+pytestmark = needs_emulation  # allocations that fail
 
 SAMPLES = 12
 PARTS = [slice(0, 5), slice(5, 10), slice(10, 12)]
