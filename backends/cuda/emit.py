@@ -76,8 +76,8 @@ def _headers() -> dict[str, str]:
 def neuron_kernels(name: str) -> tuple[Kernel, ...]:
     """The kernels of a network whose neurons are spread over all threads."""
     blocks = "one a multiprocessor"
-    run = Kernel(f"{name}_run", "runs all steps, its threads meeting across the grid", blocks, NEURON_THREADS, 0)
-    return run, Kernel(f"{name}_phase", "runs what lies between two meetings", blocks, NEURON_THREADS, 0)
+    run = Kernel(f"{name}_run", "runs all steps, its threads meeting across the grid", blocks, NEURON_THREADS, None)
+    return run, Kernel(f"{name}_phase", "runs what lies between two meetings", blocks, NEURON_THREADS, None)
 
 
 def kernels(tables: Tables, learning: Learning) -> tuple[Kernel, ...]:

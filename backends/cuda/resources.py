@@ -6,17 +6,18 @@ import re
 from dataclasses import dataclass
 
 UNKNOWN = "-"
+_AS_NEEDED = "as needed"
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A kernel as it is launched. `shared`: bytes of dynamic shared memory of a block."""
+    """A kernel as it is launched. `shared`: bytes of dynamic shared memory of a block; None: as many as a run needs."""
 
     name: str
     does: str
     blocks: str
     threads: int
-    shared: int
+    shared: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,13 @@ def table(kernels: tuple[Kernel, ...]) -> list[str]:
         "|" + " --- |" * (5 + len(ARCHITECTURES)),
     ]
     empty = f" {UNKNOWN} |" * len(ARCHITECTURES)
-    return [*lines, *(f"| {k.name} | {k.does} | {k.blocks} | {k.threads} | {k.shared} |{empty}" for k in kernels)]
+    return [
+        *lines,
+        *(
+            f"| {k.name} | {k.does} | {k.blocks} | {k.threads} | {_AS_NEEDED if k.shared is None else k.shared} |{empty}"
+            for k in kernels
+        ),
+    ]
 
 
 def filled(text: str, log: str) -> str:
@@ -59,7 +66,7 @@ def filled(text: str, log: str) -> str:
         cells = [cell.strip() for cell in line.strip("|\n ").split("|")]
         if len(cells) != 5 + len(ARCHITECTURES) or not cells[3].isdigit():
             return line
-        threads, shared = int(cells[3]), int(cells[4])
+        threads, shared = int(cells[3]), 0 if cells[4] == _AS_NEEDED else int(cells[4])
         for k, name in enumerate(ARCHITECTURES):
             found = used.get((cells[0], name))
             if found:
