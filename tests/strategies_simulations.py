@@ -182,9 +182,8 @@ def connections(draw: st.DrawFn, name: str, ends: list[End]) -> Connect:
         if unit or signal or synapse in ("graded", "gap")
         else one(["", "", *(p for p in PLASTICITIES if p in possible)])
     )
-    weight = one(
-        [w for w in WEIGHTS if not (unit and " in " in w)] if not plasticity else ["uniform(0, 0.1)", "each(0.05)"]
-    )
+    weights = [w for w in WEIGHTS if not (unit and " in " in w) and not (pattern == "sparse" and "fan_in" in w)]
+    weight = one(["uniform(0, 0.1)", "each(0.05)"] if plasticity else weights)
     arguments = [one(["", *PLASTICITIES[plasticity]])] if plasticity else []
     if plasticity in REWARDED:
         whole = [f"{target.name}.{s}" for s in KINDS[target.model].states] if receivers == target.size else []
@@ -243,7 +242,7 @@ def patterns(draw: st.DrawFn, itself: bool, senders: int, receivers: int) -> str
     ]
     found += [f"random(fan_in = 3{repeats})"] if senders >= 6 else []
     found += [f"random(fan_out = 4{repeats})"] if receivers >= 6 else []
-    if itself:
+    if itself and senders > 1:
         found = [*found, "dense(self = false)", *(p.replace(")", ", self = false)") for p in found if "(" in p)]
     return one([*found, *["one_to_one", "one_to_one"] * (senders == receivers)])
 
