@@ -19,7 +19,9 @@ from sncc.backends.cuda.emit import emit
 from sncc.compiler import compile_model, compile_program
 from sncc.connectivity.patterns import Random
 from sncc.diagnostics import Source
-from sncc.program.nodes import Connection, Gather, Program, Transpose
+from sncc.program.groups import Connection
+from sncc.program.learning import Gather, Transpose
+from sncc.program.nodes import Program
 from sncc.syntax.parse import read_source
 
 

@@ -10,7 +10,8 @@ from projects import handed_over
 
 from sncc.backends.reference.interpreter import Reference
 from sncc.connectivity.philox import philox
-from sncc.program.nodes import Connection, Program
+from sncc.program.groups import Connection
+from sncc.program.nodes import Program
 from sncc.program.streams import stream
 
 NETWORK = """

@@ -25,7 +25,8 @@ from sncc.backends.reference.interpreter import Reference, Result
 from sncc.connectivity.build import indices
 from sncc.connectivity.patterns import Dense, Part, Sparse
 from sncc.diagnostics import DiagnosticError
-from sncc.program.nodes import Connection, Parameter, Program
+from sncc.program.groups import Connection, Parameter
+from sncc.program.nodes import Program
 
 SEED = 5
 FORMS = (

@@ -13,7 +13,8 @@ from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import KNOWN_AT_BUILD, Layout, padded
 from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.synapse_rows import CONNECTIVITY, rows_line
-from sncc.program.nodes import LearningSignal, Program, ReverseOperation, Transpose
+from sncc.program.learning import LearningSignal, ReverseOperation, Transpose
+from sncc.program.nodes import Program
 
 _TEMPLATES = Path(__file__).parent / "templates"
 CHAINS = 8  # of a batch; fixed, so that results do not depend on the machine

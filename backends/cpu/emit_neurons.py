@@ -15,7 +15,9 @@ from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.stimuli import during, stimulated, value_of
 from sncc.backends.cxx.synapse_dynamics import synapse_states
 from sncc.backends.cxx.synapse_rows import CONNECTIVITY, flag
-from sncc.program.nodes import Group, Program, Row, SynapseUpdate, Update
+from sncc.program.groups import Group, Row
+from sncc.program.nodes import Program
+from sncc.program.operations import SynapseUpdate, Update
 
 ENGINE = """// The engine; the same in every network of this precision, and compiled beside it.
 #include "sncc/engine_unit.h"

@@ -9,7 +9,9 @@ from sncc.backends.cxx.dynamics import Function
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.stimuli import stimulated
 from sncc.backends.cxx.synapse_rows import index_type, place_of_weights, run_of
-from sncc.program.nodes import Connection, Deliver, Fire, Group, Readout, Row, Update
+from sncc.program.groups import Connection, Group, Row
+from sncc.program.operations import Deliver, Readout, Update
+from sncc.program.statements import Fire
 
 
 def _pad(group: Group, row: Row, array: str) -> list[str]:

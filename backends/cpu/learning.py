@@ -8,7 +8,8 @@ from sncc.backends.cxx.dynamics import ReadoutStep
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.names import Namer
-from sncc.program.nodes import SPIKE, Readout
+from sncc.program.operations import Readout
+from sncc.program.statements import SPIKE
 
 _REDUCTIONS = {
     None: "none",

@@ -10,7 +10,10 @@ from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.synapse_dynamics import synapse_states
 from sncc.backends.cxx.synapse_rows import flag, part_of, parts_of, pattern_of
 from sncc.connectivity.patterns import Convolution, Turned
-from sncc.program.nodes import Connection, Deliver, Fire, Program, SynapseUpdate, Update
+from sncc.program.groups import Connection
+from sncc.program.nodes import Program
+from sncc.program.operations import Deliver, SynapseUpdate, Update
+from sncc.program.statements import Fire
 from sncc.program.streams import stream
 
 

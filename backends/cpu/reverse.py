@@ -15,16 +15,9 @@ from sncc.backends.cpu.forward import (
 )
 from sncc.backends.cxx.layout import KNOWN_AT_BUILD, Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_weights
-from sncc.program.nodes import (
-    Connection,
-    Feedback,
-    Gather,
-    GatherDelay,
-    PenaltyAdjoint,
-    ReadoutAdjoint,
-    Transpose,
-    Update,
-)
+from sncc.program.groups import Connection
+from sncc.program.learning import Feedback, Gather, GatherDelay, PenaltyAdjoint, ReadoutAdjoint, Transpose
+from sncc.program.operations import Update
 
 _SAMPLE = "tile.samples[index]"
 

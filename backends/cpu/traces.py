@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from sncc.backends.cpu.forward import spikes_of, tile_layout, values_of
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import Layout, padded
-from sncc.program.nodes import Connection, LearningSignal, PenaltySignal, TraceUpdate
+from sncc.program.groups import Connection
+from sncc.program.learning import LearningSignal, PenaltySignal, TraceUpdate
 
 
 def step(layout: Layout) -> list[str]:

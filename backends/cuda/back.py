@@ -5,7 +5,9 @@ from __future__ import annotations
 from sncc.backends.cuda.meetings import MEET, Access, Part
 from sncc.backends.cuda.places import WARP, plus
 from sncc.backends.cuda.updates import Updates
-from sncc.program.nodes import Connection, Feedback, PenaltyAdjoint, ReadoutAdjoint, Transpose, Update
+from sncc.program.groups import Connection
+from sncc.program.learning import Feedback, PenaltyAdjoint, ReadoutAdjoint, Transpose
+from sncc.program.operations import Update
 
 MOST_HELD = 40  # registers of a thread for rows of narrow matrices
 

@@ -7,7 +7,8 @@ from sncc.backends.cuda.places import WARP, moved, plus, values_of_batch
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.synapse_rows import flag, place_of_weights
-from sncc.program.nodes import Connection, Gather, GatherDelay
+from sncc.program.groups import Connection
+from sncc.program.learning import Gather, GatherDelay
 
 WARPS_A_BLOCK, VECTOR = 4, 16  # warps of a block that sums gradients; bytes that a lane loads at once
 

@@ -12,7 +12,9 @@ from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.stimuli import stimulated
 from sncc.backends.cxx.synapse_dynamics import synapse_states
 from sncc.backends.cxx.synapse_rows import flag
-from sncc.program.nodes import Deliver, Group, Program, Row, SynapseUpdate, Update
+from sncc.program.groups import Group, Row
+from sncc.program.nodes import Program
+from sncc.program.operations import Deliver, SynapseUpdate, Update
 
 NEURON_THREADS = 384  # of a block, at most: 168 registers a thread are left on every card
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from sncc.backends.cuda.places import Places, moved, plus
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import padded
-from sncc.program.nodes import Connection, LearningSignal, PenaltySignal, TraceUpdate
+from sncc.program.groups import Connection
+from sncc.program.learning import LearningSignal, PenaltySignal, TraceUpdate
 
 SUMS_A_BLOCK = 1024  # numbers of a gradient that a block adds up over the samples
 

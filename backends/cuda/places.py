@@ -8,7 +8,11 @@ from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_weights
 from sncc.connectivity.patterns import Convolution
-from sncc.program.nodes import Connection, Fire, Gather, GatherDelay, Program, Row, Update
+from sncc.program.groups import Connection, Row
+from sncc.program.learning import Gather, GatherDelay
+from sncc.program.nodes import Program
+from sncc.program.operations import Update
+from sncc.program.statements import Fire
 
 WARP = 32
 MOST_THREADS = 512  # of a block, beside the warp that stands aside

@@ -11,15 +11,10 @@ from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.stimuli import stimulated
-from sncc.program.nodes import (
-    SPIKE,
-    Connection,
-    Deliver,
-    Program,
-    Readout,
-    Row,
-    Update,
-)
+from sncc.program.groups import Connection, Row
+from sncc.program.nodes import Program
+from sncc.program.operations import Deliver, Readout, Update
+from sncc.program.statements import SPIKE
 
 MOST_AHEAD = 2  # connections whose events a thread reads ahead
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sncc.program.nodes import Program, SynapseUpdate
+from sncc.program.nodes import Program
+from sncc.program.operations import SynapseUpdate
 
 
 def unsupported(program: Program) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from sncc.backends.cuda.samples import Samples
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Field, padded
 from sncc.backends.cxx.synapse_rows import flag, rows_line
-from sncc.program.nodes import Transpose
+from sncc.program.learning import Transpose
 
 SHARED_EVERYWHERE = (
     88 << 10

@@ -7,7 +7,8 @@ from sncc.backends.cuda.online import Online
 from sncc.backends.cuda.places import moved
 from sncc.backends.cxx.dynamics import Function
 from sncc.backends.cxx.functions import Argument
-from sncc.program.nodes import Group, Row, Update
+from sncc.program.groups import Group, Row
+from sncc.program.operations import Update
 
 
 class Updates(Online):

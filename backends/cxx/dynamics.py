@@ -15,23 +15,12 @@ from sncc.backends.cxx.initial_values import initial_parameter, initial_state
 from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.synapse_dynamics import poisson_mean, stimulus, synapse_state, synapse_update
 from sncc.expressions.nodes import symbols
-from sncc.program.nodes import (
-    LEARNS,
-    Assign,
-    Derive,
-    DeriveAdjoint,
-    Draw,
-    Group,
-    Optimise,
-    Program,
-    Readout,
-    Reduce,
-    Statement,
-    SynapseUpdate,
-    TraceUpdate,
-    Update,
-)
+from sncc.program.groups import Group
+from sncc.program.learning import DeriveAdjoint, Optimise, TraceUpdate
+from sncc.program.nodes import Program
+from sncc.program.operations import Derive, Readout, SynapseUpdate, Update
 from sncc.program.printer import print_statement
+from sncc.program.statements import LEARNS, Assign, Draw, Reduce, Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from textwrap import wrap
 from sncc.backends.cxx.expressions import Printer, Scalar
 from sncc.backends.cxx.names import Namer
 from sncc.expressions.nodes import Expression
-from sncc.program.nodes import Assign, Draw, Fire, Repeat, Statement
+from sncc.program.statements import Assign, Draw, Fire, Repeat, Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from sncc.backends.cxx.functions import Builder, Function
 from sncc.backends.cxx.names import Namer
 from sncc.expressions.nodes import Expression, symbols
 from sncc.expressions.printer import print_expression
-from sncc.program.nodes import Group, Parameter, Row
+from sncc.program.groups import Group, Parameter, Row
 from sncc.program.streams import stream
 
 

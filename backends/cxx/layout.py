@@ -9,16 +9,10 @@ from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import Dense, OfSynapses
-from sncc.program.nodes import (
-    Connection,
-    DeriveAdjoint,
-    Gather,
-    GatherDelay,
-    Group,
-    Program,
-    TraceUpdate,
-    Update,
-)
+from sncc.program.groups import Connection, Group
+from sncc.program.learning import DeriveAdjoint, Gather, GatherDelay, TraceUpdate
+from sncc.program.nodes import Program
+from sncc.program.operations import Update
 from sncc.program.streams import stream
 
 KNOWN_AT_BUILD = -2  # in place of the offset of a gradient with a number for every synapse

@@ -21,7 +21,8 @@ from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import OfSynapses, Sparse
 from sncc.expressions.nodes import Apply, Number
-from sncc.program.nodes import Connection, Parameter, Program
+from sncc.program.groups import Connection, Parameter
+from sncc.program.nodes import Program
 from sncc.program.streams import stream
 
 VERSION = "0.1.0"

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 
 from sncc.backends.cxx.functions import Function
 from sncc.backends.cxx.layout import Layout
-from sncc.program.nodes import Row, Stimulus, Update
+from sncc.program.groups import Row
+from sncc.program.nodes import Stimulus
+from sncc.program.operations import Update
 
 
 def stimulated(

@@ -11,8 +11,11 @@ from sncc.backends.cxx.initial_values import return_value
 from sncc.backends.cxx.names import Namer
 from sncc.expressions.nodes import Expression, symbols
 from sncc.expressions.printer import print_expression
-from sncc.program.nodes import Draw, Group, Program, Statement, Stimulus, SynapseStates, SynapseUpdate, Update
+from sncc.program.groups import Group, SynapseStates
+from sncc.program.nodes import Program, Stimulus
+from sncc.program.operations import SynapseUpdate, Update
 from sncc.program.printer import print_statement
+from sncc.program.statements import Draw, Statement
 from sncc.program.streams import stream
 
 

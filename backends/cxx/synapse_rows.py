@@ -17,7 +17,8 @@ from sncc.connectivity.patterns import (
     Sparse,
     Turned,
 )
-from sncc.program.nodes import Connection, Program
+from sncc.program.groups import Connection
+from sncc.program.nodes import Program
 from sncc.program.streams import stream
 
 CONNECTIVITY = """// Builds the synapses; the same in every network, and compiled beside it.

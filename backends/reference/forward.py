@@ -13,19 +13,10 @@ from sncc.backends.reference.synapses import SynapsesOfSample
 from sncc.connectivity.build import indices
 from sncc.connectivity.patterns import Part
 from sncc.expressions.evaluate import evaluate
-from sncc.program.nodes import (
-    LEARNS,
-    Connection,
-    Deliver,
-    Draw,
-    Group,
-    Program,
-    Readout,
-    Statement,
-    Stimulus,
-    SynapseUpdate,
-    Update,
-)
+from sncc.program.groups import Connection, Group
+from sncc.program.nodes import Program, Stimulus
+from sncc.program.operations import Deliver, Readout, SynapseUpdate, Update
+from sncc.program.statements import LEARNS, Draw, Statement
 from sncc.program.streams import stream
 
 Array = Any

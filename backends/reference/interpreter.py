@@ -13,15 +13,9 @@ from sncc.backends.reference.rewiring import rewire_synapses
 from sncc.backends.reference.sample import Sample
 from sncc.backends.reference.synapses import Pairs, SynapsesOfSample, Tables
 from sncc.expressions.evaluate import evaluate
-from sncc.program.nodes import (
-    DeriveAdjoint,
-    Gather,
-    GatherDelay,
-    Group,
-    Parameter,
-    Penalty,
-    Program,
-)
+from sncc.program.groups import Group, Parameter
+from sncc.program.learning import DeriveAdjoint, Gather, GatherDelay, Penalty
+from sncc.program.nodes import Program
 
 Array = Any
 

@@ -11,7 +11,8 @@ from sncc.backends.reference.draws import Counter, standard_normal
 from sncc.backends.reference.synapses import Tables
 from sncc.connectivity.patterns import Part
 from sncc.connectivity.rewire import rewire
-from sncc.program.nodes import Connection, Parameter, Program
+from sncc.program.groups import Connection, Parameter
+from sncc.program.nodes import Program
 from sncc.program.streams import stream
 
 

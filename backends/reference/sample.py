@@ -12,17 +12,11 @@ from sncc.backends.reference.forward import ForwardRun
 from sncc.backends.reference.statements import statement_value
 from sncc.backends.reference.synapses import SynapsesOfSample
 from sncc.backends.reference.traces import Traces
-from sncc.program.nodes import (
-    SPIKE,
-    Connection,
-    Feedback,
-    PenaltyAdjoint,
-    Program,
-    Readout,
-    ReadoutAdjoint,
-    Transpose,
-    Update,
-)
+from sncc.program.groups import Connection
+from sncc.program.learning import Feedback, PenaltyAdjoint, ReadoutAdjoint, Transpose
+from sncc.program.nodes import Program
+from sncc.program.operations import Readout, Update
+from sncc.program.statements import SPIKE
 
 Array = Any
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from sncc.expressions.evaluate import evaluate
 from sncc.expressions.nodes import Expression
-from sncc.program.nodes import Assign, Fire, Reduce, Repeat, Statement
+from sncc.program.statements import Assign, Fire, Reduce, Repeat, Statement
 
 Array = Any
 Moves = tuple[tuple[str, Expression], ...]

@@ -11,7 +11,10 @@ import numpy as np
 from sncc.backends.reference.draws import GOLDEN, Counter, drawn_within
 from sncc.connectivity.build import Synapses, build, joined
 from sncc.connectivity.patterns import Dense, OfSynapses, Part
-from sncc.program.nodes import Connection, Program, Statement, SynapseUpdate
+from sncc.program.groups import Connection
+from sncc.program.nodes import Program
+from sncc.program.operations import SynapseUpdate
+from sncc.program.statements import Statement
 from sncc.program.streams import stream
 
 Array = Any

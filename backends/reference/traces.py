@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sncc.expressions.evaluate import evaluate
-from sncc.program.nodes import LearningSignal, PenaltySignal, Program, Readout, TraceUpdate
+from sncc.program.learning import LearningSignal, PenaltySignal, TraceUpdate
+from sncc.program.nodes import Program
+from sncc.program.operations import Readout
 
 if TYPE_CHECKING:
     from sncc.backends.reference.sample import Sample

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from sncc.expressions.nodes import Symbol, symbols
 from sncc.gradients.transpose import as_local, transpose
-from sncc.program.nodes import Assign, DeriveAdjoint, Group, Program, Update
+from sncc.program.groups import Group
+from sncc.program.learning import DeriveAdjoint
+from sncc.program.nodes import Program
+from sncc.program.operations import Update
+from sncc.program.statements import Assign
 
 
 def derive_adjoint(program: Program, update: Update) -> DeriveAdjoint | None:

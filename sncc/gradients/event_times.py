@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from sncc.expressions.algebra import ZERO, add, div, mul, total
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
-from sncc.program.nodes import SPIKE, Assign, Fire, Readout, Statement, Update
+from sncc.program.operations import Readout, Update
+from sncc.program.statements import SPIKE, Assign, Fire, Statement
 
 SHIFT = "spike.shift"  # of the time of this step's spike, ms
 LAST = "spike.last"  # of the time of the last spike, carried from step to step

@@ -11,27 +11,21 @@ from sncc.expressions.nodes import Expression
 from sncc.expressions.printer import print_expression
 from sncc.model.integration import integration
 from sncc.model.nodes import Model, Population
-from sncc.program.nodes import (
-    Assign,
-    Connection,
+from sncc.program.groups import Connection
+from sncc.program.learning import (
     DeriveAdjoint,
-    Draw,
     Feedback,
-    Fire,
     Gather,
     GatherDelay,
     Penalty,
     PenaltyAdjoint,
-    Program,
-    Readout,
     ReadoutAdjoint,
-    Reduce,
-    Repeat,
-    Statement,
     TraceUpdate,
     Transpose,
-    Update,
 )
+from sncc.program.nodes import Program
+from sncc.program.operations import Readout, Update
+from sncc.program.statements import Assign, Draw, Fire, Reduce, Repeat, Statement
 
 _METHODS = {
     "exact": "integrated exactly (the equations are linear)",

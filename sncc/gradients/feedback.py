@@ -9,7 +9,9 @@ from dataclasses import replace
 from sncc.expressions.nodes import apply
 from sncc.gradients.rules import Adjoint
 from sncc.model.nodes import Rule
-from sncc.program.nodes import Connection, Feedback, Parameter, Program
+from sncc.program.groups import Connection, Parameter
+from sncc.program.learning import Feedback
+from sncc.program.nodes import Program
 
 
 def with_feedback(

@@ -14,7 +14,9 @@ from dataclasses import replace
 from sncc.expressions.algebra import ZERO, add
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.gradients.event_times import jumps
-from sncc.program.nodes import Assign, Program, Readout, Reduce, Statement, Update
+from sncc.program.nodes import Program
+from sncc.program.operations import Readout, Update
+from sncc.program.statements import Assign, Reduce, Statement
 
 BEFORE, JUMP = Symbol("before"), Symbol("jump")
 MISSING = {"float32": 1e-6, "float64": 1e-12}  # of the losses: a difference below is one of their rounding

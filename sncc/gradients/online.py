@@ -19,24 +19,11 @@ from sncc.gradients.feedback import filtering_input
 from sncc.gradients.rules import Adjoint
 from sncc.gradients.transpose import transpose, without_stop
 from sncc.model.nodes import Rule
-from sncc.program.nodes import (
-    LEARNS,
-    REFRACTORY,
-    SPIKE,
-    Assign,
-    Connection,
-    Fire,
-    Group,
-    LearningSignal,
-    PenaltySignal,
-    Program,
-    Readout,
-    Reduce,
-    Statement,
-    TraceOperation,
-    TraceUpdate,
-    Update,
-)
+from sncc.program.groups import Connection, Group
+from sncc.program.learning import LearningSignal, PenaltySignal, TraceOperation, TraceUpdate
+from sncc.program.nodes import Program
+from sncc.program.operations import Readout, Update
+from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, Assign, Fire, Reduce, Statement
 
 Jacobian = dict[tuple[str, str], Expression]  # (output, input) → a number, or a variable of the group
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from sncc.expressions.algebra import fold_all
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.model.nodes import Optimiser
-from sncc.program.nodes import Assign, Optimise
+from sncc.program.learning import Optimise
+from sncc.program.statements import Assign
 
 W, G, K, RATE = Symbol("w"), Symbol("g"), Symbol("k"), Symbol("rate")
 

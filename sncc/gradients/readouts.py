@@ -9,7 +9,9 @@ from sncc.expressions.nodes import Expression, Symbol, substitute
 from sncc.gradients.losses import formula_of
 from sncc.gradients.transpose import transpose
 from sncc.model.nodes import Loss
-from sncc.program.nodes import SPIKE, Assign, Program, Readout, Reduce, Statement
+from sncc.program.nodes import Program
+from sncc.program.operations import Readout
+from sncc.program.statements import SPIKE, Assign, Reduce, Statement
 
 
 def readout(program: Program, loss: Loss, index: int) -> Readout:

@@ -22,30 +22,22 @@ from sncc.gradients.rules import Adjoint, Edge, adjoints
 from sncc.gradients.transpose import Transposed, adjoint, as_local, transpose
 from sncc.model import nodes as model_nodes
 from sncc.model.nodes import Training
-from sncc.program.nodes import (
-    LEARNS,
-    REFRACTORY,
-    SPIKE,
-    Assign,
+from sncc.program.groups import Group, TapeSlot
+from sncc.program.learning import (
     Feedback,
-    Fire,
-    ForwardOperation,
     Gather,
     GatherDelay,
     GradientOperation,
-    Group,
     Penalty,
     PenaltyAdjoint,
-    Program,
-    Readout,
     ReadoutAdjoint,
     ReverseOperation,
-    Statement,
-    TapeSlot,
     Transpose,
-    Update,
 )
+from sncc.program.nodes import Program
+from sncc.program.operations import ForwardOperation, Readout, Update
 from sncc.program.order import forward_order, reverse_order
+from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, Assign, Fire, Statement
 
 
 def differentiate(program: Program, training: Training | None) -> Program:

@@ -14,7 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sncc.model.nodes import Rule
-from sncc.program.nodes import Connection, Penalty, Program, Readout
+from sncc.program.groups import Connection
+from sncc.program.learning import Penalty
+from sncc.program.nodes import Program
+from sncc.program.operations import Readout
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.expressions.algebra import ZERO
 from sncc.expressions.nodes import symbols
 from sncc.model.nodes import Connection, Learnt, Model, Training
-from sncc.program.nodes import Connection as Delivered
+from sncc.program.groups import Connection as Delivered
 from sncc.program.nodes import Program
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sncc.expressions.algebra import ZERO, add, mul
 from sncc.expressions.calculus import derivative
 from sncc.expressions.nodes import Apply, Expression, Symbol, rewrite, symbols
-from sncc.program.nodes import SURROGATE, Assign, Draw, Fire, Reduce, Repeat, Statement
+from sncc.program.statements import SURROGATE, Assign, Draw, Fire, Reduce, Repeat, Statement
 
 
 def adjoint(name: str) -> str:

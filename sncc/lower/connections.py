@@ -10,7 +10,7 @@ from sncc.connectivity import patterns
 from sncc.connectivity.patterns import Dense, Part, Pattern, Turned, leaves_nothing_out
 from sncc.expressions.nodes import Apply, Number
 from sncc.model.nodes import Connection, Model
-from sncc.program import nodes as program_nodes
+from sncc.program import groups as program_groups
 
 MOST_DIMENSIONS = 4  # of a population, that the engines' patterns know
 
@@ -39,7 +39,7 @@ def _learns(model: Model, key: str) -> bool:
     return model.training is not None and any(entry.key == key for entry in model.training.learn)
 
 
-def lower_connection(model: Model, connection: Connection, groups: Mapping[str, str]) -> program_nodes.Connection:
+def lower_connection(model: Model, connection: Connection, groups: Mapping[str, str]) -> program_groups.Connection:
     """The Program's connection; `groups` are the populations' groups, each of which holds one population yet.
 
     dense and one_to_one between parts without gaps stay what they are, of some rows and columns; all else is sparse, also
@@ -59,7 +59,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
     structure = Turned(structure.self_connections) if turned and isinstance(structure, Dense) else structure
     own = connection.synapses_of or connection.name
     owner = connection.share[0] if connection.share is not None else own
-    return program_nodes.Connection(
+    return program_groups.Connection(
         name=connection.name,
         source=source.name,
         source_group=groups.get(source.name),

@@ -12,8 +12,11 @@ from functools import partial
 
 from sncc.expressions.algebra import ONE, add, mul
 from sncc.expressions.nodes import Expression, Number, Symbol, substitute
-from sncc.program.nodes import LEARNS, Assign, Group, Program, Update
+from sncc.program.groups import Group
+from sncc.program.nodes import Program
+from sncc.program.operations import Update
 from sncc.program.rewrite import rewritten
+from sncc.program.statements import LEARNS, Assign
 
 Names = dict[tuple[str, str, float], str]  # accumulators, by group, input and probability
 

@@ -28,7 +28,7 @@ from sncc.expressions.algebra import ONE, ZERO, add, affine, div, fold_all, mul,
 from sncc.expressions.calculus import derivative, expanded
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.model.nodes import Dynamics, Population
-from sncc.program.nodes import REFRACTORY, SPIKE, Assign
+from sncc.program.statements import REFRACTORY, SPIKE, Assign
 
 LEAST_SLOPE = (
     1e-3  # per ms: what the distance to the threshold is taken to rise by at least, at a spike that the flow fired

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sncc.expressions.algebra import ONE, ZERO, add, affine, mul, terms, total
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.model.nodes import Equation, Method
-from sncc.program.nodes import Assign
+from sncc.program.statements import Assign
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from sncc.lower.noise import noise_of
 from sncc.lower.traces import amounts
 from sncc.model.integration import integration
 from sncc.model.nodes import Assignment, Dynamics, Equation, Population
-from sncc.program.nodes import REFRACTORY, SPIKE, SURROGATE, Assign, Draw, Fire, Repeat, Statement
 from sncc.program.rewrite import rewritten
+from sncc.program.statements import REFRACTORY, SPIKE, SURROGATE, Assign, Draw, Fire, Repeat, Statement
 
 Part = Literal["whole", "flow", "rest"]
 FIRED = Symbol(SPIKE)

@@ -14,7 +14,7 @@ from sncc.diagnostics import DiagnosticError, Diagnostics
 from sncc.expressions.algebra import ZERO, affine, mul, neg, sub, total
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, symbols
 from sncc.model.nodes import Equation
-from sncc.program.nodes import Assign, Draw
+from sncc.program.statements import Assign, Draw
 
 NOISE = "noise."  # and a number or a name: a white noise in an equation, and the number that is drawn for it
 Matrix = dict[tuple[str, str], Expression]

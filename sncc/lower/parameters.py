@@ -11,8 +11,8 @@ from sncc.expressions.algebra import add
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.lower.connections import is_matrix
 from sncc.model.nodes import Connection, Learnt, Model, Parameter, Population
-from sncc.program import nodes as program_nodes
-from sncc.program.nodes import Connection as Lowered
+from sncc.program import groups as program_groups
+from sncc.program.groups import Connection as Lowered
 
 
 def key_of(population: Population, parameter: Parameter) -> str:
@@ -22,10 +22,10 @@ def key_of(population: Population, parameter: Parameter) -> str:
 
 def program_parameters(
     written: Model, placed: Model, connections: Iterable[Lowered]
-) -> tuple[program_nodes.Parameter, ...]:
+) -> tuple[program_groups.Parameter, ...]:
     """All parameters of a model: as `written`, and as its synapses have been `placed` in the neurons."""
     learnt = {entry.key: entry for entry in written.training.learn} if written.training else {}
-    found: dict[str, program_nodes.Parameter] = {}
+    found: dict[str, program_groups.Parameter] = {}
     lowered = {c.name: c for c in connections}
     whole = {c.name: c for c in written.connections}
     for connection in placed.connections:
@@ -67,7 +67,7 @@ def _of_connection(
     connection: Connection,
     lowered: Lowered,
     learnt: Mapping[str, Learnt],
-    found: dict[str, program_nodes.Parameter],
+    found: dict[str, program_groups.Parameter],
     step: float,
 ) -> None:
     sizes = lowered.source_size, lowered.target_size
@@ -105,11 +105,11 @@ def _places(connection: Connection, in_line: bool) -> dict[str, Expression]:
     return {"i": add(row, Number(float(source))), "j": add(column, Number(float(target)))}
 
 
-def _at(parameter: program_nodes.Parameter, places: Mapping[str, Expression]) -> program_nodes.Parameter:
+def _at(parameter: program_groups.Parameter, places: Mapping[str, Expression]) -> program_groups.Parameter:
     return replace(parameter, initial=substitute(parameter.initial, places)) if places else parameter
 
 
-def _delay_bounds(delay: program_nodes.Parameter, connection: Connection, step: float) -> tuple[float, float]:
+def _delay_bounds(delay: program_groups.Parameter, connection: Connection, step: float) -> tuple[float, float]:
     """A learnt delay stays above the smallest legal one, and below what is stated, else four times the first or 100
     steps.
 
@@ -134,11 +134,11 @@ def _within(first: Expression, bounds: tuple[float, float] | None) -> Expression
 def _parameter(
     key: str, parameter: Parameter, dimensions: tuple[int, ...], learnt: Mapping[str, Learnt],
     connection: str | None = None, shape: tuple[int, ...] | None = None,
-) -> program_nodes.Parameter:  # fmt: skip
+) -> program_groups.Parameter:  # fmt: skip
     entry = learnt.get(key)
     given = [b for b in (parameter.bounds, entry.bounds if entry else None) if b is not None]
     bounds = (max(b[0] for b in given), min(b[1] for b in given)) if given else None
-    return program_nodes.Parameter(
+    return program_groups.Parameter(
         key=key,
         shape=(shape or dimensions) if parameter.storage == "each" else (),
         dimensions=(-1,) if connection is not None else dimensions,

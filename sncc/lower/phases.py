@@ -21,23 +21,11 @@ from sncc.lower.synapse_populations import spread_synapses
 from sncc.lower.synapses import place_synapses
 from sncc.lower.traces import unsupported
 from sncc.model.nodes import Model, Population
-from sncc.program.nodes import (
-    REFRACTORY,
-    Deliver,
-    Derive,
-    Draw,
-    ForwardOperation,
-    Group,
-    Precision,
-    Program,
-    Record,
-    Row,
-    Simulation,
-    Source,
-    Stimulus,
-    Update,
-)
+from sncc.program.groups import Group, Row, Source
+from sncc.program.nodes import Precision, Program, Record, Simulation, Stimulus
+from sncc.program.operations import Deliver, Derive, ForwardOperation, Update
 from sncc.program.order import forward_order
+from sncc.program.statements import REFRACTORY, Draw
 from sncc.program.streams import stream
 
 ALIGNMENT = 16  # every row of a group starts at a multiple of so many neurons: whole vectors, no scalar remainder

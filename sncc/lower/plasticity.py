@@ -34,7 +34,9 @@ from sncc.model.nodes import (
     State,
     Synapse,
 )
-from sncc.program.nodes import Assign, Draw, Statement, SynapseStates, SynapseUpdate
+from sncc.program.groups import SynapseStates
+from sncc.program.operations import SynapseUpdate
+from sncc.program.statements import Assign, Draw, Statement
 from sncc.program.streams import stream
 
 

@@ -8,8 +8,12 @@ from typing import TypeVar
 
 from sncc.expressions.algebra import fold_all
 from sncc.expressions.nodes import Expression, Number, substitute, symbols
-from sncc.program.nodes import Assign, Derive, DeriveAdjoint, Group, Program, Row, Statement, TraceUpdate, Update
+from sncc.program.groups import Group, Row
+from sncc.program.learning import DeriveAdjoint, TraceUpdate
+from sncc.program.nodes import Program
+from sncc.program.operations import Derive, Update
 from sncc.program.rewrite import rewritten
+from sncc.program.statements import Assign, Statement
 
 S = TypeVar("S", bound=Statement)
 Operation = TypeVar("Operation")

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sncc.program.nodes import (
-    Connection,
-    Derive,
-    DeriveAdjoint,
-    Feedback,
-    Group,
-    Program,
-    ReverseOperation,
-    Row,
-    Simulation,
-    TapeSlot,
-    Update,
-)
+from sncc.program.groups import Connection, Group, Row, TapeSlot
+from sncc.program.learning import DeriveAdjoint, Feedback, ReverseOperation
+from sncc.program.nodes import Program, Simulation
+from sncc.program.operations import Derive, Update
 from sncc.program.order import before, forward_order, reverse_order
 
 

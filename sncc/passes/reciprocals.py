@@ -6,7 +6,9 @@ from dataclasses import replace
 from math import isfinite
 
 from sncc.expressions.nodes import Apply, Expression, Number
-from sncc.program.nodes import Assign, Program, Statement, Update
+from sncc.program.nodes import Program
+from sncc.program.operations import Update
+from sncc.program.statements import Assign, Statement
 
 
 def reciprocals(program: Program) -> Program:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sncc.passes.remove_dead_values import without_dead
-from sncc.program.nodes import REFRACTORY, Deliver, Group, LearningSignal, PenaltySignal, Program, SynapseUpdate, Update
+from sncc.program.groups import Group
+from sncc.program.learning import LearningSignal, PenaltySignal
+from sncc.program.nodes import Program
+from sncc.program.operations import Deliver, SynapseUpdate, Update
+from sncc.program.statements import REFRACTORY
 
 
 def remove_dead_states(program: Program) -> Program:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sncc.program.nodes import Program, Statement, Update
+from sncc.program.nodes import Program
+from sncc.program.operations import Update
+from sncc.program.statements import Statement
 
 
 def remove_dead_values(program: Program) -> Program:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sncc.expressions.nodes import Apply, Expression, Number, Symbol
-from sncc.program.nodes import Assign, Program, Statement, Update
+from sncc.program.nodes import Program
+from sncc.program.operations import Update
+from sncc.program.statements import Assign, Statement
 
 CHEAP = frozenset({"neg", "stop", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not"})  # not worth a name
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from sncc.program.nodes import Program, TapeSlot, Update
+from sncc.program.groups import TapeSlot
+from sncc.program.nodes import Program
+from sncc.program.operations import Update
 
 
 def share_tape(program: Program) -> Program:

@@ -11,20 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sncc.program.nodes import (
-    Connection,
-    Deliver,
-    Feedback,
-    ForwardOperation,
-    Group,
-    PenaltyAdjoint,
-    Readout,
-    ReadoutAdjoint,
-    ReverseOperation,
-    SynapseUpdate,
-    Transpose,
-    Update,
-)
+from sncc.program.groups import Connection, Group
+from sncc.program.learning import Feedback, PenaltyAdjoint, ReadoutAdjoint, ReverseOperation, Transpose
+from sncc.program.operations import Deliver, ForwardOperation, Readout, SynapseUpdate, Update
 
 
 def before(

@@ -6,34 +6,23 @@ from collections.abc import Iterable
 
 from sncc.expressions.nodes import Number
 from sncc.expressions.printer import print_expression
-from sncc.program.nodes import (
-    Assign,
-    Connection,
-    Deliver,
+from sncc.program.groups import Connection, Group, Parameter, SynapseStates
+from sncc.program.learning import (
     DeriveAdjoint,
-    Draw,
     Feedback,
-    Fire,
     Gather,
     GatherDelay,
-    Group,
     LearningSignal,
     Optimise,
-    Parameter,
     PenaltyAdjoint,
     PenaltySignal,
-    Program,
-    Readout,
     ReadoutAdjoint,
-    Reduce,
-    Repeat,
-    Statement,
-    SynapseStates,
-    SynapseUpdate,
     TraceUpdate,
     Transpose,
-    Update,
 )
+from sncc.program.nodes import Program
+from sncc.program.operations import Deliver, Readout, SynapseUpdate, Update
+from sncc.program.statements import Assign, Draw, Fire, Reduce, Repeat, Statement
 
 
 def print_program(program: Program) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sncc.expressions.nodes import Expression
-from sncc.program.nodes import Assign, Draw, Fire, Reduce, Repeat, Statement
+from sncc.program.statements import Assign, Draw, Fire, Reduce, Repeat, Statement
 
 
 def rewritten(statement: Statement, change: Callable[[Expression], Expression]) -> Statement:

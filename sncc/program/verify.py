@@ -6,30 +6,22 @@ from collections.abc import Iterable
 
 from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, Turned
 from sncc.expressions.algebra import has_draws
-from sncc.program.nodes import (
-    LEARNS,
-    Connection,
-    Deliver,
+from sncc.program.groups import Connection, Group
+from sncc.program.learning import (
     DeriveAdjoint,
-    Draw,
     Feedback,
-    Fire,
     Gather,
-    Group,
     LearningSignal,
     PenaltyAdjoint,
     PenaltySignal,
-    Program,
-    Readout,
     ReadoutAdjoint,
-    Repeat,
-    Statement,
-    SynapseUpdate,
     TraceUpdate,
     Transpose,
-    Update,
 )
+from sncc.program.nodes import Program
+from sncc.program.operations import Deliver, Readout, SynapseUpdate, Update
 from sncc.program.order import topological
+from sncc.program.statements import LEARNS, Draw, Fire, Repeat, Statement
 
 
 class InvalidProgram(Exception):

@@ -6,7 +6,7 @@ from networks import model_of, recurrent
 
 from sncc.lower.phases import lower
 from sncc.passes.constant_folding import constant_folding
-from sncc.program.nodes import Update
+from sncc.program.operations import Update
 from sncc.program.printer import print_operation
 
 LEAKY = """

@@ -11,7 +11,7 @@ from sncc.gradients.reverse import differentiate
 from sncc.lower.phases import lower
 from sncc.passes import PIPELINE
 from sncc.passes.merge_populations import merge_populations
-from sncc.program.nodes import Update
+from sncc.program.operations import Update
 from sncc.program.printer import print_operation
 
 TWO = """

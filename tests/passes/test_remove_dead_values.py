@@ -7,7 +7,7 @@ from networks import model_of, program_of, recurrent
 from sncc.gradients.reverse import differentiate
 from sncc.lower.phases import lower
 from sncc.passes.remove_dead_values import remove_dead_values
-from sncc.program.nodes import Update
+from sncc.program.operations import Update
 from sncc.program.printer import print_operation
 
 

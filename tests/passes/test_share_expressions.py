@@ -9,8 +9,9 @@ from sncc.backends.reference.interpreter import Reference
 from sncc.gradients.reverse import differentiate
 from sncc.lower.phases import lower
 from sncc.passes.share_expressions import _shared, share_expressions
-from sncc.program.nodes import Assign, Update
+from sncc.program.operations import Update
 from sncc.program.printer import print_statement
+from sncc.program.statements import Assign
 
 
 def printed(*statements: str) -> list[str]:

@@ -9,7 +9,9 @@ from networks import program_of, recurrent
 from sparse_synapses import text_of
 
 from sncc.expressions.nodes import Symbol
-from sncc.program.nodes import Assign, Deliver, Gather, Update
+from sncc.program.learning import Gather
+from sncc.program.operations import Deliver, Update
+from sncc.program.statements import Assign
 from sncc.program.verify import InvalidProgram, verify
 
 

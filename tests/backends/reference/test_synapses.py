@@ -15,7 +15,7 @@ from sncc.expressions.nodes import Apply, Number
 from sncc.expressions.units import PLAIN
 from sncc.lower.phases import lower
 from sncc.model.nodes import Parameter
-from sncc.program.nodes import SynapseUpdate
+from sncc.program.operations import SynapseUpdate
 from sncc.program.streams import stream
 
 STEP = 0.5

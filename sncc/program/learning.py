@@ -1,0 +1,207 @@
+"""Operations of learning: the way back, learning signals and traces, sums of gradients, the optimiser; penalties."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sncc.expressions.nodes import Expression
+from sncc.program.operations import Update
+from sncc.program.statements import Assign
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """Cost of a population's firing rates: strength · mean over samples and neurons of ((r - target) / (1 Hz))².
+
+    r = spikes of the sample / (T · step), in kHz like `target`. `over` batch: the mean over samples is inside the
+    square.
+    """
+
+    group: str
+    population: str
+    offset: int
+    size: int
+    target: float
+    strength: float
+    over: Literal["sample", "batch"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadoutAdjoint:
+    """Adds d(mean loss of the batch)/d(variable at step n) to the accumulator `into` of the readout's population.
+
+    The per-step form takes the stored `x~` of step n over the number of labelled steps; otherwise the `x~` of the end
+    is spread by the reduction: mean: over the steps of the window; sum: as it is; last: the last step of the window;
+    max: the earliest step at which the maximum stood; first_spike: the step of the first spike. All times factor /
+    samples of the batch. `readout` is the readout's index.
+    """
+
+    into: str
+    readout: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PenaltyAdjoint:
+    """Adds d(penalty)/d(spike) to the accumulator `into` of the penalised population: one number per neuron, at every step."""
+
+    penalty: int  # index in `Program.penalties`
+    into: str
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """Adds B · slot[n + delay] of `source` to the accumulator `into` of `target`: a learning signal by weights of its
+    own.
+
+    `weight`: key of B, of shape (source, target), or (n,) where `one_to_one`. `source` and `target` are a (group,
+    offset, size). Nothing is added where n + delay > T. `instead`: the connection whose weights B stands for: its
+    dropout holds for B as well.
+    """
+
+    weight: str
+    source: tuple[str, int, int]
+    slot: str
+    delay: int
+    target: tuple[str, int, int]
+    into: str
+    one_to_one: bool = False
+    instead: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose:
+    """Adds W · slot[n + delay] of the target to the accumulator `into` of the connection's source population at step n.
+
+    Nothing is added where n + delay > T. `at_spikes`: only for the neurons that fired at step n, the others get nothing.
+    """
+
+    connection: str
+    slot: str
+    into: str
+    at_spikes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LearningSignal:
+    """`variable` of a population := d(mean loss of the batch)/d(what readout `readout` saw), by way of a matrix.
+
+    `weight` is the key of W, (population, outputs), or, `transposed`, of B, (outputs, population), or (n,) where
+    `one_to_one`; None: the population is the one that the loss reads. For a loss at every step the derivative is that
+    of step n (zero where there is none), else that of the sample's end. `target` is a (group, offset, size). `across`:
+    the connection along which it comes back, to the neurons that its dropout leaves.
+    """
+
+    readout: int
+    target: tuple[str, int, int]
+    variable: str
+    weight: str | None = None
+    transposed: bool = False
+    one_to_one: bool = False
+    across: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PenaltySignal:
+    """`variable` of a penalised population := d(penalty)/d(spike), one number per neuron, known at the samples' ends.
+
+    `target` is the population's (group, offset, size).
+    """
+
+    penalty: int  # index in `Program.penalties`
+    target: tuple[str, int, int]
+    variable: str
+
+
+@dataclass(frozen=True, slots=True)
+class TraceUpdate:
+    """Eligibility traces one step on, after the forward operations of step n.
+
+    All traces start at zero but those in `start`, for numbers on which a state's first value depends.
+
+    One of each per synapse of `connection`, or per neuron of `group` for one of its numbers (`array`). Symbols: the
+    traces; `pre`, what the source neuron emitted at step n - delay (1 for a number); `post.X`, variable X of the target
+    neuron; `read.R.X`, variable X of the first neuron that readout R reads; `reads.R`, how much the readout takes of
+    this step (1 in its window, divided by the window's length for a mean). carry: trace := local. gradient: (signal,
+    trace, readout): the derivative by the weight or number is the sum over n of signal · trace (for a loss at every
+    step), or their product at the sample's end. penalised: (signal, trace): a penalty's derivative is their product then.
+    """
+
+    group: str
+    connection: str | None
+    array: str | None
+    body: tuple[Assign, ...]
+    carry: tuple[tuple[str, str], ...]
+    gradient: tuple[tuple[str, str, int], ...]
+    start: tuple[tuple[str, Expression], ...] = ()  # of the group's numbers
+    penalised: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def traces(self) -> tuple[str, ...]:
+        """Names of the traces."""
+        return tuple(trace for trace, _ in self.carry)
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Gradient of a connection's weight: row i += slot[n + delay] for every spike of neuron i at step n <= T - delay.
+
+    For a signal: row i += value_i[n] · slot[n + delay].
+    """
+
+    connection: str
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatherDelay:
+    """Gradient of an interpolated connection's delays: weight / step · (slot[n + k + 1] - slot[n + k]), as in `Gather`.
+
+    Of a rounded one weight · slot[n + k]: the slot is the adjoint of weight times the arrival's time.
+    """
+
+    connection: str
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeriveAdjoint:
+    """Gradient of a group's learnt parameters from the time sums of its reverse update.
+
+    The sums (variables of `Update.sums`) have been added over the samples of the batch; first the forward `Derive` body
+    stands again, then this one. results: (parameter symbol, local): the gradient per neuron, added over the neurons of
+    a row where the parameter is one shared number. A carried adjoint `x~` among the sums stands for its value after the
+    last step of the reverse phase: the derivative by the state x before step 1.
+    """
+
+    group: str
+    sums: tuple[str, ...]
+    body: tuple[Assign, ...]
+    results: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Optimise:
+    """One optimiser step on every learnt parameter.
+
+    scalars: once per step, in float64, from `k` (the step, from 1) and `learning_rate` (the schedule's factor
+    included). body: per element, from `w` (value / scale), `g` (gradient · scale), the states' names, the scalars and
+    `rate` (`learning_rate` times the parameter's own factor); `carry` gives w and the states their new values. `clip`
+    acts on g before. `follows`: a (matrix, parameter) pair each: the matrix gets the parameter's change added,
+    transposed where it is two-dimensional.
+    """
+
+    name: str
+    learning_rate: float
+    states: tuple[str, ...]
+    scalars: tuple[Assign, ...]
+    body: tuple[Assign, ...]
+    carry: tuple[tuple[str, str], ...]
+    clip: tuple[Literal["norm", "value"], float] | None = None
+    schedule: tuple[str, tuple[tuple[str, float], ...]] | None = None
+    follows: tuple[tuple[str, str], ...] = ()
+
+
+ReverseOperation = ReadoutAdjoint | PenaltyAdjoint | Feedback | Transpose | Update
+GradientOperation = Gather | GatherDelay | DeriveAdjoint
+TraceOperation = LearningSignal | PenaltySignal | TraceUpdate

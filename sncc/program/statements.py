@@ -1,0 +1,101 @@
+"""Statements: what the body of an operation does, for one neuron or one synapse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sncc.expressions.nodes import Expression, symbols
+
+# names in updates beside the user's, which have no dots
+LEARNS = "run.learns"  # 1 where gradients are computed, else 0
+SPIKE = "spike.fired"  # 1 where a neuron fires
+SURROGATE = "spike.surrogate"  # the spike's derivative by the distance to the threshold
+REFRACTORY = "refractory.left"  # steps left without a test
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """`name := value`, for every neuron (or, in a readout, for every output)."""
+
+    name: str
+    value: Expression
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names in it."""
+        return symbols(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """`name := 1 where distance > 0 (or >= 0) and the gate is true, else 0`, a number."""
+
+    name: str
+    distance: Expression
+    strict: bool = True
+    gate: Expression | None = None  # a condition; no test where it is false
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names in it."""
+        return symbols(self.distance) | (symbols(self.gate) if self.gate is not None else frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """`name := sum (or max) of value over a readout's outputs`, one number, added in the order of the outputs."""
+
+    name: str
+    operation: Literal["sum", "max"]
+    value: Expression
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names in it."""
+        return symbols(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """`name := a number drawn at this step`, one per neuron or synapse: `distribution` and its arguments as in
+    `expressions.nodes.DRAWS`.
+
+    Philox counter: (stream, element, step, trial) with the stream of `Row.streams`, or `SynapseUpdate.streams`, under
+    `name`, the neuron's index in its population or the synapse's number in the user's order as element, n as step. Where
+    an update runs for several spikes in one step, the r-th after the first adds r · 0x9E3779B9 to the stream.
+    `poisson(mean)` gives a count.
+    """
+
+    name: str
+    distribution: Literal["normal", "uniform", "lognormal", "exponential", "gamma", "poisson"]
+    arguments: tuple[Expression, ...]
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names in it."""
+        return frozenset(name for argument in self.arguments for name in symbols(argument))
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`name := one of several numbers that move together`, after `body` has run `count` times (0 and more).
+
+    The numbers are `start`, by symbols of the statement's own; the assignments of `body` move them, top to bottom, each
+    seeing the former; `result` is the one that is wanted.
+    """
+
+    name: str
+    count: Expression
+    start: tuple[tuple[str, Expression], ...]
+    body: tuple[tuple[str, Expression], ...]
+    result: str
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names in it, its own aside."""
+        moved = frozenset(name for _, value in self.body for name in symbols(value)) - {name for name, _ in self.start}
+        return symbols(self.count).union(moved, *(symbols(value) for _, value in self.start))
+
+
+Statement = Assign | Fire | Reduce | Draw | Repeat
