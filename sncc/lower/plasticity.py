@@ -40,6 +40,9 @@ from sncc.program.statements import Assign, Draw, Statement
 from sncc.program.streams import stream
 
 
+_APART = "synapse."  # before names that a synapse has in common with its plasticity; a user's names hold no dot
+
+
 def trace_name(connection: Connection, side: str) -> str:
     """The population that carries a plasticity's `pre` or `post` states, or follows what sets a modulator."""
     return f"{connection.name}.plasticity.{side}"
@@ -171,7 +174,7 @@ def _with_names_apart(connection: Connection) -> Connection:
     taken = {p.name for p in plasticity.parameters} | {m.name for m in plasticity.modulators}
     taken |= {s.name for s in (*plasticity.pre_states, *plasticity.post_states, *plasticity.states)}
     alike = taken & ({p.name for p in synapse.parameters} | {s.name for s in synapse.states})
-    called = {name: f"synapse.{name}" for name in alike}
+    called = {name: f"{_APART}{name}" for name in alike}
     symbols_of: dict[str, Expression] = {name: Symbol(other) for name, other in called.items()}
 
     def of(expression: Expression) -> Expression:
@@ -203,10 +206,9 @@ def reads_target(model: Model, connection: Connection) -> bool:
 def _initial(state: State, names: _Names) -> Expression:
     stored = sorted(name for name in symbols(state.initial) if isinstance(names.numbers.get(name), str))
     if stored:
-        what = (
-            f"a first value of `{state.name}`, a state of each synapse, that reads the stored parameter `{stored[0]}`"
-        )
-        raise unsupported(state.span or names.connection.span, what, f"give `{stored[0]}` a plain number")
+        called, parameter = (name.removeprefix(_APART) for name in (state.name, stored[0]))
+        what = f"a first value of `{called}`, a state of each synapse, that reads the stored parameter `{parameter}`"
+        raise unsupported(state.span or names.connection.span, what, f"give `{parameter}` a plain number")
     return substitute(state.initial, names.fixed)
 
 

@@ -219,22 +219,28 @@ def test_gradients_through_synapses_are_those_of_automatic_differentiation(block
 REFUSED = {
     "a first value of `s`, a state of each synapse, that reads the stored parameter `start`": (
         "plasticity moving:\n    param start = 1 adjustable\n    state s = 2 * start\n    ds/dt = -s / (20 ms)\n"
-        "    on pre: weight += s\n", "LIF[4]", "moving",
+        "    on pre: weight += s\n", "LIF[4]", "plasticity = moving()",
     ),
-    "a part of a population of 5 dimensions whose neurons do not follow each other": ("", "LIF[2, 1, 2, 2, 1]", "stdp"),
+    "a first value of `s`, a state of each synapse, that reads the stored parameter `tau`": (
+        "synapse own:\n    param tau = 5 ms adjustable\n    state s = 0.1 * tau / (1 ms)\n    ds/dt = -s / tau\n"
+        "    on pre: s += weight * (1 - s)\n    deliver s / (1 ms)\n"
+        "plasticity moving:\n    param tau = 20 ms\n    pre state s = 0\n    ds/dt = -s / tau\n"
+        "    on pre: s += 1\n    on post: weight += 0.1 * s\n", "LIF[4]", "synapse = own(), plasticity = moving()",
+    ),
+    "a part of a population of 5 dimensions whose neurons do not follow each other": ("", "LIF[2, 1, 2, 2, 1]", "plasticity = stdp()"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_no_engine_moves_is_refused_with_its_place(what):
-    blocks, population, rule = REFUSED[what]
+    blocks, population, rules = REFUSED[what]
     text = f"""{blocks}
 network N:
     step = 1 ms
     population a: {population}
     population b: LIF[4]
-    connect a{"[0:2, 0, 0, 0:2, 0]" if "," in population else ""} -> b: random(p = 0.5), weight = each(0.1), plasticity = {rule}()
+    connect a{"[0:2, 0, 0, 0:2, 0]" if "," in population else ""} -> b: random(p = 0.5), weight = each(0.1), {rules}
 """
     (diagnostic,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
     assert diagnostic.span is not None
-    assert diagnostic.message == f"{what} is not supported yet"
+    assert diagnostic.message == f"{what} is not supported yet" and "synapse." not in str(diagnostic.help)
