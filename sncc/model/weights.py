@@ -15,7 +15,7 @@ from sncc.model.patterns import Fans
 from sncc.model.scope import Scope
 from sncc.model.synapse import Synapse
 from sncc.model.terms import Term, Typed
-from sncc.model.values import Value, element_names, resolve_interval, resolve_value
+from sncc.model.values import PER_ELEMENT, Value, element_names, resolve_interval, resolve_value
 from sncc.syntax import tree
 
 
@@ -48,6 +48,13 @@ class WeightResolver:
         if drawn and (not isinstance(place.pattern, Dense | Convolution) or place.pattern == Dense(False)):
             message = "`orthogonal` makes a whole matrix: it goes with `dense` and `conv2d`"
             self.diagnostics.error("wrong-argument", option.value.span, message)
+            return None
+        indices = sorted(symbols(value.expression) & set(PER_ELEMENT))
+        if indices and isinstance(place.pattern, Convolution):
+            message = f"`{indices[0]}` means nothing in the weights of `conv2d`"
+            note = "`i` and `j` are the indices of source and target, and an element of the kernel is the weight of many pairs"
+            help = "draw the kernel, as with `glorot()`, or assign it in Python: `weight = each(0)`"
+            self.diagnostics.error("wrong-argument", option.value.span, message, notes=(note,), help=help)
             return None
         unit = self._weight_unit(value, option, place)
         if unit is None:

@@ -133,6 +133,9 @@ def test_what_only_a_matrix_or_known_fans_can_have():
     assert mistake("a -> b: random(p = 0.1), weight = orthogonal()")[:2] == ("wrong-argument", "orthogonal()")
     assert mistake("a -> a: dense(self = false), weight = orthogonal()")[:2] == ("wrong-argument", "orthogonal()")
     assert mistake("a -> b: sparse, weight = kaiming()")[:2] == ("misplaced", "kaiming()")
+    of_places = "x -> made: conv2d(kernel = [3, 3], channels = 4), weight = 1 / (1 + abs(i - j))"
+    code, place, found = mistake(of_places, populations="population made: LIF[4, 4, 4]")
+    assert (code, place) == ("wrong-argument", "1 / (1 + abs(i - j))") and "means nothing" in found.message
     assert connection("a -> b: sparse, weight = each(0.1)").pattern == Sparse()
 
 
