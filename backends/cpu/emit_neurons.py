@@ -61,10 +61,6 @@ def _parts(layout: Layout) -> dict[str, object]:
     groups = [g.name for g in p.groups]
     connections = tables.connection_lines()
     synapse_updates = [_synapse_update(tables, o) for o in tables.updates]
-    ends = {
-        side: [", ".join(map(str, [*tables.synapse_update_fields(o, side), -1])) for o in tables.updates]
-        for side in ("far", "own")
-    }
     updates = [_update(layout, o) for o in tables.neuron_updates]
     constants = [
         f"int parameters = {len(p.parameters)}",
@@ -95,8 +91,8 @@ def _parts(layout: Layout) -> dict[str, object]:
         "field_places": [tables.field_place(*key) for key in tables.fields],
         "parameter_infos": tables.parameter_lines(),
         "operations": tables.operations(),
-        "far_fields": ends["far"],
-        "own_fields": ends["own"],
+        "far_fields": [_ended(tables.synapse_update_fields(o, "far")) for o in tables.updates],
+        "own_fields": [_ended(tables.synapse_update_fields(o, "own")) for o in tables.updates],
         "synapse_update_infos": tables.synapse_update_lines(),
         "source_sizes": [f"{{{s.size}, {flag(s.kind == 'signal')}, {literal(s.si, 'double')}}}" for s in p.sources],
         "masks": [_mask(layout, g, offset) for g, offset in ((g, r.offset) for g, r in layout.rows)],
@@ -106,6 +102,11 @@ def _parts(layout: Layout) -> dict[str, object]:
         "updates": updates,
         "synapse_updates": synapse_updates,
     }
+
+
+def _ended(numbers: list[int]) -> str:
+    """A list as C++ reads it, up to a number that is none."""
+    return ", ".join(map(str, [*numbers, -1]))
 
 
 def _mask(layout: Layout, group: Group, offset: int) -> str:

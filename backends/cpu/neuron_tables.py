@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Literal
 
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.expressions import Unsupported
@@ -50,8 +51,8 @@ class NeuronTables:
         """Numbers all fields in one order, so that both halves have the same."""
         self.connection_lines()
         for o in self.updates:
-            self.synapse_update_fields(o, "pre")
-            self.synapse_update_fields(o, "post")
+            self.synapse_update_fields(o, "far")
+            self.synapse_update_fields(o, "own")
             if o.deliver:
                 self.field(self.program.connection(o.connection).target, o.input)
 
@@ -210,7 +211,7 @@ class NeuronTables:
                     raise Unsupported("a loss in a network whose neurons are spread over the threads")
         return lines
 
-    def synapse_update_fields(self, update: SynapseUpdate, side: str) -> list[int]:
+    def synapse_update_fields(self, update: SynapseUpdate, side: Literal["far", "own"]) -> list[int]:
         """The fields that a synapse update reads, "own" of its targets or "far" of other neurons."""
         sources = [self.field(population, variable) for _, population, variable in update.pre]
         if self.delayed(update.connection):
