@@ -109,6 +109,9 @@ inline void poisson_words(std::uint64_t seed, std::uint32_t stream, std::uint32_
     }
 }
 
+// Into how many equal parts a mean is split.
+SNCC_HOST_DEVICE inline int poisson_parts(double mean) { return mean > 16 ? static_cast<int>(std::ceil(mean / 16)) : 1; }
+
 // Counts of neurons first .. first + count (arrays have whole blocks of 64), each with its mean.
 template <typename Real>
 void poisson_counts(PoissonTable& table, std::uint64_t seed, std::uint32_t stream, std::uint32_t first, std::uint32_t step,
@@ -120,8 +123,7 @@ void poisson_counts(PoissonTable& table, std::uint64_t seed, std::uint32_t strea
     double most = equal ? means[0] : 0;
     for (int j = 0; j < count && !equal; ++j) most = means[j] > most ? means[j] : most;
     for (int j = 0; j < whole; ++j) to[j] = 0;
-    const auto parts_of = [](double mean) { return mean > 16 ? std::ceil(mean / 16) : 1.0; };
-    const int parts = static_cast<int>(parts_of(most));
+    const int parts = poisson_parts(most);
     for (int r = 0; r < parts; ++r) {
         poisson_words(seed, stream_of_repeat(stream, static_cast<std::uint32_t>(r)), first, step, trial, whole, words);
         if (equal) {
@@ -130,7 +132,7 @@ void poisson_counts(PoissonTable& table, std::uint64_t seed, std::uint32_t strea
             continue;
         }
         for (int j = 0; j < count; ++j) {
-            const double own = parts_of(means[j]);
+            const int own = poisson_parts(means[j]);
             if (r >= own || !(means[j] > 0)) continue;
             to[j] += static_cast<Real>(PoissonTable::count(means[j] / own, words[j]));
         }
@@ -143,7 +145,6 @@ SNCC_HOST_DEVICE inline std::uint32_t poisson_word(std::uint64_t seed, std::uint
     const std::uint32_t low = element / 16 % 2 ? draw.words[1] : draw.words[0], high = element / 16 % 2 ? draw.words[3] : draw.words[2];
     return element / 32 % 2 ? high : low;
 }
-SNCC_HOST_DEVICE inline int poisson_parts(double mean) { return mean > 16 ? static_cast<int>(std::ceil(mean / 16)) : 1; }
 
 // The count of one neuron.
 SNCC_HOST_DEVICE inline int poisson_count(std::uint64_t seed, std::uint32_t stream, std::uint32_t element, std::uint32_t step, std::uint32_t trial,
@@ -153,9 +154,7 @@ SNCC_HOST_DEVICE inline int poisson_count(std::uint64_t seed, std::uint32_t stre
     const double each = mean / parts, none = m_exp(-each);
     int found = 0;
     for (int r = 0; r < parts; ++r) {
-        const PhiloxWords draw = philox(seed, stream_of_repeat(stream, static_cast<std::uint32_t>(r)), element / 64 * 16 + element % 16, step, trial);
-        const std::uint32_t low = element / 16 % 2 ? draw.words[1] : draw.words[0], high = element / 16 % 2 ? draw.words[3] : draw.words[2];
-        const std::uint32_t word = element / 32 % 2 ? high : low;
+        const std::uint32_t word = poisson_word(seed, stream_of_repeat(stream, static_cast<std::uint32_t>(r)), element, step, trial);
         double p = none, sum = none;
         for (int k = 0; k < most_poisson_thresholds; ++k) {
             const double threshold = std::floor(sum * 4294967296.0 + 0.5);
