@@ -39,7 +39,6 @@ from sncc.program.operations import SynapseUpdate
 from sncc.program.statements import Assign, Draw, Statement
 from sncc.program.streams import stream
 
-
 _APART = "synapse."  # before names that a synapse has in common with its plasticity; a user's names hold no dot
 
 
