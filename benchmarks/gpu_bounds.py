@@ -120,9 +120,9 @@ network {name}:
     population x: input[700]
     population hidden: ALIF[{hidden}](tau_m = 20 ms, tau_a = 200 ms)
     population output: LI[20](tau_m = 20 ms)
-    connect x -> hidden: dense, weight = normal(0, 1 / sqrt(fan_in))
-    connect hidden -> hidden: dense, weight = normal(0, 1 / sqrt(fan_in)), delay = 1 ms
-    connect hidden -> output: dense, weight = normal(0, 1 / sqrt(fan_in))
+    connect x -> hidden: dense, weight = normal(0, 0.87 / sqrt(fan_in))
+    connect hidden -> hidden: dense, weight = normal(0, 0.87 / sqrt(fan_in)), delay = 1 ms
+    connect hidden -> output: dense, weight = normal(0, 0.87 / sqrt(fan_in))
 
 train:
     rule = {rule}
