@@ -92,11 +92,8 @@ class WayBack(Updates):
 
     def _shares(self) -> list[str]:
         """What the losses' derivatives are multiplied by."""
-        return [
-            f"const Real share_{o.readout} = share_of_steps<Network::Readout{o.readout}>(w.reading{o.readout}, 1.0 / g.of);"
-            for o in self.program.reverse
-            if isinstance(o, ReadoutAdjoint)
-        ]
+        read = dict.fromkeys(o.readout for o in self.program.reverse if isinstance(o, ReadoutAdjoint))
+        return [f"const Real share_{k} = share_of_steps<Network::Readout{k}>(w.reading{k}, 1.0 / g.of);" for k in read]
 
     def _narrow(self) -> list[tuple[Transpose, Connection]]:
         """Transposed products with such a matrix."""

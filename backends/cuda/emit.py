@@ -19,7 +19,8 @@ from sncc.program.nodes import Program
 
 _HERE = Path(__file__).parent
 GATHER_THREADS, OPTIMISE_THREADS = 128, 256  # as in the headers
-MOST_SHARED = 163 << 10  # bytes a block may have on sm_80; above, states are in device memory there
+STATIC_SHARED = 9 << 10  # bytes, as in the headers
+MOST_SHARED = (163 << 10) - STATIC_SHARED  # bytes a block may have on sm_80; above, states are in device memory there
 
 
 def emit(program: Program) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Launches after the samples: spikes by neuron; sums of gradients per presynaptic neuron; the optimiser, and what follows from parameters."""
+"""Second and third launch: sums of gradients per presynaptic neuron; the optimiser, and what follows from parameters."""
 
 from __future__ import annotations
 

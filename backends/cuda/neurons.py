@@ -16,7 +16,7 @@ from sncc.program.groups import Group, Row
 from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, SynapseUpdate, Update
 
-NEURON_THREADS = 384  # of a block, at most: 168 registers a thread are left on every card
+NEURON_THREADS = 384  # of a block, at most, as in the headers: 168 registers a thread are left on every card
 
 
 class Neurons:
@@ -30,7 +30,6 @@ class Neurons:
     def parts(self) -> dict[str, object]:
         """What the templates print."""
         return {
-            "threads": NEURON_THREADS,
             "moves": [flag(self._moves(connection, name)) for connection, name in self.tables.synapse_fields],
             "updates": [self._update(o) for o in self.tables.neuron_updates],
             "synapse_updates": [self._synapse_update(o) for o in self.tables.updates],

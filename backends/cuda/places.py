@@ -19,7 +19,6 @@ MOST_THREADS = 512  # of a block, beside the warp that stands aside
 NEURONS_A_THREAD = 2  # of a large group: what a step's spikes are is found out by half as many warps
 MANY_NEURONS = 256
 MOST_RESIDENT = 512  # threads of a multiprocessor that the registers are for
-OUTSIDE = "aside"  # how numbers are shared out that belong to the block's last warp
 
 
 def words(size: int) -> int:
@@ -103,20 +102,20 @@ class Places(Layout):
 
     def who(self, group: str) -> str:
         """The threads that a group's numbers belong to."""
-        return "beside" if group in self.aside else "all"
+        return "aside" if group in self.aside else "all"
 
     def own(self, group: str, offset: int = 0) -> str:
         """How a group's numbers are shared out by a part that gives number `offset` to the first thread."""
-        return OUTSIDE if group in self.aside else str(offset % self.main_threads)
+        return "aside" if group in self.aside else str(offset % self.main_threads)
 
     def touched(self, owner: str, group: str, name: str, offset: int = 0, writes: bool = True) -> Access:
         """A state or an adjoint, each number touched by the thread that it belongs to."""
         fields = self.state if owner == "s" else self.adjoint
         return Access(f"{owner}.{fields[group, name].identifier}", writes, self.own(group, offset))
 
-    def on_tape(self, group: str, slot: str, writes: bool = False, own: bool = False) -> Access:
-        """What the tape keeps of a group."""
-        return Access(f"tape {self.columns[group, slot]}", writes, self.own(group) if own else None, by_step=True)
+    def on_tape(self, group: str, slot: str) -> Access:
+        """What the tape keeps of a group, read by any thread."""
+        return Access(f"tape {self.columns[group, slot]}", by_step=True)
 
     def spikes_read(self, c: Connection) -> tuple[Access, ...]:
         """What a connection's source has emitted; what comes from outside is there before."""

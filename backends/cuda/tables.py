@@ -93,12 +93,12 @@ class Tables(Samples):
         for readout in self.program.readouts:
             width = max(16, padded(readout.size))
             maps = len(self.maps[readout.index])
-            size = _up(size, 8) + width * ((6 + maps) * real + 8) + 48
+            size = _up(size, 8) + width * ((4 + maps) * real + 8) + 48
         return _up(size, 64)
 
     @property
     def resident_blocks(self) -> int:
-        """Of a multiprocessor, as many as leave a thread the registers that it needs: 120, or 160 where wide matrices are transposed."""
+        """Of a multiprocessor, as many as leave a thread the registers that it needs: at least 120, or 160 where wide matrices are transposed."""
         wide = len(self._narrow()) < sum(isinstance(o, Transpose) for o in self.program.reverse)
         return max(1, (MOST_RESIDENT * 3 // 4 if wide else MOST_RESIDENT) // self.threads)
 
@@ -176,7 +176,7 @@ class Tables(Samples):
         for readout in self.program.readouts:
             constants = (
                 f"int outputs = {readout.size}",
-                f"bool beside = {str(readout.group in self.aside).lower()}",
+                f"bool aside = {str(readout.group in self.aside).lower()}",
                 f"std::int64_t error_offset = {offset}",
                 f"Reduction reduction = Reduction::{_REDUCTIONS[readout.reduction]}",
                 f"bool mean_over_steps = {str(readout.over_steps == 'mean').lower()}",

@@ -7,6 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from networks import recurrent
 from projects import (
     NETWORKS,
     NOISY,
@@ -54,6 +55,39 @@ def test_more_spikes_than_a_warp_writes_down_at_once_are_all_summed(projects, na
     """20 samples of up to 96 steps are 60 words of 32 steps; in the first 32 a channel of rate 0.3 has about 280 events."""
     program, project = projects.emulated(NETWORKS[name])
     agree(sncc.load(project, backend="emulated"), program, 1e-9, samples=20, steps=96)
+
+
+SHAPES = {
+    "more neurons than threads": recurrent("LIF", rule="bptt", size=290),
+    "what the loss reads excites others": recurrent("ALIF", loss="cross_entropy(mean(output.spikes))").replace(
+        "output: LI[3](tau_m = 10 ms)", "output: LIF[3](tau_m = 10 ms, theta = 0.4)"
+    ).replace(
+        "\n\ntrain:",
+        "\n    connect output -> output: dense, weight = normal(0, 1), delay = 2 ms"
+        "\n    connect output -> hidden: dense, weight = normal(0, 1), delay = 3 ms\n\ntrain:",
+    ),
+    "a layer that is read alone": """
+network Alone:
+    step = 1 ms
+    population x: input[6]
+    population hidden: LIF[5](tau_m = 10 ms, theta = 0.4)
+    connect x -> hidden: dense, weight = normal(0, 1)
+
+train:
+    rule = bptt
+    loss = mean(cross_entropy(hidden.v))
+    optimiser = adam(learning_rate = 1e-3)
+""",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_at_the_borders_of_how_threads_are_shared_out(projects, name, build):
+    program, project = projects.emulated(SHAPES[name], build=build)
+    network = sncc.load(project, backend="emulated")
+    agree(network, program, 1e-9, steps=15)
+    trains_like_the_reference(network, program, 1e-8, steps=1)
 
 
 @pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])

@@ -39,6 +39,7 @@ simulate:
 """
 )
 PLASTIC = "plasticity with traces, bounds and drawn delays"
+RINGS = "random delays, slices, Poisson sources"
 DELAYED = "conductances with long and drawn delays"
 
 
@@ -180,11 +181,12 @@ def test_events_on_their_way_are_delivered_in_the_other_half(driven, halves):
 
 # ------------------------------------------------------------------------------------------------ checks
 @pytest.mark.slow
-def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(halves, monkeypatch):
+@pytest.mark.parametrize("name", [PLASTIC, RINGS])
+def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(halves, monkeypatch, name):
     for delivery, multiprocessors in (("push", "132"), ("pull", "132"), ("push", "2")):
         monkeypatch.setenv("SNCC_CUDA_DELIVERY", delivery)
         monkeypatch.setenv("SNCC_EMULATION_SMS", multiprocessors)
-        program, cpu, cuda = halves(NETWORKS[PLASTIC], "checked")
+        program, cpu, cuda = halves(NETWORKS[name], "checked")
         assert same(run(cpu, program, 40), run(cuda, program, 40)) > 50
 
 

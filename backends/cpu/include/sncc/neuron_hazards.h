@@ -17,7 +17,7 @@ class Hazards {
 public:
     SNCC_COLD explicit Hazards(const Memory<Real>& memory) : m_(memory) {
         std::set<int> written, read;  // groups since the last meeting
-        bool lists = false;           // whether lists of this step's spikes are read since then: a worker's lie together, and may move as one grows
+        bool lists = false;           // whether lists of this step's spikes are read since then, of the C++ half: a worker's lie together, and may move as one grows
         for (int k = 0; k < m_.net.operations_count; ++k) {
             const Operation& operation = m_.net.operations[k];
             const Reads reads = reads_of(operation);
@@ -27,7 +27,7 @@ public:
             meetings_.push_back(meets);
             within_step_ |= !reads.groups.empty();
             read.insert(reads.variables.begin(), reads.variables.end());
-            lists |= reads.lists;
+            lists |= reads.lists && m_.on_cpu;
             if (operation.action == Action::update) written.insert(operation.index);
             if (reads.least_delay > 0) shortest_ = std::min(shortest_, reads.least_delay);
         }

@@ -63,7 +63,7 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, const C
     const int threads = launch.threads();
     if (blocks == 0 || threads == 0 || threads > 1024 || launch.cluster < 1 || launch.cluster > 8 || blocks % static_cast<unsigned long>(launch.cluster))
         return give(cudaErrorInvalidConfiguration);
-    const std::size_t allowed = dynamic_limit.count(kernel) ? static_cast<std::size_t>(dynamic_limit[kernel]) : 48 * 1024;
+    const std::size_t allowed = dynamic_limit.count(kernel) ? static_cast<std::size_t>(dynamic_limit[kernel]) : UNASKED_SHARED;
     if (config.dynamicSmemBytes > allowed) return give(cudaErrorInvalidValue);
     if (launch.cooperative) {
         int resident = 0;

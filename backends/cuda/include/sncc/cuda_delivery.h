@@ -1,5 +1,6 @@
 // What a block does within a step, whatever the network: rows added for spikes, products, lists of spikes as bits, and
-// weights transposed on the way back. Each number is summed by one thread, in the order in which the C++ half sums it.
+// weights transposed on the way back. Each number is summed in a fixed order: by one thread in that of the C++ half, or, where rows are
+// transposed, by the lanes of a warp.
 #pragma once
 
 #include "sncc/cuda_block.h"

@@ -1,5 +1,5 @@
-// The CUDA engine: a block takes a sample through the whole sequence, forwards and back (first launch); spikes are turned into spikes by neuron (second);
-// gradients are summed over all samples (third); the optimiser and what follows from it (fourth).
+// The CUDA engine: a block takes a sample through the whole sequence, forwards and back (first launch); gradients are summed over all
+// samples (second); the optimiser and what follows from it (third).
 //
 // `Network` is emitted.
 #pragma once
@@ -307,7 +307,7 @@ private:
         a.parameters = parameters_.data(), a.halves = halves_.data(), a.rows = connectivity_.table();
         a.arrays = arrays_.data();
         std::size_t shared = sizeof(typename Network::Workspace);
-        if (!Network::in_shared_memory && (shared > static_cast<std::size_t>(most_shared_) || a.to > 0)) {
+        if (!Network::in_shared_memory && (shared + STATIC_SHARED > static_cast<std::size_t>(most_shared_) || a.to > 0)) {
             workspaces_.reserve(static_cast<std::size_t>(a.batch));
             a.workspaces = workspaces_.data();
             shared = 0;

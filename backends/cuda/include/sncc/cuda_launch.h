@@ -20,10 +20,13 @@ inline void check(cudaError_t error, const char* call, const char* part = nullpt
     throw Failure(Code::device, std::string(call) + (part ? std::string(" of ") + part : "") + ": " + cudaGetErrorString(error));
 }
 
+// Bytes of shared memory that no kernel has more of beside its dynamic ones: both together must fit where a block has its own.
+constexpr std::size_t STATIC_SHARED = 9 * 1024;
+
 // Before a kernel is launched, or asked about, with so much dynamic shared memory.
 template <typename Arguments>
 void allow_shared(void (*kernel)(Arguments), const char* name, std::size_t shared) {
-    if (shared > 48 * 1024)
+    if (shared + STATIC_SHARED > 48 * 1024)
         check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
               "cudaFuncSetAttribute", name);
 }

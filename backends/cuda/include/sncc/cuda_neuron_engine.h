@@ -26,6 +26,10 @@ public:
     explicit CudaNeuronEngine(int threads) : Base(neurons::tables_of<Network>(), threads, 1, false), field_newer_(Network::synapse_fields + 1, true) {
         check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, 0), "cudaDeviceGetAttribute");
         check(cudaDeviceGetAttribute(&cooperates_, cudaDevAttrCooperativeLaunch, 0), "cudaDeviceGetAttribute");
+        int shared = 0;
+        check(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "cudaDeviceGetAttribute");
+        const std::int64_t left = shared - static_cast<std::int64_t>(SharedLayout<Network>::cells + STATIC_SHARED);
+        most_counted_cells_ = std::min<std::int64_t>(most_counted_cells_, std::max<std::int64_t>(left, 0) / static_cast<std::int64_t>(sizeof(unsigned)));
     }
 
     void set_parameter(int k, const double* values) override {
@@ -269,7 +273,7 @@ private:
             most = std::max(most, counted);
         }
         const std::int64_t each = most * tile_words_ * 32;
-        return each == 0 || each > most_counted_cells ? 0 : static_cast<int>(each * std::min<std::int64_t>(m_.interval, most_counted_cells / each));
+        return each == 0 || each > most_counted_cells_ ? 0 : static_cast<int>(each * std::min<std::int64_t>(m_.interval, most_counted_cells_ / each));
     }
     // What is on its way with a delay per synapse: empty where it has to be found anew, from the spikes of the last steps.
     void describe_rings() {
@@ -387,7 +391,6 @@ private:
         device_newer_ = false;
     }
     static constexpr std::int64_t most_tile_words = 2048;  // a target in its tile is a number of 16 bits
-    static constexpr std::int64_t most_counted_cells = 16384;
 
     DeviceMemory memory_{"a network of fewer synapses needs less"};
     Stream compute_{cudaStreamDefault};
@@ -410,6 +413,7 @@ private:
     std::int64_t words_ = 1;
     int tile_words_ = 1;
     int multiprocessors_ = 1, cooperates_ = 0;
+    std::int64_t most_counted_cells_ = 16384;  // of a block, less where it has not so much shared memory
 };
 
 }  // namespace cuda

@@ -70,7 +70,7 @@ struct ConnectionView {
     Real one;
     std::int64_t stride;
     int source, source_population, target_population;
-    std::int64_t source_neurons, source_first, source_size, target_first, target_size;
+    std::int64_t source_first, source_size, target_first, target_size;
     int delay, least, most;  // steps; least and most of the synapses' own delays
     int values, gain, input;
     bool signal, masked, delayed;

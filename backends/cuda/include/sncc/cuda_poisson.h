@@ -48,7 +48,7 @@ __device__ inline int poisson_count(const Step<Network>& s, int population, std:
     if (table.mean != mean || table.size < 0) return sncc::poisson_count(s.v.seed, stream, element, step, s.v.trial, mean);
     int found = 0;
     for (int r = 0; mean > 0 && r < poisson_parts(mean); ++r) {
-        const std::uint32_t word = poisson_word(s.v.seed, stream + static_cast<std::uint32_t>(r) * 0x9E3779B9u, element, step, s.v.trial);
+        const std::uint32_t word = poisson_word(s.v.seed, stream_of_repeat(stream, static_cast<std::uint32_t>(r)), element, step, s.v.trial);
         for (int k = 0; k < table.size && word >= table.thresholds[k]; ++k) ++found;
     }
     return found;

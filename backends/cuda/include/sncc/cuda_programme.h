@@ -33,7 +33,7 @@ __device__ inline void plan(Programme<Network>& to, StepRoom& room, const Step<N
     const auto is_sent = [&](const auto& c) { return c.pushed && c.sum >= 0 && (c.handed_on || anew); };
     const auto place = [&](unsigned value) {
         unsigned total;
-        const unsigned before = sum_before(value, room.sums[0], total);
+        const unsigned before = sum_before(value, room.sums[1], total);  // the other may still be read
         __syncthreads();
         return Placed{before, total};
     };

@@ -14,7 +14,7 @@ template <typename Real, int Outputs>
 struct Reading {
     static constexpr int width = (Outputs > 0 ? Outputs + 15 : 16) / 16 * 16;
 
-    Real reduced[width], target[width], error[width], x[width], term[width];
+    Real reduced[width], target[width], error[width], term[width];
     std::int64_t best[width];
     std::int64_t seen, loss_steps, labelled, correct;
     std::int64_t labels_there;  // of all steps, where training goes forwards in time
@@ -33,15 +33,17 @@ struct Labels {
 
 // The threads that a readout belongs to: one warp where that has a lane for each output, which is the block's last where nothing but the
 // readout reads these neurons; else all.
-template <int outputs, bool beside>
+template <int outputs, bool aside>
 struct Team {
     static constexpr bool one_warp = outputs <= 32;
-    static_assert(one_warp || !beside, "a lane for each output");
+    static_assert(one_warp || !aside, "a lane for each output");
 
-    // The calling thread's place in it; negative where it does not belong to it.
-    static __device__ int rank() {
-        return Threads{beside ? static_cast<int>(blockDim.x) - 32 : 0, one_warp ? 32 : static_cast<int>(blockDim.x)}.rank();
+    static __device__ Threads threads() {
+        const int all = static_cast<int>(blockDim.x);
+        return {aside ? all - 32 : 0, one_warp ? 32 : all};
     }
+    // The calling thread's place in it; negative where it does not belong to it.
+    static __device__ int rank() { return threads().rank(); }
     static __device__ void meet() {
         if constexpr (one_warp)
             __syncwarp();
@@ -50,9 +52,7 @@ struct Team {
     }
     template <typename Body>
     static __device__ void for_own(int count, const Body& body) {
-        const int first = rank();
-        if (first < 0) return;
-        for (int j = first; j < count; j += one_warp ? 32 : static_cast<int>(blockDim.x)) body(j);
+        cuda::for_own(threads(), count, body);
     }
     // A number that each output has, summed, or the largest.
     template <typename Real>
@@ -138,6 +138,7 @@ __device__ inline void observe(R& r, const typename Readout::Real* x, const type
         ++r.loss_steps, ++r.labelled;
         if (labels.classes && labels.per_step) r.correct += named<Readout>(x) == labels.classes[n - 1];
     }
+    Who::meet();  // a lane has read what is the others'
 }
 
 // At a sample's end, when all threads have met; the readout's team does it.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sncc/cuda_block.h"
+#include "sncc/cuda_launch.h"
 
 namespace sncc {
 namespace cuda {
@@ -53,6 +54,7 @@ __device__ inline void turn_events(std::uint32_t* fired, const EventRows& events
     __shared__ std::uint32_t turned[TURN_CHANNELS];
     __shared__ std::int64_t ends[33];
     __shared__ std::uint32_t again;
+    static_assert(sizeof turned + sizeof ends + 16 <= STATIC_SHARED, "what launches leave for it");
     const std::int64_t first_step = std::int64_t(32) * of.chunk, there = of.most_steps - first_step;
     const int rows = there < 32 ? static_cast<int>(there) : 32;
     const std::int64_t* const offsets = events.offsets + of.sample * (of.most_steps + 1) + first_step;
