@@ -73,17 +73,15 @@ class Machine:
 
     def build(self, source: str | Path, name: str, tests: bool, **params: float) -> Callable[[], tuple[Path, Path]]:
         """Begins to build a project; the call waits for it and gives it and its build folder, its library where `sncc.load` looks."""
+        return self.builders.submit(self._build, source, name, tests, params).result
+
+    def _build(self, source: str | Path, name: str, tests: bool, params: dict[str, float]) -> tuple[Path, Path]:
         project, build = self.folder / name, self.folder / name / "build"
         sncc.build(source, out=project, emit_only=True, **params)
-        return self.builders.submit(self._compile, project, build, tests).result
-
-    def _compile(self, project: Path, build: Path, tests: bool) -> tuple[Path, Path]:
-        kind = ["-DSNCC_CHECKS=races", "-DSNCC_NATIVE=OFF", "-DCMAKE_CXX_FLAGS_RELEASE=-O1"]
-        kind = (
-            kind
-            if self.dry
-            else ["-DCMAKE_CUDA_ARCHITECTURES=native", f"-DCMAKE_CUDA_COMPILER={toolchain.find_nvcc()}"]
-        )
+        if self.dry:
+            kind = ["-DSNCC_CHECKS=races", "-DSNCC_NATIVE=OFF", "-DCMAKE_CXX_FLAGS_RELEASE=-O1"]
+        else:
+            kind = ["-DCMAKE_CUDA_ARCHITECTURES=native", f"-DCMAKE_CUDA_COMPILER={toolchain.find_nvcc()}"]
         testing = f"-DBUILD_TESTING={'ON' if tests else 'OFF'}"
         cmake = toolchain.find_cmake()
         words = [cmake, "-S", project, "-B", build, f"-DSNCC_BACKEND={self.backend}", testing, *kind]
@@ -92,7 +90,7 @@ class Machine:
             if done.returncode:
                 raise RuntimeError(done.stdout + done.stderr)
         (project / "lib").mkdir(exist_ok=True)
-        library = next(p for p in build.glob("lib*.so"))
+        library = next(build.glob("lib*.so"))
         shutil.copy(library, project / "lib" / f"{library.stem}_{self.backend}.so")
         return project, build
 
@@ -129,9 +127,12 @@ def check(machine: Machine, path: Path, built: Callable[[], tuple[Path, Path]]) 
     _, build = built()
     ctest = toolchain.find_cmake().with_name("ctest")  # type: ignore[union-attr]
     done = run(ctest, "--output-on-failure", cwd=build)
-    result: Row = {"example": path.stem, "against the CPU": "equal" if done.returncode == 0 else done.stdout[-2000:]}
+    result: Row = {
+        "example": path.stem,
+        "against the CPU": "equal" if done.returncode == 0 else (done.stdout + done.stderr)[-2000:],
+    }
     sanitizer = shutil.which("compute-sanitizer")
-    program = next(p for p in build.glob("*_compare"))
+    program = next(build.glob("*_compare"))
     for tool in ("memcheck", "racecheck", "initcheck"):
         if sanitizer is None or machine.dry:
             result[tool] = "not run: no compute-sanitizer" if not machine.dry else "the checked emulation instead"
@@ -276,6 +277,7 @@ def simulate(machine: Machine, example: str, built: Callable[[], tuple[Path, Pat
         os.environ["SNCC_CUDA_FORM"] = form
         took = seconds_per_call(run_once, lambda: machine.synchronise(network), 0.0 if machine.dry else 0.5)
         result[f"{form}, seconds per second"] = took / seconds
+    del os.environ["SNCC_CUDA_FORM"]
     spikes = network.simulate(seconds, verbose=False).spikes
     neurons = sum(
         np.prod(p["shape"]) for p in json.loads((project / "manifest.json").read_text())["populations"] if p["spiking"]
@@ -308,6 +310,31 @@ def write(folder: Path, about: Row, parts: dict[str, list[Row]]) -> str:
     return "\n".join(text)
 
 
+def planned(machine: Machine, wanted: list[str]) -> dict[str, list[tuple[str, Callable[[], Row]]]]:
+    """The rows of each part, by name; all projects begin to be built before the first row is made."""
+    dry = machine.dry
+    hidden = {"hidden_size": DRY_HIDDEN} if dry else {}
+    jobs: dict[str, list[tuple[str, Callable[[], Row]]]] = {}
+    if "checks" in wanted:
+        checked = [(path, machine.build(path, f"example_{path.stem}", True, **hidden)) for path in examples(dry)]
+        jobs["checks"] = [(path.stem, lambda p=path, b=b: check(machine, p, b)) for path, b in checked]
+    if "timings" in wanted:
+        workloads = [(w, begin(machine, w)) for w in (WORKLOADS[1:2] if dry else WORKLOADS)]
+        jobs["timings"] = [(w.name, lambda w=w, b=b: measure(machine, w, b)) for w, b in workloads]
+    if "simulations" in wanted:
+        networks = [(n, p, ROOT / "examples" / f"{n}.snn") for n, p in (SIMULATIONS[:1] if dry else SIMULATIONS)]
+        built = [(n, machine.build(path, f"simulation_{n}", False, **params)) for n, params, path in networks]
+        jobs["simulations"] = [(n, lambda n=n, b=b: simulate(machine, n, b)) for n, b in built]
+    if "learning" in wanted:
+        digits = ROOT / "examples" / "digits" / "digits.snn"
+        learnt = [
+            (rule, machine.build(digits, f"digits_{rule}", False, settings={"train.rule": rule}, **hidden))
+            for rule in (("eprop",) if dry else ("eprop", "bptt"))
+        ]
+        jobs["learning"] = [(rule, lambda r=rule, b=b: learn(machine, r, b, **hidden)) for rule, b in learnt]
+    return jobs
+
+
 def main() -> None:
     """Runs all and writes both files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -317,6 +344,8 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="emulated and tiny: that the steps work, no results")
     options = parser.parse_args()
     wanted = options.only.split(",")
+    if unknown := set(wanted) - set(PARTS):
+        parser.error(f"--only {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
     machine = Machine(options.projects or options.out / "projects", options.dry)
     options.out.mkdir(parents=True, exist_ok=True)
     nvcc = toolchain.find_nvcc()
@@ -326,26 +355,7 @@ def main() -> None:
         "sncc": sncc.__version__,
         "dry": options.dry,
     }
-    dry = options.dry
-    hidden = {"hidden_size": DRY_HIDDEN} if dry else {}
-    digits = ROOT / "examples" / "digits" / "digits.snn"
-    jobs: dict[str, list[tuple[str, Callable[[], Row]]]] = {}  # all begin to be built before the first runs
-    if "timings" in wanted:
-        workloads = [(w, begin(machine, w)) for w in (WORKLOADS[1:2] if dry else WORKLOADS)]
-        jobs["timings"] = [(w.name, lambda w=w, b=b: measure(machine, w, b)) for w, b in workloads]
-    if "simulations" in wanted:
-        networks = [(n, p, ROOT / "examples" / f"{n}.snn") for n, p in (SIMULATIONS[:1] if dry else SIMULATIONS)]
-        built = [(n, machine.build(path, f"simulation_{n}", False, **params)) for n, params, path in networks]
-        jobs["simulations"] = [(n, lambda n=n, b=b: simulate(machine, n, b)) for n, b in built]
-    if "learning" in wanted:
-        learnt = [
-            (rule, machine.build(digits, f"digits_{rule}", False, settings={"train.rule": rule}, **hidden))
-            for rule in (("eprop",) if dry else ("eprop", "bptt"))
-        ]
-        jobs["learning"] = [(rule, lambda r=rule, b=b: learn(machine, r, b, **hidden)) for rule, b in learnt]
-    if "checks" in wanted:
-        checked = [(path, machine.build(path, f"example_{path.stem}", True, **hidden)) for path in examples(dry)]
-        jobs["checks"] = [(path.stem, lambda p=path, b=b: check(machine, p, b)) for path, b in checked]
+    jobs = planned(machine, wanted)
     machine.builders.shutdown()  # nothing else runs while something is timed
     parts: dict[str, list[Row]] = {}
     for part, rows in jobs.items():

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from sncc.backends.cuda.emit import emit
+from sncc.backends.cuda.meetings import MEET
+from sncc.backends.cuda.samples import Samples
+from sncc.backends.cxx.dynamics import dynamics
 from sncc.compiler import compile_model, compile_program
 from sncc.connectivity.patterns import Random
 from sncc.diagnostics import Source
@@ -105,12 +106,9 @@ def turned(gathered: list[Connection], batch: int, steps: int, activity: Activit
 
 
 def barriers(program: Program, learns: bool) -> int:
-    """`__syncthreads` that a block meets in a step of a loss-free inference, or of training: those of the emitted loops."""
-    text = emit(program)[f"src/cuda/{program.name.lower()}_samples.cuh"]
-    forward, _, back = text.partition("if (!g.keeps) return;")
-    loop = forward[forward.index("for (std::int64_t n = 1;") :]
-    meets = re.compile("^ {8}__syncthreads", re.MULTILINE)  # in every step, not where a state is recorded
-    return len(meets.findall(loop)) + (len(meets.findall(back)) if learns else 0)
+    """`__syncthreads` that a block meets in a step of inference, or of training: those of the emitted loops."""
+    parts = Samples(program, dynamics(program)).parts()
+    return sum(parts[loop].count(MEET) for loop in (("forward", "back") if learns else ("forward",)))
 
 
 # ------------------------------------------------------------------------------------------------ workloads
@@ -135,7 +133,7 @@ EPROP = "eprop(feedback = symmetric)"
 
 @dataclass(frozen=True)
 class Workload:
-    """A network with a batch; simulations will join as entries of `WORKLOADS`."""
+    """A network with a batch."""
 
     name: str
     hidden: int

@@ -304,7 +304,7 @@ class Projects:
         flags = [*FLAGS, *(SANITIZERS[build] if build == "address" else []), *include]
         others = [project / "src" / f"{name}_{part}.cpp" for part in ("api", *([main] if main else []))]
         others += [p for p in [project / "src" / "engine" / "connectivity.cpp"] if p.exists()]
-        folder = kept(FLAGS, build, link, main, *texts(project / "include", project / "src"), *texts(EMULATION))
+        folder = kept(FLAGS, LINKER, build, link, main, *texts(project / "include", project / "src"), *texts(EMULATION))
         objects += [made(folder / f"{s.stem}.o", "g++", *flags, "-c", s, "-o") for s in others]
         sanitizer = SANITIZERS[build] if build == "address" else []
         return made(folder / target, LINKER, *sanitizer, *link, *objects, *runtime(build), "-ldl", "-lpthread", "-o")

@@ -35,7 +35,7 @@ NVCC_FLAGS = [
     "-fPIC,-ffp-contract=off,-fvisibility=hidden",
 ]
 
-LINKER = "nvcc" if ON_GPU else "g++"
+LINKER = str(toolchain.find_nvcc()) if ON_GPU else "g++"
 needs_emulation = pytest.mark.skipif(ON_GPU, reason="says something of the emulation, not of a card")
 
 
