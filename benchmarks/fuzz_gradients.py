@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from fuzzing import count_checked  # noqa: E402
 from fuzzing_gradients import check_directions, check_event_times, check_rule, check_synapses  # noqa: E402
 from strategies_events import timed_networks  # noqa: E402
 from strategies_networks import networks  # noqa: E402
@@ -36,28 +36,6 @@ CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., bool]]] = {
 }
 
 
-def run(rule: str, count: int, first: int) -> int:
-    """Networks of one campaign that were checked."""
-    checked = 0
-    networks_of_rule, holds = CAMPAIGNS[rule]
-
-    @seed(first)
-    @settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(networks_of_rule)
-    def check(drawn: Any) -> None:
-        nonlocal checked
-        checked += holds(drawn)
-
-    check()
-    return checked
-
-
 def main() -> None:
     """Run and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -70,7 +48,9 @@ def main() -> None:
     total = 0
     for rule in options.only or CAMPAIGNS:
         start = time.perf_counter()
-        checked = run(rule, max(1, options.networks // len(options.only or CAMPAIGNS)), options.seed)
+        checked = count_checked(
+            *CAMPAIGNS[rule], max(1, options.networks // len(options.only or CAMPAIGNS)), options.seed
+        )
         total += checked
         print(f"{rule:24}{checked:6} networks agree   {time.perf_counter() - start:6.0f} s", flush=True)
     print(f"{'in all':24}{total:6}")

@@ -3,8 +3,8 @@
     python benchmarks/fuzz_simulations.py --networks 100 --emulated 10
 
 Every network is drawn by Hypothesis (tests/strategies_simulations.py); spikes, states and weights must be those of the reference for one
-worker and for three, in one run, in parts, and in a second one (tests/fuzzing_simulations.py). `--emulated`: so many small ones also with the
-CUDA half, emulated on the CPU. A failure prints the network.
+worker, and have the same bits for three, in one run, in parts, and in a second one (tests/fuzzing_simulations.py). `--emulated`: so many
+small ones also with the CUDA half, emulated on the CPU. A failure prints the network.
 """
 
 from __future__ import annotations
@@ -17,36 +17,27 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-
 TESTS = Path(__file__).parent.parent / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "backends")]
 
+from fuzzing import count_checked  # noqa: E402
 from fuzzing_simulations import Refused, check_simulation  # noqa: E402
 from projects import Projects  # noqa: E402
 from strategies_simulations import simulated_networks  # noqa: E402
 
 
-def run(count: int, first: int, emulated: Callable[[str], Path] | None, refused: Counter[str]) -> int:
+def run(count: int, seed: int, emulated: Callable[[str], Path] | None, refused: Counter[str]) -> int:
     """How many networks agree."""
-    agree = 0
 
-    @seed(first)
-    @settings(
-        max_examples=count, deadline=None, database=None, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(simulated_networks(small=emulated is not None))
-    def check(text: str) -> None:
-        nonlocal agree
+    def agrees(text: str) -> bool:
         try:
             check_simulation(text, emulated)
-            agree += 1
         except Refused as reason:
             refused[str(reason)] += 1
+            return False
+        return True
 
-    check()
-    return agree
+    return count_checked(simulated_networks(small=emulated is not None), agrees, count, seed)
 
 
 def main() -> None:

@@ -5,9 +5,11 @@ All neurons have a `v`; a spike without synapse arrives as a plain number (of `M
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-BLOCKS = """
+LEAKY = """
 neuron Leaky:
     param tau = 20 ms
     state v = 0
@@ -16,7 +18,10 @@ neuron Leaky:
     spike when v > 1:
         v = 0
     refractory 2 ms hold v
-neuron Two:
+"""
+BLOCKS = (
+    LEAKY
+    + """neuron Two:
     param tau = 15 ms
     state v = 0
     state w = 0
@@ -231,6 +236,7 @@ plasticity wandering:
     on post: weight -= uniform(0, 0.001) * weight
     bound weight in [0, 1]
 """
+)
 
 
 @dataclass(frozen=True)
@@ -244,6 +250,12 @@ class Kind:
     spikes: bool = True
 
 
+def _with(what: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the named blocks in whose text there is such a thing."""
+    texts = dict(re.findall(r"^(?:synapse|plasticity) (\w+):\n((?: .*\n)+)", BLOCKS, re.MULTILINE))
+    return tuple(name for name in names if re.search(what, texts.get(name, "")))
+
+
 KINDS = {
     "Leaky": Kind(("I",), ("v",), "tau = uniform(10 ms, 25 ms)"),
     "Two": Kind(("I", "J"), ("v", "w"), "tau = 12 ms adjustable"),
@@ -254,7 +266,6 @@ KINDS = {
     "Mixed": Kind(("I",), ("v", "n"), "tau = 10 ms", " / (1 ms)"),
     "Silent": Kind(("I",), ("v",), "tau = uniform(5 ms, 15 ms)", spikes=False),
 }
-OF_SOURCE = ("graded", "gap", "mixed", "voltages")  # what reads variables of its source
 SYNAPSES = {
     "": (), "decaying": ("tau = 3 ms", "tau = uniform(2 ms, 8 ms)"), "conducting": ("most = 1.5",), "rising": (), "saturating": ("tau = 10 ms",),
     "depressing": ("use = 0.5", "use = each(0.4)"), "own": ("tau = each(6 ms)",), "releasing": ("p = 0.9",), "graded": (), "gap": (), "mixed": (), "fluctuating": ("sigma = 0.02 / (1 ms)^0.5",), "slow": ("tau = 2 ms",),
@@ -265,5 +276,6 @@ PLASTICITIES = {
     "voltages": ("tau = 4 ms",),
     "two_factors": (),
 }  # fmt: skip
-REWARDED = ("rewarded", "graded_reward", "two_factors")
-NOTICES_POST = ("pair", "rewarded", "voltage", "continuous", "wandering", "voltages", "two_factors")
+REWARDED = _with("modulator reward", PLASTICITIES)
+NOTICES_POST = _with("on post:|post state", PLASTICITIES)
+OF_SOURCE = _with(r"pre\.v", (*SYNAPSES, *PLASTICITIES))  # what reads variables of its source

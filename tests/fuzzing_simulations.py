@@ -1,40 +1,37 @@
 """What a random simulation must fulfil; shared by the tests and by `benchmarks/fuzz_simulations.py`.
 
-The C++ half does what the reference does, step by step: with any number of workers, in parts, stored and restored on the way, and in
-a second run after the first; the CUDA half, emulated, has its bits. What is handed over (events, signals, spike times, pairs, parameters)
-is drawn from the network's text.
+The C++ half does what the reference does, step by step, for one worker, in one run and in a second one after it. The same bits (spikes,
+states, parameters) it has for three workers, in parts with a state stored and restored on the way, and after single steps; and so has the
+CUDA half, emulated. What is handed over (events, signals, spike times, pairs, parameters) is drawn from the network's text.
 """
 
 from __future__ import annotations
 
-import os
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from simulations import FORMS, equal, is_the_references, states
 
 import sncc
 from sncc import compiler
 from sncc.arguments import source_of
 from sncc.backends.reference.interpreter import Reference, Result
 from sncc.connectivity.build import indices
-from sncc.connectivity.patterns import Dense, Part, Sparse
+from sncc.connectivity.patterns import Part, Sparse
 from sncc.diagnostics import DiagnosticError
 from sncc.program.groups import Connection, Parameter
 from sncc.program.nodes import Program
 
 SEED = 5
-FORMS = (
-    {},
-    {"SNCC_EMULATION_ORDER_SEED": "1", "SNCC_CUDA_DELIVERY": "pull"},
-    {"SNCC_EMULATION_ORDER_SEED": "2", "SNCC_CUDA_FORM": "launches", "SNCC_CUDA_DELIVERY": "push"},
-    {"SNCC_STEPS_AT_ONCE": "7", "SNCC_EMULATION_SMS": "1"},
-)  # fmt: skip
+SINGLE = 8  # steps by calls of their own
+TOLERANCE = {"rtol": 1e-8, "atol": 1e-10}
+Numbers = dict[str, np.ndarray]
 
 
 class Refused(Exception):
@@ -43,40 +40,23 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """A network with all that is handed over. `inputs` of two runs and `values`, parameters that are set, are in the consistent system."""
+    """A network with all that is handed over. `inputs` of two runs and `values`, parameters that are set, are in the consistent system.
 
-    text: str
+    `drawn`: all parameters as the reference draws them; `first`: the first run.
+    """
+
     program: Program
     pairs: dict[str, tuple[np.ndarray, np.ndarray]]
-    inputs: tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
-    values: dict[str, np.ndarray]
-
-    @cached_property
-    def drawn(self) -> Reference:
-        """The reference with all parameters as they are drawn."""
-        return Reference(self.program, seed=SEED, pairs=self.pairs)
-
-    @cached_property
-    def first(self) -> Result:
-        """The first run."""
-        reference = Reference(self.program, self.values, seed=SEED, pairs=self.pairs)
-        with np.errstate(all="ignore"):
-            run = reference.run(self.inputs[:1], steps=self.steps, seed=9)
-        if not all(np.max(np.abs(trace), initial=0.0) < 1e6 for trace in run.traces[0].values()):
-            raise Refused("states explode")
-        return run
+    inputs: tuple[Numbers, Numbers]
+    drawn: Numbers
+    values: Numbers
+    first: Result
 
     @property
     def steps(self) -> int:
         """A run's length."""
         assert self.program.simulation is not None
         return self.program.simulation.steps
-
-    @property
-    def states(self) -> list[str]:
-        """All that can be recorded."""
-        rows = [(g, r) for g in self.program.groups for r in g.rows if r.holds == "neurons"]
-        return [f"{r.population}.{state}" for g, r in rows for state, _, _ in g.declared]
 
     def run(self, network: Any, number: int, first: int, last: int, **options: Any) -> Any:
         """Steps of a run, from the initial state or from where the last one ended."""
@@ -88,7 +68,7 @@ class Case:
             data[s.name] = (
                 part[None] * s.si if s.kind == "signal" else sncc.Events.from_dense(shaped.astype(int), step=step)
             )
-        options = {"record": self.states, "seed": 9, "resume": first > 0} | options
+        options = {"record": states(self.program), "seed": 9, "resume": first > 0} | options
         return network.simulate((last - first) * self.program.step * 1e-3, data, **options)
 
 
@@ -101,23 +81,32 @@ def case_of(text: str) -> Case:
     pairs = {
         c.name: _pairs(c, rng) for c in program.connections if isinstance(c.structure, Sparse) and c.synapses_of is None
     }
-    inputs = tuple(
-        {
-            s.name: rng.normal(0.02, 0.1, (steps, s.size))
-            if s.kind == "signal"
-            else rng.poisson(rng.choice([0.02, 0.3]), (steps, s.size)) * 1.0
-            for s in program.sources
-        }
-        for _ in range(2)
-    )
-    values: dict[str, np.ndarray] = {}
-    case = Case(text, program, pairs, inputs, values)  # type: ignore[arg-type]
-    for p in program.parameters:
-        if p.storage != "compiled" and rng.random() < 0.3:
-            values[p.key] = _moved(case, p, rng)
+    inputs = _inputs(program, rng), _inputs(program, rng)
+    drawn = Reference(program, seed=SEED, pairs=pairs).parameters
+    values = {
+        p.key: _moved(program, drawn[p.key], p, rng)
+        for p in program.parameters
+        if p.storage != "compiled" and rng.random() < 0.3
+    }
     for key in (f"{s.connection}.plasticity.{m}" for s in program.synapses for m in s.modulators):
         values[key] = np.array(rng.uniform(-0.5, 2))
-    return case
+    with np.errstate(all="ignore"):
+        first = Reference(program, values, seed=SEED, pairs=pairs).run(inputs[:1], steps=steps, seed=9)
+    if not all(np.max(np.abs(trace), initial=0.0) < 1e6 for trace in first.traces[0].values()):
+        raise Refused("states explode")
+    return Case(program, pairs, inputs, drawn, values, first)
+
+
+def _inputs(program: Program, rng: np.random.Generator) -> Numbers:
+    """What the sources send in a run."""
+    assert program.simulation is not None
+    shapes = {s.name: (program.simulation.steps, s.size) for s in program.sources}
+    return {
+        s.name: rng.normal(0.02, 0.1, shapes[s.name])
+        if s.kind == "signal"
+        else rng.poisson(rng.choice([0.02, 0.3]), shapes[s.name]) * 1.0
+        for s in program.sources
+    }
 
 
 def _program(text: str) -> Program:
@@ -142,66 +131,81 @@ def _pairs(c: Connection, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
     return source[chosen // len(target)], target[chosen % len(target)]
 
 
-def _moved(case: Case, p: Parameter, rng: np.random.Generator) -> np.ndarray:
+def _moved(program: Program, value: np.ndarray, p: Parameter, rng: np.random.Generator) -> np.ndarray:
     """Other values, within their bounds; delays that are legal."""
-    value = case.drawn.parameters[p.key]
     moved = np.clip(value * rng.uniform(0.8, 1.05, np.shape(value)), *(p.bounds or (-np.inf, np.inf)))
-    least = [c.delay * case.program.step for c in case.program.connections if c.delays == p.key]
+    least = [c.delay * program.step for c in program.connections if c.delays == p.key]
     return np.maximum(moved, max(least)) if least else moved
 
 
 # ------------------------------------------------------------------------------------------------ what is checked
+@dataclass(frozen=True)
+class Done:
+    """A run, and all parameters after it, in the consistent system."""
+
+    run: Any
+    parameters: Numbers
+
+
 def check_simulation(text: str, emulated: Callable[[str], Path] | None = None) -> None:
     """Every backend does what the reference does; `emulated` builds the CUDA half. Raises `Refused`, or AssertionError."""
     case = case_of(text)
-    assert case.first is not None
     project = sncc.build(text, backend="cpu", precision="float64")
-    expected = None
-    for workers in (1, 3):
-        with environment(SNCC_WORKERS=str(workers)):
-            expected = check_runs(case, lambda: load(case, project, threads=workers), expected)  # noqa: B023
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SNCC_WORKERS", "1")
+        expected = check_runs(case, partial(load, case, project, threads=1))
+        are_the_references(case, *expected)
+        environment.setenv("SNCC_WORKERS", "3")
+        are_alike(case, check_runs(case, partial(load, case, project, threads=3)), expected)
     if emulated is not None:
-        library = emulated(text)
-        with environment(**FORMS[zlib.crc32(text.encode()) % len(FORMS)]):
-            check_runs(case, lambda: load(case, library, backend="emulated"), expected)
+        library, forms = emulated(text), [{}, *FORMS.values()]
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in forms[zlib.crc32(text.encode()) % len(forms)].items():
+                environment.setenv(name, value)
+            are_alike(case, check_runs(case, partial(load, case, library, backend="emulated")), expected)
 
 
-def check_runs(case: Case, loaded: Callable[[], Any], expected: list[Any] | None) -> list[Any]:
-    """A run and a second one after it: the reference's, or bit for bit the expected ones; the first one also in parts."""
+def check_runs(case: Case, loaded: Callable[[], Any]) -> tuple[Done, Done]:
+    """A run and a second one after it; the first one has the same bits in parts, and after single steps."""
     network, third = loaded(), case.steps // 3
-    runs = [case.run(network, 0, 0, case.steps)]
-    if expected is None:
-        is_the_references(case, network, runs[0], case.first, 0)
-    moved = {p.key: np.asarray(network.parameters[p.key]) / p.si for p in _of_the_user(case, network)}
-    runs.append(case.run(network, 1, 0, 2 * third, seed=11, trial=1))
-    if expected is None:  # its plastic weights begin where the first left them
-        modulators = {key: value for key, value in case.values.items() if key not in moved}
-        reference = Reference(case.program, moved | modulators, seed=SEED, pairs=case.pairs)
-        inputs = [{name: values[: 2 * third] for name, values in run.items()} for run in case.inputs]
-        is_the_references(case, network, runs[1], reference.run(inputs, steps=2 * third, seed=11), 1)
+    first = Done(case.run(network, 0, 0, case.steps), numbers(case, network))
+    second = Done(case.run(network, 1, 0, 2 * third, seed=11, trial=1), numbers(case, network))
     other = loaded()
     head = case.run(other, 0, 0, third)
-    state, kept = other.store(), {key: np.asarray(other.parameters[key]) for key in other.parameters}
+    state, kept = other.store(), numbers(case, other)
     case.run(other, 0, third, case.steps, seed=10)  # goes another way
     other.restore(state)
-    for key, value in kept.items():
-        assert np.array_equal(other.parameters[key], value), f"{key} after `restore`"
-    same([head, case.run(other, 0, third, case.steps)], runs[:1])
-    step_by_step(case, other, runs[0])
-    for run, wanted in zip(runs, expected or runs, strict=True):
-        same([run], [wanted])
-    return runs
+    same(kept, numbers(case, other), "after `restore`")
+    tail = case.run(other, 0, third, case.steps)
+    same(bits(case, head, tail) | numbers(case, other), bits(case, first.run) | first.parameters, "in parts")
+    single = loaded()
+    step_by_step(case, single, first.run)
+    tail = case.run(single, 0, SINGLE, case.steps)
+    wanted = bits(case, first.run, after=SINGLE) | first.parameters
+    same(bits(case, tail) | numbers(case, single), wanted, "after single steps")
+    return first, second
+
+
+def are_the_references(case: Case, first: Done, second: Done) -> None:
+    """Both runs are the reference's; the second one's plastic weights begin where the first left them."""
+    is_the_references(case.program, first.run, first.parameters, case.first, 0, **TOLERANCE)
+    reference = Reference(case.program, case.values | first.parameters, seed=SEED, pairs=case.pairs)
+    steps = case.steps // 3 * 2
+    inputs = [{name: values[:steps] for name, values in run.items()} for run in case.inputs]
+    expected = reference.run(inputs, steps=steps, seed=11)
+    is_the_references(case.program, second.run, second.parameters, expected, 1, **TOLERANCE)
+
+
+def are_alike(case: Case, runs: tuple[Done, Done], expected: tuple[Done, Done]) -> None:
+    """Runs have the same bits."""
+    for number, (got, wanted) in enumerate(zip(runs, expected, strict=True)):
+        same(bits(case, got.run) | got.parameters, bits(case, wanted.run) | wanted.parameters, f"in run {number}")
 
 
 def step_by_step(case: Case, network: Any, run: Any) -> None:
-    """The first steps of a run, each by a call of its own."""
-    for key in [k for k in network.parameters if k in {c.weight for c in case.program.connections if c.plastic}]:
-        si = case.program.parameter(key).si
-        network.parameters[key] = np.reshape(
-            case.values.get(key, case.drawn.parameters[key]) * si, network.parameters[key].shape
-        )
-    network.reset()
-    for n in range(8):
+    """The first steps of a run, each by a call of its own: its spikes."""
+    spikes = bits(case, run)
+    for n in range(SINGLE):
         given = {s.name: case.inputs[0][s.name][n] * (s.si if s.kind == "signal" else 1) for s in case.program.sources}
         events = {
             s.name: np.repeat(np.arange(s.size), given[s.name].astype(int))
@@ -209,33 +213,42 @@ def step_by_step(case: Case, network: Any, run: Any) -> None:
             if s.kind != "signal"
         }
         for population, neurons in network.step(given | events, seed=9).items():
-            spikes = run.spikes[population]
-            expected = spikes.neurons[np.round(spikes.times / (case.program.step * 1e-3)) == n + 1]
-            assert np.array_equal(np.sort(neurons), np.sort(expected)), (
-                f"spikes of {population} by `step`, step {n + 1}"
-            )
+            steps, expected = spikes[f"spikes of {population}"]
+            assert np.array_equal(neurons, expected[steps == n + 1]), f"spikes of {population} by `step`, step {n + 1}"
 
 
-@contextmanager
-def environment(**variables: str) -> Iterator[None]:
-    """Within it these variables are set."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+def bits(case: Case, *parts: Any, after: int = 0) -> Numbers:
+    """Spikes (their steps and neurons) and states of a run in one or several parts, after so many of its steps."""
+    found: Numbers = {}
+    for name in parts[0].spikes:
+        times, neurons = (
+            np.concatenate([getattr(p.spikes[name], what) for p in parts]) for what in ("times", "neurons")
+        )
+        steps = np.round(times / (case.program.step * 1e-3)).astype(int)
+        found[f"spikes of {name}"] = np.array([steps, neurons])[:, steps > after]
+    return found | {name: np.concatenate([p.trace[name] for p in parts])[after:] for name in parts[0].trace}
+
+
+def same(found: Numbers, wanted: Numbers, where: str) -> None:
+    """All numbers are equal."""
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        assert np.array_equal(found[name], value), f"{name} {where}"
+
+
+def numbers(case: Case, network: Any) -> Numbers:
+    """All parameters of a network, in the consistent system."""
+    return {p.key: np.array(network.parameters[p.key]) / p.si for p in _of_the_user(case, network)}
 
 
 def load(case: Case, project: Path, **options: Any) -> Any:
     """The network, whose parameters were drawn as the reference draws them, with those that are set."""
     network = sncc.load(project, seed=SEED, connections=case.pairs or None, **options)
-    for p in _of_the_user(case, network):
-        got, expected = np.asarray(network.parameters[p.key]) / p.si, case.drawn.parameters[p.key]
-        if delayed := [c for c in case.program.connections if c.delays == p.key]:
+    for key, got in numbers(case, network).items():
+        expected = case.drawn[key]
+        if delayed := [c for c in case.program.connections if c.delays == key]:
             expected = np.maximum(np.floor(expected / case.program.step + 0.5), delayed[0].delay) * case.program.step
-        assert _equal(case, p.key, got, expected), f"{p.key} as drawn"
+        assert equal(case.program, key, got, expected, **TOLERANCE), f"{key} as drawn"
     for key, value in case.values.items():
         si = next((p.si for p in case.program.parameters if p.key == key), 1.0)
         network.parameters[key] = value * si
@@ -245,41 +258,3 @@ def load(case: Case, project: Path, **options: Any) -> Any:
 def _of_the_user(case: Case, network: Any) -> list[Parameter]:
     """Parameters that have a name in Python."""
     return [p for p in case.program.parameters if p.key in network.parameters]
-
-
-def _equal(case: Case, key: str, got: Any, expected: Any) -> bool:
-    """Equal up to rounding, in whatever shape; of a matrix without neurons to themselves but for those."""
-    got, expected = np.asarray(got, float), np.asarray(expected, float)
-    c = next((c for c in case.program.connections if key == f"{c.name}.weight"), None)
-    if c is not None and isinstance(c.structure, Dense) and not c.structure.self_connections and got.ndim == 2:
-        off = ~np.eye(*got.shape, dtype=bool)
-        got, expected = got[off], expected[off] if expected.shape == off.shape else expected
-    return got.size == expected.size and np.allclose(got.reshape(-1), expected.reshape(-1), rtol=1e-8, atol=1e-10)
-
-
-def is_the_references(case: Case, network: Any, run: Any, expected: Result, sample: int) -> None:
-    """Spikes, states at every step, and plastic weights in the end."""
-    declared = {f"{r.population}.{s}": si for g in case.program.groups for r in g.rows for s, _, si in g.declared}
-    for population, counts in expected.spikes[sample].items():
-        if population in run.spikes:
-            spikes, found = run.spikes[population], np.zeros_like(counts)
-            np.add.at(found, (np.round(spikes.times / (case.program.step * 1e-3)).astype(int) - 1, spikes.neurons), 1)
-            assert np.array_equal(found, counts), f"spikes of {population}, run {sample}"
-    for name, trace in run.trace.items():
-        population, state = name.rsplit(".", 1)
-        wanted = expected.traces[sample][population, state]
-        assert np.allclose(np.asarray(trace) / declared[name], wanted, rtol=1e-8, atol=1e-10), f"{name}, run {sample}"
-    for key, weight in expected.weights[sample].items():
-        got = np.asarray(network.parameters[key]) / case.program.parameter(key).si
-        assert _equal(case, key, got, weight), f"{key} after run {sample}"
-
-
-def same(first: list[Any], second: list[Any]) -> None:
-    """Runs in one or several parts are bit for bit the same."""
-    for name in first[0].spikes:
-        for what, tolerance in (("times", 1e-12), ("neurons", 0)):
-            a, b = (np.concatenate([getattr(part.spikes[name], what) for part in run]) for run in (first, second))
-            assert a.shape == b.shape and np.allclose(a, b, rtol=tolerance, atol=0), f"{what} of spikes of {name}"
-    for name in first[0].trace:
-        a, b = (np.concatenate([np.asarray(part.trace[name]) for part in run]) for run in (first, second))
-        assert np.array_equal(a, b), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -24,6 +25,11 @@ RATES = (
     ("50 Hz adjustable", 0.3),
     ("1.2 kHz", 0.02),
 )
+
+
+def one(draw: st.DrawFn, of: Sequence[Any]) -> Any:
+    """One of several."""
+    return draw(st.sampled_from(of))
 
 
 @dataclass(frozen=True)
@@ -53,25 +59,24 @@ class End:
 @st.composite
 def simulated_networks(draw: st.DrawFn, small: bool = False) -> str:
     """Two populations, a critic, sources, sometimes images, joined by random connections. `small`: for what compiles slowly."""
-    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
     shapes = [(40,), (64,), (70,), (9, 8)] if small else [(64,), (70,), (131,), (200,), (9, 8), (6, 5, 3), (40,)]
     models = list(KINDS)
-    first = End("a", one(models), one(shapes))
+    first = End("a", one(draw, models), one(draw, shapes))
     ends = [
         End("drive", "poisson", first.shape),
         first,
-        End("b", one(models), one(shapes)),
-        End("critic", one(["Leaky", "Leaky", "Silent"]), (1,)),
+        End("b", one(draw, models), one(draw, shapes)),
+        End("critic", one(draw, ["Leaky", "Leaky", "Silent"]), (1,)),
     ]
     ends += [
-        End(n, n2, one(shapes[:4]))
+        End(n, n2, one(draw, shapes[:4]))
         for n, n2 in (("x", "input"), ("level", "signal"), ("pulses", "signal"), ("given", "spike_times"))
-        if one([0, 1])
+        if one(draw, [0, 1])
     ]
-    images = draw(image_layers()) if one([0, 0, 1]) else ([], [])
+    images = draw(image_layers()) if one(draw, [0, 0, 1]) else ([], [])
     ends += images[0]
-    rate, weight = one(RATES)
-    lines = [BLOCKS, "network Net:", f"    step = {one(['0.5', '1'])} ms"]
+    rate, weight = one(draw, RATES)
+    lines = [BLOCKS, "network Net:", f"    step = {one(draw, ['0.5', '1'])} ms"]
     lines += [draw(populations(end, rate)) for end in ends]
     kind = KINDS[first.model]
     lines += [
@@ -80,59 +85,60 @@ def simulated_networks(draw: st.DrawFn, small: bool = False) -> str:
     ]  # fmt: skip
     made = [draw(connections(f"c{k}", ends)) for k in range(draw(st.integers(2, 3 if small else 5)))]
     shared = [c for c in made if not c.plasticity and c.pattern.startswith(("dense", "one_to_one"))]
-    made += [draw(twins(one(shared), "twin", ends))] if shared and one([0, 0, 1]) else []
+    made += [draw(twins(one(draw, shared), "twin", ends))] if shared and one(draw, [0, 0, 1]) else []
     lines += [c.text for c in made]
-    lines += ["simulate:", f"    duration = {one([30, 40] if small else [60, 80])} ms", *draw(stimuli(first, made))]
+    lines += [
+        "simulate:",
+        f"    duration = {one(draw, [30, 40] if small else [60, 80])} ms",
+        *draw(stimuli(first, made)),
+    ]
     return "\n".join(lines) + "\n"
 
 
 @st.composite
 def populations(draw: st.DrawFn, end: End, rate: str) -> str:
     """A population's line."""
-    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
-    made = {"poisson": f"(rate = {rate})", "pulses": "(as = impulse)"}.get(
-        end.model if end.model != "signal" else end.name, ""
-    )
-    if end.neurons and KINDS[end.model].override and one([0, 1]) and end.size > 1:
+    made = f"(rate = {rate})" if end.model == "poisson" else "(as = impulse)" if end.name == "pulses" else ""
+    if end.neurons and KINDS[end.model].override and one(draw, [0, 1]) and end.size > 1:
         made = f"({KINDS[end.model].override})"
-    first = (
-        one(["", ", v = uniform(0, 0.9)", ", v = normal(0.3, 0.3, clip = [0, 0.8])", ", v = each(0.4)"])
-        if end.neurons
-        else ""
-    )
+    values = ["", ", v = uniform(0, 0.9)", ", v = normal(0.3, 0.3, clip = [0, 0.8])", ", v = each(0.4)"]
+    first = one(draw, values) if end.neurons else ""
     return f"    population {end.name}: {end.model}{end.brackets}{made}{first}"
 
 
 @st.composite
 def image_layers(draw: st.DrawFn) -> tuple[list[End], list[str]]:
     """An image, what a convolution makes of it, and what pooling makes of that."""
-    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
-    height, width, channels, kernel = draw(st.integers(4, 8)), draw(st.integers(4, 8)), one([1, 2, 3]), one([2, 3])
-    source = End("image", one(["input", "Leaky", "poisson"]), (height, width, channels))
-    same, stride, made = one([True, False]), one([1, 2]), one([1, 4])
+    height, width, channels, kernel = (
+        draw(st.integers(4, 8)),
+        draw(st.integers(4, 8)),
+        one(draw, [1, 2, 3]),
+        one(draw, [2, 3]),
+    )
+    source = End("image", one(draw, ["input", "Leaky", "poisson"]), (height, width, channels))
+    same, stride, made = one(draw, [True, False]), one(draw, [1, 2]), one(draw, [1, 4])
     reach = [-(-n // stride) if same else (n - kernel) // stride + 1 for n in (height, width)]
-    filtered = End("filtered", one(["Leaky", "Curved", "Conducting"]), (*reach, made))
+    filtered = End("filtered", one(draw, ["Leaky", "Curved", "Conducting"]), (*reach, made))
     pattern = f"conv2d(kernel = [{kernel}, {kernel}], stride = [{stride}, {stride}]{', padding = same' if same else ''}, channels = {made})"
     ends = [source, filtered]
     lines = [
-        f"    connect conv = image -> filtered.I: {pattern}, weight = {one(['normal(0.2, 0.2)', 'each(0.2)'])}"
-        + _options(draw, source, filtered, False)
+        f"    connect conv = image -> filtered.I: {pattern}, weight = {one(draw, ['normal(0.2, 0.2)', 'each(0.2)'])}"
+        + _options(draw, source)
     ]
-    if min(reach) >= 2 and one([0, 1]):
+    if min(reach) >= 2 and one(draw, [0, 1]):
         pooled = End("pooled", "Leaky", (reach[0] // 2, reach[1] // 2, made))
         ends.append(pooled)
         lines.append(
-            f"    connect pool = filtered -> pooled.I: pool2d(size = [2, 2]), weight = {one(['0.3', 'uniform(0, 0.4)'])}"
-            + _options(draw, filtered, pooled, False)
+            f"    connect pool = filtered -> pooled.I: pool2d(size = [2, 2]), weight = {one(draw, ['0.3', 'uniform(0, 0.4)'])}"
+            + _options(draw, filtered)
         )
     return ends, lines
 
 
-def _options(draw: Any, source: End, target: End, loop: bool) -> str:
+def _options(draw: st.DrawFn, source: End) -> str:
     """Sometimes a delay and a synapse."""
-    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
-    synapse = one(["", "", *(s for s in SYNAPSES if source.neurons or s not in OF_SOURCE)])
-    delay = one(DELAYS) if loop or one([0, 1]) else ""
+    synapse = one(draw, ["", "", *_synapses(source)])
+    delay = one(draw, DELAYS) if one(draw, [0, 1]) else ""
     if source.model == "signal":
         synapse = ""
     return (f", delay = {delay}" if delay else "") + (f", synapse = {synapse}()" if synapse else "")
@@ -163,63 +169,60 @@ class Connect:
 @st.composite
 def connections(draw: st.DrawFn, name: str, ends: list[End]) -> Connect:
     """A connection between populations or parts of them."""
-    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
-    source, target = one(ends), one([e for e in ends if e.neurons and e.name != "critic"])
+    source, target = one(draw, ends), one(draw, [e for e in ends if e.neurons and e.name != "critic"])
     (start, senders), (end, receivers) = draw(parts(source)), draw(parts(target))
     pattern = draw(patterns(source == target, senders, receivers))
     signal = source.model == "signal"
-    silent = source.neurons and not KINDS[source.model].spikes
-    synapse = (
-        ""
-        if signal
-        else one(["graded", "gap"] if silent else [s for s in SYNAPSES if source.neurons or s not in OF_SOURCE])
-    )
-    possible = [p for p in PLASTICITIES if source.neurons or p not in OF_SOURCE]
-    possible = [p for p in possible if KINDS[target.model].spikes or p not in NOTICES_POST]
+    synapse = "" if signal else one(draw, _synapses(source))
     unit = " / (1 ms)" if source.name == "level" else KINDS[target.model].unit if not synapse else ""
-    plasticity = (
-        ""
-        if unit or signal or synapse in ("graded", "gap")
-        else one(["", "", *(p for p in PLASTICITIES if p in possible)])
-    )
+    never = unit or signal or synapse in ("graded", "gap")
+    plasticity = "" if never else one(draw, ["", "", *_plasticities(source, target)])
     weights = [w for w in WEIGHTS if not (unit and " in " in w) and not (pattern == "sparse" and "fan_in" in w)]
-    weight = one(["uniform(0, 0.1)", "each(0.05)"] if plasticity else weights)
-    arguments = [one(["", *PLASTICITIES[plasticity]])] if plasticity else []
+    weight = one(draw, ["uniform(0, 0.1)", "each(0.05)"] if plasticity else weights)
+    arguments = [one(draw, ["", *PLASTICITIES[plasticity]])] if plasticity else []
     if plasticity in REWARDED:
+        critic = next(e for e in ends if e.name == "critic")
         whole = [f"{target.name}.{s}" for s in KINDS[target.model].states] if receivers == target.size else []
-        arguments.append(
-            one(
-                [
-                    "",
-                    "reward = critic.v",
-                    *(["reward = critic"] if KINDS[ends[3].model].spikes else []),
-                    *(f"reward = {w}" for w in whole),
-                ]
-            )
-        )
-        arguments.append("punishment = critic.v" if plasticity == "two_factors" and one([0, 1]) else "")
+        rewards = ["critic.v", *["critic"] * KINDS[critic.model].spikes, *whole]
+        arguments.append(one(draw, ["", *(f"reward = {r}" for r in rewards)]))
+        arguments.append("punishment = critic.v" if plasticity == "two_factors" and one(draw, [0, 1]) else "")
     plastic = f"plasticity = {plasticity}({', '.join(filter(None, arguments))})" if plasticity else ""
-    plastic += f", post_delay = {one(['1 ms', '3 ms'])}" if plasticity in NOTICES_POST and one([0, 0, 1]) else ""
-    return Connect(
-        name, (start, end), one(KINDS[target.model].inputs), pattern, f"weight = {weight[:-1]}{unit})" if unit and weight.startswith("each") else f"weight = {weight}{unit}",
-        one(DELAYS) if _loops(source, target) or one([0, 1]) else "",
-        f"synapse = {synapse}({one(['', *SYNAPSES[synapse]])})" if synapse else "", plastic, unit,
-    )  # fmt: skip
+    plastic += (
+        f", post_delay = {one(draw, ['1 ms', '3 ms'])}" if plasticity in NOTICES_POST and one(draw, [0, 0, 1]) else ""
+    )
+    into = one(draw, KINDS[target.model].inputs)
+    weight = f"{weight[:-1]}{unit})" if unit and weight.startswith("each") else f"{weight}{unit}"
+    delay = one(draw, DELAYS) if _loops(source, target) or one(draw, [0, 1]) else ""
+    options = f"synapse = {synapse}({one(draw, ['', *SYNAPSES[synapse]])})" if synapse else ""
+    return Connect(name, (start, end), into, pattern, f"weight = {weight}", delay, options, plastic, unit)
+
+
+def _synapses(source: End) -> list[str]:
+    """Synapses that may stand behind a population, "" for none."""
+    if source.neurons and not KINDS[source.model].spikes:
+        return ["graded", "gap"]
+    return [s for s in SYNAPSES if source.neurons or s not in OF_SOURCE]
+
+
+def _plasticities(source: End, target: End) -> list[str]:
+    """Plasticities that may stand between two populations."""
+    possible = [p for p in PLASTICITIES if source.neurons or p not in OF_SOURCE]
+    return [p for p in possible if KINDS[target.model].spikes or p not in NOTICES_POST]
 
 
 @st.composite
 def twins(draw: st.DrawFn, of: Connect, name: str, all_ends: list[End]) -> Connect:
     """A connection with another's weights: along the same synapses, or the other way where they are a matrix."""
-    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
     back = KINDS.get(next(e.model for e in all_ends if e.name == of.ends[0].partition("[")[0]))
     silent = back is not None and not back.spikes
     turns = of.pattern == "dense" and back is not None and (bool(of.synapse) or back.unit == of.unit)
-    delay, turned = one(DELAYS), turns and one([0, 1])
+    delay, turned = one(draw, DELAYS), turns and one(draw, [0, 1])
     ends = of.ends[::-1] if turned else of.ends
-    return replace(
-        of, name=name, ends=ends, weight=f"share = {of.name}{' transposed' if turned else ''}", delay=delay,
-        into="I" if turned else of.into, synapse=of.synapse if turned else one([of.synapse, of.synapse and not silent and "synapse = decaying()" or of.synapse]),
-    )  # fmt: skip
+    weight = f"share = {of.name}{' transposed' if turned else ''}"
+    if turned:
+        return replace(of, name=name, ends=ends, weight=weight, delay=delay, into="I")
+    synapse = one(draw, [of.synapse, "synapse = decaying()" if of.synapse and not silent else of.synapse])
+    return replace(of, name=name, ends=ends, weight=weight, delay=delay, synapse=synapse)
 
 
 def _loops(source: End, target: End) -> bool:
@@ -231,20 +234,19 @@ def _loops(source: End, target: End) -> bool:
 @st.composite
 def patterns(draw: st.DrawFn, itself: bool, senders: int, receivers: int) -> str:
     """A pattern that fits so many neurons."""
-    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
-    repeats = one(["", ", repeats = true"])
+    repeats = one(draw, ["", ", repeats = true"])
     found = [
         "dense",
         "dense",
         "sparse",
-        f"random(p = {one([0.1, 0.3])})",
+        f"random(p = {one(draw, [0.1, 0.3])})",
         f"random(total = {max(1, senders * receivers // 6)})",
     ]
     found += [f"random(fan_in = 3{repeats})"] if senders >= 6 else []
     found += [f"random(fan_out = 4{repeats})"] if receivers >= 6 else []
     if itself and senders > 1:
         found = [*found, "dense(self = false)", *(p.replace(")", ", self = false)") for p in found if "(" in p)]
-    return one([*found, *["one_to_one", "one_to_one"] * (senders == receivers)])
+    return one(draw, [*found, *["one_to_one", "one_to_one"] * (senders == receivers)])
 
 
 @st.composite
@@ -268,15 +270,18 @@ def parts(draw: st.DrawFn, end: End) -> tuple[str, int]:
 @st.composite
 def stimuli(draw: st.DrawFn, target: End, made: list[Connect]) -> list[str]:
     """Lines of the `simulate` block."""
-    one = lambda of: draw(st.sampled_from(of))  # noqa: E731
     found = []
-    where = one([target.name, draw(parts(target))[0]])
-    if one([0, 1]):
-        value = one(["0.05 / (1 ms)", "0.04 * (1 + sin(2 * pi * t / (20 ms))) / (1 ms)"])
+    where = one(draw, [target.name, draw(parts(target))[0]])
+    if one(draw, [0, 1]):
+        value = one(draw, ["0.05 / (1 ms)", "0.04 * (1 + sin(2 * pi * t / (20 ms))) / (1 ms)"])
         found.append(
-            f"    stimulate {where}.{one(KINDS[target.model].inputs)}: {value}{one(['', ' from 10 ms to 30 ms'])}"
+            f"    stimulate {where}.{one(draw, KINDS[target.model].inputs)}: {value}{one(draw, ['', ' from 10 ms to 30 ms'])}"
         )
     for c in made:
-        if any(f"= {name}(" in c.plasticity for name in REWARDED) and "reward =" not in c.plasticity and one([0, 1]):
+        if (
+            any(f"= {name}(" in c.plasticity for name in REWARDED)
+            and "reward =" not in c.plasticity
+            and one(draw, [0, 1])
+        ):
             found.append(f"    stimulate {c.name}.reward: 1 + t / (50 ms) from 5 ms")
     return found

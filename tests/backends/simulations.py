@@ -1,17 +1,12 @@
-"""Networks of every kind that a simulation may hold, with a length in which they do something."""
+"""Networks of every kind that a simulation may hold, with a length in which they do something; in what they must be the reference's."""
 
 from __future__ import annotations
 
-LEAKY = """
-neuron Leaky:
-    param tau = 20 ms
-    state v = 0
-    input I
-    dv/dt = -v / tau + I
-    spike when v > 1:
-        v = 0
-    refractory 2 ms hold v
-"""
+import numpy as np
+from blocks_simulations import LEAKY
+
+from sncc.connectivity.patterns import Dense
+
 NETWORKS = {
     "random delays, slices, Poisson sources": LEAKY
     + """
@@ -184,8 +179,47 @@ simulate:
     stimulate out[60:130].I: 0.05 / (1 ms) from 10 ms to 40 ms
 """,
 }
+FORMS = {  # of the CUDA half, emulated: what may change no bit
+    "threads in one order, columns looked through": {"SNCC_EMULATION_ORDER_SEED": "1", "SNCC_CUDA_DELIVERY": "pull"},
+    "threads in another order, a launch for each stretch, rows of spikes":
+        {"SNCC_EMULATION_ORDER_SEED": "2", "SNCC_CUDA_FORM": "launches", "SNCC_CUDA_DELIVERY": "push"},
+    "few steps at once, one multiprocessor": {"SNCC_STEPS_AT_ONCE": "7", "SNCC_EMULATION_SMS": "1"},
+}  # fmt: skip
 
 
 def states(program) -> list[str]:
     """All recordable states of a Program's populations."""
     return [f"{r.population}.{s}" for g in program.groups for r in g.rows for s, _, _ in g.declared]
+
+
+def is_the_references(program, run, parameters, expected, sample=0, rtol=1e-10, atol=1e-12) -> int:
+    """Spikes, states at every step, and plastic weights in the end, `parameters` in the consistent system; how many spikes there are."""
+    total = 0
+    for g in program.groups:
+        for row in g.rows:
+            if row.population in run.spikes:
+                spikes = run.spikes[row.population]
+                found = np.zeros_like(expected.spikes[sample][row.population])
+                steps = np.round(spikes.times / (program.step * 1e-3)).astype(int) - 1
+                np.add.at(found, (steps, spikes.neurons), 1)
+                wanted = expected.spikes[sample][row.population]
+                assert np.array_equal(found, wanted), f"spikes of {row.population}, run {sample}"
+                total += len(spikes)
+            for state, _, si in g.declared:
+                if (name := f"{row.population}.{state}") in run.trace:
+                    wanted = expected.traces[sample][row.population, state]
+                    trace = np.asarray(run.trace[name]) / si
+                    assert np.allclose(trace, wanted, rtol=rtol, atol=atol), f"{name}, run {sample}"
+    for key, weight in expected.weights[sample].items():
+        assert equal(program, key, parameters[key], weight, rtol, atol), f"{key} after run {sample}"
+    return total
+
+
+def equal(program, key: str, got, expected, rtol: float, atol: float) -> bool:
+    """Whether a parameter's numbers are equal up to rounding, in whatever shape; of a matrix without neurons to themselves but for those."""
+    got, expected = np.asarray(got, float), np.asarray(expected, float)
+    c = next((c for c in program.connections if key == f"{c.name}.weight"), None)
+    if c is not None and isinstance(c.structure, Dense) and not c.structure.self_connections and got.ndim == 2:
+        off = ~np.eye(*got.shape, dtype=bool)
+        got, expected = got[off], expected[off] if expected.shape == off.shape else expected
+    return got.size == expected.size and np.allclose(got.reshape(-1), expected.reshape(-1), rtol=rtol, atol=atol)

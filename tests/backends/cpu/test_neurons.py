@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from simulations import NETWORKS, states
+from networks import program_of
+from simulations import NETWORKS, is_the_references, states
 
 import sncc
-from sncc import compiler, toolchain
-from sncc.arguments import source_of
+from sncc import toolchain
 from sncc.backends.reference.interpreter import Reference
 
 
@@ -18,12 +17,7 @@ def network(request):
     if toolchain.find_compiler() is None or toolchain.find_cmake() is None:
         pytest.skip("no C++ compiler or CMake")
     text = NETWORKS[request.param]
-    program = compiler_program(text)
-    return text, sncc.build(text, backend="cpu", precision="float64"), program
-
-
-def compiler_program(text: str):
-    return compiler.compile_program(compiler.compile_model(source_of(text)), "float64")
+    return text, sncc.build(text, backend="cpu", precision="float64"), program_of(text)
 
 
 @pytest.fixture
@@ -45,18 +39,5 @@ def test_spikes_states_and_weights_are_the_references(network, expected, workers
     workers(count)
     loaded = sncc.load(path, seed=5, threads=count)
     run = loaded.simulate(seed=9, record=states(program))
-    total = 0
-    for g in program.groups:
-        for row in g.rows:
-            if row.population in run.spikes:
-                spikes = run.spikes[row.population]
-                found = np.zeros((program.simulation.steps, row.size))
-                np.add.at(found, (np.round(spikes.times / (program.step * 1e-3)).astype(int) - 1, spikes.neurons), 1)
-                assert np.array_equal(found, expected.spikes[0][row.population]), row.population
-                total += len(spikes)
-            for state, _, si in g.declared:
-                trace = run.trace[f"{row.population}.{state}"] / si
-                assert np.allclose(trace, expected.traces[0][row.population, state], rtol=1e-10, atol=1e-12)
-    assert total > 100
-    for key, weight in expected.weights[0].items():
-        assert np.allclose(loaded.parameters[key].reshape(-1), weight, rtol=1e-10, atol=1e-12)
+    parameters = {key: loaded.parameters[key] / program.parameter(key).si for key in expected.weights[0]}
+    assert is_the_references(program, run, parameters, expected) > 100

@@ -9,9 +9,10 @@ import subprocess
 
 import numpy as np
 import pytest
+from blocks_simulations import LEAKY
 from networks import program_of
 from projects import Projects, needs_compiler
-from simulations import LEAKY, NETWORKS, states
+from simulations import FORMS, NETWORKS, states
 from stand_in import needs_emulation
 
 import sncc
@@ -95,14 +96,6 @@ def test_spikes_states_and_weights_are_those_of_the_cpu(halves, name):
     steps = min(program.simulation.steps, 200)
     assert same(run(cpu, program, steps), run(cuda, program, steps)) > 50
     same_numbers(cpu, cuda)
-
-
-FORMS = {
-    "threads in one order, columns looked through": {"SNCC_EMULATION_ORDER_SEED": "1", "SNCC_CUDA_DELIVERY": "pull"},
-    "threads in another order, a launch for each stretch, rows of spikes":
-        {"SNCC_EMULATION_ORDER_SEED": "2", "SNCC_CUDA_FORM": "launches", "SNCC_CUDA_DELIVERY": "push"},
-    "few steps at once, one multiprocessor": {"SNCC_STEPS_AT_ONCE": "7", "SNCC_EMULATION_SMS": "1"},
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SOME)
