@@ -86,6 +86,48 @@ def a_simulation_goes_on_unless_delays_move(network) -> None:
     assert seen == {(True, False), (True, True)}
 
 
+def goes_on_exactly_from_a_file(first, again, file) -> None:
+    """Two networks with the same pairs: the second one loads what the first saved between two fits."""
+    _, events, labels = batch()
+
+    def fit(network):
+        network.fit(events, labels, epochs=4, batch=2, seed=1, verbose=False)
+
+    fit(first)
+    first.save(file)
+    kept = first.parameters["drawn.weight"]
+    where = kept.pre.copy()
+    fit(first)
+    assert np.array_equal(kept.pre, where)  # of a copy: the synapses that its numbers were of
+    again.load(file)
+    fit(again)
+    for c in REWIRED:
+        one, other = first.parameters[f"{c}.weight"], again.parameters[f"{c}.weight"]
+        assert np.array_equal(one, other), c
+        assert np.array_equal(one.pre, other.pre) and np.array_equal(one.post, other.post), c
+
+
+def refuses_synapses_that_cannot_be(network, folder) -> None:
+    """A file with such synapses changes nothing."""
+    network.save(folder / "w.npz")
+    arrays = dict(np.load(folder / "w.npz"))
+    before = network.parameters["drawn.weight"]
+    drawn, back = ([arrays[f"synapses/{c}/{end}"] for end in ("pre", "post")] for c in ("drawn", "back"))
+    itself, apart = (np.where(np.arange(len(back[0])) == 0, x, back[1]) for x in (back[0][0], back[1][0] + 1))
+    wrong = {
+        "out of order": {"synapses/drawn/pre": drawn[0][::-1]},
+        "of no part": {"synapses/drawn/pre": drawn[0] * 0},
+        "one pair twice": {f"synapses/drawn/{end}": np.r_[x[1], x[1:]] for end, x in zip(("pre", "post"), drawn)},
+        "a neuron and itself": {"synapses/back/post": itself},
+        "more to one target": {"synapses/back/post": apart},
+    }
+    for what, changed in wrong.items():
+        np.savez(folder / "other.npz", **{**arrays, **changed})
+        with pytest.raises(ValueError, match="cannot have these synapses"):
+            network.load(folder / "other.npz")
+        assert np.array_equal(network.parameters["drawn.weight"].pre, before.pre), what
+
+
 def _pairs(reference, connection):
     table = reference.tables[connection]
     return table.source, table.target

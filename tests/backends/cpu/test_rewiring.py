@@ -8,11 +8,12 @@ from networks import program_of
 from projects import needs_compiler
 from rewired import (
     PAIRS,
-    REWIRED,
     TEXT,
     a_simulation_goes_on_unless_delays_move,
     batch,
     follows_the_reference,
+    goes_on_exactly_from_a_file,
+    refuses_synapses_that_cannot_be,
     starts_like,
 )
 
@@ -24,11 +25,6 @@ from sncc.backends.reference.interpreter import Reference
 def project():
     needs_compiler()
     return sncc.build(TEXT, backend="cpu", precision="float64")
-
-
-@pytest.fixture(scope="module")
-def data():
-    return batch()
 
 
 def loaded(project, program, reference, threads=2):
@@ -43,55 +39,20 @@ def test_a_simulation_goes_on_unless_delays_move(project):
     a_simulation_goes_on_unless_delays_move(sncc.load(project, connections=PAIRS, seed=5))
 
 
-def test_training_goes_on_exactly_from_a_file_and_with_other_threads(project, data, tmp_path):
+def test_training_goes_on_exactly_from_a_file_and_with_other_threads(project, tmp_path):
     program = program_of(TEXT)
-    reference = Reference(program, seed=5, pairs=PAIRS)
-    _, events, labels = data
-
-    def fit(network, epochs):
-        network.fit(events, labels, epochs=epochs, batch=2, seed=1, verbose=False)
-
-    first = loaded(project, program, reference)
-    fit(first, 4)
-    first.save(tmp_path / "w.npz")
-    kept = first.parameters["drawn.weight"]
-    where = kept.pre.copy()
-    fit(first, 4)
-    assert np.array_equal(kept.pre, where)  # of a copy: the synapses that its numbers were of
+    first = loaded(project, program, Reference(program, seed=5, pairs=PAIRS))
     again = sncc.load(project, connections=PAIRS, seed=5, threads=1)
-    again.load(tmp_path / "w.npz")
-    fit(again, 4)
-    for c in REWIRED:
-        one, other = first.parameters[f"{c}.weight"], again.parameters[f"{c}.weight"]
-        assert (
-            np.array_equal(one, other) and np.array_equal(one.pre, other.pre) and np.array_equal(one.post, other.post)
-        )
+    goes_on_exactly_from_a_file(first, again, tmp_path / "w.npz")
 
 
 def test_a_file_with_synapses_that_cannot_be_changes_nothing(project, tmp_path):
-    network = sncc.load(project, connections=PAIRS, seed=5)
-    network.save(tmp_path / "w.npz")
-    arrays = dict(np.load(tmp_path / "w.npz"))
-    before = network.parameters["drawn.weight"]
-    drawn, back = ([arrays[f"synapses/{c}/{end}"] for end in ("pre", "post")] for c in ("drawn", "back"))
-    itself, apart = (np.where(np.arange(len(back[0])) == 0, x, back[1]) for x in (back[0][0], back[1][0] + 1))
-    wrong = {
-        "out of order": {"synapses/drawn/pre": drawn[0][::-1]},
-        "of no part": {"synapses/drawn/pre": drawn[0] * 0},
-        "one pair twice": {f"synapses/drawn/{end}": np.r_[x[1], x[1:]] for end, x in zip(("pre", "post"), drawn)},
-        "a neuron and itself": {"synapses/back/post": itself},
-        "more to one target": {"synapses/back/post": apart},
-    }
-    for what, changed in wrong.items():
-        np.savez(tmp_path / "other.npz", **{**arrays, **changed})
-        with pytest.raises(ValueError, match="cannot have these synapses"):
-            network.load(tmp_path / "other.npz")
-        assert np.array_equal(network.parameters["drawn.weight"].pre, before.pre), what
+    refuses_synapses_that_cannot_be(sncc.load(project, connections=PAIRS, seed=5), tmp_path)
 
 
-def test_parameters_alone_leave_nothing_of_an_optimiser_to_other_synapses(project, data, tmp_path):
+def test_parameters_alone_leave_nothing_of_an_optimiser_to_other_synapses(project, tmp_path):
     program = program_of(TEXT)
-    _, events, labels = data
+    _, events, labels = batch()
     first = loaded(project, program, Reference(program, seed=5, pairs=PAIRS))
     first.save(tmp_path / "w.npz")
     first.fit(events, labels, epochs=4, batch=2, seed=1, verbose=False)

@@ -8,11 +8,11 @@ from networks import program_of
 from projects import Projects, needs_compiler
 from rewired import (
     PAIRS,
-    REWIRED,
     TEXT,
     a_simulation_goes_on_unless_delays_move,
-    batch,
     follows_the_reference,
+    goes_on_exactly_from_a_file,
+    refuses_synapses_that_cannot_be,
     starts_like,
 )
 
@@ -35,29 +35,11 @@ def test_a_simulation_goes_on_unless_delays_move(load):
 
 
 def test_training_goes_on_exactly_from_a_file(load, tmp_path):
-    _, events, labels = batch()
-    first, again = load(), load()
-    first.fit(events, labels, epochs=3, batch=2, seed=1, verbose=False)
-    first.save(tmp_path / "w.npz")
-    again.load(tmp_path / "w.npz")
-    for network in (first, again):
-        network.fit(events, labels, epochs=3, batch=2, seed=1, verbose=False)
-    for c in REWIRED:
-        one, other = first.parameters[f"{c}.weight"], again.parameters[f"{c}.weight"]
-        assert (
-            np.array_equal(one, other) and np.array_equal(one.pre, other.pre) and np.array_equal(one.post, other.post)
-        )
+    goes_on_exactly_from_a_file(load(), load(), tmp_path / "w.npz")
 
 
 def test_synapses_that_cannot_be_change_nothing(load, tmp_path):
-    network = load()
-    network.save(tmp_path / "w.npz")
-    arrays = dict(np.load(tmp_path / "w.npz"))
-    before = network.parameters["drawn.weight"]
-    np.savez(tmp_path / "other.npz", **{**arrays, "synapses/drawn/pre": arrays["synapses/drawn/pre"][::-1]})
-    with pytest.raises(ValueError, match="cannot have these synapses"):
-        network.load(tmp_path / "other.npz")
-    assert np.array_equal(network.parameters["drawn.weight"].pre, before.pre)
+    refuses_synapses_that_cannot_be(load(), tmp_path)
 
 
 def test_what_learning_keeps_on_the_device_is_not_asked_of_the_host(load, monkeypatch):
