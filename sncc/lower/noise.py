@@ -14,9 +14,9 @@ from sncc.diagnostics import DiagnosticError, Diagnostics
 from sncc.expressions.algebra import ZERO, affine, mul, neg, sub, total
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, symbols
 from sncc.model.nodes import Equation
+from sncc.model.white_noise import NOISE, is_noise
 from sncc.program.statements import Assign, Draw
 
-NOISE = "noise."  # and a number or a name: a white noise in an equation, and the number that is drawn for it
 Matrix = dict[tuple[str, str], Expression]
 
 
@@ -28,11 +28,6 @@ class Noise:
     coefficients: tuple[Assign, ...]
     draws: tuple[Draw, ...]
     added: dict[str, Expression]
-
-
-def is_noise(name: str) -> bool:
-    """Whether a symbol of an equation is white noise."""
-    return name.startswith(NOISE)
 
 
 def noise_of(equations: Sequence[Equation], exact: bool, step: float, constant: frozenset[str]) -> Noise:
@@ -90,9 +85,9 @@ def _exact(
                 pivot = _factor(other, other)
                 value = apply("select", apply("gt", pivot, 0.0), apply("div", rest, apply("max", pivot, 1e-300)), 0.0)
             coefficients.append(Assign(_factor(state, other).name, value))
-    draws = tuple(_normal(f"noise.{state}") for state in moved)
+    draws = tuple(_normal(f"{NOISE}{state}") for state in moved)
     added = {
-        state: total(mul(_factor(state, other), Symbol(f"noise.{other}")) for other in moved[: k + 1])
+        state: total(mul(_factor(state, other), Symbol(f"{NOISE}{other}")) for other in moved[: k + 1])
         for k, state in enumerate(moved)
     }
     return tuple(coefficients), draws, added

@@ -18,7 +18,7 @@ from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.expressions.units import PLAIN
 from sncc.lower.flow import flow
 from sncc.lower.neuron import with_draws_apart
-from sncc.lower.noise import NOISE, is_noise, noise_of
+from sncc.lower.noise import noise_of
 from sncc.lower.traces import drive, most_spikes, trace_population, unsupported
 from sncc.model.integration import integration
 from sncc.model.nodes import (
@@ -34,6 +34,7 @@ from sncc.model.nodes import (
     State,
     Synapse,
 )
+from sncc.model.white_noise import NOISE, is_noise
 from sncc.program.groups import SynapseStates
 from sncc.program.operations import SynapseUpdate
 from sncc.program.statements import Assign, Draw, Statement

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from sncc.expressions.algebra import ONE, ZERO, add, affine, div, fold_all, has_draws, mul, neg, terms
 from sncc.expressions.nodes import Apply, Expression, Number, Symbol, substitute, symbols
-from sncc.lower.noise import is_noise
 from sncc.model.nodes import Connection, Synapse
+from sncc.model.white_noise import is_noise
 
 
 @dataclass(frozen=True, slots=True)

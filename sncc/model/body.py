@@ -12,6 +12,7 @@ from sncc.model.definition import STATES, Definition
 from sncc.model.infer import TIME, Elaborator
 from sncc.model.methods import MethodResolver
 from sncc.model.terms import Term, Typed
+from sncc.model.white_noise import is_noise
 from sncc.syntax import tree
 
 _RESISTANCE = parse_unit("GOhm")
@@ -50,7 +51,7 @@ class Body:
                 message = f"`{node.operation}` cannot be drawn in {where}"
                 self.diagnostics.error("misplaced", node.span or span, message, help=help)
                 return False
-            if isinstance(node, Symbol) and node.name.startswith("noise.") and not noise:
+            if isinstance(node, Symbol) and is_noise(node.name) and not noise:
                 message = f"`noise` cannot stand in {where}"
                 self.diagnostics.error("misplaced", node.span or span, message, help="`noise` stands in equations")
                 return False

@@ -13,11 +13,12 @@ from sncc.expressions.units import LARGEST_POWER, PLAIN, Unit, UnitError, parse_
 from sncc.model.constants import fold
 from sncc.model.scope import Scope
 from sncc.model.terms import Term, Typed
+from sncc.model.white_noise import NOISE
 from sncc.model.wording import addition_help, literal_help, short, words
 from sncc.syntax import tree
 
 TIME = parse_unit("ms")
-NOISE = Unit((TIME ** Fraction(-1, 2)).dimension)  # unit white noise: s^(-1/2)
+_NOISE_UNIT = Unit((TIME ** Fraction(-1, 2)).dimension)  # unit white noise: s^(-1/2)
 _OPERATORS = {
     "+": "add", "-": "sub", "*": "mul", "/": "div", "^": "pow", "<": "lt", "<=": "le", ">": "gt", ">=": "ge",
     "==": "eq", "!=": "ne", "and": "and", "or": "or",
@@ -111,8 +112,8 @@ class Elaborator:
         if text == "pi":
             return Typed(Number(math.pi, PLAIN, span), Term())
         if text == "noise" and self.noises is not None:
-            self.noises.append(Symbol(f"noise.{len(self.noises) + 1}", NOISE, span))
-            return Typed(self.noises[-1], Term(NOISE))
+            self.noises.append(Symbol(f"{NOISE}{len(self.noises) + 1}", _NOISE_UNIT, span))
+            return Typed(self.noises[-1], Term(_NOISE_UNIT))
         unit = symbol(text)
         if unit is not None:
             return Typed(Number(unit.in_memory, unit, span), Term(unit))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sncc.expressions.algebra import affine
 from sncc.expressions.nodes import Expression, symbols
 from sncc.model.nodes import Dynamics, Method
+from sncc.model.white_noise import is_noise
 
 
 def integration(dynamics: Dynamics) -> Method:
@@ -33,7 +34,7 @@ def jointly_linear(dynamics: Dynamics) -> bool:
 
 def _varies(coefficient: Expression, varying: set[str]) -> bool:
     names = symbols(coefficient)
-    return bool(names & varying) or any(name.startswith("noise.") for name in names)
+    return bool(names & varying) or any(map(is_noise, names))
 
 
 def _linear_in_itself(dynamics: Dynamics, index: int) -> bool:

@@ -13,6 +13,7 @@ from sncc.model.definition import Definition, Overrides
 from sncc.model.ends import Ends, any_ends, found_units, known, report_misfit, unknown
 from sncc.model.scope import Scope
 from sncc.model.terms import solve
+from sncc.model.white_noise import is_noise
 from sncc.syntax import tree
 
 
@@ -125,7 +126,7 @@ class _PlasticityBody(Body):
             foreign = sorted(
                 n
                 for n in symbols(value) - own - modulators
-                if not n.startswith((f"{end}.", "noise.")) and n in self.names
+                if not n.startswith(f"{end}.") and not is_noise(n) and n in self.names
             )
             if foreign:
                 message = f"`{state}` is one number per {end}synaptic neuron and cannot depend on `{foreign[0]}`"

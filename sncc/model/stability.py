@@ -12,6 +12,7 @@ from sncc.expressions.nodes import Apply, Expression, Number, rewrite, substitut
 from sncc.model.constants import fold
 from sncc.model.integration import integration
 from sncc.model.nodes import Dynamics, Model, Population
+from sncc.model.white_noise import is_noise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +81,7 @@ def _jacobian(population: Population, dynamics: Dynamics) -> np.ndarray:
     values: dict[str, Any] = {"t": 0.0, "step": 1.0, **{i.name: 0.0 for i in dynamics.inputs}}
     values |= {p.name: _typical(p.value, values) for p in population.parameters}
     values |= {s.name: _typical(s.initial, values) for s in dynamics.states}
-    noises = (name for e in dynamics.equations for name in symbols(e.derivative) if name.startswith("noise."))
+    noises = (name for e in dynamics.equations for name in symbols(e.derivative) if is_noise(name))
     values |= dict.fromkeys(noises, 0.0)
     size = len(dynamics.equations)
     matrix = np.zeros((size, size))
