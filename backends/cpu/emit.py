@@ -36,7 +36,7 @@ def emit(program: Program) -> dict[str, str]:
 
 def _parts(layout: Layout) -> dict[str, object]:
     """What the template prints."""
-    p, real = layout.program, 4 if layout.program.precision == "float32" else 8
+    p, real = layout.program, layout.program.bytes_of_real
     per_chain = max(1, layout.gradient_size * real)
     readout, optimise = p.readout, p.optimise
     clip = optimise.clip if optimise else None

@@ -86,7 +86,7 @@ class Tables(Samples):
     @property
     def workspace_bytes(self) -> int:
         """Of a block's shared memory; the emitted code asserts it."""
-        real = 4 if self.program.precision == "float32" else 8
+        real = self.program.bytes_of_real
         fields = [*self.state.values(), *self.adjoint.values()]
         size = sum(_up(f.size * real, 64) for f in fields) + 2 * 16 * real + 4  # the flag of numbers that are none
         size += 4 * sum(count for _, count in self._kept())

@@ -93,6 +93,11 @@ class Program:
     source: str = field(default="", compare=False)
     doc: str = field(default="", compare=False)
 
+    @property
+    def bytes_of_real(self) -> int:
+        """Of a number in the precision of the Program."""
+        return 4 if self.precision == "float32" else 8
+
     def group(self, name: str) -> Group:
         """The group of that name."""
         return next(g for g in self.groups if g.name == name)
