@@ -117,8 +117,7 @@ def build(
 def joined(pattern: OfSynapses, stream: int, seed: int, pairs: tuple[np.ndarray, np.ndarray] | None = None) -> Synapses:
     """The synapses that neurons stand for, with an element where the weights of `dense` lie as a matrix."""
     found = build(pattern.pattern, pattern.source, pattern.target, stream, seed, pairs)
-    as_matrix = is_matrix(pattern.pattern, pattern.source, pattern.target) and isinstance(pattern.pattern, Dense)
-    if found.kernel is not None or not as_matrix:
+    if not isinstance(pattern.pattern, Dense) or not is_matrix(pattern.pattern, pattern.source, pattern.target):
         return found
     row, column = (
         np.searchsorted(indices(part), ends)

@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from sncc.connectivity import patterns
-from sncc.connectivity.patterns import Dense, Part, Pattern, Turned, leaves_nothing_out
+from sncc.connectivity.patterns import Dense, Part, Pattern, Turned, is_matrix, leaves_nothing_out
 from sncc.expressions.nodes import Apply, Number
 from sncc.model.nodes import Connection, Model
 from sncc.program import groups as program_groups
@@ -30,11 +29,6 @@ def accumulator(model: Model, connection: Connection) -> str:
     return connection.input + ("!" if impulsive(model, connection) else "")
 
 
-def is_matrix(connection: Connection) -> bool:
-    """Whether a connection's weights lie as a matrix, or a line of one-to-one ones."""
-    return patterns.is_matrix(connection.pattern, connection.source_part, connection.target_part)
-
-
 def _learns(model: Model, key: str) -> bool:
     return model.training is not None and any(entry.key == key for entry in model.training.learn)
 
@@ -52,7 +46,8 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
     structure: Pattern = connection.pattern
     avoids = not leaves_nothing_out(structure)
     turned = connection.share is not None and connection.share[1] and isinstance(structure, Dense)
-    if is_matrix(connection) and not turned and left is not None and right is not None:
+    matrix = is_matrix(connection.pattern, connection.source_part, connection.target_part)
+    if matrix and not turned and left is not None and right is not None:
         pattern = "dense" if isinstance(structure, Dense) else "one_to_one"
         offsets, sizes = (left[0], right[0]), (left[1], right[1])
     sparse = pattern == "sparse"

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import inf, isfinite, prod
 
-from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, Turned
+from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, is_matrix
 from sncc.expressions.algebra import add
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
-from sncc.lower.connections import is_matrix
 from sncc.model.nodes import Connection, Learnt, Model, Parameter, Population
 from sncc.program import groups as program_groups
 from sncc.program.groups import Connection as Lowered
@@ -72,7 +71,9 @@ def _of_connection(
 ) -> None:
     sizes = lowered.source_size, lowered.target_size
     pattern = lowered.pattern
-    if isinstance(lowered.structure, OfSynapses) and is_matrix(connection):
+    if isinstance(lowered.structure, OfSynapses) and is_matrix(
+        connection.pattern, connection.source_part, connection.target_part
+    ):
         sizes = connection.source_part.size, connection.target_part.size
         pattern = "dense" if isinstance(connection.pattern, Dense) else "one_to_one"
     shape: tuple[int, ...] | None = None
@@ -92,8 +93,8 @@ def _of_connection(
         found[key] = replace(_at(weight, places), keeps_sign=connection.sign_fixed)
     if connection.delay is not None:
         key = f"{connection.name}.delay"
-        if isinstance(lowered.structure, Convolution | Turned):
-            dimensions, owner, places = (-1,), connection.name, {}
+        if isinstance(connection.pattern, Convolution):  # its weights are the kernel's
+            dimensions, owner = (-1,), connection.name
         made = _at(_parameter(key, connection.delay, dimensions, learnt, owner), places)
         found[key] = replace(made, bounds=_delay_bounds(made, connection, step)) if made.learnt else made
 

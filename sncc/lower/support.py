@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sncc.connectivity.patterns import Convolution, leaves_nothing_out
+from sncc.connectivity.patterns import Convolution, is_matrix, leaves_nothing_out
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
-from sncc.lower.connections import is_matrix
 from sncc.model.nodes import Connection, Model
 
 WEIGHTS_OF_ITS_OWN = "give the connection a `weight` of its own"
@@ -42,10 +41,11 @@ def _shared(connection: Connection, owner: Connection, turned: bool) -> Iterator
         return
     span = connection.span
     gaps = any(part.contiguous is None for part in (connection.source_part, connection.target_part))
-    if turned and (gaps or not is_matrix(owner)):
+    here, there = (is_matrix(c.pattern, c.source_part, c.target_part) for c in (connection, owner))
+    if turned and (gaps or not there):
         what = "`share = … transposed` between parts with gaps, or without pairs inside of them"
         yield not_supported_yet(span, what, WEIGHTS_OF_ITS_OWN)
-    elif not turned and is_matrix(connection) != is_matrix(owner):
+    elif not turned and here != there:
         what = "`share` between parts without gaps and others, or that lack pairs inside of them"
         yield not_supported_yet(span, what, WEIGHTS_OF_ITS_OWN)
     elif not leaves_nothing_out(owner.pattern) and _left_out(connection) != _left_out(owner, turned):

@@ -35,33 +35,28 @@ def read_delay(
     if option is None:
         return Delay()
     written = option.value
-    if learnt or option.interval is not None or _varies(written, names, scope):
-        value = resolve_value(written, scope, diagnostics, names)
-        if value.unit is None:
-            return Delay()
-        if value.unit.dimension != TIME.dimension and not value.typed.is_zero:
-            message = f"a delay must be a time, not {value.unit.described()}"
-            diagnostics.error("wrong-unit", written.span, message)
-            return Delay()
-        if value.each or learnt or option.interval is not None:
-            bounds = None
-            if option.interval is not None:
-                bounds = resolve_interval_of(option.interval, TIME, scope, diagnostics, "the bounds")
-            scale = value.scale if value.unit.dimension == TIME.dimension else 1.0
-            parameter = nodes.Parameter(
-                "delay", value.expression, TIME, "each" if value.each else "shared", scale, value.clip, bounds,
-                span=value.span,
-            )  # fmt: skip
-            fixed = value.expression
-            stated = (fixed.value, written.span) if isinstance(fixed, Number) else None
-            return Delay(_legal(stated, step, diagnostics), parameter)
-    delay = constant_time(written, "a delay", scope, diagnostics, names)
-    return Delay(_legal(None if delay is None else (delay, written.span), step, diagnostics))
-
-
-def _varies(written: tree.Expression, names: dict[str, Typed], scope: Scope) -> bool:
-    """Whether a delay is one of every synapse, as it is written: drawn, `each`, or by the indices of its neurons."""
-    return isinstance(written, tree.Call) or resolve_value(written, scope, Diagnostics(), names).each
+    value = resolve_value(written, scope, diagnostics, names)
+    if value.unit is None:
+        return Delay()
+    if value.unit.dimension != TIME.dimension and not value.typed.is_zero:
+        plain = value.unit.dimensionless and isinstance(written, tree.Quantity)
+        message = f"a delay must be a time, not {value.unit.described()}"
+        help = f"write `{written.span.text} ms`" if plain else ""
+        diagnostics.error("wrong-unit", written.span, message, help=help)
+        return Delay()
+    parameter = None
+    if value.each or learnt or option.interval is not None:
+        bounds = None
+        if option.interval is not None:
+            bounds = resolve_interval_of(option.interval, TIME, scope, diagnostics, "the bounds")
+        scale = value.scale if value.unit.dimension == TIME.dimension else 1.0
+        parameter = nodes.Parameter(
+            "delay", value.expression, TIME, "each" if value.each else "shared", scale, value.clip, bounds,
+            span=value.span,
+        )  # fmt: skip
+    fixed = value.expression
+    stated = (fixed.value, written.span) if isinstance(fixed, Number) else None
+    return Delay(_legal(stated, step, diagnostics), parameter)
 
 
 def read_post_delay(option: tree.Option | None, step: float, scope: Scope, diagnostics: Diagnostics) -> int:

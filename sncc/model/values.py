@@ -18,8 +18,6 @@ from sncc.syntax import tree
 INITIALISERS = {"glorot": 1.0, "kaiming": math.sqrt(2.0), "orthogonal": 1.0}  # with their usual gain
 PER_ELEMENT = ("i", "j")  # indices of a synapse or a neuron, known only when the library is loaded
 
-NO_NAMES: Mapping[str, Typed] = {}
-
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -128,11 +126,9 @@ def folded(expression: Expression, span: Span, diagnostics: Diagnostics) -> Expr
     return result
 
 
-def constant_time(
-    written: tree.Expression, what: str, scope: Scope, diagnostics: Diagnostics, names: Mapping[str, Typed] = NO_NAMES
-) -> float | None:
+def constant_time(written: tree.Expression, what: str, scope: Scope, diagnostics: Diagnostics) -> float | None:
     """A time known when compiling, in ms."""
-    elaborator = Elaborator(scope, diagnostics, names)
+    elaborator = Elaborator(scope, diagnostics)
     typed = elaborator.elaborate(written)
     help = f"write `{written.span.text} ms`" if isinstance(written, tree.Quantity) else ""
     if typed.term is None:
