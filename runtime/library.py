@@ -155,7 +155,7 @@ class Library:
 
     def call(self, function: str, *arguments: Any) -> None:
         """Calls a function on the network; raises what its error code stands for, with its message."""
-        self._enter()  # no `with`: single steps are short
+        self._enter()
         try:
             code = self._functions[function](self._handle, *arguments)
         finally:
@@ -242,7 +242,7 @@ def _cut_short(path: Path) -> bool:
 
 
 def pointer(array: NDArray[Any], kind: Any) -> Any:
-    """A typed pointer to a C-contiguous array, which the caller keeps alive during the call."""
+    """A typed pointer to a C-contiguous array, which it keeps alive (NumPy's `data_as` holds it), a slice with no other name too."""
     assert array.flags.c_contiguous and array.itemsize == ctypes.sizeof(kind)
     return array.ctypes.data_as(POINTER(kind))
 

@@ -1,5 +1,6 @@
 """A project with a library of plain C in place of an emitted one, and its data."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,16 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from sncc.runtime.manifest import ABI_VERSION
+
 FAKE = Path(__file__).parent / "runtime" / "fake"
 
 
-def build_fake(folder: Path, abi: int = 4) -> Path:
+def build_fake(folder: Path, abi: int = ABI_VERSION) -> Path:
     """A project as sncc emits it: the manifest, and the library in lib/."""
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         pytest.skip("no C compiler")
     (folder / "lib").mkdir(parents=True)
-    shutil.copy(FAKE / "manifest.json", folder)
+    manifest = json.loads((FAKE / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({"abi": ABI_VERSION, **manifest}))
     library = folder / "lib" / "libfake_cpu_0123.so"
     subprocess.run(
         [compiler, "-O1", "-shared", "-fPIC", f"-DABI={abi}", "-o", library, FAKE / "fake.c", "-lm"], check=True

@@ -49,7 +49,7 @@ def emit_project(program: Program) -> dict[str, str]:
         "CMakeLists.txt": render("CMakeLists.txt"),
         "CMakePresets.json": render("CMakePresets.json"),
         "cmake/flags.cmake": render("flags.cmake"),
-        f"include/{name}.h": render("header.h"),
+        f"include/{name}.h": render("header.h", abi=ABI_VERSION),
         f"src/{name}_dynamics.h": render("dynamics.h", real=real, functions=shared.functions()),
         f"src/{name}_model.h": render("model.h"),
         f"src/{name}_api.cpp": render("api.cpp", calls=_calls(name), bytes_to_learn=_bytes_to_learn(program), **api),
@@ -72,7 +72,7 @@ def emit_project(program: Program) -> dict[str, str]:
 
 def _bytes_of_number(program: Program) -> dict[str, int]:
     """What an engine takes at least for a number of each parameter, by key; more where it learns it."""
-    real = 4 if program.precision == "float32" else 8
+    real = program.bytes_of_real
     if program.schedule == "neuron_parallel":  # as the user has set it, and as the delivery reads it
         return {p.key: 8 + real for p in program.parameters}
     halves = halves_of(program, [c for c in program.connections if in_rows(program, c)])
@@ -83,7 +83,7 @@ def _bytes_to_learn(program: Program) -> int:
     """What the C++ half takes besides for a number that it learns: its gradient, the optimiser's states. A GPU has its own memory for them."""
     if program.schedule == "neuron_parallel" or program.optimise is None:
         return 0
-    return (4 if program.precision == "float32" else 8) * (1 + len(program.optimise.states))
+    return program.bytes_of_real * (1 + len(program.optimise.states))
 
 
 def _headers(folder: Path, to: str) -> dict[str, str]:
