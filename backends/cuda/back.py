@@ -102,7 +102,7 @@ class WayBack(Updates):
             if not isinstance(o, Transpose) or o.at_spikes:
                 continue
             c = self.program.connection(o.connection)
-            room = -(-c.source_size // self.main_threads) * c.target_size
+            room = -(-c.source_size // self.main_threads) * c.target_size * self.program.bytes_of_real // 4
             plain = c.pattern == "dense" and not c.dropout and not c.interpolated and c not in self.rows_of_synapses
             if plain and c.target_size <= WARP and room <= left:
                 found.append((o, c))

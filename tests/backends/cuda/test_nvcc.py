@@ -104,6 +104,7 @@ def test_occupancy_is_that_of_the_programming_guide():
     )  # shared memory: 2 x 101 of 228 KB
 
 
+@pytest.mark.slow  # the build, for two architectures
 @pytest.mark.skipif(os.path.exists("/dev/nvidia0"), reason="there is a GPU")
 def test_without_a_driver_it_says_so_in_one_line(built):
     project, _ = built

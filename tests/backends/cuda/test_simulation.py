@@ -145,7 +145,7 @@ def test_parameters_and_trials_are_those_of_the_cpu(driven):
 
 
 # ------------------------------------------------------------------------------------------------ pieces, stored states
-@pytest.mark.parametrize("name", [PLASTIC, DELAYED])
+@pytest.mark.parametrize("name", [pytest.param(PLASTIC, marks=pytest.mark.slow), DELAYED])
 def test_a_run_goes_on_where_it_ended_also_in_the_other_half(halves, name):
     program, cpu, cuda = halves(NETWORKS[name])
     run(cpu, program, 90)

@@ -41,6 +41,17 @@ __device__ inline void for_own_warps(Threads who, int count, const Body& body) {
     for (int j = rank; (j & ~31) < count; j += who.count) body(j, j < count);
 }
 
+// The sum of what the lanes of a warp give, up to the calling one.
+template <typename Number>
+__device__ inline Number sum_of_lanes_up_to(Number value) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    for (int far = 1; far < 32; far *= 2) {
+        const Number other = __shfl_up_sync(0xffffffffu, value, static_cast<unsigned>(far));
+        if (lane >= far) value += other;
+    }
+    return value;
+}
+
 // The spikes that a population emitted, as a row of bits per step, from step `first` on.
 struct SpikeBits {
     std::uint32_t* bits;

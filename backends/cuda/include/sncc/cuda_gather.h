@@ -143,11 +143,7 @@ __device__ inline void for_emissions(SpikeList& list, const Emitted& emitted, st
             own = 0;
             for (std::uint32_t bits = left; bits; bits &= bits - 1) own += static_cast<int>(emitted.times(b, before + __ffs(static_cast<int>(bits)), i));
         }
-        int end = own;  // behind the last of this lane's, among those of the 32 lanes
-        for (int far = 1; far < 32; far *= 2) {
-            const int other = __shfl_up_sync(0xffffffffu, end, static_cast<unsigned>(far));
-            if (lane >= far) end += other;
-        }
+        const int end = sum_of_lanes_up_to(own);  // behind the last of this lane's, among those of the 32 lanes
         int at = held + end - own, total = held + __shfl_sync(0xffffffffu, end, 31);
         std::uint32_t more = 0;  // times that the spike of the lowest bit is still to be written down
         for (;;) {

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "sncc/cuda_run.h"
 #include "sncc/cuda_steps.h"
 #include "sncc/cuda_tiles.h"
 #include "sncc/neuron_engine.h"

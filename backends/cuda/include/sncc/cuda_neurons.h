@@ -258,9 +258,7 @@ __device__ inline void for_arrivals(const ConnectionView<Real>& c, const SpikeRo
     if (spikes.counts) return for_counted(c, spikes, n, place, end, visit);
     for (; place < end; place += 32 * at_once) {
         unsigned spiked = 0;
-#if defined(__CUDA_ARCH__)
 #pragma unroll
-#endif
         for (int k = 0; k < at_once; ++k) {
             const std::uint64_t entry = place + 32u * static_cast<unsigned>(k), there = entry < end ? entry : end - 32;
             const int ago = c.delayed ? c.columns.delay(there) : c.delay;

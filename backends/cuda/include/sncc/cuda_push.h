@@ -60,9 +60,7 @@ struct StepRoom {
 // Calls body(k) for the entries of a thread; arrays of them stay in registers.
 template <typename Body>
 __device__ inline void for_each_entry(const Body& body) {
-#if defined(__CUDA_ARCH__)
 #pragma unroll
-#endif
     for (unsigned k = 0; k < entries_at_once; ++k) body(k);
 }
 
@@ -70,11 +68,7 @@ __device__ inline void for_each_entry(const Body& body) {
 // free again after another meeting.
 __device__ inline unsigned sum_before(unsigned value, unsigned (&sums)[most_warps], unsigned& total) {
     const int warp = static_cast<int>(threadIdx.x / 32u), lane = static_cast<int>(threadIdx.x % 32u), warps = static_cast<int>(blockDim.x / 32u);
-    unsigned end = value;
-    for (int distance = 1; distance < 32; distance *= 2) {
-        const unsigned before = __shfl_up_sync(0xffffffffu, end, static_cast<unsigned>(distance));
-        if (lane >= distance) end += before;
-    }
+    const unsigned end = sum_of_lanes_up_to(value);
     if (lane == 31) sums[warp] = end;
     __syncthreads();
     total = 0;
@@ -135,16 +129,12 @@ __device__ inline void push(const Step<Network>& s, StepRoom& room, const PushLi
         if (has) {
             WordCursor<Network> at(s, list, own);
             std::uint32_t bits[words_at_once];
-#if defined(__CUDA_ARCH__)
 #pragma unroll
-#endif
             for (unsigned k = 0; k < words_at_once; ++k) {
                 bits[k] = k < has ? at.bits() : 0u;
                 if (k + 1 < has) at.next();
             }
-#if defined(__CUDA_ARCH__)
 #pragma unroll
-#endif
             for (unsigned k = 0; k < words_at_once; ++k) {
                 busy |= (bits[k] != 0 ? 1u : 0u) << k;
                 spikes += static_cast<unsigned>(__popc(bits[k]));
