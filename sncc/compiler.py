@@ -91,7 +91,9 @@ def emit(program: Program) -> dict[str, str]:
     try:
         return emit_project(program)
     except Unsupported as reason:
-        raise DiagnosticError([not_supported_yet(None, str(reason))]) from None
+        raise DiagnosticError(
+            [not_supported_yet(None, str(reason), "`sncc ir FILE` shows where it stands: leave it out")]
+        ) from None
 
 
 # --------------------------------------------------------------------------------------------- what users call

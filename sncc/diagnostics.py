@@ -104,9 +104,9 @@ class Diagnostic:
         return render(self)
 
 
-def not_supported_yet(span: Span | None, what: str, help: str = "") -> Diagnostic:
-    """The refusal of a construct of the language that a stage cannot carry out yet."""
-    return Diagnostic("not-supported-yet", span, f"{what} is not supported yet", help=(help,) if help else ())
+def not_supported_yet(span: Span | None, what: str, help: str) -> Diagnostic:
+    """The refusal of a construct of the language that a stage cannot carry out yet; `help`: what does work."""
+    return Diagnostic("not-supported-yet", span, f"{what} is not supported yet", help=(help,))
 
 
 class DiagnosticError(Exception):

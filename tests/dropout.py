@@ -58,6 +58,25 @@ train:
     optimiser = sgd(learning_rate = 1e-2)
 """
 
+DEFINITIONS = """
+synapse clipped:
+    param most = 1.5
+    state g = 0
+    dg/dt = -g / (6 ms)
+    on pre: g += weight * (most - tanh(g))
+    deliver g * (1.2 - tanh(post.v)) / (20 ms)
+"""
+CONNECTIONS = """
+    connect depressing = hidden -> hidden: dense, weight = normal(0, 0.3 /ms), dropout = 0.3,
+        synapse = tsodyks_markram(tau_rec = 30 ms)
+    connect few = x -> hidden: random(p = 0.5), weight = normal(0, 0.3 /ms), delay = uniform(1 ms, 3 ms), dropout = 0.5,
+        synapse = tsodyks_markram(tau_rec = 40 ms)
+    connect gap = hidden -> hidden: one_to_one, weight = each(0.1 /ms), delay = 2 ms, dropout = 0.4, synapse = gap_junction()
+    connect own = x -> hidden: dense, weight = normal(0, 0.1), dropout = 0.5, synapse = clipped()
+    connect pairs = hidden -> output: random(fan_in = 6), weight = normal(0, 0.1), dropout = 0.5, synapse = clipped()
+"""
+SYNAPTIC = DEFINITIONS + NETWORK.replace("\ntrain", f"{CONNECTIONS}\ntrain")
+
 
 def inputs_of(program: Program) -> list[dict[str, np.ndarray]]:
     """Counts, two events of a channel in a step among them, and values."""

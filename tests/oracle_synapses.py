@@ -15,6 +15,7 @@ from oracle import Simulation, constant, loss_and_gradients, value
 
 from sncc.connectivity.build import build
 from sncc.connectivity.patterns import Dense
+from sncc.connectivity.philox import philox
 from sncc.expressions.nodes import Number, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.phases import place
@@ -66,6 +67,9 @@ class Synapses:
             elif isinstance(c.pattern, Dense) and numpy.ndim(w) == 2:  # else it is one for each synapse
                 w = w[found.pre - c.source_part.flat(0), found.post - c.target_part.flat(0)]
         self.weight = w * np.ones(self.shape)
+        word = philox(0, stream(c.name, "dropout"), numpy.arange(source.size), 0, 0)[0]  # of the first sample
+        left = word >= numpy.floor(c.dropout * 2.0**32 + 0.5)
+        self.left = self.of_source(left / (1 - c.dropout))
         self.states = {s.name: value(s.initial, self.own) * np.ones(self.shape) for s in self.block.states}
         apart = [e for e in self.block.equations if e.state not in self.with_target]
         moved = tuple(s for s in self.block.states if any(e.state == s.name for e in apart))
@@ -182,7 +186,7 @@ class SynapseSimulation(Simulation):
                         result[s.c.name, e.state] = value(e.derivative, inner) * np.ones(s.shape)
                 result |= {(s.c.name, k): 0.0 * x[s.c.name, k] for k in s.with_target if (s.c.name, k) not in result}
                 if s.block.deliver is not None:
-                    delivered = s.onto_target(value(s.block.deliver, inner) * np.ones(s.shape))
+                    delivered = s.onto_target(value(s.block.deliver, inner) * s.left)
                     given[s.c.input] = given[s.c.input] + delivered
             return {e.state: value(e.derivative, given) for e in d.equations} | result
 

@@ -56,7 +56,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"std::int64_t known_at_build = {KNOWN_AT_BUILD}",
         f"int rows_count = {len(layout.rows_of_synapses)}",
         f"int series_count = {len(layout.series)}",
-        f"std::int64_t series_width = {sum(padded(p.place(population)[1].size) for population, _ in layout.series)}",
+        f"std::int64_t series_width = {sum(padded(p.place(one.population)[1].size) for one in layout.series)}",
         f"std::int64_t sum_size = {layout.sum_size}",
         f"int optimiser_states = {len(optimise.states) if optimise else 0}",
         f"int thinned = {len(layout.thinned)}",

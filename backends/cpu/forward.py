@@ -87,18 +87,20 @@ def is_mostly_zero(c: Connection) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A state whose values are delivered: its neurons, and where it stands."""
+    """A state whose values are delivered: its neurons, where it stands, and which thinned source (-1: none) says what is left."""
 
     size: int
     place: str
+    thinned: int
 
 
 def series(layout: Layout) -> list[Series]:
     """The states whose values are delivered."""
     found = []
-    for population, variable in layout.series:
-        group, row = layout.program.place(population)
-        found.append(Series(row.size, f"{layout.state[group.name, variable].identifier} + {row.offset}"))
+    for one in layout.series:
+        group, row = layout.program.place(one.population)
+        place = f"{layout.state[group.name, one.variable].identifier} + {row.offset}"
+        found.append(Series(row.size, place, -1 if one.thinned is None else one.thinned))
     return found
 
 
@@ -361,15 +363,16 @@ def _stimuli(layout: Layout, update: Update) -> list[str]:
 def _thin(layout: Layout, population: str) -> list[str]:
     """What dropout leaves of the spikes that a population has just emitted."""
     spikes = f"s.spikes[{layout.populations.index(population)}].at(n)"
-    return [f"s.thin({k}, {spikes});  // {c.name}" for k, c in enumerate(layout.thinned) if c.source == population]
+    thinned = [(k, c) for k, c in enumerate(layout.thinned) if c.source == population and c.values is None]
+    return [f"s.thin({k}, {spikes});  // {c.name}" for k, c in thinned]
 
 
 def _put_series(layout: Layout, update: Update) -> list[str]:
     """Keeps the values of states that are delivered, after their update."""
     return [
-        f"    s.series[{k}].put(n, delivered(s.state, {k}));"
-        for k, (population, _) in enumerate(layout.series)
-        if layout.program.place(population)[0].name == update.group
+        f"    s.series[{k}].put(n, delivered(s.state, {k}){'' if one.thinned is None else f', s.kept_of({one.thinned})'});"
+        for k, one in enumerate(layout.series)
+        if layout.program.place(one.population)[0].name == update.group
     ]
 
 

@@ -80,7 +80,9 @@ class Places(Layout):
     def aside(self) -> set[str]:
         """Groups that only readouts read, few enough for a warp of their own, which works while the others go on with the next step."""
         p = self.program
-        read = {c.source_group for c in p.connections} | {p.place(population)[0].name for population, _ in self.series}
+        read = {c.source_group for c in p.connections} | {
+            p.place(population)[0].name for population in (one.population for one in self.series)
+        }
         return {
             g.name
             for r in p.readouts

@@ -66,10 +66,10 @@ class Samples(WayBack):
             lines.append(
                 f"[[maybe_unused]] const Spike{kind} spikes_{k} = {name}_of(g, {k}, b, {self.spike_words(row)});  // {row.population}"
             )
-        for k, (population, variable) in enumerate(self.series):
-            stride = padded(self.program.place(population)[1].size)
+        for k, one in enumerate(self.series):
+            stride = padded(self.program.place(one.population)[1].size)
             lines.append(
-                f"[[maybe_unused]] const ValueRows<Real> series_{k} = series_of(g, {k}, b, {stride});  // {population}.{variable}"
+                f"[[maybe_unused]] const ValueRows<Real> series_{k} = series_of(g, {k}, b, {stride});  // {one.population}.{one.variable}"
             )
         return [*lines, *(line for c in self.thinned for line in self._left(c))]
 
@@ -77,6 +77,9 @@ class Samples(WayBack):
         """What dropout leaves of a connection's source, and of which neurons; all of it where nothing is learnt."""
         k, whole, own = self.thinned.index(c), replace(c, dropout=0.0), self.number_of_source(c)
         size = self.whole_source(c)
+        kept = f"[[maybe_unused]] const SpikeBits kept_{k} = {{w.kept_{k}, 0, 1}};  // {c.name}, at every step the same"
+        if c.values is not None:  # its series has them without those that are left out
+            return [kept]
         if c.source in self.counted:
             left, kind = f"counts_of(g, {own}, b, {size})", "SpikeCounts"
         elif c.source_group is not None:
@@ -87,9 +90,7 @@ class Samples(WayBack):
             left, kind = f"events_of(g, {own}, b)", "EventRows"
         lines = [f"[[maybe_unused]] const {kind} left_{k} = g.learns ? {left} : {self.source(whole)};  // {c.name}"]
         if c.source_group is not None:
-            lines.append(
-                f"[[maybe_unused]] const SpikeBits kept_{k} = {{w.kept_{k}, 0, 1}};  // at every step the same"
-            )
+            lines.append(kept)
         return lines
 
     def _leave_out(self) -> list[str]:
@@ -109,7 +110,7 @@ class Samples(WayBack):
                 (Access(f"spikes_{p}", by_step=True), Access(f"left_{k}", True, by_step=True)),
             )
             for k, c in enumerate(self.thinned)
-            if c.source == population
+            if c.source == population and c.values is None
         ]
 
     def _start(self) -> list[str]:
@@ -128,16 +129,19 @@ class Samples(WayBack):
                     f"    s.{field}[{moved('j', row.offset)}] = dynamics::{function.name}({arguments});",
                     "});",
                 ]
+        if any(one.thinned is not None for one in self.series):
+            lines.append(f"{MEET}  // what is left is known")
         for k in range(len(self.series)):
             lines.append(f"for (std::int64_t n = 1 - g.series_lead; n <= 0; ++n) {self._put(k)}")
         return lines
 
     def _put(self, k: int) -> str:
         """Keeps the values of a state that is delivered."""
-        population, variable = self.series[k]
-        group, row = self.program.place(population)
-        place = plus(f"s.{self.state[group.name, variable].identifier}", row.offset)
-        return f"put_series(g, {k}, b, {padded(row.size)}, n, {place}, {row.size});"
+        one = self.series[k]
+        group, row = self.program.place(one.population)
+        place = plus(f"s.{self.state[group.name, one.variable].identifier}", row.offset)
+        left = "" if one.thinned is None else f", kept_{one.thinned}"
+        return f"put_series(g, {k}, b, {padded(row.size)}, n, {place}, {row.size}{left});"
 
     # ---------------------------------------------------------------------------------------- forward
     def _deliver_rows(self, c: Connection) -> Part:
@@ -228,9 +232,9 @@ class Samples(WayBack):
             read = self.touched("s", o.group, "spike.mask", row.offset, writes=False)
             parts.append(Part((call,), (read, Access(f"spikes_{k}", True, by_step=True))))
             parts += self._thin(row.population)
-        for k, (population, variable) in enumerate(self.series):
-            if self.program.place(population)[0].name == o.group:
-                read = Access(f"s.{self.state[o.group, variable].identifier}")
+        for k, one in enumerate(self.series):
+            if self.program.place(one.population)[0].name == o.group:
+                read = Access(f"s.{self.state[o.group, one.variable].identifier}")
                 parts.append(Part((self._put(k),), (read, Access(f"series_{k}", True, by_step=True))))
         return parts
 

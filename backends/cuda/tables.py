@@ -65,11 +65,14 @@ class Tables(Samples):
             ],
             "words": [
                 *(self.spike_words(r) for _, r in self.rows),
-                *(0 if c.source_group is None else self.spike_words(p.place(c.source)[1]) for c in self.thinned),
+                *(
+                    0 if c.signal or c.source_group is None else self.spike_words(p.place(c.source)[1])
+                    for c in self.thinned
+                ),
             ],
             "thinnings": self.thinnings(),
             "rewirings": self.rewirings(),
-            "series_strides": [padded(self.program.place(population)[1].size) for population, _ in self.series],
+            "series_strides": [padded(self.program.place(one.population)[1].size) for one in self.series],
             "kept": [f"kept_{k}[{count}]" for k, count in self._kept()],
             "counts": [flag(r.population in self.counted) for _, r in self.rows],
             "workspace_bytes": self.workspace_bytes,

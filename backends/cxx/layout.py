@@ -43,6 +43,15 @@ def halves_of(program: Program, rows: list[Connection]) -> dict[str, str]:
     return {key: kinds.pop() for key, kinds in found.items() if len(kinds) == 1 and kinds != {"none"}}
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A state whose values are delivered step by step; `thinned`: the number of the connection whose dropout leaves only some."""
+
+    population: str
+    variable: str
+    thinned: int | None = None
+
+
 class Layout:
     """Names and places that both halves of a project share."""
 
@@ -56,7 +65,7 @@ class Layout:
         self.sources = [s.name for s in program.sources]
         self.rows = [(g, r) for g in program.groups for r in g.rows]
         self.populations = [r.population for _, r in self.rows]
-        self.series = list(dict.fromkeys((c.source, c.values) for c in program.connections if c.values is not None))
+        self.series = list(dict.fromkeys(self._series_of(c) for c in program.connections if c.values is not None))
         self.names = {kind: Namer() for kind in ("state", "adjoint", "array")}
         self.state: dict[tuple[str, str], Field] = {}
         self.adjoint: dict[tuple[str, str], Field] = {}
@@ -126,8 +135,11 @@ class Layout:
 
     def series_of(self, c: Connection) -> int:
         """The number of the state, among those whose values are delivered, that a connection delivers."""
+        return self.series.index(self._series_of(c))
+
+    def _series_of(self, c: Connection) -> Series:
         assert c.values is not None
-        return self.series.index((c.source, c.values))
+        return Series(c.source, c.values, self.thinned.index(c) if c.dropout else None)
 
     def row_number(self, c: Connection) -> int:
         """Among the connections whose synapses are rows of targets."""

@@ -88,7 +88,7 @@ class ForwardRun:
             whole = np.zeros(group.size)
             past = self.history[c.source, c.values]
             whole[row.offset : row.offset + row.size] = past[min(max(n, 0), len(past) - 1)]
-            return whole
+            return whole * self.kept(c) if c.dropout and self.learns else whole
         if not 1 <= n <= self.steps:
             return None
         given = np.asarray(self.inputs[c.source][n - 1]) if c.source_group is None else self.spikes[c.source_group, n]

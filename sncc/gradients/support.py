@@ -53,8 +53,6 @@ def _of_values(program: Program, c: Delivered, model: Model) -> tuple[str, str] 
     if rule.name == "eprop" and rule.feedback != "symmetric" and row.holds == "synapses" and c.target in read:
         what = f"`feedback = {rule.feedback}` in place of synapses of which each keeps states"
         return what, "use `feedback = symmetric`"
-    if c.dropout:
-        return "`dropout` of a synapse that has states of its source", ""
     if c.interpolated:
         return "learning a delay of a synapse that has states of its source", ""
     learnt = {p.key for p in program.parameters if p.learnt}
@@ -78,10 +76,11 @@ def _rule(training: Training) -> Iterator[Diagnostic]:
 def _learnt(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
     owner, _, name = learnt.key.partition(".")
     if any(p.name == owner and p.kind == "poisson" for p in model.populations):
-        yield not_supported_yet(learnt.span, "learning the rate of a `poisson` population")
+        help = "learn the weights of what it drives"
+        yield not_supported_yet(learnt.span, "learning the rate of a `poisson` population", help)
     elif any(c.name == owner for c in model.connections):
         if name.startswith("plasticity."):
-            yield not_supported_yet(learnt.span, f"learning `{name}` of a connection")
+            yield not_supported_yet(learnt.span, f"learning `{name}` of a connection", "leave it out of `learn`")
         if name == "delay":
             yield from _delay(learnt, model)
 
@@ -98,10 +97,12 @@ def _delay(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
         help = "use `feedback = symmetric`"
         yield not_supported_yet(learnt.span, f"learning a delay that `feedback = {rule.feedback}` goes back by", help)
     elif rule.name != "eventprop" and rule.truncate_steps is not None:
-        yield not_supported_yet(learnt.span, "learning a delay under `truncate`")
+        help = "leave `truncate` out, or the delay out of `learn`"
+        yield not_supported_yet(learnt.span, "learning a delay under `truncate`", help)
     if model.population(connection.source).kind == "signal" or not is_full(connection):
+        what = "learning a delay of a signal, of a part of a population or of sparse synapses"
         yield not_supported_yet(
-            learnt.span, "learning a delay of a signal, of a part of a population or of sparse synapses"
+            learnt.span, what, "learn delays of spikes between whole populations, `dense` or `one_to_one`"
         )
 
 
@@ -114,7 +115,10 @@ def is_full(connection: Connection) -> bool:
 
 def _connection(connection: Connection, training: Training) -> Iterator[Diagnostic]:
     if connection.plasticity is not None:
-        yield not_supported_yet(connection.span, "training a network with a `plasticity`")
+        help = (
+            "leave one of the two out: the `plasticity`, or the `train` block (`--schedule neuron_parallel` simulates)"
+        )
+        yield not_supported_yet(connection.span, "training a network with a `plasticity`", help)
     rule, pattern = training.rule, f"`{connection.pattern}` between these neurons"
     if is_full(connection) and connection.pattern != Dense(False) and connection.delay is None:
         return
@@ -130,10 +134,9 @@ def _connection(connection: Connection, training: Training) -> Iterator[Diagnost
 def _online(training: Training) -> Iterator[Diagnostic]:
     """What traces beside the forward phase cannot do."""
     if len({loss.reduction is None for loss in training.losses}) > 1:
-        yield not_supported_yet(
-            training.losses[1].span, "losses at every step and at the end together under `online = true`"
-        )
+        what = "losses at every step and at the end together under `online = true`"
+        help = "give all of them a readout of the whole sample, such as `mean`, or none"
+        yield not_supported_yet(training.losses[1].span, what, help)
     if training.rule.truncate_steps is not None:
-        yield not_supported_yet(
-            training.rule.span, "`truncate` under `online = true`", "traces look back as far as the states do"
-        )
+        help = "leave `truncate` out: traces look back as far as the states do"
+        yield not_supported_yet(training.rule.span, "`truncate` under `online = true`", help)

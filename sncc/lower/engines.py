@@ -25,4 +25,5 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
                 yield not_supported_yet(connection.span, what, help)
     for record in model.simulation.records if model.simulation is not None else ():
         if record.part is None and record.variable != "weight":
-            yield not_supported_yet(record.span, f"recording `{record.variable}` of a connection")
+            help = "record its `weight`, or a state of a population"
+            yield not_supported_yet(record.span, f"recording `{record.variable}` of a connection", help)

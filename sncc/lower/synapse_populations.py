@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, OneToOne, Part, Pattern, Pooling, most_synapses
-from sncc.expressions.algebra import ONE, ZERO, has_draws
+from sncc.expressions.algebra import ONE, ZERO, has_draws, mul
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbols, walk
 from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
@@ -22,6 +22,7 @@ from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, trace_populatio
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Population, State, Synapse
 
 DELIVERED = "synapse.delivered"  # the user's states have no dots
+KEPT = "dropout.kept"  # an input: what dropout makes of what a synapse delivers, 0 or 1 / (1 - p)
 MOST_SYNAPSES = 1 << 20  # of one connection: every step of a sample keeps the states of each
 
 Ends = tuple[Pattern, Part, Part]
@@ -53,6 +54,8 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Populat
     numbers = [_number(model, c, n) for n in read if not states[n]]
     inputs = [Input("pre", PLAIN)] * bool(synapse.on_pre) + [Input(n, PLAIN) for n in read if states[n]]
     inputs += [] if placed else [Input("weight", PLAIN)]
+    inputs += [Input(KEPT, PLAIN)] if c.dropout else []
+    delivered = synapse.deliver if synapse.deliver is not None else ZERO
     dynamics = Dynamics(
         states=(*synapse.states, State(DELIVERED, ZERO, PLAIN)),
         inputs=tuple(inputs),
@@ -61,7 +64,7 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Populat
         substeps=synapse.substeps,
         arrivals=(("pre", synapse.on_pre),) if synapse.on_pre else (),
         most=most_spikes(source) or (MOST_SPIKES if amounts(synapse.on_pre, synapse.states) is None else 0),
-        leaving=(Assignment(DELIVERED, synapse.deliver if synapse.deliver is not None else ZERO),),
+        leaving=(Assignment(DELIVERED, mul(delivered, Symbol(KEPT)) if c.dropout else delivered),),
     )
     parameters = [replace(p, key=f"{c.name}.{p.name}") for p in synapse.parameters] + numbers
     if placed:
@@ -82,9 +85,12 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Populat
         side, _, state = n.partition(".")
         owner, how = (source.name, to_rows) if side == "pre" else (target.name, to_columns)
         around.append(replace(join(n, (owner, name), n, how, state, 1), of_target=side == "post"))
-    if not placed:
+    if c.dropout or not placed:
         always = Dynamics((State("one", ONE, PLAIN),), ())
         populations.append(trace_population(f"{c.name}.one", source, (), always, c.span))
+    if c.dropout:
+        around.append(replace(join("kept", (f"{c.name}.one", name), KEPT, to_rows, "one", 1), dropout=c.dropout))
+    if not placed:
         bringing = join("weight", (f"{c.name}.one", name), "weight", to_rows, "one", 1)
         around.append(replace(bringing, name=c.name, weight=c.weight, sign_fixed=c.sign_fixed, doc=c.doc))
     return populations, [*around, join("onto", (name, target.name), c.input, from_columns, DELIVERED, 0)]
@@ -177,8 +183,8 @@ def _cannot(model: Model, c: Connection, synapse: Synapse) -> tuple[str, str]:
     if c.rewiring is not None:
         return "and whose pairs of neurons training moves", "leave out `rewire`"
     shares = any(o.share is not None and c.name in (o.name, o.share[0]) for o in model.connections)
-    if c.delay is not None or c.dropout or shares:
-        return "with a delay per synapse, `dropout` or `share`", "give the connection one delay and weights of its own"
+    if c.delay is not None or shares:
+        return "with a delay per synapse or `share`", "give the connection one delay and weights of its own"
     jumps = [a.value for a in synapse.on_pre]
     if any(n.partition(".")[0] in ("pre", "post") for e in jumps for n in symbols(e)):
         return "and whose `on pre` reads its neurons", "read them in an equation or in `deliver`"

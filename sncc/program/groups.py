@@ -166,7 +166,7 @@ class Connection:
     @property
     def dropout_stream(self) -> int:
         """Of the draws that say which neurons of the source a sample is left without."""
-        return stream(self.owner, "dropout")
+        return stream(self.owner.partition(".")[0], "dropout")  # the user's names have no dots
 
     @property
     def dropout_threshold(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -148,6 +149,25 @@ def test_gradients_equal_those_of_synapses_one_by_one(name, rule):
         assert relative_error(got, gradients[key]) < 1e-9, key
 
 
+@pytest.mark.parametrize("rule", ["bptt", "eprop"])
+@pytest.mark.parametrize("name", CASES)
+def test_dropout_leaves_out_what_synapses_of_a_neuron_deliver(name, rule):
+    text, rng = text_of(name, rule), np.random.default_rng(1)
+    text = re.sub(r"(    connect .*synapse = .*)", r"\1, dropout = 0.3", text)
+    model, program = model_of(text), program_of(text)
+    values, inputs = values_of(program, rng), spikes(rng, 1, 24)
+    run = Reference(program, values).run(inputs, [2])
+    loss, gradients = gradients_with_synapses(model, values, inputs, [2], rule)
+    assert run.loss == pytest.approx(loss, rel=1e-12)
+    left = Reference(program_of(text_of(name, rule)), values).run(inputs, [2])
+    assert run.loss != pytest.approx(left.loss, rel=1e-6)
+    assert (
+        sum(bool(np.any(g)) for g in run.gradients.values()) >= len(run.gradients) - 1
+    )  # `again`: none is left that spikes
+    for key, got in run.gradients.items():
+        assert relative_error(got, gradients[key]) < 1e-9, key
+
+
 @pytest.mark.parametrize("name", ["depressing", "saturating"])
 def test_without_connections_to_itself_a_neuron_is_left_out_as_by_a_weight_of_zero(name):
     whole = text_of(name, "bptt")
@@ -214,7 +234,7 @@ def test_feedback_by_the_transposed_weights_is_symmetric(name):
 
 ONLINE = f"""
     connect x -> hidden: dense, weight = normal(0 kHz, 1 kHz), synapse = {DEPRESSING}
-    connect hidden -> hidden: dense, weight = normal(0 kHz, 1 kHz), delay = 2 ms, synapse = saturating()
+    connect hidden -> hidden: dense, weight = normal(0 kHz, 1 kHz), delay = 2 ms, synapse = saturating(), dropout = 0.3
     connect hidden -> output: dense, weight = normal(0, 1)
 """
 

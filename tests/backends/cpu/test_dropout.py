@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dropout import DENSE, NETWORK, agree
+from dropout import DENSE, NETWORK, SYNAPTIC, agree
 from networks import program_of
 from projects import needs_compiler
 
@@ -15,10 +15,14 @@ def compiler():
     needs_compiler()
 
 
-@pytest.mark.parametrize("rule", ["bptt", pytest.param("eventprop", marks=pytest.mark.slow)])
-def test_the_same_neurons_are_left_out_as_by_the_reference(rule):
-    program = program_of(NETWORK, train__rule=rule)
-    project = sncc.build(NETWORK, backend="cpu", precision="float64", settings={"train.rule": rule})
+@pytest.mark.parametrize(
+    "text, rule",
+    [(SYNAPTIC, "bptt"), pytest.param(NETWORK, "eventprop", marks=pytest.mark.slow)],
+    ids=["bptt", "eventprop"],
+)
+def test_the_same_neurons_are_left_out_as_by_the_reference(text, rule):
+    program = program_of(text, train__rule=rule)
+    project = sncc.build(text, backend="cpu", precision="float64", settings={"train.rule": rule})
     agree(program, [sncc.load(project, threads=threads) for threads in (1, 2)])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dropout import DENSE, NETWORK, agree
+from dropout import DENSE, NETWORK, SYNAPTIC, agree
 from networks import program_of
 from projects import Projects, needs_compiler
 
@@ -20,7 +20,9 @@ import sncc
 )
 def test_the_same_neurons_are_left_out_as_by_the_reference(tmp_path, rule, build):
     needs_compiler()
-    text = NETWORK.replace("population output", "population noise: poisson[40](rate = 50 Hz)\n    population output")
+    text = (SYNAPTIC if rule == "bptt" else NETWORK).replace(
+        "population output", "population noise: poisson[40](rate = 50 Hz)\n    population output"
+    )
     noise = "    connect noise -> hidden: dense, weight = normal(0, 0.5), dropout = 0.4\n    connect straight"
     text = text.replace("    connect straight", noise)
     program = program_of(text, train__rule=rule)

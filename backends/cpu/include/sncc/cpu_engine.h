@@ -196,6 +196,8 @@ private:
         sample.before = 0;
         sample.seed = batch.seed, sample.trial = batch.trial(k), sample.learns = learns_;
         start_state(sample, numbers_.arrays, batch.seed, batch.trial(k));
+        if constexpr (Network::thinned > 0)
+            if (learns_) sample.draw_kept();
         for (int p = 0; p < Network::populations; ++p) sample.spikes[p].clear(1);
         begin_series(sample);
         for (int k = 0; k < Network::series_count; ++k) sample.series[k].make_room(sample.steps);

@@ -22,7 +22,8 @@ void start_state(Sample<Network>& s, const typename Network::Arrays& arrays, std
 template <typename Network>
 void begin_series(Sample<Network>& s) {
     for (int k = 0; k < Network::series_count; ++k)
-        s.series[k].begin(Network::series_sizes()[k], padded(Network::series_sizes()[k]), std::max<std::int64_t>(Network::most_delay, 1), Network::delivered(s.state, k));
+        s.series[k].begin(Network::series_sizes()[k], padded(Network::series_sizes()[k]), std::max<std::int64_t>(Network::most_delay, 1), Network::delivered(s.state, k),
+                          s.kept_of(Network::series_thinned()[k]));
 }
 template <typename Network>
 void clear_rings(Sample<Network>& s, const std::vector<SynapseRows>& rows) {

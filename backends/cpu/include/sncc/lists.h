@@ -106,20 +106,20 @@ struct StepValues {
 };
 
 // The values of a population's state, step by step: what synapses deliver that read it. Before the first step stand `lead` rows of
-// what the state was then.
+// what the state was then. `kept`, where it is not null: 1 for neurons whose values are kept, 0 for those with zeros instead.
 template <typename Real>
 class StateSeries {
 public:
-    void begin(std::int64_t size, std::int64_t stride, std::int64_t lead, const Real* now) {
+    void begin(std::int64_t size, std::int64_t stride, std::int64_t lead, const Real* now, const Real* kept = nullptr) {
         size_ = size, stride_ = stride, lead_ = lead;
         values_.assign(static_cast<std::size_t>(lead * stride), Real(0));
-        for (std::int64_t n = 1 - lead; n <= 0; ++n) put(n, now);
+        for (std::int64_t n = 1 - lead; n <= 0; ++n) put(n, now, kept);
     }
     // Room for steps 1 .. steps.
     void make_room(std::int64_t steps) { values_.resize(static_cast<std::size_t>((lead_ + steps) * stride_), Real(0)); }
-    void put(std::int64_t n, const Real* now) {
+    void put(std::int64_t n, const Real* now, const Real* kept = nullptr) {
         Real* const to = values_.data() + (n + lead_ - 1) * stride_;
-        for (std::int64_t j = 0; j < size_; ++j) to[j] = now[j];
+        for (std::int64_t j = 0; j < size_; ++j) to[j] = kept && kept[j] == Real(0) ? Real(0) : now[j];
     }
     StepValues<Real> rows() const {
         return {values_.data(), stride_, 1 - lead_, static_cast<std::int64_t>(values_.size()) / (stride_ > 0 ? stride_ : 1) - lead_};

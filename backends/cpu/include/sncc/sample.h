@@ -151,13 +151,20 @@ struct Sample {
     StepValues<Real> left(int k, const StepValues<Real>& whole) const {
         return learns ? StepValues<Real>{thinned_values[k].data(), whole.stride, whole.first, whole.last} : whole;
     }
+    // 1 for each neuron of connection k's source that is left, null where all are.
+    const Real* kept_of(int k) const { return learns && k >= 0 ? kept[k].data() : nullptr; }
+    void draw_kept() {
+        for (int k = 0; k < Network::thinned; ++k) {
+            const Thinning& t = Network::thinnings()[k];
+            kept[k].resize(static_cast<std::size_t>(t.size));
+            for (std::int64_t i = 0; i < t.size; ++i)
+                kept[k][static_cast<std::size_t>(i)] = philox(seed, t.stream, static_cast<std::uint32_t>(i), 0, trial).words[0] >= t.threshold ? Real(1) : Real(0);
+        }
+    }
     void leave_out() {
         for (int k = 0; k < Network::thinned; ++k) {
             const Thinning& t = Network::thinnings()[k];
             thinned[k].clear(1);
-            kept[k].resize(static_cast<std::size_t>(t.size));
-            for (std::int64_t i = 0; i < t.size; ++i)
-                kept[k][static_cast<std::size_t>(i)] = philox(seed, t.stream, static_cast<std::uint32_t>(i), 0, trial).words[0] >= t.threshold ? Real(1) : Real(0);
             if (t.source < 0) continue;
             if (values[t.source].values)
                 thin_values(k, values[t.source], t.size);

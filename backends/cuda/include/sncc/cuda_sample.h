@@ -33,6 +33,13 @@ __device__ inline void put_series(const SampleArguments<Network>& g, int k, std:
     typename Network::Real* const to = g.series[k] + (b * (g.most_steps + g.series_lead) + n - 1 + g.series_lead) * stride;
     for_own(size, [&](int j) { to[j] = from[j]; });
 }
+// The same with zeros for the neurons that dropout leaves out.
+template <typename Network>
+__device__ inline void put_series(const SampleArguments<Network>& g, int k, std::int64_t b, int stride, std::int64_t n, const typename Network::Real* from, int size,
+                                  const SpikeBits& kept) {
+    typename Network::Real* const to = g.series[k] + (b * (g.most_steps + g.series_lead) + n - 1 + g.series_lead) * stride;
+    for_own(size, [&](int j) { to[j] = g.learns && !kept.fired(1, j) ? typename Network::Real(0) : from[j]; });
+}
 template <typename Network>
 __device__ inline Tape<typename Network::Real> tape_of(const SampleArguments<Network>& g, std::int64_t b) {
     return {g.tape, g.batch * g.most_steps, b * g.most_steps};
