@@ -43,13 +43,17 @@ def connect(library: Library, manifest: Manifest, given: Mapping[str, Pairs] | N
 
 
 def with_sizes(library: Library, manifest: Manifest) -> Manifest:
-    """Builds the network, and tells how many synapses each parameter has a number for."""
+    """Builds the network, and tells how many synapses each parameter, and each state of synapses, has a number for."""
     library.call("build")
     parameters = tuple(
         p if p.connection is None else replace(p, shape=(library.get_count("parameter_size", p.index),))
         for p in manifest.parameters
     )
-    return replace(manifest, parameters=parameters)
+    connections = []
+    for c in manifest.connections:
+        size = library.get_count("synapse_count", c.index) if c.states else 0
+        connections.append(replace(c, states=tuple(replace(s, size=size) for s in c.states)))
+    return replace(manifest, parameters=parameters, connections=tuple(connections))
 
 
 def _indices(what: str, given: ArrayLike, size: int) -> NDArray[np.int64]:

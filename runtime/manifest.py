@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-ABI_VERSION = 4
+ABI_VERSION = 5
 LARGEST = {"float32": float(np.finfo(np.float32).max)}  # by precision; the others hold what Python does
 
 
@@ -76,6 +76,16 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class SynapseState:
+    """A state of every synapse of a connection, of `size` synapses (-1 until the network is built)."""
+
+    index: int
+    name: str
+    unit: str = ""
+    size: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
     """A connection; `sparse`: its synapses are listed by source, then target; `pairs`: they are handed over; `rewired`: training moves them."""
 
@@ -87,6 +97,7 @@ class Connection:
     pairs: bool
     plastic: bool
     rewired: bool = False
+    states: tuple[SynapseState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,7 @@ class Optimiser:
 class Record:
     """One `record` of a `simulate` block: every so many steps, of all neurons or those in `ranges` of each dimension.
 
-    `owner` is a population, or for `weight` a connection.
+    `owner` is a population, or for `weight` and states of synapses a connection.
     """
 
     owner: str
@@ -259,9 +270,18 @@ def _parameter(index: int, data: dict[str, Any], largest: float) -> Parameter:
 
 
 def _connection(index: int, data: dict[str, Any]) -> Connection:
-    flags = (bool(data.get(key)) for key in ("sparse", "pairs", "plastic", "rewired"))
+    sparse, pairs, plastic, rewired = (bool(data.get(key)) for key in ("sparse", "pairs", "plastic", "rewired"))
+    states = tuple(SynapseState(int(s["index"]), _text(s["name"]), s.get("unit") or "") for s in data.get("states", ()))
     return Connection(
-        int(data.get("index", index)), _text(data["name"]), _text(data["pre"]), _text(data["post"]), *flags
+        int(data.get("index", index)),
+        _text(data["name"]),
+        _text(data["pre"]),
+        _text(data["post"]),
+        sparse,
+        pairs,
+        plastic,
+        rewired,
+        states,
     )
 
 

@@ -171,7 +171,8 @@ class Network:
         are missing, nothing arrives. `record`: "population.state", "population[first:last].state", or a pair of one of
         them and an interval in seconds; by default what the `simulate` block records. `seed`, `trial` (of the first sample;
         one more for each next): random draws. `resume`: go on from where the last run ended, with one sample.
-        `record` may also name "connection.weight", and "population.spikes", which then leaves the others' spikes out. `out`: an
+        `record` may also name "connection.weight", "connection.state" (of synapses that each have their own, or that the `simulate`
+        block records), and "population.spikes", which then leaves the others' spikes out. `out`: an
         `.npz` file that takes what is recorded as it comes. `verbose`: progress on stderr; None: on a terminal. Ctrl-C ends the
         run with what was recorded so far.
         Raises ValueError for what does not fit the network.
@@ -215,7 +216,12 @@ class Network:
         self.spike_times[source] = simulation.kept_events(kept[source], given, self.manifest.step)
 
     def store(self) -> bytes:
-        """The whole state of the simulation: `restore` goes on from it with the same bits, with any number of threads."""
+        """The state of the simulation: `restore` goes on from it with the same bits, with any number of threads.
+
+        It is all that a run moves: states of neurons and synapses, spikes on their way, weights that a plasticity moves, the
+        time. Parameters that only you set are not part of it: after `restore` they are what they were set to last; `save`
+        keeps them.
+        """
         with self.library.alone():
             size = self.library.get_count("state_size")
             state = np.empty(size, np.uint8)
@@ -223,7 +229,11 @@ class Network:
         return sealed(state.tobytes())
 
     def restore(self, state: bytes) -> None:
-        """Puts the simulation into a stored state. Raises ValueError for another network's, or a damaged one."""
+        """Puts the simulation into a stored state.
+
+        Raises ValueError for another network's, a damaged one, or one whose spikes are on their way through longer or shorter
+        delays than were set since.
+        """
         values = np.frombuffer(unsealed(state), np.uint8)
         with self.library.alone():
             self.library.call("set_state", pointer(values, c_ubyte), len(values))

@@ -72,7 +72,8 @@ class Run:
     """The result of `simulate`.
 
     `spikes` by population, sources included; `trace` by "population.state": (points, neurons), with a leading axis of
-    samples where the input holds several, in SI units, and by "connection.weight": (points, synapses), or the weight's shape;
+    samples where the input holds several, in SI units; by "connection.weight": (points, synapses), or the weight's shape; and by
+    "connection.state": (points, synapses), in the order of source, then target;
     `times` of a trace's points likewise by name, in seconds. `interrupted`: Ctrl-C ended it before its time; then `duration`
     is what was reached.
     """
@@ -112,11 +113,12 @@ class TraceRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class WeightRequest:
-    """A connection's weight to record, after every `every` steps."""
+class SynapseRequest:
+    """Numbers of a connection's synapses to record after every `every` steps, by the library's `function` that gives those of `index`."""
 
     name: str
-    parameter: int
+    function: str
+    index: int
     shape: tuple[int, ...]
     every: int
 
@@ -126,13 +128,13 @@ class Requests:
     """What a run records. `spikes`: populations, each with the neurons that are kept (None: all); None: of all populations."""
 
     traces: tuple[TraceRequest, ...]
-    weights: tuple[WeightRequest, ...]
+    synapses: tuple[SynapseRequest, ...]
     spikes: dict[str, NDArray[np.int64] | None] | None
 
     @property
-    def sampled(self) -> list[TraceRequest | WeightRequest]:
+    def sampled(self) -> list[TraceRequest | SynapseRequest]:
         """What has points every so many steps."""
-        return [*self.traces, *self.weights]
+        return [*self.traces, *self.synapses]
 
 
 def requests(manifest: Manifest, record: Iterable[Recordable] | None) -> Requests:
@@ -147,7 +149,7 @@ def requests(manifest: Manifest, record: Iterable[Recordable] | None) -> Request
     if isinstance(record, Mapping) or not np.iterable(record):
         raise ValueError(f"`record` is a list of {_ENTRY}, not {shown(record)}")
     traces: list[TraceRequest] = []
-    weights: list[WeightRequest] = []
+    synapses: list[SynapseRequest] = []
     spikes: dict[str, NDArray[np.int64] | None] = {}
     owners = {p.name: p.spiking for p in manifest.populations} | {s.name: s.kind == "events" for s in manifest.sources}
     for entry in record:
@@ -161,10 +163,12 @@ def requests(manifest: Manifest, record: Iterable[Recordable] | None) -> Request
                 raise ValueError(f"cannot record `{name}` at intervals: spikes are recorded when they occur")
             spikes[owner] = None
         elif variable == "weight" and any(p.key == name for p in manifest.parameters):
-            weights.append(_weight(manifest, owner, every))
+            synapses.append(_weight(manifest, owner, every))
+        elif any(c.name == owner for c in manifest.connections):
+            synapses.append(_synapse_state(manifest, owner, variable, every))
         else:
             traces.append(_request(manifest, name, every))
-    found = Requests(tuple(traces), tuple(weights), spikes or None)
+    found = Requests(tuple(traces), tuple(synapses), spikes or None)
     names = [r.name for r in found.sampled]
     if len(set(names)) < len(names):
         raise ValueError(f"`record` names {next(n for n in names if names.count(n) > 1)} twice")
@@ -182,12 +186,15 @@ def _entry(entry: Any) -> tuple[str, Any]:
 
 def _of_block(manifest: Manifest) -> Requests:
     traces: list[TraceRequest] = []
-    weights: list[WeightRequest] = []
+    synapses: list[SynapseRequest] = []
     spikes: dict[str, NDArray[np.int64] | None] = {}
     shapes = {p.name: p.shape for p in manifest.populations} | {s.name: s.shape for s in manifest.sources}
     for r in manifest.simulation.records if manifest.simulation else ():
         if r.variable == "weight":
-            weights.append(_weight(manifest, r.owner, r.every))
+            synapses.append(_weight(manifest, r.owner, r.every))
+            continue
+        if any(c.name == r.owner for c in manifest.connections):
+            synapses.append(_synapse_state(manifest, r.owner, r.variable, r.every))
             continue
         kept = None if r.ranges is None else _flat(shapes[r.owner], r.ranges)
         if r.variable == "spikes":
@@ -202,7 +209,7 @@ def _of_block(manifest: Manifest) -> Requests:
             name = f"{r.owner}[{part}].{r.variable}"
             request = TraceRequest(name, request.population, request.state, r.every, first, size, columns)
         traces.append(request)
-    return Requests(tuple(traces), tuple(weights), spikes or None)
+    return Requests(tuple(traces), tuple(synapses), spikes or None)
 
 
 def _flat(shape: tuple[int, ...], ranges: tuple[tuple[int, int], ...]) -> NDArray[np.int64]:
@@ -212,9 +219,23 @@ def _flat(shape: tuple[int, ...], ranges: tuple[tuple[int, int], ...]) -> NDArra
     return flat
 
 
-def _weight(manifest: Manifest, connection: str, every: int) -> WeightRequest:
+def _weight(manifest: Manifest, connection: str, every: int) -> SynapseRequest:
     parameter = next(p for p in manifest.parameters if p.key == f"{connection}.weight")
-    return WeightRequest(parameter.key, parameter.index, parameter.shape, every)
+    return SynapseRequest(parameter.key, "get_parameter", parameter.index, parameter.shape, every)
+
+
+def _synapse_state(manifest: Manifest, connection: str, state: str, every: int) -> SynapseRequest:
+    """Raises ValueError where a connection's synapses have no such state, each its own."""
+    states = next(c.states for c in manifest.connections if c.name == connection)
+    found = next((s for s in states if s.name == state), None)
+    if found is None:
+        own = ", ".join(f"`{s.name}`" for s in states)
+        raise ValueError(
+            f"cannot record `{connection}.{state}`: each synapse of `{connection}` has "
+            f"{f'{own} for itself' if own else 'no state for itself'}; if its neurons carry `{state}` for all synapses, "
+            f"write `record {state} of {connection}` into the file's `simulate` block and build again"
+        )
+    return SynapseRequest(f"{connection}.{state}", "get_synapse_state", found.index, (found.size,), every)
 
 
 def _request(manifest: Manifest, name: str, every: int) -> TraceRequest:

@@ -39,8 +39,8 @@ class Collector:
         for trace in wanted.traces:
             width = trace.size if trace.columns is None else len(trace.columns)
             self._store.open(trace.name, np.float64, (width,))
-        for weight in wanted.weights:
-            self._store.open(weight.name, np.float64, weight.shape)
+        for request in wanted.synapses:
+            self._store.open(request.name, np.float64, request.shape)
 
     def add(
         self, network: Network, sample: int, step: int, count: int,
@@ -57,10 +57,9 @@ class Collector:
             self._store.append(f"{name}.samples", np.full(len(steps), sample, np.int64))
         for request, values in traces:
             self._store.append(request.name, values if request.columns is None else values[:, list(request.columns)])
-        for weight in self._wanted.weights:
-            if (step - self._began) % weight.every == 0:
-                values = network.library.get("get_parameter", weight.shape, weight.parameter)
-                self._store.append(weight.name, values[None])
+        for of in self._wanted.synapses:
+            if (step - self._began) % of.every == 0:
+                self._store.append(of.name, network.library.get(of.function, of.shape, of.index)[None])
 
     def finish(self, steps: int, inputs: Mapping[str, Events], interrupted: bool) -> Run:
         """The run, once it is over after so many steps (of its last sample)."""

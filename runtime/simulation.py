@@ -108,11 +108,11 @@ def _recorded_populations(network: Network, wanted: Requests) -> dict[str, int]:
 
 # ------------------------------------------------------------------------------------------------ native calls
 def _chunks(steps: int, wanted: Requests) -> Iterator[int]:
-    """Steps of each native call: about as long as SECONDS_AT_ONCE, or from one point of a weight to the next."""
-    weights = math.gcd(*(r.every for r in wanted.weights)) if wanted.weights else 0
+    """Steps of each native call: about as long as SECONDS_AT_ONCE, or from one point of synapses to the next."""
+    synapses = math.gcd(*(r.every for r in wanted.synapses)) if wanted.synapses else 0
     count, done = FIRST_STEPS, 0
     while done < steps:
-        chunk = min(weights or count, steps - done)
+        chunk = min(synapses or count, steps - done)
         began = time.monotonic()
         yield chunk
         done += chunk

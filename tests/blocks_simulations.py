@@ -278,4 +278,8 @@ PLASTICITIES = {
 }  # fmt: skip
 REWARDED = _with("modulator reward", PLASTICITIES)
 NOTICES_POST = _with("on post:|post state", PLASTICITIES)
+STATES = {  # of each synapse, by its block
+    name: tuple(re.findall(r"^    state (\w+)", text, re.MULTILINE))
+    for name, text in re.findall(r"^(?:synapse|plasticity) (\w+):\n((?: .*\n)+)", BLOCKS, re.MULTILINE)
+}
 OF_SOURCE = _with(r"pre\.v", (*SYNAPSES, *PLASTICITIES))  # what reads variables of its source

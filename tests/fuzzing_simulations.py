@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from simulations import FORMS, equal, is_the_references, states
+from simulations import FORMS, equal, is_the_references, states, synapse_states
 
 import sncc
 from sncc import compiler
@@ -141,10 +141,16 @@ def _moved(program: Program, value: np.ndarray, p: Parameter, rng: np.random.Gen
 # ------------------------------------------------------------------------------------------------ what is checked
 @dataclass(frozen=True)
 class Done:
-    """A run, and all parameters after it, in the consistent system."""
+    """A run, and all parameters and states of synapses after it, in the consistent system."""
 
     run: Any
     parameters: Numbers
+    synapses: Numbers
+
+    @property
+    def bits(self) -> Numbers:
+        """All numbers after the run."""
+        return self.parameters | self.synapses
 
 
 def check_simulation(text: str, emulated: Callable[[str], Path] | None = None) -> None:
@@ -168,38 +174,50 @@ def check_simulation(text: str, emulated: Callable[[str], Path] | None = None) -
 def check_runs(case: Case, loaded: Callable[[], Any]) -> tuple[Done, Done]:
     """A run and a second one after it; the first one has the same bits in parts, and after single steps."""
     network, third = loaded(), case.steps // 3
-    first = Done(case.run(network, 0, 0, case.steps), numbers(case, network))
-    second = Done(case.run(network, 1, 0, 2 * third, seed=11, trial=1), numbers(case, network))
+    first = Done(case.run(network, 0, 0, case.steps), numbers(case, network), of_synapses(case, network))
+    second = Done(
+        case.run(network, 1, 0, 2 * third, seed=11, trial=1), numbers(case, network), of_synapses(case, network)
+    )
     other = loaded()
     head = case.run(other, 0, 0, third)
-    state, kept = other.store(), numbers(case, other)
+    state, kept = other.store(), numbers(case, other) | of_synapses(case, other)
     case.run(other, 0, third, case.steps, seed=10)  # goes another way
     other.restore(state)
-    same(kept, numbers(case, other), "after `restore`")
+    same(kept, numbers(case, other) | of_synapses(case, other), "after `restore`")
     tail = case.run(other, 0, third, case.steps)
-    same(bits(case, head, tail) | numbers(case, other), bits(case, first.run) | first.parameters, "in parts")
+    found = bits(case, head, tail) | numbers(case, other) | of_synapses(case, other)
+    same(found, bits(case, first.run) | first.bits, "in parts")
     single = loaded()
     step_by_step(case, single, first.run)
     tail = case.run(single, 0, SINGLE, case.steps)
-    wanted = bits(case, first.run, after=SINGLE) | first.parameters
-    same(bits(case, tail) | numbers(case, single), wanted, "after single steps")
+    wanted = bits(case, first.run, after=SINGLE) | first.bits
+    same(bits(case, tail) | numbers(case, single) | of_synapses(case, single), wanted, "after single steps")
     return first, second
 
 
 def are_the_references(case: Case, first: Done, second: Done) -> None:
     """Both runs are the reference's; the second one's plastic weights begin where the first left them."""
     is_the_references(case.program, first.run, first.parameters, case.first, 0, **TOLERANCE)
+    synapses_are_the_references(case, first, case.first)
     reference = Reference(case.program, case.values | first.parameters, seed=SEED, pairs=case.pairs)
     steps = case.steps // 3 * 2
     inputs = [{name: values[:steps] for name, values in run.items()} for run in case.inputs]
     expected = reference.run(inputs, steps=steps, seed=11)
     is_the_references(case.program, second.run, second.parameters, expected, 1, **TOLERANCE)
+    synapses_are_the_references(case, second, expected)
+
+
+def synapses_are_the_references(case: Case, done: Done, expected: Result) -> None:
+    """The states of all synapses after a run."""
+    for name, (of, _) in synapse_states(case.program).items():
+        wanted = expected.traces[-1][of][-1]
+        assert np.allclose(done.synapses[name], wanted, **TOLERANCE), f"{name} of synapses"
 
 
 def are_alike(case: Case, runs: tuple[Done, Done], expected: tuple[Done, Done]) -> None:
     """Runs have the same bits."""
     for number, (got, wanted) in enumerate(zip(runs, expected, strict=True)):
-        same(bits(case, got.run) | got.parameters, bits(case, wanted.run) | wanted.parameters, f"in run {number}")
+        same(bits(case, got.run) | got.bits, bits(case, wanted.run) | wanted.bits, f"in run {number}")
 
 
 def step_by_step(case: Case, network: Any, run: Any) -> None:
@@ -239,6 +257,16 @@ def same(found: Numbers, wanted: Numbers, where: str) -> None:
 def numbers(case: Case, network: Any) -> Numbers:
     """All parameters of a network, in the consistent system."""
     return {p.key: np.array(network.parameters[p.key]) / p.si for p in _of_the_user(case, network)}
+
+
+def of_synapses(case: Case, network: Any) -> Numbers:
+    """The states of all synapses that each have their own, in the consistent system."""
+    si = {name: si for name, (_, si) in synapse_states(case.program).items()}
+    return {
+        f"{c.name}.{s.name}": network.library.get("get_synapse_state", (s.size,), s.index) / si[f"{c.name}.{s.name}"]
+        for c in network.manifest.connections
+        for s in c.states
+    }
 
 
 def load(case: Case, project: Path, **options: Any) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-from blocks_simulations import BLOCKS, KINDS, NOTICES_POST, OF_SOURCE, PLASTICITIES, REWARDED, SYNAPSES
+from blocks_simulations import BLOCKS, KINDS, NOTICES_POST, OF_SOURCE, PLASTICITIES, REWARDED, STATES, SYNAPSES
 from hypothesis import strategies as st
 
 WEIGHTS = (
@@ -91,6 +92,7 @@ def simulated_networks(draw: st.DrawFn, small: bool = False) -> str:
         "simulate:",
         f"    duration = {one(draw, [30, 40] if small else [60, 80])} ms",
         *draw(stimuli(first, made)),
+        *draw(records(made)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -284,4 +286,16 @@ def stimuli(draw: st.DrawFn, target: End, made: list[Connect]) -> list[str]:
             and one(draw, [0, 1])
         ):
             found.append(f"    stimulate {c.name}.reward: 1 + t / (50 ms) from 5 ms")
+    return found
+
+
+@st.composite
+def records(draw: st.DrawFn, made: list[Connect]) -> list[str]:
+    """Lines that record states of synapses."""
+    found = []
+    for c in made:
+        blocks = re.findall(r"= (\w+)\(", f"{c.synapse} {c.plasticity}")
+        states = [state for block in blocks for state in STATES.get(block, ())]
+        if states := [s for s in states if states.count(s) == 1]:
+            found += [f"    record {one(draw, states)} of {c.name} every 3 ms"] * one(draw, [0, 1])
     return found

@@ -167,10 +167,19 @@ class NeuronTables:
                 initial = f"&dynamics::{self.dynamics.synapse_states[connection, name].name}"
             else:
                 parameter = self.layout.keys.index(str(dict(synapse_states(self.program, connection).arrays)[name]))
+            moves = flag(initial != "nullptr" or self.moves(connection, name))
             lines.append(
-                f"{{{self.connections[connection]}, {parameter}, {kernel}, {initial}}},  // {connection}.{name}"
+                f"{{{self.connections[connection]}, {parameter}, {kernel}, {initial}, {moves}}},  // {connection}.{name}"
             )
         return lines
+
+    def moves(self, connection: str, name: str) -> bool:
+        """Whether a number of every synapse changes in a run."""
+        return any(
+            name in dict(o.carry)
+            and (o.connection == connection or (name == "weight" and self._owner(o.connection) == connection))
+            for o in self.updates
+        )
 
     def parameter_lines(self) -> list[str]:
         """ParameterInfo, one a parameter."""

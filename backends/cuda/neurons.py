@@ -30,19 +30,11 @@ class Neurons:
     def parts(self) -> dict[str, object]:
         """What the templates print."""
         return {
-            "moves": [flag(self._moves(connection, name)) for connection, name in self.tables.synapse_fields],
+            "moves": [flag(self.tables.moves(connection, name)) for connection, name in self.tables.synapse_fields],
             "updates": [self._update(o) for o in self.tables.neuron_updates],
             "synapse_updates": [self._synapse_update(o) for o in self.tables.updates],
             "operations": self._operations(),
         }
-
-    def _moves(self, connection: str, name: str) -> bool:
-        """Whether a number of every synapse changes in a run."""
-        return any(
-            name in dict(o.carry)
-            and (o.connection == connection or (name == "weight" and self._owner(o.connection) == connection))
-            for o in self.tables.updates
-        )
 
     def _owner(self, connection: str) -> str:
         return self.program.connection(connection).synapses_of or connection

@@ -21,12 +21,12 @@ from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import OfSynapses, Sparse
 from sncc.expressions.nodes import Apply, Number
-from sncc.program.groups import Connection, Parameter
+from sncc.program.groups import Connection, Parameter, SynapseStates
 from sncc.program.nodes import Program
 from sncc.program.streams import stream
 
 VERSION = "0.1.0"
-ABI_VERSION = 4
+ABI_VERSION = 5
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parent.parent  # sncc, through its links
 
@@ -133,6 +133,10 @@ def manifest(program: Program) -> dict[str, object]:
             {
                 "index": k, "name": c.name, "pre": _sender(program, c), "post": _receiver(c), "sparse": _has_synapses(program, c),
                 "pairs": _takes_pairs(c), "plastic": c.plastic, "rewired": c.rewiring is not None,
+                "states": [
+                    {"index": i, "name": n, "unit": u, "si": si}
+                    for i, (s, (n, _, u, si)) in enumerate(_synapse_states(program)) if program.connection(s.connection).owner == c.name
+                ],
             }
             for k, c in enumerate(program.connections) if _written(c.name)
         ],
@@ -157,6 +161,13 @@ def manifest(program: Program) -> dict[str, object]:
             ],
         },
     }  # fmt: skip
+
+
+def _synapse_states(program: Program) -> list[tuple[SynapseStates, tuple[str, str, str, float]]]:
+    """States of every synapse that can be read, in the library's order."""
+    if program.schedule != "neuron_parallel":
+        return []
+    return [(s, declared) for s in program.synapses for declared in s.declared]
 
 
 def _written(name: str) -> bool:
@@ -272,6 +283,10 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
             for k, (g, r) in enumerate(rows)
         ],
         "parameters": parameters,
+        "synapse_states": [
+            f'{{"{s.connection}.{state}", {program.connections.index(program.connection(s.connection))}, {s.states.index(state)}, {number(si)}}},'
+            for s, (_, state, _, si) in _synapse_states(program)
+        ],
         "readout": readout
         and f"{{{populations.index(readout.population)}, {readout.size}, {flag(readout.labels == 'class')}, {flag(readout.reduction is None)}}}",
         "optimiser": optimiser and f"{{{number(optimiser.learning_rate)}, {len(optimiser.states)}}}",
@@ -292,6 +307,7 @@ def _calls(name: str) -> list[_Call]:
         _Call("synapses", ("int connection", "int64_t* pre", "int64_t* post", "int64_t count"), ("n.synapses(connection, pre, post, count);",)),
         _Call("get_parameter", array, ("n.get_parameter(index, values, count);",)),
         _Call("set_parameter", constant, ("n.set_parameter(index, values, count);",)),
+        _Call("get_synapse_state", array, ("n.get_synapse_state(index, values, count);",)),
         _Call("get_gradient", array, ("n.get_gradient(index, values, count);",)),
         _Call("get_optimiser_state", ("int index", "int slot", *array[1:]), ("n.get_optimiser_state(index, slot, values, count);",)),
         _Call("set_optimiser_state", ("int index", "int slot", *constant[1:]), ("n.set_optimiser_state(index, slot, values, count);",)),

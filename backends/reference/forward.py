@@ -47,6 +47,10 @@ class ForwardRun:
             for row in g.rows:
                 for state, _, _ in g.declared:
                     self.traces[row.population, state] = np.zeros((self.steps, row.size))
+        for s in program.synapses:
+            for name, state, _, _ in s.declared:
+                own = program.connection(s.connection).owner, name
+                self.traces[own] = np.zeros((self.steps, len(synapses.states[s.connection, state])))
         self.history: dict[tuple[str, str], list[np.ndarray]] = {w: [self.now(*w)] for w in _looked_back_at(program)}
 
     def _initial(self, group: Group) -> dict[str, np.ndarray]:
@@ -165,6 +169,10 @@ class ForwardRun:
                         self._record(operation.group, n)
                 case Readout():
                     self.observe(operation, n)
+        for s in self.program.synapses:
+            for name, state, _, _ in s.declared:
+                own = self.program.connection(s.connection).owner, name
+                self.traces[own][n - 1] = self.synapses.states[s.connection, state]
 
     def observe(self, readout: Readout, n: int) -> None:
         """What a run that computes losses does with a readout."""

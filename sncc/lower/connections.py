@@ -17,6 +17,8 @@ MOST_DIMENSIONS = 4  # of a population, that the engines' patterns know
 def impulsive(model: Model, connection: Connection) -> bool:
     """Whether a connection delivers impulses, rather than a drive that is held over a step."""
     source = model.population(connection.source)
+    if connection.only_recorded:  # it needs no input of its own
+        return impulsive(model, model.connection(connection.synapses_of or ""))
     if connection.synapse is not None:
         return False  # a synapse that its neurons cannot carry delivers all the time
     if connection.values is not None:

@@ -23,7 +23,9 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
                 what = f"a part of a population of {len(part.shape)} dimensions whose neurons do not follow each other"
                 help = f"give the population at most {MOST_DIMENSIONS} dimensions"
                 yield not_supported_yet(connection.span, what, help)
+    if model.training is None and model.schedule != "sample_parallel":
+        return
     for record in model.simulation.records if model.simulation is not None else ():
         if record.part is None and record.variable != "weight":
-            help = "record its `weight`, or a state of a population"
-            yield not_supported_yet(record.span, f"recording `{record.variable}` of a connection", help)
+            what = f"recording `{record.variable}` of a connection in a network whose samples run in parallel"
+            yield not_supported_yet(record.span, what, "build it with the schedule `neuron_parallel`")

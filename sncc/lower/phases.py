@@ -16,6 +16,7 @@ from sncc.lower.initial_states import store_initial_states
 from sncc.lower.neuron import Neuron, Part, hoist, lower_neuron, poisson, without_surrogate
 from sncc.lower.parameters import key_of, program_parameters
 from sncc.lower.plasticity import lower_synapses, place_traces, reads_target
+from sncc.lower.recorded_synapses import record_synapses
 from sncc.lower.support import refuse
 from sncc.lower.synapse_populations import spread_synapses
 from sncc.lower.synapses import place_synapses
@@ -74,7 +75,8 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
 
 def place(model: Model) -> Model:
     """The model as its neurons carry it: with the states of synapses and traces that move with them."""
-    return place_traces(spread_synapses(place_synapses(store_initial_states(model))))
+    model = store_initial_states(model)
+    return place_traces(spread_synapses(record_synapses(model, place_synapses(model))))
 
 
 def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:

@@ -161,9 +161,15 @@ def lower_synapses(model: Model, connection: Connection) -> LoweredSynapses | No
             arrays,
             modulators,
             tuple((s.name, s.clip) for s in states if s.clip is not None and has_draws(s.initial)),
+            tuple(_declared(s) for s in states if "." not in s.name.removeprefix(_APART)),
         ),
         kept,
     )
+
+
+def _declared(state: State) -> tuple[str, str, str, float]:
+    unit = "" if state.unit.dimensionless else str(state.unit)
+    return state.name.removeprefix(_APART), state.name, unit, state.unit.to_si
 
 
 def _with_names_apart(connection: Connection) -> Connection:

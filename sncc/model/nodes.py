@@ -228,7 +228,7 @@ class Connection:
 
     Set by lowering: `values` names the source's state that is delivered all the time instead of spikes, as `impulses`
     or as a drive; `of_target`: to synapses, from their own target; `gain`, (population, state), multiplies what each source neuron delivers; `synapses_of` names the
-    connection whose synapses and weights these are.
+    connection whose synapses and weights these are; `only_recorded`: its states are there to be recorded, and deliver nothing.
     """
 
     name: str
@@ -254,6 +254,7 @@ class Connection:
     of_target: bool = False
     gain: tuple[str, str] | None = None
     synapses_of: str | None = None
+    only_recorded: bool = False
     doc: str = ""
     span: Span | None = field(default=None, compare=False)
 
@@ -405,3 +406,7 @@ class Model:
     def population(self, name: str) -> Population:
         """The population of that name."""
         return next(p for p in self.populations if p.name == name)
+
+    def connection(self, name: str) -> Connection:
+        """The connection of that name."""
+        return next(c for c in self.connections if c.name == name)

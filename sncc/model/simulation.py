@@ -120,9 +120,8 @@ class _Resolver:
         self, part: tree.Record, endpoint: tree.Endpoint, connection: nodes.Connection, every: int
     ) -> Iterator[nodes.Recording]:
         """`record weight of exc_exc`, or a state of its synapses."""
-        states = [s.name for s in connection.synapse.states] if connection.synapse else []
-        if connection.plasticity is not None:
-            states += [s.name for s in connection.plasticity.states]
+        blocks = (connection.synapse, connection.plasticity)
+        states = [s.name for block in blocks if block is not None for s in block.states]
         if endpoint.slices:
             help = f"write `record {part.variable} of {connection.name}`"
             self.diagnostics.error("wrong-argument", endpoint.span, "a connection is recorded whole", help=help)
@@ -130,6 +129,10 @@ class _Resolver:
             hints = did_you_mean(part.variable.name, ["weight", *states])
             message = f"the synapses of `{connection.name}` have no `{part.variable}`"
             self.diagnostics.error("unknown-name", part.variable.span, message, help=hints)
+        elif states.count(part.variable.name) > 1:
+            message = f"the synapse and the plasticity of `{connection.name}` both have a state `{part.variable}`"
+            help = "give one of them another name"
+            self.diagnostics.error("wrong-argument", part.variable.span, message, help=help)
         else:
             yield nodes.Recording(connection.name, part.variable.name, every, span=part.span)
 

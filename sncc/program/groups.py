@@ -189,7 +189,10 @@ class TapeSlot:
 
 @dataclass(frozen=True, slots=True)
 class SynapseStates:
-    """States of every synapse of a connection, beside its weight; parameters that its updates read, by symbol."""
+    """States of every synapse of a connection, beside its weight; parameters that its updates read, by symbol.
+
+    `declared` are the user's, who records them: (name, state, unit, SI value of one).
+    """
 
     connection: str
     states: tuple[str, ...]
@@ -197,3 +200,4 @@ class SynapseStates:
     arrays: tuple[tuple[str, float | str], ...] = ()  # symbol → a number, or the key of a Parameter
     modulators: tuple[str, ...] = ()  # numbers set from Python, `CONN.plasticity.NAME`
     clips: tuple[tuple[str, tuple[float, float]], ...] = ()  # states whose first value is drawn again outside this
+    declared: tuple[tuple[str, str, str, float], ...] = ()

@@ -52,6 +52,10 @@ network Net:
     connect inh -> inh: dense(self = false), weight = uniform(0, 0.02), synapse = inhibits()
 simulate:
     duration = 80 ms
+    record g of exc_exc
+    record g of exc_inh
+    record g of inh_exc
+    record g of inh_inh
 """,
     "plasticity with traces, bounds and drawn delays": LEAKY
     + """
@@ -158,6 +162,8 @@ network Net:
     connect drive -> out: random(fan_in = 9), weight = 0.1, delay = 1 ms, synapse = facilitating()
 simulate:
     duration = 100 ms
+    record u of drive_out
+    record s of slow
 """,
     "weights that move by the voltage between flow and arrivals, a stimulus": LEAKY
     + """
@@ -192,6 +198,15 @@ def states(program) -> list[str]:
     return [f"{r.population}.{s}" for g in program.groups for r in g.rows for s, _, _ in g.declared]
 
 
+def synapse_states(program) -> dict[str, tuple[tuple[str, str], float]]:
+    """States of synapses by their names in Python: the names in the reference, and the SI value of one."""
+    return {
+        f"{(owner := program.connection(s.connection).owner)}.{name}": ((owner, name), si)
+        for s in program.synapses
+        for name, _, _, si in s.declared
+    }
+
+
 def is_the_references(program, run, parameters, expected, sample=0, rtol=1e-10, atol=1e-12) -> int:
     """Spikes, states at every step, and plastic weights in the end, `parameters` in the consistent system; how many spikes there are."""
     total = 0
@@ -210,6 +225,11 @@ def is_the_references(program, run, parameters, expected, sample=0, rtol=1e-10, 
                     wanted = expected.traces[sample][row.population, state]
                     trace = np.asarray(run.trace[name]) / si
                     assert np.allclose(trace, wanted, rtol=rtol, atol=atol), f"{name}, run {sample}"
+    for name, (of, si) in synapse_states(program).items():
+        if name in run.trace:
+            at = np.round(run.times[name] / (program.step * 1e-3)).astype(int) - 1
+            trace, wanted = np.asarray(run.trace[name]) / si, expected.traces[sample][of][at]
+            assert trace.size and np.allclose(trace, wanted, rtol=rtol, atol=atol), f"{name}, run {sample}"
     for key, weight in expected.weights[sample].items():
         assert equal(program, key, parameters[key], weight, rtol, atol), f"{key} after run {sample}"
     return total

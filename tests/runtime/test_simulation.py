@@ -20,9 +20,17 @@ neuron Leaky:
     dv/dt = (bias - v) / (20 ms) + I
     spike when v > 1:
         v = 0
+synapse decaying:
+    param tau = 5 ms
+    state g = 0
+    dg/dt = -g / tau
+    on pre: g += weight
+    deliver g / (1 ms)
 plasticity potentiation:
     modulator reward
+    state seen = 0
     on post:
+        seen += 1
         weight += 0.01 * (1 + reward)
     bound weight in [0, 0.5]
 network Net:
@@ -34,12 +42,17 @@ network Net:
     connect drive -> cells: one_to_one, weight = 0.4
     connect given -> cells: sparse, weight = each(0.6)
     connect stimulus -> cells: one_to_one, weight = 1 / (1 ms)
+    connect fixed = drive -> cells: random(fan_in = 4), weight = uniform(0, 0.01)
+    connect full = drive[0:4] -> cells[0:5]: dense, weight = each(0.0001)
+    connect slow = drive -> cells: random(fan_in = 3), weight = 0.001, synapse = decaying()
+    connect carried = drive -> cells: dense, weight = 0.0001, synapse = decaying(tau = 3 ms)
     connect cells -> cells: random(fan_in = 8), weight = uniform(0, 0.1), delay = uniform(1 ms, 6 ms), plasticity = potentiation()
 simulate:
     duration = 100 ms
     record spikes of cells
     record v of cells[3:7] every 2 ms
     record weight of cells_cells every 25 ms
+    record g of slow every 10 ms
 """
 PAIRS = (np.array([2, 0, 2, 3]), np.array([9, 149, 3, 0]))
 TIMES = (np.array([0.0005, 0.02, 0.02]), np.array([2, 0, 2]))
@@ -78,6 +91,54 @@ def test_what_the_block_records(load):
     weights = run.trace["cells_cells.weight"]
     assert weights.shape == (4, 1200) and (weights[-1] >= weights[0]).all() and weights.max() <= 0.5 + 1e-6
     assert (weights[-1] > weights[0]).any()
+
+
+def test_states_of_synapses_are_recorded_one_for_each(load):
+    network = load()
+    run = network.simulate(seed=1, record=["cells_cells.seen", ("slow.g", 0.005), "cells.v"])
+    assert run.trace["cells_cells.seen"].shape == (200, 1200) and run.trace["slow.g"].shape == (20, 450)
+    post = network.parameters["cells_cells.weight"].post
+    spikes = np.bincount(run.spikes["cells"].neurons, minlength=150)
+    assert np.array_equal(run.trace["cells_cells.seen"][-1], spikes[post]) and spikes.any()
+    assert np.array_equal(run.trace["slow.g"][1::2], load().simulate(seed=1).trace["slow.g"])
+    assert np.allclose(run.times["slow.g"], 0.005 * np.arange(1, 21))
+
+
+def test_a_state_that_neurons_carry_names_the_remedy(load):
+    network = load()
+    for name, text in {
+        "carried.g": "`record g of carried` into the file's `simulate` block",
+        "cells_cells.w": "has `seen` for itself",
+        "fixed.g": "no state for itself",
+    }.items():
+        with pytest.raises(ValueError, match=text):
+            network.simulate(0.01, record=[name])
+
+
+def test_a_stored_state_has_what_runs_move_and_no_parameter_that_was_set(load):
+    network = load()
+    network.simulate(0.05, seed=1)
+    state, moved = network.store(), np.array(network.parameters["cells_cells.weight"])
+    expected = network.simulate(0.02, seed=1, resume=True, record=["cells.v", "slow.g", "cells_cells.seen"])
+    for key in ("cells_cells.weight", "given_cells.weight", "fixed.weight", "full.weight", "cells.bias"):
+        network.parameters[key] = np.array(network.parameters[key]) * 0.5 + 0.01
+    network.restore(state)
+    assert np.array_equal(network.parameters["cells_cells.weight"], moved)  # by the plasticity
+    first = load().parameters
+    for key in ("given_cells.weight", "fixed.weight", "full.weight", "cells.bias"):  # in rows, in a matrix, of neurons
+        assert np.allclose(network.parameters[key], np.array(first[key]) * 0.5 + 0.01)
+        network.parameters[key] = first[key]
+    again = network.simulate(0.02, seed=1, resume=True, record=["cells.v", "slow.g", "cells_cells.seen"])
+    assert all(np.array_equal(again.trace[name], trace) for name, trace in expected.trace.items())
+
+
+def test_a_state_from_before_other_delays_is_refused(load):
+    network = load()
+    network.simulate(0.01, seed=1)
+    state = network.store()
+    network.parameters["cells_cells.delay"] = 2 * np.array(network.parameters["cells_cells.delay"])
+    with pytest.raises(ValueError, match="through other delays"):
+        network.restore(state)
 
 
 def test_a_run_in_pieces_is_the_same_run(load):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from networks import program_of
-from simulations import NETWORKS, is_the_references, states
+from simulations import NETWORKS, is_the_references, states, synapse_states
 
 import sncc
 from sncc import toolchain
@@ -38,6 +38,8 @@ def test_spikes_states_and_weights_are_the_references(network, expected, workers
     _, path, program = network
     workers(count)
     loaded = sncc.load(path, seed=5, threads=count)
-    run = loaded.simulate(seed=9, record=states(program))
+    run = loaded.simulate(
+        seed=9, record=[*states(program), *((name, 9 * program.step * 1e-3) for name in synapse_states(program))]
+    )
     parameters = {key: loaded.parameters[key] / program.parameter(key).si for key in expected.weights[0]}
     assert is_the_references(program, run, parameters, expected) > 100

@@ -12,7 +12,7 @@ import pytest
 from blocks_simulations import LEAKY
 from networks import program_of
 from projects import Projects, needs_compiler
-from simulations import FORMS, NETWORKS, states
+from simulations import FORMS, NETWORKS, states, synapse_states
 from stand_in import needs_emulation
 
 import sncc
@@ -67,7 +67,8 @@ def halves(projects):
 
 
 def run(network, program, steps: int, **options):
-    return network.simulate(steps * program.step * 1e-3, seed=9, record=states(program), **options)
+    recorded = [*states(program), *((name, 25 * program.step * 1e-3) for name in synapse_states(program))]
+    return network.simulate(steps * program.step * 1e-3, seed=9, record=recorded, **options)
 
 
 def same(first, second) -> int:

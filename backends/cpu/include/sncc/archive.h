@@ -43,10 +43,10 @@ public:
         array(values.data(), values.size());
     }
     // A number that must be the same when it is read.
-    void expect(std::int64_t number) {
+    void expect(std::int64_t number, const char* otherwise = "the stored state is another network's") {
         std::int64_t stored = number;
         value(stored);
-        if (stored != number) throw Failure(Code::argument, "the stored state is another network's");
+        if (stored != number) throw Failure(Code::argument, otherwise);
     }
 
 private:

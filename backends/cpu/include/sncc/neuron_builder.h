@@ -130,7 +130,10 @@ private:
             const ConnectionInfo& of = connection(c);
             const double count = expected_synapses(request(c));
             int fields = 0;
-            for (int f = 0; f < m_.net.synapse_fields; ++f) fields += m_.net.synapse_fields_info[f].connection == c;
+            for (int f = 0; f < m_.net.synapse_fields; ++f) {
+                const int by = m_.net.synapse_fields_info[f].connection;
+                fields += by == c || connection(by).synapses_of == c;
+            }
             const std::int64_t widest = m_.ranges[static_cast<std::size_t>(of.target_population)][0].size() + 64;
             const double each = bytes_per_synapse(widest, fields, sizeof(Real), of.delays >= 0, of.reversed) +
                                 (of.pattern.kind == PatternKind::convolution || of.pattern.kind == PatternKind::turned ? 4.0 : 0.0);

@@ -50,6 +50,15 @@ public:
         m_.for_each_synapse(connection, [&](const Placed& s) { pre[s.number] = s.i, post[s.number] = s.j; });
     }
 
+    SNCC_COLD void get_synapse_state(int connection, int state, double* values) override {
+        if (!started_) start(Simulation{}), started_ = false;  // the first values
+        for (int f = 0, number = 0; f < m_.net.synapse_fields; ++f) {
+            const SynapseFieldInfo& field = m_.net.synapse_fields_info[f];
+            if (field.connection != connection || !field.initial || number++ != state) continue;
+            m_.for_each_synapse(connection, [&](const Placed& s) { values[s.number] = static_cast<double>(m_.synapse_numbers(f, s.part)[s.at]); });
+        }
+    }
+
     // -------------------------------------------------------------------------------------------- parameters
     SNCC_COLD std::int64_t parameter_size(int k) override {
         const ParameterInfo& info = m_.net.parameters_info[k];
@@ -271,10 +280,11 @@ protected:
     // Runs steps first + 1 .. last.
     virtual void advance(const Course& course, std::int64_t first, std::int64_t last) = 0;
 
-    // Everything that a continuation needs; the same bytes for any number of workers.
+    // What a run moves; the same bytes for any number of workers. Parameters that only the user sets are not part of it.
     SNCC_COLD void keep(Archive& archive) {
         archive.expect(static_cast<std::int64_t>(m_.net.state_bytes));
         archive.expect(m_.net.populations), archive.expect(m_.net.connections_count);
+        archive.expect(m_.most_delay, "the stored state has spikes on their way through other delays than the network has now");
         archive.value(started_), archive.value(done_);
         archive.array(m_.state.data(), m_.state.size());
         for (FieldHistory<Real>& history : m_.histories) archive.array(history.values.data(), history.values.size());
@@ -284,7 +294,7 @@ protected:
         for (int p = 0; p < m_.net.populations; ++p) keep_spikes(archive, p);
         for (std::size_t f = 0; f < m_.synapse_fields.size(); ++f) {
             const SynapseFieldInfo& of = m_.net.synapse_fields_info[f];
-            if (of.kernel >= 0) continue;
+            if (!of.moves) continue;
             std::vector<Real> values(static_cast<std::size_t>(m_.store(of.connection).synapses.count()));
             const auto for_each = [&](auto&& visit) {
                 m_.for_each_synapse(of.connection, [&](const Placed& s) { visit(m_.synapse_numbers(static_cast<int>(f), s.part)[s.at], values[s.number]); });

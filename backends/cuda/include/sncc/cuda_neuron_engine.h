@@ -45,6 +45,10 @@ public:
         fetch();
         Base::get_parameter(k, values);
     }
+    void get_synapse_state(int connection, int state, double* values) override {
+        fetch();
+        Base::get_synapse_state(connection, state, values);
+    }
     // A run that fails before it begins leaves the network as it was.
     void simulate(const Simulation& simulation) override {
         const bool fresh = !this->started_ || !simulation.resume;

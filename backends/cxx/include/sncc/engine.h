@@ -103,6 +103,13 @@ private:
     std::vector<double> whole_;
 };
 
+// A state of every synapse of a connection, of which it is the state of that number.
+struct SynapseStateDescription {
+    const char* name;
+    int connection, state;
+    double si;
+};
+
 struct ReadoutDescription {
     int population;
     std::int64_t outputs;
@@ -124,6 +131,8 @@ struct Description {
     int population_count;
     const ParameterDescription* parameters;
     int parameter_count;
+    const SynapseStateDescription* synapse_states;
+    int synapse_state_count;
     const ReadoutDescription* readout;      // null where the network has no loss
     const OptimiserDescription* optimiser;  // null where it has no training
 };
@@ -235,6 +244,9 @@ public:
     virtual std::int64_t parameter_size(int) { none("parameter with a number per synapse"); }
     virtual std::int64_t synapse_count(int) { none("sparse connection"); }
     virtual void synapses(int, std::int64_t*, std::int64_t*) { none("sparse connection"); }
+
+    // A state of every synapse of a connection as it is now, in the order of `synapses`.
+    virtual void get_synapse_state(int, int, double*) { none("state of every synapse that can be read"); }
 
     // Stored and compiled parameters alike; `values` has ParameterDescription::size entries.
     virtual void set_parameter(int parameter, const double* values) = 0;

@@ -122,6 +122,13 @@ public:
         }
         engine_->set_parameter(k, inner.data());
     }
+    void get_synapse_state(int k, double* values, std::int64_t count) {
+        if (k < 0 || k >= about_.synapse_state_count) throw Failure(Code::argument, "no state of synapses of that number");
+        const SynapseStateDescription& state = about_.synapse_states[k];
+        if (!values || count != synapse_count(state.connection)) throw Failure(Code::argument, std::string(state.name) + ": the number of synapses does not fit");
+        engine_->get_synapse_state(state.connection, state.state, values);
+        for (std::int64_t e = 0; e < count; ++e) values[e] *= state.si;
+    }
     void get_gradient(int k, double* values, std::int64_t count) {
         const ParameterDescription& p = learnt(k, values, count);
         engine_->get_gradient(k, values);
