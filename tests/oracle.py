@@ -181,11 +181,17 @@ class Simulation:
         w = self.parameters.get(f"{owner}.weight")
         w = matrix(c.weight.value.value if w is None else w)
         delays = delays * numpy.ones(w.shape, int)
+        back = self.parameters.get(f"{c.name}.feedback")
         total = 0.0
         for d in numpy.unique(delays):
             if n >= d:
                 z = self.emitted[c.source][n - d]
                 z = constant(z) if self.rule == "eprop" and p.name not in self.read else z
+                if back is not None:  # nothing in value
+                    whole = c.source_part.is_whole and c.target_part.is_whole and c.delay is None
+                    b = constant(back).T if str(c.pattern) == "dense" and whole else matrix(constant(back))
+                    total = total + np.dot(z - constant(z), b * (delays == d))
+                    z = constant(z)
                 total = total + np.dot(z, w * (delays == d))
         return total
 
@@ -195,12 +201,17 @@ class Simulation:
         one = np.ones((sources, targets) if dense else sources)
         w, steps = self.parameters[f"{c.name}.weight"] * one, self.parameters[f"{c.name}.delay"] / self.step * one
         whole = numpy.floor(constant(steps))
+        back = self.parameters.get(f"{c.name}.feedback")
         total = 0.0
         for d in range(int(whole.min()), int(whole.max()) + 2):
             if n >= d:
-                part = w * ((whole == d) * (1 - (steps - whole)) + (whole + 1 == d) * (steps - whole))
-                z = self.emitted[c.source][n - d]
+                share = (whole == d) * (1 - (steps - whole)) + (whole + 1 == d) * (steps - whole)
+                part, z = w * share, self.emitted[c.source][n - d]
                 z = constant(z) if self.rule == "eprop" and c.target not in self.read else z
+                if back is not None:  # nothing in value
+                    moving, by = z - constant(z), constant(back) * constant(share)
+                    total = total + (np.dot(moving, by) if dense else moving * by)
+                    z = constant(z)
                 total = total + (np.dot(z, part) if dense else z * part)
         return total
 

@@ -9,7 +9,7 @@ import numpy
 
 from sncc.backends.reference.synapses import Tables
 from sncc.connectivity.build import build, indices
-from sncc.connectivity.patterns import Part, Random
+from sncc.connectivity.patterns import OneToOne, Part, Random
 from sncc.program.nodes import Program
 from sncc.program.streams import stream
 
@@ -138,7 +138,7 @@ def _pairs(program, c, case):
         return found.pre, found.post
     left = indices(c.source_part or Part.whole(source))[c.source_offset :][: c.source_size]
     right = indices(c.target_part or Part.whole(target))[c.target_offset :][: c.target_size]
-    if c.pattern == "one_to_one":
+    if c.pattern == "one_to_one" or isinstance(c.structure, OneToOne):
         return left, right
     pre, post = (a.reshape(-1) for a in numpy.meshgrid(left, right, indexing="ij"))
     avoids = c.pattern == "sparse" and not c.structure.self_connections

@@ -67,7 +67,7 @@ def spikes_of(layout: Layout, c: Connection, sample: str = "s") -> str:
         whole, lists = f"{sample}.events[{layout.sources.index(c.source)}]", ""
     else:
         whole, lists = f"{sample}.spikes[{layout.populations.index(c.source)}]", ".lists()"
-    return f"{sample}.left({layout.thinned.index(c)}, {whole}{lists})" if c.dropout else whole
+    return f"{sample}.left({layout.thinning(c)}, {whole}{lists})" if c.dropout else whole
 
 
 def values_of(layout: Layout, c: Connection, sample: str = "s") -> str:
@@ -77,7 +77,7 @@ def values_of(layout: Layout, c: Connection, sample: str = "s") -> str:
     if c.values is not None:
         return f"{sample}.series[{layout.series_of(c)}].rows()"
     whole = f"{sample}.values[{layout.sources.index(c.source)}]"
-    return f"{sample}.left({layout.thinned.index(c)}, {whole})" if c.dropout else whole
+    return f"{sample}.left({layout.thinning(c)}, {whole})" if c.dropout else whole
 
 
 def is_mostly_zero(c: Connection) -> bool:

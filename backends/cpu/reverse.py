@@ -154,7 +154,7 @@ class _Source:
         self.place = f"{field} + {offset}"
         c = layout.program.connection(connection) if connection is not None else None
         sifted = c is not None and c.dropout > 0 and not listed  # listed: spikes that are left
-        self.kept = layout.thinned.index(c) if c is not None and sifted else None
+        self.kept = layout.thinning(c) if c is not None and sifted else None
         self.width = padded(size)
 
     @property

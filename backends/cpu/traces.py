@@ -87,7 +87,7 @@ def _signal(layout: Layout, o: LearningSignal) -> list[str]:
         lines.append(f"    dense_product<1>({into}, 0, {weight}, TileLayout<Real>{{{outputs}, {size}}}, error, 0);")
     across = layout.program.connection(o.across) if o.across is not None else None
     if across is not None and across.dropout:
-        kept = f"s.kept[{layout.thinned.index(across)}].data()"
+        kept = f"s.kept[{layout.thinning(across)}].data()"
         lines.append(f"    for (int j = 0; j < {size}; ++j) ({into})[j] *= {kept}[j];")
     return [*lines, "}"]
 

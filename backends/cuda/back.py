@@ -64,7 +64,7 @@ class WayBack(Updates):
         into = plus(f"d.{self.adjoint[target, o.into].identifier}", start)
         kept = plus(self.kept(group, o.slot, later), offset)
         c = self.program.connection(o.instead) if o.instead is not None else None
-        left = f"kept_{self.thinned.index(c)}" if c is not None and c.dropout else ""
+        left = f"kept_{self.thinning(c)}" if c is not None and c.dropout else ""
         if o.one_to_one:
             name, end = ("transpose_one_to_one_at_spikes", f", {left}, n") if left else ("transpose_one_to_one", "")
             call = f"{name}({into}, {neurons}, {self.weight(o.weight)}, {kept}{end});"
@@ -130,7 +130,7 @@ class WayBack(Updates):
             sizes = [str(c.source_size), str(c.target_size)]
             name, passed = "transpose_rows", [into, *sizes, weight, str(self.stride(c.weight)), kept]
         if o.at_spikes or c.dropout:
-            where = self.source(c) if o.at_spikes else f"kept_{self.thinned.index(c)}"
+            where = self.source(c) if o.at_spikes else f"kept_{self.thinning(c)}"
             name, passed = f"{name}_at_spikes", [*passed, where, "n"]
         return Part((title, f"{self._reaches(c.delay)}{name}({', '.join(passed)});"), self._touches(o, c))
 
@@ -146,7 +146,7 @@ class WayBack(Updates):
         if o.at_spikes:
             call = f"transpose_rounded({passed}, {self.source(c)}, n);"
         elif c.dropout:
-            call = f"transpose_interpolated({passed}, n, kept_{self.thinned.index(c)});"
+            call = f"transpose_interpolated({passed}, n, kept_{self.thinning(c)});"
         return call
 
     def _transpose_rows(self, o: Transpose, c: Connection) -> Part:
@@ -158,7 +158,7 @@ class WayBack(Updates):
         kept = plus(self.kept(c.target_group, o.slot, later), row.offset)
         passed = f"{into}, {self.whole_source(c)}, g.rows[{self.row_number(c)}], {kept}"
         title = f"// {c.name}, backwards: {c.target} -> {c.source}"
-        where = f", kept_{self.thinned.index(c)}" if c.dropout else ""
+        where = f", kept_{self.thinning(c)}" if c.dropout else ""
         if c.delays is not None:
             window = self.program.truncate or 0
             call = f"transpose_delayed_synapses({passed}, {size}, n, steps, {window}{where});"

@@ -249,6 +249,7 @@ class Learning(Online):
             if key in self.late:
                 late = f"g.late[{self.late.index(key)}]"
                 call = f"step_element<Network>(g, {late}.offset + e, {{{numbers}}}, factor_of_norm);"
+                call = self._followed(key, call)
                 lines.append(f"for_all({late}.size, [&](std::int64_t e) {{ {call} }});  // {key}")
                 continue
             call = f"step_element<Network>(g, {moved('e', self.offsets[k])}, {{{numbers}}}, factor_of_norm);"
@@ -283,13 +284,22 @@ class Learning(Online):
     def _followed(self, key: str, call: str) -> str:
         """A step on element e, whose change the matrices that follow this parameter get as well."""
         optimise = self.program.optimise
-        matrices = [matrix for matrix, followed in (optimise.follows if optimise else ()) if followed == key]
+        matrices = [f for f in (optimise.follows if optimise else ()) if f[1] == key]
         if not matrices:
             return call
         rows, columns = self.matrix(key)
         stride, adds = padded(columns), ""
-        for matrix in matrices:
-            at, across = self.offset(matrix), len(self.program.parameter(matrix).dimensions) == 2
+        for matrix, _, across in matrices:
+            if matrix in self.late:
+                late = f"g.late[{self.late.index(matrix)}]"
+                if key in self.late:
+                    adds += f" g.parameters[{late}.offset + e] += change;"
+                else:
+                    adds += (
+                        f" for (std::int64_t m = 0; m < {late}.size; ++m) g.parameters[{late}.offset + m] += change;"
+                    )
+                continue
+            at = self.offset(matrix)
             if self.program.parameter(key).shape == ():
                 whole = self.matrix(matrix)[0] * self.stride(matrix)
                 adds += f" for (int m = 0; m < {whole}; ++m) g.parameters[{at} + m] += change;"

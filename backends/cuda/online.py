@@ -109,7 +109,7 @@ class Online(Places):
         lines = [call]
         across = self.program.connection(o.across) if o.across is not None else None
         if across is not None and across.dropout:
-            left = f"kept_{self.thinned.index(across)}.fired(1, j)"
+            left = f"kept_{self.thinning(across)}.fired(1, j)"
             lines.append(f"for_own({size}, [&](int j) {{ if (!{left}) ({into})[j] = Real(0); }});")
         return [*lines, "__syncthreads();"]
 

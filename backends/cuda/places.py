@@ -186,14 +186,14 @@ class Places(Layout):
     def number_of_source(self, c: Connection) -> int:
         """Among the sources or populations; what dropout leaves of them stands behind all of them."""
         whole = self.sources if c.source_group is None else self.populations
-        return len(whole) + self.thinned.index(c) if c.dropout else whole.index(c.source)
+        return len(whole) + self.thinning(c) if c.dropout else whole.index(c.source)
 
     def source(self, c: Connection) -> str:
         """What a connection reads by step: events or values handed over, or a population's spikes; what dropout leaves."""
         if c.values is not None:
             return f"series_{self.series_of(c)}"
         if c.dropout:
-            return f"left_{self.thinned.index(c)}"
+            return f"left_{self.thinning(c)}"
         if c.source_group is None:
             return f"{'values' if c.signal else 'events'}_{self.sources.index(c.source)}"
         return f"spikes_{self.populations.index(c.source)}"

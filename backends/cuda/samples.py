@@ -75,7 +75,7 @@ class Samples(WayBack):
 
     def _left(self, c: Connection) -> list[str]:
         """What dropout leaves of a connection's source, and of which neurons; all of it where nothing is learnt."""
-        k, whole, own = self.thinned.index(c), replace(c, dropout=0.0), self.number_of_source(c)
+        k, whole, own = self.thinning(c), replace(c, dropout=0.0), self.number_of_source(c)
         size = self.whole_source(c)
         kept = f"[[maybe_unused]] const SpikeBits kept_{k} = {{w.kept_{k}, 0, 1}};  // {c.name}, at every step the same"
         if c.values is not None:  # its series has them without those that are left out

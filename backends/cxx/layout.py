@@ -59,7 +59,9 @@ class Layout:
         self.program, self.dynamics = program, dyn
         self.functions = {id(o): f for o, f in dyn.updates}
         self.rows_of_synapses = [c for c in program.connections if in_rows(program, c)]
-        self.thinned = [c for c in program.connections if c.dropout]  # their sources without some neurons
+        self.thinned = [
+            c for c in program.connections if c.dropout and not c.backwards
+        ]  # their sources without some neurons
         self.halves = halves_of(program, self.rows_of_synapses)
         self.keys = [p.key for p in program.parameters]
         self.sources = [s.name for s in program.sources]
@@ -132,6 +134,10 @@ class Layout:
             return
         self.gradient_offsets[key] = self.gradient_size
         self.gradient_size += rows * padded(columns)
+
+    def thinning(self, c: Connection) -> int:
+        """The number of a connection among those whose sources are thinned."""
+        return next(k for k, thinned in enumerate(self.thinned) if thinned.owner == c.owner)
 
     def series_of(self, c: Connection) -> int:
         """The number of the state, among those whose values are delivered, that a connection delivers."""
@@ -212,8 +218,8 @@ class Layout:
         """Matrices that get another parameter's change: both numbers, and whether it is transposed."""
         optimise = self.program.optimise
         return [
-            f"{{{self.keys.index(matrix)}, {self.keys.index(weight)}, {str(len(self.program.parameter(matrix).dimensions) == 2).lower()}}},"
-            for matrix, weight in (optimise.follows if optimise else ())
+            f"{{{self.keys.index(matrix)}, {self.keys.index(weight)}, {str(transposed).lower()}}},"
+            for matrix, weight, transposed in (optimise.follows if optimise else ())
         ]
 
     def rewired(self) -> list[Connection]:

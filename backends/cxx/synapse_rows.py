@@ -61,7 +61,7 @@ def index_type(program: Program, c: Connection) -> str:
 def rows_line(program: Program, c: Connection) -> str:
     """RowsInfo of a connection."""
     keys = [p.key for p in program.parameters]
-    parts, rows, owner = parts_of(program, c), "own", c
+    parts, rows, owner = parts_of(program, c), "own", program.connection(c.owner)
     if isinstance(c.structure, OfSynapses):
         parts, rows = (c.structure.source, c.structure.target), _ROWS[c.structure.end]
         owner = program.connection(c.structure.connection)

@@ -178,9 +178,11 @@ class Reference:
             value = np.where(np.signbit(value) == np.signbit(before), value, np.copysign(0.0, before))
         self.parameters[p.key] = value
         assert self.program.optimise is not None
-        for matrix, followed in self.program.optimise.follows:
+        for matrix, followed, transposed in self.program.optimise.follows:
             if followed == p.key:
-                self.parameters[matrix] = self.parameters[matrix] + (value - before).T
+                self.parameters[matrix] = self.parameters[matrix] + (
+                    (value - before).T if transposed else value - before
+                )
 
     # -------------------------------------------------------------------------------------------- derive
     def _bound(self, group: Group) -> dict[str, Array]:

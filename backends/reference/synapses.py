@@ -130,7 +130,9 @@ class SynapsesOfSample:
     ) -> None:  # fmt: skip
         """`counter`: seed and trial of what is drawn."""
         self.program, self.tables, self.parameters = program, found, parameters
-        self.weights: dict[str, np.ndarray] = {}  # by connection, per synapse; only those that are used
+        self.weights: dict[
+            tuple[str, str], np.ndarray
+        ] = {}  # per synapse, by connection and key; only those that are used
         self.states: dict[tuple[str, str], np.ndarray] = {}
         for s in program.synapses:
             for state, expression in s.initial:
@@ -152,14 +154,12 @@ class SynapsesOfSample:
 
     def weight(self, c: Connection) -> np.ndarray:
         """The weight of every synapse now."""
-        owner = c.owner
-        if owner not in self.weights:
+        key = c.owner, c.weight
+        if key not in self.weights:
             table = self.tables[c.name]
             value = np.asarray(self.parameters[c.weight])
-            self.weights[owner] = (
-                np.full(len(table.pre), value) if value.ndim == 0 else value.reshape(-1)[table.element]
-            )
-        return self.weights[owner]
+            self.weights[key] = np.full(len(table.pre), value) if value.ndim == 0 else value.reshape(-1)[table.element]
+        return self.weights[key]
 
     def delay_steps(self, c: Connection) -> np.ndarray:
         """The delay of every synapse, in steps: rounded, halves up, and raised to the smallest legal one."""
@@ -219,7 +219,7 @@ class SynapsesOfSample:
             moved = np.array(self.weight(c) if variable == "weight" else self.states[c.name, variable])
             moved[chosen] = values[local]
             if variable == "weight":
-                self.weights[c.owner] = moved
+                self.weights[c.owner, c.weight] = moved
             else:
                 self.states[c.name, variable] = moved
         if update.deliver is not None:

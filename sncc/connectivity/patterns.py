@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+Fans = tuple[float, float]  # fan_in and fan_out; random: the expected numbers
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -169,6 +171,35 @@ def most_synapses(pattern: Pattern, source: Part, target: Part) -> int:
         case Pooling(size):
             return target.size * math.prod(size)
     return pairs
+
+
+def fans_of(pattern: Pattern, source: Part, target: Part) -> Fans | None:
+    """fan_in and fan_out of the synapses between two parts; None where only index arrays tell them."""
+    match pattern:
+        case Dense(own) | Turned(own):
+            less = int(not own)
+            return float(source.size - less), float(target.size - less)
+        case OneToOne():
+            return 1.0, 1.0
+        case Random("p", number):
+            less = int(not pattern.self_connections)
+            return number * (source.size - less), number * (target.size - less)
+        case Random("fan_in", number):
+            return number, number * target.size / source.size
+        case Random("fan_out", number):
+            return number * source.size / target.size, number
+        case Random(_, number):
+            return number / target.size, number / source.size
+        case Convolution((high, wide)):
+            return float(high * wide * channels_of(source)), float(high * wide * pattern.channels)
+        case Pooling((high, wide), (down, right)):
+            return float(high * wide), float(math.ceil(high / down) * math.ceil(wide / right))
+    return None
+
+
+def channels_of(part: Part) -> int:
+    """Channels of an image [y, x, channel]."""
+    return part.lengths[2] if len(part.lengths) == 3 else 1
 
 
 @dataclass(frozen=True, slots=True)

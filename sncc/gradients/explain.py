@@ -268,6 +268,7 @@ def _adjoint(program: Program, update: Update) -> Section:
                 c = program.connection(connection)
                 if c.source_group == group.name:
                     error = Name(slot, f"n + {c.delay}" if c.delay else "n", c.target)
+                    by = f"numbers of its own along {c.owner}" if c.backwards else c.name
                     lines.append(
                         (
                             Name(into),
@@ -277,7 +278,7 @@ def _adjoint(program: Program, update: Update) -> Section:
                             "(",
                             error,
                             ")",
-                            f"   (learning signal by {c.name})",
+                            f"   (learning signal by {by})",
                         )
                     )
     lines += [(Name(local), " as kept at step n") for local, _ in update.loads]

@@ -1,4 +1,4 @@
-"""Random and adaptive feedback: matrices of their own that carry learning signals back (Lillicrap et al. 2016)."""
+"""Random and adaptive feedback: numbers of their own that carry learning signals back (Lillicrap et al. 2016)."""
 
 from __future__ import annotations
 
@@ -6,36 +6,55 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sncc.connectivity.patterns import Dense, OneToOne, Part, fans_of
 from sncc.expressions.nodes import apply
-from sncc.gradients.rules import Adjoint
+from sncc.gradients.rules import Adjoint, Edge
 from sncc.model.nodes import Rule
 from sncc.program.groups import Connection, Parameter
-from sncc.program.learning import Feedback
+from sncc.program.learning import Feedback, Follow
 from sncc.program.nodes import Program
 
 
 def with_feedback(
     program: Program, rule: Rule, chosen: Sequence[Adjoint]
-) -> tuple[Program, tuple[tuple[str, str], ...]]:
-    """The Program with a parameter for each feedback matrix, and which matrix follows which weight (adaptive).
+) -> tuple[Program, tuple[Adjoint, ...], tuple[Follow, ...]]:
+    """The Program with parameters for feedback, the adjoints that use them, and which of them follow which weight (adaptive).
 
-    A matrix in place of a connection's weights has their transposed shape, (outputs, neurons), and their unit; one of a
-    population without a connection to the outputs is without a unit. Drawn from normal(0, 1 / sqrt(outputs)).
+    In place of the weights of a whole matrix there is one of their transposed shape, (outputs, neurons). In place of
+    others there are as many numbers, in their shape and order: a connection `CONN.feedback` over the same synapses has
+    them, by which nothing but credit goes. Both have the weights' unit. A population without a connection to the outputs
+    has a matrix without a unit. Drawn from normal(0, 1 / sqrt(outputs that a neuron reaches)).
     """
-    added: list[Parameter] = []
-    follows: list[tuple[str, str]] = []
+    added: dict[str, Parameter] = {}
+    back: list[Connection] = []
+    follows: dict[str, Follow] = {}
+    choices: list[Adjoint] = []
     for choice in chosen:
+        edges: list[Edge] = []
         for edge in choice.edges:
-            if edge.feedback is not None:
-                connection = program.connection(edge.connection)
-                weight = program.parameter(connection.weight)
-                added.append(_of_connection(edge.feedback, connection, weight))
-                if rule.feedback == "adaptive" and weight.learnt:
-                    follows.append((edge.feedback, connection.weight))
+            if edge.feedback is None:
+                edges.append(edge)
+                continue
+            c = program.connection(edge.connection)
+            weight = program.parameter(c.weight)
+            transposed = program.is_matrix(c)
+            added[edge.feedback] = (_turned if transposed else _over_synapses)(edge.feedback, c, weight)
+            if rule.feedback == "adaptive" and weight.learnt:
+                follows[edge.feedback] = (edge.feedback, c.weight, transposed and c.pattern == "dense")
+            if not transposed:
+                back.append(_back(c, edge.feedback))
+                edge = Edge(back[-1].name, edge.label)
+            edges.append(edge)
+        choices.append(replace(choice, edges=tuple(edges)))
         for signal in choice.signals:
             outputs, size = program.group(signal.group).rows[0].size, program.group(choice.group).rows[0].size
-            added.append(_matrix(signal.feedback, (outputs, size), outputs, 1.0))
-    return replace(program, parameters=(*program.parameters, *added)), tuple(follows)
+            added[signal.feedback] = _drawn(signal.feedback, (outputs, size), outputs, 1.0)
+    program = replace(
+        program,
+        parameters=(*program.parameters, *added.values()),
+        connections=(*program.connections, *back),
+    )
+    return program, tuple(choices), tuple(follows.values())
 
 
 def feedback_across(connection: Connection, weight: str, slot: str, into: str) -> Feedback:
@@ -59,15 +78,37 @@ def filtering_input(program: Program, group: str) -> str:
     return next((name for name in inputs if name.endswith("!")), inputs[0])
 
 
-def _of_connection(key: str, connection: Connection, weight: Parameter) -> Parameter:
-    if connection.pattern == "one_to_one":
-        made = _matrix(key, (connection.source_size,), 1, weight.scale)
+def _back(c: Connection, weight: str) -> Connection:
+    """A connection by which credit goes back over the same synapses, by other weights."""
+    return replace(
+        c, name=f"{c.name}.feedback", weight=weight, synapses_of=c.owner, backwards=True, rewiring=None, plastic=False
+    )
+
+
+def _turned(key: str, c: Connection, weight: Parameter) -> Parameter:
+    """What stands for a whole matrix, or a line of one-to-one weights."""
+    if c.pattern == "one_to_one":
+        made = _drawn(key, (c.source_size,), 1, weight.scale)
     else:
-        made = _matrix(key, (connection.target_size, connection.source_size), connection.target_size, weight.scale)
+        made = _drawn(key, (c.target_size, c.source_size), c.target_size, weight.scale)
     return replace(made, unit=weight.unit, si=weight.si, scale=weight.scale)
 
 
-def _matrix(key: str, shape: tuple[int, ...], outputs: int, scale: float) -> Parameter:
+def _over_synapses(key: str, c: Connection, weight: Parameter) -> Parameter:
+    """A number for each of a connection's weights, or for each synapse where those are one number."""
+    source, target = (
+        part or Part.whole((size,)) for part, size in ((c.source_part, c.source_size), (c.target_part, c.target_size))
+    )
+    pattern = c.wiring or (OneToOne() if c.pattern == "one_to_one" else Dense())
+    reached = fans_of(pattern, source, target) or (1.0, float(target.size))  # those of pairs handed over are not known
+    dimensions = weight.dimensions
+    made = _drawn(key, weight.shape or dimensions, reached[1], weight.scale)
+    return replace(
+        made, dimensions=dimensions, connection=weight.connection, unit=weight.unit, si=weight.si, scale=weight.scale
+    )
+
+
+def _drawn(key: str, shape: tuple[int, ...], outputs: float, scale: float) -> Parameter:
     return Parameter(
         key=key,
         shape=shape,

@@ -25,6 +25,7 @@ from sncc.model.nodes import Training
 from sncc.program.groups import Group, TapeSlot
 from sncc.program.learning import (
     Feedback,
+    Follow,
     Gather,
     GatherDelay,
     GradientOperation,
@@ -49,7 +50,7 @@ def differentiate(program: Program, training: Training | None) -> Program:
         program, readouts = with_jumps(program, readouts)
     penalties = tuple(_penalty(program, penalty) for penalty in training.penalties)
     chosen = adjoints(program, training.rule, readouts, penalties)
-    program, follows = with_feedback(program, training.rule, chosen)
+    program, chosen, follows = with_feedback(program, training.rule, chosen)
     if training.rule.online:
         return replace(_forwards(program, training, chosen, readouts, follows), penalties=penalties)
     updates = {o.group: o for o in program.forward if isinstance(o, Update)}
@@ -96,7 +97,7 @@ def only_read(program: Program, training: Training) -> Program:
 
 def _forwards(
     program: Program, training: Training, chosen: Sequence[Adjoint], readouts: Sequence[Readout],
-    follows: tuple[tuple[str, str], ...],
+    follows: tuple[Follow, ...],
 ) -> Program:  # fmt: skip
     """Training that needs no reverse phase."""
     program = forward_traces(program, training.rule, chosen, readouts)
@@ -177,7 +178,8 @@ class _Built:
 
 def _learnt_into(program: Program, group: str) -> Iterable:  # type: ignore[type-arg]
     learnt = {p.key for p in program.parameters if p.learnt}
-    return (c for c in program.connections if c.target_group == group and (c.weight in learnt or c.delays in learnt))
+    into = (c for c in program.connections if c.target_group == group and not c.backwards)
+    return (c for c in into if c.weight in learnt or c.delays in learnt)
 
 
 def _slots(program: Program, choice: Adjoint, chosen: Iterable[Adjoint]) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 bptt: every group has one adjoint; credit crosses every connection. eprop (Bellec et al. 2020): a group's own adjoint,
 plus the learning signal, credit across exactly one connection, into a population that the loss reads, from that
-population's own adjoint. With random or adaptive feedback a matrix B stands for that connection's weights. States that
+population's own adjoint. With random or adaptive feedback a matrix B, or a number per synapse, stands for that connection's weights. States that
 a connection's synapses share per source neuron are a group of their own, and a part of the connection: credit goes
 through them, and their learnt numbers get the credit of all their targets.
 eventprop (Wunderlich and Pehle 2021): the graph of bptt, with credit for the times of spikes.
@@ -179,7 +179,7 @@ class _Eprop:
         if c.target_group in self.synaptic:
             return Edge(c.name, SIGNAL)
         kept = self.rule.feedback == "symmetric" or origin in self.read
-        return Edge(c.name, self.direct[c.target_group], None if kept else f"{c.name}.feedback")
+        return Edge(c.name, self.direct[c.target_group], None if kept else f"{c.owner}.feedback")
 
     def _of_synapses(self, group: str) -> list[Adjoint]:
         """Adjoints of states of synapses: for their own numbers and their target's states, and for the neurons whose spikes move them."""

@@ -92,11 +92,7 @@ def _delay(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
     if rule.online:
         help = "leave `online` out: the gradient of the weights is the same number"
         yield not_supported_yet(learnt.span, "learning a delay under `online = true`", help)
-    read = {loss.population for loss in model.training.losses}
-    if rule.name == "eprop" and rule.feedback != "symmetric" and connection.target in read:
-        help = "use `feedback = symmetric`"
-        yield not_supported_yet(learnt.span, f"learning a delay that `feedback = {rule.feedback}` goes back by", help)
-    elif rule.name != "eventprop" and rule.truncate_steps is not None:
+    if rule.name != "eventprop" and rule.truncate_steps is not None:
         help = "leave `truncate` out, or the delay out of `learn`"
         yield not_supported_yet(learnt.span, "learning a delay under `truncate`", help)
     if model.population(connection.source).kind == "signal" or not is_full(connection):
@@ -122,13 +118,19 @@ def _connection(connection: Connection, training: Training) -> Iterator[Diagnost
     rule, pattern = training.rule, f"`{connection.pattern}` between these neurons"
     if is_full(connection) and connection.pattern != Dense(False) and connection.delay is None:
         return
-    read = {loss.population for loss in training.losses}
     if rule.name == "eprop" and rule.online:
         help = "leave `online` out: the gradient is the same number"
         yield not_supported_yet(connection.span, f"{pattern}, or a drawn delay, under `online = true`", help)
-    elif rule.name == "eprop" and rule.feedback != "symmetric" and connection.target in read:
-        help = "use `feedback = symmetric`, or a dense connection with one delay"
-        yield not_supported_yet(connection.span, f"`feedback = {rule.feedback}` in place of {pattern}", help)
+    elif connection.rewiring is not None and _goes_back(connection, training):
+        what = f"`feedback = {rule.feedback}` over synapses that training moves"
+        yield not_supported_yet(connection.span, what, "use `feedback = symmetric`, or leave out `rewire`")
+
+
+def _goes_back(connection: Connection, training: Training) -> bool:
+    """Whether numbers of their own stand for a connection's weights on the way back."""
+    read = {loss.population for loss in training.losses}
+    own = training.rule.name == "eprop" and training.rule.feedback != "symmetric"
+    return own and connection.target in read and connection.source not in read
 
 
 def _online(training: Training) -> Iterator[Diagnostic]:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Sparse
+from sncc.connectivity.patterns import (
+    Convolution,
+    Dense,
+    Fans,
+    OneToOne,
+    Part,
+    Pattern,
+    Pooling,
+    Random,
+    Sparse,
+    channels_of,
+    fans_of,
+)
 from sncc.diagnostics import Diagnostics, did_you_mean
 from sncc.model.scope import Scope
 from sncc.model.values import constant_number, constant_whole
@@ -23,7 +34,6 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {  # with what each takes
 }
 LARGEST = 2**33  # synapses of a connection
 Image = TypeVar("Image", Convolution, Pooling)
-Fans = tuple[float, float]  # fan_in and fan_out; random: the expected numbers
 
 
 @dataclass(frozen=True)
@@ -75,41 +85,12 @@ class PatternResolver:
                 pattern = Sparse()
         if pattern is None or len(self.diagnostics.errors) > before:
             return None
-        fans = self._fans(pattern)
+        fans = fans_of(pattern, self.ends.source, self.ends.target)
         if fans is not None and self.ends.source.size * fans[1] > LARGEST:
             self.diagnostics.error("wrong-shape", written.span, "too many synapses")
             return None
         return pattern, fans
 
-    def _fans(self, pattern: Pattern) -> Fans | None:
-        source, target = self.ends.source.size, self.ends.target.size
-        match pattern:
-            case Dense(own):
-                less = int(not own)
-                return float(source - less), float(target - less)
-            case OneToOne():
-                return 1.0, 1.0
-            case Random():
-                return self._random_fans(pattern)
-            case Convolution((high, wide)):
-                return float(high * wide * _channels(self.ends.source)), float(high * wide * pattern.channels)
-            case Pooling((high, wide), (down, right)):
-                return float(high * wide), float(math.ceil(high / down) * math.ceil(wide / right))
-        return None
-
-    def _random_fans(self, pattern: Random) -> Fans:
-        source, target, number = self.ends.source.size, self.ends.target.size, pattern.number
-        match pattern.kind:
-            case "p":
-                less = int(not pattern.self_connections)
-                return number * (source - less), number * (target - less)
-            case "fan_in":
-                return number, number * target / source
-            case "fan_out":
-                return number * source / target, number
-        return number / target, number / source
-
-    # ------------------------------------------------------------------------------------------------- arguments
     def _arguments(self, name: str, written: tree.Call | tree.Name) -> dict[str, tree.Expression] | None:
         found: dict[str, tree.Expression] = {}
         for argument in written.arguments if isinstance(written, tree.Call) else ():
@@ -261,7 +242,7 @@ class PatternResolver:
             return None
         lengths = self.ends.source.lengths
         rows, columns = ((lengths[k] - size[k]) // stride[k] + 1 if lengths[k] >= size[k] else 0 for k in (0, 1))
-        return self._fitting(Pooling(size, stride), (rows, columns, _channels(self.ends.source)), written)
+        return self._fitting(Pooling(size, stride), (rows, columns, channels_of(self.ends.source)), written)
 
     def _is_image(self, name: str, written: tree.Expression) -> bool:
         lengths = self.ends.source.lengths
@@ -302,10 +283,6 @@ def same_kernel(first: Pattern, second: Pattern) -> bool:
     if isinstance(first, Convolution) and isinstance(second, Convolution):
         return replace(first, stride=second.stride, padding=second.padding) == second
     return isinstance(first, Dense | OneToOne) and first == second
-
-
-def _channels(part: Part) -> int:
-    return part.lengths[2] if len(part.lengths) == 3 else 1
 
 
 def _sized(name: str, part: Part) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sncc.connectivity.patterns import Convolution, Dense, Pattern
+from sncc.connectivity.patterns import Convolution, Dense, Fans, Pattern
 from sncc.diagnostics import Diagnostics
 from sncc.expressions.nodes import Apply, Number, symbols, walk
 from sncc.expressions.units import PLAIN, Unit
 from sncc.model import nodes
 from sncc.model.draft import Draft
 from sncc.model.infer import TIME, Elaborator
-from sncc.model.patterns import Fans
 from sncc.model.scope import Scope
 from sncc.model.synapse import Synapse
 from sncc.model.terms import Term, Typed

@@ -116,6 +116,7 @@ class Connection:
     neurons as the source's population, multiplies what each source neuron delivers: the variable's value after that
     population's update of step n, or with `delays` of step n - the synapse's delay. `plastic`: the weight changes during
     a run. `synapses_of` names a connection whose synapses (and weight) these are: a second sum over the same ones.
+    `backwards`: nothing is delivered, credit alone goes back over the synapses of `synapses_of`, by weights of its own.
     `rewiring`, of the owner of synapses: after an optimiser step those whose weights would change their sign are at other
     pairs of neurons (`sncc/connectivity/rewire.py`). A dense connection whose `structure` has no self-connections keeps
     the weight of a neuron to itself at zero.
@@ -152,6 +153,7 @@ class Connection:
     synapses_of: str | None = None
     rewiring: Rewiring | None = None
     dropout: float = 0.0
+    backwards: bool = False
 
     @property
     def owner(self) -> str:

@@ -180,6 +180,9 @@ class DeriveAdjoint:
     results: tuple[tuple[str, str], ...]
 
 
+Follow = tuple[str, str, bool]  # a matrix, the parameter whose change it gets, whether transposed
+
+
 @dataclass(frozen=True, slots=True)
 class Optimise:
     """One optimiser step on every learnt parameter.
@@ -187,8 +190,8 @@ class Optimise:
     scalars: once per step, in float64, from `k` (the step, from 1) and `learning_rate` (the schedule's factor
     included). body: per element, from `w` (value / scale), `g` (gradient · scale), the states' names, the scalars and
     `rate` (`learning_rate` times the parameter's own factor); `carry` gives w and the states their new values. `clip`
-    acts on g before. `follows`: a (matrix, parameter) pair each: the matrix gets the parameter's change added,
-    transposed where it is two-dimensional.
+    acts on g before. `follows`: (matrix, parameter, transposed): the matrix gets the parameter's change added, element by
+    element or transposed; that of a shared number everywhere.
     """
 
     name: str
@@ -199,7 +202,7 @@ class Optimise:
     carry: tuple[tuple[str, str], ...]
     clip: tuple[Literal["norm", "value"], float] | None = None
     schedule: tuple[str, tuple[tuple[str, float], ...]] | None = None
-    follows: tuple[tuple[str, str], ...] = ()
+    follows: tuple[Follow, ...] = ()
 
 
 ReverseOperation = ReadoutAdjoint | PenaltyAdjoint | Feedback | Transpose | Update

@@ -128,6 +128,12 @@ class Program:
         """The group that holds a population's neurons, and their row in it."""
         return next((g, row) for g in self.groups for row in g.rows if row.population == population)
 
+    def is_matrix(self, c: Connection) -> bool:
+        """Whether a connection has a place for each pair, or each one-to-one pair, of whole populations, and one delay."""
+        sizes = {s.name: s.size for s in self.sources} | {r.population: r.size for g in self.groups for r in g.rows}
+        whole = (c.source_size, c.target_size) == (sizes[c.source], sizes[c.target])
+        return whole and c.pattern != "sparse" and c.structure is None and c.delays is None
+
     @property
     def readouts(self) -> tuple[Readout, ...]:
         """The readouts, by index; none where the source has no loss."""

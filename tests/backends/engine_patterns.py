@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mixed_patterns
 import numpy as np
 import pytest
 from networks import program_of
@@ -77,3 +78,33 @@ def equals_the_reference(network, name: str, labels, program, reference, values,
             got = np.asarray(network.parameters[p.key]) / p.si
             off = ~np.eye(len(got), dtype=bool) if p.key == "again.weight" and "itself" in name else ...
             assert np.allclose(got[off], reference.parameters[p.key][off], rtol=1e-8, atol=1e-8), p.key
+
+
+def mixed_equals_the_reference(load, text: str, online: bool = False, tolerance: float = 1e-9) -> None:
+    """What is drawn of a network of `mixed_patterns.py`, its gradients, and its numbers after two steps of training."""
+    program, values, inputs, labels = mixed_patterns.prepared(text, 5)
+    network, drawn = load(mixed_patterns.pairs()), Reference(program, pairs=mixed_patterns.pairs())
+    for p in program.parameters:
+        if p.storage != "compiled" and p.key != "other_other.weight":  # no neuron to itself
+            assert np.allclose(np.asarray(network.parameters[p.key]) / p.si, drawn.parameters[p.key], rtol=1e-12), p.key
+        if p.connection is not None and p.shape:
+            assert np.array_equal(network.parameters[p.key].pre, drawn.tables[p.connection].source), p.key
+    set_parameters(network, program, values)
+    reference, data = Reference(program, values, pairs=mixed_patterns.pairs()), handed_over(program, inputs)
+    run, (loss, gradients) = reference.run(inputs, labels), network.gradients(data, np.array(labels))
+    assert loss == pytest.approx(run.loss, rel=tolerance)
+    assert set(gradients) == set(run.gradients)
+    for p in program.parameters:
+        if p.learnt:
+            got, expected = np.asarray(gradients[p.key]) * p.si, run.gradients[p.key]
+            assert np.max(np.abs(got - expected)) <= tolerance * np.max(np.abs(expected)), p.key
+    for _ in range(2):
+        if online:
+            reference.train_online(inputs, labels)
+        else:
+            reference.optimise(reference.run(inputs, labels).gradients)
+    network.fit(data, np.array(labels), epochs=2, batch=5, verbose=False)
+    for p in program.parameters:
+        got, expected = np.asarray(network.parameters[p.key]) / p.si, reference.parameters[p.key]
+        off = ~np.eye(len(got), dtype=bool) if p.key == "other_other.weight" else ...
+        assert np.allclose(got[off], expected[off], rtol=10 * tolerance, atol=10 * tolerance), p.key

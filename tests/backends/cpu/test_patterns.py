@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engine_patterns import agree, case_of, equals_the_reference
+from engine_patterns import agree, case_of, equals_the_reference, mixed_equals_the_reference
+from mixed_patterns import DRAWN, LEARNT, ONE, text_of
 from networks import program_of
 from patterns import CASES, inputs_of, values_of
 from projects import handed_over, needs_compiler, set_parameters
@@ -75,3 +76,10 @@ def test_float32_is_close():
     network = sncc.load(sncc.build(CASES["convolution"].text(), backend="cpu"), connections=pairs)
     set_parameters(network, program, values)
     agree(network, program, reference, inputs, labels, 2e-4)
+
+
+@pytest.mark.parametrize("late", [DRAWN, *(pytest.param(late, marks=pytest.mark.slow) for late in (ONE, LEARNT))])
+def test_feedback_by_numbers_of_its_own(late):
+    text = text_of("feedback = adaptive", late)
+    project = sncc.build(text, backend="cpu", precision="float64")
+    mixed_equals_the_reference(lambda pairs: sncc.load(project, connections=pairs, threads=2), text)

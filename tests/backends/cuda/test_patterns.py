@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from engine_patterns import case_of, equals_the_reference
+from engine_patterns import case_of, equals_the_reference, mixed_equals_the_reference
+from mixed_patterns import DRAWN, LEARNT, ONE, text_of
 from patterns import CASES
 from projects import Projects, needs_compiler
 
@@ -27,3 +28,10 @@ def test_every_pattern_equals_the_reference_without_a_race(projects, name):
     _, project = projects.emulated(CASES[name].text(), build="checked")
     network = sncc.load(project, backend="emulated", connections=pairs)
     equals_the_reference(network, name, labels, program, reference, values, inputs, pairs)
+
+
+@pytest.mark.parametrize("late", [ONE, *(pytest.param(late, marks=pytest.mark.slow) for late in (DRAWN, LEARNT))])
+def test_feedback_by_numbers_of_its_own(projects, late):
+    text = text_of("feedback = adaptive", late)
+    _, project = projects.emulated(text, build="checked")
+    mixed_equals_the_reference(lambda pairs: sncc.load(project, backend="emulated", connections=pairs), text)
