@@ -59,9 +59,8 @@ class Layout:
         self.program, self.dynamics = program, dyn
         self.functions = {id(o): f for o, f in dyn.updates}
         self.rows_of_synapses = [c for c in program.connections if in_rows(program, c)]
-        self.thinned = [
-            c for c in program.connections if c.dropout and not c.backwards
-        ]  # their sources without some neurons
+        # the sources of these without some neurons
+        self.thinned = [c for c in program.connections if c.dropout and not c.backwards]
         self.halves = halves_of(program, self.rows_of_synapses)
         self.keys = [p.key for p in program.parameters]
         self.sources = [s.name for s in program.sources]
@@ -136,8 +135,9 @@ class Layout:
         self.gradient_size += rows * padded(columns)
 
     def thinning(self, c: Connection) -> int:
-        """The number of a connection among those whose sources are thinned."""
-        return next(k for k, thinned in enumerate(self.thinned) if thinned.owner == c.owner)
+        """The number of a connection, or of the one whose credit goes back over it, among those whose sources are thinned."""
+        same = (c.owner, c.source, c.values)
+        return next(k for k, other in enumerate(self.thinned) if (other.owner, other.source, other.values) == same)
 
     def series_of(self, c: Connection) -> int:
         """The number of the state, among those whose values are delivered, that a connection delivers."""
@@ -145,7 +145,7 @@ class Layout:
 
     def _series_of(self, c: Connection) -> Series:
         assert c.values is not None
-        return Series(c.source, c.values, self.thinned.index(c) if c.dropout else None)
+        return Series(c.source, c.values, self.thinning(c) if c.dropout else None)
 
     def row_number(self, c: Connection) -> int:
         """Among the connections whose synapses are rows of targets."""

@@ -54,7 +54,7 @@ def _of_values(program: Program, c: Delivered, model: Model) -> tuple[str, str] 
         what = f"`feedback = {rule.feedback}` in place of synapses of which each keeps states"
         return what, "use `feedback = symmetric`"
     if c.interpolated:
-        return "learning a delay of a synapse that has states of its source", ""
+        return "learning a delay of a synapse that has states of its source", "leave the delay out of `learn`"
     learnt = {p.key for p in program.parameters if p.learnt}
     bound = {symbol for symbol, value in row.values if value in learnt}
     first = dict(row.initial)[c.values or ""]
