@@ -143,6 +143,22 @@ synapse graded:
     deliver weight * pre.v / (10 ms)
 synapse gap:
     deliver weight * (pre.v - post.v) / (10 ms)
+synapse curved:
+    deliver weight * sigmoid((pre.v - 0.5) / 0.2) * (2 - post.v) / (20 ms)
+synapse opening:
+    state s = 0.1
+    ds/dt = (tanh(pre.v) - s) / (12 ms)
+    deliver weight * s / (5 ms)
+synapse binding:
+    state s = 0.1
+    ds/dt = -s / (9 ms)
+    on pre: s += 0.4 * (1 - s)
+    deliver weight * s * (1 + 0.1 * pre.v) / (5 ms)
+synapse seeing:
+    state s = 0
+    ds/dt = -s / (8 ms)
+    on pre: s += weight * (1 + tanh(pre.v)) * (1 - tanh(s))
+    deliver s / (2 ms)
 synapse mixed:
     state g = 0
     dg/dt = -g / (5 ms)
@@ -268,7 +284,7 @@ KINDS = {
 }
 SYNAPSES = {
     "": (), "decaying": ("tau = 3 ms", "tau = uniform(2 ms, 8 ms)"), "conducting": ("most = 1.5",), "rising": (), "saturating": ("tau = 10 ms",),
-    "depressing": ("use = 0.5", "use = each(0.4)"), "own": ("tau = each(6 ms)",), "releasing": ("p = 0.9",), "graded": (), "gap": (), "mixed": (), "fluctuating": ("sigma = 0.02 / (1 ms)^0.5",), "slow": ("tau = 2 ms",),
+    "depressing": ("use = 0.5", "use = each(0.4)"), "own": ("tau = each(6 ms)",), "releasing": ("p = 0.9",), "graded": (), "gap": (), "curved": (), "opening": (), "binding": (), "seeing": (), "mixed": (), "fluctuating": ("sigma = 0.02 / (1 ms)^0.5",), "slow": ("tau = 2 ms",),
 }  # fmt: skip
 PLASTICITIES = {
     "pair": ("rate = 0.01", "rate = 0.03 adjustable"), "rewarded": ("rate = 0.1",), "graded_reward": (), "voltage": (), "continuous": (),

@@ -177,7 +177,7 @@ def connections(draw: st.DrawFn, name: str, ends: list[End]) -> Connect:
     signal = source.model == "signal"
     synapse = "" if signal else one(draw, _synapses(source))
     unit = " / (1 ms)" if source.name == "level" else KINDS[target.model].unit if not synapse else ""
-    never = unit or signal or synapse in ("graded", "gap")
+    never = unit or signal or synapse in ("graded", "gap", "curved", "opening")
     plasticity = "" if never else one(draw, ["", "", *_plasticities(source, target)])
     weights = [w for w in WEIGHTS if not (unit and " in " in w) and not (pattern == "sparse" and "fan_in" in w)]
     weight = one(draw, ["uniform(0, 0.1)", "each(0.05)"] if plasticity else weights)
@@ -202,7 +202,7 @@ def connections(draw: st.DrawFn, name: str, ends: list[End]) -> Connect:
 def _synapses(source: End) -> list[str]:
     """Synapses that may stand behind a population, "" for none."""
     if source.neurons and not KINDS[source.model].spikes:
-        return ["graded", "gap"]
+        return ["graded", "gap", "curved", "opening"]
     return [s for s in SYNAPSES if source.neurons or s not in OF_SOURCE]
 
 

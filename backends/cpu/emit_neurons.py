@@ -248,6 +248,10 @@ def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
                 passed.append(f"{name}[k]")
             case "pre" if tables.delayed(update.connection):
                 passed.append(f"loop.pre_ago({tables.field(*sides['pre'][a.name])}, ago)[i]")
+            case "pre" if a.name in dict(update.ago):
+                field = tables.field(*sides["pre"][a.name])
+                before.append(f"const Real* const {name} = loop.pre_ago({field}, {dict(update.ago)[a.name]});")
+                passed.append(f"{name}[i]")
             case "post" if tables.is_one_for_all(update, sides["post"][a.name][0]):
                 before.append(f"const Real {name} = loop.one({tables.field(*sides['post'][a.name])});")
                 passed.append(name)

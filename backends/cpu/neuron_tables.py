@@ -223,8 +223,12 @@ class NeuronTables:
     def synapse_update_fields(self, update: SynapseUpdate, side: Literal["far", "own"]) -> list[int]:
         """The fields that a synapse update reads, "own" of its targets or "far" of other neurons."""
         sources = [self.field(population, variable) for _, population, variable in update.pre]
-        if self.delayed(update.connection):
-            self.remembered |= set(sources)
+        earlier = dict(update.ago)
+        self.remembered |= {
+            field
+            for (symbol, _, _), field in zip(update.pre, sources, strict=True)
+            if symbol in earlier or self.delayed(update.connection)
+        }
         behind = [
             self.field(population, variable)
             for _, population, variable in update.post

@@ -163,6 +163,10 @@ class Neurons:
                     passed.append(name if field is None else f"{name}[k]")
                 case "pre" if self.tables.delayed(update.connection):
                     passed.append(f"loop.pre_ago({self.tables.field(*sides['pre'][a.name])}, ago)[i]")
+                case "pre" if a.name in dict(update.ago):
+                    field = self.tables.field(*sides["pre"][a.name])
+                    before.append(f"const Real* const {name} = loop.pre_ago({field}, {dict(update.ago)[a.name]});")
+                    passed.append(f"{name}[i]")
                 case "post" if self.tables.is_one_for_all(update, sides["post"][a.name][0]):
                     field = self.tables.field(*sides["post"][a.name])
                     before.append(f"const Real {name} = step.v.fields[{field}][0];")

@@ -296,5 +296,10 @@ def _looked_back_at(program: Program) -> set[tuple[str, str]]:
     found = {(c.source, c.values) for c in program.connections if c.values is not None}
     delayed = {c.name for c in program.connections if c.delays is not None}
     found |= {c.gain for c in program.connections if c.gain is not None and c.name in delayed}
-    updates = [o for o in program.forward if isinstance(o, SynapseUpdate) and o.connection in delayed]
-    return found | {(population, variable) for o in updates for _, population, variable in o.pre}
+    updates = [o for o in program.forward if isinstance(o, SynapseUpdate)]
+    return found | {
+        (population, variable)
+        for o in updates
+        for symbol, population, variable in o.pre
+        if o.connection in delayed or symbol in dict(o.ago)
+    }

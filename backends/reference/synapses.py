@@ -207,7 +207,8 @@ class SynapsesOfSample:
         values |= {"t": (n - 1) * self.program.step, "weight": self.weight(c)[chosen]}
         values |= {s: v[chosen] for (name, s), v in self.states.items() if name == c.name}
         for symbol, population, variable in update.pre:
-            ago = self.delay_steps(c)[chosen] if c.delays is not None else np.zeros(len(chosen), int)
+            ago = np.full(len(chosen), dict(update.ago).get(symbol, 0))
+            ago = self.delay_steps(c)[chosen] if c.delays is not None else ago
             values[symbol] = run.past(population, variable, n, ago, table.source[chosen])
         for symbol, population, variable in update.post:
             variables = run.now(population, variable)

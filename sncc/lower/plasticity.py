@@ -121,7 +121,8 @@ def _trace(
     else:
         delay = 1 + connection.post_delay_steps
     drives = [drive(name, neuron, name, side, delay)]
-    drives += [drive(f"{name}.{k}", neuron, name, k, 1, k.partition(".")[2]) for k in followed]
+    ago = 1 + (delay if side == "pre" else 0)
+    drives += [drive(f"{name}.{k}", neuron, name, k, ago, k.partition(".")[2]) for k in followed]
     return trace_population(name, neuron, parameters, dynamics, connection.span), drives
 
 
@@ -253,8 +254,6 @@ class _Names:
     def _neuron(self, name: str, side: str, variable: str, when: str) -> tuple[str, str, str] | None:
         population = self.model.population(self.connection.source if side == "pre" else self.connection.target)
         if population.dynamics is not None and any(s.name == variable for s in population.dynamics.states):
-            if when == "step" and side == "pre" and self.connection.delay_steps > 1:
-                raise _unsupported(self.connection, f"`{name}` with a delay", "deliver a state of the source alone")
             return side, population.name, variable
         parameter = next((p for p in population.parameters if p.name == variable), None)
         if parameter is None or parameter.storage == "each":
@@ -333,6 +332,14 @@ def _jumps(connection: Connection, names: _Names, when: str, jumps: Iterable[Ass
     return _update(connection, names, when, body, carry, None) if carry else None
 
 
+def _ago(connection: Connection, when: str, pre: Iterable[tuple[str, str, str]]) -> tuple[tuple[str, int], ...]:
+    """How many steps ago one delay of all synapses lets them see the source's own variables; traces move with the delay."""
+    known = 1 if when == "step" else 0  # then the source has not moved yet
+    if connection.delay is not None or connection.delay_steps <= known:
+        return ()
+    return tuple((symbol, connection.delay_steps) for symbol, population, _ in pre if population == connection.source)
+
+
 def _update(
     connection: Connection, names: _Names, when: str, body: Iterable[Statement], carry: Sequence[tuple[str, str]],
     deliver: str | None,
@@ -362,6 +369,7 @@ def _update(
         input=connection.input if deliver is not None else "",
         pre=sides["pre"],
         post=sides["post"],
+        ago=_ago(connection, when, sides["pre"]),
         post_delay=connection.post_delay_steps if when == "post" else 0,
         streams=tuple((s.name, stream(connection.name, f"{when}.{s.name}")) for s in statements if isinstance(s, Draw)),
     )

@@ -84,7 +84,8 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Populat
     for n in (n for n in read if states[n]):
         side, _, state = n.partition(".")
         owner, how = (source.name, to_rows) if side == "pre" else (target.name, to_columns)
-        around.append(replace(join(n, (owner, name), n, how, state, 1), of_target=side == "post"))
+        ago = max(c.delay_steps, 1) if side == "pre" else 1
+        around.append(replace(join(n, (owner, name), n, how, state, ago), of_target=side == "post"))
     if c.dropout or not placed:
         always = Dynamics((State("one", ONE, PLAIN),), ())
         populations.append(trace_population(f"{c.name}.one", source, (), always, c.span))
@@ -188,9 +189,6 @@ def _cannot(model: Model, c: Connection, synapse: Synapse) -> tuple[str, str]:
     jumps = [a.value for a in synapse.on_pre]
     if any(n.partition(".")[0] in ("pre", "post") for e in jumps for n in symbols(e)):
         return "and whose `on pre` reads its neurons", "read them in an equation or in `deliver`"
-    flowing = [*(e.derivative for e in synapse.equations), synapse.deliver or ZERO]
-    if c.delay_steps > 1 and any(n.startswith("pre.") for e in flowing for n in symbols(e)):
-        return "and which reads its source's state with a delay", "give the connection no delay"
     if any(has_draws(e) for e in (*jumps, *(s.initial for s in synapse.states))):
         return "and which draws numbers", "draw them in a neuron"
     if any(p.storage == "each" for p in synapse.parameters):

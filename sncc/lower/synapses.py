@@ -9,11 +9,11 @@ and compiled-in numbers share their states.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sncc.expressions.algebra import ONE, ZERO, add, div, mul
+from sncc.expressions.algebra import ONE, ZERO, add, affine, div, fold_all, mul
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.printer import print_expression
 from sncc.expressions.units import PLAIN
@@ -37,7 +37,11 @@ GAIN, VALUE = "trace.gain", "trace.value"  # states of traces beside the user's,
 
 def place_synapses(model: Model) -> Model:
     """The model with every synapse that its neurons can carry moved into them; others keep theirs."""
-    found = {c.name: r for c in model.connections if c.synapse is not None and (r := reduce_synapse(c)) is not None}
+    found = {
+        c.name: r
+        for c in model.connections
+        if c.synapse is not None and (r := reduce_synapse(c)) is not None and _is_told(c, r)
+    }
     placed = [c for c in model.connections if c.name in found]
     traces = _Traces(model)
     populations = [
@@ -51,6 +55,32 @@ def place_synapses(model: Model) -> Model:
         populations=(*(p for p in populations), *traces.populations),
         connections=(*traces.driving, *connections),
     )
+
+
+def _is_told(connection: Connection, reduction: Reduction) -> bool:
+    """Whether a source can tell what its synapses read, each its own delay ago: its states themselves, or what rests until it spikes."""
+    if connection.delay is None:
+        return True
+    values = (total.value for total in reduction.sums)
+    told = all(isinstance(value, Symbol) or not _follows(value) for value in values)
+    return told and _rests(connection, reduction.source_states)
+
+
+def _rests(connection: Connection, states: Sequence[str]) -> bool:
+    """Whether states stand still from their first values on until a spike arrives."""
+    synapse = connection.synapse
+    assert synapse is not None
+    starts = {s.name: s.initial for s in synapse.states}
+    names = sorted({name for s in states for name in symbols(starts[s])})
+    for equation in (e for e in synapse.equations if e.state in states):
+        parts = affine(substitute(equation.derivative, starts), names)
+        if parts is None or any(fold_all(part) != ZERO for part in (*parts[0].values(), parts[1])):
+            return False
+    return True
+
+
+def _follows(value: Expression) -> bool:
+    return any(name.startswith("pre.") for name in symbols(value))
 
 
 # ------------------------------------------------------------------------------------------------ the target's side
@@ -210,31 +240,36 @@ class _Traces:
         self, connection: Connection, value: Expression, number: int, trace: Population | None
     ) -> tuple[str, str, int]:
         """(population, state, delay) of what is summed: the value at the end of the step before, or earlier."""
-        if isinstance(value, Symbol) and value.name.startswith("pre."):
-            source = self.model.population(connection.source)
-            if source.dynamics is not None and any(s.name == value.name[4:] for s in source.dynamics.states):
-                return source.name, value.name[4:], max(connection.delay_steps, 1)
-        if trace is None or any(name.startswith("pre.") for name in symbols(value)):
-            what = f"`{print_expression(value)}` of the source, delivered all the time,"
-            assert connection.synapse is not None
-            raise unsupported(connection.synapse.span or connection.span, what, "deliver a state of the source")
-        return trace.name, value.name if isinstance(value, Symbol) else f"{VALUE}{number}", 1
+        if self._is_state(connection, value):
+            return connection.source, _variable(value), max(connection.delay_steps, 1)
+        assert trace is not None
+        if _leaves(connection, value):
+            return trace.name, f"{VALUE}{number}", 0 if connection.delay is None else connection.delay_steps
+        least = 1 if connection.delay is None else max(connection.delay_steps, 1)
+        return trace.name, value.name if isinstance(value, Symbol) else f"{VALUE}{number}", least
+
+    def _is_state(self, connection: Connection, value: Expression) -> bool:
+        """Whether a value is a state of the source's own."""
+        dynamics = self.model.population(connection.source).dynamics
+        followed = isinstance(value, Symbol) and value.name.startswith("pre.") and dynamics is not None
+        return followed and dynamics is not None and any(s.name == _variable(value) for s in dynamics.states)
 
     def _trace(self, connection: Connection, reduction: Reduction) -> Population | None:
-        """The population of the source's states of a connection, shared where another needs the same."""
+        """The population of the source's states of a connection, shared where another needs the same.
+
+        Values that it follows, or that synapses read their own delay ago, leave it as they are before its update.
+        """
         synapse = connection.synapse
         assert synapse is not None
         own = set(reduction.source_states)
         values = {
             f"{VALUE}{number}": total.value
             for number, total in enumerate(reduction.sums, 1)
-            if not isinstance(total.value, Symbol) and not any(s.startswith("pre.") for s in symbols(total.value))
+            if not self._is_state(connection, total.value)
+            and (_leaves(connection, total.value) or not isinstance(total.value, Symbol))
         }
         if not own and reduction.gain == ONE and not values:
             return None
-        if connection.delay is not None and reduction.sums:
-            what = "a synapse that delivers states of the source all the time, with a delay per synapse,"
-            raise unsupported(connection.span, what, "give the connection one delay")
         gain, source = reduction.gain != ONE, self.model.population(connection.source)
         several = most_spikes(source) != 1
         trained = self.model.training is not None
@@ -245,22 +280,32 @@ class _Traces:
         spikes = apply("max", Symbol("pre!"), 1.0)
         mean = [Assignment(GAIN, div(Symbol(GAIN), spikes))] if gain and several and not trained else []
         starts = {s.name: s.initial for s in synapse.states}
+        followed, numbers_of_source = self._followed(connection, values.values())
+        nothing: dict[str, Expression] = {f"pre.{name}": ZERO for name in followed}
         dynamics = Dynamics(
             states=(
                 *(s for s in synapse.states if s.name in own),
                 *([State(GAIN, ZERO, PLAIN)] if reduction.gain != ONE else []),
-                *(State(name, substitute(value, starts), PLAIN) for name, value in values.items()),
+                *(State(name, substitute(value, starts | nothing), PLAIN) for name, value in values.items()),
             ),
-            inputs=(Input("pre", PLAIN),) if jumps else (),
+            inputs=(*[Input("pre", PLAIN)] * bool(jumps), *(Input(f"pre.{name}", PLAIN) for name in followed)),
             equations=tuple(e for e in synapse.equations if e.state in own),
             method=synapse.method,
             substeps=synapse.substeps,
             arrivals=(("pre", tuple(jumps)),) if jumps else (),
             most=most_spikes(source),
+            leaving=tuple(Assignment(n, v) for n, v in values.items() if _leaves(connection, v)),
             kept=(Assignment(GAIN, ZERO),) if gain and (several or trained) else (),
-            outputs=(*mean, *(Assignment(n, v) for n, v in values.items() if not isinstance(v, Number))),
+            outputs=(
+                *mean,
+                *(
+                    Assignment(n, v)
+                    for n, v in values.items()
+                    if not isinstance(v, Number) and not _leaves(connection, v)
+                ),
+            ),
         )
-        moves: list[Equation | Assignment] = [*dynamics.equations, *jumps, *dynamics.outputs]
+        moves: list[Equation | Assignment] = [*dynamics.equations, *jumps, *dynamics.outputs, *dynamics.leaving]
         used = {s for e in moves for s in symbols(_right(e))}
         used |= {s for state in dynamics.states for s in symbols(state.initial)}
         parameters = tuple(replace(p, key=f"{connection.name}.{p.name}") for p in synapse.parameters if p.name in used)
@@ -268,7 +313,25 @@ class _Traces:
             dynamics = replace(dynamics, most=MOST_SPIKES)
         numbers = tuple((p.name, p.value) for p in parameters)
         stored = connection.name if any(p.storage != "compiled" for p in parameters) else None
-        return self._population(connection, (stored, numbers, dynamics), dynamics, parameters)
+        parameters += numbers_of_source
+        return self._population(connection, (stored, numbers, dynamics), dynamics, parameters, followed)
+
+    def _followed(
+        self, connection: Connection, values: Iterable[Expression]
+    ) -> tuple[tuple[str, ...], tuple[Parameter, ...]]:
+        """Of what values read of the source its states, by name, and its parameters."""
+        source, synapse = self.model.population(connection.source), connection.synapse
+        assert synapse is not None
+        states = {s.name for s in source.dynamics.states} if source.dynamics is not None else set()
+        read = sorted({n.partition(".")[2] for v in values for n in symbols(v) if n.startswith("pre.")})
+        parameters: list[Parameter] = []
+        for name in (n for n in read if n not in states):
+            found = next((p for p in source.parameters if p.name == name), None)
+            if found is None:
+                what = f"`pre.{name}`, an input of the source, delivered all the time,"
+                raise unsupported(synapse.span or connection.span, what, "let it drive a state, and read that")
+            parameters.append(replace(found, name=f"pre.{name}", key=found.key or f"{source.name}.{name}"))
+        return tuple(n for n in read if n in states), tuple(parameters)
 
     def _is_learnt(self, connection: Connection, parameters: Sequence[Parameter]) -> bool:
         """Whether something is learnt by which the spikes of one step move a source's states one after the other."""
@@ -282,7 +345,12 @@ class _Traces:
         return entry is not None
 
     def _population(
-        self, connection: Connection, identity: object, dynamics: Dynamics, parameters: tuple[Parameter, ...]
+        self,
+        connection: Connection,
+        identity: object,
+        dynamics: Dynamics,
+        parameters: tuple[Parameter, ...],
+        followed: tuple[str, ...],
     ) -> Population:
         key = (connection.source, connection.delay_steps, connection.delay is None, identity)
         if key not in self._made:
@@ -292,9 +360,22 @@ class _Traces:
             self._made[key] = trace
             self.populations.append(trace)
             delay = 0 if connection.delay is not None else connection.delay_steps  # read the synapse's delay ago
-            if dynamics.inputs:  # a source without spikes, before a gap junction, has nothing to tell
+            if dynamics.arrivals:  # a source without spikes, before a gap junction, has nothing to tell
                 self.driving.append(drive(name, source, name, "pre", delay))
+            self.driving += [drive(f"{name}.{s}", source, name, f"pre.{s}", max(delay, 1), s) for s in followed]
         return self._made[key]
+
+
+def _leaves(connection: Connection, value: Expression) -> bool:
+    """Whether a trace tells a value as it is at the end of the step before."""
+    moves = connection.delay is not None and not isinstance(value, Number)
+    return moves or _follows(value)
+
+
+def _variable(value: Expression) -> str:
+    """`v` of `pre.v`."""
+    assert isinstance(value, Symbol)
+    return value.name.partition(".")[2]
 
 
 def _right(node: Equation | Assignment) -> Expression:

@@ -56,7 +56,8 @@ class SynapseUpdate:
     number, or one per synapse) and `modulators`, and `t`. With "pre" the body runs once for every spike that arrives.
     pre, post: (symbol, population, variable): the variable's value now, of the synapse's source or target neuron; the
     population has as many neurons as the connection's source (target), or one for all. With `delays` a variable of
-    `pre` is read the synapse's delay ago. carry: weight or state := local, all at once. `deliver`: a local added to
+    `pre` is read the synapse's delay ago, with one delay that of a symbol in `ago`, (symbol, steps), at the end of the
+    step so many steps ago. carry: weight or state := local, all at once. `deliver`: a local added to
     accumulator `input` of the synapse's target.
     """
 
@@ -70,6 +71,7 @@ class SynapseUpdate:
     post: tuple[tuple[str, str, str], ...] = ()
     post_delay: int = 0
     streams: tuple[tuple[str, int], ...] = ()  # (name of a `Draw`, stream)
+    ago: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,9 @@ def _update(update: Update) -> list[str]:
 def _synapse_update(update: SynapseUpdate) -> list[str]:
     later = f" - {update.post_delay}" if update.post_delay else ""
     when = {"step": "every step", "pre": "arriving spikes", "post": f"spikes of the target[n{later}]"}[update.when]
-    lines = [f"  {symbol} is {population}.{variable}" for symbol, population, variable in (*update.pre, *update.post)]
+    ago = {symbol: f"[n - {steps}]" for symbol, steps in update.ago}
+    read = (*update.pre, *update.post)
+    lines = [f"  {symbol} is {population}.{variable}{ago.get(symbol, '')}" for symbol, population, variable in read]
     lines += [f"  {print_statement(s)}" for s in update.body]
     lines += [f"  {variable} := {local}" for variable, local in update.carry]
     lines += [f"  {update.input} += {update.deliver}"] * (update.deliver is not None)

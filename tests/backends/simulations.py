@@ -99,6 +99,18 @@ plasticity decay:
     bound weight in [0, 1]
 synapse gap:
     deliver weight * (pre.v - post.v)
+synapse curved:
+    deliver weight * sigmoid((pre.v - 0.4) / 0.1) * (1.5 - post.v)
+synapse opening:
+    state s = 0
+    ds/dt = (tanh(pre.v) - s) / (9 ms)
+    on pre: s += 0.1 * pre.v * (1 - s)
+    deliver weight * s
+synapse bound:
+    state s = 0
+    ds/dt = -s / (9 ms)
+    on pre: s += 0.4 * (1 - s)
+    deliver weight * s
 network Net:
     step = 1 ms
     population a: Noisy[70](sigma = uniform(0.01, 0.05) / (1 ms)^0.5)
@@ -106,6 +118,11 @@ network Net:
     population critic: Noisy[1]
     connect a -> b: dense, weight = uniform(0, 0.1), plasticity = decay()
     connect b -> b: random(fan_in = 3), weight = 0.01 / (1 ms), synapse = gap()
+    connect far = b -> a: random(fan_in = 3), weight = 0.01 / (1 ms), delay = uniform(1 ms, 5 ms), synapse = gap()
+    connect shaped = b -> a: random(fan_in = 3), weight = 0.005 / (1 ms), delay = 2 ms, synapse = curved()
+    connect shapes = a -> b: random(fan_in = 3), weight = 0.005 / (1 ms), delay = uniform(0 ms, 4 ms), synapse = curved()
+    connect opens = b -> b: random(fan_in = 3), weight = 0.005 / (1 ms), delay = 3 ms, synapse = opening()
+    connect binds = b -> b: random(fan_in = 3), weight = 0.005 / (1 ms), delay = uniform(1 ms, 5 ms), synapse = bound()
     connect b[0:70] -> a: one_to_one, weight = 0.2, delay = 3 ms
     connect b -> critic: dense, weight = 0.02
     connect rewarded = a -> b: random(fan_in = 9), weight = uniform(0, 0.1), plasticity = decay(reward = critic.v)

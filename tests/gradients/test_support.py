@@ -21,12 +21,6 @@ synapse single:
     on pre: g += weight * (2 - post.v)
     deliver g
 
-synapse late:
-    state g = 0
-    dg/dt = (0.1 * pre.v - g * g) / (5 ms)
-    on pre: g += weight
-    deliver g / (1 ms)
-
 synapse square:
     state g = 0
     dg/dt = -g * g / (5 ms)
@@ -82,8 +76,6 @@ DEPRESSING = "synapse = tsodyks_markram()"
          f"    connect p -> hidden: dense, weight = 0.5 kHz, {DEPRESSING}",
          "learning `p_hidden.use` behind `p`, which may spike any number of times in a step,"),
         (DEPRESSING, "synapse = single()", "of which every synapse keeps states, and whose `on pre` reads its neurons"),
-        (f"weight = normal(0 kHz, 0.1 kHz), {DEPRESSING}", "weight = 0.1, delay = 2 ms, synapse = late()",
-         "of which every synapse keeps states, and which reads its source's state with a delay"),
     ],
 )  # fmt: skip
 def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):

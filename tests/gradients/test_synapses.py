@@ -75,7 +75,7 @@ synapse clipped:
 ONE_BY_ONE = """
     connect x -> hidden: dense, weight = normal(0.2, 0.3), synapse = clipped_of_inputs()
     connect hidden -> hidden: dense, weight = normal(0, 0.3), delay = 1 ms, synapse = clipped()
-    connect again = hidden -> hidden: one_to_one, weight = each(0.2), delay = 2 ms, synapse = clipped_of_inputs()
+    connect again = hidden -> hidden: one_to_one, weight = each(0.2), delay = 2 ms, synapse = clipped()
     connect hidden -> output: dense, weight = normal(0, 0.3), synapse = clipped()
 """
 OF_INPUTS = CLIPPED.replace(" + 0.2 * tanh(pre.v)", "").replace("clipped", "clipped_of_inputs")
@@ -85,7 +85,7 @@ CASES = {
         "",
         "x_hidden.use, hidden_hidden.use, hidden_hidden.tau_rec, hidden_output.tau_facil, hidden_output.tau",
     ),
-    "junctions": (JUNCTIONS, GRADED.replace("tanh(slope * pre.v)", "pre.v"), "hidden.theta, hidden.tau_m"),
+    "junctions": (JUNCTIONS, GRADED, "hidden.theta, hidden.tau_m, hidden_output.slope"),
     "one by one": (
         ONE_BY_ONE,
         CLIPPED + OF_INPUTS,
@@ -129,8 +129,10 @@ def test_a_network_that_is_trained_draws_and_does_what_it_draws_and_does_untrain
     values = values_of(trained.program, np.random.default_rng(1))
     trained, alone = (Reference(r.program, values).run(inputs) for r in (trained, alone))
     assert all(np.array_equal(trained.spikes[0][p], z) for p, z in alone.spikes[0].items() if "." not in p)
+    populations = {p.name for p in model.populations}
     for state, trace in alone.traces[0].items():
-        assert np.allclose(trained.traces[0][state], trace, rtol=1e-12, atol=1e-12)
+        if state[0] in populations:
+            assert np.allclose(trained.traces[0][state], trace, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("rule", ["bptt", "eprop"])
