@@ -110,12 +110,16 @@ def save(network: Network, path: str | PathLike[str]) -> None:
         "version": manifest.version,
         "source_hash": manifest.source_hash,
         "precision": manifest.precision,
+        "seed": np.uint64(network.library.seed),
         "progress": np.array([progress.epoch, progress.fit_start, progress.fit_end], np.int64),
         "optimiser_step": np.int64(snapshot.optimiser_step),
     }
     arrays |= {f"parameter/{key}": values for key, values in snapshot.parameters.items()}
     for name, (pre, post) in snapshot.synapses.items():
         arrays |= {f"synapses/{name}/pre": pre, f"synapses/{name}/post": post}
+    for c in manifest.connections:
+        if c.pairs and not c.rewired:
+            arrays[f"pairs/{c.name}"] = _sum_of_pairs(network, c)
     arrays |= {f"optimiser/{key}/{state}": v for (key, state), v in (snapshot.optimiser or {}).items()}
     _write(file, arrays)
 
@@ -200,6 +204,7 @@ def _checked(network: Network, arrays: Mapping[str, NDArray[Any]], optimiser: bo
     if version != FORMAT_VERSION:
         raise ValueError(f"it is of version {version}, this binding reads version {FORMAT_VERSION}")
     manifest = network.manifest
+    _check_connectivity(network, arrays)
     shapes = {p.key: p.shape for p in manifest.parameters if p.storage != "compiled"}
     names = [name.removeprefix("parameter/") for name in arrays]
     feedback = frozenset(n for n in names if manifest.weights and n.endswith(".feedback"))  # is for training alone
@@ -223,6 +228,29 @@ def _checked(network: Network, arrays: Mapping[str, NDArray[Any]], optimiser: bo
     step = int(_whole_numbers(arrays, "optimiser_step", ()))
     optimised = {pairs[name]: v for name, v in states.items()}
     return Snapshot(parameters, optimised, step, Progress(epoch, start, end), synapses)
+
+
+def _check_connectivity(network: Network, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Raises ValueError where the file's numbers belong to synapses between other neurons than this network's."""
+    fixed = [c for c in network.manifest.connections if c.sparse and not c.rewired]
+    drawn, here = [c.name for c in fixed if not c.pairs], network.library.seed
+    if drawn and "seed" in arrays:  # older files do not say it
+        seed = int(_whole_numbers(arrays, "seed", (), np.uint64))
+        if seed != here:
+            raise ValueError(
+                f"the synapses of `{drawn[0]}` are drawn with the seed that a network is loaded with, {seed} where this file "
+                f"was saved, {here} here: load the network with seed {seed}"
+            )
+    for c in fixed:
+        found = arrays.get(f"pairs/{c.name}")
+        if c.pairs and found is not None and not np.array_equal(found, _sum_of_pairs(network, c)):
+            raise ValueError(f"it was saved with other pairs of neurons in the `sparse` connection `{c.name}`")
+
+
+def _sum_of_pairs(network: Network, c: Connection) -> NDArray[np.int64]:
+    """What tells the pairs of a connection from others: their number and the sums of sources and of targets."""
+    pre, post = network.library.synapses(c.index)
+    return np.array([len(pre), zlib.crc32(pre), zlib.crc32(post)], np.int64)
 
 
 def _pairs(
@@ -253,8 +281,10 @@ def _group(
     return found
 
 
-def _whole_numbers(arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
+def _whole_numbers(
+    arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...], kind: Any = np.int64
+) -> NDArray[Any]:
     values = arrays.get(name)
     if values is None or values.shape != shape or values.dtype.kind not in "iu" or (values < 0).any():
         raise ValueError(f"it is damaged: `{name}` is missing or no whole number")
-    return values.astype(np.int64)
+    return values.astype(kind)

@@ -132,7 +132,7 @@ class Library:
 
     def __init__(self, path: Path, name: str, seed: int, threads: int) -> None:
         """Loads the file and creates the network; functions have the prefix `name`."""
-        self.path, self._handle = path, None
+        self.path, self.seed, self._handle = path, seed, None
         self._announced = False  # a batch, of data that may then be gone
         self._inside = threading.RLock()  # callbacks of a fit come from the thread that is inside
         if _cut_short(path):

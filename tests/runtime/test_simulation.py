@@ -212,6 +212,21 @@ def test_pairs_and_spike_times_are_delivered(load):
     assert set(run.spikes["cells"].neurons) >= {3, 9}
 
 
+def test_weights_are_loaded_onto_the_synapses_that_they_were_saved_from(load, project, tmp_path):
+    network = load()
+    network.simulate(0.05, seed=1)
+    network.save(tmp_path / "w.npz")
+    same_synapses = load()
+    same_synapses.load(tmp_path / "w.npz")
+    assert np.array_equal(same_synapses.parameters["cells_cells.weight"], network.parameters["cells_cells.weight"])
+    other_seed = sncc.load(project, seed=4, connections={"given_cells": PAIRS})
+    with pytest.raises(ValueError, match="`cells_cells` .* load the network with seed 3"):
+        other_seed.load(tmp_path / "w.npz")
+    other_pairs = load(connections={"given_cells": (PAIRS[0], PAIRS[1][::-1])})
+    with pytest.raises(ValueError, match="other pairs of neurons .* `given_cells`"):
+        other_pairs.load(tmp_path / "w.npz")
+
+
 def test_what_cannot_be_handed_over_is_explained(project):
     with pytest.raises(ValueError, match="sparse"):
         sncc.load(project)
