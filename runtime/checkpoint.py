@@ -250,7 +250,7 @@ def _check_connectivity(network: Network, arrays: Mapping[str, NDArray[Any]]) ->
 def _sum_of_pairs(network: Network, c: Connection) -> NDArray[np.int64]:
     """What tells the pairs of a connection from others: their number and the sums of sources and of targets."""
     pre, post = network.library.synapses(c.index)
-    return np.array([len(pre), zlib.crc32(pre), zlib.crc32(post)], np.int64)
+    return np.array([len(pre), zlib.crc32(pre.data), zlib.crc32(post.data)], np.int64)
 
 
 def _pairs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ctypes import POINTER, byref, c_double, c_int32, c_int64, c_uint32
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,11 +36,14 @@ class DataSet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signal:
-    """A signal's values: (samples or 1, steps or 1, size), 1 where they are constant there."""
+    """A signal's values: (samples or 1, steps or 1, size), 1 where they are constant there; `lengths`: of samples that
+    were handed over one by one, behind which there are zeros.
+    """
 
     values: NDArray[np.float64]
     each_sample: bool
     each_step: bool
+    lengths: NDArray[np.int32] | None = None
 
 
 def data_set(manifest: Manifest, inputs: Inputs, labels: ArrayLike | None = None) -> DataSet:
@@ -146,14 +149,20 @@ def common_samples(checked: Mapping[str, Events | Signal]) -> int:
 
 
 def _common_lengths(checked: Mapping[str, Events | Signal], samples: int) -> NDArray[np.int32]:
-    """The steps of each sample, which all sources agree on."""
+    """The steps of each sample, which all sources agree on; an array of values may reach beyond samples of unequal length."""
     result: NDArray[np.int32] | None = None
     first = ""
-    for name, value in checked.items():
+    arrays = {n: v for n, v in checked.items() if not isinstance(v, Events) and v.each_step and v.lengths is None}
+    for name, value in [*((n, v) for n, v in checked.items() if n not in arrays), *arrays.items()]:
         if isinstance(value, Events):
             lengths = value.lengths
+        elif value.lengths is not None:
+            lengths = value.lengths
         elif value.each_step:
-            lengths = np.full(samples, value.values.shape[1], np.int32)
+            width = value.values.shape[1]
+            if result is not None and len(set(result.tolist())) > 1 and result.max() <= width:
+                continue
+            lengths = np.full(samples, width, np.int32)
         else:
             continue
         if result is not None and (lengths != result).any():
@@ -172,18 +181,35 @@ def _common_lengths(checked: Mapping[str, Events | Signal], samples: int) -> NDA
 def _signal(source: Source, value: Any) -> Signal:
     if isinstance(value, Events):
         raise ValueError(f"the source `{source.name}` is a signal: give an array of real values, not Events")
+    lengths = None
+    if isinstance(value, (list, tuple)) and len({len(v) for v in value if isinstance(v, np.ndarray) and v.ndim}) > 1:
+        value, lengths = _padded(source, value)
     values = finite_array(f"the signal `{source.name}`", value, source.largest)
     for shape in (source.shape, (source.size,)):
         lead = values.ndim - len(shape)
         if 0 <= lead <= 2 and values.shape[lead:] == shape:
             samples = values.shape[0] if lead > 0 else 1
             steps = values.shape[1] if lead > 1 else 1
-            return Signal(values.reshape(samples, steps, source.size), lead > 0, lead > 1)
+            return Signal(values.reshape(samples, steps, source.size), lead > 0, lead > 1, lengths)
     n = ", ".join(str(k) for k in source.shape)
     raise ValueError(
         f"the signal `{source.name}` has the shape (samples, steps, {n}), or, where it is constant, (samples, {n}) or "
         f"({n},), not {values.shape}"
     )
+
+
+def _padded(source: Source, given: Sequence[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Samples of unequal length in one array, with zeros behind their ends; their lengths."""
+    samples = [finite_array(f"the signal `{source.name}`, sample {k}", v) for k, v in enumerate(given)]
+    for k, values in enumerate(samples):
+        if values.shape[1:] not in (source.shape, (source.size,)):
+            n = ", ".join(str(length) for length in source.shape)
+            raise ValueError(f"the signal `{source.name}`, sample {k}: the shape is (steps, {n}), not {values.shape}")
+    lengths = np.array([len(values) for values in samples], np.int32)
+    padded = np.zeros((len(samples), lengths.max(), source.size))
+    for k, values in enumerate(samples):
+        padded[k, : lengths[k]] = values.reshape(lengths[k], source.size)
+    return padded, lengths
 
 
 def _rows(signal: Signal, samples: int, steps: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -21,7 +21,9 @@ def source_of(source: Any) -> Source:
     if isinstance(source, os.PathLike) and isinstance(os.fspath(source), str):
         return read_source(Path(source))
     if isinstance(source, str):
-        return read_source(source) if source.rstrip().endswith(".snn") else Source("<text>", source)
+        if source.rstrip().endswith(".snn"):
+            return read_source(source)
+        return Source("<text>", source.removeprefix("\ufeff").replace("\r\n", "\n"))  # as of a file
     raise failure("wrong-argument", f"a source is a path or a text, not {reprlib.repr(source)}")
 
 

@@ -47,7 +47,8 @@ def _summary(file: str, model: Model) -> str:
         how = f"{integration(dynamics).replace('_', ' ')} integration" if dynamics else p.kind
         lines.append(f"  {p.name}: {p.model}[{', '.join(map(str, p.shape))}], {how}")
     for c in model.connections:
-        lines.append(f"  {c.name}: {c.source} -> {c.target}, {c.pattern}, {c.delay_steps} steps of delay")
+        steps = f"{c.delay_steps} step{'s' * (c.delay_steps != 1)} of delay" if c.delay is None else "a stored delay"
+        lines.append(f"  {c.name}: {c.source} -> {c.target}, {c.pattern}, {steps}")
     return "\n".join(lines)
 
 

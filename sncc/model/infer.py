@@ -11,6 +11,7 @@ from sncc.diagnostics import Diagnostics, Span, did_you_mean
 from sncc.expressions.nodes import Apply, Expression, Number, Symbol
 from sncc.expressions.units import LARGEST_POWER, PLAIN, Unit, UnitError, parse_unit, symbol
 from sncc.model.constants import fold
+from sncc.model.distributions import check_numbers
 from sncc.model.scope import Scope
 from sncc.model.terms import Term, Typed
 from sncc.model.white_noise import NOISE
@@ -282,6 +283,7 @@ class Elaborator:
             self.diagnostics.error("wrong-argument", call.span, f"`{name}` needs its `{missing[0]}`")
             return BAD
         values = [given[f] for f in formals]
+        check_numbers(name, formals, [(v.expression, span) for v, span in values], self.diagnostics)
         if name in ("lognormal", "gamma"):  # the first is of a logarithm, or a plain shape
             self.plain(values[0][0], values[0][1], f"`{formals[0]}` of `{name}` is a plain number")
         if name == "lognormal":

@@ -70,7 +70,7 @@ def _report_duplicates(written: list[tree.Population], diagnostics: Diagnostics)
     seen: dict[str, Span] = {}
     for part in written:
         name, span = part.name.name, part.name.span
-        if name in seen:
+        if name in seen and "{" not in name:  # of no loop, which is reported
             note = f"`{name}` was defined in line {seen[name].line}"
             diagnostics.error("duplicate", span, f"`{name}` is defined twice", notes=(note,))
         seen.setdefault(name, span)

@@ -77,7 +77,8 @@ class SourceResolver:
         if value.unit is None:
             return ()
         if value.unit.dimension != _RATE.dimension and not value.typed.is_zero:
-            help = f"write `{span.text} Hz`" if isinstance(argument.value, tree.Quantity) else ""
+            plain = isinstance(argument.value, tree.Quantity) and value.unit.dimensionless
+            help = f"write `{span.text} Hz`" if plain else ""
             message = f"a rate must be in Hz, not {value.unit.described()}"
             self.diagnostics.error("wrong-unit", span, message, help=help)
             return ()

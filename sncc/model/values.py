@@ -10,6 +10,7 @@ from sncc.diagnostics import Diagnostics, Span
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, walk
 from sncc.expressions.units import PLAIN, Unit, parse_unit, symbol
 from sncc.model.constants import fold
+from sncc.model.distributions import check_clip
 from sncc.model.infer import BAD, TIME, Elaborator
 from sncc.model.scope import Scope
 from sncc.model.terms import Term, Typed
@@ -56,6 +57,8 @@ def resolve_value(
             typed = elaborator.elaborate(tree.Call(written.function, rest, span))
             if clips:
                 clip = resolve_interval(clips[0].value, typed, elaborator, "`clip`")
+                if clip and isinstance(typed.expression, Apply):
+                    check_clip(name, typed.expression.arguments, clip, clips[0].value.span, diagnostics)
         case tree.Call(tree.Name((name,)), arguments) if name in INITIALISERS:
             typed = _initialiser(name, arguments, elaborator, span)
         case _:

@@ -98,7 +98,7 @@ def explain(source: Source, text: str, problem: Any) -> tuple[str, Diagnostic | 
     if kind == "$END":
         place = len(text) - 1
     if kind in ("_INDENT", "_DEDENT"):
-        place = token.end_pos
+        place = token.end_pos if token.end_pos is not None else len(text)
     return (
         _unclosed(source, text, place, kind)
         or _stray_comma(source, text, place)
@@ -152,7 +152,7 @@ def _blocks(
         )
     if "_INDENT" not in expected or kind == "_NEWLINE":
         return None
-    before = [start for start, _ in _statements(text) if start < place or kind in ("$END", "_DEDENT")]
+    before = [start for start, _ in _statements(text) if start < place or kind == "$END"]
     header = before[-1] if place - before[-1] > 0 or len(before) < 2 else before[-2]
     span = Span(source, header, header + len(_line(text, header).rstrip()))
     message = f"`{span.text}` has no block"

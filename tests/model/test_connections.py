@@ -258,3 +258,23 @@ def test_mistakes_in_a_source(written, code, place):
 
 def test_times_of_spikes_are_a_source():
     assert connection("s -> b[0:5]: one_to_one, weight = 1").source == "s"
+
+
+@pytest.mark.parametrize(
+    "weight, where",
+    [
+        ("normal(3, -1)", "-1"), ("lognormal(0, -1)", "-1"), ("gamma(0, 1)", "0"), ("gamma(2, -1)", "-1"),
+        ("exponential(-2)", "-2"), ("uniform(3, 1)", "1"), ("normal(0, 1, clip = [8, 9])", "[8, 9]"),
+        ("lognormal(0, 1, clip = [-1, 0])", "[-1, 0]"), ("uniform(0, 1, clip = [2, 3])", "[2, 3]"),
+        ("exponential(1, clip = [-2, 0])", "[-2, 0]"), ("gamma(2, 1, clip = [-2, 0])", "[-2, 0]"),
+    ],
+)  # fmt: skip
+def test_what_no_draw_can_give_is_a_mistake(weight, where):
+    assert mistake(f"a -> b: dense, weight = {weight}")[:2] == ("wrong-argument", where)
+
+
+@pytest.mark.parametrize(
+    "weight", ["normal(1, 0)", "exponential(0)", "normal(0, 1, clip = [2, 9])", "gamma(2, 1, clip = [0, 1])"]
+)
+def test_draws_at_the_edge_of_what_there_is_stand(weight):
+    assert connection(f"a -> b: dense, weight = {weight}").weight.storage == "each"

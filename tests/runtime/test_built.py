@@ -258,6 +258,20 @@ def test_samples_of_unequal_length_are_independent(per_step):
     assert np.isfinite(network.evaluate(short, every[chosen])["loss"])
 
 
+def test_signals_may_have_samples_of_unequal_length_too(per_step):
+    network = load(per_step, seed=1)
+    rng = np.random.default_rng(5)
+    lengths, drive = rng.integers(5, 30, 24), rng.normal(size=(24, 30, 2))
+    events = Events.from_dense(SPIKES, lengths=lengths)
+    one_by_one = network.predict({"x": events, "drive": [d[:n] for d, n in zip(drive, lengths)]})
+    assert np.array_equal(one_by_one, network.predict({"x": events, "drive": drive}))  # wider than they are long
+    alone = {"x": Events.from_dense(SPIKES[7:8, : lengths[7]]), "drive": drive[7:8, : lengths[7]]}
+    assert np.allclose(one_by_one[7], network.predict(alone)[0], rtol=1e-5, atol=1e-6)
+    for wrong in (drive[:, :20], [d[:5] for d in drive], [d[:n, :1] for d, n in zip(drive, lengths)]):
+        with pytest.raises(ValueError, match="`drive`"):
+            network.predict({"x": events, "drive": wrong})
+
+
 def test_targets_of_every_step(to_values):
     network = load(to_values, seed=1)
     targets = np.sin(np.arange(30) / 5)[None, :, None] * np.ones((24, 1, 3)) * (1 + LABELS[:, None, None])

@@ -227,6 +227,12 @@ def test_indentation_is_that_of_statements_not_of_strings_and_lines_that_go_on()
     assert messages(text) == [(8, "the indentation of this line belongs to no block above")]
 
 
+def test_a_colon_without_a_block_is_reported_where_it_stands():
+    neuron = "neuron A:\n    state v = 0\n    spike when v > 1:\n"
+    for behind in ("", "# end", "\nnetwork N:\n    step = 1 ms\n", "    refractory 2 ms\n"):
+        assert messages(neuron + behind) == [(3, "`spike when v > 1:` has no block")]
+
+
 @pytest.mark.parametrize("text", ["param x = 1 ms^2.5", "param x = 1 ms^2e3", "param x = 1 mV/s^2.5"])
 def test_only_whole_powers_belong_to_a_unit(text):
     assert parse(text).blocks[0].value.operator == "^"
