@@ -220,7 +220,7 @@ def test_weights_are_loaded_onto_the_synapses_that_they_were_saved_from(load, pr
     same_synapses.load(tmp_path / "w.npz")
     assert np.array_equal(same_synapses.parameters["cells_cells.weight"], network.parameters["cells_cells.weight"])
     other_seed = sncc.load(project, seed=4, connections={"given_cells": PAIRS})
-    with pytest.raises(ValueError, match="`cells_cells` .* load the network with seed 3"):
+    with pytest.raises(ValueError, match="load the network with seed 3"):
         other_seed.load(tmp_path / "w.npz")
     other_pairs = load(connections={"given_cells": (PAIRS[0], PAIRS[1][::-1])})
     with pytest.raises(ValueError, match="other pairs of neurons .* `given_cells`"):
