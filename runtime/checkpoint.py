@@ -65,7 +65,7 @@ def take_snapshot(network: Network) -> Snapshot:
             for slot, state in enumerate(manifest.optimiser.states):
                 values = library.get("get_optimiser_state", parameter.shape, parameter.index, slot)
                 states[parameter.key, state] = values
-    parameters = {p.key: network.parameters[p.key] for p in manifest.parameters if p.storage != "compiled"}
+    parameters = {p.key: network.parameters[p.key] for p in manifest.parameters if p.is_stored}
     synapses = {c.name: library.synapses(c.index) for c in manifest.connections if c.rewired}
     return Snapshot(parameters, states, step, network.progress, synapses)
 
@@ -205,7 +205,7 @@ def _checked(network: Network, arrays: Mapping[str, NDArray[Any]], optimiser: bo
         raise ValueError(f"it is of version {version}, this binding reads version {FORMAT_VERSION}")
     manifest = network.manifest
     _check_connectivity(network, arrays)
-    shapes = {p.key: p.shape for p in manifest.parameters if p.storage != "compiled"}
+    shapes = {p.key: p.shape for p in manifest.parameters if p.is_stored}
     names = [name.removeprefix("parameter/") for name in arrays]
     feedback = frozenset(n for n in names if manifest.weights and n.endswith(".feedback"))  # is for training alone
     parameters = _group(arrays, "parameter/", shapes, str(arrays.get("network", "another network")), feedback)

@@ -53,18 +53,24 @@ class Parameter:
     """A parameter as Python sees it; `bounds` in SI units.
 
     `connection`: it has one number for each synapse of that connection (shape (-1,) until the network is built).
+    `made`: these are stored nowhere, and made again when they are needed.
     """
 
     index: int
     key: str
     shape: tuple[int, ...]
-    storage: Literal["compiled", "shared", "each"]
+    storage: Literal["compiled", "shared", "each", "made"]
     learnt: bool
     unit: str = ""
     bounds: tuple[float, float] | None = None
     doc: str = ""
     connection: str | None = None
     largest: float = math.inf  # magnitude that the network's precision holds
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it can be set."""
+        return self.storage in ("shared", "each")
 
     @property
     def size(self) -> int:

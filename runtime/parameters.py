@@ -79,12 +79,14 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
     def __setitem__(self, key: str, value: ArrayLike) -> None:
         """Copies values in, of exactly the parameter's shape, in SI units.
 
-        Raises ValueError for a parameter that is compiled in, another shape, numbers that are not finite or out of
+        Raises ValueError for a parameter that is compiled in or stored nowhere, another shape, numbers that are not finite or out of
         bounds; KeyError for an unknown key.
         """
         parameter = self._find(key)
         if parameter.storage == "compiled":
             raise ValueError(_compiled(parameter))
+        if parameter.storage == "made":
+            raise ValueError(_made(parameter))
         values = finite_array(f"`{key}`", value, parameter.largest)
         if values.shape != parameter.shape:
             raise ValueError(f"`{key}` has the shape {parameter.shape}, not {values.shape}; nothing is broadcast")
@@ -125,4 +127,11 @@ def _compiled(parameter: Parameter) -> str:
     return (
         f"`{parameter.key}` is a number compiled into the library, so it cannot be set; to have it stored, declare "
         f"`param {name} = … adjustable`, name it in `learn`, or give it as `each(…)`, and build again"
+    )
+
+
+def _made(parameter: Parameter) -> str:
+    return (
+        f"`{parameter.key}` is stored nowhere but drawn again whenever a source spikes (`stored = false`), so it cannot "
+        f"be set; leave `stored = false` out of the connection `{parameter.connection}`, and build again"
     )

@@ -221,6 +221,9 @@ def _flat(shape: tuple[int, ...], ranges: tuple[tuple[int, int], ...]) -> NDArra
 
 def _weight(manifest: Manifest, connection: str, every: int) -> SynapseRequest:
     parameter = next(p for p in manifest.parameters if p.key == f"{connection}.weight")
+    if parameter.storage == "made":
+        reason = "it is stored nowhere and stays as it is (`stored = false`)"
+        raise ValueError(f"cannot record `{parameter.key}`: {reason}; read `parameters[{parameter.key!r}]`")
     return SynapseRequest(parameter.key, "get_parameter", parameter.index, parameter.shape, every)
 
 

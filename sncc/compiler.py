@@ -196,6 +196,8 @@ def build_model(
     if emit_only:
         return cache.cached(cache.key_of(files), lambda folder: cache.write_files(files, folder))
     backend = chosen_backend(backend, program)
+    if backend == "cuda":
+        _note_stored(program)
     project = _built(files, backend)
     if out is None:
         return project
@@ -246,6 +248,18 @@ def chosen_backend(backend: str, program: Program) -> str:
         message = f"the CUDA backend does not support {', '.join(missing)} yet"
         raise toolchain.failure("not-supported-yet", message, help=("use `--backend cpu`",))
     return backend
+
+
+def _note_stored(program: Program) -> None:
+    """Say which connections take memory on a GPU that are to take none."""
+    import warnings
+
+    names = ", ".join(f"`{c.name}`" for c in program.connections if not c.stored)
+    if names:
+        message = (
+            f"on a GPU synapses are stored, with `stored = false` too ({names}): the same network, with their memory"
+        )
+        warnings.warn(message, stacklevel=4)
 
 
 def _built(files: Mapping[str, str], backend: str) -> Path:

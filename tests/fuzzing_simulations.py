@@ -83,10 +83,11 @@ def case_of(text: str) -> Case:
     }
     inputs = _inputs(program, rng), _inputs(program, rng)
     drawn = Reference(program, seed=SEED, pairs=pairs).parameters
+    made = {c.weight for c in program.connections if not c.stored}
     values = {
         p.key: _moved(program, drawn[p.key], p, rng)
         for p in program.parameters
-        if p.storage != "compiled" and rng.random() < 0.3
+        if p.storage != "compiled" and p.key not in made and rng.random() < 0.3
     }
     for key in (f"{s.connection}.plasticity.{m}" for s in program.synapses for m in s.modulators):
         values[key] = np.array(rng.uniform(-0.5, 2))

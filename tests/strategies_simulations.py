@@ -19,6 +19,9 @@ DELAYS = (
     "1 ms", "3 ms", "7 ms", "26 ms", "uniform(1 ms, 5 ms)", "normal(2 ms, 1 ms)", "each(2 ms)", "gamma(0.7, 2 ms)",
     "normal(3 ms, 2 ms, clip = [1 ms, 9 ms])", "1 ms + 0.2 ms * abs(i - j)",
 )  # fmt: skip
+FIXED = tuple(d for d in DELAYS if d[0].isdigit() and d.endswith("ms"))
+MADE = ("random(p = 0.1)", "random(p = 0.3)", "random(fan_out = 4)", "random(fan_out = 4, repeats = true)")
+CARRIED = ("", "decaying", "conducting", "rising", "depressing", "slow")  # synapses whose states neurons carry
 RATES = (
     ("30 Hz", 0.4),
     ("uniform(5 Hz, 80 Hz)", 0.4),
@@ -159,11 +162,13 @@ class Connect:
     synapse: str
     plasticity: str
     unit: str
+    stored: bool = True
 
     @property
     def text(self) -> str:
         """The line."""
         options = [self.weight, f"delay = {self.delay}" * bool(self.delay), self.synapse, self.plasticity]
+        options += ["" if self.stored else "stored = false"]
         ends = f"{self.ends[0]} -> {self.ends[1]}.{self.into}"
         return f"    connect {self.name} = {ends}: " + ", ".join(filter(None, [self.pattern, *options]))
 
@@ -173,13 +178,15 @@ def connections(draw: st.DrawFn, name: str, ends: list[End]) -> Connect:
     """A connection between populations or parts of them."""
     source, target = one(draw, ends), one(draw, [e for e in ends if e.neurons and e.name != "critic"])
     (start, senders), (end, receivers) = draw(parts(source)), draw(parts(target))
-    pattern = draw(patterns(source == target, senders, receivers))
     signal = source.model == "signal"
-    synapse = "" if signal else one(draw, _synapses(source))
+    made = _spikes(source) and receivers >= 6 and one(draw, [0, 0, 0, 1])  # its synapses are not stored
+    pattern = one(draw, MADE) if made else draw(patterns(source == target, senders, receivers))
+    synapse = "" if signal else one(draw, CARRIED if made else _synapses(source))
     unit = " / (1 ms)" if source.name == "level" else KINDS[target.model].unit if not synapse else ""
-    never = unit or signal or synapse in ("graded", "gap", "curved", "opening")
+    never = unit or signal or made or synapse in ("graded", "gap", "curved", "opening")
     plasticity = "" if never else one(draw, ["", "", *_plasticities(source, target)])
     weights = [w for w in WEIGHTS if not (unit and " in " in w) and not (pattern == "sparse" and "fan_in" in w)]
+    weights = [w for w in weights if not (made and w.startswith("each"))]
     weight = one(draw, ["uniform(0, 0.1)", "each(0.05)"] if plasticity else weights)
     arguments = [one(draw, ["", *PLASTICITIES[plasticity]])] if plasticity else []
     if plasticity in REWARDED:
@@ -194,9 +201,15 @@ def connections(draw: st.DrawFn, name: str, ends: list[End]) -> Connect:
     )
     into = one(draw, KINDS[target.model].inputs)
     weight = f"{weight[:-1]}{unit})" if unit and weight.startswith("each") else f"{weight}{unit}"
-    delay = one(draw, DELAYS) if _loops(source, target) or one(draw, [0, 1]) else ""
-    options = f"synapse = {synapse}({one(draw, ['', *SYNAPSES[synapse]])})" if synapse else ""
-    return Connect(name, (start, end), into, pattern, f"weight = {weight}", delay, options, plastic, unit)
+    delay = one(draw, FIXED if made else DELAYS) if _loops(source, target) or one(draw, [0, 1]) else ""
+    numbers = [a for a in SYNAPSES.get(synapse, ()) if not (made and "(" in a)]
+    options = f"synapse = {synapse}({one(draw, ['', *numbers])})" if synapse else ""
+    return Connect(name, (start, end), into, pattern, f"weight = {weight}", delay, options, plastic, unit, not made)
+
+
+def _spikes(source: End) -> bool:
+    """Whether a population sends spikes."""
+    return KINDS[source.model].spikes if source.neurons else source.model != "signal"
 
 
 def _synapses(source: End) -> list[str]:
@@ -293,7 +306,7 @@ def stimuli(draw: st.DrawFn, target: End, made: list[Connect]) -> list[str]:
 def records(draw: st.DrawFn, made: list[Connect]) -> list[str]:
     """Lines that record states of synapses."""
     found = []
-    for c in made:
+    for c in (c for c in made if c.stored):
         blocks = re.findall(r"= (\w+)\(", f"{c.synapse} {c.plasticity}")
         states = [state for block in blocks for state in STATES.get(block, ())]
         if states := [s for s in states if states.count(s) == 1]:

@@ -140,7 +140,7 @@ class NeuronTables:
             f"0x{stream(owner, 'connectivity'):08x}u",
             self.connections[c.synapses_of] if c.synapses_of else -1, parameters.index(c.weight), weights, flag(shared),
             c.delay, parameters.index(c.delays) if c.delays else -1, flag(c.signal), values, gain,
-            flag(c.plastic or c.gain is not None or moves), flag(reverse),
+            flag(c.plastic or c.gain is not None or moves), flag(reverse), flag(c.stored),
         ]  # fmt: skip
         return f"{{{', '.join(map(str, items))}}},"
 

@@ -198,9 +198,15 @@ def _has_synapses(program: Program, c: Connection) -> bool:
     return has_rows(program, c) if program.schedule == "neuron_parallel" else in_rows(program, c)
 
 
+def _storage(program: Program, p: Parameter) -> str:
+    """How a parameter is stored; `made`: nowhere, as its synapses."""
+    made = p.shape != () and any(c.weight == p.key and not c.stored for c in program.connections)
+    return "made" if made else p.storage
+
+
 def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:
     entry: dict[str, object] = {
-        "key": p.key, "shape": list(p.shape), "storage": p.storage, "learnt": p.learnt, "unit": p.unit, "si": p.si,
+        "key": p.key, "shape": list(p.shape), "storage": _storage(program, p), "learnt": p.learnt, "unit": p.unit, "si": p.si,
         "scale": p.scale, "bounds": _bounds(p), "doc": p.doc,
     }  # fmt: skip
     if p.connection is not None and p.shape != ():
@@ -270,7 +276,7 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
         columns = p.shape[-1] if len(p.shape) == 2 else 1
         low, high = p.bounds or (float("-inf"), float("inf"))
         parameters.append(
-            f'{{"{p.key}", {size}, {columns}, {bytes_of[p.key]}, sncc::Storage::{p.storage}, {number(p.si)}, {number(p.scale)}, {flag(p.learnt)}, '
+            f'{{"{p.key}", {size}, {columns}, {bytes_of[p.key]}, sncc::Storage::{_storage(program, p)}, {number(p.si)}, {number(p.scale)}, {flag(p.learnt)}, '
             f"{number(p.rate)}, {number(low)}, {number(high)}, &dynamics::{shared.parameters[p.key].name}, {_whole(program, p)}}},"
         )
     populations = [r.population for _, r in rows]
@@ -353,7 +359,7 @@ def _readme(program: Program) -> dict[str, object]:
             for g in program.groups for r in g.rows
         ],
         "parameter_rows": [
-            f"| {p.key} | {' x '.join(map(str, p.shape)) or 'one number'} | {'learnt' if p.learnt else p.storage} |"
+            f"| {p.key} | {' x '.join(map(str, p.shape)) or 'one number'} | {'learnt' if p.learnt else _storage(program, p)} |"
             for p in program.parameters
         ],
     }  # fmt: skip

@@ -84,6 +84,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         synapses_of=connection.synapses_of,
         rewiring=connection.rewiring if connection.synapses_of is None and _learns(model, f"{owner}.weight") else None,
         dropout=connection.dropout if model.training is not None else 0.0,
+        stored=connection.stored,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sncc.connectivity.patterns import Convolution, is_matrix, leaves_nothing_out
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
+from sncc.lower.reduction import reduce_synapse
 from sncc.model.nodes import Connection, Model
 
 WEIGHTS_OF_ITS_OWN = "give the connection a `weight` of its own"
@@ -24,6 +25,8 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
         if connection.share is not None:
             yield from _shared(connection, named[connection.share[0]], connection.share[1])
         yield from _connection(connection)
+        if not connection.stored:
+            yield from _unstored(model, connection)
 
 
 def _connection(connection: Connection) -> Iterator[Diagnostic]:
@@ -33,6 +36,23 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
             if parameter.storage == "each":
                 what = f"`rewire` with a `{parameter.name}` for every synapse"
                 yield not_supported_yet(span, what, f"give `{parameter.name}` one number")
+
+
+def _unstored(model: Model, connection: Connection) -> Iterator[Diagnostic]:
+    """What synapses that are made again for every spike cannot do: all but to deliver a weight then."""
+    span, remedy = connection.span, "leave `stored = false` out"
+    if model.training is not None or model.schedule == "sample_parallel":
+        what = "`stored = false` in a network whose samples are spread over threads, as in training,"
+        yield not_supported_yet(span, what, f"{remedy}, or build with `--schedule neuron_parallel`")
+    if connection.synapse is None:
+        return
+    reduction = reduce_synapse(connection)
+    if reduction is None:
+        what = f"`stored = false` with `{connection.synapse.model}`, of which every synapse keeps states,"
+        yield not_supported_yet(span, what, f"use a synapse whose states its neurons can carry, or {remedy}")
+    elif reduction.sums:
+        what = f"`stored = false` with `{connection.synapse.model}`, which delivers all the time and not by spikes,"
+        yield not_supported_yet(span, what, f"use a synapse that spikes move, or {remedy}")
 
 
 def _shared(connection: Connection, owner: Connection, turned: bool) -> Iterator[Diagnostic]:

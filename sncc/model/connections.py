@@ -15,11 +15,12 @@ from sncc.model.parts import resolve_part
 from sncc.model.patterns import Ends, PatternResolver, pattern_name, same_kernel
 from sncc.model.rewiring import resolve_rewiring
 from sncc.model.scope import Scope
+from sncc.model.unstored import REMEDY, check_unstored, read_stored
 from sncc.model.values import constant_number, element_names, resolve_interval_of, resolve_value
 from sncc.model.weights import Place, WeightResolver
 from sncc.syntax import tree
 
-OPTIONS = ("weight", "delay", "post_delay", "synapse", "plasticity", "share", "sign", "rewire", "dropout")
+OPTIONS = ("weight", "delay", "post_delay", "synapse", "plasticity", "share", "sign", "rewire", "dropout", "stored")
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,16 @@ class ConnectionResolver:
         names = element_names(pattern[1])
         delay = read_delay(options.get("delay"), "delay" in learnt, names, step, self.scope, self.diagnostics)
         self.draft.delays[name] = delay.fixed
+        stored = read_stored(options.get("stored"), self.diagnostics)
+        if not stored:
+            check_unstored(options, pattern[0], delay, source.population, self.diagnostics)
         return nodes.Connection(
             name, source.population.name, target.population.name, where.name, pattern[0], weight, 0, source.part,
             target.part, delay.parameter, read_post_delay(options.get("post_delay"), step, self.scope, self.diagnostics),
             synapse.node if synapse else None, plastic[0] if plastic else None, share[0] if share else None,
             self._sign(options.get("sign")), self._dropout(options.get("dropout")),
             resolve_rewiring(options.get("rewire"), pattern[0], weight, self.scope, self.diagnostics),
-            plastic[1] if plastic else (), span=part.span,
+            plastic[1] if plastic else (), stored=stored, span=part.span,
         )  # fmt: skip
 
     def _weight(
@@ -125,6 +129,7 @@ class ConnectionResolver:
         read_post_delay(options.get("post_delay"), self.draft.step, self.scope, self.diagnostics)
         self._sign(options.get("sign"))
         self._dropout(options.get("dropout"))
+        read_stored(options.get("stored"), self.diagnostics)
         weight = options.get("weight")
         if weight is not None:
             value = resolve_value(weight.value, self.scope, self.diagnostics, names)
@@ -238,6 +243,11 @@ class ConnectionResolver:
         if other.rewiring is not None or "rewire" in options:
             message = "synapses that training moves cannot share their weights"
             self.diagnostics.error("wrong-argument", option.span, message)
+            return None
+        if not other.stored:
+            help = f"{REMEDY} there, or give this connection a `weight` of its own"
+            message = f"the weights of `{name}` are not stored"
+            self.diagnostics.error("wrong-argument", written.span, message, help=help)
             return None
         if option.transposed and not isinstance(other.pattern, Dense | OneToOne):
             message = f"`{name}` has no matrix to transpose: its weights are those of `{other.pattern}`"

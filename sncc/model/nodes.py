@@ -223,7 +223,7 @@ class Connection:
     parameter (in ms) and `delay_steps` the smallest legal one. `share` names a connection whose weights are used, and
     whether they are transposed. `sign_fixed`: training keeps each weight's sign (Dale). `rewiring`: training moves
     synapses. `dropout`: the probability that training leaves a source neuron out of a
-    sample. `modulators` bind a plasticity's modulator to a state, or the spikes, of a
+    sample. `stored`: whether synapses are kept, or made again for every spike. `modulators` bind a plasticity's modulator to a state, or the spikes, of a
     population of one neuron or of as many as the target has: (modulator, population, variable).
 
     Set by lowering: `values` names the source's state that is delivered all the time instead of spikes, as `impulses`
@@ -255,6 +255,7 @@ class Connection:
     gain: tuple[str, str] | None = None
     synapses_of: str | None = None
     only_recorded: bool = False
+    stored: bool = True
     doc: str = ""
     span: Span | None = field(default=None, compare=False)
 

@@ -113,6 +113,7 @@ def _connection(connection: nodes.Connection) -> Iterator[str]:
         sign = "  sign fixed" if connection.sign_fixed else ""
         sign += f"  rewire {connection.rewiring}" if connection.rewiring is not None else ""
         sign += f"  dropout {print_number(connection.dropout)}" if connection.dropout else ""
+        sign += "" if connection.stored else "  not stored"
         yield f"  {_parameter(connection.weight)}{sign}"
     if connection.delay is not None:
         yield f"  {_parameter(connection.delay)}"

@@ -17,6 +17,7 @@ from sncc.model.parts import resolve_part
 from sncc.model.scope import Scope
 from sncc.model.settings import read_settings
 from sncc.model.terms import Term, Typed
+from sncc.model.unstored import REMEDY
 from sncc.model.values import constant_time, constant_whole, folded
 from sncc.syntax import tree
 
@@ -125,6 +126,11 @@ class _Resolver:
         if endpoint.slices:
             help = f"write `record {part.variable} of {connection.name}`"
             self.diagnostics.error("wrong-argument", endpoint.span, "a connection is recorded whole", help=help)
+        elif not connection.stored:
+            message = f"the synapses of `{connection.name}` are not stored: there is nothing to record"
+            weights = f'their weights stay as they are: read `parameters["{connection.name}.weight"]` in Python'
+            help = weights if part.variable.name == "weight" else REMEDY
+            self.diagnostics.error("wrong-argument", endpoint.span, message, help=help)
         elif part.variable.name not in ("weight", *states):
             hints = did_you_mean(part.variable.name, ["weight", *states])
             message = f"the synapses of `{connection.name}` have no `{part.variable}`"

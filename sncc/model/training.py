@@ -17,6 +17,7 @@ from sncc.model.penalties import resolve_penalties
 from sncc.model.rewiring import check_learnt
 from sncc.model.rule import check_online, resolve_rule
 from sncc.model.scope import Scope
+from sncc.model.unstored import check_unstored_learnt
 from sncc.model.values import constant_number
 from sncc.syntax import tree
 
@@ -71,6 +72,7 @@ class TrainingResolver:
         )
         if len(self.diagnostics.errors) == before:  # what was misspelt may be what is missing
             check_learnt(self.connections.values(), learn, self.diagnostics)
+            check_unstored_learnt(self.connections.values(), learn, self.diagnostics)
         batch = self._batch()
         penalties: tuple[nodes.Penalty, ...] = ()
         if (setting := self.settings.get("penalty")) is not None:

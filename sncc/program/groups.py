@@ -124,6 +124,9 @@ class Connection:
     dropout: where gradients are computed, each neuron of the source delivers nothing for a whole sample with this
     probability: where word 0 of the Philox counter (stream `dropout_stream`, neuron, 0, trial) is below
     floor(dropout · 2^32 + 0.5). What the others deliver the target's update makes larger.
+
+    stored: else an engine keeps no synapses, and makes a source's row again from its random numbers when it spikes: of
+    `random` by p or fan_out, one delay, and a weight that is one number or drawn.
     """
 
     name: str
@@ -154,6 +157,7 @@ class Connection:
     rewiring: Rewiring | None = None
     dropout: float = 0.0
     backwards: bool = False
+    stored: bool = True
 
     @property
     def owner(self) -> str:

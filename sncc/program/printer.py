@@ -220,5 +220,5 @@ def _connection(connection: Connection) -> str:
         f"  {connection.structure or connection.pattern}  {connection.weight}"
         f"  delay {connection.delays or connection.delay}{'  plastic' if connection.plastic else ''}"
         f"{f'  rewired by {connection.rewiring}' if connection.rewiring else ''}"
-        f"{f'  dropout {connection.dropout:g}' if connection.dropout else ''}"
+        f"{f'  dropout {connection.dropout:g}' if connection.dropout else ''}{'' if connection.stored else '  not stored'}"
     )

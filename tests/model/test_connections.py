@@ -48,6 +48,12 @@ def test_fans_are_the_expected_numbers_of_synapses(written, pattern, fans):
     assert found.pattern == pattern and found.weight.value.value == pytest.approx(fans[0] + 1000 * fans[1])
 
 
+def test_synapses_are_stored_unless_something_else_is_said():
+    assert connection("a -> b: random(p = 0.1), weight = 1").stored
+    assert connection("a -> b: random(p = 0.1), weight = 1, stored = true").stored
+    assert not connection("a -> b: random(fan_out = 2), weight = normal(0, 1), stored = false").stored
+
+
 def test_a_neuron_may_be_kept_from_reaching_itself():
     assert connection("a -> a: dense(self = false), weight = each(fan_in)").weight.value == Number(39.0)
     assert connection("a -> a: random(p = 0.5, self = false), weight = each(fan_out)").weight.value == Number(19.5)

@@ -30,6 +30,9 @@ struct ConnectivityRequest {
 // Throws std::invalid_argument for a pattern that cannot be had, or for pairs out of range.
 Synapses build_synapses(const ConnectivityRequest& request, int workers, ThreadPool& pool);
 
+// Throws std::invalid_argument for a random pattern that cannot be had.
+void check_random(const ConnectivityRequest& request, ThreadPool& pool);
+
 // How many synapses there will be, at most where that is random (six standard deviations).
 double expected_synapses(const ConnectivityRequest& request);
 

@@ -42,6 +42,13 @@ public:
         return std::move(result_);
     }
 
+    // Throws std::invalid_argument for a random pattern that cannot be had.
+    void check() const {
+        if (pattern_.kind == PatternKind::fan_in) check_number(target_, source_);
+        if (pattern_.kind == PatternKind::fan_out) check_number(source_, target_);
+        if (pattern_.kind == PatternKind::total) pairs_of().check_total();
+    }
+
     // How many synapses there will be, at most where that is random (six standard deviations).
     static double expected(const ConnectivityRequest& request) {
         const PartIndices source(request.source), target(request.target);
@@ -284,6 +291,7 @@ private:
 Synapses build_synapses(const ConnectivityRequest& request, int workers, ThreadPool& pool) {
     return ConnectivityBuilder(request, workers, pool).build();
 }
+void check_random(const ConnectivityRequest& request, ThreadPool& pool) { ConnectivityBuilder(request, 0, pool).check(); }
 double expected_synapses(const ConnectivityRequest& request) { return ConnectivityBuilder::expected(request); }
 
 }  // namespace sncc

@@ -14,7 +14,11 @@ namespace sncc {
 class WordSequence {
 public:
     WordSequence(std::uint64_t seed, std::uint32_t stream) : seed_(seed), stream_(stream) {}
-    void start(std::uint32_t element) { element_ = element, block_ = 0, next_ = end_ = 0; }
+    // Word number `word` comes next.
+    void start(std::uint32_t element, std::uint32_t word = 0) {
+        element_ = element, block_ = word / 64 * 16, next_ = end_ = 0;
+        if (word % 64 != 0) refill(), next_ = static_cast<int>(word % 64);
+    }
     std::uint32_t next() {
         if (next_ == end_) refill();
         return words_[next_++];

@@ -23,6 +23,7 @@ public:
         m_.workers = workers();
         for (int p = 0; p < m_.net.populations; ++p) m_.ranges.push_back(ranges_of(info(p).size, m_.workers));
         m_.stores.resize(m_.net.connections_count);
+        m_.made.resize(m_.net.connections_count);
         m_.synapse_fields.resize(m_.net.synapse_fields);
         Bundler<Real> bundler(m_);
         bundler.plan();
@@ -128,6 +129,10 @@ private:
         for (int c = 0; c < m_.net.connections_count; ++c) {
             if (!owns_synapses(c)) continue;
             const ConnectionInfo& of = connection(c);
+            if (m_.is_made(c)) {
+                total += MadeRows::bytes(static_cast<double>(of.source_neurons), m_.workers);
+                continue;
+            }
             const double count = expected_synapses(request(c));
             int fields = 0;
             for (int f = 0; f < m_.net.synapse_fields; ++f) {
@@ -156,6 +161,7 @@ private:
     void synapses(int c) {
         const ConnectionInfo& of = connection(c);
         if (!owns_synapses(c)) return;
+        if (m_.is_made(c)) return make(c);
         if (of.pattern.kind == PatternKind::sparse && !pairs_[static_cast<std::size_t>(c)].given)
             throw Failure(Code::argument, std::string("the connection `") + of.name + "` is `sparse`: hand its pairs over when loading, connections={\"" + of.name + "\": (pre, post)}");
         SynapseStore<Real>& store = m_.stores[static_cast<std::size_t>(c)];
@@ -169,8 +175,21 @@ private:
         if (m_.may_be_bits(c) && static_cast<double>(store.synapses.count()) * BitRows::sparsest >= pairs) store.to_bits(m_.pool);
     }
 
+    // What it takes to make a connection's synapses when they are needed.
+    void make(int c) {
+        const ConnectionInfo& of = connection(c);
+        try {
+            check_random(request(c), m_.pool);
+        } catch (const std::invalid_argument& error) {
+            throw Failure(Code::argument, std::string("the connection `") + of.name + "`: " + error.what());
+        }
+        m_.made[static_cast<std::size_t>(c)] = std::make_unique<MadeSynapses>(MadeSynapses{{request(c), m_.ranges[static_cast<std::size_t>(of.target_population)], m_.pool}, {}});
+        if (of.weight_field >= 0) m_.made[static_cast<std::size_t>(c)]->weights.emplace(about_.parameters[of.weight], seed_);
+    }
+
     void initial_numbers(int f) {
         const SynapseFieldInfo& of = m_.net.synapse_fields_info[f];
+        if (m_.is_made(of.connection)) return;
         SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(f)];
         const SynapseStore<Real>& store = m_.store(of.connection);
         store.allocate(field);

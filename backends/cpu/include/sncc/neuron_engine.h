@@ -43,7 +43,7 @@ public:
     }
     SNCC_COLD std::int64_t synapse_count(int connection) override {
         check_compressed(connection);
-        return static_cast<std::int64_t>(m_.store(connection).synapses.count());
+        return static_cast<std::int64_t>(m_.synapse_count(connection));
     }
     SNCC_COLD void synapses(int connection, std::int64_t* pre, std::int64_t* post) override {
         check_compressed(connection);
@@ -64,7 +64,7 @@ public:
         const ParameterInfo& info = m_.net.parameters_info[k];
         if (info.size >= 0) return info.size;
         const int connection = info.delays_of >= 0 ? info.delays_of : m_.net.synapse_fields_info[info.synapse_field].connection;
-        return static_cast<std::int64_t>(m_.store(connection).synapses.count());
+        return static_cast<std::int64_t>(m_.synapse_count(connection));
     }
     SNCC_COLD void set_parameter(int k, const double* values) override {
         const ParameterInfo& info = m_.net.parameters_info[k];
@@ -83,7 +83,13 @@ public:
     }
     SNCC_COLD void get_parameter(int k, double* values) override {
         const ParameterInfo& info = m_.net.parameters_info[k];
-        if (info.synapse_field >= 0 && !info.shared) {
+        if (info.synapse_field >= 0 && m_.is_made(m_.net.synapse_fields_info[info.synapse_field].connection)) {
+            const MadeSynapses& made = *m_.made[static_cast<std::size_t>(m_.net.synapse_fields_info[info.synapse_field].connection)];
+            made.rows.for_each(m_.pool, [&](std::size_t part, std::uint32_t i, std::uint64_t number, const std::uint32_t* targets, int count) {
+                made.draw(part, i, number, targets, count, values + number);
+                for (int e = 0; e < count; ++e) values[number + static_cast<std::uint64_t>(e)] = static_cast<Real>(values[number + static_cast<std::uint64_t>(e)]);
+            });
+        } else if (info.synapse_field >= 0 && !info.shared) {
             if (info.size >= 0) std::fill(values, values + info.size, 0.0);
             for_values(k, [&](const Placed& s, std::uint64_t place) { values[place] = static_cast<double>(m_.synapse_numbers(info.synapse_field, s.part)[s.at]); });
         } else if (info.delays_of >= 0 && !info.shared) {

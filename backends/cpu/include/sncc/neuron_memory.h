@@ -10,6 +10,7 @@
 #include "bundles.h"
 #include "delivery.h"
 #include "given_inputs.h"
+#include "made_rows.h"
 #include "memory.h"
 #include "poisson.h"
 #include "records.h"
@@ -75,6 +76,7 @@ struct Memory {
     std::vector<std::vector<Range>> ranges;                // by population and worker
     std::vector<SynapseStore<Real>> stores;                // by connection; empty where its weights are a matrix or a vector, or the synapses another one's
     std::vector<SynapseField<Real>> synapse_fields;
+    std::vector<std::unique_ptr<MadeSynapses>> made;         // by connection; null where its synapses are stored
     std::vector<std::vector<AlignedBuffer<Real>>> matrices;  // of dense connections, by worker
     std::vector<AlignedBuffer<Real>> vectors;                // of one_to_one connections
     std::vector<Real> shared_weights;
@@ -96,6 +98,9 @@ struct Memory {
         return stores[static_cast<std::size_t>(c.synapses_of >= 0 ? c.synapses_of : connection)];
     }
     SynapseStore<Real>& store(int connection) { return const_cast<SynapseStore<Real>&>(static_cast<const Memory&>(*this).store(connection)); }
+    // Whether a connection's synapses are nowhere, and made as they are needed.
+    bool is_made(int connection) const { return on_cpu && !net.connections[connection].stored; }
+    std::uint64_t synapse_count(int connection) const { return is_made(connection) ? made[static_cast<std::size_t>(connection)]->rows.count() : store(connection).synapses.count(); }
     std::int64_t most_delay_of(int connection) const {
         const ConnectionInfo& c = net.connections[connection];
         return c.delays >= 0 ? std::max(c.delay, store(connection).delays.most) : c.delay;
@@ -147,10 +152,16 @@ struct Memory {
     bool may_be_bits(int c) const {
         const ConnectionInfo& of = net.connections[c];
         const bool once = !of.pattern.repeats && of.pattern.kind != PatternKind::sparse && of.pattern.kind != PatternKind::convolution;
-        return on_cpu && once && of.format == Format::compressed && of.shared && of.weight_field < 0 && of.delays < 0 && !of.signal && !of.at_arrival && of.gain < 0 && is_alone(c);
+        return on_cpu && of.stored && once && of.format == Format::compressed && of.shared && of.weight_field < 0 && of.delays < 0 && !of.signal && !of.at_arrival && of.gain < 0 && is_alone(c);
     }
     // Calls visit, in parallel, for a connection's synapses.
     SNCC_COLD void for_each_synapse(int connection, const std::function<void(const Placed&)>& visit) {
+        if (is_made(connection)) {
+            const MadeRows& rows = made[static_cast<std::size_t>(connection)]->rows;
+            return rows.for_each(pool, [&](std::size_t part, std::uint32_t i, std::uint64_t number, const std::uint32_t* targets, int count) {
+                for (std::uint64_t e = 0; e < static_cast<std::uint64_t>(count); ++e) visit({part, number + e, number + e, number + e, i, rows.begin(part) + targets[e], 0});
+            });
+        }
         const SynapseStore<Real>& store = this->store(connection);
         const Bundle<Real>* const bundle = holder(connection);
         if (!store.bits.empty()) {

@@ -43,6 +43,8 @@ public:
                     summed(number, n, run_step, accumulator, own);
                 } else if (c.delays >= 0) {
                     arrivals(number, c, n, run_step, accumulator);
+                } else if (m_.is_made(number)) {
+                    m_.for_spikes(c, n - c.delay, run_step - c.delay, [&](const SpikesOfStep& spikes) { made_rows(number, accumulator, spikes, factor); });
                 } else if (const SynapseStore<Real>& store = m_.store(number); !store.bits.empty()) {
                     m_.for_spikes(c, n - c.delay, run_step - c.delay, [&](const SpikesOfStep& spikes) { bits_.add(store.bits[w_], spikes); });
                     bits_.deliver(accumulator, own.size(), store.bits[w_].stride(), m_.shared_weights[static_cast<std::size_t>(number)]);
@@ -85,6 +87,27 @@ private:
         with_rows(number, c, [&](const std::uint64_t* offsets, const auto* targets, const auto& weights) {
             deliver_rows(accumulator, offsets, targets, weights, spikes, factor);
         });
+    }
+
+    // Rows that are not stored, stretch by stretch.
+    void made_rows(int number, Real* accumulator, const SpikesOfStep& spikes, const Real* factor) {
+        const MadeSynapses& made = *m_.made[static_cast<std::size_t>(number)];
+        const Real one = m_.shared_weights[static_cast<std::size_t>(number)];
+        for (int s = 0; s < spikes.count; ++s) {
+            const std::uint32_t source = spikes.indices[s];
+            made.rows.row(w_, source, made_, [&](std::uint64_t first, const std::uint32_t* targets, int count) {
+                if (!made.weights) {
+                    const Real weight = factor ? one * factor[source] : one;
+                    for (int k = 0; k < count; ++k) accumulator[targets[k]] += weight;
+                    return;
+                }
+                made.draw(w_, source, first, targets, count, drawn_);
+                for (int k = 0; k < count; ++k) {
+                    const Real weight = static_cast<Real>(drawn_[k]);
+                    accumulator[targets[k]] += factor ? weight * factor[source] : weight;
+                }
+            });
+        }
     }
 
     void values(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Real* accumulator) {
@@ -195,6 +218,8 @@ private:
     std::size_t w_;
     std::vector<int> ends_;  // by lane: the last connection that is summed in it
     BitDelivery<Real> bits_;
+    MadeRows::Scratch made_;
+    double drawn_[MadeRows::stretch];
     std::vector<WeightsFrom<Real>> from_;  // by bundle, like the targets' numbers
     std::vector<const std::uint16_t*> narrow_;
     std::vector<const std::uint32_t*> wide_;

@@ -44,6 +44,7 @@ struct ConnectionInfo {
     int gain;          // field that multiplies what a source neuron delivers
     bool at_arrival;   // with a delay per synapse: deliver at arrival, as the weight changes, or a gain is read
     bool reversed;     // its synapses are looked up by target
+    bool stored;       // else made again for every spike, on a CPU
 };
 
 struct SynapseFieldInfo {

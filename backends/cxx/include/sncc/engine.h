@@ -55,7 +55,7 @@ struct PopulationDescription {
     int state_count;
 };
 
-enum class Storage { compiled, shared, each };
+enum class Storage { compiled, shared, each, made };  // made: kept nowhere, drawn again when they are needed
 
 struct ParameterDescription {
     const char* key;

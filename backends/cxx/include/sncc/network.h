@@ -115,6 +115,7 @@ public:
         const ParameterDescription& p = checked(k, values, count);
         if (p.storage == Storage::compiled)
             throw Failure(Code::argument, std::string(p.key) + " is compiled in: declare it `adjustable`, give it `each(...)` or learn it");
+        if (p.storage == Storage::made) throw Failure(Code::argument, std::string(p.key) + " is not stored: build the network without `stored = false` there");
         std::vector<double> inner(static_cast<std::size_t>(count));
         for (std::int64_t e = 0; e < count; ++e) {
             if (!std::isfinite(values[e])) throw Failure(Code::argument, std::string(p.key) + " gets a number that is not finite");
