@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 LEAKY = """
 neuron Leaky:
+    param gauge = 0.8
     param tau = 20 ms
     state v = 0
     input I
@@ -22,6 +23,7 @@ neuron Leaky:
 BLOCKS = (
     LEAKY
     + """neuron Two:
+    param gauge = 0.8
     param tau = 15 ms
     state v = 0
     state w = 0
@@ -33,6 +35,7 @@ BLOCKS = (
         v -= 0.8
         w += 0.1
 neuron Noisy:
+    param gauge = 0.8
     param tau = 10 ms
     param sigma = 0.05 / (1 ms)^0.5
     state v = 0
@@ -43,6 +46,7 @@ neuron Noisy:
     spike when v > 0.9:
         v = normal(0, 0.05)
 neuron Curved:
+    param gauge = 0.8
     param tau = 10 ms
     state v = 0
     state u = 0.1
@@ -54,6 +58,7 @@ neuron Curved:
         u += 0.1
     refractory 1 ms
 neuron Conducting:
+    param gauge = 0.8
     param bias = each(0.02)
     state v = 0
     state g = 0
@@ -66,6 +71,7 @@ neuron Conducting:
         g += 0.2
     refractory 3 ms hold v
 neuron Map:
+    param gauge = 0.8
     param decay = 0.9
     state v = 0
     state r = 0
@@ -76,6 +82,7 @@ neuron Map:
     spike when v > 1:
         v -= 1
 neuron Mixed:
+    param gauge = 0.8
     param tau = 12 ms
     state v = 0
     state n = 0
@@ -85,6 +92,7 @@ neuron Mixed:
     spike when v > 0.5:
         v = 0
 neuron Silent:
+    param gauge = 0.8
     param tau = 10 ms
     state v = 0.3
     input I
@@ -181,6 +189,30 @@ synapse slow:
     dc/dt = (b - c) / (2 * tau)
     on pre: a += weight
     deliver (b + 0.5 * c) / (1 ms)
+synapse personal:
+    param first = 0.05
+    state g = first
+    dg/dt = (first - g) / (8 ms * (0.5 + post.gauge))
+    on pre: g += weight * post.gauge * (1.5 - tanh(g))
+    deliver g / (2 ms)
+synapse gauged:
+    deliver weight * pre.v * pre.gauge / (10 ms)
+plasticity personal_pair:
+    param rate = 0.02
+    post state q = 0
+    dq/dt = -q / (20 ms * (0.5 + post.gauge))
+    on pre: weight -= rate * q
+    on post:
+        q += post.gauge + 0.1 * tanh(post.v)
+        weight += 0.01 * post.gauge
+    bound weight in [0, 1]
+plasticity meeting:
+    pre state p = 0
+    dp/dt = -p / (15 ms)
+    on pre:
+        p += pre.gauge * (1 + tanh(pre.v))
+        weight += 0.01 * p - 0.01 * pre.v
+    bound weight in [0, 1]
 plasticity pair:
     param rate = 0.02
     pre state p = 0
@@ -284,13 +316,15 @@ KINDS = {
 }
 SYNAPSES = {
     "": (), "decaying": ("tau = 3 ms", "tau = uniform(2 ms, 8 ms)"), "conducting": ("most = 1.5",), "rising": (), "saturating": ("tau = 10 ms",),
-    "depressing": ("use = 0.5", "use = each(0.4)"), "own": ("tau = each(6 ms)",), "releasing": ("p = 0.9",), "graded": (), "gap": (), "curved": (), "opening": (), "binding": (), "seeing": (), "mixed": (), "fluctuating": ("sigma = 0.02 / (1 ms)^0.5",), "slow": ("tau = 2 ms",),
+    "depressing": ("use = 0.5", "use = each(0.4)"), "own": ("tau = each(6 ms)",), "releasing": ("p = 0.9",), "graded": (), "gap": (), "curved": (), "opening": (), "binding": (), "seeing": (), "personal": ("first = each(0.1)", "first = 0.02 adjustable"), "gauged": (), "mixed": (), "fluctuating": ("sigma = 0.02 / (1 ms)^0.5",), "slow": ("tau = 2 ms",),
 }  # fmt: skip
 PLASTICITIES = {
     "pair": ("rate = 0.01", "rate = 0.03 adjustable"), "rewarded": ("rate = 0.1",), "graded_reward": (), "voltage": (), "continuous": (),
     "wandering": (),
     "voltages": ("tau = 4 ms",),
     "two_factors": (),
+    "personal_pair": ("rate = 0.01 adjustable",),
+    "meeting": (),
 }  # fmt: skip
 REWARDED = _with("modulator reward", PLASTICITIES)
 NOTICES_POST = _with("on post:|post state", PLASTICITIES)
@@ -298,4 +332,4 @@ STATES = {  # of each synapse, by its block
     name: tuple(re.findall(r"^    state (\w+)", text, re.MULTILINE))
     for name, text in re.findall(r"^(?:synapse|plasticity) (\w+):\n((?: .*\n)+)", BLOCKS, re.MULTILINE)
 }
-OF_SOURCE = _with(r"pre\.v", (*SYNAPSES, *PLASTICITIES))  # what reads variables of its source
+OF_SOURCE = _with(r"pre\.[vg]", (*SYNAPSES, *PLASTICITIES))  # what reads variables of its source

@@ -106,6 +106,9 @@ def populations(draw: st.DrawFn, end: End, rate: str) -> str:
     made = f"(rate = {rate})" if end.model == "poisson" else "(as = impulse)" if end.name == "pulses" else ""
     if end.neurons and KINDS[end.model].override and one(draw, [0, 1]) and end.size > 1:
         made = f"({KINDS[end.model].override})"
+    if end.neurons and end.size > 1 and one(draw, [0, 1]):
+        gauge = f"gauge = {one(draw, ['0.6', 'uniform(0.5, 1.5)', 'each(1.2)', '0.7 adjustable'])}"
+        made = f"{made[:-1]}, {gauge})" if made else f"({gauge})"
     values = ["", ", v = uniform(0, 0.9)", ", v = normal(0.3, 0.3, clip = [0, 0.8])", ", v = each(0.4)"]
     first = one(draw, values) if end.neurons else ""
     return f"    population {end.name}: {end.model}{end.brackets}{made}{first}"
@@ -183,7 +186,7 @@ def connections(draw: st.DrawFn, name: str, ends: list[End]) -> Connect:
     pattern = one(draw, MADE) if made else draw(patterns(source == target, senders, receivers))
     synapse = "" if signal else one(draw, CARRIED if made else _synapses(source))
     unit = " / (1 ms)" if source.name == "level" else KINDS[target.model].unit if not synapse else ""
-    never = unit or signal or made or synapse in ("graded", "gap", "curved", "opening")
+    never = unit or signal or made or synapse in ("graded", "gap", "curved", "opening", "gauged")
     plasticity = "" if never else one(draw, ["", "", *_plasticities(source, target)])
     weights = [w for w in WEIGHTS if not (unit and " in " in w) and not (pattern == "sparse" and "fan_in" in w)]
     weights = [w for w in weights if not (made and w.startswith("each"))]
@@ -215,7 +218,7 @@ def _spikes(source: End) -> bool:
 def _synapses(source: End) -> list[str]:
     """Synapses that may stand behind a population, "" for none."""
     if source.neurons and not KINDS[source.model].spikes:
-        return ["graded", "gap", "curved", "opening"]
+        return ["graded", "gap", "curved", "opening", "gauged"]
     return [s for s in SYNAPSES if source.neurons or s not in OF_SOURCE]
 
 

@@ -84,6 +84,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         "populations": tables.populations(),
         "connections": connections,
         "synapse_fields": tables.synapse_field_lines(),
+        "synapse_field_reads": [_ended(numbers) for numbers in tables.synapse_field_reads()],
         "fields": [
             f"{{{layout.populations.index(population)}, {int(k in tables.remembered)}}},  // {population}.{variable}"
             for (population, variable), k in tables.fields.items()
@@ -246,7 +247,7 @@ def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
                 field = tables.synapse_fields[owner if a.name == "weight" else update.connection, a.name]
                 before.append(f"Real* SNCC_RESTRICT const {name} = loop.synapse({field});")
                 passed.append(f"{name}[k]")
-            case "pre" if tables.delayed(update.connection):
+            case "pre" if tables.delayed(update.connection) and tables.moves_in_runs(*sides["pre"][a.name]):
                 passed.append(f"loop.pre_ago({tables.field(*sides['pre'][a.name])}, ago)[i]")
             case "pre" if a.name in dict(update.ago):
                 field = tables.field(*sides["pre"][a.name])

@@ -8,7 +8,7 @@ from typing import Literal
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.expressions import Unsupported
 from sncc.backends.cxx.layout import Layout
-from sncc.backends.cxx.synapse_dynamics import synapse_states
+from sncc.backends.cxx.synapse_dynamics import stored_numbers, synapse_states
 from sncc.backends.cxx.synapse_rows import flag, part_of, parts_of, pattern_of
 from sncc.connectivity.patterns import Convolution, Turned
 from sncc.program.groups import Connection
@@ -154,7 +154,7 @@ class NeuronTables:
 
     def synapse_field_lines(self) -> list[str]:
         """SynapseFieldInfo, one a field."""
-        lines = []
+        lines: list[str] = []
         for connection, name in self.synapse_fields:
             c = self.program.connection(connection)
             parameter, kernel, initial = -1, -1, "nullptr"
@@ -169,9 +169,19 @@ class NeuronTables:
                 parameter = self.layout.keys.index(str(dict(synapse_states(self.program, connection).arrays)[name]))
             moves = flag(initial != "nullptr" or self.moves(connection, name))
             lines.append(
-                f"{{{self.connections[connection]}, {parameter}, {kernel}, {initial}, {moves}}},  // {connection}.{name}"
+                f"{{{self.connections[connection]}, {parameter}, {kernel}, {initial}, reads_{len(lines)}, {moves}}},  // {connection}.{name}"
             )
         return lines
+
+    def synapse_field_reads(self) -> list[list[int]]:
+        """For each synapse field the parameters that a state's first value reads."""
+        found = []
+        for connection, name in self.synapse_fields:
+            about = synapse_states(self.program, connection)
+            value, keys = dict(about.initial).get(name), dict(about.arrays)
+            stored = stored_numbers(about, value) if value is not None else ()
+            found.append([self.layout.keys.index(str(keys[symbol])) for symbol in stored])
+        return found
 
     def moves(self, connection: str, name: str) -> bool:
         """Whether a number of every synapse changes in a run."""
@@ -226,15 +236,20 @@ class NeuronTables:
         earlier = dict(update.ago)
         self.remembered |= {
             field
-            for (symbol, _, _), field in zip(update.pre, sources, strict=True)
-            if symbol in earlier or self.delayed(update.connection)
+            for (symbol, population, variable), field in zip(update.pre, sources, strict=True)
+            if symbol in earlier or self.delayed(update.connection) and self.moves_in_runs(population, variable)
         }
         behind = [
             self.field(population, variable)
             for _, population, variable in update.post
             if self.is_one_for_all(update, population) == (side == "far")
         ]
-        return [*sources, *behind] if side == "far" else behind
+        moving = [f for f, (_, *of) in zip(sources, update.pre, strict=True) if self.moves_in_runs(*of)]
+        return [*moving, *behind] if side == "far" else behind
+
+    def moves_in_runs(self, population: str, variable: str) -> bool:
+        """Whether a variable of a population is a state, and no number."""
+        return variable in self.places[population][0].states
 
     def is_one_for_all(self, update: SynapseUpdate, population: str) -> bool:
         """Whether a population that a synapse update reads behind the synapse has one neuron for all targets."""

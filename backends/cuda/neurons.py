@@ -161,7 +161,9 @@ class Neurons:
                     else:
                         before.append(f"Real* const {name} = step.v.synapse_fields[{field}];")
                     passed.append(name if field is None else f"{name}[k]")
-                case "pre" if self.tables.delayed(update.connection):
+                case "pre" if self.tables.delayed(update.connection) and self.tables.moves_in_runs(
+                    *sides["pre"][a.name]
+                ):
                     passed.append(f"loop.pre_ago({self.tables.field(*sides['pre'][a.name])}, ago)[i]")
                 case "pre" if a.name in dict(update.ago):
                     field = self.tables.field(*sides["pre"][a.name])

@@ -62,13 +62,16 @@ def synapse_update(program: Program, update: SynapseUpdate, number: int, scalar:
     return b.function(f"synapses_{number}", comments)
 
 
+def stored_numbers(about: SynapseStates, value: Expression) -> tuple[str, ...]:
+    """The stored parameters that a first value of a synapse's state reads, in the order in which it takes their numbers."""
+    return tuple(symbol for symbol, number in about.arrays if isinstance(number, str) and symbol in symbols(value))
+
+
 def synapse_state(about: SynapseStates, state: str, value: Expression, names: Namer) -> Function:
     """A synapse's state before the first step, of a run's seed and trial."""
     b = Builder("double", "double")
     connection = about.connection
     for symbol, number in about.arrays:
-        if symbol in symbols(value) and isinstance(number, str):
-            raise Unsupported(f"a first value of `{state}` that depends on a stored parameter")
         if not isinstance(number, str):
             b.names[symbol] = b.print.number(number)
     b.argument("seed", "seed", type_="std::uint64_t")
@@ -76,8 +79,10 @@ def synapse_state(about: SynapseStates, state: str, value: Expression, names: Na
     element = b.argument("index", "element", type_="std::uint32_t")
     row = b.argument("index", "i", type_="std::uint32_t", hint="row")
     column = b.argument("index", "j", type_="std::uint32_t", hint="column")
+    stored = b.argument("numbers", "numbers", type_="const double*", hint="stored")
+    b.names |= {symbol: f"{stored}[{k}]" for k, symbol in enumerate(stored_numbers(about, value))}
     b.names["i"], b.names["j"] = f"static_cast<double>({row})", f"static_cast<double>({column})"
-    b.lines.append("static_cast<void>(seed), static_cast<void>(trial);")
+    b.lines.append(f"static_cast<void>(seed), static_cast<void>(trial), static_cast<void>({stored});")
     b.lines.append(f"static_cast<void>({element}), static_cast<void>({row}), static_cast<void>({column});")
     text = b.print(DrawNumbers().bind(value, b.print, b.names))
     clip = dict(about.clips).get(state)

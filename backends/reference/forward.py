@@ -117,14 +117,16 @@ class ForwardRun:
         return self.spikes[group, n] if 1 <= n <= self.steps else None
 
     def now(self, population: str, variable: str) -> np.ndarray:
-        """A variable of a population's neurons."""
+        """A variable, or a number, of a population's neurons."""
         group, row = self.program.place(population)
-        return np.array(self.variables[group.name, variable][row.offset : row.offset + row.size])
+        found = self.variables.get((group.name, variable))
+        found = np.broadcast_to(self.arrays[group.name][variable], group.size) if found is None else found
+        return np.array(found[row.offset : row.offset + row.size])
 
     def past(self, population: str, variable: str, n: int, ago: np.ndarray, neuron: np.ndarray) -> np.ndarray:
         """The variable of given neurons as it is at step n, or at the end of the step so many steps ago."""
         result: np.ndarray = self.now(population, variable)[neuron]
-        if ago.any():
+        if ago.any() and (population, variable) in self.history:
             past = np.array(self.history[population, variable])
             result = np.where(ago > 0, past[np.clip(n - ago, 0, len(past) - 1), neuron], result)
         return result
@@ -301,5 +303,5 @@ def _looked_back_at(program: Program) -> set[tuple[str, str]]:
         (population, variable)
         for o in updates
         for symbol, population, variable in o.pre
-        if o.connection in delayed or symbol in dict(o.ago)
+        if (o.connection in delayed or symbol in dict(o.ago)) and variable in program.place(population)[0].states
     }

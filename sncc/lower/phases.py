@@ -90,10 +90,12 @@ def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:
         alike = {p.name for p in model.populations if p.model == population.model}
         drives |= {s.input for s in model.simulation.stimuli if s.owner in alike}
     reading = next((c for c in arriving if reads_target(model, c)), None)
-    parts: tuple[Part, ...] = ("whole",) if reading is None else ("flow", "rest")
-    if reading is not None and population.dynamics is not None and population.dynamics.each_step:
-        what = f"`on pre` that reads `{population.name}`, a neuron with `each step`,"
-        raise unsupported(reading.span, what, "give the neuron equations")
+    dynamics = population.dynamics
+    flows = dynamics is not None and bool(dynamics.equations)  # else its states are those of the step before
+    parts: tuple[Part, ...] = ("flow", "rest") if reading is not None and flows else ("whole",)
+    if reading is not None and flows and dynamics is not None and dynamics.each_step:
+        what = f"`on pre` that reads `{population.name}`, a neuron with equations and `each step`,"
+        raise unsupported(reading.span, what, "give the neuron equations or `each step` alone")
     timed = model.training is not None and model.training.rule.name == "eventprop"
     if timed and (reading is not None or any(c.gain is not None or c.values is not None for c in arriving)):
         what = f"`eventprop` through the states of neurons in synapses onto `{population.name}`"

@@ -40,6 +40,7 @@ from sncc.program.operations import SynapseUpdate
 from sncc.program.statements import Assign, Draw, Statement
 from sncc.program.streams import stream
 
+_MET = "met."  # before the names of states of a neuron as they are where its spike arrives
 _APART = "synapse."  # before names that a synapse has in common with its plasticity; a user's names hold no dot
 
 
@@ -95,26 +96,34 @@ def _trace(
     equations = tuple(e for e in plasticity.equations if e.state in names)
     jumps = tuple(a for a in (plasticity.on_pre if side == "pre" else plasticity.on_post) if a.state in names)
     neuron = model.population(connection.source if side == "pre" else connection.target)
-    used = {s for e in equations for s in symbols(e.derivative)} | {s for a in jumps for s in symbols(a.value)}
-    followed = sorted(s for e in equations for s in symbols(e.derivative) if s.startswith(f"{side}."))
-    known = names | {p.name for p in plasticity.parameters} | set(followed) | {"t", "step"}
-    if foreign := sorted(name for name in used - known if not is_noise(name)):
+    flowing = {s for e in equations for s in symbols(e.derivative)}
+    jumping = {s for a in jumps for s in symbols(a.value)}
+    own = {f"{side}.{s.name}" for s in neuron.dynamics.states} if neuron.dynamics is not None else set()
+    numbers = [
+        replace(q, name=f"{side}.{q.name}", key=q.key or f"{neuron.name}.{q.name}")
+        for q in neuron.parameters
+        if f"{side}.{q.name}" in flowing | jumping
+    ]
+    known = names | {p.name for p in (*plasticity.parameters, *numbers)} | own | {"t", "step"}
+    if foreign := sorted(name for name in (flowing | jumping) - known if not is_noise(name)):
         what = f"a {side} state of a plasticity that reads `{foreign[0]}`"
-        raise _unsupported(connection, what, f"let it read {side} states, parameters and `{side}.X` alone")
+        raise _unsupported(connection, what, f"let it read {side} states, parameters and states of the neuron alone")
+    followed, met = sorted(flowing & own), sorted(jumping & own)  # all the time, and where a spike has left them
+    at_spikes: dict[str, Expression] = {name: Symbol(f"{_MET}{name}") for name in met}
     before = tuple(State(f"{s.name}.before", s.initial, s.unit) for s in states) if side == "pre" else ()
     dynamics = Dynamics(
         states=(*states, *before),
-        inputs=(Input(side, PLAIN), *(Input(name, PLAIN) for name in followed)),
+        inputs=tuple(Input(name, PLAIN) for name in (side, *followed, *(f"{_MET}{name}" for name in met))),
         equations=equations,
-        arrivals=((side, jumps),),
+        arrivals=((side, tuple(replace(a, value=substitute(a.value, at_spikes)) for a in jumps)),),
         early=side == "post",
         most=most_spikes(neuron),
         kept=tuple(Assignment(f"{s.name}.before", Symbol(s.name)) for s in states) if side == "pre" else (),
     )
-    used |= {s for state in states for s in symbols(state.initial)}
-    parameters = tuple(
+    used = flowing | jumping | {s for state in states for s in symbols(state.initial)}
+    parameters = [
         replace(p, key=f"{connection.name}.plasticity.{p.name}") for p in plasticity.parameters if p.name in used
-    )
+    ]
     name = trace_name(connection, side)
     if side == "pre":
         delay = 0 if connection.delay is not None else connection.delay_steps
@@ -123,7 +132,8 @@ def _trace(
     drives = [drive(name, neuron, name, side, delay)]
     ago = 1 + (delay if side == "pre" else 0)
     drives += [drive(f"{name}.{k}", neuron, name, k, ago, k.partition(".")[2]) for k in followed]
-    return trace_population(name, neuron, parameters, dynamics, connection.span), drives
+    drives += [drive(f"{name}.{_MET}{k}", neuron, name, f"{_MET}{k}", delay, k.partition(".")[2]) for k in met]
+    return trace_population(name, neuron, (*parameters, *numbers), dynamics, connection.span), drives
 
 
 # ------------------------------------------------------------------------------------------------ updates of synapses
@@ -149,7 +159,7 @@ def lower_synapses(model: Model, connection: Connection) -> LoweredSynapses | No
     updates.append(_jumps(connection, names, "pre", pre))
     updates.append(_jumps(connection, names, "post", plasticity.on_post if plasticity else ()))
     kept = tuple(u for u in updates if u is not None)
-    initial = tuple((s.name, _initial(s, names)) for s in states)
+    initial = tuple((s.name, substitute(s.initial, names.fixed)) for s in states)
     read = {n for u in kept for s in u.body for n in s.reads} | {n for _, value in initial for n in symbols(value)}
     bound = {modulator for modulator, _, _ in connection.modulators}
     modulators = tuple(m.name for m in plasticity.modulators if m.name not in bound) if plasticity else ()
@@ -205,18 +215,10 @@ def _with_names_apart(connection: Connection) -> Connection:
 
 def reads_target(model: Model, connection: Connection) -> bool:
     """Whether jumps at arriving spikes read states of the target's neurons: after the flow, before any arrival."""
-    lowered = lower_synapses(model, connection)
+    lowered, dynamics = lower_synapses(model, connection), model.population(connection.target).dynamics
     reading = (u.post for u in lowered.updates if u.when == "pre") if lowered is not None else ()
-    return any(population == connection.target for post in reading for _, population, _ in post)
-
-
-def _initial(state: State, names: _Names) -> Expression:
-    stored = sorted(name for name in symbols(state.initial) if isinstance(names.numbers.get(name), str))
-    if stored:
-        called, parameter = (name.removeprefix(_APART) for name in (state.name, stored[0]))
-        what = f"a first value of `{called}`, a state of each synapse, that reads the stored parameter `{parameter}`"
-        raise unsupported(state.span or names.connection.span, what, f"give `{parameter}` a plain number")
-    return substitute(state.initial, names.fixed)
+    states = {(connection.target, s.name) for s in dynamics.states} if dynamics is not None else set()
+    return any(tuple(read) in states for post in reading for _, *read in post)
 
 
 class _Names:
@@ -256,9 +258,11 @@ class _Names:
         if population.dynamics is not None and any(s.name == variable for s in population.dynamics.states):
             return side, population.name, variable
         parameter = next((p for p in population.parameters if p.name == variable), None)
-        if parameter is None or parameter.storage == "each":
-            what = f"`{name}` in the synapses of `{self.connection.name}`"
-            raise _unsupported(self.connection, what, "read a state of the neuron, or a parameter that is one number")
+        if parameter is None:
+            what = f"`{name}`, an input of a neuron, in the synapses of `{self.connection.name}`"
+            raise _unsupported(self.connection, what, "let it drive a state, and read that")
+        if parameter.storage == "each":
+            return side, population.name, variable  # a number of each neuron
         self.numbers[name] = _bound(parameter, parameter.key or f"{population.name}.{variable}")
         return None
 
@@ -332,12 +336,14 @@ def _jumps(connection: Connection, names: _Names, when: str, jumps: Iterable[Ass
     return _update(connection, names, when, body, carry, None) if carry else None
 
 
-def _ago(connection: Connection, when: str, pre: Iterable[tuple[str, str, str]]) -> tuple[tuple[str, int], ...]:
+def _ago(names: _Names, when: str, pre: Iterable[tuple[str, str, str]]) -> tuple[tuple[str, int], ...]:
     """How many steps ago one delay of all synapses lets them see the source's own variables; traces move with the delay."""
-    known = 1 if when == "step" else 0  # then the source has not moved yet
+    connection, known = names.connection, 1 if when == "step" else 0  # then the source has not moved yet
     if connection.delay is not None or connection.delay_steps <= known:
         return ()
-    return tuple((symbol, connection.delay_steps) for symbol, population, _ in pre if population == connection.source)
+    dynamics = names.model.population(connection.source).dynamics
+    own = {(connection.source, s.name) for s in dynamics.states} if dynamics is not None else set()
+    return tuple((symbol, connection.delay_steps) for symbol, *read in pre if tuple(read) in own)
 
 
 def _update(
@@ -369,7 +375,7 @@ def _update(
         input=connection.input if deliver is not None else "",
         pre=sides["pre"],
         post=sides["post"],
-        ago=_ago(connection, when, sides["pre"]),
+        ago=_ago(names, when, sides["pre"]),
         post_delay=connection.post_delay_steps if when == "post" else 0,
         streams=tuple((s.name, stream(connection.name, f"{when}.{s.name}")) for s in statements if isinstance(s, Draw)),
     )

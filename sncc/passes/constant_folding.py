@@ -11,7 +11,7 @@ from sncc.expressions.nodes import Expression, Number, substitute, symbols
 from sncc.program.groups import Group, Row
 from sncc.program.learning import DeriveAdjoint, TraceUpdate
 from sncc.program.nodes import Program
-from sncc.program.operations import Derive, Update
+from sncc.program.operations import Derive, SynapseUpdate, Update
 from sncc.program.rewrite import rewritten
 from sncc.program.statements import Assign, Statement
 
@@ -52,6 +52,9 @@ def _fold_group(program: Program, group: Group) -> Program:
     rows = tuple(_fold_row(row, known) for row in group.rows)
     used = _used(o for o in (*forward, *reverse) if isinstance(o, Update) and o.group == group.name)
     used |= {s for row in rows for _, value in row.initial for s in symbols(value)}
+    own = {row.population for row in rows}
+    moves = [o for o in program.forward if isinstance(o, SynapseUpdate)]
+    used |= {variable for o in moves for _, population, variable in (*o.pre, *o.post) if population in own}
     arrays = tuple(a for a in group.arrays if a in used and a not in known)
     adjoints = [o for o in gradient if isinstance(o, DeriveAdjoint) and o.group == group.name]
     kept = _needed(derive, set(arrays) | {s for o in adjoints for a in o.body for s in symbols(a.value)})

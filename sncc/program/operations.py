@@ -54,7 +54,8 @@ class SynapseUpdate:
     arrives; "post": the synapses onto every neuron that fired at step n - `post_delay`. Symbols: `weight` and the
     connection's `states` (one per synapse), those of `pre` and `post`, names in `SynapseStates.arrays` (parameters: a
     number, or one per synapse) and `modulators`, and `t`. With "pre" the body runs once for every spike that arrives.
-    pre, post: (symbol, population, variable): the variable's value now, of the synapse's source or target neuron; the
+    pre, post: (symbol, population, variable): the value now of a variable, or of a number in `Group.arrays`, of the
+    synapse's source or target neuron; the
     population has as many neurons as the connection's source (target), or one for all. With `delays` a variable of
     `pre` is read the synapse's delay ago, with one delay that of a symbol in `ago`, (symbol, steps), at the end of the
     step so many steps ago. carry: weight or state := local, all at once. `deliver`: a local added to

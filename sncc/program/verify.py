@@ -214,7 +214,7 @@ def _synapse_update(program: Program, update: SynapseUpdate, updated: set[str]) 
     for read in (*update.pre, *update.post):
         symbol, population, variable = read
         group, row = program.place(population)
-        _require(variable in group.states, f"{where}: {population} has no variable {variable}")
+        _require(variable in (*group.states, *group.arrays), f"{where}: {population} has no variable {variable}")
         if row.holds != "neurons" and update.when != "step" and read not in earlier:
             _require(group.name in updated, f"{where}: {population} moves afterwards")
         known.add(symbol)

@@ -189,12 +189,34 @@ plasticity voltage:
     post state trace = 0
     dtrace/dt = -trace / tau
     on pre: weight += 0.1 * (post.v - 0.3) - 0.02 * trace
-    on post: trace += 0.1
+    on post: trace += 0.1 * post.gauge * (1 + post.v)
     bound weight in [0, 1]
+neuron Map:
+    state v = 0
+    input I
+    each step: v = 0.9 * v + (1 ms) * I
+    spike when v > 1: v -= 1
+synapse met:
+    param first = each(0.1)
+    state g = 2 * first
+    dg/dt = -g / (5 ms + pre.slow)
+    on pre: g += weight * (1.5 - post.v) * (1 - tanh(g))
+    deliver g / (10 ms)
+neuron Slow:
+    param slow = each(3 ms)
+    state v = 0
+    input I
+    dv/dt = -v / (20 ms) + I
+    spike when v > 1:
+        v = 0
 network Net:
     step = 0.5 ms
     population drive: poisson[90](rate = 20 Hz)
-    population out: Leaky[200], v = uniform(0, 1)
+    population out: Leaky[200](gauge = uniform(0.5, 1.5)), v = uniform(0, 1)
+    population map: Map[70], v = uniform(0, 1)
+    population slow: Slow[90]
+    connect drive -> slow: one_to_one, weight = 0.6
+    connect slow -> map: random(fan_in = 9), weight = uniform(0, 1), delay = uniform(1 ms, 3 ms), synapse = met()
     connect drive -> out: random(p = 0.1), weight = gamma(6, 0.04), delay = gamma(0.7, 2 ms), plasticity = voltage()
     connect out -> out: random(fan_in = 3, self = false), weight = 0.1, delay = 1 ms
 simulate:

@@ -217,15 +217,17 @@ def test_gradients_through_synapses_are_those_of_automatic_differentiation(block
 
 
 REFUSED = {
-    "a first value of `s`, a state of each synapse, that reads the stored parameter `start`": (
-        "plasticity moving:\n    param start = 1 adjustable\n    state s = 2 * start\n    ds/dt = -s / (20 ms)\n"
-        "    on pre: weight += s\n", "LIF[4]", "plasticity = moving()",
+    "`post.I`, an input of a neuron, in the synapses of `a_b`": (
+        "synapse own:\n    state s = 0\n    ds/dt = -s / (5 ms) + 0.1 * post.I\n"
+        "    on pre: s += weight * (1 - s)\n    deliver s / (1 ms)\n", "LIF[4]", "synapse = own()",
     ),
-    "a first value of `s`, a state of each synapse, that reads the stored parameter `tau`": (
-        "synapse own:\n    param tau = 5 ms adjustable\n    state s = 0.1 * tau / (1 ms)\n    ds/dt = -s / tau\n"
-        "    on pre: s += weight * (1 - s)\n    deliver s / (1 ms)\n"
-        "plasticity moving:\n    param tau = 20 ms\n    pre state s = 0\n    ds/dt = -s / tau\n"
-        "    on pre: s += 1\n    on post: weight += 0.1 * s\n", "LIF[4]", "synapse = own(), plasticity = moving()",
+    "`on pre` that reads `b`, a neuron with equations and `each step`,": (
+        "neuron LIF:\n    state v = 0\n    state n = 0\n    input I\n    dv/dt = -v / (20 ms) + I\n    each step: n = 0.9 * n + v\n"
+        "    spike when v > 1: v = 0\nplasticity moving:\n    on pre: weight += 0.1 * post.v\n", "LIF[4]", "plasticity = moving()",
+    ),
+    "a pre state of a plasticity that reads `m`": (
+        "plasticity moving:\n    modulator m\n    pre state p = 0\n    dp/dt = (m - p) / (20 ms)\n"
+        "    on pre:\n        p += 1\n        weight += 0.1 * p\n", "LIF[4]", "plasticity = moving()",
     ),
     "a part of a population of 5 dimensions whose neurons do not follow each other": ("", "LIF[2, 1, 2, 2, 1]", "plasticity = stdp()"),
 }  # fmt: skip
@@ -242,5 +244,5 @@ network N:
     connect a{"[0:2, 0, 0, 0:2, 0]" if "," in population else ""} -> b: random(p = 0.5), weight = each(0.1), {rules}
 """
     (diagnostic,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
-    assert diagnostic.span is not None
+    assert diagnostic.span is not None and diagnostic.help
     assert diagnostic.message == f"{what} is not supported yet" and "synapse." not in str(diagnostic.help)

@@ -249,19 +249,36 @@ protected:
         });
     }
 
+    // A state of every synapse, as it starts.
+    SNCC_COLD void first_values(int f, const Simulation& simulation) {
+        const SynapseFieldInfo& of = m_.net.synapse_fields_info[f];
+        SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(f)];
+        const SynapseStore<Real>& store = m_.store(of.connection);
+        std::vector<const SynapseField<Real>*> fields;  // by number that it reads: of each synapse, or one for all
+        std::vector<double> ones;
+        for (const int* k = of.reads; *k >= 0; ++k) {
+            fields.push_back(nullptr);
+            for (int g = 0; g < m_.net.synapse_fields; ++g)
+                if (m_.net.synapse_fields_info[g].connection == of.connection && m_.net.synapse_fields_info[g].parameter == *k) fields.back() = &m_.synapse_fields[static_cast<std::size_t>(g)];
+            ones.push_back(fields.back() ? 0.0 : m_.numbers.number(*k, 0));
+        }
+        store.for_each_stretch(m_.pool, [&](std::size_t part, std::uint64_t first, std::uint64_t number, std::uint32_t i, int count) {
+            std::vector<double> numbers = ones;
+            for (std::uint64_t e = 0; e < static_cast<std::uint64_t>(count); ++e) {
+                for (std::size_t r = 0; r < fields.size(); ++r)
+                    if (fields[r]) numbers[r] = static_cast<double>(fields[r]->parts[part][first + e]);
+                const std::uint32_t j = store.target(part, first + e);
+                field.parts[part][first + e] = static_cast<Real>(of.initial(simulation.seed, simulation.trial, static_cast<std::uint32_t>(number + e), i, j, numbers.data()));
+            }
+        });
+    }
+
     virtual void start(const Simulation& simulation) {
         refresh();
         m_.state.zero();
         m_.net.start(m_.arrays.data(), simulation.seed, simulation.trial, m_.state.data());
-        for (int f = 0; f < m_.net.synapse_fields; ++f) {
-            const SynapseFieldInfo& of = m_.net.synapse_fields_info[f];
-            if (!of.initial) continue;
-            SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(f)];
-            const SynapseStore<Real>& store = m_.store(of.connection);
-            store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i) {
-                field.parts[part][k] = static_cast<Real>(of.initial(simulation.seed, simulation.trial, static_cast<std::uint32_t>(number), i, store.target(part, k)));
-            });
-        }
+        for (int f = 0; f < m_.net.synapse_fields; ++f)
+            if (m_.net.synapse_fields_info[f].initial) first_values(f, simulation);
         for (std::vector<Arrivals<Real>>& of : m_.arrivals)
             for (Arrivals<Real>& shelf : of) shelf.clear();
         for (std::size_t f = 0; f < m_.histories.size(); ++f)

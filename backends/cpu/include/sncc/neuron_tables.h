@@ -51,8 +51,9 @@ struct SynapseFieldInfo {
     int connection;
     int parameter;  // whose values these are
     int kernel;     // parameter of a kernel that all positions share
-    double (*initial)(std::uint64_t seed, std::uint32_t trial, std::uint32_t element, std::uint32_t i, std::uint32_t j);  // of a state
-    bool moves;  // a run sets it
+    double (*initial)(std::uint64_t seed, std::uint32_t trial, std::uint32_t element, std::uint32_t i, std::uint32_t j, const double* numbers);  // of a state
+    const int* reads;  // parameters whose numbers `initial` takes, ended by -1
+    bool moves;        // a run sets it
 };
 
 // A field that others read after its step: values of populations by number.
