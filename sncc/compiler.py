@@ -231,8 +231,6 @@ def within(memory: str | int | None, program: Program) -> Program:
     bound = bytes_of(memory)
     if program.optimise is None:
         raise toolchain.failure("wrong-argument", "`memory` bounds training, and this network is built without any")
-    if any(c.delays is not None and not c.interpolated for c in program.connections):
-        raise toolchain.failure("not-supported-yet", "`memory` with a delay for every synapse is not supported yet")
     return replace(program, memory=bound)
 
 

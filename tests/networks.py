@@ -104,8 +104,8 @@ def spikes(rng: np.random.Generator, samples: int = 3, steps: int = 40, size: in
 
 
 def lively(program, rng_seed: int, inputs) -> dict[str, np.ndarray]:
-    """Parameters at which the hidden neurons spike now and then: the weights grow until they do."""
-    for weight in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 200.0, 1000.0, 5000.0):  # the last for charges
+    """Parameters at which the hidden neurons spike now and then: the weights grow until they do, or else shrink."""
+    for weight in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 200.0, 1000.0, 5000.0, 0.5, 0.2, 0.1):  # up to 5000 for charges
         values = parameters(program, np.random.default_rng(rng_seed), weight)
         run = Reference(program, values).run(inputs)
         if 0.02 < np.mean([s["hidden"].mean() for s in run.spikes]) < 0.9:

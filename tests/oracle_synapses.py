@@ -79,6 +79,39 @@ class Synapses:
             substeps=self.block.substeps,
         )  # fmt: skip
 
+        self.parts = None  # of a delay per synapse: what of it is delivered so many steps later
+        if c.delay is not None:
+            learnt = any(e.key == f"{c.name}.delay" for e in simulation.model.training.learn)
+            least = max(c.delay_steps, int(any(n.startswith("pre.") for n in symbols(self.block.deliver))))
+            steps = np.maximum(simulation.parameters[f"{c.name}.delay"] / simulation.step * np.ones(self.shape), least)
+            whole = numpy.floor(constant(steps) + (0.0 if learnt else 0.5))
+            rest = steps - whole if learnt else 0.0 * whole
+            self.parts = {
+                d: (whole == d) * (1 - rest) + (whole + 1 == d) * rest
+                for d in range(int(whole.min()), int(whole.max()) + 2)
+            }
+            own = {k for k in self.states if k not in self.with_target}
+            self.past, self.amounts = [{k: self.states[k] for k in own}], []  # ends of steps; what spikes of steps add
+
+    def follow(self, simulation):
+        """With a delay per synapse: the source's own states as far as its spikes are known."""
+        c = self.c
+        while len(self.past) <= len(simulation.emitted[c.source]):
+            n = len(self.past) - 1
+            held = self.own | {"weight": self.weight, "t": n * simulation.step}
+            self.states = self.states | self.past[n]
+            if self.apart.equations:
+                self.states = self.states | simulation.moved_apart(self, held)
+            zero = {k: 0.0 * self.states[k] for k in self.with_target}
+            now = self.states | zero
+            for z in simulation.spikes_of(self, n):
+                after = dict(now)
+                for jump in self.block.on_pre:
+                    after[jump.state] = value(jump.value, held | after) * np.ones(self.shape)
+                now = {k: x + z * (after[k] - x) for k, x in now.items()}
+            self.amounts.append({k: now[k] for k in self.with_target})
+            self.past.append({k: now[k] for k in self.past[0]})
+
     def of_source(self, x):
         if self.pairs is not None:
             return x[self.pairs.pre]
@@ -117,10 +150,12 @@ class SynapseSimulation(Simulation):
 
     def _arrivals(self, s, n):
         """Spikes that arrive over the synapses, one step of 0 and 1 after the other."""
+        return [] if n < s.c.delay_steps else self.spikes_of(s, n - s.c.delay_steps)
+
+    def spikes_of(self, s, n):
+        """Those of step n."""
         c = s.c
-        if n < c.delay_steps:
-            return []
-        z = self._cut(c, self.emitted[c.source][n - c.delay_steps])
+        z = self._cut(c, self.emitted[c.source][n])
         if self.model.population(c.source).kind == "neuron":
             return [s.of_source(z)]
         return [s.of_source((constant(z) > k) * 1.0) for k in range(int(numpy.max(constant(z), initial=0)))]
@@ -136,6 +171,19 @@ class SynapseSimulation(Simulation):
                 names[f"post.{state}"] = s.of_target(past[-1])
         return names
 
+    def _delivered(self, s, n, names):
+        """What synapses deliver in all, with a delay for each of what was their delays ago."""
+        if s.parts is None:
+            return value(s.block.deliver, names) * s.left
+        total = 0.0
+        for d, part in s.parts.items():
+            before = s.past[max(n - d, 0)] if s.past[0] else {}
+            for (population, state), past in self.past.items():
+                if population == s.c.source:
+                    before = before | {f"pre.{state}": s.of_source(self._cut(s.c, past[max(n - d + 1, 0)]))}
+            total = total + part * value(s.block.deliver, names | before)
+        return total * s.left
+
     def _advance(self, p, n):
         synapses = self.by_target[p.name]
         before = {
@@ -144,14 +192,17 @@ class SynapseSimulation(Simulation):
         }
         self._synapses, self._before = synapses, before
         for s in synapses:
-            if s.apart.equations:
-                held = {k: x for k, x in before[s.c.name].items() if k not in s.states}
-                s.states = s.states | self._moved(s.apart, s, held)
+            if s.parts is not None:
+                s.follow(self)
+            elif s.apart.equations:
+                s.states = s.states | self.moved_apart(s, before[s.c.name])
         super()._advance(p, n)
         for s_name in {name for population, name in self.state if population == p.name}:
             self.past[p.name, s_name].append(self.state[p.name, s_name])
 
-    def _moved(self, dynamics, s, held):
+    def moved_apart(self, s, known):
+        """The states that do not flow with the target, after a step."""
+        dynamics, held = s.apart, {k: x for k, x in known.items() if k not in s.states}
         now = {x.name: s.states[x.name] for x in dynamics.states}
         h = self.step / dynamics.substeps
         for k in range(dynamics.substeps):
@@ -186,7 +237,7 @@ class SynapseSimulation(Simulation):
                         result[s.c.name, e.state] = value(e.derivative, inner) * np.ones(s.shape)
                 result |= {(s.c.name, k): 0.0 * x[s.c.name, k] for k in s.with_target if (s.c.name, k) not in result}
                 if s.block.deliver is not None:
-                    delivered = s.onto_target(value(s.block.deliver, inner) * s.left)
+                    delivered = s.onto_target(self._delivered(s, round(own["t"] / self.step), inner))
                     given[s.c.input] = given[s.c.input] + delivered
             return {e.state: value(e.derivative, given) for e in d.equations} | result
 
@@ -198,7 +249,11 @@ class SynapseSimulation(Simulation):
         self._after_flow = {k: v for k, v in joint.items() if isinstance(k, str)}
         for s in self._synapses:
             s.states = s.states | {k: joint[s.c.name, k] for k in s.with_target}
-            for z in self._arrivals(s, round(own["t"] / self.step)):
+            n = round(own["t"] / self.step)
+            for d, part in (s.parts or {}).items():
+                if n >= d:
+                    s.states = s.states | {k: s.states[k] + part * x for k, x in s.amounts[n - d].items()}
+            for z in self._arrivals(s, n) if s.parts is None else ():
                 after = dict(s.states)
                 reading = {f"post.{k}": s.of_target(v) for k, v in self._after_flow.items()}
                 for jump in s.block.on_pre:

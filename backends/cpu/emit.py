@@ -91,6 +91,8 @@ def _parts(layout: Layout) -> dict[str, object]:
         "start": forward.start(layout),
         "forward": forward.forward(layout),
         "back": reverse.back(layout),
+        "deliver_delays": forward.deliver_delays(layout),
+        "before": reverse.before(layout),
         "gather": reverse.gather(layout),
         "add_sums": reverse.add_sums(layout),
         "derive_adjoint": reverse.derive_adjoint(layout),

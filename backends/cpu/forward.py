@@ -148,10 +148,16 @@ def _weight(layout: Layout, c: Connection) -> str:
     return f"p.{'half_' if c.weight in layout.halves else ''}weight({layout.keys.index(c.weight)})"
 
 
-def _deliver_rows(layout: Layout, c: Connection) -> str:
+def deliver_delays(layout: Layout) -> list[str]:
+    """What arrives over synapses with delays of their own, into numbers that nobody reads."""
+    delayed = [c for c in layout.rows_of_synapses if c.delays is not None]
+    return [_deliver_rows(layout, c, "unused") for c in delayed]
+
+
+def _deliver_rows(layout: Layout, c: Connection, target: str = "") -> str:
     """What arrives over synapses in rows; their indices are those of whole populations."""
     row = layout.program.place(c.target)[1]
-    target = f"s.state.{layout.state[c.target_group, c.input].identifier} + {row.offset}"
+    target = target or f"s.state.{layout.state[c.target_group, c.input].identifier} + {row.offset}"
     weight, when = weight_of_rows(layout, c), f"n - {c.delay}" if c.delay else "n"
     source = values_of(layout, c) if c.signal else spikes_of(layout, c)
     loop, r = row_loop(layout, c), layout.row_number(c)
@@ -172,7 +178,10 @@ def _deliver(layout: Layout, c: Connection) -> list[str]:
     if c.interpolated:
         delays = f"{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}, {str(c.rounded).lower()}}}"
         call = "deliver_interpolated" if c.pattern == "dense" else "deliver_interpolated_one_to_one"
-        passed = f"{target}, {weight}, {tile_layout(layout, c.weight)}, FractionalDelays<Real>{delays}, {spikes_of(layout, c)}, n"
+        numbers = f"{target}, {weight}, {tile_layout(layout, c.weight)}, FractionalDelays<Real>{delays}"
+        if c.signal:
+            return [f"deliver_interpolated_values({numbers}, {values_of(layout, c)}, n, {c.source_size});  // {c.name}"]
+        passed = f"{numbers}, {spikes_of(layout, c)}, n"
         return [f"{call}({passed});  // {c.name}"]
     if c.signal:
         source = f"{values_of(layout, c)}.at({when})"

@@ -50,6 +50,19 @@ def back(layout: Layout) -> list[str]:
     return lines
 
 
+def before(layout: Layout) -> list[str]:
+    """The credit for states as they start, which are delivered before the first step."""
+    lines: list[str] = []
+    for o in layout.program.before:
+        c = layout.program.connection(o.connection)
+        rows = c in layout.rows_of_synapses and c.delays is not None
+        most = f"p.rows[{layout.row_number(c)}].most_delay()" if rows else str(most_delay(layout, c))
+        lines.append(f"for (std::int64_t n = 0; n > -{most}; --n) {{")
+        lines += [f"    {x}" for x in _transpose(layout, o, before=True)]
+        lines.append("}")
+    return lines
+
+
 def _truncate(layout: Layout) -> list[str]:
     """Where a window of truncated credit ends, nothing comes from the next one."""
     window = layout.program.truncate
@@ -59,10 +72,12 @@ def _truncate(layout: Layout) -> list[str]:
     return [f"if (n % {window} == 0) for (int index = 0; index < tile.size; ++index) {{", *clear, "}"]
 
 
-def _reaches(layout: Layout, delay: int) -> str:
-    """Whether credit of step n + delay comes back to step n."""
+def _reaches(layout: Layout, delay: int, before: bool = False) -> str:
+    """Whether credit of step n + delay comes back to step n; `before`: the first one, which is of the first window."""
     later, window = f"n + {delay}" if delay else "n", layout.program.truncate
     test = f"{later} <= tile.steps"
+    if before:
+        return f"{later} >= 1 && {test}" + (f" && {later} <= {window}" if window else "")
     return f"{test} && (n - 1) / {window} == ({later} - 1) / {window}" if window and delay else test
 
 
@@ -98,11 +113,11 @@ def not_finite(layout: Layout) -> list[str]:
     return lines
 
 
-def _transpose(layout: Layout, o: Transpose) -> list[str]:
+def _transpose(layout: Layout, o: Transpose, before: bool = False) -> list[str]:
     c = layout.program.connection(o.connection)
     assert c.source_group is not None
     if c in layout.rows_of_synapses:
-        return _transpose_rows(layout, o, c)
+        return _transpose_rows(layout, o, c, before)
     later = f"n + {c.delay}" if c.delay else "n"
     size = layout.program.group(c.target_group).size
     slot = f"tile.slot({layout.columns[c.target_group, o.slot]}, {size}, {later}, 0) + {c.target_offset}"
@@ -122,7 +137,7 @@ def _transpose(layout: Layout, o: Transpose) -> list[str]:
             f"    if (n <= tile.samples[index].steps) {call}  // {c.name}",
         ]
         return source.around(lines)
-    lines = [f"if ({_reaches(layout, c.delay)}) {{  // {c.name}, backwards"]
+    lines = [f"if ({_reaches(layout, c.delay, before)}) {{  // {c.name}, backwards"]
     lines.append(f"    constexpr std::int64_t stride = {stride};")
     if o.at_spikes:
         spikes = spikes_of(layout, c, _SAMPLE)
@@ -183,7 +198,7 @@ class _Source:
         ]
 
 
-def _transpose_rows(layout: Layout, o: Transpose, c: Connection) -> list[str]:
+def _transpose_rows(layout: Layout, o: Transpose, c: Connection, before: bool) -> list[str]:
     """Credit back over synapses in rows, to the whole source."""
     program = layout.program
     size, first = program.group(c.target_group).size, program.place(c.target)[1].offset
@@ -204,7 +219,7 @@ def _transpose_rows(layout: Layout, o: Transpose, c: Connection) -> list[str]:
         return source.around(lines)
     slot = f"tile.slot({column}, {size}, {f'n + {c.delay}' if c.delay else 'n'}, 0) + {first}"
     lines = [
-        f"if ({_reaches(layout, c.delay)}) {{  // {c.name}, backwards",
+        f"if ({_reaches(layout, c.delay, before)}) {{  // {c.name}, backwards",
         f"    constexpr std::int64_t stride = {stride};",
         f"    transpose_synapses<tile_size>({loop}, {into}, stride, {weight}, {slot}, {size}, {all_sources(layout, c)});",
         "}",
@@ -245,7 +260,7 @@ def _gather_interpolated(layout: Layout, written: set[str]) -> list[str]:
             continue
         size = layout.program.group(c.target_group).size
         place = f"SlotPlace{{{layout.columns[c.target_group, slot]}, {size}, {c.target_offset}}}"
-        of = spikes_of(layout, c, _SAMPLE)
+        of = values_of(layout, c, _SAMPLE) if c.signal else spikes_of(layout, c, _SAMPLE)
         keys = (c.weight, c.delays or "")
         into = [
             f"gradient + {layout.gradient_offsets[key]}" if key in learnt else "static_cast<Real*>(nullptr)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sncc.backends.cpu.forward import most_delay
 from sncc.backends.cuda.meetings import MEET, Access, Part
 from sncc.backends.cuda.places import WARP, plus
 from sncc.backends.cuda.updates import Updates
@@ -43,6 +44,18 @@ class WayBack(Updates):
         failed = "if (g.looks && fails(g, d, w.not_finite, b, n, true)) return;"
         return [*parts, Part((failed,), ())]
 
+    def _before(self) -> list[str]:
+        """The credit for states as they start, which are delivered before the first step."""
+        lines: list[str] = []
+        for o in self.program.before:
+            c = self.program.connection(o.connection)
+            rows = c in self.rows_of_synapses and c.delays is not None
+            most = f"g.rows[{self.row_number(c)}].most_delay" if rows else str(most_delay(self, c))
+            part = self._transpose(o, before=True)
+            lines += [MEET, f"for (std::int64_t n = 0; n > -{most}; --n) {{"]
+            lines += [*(f"    {x}" for x in part.lines), f"    {MEET}", "}"]
+        return lines
+
     def _truncate(self) -> list[Part]:
         """Where a window of truncated credit ends, nothing comes from the next one."""
         window = self.program.truncate
@@ -51,9 +64,11 @@ class WayBack(Updates):
         clear = [f"    set_to_zero(d.{field});" for field in self.carried_adjoints()]
         return [Part((f"if (n % {window} == 0) {{", f"    {MEET}", *clear, f"    {MEET}", "}"), ())]
 
-    def _reaches(self, delay: int) -> str:
-        """The condition, where there is one, that credit of step n + delay comes back to step n."""
+    def _reaches(self, delay: int, before: bool = False) -> str:
+        """The condition, where there is one, that credit of step n + delay comes back to step n, or to one before the first."""
         later, window = f"n + {delay}", self.program.truncate
+        if before:
+            return f"if ({later} >= 1 && {later} <= steps" + (f" && {later} <= {window}) " if window else ") ")
         if not delay:
             return ""
         return f"if ({later} <= steps" + (f" && (n - 1) / {window} == ({later} - 1) / {window}) " if window else ") ")
@@ -109,11 +124,11 @@ class WayBack(Updates):
                 left -= room
         return found
 
-    def _transpose(self, o: Transpose) -> Part:
+    def _transpose(self, o: Transpose, before: bool = False) -> Part:
         c = self.program.connection(o.connection)
         assert c.source_group is not None
         if c in self.rows_of_synapses:
-            return self._transpose_rows(o, c)
+            return self._transpose_rows(o, c, before)
         later = f"n + {c.delay}" if c.delay else "n"
         into = plus(f"d.{self.adjoint[c.source_group, o.into].identifier}", c.source_offset)
         kept = plus(self.kept(c.target_group, o.slot, later), c.target_offset)
@@ -121,7 +136,7 @@ class WayBack(Updates):
         title = f"// {c.name}, backwards: {c.target} -> {c.source}"
         if c.interpolated:
             return Part((title, self._transpose_interpolated(o, c, into)), self._touches(o, c))
-        if (o, c) in (narrow := self._narrow()):
+        if not before and (o, c) in (narrow := self._narrow()):
             call = f"held_{narrow.index((o, c))}.transpose({into}, {kept});"
             own = self.own(c.source_group, c.source_offset)
             return Part((title, f"{self._reaches(c.delay)}{call}"), self._touches(o, c, own))
@@ -132,7 +147,7 @@ class WayBack(Updates):
         if o.at_spikes or c.dropout:
             where = self.source(c) if o.at_spikes else f"kept_{self.thinning(c)}"
             name, passed = f"{name}_at_spikes", [*passed, where, "n"]
-        return Part((title, f"{self._reaches(c.delay)}{name}({', '.join(passed)});"), self._touches(o, c))
+        return Part((title, f"{self._reaches(c.delay, before)}{name}({', '.join(passed)});"), self._touches(o, c))
 
     def _transpose_interpolated(self, o: Transpose, c: Connection, into: str) -> str:
         """Credit back over delays that need not be whole steps."""
@@ -149,7 +164,7 @@ class WayBack(Updates):
             call = f"transpose_interpolated({passed}, n, kept_{self.thinning(c)});"
         return call
 
-    def _transpose_rows(self, o: Transpose, c: Connection) -> Part:
+    def _transpose_rows(self, o: Transpose, c: Connection, before: bool) -> Part:
         """Credit back over synapses in rows, to the whole source."""
         size, row = self.program.group(c.target_group).size, self.program.place(c.target)[1]
         later = f"n + {c.delay}" if c.delay and c.delays is None else "n"
@@ -163,5 +178,5 @@ class WayBack(Updates):
             window = self.program.truncate or 0
             call = f"transpose_delayed_synapses({passed}, {size}, n, steps, {window}{where});"
         else:
-            call = f"{self._reaches(c.delay)}transpose_synapses({passed}{where});"
+            call = f"{self._reaches(c.delay, before)}transpose_synapses({passed}{where});"
         return Part((title, call), self._touches(o, c))

@@ -126,7 +126,7 @@ class Learning(Online):
         """The gradient of weights whose delays need not be whole steps, or of the delays."""
         term = "weight" if isinstance(o, Gather) else "time" if c.rounded else "delay"
         key = c.weight if term == "weight" else c.delays or ""
-        into = plus("g.gradient", self.gradient_of(c) if term == "weight" else self.gradient_offsets[key])
+        into = plus("g.gradient", self.gradient_of(c, key))
         kept = self._kept_adjoint(o, c, c.target_offset)
         of = f"DelayedGradient<Real, DelayTerm::{term}>{{{self.weight(c.weight)}, {self.learnt_delays(c)}, {kept}, g.steps}}"
         stride = self.stride(c.weight) if c.pattern == "dense" else 0
@@ -175,7 +175,7 @@ class Learning(Online):
                 continue
             rows, columns = self.matrix(key)
             size = rows * padded(columns)
-            more = [at for name, at in self.further.items() if self.program.connection(name).weight == key]
+            more = [at for (_, of), at in self.further.items() if of == key]
             sums, stride, apart = self._single_sums(key), padded(columns), self.is_apart(key)
             if self.program.parameter(key).shape == ():
                 into = plus("g.gradients", self.offsets[k] + self.place_of_one(key))

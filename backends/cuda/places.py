@@ -43,16 +43,18 @@ class Places(Layout):
             else:
                 self.parameter_size += size
 
-        self.further: dict[str, int] = {}  # gradients of connections whose weight another one has: added up later
+        # Gradients of connections of whose weight, or delays, another one has the first part, by their keys: added up later.
+        self.further: dict[tuple[str, str], int] = {}
         seen: set[str] = set()
         for o in program.gradient:
-            if isinstance(o, Gather):
+            if isinstance(o, Gather | GatherDelay):
                 c = program.connection(o.connection)
-                if c.weight in seen and c.weight not in self.late:
-                    rows, columns = self.matrix(c.weight)
-                    self.further[c.name] = self.gradient_size
+                key = c.weight if isinstance(o, Gather) else c.delays or ""
+                if key in seen and key not in self.late:
+                    rows, columns = self.matrix(key)
+                    self.further[c.name, key] = self.gradient_size
                     self.gradient_size += rows * padded(columns)
-                seen.add(c.weight)
+                seen.add(key)
         # Sources and populations whose spikes gradients look up by neuron: from where on.
         self.fired: dict[tuple[bool, int], int] = {}
         self.fired_neurons = 0
@@ -159,9 +161,10 @@ class Places(Layout):
         numbers = f"{self.weight(c.delays or '')}, Network::step_ms, {c.delay}, {most_delay(self, c)}, {str(c.rounded).lower()}"
         return f"FractionalDelays<Real>{{{numbers}}}"
 
-    def gradient_of(self, c: Connection) -> int:
-        """Where the gradient of a connection's weights is gathered; negative where that is known when synapses are built."""
-        return self.further.get(c.name, self.gradient_offsets.get(c.weight, -1))
+    def gradient_of(self, c: Connection, key: str | None = None) -> int:
+        """Where the gradient of a connection's weights, or delays, is gathered; negative where that is known when synapses are built."""
+        key = key or c.weight
+        return self.further.get((c.name, key), self.gradient_offsets.get(key, -1))
 
     def stride(self, key: str) -> int:
         """Numbers from row to row of a parameter."""

@@ -11,6 +11,7 @@ from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.stimuli import stimulated
+from sncc.backends.cxx.synapse_rows import flag
 from sncc.program.groups import Connection, Row
 from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, Readout, Update
@@ -42,6 +43,7 @@ class Samples(WayBack):
             "held": [*self._shares(), *self._held()],
             "back": with_meetings(self._back()),
             "turn": self._turn(),
+            "before": self._before(),
             "keep_sums": self._keep_sums(),
             "rates": self._rates(),
             "readings": list(range(len(self.program.readouts))),
@@ -153,7 +155,7 @@ class Samples(WayBack):
         rows, source = f"g.rows[{self.row_number(c)}]", self.source(c)
         weight = "Bfloat16" if c.weight in self.halves else "Real"
         if c.signal:
-            call = f"add_synapse_values({into}, {row.size}, {rows}, {source}, {'n' if c.delays is not None else when});"
+            call = f"add_synapse_values<{flag(c.values is not None)}>({into}, {row.size}, {rows}, {source}, {'n' if c.delays is not None else when});"
         elif c.delays is not None:
             call = f"add_delayed_synapses<{weight}>({into}, {rows}, {source}, n, {c.delay});"
         else:
@@ -196,6 +198,10 @@ class Samples(WayBack):
         if c.interpolated:
             one, shape = ("", f", {self.stride(c.weight)}") if c.pattern == "dense" else ("_one_to_one", "")
             call = f"add_interpolated{one}({into}, {c.target_size}, {weight}{shape}, {self.learnt_delays(c)}, {source}, n);"
+            if c.signal:
+                stride = self.stride(c.weight) if c.pattern == "dense" else 0
+                passed = f"{into}, {c.source_size}, {c.target_size}, {weight}, {stride}, {self.learnt_delays(c)}"
+                call = f"add_interpolated_values({passed}, {source}, n);"
         elif c.signal and c.pattern == "dense":
             ordered = True
             call = f"add_product({who}, {into}, {c.target_size}, {c.source_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"

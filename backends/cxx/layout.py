@@ -84,6 +84,10 @@ class Layout:
                 for name in (*(v for v, _ in (*o.carry, *o.sums)), *o.inputs):
                     if (g.name, name) not in self.adjoint:
                         self.adjoint[g.name, name] = self._field("adjoint", g, name)
+        for o in program.before:
+            g = program.group(program.connection(o.connection).source_group or "")
+            if (g.name, o.into) not in self.adjoint:
+                self.adjoint[g.name, o.into] = self._field("adjoint", g, o.into)
         for derived in program.gradient:
             if isinstance(derived, DeriveAdjoint):
                 for name in derived.sums:

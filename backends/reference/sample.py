@@ -153,6 +153,12 @@ class Sample(ForwardRun):
                     case Update():
                         self._update(operation, n)
 
+        for operation in self.program.before:
+            c = self.program.connection(operation.connection)
+            most = -self._first_gathered(c) if c.interpolated else int(self.synapses.delay_steps(c).max(initial=0)) - 1
+            for n in range(0, -most - 1, -1):
+                self._transpose(operation, n)
+
     def _forget_adjoints(self) -> None:
         """No credit comes from later steps."""
         for operation in self.program.reverse:
@@ -162,8 +168,8 @@ class Sample(ForwardRun):
 
     def _reaches(self, n: int, delay: int) -> bool:
         """Whether credit of step n + delay comes back to step n."""
-        window = self.program.truncate or self.steps
-        return n + delay <= self.steps and (n - 1) // window == (n + delay - 1) // window
+        window, later = self.program.truncate or self.steps, n + delay
+        return 1 <= later <= self.steps and (max(n, 1) - 1) // window == (later - 1) // window
 
     def _readout_adjoint(self, reading: Reading, into: str, n: int) -> None:
         readout = reading.readout
@@ -205,16 +211,20 @@ class Sample(ForwardRun):
 
     def _gather_interpolated(self, c: Connection, slot: str) -> np.ndarray:
         result: np.ndarray = np.zeros(self.program.parameter(c.weight).dimensions)
-        for n in range(1, self.steps + 1):
+        for n in range(self._first_gathered(c), self.steps + 1):
             emitted = np.asarray(self.source(c, n))
             result += (emitted[:, None] if c.pattern == "dense" else emitted) * self._interpolated(c, slot, n)
         return result
+
+    def _first_gathered(self, c: Connection) -> int:
+        """The first step of which anything is delivered: values also of steps before the first."""
+        return 1 if c.values is None else -int(self.split_delays(c)[0].max())
 
     def gather_delays(self, c: Connection, slot: str) -> np.ndarray:
         """Gradient of an interpolated connection's delays."""
         whole, _ = self.split_delays(c)
         result = np.zeros(whole.shape)
-        for n in range(1, self.steps + 1):
+        for n in range(self._first_gathered(c), self.steps + 1):
             by_delay = self._arriving_adjoint(c, slot, n, whole)
             if not c.rounded:
                 by_delay = (self._arriving_adjoint(c, slot, n, whole + 1) - by_delay) / self.program.step
@@ -268,11 +278,12 @@ class Sample(ForwardRun):
         return self.kept(c)[target[1] :][: target[2]] if c is not None and c.dropout else 1.0
 
     def total(self, group: str, variable: str) -> Array:
-        """A sum over the steps, or a carried adjoint: the derivative by a state before the first step."""
+        """A sum over the steps, what an accumulator has collected, or a carried adjoint: the derivative by a state before the first step."""
         zeros = np.zeros(self.program.group(group).size)
         if self.program.traces:
             return self.eligibility.sums.get((group, variable), zeros)
-        return self.sums.get((group, variable), self.variables.get((group, variable), zeros))
+        found = (kept.get((group, variable)) for kept in (self.sums, self.accumulators, self.variables))
+        return next((numbers for numbers in found if numbers is not None), zeros)
 
     def gather(self, c: Connection, slot: str) -> np.ndarray:
         """Gradient of a connection's weight, in the weight's dimensions."""

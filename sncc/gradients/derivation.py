@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sncc.expressions.nodes import Symbol, symbols
+from collections.abc import Mapping
+
+from sncc.expressions.algebra import add
+from sncc.expressions.nodes import Expression, Symbol, symbols
 from sncc.gradients.transpose import as_local, transpose
 from sncc.program.groups import Group
 from sncc.program.learning import DeriveAdjoint
@@ -10,24 +13,29 @@ from sncc.program.nodes import Program
 from sncc.program.operations import Update
 from sncc.program.statements import Assign
 
+NOTHING: Mapping[str, str] = {}
 
-def derive_adjoint(program: Program, update: Update) -> DeriveAdjoint | None:
+
+def derive_adjoint(program: Program, update: Update, starts: Mapping[str, str] = NOTHING) -> DeriveAdjoint | None:
     """The gradient operation of the group of a reverse update, or None where nothing of its own is learnt.
 
     The update sums the adjoints of the group's numbers over the steps. Where a state starts at a learnt parameter, its
-    carried adjoint after the last step of the reverse phase is one more.
+    carried adjoint after the last step of the reverse phase is one more. `starts`: by state, what collects the credit for
+    its value as it is delivered before the first step.
     """
     name, group = update.group, program.group(update.group)
     sums, carried = tuple(variable for variable, _ in update.sums), {variable for variable, _ in update.carry}
     learnt = {p.key for p in program.parameters if p.learnt}
     wanted = frozenset(symbol for row in group.rows for symbol, value in row.values if value in learnt)
     body = [assign for d in program.derive if d.group == name for assign in d.body]
-    seeds = {variable.removesuffix("~"): Symbol(variable) for variable in sums}
+    seeds: dict[str, Expression] = {variable.removesuffix("~"): Symbol(variable) for variable in sums}
     for state, initial in group.rows[0].initial:
-        if symbols(initial) & wanted and f"{state}~" in carried:
+        told = [f"{state}~"] if f"{state}~" in carried else []
+        told += [starts[state]] if state in starts else []
+        if symbols(initial) & wanted and told:
             body.append(Assign(f"{state}.start", initial))
-            seeds[f"{state}.start"] = Symbol(f"{state}~")
-            sums = (*sums, f"{state}~")
+            seeds[f"{state}.start"] = Symbol(told[0]) if len(told) == 1 else add(Symbol(told[0]), Symbol(told[1]))
+            sums = (*sums, *told)
     if not sums:
         return None
     transposed = transpose(body, seeds, wanted)

@@ -19,6 +19,7 @@ from sncc.gradients.online import forward_traces
 from sncc.gradients.optimisers import optimise
 from sncc.gradients.readouts import readout
 from sncc.gradients.rules import Adjoint, Edge, adjoints
+from sncc.gradients.support import starts_learnt
 from sncc.gradients.transpose import Transposed, adjoint, as_local, transpose
 from sncc.model import nodes as model_nodes
 from sncc.model.nodes import Training
@@ -58,6 +59,7 @@ def differentiate(program: Program, training: Training | None) -> Program:
     reverse: list[ReverseOperation] = []
     gradient: list[GradientOperation] = []
     learning: dict[str, Update] = {}
+    before: list[Transpose] = []
     for choice in chosen:
         slots = _slots(program, choice, chosen)
         built = _adjoint_update(program, updates[choice.group], choice, readouts, slots)
@@ -67,7 +69,13 @@ def differentiate(program: Program, training: Training | None) -> Program:
         if choice.learns:
             gradient += _of_synapses(program, choice.group)
             learning[choice.group] = built.reverse
-    gradient += [d for update in learning.values() if (d := derive_adjoint(program, update)) is not None]
+            before += _before_the_first_step(program, choice)
+    for update in learning.values():
+        starts = {
+            _variable(o.into): o.into for o in before if program.connection(o.connection).source_group == update.group
+        }
+        derived = derive_adjoint(program, update, starts)
+        gradient += [derived] if derived is not None else []
     operations: list[ForwardOperation] = [updates[o.group] if isinstance(o, Update) else o for o in program.forward]
     return replace(
         program,
@@ -75,6 +83,7 @@ def differentiate(program: Program, training: Training | None) -> Program:
         reverse=reverse_order(
             program.groups, program.connections, reverse, [r.group for r in readouts], [p.group for p in penalties]
         ),
+        before=tuple(before),
         gradient=tuple(gradient),
         optimise=replace(optimise(training.optimiser), follows=follows),
         penalties=penalties,
@@ -140,6 +149,23 @@ def _of_synapses(program: Program, group: str) -> list[GradientOperation]:
         if c.delays in learnt:
             result.append(GatherDelay(c.name, f"{arrival_time(c.input) if c.rounded else c.input}~"))
     return result
+
+
+def _before_the_first_step(program: Program, choice: Adjoint) -> list[Transpose]:
+    """The credit for states that start at something learnt and are delivered, as they start, before the first step."""
+    result: list[Transpose] = []
+    for edge in choice.edges:
+        c = program.connection(edge.connection)
+        if c.values is not None and starts_learnt(program, c) and edge.feedback is None:
+            result.append(Transpose(c.name, f"{c.input}~{edge.label}", f"{_START}{c.values}"))
+    return result
+
+
+_START = "start~"  # where that is collected; no name of the user's has a `~`
+
+
+def _variable(start: str) -> str:
+    return start.removeprefix(_START)
 
 
 def _credited(program: Program, edge: Edge, choice: Adjoint) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from sncc.connectivity.patterns import Dense, OneToOne
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
-from sncc.expressions.algebra import ZERO
 from sncc.expressions.nodes import symbols
 from sncc.model.nodes import Connection, Learnt, Model, Training
 from sncc.program.groups import Connection as Delivered
@@ -53,18 +52,19 @@ def _of_values(program: Program, c: Delivered, model: Model) -> tuple[str, str] 
     if rule.name == "eprop" and rule.feedback != "symmetric" and row.holds == "synapses" and c.target in read:
         what = f"`feedback = {rule.feedback}` in place of synapses of which each keeps states"
         return what, "use `feedback = symmetric`"
-    if c.interpolated:
-        return "learning a delay of a synapse that has states of its source", "leave the delay out of `learn`"
+    random = rule.name == "eprop" and rule.feedback != "symmetric" and c.target in read and c.source not in read
+    if random and row.holds == "neurons" and starts_learnt(program, c):
+        what = f"learning what `{c.values}` of `{c.source}` starts at, which is delivered before the first step,"
+        return f"{what} under `feedback = {rule.feedback}`", "use `feedback = symmetric`, or leave it out of `learn`"
+    return None
+
+
+def starts_learnt(program: Program, c: Delivered) -> bool:
+    """Whether what is delivered before the first step, as it starts, depends on something learnt."""
+    _, row = program.place(c.source)
     learnt = {p.key for p in program.parameters if p.learnt}
     bound = {symbol for symbol, value in row.values if value in learnt}
-    first = dict(row.initial)[c.values or ""]
-    if (c.delay or c.delays) and symbols(first) & bound:
-        what = f"learning what `{c.values}` of `{c.source}` starts at, which is delivered before the first step,"
-        return what, "leave it out of `learn`"
-    if c.delays is not None and first != ZERO:
-        what = "training with a delay per synapse through a synapse that delivers its source's states all the time"
-        return what, "give the connection one delay"
-    return None
+    return bool((c.delay or c.delays) and symbols(dict(row.initial)[c.values or ""]) & bound)
 
 
 def _rule(training: Training) -> Iterator[Diagnostic]:

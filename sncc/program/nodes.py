@@ -20,7 +20,14 @@ from typing import Literal
 from sncc.connectivity.patterns import Dense, Part
 from sncc.expressions.nodes import Expression
 from sncc.program.groups import Connection, Group, Parameter, Row, Source, SynapseStates, TapeSlot
-from sncc.program.learning import GradientOperation, Optimise, Penalty, ReverseOperation, TraceOperation
+from sncc.program.learning import (
+    GradientOperation,
+    Optimise,
+    Penalty,
+    ReverseOperation,
+    TraceOperation,
+    Transpose,
+)
 from sncc.program.operations import Derive, ForwardOperation, Readout
 
 Precision = Literal["float32", "float64"]
@@ -77,6 +84,7 @@ class Program:
     derive: tuple[Derive, ...]
     forward: tuple[ForwardOperation, ...]
     reverse: tuple[ReverseOperation, ...] = ()
+    before: tuple[Transpose, ...] = ()  # the reverse phase's last, for n = 0, -1, ...: first values delivered then
     gradient: tuple[GradientOperation, ...] = ()
     optimise: Optimise | None = None
     traces: tuple[TraceOperation, ...] = ()  # in place of the reverse phase: training goes forwards

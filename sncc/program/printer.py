@@ -50,6 +50,7 @@ def print_program(program: Program) -> str:
         ("forward  for n = 1..T", program.forward),
         ("traces  for n = 1..T", program.traces),
         ("reverse  for n = T..1", program.reverse),
+        ("before  for n = 0, -1 ..", program.before),
         ("gradient", program.gradient),
         ("optimise", (program.optimise,) if program.optimise else ()),
     ):

@@ -109,6 +109,13 @@ synapse saturating:
     on pre: s += 0.3 * (1 - s)
     deliver weight * s * (1.5 - post.v)
 
+synapse opening:
+    param tau = 8 ms
+    state s = 0
+    ds/dt = -s / tau
+    on pre: s += 0.3 * (1 - s)
+    deliver weight * s
+
 synapse clipped:
     param tau = 6 ms
     param most = 1.5
@@ -129,8 +136,10 @@ network Synaptic:
     connect drawn = hidden -> first: random(p = 0.3), weight = normal(0, 0.1 /ms), delay = uniform(1 ms, 6 ms),
         synapse = tsodyks_markram(tau_rec = 50 ms)
     connect slow = first -> first: dense(self = false), weight = normal(0, 0.05 /ms), delay = 1 ms, synapse = saturating()
-    connect junction = first -> first: one_to_one, weight = each(0.1 /ms), delay = 3 ms, synapse = gap_junction()
-    connect mesh = hidden -> first: random(p = 0.3), weight = normal(0, 0.1 /ms), synapse = graded(), delay = 1 ms
+    connect junction = first -> first: one_to_one, weight = each(0.1 /ms), delay = each(2.7 ms), synapse = gap_junction()
+    connect mesh = hidden -> first: random(p = 0.3), weight = normal(0, 0.1 /ms), synapse = graded(), delay = uniform(1 ms, 4 ms)
+    connect late = x -> hidden: dense, weight = normal(0, 0.2 /ms), delay = uniform(0 ms, 3 ms) in [0 ms, 5 ms],
+        synapse = opening()
     connect hidden -> output: dense, weight = normal(0, 0.3 /ms), synapse = graded()
     connect shunting = first -> hidden: dense, weight = normal(0.1 /ms, 0.1 /ms), synapse = shunt()
     connect current = hidden -> output: dense, weight = normal(0, 0.3 /ms), synapse = alpha(tau = 4 ms)
@@ -142,7 +151,8 @@ network Synaptic:
 train:
     rule = bptt
     loss = mean(cross_entropy(output.v))
-    learn = weights, first_hidden.use, first_hidden.tau_rec, slow.tau, own.tau, each.most, shunting.tau, current.tau, first.tau_m
+    learn = weights, first_hidden.use, first_hidden.tau_rec, slow.tau, own.tau, each.most, shunting.tau, current.tau, first.tau_m,
+        junction.delay(in = [1 ms, 5 ms]), late.delay, initial(first.v), initial(hidden.v)
     optimiser = adam(learning_rate = 1e-3)
 """
 TIMED = """

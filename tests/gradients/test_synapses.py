@@ -108,7 +108,9 @@ def values_of(program, rng) -> dict[str, np.ndarray]:
     values = {}
     for p in program.parameters:
         if p.key.endswith(".weight") and p.storage != "compiled":
-            values[p.key] = rng.normal(0.3 if p.key.startswith("x") else 0.05, 0.3, p.shape)
+            values[p.key] = rng.normal(
+                0.3 if p.key.startswith("x") else 0.05, 0.3, np.shape(Reference(program).parameters[p.key])
+            )
         elif p.storage != "compiled":
             values[p.key] = np.asarray(Reference(program).parameters[p.key])
     return values
@@ -151,7 +153,7 @@ def test_gradients_equal_those_of_synapses_one_by_one(name, rule):
         assert relative_error(got, gradients[key]) < 1e-9, key
 
 
-@pytest.mark.parametrize("rule", ["bptt", "eprop"])
+@pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", CASES)
 def test_dropout_leaves_out_what_synapses_of_a_neuron_deliver(name, rule):
     text, rng = text_of(name, rule), np.random.default_rng(1)
@@ -167,6 +169,64 @@ def test_dropout_leaves_out_what_synapses_of_a_neuron_deliver(name, rule):
         sum(bool(np.any(g)) for g in run.gradients.values()) >= len(run.gradients) - 1
     )  # `again`: none is left that spikes
     for key, got in run.gradients.items():
+        assert relative_error(got, gradients[key]) < 1e-9, key
+
+
+RELAXING = """
+synapse relaxing:
+    "Rests until a spike arrives, partly open: so its source can tell what it is a delay later."
+    param tau = 8 ms
+    param part = 0.3
+    param start = 0.4
+    state s = start
+    state r = 0
+    ds/dt = (start - s) / tau + r * (1 - s) / (5 ms)
+    dr/dt = -r / (3 ms)
+    on pre: r += part * (1 - r)
+    deliver weight * s * (1.5 - post.v)
+"""
+DELAYED = f"""
+    connect x -> hidden: dense, weight = normal(0 kHz, 1 kHz), delay = uniform(0 ms, 4 ms), synapse = relaxing()
+    connect gap = hidden -> hidden: dense, weight = normal(0 kHz, 1 kHz), delay = uniform(1 ms, 5 ms), synapse = gap_junction()
+    connect again = hidden -> hidden: one_to_one, weight = each(0.2 kHz), delay = uniform(1 ms, 4 ms), synapse = relaxing()
+    connect hidden -> output: dense, weight = normal(0 kHz, 1 kHz), delay = uniform(0 ms, 5 ms), synapse = {DEPRESSING}
+    connect few = hidden -> output: random(p = 0.6), weight = normal(0 kHz, 1 kHz), delay = uniform(0 ms, 5 ms), synapse = relaxing()
+"""
+LEARNT = ", ".join(["", *(f"{c}.delay(in = [0 ms, 6 ms])" for c in ("x_hidden", "gap", "again", "hidden_output"))])
+
+
+@pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("learn", ["", LEARNT], ids=["drawn", "learnt"])
+def test_each_synapse_delivers_states_of_its_source_a_delay_of_its_own_later(learn, rule):
+    text = NETWORK.format(
+        rule=rule, connections=DELAYED, definitions=RELAXING, learn=f", x_hidden.part, again.tau, hidden.tau_m{learn}"
+    )
+    model, program, rng = model_of(text), program_of(text), np.random.default_rng(1)
+    values, inputs = values_of(program, rng), spikes(rng, 1, 24)
+    run = Reference(program, values).run(inputs, [2])
+    loss, gradients = gradients_with_synapses(model, values, inputs, [2], rule)
+    assert run.loss == pytest.approx(loss, rel=1e-12) and run.spikes[0]["hidden"].sum() > 5
+    assert sum(key.endswith(".delay") for key in run.gradients) == (4 if learn else 0)
+    for key, got in run.gradients.items():
+        assert np.max(np.abs(got)) > 0, key
+        assert relative_error(got, gradients[key]) < 1e-9, key
+
+
+STARTS = "initial(hidden.v), x_hidden.start, again.start, few.start"
+
+
+@pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("drawn", [False, True], ids=["one delay", "delays"])
+def test_what_is_delivered_before_the_first_step_has_a_gradient(drawn, rule):
+    connections = DELAYED if drawn else re.sub(r"uniform\(. ms, (. ms)\)", r"\1", DELAYED)
+    text = NETWORK.format(rule=rule, connections=connections, definitions=RELAXING, learn=f", {STARTS}")
+    model, program, rng = model_of(text), program_of(text), np.random.default_rng(1)
+    values, inputs = values_of(program, rng), spikes(rng, 1, 24)
+    run = Reference(program, values).run(inputs, [2])
+    loss, gradients = gradients_with_synapses(model, values, inputs, [2], rule)
+    assert run.loss == pytest.approx(loss, rel=1e-12) and run.spikes[0]["hidden"].sum() > 5
+    for key, got in run.gradients.items():
+        assert np.max(np.abs(got)) > 0, key
         assert relative_error(got, gradients[key]) < 1e-9, key
 
 

@@ -116,7 +116,7 @@ def test_training_forwards_in_time_equals_the_reference(projects, name, build):
     ],
 )
 def test_a_bound_on_memory_lets_samples_take_turns_and_changes_no_bit(projects, name, memory):
-    text = NETWORKS[name].replace("delay = uniform(1 ms, 6 ms)", "delay = 2 ms")
+    text = NETWORKS[name]
     program, free = projects.emulated(text)
     _, bound = projects.emulated(text, memory=memory)
     inputs, labels, values = cases(program, samples=5)

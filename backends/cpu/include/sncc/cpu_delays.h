@@ -37,10 +37,10 @@ void deliver_interpolated_one_to_one(Real* into, const Real* weights, const Tile
 }
 
 namespace detail {
-// The adjoint of neuron j of the target at step n, zero beyond the sample's end.
+// The adjoint of neuron j of the target at step n, zero before the sample's first step and beyond its end.
 template <typename Network>
 typename Network::Real adjoint_at(Tile<Network>& tile, int index, const SlotPlace& slot, std::int64_t n, int j) {
-    return n > tile.samples[index].steps ? 0 : tile.slot(slot.column, slot.width, n, index)[slot.offset + j];
+    return n < 1 || n > tile.samples[index].steps ? 0 : tile.slot(slot.column, slot.width, n, index)[slot.offset + j];
 }
 // Calls body(source, target, element) for the synapses of neuron i; a vector of weights is one-to-one.
 template <typename Real, typename Body>
@@ -51,6 +51,17 @@ void for_synapses(const TileLayout<Real>& layout, int sources, int i, const Body
         for (int j = 0; j < layout.columns; ++j) body(j, layout.index(i, j));
 }
 }  // namespace detail
+
+// The same of values: each synapse reads what its source was at two steps.
+template <typename Real>
+void deliver_interpolated_values(Real* into, const Real* weights, const TileLayout<Real>& layout, const FractionalDelays<Real>& delays,
+                                 const StepValues<Real>& source, std::int64_t n, int sources) {
+    for (int i = 0; i < sources; ++i)
+        detail::for_synapses(layout, sources, i, [&](int j, std::int64_t e) {
+            const auto delay = delays.at(e);
+            into[j] += weights[e] * delay.between(source.at(n - delay.whole)[i], source.at(n - delay.whole - 1)[i]);
+        });
+}
 
 template <typename Network, typename Real>
 void transpose_interpolated(Real* into, const Real* weights, const TileLayout<Real>& layout, const FractionalDelays<Real>& delays, Tile<Network>& tile,
@@ -102,6 +113,21 @@ void gather_interpolated(Real* gradient, Real* of_delays, const Real* weights, c
                 const Real here = detail::adjoint_at(tile, index, slot, n + delay.whole, j), next = detail::adjoint_at(tile, index, slot, n + delay.whole + 1, j);
                 if (gradient) gradient[e] += delay.between(here, next);
                 if (of_delays) of_delays[e] += delays.slope(weights[e], here, next);
+            });
+    }
+}
+template <typename Network, typename Real>
+void gather_interpolated(Real* gradient, Real* of_delays, const Real* weights, const TileLayout<Real>& layout, const FractionalDelays<Real>& delays,
+                         Tile<Network>& tile, int index, const SlotPlace& slot, const StepValues<Real>& source, int sources) {
+    if (tile.gathered(index) == 0) return;
+    for (std::int64_t n = tile.from == 0 ? 1 - delays.most : tile.from + 1; n <= std::min(tile.to, tile.samples[index].steps); ++n) {
+        const Real* const x = source.at(n);
+        for (int i = 0; i < sources; ++i)
+            detail::for_synapses(layout, sources, i, [&](int j, std::int64_t e) {
+                const auto delay = delays.at(e);
+                const Real here = detail::adjoint_at(tile, index, slot, n + delay.whole, j), next = detail::adjoint_at(tile, index, slot, n + delay.whole + 1, j);
+                if (gradient) gradient[e] += x[i] * delay.between(here, next);
+                if (of_delays) of_delays[e] += x[i] * delays.slope(weights[e], here, next);
             });
     }
 }

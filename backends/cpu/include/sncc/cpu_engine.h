@@ -70,7 +70,7 @@ public:
         learns_ = learns;
         if constexpr (Network::trace_size > 0)
             if (learns) return online_.run(*this, mode, batch, learning_rate_factor);
-        if (learns) gradients_.make(chains), segments_ = segments_of<Network>(longest(batch, 0, batch.count), std::min(chains, pool_.threads()), gradients_.bytes(chains));
+        if (learns) gradients_.make(chains), segments_ = segments_of<Network>(longest(batch, 0, batch.count), most_delay<Network>(numbers_.parameters.rows), std::min(chains, pool_.threads()), gradients_.bytes(chains));
         std::vector<Result> results(static_cast<std::size_t>(batch.count));
         failed_.assign(static_cast<std::size_t>(batch.count), 0);
         if constexpr (Network::batch_penalties) {
@@ -235,9 +235,9 @@ private:
         Network::template forward<false>(numbers_.arrays, numbers_.parameters, sample, n, nullptr, s);
     }
     Segments begin_segments(Tile<Network>& tile, Checkpoints<Network>& checkpoints) {
-        const Segments segments{tile.steps, std::min(tile.steps, segments_.length)};
+        const Segments segments{tile.steps, std::min(tile.steps, segments_.length), segments_.delay};
         checkpoints.begin(segments);
-        tile.allocate(segments.length + (segments.count() > 1 ? Network::most_delay : 0));
+        tile.allocate(segments.length + (segments.count() > 1 ? segments.delay : 0));
         tile.origin = segments.origin(segments.count() - 1);
         return segments;
     }
@@ -256,6 +256,7 @@ private:
                 tile.to = tile.from;
             }
         }
+        Network::before(numbers_.parameters, tile);
         Network::add_sums(tile, chain.sums.data());
     }
     // Fills the tape of a segment before those that have gone back: the samples once more, from their states at its start.
@@ -269,6 +270,7 @@ private:
             for (int p = 0; p < Network::populations; ++p) sample.spikes[p].cut(tile.origin);
             for (int k = 0; k < Network::thinned; ++k)
                 if (Network::thinnings()[k].population >= 0) sample.thinned[k].cut(tile.origin);
+            refill_rings(sample, numbers_.parameters, tile.origin);
             for (std::int64_t n = tile.origin + 1; n <= std::min(sample.steps, segments.end(segment)); ++n)
                 Network::template forward<true>(numbers_.arrays, numbers_.parameters, sample, n, &tile, s);
             sample.readings = readings;

@@ -17,9 +17,9 @@
 namespace sncc {
 namespace cpu {
 
-// Segments of `length` steps; the last may be shorter.
+// Segments of `length` steps; the last may be shorter. Credit comes from up to `delay` steps behind one.
 struct Segments {
-    std::int64_t steps = 1, length = 1;
+    std::int64_t steps = 1, length = 1, delay = 0;
 
     std::int64_t count() const { return (steps + length - 1) / length; }
     std::int64_t origin(std::int64_t segment) const { return segment * length; }
@@ -29,7 +29,7 @@ struct Segments {
 // Bytes that a tile of sequences in such segments takes.
 template <typename Network>
 std::int64_t bytes_of(const Segments& segments) {
-    const std::int64_t rows = segments.length + (segments.count() > 1 ? Network::most_delay : 0);
+    const std::int64_t rows = segments.length + (segments.count() > 1 ? segments.delay : 0);
     const std::int64_t row = (Network::tape_columns + Tile<Network>::error_width) * static_cast<std::int64_t>(sizeof(typename Network::Real));
     const std::int64_t series = (segments.steps + Network::most_delay + 1) * Network::series_width * static_cast<std::int64_t>(sizeof(typename Network::Real));
     const std::int64_t states = segments.count() > 1 ? segments.count() * static_cast<std::int64_t>(sizeof(typename Network::State)) : 0;
@@ -38,9 +38,9 @@ std::int64_t bytes_of(const Segments& segments) {
 
 // The longest segments with which `threads` tiles and the chains' gradients stay within the bound.
 template <typename Network>
-Segments segments_of(std::int64_t steps, int threads, std::int64_t gradient_bytes) {
+Segments segments_of(std::int64_t steps, std::int64_t delay, int threads, std::int64_t gradient_bytes) {
     constexpr std::int64_t block = Network::gather_steps;
-    Segments segments{steps, steps};
+    Segments segments{steps, steps, delay};
     if (Network::memory == 0) return segments;
     const std::int64_t room = (Network::memory - gradient_bytes) / threads;
     std::int64_t least = bytes_of<Network>(segments);
@@ -84,7 +84,7 @@ void move_tape(Tile<Network>& tile, const Segments& segments, std::int64_t segme
     for (std::int64_t k = 0; k < Network::tape_slots; ++k) {
         const std::int64_t row = std::int64_t(Network::slots()[k].width) * Tile<Network>::size;
         Real* first = tile.tape.data() + Network::slots()[k].column * tile.room * Tile<Network>::size;
-        std::memmove(first + segments.length * row, first, sizeof(Real) * static_cast<std::size_t>(Network::most_delay * row));
+        std::memmove(first + segments.length * row, first, sizeof(Real) * static_cast<std::size_t>(segments.delay * row));
     }
     tile.origin = segments.origin(segment);
 }

@@ -69,6 +69,12 @@ void deliver_delayed(const Loop& loop, const SynapseRows& rows, ArrivalRing<Real
         loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { ring.at(now - least + delays[k])[j] += weights[e] * value; });
     };
     if constexpr (std::is_same<Source, StepValues<Real>>::value) {
+        if (const Real* first = source.at(0); first && now == 1)  // a state was before the first step what it starts at
+            for (std::int64_t i = 0; i < rows.sources(); ++i)
+                if (first[i] != Real(0))
+                    loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA {
+                        for (std::int64_t later = 0; later < delays[k] - least; ++later) ring.at(now + later)[j] += weights[e] * first[i];
+                    });
         if (const Real* values = source.at(n - least))
             for (std::int64_t i = 0; i < rows.sources(); ++i)
                 if (values[i] != Real(0)) send(i, values[i]);
@@ -94,7 +100,7 @@ void transpose_synapses(const Loop& loop, Real* into, std::int64_t stride, const
     }
 }
 
-// Adjoints of a tile's sample, d steps later; none beyond its end, or, where credit is truncated, beyond the window.
+// Adjoints of a tile's sample, d steps later; none before its first step, beyond its end, or, where credit is truncated, beyond the window.
 template <typename Network>
 struct LaterAdjoint {
     Tile<Network>& tile;
@@ -104,7 +110,7 @@ struct LaterAdjoint {
 
     SNCC_INLINE typename Network::Real operator()(std::int64_t delay, std::int64_t j) const {
         const std::int64_t later = n + delay;
-        if (later > tile.samples[index].steps || (window && (n - 1) / window != (later - 1) / window)) return 0;
+        if (later < 1 || later > tile.samples[index].steps || (window && (std::max<std::int64_t>(n, 1) - 1) / window != (later - 1) / window)) return 0;
         return tile.slot(slot.column, slot.width, later, index)[slot.offset + j];
     }
 };
@@ -167,13 +173,17 @@ template <Element Place, typename Network, typename Real, typename Loop, typenam
 void gather_delayed(const Loop& loop, const SynapseRows& rows, Tile<Network>& tile, int index, Real* gradient, const Source& source, const SlotPlace& slot) {
     WeightGradient<Real, Place> sum(gradient);
     const std::int32_t* delays = rows.delays();
-    for (std::int64_t n = tile.from + 1; n <= std::min(tile.to, tile.samples[index].steps); ++n) {
+    if (tile.gathered(index) == 0) return;
+    std::int64_t first = tile.from + 1;
+    if constexpr (std::is_same<Source, StepValues<Real>>::value)
+        if (tile.from == 0 && source.first < 1) first = 1 - rows.most_delay();
+    for (std::int64_t n = first; n <= std::min(tile.to, tile.samples[index].steps); ++n) {
         const LaterAdjoint<Network> adjoint{tile, index, slot, n, 0};
         const auto take = [&](std::int64_t i, Real value) SNCC_INLINE_LAMBDA {
             loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { sum.add(e, value * adjoint(delays[k], j)); });
         };
         if constexpr (std::is_same<Source, StepValues<Real>>::value) {
-            const Real* const x = source.at(n);
+            const Real* const x = source.at(std::max(n, source.first));
             for (std::int64_t i = 0; i < rows.sources(); ++i)
                 if (x[i] != Real(0)) take(i, x[i]);
         } else {

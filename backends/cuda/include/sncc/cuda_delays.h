@@ -32,8 +32,23 @@ __device__ inline void add_interpolated_one_to_one(Real* into, int count, const 
     });
 }
 
+// The same of values: each synapse reads what its source was at two steps. A stride of 0: one to one.
+template <typename Real>
+__device__ inline void add_interpolated_values(Real* into, int sources, int columns, const Real* weights, int stride, const FractionalDelays<Real>& delays,
+                                               const ValueRows<Real>& values, std::int64_t n) {
+    for_own(columns, [&](int j) {
+        Real sum = into[j];
+        for (int i = stride ? 0 : j; i < (stride ? sources : j + 1); ++i) {
+            const std::int64_t e = static_cast<std::int64_t>(i) * stride + j;
+            const auto delay = delays.at(e);
+            sum += weights[e] * delay.between(values.row(n - delay.whole)[i], values.row(n - delay.whole - 1)[i]);
+        }
+        into[j] = sum;
+    });
+}
+
 // ------------------------------------------------------------------------------------------------ the way back
-// The adjoints of a connection's targets, zero beyond the sample's end.
+// The adjoints of a connection's targets, zero before the sample's first step and beyond its end.
 template <typename Real>
 struct LaterAdjoint {
     Tape<Real> tape;
@@ -41,7 +56,7 @@ struct LaterAdjoint {
     int size, offset;
     std::int64_t steps;
 
-    __device__ Real at(std::int64_t n, int j) const { return n > steps ? Real(0) : tape.row(column, size, n)[offset + j]; }
+    __device__ Real at(std::int64_t n, int j) const { return n < 1 || n > steps ? Real(0) : tape.row(column, size, n)[offset + j]; }
 };
 // into[i] += what comes back over the synapses of source i, of which it has `columns`; a stride of 0: one, onto its own number.
 template <typename Real, typename Which = ForAll>
@@ -88,12 +103,21 @@ struct DelayedGradient {
 
     // What row `row` of the tape and the next ones give element e, whose target is j, where its sample goes on for `rest` rows.
     __device__ Real at(std::uint32_t row, std::uint32_t rest, std::int64_t e, int j) const {
-        const auto delay = delays.at(e);
-        const std::uint32_t whole = static_cast<std::uint32_t>(delay.whole);
+        const std::uint32_t whole = static_cast<std::uint32_t>(delays.at(e).whole);
         const Real here = whole <= rest ? kept.row(row + whole)[j] : Real(0);
         if constexpr (term == DelayTerm::time) return weights[e] * here;
-        const Real next = whole + 1 <= rest ? kept.row(row + whole + 1)[j] : Real(0);
-        if constexpr (term == DelayTerm::weight) return delay.between(here, next);
+        return of_two(e, here, whole + 1 <= rest ? kept.row(row + whole + 1)[j] : Real(0));
+    }
+    // The same of what sample b's source was at step n, which may be one before the first.
+    __device__ Real of_step(int b, std::int64_t n, std::int64_t e, int j) const {
+        const std::int64_t later = n + delays.at(e).whole;
+        const Real here = later >= 1 && later <= steps[b] ? kept.at(b, later)[j] : Real(0);
+        return of_two(e, here, later >= 0 && later < steps[b] ? kept.at(b, later + 1)[j] : Real(0));
+    }
+
+private:
+    __device__ Real of_two(std::int64_t e, Real here, Real next) const {
+        if constexpr (term == DelayTerm::weight) return delays.at(e).between(here, next);
         return delays.slope(weights[e], here, next);
     }
 };
@@ -116,6 +140,21 @@ __device__ inline void gather_interpolated(SpikeList& list, Real* gradient, int 
             if (u < count) sum += x[u];
     });
     if (!there) return;
+    gradient[e] = sum;
+    overflow.note(sum);
+}
+
+// The same of values: a lane sums its element's over all steps.
+template <typename Real, DelayTerm term>
+__device__ inline void gather_interpolated(SpikeList&, Real* gradient, int sources, int columns, int stride, int block, const ValuesOfBatch<Real>& emitted,
+                                           const DelayedGradient<Real, term>& of, bool adds, const Overflow& overflow) {
+    const GatherUnit own(block, stride ? columns : 1, 1);
+    if (own.row >= sources || own.column >= (stride ? columns : 1)) return;
+    const int j = stride ? own.column : own.row;
+    const std::int64_t e = static_cast<std::int64_t>(own.row) * stride + j;
+    Real sum = adds ? gradient[e] : Real(0);
+    for (int b = 0; b < emitted.samples; ++b)
+        for (std::int64_t n = 1 - of.delays.most; n <= of.steps[b]; ++n) sum += emitted.at(b, n, own.row) * of.of_step(b, n, e, j);
     gradient[e] = sum;
     overflow.note(sum);
 }

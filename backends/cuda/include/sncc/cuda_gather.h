@@ -178,7 +178,7 @@ __device__ inline void for_emissions(SpikeList& list, const Emitted& emitted, st
 }
 
 // ------------------------------------------------------------------------------------------------ values
-// Rows of `stride` numbers, of which `lead` are from before the first step.
+// Rows of `stride` numbers, of which `lead` are from before the first step; before these it was as in the first of them.
 template <typename Real>
 struct ValuesOfBatch {
     static constexpr bool listed = false;
@@ -186,8 +186,8 @@ struct ValuesOfBatch {
     std::int64_t stride, rows, lead;
     int samples;
 
-    __device__ std::int64_t first(std::int64_t delay) const { return 1 - (delay < lead ? delay : lead); }
-    __device__ Real at(int b, std::int64_t n, std::int64_t i) const { return values[(b * rows + n - 1 + lead) * stride + i]; }
+    __device__ std::int64_t first(std::int64_t delay) const { return lead ? 1 - delay : 1; }
+    __device__ Real at(int b, std::int64_t n, std::int64_t i) const { return values[(b * rows + (n > 1 - lead ? n - 1 + lead : 0)) * stride + i]; }
 };
 template <typename Real, typename Body>
 __device__ inline void for_emissions(SpikeList&, const ValuesOfBatch<Real>& emitted, std::int64_t i, std::int64_t delay, const std::int32_t* steps, std::int64_t most_steps, const Body& body) {

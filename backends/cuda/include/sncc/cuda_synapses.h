@@ -31,13 +31,15 @@ template <typename Weight, typename Real, typename Spikes>
 __device__ inline void add_delayed_synapses(Real* into, const DeviceRows<Real>& rows, const Spikes& spikes, std::int64_t n, std::int64_t least) {
     for (std::int64_t d = rows.most_delay; d >= least; --d) add_synapses<Weight>(into, rows, spikes, n - d, d);
 }
-template <typename Real>
+// A state was before the first of its rows what it starts at; a signal was not there.
+template <bool of_state, typename Real>
 __device__ inline void add_synapse_values(Real* into, int targets, const DeviceRows<Real>& rows, const ValueRows<Real>& values, std::int64_t n) {
     for_own(targets, [&](int j) {
         Real sum = into[j];
         for (std::uint64_t q = rows.incoming_offsets[j]; q < rows.incoming_offsets[j + 1]; ++q) {
             const std::uint32_t k = rows.incoming[q];
-            const Real* x = values.row(rows.delays ? n - rows.delays[k] : n);
+            const std::int64_t when = rows.delays ? n - rows.delays[k] : n;
+            const Real* x = values.row(of_state && when < values.first ? values.first : when);
             if (x) sum = m_fma(x[rows.sources[k]], rows.weight(k), sum);
         }
         into[j] = sum;
@@ -55,8 +57,8 @@ __device__ inline void transpose_synapses(Real* into, int sources, const DeviceR
         into[i] += sum;
     });
 }
-// The same with a delay per synapse: `adjoint` is that of step n, `stride` numbers before the next one's. None comes from beyond
-// the sample's end, or, where credit is truncated, from beyond the window.
+// The same with a delay per synapse: `adjoint` is that of step n, `stride` numbers before the next one's. None comes from before the
+// sample's first step, from beyond its end, or, where credit is truncated, from beyond the window.
 template <typename Real, typename Which = ForAll>
 __device__ inline void transpose_delayed_synapses(Real* into, int sources, const DeviceRows<Real>& rows, const Real* adjoint, std::int64_t stride,
                                                   std::int64_t n, std::int64_t steps, std::int64_t window, const Which& which = {}) {
@@ -65,7 +67,7 @@ __device__ inline void transpose_delayed_synapses(Real* into, int sources, const
         Real sum = 0;
         for (std::uint64_t k = rows.offsets[i]; k < rows.offsets[i + 1]; ++k) {
             const std::int64_t d = rows.delays[k], later = n + d;
-            if (later > steps || (window && (n - 1) / window != (later - 1) / window)) continue;
+            if (later < 1 || later > steps || (window && ((n > 1 ? n : 1) - 1) / window != (later - 1) / window)) continue;
             sum = m_fma(rows.weight(k), adjoint[d * stride + rows.targets[k]], sum);
         }
         into[i] += sum;
