@@ -80,8 +80,12 @@ def lower_neuron(
     dynamics = population.dynamics
     assert dynamics is not None
     if part == "flow":
-        dynamics = replace(dynamics, spike=None, arrivals=(), kept=(), outputs=())
+        dynamics = replace(dynamics, each_step=(), spike=None, arrivals=(), kept=(), outputs=())
         impulses = frozenset()
+        drives &= _inputs_of(dynamics.equations)
+    elif part == "rest":
+        dynamics = replace(dynamics, leaving=())
+        drives -= _inputs_of(dynamics.equations)
     parameters = frozenset(p.name for p in population.parameters)
     body = _Body((state.name for state in dynamics.states), timed)
     coefficients: list[Assign] = []
@@ -99,7 +103,6 @@ def lower_neuron(
     if dynamics.each_step:
         _map(dynamics, body, impulses, drives, gate)
     if dynamics.equations and part == "rest":
-        drives = frozenset()
         _arrive(dynamics, body, before, impulses, gate)
     elif dynamics.equations:
         coefficients += _flow(dynamics, body, before, impulses, drives, gate, parameters, step)
@@ -135,6 +138,11 @@ def lower_neuron(
         with_draws_apart(rewritten(s, lambda e: substitute(e, fixed)) for s in body.statements),
         tuple(carry), inputs, SPIKE if dynamics.spike is not None else None, gate is not None,
     )  # fmt: skip
+
+
+def _inputs_of(equations: Iterable[Equation]) -> frozenset[str]:
+    """Names that equations read, those of their inputs among them."""
+    return frozenset(name for e in equations for name in symbols(e.derivative))
 
 
 def poisson(step: float) -> Neuron:

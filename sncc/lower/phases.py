@@ -13,6 +13,7 @@ from sncc.expressions.nodes import Expression, Number
 from sncc.lower.connections import impulsive, lower_connection
 from sncc.lower.dropout import enlarge_what_is_left
 from sncc.lower.initial_states import store_initial_states
+from sncc.lower.maps import start_maps_before_flows
 from sncc.lower.neuron import Neuron, Part, hoist, lower_neuron, poisson, without_surrogate
 from sncc.lower.parameters import key_of, program_parameters
 from sncc.lower.plasticity import lower_synapses, place_traces, reads_target
@@ -76,7 +77,8 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
 def place(model: Model) -> Model:
     """The model as its neurons carry it: with the states of synapses and traces that move with them."""
     model = store_initial_states(model)
-    return place_traces(spread_synapses(record_synapses(model, place_synapses(model))))
+    placed = place_traces(spread_synapses(record_synapses(model, place_synapses(model))))
+    return start_maps_before_flows(placed)
 
 
 def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:
@@ -93,9 +95,6 @@ def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:
     dynamics = population.dynamics
     flows = dynamics is not None and bool(dynamics.equations)  # else its states are those of the step before
     parts: tuple[Part, ...] = ("flow", "rest") if reading is not None and flows else ("whole",)
-    if reading is not None and flows and dynamics is not None and dynamics.each_step:
-        what = f"`on pre` that reads `{population.name}`, a neuron with equations and `each step`,"
-        raise unsupported(reading.span, what, "give the neuron equations or `each step` alone")
     timed = model.training is not None and model.training.rule.name == "eventprop"
     if timed and (reading is not None or any(c.gain is not None or c.values is not None for c in arriving)):
         what = f"`eventprop` through the states of neurons in synapses onto `{population.name}`"

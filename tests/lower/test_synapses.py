@@ -221,10 +221,6 @@ REFUSED = {
         "synapse own:\n    state s = 0\n    ds/dt = -s / (5 ms) + 0.1 * post.I\n"
         "    on pre: s += weight * (1 - s)\n    deliver s / (1 ms)\n", "LIF[4]", "synapse = own()",
     ),
-    "`on pre` that reads `b`, a neuron with equations and `each step`,": (
-        "neuron LIF:\n    state v = 0\n    state n = 0\n    input I\n    dv/dt = -v / (20 ms) + I\n    each step: n = 0.9 * n + v\n"
-        "    spike when v > 1: v = 0\nplasticity moving:\n    on pre: weight += 0.1 * post.v\n", "LIF[4]", "plasticity = moving()",
-    ),
     "a pre state of a plasticity that reads `m`": (
         "plasticity moving:\n    modulator m\n    pre state p = 0\n    dp/dt = (m - p) / (20 ms)\n"
         "    on pre:\n        p += 1\n        weight += 0.1 * p\n", "LIF[4]", "plasticity = moving()",

@@ -25,6 +25,15 @@ neuron Map:
     input I
     each step: v = 0.9 * v + (1 ms) * I
     spike when v > 1: v = 0.1
+neuron Mixed:
+    param gain = 2
+    param slow = 9 ms
+    state v = 0
+    state n = 0.5
+    input I
+    dv/dt = (0.3 * n - v) / (20 ms) + I
+    each step: n = 0.9 * n + 0.2 * v
+    spike when v > 1: v = 0.1
 synapse personal:
     state g = 0
     dg/dt = -g / (pre.slow + post.slow)
@@ -127,6 +136,24 @@ def test_a_spike_meets_the_state_that_a_map_has_left_in_the_step_before():
         v = 0.9 * v + current + 0.3 * x[n - 1, :6]
         v = np.where(v > 1, 0.1, v)
         assert np.allclose(found["c", "g"][n - 1], g) and np.allclose(found["b", "v"][n - 1], v), n
+    assert result.spikes[0]["b"].sum() > 10
+
+
+def test_a_spike_meets_a_flow_beside_which_a_map_starts_from_the_step_before():
+    reference, x, result = ran("synapse = seeing()", "Mixed", "record g of c")
+    i, j, w = synapses(reference)
+    g, v, m, found = np.zeros(len(w)), np.zeros(6), np.full(6, 0.5), result.traces[0]
+    decay = np.exp(-STEP / 20)
+    for n in range(1, STEPS + 1):
+        current = np.bincount(j, g / 10, 6)
+        flowed = v * decay + (0.3 * m + 20 * current) * (1 - decay)
+        g = g * np.exp(-STEP / 9)
+        g += arrives(result, i, n) * w * (1 - flowed[j])
+        m = 0.9 * m + 0.2 * v
+        v = flowed + 0.3 * x[n - 1, :6]
+        v = np.where(v > 1, 0.1, v)
+        assert np.allclose(found["b", "n"][n - 1], m) and np.allclose(found["b", "v"][n - 1], v), n
+        assert np.allclose(found["c", "g"][n - 1], g), n
     assert result.spikes[0]["b"].sum() > 10
 
 
