@@ -128,8 +128,8 @@ def examine(
         except DiagnosticError as error:
             later += error.diagnostics
     for diagnostic in later:
-        found.add(replace(diagnostic, severity="warning"))
-    return model, found.sorted()
+        found.add(replace(diagnostic, severity="warning") if diagnostic.code == "not-supported-yet" else diagnostic)
+    return None if any(d.severity == "error" for d in found.found) else model, found.sorted()
 
 
 def explain(

@@ -40,6 +40,60 @@ def test_check_takes_a_path_or_text(small_network, tmp_path):
     assert found.severity == "error" and "ALFI" in found.message
 
 
+UNFIT = """
+neuron A:
+    state v = 0
+    input I
+    dv/dt = -v / (20 ms) + I
+    spike when v > 1: reset v -= 1
+    surrogate triangle()
+
+network N:
+    step = 1 ms
+    population x: input[4]
+    population a: A[5]
+    population o: LI[3]
+    connect x -> a: dense, weight = 0.4
+    connect a -> o: dense, weight = 0.1
+
+train:
+    rule = bptt
+    loss = cross_entropy(mean(o.v))
+    optimiser = adam()
+"""
+
+
+@pytest.mark.parametrize(
+    "right, wrong, said",
+    [
+        ("-v / (20 ms) + I\n", "-v^2 / (20 ms) + I\n    method = exact\n", "linear in the states"),
+        ("-v / (20 ms) + I\n", "-v^2 / (20 ms) + I\n    method = exponential_euler\n", "linear in `v`"),
+        ("rule = bptt", "rule = bptt(truncate = 0 ms)", "longer than zero"),
+        ("    surrogate", "    refractory -2 ms\n    surrogate", "cannot be negative"),
+        ("triangle()", "triangle(width = 0)", "do not fit `triangle`: division by zero"),
+    ],
+)
+def test_what_does_not_fit_is_an_error_of_check(right, wrong, said):
+    assert right in UNFIT
+    (found,) = sncc.check(UNFIT.replace(right, wrong))
+    assert found.severity == "error" and said in found.message and found.span.source.path == "<text>"
+
+
+def test_exact_does_not_fit_a_neuron_with_conductances():
+    synapse = (
+        "synapse c:\n    state g = 0\n    dg/dt = -g / (5 ms)\n    on pre: g += weight\n    deliver g * (2 - post.v)\n"
+    )
+    text = synapse + UNFIT.split("train:")[0].replace("surrogate", "method = exact\n    surrogate")
+    assert not sncc.check(text)
+    (found,) = sncc.check(text.replace("weight = 0.4", "weight = 0.4 / (1 ms), synapse = c()"))
+    assert found.severity == "error" and "method = exact" in found.message
+
+
+def test_noise_has_no_event_times():
+    text = UNFIT.replace("+ I\n", "+ I + noise / sqrt(1 ms)\n").replace("bptt", "eventprop")
+    assert "no-event-times" in [d.code for d in sncc.check(text)]
+
+
 def test_parameters_and_settings_are_those_of_the_command_line(small_network):
     assert sncc.check(small_network, hidden_size=5, settings={"train.rule": "bptt"}) == ()
     assert sncc.check(small_network, hiden_size=5)

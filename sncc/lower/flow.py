@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sncc.diagnostics import DiagnosticError, Diagnostics
 from sncc.expressions.algebra import ONE, ZERO, add, affine, mul, terms, total
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.model.nodes import Equation, Method
@@ -58,6 +59,15 @@ def _repeated(part: Flow, step: float, times: int) -> Flow:
     return Flow(part.coefficients, tuple(body), now)
 
 
+def _unfit(equation: Equation, method: Method, what: str) -> DiagnosticError:
+    diagnostics = Diagnostics()
+    message = f"`method = {method}` needs equations that are linear in {what}, and that of `{equation.state}` is not"
+    note = "what synapses deliver is a part of an equation"
+    help = "leave `method` out, or take one that needs nothing: `rk4`, `heun` or `euler`"
+    diagnostics.error("wrong-argument", equation.span, message, notes=(note,), help=help)
+    return DiagnosticError(diagnostics.sorted())
+
+
 # ------------------------------------------------------------------------------------------------ exact
 def _exact(equations: Sequence[Equation], step: float, constant: frozenset[str]) -> Flow:
     names = [equation.state for equation in equations]
@@ -65,8 +75,8 @@ def _exact(equations: Sequence[Equation], step: float, constant: frozenset[str])
     drives: dict[str, Expression] = {}
     for equation in equations:
         parts = affine(equation.derivative, names)
-        if parts is None:
-            raise ValueError(f"the equation of {equation.state} is not linear")
+        if parts is None or any(symbols(c) - constant - {"step"} for c in parts[0].values()):
+            raise _unfit(equation, "exact", "the states with constant factors")
         matrix |= {(equation.state, k): c for k, c in parts[0].items() if c != ZERO}
         drives[equation.state] = parts[1]
     propagate = _numeric if _coupled(names, matrix) else _triangular
@@ -179,7 +189,7 @@ def _exponential_euler(equations: Sequence[Equation], step: float, constant: fro
     for equation in equations:
         parts = affine(equation.derivative, [equation.state])
         if parts is None:
-            raise ValueError(f"the equation of {equation.state} is not linear in {equation.state}")
+            raise _unfit(equation, "exponential_euler", f"`{equation.state}`")
         own = parts[0].get(equation.state, ZERO)
         if own != ZERO and symbols(own) <= constant:
             coefficients.append(Assign(f"P.{equation.state}.{equation.state}", apply("exp", mul(Number(step), own))))

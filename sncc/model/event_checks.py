@@ -8,6 +8,7 @@ from sncc.diagnostics import Diagnostics
 from sncc.expressions.algebra import ZERO, affine, fold_all, has_draws
 from sncc.expressions.nodes import Expression, Number, substitute, symbols
 from sncc.model import nodes
+from sncc.model.white_noise import is_noise
 
 
 def check_event_times(model: nodes.Model, diagnostics: Diagnostics) -> None:
@@ -53,7 +54,7 @@ def _refuse(population: nodes.Population, dynamics: nodes.Dynamics, diagnostics:
 
 
 def _is_random(expression: Expression) -> bool:
-    return has_draws(expression) or "noise" in symbols(expression)
+    return has_draws(expression) or any(map(is_noise, symbols(expression)))
 
 
 # ------------------------------------------------------------------------------------------------ spikes that cannot move

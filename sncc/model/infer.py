@@ -333,14 +333,15 @@ class Elaborator:
         return result
 
     def _report_from(self, found: Diagnostics, name: str, span: Span) -> None:
-        """Mistakes of units in a function's body are the caller's; others are the body's own."""
+        """Mistakes of units and numbers in a function's body are the caller's; others are the body's own."""
+        misfits = {"wrong-unit": "the units of the arguments", "not-a-number": "the arguments"}
         for diagnostic in found.found:
-            if diagnostic.code != "wrong-unit" or diagnostic.span is None:
+            if diagnostic.code not in misfits or diagnostic.span is None:
                 self.diagnostics.add(diagnostic)
                 continue
             where = f"in `{diagnostic.span.text}` of `{name}`: {diagnostic.label or diagnostic.message}"
-            message = f"the units of the arguments do not fit `{name}`: {diagnostic.message}"
-            self.diagnostics.error("wrong-unit", span, message, notes=(where,))
+            message = f"{misfits[diagnostic.code]} do not fit `{name}`: {diagnostic.message}"
+            self.diagnostics.error(diagnostic.code, span, message, notes=(where,))
 
     # --------------------------------------------------------------------------------------------------- units
     def agree(

@@ -290,5 +290,8 @@ class _Reader:
         if unit.dimensionless:
             return True
         message = f"`{function}` takes a plain number, and `{span.text}` is {unit.described()}"
-        self.diagnostics.error("wrong-unit", span, message, help=f"write `{span.text} / (1 {unit})`")
+        help = (
+            "leave out the factor: it is a plain number" if seen.dimensionless else f"write `{span.text} / (1 {unit})`"
+        )
+        self.diagnostics.error("wrong-unit", span, message, help=help)
         return False

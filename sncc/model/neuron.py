@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from sncc.diagnostics import Diagnostics
-from sncc.expressions.nodes import Apply, Expression, Symbol, symbols
+from sncc.expressions.nodes import Apply, Expression, Number, Symbol, symbols
 from sncc.expressions.units import PLAIN, Unit
 from sncc.model import nodes
 from sncc.model.body import Body
@@ -15,6 +15,7 @@ from sncc.model.definition import Definition, Overrides
 from sncc.model.infer import TIME
 from sncc.model.scope import Scope
 from sncc.model.terms import Term, Typed, solve
+from sncc.model.values import folded
 from sncc.syntax import tree
 
 UnitsFromUse = Callable[[tuple[str, ...]], Mapping[str, Unit]]
@@ -167,6 +168,11 @@ class _NeuronBody(Body):
         duration = elaborator.elaborate(part.duration)
         help = f"write `refractory {part.duration.span.text} ms`" if isinstance(part.duration, tree.Quantity) else ""
         elaborator.expect(duration, TIME, part.duration.span, "a refractory time", help)
+        if (
+            isinstance(known := folded(duration.expression, part.duration.span, self.diagnostics), Number)
+            and known.value < 0
+        ):
+            self.diagnostics.error("wrong-argument", part.duration.span, "a refractory time cannot be negative")
         used = symbols(duration.expression) & set(self.definition.states)
         if used:
             message = f"a refractory time cannot depend on the state `{sorted(used)[0]}`"

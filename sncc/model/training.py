@@ -23,7 +23,9 @@ from sncc.syntax import tree
 
 SETTINGS = ("rule", "loss", "optimiser", "penalty", "learn", "batch", "schedule", "clip")
 LISTS = ("learn", "penalty")  # may stand repeatedly, in a `for` say
-REQUIRED = ("rule", "loss", "optimiser")
+REQUIRED = {  # with what one might be
+    "rule": "bptt", "loss": "cross_entropy(mean(output.v))", "optimiser": "adam(learning_rate = 1e-3)",
+}  # fmt: skip
 OPTIMISERS: dict[str, Numbers] = {
     "sgd": (("learning_rate", 1e-2), ("momentum", 0.0), ("nesterov", 0.0)),
     "adam": (("learning_rate", 1e-3), ("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8)),
@@ -59,10 +61,12 @@ class TrainingResolver:
 
     def resolve(self) -> nodes.Training | None:
         """The training, or None after a mistake (which is reported)."""
-        for name in REQUIRED:
+        for name, example in REQUIRED.items():
             if name not in self.settings:
                 span = Span(self.block.span.source, self.block.span.start, self.block.span.start + len("train"))
-                self.diagnostics.error("missing-setting", span, f"`{name}` is missing in `train`")
+                self.diagnostics.error(
+                    "missing-setting", span, f"`{name}` is missing in `train`", help=f"add `{name} = {example}`"
+                )
         rule = self._rule()
         loss = self._loss()
         optimiser = self._optimiser()
@@ -93,6 +97,8 @@ class TrainingResolver:
     def steps(self, value: tree.Expression, what: str) -> int | None:
         """A time as a whole number of steps, at least one."""
         time = constant_number(value, what, self.scope, self.diagnostics, TIME)
+        if time is not None and time <= 0:
+            self.diagnostics.error("wrong-argument", value.span, f"{what} must be longer than zero")
         return None if time is None else max(1, round_half_up(time, self.step))
 
     def rate(self, value: tree.Expression, what: str) -> float | None:
