@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from sncc.backends.cuda.learning import Learning
-from sncc.backends.cuda.neurons import NEURON_THREADS, Neurons
+from sncc.backends.cuda.neurons import CONNECT_THREADS, NEURON_THREADS, Neurons
 from sncc.backends.cuda.resources import Kernel, table
 from sncc.backends.cuda.samples import Samples
 from sncc.backends.cuda.supported import unsupported
@@ -78,7 +78,9 @@ def neuron_kernels(name: str) -> tuple[Kernel, ...]:
     """The kernels of a network whose neurons are spread over all threads."""
     blocks = "one a multiprocessor"
     run = Kernel(f"{name}_run", "runs all steps, its threads meeting across the grid", blocks, NEURON_THREADS, None)
-    return run, Kernel(f"{name}_phase", "runs what lies between two meetings", blocks, NEURON_THREADS, None)
+    phase = Kernel(f"{name}_phase", "runs what lies between two meetings", blocks, NEURON_THREADS, None)
+    made = "draws, sorts or lays out synapses of some sources"
+    return run, phase, Kernel(f"{name}_connect", made, "as needed", CONNECT_THREADS, None)
 
 
 def kernels(tables: Tables, learning: Learning) -> tuple[Kernel, ...]:

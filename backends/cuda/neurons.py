@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sncc.backends.cpu.emit_neurons import modulated
 from sncc.backends.cpu.neuron_tables import NeuronTables
+from sncc.backends.cuda.connecting import connects_itself, first_values
 from sncc.backends.cuda.places import moved
 from sncc.backends.cxx.dynamics import Dynamics, Function
 from sncc.backends.cxx.expressions import Unsupported
@@ -16,6 +17,7 @@ from sncc.program.groups import Group, Row
 from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, SynapseUpdate, Update
 
+CONNECT_THREADS = 256  # of a block that makes synapses, as in the headers
 NEURON_THREADS = 384  # of a block, at most, as in the headers: 168 registers a thread are left on every card
 
 
@@ -31,6 +33,8 @@ class Neurons:
         """What the templates print."""
         return {
             "moves": [flag(self.tables.moves(connection, name)) for connection, name in self.tables.synapse_fields],
+            "connects": [flag(connects_itself(self.tables, c)) for c in self.program.connections],
+            "initial": first_values(self.tables),
             "updates": [self._update(o) for o in self.tables.neuron_updates],
             "synapse_updates": [self._synapse_update(o) for o in self.tables.updates],
             "operations": self._operations(),

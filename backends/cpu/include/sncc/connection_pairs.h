@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "connectivity.h"
+#include "drawn_indices.h"
 #include "philox_block.h"
 #include "sncc/philox.h"
 
@@ -111,13 +112,8 @@ private:
         return static_cast<std::uint64_t>(source) << 32 | static_cast<std::uint64_t>(target);
     }
 
-    std::pair<std::int64_t, std::int64_t> drawn(std::uint32_t draw) const {
-        for (std::uint32_t attempt = 0;; ++attempt) {
-            const PhiloxWords words = philox(request_.seed, request_.stream, draw, attempt, 0);
-            const std::int64_t i = static_cast<std::int64_t>((std::uint64_t(words.words[0]) * static_cast<std::uint64_t>(source_.size())) >> 32);
-            const std::int64_t j = static_cast<std::int64_t>((std::uint64_t(words.words[1]) * static_cast<std::uint64_t>(target_.size())) >> 32);
-            if (!avoids() || source_[i] != target_[j]) return {i, j};
-        }
+    DrawnPair drawn(std::uint32_t draw) const {
+        return drawn_pair(request_.seed, request_.stream, source_, source_.size(), target_, target_.size(), avoids(), draw);
     }
 
     std::int64_t allowed_pairs() const {

@@ -7,11 +7,17 @@
 #include <string>
 
 #include "sncc/engine.h"
+#include "sncc/math.h"
 #include "sncc/platform.h"
 
 namespace sncc {
 
 constexpr int longest_delay = 0xFFFF;  // steps
+
+// A delay in ms as steps: the nearest number of them, halves up.
+SNCC_HOST_DEVICE SNCC_INLINE double nearest_steps(double milliseconds, double step) { return m_floor(milliseconds / step + 0.5); }
+// At least `least` of them; what cannot be stored is more than `longest_delay`.
+SNCC_HOST_DEVICE SNCC_INLINE int legal_steps(double steps, int least) { return static_cast<int>(!(steps > least) ? least : steps > 1e9 ? 1e9 : steps); }
 
 [[noreturn]] SNCC_COLD inline void refuse_long_delay(const char* connection, double milliseconds, double steps, double step) {
     char text[200];

@@ -10,6 +10,9 @@
 
 namespace sncc {
 
+// A number below n from a word.
+SNCC_HOST_DEVICE SNCC_INLINE std::uint32_t below(std::uint32_t word, std::uint64_t n) { return static_cast<std::uint32_t>((word * n) >> 32); }
+
 // The words of an element: word w is word w mod 4 of the counter (stream, element, w div 4, 0).
 class WordSequence {
 public:
@@ -23,7 +26,7 @@ public:
         if (next_ == end_) refill();
         return words_[next_++];
     }
-    std::uint32_t below(std::uint64_t n) { return static_cast<std::uint32_t>((next() * n) >> 32); }
+    std::uint32_t below(std::uint64_t n) { return sncc::below(next(), n); }
 
 private:
     void refill() {
@@ -42,7 +45,38 @@ private:
     std::uint32_t words_[64];
 };
 
-// Geometric skips by thresholds: `count(U)` is the number of k with U < T_k.
+// Of two neurons, by their numbers in the parts.
+struct DrawnPair {
+    std::int64_t source, target;
+};
+
+// Draw number `draw`, drawn again while a neuron would reach itself where that must not be.
+template <typename Part>
+SNCC_HOST_DEVICE SNCC_INLINE DrawnPair drawn_pair(std::uint64_t seed, std::uint32_t stream, const Part& source, std::int64_t sources, const Part& target, std::int64_t targets,
+                                                  bool avoids_self, std::uint32_t draw) {
+    for (std::uint32_t attempt = 0;; ++attempt) {
+        const PhiloxWords words = philox(seed, stream, draw, attempt, 0);
+        const std::int64_t i = below(words.words[0], static_cast<std::uint64_t>(sources)), j = below(words.words[1], static_cast<std::uint64_t>(targets));
+        if (!avoids_self || source[i] != target[j]) return {i, j};
+    }
+}
+
+// Geometric skips by `size` thresholds, which descend: `count(U)` is the number of k with U < T_k. `sure`: how many that is at least, by a word's
+// first 12 bits.
+struct Skips {
+    static constexpr int buckets = 4096, shift = 20, most = 4096;  // most: thresholds
+    const std::uint32_t* thresholds;
+    const std::uint16_t* sure;
+    std::int64_t size;
+
+    SNCC_HOST_DEVICE SNCC_INLINE std::uint32_t last() const { return thresholds[size - 1]; }
+    SNCC_HOST_DEVICE SNCC_INLINE std::int64_t count(std::uint32_t word) const {
+        std::int64_t k = sure[word >> shift];
+        while (k < size && word < thresholds[k]) ++k;
+        return k;
+    }
+};
+
 class SkipTable {
 public:
     explicit SkipTable(double p) {
@@ -52,27 +86,24 @@ public:
         while (thresholds_.size() < size) {
             power *= q;
             thresholds_.push_back(static_cast<std::uint32_t>(std::min(std::floor(power * 4294967296.0 + 0.5), 4294967295.0)));
-            if (thresholds_.size() == size && size < 4096 && thresholds_.back() >= (1u << 28)) size *= 2;
+            if (thresholds_.size() == size && size < Skips::most && thresholds_.back() >= (1u << 28)) size *= 2;
         }
         std::size_t k = 0;  // the thresholds descend
-        for (int bucket = buckets - 1; bucket >= 0; --bucket) {
-            const std::uint32_t highest = (static_cast<std::uint32_t>(bucket) << shift) | ((1u << shift) - 1);
+        for (int bucket = Skips::buckets - 1; bucket >= 0; --bucket) {
+            const std::uint32_t highest = (static_cast<std::uint32_t>(bucket) << Skips::shift) | ((1u << Skips::shift) - 1);
             while (k < thresholds_.size() && highest < thresholds_[k]) ++k;
             sure_[bucket] = static_cast<std::uint16_t>(k);
         }
     }
     std::uint32_t last() const { return thresholds_.back(); }
     std::int64_t length() const { return static_cast<std::int64_t>(thresholds_.size()); }
-    std::int64_t count(std::uint32_t word) const {
-        std::size_t k = sure_[word >> shift];
-        while (k < thresholds_.size() && word < thresholds_[k]) ++k;
-        return static_cast<std::int64_t>(k);
-    }
+    std::int64_t count(std::uint32_t word) const { return Skips{thresholds_.data(), sure_, length()}.count(word); }
+    const std::vector<std::uint32_t>& thresholds() const { return thresholds_; }
+    const std::uint16_t* sure() const { return sure_; }
 
 private:
-    static constexpr int buckets = 4096, shift = 20;
     std::vector<std::uint32_t> thresholds_;
-    std::uint16_t sure_[buckets];
+    std::uint16_t sure_[Skips::buckets];
 };
 
 // The first m different numbers below n of a sequence of words, or all others, ascending; with repeats as drawn, sorted.

@@ -55,6 +55,15 @@ public:
         m_.states_of.assign(static_cast<std::size_t>(m_.workers), {m_.state.data(), m_.fields});
     }
 
+    // Of a connection whose synapses are elsewhere: here, too.
+    SNCC_COLD void have_here(int c) {
+        const double bytes = bytes_of(c), left = available_memory();
+        if (bytes > left)
+            throw Failure(Code::memory, std::string("the synapses of the connection `") + connection(c).name + "` need " + readable_bytes(bytes) + " of the host's memory, " + readable_bytes(left) + " are free");
+        build_rows(c);
+        numbers(c);
+    }
+
 private:
     const PopulationInfo& info(int population) const { return m_.net.populations_info[population]; }
     const ConnectionInfo& connection(int c) const { return m_.net.connections[c]; }
@@ -70,11 +79,13 @@ private:
     }
     // What each synapse of a connection has for itself.
     void numbers(int c) {
+        if (m_.stores[static_cast<std::size_t>(c)].is_counted()) return;
         for (int f = 0; f < m_.net.synapse_fields; ++f)
             if (m_.net.synapse_fields_info[f].connection == c) initial_numbers(f);
         for (int k = 0; k < m_.net.parameters; ++k)
             if (m_.net.parameters_info[k].delays_of == c) initial_delays(c, k);
     }
+    bool is_elsewhere(int c) const { return m_.elsewhere && m_.elsewhere->takes(c); }
     bool owns_synapses(int c) const { return connection(c).format == Format::compressed && connection(c).synapses_of < 0; }
 
     // More threads than there is work only wait for each other. What is computed does not depend on it.
@@ -122,35 +133,42 @@ private:
         return (most - least) / m_.net.step_ms + 1;
     }
 
+    double bytes_of_each(int c) const {
+        const ConnectionInfo& of = connection(c);
+        int fields = 0;
+        for (int f = 0; f < m_.net.synapse_fields; ++f) {
+            const int by = m_.net.synapse_fields_info[f].connection;
+            fields += by == c || connection(by).synapses_of == c;
+        }
+        const std::int64_t widest = m_.ranges[static_cast<std::size_t>(of.target_population)][0].size() + 64;
+        return bytes_per_synapse(widest, fields, sizeof(Real), of.delays >= 0, of.reversed) +
+               (of.pattern.kind == PatternKind::convolution || of.pattern.kind == PatternKind::turned ? 4.0 : 0.0);
+    }
+    double bytes_of(int c) const {
+        const ConnectionInfo& of = connection(c);
+        const double count = expected_synapses(request(c));
+        const double pairs = static_cast<double>(of.source_neurons) * static_cast<double>(info(of.target_population).size);
+        const double bits = m_.may_be_bits(c) && count * BitRows::sparsest >= pairs ? pairs / 8 : 0;
+        return count * bytes_of_each(c) + bits + static_cast<double>(of.source_neurons) * 8 * (m_.workers + 1);
+    }
+
     void refuse_too_much() const {
         double total = static_cast<double>(m_.net.state_bytes + m_.net.arrays_bytes);
         std::string largest;
         double most = 0;
         for (int c = 0; c < m_.net.connections_count; ++c) {
-            if (!owns_synapses(c)) continue;
-            const ConnectionInfo& of = connection(c);
+            if (!owns_synapses(c) || is_elsewhere(c)) continue;
             if (m_.is_made(c)) {
-                total += MadeRows::bytes(static_cast<double>(of.source_neurons), m_.workers);
+                total += MadeRows::bytes(static_cast<double>(connection(c).source_neurons), m_.workers);
                 continue;
             }
-            const double count = expected_synapses(request(c));
-            int fields = 0;
-            for (int f = 0; f < m_.net.synapse_fields; ++f) {
-                const int by = m_.net.synapse_fields_info[f].connection;
-                fields += by == c || connection(by).synapses_of == c;
-            }
-            const std::int64_t widest = m_.ranges[static_cast<std::size_t>(of.target_population)][0].size() + 64;
-            const double each = bytes_per_synapse(widest, fields, sizeof(Real), of.delays >= 0, of.reversed) +
-                                (of.pattern.kind == PatternKind::convolution || of.pattern.kind == PatternKind::turned ? 4.0 : 0.0);
-            const double pairs = static_cast<double>(of.source_neurons) * static_cast<double>(info(of.target_population).size);
-            const double bits = m_.may_be_bits(c) && count * BitRows::sparsest >= pairs ? pairs / 8 : 0;
-            const double bytes = count * each + bits + static_cast<double>(of.source_neurons) * 8 * (m_.workers + 1);
+            const double bytes = bytes_of(c);
             total += bytes;
             if (bytes <= most) continue;
             most = bytes;
             char number[48];
-            std::snprintf(number, sizeof number, "%.3g synapses of %g bytes", count, each);
-            largest = std::string("; the largest connection, ") + of.name + ", has " + number;
+            std::snprintf(number, sizeof number, "%.3g synapses of %g bytes", expected_synapses(request(c)), bytes_of_each(c));
+            largest = std::string("; the largest connection, ") + connection(c).name + ", has " + number;
         }
         total += bytes_by_delay();
         const double left = available_memory();
@@ -164,6 +182,16 @@ private:
         if (m_.is_made(c)) return make(c);
         if (of.pattern.kind == PatternKind::sparse && !pairs_[static_cast<std::size_t>(c)].given)
             throw Failure(Code::argument, std::string("the connection `") + of.name + "` is `sparse`: hand its pairs over when loading, connections={\"" + of.name + "\": (pre, post)}");
+        if (!is_elsewhere(c)) return build_rows(c);
+        try {
+            check_random(request(c), m_.pool);
+        } catch (const std::invalid_argument& error) {
+            throw Failure(Code::argument, std::string("the connection `") + of.name + "`: " + error.what());
+        }
+        m_.elsewhere->count(c, request(c), m_.stores[static_cast<std::size_t>(c)]);
+    }
+    void build_rows(int c) {
+        const ConnectionInfo& of = connection(c);
         SynapseStore<Real>& store = m_.stores[static_cast<std::size_t>(c)];
         try {
             store.synapses = build_synapses(request(c), m_.workers, m_.pool);
@@ -206,7 +234,7 @@ private:
         const InitialValues initial(about_.parameters[parameter], seed_);
         const int most = m_.store(c).set_delays(m_.pool, connection(c).delay, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count, double* steps) {
             first_values(initial, c, parameter, part, k, number, i, count, steps);
-            for (int e = 0; e < count; ++e) steps[e] = std::floor(steps[e] / m_.net.step_ms + 0.5);
+            for (int e = 0; e < count; ++e) steps[e] = nearest_steps(steps[e], m_.net.step_ms);
         });
         if (most > longest_delay) refuse_long_delay(connection(c).name, most * m_.net.step_ms, most, m_.net.step_ms);
     }

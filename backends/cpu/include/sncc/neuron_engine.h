@@ -33,7 +33,8 @@ public:
     SNCC_COLD void build(std::uint64_t seed, const Description& about) override {
         about_ = &about;
         Builder<Real>(m_, pairs_, seed, about).build();
-        pairs_ = std::vector<HandedOver>();
+        pairs_ = std::vector<HandedOver>(pairs_.size());
+        m_.make_synapses = [this, seed](int connection) { Builder<Real>(m_, pairs_, seed, *about_).have_here(connection); };
         for (int k = 0; k < m_.net.parameters; ++k)  // of dense or one_to_one synapses, set before there were any
             if (m_.net.parameters_info[k].size >= 0 && m_.net.parameters_info[k].synapse_field >= 0) {
                 const std::vector<double> values = m_.numbers.own[static_cast<std::size_t>(k)];
@@ -188,6 +189,7 @@ protected:
     // Other delays: what is under way is lost, and the simulation begins anew.
     SNCC_COLD void set_delays(int k, const double* values) {
         const int c = m_.net.parameters_info[k].delays_of;
+        m_.have_synapses(c);
         Bundler<Real> bundler(m_);
         for (int k = 0; k < m_.net.connections_count; ++k)
             if (const int b = m_.bundle_of[static_cast<std::size_t>(k)]; b >= 0 && &m_.store(k) == &m_.store(c)) bundler.restore(static_cast<std::size_t>(b));

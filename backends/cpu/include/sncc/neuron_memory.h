@@ -60,6 +60,16 @@ struct Placed {
     int delay;
 };
 
+// Makes the synapses of some connections elsewhere, on a device: the host has them once somebody asks for them.
+template <typename Real>
+class Elsewhere {
+public:
+    virtual ~Elsewhere() = default;
+    virtual bool takes(int connection) const = 0;
+    // How many synapses each source has (`starts`), and which delays they have.
+    virtual void count(int connection, const ConnectivityRequest& request, SynapseStore<Real>& store) = 0;
+};
+
 template <typename Real>
 struct Memory {
     Memory(const Tables<Real>& of, int threads, int most, bool cpu)
@@ -90,6 +100,8 @@ struct Memory {
     std::vector<Worker> worker;
     std::vector<States<Real>> states_of;                // by worker
     std::vector<GivenInput<Real>> inputs;
+    Elsewhere<Real>* elsewhere = nullptr;
+    std::function<void(int connection)> make_synapses;  // that were only counted
     std::int64_t interval = 1;     // steps between meetings of the workers
     std::int64_t most_delay = 0;
 
@@ -154,6 +166,10 @@ struct Memory {
         const bool once = !of.pattern.repeats && of.pattern.kind != PatternKind::sparse && of.pattern.kind != PatternKind::convolution;
         return on_cpu && of.stored && once && of.format == Format::compressed && of.shared && of.weight_field < 0 && of.delays < 0 && !of.signal && !of.at_arrival && of.gain < 0 && is_alone(c);
     }
+    // Makes a connection's synapses on the host, unless it has them.
+    SNCC_COLD void have_synapses(int connection) {
+        if (store(connection).is_counted()) make_synapses(connection);
+    }
     // Calls visit, in parallel, for a connection's synapses.
     SNCC_COLD void for_each_synapse(int connection, const std::function<void(const Placed&)>& visit) {
         if (is_made(connection)) {
@@ -162,6 +178,7 @@ struct Memory {
                 for (std::uint64_t e = 0; e < static_cast<std::uint64_t>(count); ++e) visit({part, number + e, number + e, number + e, i, rows.begin(part) + targets[e], 0});
             });
         }
+        have_synapses(connection);
         const SynapseStore<Real>& store = this->store(connection);
         const Bundle<Real>* const bundle = holder(connection);
         if (!store.bits.empty()) {

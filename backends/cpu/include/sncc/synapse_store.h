@@ -65,6 +65,8 @@ public:
     Delays delays;
 
     bool built() const { return !synapses.parts.empty(); }
+    // Its synapses are made elsewhere; here is known how many each source has, and which delays they have.
+    bool is_counted() const { return !built() && !synapses.starts.empty(); }
 
     template <typename Visit>
     void for_each(ThreadPool& pool, Visit&& visit) const {
@@ -116,7 +118,7 @@ public:
                 steps_of(part, k, number, i, count, drawn);
                 int low = longest_delay, high = 0;
                 for (int e = 0; e < count; ++e) {
-                    const int steps = static_cast<int>(std::max(static_cast<double>(least), std::min(drawn[e], 1e9)));
+                    const int steps = legal_steps(drawn[e], least);
                     low = std::min(low, steps), high = std::max(high, steps);
                     arrays[part][k + static_cast<std::uint64_t>(e)] = static_cast<std::remove_reference_t<decltype(arrays[part][0])>>(std::min(steps, limit));
                 }

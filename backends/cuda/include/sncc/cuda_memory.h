@@ -30,11 +30,24 @@ public:
     [[noreturn]] void refuse(const Part& asking, std::size_t bytes) const {
         std::size_t free = 0, total = 0;
         cudaMemGetInfo(&free, &total);
-        throw Failure(Code::memory, std::string("no room on the device for ") + asking.name + ": " + std::to_string(bytes) + " bytes asked for, " +
-                                        std::to_string(free) + " of " + std::to_string(total) + " free; " + held() + "; " + remedy_);
+        refuse(asking.name, bytes, free, total, "");
+    }
+    // Before any of these is asked for: whether there is room for all.
+    void expect(const char* what, const std::vector<Part>& parts) const {
+        std::size_t free = 0, total = 0, bytes = 0;
+        check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+        std::string text;
+        for (const Part& part : parts)
+            if (part.bytes > 0) text += (bytes ? ", " : "; of these ") + std::to_string(part.bytes) + " for " + part.name, bytes += part.bytes;
+        if (bytes > free) refuse(what, bytes, free, total, text);
     }
 
 private:
+    [[noreturn]] void refuse(const char* what, std::size_t bytes, std::size_t free, std::size_t total, const std::string& parts) const {
+        throw Failure(Code::memory, std::string("no room on the device for ") + what + ": " + std::to_string(bytes) + " bytes asked for, " + std::to_string(free) +
+                                        " of " + std::to_string(total) + " free; " + held() + parts + "; " + remedy_);
+    }
+
     // The largest parts that the network has already.
     std::string held() const {
         std::vector<std::pair<std::size_t, std::string>> sizes;
@@ -56,7 +69,7 @@ template <typename Value>
 class DeviceArray {
 public:
     DeviceArray(DeviceMemory& memory, const char* name) : memory_(memory), part_(memory.part(name)) {}
-    ~DeviceArray() { cudaFree(values_); }
+    ~DeviceArray() { release(); }
     DeviceArray(const DeviceArray&) = delete;
     DeviceArray& operator=(const DeviceArray&) = delete;
 
@@ -65,10 +78,7 @@ public:
 
     void reserve(std::size_t count) {
         if (count <= size_) return;
-        cudaFree(values_);
-        values_ = nullptr;
-        size_ = 0;
-        part_->bytes = 0;
+        release();
         const std::size_t bytes = count * sizeof(Value);
         const cudaError_t error = cudaMalloc(&values_, bytes);
         if (error == cudaErrorMemoryAllocation) {
@@ -80,6 +90,14 @@ public:
         part_->bytes = bytes;
         size_ = count;
     }
+    void release() {
+        cudaFree(values_);
+        values_ = nullptr;
+        size_ = 0;
+        part_->bytes = 0;
+    }
+    // What has to be found for so many.
+    std::size_t missing(std::size_t count) const { return count > size_ ? count * sizeof(Value) - part_->bytes : 0; }
     void clear() {
         if (size_) check(cudaMemset(values_, 0, size_ * sizeof(Value)), "cudaMemset", part_->name);
     }

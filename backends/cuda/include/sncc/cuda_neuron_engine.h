@@ -1,5 +1,5 @@
 // The neuron-parallel engine on a GPU. What is built, set, started and stored is the C++ half's, on the host, with one worker; here the
-// network goes to the device, runs there, and comes back when somebody asks for it.
+// network goes to the device, runs there, and comes back when somebody asks for it. Most drawn synapses are made on the device alone.
 //
 // A run is one cooperative launch whose threads meet across the grid, or, where its blocks are not resident at once, a launch for each
 // stretch between two meetings.
@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "sncc/cuda_connector.h"
 #include "sncc/cuda_run.h"
 #include "sncc/cuda_steps.h"
 #include "sncc/cuda_tiles.h"
@@ -30,6 +31,7 @@ public:
         int shared = 0;
         check(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "cudaDeviceGetAttribute");
         const std::int64_t left = shared - static_cast<std::int64_t>(SharedLayout<Network>::cells + STATIC_SHARED);
+        m_.elsewhere = &connector_;
         most_counted_cells_ = std::min<std::int64_t>(most_counted_cells_, std::max<std::int64_t>(left, 0) / static_cast<std::int64_t>(sizeof(unsigned)));
     }
 
@@ -119,6 +121,7 @@ private:
         share_out();
         columns_.resize(Network::connections_count), rows_.resize(Network::connections_count);
         for (int c = 0; c < Network::connections_count; ++c) pushed_[static_cast<std::size_t>(c)] = is_pushed(c);
+        make_synapses();
         for (int c = 0; c < Network::connections_count; ++c) {
             std::unique_ptr<DeviceColumns<Real>>& columns = columns_[static_cast<std::size_t>(c)];
             if (!has_columns(c)) {
@@ -143,13 +146,52 @@ private:
                 rows.reset();
                 continue;
             }
+            if (m_.store(c).is_counted()) continue;
             if (!rows) rows = std::make_unique<DeviceTileRows<Real>>(memory_);
-            rows->build(m_.store(c), {tile_words_, first_words_[static_cast<std::size_t>(info(c).target_population)]}, m_.lane_of(c) >= 0, columns_[static_cast<std::size_t>(owner(c))].get(), m_.pool);
+            rows->build(m_.store(c), tiling_of(c), m_.lane_of(c) >= 0, columns_[static_cast<std::size_t>(owner(c))].get(), m_.pool);
         }
         field_newer_.assign(field_newer_.size(), true);
         state_newer_ = true;  // how long the past is kept follows from the delays
         structure_newer_ = false;
+        connector_.release();
     }
+    // Those that the host has only counted, or, where they are not delivered by spikes, on the host after all.
+    void make_synapses() {
+        std::vector<typename Connector<Network>::Making> all;
+        for (int c = 0; c < Network::connections_count; ++c) {
+            if (!m_.stores[static_cast<std::size_t>(c)].is_counted()) continue;
+            if (!pushed_[static_cast<std::size_t>(c)]) {
+                m_.have_synapses(c);
+                continue;
+            }
+            std::unique_ptr<DeviceTileRows<Real>>& rows = rows_[static_cast<std::size_t>(c)];
+            if (!rows) rows = std::make_unique<DeviceTileRows<Real>>(memory_);
+            all.push_back({c, tiling_of(c), rows.get(), weights_[c]});
+        }
+        connector_.reserve(all);
+        for (const auto& making : all) {
+            connector_.make(making);
+            if (Connector<Network>::checks()) compare(making);
+        }
+    }
+    // With what the host makes.
+    void compare(const typename Connector<Network>::Making& making) {
+        const int c = making.connection;
+        m_.have_synapses(c);
+        const neurons::SynapseStore<Real>& store = m_.store(c);
+        const std::size_t count = static_cast<std::size_t>(store.synapses.count());
+        DeviceTileRows<Real> rows(memory_);
+        rows.build(store, making.tiling, m_.lane_of(c) >= 0, nullptr, m_.pool);
+        bool equal = making.rows->is(rows, count);
+        if (const int field = info(c).weight_field; field >= 0) {
+            DeviceArray<Real> weights(memory_, "the weights");
+            rows.send(store, m_.synapse_fields[static_cast<std::size_t>(field)].parts[0], weights, m_.pool);
+            const std::vector<Real> made = rows.taken(*making.weights, count), expected = rows.taken(weights, count);
+            equal = equal && (count == 0 || std::memcmp(made.data(), expected.data(), count * sizeof(Real)) == 0);
+        }
+        if (!equal) throw Failure(Code::device, std::string("the device has not made the synapses of `") + info(c).name + "` that the host makes");
+    }
+    Tiling tiling_of(int c) const { return {tile_words_, first_words_[static_cast<std::size_t>(info(c).target_population)]}; }
     // Synapses have columns where targets look through them, or where they move by themselves.
     bool has_columns(int c) const {
         if (info(c).format != neurons::Format::compressed || owner(c) != c) return false;
@@ -163,6 +205,7 @@ private:
     void send_field(int f) {
         const neurons::SynapseFieldInfo& field = Network::synapse_fields_info()[f];
         const int of = owner(field.connection);
+        if (m_.store(of).is_counted()) return;  // made on the device, with their numbers
         const Untouched<Real>& from = m_.synapse_fields[static_cast<std::size_t>(f)].parts[0];
         if (columns_[static_cast<std::size_t>(of)]) columns_[static_cast<std::size_t>(of)]->send(from, *synapse_fields_[f], m_.pool);
         for (int c = 0; c < Network::connections_count; ++c)
@@ -183,7 +226,7 @@ private:
         for (int k = 0; k < Network::connections_count; ++k) {
             if (k != c && (m_.lane_of(c) < 0 || m_.lane_of(k) != m_.lane_of(c))) continue;
             const std::int64_t targets = Network::populations_info()[info(k).target_population].size;
-            const Tiling tiling = {tile_words_, first_words_[static_cast<std::size_t>(info(k).target_population)]};
+            const Tiling tiling = tiling_of(k);
             synapses += static_cast<double>(m_.store(k).synapses.count());
             sources_and_tiles += static_cast<double>(m_.store(k).synapses.sources()) * tiling.count(targets);
         }
@@ -408,6 +451,7 @@ private:
     DeviceArrays<Real> rings_{memory_, 2 * Network::fields_count + 1, "what is on its way"};
     DeviceArrays<Real> histories_{memory_, Network::fields_count + 1, "the values of the last steps"};
     DeviceSteps<Network> steps_{memory_, m_};
+    Connector<Network> connector_{m_, memory_, compute_, multiprocessors_};
     DeviceArray<NetworkView<Network>> described_{memory_, "the network's tables"};
     NetworkView<Network> view_ = {};
     std::vector<char> field_newer_;  // on the host than on the device

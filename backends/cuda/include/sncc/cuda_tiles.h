@@ -1,23 +1,14 @@
-// Synapses for deliveries by spikes: by tile of targets, then by source, made on the host from its rows.
+// Synapses for deliveries by spikes: by tile of targets, then by source, made on the host from its rows, or by kernels (cuda_connector.h).
 #pragma once
 
 #include <algorithm>
 #include <vector>
 
 #include "sncc/cuda_columns.h"
+#include "sncc/cuda_tiling.h"
 
 namespace sncc {
 namespace cuda {
-
-// How neurons are shared out: `first_word` is the number of a population's first word of 32 among all.
-struct Tiling {
-    int words, first_word;
-
-    int first() const { return first_word / words; }
-    int of(std::uint32_t target) const { return (first_word + static_cast<int>(target / 32)) / words - first(); }
-    std::uint32_t first_target(int tile) const { return static_cast<std::uint32_t>(std::max((first() + tile) * words - first_word, 0)) * 32; }
-    int count(std::int64_t targets) const { return targets > 0 ? of(static_cast<std::uint32_t>(targets - 1)) + 1 : 0; }
-};
 
 template <typename Real>
 class DeviceTileRows {
@@ -31,7 +22,8 @@ public:
         if (rows.synapses() > 0xFFFFFFFFu) throw Failure(Code::memory, "a connection of more than 2^32 - 1 synapses");
         tiling_ = tiling;
         const std::size_t sources = static_cast<std::size_t>(store.synapses.sources()), tiles = static_cast<std::size_t>(tiling.count(rows.range.size()));
-        starts_of_.assign(tiles * (sources + 1), 0);
+        count_ = tiles * (sources + 1);
+        starts_of_.assign(count_, 0);
         store.for_each_source(pool, [&](std::int64_t i) {
             for (std::uint64_t k = rows.offsets[static_cast<std::size_t>(i)]; k < rows.offsets[static_cast<std::size_t>(i) + 1]; ++k)
                 ++starts_of_[static_cast<std::size_t>(tiling.of(rows.target(k))) * (sources + 1) + static_cast<std::size_t>(i)];
@@ -51,8 +43,46 @@ public:
         const std::vector<std::uint32_t> places = columns->places_of_synapses(rows.synapses(), pool);
         view_.places = put(places_, store, pool, [&](std::uint64_t k, int) { return places[static_cast<std::size_t>(k)]; });
     }
+    // For kernels that put the synapses there themselves: how many, from so many sources, onto so many targets.
+    struct Room {
+        std::size_t synapses, sources;
+        int tiles;
+        bool delayed;
+
+        Room(std::uint64_t count, std::int64_t from, std::int64_t onto, const Tiling& tiling, bool have_delays)
+            : synapses(static_cast<std::size_t>(count)), sources(static_cast<std::size_t>(from)), tiles(tiling.count(onto)), delayed(have_delays) {}
+        std::size_t starts() const { return static_cast<std::size_t>(tiles) * (sources + 1); }
+    };
+    std::vector<DeviceMemory::Part> missing(const Room& room) const {
+        return {{"the synapses by source", starts_.missing(room.starts() + 1) + targets_.missing(room.synapses + 1)}, {"the synapses' delays", room.delayed ? delays_.missing(room.synapses + 1) : 0}};
+    }
+    void make(const Room& room, const Tiling& tiling) {
+        tiling_ = tiling;
+        starts_of_.clear();
+        starts_.reserve(room.starts() + 1), targets_.reserve(room.synapses + 1);
+        if (room.delayed) delays_.reserve(room.synapses + 1);
+        count_ = room.starts();
+        view_ = {starts_.data(), targets_.data(), room.delayed ? delays_.data() : nullptr, nullptr, nullptr, static_cast<std::int64_t>(room.sources), tiling.first()};
+    }
+    std::uint32_t* starts() const { return starts_.data(); }
+    std::uint16_t* targets() const { return targets_.data(); }
+    std::uint16_t* delays() const { return view_.delays ? delays_.data() : nullptr; }
+    // Whether another one, made in the other way, is the same.
+    bool is(const DeviceTileRows& other, std::size_t synapses) const {
+        have_starts(), other.have_starts();
+        return starts_of_ == other.starts_of_ && view_.sources == other.view_.sources && view_.first_tile == other.view_.first_tile &&
+               taken(targets_, synapses) == taken(other.targets_, synapses) && !view_.delays == !other.view_.delays &&
+               (!view_.delays || taken(delays_, synapses) == taken(other.delays_, synapses));
+    }
+    template <typename Value>
+    static std::vector<Value> taken(const DeviceArray<Value>& from, std::size_t count) {
+        std::vector<Value> values(count);
+        from.take(values.data(), count);
+        return values;
+    }
     // A number of each synapse into `to`, in this order.
     const Real* send(const neurons::SynapseStore<Real>& store, const Untouched<Real>& from, DeviceArray<Real>& to, ThreadPool& pool) const {
+        have_starts();
         return put(to, store, pool, [&](std::uint64_t k, int) { return from[k]; });
     }
     const TileRows<Real>& view() const { return view_; }
@@ -76,8 +106,14 @@ private:
         return to.data();
     }
 
+    // Those that kernels made.
+    void have_starts() const {
+        if (starts_of_.empty()) starts_of_ = taken(starts_, count_);
+    }
+
     Tiling tiling_ = {1, 0};
-    std::vector<std::uint32_t> starts_of_;
+    std::size_t count_ = 0;  // of the starts
+    mutable std::vector<std::uint32_t> starts_of_;
     DeviceArray<std::uint32_t> starts_;
     DeviceArray<std::uint16_t> targets_, delays_;
     DeviceArray<std::uint32_t> places_;

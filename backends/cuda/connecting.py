@@ -1,0 +1,49 @@
+"""Which connections make their synapses on the device, and the first values that these need there."""
+
+from __future__ import annotations
+
+from sncc.backends.cpu.neuron_tables import NeuronTables
+from sncc.backends.cxx.draws import WHOLE
+from sncc.connectivity.patterns import Random
+from sncc.expressions.nodes import Apply, Expression, symbols, walk
+from sncc.program.groups import Connection
+
+
+def connects_itself(tables: NeuronTables, c: Connection) -> bool:
+    """Whether kernels know how to draw a connection's synapses, and nothing but its delivery reads them.
+
+    They know `random(p)`, `random(fan_in)`, `random(fan_out)`, and `random(total)` with repeats; any weight, and any delay
+    that does not depend on `i` and `j`. All else is made on the host and copied.
+    """
+    random = isinstance(c.structure, Random) and (c.structure.kind != "total" or c.structure.repeats)
+    if not random or c.signal or c.plastic or c.synapses_of is not None or not tables.compressed(c):
+        return False
+    if any(other.synapses_of == c.name for other in tables.program.connections):
+        return False
+    if any(o.connection == c.name for o in tables.updates):
+        return False
+    if any(connection == c.name and name != "weight" for connection, name in tables.synapse_fields):
+        return False
+    weight = tables.program.parameter(c.weight)
+    if (c.name, "weight") in tables.synapse_fields and (weight.connection is None or _is_whole(weight.initial)):
+        return False
+    return c.delays is None or not {"i", "j"} & symbols(tables.program.parameter(c.delays).initial)
+
+
+def _is_whole(initial: Expression) -> bool:
+    """Whether a first value is an element of a random matrix, which the host makes as a whole."""
+    return any(isinstance(node, Apply) and node.operation == WHOLE for node in walk(initial))
+
+
+def first_values(tables: NeuronTables) -> list[str]:
+    """Cases, by the number of the parameter: what weights and delays of those connections are at first."""
+    lines = []
+    for c in tables.program.connections:
+        if not connects_itself(tables, c):
+            continue
+        keys = [c.weight] if (c.name, "weight") in tables.synapse_fields else []
+        for key in (*keys, *([c.delays] if c.delays else [])):
+            function = tables.dynamics.parameters[key].name
+            number = tables.layout.keys.index(key)
+            lines.append(f"case {number}: return dynamics::{function}(seed, synapse, source, target, nullptr);")
+    return lines
