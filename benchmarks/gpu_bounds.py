@@ -2,6 +2,7 @@
 
     python benchmarks/gpu_bounds.py                  # the table of batches in docs/cuda.md
     python benchmarks/gpu_bounds.py --simulations    # that of simulations
+    python benchmarks/gpu_bounds.py --connectivity   # that of making their synapses
 
 Nothing here is measured. A launch takes at least the time of its bytes or of its operations, whichever is longer; the
 launches of a batch follow each other. Barriers and the latency of a step are not in the bound: they are counted beside it.
@@ -35,6 +36,8 @@ class Card:
     memory: float = 3.0e12  # of 3.35e12 on paper
     l1: int = 192 << 10  # bytes beside a block's shared memory: weights that fit come from L2 once a sample
     operations: float = 67e12  # float32, a multiplication with its addition counts two
+    integers: float = 14.8e12  # 32-bit instructions: 64 a clock and multiprocessor, 132 of them at 1.755 GHz
+    doubles: float = 33.5e12
 
 
 @dataclass(frozen=True)
@@ -273,7 +276,81 @@ def simulations(card: Card) -> list[str]:
     return lines
 
 
+# ------------------------------------------------------------------------------------------------ making synapses
+PHILOX = (
+    100  # integer instructions of a call, which gives four words: ten rounds of two wide products, two LOP3, two sums
+)
+DRAW = 120  # operations in float64 of a normal number: logarithm, root, sine; a uniform one takes less
+SEARCH = 10  # a look at a number in the nearest cache, for each halving of a row
+
+
+@dataclass(frozen=True)
+class Making:
+    """Of all synapses of a network, once."""
+
+    synapses: float
+    kept: float  # bytes that stay
+    scratch: float  # bytes for the largest connection while it is made
+    moved: float  # bytes of memory
+    integers: float
+    doubles: float
+    launches: int
+
+    def seconds(self, card: Card) -> float:
+        """At least: what takes longest."""
+        return max(self.moved / card.memory, self.integers / card.integers, self.doubles / card.doubles)
+
+
+def making(program: Program) -> Making:
+    """Bytes and operations of the stages in `sncc/cuda_connect.h`, for connections that are delivered by spikes."""
+    sparse = [c for c in program.connections if isinstance(c.structure, Random)]
+    each = {p.key: p.storage == "each" for p in program.parameters}
+    words = sum(math.ceil(size / 32) for size in {c.target: c.target_size for c in sparse}.values())
+    tile = math.ceil(words / TILES)
+    total = kept = scratch = moved = integers = doubles = 0.0
+    launches = 0
+    for c in sparse:
+        assert isinstance(c.structure, Random)
+        synapses, weight, delay = synapses_of(c), each[c.weight], c.delays is not None
+        by_row = c.structure.kind == "p" or (c.structure.kind == "fan_out" and not c.structure.repeats)
+        by_thread = c.structure.kind != "p" and c.structure.repeats
+        starts = math.ceil(math.ceil(c.target_size / 32) / tile) * (c.source_size + 1)
+        entry = 2 + 4 * weight + 2 * delay
+        total += synapses
+        kept += synapses * entry + starts * 4
+        scratch = max(scratch, synapses * 4 + c.source_size * 8)
+        # a target written, and read by two stages; where pairs come in any order two counters and a sort more; its entry
+        moved += synapses * (12 + (0 if by_row else 24) + entry) + starts * 4 * 6
+        drawn = (
+            1.0 if by_thread else 0.25 if by_row else 1.0
+        )  # calls of Philox for a pair: a warp's lanes share no call where it chooses
+        halvings = math.log2(max(synapses / c.source_size, 2))
+        sort = 0 if by_row else halvings * (halvings + 1) / 2 * 3
+        integers += synapses * (PHILOX * (2 * drawn + weight + 2 * delay) + SEARCH * halvings + sort)
+        doubles += synapses * DRAW * (weight + 2 * delay)
+        launches += 4 + 6 + delay + (not by_row)
+    return Making(total, kept, scratch, moved, integers, doubles, launches)
+
+
+def connectivity(card: Card) -> list[str]:
+    """The rows of docs/cuda.md."""
+    lines = [
+        "| network | synapses | GB that stay | GB besides | GB moved | 10^9 integer operations | GFLOP in float64 | launches | bound, ms |",
+        "|" + " --- |" * 9,
+    ]
+    for s in SIMULATED:
+        source = read_source(str(Path(__file__).parent.parent / "examples" / f"{s.example}.snn"))
+        m = making(compile_program(compile_model(source, settings=dict(s.settings))))
+        lines.append(
+            f"| {s.name} | {m.synapses / 1e6:.3g} M | {m.kept / 1e9:.2g} | {m.scratch / 1e9:.2g} | {m.moved / 1e9:.2g} "
+            f"| {m.integers / 1e9:.3g} | {m.doubles / 1e9:.3g} | {m.launches} | {m.seconds(card) * 1e3:.2g} |"
+        )
+    return lines
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--simulations", action="store_true", help="a step of simulations instead of batches")
-    print("\n".join((simulations if parser.parse_args().simulations else table)(Card())))
+    parser.add_argument("--connectivity", action="store_true", help="making the synapses of simulations")
+    chosen = parser.parse_args()
+    print("\n".join((simulations if chosen.simulations else connectivity if chosen.connectivity else table)(Card())))

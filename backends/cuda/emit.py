@@ -47,11 +47,14 @@ def emit(program: Program) -> dict[str, str]:
         **_headers(),
     }
     if program.schedule == "neuron_parallel":
-        parts = Neurons(program, dynamics(program)).parts()
+        neurons = Neurons(program, dynamics(program))
+        parts = neurons.parts()
         return {
             f"src/cuda/{name}_cuda.cu": render("neurons.cu"),
             f"src/cuda/{name}_neurons.cuh": render("neurons.cuh", **parts),
-            "src/cuda/KERNELS.md": render("KERNELS.md", rows=table(neuron_kernels(name)), shared=False),
+            "src/cuda/KERNELS.md": render(
+                "KERNELS.md", rows=table(neuron_kernels(name)), shared=False, synapses=neurons.made()
+            ),
             **common,
         }
     shared = dynamics(program)
@@ -61,7 +64,7 @@ def emit(program: Program) -> dict[str, str]:
         f"src/cuda/{name}_network.cuh": render("network.cuh", **tables.parts()),
         f"src/cuda/{name}_samples.cuh": render("samples.cuh", **Samples(program, shared).parts()),
         f"src/cuda/{name}_learning.cuh": render("learning.cuh", **learning.parts()),
-        "src/cuda/KERNELS.md": render("KERNELS.md", rows=table(kernels(tables, learning)), shared=True),
+        "src/cuda/KERNELS.md": render("KERNELS.md", rows=table(kernels(tables, learning)), shared=True, synapses=""),
         **common,
     }
 

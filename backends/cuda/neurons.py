@@ -40,6 +40,14 @@ class Neurons:
             "operations": self._operations(),
         }
 
+    def made(self) -> str:
+        """Which connections' synapses are made where."""
+        rows = [c for c in self.program.connections if self.tables.compressed(c) and c.synapses_of is None]
+        own = {c.name: connects_itself(self.tables, c) for c in rows}
+        sides = (("on the device, where spikes deliver them", True), ("on the host", False))
+        named = {side: ", ".join(f"`{name}`" for name, here in own.items() if here == device) for side, device in sides}
+        return "; ".join(f"made {side}: {names}" for side, names in named.items() if names)
+
     def _owner(self, connection: str) -> str:
         return self.program.connection(connection).synapses_of or connection
 

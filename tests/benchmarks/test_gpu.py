@@ -21,7 +21,8 @@ def script(name: str, *words: object) -> str:
 
 def test_the_page_has_the_table_of_bounds():
     page = (ROOT / "docs" / "cuda.md").read_text()
-    assert script("gpu_bounds.py") in page and script("gpu_bounds.py", "--simulations") in page
+    for what in ((), ("--simulations",), ("--connectivity",)):
+        assert script("gpu_bounds.py", *what) in page
 
 
 def test_w1_costs_what_was_worked_out_by_hand(monkeypatch):
