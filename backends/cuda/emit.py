@@ -50,10 +50,13 @@ def emit(program: Program) -> dict[str, str]:
         neurons = Neurons(program, dynamics(program))
         parts = neurons.parts()
         return {
-            f"src/cuda/{name}_cuda.cu": render("neurons.cu"),
+            f"src/cuda/{name}_cuda.cu": render("neurons.cu", makes_synapses=neurons.makes_synapses()),
             f"src/cuda/{name}_neurons.cuh": render("neurons.cuh", **parts),
             "src/cuda/KERNELS.md": render(
-                "KERNELS.md", rows=table(neuron_kernels(name)), shared=False, synapses=neurons.made()
+                "KERNELS.md",
+                rows=table(neuron_kernels(name, neurons.makes_synapses())),
+                shared=False,
+                synapses=neurons.made(),
             ),
             **common,
         }
@@ -77,11 +80,13 @@ def _headers() -> dict[str, str]:
     return files | {f"emulation/{p.relative_to(emulation).as_posix()}": p.read_text() for p in found}
 
 
-def neuron_kernels(name: str) -> tuple[Kernel, ...]:
+def neuron_kernels(name: str, makes_synapses: bool) -> tuple[Kernel, ...]:
     """The kernels of a network whose neurons are spread over all threads."""
     blocks = "one a multiprocessor"
     run = Kernel(f"{name}_run", "runs all steps, its threads meeting across the grid", blocks, NEURON_THREADS, None)
     phase = Kernel(f"{name}_phase", "runs what lies between two meetings", blocks, NEURON_THREADS, None)
+    if not makes_synapses:
+        return run, phase
     made = "draws, sorts or lays out synapses of some sources"
     return run, phase, Kernel(f"{name}_connect", made, "as needed", CONNECT_THREADS, None)
 

@@ -33,12 +33,17 @@ class Neurons:
         """What the templates print."""
         return {
             "moves": [flag(self.tables.moves(connection, name)) for connection, name in self.tables.synapse_fields],
+            "makes_synapses": self.makes_synapses(),
             "connects": [flag(connects_itself(self.tables, c)) for c in self.program.connections],
             "initial": first_values(self.tables),
             "updates": [self._update(o) for o in self.tables.neuron_updates],
             "synapse_updates": [self._synapse_update(o) for o in self.tables.updates],
             "operations": self._operations(),
         }
+
+    def makes_synapses(self) -> bool:
+        """Whether some are made on the device."""
+        return any(connects_itself(self.tables, c) for c in self.program.connections)
 
     def made(self) -> str:
         """Which connections' synapses are made where."""
