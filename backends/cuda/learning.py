@@ -62,7 +62,10 @@ class Learning(Online):
 
     def _gather(self) -> list[str]:
         """Which block does what: block 0 the sums over samples, then a block per presynaptic neuron."""
-        lines = ["if (block == 0) {", "    sum_over_samples(g.total, g.sums, Network::sum_size, g.batch, g.adds);"]
+        lines = ["if (block == 0) {"]
+        lines.append(
+            "    if (g.origin == 0) sum_over_samples(g.total, g.sums, Network::sum_size, g.batch, g.adds_sums);"
+        )
         first = 1
         for k, offset, size in self.sums_of_samples() if self.is_online else ():
             blocks = -(-size // SUMS_A_BLOCK)
@@ -89,9 +92,9 @@ class Learning(Online):
         if c.source_group is None:
             return (
                 "FiredEvents",
-                f"{{{fired}, g.events[{self.number_of_source(c)}], {self.whole_source(c)}, g.most_steps}}",
+                f"{{{fired}, g.events[{self.number_of_source(c)}].from(g.origin), {self.whole_source(c)}, g.most_steps}}",
             )
-        spikes, width = self.spikes(c)
+        spikes, width = self.spikes(c, gathered=True)
         if spikes.startswith("SpikeBits"):
             return "FiredBits", f"{{{fired}}}"
         return "FiredCounts", f"{{{fired}, {spikes}, g.most_steps * {width}}}"
@@ -99,7 +102,7 @@ class Learning(Online):
     def _kept_adjoint(self, o: Gather | GatherDelay, c: Connection, offset: int) -> str:
         """The adjoints of a connection's targets, of which the first stands at `offset` in their group."""
         column, size = self.columns[c.target_group, o.slot], self.program.group(c.target_group).size
-        return f"{{{plus('g.tape', column)}{' * rows' if column else ''}, {size}, {offset}, g.most_steps}}"
+        return f"{{{plus('g.tape', column)}{' * rows' if column else ''}, {size}, {offset}, g.room}}"
 
     def _gather_weights(self, o: Gather | GatherDelay, c: Connection, block: str) -> list[str]:
         """The gradient of weights, by one block."""

@@ -138,11 +138,12 @@ class Places(Layout):
         """Numbers that hold a population's spikes of a step."""
         return row.size if row.population in self.counted else words(row.size)
 
-    def spikes(self, c: Connection) -> tuple[str, int]:
-        """Of a connection's source: the spikes of the first sample, by step, and numbers of a step."""
+    def spikes(self, c: Connection, gathered: bool = False) -> tuple[str, int]:
+        """Of a connection's source: the spikes of the first sample, by step, and numbers of a step; `gathered`: from the tape's first on."""
         k, row = self.number_of_source(c), self.program.place(c.source)[1]
         kind = "SpikeCounts" if row.population in self.counted else "SpikeBits"
-        return f"{kind}{{g.bits[{k}], {self.spike_words(row)}, 1}}", self.spike_words(row)
+        first = f"g.origin * {self.spike_words(row)}" if gathered else "0"
+        return f"{kind}{{g.bits[{k}] + {first}, {self.spike_words(row)}, 1}}", self.spike_words(row)
 
     def fired_at(self, c: Connection) -> str:
         """Where the spikes of a connection's source stand by neuron."""
@@ -206,9 +207,10 @@ def values_of_batch(places: Places, c: Connection) -> str:
     """The fields of the values of a connection's source in all samples: those of a signal, or of a state."""
     if c.values is not None:
         k, stride, lead = places.series_of(c), padded(places.whole_source(c)), "g.series_lead"
-        return f"{{g.series[{k}], {stride}, g.most_steps + {lead}, {lead}, g.batch}}"
+        first = f"g.series[{k}] + (g.origin ? (g.origin + {lead}) * {stride} : 0)"
+        return f"{{{first}, {stride}, g.most_steps + {lead}, g.origin ? 0 : {lead}, g.batch, g.length}}"
     k, stride = places.number_of_source(c), padded(places.whole_source(c))
-    return f"{{g.values[{k}], {stride}, g.most_steps, 0, g.batch}}"
+    return f"{{g.values[{k}] + g.origin * {stride}, {stride}, g.most_steps, 0, g.batch, g.length}}"
 
 
 def plus(pointer: str, offset: int, times: str = "") -> str:

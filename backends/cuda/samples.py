@@ -178,7 +178,7 @@ class Samples(WayBack):
 
     def _ahead(self) -> list[str]:
         """What reads events ahead, from the first step's on."""
-        start = "g.from + 1" if self.is_online else "1"
+        start = "g.from + 1" if self.is_online else "begin + 1"
         return [
             f"EventsAhead ahead_{k}({self.source(c)}, {start}{f' - {c.delay}' if c.delay else ''});  // {c.name}"
             for k, c in enumerate(self.read_ahead)
@@ -225,7 +225,7 @@ class Samples(WayBack):
         function = self.functions[id(o)]
         lines = [f"// {comment}" for comment in function.comments]
         if o.stores:
-            lines += ["if (g.keeps) {", *(f"    {x}" for x in self._call(o, function, "s", True)), "} else {"]
+            lines += ["if (keeps) {", *(f"    {x}" for x in self._call(o, function, "s", True)), "} else {"]
             lines += [*(f"    {x}" for x in self._call(o, function, "s", False)), "}"]
         else:
             lines += self._call(o, function, "s", False)
@@ -259,7 +259,7 @@ class Samples(WayBack):
         """A readout takes up what it sees of a step."""
         r = self.program.readouts[k]
         seen, name = f"Network::Readout{k}::seen(s)", "spike.mask" if r.variable == SPIKE else r.variable
-        error = "nullptr" if self.is_online else f"g.keeps ? Network::Readout{k}::error(g, b, n) : nullptr"
+        error = "nullptr" if self.is_online else f"keeps ? Network::Readout{k}::error(g, b, n) : nullptr"
         call = (
             f"observe<Network::Readout{k}>(w.reading{k}, {seen}, Network::Readout{k}::before(s), labels, n, {error});"
         )

@@ -73,6 +73,7 @@ class Tables(Samples):
             "thinnings": self.thinnings(),
             "rewirings": self.rewirings(),
             "series_strides": [padded(self.program.place(one.population)[1].size) for one in self.series],
+            "slots": [f"{self.columns[s.group, s.name]}, {p.group(s.group).size}" for s in p.tape if s.shares is None],
             "kept": [f"kept_{k}[{count}]" for k, count in self._kept()],
             "counts": [flag(r.population in self.counted) for _, r in self.rows],
             "workspace_bytes": self.workspace_bytes,

@@ -138,6 +138,13 @@ def test_a_bound_on_memory_lets_samples_take_turns_and_changes_no_bit(projects, 
         two.gradients(long, np.array(labels[:1]))
 
 
+def test_a_sequence_whose_tape_does_not_fit_goes_back_in_segments(projects):
+    program, project = projects.emulated(NETWORKS["layers, delays, a signal"], memory=200_000)
+    tape = 8 * sum(program.group(slot.group).size for slot in program.tape if slot.shares is None)
+    assert 150 * tape > program.memory
+    agree(sncc.load(project, backend="emulated"), program, 1e-9, steps=150)
+
+
 def test_float32_is_close(projects):
     program, project = projects.emulated(NETWORKS["merged populations"], "float32")
     agree(sncc.load(project, backend="emulated"), program, 2e-4)

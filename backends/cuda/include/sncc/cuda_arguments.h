@@ -65,6 +65,13 @@ struct SampleArguments {
     const std::int32_t* classes;
     const double* targets;
     bool label_per_step;
+    // The tape holds `room` steps of each sample, those after `origin`. Where that is not the whole sequence, it is cut in segments of
+    // `length` steps, of which the first launch goes back through the last; one that `resumes` runs another once more from its checkpoint.
+    std::int64_t origin, room, length, segments, most_delay;
+    bool resumes;
+    typename Network::State* checkpoints;  // the states of sample b at the start of segment k: b * segments + k
+    typename Network::Workspace* saved;    // what a sample goes on with between two launches
+    std::int32_t* rest;                    // the steps of each sample after `origin`
     std::int64_t from, to;   // forwards in time: the steps of this launch are from + 1 .. to; to is 0 where they are all
     Real* eligibility;       // traces of sample b from b * trace_width on
     Real* sample_gradients;  // from b * gradient_size on
@@ -88,8 +95,9 @@ struct GatherArguments {
     Real* gradient;
     const Real* parameters;
     const DeviceRows<Real>* rows;
-    const std::int32_t* steps;
+    const std::int32_t* steps;            // after `origin`
     std::int64_t most_steps;
+    std::int64_t origin, room, length;    // the tape's steps of each sample are `room` after `origin`; of these the first `length` are gathered
     int batch;
     EventRows events[Network::sources + Network::thinned + 1];
     const Real* values[Network::sources + Network::thinned + 1];
@@ -103,6 +111,7 @@ struct GatherArguments {
     double* total;
     int* overflown;  // the first parameter with a gradient that is none
     bool adds;       // to what samples of the batch have left before
+    bool adds_sums;  // the same for the sums, which are there when the first steps have gone back
 };
 
 // A parameter with a number for every synapse, and where its gradient was gathered: behind those known when the code was emitted.

@@ -79,6 +79,9 @@ struct EventRows {
     const std::int64_t* offsets;
     const std::uint32_t* indices;
     std::int64_t first, last;
+
+    // Steps counted from `origin` on.
+    __device__ EventRows from(std::int64_t origin) const { return {offsets + origin, indices, first, last}; }
 };
 
 // The values of a source, a row of `stride` numbers for each of the steps first .. last.

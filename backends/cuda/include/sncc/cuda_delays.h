@@ -154,7 +154,7 @@ __device__ inline void gather_interpolated(SpikeList&, Real* gradient, int sourc
     const std::int64_t e = static_cast<std::int64_t>(own.row) * stride + j;
     Real sum = adds ? gradient[e] : Real(0);
     for (int b = 0; b < emitted.samples; ++b)
-        for (std::int64_t n = 1 - of.delays.most; n <= of.steps[b]; ++n) sum += emitted.at(b, n, own.row) * of.of_step(b, n, e, j);
+        for (std::int64_t n = emitted.first(of.delays.most); n <= emitted.most && n <= of.steps[b]; ++n) sum += emitted.at(b, n, own.row) * of.of_step(b, n, e, j);
     gradient[e] = sum;
     overflow.note(sum);
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -120,7 +121,8 @@ public:
         const std::function<const Batch*()> next = std::exchange(next_, nullptr);
         refresh();
         const bool learns = mode != Mode::evaluate;
-        const std::int64_t at_once = samples_at_once(batch, learns);
+        const Plan plan = plan_of(batch, learns);
+        const std::int64_t at_once = plan.at_once;
         Result total{0, 0, 0, 0};
         for (std::int64_t first = 0; first < batch.count; first += at_once) {
             const Batch part = part_of(batch, first, at_once);
@@ -134,11 +136,11 @@ public:
                     if (first + at_once < batch.count)
                         prepare(part_of(batch, first + at_once, at_once), learns);
                     else if (const Batch* const after = next ? next() : nullptr)
-                        prepare(part_of(*after, 0, samples_at_once(*after, learns)), learns);
+                        prepare(part_of(*after, 0, plan_of(*after, learns).at_once), learns);
                 } catch (...) {  // said when those samples run
                 }
             };
-            const Result found = run_samples(mode, part, batch.count, first == 0, learning_rate_factor, seen, meanwhile);
+            const Result found = run_samples(mode, part, batch.count, plan.length, first == 0, learning_rate_factor, seen, meanwhile);
             const double share = static_cast<double>(part.count) / static_cast<double>(batch.count);
             total.loss += found.loss * share, total.penalty += found.penalty * share, total.correct += found.correct, total.labelled += found.labelled;
         }
@@ -162,7 +164,10 @@ public:
     std::int64_t step_count() override { return simulator_.step_count(); }
 
 private:
-    std::int64_t samples_at_once(const Batch& batch, bool learns) const { return learns ? KeptOfSamples<Network>::samples_at_once(batch, gradient_size_) : batch.count; }
+    Plan plan_of(const Batch& batch, bool learns) const {
+        if (learns) return KeptOfSamples<Network>::plan(batch, gradient_size_, connectivity_.most_delay());
+        return {batch.count, std::numeric_limits<std::int64_t>::max()};
+    }
     static Batch part_of(const Batch& batch, std::int64_t first, std::int64_t most) {
         return {batch.data, batch.selection + first, std::min(most, batch.count - first), batch.trials ? batch.trials + first : nullptr, batch.seed};
     }
@@ -170,21 +175,25 @@ private:
     // Some samples of a batch, in training their gradients too. The device waits for nothing between the last batch's optimiser and these
     // samples, nor the host for these before it has prepared the next ones.
     template <typename Meanwhile>
-    Result run_samples(Mode mode, const Batch& batch, std::int64_t of, bool first, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
+    Result run_samples(Mode mode, const Batch& batch, std::int64_t of, std::int64_t length, bool first, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
         const bool learns = mode != Mode::evaluate;
         BatchInput<Network>& input = inputs_[turn_ ^= 1];
         if (!input.holds(batch, learns)) input.prepare(batch, learns, copies_);
         SampleArguments<Network> a = {};
         input.hand_over(a, compute_);
         a.of = static_cast<int>(of);
-        lay_out(a, batch, learns, outputs);
+        lay_out(a, batch, learns, length, outputs);
         if (Network::batch_penalties && learns) find_mean_rates(a);
         if (is_step_by_step(mode)) return run_step_by_step(a, batch, input, learning_rate_factor, outputs, meanwhile);
         launch_samples(a);
-        results_.send(batch.count, compute_);
+        if (a.origin == 0) results_.send(batch.count, compute_);
         input.release(compute_);
         settle();
-        if (learns) gather(a, first, !first);
+        if (learns) gather(a, first, !first, !first);
+        if (a.origin > 0) {
+            go_back(a, [&] { gather(a, false, true, !first); });
+            results_.send(batch.count, compute_);
+        }
         input.release(compute_);
         meanwhile();
         const Result result = results_.take(batch, outputs, a.most_steps);
@@ -298,9 +307,9 @@ private:
 
     // -------------------------------------------------------------------------------------------- samples
     // Where the samples of a batch leave what they compute.
-    void lay_out(SampleArguments<Network>& a, const Batch& batch, bool learns, const Outputs& outputs) {
+    void lay_out(SampleArguments<Network>& a, const Batch& batch, bool learns, std::int64_t length, const Outputs& outputs) {
         a.keeps = learns, a.fresh = true, a.lead = 0, a.seed = batch.seed;
-        kept_.lay_out(a, learns);
+        kept_.lay_out(a, learns, length, connectivity_.most_delay());
         results_.lay_out(a, outputs);
     }
     void launch_samples(SampleArguments<Network>& a) {
@@ -314,6 +323,16 @@ private:
         }
         Network::launch_samples(a, a.batch, shared, compute_);
     }
+    // Segment by segment, the last of which has gone back.
+    template <typename After>
+    void go_back(SampleArguments<Network>& a, const After& after) {
+        a.resumes = true;
+        while (a.origin > 0) {
+            a.origin -= a.length;
+            launch_samples(a);
+            after();
+        }
+    }
     // Where the weights change after every step: all samples take a step, then the optimiser does. Where anything is no number in the end,
     // what was before the batch comes back.
     template <typename Meanwhile>
@@ -325,7 +344,7 @@ private:
         for (std::int64_t n = 1; n <= a.most_steps; ++n) {
             a.from = n - 1, a.to = n;
             launch_samples(a);
-            gather(a, n == 1, false);
+            gather(a, n == 1, false, false);
             optimise(true, learning_rate_factor);
         }
         results_.send(batch.count, compute_);
@@ -359,16 +378,18 @@ private:
     // Runs the batch once more, looking at every step.
     std::string what_failed(SampleArguments<Network>& a, const Batch& batch) {
         results_.look_again();
-        a.looks = true;
+        a.looks = true, a.resumes = false, a.origin = (a.segments - 1) * a.length;
         launch_samples(a);
+        go_back(a, [] {});
         results_.send(batch.count, compute_);
         return results_.said(batch);
     }
 
     // -------------------------------------------------------------------------------------------- learning
-    void gather(const SampleArguments<Network>& a, bool first, bool adds) {
+    void gather(const SampleArguments<Network>& a, bool first, bool adds, bool adds_sums) {
         GatherArguments<Network> g = {};
-        g.gradient = gathered_.data(), g.parameters = parameters_.data(), g.rows = connectivity_.table(), g.steps = a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
+        g.gradient = gathered_.data(), g.parameters = parameters_.data(), g.rows = connectivity_.table(), g.steps = a.rest ? a.rest : a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
+        g.origin = a.origin, g.room = a.room, g.length = a.length, g.adds_sums = adds_sums;
         std::copy(a.events, a.events + Network::sources + Network::thinned, g.events), std::copy(a.values, a.values + Network::sources + Network::thinned, g.values);
         g.fired = a.fired;
         for (int p = 0; p < Network::populations + Network::thinned; ++p) g.bits[p] = a.bits[p];

@@ -185,6 +185,7 @@ struct ValuesOfBatch {
     const Real* values;
     std::int64_t stride, rows, lead;
     int samples;
+    std::int64_t most;  // steps
 
     __device__ std::int64_t first(std::int64_t delay) const { return lead ? 1 - delay : 1; }
     __device__ Real at(int b, std::int64_t n, std::int64_t i) const { return values[(b * rows + (n > 1 - lead ? n - 1 + lead : 0)) * stride + i]; }
@@ -193,12 +194,12 @@ template <typename Real, typename Body>
 __device__ inline void for_emissions(SpikeList&, const ValuesOfBatch<Real>& emitted, std::int64_t i, std::int64_t delay, const std::int32_t* steps, std::int64_t most_steps, const Body& body) {
     Emissions<Real> next;
     for (int b = 0; b < emitted.samples; ++b) {
-        const std::int64_t last = steps[b] - delay;
+        const std::int64_t end = steps[b] - delay, last = end < emitted.most ? end : emitted.most;
         for (std::int64_t n = emitted.first(delay); n <= last; n += AT_ONCE) {
             const int count = last - n + 1 < AT_ONCE ? static_cast<int>(last - n + 1) : AT_ONCE;
             for (int u = 0; u < AT_ONCE; ++u)
                 if (u < count) {
-                    next.row[u] = static_cast<std::uint32_t>(b * most_steps + n + u - 1 + delay), next.rest[u] = static_cast<std::uint32_t>(last - n - u);
+                    next.row[u] = static_cast<std::uint32_t>(b * most_steps + n + u - 1 + delay), next.rest[u] = static_cast<std::uint32_t>(end - n - u);
                     next.number[u] = emitted.at(b, n + u, i);
                 }
             if (count == AT_ONCE)
@@ -280,7 +281,7 @@ struct WeightGradient {
             return add_rows(sum, rows, held, j);
         } else {
             for (int b = 0; b < samples; ++b)
-                for (std::int64_t n = emitted.first(delay); n + delay <= steps[b]; ++n) sum = m_fma(emitted.at(b, n, i), kept.at(b, n + delay)[j], sum);
+                for (std::int64_t n = emitted.first(delay); n <= emitted.most && n + delay <= steps[b]; ++n) sum = m_fma(emitted.at(b, n, i), kept.at(b, n + delay)[j], sum);
             return sum;
         }
     }

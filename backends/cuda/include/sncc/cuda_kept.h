@@ -13,6 +13,10 @@
 namespace sncc {
 namespace cuda {
 
+struct Plan {
+    std::int64_t at_once, length;
+};
+
 template <typename Network>
 class KeptOfSamples {
     using Real = typename Network::Real;
@@ -20,25 +24,41 @@ class KeptOfSamples {
 public:
     explicit KeptOfSamples(DeviceMemory& memory) : memory_(memory) {}
 
-    // As many samples of a batch as the network's bound on memory allows, beside `gradient_size` numbers; all without one.
-    static std::int64_t samples_at_once(const Batch& batch, std::int64_t gradient_size) {
-        if (Network::memory == 0 || batch.count == 0) return std::max<std::int64_t>(batch.count, 1);
+    // How a batch runs within the network's bound on memory, beside `gradient_size` numbers: so many samples at once, all without a bound,
+    // and the steps of which a sample's tape holds all numbers at once. Segments are computed twice, so they have to let more samples run.
+    static Plan plan(const Batch& batch, std::int64_t gradient_size, std::int64_t most_delay) {
         std::int64_t steps = 1;
         for (std::int64_t k = 0; k < batch.count; ++k) steps = std::max<std::int64_t>(steps, batch.data->steps[batch.selection[k]]);
-        const std::int64_t gradients = gradient_size * real, each = bytes(steps), least = Network::online ? batch.count : 1;
-        const std::int64_t fit = (Network::memory - gradients) / each;
-        if (fit >= least) return std::min(fit, batch.count);
+        if (Network::memory == 0 || batch.count == 0) return {std::max<std::int64_t>(batch.count, 1), steps};
+        const std::int64_t gradients = gradient_size * real, room = Network::memory - gradients, least = Network::online ? batch.count : 1;
+        const auto fit = [&](std::int64_t length) { return std::min(room / bytes(steps, length, most_delay), batch.count); };
+        std::int64_t each = bytes(steps, steps, most_delay);
+        Plan best{fit(steps), steps};
+        for (std::int64_t length = Network::online ? 0 : (steps - 1) / block * block; length > 0; length -= block) {
+            each = std::min(each, bytes(steps, length, most_delay));
+            const std::int64_t faster = 3 * best.at_once / (best.length < steps ? 3 : 2);  // a third of the work is computed again
+            if (std::min(fit(length), most_at_once) > std::min(faster, most_at_once)) best = {fit(length), length};
+        }
+        if (best.at_once >= least && room > 0) return best;
         throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes at least " + std::to_string((least * each + gradients) / 1000000 + 1) +
                                         " MB on the GPU, and the network was built with `memory` = " + std::to_string(Network::memory / 1000000) + " MB: build it with more");
     }
 
     // Where the samples of a batch leave it.
-    void lay_out(SampleArguments<Network>& a, bool learns) {
+    void lay_out(SampleArguments<Network>& a, bool learns, std::int64_t length, std::int64_t most_delay) {
         const std::size_t count = static_cast<std::size_t>(a.batch), rows = count * static_cast<std::size_t>(a.most_steps);
+        a.length = std::min(length, a.most_steps), a.segments = (a.most_steps + a.length - 1) / a.length, a.most_delay = most_delay;
+        const bool cut = a.segments > 1;
+        a.origin = (a.segments - 1) * a.length, a.room = a.length + (cut ? most_delay : 0), a.resumes = false;
+        const std::size_t kept = count * static_cast<std::size_t>(a.room);
+        if (cut && learns) {
+            checkpoints_.reserve(count * static_cast<std::size_t>(a.segments)), saved_.reserve(count), rest_.reserve(count);
+            a.checkpoints = checkpoints_.data(), a.saved = saved_.data(), a.rest = rest_.data();
+        }
         if (learns) sums_.reserve(count * Network::sum_size + 16);
         if (learns && !Network::online) {
-            tape_.reserve(rows * Network::tape_columns + 16);
-            errors_.reserve(rows * Network::error_width + 16);
+            tape_.reserve(kept * Network::tape_columns + 16);
+            errors_.reserve(kept * Network::error_width + 16);
         } else if (learns) {
             traces_.reserve(count * static_cast<std::size_t>(Network::trace_width) + 16);
             sample_gradients_.reserve(count * static_cast<std::size_t>(Network::gradient_size) + 16);
@@ -48,7 +68,7 @@ public:
             bits_[p]->reserve(rows * static_cast<std::size_t>(Network::words(p)) + 16);
             a.bits[p] = bits_[p]->data();
         }
-        if (learns) fired_.reserve(count * static_cast<std::size_t>(Network::fired_neurons * chunks(a.most_steps)) + 16);
+        if (learns) fired_.reserve(count * static_cast<std::size_t>(Network::fired_neurons * chunks(a.length)) + 16);
         a.fired = fired_.data();
         a.series_lead = series_lead;
         for (int k = 0; k < Network::series_count; ++k) {
@@ -59,20 +79,24 @@ public:
     }
 
 private:
+    // Segments are of whole words of steps; more samples at once than a card has multiprocessors for gain nothing.
+    static constexpr std::int64_t block = 64, most_at_once = 128;
     static constexpr std::int64_t real = sizeof(Real), series_lead = Network::most_delay > 1 ? Network::most_delay : 1;
 
     // Words of 32 steps.
     static std::int64_t chunks(std::int64_t steps) { return (steps + 31) / 32; }
     // Of one sample in training, with the signals that are copied for it and, beside them, for the next ones; not its events.
-    static std::int64_t bytes(std::int64_t steps) {
-        std::int64_t numbers = Network::online ? 0 : Network::tape_columns + Network::error_width, words = 0, from_before = 0;
+    static std::int64_t bytes(std::int64_t steps, std::int64_t length, std::int64_t most_delay) {
+        const std::int64_t on_tape = Network::online ? 0 : Network::tape_columns + Network::error_width;
+        std::int64_t numbers = 0, words = 0, from_before = (length + (length < steps ? most_delay : 0)) * on_tape, beside = 0;
+        if (length < steps) beside = (steps + length - 1) / length * static_cast<std::int64_t>(sizeof(typename Network::State)) + static_cast<std::int64_t>(sizeof(typename Network::Workspace));
         for (int p = 0; p < Network::populations + Network::thinned; ++p) words += Network::words(p);
         for (int k = 0; k < Network::series_count; ++k) numbers += Network::series_stride(k), from_before += series_lead * Network::series_stride(k);
         for (int q = 0; q < Network::sources; ++q) numbers += 2 * stride_of_signal(q);
         for (int k = 0; k < Network::thinned; ++k)
             if (Network::thinnings()[k].source >= 0) numbers += 2 * stride_of_signal(Network::thinnings()[k].source);
         if (Network::online) from_before += Network::trace_width + Network::gradient_size;
-        return steps * (numbers * real + words * 4) + chunks(steps) * Network::fired_neurons * 4 + from_before * real + (Network::sum_size + Network::penalty_size) * 8;
+        return steps * (numbers * real + words * 4) + chunks(length) * Network::fired_neurons * 4 + from_before * real + beside + (Network::sum_size + Network::penalty_size) * 8;
     }
     static std::int64_t stride_of_signal(int source) { return Network::source_sizes()[source].signal ? (Network::source_sizes()[source].size + 15) / 16 * 16 : 0; }
 
@@ -82,6 +106,9 @@ private:
     DeviceArrays<std::uint32_t> bits_{memory_, Network::populations + Network::thinned, "the spikes"};
     DeviceArray<std::uint32_t> fired_{memory_, "the spikes by neuron"};
     DeviceArrays<Real> series_{memory_, Network::series_count, "the states that synapses deliver"};
+    DeviceArray<typename Network::State> checkpoints_{memory_, "the states at the starts of segments"};
+    DeviceArray<typename Network::Workspace> saved_{memory_, "the samples between segments"};
+    DeviceArray<std::int32_t> rest_{memory_, "the steps of segments"};
     DeviceArray<Real> traces_{memory_, "the eligibility traces"}, sample_gradients_{memory_, "the gradients of the samples"};
 };
 

@@ -42,7 +42,20 @@ __device__ inline void put_series(const SampleArguments<Network>& g, int k, std:
 }
 template <typename Network>
 __device__ inline Tape<typename Network::Real> tape_of(const SampleArguments<Network>& g, std::int64_t b) {
-    return {g.tape, g.batch * g.most_steps, b * g.most_steps};
+    return {g.tape, g.batch * g.room, b * g.room - g.origin};
+}
+// Before a segment goes back: the adjoints of the one behind it that credit comes from move behind its own; a number is one thread's.
+template <typename Network>
+__device__ inline void move_tape(const SampleArguments<Network>& g, std::int64_t b, std::int64_t steps) {
+    const std::int64_t behind = g.origin + g.length, there = steps - behind < g.most_delay ? steps - behind : g.most_delay;
+    if (there <= 0) return;
+    Network::for_slots([&](std::int64_t column, int size) {
+        typename Network::Real* const first = g.tape + column * g.batch * g.room + b * g.room * size;
+        for_own(size, [&](int j) {
+            for (std::int64_t k = there - 1; k >= 0; --k) first[(g.length + k) * size + j] = first[k * size + j];
+        });
+    });
+    __syncthreads();
 }
 template <typename Network>
 __device__ inline Labels labels_of(const SampleArguments<Network>& g, std::int64_t b) {

@@ -9,10 +9,11 @@ namespace cuda {
 
 constexpr int TURN_CHANNELS = 2048;
 
-// 32 steps of a sample: those after step 32 · `chunk`.
+// 32 steps of a sample: those after step `origin` + 32 · `chunk`.
 struct ChunkOfSample {
     int sample, chunk, samples, chunks;
     std::int64_t most_steps, steps;  // of the longest sample, and of this one
+    std::int64_t origin;             // steps before the first chunk
 
     __device__ std::int64_t word(std::int64_t neuron) const { return (neuron * samples + sample) * chunks + chunk; }
 };
@@ -23,7 +24,7 @@ __device__ inline void turn_spikes(std::uint32_t* fired, const SpikeBits& spikes
     const int warps = static_cast<int>(blockDim.x) / 32;
     const SpikeBits own = spikes.moved(of.sample * stride);
     const int lane = static_cast<int>(threadIdx.x) % 32;
-    const std::int64_t n = std::int64_t(32) * of.chunk + lane + 1;
+    const std::int64_t n = of.origin + std::int64_t(32) * of.chunk + lane + 1;
     for (int first = static_cast<int>(threadIdx.x) / 32; first < own.words; first += ahead * warps) {
         std::uint32_t words[ahead];
         for (int u = 0; u < ahead; ++u) words[u] = n <= of.steps && first + u * warps < own.words ? own.row(n)[first + u * warps] : 0;
@@ -43,7 +44,7 @@ __device__ inline void turn_spikes(std::uint32_t* fired, const SpikeCounts& spik
     for_own(neurons, [&](int i) {
         std::uint32_t turned = 0;
         for (int s = 0; s < 32; ++s) {
-            const std::int64_t n = std::int64_t(32) * of.chunk + s + 1;
+            const std::int64_t n = of.origin + std::int64_t(32) * of.chunk + s + 1;
             if (n <= of.steps && own.fired(n, i) > 0) turned |= 1u << s;
         }
         fired[of.word(i)] = turned;
@@ -55,7 +56,7 @@ __device__ inline void turn_events(std::uint32_t* fired, const EventRows& events
     __shared__ std::int64_t ends[33];
     __shared__ std::uint32_t again;
     static_assert(sizeof turned + sizeof ends + 16 <= STATIC_SHARED, "what launches leave for it");
-    const std::int64_t first_step = std::int64_t(32) * of.chunk, there = of.most_steps - first_step;
+    const std::int64_t begin = of.origin + std::int64_t(32) * of.chunk, first_step = begin < of.most_steps ? begin : of.most_steps, there = of.most_steps - first_step;
     const int rows = there < 32 ? static_cast<int>(there) : 32;
     const std::int64_t* const offsets = events.offsets + of.sample * (of.most_steps + 1) + first_step;
     for_own(rows + 1, [&](int s) { ends[s] = offsets[s]; });
