@@ -31,6 +31,11 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
 
 def _connection(connection: Connection) -> Iterator[Diagnostic]:
     span = connection.span
+    if connection.plasticity is not None and isinstance(connection.pattern, Convolution):
+        what = "a `plasticity` on `conv2d`, where many synapses have one weight of the kernel,"
+        yield not_supported_yet(
+            span, what, "connect with `sparse`, whose pairs are handed over: every synapse has a weight"
+        )
     if connection.rewiring is not None and connection.synapse is not None:
         for parameter in connection.synapse.parameters:
             if parameter.storage == "each":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sncc.diagnostics import Diagnostics, Span, did_you_mean
-from sncc.expressions.nodes import Expression, symbols
+from sncc.expressions.nodes import Expression, Number, symbols
 from sncc.expressions.units import PLAIN, Unit
 from sncc.model import nodes
 from sncc.model.body import Body
@@ -13,6 +13,7 @@ from sncc.model.definition import Definition, Overrides
 from sncc.model.ends import Ends, any_ends, found_units, known, report_misfit, unknown
 from sncc.model.scope import Scope
 from sncc.model.terms import solve
+from sncc.model.values import folded
 from sncc.model.white_noise import is_noise
 from sncc.syntax import tree
 
@@ -147,6 +148,11 @@ class _PlasticityBody(Body):
                 self.diagnostics.error("wrong-argument", part.interval.span, message)
                 continue
             ends = [self._end(name, item) for item in part.interval.items]
+            numbers = [folded(e, part.interval.span, self.diagnostics) for e in ends]
+            low, high = (n.value if isinstance(n, Number) else None for n in numbers)
+            if low is not None and high is not None and low > high:
+                message = "this interval is empty: its ends are exchanged"
+                self.diagnostics.error("wrong-argument", part.interval.span, message)
             found.append((name, ends[0], ends[1]))
         return tuple(found)
 

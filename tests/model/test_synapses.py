@@ -163,6 +163,7 @@ def test_what_does_not_fit_a_connection_is_told_there():
         ("bound weight", "bound x2", "unknown-name", "x2"),
         ("[0 nS, 100 nS]", "[0 nS, x * 1 nS]", "not-constant", "x * 1 nS"),
         ("[0 nS, 100 nS]", "[0 nS]", "wrong-argument", "[0 nS]"),
+        ("[0 nS, 100 nS]", "[9 nS, 1 nS]", "wrong-argument", "[9 nS, 1 nS]"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_definition_is_found_once_where_it_stands(old, new, code, text):
