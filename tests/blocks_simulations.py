@@ -328,8 +328,9 @@ PLASTICITIES = {
 }  # fmt: skip
 REWARDED = _with("modulator reward", PLASTICITIES)
 NOTICES_POST = _with("on post:|post state", PLASTICITIES)
-STATES = {  # of each synapse, by its block
-    name: tuple(re.findall(r"^    state (\w+)", text, re.MULTILINE))
+STATES = {  # that can be recorded of each synapse, by its block
+    name: tuple(re.findall(rf"^    {kind}state (\w+)", text, re.MULTILINE))
     for name, text in re.findall(r"^(?:synapse|plasticity) (\w+):\n((?: .*\n)+)", BLOCKS, re.MULTILINE)
+    for kind in ["" if re.search(r"(pre|post)\.", text) else "(?:pre |post )?"]
 }
 OF_SOURCE = _with(r"pre\.[vg]", (*SYNAPSES, *PLASTICITIES))  # what reads variables of its source

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.lower.connections import MOST_DIMENSIONS
+from sncc.lower.recorded_synapses import moves_alike, shared_states
 from sncc.model.nodes import Model
 
 
@@ -23,9 +24,16 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
                 what = f"a part of a population of {len(part.shape)} dimensions whose neurons do not follow each other"
                 help = f"give the population at most {MOST_DIMENSIONS} dimensions"
                 yield not_supported_yet(connection.span, what, help)
-    if model.training is None and model.schedule != "sample_parallel":
-        return
+    together = model.training is not None or model.schedule == "sample_parallel"
     for record in model.simulation.records if model.simulation is not None else ():
-        if record.part is None and record.variable != "weight":
+        if record.part is not None or record.variable == "weight":
+            continue
+        plasticity = model.connection(record.owner).plasticity
+        shared = any(s.name == record.variable for s in shared_states(plasticity))
+        if shared and plasticity is not None and not moves_alike(plasticity, record.variable):
+            what = f"recording `{record.variable}`, one for all synapses of a neuron, that draws or reads states of neurons,"
+            help = f"declare it with `state {record.variable} = …`: one number per synapse"
+            yield not_supported_yet(record.span, what, help)
+        elif together:
             what = f"recording `{record.variable}` of a connection in a network whose samples run in parallel"
             yield not_supported_yet(record.span, what, "build it with the schedule `neuron_parallel`")

@@ -45,7 +45,9 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
     groups = tuple(_group(model.population(p), neuron, names[p]) for p, neuron in neurons.items())
     connections = tuple(lower_connection(model, c, names) for c in model.connections)
     moving = [s for c in model.connections if (s := lower_synapses(model, c)) is not None]
-    operations: list[ForwardOperation] = [Deliver(c.name) for c in model.connections if c.synapse is None]
+    operations: list[ForwardOperation] = [
+        Deliver(c.name) for c in model.connections if c.synapse is None and not c.only_recorded
+    ]
     operations += [update for s in moving for update in s.updates]
     operations += [
         Update(names[population], n.inputs, n.body, n.carry, spikes=n.spikes)

@@ -1,16 +1,19 @@
 """Model → Model: synapses that a `simulate` block records, beside their states that neurons carry.
 
-A connection whose synapses moved into their neurons has no state of each synapse any more. What is recorded of it moves a
-second time, synapse by synapse, in a connection of its own, `CONN.recorded`, over the same synapses, that delivers nothing:
-so recording changes no other number.
+A connection whose synapses moved into their neurons, or whose plasticity has states that synapses of a neuron share, has no state of
+each synapse. What is recorded of it moves a second time, synapse by synapse, in a connection of its own, `CONN.recorded`, over the
+same synapses, that delivers nothing: so recording changes no other number.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from sncc.expressions.nodes import symbols
-from sncc.model.nodes import Connection, Model, Synapse
+from sncc.expressions.algebra import has_draws
+from sncc.expressions.nodes import Expression, symbols
+from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, State, Synapse
+from sncc.model.white_noise import is_noise
 
 _TAIL = ".recorded"
 
@@ -23,48 +26,94 @@ def record_synapses(written: Model, placed: Model) -> Model:
     for record in written.simulation.records:
         if record.part is None and record.variable != "weight":
             wanted.setdefault(record.owner, set()).add(record.variable)
-    whole = {c.name: c for c in written.connections}
     connections: list[Connection] = []
     for connection in placed.connections:
-        synapse = whole[connection.name].synapse if connection.name in wanted else None
-        if synapse is not None and connection.synapse is None:
-            own = _needed(synapse, wanted[connection.name])
+        if connection.name in wanted:
+            copy = _copy(written.connection(connection.name), connection, wanted[connection.name])
             # in front: its spikes arrive with the weight from before a plasticity moves it
-            connections += [_copy(whole[connection.name], connection, own)] if own.states else []
+            connections += [copy] if copy.synapse is not None or copy.plasticity is not None else []
         connections.append(connection)
     return replace(placed, connections=tuple(connections))
 
 
-def _copy(whole: Connection, placed: Connection, synapse: Synapse) -> Connection:
-    keys = tuple(replace(p, key=p.key or f"{whole.name}.{p.name}") for p in synapse.parameters)
+def shared_states(plasticity: Plasticity | None) -> tuple[State, ...]:
+    """Those that synapses of one neuron share."""
+    return (*plasticity.pre_states, *plasticity.post_states) if plasticity is not None else ()
+
+
+def moves_alike(plasticity: Plasticity, state: str) -> bool:
+    """Whether a state that synapses share moves alike in each of them: it draws nothing, and reads no states of neurons."""
+    kept = _closure({state}, shared_states(plasticity), plasticity.equations, (*plasticity.on_pre, *plasticity.on_post))
+    moves = _moves(kept, plasticity.equations, (*plasticity.on_pre, *plasticity.on_post))
+    return not any(has_draws(m) or any(is_noise(n) or n[:4] in ("pre.", "post") for n in symbols(m)) for m in moves)
+
+
+def _copy(whole: Connection, placed: Connection, recorded: set[str]) -> Connection:
     return replace(
         whole,
         name=f"{whole.name}{_TAIL}",
         input=placed.input,
-        synapse=replace(synapse, parameters=keys),
-        plasticity=None,
+        synapse=_synapse(whole, recorded) if placed.synapse is None else None,
+        plasticity=_plasticity(whole, recorded),
         modulators=(),
         synapses_of=whole.name,
         only_recorded=True,
     )
 
 
-def _needed(synapse: Synapse, recorded: set[str]) -> Synapse:
+def _synapse(whole: Connection, recorded: set[str]) -> Synapse | None:
     """The synapse with those states alone that are recorded, or that move them."""
-    names = {s.name for s in synapse.states}
-    kept = recorded & names
-    while True:
-        moves = [e.derivative for e in synapse.equations if e.state in kept]
-        moves += [a.value for a in synapse.on_pre if a.state in kept]
-        needed = kept | {name for move in moves for name in symbols(move)} & names
-        if needed == kept:
-            break
-        kept = needed
+    synapse = whole.synapse
+    if synapse is None or not recorded & {s.name for s in synapse.states}:
+        return None
+    kept = _closure(recorded, synapse.states, synapse.equations, synapse.on_pre)
     return replace(
         synapse,
+        parameters=_keyed(synapse.parameters, whole.name),
         states=tuple(s for s in synapse.states if s.name in kept),
         equations=tuple(e for e in synapse.equations if e.state in kept),
         on_pre=tuple(a for a in synapse.on_pre if a.state in kept),
         deliver=None,
         deliver_unit=None,
     )
+
+
+def _plasticity(whole: Connection, recorded: set[str]) -> Plasticity | None:
+    """The plasticity with those of its shared states alone that are recorded, each synapse its own."""
+    plasticity, shared = whole.plasticity, shared_states(whole.plasticity)
+    if plasticity is None or not recorded & {s.name for s in shared}:
+        return None
+    kept = _closure(recorded, shared, plasticity.equations, (*plasticity.on_pre, *plasticity.on_post))
+    return replace(
+        plasticity,
+        parameters=_keyed(plasticity.parameters, f"{whole.name}.plasticity"),
+        pre_states=(),
+        post_states=(),
+        states=tuple(s for s in shared if s.name in kept),
+        equations=tuple(e for e in plasticity.equations if e.state in kept),
+        on_pre=tuple(a for a in plasticity.on_pre if a.state in kept),
+        on_post=tuple(a for a in plasticity.on_post if a.state in kept),
+        modulators=(),
+        bounds=tuple(b for b in plasticity.bounds if b[0] in kept),
+    )
+
+
+def _keyed(parameters: Iterable[Parameter], owner: str) -> tuple[Parameter, ...]:
+    return tuple(replace(p, key=p.key or f"{owner}.{p.name}") for p in parameters)
+
+
+def _moves(kept: set[str], equations: Iterable[Equation], jumps: Iterable[Assignment]) -> list[Expression]:
+    return [e.derivative for e in equations if e.state in kept] + [a.value for a in jumps if a.state in kept]
+
+
+def _closure(
+    recorded: set[str], states: Iterable[State], equations: Iterable[Equation], jumps: Iterable[Assignment]
+) -> set[str]:
+    """Of states those that are recorded, and those that move them."""
+    names, equations, jumps = {s.name for s in states}, tuple(equations), tuple(jumps)
+    kept = recorded & names
+    while True:
+        needed = kept | {name for move in _moves(kept, equations, jumps) for name in symbols(move)} & names
+        if needed == kept:
+            return kept
+        kept = needed

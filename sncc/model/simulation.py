@@ -123,6 +123,8 @@ class _Resolver:
         """`record weight of exc_exc`, or a state of its synapses."""
         blocks = (connection.synapse, connection.plasticity)
         states = [s.name for block in blocks if block is not None for s in block.states]
+        if (plasticity := connection.plasticity) is not None:
+            states += [s.name for s in (*plasticity.pre_states, *plasticity.post_states)]
         if endpoint.slices:
             help = f"write `record {part.variable} of {connection.name}`"
             self.diagnostics.error("wrong-argument", endpoint.span, "a connection is recorded whole", help=help)

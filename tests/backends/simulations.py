@@ -81,6 +81,9 @@ network Net:
     connect again = out -> out: random(fan_in = 6), weight = uniform(0, 0.2), delay = uniform(0.5 ms, 4 ms), plasticity = stdp()
 simulate:
     duration = 100 ms
+    record x of drive_out
+    record x of again
+    record y of again
 """,
     "dense plastic, noise, a gap junction, a stimulus": """
 neuron Noisy:

@@ -177,6 +177,61 @@ def test_a_state_that_both_blocks_have_is_ambiguous():
     assert "both have a state `g`" in found.message and found.help and found.severity == "error"
 
 
+STDP = """
+plasticity pairs:
+    pre state p = 0.2
+    post state q = 0
+    dp/dt = -p / (20 ms)
+    dq/dt = -q / (10 ms)
+    on pre:
+        p += 1 - 0.1 * p
+        weight -= 0.01 * q
+    on post:
+        q += 1
+        weight += 0.01 * p
+network Net:
+    step = 0.5 ms
+    population x: input[12]
+    population cells: Cell[9]
+    connect c = x -> cells: random(p = 0.5), weight = uniform(0, 0.5), delay = {delay}, plasticity = pairs(), post_delay = 1 ms
+simulate:
+    duration = 60 ms
+{record}"""
+
+
+@pytest.mark.parametrize("delay", ["1.5 ms", "uniform(1 ms, 4 ms)"])
+def test_traces_that_synapses_share_are_recorded_for_each(delay):
+    text, x = TEXT[: TEXT.index("network Net")] + STDP, np.random.default_rng(3).poisson(0.05, (STEPS, 12)) * 1.0
+    results = []
+    for record in ("", "    record p of c\n    record q of c\n"):
+        reference = Reference(program_of(text.format(delay=delay, record=record)), seed=5)
+        results.append(reference.run([{"x": x}], steps=STEPS, seed=1))
+    plain, result = results
+    assert np.array_equal(plain.weights[0]["c.weight"], result.weights[0]["c.weight"])
+    table, spikes = reference.tables["c"], result.spikes[0]["cells"]
+    d = 3 if delay == "1.5 ms" else np.floor(np.asarray(reference.parameters["c.delay"]) / STEP + 0.5).astype(int)
+    p, q = np.full(len(table.pre), 0.2), np.zeros(len(table.pre))
+    for n in range(1, STEPS + 1):
+        p, q = p * np.exp(-STEP / 20), q * np.exp(-STEP / 10)
+        arrived = np.where(n - d >= 1, x[np.maximum(n - d - 1, 0), table.source], 0)
+        for k in range(int(arrived.max())):
+            p = np.where(arrived > k, p + 1 - 0.1 * p, p)
+        q += spikes[n - 3, table.target] if n >= 3 else 0
+        assert np.allclose(result.traces[0]["c", "p"][n - 1], p) and np.allclose(
+            result.traces[0]["c", "q"][n - 1], q
+        ), n
+    assert spikes.sum() > 20
+
+
+def test_shared_traces_that_read_neurons_are_refused_with_a_remedy():
+    text = TEXT.replace(*ONE_TO_ONE).replace("    state e = 0.1\n", "    state e = 0.1\n    post state p = 0\n")
+    text = text.replace("    de/dt", "    dp/dt = (post.v - p) / (20 ms)\n    de/dt").replace(
+        "weight += 0.01", "weight += 0.01 * p"
+    )
+    (found,) = sncc.check(text + "    record p of learns\n")
+    assert "one for all synapses of a neuron" in found.message and "`state p = …`" in found.help[0]
+
+
 def test_samples_in_parallel_are_refused_with_a_remedy():
     model = compiler.scheduled(model_of((TEXT + BLOCK).replace(*ONE_TO_ONE)), "sample_parallel")
     found = list(unsupported(model))
