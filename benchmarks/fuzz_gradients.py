@@ -2,8 +2,8 @@
 
     python benchmarks/fuzz_gradients.py --networks 200
 
-Every network is drawn by Hypothesis (tests/strategies_networks.py, strategies_synapses.py, strategies_events.py); a failure prints the
-one that fails.
+Every network is drawn by Hypothesis (tests/strategies_networks.py, strategies_patterns.py, strategies_synapses.py,
+strategies_events.py); a failure prints the one that fails.
 """
 
 from __future__ import annotations
@@ -20,9 +20,18 @@ from hypothesis.strategies import SearchStrategy
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from fuzzing import count_checked  # noqa: E402
-from fuzzing_gradients import check_directions, check_event_times, check_rule, check_synapses  # noqa: E402
+from fuzzing_gradients import (  # noqa: E402
+    check_directions,
+    check_directions_of_patterns,
+    check_directions_of_synapses,
+    check_event_times,
+    check_patterns,
+    check_rule,
+    check_synapses,
+)
 from strategies_events import timed_networks  # noqa: E402
 from strategies_networks import networks  # noqa: E402
+from strategies_patterns import networks_of_patterns  # noqa: E402
 from strategies_synapses import networks_with_synapses  # noqa: E402
 
 CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., bool]]] = {
@@ -30,6 +39,9 @@ CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., bool]]] = {
     "bptt": (networks("bptt"), check_rule),
     "bptt(truncate = 9 ms)": (networks("bptt(truncate = 9 ms)"), check_rule),
     "forwards": (networks("eprop"), check_directions),
+    "eprop, patterns": (networks_of_patterns(), check_patterns),
+    "forwards, patterns": (networks_of_patterns(forwards=True), check_directions_of_patterns),
+    "forwards, synapses": (networks_with_synapses("eprop(feedback = symmetric)"), check_directions_of_synapses),
     "eprop, synapses": (networks_with_synapses("eprop"), check_synapses),
     "bptt, synapses": (networks_with_synapses("bptt"), check_synapses),
     "eventprop": (timed_networks(), lambda case: check_event_times(*case)),

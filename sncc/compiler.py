@@ -125,6 +125,10 @@ def examine(
             program = verify(lower(model))
             if model.training is not None:
                 refuse_operations(program, model)
+                if model.training.rule.online:  # whether a readout's neurons filter alike is known from what is derived
+                    from sncc.gradients.reverse import differentiate  # with sympy: other files need none
+
+                    differentiate(program, model.training)
         except DiagnosticError as error:
             later += error.diagnostics
     for diagnostic in later:

@@ -11,6 +11,8 @@ from event_case import Case, OtherSpikes
 from networks import lively, model_of, program_of, spikes
 from oracle import loss_and_gradients
 from oracle_synapses import SynapseSimulation
+from patterns import Case as Patterns
+from patterns import matrices
 
 from sncc.backends.reference.interpreter import Reference
 from sncc.diagnostics import DiagnosticError
@@ -95,6 +97,75 @@ def check_directions(text: str, tolerance: float = 1e-12) -> bool:
         largest = np.max(np.abs(gradient))
         assert np.max(np.abs(got.gradients[key] - gradient)) <= tolerance * max(largest, 1e-6) * 10, f"{key}\n{text}"
     return True
+
+
+def case_of_patterns(text: str):
+    """The same of synapses in any pattern: their weights grow until the neurons spike now and then."""
+    program, rng = program_of(text), np.random.default_rng(5)
+    inputs = [{"x": rng.poisson(0.2, (16, 12)).astype(float)}]
+    drawn = Reference(program).parameters
+    values = {p.key: np.asarray(drawn[p.key]) for p in program.parameters if p.storage != "compiled"}
+    for weight in (1.0, 2.0, 4.0, 8.0):
+        grown = {k: v * weight if k.endswith(".weight") else v for k, v in values.items()}
+        run = Reference(program, grown).run(inputs)
+        if 0.02 < run.spikes[0]["hidden"].mean() < 0.9:
+            return program, grown, inputs, [2]
+    return None
+
+
+def check_patterns(text: str, tolerance: float = 1e-9) -> bool:
+    """Gradients over any pattern of synapses equal those of whole matrices; False where the network is passed over."""
+    found = case_of_patterns(text)
+    if found is None:
+        return False
+    program, values, inputs, labels = found
+    run = Reference(program, values).run(inputs, labels)
+    if not tame(run.gradients):
+        return False
+    synapses = matrices(program, Patterns({}), values)
+    loss, gradients = loss_and_gradients(model_of(text), values, inputs, labels, "eprop", synapses)
+    assert abs(run.loss - loss) <= 1e-11 * abs(loss) + 1e-13, text
+    for key, got in run.gradients.items():
+        largest = np.max(
+            np.abs(gradients[key]), initial=1e-4
+        )  # that of one weight for all outputs may be a sum to zero
+        assert np.max(np.abs(got - gradients[key]), initial=0.0) <= tolerance * largest, f"{key}\n{text}"
+    return True
+
+
+def forwards_too(text: str, program, values, inputs, labels, tolerance: float) -> bool:
+    """Whether gradients forwards are those in reverse, of a network of which they are tame."""
+    expected = Reference(program, values).run(inputs, labels).gradients
+    if not tame(expected):
+        return False
+    got = Reference(program_of(text.replace("eprop(", "eprop(online = true, ")), values).run(inputs, labels).gradients
+    assert set(got) == set(expected), text
+    for key, gradient in expected.items():
+        largest = np.max(np.abs(gradient), initial=1e-2)
+        assert np.max(np.abs(got[key] - gradient), initial=0.0) <= tolerance * largest * 10, f"{key}\n{text}"
+    return True
+
+
+def check_directions_of_patterns(text: str, tolerance: float = 1e-12) -> bool:
+    """e-prop forwards gives the gradients of e-prop in reverse over any pattern; False where the network is passed over."""
+    found = case_of_patterns(text)
+    return found is not None and forwards_too(text, *found, tolerance)
+
+
+def check_directions_of_synapses(text: str, tolerance: float = 1e-12) -> bool:
+    """The same through states of synapses, where these are such as traces follow; False where the network is passed over."""
+    head, _, rest = text.partition("    learn = ")
+    text = f"{head}    learn = weights, hidden.tau_m\n{rest.partition(chr(10))[2]}"
+    rng = np.random.default_rng(5)
+    inputs = [{"x": rng.poisson(0.4, (10, 3)).clip(0, 4).astype(float)}]
+    try:
+        program = program_of(text)
+        values = {p.key: np.asarray(Reference(program).parameters[p.key]) for p in program.parameters}
+        return forwards_too(text, program, values, inputs, [1], tolerance)
+    except DiagnosticError as error:
+        if all(d.code == "not-supported-yet" and d.help for d in error.diagnostics):
+            return False
+        raise AssertionError(f"{error}\n{text}") from None
 
 
 def check_event_times(text: str, seed: int) -> bool:

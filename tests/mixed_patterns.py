@@ -27,7 +27,7 @@ network Mixed:
     connect other -> third: random(fan_in = 3), weight = normal(0.4, 0.2), delay = 5 ms
     connect x -> third: random(total = 20), weight = 0.3 in [0, 1]
     connect hidden -> output: conv2d(kernel = [3, 2], channels = 3), weight = normal(0, 0.3), delay = 2 ms
-    connect other -> output: random(p = 0.4), weight = normal(0, 0.3), delay = 1 ms
+    connect other -> output: random(p = 0.4), weight = normal(0, 0.3), delay = 1 ms{dropout}
     connect third[0:2, 0:1, 0:1] -> output[0:1, 0:2, 0:1]: one_to_one, weight = each(0.2)
     connect late = third -> output: {late}
     connect all = other -> output: dense, weight = each(0.1)
@@ -49,7 +49,7 @@ PLAIN, ONE = (f"random(fan_out = 3), weight = {w}, delay = 3 ms" for w in ("norm
 def text_of(rule: str, late: str = PLAIN, loss: str = "mean(cross_entropy(output.v))", **settings: str) -> str:
     """The source."""
     learn = ", late.delay(in = [0 ms, 5 ms])" if late == LEARNT else ""
-    return NETWORK.format(rule=rule, late=late, loss=loss, **{"learn": learn, **settings})
+    return NETWORK.format(rule=rule, late=late, loss=loss, **{"learn": learn, "dropout": "", **settings})
 
 
 def case() -> Case:

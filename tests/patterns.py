@@ -118,7 +118,8 @@ def inputs_of(
 # ------------------------------------------------------------------------------------------------ as matrices
 def matrices(program: Program, case: Case, values) -> dict[str, tuple]:
     """For every connection the matrix of its weights as a function of the parameter, and its delays in steps."""
-    return {c.name: (_matrix(program, c, case), _delays(program, c, case, values)) for c in program.connections}
+    forwards = (c for c in program.connections if not c.backwards)
+    return {c.name: (_matrix(program, c, case), _delays(program, c, case, values)) for c in forwards}
 
 
 def _sizes(program, c):
@@ -150,7 +151,10 @@ def _matrix(program, c, case):
     size = (int(numpy.prod(source)), int(numpy.prod(target)))
     kind = type(c.structure).__name__
     if kind == "Convolution":
-        return lambda kernel: _convolution(kernel, source, target, c.structure.stride, c.structure.padding)
+        whole = (*c.structure.kernel, source[2] if len(source) == 3 else 1, c.structure.channels)
+        return lambda kernel: _convolution(
+            kernel * np.ones(whole), source, target, c.structure.stride, c.structure.padding
+        )
     if kind == "Pooling":
         pre, post = _pooled(source, target, c.structure.size, c.structure.stride)
     else:
@@ -203,6 +207,6 @@ def _delays(program, c, case, values):
         return c.delay
     source, target = _sizes(program, c)
     pre, post = _pairs(program, c, case)
-    steps = numpy.zeros((int(numpy.prod(source)), int(numpy.prod(target))), int)
+    steps = numpy.full((int(numpy.prod(source)), int(numpy.prod(target))), c.delay)
     steps[pre, post] = numpy.maximum(numpy.floor(values[c.delays].reshape(-1) / program.step + 0.5), c.delay)
     return steps

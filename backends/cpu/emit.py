@@ -104,6 +104,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         "adjoints_not_finite": reverse.not_finite(layout),
         "follows": layout.follows(),
         "rewirings": layout.rewirings(),
+        "late_traces": traces.late(layout),
         "traces": {
             "start": traces.start(layout),
             "step": traces.step(layout),
@@ -144,9 +145,11 @@ def _transposed(layout: Layout) -> set[str]:
     readout has few columns.
     """
     through = [layout.program.connection(o.connection) for o in layout.program.reverse if _is_whole(o)]
+    matrices = {c.name for c in layout.program.connections if c not in layout.rows_of_synapses} | {None}
     signals = {
         o.weight
         for o in layout.program.traces
         if isinstance(o, LearningSignal) and o.weight is not None and not o.transposed and not o.one_to_one
+        if o.across in matrices
     }
     return signals | {c.weight for c in through if c.pattern == "dense" and c not in layout.rows_of_synapses}

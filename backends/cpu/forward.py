@@ -162,7 +162,11 @@ def _deliver_rows(layout: Layout, c: Connection, target: str = "") -> str:
     source = values_of(layout, c) if c.signal else spikes_of(layout, c)
     loop, r = row_loop(layout, c), layout.row_number(c)
     if c.delays is not None:
-        return f"deliver_delayed({loop}, p.rows[{r}], s.rings[{r}], {target}, {row.size}, {weight}, {source}, n, s.before + n);  // {c.name}"
+        call = f"deliver_delayed({loop}, p.rows[{r}], s.rings[{r}], {target}, {row.size}, {weight}, {source}, n, s.before + n);  // {c.name}"
+        if not layout.program.traces or any(o.reduction is not None for o in layout.program.readouts):
+            return call
+        on_arrival = f"deliver_on_arrival({loop}, p.rows[{r}], s.emitted, {target}, {weight}, {source}, n)"
+        return f"if (s.learns) {on_arrival}; else {call}"
     if c.signal:
         return f"deliver_synapse_values({loop}, {target}, {weight}, {source}.at({when}), {all_sources(layout, c)});  // {c.name}"
     return f"deliver_synapses({loop}, {target}, {weight}, {source}.at({when}));  // {c.name}"

@@ -283,13 +283,19 @@ def _begin(layout: Layout, c: Connection, key: str, written: set[str]) -> list[s
     written.add(key)
     rows, columns = layout.matrix(c.weight)
     size = f"p.own[{layout.keys.index(key)}].size()" if columns < 0 else str(rows * padded(columns))
-    return [f"if (first) std::memset({_gradient(layout, key)}, 0, sizeof(Real) * {size});"]
+    return [f"if (first) std::memset({place_of_gradient(layout, key)}, 0, sizeof(Real) * {size});"]
 
 
-def _gradient(layout: Layout, key: str) -> str:
+def place_of_gradient(layout: Layout, key: str) -> str:
     """Where a parameter's gradient starts."""
     offset = layout.gradient_offsets[key]
     return f"gradient + {f'p.gradient_offsets[{layout.keys.index(key)}]' if offset == KNOWN_AT_BUILD else offset}"
+
+
+def gradient_of_rows(layout: Layout, c: Connection) -> str:
+    """Where the gradient of the weights of synapses in rows starts."""
+    one = layout.place_of_one(c.weight)
+    return place_of_gradient(layout, c.weight) + (f" + {one}" if one else "")
 
 
 def _gather_rounded(layout: Layout, c: Connection, written: set[str]) -> list[str]:
@@ -342,9 +348,7 @@ def gather(layout: Layout) -> list[str]:
 def _gather_rows(layout: Layout, c: Connection, slot: str, written: set[str]) -> list[str]:
     """The gradient of weights of synapses in rows."""
     size, offset = layout.program.group(c.target_group).size, layout.program.place(c.target)[1].offset
-    loop, gradient = row_loop(layout, c), _gradient(layout, c.weight)
-    if one := layout.place_of_one(c.weight):
-        gradient += f" + {one}"
+    loop, gradient = row_loop(layout, c), gradient_of_rows(layout, c)
     where = f"SlotPlace{{{layout.columns[c.target_group, slot]}, {size}, {offset}}}"
     place = f"Element::{place_of_weights(layout.program, c)}"
     of = values_of(layout, c, _SAMPLE) if c.signal else spikes_of(layout, c, _SAMPLE)
@@ -369,7 +373,7 @@ def _gather_one(layout: Layout, c: Connection, slot: str, written: set[str]) -> 
         return _gather_rows(layout, c, slot, written)
     size = layout.program.group(c.target_group).size
     column = layout.columns[c.target_group, slot]
-    gradient = _gradient(layout, c.weight)
+    gradient = place_of_gradient(layout, c.weight)
     where = f"{{{column}, {size}, {c.target_offset}}}"
     if not c.signal and c.pattern == "dense":
         first = "false" if c.weight in written else "first"

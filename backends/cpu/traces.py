@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sncc.backends.cpu.forward import spikes_of, tile_layout, values_of
+from sncc.backends.cpu.forward import all_sources, row_loop, spikes_of, tile_layout, values_of, weight_of_rows
+from sncc.backends.cpu.reverse import gradient_of_rows
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import Layout, padded
+from sncc.backends.cxx.synapse_rows import place_of_weights
 from sncc.program.groups import Connection
 from sncc.program.learning import LearningSignal, PenaltySignal, TraceUpdate
 
@@ -16,10 +18,11 @@ def step(layout: Layout) -> list[str]:
     lines: list[str] = []
     for k, o in enumerate(layout.program.traces):
         match o:
-            case LearningSignal() if _every_step(layout):
+            case LearningSignal() if _at_every_step(layout, o.readout):
                 lines += _signal(layout, o)
             case TraceUpdate():
                 lines += _update(layout, k, o, layout.dynamics.traces[k])
+                lines += _gather(layout, k, o, True)
     return lines
 
 
@@ -28,10 +31,10 @@ def end(layout: Layout) -> list[str]:
     lines: list[str] = []
     for k, o in enumerate(layout.program.traces):
         match o:
-            case LearningSignal() if not _every_step(layout):
+            case LearningSignal() if not _at_every_step(layout, o.readout):
                 lines += _signal(layout, o)
-            case TraceUpdate() if not _every_step(layout):
-                lines += _gather(layout, k, o)
+            case TraceUpdate():
+                lines += _gather(layout, k, o, False)
     return lines
 
 
@@ -57,7 +60,7 @@ def start(layout: Layout) -> list[str]:
         if not isinstance(o, TraceUpdate):
             continue
         for trace, function in layout.dynamics.traces[k].start.items():
-            place = f"s.traces.data() + {layout.trace_offsets[k, trace]}"
+            place = _place(layout, k, o, trace)
             size = layout.program.group(o.group).size
             arrays = [f"a.{layout.array[o.group, x.name].identifier}[j]" for x in function.of("array")]
             lines.append(
@@ -66,8 +69,33 @@ def start(layout: Layout) -> list[str]:
     return lines
 
 
-def _every_step(layout: Layout) -> bool:
-    return all(r.reduction is None for r in layout.program.readouts)
+def late(layout: Layout) -> list[str]:
+    """The entries of the table of traces for synapses in rows: which rows, how many traces."""
+    found = ((layout.row_number(layout.program.connection(o.connection or "")), o) for _, o in layout.late_traces)
+    return [f"{{{rows}, {len(o.traces)}}}" for rows, o in found]
+
+
+def variable_of(o: TraceUpdate, name: str) -> tuple[str, str]:
+    """The group and its variable that `post.X`, or `through.GROUP.X`, is."""
+    head, _, tail = name.partition(".")
+    group, _, variable = tail.partition(".")
+    return (o.group, tail) if head == "post" else (group, variable)
+
+
+def starts_window(layout: Layout) -> str:
+    """The condition that a window of truncated credit begins."""
+    return f"n > 1 && (n - 1) % {layout.program.truncate} == 0"
+
+
+def _at_every_step(layout: Layout, readout: int) -> bool:
+    return layout.program.readouts[readout].reduction is None
+
+
+def _place(layout: Layout, k: int, o: TraceUpdate, trace: str) -> str:
+    """Where a trace's numbers start."""
+    if (k, trace) in layout.trace_offsets:
+        return f"s.traces.data() + {layout.trace_offsets[k, trace]}"
+    return f"traces_in_rows(s, p, {layout.late_traces.index((k, o))}, {o.traces.index(trace)})"
 
 
 def _signal(layout: Layout, o: LearningSignal) -> list[str]:
@@ -79,13 +107,16 @@ def _signal(layout: Layout, o: LearningSignal) -> list[str]:
         lines.append(f"    for (int j = 0; j < {size}; ++j) ({into})[j] = error[j];")
         return [*lines, "}"]
     key = layout.keys.index(o.weight)
+    across = layout.program.connection(o.across) if o.across is not None else None
     lines.append(f"    std::memset({into}, 0, sizeof(Real) * {padded(size)});")
-    if o.one_to_one:
+    if across in layout.rows_of_synapses:
+        passed = f"{row_loop(layout, across)}, {into}, 0, {weight_of_rows(layout, across)}, error, 0, {size}"
+        lines.append(f"    transpose_synapses<1>({passed});")
+    elif o.one_to_one:
         lines.append(f"    add_products<1>({into}, 0, p.weight({key}), error, 0, {size});")
     else:
         weight = f"p.weight({key})" if o.transposed else f"p.transposed[{key}].data()"
         lines.append(f"    dense_product<1>({into}, 0, {weight}, TileLayout<Real>{{{outputs}, {size}}}, error, 0);")
-    across = layout.program.connection(o.across) if o.across is not None else None
     if across is not None and across.dropout:
         kept = f"s.kept[{layout.thinning(across)}].data()"
         lines.append(f"    for (int j = 0; j < {size}; ++j) ({into})[j] *= {kept}[j];")
@@ -93,33 +124,37 @@ def _signal(layout: Layout, o: LearningSignal) -> list[str]:
 
 
 def _synapses(layout: Layout, o: TraceUpdate) -> tuple[Connection | None, str, int]:
-    """The connection, the layout of its traces, and where its neurons stand in the group."""
+    """The connection, the layout of its traces unless they are of synapses in rows, and where its neurons stand in the group."""
     if o.connection is None:
         return None, f"TileLayout<Real>{{1, {layout.program.group(o.group).size}}}", 0
     c = layout.program.connection(o.connection)
+    if c in layout.rows_of_synapses:
+        return c, "", layout.program.place(c.target)[1].offset
     return c, tile_layout(layout, c.weight), c.target_offset
 
 
 def _update(layout: Layout, k: int, o: TraceUpdate, functions: TraceFunctions) -> list[str]:
-    c, shape, offset = _synapses(layout, o)
-    name = o.connection or f"{o.group}.{o.array}"
-    lines = [f"{{  // traces of {name}"]
-    one = c is not None and c.pattern == "one_to_one"
-    lines += _emitted(layout, c)
+    c, _, offset = _synapses(layout, o)
+    in_rows = c in layout.rows_of_synapses
+    one = c is not None and c.pattern == "one_to_one" and not in_rows
+    lines = [f"{{  // traces of {o.connection or f'{o.group}.{o.array}'}"]
+    place, neuron = ("k", "j") if in_rows else ("at + j", "first + j")
     passed: list[str] = []
     for a in functions.step.arguments:
         match a.role:
             case "trace":
-                lines.append(
-                    f"    Real* SNCC_RESTRICT const of_{a.identifier} = s.traces.data() + {layout.trace_offsets[k, a.name]};"
-                )
-                passed.append(f"of_{a.identifier}[at + j]")
+                where = _place(layout, k, o, a.name)
+                lines.append(f"    Real* SNCC_RESTRICT const of_{a.identifier} = {where};")
+                passed.append(f"of_{a.identifier}[{place}]")
             case "pre":
-                passed.append("pre[first + j]" if one else "emitted")
-            case "post":
-                field = layout.state[o.group, a.name.removeprefix("post.")].identifier
+                passed.append(f"pre[{neuron}]" if one else "emitted")
+            case "post" | "through":
+                field = layout.state[variable_of(o, a.name)].identifier
                 lines.append(f"    const Real* SNCC_RESTRICT const of_{a.identifier} = s.state.{field} + {offset};")
-                passed.append(f"of_{a.identifier}[first + j]")
+                passed.append(f"of_{a.identifier}[{neuron}]")
+            case "within":
+                lines.append(f"    const Real within = {starts_window(layout)} ? 0 : 1;")
+                passed.append("within")
             case "read":
                 index, _, variable = a.name.removeprefix("read.").partition(".")
                 readout = layout.program.readouts[int(index)]
@@ -129,32 +164,58 @@ def _update(layout: Layout, k: int, o: TraceUpdate, functions: TraceFunctions) -
             case "reads":
                 lines.append(f"    const Real of_{a.identifier} = reads<{a.name.removeprefix('reads.')}>(s, n);")
                 passed.append(f"of_{a.identifier}")
-    pre = "one" if c is None else "pre[i]"
     call = f"dynamics::{functions.step.name}({', '.join(passed)});"
-    emitted = [] if one or not functions.step.of("pre") else [f"    [[maybe_unused]] const Real emitted = {pre};"]
-    lines += [
-        "    constexpr Real one = 1;", "    static_cast<void>(one);",
-        f"    for_rows({shape}, [&](int i, int first, std::int64_t at, int width) {{",
+    reads = bool(functions.step.of("pre"))
+    if c is not None and in_rows:
+        return [*lines, *_over_rows(layout, c, call, reads), "}"]
+    lines += _emitted(layout, c)
+    pre = "one" if c is None else "pre[i]"
+    emitted = [] if one or not reads else [f"    [[maybe_unused]] const Real emitted = {pre};"]
+    return [
+        *lines, "    constexpr Real one = 1;", "    static_cast<void>(one);",
+        f"    for_rows({_synapses(layout, o)[1]}, [&](int i, int first, std::int64_t at, int width) {{",
         "        static_cast<void>(i), static_cast<void>(first);", *(f"    {x}" for x in emitted),
         "        SNCC_INDEPENDENT", f"        for (int j = 0; j < width; ++j) {call}", "    });", "}",
     ]  # fmt: skip
-    return [*lines, *(_gather(layout, k, o) if _every_step(layout) else [])]
+
+
+def _over_rows(layout: Layout, c: Connection, call: str, reads: bool) -> list[str]:
+    """The loop over synapses in rows; with a delay for each, what the source emitted in so many steps is written out first."""
+    size, loop = all_sources(layout, c), row_loop(layout, c)
+    lines = _emitted(layout, c)
+    emitted = "pre[i]"
+    if c.delays is not None:
+        source = values_of(layout, c) if c.signal else spikes_of(layout, c)
+        rows = f"p.rows[{layout.row_number(c)}]"
+        lines = [
+            f"    const EmittedBefore<Real> pre = emitted_before(s.emitted, {source}, n, {rows}, {size});",
+            f"    const std::int32_t* const delays = {rows}.delays();",
+        ]
+        emitted = "pre(delays[k], i)"
+    body = f"const Real emitted = {emitted}; {call}" if reads else call
+    return [
+        *lines, "    static_cast<void>(pre);", f"    const auto loop = {loop};",
+        f"    for (std::int64_t i = 0; i < {size}; ++i)",
+        f"        loop.template row<true>(i, [&]([[maybe_unused]] std::int64_t j, std::int64_t, std::uint64_t k) SNCC_INLINE_LAMBDA {{ {body} }});",
+    ]  # fmt: skip
 
 
 def _emitted(layout: Layout, c: Connection | None) -> list[str]:
-    """What the source emitted, a number per neuron."""
+    """What the source emitted, a number per neuron; of synapses in rows, of the whole source."""
     if c is None:
         return []
     when = f"n - {c.delay}" if c.delay else "n"
+    size = all_sources(layout, c) if c in layout.rows_of_synapses else c.source_size
     if c.signal:
         source = f"{values_of(layout, c)}.at({when})"
-        return [f"    const Real* const pre = values_or_zeros(s.emitted, {source}, {c.source_size});"]
-    return [f"    const Real* const pre = as_numbers(s.emitted, {spikes_of(layout, c)}.at({when}), {c.source_size});"]
+        return [f"    const Real* const pre = values_or_zeros(s.emitted, {source}, {size});"]
+    return [f"    const Real* const pre = as_numbers(s.emitted, {spikes_of(layout, c)}.at({when}), {size});"]
 
 
-def _gather(layout: Layout, k: int, o: TraceUpdate) -> list[str]:
-    """The gradient of the losses."""
-    return _products(layout, k, o, [(signal, trace) for signal, trace, _ in o.gradient])
+def _gather(layout: Layout, k: int, o: TraceUpdate, at_every_step: bool) -> list[str]:
+    """The gradient of the losses of every step, or of those of the end."""
+    pairs = [(s, trace) for s, trace, readout in o.gradient if _at_every_step(layout, readout) == at_every_step]
+    return _products(layout, k, o, pairs)
 
 
 def _products(layout: Layout, k: int, o: TraceUpdate, pairs: Iterable[tuple[str, str]]) -> list[str]:
@@ -163,9 +224,12 @@ def _products(layout: Layout, k: int, o: TraceUpdate, pairs: Iterable[tuple[str,
     lines: list[str] = []
     for signal, trace in pairs:
         field = layout.state[o.group, signal].identifier
-        factor = f"s.state.{field} + {offset}"
-        values = f"s.traces.data() + {layout.trace_offsets[k, trace]}"
-        if c is not None:
+        factor, values = f"s.state.{field} + {offset}", _place(layout, k, o, trace)
+        if c is not None and c in layout.rows_of_synapses:
+            into = f"{gradient_of_rows(layout, c)}, {all_sources(layout, c)}, {factor}, {values}"
+            place = f"Element::{place_of_weights(layout.program, c)}"
+            lines.append(f"gather_traces_in_rows<{place}>({row_loop(layout, c)}, {into});  // {c.name}")
+        elif c is not None:
             into = f"gradient + {layout.gradient_offsets[c.weight]}"
             lines.append(f"gather_traces({into}, {shape}, {factor}, {values});  // {c.name}")
         elif (o.group, f"{o.array}~") in layout.sums:

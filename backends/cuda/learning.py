@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sncc.backends.cuda.online import SUMS_A_BLOCK, Online
+from sncc.backends.cuda.online import BLOCKS_OF_LATE_SUMS, SUMS_A_BLOCK, Online
 from sncc.backends.cuda.places import WARP, moved, plus, values_of_batch
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import padded
@@ -34,7 +34,8 @@ class Learning(Online):
     def gather_blocks(self) -> int:
         """Of the launch that sums gradients."""
         if self.is_online:
-            return 1 + sum(-(-size // SUMS_A_BLOCK) for _, _, size in self.sums_of_samples())
+            known = sum(-(-size // SUMS_A_BLOCK) for _, _, size in self.sums_of_samples())
+            return 1 + known + BLOCKS_OF_LATE_SUMS * len(self.late_sums())
         return 1 + sum(self.blocks_of(c) for _, c in self._gathers())
 
     @property
@@ -72,10 +73,21 @@ class Learning(Online):
             lines += [
                 f"}} else if (block < {first + blocks}) {{  // {self.keys[k]}",
                 f"    const int begin = (block - {first}) * {SUMS_A_BLOCK}, count = {size} - begin < {SUMS_A_BLOCK} ? {size} - begin : {SUMS_A_BLOCK};",
-                f"    add_samples(g.gradient, g.sample_gradients, Network::gradient_size, g.batch, {moved('begin', offset)}, count);",
+                f"    add_samples(g.gradient, g.sample_gradients, g.gradient_width, g.batch, {moved('begin', offset)}, count);",
                 f"    check_sums(g.overflown, {k}, g.gradient + {moved('begin', offset)}, count);",
             ]
             first += blocks
+        for k, row, sources in self.late_sums():
+            lines += [
+                f"}} else if (block < {first + BLOCKS_OF_LATE_SUMS}) {{  // {self.keys[k]}",
+                f"    const std::int64_t begins = g.rows[{row}].gradient - g.gradient, size = synapses_of(g.rows[{row}], {sources});",
+                f"    for (std::int64_t begin = (block - {first}) * {SUMS_A_BLOCK}; begin < size; begin += {BLOCKS_OF_LATE_SUMS * SUMS_A_BLOCK}) {{",
+                f"        const int count = static_cast<int>(size - begin < {SUMS_A_BLOCK} ? size - begin : {SUMS_A_BLOCK});",
+                "        add_samples(g.gradient, g.sample_gradients, g.gradient_width, g.batch, begins + begin, count);",
+                f"        check_sums(g.overflown, {k}, g.gradient + begins + begin, count);",
+                "    }",
+            ]
+            first += BLOCKS_OF_LATE_SUMS
         for o, c in self._gathers():
             blocks = self.blocks_of(c)
             lines.append(f"}} else if (block < {first + blocks}) {{  // {c.name}: {c.source} -> {c.target}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sncc.backends.cpu.traces import starts_window, variable_of
 from sncc.backends.cuda.places import Places, moved, plus
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import padded
@@ -11,6 +12,7 @@ from sncc.program.groups import Connection
 from sncc.program.learning import LearningSignal, PenaltySignal, TraceUpdate
 
 SUMS_A_BLOCK = 1024  # numbers of a gradient that a block adds up over the samples
+BLOCKS_OF_LATE_SUMS = 32  # of a gradient whose size is known when synapses are built
 
 
 class Online(Places):
@@ -23,18 +25,19 @@ class Online(Places):
 
     @property
     def emitted_size(self) -> int:
-        """Room, behind a sample's traces, for what a source emitted in a step."""
+        """Room, behind a sample's traces, for what a source emitted in a step, and for a number of each thread."""
         found = [
             self.program.connection(o.connection)
             for o in self.program.traces
             if isinstance(o, TraceUpdate) and o.connection
         ]
-        return max((padded(c.source_size) for c in found), default=0)
+        sizes = [padded(self.whole_source(c) if c in self.rows_of_synapses else c.source_size) for c in found]
+        return max(sizes, default=0) and max(*sizes, self.threads)
 
     def begin_traces(self) -> list[str]:
         """Before the first step."""
         lines = [
-            f"for_own({self.trace_size + self.emitted_size}, [&](int e) {{ traces[e] = Real(0); }});",
+            "for_own(static_cast<int>(g.trace_width), [&](int e) { traces[e] = Real(0); });",
             "__syncthreads();",
         ]
         for k, o in enumerate(self.program.traces):
@@ -57,7 +60,7 @@ class Online(Places):
         lines: list[str] = []
         for k, o in enumerate(self.program.traces):
             match o:
-                case LearningSignal() if self.loss_every_step:
+                case LearningSignal() if self._at_every_step(o.readout):
                     lines += self._signal(o)
                 case TraceUpdate():
                     lines += self._trace(k, o, self.dynamics.traces[k])
@@ -68,10 +71,10 @@ class Online(Places):
         lines: list[str] = []
         for k, o in enumerate(self.program.traces):
             match o:
-                case LearningSignal() if not self.loss_every_step:
+                case LearningSignal() if not self._at_every_step(o.readout):
                     lines += self._signal(o)
-                case TraceUpdate() if not self.loss_every_step:
-                    lines += self._products(k, o, [(signal, trace) for signal, trace, _ in o.gradient])
+                case TraceUpdate():
+                    lines += self._of_losses(k, o, False)
         return lines
 
     def trace_penalties(self) -> list[str]:
@@ -99,79 +102,128 @@ class Online(Places):
         )
         error = f"w.reading{o.readout}.error"
         passed = f"{into}, {size}, {error}, error_factor<Network::Readout{o.readout}>(w.reading{o.readout}, g.of)"
+        across = self.program.connection(o.across) if o.across is not None else None
         if o.weight is None:
             call = f"signal_errors({passed});"
+        elif across in self.rows_of_synapses:
+            call = f"signal_over_synapses({passed}, g.rows[{self.row_number(across)}]);"
         elif o.one_to_one:
             call = f"signal_one_to_one({passed}, {self.weight(o.weight)});"
         else:
             strides = (self.stride(o.weight), 1) if o.transposed else (1, self.stride(o.weight))
             call = f"signal_by_matrix({passed}, {outputs}, {self.weight(o.weight)}, {strides[0]}, {strides[1]});"
         lines = [call]
-        across = self.program.connection(o.across) if o.across is not None else None
         if across is not None and across.dropout:
             left = f"kept_{self.thinning(across)}.fired(1, j)"
             lines.append(f"for_own({size}, [&](int j) {{ if (!{left}) ({into})[j] = Real(0); }});")
         return [*lines, "__syncthreads();"]
+
+    def _at_every_step(self, readout: int) -> bool:
+        return self.program.readouts[readout].reduction is None
 
     def _synapses(self, o: TraceUpdate) -> tuple[Connection | None, int, int, int]:
         """The connection; rows, columns of its traces; where its neurons stand in the group."""
         if o.connection is None:
             return None, 1, self.program.group(o.group).size, 0
         c = self.program.connection(o.connection)
+        if c in self.rows_of_synapses:
+            return c, 0, 0, self.program.place(c.target)[1].offset
         return c, *self.matrix(c.weight), c.target_offset
 
+    def _loop(self, o: TraceUpdate, body: list[str]) -> list[str]:
+        """The loop over own synapses, or neurons: i and j are the neurons, e is where the numbers stand."""
+        c, rows, columns, _ = self._synapses(o)
+        arguments = "[&]([[maybe_unused]] int i, [[maybe_unused]] int j, [[maybe_unused]] std::int64_t e)"
+        head = f"for_elements({rows}, {columns}, {arguments} {{"
+        if c is not None and c in self.rows_of_synapses:
+            head = f"for_synapses({self._rows(c)}, {self.whole_source(c)}, {arguments} {{"
+        return [head, *(f"    {line}" for line in body), "});"]
+
+    def _rows(self, c: Connection) -> str:
+        return f"g.rows[{self.row_number(c)}]"
+
+    def _place(self, k: int, o: TraceUpdate, trace: str) -> str:
+        """Where a trace's numbers start."""
+        if (k, trace) in self.trace_offsets:
+            return plus("traces", self.trace_offsets[k, trace])
+        c, number = self.program.connection(o.connection or ""), o.traces.index(trace)
+        start = f"traces + g.trace_starts[{self.late_traces.index((k, o))}]"
+        room = f"room_of(synapses_of({self._rows(c)}, {self.whole_source(c)}))"
+        return start + (f" + {number} * {room}" if number else "")
+
+    def _pre(self, c: Connection) -> tuple[list[str], str]:
+        """Lines that write out what a source emitted, and what arrives over a synapse of it."""
+        size = self.whole_source(c) if c in self.rows_of_synapses else c.source_size
+        if c.delays is not None:
+            rows = self._rows(c)
+            write = f"write_emitted_before(emitted, {size}, {self.source(c)}, n, {c.delay}, {rows}.most_delay);"
+            return [write, "__syncthreads();"], f"emitted[({rows}.delays[e] - {c.delay}) * {padded(size)} + i]"
+        when = f"n - {c.delay}" if c.delay else "n"
+        one = c.pattern == "one_to_one" and c not in self.rows_of_synapses
+        lines = [f"write_emitted(emitted, {size}, {self.source(c)}, {when});", "__syncthreads();"]
+        return lines, "emitted[j]" if one else "emitted[i]"
+
     def _trace(self, k: int, o: TraceUpdate, functions: TraceFunctions) -> list[str]:
-        c, rows, columns, offset = self._synapses(o)
+        c, _, _, offset = self._synapses(o)
         lines = [f"// traces of {o.connection or f'{o.group}.{o.array}'}"]
         pre = "Real(1)"
         if c is not None:
-            when = f"n - {c.delay}" if c.delay else "n"
-            lines += [f"write_emitted(emitted, {c.source_size}, {self.source(c)}, {when});", "__syncthreads();"]
-            pre = "emitted[j]" if c.pattern == "one_to_one" else "emitted[i]"
+            written, pre = self._pre(c)
+            lines += written
         passed: list[str] = []
+        places: list[str] = []
         for a in functions.step.arguments:
             match a.role:
                 case "trace":
-                    passed.append(f"traces[{moved('e', self.trace_offsets[k, a.name])}]")
+                    places.append(f"Real* const of_{a.identifier} = {self._place(k, o, a.name)};")
+                    passed.append(f"of_{a.identifier}[e]")
                 case "pre":
                     passed.append(pre)
-                case "post":
-                    passed.append(
-                        f"s.{self.state[o.group, a.name.removeprefix('post.')].identifier}[{moved('j', offset)}]"
-                    )
+                case "post" | "through":
+                    passed.append(f"s.{self.state[variable_of(o, a.name)].identifier}[{moved('j', offset)}]")
+                case "within":
+                    places.append(f"const Real within = {starts_window(self)} ? 0 : 1;")
+                    passed.append("within")
                 case "read":
                     index, _, variable = a.name.removeprefix("read.").partition(".")
                     readout = self.program.readouts[int(index)]
                     passed.append(f"s.{self.state[readout.group, variable].identifier}[{readout.offset}]")
                 case "reads":
                     passed.append(f"taken<Network::Readout{a.name.removeprefix('reads.')}>(steps, n)")
-        lines.append(
-            f"for_elements({rows}, {columns}, [&]([[maybe_unused]] int i, [[maybe_unused]] int j, std::int64_t e) {{"
-        )
-        lines += [f"    dynamics::{functions.step.name}({', '.join(passed)});", "});"]
-        if self.loss_every_step:
-            lines += self._products(k, o, [(signal, trace) for signal, trace, _ in o.gradient])
-        return [*lines, "__syncthreads();"]
+        step = self._loop(o, [f"dynamics::{functions.step.name}({', '.join(passed)});"])
+        lines += ["{", *(f"    {line}" for line in (*places, *step)), "}"]
+        return [*lines, *self._of_losses(k, o, True), "__syncthreads();"]
+
+    def _of_losses(self, k: int, o: TraceUpdate, at_every_step: bool) -> list[str]:
+        """The gradient of the losses of every step, or of those of the end."""
+        found = [(signal, trace) for signal, trace, r in o.gradient if self._at_every_step(r) == at_every_step]
+        return self._products(k, o, found)
 
     def _products(self, k: int, o: TraceUpdate, pairs: Iterable[tuple[str, str]]) -> list[str]:
         """Signals times traces, added to the sample's gradient."""
-        c, rows, columns, offset = self._synapses(o)
+        c, _, _, offset = self._synapses(o)
         lines: list[str] = []
         for signal, trace in pairs:
-            factor = f"s.{self.state[o.group, signal].identifier}[{moved('j', offset)}]"
-            value = f"traces[{moved('e', self.trace_offsets[k, trace])}]"
-            body = ""
+            field, place = f"s.{self.state[o.group, signal].identifier}", self._place(k, o, trace)
+            if c is not None and c in self.rows_of_synapses:
+                lines.append(self._products_in_rows(c, plus(field, offset), place))
+                continue
+            factor, value = f"{field}[{moved('j', offset)}]", f"({place})[e]"
             if c is not None:
                 into = f"gradient[{moved('e', self.gradient_offsets[c.weight])}]"
-                body = f"{into} = m_fma({factor}, {value}, {into});"
+                lines += self._loop(o, [f"{into} = m_fma({factor}, {value}, {into});"])
             elif (o.group, f"{o.array}~") in self.sums:
                 into = f"sums[{moved('j', self.sums[o.group, f'{o.array}~'])}]"
-                body = f"{into} += static_cast<double>({factor}) * static_cast<double>({value});"
-            if body:
-                lines.append(
-                    f"for_elements({rows}, {columns}, [&](int, [[maybe_unused]] int j, [[maybe_unused]] std::int64_t e) {{ {body} }});"
-                )
+                lines += self._loop(o, [f"{into} += static_cast<double>({factor}) * static_cast<double>({value});"])
         return lines
+
+    def _products_in_rows(self, c: Connection, signals: str, traces: str) -> str:
+        """The same for synapses in rows; gradients stand as their sums over the samples do."""
+        rows, shared = self._rows(c), self.shared_elements(c)
+        into = plus(f"gradient + ({rows}.gradient - g.gathered)", self.place_of_one(c.weight))
+        if shared:
+            return f"add_shared_products({into}, {rows}, {shared}, {signals}, {traces}, emitted);"
+        return f"add_own_products({into}, {rows}, {self.whole_source(c)}, {signals}, {traces});"
 
     # ---------------------------------------------------------------------------------------- sums of gradients
     def sums_of_samples(self) -> list[tuple[int, int, int]]:
@@ -179,5 +231,16 @@ class Online(Places):
         found = []
         for key, offset in self.gradient_offsets.items():
             rows, columns = self.matrix(key)
+            if columns < 0:
+                continue
             found.append((self.keys.index(key), offset, rows * padded(columns)))
         return found
+
+    def late_sums(self) -> list[tuple[int, int, int]]:
+        """Those whose size is known when synapses are built: number, rows of synapses, neurons of their source."""
+        users = [self.program.connection(o.connection or "") for _, o in self.late_traces]
+        return [
+            (self.keys.index(c.weight), self.row_number(c), self.whole_source(c))
+            for c in users
+            if c.weight in self.late
+        ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sncc.backends.cpu.forward import most_delay
+from sncc.backends.cpu.traces import late
 from sncc.backends.cuda.places import MOST_RESIDENT, WARP, moved, words
 from sncc.backends.cuda.samples import Samples
 from sncc.backends.cxx.expressions import literal
@@ -54,6 +55,7 @@ class Tables(Samples):
             "shapes": [self.shape(key) for key in self.keys],
             "parameter_offsets": self.offsets,
             "synapse_rows": [rows_line(p, c) for c in self.rows_of_synapses],
+            "late_traces": late(self),
             "row_gradients": [max(self.gradient_of(c), -1) for c in self.rows_of_synapses],
             "row_targets": [p.place(c.target)[1].size for c in self.rows_of_synapses],
             "shared_elements": [self.shared_elements(c) for c in self.rows_of_synapses],
@@ -168,7 +170,8 @@ class Tables(Samples):
             f"bool loss_every_step = {str(self.loss_every_step).lower()}",
             f"std::int64_t memory = {self.program.memory or 0}",
             f"std::int64_t trace_size = {self.trace_size}",
-            f"std::int64_t trace_width = {self.trace_size + self.emitted_size}",
+            f"std::int64_t emitted_size = {self.emitted_size}",
+            f"int late_trace_count = {len(self.late_traces)}",
             f"int optimiser_states = {len(optimise.states) if optimise else 0}",
             f"double learning_rate = {literal(optimise.learning_rate if optimise else 0.0, 'double')}",
             f"Clip clip = Clip::{clip[0] if clip else 'none'}",

@@ -102,12 +102,17 @@ class Layout:
             if isinstance(gather, GatherDelay):
                 self._gradient_of(program.connection(gather.connection).delays or "")
         self.trace_offsets: dict[tuple[int, str], int] = {}  # by place in `Program.traces`, and name
-        self.trace_size = 0
+        self.trace_size = 0  # of all but those of synapses in rows, which stand behind
+        self.late_traces: list[tuple[int, TraceUpdate]] = []  # of synapses in rows
         for k, traces in enumerate(program.traces):
             if isinstance(traces, TraceUpdate):
+                c = program.connection(traces.connection) if traces.connection is not None else None
+                if c in self.rows_of_synapses:
+                    self.late_traces.append((k, traces))
+                    continue
                 size = program.group(traces.group).size
-                if traces.connection is not None:
-                    rows, columns = self.matrix(program.connection(traces.connection).weight)
+                if c is not None:
+                    rows, columns = self.matrix(c.weight)
                     size = rows * padded(columns)
                 for trace in traces.traces:
                     self.trace_offsets[k, trace] = self.trace_size

@@ -119,6 +119,7 @@ class Reference:
                 arrays |= {g.name: self._arrays(g) for g in self.program.groups}
                 for run in runs:
                     run.eligibility.forget_gradients()
+                    run.synapses.weights.clear()  # they are others now
         for run in runs:
             run.finish()
         if not every_step:
@@ -216,7 +217,7 @@ class Reference:
         }
         for run in runs:
             for key, gradient in run.eligibility.weights.items():
-                full[key] = full[key] + gradient
+                full[key] = full[key] + gradient.reshape(full[key].shape)
         for operation in self.program.gradient:
             match operation:
                 case Gather(connection, slot):

@@ -45,7 +45,7 @@ class Sample(ForwardRun):
         self.readings = [Reading(readout) for readout in program.readouts]
         self.signals: list[np.ndarray] = []  # derivative of each penalty by a spike, per neuron
         self.loss = 0.0
-        self.eligibility = Traces(program, arrays)
+        self.eligibility = Traces(program, arrays, synapses)
 
     def forward(self) -> None:
         """All steps, and the losses."""

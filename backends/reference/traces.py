@@ -14,6 +14,7 @@ from sncc.program.operations import Readout
 
 if TYPE_CHECKING:
     from sncc.backends.reference.sample import Sample
+    from sncc.backends.reference.synapses import SynapsesOfSample, Table
 
 Array = Any
 
@@ -21,11 +22,12 @@ Array = Any
 class Traces:
     """The traces of one sample and the gradients that they have given so far.
 
-    `weights`: by key; `sums`: by (group, adjoint of a number), per neuron.
+    Those of a connection that is a whole matrix are one; of any other there is one for each of its synapses, in their
+    order. `weights`: by key, flat; `sums`: by (group, adjoint of a number), per neuron.
     """
 
-    def __init__(self, program: Program, arrays: Mapping[str, dict[str, Array]]) -> None:
-        self.program = program
+    def __init__(self, program: Program, arrays: Mapping[str, dict[str, Array]], synapses: SynapsesOfSample) -> None:
+        self.program, self.synapses = program, synapses
         self.values: dict[tuple[int, str], Array] = {
             (k, trace): np.broadcast_to(evaluate(value, arrays[o.group]), (program.group(o.group).size,))
             for k, o in enumerate(program.traces)
@@ -34,7 +36,7 @@ class Traces:
         }
         self.signals: dict[tuple[str, str], np.ndarray] = {}
         self.weights = {
-            program.connection(o.connection).weight: np.zeros(self._shape(o))
+            (key := program.connection(o.connection).weight): np.zeros(self._elements(key))
             for o in program.traces
             if isinstance(o, TraceUpdate) and o.connection is not None
         }
@@ -87,24 +89,43 @@ class Traces:
         error = error * reading.readout.factor / sample.samples
         group, offset, size = o.target
         left = sample.left(o.across, o.target)
-        if o.weight is not None:
+        whole = np.zeros(self.program.group(group).size)
+        across = self.program.connection(o.across) if o.across is not None else None
+        if across is not None and not self.program.is_matrix(across):
+            table = self.synapses.tables[across.name]
+            np.add.at(whole, table.pre, self.synapses.weight(across) * error[table.target])
+            error = whole[offset : offset + size]
+        elif o.weight is not None:
             weight = np.asarray(sample.parameters[o.weight])
             if not o.one_to_one and weight.ndim == 0:
                 weight = np.broadcast_to(weight, (size, len(error)))
             error = weight * error if o.one_to_one else error @ weight if o.transposed else weight @ error
-        whole = np.zeros(self.program.group(group).size)
         whole[offset : offset + size] = error * left
         self.signals[group, o.variable] = whole
+
+    def _elements(self, key: str) -> int:
+        """Numbers in a weight's gradient; one number that stands in a matrix has them all, and is their sum."""
+        dimensions = self.program.parameter(key).dimensions
+        return int(np.prod(np.shape(self.synapses.parameters[key]) if -1 in dimensions else dimensions))
+
+    def _table(self, o: TraceUpdate) -> Table | None:
+        """The synapses of a connection that is no whole matrix."""
+        whole = o.connection is None or self.program.is_matrix(self.program.connection(o.connection))
+        return None if whole else self.synapses.tables[o.connection or ""]
 
     def _shape(self, o: TraceUpdate) -> tuple[int, ...]:
         if o.connection is None:
             return (self.program.group(o.group).size,)
+        if (table := self._table(o)) is not None:
+            return table.pre.shape
         c = self.program.connection(o.connection)
         return (c.source_size, c.target_size) if c.pattern == "dense" else (c.source_size,)
 
     def _post(self, o: TraceUpdate, whole: np.ndarray) -> np.ndarray:
         if o.connection is None:
             return whole
+        if (table := self._table(o)) is not None:
+            return np.asarray(whole[table.post])
         c = self.program.connection(o.connection)
         return whole[c.target_offset : c.target_offset + c.target_size]
 
@@ -116,6 +137,12 @@ class Traces:
             head, _, tail = name.partition(".")
             if head == "post":
                 values[name] = self._post(o, sample.variables[o.group, tail])
+            elif head == "through":
+                group, _, variable = tail.partition(".")
+                values[name] = self._post(o, sample.variables[group, variable])
+            elif head == "within":
+                window = self.program.truncate
+                values[name] = float(not (window and n > 1 and (n - 1) % window == 0))
             elif head == "read":
                 readout = self.program.readouts[int(tail.partition(".")[0])]
                 values[name] = sample.variables[readout.group, tail.partition(".")[2]][readout.offset]
@@ -130,6 +157,8 @@ class Traces:
         if o.connection is None:
             return 1.0
         c = self.program.connection(o.connection)
+        if self._table(o) is not None:
+            return self.synapses.arriving(c, n, sample.emitted)
         emitted = sample.source(c, n - c.delay)
         if emitted is None:
             return 0.0
@@ -147,8 +176,12 @@ class Traces:
             self._add(o, self._post(o, self.signals[o.group, signal]) * self.values[k, trace])
 
     def _add(self, o: TraceUpdate, product: np.ndarray) -> None:
-        if o.connection is not None:
-            self.weights[self.program.connection(o.connection).weight] += product
-        else:
+        if o.connection is None:
             key = o.group, f"{o.array}~"
             self.sums[key] = self.sums.get(key, 0.0) + product
+            return
+        weights = self.weights[self.program.connection(o.connection).weight]
+        if (table := self._table(o)) is not None:
+            np.add.at(weights, table.element if len(weights) > 1 else np.zeros(len(product), int), product)
+        else:
+            weights += product.reshape(-1)

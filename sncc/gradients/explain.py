@@ -214,7 +214,7 @@ def _traces(program: Program, update: TraceUpdate) -> Section:
     """What a synapse, or a neuron's number, carries forwards."""
     if update.connection is not None:
         c = program.connection(update.connection)
-        head = f"eligibility traces of {c.name}, one of each per synapse (n = 1..T; pre is what {c.source} emitted, post the neuron of {c.target})"
+        head = f"eligibility traces of {c.name}, one of each per synapse (n = 1..T; pre is what arrives of {c.source}, post the neuron of {c.target}{_more(program, update)})"
     else:
         head = f"eligibility traces of {update.array} in {', '.join(r.population for r in program.group(update.group).rows)}"
     lines: list[Line] = [_statement(s) for s in update.body]
@@ -227,6 +227,17 @@ def _traces(program: Program, update: TraceUpdate) -> Section:
             ("gradient += ", Name(signal, "", "post"), " · ", Name(trace, "T"), " (of the penalty, by a spike)")
         )
     return Section(head, tuple(lines))
+
+
+def _more(program: Program, update: TraceUpdate) -> str:
+    """What else traces read: states of synapses on the way to the loss, where windows begin."""
+    names = sorted({name for s in update.body for name in s.reads})
+    groups = dict.fromkeys(name.split(".")[1] for name in names if name.startswith("through."))
+    said = [
+        f"through.{g} its states in the synapses of {program.group(g).rows[0].population.partition('.')[0]}"
+        for g in groups
+    ]
+    return "".join(f", {x}" for x in [*said, *["within 0 where a window begins, else 1"] * ("within" in names)])
 
 
 def _adjoint(program: Program, update: Update) -> Section:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sncc.connectivity.patterns import Dense, OneToOne, Part, fans_of
+from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, fans_of
 from sncc.expressions.nodes import apply
 from sncc.gradients.rules import Adjoint, Edge
 from sncc.model.nodes import Rule
@@ -101,8 +101,10 @@ def _over_synapses(key: str, c: Connection, weight: Parameter) -> Parameter:
     )
     pattern = c.wiring or (OneToOne() if c.pattern == "one_to_one" else Dense())
     reached = fans_of(pattern, source, target) or (1.0, float(target.size))  # those of pairs handed over are not known
-    dimensions = weight.dimensions
-    made = _drawn(key, weight.shape or dimensions, reached[1], weight.scale)
+    dimensions = shape = weight.dimensions
+    if isinstance(pattern, Convolution):
+        shape = (*pattern.kernel, dimensions[0] // math.prod(pattern.kernel), pattern.channels)
+    made = _drawn(key, weight.shape or shape, reached[1], weight.scale)
     return replace(
         made, dimensions=dimensions, connection=weight.connection, unit=weight.unit, si=weight.si, scale=weight.scale
     )

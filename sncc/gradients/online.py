@@ -2,12 +2,13 @@
 
 A trace is the derivative of a neuron's state by a weight (or by one of the neuron's numbers) through that neuron alone:
 e[n] = J[n] e[n-1] + b[n] z_pre[n - d], J and b the Jacobian of the group's update. The part of it that moves the spike,
-filtered as the readout filters spikes, times the learning signal is the gradient: the same number as in reverse.
+filtered as the readout filters spikes, times the learning signal is the gradient: the same number as in reverse. Where
+synapses deliver states of their source, what moves the spike moves those states, and the readout filters what is delivered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
@@ -16,7 +17,7 @@ from sncc.expressions.calculus import derivative
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.gradients.derivation import derive_adjoint, learnt_arrays
 from sncc.gradients.feedback import filtering_input
-from sncc.gradients.rules import Adjoint
+from sncc.gradients.rules import Adjoint, Edge
 from sncc.gradients.transpose import transpose, without_stop
 from sncc.model.nodes import Rule
 from sncc.program.groups import Connection, Group
@@ -26,17 +27,33 @@ from sncc.program.operations import Readout, Update
 from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, Assign, Fire, Reduce, Statement
 
 Jacobian = dict[tuple[str, str], Expression]  # (output, input) → a number, or a variable of the group
+Keep = Callable[[str, Expression], Symbol]  # a trace's value after the step
+
+
+@dataclass(frozen=True, slots=True)
+class _Through:
+    """States of synapses on the way: spikes enter their `input`, `values` leave them, and arrive `delay` steps later."""
+
+    group: str
+    input: str
+    values: str
+    delay: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """How a group's spikes reach what a loss reads; None stands for the group that the loss reads itself."""
+    """How what `leaves` a group, its spikes or a state, reaches a readout: `delay` steps later, through `input`.
+
+    Without an input the loss reads the group itself. With states of synapses on the way the delay is that of the
+    spikes that move them.
+    """
 
     readout: Readout
     signal: LearningSignal
-    connection: Connection | None
     input: str = ""
+    leaves: str = SPIKE
     delay: int = 0
+    through: _Through | None = None
 
 
 def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> Program:
@@ -44,7 +61,7 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
 
     Raises `DiagnosticError` where the neurons that the loss reads do not filter alike.
     """
-    _refuse_values(program, chosen, rule)
+    _refuse_synapses(program, chosen, rule)
     jacobians: dict[str, Jacobian] = {}
     needed = {choice.group for choice in chosen}
     for name in sorted(needed):
@@ -54,7 +71,7 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     for choice in chosen:
         if not choice.learns or choice.group not in _learning(program):
             continue
-        paths = _paths(program, choice, readouts)
+        paths = _paths(program, choice, chosen, readouts)
         for read in {p.readout.group for p in paths if p.signal.weight is not None}:
             if not _is_shared(program, read, jacobians[read]):
                 raise DiagnosticError([_own_filters(program, read, rule)])
@@ -71,14 +88,19 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     return replace(program, groups=groups, traces=tuple(operations), gradient=tuple(gradient))
 
 
-def _refuse_values(program: Program, chosen: Sequence[Adjoint], rule: Rule) -> None:
-    """A filter of what leaves a neuron as spikes is all there is: states of synapses must neither learn nor pass credit on."""
-    passed = (program.connection(edge.connection) for choice in chosen for edge in choice.edges)
-    states = sorted(c.source for c in passed if c.values is not None)
-    if states:
-        what = f"`online = true` with credit through the states of `{states[0].partition('.')[0]}`, which its synapses deliver,"
-        help = "leave `online` out: the gradient is the same number"
-        raise DiagnosticError([not_supported_yet(rule.span, what, help)])
+def _refuse_synapses(program: Program, chosen: Sequence[Adjoint], rule: Rule) -> None:
+    """Traces follow what states of synapses that a source shares do to a spike, and nothing else of synapses."""
+    help = "leave `online` out: the gradient is the same number"
+    for choice in chosen:
+        row = program.group(choice.group).rows[0]
+        name = row.population.partition(".")[0]
+        if row.holds == "synapses" and choice.edges:
+            what = f"`online = true` with credit through the synapses of `{name}`, of which each keeps states,"
+            raise DiagnosticError([not_supported_yet(rule.span, what, help)])
+        if row.holds == "traces" and choice.learns:
+            what = f"`online = true` with learnt numbers of the synapses of `{name}`"
+            help = "leave them out of `learn`, or leave `online` out: the gradient is the same number"
+            raise DiagnosticError([not_supported_yet(rule.span, what, help)])
 
 
 def _own_filters(program: Program, group: str, rule: Rule) -> Diagnostic:
@@ -143,7 +165,7 @@ def _renamed(statement: Statement, name: str, names: dict[str, Expression]) -> S
 
 
 # ------------------------------------------------------------------------------------------------ ways to the loss
-def _paths(program: Program, choice: Adjoint, readouts: Sequence[Readout]) -> list[_Path]:
+def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> list[_Path]:
     group = program.group(choice.group)
     row = group.rows[0]
     own = (group.name, row.offset, row.size)
@@ -152,20 +174,34 @@ def _paths(program: Program, choice: Adjoint, readouts: Sequence[Readout]) -> li
     def variable() -> str:
         return f"signal{len(paths)}"
 
-    for k in choice.readouts:
-        paths.append(_Path(readouts[k], LearningSignal(k, own, variable()), None))
-    for edge in choice.edges:
+    def into_loss(edge: Edge, leaves: str = SPIKE, moved: Connection | None = None) -> None:
+        """The ways along a connection into what the loss reads; `moved`: by the states of its source that it moves."""
         c = program.connection(edge.connection)
+        through = None
+        if moved is not None:
+            through = _Through(moved.target_group, moved.input, c.values or "", c.delay)
         for r in (r for r in readouts if r.group == c.target_group):
             weight = c.weight if edge.feedback is None else edge.feedback
             signal = LearningSignal(
                 r.index, own, variable(), weight, edge.feedback is not None, c.pattern == "one_to_one", c.name
             )
-            paths.append(_Path(r, signal, c, c.input, c.delay))
+            delay = c.delay if moved is None else moved.delay
+            paths.append(_Path(r, signal, c.input, leaves, delay, through))
+
+    for k in choice.readouts:
+        paths.append(_Path(readouts[k], LearningSignal(k, own, variable())))
+    for edge in choice.edges:
+        c = program.connection(edge.connection)
+        if program.group(c.target_group).rows[0].holds == "neurons":
+            into_loss(edge, c.values or SPIKE)
+            continue
+        for onward in (o for o in chosen if (o.group, o.label) == (c.target_group, edge.label)):
+            for further in onward.edges:
+                into_loss(further, moved=c)
     for direct in choice.signals:
         for r in (r for r in readouts if r.group == direct.group):
             signal = LearningSignal(r.index, own, variable(), direct.feedback, True)
-            paths.append(_Path(r, signal, None, filtering_input(program, direct.group)))
+            paths.append(_Path(r, signal, filtering_input(program, direct.group)))
     return paths
 
 
@@ -194,12 +230,15 @@ def _traces(
     penalties: Sequence[PenaltySignal], by: str, connection: str | None, array: str | None,
 ) -> TraceUpdate:  # fmt: skip
     """Traces of one connection's weights (`by` is the input they enter), or of a number of the neurons."""
-    jacobian = {pair: _post(value) for pair, value in jacobians[group].items()}
-    outputs = list(dict.fromkeys(output for output, _ in jacobian))
-    states = [s for s in outputs if s != SPIKE]
+    jacobian = {pair: _at(value, "post") for pair, value in jacobians[group].items()}
+    outputs, states = list(dict.fromkeys(output for output, _ in jacobian)), _states(jacobian)
     body: list[Assign] = []
     carry: list[tuple[str, str]] = []
     gradient: list[tuple[str, str, int]] = []
+
+    def before(trace: str) -> Expression:
+        """A trace of the step before; nothing where a window of truncated credit begins."""
+        return mul(Symbol("within"), Symbol(trace)) if program.truncate else Symbol(trace)
 
     def keep(trace: str, value: Expression) -> Symbol:
         body.append(Assign(f"{trace}.now", value))
@@ -208,20 +247,19 @@ def _traces(
 
     moved = {
         output: add(
-            _product(jacobian, output, {s: Symbol(f"e.{s}") for s in states}),
+            _product(jacobian, output, {s: before(f"e.{s}") for s in states}),
             mul(jacobian.get((output, by), ZERO), Symbol("pre")),
         )
         for output in outputs
     }
-    now = {s: keep(f"e.{s}", moved[s]) for s in states}
+    now: dict[str, Expression] = {s: keep(f"e.{s}", moved[s]) for s in states}
     if SPIKE in moved:
         body.append(Assign(f"e.{SPIKE}", moved[SPIKE]))
+        now[SPIKE] = Symbol(f"e.{SPIKE}")
     for path in paths:
-        if path.signal.weight is None:
-            read = path.readout.variable
-            seen: Expression = Symbol(f"e.{SPIKE}") if read == SPIKE else now[read]
-        else:
-            seen = _filtered(path, jacobians[path.readout.group], keep)
+        seen = (
+            now[path.readout.variable] if not path.input else _filtered(path, now[path.leaves], jacobians, keep, before)
+        )
         if path.readout.reduction is not None:
             seen = _reduced(path, seen)
         trace = f"{path.signal.variable}.seen"
@@ -231,6 +269,11 @@ def _traces(
     for _, trace in penalised:  # a rate sees every spike alike
         keep(trace, add(Symbol(trace), Symbol(f"e.{SPIKE}")))
     start = [] if array is None else _start(program.group(group), array, states)
+    before_the_first_step = [  # states are delivered then as they start
+        (f"{path.signal.variable}.late{k}", value)
+        for path in paths for trace, value in start for k in range(1, path.delay + 1) if trace == f"e.{path.leaves}"
+    ]  # fmt: skip
+    start += before_the_first_step
     return TraceUpdate(
         group, connection, array, tuple(body), tuple(carry), tuple(gradient), tuple(start), tuple(penalised)
     )
@@ -242,34 +285,45 @@ def _start(group: Group, array: str, states: Sequence[str]) -> list[tuple[str, E
     return [(f"e.{s}", value) for s, value in found if value != ZERO]
 
 
-def _product(jacobian: Jacobian, output: str, vector: dict[str, Symbol]) -> Expression:
+def _product(jacobian: Jacobian, output: str, vector: Mapping[str, Expression]) -> Expression:
     result: Expression = ZERO
     for state, value in vector.items():
         result = add(result, mul(jacobian.get((output, state), ZERO), value))
     return result
 
 
-def _filtered(path: _Path, jacobian: Jacobian, keep: object) -> Expression:
-    """The spike's trace as the readout's own states filter it, `delay` steps later."""
-    assert callable(keep)
-    head, index = path.signal.variable, path.readout.index
-    arriving: Expression = Symbol(f"e.{SPIKE}")
-    if path.delay:  # what left `delay` steps ago: a row of traces, each takes over the one before it
-        arriving = Symbol(f"{head}.late{path.delay}")
-        for k in range(path.delay, 0, -1):
-            keep(f"{head}.late{k}", Symbol(f"e.{SPIKE}") if k == 1 else Symbol(f"{head}.late{k - 1}"))
-    states = [o for o in dict.fromkeys(output for output, _ in jacobian) if o != SPIKE]
-    read = {pair: _of_readout(value, index) for pair, value in jacobian.items()}
-    now: dict[str, Expression] = {}
-    for state in states:
-        vector = {s: Symbol(f"{head}.f.{s}") for s in states}
-        value = add(_product(read, state, vector), mul(read.get((state, path.input), ZERO), arriving))
-        now[state] = keep(f"{head}.f.{state}", value)
-    variable = path.readout.variable
-    if variable != SPIKE:
-        return now[variable]
-    vector = {s: Symbol(f"{head}.f.{s}") for s in states}
-    return add(_product(read, SPIKE, vector), mul(read.get((SPIKE, path.input), ZERO), arriving))
+def _filtered(
+    path: _Path, leaving: Expression, jacobians: Mapping[str, Jacobian], keep: Keep, before: Callable[[str], Expression]
+) -> Expression:
+    """What a trace makes of what the readout reads: by way of states of synapses, and as the readout's own states filter it."""
+    head = path.signal.variable
+
+    def late(name: str, value: Expression, delay: int) -> Expression:
+        """A value of `delay` steps ago: a row of traces, each of which takes over the one before it."""
+        for k in range(delay, 0, -1):
+            keep(f"{head}.{name}{k}", value if k == 1 else before(f"{head}.{name}{k - 1}"))
+        return before(f"{head}.{name}{delay}") if delay else value
+
+    def through(
+        jacobian: Jacobian, states: Sequence[str], by: str, value: Expression, name: str
+    ) -> dict[str, Expression]:
+        vector = {s: before(f"{head}.{name}.{s}") for s in states}
+        moved = {
+            o: add(_product(jacobian, o, vector), mul(jacobian.get((o, by), ZERO), value)) for o in (*states, SPIKE)
+        }
+        return {o: keep(f"{head}.{name}.{o}", x) if o in vector else x for o, x in moved.items()}
+
+    arriving = late("late", leaving, path.delay)
+    if (way := path.through) is not None:
+        jacobian = {pair: _at(value, f"through.{way.group}") for pair, value in jacobians[way.group].items()}
+        found = through(jacobian, _states(jacobian), way.input, arriving, "s")
+        arriving = late("out", found[way.values], way.delay)
+    jacobian = {pair: _at(value, f"read.{path.readout.index}") for pair, value in jacobians[path.readout.group].items()}
+    return through(jacobian, _states(jacobian), path.input, arriving, "f")[path.readout.variable]
+
+
+def _states(jacobian: Jacobian) -> list[str]:
+    return [o for o in dict.fromkeys(output for output, _ in jacobian) if o != SPIKE]
 
 
 def _reduced(path: _Path, seen: Expression) -> Expression:
@@ -280,12 +334,8 @@ def _reduced(path: _Path, seen: Expression) -> Expression:
     return add(before, mul(reads, seen))
 
 
-def _post(value: Expression) -> Expression:
-    return Symbol(f"post.{value.name}") if isinstance(value, Symbol) else value
-
-
-def _of_readout(value: Expression, index: int) -> Expression:
-    return Symbol(f"read.{index}.{value.name}") if isinstance(value, Symbol) else value
+def _at(value: Expression, where: str) -> Expression:
+    return Symbol(f"{where}.{value.name}") if isinstance(value, Symbol) else value
 
 
 def _is_shared(program: Program, group: str, jacobian: Jacobian) -> bool:

@@ -109,6 +109,7 @@ def _forwards(
     follows: tuple[Follow, ...],
 ) -> Program:  # fmt: skip
     """Training that needs no reverse phase."""
+    program = replace(program, truncate=training.rule.truncate_steps)
     program = forward_traces(program, training.rule, chosen, readouts)
     return replace(
         program,

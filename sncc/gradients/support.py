@@ -23,11 +23,10 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
     training = model.training
     if training is None:
         return
-    yield from _rule(training)
     for learnt in training.learn:
         yield from _learnt(learnt, model)
     for connection in model.connections:
-        yield from _connection(connection, training)
+        yield from _connection(connection, training, model)
 
 
 def refuse_operations(program: Program, model: Model) -> None:
@@ -67,12 +66,6 @@ def starts_learnt(program: Program, c: Delivered) -> bool:
     return bool((c.delay or c.delays) and symbols(dict(row.initial)[c.values or ""]) & bound)
 
 
-def _rule(training: Training) -> Iterator[Diagnostic]:
-    rule = training.rule
-    if rule.online:
-        yield from _online(training)
-
-
 def _learnt(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
     owner, _, name = learnt.key.partition(".")
     if any(p.name == owner and p.kind == "poisson" for p in model.populations):
@@ -109,18 +102,23 @@ def is_full(connection: Connection) -> bool:
     return whole and isinstance(connection.pattern, Dense | OneToOne)
 
 
-def _connection(connection: Connection, training: Training) -> Iterator[Diagnostic]:
+def _connection(connection: Connection, training: Training, model: Model) -> Iterator[Diagnostic]:
     if connection.plasticity is not None:
         help = (
             "leave one of the two out: the `plasticity`, or the `train` block (`--schedule neuron_parallel` simulates)"
         )
         yield not_supported_yet(connection.span, "training a network with a `plasticity`", help)
-    rule, pattern = training.rule, f"`{connection.pattern}` between these neurons"
-    if is_full(connection) and connection.pattern != Dense(False) and connection.delay is None:
-        return
+    rule, read = training.rule, {loss.population for loss in training.losses}
     if rule.name == "eprop" and rule.online:
-        help = "leave `online` out: the gradient is the same number"
-        yield not_supported_yet(connection.span, f"{pattern}, or a drawn delay, under `online = true`", help)
+        if connection.rewiring is not None:
+            what = "`rewire` under `online = true`, whose traces are those of synapses that stay,"
+            yield not_supported_yet(connection.span, what, "leave one of them out")
+        learnt = any(entry.key == f"{connection.name}.delay" for entry in training.learn)  # said where it is learnt
+        between = connection.target in read and model.population(connection.source).kind == "neuron"
+        if connection.delay is not None and between and not learnt:
+            what = "a delay for each synapse into what the loss reads, under `online = true`,"
+            help = "give the connection one delay, or leave `online` out: the gradient is the same number"
+            yield not_supported_yet(connection.span, what, help)
     elif connection.rewiring is not None and _goes_back(connection, training):
         what = f"`feedback = {rule.feedback}` over synapses that training moves"
         yield not_supported_yet(connection.span, what, "use `feedback = symmetric`, or leave out `rewire`")
@@ -131,14 +129,3 @@ def _goes_back(connection: Connection, training: Training) -> bool:
     read = {loss.population for loss in training.losses}
     own = training.rule.name == "eprop" and training.rule.feedback != "symmetric"
     return own and connection.target in read and connection.source not in read
-
-
-def _online(training: Training) -> Iterator[Diagnostic]:
-    """What traces beside the forward phase cannot do."""
-    if len({loss.reduction is None for loss in training.losses}) > 1:
-        what = "losses at every step and at the end together under `online = true`"
-        help = "give all of them a readout of the whole sample, such as `mean`, or none"
-        yield not_supported_yet(training.losses[1].span, what, help)
-    if training.rule.truncate_steps is not None:
-        help = "leave `truncate` out: traces look back as far as the states do"
-        yield not_supported_yet(training.rule.span, "`truncate` under `online = true`", help)

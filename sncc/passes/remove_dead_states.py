@@ -42,6 +42,9 @@ def _read_by_traces(program: Program) -> set[tuple[str, str]]:
             head, _, variable = name.partition(".")
             if head == "post":
                 found.add((own, variable))
+            if head == "through":
+                group, _, variable = variable.partition(".")
+                found.add((program.group(group).rows[0].population, variable))
             if head == "read":
                 index, _, variable = variable.partition(".")
                 found.add((program.readouts[int(index)].population, variable))

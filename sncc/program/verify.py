@@ -57,7 +57,9 @@ def _traces(program: Program) -> None:
         if not isinstance(o, TraceUpdate):
             continue
         where = f"traces of {o.connection or f'{o.group}.{o.array}'}"
-        known = {"pre", *o.traces, *(f"post.{s}" for s in program.group(o.group).states)}
+        known = {"pre", "within", *o.traces, *(f"post.{s}" for s in program.group(o.group).states)}
+        alike = (g for g in program.groups if g.rows[0].size == program.group(o.group).rows[0].size)
+        known |= {f"through.{g.name}.{s}" for g in alike for s in g.states}
         for k, readout in enumerate(program.readouts):
             known |= {f"reads.{k}", *(f"read.{k}.{s}" for s in program.group(readout.group).states)}
         after = _body(o.body, known, where)

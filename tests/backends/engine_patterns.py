@@ -5,7 +5,8 @@ from __future__ import annotations
 import mixed_patterns
 import numpy as np
 import pytest
-from networks import program_of
+import synapses_forwards
+from networks import program_of, spikes
 from patterns import CASES, inputs_of, values_of
 from projects import handed_over, set_parameters
 
@@ -80,7 +81,29 @@ def equals_the_reference(network, name: str, labels, program, reference, values,
             assert np.allclose(got[off], reference.parameters[p.key][off], rtol=1e-8, atol=1e-8), p.key
 
 
-def mixed_equals_the_reference(load, text: str, online: bool = False, tolerance: float = 1e-9) -> None:
+ONLINE = [  # rule, connection into the loss, loss, dropout
+    ("feedback = adaptive, online = true", mixed_patterns.PLAIN, "mean(cross_entropy(output.v))", ""),
+    pytest.param(
+        "feedback = random, online = true, truncate = 9 ms", mixed_patterns.ONE,
+        "cross_entropy(mean(output.v)) + mean(cross_entropy(output.v))", ", dropout = 0.3", marks=pytest.mark.slow,
+    ),
+]  # fmt: skip
+
+
+def passing_equals_the_reference(load, rule: str, loss: str) -> None:
+    """Gradients of a network whose synapses' states pass credit on."""
+    text = synapses_forwards.text_of(rule, loss)
+    program, network = program_of(text), load(text)
+    inputs, labels = spikes(np.random.default_rng(5), 3, 25), [0, 1, 2]
+    run = Reference(program).run(inputs, labels)
+    found, gradients = network.gradients(handed_over(program, inputs), np.array(labels))
+    assert found == pytest.approx(run.loss, rel=1e-12)
+    for p in (p for p in program.parameters if p.learnt):
+        got, expected = np.asarray(gradients[p.key]) * p.si, run.gradients[p.key]
+        assert np.max(np.abs(got - expected)) <= 1e-9 * np.max(np.abs(expected)), p.key
+
+
+def mixed_equals_the_reference(load, text: str, tolerance: float = 1e-9) -> None:
     """What is drawn of a network of `mixed_patterns.py`, its gradients, and its numbers after two steps of training."""
     program, values, inputs, labels = mixed_patterns.prepared(text, 5)
     network, drawn = load(mixed_patterns.pairs()), Reference(program, pairs=mixed_patterns.pairs())
@@ -98,8 +121,10 @@ def mixed_equals_the_reference(load, text: str, online: bool = False, tolerance:
         if p.learnt:
             got, expected = np.asarray(gradients[p.key]) * p.si, run.gradients[p.key]
             assert np.max(np.abs(got - expected)) <= tolerance * np.max(np.abs(expected)), p.key
+    if "dropout" in text:  # other neurons are left out in each epoch
+        return
     for _ in range(2):
-        if online:
+        if program.traces:
             reference.train_online(inputs, labels)
         else:
             reference.optimise(reference.run(inputs, labels).gradients)

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import mixed_patterns as mixed
 import numpy as np
 import pytest
+import synapses_forwards
+from mixed_patterns import ONE, PLAIN
 from networks import SPIKING, UNKNOWN, everything, lively, program_of, recurrent, spikes
 
+import sncc
 from sncc.backends.reference.interpreter import Reference
 from sncc.diagnostics import DiagnosticError
 
 
-def agree(text: str, tolerance: float = 1e-12, **settings: str) -> None:
+def equal(got, expected, tolerance: float = 1e-12) -> None:
+    """Gradients by key."""
+    assert set(got) == set(expected)
+    for key, gradient in expected.items():
+        error = np.max(np.abs(got[key] - gradient))
+        assert error <= tolerance * max(np.max(np.abs(gradient)), 1e-9), key
+
+
+def agree(text: str, forwards: str = "eprop(online = true)", **settings: str) -> None:
     inputs, labels = spikes(np.random.default_rng(5), 2, 30), [0, 2]
     inputs[1]["x"] = inputs[1]["x"][:23]
     reverse = program_of(text, **settings)
-    forwards = program_of(text, **{**settings, "train__rule": "eprop(online = true)"})
-    assert forwards.traces and not forwards.reverse and not reverse.traces
+    ahead = program_of(text, **{**settings, "train__rule": forwards})
+    assert ahead.traces and not ahead.reverse and not reverse.traces
     values = lively(reverse, 3, inputs)
-    expected, got = Reference(reverse, values).run(inputs, labels), Reference(forwards, values).run(inputs, labels)
+    expected, got = Reference(reverse, values).run(inputs, labels), Reference(ahead, values).run(inputs, labels)
     assert got.loss == expected.loss
-    assert set(got.gradients) == set(expected.gradients)
-    for key, gradient in expected.gradients.items():
-        error = np.max(np.abs(got.gradients[key] - gradient))
-        assert error <= tolerance * max(np.max(np.abs(gradient)), 1e-9), key
+    equal(got.gradients, expected.gradients)
 
 
 @pytest.mark.parametrize("neuron", SPIKING)
@@ -40,6 +49,7 @@ def test_a_neuron_that_is_in_no_library():
         "cross_entropy(mean(output.v, from = 5 ms, to = 20 ms))", "cross_entropy(sum(output.v))",
         "cross_entropy(last(output.v))", "mean(cross_entropy(output.v), from = 10 ms)", "sum(cross_entropy(output.v))",
         "mean(cross_entropy(output.v)) + 0.3 * mean(cross_entropy(output.v), from = 10 ms)",
+        "mean(cross_entropy(output.v)) + 0.3 * cross_entropy(mean(output.v))",
     ],
 )  # fmt: skip
 def test_every_readout(loss):
@@ -113,8 +123,94 @@ def test_max_is_refused_and_why_is_said():
         program_of(recurrent("ALIF", rule="eprop(online = true)", loss="cross_entropy(max(output.v))"))
 
 
-@pytest.mark.parametrize("readout", ["LI[3](tau_m = each(10 ms))", "LIF[3]"])
-def test_a_readout_whose_neurons_filter_differently_is_refused(readout):
-    text = recurrent("ALIF", rule="eprop(online = true)").replace("LI[3](tau_m = 10 ms)", readout)
-    with pytest.raises(DiagnosticError, match="readout `output`"):
-        program_of(text)
+@pytest.mark.parametrize("loss", ["mean(cross_entropy(output.v))", "cross_entropy(last(output.v))"])
+def test_truncated_credit_forgets_the_traces_where_a_window_begins(loss):
+    text = recurrent("ALIF", rule="eprop(truncate = 7 ms)", loss=loss, learn="weights, initial(hidden.v), hidden.tau_a")
+    text = text.replace("weight = normal(0, 1)\n\ntrain", "weight = normal(0, 1), delay = 3 ms\n\ntrain")
+    agree(text, forwards="eprop(online = true, truncate = 7 ms)")
+
+
+@pytest.mark.parametrize(
+    "rule, late, loss",
+    [
+        ("symmetric", PLAIN, "mean(cross_entropy(output.v))"),
+        ("random", ONE, "cross_entropy(mean(output.v)) + 0.2 * mean(cross_entropy(output.v), from = 5 ms)"),
+        ("adaptive, truncate = 9 ms", PLAIN, "mean(cross_entropy(output.v))"),
+    ],
+)
+def test_synapses_of_any_pattern(rule, late, loss):
+    texts = [
+        mixed.text_of(f"feedback = {r}", late, loss, dropout=", dropout = 0.3")
+        for r in (rule, f"{rule}, online = true")
+    ]
+    program, values, inputs, labels = mixed.prepared(texts[0])
+    reverse, forwards = (
+        Reference(p, values, pairs=mixed.pairs()).run(inputs, labels) for p in (program, program_of(texts[1]))
+    )
+    equal(forwards.gradients, reverse.gradients)
+
+
+def test_every_update_is_one_by_the_weights_of_the_update_before():
+    """Over synapses in rows, also with a delay for each: the numbers of the same pairs in whole matrices."""
+    rule = "eprop(online = true)"
+    rows = recurrent("ALIF", rule=rule).replace("x -> hidden: dense, weight", "x -> hidden: sparse, weight")
+    rows = rows.replace("hidden -> output: dense, weight", "hidden -> output: sparse, weight")
+    whole = recurrent("ALIF", rule=rule)
+    inputs, labels = spikes(np.random.default_rng(5), 2, 14), [0, 2]
+    values = lively(program_of(whole), 3, inputs)
+    pairs = {
+        name: tuple(np.indices(np.shape(values[f"{name}.weight"])).reshape(2, -1))
+        for name in ("x_hidden", "hidden_output")
+    }
+    flat = {k: np.reshape(v, -1) if k.partition(".")[0] in pairs else v for k, v in values.items()}
+    trained = Reference(program_of(rows), flat, pairs=pairs), Reference(program_of(whole), values)
+    for one in trained:
+        one.train_online(inputs, labels)
+    for key, value in trained[1].parameters.items():
+        assert np.allclose(np.reshape(trained[0].parameters[key], np.shape(value)), value, rtol=1e-9, atol=1e-12), key
+
+
+@pytest.mark.parametrize(
+    "rule, learn", [("feedback = symmetric", ", initial(hidden.v)"), ("feedback = random, truncate = 8 ms", "")]
+)
+def test_credit_goes_through_states_of_synapses(rule, learn):
+    """Also that for what a state starts at, which is delivered before the first step."""
+    loss = "mean(cross_entropy(output.v)) + cross_entropy(last(output.v))"
+    rules = rule, f"{rule}, online = true"
+    reverse, forwards = (program_of(synapses_forwards.text_of(r, loss, learn)) for r in rules)
+    inputs, values = spikes(np.random.default_rng(5), 2, 25), Reference(reverse).parameters
+    found = [Reference(program, values).run(inputs, [1, 2]) for program in (reverse, forwards)]
+    assert all(found[0].spikes[0][p].sum() > 50 for p in ("hidden", "other"))
+    equal(found[1].gradients, found[0].gradients)
+
+
+OUT = "connect hidden -> output: dense, weight = normal(0, 1)"
+SQUARE = """synapse square:
+    state g = 0
+    dg/dt = -g * (1 + g) / (5 ms)
+    on pre: g += weight
+    deliver g / (1 ms)
+"""
+REFUSED = {
+    "a readout whose neurons have numbers of their own": ("LI[3](tau_m = 10 ms)", "LI[3](tau_m = each(10 ms))", "with the readout `output`"),
+    "a readout that spikes": ("LI[3](tau_m = 10 ms)", "LIF[3]", "with the readout `output`"),
+    "a delay for each synapse": (OUT, f"{OUT}, delay = uniform(0 ms, 3 ms)", "a delay for each synapse into what the loss reads"),
+    "synapses that move": (OUT, OUT.replace("dense", "random(p = 0.9)") + ", rewire = deep_r()", "`rewire` under `online = true`"),
+    "synapses one by one": (OUT, f"{OUT}, synapse = square()", "through the synapses of `hidden_output`, of which each keeps states"),
+    "a number of synapses": (OUT, OUT.replace("0, 1", "0 /ms, 1 /ms") + ", synapse = tsodyks_markram()", "with learnt numbers of the synapses of `hidden_output`"),
+    "a delay": (OUT, f"{OUT}, delay = each(2 ms)", "learning a delay under `online = true`"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_said_by_check_build_and_explain_alike(name):
+    before, after, said = REFUSED[name]
+    learn = {"a number of synapses": ", hidden_output.tau_rec", "a delay": ", hidden_output.delay"}.get(name, "")
+    text = recurrent("ALIF", SQUARE, rule="eprop(online = true)", learn=f"weights{learn}")
+    text = text.replace(before, after)
+    (found,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
+    assert said in found.message and found.help and found.severity == "warning"
+    for build in (program_of, sncc.explain):
+        with pytest.raises(DiagnosticError) as raised:
+            build(text)
+        assert [(d.message, d.help) for d in raised.value.diagnostics] == [(found.message, found.help)]

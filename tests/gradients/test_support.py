@@ -68,7 +68,6 @@ DEPRESSING = "synapse = tsodyks_markram()"
 @pytest.mark.parametrize(
     "before, after, said",
     [
-        ("rule = bptt", "rule = eprop(online = true)", "`online = true` with credit through the states of `hidden_output`"),
         (DEPRESSING, "synapse = gap_junction()", "before the first step, under `feedback = random`"),
         ("    connect x -> hidden: dense, weight = 0.5", "    population p: poisson[4](rate = 50 Hz)\n"
          f"    connect p -> hidden: dense, weight = 0.5 kHz, {DEPRESSING}",

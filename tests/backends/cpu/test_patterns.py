@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engine_patterns import agree, case_of, equals_the_reference, mixed_equals_the_reference
+from engine_patterns import (
+    ONLINE,
+    agree,
+    case_of,
+    equals_the_reference,
+    mixed_equals_the_reference,
+    passing_equals_the_reference,
+)
 from mixed_patterns import DRAWN, LEARNT, ONE, text_of
 from networks import program_of
 from patterns import CASES, inputs_of, values_of
@@ -20,7 +27,7 @@ def compiler():
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow if k % 2 else ()) for k, n in enumerate(CASES)]
+    "name", [pytest.param(n, marks=pytest.mark.slow if k % 2 or k > 2 else ()) for k, n in enumerate(CASES)]
 )
 def test_every_pattern_equals_the_reference(name):
     program, reference, values, inputs, labels, pairs = case_of(name, "bptt", 5)
@@ -83,3 +90,18 @@ def test_feedback_by_numbers_of_its_own(late):
     text = text_of("feedback = adaptive", late)
     project = sncc.build(text, backend="cpu", precision="float64")
     mixed_equals_the_reference(lambda pairs: sncc.load(project, connections=pairs, threads=2), text)
+
+
+@pytest.mark.parametrize("rule, late, loss, dropout", ONLINE)
+def test_traces_of_synapses_forwards(rule, late, loss, dropout):
+    text = text_of(rule, late, loss, dropout=dropout)
+    project = sncc.build(text, backend="cpu", precision="float64")
+    mixed_equals_the_reference(lambda pairs: sncc.load(project, connections=pairs, threads=2), text)
+
+
+@pytest.mark.slow
+def test_traces_go_through_states_of_synapses():
+    def load(text):
+        return sncc.load(sncc.build(text, backend="cpu", precision="float64"), threads=2)
+
+    passing_equals_the_reference(load, "feedback = random, online = true", "mean(cross_entropy(output.v))")

@@ -35,6 +35,7 @@ public:
         parameters.transposed.resize(Network::parameters), parameters.is_shared.resize(Network::parameters);
         optimiser_.resize(static_cast<std::size_t>(Network::parameters * Network::optimiser_states));
         delays_.resize(Network::parameters);
+        parameters.trace_size = Network::trace_size;
         for (int k = 0; k < Network::parameters; ++k)
             if (shapes[k].columns >= 0) allocate(k);
     }
@@ -228,6 +229,10 @@ private:
         for (SynapseRows& rows : parameters.rows) {
             const TileLayout<Real> layout = layout_of<Real>(shapes[rows.info().weight]);
             rows.place_weights(layout.columns, [&](int row, int column) { return layout.index(row, column); });
+        }
+        for (int u = 0; u < Network::late_trace_count; ++u) {
+            parameters.trace_starts.push_back(parameters.trace_size);
+            parameters.trace_size += Network::late_traces()[u].count * room_of(parameters.rows[static_cast<std::size_t>(Network::late_traces()[u].rows)]);
         }
         built_ = true;
         set_delays();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sncc/fpu.h"
+#include "sncc/cpu_synapses.h"
 #include "sncc/layout.h"
 #include "sample.h"
 
@@ -27,6 +28,18 @@ void gather_traces(Real* gradient, const TileLayout<Real>& layout, const Real* s
         SNCC_INDEPENDENT
         for (int j = 0; j < width; ++j) gradient[at + j] = m_fma(signal[first + j], traces[at + j], gradient[at + j]);
     });
+}
+// Traces of synapses in rows: number `trace` of those of update `update`.
+template <typename Network>
+typename Network::Real* traces_in_rows(Sample<Network>& s, const Parameters<typename Network::Real>& p, int update, int trace) {
+    const SynapseRows& rows = p.rows[static_cast<std::size_t>(Network::late_traces()[update].rows)];
+    return s.traces.data() + p.trace_starts[static_cast<std::size_t>(update)] + trace * room_of(rows);
+}
+template <Element Place, typename Real, typename Loop>
+void gather_traces_in_rows(const Loop& loop, Real* gradient, std::int64_t sources, const Real* signal, const Real* traces) {
+    WeightGradient<Real, Place> sum(gradient);
+    for (std::int64_t i = 0; i < sources; ++i)
+        loop.template row<Place != Element::one>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { sum.add(e, signal[j] * traces[k]); });
 }
 template <typename Real>
 void gather_numbers(double* sums, int count, const Real* signal, const Real* traces) {
@@ -144,7 +157,7 @@ private:
                 auto& into = engine.gradients_.chains[static_cast<std::size_t>(chain)];
                 for (std::int64_t tile = chain; tile < tiles; tile += chains)
                     for (std::int64_t k = tile * Network::tile; k < std::min(batch.count, (tile + 1) * Network::tile); ++k)
-                        Network::trace_penalties(sample(k), tiles_[static_cast<std::size_t>(tile)]->penalty(static_cast<int>(k % Network::tile)),
+                        Network::trace_penalties(engine.numbers_.parameters, sample(k), tiles_[static_cast<std::size_t>(tile)]->penalty(static_cast<int>(k % Network::tile)),
                                                  into.gradient.data(), into.sums.data());
             });
         }
@@ -154,7 +167,8 @@ private:
         engine.prepare(*tiles_[static_cast<std::size_t>(k / Network::tile)], static_cast<int>(k % Network::tile), batch, k);
         Sample<Network>& s = sample(k);
         s.scale = 1.0 / static_cast<double>(batch.count);
-        if (s.traces.size() < static_cast<std::size_t>(Network::trace_size)) s.traces = AlignedBuffer<Real>(static_cast<std::size_t>(Network::trace_size));
+        const std::size_t room = static_cast<std::size_t>(engine.numbers_.parameters.trace_size);
+        if (s.traces.size() < room) s.traces = AlignedBuffer<Real>(room);
         s.traces.zero();
         Network::start_traces(engine.numbers_.arrays, s);
         std::apply([&](auto&... reading) { (count_labels(s, reading), ...); }, s.readings);

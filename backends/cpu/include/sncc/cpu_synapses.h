@@ -1,8 +1,10 @@
 // What a sample, or a tile of samples, does with synapses in rows: delivery, credit on the way back, gradients of weights.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
+#include <vector>
 
 #include "sample.h"
 #include "sncc/cpu_gather.h"
@@ -84,6 +86,37 @@ void deliver_delayed(const Loop& loop, const SynapseRows& rows, ArrivalRing<Real
     }
     Real* const arriving = ring.at(now);
     for (int j = 0; j < targets; ++j) into[j] += arriving[j], arriving[j] = 0;
+}
+
+// What a source emitted from `least` to `most` steps before step n, a number per neuron, where every synapse has its own delay.
+template <typename Real>
+struct EmittedBefore {
+    const Real* first;
+    std::int64_t stride, least;
+    SNCC_INLINE Real operator()(std::int64_t delay, std::int64_t i) const { return first[(delay - least) * stride + i]; }
+};
+template <typename Real, typename Source>
+EmittedBefore<Real> emitted_before(std::vector<Real>& room, const Source& source, std::int64_t n, const SynapseRows& rows, int size) {
+    const std::int64_t stride = padded(size), least = rows.info().delay;
+    room.assign(static_cast<std::size_t>((rows.most_delay() - least + 1) * stride), Real(0));
+    for (std::int64_t d = least; d <= rows.most_delay(); ++d) {
+        Real* const into = room.data() + (d - least) * stride;
+        if constexpr (std::is_same<Source, StepValues<Real>>::value) {
+            if (const Real* const x = source.at(n - d)) std::copy(x, x + size, into);
+        } else {
+            const SpikesOfStep spikes = source.at(n - d);
+            for (int k = 0; k < spikes.count; ++k) into[spikes.indices[k]] += Real(1);
+        }
+    }
+    return {room.data(), stride, least};
+}
+// The same delivery by the weights as they are when it arrives, where training changes them within a sequence.
+template <typename Real, typename Weight, typename Loop, typename Source>
+void deliver_on_arrival(const Loop& loop, const SynapseRows& rows, std::vector<Real>& room, Real* into, const Weight* weights, const Source& source, std::int64_t n) {
+    const EmittedBefore<Real> emitted = emitted_before(room, source, n, rows, static_cast<int>(rows.sources()));
+    const std::int32_t* delays = rows.delays();
+    for (std::int64_t i = 0; i < rows.sources(); ++i)
+        loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { into[j] += weights[e] * emitted(delays[k], i); });
 }
 
 // ------------------------------------------------------------------------------------------------ the way back

@@ -63,6 +63,13 @@ struct Parameters {
     std::vector<char> is_shared;
     std::vector<SynapseRows> rows;               // of connections whose synapses are rows of targets
     std::vector<std::int64_t> gradient_offsets;  // by parameter, -1: none
+    std::vector<std::int64_t> trace_starts;      // of a sample's traces for synapses in rows, update by update
+    std::int64_t trace_size = 0;                 // of all traces of a sample
+};
+
+// Traces for synapses in rows, all of one update.
+struct LateTraces {
+    int rows, count;
 };
 
 // Accumulators of the coming steps, where every synapse has a delay of its own.

@@ -157,6 +157,9 @@ public:
         });
     }
 
+    // Numbers that one for each synapse takes, aligned.
+    friend std::int64_t room_of(const SynapseRows& rows) { return (static_cast<std::int64_t>(rows.count()) + 15) / 16 * 16; }
+
 private:
     // Rows of neurons of which each stands for a synapse, in place of the synapses' own.
     void stand_for_synapses() {

@@ -26,6 +26,11 @@ struct Shape {
 // In place of a parameter whose gradient is none: there is none such.
 constexpr int all_finite_bytes = 0x7f, all_finite = 0x7f7f7f7f;
 
+// Traces for synapses in rows, all of one update.
+struct LateTraces {
+    int rows, count;
+};
+
 // Where a sample met a number that is none: in a state (1) or, on the way back, in an adjoint (2).
 struct FailureRecord {
     std::int64_t phase, place, step;
@@ -73,8 +78,11 @@ struct SampleArguments {
     typename Network::Workspace* saved;    // what a sample goes on with between two launches
     std::int32_t* rest;                    // the steps of each sample after `origin`
     std::int64_t from, to;   // forwards in time: the steps of this launch are from + 1 .. to; to is 0 where they are all
-    Real* eligibility;       // traces of sample b from b * trace_width on
-    Real* sample_gradients;  // from b * gradient_size on
+    Real* eligibility;       // traces of sample b from b * trace_width on: `trace_size`, then room for what a source emitted
+    Real* sample_gradients;  // from b * gradient_width on, each as the sum from `gathered` on
+    const Real* gathered;
+    std::int64_t trace_size, trace_width, gradient_width;
+    std::int64_t trace_starts[Network::late_trace_count + 1];  // of traces for synapses in rows, update by update
     Real* tape;
     Real* errors;
     double* sums;
@@ -107,6 +115,7 @@ struct GatherArguments {
     std::int64_t series_lead;
     const Real* tape;
     const Real* sample_gradients;
+    std::int64_t gradient_width;
     const double* sums;
     double* total;
     int* overflown;  // the first parameter with a gradient that is none

@@ -165,8 +165,23 @@ public:
 
 private:
     Plan plan_of(const Batch& batch, bool learns) const {
-        if (learns) return KeptOfSamples<Network>::plan(batch, gradient_size_, connectivity_.most_delay());
-        return {batch.count, std::numeric_limits<std::int64_t>::max()};
+        if (!learns) return {batch.count, std::numeric_limits<std::int64_t>::max()};
+        SampleArguments<Network> a = {};
+        place_traces(a);
+        return KeptOfSamples<Network>::plan(batch, gradient_size_, connectivity_.most_delay(), a.trace_width);
+    }
+    // Where the traces of a sample stand: those known when the code was emitted, then those of synapses in rows.
+    void place_traces(SampleArguments<Network>& a) const {
+        a.gathered = gathered_.data(), a.gradient_width = gradient_size_, a.trace_size = Network::trace_size;
+        std::int64_t emitted = Network::emitted_size;
+        for (int u = 0; u < Network::late_trace_count; ++u) {
+            const LateTraces& late = Network::late_traces()[u];
+            const SynapseRows& rows = connectivity_.row(late.rows);
+            a.trace_starts[u] = a.trace_size;
+            a.trace_size += late.count * room_of(rows);
+            if (rows.info().delays >= 0) emitted = std::max<std::int64_t>(emitted, rows.slots() * ((rows.sources() + 15) / 16 * 16));
+        }
+        a.trace_width = a.trace_size + emitted;
     }
     static Batch part_of(const Batch& batch, std::int64_t first, std::int64_t most) {
         return {batch.data, batch.selection + first, std::min(most, batch.count - first), batch.trials ? batch.trials + first : nullptr, batch.seed};
@@ -309,6 +324,7 @@ private:
     // Where the samples of a batch leave what they compute.
     void lay_out(SampleArguments<Network>& a, const Batch& batch, bool learns, std::int64_t length, const Outputs& outputs) {
         a.keeps = learns, a.fresh = true, a.lead = 0, a.seed = batch.seed;
+        place_traces(a);
         kept_.lay_out(a, learns, length, connectivity_.most_delay());
         results_.lay_out(a, outputs);
     }
@@ -396,7 +412,7 @@ private:
         for (int k = 0; k < Network::series_count; ++k) g.series[k] = a.series[k];
         g.series_lead = a.series_lead;
         g.tape = a.tape, g.sums = a.sums, g.total = total_.data(), g.overflown = overflown_.data();
-        g.sample_gradients = a.sample_gradients, g.adds = adds;
+        g.sample_gradients = a.sample_gradients, g.gradient_width = a.gradient_width, g.adds = adds;
         if (first) check(cudaMemsetAsync(overflown_.data(), all_finite_bytes, sizeof(int), compute_), "cudaMemsetAsync", "the gradients");
         Network::launch_gather(g, compute_);
     }

@@ -24,18 +24,18 @@ class KeptOfSamples {
 public:
     explicit KeptOfSamples(DeviceMemory& memory) : memory_(memory) {}
 
-    // How a batch runs within the network's bound on memory, beside `gradient_size` numbers: so many samples at once, all without a bound,
+    // How a batch runs within the network's bound on memory, beside `gradient_size` numbers, each sample with traces of `trace_width`: so many samples at once, all without a bound,
     // and the steps of which a sample's tape holds all numbers at once. Segments are computed twice, so they have to let more samples run.
-    static Plan plan(const Batch& batch, std::int64_t gradient_size, std::int64_t most_delay) {
+    static Plan plan(const Batch& batch, std::int64_t gradient_size, std::int64_t most_delay, std::int64_t trace_width) {
         std::int64_t steps = 1;
         for (std::int64_t k = 0; k < batch.count; ++k) steps = std::max<std::int64_t>(steps, batch.data->steps[batch.selection[k]]);
         if (Network::memory == 0 || batch.count == 0) return {std::max<std::int64_t>(batch.count, 1), steps};
         const std::int64_t gradients = gradient_size * real, room = Network::memory - gradients, least = Network::online ? batch.count : 1;
-        const auto fit = [&](std::int64_t length) { return std::min(room / bytes(steps, length, most_delay), batch.count); };
-        std::int64_t each = bytes(steps, steps, most_delay);
+        const auto fit = [&](std::int64_t length) { return std::min(room / bytes(steps, length, most_delay, trace_width + gradient_size), batch.count); };
+        std::int64_t each = bytes(steps, steps, most_delay, trace_width + gradient_size);
         Plan best{fit(steps), steps};
         for (std::int64_t length = Network::online ? 0 : (steps - 1) / block * block; length > 0; length -= block) {
-            each = std::min(each, bytes(steps, length, most_delay));
+            each = std::min(each, bytes(steps, length, most_delay, trace_width + gradient_size));
             const std::int64_t faster = 3 * best.at_once / (best.length < steps ? 3 : 2);  // a third of the work is computed again
             if (std::min(fit(length), most_at_once) > std::min(faster, most_at_once)) best = {fit(length), length};
         }
@@ -60,8 +60,8 @@ public:
             tape_.reserve(kept * Network::tape_columns + 16);
             errors_.reserve(kept * Network::error_width + 16);
         } else if (learns) {
-            traces_.reserve(count * static_cast<std::size_t>(Network::trace_width) + 16);
-            sample_gradients_.reserve(count * static_cast<std::size_t>(Network::gradient_size) + 16);
+            traces_.reserve(count * static_cast<std::size_t>(a.trace_width) + 16);
+            sample_gradients_.reserve(count * static_cast<std::size_t>(a.gradient_width) + 16);
             a.eligibility = traces_.data(), a.sample_gradients = sample_gradients_.data();
         }
         for (int p = 0; p < Network::populations + (learns ? Network::thinned : 0); ++p) {
@@ -86,7 +86,7 @@ private:
     // Words of 32 steps.
     static std::int64_t chunks(std::int64_t steps) { return (steps + 31) / 32; }
     // Of one sample in training, with the signals that are copied for it and, beside them, for the next ones; not its events.
-    static std::int64_t bytes(std::int64_t steps, std::int64_t length, std::int64_t most_delay) {
+    static std::int64_t bytes(std::int64_t steps, std::int64_t length, std::int64_t most_delay, std::int64_t forwards) {
         const std::int64_t on_tape = Network::online ? 0 : Network::tape_columns + Network::error_width;
         std::int64_t numbers = 0, words = 0, from_before = (length + (length < steps ? most_delay : 0)) * on_tape, beside = 0;
         if (length < steps) beside = (steps + length - 1) / length * static_cast<std::int64_t>(sizeof(typename Network::State)) + static_cast<std::int64_t>(sizeof(typename Network::Workspace));
@@ -95,7 +95,7 @@ private:
         for (int q = 0; q < Network::sources; ++q) numbers += 2 * stride_of_signal(q);
         for (int k = 0; k < Network::thinned; ++k)
             if (Network::thinnings()[k].source >= 0) numbers += 2 * stride_of_signal(Network::thinnings()[k].source);
-        if (Network::online) from_before += Network::trace_width + Network::gradient_size;
+        if (Network::online) from_before += forwards;
         return steps * (numbers * real + words * 4) + chunks(length) * Network::fired_neurons * 4 + from_before * real + beside + (Network::sum_size + Network::penalty_size) * 8;
     }
     static std::int64_t stride_of_signal(int source) { return Network::source_sizes()[source].signal ? (Network::source_sizes()[source].size + 15) / 16 * 16 : 0; }

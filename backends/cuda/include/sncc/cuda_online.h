@@ -2,6 +2,7 @@
 // gradient. Memory does not grow with the number of steps.
 #pragma once
 
+#include "sncc/cuda_block.h"
 #include "sncc/cuda_delivery.h"
 #include "sncc/cuda_readout.h"
 
@@ -35,6 +36,64 @@ __device__ inline void write_emitted(Real* to, int size, const ValueRows<Real>& 
 template <typename Real, typename Spikes>
 __device__ inline void write_emitted(Real* to, int size, const Spikes& spikes, std::int64_t n) {
     for_own(size, [&](int i) { to[i] = n < spikes.first ? Real(0) : static_cast<Real>(spikes.fired(n, i)); });
+}
+
+// The same of the steps n - least .. n - most, one behind the other, where every synapse has its own delay.
+template <typename Real, typename Spikes>
+__device__ inline void write_emitted_before(Real* to, int size, const Spikes& spikes, std::int64_t n, std::int64_t least, std::int64_t most) {
+    const std::int64_t stride = (size + 15) / 16 * 16;
+    for (std::int64_t d = least; d <= most; ++d) write_emitted(to + (d - least) * stride, size, spikes, n - d);
+}
+
+// ------------------------------------------------------------------------------------------------ synapses in rows
+// How many there are, and the numbers that one for each takes.
+template <typename Real>
+__device__ inline std::int64_t synapses_of(const DeviceRows<Real>& rows, int sources) {
+    return static_cast<std::int64_t>(rows.offsets[sources]);
+}
+__device__ inline std::int64_t room_of(std::int64_t synapses) { return (synapses + 15) / 16 * 16; }
+// Calls body(source, target, number) for own synapses.
+template <typename Real, typename Body>
+__device__ inline void for_synapses(const DeviceRows<Real>& rows, int sources, const Body& body) {
+    const std::int64_t count = synapses_of(rows, sources);
+    for (std::int64_t k = threadIdx.x; k < count; k += blockDim.x) body(static_cast<int>(rows.sources[k]), static_cast<int>(rows.targets[k]), k);
+}
+// Signals times traces, added to the gradient of weights of which each is one synapse's.
+template <typename Real>
+__device__ inline void add_own_products(Real* gradient, const DeviceRows<Real>& rows, int sources, const Real* signals, const Real* traces) {
+    for_synapses(rows, sources, [&](int, int j, std::int64_t k) {
+        Real& sum = gradient[rows.element(static_cast<std::uint64_t>(k))];
+        sum = m_fma(signals[j], traces[k], sum);
+    });
+}
+// The same of weights that synapses share: a thread for each of them; of one weight all threads have a part, by way of `room`.
+template <typename Real>
+__device__ inline void add_shared_products(Real* gradient, const DeviceRows<Real>& rows, int elements, const Real* signals, const Real* traces, Real* room) {
+    __syncthreads();  // other threads have moved the traces
+    if (elements > 1) {
+        for_own(elements, [&](int e) {
+            double sum = 0;
+            for (std::uint64_t q = rows.sharing_offsets[e]; q < rows.sharing_offsets[e + 1]; ++q) {
+                const std::uint32_t k = rows.sharing[q];
+                sum += static_cast<double>(signals[rows.targets[k]]) * static_cast<double>(traces[k]);
+            }
+            gradient[e] += static_cast<Real>(sum);
+        });
+        return;
+    }
+    double sum = 0;
+    for (std::uint64_t q = threadIdx.x; q < rows.sharing_offsets[1]; q += blockDim.x) {
+        const std::uint32_t k = rows.sharing[q];
+        sum += static_cast<double>(signals[rows.targets[k]]) * static_cast<double>(traces[k]);
+    }
+    room[threadIdx.x] = static_cast<Real>(sum);
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        double total = 0;
+        for (int t = 0; t < static_cast<int>(blockDim.x); ++t) total += static_cast<double>(room[t]);
+        gradient[0] += static_cast<Real>(total);
+    }
+    __syncthreads();
 }
 
 // ------------------------------------------------------------------------------------------------ what the loss says
@@ -76,6 +135,16 @@ __device__ inline void signal_by_matrix(Real* into, int size, const Real* errors
         Real sum = 0;
         for (int k = 0; k < outputs; ++k) sum = m_fma(factor * errors[k], weights[std::int64_t(j) * neuron + std::int64_t(k) * output], sum);
         into[j] = sum;
+    });
+}
+
+// into[i] := the sum over a neuron's synapses of weight · error of the target.
+template <typename Real>
+__device__ inline void signal_over_synapses(Real* into, int size, const Real* errors, Real factor, const DeviceRows<Real>& rows) {
+    for_own(size, [&](int i) {
+        Real sum = 0;
+        for (std::uint64_t k = rows.offsets[i]; k < rows.offsets[i + 1]; ++k) sum = m_fma(rows.weight(k), factor * errors[rows.targets[k]], sum);
+        into[i] = sum;
     });
 }
 

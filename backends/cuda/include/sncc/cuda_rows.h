@@ -99,6 +99,7 @@ public:
             if (one->rows.info().connection == connection) return one->rows;
         throw Failure(Code::argument, "no sparse connection of that number");
     }
+    const SynapseRows& row(int r) const { return all_[static_cast<std::size_t>(r)]->rows; }
     // ------------------------------------------------------------------------------------------ synapses that move
     const SynapseRows& with_weight(int k) const {
         for (const auto& one : all_)

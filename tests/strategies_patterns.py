@@ -1,0 +1,44 @@
+"""Random networks under e-prop of any pattern of synapses, delays and feedback, between random neurons."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from strategies_networks import LOSSES, neurons
+
+DRAWN = ("random(p = 0.5)", "random(fan_in = 2, repeats = true)", "random(fan_out = 2)", "random(total = 9)")
+WHOLE = ("dense", "one_to_one", "conv2d(kernel = [3, 3], padding = same, channels = 2)")
+PARTS = ("[0:2, 1:3, 0:2] -> {target}[1:2, 0:3, 0:2]: dense", "[0:1, 0:3, 0:2] -> {target}[0:2, 0:3, 1:2]: one_to_one")
+OUT = ("dense", *DRAWN, "conv2d(kernel = [1, 2], channels = 1)")
+WEIGHTS = ("normal(0.2, 0.5)", "normal(0.2, 0.5)", "each(0.3)", "0.4")
+STEPS = ("mean(cross_entropy(output.v)) + 0.5 * cross_entropy(mean(output.v))",)
+
+
+@st.composite
+def networks_of_patterns(draw: st.DrawFn, forwards: bool = False) -> str:
+    """A network whose connections have random patterns, weights and delays; `forwards`: as `online = true` takes them."""
+
+    def connection(name: str, source: str, target: str, ends: str, delays: tuple[str, ...]) -> str:
+        of_pairs = not any(word in ends for word in ("conv2d", "repeats", "total"))
+        delay = draw(st.sampled_from([d for d in delays if of_pairs or "uniform" not in d]))
+        left = ends if "->" in ends else f" -> {target}: {ends}"
+        return f"    connect {name} = {source}{left.format(target=target)}, weight = {draw(st.sampled_from(WEIGHTS))}{delay}"
+
+    onto = (*WHOLE, *DRAWN, *PARTS)
+    later = (", delay = 2 ms", ", delay = 6 ms", ", delay = uniform(1 ms, 4 ms)")
+    at_once = ("", ", delay = 3 ms", *(() if forwards else (", delay = uniform(0 ms, 3 ms)",)))
+    itself = (*onto, "dense(self = false)", "random(p = 0.4, self = false)")
+    rule = [f"feedback = {draw(st.sampled_from(('symmetric', 'random', 'adaptive')))}"]
+    rule += [f"truncate = {draw(st.integers(4, 9))} ms"] * draw(st.booleans())
+    return "\n".join([
+        draw(neurons()), "", "network Net:", "    step = 1 ms", "    population x: input[2, 3, 2]",
+        "    population hidden: Random[2, 3, 2]", "    population second: LIF[2, 3, 2](theta = 0.7)",
+        f"    population output: LI[2, 2, 1](tau_m = {draw(st.integers(4, 30))} ms)",
+        connection("a", "x", "hidden", draw(st.sampled_from(onto)), ("", *later)),
+        "    connect b = x -> hidden: dense, weight = normal(0.2, 0.5)",
+        connection("c", "hidden", "hidden", draw(st.sampled_from(itself)), later),
+        connection("d", "hidden", "second", draw(st.sampled_from(onto)), ("", *later)),
+        connection("e", "hidden", "output", draw(st.sampled_from(OUT)), at_once),
+        connection("f", "second", "output", draw(st.sampled_from(OUT)), at_once),
+        "", "train:", f"    rule = eprop({', '.join(rule)})", f"    loss = {draw(st.sampled_from((*LOSSES, *STEPS)))}",
+        "    learn = weights, hidden.tau, hidden.theta, second.tau_m, output.bias", "    optimiser = sgd(learning_rate = 1e-3)",
+    ]) + "\n"  # fmt: skip
