@@ -43,6 +43,7 @@ FORMS = (
     "persistent",
     "launches",
 )  # of a simulation: one launch whose threads meet, or one for each stretch between meetings
+WAYS = ("device", "host", "check")  # of making synapses
 DRY_HIDDEN, DRY_BATCH, DRY_STEPS, DRY_EXAMPLES = 16, 2, 5, ("digits",)
 
 
@@ -264,8 +265,12 @@ def learn(machine: Machine, rule: str, built: Callable[[], tuple[Path, Path]], *
 
 
 def simulate(machine: Machine, example: str, built: Callable[[], tuple[Path, Path]]) -> Row:
-    """An example's second of biological time, in both forms; its rate beside it, since silence is quick."""
+    """An example's second of biological time, in both forms; its rate beside it, since silence is quick; how long its synapses take to be made."""
     project, _ = built()
+    made = {
+        f"{way}: loading and a first step, s": seconds_to_make(machine, project, way)
+        for way in (WAYS[2:] if machine.dry else WAYS)
+    }
     network = sncc.load(project, backend=machine.backend, seed=1)
     seconds = 0.0005 if machine.dry else 1.0
     result: Row = {"network": example}
@@ -283,7 +288,18 @@ def simulate(machine: Machine, example: str, built: Callable[[], tuple[Path, Pat
         np.prod(p["shape"]) for p in json.loads((project / "manifest.json").read_text())["populations"] if p["spiking"]
     )
     result["spikes a neuron and second"] = sum(len(s.times) for s in spikes.values()) / seconds / neurons
-    return result
+    return result | made
+
+
+def seconds_to_make(machine: Machine, project: Path, way: str) -> float:
+    """All synapses, made in a way of docs/cuda.md; `check` fails where the device's are not the host's."""
+    os.environ["SNCC_CUDA_SYNAPSES"] = way
+    try:
+        start = time.perf_counter()
+        sncc.load(project, backend=machine.backend, seed=1).simulate(0.0005, verbose=False)
+        return time.perf_counter() - start
+    finally:
+        del os.environ["SNCC_CUDA_SYNAPSES"]
 
 
 # ------------------------------------------------------------------------------------------------ results

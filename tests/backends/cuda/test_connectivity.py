@@ -106,6 +106,21 @@ def test_spikes_and_what_python_reads_are_the_cpus(loaded, cpu):
     same(run(first, resume=True), run(second, resume=True))
 
 
+def test_the_host_has_none_of_them_until_somebody_asks(loaded, monkeypatch):
+    monkeypatch.setenv("SNCC_MEMORY_LIMIT", "34e3")  # bytes: enough for the states and the one connection of the host's
+    network = loaded()
+    assert len(run(network).spikes["wide"].times) > 50
+    with pytest.raises(
+        MemoryError, match=r"the synapses of the connection `nearly` need 35 kB of the host's memory, 34 kB are free"
+    ):
+        network.parameters["nearly.weight"]
+    monkeypatch.setenv("SNCC_CUDA_SYNAPSES", "host")
+    with pytest.raises(
+        MemoryError, match="the network needs 161 kB of memory, 34 kB are free; the largest connection, nearly"
+    ):
+        run(loaded())
+
+
 def test_numbers_that_are_set_take_the_place_of_those_drawn(loaded, cpu):
     first, second = sncc.load(cpu, seed=4), loaded()
     run(second)
