@@ -20,9 +20,11 @@ EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "vogels_abbott_coba
 POPULATIONS = ("exc", "inh")
 
 
-def text(neurons: int) -> str:
-    """The example with so many neurons and the same number of synapses a neuron."""
+def text(neurons: int, late: bool = False) -> str:
+    """The example with so many neurons and the same number of synapses a neuron; the current comes in time or `late`."""
     given = EXAMPLE.read_text()
+    if late:
+        given = given.replace("from 0 ms to 50 ms", "from 0.2 ms to 50.2 ms")
     sized = given.replace("CobaLIF[3200]", f"CobaLIF[{neurons * 4 // 5}]").replace(
         "CobaLIF[800]", f"CobaLIF[{neurons // 5}]"
     )
@@ -31,7 +33,10 @@ def text(neurons: int) -> str:
 
 @dataclass
 class NestCoba(Nest):
-    """iaf_cond_exp, integrated adaptively."""
+    """iaf_cond_exp, integrated adaptively.
+
+    The current that sets the network off is the neurons' own: that of a dc_generator comes two steps later (option `late`).
+    """
 
     def create(self, nest: Any) -> dict[str, Any]:
         n = self.options["neurons"]
@@ -42,12 +47,21 @@ class NestCoba(Nest):
         neurons = nest.Create("iaf_cond_exp", n, numbers)
         neurons.V_m = nest.random.uniform(-60.0, -50.0)
         exc, inh = neurons[: n * 4 // 5], neurons[n * 4 // 5 :]
-        start = nest.Create("dc_generator", {"amplitude": 200.0, "start": 0.0, "stop": 50.0})
-        nest.Connect(start, exc, syn_spec={"delay": 0.1})
+        if self.options.get("late"):
+            start = nest.Create("dc_generator", {"amplitude": 200.0, "start": 0.0, "stop": 50.0})
+            nest.Connect(start, exc, syn_spec={"delay": 0.1})
+        else:
+            exc.I_e = 200.0
         rule = {"rule": "pairwise_bernoulli", "p": 80 / n}
         nest.Connect(exc, neurons, rule, {"weight": 6.0, "delay": 0.1})
         nest.Connect(inh, neurons, rule, {"weight": -67.0, "delay": 0.1})
         return {"exc": exc, "inh": inh}
+
+    def settle(self, nest: Any) -> None:
+        """The neurons' own current ends after 50 ms, of which one step has passed."""
+        nest.Run(49.9)
+        self.populations["exc"].I_e = 0.0
+        nest.Run(1e3 * self.warm - 50.0)
 
 
 @dataclass
@@ -81,11 +95,11 @@ class BrianCoba(Brian):
         network.run((self.warm - 0.05) * brian.second)
 
 
-def simulators(options: Any, neurons: int) -> list[Simulator]:
-    """sncc and its peers: Brian 2 with one thread too, whichever is faster."""
-    same = (options.seed, options.warm, options.seconds, {"neurons": neurons})
+def simulators(options: Any, neurons: int, late: bool = False) -> list[Simulator]:
+    """sncc and its peers: Brian 2 with one thread too, whichever is faster. `late`: the current, in sncc and NEST."""
+    same = (options.seed, options.warm, options.seconds, {"neurons": neurons, "late": late})
     return [
-        Sncc(options.threads, *same[:3], {"source": text(neurons), "populations": POPULATIONS}),
+        Sncc(options.threads, *same[:3], {"source": text(neurons, late), "populations": POPULATIONS}),
         BrianCoba(1, *same),
         BrianCoba(options.threads, *same),
         NestCoba(options.threads, *same),

@@ -15,12 +15,13 @@ import numpy as np
 from simulators import Brian, Nest, Simulator, Sncc, compare, parser, settled
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "song_abbott_2000.snn"
+NEST_ORDER = Path(__file__).resolve().parent / "song_abbott_nest.snn"  # the same, as NEST orders what happens in a step
 LARGEST = 0.15  # nS
 
 
-def text(targets: int) -> str:
-    """The example with so many neurons that learn side by side."""
-    return EXAMPLE.read_text().replace("Target[1]", f"Target[{targets}]")
+def text(targets: int, source: Path = EXAMPLE) -> str:
+    """The network with so many neurons that learn side by side."""
+    return source.read_text().replace("Target[1]", f"Target[{targets}]")
 
 
 @dataclass
@@ -83,10 +84,10 @@ class BrianStdp(Brian):
         return 1e-9 * np.asarray(self.plastic.w / self.unit)
 
 
-def simulators(options: Any, targets: int) -> list[Simulator]:
-    """sncc and its peers."""
+def simulators(options: Any, targets: int, source: Path = EXAMPLE) -> list[Simulator]:
+    """sncc, which takes the source, and its peers."""
     same = (options.seed, options.warm, options.seconds, {"targets": targets})
-    own = {"source": text(targets), "populations": ("target",), "plastic": "excitation_target"}
+    own = {"source": text(targets, source), "populations": ("target",), "plastic": "excitation_target"}
     return [
         Sncc(options.threads, *same[:3], own),
         BrianStdp(1, *same),

@@ -175,9 +175,14 @@ class Nest(Simulator):
         nest.Run(self.options.get("step", 0.1))  # the first step builds the tables of targets
         constructed, cpu, grown = time.perf_counter() - began, time.process_time() - cpu, resident() - before
         synapses = nest.GetKernelStatus("num_connections")
-        if self.warm > self.options.get("step", 0.1) * 1e-3:
-            nest.Run(1e3 * self.warm - self.options.get("step", 0.1))
+        self.settle(nest)
         return Built(0.0, constructed, grown, synapses, cpu)
+
+    def settle(self, nest: Any) -> None:
+        """Runs from the first step's end on for what is left of `warm`; a subclass may change something on the way."""
+        left = 1e3 * self.warm - self.options.get("step", 0.1)
+        if left > 0:
+            nest.Run(left)
 
     def run(self) -> Ran:
         before, self.began = self._counts(), self.nest.biological_time

@@ -1,5 +1,6 @@
 """A network beside NEST's numbers for it, the quantities that are compared, and that the benchmarks of simulation run."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -51,10 +52,37 @@ def test_a_seed_that_dies_out_is_left_out(module):
     assert module.living([silent]) == [silent]
 
 
+def test_how_many_seeds_live_is_compared_by_fishers_exact_test(module):
+    assert module.chance(3, 4, 1, 4) == pytest.approx(17 / 35)  # the lady tasting tea: 34 of 70
+    assert module.chance(5, 5, 0, 5) == pytest.approx(2 / 252)
+    alive, silent = {"exc rate": 20.0}, {"exc rate": 0.0}
+    assert "4 of 5 seeds of sncc, 3 of 5 of NEST live (p = 1)" in module.table(
+        "coba", [alive] * 4 + [silent], [alive] * 3 + [silent] * 2
+    )
+    assert "(p = 0.0097, **differs**)" in module.table("coba", [alive] * 6, [alive] * 2 + [silent] * 6)
+
+
+def test_seeds_of_the_reference_that_a_file_keeps_are_not_run_again(module, monkeypatch, tmp_path):
+    ran = []
+
+    def seeds_of(name, module, seeds, threads):
+        for seed in seeds:
+            ran.append(seed)
+            yield {"exc rate": float(seed), "exc CV": float("nan")}
+
+    monkeypatch.setattr(module, "seeds_of", seeds_of)
+    options = argparse.Namespace(reference=None, save=tmp_path / "kept.json")
+    monkeypatch.setattr(module.importlib.metadata, "version", lambda _: "3.10")
+    module.reference_of("stdp", 2, options)
+    assert [seed["exc rate"] for seed in module.reference_of("stdp_nest", 4, options)] == [1, 2, 3, 4]
+    assert ran == [1, 2, 3, 4]
+    assert "NaN" not in options.save.read_text()
+
+
 @pytest.mark.slow
 def test_a_random_network_has_the_rates_irregularity_and_correlations_that_it_has_in_nest(module):
     assert REFERENCE["source"].startswith("NEST 3")
-    own = module.seeds_of("brunel_small", "sncc", range(1, 4), threads=2)
+    own = list(module.seeds_of("brunel_small", "sncc", range(1, 4), threads=2))
     for quantity, mine, mean, _, most in module.compared(own, REFERENCE["networks"]["brunel_small"]):
         assert abs(mine - mean) <= most, quantity
 
