@@ -46,7 +46,7 @@ class Synapses:
             own[p.name] = given
         self.own = own | {"step": simulation.step}
         source, target = simulation.model.population(c.source), simulation.model.population(c.target)
-        w = simulation.parameters.get(f"{c.name}.weight")
+        w = simulation.parameters.get(f"{c.share[0] if c.share else c.name}.weight")
         w = c.weight.value.value if w is None else w
         self.dense, self.pairs = str(c.pattern) == "dense", None
         if str(c.pattern) in ("dense", "one_to_one") and c.source_part.is_whole and c.target_part.is_whole:
@@ -67,6 +67,8 @@ class Synapses:
             elif isinstance(c.pattern, Dense) and numpy.ndim(w) == 2:  # else it is one for each synapse
                 w = w[found.pre - c.source_part.flat(0), found.post - c.target_part.flat(0)]
         self.weight = w * np.ones(self.shape)
+        each = [p.name for p in self.block.parameters if p.storage == "each"]
+        self.own = self.own | {name: np.reshape(self.own[name], self.shape) for name in each}
         word = philox(0, stream(c.name, "dropout"), numpy.arange(source.size), 0, 0)[0]  # of the first sample
         left = word >= numpy.floor(c.dropout * 2.0**32 + 0.5)
         self.left = self.of_source(left / (1 - c.dropout))
@@ -79,10 +81,12 @@ class Synapses:
             substeps=self.block.substeps,
         )  # fmt: skip
 
+        self.late = c.delay is not None and self.reduction is not None  # its source's states are read later
         self.parts = None  # of a delay per synapse: what of it is delivered so many steps later
         if c.delay is not None:
             learnt = any(e.key == f"{c.name}.delay" for e in simulation.model.training.learn)
-            least = max(c.delay_steps, int(any(n.startswith("pre.") for n in symbols(self.block.deliver))))
+            reads = self.reduction is not None and any(n.startswith("pre.") for n in symbols(self.block.deliver))
+            least = max(c.delay_steps, int(reads))
             steps = np.maximum(simulation.parameters[f"{c.name}.delay"] / simulation.step * np.ones(self.shape), least)
             whole = numpy.floor(constant(steps) + (0.0 if learnt else 0.5))
             rest = steps - whole if learnt else 0.0 * whole
@@ -150,6 +154,9 @@ class SynapseSimulation(Simulation):
 
     def _arrivals(self, s, n):
         """Spikes that arrive over the synapses, one step of 0 and 1 after the other."""
+        if s.parts is not None:
+            there = [part * self.spikes_of(s, n - d)[0] for d, part in s.parts.items() if n >= d]
+            return [sum(there)] if there else []
         return [] if n < s.c.delay_steps else self.spikes_of(s, n - s.c.delay_steps)
 
     def spikes_of(self, s, n):
@@ -165,15 +172,16 @@ class SynapseSimulation(Simulation):
         c, names = s.c, {}
         for (population, state), past in self.past.items():
             if population == c.source:
-                seen = past[max(n - max(c.delay_steps, 1) + 1, 0)]
-                names[f"pre.{state}"] = s.of_source(self._cut(c, seen))
+                ago = {c.delay_steps: 1.0} if s.parts is None else s.parts
+                seen = {d: s.of_source(self._cut(c, past[max(n - max(d, 1) + 1, 0)])) for d in ago}
+                names[f"pre.{state}"] = sum(part * seen[d] for d, part in ago.items())
             if population == c.target:
                 names[f"post.{state}"] = s.of_target(past[-1])
         return names
 
     def _delivered(self, s, n, names):
         """What synapses deliver in all, with a delay for each of what was their delays ago."""
-        if s.parts is None:
+        if not s.late:
             return value(s.block.deliver, names) * s.left
         total = 0.0
         for d, part in s.parts.items():
@@ -192,7 +200,7 @@ class SynapseSimulation(Simulation):
         }
         self._synapses, self._before = synapses, before
         for s in synapses:
-            if s.parts is not None:
+            if s.late:
                 s.follow(self)
             elif s.apart.equations:
                 s.states = s.states | self.moved_apart(s, before[s.c.name])
@@ -250,10 +258,10 @@ class SynapseSimulation(Simulation):
         for s in self._synapses:
             s.states = s.states | {k: joint[s.c.name, k] for k in s.with_target}
             n = round(own["t"] / self.step)
-            for d, part in (s.parts or {}).items():
+            for d, part in s.parts.items() if s.late else ():
                 if n >= d:
                     s.states = s.states | {k: s.states[k] + part * x for k, x in s.amounts[n - d].items()}
-            for z in self._arrivals(s, n) if s.parts is None else ():
+            for z in () if s.late else self._arrivals(s, n):
                 after = dict(s.states)
                 reading = {f"post.{k}": s.of_target(v) for k, v in self._after_flow.items()}
                 for jump in s.block.on_pre:

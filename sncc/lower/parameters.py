@@ -91,7 +91,7 @@ def _of_connection(
         key = f"{connection.name}.weight"
         weight = _parameter(key, connection.weight, dimensions, learnt, owner, shape)
         found[key] = replace(_at(weight, places), keeps_sign=connection.sign_fixed)
-    if connection.delay is not None:
+    if connection.delay is not None and not connection.delay.key:  # else it is another connection's
         key = f"{connection.name}.delay"
         if isinstance(connection.pattern, Convolution):  # its weights are the kernel's
             dimensions, owner = (-1,), connection.name

@@ -13,7 +13,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, OneToOne, Part, Pattern, Pooling, most_synapses
+from sncc.connectivity.patterns import (
+    Convolution,
+    Dense,
+    OfSynapses,
+    OneToOne,
+    Part,
+    Pattern,
+    Pooling,
+    Random,
+    most_synapses,
+)
 from sncc.expressions.algebra import ONE, ZERO, has_draws, mul
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbols, walk
 from sncc.expressions.units import PLAIN
@@ -46,7 +56,8 @@ def spread_synapses(model: Model) -> Model:
 
 def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Population], list[Connection]]:
     source, target = model.population(c.source), model.population(c.target)
-    name, count, placed = f"{c.name}.synapses", _count(c), _is_placed(c)
+    placed = _is_placed(c) and c.delay is None and not _shares(model, c)
+    name, count = f"{c.name}.synapses", _count(c)
     flowing: list[Expression] = [e.derivative for e in synapse.equations]
     flowing += [synapse.deliver] if synapse.deliver is not None else []
     read = sorted({n for e in flowing for n in symbols(e) if n.partition(".")[0] in ("pre", "post")})
@@ -66,9 +77,11 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Populat
         most=most_spikes(source) or (MOST_SPIKES if amounts(synapse.on_pre, synapse.states) is None else 0),
         leaving=(Assignment(DELIVERED, mul(delivered, Symbol(KEPT)) if c.dropout else delivered),),
     )
-    parameters = [replace(p, key=f"{c.name}.{p.name}") for p in synapse.parameters] + numbers
+    own = [replace(p, key=f"{c.name}.{p.name}", value=_in_a_row(c, p, target.size)) for p in synapse.parameters]
+    parameters = own + numbers
     if placed:
-        parameters.append(replace(c.weight, name="weight", key=f"{c.name}.weight", value=_in_a_row(c, target.size)))
+        weight = _in_a_row(c, c.weight, target.size)
+        parameters.append(replace(c.weight, name="weight", key=f"{c.name}.weight", value=weight))
     held = Population(name, "neuron", (count,), "synapses", tuple(parameters), dynamics, holds="synapses", span=c.span)
     populations = [held]
     sizes = source.size, target.size
@@ -80,12 +93,15 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Populat
             f"{c.name}.{tail}", *ends, where, how[0], one, delay, how[1], how[2], values=values, span=c.span
         )
 
+    each = replace(c.delay, key=f"{c.name}.delay") if c.delay is not None else None  # a delay for each synapse
     around = [join("spikes", (source.name, name), "pre", to_rows, None, c.delay_steps)] if synapse.on_pre else []
+    around = [replace(one, delay=each) for one in around]
     for n in (n for n in read if states[n]):
         side, _, state = n.partition(".")
         owner, how = (source.name, to_rows) if side == "pre" else (target.name, to_columns)
         ago = max(c.delay_steps, 1) if side == "pre" else 1
-        around.append(replace(join(n, (owner, name), n, how, state, ago), of_target=side == "post"))
+        reading = replace(join(n, (owner, name), n, how, state, ago), of_target=side == "post")
+        around.append(replace(reading, delay=each) if side == "pre" else reading)
     if c.dropout or not placed:
         always = Dynamics((State("one", ONE, PLAIN),), ())
         populations.append(trace_population(f"{c.name}.one", source, (), always, c.span))
@@ -93,13 +109,30 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Populat
         around.append(replace(join("kept", (f"{c.name}.one", name), KEPT, to_rows, "one", 1), dropout=c.dropout))
     if not placed:
         bringing = join("weight", (f"{c.name}.one", name), "weight", to_rows, "one", 1)
-        around.append(replace(bringing, name=c.name, weight=c.weight, sign_fixed=c.sign_fixed, doc=c.doc))
+        around.append(
+            replace(bringing, name=c.name, weight=c.weight, share=c.share, sign_fixed=c.sign_fixed, doc=c.doc)
+        )
     return populations, [*around, join("onto", (name, target.name), c.input, from_columns, DELIVERED, 0)]
+
+
+def _shares(model: Model, c: Connection) -> bool:
+    """Whether another connection has the same weights."""
+    return any(o.share is not None and c.name in (o.name, o.share[0]) for o in model.connections)
 
 
 def _is_placed(c: Connection) -> bool:
     """Whether each synapse's row and column follow from its number."""
     return c.source_part.is_whole and c.target_part.is_whole and c.pattern in (Dense(), OneToOne())
+
+
+def _is_counted(c: Connection) -> bool:
+    """Whether the number of synapses is known before the library is loaded."""
+    match c.pattern:
+        case Dense(self_connections=True) | OneToOne():
+            return True
+        case Random(kind):
+            return kind != "p"
+    return False
 
 
 def _count(c: Connection) -> int:
@@ -138,12 +171,12 @@ def _ends(c: Connection, sources: int, targets: int, count: int) -> tuple[Ends, 
     )
 
 
-def _in_a_row(c: Connection, targets: int) -> Expression:
-    """The weight's first value, of a synapse's number in place of its row i and column j."""
-    if c.pattern != Dense():
-        return c.weight.value
+def _in_a_row(c: Connection, parameter: Parameter, targets: int) -> Expression:
+    """A number's first value, of a synapse's number in place of its row i and column j."""
+    if c.pattern != Dense() or not _is_placed(c):
+        return parameter.value
     row = apply("floor", apply("div", Symbol("i"), float(targets)))
-    return substitute(c.weight.value, {"i": row, "j": apply("sub", Symbol("i"), apply("mul", row, float(targets)))})
+    return substitute(parameter.value, {"i": row, "j": apply("sub", Symbol("i"), apply("mul", row, float(targets)))})
 
 
 def _state(model: Model, c: Connection, name: str) -> bool:
@@ -183,16 +216,24 @@ def _cannot(model: Model, c: Connection, synapse: Synapse) -> tuple[str, str]:
         return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
     if c.rewiring is not None:
         return "and whose pairs of neurons training moves", "leave out `rewire`"
-    shares = any(o.share is not None and c.name in (o.name, o.share[0]) for o in model.connections)
-    if c.delay is not None or shares:
-        return "with a delay per synapse or `share`", "give the connection one delay and weights of its own"
+    if c.share is not None and c.share[1]:
+        return "with weights shared `transposed`", "give the connection weights of its own"
+    if c.delay is not None and model.training is not None:
+        if any(entry.key == f"{c.name}.delay" for entry in model.training.learn):
+            return "and learning their delays", "leave the delay out of `learn`"
     jumps = [a.value for a in synapse.on_pre]
     if any(n.partition(".")[0] in ("pre", "post") for e in jumps for n in symbols(e)):
         return "and whose `on pre` reads its neurons", "read them in an equation or in `deliver`"
     if any(has_draws(e) for e in (*jumps, *(s.initial for s in synapse.states))):
         return "and which draws numbers", "draw them in a neuron"
-    if any(p.storage == "each" for p in synapse.parameters):
-        return "with a parameter per synapse", "give the parameter one number"
+    each = [p for p in synapse.parameters if p.storage == "each"]
+    if each and not _is_counted(c):
+        return (
+            "with a parameter per synapse where their number is drawn or handed over",
+            "give the parameter one number",
+        )
+    if not _is_placed(c) and any(symbols(p.value) & {"i", "j"} for p in each):
+        return "with a parameter written in `i` and `j`", "draw it, or assign it"
     if _is_placed(c) and any(getattr(n, "operation", "") == "orthogonal" for n in walk(c.weight.value)):
         return "with `orthogonal` weights", "draw the weights from `glorot()` or `kaiming()`"
     return "", ""

@@ -143,7 +143,8 @@ network Synaptic:
     connect hidden -> output: dense, weight = normal(0, 0.3 /ms), synapse = graded()
     connect shunting = first -> hidden: dense, weight = normal(0.1 /ms, 0.1 /ms), synapse = shunt()
     connect current = hidden -> output: dense, weight = normal(0, 0.3 /ms), synapse = alpha(tau = 4 ms)
-    connect own = x -> first: dense, weight = normal(0, 0.1), synapse = clipped()
+    connect own = x -> first: dense, weight = normal(0, 0.1), delay = uniform(0 ms, 3 ms), synapse = clipped(most = uniform(1, 2))
+    connect tied = x -> first: dense, share = own, synapse = clipped()
     connect each = first -> first: one_to_one, weight = each(0.1), delay = 2 ms, synapse = clipped()
     connect few = first -> hidden: random(fan_in = 2), weight = normal(0, 0.1), delay = 1 ms, synapse = clipped()
     connect first -> output: dense, weight = normal(0, 0.3 /ms), synapse = tsodyks_markram(tau_rec = 40 ms)
@@ -151,7 +152,7 @@ network Synaptic:
 train:
     rule = bptt
     loss = mean(cross_entropy(output.v))
-    learn = weights, first_hidden.use, first_hidden.tau_rec, slow.tau, own.tau, each.most, shunting.tau, current.tau, first.tau_m,
+    learn = weights, first_hidden.use, first_hidden.tau_rec, slow.tau, own.tau, own.most, each.most, shunting.tau, current.tau, first.tau_m,
         junction.delay(in = [1 ms, 5 ms]), late.delay, initial(first.v), initial(hidden.v)
     optimiser = adam(learning_rate = 1e-3)
 """

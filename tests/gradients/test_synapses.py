@@ -230,6 +230,37 @@ def test_what_is_delivered_before_the_first_step_has_a_gradient(drawn, rule):
         assert relative_error(got, gradients[key]) < 1e-9, key
 
 
+OWN = """
+    connect x -> hidden: dense, weight = normal(0.2, 0.3), delay = uniform(0 ms, 4 ms),
+        synapse = clipped_of_inputs(most = uniform(1, 2))
+    connect hidden -> hidden: dense, weight = normal(0, 0.3), delay = uniform(1 ms, 5 ms), synapse = clipped()
+    connect again = hidden -> hidden: dense, share = hidden_hidden, delay = 2 ms, synapse = clipped()
+    connect few = hidden -> output: random(fan_in = 3), weight = normal(0, 0.3), delay = uniform(0 ms, 4 ms),
+        synapse = clipped(tau = uniform(5 ms, 9 ms))
+    connect hidden -> output: dense, weight = normal(0, 1)
+    connect late = hidden -> output: dense, share = hidden_output, delay = 3 ms, dropout = 0.2, synapse = clipped_of_inputs()
+"""
+
+
+@pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow)])
+def test_synapses_one_by_one_have_delays_and_numbers_of_their_own_and_shared_weights(rule):
+    text = NETWORK.format(
+        rule=rule,
+        connections=OWN,
+        definitions=CLIPPED + OF_INPUTS,
+        learn=", x_hidden.tau, x_hidden.most, again.most, few.tau",
+    )
+    model, program, rng = model_of(text), program_of(text), np.random.default_rng(1)
+    values, inputs = values_of(program, rng), [{"x": rng.integers(0, 2, (24, 6)).astype(float)}]
+    values = {key: value for key, value in values.items() if key not in ("again.weight", "late.weight")}
+    run = Reference(program, values).run(inputs, [2])
+    loss, gradients = gradients_with_synapses(model, values, inputs, [2], rule)
+    assert run.loss == pytest.approx(loss, rel=1e-12) and run.spikes[0]["hidden"].sum() > 5
+    for key, got in run.gradients.items():
+        assert np.max(np.abs(got)) > 0, key
+        assert relative_error(got, gradients[key]) < 1e-9, key
+
+
 @pytest.mark.parametrize("name", ["depressing", "saturating"])
 def test_without_connections_to_itself_a_neuron_is_left_out_as_by_a_weight_of_zero(name):
     whole = text_of(name, "bptt")

@@ -148,7 +148,7 @@ public:
     void set_delays(const double* values, bool shared, bool per_synapse, std::int64_t columns, double step) {
         delays_.resize(count() + 1);
         most_ = info_->delay;
-        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
+        for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
             const double value = values[shared ? 0 : per_synapse ? static_cast<std::int64_t>(k) : in_matrix(k, i, j, columns)];
             const double steps = std::max(static_cast<double>(info_->delay), std::floor(value / step + 0.5));
             if (!(steps <= longest_delay)) refuse_long_delay(info_->name, value, steps, step);
