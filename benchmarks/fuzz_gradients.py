@@ -41,7 +41,10 @@ CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., bool]]] = {
     "forwards": (networks("eprop"), check_directions),
     "eprop, patterns": (networks_of_patterns(), check_patterns),
     "forwards, patterns": (networks_of_patterns(forwards=True), check_directions_of_patterns),
-    "forwards, synapses": (networks_with_synapses("eprop(feedback = symmetric)"), check_directions_of_synapses),
+    "forwards, synapses": (
+        networks_with_synapses("eprop(feedback = symmetric)", forwards=True),
+        check_directions_of_synapses,
+    ),
     "eprop, synapses": (networks_with_synapses("eprop"), check_synapses),
     "bptt, synapses": (networks_with_synapses("bptt"), check_synapses),
     "eventprop": (timed_networks(), lambda case: check_event_times(*case)),

@@ -16,15 +16,28 @@ DELIVERED = (
     "g", "g * (1.2 - post.v)", "weight * r", "weight * r * (1 - tanh(post.v))", "weight * pre.v", "weight * (pre.v - post.v)",
     "g * (1 - 0.1 * tanh(pre.v))", "weight * g", "g * tanh(weight)",
 )  # fmt: skip
+CARRIED = {  # by neurons: no synapse has states of its own
+    "jumps": ("g += weight", "g += weight * r", "r += 0.4 * (1 - r)", "r -= 0.5 * r", "r += 0.3"),
+    "slopes": {"g": ("-g / tau",), "r": ("-r / (7 ms)", "(1 - r) / (20 ms)", "(0.1 * pre.v - r) / (6 ms)", "(0.5 - r * r) / tau")},
+    "delivered": ("g", "weight * r", "weight * pre.v", "weight * tanh(2 * pre.v)", "g * (1.2 - post.v)", "weight * (pre.v - post.v)"),
+}  # fmt: skip
+ALL = {"jumps": JUMPS, "slopes": SLOPES, "delivered": DELIVERED}
 
 
 @st.composite
-def synapses(draw: st.DrawFn, name: str, of_input: bool) -> str:
-    """A synapse of one or two states, or of none; one behind an input reads nothing of its source."""
-    mine = [d for d in DELIVERED if not (of_input and "pre." in d)]
+def synapses(draw: st.DrawFn, name: str, of_input: bool, forwards: bool = False) -> str:
+    """A synapse of one or two states, or of none; one behind an input reads nothing of its source.
+
+    `forwards`: as `online = true` takes them, the third alike for all of its targets.
+    """
+    given = CARRIED if forwards else ALL
+    alike = forwards and name == "Third"
+    mine = [d for d in given["delivered"] if not (of_input and "pre." in d) and not (alike and "post." in d)]
     delivered = draw(st.lists(st.sampled_from(mine), min_size=1, max_size=2, unique=True))
-    jumps = draw(st.lists(st.sampled_from(JUMPS), min_size=1, max_size=3, unique=True))
-    slopes = {k: draw(st.sampled_from([s for s in v if not (of_input and "pre." in s)])) for k, v in SLOPES.items()}
+    jumps = draw(st.lists(st.sampled_from(given["jumps"]), min_size=1, max_size=3, unique=True))
+    slopes = {
+        k: draw(st.sampled_from([s for s in v if not (of_input and "pre." in s)])) for k, v in given["slopes"].items()
+    }
     part = draw(st.sampled_from((6, 12)))
     lines = [f"synapse {name}:", f"    param tau = {draw(st.integers(3, 12))} ms"]
     lines += ["    state g = 0", f"    state r = {draw(st.sampled_from((0, 0.3)))}"]
@@ -35,10 +48,13 @@ def synapses(draw: st.DrawFn, name: str, of_input: bool) -> str:
 
 
 @st.composite
-def networks_with_synapses(draw: st.DrawFn, rule: str) -> str:
-    """A recurrent network whose connections have random synapses; their weights and time constants are learnt."""
+def networks_with_synapses(draw: st.DrawFn, rule: str, forwards: bool = False) -> str:
+    """A recurrent network whose connections have random synapses; their weights and time constants are learnt.
+
+    `forwards`: as `online = true` takes them.
+    """
     names = ("First", "Second", "Third")
-    definitions = [draw(synapses(n, n == "First")) for n in names]
+    definitions = [draw(synapses(n, n == "First", forwards)) for n in names]
     ends = ("x -> hidden", f"hidden -> hidden: , delay = {draw(st.integers(1, 3))} ms", "hidden -> output")
     connects = []
     for name, end in zip(names, ends, strict=True):

@@ -6,6 +6,9 @@ NETWORK = """
 synapse seen:
     deliver weight * pre.v / (10 ms)
 
+synapse curved:
+    deliver weight * tanh(2 * pre.v) / (10 ms)
+
 synapse saturating:
     state s = 0
     ds/dt = -s / (8 ms)
@@ -27,6 +30,7 @@ network Passing:
         synapse = tsodyks_markram(tau_rec = 30 ms)
     connect directly = hidden -> output: random(p = 0.5), weight = normal(0, 0.3), delay = 3 ms, synapse = seen()
     connect other -> output: dense, weight = normal(0 /ms, 0.3 /ms), delay = 1 ms, synapse = saturating()
+    connect curved_ = other -> output: random(fan_in = 3), weight = normal(0, 0.3), delay = 2 ms, synapse = curved()
     connect thinned = other -> output: dense, weight = normal(0 /ms, 0.3 /ms), dropout = 0.3,
         synapse = tsodyks_markram(tau_rec = 30 ms)
 

@@ -197,7 +197,7 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
             continue
         for onward in (o for o in chosen if (o.group, o.label) == (c.target_group, edge.label)):
             for further in onward.edges:
-                into_loss(further, moved=c)
+                into_loss(further, c.values or SPIKE, c)
     for direct in choice.signals:
         for r in (r for r in readouts if r.group == direct.group):
             signal = LearningSignal(r.index, own, variable(), direct.feedback, True)

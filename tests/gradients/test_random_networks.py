@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 from fuzzing import count_checked
-from fuzzing_gradients import check_directions, check_event_times, check_rule, check_synapses
+from fuzzing_gradients import (
+    check_directions,
+    check_directions_of_patterns,
+    check_directions_of_synapses,
+    check_event_times,
+    check_patterns,
+    check_rule,
+    check_synapses,
+)
 from strategies_events import timed_networks
 from strategies_networks import networks
+from strategies_patterns import networks_of_patterns
 from strategies_synapses import networks_with_synapses
 
 
@@ -17,6 +26,16 @@ def test_gradients_equal_automatic_differentiation(rule):
 
 def test_e_prop_forwards_is_e_prop_in_reverse():
     assert count_checked(networks("eprop"), check_directions, 5) >= 2
+
+
+def test_gradients_over_random_patterns_equal_those_of_whole_matrices():
+    assert count_checked(networks_of_patterns(), check_patterns, 2) >= 1
+
+
+def test_e_prop_forwards_is_e_prop_in_reverse_over_random_patterns_and_synapses():
+    assert count_checked(networks_of_patterns(forwards=True), check_directions_of_patterns, 4) >= 2
+    rule = "eprop(feedback = symmetric)"
+    assert count_checked(networks_with_synapses(rule, forwards=True), check_directions_of_synapses, 12) >= 1
 
 
 @pytest.mark.parametrize("rule", ["bptt", "eprop"])
