@@ -280,11 +280,14 @@ def _step_count(manifest: Manifest, duration: float | None, checked: Mapping[str
     """The number of steps. Raises ValueError where nothing says it or it is not above zero."""
     if duration is not None:
         seconds = real(duration)
-        if seconds is None or not 0.5 < seconds / manifest.step < 2**31 - 1:
+        if seconds is None or not seconds / manifest.step >= 0.5:
             raise ValueError(
                 f"`duration` is a number of seconds, such as 0.1, and at least one step of {manifest.step:g} s, not {shown(duration)}"
             )
-        return round(seconds / manifest.step)
+        if seconds / manifest.step >= 2**31 - 1:
+            message = f"`duration` is a number of seconds, and {shown(duration)} are more than {2**31 - 2} steps"
+            raise ValueError(f"{message}; `resume=True` goes on from a shorter run")
+        return math.floor(seconds / manifest.step + 0.5 + 1e-9)  # halves up, as in the file
     if manifest.simulation:
         return manifest.simulation.steps
     lengths = [v.steps if isinstance(v, Events) else v.values.shape[1] for v in checked.values() if _has_length(v)]

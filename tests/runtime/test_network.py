@@ -196,6 +196,13 @@ def test_a_run_records_spikes_in_seconds_and_states_after_each_step(network):
     assert np.allclose(run.times["hidden.v"], np.arange(1, 13) * 1e-3) and run.duration == pytest.approx(0.012)
 
 
+@pytest.mark.parametrize("seconds, steps", [(0.0025, 3), (0.0035, 4), (0.0005, 1), (0.00349, 3), (0.1, 100)])
+def test_a_duration_is_rounded_to_steps_halves_up(network, seconds, steps):
+    assert len(network.simulate(duration=seconds, record=["hidden.v"]).trace["hidden.v"]) == steps
+    with pytest.raises(ValueError, match="more than 2147483646 steps"):
+        network.simulate(duration=1e10)
+
+
 def test_the_simulate_block_gives_duration_and_records(network):
     run = network.simulate(inputs={"x": spikes_of((1, 0))})
     assert run.duration == pytest.approx(0.05) and run.trace["hidden.v"].shape == (5, 4)
