@@ -278,7 +278,7 @@ def _adjoint(program: Program, update: Update) -> Section:
             case Transpose(connection, slot, into) if into in update.inputs:
                 c = program.connection(connection)
                 if c.source_group == group.name:
-                    error = Name(slot, f"n + {c.delay}" if c.delay else "n", c.target)
+                    error = Name(slot, _later(c), c.target)
                     by = f"numbers of its own along {c.owner}" if c.backwards else c.name
                     lines.append(
                         (
@@ -299,6 +299,11 @@ def _adjoint(program: Program, update: Update) -> Section:
     return Section(f"adjoint of {names}, n = T..1 (x~ is d loss / d x)", tuple(lines))
 
 
+def _later(c: Connection) -> str:
+    """The step at which arrives what leaves at step n; d is each synapse's own delay."""
+    return "n + d" if c.delays is not None else f"n + {c.delay}" if c.delay else "n"
+
+
 def _gradients(program: Program) -> Section:
     lines: list[Line] = []
     for operation in program.gradient:
@@ -308,7 +313,7 @@ def _gradients(program: Program) -> Section:
                 over = f"values of {c.source}" if c.signal else f"spikes of {c.source} neuron i"
                 if c.values is not None:
                     over = "steps"
-                at = f"n + {c.delay}, j" if c.delay else "n, j"
+                at = f"{_later(c)}, j"
                 summed = Name(slot, at, c.target)
                 if c.interpolated:
                     lines.append(

@@ -34,7 +34,8 @@ def test_every_pattern_equals_the_reference_without_a_race(projects, name):
     equals_the_reference(network, name, labels, program, reference, values, inputs, pairs)
 
 
-@pytest.mark.parametrize("late", [ONE, *(pytest.param(late, marks=pytest.mark.slow) for late in (DRAWN, LEARNT))])
+@pytest.mark.slow
+@pytest.mark.parametrize("late", [ONE, DRAWN, LEARNT])
 def test_feedback_by_numbers_of_its_own(projects, late):
     text = text_of("feedback = adaptive", late)
     _, project = projects.emulated(text, build="checked")
