@@ -38,7 +38,12 @@ def report_braces(part: Any, diagnostics: Diagnostics) -> None:
         text, span = identifier
         if "{" in text:
             message = f"`{text}` uses a variable of no `for` around it"
-            diagnostics.error("unknown-name", span, message)
+            help = (
+                ""
+                if _BRACES.sub("", text).count("{") == 0
+                else "in braces a variable stands alone, or with a whole number: `{k + 1}`"
+            )
+            diagnostics.error("unknown-name", span, message, help=help)
         elif "-" in text:
             diagnostics.error("unknown-name", span, f"the `for` around this makes the name `{text}`")
 
@@ -63,8 +68,9 @@ def _fill(node: Any, variable: str, value: str) -> Any:
         parts = tuple(_fill_text(part, variable, value) for part in node.parts)
         if parts == (variable,):
             parts = (value,)
-        if len(parts) == 1 and parts[0].isdigit():
-            return tree.Quantity(parts[0], "", node.span)
+        if len(parts) == 1 and _is_number(parts[0]):
+            number = tree.Quantity(parts[0].lstrip("-"), "", node.span)
+            return tree.Unary("-", number, node.span) if parts[0].startswith("-") else number
         return replace(node, parts=parts)
     if isinstance(node, tree.Identifier):
         return replace(node, name=_fill_text(node.name, variable, value))
@@ -80,11 +86,15 @@ def _fill_text(text: str, variable: str, value: str) -> str:
             return found[0]
         if found[2] is None:
             return value
-        if not value.isdigit():
+        if not _is_number(value):
             return found[0]
         return str(int(value) + int(found[2] + found[3]))
 
     return _BRACES.sub(put, text) if "{" in text else text
+
+
+def _is_number(text: str) -> bool:
+    return text.removeprefix("-").isdigit()
 
 
 def _names(node: Any) -> list[tuple[str, Span]]:

@@ -15,6 +15,7 @@ from sncc.model.checks import check_keys, check_states, check_training
 from sncc.model.definition import RESERVED, Overrides
 from sncc.model.draft import Draft
 from sncc.model.event_checks import check_event_times
+from sncc.model.imports import whole_text
 from sncc.model.infer import DISTRIBUTIONS, FUNCTIONS, Elaborator
 from sncc.model.learning import learnt_names
 from sncc.model.loops import expand, report_braces
@@ -125,6 +126,7 @@ class _Resolver:
         self.scope = Scope()
         self.blocks: list[tree.Block] = []
         self.imported: set[Path] = set()
+        self.brought: list[str] = []  # texts of what was imported
 
     def look_over(self) -> None:
         """Report mistakes in the file's parameters, functions and models, and in its network where it has one."""
@@ -162,7 +164,7 @@ class _Resolver:
             return None
         model = nodes.Model(
             chosen.name.name, network.step, tuple(network.populations.values()), tuple(network.connections.values()),
-            training, simulation, chosen.document or self.file.document, self.file.span.source.text,
+            training, simulation, chosen.document or self.file.document, whole_text(self.file, self.brought),
         )  # fmt: skip
         check_keys(model, self.diagnostics)
         check_training(model, self.diagnostics)
@@ -185,6 +187,8 @@ class _Resolver:
                 self._define(block)
             if len(importing) == 1 or isinstance(block, tree.Parameter):
                 self.blocks.append(block)
+            if len(importing) > 1 and isinstance(block, tree.Parameter | Definition):
+                self.brought.append(block.span.text.rstrip())
 
     def _import(self, block: tree.Import, importing: list[Path]) -> None:
         path = (importing[-1].parent / block.path).resolve()

@@ -32,6 +32,19 @@ def test_imports_are_relative_to_their_file_and_read_once(write):
     assert load_model(folder / "main.snn").population("a").shape == (3,)
 
 
+def test_the_text_that_goes_into_a_project_needs_no_other_file(write):
+    lines = ("# of all", 'import "models.snn"   # read', "param n = size + 1", 'import "more.snn"', "")
+    folder = write(
+        main="\n".join(lines) + NETWORK.format(name="N", model="B", size="n"),
+        models='import "more.snn"\nparam size = 3\n' + NEURON.format(name="A"),
+        more=NEURON.format(name="B") + NETWORK.format(name="Other", model="A", size=1),
+    )
+    found = load_model(folder / "main.snn")
+    alone = model_of_text(found.source)
+    assert "import" not in found.source and found.source.startswith("# of all") and "Other" not in found.source
+    assert alone.source == found.source and alone.population("a") == found.population("a")
+
+
 def test_a_cycle_of_imports_is_reported_with_its_way(write):
     folder = write(
         a='import "b.snn"\n' + NETWORK.format(name="N", model="LIF", size=1), b='import "c.snn"\n', c='import "a.snn"\n'

@@ -303,6 +303,19 @@ def test_names_are_source_and_target_unless_given():
     assert names == ["x_a", "second"]
 
 
+def test_a_loop_may_count_from_below_zero():
+    lines = (
+        "network N:",
+        "    step = 1 ms",
+        "    for k in -2..1:",
+        "        population p{k + 2}: LIF[k + 3](theta = k)",
+    )
+    found = model_of_text("\n".join(lines) + "\n").populations
+    assert [(p.name, p.shape, p.parameter("theta").value.value) for p in found] == [
+        ("p0", (1,), -2.0), ("p1", (2,), -1.0), ("p2", (3,), 0.0),
+    ]  # fmt: skip
+
+
 def test_loops_are_unrolled():
     text = (
         HEAD
