@@ -10,8 +10,8 @@
 
 #include "connectivity.h"
 #include "drawn_indices.h"
-#include "philox_block.h"
 #include "sncc/philox.h"
+#include "sncc/philox_block.h"
 
 namespace sncc {
 

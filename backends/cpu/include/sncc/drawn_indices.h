@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "sncc/philox.h"
+#include "sncc/philox_block.h"
 
 namespace sncc {
 
@@ -30,13 +30,7 @@ public:
 
 private:
     void refill() {
-        std::uint32_t parts[4][16];
-        for (std::uint32_t k = 0; k < 16; ++k) {
-            const PhiloxWords draw = philox(seed_, stream_, element_, block_ + k, 0);
-            for (int word = 0; word < 4; ++word) parts[word][k] = draw.words[word];
-        }
-        for (int k = 0; k < 16; ++k)
-            for (int word = 0; word < 4; ++word) words_[4 * k + word] = parts[word][k];
+        philox_16_steps(seed_, stream_, element_, block_, 0, words_);
         block_ += 16, next_ = 0, end_ = 64;
     }
     std::uint64_t seed_;

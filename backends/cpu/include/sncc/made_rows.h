@@ -28,6 +28,8 @@ public:
 
     MadeRows(const ConnectivityRequest& request, const std::vector<Range>& ranges, ThreadPool& pool)
         : request_(request), source_(request.source), target_(request.target), skips_(is_by_chance() ? request.pattern.number : 0.5) {
+        const std::int64_t size = target_.size();
+        if (size > 0) first_target_ = static_cast<std::uint32_t>(target_[0]), is_whole_ = target_[size - 1] - target_[0] == size - 1;
         for (const Range& range : ranges) {
             ends_.push_back({target_.lower_bound(range.begin), target_.lower_bound(range.end)});
             begins_.push_back(static_cast<std::uint32_t>(range.begin));
@@ -73,10 +75,9 @@ private:
 
     bool is_by_chance() const { return request_.pattern.kind == PatternKind::probability; }
     WordSequence words() const { return {request_.seed, request_.stream}; }
-    // Place in the target's part of a source where it must not reach itself, else -1; candidates are the other places.
+    // Place in the target's part of a source where it must not reach itself, else -1; candidates are the other places, numbered.
     std::int64_t own(std::int64_t i) const { return request_.pattern.self_connections ? -1 : target_.find(source_[i]); }
     static std::int64_t candidates(std::int64_t places, std::int64_t itself) { return places - (itself >= 0 && itself < places); }
-    static std::int64_t place(std::int64_t candidate, std::int64_t itself) { return candidate + (itself >= 0 && candidate >= itself); }
 
     template <typename Make>
     void for_sources(ThreadPool& pool, Make&& make) const {
@@ -87,19 +88,6 @@ private:
         });
     }
 
-    // Moves `candidate` on to the next synapse, by as many of the words as that takes.
-    SNCC_INLINE void skip(WordSequence& words, std::uint32_t& word, std::int64_t& candidate, std::int64_t last) const {
-        while (candidate < last) {
-            const std::uint32_t drawn = words.next();
-            ++word;
-            if (drawn >= skips_.last()) {
-                candidate += skips_.count(drawn);
-                return;
-            }
-            candidate += skips_.length();
-        }
-    }
-
     // Notes where the parts of a row begin; gives the number of its synapses.
     std::uint64_t mark(std::int64_t i) {
         Mark* const marks = marks_.data() + static_cast<std::size_t>(i) * ends_.size();
@@ -107,17 +95,34 @@ private:
         const std::int64_t last = request_.pattern.number > 0 ? n : 0;
         WordSequence sequence = words();
         sequence.start(static_cast<std::uint32_t>(i));
-        Mark now;
+        std::uint32_t word = 0, before = 0;
+        Mark gap;  // since the last synapse
         std::size_t part = 0;
         for (std::int64_t c = 0; c < last;) {
-            const Mark before = now;
-            skip(sequence, now.word, c, last);
-            for (; part < ends_.size() && c >= candidates(ends_[part].first, itself); ++part) marks[part] = before;
+            const std::uint32_t drawn = sequence.next();
+            ++word;
+            if (drawn < skips_.last()) {
+                c += skips_.length();
+                continue;
+            }
+            c += skips_.count(drawn);
+            for (; part < ends_.size() && c >= candidates(ends_[part].first, itself); ++part) marks[part] = gap;
             if (c >= last) break;
-            now.candidate = static_cast<std::uint32_t>(++c), ++now.before;
+            gap = {word, static_cast<std::uint32_t>(++c), ++before};
         }
-        for (; part < ends_.size(); ++part) marks[part] = {0, static_cast<std::uint32_t>(n), now.before};
-        return now.before;
+        for (; part < ends_.size(); ++part) marks[part] = {0, static_cast<std::uint32_t>(n), before};
+        return before;
+    }
+
+    // Candidates as neurons of the target population, counted from `begin`.
+    SNCC_INLINE void to_targets(std::uint32_t* numbers, int count, std::int64_t itself, std::uint32_t begin) const {
+        const std::uint32_t own = static_cast<std::uint32_t>(itself);  // the highest number where there is none
+        for (int k = 0; k < count; ++k) numbers[k] += numbers[k] >= own;
+        if (is_whole_) {
+            for (int k = 0; k < count; ++k) numbers[k] += first_target_ - begin;
+        } else {
+            for (int k = 0; k < count; ++k) numbers[k] = static_cast<std::uint32_t>(target_[numbers[k]]) - begin;
+        }
     }
 
     template <typename Visit>
@@ -126,23 +131,31 @@ private:
         const Ends& ends = ends_[part];
         std::uint64_t number = starts_[static_cast<std::size_t>(i)];
         int count = 0;
-        const auto add = [&](std::int64_t candidate) {
-            scratch.targets[count++] = static_cast<std::uint32_t>(target_[place(candidate, itself)]) - begins_[part];
-            if (count < stretch) return;
+        const auto hand_on = [&] {
+            to_targets(scratch.targets, count, itself, begins_[part]);
             visit(number, scratch.targets, count);
             number += static_cast<std::uint64_t>(count), count = 0;
+        };
+        const auto add = [&](std::int64_t candidate) {
+            scratch.targets[count++] = static_cast<std::uint32_t>(candidate);
+            if (count == stretch) hand_on();
         };
         WordSequence sequence = words();
         if (is_by_chance()) {
             const Mark& mark = marks_[static_cast<std::size_t>(i) * ends_.size() + part];
             const std::int64_t last = candidates(ends.last, itself);
-            std::uint32_t word = mark.word;
             std::int64_t c = mark.candidate;
             number += mark.before;
-            if (c < last) sequence.start(static_cast<std::uint32_t>(i), word);
+            if (c < last) sequence.start(static_cast<std::uint32_t>(i), mark.word);
             while (c < last) {
-                skip(sequence, word, c, last);
-                if (c < last) add(c++);
+                const std::uint32_t word = sequence.next();
+                if (word < skips_.last()) {
+                    c += skips_.length();
+                    continue;
+                }
+                c += skips_.count(word);
+                if (c < last) add(c);
+                ++c;
             }
         } else {
             const std::int64_t first = candidates(ends.first, itself), last = candidates(ends.last, itself);
@@ -154,12 +167,14 @@ private:
                     add(c);
             });
         }
-        if (count > 0) visit(number, scratch.targets, count);
+        if (count > 0) hand_on();
     }
 
     ConnectivityRequest request_;
     PartIndices source_, target_;
     SkipTable skips_;
+    std::uint32_t first_target_ = 0;
+    bool is_whole_ = true;               // the target's neurons follow one another
     std::vector<Ends> ends_;             // by worker
     std::vector<std::uint32_t> begins_;  // by worker
     std::vector<std::uint64_t> starts_;

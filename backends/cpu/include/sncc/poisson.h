@@ -10,10 +10,10 @@
 #include <cmath>
 #include <cstdint>
 
-#include "philox_block.h"
 #include "sncc/draws.h"
 #include "sncc/math.h"
 #include "sncc/philox.h"
+#include "sncc/philox_block.h"
 #include "sncc/platform.h"
 
 #if defined(__AVX512F__)
