@@ -97,8 +97,8 @@ public:
         std::vector<std::uint64_t> pairs;
         pairs.reserve(static_cast<std::size_t>(request_.pairs));
         for (std::int64_t k = 0; k < request_.pairs; ++k) {
-            if (source_.find(request_.pre[k]) < 0) throw std::invalid_argument("there is no source neuron " + std::to_string(request_.pre[k]));
-            if (target_.find(request_.post[k]) < 0) throw std::invalid_argument("there is no target neuron " + std::to_string(request_.post[k]));
+            if (source_.find(request_.pre[k]) < 0) throw std::invalid_argument(stranger("source", request_.pre[k]));
+            if (target_.find(request_.post[k]) < 0) throw std::invalid_argument(stranger("target", request_.post[k]));
             pairs.push_back(key(request_.pre[k], request_.post[k]));
         }
         if (!std::is_sorted(pairs.begin(), pairs.end())) std::sort(pairs.begin(), pairs.end());
@@ -107,6 +107,10 @@ public:
 
 private:
     bool avoids() const { return !pattern_.self_connections; }
+
+    static std::string stranger(const char* end, std::int64_t neuron) {
+        return std::string(end) + " neuron " + std::to_string(neuron) + " is none of those that it joins; indices are those of the whole population";
+    }
 
     static std::uint64_t key(std::int64_t source, std::int64_t target) {
         return static_cast<std::uint64_t>(source) << 32 | static_cast<std::uint64_t>(target);
