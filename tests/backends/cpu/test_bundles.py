@@ -150,9 +150,13 @@ def test_what_is_on_its_way_is_stored_and_restored(load):
     stored = one.store()
     expected = spikes_of(one.simulate(0.03, seed=4, resume=True))
     for network in (one, four):
-        for key in ("a_a.weight", "mixed.weight", "full.weight"):
-            network.parameters[key] = 2 * np.asarray(network.parameters[key])
-        network.restore(stored)
+        given = {key: np.asarray(network.parameters[key]) for key in ("a_a.weight", "mixed.weight", "full.weight")}
+        for key, weights in given.items():
+            network.parameters[key] = 2 * weights
+        network.restore(stored)  # spikes on their way, and no parameter that was set
+        assert all(np.array_equal(network.parameters[key], 2 * weights) for key, weights in given.items())
+        for key, weights in given.items():
+            network.parameters[key] = weights
         found = spikes_of(network.simulate(0.03, seed=4, resume=True))
         for population, (steps, neurons) in expected.items():
             assert steps.size > 50 and all(map(np.array_equal, found[population], (steps, neurons)))

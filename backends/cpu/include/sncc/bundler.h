@@ -44,7 +44,7 @@ public:
             given.push_back({&store.synapses, &store.delays, field >= 0 ? &m_.synapse_fields[static_cast<std::size_t>(field)] : nullptr, &m_.lanes[static_cast<std::size_t>(m_.lane_of(c))]});
         }
         bundle.shelf = given[0].lane->shelf;
-        bundle.fill(given, m_.shelves[static_cast<std::size_t>(bundle.shelf)], m_.pool);
+        bundle.fill(given, m_.shelves[static_cast<std::size_t>(bundle.shelf)], m_.pages, m_.pool);
         if (!bundle.owns) return;
         for (const int c : bundle.connections) {
             SynapseStore<Real>& store = m_.store(c);

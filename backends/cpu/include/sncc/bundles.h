@@ -70,12 +70,12 @@ public:
         const Lane* lane;
     };
 
-    void fill(const std::vector<Given>& members, const Shelf& shelf, ThreadPool& pool) {
+    void fill(const std::vector<Given>& members, const Shelf& shelf, HugePages& pages, ThreadPool& pool) {
         const std::int64_t sources = members[0].synapses->sources();
         parts = std::vector<BundlePart<Real>>(shelf.sizes.size());
         repeats_ = std::vector<std::vector<Repeats>>(owns ? members.size() : 0);
         for (std::vector<Repeats>& of : repeats_) of = std::vector<Repeats>(parts.size());
-        for (std::size_t p = 0; p < parts.size(); ++p) fill(members, shelf, p, sources, pool);
+        for (std::size_t p = 0; p < parts.size(); ++p) fill(members, shelf, p, sources, pages, pool);
     }
 
     // A member's synapses of one source in one part, in the user's order.
@@ -116,18 +116,21 @@ private:
         std::vector<std::uint64_t> places, keys;
     };
 
-    void fill(const std::vector<Given>& members, const Shelf& shelf, std::size_t p, std::int64_t sources, ThreadPool& pool) {
+    void fill(const std::vector<Given>& members, const Shelf& shelf, std::size_t p, std::int64_t sources, HugePages& pages, ThreadPool& pool) {
         BundlePart<Real>& to = parts[p];
         const std::size_t rows = static_cast<std::size_t>(sources) + 1;
-        to.rows = Untouched<std::uint64_t>(rows), to.firsts = Untouched<std::uint64_t>(rows);
+        to.rows = Untouched<std::uint64_t>(rows, pages), to.firsts = Untouched<std::uint64_t>(rows, pages);
         for (std::vector<Repeats>& of : repeats_) of[p].rows = Untouched<std::uint64_t>(rows);
         for (std::size_t i = 0; i < rows; ++i) {
             to.rows[i] = 0;
             for (const Given& member : members) to.rows[i] += member.synapses->parts[p].offsets[i];
         }
         const std::size_t count = static_cast<std::size_t>(to.rows[rows - 1]) + 1;
-        allocate_indices(to.narrow, to.wide, shelf.narrow, count);
-        if (weighted) to.weights = Untouched<Real>(count);
+        if (shelf.narrow)
+            to.narrow = Untouched<std::uint16_t>(count, pages);
+        else
+            to.wide = Untouched<std::uint32_t>(count, pages);
+        if (weighted) to.weights = Untouched<Real>(count, pages);
         int least = 0xFFFF, most = 0;
         for (const Given& member : members) least = std::min(least, member.delays->least), most = std::max(most, member.delays->most);
         std::vector<Piece> pieces(static_cast<std::size_t>((sources + sources_at_once - 1) / sources_at_once));
@@ -146,7 +149,7 @@ private:
                 }
             }
         });
-        join(pieces, p, sources);
+        join(pieces, p, sources, pages);
     }
 
     // Puts a source's synapses in the order of their delays; the same delay: of members, then targets.
@@ -210,11 +213,11 @@ private:
         }
     }
 
-    void join(std::vector<Piece>& pieces, std::size_t p, std::int64_t sources) {
+    void join(std::vector<Piece>& pieces, std::size_t p, std::int64_t sources, HugePages& pages) {
         BundlePart<Real>& to = parts[p];
         std::size_t total = 0;
         for (const Piece& piece : pieces) total += piece.slices.size();
-        to.slices = Untouched<Slice>(total + 1);
+        to.slices = Untouched<Slice>(total + 1, pages);
         to.firsts[0] = 0;
         for (std::vector<Repeats>& of : repeats_) of[p].rows[0] = 0;
         std::size_t before = 0;

@@ -78,6 +78,7 @@ struct Memory {
     const Tables<Real> net;
 
     ThreadPool pool;
+    HugePages pages;  // of synapses that lie by delay
     const int most_workers;
     const bool on_cpu;  // synapses are laid out for its deliveries
     int workers = 1;
