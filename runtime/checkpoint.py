@@ -232,8 +232,8 @@ def _checked(network: Network, arrays: Mapping[str, NDArray[Any]], optimiser: bo
 
 def _check_connectivity(network: Network, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Raises ValueError where the file's numbers belong to synapses between other neurons than this network's."""
-    fixed = [c for c in network.manifest.connections if c.sparse and not c.rewired]
-    drawn, here = [c.name for c in fixed if not c.pairs], network.library.seed
+    fixed = [c for c in network.manifest.connections if not c.rewired]
+    drawn, here = [c.name for c in fixed if c.drawn], network.library.seed
     if drawn and "seed" in arrays:  # older files do not say it
         seed = int(_whole_numbers(arrays, "seed", (), np.uint64))
         if seed != here:

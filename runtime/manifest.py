@@ -93,7 +93,9 @@ class SynapseState:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection; `sparse`: its synapses are listed by source, then target; `pairs`: they are handed over; `rewired`: training moves them."""
+    """A connection; `sparse`: its synapses are listed by source, then target; `pairs`: they are handed over; `rewired`: training moves
+    them; `drawn`: the seed says which pairs of neurons they join.
+    """
 
     index: int
     name: str
@@ -104,6 +106,7 @@ class Connection:
     plastic: bool
     rewired: bool = False
     states: tuple[SynapseState, ...] = ()
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +291,7 @@ def _connection(index: int, data: dict[str, Any]) -> Connection:
         plastic,
         rewired,
         states,
+        bool(data.get("drawn")),
     )
 
 

@@ -19,7 +19,7 @@ from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import halves_of
 from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.synapse_rows import in_rows
-from sncc.connectivity.patterns import OfSynapses, Sparse
+from sncc.connectivity.patterns import OfSynapses, Random, Sparse
 from sncc.expressions.nodes import Apply, Number
 from sncc.program.groups import Connection, Parameter, SynapseStates
 from sncc.program.nodes import Program
@@ -133,6 +133,7 @@ def manifest(program: Program) -> dict[str, object]:
             {
                 "index": k, "name": c.name, "pre": _sender(program, c), "post": _receiver(c), "sparse": _has_synapses(program, c),
                 "pairs": _takes_pairs(c), "plastic": c.plastic, "rewired": c.rewiring is not None,
+                "drawn": isinstance(c.wiring, Random),
                 "states": [
                     {"index": i, "name": n, "unit": u, "si": si}
                     for i, (s, (n, _, u, si)) in enumerate(_synapse_states(program)) if program.connection(s.connection).owner == c.name

@@ -219,6 +219,7 @@ def test_weights_are_loaded_onto_the_synapses_that_they_were_saved_from(load, pr
     same_synapses = load()
     same_synapses.load(tmp_path / "w.npz")
     assert np.array_equal(same_synapses.parameters["cells_cells.weight"], network.parameters["cells_cells.weight"])
+    assert {c.name for c in network.manifest.connections if c.drawn} == {"fixed", "slow", "cells_cells"}
     other_seed = sncc.load(project, seed=4, connections={"given_cells": PAIRS})
     with pytest.raises(ValueError, match="load the network with seed 3"):
         other_seed.load(tmp_path / "w.npz")
