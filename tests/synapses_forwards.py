@@ -20,7 +20,7 @@ network Passing:
     population x: input[6]
     population hidden: ALIF[7](theta = 0.5)
     population other: LIF[5](theta = 0.5)
-    population output: LI[3](tau_m = 10 ms)
+    population output: LI[3](tau_m = each(10 ms))
     connect x -> hidden: dense, weight = normal(0.3, 0.3)
     connect x -> other: random(p = 0.7), weight = normal(0.3 /ms, 0.3 /ms), synapse = tsodyks_markram(tau_rec = 30 ms)
     connect hidden -> hidden: random(p = 0.5), weight = normal(0, 0.3), delay = 2 ms, synapse = seen()

@@ -82,6 +82,16 @@ def variable_of(o: TraceUpdate, name: str) -> tuple[str, str]:
     return (o.group, tail) if head == "post" else (group, variable)
 
 
+def output_of(layout: Layout, name: str) -> str:
+    """The field and the neuron that `read.R.X`, or `output.R.K.X`, is."""
+    head, index, variable = name.split(".", 2)
+    readout, output = layout.program.readouts[int(index)], 0
+    if head == "output":
+        number, _, variable = variable.partition(".")
+        output = int(number)
+    return f"{layout.state[readout.group, variable].identifier}[{readout.offset + output}]"
+
+
 def starts_window(layout: Layout) -> str:
     """The condition that a window of truncated credit begins."""
     return f"n > 1 && (n - 1) % {layout.program.truncate} == 0"
@@ -103,6 +113,8 @@ def _signal(layout: Layout, o: LearningSignal) -> list[str]:
     into = f"s.state.{layout.state[group, o.variable].identifier} + {offset}"
     outputs = layout.program.readouts[o.readout].size
     lines = ["{", f"    alignas(64) Real error[{padded(outputs)}];", f"    error_of<{o.readout}>(s, error);"]
+    if o.output is not None:
+        lines.append(f"    for (int k = 0; k < {outputs}; ++k) error[k] = k == {o.output} ? error[k] : Real(0);")
     if o.weight is None:
         lines.append(f"    for (int j = 0; j < {size}; ++j) ({into})[j] = error[j];")
         return [*lines, "}"]
@@ -155,11 +167,8 @@ def _update(layout: Layout, k: int, o: TraceUpdate, functions: TraceFunctions) -
             case "within":
                 lines.append(f"    const Real within = {starts_window(layout)} ? 0 : 1;")
                 passed.append("within")
-            case "read":
-                index, _, variable = a.name.removeprefix("read.").partition(".")
-                readout = layout.program.readouts[int(index)]
-                field = layout.state[readout.group, variable].identifier
-                lines.append(f"    const Real of_{a.identifier} = s.state.{field}[{readout.offset}];")
+            case "read" | "output":
+                lines.append(f"    const Real of_{a.identifier} = s.state.{output_of(layout, a.name)};")
                 passed.append(f"of_{a.identifier}")
             case "reads":
                 lines.append(f"    const Real of_{a.identifier} = reads<{a.name.removeprefix('reads.')}>(s, n);")

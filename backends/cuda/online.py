@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sncc.backends.cpu.traces import starts_window, variable_of
+from sncc.backends.cpu.traces import output_of, starts_window, variable_of
 from sncc.backends.cuda.places import Places, moved, plus
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import padded
@@ -103,15 +103,18 @@ class Online(Places):
         error = f"w.reading{o.readout}.error"
         passed = f"{into}, {size}, {error}, error_factor<Network::Readout{o.readout}>(w.reading{o.readout}, g.of)"
         across = self.program.connection(o.across) if o.across is not None else None
+        only = -1 if o.output is None else o.output
         if o.weight is None:
             call = f"signal_errors({passed});"
         elif across in self.rows_of_synapses:
-            call = f"signal_over_synapses({passed}, g.rows[{self.row_number(across)}]);"
+            call = f"signal_over_synapses({passed}, {only}, g.rows[{self.row_number(across)}]);"
         elif o.one_to_one:
-            call = f"signal_one_to_one({passed}, {self.weight(o.weight)});"
+            call = f"signal_one_to_one({passed}, {only}, {self.weight(o.weight)});"
         else:
             strides = (self.stride(o.weight), 1) if o.transposed else (1, self.stride(o.weight))
-            call = f"signal_by_matrix({passed}, {outputs}, {self.weight(o.weight)}, {strides[0]}, {strides[1]});"
+            call = (
+                f"signal_by_matrix({passed}, {only}, {outputs}, {self.weight(o.weight)}, {strides[0]}, {strides[1]});"
+            )
         lines = [call]
         if across is not None and across.dropout:
             left = f"kept_{self.thinning(across)}.fired(1, j)"
@@ -184,10 +187,8 @@ class Online(Places):
                 case "within":
                     places.append(f"const Real within = {starts_window(self)} ? 0 : 1;")
                     passed.append("within")
-                case "read":
-                    index, _, variable = a.name.removeprefix("read.").partition(".")
-                    readout = self.program.readouts[int(index)]
-                    passed.append(f"s.{self.state[readout.group, variable].identifier}[{readout.offset}]")
+                case "read" | "output":
+                    passed.append(f"s.{output_of(self, a.name)}")
                 case "reads":
                     passed.append(f"taken<Network::Readout{a.name.removeprefix('reads.')}>(steps, n)")
         step = self._loop(o, [f"dynamics::{functions.step.name}({', '.join(passed)});"])

@@ -87,6 +87,8 @@ class Traces:
         if reading.readout.over_steps == "mean":
             error = error / max(sample.labelled_steps(reading.readout), 1)
         error = error * reading.readout.factor / sample.samples
+        if o.output is not None:
+            error = np.where(np.arange(len(error)) == o.output, error, 0.0)
         group, offset, size = o.target
         left = sample.left(o.across, o.target)
         whole = np.zeros(self.program.group(group).size)
@@ -143,6 +145,10 @@ class Traces:
             elif head == "within":
                 window = self.program.truncate
                 values[name] = float(not (window and n > 1 and (n - 1) % window == 0))
+            elif head == "output":
+                index, output, variable = tail.split(".", 2)
+                readout = self.program.readouts[int(index)]
+                values[name] = sample.variables[readout.group, variable][readout.offset + int(output)]
             elif head == "read":
                 readout = self.program.readouts[int(tail.partition(".")[0])]
                 values[name] = sample.variables[readout.group, tail.partition(".")[2]][readout.offset]

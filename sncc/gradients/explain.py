@@ -237,6 +237,7 @@ def _more(program: Program, update: TraceUpdate) -> str:
         f"through.{g} its states in the synapses of {program.group(g).rows[0].population.partition('.')[0]}"
         for g in groups
     ]
+    said += ["output.R.K neuron K of readout R"] * any(name.startswith("output.") for name in names)
     return "".join(f", {x}" for x in [*said, *["within 0 where a window begins, else 1"] * ("within" in names)])
 
 

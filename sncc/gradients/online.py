@@ -30,6 +30,9 @@ Jacobian = dict[tuple[str, str], Expression]  # (output, input) → a number, or
 Keep = Callable[[str, Expression], Symbol]  # a trace's value after the step
 
 
+MOST_OWN = 16  # outputs that filter each in its own way: every one needs traces of its own
+
+
 @dataclass(frozen=True, slots=True)
 class _Through:
     """States of synapses on the way: spikes enter their `input`, `values` leave them, and arrive `delay` steps later."""
@@ -54,6 +57,7 @@ class _Path:
     leaves: str = SPIKE
     delay: int = 0
     through: _Through | None = None
+    output: int | None = None  # the only neuron of the readout that is reached
 
 
 def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> Program:
@@ -72,9 +76,11 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         if not choice.learns or choice.group not in _learning(program):
             continue
         paths = _paths(program, choice, chosen, readouts)
-        for read in {p.readout.group for p in paths if p.signal.weight is not None}:
+        for read in dict.fromkeys(p.readout.group for p in paths if p.input):
             if not _is_shared(program, read, jacobians[read]):
-                raise DiagnosticError([_own_filters(program, read, rule)])
+                if program.group(read).rows[0].size > MOST_OWN:
+                    raise DiagnosticError([_own_filters(program, read, rule)])
+                paths = _one_by_one(paths, read)
         penalties = [_penalty_signal(program, choice.group, k) for k in choice.penalties]
         operations += [*(path.signal for path in paths), *penalties]
         updates = [*_of_weights(program, choice.group, jacobians, paths, penalties)]
@@ -105,7 +111,7 @@ def _refuse_synapses(program: Program, chosen: Sequence[Adjoint], rule: Rule) ->
 
 def _own_filters(program: Program, group: str, rule: Rule) -> Diagnostic:
     """The refusal of a readout whose neurons filter what they receive each in its own way."""
-    what = f"`online = true` with the readout `{program.group(group).rows[0].population}`"
+    what = f"`online = true` with more than {MOST_OWN} neurons in the readout `{program.group(group).rows[0].population}`, each with a filter of its own,"
     help = "read linear neurons that share their time constants, such as `LI`, or leave `online` out: the gradient is the same number"
     return not_supported_yet(rule.span, what, help)
 
@@ -203,6 +209,17 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
             signal = LearningSignal(r.index, own, variable(), direct.feedback, True)
             paths.append(_Path(r, signal, filtering_input(program, direct.group)))
     return paths
+
+
+def _one_by_one(paths: Sequence[_Path], group: str) -> list[_Path]:
+    """The same ways with one for each output of a group."""
+    result: list[_Path] = []
+    for path in paths:
+        outputs = range(path.readout.size) if path.input and path.readout.group == group else (path.output,)
+        for k in outputs:
+            signal = replace(path.signal, variable=f"signal{len(result)}", output=k)
+            result.append(replace(path, signal=signal, output=k))
+    return result
 
 
 # ------------------------------------------------------------------------------------------------ traces
@@ -318,7 +335,8 @@ def _filtered(
         jacobian = {pair: _at(value, f"through.{way.group}") for pair, value in jacobians[way.group].items()}
         found = through(jacobian, _states(jacobian), way.input, arriving, "s")
         arriving = late("out", found[way.values], way.delay)
-    jacobian = {pair: _at(value, f"read.{path.readout.index}") for pair, value in jacobians[path.readout.group].items()}
+    where = f"read.{path.readout.index}" if path.output is None else f"output.{path.readout.index}.{path.output}"
+    jacobian = {pair: _at(value, where) for pair, value in jacobians[path.readout.group].items()}
     return through(jacobian, _states(jacobian), path.input, arriving, "f")[path.readout.variable]
 
 

@@ -45,8 +45,9 @@ def _read_by_traces(program: Program) -> set[tuple[str, str]]:
             if head == "through":
                 group, _, variable = variable.partition(".")
                 found.add((program.group(group).rows[0].population, variable))
-            if head == "read":
+            if head in ("read", "output"):
                 index, _, variable = variable.partition(".")
+                variable = variable.partition(".")[2] if head == "output" else variable
                 found.add((program.readouts[int(index)].population, variable))
     return found
 

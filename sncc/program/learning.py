@@ -91,7 +91,7 @@ class LearningSignal:
     `one_to_one`, or of the synapses of `across` where these are no whole matrix; None: the population is the one that the
     loss reads. For a loss at every step the derivative is that
     of step n (zero where there is none), else that of the sample's end. `target` is a (group, offset, size). `across`:
-    the connection along which it comes back, to the neurons that its dropout leaves.
+    the connection along which it comes back, to the neurons that its dropout leaves. `output`: of that output alone.
     """
 
     readout: int
@@ -101,6 +101,7 @@ class LearningSignal:
     transposed: bool = False
     one_to_one: bool = False
     across: str | None = None
+    output: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class TraceUpdate:
     One of each per synapse of `connection`, or per neuron of `group` for one of its numbers (`array`). Symbols: the
     traces; `pre`, what arrives over the synapse at step n (1 for a number); `post.X`, variable X of the target neuron;
     `through.G.X`, variable X of the element of group G that has its place; `read.R.X`, variable X of the first neuron that
-    readout R reads; `reads.R`, how much the readout takes of this step (1 in its window, divided by the window's length for
+    readout R reads, `output.R.K.X` of output K; `reads.R`, how much the readout takes of this step (1 in its window, divided by the window's length for
     a mean); `within`, 0 where a window of truncated credit begins after step 1, else 1. carry: trace := local. gradient: (signal,
     trace, readout): the derivative by the weight or number is the sum over n of signal · trace (for a loss at every
     step), or their product at the sample's end. penalised: (signal, trace): a penalty's derivative is their product then.

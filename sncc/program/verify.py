@@ -61,7 +61,9 @@ def _traces(program: Program) -> None:
         alike = (g for g in program.groups if g.rows[0].size == program.group(o.group).rows[0].size)
         known |= {f"through.{g.name}.{s}" for g in alike for s in g.states}
         for k, readout in enumerate(program.readouts):
-            known |= {f"reads.{k}", *(f"read.{k}.{s}" for s in program.group(readout.group).states)}
+            states = program.group(readout.group).states
+            known |= {f"reads.{k}", *(f"read.{k}.{s}" for s in states)}
+            known |= {f"output.{k}.{output}.{s}" for output in range(readout.size) for s in states}
         after = _body(o.body, known, where)
         for signal, trace in o.penalised:
             _require((o.group, signal) in signals and trace in o.traces, f"{where}: no {signal} or {trace}")

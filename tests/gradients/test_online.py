@@ -185,6 +185,24 @@ def test_credit_goes_through_states_of_synapses(rule, learn):
 
 
 OUT = "connect hidden -> output: dense, weight = normal(0, 1)"
+GRADED = """synapse graded:
+    deliver weight * (pre.v - post.v) / (10 ms)
+"""
+
+
+@pytest.mark.parametrize(
+    "readout, out, loss",
+    [
+        ("LIF[3](theta = 0.5)", OUT, "mean(cross_entropy(output.v)) + cross_entropy(count(output))"),
+        ("LI[3](tau_m = each(10 ms))", f"{OUT}, delay = 2 ms", "cross_entropy(last(output.v))"),
+        ("LI[3](tau_m = 10 ms)", f"{OUT}, synapse = graded()", "mean(cross_entropy(output.v))"),
+    ],
+)
+def test_outputs_that_filter_each_in_its_own_way_have_traces_of_their_own(readout, out, loss):
+    text = recurrent("ALIF", GRADED, loss=loss, learn="weights, hidden.tau_a").replace("LI[3](tau_m = 10 ms)", readout)
+    agree(text.replace(OUT, out))
+
+
 SQUARE = """synapse square:
     state g = 0
     dg/dt = -g * (1 + g) / (5 ms)
@@ -192,8 +210,7 @@ SQUARE = """synapse square:
     deliver g / (1 ms)
 """
 REFUSED = {
-    "a readout whose neurons have numbers of their own": ("LI[3](tau_m = 10 ms)", "LI[3](tau_m = each(10 ms))", "with the readout `output`"),
-    "a readout that spikes": ("LI[3](tau_m = 10 ms)", "LIF[3]", "with the readout `output`"),
+    "many outputs that filter each in its own way": ("LI[3](tau_m = 10 ms)", "LIF[17]", "with more than 16 neurons in the readout `output`"),
     "a delay for each synapse": (OUT, f"{OUT}, delay = uniform(0 ms, 3 ms)", "a delay for each synapse into what the loss reads"),
     "synapses that move": (OUT, OUT.replace("dense", "random(p = 0.9)") + ", rewire = deep_r()", "`rewire` under `online = true`"),
     "synapses one by one": (OUT, f"{OUT}, synapse = square()", "through the synapses of `hidden_output`, of which each keeps states"),

@@ -124,26 +124,30 @@ template <typename Real>
 __device__ inline void signal_errors(Real* into, int size, const Real* errors, Real factor) {
     for_own(size, [&](int j) { into[j] = factor * errors[j]; });
 }
+// By way of weights; `only`: of that output alone (-1: of all).
 template <typename Real>
-__device__ inline void signal_one_to_one(Real* into, int size, const Real* errors, Real factor, const Real* weights) {
-    for_own(size, [&](int j) { into[j] = weights[j] * (factor * errors[j]); });
+__device__ inline void signal_one_to_one(Real* into, int size, const Real* errors, Real factor, int only, const Real* weights) {
+    for_own(size, [&](int j) { into[j] = only < 0 || j == only ? weights[j] * (factor * errors[j]) : Real(0); });
 }
 // into[j] := the sum over outputs k of weights[j · neuron + k · output] · error[k].
 template <typename Real>
-__device__ inline void signal_by_matrix(Real* into, int size, const Real* errors, Real factor, int outputs, const Real* weights, int output, int neuron) {
+__device__ inline void signal_by_matrix(Real* into, int size, const Real* errors, Real factor, int only, int outputs, const Real* weights, int output, int neuron) {
     for_own(size, [&](int j) {
         Real sum = 0;
-        for (int k = 0; k < outputs; ++k) sum = m_fma(factor * errors[k], weights[std::int64_t(j) * neuron + std::int64_t(k) * output], sum);
+        for (int k = only < 0 ? 0 : only; k < (only < 0 ? outputs : only + 1); ++k) sum = m_fma(factor * errors[k], weights[std::int64_t(j) * neuron + std::int64_t(k) * output], sum);
         into[j] = sum;
     });
 }
 
 // into[i] := the sum over a neuron's synapses of weight · error of the target.
 template <typename Real>
-__device__ inline void signal_over_synapses(Real* into, int size, const Real* errors, Real factor, const DeviceRows<Real>& rows) {
+__device__ inline void signal_over_synapses(Real* into, int size, const Real* errors, Real factor, int only, const DeviceRows<Real>& rows) {
     for_own(size, [&](int i) {
         Real sum = 0;
-        for (std::uint64_t k = rows.offsets[i]; k < rows.offsets[i + 1]; ++k) sum = m_fma(rows.weight(k), factor * errors[rows.targets[k]], sum);
+        for (std::uint64_t k = rows.offsets[i]; k < rows.offsets[i + 1]; ++k) {
+            const int target = static_cast<int>(rows.targets[k]);
+            if (only < 0 || target == only) sum = m_fma(rows.weight(k), factor * errors[target], sum);
+        }
         into[i] = sum;
     });
 }
