@@ -102,3 +102,27 @@ def test_feedback_of_its_own_in_place_of_synapses_one_by_one_is_refused():
     text = NETWORK.format(rule="eprop(feedback = random)", synapse="synapse = square()")
     with pytest.raises(DiagnosticError, match="`feedback = random` in place of synapses of which each keeps states"):
         program_of(text)
+
+
+@pytest.mark.parametrize(
+    "options, learn, said",
+    [
+        ("delay = uniform(1 ms, 3 ms)", "hidden_output.delay", "learning their delays"),
+        ("rewire = deep_r(l1 = 0)", "weights", "whose pairs of neurons training moves"),
+        ("dropout = 0.2", "weights, hidden_output.rate", "a parameter per synapse where their number is drawn"),
+    ],
+)
+def test_what_synapses_one_by_one_cannot_do_yet_is_said_with_what_helps(options, learn, said):
+    text = NETWORK.format(rule="bptt", synapse=f"synapse = square(), {options}")
+    text = text.replace("    optimiser", f"    learn = {learn}\n    optimiser")
+    text = text.replace("synapse square:", "synapse square:\n    param rate = each(1)").replace(
+        "-g * g", "-rate * g * g"
+    )
+    if "delay" not in options:
+        text = text.replace("hidden -> output: dense", "hidden -> output: random(p = 0.5)")
+    if "dropout" not in options:
+        text = text.replace("rate = each(1)", "rate = 1")
+    with pytest.raises(DiagnosticError) as raised:
+        program_of(text)
+    (found,) = raised.value.diagnostics
+    assert said in found.message and found.span and found.help

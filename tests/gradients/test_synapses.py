@@ -137,7 +137,7 @@ def test_a_network_that_is_trained_draws_and_does_what_it_draws_and_does_untrain
             assert np.allclose(trained.traces[0][state], trace, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("rule", ["bptt", "eprop"])
+@pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_equal_those_of_synapses_one_by_one(name, rule):
     text, rng = text_of(name, rule), np.random.default_rng(1)
