@@ -30,8 +30,6 @@ def _dynamics(program: Program) -> Iterator[str]:
     for o in program.forward:
         if isinstance(o, SynapseUpdate):
             yield f"states of every synapse of `{o.connection}`"
-    if program.memory is not None and any(p.over == "batch" for p in program.penalties):
-        yield "a bound on memory with a penalty over the batch"
     if (
         program.traces
         and all(r.reduction is None for r in program.readouts)

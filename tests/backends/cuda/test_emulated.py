@@ -113,6 +113,7 @@ def test_training_forwards_in_time_equals_the_reference(projects, name, build):
     [
         ("layers, delays, a signal", 200_000),
         pytest.param("states of synapses, of their targets, their sources and their own", 1_200_000, marks=LONG),
+        pytest.param("e-prop by adaptive feedback, with penalties", 150_000, marks=LONG),
     ],
 )
 def test_a_bound_on_memory_lets_samples_take_turns_and_changes_no_bit(projects, name, memory):

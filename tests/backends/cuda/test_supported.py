@@ -10,7 +10,7 @@ from projects import NETWORKS
 
 from sncc.backends.cuda.emit import emit
 from sncc.backends.cuda.supported import unsupported
-from sncc.compiler import chosen_backend, within
+from sncc.compiler import chosen_backend
 from sncc.diagnostics import DiagnosticError
 
 
@@ -45,7 +45,6 @@ RECORDED = PLAIN.replace(
     "    population played: spike_times[6]\n    connect played -> hidden: dense, weight = 1\n    connect x",
 )
 REFUSED = {
-    "a bound on memory with a penalty over the batch": within("1 MB", program_of(recurrent("LIF", penalty=BATCH))),
     "a penalty over the batch under `online = true` with a loss at every step": program_of(
         recurrent("LIF", rule="eprop(online = true)", penalty=BATCH)
     ),

@@ -124,6 +124,8 @@ public:
         const Plan plan = plan_of(batch, learns);
         const std::int64_t at_once = plan.at_once;
         Result total{0, 0, 0, 0};
+        results_.forget_rates();
+        if (Network::batch_penalties && learns && at_once < batch.count) find_rates_of_all(batch, plan);
         for (std::int64_t first = 0; first < batch.count; first += at_once) {
             const Batch part = part_of(batch, first, at_once);
             Outputs seen = outputs;
@@ -385,10 +387,29 @@ private:
     }
     // The way back of a sample needs the rates of all: the samples run forwards once before.
     void find_mean_rates(SampleArguments<Network>& a) {
-        a.keeps = false;
-        launch_samples(a);
-        a.mean_rates = results_.mean_rates_on_device(a.batch);
-        a.keeps = true;
+        if (!results_.knows_rates()) {
+            a.keeps = false;
+            launch_samples(a);
+            results_.add_rates(a.batch);
+            a.keeps = true;
+        }
+        a.mean_rates = results_.mean_rates_on_device();
+    }
+    // The same where not all of them run at once.
+    void find_rates_of_all(const Batch& batch, const Plan& plan) {
+        for (std::int64_t first = 0; first < batch.count; first += plan.at_once) {
+            const Batch part = part_of(batch, first, plan.at_once);
+            BatchInput<Network>& input = inputs_[turn_ ^= 1];
+            if (!input.holds(part, true)) input.prepare(part, true, copies_);
+            SampleArguments<Network> a = {};
+            input.hand_over(a, compute_);
+            a.of = static_cast<int>(batch.count);
+            lay_out(a, part, true, plan.length, {});
+            a.keeps = false;
+            launch_samples(a);
+            input.release(compute_);
+            results_.add_rates(part.count);
+        }
     }
 
     // Runs the batch once more, looking at every step.

@@ -52,9 +52,17 @@ public:
         total.penalty = penalty(batch.count);
         return total;
     }
-    // Mean firing rates over the samples, for those that run next.
-    const double* mean_rates_on_device(std::int64_t count) {
-        mean_rates_.put(means_of(rates(count), count));
+    // Mean firing rates over samples that have run, for those that run next.
+    void forget_rates() { seen_ = 0, sums_of_rates_.assign(static_cast<std::size_t>(Network::penalty_size) + 1, 0.0); }
+    bool knows_rates() const { return seen_ > 0; }
+    void add_rates(std::int64_t count) {
+        const std::vector<double> all = rates(count);
+        for (std::int64_t k = 0; k < count; ++k)
+            for (std::size_t j = 0; j < Network::penalty_size; ++j) sums_of_rates_[j] += all[static_cast<std::size_t>(k * Network::penalty_size) + j];
+        seen_ += count;
+    }
+    const double* mean_rates_on_device() {
+        mean_rates_.put(mean_rates());
         return mean_rates_.data();
     }
 
@@ -104,16 +112,16 @@ private:
         rates_.take(all.data(), all.size());
         return all;
     }
-    static std::vector<double> means_of(const std::vector<double>& all, std::int64_t count) {
-        std::vector<double> means(static_cast<std::size_t>(Network::penalty_size) + 1, 0.0);
-        for (std::int64_t k = 0; k < count; ++k)
-            for (int j = 0; j < Network::penalty_size; ++j)
-                means[static_cast<std::size_t>(j)] += all[static_cast<std::size_t>(k * Network::penalty_size + j)] / static_cast<double>(count);
+    std::vector<double> mean_rates() const {
+        std::vector<double> means = sums_of_rates_;
+        for (double& mean : means) mean /= static_cast<double>(std::max<std::int64_t>(seen_, 1));
         return means;
     }
     double penalty(std::int64_t count) {
         if (Network::penalty_count == 0) return 0;
-        const std::vector<double> all = rates(count), means = means_of(all, count);
+        const std::vector<double> all = rates(count);
+        if (!knows_rates()) add_rates(count);
+        const std::vector<double> means = mean_rates();
         double total = 0;
         for (int k = 0; k < Network::penalty_count; ++k) {
             const PenaltyOf p = Network::penalty(k);
@@ -130,6 +138,8 @@ private:
     }
 
     DeviceMemory& memory_;
+    std::int64_t seen_ = 0;  // samples whose rates are known
+    std::vector<double> sums_of_rates_;
     DeviceArray<double> losses_{memory_, "the losses"}, rates_{memory_, "the firing rates"}, mean_rates_{memory_, "the firing rates"};
     DeviceArray<std::int64_t> counts_{memory_, "the counts"};
     DeviceArray<Real> outputs_{memory_, "the readout"}, step_outputs_{memory_, "the readout of every step"};
