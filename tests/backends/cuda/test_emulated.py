@@ -131,10 +131,10 @@ def test_a_bound_on_memory_lets_samples_take_turns_and_changes_no_bit(projects, 
     for key, gradient in expected.items():
         assert np.array_equal(found[key], gradient), key
     assert np.array_equal(one.predict(data), two.predict(data))
-    long = {"x": sncc.Events.from_dense(np.ones((1, 800, 6), int), step=1e-3), "level": np.zeros((1, 800, 2))}
+    long = {"x": sncc.Events.from_dense(np.ones((1, 8000, 6), int), step=1e-3), "level": np.zeros((1, 8000, 2))}
     long = {name: values for name, values in long.items() if name in data}
     with pytest.raises(
-        MemoryError, match=r"training on 800 steps takes at least \d+ MB on the GPU.*build it with more"
+        MemoryError, match=r"training on 8000 steps takes at least \d+ MB on the GPU.*build it with more"
     ):
         two.gradients(long, np.array(labels[:1]))
 

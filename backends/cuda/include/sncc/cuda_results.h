@@ -58,7 +58,8 @@ public:
     void add_rates(std::int64_t count) {
         const std::vector<double> all = rates(count);
         for (std::int64_t k = 0; k < count; ++k)
-            for (std::size_t j = 0; j < Network::penalty_size; ++j) sums_of_rates_[j] += all[static_cast<std::size_t>(k * Network::penalty_size) + j];
+            for (int j = 0; j < Network::penalty_size; ++j)
+                sums_of_rates_[static_cast<std::size_t>(j)] += all[static_cast<std::size_t>(k * Network::penalty_size + j)];
         seen_ += count;
     }
     const double* mean_rates_on_device() {

@@ -42,7 +42,8 @@ __device__ inline void put_series(const SampleArguments<Network>& g, int k, std:
 }
 template <typename Network>
 __device__ inline Tape<typename Network::Real> tape_of(const SampleArguments<Network>& g, std::int64_t b) {
-    return {g.tape, g.batch * g.room, b * g.room - g.origin};
+    if constexpr (Network::memory > 0) return {g.tape, g.batch * g.room, b * g.room - g.origin};
+    return {g.tape, g.batch * g.most_steps, b * g.most_steps};
 }
 // Before a segment goes back: the adjoints of the one behind it that credit comes from move behind its own; a number is one thread's.
 template <typename Network>
