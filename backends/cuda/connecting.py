@@ -10,17 +10,15 @@ from sncc.program.groups import Connection
 
 
 def connects_itself(tables: NeuronTables, c: Connection) -> bool:
-    """Whether kernels know how to draw a connection's synapses, and nothing but its delivery reads them.
+    """Whether kernels know how to draw a connection's synapses, and all that these have is a weight, which may change, and a delay.
 
     They know `random(p)`, `random(fan_in)`, `random(fan_out)`, and `random(total)` with repeats; any weight, and any delay
     that does not depend on `i` and `j`. All else is made on the host and copied.
     """
     random = isinstance(c.structure, Random) and (c.structure.kind != "total" or c.structure.repeats)
-    if not random or c.signal or c.plastic or c.synapses_of is not None or not tables.compressed(c):
+    if not random or c.signal or c.synapses_of is not None or not tables.compressed(c):
         return False
     if any(other.synapses_of == c.name for other in tables.program.connections):
-        return False
-    if any(o.connection == c.name for o in tables.updates):
         return False
     if any(connection == c.name and name != "weight" for connection, name in tables.synapse_fields):
         return False

@@ -49,7 +49,7 @@ class Neurons:
         """Which connections' synapses are made where."""
         rows = [c for c in self.program.connections if self.tables.compressed(c) and c.synapses_of is None]
         own = {c.name: connects_itself(self.tables, c) for c in rows}
-        sides = (("on the device, where spikes deliver them", True), ("on the host", False))
+        sides = (("on the device", True), ("on the host", False))
         named = {side: ", ".join(f"`{name}`" for name, here in own.items() if here == device) for side, device in sides}
         return "; ".join(f"made {side}: {names}" for side, names in named.items() if names)
 

@@ -34,12 +34,12 @@ public:
         about_ = &about;
         Builder<Real>(m_, pairs_, seed, about).build();
         pairs_ = std::vector<HandedOver>(pairs_.size());
-        m_.make_synapses = [this, seed](int connection) { Builder<Real>(m_, pairs_, seed, *about_).have_here(connection); };
-        for (int k = 0; k < m_.net.parameters; ++k)  // of dense or one_to_one synapses, set before there were any
-            if (m_.net.parameters_info[k].size >= 0 && m_.net.parameters_info[k].synapse_field >= 0) {
-                const std::vector<double> values = m_.numbers.own[static_cast<std::size_t>(k)];
-                set_parameter(k, values.data());
-            }
+        m_.make_synapses = [this, seed](int connection) {
+            Builder<Real>(m_, pairs_, seed, *about_).have_here(connection);
+            set_early_numbers(connection);
+        };
+        for (int c = 0; c < m_.net.connections_count; ++c)
+            if (!m_.store(c).is_counted()) set_early_numbers(c);
         hazards_ = std::make_unique<Hazards<Real>>(m_);
     }
     SNCC_COLD std::int64_t synapse_count(int connection) override {
@@ -57,6 +57,16 @@ public:
             const SynapseFieldInfo& field = m_.net.synapse_fields_info[f];
             if (field.connection != connection || !field.initial || number++ != state) continue;
             m_.for_each_synapse(connection, [&](const Placed& s) { values[s.number] = static_cast<double>(m_.synapse_numbers(f, s.part)[s.at]); });
+        }
+    }
+
+    // Of dense or one_to_one synapses, or one number of all, set before there were any.
+    SNCC_COLD void set_early_numbers(int connection) {
+        for (int f = 0; f < m_.net.synapse_fields; ++f) {
+            const int k = m_.net.synapse_fields_info[f].parameter;
+            if (m_.net.synapse_fields_info[f].connection != connection || k < 0 || m_.net.parameters_info[k].size < 0) continue;
+            const std::vector<double> values = m_.numbers.own[static_cast<std::size_t>(k)];
+            NeuronEngine::set_parameter(k, values.data());
         }
     }
 

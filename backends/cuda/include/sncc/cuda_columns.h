@@ -1,4 +1,4 @@
-// Synapses on the device: made on the host from its rows, by target, and what is one number for each of them.
+// Synapses on the device, by target, and what is one number for each of them: made on the host from its rows, or by kernels (cuda_connector.h).
 #pragma once
 
 #include <algorithm>
@@ -39,11 +39,7 @@ public:
         std::vector<std::uint32_t> lengths(static_cast<std::size_t>(words * 32), 0);
         for (std::int64_t j = 0; j < targets; ++j)
             lengths[static_cast<std::size_t>(j)] = static_cast<std::uint32_t>(index.offsets[static_cast<std::size_t>(j) + 1] - index.offsets[static_cast<std::size_t>(j)]);
-        std::vector<std::uint64_t> slices(static_cast<std::size_t>(words) + 1, 0);
-        for (std::int64_t w = 0; w < words; ++w) {
-            const auto first = lengths.begin() + w * 32;
-            slices[static_cast<std::size_t>(w) + 1] = slices[static_cast<std::size_t>(w)] + 32ull * *std::max_element(first, first + 32);
-        }
+        const std::vector<std::uint64_t> slices = slices_of(lengths);
         places_ = static_cast<std::size_t>(slices.back());
         numbers_.assign(places_, none);
         const bool is_narrow = store.synapses.sources() <= 0x10000;
@@ -85,9 +81,40 @@ public:
         view_ = {slices_.data(), lengths_.data(), is_narrow ? narrow_.data() : nullptr, is_narrow ? nullptr : wide_.data(), delayed ? delays_.data() : nullptr,
                  ascending.empty() ? nullptr : ascending_.data(), nullptr};
     }
+    // For kernels that put the synapses there themselves: columns of so many, from so many sources. What is behind them stays the caller's.
+    void make(const std::vector<std::uint32_t>& lengths, std::int64_t sources, bool delayed) {
+        const std::vector<std::uint64_t> slices = slices_of(lengths);
+        places_ = static_cast<std::size_t>(slices.back());
+        if (places_ >= none) throw Failure(Code::memory, "a connection of too many synapses");
+        numbers_.clear();
+        const bool is_narrow = sources <= 0x10000;
+        slices_.put(slices), lengths_.put(lengths);
+        is_narrow ? narrow_.reserve(places_ + 1) : wide_.reserve(places_ + 1);
+        if (delayed) delays_.reserve(places_ + 1);
+        view_ = {slices_.data(), lengths_.data(), is_narrow ? narrow_.data() : nullptr, is_narrow ? nullptr : wide_.data(), delayed ? delays_.data() : nullptr, nullptr, nullptr};
+    }
+    // What has to be found for so many, at least.
+    std::size_t missing(std::size_t synapses, std::int64_t sources) const { return numbered_.missing(synapses) + (sources <= 0x10000 ? narrow_.missing(synapses) : wide_.missing(synapses)); }
+    std::size_t missing_delays(std::size_t synapses) const { return delays_.missing(synapses); }
+    // Room for which synapse each is; from the device, where kernels put it there.
+    std::uint32_t* numbers_room() {
+        numbered_.reserve(places_ + 1);
+        return numbered_.data();
+    }
+    std::uint16_t* narrow() const { return view_.narrow ? narrow_.data() : nullptr; }
+    std::uint32_t* wide() const { return view_.wide ? wide_.data() : nullptr; }
+    std::uint16_t* delays() const { return view_.delays ? delays_.data() : nullptr; }
+    std::size_t places() const { return places_; }
+    // Whether another one, made in the other way, is the same.
+    bool is(const DeviceColumns& other) const {
+        have_numbers();
+        const auto same = [&](const auto& own, const auto& others, bool there, bool otherwise) { return there == otherwise && (!there || own.copy(places_) == others.copy(places_)); };
+        return places_ == other.places_ && numbers_ == other.numbers_ && lengths_.copy(lengths_.size() - 1) == other.lengths_.copy(lengths_.size() - 1) &&
+               same(narrow_, other.narrow_, view_.narrow, other.view_.narrow) && same(wide_, other.wide_, view_.wide, other.view_.wide) && same(delays_, other.delays_, view_.delays, other.view_.delays);
+    }
     // Beside the columns, which synapse each is: for those that draw numbers.
     void number() {
-        numbered_.put(numbers_);
+        if (!numbers_.empty()) numbered_.put(numbers_);
         view_.numbers = numbered_.data();
     }
     // Of the first `synapses` of the host's rows.
@@ -115,6 +142,7 @@ private:
 
     template <typename Visit>
     void for_places(ThreadPool& pool, const Visit& visit) const {
+        have_numbers();
         constexpr std::size_t at_once = 1 << 16;
         pool.run(static_cast<int>((places_ + at_once - 1) / at_once), [&](int task, int) {
             const std::size_t first = static_cast<std::size_t>(task) * at_once;
@@ -123,8 +151,22 @@ private:
         });
     }
 
+    // A word of 32 columns takes as much as its longest.
+    static std::vector<std::uint64_t> slices_of(const std::vector<std::uint32_t>& lengths) {
+        std::vector<std::uint64_t> slices(lengths.size() / 32 + 1, 0);
+        for (std::size_t w = 0; w + 1 < slices.size(); ++w) {
+            const auto first = lengths.begin() + static_cast<std::ptrdiff_t>(w * 32);
+            slices[w + 1] = slices[w] + 32ull * *std::max_element(first, first + 32);
+        }
+        return slices;
+    }
+    // Those that kernels made.
+    void have_numbers() const {
+        if (numbers_.empty()) numbers_ = numbered_.copy(places_);
+    }
+
     std::size_t places_ = 0;
-    std::vector<std::uint32_t> numbers_;
+    mutable std::vector<std::uint32_t> numbers_;
     DeviceArray<std::uint64_t> slices_;
     DeviceArray<std::uint32_t> lengths_;
     DeviceArray<std::uint16_t> narrow_;

@@ -11,16 +11,14 @@
 #include "sncc/drawn_indices.h"
 #include "sncc/pattern.h"
 
-extern __shared__ unsigned char smem[];
-
 namespace sncc {
 namespace cuda {
 
 constexpr int connect_threads = 256;
 constexpr int scanned_at_once = 16;      // numbers of a thread
-constexpr unsigned sorted_by_warp = 1024;  // targets of a row; a block sorts longer ones
+constexpr unsigned sorted_bytes = 4096;  // of a row, by a warp; a block sorts longer ones
 
-enum class Stage { count, place, sort, sums, sums_before, before, delays, tiles, entries };
+enum class Stage { count, place, sort, sums, sums_before, before, delays, tiles, entries, lengths, keys, sort_keys, columns };
 
 template <typename Real>
 struct ConnectArguments {
@@ -38,6 +36,8 @@ struct ConnectArguments {
     std::uint32_t *numbers, *sums;  // to be replaced by the sums of those before; such sums of each block
     std::int64_t size;              // how many numbers, or synapses
     int weight, delay;              // parameters; -1: the connection's
+    bool one_weight;                // for all synapses, as they begin
+    double weight_of_all;
     bool one_delay;                 // for all synapses
     int least_delay;
     double step;
@@ -47,6 +47,16 @@ struct ConnectArguments {
     std::uint32_t* starts;
     std::uint16_t *targets, *delays;
     Real* weights;
+    // By target (cuda_connect_columns.h).
+    bool by_delay;           // the longest first
+    std::uint32_t* lengths;  // of columns
+    std::uint32_t* begins;   // of their keys
+    std::uint64_t* keys;
+    const std::uint64_t* slices;
+    std::uint16_t *narrow, *column_delays;
+    std::uint32_t *wide, *column_numbers;
+    Real* column_weights;
+    std::uint32_t *places, *row_places;  // of each synapse in the columns: by number, and in the order of deliveries
 };
 
 // Warps of all blocks take turns: all lanes call body(k) for k below `count`.
@@ -212,11 +222,11 @@ __device__ inline void draw_pairs(const ConnectArguments<Real>& g) {
 // ------------------------------------------------------------------------------------------------ sorting
 // Sorts by exchanges that all go up (so that no number is needed for what would stand behind the last one), by threads of which the calling one is
 // number `rank` of `count`; they meet in meet().
-template <typename Meet>
-__device__ inline void sort_together(std::uint32_t* numbers, std::uint32_t size, unsigned rank, unsigned count, const Meet& meet) {
+template <typename Number, typename Meet>
+__device__ inline void sort_together(Number* numbers, std::uint32_t size, unsigned rank, unsigned count, const Meet& meet) {
     const auto order = [&](std::uint32_t low, std::uint32_t high) {
         if (high >= size) return;
-        const std::uint32_t a = numbers[low], b = numbers[high];
+        const Number a = numbers[low], b = numbers[high];
         if (a > b) numbers[low] = b, numbers[high] = a;
     };
     std::uint32_t whole = 1;
@@ -237,23 +247,24 @@ __device__ inline void sort_together(std::uint32_t* numbers, std::uint32_t size,
     }
 }
 
-// Each source's targets, ascending. `room`: shared memory for each warp.
-template <typename Real>
-__device__ inline void sort_rows(const ConnectArguments<Real>& g, std::uint32_t* room) {
+// Rows of numbers, each ascending. `room`: shared memory for each warp.
+template <typename Number>
+__device__ inline void sort_rows(Number* rows, const std::uint32_t* offsets, std::int64_t count, Number* room) {
+    constexpr unsigned by_warp = sorted_bytes / sizeof(Number);
     const unsigned lane = threadIdx.x % 32u, warp = threadIdx.x / 32u;
-    for_each_by_warp(g.source.population, [&](std::int64_t i) {
-        const std::uint32_t begin = g.offsets[i], size = g.offsets[i + 1] - begin;
-        if (size < 2 || size > sorted_by_warp) return;
-        std::uint32_t* const own = room + warp * sorted_by_warp;
-        for (std::uint32_t k = lane; k < size; k += 32) own[k] = g.rows[begin + k];
+    for_each_by_warp(count, [&](std::int64_t i) {
+        const std::uint32_t begin = offsets[i], size = offsets[i + 1] - begin;
+        if (size < 2 || size > by_warp) return;
+        Number* const own = room + warp * by_warp;
+        for (std::uint32_t k = lane; k < size; k += 32) own[k] = rows[begin + k];
         __syncwarp();
         sort_together(own, size, lane, 32u, [] { __syncwarp(); });
-        for (std::uint32_t k = lane; k < size; k += 32) g.rows[begin + k] = own[k];
+        for (std::uint32_t k = lane; k < size; k += 32) rows[begin + k] = own[k];
         __syncwarp();
     });
-    for (std::int64_t i = blockIdx.x; i < g.source.population; i += gridDim.x) {
-        const std::uint32_t begin = g.offsets[i], size = g.offsets[i + 1] - begin;
-        if (size > sorted_by_warp) sort_together(g.rows + begin, size, threadIdx.x, blockDim.x, [] { __syncthreads(); });
+    for (std::int64_t i = blockIdx.x; i < count; i += gridDim.x) {
+        const std::uint32_t begin = offsets[i], size = offsets[i + 1] - begin;
+        if (size > by_warp) sort_together(rows + begin, size, threadIdx.x, blockDim.x, [] { __syncthreads(); });
     }
 }
 
@@ -300,6 +311,10 @@ __device__ inline int delay_of(const ConnectArguments<Real>& g, std::uint32_t nu
     return legal_steps(nearest_steps(milliseconds, g.step), g.least_delay);
 }
 template <typename Network, typename Real>
+__device__ inline Real weight_of(const ConnectArguments<Real>& g, std::uint32_t number, std::uint32_t source, std::uint32_t target) {
+    return static_cast<Real>(g.one_weight ? g.weight_of_all : Network::initial(g.weight, g.seed, number, source, target));
+}
+template <typename Network, typename Real>
 __device__ inline void find_extreme_delays(const ConnectArguments<Real>& g) {
     int least = longest_delay, most = 0;
     for_each_by_thread(g.size, [&](std::int64_t k) {
@@ -336,25 +351,10 @@ __device__ inline void place_entries(const ConnectArguments<Real>& g) {
             const std::uint32_t place = g.starts[tile * (g.source.population + 1) + i] + (k - begin - before);
             g.targets[place] = static_cast<std::uint16_t>(target - first);
             if (g.delays) g.delays[place] = static_cast<std::uint16_t>(delay_of<Network>(g, k));
-            if (g.weights) g.weights[place] = static_cast<Real>(Network::initial(g.weight, g.seed, k, static_cast<std::uint32_t>(i), target));
+            if (g.places) g.row_places[place] = g.places[k];
+            if (g.weights) g.weights[place] = weight_of<Network>(g, k, static_cast<std::uint32_t>(i), target);
         }
     });
-}
-
-template <typename Network>
-__device__ inline void connect(const ConnectArguments<typename Network::Real>& g) {
-    __shared__ unsigned room[most_warps];
-    switch (g.stage) {
-        case Stage::count:
-        case Stage::place: return draw_pairs(g);
-        case Stage::sort: return sort_rows(g, reinterpret_cast<std::uint32_t*>(smem));
-        case Stage::sums:
-        case Stage::sums_before:
-        case Stage::before: return scan_stage(g, room);
-        case Stage::delays: return find_extreme_delays<Network>(g);
-        case Stage::tiles: return count_tiles(g);
-        case Stage::entries: return place_entries<Network>(g);
-    }
 }
 
 }  // namespace cuda

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "sncc/cuda_connect.h"
+#include "sncc/cuda_connect_columns.h"
 #include "sncc/cuda_tiles.h"
 #include "sncc/neuron_memory.h"
 
@@ -48,24 +48,36 @@ public:
     struct Making {
         int connection;
         Tiling tiling;
-        DeviceTileRows<Real>* rows;
-        DeviceArray<Real>* weights;
+        DeviceTileRows<Real>* rows;  // null: no spikes are looked up
+        DeviceArray<Real>* weights;  // in their order
+        DeviceColumns<Real>* columns;  // null: no targets look, and nothing changes
+        DeviceArray<Real>* column_weights;
+        bool by_delay;
     };
     void reserve(const std::vector<Making>& all) {
-        std::vector<DeviceMemory::Part> parts = {{"the synapses by source", 0}, {"the synapses' delays", 0}, {"the weights", 0}, {"their making", 0}};
-        std::size_t synapses = 0, sources = 0, drawn = 0, sums = 0;
+        std::vector<DeviceMemory::Part> parts = {{"the synapses by source", 0}, {"the synapses' delays", 0}, {"the weights", 0}, {"their making", 0}, {"the synapses by target", 0}};
+        std::size_t synapses = 0, sources = 0, drawn = 0, sums = 0, keys = 0, placed = 0;
         for (const Making& making : all) {
             const auto room = room_for(making);
-            const std::vector<DeviceMemory::Part> rows = making.rows->missing(room);
-            for (std::size_t k = 0; k < rows.size(); ++k) parts[k].bytes += rows[k].bytes;
-            if (info(making.connection).weight_field >= 0) parts[2].bytes += making.weights->missing(room.synapses + 1);
+            const bool weighted = info(making.connection).weight_field >= 0;
+            if (making.rows) {
+                const std::vector<DeviceMemory::Part> rows = making.rows->missing(room);
+                for (std::size_t k = 0; k < rows.size(); ++k) parts[k].bytes += rows[k].bytes;
+                if (weighted && !making.columns) parts[2].bytes += making.weights->missing(room.synapses + 1);
+            }
+            if (making.columns) {  // at least: how long columns are is not known yet
+                parts[1].bytes += room.delayed ? making.columns->missing_delays(room.synapses) : 0;
+                parts[2].bytes += weighted ? making.column_weights->missing(room.synapses) : 0;
+                parts[4].bytes += making.columns->missing(room.synapses, static_cast<std::int64_t>(room.sources));
+                keys = std::max(keys, room.synapses + 1), placed = std::max(placed, making.rows ? room.synapses + 1 : 0);
+            }
             synapses = std::max(synapses, room.synapses + 1), sources = std::max(sources, room.sources + 2);
             drawn = std::max(drawn, drawn_size(arguments(making.connection)));
             sums = std::max(sums, static_cast<std::size_t>(blocks_of_sums(static_cast<std::int64_t>(room.starts()))));
         }
-        parts[3].bytes = targets_.missing(synapses) + offsets_.missing(sources) + next_.missing(sources) + drawn_.missing(drawn) + sums_.missing(sums);
+        parts[3].bytes = targets_.missing(synapses) + offsets_.missing(sources) + next_.missing(sources) + drawn_.missing(drawn) + sums_.missing(sums) + keys_.missing(keys) + places_.missing(placed);
         memory_.expect("the synapses", parts);
-        targets_.reserve(synapses), offsets_.reserve(sources), next_.reserve(sources), drawn_.reserve(drawn), sums_.reserve(sums);
+        targets_.reserve(synapses), offsets_.reserve(sources), next_.reserve(sources), drawn_.reserve(drawn), sums_.reserve(sums), keys_.reserve(keys), places_.reserve(placed);
     }
     void make(const Making& making) {
         const int c = making.connection;
@@ -81,25 +93,65 @@ public:
             g.counts = next_.data();
         }
         draw(g, Stage::place);
-        if (!by_row) launch(g, Stage::sort, blocks_for(g.source.population, warps), sorted_by_warp * sizeof(std::uint32_t) * warps);
-        making.rows->make(room, making.tiling);
+        if (!by_row) launch(g, Stage::sort, blocks_for(g.source.population, warps), sorted_bytes * warps);
+        const int field = info(c).weight_field;
+        g.weight = field >= 0 ? Network::synapse_fields_info()[field].parameter : -1;
+        if (g.weight >= 0 && Network::parameters_info()[g.weight].shared) g.one_weight = true, g.weight_of_all = host_.numbers.own[static_cast<std::size_t>(g.weight)][0];
+        if (making.columns) make_columns(g, making, room.synapses, room.delayed);
+        if (making.rows) make_rows(g, making, room);
+        check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize", "the synapses");
+    }
+    // What only the making needed.
+    void release() {
+        for (DeviceArray<std::uint32_t>* const array : {&targets_, &offsets_, &next_, &drawn_, &sums_, &thresholds_, &lengths_, &begins_, &places_}) array->release();
+        sure_.release(), extremes_.release(), keys_.release();
+    }
+
+private:
+    void make_rows(Arguments& g, const Making& making, const typename DeviceTileRows<Real>::Room& room) {
+        const int c = making.connection;
+        making.rows->make(room, making.tiling, making.columns != nullptr);
         g.tiling = making.tiling, g.tiles = room.tiles;
         g.starts = making.rows->starts(), g.targets = making.rows->targets(), g.delays = making.rows->delays();
         check(cudaMemset(g.starts, 0, room.starts() * sizeof(std::uint32_t)), "cudaMemset", "the synapses by source");
         launch(g, Stage::tiles, blocks_for(g.source.population, warps));
         sums_before(g, g.starts, static_cast<std::int64_t>(room.starts()));
-        g.weight = -1;
-        if (const int field = info(c).weight_field; field >= 0) {
+        g.row_places = making.rows->places();
+        if (info(c).weight_field >= 0 && !making.columns) {
             making.weights->reserve(room.synapses + 1);
-            g.weight = Network::synapse_fields_info()[field].parameter, g.weights = making.weights->data();
+            g.weights = making.weights->data();
         }
         launch(g, Stage::entries, blocks_for(g.source.population, warps));
-        check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize", "the synapses");
     }
-    // What only the making needed.
-    void release() { targets_.release(), offsets_.release(), next_.release(), drawn_.release(), sums_.release(), thresholds_.release(), sure_.release(), extremes_.release(); }
+    void make_columns(Arguments& g, const Making& making, std::size_t synapses, bool delayed) {
+        const std::size_t targets = static_cast<std::size_t>(g.target.population), words = (targets + 31) / 32;
+        lengths_.reserve(words * 32 + 1);
+        lengths_.clear();
+        g.lengths = lengths_.data(), g.size = static_cast<std::int64_t>(synapses), g.by_delay = making.by_delay;
+        launch(g, Stage::lengths, blocks_for(g.size, connect_threads));
+        const std::vector<std::uint32_t> lengths = lengths_.copy(words * 32);
+        making.columns->make(lengths, g.source.population, delayed);
+        std::vector<std::uint32_t> begins(targets + 1, 0);
+        for (std::size_t j = 0; j < targets; ++j) begins[j + 1] = begins[j] + lengths[j];
+        begins_.put(begins), lengths_.put(begins);
+        keys_.reserve(synapses + 1);
+        g.begins = begins_.data(), g.keys = keys_.data(), g.lengths = lengths_.data();
+        launch(g, Stage::keys, blocks_for(g.size, connect_threads));
+        launch(g, Stage::sort_keys, blocks_for(g.target.population, warps), sorted_bytes * warps);
+        g.slices = making.columns->view().slices;
+        g.narrow = making.columns->narrow(), g.wide = making.columns->wide(), g.column_delays = making.columns->delays();
+        g.column_numbers = making.columns->numbers_room();
+        if (g.weight >= 0) {
+            making.column_weights->reserve(making.columns->places() + 1);
+            g.column_weights = making.column_weights->data();
+        }
+        if (making.rows) {
+            places_.reserve(synapses + 1);
+            g.places = places_.data();
+        }
+        launch(g, Stage::columns, blocks_for(static_cast<std::int64_t>(words), warps));
+    }
 
-private:
     static constexpr int warps = connect_threads / 32;
 
     static bool is_set(const char* way) {
@@ -190,6 +242,8 @@ private:
     std::vector<ConnectivityRequest> requests_;  // by connection
     DeviceArray<std::uint32_t> offsets_{memory_, "the synapses' making"}, next_{memory_, "the synapses' making"}, targets_{memory_, "the synapses' making"};
     DeviceArray<std::uint32_t> drawn_{memory_, "the synapses' making"}, sums_{memory_, "the synapses' making"}, thresholds_{memory_, "the synapses' making"};
+    DeviceArray<std::uint32_t> lengths_{memory_, "the synapses' making"}, begins_{memory_, "the synapses' making"}, places_{memory_, "the synapses' making"};
+    DeviceArray<std::uint64_t> keys_{memory_, "the synapses' making"};
     DeviceArray<std::uint16_t> sure_{memory_, "the synapses' making"};
     DeviceArray<int> extremes_{memory_, "the synapses' making"};
 };

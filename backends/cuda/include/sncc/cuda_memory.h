@@ -121,6 +121,12 @@ public:
         if (count) check(cudaMemcpy(to, values_ + offset, count * sizeof(Value), cudaMemcpyDeviceToHost), "cudaMemcpy", part_->name);
     }
 
+    std::vector<Value> copy(std::size_t count) const {
+        std::vector<Value> values(count);
+        take(values.data(), count);
+        return values;
+    }
+
 private:
     DeviceMemory& memory_;
     std::shared_ptr<DeviceMemory::Part> part_;

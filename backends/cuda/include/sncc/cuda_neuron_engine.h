@@ -72,12 +72,15 @@ public:
     void set_state(const unsigned char* bytes, std::size_t size) override {
         Base::set_state(bytes, size);
         state_newer_ = true, device_newer_ = false;
+        moved_.assign(moved_.size(), false);
         field_newer_.assign(field_newer_.size(), true);
     }
 
 protected:
     void start(const Simulation& simulation) override {
-        fetch();
+        fetch_states();
+        for (int f = 0; f < Network::synapse_fields; ++f)  // those that the host does not have go on from where they are
+            if (!m_.store(Network::synapse_fields_info()[f].connection).is_counted()) fetch_field(f);
         Base::start(simulation);
         state_newer_ = true;
         for (int f = 0; f < Network::synapse_fields; ++f) field_newer_[static_cast<std::size_t>(f)] |= Network::synapse_fields_info()[f].initial != nullptr;
@@ -92,6 +95,7 @@ protected:
             described_.put(&view_, 1);
             launch(first, to);
             device_newer_ = true, rings_newer_ = false;
+            for (int f = 0; f < Network::synapse_fields; ++f) moved_[static_cast<std::size_t>(f)] |= Network::moves(f);
             this->sent_ = first + (to - first - 1) / m_.interval * m_.interval;
             steps_.take_spikes(course, first, to);
             steps_.take_traces(course.simulation, this->done_, first, to);
@@ -134,6 +138,7 @@ private:
                 delayed |= info(k).delays >= 0, by_delay |= info(k).delays >= 0 && !info(k).signal && delivers(k);
                 by_source |= info(k).delays >= 0 && info(k).signal;
             }
+            if (m_.store(c).is_counted()) continue;
             if (!columns) columns = std::make_unique<DeviceColumns<Real>>(memory_);
             columns->build(m_.store(c), delayed, by_delay, by_source, m_.pool);
         }
@@ -155,18 +160,19 @@ private:
         structure_newer_ = false;
         connector_.release();
     }
-    // Those that the host has only counted, or, where they are not delivered by spikes, on the host after all.
+    // Those that the host has only counted.
     void make_synapses() {
         std::vector<typename Connector<Network>::Making> all;
         for (int c = 0; c < Network::connections_count; ++c) {
             if (!m_.stores[static_cast<std::size_t>(c)].is_counted()) continue;
-            if (!pushed_[static_cast<std::size_t>(c)]) {
-                m_.have_synapses(c);
-                continue;
-            }
             std::unique_ptr<DeviceTileRows<Real>>& rows = rows_[static_cast<std::size_t>(c)];
-            if (!rows) rows = std::make_unique<DeviceTileRows<Real>>(memory_);
-            all.push_back({c, tiling_of(c), rows.get(), weights_[c]});
+            std::unique_ptr<DeviceColumns<Real>>& columns = columns_[static_cast<std::size_t>(c)];
+            const bool pushed = pushed_[static_cast<std::size_t>(c)] != 0, looked_up = has_columns(c);
+            if (pushed && !rows) rows = std::make_unique<DeviceTileRows<Real>>(memory_);
+            if (looked_up && !columns) columns = std::make_unique<DeviceColumns<Real>>(memory_);
+            const int field = info(c).weight_field;
+            all.push_back({c, tiling_of(c), pushed ? rows.get() : nullptr, weights_[c], looked_up ? columns.get() : nullptr, field >= 0 ? synapse_fields_[field] : nullptr,
+                           info(c).delays >= 0 && delivers(c)});
         }
         connector_.reserve(all);
         for (const auto& making : all) {
@@ -180,14 +186,24 @@ private:
         m_.have_synapses(c);
         const neurons::SynapseStore<Real>& store = m_.store(c);
         const std::size_t count = static_cast<std::size_t>(store.synapses.count());
-        DeviceTileRows<Real> rows(memory_);
-        rows.build(store, making.tiling, m_.lane_of(c) >= 0, nullptr, m_.pool);
-        bool equal = making.rows->is(rows, count);
-        if (const int field = info(c).weight_field; field >= 0) {
+        const int field = info(c).weight_field;
+        bool equal = true;
+        const auto compare_weights = [&](const DeviceArray<Real>& made, const auto& expected, std::size_t size) {
             DeviceArray<Real> weights(memory_, "the weights");
-            rows.send(store, m_.synapse_fields[static_cast<std::size_t>(field)].parts[0], weights, m_.pool);
-            const std::vector<Real> made = rows.taken(*making.weights, count), expected = rows.taken(weights, count);
-            equal = equal && (count == 0 || std::memcmp(made.data(), expected.data(), count * sizeof(Real)) == 0);
+            expected(m_.synapse_fields[static_cast<std::size_t>(field)].parts[0], weights);
+            equal = equal && (size == 0 || std::memcmp(made.copy(size).data(), weights.copy(size).data(), size * sizeof(Real)) == 0);
+        };
+        DeviceColumns<Real> columns(memory_);
+        if (making.columns) {
+            columns.build(store, info(c).delays >= 0, making.by_delay, false, m_.pool);
+            equal = making.columns->is(columns);
+            if (field >= 0) compare_weights(*making.column_weights, [&](const auto& from, auto& to) { columns.send(from, to, m_.pool); }, columns.places());
+        }
+        if (making.rows) {
+            DeviceTileRows<Real> rows(memory_);
+            rows.build(store, making.tiling, m_.lane_of(c) >= 0, making.columns ? &columns : nullptr, m_.pool);
+            equal = equal && making.rows->is(rows, count);
+            if (field >= 0 && !making.columns) compare_weights(*making.weights, [&](const auto& from, auto& to) { rows.send(store, from, to, m_.pool); }, count);
         }
         if (!equal) throw Failure(Code::device, std::string("the device has not made the synapses of `") + info(c).name + "` that the host makes");
     }
@@ -425,17 +441,23 @@ private:
     // -------------------------------------------------------------------------------------------- from the device
     // All that a run changed.
     void fetch() {
+        fetch_states();
+        for (int f = 0; f < Network::synapse_fields; ++f) fetch_field(f);
+    }
+    void fetch_field(int f) {
+        if (!moved_[static_cast<std::size_t>(f)]) return;
+        const int of = owner(Network::synapse_fields_info()[f].connection);
+        m_.have_synapses(of);
+        columns_[static_cast<std::size_t>(of)]->fetch(*synapse_fields_[f], m_.synapse_fields[static_cast<std::size_t>(f)].parts[0], m_.pool);
+        moved_[static_cast<std::size_t>(f)] = false;
+    }
+    void fetch_states() {
         if (!device_newer_) return;
         state_.take(&state(), 1);
         for (int f = 0; f < Network::fields_count; ++f) {
             AlignedBuffer<Real>& values = m_.histories[static_cast<std::size_t>(f)].values;
             if (values.size()) histories_[f]->take(values.data(), values.size());
         }
-        for (int f = 0; f < Network::synapse_fields; ++f)
-            if (Network::moves(f)) {
-                const int of = owner(Network::synapse_fields_info()[f].connection);
-                columns_[static_cast<std::size_t>(of)]->fetch(*synapse_fields_[f], m_.synapse_fields[static_cast<std::size_t>(f)].parts[0], m_.pool);
-            }
         device_newer_ = false;
     }
     static constexpr std::int64_t most_tile_words = 2048;  // a target in its tile is a number of 16 bits
@@ -457,7 +479,8 @@ private:
     std::vector<char> field_newer_;  // on the host than on the device
     std::vector<char> pushed_ = std::vector<char>(Network::connections_count + 1, 0);  // by connection
     bool structure_newer_ = true, numbers_newer_ = true, state_newer_ = true, rings_newer_ = true;
-    bool device_newer_ = false;  // states and what moves by itself
+    bool device_newer_ = false;  // states
+    std::vector<char> moved_ = std::vector<char>(Network::synapse_fields + 1, 0);  // numbers of synapses that the device has newer ones of
     std::vector<int> first_words_ = std::vector<int>(Network::populations + 1, 0);  // by population
     std::int64_t words_ = 1;
     int tile_words_ = 1;

@@ -56,29 +56,26 @@ public:
     std::vector<DeviceMemory::Part> missing(const Room& room) const {
         return {{"the synapses by source", starts_.missing(room.starts() + 1) + targets_.missing(room.synapses + 1)}, {"the synapses' delays", room.delayed ? delays_.missing(room.synapses + 1) : 0}};
     }
-    void make(const Room& room, const Tiling& tiling) {
+    void make(const Room& room, const Tiling& tiling, bool placed = false) {
         tiling_ = tiling;
         starts_of_.clear();
         starts_.reserve(room.starts() + 1), targets_.reserve(room.synapses + 1);
         if (room.delayed) delays_.reserve(room.synapses + 1);
+        if (placed) places_.reserve(room.synapses + 1);
         count_ = room.starts();
-        view_ = {starts_.data(), targets_.data(), room.delayed ? delays_.data() : nullptr, nullptr, nullptr, static_cast<std::int64_t>(room.sources), tiling.first()};
+        view_ = {starts_.data(), targets_.data(), room.delayed ? delays_.data() : nullptr, nullptr, placed ? places_.data() : nullptr, static_cast<std::int64_t>(room.sources), tiling.first()};
     }
     std::uint32_t* starts() const { return starts_.data(); }
     std::uint16_t* targets() const { return targets_.data(); }
+    std::uint32_t* places() const { return view_.places ? places_.data() : nullptr; }
     std::uint16_t* delays() const { return view_.delays ? delays_.data() : nullptr; }
     // Whether another one, made in the other way, is the same.
     bool is(const DeviceTileRows& other, std::size_t synapses) const {
         have_starts(), other.have_starts();
         return starts_of_ == other.starts_of_ && view_.sources == other.view_.sources && view_.first_tile == other.view_.first_tile &&
-               taken(targets_, synapses) == taken(other.targets_, synapses) && !view_.delays == !other.view_.delays &&
-               (!view_.delays || taken(delays_, synapses) == taken(other.delays_, synapses));
-    }
-    template <typename Value>
-    static std::vector<Value> taken(const DeviceArray<Value>& from, std::size_t count) {
-        std::vector<Value> values(count);
-        from.take(values.data(), count);
-        return values;
+               targets_.copy(synapses) == other.targets_.copy(synapses) && !view_.delays == !other.view_.delays &&
+               (!view_.delays || delays_.copy(synapses) == other.delays_.copy(synapses)) && !view_.places == !other.view_.places &&
+               (!view_.places || places_.copy(synapses) == other.places_.copy(synapses));
     }
     // A number of each synapse into `to`, in this order.
     const Real* send(const neurons::SynapseStore<Real>& store, const Untouched<Real>& from, DeviceArray<Real>& to, ThreadPool& pool) const {
@@ -108,7 +105,7 @@ private:
 
     // Those that kernels made.
     void have_starts() const {
-        if (starts_of_.empty()) starts_of_ = taken(starts_, count_);
+        if (starts_of_.empty()) starts_of_ = starts_.copy(count_);
     }
 
     Tiling tiling_ = {1, 0};
