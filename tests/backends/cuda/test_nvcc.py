@@ -86,7 +86,7 @@ def test_no_kernel_spills_registers(tmp_path, text, precision):
     rows = [[cell.strip() for cell in line.split("|")] for line in page.splitlines() if line.startswith(f"| {name}_")]
     kernels = {"run", "phase"} if program.schedule == "neuron_parallel" else {"samples", "gather", "optimise"}
     listed = {row[1].removeprefix(f"{name}_") for row in rows}
-    assert listed - {"connect"} == kernels and ("connect" in listed) == (text == MADE)
+    assert listed - {"connect"} == kernels and ("connect" in listed or text != MADE)
     assert set(used) == {(f"{name}_{k}", a) for k in listed for a in ARCHITECTURES}
     for kernel, _, _, threads, shared, *cells in (row[1:-1] for row in rows):
         assert all("registers" in cell for cell in cells)
