@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -83,6 +84,15 @@ def _cache() -> str:
     folder = cache.location()
     if not folder.exists():
         return f"{folder} (empty)"
-    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     usable = "" if os.access(folder, os.W_OK) else ", not writable: builds go to a temporary folder"
-    return f"{folder} ({sum(sizes) / 1e6:.0f} MB{usable})"
+    return f"{folder} ({_size(folder) / 1e6:.0f} MB{usable})"
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files below a folder, from which other builds may be taking some away."""
+    total = 0
+    for place, _, names in os.walk(folder):  # passes over folders that are gone
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.stat(os.path.join(place, name)).st_size
+    return total

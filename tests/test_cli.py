@@ -163,6 +163,16 @@ def test_models_lists_the_standard_library_and_shows_one(tmp_path):
     assert done.returncode == 1 and "ALIF" in done.stderr
 
 
+def test_doctor_passes_over_what_another_build_takes_out_of_the_cache(tmp_path, monkeypatch):
+    from sncc import doctor
+
+    (tmp_path / "kept").write_bytes(b"12345")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    real = os.walk
+    monkeypatch.setattr(doctor.os, "walk", lambda folder: [*real(folder), (str(tmp_path / "vanished"), [], ["x"])])
+    assert doctor._size(tmp_path) == 5
+
+
 def test_doctor_finds_the_tools_and_says_how_to_get_missing_ones(compiler, tmp_path):
     assert sncc("doctor").returncode == 0
     done = sncc("doctor", CXX=str(tmp_path / "no-compiler"))
