@@ -116,7 +116,7 @@ def _connection(connection: Connection, training: Training, model: Model) -> Ite
         learnt = any(entry.key == f"{connection.name}.delay" for entry in training.learn)  # said where it is learnt
         between = connection.target in read and model.population(connection.source).kind == "neuron"
         if connection.delay is not None and between and not learnt:
-            what = "a delay for each synapse into what the loss reads, under `online = true`,"
+            what = "a delay for each synapse into what the loss reads under `online`"
             help = "give the connection one delay, or leave `online` out: the gradient is the same number"
             yield not_supported_yet(connection.span, what, help)
     elif connection.rewiring is not None and _goes_back(connection, training):

@@ -53,9 +53,6 @@ REFUSED = {
     "parts that overlap elsewhere": (
         f"a[0:4] -> a[2:6]: {APART}", "a[1:5] -> a[2:6]: dense(self = false), share = owner, delay = 1 ms",
     ),
-    "synapses that keep states of their own": (
-        "a -> y: dense, weight = normal(0, 1), synapse = clipped()", "a -> y: dense, share = owner",
-    ),
 }  # fmt: skip
 
 
@@ -63,8 +60,7 @@ REFUSED = {
 def test_what_shares_weights_that_lie_otherwise_is_refused_with_its_place(case):
     owner, other = REFUSED[case]
     (found,) = (d for d in sncc.check(NETWORK.format(owner=owner, other=other)) if d.code == "not-supported-yet")
-    place = "connect owner = " + owner if "synapse" in owner else "connect other = " + other
-    assert found.span is not None and found.span.text == place
+    assert found.span is not None and found.span.text == "connect other = " + other
 
 
 @pytest.mark.parametrize("ends", ["a[0:4] -> a[2:6]", "image[0:2, 0:3] -> image[1:3, 0:3]"])
