@@ -100,7 +100,10 @@ def same(first, second) -> int:
     return sum(len(spikes) for spikes in first.spikes.values())
 
 
-@pytest.mark.parametrize("order, delivery", [("", "push"), ("3", "push"), ("", "pull"), ("4", "pull")])
+@pytest.mark.parametrize(
+    "order, delivery",
+    [("", "push"), *(pytest.param(*c, marks=pytest.mark.slow) for c in (("3", "push"), ("", "pull"), ("4", "pull")))],
+)
 def test_they_are_the_hosts_in_every_bit(loaded, monkeypatch, order, delivery):
     """Each array of the device's is compared with the one that is made on the host and copied."""
     monkeypatch.setenv("SNCC_CUDA_SYNAPSES", "check")
@@ -123,6 +126,7 @@ def test_spikes_and_what_python_reads_are_the_cpus(loaded, cpu):
     assert not np.array_equal(first.parameters["moved.weight"], sncc.load(cpu, seed=4).parameters["moved.weight"])
 
 
+@pytest.mark.slow
 def test_weights_that_move_stay_where_they_are_until_somebody_asks(loaded, cpu, monkeypatch):
     monkeypatch.setenv("SNCC_CUDA_DELIVERY", "pull")
     first, second = sncc.load(cpu, seed=4), loaded()

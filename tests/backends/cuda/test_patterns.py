@@ -42,6 +42,7 @@ def test_feedback_by_numbers_of_its_own(projects, late):
     mixed_equals_the_reference(lambda pairs: sncc.load(project, backend="emulated", connections=pairs), text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule, late, loss, dropout", ONLINE)
 def test_traces_of_synapses_forwards(projects, rule, late, loss, dropout):
     text = text_of(rule, late, loss, dropout=dropout)
