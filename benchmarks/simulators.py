@@ -15,6 +15,7 @@ import shutil
 import statistics
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class Ran:
 
 
 @dataclass
-class Simulator:
+class Simulator(ABC):
     """A network in one simulator. `warm`: seconds that are run before the first piece; each piece runs `seconds`."""
 
     threads: int
@@ -62,21 +63,21 @@ class Simulator:
     label = ""
     module = ""  # that must be installed
 
+    @abstractmethod
     def build(self) -> Built:
         """Builds the network and runs it for `warm`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self) -> Ran:
         """Runs on for `seconds`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def spikes(self) -> Spikes:
         """The spikes of the last piece."""
-        raise NotImplementedError
 
     def weights(self) -> np.ndarray:
-        """The plastic weights now, in SI units, of a network that has some."""
-        raise NotImplementedError
+        """The plastic weights now, in SI units: none, but of networks that say otherwise."""
+        return np.empty(0)
 
 
 def resident() -> int:
@@ -153,9 +154,9 @@ class Nest(Simulator):
     label = "NEST"
     module = "nest"
 
+    @abstractmethod
     def create(self, nest: Any) -> dict[str, Any]:
         """Makes neurons, sources and connections; gives the populations by name."""
-        raise NotImplementedError
 
     def build(self) -> Built:
         import nest
@@ -219,9 +220,9 @@ class Brian(Simulator):
     label = "Brian 2"
     module = "brian2"
 
+    @abstractmethod
     def create(self, brian: Any) -> tuple[list[Any], dict[str, tuple[Any, slice]]]:
         """Makes all objects; gives them, and by name each population as a group and its part of it."""
-        raise NotImplementedError
 
     def stages(self, brian: Any, network: Any) -> None:
         """Runs the network for `warm` seconds; a subclass may change something on the way."""
