@@ -19,7 +19,6 @@ from sncc.lower.engines import refuse as refuse_engines
 from sncc.lower.engines import unsupported as not_executed
 from sncc.lower.phases import lower, place
 from sncc.lower.support import unsupported as not_lowered
-from sncc.memory import bytes_of
 from sncc.model.nodes import Model, Schedule
 from sncc.model.resolve import model_of_source
 from sncc.program.nodes import Precision, Program
@@ -181,9 +180,9 @@ def build_model(
     memory: str | int | None = None, weights: Weights | None = None,
 ) -> Path:  # fmt: skip
     """Builds the project of a Model; see `build`."""
-    from sncc import cache, toolchain
+    from sncc import building, cache, toolchain
 
-    _check_weights(weights, model, precision)
+    building.check_weights(weights, model, precision)
     check_chosen("precision", precision, ("float32", "float64"))
     check_switch("emit_only", emit_only)
     if not isinstance(backend, str) or backend not in ("auto", "cpu", "cuda"):
@@ -192,106 +191,17 @@ def build_model(
         )
     out = folder_of(out)
     refuse_engines(model)
-    program = within(memory, compile_program(model, precision, weights=weights))
+    program = building.within(memory, compile_program(model, precision, weights=weights))
     files = emit(program)
     if emit_only and out is not None:
         cache.write_files(files, out)
         return out
     if emit_only:
         return cache.cached(cache.key_of(files), lambda folder: cache.write_files(files, folder))
-    backend = chosen_backend(backend, program)
-    if backend == "cuda":
-        _note_stored(program)
-    project = _built(files, backend)
+    backend = building.chosen_backend(backend, program)
+    building.warn_of_differences(backend, program)
+    project = building.built(files, backend)
     if out is None:
         return project
     cache.copy_project(project, out)
     return out
-
-
-def _check_weights(weights: str | None, model: Model, precision: str) -> None:
-    """Refuse weights of a type that there is not, or in networks that have no code for them."""
-    from sncc import toolchain
-
-    if weights is None:
-        return
-    if not isinstance(weights, str) or weights != "bfloat16":
-        help = "use `bfloat16`, or leave it out for weights of the network's precision"
-        raise toolchain.failure("wrong-argument", f"there are no weights of type `{weights}`", help=(help,))
-    if precision != "float32":
-        raise toolchain.failure("wrong-argument", "weights of 16 bits go with `float32`")
-    if model.schedule == "neuron_parallel" or model.training is None:
-        help = "they are for what was trained: a file with a `train` block, whose samples threads share out"
-        message = "weights of 16 bits are not supported yet in simulations"
-        raise toolchain.failure("not-supported-yet", message, help=(help,))
-
-
-def within(memory: str | int | None, program: Program) -> Program:
-    """The Program with a bound on the memory of its training; `memory` as for `build`."""
-    from sncc import toolchain
-
-    if memory is None:
-        return program
-    bound = bytes_of(memory)
-    if program.optimise is None:
-        raise toolchain.failure("wrong-argument", "`memory` bounds training, and this network is built without any")
-    return replace(program, memory=bound)
-
-
-def chosen_backend(backend: str, program: Program) -> str:
-    """The backend to build; `auto` takes one that can run the Program."""
-    from sncc import toolchain
-    from sncc.backends.cuda.supported import unsupported
-
-    missing = unsupported(program)
-    if backend == "auto":
-        return "cpu" if missing else toolchain.choose_backend()
-    if backend == "cuda" and missing:
-        message = f"the CUDA backend does not support {', '.join(missing)} yet"
-        raise toolchain.failure("not-supported-yet", message, help=("use `--backend cpu`",))
-    return backend
-
-
-def _note_stored(program: Program) -> None:
-    """Say which connections take memory on a GPU that are to take none."""
-    import warnings
-
-    names = ", ".join(f"`{c.name}`" for c in program.connections if not c.stored)
-    if names:
-        message = (
-            f"on a GPU synapses are stored, with `stored = false` too ({names}): the same network, with their memory"
-        )
-        warnings.warn(message, stacklevel=4)
-
-
-def _built(files: Mapping[str, str], backend: str) -> Path:
-    """The project of these files with its library in `lib/`, whose name holds the key."""
-    import tempfile
-
-    from sncc import cache, toolchain
-    from sncc.engine_cache import build_library
-
-    tools = toolchain.toolchain(backend)
-    key = cache.key_of(files, backend, tools.identity)
-
-    def make(folder: Path) -> None:
-        cache.write_files(files, folder)
-        log = cache.logs() / f"{key}.log"
-        log.unlink(missing_ok=True)
-        with tempfile.TemporaryDirectory(prefix="sncc-build-") as build_folder:
-            library = build_library(files, backend, tools, folder, Path(build_folder), log)
-            cache.install_library(folder, library, backend, key[:8])
-        if backend == "cuda":
-            _describe_kernels(folder, log)
-
-    return cache.cached(key, make)
-
-
-def _describe_kernels(project: Path, log: Path) -> None:
-    """Fills what nvcc said of each kernel into the project's table."""
-    from sncc.backends.cuda.resources import filled
-
-    page = project / "src" / "cuda" / "KERNELS.md"
-    page.write_text(
-        filled(page.read_text(encoding="utf-8"), log.read_text(encoding="utf-8", errors="replace")), encoding="utf-8"
-    )

@@ -1,4 +1,4 @@
-"""What a Program may hold that the CUDA half cannot run yet."""
+"""What a Program may hold that the CUDA half cannot run yet, or runs in another way."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ def unsupported(program: Program) -> tuple[str, ...]:
     if program.schedule == "neuron_parallel":
         return ()
     return tuple(dict.fromkeys([*_connections(program), *_dynamics(program)]))
+
+
+def differences(program: Program) -> tuple[str, ...]:
+    """What is done in another way than the file asks for, with the same results, in the user's words."""
+    names = ", ".join(f"`{c.name}`" for c in program.connections if not c.stored)
+    if not names:
+        return ()
+    return (f"on a GPU synapses are stored, with `stored = false` too ({names}): the same network, with their memory",)
 
 
 def _connections(program: Program) -> Iterator[str]:

@@ -14,7 +14,8 @@ from stand_in import EMULATION, FLAGS, LINKER, SANITIZERS, Build, kept, kernels,
 import sncc
 from sncc.backends.cxx.names import project_name
 from sncc.backends.reference.interpreter import Reference
-from sncc.compiler import emit, within
+from sncc.building import within
+from sncc.compiler import emit
 
 DEEP = """
 network Deep:

@@ -8,7 +8,7 @@ from networks import program_of
 from projects import agree
 
 import sncc
-from sncc.compiler import within
+from sncc.building import within
 from sncc.diagnostics import DiagnosticError
 from sncc.memory import bytes_of
 

@@ -9,14 +9,22 @@ from networks import program_of, recurrent
 from projects import NETWORKS
 
 from sncc.backends.cuda.emit import emit
-from sncc.backends.cuda.supported import unsupported
-from sncc.compiler import chosen_backend
+from sncc.backends.cuda.supported import differences, unsupported
+from sncc.building import chosen_backend
 from sncc.diagnostics import DiagnosticError
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_runs_under_emulation_is_supported(name):
     assert unsupported(program_of(NETWORKS[name])) == ()
+
+
+def test_a_build_for_cuda_says_which_synapses_are_stored_all_the_same():
+    program = program_of(NETWORKS["targets"])
+    first, *others = program.connections
+    assert differences(program) == ()
+    (told,) = differences(replace(program, connections=(replace(first, stored=False), *others)))
+    assert f"synapses are stored, with `stored = false` too (`{first.name}`)" in told
 
 
 @pytest.fixture
