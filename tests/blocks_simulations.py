@@ -20,6 +20,21 @@ neuron Leaky:
         v = 0
     refractory 2 ms hold v
 """
+STDP = """
+plasticity stdp:
+    param tau = 20 ms
+    pre state x = 0
+    post state y = 0
+    dx/dt = -x / tau
+    dy/dt = -y / tau
+    on pre:
+        weight += -0.02 * y
+        x += 1
+    on post:
+        weight += 0.03 * x
+        y += 1
+    bound weight in [0, 0.4]
+"""
 BLOCKS = (
     LEAKY
     + """neuron Two:

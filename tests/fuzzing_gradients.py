@@ -34,6 +34,13 @@ def tame(gradients) -> bool:
     return all(np.isfinite(g).all() and np.max(np.abs(g), initial=0.0) < 1e6 for g in gradients.values())
 
 
+def agree(got, expected, tolerance: float, least: float, text: str) -> None:
+    """Gradients are equal up to a share of the largest number of each array; where that is smaller than `least`, of this."""
+    for key, gradient in got.items():
+        largest = np.max(np.abs(expected[key]), initial=least)
+        assert np.max(np.abs(gradient - expected[key]), initial=0.0) <= tolerance * largest, f"{key}\n{text}"
+
+
 def check_rule(text: str, tolerance: float = 1e-9) -> bool:
     """Loss and gradients of a network equal those of automatic differentiation; False where it is passed over."""
     found = case(text)
@@ -46,9 +53,7 @@ def check_rule(text: str, tolerance: float = 1e-9) -> bool:
     if not tame(gradients):
         return False
     assert abs(run.loss + run.penalty - loss) <= 1e-11 * abs(loss) + 1e-13, text  # a loss near zero is a difference
-    for key, got in run.gradients.items():
-        largest = np.max(np.abs(gradients[key]))
-        assert np.max(np.abs(got - gradients[key])) <= tolerance * max(largest, 1e-7), f"{key}\n{text}"
+    agree(run.gradients, gradients, tolerance, 1e-7, text)
     return True
 
 
@@ -77,9 +82,7 @@ def check_synapses(text: str, tolerance: float = 1e-9) -> bool:
         model, values, inputs, labels, model.training.rule.name, simulation=SynapseSimulation
     )
     assert abs(run.loss - loss) <= 1e-11 * abs(loss), text
-    for key, got in run.gradients.items():
-        largest = np.max(np.abs(gradients[key]), initial=1e-7)  # there may be none where synapses are drawn
-        assert np.max(np.abs(got - gradients[key]), initial=0.0) <= tolerance * largest, f"{key}\n{text}"
+    agree(run.gradients, gradients, tolerance, 1e-7, text)
     return True
 
 
@@ -88,15 +91,7 @@ def check_directions(text: str, tolerance: float = 1e-12) -> bool:
     found = case(text)
     if found is None:
         return False
-    program, values, inputs, labels = found
-    expected = Reference(program, values).run(inputs, labels)
-    if not tame(expected.gradients):
-        return False
-    got = Reference(program_of(text, train__rule="eprop(online = true)"), values).run(inputs, labels)
-    for key, gradient in expected.gradients.items():
-        largest = np.max(np.abs(gradient))
-        assert np.max(np.abs(got.gradients[key] - gradient)) <= tolerance * max(largest, 1e-6) * 10, f"{key}\n{text}"
-    return True
+    return forwards_too(text, program_of(text, train__rule="eprop(online = true)"), *found, 10 * tolerance, 1e-6)
 
 
 def case_of_patterns(text: str):
@@ -125,31 +120,30 @@ def check_patterns(text: str, tolerance: float = 1e-9) -> bool:
     synapses = matrices(program, Patterns({}), values)
     loss, gradients = loss_and_gradients(model_of(text), values, inputs, labels, "eprop", synapses)
     assert abs(run.loss - loss) <= 1e-11 * abs(loss) + 1e-13, text
-    for key, got in run.gradients.items():
-        largest = np.max(
-            np.abs(gradients[key]), initial=1e-4
-        )  # that of one weight for all outputs may be a sum to zero
-        assert np.max(np.abs(got - gradients[key]), initial=0.0) <= tolerance * largest, f"{key}\n{text}"
+    agree(run.gradients, gradients, tolerance, 1e-4, text)  # that of one weight for all outputs may be a sum to zero
     return True
 
 
-def forwards_too(text: str, program, values, inputs, labels, tolerance: float) -> bool:
-    """Whether gradients forwards are those in reverse, of a network of which they are tame."""
+def forwards_too(text: str, forwards, program, values, inputs, labels, tolerance: float, least: float) -> bool:
+    """Gradients of the Program `forwards` are those in reverse; False where these are not tame."""
     expected = Reference(program, values).run(inputs, labels).gradients
     if not tame(expected):
         return False
-    got = Reference(program_of(text.replace("eprop(", "eprop(online = true, ")), values).run(inputs, labels).gradients
+    got = Reference(forwards, values).run(inputs, labels).gradients
     assert set(got) == set(expected), text
-    for key, gradient in expected.items():
-        largest = np.max(np.abs(gradient), initial=1e-2)
-        assert np.max(np.abs(got[key] - gradient), initial=0.0) <= tolerance * largest * 10, f"{key}\n{text}"
+    agree(got, expected, tolerance, least, text)
     return True
+
+
+def online(text: str):
+    """The Program of the same network with e-prop forwards."""
+    return program_of(text.replace("eprop(", "eprop(online = true, "))
 
 
 def check_directions_of_patterns(text: str, tolerance: float = 1e-12) -> bool:
     """e-prop forwards gives the gradients of e-prop in reverse over any pattern; False where the network is passed over."""
     found = case_of_patterns(text)
-    return found is not None and forwards_too(text, *found, tolerance)
+    return found is not None and forwards_too(text, online(text), *found, 10 * tolerance, 1e-2)
 
 
 def check_directions_of_synapses(text: str, tolerance: float = 1e-12) -> bool:
@@ -161,7 +155,7 @@ def check_directions_of_synapses(text: str, tolerance: float = 1e-12) -> bool:
     try:
         program = program_of(text)
         values = {p.key: np.asarray(Reference(program).parameters[p.key]) for p in program.parameters}
-        return forwards_too(text, program, values, inputs, [1], tolerance)
+        return forwards_too(text, online(text), program, values, inputs, [1], 10 * tolerance, 1e-2)
     except DiagnosticError as error:
         if all(d.code == "not-supported-yet" and d.help for d in error.diagnostics):
             return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from blocks_simulations import LEAKY
+from blocks_simulations import LEAKY, STDP
 
 from sncc.connectivity.patterns import Dense
 
@@ -58,20 +58,8 @@ simulate:
     record g of inh_inh
 """,
     "plasticity with traces, bounds and drawn delays": LEAKY
+    + STDP
     + """
-plasticity stdp:
-    param tau = 20 ms
-    pre state x = 0
-    post state y = 0
-    dx/dt = -x / tau
-    dy/dt = -y / tau
-    on pre:
-        weight += -0.02 * y
-        x += 1
-    on post:
-        weight += 0.03 * x
-        y += 1
-    bound weight in [0, 0.4]
 network Net:
     step = 0.5 ms
     population drive: poisson[100](rate = 30 Hz)
@@ -247,6 +235,23 @@ def synapse_states(program) -> dict[str, tuple[tuple[str, str], float]]:
         for s in program.synapses
         for name, _, _, si in s.declared
     }
+
+
+def same(first, second) -> int:
+    """All spikes and traces of two runs are equal; how many spikes there are."""
+    assert set(first.spikes) == set(second.spikes) and set(first.trace) == set(second.trace)
+    for name in first.spikes:
+        assert np.array_equal(first.spikes[name].times, second.spikes[name].times), name
+        assert np.array_equal(first.spikes[name].neurons, second.spikes[name].neurons), name
+    for name in first.trace:
+        assert np.array_equal(first.trace[name], second.trace[name]), name
+    return sum(len(spikes) for spikes in first.spikes.values())
+
+
+def same_numbers(first, second) -> None:
+    """All parameters of two networks are equal, weights that have moved among them."""
+    for key in first.parameters:
+        assert np.array_equal(first.parameters[key], second.parameters[key]), key
 
 
 def is_the_references(program, run, parameters, expected, sample=0, rtol=1e-10, atol=1e-12) -> int:

@@ -116,6 +116,25 @@ def values_of(program, rng) -> dict[str, np.ndarray]:
     return values
 
 
+def agreeing(text: str, inputs=lambda rng: spikes(rng, 1, 24), shared=()):
+    """A run whose loss and gradients are those of synapses one by one, with the values and inputs that it was given; no weights that are `shared`."""
+    model, program, rng = model_of(text), program_of(text), np.random.default_rng(1)
+    values = {key: value for key, value in values_of(program, rng).items() if key not in shared}
+    given = inputs(rng)
+    run = Reference(program, values).run(given, [2])
+    loss, gradients = gradients_with_synapses(model, values, given, [2], model.training.rule.name)
+    assert run.loss == pytest.approx(loss, rel=1e-12)
+    for key, got in run.gradients.items():
+        assert relative_error(got, gradients[key]) < 1e-9, key
+    return run, values, given
+
+
+def all_moves(run) -> None:
+    """Neurons spike, and everything that is learnt has a gradient."""
+    assert run.spikes[0]["hidden"].sum() > 5
+    assert all(np.any(gradient) for gradient in run.gradients.values()), run.gradients.keys()
+
+
 def text_of(name: str, rule: str) -> str:
     connections, definitions, learn = CASES[name]
     return NETWORK.format(
@@ -140,36 +159,20 @@ def test_a_network_that_is_trained_draws_and_does_what_it_draws_and_does_untrain
 @pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_equal_those_of_synapses_one_by_one(name, rule):
-    text, rng = text_of(name, rule), np.random.default_rng(1)
-    model, program = model_of(text), program_of(text)
-    values, inputs, labels = values_of(program, rng), spikes(rng, 1, 24), [2]
-    run = Reference(program, values).run(inputs, labels)
-    assert 5 < run.spikes[0]["hidden"].sum() < 100
-    loss, gradients = gradients_with_synapses(model, values, inputs, labels, rule)
-    assert run.loss == pytest.approx(loss, rel=1e-12)
-    assert len(run.gradients) >= 4
-    for key, got in run.gradients.items():
-        assert np.max(np.abs(got)) > 0, key
-        assert relative_error(got, gradients[key]) < 1e-9, key
+    run, _, _ = agreeing(text_of(name, rule))
+    all_moves(run)
+    assert run.spikes[0]["hidden"].sum() < 100 and len(run.gradients) >= 4
 
 
 @pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", CASES)
 def test_dropout_leaves_out_what_synapses_of_a_neuron_deliver(name, rule):
-    text, rng = text_of(name, rule), np.random.default_rng(1)
-    text = re.sub(r"(    connect .*synapse = .*)", r"\1, dropout = 0.3", text)
-    model, program = model_of(text), program_of(text)
-    values, inputs = values_of(program, rng), spikes(rng, 1, 24)
-    run = Reference(program, values).run(inputs, [2])
-    loss, gradients = gradients_with_synapses(model, values, inputs, [2], rule)
-    assert run.loss == pytest.approx(loss, rel=1e-12)
-    left = Reference(program_of(text_of(name, rule)), values).run(inputs, [2])
-    assert run.loss != pytest.approx(left.loss, rel=1e-6)
-    assert (
-        sum(bool(np.any(g)) for g in run.gradients.values()) >= len(run.gradients) - 1
-    )  # `again`: none is left that spikes
-    for key, got in run.gradients.items():
-        assert relative_error(got, gradients[key]) < 1e-9, key
+    text = text_of(name, rule)
+    run, values, inputs = agreeing(re.sub(r"(    connect .*synapse = .*)", r"\1, dropout = 0.3", text))
+    whole = Reference(program_of(text), values).run(inputs, [2])
+    assert run.loss != pytest.approx(whole.loss, rel=1e-6)
+    moving = sum(bool(np.any(gradient)) for gradient in run.gradients.values())
+    assert moving >= len(run.gradients) - 1  # `again`: none is left that spikes
 
 
 RELAXING = """
@@ -201,15 +204,9 @@ def test_each_synapse_delivers_states_of_its_source_a_delay_of_its_own_later(lea
     text = NETWORK.format(
         rule=rule, connections=DELAYED, definitions=RELAXING, learn=f", x_hidden.part, again.tau, hidden.tau_m{learn}"
     )
-    model, program, rng = model_of(text), program_of(text), np.random.default_rng(1)
-    values, inputs = values_of(program, rng), spikes(rng, 1, 24)
-    run = Reference(program, values).run(inputs, [2])
-    loss, gradients = gradients_with_synapses(model, values, inputs, [2], rule)
-    assert run.loss == pytest.approx(loss, rel=1e-12) and run.spikes[0]["hidden"].sum() > 5
+    run, _, _ = agreeing(text)
+    all_moves(run)
     assert sum(key.endswith(".delay") for key in run.gradients) == (4 if learn else 0)
-    for key, got in run.gradients.items():
-        assert np.max(np.abs(got)) > 0, key
-        assert relative_error(got, gradients[key]) < 1e-9, key
 
 
 STARTS = "initial(hidden.v), x_hidden.start, again.start, few.start"
@@ -220,14 +217,7 @@ STARTS = "initial(hidden.v), x_hidden.start, again.start, few.start"
 def test_what_is_delivered_before_the_first_step_has_a_gradient(drawn, rule):
     connections = DELAYED if drawn else re.sub(r"uniform\(. ms, (. ms)\)", r"\1", DELAYED)
     text = NETWORK.format(rule=rule, connections=connections, definitions=RELAXING, learn=f", {STARTS}")
-    model, program, rng = model_of(text), program_of(text), np.random.default_rng(1)
-    values, inputs = values_of(program, rng), spikes(rng, 1, 24)
-    run = Reference(program, values).run(inputs, [2])
-    loss, gradients = gradients_with_synapses(model, values, inputs, [2], rule)
-    assert run.loss == pytest.approx(loss, rel=1e-12) and run.spikes[0]["hidden"].sum() > 5
-    for key, got in run.gradients.items():
-        assert np.max(np.abs(got)) > 0, key
-        assert relative_error(got, gradients[key]) < 1e-9, key
+    all_moves(agreeing(text)[0])
 
 
 OWN = """
@@ -242,6 +232,10 @@ OWN = """
 """
 
 
+def single_spikes(rng):
+    return [{"x": rng.integers(0, 2, (24, 6)).astype(float)}]
+
+
 @pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow)])
 def test_synapses_one_by_one_have_delays_and_numbers_of_their_own_and_shared_weights(rule):
     text = NETWORK.format(
@@ -250,15 +244,7 @@ def test_synapses_one_by_one_have_delays_and_numbers_of_their_own_and_shared_wei
         definitions=CLIPPED + OF_INPUTS,
         learn=", x_hidden.tau, x_hidden.most, again.most, few.tau",
     )
-    model, program, rng = model_of(text), program_of(text), np.random.default_rng(1)
-    values, inputs = values_of(program, rng), [{"x": rng.integers(0, 2, (24, 6)).astype(float)}]
-    values = {key: value for key, value in values.items() if key not in ("again.weight", "late.weight")}
-    run = Reference(program, values).run(inputs, [2])
-    loss, gradients = gradients_with_synapses(model, values, inputs, [2], rule)
-    assert run.loss == pytest.approx(loss, rel=1e-12) and run.spikes[0]["hidden"].sum() > 5
-    for key, got in run.gradients.items():
-        assert np.max(np.abs(got)) > 0, key
-        assert relative_error(got, gradients[key]) < 1e-9, key
+    all_moves(agreeing(text, single_spikes, ("again.weight", "late.weight"))[0])
 
 
 @pytest.mark.parametrize("name", ["depressing", "saturating"])
@@ -302,15 +288,8 @@ def test_any_number_of_spikes_of_a_step_is_followed_where_their_jumps_add_up(blo
         rule="bptt", learn=", x_hidden.tau", definitions=ADDED.format(name="added", **blocks),
         connections=ONE_BY_ONE.replace("clipped_of_inputs()", "added()").replace("synapse = clipped()", "synapse = added()"),
     )  # fmt: skip
-    model, program, rng = model_of(text), program_of(text), np.random.default_rng(1)
-    values, inputs = values_of(program, rng), [{"x": rng.poisson(0.3, (24, 6)) * 6.0}]
-    assert program.sources[0].most == 0
-    run = Reference(program, values).run(inputs, [2])
-    loss, gradients = gradients_with_synapses(model, values, inputs, [2], "bptt")
-    assert run.loss == pytest.approx(loss, rel=1e-12) and run.spikes[0]["hidden"].sum() > 5
-    for key, got in run.gradients.items():
-        assert np.max(np.abs(got)) > 0, key
-        assert relative_error(got, gradients[key]) < 1e-9, key
+    assert program_of(text).sources[0].most == 0
+    all_moves(agreeing(text, lambda rng: [{"x": rng.poisson(0.3, (24, 6)) * 6.0}])[0])
 
 
 @pytest.mark.parametrize("name", ["depressing", "junctions"])

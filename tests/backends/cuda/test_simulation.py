@@ -12,7 +12,7 @@ import pytest
 from blocks_simulations import LEAKY
 from networks import program_of
 from projects import Projects, needs_compiler
-from simulations import FORMS, NETWORKS, states, synapse_states
+from simulations import FORMS, NETWORKS, same, same_numbers, states, synapse_states
 from stand_in import needs_emulation
 
 import sncc
@@ -69,23 +69,6 @@ def halves(projects):
 def run(network, program, steps: int, **options):
     recorded = [*states(program), *((name, 25 * program.step * 1e-3) for name in synapse_states(program))]
     return network.simulate(steps * program.step * 1e-3, seed=9, record=recorded, **options)
-
-
-def same(first, second) -> int:
-    """All spikes and traces are equal; how many spikes there are."""
-    assert set(first.spikes) == set(second.spikes) and set(first.trace) == set(second.trace)
-    for name in first.spikes:
-        assert np.array_equal(first.spikes[name].times, second.spikes[name].times), name
-        assert np.array_equal(first.spikes[name].neurons, second.spikes[name].neurons), name
-    for name in first.trace:
-        assert np.array_equal(first.trace[name], second.trace[name]), name
-    return sum(len(spikes) for spikes in first.spikes.values())
-
-
-def same_numbers(first, second) -> None:
-    """All parameters are equal, weights that have moved among them."""
-    for key in first.parameters:
-        assert np.array_equal(first.parameters[key], second.parameters[key]), key
 
 
 SOME = [pytest.param(n, marks=() if k in (1, 3, 4) else pytest.mark.slow) for k, n in enumerate(NETWORKS)]
