@@ -24,12 +24,13 @@ def write(tmp_path):
 
 def test_imports_are_relative_to_their_file_and_read_once(write):
     folder = write(
-        main='import "parts/models.snn"\nimport "parts/more.snn"\n' + NETWORK.format(name="N", model="B", size="size"),
+        main='import "parts/models.snn"\nimport "parts/more.snn"\n'
+        + NETWORK.format(name="N", model="B", size="twice(size)"),
         parts__models='import "base.snn"\nparam size = 3\n' + NEURON.format(name="A"),
-        parts__more='import "base.snn"\n',
+        parts__more='import "base.snn"\nfunction twice(x) = 2 * x\n',
         parts__base=NEURON.format(name="B"),
     )
-    assert load_model(folder / "main.snn").population("a").shape == (3,)
+    assert load_model(folder / "main.snn").population("a").shape == (6,)
 
 
 def test_the_text_that_goes_into_a_project_needs_no_other_file(write):

@@ -1,0 +1,46 @@
+"""`for` writes its statements once for each value."""
+
+from resolving import HEAD, mistakes, model
+
+from sncc.expressions.nodes import Number
+
+
+def test_a_loop_may_count_from_below_zero():
+    lines = (
+        "network N:",
+        "    step = 1 ms",
+        "    for k in -2..1:",
+        "        population p{k + 2}: LIF[k + 3](theta = k)",
+    )
+    found = model("\n".join(lines) + "\n").populations
+    assert [(p.name, p.shape, p.parameter("theta").value.value) for p in found] == [
+        ("p0", (1,), -2.0), ("p1", (2,), -1.0), ("p2", (3,), 0.0),
+    ]  # fmt: skip
+
+
+def test_loops_are_unrolled():
+    text = (
+        HEAD
+        + """
+network N:
+    step = 1 ms
+    population x: input[n]
+    for k in 0..n:
+        population p{k}: Leaky[n](theta = 1 + k)
+        connect x -> p{k}: dense, weight = {k}
+        for target in x0, x1:
+            connect {target}{k} = p{k} -> out: dense, weight = 1
+    population out: LI[3]
+    connect chain = p0 -> out: dense, weight = 1
+"""
+    )
+    m = model(text)
+    assert [p.name for p in m.populations] == ["x", "p0", "p1", "p2", "p3", "out"]
+    assert m.population("p3").parameter("theta").value == Number(4.0)
+    assert [c.name for c in m.connections][:4] == ["x_p0", "x00", "x10", "x_p1"]
+    assert mistakes(text.replace("chain = p0", "chain = p{k}"))[0][0] == "unknown-name"
+
+
+def test_endless_loops_are_refused_at_once():
+    loops = "    for k in 0..9999:\n        for l in 0..9999:\n            population p{k}{l}: input[2]\n"
+    assert mistakes("network N:\n    step = 1 ms\n" + loops) == [("too-complex", 3)]

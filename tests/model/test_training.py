@@ -1,0 +1,81 @@
+"""The `train` block: losses, optimisers, what is learnt, and settings from outside."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from resolving import HEAD, NETWORK, TRAIN, model, small
+
+from sncc.diagnostics import DiagnosticError
+from sncc.gradients.optimisers import OPTIMISERS
+from sncc.model import training as module
+from sncc.model.nodes import Learnt, Loss
+from sncc.runtime.schedules import SCHEDULES
+
+
+def training(loss="cross_entropy(mean(y.v))", settings=None, **others):
+    text = HEAD + NETWORK.replace("LI[2]", "LI[n]") + TRAIN.replace("cross_entropy(mean(y.v))", loss)
+    return model(text + "".join(f"    {key} = {value}\n" for key, value in others.items()), settings).training
+
+
+@pytest.mark.parametrize(
+    "text, loss",
+    [
+        ("cross_entropy(mean(y.v))", Loss("cross_entropy", "y", "v", "mean", None)),
+        ("cross_entropy(max(y.v))", Loss("cross_entropy", "y", "v", "max", None)),
+        ("mse(last(y.v))", Loss("mse", "y", "v", "last", None)),
+        ("mean(cross_entropy(y.v))", Loss("cross_entropy", "y", "v", None, "mean")),
+        ("sum(huber(y.v))", Loss("huber", "y", "v", None, "sum")),
+        ("cross_entropy(count(h))", Loss("cross_entropy", "h", "spikes", "sum", None)),
+        ("cross_entropy(mean(h.spikes))", Loss("cross_entropy", "h", "spikes", "mean", None)),
+        ("cross_entropy(mean(y.v, from = 50 ms))", Loss("cross_entropy", "y", "v", "mean", None, (50, None))),
+        ("mean(cross_entropy(y.v), from = 5 ms, to = 9 ms)", Loss("cross_entropy", "y", "v", None, "mean", (5, 9))),
+        ("0.5 * mse(mean(y.v)) / 2", Loss("mse", "y", "v", "mean", None, factor=0.25)),
+    ],
+)
+def test_losses(text, loss):
+    assert replace(training(text).losses[0], span=None) == loss
+
+
+def test_a_window_stands_in_what_goes_over_the_steps():
+    with pytest.raises(DiagnosticError, match=r"write `mean\(cross_entropy\(…\), from = 5 ms\)`"):
+        training("mean(cross_entropy(y.v, from = 5 ms))")
+
+
+def test_the_optimiser_has_all_its_settings():
+    t = training(schedule="cosine(final = 0.1)", clip="norm(1)", batch="64")
+    assert t.optimiser.settings == (("learning_rate", 1e-3), ("beta1", 0.9), ("beta2", 0.999), ("eps", 1e-8))
+    assert t.optimiser.schedule == ("cosine", (("final", 0.1), ("warmup", 0.0))) and t.optimiser.clip == ("norm", 1.0)
+    assert t.batch == 64 and training().batch == 32
+
+
+def test_optimisers_and_schedules_are_those_that_later_stages_carry_out():
+    assert {name: dict(numbers) for name, numbers in module.OPTIMISERS.items()} == {
+        name: dict(formula.settings) for name, formula in OPTIMISERS.items()
+    }
+    for name, numbers in module.SCHEDULES.items():
+        function = SCHEDULES[name]
+        defaults = function.__defaults__ or ()
+        assert dict(numbers) == dict(zip(function.__code__.co_varnames[1 : 1 + len(defaults)], defaults, strict=True))
+    assert set(module.SCHEDULES) == set(SCHEDULES)
+
+
+def test_what_is_learnt():
+    assert [learnt.key for learnt in training().learn] == ["x_h.weight", "h_h.weight", "h_y.weight"]
+    t = training(learn="h_y.weight, h.tau(rate = 0.1, in = [2 ms, 0.5 s]), y.bias")
+    assert t.learn == (Learnt("h_y.weight"), Learnt("h.tau", 0.1, (2.0, 500.0)), Learnt("y.bias"))
+
+
+def test_learnt_time_constants_stay_above_the_step():
+    assert training(learn="weights, h.tau").learn[-1] == Learnt("h.tau", 1.0, (1.0, math.inf))
+    assert training(learn="weights, h.tau(in = [0.1 ms, 9 ms])").learn[-1].bounds == (1.0, 9.0)
+    m = model(HEAD + NETWORK.replace("LI[2]", "LI[n]") + TRAIN + "    learn = h.tau\n")
+    assert m.population("h").parameter("tau").bounds == (1.0, math.inf)
+
+
+def test_settings_replace_keys_of_blocks():
+    t = training(
+        settings={"train.rule": "eprop(feedback = symmetric)", "train.batch": 8, "train.learn": "weights, h.tau"}
+    )
+    assert t.rule.name == "eprop" and t.batch == 8 and t.learn[-1].key == "h.tau"
+    assert model(small(), {"network.step": "0.5 ms"}).step == 0.5
