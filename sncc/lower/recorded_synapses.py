@@ -43,9 +43,11 @@ def shared_states(plasticity: Plasticity | None) -> tuple[State, ...]:
 
 def moves_alike(plasticity: Plasticity, state: str) -> bool:
     """Whether a state that synapses share moves alike in each of them: it draws nothing, and reads no states of neurons."""
-    kept = _closure({state}, shared_states(plasticity), plasticity.equations, (*plasticity.on_pre, *plasticity.on_post))
-    moves = _moves(kept, plasticity.equations, (*plasticity.on_pre, *plasticity.on_post))
-    return not any(has_draws(m) or any(is_noise(n) or n[:4] in ("pre.", "post") for n in symbols(m)) for m in moves)
+    jumps = (*plasticity.on_pre, *plasticity.on_post)
+    kept = _closure({state}, shared_states(plasticity), plasticity.equations, jumps)
+    moves = _moves(kept, plasticity.equations, jumps)
+    read = {name for move in moves for name in symbols(move)}
+    return not any(map(has_draws, moves)) and not any(is_noise(n) or n.startswith(("pre.", "post.")) for n in read)
 
 
 def _copy(whole: Connection, placed: Connection, recorded: set[str]) -> Connection:

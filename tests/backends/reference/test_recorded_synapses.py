@@ -232,6 +232,13 @@ def test_shared_traces_that_read_neurons_are_refused_with_a_remedy():
     assert "one for all synapses of a neuron" in found.message and "`state p = …`" in found.help[0]
 
 
+def test_a_shared_trace_may_be_called_after_its_side():
+    text = TEXT.replace(*ONE_TO_ONE).replace("    state e = 0.1\n", "    state e = 0.1\n    post state postponed = 0\n")
+    text = text.replace("    de/dt", "    dpostponed/dt = -postponed / (20 ms)\n    de/dt")
+    text = text.replace("weight += 0.01", "weight += 0.01 * postponed")
+    assert not sncc.check(text + "    record postponed of learns\n")
+
+
 def test_samples_in_parallel_are_refused_with_a_remedy():
     model = compiler.scheduled(model_of((TEXT + BLOCK).replace(*ONE_TO_ONE)), "sample_parallel")
     found = list(unsupported(model))
