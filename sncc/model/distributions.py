@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 
 from sncc.diagnostics import Diagnostics, Span
@@ -26,23 +27,24 @@ _LIMITS: dict[str, _Limits] = {
 def check_numbers(
     name: str, formals: Sequence[str], given: Sequence[tuple[Expression, Span]], diagnostics: Diagnostics
 ) -> None:
-    """Reports a negative deviation, a mean or shape that no such distribution has, and exchanged ends."""
+    """Report a negative deviation, a mean or shape that no such distribution has, and exchanged ends."""
     numbers = [_number(expression) for expression, _ in given]
-    for limit, formal, number, (_, span) in zip(_LIMITS[name], formals, numbers, given):
+    for limit, formal, number, (_, span) in zip(_LIMITS[name], formals, numbers, given, strict=True):
         if limit is not None and number is not None and not limit[0](number):
             diagnostics.error("wrong-argument", span, f"`{formal}` of `{name}` {limit[1]}")
-    if name == "uniform" and None not in numbers and numbers[0] > numbers[1]:  # type: ignore[operator]
+    low, high = numbers[0], numbers[-1]
+    if name == "uniform" and low is not None and high is not None and low > high:
         diagnostics.error("wrong-argument", given[1][1], "`uniform` goes from `low` to `high`: its ends are exchanged")
 
 
 def check_clip(
     name: str, arguments: Sequence[Expression], clip: tuple[float, float], span: Span, diagnostics: Diagnostics
 ) -> None:
-    """Reports a `clip` that hardly any draw lies in."""
-    numbers = [_number(argument) for argument in arguments]
-    if None in numbers:
+    """Report a `clip` that hardly any draw lies in."""
+    numbers = [number for argument in arguments if (number := _number(argument)) is not None]
+    if len(numbers) < len(arguments):
         return
-    kept = _share(name, [n for n in numbers if n is not None], *clip)
+    kept = _share(name, numbers, *clip)
     if kept is not None and kept < LEAST_KEPT:
         label = "no draw lies in it" if kept <= 0 else f"{kept:.2g} of all draws lie in it"
         diagnostics.error("wrong-argument", span, f"too few draws of `{name}` lie in this `clip`", label)
@@ -62,13 +64,10 @@ def _share(name: str, numbers: Sequence[float], low: float, high: float) -> floa
     if name in ("normal", "lognormal") and last > 0:
         if name == "lognormal":
             low, high = (math.log(x) if x > 0 else -math.inf for x in (low, high))
-        return _normal((high - first) / last) - _normal((low - first) / last)
+        normal = statistics.NormalDist(first, last)
+        return normal.cdf(high) - normal.cdf(low)
     if name == "uniform" and last > first:
         return (min(high, last) - max(low, first)) / (last - first)
     if name == "exponential" and first > 0:
         return math.exp(-max(low, 0.0) / first) - math.exp(-max(high, 0.0) / first)
     return 0.0 if name == "gamma" and high <= 0 else None
-
-
-def _normal(x: float) -> float:
-    return math.erfc(-x / math.sqrt(2)) / 2

@@ -38,11 +38,8 @@ def report_braces(part: Any, diagnostics: Diagnostics) -> None:
         text, span = identifier
         if "{" in text:
             message = f"`{text}` uses a variable of no `for` around it"
-            help = (
-                ""
-                if _BRACES.sub("", text).count("{") == 0
-                else "in braces a variable stands alone, or with a whole number: `{k + 1}`"
-            )
+            written_otherwise = "{" in _BRACES.sub("", text)
+            help = "in braces a variable stands alone, or with a whole number: `{k + 1}`" if written_otherwise else ""
             diagnostics.error("unknown-name", span, message, help=help)
         elif "-" in text:
             diagnostics.error("unknown-name", span, f"the `for` around this makes the name `{text}`")

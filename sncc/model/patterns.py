@@ -21,7 +21,7 @@ from sncc.connectivity.patterns import (
 )
 from sncc.diagnostics import Diagnostics, did_you_mean
 from sncc.model.scope import Scope
-from sncc.model.values import constant_number, constant_whole
+from sncc.model.values import constant_number, constant_whole, true_or_false
 from sncc.syntax import tree
 
 PATTERNS: Mapping[str, tuple[str, ...]] = {  # with what each takes
@@ -107,18 +107,9 @@ class PatternResolver:
             found[key] = argument.value
         return found
 
-    def _flag(self, arguments: Mapping[str, tree.Expression], name: str, default: bool) -> bool:
-        written = arguments.get(name)
-        if written is None:
-            return default
-        text = str(written) if isinstance(written, tree.Name) else ""
-        if text not in ("true", "false"):
-            self.diagnostics.error("wrong-argument", written.span, f"`{name}` is `true` or `false`")
-        return text == "true"
-
     def _reaches_itself(self, arguments: Mapping[str, tree.Expression]) -> bool:
         """Whether no neuron is left out; so between two populations, whatever is said. Later stages ask the pattern alone."""
-        return self._flag(arguments, "self", True) or not self.ends.itself
+        return true_or_false(arguments.get("self"), "self", True, self.diagnostics) or not self.ends.itself
 
     def _whole(self, written: tree.Expression, what: str, least: int = 1) -> int | None:
         number = constant_whole(written, what, self.scope, self.diagnostics)
@@ -163,7 +154,7 @@ class PatternResolver:
             number = self._probability(value)
             return None if number is None else Random("p", number, False, own)
         count = self._whole(value, f"`{kind}`")
-        repeats = self._flag(arguments, "repeats", kind == "total")
+        repeats = true_or_false(arguments.get("repeats"), "repeats", kind == "total", self.diagnostics)
         if count is None:
             return None
         less = int(not own)

@@ -8,6 +8,7 @@ from sncc.connectivity.patterns import Pattern, Random
 from sncc.diagnostics import Diagnostics
 from sncc.model import nodes
 from sncc.model.delays import Delay
+from sncc.model.values import true_or_false
 from sncc.syntax import tree
 
 REMEDY = "leave `stored = false` out"
@@ -21,12 +22,7 @@ AGAINST = {  # options that need synapses which are there, and why
 
 def read_stored(option: tree.Option | None, diagnostics: Diagnostics) -> bool:
     """Whether a connection's synapses are stored; True where nothing, or a mistake, says so."""
-    if option is None:
-        return True
-    text = str(option.value) if isinstance(option.value, tree.Name) else ""
-    if text not in ("true", "false"):
-        diagnostics.error("wrong-argument", option.value.span, "`stored` is `true` or `false`")
-    return text != "false"
+    return true_or_false(option.value if option is not None else None, "stored", True, diagnostics)
 
 
 def check_unstored(

@@ -236,3 +236,14 @@ def _units_in(written: tree.Expression) -> list[Unit]:
         case tree.Call(_, arguments):
             return [unit for a in arguments for unit in _units_in(a.value)]
     return []
+
+
+def true_or_false(written: tree.Expression | None, name: str, default: bool, diagnostics: Diagnostics) -> bool:
+    """The value of an argument that is `true` or `false`; the default where it is left out, or a mistake."""
+    if written is None:
+        return default
+    text = str(written) if isinstance(written, tree.Name) else ""
+    if text not in ("true", "false"):
+        diagnostics.error("wrong-argument", written.span, f"`{name}` is `true` or `false`")
+        return default
+    return text == "true"
