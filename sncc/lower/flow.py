@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sncc.diagnostics import DiagnosticError, Diagnostics
+from sncc.diagnostics import Diagnostic, DiagnosticError
 from sncc.expressions.algebra import ONE, ZERO, add, affine, mul, terms, total
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.model.nodes import Equation, Method
@@ -60,12 +60,10 @@ def _repeated(part: Flow, step: float, times: int) -> Flow:
 
 
 def _unfit(equation: Equation, method: Method, what: str) -> DiagnosticError:
-    diagnostics = Diagnostics()
     message = f"`method = {method}` needs equations that are linear in {what}, and that of `{equation.state}` is not"
     note = "what synapses deliver is a part of an equation"
     help = "leave `method` out, or take one that needs nothing: `rk4`, `heun` or `euler`"
-    diagnostics.error("wrong-argument", equation.span, message, notes=(note,), help=help)
-    return DiagnosticError(diagnostics.sorted())
+    return DiagnosticError([Diagnostic("wrong-argument", equation.span, message, notes=(note,), help=(help,))])
 
 
 # ------------------------------------------------------------------------------------------------ exact

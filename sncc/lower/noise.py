@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sncc.diagnostics import DiagnosticError, Diagnostics
 from sncc.expressions.algebra import ZERO, affine, mul, neg, sub, total
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, symbols
+from sncc.lower.traces import unsupported
 from sncc.model.nodes import Equation
 from sncc.model.white_noise import NOISE, is_noise
 from sncc.program.statements import Assign, Draw
@@ -38,10 +38,8 @@ def noise_of(equations: Sequence[Equation], exact: bool, step: float, constant: 
     for equation in equations:
         parts = affine(equation.derivative, names)
         if parts is None:
-            diagnostics = Diagnostics()
-            message = "`noise` inside a function or a product with itself is not supported yet"
-            diagnostics.error("not-supported-yet", equation.span, message, help="add it, times a factor")
-            raise DiagnosticError(diagnostics.sorted())
+            what = "`noise` inside a function or a product with itself"
+            raise unsupported(equation.span, what, "add it, times a factor")
         clean.append(Equation(equation.state, parts[1], equation.span))
         factors[equation.state] = {k: c for k, c in parts[0].items() if c != ZERO}
     if not names:

@@ -8,6 +8,7 @@ from sncc.connectivity.patterns import Convolution, is_matrix, leaves_nothing_ou
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.lower.reduction import reduce_synapse
 from sncc.model.nodes import Connection, Model
+from sncc.model.unstored import REMEDY
 
 WEIGHTS_OF_ITS_OWN = "give the connection a `weight` of its own"
 
@@ -45,19 +46,19 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
 
 def _unstored(model: Model, connection: Connection) -> Iterator[Diagnostic]:
     """What synapses that are made again for every spike cannot do: all but to deliver a weight then."""
-    span, remedy = connection.span, "leave `stored = false` out"
+    span = connection.span
     if model.training is not None or model.schedule == "sample_parallel":
         what = "`stored = false` in a network whose samples are spread over threads, as in training,"
-        yield not_supported_yet(span, what, f"{remedy}, or build with `--schedule neuron_parallel`")
+        yield not_supported_yet(span, what, f"{REMEDY}, or build with `--schedule neuron_parallel`")
     if connection.synapse is None:
         return
     reduction = reduce_synapse(connection)
     if reduction is None:
         what = f"`stored = false` with `{connection.synapse.model}`, of which every synapse keeps states,"
-        yield not_supported_yet(span, what, f"use a synapse whose states its neurons can carry, or {remedy}")
+        yield not_supported_yet(span, what, f"use a synapse whose states its neurons can carry, or {REMEDY}")
     elif reduction.sums:
         what = f"`stored = false` with `{connection.synapse.model}`, which delivers all the time and not by spikes,"
-        yield not_supported_yet(span, what, f"use a synapse that spikes move, or {remedy}")
+        yield not_supported_yet(span, what, f"use a synapse that spikes move, or {REMEDY}")
 
 
 def _shared(connection: Connection, owner: Connection, turned: bool) -> Iterator[Diagnostic]:

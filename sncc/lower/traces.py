@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sncc.connectivity.patterns import OneToOne, Part
-from sncc.diagnostics import DiagnosticError, Diagnostics, Span
+from sncc.diagnostics import DiagnosticError, Span, not_supported_yet
 from sncc.expressions.algebra import ONE, affine
 from sncc.expressions.nodes import Expression
 from sncc.expressions.units import PLAIN
@@ -43,6 +43,4 @@ def amounts(jumps: Sequence[Assignment], states: Sequence[State]) -> list[Expres
 
 def unsupported(span: Span | None, what: str, help: str) -> DiagnosticError:
     """The error for what the language can say and no stage carries out yet."""
-    diagnostics = Diagnostics()
-    diagnostics.error("not-supported-yet", span, f"{what} is not supported yet", help=help)
-    return DiagnosticError(diagnostics.sorted())
+    return DiagnosticError([not_supported_yet(span, what, help)])
