@@ -233,7 +233,7 @@ def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
     """The call of a synapse update for every synapse that the engine's loop visits."""
     function = dict((id(o), f) for o, f in tables.dynamics.synapse_updates)[id(update)]
     about = synapse_states(tables.program, update.connection)
-    owner = tables.program.connection(update.connection).synapses_of or update.connection
+    owner = tables.program.connection(update.connection).owner
     sides = {"pre": {s: (p, v) for s, p, v in update.pre}, "post": {s: (p, v) for s, p, v in update.post}}
     before: list[str] = []
     passed: list[str] = []
@@ -247,11 +247,11 @@ def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
                 field = tables.synapse_fields[owner if a.name == "weight" else update.connection, a.name]
                 before.append(f"Real* SNCC_RESTRICT const {name} = loop.synapse({field});")
                 passed.append(f"{name}[k]")
-            case "pre" if tables.delayed(update.connection) and tables.moves_in_runs(*sides["pre"][a.name]):
+            case "pre" if (ago := tables.ago(update, a.name)) == "ago":
                 passed.append(f"loop.pre_ago({tables.field(*sides['pre'][a.name])}, ago)[i]")
-            case "pre" if a.name in dict(update.ago):
+            case "pre" if ago is not None:
                 field = tables.field(*sides["pre"][a.name])
-                before.append(f"const Real* const {name} = loop.pre_ago({field}, {dict(update.ago)[a.name]});")
+                before.append(f"const Real* const {name} = loop.pre_ago({field}, {ago});")
                 passed.append(f"{name}[i]")
             case "post" if tables.is_one_for_all(update, sides["post"][a.name][0]):
                 before.append(f"const Real {name} = loop.one({tables.field(*sides['post'][a.name])});")

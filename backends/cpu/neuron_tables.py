@@ -126,7 +126,7 @@ class NeuronTables:
         gain = self.field(*c.gain) if c.gain else -1
         if c.gain and c.delays is not None:
             self.remembered.add(gain)
-        owner = c.synapses_of or c.name
+        owner = c.owner
         parameters = self.layout.keys
         weights = self.synapse_fields.get((owner, "weight"), -1)
         reverse = any(o.when == "post" and self._owner(o.connection) == c.name for o in self.updates)
@@ -145,7 +145,7 @@ class NeuronTables:
         return f"{{{', '.join(map(str, items))}}},"
 
     def _owner(self, connection: str) -> str:
-        return self.program.connection(connection).synapses_of or connection
+        return self.program.connection(connection).owner
 
     def _shape(self, name: str) -> tuple[int, ...]:
         if name in self.places:
@@ -233,12 +233,8 @@ class NeuronTables:
     def synapse_update_fields(self, update: SynapseUpdate, side: Literal["far", "own"]) -> list[int]:
         """The fields that a synapse update reads, "own" of its targets or "far" of other neurons."""
         sources = [self.field(population, variable) for _, population, variable in update.pre]
-        earlier = dict(update.ago)
-        self.remembered |= {
-            field
-            for (symbol, population, variable), field in zip(update.pre, sources, strict=True)
-            if symbol in earlier or self.delayed(update.connection) and self.moves_in_runs(population, variable)
-        }
+        named = [symbol for symbol, _, _ in update.pre]
+        self.remembered |= {f for f, symbol in zip(sources, named, strict=True) if self.ago(update, symbol) is not None}
         behind = [
             self.field(population, variable)
             for _, population, variable in update.post
@@ -246,6 +242,13 @@ class NeuronTables:
         ]
         moving = [f for f, (_, *of) in zip(sources, update.pre, strict=True) if self.moves_in_runs(*of)]
         return [*moving, *behind] if side == "far" else behind
+
+    def ago(self, update: SynapseUpdate, symbol: str) -> str | None:
+        """How many steps ago a synapse sees a variable of its source, `ago` for its own delay; None: it sees it as it is."""
+        _, population, variable = next(read for read in update.pre if read[0] == symbol)
+        if self.delayed(update.connection) and self.moves_in_runs(population, variable):
+            return "ago"
+        return str(dict(update.ago)[symbol]) if symbol in dict(update.ago) else None
 
     def moves_in_runs(self, population: str, variable: str) -> bool:
         """Whether a variable of a population is a state, and no number."""

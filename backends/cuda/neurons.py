@@ -53,9 +53,6 @@ class Neurons:
         named = {side: ", ".join(f"`{name}`" for name, here in own.items() if here == device) for side, device in sides}
         return "; ".join(f"made {side}: {names}" for side, names in named.items() if names)
 
-    def _owner(self, connection: str) -> str:
-        return self.program.connection(connection).synapses_of or connection
-
     def _operations(self) -> list[str]:
         """Updates by their place in a step; deliveries are the headers'."""
         lines = []
@@ -178,13 +175,11 @@ class Neurons:
                     else:
                         before.append(f"Real* const {name} = step.v.synapse_fields[{field}];")
                     passed.append(name if field is None else f"{name}[k]")
-                case "pre" if self.tables.delayed(update.connection) and self.tables.moves_in_runs(
-                    *sides["pre"][a.name]
-                ):
+                case "pre" if (ago := self.tables.ago(update, a.name)) == "ago":
                     passed.append(f"loop.pre_ago({self.tables.field(*sides['pre'][a.name])}, ago)[i]")
-                case "pre" if a.name in dict(update.ago):
+                case "pre" if ago is not None:
                     field = self.tables.field(*sides["pre"][a.name])
-                    before.append(f"const Real* const {name} = loop.pre_ago({field}, {dict(update.ago)[a.name]});")
+                    before.append(f"const Real* const {name} = loop.pre_ago({field}, {ago});")
                     passed.append(f"{name}[i]")
                 case "post" if self.tables.is_one_for_all(update, sides["post"][a.name][0]):
                     field = self.tables.field(*sides["post"][a.name])
@@ -223,7 +218,7 @@ class Neurons:
         return [*before, f"loop.for_each({targets}, [&]({arguments}) {{", *(f"    {x}" for x in body), "});"]
 
     def _synapse_field(self, connection: str, name: str) -> int | None:
-        owner = self._owner(connection) if name == "weight" else connection
+        owner = self.program.connection(connection).owner if name == "weight" else connection
         return self.tables.synapse_fields.get((owner, name))
 
     def _parameter(self, update: SynapseUpdate, a: Argument) -> int:
