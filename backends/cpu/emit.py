@@ -46,7 +46,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"int populations = {len(layout.rows)}",
         f"int tile = {_tile(layout)}",
         f"int chains = {max(1, min(CHAINS, GRADIENT_MEMORY // per_chain))}",
-        f"std::int64_t most_delay = {max([forward.most_delay(layout, c) for c in p.connections], default=0)}",
+        f"std::int64_t most_delay = {max([layout.most_delay(c) for c in p.connections], default=0)}",
         f"std::int64_t tape_columns = {layout.tape_columns}",
         f"std::int64_t tape_slots = {len(_slots(layout))}",
         f"std::int64_t gather_steps = {GATHER_STEPS}",
@@ -104,7 +104,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         "adjoints_not_finite": reverse.not_finite(layout),
         "follows": layout.follows(),
         "rewirings": layout.rewirings(),
-        "late_traces": traces.late(layout),
+        "late_traces": layout.late_trace_lines(),
         "traces": {
             "start": traces.start(layout),
             "step": traces.step(layout),

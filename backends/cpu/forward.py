@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 
 from sncc.backends.cxx.dynamics import Function
 from sncc.backends.cxx.layout import Layout, padded
@@ -112,13 +111,10 @@ def tile_layout(layout: Layout, key: str) -> str:
     return f"TileLayout<Real>{{{rows}, {columns}}}"
 
 
-def most_delay(layout: Layout, c: Connection) -> int:
-    """The last step after a spike in which anything of it arrives."""
-    if not c.interpolated:
-        return c.delay
-    bounds = layout.program.parameter(c.delays or "").bounds
-    assert bounds is not None
-    return ceil(bounds[1] / layout.program.step) + 1
+def learnt_delays(layout: Layout, c: Connection) -> str:
+    """Delays that need not be whole steps."""
+    numbers = f"p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {layout.most_delay(c)}, {str(c.rounded).lower()}"
+    return f"FractionalDelays<Real>{{{numbers}}}"
 
 
 def row_loop(layout: Layout, c: Connection) -> str:
@@ -180,9 +176,8 @@ def _deliver(layout: Layout, c: Connection) -> list[str]:
     when = f"n - {c.delay}" if c.delay else "n"
     head = f"{{  // {c.name}"
     if c.interpolated:
-        delays = f"{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}, {str(c.rounded).lower()}}}"
         call = "deliver_interpolated" if c.pattern == "dense" else "deliver_interpolated_one_to_one"
-        numbers = f"{target}, {weight}, {tile_layout(layout, c.weight)}, FractionalDelays<Real>{delays}"
+        numbers = f"{target}, {weight}, {tile_layout(layout, c.weight)}, {learnt_delays(layout, c)}"
         if c.signal:
             return [f"deliver_interpolated_values({numbers}, {values_of(layout, c)}, n, {c.source_size});  // {c.name}"]
         passed = f"{numbers}, {spikes_of(layout, c)}, n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sncc.backends.cpu.forward import (
     all_sources,
     is_mostly_zero,
-    most_delay,
+    learnt_delays,
     row_loop,
     spikes_of,
     tile_layout,
@@ -56,7 +56,7 @@ def before(layout: Layout) -> list[str]:
     for o in layout.program.before:
         c = layout.program.connection(o.connection)
         rows = c in layout.rows_of_synapses and c.delays is not None
-        most = f"p.rows[{layout.row_number(c)}].most_delay()" if rows else str(most_delay(layout, c))
+        most = f"p.rows[{layout.row_number(c)}].most_delay()" if rows else str(layout.most_delay(c))
         lines.append(f"for (std::int64_t n = 0; n > -{most}; --n) {{")
         lines += [f"    {x}" for x in _transpose(layout, o, before=True)]
         lines.append("}")
@@ -128,7 +128,7 @@ def _transpose(layout: Layout, o: Transpose, before: bool = False) -> list[str]:
     weight = f"p.weight({key})"
     if c.interpolated:
         place = f"SlotPlace{{{layout.columns[c.target_group, o.slot]}, {size}, {c.target_offset}}}"
-        passed = f"{source.of_one}, {weight}, {tile_layout(layout, c.weight)}, {_delays(layout, c)}, tile, index, {place}, n, {c.source_size}"
+        passed = f"{source.of_one}, {weight}, {tile_layout(layout, c.weight)}, {learnt_delays(layout, c)}, tile, index, {place}, n, {c.source_size}"
         call = f"transpose_interpolated({passed});"
         if o.at_spikes:
             call = f"transpose_rounded({passed}, {spikes_of(layout, c, _SAMPLE)}.at(n));"
@@ -242,10 +242,6 @@ def _adjoint(layout: Layout, o: Update) -> list[str]:
     return [*lines, "}"]
 
 
-def _delays(layout: Layout, c: Connection) -> str:
-    return f"FractionalDelays<Real>{{p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {most_delay(layout, c)}, {str(c.rounded).lower()}}}"
-
-
 def _gather_interpolated(layout: Layout, written: set[str]) -> list[str]:
     """Gradients of weights and delays of connections whose delays are learnt."""
     lines: list[str] = []
@@ -271,7 +267,7 @@ def _gather_interpolated(layout: Layout, written: set[str]) -> list[str]:
                 lines += _begin(layout, c, key, written)
         lines += [
             f"for (int index = 0; index < tile.size; ++index)  // {c.name}",
-            f"    gather_interpolated({', '.join(into)}, p.weight({layout.keys.index(c.weight)}), {tile_layout(layout, c.weight)}, {_delays(layout, c)}, tile, index, {place}, {of}, {c.source_size});",
+            f"    gather_interpolated({', '.join(into)}, p.weight({layout.keys.index(c.weight)}), {tile_layout(layout, c.weight)}, {learnt_delays(layout, c)}, tile, index, {place}, {of}, {c.source_size});",
         ]
     return lines
 
@@ -302,7 +298,7 @@ def _gather_rounded(layout: Layout, c: Connection, written: set[str]) -> list[st
     """Gradients of weights and of delays that are rounded, each from an adjoint of its own."""
     size, sources = layout.program.group(c.target_group).size, c.source_size
     of = spikes_of(layout, c, _SAMPLE)
-    weight, delays = f"p.weight({layout.keys.index(c.weight)})", _delays(layout, c)
+    weight, delays = f"p.weight({layout.keys.index(c.weight)})", learnt_delays(layout, c)
     lines: list[str] = []
     for o in layout.program.gradient:
         if not isinstance(o, Gather | GatherDelay) or o.connection != c.name:

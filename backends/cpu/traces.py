@@ -69,34 +69,6 @@ def start(layout: Layout) -> list[str]:
     return lines
 
 
-def late(layout: Layout) -> list[str]:
-    """The entries of the table of traces for synapses in rows: which rows, how many traces."""
-    found = ((layout.row_number(layout.program.connection(o.connection or "")), o) for _, o in layout.late_traces)
-    return [f"{{{rows}, {len(o.traces)}}}" for rows, o in found]
-
-
-def variable_of(o: TraceUpdate, name: str) -> tuple[str, str]:
-    """The group and its variable that `post.X`, or `through.GROUP.X`, is."""
-    head, _, tail = name.partition(".")
-    group, _, variable = tail.partition(".")
-    return (o.group, tail) if head == "post" else (group, variable)
-
-
-def output_of(layout: Layout, name: str) -> str:
-    """The field and the neuron that `read.R.X`, or `output.R.K.X`, is."""
-    head, index, variable = name.split(".", 2)
-    readout, output = layout.program.readouts[int(index)], 0
-    if head == "output":
-        number, _, variable = variable.partition(".")
-        output = int(number)
-    return f"{layout.state[readout.group, variable].identifier}[{readout.offset + output}]"
-
-
-def starts_window(layout: Layout) -> str:
-    """The condition that a window of truncated credit begins."""
-    return f"n > 1 && (n - 1) % {layout.program.truncate} == 0"
-
-
 def _at_every_step(layout: Layout, readout: int) -> bool:
     return layout.program.readouts[readout].reduction is None
 
@@ -161,14 +133,15 @@ def _update(layout: Layout, k: int, o: TraceUpdate, functions: TraceFunctions) -
             case "pre":
                 passed.append(f"pre[{neuron}]" if one else "emitted")
             case "post" | "through":
-                field = layout.state[variable_of(o, a.name)].identifier
+                field, _ = layout.seen_by(o, a.name)
                 lines.append(f"    const Real* SNCC_RESTRICT const of_{a.identifier} = s.state.{field} + {offset};")
                 passed.append(f"of_{a.identifier}[{neuron}]")
             case "within":
-                lines.append(f"    const Real within = {starts_window(layout)} ? 0 : 1;")
+                lines.append(f"    const Real within = {layout.starts_window()} ? 0 : 1;")
                 passed.append("within")
             case "read" | "output":
-                lines.append(f"    const Real of_{a.identifier} = s.state.{output_of(layout, a.name)};")
+                field, number = layout.seen_by(o, a.name)
+                lines.append(f"    const Real of_{a.identifier} = s.state.{field}[{number}];")
                 passed.append(f"of_{a.identifier}")
             case "reads":
                 lines.append(f"    const Real of_{a.identifier} = reads<{a.name.removeprefix('reads.')}>(s, n);")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sncc.backends.cpu.forward import most_delay
 from sncc.backends.cuda.meetings import MEET, Access, Part
 from sncc.backends.cuda.places import WARP, plus
 from sncc.backends.cuda.updates import Updates
@@ -50,7 +49,7 @@ class WayBack(Updates):
         for o in self.program.before:
             c = self.program.connection(o.connection)
             rows = c in self.rows_of_synapses and c.delays is not None
-            most = f"g.rows[{self.row_number(c)}].most_delay" if rows else str(most_delay(self, c))
+            most = f"g.rows[{self.row_number(c)}].most_delay" if rows else str(self.most_delay(c))
             part = self._transpose(o, before=True)
             lines += [MEET, f"for (std::int64_t n = 0; n > -{most}; --n) {{"]
             lines += [*(f"    {x}" for x in part.lines), f"    {MEET}", "}"]

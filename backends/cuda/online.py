@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sncc.backends.cpu.traces import output_of, starts_window, variable_of
 from sncc.backends.cuda.places import Places, moved, plus
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import padded
@@ -183,12 +182,13 @@ class Online(Places):
                 case "pre":
                     passed.append(pre)
                 case "post" | "through":
-                    passed.append(f"s.{self.state[variable_of(o, a.name)].identifier}[{moved('j', offset)}]")
+                    passed.append(f"s.{self.seen_by(o, a.name)[0]}[{moved('j', offset)}]")
                 case "within":
-                    places.append(f"const Real within = {starts_window(self)} ? 0 : 1;")
+                    places.append(f"const Real within = {self.starts_window()} ? 0 : 1;")
                     passed.append("within")
                 case "read" | "output":
-                    passed.append(f"s.{output_of(self, a.name)}")
+                    field, number = self.seen_by(o, a.name)
+                    passed.append(f"s.{field}[{number}]")
                 case "reads":
                     passed.append(f"taken<Network::Readout{a.name.removeprefix('reads.')}>(steps, n)")
         step = self._loop(o, [f"dynamics::{functions.step.name}({', '.join(passed)});"])

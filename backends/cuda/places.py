@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sncc.backends.cpu.forward import most_delay
 from sncc.backends.cuda.meetings import Access
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import Layout, padded
@@ -159,7 +158,7 @@ class Places(Layout):
 
     def learnt_delays(self, c: Connection) -> str:
         """The delays of a connection that need not be whole steps."""
-        numbers = f"{self.weight(c.delays or '')}, Network::step_ms, {c.delay}, {most_delay(self, c)}, {str(c.rounded).lower()}"
+        numbers = f"{self.weight(c.delays or '')}, Network::step_ms, {c.delay}, {self.most_delay(c)}, {str(c.rounded).lower()}"
         return f"FractionalDelays<Real>{{{numbers}}}"
 
     def gradient_of(self, c: Connection, key: str | None = None) -> int:

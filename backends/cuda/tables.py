@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sncc.backends.cpu.forward import most_delay
-from sncc.backends.cpu.traces import late
 from sncc.backends.cuda.places import MOST_RESIDENT, WARP, moved, words
 from sncc.backends.cuda.samples import Samples
 from sncc.backends.cxx.expressions import literal
@@ -55,7 +53,7 @@ class Tables(Samples):
             "shapes": [self.shape(key) for key in self.keys],
             "parameter_offsets": self.offsets,
             "synapse_rows": [rows_line(p, c) for c in self.rows_of_synapses],
-            "late_traces": late(self),
+            "late_traces": self.late_trace_lines(),
             "row_gradients": [max(self.gradient_of(c), -1) for c in self.rows_of_synapses],
             "row_targets": [p.place(c.target)[1].size for c in self.rows_of_synapses],
             "shared_elements": [self.shared_elements(c) for c in self.rows_of_synapses],
@@ -144,7 +142,7 @@ class Tables(Samples):
             f"bool in_shared_memory = {flag(self.in_shared_memory)}",
             f"int resident_blocks = {self.resident_blocks}",
             f"int optimise_blocks = {self.optimise_blocks}",
-            f"std::int64_t most_delay = {max([most_delay(self, c) for c in p.connections], default=0)}",
+            f"std::int64_t most_delay = {max([self.most_delay(c) for c in p.connections], default=0)}",
             f"std::int64_t tape_columns = {self.tape_columns}",
             f"std::int64_t gradient_size = {self.gradient_size}",
             f"std::int64_t parameter_size = {self.parameter_size}",

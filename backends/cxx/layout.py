@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.expressions import literal
@@ -155,6 +156,30 @@ class Layout:
     def _series_of(self, c: Connection) -> Series:
         assert c.values is not None
         return Series(c.source, c.values, self.thinning(c) if c.dropout else None)
+
+    def most_delay(self, c: Connection) -> int:
+        """The last step after a spike in which anything of it arrives."""
+        if not c.interpolated:
+            return c.delay
+        bounds = self.program.parameter(c.delays or "").bounds
+        assert bounds is not None
+        return ceil(bounds[1] / self.program.step) + 1
+
+    def seen_by(self, traces: TraceUpdate, symbol: str) -> tuple[str, int | None]:
+        """The field that a symbol in the body of traces is, and the neuron where that is one for all elements."""
+        seen = self.program.seen_by(traces, symbol)
+        assert seen is not None
+        group, variable, neuron = seen
+        return self.state[group, variable].identifier, neuron
+
+    def starts_window(self) -> str:
+        """The condition that a window of truncated credit begins."""
+        return f"n > 1 && (n - 1) % {self.program.truncate} == 0"
+
+    def late_trace_lines(self) -> list[str]:
+        """The entries of the table of traces for synapses in rows: which rows, how many traces."""
+        found = ((self.row_number(self.program.connection(o.connection or "")), o) for _, o in self.late_traces)
+        return [f"{{{rows}, {len(o.traces)}}}" for rows, o in found]
 
     def row_number(self, c: Connection) -> int:
         """Among the connections whose synapses are rows of targets."""

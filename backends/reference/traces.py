@@ -136,24 +136,15 @@ class Traces:
         values: dict[str, Array] = {trace: self.values.get((k, trace), zeros) for trace in o.traces}
         values["pre"] = self._pre(o, sample, n)
         for name in {name for assign in o.body for name in assign.reads}:
-            head, _, tail = name.partition(".")
-            if head == "post":
-                values[name] = self._post(o, sample.variables[o.group, tail])
-            elif head == "through":
-                group, _, variable = tail.partition(".")
-                values[name] = self._post(o, sample.variables[group, variable])
-            elif head == "within":
+            if (seen := self.program.seen_by(o, name)) is not None:
+                group, variable, neuron = seen
+                whole = sample.variables[group, variable]
+                values[name] = self._post(o, whole) if neuron is None else whole[neuron]
+            elif name == "within":
                 window = self.program.truncate
                 values[name] = float(not (window and n > 1 and (n - 1) % window == 0))
-            elif head == "output":
-                index, output, variable = tail.split(".", 2)
-                readout = self.program.readouts[int(index)]
-                values[name] = sample.variables[readout.group, variable][readout.offset + int(output)]
-            elif head == "read":
-                readout = self.program.readouts[int(tail.partition(".")[0])]
-                values[name] = sample.variables[readout.group, tail.partition(".")[2]][readout.offset]
-            elif head == "reads":
-                values[name] = self._reads(self.program.readouts[int(tail)], sample, n)
+            elif name.startswith("reads."):
+                values[name] = self._reads(self.program.readouts[int(name.removeprefix("reads."))], sample, n)
         for assign in o.body:
             values[assign.name] = evaluate(assign.value, values)
         for trace, local in o.carry:

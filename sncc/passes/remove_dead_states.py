@@ -37,18 +37,10 @@ def _read_by_traces(program: Program) -> set[tuple[str, str]]:
         if isinstance(operation, LearningSignal | PenaltySignal):
             found.add((program.group(operation.target[0]).rows[0].population, operation.variable))
             continue
-        own = program.group(operation.group).rows[0].population
         for name in (name for statement in operation.body for name in statement.reads):
-            head, _, variable = name.partition(".")
-            if head == "post":
-                found.add((own, variable))
-            if head == "through":
-                group, _, variable = variable.partition(".")
+            if (seen := program.seen_by(operation, name)) is not None:
+                group, variable, _ = seen
                 found.add((program.group(group).rows[0].population, variable))
-            if head in ("read", "output"):
-                index, _, variable = variable.partition(".")
-                variable = variable.partition(".")[2] if head == "output" else variable
-                found.add((program.readouts[int(index)].population, variable))
     return found
 
 

@@ -26,6 +26,7 @@ from sncc.program.learning import (
     Penalty,
     ReverseOperation,
     TraceOperation,
+    TraceUpdate,
     Transpose,
 )
 from sncc.program.operations import Derive, ForwardOperation, Readout
@@ -35,7 +36,7 @@ Precision = Literal["float32", "float64"]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a run keeps without being asked: spikes or a state of a population's part, or a connection's weight."""
+    """What a run keeps without being asked: spikes or a state of a population's part, a connection's weight or a state of its synapses."""
 
     owner: str
     variable: str
@@ -141,6 +142,25 @@ class Program:
         sizes = {s.name: s.size for s in self.sources} | {r.population: r.size for g in self.groups for r in g.rows}
         whole = (c.source_size, c.target_size) == (sizes[c.source], sizes[c.target])
         return whole and c.pattern != "sparse" and c.structure is None and c.delays is None
+
+    def seen_by(self, traces: TraceUpdate, symbol: str) -> tuple[str, str, int | None] | None:
+        """(group, variable, neuron) that a symbol in the body of traces stands for; None where it is no variable of a group.
+
+        Without a neuron it is that of the element's own place.
+        """
+        head, _, variable = symbol.partition(".")
+        match head:
+            case "post":
+                return traces.group, variable, None
+            case "through":
+                group, _, variable = variable.partition(".")
+                return group, variable, None
+            case "read" | "output":
+                index, _, variable = variable.partition(".")
+                output, _, variable = variable.partition(".") if head == "output" else ("0", "", variable)
+                readout = self.readouts[int(index)]
+                return readout.group, variable, readout.offset + int(output)
+        return None
 
     @property
     def readouts(self) -> tuple[Readout, ...]:
