@@ -331,12 +331,11 @@ def cases(program, seed: int = 0, samples: int = 3, steps: int = 40):
     """Inputs, labels and parameters at which the network spikes; samples of different lengths."""
     rng = np.random.default_rng(seed)
     inputs = spikes(rng, samples, steps)
-    signals = any(s.kind == "signal" for s in program.sources)  # whose samples are of one length
+    signals = any(s.kind == "signal" for s in program.sources)
     for k, sample in enumerate(inputs):
+        sample["x"] = sample["x"][: steps - 4 * (k % 4)]
         if signals:
-            sample["level"] = rng.normal(0, 0.1, (steps, 2))
-        else:
-            sample["x"] = sample["x"][: steps - 4 * (k % 4)]
+            sample["level"] = rng.normal(0, 0.1, (len(sample["x"]), 2))
     try:
         values = lively(program, 3, inputs)
     except AssertionError:
