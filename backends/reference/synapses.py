@@ -130,9 +130,8 @@ class SynapsesOfSample:
     ) -> None:  # fmt: skip
         """`counter`: seed and trial of what is drawn."""
         self.program, self.tables, self.parameters = program, found, parameters
-        self.weights: dict[
-            tuple[str, str], np.ndarray
-        ] = {}  # per synapse, by connection and key; only those that are used
+        # per synapse, by connection and key; only those that are used
+        self.weights: dict[tuple[str, str], np.ndarray] = {}
         self.states: dict[tuple[str, str], np.ndarray] = {}
         for s in program.synapses:
             for state, expression in s.initial:

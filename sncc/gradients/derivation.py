@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sncc.expressions.algebra import add
+from sncc.expressions.algebra import total
 from sncc.expressions.nodes import Expression, Symbol, symbols
 from sncc.gradients.transpose import as_local, transpose
 from sncc.program.groups import Group
@@ -34,7 +34,7 @@ def derive_adjoint(program: Program, update: Update, starts: Mapping[str, str] =
         told += [starts[state]] if state in starts else []
         if symbols(initial) & wanted and told:
             body.append(Assign(f"{state}.start", initial))
-            seeds[f"{state}.start"] = Symbol(told[0]) if len(told) == 1 else add(Symbol(told[0]), Symbol(told[1]))
+            seeds[f"{state}.start"] = total(Symbol(name) for name in told)
             sums = (*sums, *told)
     if not sums:
         return None

@@ -41,6 +41,8 @@ from sncc.program.operations import ForwardOperation, Readout, Update
 from sncc.program.order import forward_order, reverse_order
 from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, Assign, Fire, Statement
 
+_START = "start~"  # before a state's name: credit for its first value, delivered before the first step; users' names have no `~`
+
 
 def differentiate(program: Program, training: Training | None) -> Program:
     """Add what training needs; a network without a `train` block stays as it is."""
@@ -72,7 +74,9 @@ def differentiate(program: Program, training: Training | None) -> Program:
             before += _before_the_first_step(program, choice)
     for update in learning.values():
         starts = {
-            _variable(o.into): o.into for o in before if program.connection(o.connection).source_group == update.group
+            o.into.removeprefix(_START): o.into
+            for o in before
+            if program.connection(o.connection).source_group == update.group
         }
         derived = derive_adjoint(program, update, starts)
         gradient += [derived] if derived is not None else []
@@ -160,13 +164,6 @@ def _before_the_first_step(program: Program, choice: Adjoint) -> list[Transpose]
         if c.values is not None and starts_learnt(program, c) and edge.feedback is None:
             result.append(Transpose(c.name, f"{c.input}~{edge.label}", f"{_START}{c.values}"))
     return result
-
-
-_START = "start~"  # where that is collected; no name of the user's has a `~`
-
-
-def _variable(start: str) -> str:
-    return start.removeprefix(_START)
 
 
 def _credited(program: Program, edge: Edge, choice: Adjoint) -> str:

@@ -87,21 +87,23 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Populat
     sizes = source.size, target.size
     to_rows, to_columns, from_columns = _places(c, *sizes) if placed else _ends(c, *sizes, count)
 
-    def join(tail: str, ends: tuple[str, str], where: str, how: Ends, values: str | None, delay: int) -> Connection:
+    def join(
+        tail: str, ends: tuple[str, str], where: str, how: Ends, values: str | None, delay: int,
+        each: Parameter | None = None,
+    ) -> Connection:  # fmt: skip
         one = Parameter("weight", ONE, PLAIN)
         return Connection(
-            f"{c.name}.{tail}", *ends, where, how[0], one, delay, how[1], how[2], values=values, span=c.span
+            f"{c.name}.{tail}", *ends, where, how[0], one, delay, how[1], how[2], each, values=values, span=c.span
         )
 
     each = replace(c.delay, key=f"{c.name}.delay") if c.delay is not None else None  # a delay for each synapse
-    around = [join("spikes", (source.name, name), "pre", to_rows, None, c.delay_steps)] if synapse.on_pre else []
-    around = [replace(one, delay=each) for one in around]
+    around = [join("spikes", (source.name, name), "pre", to_rows, None, c.delay_steps, each)] if synapse.on_pre else []
     for n in (n for n in read if states[n]):
         side, _, state = n.partition(".")
-        owner, how = (source.name, to_rows) if side == "pre" else (target.name, to_columns)
-        ago = max(c.delay_steps, 1) if side == "pre" else 1
-        reading = replace(join(n, (owner, name), n, how, state, ago), of_target=side == "post")
-        around.append(replace(reading, delay=each) if side == "pre" else reading)
+        if side == "pre":
+            around.append(join(n, (source.name, name), n, to_rows, state, max(c.delay_steps, 1), each))
+        else:
+            around.append(replace(join(n, (target.name, name), n, to_columns, state, 1), of_target=True))
     if c.dropout or not placed:
         always = Dynamics((State("one", ONE, PLAIN),), ())
         populations.append(trace_population(f"{c.name}.one", source, (), always, c.span))

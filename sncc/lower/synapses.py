@@ -240,8 +240,8 @@ class _Traces:
         self, connection: Connection, value: Expression, number: int, trace: Population | None
     ) -> tuple[str, str, int]:
         """(population, state, delay) of what is summed: the value at the end of the step before, or earlier."""
-        if self._is_state(connection, value):
-            return connection.source, _variable(value), max(connection.delay_steps, 1)
+        if isinstance(value, Symbol) and self._is_state(connection, value):
+            return connection.source, value.name.removeprefix("pre."), max(connection.delay_steps, 1)
         assert trace is not None
         if _leaves(connection, value):
             return trace.name, f"{VALUE}{number}", 0 if connection.delay is None else connection.delay_steps
@@ -251,8 +251,9 @@ class _Traces:
     def _is_state(self, connection: Connection, value: Expression) -> bool:
         """Whether a value is a state of the source's own."""
         dynamics = self.model.population(connection.source).dynamics
-        followed = isinstance(value, Symbol) and value.name.startswith("pre.") and dynamics is not None
-        return followed and dynamics is not None and any(s.name == _variable(value) for s in dynamics.states)
+        if dynamics is None or not isinstance(value, Symbol):
+            return False
+        return value.name in {f"pre.{s.name}" for s in dynamics.states}
 
     def _trace(self, connection: Connection, reduction: Reduction) -> Population | None:
         """The population of the source's states of a connection, shared where another needs the same.
@@ -281,6 +282,7 @@ class _Traces:
         mean = [Assignment(GAIN, div(Symbol(GAIN), spikes))] if gain and several and not trained else []
         starts = {s.name: s.initial for s in synapse.states}
         followed, numbers_of_source = self._followed(connection, values.values())
+        told = [Assignment(n, v) for n, v in values.items() if not isinstance(v, Number) and not _leaves(connection, v)]
         nothing: dict[str, Expression] = {f"pre.{name}": ZERO for name in followed}
         dynamics = Dynamics(
             states=(
@@ -296,14 +298,7 @@ class _Traces:
             most=most_spikes(source),
             leaving=tuple(Assignment(n, v) for n, v in values.items() if _leaves(connection, v)),
             kept=(Assignment(GAIN, ZERO),) if gain and (several or trained) else (),
-            outputs=(
-                *mean,
-                *(
-                    Assignment(n, v)
-                    for n, v in values.items()
-                    if not isinstance(v, Number) and not _leaves(connection, v)
-                ),
-            ),
+            outputs=(*mean, *told),
         )
         moves: list[Equation | Assignment] = [*dynamics.equations, *jumps, *dynamics.outputs, *dynamics.leaving]
         used = {s for e in moves for s in symbols(_right(e))}
@@ -368,14 +363,7 @@ class _Traces:
 
 def _leaves(connection: Connection, value: Expression) -> bool:
     """Whether a trace tells a value as it is at the end of the step before."""
-    moves = connection.delay is not None and not isinstance(value, Number)
-    return moves or _follows(value)
-
-
-def _variable(value: Expression) -> str:
-    """`v` of `pre.v`."""
-    assert isinstance(value, Symbol)
-    return value.name.partition(".")[2]
+    return _follows(value) or connection.delay is not None and not isinstance(value, Number)
 
 
 def _right(node: Equation | Assignment) -> Expression:

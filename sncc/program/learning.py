@@ -175,7 +175,8 @@ class DeriveAdjoint:
     The sums (variables of `Update.sums`) have been added over the samples of the batch; first the forward `Derive` body
     stands again, then this one. results: (parameter symbol, local): the gradient per neuron, added over the neurons of
     a row where the parameter is one shared number. A carried adjoint `x~` among the sums stands for its value after the
-    last step of the reverse phase: the derivative by the state x before step 1.
+    last step of the reverse phase: the derivative by the state x before step 1; `start~x` for what `Program.before` has
+    collected there.
     """
 
     group: str
