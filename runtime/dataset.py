@@ -153,10 +153,8 @@ def _common_lengths(checked: Mapping[str, Events | Signal], samples: int) -> NDA
     result: NDArray[np.int32] | None = None
     first = ""
     arrays = {n: v for n, v in checked.items() if not isinstance(v, Events) and v.each_step and v.lengths is None}
-    for name, value in [*((n, v) for n, v in checked.items() if n not in arrays), *arrays.items()]:
-        if isinstance(value, Events):
-            lengths = value.lengths
-        elif value.lengths is not None:
+    for name, value in (*((n, v) for n, v in checked.items() if n not in arrays), *arrays.items()):
+        if value.lengths is not None:
             lengths = value.lengths
         elif value.each_step:
             width = value.values.shape[1]

@@ -151,6 +151,7 @@ def requests(manifest: Manifest, record: Iterable[Recordable] | None) -> Request
     traces: list[TraceRequest] = []
     synapses: list[SynapseRequest] = []
     spikes: dict[str, NDArray[np.int64] | None] = {}
+    connections = {c.name for c in manifest.connections}
     owners = {p.name: p.spiking for p in manifest.populations} | {s.name: s.kind == "events" for s in manifest.sources}
     for entry in record:
         name, interval = _entry(entry)
@@ -162,10 +163,8 @@ def requests(manifest: Manifest, record: Iterable[Recordable] | None) -> Request
             if interval is not None:
                 raise ValueError(f"cannot record `{name}` at intervals: spikes are recorded when they occur")
             spikes[owner] = None
-        elif variable == "weight" and any(p.key == name for p in manifest.parameters):
-            synapses.append(_weight(manifest, owner, every))
-        elif any(c.name == owner for c in manifest.connections):
-            synapses.append(_synapse_state(manifest, owner, variable, every))
+        elif owner in connections:
+            synapses.append(_of_synapses(manifest, owner, variable, every))
         else:
             traces.append(_request(manifest, name, every))
     found = Requests(tuple(traces), tuple(synapses), spikes or None)
@@ -188,13 +187,11 @@ def _of_block(manifest: Manifest) -> Requests:
     traces: list[TraceRequest] = []
     synapses: list[SynapseRequest] = []
     spikes: dict[str, NDArray[np.int64] | None] = {}
+    connections = {c.name for c in manifest.connections}
     shapes = {p.name: p.shape for p in manifest.populations} | {s.name: s.shape for s in manifest.sources}
     for r in manifest.simulation.records if manifest.simulation else ():
-        if r.variable == "weight":
-            synapses.append(_weight(manifest, r.owner, r.every))
-            continue
-        if any(c.name == r.owner for c in manifest.connections):
-            synapses.append(_synapse_state(manifest, r.owner, r.variable, r.every))
+        if r.owner in connections:
+            synapses.append(_of_synapses(manifest, r.owner, r.variable, r.every))
             continue
         kept = None if r.ranges is None else _flat(shapes[r.owner], r.ranges)
         if r.variable == "spikes":
@@ -217,6 +214,13 @@ def _flat(shape: tuple[int, ...], ranges: tuple[tuple[int, int], ...]) -> NDArra
     axes = [np.arange(a, b) for a, b in ranges]
     flat: NDArray[np.int64] = np.ravel_multi_index(np.ix_(*axes), shape).reshape(-1).astype(np.int64)
     return flat
+
+
+def _of_synapses(manifest: Manifest, connection: str, variable: str, every: int) -> SynapseRequest:
+    """The weight of a connection's synapses, or a state of theirs."""
+    if variable == "weight" and any(p.key == f"{connection}.weight" for p in manifest.parameters):
+        return _weight(manifest, connection, every)
+    return _synapse_state(manifest, connection, variable, every)
 
 
 def _weight(manifest: Manifest, connection: str, every: int) -> SynapseRequest:
