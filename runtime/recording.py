@@ -218,13 +218,17 @@ def _flat(shape: tuple[int, ...], ranges: tuple[tuple[int, int], ...]) -> NDArra
 
 def _of_synapses(manifest: Manifest, connection: str, variable: str, every: int) -> SynapseRequest:
     """The weight of a connection's synapses, or a state of theirs."""
-    if variable == "weight" and any(p.key == f"{connection}.weight" for p in manifest.parameters):
+    if variable == "weight":
         return _weight(manifest, connection, every)
     return _synapse_state(manifest, connection, variable, every)
 
 
 def _weight(manifest: Manifest, connection: str, every: int) -> SynapseRequest:
-    parameter = next(p for p in manifest.parameters if p.key == f"{connection}.weight")
+    """Raises ValueError where a connection has no weights of its own, or stores none."""
+    parameter = next((p for p in manifest.parameters if p.key == f"{connection}.weight"), None)
+    if parameter is None:
+        reason = "its weights are another connection's (`share`): record those"
+        raise ValueError(f"cannot record `{connection}.weight`: {reason}")
     if parameter.storage == "made":
         reason = "it is stored nowhere and stays as it is (`stored = false`)"
         raise ValueError(f"cannot record `{parameter.key}`: {reason}; read `parameters[{parameter.key!r}]`")

@@ -137,6 +137,10 @@ class _Resolver:
             hints = did_you_mean(part.variable.name, ["weight", *states])
             message = f"the synapses of `{connection.name}` have no `{part.variable}`"
             self.diagnostics.error("unknown-name", part.variable.span, message, help=hints)
+        elif part.variable.name == "weight" and connection.share is not None:
+            message = f"the weights of `{connection.name}` are those of `{connection.share[0]}`"
+            help = f"write `record weight of {connection.share[0]}`"
+            self.diagnostics.error("wrong-argument", endpoint.span, message, help=help)
         elif states.count(part.variable.name) > 1:
             message = f"the synapse and the plasticity of `{connection.name}` both have a state `{part.variable}`"
             help = "give one of them another name"

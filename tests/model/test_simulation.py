@@ -78,6 +78,12 @@ def test_what_cannot_be_recorded(line, code, place):
     assert mistake(line) == (code, place)
 
 
+def test_shared_weights_are_recorded_of_the_connection_that_has_them():
+    shared = "    connect one = p -> a: dense, weight = 1 fC\n    connect two = p -> a: dense, share = one\nsimulate:"
+    with pytest.raises(DiagnosticError, match="write `record weight of one`"):
+        model_of_text(HEAD.replace("simulate:", shared) + "    record weight of two\n")
+
+
 def test_stimuli():
     found = simulation(
         "stimulate a[0, 0:2].I: 200 pA from 100 ms to 200 ms",

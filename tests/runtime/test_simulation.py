@@ -44,6 +44,7 @@ network Net:
     connect stimulus -> cells: one_to_one, weight = 1 / (1 ms)
     connect fixed = drive -> cells: random(fan_in = 4), weight = uniform(0, 0.01)
     connect full = drive[0:4] -> cells[0:5]: dense, weight = each(0.0001)
+    connect again = drive[0:4] -> cells[0:5]: dense, share = full
     connect slow = drive -> cells: random(fan_in = 3), weight = 0.001, synapse = decaying()
     connect carried = drive -> cells: dense, weight = 0.0001, synapse = decaying(tau = 3 ms)
     connect cells -> cells: random(fan_in = 8), weight = uniform(0, 0.1), delay = uniform(1 ms, 6 ms), plasticity = potentiation()
@@ -110,6 +111,7 @@ def test_a_state_that_neurons_carry_names_the_remedy(load):
         "carried.g": "`record g of carried` into the file's `simulate` block",
         "cells_cells.w": "has `seen` for itself",
         "fixed.g": "no state for itself",
+        "again.weight": "another connection's",
     }.items():
         with pytest.raises(ValueError, match=text):
             network.simulate(0.01, record=[name])
