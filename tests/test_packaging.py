@@ -15,10 +15,10 @@ LINKED = ("grammar", "backends", "runtime")  # sncc/NAME is a link to NAME
 NOT_SHIPPED = {".gitignore"}
 
 
-def run(*words: object, cwd: Path, **environment: str) -> str:
-    done = subprocess.run(
-        [str(word) for word in words], cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment}
-    )
+def run(*words: object, cwd: Path) -> str:
+    # what the caller's Python looks at besides, such as a checkout, is no part of an environment of its own
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    done = subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
