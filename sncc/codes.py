@@ -256,8 +256,8 @@ function f(x) = g(x) + 1
 param a = f(1)
 """, "definition"),
     "reserved": _(
-        "The name means something in the language (`t`, `dt`, `pi`, `step`, `weight`, `pre`, `post`, `label`, `noise`, functions, "
-        "sources) and cannot be defined.",
+        "The name means something in the language (`t`, `dt`, `pi`, `step`, `weight`, `pre`, `post`, `label`, `reset`, `noise`, "
+        "functions, sources) and cannot be that of a model, population, connection, parameter or state.",
         """
 param my_pi = 3
 """, "definition"),

@@ -27,6 +27,7 @@ class Body:
         self.diagnostics = diagnostics
         self.equations: list[Term] = []
         self.noises: list[Symbol] = []
+        self.missing: set[str] = set()
         self.names = definition.parameter_symbols()
         self.names["t"] = Typed(Symbol("t", TIME), Term(TIME))
         self.names["step"] = Typed(Symbol("step", TIME), Term(TIME))
@@ -40,8 +41,9 @@ class Body:
         """Elaborates in this body's names; what may not stand in a place is refused afterwards by `refuse_random`."""
         names = {**self.names, **(extra or {})}
         return Elaborator(
-            self.definition.scope, self.diagnostics, names, draws=True, equations=self.equations, noises=self.noises
-        )
+            self.definition.scope, self.diagnostics, names, draws=True, equations=self.equations, noises=self.noises,
+            missing=self.missing,
+        )  # fmt: skip
 
     def refuse_random(self, expression: Expression, span: Span, where: str, *, draws: bool, noise: bool) -> bool:
         """Report draws or `noise` where they have no meaning; whether there are none."""
@@ -121,13 +123,14 @@ class Body:
         states = {part.name.name for kind in STATES for part in self.definition.parts.get(kind, [])}
         if name.name in states:
             return name.name in self.definition.states
-        if name.name in self.names:
-            message = f"{what} changes a state, and `{name}` is none"
-            help: tuple[str, ...] = (f"declare it with `state {name} = …`",)
-            if name.name == "weight":
-                help = ("a weight changes in the `on pre` and `on post` of a `plasticity`",)
-        else:
-            message = f"unknown state `{name}`"
-            help = did_you_mean(name.name, states) or (f"declare it: `state {name} = 0`",)
+        if name.name in self.definition.undeclared:
+            if name.span == self.definition.undeclared[name.name]:
+                help: tuple[str, ...] = did_you_mean(name.name, states) or (f"declare it: `state {name} = 0`",)
+                self.diagnostics.error("unknown-name", name.span, f"unknown state `{name}`", help=help)
+            return False
+        message = f"{what} changes a state, and `{name}` is none"
+        help = (f"declare it with `state {name} = …`",)
+        if name.name == "weight":
+            help = ("a weight changes in the `on pre` and `on post` of a `plasticity`",)
         self.diagnostics.error("unknown-name", name.span, message, help=help)
         return False

@@ -17,7 +17,7 @@ from sncc.model.values import Value, resolve_value
 from sncc.syntax import tree
 
 Block = tree.Neuron | tree.Synapse | tree.Plasticity
-RESERVED = frozenset({"t", "dt", "pi", "step", "weight", "pre", "post", "label", "reset"})
+RESERVED = ("t", "dt", "pi", "step", "weight", "pre", "post", "label", "reset")  # in every block
 STATES = (tree.State, tree.PreState, tree.PostState)
 _NAMED = (tree.Parameter, *STATES, tree.Input, tree.Modulator, tree.Let)
 _ONCE = (tree.Spike, tree.EachStep, tree.Refractory, tree.Surrogate, tree.Method, tree.Deliver, tree.OnPre, tree.OnPost)
@@ -33,6 +33,16 @@ class Overrides:
     parameters: Mapping[str, tree.Argument] = field(default_factory=dict)
     initials: Mapping[str, tree.Expression] = field(default_factory=dict)
     learnt: Set[str] = frozenset()
+
+
+def report_reserved(name: tree.Identifier, diagnostics: Diagnostics, reserved: tuple[str, ...] = RESERVED) -> bool:
+    """Report a name that means something in the language already; whether it does."""
+    if name.name not in reserved:
+        return False
+    *others, last = (f"`{word}`" for word in reserved)
+    help = f"choose another name; {', '.join(others)} and {last} are reserved"
+    diagnostics.error("reserved", name.span, f"`{name}` is a word of the language", help=help)
+    return True
 
 
 def kind_of(block: Block) -> str:
@@ -86,7 +96,9 @@ class Definition:
         self.parameters: dict[str, nodes.Parameter] = {}
         self.states: dict[str, nodes.State] = {}
         self.open: set[str] = set()  # states of synapses that start at a plain 0: their use tells their unit
-        self.bad: set[str] = set()  # names whose unit is unknown because of a mistake
+        # states that move and are declared nowhere, with the place where that is reported
+        self.undeclared = undeclared_states(block)
+        self.bad = set(self.undeclared)  # names whose unit is unknown because of a mistake
         self._names()
         for parameter in self.parts.get(tree.Parameter, []):
             self._parameter(parameter)
@@ -108,13 +120,11 @@ class Definition:
     # ------------------------------------------------------------------------------------------------ statements
     def _names(self) -> None:
         seen: dict[str, Span] = {}
-        reserved = RESERVED if isinstance(self.block, tree.Plasticity) else RESERVED | {"noise"}
+        reserved = RESERVED if isinstance(self.block, tree.Plasticity) else (*RESERVED, "noise")
         for kind in _NAMED:
             for part in self.parts.get(kind, []):
                 name = part.name.name
-                if name in reserved:
-                    self.diagnostics.error("reserved", part.name.span, f"`{name}` is a word of the language")
-                elif name in seen:
+                if not report_reserved(part.name, self.diagnostics, reserved) and name in seen:
                     note = f"`{name}` was defined in line {seen[name].line}"
                     self.diagnostics.error("duplicate", part.name.span, f"`{name}` is defined twice", notes=(note,))
                 seen.setdefault(name, part.name.span)
@@ -195,6 +205,24 @@ class Definition:
         self.states[name] = nodes.State(
             name, value.expression, value.unit, storage, value.scale, value.clip, span=part.name.span
         )
+
+
+def undeclared_states(block: Block) -> dict[str, Span]:
+    """The states that equations, jumps or `hold` name and no statement declares, with their first places."""
+    declared = {part.name.name for part in block.parts if isinstance(part, _NAMED)}
+    moved = [name for part in block.parts for name in _moved(part) if name.name not in (*declared, *RESERVED)]
+    return {name.name: name.span for name in sorted(moved, key=lambda name: -name.span.start)}
+
+
+def _moved(part: Any) -> tuple[tree.Identifier, ...]:
+    match part:
+        case tree.Derivative(name):
+            return (name,)
+        case tree.Spike() | tree.EachStep() | tree.OnPre() | tree.OnPost():
+            return tuple(jump.name for jump in part.jumps)
+        case tree.Refractory():
+            return part.hold
+    return ()
 
 
 def names_in(written: tree.Expression) -> Iterator[tree.Name]:

@@ -53,6 +53,7 @@ class Elaborator:
     noises: list[Symbol] | None = None  # where `noise` may stand: what was found, each independent of the others
     equations: list[Term] = field(default_factory=list)
     calls: tuple[str, ...] = ()  # functions being inlined, to find recursion
+    missing: set[str] = field(default_factory=set)  # names that nothing declares, which are reported already
 
     # ------------------------------------------------------------------------------------------ nodes of the tree
     def elaborate(self, expression: tree.Expression) -> Typed:
@@ -123,8 +124,10 @@ class Elaborator:
         if text in _WORDS or len(name.parts) > 1:
             self.diagnostics.error("unknown-name", span, f"`{text}` cannot be used here", _WORDS.get(text, ""))
             return BAD
-        known = [*self.names, *self.scope.constants]
-        self.diagnostics.error("unknown-name", span, f"unknown name `{text}`", help=did_you_mean(text, known))
+        hints = did_you_mean(text, {*self.names, *self.scope.constants} - {"t"})
+        if hints or text not in self.missing:  # one declaration is missing, however often it would be used
+            self.diagnostics.error("unknown-name", span, f"unknown name `{text}`", help=hints)
+        self.missing.add(text)
         return BAD
 
     def _unknown_end(self, name: tree.Name) -> Typed:

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from sncc.diagnostics import Diagnostics, Span
+from sncc.model.definition import report_reserved
 from sncc.syntax import tree
 
 _BRACES = re.compile(r"\{\s*(\w+)\s*(?:([-+])\s*(\d+)\s*)?\}")
@@ -23,6 +24,7 @@ def expand(
         if not isinstance(part, tree.Loop):
             found.append(part)
             continue
+        report_reserved(part.variable, diagnostics)
         for value in _values(part, whole, diagnostics):
             inside = tuple(_fill(p, part.variable.name, value) for p in part.parts)
             found += expand(inside, whole, diagnostics)

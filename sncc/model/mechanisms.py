@@ -99,7 +99,12 @@ class MechanismResolver:
         name = str(written) if isinstance(written, tree.Name) else ""
         found = self.scope.definition(name) if name else None
         if isinstance(found, kind):
-            return found, arguments
+            if isinstance(value, tree.Call):
+                return found, arguments
+            message = f"the parentheses of `{name}` are missing"
+            help = f"write `{word} = {name}()`, which leaves every number as defined"
+            self.diagnostics.error("wrong-argument", written.span, message, help=help)
+            return None
         if found is not None:
             what = kind_of(found) if not isinstance(found, tree.Function) else "function"
             self.diagnostics.error("wrong-argument", written.span, f"`{name}` is a {what}, not a {word}")

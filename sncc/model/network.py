@@ -7,6 +7,7 @@ from collections.abc import Mapping, Set
 from sncc.diagnostics import Diagnostics, Span
 from sncc.model import nodes
 from sncc.model.connections import ConnectionResolver
+from sncc.model.definition import report_reserved
 from sncc.model.delays import resolve_delays
 from sncc.model.draft import Draft
 from sncc.model.populations import PopulationResolver
@@ -29,6 +30,8 @@ def resolve_network(
     draft = Draft(_step(parts, block, scope, diagnostics))
     written = [part for part in parts if isinstance(part, tree.Population)]
     connects = [part for part in parts if isinstance(part, tree.Connect)]
+    for name in (block.name, *(p.name for p in written), *(c.name for c in connects if c.name is not None)):
+        report_reserved(name, diagnostics)
     _report_duplicates(written, diagnostics)
     populations = PopulationResolver(draft, connects, learnt, scope, diagnostics)
     for population in written:

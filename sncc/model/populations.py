@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sncc.diagnostics import Diagnostics, did_you_mean
 from sncc.expressions.units import Unit
 from sncc.model import nodes
-from sncc.model.definition import Overrides, read_arguments
+from sncc.model.definition import Overrides, read_arguments, undeclared_states
 from sncc.model.draft import Draft
 from sncc.model.infer import TIME
 from sncc.model.neuron import Neuron, resolve_neuron
@@ -82,7 +82,7 @@ class PopulationResolver:
         for initial in part.initials:
             if initial.name.name in states:
                 initials[initial.name.name] = initial.value
-            else:
+            elif initial.name.name not in undeclared_states(definition):  # which its neuron reports
                 message = f"`{part.model}` has no state `{initial.name}`"
                 hints = did_you_mean(initial.name.name, states)
                 if initial.name.name in parameters:

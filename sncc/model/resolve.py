@@ -12,7 +12,7 @@ from sncc.expressions.nodes import Number
 from sncc.expressions.units import Unit
 from sncc.model import nodes
 from sncc.model.checks import check_keys, check_states, check_training
-from sncc.model.definition import RESERVED, Overrides
+from sncc.model.definition import RESERVED, Overrides, report_reserved
 from sncc.model.draft import Draft
 from sncc.model.event_checks import check_event_times
 from sncc.model.imports import whole_text
@@ -224,8 +224,7 @@ class _Resolver:
         if isinstance(block, tree.Function) and (name in FUNCTIONS or name in DISTRIBUTIONS or name == "each"):
             self.diagnostics.error("reserved", block.name.span, f"`{name}` is built in")
             return
-        if kind == "neuron" and name in SOURCES:
-            self.diagnostics.error("reserved", block.name.span, f"`{name}` is a word of the language")
+        report_reserved(block.name, self.diagnostics, (*RESERVED, *SOURCES) if kind == "neuron" else RESERVED)
         self.scope.definitions[name] = block
 
     def _parameter(self, block: tree.Parameter) -> None:
@@ -233,8 +232,7 @@ class _Resolver:
         if name in self.scope.constants:
             self.diagnostics.error("duplicate", block.name.span, f"`{name}` is defined twice")
             return
-        if name in RESERVED or name in ("fan_in", "fan_out"):
-            self.diagnostics.error("reserved", block.name.span, f"`{name}` is a word of the language")
+        if report_reserved(block.name, self.diagnostics, (*RESERVED, "fan_in", "fan_out")):
             return
         if block.adjustable:
             message = "a build-time parameter cannot be `adjustable`"

@@ -46,6 +46,16 @@ def test_a_neuron_that_no_population_uses_is_checked_too():
     ) == [("unknown-name", 17)]
 
 
+def test_a_declaration_that_is_missing_is_one_mistake_wherever_it_would_be_used():
+    text = small("Leaky[n], v = uniform(0, 1)")
+    assert mistakes(text.replace("    state v = 0\n", "")) == [("unknown-name", 7)]
+    assert mistakes(text.replace("    param theta = 1\n", "")) == [("unknown-name", 8)]
+    assert mistakes(text.replace("theta:", "thetta:").replace("-= theta", "-= thetta")) == [  # two slips of the pen
+        ("unknown-name", 9),
+        ("unknown-name", 10),
+    ]
+
+
 @pytest.mark.parametrize(
     "call, formula",
     [

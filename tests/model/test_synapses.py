@@ -180,6 +180,8 @@ def test_a_definition_that_nothing_uses_is_checked_too():
     "line, code, text",
     [
         ("a -> b: dense, weight = 1 nS, synapse = conductnce()", "unknown-model", "conductnce"),
+        ("a -> b: dense, weight = 1 nS, synapse = conductance", "wrong-argument", "conductance"),
+        ("a -> b: dense, weight = 1 nS, synapse = conductance(), plasticity = istdp", "wrong-argument", "istdp"),
         ("a -> b: dense, weight = 1 nS, synapse = istdp()", "wrong-argument", "istdp"),
         ("a -> b: dense, weight = 1 nS, synapse = conductance(tua = 3 ms)", "unknown-name", "tua"),
         ("a -> b: dense, weight = 1 nS, synapse = conductance(tau = 3 mV)", "wrong-unit", "3 mV"),
