@@ -224,7 +224,10 @@ def _of_synapses(manifest: Manifest, connection: str, variable: str, every: int)
 
 
 def _weight(manifest: Manifest, connection: str, every: int) -> SynapseRequest:
-    """Raises ValueError where a connection has no weights of its own, or stores none."""
+    """Raises ValueError where a connection has no weights of its own, or stores none that stand for a whole sample."""
+    if manifest.readout is not None and any(c.plastic for c in manifest.connections if c.name == connection):
+        reason = "in a network that is trained the weights of plastic synapses move within each sample"
+        raise ValueError(f'cannot record `{connection}.weight`: {reason}; build with `schedule="neuron_parallel"`')
     parameter = next((p for p in manifest.parameters if p.key == f"{connection}.weight"), None)
     if parameter is None:
         reason = "its weights are another connection's (`share`): record those"

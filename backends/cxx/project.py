@@ -23,6 +23,7 @@ from sncc.connectivity.patterns import OfSynapses, Random, Sparse
 from sncc.expressions.nodes import Apply, Number
 from sncc.program.groups import Connection, Parameter, SynapseStates
 from sncc.program.nodes import Program
+from sncc.program.statements import WEIGHT_NOW
 from sncc.program.streams import stream
 
 VERSION = "0.1.0"
@@ -132,7 +133,7 @@ def manifest(program: Program) -> dict[str, object]:
         "connections": [
             {
                 "index": k, "name": c.name, "pre": _sender(program, c), "post": _receiver(c), "sparse": _has_synapses(program, c),
-                "pairs": _takes_pairs(c), "plastic": c.plastic, "rewired": c.rewiring is not None,
+                "pairs": _takes_pairs(c), "plastic": c.plastic or _moves(program, c), "rewired": c.rewiring is not None,
                 "drawn": isinstance(c.wiring, Random),
                 "states": [
                     {"index": i, "name": n, "unit": u, "si": si}
@@ -192,6 +193,12 @@ def _receiver(c: Connection) -> str:
 def _takes_pairs(c: Connection) -> bool:
     """Whether the pairs of a connection are handed over."""
     return isinstance(c.wiring, Sparse) and c.synapses_of is None
+
+
+def _moves(program: Program, c: Connection) -> bool:
+    """Whether a connection's weights are where a sample begins, and states of its synapses move from there."""
+    into = (g for g in program.groups if g.name == c.target_group)
+    return c.name == c.owner and any(WEIGHT_NOW in g.states for g in into)
 
 
 def _has_synapses(program: Program, c: Connection) -> bool:

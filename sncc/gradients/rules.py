@@ -163,8 +163,9 @@ class _Eprop:
         return group in self.learning and bool(edges or signals or _of(group, self.penalties))
 
     def _through_synapses(self, group: str, label: str) -> tuple[Edge, ...]:
-        """The credit of a population's states that its own synapses read: no other neuron is on that way."""
-        return tuple(Edge(c.name, label) for c in _between(self.program) if c.of_target and c.source_group == group)
+        """The credit of a population's states that its own synapses read: no other neuron is on that way, and no spike."""
+        own = (c for c in _between(self.program) if c.of_target and c.values is not None)
+        return tuple(Edge(c.name, label) for c in own if c.source_group == group)
 
     def _learning_signal(self, group: str) -> tuple[tuple[Edge, ...], tuple[Signal, ...]]:
         """Where a group's learning signal comes from."""

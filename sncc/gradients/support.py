@@ -72,8 +72,6 @@ def _learnt(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
         help = "learn the weights of what it drives"
         yield not_supported_yet(learnt.span, "learning the rate of a `poisson` population", help)
     elif any(c.name == owner for c in model.connections):
-        if name.startswith("plasticity."):
-            yield not_supported_yet(learnt.span, f"learning `{name}` of a connection", "leave it out of `learn`")
         if name == "delay":
             yield from _delay(learnt, model)
 
@@ -103,12 +101,11 @@ def is_full(connection: Connection) -> bool:
 
 
 def _connection(connection: Connection, training: Training, model: Model) -> Iterator[Diagnostic]:
-    if connection.plasticity is not None:
-        help = (
-            "leave one of the two out: the `plasticity`, or the `train` block (`--schedule neuron_parallel` simulates)"
-        )
-        yield not_supported_yet(connection.span, "training a network with a `plasticity`", help)
     rule, read = training.rule, {loss.population for loss in training.losses}
+    if connection.plasticity is not None and (rule.name == "eventprop" or rule.online):
+        used = "`eventprop`" if rule.name == "eventprop" else "`online = true`"
+        help = "train with `bptt` or `eprop`, or leave the `plasticity` out (`--schedule neuron_parallel` simulates it)"
+        yield not_supported_yet(connection.span, f"{used} through weights that a `plasticity` moves", help)
     if rule.name == "eprop" and rule.online:
         if connection.rewiring is not None:
             what = "`rewire` under `online = true`, whose traces are those of synapses that stay,"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.lower.connections import MOST_DIMENSIONS
 from sncc.lower.recorded_synapses import moves_alike, shared_states
+from sncc.lower.reduction import reduce_synapse
 from sncc.model.nodes import Model
 
 
@@ -24,11 +25,24 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
                 what = f"a part of a population of {len(part.shape)} dimensions whose neurons do not follow each other"
                 help = f"give the population at most {MOST_DIMENSIONS} dimensions"
                 yield not_supported_yet(connection.span, what, help)
+    for connection in model.connections if model.schedule == "sample_parallel" and model.training is None else ():
+        synapse = connection.synapse
+        if connection.plasticity is not None or synapse is not None and reduce_synapse(connection) is None:
+            what = "moving synapses one by one in a network whose samples run in parallel and that is not trained"
+            yield not_supported_yet(connection.span, what, "build it with the schedule `neuron_parallel`")
     together = model.training is not None or model.schedule == "sample_parallel"
+    connections = {c.name: c for c in model.connections}
+    for stimulus in model.simulation.stimuli if model.simulation is not None else ():
+        if model.training is not None and stimulus.owner in connections:
+            what = f"stimulating `{stimulus.input}`, a modulator, in a network that is trained"
+            help = f"let a population set it, or assign `{stimulus.owner}.plasticity.{stimulus.input}`"
+            yield not_supported_yet(stimulus.span, what, help)
     for record in model.simulation.records if model.simulation is not None else ():
-        if record.part is not None or record.variable == "weight":
+        if record.part is not None:
             continue
-        plasticity = model.connection(record.owner).plasticity
+        if record.variable == "weight" and (model.training is None or connections[record.owner].plasticity is None):
+            continue
+        plasticity = connections[record.owner].plasticity
         shared = any(s.name == record.variable for s in shared_states(plasticity))
         if shared and plasticity is not None and not moves_alike(plasticity, record.variable):
             what = f"recording `{record.variable}`, one for all synapses of a neuron, that draws or reads states of neurons,"

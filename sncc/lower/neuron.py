@@ -12,7 +12,7 @@ from sncc.lower.flow import Flow, flow
 from sncc.lower.noise import noise_of
 from sncc.lower.traces import amounts
 from sncc.model.integration import integration
-from sncc.model.nodes import Assignment, Dynamics, Equation, Population
+from sncc.model.nodes import Assignment, Dynamics, Equation, Input, Population
 from sncc.program.rewrite import rewritten
 from sncc.program.statements import REFRACTORY, SPIKE, SURROGATE, Assign, Draw, Fire, Repeat, Statement
 
@@ -95,8 +95,7 @@ def lower_neuron(
         steps = apply("floor", add(apply("div", dynamics.refractory.duration, step), Number(0.5)))
         if part != "flow":
             coefficients.append(Assign("refractory.steps", steps))
-    if dynamics.early:
-        _jump_at_arrivals(dynamics, body)
+    _jump_at_arrivals(dynamics, body, early=True)
     for leaving in dynamics.leaving:
         body.assign(leaving.state, body.read(leaving.value))
     before = dict(body.now)
@@ -108,8 +107,7 @@ def lower_neuron(
         coefficients += _flow(dynamics, body, before, impulses, drives, gate, parameters, step)
     for copy in dynamics.kept:
         body.assign(copy.state, body.read(copy.value))
-    if not dynamics.early:
-        _jump_at_arrivals(dynamics, body)
+    _jump_at_arrivals(dynamics, body, early=False)
     arrived = dict(body.now)
     if dynamics.spike is not None:
         _spike(dynamics, body, gate)
@@ -195,6 +193,8 @@ def _flow(
     gate: Expression | None, parameters: frozenset[str], step: float,
 ) -> list[Assign]:  # fmt: skip
     """The flow from the states `before` and what the impulses add to it."""
+    if dynamics.apart:
+        return _flow_apart(dynamics, body, before, impulses, drives, gate, parameters, step)
     silent = {i.name: ZERO for i in dynamics.inputs if i.name not in drives}
     method = integration(replace(dynamics, each_step=()))
     given = [Equation(e.state, substitute(e.derivative, silent), e.span) for e in dynamics.equations]
@@ -217,6 +217,27 @@ def _flow(
     for equation in dynamics.equations:
         flowed_and_noisy = add(states[equation.state], noise.added.get(equation.state, ZERO))
         _settle(dynamics, body, before, equation, flowed_and_noisy, impulses, gate)
+    return coefficients
+
+
+def _flow_apart(
+    dynamics: Dynamics, body: _Body, before: dict[str, Expression], impulses: frozenset[str], drives: frozenset[str],
+    gate: Expression | None, parameters: frozenset[str], step: float,
+) -> list[Assign]:  # fmt: skip
+    """The flows of states that do not flow together."""
+    coefficients: list[Assign] = []
+    for names in dynamics.apart:
+        held = {name for other in dynamics.apart if other is not names for name in other}
+        seen = {name: Symbol(name) if name in held else value for name, value in before.items()}
+        own = replace(
+            dynamics,
+            states=tuple(s for s in dynamics.states if s.name in names),
+            inputs=(*dynamics.inputs, *(Input(s.name, s.unit) for s in dynamics.states if s.name not in names)),
+            equations=tuple(e for e in dynamics.equations if e.state in names),
+            apart=(),
+        )
+        given = drives | {s.name for s in dynamics.states}
+        coefficients += _flow(own, body, seen, impulses, given, gate, parameters, step)
     return coefficients
 
 
@@ -260,20 +281,23 @@ def _arrivals(dynamics: Dynamics, equation: Equation, impulses: frozenset[str]) 
     return result
 
 
-def _jump_at_arrivals(dynamics: Dynamics, body: _Body) -> None:
-    """Jumps at spikes that arrive: all spikes of a step at once where no amount depends on states, else one after the other."""
+def _jump_at_arrivals(dynamics: Dynamics, body: _Body, early: bool) -> None:
+    """Jumps at spikes that arrive: all spikes of a step at once where no amount depends on what they move, else one after the other."""
     for name, jumps in dynamics.arrivals:
-        count = Symbol(f"{name}!")
-        if (added := amounts(jumps, dynamics.states)) is not None:
+        if (name in dynamics.early) is not early:
+            continue
+        count, most = Symbol(f"{name}!"), 1 if early else dynamics.most
+        if (added := amounts(jumps)) is not None:
+            added = [body.read(amount) for amount in added]
             for jump, amount in zip(jumps, added, strict=True):
                 body.assign(jump.state, add(body.now[jump.state], mul(count, amount)))
-        elif dynamics.most == 0:
+        elif most == 0:
             body.repeat(count, jumps)
-        elif dynamics.most == 1:
+        elif most == 1:
             for state, after in _jumped(jumps, body, "").items():
                 body.assign(state, apply("jump", count, after, body.now[state]))
         else:
-            _jump_one_by_one(dynamics.most, count, jumps, body)
+            _jump_one_by_one(most, count, jumps, body)
 
 
 def _jump_one_by_one(most: int, count: Expression, jumps: Sequence[Assignment], body: _Body) -> None:

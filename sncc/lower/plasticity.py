@@ -66,13 +66,13 @@ def place_traces(model: Model) -> Model:
                 populations.append(population)
                 connections += drives
         for modulator, population_name, variable in connection.modulators:
-            bound, follows = _modulator(model, connection, modulator, population_name, variable)
+            bound, follows = follow_modulator(model, connection, modulator, population_name, variable)
             populations.append(bound)
             connections.append(follows)
     return replace(model, populations=tuple(populations), connections=tuple(connections))
 
 
-def _modulator(
+def follow_modulator(
     model: Model, connection: Connection, modulator: str, population: str, variable: str
 ) -> tuple[Population, Connection]:
     """A modulator that follows a population, as it was at the end of the step before."""
@@ -116,7 +116,7 @@ def _trace(
         inputs=tuple(Input(name, PLAIN) for name in (side, *followed, *(f"{_MET}{name}" for name in met))),
         equations=equations,
         arrivals=((side, tuple(replace(a, value=substitute(a.value, at_spikes)) for a in jumps)),),
-        early=side == "post",
+        early=("post",) if side == "post" else (),
         most=most_spikes(neuron),
         kept=tuple(Assignment(f"{s.name}.before", Symbol(s.name)) for s in states) if side == "pre" else (),
     )
@@ -149,7 +149,7 @@ def lower_synapses(model: Model, connection: Connection) -> LoweredSynapses | No
     """The updates of a connection's synapses; None where nothing moves synapse by synapse."""
     if connection.synapse is None and connection.plasticity is None:
         return None
-    connection = _with_names_apart(connection)
+    connection = with_names_apart(connection)
     synapse, plasticity = connection.synapse, connection.plasticity
     blocks = [b for b in (synapse, plasticity) if b is not None]
     states = tuple(s for b in blocks for s in b.states)
@@ -183,7 +183,7 @@ def _declared(state: State) -> tuple[str, str, str, float]:
     return state.name.removeprefix(_APART), state.name, unit, state.unit.to_si
 
 
-def _with_names_apart(connection: Connection) -> Connection:
+def with_names_apart(connection: Connection) -> Connection:
     """The connection whose synapse has other names than its plasticity, each of which the user calls as he likes."""
     synapse, plasticity = connection.synapse, connection.plasticity
     if synapse is None or plasticity is None:

@@ -28,8 +28,11 @@ from sncc.expressions.algebra import ONE, ZERO, has_draws, mul
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbols, walk
 from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
-from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, trace_population, unsupported
-from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Population, State, Synapse
+from sncc.lower.plasticity import follow_modulator, trace_name
+from sncc.lower.synapse_moves import GAIN, moves_of
+from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
+from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Plasticity, Population, State
+from sncc.model.white_noise import is_noise
 
 DELIVERED = "synapse.delivered"  # the user's states have no dots
 KEPT = "dropout.kept"  # an input: what dropout makes of what a synapse delivers, 0 or 1 / (1 - p)
@@ -44,41 +47,44 @@ def spread_synapses(model: Model) -> Model:
         return model
     populations, connections = list(model.populations), list[Connection]()
     for connection in model.connections:
-        if connection.synapse is None or connection.plasticity is not None:
+        if connection.synapse is None and connection.plasticity is None:
             connections.append(connection)
             continue
-        _refuse(model, connection, connection.synapse)
-        added, around = _spread(model, connection, connection.synapse)
+        _refuse(model, connection)
+        added, around = _spread(model, connection)
         populations += added
         connections += around
     return replace(model, populations=tuple(populations), connections=tuple(connections))
 
 
-def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Population], list[Connection]]:
-    source, target = model.population(c.source), model.population(c.target)
+def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connection]]:
+    source, target, synapse = model.population(c.source), model.population(c.target), c.synapse
     placed = _is_placed(c) and c.delay is None and not _shares(model, c)
-    name, count = f"{c.name}.synapses", _count(c)
-    flowing: list[Expression] = [e.derivative for e in synapse.equations]
-    flowing += [synapse.deliver] if synapse.deliver is not None else []
-    read = sorted({n for e in flowing for n in symbols(e) if n.partition(".")[0] in ("pre", "post")})
-    states = {n: _state(model, c, n) for n in read}
-    numbers = [_number(model, c, n) for n in read if not states[n]]
-    inputs = [Input("pre", PLAIN)] * bool(synapse.on_pre) + [Input(n, PLAIN) for n in read if states[n]]
+    name, count, moves = f"{c.name}.synapses", _count(c), moves_of(model, c)
+    seen = sorted(moves.seen, key=lambda s: s.symbol)
+    met = bool(moves.on_pre) or "pre!" in symbols(moves.delivered)  # whether spikes of the source tell it anything
+    inputs = [Input("pre", PLAIN)] * met + [Input("post", PLAIN)] * bool(moves.on_post)
+    inputs += [Input(s.symbol, PLAIN) for s in seen]
+    inputs += [Input(GAIN, PLAIN)] if c.gain is not None else []
     inputs += [] if placed else [Input("weight", PLAIN)]
     inputs += [Input(KEPT, PLAIN)] if c.dropout else []
-    delivered = synapse.deliver if synapse.deliver is not None else ZERO
+    alone = all(amounts(block) is not None for block in moves.on_pre)
     dynamics = Dynamics(
-        states=(*synapse.states, State(DELIVERED, ZERO, PLAIN)),
+        states=(*moves.states, State(DELIVERED, ZERO, PLAIN)),
         inputs=tuple(inputs),
-        equations=synapse.equations,
-        method=synapse.method,
-        substeps=synapse.substeps,
-        arrivals=(("pre", synapse.on_pre),) if synapse.on_pre else (),
-        most=most_spikes(source) or (MOST_SPIKES if amounts(synapse.on_pre, synapse.states) is None else 0),
-        leaving=(Assignment(DELIVERED, mul(delivered, Symbol(KEPT)) if c.dropout else delivered),),
+        equations=moves.equations,
+        method=synapse.method if synapse is not None else None,
+        substeps=synapse.substeps if synapse is not None else 1,
+        arrivals=(*(("pre", block) for block in moves.on_pre), *(("post", block) for block in moves.on_post)),
+        early=("post",) if moves.on_post else (),
+        most=most_spikes(source) or (0 if alone else MOST_SPIKES),
+        apart=moves.apart,
+        leaving=(
+            *moves.leaving,
+            Assignment(DELIVERED, mul(moves.delivered, Symbol(KEPT)) if c.dropout else moves.delivered),
+        ),
     )
-    own = [replace(p, key=f"{c.name}.{p.name}", value=_in_a_row(c, p, target.size)) for p in synapse.parameters]
-    parameters = own + numbers
+    parameters = [replace(p, value=_in_a_row(c, p, target.size)) for p in moves.parameters]
     if placed:
         weight = _in_a_row(c, c.weight, target.size)
         parameters.append(replace(c.weight, name="weight", key=f"{c.name}.weight", value=weight))
@@ -97,13 +103,27 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Populat
         )
 
     each = replace(c.delay, key=f"{c.name}.delay") if c.delay is not None else None  # a delay for each synapse
-    around = [join("spikes", (source.name, name), "pre", to_rows, None, c.delay_steps, each)] if synapse.on_pre else []
-    for n in (n for n in read if states[n]):
-        side, _, state = n.partition(".")
-        if side == "pre":
-            around.append(join(n, (source.name, name), n, to_rows, state, max(c.delay_steps, 1), each))
+    around = [join("spikes", (source.name, name), "pre", to_rows, None, c.delay_steps, each)] if met else []
+    if moves.on_post:
+        noticed = join("noticed", (target.name, name), "post", to_columns, None, 1 + c.post_delay_steps)
+        around.append(replace(noticed, of_target=True))
+    for modulator, population, variable in c.modulators:
+        follower, follows = follow_modulator(model, c, modulator, population, variable)
+        populations.append(follower)
+        around.append(follows)
+    for s in seen:
+        if s.side == "pre":
+            around.append(join(s.symbol, (source.name, name), s.symbol, to_rows, s.variable, s.ago, each))
+        elif s.side == "post":
+            seeing = join(s.symbol, (target.name, name), s.symbol, to_columns, s.variable, s.ago)
+            around.append(replace(seeing, of_target=True))
         else:
-            around.append(replace(join(n, (target.name, name), n, to_columns, state, 1), of_target=True))
+            follower = next(p for p in populations if p.name == trace_name(c, s.side))
+            everywhere = Dense(), Part.whole((1,)), Part.whole((count,))
+            how = to_columns if follower.size > 1 else everywhere
+            around.append(join(s.symbol, (follower.name, name), s.symbol, how, s.variable, s.ago))
+    if c.gain is not None:
+        around.append(join("gain", (c.gain[0], name), GAIN, to_rows, c.gain[1], c.delay_steps if each else 0, each))
     if c.dropout or not placed:
         always = Dynamics((State("one", ONE, PLAIN),), ())
         populations.append(trace_population(f"{c.name}.one", source, (), always, c.span))
@@ -114,7 +134,8 @@ def _spread(model: Model, c: Connection, synapse: Synapse) -> tuple[list[Populat
         around.append(
             replace(bringing, name=c.name, weight=c.weight, share=c.share, sign_fixed=c.sign_fixed, doc=c.doc)
         )
-    return populations, [*around, join("onto", (name, target.name), c.input, from_columns, DELIVERED, 0)]
+    onto = join("onto", (name, target.name), c.input, from_columns, DELIVERED, 0)
+    return populations, [*around, replace(onto, impulses=moves.impulses)]
 
 
 def _shares(model: Model, c: Connection) -> bool:
@@ -181,33 +202,18 @@ def _in_a_row(c: Connection, parameter: Parameter, targets: int) -> Expression:
     return substitute(parameter.value, {"i": row, "j": apply("sub", Symbol("i"), apply("mul", row, float(targets)))})
 
 
-def _state(model: Model, c: Connection, name: str) -> bool:
-    """Whether `pre.X` or `post.X` is a state, and no number, of the neuron."""
-    side, _, variable = name.partition(".")
-    dynamics = model.population(c.source if side == "pre" else c.target).dynamics
-    return dynamics is not None and any(s.name == variable for s in dynamics.states)
+def _refuse(model: Model, c: Connection) -> None:
+    what, help = _cannot(model, c)
+    if not what and c.plasticity is not None:
+        what, help = _cannot_move(model, c, c.plasticity)
+    if what and c.plasticity is not None:
+        raise unsupported(c.span, f"training through `{c.plasticity.model}`, which moves every weight, {what}", help)
+    if what and c.synapse is not None:
+        message = f"training through `{c.synapse.model}`, of which every synapse keeps states, {what}"
+        raise unsupported(c.span, message, help)
 
 
-def _number(model: Model, c: Connection, name: str) -> Parameter:
-    """A number of the source's or the target's neurons, as one of the synapses."""
-    side, _, variable = name.partition(".")
-    population = model.population(c.source if side == "pre" else c.target)
-    found = next((p for p in population.parameters if p.name == variable), None)
-    if found is None or found.storage == "each":
-        what = f"`{name}` in the synapses of `{c.name}`"
-        raise unsupported(c.span, what, "read a state of the neuron, or a parameter that is one number")
-    return replace(found, name=name, key=found.key or f"{population.name}.{variable}")
-
-
-def _refuse(model: Model, c: Connection, synapse: Synapse) -> None:
-    what, help = _cannot(model, c, synapse)
-    if what:
-        raise unsupported(
-            c.span, f"training through `{synapse.model}`, of which every synapse keeps states, {what}", help
-        )
-
-
-def _cannot(model: Model, c: Connection, synapse: Synapse) -> tuple[str, str]:
+def _cannot(model: Model, c: Connection) -> tuple[str, str]:
     """What stands in the way of training through synapses one by one, and what helps."""
     if (count := _count(c)) > MOST_SYNAPSES:
         return (
@@ -223,12 +229,13 @@ def _cannot(model: Model, c: Connection, synapse: Synapse) -> tuple[str, str]:
     if c.delay is not None and model.training is not None:
         if any(entry.key == f"{c.name}.delay" for entry in model.training.learn):
             return "and learning their delays", "leave the delay out of `learn`"
-    jumps = [a.value for a in synapse.on_pre]
+    jumps = [a.value for a in c.synapse.on_pre] if c.synapse is not None else []
     if any(n.partition(".")[0] in ("pre", "post") for e in jumps for n in symbols(e)):
         return "and whose `on pre` reads its neurons", "read them in an equation or in `deliver`"
-    if any(has_draws(e) for e in (*jumps, *(s.initial for s in synapse.states))):
+    blocks = [b for b in (c.synapse, c.plasticity) if b is not None]
+    if any(has_draws(e) for e in (*jumps, *(s.initial for b in blocks for s in b.states))):
         return "and which draws numbers", "draw them in a neuron"
-    each = [p for p in synapse.parameters if p.storage == "each"]
+    each = [p for b in blocks for p in b.parameters if p.storage == "each"]
     if each and not _is_counted(c):
         return (
             "with a parameter per synapse where their number is drawn or handed over",
@@ -238,4 +245,27 @@ def _cannot(model: Model, c: Connection, synapse: Synapse) -> tuple[str, str]:
         return "with a parameter written in `i` and `j`", "draw it, or assign it"
     if _is_placed(c) and any(getattr(n, "operation", "") == "orthogonal" for n in walk(c.weight.value)):
         return "with `orthogonal` weights", "draw the weights from `glorot()` or `kaiming()`"
+    return "", ""
+
+
+def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
+    """What stands in the way of training through weights that move within a sample, and what helps."""
+    jumps = (*plasticity.on_pre, *plasticity.on_post)
+    firsts = [s.initial for s in (*plasticity.pre_states, *plasticity.post_states)]
+    if any(has_draws(e) for e in (*(jump.value for jump in jumps), *firsts)):
+        return "and which draws numbers", "draw them in a neuron"
+    if any(is_noise(n) for e in plasticity.equations for n in symbols(e.derivative)):
+        return "and which holds `noise`", "put the noise into a neuron, and read its state"
+    if c.synapse is not None and c.synapse.method is not None:
+        return f"behind `{c.synapse.model}`, which states its `method`", "leave the `method` out"
+    if c.delay is not None and not rests(plasticity.pre_states, plasticity.equations):
+        return "with a delay for each synapse and a `pre state` that does not rest", "let it start where it rests"
+    traces = {s.name for s in plasticity.pre_states}
+    flowing = [e for e in plasticity.equations if e.state in {s.name for s in plasticity.states}]
+    if c.delay is not None and any(symbols(e.derivative) & traces for e in flowing):
+        what = "with a delay for each synapse and a `pre state` in an equation of each synapse"
+        return what, "give the connection one delay, or let the synapse's state jump under `on pre`"
+    assert model.training is not None
+    if c.gain is not None and model.training.rule.name != "bptt":
+        return "behind states that its source's synapses share", "train with `bptt`, or use a synapse without them"
     return "", ""

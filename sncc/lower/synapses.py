@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sncc.expressions.algebra import ONE, ZERO, add, affine, div, fold_all, mul
+from sncc.expressions.algebra import ONE, ZERO, add, div, mul
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.printer import print_expression
 from sncc.expressions.units import PLAIN
 from sncc.lower.reduction import Reduction, reduce_synapse
-from sncc.lower.traces import MOST_SPIKES, amounts, drive, most_spikes, trace_population, unsupported
+from sncc.lower.traces import MOST_SPIKES, amounts, drive, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import (
     Assignment,
     Connection,
@@ -63,20 +63,9 @@ def _is_told(connection: Connection, reduction: Reduction) -> bool:
         return True
     values = (total.value for total in reduction.sums)
     told = all(isinstance(value, Symbol) or not _follows(value) for value in values)
-    return told and _rests(connection, reduction.source_states)
-
-
-def _rests(connection: Connection, states: Sequence[str]) -> bool:
-    """Whether states stand still from their first values on until a spike arrives."""
-    synapse = connection.synapse
+    synapse, own = connection.synapse, set(reduction.source_states)
     assert synapse is not None
-    starts = {s.name: s.initial for s in synapse.states}
-    names = sorted({name for s in states for name in symbols(starts[s])})
-    for equation in (e for e in synapse.equations if e.state in states):
-        parts = affine(substitute(equation.derivative, starts), names)
-        if parts is None or any(fold_all(part) != ZERO for part in (*parts[0].values(), parts[1])):
-            return False
-    return True
+    return told and rests([s for s in synapse.states if s.name in own], synapse.equations)
 
 
 def _follows(value: Expression) -> bool:
@@ -231,7 +220,7 @@ class _Traces:
 
     def _gained(self, connection: Connection, trace: Population) -> dict[str, Any]:
         """How spikes are delivered times a gain: in training as a value of the source's like any other, which credit goes back by."""
-        if self.model.training is None:
+        if self.model.training is None or connection.plasticity is not None:
             return {"gain": (trace.name, GAIN)}
         least = 0 if connection.delay is None else connection.delay_steps  # the trace has jumped at the arrival
         return {"source": trace.name, "values": GAIN, "impulses": True, "delay_steps": least}
@@ -304,7 +293,7 @@ class _Traces:
         used = {s for e in moves for s in symbols(_right(e))}
         used |= {s for state in dynamics.states for s in symbols(state.initial)}
         parameters = tuple(replace(p, key=f"{connection.name}.{p.name}") for p in synapse.parameters if p.name in used)
-        if several and amounts(jumps, dynamics.states) is None and self._is_learnt(connection, parameters):
+        if several and amounts(jumps) is None and self._is_learnt(connection, parameters):
             dynamics = replace(dynamics, most=MOST_SPIKES)
         numbers = tuple((p.name, p.value) for p in parameters)
         stored = connection.name if any(p.storage != "compiled" for p in parameters) else None

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from sncc.connectivity.patterns import OneToOne, Part
 from sncc.diagnostics import DiagnosticError, Span, not_supported_yet
-from sncc.expressions.algebra import ONE, affine
-from sncc.expressions.nodes import Expression
+from sncc.expressions.algebra import ONE, ZERO, affine, fold_all
+from sncc.expressions.nodes import Expression, substitute, symbols
 from sncc.expressions.units import PLAIN
-from sncc.model.nodes import Assignment, Connection, Dynamics, Parameter, Population, State
+from sncc.model.nodes import Assignment, Connection, Dynamics, Equation, Parameter, Population, State
 
 # of an input in a step, where each moves states of which something is learnt: that many are followed one by one
 MOST_SPIKES = 4
@@ -34,11 +34,23 @@ def most_spikes(source: Population) -> int:
     return 1 if source.kind == "neuron" else 0
 
 
-def amounts(jumps: Sequence[Assignment], states: Sequence[State]) -> list[Expression] | None:
-    """What a spike adds to each jump's state where that depends on no state, so that spikes of a step add up; else None."""
-    parts = [affine(jump.value, [s.name for s in states]) for jump in jumps]
+def amounts(jumps: Sequence[Assignment]) -> list[Expression] | None:
+    """What a spike adds to each jump's state where that depends on no state that jumps, so that spikes of a step add up; else None."""
+    moved = list(dict.fromkeys(jump.state for jump in jumps))
+    parts = [affine(jump.value, moved) for jump in jumps]
     added = [p[1] for p, jump in zip(parts, jumps, strict=True) if p is not None and p[0] == {jump.state: ONE}]
     return added if len(added) == len(jumps) else None
+
+
+def rests(states: Sequence[State], equations: Sequence[Equation]) -> bool:
+    """Whether states stand still from their first values on until a spike arrives."""
+    starts, own = {s.name: s.initial for s in states}, {s.name for s in states}
+    names = sorted({name for value in starts.values() for name in symbols(value)})
+    for equation in (e for e in equations if e.state in own):
+        parts = affine(substitute(equation.derivative, starts), names)
+        if parts is None or any(fold_all(part) != ZERO for part in (*parts[0].values(), parts[1])):
+            return False
+    return True
 
 
 def unsupported(span: Span | None, what: str, help: str) -> DiagnosticError:

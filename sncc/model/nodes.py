@@ -115,8 +115,10 @@ class Dynamics:
     """The hybrid system of one neuron: a flow (or a map each step), a threshold and jumps.
 
     Lowering adds what synapses bring: equations beside a map; `arrivals`, jumps at spikes that arrive at an input, by
-    themselves (`early`: ahead of the flow), of which `most` may arrive in a step (0: any number); `leaving`, `kept` and
-    `outputs`, states assigned at the start of every step, between flow and arrivals, and at the end.
+    themselves, of which `most` may arrive in a step (0: any number); those of inputs named in `early` come ahead of the
+    flow, one spike at most in a step; `apart`, states that flow by themselves, group by group, each of which sees those of the
+    other groups as they were before the step; `leaving`, `kept` and `outputs`, states assigned at the start of every step,
+    between flow and arrivals, and at the end.
     """
 
     states: tuple[State, ...]
@@ -129,8 +131,9 @@ class Dynamics:
     refractory: Refractory | None = None
     surrogate: Expression | None = None  # derivative of the spike by `u`, the distance to the threshold
     arrivals: tuple[tuple[str, tuple[Assignment, ...]], ...] = ()
-    early: bool = False
+    early: tuple[str, ...] = ()
     most: int = 1
+    apart: tuple[tuple[str, ...], ...] = ()
     leaving: tuple[Assignment, ...] = ()
     kept: tuple[Assignment, ...] = ()
     outputs: tuple[Assignment, ...] = ()

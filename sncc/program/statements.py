@@ -11,6 +11,7 @@ from sncc.expressions.nodes import Expression, symbols
 LEARNS = "run.learns"  # 1 where gradients are computed, else 0
 SPIKE = "spike.fired"  # 1 where a neuron fires
 SURROGATE = "spike.surrogate"  # the spike's derivative by the distance to the threshold
+WEIGHT_NOW = "weight.now"  # of a synapse whose weight moves within a sample
 REFRACTORY = "refractory.left"  # steps left without a test
 
 

@@ -148,12 +148,14 @@ network Synaptic:
     connect tied = x -> first: dense, share = own, synapse = clipped()
     connect each = first -> first: one_to_one, weight = each(0.1), delay = 2 ms, synapse = clipped()
     connect few = first -> hidden: random(fan_in = 2), weight = normal(0, 0.1), delay = 1 ms, synapse = clipped()
+    connect plastic = x -> first: dense, weight = normal(0, 0.1), delay = 2 ms, plasticity = stdp(a_plus = 0.1, a_minus = 0.2)
+    connect moved = first -> hidden: random(fan_in = 2), weight = normal(0, 0.1), delay = 1 ms, plasticity = stdp(w_max = 0.3, a_plus = 0.2)
     connect first -> output: dense, weight = normal(0, 0.3 /ms), synapse = tsodyks_markram(tau_rec = 40 ms)
 
 train:
     rule = bptt
     loss = mean(cross_entropy(output.v))
-    learn = weights, first_hidden.use, first_hidden.tau_rec, slow.tau, own.tau, own.most, each.most, shunting.tau, current.tau, first.tau_m,
+    learn = weights, first_hidden.use, first_hidden.tau_rec, slow.tau, own.tau, own.most, each.most, moved.plasticity.a_plus, plastic.plasticity.tau_minus, shunting.tau, current.tau, first.tau_m,
         junction.delay(in = [1 ms, 5 ms]), late.delay, initial(first.v), initial(hidden.v)
     optimiser = adam(learning_rate = 1e-3)
 """

@@ -28,7 +28,11 @@ synapse square:
     deliver g / (1 ms)
 
 plasticity grow:
-    on pre: weight += 0.01
+    param rate = 0.01
+    modulator level
+    pre state x = 0
+    dx/dt = -x / (9 ms)
+    on pre: weight += rate * level
 
 network Net:
     step = 1 ms
@@ -46,15 +50,8 @@ train:
 
 
 @pytest.mark.parametrize("rule", ["bptt", "eprop"])
-@pytest.mark.parametrize(
-    "synapse",
-    [
-        "synapse = reading()",
-        "plasticity = grow()",
-    ],
-)
-def test_training_through_what_has_no_transposed_operation_is_refused_at_the_connection(rule, synapse):
-    text = NETWORK.format(rule=rule, synapse=synapse)
+def test_training_through_what_has_no_transposed_operation_is_refused_at_the_connection(rule):
+    text = NETWORK.format(rule=rule, synapse="synapse = reading()")
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)
     (found,) = raised.value.diagnostics
@@ -93,9 +90,8 @@ def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
 
 
 def test_check_says_it_once_and_before_build():
-    (found,) = sncc.check(NETWORK.format(rule="bptt", synapse="plasticity = grow()"))
-    assert found.severity == "warning" and found.help
-    assert found.message == "training a network with a `plasticity` is not supported yet"
+    (found,) = sncc.check(NETWORK.format(rule="bptt", synapse="synapse = reading()"))
+    assert found.severity == "warning" and found.help and "`on pre` reads its neurons" in found.message
 
 
 def test_feedback_of_its_own_in_place_of_synapses_one_by_one_is_refused():
@@ -126,3 +122,59 @@ def test_what_synapses_one_by_one_cannot_do_yet_is_said_with_what_helps(options,
         program_of(text)
     (found,) = raised.value.diagnostics
     assert said in found.message and found.span and found.help
+
+
+READING = ("weight += rate * level", "weight += rate * post.v")
+DRAWING = ("weight += rate * level", "weight += normal(0, rate)")
+NOISY = ("-x / (9 ms)", "-x / (9 ms) + noise / sqrt(9 ms)")
+UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
+
+
+@pytest.mark.parametrize(
+    "rule, options, change, said",
+    [
+        ("eventprop", "", (), "`eventprop` through weights that a `plasticity` moves"),
+        ("eprop(online = true)", "", (), "`online = true` through weights that a `plasticity` moves"),
+        ("eprop(feedback = random)", "", (), "`feedback = random` in place of synapses of which each keeps states"),
+        ("bptt", "", READING, "`on pre` that reads `post.v`, in training,"),
+        ("bptt", "", DRAWING, "through `grow`, which moves every weight, and which draws numbers"),
+        ("bptt", "", NOISY, "through `grow`, which moves every weight, and which holds `noise`"),
+        (
+            "bptt",
+            ", delay = uniform(1 ms, 3 ms)",
+            UNEASY,
+            "a delay for each synapse and a `pre state` that does not rest",
+        ),
+        ("eprop", ", synapse = tsodyks_markram()", (), "behind states that its source's synapses share"),
+    ],
+)
+def test_what_weights_that_move_cannot_do_yet_is_said_with_what_helps(rule, options, change, said):
+    text = NETWORK.format(rule=rule, synapse=f"plasticity = grow(){options}")
+    text = text.replace("normal(0, 0.1)", "normal(0 kHz, 0.1 kHz)") if "synapse" in options else text
+    text = text.replace(*change) if change else text
+    with pytest.raises(DiagnosticError) as raised:
+        program_of(text)
+    (found,) = (d for d in raised.value.diagnostics if d.severity == "error")
+    assert found.code == "not-supported-yet" and said in found.message and found.span and found.help
+
+
+RUN = """
+simulate:
+    duration = 20 ms
+    record weight of hidden_output
+    record x of hidden_output
+    stimulate hidden_output.level: 1 from 5 ms to 10 ms
+"""
+
+
+def test_what_a_trained_network_cannot_show_of_weights_that_move_is_said():
+    text = NETWORK.format(rule="bptt", synapse="plasticity = grow()") + RUN
+    said = [d.message for d in sncc.check(text) if d.code == "not-supported-yet"]
+    assert [m.split()[0] for m in said] == ["recording", "recording", "stimulating"]
+    assert not sncc.check(text.split("train:")[0] + RUN)
+
+
+def test_synapses_that_move_one_by_one_need_the_schedule_that_moves_them():
+    text = NETWORK.format(rule="bptt", synapse="plasticity = grow()").split("train:")[0]
+    with pytest.raises(DiagnosticError, match="moving synapses one by one in a network whose samples run in parallel"):
+        sncc.build(text, emit_only=True, schedule="sample_parallel")

@@ -112,7 +112,7 @@ def test_training_forwards_in_time_equals_the_reference(projects, name, build):
     "name, memory",  # gradients, and two samples of 40 steps
     [
         ("layers, delays, a signal", 200_000),
-        pytest.param("states of synapses, of their targets, their sources and their own", 1_200_000, marks=LONG),
+        pytest.param("states of synapses, of their targets, their sources and their own", 2_400_000, marks=LONG),
         pytest.param("e-prop by adaptive feedback, with penalties", 150_000, marks=LONG),
     ],
 )

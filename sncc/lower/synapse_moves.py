@@ -1,0 +1,232 @@
+"""What each synapse of a connection does by itself in training: its states, those of its plasticity, and how far its weight has moved.
+
+A plastic weight is a state, `weight.now`, that starts every sample at the learnt number. What is read of it is `weight.now + (weight -
+stop(weight))`, the same to the bit, so that the number has a gradient wherever the weight is read: also in windows of `truncate`
+behind the first. The traces of a plasticity, `pre` and `post` states, are states of each synapse too: equal
+for all synapses of a neuron, they jump after its synapses were served. Flows stay apart as they are where nothing is trained:
+those of the synapse, of its plasticity and of the traces of either side each see the others as the step before has left them.
+A spike of the target is noticed ahead of the flow of the step after, as traces notice it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from sncc.expressions.algebra import ONE, ZERO, add, affine, mul, sub
+from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
+from sncc.expressions.units import PLAIN
+from sncc.lower.plasticity import with_names_apart
+from sncc.lower.traces import unsupported
+from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, State
+from sncc.program.statements import WEIGHT_NOW
+
+WEIGHT = Symbol("weight")
+GAIN = "source.gain"  # an input: by how much a spike counts, where states of its source say so
+
+_LEARNT = sub(WEIGHT, apply("stop", WEIGHT))  # 0, with the derivative of what is learnt
+
+Block = tuple[Assignment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What synapses see of neurons: `symbol` is `variable` of `side`, pre, post or a modulator, so many steps ago."""
+
+    symbol: str
+    side: str
+    variable: str
+    ago: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """States of a synapse, how they flow and jump, and what it delivers: at spikes (`impulses`) or all the time.
+
+    leaving: what a step begins with. on_pre, on_post: jumps in blocks, each of which moves for every spike of a step before the next block does.
+    """
+
+    states: tuple[State, ...]
+    equations: tuple[Equation, ...]
+    apart: tuple[tuple[str, ...], ...]
+    on_pre: tuple[Block, ...]
+    on_post: tuple[Block, ...]
+    delivered: Expression
+    impulses: bool
+    leaving: Block
+    parameters: tuple[Parameter, ...]
+    seen: tuple[Seen, ...]
+
+
+def moves_of(model: Model, connection: Connection) -> Moves:
+    """What each synapse does. Raises `DiagnosticError` for what it cannot see of its neurons yet."""
+    c = with_names_apart(connection)
+    synapse, plasticity, reader = c.synapse, c.plasticity, _Reader(model, c)
+    usual, late = max(c.delay_steps, 1), c.delay_steps
+    before = late + 1 if c.delay is None else None  # a delay for each synapse is that of what arrives
+    flows = [_flowing(synapse.equations)] if synapse is not None else []
+    equations = [_read(e, reader, usual, 1) for e in synapse.equations] if synapse is not None else []
+    on_pre: list[Block] = [synapse.on_pre] if synapse is not None and plasticity is None else []
+    on_post: list[Block] = []
+    states = list(synapse.states) if synapse is not None else []
+    if plasticity is not None:
+        pre = (*(synapse.on_pre if synapse is not None else ()), *plasticity.on_pre)
+        for side, jumps in (("pre", pre), ("post", plasticity.on_post)):
+            blocks = [_of_synapses(jumps, plasticity), _of_traces(jumps, plasticity, side)]
+            if side == "pre":
+                on_pre += [_jumps(b, reader, late, None, 0) for b in blocks if b]
+            else:
+                at_spike = 1 + c.post_delay_steps  # a trace meets its neuron as the spike has left it
+                agos = (1, at_spike)
+                on_post += [_jumps(b, reader, before, ago, 1) for b, ago in zip(blocks, agos, strict=True) if b]
+        for side, own in (("pre", plasticity.pre_states), ("post", plasticity.post_states), ("", plasticity.states)):
+            flowing = [e for e in plasticity.equations if e.state in {s.name for s in own}]
+            flows.append(_flowing(flowing))
+            equations += [_read(e, reader, before if side == "pre" else usual, 1) for e in flowing]
+            states += own
+        states.append(State(WEIGHT_NOW, ZERO, PLAIN))
+    begin = apply("select", apply("lt", Symbol("t"), model.step / 2), apply("stop", WEIGHT), Symbol(WEIGHT_NOW))
+    if synapse is not None:
+        delivered = reader.read(synapse.deliver or ZERO, usual, 1, 1)
+    else:
+        delivered = mul(Symbol("pre!" if c.gain is None else GAIN), reader.weight)
+    return Moves(
+        states=tuple(states),
+        equations=tuple(equations),
+        apart=tuple(f for f in flows if f) if plasticity is not None else (),
+        on_pre=tuple(b for b in on_pre if b),
+        on_post=tuple(on_post),
+        delivered=delivered,
+        impulses=synapse is None,
+        leaving=(Assignment(WEIGHT_NOW, begin),) if plasticity is not None else (),
+        parameters=(*_own_parameters(c, model), *reader.numbers.values()),
+        seen=tuple(reader.seen.values()),
+    )
+
+
+def _flowing(equations: Iterable[Equation]) -> tuple[str, ...]:
+    return tuple(e.state for e in equations)
+
+
+def _own_parameters(c: Connection, model: Model) -> list[Parameter]:
+    """Numbers of the synapse and of its plasticity, with the modulators that Python sets."""
+    found = [replace(p, key=p.key or f"{c.name}.{p.name}") for p in (c.synapse.parameters if c.synapse else ())]
+    if c.plasticity is not None:
+        prefix = f"{c.name}.plasticity."
+        found += [replace(p, key=p.key or f"{prefix}{p.name}") for p in c.plasticity.parameters]
+        following = {modulator for modulator, _, _ in c.modulators}
+        found += [
+            Parameter(m.name, Number(0.0), m.unit, "shared", key=f"{prefix}{m.name}")
+            for m in c.plasticity.modulators
+            if m.name not in following
+        ]
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ jumps
+def _traces(plasticity: Plasticity) -> set[str]:
+    return {s.name for s in (*plasticity.pre_states, *plasticity.post_states)}
+
+
+def _of_synapses(jumps: Sequence[Assignment], plasticity: Plasticity) -> Block:
+    """The jumps of what is each synapse's own; they see a trace as earlier lines have left it, which is not moved here."""
+    traces, now = _traces(plasticity), dict[str, Expression]()
+    bounds = {name: (low, high) for name, low, high in plasticity.bounds}
+    result: list[Assignment] = []
+    for jump in jumps:
+        value = substitute(jump.value, now)
+        if jump.state in bounds:
+            value = apply("clip", value, *bounds[jump.state])
+        if jump.state in traces:
+            now[jump.state] = value
+        else:
+            result.append(replace(jump, value=value))
+    return tuple(result)
+
+
+def _of_traces(jumps: Sequence[Assignment], plasticity: Plasticity, side: str) -> Block:
+    """The jumps of the traces of a side."""
+    own = {s.name for s in (plasticity.pre_states if side == "pre" else plasticity.post_states)}
+    return tuple(jump for jump in jumps if jump.state in own)
+
+
+def _jumps(block: Block, reader: _Reader, pre: int | None, post: int | None, modulator: int) -> Block:
+    result: list[Assignment] = []
+    for jump in block:
+        if jump.state != "weight":
+            result.append(replace(jump, value=reader.read(jump.value, pre, post, modulator)))
+            continue
+        parts = affine(jump.value, ["weight"])
+        if parts is not None and parts[0] == {"weight": ONE}:
+            now = add(Symbol(WEIGHT_NOW), reader.read(parts[1], pre, post, modulator))
+        else:
+            now = sub(reader.read(jump.value, pre, post, modulator), _LEARNT)
+        result.append(replace(jump, state=WEIGHT_NOW, value=now))
+    return tuple(result)
+
+
+def _read(equation: Equation, reader: _Reader, pre: int | None, post: int) -> Equation:
+    return replace(equation, derivative=reader.read(equation.derivative, pre, post, 1))
+
+
+# ------------------------------------------------------------------------------------------------ what is seen of neurons
+@dataclass
+class _Reader:
+    """Finds what stands for variables and numbers of neurons, for modulators and for the weight."""
+
+    model: Model
+    connection: Connection
+    seen: dict[str, Seen] = field(default_factory=dict)
+    numbers: dict[str, Parameter] = field(default_factory=dict)
+
+    @property
+    def weight(self) -> Expression:
+        """The weight now."""
+        return WEIGHT if self.connection.plasticity is None else add(Symbol(WEIGHT_NOW), _LEARNT)
+
+    def read(self, expression: Expression, pre: int | None, post: int | None, modulator: int) -> Expression:
+        """The expression of what the synapses see of either side, and of what sets modulators, so many steps ago."""
+        c, names = self.connection, dict[str, Expression]()
+        following = {name for name, _, _ in c.modulators}
+        for name in sorted(symbols(expression)):
+            side, _, variable = name.partition(".")
+            if name == "weight":
+                names[name] = self.weight
+            elif name in following:
+                names[name] = self._see(name, name, "m", modulator, 1)
+            elif side in ("pre", "post") and variable and not _is_state(self.model, c, name):
+                self.numbers[name] = _number(self.model, c, name)
+            elif side == "pre" and variable:
+                if pre is None:
+                    what = f"`{name}` in the plasticity of `{c.name}`, of which each synapse has a delay, in training,"
+                    raise unsupported(c.span, what, "give the connection one delay, or read it under `on pre`")
+                names[name] = self._see(name, side, variable, pre, max(c.delay_steps, 1))
+            elif side == "post" and variable:
+                if post is None:
+                    what = f"`on pre` that reads `{name}`, in training,"
+                    raise unsupported(c.span, what, "read it in an equation or under `on post`")
+                names[name] = self._see(name, side, variable, post, 1)
+        return substitute(expression, names)
+
+    def _see(self, name: str, side: str, variable: str, ago: int, usual: int) -> Symbol:
+        symbol = name if ago == usual else f"{name}.ago{ago}"
+        self.seen[symbol] = Seen(symbol, side, variable, ago)
+        return Symbol(symbol)
+
+
+def _is_state(model: Model, c: Connection, name: str) -> bool:
+    """Whether `pre.X` or `post.X` is a state, and no number, of the neuron."""
+    side, _, variable = name.partition(".")
+    dynamics = model.population(c.source if side == "pre" else c.target).dynamics
+    return dynamics is not None and any(s.name == variable for s in dynamics.states)
+
+
+def _number(model: Model, c: Connection, name: str) -> Parameter:
+    """A number of the source's or the target's neurons, as one of the synapses."""
+    side, _, variable = name.partition(".")
+    population = model.population(c.source if side == "pre" else c.target)
+    found = next((p for p in population.parameters if p.name == variable), None)
+    if found is None or found.storage == "each":
+        what = f"`{name}` in the synapses of `{c.name}`"
+        raise unsupported(c.span, what, "read a state of the neuron, or a parameter that is one number")
+    return replace(found, name=name, key=found.key or f"{population.name}.{variable}")

@@ -1,0 +1,119 @@
+"""Gradients through weights that a plasticity moves within a sample equal automatic differentiation of every synapse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from networks import model_of
+from oracle_plasticity import gradients_with_plasticity
+from plastic_networks import CASES, case, text_of
+
+from sncc.backends.reference.interpreter import Reference
+from sncc.compiler import compile_program
+
+STARTS = "hidden_hidden.plasticity.part"  # a trace starts at it, before the first window of `truncate`
+
+
+@pytest.mark.parametrize(
+    "name, rule",
+    [
+        ("dense", "bptt"),
+        pytest.param("dense", "eprop", marks=pytest.mark.slow),
+        pytest.param("drawn", "bptt(truncate = 7 ms)", marks=pytest.mark.slow),
+        ("drawn", "eprop"),
+        ("delays", "bptt"),
+        pytest.param("delays", "eprop", marks=pytest.mark.slow),
+    ],
+)
+def test_gradients_equal_automatic_differentiation(name, rule):
+    program, values, inputs, labels, pairs = case(name, rule)
+    run = Reference(program, values, pairs=pairs).run(inputs, labels)
+    assert run.spikes[0]["hidden"].sum() > 50
+    model = model_of(text_of(name, rule))
+    loss, gradients = gradients_with_plasticity(model, values, inputs, labels, model.training.rule.name, pairs)
+    assert run.loss == pytest.approx(loss, rel=1e-12)
+    for key, got in run.gradients.items():
+        if key == STARTS and "truncate" in rule:
+            continue
+        # what sets a modulator is another population, whose part under e-prop is cut
+        assert np.any(got) != (key == "x_dopamine.weight" and rule == "eprop"), key
+        assert np.max(np.abs(got - gradients[key])) <= 1e-9 * np.max(np.abs(gradients[key])), key
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_sample_does_what_a_simulation_does_that_begins_with_its_weights(name):
+    program, values, inputs, _, pairs = case(name)
+    untrained = compile_program(replace(model_of(text_of(name)), training=None), "float64")
+    drawn = Reference(untrained, pairs=pairs).parameters
+    for key in values:
+        assert np.array_equal(drawn[key], Reference(program, pairs=pairs).parameters[key]), key
+    trained, alone = (Reference(p, values, pairs=pairs).run(inputs) for p in (program, untrained))
+    assert np.array_equal(trained.spikes[0]["hidden"], alone.spikes[0]["hidden"])
+    populations = {p.name for p in model_of(text_of(name)).populations}
+    for state, trace in ((s, x) for s, x in alone.traces[0].items() if s[0] in populations):
+        assert np.allclose(trained.traces[0][state], trace, rtol=1e-12, atol=1e-12)
+
+
+BEHIND = """
+synapse clipped:
+    "Each synapse has at most so much, so that it keeps its state itself; a parameter has the name of the plasticity's."
+    param tau = 6 ms
+    param most = 1.5
+    state g = 0
+    dg/dt = -g * (1 + 0.2 * tanh(post.v)) / tau
+    on pre: g += weight * (most - tanh(g))
+    deliver g * (1.2 - tanh(post.v)) / (5 ms)
+
+plasticity growing:
+    param tau = 12 ms
+    param rate = 0.1
+    pre state x = 0
+    dx/dt = -x / tau
+    on pre:
+        weight += rate * x * (2 /UNIT - weight)
+        x += 1
+
+network Net:
+    step = 1 ms
+    population x: input[6]
+    population hidden: LIF[5](theta = 0.8)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = normal(0.3, 0.2)
+    connect hidden -> hidden: dense, weight = normal(0.1 /UNIT, 0.1 /UNIT), delay = 2 ms, plasticity = growing(), synapse = SYNAPSE
+    connect hidden -> output: random(fan_out = 2), weight = normal(0.1 /UNIT, 0.3 /UNIT), plasticity = growing(), synapse = SYNAPSE
+
+train:
+    rule = bptt
+    loss = mean(cross_entropy(output.v))
+    learn = hidden_output.weight, hidden_output.plasticity.tau, hidden_output.plasticity.rate, hidden_output.tau
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+
+
+@pytest.mark.parametrize(
+    "synapse",
+    [
+        "exponential(tau = 4 ms)",
+        pytest.param("tsodyks_markram(tau = 4 ms)", marks=pytest.mark.slow),
+        pytest.param("clipped()", marks=pytest.mark.slow),
+    ],
+)
+def test_weights_move_in_front_of_states_of_synapses(synapse):
+    text = BEHIND.replace("SYNAPSE", synapse).replace(" /UNIT", "" if synapse == "clipped()" else " /ms")
+    model, rng = model_of(text), np.random.default_rng(1)
+    program = compile_program(model, "float64")
+    values = {p.key: np.asarray(Reference(program).parameters[p.key]) for p in program.parameters if p.learnt}
+    inputs = [{"x": rng.poisson(0.2, (30, 6)).astype(float)}]
+    trained, alone = (
+        Reference(p, values).run(inputs) for p in (program, compile_program(replace(model, training=None), "float64"))
+    )
+    assert trained.spikes[0]["hidden"].sum() > 20
+    assert np.allclose(trained.traces[0]["hidden", "v"], alone.traces[0]["hidden", "v"], rtol=1e-12, atol=1e-12)
+    gradients = Reference(program, values).run(inputs, [2]).gradients
+    for key, value in values.items():  # nothing spikes on the way from these to the loss
+        turn = rng.normal(0, 1, value.shape)
+        losses = [Reference(program, values | {key: value + s * 1e-5 * turn}).run(inputs, [2]).loss for s in (1, -1)]
+        slope = np.sum(gradients[key] * turn)
+        assert abs(slope) > 1e-7 and slope == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-5), key
