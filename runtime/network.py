@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from ctypes import c_ubyte
 from os import PathLike
 from pathlib import Path
@@ -175,7 +176,9 @@ class Network:
         block records), and "population.spikes", which then leaves the others' spikes out. `out`: an
         `.npz` file that takes what is recorded as it comes. `verbose`: progress on stderr; None: on a terminal. Ctrl-C ends the
         run with what was recorded so far.
-        Raises ValueError for what does not fit the network.
+        Raises ValueError for what does not fit the network; FloatingPointError where a state of neurons becomes infinite or no
+        number (one that begins infinite may stay so), as a look at all of them every fraction of a second tells: the state is then
+        left as it is, and one that was stored can be restored.
         """
         check_whole("seed", seed, 0, 2**64 - 1)
         check_whole("trial", trial, 0, 2**31)
@@ -183,15 +186,15 @@ class Network:
         check_choice("verbose", verbose)
         file = None if out is None else check_writable("out", out)
         with self.library.alone():
-            run = simulation.simulate(self, duration, inputs, record, seed, goes_on, trial, file, verbose)
-            self.at_start = False
+            with self._leaving_the_start():
+                run = simulation.simulate(self, duration, inputs, record, seed, goes_on, trial, file, verbose)
         return run
 
     def step(self, inputs: Mapping[str, ArrayLike] | None = None, seed: int = 0) -> dict[str, NDArray[np.int64]]:
         """One step on from the current state; gives the neurons that spike in it, by population.
 
         `inputs`: by source the indices of the neurons that spike (repeated: several times), or a signal's values.
-        Raises ValueError for indices out of range.
+        Raises ValueError for indices out of range, FloatingPointError where a state is infinite or no number.
         """
         check_whole("seed", seed, 0, 2**64 - 1)
         given = check_mapping("inputs", inputs, "{'events': [0, 3]}")
@@ -201,9 +204,19 @@ class Network:
                     given[source] = simulation.spikes_of_next_step(self, events)
             if self._stepper is None:
                 self._stepper = Stepper(self.library, self.manifest, self.spiking)
-            spikes = self._stepper.step(given, seed, not self.at_start)
-            self.at_start = False
+            with self._leaving_the_start():
+                spikes = self._stepper.step(given, seed, not self.at_start)
         return spikes
+
+    @contextmanager
+    def _leaving_the_start(self) -> Iterator[None]:
+        """Around runs, which move the state also where it then holds no numbers."""
+        try:
+            yield
+        except FloatingPointError:
+            self.at_start = False
+            raise
+        self.at_start = False
 
     def set_spike_times(self, source: str, given: SpikeTimes) -> None:
         """What a `spike_times` source emits in every run, counted from the initial state, unless a run is given something else.

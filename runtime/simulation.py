@@ -60,7 +60,11 @@ def simulate(
             for count in _chunks(steps, wanted):
                 data = _piece(manifest, complete, min(k, samples - 1), done, count)
                 arrays = [_room(r, done, count) for r in wanted.traces]
-                run_sample(network, data, 0, count, seed, trial + k, resume or done > 0, arrays, spiking)
+                try:
+                    run_sample(network, data, 0, count, seed, trial + k, resume or done > 0, arrays, spiking)
+                except FloatingPointError as error:
+                    where = f" ({'sample' if samples > 1 else 'trial'} {k})" if runs > 1 else ""
+                    raise FloatingPointError(f"{error}{where}") from None
                 arrays = [(r, _points(own, r, values, done)) for r, (own, values) in zip(wanted.traces, arrays)]
                 done += count
                 collector.add(network, k, began + done, count, arrays, {p: copy_spikes(network, p) for p in spiking})

@@ -387,7 +387,7 @@ def _put_series(layout: Layout, update: Update) -> list[str]:
 def not_finite(layout: Layout) -> list[str]:
     """The first population with a state that is no number."""
     return [
-        f"if (!all_finite(s.{layout.state[group.name, state].identifier} + {row.offset}, {row.size})) return {k};"
+        f"if (!are_finite(s.{layout.state[group.name, state].identifier} + {row.offset}, {row.size})) return {k};"
         for k, (group, row) in enumerate(layout.rows)
         for state in group.states
     ]

@@ -107,7 +107,7 @@ def not_finite(layout: Layout) -> list[str]:
             v: None for o in layout.program.reverse if isinstance(o, Update) and o.group == group.name for v, _ in o.carry
         }  # fmt: skip
         lines += [
-            f"if (!all_finite(a.{layout.adjoint[group.name, v].identifier} + {row.offset}, {row.size})) return {k};"
+            f"if (!are_finite(a.{layout.adjoint[group.name, v].identifier} + {row.offset}, {row.size})) return {k};"
             for v in carried
         ]
     return lines

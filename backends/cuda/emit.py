@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from sncc.backends.cuda.learning import Learning
-from sncc.backends.cuda.neurons import CONNECT_THREADS, NEURON_THREADS, Neurons
+from sncc.backends.cuda.neurons import CONNECT_THREADS, LOOK_THREADS, NEURON_THREADS, Neurons
 from sncc.backends.cuda.resources import Kernel, table
 from sncc.backends.cuda.samples import Samples
 from sncc.backends.cuda.supported import unsupported
@@ -85,10 +85,11 @@ def neuron_kernels(name: str, makes_synapses: bool) -> tuple[Kernel, ...]:
     blocks = "one a multiprocessor"
     run = Kernel(f"{name}_run", "runs all steps, its threads meeting across the grid", blocks, NEURON_THREADS, None)
     phase = Kernel(f"{name}_phase", "runs what lies between two meetings", blocks, NEURON_THREADS, None)
+    look = Kernel(f"{name}_look", "looks for states that are no numbers", blocks, LOOK_THREADS, 0)
     if not makes_synapses:
-        return run, phase
+        return run, phase, look
     made = "draws, sorts or lays out synapses of some sources"
-    return run, phase, Kernel(f"{name}_connect", made, "as needed", CONNECT_THREADS, None)
+    return run, phase, look, Kernel(f"{name}_connect", made, "as needed", CONNECT_THREADS, None)
 
 
 def kernels(tables: Tables, learning: Learning) -> tuple[Kernel, ...]:

@@ -18,6 +18,7 @@ from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, SynapseUpdate, Update
 
 CONNECT_THREADS = 256  # of a block that makes synapses, as in the headers
+LOOK_THREADS = 256  # of a block that looks at states, as in the headers
 NEURON_THREADS = 384  # of a block, at most, as in the headers: 168 registers a thread are left on every card
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,21 @@ class ForwardRun:
                 own = program.connection(s.connection).owner, name
                 self.traces[own] = np.zeros((self.steps, len(synapses.states[s.connection, state])))
         self.history: dict[tuple[str, str], list[np.ndarray]] = {w: [self.now(*w)] for w in _looked_back_at(program)}
+
+    def check_states(self) -> None:
+        """Raises FloatingPointError for a state that ends infinite or as no number; one that begins infinite may be so."""
+        for group in self.program.groups:
+            first = self._initial(group)
+            for row, (state, _, _) in product(group.rows, group.declared):
+                part = slice(row.offset, row.offset + row.size)
+                last = self.variables[group.name, state][part]
+                wrong = np.isnan(last) if np.isinf(first[state][part]).any() else ~np.isfinite(last)
+                if wrong.any():
+                    neuron, seconds = int(np.argmax(wrong)), self.steps * self.program.step / 1000
+                    raise FloatingPointError(
+                        f"the state `{state}` of `{row.population}` is not finite: it is {last[neuron]} in neuron "
+                        f"{neuron} after steps 1 to {self.steps} (0 s to {seconds:g} s)"
+                    )
 
     def _initial(self, group: Group) -> dict[str, np.ndarray]:
         values = {state: np.zeros(group.size) for state in group.states}

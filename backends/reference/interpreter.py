@@ -69,7 +69,7 @@ class Reference:
         (-1:
         none), or target values (outputs,) or (steps, outputs). `steps` where nothing is handed over; `seed` of noise,
         sources and drawn first values, a sample's number being its trial. `learns`: with dropout, as where there are
-        labels and a rule.
+        labels and a rule. Raises FloatingPointError where a run without labels leaves states that are not finite.
         """
         arrays = {g.name: self._arrays(g) for g in self.program.groups}
         learns = labels is not None and self.program.optimise is not None if learns is None else learns
@@ -79,6 +79,8 @@ class Reference:
         ]
         for run in runs:
             run.forward()
+            if labels is None:
+                run.check_states()
         penalty = sum(_penalise(p, runs) for p in self.program.penalties)
         for run in runs:
             run.eligibility.penalise(run)

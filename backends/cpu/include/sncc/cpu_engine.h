@@ -116,6 +116,11 @@ public:
     const Spikes& spikes(int population) override { return simulator_.spikes(population); }
     void reset() override { simulator_.reset(); }
     std::int64_t step_count() override { return simulator_.step_count(); }
+    bool states_are_finite(const Description& about) override { return simulator_.states_are_finite(about); }
+    std::vector<double> state_of(int population, int state, std::int64_t size) override { return simulator_.state_of(population, state, size); }
+    std::vector<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
+        return simulator_.first_state_of(run, population, state, size);
+    }
 
 private:
     using Chain = typename ChainGradients<Network>::Chain;

@@ -102,7 +102,7 @@ public:
             const Shape& shape = numbers_.shapes[static_cast<std::size_t>(k)];
             if (!shape.learnt) continue;
             const int size = static_cast<int>(shape.shared ? 1 : layout_of<Real>(shape).size());
-            if (!all_finite(of_[k], size))
+            if (!are_finite(of_[k], size))
                 throw Failure(Code::numerical, "the gradient of parameter " + std::to_string(k) + " is not finite; the weights are as they were before "
                                                "the batch. A smaller learning rate or a gradient clip may help");
         }

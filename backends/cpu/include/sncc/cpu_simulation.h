@@ -7,6 +7,7 @@
 
 #include "sncc/cpu_numbers.h"
 #include "sncc/cpu_start.h"
+#include "sncc/finite.h"
 
 namespace sncc {
 namespace cpu {
@@ -40,7 +41,25 @@ public:
     void reset() { simulated_.reset(); }
     std::int64_t step_count() const { return is_under_way() ? simulated_->before : 0; }
 
+    bool states_are_finite(const Description& about) const {
+        bool finite = true;
+        for (int p = 0; p < about.population_count; ++p)
+            for (int k = 0; k < about.populations[p].state_count; ++k)
+                finite = finite && are_finite(Network::variable(simulated_->state, p, k), about.populations[p].size);
+        return finite;
+    }
+    std::vector<double> state_of(int population, int state, std::int64_t size) const { return copy(*simulated_, population, state, size); }
+    std::vector<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) const {
+        const std::unique_ptr<Sample<Network>> first(new Sample<Network>);
+        start_state(*first, numbers_.arrays, run.seed, run.trial);
+        return copy(*first, population, state, size);
+    }
+
 private:
+    static std::vector<double> copy(const Sample<Network>& s, int population, int state, std::int64_t size) {
+        const Real* const from = Network::variable(s.state, population, state);
+        return {from, from + size};
+    }
     bool is_under_way() const { return simulated_ && changes_of_delays_ == numbers_.changes_of_delays; }
 
     void start(const Simulation& simulation) {

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "neuron_builder.h"
+#include "sncc/finite.h"
 #include "sncc/fpu.h"
 
 namespace sncc {
@@ -145,6 +146,23 @@ public:
     }
     void reset() override { started_ = false, done_ = 0; }
     std::int64_t step_count() override { return started_ ? done_ : 0; }
+    SNCC_COLD bool states_are_finite(const Description& about) override {
+        bool finite = true;
+        for (int p = 0; p < about.population_count; ++p)
+            for (int k = 0; k < about.populations[p].state_count; ++k)
+                finite = finite && are_finite(m_.net.variable(m_.state.data(), p, k), about.populations[p].size);
+        return finite;
+    }
+    SNCC_COLD std::vector<double> state_of(int population, int state, std::int64_t size) override {
+        const Real* const from = m_.net.variable(m_.state.data(), population, state);
+        return {from, from + size};
+    }
+    SNCC_COLD std::vector<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
+        AlignedBuffer<unsigned char> first(m_.net.state_bytes);
+        m_.net.start(m_.arrays.data(), run.seed, run.trial, first.data());
+        const Real* const from = m_.net.variable(first.data(), population, state);
+        return {from, from + size};
+    }
 
     // -------------------------------------------------------------------------------------------- the state as bytes
     SNCC_COLD std::size_t state_size() override {

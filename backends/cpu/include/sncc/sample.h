@@ -12,6 +12,7 @@
 #include "sncc/aligned.h"
 #include "sncc/packed.h"
 #include "sncc/engine.h"
+#include "sncc/finite.h"
 #include "sncc/layout.h"
 #include "sncc/math.h"
 #include "sncc/philox.h"
@@ -398,13 +399,6 @@ void add_products_at(Real* into, const Real* weights, const std::uint32_t* indic
 template <typename Real, std::size_t Size>
 void clear(Real (&numbers)[Size]) {
     std::memset(numbers, 0, sizeof numbers);
-}
-// Without a branch: what is infinite or no number stays none when multiplied by zero.
-template <typename Real>
-bool all_finite(const Real* numbers, int count) {
-    Real sum = 0;
-    for (int j = 0; j < count; ++j) sum += numbers[j] * Real(0);
-    return sum == Real(0);
 }
 inline void add_counts(double* counts, const StepLists& lists) {
     if (lists.last < lists.first) return;

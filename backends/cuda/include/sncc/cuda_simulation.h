@@ -7,6 +7,7 @@
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/engine.h"
+#include "sncc/finite.h"
 
 namespace sncc {
 namespace cuda {
@@ -59,6 +60,29 @@ public:
     const Spikes& spikes(int population) const { return recorded_[static_cast<std::size_t>(population)]; }
     void reset() { simulated_ = false, before_ = 0; }
     std::int64_t step_count() const { return simulated_ ? before_ : 0; }
+
+    bool states_are_finite(const Description& about) const {
+        const std::vector<typename Network::State> states = carried_.copy(1);
+        bool finite = true;
+        for (int p = 0; p < about.population_count; ++p)
+            for (int k = 0; k < about.populations[p].state_count; ++k)
+                finite = finite && are_finite(reinterpret_cast<const Real*>(states.data()) + Network::variable(p, k), about.populations[p].size);
+        return finite;
+    }
+    std::vector<double> state_of(int population, int state, std::int64_t size) const {
+        const std::vector<typename Network::State> states = carried_.copy(1);
+        const Real* const from = reinterpret_cast<const Real*>(states.data()) + Network::variable(population, state);
+        return {from, from + size};
+    }
+    // As a run of no steps leaves it.
+    template <typename Launch>
+    std::vector<double> first_state_of(Simulation run, int population, int state, std::int64_t size, const Launch& launch) const {
+        Simulator first(memory_);
+        first.lead = lead;
+        run.steps = 0, run.resume = false, run.spike_population_count = run.trace_count = 0;
+        first.run(run, launch);
+        return first.state_of(population, state, size);
+    }
 
 private:
     // What a source was given in the last `lead` steps.

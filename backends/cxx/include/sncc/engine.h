@@ -281,6 +281,12 @@ public:
     virtual void reset() = 0;
     virtual std::int64_t step_count() = 0;
 
+    // What the last run has made of the neurons' states: whether none is infinite or no number, and one state of a population of
+    // that size, as it is, or as the run began where it did not go on from another.
+    virtual bool states_are_finite(const Description& about) = 0;
+    virtual std::vector<double> state_of(int population, int state, std::int64_t size) = 0;
+    virtual std::vector<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) = 0;
+
     // The state of the simulation as bytes: states, spikes on their way, numbers of synapses that change during a run.
     virtual std::size_t state_size() { none(stored_state); }
     virtual void get_state(unsigned char*, std::size_t) { none(stored_state); }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine.h"
+#include "finite.h"
 #include "memory.h"
 
 namespace sncc {
@@ -190,6 +191,7 @@ public:
                 throw Failure(Code::argument, std::string("a trace of ") + p.name + " outside what it has");
         }
         engine_->simulate(s);
+        check_states(about_, *engine_, s);
     }
     std::int64_t state_size() {
         build();

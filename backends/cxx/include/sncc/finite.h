@@ -1,0 +1,55 @@
+// Numbers that are none: what a simulation's states become where they explode.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "engine.h"
+
+namespace sncc {
+
+// Whether no number is infinite or none. By their bits and without a branch, so that many are looked at at once.
+template <typename Real>
+bool are_finite(const Real* numbers, std::int64_t count) {
+    using Bits = std::conditional_t<sizeof(Real) == 4, std::uint32_t, std::uint64_t>;
+    static_assert(sizeof(Real) == sizeof(Bits), "float or double");
+    constexpr Bits exponent = sizeof(Real) == 4 ? Bits(0x7f800000u) : static_cast<Bits>(0x7ff0000000000000u);
+    Bits found = 0;
+    for (std::int64_t j = 0; j < count; ++j) {
+        Bits bits;
+        std::memcpy(&bits, numbers + j, sizeof bits);
+        found |= static_cast<Bits>((bits & exponent) == exponent);
+    }
+    return found == 0;
+}
+
+// Looks at the neurons' states after a run. Throws Failure that names population, state, neuron and the run's time.
+// A state that begins infinite, such as the time of a last spike, may be so.
+inline void check_states(const Description& about, Engine& engine, const Simulation& run) {
+    if (engine.states_are_finite(about)) return;
+    for (int p = 0; p < about.population_count; ++p)
+        for (int k = 0; k < about.populations[p].state_count; ++k) {
+            const PopulationDescription& population = about.populations[p];
+            const std::vector<double> values = engine.state_of(p, k, population.size);
+            if (are_finite(values.data(), population.size)) continue;
+            bool may_be_infinite = false;
+            for (const double value : engine.first_state_of(run, p, k, population.size)) may_be_infinite |= std::isinf(value);
+            for (std::size_t j = 0; j < values.size(); ++j) {
+                if (std::isfinite(values[j]) || (std::isinf(values[j]) && may_be_infinite)) continue;
+                const std::int64_t end = engine.step_count(), begin = end - run.steps;
+                char when[120];
+                std::snprintf(when, sizeof when, "after steps %lld to %lld (%g s to %g s)", static_cast<long long>(begin + 1), static_cast<long long>(end),
+                              static_cast<double>(begin) * about.step / 1000, static_cast<double>(end) * about.step / 1000);
+                throw Failure(Code::numerical, std::string("the state `") + population.states[k].name + "` of `" + population.name + "` is not finite: it is " +
+                                                   (std::isnan(values[j]) ? "nan" : values[j] > 0 ? "inf" : "-inf") + " in neuron " + std::to_string(j) + ' ' + when +
+                                                   ". A shorter step, another method or smaller weights may help; a stored state can be restored");
+            }
+        }
+}
+
+}  // namespace sncc
