@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from .arguments import check_path, check_writable, finite_array, shown
 from .library import pointer
 from .manifest import Connection
-from .parameters import check_bounds
+from .parameters import check_numbers
 
 if TYPE_CHECKING:
     from .network import Network
@@ -211,7 +211,7 @@ def _checked(network: Network, arrays: Mapping[str, NDArray[Any]], optimiser: bo
     parameters = _group(arrays, "parameter/", shapes, str(arrays.get("network", "another network")), feedback)
     for parameter in manifest.parameters:
         if parameter.key in parameters:
-            check_bounds(parameter, parameters[parameter.key])
+            check_numbers(parameter, parameters[parameter.key])
             finite_array(f"`{parameter.key}`", parameters[parameter.key], parameter.largest)
     synapses = {c.name: _pairs(network, arrays, c) for c in manifest.connections if c.rewired}
     if not optimiser or manifest.optimiser is None:

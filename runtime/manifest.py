@@ -66,6 +66,7 @@ class Parameter:
     doc: str = ""
     connection: str | None = None
     largest: float = math.inf  # magnitude that the network's precision holds
+    divisor: Literal["", "number", "time"] = ""  # equations divide by it, as by a time constant: it cannot be 0
 
     @property
     def is_stored(self) -> bool:
@@ -275,6 +276,7 @@ def _parameter(index: int, data: dict[str, Any], largest: float) -> Parameter:
         data.get("doc") or "",
         data.get("synapses_of"),
         largest * float(data.get("si") or 1.0),
+        data.get("divisor") or "",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,7 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
         """Copies values in, of exactly the parameter's shape, in SI units.
 
         Raises ValueError for a parameter that is compiled in or stored nowhere, another shape, numbers that are not finite or out of
-        bounds; KeyError for an unknown key.
+        bounds, or a 0 by which an equation divides; KeyError for an unknown key. Warns of a time constant below zero.
         """
         parameter = self._find(key)
         if parameter.storage == "compiled":
@@ -90,7 +91,7 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
         values = finite_array(f"`{key}`", value, parameter.largest)
         if values.shape != parameter.shape:
             raise ValueError(f"`{key}` has the shape {parameter.shape}, not {values.shape}; nothing is broadcast")
-        check_bounds(parameter, values)
+        check_numbers(parameter, values)
         self._library.set("set_parameter", values, parameter.index)
 
     def describe(self, key: str) -> Parameter:
@@ -110,8 +111,16 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
             raise KeyError(f"no parameter `{key}`{hint}") from None
 
 
-def check_bounds(parameter: Parameter, values: NDArray[np.float64]) -> None:
-    """Raises ValueError where values leave the bounds, roundings of single precision aside."""
+def check_numbers(parameter: Parameter, values: NDArray[np.float64]) -> None:
+    """Raises ValueError where values leave the bounds, roundings of single precision aside, or an equation divides by zero.
+
+    Warns of time constants below zero, which turn decay into growth.
+    """
+    if parameter.divisor and np.any(values == 0):
+        raise ValueError(f"`{parameter.key}` cannot be 0{_first(values == 0)}: an equation divides by it")
+    if parameter.divisor == "time" and np.any(values < 0):
+        message = f"`{parameter.key}` is below zero{_first(values < 0)}: what would decay with this time constant grows"
+        warnings.warn(message, stacklevel=3)
     if parameter.bounds is None or not values.size:
         return
     low, high = parameter.bounds
@@ -120,6 +129,11 @@ def check_bounds(parameter: Parameter, values: NDArray[np.float64]) -> None:
         raise ValueError(
             f"`{parameter.key}` is bound in [{low:g}, {high:g}], values are from {values.min():g} to {values.max():g}"
         )
+
+
+def _first(where: NDArray[np.bool_]) -> str:
+    """The first place among several numbers."""
+    return f", as it is at {', '.join(map(str, np.argwhere(where)[0]))}" if where.ndim else ""
 
 
 def _compiled(parameter: Parameter) -> str:

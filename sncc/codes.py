@@ -190,6 +190,13 @@ network N:
     "native-build-failed": _(
         "The C++ or CUDA compiler, or CMake, ended with an error. The message holds what it said, and where the whole of it is.",
         "sncc doctor", "command"),
+    "negative-time-constant": _(
+        "A warning: an equation divides by a time below zero, or by one that may be drawn so; what would decay with it grows without "
+        "bound. A time constant of 0 is an error.",
+        """
+    population a: LIF[3](tau_m = normal(20 ms, 5 ms, clip = [5 ms, 50 ms]))
+    connect x -> a: dense, weight = 1
+""", "network"),
     "no-cmake": _("The library is built by CMake, 3.20 or newer.", "pip install cmake", "command"),
     "no-compiler": _("The library is built by a C++17 compiler; `CXX` may name one.", "sudo apt install g++", "command"),
     "no-event-times": _(
@@ -214,7 +221,8 @@ network N:
         "sncc build network.snn --backend cpu", "command"),
     "not-a-folder": _("`--out` names a file that is there already.", "sncc build network.snn --out build/network", "command"),
     "not-a-number": _(
-        "A constant has no finite value: a division by zero, the root of a negative number, a product out of range.",
+        "A constant has no finite value: a division by zero, the root of a negative number, a product out of range. Or an equation "
+        "divides by a parameter, such as a time constant, that is 0.",
         """
 param a = 1 / 2
 param b = sqrt(2)

@@ -91,8 +91,11 @@ def case_of(text: str) -> Case:
     }
     for key in (f"{s.connection}.plasticity.{m}" for s in program.synapses for m in s.modulators):
         values[key] = np.array(rng.uniform(-0.5, 2))
-    with np.errstate(all="ignore"):
-        first = Reference(program, values, seed=SEED, pairs=pairs).run(inputs[:1], steps=steps, seed=9)
+    try:
+        with np.errstate(all="ignore"):
+            first = Reference(program, values, seed=SEED, pairs=pairs).run(inputs[:1], steps=steps, seed=9)
+    except FloatingPointError:
+        raise Refused("states explode") from None
     if not all(np.max(np.abs(trace), initial=0.0) < 1e6 for trace in first.traces[0].values()):
         raise Refused("states explode")
     return Case(program, pairs, inputs, drawn, values, first)

@@ -215,7 +215,7 @@ def _storage(program: Program, p: Parameter) -> str:
 def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:
     entry: dict[str, object] = {
         "key": p.key, "shape": list(p.shape), "storage": _storage(program, p), "learnt": p.learnt, "unit": p.unit, "si": p.si,
-        "scale": p.scale, "bounds": _bounds(p), "doc": p.doc,
+        "scale": p.scale, "bounds": _bounds(p), "divisor": p.divisor, "doc": p.doc,
     }  # fmt: skip
     if p.connection is not None and p.shape != ():
         entry |= {"shape": [-1], "synapses_of": p.connection}
@@ -284,7 +284,7 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
         columns = p.shape[-1] if len(p.shape) == 2 else 1
         low, high = p.bounds or (float("-inf"), float("inf"))
         parameters.append(
-            f'{{"{p.key}", {size}, {columns}, {bytes_of[p.key]}, sncc::Storage::{_storage(program, p)}, {number(p.si)}, {number(p.scale)}, {flag(p.learnt)}, '
+            f'{{"{p.key}", {size}, {columns}, {bytes_of[p.key]}, sncc::Storage::{_storage(program, p)}, {number(p.si)}, {number(p.scale)}, {flag(bool(p.divisor))}, {flag(p.learnt)}, '
             f"{number(p.rate)}, {number(low)}, {number(high)}, &dynamics::{shared.parameters[p.key].name}, {_whole(program, p)}}},"
         )
     populations = [r.population for _, r in rows]

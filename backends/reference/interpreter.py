@@ -69,7 +69,8 @@ class Reference:
         (-1:
         none), or target values (outputs,) or (steps, outputs). `steps` where nothing is handed over; `seed` of noise,
         sources and drawn first values, a sample's number being its trial. `learns`: with dropout, as where there are
-        labels and a rule. Raises FloatingPointError where a run without labels leaves states that are not finite.
+        labels and a rule. Raises FloatingPointError where states end that are not finite, but
+        for a network with a loss, where they are told by that.
         """
         arrays = {g.name: self._arrays(g) for g in self.program.groups}
         learns = labels is not None and self.program.optimise is not None if learns is None else learns
@@ -79,7 +80,7 @@ class Reference:
         ]
         for run in runs:
             run.forward()
-            if labels is None:
+            if not self.program.readouts:
                 run.check_states()
         penalty = sum(_penalise(p, runs) for p in self.program.penalties)
         for run in runs:

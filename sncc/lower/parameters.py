@@ -9,6 +9,7 @@ from math import inf, isfinite, prod
 from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, is_matrix
 from sncc.expressions.algebra import add
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
+from sncc.model.divisors import divisors
 from sncc.model.nodes import Connection, Learnt, Model, Parameter, Population
 from sncc.program import groups as program_groups
 from sncc.program.groups import Connection as Lowered
@@ -55,7 +56,8 @@ def program_parameters(
                 key = f"{connection.name}.plasticity.{modulator.name}"
                 given = Parameter(modulator.name, Number(0.0), modulator.unit, "shared")
                 found.setdefault(key, _parameter(key, given, (1,), learnt))
-    return tuple(found.values())
+    divided_by = divisors(written)
+    return tuple(replace(p, divisor=divided_by.get(p.key, "")) for p in found.values())
 
 
 def _owner(parameter: Parameter, connection: Connection) -> str | None:

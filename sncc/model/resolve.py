@@ -13,6 +13,7 @@ from sncc.expressions.units import Unit
 from sncc.model import nodes
 from sncc.model.checks import check_keys, check_states, check_training
 from sncc.model.definition import RESERVED, Overrides, report_reserved
+from sncc.model.divisors import check_divisors
 from sncc.model.draft import Draft
 from sncc.model.event_checks import check_event_times
 from sncc.model.imports import whole_text
@@ -166,6 +167,9 @@ class _Resolver:
             chosen.name.name, network.step, tuple(network.populations.values()), tuple(network.connections.values()),
             training, simulation, chosen.document or self.file.document, whole_text(self.file, self.brought),
         )  # fmt: skip
+        check_divisors(model, self.diagnostics)
+        if self.diagnostics.errors:  # what follows computes with the equations
+            return None
         check_keys(model, self.diagnostics)
         check_training(model, self.diagnostics)
         check_event_times(model, self.diagnostics)

@@ -53,6 +53,7 @@ class Parameter:
     bounds: tuple[float, float] | None = None  # clipped to after each optimiser step
     keeps_sign: bool = False  # an optimiser step that would change an element's sign leaves a zero of that sign
     connection: str | None = None  # a sparse connection with one element per synapse
+    divisor: Literal["", "number", "time"] = ""  # equations divide by it: it cannot be 0
     doc: str = field(default="", compare=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from networks import program_of
 from projects import Projects, needs_compiler
@@ -15,7 +16,7 @@ from sncc.backends.reference.interpreter import Reference
 EXPLODING = """
 neuron Growing:
     "Of some neurons the last spike was infinitely long ago."
-    param tau = 1 ms
+    param tau = each(1 ms)
     state last = log(floor(uniform(0, 2))) * 1 ms
     state v = 0
     input I
@@ -83,6 +84,19 @@ def test_the_state_before_can_be_restored(network):
         network.simulate(0.02, resume=True)
     network.restore(kept)
     network.simulate(0.001, resume=True)
+
+
+def test_a_number_by_which_an_equation_divides_cannot_be_zero(network, tmp_path):
+    ones = np.full(80, 1e-3)
+    with pytest.raises(ValueError, match=r"`hidden.tau` cannot be 0, as it is at 3: an equation divides by it"):
+        network.parameters["hidden.tau"] = np.where(np.arange(80) == 3, 0, ones)
+    with pytest.raises(ValueError, match="hidden.tau cannot be 0"):  # nor for who calls the C functions
+        network.library.set("set_parameter", 0 * ones, network.parameters.describe("hidden.tau").index)
+    assert np.allclose(network.parameters["hidden.tau"], ones)
+    network.parameters["calm.bias"] = np.zeros(70)
+    with pytest.warns(UserWarning, match=r"`hidden.tau` is below zero, as it is at 7: .* grows"):
+        network.parameters["hidden.tau"] = np.where(np.arange(80) < 7, ones, -ones)
+    network.parameters["hidden.tau"] = ones
 
 
 def test_the_reference_says_so_too():

@@ -58,6 +58,37 @@ def test_spike_timing_dependent_plasticity_pair_by_pair(delay, post_delay):
     assert np.allclose(result.weights[0]["x_y.weight"].reshape(7, 3), learnt, rtol=1e-11)
 
 
+def test_each_of_several_spikes_in_a_step_is_a_spike():
+    """All deliver the weight from before the first; then each runs `on pre`, which sees what the one before left of weight and
+    own states, and of `pre` states what was there before them all; then these jump, once for each."""
+    several = plasticity(
+        {"tau": 20}, {"x": 0}, {}, {"s": 0}, {"x": "-x / tau", "s": "-s / tau"},
+        "weight += 0.01 * (1 + x) + 0.02 * s * (1 - weight); s += 0.5 * (1 - s); x += 1 + 0.5 * x", "", ("0", "0.6"),
+    )  # fmt: skip
+    text = network(
+        "    population x: input[4]\n    population y: LI[1]", "    connect x -> y: dense, weight = 0.2, delay = 1.5 ms"
+    )
+    model = changed(model_of(text), "x_y", plasticity=several, weight=Parameter("weight", Number(0.2), PLAIN, "each"))
+    spikes = np.random.default_rng(4).poisson(0.4, (60, 4)).astype(float)
+    assert spikes.max() >= 3
+    _, result = run(model, 60, {"x": spikes}, {"x_y.weight": np.full((4, 1), 0.2)})
+    decay, v, voltages = np.exp(-STEP / 20), 0.0, []
+    w, x, s = np.full(4, 0.2), np.zeros(4), np.zeros(4)
+    for n in range(60):
+        v, x, s = v * decay, x * decay, s * decay
+        arriving = spikes[n - 3].astype(int) if n >= 3 else np.zeros(4, int)
+        v += float(arriving @ w)
+        for i in range(4):
+            before = x[i]
+            for _ in range(arriving[i]):
+                w[i] = min(max(w[i] + 0.01 * (1 + before) + 0.02 * s[i] * (1 - w[i]), 0), 0.6)
+                s[i] += 0.5 * (1 - s[i])
+                x[i] += 1 + 0.5 * x[i]
+        voltages.append(v)
+    assert np.allclose(result.traces[0]["y", "v"][:, 0], voltages, rtol=1e-11)
+    assert np.allclose(result.weights[0]["x_y.weight"].ravel(), w, rtol=1e-11)
+
+
 def test_plasticity_with_a_delay_of_each_synapse():
     text = network("    population x: input[7]\n    population y: LIF[3]", "    connect x -> y: dense, weight = 0.2")
     own = np.random.default_rng(5).integers(1, 8, (7, 3))

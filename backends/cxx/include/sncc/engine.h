@@ -66,6 +66,7 @@ struct ParameterDescription {
     Storage storage;
     double si;
     double scale;  // the optimiser works on value / scale
+    bool divides;  // equations divide by it: it cannot be 0
     bool learnt;
     double rate;  // factor on the learning rate
     double lower, upper;  // bounds after an optimiser step; infinite where there are none

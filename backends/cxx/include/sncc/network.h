@@ -52,7 +52,7 @@ public:
             const InitialValues initial(p, seed);
             const std::uint64_t columns = static_cast<std::uint64_t>(p.columns);
             std::vector<double> values(static_cast<std::size_t>(p.size));
-            for (std::uint64_t e = 0; e < values.size(); ++e) values[e] = initial(e, e / columns, e % columns);
+            for (std::uint64_t e = 0; e < values.size(); ++e) refuse_zero(p, values[e] = initial(e, e / columns, e % columns));
             engine_->set_parameter(k, values.data());
         }
     }
@@ -120,6 +120,7 @@ public:
         std::vector<double> inner(static_cast<std::size_t>(count));
         for (std::int64_t e = 0; e < count; ++e) {
             if (!std::isfinite(values[e])) throw Failure(Code::argument, std::string(p.key) + " gets a number that is not finite");
+            refuse_zero(p, values[e]);
             inner[static_cast<std::size_t>(e)] = values[e] / p.si;
         }
         engine_->set_parameter(k, inner.data());
@@ -231,6 +232,9 @@ private:
             error_.clear();
         }
         return static_cast<int>(code);
+    }
+    static void refuse_zero(const ParameterDescription& p, double value) {
+        if (p.divides && value == 0) throw Failure(Code::argument, std::string(p.key) + " cannot be 0: an equation divides by it");
     }
     const ParameterDescription& checked(int k, const double* values, std::int64_t count) {
         build();
