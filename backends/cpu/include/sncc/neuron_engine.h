@@ -146,7 +146,7 @@ public:
     }
     void reset() override { started_ = false, done_ = 0; }
     std::int64_t step_count() override { return started_ ? done_ : 0; }
-    SNCC_COLD bool states_are_finite(const Description& about) override {
+    bool states_are_finite(const Description& about) override {
         bool finite = true;
         for (int p = 0; p < about.population_count; ++p)
             for (int k = 0; k < about.populations[p].state_count; ++k)
