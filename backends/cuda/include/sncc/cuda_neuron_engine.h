@@ -68,15 +68,8 @@ public:
     }
     bool states_are_finite(const Description& about) override {
         if (!device_newer_) return Base::states_are_finite(about);
-        if (looked_at_.size() == 0) {
-            std::vector<LookedAt<Real>> all;
-            for (int p = 0; p < about.population_count; ++p)
-                for (int k = 0; k < about.populations[p].state_count; ++k) all.push_back({on_device(Network::variable(state(), p, k)), about.populations[p].size});
-            looked_at_.put(all);
-            states_ = static_cast<int>(all.size());
-        }
         int found = 0;
-        found_.reserve(1), found_.put(&found, 1);
+        found_.put(&found, 1);
         Network::launch_look({looked_at_.data(), states_, found_.data()}, multiprocessors_, look_threads, compute_);
         check(cudaStreamSynchronize(compute_), "cudaStreamSynchronize", "the simulation");
         found_.take(&found, 1);
@@ -302,6 +295,13 @@ private:
             histories_[f]->reserve(values.size());
             histories_[f]->put(values.data(), values.size());
         }
+        std::vector<LookedAt<Real>> all;
+        for (int p = 0; p < this->about_->population_count; ++p)
+            for (int k = 0; k < this->about_->populations[p].state_count; ++k)
+                all.push_back({on_device(Network::variable(state(), p, k)), this->about_->populations[p].size});
+        looked_at_.put(all);
+        found_.reserve(1);
+        states_ = static_cast<int>(all.size());
         state_newer_ = false;
     }
 
@@ -491,8 +491,8 @@ private:
     DeviceArrays<Real> weights_{memory_, Network::connections_count + 1, "the weights"};
     DeviceArray<typename Network::State> state_{memory_, "the neurons' states"};
     DeviceArray<typename Network::Arrays> arrays_{memory_, "the neurons' numbers"};
-    DeviceArray<LookedAt<Real>> looked_at_{memory_, "what is looked at"};
-    DeviceArray<int> found_{memory_, "what is looked at"};
+    DeviceArray<LookedAt<Real>> looked_at_{memory_, "the look at states"};
+    DeviceArray<int> found_{memory_, "the look at states"};
     int states_ = 0;
     DeviceArrays<Real> rings_{memory_, 2 * Network::fields_count + 1, "what is on its way"};
     DeviceArrays<Real> histories_{memory_, Network::fields_count + 1, "the values of the last steps"};
