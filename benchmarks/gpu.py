@@ -64,8 +64,8 @@ def run(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[
 class Machine:
     """The device that the projects run on: a card, or its emulation."""
 
-    def __init__(self, folder: Path, dry: bool) -> None:
-        self.folder, self.dry = folder, dry
+    def __init__(self, folder: Path, dry: bool, keeps: bool = False) -> None:
+        self.folder, self.dry, self.keeps = folder, dry, keeps
         self.backend = "emulated" if dry else "cuda"
         self.card = "emulated on the CPU" if dry else toolchain.find_gpu()
         if self.card is None:
@@ -78,6 +78,8 @@ class Machine:
 
     def _build(self, source: str | Path, name: str, tests: bool, params: dict[str, float]) -> tuple[Path, Path]:
         project, build = self.folder / name, self.folder / name / "build"
+        if self.keeps and any((project / "lib").glob(f"*_{self.backend}.so")):
+            return project, build
         sncc.build(source, out=project, emit_only=True, **params)
         if self.dry:
             kind = ["-DSNCC_CHECKS=races", "-DSNCC_NATIVE=OFF", "-DCMAKE_CXX_FLAGS_RELEASE=-O1"]
@@ -358,11 +360,14 @@ def main() -> None:
     parser.add_argument("--projects", type=Path, help="another folder for the projects")
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
     parser.add_argument("--dry", action="store_true", help="emulated and tiny: that the steps work, no results")
+    parser.add_argument(
+        "--keep", action="store_true", help="take libraries that an earlier run left among the projects"
+    )
     options = parser.parse_args()
     wanted = options.only.split(",")
     if unknown := set(wanted) - set(PARTS):
         parser.error(f"--only {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
-    machine = Machine(options.projects or options.out / "projects", options.dry)
+    machine = Machine(options.projects or options.out / "projects", options.dry, options.keep)
     options.out.mkdir(parents=True, exist_ok=True)
     nvcc = toolchain.find_nvcc()
     about: Row = {

@@ -128,9 +128,10 @@ network {name}:
 train:
     rule = {rule}
     loss = mean(cross_entropy(output.v))
-    optimiser = adam(learning_rate = 1e-3)
+    optimiser = adam(learning_rate = {learning_rate})
     batch = {batch}
 """
+STANDSTILL = "1e-9"  # a learning rate at which rates, and with them the work of a batch, stay as they are
 EPROP = "eprop(feedback = symmetric)"
 
 
@@ -147,7 +148,8 @@ class Workload:
 
     def text(self, hidden: int | None = None, batch: int | None = None) -> str:
         """The source, smaller where a dry run asks for it."""
-        return SHD_SHAPED.format(name="Shaped", hidden=hidden or self.hidden, rule=self.rule, batch=batch or self.batch)
+        sizes = {"hidden": hidden or self.hidden, "batch": batch or self.batch}
+        return SHD_SHAPED.format(name="Shaped", rule=self.rule, learning_rate=STANDSTILL, **sizes)
 
 
 WORKLOADS = (

@@ -337,10 +337,11 @@ private:
         for (int c = 0; c < Network::connections_count; ++c) view_.connections[c].counted = view_.counted_cells > 0 && is_counted(c);
         for (int k = 0; k < Network::operations_count; ++k) {
             const neurons::Operation& operation = Network::operations()[k];
-            view_.delivers[k] = updates;
+            view_.delivers[k] = updates, view_.together[k] = operation.action != neurons::Action::update;
             if (operation.action != neurons::Action::deliver) continue;
             const ConnectionView<Real>& c = view_.connections[operation.index];
             view_.delivers[k] = c.pushed && c.handed_on && !c.ends_sum ? nothing : operation.index;
+            view_.together[k] = c.pushed && !c.counted && !c.handed_on;
         }
         for (int k = 0; k < Network::operations_count; ++k)
             if (k == 0 || this->hazards_->meets_before(k)) view_.phases[view_.phase_count++] = k;
@@ -436,8 +437,7 @@ private:
 
     // -------------------------------------------------------------------------------------------- launches
     void launch(std::int64_t first, std::int64_t last) {
-        // All warps find what arrives, those with words of neurons of their own add it up.
-        const int warps = view_.interval > 1 ? most_warps : std::min(tile_words_, most_warps), threads = 32 * warps, blocks = static_cast<int>(this->blocks());
+        const int threads = 32 * warps(), blocks = static_cast<int>(this->blocks());
         const std::size_t shared = SharedLayout<Network>::cells + sizeof(unsigned) * static_cast<std::size_t>(view_.counted_cells);
         const std::int64_t sent = rings_newer_ ? first - m_.most_delay : this->sent_;
         const StepArguments<Network> all = {described_.data(), first, last, sent, rings_newer_, 0, Network::operations_count};
@@ -451,6 +451,15 @@ private:
                                           blocks, threads, shared, compute_);
         }
         check(cudaStreamSynchronize(compute_), "cudaStreamSynchronize", "the simulation");
+    }
+    // Of a block: all find what arrives, a thread a word of spikes or more; those with words of neurons of their own add it up.
+    int warps() const {
+        if (view_.interval > 1) return most_warps;
+        std::vector<std::int64_t> words(static_cast<std::size_t>(Network::populations) + 1, 0);  // of spikes, onto a population
+        for (int c = 0; c < Network::connections_count; ++c)
+            if (const ConnectionView<Real>& to = view_.connections[c]; to.pushed) words[static_cast<std::size_t>(to.target_population)] += (to.rows.sources + 31) / 32;
+        const std::int64_t most = std::max<std::int64_t>(tile_words_, (*std::max_element(words.begin(), words.end()) + 31) / 32);
+        return static_cast<int>(std::min<std::int64_t>(most, most_warps));
     }
     // One launch for all steps, or one for each stretch between meetings of the threads.
     bool persists(std::int64_t blocks, int threads, std::size_t shared) const {

@@ -123,6 +123,7 @@ struct NetworkView {
     int first_words[Network::populations + 1];     // the number of a population's first word among all
     int tile_words;                                // block b owns the words b · tile_words ..
     int delivers[Network::operations_count + 1];   // which connection an operation delivers; `updates`: none, `nothing`: all is done elsewhere
+    bool together[Network::operations_count + 1];  // whether all threads of a block come to an operation; else a warp with neurons of its own does it alone
     int counted_cells;                             // of shared memory, for arrivals that are counted
     int phases[Network::operations_count + 2];     // operations at which all threads meet first, ended by the number of operations
     int phase_count;
@@ -168,9 +169,7 @@ struct Step {
     template <typename Body>
     __device__ void for_words(int population, std::int64_t size, const Body& body) const {
         const int first = first_word(population), end = min(first + v.tile_words, static_cast<int>((size + 31) / 32));
-        int word = first + warp;
-        if (word < 0) word += (warps - 1 - word) / warps * warps;
-        for (; word < end; word += warps) body(word);
+        for (int word = max(first, 0) + warp; word < end; word += warps) body(word);
     }
     // Own neurons of a population below `size`.
     template <typename Body>

@@ -11,10 +11,12 @@ template <typename Network>
 struct Programme {
     int operations[Network::operations_count + 1];
     int slots[Network::operations_count + 1];  // of what is counted for the operation
+    bool together[Network::operations_count + 1];
     int count;
     int counted[Network::connections_count + 1], senders[Network::connections_count + 1];
     unsigned counted_words[Network::connections_count + 1], sender_words[Network::connections_count + 1];  // where each one's words of spikes end
     int counted_count, sender_count;
+    int counted_steps;  // that there is room for
 };
 
 template <typename Real>
@@ -42,7 +44,10 @@ __device__ inline void plan(Programme<Network>& to, StepRoom& room, const Step<N
         const int k = first + static_cast<int>(threadIdx.x), c = k < Network::operations_count ? s.v.delivers[k] : nothing;
         const bool own = c == updates || (c >= 0 && owns(s.v.connections[c])), counts = own && c >= 0 && s.v.connections[c].counted;
         const Placed at = place(own), slot = place(counts), words = place(counts ? words_of_source(s.v.connections[c]) : 0u);
-        if (own) to.operations[operations + at.before] = k, to.slots[operations + at.before] = static_cast<int>(counted + slot.before);
+        if (own) {
+            const unsigned place_of_it = operations + at.before;
+            to.operations[place_of_it] = k, to.slots[place_of_it] = static_cast<int>(counted + slot.before), to.together[place_of_it] = s.v.together[k];
+        }
         if (counts) to.counted[counted + slot.before] = c, to.counted_words[counted + slot.before] = counted_words + words.before + words_of_source(s.v.connections[c]);
         operations += at.total, counted += slot.total, counted_words += words.total;
     }
@@ -53,7 +58,10 @@ __device__ inline void plan(Programme<Network>& to, StepRoom& room, const Step<N
         if (own) to.senders[senders + at.before] = c, to.sender_words[senders + at.before] = sender_words + words.before + words_of_source(s.v.connections[c]);
         senders += at.total, sender_words += words.total;
     }
-    if (threadIdx.x == 0) to.count = static_cast<int>(operations), to.counted_count = static_cast<int>(counted), to.sender_count = static_cast<int>(senders);
+    if (threadIdx.x == 0) {
+        to.count = static_cast<int>(operations), to.counted_count = static_cast<int>(counted), to.sender_count = static_cast<int>(senders);
+        to.counted_steps = counted > 0 ? s.v.counted_cells / (to.counted_count * s.v.tile_words * 32) : 0;
+    }
     for_own(claim_count, [&](int k) { room.claims[k] = unclaimed; });
     for_own(2 * most_warps, [&](int k) { room.poisson[k / 2][k % 2].mean = -1; });
     __syncthreads();

@@ -80,16 +80,18 @@ __device__ inline unsigned sum_before(unsigned value, unsigned (&sums)[most_warp
     return before + end - value;
 }
 
-// Where a thread stands in the list of words.
+// Where a thread stands in the list of words. What belongs to a connection in a step is looked up once.
 template <typename Network>
 struct WordCursor {
     const Step<Network>& s;
     const PushList& list;
-    int step, connection;
-    unsigned word;  // among those of the step
+    int step = 0, connection;
+    unsigned word, end;               // among those of the step; where the connection's end
+    const std::uint32_t *row, *counts;  // the words of its source in this step, and how often its neurons spiked; null: a bit says it
+    unsigned first;                   // the connection's first word
 
-    __device__ WordCursor(const Step<Network>& of, const PushList& words, unsigned number) : s(of), list(words) {
-        step = static_cast<int>(number / list.words()), word = number % list.words();
+    __device__ WordCursor(const Step<Network>& of, const PushList& words, unsigned number) : s(of), list(words), word(number) {
+        if (list.steps > 1) step = static_cast<int>(number / list.words()), word = number % list.words();
         int low = 0, high = list.count - 1;
         while (low < high) {
             const int middle = (low + high) / 2;
@@ -99,21 +101,29 @@ struct WordCursor {
                 high = middle;
         }
         connection = low;
+        look_up();
     }
-    __device__ void next() {
-        if (++word < list.ends[connection] - list.base) return;
-        if (++connection < list.count) return;
-        connection = 0, word = 0, ++step;
+    // So many words on; the list goes on there.
+    __device__ void move(unsigned words) {
+        word += words;
+        if (word < end) return;
+        do {
+            if (++connection == list.count) connection = 0, word -= end, ++step;
+            end = list.ends[connection] - list.base;
+        } while (word >= end);
+        look_up();
     }
     __device__ const ConnectionView<typename Network::Real>& view() const { return s.v.connections[list.connections[connection]]; }
-    __device__ std::int64_t word_of_source() const { return word - (connection > 0 ? list.ends[connection - 1] - list.base : 0); }
-    __device__ std::uint32_t bits() const {
+    __device__ std::uint32_t source(int bit) const { return (word - first) * 32 + static_cast<std::uint32_t>(bit); }
+    __device__ std::uint32_t bits() const { return row[word - first]; }
+    __device__ std::uint32_t count(int bit) const { return counts ? counts[source(bit)] : 1u; }
+
+private:
+    __device__ void look_up() {
         const SpikeRows& rows = s.spikes(view());
-        return rows.bits[(list.emitted(view(), step) - rows.first) * rows.words + word_of_source()];
-    }
-    __device__ std::uint32_t count(int bit) const {
-        const SpikeRows& rows = s.spikes(view());
-        return rows.counts ? rows.count(list.emitted(view(), step), word_of_source() * 32 + bit) : 1u;
+        const std::int64_t ago = list.emitted(view(), step) - rows.first;
+        first = connection > 0 ? list.ends[connection - 1] - list.base : 0, end = list.ends[connection] - list.base;
+        row = rows.bits + ago * rows.words, counts = rows.counts ? rows.counts + ago * rows.neurons : nullptr;
     }
 };
 
@@ -123,16 +133,21 @@ struct WordCursor {
 template <typename Fetched, typename Value, typename Network, typename Fetch, typename Read, typename Serve>
 __device__ inline void push(const Step<Network>& s, StepRoom& room, const PushList& list, const Fetch& fetch, const Read& read, const Serve& serve) {
     const unsigned words = list.words() * static_cast<unsigned>(list.steps), threads = blockDim.x, thread = threadIdx.x;
-    for (unsigned from = 0; from < words; from += threads * words_at_once) {
-        const unsigned own = from + thread * words_at_once, has = own < words ? min(words - own, static_cast<unsigned>(words_at_once)) : 0;
+    for (unsigned from = 0, each; from < words; from += threads * each) {
+        each = min((words - from + threads - 1) / threads, static_cast<unsigned>(words_at_once));  // of a thread, as few as all can share
+        const unsigned own = from + thread * each, has = own < words ? min(words - own, each) : 0;
+        const WordCursor<Network> begin_of_own(s, list, has ? own : 0);
         unsigned busy = 0, spikes = 0, total;  // words in which something spiked
+        bool repeats = false;
         if (has) {
-            WordCursor<Network> at(s, list, own);
+            WordCursor<Network> at = begin_of_own;
             std::uint32_t bits[words_at_once];
 #pragma unroll
             for (unsigned k = 0; k < words_at_once; ++k) {
-                bits[k] = k < has ? at.bits() : 0u;
-                if (k + 1 < has) at.next();
+                bits[k] = 0;
+                if (k >= has) continue;
+                bits[k] = at.bits(), repeats |= at.counts != nullptr;
+                if (k + 1 < has) at.move(1);
             }
 #pragma unroll
             for (unsigned k = 0; k < words_at_once; ++k) {
@@ -142,17 +157,18 @@ __device__ inline void push(const Step<Network>& s, StepRoom& room, const PushLi
         }
         const auto for_spikes = [&](const auto& visit) {  // the few words are read again, from the nearest cache
             for (unsigned left = busy; left != 0; left &= left - 1) {
-                const WordCursor<Network> at(s, list, own + static_cast<unsigned>(__ffs(static_cast<int>(left)) - 1));
+                WordCursor<Network> at = begin_of_own;
+                at.move(static_cast<unsigned>(__ffs(static_cast<int>(left)) - 1));
                 for (std::uint32_t bits = at.bits(); bits != 0; bits &= bits - 1) visit(at, __ffs(static_cast<int>(bits)) - 1);
             }
         };
-        for_spikes([&](const WordCursor<Network>& at, int bit) { spikes += at.count(bit) - 1; });
+        if (repeats) for_spikes([&](const WordCursor<Network>& at, int bit) { spikes += at.count(bit) - 1; });
         __syncthreads();  // the room is free
         const unsigned first = sum_before(spikes, room.sums[0], total);
         for (unsigned listed = 0; listed < total; listed += threads) {
             unsigned number = first - listed;
             for_spikes([&](const WordCursor<Network>& at, int bit) {
-                const std::uint32_t source = static_cast<std::uint32_t>(at.word_of_source() * 32 + bit);
+                const std::uint32_t source = at.source(bit);
                 for (std::uint32_t repeat = 0, times = at.count(bit); repeat < times; ++repeat, ++number)
                     if (number < threads) room.spikes[number] = {source, repeat, at.connection, at.step};
             });

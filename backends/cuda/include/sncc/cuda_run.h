@@ -19,22 +19,23 @@ __device__ inline void run_steps(const NetworkView<Network>& view, BlockRoom<Net
         DeviceDelivery<Network>(step, room, cells).send_emitted(sent + 1, static_cast<int>(first - sent), first);
         if (anew) plan(room.programme, room.push, step, false);
     }
-    int from = 0, to = 0;  // of what the block does, and of what is counted for it
-    while (from < programme.count && programme.operations[from] < begin) ++from;
+    int from = 0, to = end == Network::operations_count ? programme.count : 0;  // of what the block does, and of what is counted for it
+    while (begin > 0 && from < programme.count && programme.operations[from] < begin) ++from;
     while (to < programme.count && programme.operations[to] < end) ++to;
+    const bool is_idle = static_cast<int>(threadIdx.x / 32u) >= view.tile_words;  // without neurons of its own
     const int counted = from < to ? programme.slots[from] : 0, counts = from < to ? (to < programme.count ? programme.slots[to] : programme.counted_count) - counted : 0;
     std::int64_t told = first, ahead_of = first + 1;  // what is counted up to, and from
     for (std::int64_t n = first + 1; n <= last; ++n) {
         const Step<Network> step(view, room.push, n);
         const DeviceDelivery<Network> delivery(step, room, cells);
         if (counts > 0 && n > told) {
-            const std::int64_t room_for = view.counted_cells / (programme.counted_count * view.tile_words * 32);
-            const int steps = static_cast<int>(last - n + 1 < room_for ? last - n + 1 : room_for);
+            const int steps = static_cast<int>(last - n + 1 < programme.counted_steps ? last - n + 1 : programme.counted_steps);
             delivery.count_ahead(counted, counted + counts, steps);
             told = n + steps - 1;
             ahead_of = n;
         }
         for (int k = from; k < to; ++k) {
+            if (is_idle && !programme.together[k]) continue;
             const int operation = programme.operations[k], connection = view.delivers[operation];
             if (connection >= 0)  // in one place, so that the compiler has it once, without a call
                 delivery.deliver(connection, programme.slots[k], static_cast<int>(n - ahead_of));

@@ -7,6 +7,7 @@
 
 #include "sncc/cuda_memory.h"
 #include "sncc/cuda_neurons.h"
+#include "sncc/cuda_streams.h"
 #include "sncc/neuron_memory.h"
 
 namespace sncc {
@@ -66,11 +67,13 @@ public:
             const std::int64_t kept = last + 1 - m_.most_delay - m_.interval;
             const bool recorded = course.recorded[static_cast<std::size_t>(p)] != 0, counts = Network::populations_info()[p].counts;
             const std::int64_t from = recorded ? first + 1 : std::max(first + 1, kept), stride = row_size(p);
-            std::vector<std::uint32_t> rows(static_cast<std::size_t>((last + 1 - from) * stride)), indices;
-            (counts ? counts_ : spikes_)[p]->take(rows.data(), rows.size(), static_cast<std::size_t>((from - begin) * stride));
+            const std::size_t size = static_cast<std::size_t>((last + 1 - from) * stride);
+            rows_.reserve(size + 1);
+            (counts ? counts_ : spikes_)[p]->take(rows_.data(), size, static_cast<std::size_t>((from - begin) * stride));
+            std::vector<std::uint32_t> indices;
             for (std::int64_t n = from; n <= last; ++n) {
                 indices.clear();
-                list(rows.data() + (n - from) * stride, stride, counts, indices);
+                list(rows_.data() + (n - from) * stride, stride, counts, indices);
                 if (n >= kept) {
                     worker.spikes.begin(n, p);
                     worker.spikes.append_list(n, indices.data(), static_cast<std::int64_t>(indices.size()));
@@ -150,6 +153,7 @@ private:
 
     static void list(const std::uint32_t* row, std::int64_t stride, bool counts, std::vector<std::uint32_t>& to) {
         for (std::int64_t k = 0; k < stride; ++k) {
+            if (row[k] == 0) continue;
             if (counts)
                 to.insert(to.end(), row[k], static_cast<std::uint32_t>(k));
             else
@@ -158,7 +162,7 @@ private:
         }
     }
 
-    static constexpr double bytes_at_once = 64e6;
+    static constexpr double bytes_at_once = 16e6;
 
     neurons::Memory<Real>& m_;
     DeviceMemory& memory_;
@@ -167,6 +171,7 @@ private:
     DeviceArrays<Real> values_{memory_, Network::sources + 1, "the signals"};
     DeviceArray<Real> trace_values_{memory_, "the records"};
     DeviceArray<TraceView<Real>> traces_{memory_, "the records"};
+    PinnedArray<std::uint32_t> rows_;  // of spikes, on the host
 };
 
 }  // namespace cuda
