@@ -64,6 +64,33 @@ CASES = {
         "part": "hidden[0:4] -> hidden[2:6]: dense(self = false), weight = normal(0, 0.2)",
     },
 }  # fmt: skip
+TURNED = (
+    NETWORK[: NETWORK.index("network Net")]
+    + """
+network Net:
+    step = 1 ms
+    population x: input[6]
+    population hidden: LIF[7](tau_m = 10 ms, theta = 0.5)
+    population back: LIF[5](tau_m = 10 ms, theta = 0.5)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = normal(0.1, 0.2)
+    connect hidden -> back: dense, weight = normal(0.1, 0.3)
+    connect again = back -> hidden: dense, share = hidden_back transposed, delay = 1 ms, synapse = graded()
+    connect round = hidden -> hidden: dense(self = false), weight = normal(0, 0.2), delay = 2 ms, synapse = clipped()
+    connect other = hidden -> hidden: dense(self = false), share = round transposed, delay = 1 ms, synapse = clipped()
+    connect part = back[0:3] -> hidden[1:4]: dense, share = piece transposed, delay = 2 ms, synapse = clipped()
+    connect piece = hidden[1:4] -> back[0:3]: dense, weight = normal(0.1, 0.2), delay = uniform(0 ms, 3 ms), synapse = clipped()
+    connect hidden -> output: dense, weight = normal(0, 0.3)
+    connect seen = back -> output: dense, weight = normal(0, 0.3)
+
+train:
+    rule = {rule}
+    loss = mean(cross_entropy(output.v))
+    learn = weights, again.most, other.tau, hidden.theta
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+)
+OWNERS = {"again": "hidden_back", "other": "round", "part": "piece"}  # of weights that are shared transposed
 PAIRS = {"images, pairs handed over": {"hidden_output": ([5, 0, 0, 35, 20, 7, 7], [0, 1, 2, 2, 1, 0, 0])}}
 
 

@@ -22,6 +22,7 @@ from sncc.connectivity.patterns import (
     Pattern,
     Pooling,
     Random,
+    Turned,
     most_synapses,
 )
 from sncc.expressions.algebra import ONE, ZERO, has_draws, mul
@@ -183,8 +184,10 @@ def _places(c: Connection, sources: int, targets: int) -> tuple[Ends, Ends, Ends
 
 def _ends(c: Connection, sources: int, targets: int, count: int) -> tuple[Ends, Ends, Ends]:
     """The same where only the library knows which synapses there are."""
+    turned = c.share is not None and c.share[1] and isinstance(c.pattern, Dense)
+    pattern = Turned(c.pattern.self_connections) if turned and isinstance(c.pattern, Dense) else c.pattern
     wired = OfSynapses(
-        "rows", c.name, c.pattern, (c.source, c.target), flattened(c.source_part), flattened(c.target_part)
+        "rows", c.name, pattern, (c.source, c.target), flattened(c.source_part), flattened(c.target_part)
     )
     row, column, synapses = (Part.whole((size,)) for size in (sources, targets, count))
     return (
@@ -224,8 +227,6 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
         return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
     if c.rewiring is not None:
         return "and whose pairs of neurons training moves", "leave out `rewire`"
-    if c.share is not None and c.share[1]:
-        return "with weights shared `transposed`", "give the connection weights of its own"
     if c.delay is not None and model.training is not None:
         if any(entry.key == f"{c.name}.delay" for entry in model.training.learn):
             return "and learning their delays", "leave the delay out of `learn`"

@@ -137,7 +137,8 @@ def _weight(program: Program, c: Connection) -> None:
     elif isinstance(c.structure, Convolution) or isinstance(c.wiring, Convolution) and weight.connection is None:
         _require(len(weight.dimensions) == 2, f"{c.name}: weight of {weight.dimensions}, no kernel")
     elif isinstance(c.structure, OfSynapses) and weight.connection is None:
-        sizes = [c.structure.source.size, c.structure.target.size][: 2 if isinstance(c.wiring, Dense) else 1]
+        sizes = [c.structure.source.size, c.structure.target.size][: 2 if isinstance(c.wiring, Dense | Turned) else 1]
+        sizes = sizes[::-1] if isinstance(c.wiring, Turned) else sizes
         _require(weight.dimensions == tuple(sizes), f"{c.name}: weight of {weight.dimensions}, synapses of {sizes}")
     else:
         _require(weight.dimensions == (-1,) and weight.connection is not None, f"{c.name}: weights of no synapses")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from networks import model_of, program_of
 from oracle_synapses import gradients_with_synapses
-from sparse_synapses import CASES, NETWORK, case, pairs_of, text_of
+from sparse_synapses import CASES, NETWORK, OWNERS, TURNED, case, pairs_of, text_of
 
 from sncc.backends.reference.interpreter import Reference
 from sncc.compiler import compile_program
@@ -47,6 +48,24 @@ def test_a_network_that_is_trained_draws_and_does_what_it_draws_and_does_untrain
     populations = {p.name for p in model_of(text_of(name)).populations}
     for state, trace in ((s, x) for s, x in alone.traces[0].items() if s[0] in populations):
         assert np.allclose(trained.traces[0][state], trace, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow)])
+def test_weights_shared_transposed_get_the_sum_of_both_gradients(rule):
+    text = TURNED.format(rule=rule)
+    apart = program_of(re.sub(r"share = \w+ transposed", "weight = each(0)", text))
+    tied = Reference(program_of(text))
+    values = dict(tied.parameters)
+    for own, owner in OWNERS.items():
+        values[f"{own}.weight"] = values[f"{owner}.weight"].T
+    inputs = [{"x": (np.random.default_rng(2).random((25, 6)) < 0.25) * 1.0}]
+    run, expected = (reference.run(inputs, [1]) for reference in (tied, Reference(apart, values)))
+    assert run.loss == pytest.approx(expected.loss, rel=1e-12) and run.spikes[0]["back"].sum() > 20
+    for own, owner in OWNERS.items():
+        expected.gradients[f"{owner}.weight"] += expected.gradients[f"{own}.weight"].T
+    for key, got in run.gradients.items():
+        gradient = expected.gradients[key]
+        assert np.any(gradient) and np.max(np.abs(got - gradient)) < 1e-12 * np.max(np.abs(gradient)), key
 
 
 def test_more_pairs_than_there_are_neurons_to_join_are_an_error():

@@ -1,11 +1,13 @@
-"""Weights that move within a sample: both halves give the reference's gradients."""
+"""Weights that move within a sample, and those that synapses one by one share: both halves give the reference's gradients."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from networks import program_of
 from plastic_networks import case, text_of
 from projects import Projects, handed_over, needs_compiler
+from sparse_synapses import TURNED
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
@@ -37,3 +39,22 @@ def test_gradients_equal_the_reference(tmp_path, half, name, rule):
     if name == "delays":
         with pytest.raises(ValueError, match="the weights of plastic synapses move within each sample"):
             network.simulate(duration=0.01, inputs=handed_over(program, inputs), record=["hidden_output.weight"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("half", ["cpu", "emulated"])
+def test_weights_that_synapses_one_by_one_share_transposed_equal_the_reference(tmp_path, half):
+    needs_compiler()
+    text = TURNED.format(rule="bptt")
+    program = program_of(text)
+    inputs = [{"x": (np.random.default_rng(2).random((25, 6)) < 0.25) * 1.0}]
+    if half == "cpu":
+        network = sncc.load(sncc.build(text, backend="cpu", precision="float64"), threads=1)
+    else:
+        network = sncc.load(Projects(tmp_path).emulated(text, build="checked")[1], backend="emulated")
+    loss, gradients = network.gradients(handed_over(program, inputs), np.array([1]))
+    expected = Reference(program).run(inputs, [1])
+    assert loss == pytest.approx(expected.loss, rel=1e-12)
+    for key, gradient in expected.gradients.items():
+        si = program.parameter(key).si
+        assert np.max(np.abs(gradients[key] * si - gradient)) <= 1e-9 * np.max(np.abs(gradient)), key
