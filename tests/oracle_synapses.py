@@ -155,7 +155,7 @@ class SynapseSimulation(Simulation):
     def _arrivals(self, s, n):
         """Spikes that arrive over the synapses, one step of 0 and 1 after the other."""
         if s.parts is not None:
-            there = [part * self.spikes_of(s, n - d)[0] for d, part in s.parts.items() if n >= d]
+            there = [part * sum(self.spikes_of(s, n - d), 0.0) for d, part in s.parts.items() if n >= d]
             return [sum(there)] if there else []
         return [] if n < s.c.delay_steps else self.spikes_of(s, n - s.c.delay_steps)
 

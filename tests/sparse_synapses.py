@@ -90,6 +90,32 @@ train:
     optimiser = sgd(learning_rate = 1e-3)
 """
 )
+LATE = (
+    NETWORK[: NETWORK.index("network Net")]
+    + """
+synapse added:
+    state s = 0
+    ds/dt = -tanh(s) / (6 ms)
+    on pre: s += 0.2 * weight
+    deliver s / (5 ms)
+
+network Net:
+    step = 1 ms
+    population x: input[6]
+    population hidden: LIF[5](tau_m = 10 ms, theta = 0.5)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = normal(0.2, 0.3), delay = uniform(0 ms, 4 ms), synapse = added()
+    connect hidden -> hidden: dense, weight = normal(0, 0.3), delay = uniform(1 ms, 4 ms), synapse = clipped()
+    connect again = hidden -> hidden: one_to_one, weight = each(0.2), delay = 2.3 ms, synapse = clipped()
+    connect hidden -> output: dense, weight = normal(0, 0.3), delay = uniform(0 ms, 4 ms), synapse = clipped()
+
+train:
+    rule = bptt
+    loss = mean(cross_entropy(output.v))
+    learn = weights, again.most, hidden.theta, x_hidden.delay(in = [0 ms, 6 ms]), hidden_hidden.delay(in = [0 ms, 6 ms]), again.delay(in = [0 ms, 6 ms]), hidden_output.delay(in = [0 ms, 6 ms])
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+)
 OWNERS = {"again": "hidden_back", "other": "round", "part": "piece"}  # of weights that are shared transposed
 PAIRS = {"images, pairs handed over": {"hidden_output": ([5, 0, 0, 35, 20, 7, 7], [0, 1, 2, 2, 1, 0, 0])}}
 

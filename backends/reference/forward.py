@@ -198,7 +198,9 @@ class ForwardRun:
     def split_delays(self, c: Connection) -> tuple[np.ndarray, np.ndarray]:
         """Whole steps k and the rest f of an interpolated connection's delays, in the shape of its weight."""
         shape = self.program.parameter(c.weight).dimensions
-        delays = np.maximum(np.broadcast_to(self.parameters[c.delays or ""], shape) / self.program.step, c.delay)
+        given = np.asarray(self.parameters[c.delays or ""])
+        given = np.broadcast_to(given.reshape(shape) if given.ndim else given, shape)
+        delays = np.maximum(given / self.program.step, c.delay)
         if c.rounded:
             return np.floor(delays + 0.5).astype(int), np.zeros(shape)
         return np.floor(delays).astype(int), delays - np.floor(delays)

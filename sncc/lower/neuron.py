@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sncc.expressions.algebra import ZERO, add, affine, mul
+from sncc.expressions.algebra import ZERO, add, affine, mul, sub
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, substitute, symbols
 from sncc.lower.flow import Flow, flow
 from sncc.lower.noise import noise_of
@@ -295,7 +295,10 @@ def _jump_at_arrivals(dynamics: Dynamics, body: _Body, early: bool) -> None:
             body.repeat(count, jumps)
         elif most == 1:
             for state, after in _jumped(jumps, body, "").items():
-                body.assign(state, apply("jump", count, after, body.now[state]))
+                now = body.now[state]
+                by_parts = dynamics.parts and not early
+                moved = add(now, mul(count, sub(after, now))) if by_parts else apply("jump", count, after, now)
+                body.assign(state, moved)
         else:
             _jump_one_by_one(most, count, jumps, body)
 

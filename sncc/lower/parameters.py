@@ -45,6 +45,11 @@ def program_parameters(
             ends = tuple(written.population(name).size for name in (connection.source, connection.target))
             shape = ends if weight.shape and isinstance(connection.pattern, Dense) else weight.shape
             found[weight.key] = replace(weight, shape=shape, keeps_sign=connection.sign_fixed)
+            if connection.delay is not None:
+                count = (prod(ends) if isinstance(connection.pattern, Dense) else ends[1],)
+                late = _parameter(f"{connection.name}.delay", connection.delay, count, learnt)
+                late = replace(late, bounds=_delay_bounds(late, connection, written.step))
+                found[late.key] = replace(late, shape=shape) if late.shape else late
     for connection in written.connections:  # those that nothing reads any more are still there to be read
         for prefix, block in (("", connection.synapse), ("plasticity.", connection.plasticity)):
             for parameter in block.parameters if block is not None else ():

@@ -60,7 +60,8 @@ def spread_synapses(model: Model) -> Model:
 
 def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connection]]:
     source, target, synapse = model.population(c.source), model.population(c.target), c.synapse
-    placed = _is_placed(c) and c.delay is None and not _shares(model, c)
+    learnt = _learns_delay(model, c)
+    placed = _is_placed(c) and (c.delay is None or learnt) and not _shares(model, c)
     name, count, moves = f"{c.name}.synapses", _count(c), moves_of(model, c)
     seen = sorted(moves.seen, key=lambda s: s.symbol)
     met = bool(moves.on_pre) or "pre!" in symbols(moves.delivered)  # whether spikes of the source tell it anything
@@ -79,6 +80,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         arrivals=(*(("pre", block) for block in moves.on_pre), *(("post", block) for block in moves.on_post)),
         early=("post",) if moves.on_post else (),
         most=most_spikes(source) or (0 if alone else MOST_SPIKES),
+        parts=learnt,
         apart=moves.apart,
         leaving=(
             *moves.leaving,
@@ -104,7 +106,15 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         )
 
     each = replace(c.delay, key=f"{c.name}.delay") if c.delay is not None else None  # a delay for each synapse
-    around = [join("spikes", (source.name, name), "pre", to_rows, None, c.delay_steps, each)] if met else []
+    around: list[Connection] = []
+    if met and learnt:
+        populations.append(_sent(c, count))
+        around.append(join("spikes", (source.name, f"{c.name}.sent"), "pre", to_rows, None, 0))
+        line = OneToOne(), Part.whole((count,)), Part.whole((count,))
+        late = join("arriving", (f"{c.name}.sent", name), "pre", line, "sent", c.delay_steps, each)
+        around.append(replace(late, impulses=True))
+    elif met:
+        around.append(join("spikes", (source.name, name), "pre", to_rows, None, c.delay_steps, each))
     if moves.on_post:
         noticed = join("noticed", (target.name, name), "post", to_columns, None, 1 + c.post_delay_steps)
         around.append(replace(noticed, of_target=True))
@@ -137,6 +147,18 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         )
     onto = join("onto", (name, target.name), c.input, from_columns, DELIVERED, 0)
     return populations, [*around, replace(onto, impulses=moves.impulses)]
+
+
+def _learns_delay(model: Model, c: Connection) -> bool:
+    return model.training is not None and any(entry.key == f"{c.name}.delay" for entry in model.training.learn)
+
+
+def _sent(c: Connection, count: int) -> Population:
+    """What each synapse's source has sent, which arrives after a delay that is learnt: parts of it at two steps."""
+    dynamics = Dynamics(
+        (State("sent", ZERO, PLAIN),), (Input("pre", PLAIN),), leaving=(Assignment("sent", Symbol("pre!")),)
+    )
+    return Population(f"{c.name}.sent", "neuron", (count,), "synapses", (), dynamics, holds="synapses", span=c.span)
 
 
 def _shares(model: Model, c: Connection) -> bool:
@@ -227,9 +249,8 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
         return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
     if c.rewiring is not None:
         return "and whose pairs of neurons training moves", "leave out `rewire`"
-    if c.delay is not None and model.training is not None:
-        if any(entry.key == f"{c.name}.delay" for entry in model.training.learn):
-            return "and learning their delays", "leave the delay out of `learn`"
+    if _learns_delay(model, c) and (what := _cannot_be_late(model, c)):
+        return f"and learning their delays {what}", "leave the delay out of `learn`"
     jumps = [a.value for a in c.synapse.on_pre] if c.synapse is not None else []
     if any(n.partition(".")[0] in ("pre", "post") for e in jumps for n in symbols(e)):
         return "and whose `on pre` reads its neurons", "read them in an equation or in `deliver`"
@@ -247,6 +268,22 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
     if _is_placed(c) and any(getattr(n, "operation", "") == "orthogonal" for n in walk(c.weight.value)):
         return "with `orthogonal` weights", "draw the weights from `glorot()` or `kaiming()`"
     return "", ""
+
+
+def _cannot_be_late(model: Model, c: Connection) -> str:
+    """Why delays of synapses one by one cannot be learnt; parts of a spike that arrive at two steps move them by parts."""
+    moves = moves_of(model, c)
+    if model.training is not None and model.training.rule.name != "bptt":
+        return "by another rule than `bptt`"
+    if _shares(model, c):
+        return "with weights that another connection has"
+    if c.delay is not None and symbols(c.delay.value) & {"i", "j"}:
+        return "that are written in `i` and `j`"
+    if any(s.side == "pre" for s in moves.seen) or c.gain is not None:
+        return "where they read states of their source"
+    if most_spikes(model.population(c.source)) != 1 and any(amounts(b) is None for b in moves.on_pre):
+        return f"behind `{c.source}`, of which several spikes may arrive at once"
+    return ""
 
 
 def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:

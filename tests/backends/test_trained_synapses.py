@@ -7,7 +7,7 @@ import pytest
 from networks import program_of
 from plastic_networks import case, text_of
 from projects import Projects, handed_over, needs_compiler
-from sparse_synapses import TURNED
+from sparse_synapses import LATE, TURNED
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
@@ -42,18 +42,23 @@ def test_gradients_equal_the_reference(tmp_path, half, name, rule):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("text", [TURNED.format(rule="bptt"), LATE], ids=["shared transposed", "learnt delays"])
 @pytest.mark.parametrize("half", ["cpu", "emulated"])
-def test_weights_that_synapses_one_by_one_share_transposed_equal_the_reference(tmp_path, half):
+def test_synapses_one_by_one_equal_the_reference(tmp_path, half, text):
     needs_compiler()
-    text = TURNED.format(rule="bptt")
     program = program_of(text)
     inputs = [{"x": (np.random.default_rng(2).random((25, 6)) < 0.25) * 1.0}]
     if half == "cpu":
         network = sncc.load(sncc.build(text, backend="cpu", precision="float64"), threads=1)
     else:
         network = sncc.load(Projects(tmp_path).emulated(text, build="checked")[1], backend="emulated")
+    drawn = Reference(program)
+    for key in network.parameters:
+        found, first = np.asarray(network.parameters[key]) / program.parameter(key).si, drawn.parameters[key]
+        apart = 1 - np.eye(len(first)) if key == "round.weight" else 1.0
+        assert np.allclose(found, first * apart, rtol=1e-14), key
     loss, gradients = network.gradients(handed_over(program, inputs), np.array([1]))
-    expected = Reference(program).run(inputs, [1])
+    expected = drawn.run(inputs, [1])
     assert loss == pytest.approx(expected.loss, rel=1e-12)
     for key, gradient in expected.gradients.items():
         si = program.parameter(key).si

@@ -111,9 +111,28 @@ def test_weights_move_in_front_of_states_of_synapses(synapse):
     )
     assert trained.spikes[0]["hidden"].sum() > 20
     assert np.allclose(trained.traces[0]["hidden", "v"], alone.traces[0]["hidden", "v"], rtol=1e-12, atol=1e-12)
+    equals_differences(program, values, inputs, rng)
+
+
+def equals_differences(program, values, inputs, rng) -> None:
+    """Gradients are what moving the values does to the loss, on whose way from them nothing spikes."""
     gradients = Reference(program, values).run(inputs, [2]).gradients
-    for key, value in values.items():  # nothing spikes on the way from these to the loss
+    for key, value in values.items():
         turn = rng.normal(0, 1, value.shape)
         losses = [Reference(program, values | {key: value + s * 1e-5 * turn}).run(inputs, [2]).loss for s in (1, -1)]
         slope = np.sum(gradients[key] * turn)
         assert abs(slope) > 1e-7 and slope == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-5), key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("synapse", ["", ", synapse = clipped()"])
+def test_delays_of_synapses_whose_weights_move_are_learnt(synapse):
+    text = BEHIND.replace(" /UNIT", "").replace(", synapse = SYNAPSE", synapse)
+    late = "dense, delay = uniform(1 ms, 4 ms), "
+    text = text.replace("random(fan_out = 2), ", late).replace(
+        "hidden_output.tau\n", "hidden_output.delay(in = [0 ms, 6 ms])\n"
+    )
+    program, rng = compile_program(model_of(text), "float64"), np.random.default_rng(1)
+    values = {p.key: np.asarray(Reference(program).parameters[p.key]) for p in program.parameters if p.learnt}
+    assert "hidden_output.delay" in values
+    equals_differences(program, values, [{"x": rng.poisson(0.2, (30, 6)).astype(float)}], rng)

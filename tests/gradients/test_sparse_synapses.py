@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from networks import model_of, program_of
 from oracle_synapses import gradients_with_synapses
-from sparse_synapses import CASES, NETWORK, OWNERS, TURNED, case, pairs_of, text_of
+from sparse_synapses import CASES, LATE, NETWORK, OWNERS, TURNED, case, pairs_of, text_of
 
 from sncc.backends.reference.interpreter import Reference
 from sncc.compiler import compile_program
@@ -48,6 +48,21 @@ def test_a_network_that_is_trained_draws_and_does_what_it_draws_and_does_untrain
     populations = {p.name for p in model_of(text_of(name)).populations}
     for state, trace in ((s, x) for s, x in alone.traces[0].items() if s[0] in populations):
         assert np.allclose(trained.traces[0][state], trace, rtol=1e-12, atol=1e-12)
+
+
+def test_delays_of_synapses_one_by_one_are_learnt():
+    program, rng = program_of(LATE), np.random.default_rng(1)
+    first = Reference(program).parameters
+    values = {p.key: np.asarray(first[p.key]) for p in program.parameters if p.storage != "compiled"}
+    inputs = [{"x": rng.poisson(0.4, (24, 6)).astype(float)}]
+    run = Reference(program, values).run(inputs, [2])
+    assert run.spikes[0]["hidden"].sum() > 10
+    loss, gradients = gradients_with_synapses(model_of(LATE), values, inputs, [2], "bptt")
+    assert run.loss == pytest.approx(loss, rel=1e-12) and sum(".delay" in key for key in run.gradients) == 4
+    for key, got in run.gradients.items():
+        assert np.any(got) and np.max(np.abs(got - gradients[key])) < 1e-9 * np.max(np.abs(gradients[key])), key
+    drawn = Reference(program_of(re.sub(r", \w+.delay\(in[^)]*\)", "", LATE))).parameters
+    assert all(np.array_equal(first[key], x) for key, x in drawn.items() if key in values)
 
 
 @pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow)])

@@ -103,13 +103,13 @@ def test_feedback_of_its_own_in_place_of_synapses_one_by_one_is_refused():
 @pytest.mark.parametrize(
     "options, learn, said",
     [
-        ("delay = uniform(1 ms, 3 ms)", "hidden_output.delay", "learning their delays"),
+        ("delay = uniform(1 ms, 3 ms)", "hidden_output.delay", "learning their delays by another rule than `bptt`"),
         ("rewire = deep_r(l1 = 0)", "weights", "whose pairs of neurons training moves"),
         ("dropout = 0.2", "weights, hidden_output.rate", "a parameter per synapse where their number is drawn"),
     ],
 )
 def test_what_synapses_one_by_one_cannot_do_yet_is_said_with_what_helps(options, learn, said):
-    text = NETWORK.format(rule="bptt", synapse=f"synapse = square(), {options}")
+    text = NETWORK.format(rule="eprop" if "delay" in options else "bptt", synapse=f"synapse = square(), {options}")
     text = text.replace("    optimiser", f"    learn = {learn}\n    optimiser")
     text = text.replace("synapse square:", "synapse square:\n    param rate = each(1)").replace(
         "-g * g", "-rate * g * g"
