@@ -49,7 +49,7 @@ def emit(program: Program) -> dict[str, str]:
     return {
         f"src/{name}_neurons.h": render("neuron_network.h"),
         f"src/cpu/{name}_cpu.cpp": render("neurons.cpp"),
-        "src/engine/connectivity.cpp": CONNECTIVITY,
+        "src/engine/connectivity.cpp": CONNECTIVITY + '#include "sncc/made_rows_unit.h"\n',
         "src/engine/neurons.cpp": ENGINE.format(real="float" if program.precision == "float32" else "double"),
     }
 

@@ -335,7 +335,7 @@ def _calls(name: str) -> list[_Call]:
             "simulate",
             (f"const {name}_data* data", "int64_t sample", "int64_t steps", "uint64_t seed", "uint32_t trial", "int resume",
              "const int32_t* spike_populations", "int32_t spike_population_count", f"const {name}_trace* traces", "int32_t trace_count"),
-            ("std::vector<sncc::Trace> kept;",
+            ("sncc::List<sncc::Trace> kept;",
              "for (int k = 0; k < trace_count; ++k)",
              "    kept.push_back({traces[k].population, traces[k].state, traces[k].every, traces[k].first, traces[k].size, traces[k].values});",
              "n.simulate({convert(data), sample, steps, seed, trial, resume != 0, spike_populations, spike_population_count, kept.data(), trace_count});",

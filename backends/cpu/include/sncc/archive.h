@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
-#include <vector>
 
 #include "sncc/engine.h"
+#include "sncc/list.h"
 
 namespace sncc {
 
@@ -33,7 +33,7 @@ public:
         array(&value, 1);
     }
     template <typename Value>
-    void vector(std::vector<Value>& values) {
+    void vector(List<Value>& values) {
         std::uint64_t count = values.size();
         value(count);
         if (reads()) {

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <vector>
 
 #include "compressed_rows.h"
+#include "sncc/list.h"
 #include "sncc/lists.h"
 #include "sncc/platform.h"
 
@@ -119,7 +119,7 @@ private:
         for (int j = 0; j < Size; ++j) to[j] = sums[j];
     }
 
-    std::vector<const std::uint64_t*> rows_;
+    List<const std::uint64_t*> rows_;
 };
 
 }  // namespace sncc

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <algorithm>
-#include <vector>
 
 #include "neuron_memory.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace neurons {
@@ -37,7 +37,7 @@ public:
     // From the connections' own rows, which are given up where nothing else reads them.
     SNCC_COLD void fill(std::size_t b) {
         Bundle<Real>& bundle = m_.bundles[b];
-        std::vector<typename Bundle<Real>::Given> given;
+        List<typename Bundle<Real>::Given> given;
         for (const int c : bundle.connections) {
             const SynapseStore<Real>& store = m_.store(c);
             const int field = info(c).weight_field;
@@ -70,16 +70,16 @@ private:
     const ConnectionInfo& info(int c) const { return m_.net.connections[c]; }
 
     // A lane in the shelf, or in the next one where its numbers would need more than 16 bits.
-    void place(int number, const ConnectionInfo& of, int& shelf) {
+    SNCC_COLD void place(int number, const ConnectionInfo& of, int& shelf) {
         Lane& lane = m_.lanes[static_cast<std::size_t>(number)];
         if (lane.shelf >= 0) return;
-        std::vector<std::int64_t> sizes;
+        List<std::int64_t> sizes;
         for (int w = 0; w < m_.workers; ++w) sizes.push_back((m_.range(of.target_population, w).size() + 15) / 16 * 16);
         bool fits = shelf >= 0;
         for (std::size_t w = 0; w < sizes.size() && fits; ++w) fits = m_.shelves[static_cast<std::size_t>(shelf)].sizes[w] + sizes[w] <= 0x10000;
         if (!fits) {
             shelf = static_cast<int>(m_.shelves.size());
-            m_.shelves.push_back({std::vector<std::int64_t>(sizes.size(), 0), true});
+            m_.shelves.push_back({List<std::int64_t>(sizes.size(), 0), true});
         }
         lane.shelf = shelf;
         Shelf& in = m_.shelves[static_cast<std::size_t>(shelf)];
@@ -90,7 +90,7 @@ private:
         }
     }
 
-    int bundle_for(int c) {
+    SNCC_COLD int bundle_for(int c) {
         const ConnectionInfo& of = info(c);
         const bool weighted = of.weight_field >= 0, alone = m_.is_alone(c);
         const bool joins = weighted && alone && of.source_population >= 0 && of.delay > 0;
@@ -113,10 +113,10 @@ private:
         return static_cast<int>(m_.bundles.size()) - 1;
     }
 
-    void restore_rows(int c, const Bundle<Real>& bundle) {
+    SNCC_COLD void restore_rows(int c, const Bundle<Real>& bundle) {
         SynapseStore<Real>& store = m_.store(c);
         SynapseField<Real>* const field = bundle.weighted ? &m_.synapse_fields[static_cast<std::size_t>(info(c).weight_field)] : nullptr;
-        std::vector<CompressedRows>& parts = store.synapses.parts;
+        List<CompressedRows>& parts = store.synapses.parts;
         Synapses rows;
         Delays delays;
         SynapseField<Real> weights;
@@ -146,7 +146,7 @@ private:
     }
 
     Memory<Real>& m_;
-    std::vector<char> joining_;  // by bundle: whether others may join it
+    List<char> joining_;  // by bundle: whether others may join it
 };
 
 }  // namespace neurons

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "synapse_store.h"
+#include "sncc/list.h"
 #include "sncc/lists.h"
 #include "sncc/platform.h"
 
@@ -17,10 +17,10 @@ namespace neurons {
 // array of sums per worker, so that targets in different populations are numbered together.
 struct Lane {
     int shelf = -1;                      // none: no connection sums here
-    std::vector<std::uint32_t> begins;   // by worker: the number of the first own neuron
+    List<std::uint32_t> begins;   // by worker: the number of the first own neuron
 };
 struct Shelf {
-    std::vector<std::int64_t> sizes;  // by worker
+    List<std::int64_t> sizes;  // by worker
     bool narrow = true;               // numbers of targets fit into 16 bits
 };
 
@@ -47,18 +47,18 @@ struct BundlePart {
 // number among them.
 struct Repeats {
     Untouched<std::uint64_t> rows;  // (sources + 1,)
-    std::vector<std::uint16_t> ranks;
+    List<std::uint16_t> ranks;
 };
 
 // Connections of one source onto lanes of one shelf.
 template <typename Real>
 class Bundle {
 public:
-    std::vector<int> connections;
+    List<int> connections;
     int shelf = -1;
     bool weighted = false;  // a weight for every synapse; else one for all
     bool owns = false;      // the synapses, and their weights and delays, are nowhere else
-    std::vector<BundlePart<Real>> parts;
+    List<BundlePart<Real>> parts;
 
     bool is_filled() const { return !parts.empty(); }
 
@@ -70,11 +70,11 @@ public:
         const Lane* lane;
     };
 
-    void fill(const std::vector<Given>& members, const Shelf& shelf, HugePages& pages, ThreadPool& pool) {
+    SNCC_COLD void fill(const List<Given>& members, const Shelf& shelf, HugePages& pages, ThreadPool& pool) {
         const std::int64_t sources = members[0].synapses->sources();
-        parts = std::vector<BundlePart<Real>>(shelf.sizes.size());
-        repeats_ = std::vector<std::vector<Repeats>>(owns ? members.size() : 0);
-        for (std::vector<Repeats>& of : repeats_) of = std::vector<Repeats>(parts.size());
+        parts = List<BundlePart<Real>>(shelf.sizes.size());
+        repeats_ = List<List<Repeats>>(owns ? members.size() : 0);
+        for (List<Repeats>& of : repeats_) of = List<Repeats>(parts.size());
         for (std::size_t p = 0; p < parts.size(); ++p) fill(members, shelf, p, sources, pages, pool);
     }
 
@@ -84,7 +84,7 @@ public:
         std::uint16_t delay;
         std::uint64_t at;  // in the part
     };
-    void row(std::size_t member, std::size_t part, std::int64_t source, std::uint32_t begin, std::int64_t size, std::vector<Found>& found) const {
+    void row(std::size_t member, std::size_t part, std::int64_t source, std::uint32_t begin, std::int64_t size, List<Found>& found) const {
         const BundlePart<Real>& of = parts[part];
         std::uint64_t at = of.rows[static_cast<std::size_t>(source)];
         found.clear();
@@ -97,7 +97,7 @@ public:
         for (std::size_t k = 0, next = 0; k < found.size(); k = next) {
             for (next = k + 1; next < found.size() && found[next].target == found[k].target;) ++next;
             if (next - k == 1) continue;
-            const std::vector<Found> by_delay(found.begin() + static_cast<std::ptrdiff_t>(k), found.begin() + static_cast<std::ptrdiff_t>(next));
+            const List<Found> by_delay(found.begin() + static_cast<std::ptrdiff_t>(k), found.begin() + static_cast<std::ptrdiff_t>(next));
             for (const Found& of_delay : by_delay) found[k + repeats.ranks[rank++]] = of_delay;
         }
     }
@@ -109,18 +109,18 @@ private:
 
     // What a thread finds in some sources, to be joined to what others find.
     struct Piece {
-        std::vector<Slice> slices;
-        std::vector<std::vector<std::uint16_t>> ranks;  // by member
+        List<Slice> slices;
+        List<List<std::uint16_t>> ranks;  // by member
     };
     struct Scratch {
-        std::vector<std::uint64_t> places, keys;
+        List<std::uint64_t> places, keys;
     };
 
-    void fill(const std::vector<Given>& members, const Shelf& shelf, std::size_t p, std::int64_t sources, HugePages& pages, ThreadPool& pool) {
+    SNCC_COLD void fill(const List<Given>& members, const Shelf& shelf, std::size_t p, std::int64_t sources, HugePages& pages, ThreadPool& pool) {
         BundlePart<Real>& to = parts[p];
         const std::size_t rows = static_cast<std::size_t>(sources) + 1;
         to.rows = Untouched<std::uint64_t>(rows, pages), to.firsts = Untouched<std::uint64_t>(rows, pages);
-        for (std::vector<Repeats>& of : repeats_) of[p].rows = Untouched<std::uint64_t>(rows);
+        for (List<Repeats>& of : repeats_) of[p].rows = Untouched<std::uint64_t>(rows);
         for (std::size_t i = 0; i < rows; ++i) {
             to.rows[i] = 0;
             for (const Given& member : members) to.rows[i] += member.synapses->parts[p].offsets[i];
@@ -133,8 +133,8 @@ private:
         if (weighted) to.weights = Untouched<Real>(count, pages);
         int least = 0xFFFF, most = 0;
         for (const Given& member : members) least = std::min(least, member.delays->least), most = std::max(most, member.delays->most);
-        std::vector<Piece> pieces(static_cast<std::size_t>((sources + sources_at_once - 1) / sources_at_once));
-        std::vector<Scratch> scratch(static_cast<std::size_t>(pool.threads()));
+        List<Piece> pieces(static_cast<std::size_t>((sources + sources_at_once - 1) / sources_at_once));
+        List<Scratch> scratch(static_cast<std::size_t>(pool.threads()));
         pool.run(static_cast<int>(pieces.size()), [&](int task, int worker) {
             Piece& piece = pieces[static_cast<std::size_t>(task)];
             piece.ranks.resize(members.size());
@@ -153,7 +153,7 @@ private:
     }
 
     // Puts a source's synapses in the order of their delays; the same delay: of members, then targets.
-    void lay_out(const std::vector<Given>& members, std::size_t p, std::size_t row, int least, int most, Scratch& scratch, std::vector<Slice>& slices) {
+    SNCC_NOINLINE void lay_out(const List<Given>& members, std::size_t p, std::size_t row, int least, int most, Scratch& scratch, List<Slice>& slices) {
         BundlePart<Real>& to = parts[p];
         const std::uint64_t begin = to.rows[row], length = to.rows[row + 1] - begin;
         const std::size_t span = static_cast<std::size_t>(most - least) + 1;
@@ -199,7 +199,7 @@ private:
         }
     }
 
-    void number_repeats(const Given& member, std::size_t p, std::size_t row, std::vector<std::uint64_t>& order, std::vector<std::uint16_t>& ranks) const {
+    SNCC_NOINLINE void number_repeats(const Given& member, std::size_t p, std::size_t row, List<std::uint64_t>& order, List<std::uint16_t>& ranks) const {
         const CompressedRows& from = member.synapses->parts[p];
         const std::uint64_t end = from.offsets[row + 1];
         for (std::uint64_t k = from.offsets[row], next = k; k < end; k = next) {
@@ -213,13 +213,13 @@ private:
         }
     }
 
-    void join(std::vector<Piece>& pieces, std::size_t p, std::int64_t sources, HugePages& pages) {
+    SNCC_NOINLINE void join(List<Piece>& pieces, std::size_t p, std::int64_t sources, HugePages& pages) {
         BundlePart<Real>& to = parts[p];
         std::size_t total = 0;
         for (const Piece& piece : pieces) total += piece.slices.size();
         to.slices = Untouched<Slice>(total + 1, pages);
         to.firsts[0] = 0;
-        for (std::vector<Repeats>& of : repeats_) of[p].rows[0] = 0;
+        for (List<Repeats>& of : repeats_) of[p].rows[0] = 0;
         std::size_t before = 0;
         for (std::size_t task = 0; task < pieces.size(); ++task) {
             std::copy(pieces[task].slices.begin(), pieces[task].slices.end(), to.slices.data() + before);
@@ -230,12 +230,12 @@ private:
             }
             before += pieces[task].slices.size();
             for (std::size_t m = 0; m < repeats_.size(); ++m)
-                repeats_[m][p].ranks.insert(repeats_[m][p].ranks.end(), pieces[task].ranks[m].begin(), pieces[task].ranks[m].end());
+                repeats_[m][p].ranks.append(pieces[task].ranks[m].begin(), pieces[task].ranks[m].end());
             pieces[task] = {};
         }
     }
 
-    std::vector<std::vector<Repeats>> repeats_;  // by member and part; none where the rows are kept elsewhere
+    List<List<Repeats>> repeats_;  // by member and part; none where the rows are kept elsewhere
 };
 
 // The weights of a bundle's synapses: none stands for `one` for all.
@@ -253,7 +253,7 @@ public:
     void allocate(std::int64_t size, std::int64_t steps) {
         std::size_t slots = 1;
         while (static_cast<std::int64_t>(slots) < steps + 1) slots *= 2;
-        slots_ = std::vector<Slot>(slots);
+        slots_ = List<Slot>(slots);
         sums_ = AlignedBuffer<Real>(static_cast<std::size_t>(size + 16));
         clear();
     }
@@ -337,7 +337,7 @@ private:
             runs = std::move(grown);
         }
     };
-    std::vector<Slot> slots_;
+    List<Slot> slots_;
     AlignedBuffer<Real> sums_;
     std::int64_t gathered_ = -1;
 };

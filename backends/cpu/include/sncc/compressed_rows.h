@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "untouched.h"
 #include "sncc/aligned.h"
+#include "sncc/list.h"
 
 namespace sncc {
 
@@ -16,8 +16,8 @@ struct Range {
 };
 
 // Cuts `size` neurons into ranges of multiples of 64, one per worker, some perhaps empty.
-inline std::vector<Range> ranges_of(std::int64_t size, int workers) {
-    std::vector<Range> ranges;
+inline List<Range> ranges_of(std::int64_t size, int workers) {
+    List<Range> ranges;
     const std::int64_t blocks = (size + 63) / 64;
     for (int w = 0; w < workers; ++w) {
         const std::int64_t begin = blocks * w / workers * 64, end = blocks * (w + 1) / workers * 64;
@@ -60,9 +60,9 @@ struct CompressedRows {
 // All synapses of a connection: a table of rows per worker, and where the synapses of each source begin in the user's
 // order (by source, then target).
 struct Synapses {
-    std::vector<CompressedRows> parts;
-    std::vector<std::uint64_t> starts;             // (sources + 1,)
-    std::vector<Untouched<std::uint32_t>> kernel;  // per part the element of a shared kernel; empty where there is none
+    List<CompressedRows> parts;
+    List<std::uint64_t> starts;             // (sources + 1,)
+    List<Untouched<std::uint32_t>> kernel;  // per part the element of a shared kernel; empty where there is none
 
     std::uint64_t count() const { return starts.empty() ? 0 : starts.back(); }
     std::int64_t sources() const { return starts.empty() ? 0 : static_cast<std::int64_t>(starts.size()) - 1; }

@@ -6,10 +6,10 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "connectivity.h"
 #include "drawn_indices.h"
+#include "sncc/list.h"
 #include "sncc/philox.h"
 #include "sncc/philox_block.h"
 
@@ -57,13 +57,13 @@ public:
     }
 
     // Those drawn first that differ, as source << 32 | target, flat indices, sorted.
-    std::vector<std::uint64_t> different() const {
+    List<std::uint64_t> different() const {
         check_total();
         const std::int64_t count = static_cast<std::int64_t>(pattern_.number), allowed = allowed_pairs();
         const bool few = 2 * count <= allowed;
         const std::size_t wanted = static_cast<std::size_t>(few ? count : allowed - count);
         using Drawn = std::pair<std::uint64_t, std::uint32_t>;  // pair, draw
-        std::vector<Drawn> all;
+        List<Drawn> all;
         std::uint32_t draw = 0;
         while (all.size() < wanted) {
             const std::size_t more = (wanted - all.size()) * 2 + 8;
@@ -72,15 +72,15 @@ public:
                 all.emplace_back(key(source_[i], target_[j]), draw);
             }
             std::sort(all.begin(), all.end());
-            all.erase(std::unique(all.begin(), all.end(), [](const Drawn& a, const Drawn& b) { return a.first == b.first; }), all.end());
+            all.resize(static_cast<std::size_t>(std::unique(all.begin(), all.end(), [](const Drawn& a, const Drawn& b) { return a.first == b.first; }) - all.begin()));
         }
         std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(wanted), all.end(),
                          [](const Drawn& a, const Drawn& b) { return a.second < b.second; });
-        std::vector<std::uint64_t> chosen;
+        List<std::uint64_t> chosen;
         for (std::size_t k = 0; k < wanted; ++k) chosen.push_back(all[k].first);
         std::sort(chosen.begin(), chosen.end());
         if (few) return chosen;
-        std::vector<std::uint64_t> others;
+        List<std::uint64_t> others;
         std::size_t left_out = 0;
         for (std::int64_t i = 0; i < source_.size(); ++i)
             for (std::int64_t j = 0; j < target_.size(); ++j) {
@@ -93,8 +93,8 @@ public:
         return others;
     }
 
-    std::vector<std::uint64_t> handed_over() const {
-        std::vector<std::uint64_t> pairs;
+    List<std::uint64_t> handed_over() const {
+        List<std::uint64_t> pairs;
         pairs.reserve(static_cast<std::size_t>(request_.pairs));
         for (std::int64_t k = 0; k < request_.pairs; ++k) {
             if (source_.find(request_.pre[k]) < 0) throw std::invalid_argument(stranger("source", request_.pre[k]));

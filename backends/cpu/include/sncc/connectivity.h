@@ -2,17 +2,17 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "compressed_rows.h"
 #include "pattern.h"
+#include "sncc/list.h"
 #include "sncc/thread_pool.h"
 
 namespace sncc {
 
 // Pairs handed over for a `sparse` connection.
 struct HandedOver {
-    std::vector<std::int64_t> pre, post;
+    List<std::int64_t> pre, post;
     bool given = false;
 };
 

@@ -18,6 +18,7 @@
 #include "sncc/cpu_start.h"
 #include "sncc/fpu.h"
 #include "sample.h"
+#include "sncc/list.h"
 #include "sncc/thread_pool.h"
 
 namespace sncc {
@@ -71,7 +72,7 @@ public:
         if constexpr (Network::trace_size > 0)
             if (learns) return online_.run(*this, mode, batch, learning_rate_factor);
         if (learns) gradients_.make(chains), segments_ = segments_of<Network>(longest(batch, 0, batch.count), most_delay<Network>(numbers_.parameters.rows), std::min(chains, pool_.threads()), gradients_.bytes(chains));
-        std::vector<Result> results(static_cast<std::size_t>(batch.count));
+        List<Result> results(static_cast<std::size_t>(batch.count));
         failed_.assign(static_cast<std::size_t>(batch.count), 0);
         if constexpr (Network::batch_penalties) {
             penalties_.begin(batch.count);
@@ -117,8 +118,8 @@ public:
     void reset() override { simulator_.reset(); }
     std::int64_t step_count() override { return simulator_.step_count(); }
     bool states_are_finite(const Description& about) override { return simulator_.states_are_finite(about); }
-    std::vector<double> state_of(int population, int state, std::int64_t size) override { return simulator_.state_of(population, state, size); }
-    std::vector<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
+    List<double> state_of(int population, int state, std::int64_t size) override { return simulator_.state_of(population, state, size); }
+    List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
         return simulator_.first_state_of(run, population, state, size);
     }
 
@@ -149,7 +150,7 @@ private:
         return steps;
     }
 
-    void run_tile(int worker, const Batch& batch, std::int64_t first, Chain* chain, const Outputs& outputs, std::vector<Result>& results) {
+    void run_tile(int worker, const Batch& batch, std::int64_t first, Chain* chain, const Outputs& outputs, List<Result>& results) {
         Tile<Network>& tile = tiles_[static_cast<std::size_t>(worker)];
         Checkpoints<Network>& checkpoints = checkpoints_[static_cast<std::size_t>(worker)];
         const int count = static_cast<int>(std::min<std::int64_t>(Network::tile, batch.count - first));
@@ -321,10 +322,10 @@ private:
     Penalties<Network> penalties_;
     Simulator<Network> simulator_{numbers_};
     Online<Network> online_;
-    std::vector<Tile<Network>> tiles_;
-    std::vector<Checkpoints<Network>> checkpoints_;
+    List<Tile<Network>> tiles_;
+    List<Checkpoints<Network>> checkpoints_;
     Segments segments_;         // of the longest sample of a batch
-    std::vector<char> failed_;  // by sample of the batch: a number is none
+    List<char> failed_;  // by sample of the batch: a number is none
     bool learns_ = false;       // in the batch that runs
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "sncc/list.h"
 #include "sncc/rows.h"
 #include "sample.h"
 
@@ -20,8 +21,8 @@ struct SlotPlace {
 template <typename Network, typename Lists>
 void list_channels(Tile<Network>& tile, int index, const Lists& source, int channels) {
     const std::int64_t count = tile.gathered(index);
-    std::vector<std::int64_t>& offsets = tile.channel_offsets[index];
-    std::vector<std::uint32_t>& steps = tile.channel_steps[index];
+    List<std::int64_t>& offsets = tile.channel_offsets[index];
+    List<std::uint32_t>& steps = tile.channel_steps[index];
     offsets.assign(static_cast<std::size_t>(channels) + 1, 0);
     if (count == 0) return;
     StepLists lists;
@@ -82,11 +83,11 @@ void gather_product(Tile<Network>& tile, int index, Real* gradient, const TileLa
 template <typename Network, typename Real>
 void list_values(Tile<Network>& tile, int index, const StepValues<Real>& values, int channels) {
     const std::int64_t count = tile.gathered(index);
-    std::vector<std::int64_t>& offsets = tile.channel_offsets[index];
-    std::vector<std::uint32_t>& steps = tile.channel_steps[index];
+    List<std::int64_t>& offsets = tile.channel_offsets[index];
+    List<std::uint32_t>& steps = tile.channel_steps[index];
     offsets.assign(static_cast<std::size_t>(channels) + 1, 0);
-    std::vector<std::int64_t> ends(1, 0);
-    std::vector<std::uint32_t> listed;
+    List<std::int64_t> ends(1, 0);
+    List<std::uint32_t> listed;
     for (std::int64_t n = 0; n < count; ++n) {
         listed.resize(static_cast<std::size_t>(ends.back()) + static_cast<std::size_t>(channels) + 32);
         ends.push_back(ends.back() + collect(values.at(tile.from + 1 + n), channels, listed.data() + ends.back()));

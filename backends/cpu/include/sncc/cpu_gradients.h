@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <string>
-#include <vector>
 
 #include "sncc/cpu_numbers.h"
+#include "sncc/list.h"
 #include "sncc/thread_pool.h"
 
 namespace sncc {
@@ -19,7 +19,7 @@ class ChainGradients {
 public:
     struct Chain {
         AlignedBuffer<Real> gradient;
-        std::vector<double> sums;
+        List<double> sums;
         bool empty = true;  // the first tile writes the gradient, the others add
 
         void begin() {
@@ -28,7 +28,7 @@ public:
         }
     };
 
-    std::vector<Chain> chains;
+    List<Chain> chains;
 
     explicit ChainGradients(StoredNumbers<Network>& numbers) : numbers_(numbers), own_(Network::parameters), of_(Network::parameters) { allocate(); }
 
@@ -47,7 +47,7 @@ public:
     void make(int count) {
         while (static_cast<int>(chains.size()) < count)
             chains.push_back({AlignedBuffer<Real>(static_cast<std::size_t>(numbers_.gradient_size)),
-                              std::vector<double>(static_cast<std::size_t>(Network::sum_size), 0.0), true});
+                              List<double>(static_cast<std::size_t>(Network::sum_size), 0.0), true});
     }
     void clear(int count) {
         for (int c = 0; c < count; ++c) {
@@ -73,7 +73,7 @@ public:
                 }
             }
         });
-        std::vector<double>& sums = chains[0].sums;
+        List<double>& sums = chains[0].sums;
         for (int c = 1; c < count; ++c)
             for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += chains[c].sums[i];
         for (int k = 0; k < Network::parameters; ++k) {
@@ -125,8 +125,8 @@ private:
     bool in_chains(int k) const { return !numbers_.shapes[k].shared && numbers_.parameters.gradient_offsets[k] >= 0; }
 
     StoredNumbers<Network>& numbers_;
-    std::vector<AlignedBuffer<Real>> own_;
-    std::vector<Real*> of_;
+    List<AlignedBuffer<Real>> own_;
+    List<Real*> of_;
 };
 
 }  // namespace cpu

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <string>
-#include <vector>
 
 #include "delay_limit.h"
+#include "sncc/list.h"
 #include "sncc/rewire.h"
 #include "sample.h"
 #include "sncc/thread_pool.h"
@@ -19,7 +19,7 @@ class StoredNumbers {
     using Real = typename Network::Real;
 
 public:
-    std::vector<Shape> shapes;  // those of one number per synapse have their columns when the synapses are built
+    List<Shape> shapes;  // those of one number per synapse have their columns when the synapses are built
     Parameters<Real> parameters;
     typename Network::Arrays arrays{};
     std::int64_t gradient_size = Network::gradient_size;
@@ -163,7 +163,7 @@ public:
     // After the optimiser has changed numbers in place.
     void change() { stale_ = true; }
     // Delays as those of the synapses that were `former` ones.
-    void follow_delays(int k, const std::vector<std::uint64_t>& former) {
+    void follow_delays(int k, const List<std::uint64_t>& former) {
         if (!shapes[k].shared) {
             follow_synapses(delays_[static_cast<std::size_t>(k)].data(), former);
             follow_synapses(parameters.own[static_cast<std::size_t>(k)].data(), former);
@@ -250,10 +250,10 @@ private:
         ++changes_of_delays;
     }
 
-    std::vector<HandedOver> pairs_;
-    std::vector<std::vector<double>> delays_;  // by parameter, ms, where every synapse has its own
-    std::vector<AlignedBuffer<Real>> optimiser_;
-    std::vector<std::vector<Real>> kept_;  // parameters and the optimiser's states before a batch
+    List<HandedOver> pairs_;
+    List<List<double>> delays_;  // by parameter, ms, where every synapse has its own
+    List<AlignedBuffer<Real>> optimiser_;
+    List<List<Real>> kept_;  // parameters and the optimiser's states before a batch
     std::int64_t kept_step_ = 0;
     bool built_ = false, stale_ = true;
 };

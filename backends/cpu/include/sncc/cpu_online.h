@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <memory>
-#include <vector>
 
 #include "sncc/fpu.h"
 #include "sncc/cpu_synapses.h"
 #include "sncc/layout.h"
 #include "sample.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace cpu {
@@ -47,13 +47,13 @@ void gather_numbers(double* sums, int count, const Real* signal, const Real* tra
 }
 // Spikes of a step as a number per neuron.
 template <typename Real>
-const Real* as_numbers(std::vector<Real>& room, const SpikesOfStep& spikes, int size) {
+const Real* as_numbers(List<Real>& room, const SpikesOfStep& spikes, int size) {
     room.assign(static_cast<std::size_t>(padded(size)), Real(0));
     for (int k = 0; k < spikes.count; ++k) room[spikes.indices[k]] += Real(1);
     return room.data();
 }
 template <typename Real>
-const Real* values_or_zeros(std::vector<Real>& room, const Real* values, int size) {
+const Real* values_or_zeros(List<Real>& room, const Real* values, int size) {
     if (values) return values;
     room.assign(static_cast<std::size_t>(padded(size)), Real(0));
     return room.data();
@@ -187,7 +187,7 @@ private:
         });
     }
 
-    std::vector<std::unique_ptr<Tile<Network>>> tiles_;
+    List<std::unique_ptr<Tile<Network>>> tiles_;
 };
 
 }  // namespace cpu

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "sncc/cpu_gradients.h"
 #include "sncc/cpu_numbers.h"
+#include "sncc/list.h"
 #include "sncc/rewire.h"
 #include "sncc/thread_pool.h"
 
@@ -30,7 +30,7 @@ public:
                 squares += gradients_.squares_of(k);
             norm_factor = std::min(1.0, limit / std::max(std::sqrt(squares), 1e-300));
         }
-        std::vector<std::vector<Real>> before;  // of parameters whose change is passed on
+        List<List<Real>> before;  // of parameters whose change is passed on
         for (int k = 0; k < Network::follow_count; ++k) {
             const AlignedBuffer<Real>& own = numbers_.parameters.own[static_cast<std::size_t>(Network::follows()[k].parameter)];
             before.emplace_back(own.data(), own.data() + own.size());
@@ -62,7 +62,7 @@ public:
     }
 
 private:
-    void follow(const Follow& f, const std::vector<Real>& before) {
+    void follow(const Follow& f, const List<Real>& before) {
         const Shape &from = numbers_.shapes[static_cast<std::size_t>(f.parameter)], &to = numbers_.shapes[static_cast<std::size_t>(f.matrix)];
         const TileLayout<Real> source = layout_of<Real>(from), target = layout_of<Real>(to);
         const Real* now = numbers_.parameters.own[static_cast<std::size_t>(f.parameter)].data();
@@ -82,7 +82,7 @@ private:
             if (all.info().weight == about.parameter) rows = &all;
         Real* weights = numbers_.parameters.own[static_cast<std::size_t>(about.parameter)].data();
         const std::uint32_t step = static_cast<std::uint32_t>(numbers_.optimiser_step);
-        std::vector<char> dormant;
+        List<char> dormant;
         if (!step_weights(weights, before, dormant, rows->count(), about, numbers_.seed, step, rate * shape.rate, shape.scale)) return;
         const MovedSynapses moved = Mover(*rows, dormant).move(numbers_.seed, about.pairs, step);
         numbers_.move_synapses(about.parameter, moved.pre.data(), moved.post.data());

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <algorithm>
-#include <vector>
 
 #include "sample.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace cpu {
@@ -63,7 +63,7 @@ public:
 private:
     static constexpr double hertz = 1e-3;  // in kHz
 
-    std::vector<double> rates_, mean_rates_;  // of penalised neurons, by sample, and their means over the batch
+    List<double> rates_, mean_rates_;  // of penalised neurons, by sample, and their means over the batch
 };
 
 }  // namespace cpu

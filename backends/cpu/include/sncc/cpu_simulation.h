@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <memory>
-#include <vector>
 
 #include "sncc/cpu_numbers.h"
 #include "sncc/cpu_start.h"
 #include "sncc/finite.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace cpu {
@@ -48,15 +48,15 @@ public:
                 finite = finite && are_finite(Network::variable(simulated_->state, p, k), about.populations[p].size);
         return finite;
     }
-    std::vector<double> state_of(int population, int state, std::int64_t size) const { return copy(*simulated_, population, state, size); }
-    std::vector<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) const {
+    List<double> state_of(int population, int state, std::int64_t size) const { return copy(*simulated_, population, state, size); }
+    List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) const {
         const std::unique_ptr<Sample<Network>> first(new Sample<Network>);
         start_state(*first, numbers_.arrays, run.seed, run.trial);
         return copy(*first, population, state, size);
     }
 
 private:
-    static std::vector<double> copy(const Sample<Network>& s, int population, int state, std::int64_t size) {
+    static List<double> copy(const Sample<Network>& s, int population, int state, std::int64_t size) {
         const Real* const from = Network::variable(s.state, population, state);
         return {from, from + size};
     }
@@ -88,7 +88,7 @@ private:
         for (int q = 0; q < Network::sources; ++q) {
             const std::int64_t size = Network::source_sizes()[q].size, stride = padded(static_cast<int>(size));
             if (Network::source_sizes()[q].signal) {
-                values_[q].resize(static_cast<std::size_t>((lead + simulation.steps) * stride), Real(0));
+                values_[q].resize(static_cast<std::size_t>((lead + simulation.steps) * stride));
                 std::fill(values_[q].begin() + lead * stride, values_[q].end(), Real(0));
                 if (given > 0)
                     copy_values(values_[q].data() + lead * stride, stride, data->sources[q], simulation.sample, size, given,
@@ -114,8 +114,8 @@ private:
             return;
         }
         const std::int64_t stride = padded(static_cast<int>(Network::source_sizes()[q].size));
-        std::vector<Real>& v = values_[q];
-        v.erase(v.begin(), v.begin() + steps * stride);
+        List<Real>& v = values_[q];
+        v.drop(static_cast<std::size_t>(steps * stride));
     }
 
     void record(Sample<Network>& s, const Trace& trace, std::int64_t n) {
@@ -141,8 +141,8 @@ private:
     std::unique_ptr<Sample<Network>> simulated_;
     std::int64_t changes_of_delays_ = 0;  // when it began
     EmittedSpikes inputs_[Network::sources + 1];
-    std::vector<Real> values_[Network::sources + 1];
-    std::vector<Spikes> recorded_{static_cast<std::size_t>(Network::populations) + 1};
+    List<Real> values_[Network::sources + 1];
+    List<Spikes> recorded_{static_cast<std::size_t>(Network::populations) + 1};
 };
 
 }  // namespace cpu

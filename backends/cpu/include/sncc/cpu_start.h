@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <vector>
 
 #include "sncc/engine.h"
 #include "sample.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace cpu {
@@ -26,13 +26,13 @@ void begin_series(Sample<Network>& s) {
                           s.kept_of(Network::series_thinned()[k]));
 }
 template <typename Network>
-void clear_rings(Sample<Network>& s, const std::vector<SynapseRows>& rows) {
+void clear_rings(Sample<Network>& s, const List<SynapseRows>& rows) {
     for (int r = 0; r < Network::rows_count; ++r)
         if (Network::rows()[r].delays >= 0) s.rings[r].clear(rows[r].slots(), Network::row_targets()[r]);
 }
 // The longest delay, those of each synapse among them.
 template <typename Network>
-std::int64_t most_delay(const std::vector<SynapseRows>& rows) {
+std::int64_t most_delay(const List<SynapseRows>& rows) {
     std::int64_t most = Network::most_delay;
     for (int r = 0; r < Network::rows_count; ++r)
         if (Network::rows()[r].delays >= 0) most = std::max(most, rows[r].most_delay());
@@ -49,7 +49,7 @@ void refill_rings(Sample<Network>& s, const Parameters<typename Network::Real>& 
         if (Network::rows()[r].delays >= 0) slots = std::max(slots, p.rows[r].slots()), targets = std::max(targets, static_cast<std::size_t>(Network::row_targets()[r]));
     if (slots == 0) return;
     clear_rings(s, p.rows);
-    std::vector<Real> unused(targets);
+    List<Real> unused(targets);
     for (std::int64_t m = std::max<std::int64_t>(1, n - slots + 2); m <= n; ++m) Network::deliver_delays(p, s, m, unused.data());
 }
 // A sample's values of a signal, in the consistent system.

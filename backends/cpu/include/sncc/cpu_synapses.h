@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <type_traits>
-#include <vector>
 
 #include "sample.h"
 #include "sncc/cpu_gather.h"
+#include "sncc/list.h"
 #include "sncc/platform.h"
 #include "synapse_rows.h"
 
@@ -96,7 +96,7 @@ struct EmittedBefore {
     SNCC_INLINE Real operator()(std::int64_t delay, std::int64_t i) const { return first[(delay - least) * stride + i]; }
 };
 template <typename Real, typename Source>
-EmittedBefore<Real> emitted_before(std::vector<Real>& room, const Source& source, std::int64_t n, const SynapseRows& rows, int size) {
+EmittedBefore<Real> emitted_before(List<Real>& room, const Source& source, std::int64_t n, const SynapseRows& rows, int size) {
     const std::int64_t stride = padded(size), least = rows.info().delay;
     room.assign(static_cast<std::size_t>((rows.most_delay() - least + 1) * stride), Real(0));
     for (std::int64_t d = least; d <= rows.most_delay(); ++d) {
@@ -112,7 +112,7 @@ EmittedBefore<Real> emitted_before(std::vector<Real>& room, const Source& source
 }
 // The same delivery by the weights as they are when it arrives, where training changes them within a sequence.
 template <typename Real, typename Weight, typename Loop, typename Source>
-void deliver_on_arrival(const Loop& loop, const SynapseRows& rows, std::vector<Real>& room, Real* into, const Weight* weights, const Source& source, std::int64_t n) {
+void deliver_on_arrival(const Loop& loop, const SynapseRows& rows, List<Real>& room, Real* into, const Weight* weights, const Source& source, std::int64_t n) {
     const EmittedBefore<Real> emitted = emitted_before(room, source, n, rows, static_cast<int>(rows.sources()));
     const std::int32_t* delays = rows.delays();
     for (std::int64_t i = 0; i < rows.sources(); ++i)

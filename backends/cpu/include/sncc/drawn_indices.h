@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <vector>
 
+#include "sncc/list.h"
 #include "sncc/philox_block.h"
 
 namespace sncc {
@@ -92,11 +92,11 @@ public:
     std::uint32_t last() const { return thresholds_.back(); }
     std::int64_t length() const { return static_cast<std::int64_t>(thresholds_.size()); }
     std::int64_t count(std::uint32_t word) const { return Skips{thresholds_.data(), sure_, length()}.count(word); }
-    const std::vector<std::uint32_t>& thresholds() const { return thresholds_; }
+    const List<std::uint32_t>& thresholds() const { return thresholds_; }
     const std::uint16_t* sure() const { return sure_; }
 
 private:
-    std::vector<std::uint32_t> thresholds_;
+    List<std::uint32_t> thresholds_;
     std::uint16_t sure_[Skips::buckets];
 };
 
@@ -138,8 +138,8 @@ public:
     }
 
 private:
-    std::vector<std::uint32_t> numbers_;
-    std::vector<std::uint64_t> bits_;
+    List<std::uint32_t> numbers_;
+    List<std::uint64_t> bits_;
 };
 
 }  // namespace sncc

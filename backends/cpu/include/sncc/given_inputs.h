@@ -2,11 +2,11 @@
 #pragma once
 
 #include <algorithm>
-#include <vector>
 
 #include "lists.h"
 #include "sncc/engine.h"
 #include "sncc/layout.h"
+#include "sncc/list.h"
 
 namespace sncc {
 
@@ -14,7 +14,7 @@ namespace sncc {
 template <typename Real>
 class GivenInput {
 public:
-    void start(bool signal, std::int64_t size, double si, std::int64_t lead) {
+    SNCC_COLD void start(bool signal, std::int64_t size, double si, std::int64_t lead) {
         signal_ = signal, size_ = size, si_ = si, lead_ = lead;
         events_.clear(1 - lead);
         if (!signal)
@@ -36,7 +36,7 @@ public:
             }
             return;
         }
-        values_.resize(static_cast<std::size_t>((lead_ + steps) * stride()), Real(0));
+        values_.resize(static_cast<std::size_t>((lead_ + steps) * stride()));
         for (std::int64_t n = 0; n < given; ++n) {
             const SourceData& from = data->sources[source];
             const double* const row = from.values + (from.value_starts[sample] + n) * size_;
@@ -45,28 +45,28 @@ public:
         }
     }
     // After a run: what its last `lead` steps held comes before the next one.
-    void keep_last(std::int64_t steps) {
+    SNCC_COLD void keep_last(std::int64_t steps) {
         if (!signal_)
             events_.keep_last(lead_, 1 - lead_);
         else
-            values_.erase(values_.begin(), values_.begin() + steps * stride());
+            values_.drop(static_cast<std::size_t>(steps * stride()));
     }
     // Of step n of the run, 1 - lead or later.
     SpikesOfStep spikes(std::int64_t n) const { return events_.at(n); }
     const Real* values(std::int64_t n) const { return values_.data() + (lead_ + n - 1) * stride(); }
 
     template <typename Archive>
-    void archive(Archive& archive) {
+    SNCC_COLD void archive(Archive& archive) {
         archive.vector(values_);
         for (std::int64_t n = 1 - lead_; n <= 0 && !signal_; ++n) {
             if (!archive.reads()) {
                 const SpikesOfStep spikes = events_.at(n);
-                std::vector<std::uint32_t> indices(spikes.indices, spikes.indices + spikes.count);
+                List<std::uint32_t> indices(spikes.indices, spikes.indices + spikes.count);
                 archive.vector(indices);
                 continue;
             }
             if (n == 1 - lead_) events_.clear(1 - lead_);
-            std::vector<std::uint32_t> indices;
+            List<std::uint32_t> indices;
             archive.vector(indices);
             events_.append_list(indices.data(), static_cast<std::int64_t>(indices.size()));
         }
@@ -78,7 +78,7 @@ private:
     std::int64_t size_ = 0, lead_ = 0;
     double si_ = 1;
     EmittedSpikes events_;
-    std::vector<Real> values_;
+    List<Real> values_;
 };
 
 }  // namespace sncc

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include "sncc/list.h"
 #include "sncc/spikes.h"
 
 namespace sncc {
@@ -89,8 +89,8 @@ public:
     }
 
 private:
-    std::vector<std::int64_t> offsets_ = {0};
-    std::vector<std::uint32_t> indices_;
+    List<std::int64_t> offsets_ = {0};
+    List<std::uint32_t> indices_;
     std::int64_t first_ = 1;
 };
 
@@ -116,7 +116,7 @@ public:
         for (std::int64_t n = 1 - lead; n <= 0; ++n) put(n, now, kept);
     }
     // Room for steps 1 .. steps.
-    void make_room(std::int64_t steps) { values_.resize(static_cast<std::size_t>((lead_ + steps) * stride_), Real(0)); }
+    void make_room(std::int64_t steps) { values_.resize(static_cast<std::size_t>((lead_ + steps) * stride_)); }
     void put(std::int64_t n, const Real* now, const Real* kept = nullptr) {
         Real* const to = values_.data() + (n + lead_ - 1) * stride_;
         for (std::int64_t j = 0; j < size_; ++j) to[j] = kept && kept[j] == Real(0) ? Real(0) : now[j];
@@ -125,10 +125,10 @@ public:
         return {values_.data(), stride_, 1 - lead_, static_cast<std::int64_t>(values_.size()) / (stride_ > 0 ? stride_ : 1) - lead_};
     }
     // Forget the first `steps` steps: the rest are counted from there.
-    void forget(std::int64_t steps) { values_.erase(values_.begin(), values_.begin() + steps * stride_); }
+    void forget(std::int64_t steps) { values_.drop(static_cast<std::size_t>(steps * stride_)); }
 
 private:
-    std::vector<Real> values_;
+    List<Real> values_;
     std::int64_t size_ = 0, stride_ = 0, lead_ = 1;
 };
 

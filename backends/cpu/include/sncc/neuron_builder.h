@@ -9,6 +9,8 @@
 #include "bundler.h"
 #include "neuron_hazards.h"
 #include "neuron_memory.h"
+#include "sncc/initial_values.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace neurons {
@@ -16,7 +18,7 @@ namespace neurons {
 template <typename Real>
 class Builder {
 public:
-    Builder(Memory<Real>& memory, const std::vector<HandedOver>& pairs, std::uint64_t seed, const Description& about)
+    Builder(Memory<Real>& memory, const List<HandedOver>& pairs, std::uint64_t seed, const Description& about)
         : m_(memory), pairs_(pairs), seed_(seed), about_(about) {}
 
     SNCC_COLD void build() {
@@ -68,7 +70,7 @@ private:
     const PopulationInfo& info(int population) const { return m_.net.populations_info[population]; }
     const ConnectionInfo& connection(int c) const { return m_.net.connections[c]; }
 
-    ConnectivityRequest request(int c) const {
+    SNCC_COLD ConnectivityRequest request(int c) const {
         const ConnectionInfo& of = connection(c);
         ConnectivityRequest request;
         request.pattern = of.pattern, request.source = of.source_part, request.target = of.target_part;
@@ -78,7 +80,7 @@ private:
         return request;
     }
     // What each synapse of a connection has for itself.
-    void numbers(int c) {
+    SNCC_COLD void numbers(int c) {
         if (m_.stores[static_cast<std::size_t>(c)].is_counted()) return;
         for (int f = 0; f < m_.net.synapse_fields; ++f)
             if (m_.net.synapse_fields_info[f].connection == c) initial_numbers(f);
@@ -89,7 +91,7 @@ private:
     bool owns_synapses(int c) const { return connection(c).format == Format::compressed && connection(c).synapses_of < 0; }
 
     // More threads than there is work only wait for each other. What is computed does not depend on it.
-    int workers() const {
+    SNCC_COLD int workers() const {
         const int most = std::min(m_.pool.threads(), m_.most_workers);
         if (const char* const forced = std::getenv("SNCC_WORKERS")) return std::max(1, std::min(most, std::atoi(forced)));  // for tests
         double work = 0;
@@ -100,7 +102,7 @@ private:
     }
 
     // Of synapses that lie by delay a second time: while the largest bundle is filled from its rows, and for good where those are kept.
-    double bytes_by_delay() const {
+    SNCC_COLD double bytes_by_delay() const {
         double largest = 0, kept = 0;
         for (const Bundle<Real>& bundle : m_.bundles) {
             double bytes = 0;
@@ -123,7 +125,7 @@ private:
         return m_.lanes[static_cast<std::size_t>(of.source_population >= 0 ? of.input : m_.net.fields_count + of.input)].shelf;
     }
     // How many steps apart the delays of a parameter are, as far as some of them tell.
-    double spanned_steps(int parameter) const {
+    SNCC_COLD double spanned_steps(int parameter) const {
         const InitialValues initial(about_.parameters[parameter], seed_);
         double least = initial(0, 0, 0), most = least;
         for (std::uint64_t k = 1; k < 64; ++k) {
@@ -133,7 +135,7 @@ private:
         return (most - least) / m_.net.step_ms + 1;
     }
 
-    double bytes_of_each(int c) const {
+    SNCC_COLD double bytes_of_each(int c) const {
         const ConnectionInfo& of = connection(c);
         int fields = 0;
         for (int f = 0; f < m_.net.synapse_fields; ++f) {
@@ -144,7 +146,7 @@ private:
         return bytes_per_synapse(widest, fields, sizeof(Real), of.delays >= 0, of.reversed) +
                (of.pattern.kind == PatternKind::convolution || of.pattern.kind == PatternKind::turned ? 4.0 : 0.0);
     }
-    double bytes_of(int c) const {
+    SNCC_COLD double bytes_of(int c) const {
         const ConnectionInfo& of = connection(c);
         const double count = expected_synapses(request(c));
         const double pairs = static_cast<double>(of.source_neurons) * static_cast<double>(info(of.target_population).size);
@@ -152,7 +154,7 @@ private:
         return count * bytes_of_each(c) + bits + static_cast<double>(of.source_neurons) * 8 * (m_.workers + 1);
     }
 
-    void refuse_too_much() const {
+    SNCC_COLD void refuse_too_much() const {
         double total = static_cast<double>(m_.net.state_bytes + m_.net.arrays_bytes);
         std::string largest;
         double most = 0;
@@ -176,7 +178,7 @@ private:
             throw Failure(Code::memory, "the network needs " + readable_bytes(total) + " of memory, " + readable_bytes(left) + " are free" + largest);
     }
 
-    void synapses(int c) {
+    SNCC_COLD void synapses(int c) {
         const ConnectionInfo& of = connection(c);
         if (!owns_synapses(c)) return;
         if (m_.is_made(c)) return make(c);
@@ -190,7 +192,7 @@ private:
         }
         m_.elsewhere->count(c, request(c), m_.stores[static_cast<std::size_t>(c)]);
     }
-    void build_rows(int c) {
+    SNCC_COLD void build_rows(int c) {
         const ConnectionInfo& of = connection(c);
         SynapseStore<Real>& store = m_.stores[static_cast<std::size_t>(c)];
         try {
@@ -204,7 +206,7 @@ private:
     }
 
     // What it takes to make a connection's synapses when they are needed.
-    void make(int c) {
+    SNCC_COLD void make(int c) {
         const ConnectionInfo& of = connection(c);
         try {
             check_random(request(c), m_.pool);
@@ -215,7 +217,7 @@ private:
         if (of.weight_field >= 0) m_.made[static_cast<std::size_t>(c)]->weights.emplace(about_.parameters[of.weight], seed_);
     }
 
-    void initial_numbers(int f) {
+    SNCC_COLD void initial_numbers(int f) {
         const SynapseFieldInfo& of = m_.net.synapse_fields_info[f];
         if (m_.is_made(of.connection)) return;
         SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(f)];
@@ -230,7 +232,7 @@ private:
         });
     }
 
-    void initial_delays(int c, int parameter) {
+    SNCC_COLD void initial_delays(int c, int parameter) {
         const InitialValues initial(about_.parameters[parameter], seed_);
         const int most = m_.store(c).set_delays(m_.pool, connection(c).delay, [&](std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count, double* steps) {
             first_values(initial, c, parameter, part, k, number, i, count, steps);
@@ -251,7 +253,7 @@ private:
     }
 
     // The shortest way between workers sets how often they meet, the longest delay how long spikes are kept.
-    void delays() {
+    SNCC_COLD void delays() {
         const Hazards<Real> hazards(m_);
         m_.interval = hazards.interval();
         m_.most_delay = 1;
@@ -259,7 +261,7 @@ private:
         for (int u = 0; u < m_.net.synapse_updates_count; ++u)
             m_.most_delay = std::max<std::int64_t>(m_.most_delay, m_.net.synapse_updates[u].post_delay);
         m_.inputs.resize(m_.net.sources);
-        std::vector<std::int64_t> steps(m_.shelves.size(), 0);
+        List<std::int64_t> steps(m_.shelves.size(), 0);
         for (int c = 0; c < m_.net.connections_count; ++c) {
             if (!m_.on_cpu || !m_.sums(c)) continue;
             std::int64_t& longest = steps[static_cast<std::size_t>(m_.lanes[static_cast<std::size_t>(m_.lane_of(c))].shelf)];
@@ -274,7 +276,7 @@ private:
         }
     }
 
-    void histories() {
+    SNCC_COLD void histories() {
         m_.histories.clear();
         m_.histories.resize(m_.net.fields_count);
         for (int f = 0; f < m_.net.fields_count; ++f) {
@@ -287,7 +289,7 @@ private:
         }
     }
 
-    void worker(int w) {
+    SNCC_COLD void worker(int w) {
         Worker& worker = m_.worker[static_cast<std::size_t>(w)];
         worker.index = w;
         worker.records.resize(m_.net.populations);
@@ -296,7 +298,7 @@ private:
     }
 
     Memory<Real>& m_;
-    const std::vector<HandedOver>& pairs_;
+    const List<HandedOver>& pairs_;
     std::uint64_t seed_;
     const Description& about_;
 };

@@ -8,8 +8,10 @@
 #include <cstdio>
 
 #include "neuron_builder.h"
+#include "sncc/call.h"
 #include "sncc/finite.h"
 #include "sncc/fpu.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace neurons {
@@ -34,11 +36,8 @@ public:
     SNCC_COLD void build(std::uint64_t seed, const Description& about) override {
         about_ = &about;
         Builder<Real>(m_, pairs_, seed, about).build();
-        pairs_ = std::vector<HandedOver>(pairs_.size());
-        m_.make_synapses = [this, seed](int connection) {
-            Builder<Real>(m_, pairs_, seed, *about_).have_here(connection);
-            set_early_numbers(connection);
-        };
+        pairs_ = List<HandedOver>(pairs_.size());
+        making_.seed = seed, m_.make_synapses = making_;
         for (int c = 0; c < m_.net.connections_count; ++c)
             if (!m_.store(c).is_counted()) set_early_numbers(c);
         hazards_ = std::make_unique<Hazards<Real>>(m_);
@@ -66,7 +65,7 @@ public:
         for (int f = 0; f < m_.net.synapse_fields; ++f) {
             const int k = m_.net.synapse_fields_info[f].parameter;
             if (m_.net.synapse_fields_info[f].connection != connection || k < 0 || m_.net.parameters_info[k].size < 0) continue;
-            const std::vector<double> values = m_.numbers.own[static_cast<std::size_t>(k)];
+            const List<double> values = m_.numbers.own[static_cast<std::size_t>(k)];
             NeuronEngine::set_parameter(k, values.data());
         }
     }
@@ -118,12 +117,12 @@ public:
     Result run(Mode, const Batch&, double, const Outputs&) override { untrained(); }
 
     // -------------------------------------------------------------------------------------------- simulation
-    void simulate(const Simulation& simulation) override {
+    SNCC_COLD void simulate(const Simulation& simulation) override {
         refresh();
         const FlushDenormals flush;
         if (!started_ || !simulation.resume) start(simulation);
         for (int q = 0; q < m_.net.sources; ++q) m_.inputs[static_cast<std::size_t>(q)].hand_over(simulation.data, simulation.sample, q, simulation.steps);
-        Course course{simulation, std::vector<char>(m_.net.populations + 1, 0), {}};
+        Course course{simulation, List<char>(m_.net.populations + 1, 0), {}};
         for (int k = 0; k < simulation.spike_population_count; ++k) course.recorded[static_cast<std::size_t>(simulation.spike_populations[k])] = 1;
         course.listed = course.recorded;
         for (int p = 0; p < m_.net.populations; ++p) course.listed[static_cast<std::size_t>(p)] |= m_.needs_list(p);
@@ -135,7 +134,7 @@ public:
         merged_.assign(m_.net.populations + 1, Spikes{});
         for (int p = 0; p < m_.net.populations; ++p) {
             if (!course.recorded[static_cast<std::size_t>(p)]) continue;
-            std::vector<const SpikeRecord*> parts;
+            List<const SpikeRecord*> parts;
             for (const Worker& worker : m_.worker) parts.push_back(&worker.records[static_cast<std::size_t>(p)]);
             SpikeRecord::merge(parts, done_ - simulation.steps + 1, merged_[static_cast<std::size_t>(p)]);
         }
@@ -144,7 +143,7 @@ public:
         if (merged_.empty()) merged_.assign(m_.net.populations + 1, Spikes{});
         return merged_[static_cast<std::size_t>(population)];
     }
-    void reset() override { started_ = false, done_ = 0; }
+    SNCC_COLD void reset() override { started_ = false, done_ = 0; }
     std::int64_t step_count() override { return started_ ? done_ : 0; }
     bool states_are_finite(const Description& about) override {
         bool finite = true;
@@ -153,11 +152,11 @@ public:
                 finite = finite && are_finite(m_.net.variable(m_.state.data(), p, k), about.populations[p].size);
         return finite;
     }
-    SNCC_COLD std::vector<double> state_of(int population, int state, std::int64_t size) override {
+    SNCC_COLD List<double> state_of(int population, int state, std::int64_t size) override {
         const Real* const from = m_.net.variable(m_.state.data(), population, state);
         return {from, from + size};
     }
-    SNCC_COLD std::vector<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
+    SNCC_COLD List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
         AlignedBuffer<unsigned char> first(m_.net.state_bytes);
         m_.net.start(m_.arrays.data(), run.seed, run.trial, first.data());
         const Real* const from = m_.net.variable(first.data(), population, state);
@@ -190,14 +189,14 @@ protected:
     }
 
     // Calls visit(synapse, place in the user's array) for the numbers of a parameter that synapses own.
-    SNCC_COLD void for_values(int k, const std::function<void(const Placed&, std::uint64_t)>& visit) {
+    SNCC_COLD void for_values(int k, const Call<void(const Placed&, std::uint64_t)>& visit) {
         const ParameterInfo& info = m_.net.parameters_info[k];
         const int connection = info.delays_of >= 0 ? info.delays_of : m_.net.synapse_fields_info[info.synapse_field].connection;
         m_.for_each_synapse(connection, [&](const Placed& s) { visit(s, m_.place(connection, k, s.number, s.i, s.j)); });
     }
 
     // Those that are too short or too long.
-    void refuse_delays(int k, const double* values) {
+    SNCC_COLD void refuse_delays(int k, const double* values) {
         const ParameterInfo& info = m_.net.parameters_info[k];
         const ConnectionInfo& c = m_.net.connections[info.delays_of];
         const int least = c.delay;
@@ -244,7 +243,7 @@ protected:
 
     SNCC_COLD void weights(int number) {
         const ConnectionInfo& c = m_.net.connections[number];
-        const std::vector<double>& own = m_.numbers.own[static_cast<std::size_t>(c.weight)];
+        const List<double>& own = m_.numbers.own[static_cast<std::size_t>(c.weight)];
         if (c.shared) m_.shared_weights[static_cast<std::size_t>(number)] = static_cast<Real>(own[0]);
         if (c.format == Format::one_to_one && !c.shared) {
             AlignedBuffer<Real>& to = m_.vectors[static_cast<std::size_t>(number)];
@@ -261,8 +260,8 @@ protected:
         }
     }
 
-    SNCC_COLD void matrix(int number, const ConnectionInfo& c, const std::vector<double>& own) {
-        std::vector<AlignedBuffer<Real>>& parts = m_.matrices[static_cast<std::size_t>(number)];
+    SNCC_COLD void matrix(int number, const ConnectionInfo& c, const List<double>& own) {
+        List<AlignedBuffer<Real>>& parts = m_.matrices[static_cast<std::size_t>(number)];
         parts.resize(static_cast<std::size_t>(m_.workers));
         const bool leaves_out = !c.pattern.self_connections;
         m_.pool.run(m_.workers, [&](int w, int) {
@@ -284,8 +283,8 @@ protected:
         const SynapseFieldInfo& of = m_.net.synapse_fields_info[f];
         SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(f)];
         const SynapseStore<Real>& store = m_.store(of.connection);
-        std::vector<const SynapseField<Real>*> fields;  // by number that it reads: of each synapse, or one for all
-        std::vector<double> ones;
+        List<const SynapseField<Real>*> fields;  // by number that it reads: of each synapse, or one for all
+        List<double> ones;
         for (const int* k = of.reads; *k >= 0; ++k) {
             fields.push_back(nullptr);
             for (int g = 0; g < m_.net.synapse_fields; ++g)
@@ -293,7 +292,7 @@ protected:
             ones.push_back(fields.back() ? 0.0 : m_.numbers.number(*k, 0));
         }
         store.for_each_stretch(m_.pool, [&](std::size_t part, std::uint64_t first, std::uint64_t number, std::uint32_t i, int count) {
-            std::vector<double> numbers = ones;
+            List<double> numbers = ones;
             for (std::uint64_t e = 0; e < static_cast<std::uint64_t>(count); ++e) {
                 for (std::size_t r = 0; r < fields.size(); ++r)
                     if (fields[r]) numbers[r] = static_cast<double>(fields[r]->parts[part][first + e]);
@@ -303,13 +302,13 @@ protected:
         });
     }
 
-    virtual void start(const Simulation& simulation) {
+    SNCC_COLD virtual void start(const Simulation& simulation) {
         refresh();
         m_.state.zero();
         m_.net.start(m_.arrays.data(), simulation.seed, simulation.trial, m_.state.data());
         for (int f = 0; f < m_.net.synapse_fields; ++f)
             if (m_.net.synapse_fields_info[f].initial) first_values(f, simulation);
-        for (std::vector<Arrivals<Real>>& of : m_.arrivals)
+        for (List<Arrivals<Real>>& of : m_.arrivals)
             for (Arrivals<Real>& shelf : of) shelf.clear();
         for (std::size_t f = 0; f < m_.histories.size(); ++f)
             if (m_.histories[f].stride > 0) {
@@ -327,7 +326,7 @@ protected:
     // What is the same for all workers of a run.
     struct Course {
         const Simulation& simulation;
-        std::vector<char> recorded, listed;  // by population
+        List<char> recorded, listed;  // by population
     };
 
     // Runs steps first + 1 .. last.
@@ -348,7 +347,7 @@ protected:
         for (std::size_t f = 0; f < m_.synapse_fields.size(); ++f) {
             const SynapseFieldInfo& of = m_.net.synapse_fields_info[f];
             if (!of.moves) continue;
-            std::vector<Real> values(static_cast<std::size_t>(m_.store(of.connection).synapses.count()));
+            List<Real> values(static_cast<std::size_t>(m_.store(of.connection).synapses.count()));
             const auto for_each = [&](auto&& visit) {
                 m_.for_each_synapse(of.connection, [&](const Placed& s) { visit(m_.synapse_numbers(static_cast<int>(f), s.part)[s.at], values[s.number]); });
             };
@@ -362,11 +361,11 @@ protected:
     SNCC_COLD void keep_spikes(Archive& archive, int population) {
         if (!m_.net.populations_info[population].spiking) return;
         for (std::int64_t n = done_ - m_.most_delay - m_.interval + 1; n <= done_; ++n) {
-            std::vector<std::uint32_t> indices;
+            List<std::uint32_t> indices;
             if (!archive.reads() && n >= 1)
                 for (const Worker& worker : m_.worker) {
                     const SpikesOfStep spikes = worker.spikes.at(n, population);
-                    indices.insert(indices.end(), spikes.indices, spikes.indices + spikes.count);
+                    indices.append(spikes.indices, spikes.indices + spikes.count);
                 }
             archive.vector(indices);
             if (!archive.reads()) continue;
@@ -379,11 +378,22 @@ protected:
         }
     }
 
+    // Makes the synapses of a connection that were only counted.
+    struct Making {
+        NeuronEngine* engine;
+        std::uint64_t seed;
+        void operator()(int connection) const {
+            Builder<Real>(engine->m_, engine->pairs_, seed, *engine->about_).have_here(connection);
+            engine->set_early_numbers(connection);
+        }
+    };
+
     Memory<Real> m_;
-    std::vector<HandedOver> pairs_;
+    Making making_{this, 0};
+    List<HandedOver> pairs_;
     const Description* about_ = nullptr;
     std::unique_ptr<Hazards<Real>> hazards_;
-    std::vector<Spikes> merged_;
+    List<Spikes> merged_;
     bool stale_ = true, started_ = false;
     std::int64_t done_ = 0;       // steps since the initial state
     std::int64_t sent_ = 0;  // steps whose spikes are among the arrivals

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <algorithm>
-#include <set>
-#include <vector>
 
 #include "neuron_memory.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace neurons {
@@ -16,19 +15,19 @@ template <typename Real>
 class Hazards {
 public:
     SNCC_COLD explicit Hazards(const Memory<Real>& memory) : m_(memory) {
-        std::set<int> written, read;  // groups since the last meeting
+        List<int> written, read;  // groups since the last meeting
         bool lists = false;           // whether lists of this step's spikes are read since then, of the C++ half: a worker's lie together, and may move as one grows
         for (int k = 0; k < m_.net.operations_count; ++k) {
             const Operation& operation = m_.net.operations[k];
             const Reads reads = reads_of(operation);
-            bool meets = operation.action == Action::update && (lists || read.count(operation.index));
-            for (const int group : reads.groups) meets |= written.count(group) > 0;
+            bool meets = operation.action == Action::update && (lists || holds(read, operation.index));
+            for (const int group : reads.groups) meets |= holds(written, group);
             if (meets) written.clear(), read.clear(), lists = false;
             meetings_.push_back(meets);
             within_step_ |= !reads.groups.empty();
-            read.insert(reads.variables.begin(), reads.variables.end());
+            read.append(reads.variables.begin(), reads.variables.end());
             lists |= reads.lists && m_.on_cpu;
-            if (operation.action == Action::update) written.insert(operation.index);
+            if (operation.action == Action::update) written.push_back(operation.index);
             if (reads.least_delay > 0) shortest_ = std::min(shortest_, reads.least_delay);
         }
     }
@@ -44,12 +43,13 @@ private:
     static constexpr std::int64_t longest = 32;
 
     struct Reads {
-        std::vector<int> groups;     // whose spikes or variables of this step, or of the step before, are read
-        std::vector<int> variables;  // of them those whose variables are read
+        List<int> groups;     // whose spikes or variables of this step, or of the step before, are read
+        List<int> variables;  // of them those whose variables are read
         std::int64_t least_delay = 0;
         bool lists = false;  // of this step's spikes
     };
 
+    static bool holds(const List<int>& groups, int group) { return std::find(groups.begin(), groups.end(), group) != groups.end(); }
     int group_of(int population) const { return m_.net.populations_info[population].group; }
 
     void read_field(Reads& reads, int field) {
@@ -59,7 +59,7 @@ private:
         reads.variables.push_back(group);
     }
 
-    Reads reads_of(const Operation& operation) {
+    SNCC_COLD Reads reads_of(const Operation& operation) {
         Reads reads;
         if (operation.action == Action::update) return reads;
         const bool synapses = operation.action == Action::synapses;
@@ -82,7 +82,7 @@ private:
     }
 
     const Memory<Real>& m_;
-    std::vector<bool> meetings_;
+    List<char> meetings_;
     bool within_step_ = false, reads_variables_ = false;
     std::int64_t shortest_ = longest;
 };

@@ -2,9 +2,7 @@
 #pragma once
 
 #include <cmath>
-#include <functional>
 #include <memory>
-#include <vector>
 
 #include "archive.h"
 #include "bundles.h"
@@ -17,6 +15,8 @@
 #include "spike_exchange.h"
 #include "synapse_store.h"
 #include "sncc/aligned.h"
+#include "sncc/call.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace neurons {
@@ -40,15 +40,15 @@ inline std::uint64_t ring_mask(std::int64_t steps) {
 struct Worker {
     int index = 0;
     SpikeHistory spikes;
-    std::vector<SpikeRecord> records;   // by population
-    std::vector<PoissonTable> tables;   // by population
+    List<SpikeRecord> records;   // by population
+    List<PoissonTable> tables;   // by population
 };
 
 // The states of neurons as a worker finds them.
 template <typename Real>
 struct States {
     unsigned char* bytes;
-    std::vector<Real*> fields;
+    List<Real*> fields;
 };
 
 // A synapse: where its numbers stand in a worker's part, its place in the connection's own rows there, and its number in the
@@ -84,25 +84,25 @@ struct Memory {
     int workers = 1;
     AlignedBuffer<unsigned char> state, arrays;
     Numbers numbers;
-    std::vector<std::vector<Range>> ranges;                // by population and worker
-    std::vector<SynapseStore<Real>> stores;                // by connection; empty where its weights are a matrix or a vector, or the synapses another one's
-    std::vector<SynapseField<Real>> synapse_fields;
-    std::vector<std::unique_ptr<MadeSynapses>> made;         // by connection; null where its synapses are stored
-    std::vector<std::vector<AlignedBuffer<Real>>> matrices;  // of dense connections, by worker
-    std::vector<AlignedBuffer<Real>> vectors;                // of one_to_one connections
-    std::vector<Real> shared_weights;
-    std::vector<Real*> fields;
-    std::vector<FieldHistory<Real>> histories;
-    std::vector<Lane> lanes;  // by lane_of
-    std::vector<Shelf> shelves;
-    std::vector<Bundle<Real>> bundles;
-    std::vector<int> bundle_of;                          // by connection
-    std::vector<std::vector<Arrivals<Real>>> arrivals;  // by worker and shelf
-    std::vector<Worker> worker;
-    std::vector<States<Real>> states_of;                // by worker
-    std::vector<GivenInput<Real>> inputs;
+    List<List<Range>> ranges;                // by population and worker
+    List<SynapseStore<Real>> stores;                // by connection; empty where its weights are a matrix or a vector, or the synapses another one's
+    List<SynapseField<Real>> synapse_fields;
+    List<std::unique_ptr<MadeSynapses>> made;         // by connection; null where its synapses are stored
+    List<List<AlignedBuffer<Real>>> matrices;  // of dense connections, by worker
+    List<AlignedBuffer<Real>> vectors;                // of one_to_one connections
+    List<Real> shared_weights;
+    List<Real*> fields;
+    List<FieldHistory<Real>> histories;
+    List<Lane> lanes;  // by lane_of
+    List<Shelf> shelves;
+    List<Bundle<Real>> bundles;
+    List<int> bundle_of;                          // by connection
+    List<List<Arrivals<Real>>> arrivals;  // by worker and shelf
+    List<Worker> worker;
+    List<States<Real>> states_of;                // by worker
+    List<GivenInput<Real>> inputs;
     Elsewhere<Real>* elsewhere = nullptr;
-    std::function<void(int connection)> make_synapses;  // that were only counted
+    Call<void(int connection)> make_synapses;  // that were only counted
     std::int64_t interval = 1;     // steps between meetings of the workers
     std::int64_t most_delay = 0;
 
@@ -172,7 +172,7 @@ struct Memory {
         if (store(connection).is_counted()) make_synapses(connection);
     }
     // Calls visit, in parallel, for a connection's synapses.
-    SNCC_COLD void for_each_synapse(int connection, const std::function<void(const Placed&)>& visit) {
+    SNCC_COLD void for_each_synapse(int connection, const Call<void(const Placed&)>& visit) {
         if (is_made(connection)) {
             const MadeRows& rows = made[static_cast<std::size_t>(connection)]->rows;
             return rows.for_each(pool, [&](std::size_t part, std::uint32_t i, std::uint64_t number, const std::uint32_t* targets, int count) {
@@ -205,7 +205,7 @@ struct Memory {
         const Lane& lane = lanes[static_cast<std::size_t>(lane_of(connection))];
         store.for_each_source(pool, [&](std::int64_t i) {
             std::uint64_t number = store.synapses.starts[static_cast<std::size_t>(i)];
-            std::vector<typename Bundle<Real>::Found> found;
+            List<typename Bundle<Real>::Found> found;
             for (std::size_t part = 0; part < bundle->parts.size(); ++part) {
                 const CompressedRows& rows = store.synapses.parts[part];
                 std::uint64_t k = rows.offsets[static_cast<std::size_t>(i)];
@@ -259,12 +259,10 @@ struct Memory {
     // Lists of a connection's source at step n (step `run_step` of the run), in the order of the sources.
     template <typename Visit>
     SNCC_INLINE void for_spikes(const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Visit&& visit) const {
-        if (c.source_population < 0) {
-            visit(inputs[static_cast<std::size_t>(c.source)].spikes(run_step));
-            return;
-        }
-        if (n < 1) return;
-        for (const Worker& of : worker) visit(of.spikes.at(n, c.source_population));
+        const bool given = c.source_population < 0;
+        const std::size_t lists = given ? 1 : n < 1 ? 0 : worker.size();
+        for (std::size_t k = 0; k < lists; ++k)  // one call, as what is called is copied here
+            visit(given ? inputs[static_cast<std::size_t>(c.source)].spikes(run_step) : worker[k].spikes.at(n, c.source_population));
     }
     // Values of a connection's source at step n; before the first step a variable has its first value.
     const Real* values_of(const ConnectionInfo& c, std::int64_t n, std::int64_t run_step) {

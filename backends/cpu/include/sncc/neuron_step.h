@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "neuron_memory.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace neurons {
@@ -12,7 +13,7 @@ namespace neurons {
 template <typename Real>
 class Delivery {
 public:
-    Delivery(Memory<Real>& memory, const Worker& worker) : m_(memory), w_(static_cast<std::size_t>(worker.index)) {
+    SNCC_COLD Delivery(Memory<Real>& memory, const Worker& worker) : m_(memory), w_(static_cast<std::size_t>(worker.index)) {
         ends_.assign(m_.lanes.size(), -1);
         for (int c = 0; c < m_.net.connections_count; ++c)
             if (m_.sums(c)) ends_[static_cast<std::size_t>(m_.lane_of(c))] = c;
@@ -82,7 +83,7 @@ private:
         with_targets(part.narrow.data());
     }
 
-    void rows(int number, const ConnectionInfo& c, Real* accumulator, const SpikesOfStep& spikes, const Real* factor) {
+    SNCC_NOINLINE void rows(int number, const ConnectionInfo& c, Real* accumulator, const SpikesOfStep& spikes, const Real* factor) {
         if (spikes.count == 0) return;
         with_rows(number, c, [&](const std::uint64_t* offsets, const auto* targets, const auto& weights) {
             deliver_rows(accumulator, offsets, targets, weights, spikes, factor);
@@ -90,27 +91,30 @@ private:
     }
 
     // Rows that are not stored, stretch by stretch.
-    void made_rows(int number, Real* accumulator, const SpikesOfStep& spikes, const Real* factor) {
+    SNCC_NOINLINE void made_rows(int number, Real* accumulator, const SpikesOfStep& spikes, const Real* factor) {
+        if (spikes.count == 0) return;
         const MadeSynapses& made = *m_.made[static_cast<std::size_t>(number)];
         const Real one = m_.shared_weights[static_cast<std::size_t>(number)];
+        std::uint32_t source = 0;
+        const auto add = [&](std::uint64_t first, const std::uint32_t* targets, int count) {
+            if (!made.weights) {
+                const Real weight = factor ? one * factor[source] : one;
+                for (int k = 0; k < count; ++k) accumulator[targets[k]] += weight;
+                return;
+            }
+            made.draw(w_, source, first, targets, count, drawn_);
+            for (int k = 0; k < count; ++k) {
+                const Real weight = static_cast<Real>(drawn_[k]);
+                accumulator[targets[k]] += factor ? weight * factor[source] : weight;
+            }
+        };
         for (int s = 0; s < spikes.count; ++s) {
-            const std::uint32_t source = spikes.indices[s];
-            made.rows.row(w_, source, made_, [&](std::uint64_t first, const std::uint32_t* targets, int count) {
-                if (!made.weights) {
-                    const Real weight = factor ? one * factor[source] : one;
-                    for (int k = 0; k < count; ++k) accumulator[targets[k]] += weight;
-                    return;
-                }
-                made.draw(w_, source, first, targets, count, drawn_);
-                for (int k = 0; k < count; ++k) {
-                    const Real weight = static_cast<Real>(drawn_[k]);
-                    accumulator[targets[k]] += factor ? weight * factor[source] : weight;
-                }
-            });
+            source = spikes.indices[s];
+            made.rows.row(w_, source, made_, add);
         }
     }
 
-    void values(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Real* accumulator) {
+    SNCC_NOINLINE void values(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Real* accumulator) {
         if (c.delays < 0) {
             const Real* const x = m_.values_of(c, n - c.delay, run_step - c.delay);
             if (!x) return;
@@ -132,7 +136,7 @@ private:
 
     const States<Real>& states() const { return m_.states_of[w_]; }
 
-    void send(std::size_t b, std::int64_t n, std::int64_t run_step, std::int64_t until) {
+    SNCC_NOINLINE void send(std::size_t b, std::int64_t n, std::int64_t run_step, std::int64_t until) {
         const Bundle<Real>& bundle = m_.bundles[b];
         Arrivals<Real>& to = m_.arrivals[w_][static_cast<std::size_t>(bundle.shelf)];
         m_.for_spikes(m_.net.connections[bundle.connections[0]], n, run_step, [&](const SpikesOfStep& spikes) {
@@ -140,7 +144,7 @@ private:
         });
     }
 
-    void summed(int number, std::int64_t n, std::int64_t run_step, Real* accumulator, const Range& own) {
+    SNCC_NOINLINE void summed(int number, std::int64_t n, std::int64_t run_step, Real* accumulator, const Range& own) {
         const std::size_t lane = static_cast<std::size_t>(m_.lane_of(number)), shelf = static_cast<std::size_t>(m_.lanes[lane].shelf);
         if (!m_.is_handed_on(number)) send(static_cast<std::size_t>(m_.bundle_of[static_cast<std::size_t>(number)]), n, run_step, n - 1);
         if (ends_[lane] != number) return;
@@ -155,7 +159,7 @@ private:
     }
 
     // A delay per synapse, and the weight (or gain) of the moment of arrival: every spike that may arrive now is looked at.
-    void arrivals(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Real* accumulator) {
+    SNCC_NOINLINE void arrivals(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Real* accumulator) {
         const Delays& delays = m_.store(number).delays;
         for (std::int64_t ago = delays.most; ago >= delays.least; --ago) {
             const Real* const factor = c.gain >= 0 ? m_.field_at(c.gain, n - ago) : nullptr;
@@ -169,7 +173,7 @@ private:
         }
     }
 
-    void dense(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Real* accumulator, const Range& own, const Real* factor) {
+    SNCC_NOINLINE void dense(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Real* accumulator, const Range& own, const Real* factor) {
         const Real* const weights = m_.matrices[static_cast<std::size_t>(number)][w_].data();
         const std::int64_t stride = (own.size() + 15) / 16 * 16;
         if (c.signal) {
@@ -182,7 +186,7 @@ private:
         });
     }
 
-    void one_to_one(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Real* accumulator, const Range& own, const Real* factor) {
+    SNCC_NOINLINE void one_to_one(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Real* accumulator, const Range& own, const Real* factor) {
         const AlignedBuffer<Real>& each = m_.vectors[static_cast<std::size_t>(number)];
         const Real one = m_.shared_weights[static_cast<std::size_t>(number)];
         const Real* const weights = each.size() ? each.data() + (own.begin - c.target_first) : nullptr;
@@ -216,13 +220,13 @@ private:
 
     Memory<Real>& m_;
     std::size_t w_;
-    std::vector<int> ends_;  // by lane: the last connection that is summed in it
+    List<int> ends_;  // by lane: the last connection that is summed in it
     BitDelivery<Real> bits_;
     MadeRows::Scratch made_;
     double drawn_[MadeRows::stretch];
-    std::vector<WeightsFrom<Real>> from_;  // by bundle, like the targets' numbers
-    std::vector<const std::uint16_t*> narrow_;
-    std::vector<const std::uint32_t*> wide_;
+    List<WeightsFrom<Real>> from_;  // by bundle, like the targets' numbers
+    List<const std::uint16_t*> narrow_;
+    List<const std::uint32_t*> wide_;
 };
 
 }  // namespace neurons

@@ -3,9 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "pattern.h"
+#include "sncc/list.h"
 #include "sncc/table_rows.h"
 
 namespace sncc {
@@ -99,8 +99,8 @@ struct SynapseUpdateInfo {
 
 // The numbers of neurons' and connections' parameters, in double; those of synapses lie beside the synapses.
 struct Numbers {
-    std::vector<std::vector<double>> own;
-    std::vector<char> shared;
+    List<List<double>> own;
+    List<char> shared;
     double number(int k, std::int64_t j) const { return own[static_cast<std::size_t>(k)][shared[static_cast<std::size_t>(k)] ? 0 : static_cast<std::size_t>(j)]; }
 };
 

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <vector>
 
 #include "cores.h"
 #include "neuron_engine.h"
@@ -15,6 +14,7 @@
 #include "segment.h"
 #include "synapse_loop.h"
 #include "worker_states.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace neurons {
@@ -31,16 +31,16 @@ class NeuronWorkers final : public NeuronEngine<Real> {
 public:
     NeuronWorkers(const Tables<Real>& net, int threads) : Base(net, threads) {}
 
-    void build(std::uint64_t seed, const Description& about) override {
+    SNCC_COLD void build(std::uint64_t seed, const Description& about) override {
         Base::build(seed, about);
         gate_ = std::make_unique<Gate>(m_.workers);
         cores_ = std::make_unique<Cores>(m_.workers);
     }
     // What was on its way follows from the spikes of the last steps.
-    void set_state(const unsigned char* bytes, std::size_t size) override {
+    SNCC_COLD void set_state(const unsigned char* bytes, std::size_t size) override {
         Base::set_state(bytes, size);
         Bundler<Real>(m_).fill_missing();  // with the weights of that state
-        for (std::vector<Arrivals<Real>>& of : m_.arrivals)
+        for (List<Arrivals<Real>>& of : m_.arrivals)
             for (Arrivals<Real>& shelf : of) shelf.clear();
         for (const Worker& worker : m_.worker) {
             Delivery<Real> delivery(m_, worker);
@@ -52,7 +52,7 @@ public:
 protected:
     // Runs steps first + 1 .. last in slices: in parallel, or one worker after the other in this thread, as is quicker.
     void advance(const Course& course, std::int64_t first, std::int64_t last) override {
-        std::vector<Delivery<Real>> deliveries;
+        List<Delivery<Real>> deliveries;
         const WorkerStates<Real> apart(m_, last - first > few_steps && !hazards_->reads_variables());
         for (const Worker& worker : m_.worker) deliveries.emplace_back(m_, worker);
         while (first < last) {
@@ -73,7 +73,7 @@ protected:
     }
 
 private:
-    void one_after_another(const Course& course, std::vector<Delivery<Real>>& deliveries, std::int64_t first, std::int64_t last) {
+    void one_after_another(const Course& course, List<Delivery<Real>>& deliveries, std::int64_t first, std::int64_t last) {
         for (std::int64_t from = first; from < last; from += m_.interval) {
             const std::int64_t to = std::min(last, from + m_.interval);
             for (std::size_t w = 0; w < deliveries.size(); ++w) send(deliveries[w], from);
@@ -96,7 +96,7 @@ private:
         }
     }
 
-    void together(const Course& course, std::vector<Delivery<Real>>& deliveries, std::int64_t first, std::int64_t last) {
+    void together(const Course& course, List<Delivery<Real>>& deliveries, std::int64_t first, std::int64_t last) {
         gate_->reset();
         cores_->reset();
         const bool one_each = m_.workers == m_.pool.threads();  // a thread then keeps its worker's data in its cache
@@ -130,12 +130,12 @@ private:
     }
 
     // Spikes of the steps up to `until` on their way: those of one interval, as they were emitted.
-    void send(Delivery<Real>& delivery, std::int64_t until) const {
+    SNCC_NOINLINE void send(Delivery<Real>& delivery, std::int64_t until) const {
         const std::int64_t since = until - (until == done_ ? until - sent_ : m_.interval);
         for (std::int64_t n = since + 1; n <= until; ++n) delivery.send_emitted(n);
     }
 
-    void operations(const Course& course, Worker& worker, Delivery<Real>& delivery, std::int64_t n, int begin, int end) {
+    SNCC_NOINLINE void operations(const Course& course, Worker& worker, Delivery<Real>& delivery, std::int64_t n, int begin, int end) {
         const std::int64_t run_step = n - done_;
         const Real t = static_cast<Real>(m_.net.step_ms * static_cast<double>(n - 1));
         for (int k = begin; k < end; ++k) {
@@ -153,7 +153,7 @@ private:
 
     const States<Real>& states(const Worker& worker) const { return m_.states_of[static_cast<std::size_t>(worker.index)]; }
 
-    void record(const Course& course, Worker& worker, std::int64_t n) const {
+    SNCC_NOINLINE void record(const Course& course, Worker& worker, std::int64_t n) const {
         for (int p = 0; p < m_.net.populations; ++p)
             if (course.recorded[static_cast<std::size_t>(p)]) worker.records[static_cast<std::size_t>(p)].add(worker.spikes.at(n, p));
         for (int k = 0; k < course.simulation.trace_count; ++k) {

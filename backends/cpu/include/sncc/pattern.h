@@ -3,8 +3,8 @@
 
 #include <cmath>
 #include <cstdint>
-#include <vector>
 
+#include "sncc/list.h"
 #include "sncc/platform.h"
 
 namespace sncc {
@@ -91,7 +91,7 @@ public:
 
 private:
     PartNeurons part_;
-    std::vector<std::uint32_t> flat_;
+    List<std::uint32_t> flat_;
 };
 
 }  // namespace sncc

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <string>
 #include <unordered_set>
-#include <vector>
 
+#include "sncc/list.h"
 #include "sncc/math.h"
 #include "sncc/philox.h"
 #include "synapse_rows.h"
@@ -23,23 +23,23 @@ struct Rewiring {
 
 // A connection's synapses after a step, by source, then target: the pair of each, and which of the former ones it is.
 struct MovedSynapses {
-    std::vector<std::int64_t> pre, post;
-    std::vector<std::uint64_t> former;
+    List<std::int64_t> pre, post;
+    List<std::uint64_t> former;
 };
 
 class Mover {
 public:
-    Mover(const SynapseRows& rows, const std::vector<char>& dormant)
+    Mover(const SynapseRows& rows, const List<char>& dormant)
         : rows_(&rows), dormant_(&dormant), sources_(rows.info().source), targets_(rows.info().target) {}
 
     MovedSynapses move(std::uint64_t seed, std::uint32_t stream, std::uint32_t step) {
-        std::vector<Synapse> stay, leave;
+        List<Synapse> stay, leave;
         rows_->for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { ((*dormant_)[k] ? leave : stay).push_back({i, j, k}); });
         std::uint32_t number = 0;
         for (Synapse& synapse : leave) place(synapse, seed, stream, number++, step);
         const auto before = [](const Synapse& a, const Synapse& b) { return a.pre != b.pre ? a.pre < b.pre : a.post < b.post; };
         std::stable_sort(leave.begin(), leave.end(), before);
-        std::vector<Synapse> all(stay.size() + leave.size());
+        List<Synapse> all(stay.size() + leave.size());
         std::merge(stay.begin(), stay.end(), leave.begin(), leave.end(), all.begin(), before);
         MovedSynapses moved;
         for (const Synapse& s : all) moved.pre.push_back(s.pre), moved.post.push_back(s.post), moved.former.push_back(s.former);
@@ -84,7 +84,7 @@ private:
     }
 
     const SynapseRows* rows_;
-    const std::vector<char>* dormant_;
+    const List<char>* dormant_;
     PartIndices sources_, targets_;
     std::unordered_set<std::uint64_t> moved_;
 };
@@ -92,7 +92,7 @@ private:
 // The weights after a step, from those `before` it and what the optimiser made of them; marks those that would change their sign.
 // Gives whether there are any.
 template <typename Real>
-bool step_weights(Real* weights, const Real* before, std::vector<char>& dormant, std::size_t count, const Rewiring& about, std::uint64_t seed,
+bool step_weights(Real* weights, const Real* before, List<char>& dormant, std::size_t count, const Rewiring& about, std::uint64_t seed,
                   std::uint32_t step, double rate, double scale) {
     const Real pull = static_cast<Real>(rate * about.l1), size = static_cast<Real>(scale);
     const Real spread = static_cast<Real>(std::sqrt(2 * rate * about.temperature));
@@ -135,14 +135,14 @@ inline void refuse_equal_pairs(const SynapseRows& rows) {
 
 // values[k] := values[former[k]]
 template <typename Values>
-void follow_synapses(Values* values, const std::vector<std::uint64_t>& former) {
-    const std::vector<Values> copy(values, values + former.size());
+void follow_synapses(Values* values, const List<std::uint64_t>& former) {
+    const List<Values> copy(values, values + former.size());
     for (std::size_t k = 0; k < former.size(); ++k) values[k] = copy[former[k]];
 }
 
 // A state of the optimiser after synapses have moved: those begin anew.
 template <typename Values>
-void follow_moments(Values* values, const std::vector<char>& dormant, const std::vector<std::uint64_t>& former) {
+void follow_moments(Values* values, const List<char>& dormant, const List<std::uint64_t>& former) {
     for (std::size_t k = 0; k < dormant.size(); ++k)
         if (dormant[k]) values[k] = 0;
     follow_synapses(values, former);

@@ -7,9 +7,9 @@
 #include <cstring>
 #include <memory>
 #include <tuple>
-#include <vector>
 
 #include "sncc/aligned.h"
+#include "sncc/list.h"
 #include "sncc/packed.h"
 #include "sncc/engine.h"
 #include "sncc/finite.h"
@@ -54,17 +54,17 @@ TileLayout<Real> layout_of(const Shape& shape) {
 // A network's numbers. `own` is what the user sets, `repeated` what operations index where one number is shared.
 template <typename Real>
 struct Parameters {
-    std::vector<AlignedBuffer<Real>> own, repeated;
-    std::vector<AlignedBuffer<Bfloat16>> half;       // in place of `own`, where weights have 16 bits
-    std::vector<AlignedBuffer<Real>> transposed;  // rows and columns exchanged, where the reverse phase goes by column
+    List<AlignedBuffer<Real>> own, repeated;
+    List<AlignedBuffer<Bfloat16>> half;       // in place of `own`, where weights have 16 bits
+    List<AlignedBuffer<Real>> transposed;  // rows and columns exchanged, where the reverse phase goes by column
 
     const Real* weight(int k) const { return repeated[k].size() ? repeated[k].data() : own[k].data(); }
     const Bfloat16* half_weight(int k) const { return half[k].data(); }
     double number(int k, int element) const { return own[k][is_shared[k] ? 0 : element]; }
-    std::vector<char> is_shared;
-    std::vector<SynapseRows> rows;               // of connections whose synapses are rows of targets
-    std::vector<std::int64_t> gradient_offsets;  // by parameter, -1: none
-    std::vector<std::int64_t> trace_starts;      // of a sample's traces for synapses in rows, update by update
+    List<char> is_shared;
+    List<SynapseRows> rows;               // of connections whose synapses are rows of targets
+    List<std::int64_t> gradient_offsets;  // by parameter, -1: none
+    List<std::int64_t> trace_starts;      // of a sample's traces for synapses in rows, update by update
     std::int64_t trace_size = 0;                 // of all traces of a sample
 };
 
@@ -134,13 +134,13 @@ struct Sample {
     typename ReadingsOf<typename Network::Readouts>::Type readings;
     bool learns = false;      // with dropout
     bool stimulated = false;  // a simulation
-    std::vector<Real> kept[Network::thinned + 1];  // 1 for the neurons of a source that are left, else 0
+    List<Real> kept[Network::thinned + 1];  // 1 for the neurons of a source that are left, else 0
     EmittedSpikes thinned[Network::thinned + 1];   // their spikes
     AlignedBuffer<Real> thinned_values[Network::thinned + 1];
-    std::vector<double> rates = std::vector<double>(Network::penalty_size);  // of penalised neurons, kHz
+    List<double> rates = List<double>(Network::penalty_size);  // of penalised neurons, kHz
     // of training forwards in time
     AlignedBuffer<Real> traces;
-    std::vector<Real> emitted;
+    List<Real> emitted;
     double scale = 1, loss = 0;  // 1 / samples of the batch
     // labels
     const std::int32_t* classes = nullptr;
@@ -210,8 +210,8 @@ struct Tile {
     AlignedBuffer<Real> credit;  // on its way back over a connection with dropout
     AlignedBuffer<Real> penalties{std::size_t(size) * (Network::penalty_size + 1)};
     AlignedBuffer<Real> signals[size][Network::sources + 1];
-    std::vector<std::int64_t> channel_offsets[size];
-    std::vector<std::uint32_t> channel_steps[size];
+    List<std::int64_t> channel_offsets[size];
+    List<std::uint32_t> channel_steps[size];
     std::int64_t steps = 0;  // of the longest sample
     std::int64_t origin = 0, room = 0;  // the tape holds steps origin + 1 .. origin + room
     std::int64_t from = 0, to = 0;      // gradients are being gathered over spikes of steps from + 1 .. to

@@ -5,10 +5,11 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <memory>
 #include <thread>
-#include <vector>
 
 #include "compressed_rows.h"
+#include "sncc/list.h"
 #include "sncc/lists.h"
 #include "sncc/spikes.h"
 
@@ -21,21 +22,21 @@ namespace sncc {
 // Workers meet here. A worker spins for a bounded time, then yields, then sleeps, as another process may have its core.
 class Gate {
 public:
-    explicit Gate(int workers) : arrived_(static_cast<std::size_t>(workers)) {}
+    explicit Gate(int workers) : workers_(static_cast<std::size_t>(workers)), arrived_(std::make_unique<Arrived[]>(workers_)) {}
 
     // Throws nothing; returns false where a worker has failed.
     bool meet(int worker) {
         const std::size_t own = static_cast<std::size_t>(worker);
         const std::uint64_t mine = arrived_[own].count.load(std::memory_order_relaxed) + 1;
         arrived_[own].count.store(mine, std::memory_order_release);
-        for (std::size_t other = 0; other < arrived_.size(); ++other)
+        for (std::size_t other = 0; other < workers_; ++other)
             if (other != own && !wait(arrived_[other].count, mine)) return false;
         return !failed_.load(std::memory_order_relaxed);
     }
     void fail() { failed_.store(true); }
     void reset() {
         failed_.store(false);
-        for (Arrived& arrived : arrived_) arrived.count.store(0);
+        for (std::size_t w = 0; w < workers_; ++w) arrived_[w].count.store(0);
     }
 
 private:
@@ -60,7 +61,8 @@ private:
         }
         return true;
     }
-    std::vector<Arrived> arrived_;
+    std::size_t workers_;
+    std::unique_ptr<Arrived[]> arrived_;
     std::atomic<bool> failed_{false};
 };
 
@@ -165,8 +167,8 @@ private:
         return found != 0;
     }
     std::size_t head_ = 0, current_ = 0;
-    std::vector<Untouched<std::uint32_t>> pages_;  // by step; read by all
-    std::vector<Bounds> bounds_;
+    List<Untouched<std::uint32_t>> pages_;  // by step; read by all
+    List<Bounds> bounds_;
 };
 
 }  // namespace sncc

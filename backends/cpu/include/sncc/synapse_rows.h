@@ -7,11 +7,11 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 #include "connectivity.h"
 #include "delay_limit.h"
-#include "sncc/engine.h"
+#include "sncc/initial_values.h"
+#include "sncc/list.h"
 
 namespace sncc {
 
@@ -102,7 +102,7 @@ public:
             const bool same = pre[k] == pre[k - 1];
             if (pre[k] < pre[k - 1] || (same && post[k] < post[k - 1]) || (same && post[k] == post[k - 1] && !pattern.repeats)) return false;
         }
-        std::vector<std::int64_t> had, has;
+        List<std::int64_t> had, has;
         for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
             if (pattern.kind == PatternKind::fan_in) had.push_back(j), has.push_back(post[k]);
             if (pattern.kind == PatternKind::fan_out) had.push_back(i), has.push_back(pre[k]);
@@ -128,9 +128,9 @@ public:
         synapses_.number();
     }
     // First values of a parameter with a number for every synapse.
-    std::vector<double> drawn(const ParameterDescription& about, std::uint64_t seed) const {
+    List<double> drawn(const ParameterDescription& about, std::uint64_t seed) const {
         const InitialValues initial(about, seed);
-        std::vector<double> values(count());
+        List<double> values(count());
         for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { values[k] = initial(k, i, j); });
         return values;
     }
@@ -176,7 +176,7 @@ private:
         const auto row = [&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { return static_cast<std::size_t>(by_source ? i : by_synapse ? k : j); };
         for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { ++rows.offsets[row(k, i, j) + 1]; });
         rows.allocate();
-        std::vector<std::uint64_t> next(rows.offsets.data(), rows.offsets.data() + rows.offsets.size());
+        List<std::uint64_t> next(rows.offsets.data(), rows.offsets.data() + rows.offsets.size());
         if (by_source) written_.resize(count());
         for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
             rows.set(next[row(k, i, j)]++, by_synapse ? j : static_cast<std::uint32_t>(k));
@@ -195,9 +195,9 @@ private:
 
     const RowsInfo* info_;
     Synapses synapses_;
-    std::vector<std::uint32_t> elements_;
-    std::vector<std::uint32_t> written_;  // targets of the user's synapses, where neurons stand for these
-    std::vector<std::int32_t> delays_;
+    List<std::uint32_t> elements_;
+    List<std::uint32_t> written_;  // targets of the user's synapses, where neurons stand for these
+    List<std::int32_t> delays_;
     std::int64_t most_ = 0;
 };
 

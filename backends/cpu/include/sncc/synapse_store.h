@@ -3,17 +3,17 @@
 
 #include <algorithm>
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include "bit_rows.h"
 #include "connectivity.h"
 #include "delay_limit.h"
 #include "neuron_tables.h"
+#include "sncc/call.h"
 #include "sncc/engine.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace neurons {
@@ -21,12 +21,12 @@ namespace neurons {
 // One number per synapse, per worker.
 template <typename Real>
 struct SynapseField {
-    std::vector<Untouched<Real>> parts;
+    List<Untouched<Real>> parts;
 };
 
 // For each of a worker's target neurons its synapses: place in the worker's rows, and source.
 struct ReverseIndex {
-    std::vector<std::uint64_t> offsets;
+    List<std::uint64_t> offsets;
     Untouched<std::uint64_t> entries;  // the place in the low 32 bits, the source in the high ones
 };
 
@@ -37,7 +37,7 @@ inline ReverseIndex reverse(const CompressedRows& rows) {
     for (std::uint64_t k = 0; k < count; ++k) ++index.offsets[rows.target(k) + 1];
     for (std::size_t j = 1; j < index.offsets.size(); ++j) index.offsets[j] += index.offsets[j - 1];
     index.entries = Untouched<std::uint64_t>(count + 1);
-    std::vector<std::uint64_t> next(index.offsets.begin(), index.offsets.end());
+    List<std::uint64_t> next(index.offsets.begin(), index.offsets.end());
     for (std::size_t i = 0; i + 1 < rows.offsets.size(); ++i)
         for (std::uint64_t k = rows.offsets[i]; k < rows.offsets[i + 1]; ++k)
             index.entries[next[rows.target(k)]++] = static_cast<std::uint64_t>(i) << 32 | k;
@@ -46,8 +46,8 @@ inline ReverseIndex reverse(const CompressedRows& rows) {
 
 // Delays in steps: one byte each where all fit.
 struct Delays {
-    std::vector<Untouched<std::uint8_t>> narrow;
-    std::vector<Untouched<std::uint16_t>> wide;
+    List<Untouched<std::uint8_t>> narrow;
+    List<Untouched<std::uint16_t>> wide;
     int least = 0, most = 0;
     bool is_narrow() const { return wide.empty(); }
     int of(std::size_t part, std::uint64_t k) const { return is_narrow() ? narrow[part][k] : wide[part][k]; }
@@ -60,8 +60,8 @@ public:
     static constexpr std::int64_t sources_at_once = 256;
 
     Synapses synapses;
-    std::vector<BitRows> bits;  // by part, instead of the rows' targets
-    std::vector<ReverseIndex> reversed;
+    List<BitRows> bits;  // by part, instead of the rows' targets
+    List<ReverseIndex> reversed;
     Delays delays;
 
     bool built() const { return !synapses.parts.empty(); }
@@ -107,7 +107,7 @@ public:
 
     // `steps_of(part, k, number, i, count, to)` gives the delays of a stretch of synapses in steps, at least `least`. Gives the longest,
     // which is more than `longest_delay` where they cannot be stored.
-    SNCC_COLD int set_delays(ThreadPool& pool, int least, const std::function<void(std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count, double* to)>& steps_of) {
+    SNCC_COLD int set_delays(ThreadPool& pool, int least, const Call<void(std::size_t part, std::uint64_t k, std::uint64_t number, std::uint32_t i, int count, double* to)>& steps_of) {
         std::atomic<int> lowest{longest_delay}, highest{0};
         const auto fill = [&](auto& arrays, int limit) {
             arrays.clear();
@@ -141,7 +141,7 @@ public:
 
     // Rows of bits instead of rows of targets.
     SNCC_COLD void to_bits(ThreadPool& pool) {
-        bits = std::vector<BitRows>(synapses.parts.size());
+        bits = List<BitRows>(synapses.parts.size());
         pool.run(static_cast<int>(bits.size()), [&](int part, int) {
             CompressedRows& rows = synapses.parts[static_cast<std::size_t>(part)];
             bits[static_cast<std::size_t>(part)] = BitRows(rows);

@@ -4,10 +4,10 @@
 
 #include <cstddef>
 #include <cstring>
-#include <vector>
 
 #include "neuron_memory.h"
 #include "untouched.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace neurons {
@@ -16,7 +16,7 @@ namespace neurons {
 template <typename Real>
 class WorkerStates {
 public:
-    WorkerStates(Memory<Real>& memory, bool wanted) : m_(memory) {
+    SNCC_COLD WorkerStates(Memory<Real>& memory, bool wanted) : m_(memory) {
         for (std::size_t w = 1; wanted && w < m_.states_of.size(); ++w) copies_.emplace_back(m_.state.size() + page);  // all, or none are used
         for (std::size_t w = 1; w <= copies_.size(); ++w) {
             States<Real>& states = m_.states_of[w];
@@ -37,7 +37,7 @@ public:
 private:
     static constexpr std::size_t page = 4096;  // nobody reads ahead over the end of one
 
-    void copy_own(std::size_t w, const unsigned char* from, unsigned char* to) const {
+    SNCC_COLD void copy_own(std::size_t w, const unsigned char* from, unsigned char* to) const {
         for (int a = 0; a < m_.net.state_arrays_count; ++a)
             for (int p = 0; p < m_.net.populations; ++p) {
                 const PopulationInfo& info = m_.net.populations_info[p];
@@ -49,7 +49,7 @@ private:
     }
 
     Memory<Real>& m_;
-    std::vector<Untouched<unsigned char>> copies_;
+    List<Untouched<unsigned char>> copies_;
 };
 
 }  // namespace neurons

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/engine.h"
+#include "sncc/list.h"
 #include "sncc/philox.h"
 
 namespace sncc {
@@ -58,7 +58,7 @@ private:
             for (int k = 0; k < Network::sources + Network::thinned; ++k) all.push_back(std::make_unique<Staged<Value>>(memory, name));
         }
         Staged<Value>& operator[](int k) const { return *all[static_cast<std::size_t>(k)]; }
-        std::vector<std::unique_ptr<Staged<Value>>> all;
+        List<std::unique_ptr<Staged<Value>>> all;
     };
     // Room for so many values in pinned memory, and what then stands there on its way.
     template <typename Value>
@@ -165,7 +165,7 @@ private:
     DeviceMemory& memory_;
     SampleArguments<Network> given_ = {};  // where the prepared batch stands
     std::optional<SamplesOfBatch> holds_;  // which one that is, until it is handed over
-    std::vector<char> left_;
+    List<char> left_;
     Event copied_, used_;
     AllStaged<std::int64_t> offsets_{memory_, "the events"};
     AllStaged<std::uint32_t> indices_{memory_, "the events"};

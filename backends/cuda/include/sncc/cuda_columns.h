@@ -5,10 +5,10 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
-#include <vector>
 
 #include "sncc/cuda_memory.h"
 #include "sncc/cuda_neurons.h"
+#include "sncc/list.h"
 #include "sncc/synapse_store.h"
 
 namespace sncc {
@@ -36,18 +36,18 @@ public:
         if (rows.synapses() >= none) throw Failure(Code::memory, "a connection of more than 2^32 - 1 synapses");
         const neurons::ReverseIndex index = neurons::reverse(rows);
         const std::int64_t targets = rows.range.size(), words = (targets + 31) / 32;
-        std::vector<std::uint32_t> lengths(static_cast<std::size_t>(words * 32), 0);
+        List<std::uint32_t> lengths(static_cast<std::size_t>(words * 32), 0);
         for (std::int64_t j = 0; j < targets; ++j)
             lengths[static_cast<std::size_t>(j)] = static_cast<std::uint32_t>(index.offsets[static_cast<std::size_t>(j) + 1] - index.offsets[static_cast<std::size_t>(j)]);
-        const std::vector<std::uint64_t> slices = slices_of(lengths);
+        const List<std::uint64_t> slices = slices_of(lengths);
         places_ = static_cast<std::size_t>(slices.back());
         numbers_.assign(places_, none);
         const bool is_narrow = store.synapses.sources() <= 0x10000;
-        std::vector<std::uint16_t> narrow(is_narrow ? places_ : 0, 0), delays(delayed ? places_ : 0, 0);
-        std::vector<std::uint32_t> wide(is_narrow ? 0 : places_, 0), ascending(by_delay && by_source ? places_ : 0, 0);
+        List<std::uint16_t> narrow(is_narrow ? places_ : 0, 0), delays(delayed ? places_ : 0, 0);
+        List<std::uint32_t> wide(is_narrow ? 0 : places_, 0), ascending(by_delay && by_source ? places_ : 0, 0);
         if (!ascending.empty() && places_ >= none) throw Failure(Code::memory, "a connection of too many synapses");
         pool.run(static_cast<int>(words), [&](int word, int) {
-            std::vector<std::uint64_t> column;
+            List<std::uint64_t> column;
             for (std::int64_t j = std::int64_t(word) * 32; j < std::min<std::int64_t>(targets, word * 32 + 32); ++j) {
                 const std::uint64_t* const entries = index.entries.data();
                 column.assign(entries + index.offsets[static_cast<std::size_t>(j)], entries + index.offsets[static_cast<std::size_t>(j) + 1]);
@@ -64,7 +64,7 @@ public:
                     place += 32;
                 }
                 if (ascending.empty()) continue;
-                std::vector<std::size_t> order(column.size());
+                List<std::size_t> order(column.size());
                 for (std::size_t e = 0; e < order.size(); ++e) order[e] = e;
                 std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return column[a] < column[b]; });
                 const std::size_t first = static_cast<std::size_t>(slices[static_cast<std::size_t>(word)]) + static_cast<std::size_t>(j % 32);
@@ -82,8 +82,8 @@ public:
                  ascending.empty() ? nullptr : ascending_.data(), nullptr};
     }
     // For kernels that put the synapses there themselves: columns of so many, from so many sources. What is behind them stays the caller's.
-    void make(const std::vector<std::uint32_t>& lengths, std::int64_t sources, bool delayed) {
-        const std::vector<std::uint64_t> slices = slices_of(lengths);
+    void make(const List<std::uint32_t>& lengths, std::int64_t sources, bool delayed) {
+        const List<std::uint64_t> slices = slices_of(lengths);
         places_ = static_cast<std::size_t>(slices.back());
         if (places_ >= none) throw Failure(Code::memory, "a connection of too many synapses");
         numbers_.clear();
@@ -118,21 +118,21 @@ public:
         view_.numbers = numbered_.data();
     }
     // Of the first `synapses` of the host's rows.
-    std::vector<std::uint32_t> places_of_synapses(std::uint64_t synapses, ThreadPool& pool) const {
+    List<std::uint32_t> places_of_synapses(std::uint64_t synapses, ThreadPool& pool) const {
         if (places_ >= none) throw Failure(Code::memory, "a connection of too many synapses");
-        std::vector<std::uint32_t> places(static_cast<std::size_t>(synapses));
+        List<std::uint32_t> places(static_cast<std::size_t>(synapses));
         for_places(pool, [&](std::size_t place) { places[numbers_[place]] = static_cast<std::uint32_t>(place); });
         return places;
     }
     const Columns<Real>& view() const { return view_; }
 
     void send(const Untouched<Real>& from, DeviceArray<Real>& to, ThreadPool& pool) const {
-        std::vector<Real> values(places_, Real(0));
+        List<Real> values(places_, Real(0));
         for_places(pool, [&](std::size_t place) { values[place] = from[numbers_[place]]; });
         to.put(values);
     }
     void fetch(const DeviceArray<Real>& from, Untouched<Real>& to, ThreadPool& pool) const {
-        std::vector<Real> values(places_);
+        List<Real> values(places_);
         from.take(values.data(), places_);
         for_places(pool, [&](std::size_t place) { to[numbers_[place]] = values[place]; });
     }
@@ -152,8 +152,8 @@ private:
     }
 
     // A word of 32 columns takes as much as its longest.
-    static std::vector<std::uint64_t> slices_of(const std::vector<std::uint32_t>& lengths) {
-        std::vector<std::uint64_t> slices(lengths.size() / 32 + 1, 0);
+    static List<std::uint64_t> slices_of(const List<std::uint32_t>& lengths) {
+        List<std::uint64_t> slices(lengths.size() / 32 + 1, 0);
         for (std::size_t w = 0; w + 1 < slices.size(); ++w) {
             const auto first = lengths.begin() + static_cast<std::ptrdiff_t>(w * 32);
             slices[w + 1] = slices[w] + 32ull * *std::max_element(first, first + 32);
@@ -166,7 +166,7 @@ private:
     }
 
     std::size_t places_ = 0;
-    mutable std::vector<std::uint32_t> numbers_;
+    mutable List<std::uint32_t> numbers_;
     DeviceArray<std::uint64_t> slices_;
     DeviceArray<std::uint32_t> lengths_;
     DeviceArray<std::uint16_t> narrow_;

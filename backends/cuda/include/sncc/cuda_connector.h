@@ -1,13 +1,14 @@
 // The host's side of synapses that are made on the device (cuda_connect.h): which connections, how many synapses, room for them, the launches.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include "sncc/cuda_connect_columns.h"
 #include "sncc/cuda_tiles.h"
+#include "sncc/list.h"
 #include "sncc/neuron_memory.h"
 
 namespace sncc {
@@ -38,7 +39,7 @@ public:
         g.counts = offsets_.data();
         draw(g, Stage::count);
         sums_before(g, offsets_.data(), static_cast<std::int64_t>(sources) + 1);
-        std::vector<std::uint32_t> offsets(sources + 1);
+        List<std::uint32_t> offsets(sources + 1);
         offsets_.take(offsets.data(), offsets.size());
         store.synapses.starts.assign(offsets.begin(), offsets.end());
         if (info(c).delays >= 0) find_extreme_delays(g, c, store);
@@ -54,14 +55,14 @@ public:
         DeviceArray<Real>* column_weights;
         bool by_delay;
     };
-    void reserve(const std::vector<Making>& all) {
-        std::vector<DeviceMemory::Part> parts = {{"the synapses by source", 0}, {"the synapses' delays", 0}, {"the weights", 0}, {"their making", 0}, {"the synapses by target", 0}};
+    void reserve(const List<Making>& all) {
+        List<DeviceMemory::Part> parts = {{"the synapses by source", 0}, {"the synapses' delays", 0}, {"the weights", 0}, {"their making", 0}, {"the synapses by target", 0}};
         std::size_t synapses = 0, sources = 0, drawn = 0, sums = 0, keys = 0, placed = 0;
         for (const Making& making : all) {
             const auto room = room_for(making);
             const bool weighted = info(making.connection).weight_field >= 0;
             if (making.rows) {
-                const std::vector<DeviceMemory::Part> rows = making.rows->missing(room);
+                const List<DeviceMemory::Part> rows = making.rows->missing(room);
                 for (std::size_t k = 0; k < rows.size(); ++k) parts[k].bytes += rows[k].bytes;
                 if (weighted && !making.columns) parts[2].bytes += making.weights->missing(room.synapses + 1);
             }
@@ -82,8 +83,8 @@ public:
     void make(const Making& making) {
         const int c = making.connection;
         const auto room = room_for(making);
-        const std::vector<std::uint64_t>& starts = host_.store(c).synapses.starts;
-        const std::vector<std::uint32_t> offsets(starts.begin(), starts.end());
+        const List<std::uint64_t>& starts = host_.store(c).synapses.starts;
+        const List<std::uint32_t> offsets(starts.begin(), starts.end());
         Arguments g = arguments(c);
         offsets_.put(offsets);
         g.offsets = offsets_.data(), g.rows = targets_.data();
@@ -129,9 +130,9 @@ private:
         lengths_.clear();
         g.lengths = lengths_.data(), g.size = static_cast<std::int64_t>(synapses), g.by_delay = making.by_delay;
         launch(g, Stage::lengths, blocks_for(g.size, connect_threads));
-        const std::vector<std::uint32_t> lengths = lengths_.copy(words * 32);
+        const List<std::uint32_t> lengths = lengths_.copy(words * 32);
         making.columns->make(lengths, g.source.population, delayed);
-        std::vector<std::uint32_t> begins(targets + 1, 0);
+        List<std::uint32_t> begins(targets + 1, 0);
         for (std::size_t j = 0; j < targets; ++j) begins[j + 1] = begins[j] + lengths[j];
         begins_.put(begins), lengths_.put(begins);
         keys_.reserve(synapses + 1);
@@ -239,7 +240,7 @@ private:
     DeviceMemory& memory_;
     const Stream& stream_;
     const int& multiprocessors_;
-    std::vector<ConnectivityRequest> requests_;  // by connection
+    List<ConnectivityRequest> requests_;  // by connection
     DeviceArray<std::uint32_t> offsets_{memory_, "the synapses' making"}, next_{memory_, "the synapses' making"}, targets_{memory_, "the synapses' making"};
     DeviceArray<std::uint32_t> drawn_{memory_, "the synapses' making"}, sums_{memory_, "the synapses' making"}, thresholds_{memory_, "the synapses' making"};
     DeviceArray<std::uint32_t> lengths_{memory_, "the synapses' making"}, begins_{memory_, "the synapses' making"}, places_{memory_, "the synapses' making"};

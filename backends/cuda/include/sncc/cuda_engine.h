@@ -6,12 +6,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "sncc/call.h"
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_batch.h"
 #include "sncc/cuda_kept.h"
@@ -21,6 +20,7 @@
 #include "sncc/cuda_rows.h"
 #include "sncc/cuda_simulation.h"
 #include "sncc/engine.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace cuda {
@@ -118,7 +118,7 @@ public:
     // Returns when the results are there: the gradients and the optimiser's step may still run, while the next batch is
     // prepared and copied. Whatever reads them waits, and says what the gradients of the last batch could not hold.
     Result run(Mode mode, const Batch& batch, double learning_rate_factor, const Outputs& outputs) override {
-        const std::function<const Batch*()> next = std::exchange(next_, nullptr);
+        const Call<const Batch*()> next = std::exchange(next_, {});
         refresh();
         const bool learns = mode != Mode::evaluate;
         const Plan plan = plan_of(batch, learns);
@@ -150,9 +150,9 @@ public:
         return total;
     }
 
-    void expect(std::function<const Batch*()> next) override {
+    void expect(Call<const Batch*()> next) override {
         if (!next) inputs_[0].forget(), inputs_[1].forget();
-        next_ = std::move(next);
+        next_ = next;
     }
 
     // -------------------------------------------------------------------------------------------- simulation
@@ -165,8 +165,8 @@ public:
     void reset() override { simulator_.reset(); }
     std::int64_t step_count() override { return simulator_.step_count(); }
     bool states_are_finite(const Description& about) override { return simulator_.states_are_finite(about); }
-    std::vector<double> state_of(int population, int state, std::int64_t size) override { return simulator_.state_of(population, state, size); }
-    std::vector<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
+    List<double> state_of(int population, int state, std::int64_t size) override { return simulator_.state_of(population, state, size); }
+    List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
         return simulator_.first_state_of(run, population, state, size, [this](SampleArguments<Network>& a) { launch_samples(a); });
     }
 
@@ -233,11 +233,11 @@ private:
     // Synapses, then room for what has a number for each of them, behind what is there already.
     void build_rows(std::uint64_t seed, const Description& about) {
         connectivity_.build(seed);
-        std::vector<Real> known(static_cast<std::size_t>(Network::parameter_size));
-        std::vector<Bfloat16> known_halves(static_cast<std::size_t>(Network::half_size));
+        List<Real> known(static_cast<std::size_t>(Network::parameter_size));
+        List<Bfloat16> known_halves(static_cast<std::size_t>(Network::half_size));
         parameters_.take(known.data(), known.size());
         halves_.take(known_halves.data(), known_halves.size());
-        std::vector<std::pair<int, std::vector<double>>> drawn;
+        List<std::pair<int, List<double>>> drawn;
         connectivity_.for_each([&](SynapseRows& rows) {
             for (const int k : {rows.info().weight, rows.info().delays}) {
                 if (k < 0 || shapes_[k].columns >= 0) continue;
@@ -283,7 +283,7 @@ private:
     template <typename Number>
     void copy_in(int k, DeviceArray<Number>& to, std::int64_t offset, const double* values) {
         const Shape& shape = shapes_[k];
-        std::vector<Number> padded(static_cast<std::size_t>(shape.size()), shape.shared ? static_cast<Number>(values[0]) : Number(0));
+        List<Number> padded(static_cast<std::size_t>(shape.size()), shape.shared ? static_cast<Number>(values[0]) : Number(0));
         if (!shape.shared)
             for (int i = 0; i < shape.rows; ++i)
                 for (int j = 0; j < shape.columns; ++j)
@@ -295,7 +295,7 @@ private:
     template <typename Number>
     void copy_out(int k, const DeviceArray<Number>& from, std::int64_t offset, double* values) {
         const Shape& shape = shapes_[k];
-        std::vector<Number> padded(static_cast<std::size_t>(shape.size()));
+        List<Number> padded(static_cast<std::size_t>(shape.size()));
         from.take(padded.data(), padded.size(), static_cast<std::size_t>(offset));
         if (shape.shared) {
             values[0] = static_cast<double>(padded[static_cast<std::size_t>(shape.place_of_one())]);
@@ -492,8 +492,8 @@ private:
     BatchInput<Network> inputs_[2] = {BatchInput<Network>(memory_), BatchInput<Network>(memory_)};  // in turn
     Simulator<Network> simulator_{memory_};
     Connectivity<Network> connectivity_{memory_};
-    std::vector<Shape> shapes_;  // those of one number per synapse have their columns when the synapses are built
-    std::vector<std::int64_t> offsets_;
+    List<Shape> shapes_;  // those of one number per synapse have their columns when the synapses are built
+    List<std::int64_t> offsets_;
     LateParameter late_[Network::late_count + 1] = {};
     std::int64_t parameter_size_ = Network::parameter_size, gradient_size_ = Network::gradient_size, half_size_ = Network::half_size;
     bool built_ = false;
@@ -505,7 +505,7 @@ private:
     Event gathered_all_;
     bool unsettled_ = false;
     std::int64_t step_before_ = 0;
-    std::function<const Batch*()> next_;
+    Call<const Batch*()> next_;
     int turn_ = 0, most_shared_ = 0;
     std::int64_t optimiser_step_ = 0;
     bool stale_ = true;

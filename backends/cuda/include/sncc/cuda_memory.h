@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "sncc/cuda_streams.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace cuda {
@@ -33,7 +33,7 @@ public:
         refuse(asking.name, bytes, free, total, "");
     }
     // Before any of these is asked for: whether there is room for all.
-    void expect(const char* what, const std::vector<Part>& parts) const {
+    void expect(const char* what, const List<Part>& parts) const {
         std::size_t free = 0, total = 0, bytes = 0;
         check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
         std::string text;
@@ -50,10 +50,10 @@ private:
 
     // The largest parts that the network has already.
     std::string held() const {
-        std::vector<std::pair<std::size_t, std::string>> sizes;
+        List<std::pair<std::size_t, std::string>> sizes;
         for (const auto& part : parts_)
             if (part->bytes > 0) sizes.emplace_back(part->bytes, part->name);
-        std::sort(sizes.rbegin(), sizes.rend());
+        std::sort(sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a > b; });
         std::string text = sizes.empty() ? "this network holds nothing yet" : "this network holds ";
         for (std::size_t k = 0; k < std::min<std::size_t>(sizes.size(), 4); ++k)
             text += (k ? ", " : "") + std::to_string(sizes[k].first) + " for " + sizes[k].second;
@@ -61,7 +61,7 @@ private:
     }
 
     const char* remedy_;
-    std::vector<std::shared_ptr<Part>> parts_;
+    List<std::shared_ptr<Part>> parts_;
 };
 
 // An array on the device, as large as the largest that was asked for.
@@ -113,7 +113,7 @@ public:
     void put(const Value* from, std::size_t count, std::size_t offset = 0) {
         if (count) check(cudaMemcpy(values_ + offset, from, count * sizeof(Value), cudaMemcpyHostToDevice), "cudaMemcpy", part_->name);
     }
-    void put(const std::vector<Value>& from) {
+    void put(const List<Value>& from) {
         reserve(from.size() + 1);
         put(from.data(), from.size());
     }
@@ -121,8 +121,8 @@ public:
         if (count) check(cudaMemcpy(to, values_ + offset, count * sizeof(Value), cudaMemcpyDeviceToHost), "cudaMemcpy", part_->name);
     }
 
-    std::vector<Value> copy(std::size_t count) const {
-        std::vector<Value> values(count);
+    List<Value> copy(std::size_t count) const {
+        List<Value> values(count);
         take(values.data(), count);
         return values;
     }
@@ -144,7 +144,7 @@ public:
     DeviceArray<Value>* operator[](int k) const { return all_[static_cast<std::size_t>(k)].get(); }
 
 private:
-    std::vector<std::unique_ptr<DeviceArray<Value>>> all_;
+    List<std::unique_ptr<DeviceArray<Value>>> all_;
 };
 
 }  // namespace cuda

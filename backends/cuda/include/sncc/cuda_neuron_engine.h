@@ -13,6 +13,7 @@
 #include "sncc/cuda_run.h"
 #include "sncc/cuda_steps.h"
 #include "sncc/cuda_tiles.h"
+#include "sncc/list.h"
 #include "sncc/neuron_engine.h"
 
 namespace sncc {
@@ -55,7 +56,7 @@ public:
     // A run that fails before it begins leaves the network as it was.
     void simulate(const Simulation& simulation) override {
         const bool fresh = !this->started_ || !simulation.resume;
-        const std::vector<GivenInput<Real>> before = m_.inputs;
+        const List<GivenInput<Real>> before = m_.inputs;
         try {
             Base::simulate(simulation);
         } catch (...) {
@@ -75,7 +76,7 @@ public:
         found_.take(&found, 1);
         return found == 0;
     }
-    std::vector<double> state_of(int population, int number, std::int64_t size) override {
+    List<double> state_of(int population, int number, std::int64_t size) override {
         fetch_states();
         return Base::state_of(population, number, size);
     }
@@ -176,7 +177,7 @@ private:
     }
     // Those that the host has only counted.
     void make_synapses() {
-        std::vector<typename Connector<Network>::Making> all;
+        List<typename Connector<Network>::Making> all;
         for (int c = 0; c < Network::connections_count; ++c) {
             if (!m_.stores[static_cast<std::size_t>(c)].is_counted()) continue;
             std::unique_ptr<DeviceTileRows<Real>>& rows = rows_[static_cast<std::size_t>(c)];
@@ -295,7 +296,7 @@ private:
             histories_[f]->reserve(values.size());
             histories_[f]->put(values.data(), values.size());
         }
-        std::vector<LookedAt<Real>> all;
+        List<LookedAt<Real>> all;
         for (int p = 0; p < this->about_->population_count; ++p)
             for (int k = 0; k < this->about_->populations[p].state_count; ++k)
                 all.push_back({on_device(Network::variable(state(), p, k)), this->about_->populations[p].size});
@@ -324,7 +325,7 @@ private:
         }
         for (int f = 0; f < Network::synapse_fields; ++f) view_.synapse_fields[f] = synapse_fields_[f]->data();
         for (int k = 0; k < Network::parameters; ++k) {
-            const std::vector<double>& own = m_.numbers.own[static_cast<std::size_t>(k)];
+            const List<double>& own = m_.numbers.own[static_cast<std::size_t>(k)];
             view_.numbers[k] = own.empty() ? 0.0 : own[0];
         }
         for (int p = 0; p < Network::populations; ++p)
@@ -405,7 +406,7 @@ private:
 
     // Which words of neurons lie side by side: those of populations of which one reads the other's neuron of the same number have the same place.
     void share_out() {
-        std::vector<int> leader(Network::populations + 1);
+        List<int> leader(Network::populations + 1);
         for (int p = 0; p <= Network::populations; ++p) leader[static_cast<std::size_t>(p)] = p;
         const auto lead = [&](int p) {
             while (leader[static_cast<std::size_t>(p)] != p) p = leader[static_cast<std::size_t>(p)];
@@ -455,7 +456,7 @@ private:
     // Of a block: all find what arrives, a thread a word of spikes or more; those with words of neurons of their own add it up.
     int warps() const {
         if (view_.interval > 1) return most_warps;
-        std::vector<std::int64_t> words(static_cast<std::size_t>(Network::populations) + 1, 0);  // of spikes, onto a population
+        List<std::int64_t> words(static_cast<std::size_t>(Network::populations) + 1, 0);  // of spikes, onto a population
         for (int c = 0; c < Network::connections_count; ++c)
             if (const ConnectionView<Real>& to = view_.connections[c]; to.pushed) words[static_cast<std::size_t>(to.target_population)] += (to.rows.sources + 31) / 32;
         const std::int64_t most = std::max<std::int64_t>(tile_words_, (*std::max_element(words.begin(), words.end()) + 31) / 32);
@@ -494,8 +495,8 @@ private:
 
     DeviceMemory memory_{"a network of fewer synapses needs less"};
     Stream compute_{cudaStreamDefault};
-    std::vector<std::unique_ptr<DeviceColumns<Real>>> columns_;  // by connection; of those that own synapses
-    std::vector<std::unique_ptr<DeviceTileRows<Real>>> rows_;    // by connection; of those delivered by spikes
+    List<std::unique_ptr<DeviceColumns<Real>>> columns_;  // by connection; of those that own synapses
+    List<std::unique_ptr<DeviceTileRows<Real>>> rows_;    // by connection; of those delivered by spikes
     DeviceArrays<Real> synapse_fields_{memory_, Network::synapse_fields + 1, "the synapses' numbers"};
     DeviceArrays<Real> weights_{memory_, Network::connections_count + 1, "the weights"};
     DeviceArray<typename Network::State> state_{memory_, "the neurons' states"};
@@ -509,12 +510,12 @@ private:
     Connector<Network> connector_{m_, memory_, compute_, multiprocessors_};
     DeviceArray<NetworkView<Network>> described_{memory_, "the network's tables"};
     NetworkView<Network> view_ = {};
-    std::vector<char> field_newer_;  // on the host than on the device
-    std::vector<char> pushed_ = std::vector<char>(Network::connections_count + 1, 0);  // by connection
+    List<char> field_newer_;  // on the host than on the device
+    List<char> pushed_ = List<char>(Network::connections_count + 1, 0);  // by connection
     bool structure_newer_ = true, numbers_newer_ = true, state_newer_ = true, rings_newer_ = true;
     bool device_newer_ = false;  // states
-    std::vector<char> moved_ = std::vector<char>(Network::synapse_fields + 1, 0);  // numbers of synapses that the device has newer ones of
-    std::vector<int> first_words_ = std::vector<int>(Network::populations + 1, 0);  // by population
+    List<char> moved_ = List<char>(Network::synapse_fields + 1, 0);  // numbers of synapses that the device has newer ones of
+    List<int> first_words_ = List<int>(Network::populations + 1, 0);  // by population
     std::int64_t words_ = 1;
     int tile_words_ = 1;
     int multiprocessors_ = 1, cooperates_ = 0;

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
-#include <vector>
 
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/engine.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace cuda {
@@ -56,7 +56,7 @@ public:
     void forget_rates() { seen_ = 0, sums_of_rates_.assign(static_cast<std::size_t>(Network::penalty_size) + 1, 0.0); }
     bool knows_rates() const { return seen_ > 0; }
     void add_rates(std::int64_t count) {
-        const std::vector<double> all = rates(count);
+        const List<double> all = rates(count);
         for (std::int64_t k = 0; k < count; ++k)
             for (int j = 0; j < Network::penalty_size; ++j)
                 sums_of_rates_[static_cast<std::size_t>(j)] += all[static_cast<std::size_t>(k * Network::penalty_size + j)];
@@ -93,7 +93,7 @@ private:
         const std::size_t count = static_cast<std::size_t>(batch.count);
         constexpr std::size_t width = Network::output_width;
         if (outputs.starts) {
-            std::vector<Real> rows(count * static_cast<std::size_t>(most) * width);
+            List<Real> rows(count * static_cast<std::size_t>(most) * width);
             step_outputs_.take(rows.data(), rows.size());
             for (std::size_t k = 0; k < count; ++k)
                 for (std::int64_t n = 0; n < batch.data->steps[batch.selection[k]]; ++n)
@@ -102,27 +102,27 @@ private:
                             static_cast<double>(rows[(k * static_cast<std::size_t>(most) + static_cast<std::size_t>(n)) * width + static_cast<std::size_t>(j)]);
             return;
         }
-        std::vector<Real> rows(count * width);
+        List<Real> rows(count * width);
         outputs_.take(rows.data(), rows.size());
         for (std::size_t k = 0; k < count; ++k)
             for (int j = 0; j < Network::outputs; ++j)
                 outputs.values[k * Network::outputs + static_cast<std::size_t>(j)] = static_cast<double>(rows[k * width + static_cast<std::size_t>(j)]);
     }
-    std::vector<double> rates(std::int64_t count) {
-        std::vector<double> all(static_cast<std::size_t>(count) * Network::penalty_size);
+    List<double> rates(std::int64_t count) {
+        List<double> all(static_cast<std::size_t>(count) * Network::penalty_size);
         rates_.take(all.data(), all.size());
         return all;
     }
-    std::vector<double> mean_rates() const {
-        std::vector<double> means = sums_of_rates_;
+    List<double> mean_rates() const {
+        List<double> means = sums_of_rates_;
         for (double& mean : means) mean /= static_cast<double>(std::max<std::int64_t>(seen_, 1));
         return means;
     }
     double penalty(std::int64_t count) {
         if (Network::penalty_count == 0) return 0;
-        const std::vector<double> all = rates(count);
+        const List<double> all = rates(count);
         if (!knows_rates()) add_rates(count);
-        const std::vector<double> means = mean_rates();
+        const List<double> means = mean_rates();
         double total = 0;
         for (int k = 0; k < Network::penalty_count; ++k) {
             const PenaltyOf p = Network::penalty(k);
@@ -140,7 +140,7 @@ private:
 
     DeviceMemory& memory_;
     std::int64_t seen_ = 0;  // samples whose rates are known
-    std::vector<double> sums_of_rates_;
+    List<double> sums_of_rates_;
     DeviceArray<double> losses_{memory_, "the losses"}, rates_{memory_, "the firing rates"}, mean_rates_{memory_, "the firing rates"};
     DeviceArray<std::int64_t> counts_{memory_, "the counts"};
     DeviceArray<Real> outputs_{memory_, "the readout"}, step_outputs_{memory_, "the readout of every step"};

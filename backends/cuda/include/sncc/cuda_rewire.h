@@ -3,11 +3,11 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/cuda_rows.h"
+#include "sncc/list.h"
 #include "sncc/rewire.h"
 
 namespace sncc {
@@ -19,16 +19,16 @@ struct NumbersOnDevice {
     using Real = typename Network::Real;
     DeviceArray<Real>&parameters, &states;
     Connectivity<Network>& connectivity;
-    const std::vector<Shape>& shapes;
-    const std::vector<std::int64_t>& offsets;
+    const List<Shape>& shapes;
+    const List<std::int64_t>& offsets;
     std::int64_t parameter_size;
 
-    std::vector<Real> take(const DeviceArray<Real>& from, int k, std::int64_t first = 0) const {
-        std::vector<Real> values(static_cast<std::size_t>(shapes[static_cast<std::size_t>(k)].columns));
+    List<Real> take(const DeviceArray<Real>& from, int k, std::int64_t first = 0) const {
+        List<Real> values(static_cast<std::size_t>(shapes[static_cast<std::size_t>(k)].columns));
         from.take(values.data(), values.size(), place(k, first));
         return values;
     }
-    void put(DeviceArray<Real>& to, int k, const std::vector<Real>& values, std::int64_t first = 0) const { to.put(values.data(), values.size(), place(k, first)); }
+    void put(DeviceArray<Real>& to, int k, const List<Real>& values, std::int64_t first = 0) const { to.put(values.data(), values.size(), place(k, first)); }
 
 private:
     std::size_t place(int k, std::int64_t first) const { return static_cast<std::size_t>(first + offsets[static_cast<std::size_t>(k)]); }
@@ -53,16 +53,16 @@ public:
     }
     // Synapses that come from elsewhere begin anew.
     static void forget_states(const Numbers& of, int weight) {
-        const std::vector<Real> none(static_cast<std::size_t>(of.shapes[static_cast<std::size_t>(weight)].columns), Real(0));
+        const List<Real> none(static_cast<std::size_t>(of.shapes[static_cast<std::size_t>(weight)].columns), Real(0));
         for (int state = 0; state < Network::optimiser_states; ++state) of.put(of.states, weight, none, of.parameter_size * state);
     }
 
 private:
-    bool step(const Numbers& of, const Rewiring& about, const std::vector<Real>& before, std::uint64_t seed, std::uint32_t number, double rate) const {
+    bool step(const Numbers& of, const Rewiring& about, const List<Real>& before, std::uint64_t seed, std::uint32_t number, double rate) const {
         const int k = about.parameter;
         const Shape& shape = of.shapes[static_cast<std::size_t>(k)];
-        std::vector<Real> weights = of.take(of.parameters, k);
-        std::vector<char> dormant;
+        List<Real> weights = of.take(of.parameters, k);
+        List<char> dormant;
         const bool any = step_weights(weights.data(), before.data(), dormant, weights.size(), about, seed, number, rate * shape.rate, shape.scale);
         if (any) {
             const SynapseRows& rows = of.connectivity.with_weight(k);
@@ -70,7 +70,7 @@ private:
             of.connectivity.move(k, moved.pre.data(), moved.post.data());
             follow_synapses(weights.data(), moved.former);
             for (int state = 0; state < Network::optimiser_states; ++state) {
-                std::vector<Real> values = of.take(of.states, k, of.parameter_size * state);
+                List<Real> values = of.take(of.states, k, of.parameter_size * state);
                 follow_moments(values.data(), dormant, moved.former);
                 of.put(of.states, k, values, of.parameter_size * state);
             }
@@ -79,15 +79,15 @@ private:
         of.put(of.parameters, k, weights);
         return any;
     }
-    static void follow_delays(const Numbers& of, int delays, const std::vector<std::uint64_t>& former) {
+    static void follow_delays(const Numbers& of, int delays, const List<std::uint64_t>& former) {
         if (delays < 0 || of.shapes[static_cast<std::size_t>(delays)].shared) return;
         of.connectivity.follow_delays(delays, former);
-        std::vector<Real> values = of.take(of.parameters, delays);
+        List<Real> values = of.take(of.parameters, delays);
         follow_synapses(values.data(), former);
         of.put(of.parameters, delays, values);
     }
 
-    std::vector<std::vector<Real>> before_;  // by rewiring
+    List<List<Real>> before_;  // by rewiring
 };
 
 }  // namespace cuda

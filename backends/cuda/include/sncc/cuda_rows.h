@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_memory.h"
+#include "sncc/list.h"
 #include "sncc/rewire.h"
 #include "sncc/synapse_rows.h"
 
@@ -26,13 +26,13 @@ public:
     // After `place_weights`: `targets` neurons of the target, `elements` numbers of a weight that synapses share (0: none do).
     DeviceRows<Real> upload(std::int64_t targets, std::int64_t elements) {
         const std::size_t count = static_cast<std::size_t>(rows.count());
-        std::vector<std::uint32_t> sources(count), onto(count);
+        List<std::uint32_t> sources(count), onto(count);
         rows.for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { sources[k] = i, onto[k] = j; });
-        offsets_.put(std::vector<std::uint64_t>(rows.offsets(), rows.offsets() + rows.sources() + 1));
+        offsets_.put(List<std::uint64_t>(rows.offsets(), rows.offsets() + rows.sources() + 1));
         sources_.put(sources), targets_.put(onto);
         by_number(incoming_offsets_, incoming_, targets, [&](std::uint64_t k) { return static_cast<std::int64_t>(onto[k]); });
         const bool placed = rows.info().place == Element::matrix, one = rows.info().place == Element::one;
-        if (placed) elements_.put(std::vector<std::uint32_t>(rows.elements(), rows.elements() + count));
+        if (placed) elements_.put(List<std::uint32_t>(rows.elements(), rows.elements() + count));
         if (elements > 0) by_number(sharing_offsets_, sharing_, elements, [&](std::uint64_t k) { return one ? 0 : static_cast<std::int64_t>(rows.elements()[k]); });
         DeviceRows<Real> all = {};
         all.offsets = offsets_.data(), all.sources = sources_.data(), all.targets = targets_.data(), all.elements = placed ? elements_.data() : nullptr;
@@ -44,7 +44,7 @@ public:
     }
     void upload_delays(DeviceRows<Real>& all) {
         if (rows.info().delays < 0) return;
-        delays_.put(std::vector<std::int32_t>(rows.delays(), rows.delays() + rows.count()));
+        delays_.put(List<std::int32_t>(rows.delays(), rows.delays() + rows.count()));
         all.delays = delays_.data(), all.most_delay = rows.most_delay();
     }
 
@@ -54,11 +54,11 @@ private:
     // Numbers of synapses in lists, each list ascending.
     template <typename Which>
     void by_number(DeviceArray<std::uint64_t>& offsets, DeviceArray<std::uint32_t>& lists, std::int64_t count, const Which& which) {
-        std::vector<std::uint64_t> ends(static_cast<std::size_t>(count) + 1, 0);
+        List<std::uint64_t> ends(static_cast<std::size_t>(count) + 1, 0);
         for (std::uint64_t k = 0; k < rows.count(); ++k) ++ends[static_cast<std::size_t>(which(k)) + 1];
         for (std::size_t e = 1; e < ends.size(); ++e) ends[e] += ends[e - 1];
-        std::vector<std::uint64_t> next = ends;
-        std::vector<std::uint32_t> numbers(static_cast<std::size_t>(rows.count()));
+        List<std::uint64_t> next = ends;
+        List<std::uint32_t> numbers(static_cast<std::size_t>(rows.count()));
         for (std::uint64_t k = 0; k < rows.count(); ++k) numbers[next[static_cast<std::size_t>(which(k))]++] = static_cast<std::uint32_t>(k);
         offsets.put(ends), lists.put(numbers);
     }
@@ -114,11 +114,11 @@ public:
                 other_delays_ = other_delays_ || one->rows.info().delays >= 0;
             }
     }
-    void follow_delays(int k, const std::vector<std::uint64_t>& former) { follow_synapses(delays_[static_cast<std::size_t>(k)].data(), former); }
+    void follow_delays(int k, const List<std::uint64_t>& former) { follow_synapses(delays_[static_cast<std::size_t>(k)].data(), former); }
 
     // weight(k), gradient(r, k): where those of parameter k begin on the device, the latter of connection r.
     template <typename Weight, typename Gradient>
-    void upload(const std::vector<Shape>& shapes, const Weight& weight, const Gradient& gradient) {
+    void upload(const List<Shape>& shapes, const Weight& weight, const Gradient& gradient) {
         host_.clear();
         for (int r = 0; r < Network::rows_count; ++r) {
             RowsOnDevice<Real>& one = *all_[static_cast<std::size_t>(r)];
@@ -148,7 +148,7 @@ public:
     }
     // Whether synapses have got other delays since the last call: delays that were set, or that came with synapses that moved.
     bool has_other_delays() { return std::exchange(other_delays_, false); }
-    void set_delays(const std::vector<Shape>& shapes) {
+    void set_delays(const List<Shape>& shapes) {
         for (std::size_t r = 0; r < all_.size(); ++r) {
             const int k = all_[r]->rows.info().delays;
             if (k < 0) continue;
@@ -167,10 +167,10 @@ public:
 private:
     DeviceMemory& memory_;
     DeviceArray<DeviceRows<Real>> table_;
-    std::vector<std::unique_ptr<RowsOnDevice<Real>>> all_;
-    std::vector<DeviceRows<Real>> host_;
-    std::vector<HandedOver> pairs_;
-    std::vector<std::vector<double>> delays_;  // by parameter, ms
+    List<std::unique_ptr<RowsOnDevice<Real>>> all_;
+    List<DeviceRows<Real>> host_;
+    List<HandedOver> pairs_;
+    List<List<double>> delays_;  // by parameter, ms
     bool other_delays_ = false;
 };
 

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <vector>
 
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/engine.h"
 #include "sncc/finite.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace cuda {
@@ -31,18 +31,18 @@ public:
         const bool fresh = !simulated_ || !s.resume;
         const std::int64_t before = fresh ? 0 : before_;
         SampleArguments<Network> a = {};
-        steps_.put(std::vector<std::int32_t>{static_cast<std::int32_t>(s.steps)});
-        trials_.put(std::vector<std::uint32_t>{s.trial});
+        steps_.put(List<std::int32_t>{static_cast<std::int32_t>(s.steps)});
+        trials_.put(List<std::uint32_t>{s.trial});
         a.steps = steps_.data(), a.trials = trials_.data();
         a.seed = s.seed, a.most_steps = s.steps, a.lead = lead, a.before = before, a.batch = 1, a.fresh = fresh;
-        std::vector<Given> given(Network::sources + 1);
+        List<Given> given(Network::sources + 1);
         for (int q = 0; q < Network::sources; ++q) given[static_cast<std::size_t>(q)] = hand_over(a, q, s, fresh);
         for (int p = 0; p < Network::populations; ++p) lay_out_spikes(a, p, s.steps, fresh);
         a.series_lead = std::max<std::int64_t>(lead, 1);
         for (int k = 0; k < Network::series_count; ++k) lay_out_series(a, k, fresh);
         carried_.reserve(1);
         a.carried = carried_.data();
-        const std::vector<TraceRecord> records = lay_out_traces(a, s);
+        const List<TraceRecord> records = lay_out_traces(a, s);
         losses_.reserve(1), counts_.reserve(2), outputs_.reserve(Network::output_width);
         rates_.reserve(Network::penalty_size + 1);
         a.losses = losses_.data(), a.counts = counts_.data(), a.outputs = outputs_.data(), a.rates = rates_.data();
@@ -62,21 +62,21 @@ public:
     std::int64_t step_count() const { return simulated_ ? before_ : 0; }
 
     bool states_are_finite(const Description& about) const {
-        const std::vector<typename Network::State> states = carried_.copy(1);
+        const List<typename Network::State> states = carried_.copy(1);
         bool finite = true;
         for (int p = 0; p < about.population_count; ++p)
             for (int k = 0; k < about.populations[p].state_count; ++k)
                 finite = finite && are_finite(reinterpret_cast<const Real*>(states.data()) + Network::variable(p, k), about.populations[p].size);
         return finite;
     }
-    std::vector<double> state_of(int population, int state, std::int64_t size) const {
-        const std::vector<typename Network::State> states = carried_.copy(1);
+    List<double> state_of(int population, int state, std::int64_t size) const {
+        const List<typename Network::State> states = carried_.copy(1);
         const Real* const from = reinterpret_cast<const Real*>(states.data()) + Network::variable(population, state);
         return {from, from + size};
     }
     // As a run of no steps leaves it.
     template <typename Launch>
-    std::vector<double> first_state_of(Simulation run, int population, int state, std::int64_t size, const Launch& launch) const {
+    List<double> first_state_of(Simulation run, int population, int state, std::int64_t size, const Launch& launch) const {
         Simulator first(memory_);
         first.lead = lead;
         run.steps = 0, run.resume = false, run.spike_population_count = run.trace_count = 0;
@@ -87,8 +87,8 @@ public:
 private:
     // What a source was given in the last `lead` steps.
     struct Given {
-        std::vector<std::vector<std::uint32_t>> events;
-        std::vector<Real> values;
+        List<List<std::uint32_t>> events;
+        List<Real> values;
     };
 
     Given hand_over(SampleArguments<Network>& a, int q, const Simulation& s, bool fresh) {
@@ -100,7 +100,7 @@ private:
         const std::int64_t size = Network::source_sizes()[q].size, stride = (size + 15) / 16 * 16;
         Given kept;
         if (!fresh) kept.values = old_[q].values;
-        kept.values.resize(static_cast<std::size_t>((lead + s.steps) * stride), Real(0));
+        kept.values.resize(static_cast<std::size_t>((lead + s.steps) * stride));
         for (std::int64_t n = 0; n < steps_given(s); ++n) {
             const double* from = s.data->sources[q].values + (s.data->sources[q].value_starts[s.sample] + n) * size;
             for (std::int64_t i = 0; i < size; ++i)
@@ -108,7 +108,7 @@ private:
         }
         values_[q]->put(kept.values);
         a.values[q] = values_[q]->data();
-        kept.values.erase(kept.values.begin(), kept.values.begin() + s.steps * stride);
+        kept.values.drop(static_cast<std::size_t>(s.steps * stride));
         return kept;
     }
     Given hand_over_events(SampleArguments<Network>& a, int q, const Simulation& s, bool fresh) {
@@ -119,21 +119,21 @@ private:
             const std::int64_t* list = s.data->sources[q].offsets + s.data->sources[q].starts[s.sample] + n;
             kept.events[static_cast<std::size_t>(lead + n)].assign(s.data->sources[q].indices + list[0], s.data->sources[q].indices + list[1]);
         }
-        std::vector<std::int64_t> offsets{0};
-        std::vector<std::uint32_t> indices;
+        List<std::int64_t> offsets{0};
+        List<std::uint32_t> indices;
         for (const auto& step : kept.events) {
-            indices.insert(indices.end(), step.begin(), step.end());
+            indices.append(step.begin(), step.end());
             offsets.push_back(static_cast<std::int64_t>(indices.size()));
         }
         offsets_[q]->put(offsets), indices_[q]->put(indices);
         a.events[q] = {offsets_[q]->data(), indices_[q]->data(), 1 - lead, s.steps};
-        kept.events.erase(kept.events.begin(), kept.events.begin() + s.steps);
+        kept.events.drop(static_cast<std::size_t>(s.steps));
         return kept;
     }
 
     void lay_out_spikes(SampleArguments<Network>& a, int p, std::int64_t steps, bool fresh) {
         const std::size_t words = static_cast<std::size_t>(Network::words(p));
-        std::vector<std::uint32_t> old(static_cast<std::size_t>(lead) * words + 1, 0);
+        List<std::uint32_t> old(static_cast<std::size_t>(lead) * words + 1, 0);
         if (!fresh && lead > 0) std::copy(history_[p].begin(), history_[p].end(), old.begin());
         bits_[p]->reserve(static_cast<std::size_t>(steps + lead) * words + 16);
         bits_[p]->put(old.data(), static_cast<std::size_t>(lead) * words);
@@ -141,7 +141,7 @@ private:
     }
     void take_spikes(const Simulation& s, int p, std::int64_t before) {
         const std::size_t words = static_cast<std::size_t>(Network::words(p)), rows = static_cast<std::size_t>(s.steps + lead);
-        std::vector<std::uint32_t> bits(rows * words + 1);
+        List<std::uint32_t> bits(rows * words + 1);
         bits_[p]->take(bits.data(), rows * words);
         Spikes& recorded = recorded_[static_cast<std::size_t>(p)];
         if (std::find(s.spike_populations, s.spike_populations + s.spike_population_count, p) != s.spike_populations + s.spike_population_count)
@@ -177,8 +177,8 @@ private:
         series_[k]->take(last_values_[k].data(), last, static_cast<std::size_t>(a.most_steps) * stride);
     }
 
-    std::vector<TraceRecord> lay_out_traces(SampleArguments<Network>& a, const Simulation& s) {
-        std::vector<TraceRecord> records;
+    List<TraceRecord> lay_out_traces(SampleArguments<Network>& a, const Simulation& s) {
+        List<TraceRecord> records;
         std::int64_t numbers = 0;
         for (int k = 0; k < s.trace_count; ++k) {
             const Trace& t = s.traces[k];
@@ -190,10 +190,10 @@ private:
         a.traces = traces_.data(), a.trace_count = s.trace_count, a.trace_values = trace_values_.data();
         return records;
     }
-    void take_traces(const Simulation& s, const std::vector<TraceRecord>& records) {
+    void take_traces(const Simulation& s, const List<TraceRecord>& records) {
         for (std::size_t k = 0; k < records.size(); ++k) {
             const std::int64_t count = records[k].size * (s.steps / records[k].every);
-            std::vector<Real> values(static_cast<std::size_t>(count));
+            List<Real> values(static_cast<std::size_t>(count));
             trace_values_.take(values.data(), values.size(), static_cast<std::size_t>(records[k].to));
             std::copy(values.begin(), values.end(), s.traces[k].values);
         }
@@ -211,10 +211,10 @@ private:
     DeviceArrays<std::int64_t> offsets_{memory_, Network::sources, "the events"};
     DeviceArrays<std::uint32_t> indices_{memory_, Network::sources, "the events"}, bits_{memory_, Network::populations, "the spikes"};
     DeviceArrays<Real> values_{memory_, Network::sources, "the signals"}, series_{memory_, Network::series_count, "the states that synapses deliver"};
-    std::vector<Real> last_values_[Network::series_count + 1];
+    List<Real> last_values_[Network::series_count + 1];
     Given old_[Network::sources + 1];
-    std::vector<std::uint32_t> history_[Network::populations + 1];
-    std::vector<Spikes> recorded_{static_cast<std::size_t>(Network::populations) + 1};
+    List<std::uint32_t> history_[Network::populations + 1];
+    List<Spikes> recorded_{static_cast<std::size_t>(Network::populations) + 1};
     std::int64_t before_ = 0;
     bool simulated_ = false;
 };

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <vector>
 
 #include "sncc/cuda_memory.h"
 #include "sncc/cuda_neurons.h"
 #include "sncc/cuda_streams.h"
+#include "sncc/list.h"
 #include "sncc/neuron_memory.h"
 
 namespace sncc {
@@ -44,7 +44,7 @@ public:
             if (!is_listed(course, p)) continue;
             const std::int64_t neurons = Network::populations_info()[p].size, stride = words(p);
             const bool counts = Network::populations_info()[p].counts;
-            std::vector<std::uint32_t> past(static_cast<std::size_t>(lead * stride), 0), often(static_cast<std::size_t>(counts ? lead * neurons : 0), 0);
+            List<std::uint32_t> past(static_cast<std::size_t>(lead * stride), 0), often(static_cast<std::size_t>(counts ? lead * neurons : 0), 0);
             for (std::int64_t n = std::max<std::int64_t>(begin, 1); n <= first; ++n) {
                 const SpikesOfStep spikes = m_.worker[0].spikes.at(n, p);
                 mark(spikes, past.data() + (n - begin) * stride);
@@ -70,7 +70,7 @@ public:
             const std::size_t size = static_cast<std::size_t>((last + 1 - from) * stride);
             rows_.reserve(size + 1);
             (counts ? counts_ : spikes_)[p]->take(rows_.data(), size, static_cast<std::size_t>((from - begin) * stride));
-            std::vector<std::uint32_t> indices;
+            List<std::uint32_t> indices;
             for (std::int64_t n = from; n <= last; ++n) {
                 indices.clear();
                 list(rows_.data() + (n - from) * stride, stride, counts, indices);
@@ -87,7 +87,7 @@ public:
         for (int k = 0; k < s.trace_count; ++k) {
             const Trace& trace = s.traces[k];
             const Points points = points_of(trace, done, first, last);
-            std::vector<Real> values(static_cast<std::size_t>(points.count * trace.size));
+            List<Real> values(static_cast<std::size_t>(points.count * trace.size));
             trace_values_.take(values.data(), values.size(), offset);
             std::copy(values.begin(), values.end(), trace.values + (points.first - 1) * trace.size);
             offset += values.size();
@@ -118,7 +118,7 @@ private:
             return;
         }
         const std::int64_t words = (size + 31) / 32;
-        std::vector<std::uint32_t> counts(static_cast<std::size_t>(rows * size), 0), bits(static_cast<std::size_t>(rows * words), 0);
+        List<std::uint32_t> counts(static_cast<std::size_t>(rows * size), 0), bits(static_cast<std::size_t>(rows * words), 0);
         for (std::int64_t n = begin; n <= last; ++n) {
             const SpikesOfStep spikes = given.spikes(n - done);
             count(spikes, counts.data() + (n - begin) * size);
@@ -139,7 +139,7 @@ private:
         std::size_t total = 0;
         for (int k = 0; k < s.trace_count; ++k) total += static_cast<std::size_t>(points_of(s.traces[k], done, first, last).count * s.traces[k].size);
         trace_values_.reserve(total + 1);
-        std::vector<TraceView<Real>> views;
+        List<TraceView<Real>> views;
         Real* to = trace_values_.data();
         for (int k = 0; k < s.trace_count; ++k) {
             const Trace& trace = s.traces[k];
@@ -151,11 +151,11 @@ private:
         view.traces = traces_.data(), view.trace_count = s.trace_count;
     }
 
-    static void list(const std::uint32_t* row, std::int64_t stride, bool counts, std::vector<std::uint32_t>& to) {
+    static void list(const std::uint32_t* row, std::int64_t stride, bool counts, List<std::uint32_t>& to) {
         for (std::int64_t k = 0; k < stride; ++k) {
             if (row[k] == 0) continue;
             if (counts)
-                to.insert(to.end(), row[k], static_cast<std::uint32_t>(k));
+                to.append(row[k], static_cast<std::uint32_t>(k));
             else
                 for (std::uint32_t left = row[k], bit = 0; left != 0; left >>= 1, ++bit)
                     if (left & 1u) to.push_back(static_cast<std::uint32_t>(k * 32) + bit);

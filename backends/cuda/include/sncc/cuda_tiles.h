@@ -2,10 +2,10 @@
 #pragma once
 
 #include <algorithm>
-#include <vector>
 
 #include "sncc/cuda_columns.h"
 #include "sncc/cuda_tiling.h"
+#include "sncc/list.h"
 
 namespace sncc {
 namespace cuda {
@@ -40,7 +40,7 @@ public:
         view_.targets = put(targets_, store, pool, [&](std::uint64_t k, int tile) { return static_cast<std::uint16_t>(rows.target(k) - tiling.first_target(tile)); });
         if (delayed) view_.delays = put(delays_, store, pool, [&](std::uint64_t k, int) { return static_cast<std::uint16_t>(store.delays.of(0, k)); });
         if (!columns) return;
-        const std::vector<std::uint32_t> places = columns->places_of_synapses(rows.synapses(), pool);
+        const List<std::uint32_t> places = columns->places_of_synapses(rows.synapses(), pool);
         view_.places = put(places_, store, pool, [&](std::uint64_t k, int) { return places[static_cast<std::size_t>(k)]; });
     }
     // For kernels that put the synapses there themselves: how many, from so many sources, onto so many targets.
@@ -53,7 +53,7 @@ public:
             : synapses(static_cast<std::size_t>(count)), sources(static_cast<std::size_t>(from)), tiles(tiling.count(onto)), delayed(have_delays) {}
         std::size_t starts() const { return static_cast<std::size_t>(tiles) * (sources + 1); }
     };
-    std::vector<DeviceMemory::Part> missing(const Room& room) const {
+    List<DeviceMemory::Part> missing(const Room& room) const {
         return {{"the synapses by source", starts_.missing(room.starts() + 1) + targets_.missing(room.synapses + 1)}, {"the synapses' delays", room.delayed ? delays_.missing(room.synapses + 1) : 0}};
     }
     void make(const Room& room, const Tiling& tiling, bool placed = false) {
@@ -110,7 +110,7 @@ private:
 
     Tiling tiling_ = {1, 0};
     std::size_t count_ = 0;  // of the starts
-    mutable std::vector<std::uint32_t> starts_of_;
+    mutable List<std::uint32_t> starts_of_;
     DeviceArray<std::uint32_t> starts_;
     DeviceArray<std::uint16_t> targets_, delays_;
     DeviceArray<std::uint32_t> places_;

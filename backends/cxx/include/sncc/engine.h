@@ -7,13 +7,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
-#include <functional>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "call.h"
+#include "list.h"
 #include "orthogonal.h"
-#include "philox_block.h"
 
 namespace sncc {
 
@@ -90,24 +89,12 @@ public:
 
     // Those of the elements from `first` on, where the description allows: the same numbers.
     bool come_many() const { return about_.is_normal; }
-    void many(std::uint64_t first, int count, double* to) const {
-        for (int begin = 0; begin < count; begin += 16) {
-            std::uint32_t words[64];
-            double drawn[16];
-            philox_16(seed_, about_.stream, static_cast<std::uint32_t>(first) + static_cast<std::uint32_t>(begin), 0, 0, words);
-            SNCC_INDEPENDENT
-            for (int lane = 0; lane < 16; ++lane)
-                drawn[lane] = m_fma(about_.deviation, normal<double>({{words[lane], words[16 + lane], words[32 + lane], words[48 + lane]}}), about_.mean);
-            std::copy(drawn, drawn + std::min(16, count - begin), to + begin);
-        }
-        for (int k = 0; k < count; ++k)
-            if (!(to[k] > about_.low && to[k] < about_.high)) to[k] = (*this)(first + static_cast<std::uint64_t>(k), 0, 0);
-    }
+    inline void many(std::uint64_t first, int count, double* to) const;  // in initial_values.h
 
 private:
     const ParameterDescription& about_;
     std::uint64_t seed_;
-    std::vector<double> whole_;
+    List<double> whole_;
 };
 
 // A state of every synapse of a connection, of which it is the state of that number.
@@ -199,8 +186,8 @@ public:
 private:
     const Data* data_;
     std::uint64_t seed_;
-    std::vector<std::int64_t> selection_;
-    std::vector<std::uint32_t> trials_;
+    List<std::int64_t> selection_;
+    List<std::uint32_t> trials_;
 };
 
 // Where the readout's values go: (count, outputs), or, with starts, (steps, outputs) of each sample from row starts[k].
@@ -233,8 +220,8 @@ struct Simulation {
 };
 
 struct Spikes {
-    std::vector<std::int64_t> steps;  // counted from the initial state, the first step is 1
-    std::vector<std::uint32_t> neurons;
+    List<std::int64_t> steps;  // counted from the initial state, the first step is 1
+    List<std::uint32_t> neurons;
 };
 
 // ------------------------------------------------------------------------------------------------ the interface
@@ -274,7 +261,7 @@ public:
 
     // Before a run: what gives the batch of the run after it, checked, or null. It may be called when the work is under way, so that
     // the batch is prepared in place of waiting. Nothing: what was prepared will not come.
-    virtual void expect(std::function<const Batch*()>) {}
+    virtual void expect(Call<const Batch*()>) {}
 
     // One sample, recorded. The state, delayed spikes included, stays for the next one.
     virtual void simulate(const Simulation& simulation) = 0;
@@ -285,8 +272,8 @@ public:
     // What the last run has made of the neurons' states: whether none is infinite or no number, and one state of a population of
     // that size, as it is, or as the run began where it did not go on from another.
     virtual bool states_are_finite(const Description& about) = 0;
-    virtual std::vector<double> state_of(int population, int state, std::int64_t size) = 0;
-    virtual std::vector<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) = 0;
+    virtual List<double> state_of(int population, int state, std::int64_t size) = 0;
+    virtual List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) = 0;
 
     // The state of the simulation as bytes: states, spikes on their way, numbers of synapses that change during a run.
     virtual std::size_t state_size() { none(stored_state); }

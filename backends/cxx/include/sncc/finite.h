@@ -7,9 +7,9 @@
 #include <cstring>
 #include <string>
 #include <type_traits>
-#include <vector>
 
 #include "engine.h"
+#include "list.h"
 
 namespace sncc {
 
@@ -30,12 +30,12 @@ bool are_finite(const Real* numbers, std::int64_t count) {
 
 // Looks at the neurons' states after a run. Throws Failure that names population, state, neuron and the run's time.
 // A state that begins infinite, such as the time of a last spike, may be so.
-inline void check_states(const Description& about, Engine& engine, const Simulation& run) {
+SNCC_COLD inline void check_states(const Description& about, Engine& engine, const Simulation& run) {
     if (engine.states_are_finite(about)) return;
     for (int p = 0; p < about.population_count; ++p)
         for (int k = 0; k < about.populations[p].state_count; ++k) {
             const PopulationDescription& population = about.populations[p];
-            const std::vector<double> values = engine.state_of(p, k, population.size);
+            const List<double> values = engine.state_of(p, k, population.size);
             if (are_finite(values.data(), population.size)) continue;
             bool may_be_infinite = false;
             for (const double value : engine.first_state_of(run, p, k, population.size)) may_be_infinite |= std::isinf(value);

@@ -4,32 +4,42 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
+#include <cstring>
 #include <limits>
 #include <string>
 
+#include "platform.h"
+
 namespace sncc {
 
-// Bytes that this process may still take: what the system has free, and what its control group allows. Infinite where nothing says.
-inline double available_memory() {
-    double bytes = std::numeric_limits<double>::infinity();
-    if (const char* const limit = std::getenv("SNCC_MEMORY_LIMIT")) return std::strtod(limit, nullptr);  // for tests
-    std::ifstream system("/proc/meminfo");
-    for (std::string word; system >> word;)
-        if (word == "MemAvailable:") {
-            double kilobytes = 0;
-            if (system >> kilobytes) bytes = kilobytes * 1024;
-            break;
-        }
-    std::ifstream limit("/sys/fs/cgroup/memory.max"), used("/sys/fs/cgroup/memory.current"), parts("/sys/fs/cgroup/memory.stat");
-    double most = 0, now = 0;
-    if (!(limit >> most && used >> now)) return bytes;  // "max" is no number
-    for (std::string word; parts >> word;)
-        if (double files = 0; word == "inactive_file" && parts >> files) now -= files;  // given back where memory is short
-    return std::min(bytes, std::max(0.0, most - now));
+// The number behind a word in a file of the system, or behind nothing; below 0: there is none.
+SNCC_COLD inline double number_in(const char* path, const char* word) {
+    double number = -1;
+    std::FILE* const file = std::fopen(path, "r");
+    if (!file) return number;
+    char found[128];
+    if (*word == 0) {
+        if (std::fscanf(file, "%lf", &number) != 1) number = -1;
+    } else {
+        while (number < 0 && std::fscanf(file, "%127s", found) == 1)
+            if (std::strcmp(found, word) == 0 && std::fscanf(file, "%lf", &number) != 1) break;
+    }
+    std::fclose(file);
+    return number;
 }
 
-inline std::string readable_bytes(double bytes) {
+// Bytes that this process may still take: what the system has free, and what its control group allows. Infinite where nothing says.
+SNCC_COLD inline double available_memory() {
+    double bytes = std::numeric_limits<double>::infinity();
+    if (const char* const limit = std::getenv("SNCC_MEMORY_LIMIT")) return std::strtod(limit, nullptr);  // for tests
+    if (const double kilobytes = number_in("/proc/meminfo", "MemAvailable:"); kilobytes >= 0) bytes = kilobytes * 1024;
+    const double most = number_in("/sys/fs/cgroup/memory.max", ""), now = number_in("/sys/fs/cgroup/memory.current", "");
+    if (most < 0 || now < 0) return bytes;  // "max" is no number
+    const double files = number_in("/sys/fs/cgroup/memory.stat", "inactive_file");  // given back where memory is short
+    return std::min(bytes, std::max(0.0, most - now + std::max(0.0, files)));
+}
+
+SNCC_COLD inline std::string readable_bytes(double bytes) {
     const char* const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
     int unit = 0;
     while (bytes >= 1000 && unit < 5) bytes /= 1000, ++unit;

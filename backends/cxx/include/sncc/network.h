@@ -12,17 +12,18 @@
 #include <new>
 #include <optional>
 #include <string>
-#include <vector>
+#include <type_traits>
 
 #include "engine.h"
 #include "finite.h"
+#include "list.h"
 #include "memory.h"
 
 namespace sncc {
 
 // Throws Failure where a network's parameters alone do not fit into the memory that is left: before any of it is taken, as a system
 // that hands out more than it has ends the process later. To learn a number takes so many bytes more.
-inline void refuse_too_much(const Description& about, double bytes_to_learn) {
+SNCC_COLD inline void refuse_too_much(const Description& about, double bytes_to_learn) {
     double total = 0, most = 0;
     const ParameterDescription* largest = nullptr;
     for (int k = 0; k < about.parameter_count; ++k) {
@@ -44,14 +45,14 @@ inline void refuse_too_much(const Description& about, double bytes_to_learn) {
 
 class Network {
 public:
-    Network(const Description& description, std::unique_ptr<Engine> engine, std::uint64_t seed)
+    SNCC_COLD Network(const Description& description, std::unique_ptr<Engine> engine, std::uint64_t seed)
         : about_(description), engine_(std::move(engine)), seed_(seed) {
         for (int k = 0; k < about_.parameter_count; ++k) {
             const ParameterDescription& p = about_.parameters[k];
             if (p.size < 0) continue;  // drawn by `build`
             const InitialValues initial(p, seed);
             const std::uint64_t columns = static_cast<std::uint64_t>(p.columns);
-            std::vector<double> values(static_cast<std::size_t>(p.size));
+            List<double> values(static_cast<std::size_t>(p.size));
             for (std::uint64_t e = 0; e < values.size(); ++e) refuse_zero(p, values[e] = initial(e, e / columns, e % columns));
             engine_->set_parameter(k, values.data());
         }
@@ -62,62 +63,48 @@ public:
     // Runs `work` as the only caller; returns its code, with a message in error().
     template <typename Work>
     int call(Work&& work) noexcept {
-        if (busy_.exchange(true)) return static_cast<int>(Code::busy);
-        int code = 0;
-        try {
-            work();
-        } catch (const Failure& failure) {
-            code = fail(failure.code(), failure.what());
-        } catch (const std::bad_alloc&) {
-            code = fail(Code::memory, "not enough memory");
-        } catch (const std::exception& exception) {
-            code = fail(Code::memory, exception.what());
-        } catch (...) {
-            code = fail(Code::argument, "unknown failure");
-        }
-        busy_.store(false);
-        return code;
+        return call_erased([](void* given) { (*static_cast<std::remove_reference_t<Work>*>(given))(); }, &work);
     }
 
     // -------------------------------------------------------------------------------------------- connectivity
-    void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) {
+    SNCC_COLD void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) {
         if (count < 0 || (count > 0 && (!pre || !post))) throw Failure(Code::argument, "no pairs");
         if (built_) return engine_->reconnect(connection, pre, post, count);
         engine_->connect(connection, pre, post, count);
     }
     // Happens by itself before the first use.
-    void build() {
+    SNCC_COLD void build() {
         if (built_) return;
         engine_->build(seed_, about_);
         built_ = true;
     }
-    std::int64_t parameter_size(int k) {
+    SNCC_COLD std::int64_t parameter_size(int k) {
         if (k < 0 || k >= about_.parameter_count) throw Failure(Code::argument, "no parameter of that number");
         if (about_.parameters[k].size >= 0) return about_.parameters[k].size;
         build();
         return engine_->parameter_size(k);
     }
-    std::int64_t synapse_count(int connection) {
+    SNCC_COLD std::int64_t synapse_count(int connection) {
         build();
         return engine_->synapse_count(connection);
     }
-    void synapses(int connection, std::int64_t* pre, std::int64_t* post, std::int64_t count) {
+    SNCC_COLD void synapses(int connection, std::int64_t* pre, std::int64_t* post, std::int64_t count) {
         if (count != synapse_count(connection)) throw Failure(Code::argument, "the number of synapses does not fit");
         engine_->synapses(connection, pre, post);
     }
 
     // -------------------------------------------------------------------------------------------- parameters
-    void get_parameter(int k, double* values, std::int64_t count) {
+    SNCC_COLD void get_parameter(int k, double* values, std::int64_t count) {
         const ParameterDescription& p = checked(k, values, count);
         engine_->get_parameter(k, values);
         for (std::int64_t e = 0; e < count; ++e) values[e] *= p.si;
     }
-    void set_parameter(int k, const double* values, std::int64_t count) {
+    SNCC_COLD void set_parameter(int k, const double* values, std::int64_t count) {
         const ParameterDescription& p = checked(k, values, count);
         if (p.storage == Storage::compiled)
             throw Failure(Code::argument, std::string(p.key) + " is compiled in: declare it `adjustable`, give it `each(...)` or learn it");
         if (p.storage == Storage::made) throw Failure(Code::argument, std::string(p.key) + " is not stored: build the network without `stored = false` there");
-        std::vector<double> inner(static_cast<std::size_t>(count));
+        List<double> inner(static_cast<std::size_t>(count));
         for (std::int64_t e = 0; e < count; ++e) {
             if (!std::isfinite(values[e])) throw Failure(Code::argument, std::string(p.key) + " gets a number that is not finite");
             refuse_zero(p, values[e]);
@@ -125,23 +112,23 @@ public:
         }
         engine_->set_parameter(k, inner.data());
     }
-    void get_synapse_state(int k, double* values, std::int64_t count) {
+    SNCC_COLD void get_synapse_state(int k, double* values, std::int64_t count) {
         if (k < 0 || k >= about_.synapse_state_count) throw Failure(Code::argument, "no state of synapses of that number");
         const SynapseStateDescription& state = about_.synapse_states[k];
         if (!values || count != synapse_count(state.connection)) throw Failure(Code::argument, std::string(state.name) + ": the number of synapses does not fit");
         engine_->get_synapse_state(state.connection, state.state, values);
         for (std::int64_t e = 0; e < count; ++e) values[e] *= state.si;
     }
-    void get_gradient(int k, double* values, std::int64_t count) {
+    SNCC_COLD void get_gradient(int k, double* values, std::int64_t count) {
         const ParameterDescription& p = learnt(k, values, count);
         engine_->get_gradient(k, values);
         for (std::int64_t e = 0; e < count; ++e) values[e] /= p.si;
     }
-    void get_optimiser_state(int k, int state, double* values, std::int64_t count) {
+    SNCC_COLD void get_optimiser_state(int k, int state, double* values, std::int64_t count) {
         learnt(k, values, count), check_state(state);
         engine_->get_optimiser_state(k, state, values);
     }
-    void set_optimiser_state(int k, int state, const double* values, std::int64_t count) {
+    SNCC_COLD void set_optimiser_state(int k, int state, const double* values, std::int64_t count) {
         learnt(k, values, count), check_state(state);
         engine_->set_optimiser_state(k, state, values);
     }
@@ -149,13 +136,13 @@ public:
 
     // -------------------------------------------------------------------------------------------- batches
     // The samples of the run after the next one; none: forgets them.
-    void announce(const Data* data, const std::int64_t* selection, std::int64_t count, const std::uint32_t* trials) {
+    SNCC_COLD void announce(const Data* data, const std::int64_t* selection, std::int64_t count, const std::uint32_t* trials) {
         announced_.reset();
-        if (count == 0) return expected_.reset(), engine_->expect(nullptr);
+        if (count == 0) return expected_.reset(), engine_->expect({});
         if (!data || !selection || count < 0) throw Failure(Code::argument, "a batch of no samples");
         announced_.emplace(Batch{data, selection, count, trials, seed_});
     }
-    Result run(Mode mode, const Data* data, const std::int64_t* selection, std::int64_t count, const std::uint32_t* trials,
+    SNCC_COLD Result run(Mode mode, const Data* data, const std::int64_t* selection, std::int64_t count, const std::uint32_t* trials,
                double factor, double* outputs, const std::int64_t* output_starts) {
         if (!data || (!selection && count > 0) || count < 1) throw Failure(Code::argument, "a batch of no samples");
         if (mode != Mode::evaluate && !about_.optimiser) throw Failure(Code::argument, "the network has no `train` block");
@@ -165,22 +152,23 @@ public:
         std::optional<SamplesOfBatch> next, expected;
         next.swap(announced_), expected.swap(expected_);
         if (!expected || checked_to_learn_ != learns || !expected->are(batch)) {
-            engine_->expect(nullptr);
+            engine_->expect({});
             check(*data, selection, count, learns);
         }
         build();
         Batch after = {};
-        engine_->expect([&]() -> const Batch* {
+        const auto give_next = [&]() -> const Batch* {
             if (!next) return nullptr;
             after = next->batch();
             check(*after.data, after.selection, after.count, learns);
             expected_ = next, checked_to_learn_ = learns;
             return &after;
-        });
+        };
+        engine_->expect(give_next);
         return engine_->run(mode, batch, factor, {outputs, output_starts});
     }
 
-    void simulate(const Simulation& s) {
+    SNCC_COLD void simulate(const Simulation& s) {
         build();
         if (s.steps < 0) throw Failure(Code::argument, "a negative number of steps");
         if (s.data) check(*s.data, &s.sample, 1, false);
@@ -194,15 +182,15 @@ public:
         engine_->simulate(s);
         check_states(about_, *engine_, s);
     }
-    std::int64_t state_size() {
+    SNCC_COLD std::int64_t state_size() {
         build();
         return static_cast<std::int64_t>(engine_->state_size());
     }
-    void get_state(unsigned char* bytes, std::int64_t size) {
+    SNCC_COLD void get_state(unsigned char* bytes, std::int64_t size) {
         if (size != state_size()) throw Failure(Code::argument, "the state has another size");
         engine_->get_state(bytes, static_cast<std::size_t>(size));
     }
-    void set_state(const unsigned char* bytes, std::int64_t size) {
+    SNCC_COLD void set_state(const unsigned char* bytes, std::int64_t size) {
         build();
         if (!bytes || size < 0) throw Failure(Code::argument, "no state");
         engine_->set_state(bytes, static_cast<std::size_t>(size));
@@ -216,7 +204,7 @@ public:
         const double si = about_.populations[t.population].states[t.state].si;
         for (std::int64_t k = 0; k < points * t.size; ++k) t.values[k] *= si;
     }
-    void copy_spikes(int k, std::int64_t* steps, std::uint32_t* neurons, std::int64_t count) {
+    SNCC_COLD void copy_spikes(int k, std::int64_t* steps, std::uint32_t* neurons, std::int64_t count) {
         const Spikes& s = spikes(k);
         if (count != static_cast<std::int64_t>(s.steps.size())) throw Failure(Code::argument, "the number of spikes does not fit");
         if (count == 0) return;
@@ -225,7 +213,24 @@ public:
     }
 
 private:
-    int fail(Code code, const char* message) noexcept {
+    SNCC_COLD int call_erased(void (*work)(void*), void* given) noexcept {
+        if (busy_.exchange(true)) return static_cast<int>(Code::busy);
+        int code = 0;
+        try {
+            work(given);
+        } catch (const Failure& failure) {
+            code = fail(failure.code(), failure.what());
+        } catch (const std::bad_alloc&) {
+            code = fail(Code::memory, "not enough memory");
+        } catch (const std::exception& exception) {
+            code = fail(Code::memory, exception.what());
+        } catch (...) {
+            code = fail(Code::argument, "unknown failure");
+        }
+        busy_.store(false);
+        return code;
+    }
+    SNCC_COLD int fail(Code code, const char* message) noexcept {
         try {
             error_ = message;
         } catch (...) {
@@ -236,27 +241,27 @@ private:
     static void refuse_zero(const ParameterDescription& p, double value) {
         if (p.divides && value == 0) throw Failure(Code::argument, std::string(p.key) + " cannot be 0: an equation divides by it");
     }
-    const ParameterDescription& checked(int k, const double* values, std::int64_t count) {
+    SNCC_COLD const ParameterDescription& checked(int k, const double* values, std::int64_t count) {
         build();
         const std::int64_t size = parameter_size(k);
         const ParameterDescription& p = about_.parameters[k];
         if (!values || count != size) throw Failure(Code::argument, std::string(p.key) + " has " + std::to_string(size) + " numbers, not " + std::to_string(count));
         return p;
     }
-    const ParameterDescription& learnt(int k, const double* values, std::int64_t count) {
+    SNCC_COLD const ParameterDescription& learnt(int k, const double* values, std::int64_t count) {
         const ParameterDescription& p = checked(k, values, count);
         if (!p.learnt) throw Failure(Code::argument, std::string(p.key) + " is not learnt");
         return p;
     }
-    void check_state(int state) const {
+    SNCC_COLD void check_state(int state) const {
         if (!about_.optimiser || state < 0 || state >= about_.optimiser->states) throw Failure(Code::argument, "no such state of the optimiser");
     }
-    const PopulationDescription& population(int k) const {
+    SNCC_COLD const PopulationDescription& population(int k) const {
         if (k < 0 || k >= about_.population_count) throw Failure(Code::argument, "no population of that number");
         return about_.populations[k];
     }
 
-    void check(const Data& data, const std::int64_t* selection, std::int64_t count, bool needs_labels) const {
+    SNCC_COLD void check(const Data& data, const std::int64_t* selection, std::int64_t count, bool needs_labels) const {
         if (data.samples < 1 || !data.steps) throw Failure(Code::argument, "a data set of no samples");
         for (std::int64_t k = 0; k < count; ++k)
             if (selection[k] < 0 || selection[k] >= data.samples) throw Failure(Code::argument, "a sample outside the data set");

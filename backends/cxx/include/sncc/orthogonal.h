@@ -4,9 +4,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "draws.h"
+#include "list.h"
 
 namespace sncc {
 namespace detail {
@@ -23,11 +23,11 @@ inline double inner_product(const double* a, const double* b, std::size_t size) 
 
 // (rows, columns), row by row: the factor Q of the QR decomposition, R's diagonal positive, of a matrix of normal draws, or of
 // its transpose where there are more columns than rows; each element is drawn by its number, row by row.
-SNCC_COLD inline std::vector<double> orthogonal(std::uint64_t seed, std::uint32_t stream, std::size_t rows, std::size_t columns) {
+SNCC_COLD inline List<double> orthogonal(std::uint64_t seed, std::uint32_t stream, std::size_t rows, std::size_t columns) {
     const bool tall = rows >= columns;
     const std::size_t length = tall ? rows : columns, count = tall ? columns : rows;
     const auto place = [&](std::size_t vector, std::size_t k) { return tall ? k * columns + vector : vector * columns + k; };
-    std::vector<double> vectors(length * count);
+    List<double> vectors(length * count);
     for (std::size_t v = 0; v < count; ++v) {
         double* const own = vectors.data() + v * length;
         for (std::size_t k = 0; k < length; ++k)
@@ -41,7 +41,7 @@ SNCC_COLD inline std::vector<double> orthogonal(std::uint64_t seed, std::uint32_
         const double norm = std::sqrt(detail::inner_product(own, own, length));
         for (std::size_t k = 0; k < length; ++k) own[k] /= norm;
     }
-    std::vector<double> matrix(length * count);
+    List<double> matrix(length * count);
     for (std::size_t v = 0; v < count; ++v)
         for (std::size_t k = 0; k < length; ++k) matrix[place(v, k)] = vectors[v * length + k];
     return matrix;

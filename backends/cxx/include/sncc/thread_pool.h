@@ -14,7 +14,6 @@
 #include <thread>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <unistd.h>
@@ -24,6 +23,7 @@
 #endif
 
 #include "fpu.h"
+#include "list.h"
 
 namespace sncc {
 
@@ -78,7 +78,7 @@ private:
         std::condition_variable done;
         std::exception_ptr failure;
         int failed_task = 0;
-        std::vector<std::thread> workers;
+        List<std::thread> workers;
     };
 
     static constexpr int spins = 2000;
