@@ -1,12 +1,14 @@
 """The oracle of gradients, with synapses: every synapse keeps its own states, in matrices (sources, targets), or in a list of pairs.
 
 It reads the Model as the user wrote it, before any state of a synapse has become one of a neuron. Which states flow together is a
-decision of the compiler's (`reduce_synapse`); how they flow, jump and deliver is done again here: the states that a target can carry
-flow with its neurons, the others by themselves; what they deliver is then the value of the end of the step before.
+decision of the compiler's (`reduce_synapse`), and so is a method; how they flow, jump and deliver is done again here. All states that are
+linear flow together with their neurons, in one series of the whole network's matrix, where these are integrated exactly; by exponential Euler
+only what a state of the target is a factor of moves within the step; elsewhere the mean over the step is delivered, of a series of its own.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import autograd.numpy as np
@@ -16,6 +18,7 @@ from oracle import Simulation, constant, loss_and_gradients, value
 from sncc.connectivity.build import build
 from sncc.connectivity.patterns import Dense
 from sncc.connectivity.philox import philox
+from sncc.expressions.algebra import affine
 from sncc.expressions.nodes import Number, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.phases import place
@@ -80,7 +83,12 @@ class Synapses:
             moved, tuple(Input(n, PLAIN) for n in sorted(foreign)), tuple(apart), method=self.block.method,
             substeps=self.block.substeps,
         )  # fmt: skip
-
+        flowing = [e.state for e in apart]
+        deliver = self.block.deliver
+        self.flows = bool(flowing) and deliver is not None and simulation.method(self.apart) == "exact"
+        self.flows = self.flows and affine(deliver, flowing) is not None and bool(symbols(deliver) & set(flowing))
+        behind = [n for n in symbols(deliver) if n.startswith("post.")] if deliver is not None else []
+        self.shunts = affine(deliver, behind) is not None if behind else False
         self.late = c.delay is not None and self.reduction is not None  # its source's states are read later
         self.parts = None  # of a delay per synapse: what of it is delivered so many steps later
         if c.delay is not None:
@@ -179,13 +187,42 @@ class SynapseSimulation(Simulation):
                 names[f"post.{state}"] = s.of_target(past[-1])
         return names
 
-    def _delivered(self, s, n, names):
-        """What synapses deliver in all, with a delay for each of what was their delays ago."""
+    def _moving(self, s, n):
+        """The states that flow by themselves at the step's start, of which each is delivered: by delay, where that is told late."""
+        flowing = [e.state for e in s.apart.equations]
         if not s.late:
-            return value(s.block.deliver, names) * s.left
+            return {0: {k: self._before[s.c.name][k] for k in flowing}}
+        return {d: {k: s.past[max(n - d, 0)][k] for k in flowing} for d in s.parts}
+
+    def _slopes_apart(self, s, moving):
+        """Derivatives of such states, what they read of neurons standing still."""
+        held = self._before[s.c.name]
+        return {
+            d: {e.state: value(e.derivative, held | now) * np.ones(s.shape) for e in s.apart.equations}
+            for d, now in moving.items()
+        }
+
+    def _means(self, s, n, h):
+        """The mean over the step of each such state, from a series of h A."""
+        start, zero = self._moving(s, n), {}
+        for d, now in start.items():
+            zero[d] = {k: 0.0 * x for k, x in now.items()}
+        rest = self._slopes_apart(s, zero)
+        term = {d: {k: h * f for k, f in slopes.items()} for d, slopes in self._slopes_apart(s, start).items()}
+        mean = start
+        for k in range(2, 16):
+            mean = {d: {name: x + term[d][name] / k for name, x in now.items()} for d, now in mean.items()}
+            slopes = self._slopes_apart(s, term)
+            term = {d: {name: h / k * (f - rest[d][name]) for name, f in slopes[d].items()} for d in slopes}
+        return mean
+
+    def _delivered(self, s, n, names, moving):
+        """What synapses deliver in all, with a delay for each of what was their delays ago; `moving` are states in flow."""
+        if not s.late:
+            return value(s.block.deliver, names | moving.get(0, {})) * s.left
         total = 0.0
         for d, part in s.parts.items():
-            before = s.past[max(n - d, 0)] if s.past[0] else {}
+            before = (s.past[max(n - d, 0)] if s.past[0] else {}) | moving.get(d, {})
             for (population, state), past in self.past.items():
                 if population == s.c.source:
                     before = before | {f"pre.{state}": s.of_source(self._cut(s.c, past[max(n - d + 1, 0)]))}
@@ -223,12 +260,23 @@ class SynapseSimulation(Simulation):
             )  # fmt: skip
         return now
 
-    def _flow(self, d, before, own, h):
-        """Neurons and the states that they carry, together; then the jumps at arriving spikes."""
-        joint = dict(before)
+    def _flow(self, d, before, own, h, held=()):
+        """Neurons and the states that they carry, together; then the jumps at arriving spikes.
+
+        With `held` states of the neurons once more for these alone: what they carry does not read them in tests.
+        """
+        joint, n = dict(before), round(own["t"] / self.step)
         for s in self._synapses:
-            joint |= {(s.c.name, k): s.states[k] for k in s.with_target}
+            start = self._before[s.c.name] if held else s.states
+            joint |= {(s.c.name, k): start[k] for k in s.with_target}
         placed = next(q for q in self.placed.populations if q.name == self._name_of(d)).dynamics
+        method, together, means = self.method(replace(placed, each_step=())), [], {}
+        for s in (s for s in self._synapses if s.flows):
+            if method == "exact":
+                together.append(s)
+                joint |= {(s.c.name, k, late): x for late, now in self._moving(s, n).items() for k, x in now.items()}
+            elif method in ("rk4", "heun"):
+                means[s.c.name] = self._means(s, n, h)
 
         def slopes(x, later):
             now = {k: v for k, v in x.items() if isinstance(k, str)}
@@ -238,26 +286,34 @@ class SynapseSimulation(Simulation):
                 frozen = self._before[s.c.name]
                 inner = dict(frozen)
                 inner |= {k: x[s.c.name, k] for k in s.with_target}
-                if s.reduction is not None:
+                moving = means.get(s.c.name, {})
+                if s in together:
+                    moving = {late: {} for late in self._moving(s, n)}
+                    for late in moving:
+                        moving[late] = {e.state: x[s.c.name, e.state, late] for e in s.apart.equations}
+                    found = self._slopes_apart(s, moving)
+                    result |= {(s.c.name, k, late): f for late, fs in found.items() for k, f in fs.items()}
+                if s.reduction is not None or s.shunts:
                     inner |= {f"post.{k}": s.of_target(v) for k, v in now.items()}
                 for e in s.block.equations:
                     if e.state in s.with_target:
                         result[s.c.name, e.state] = value(e.derivative, inner) * np.ones(s.shape)
                 result |= {(s.c.name, k): 0.0 * x[s.c.name, k] for k in s.with_target if (s.c.name, k) not in result}
                 if s.block.deliver is not None:
-                    delivered = s.onto_target(self._delivered(s, round(own["t"] / self.step), inner))
+                    delivered = s.onto_target(self._delivered(s, n, inner, moving))
                     given[s.c.input] = given[s.c.input] + delivered
-            return {e.state: value(e.derivative, given) for e in d.equations} | result
+            moves = {e.state: value(e.derivative, given) for e in d.equations}
+            return moves | {k: 0.0 * moves[k] for k in held} | result
 
         moving = {e.state for e in d.equations} | {k for k in joint if not isinstance(k, str)}
         still = {k: v for k, v in joint.items() if k not in moving}
-        joint = still | flowed(
-            self.method(placed), {k: joint[k] for k in moving}, h, lambda x, later: slopes(still | x, later)
-        )
-        self._after_flow = {k: v for k, v in joint.items() if isinstance(k, str)}
+        joint = still | flowed(method, {k: joint[k] for k in moving}, h, lambda x, later: slopes(still | x, later))
+        neurons = {k: v for k, v in joint.items() if isinstance(k, str)}
+        if held:
+            return neurons
+        self._after_flow = neurons
         for s in self._synapses:
             s.states = s.states | {k: joint[s.c.name, k] for k in s.with_target}
-            n = round(own["t"] / self.step)
             for d, part in s.parts.items() if s.late else ():
                 if n >= d:
                     s.states = s.states | {k: s.states[k] + part * x for k, x in s.amounts[n - d].items()}

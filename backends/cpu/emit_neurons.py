@@ -272,7 +272,7 @@ def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
             case "t":
                 passed.append("loop.t")
             case "deliver":
-                passed.append("delivered")
+                passed.append(a.identifier)
             case "draw":
                 passed.append(_SYNAPSE_COUNTERS[a.name])
             case "stream":
@@ -280,9 +280,10 @@ def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
             case _:
                 raise TypeError(f"no argument of a synapse's update: {a}")
     body = [f"dynamics::{function.name}({', '.join(passed)});"]
-    if update.deliver:
-        before.append(f"Real* const into = loop.post({tables.field(_target(tables, update), update.input)});")
-        body = ["Real delivered;", *body, "into[j] += delivered;"]
+    for a, (accumulator, _) in zip(function.of("deliver"), update.deliver, strict=True):
+        into = f"into_{a.identifier}"
+        before.append(f"Real* const {into} = loop.post({tables.field(_target(tables, update), accumulator)});")
+        body = [f"Real {a.identifier};", *body, f"{into}[j] += {a.identifier};"]
     unused = "static_cast<void>(k), static_cast<void>(i), static_cast<void>(j), static_cast<void>(ago);"
     return [
         *before,

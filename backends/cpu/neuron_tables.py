@@ -53,8 +53,8 @@ class NeuronTables:
         for o in self.updates:
             self.synapse_update_fields(o, "far")
             self.synapse_update_fields(o, "own")
-            if o.deliver:
-                self.field(self.program.connection(o.connection).target, o.input)
+            for accumulator, _ in o.deliver:
+                self.field(self.program.connection(o.connection).target, accumulator)
 
     # ---------------------------------------------------------------------------------------- what there is
     def compressed(self, c: Connection) -> bool:
@@ -167,7 +167,7 @@ class NeuronTables:
                 initial = f"&dynamics::{self.dynamics.synapse_states[connection, name].name}"
             else:
                 parameter = self.layout.keys.index(str(dict(synapse_states(self.program, connection).arrays)[name]))
-            moves = flag(initial != "nullptr" or self.moves(connection, name))
+            moves = flag(self.is_state(connection, name) or self.moves(connection, name))
             lines.append(
                 f"{{{self.connections[connection]}, {parameter}, {kernel}, {initial}, reads_{len(lines)}, {moves}}},  // {connection}.{name}"
             )
@@ -182,6 +182,11 @@ class NeuronTables:
             stored = stored_numbers(about, value) if value is not None else ()
             found.append([self.layout.keys.index(str(keys[symbol])) for symbol in stored])
         return found
+
+    def is_state(self, connection: str, name: str) -> bool:
+        """Whether a field is a state, which a run sets, and no number or what follows from numbers."""
+        about = synapse_states(self.program, connection)
+        return name in about.states and name not in about.constants
 
     def moves(self, connection: str, name: str) -> bool:
         """Whether a number of every synapse changes in a run."""

@@ -203,7 +203,7 @@ class Neurons:
                 case "t":
                     passed.append("step.t")
                 case "deliver":
-                    passed.append("delivered")
+                    passed.append(a.identifier)
                 case "draw":
                     passed.append(_SYNAPSE_COUNTERS[a.name])
                 case "stream":
@@ -211,9 +211,10 @@ class Neurons:
                 case _:
                     raise TypeError(f"no argument of a synapse's update: {a}")
         body = [f"dynamics::{function.name}({', '.join(passed)});"]
-        if update.deliver:
-            before.append(f"Real* const into = step.v.fields[{self.tables.field(connection.target, update.input)}];")
-            body = ["Real delivered;", *body, "into[j] += delivered;"]
+        for a, (accumulator, _) in zip(function.of("deliver"), update.deliver, strict=True):
+            into = f"into_{a.identifier}"
+            before.append(f"Real* const {into} = step.v.fields[{self.tables.field(connection.target, accumulator)}];")
+            body = [f"Real {a.identifier};", *body, f"{into}[j] += {a.identifier};"]
         targets = self.tables.places[connection.target][1].size
         arguments = ", ".join(f"[[maybe_unused]] {x}" for x in _SYNAPSE_ARGUMENTS)
         return [*before, f"loop.for_each({targets}, [&]({arguments}) {{", *(f"    {x}" for x in body), "});"]

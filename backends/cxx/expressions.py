@@ -153,9 +153,11 @@ class Printer:
         return f"({self._condition(expression)[0]})"
 
     def _propagator(self, expression: Apply) -> str:
-        """A matrix exponential's entry; only `derive` has them, in double."""
-        if self.scalar != "double":
-            raise Unsupported(f"`{expression.operation}` outside of derive")
+        """A matrix exponential's entry, in double."""
+        text = self._entry(expression)
+        return text if self.scalar == "double" else f"static_cast<{self.scalar}>({text})"
+
+    def _entry(self, expression: Apply) -> str:
         arguments = expression.arguments
         match expression.operation:
             case "expdd":

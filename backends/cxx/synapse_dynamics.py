@@ -49,13 +49,13 @@ def synapse_update(program: Program, update: SynapseUpdate, number: int, scalar:
     for role in ("spikes", "t"):
         if role in used:
             b.argument(role, role)
-    if update.deliver:
-        b.argument("deliver", update.deliver, output=True, hint="delivered", visible=False)
+    delivered = [
+        b.argument("deliver", local, output=True, hint=f"to {accumulator}", visible=False)
+        for accumulator, local in update.deliver
+    ]
     for statement in update.body:
         b.local(statement)
-    if update.deliver:
-        delivered = next(a.identifier for a in b.arguments if a.role == "deliver")
-        b.lines.append(f"{delivered} = {b.names[update.deliver]};")
+    b.lines += [f"{to} = {b.names[local]};" for to, (_, local) in zip(delivered, update.deliver, strict=True)]
     b.lines += carry(b, update.carry)
     when = {"step": "every step", "pre": "an arriving spike", "post": "a spike of its target"}[update.when]
     comments = [f"A synapse of {update.connection} at {when}.", *(f"    {print_statement(s)}" for s in update.body)]

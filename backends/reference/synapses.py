@@ -222,5 +222,5 @@ class SynapsesOfSample:
                 self.weights[c.owner, c.weight] = moved
             else:
                 self.states[c.name, variable] = moved
-        if update.deliver is not None:
-            run.scatter(c.target_group, update.input, table.post[chosen], values[update.deliver])
+        for accumulator, local in update.deliver:
+            run.scatter(c.target_group, accumulator, table.post[chosen], values[local])

@@ -57,10 +57,11 @@ def _with_synapses(model: Model) -> Model:
     if all(c.synapse is None for c in model.connections):
         return model
     from sncc.diagnostics import DiagnosticError
-    from sncc.lower.synapses import place_synapses  # a quick `check` does without
+    from sncc.lower.deliveries import deliver_over_steps  # a quick `check` does without
+    from sncc.lower.synapses import place_synapses
 
     try:
-        return place_synapses(model)
+        return deliver_over_steps(place_synapses(model))
     except DiagnosticError:  # what no stage can do yet was told already
         return model
 

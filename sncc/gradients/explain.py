@@ -143,6 +143,8 @@ def _population(program: Program, population: Population) -> Section:
     assert dynamics is not None
     lines: list[Line] = [(Rate(e.state), " = ", e.derivative) for e in dynamics.equations]
     lines += [(Name(a.state), " = ", a.value, "   (each step)") for a in dynamics.each_step]
+    for name in dict.fromkeys(i.input for i in dynamics.integrated):
+        lines.append((f"-- {name} is a sum over synapses that move by themselves, of the whole step",))
     lines.append((f"-- {_METHODS[integration(dynamics)]}; one step is",))
     group = next(g for g in program.groups if any(r.population == population.name for r in g.rows))
     shared = [r.population for r in group.rows if r.population != population.name]

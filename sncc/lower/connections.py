@@ -27,7 +27,11 @@ def impulsive(model: Model, connection: Connection) -> bool:
 
 
 def accumulator(model: Model, connection: Connection) -> str:
-    """The accumulator of the target that a connection delivers into."""
+    """The accumulator of the target that a connection delivers into, the first of those of synapses that move by themselves."""
+    if connection.only_recorded:
+        return accumulator(model, model.connection(connection.synapses_of or ""))
+    if connection.deliveries:
+        return connection.deliveries[0][0]
     return connection.input + ("!" if impulsive(model, connection) else "")
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sncc.expressions.algebra import ZERO, add, affine, mul, sub
+from sncc.expressions.algebra import ZERO, add, affine, mul, sub, total
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, substitute, symbols
 from sncc.lower.flow import Flow, flow
 from sncc.lower.noise import noise_of
 from sncc.lower.traces import amounts
 from sncc.model.integration import integration
-from sncc.model.nodes import Assignment, Dynamics, Equation, Input, Population
+from sncc.model.nodes import Assignment, Dynamics, Equation, Input, Integrated, Population
 from sncc.program.rewrite import rewritten
 from sncc.program.statements import REFRACTORY, SPIKE, SURROGATE, Assign, Draw, Fire, Repeat, Statement
 
@@ -82,10 +82,10 @@ def lower_neuron(
     if part == "flow":
         dynamics = replace(dynamics, each_step=(), spike=None, arrivals=(), kept=(), outputs=())
         impulses = frozenset()
-        drives &= _inputs_of(dynamics.equations)
+        drives &= _inputs_of_flow(dynamics)
     elif part == "rest":
         dynamics = replace(dynamics, leaving=())
-        drives -= _inputs_of(dynamics.equations)
+        drives -= _inputs_of_flow(dynamics)
     parameters = frozenset(p.name for p in population.parameters)
     body = _Body((state.name for state in dynamics.states), timed)
     coefficients: list[Assign] = []
@@ -138,9 +138,11 @@ def lower_neuron(
     )  # fmt: skip
 
 
-def _inputs_of(equations: Iterable[Equation]) -> frozenset[str]:
-    """Names that equations read, those of their inputs among them."""
-    return frozenset(name for e in equations for name in symbols(e.derivative))
+def _inputs_of_flow(dynamics: Dynamics) -> frozenset[str]:
+    """Names that equations read, those of their inputs among them, and of inputs that come as the flow ends."""
+    return frozenset(i.input for i in dynamics.integrated) | {
+        name for e in dynamics.equations for name in symbols(e.derivative)
+    }
 
 
 def poisson(step: float) -> Neuron:
@@ -215,8 +217,10 @@ def _flow(
             s: value if s in held else apply("select", gate, value, standing.states[s]) for s, value in states.items()
         }
     for equation in dynamics.equations:
-        flowed_and_noisy = add(states[equation.state], noise.added.get(equation.state, ZERO))
-        _settle(dynamics, body, before, equation, flowed_and_noisy, impulses, gate)
+        state = equation.state
+        whole = add(states[state], noise.added.get(state, ZERO))
+        whole = add(whole, total(_delivered(i, gate) for i in dynamics.integrated if i.state == state))
+        _settle(dynamics, body, before, equation, whole, impulses, gate)
     return coefficients
 
 
@@ -239,6 +243,13 @@ def _flow_apart(
         given = drives | {s.name for s in dynamics.states}
         coefficients += _flow(own, body, seen, impulses, given, gate, parameters, step)
     return coefficients
+
+
+def _delivered(integrated: Integrated, gate: Expression | None) -> Expression:
+    """What has arrived over the step for a state."""
+    free, held = integrated.free, integrated.held
+    factor = free if gate is None or free == held else apply("select", gate, free, held)
+    return mul(factor, Symbol(integrated.input))
 
 
 def _arrive(

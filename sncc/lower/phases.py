@@ -11,6 +11,7 @@ from typing import Literal
 from sncc.expressions.algebra import has_draws
 from sncc.expressions.nodes import Expression, Number
 from sncc.lower.connections import impulsive, lower_connection
+from sncc.lower.deliveries import deliver_over_steps
 from sncc.lower.dropout import enlarge_what_is_left
 from sncc.lower.initial_states import store_initial_states
 from sncc.lower.maps import start_maps_before_flows
@@ -79,7 +80,8 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
 def place(model: Model) -> Model:
     """The model as its neurons carry it: with the states of synapses and traces that move with them."""
     model = store_initial_states(model)
-    placed = place_traces(spread_synapses(record_synapses(model, place_synapses(model))))
+    by_neurons = record_synapses(model, place_synapses(model))
+    placed = place_traces(spread_synapses(deliver_over_steps(by_neurons)))
     return start_maps_before_flows(placed)
 
 
@@ -89,7 +91,8 @@ def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:
         return (poisson(model.step),)
     arriving = [c for c in model.connections if c.target == population.name]
     impulses = frozenset(c.input for c in arriving if impulsive(model, c))
-    drives = frozenset(c.input for c in arriving if not impulsive(model, c))
+    continuous = [c for c in arriving if not impulsive(model, c)]
+    drives = frozenset(where for c in continuous for where in [d[0] for d in c.deliveries] or [c.input])
     if model.simulation is not None:  # also where another of the model is stimulated, so that the two can still merge
         alike = {p.name for p in model.populations if p.model == population.model}
         drives |= {s.input for s in model.simulation.stimuli if s.owner in alike}

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sncc.diagnostics import DiagnosticError
-from sncc.expressions.algebra import ZERO, add, has_draws
+from sncc.expressions.algebra import ZERO, add, fold_all, has_draws
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.flow import flow
 from sncc.lower.neuron import with_draws_apart
 from sncc.lower.noise import noise_of
+from sncc.lower.synapse_constants import with_constants
 from sncc.lower.traces import drive, most_spikes, trace_population, unsupported
 from sncc.model.integration import integration
 from sncc.model.nodes import (
@@ -154,12 +155,16 @@ def lower_synapses(model: Model, connection: Connection) -> LoweredSynapses | No
     blocks = [b for b in (synapse, plasticity) if b is not None]
     states = tuple(s for b in blocks for s in b.states)
     names = _Names(model, connection)
-    updates = [_every_step(model.step, connection, names)]
+    step, constants = _every_step(model.step, connection, names), tuple[tuple[str, Expression], ...]()
+    if step is not None:
+        each = {p.name for b in blocks for p in b.parameters if p.storage == "each"}
+        step, constants = with_constants(step, names.numbers, each)
+    updates = [step]
     pre = [*(synapse.on_pre if synapse else ()), *(plasticity.on_pre if plasticity else ())]
     updates.append(_jumps(connection, names, "pre", pre))
     updates.append(_jumps(connection, names, "post", plasticity.on_post if plasticity else ()))
     kept = tuple(u for u in updates if u is not None)
-    initial = tuple((s.name, substitute(s.initial, names.fixed)) for s in states)
+    initial = (*((s.name, substitute(s.initial, names.fixed)) for s in states), *constants)
     read = {n for u in kept for s in u.body for n in s.reads} | {n for _, value in initial for n in symbols(value)}
     bound = {modulator for modulator, _, _ in connection.modulators}
     modulators = tuple(m.name for m in plasticity.modulators if m.name not in bound) if plasticity else ()
@@ -167,12 +172,13 @@ def lower_synapses(model: Model, connection: Connection) -> LoweredSynapses | No
     return LoweredSynapses(
         SynapseStates(
             connection.name,
-            tuple(s.name for s in states),
+            tuple(name for name, _ in initial),
             initial,
             arrays,
             modulators,
             tuple((s.name, s.clip) for s in states if s.clip is not None and has_draws(s.initial)),
             tuple(_declared(s) for s in states if "." not in s.name.removeprefix(_APART)),
+            tuple(name for name, _ in constants),
         ),
         kept,
     )
@@ -210,7 +216,7 @@ def with_names_apart(connection: Connection) -> Connection:
         on_pre=tuple(replace(a, state=called.get(a.state, a.state), value=of(a.value)) for a in synapse.on_pre),
         deliver=of(synapse.deliver) if synapse.deliver is not None else None,
     )
-    return replace(connection, synapse=renamed)
+    return replace(connection, synapse=renamed, deliveries=tuple((i, of(value)) for i, value in connection.deliveries))
 
 
 def reads_target(model: Model, connection: Connection) -> bool:
@@ -273,13 +279,14 @@ def _bound(parameter: Parameter, key: str) -> float | str:
 
 
 def _every_step(step: float, connection: Connection, names: _Names) -> SynapseUpdate | None:
-    """The flow of states per synapse, and what a synapse delivers all the time: its value at the end of the step before."""
+    """The flow of states per synapse, and what a synapse delivers over the step, of its states at the end of the one before."""
     synapse, plasticity = connection.synapse, connection.plasticity
     body: list[Statement] = []
     carry: list[tuple[str, str]] = []
-    deliver = synapse.deliver if synapse is not None else None
-    if deliver is not None:
-        body.append(Assign("deliver", deliver))
+    names.of_neurons((value for _, value in connection.deliveries), "step")  # so that their numbers are known
+    known = {name: Number(value) for name, value in names.numbers.items() if isinstance(value, float)}
+    for where, value in connection.deliveries:
+        body.append(Assign(f"deliver.{where}", fold_all(substitute(value, known))))
     for block in (synapse, plasticity):
         own = {s.name for s in block.states} if block is not None else set()
         equations = tuple(e for e in block.equations if e.state in own) if block is not None else ()
@@ -291,7 +298,7 @@ def _every_step(step: float, connection: Connection, names: _Names) -> SynapseUp
                 carry.append((state, statement.name))
     if not body:
         return None
-    return _update(connection, names, "step", body, carry, "deliver" if deliver is not None else None)
+    return _update(connection, names, "step", body, carry, tuple((i, f"deliver.{i}") for i, _ in connection.deliveries))
 
 
 def _flowed(
@@ -333,7 +340,7 @@ def _jumps(connection: Connection, names: _Names, when: str, jumps: Iterable[Ass
         body.append(Assign(local, value))
         now[jump.state] = Symbol(local)
     carry = [(name, local.name) for name, local in now.items() if name not in traces and isinstance(local, Symbol)]
-    return _update(connection, names, when, body, carry, None) if carry else None
+    return _update(connection, names, when, body, carry, ()) if carry else None
 
 
 def _ago(names: _Names, when: str, pre: Iterable[tuple[str, str, str]]) -> tuple[tuple[str, int], ...]:
@@ -348,9 +355,9 @@ def _ago(names: _Names, when: str, pre: Iterable[tuple[str, str, str]]) -> tuple
 
 def _update(
     connection: Connection, names: _Names, when: str, body: Iterable[Statement], carry: Sequence[tuple[str, str]],
-    deliver: str | None,
+    deliver: tuple[tuple[str, str], ...],
 ) -> SynapseUpdate:  # fmt: skip
-    needed = {local for _, local in carry} | {deliver or ""}
+    needed = {local for _, local in (*carry, *deliver)}
     kept: list[Statement] = []
     for s in reversed(list(body)):  # a trace's own jump is only needed where a later line reads it
         if s.name in needed:
@@ -372,7 +379,6 @@ def _update(
         body=statements,
         carry=tuple(carry),
         deliver=deliver,
-        input=connection.input if deliver is not None else "",
         pre=sides["pre"],
         post=sides["post"],
         ago=_ago(names, when, sides["pre"]),

@@ -22,6 +22,7 @@ from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter,
 from sncc.program.statements import WEIGHT_NOW
 
 WEIGHT = Symbol("weight")
+NUMBER = "number."  # before the names of states of neurons that hold numbers which each has for itself
 GAIN = "source.gain"  # an input: by how much a spike counts, where states of its source say so
 
 _LEARNT = sub(WEIGHT, apply("stop", WEIGHT))  # 0, with the derivative of what is learnt
@@ -41,7 +42,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """States of a synapse, how they flow and jump, and what it delivers: at spikes (`impulses`) or all the time.
+    """States of a synapse, how they flow and jump, and what it delivers into which input: at spikes (`impulses`) or all the time.
 
     leaving: what a step begins with. on_pre, on_post: jumps in blocks, each of which moves for every spike of a step before the next block does.
     """
@@ -51,7 +52,7 @@ class Moves:
     apart: tuple[tuple[str, ...], ...]
     on_pre: tuple[Block, ...]
     on_post: tuple[Block, ...]
-    delivered: Expression
+    delivered: tuple[tuple[str, Expression], ...]
     impulses: bool
     leaving: Block
     parameters: tuple[Parameter, ...]
@@ -86,10 +87,9 @@ def moves_of(model: Model, connection: Connection) -> Moves:
             states += own
         states.append(State(WEIGHT_NOW, ZERO, PLAIN))
     begin = apply("select", apply("lt", Symbol("t"), model.step / 2), apply("stop", WEIGHT), Symbol(WEIGHT_NOW))
-    if synapse is not None:
-        delivered = reader.read(synapse.deliver or ZERO, usual, 1, 1)
-    else:
-        delivered = mul(Symbol("pre!" if c.gain is None else GAIN), reader.weight)
+    delivered = tuple((where, reader.read(value, usual, 1, 1)) for where, value in c.deliveries)
+    if synapse is None:
+        delivered = ((c.input, mul(Symbol("pre!" if c.gain is None else GAIN), reader.weight)),)
     return Moves(
         states=tuple(states),
         equations=tuple(equations),
@@ -194,6 +194,8 @@ class _Reader:
                 names[name] = self.weight
             elif name in following:
                 names[name] = self._see(name, name, "m", modulator, 1)
+            elif side == "post" and _is_told(self.model, c, name):
+                names[name] = self._see(name, side, f"{NUMBER}{variable}", 1, 1)
             elif side in ("pre", "post") and variable and not _is_state(self.model, c, name):
                 self.numbers[name] = _number(self.model, c, name)
             elif side == "pre" and variable:
@@ -219,6 +221,12 @@ def _is_state(model: Model, c: Connection, name: str) -> bool:
     side, _, variable = name.partition(".")
     dynamics = model.population(c.source if side == "pre" else c.target).dynamics
     return dynamics is not None and any(s.name == variable for s in dynamics.states)
+
+
+def _is_told(model: Model, c: Connection, name: str) -> bool:
+    """Whether `post.X` is a number that each neuron has for itself: a state holds it for synapses to see."""
+    parameters = model.population(c.target).parameters
+    return any(name == f"post.{p.name}" and p.storage == "each" for p in parameters)
 
 
 def _number(model: Model, c: Connection, name: str) -> Parameter:

@@ -11,6 +11,7 @@ there are (`OfSynapses`); there the connection itself brings its weights, from `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sncc.connectivity.patterns import (
@@ -30,7 +31,7 @@ from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbol
 from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
 from sncc.lower.plasticity import follow_modulator, trace_name
-from sncc.lower.synapse_moves import GAIN, moves_of
+from sncc.lower.synapse_moves import GAIN, NUMBER, moves_of
 from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Plasticity, Population, State
 from sncc.model.white_noise import is_noise
@@ -46,7 +47,7 @@ def spread_synapses(model: Model) -> Model:
     """The model with a population in place of each connection's synapses that keep states of their own."""
     if model.training is None:
         return model
-    populations, connections = list(model.populations), list[Connection]()
+    populations, connections = list[Population](), list[Connection]()
     for connection in model.connections:
         if connection.synapse is None and connection.plasticity is None:
             connections.append(connection)
@@ -55,7 +56,22 @@ def spread_synapses(model: Model) -> Model:
         added, around = _spread(model, connection)
         populations += added
         connections += around
-    return replace(model, populations=tuple(populations), connections=tuple(connections))
+    told = {(c.source, c.values) for c in connections if c.of_target}
+    neurons = (_telling(p, [v for name, v in told if name == p.name and v]) for p in model.populations)
+    return replace(model, populations=(*neurons, *populations), connections=tuple(connections))
+
+
+def _telling(population: Population, values: Sequence[str]) -> Population:
+    """A population with states that hold numbers which each of its neurons has for itself, for synapses to read."""
+    numbers: dict[str, Expression] = {v: Symbol(v.removeprefix(NUMBER)) for v in sorted(values) if v.startswith(NUMBER)}
+    if population.dynamics is None or not numbers:
+        return population
+    dynamics = replace(
+        population.dynamics,
+        states=(*population.dynamics.states, *(State(name, number, PLAIN) for name, number in numbers.items())),
+        leaving=(*population.dynamics.leaving, *(Assignment(name, number) for name, number in numbers.items())),
+    )
+    return replace(population, dynamics=dynamics)
 
 
 def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connection]]:
@@ -64,15 +80,17 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
     placed = _is_placed(c) and (c.delay is None or learnt) and not _shares(model, c)
     name, count, moves = f"{c.name}.synapses", _count(c), moves_of(model, c)
     seen = sorted(moves.seen, key=lambda s: s.symbol)
-    met = bool(moves.on_pre) or "pre!" in symbols(moves.delivered)  # whether spikes of the source tell it anything
+    # whether spikes of the source tell it anything
+    met = bool(moves.on_pre) or any("pre!" in symbols(value) for _, value in moves.delivered)
     inputs = [Input("pre", PLAIN)] * met + [Input("post", PLAIN)] * bool(moves.on_post)
     inputs += [Input(s.symbol, PLAIN) for s in seen]
     inputs += [Input(GAIN, PLAIN)] if c.gain is not None else []
     inputs += [] if placed else [Input("weight", PLAIN)]
     inputs += [Input(KEPT, PLAIN)] if c.dropout else []
+    delivered = {f"{DELIVERED}.{where}": value for where, value in moves.delivered}
     alone = all(amounts(block) is not None for block in moves.on_pre)
     dynamics = Dynamics(
-        states=(*moves.states, State(DELIVERED, ZERO, PLAIN)),
+        states=(*moves.states, *(State(name, ZERO, PLAIN) for name in delivered)),
         inputs=tuple(inputs),
         equations=moves.equations,
         method=synapse.method if synapse is not None else None,
@@ -84,7 +102,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         apart=moves.apart,
         leaving=(
             *moves.leaving,
-            Assignment(DELIVERED, mul(moves.delivered, Symbol(KEPT)) if c.dropout else moves.delivered),
+            *(Assignment(n, mul(v, Symbol(KEPT)) if c.dropout else v) for n, v in delivered.items()),
         ),
     )
     parameters = [replace(p, value=_in_a_row(c, p, target.size)) for p in moves.parameters]
@@ -145,8 +163,14 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         around.append(
             replace(bringing, name=c.name, weight=c.weight, share=c.share, sign_fixed=c.sign_fixed, doc=c.doc)
         )
-    onto = join("onto", (name, target.name), c.input, from_columns, DELIVERED, 0)
-    return populations, [*around, replace(onto, impulses=moves.impulses)]
+    around += [
+        replace(
+            join(f"onto.{where}", (name, target.name), where, from_columns, f"{DELIVERED}.{where}", 0),
+            impulses=moves.impulses,
+        )
+        for where, _ in moves.delivered
+    ]
+    return populations, around
 
 
 def _learns_delay(model: Model, c: Connection) -> bool:

@@ -111,14 +111,24 @@ class Refractory:
 
 
 @dataclass(frozen=True, slots=True)
+class Integrated:
+    """An input that is added to a state as its flow ends, times `free`, or `held` in a step that holds states."""
+
+    state: str
+    input: str
+    free: Expression
+    held: Expression
+
+
+@dataclass(frozen=True, slots=True)
 class Dynamics:
     """The hybrid system of one neuron: a flow (or a map each step), a threshold and jumps.
 
     Lowering adds what synapses bring: equations beside a map; `arrivals`, jumps at spikes that arrive at an input, by
     themselves, of which `most` may arrive in a step (0: any number; `parts`: of one in two steps); those of inputs named in `early` come ahead of the
     flow, one spike at most in a step; `apart`, states that flow by themselves, group by group, each of which sees those of the
-    other groups as they were before the step; `leaving`, `kept` and `outputs`, states assigned at the start of every step,
-    between flow and arrivals, and at the end.
+    other groups as they were before the step; `integrated`, inputs that bring what synapses have delivered over the step;
+    `leaving`, `kept` and `outputs`, states assigned at the start of every step, between flow and arrivals, and at the end.
     """
 
     states: tuple[State, ...]
@@ -135,6 +145,7 @@ class Dynamics:
     most: int = 1
     parts: bool = False
     apart: tuple[tuple[str, ...], ...] = ()
+    integrated: tuple[Integrated, ...] = ()
     leaving: tuple[Assignment, ...] = ()
     kept: tuple[Assignment, ...] = ()
     outputs: tuple[Assignment, ...] = ()
@@ -232,7 +243,8 @@ class Connection:
 
     Set by lowering: `values` names the source's state that is delivered all the time instead of spikes, as `impulses`
     or as a drive; `of_target`: to synapses, from their own target; `gain`, (population, state), multiplies what each source neuron delivers; `synapses_of` names the
-    connection whose synapses and weights these are; `only_recorded`: its states are there to be recorded, and deliver nothing.
+    connection whose synapses and weights these are; `only_recorded`: its states are there to be recorded, and deliver nothing;
+    `deliveries`: what a synapse that moves by itself delivers, (input of the target, of its states at the step's start).
     """
 
     name: str
@@ -259,6 +271,7 @@ class Connection:
     gain: tuple[str, str] | None = None
     synapses_of: str | None = None
     only_recorded: bool = False
+    deliveries: tuple[tuple[str, Expression], ...] = ()
     stored: bool = True
     doc: str = ""
     span: Span | None = field(default=None, compare=False)

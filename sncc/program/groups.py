@@ -198,7 +198,8 @@ class TapeSlot:
 class SynapseStates:
     """States of every synapse of a connection, beside its weight; parameters that its updates read, by symbol.
 
-    `declared` are the user's, who records them: (name, state, unit, SI value of one).
+    `constants` are those of the states that no update moves: their first values follow from the numbers in `arrays`, and are
+    computed anew where one of these was set. `declared` are the user's, who records them: (name, state, unit, SI value of one).
     """
 
     connection: str
@@ -208,3 +209,4 @@ class SynapseStates:
     modulators: tuple[str, ...] = ()  # numbers set from Python, `CONN.plasticity.NAME`
     clips: tuple[tuple[str, tuple[float, float]], ...] = ()  # states whose first value is drawn again outside this
     declared: tuple[tuple[str, str, str, float], ...] = ()
+    constants: tuple[str, ...] = ()

@@ -58,16 +58,15 @@ class SynapseUpdate:
     synapse's source or target neuron; the
     population has as many neurons as the connection's source (target), or one for all. With `delays` a variable of
     `pre` is read the synapse's delay ago, with one delay that of a symbol in `ago`, (symbol, steps), at the end of the
-    step so many steps ago. carry: weight or state := local, all at once. `deliver`: a local added to
-    accumulator `input` of the synapse's target.
+    step so many steps ago. carry: weight or state := local, all at once. deliver: (accumulator, local), added to
+    that of the synapse's target.
     """
 
     connection: str
     when: Literal["step", "pre", "post"]
     body: tuple[Statement, ...]
     carry: tuple[tuple[str, str], ...] = ()
-    deliver: str | None = None
-    input: str = ""
+    deliver: tuple[tuple[str, str], ...] = ()
     pre: tuple[tuple[str, str, str], ...] = ()
     post: tuple[tuple[str, str, str], ...] = ()
     post_delay: int = 0

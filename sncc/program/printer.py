@@ -142,7 +142,7 @@ def _synapse_update(update: SynapseUpdate) -> list[str]:
     lines = [f"  {symbol} is {population}.{variable}{ago.get(symbol, '')}" for symbol, population, variable in read]
     lines += [f"  {print_statement(s)}" for s in update.body]
     lines += [f"  {variable} := {local}" for variable, local in update.carry]
-    lines += [f"  {update.input} += {update.deliver}"] * (update.deliver is not None)
+    lines += [f"  {accumulator} += {local}" for accumulator, local in update.deliver]
     return [f"synapses {update.connection}  at {when}", *lines]
 
 

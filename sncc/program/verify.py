@@ -230,7 +230,10 @@ def _synapse_update(program: Program, update: SynapseUpdate, updated: set[str]) 
     for variable, local in update.carry:
         _require(local in after, f"{where}: {local} is not written")
         _require(variable == "weight" or variable in known, f"{where}: no state {variable}")
-    _require(update.deliver is None or update.deliver in after, f"{where}: {update.deliver} is not written")
+    for accumulator, local in update.deliver:
+        _require(local in after, f"{where}: {local} is not written")
+        inputs = program.group(c.target_group).inputs
+        _require(accumulator in inputs, f"{where}: {c.target_group} has no input {accumulator}")
 
 
 def _reverse(program: Program) -> None:

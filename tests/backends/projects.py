@@ -151,6 +151,7 @@ network Synaptic:
     connect plastic = x -> first: dense, weight = normal(0, 0.1), delay = 2 ms, plasticity = stdp(a_plus = 0.1, a_minus = 0.2)
     connect moved = first -> hidden: random(fan_in = 2), weight = normal(0, 0.1), delay = 1 ms, plasticity = stdp(w_max = 0.3, a_plus = 0.2)
     connect first -> output: dense, weight = normal(0, 0.3 /ms), synapse = tsodyks_markram(tau_rec = 40 ms)
+    connect various = x -> output: dense, weight = normal(0, 0.3 /ms), synapse = dual_exponential(tau_decay = uniform(3 ms, 8 ms))
 
 train:
     rule = bptt

@@ -46,10 +46,13 @@ network Net:
     step = 0.1 ms
     population exc: Cell[150], v = normal(0.5, 0.5, clip = [0, 1])
     population inh: Cell[70], v = uniform(0, 1)
+    population late: Cell[80], v = uniform(0, 1)
     connect exc -> exc: random(fan_out = 20, self = false), weight = 0.1, delay = 0.8 ms, synapse = excites()
     connect exc -> inh: random(total = 2000, repeats = true), weight = 0.1, delay = normal(3 ms, 1 ms), synapse = excites()
     connect inh -> exc: random(p = 0.2), weight = 0.4, delay = 30 ms, synapse = inhibits()
     connect inh -> inh: dense(self = false), weight = uniform(0, 0.02), synapse = inhibits()
+    connect exc -> late: random(fan_in = 8), weight = uniform(0, 0.6), delay = 1 ms, synapse = exponential(tau = uniform(2 ms, 9 ms))
+    connect inh -> late: random(fan_in = 4), weight = uniform(-0.2, 0), synapse = dual_exponential(tau_decay = uniform(2 ms, 9 ms))
 simulate:
     duration = 80 ms
     record g of exc_exc

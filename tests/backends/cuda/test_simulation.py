@@ -145,6 +145,14 @@ def test_a_run_goes_on_where_it_ended_also_in_the_other_half(halves, name):
             same(expected, run(other, program, 70, resume=True))
 
 
+def test_what_follows_from_numbers_of_synapses_follows_those_set_between_pieces(halves):
+    program, cpu, cuda = halves(NETWORKS[DELAYED])
+    for network in (cpu, cuda):
+        run(network, program, 30)
+        network.parameters["exc_late.tau"] = 2 * network.parameters["exc_late.tau"]
+    same(run(cpu, program, 40, resume=True), run(cuda, program, 40, resume=True))
+
+
 def test_events_on_their_way_are_delivered_in_the_other_half(driven, halves):
     program, cpu, cuda, inputs = driven
     first, second = ({k: v[:, :30] if k == "level" else v for k, v in inputs.items()}, inputs)

@@ -115,11 +115,16 @@ def test_plastic_weights_see_the_source_as_old_as_its_spikes(delay):
 
 # ------------------------------------------------------------------------------------------------ loops over synapses
 def loop(reference, x, source, spikes, name):
-    """What arrives in each step at each target, from the source's recorded voltages and spikes: each synapse by itself."""
+    """What arrives in each step at each target, from the source's recorded voltages and spikes: each synapse by itself.
+
+    A state that decays in the step counts by what it moves the target, over what one that stands still moves it.
+    """
     table = reference.tables["c"]
     weight = np.asarray(reference.parameters["c.weight"])
     delay = np.floor(np.asarray(reference.parameters["c.delay"]) / STEP + 0.5).astype(int)
     s, arriving, decay = np.full(len(weight), 0.0 if "rests" in name else 0.1), np.zeros((STEPS, 7)), np.exp(-STEP / 9)
+    still = TAU * (1 - np.exp(-STEP / TAU))
+    moving = (decay - np.exp(-STEP / TAU)) / (1 / TAU - 1 / 9) / still
     for n in range(1, STEPS + 1):
         for k, (i, j, d) in enumerate(zip(table.source, table.target, delay, strict=True)):
             seen = source[max(n - max(d, 1), 0), i]  # row 0: before the first step
@@ -128,7 +133,7 @@ def loop(reference, x, source, spikes, name):
             elif name == "its voltage and a number":
                 arriving[n - 1, j] += weight[k] * 2 * seen**2 / 10
             else:
-                arriving[n - 1, j] += weight[k] * s[k] * (seen if "voltage" in name else 1) / 10
+                arriving[n - 1, j] += weight[k] * s[k] * moving * (seen if "voltage" in name else 1) / 10
             s[k] *= decay
             if n - d >= 1 and spikes[n - d - 1, i]:
                 s[k] += 0.4 * (1 - s[k])

@@ -145,8 +145,8 @@ def test_a_spike_meets_a_flow_beside_which_a_map_starts_from_the_step_before():
     g, v, m, found = np.zeros(len(w)), np.zeros(6), np.full(6, 0.5), result.traces[0]
     decay = np.exp(-STEP / 20)
     for n in range(1, STEPS + 1):
-        current = np.bincount(j, g / 10, 6)
-        flowed = v * decay + (0.3 * m + 20 * current) * (1 - decay)
+        current = np.bincount(j, g / 10, 6)  # at the step's start: it decays in 9 ms
+        flowed = v * decay + 0.3 * m * (1 - decay) + current * (np.exp(-STEP / 9) - decay) / (1 / 20 - 1 / 9)
         g = g * np.exp(-STEP / 9)
         g += arrives(result, i, n) * w * (1 - flowed[j])
         m = 0.9 * m + 0.2 * v

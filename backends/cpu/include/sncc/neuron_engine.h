@@ -118,9 +118,13 @@ public:
 
     // -------------------------------------------------------------------------------------------- simulation
     SNCC_COLD void simulate(const Simulation& simulation) override {
+        const bool numbers_newer = stale_;
         refresh();
         const FlushDenormals flush;
-        if (!started_ || !simulation.resume) start(simulation);
+        if (!started_ || !simulation.resume)
+            start(simulation);
+        else if (numbers_newer)
+            follow(simulation);
         for (int q = 0; q < m_.net.sources; ++q) m_.inputs[static_cast<std::size_t>(q)].hand_over(simulation.data, simulation.sample, q, simulation.steps);
         Course course{simulation, List<char>(m_.net.populations + 1, 0), {}};
         for (int k = 0; k < simulation.spike_population_count; ++k) course.recorded[static_cast<std::size_t>(simulation.spike_populations[k])] = 1;
@@ -300,6 +304,12 @@ protected:
                 field.parts[part][first + e] = static_cast<Real>(of.initial(simulation.seed, simulation.trial, static_cast<std::uint32_t>(number + e), i, j, numbers.data()));
             }
         });
+    }
+
+    // What follows from numbers alone, where these were set between runs of which one goes on from the other.
+    SNCC_COLD virtual void follow(const Simulation& simulation) {
+        for (int f = 0; f < m_.net.synapse_fields; ++f)
+            if (m_.net.synapse_fields_info[f].initial && !m_.net.synapse_fields_info[f].moves) first_values(f, simulation);
     }
 
     SNCC_COLD virtual void start(const Simulation& simulation) {

@@ -53,7 +53,7 @@ struct SynapseFieldInfo {
     int kernel;     // parameter of a kernel that all positions share
     double (*initial)(std::uint64_t seed, std::uint32_t trial, std::uint32_t element, std::uint32_t i, std::uint32_t j, const double* numbers);  // of a state
     const int* reads;  // parameters whose numbers `initial` takes, ended by -1
-    bool moves;        // a run sets it
+    bool moves;        // a run sets it; what only follows from numbers it does not
 };
 
 // A field that others read after its step: values of populations by number.

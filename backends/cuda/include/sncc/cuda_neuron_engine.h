@@ -101,6 +101,12 @@ protected:
         for (int f = 0; f < Network::synapse_fields; ++f) field_newer_[static_cast<std::size_t>(f)] |= Network::synapse_fields_info()[f].initial != nullptr;
     }
 
+    void follow(const Simulation& simulation) override {
+        Base::follow(simulation);
+        for (int f = 0; f < Network::synapse_fields; ++f)
+            field_newer_[static_cast<std::size_t>(f)] |= Network::synapse_fields_info()[f].initial && !Network::synapse_fields_info()[f].moves;
+    }
+
     void advance(const Course& course, std::int64_t first, std::int64_t last) override {
         send();
         while (first < last) {
