@@ -60,11 +60,16 @@ def networks_with_synapses(draw: st.DrawFn, rule: str, forwards: bool = False) -
     for name, end in zip(names, ends, strict=True):
         ends_, _, delay = end.partition(": ")
         pattern = draw(st.sampled_from(("dense", "dense", "random(p = 0.7)", "random(fan_in = 2, repeats = true)")))
-        connects.append(f"    connect {ends_}: {pattern}, weight = normal(0.2, 0.3){delay}, synapse = {name}()")
+        each = draw(st.booleans()) if pattern == "dense" and not forwards else False
+        numbers = "tau = uniform(3 ms, 9 ms)" if each else ""
+        connects.append(
+            f"    connect {ends_}: {pattern}, weight = normal(0.2, 0.3){delay}, synapse = {name}({numbers})"
+        )
+    tau = "10 ms" if forwards else draw(st.sampled_from(("10 ms", "uniform(6 ms, 14 ms)")))
     learn = ["weights", "x_hidden.tau", "hidden_hidden.tau", "hidden_output.tau", "hidden.tau_m"]
     return "\n".join([
         *definitions, "", "network Net:", "    step = 1 ms", "    population x: input[3]",
-        f"    population hidden: LIF[{draw(st.integers(2, 4))}](tau_m = 10 ms, theta = 0.4)", "    population output: LI[2](tau_m = 8 ms)",
+        f"    population hidden: LIF[{draw(st.integers(2, 4))}](tau_m = {tau}, theta = 0.4)", "    population output: LI[2](tau_m = 8 ms)",
         *connects, "    connect plain = x -> hidden: dense, weight = normal(0.3, 0.3)", "", "train:", f"    rule = {rule}",
         f"    loss = {draw(st.sampled_from(('mean(cross_entropy(output.v))', 'cross_entropy(last(output.v))')))}",
         f"    learn = {', '.join(learn)}", "    optimiser = sgd(learning_rate = 1e-3)",

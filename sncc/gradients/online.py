@@ -75,7 +75,7 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     for choice in chosen:
         if not choice.learns or choice.group not in _learning(program):
             continue
-        paths = _paths(program, choice, chosen, readouts)
+        paths = [p for p in _paths(program, choice, chosen, readouts) if _is_moved(p, jacobians)]
         for read in dict.fromkeys(p.readout.group for p in paths if p.input):
             if not _is_shared(program, read, jacobians[read]):
                 if program.group(read).rows[0].size > MOST_OWN:
@@ -209,6 +209,11 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
             signal = LearningSignal(r.index, own, variable(), direct.feedback, True)
             paths.append(_Path(r, signal, filtering_input(program, direct.group)))
     return paths
+
+
+def _is_moved(path: _Path, jacobians: Mapping[str, Jacobian]) -> bool:
+    """Whether spikes move what states of synapses deliver on the way; not where that is one number."""
+    return path.through is None or path.through.values in _states(jacobians[path.through.group])
 
 
 def _one_by_one(paths: Sequence[_Path], group: str) -> list[_Path]:

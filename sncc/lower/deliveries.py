@@ -295,7 +295,7 @@ def _telling(trace: Population, c: Connection, value: Expression) -> tuple[Popul
     """A trace that tells a value of its states at the step's start, the state that does, and how many steps ago it is read."""
     dynamics = trace.dynamics
     assert dynamics is not None
-    if isinstance(value, Symbol) and c.delay is None:
+    if isinstance(value, Symbol) and value.name in {s.name for s in dynamics.states} and c.delay is None:
         return trace, value.name, 1  # as the step before has left it
     delay = c.delay_steps if c.delay is not None else 0
     if (known := next((a.state for a in dynamics.leaving if a.value == value), None)) is not None:
