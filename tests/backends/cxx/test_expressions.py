@@ -189,6 +189,11 @@ def test_divided_differences_are_accurate_at_and_near_equal_points(tmp_path):
     assert got == pytest.approx(expected, rel=2e-13)
 
 
+def test_in_float_they_are_computed_in_double():
+    expression = Apply("expdd", (Number(1.0), Symbol("a"), Symbol("b")))
+    assert Printer("float", {"a": "a", "b": "b"})(expression) == "static_cast<float>(sncc::expdd<2>(1.0f, a, b))"
+
+
 def test_matrix_exponentials_and_their_derivatives(tmp_path):
     rng = np.random.default_rng(0)
     lines, expected = [], []
