@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from projects import needs_compiler
-from stand_in import needs_emulation, program
+from stand_in import Build, needs_emulation, program
 
 pytestmark = needs_emulation
 
@@ -67,10 +67,10 @@ BARRIER = "__syncthreads();"
 def emulate(tmp_path):
     needs_compiler()
 
-    def run(kernel: str, main: str, **environment: str):
+    def run(kernel: str, main: str, build: Build = "plain", **environment: str):
         source = tmp_path / "kernel.cu"
         source.write_text(PROGRAM.replace("KERNEL", kernel).replace("MAIN", main))
-        path = program(source, "plain")
+        path = program(source, build)
         return [
             subprocess.run(
                 [path],
@@ -132,6 +132,30 @@ def test_a_stream_that_nobody_waits_for_has_done_nothing_yet(emulate):
     cudaStreamSynchronize(stream);
     std::printf("%g %g", early, host[5]); return 0;"""
     assert {done.stdout for done in emulate(kernel, main)} == {"5 1"}
+
+
+def test_other_threads_of_the_host_are_nothing_to_the_race_detector(emulate):
+    """They go on, in code that is instrumented too, while a kernel runs: a pool's workers look for work."""
+    kernel = """
+    #include <atomic>
+    #include <thread>
+    #include <vector>
+    __global__ void kernel(const Arguments a) {
+        for (int round = 0; round < 300; ++round) a.data[blockIdx.x * 32 + threadIdx.x] += 1;
+    }"""
+    main = """
+    std::atomic<bool> over{false};
+    std::vector<int> own(64);
+    std::thread worker([&] { while (!over.load()) for (int& x : own) ++x; });
+    run(kernel, 8, 32, {data, 256});
+    const cudaError_t error = cudaDeviceSynchronize();
+    over = true;
+    worker.join();
+    if (error) { std::printf("%s\\n", cudaGetErrorString(error)); return 1; }
+    cudaMemcpy(host, data, sizeof host, cudaMemcpyDeviceToHost);
+    std::printf("%g %g", host[0], host[255]); return 0;"""
+    for done in emulate(kernel, main, "checked"):
+        assert (done.returncode, done.stdout, done.stderr) == (0, "300 555", "")
 
 
 def test_a_failing_allocation_and_no_device(emulate):

@@ -1,5 +1,6 @@
 // The functions that code compiled with -fsanitize=thread calls, in place of libtsan's: accesses go to the race detector while a
-// kernel's thread runs; the host's own go nowhere. Atomic built-ins (of the host's library code) are plain operations.
+// kernel's thread runs; the host's own, also those of its other threads meanwhile, go nowhere. Atomic built-ins (of the host's
+// library code) are plain operations.
 #include <atomic>
 #include <cstddef>
 
@@ -9,11 +10,17 @@
 #pragma GCC visibility push(hidden)
 
 using sncc_emulation::watch_access;
-using sncc_emulation::watched;
+using sncc_emulation::Watched;
+
+// The thread of a kernel that runs here, null where it is the host that does.
+static Watched* here() {
+    const pthread_t kernels = __atomic_load_n(&sncc_emulation::kernel_thread, __ATOMIC_RELAXED);
+    return kernels && kernels == pthread_self() ? sncc_emulation::watched : nullptr;
+}
 
 #define SNCC_ACCESS(name, bytes, write) \
     void __tsan_##name(void* address) { \
-        if (watched) watch_access(address, bytes, write, __builtin_return_address(0)); \
+        if (here()) watch_access(address, bytes, write, __builtin_return_address(0)); \
     }
 #define SNCC_ACCESSES(bytes) \
     SNCC_ACCESS(read##bytes, bytes, false) \
@@ -50,22 +57,24 @@ SNCC_ACCESSES(4)
 SNCC_ACCESSES(8)
 SNCC_ACCESSES(16)
 void __tsan_read_range(void* address, std::size_t bytes) {
-    if (watched) watch_access(address, bytes, false, __builtin_return_address(0));
+    if (here()) watch_access(address, bytes, false, __builtin_return_address(0));
 }
 void __tsan_write_range(void* address, std::size_t bytes) {
-    if (watched) watch_access(address, bytes, true, __builtin_return_address(0));
+    if (here()) watch_access(address, bytes, true, __builtin_return_address(0));
 }
 void __tsan_vptr_read(void**) {}
 void __tsan_vptr_update(void**, void*) {}
 
 // Where each function that a thread is in was called, for the findings.
 void __tsan_func_entry(void* caller) {
-    if (!watched) return;
-    if (watched->depth < sncc_emulation::Watched::most_calls) watched->calls[watched->depth] = caller;
-    ++watched->depth;
+    Watched* const me = here();
+    if (!me) return;
+    if (me->depth < Watched::most_calls) me->calls[me->depth] = caller;
+    ++me->depth;
 }
 void __tsan_func_exit() {
-    if (watched && watched->depth > 0) --watched->depth;
+    Watched* const me = here();
+    if (me && me->depth > 0) --me->depth;
 }
 
 SNCC_ATOMICS(8, unsigned char)

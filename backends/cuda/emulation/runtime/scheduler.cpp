@@ -44,6 +44,7 @@ sncc_emulation_switch:
 namespace sncc_emulation {
 
 Watched* watched = nullptr;
+pthread_t kernel_thread = 0;
 
 namespace {
 
@@ -54,7 +55,9 @@ Grid* running = nullptr;
 std::string run_kernel(const Launch& launch, const Call& call) {
     Grid grid(launch, call);
     running = &grid;
+    __atomic_store_n(&kernel_thread, pthread_self(), __ATOMIC_RELAXED);
     std::string failure = grid.run();
+    __atomic_store_n(&kernel_thread, 0, __ATOMIC_RELAXED);
     running = nullptr;
     return failure;
 }

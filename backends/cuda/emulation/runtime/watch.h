@@ -1,6 +1,8 @@
 // What the race detector of the checked build is told by the rest of the runtime. Other builds have no watcher.
 #pragma once
 
+#include <pthread.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -57,6 +59,9 @@ public:
 
 extern Watcher* watcher;  // null but in the checked build
 extern Watched* watched;  // the thread whose accesses are watched; null outside of kernels and inside of the runtime
+// The host's thread that runs a kernel, 0 where none does. No other may look at `watched`: a pool's workers go on meanwhile. It is
+// compared, and `watched` is not thread-local, as this module's thread-local memory is the kernels' shared memory.
+extern pthread_t kernel_thread;
 
 // The runtime does something for a thread: nothing of that is the thread's own access.
 class Unwatched {
