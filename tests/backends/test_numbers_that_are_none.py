@@ -82,7 +82,7 @@ def load(request, tmp_path_factory):
     "neuron, definition, rule, says",
     [
         ("Growing", GROWING, "bptt", "a state of `hidden`"),
-        ("Exploding", EXPLODING, "bptt", "gradient explodes.*`hidden`"),
+        pytest.param("Exploding", EXPLODING, "bptt", "gradient explodes.*`hidden`", marks=pytest.mark.slow),
         pytest.param("Growing", GROWING, "eprop(online = true)", "a state .*of `hidden`", marks=pytest.mark.slow),
     ],
 )

@@ -49,9 +49,8 @@ def test_threads_do_not_change_a_bit(name):
     assert all(np.array_equal(gradients[0][key], gradients[1][key]) for key in gradients[0])
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param("drawn pairs, also of a signal", marks=pytest.mark.slow), "a delay for every synapse"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["drawn pairs, also of a signal", "a delay for every synapse"])
 def test_times_of_spikes_over_patterns(name):
     text = (
         CASES[name]

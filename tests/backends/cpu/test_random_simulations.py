@@ -32,6 +32,7 @@ def compiler():
     needs_compiler()
 
 
+@pytest.mark.slow
 def test_a_full_gap_junction_short_drawn_delays_numbers_of_places_and_a_modulator_of_one_neuron():
     check_simulation(BLOCKS + NETWORK)
 

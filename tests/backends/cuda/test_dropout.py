@@ -13,7 +13,7 @@ import sncc
 @pytest.mark.parametrize(
     "rule, build",
     [
-        ("bptt", "plain"),
+        pytest.param("bptt", "plain", marks=pytest.mark.slow),
         pytest.param("bptt", "checked", marks=pytest.mark.slow),
         pytest.param("eventprop", "checked", marks=pytest.mark.slow),
     ],

@@ -80,7 +80,7 @@ train:
 
 
 @pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=LONG if k == 0 else ()) for k, n in enumerate(SHAPES)])
 def test_shapes_at_the_borders_of_how_threads_are_shared_out(projects, name, build):
     program, project = projects.emulated(SHAPES[name], build=build)
     network = sncc.load(project, backend="emulated")

@@ -19,6 +19,9 @@ from rewired import (
 import sncc
 
 
+pytestmark = pytest.mark.slow  # those of the C++ half are quick
+
+
 @pytest.fixture(scope="module")
 def load(tmp_path_factory):
     needs_compiler()
