@@ -18,7 +18,6 @@ from rewired import (
 
 import sncc
 
-
 pytestmark = pytest.mark.slow  # those of the C++ half are quick
 
 
