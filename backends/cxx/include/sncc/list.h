@@ -1,5 +1,5 @@
-// A list that grows: what the engines use of List. A project has lists of some sixty types, and of each the compiler reads, and makes,
-// a fifth as much: a first build takes a sixth less time.
+// A list that grows: what the engines use of std::vector. A project has lists of some sixty types, and of each the compiler reads, and
+// makes, a fifth as much: a first build takes a sixth less time.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "list.h"
 #include "platform.h"
 
 namespace sncc {
@@ -72,6 +71,7 @@ public:
     }
     // The first values go.
     void drop(std::size_t count) {
+        if (count == 0) return;  // a value may lose itself where it is moved to itself
         for (std::size_t k = count; k < size_; ++k) values_[k - count] = std::move(values_[k]);
         shorten(size_ - count);
     }
@@ -80,15 +80,23 @@ public:
     }
     template <typename... Given>
     Value& emplace_back(Given&&... given) {
-        if (size_ == room_) grow(2 * room_ + 4);
-        Value* const made = new (values_ + size_) Value(std::forward<Given>(given)...);
-        ++size_;
-        return *made;
+        if (size_ == room_) {
+            Value kept(std::forward<Given>(given)...);  // it may be made of a value of this list, which moves
+            grow(2 * room_ + 4);
+            new (values_ + size_) Value(std::move(kept));
+        } else {
+            new (values_ + size_) Value(std::forward<Given>(given)...);
+        }
+        return values_[size_++];
     }
     void push_back(const Value& value) { emplace_back(value); }
     void push_back(Value&& value) { emplace_back(std::move(value)); }
     void append(std::size_t count, const Value& value) {
-        reserve_more(count);
+        if (size_ + count > room_) {
+            const Value kept(value);  // it may be one of this list, which moves
+            reserve_more(count);
+            return append(count, kept);
+        }
         for (const std::size_t end = size_ + count; size_ < end; ++size_) new (values_ + size_) Value(value);
     }
     template <typename From>
