@@ -93,7 +93,7 @@ def test_a_benchmark_prints_what_was_built_its_speed_and_rates():
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert lines[0] == "COBA, 4,000 neurons"
     built, ran = (next(line for line in lines[k:] if line.startswith("sncc")) for k in (1, 3))
-    synapses = int(built.split()[6].replace(",", ""))
+    synapses = int(built.split()[7].replace(",", ""))
     assert abs(synapses - 4000 * 4000 * 0.02) < 4 * np.sqrt(4000 * 4000 * 0.02)
     rate = float(ran.split("exc")[1].split()[0])
     assert 0 < rate < 60
