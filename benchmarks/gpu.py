@@ -136,7 +136,7 @@ def check(machine: Machine, path: Path, built: Callable[[], tuple[Path, Path]]) 
     }
     sanitizer = shutil.which("compute-sanitizer")
     program = next(build.glob("*_compare"))
-    for tool in ("memcheck", "racecheck", "initcheck"):
+    for tool in ("memcheck", "racecheck", "initcheck", "synccheck"):
         if sanitizer is None or machine.dry:
             result[tool] = "not run: no compute-sanitizer" if not machine.dry else "the checked emulation instead"
             continue
@@ -266,8 +266,10 @@ def learn(machine: Machine, rule: str, built: Callable[[], tuple[Path, Path]], *
     return row
 
 
-def simulate(machine: Machine, example: str, built: Callable[[], tuple[Path, Path]]) -> Row:
-    """An example's second of biological time, in both forms; its rate beside it, since silence is quick; how long its synapses take to be made."""
+def simulate(machine: Machine, example: str, built: Callable[[], tuple[Path, Path]], **params: float) -> Row:
+    """An example's second of biological time, in both forms; its rate beside it, since silence is quick; how long its synapses take to be made,
+    and whether its spikes are the C++ half's.
+    """
     project, _ = built()
     made = {
         f"{way}: loading and a first step, s": seconds_to_make(machine, project, way)
@@ -290,7 +292,19 @@ def simulate(machine: Machine, example: str, built: Callable[[], tuple[Path, Pat
         np.prod(p["shape"]) for p in json.loads((project / "manifest.json").read_text())["populations"] if p["spiking"]
     )
     result["spikes a neuron and second"] = sum(len(s.times) for s in spikes.values()) / seconds / neurons
+    result["spikes of the C++ half"] = equal_spikes(machine, project, example, **params)
     return result | made
+
+
+def equal_spikes(machine: Machine, project: Path, example: str, **params: float) -> str:
+    """How many there are in 0.1 s, if time and neuron of each are the same on both halves."""
+    seconds = 0.002 if machine.dry else 0.1
+    cpu = sncc.build(ROOT / "examples" / f"{example}.snn", backend="cpu", **params)
+    halves = [(project, machine.backend), (cpu, "cpu")]
+    runs = [sncc.load(f, backend=b, seed=1).simulate(seconds, verbose=False).spikes for f, b in halves]
+    pairs = [(runs[0][name], spikes) for name, spikes in runs[1].items()]
+    same = all(np.array_equal(a.times, b.times) and np.array_equal(a.neurons, b.neurons) for a, b in pairs)
+    return f"all {sum(len(b.times) for _, b in pairs)}" if same else "others"
 
 
 def seconds_to_make(machine: Machine, project: Path, way: str) -> float:
@@ -341,8 +355,8 @@ def planned(machine: Machine, wanted: list[str]) -> dict[str, list[tuple[str, Ca
         jobs["timings"] = [(w.name, lambda w=w, b=b: measure(machine, w, b)) for w, b in workloads]
     if "simulations" in wanted:
         networks = [(n, p, ROOT / "examples" / f"{n}.snn") for n, p in (SIMULATIONS[:1] if dry else SIMULATIONS)]
-        built = [(n, machine.build(path, f"simulation_{n}", False, **params)) for n, params, path in networks]
-        jobs["simulations"] = [(n, lambda n=n, b=b: simulate(machine, n, b)) for n, b in built]
+        built = [(n, machine.build(path, f"simulation_{n}", False, **params), params) for n, params, path in networks]
+        jobs["simulations"] = [(n, lambda n=n, b=b, p=p: simulate(machine, n, b, **p)) for n, b, p in built]
     if "learning" in wanted:
         digits = ROOT / "examples" / "digits" / "digits.snn"
         learnt = [

@@ -225,19 +225,12 @@ class _Target:
         free, held = (None if r is None else mover.terms(r, deliver, self.step) for r in responses)
         if free is None or held is None:
             return None
-        return [
-            _Term(
-                value,
-                {
-                    state: (
-                        by,
-                        by if state in still else held.get(value, {}).get(state, ZERO),
-                    )  # those held take nothing
-                    for state, by in moves.items()
-                },
-            )
-            for value, moves in free.items()
-        ]
+        result: list[_Term] = []
+        for value, moves in free.items():
+            stopped = held.get(value, {})  # what a step that holds states moves of the others
+            pairs = {state: (by, by if state in still else stopped.get(state, ZERO)) for state, by in moves.items()}
+            result.append(_Term(value, pairs))
+        return result
 
     def _moved_by(self, where: str, tag: str, owner: str, parameters: Iterable[Parameter], term: _Term) -> None:
         """Let an input move states by numbers of the population and of synapses, which are called `tag.NAME` then."""
