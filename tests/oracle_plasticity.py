@@ -7,6 +7,7 @@ are constants: those of the source unless the loss reads the target, those of th
 
 from __future__ import annotations
 
+from copy import copy
 from functools import partial
 
 import autograd.numpy as np
@@ -32,6 +33,10 @@ class PlasticSimulation(Simulation):
     def __init__(self, model, parameters, rule, synapses=None, pairs=None) -> None:
         super().__init__(model, parameters, rule, synapses)
         self.plastic = [_Weights(self, c, (pairs or {}).get(c.name)) for c in model.connections if c.plasticity]
+        self.plastic += [
+            w.on_the_way_back(parameters[f"{w.c.name}.feedback"])
+            for w in self.plastic if f"{w.c.name}.feedback" in parameters
+        ]  # fmt: skip
         self.past = {}  # of states of neurons, at the end of every step, the first values in front
 
     def _arriving(self, p, n, continuous):
@@ -57,6 +62,9 @@ class PlasticSimulation(Simulation):
             if w.c.target == p.name and n > 0:
                 w.notice(n - 1)  # in the window of the step after
         super()._advance(p, n)
+        for w in self.plastic:
+            if w.of is not None and w.c.target == p.name:
+                w.beside()
         for owner, name in list(self.state):
             if owner == p.name:
                 self.past[owner, name].append(self.state[owner, name])
@@ -66,16 +74,13 @@ class _Weights:
     """A plastic connection in flight; its states lie among the simulation's, which cuts them where a window ends."""
 
     def __init__(self, simulation, c, handed_over) -> None:
-        self.run, self.c, self.rule = simulation, c, c.plasticity
+        self.run, self.c, self.rule, self.of, self.name = simulation, c, c.plasticity, None, f"{c.name}.plasticity"
         model, parameters = simulation.model, simulation.parameters
         source, target = model.population(c.source), model.population(c.target)
         found = build(c.pattern, c.source_part, c.target_part, stream(c.name, "connectivity"), 0, handed_over)
         self.pre, self.post = found.pre, found.post
         self.sum = numpy.equal.outer(numpy.arange(target.size), self.post) * 1.0
-        w = parameters[f"{c.name}.weight"]
-        if numpy.ndim(w) == 2:
-            w = w[self.pre - c.source_part.flat(0), self.post - c.target_part.flat(0)]
-        self.weight = np.reshape(w * np.ones(len(self.pre)), -1)
+        self.weight = self._of_each(parameters[f"{c.name}.weight"])
         self.own = {"step": simulation.step}
         for p in self.rule.parameters:
             given = parameters.get(f"{c.name}.plasticity.{p.name}")
@@ -98,16 +103,40 @@ class _Weights:
         self.neuron = source.kind == "neuron"
         self.jumped = {}  # post states as the target's last spike has left them, which the next flow starts from
 
+    def _of_each(self, w):
+        if numpy.ndim(w) == 2:
+            w = w[self.pre - self.c.source_part.flat(0), self.post - self.c.target_part.flat(0)]
+        return np.reshape(w * np.ones(len(self.pre)), -1)
+
+    def on_the_way_back(self, by) -> _Weights:
+        """The same, which begins with numbers `by`: nothing is delivered but derivatives, by what the source sends and has alone."""
+        other = copy(self)
+        other.of, other.name, other.jumped = self, f"{self.name}.back", {}
+        other.weight = self._of_each(constant(by))
+        other.own = {k: constant(x) for k, x in self.own.items()}
+        other._take(lambda _, x: constant(x))
+        return other
+
+    def _take(self, change) -> None:
+        for (owner, name), x in list(self.run.state.items()):
+            if owner == self.of.name:
+                self._set(name, change(name, x))
+
+    def beside(self):
+        """What moves takes the values of what it stands beside; only derivatives are its own."""
+        own = self._now()
+        self._take(lambda name, x: own[name] - constant(own[name]) + constant(x))
+
     def _set(self, name, x):
-        self.run.state[f"{self.c.name}.plasticity", name] = x
+        self.run.state[self.name, name] = x
 
     def _now(self):
-        owner = f"{self.c.name}.plasticity"
-        own = {name: x for (o, name), x in self.run.state.items() if o == owner}
+        own = {name: x for (o, name), x in self.run.state.items() if o == self.name}
         return own | {"weight": self.weight + own["weight"]}
 
     def _cut(self, x, post=False):
-        cuts = self.run.rule == "eprop" and (post or self.c.target not in self.run.read)
+        fed_back = self.of is None and f"{self.c.name}.feedback" in self.run.parameters
+        cuts = self.run.rule == "eprop" and (post or fed_back or self.c.target not in self.run.read)
         return constant(x) if cuts else x
 
     def _arrived(self, n):
@@ -125,7 +154,7 @@ class _Weights:
         for (owner, name), past in self.run.past.items():
             if owner == population:
                 x = sum(numpy.equal(ago, d) * past[max(n - d + 1, 0)][index] for d in numpy.unique(ago))
-                yield f"{side}.{name}", self._cut(x) if side == "pre" else x
+                yield f"{side}.{name}", self._cut(x) if side == "pre" else x if self.of is None else constant(x)
 
     def _modulators(self, n):
         """As they were at the end of the step before."""
@@ -168,7 +197,7 @@ class _Weights:
         z = self._arrived(n)
         delivered = np.dot(self.sum, self._now()["weight"] * z * self.left)
         self._jump(r.on_pre, z, known, r.pre_states)
-        return delivered
+        return delivered if self.of is None else delivered - constant(delivered)
 
     def notice(self, n):
         """`on post` at the end of step n."""

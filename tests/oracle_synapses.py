@@ -8,6 +8,7 @@ only what a state of the target is a factor of moves within the step; elsewhere 
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from functools import partial
 
@@ -37,7 +38,7 @@ class Synapses:
     """The synapses of a connection, in flight."""
 
     def __init__(self, simulation, c) -> None:
-        self.c, self.block = c, c.synapse
+        self.c, self.block, self.of = c, c.synapse, None
         self.reduction = reduce_synapse(c)
         self.with_target = set(self.reduction.target_states) if self.reduction else set()
         own = {}
@@ -137,6 +138,19 @@ class Synapses:
             return self.sum @ x
         return np.sum(x, axis=0) if self.dense else x
 
+    def on_the_way_back(self, by) -> Synapses:
+        """The same with numbers `by` for its weights: nothing is delivered but derivatives, by the spikes and states of the source alone."""
+        other = copy(self)
+        other.c, other.weight = replace(self.c, name=f"{self.c.name}.back"), constant(by) * np.ones(self.shape)
+        other.own = {k: constant(x) for k, x in self.own.items()}
+        other.states = {k: constant(x) for k, x in self.states.items()}
+        other.of = self
+        return other
+
+    def beside(self):
+        """The states take the values of those that they stand beside; only derivatives are theirs."""
+        self.states = {k: x - constant(x) + constant(self.of.states[k]) for k, x in self.states.items()}
+
 
 class SynapseSimulation(Simulation):
     def __init__(self, model, parameters, rule, synapses=None, pairs=None) -> None:
@@ -147,10 +161,14 @@ class SynapseSimulation(Simulation):
         for c in model.connections:
             if c.synapse is not None:
                 self.by_target[c.target].append(Synapses(self, c))
+                by = self.parameters.get(f"{c.name}.feedback")
+                if by is not None:
+                    self.by_target[c.target].append(self.by_target[c.target][-1].on_the_way_back(by))
         self.past = {key: [x] for key, x in self.state.items()}
 
     def _cut(self, c, x):
-        return constant(x) if self.rule == "eprop" and c.target not in self.read else x
+        fed_back = f"{c.name}.feedback" in self.parameters
+        return constant(x) if fed_back or self.rule == "eprop" and c.target not in self.read else x
 
     def _arriving(self, p, n, continuous):
         plain = [c for c in self.model.connections if c.synapse is None]
@@ -184,7 +202,7 @@ class SynapseSimulation(Simulation):
                 seen = {d: s.of_source(self._cut(c, past[max(n - max(d, 1) + 1, 0)])) for d in ago}
                 names[f"pre.{state}"] = sum(part * seen[d] for d, part in ago.items())
             if population == c.target:
-                names[f"post.{state}"] = s.of_target(past[-1])
+                names[f"post.{state}"] = s.of_target(past[-1] if s.of is None else constant(past[-1]))
         return names
 
     def _moving(self, s, n):
@@ -219,7 +237,8 @@ class SynapseSimulation(Simulation):
     def _delivered(self, s, n, names, moving):
         """What synapses deliver in all, with a delay for each of what was their delays ago; `moving` are states in flow."""
         if not s.late:
-            return value(s.block.deliver, names | moving.get(0, {})) * s.left
+            found = value(s.block.deliver, names | moving.get(0, {})) * s.left
+            return found if s.of is None else found - constant(found)
         total = 0.0
         for d, part in s.parts.items():
             before = (s.past[max(n - d, 0)] if s.past[0] else {}) | moving.get(d, {})
@@ -242,6 +261,8 @@ class SynapseSimulation(Simulation):
             elif s.apart.equations:
                 s.states = s.states | self.moved_apart(s, before[s.c.name])
         super()._advance(p, n)
+        for s in (s for s in synapses if s.of is not None):
+            s.beside()
         for s_name in {name for population, name in self.state if population == p.name}:
             self.past[p.name, s_name].append(self.state[p.name, s_name])
 
@@ -294,7 +315,7 @@ class SynapseSimulation(Simulation):
                     found = self._slopes_apart(s, moving)
                     result |= {(s.c.name, k, late): f for late, fs in found.items() for k, f in fs.items()}
                 if s.reduction is not None or s.shunts:
-                    inner |= {f"post.{k}": s.of_target(v) for k, v in now.items()}
+                    inner |= {f"post.{k}": s.of_target(v if s.of is None else constant(v)) for k, v in now.items()}
                 for e in s.block.equations:
                     if e.state in s.with_target:
                         result[s.c.name, e.state] = value(e.derivative, inner) * np.ones(s.shape)

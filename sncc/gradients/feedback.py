@@ -9,6 +9,7 @@ from dataclasses import replace
 from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, fans_of
 from sncc.expressions.nodes import apply
 from sncc.gradients.rules import Adjoint, Edge
+from sncc.gradients.synapse_feedback import with_numbers
 from sncc.model.nodes import Rule
 from sncc.program.groups import Connection, Parameter
 from sncc.program.learning import Feedback, Follow
@@ -46,6 +47,10 @@ def with_feedback(
                 edge = Edge(back[-1].name, edge.label)
             edges.append(edge)
         choices.append(replace(choice, edges=tuple(edges)))
+        if choice.instead is not None:
+            program, followed = with_numbers(program, choice.group, choice.instead)
+            if rule.feedback == "adaptive" and program.parameter(followed).learnt:
+                follows[choice.instead] = (choice.instead, followed, False)
         for signal in choice.signals:
             outputs, size = program.group(signal.group).rows[0].size, program.group(choice.group).rows[0].size
             added[signal.feedback] = _drawn(signal.feedback, (outputs, size), outputs, 1.0)

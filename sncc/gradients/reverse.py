@@ -20,6 +20,7 @@ from sncc.gradients.optimisers import optimise
 from sncc.gradients.readouts import readout
 from sncc.gradients.rules import Adjoint, Edge, adjoints
 from sncc.gradients.support import starts_learnt
+from sncc.gradients.synapse_feedback import at_other_weights
 from sncc.gradients.transpose import Transposed, adjoint, as_local, transpose
 from sncc.model import nodes as model_nodes
 from sncc.model.nodes import Training
@@ -227,7 +228,10 @@ def _adjoint_update(
     program: Program, update: Update, choice: Adjoint, readouts: Sequence[Readout], slots: frozenset[str]
 ) -> _Built:
     group = program.group(choice.group)
-    path = _path(program, update, choice, readouts)
+    names: Mapping[str, str] = {}
+    if choice.instead is not None:
+        update, names = at_other_weights(program, update)
+    path = _path(program, update, choice, readouts, names)
     carried = frozenset(path.carry) | frozenset(group.states) - {REFRACTORY}
     arrays = learnt_arrays(program, group) & frozenset(group.arrays) if choice.learns else frozenset()
     seeds: dict[str, Expression] = {}
@@ -308,13 +312,15 @@ class _Path:
     spike: str
 
 
-def _path(program: Program, update: Update, choice: Adjoint, readouts: Sequence[Readout]) -> _Path:
+def _path(
+    program: Program, update: Update, choice: Adjoint, readouts: Sequence[Readout], names: Mapping[str, str]
+) -> _Path:
     own = {k: readouts[k] for k in choice.readouts}
     if choice.timed:
         timed = with_event_times(update, program.step, own)
         carry = {variable: local for variable, local in timed.carry.items() if variable != REFRACTORY}
         return _Path(timed.body, carry, timed.seen, SHIFT)
-    carry = {variable: local for variable, local in update.carry if variable != REFRACTORY}
+    carry = {variable: names.get(local, local) for variable, local in update.carry if variable != REFRACTORY}
     seen = {k: r.variable if r.variable == SPIKE else carry.get(r.variable) for k, r in own.items()}
     return _Path(update.body, carry, seen, SPIKE)
 

@@ -50,6 +50,7 @@ class Adjoint:
     edges: tuple[Edge, ...]
     signals: tuple[Signal, ...] = ()
     timed: bool = False  # credit is for the times of spikes, not for their being there
+    instead: str | None = None  # numbers that stand for the weights that a group of synapses reads
 
 
 def adjoints(
@@ -106,6 +107,7 @@ def _bptt(program: Program, readouts: Sequence[Readout], penalties: Sequence[Pen
 
 # ------------------------------------------------------------------------------------------------ e-prop
 SIGNAL = "signal"  # the adjoint of states of synapses by which a learning signal goes back
+FED_BACK = "feedback"  # the same by other weights than those of the synapses
 
 
 def _eprop(
@@ -118,6 +120,7 @@ class _Eprop:
     def __init__(self, program: Program, rule: Rule, readouts: Sequence[Readout], penalties: Sequence[Penalty]) -> None:
         self.program, self.rule, self.readouts, self.penalties = program, rule, readouts, penalties
         self.synaptic = _synaptic(program)
+        self.of_each = {g.name for g in program.groups if all(row.holds == "synapses" for row in g.rows)}
         own = learning_groups(program)
         self.learning = own | {
             c.target_group for c in program.connections if c.source_group in self.synaptic and c.source_group in own
@@ -175,15 +178,22 @@ class _Eprop:
         population = self.program.group(group).rows[0].population
         return (), tuple(Signal(read, label, f"{population}.feedback") for read, label in self.direct.items())
 
+    def _keeps_weights(self, origin: str | None) -> bool:
+        """Whether credit for what the neurons of `origin` send goes back by the weights. That of a population which the loss reads does."""
+        return self.rule.feedback == "symmetric" or origin in self.read
+
     def _edge(self, c: Connection, origin: str | None) -> Edge:
-        """Credit for what the neurons of `origin` send. A population that the loss reads keeps the weights themselves."""
+        """Credit for what the neurons of `origin` send."""
+        kept = self._keeps_weights(origin)
         if c.target_group in self.synaptic:
-            return Edge(c.name, SIGNAL)
-        kept = self.rule.feedback == "symmetric" or origin in self.read
+            return Edge(c.name, SIGNAL if kept or c.target_group not in self.of_each else FED_BACK)
         return Edge(c.name, self.direct[c.target_group], None if kept else f"{c.owner}.feedback")
 
     def _of_synapses(self, group: str) -> list[Adjoint]:
-        """Adjoints of states of synapses: for their own numbers and their target's states, and for the neurons whose spikes move them."""
+        """Adjoints of states of synapses: for their own numbers and their target's states, and for the neurons whose spikes move them.
+
+        The latter in two where each synapse has states, and numbers of their own stand for the weights on the way to the neurons.
+        """
         program, result = self.program, []
         onto = [c for c in program.connections if c.source_group == group]
         reads_target = any(c.of_target and c.target_group == group for c in program.connections)
@@ -191,9 +201,18 @@ class _Eprop:
         if credited and (group in self.learning or reads_target):
             result.append(Adjoint(group, "", (), (), True, tuple(Edge(c.name, "") for c in credited)))
         origin = next((c.source_group for c in self.leaving if c.target_group == group), None)  # they have one source
-        if origin in self.learning or reads_target and any(self._has_direct(c.target_group) for c in onto):
-            edges = tuple(self._edge(c, origin) for c in onto if c.target_group in self.read)
-            result.append(Adjoint(group, SIGNAL, (), (), False, edges))
+        into_read = [c for c in onto if c.target_group in self.read]
+        told = reads_target and any(self._has_direct(c.target_group) for c in onto)
+        if group in self.of_each:
+            edges = tuple(Edge(c.name, self.direct[c.target_group]) for c in into_read)
+            kept = self._keeps_weights(origin)
+            if told or origin in self.learning and kept:
+                result.append(Adjoint(group, SIGNAL, (), (), False, edges))
+            if origin in self.learning and not kept:
+                name = program.group(group).rows[0].population.partition(".")[0]
+                result.append(Adjoint(group, FED_BACK, (), (), False, edges, instead=f"{name}.feedback"))
+        elif told or origin in self.learning:
+            result.append(Adjoint(group, SIGNAL, (), (), False, tuple(self._edge(c, origin) for c in into_read)))
         return result
 
     def _is_signalled(self, read: str) -> bool:

@@ -48,9 +48,6 @@ def _of_values(program: Program, c: Delivered, model: Model) -> tuple[str, str] 
     assert model.training is not None
     rule, read = model.training.rule, {loss.population for loss in model.training.losses}
     _, row = program.place(c.source)
-    if rule.name == "eprop" and rule.feedback != "symmetric" and row.holds == "synapses" and c.target in read:
-        what = f"`feedback = {rule.feedback}` in place of synapses of which each keeps states"
-        return what, "use `feedback = symmetric`"
     random = rule.name == "eprop" and rule.feedback != "symmetric" and c.target in read and c.source not in read
     if random and row.holds == "neurons" and starts_learnt(program, c):
         what = f"learning what `{c.values}` of `{c.source}` starts at, which is delivered before the first step,"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import model_of
+from networks import model_of, program_of
 from oracle_plasticity import gradients_with_plasticity
 from plastic_networks import CASES, case, text_of
 
@@ -22,9 +22,10 @@ STARTS = "hidden_hidden.plasticity.part"  # a trace starts at it, before the fir
         ("dense", "bptt"),
         pytest.param("dense", "eprop", marks=pytest.mark.slow),
         pytest.param("drawn", "bptt(truncate = 7 ms)", marks=pytest.mark.slow),
-        ("drawn", "eprop"),
+        pytest.param("drawn", "eprop", marks=pytest.mark.slow),
+        ("drawn", "eprop(feedback = random)"),
         ("delays", "bptt"),
-        pytest.param("delays", "eprop", marks=pytest.mark.slow),
+        pytest.param("delays", "eprop(feedback = random)", marks=pytest.mark.slow),
     ],
 )
 def test_gradients_equal_automatic_differentiation(name, rule):
@@ -38,7 +39,7 @@ def test_gradients_equal_automatic_differentiation(name, rule):
         if key == STARTS and "truncate" in rule:
             continue
         # what sets a modulator is another population, whose part under e-prop is cut
-        assert np.any(got) != (key == "x_dopamine.weight" and rule == "eprop"), key
+        assert np.any(got) != (key == "x_dopamine.weight" and model.training.rule.name == "eprop"), key
         assert np.max(np.abs(got - gradients[key])) <= 1e-9 * np.max(np.abs(gradients[key])), key
 
 
@@ -112,6 +113,18 @@ def test_weights_move_in_front_of_states_of_synapses(synapse):
     assert trained.spikes[0]["hidden"].sum() > 20
     assert np.allclose(trained.traces[0]["hidden", "v"], alone.traces[0]["hidden", "v"], rtol=1e-12, atol=1e-12)
     equals_differences(program, values, inputs, rng)
+
+
+def test_feedback_by_the_weights_is_symmetric_though_they_move():
+    text = BEHIND.replace("SYNAPSE", "clipped()").replace(" /UNIT", "").replace("rule = bptt", "rule = eprop")
+    text = text.replace("learn = ", "learn = x_hidden.weight, hidden_hidden.weight, ")
+    program = program_of(text.replace("rule = eprop", "rule = eprop(feedback = random)"))
+    values = dict(Reference(program).parameters)
+    values["hidden_output.feedback"] = values["hidden_output.weight"]
+    inputs = [{"x": np.random.default_rng(1).poisson(0.2, (30, 6)).astype(float)}]
+    symmetric, random = (Reference(p, values).run(inputs, [2]).gradients for p in (program_of(text), program))
+    for key, gradient in symmetric.items():
+        assert np.any(gradient) and np.max(np.abs(random[key] - gradient)) < 1e-12 * np.max(np.abs(gradient)), key
 
 
 def equals_differences(program, values, inputs, rng) -> None:

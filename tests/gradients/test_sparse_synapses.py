@@ -22,19 +22,43 @@ from sncc.diagnostics import DiagnosticError
         ("drawn", "bptt"),
         ("drawn", "eprop"),
         ("images, pairs handed over", "bptt"),
-        ("dense", "eprop"),
+        pytest.param("dense", "eprop", marks=pytest.mark.slow),
         ("dense parts of one population", "bptt"),
+        ("dense", "eprop(feedback = random)"),
+        pytest.param("images, pairs handed over", "eprop(feedback = random)", marks=pytest.mark.slow),
     ],
 )
 def test_gradients_equal_automatic_differentiation(name, rule):
     program, values, inputs, labels, pairs = case(name, rule)
     run = Reference(program, values, pairs=pairs).run(inputs, labels)
     assert run.spikes[0]["hidden"].sum() > 50
-    loss, gradients = gradients_with_synapses(model_of(text_of(name, rule)), values, inputs, labels, rule, pairs)
+    model = model_of(text_of(name, rule))
+    loss, gradients = gradients_with_synapses(model, values, inputs, labels, model.training.rule.name, pairs)
     assert run.loss == pytest.approx(loss, rel=1e-12)
     for key, got in run.gradients.items():
         assert np.max(np.abs(got)) > 0, key
         assert np.max(np.abs(got - gradients[key])) < 1e-9 * np.max(np.abs(gradients[key])), key
+
+
+def test_feedback_has_the_weights_shape_and_by_them_it_is_symmetric():
+    text = text_of("dense", "eprop(feedback = adaptive)")
+    text = re.sub(
+        r"hidden -> output: .*", "hidden -> output: dense, weight = normal(0, 0.3), synapse = clipped()", text
+    )
+    _, values, inputs, labels, _ = case("dense")
+    program = program_of(text)
+    first = Reference(program).parameters
+    assert (
+        program.parameter("hidden_output.feedback").shape == (7, 3) == program.parameter("hidden_output.weight").shape
+    )
+    values["hidden_output.weight"] = values["hidden_output.feedback"] = first["hidden_output.weight"]
+    runs = [Reference(p, values) for p in (program, program_of(text.replace("adaptive", "symmetric")))]
+    fed_back, symmetric = (reference.run(inputs, labels).gradients for reference in runs)
+    for key, gradient in symmetric.items():
+        assert np.any(gradient) and np.max(np.abs(fed_back[key] - gradient)) < 1e-12 * np.max(np.abs(gradient)), key
+    runs[0].optimise(fed_back)
+    assert np.array_equal(runs[0].parameters["hidden_output.feedback"], runs[0].parameters["hidden_output.weight"])
+    assert not np.array_equal(runs[0].parameters["hidden_output.feedback"], first["hidden_output.weight"])
 
 
 @pytest.mark.parametrize("name", CASES)

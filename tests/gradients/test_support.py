@@ -94,12 +94,6 @@ def test_check_says_it_once_and_before_build():
     assert found.severity == "warning" and found.help and "`on pre` reads its neurons" in found.message
 
 
-def test_feedback_of_its_own_in_place_of_synapses_one_by_one_is_refused():
-    text = NETWORK.format(rule="eprop(feedback = random)", synapse="synapse = square()")
-    with pytest.raises(DiagnosticError, match="`feedback = random` in place of synapses of which each keeps states"):
-        program_of(text)
-
-
 @pytest.mark.parametrize(
     "options, learn, said",
     [
@@ -135,7 +129,6 @@ UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
     [
         ("eventprop", "", (), "`eventprop` through weights that a `plasticity` moves"),
         ("eprop(online = true)", "", (), "`online = true` through weights that a `plasticity` moves"),
-        ("eprop(feedback = random)", "", (), "`feedback = random` in place of synapses of which each keeps states"),
         ("bptt", "", READING, "`on pre` that reads `post.v`, in training,"),
         ("bptt", "", DRAWING, "through `grow`, which moves every weight, and which draws numbers"),
         ("bptt", "", NOISY, "through `grow`, which moves every weight, and which holds `noise`"),

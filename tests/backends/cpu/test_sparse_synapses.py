@@ -14,10 +14,10 @@ from sncc.backends.reference.interpreter import Reference
 @pytest.mark.slow
 def test_kernels_drawn_pairs_and_pairs_handed_over_equal_the_reference():
     needs_compiler()
-    name = "images, pairs handed over"
-    program, values, inputs, labels, pairs = case(name)
+    name, rule = "images, pairs handed over", "eprop(feedback = random)"
+    program, values, inputs, labels, pairs = case(name, rule)
     network = sncc.load(
-        sncc.build(text_of(name), backend="cpu", precision="float64"), connections=pairs_of(name), threads=1
+        sncc.build(text_of(name, rule), backend="cpu", precision="float64"), connections=pairs_of(name), threads=1
     )
     si, drawn = {p.key: p.si for p in program.parameters}, Reference(program, pairs=pairs)
     for key in network.parameters:
