@@ -45,6 +45,13 @@ def test_check_reports_every_mistake_with_its_place(folder):
     assert "bad.snn:7:" in done.stderr and "`ALIF`" in done.stderr and "^" in done.stderr
 
 
+def test_what_check_warns_of_is_told_by_what_builds_too(folder):
+    (folder / "open.snn").write_text("network N:\n    step = 1 ms\n    population a: LIF[3]\n")
+    checked = sncc("check", "open.snn", cwd=folder)
+    built = sncc("build", "open.snn", "--emit-only", cwd=folder)
+    assert built.returncode == 0 and "open.snn:3:16: warning: nothing is connected" in built.stderr == checked.stderr
+
+
 def test_check_gives_diagnostics_as_json(folder):
     done = sncc("check", "--json", "bad.snn", cwd=folder)
     found = json.loads(done.stdout)

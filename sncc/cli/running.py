@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sncc.data import DataSet
+    from sncc.model.nodes import Model
     from sncc.runtime import Network, Run
 
 
@@ -42,11 +43,10 @@ def build(
 ) -> None:
     """Writes FILE's project, with a C++ and a CUDA half, and builds its library."""
     from sncc import compiler
-    from sncc.syntax.parse import read_source
 
     backend = _say_backend(backend) if not emit_only else backend
     out = out or Path("build") / Path(file).stem
-    model = compiler.compile_model(read_source(Path(file)), settings, network=chosen)
+    model = _model(file, settings, chosen)
     compiler.build_model(compiler.scheduled(model, schedule), backend, out, precision, emit_only, memory, weights)
     click.echo(f"{'wrote' if emit_only else 'built'} {out}")
 
@@ -151,13 +151,25 @@ def _load(
     """The network of a file, built where the cache does not hold it."""
     from sncc import compiler
     from sncc.runtime import load
-    from sncc.syntax.parse import read_source
 
     backend = _say_backend(backend)
-    model = compiler.compile_model(read_source(Path(file)), settings, network=chosen)
+    model = _model(file, settings, chosen)
     project = compiler.build_model(compiler.scheduled(model, schedule), backend, None, precision, memory=memory)
     with mistakes_of_the_user():
         return load(project, seed=seed, threads=threads, backend=backend)
+
+
+def _model(file: str, settings: dict[str, str], chosen: str | None) -> Model:
+    """The Model of a file, whose warnings are printed as by `check`."""
+    from sncc import compiler
+    from sncc.diagnostics import Diagnostics, render_all
+    from sncc.syntax.parse import read_source
+
+    found = Diagnostics()
+    model = compiler.compile_model(read_source(Path(file)), settings, found, chosen)
+    if found.found:
+        click.echo(render_all(found.sorted()), err=True)
+    return model
 
 
 def _check_plots() -> None:
