@@ -114,7 +114,8 @@ class Network:
     def evaluate(self, data: Inputs, labels: ArrayLike) -> dict[str, float]:
         """Mean loss, mean penalty and, for class labels, accuracy: {"loss", "penalty", "accuracy"}.
 
-        Raises ValueError for data and labels that do not fit the network.
+        Raises ValueError for data and labels that do not fit the network, FloatingPointError where a state becomes infinite or no
+        number (one that begins infinite may stay so).
         """
         with self.library.alone():
             return training.evaluate(self, labelled_set(self.manifest, data, labels))
@@ -122,7 +123,8 @@ class Network:
     def predict(self, data: Inputs, per_step: bool | None = None) -> NDArray[np.float64]:
         """What the loss's readout sees: (samples, outputs), or (samples, steps, outputs) with `per_step`.
 
-        `per_step`: by default for a loss at every step on real targets; NaN beyond a sample's end. Raises ValueError.
+        `per_step`: by default for a loss at every step on real targets; NaN beyond a sample's end. Raises ValueError, and
+        FloatingPointError as `evaluate` does.
         """
         readout = self.manifest.readout
         if readout is None:

@@ -178,7 +178,10 @@ def _epoch_line(network: Network, sums: Sums, check: DataSet | None) -> dict[str
     if "accuracy" in means:
         line["accuracy"] = means["accuracy"]
     if check is not None:
-        validated = evaluate(network, check)
+        try:
+            validated = evaluate(network, check)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"validation: {error}") from None
         line |= {f"val_{name}": validated[name] for name in ("loss", "accuracy") if name in validated}
     return line
 

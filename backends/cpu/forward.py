@@ -385,12 +385,14 @@ def _put_series(layout: Layout, update: Update) -> list[str]:
 
 
 def not_finite(layout: Layout) -> list[str]:
-    """The first population with a state that is no number."""
-    return [
-        f"if (!are_finite(s.{layout.state[group.name, state].identifier} + {row.offset}, {row.size})) return {k};"
-        for k, (group, row) in enumerate(layout.rows)
-        for state in group.states
-    ]
+    """The first number of a state that is none, with its population, state and neuron."""
+    lines = []
+    for k, (group, row) in enumerate(layout.rows):
+        for state in group.states:
+            place = f"{layout.state[group.name, state].identifier} + {row.offset}"
+            found = f"first_not_finite(s.{place}, first ? first->{place} : nullptr, {row.size})"
+            lines.append(f'if (const std::int64_t j = {found}; j >= 0) return {{{k}, "{state}", j}};')
+    return lines
 
 
 def variables(layout: Layout) -> list[str]:

@@ -111,5 +111,5 @@ def test_the_command_line_says_so_in_a_sentence(tmp_path):
     (tmp_path / "exploding.snn").write_text(EXPLODING)
     words = ("simulate", "exploding.snn", "--backend", "cpu", "--out", "run.npz")
     done = subprocess.run([sys.executable, "-m", "sncc.cli", *words], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1 and done.stderr.startswith("error: the state `v` of `hidden` is not finite")
+    assert done.returncode == 1 and "\nerror: the state `v` of `hidden` is not finite" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["exploding.snn"]

@@ -97,10 +97,10 @@ public:
             penalties_.average(batch.count);
             total.penalty += penalties_.of_means();
         }
+        for (std::int64_t k = 0; k < batch.count; ++k)
+            if (failed_[static_cast<std::size_t>(k)] || (learns && !std::isfinite(results[static_cast<std::size_t>(k)].loss)))
+                throw Failure(Code::numerical, learns ? what_failed(batch, k) : what_exploded(batch, k));
         if (learns) {
-            for (std::int64_t k = 0; k < batch.count; ++k)
-                if (failed_[static_cast<std::size_t>(k)] || !std::isfinite(results[static_cast<std::size_t>(k)].loss))
-                    throw Failure(Code::numerical, what_failed(batch, k));
             gradients_.collect(chains, pool_);
             gradients_.check();
         }
@@ -129,11 +129,9 @@ private:
     void optimise(double learning_rate_factor) { OptimiserStep<Network>(numbers_, gradients_, pool_).take(learning_rate_factor); }
 
     // ------------------------------------------------------------------------------------------ training forwards in time
-    [[noreturn]] void fail_at(int population, std::int64_t n, std::int64_t index, bool changed) {
+    [[noreturn]] void fail_at(const NotFinite& found, std::int64_t n, std::int64_t index, bool changed) {
         if (changed) numbers_.restore();
-        throw Failure(Code::numerical, std::string("a state or trace of `") + Network::population_name(population) + "` is not finite at step " +
-                                           std::to_string(n) + " of sample " + std::to_string(index) +
-                                           "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help");
+        throw Failure(Code::numerical, said(found, n, index) + as_before);
     }
     void check_gradients_or_restore() {
         try {
@@ -177,7 +175,7 @@ private:
                     for (int j = 0; j < Network::outputs; ++j)
                         outputs.values[(first + s) * Network::outputs + j] = static_cast<double>(r.reduced[j]);
             }
-            if (chain && Network::not_finite(sample.state) >= 0) failed_[static_cast<std::size_t>(first + s)] = 1;
+            if (explodes(sample, batch, first + s)) failed_[static_cast<std::size_t>(first + s)] = 1;
         }
         if (!chain) return;
         learn(tile, segments, checkpoints, *chain);
@@ -284,10 +282,39 @@ private:
     }
 
     // ------------------------------------------------------------------------------------------ numbers that are none
+    static constexpr const char* as_before = "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help";
+    static std::string said(const NotFinite& found, std::int64_t n, std::int64_t index) {
+        return std::string("the state `") + found.state + "` of `" + Network::population_name(found.population) + "` is not finite in neuron " +
+               std::to_string(found.neuron) + " at step " + std::to_string(n) + " of sample " + std::to_string(index);
+    }
+    // Whether a sample ends with a state that is no number. Without gradients one that begins infinite may be so.
+    bool explodes(const Sample<Network>& sample, const Batch& batch, std::int64_t k) const {
+        if (Network::not_finite(sample.state, nullptr).population < 0) return false;
+        return learns_ || Network::not_finite(sample.state, &first_of(batch, k)->state).population >= 0;
+    }
+    std::unique_ptr<Sample<Network>> first_of(const Batch& batch, std::int64_t k) const {
+        std::unique_ptr<Sample<Network>> first(new Sample<Network>);
+        start_state(*first, numbers_.arrays, batch.seed, batch.trial(k));
+        return first;
+    }
+    // Runs a sample of no training once more, looking at every step.
+    SNCC_COLD std::string what_exploded(const Batch& batch, std::int64_t k) {
+        Tile<Network>& tile = tiles_[0];
+        const std::unique_ptr<Sample<Network>> first = first_of(batch, k);
+        prepare(tile, 0, batch, k);
+        Sample<Network>& sample = tile.samples[0];
+        NotFinite found = {-1, "", -1};
+        for (std::int64_t n = 1; n <= sample.steps; ++n) {
+            Network::template forward<false>(numbers_.arrays, numbers_.parameters, sample, n, nullptr, 0);
+            found = Network::not_finite(sample.state, &first->state);
+            if (found.population >= 0) return said(found, n, batch.selection[k]) + ". Smaller weights, a shorter step or another method may help";
+        }
+        return "a state of sample " + std::to_string(batch.selection[k]) + " is not finite";
+    }
     // Runs a sample once more, looking at every step.
     std::string what_failed(const Batch& batch, std::int64_t k) {
         const std::string of = " of sample " + std::to_string(batch.selection[k]);
-        const std::string end = "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help";
+        const std::string end = as_before;
         Tile<Network>& tile = tiles_[0];
         Checkpoints<Network>& checkpoints = checkpoints_[0];
         tile.steps = longest(batch, k, 1);
@@ -296,11 +323,14 @@ private:
         for (int s = 0; s < Network::tile; ++s) tile.samples[s].steps = 0;
         Sample<Network>& sample = tile.samples[0];
         prepare(tile, 0, batch, k);
+        NotFinite found = Network::not_finite(sample.state, nullptr);
+        if (found.population >= 0)
+            return std::string("the state `") + found.state + "` of `" + Network::population_name(found.population) + "` begins infinite in neuron " +
+                   std::to_string(found.neuron) + of + ": gradients need first values that are finite";
         for (std::int64_t n = 1; n <= sample.steps; ++n) {
             forward(tile, segments, checkpoints, 0, n);
-            const int population = Network::not_finite(sample.state);
-            if (population >= 0)
-                return std::string("a state of `") + Network::population_name(population) + "` is not finite at step " + std::to_string(n) + of + end;
+            found = Network::not_finite(sample.state, nullptr);
+            if (found.population >= 0) return said(found, n, batch.selection[k]) + end;
         }
         if (!std::isfinite(conclude(sample))) return "the loss" + of + " is not finite" + end;
         penalties_.count(sample, k);

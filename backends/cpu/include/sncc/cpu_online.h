@@ -106,8 +106,8 @@ public:
                 Network::trace(engine.numbers_.arrays, engine.numbers_.parameters, s, n, chain.gradient.data(), chain.sums.data());
             });
             for (std::int64_t k = 0; k < batch.count; ++k) {
-                const int population = Network::not_finite(sample(k).state);
-                if (population >= 0) engine.fail_at(population, n, batch.selection[k], steps);
+                const NotFinite found = Network::not_finite(sample(k).state, nullptr);
+                if (found.population >= 0) engine.fail_at(found, n, batch.selection[k], steps);
             }
             if (n == longest) penalise(engine, chains, tiles, batch);
             if (!steps) continue;

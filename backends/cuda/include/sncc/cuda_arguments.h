@@ -53,6 +53,7 @@ struct SampleArguments {
     bool fresh;                               // start at the initial state
     bool keeps;                               // the tape, for the way back
     bool looks;                               // at every step for numbers that are none
+    bool looks_in_the_end;                    // the same after the last step, where no gradients are computed
     bool learns;                              // computes gradients: with dropout
     FailureRecord* failures;
     std::uint64_t seed;

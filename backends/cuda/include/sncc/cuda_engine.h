@@ -220,6 +220,7 @@ private:
         meanwhile();
         const Result result = results_.take(batch, outputs, a.most_steps);
         if (learns && results_.are_wrong(result, batch)) throw Failure(Code::numerical, what_failed(a, batch));
+        if (!learns && results_.are_wrong(result, batch)) look_for_explosions(a, batch);
         return result;
     }
     static bool is_step_by_step(Mode mode) { return Network::online && Network::loss_every_step && mode == Mode::train; }
@@ -330,7 +331,7 @@ private:
     // -------------------------------------------------------------------------------------------- samples
     // Where the samples of a batch leave what they compute.
     void lay_out(SampleArguments<Network>& a, const Batch& batch, bool learns, std::int64_t length, const Outputs& outputs) {
-        a.keeps = learns, a.fresh = true, a.lead = 0, a.seed = batch.seed;
+        a.keeps = learns, a.looks_in_the_end = !learns, a.fresh = true, a.lead = 0, a.seed = batch.seed;
         place_traces(a);
         kept_.lay_out(a, learns, length, connectivity_.most_delay());
         results_.lay_out(a, outputs);
@@ -425,6 +426,15 @@ private:
         go_back(a, [] {});
         results_.send(batch.count, compute_);
         return results_.said(batch);
+    }
+    // Throws Failure where a state explodes in samples without gradients: a loss may be none by itself.
+    void look_for_explosions(SampleArguments<Network>& a, const Batch& batch) {
+        results_.look_again();
+        a.looks = true;
+        launch_samples(a);
+        results_.send(batch.count, compute_);
+        const std::string found = results_.exploded(batch);
+        if (!found.empty()) throw Failure(Code::numerical, found);
     }
 
     // -------------------------------------------------------------------------------------------- learning

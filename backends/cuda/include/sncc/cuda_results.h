@@ -74,15 +74,24 @@ public:
         sent_.wait("the samples");
         const std::string end = "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help";
         const std::int64_t k = failed(batch.count);
-        if (k < 0) return "the loss is not finite" + end;
+        return k < 0 ? "the loss is not finite" + end : said(batch, k) + end;
+    }
+    // The same where no gradients are computed: empty where no sample met one, or the first step did, as where a state begins infinite.
+    std::string exploded(const Batch& batch) {
+        sent_.wait("the samples");
+        std::int64_t k = 0;
+        while (k < batch.count && failures_read_[static_cast<std::size_t>(k)].step <= 1) ++k;
+        return k == batch.count ? "" : said(batch, k) + ". Smaller weights, a shorter step or another method may help";
+    }
+
+private:
+    std::string said(const Batch& batch, std::int64_t k) const {
         const FailureRecord found = failures_read_[static_cast<std::size_t>(k)];
         const int population = Network::population_of(found.phase == 2, found.place);
         const std::string what = found.phase == 2 ? "the gradient explodes: an adjoint of `" : "a state of `";
         return what + (population >= 0 ? Network::population_name(population) : "?") + "` is not finite at step " + std::to_string(found.step) +
-               " of sample " + std::to_string(batch.selection[k]) + end;
+               " of sample " + std::to_string(batch.selection[k]);
     }
-
-private:
     // The first sample that met one; -1: none did.
     std::int64_t failed(std::int64_t count) const {
         for (std::int64_t k = 0; k < count; ++k)

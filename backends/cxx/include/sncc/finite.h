@@ -28,6 +28,24 @@ bool are_finite(const Real* numbers, std::int64_t count) {
     return found == 0;
 }
 
+// A number of a state that is infinite or none: its population, -1 where all are finite, the state's name and the neuron.
+struct NotFinite {
+    int population;
+    const char* state;
+    std::int64_t neuron;
+};
+
+// The first number that is infinite or none, -1 where all are finite. Where one of `first`, if that is given, is infinite, these may be so.
+template <typename Real>
+std::int64_t first_not_finite(const Real* numbers, const Real* first, std::int64_t count) {
+    if (are_finite(numbers, count)) return -1;
+    bool may_be_infinite = false;
+    for (std::int64_t j = 0; first && j < count; ++j) may_be_infinite |= std::isinf(first[j]);
+    for (std::int64_t j = 0; j < count; ++j)
+        if (std::isnan(numbers[j]) || (std::isinf(numbers[j]) && !may_be_infinite)) return j;
+    return -1;
+}
+
 // Looks at the neurons' states after a run. Throws Failure that names population, state, neuron and the run's time.
 // A state that begins infinite, such as the time of a last spike, may be so.
 SNCC_COLD inline void check_states(const Description& about, Engine& engine, const Simulation& run) {
