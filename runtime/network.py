@@ -23,7 +23,7 @@ from .library import Library, available_threads, find_library, pointer
 from .manifest import Manifest, read_manifest
 from .parameters import Parameters
 from .recording import Recordable, Run
-from .simulation import SpikeTimes
+from .simulation import KeptSpikes, SpikeTimes
 from .stepping import Stepper
 
 
@@ -71,7 +71,7 @@ class Network:
         self.progress = Progress()
         sources = {s.name for s in manifest.sources}
         self.spiking = {p.name: p.index for p in manifest.populations if p.spiking and p.name not in sources}
-        self.spike_times: dict[str, Events] = {}
+        self.spike_times: dict[str, KeptSpikes] = {}
         self._stepper: Stepper | None = None
         self.at_start = True  # no simulation has moved the state since it was initial
 
@@ -201,9 +201,9 @@ class Network:
         check_whole("seed", seed, 0, 2**64 - 1)
         given = check_mapping("inputs", inputs, "{'events': [0, 3]}")
         with self.library.alone():
-            for source, events in self.spike_times.items():
+            for source, kept in self.spike_times.items():
                 if source not in given:
-                    given[source] = simulation.spikes_of_next_step(self, events)
+                    given[source] = simulation.spikes_of_next_step(self, kept)
             if self._stepper is None:
                 self._stepper = Stepper(self.library, self.manifest, self.spiking)
             with self._leaving_the_start():
@@ -228,7 +228,7 @@ class Network:
         kept = {s.name: s for s in self.manifest.sources if s.kept}
         if not isinstance(source, str) or source not in kept:
             raise ValueError(f"no source `{source}` of spike times; there are {', '.join(kept) or 'none'}")
-        self.spike_times[source] = simulation.kept_events(kept[source], given, self.manifest.step)
+        self.spike_times[source] = simulation.kept_spikes(kept[source], given, self.manifest.step)
 
     def store(self) -> bytes:
         """The state of the simulation: `restore` goes on from it with the same bits, with any number of threads.

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from ctypes import byref, c_double, c_int32, c_int64, c_uint32
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,9 +85,10 @@ def _complete_inputs(
     manifest = network.manifest
     given = {} if inputs is None else named_inputs(manifest, inputs)
     kept = {s.name: s for s in manifest.sources if s.kept}
+    end = None if duration is None and manifest.simulation is None else _step_count(manifest, duration, {})
     for name, value in given.items():
         if name in kept and not isinstance(value, Events):
-            given[name] = kept_events(kept[name], value, manifest.step)
+            given[name] = kept_spikes(kept[name], value, manifest.step).events(0, end)
     checked = {s.name: check_source(s, given[s.name], manifest.step) for s in manifest.sources if s.name in given}
     samples = common_samples(checked)
     if resume and samples > 1:
@@ -96,7 +97,7 @@ def _complete_inputs(
     began = network.library.get_count("step_count") if resume else 0
     for name in kept:
         if name not in checked and name in network.spike_times:
-            checked[name] = _repeated(_from(network.spike_times[name], began), samples)
+            checked[name] = _repeated(network.spike_times[name].events(began, steps), samples)
     complete = {
         s.name: checked[s.name] if s.name in checked else _stretched(s, None, samples, 0) for s in manifest.sources
     }
@@ -200,24 +201,47 @@ def copy_spikes(network: Network, population: str) -> tuple[NDArray[np.int64], N
 
 
 # ------------------------------------------------------------------------------------------------ inputs
-def spikes_of_next_step(network: Network, events: Events) -> NDArray[np.uint32]:
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptSpikes:
+    """What a `spike_times` source emits: steps, counted from the initial state and in order, and the neurons that spike in them.
+
+    As long as there are spikes, however late these are.
+    """
+
+    source: Source
+    step: float
+    steps: NDArray[np.int64]
+    neurons: NDArray[np.uint32]
+
+    def between(self, began: int, end: int) -> slice:
+        """Those of steps began + 1 … end."""
+        first, last = np.searchsorted(self.steps, [began, end], side="right")
+        return slice(first, last)
+
+    def events(self, began: int, count: int | None) -> Events:
+        """One sample that ends with the last spike of the `count` steps after the first `began`; None: with the last of all."""
+        found = self.between(began, 2**62 if count is None else began + count)
+        times = (self.steps[found] - began - 0.5) * self.step
+        return Events.from_lists([(times, self.neurons[found])], self.source.shape, self.step)
+
+
+def spikes_of_next_step(network: Network, spikes: KeptSpikes) -> NDArray[np.uint32]:
     """The neurons of kept spike times that spike in the step after the last."""
     done = 0 if network.at_start else network.library.get_count("step_count")
-    if done >= int(events.lengths[0]):
-        return np.zeros(0, np.uint32)
-    first = int(events.starts[0]) + done
-    indices: NDArray[np.uint32] = events.indices[events.offsets[first] : events.offsets[first + 1]]
-    return indices
+    return spikes.neurons[spikes.between(done, done + 1)]
 
 
-def kept_events(source: Source, given: SpikeTimes | ArrayLike, step: float) -> Events:
-    """Events of a `spike_times` source. Raises ValueError for times off the grid of steps, or neurons that do not exist."""
+def kept_spikes(source: Source, given: SpikeTimes | ArrayLike, step: float) -> KeptSpikes:
+    """Spikes of a `spike_times` source. Raises ValueError for times off the grid of steps, or neurons that do not exist."""
     if isinstance(given, Events):
         checked = check_source(source, given, step)
         assert isinstance(checked, Events)
         if len(checked) != 1:
             raise ValueError(f"`{source.name}`: one sample of spike times is needed, not {len(checked)}")
-        return checked
+        first, last = (int(checked.starts[0]) + k for k in (0, int(checked.lengths[0])))
+        counts = np.diff(checked.offsets[first : last + 1])
+        neurons = checked.indices[checked.offsets[first] : checked.offsets[last]]
+        return KeptSpikes(source, step, np.repeat(np.arange(1, len(counts) + 1), counts), neurons)
     if not isinstance(given, (tuple, list)) or len(given) != 2:
         raise ValueError(f"`{source.name}`: Events, or a pair (times, neurons), are needed, not {shown(given)}")
     times = finite_array(f"`{source.name}`: times", given[0])
@@ -230,22 +254,10 @@ def kept_events(source: Source, given: SpikeTimes | ArrayLike, step: float) -> E
         raise ValueError(
             f"`{source.name}`: a spike at {times[off][0]:g} s: times are whole steps of {step:g} s, from the first on"
         )
-    return Events.from_lists([((numbers - 0.5) * step, neurons)], source.shape, step)
-
-
-def _from(events: Events, began: int) -> Events:
-    """What comes after the first `began` steps of a sample."""
-    if began == 0:
-        return events
-    start = events.starts + np.minimum(began, events.lengths)
-    return Events(
-        events.shape,
-        np.maximum(events.lengths - began, 0).astype(np.int32),
-        start,
-        events.offsets,
-        events.indices,
-        events.step,
-    )
+    if numbers.size and numbers.max() >= 2**62:
+        raise ValueError(f"`{source.name}`: a spike at {times.max():g} s is too late; are times in seconds?")
+    order = np.lexsort((neurons, numbers))
+    return KeptSpikes(source, step, numbers[order].astype(np.int64), neurons[order].astype(np.uint32))
 
 
 def _repeated(events: Events, samples: int) -> Events:

@@ -214,6 +214,17 @@ def test_pairs_and_spike_times_are_delivered(load):
     assert set(run.spikes["cells"].neurons) >= {3, 9}
 
 
+def test_spike_times_take_the_memory_of_their_spikes_however_late_these_are(load):
+    network = load(spike_times={"given": ([1e12, 0.001, 0.001], [0, 3, 2])})
+    network.simulate(0.0005)
+    again = network.simulate(0.002, resume=True, record=["given.spikes"])
+    assert np.allclose(again.spikes["given"].times, 0.001) and again.spikes["given"].neurons.tolist() == [2, 3]
+    one = network.simulate(0.001, {"given": ([1e12, 0.001], [0, 3])}, ["given.spikes"]).spikes["given"]
+    assert np.allclose(one.times, 0.001) and one.neurons.tolist() == [3]
+    with pytest.raises(ValueError, match="`given`: a spike at 1e[+]16 s is too late"):
+        network.set_spike_times("given", ([1e16], [0]))
+
+
 def test_weights_are_loaded_onto_the_synapses_that_they_were_saved_from(load, project, tmp_path):
     network = load()
     network.simulate(0.05, seed=1)
