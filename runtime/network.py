@@ -18,7 +18,6 @@ from .callbacks import Callback, History
 from .checkpoint import Progress, sealed, unsealed
 from .connectivity import connect, with_sizes
 from .dataset import Inputs, data_set, labelled_set, run_batch, selected
-from .events import Events
 from .library import Library, available_threads, find_library, pointer
 from .manifest import Manifest, read_manifest
 from .parameters import Parameters
