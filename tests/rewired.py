@@ -11,6 +11,14 @@ import sncc
 from sncc.backends.reference.interpreter import Reference
 
 TEXT = """
+synapse clipped:
+    "Each synapse has at most so much, so that it keeps its state itself."
+    param most = 1.5
+    state g = 0
+    dg/dt = -g * (1 + 0.2 * tanh(post.v)) / (6 ms)
+    on pre: g += weight * (most - tanh(g))
+    deliver g / (5 ms)
+
 network Rewired:
     step = 1 ms
     population x: input[4, 3]
@@ -20,6 +28,7 @@ network Rewired:
         rewire = deep_r(l1 = 0.05, temperature = 0.02)
     connect back = hidden -> hidden: random(fan_in = 3, self = false), weight = normal(0, 1), delay = uniform(1 ms, 4 ms),
         rewire = deep_r()
+    connect each = hidden -> hidden: random(p = 0.3), weight = normal(-0.3, 0.4), delay = uniform(1 ms, 4 ms), synapse = clipped(), rewire = deep_r()
     connect hidden -> output: sparse, weight = each(0.05), rewire = deep_r(l1 = 0.1)
     connect other = hidden -> output: random(total = 20), weight = normal(0, 0.05), sign = fixed, rewire = deep_r()
 
@@ -31,7 +40,7 @@ train:
     clip = norm(1)
     batch = 4
 """
-REWIRED = ("drawn", "back", "hidden_output", "other")
+REWIRED = ("drawn", "back", "each", "hidden_output", "other")
 PAIRS = {"hidden_output": (np.arange(9), np.arange(9) % 3)}
 
 
@@ -61,13 +70,14 @@ def follows_the_reference(load) -> None:
             assert np.array_equal(weights.pre, pre) and np.array_equal(weights.post, post)
             assert np.allclose(weights, reference.parameters[f"{c}.weight"], rtol=1e-9, atol=1e-12), c
             moved[c] += len(set(zip(pre, post, strict=True)) - before[c])
-        assert np.allclose(network.parameters["back.delay"] * 1e3, reference.parameters["back.delay"])
+        for key in ("back.delay", "each.delay"):
+            assert np.allclose(network.parameters[key] * 1e3, reference.parameters[key]), key
     assert min(moved.values()) > 0 and run.spikes[0]["hidden"].sum() > 5
     assert np.abs(network.parameters["drawn.weight"]).max() <= 2
 
 
-def a_simulation_goes_on_unless_delays_move(network) -> None:
-    """Between steps of training."""
+def a_simulation_goes_on_unless_delays_or_states_move(network) -> None:
+    """Between steps of training; states of a synapse are not another one's."""
     _, events, labels = batch()
 
     def synapses(connection):
@@ -81,8 +91,8 @@ def a_simulation_goes_on_unless_delays_move(network) -> None:
         before = {c: synapses(c) for c in REWIRED}
         network.fit(events, labels, epochs=1, batch=4, verbose=False)
         moved = {c: synapses(c) != before[c] for c in before}
-        assert network.library.get_count("step_count") == (0 if moved["back"] else 1), moved
-        seen.add((any(moved.values()), moved["back"]))
+        assert network.library.get_count("step_count") == (0 if moved["back"] or moved["each"] else 1), moved
+        seen.add((any(moved.values()), moved["back"] or moved["each"]))
     assert seen == {(True, False), (True, True)}
 
 

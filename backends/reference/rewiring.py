@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from sncc.backends.reference.draws import Counter, standard_normal
 from sncc.backends.reference.synapses import Tables
-from sncc.connectivity.patterns import Part
+from sncc.connectivity.patterns import OfSynapses, Part
 from sncc.connectivity.rewire import rewire
 from sncc.program.groups import Connection, Parameter
 from sncc.program.nodes import Program
@@ -42,13 +41,15 @@ def rewire_synapses(network: Trained, c: Connection, p: Parameter, stepped: Any,
     weight = np.copysign(np.where(dormant, 0.0, np.abs(value) * p.scale), before)
     table = network.tables[c.name]
     source, target = c.source_part or Part.whole((c.source_size,)), c.target_part or Part.whole((c.target_size,))
-    assert c.structure is not None
+    if isinstance(c.structure, OfSynapses):
+        source, target = c.structure.source, c.structure.target
+    assert c.wiring is not None
     pre, post, former = rewire(
-        c.structure, source, target, table.source, table.target, dormant, stream(c.name, "rewiring"), network.seed, step,
+        c.wiring, source, target, table.source, table.target, dormant, stream(c.name, "rewiring"), network.seed, step,
     )  # fmt: skip
     network.tables.move(c.name, pre, post)
     network.parameters[p.key] = (np.clip(weight, *p.bounds) if p.bounds else weight)[former]
-    own: Mapping[str, np.ndarray] = {k: v for k, v in network.parameters.items() if k == c.delays and v.ndim}
+    own = {k: v for k, v in network.parameters.items() if k == f"{c.name}.delay" and v.ndim}
     network.parameters |= {key: values[former] for key, values in own.items()}
     assert network.program.optimise is not None
     for state in network.program.optimise.states:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from sncc.backends.reference.draws import GOLDEN, Counter, drawn_within
-from sncc.connectivity.build import Synapses, build, joined
+from sncc.connectivity.build import Synapses, build, joined, stood_for
 from sncc.connectivity.patterns import Dense, OfSynapses, Part
 from sncc.program.groups import Connection
 from sncc.program.nodes import Program
@@ -78,8 +78,14 @@ class Tables(Mapping[str, Table]):
 
     def move(self, owner: str, pre: np.ndarray, post: np.ndarray) -> None:
         """Gives a connection other synapses: flat indices in its populations, sorted by source, then target."""
-        for c in (c for c in self._program.connections if c.owner == owner):
-            self._built[c.name] = _placed(self._program, c, pre, post, np.arange(len(pre)))
+        for c in self._program.connections:
+            of, found = c.structure, Synapses(pre, post)
+            if isinstance(of, OfSynapses) and of.connection == owner:
+                ends = stood_for(of, found)
+                table = _placed(self._program, c, ends.pre, ends.post, np.arange(len(pre)))
+                self._built[c.name] = replace(table, source=pre, target=post) if of.end == "rows" else table
+            elif c.owner == owner:
+                self._built[c.name] = _placed(self._program, c, pre, post, np.arange(len(pre)))
 
     def __iter__(self) -> Iterator[str]:
         return (c.name for c in self._program.connections)

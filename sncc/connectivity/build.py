@@ -130,9 +130,14 @@ def _of_synapses(
     pattern: OfSynapses, room: int, stream: int, seed: int, pairs: tuple[np.ndarray, np.ndarray] | None
 ) -> Synapses:
     found = joined(pattern, stream, seed, pairs)
-    own = np.arange(len(found))
     if len(found) > room:
         raise ValueError(f"{len(found)} synapses, and room for {room}")
+    return stood_for(pattern, found)
+
+
+def stood_for(pattern: OfSynapses, found: Synapses) -> Synapses:
+    """What joins neurons that stand for synapses to the sources and targets of these."""
+    own = np.arange(len(found))
     if pattern.end == "rows":
         return Synapses(found.pre, own, found.kernel)
     if pattern.end == "onto":

@@ -161,7 +161,15 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
     if not placed:
         bringing = join("weight", (f"{c.name}.one", name), "weight", to_rows, "one", 1)
         around.append(
-            replace(bringing, name=c.name, weight=c.weight, share=c.share, sign_fixed=c.sign_fixed, doc=c.doc)
+            replace(
+                bringing,
+                name=c.name,
+                weight=c.weight,
+                share=c.share,
+                sign_fixed=c.sign_fixed,
+                rewiring=c.rewiring,
+                doc=c.doc,
+            )
         )
     around += [
         replace(
@@ -271,8 +279,6 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
         )
     if model.population(c.source).kind not in ("neuron", "input"):
         return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
-    if c.rewiring is not None:
-        return "and whose pairs of neurons training moves", "leave out `rewire`"
     if _learns_delay(model, c) and (what := _cannot_be_late(model, c)):
         return f"and learning their delays {what}", "leave the delay out of `learn`"
     jumps = [a.value for a in c.synapse.on_pre] if c.synapse is not None else []

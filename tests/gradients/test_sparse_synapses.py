@@ -15,6 +15,16 @@ from sncc.backends.reference.interpreter import Reference
 from sncc.compiler import compile_program
 from sncc.diagnostics import DiagnosticError
 
+GROWING = """
+plasticity growing:
+    pre state x = 0
+    dx/dt = -x / (9 ms)
+    on pre:
+        weight += 0.2 * x * (1 - weight)
+        x += 1
+
+"""
+
 
 @pytest.mark.parametrize(
     "name, rule",
@@ -114,14 +124,33 @@ def test_more_pairs_than_there_are_neurons_to_join_are_an_error():
         Reference(program_of(text_of(name)), pairs=pairs_of(name) | {"hidden_output": (pre, pre)})
 
 
-@pytest.mark.parametrize(
-    "into, said",
-    [
-        ("random(p = 0.5), rewire = deep_r()", "whose pairs of neurons training moves"),
-        ("sparse", "in 1,440,000 synapses"),
-    ],
-)
-def test_what_cannot_be_trained_is_said(into, said):
-    settings = CASES["drawn"] | {"sources": "[1200]", "hidden": "[1200]"} if into == "sparse" else CASES["drawn"]
-    with pytest.raises(DiagnosticError, match=said):
-        program_of(NETWORK.format(rule="bptt", **(settings | {"into": into})))
+def test_more_synapses_than_a_step_can_keep_states_of_are_refused():
+    settings = CASES["drawn"] | {"sources": "[1200]", "hidden": "[1200]", "into": "sparse"}
+    with pytest.raises(DiagnosticError, match="in 1,440,000 synapses"):
+        program_of(NETWORK.format(rule="bptt", **settings))
+
+
+@pytest.mark.parametrize("mechanism", ["synapse = graded()", "synapse = clipped(), plasticity = growing()"])
+def test_synapses_that_training_has_moved_are_those_that_stand_there_from_the_start(mechanism):
+    _, values, inputs, labels, _ = case("drawn")
+    text = text_of("drawn").replace("network Net:", GROWING + "network Net:").replace("1e-3", "0.05")
+    text = re.sub("(hidden -> output:).*", rf"\1 WHICH, delay = uniform(0 ms, 3 ms), {mechanism}", text)
+    moving = Reference(
+        program_of(text.replace("WHICH", "random(p = 0.5), weight = normal(0, 0.3), rewire = deep_r(l1 = 3)")),
+        {key: value for key, value in values.items() if not key.startswith("hidden_output")},
+    )
+    first = moving.tables["hidden_output"]
+    moving.optimise(moving.run(inputs, labels).gradients)
+    table = moving.tables["hidden_output"]
+    assert not np.array_equal(first.source * 3 + first.target, table.source * 3 + table.target)
+    still = Reference(
+        program_of(text.replace("WHICH", "sparse, weight = each(0.1)")),
+        dict(moving.parameters),
+        pairs={"hidden_output": (table.source, table.target)},
+    )
+    run, expected = moving.run(inputs, labels), still.run(inputs, labels)
+    assert run.loss == pytest.approx(expected.loss, rel=1e-12)
+    for key, gradient in expected.gradients.items():
+        assert np.any(gradient) and np.max(np.abs(run.gradients[key] - gradient)) < 1e-12 * np.max(np.abs(gradient)), (
+            key
+        )

@@ -98,7 +98,6 @@ def test_check_says_it_once_and_before_build():
     "options, learn, said",
     [
         ("delay = uniform(1 ms, 3 ms)", "hidden_output.delay", "learning their delays by another rule than `bptt`"),
-        ("rewire = deep_r(l1 = 0)", "weights", "whose pairs of neurons training moves"),
         ("dropout = 0.2", "weights, hidden_output.rate", "a parameter per synapse where their number is drawn"),
     ],
 )

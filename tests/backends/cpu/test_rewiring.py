@@ -9,7 +9,7 @@ from projects import needs_compiler
 from rewired import (
     PAIRS,
     TEXT,
-    a_simulation_goes_on_unless_delays_move,
+    a_simulation_goes_on_unless_delays_or_states_move,
     batch,
     follows_the_reference,
     goes_on_exactly_from_a_file,
@@ -35,8 +35,8 @@ def test_synapses_and_weights_are_the_references(project):
     follows_the_reference(lambda program, reference: loaded(project, program, reference))
 
 
-def test_a_simulation_goes_on_unless_delays_move(project):
-    a_simulation_goes_on_unless_delays_move(sncc.load(project, connections=PAIRS, seed=5))
+def test_a_simulation_goes_on_unless_delays_or_states_move(project):
+    a_simulation_goes_on_unless_delays_or_states_move(sncc.load(project, connections=PAIRS, seed=5))
 
 
 def test_training_goes_on_exactly_from_a_file_and_with_other_threads(project, tmp_path):

@@ -9,7 +9,7 @@ from projects import Projects, needs_compiler
 from rewired import (
     PAIRS,
     TEXT,
-    a_simulation_goes_on_unless_delays_move,
+    a_simulation_goes_on_unless_delays_or_states_move,
     follows_the_reference,
     goes_on_exactly_from_a_file,
     refuses_synapses_that_cannot_be,
@@ -32,8 +32,8 @@ def test_synapses_weights_and_delays_are_the_references(load):
     follows_the_reference(lambda program, reference: starts_like(load(), program, reference))
 
 
-def test_a_simulation_goes_on_unless_delays_move(load):
-    a_simulation_goes_on_unless_delays_move(load())
+def test_a_simulation_goes_on_unless_delays_or_states_move(load):
+    a_simulation_goes_on_unless_delays_or_states_move(load())
 
 
 def test_training_goes_on_exactly_from_a_file(load, tmp_path):

@@ -64,12 +64,12 @@ public:
             if (rows.info().connection == connection) return rows;
         throw Failure(Code::argument, "no sparse connection of that number");
     }
-    // Of the connections that have this weight.
+    // Of the connection with this weight, and all that go over its synapses.
     void move_synapses(int weight, const std::int64_t* pre, const std::int64_t* post) {
         for (SynapseRows& rows : parameters.rows)
-            if (rows.info().weight == weight) {
+            if (rows.info().pairs == owner_of<Network>(weight)) {
                 rows.move(pre, post);
-                changes_of_delays += rows.info().delays >= 0;
+                changes_of_delays += rows.info().delays >= 0 || rows.info().rows != Rows::own;
             }
     }
 

@@ -89,7 +89,8 @@ private:
         follow_synapses(weights, moved.former);
         for (int state = 0; state < Network::optimiser_states; ++state)
             follow_moments(numbers_.slot(about.parameter, state).data(), dormant, moved.former);
-        if (rows->info().delays >= 0) numbers_.follow_delays(rows->info().delays, moved.former);
+        const int delays = delays_with<Network>(about.parameter);
+        if (delays >= 0) numbers_.follow_delays(delays, moved.former);
     }
 
     StoredNumbers<Network>& numbers_;

@@ -34,7 +34,7 @@ public:
 
     MovedSynapses move(std::uint64_t seed, std::uint32_t stream, std::uint32_t step) {
         List<Synapse> stay, leave;
-        rows_->for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { ((*dormant_)[k] ? leave : stay).push_back({i, j, k}); });
+        rows_->for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { ((*dormant_)[k] ? leave : stay).push_back({i, j, k}); });
         std::uint32_t number = 0;
         for (Synapse& synapse : leave) place(synapse, seed, stream, number++, step);
         const auto before = [](const Synapse& a, const Synapse& b) { return a.pre != b.pre ? a.pre < b.pre : a.post < b.post; };
@@ -73,12 +73,12 @@ private:
         const std::uint64_t end = high;
         while (low < high) {
             const std::uint64_t middle = (low + high) / 2;
-            if (rows_->target(middle) < j)
+            if (rows_->written(middle) < j)
                 low = middle + 1;
             else
                 high = middle;
         }
-        for (; low < end && rows_->target(low) == j; ++low)
+        for (; low < end && rows_->written(low) == j; ++low)
             if (!(*dormant_)[low]) return true;
         return false;
     }
@@ -116,6 +116,22 @@ bool is_rewired(int weight) {
     for (int r = 0; r < Network::rewiring_count; ++r)
         if (Network::rewirings()[r].parameter == weight) return true;
     return false;
+}
+
+// The connection whose synapses they are that have this weight.
+template <typename Network>
+int owner_of(int weight) {
+    for (int r = 0; r < Network::rows_count; ++r)
+        if (Network::rows()[r].weight == weight) return Network::rows()[r].pairs;
+    return -1;
+}
+
+// The delays, by number, of the synapses that have this weight; -1 where all have one.
+template <typename Network>
+int delays_with(int weight) {
+    for (int r = 0; r < Network::rows_count; ++r)
+        if (Network::rows()[r].pairs == owner_of<Network>(weight) && Network::rows()[r].delays >= 0) return Network::rows()[r].delays;
+    return -1;
 }
 
 // Whether these are other synapses than a connection has. Throws Failure where it cannot have them.

@@ -63,6 +63,8 @@ public:
     std::int64_t sources() const { return synapses_.sources(); }
     const std::uint64_t* offsets() const { return synapses_.parts[0].offsets.data(); }
     std::uint32_t target(std::uint64_t k) const { return synapses_.parts[0].target(k); }
+    // The target that the user's synapse has, where neurons stand for synapses.
+    std::uint32_t written(std::uint64_t k) const { return written_.empty() ? target(k) : written_[k]; }
     const std::uint16_t* targets(std::uint16_t) const { return synapses_.parts[0].narrow.data(); }
     const std::uint32_t* targets(std::uint32_t) const { return synapses_.parts[0].wide.data(); }
     const std::uint32_t* elements() const { return elements_.data(); }
@@ -80,7 +82,7 @@ public:
     // The same with the targets that the user's synapses have, where neurons stand for these.
     template <typename Visit>
     void for_each_written(const Visit& visit) const {
-        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { visit(k, i, written_.empty() ? j : written_[k]); });
+        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t) { visit(k, i, written(k)); });
     }
     void list(std::int64_t* pre, std::int64_t* post) const {
         for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { pre[k] = i, post[k] = j; });
@@ -88,7 +90,7 @@ public:
     bool has_equal_pairs() const {
         for (std::int64_t i = 0; i < sources(); ++i)
             for (std::uint64_t k = offsets()[i] + 1; k < offsets()[i + 1]; ++k)
-                if (target(k) == target(k - 1)) return true;
+                if (written(k) == written(k - 1)) return true;
         return false;
     }
     // Whether pairs are sorted and could be those of the connection: as many of each neuron's as it fixes.
@@ -103,7 +105,7 @@ public:
             if (pre[k] < pre[k - 1] || (same && post[k] < post[k - 1]) || (same && post[k] == post[k - 1] && !pattern.repeats)) return false;
         }
         List<std::int64_t> had, has;
-        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
+        for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
             if (pattern.kind == PatternKind::fan_in) had.push_back(j), has.push_back(post[k]);
             if (pattern.kind == PatternKind::fan_out) had.push_back(i), has.push_back(pre[k]);
         });
@@ -112,11 +114,15 @@ public:
     }
     bool are(const std::int64_t* pre, const std::int64_t* post) const {
         bool equal = true;
-        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { equal = equal && pre[k] == i && post[k] == j; });
+        for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { equal = equal && pre[k] == i && post[k] == j; });
         return equal;
     }
     // Other synapses, by source, then target.
     void move(const std::int64_t* pre, const std::int64_t* post) {
+        if (info_->rows != Rows::own) {
+            stand_for(List<std::uint32_t>(pre, pre + count()), List<std::uint32_t>(post, post + count()));
+            return;
+        }
         CompressedRows& rows = synapses_.parts[0];
         std::fill(rows.offsets.data(), rows.offsets.data() + rows.offsets.size(), std::uint64_t(0));
         const std::uint64_t size = count();
@@ -167,21 +173,24 @@ private:
         if (size > info_->room)
             throw Failure(Code::argument, std::string("the connection `") + info_->name + "` has " + std::to_string(size) + " synapses, more than the " +
                                               std::to_string(info_->room) + " that training has room for");
+        List<std::uint32_t> pre, post;
+        for_each([&](std::uint64_t, std::uint32_t i, std::uint32_t j) { pre.push_back(i), post.push_back(j); });
+        stand_for(pre, post);
+    }
+    // The same for synapses of which each has that source and target.
+    void stand_for(const List<std::uint32_t>& pre, const List<std::uint32_t>& post) {
         const bool by_source = info_->rows == Rows::to_synapses, by_synapse = info_->rows == Rows::onto_targets;
         const std::int64_t from = by_source ? sources() : by_synapse ? info_->room : PartIndices(info_->target).population();
         CompressedRows rows;
         rows.range = {0, by_synapse ? PartIndices(info_->target).population() : info_->room};
         rows.offsets = Untouched<std::uint64_t>(static_cast<std::size_t>(from + 1));
         std::fill(rows.offsets.data(), rows.offsets.data() + rows.offsets.size(), std::uint64_t(0));
-        const auto row = [&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { return static_cast<std::size_t>(by_source ? i : by_synapse ? k : j); };
-        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { ++rows.offsets[row(k, i, j) + 1]; });
+        const auto row = [&](std::size_t k) { return by_source ? static_cast<std::size_t>(pre[k]) : by_synapse ? k : static_cast<std::size_t>(post[k]); };
+        for (std::size_t k = 0; k < pre.size(); ++k) ++rows.offsets[row(k) + 1];
         rows.allocate();
         List<std::uint64_t> next(rows.offsets.data(), rows.offsets.data() + rows.offsets.size());
-        if (by_source) written_.resize(count());
-        for_each([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
-            rows.set(next[row(k, i, j)]++, by_synapse ? j : static_cast<std::uint32_t>(k));
-            if (by_source) written_[k] = j;
-        });
+        for (std::size_t k = 0; k < pre.size(); ++k) rows.set(next[row(k)]++, by_synapse ? post[k] : static_cast<std::uint32_t>(k));
+        if (by_source) written_ = post;
         synapses_.parts[0] = std::move(rows);
         synapses_.number();
     }

@@ -74,7 +74,7 @@ private:
                 follow_moments(values.data(), dormant, moved.former);
                 of.put(of.states, k, values, of.parameter_size * state);
             }
-            follow_delays(of, rows.info().delays, moved.former);
+            follow_delays(of, delays_with<Network>(k), moved.former);
         }
         of.put(of.parameters, k, weights);
         return any;

@@ -106,12 +106,12 @@ public:
             if (one->rows.info().weight == k) return one->rows;
         throw Failure(Code::argument, "no sparse connection with that weight");
     }
-    // Of all connections with weight k; on the device after the next `upload`.
+    // Of the connection with weight k, and all that go over its synapses; on the device after the next `upload`.
     void move(int k, const std::int64_t* pre, const std::int64_t* post) {
         for (auto& one : all_)
-            if (one->rows.info().weight == k) {
+            if (one->rows.info().pairs == owner_of<Network>(k)) {
                 one->rows.move(pre, post);
-                other_delays_ = other_delays_ || one->rows.info().delays >= 0;
+                other_delays_ = other_delays_ || one->rows.info().delays >= 0 || one->rows.info().rows != Rows::own;
             }
     }
     void follow_delays(int k, const List<std::uint64_t>& former) { follow_synapses(delays_[static_cast<std::size_t>(k)].data(), former); }
