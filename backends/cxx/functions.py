@@ -70,8 +70,9 @@ class Builder:
         match statement:
             case Assign(name, value):
                 text = self.print(value)
-            case Fire(name, distance, strict, gate):
-                test = f"({self.print(distance)} {'>' if strict else '>='} {self.print.number(0.0)})"
+            case Fire(name, _, strict, gate):
+                left, right = statement.sides
+                test = f"({self.print(left)} {'>' if strict else '>='} {self.print(right)})"
                 if gate is not None:
                     test = f"({test} & ({self.print.condition(gate)}))"
                 text = f"{test} ? {self.print.number(1.0)} : {self.print.number(0.0)}"

@@ -172,8 +172,9 @@ def print_statement(statement: Statement) -> str:
     match statement:
         case Assign(name, value):
             return f"{name} := {print_expression(value)}"
-        case Fire(name, distance, strict, gate):
-            condition = f"{print_expression(distance)} {'>' if strict else '>='} 0"
+        case Fire(name, _, strict, gate):
+            left, right = statement.sides
+            condition = f"{print_expression(left)} {'>' if strict else '>='} {print_expression(right)}"
             return f"{name} := {condition}" + (f" and {print_expression(gate)}" if gate else "")
         case Reduce(name, operation, value):
             return f"{name} := {operation} over outputs of {print_expression(value)}"

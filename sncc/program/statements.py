@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sncc.expressions.nodes import Expression, symbols
+from sncc.expressions.nodes import Apply, Expression, Number, symbols
 
 # names in updates beside the user's, which have no dots
 LEARNS = "run.learns"  # 1 where gradients are computed, else 0
@@ -36,6 +36,14 @@ class Fire:
     distance: Expression
     strict: bool = True
     gate: Expression | None = None  # a condition; no test where it is false
+
+    @property
+    def sides(self) -> tuple[Expression, Expression]:
+        """What is compared: the distance with 0, or the two sides of a difference with each other."""
+        match self.distance:
+            case Apply("sub", (left, right)):
+                return left, right
+        return self.distance, Number(0.0)
 
     @property
     def reads(self) -> frozenset[str]:

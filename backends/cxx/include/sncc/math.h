@@ -37,11 +37,11 @@ SNCC_HOST_DEVICE SNCC_INLINE Real m_sign(Real x) {
 // NaN if either is NaN, as in NumPy: a network that fails must not look healthy.
 template <typename Real>
 SNCC_HOST_DEVICE SNCC_INLINE Real m_min(Real a, Real b) {
-    return (a < b) | (a != a) ? a : b;
+    return (a >= b) | (b != b) ? b : a;
 }
 template <typename Real>
 SNCC_HOST_DEVICE SNCC_INLINE Real m_max(Real a, Real b) {
-    return (a > b) | (a != a) ? a : b;
+    return (a <= b) | (b != b) ? b : a;  // with b a constant one comparison
 }
 template <typename Real>
 SNCC_HOST_DEVICE SNCC_INLINE Real m_clip(Real x, Real low, Real high) {
@@ -79,6 +79,13 @@ SNCC_HOST_DEVICE SNCC_INLINE Reduced<Real> reduce_exponent(Real x, Real tail) {
 template <typename Real>
 SNCC_HOST_DEVICE SNCC_INLINE Real expm1_reduced(Real r) {
     return fused(r * r, Format<Real>::exp_tail(r), r);
+}
+
+// 2^n exp(r) - 1, halved until the end because 2^n itself may overflow; where n is 0, r unless a half of it is denormal.
+template <typename Real>
+SNCC_HOST_DEVICE SNCC_INLINE Real expm1_scaled(const Reduced<Real>& reduced) {
+    const Real half_power = power_of_two<Real>(reduced.n - 1);
+    return Real(2) * fused(half_power, expm1_reduced(reduced.r), half_power - Real(0.5));
 }
 
 template <typename Real>
@@ -153,10 +160,7 @@ SNCC_HOST_DEVICE SNCC_INLINE Real m_expm1(Real x) {
     using F = detail::Format<Real>;
     const detail::Reduced<Real> reduced = detail::reduce_exponent(m_clip(x, F::expm1_low, F::exp_high), Real(0));
     const Real small = detail::expm1_reduced(reduced.r);
-    // 2^n exp(r) - 1, halved until the end because 2^n itself may overflow.
-    const Real half_power = detail::power_of_two<Real>(reduced.n - 1);
-    const Real large = Real(2) * detail::fused(half_power, small, half_power - Real(0.5));
-    const Real y = reduced.n == 0 ? small : large;
+    const Real y = reduced.n == 0 ? small : detail::expm1_scaled(reduced);
     return x == Real(0) ? x : y;  // keeps -0
 }
 

@@ -149,8 +149,11 @@ SNCC_HOST_DEVICE SNCC_INLINE float m_phi(float x) {
     if constexpr (K == 0) {
         return m_exp(x);
     } else if constexpr (K == 1) {
-        const float ratio = m_expm1(x) / x;
-        return x == 0.0f ? 1.0f : (x > detail::Format<float>::largest ? x : ratio);
+        using F = detail::Format<float>;
+        const detail::Reduced<float> reduced = detail::reduce_exponent(m_clip(x, F::expm1_low, F::exp_high), 0.0f);
+        const float ratio = detail::expm1_scaled(reduced) / x;
+        const float large = x > F::largest ? x : ratio;
+        return m_abs(x) < 0x1p-100f ? 1.0f : large;  // what halves then is not denormal
     } else {
         return static_cast<float>(m_phi<K>(static_cast<double>(x)));
     }
