@@ -41,8 +41,9 @@ SIMULATIONS: tuple[tuple[str, dict[str, float]], ...] = (
 )  # fmt: skip
 FORMS = (
     "persistent",
+    "graph",
     "launches",
-)  # of a simulation: one launch whose threads meet, or one for each stretch between meetings
+)  # of a simulation: one launch whose threads meet, or one for each stretch between meetings, replayed or not
 WAYS = ("device", "host", "check")  # of making synapses
 DRY_HIDDEN, DRY_BATCH, DRY_STEPS, DRY_EXAMPLES = 16, 2, 5, ("digits",)
 
@@ -267,7 +268,7 @@ def learn(machine: Machine, rule: str, built: Callable[[], tuple[Path, Path]], *
 
 
 def simulate(machine: Machine, example: str, built: Callable[[], tuple[Path, Path]], **params: float) -> Row:
-    """An example's second of biological time, in both forms; its rate beside it, since silence is quick; how long its synapses take to be made,
+    """An example's second of biological time, in each form; its rate beside it, since silence is quick; how long its synapses take to be made,
     and whether its spikes are the C++ half's.
     """
     project, _ = built()

@@ -85,11 +85,12 @@ def neuron_kernels(name: str, makes_synapses: bool) -> tuple[Kernel, ...]:
     blocks = "one a multiprocessor"
     run = Kernel(f"{name}_run", "runs all steps, its threads meeting across the grid", blocks, NEURON_THREADS, None)
     phase = Kernel(f"{name}_phase", "runs what lies between two meetings", blocks, NEURON_THREADS, None)
+    advance = Kernel(f"{name}_advance", "moves the steps of a replayed graph on", "1", 32, 0)
     look = Kernel(f"{name}_look", "looks for states that are no numbers", blocks, LOOK_THREADS, 0)
     if not makes_synapses:
-        return run, phase, look
+        return run, phase, advance, look
     made = "draws, sorts or lays out synapses of some sources"
-    return run, phase, look, Kernel(f"{name}_connect", made, "as needed", CONNECT_THREADS, None)
+    return run, phase, advance, look, Kernel(f"{name}_connect", made, "as needed", CONNECT_THREADS, None)
 
 
 def kernels(tables: Tables, learning: Learning) -> tuple[Kernel, ...]:

@@ -220,8 +220,8 @@ simulate:
 }
 FORMS = {  # of the CUDA half, emulated: what may change no bit
     "threads in one order, columns looked through": {"SNCC_EMULATION_ORDER_SEED": "1", "SNCC_CUDA_DELIVERY": "pull"},
-    "threads in another order, a launch for each stretch, rows of spikes":
-        {"SNCC_EMULATION_ORDER_SEED": "2", "SNCC_CUDA_FORM": "launches", "SNCC_CUDA_DELIVERY": "push"},
+    "threads in another order, a replayed graph of stretches, rows of spikes":
+        {"SNCC_EMULATION_ORDER_SEED": "2", "SNCC_CUDA_FORM": "graph", "SNCC_CUDA_REPLAYED": "2", "SNCC_CUDA_DELIVERY": "push"},
     "few steps at once, one multiprocessor": {"SNCC_STEPS_AT_ONCE": "7", "SNCC_EMULATION_SMS": "1"},
 }  # fmt: skip
 

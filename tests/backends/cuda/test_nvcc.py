@@ -84,7 +84,11 @@ def test_no_kernel_spills_registers(tmp_path, text, precision):
     used = read_log(done.stdout + done.stderr)
     page = filled((project / "src" / "cuda" / "KERNELS.md").read_text(), done.stdout + done.stderr)
     rows = [[cell.strip() for cell in line.split("|")] for line in page.splitlines() if line.startswith(f"| {name}_")]
-    kernels = {"run", "phase", "look"} if program.schedule == "neuron_parallel" else {"samples", "gather", "optimise"}
+    kernels = (
+        {"run", "phase", "advance", "look"}
+        if program.schedule == "neuron_parallel"
+        else {"samples", "gather", "optimise"}
+    )
     listed = {row[1].removeprefix(f"{name}_") for row in rows}
     assert listed - {"connect"} == kernels and ("connect" in listed or text != MADE)
     assert set(used) == {(f"{name}_{k}", a) for k in listed for a in ARCHITECTURES}

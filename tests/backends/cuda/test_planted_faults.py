@@ -64,6 +64,10 @@ MISUSE = {
     "free of what was not allocated": "cudaErrorInvalidDevicePointer",
     "free twice": "cudaErrorInvalidDevicePointer",
     "a stream that is gone": "cudaErrorInvalidResourceHandle",
+    "waiting for a stream that captures": "cudaErrorStreamCaptureUnsupported",
+    "a copy by the legacy stream beside a capture": "cudaErrorStreamCaptureImplicit",
+    "the end of a capture that nobody began": "cudaErrorIllegalState",
+    "a graph of what was spoilt": "cudaErrorStreamCaptureInvalidated",
     "more memory than there is": "cudaErrorMemoryAllocation",
 }
 

@@ -168,8 +168,14 @@ def test_events_on_their_way_are_delivered_in_the_other_half(driven, halves):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [PLASTIC, RINGS])
 def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(halves, monkeypatch, name):
-    for delivery, multiprocessors in (("push", "132"), ("pull", "132"), ("push", "2")):
+    monkeypatch.setenv("SNCC_CUDA_REPLAYED", "2")
+    for delivery, multiprocessors, form in (
+        ("push", "132", "graph"),
+        ("pull", "132", "persistent"),
+        ("push", "2", "persistent"),
+    ):
         monkeypatch.setenv("SNCC_CUDA_DELIVERY", delivery)
+        monkeypatch.setenv("SNCC_CUDA_FORM", form)
         monkeypatch.setenv("SNCC_EMULATION_SMS", multiprocessors)
         program, cpu, cuda = halves(NETWORKS[name], "checked")
         assert same(run(cpu, program, 40), run(cuda, program, 40)) > 50
@@ -225,6 +231,30 @@ def test_each_allocation_may_fail_and_nothing_is_lost(halves, monkeypatch):
     assert 5 <= failures < 80
     same(expected, got)
     same_numbers(cpu, cuda)
+
+
+@needs_emulation
+def test_a_graph_that_there_is_no_room_for_says_so_and_nothing_is_lost(halves, monkeypatch):
+    program, cpu, cuda = halves(NETWORKS[DELAYED])
+    same(run(cpu, program, 40), run(cuda, program, 40))
+    monkeypatch.setenv("SNCC_CUDA_FORM", "graph")
+    monkeypatch.setenv("SNCC_CUDA_REPLAYED", "3")
+    refusals = (
+        "no room on the device for the place of a replay",
+        "cudaGraphInstantiateWithFlags of the graph of a run's steps: out of memory",
+    )
+    for allocation, refusal in enumerate(refusals, 1):
+        monkeypatch.setenv("SNCC_EMULATION_FAIL_MALLOC", str(allocation))
+        with pytest.raises(MemoryError, match=refusal):
+            run(cuda, program, 40, resume=True)
+    monkeypatch.delenv("SNCC_EMULATION_FAIL_MALLOC")
+    same(run(cpu, program, 40, resume=True), run(cuda, program, 40, resume=True))
+    same_numbers(cpu, cuda)
+    for network in (cpu, cuda):  # the kept graph reads other numbers
+        network.parameters["exc_late.tau"] = 2 * network.parameters["exc_late.tau"]
+    same(run(cpu, program, 40, resume=True), run(cuda, program, 40, resume=True))
+    monkeypatch.setenv("SNCC_CUDA_REPLAYED", "2")  # another graph
+    same(run(cpu, program, 40, resume=True), run(cuda, program, 40, resume=True))
 
 
 # ------------------------------------------------------------------------------------------------ what is refused

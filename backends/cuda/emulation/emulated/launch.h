@@ -15,6 +15,11 @@ enum cudaLaunchAttributeID {
     cudaLaunchAttributeClusterDimension = 4,
 };
 
+struct cudaFuncAttributes {
+    size_t sharedSizeBytes;
+    int maxThreadsPerBlock;
+};
+
 union cudaLaunchAttributeValue {
     char pad[64];
     int cooperative;
@@ -71,6 +76,11 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
 template <class T>
 cudaError_t cudaFuncSetAttribute(T* kernel, cudaFuncAttribute attribute, int value) {
     return sncc_emulation::set_kernel_attribute((const void*)kernel, attribute, value);
+}
+
+template <class T>
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, T*) {
+    return *attributes = {0, 1024}, cudaSuccess;
 }
 
 template <class T>

@@ -14,6 +14,7 @@ extern std::recursive_mutex one_caller;
 using Lock = std::lock_guard<std::recursive_mutex>;
 
 bool no_device();
+bool allocation_fails();               // this one, as SNCC_EMULATION_FAIL_MALLOC wants
 cudaError_t state();                   // cudaSuccess while there is a device and no kernel has failed
 cudaError_t give(cudaError_t error);   // remembers an error for cudaGetLastError
 void kernel_failed(const std::string& why);  // nothing else succeeds after that, as on a device

@@ -35,6 +35,14 @@ cudaError_t check_copy(const void* to, const void* from, std::size_t bytes, cuda
 
 }  // namespace
 
+// Of `cudaMalloc`, and of the memory that a graph takes.
+bool allocation_fails() {
+    static long allocations = 0, every = 0;
+    const long failing = setting("SNCC_EMULATION_FAIL_MALLOC", 0);
+    allocations = failing == every ? allocations + 1 : 1;  // counted from when the variable is set
+    every = failing;
+    return failing > 0 && allocations % failing == 0;
+}
 bool no_device() { return setting("SNCC_EMULATION_NO_DEVICE", 0) != 0; }
 cudaError_t give(cudaError_t error) {
     if (error != cudaSuccess) last_error = error;
@@ -71,13 +79,12 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, const C
         if (blocks > static_cast<unsigned long>(resident * setting("SNCC_EMULATION_SMS", 132))) return give(cudaErrorCooperativeLaunchTooLarge);
     }
     launch.dynamic_bytes = config.dynamicSmemBytes;
-    enqueue(config.stream, [launch, call] {
+    return give(enqueue(config.stream, [launch, call] {
         if (sticky != cudaSuccess) return;
         const Open open;
         const std::string why = run_kernel(launch, call);
         if (!why.empty()) kernel_failed(why);
-    });
-    return cudaSuccess;
+    }));
 }
 cudaError_t set_kernel_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
     const Lock lock(one_caller);
@@ -118,6 +125,11 @@ cudaError_t cudaPeekAtLastError() { return last_error; }
     error(cudaErrorNoDevice, "no CUDA-capable device is detected") \
     error(cudaErrorInvalidDevice, "invalid device ordinal") \
     error(cudaErrorInvalidResourceHandle, "invalid resource handle") \
+    error(cudaErrorIllegalState, "the operation cannot be performed in the present state") \
+    error(cudaErrorStreamCaptureUnsupported, "operation not permitted when stream is capturing") \
+    error(cudaErrorStreamCaptureInvalidated, "operation failed due to a previous error during capture") \
+    error(cudaErrorStreamCaptureIsolation, "dependency created on uncaptured work in another stream") \
+    error(cudaErrorStreamCaptureImplicit, "operation would make the legacy stream depend on a capturing blocking stream") \
     error(cudaErrorLaunchFailure, failure.c_str()) \
     error(cudaErrorCooperativeLaunchTooLarge, "too many blocks in cooperative launch")
 #define SNCC_NAME(code, text) case code: return #code;
@@ -194,6 +206,7 @@ cudaError_t cudaRuntimeGetVersion(int* version) { return *version = CUDART_VERSI
 cudaError_t cudaDeviceSynchronize() {
     const Lock lock(one_caller);
     if (no_device()) return give(cudaErrorNoDevice);
+    if (const cudaError_t capturing = spoil_captures()) return give(capturing);
     finish_all();
     return give(sticky);
 }
@@ -208,11 +221,8 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
     const Lock lock(one_caller);
     *pointer = nullptr;
     if (state() != cudaSuccess) return give(state());
-    static long allocations = 0, every = 0;
-    const long failing = setting("SNCC_EMULATION_FAIL_MALLOC", 0);
-    allocations = failing == every ? allocations + 1 : 1;  // counted from when the variable is set
-    every = failing;
-    if (failing > 0 && allocations % failing == 0) return give(cudaErrorMemoryAllocation);
+    if (const cudaError_t capturing = spoil_captures()) return give(capturing);
+    if (allocation_fails()) return give(cudaErrorMemoryAllocation);
     if (bytes == 0) return cudaSuccess;
     *pointer = allocate(bytes);
     return *pointer ? cudaSuccess : give(cudaErrorMemoryAllocation);
@@ -220,6 +230,7 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
 cudaError_t cudaFree(void* pointer) {
     const Lock lock(one_caller);
     if (!pointer) return cudaSuccess;
+    if (const cudaError_t capturing = spoil_captures()) return give(capturing);
     finish_all();
     return release(pointer) ? cudaSuccess : give(cudaErrorInvalidDevicePointer);
 }
@@ -247,7 +258,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     if (state() != cudaSuccess) return give(state());
     const cudaError_t wrong = check_copy(to, from, bytes, kind);
     if (wrong != cudaSuccess) return give(wrong);
-    enqueue(stream, [=] {
+    return give(enqueue(stream, [=] {
         const Open open;
         if (bytes) std::memmove(to, from, bytes);
         if (!watcher || !bytes || !on_device(to, bytes)) return;
@@ -255,8 +266,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
             watcher->copied(to, from, bytes);
         else
             watcher->written(to, bytes);
-    });
-    return cudaSuccess;
+    }));
 }
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
     const cudaError_t queued = cudaMemcpyAsync(to, from, bytes, kind, nullptr);
@@ -266,12 +276,11 @@ cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t
     const Lock lock(one_caller);
     if (state() != cudaSuccess) return give(state());
     if (bytes && !on_device(pointer, bytes)) return give(cudaErrorInvalidValue);
-    enqueue(stream, [=] {
+    return give(enqueue(stream, [=] {
         const Open open;
         if (bytes) std::memset(pointer, value, bytes);
         if (bytes && watcher) watcher->written(pointer, bytes);
-    });
-    return cudaSuccess;
+    }));
 }
 cudaError_t cudaMemset(void* pointer, int value, size_t bytes) { return cudaMemsetAsync(pointer, value, bytes, nullptr); }
 

@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "device.h"
 
@@ -18,9 +21,16 @@ struct Work {
 
 }  // namespace
 
+struct CUgraph_st {
+    std::vector<std::function<void()>> work;  // one after the other, as one stream was given it
+};
+struct CUgraphExec_st : CUgraph_st {};
 struct CUstream_st {
     bool blocking = true;
     std::deque<Work> queue;
+    std::unique_ptr<CUgraph_st> capture;  // where what it is given goes meanwhile
+    cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+    bool spoilt = false;  // by a call that a capture does not allow
 };
 struct CUevent_st {
     CUstream_st* stream = nullptr;  // where it was recorded; null: nowhere, it has happened
@@ -33,6 +43,8 @@ namespace {
 CUstream_st legacy;
 std::map<CUstream_st*, bool> created;  // all others
 std::uint64_t issued = 0;
+std::set<cudaGraph_t> graphs;
+std::set<cudaGraphExec_t> executables;
 
 CUstream_st* known(cudaStream_t stream) {
     if (stream == nullptr || stream == cudaStreamLegacy || stream == &legacy) return &legacy;
@@ -56,8 +68,21 @@ void run_until(CUstream_st& stream, std::uint64_t number) {
 
 }  // namespace
 
-void enqueue(cudaStream_t stream, std::function<void()> run) {
-    if (CUstream_st* const s = known(stream)) s->queue.push_back({++issued, std::move(run)});
+cudaError_t enqueue(cudaStream_t stream, std::function<void()> run) {
+    CUstream_st* const s = known(stream);
+    if (!s) return cudaErrorInvalidResourceHandle;
+    if (s->capture) return s->spoilt ? cudaErrorStreamCaptureInvalidated : (s->capture->work.push_back(std::move(run)), cudaSuccess);
+    if (s == &legacy)
+        for (const auto& other : created)
+            if (other.first->capture && other.first->blocking) return other.first->spoilt = true, cudaErrorStreamCaptureImplicit;
+    s->queue.push_back({++issued, std::move(run)});
+    return cudaSuccess;
+}
+cudaError_t spoil_captures() {
+    bool any = false;
+    for (const auto& stream : created)
+        if (stream.first->capture && stream.first->mode != cudaStreamCaptureModeRelaxed) any = stream.first->spoilt = true;
+    return any ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
 void finish(cudaStream_t stream) {
     if (CUstream_st* const s = known(stream)) {
@@ -99,7 +124,9 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     const Lock lock(one_caller);
-    if (!known(stream)) return give(cudaErrorInvalidResourceHandle);
+    CUstream_st* const s = known(stream);
+    if (!s) return give(cudaErrorInvalidResourceHandle);
+    if (s->capture) return s->spoilt = true, give(cudaErrorStreamCaptureUnsupported);
     finish(stream);
     return give(state());
 }
@@ -108,12 +135,68 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     const Lock lock(one_caller);
     if (!known(stream) || !event) return give(cudaErrorInvalidResourceHandle);
     const CUevent_st moment = *event;  // as it was last recorded, whatever becomes of it
+    if (known(stream)->capture) return known(stream)->spoilt = true, give(cudaErrorStreamCaptureIsolation);  // captures of one stream alone
     if (!moment.stream) return cudaSuccess;
-    enqueue(stream, [moment] {
+    return give(enqueue(stream, [moment] {
         if (known(moment.stream)) run_until(*moment.stream, moment.number);
-    });
+    }));
+}
+
+// ------------------------------------------------------------------------------------------------ graphs
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
+    const Lock lock(one_caller);
+    CUstream_st* const s = known(stream);
+    if (!s) return give(cudaErrorInvalidResourceHandle);
+    if (s == &legacy) return give(cudaErrorStreamCaptureUnsupported);
+    if (s->capture) return give(cudaErrorIllegalState);
+    s->capture = std::make_unique<CUgraph_st>();
+    s->mode = mode, s->spoilt = false;
     return cudaSuccess;
 }
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+    const Lock lock(one_caller);
+    *graph = nullptr;
+    CUstream_st* const s = known(stream);
+    if (!s) return give(cudaErrorInvalidResourceHandle);
+    if (!s->capture) return give(cudaErrorIllegalState);
+    const std::unique_ptr<CUgraph_st> captured = std::move(s->capture);
+    if (s->spoilt) return give(cudaErrorStreamCaptureInvalidated);
+    *graph = new CUgraph_st(std::move(*captured));
+    graphs.insert(*graph);
+    return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+    const Lock lock(one_caller);
+    *executable = nullptr;
+    if (!graphs.count(graph)) return give(cudaErrorInvalidValue);
+    if (allocation_fails()) return give(cudaErrorMemoryAllocation);
+    *executable = new CUgraphExec_st{*graph};
+    executables.insert(*executable);
+    return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+    const Lock lock(one_caller);
+    if (state() != cudaSuccess) return give(state());
+    if (!executables.count(executable)) return give(cudaErrorInvalidValue);
+    return give(enqueue(stream, [executable] {
+        for (const auto& run : executable->work) run();
+    }));
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+    const Lock lock(one_caller);
+    if (!graphs.erase(graph)) return give(cudaErrorInvalidValue);
+    delete graph;
+    return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+    const Lock lock(one_caller);
+    if (!executables.erase(executable)) return give(cudaErrorInvalidValue);
+    finish_all();  // launches that still wait keep it
+    delete executable;
+    return cudaSuccess;
+}
+
+// ------------------------------------------------------------------------------------------------ events
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) { return *event = new CUevent_st, cudaSuccess; }
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, cudaEventDefault); }
@@ -122,7 +205,9 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     const Lock lock(one_caller);
     CUstream_st* const s = known(stream);
     if (!s || !event) return give(cudaErrorInvalidResourceHandle);
-    enqueue(stream, [] {});
+    if (s->capture) return s->spoilt = true, give(cudaErrorStreamCaptureUnsupported);  // captures of one stream alone
+    const cudaError_t queued = enqueue(stream, [] {});
+    if (queued != cudaSuccess) return give(queued);
     event->stream = s;
     event->number = ++issued;
     return cudaSuccess;

@@ -9,7 +9,10 @@
 
 namespace sncc_emulation {
 
-void enqueue(cudaStream_t stream, std::function<void()> run);
+// What a stream that captures is given goes into its graph instead, and runs when that is launched.
+cudaError_t enqueue(cudaStream_t stream, std::function<void()> run);
+// Where something is done that may not be while a stream captures: spoils the capture, and says which error that is.
+cudaError_t spoil_captures();
 void finish(cudaStream_t stream);  // runs all that a stream has queued, and what that waits for
 void finish_all();
 

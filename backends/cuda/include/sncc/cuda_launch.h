@@ -17,7 +17,7 @@ inline void check(cudaError_t error, const char* call, const char* part = nullpt
     if (error == cudaErrorInsufficientDriver || error == cudaErrorNoDevice)
         throw Failure(Code::device, "this library needs an NVIDIA GPU with a driver for CUDA " + std::to_string(CUDART_VERSION / 1000) +
                                         "; the CPU backend is there");
-    throw Failure(Code::device, std::string(call) + (part ? std::string(" of ") + part : "") + ": " + cudaGetErrorString(error));
+    throw Failure(error == cudaErrorMemoryAllocation ? Code::memory : Code::device, std::string(call) + (part ? std::string(" of ") + part : "") + ": " + cudaGetErrorString(error));
 }
 
 // Bytes of shared memory that no kernel has more of beside its dynamic ones: both together must fit where a block has its own.
@@ -29,6 +29,13 @@ void allow_shared(void (*kernel)(Arguments), const char* name, std::size_t share
     if (shared + STATIC_SHARED > 48 * 1024)
         check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
               "cudaFuncSetAttribute", name);
+}
+
+// Has the driver load a kernel, which it else does at the first launch: not while a stream captures.
+template <typename Arguments>
+void load(void (*kernel)(Arguments), const char* name) {
+    cudaFuncAttributes attributes;
+    check(cudaFuncGetAttributes(&attributes, kernel), "cudaFuncGetAttributes", name);
 }
 
 // Launches `kernel`, which errors call `name`, over a grid of blocks, with one struct of arguments and so much shared memory.

@@ -1,16 +1,13 @@
 // The neuron-parallel engine on a GPU. What is built, set, started and stored is the C++ half's, on the host, with one worker; here the
 // network goes to the device, runs there, and comes back when somebody asks for it. Most drawn synapses are made on the device alone.
 //
-// A run is one cooperative launch whose threads meet across the grid, or, where its blocks are not resident at once, a launch for each
-// stretch between two meetings.
+// A run is one cooperative launch whose threads meet across the grid, or, where its blocks are not resident at once, a replayed graph of
+// launches, one for each stretch between two meetings (cuda_forms.h).
 #pragma once
 
-#include <cstdlib>
-#include <cstring>
-
 #include "sncc/cuda_finite.h"
+#include "sncc/cuda_forms.h"
 #include "sncc/cuda_network_synapses.h"
-#include "sncc/cuda_run.h"
 #include "sncc/cuda_sharing.h"
 #include "sncc/cuda_steps.h"
 #include "sncc/list.h"
@@ -29,7 +26,6 @@ class CudaNeuronEngine final : public neurons::NeuronEngine<typename Network::Re
 public:
     explicit CudaNeuronEngine(int threads) : Base(neurons::tables_of<Network>(), threads, 1, false) {
         check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, 0), "cudaDeviceGetAttribute");
-        check(cudaDeviceGetAttribute(&cooperates_, cudaDevAttrCooperativeLaunch, 0), "cudaDeviceGetAttribute");
         int shared = 0;
         check(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "cudaDeviceGetAttribute");
         const std::int64_t left = shared - static_cast<std::int64_t>(SharedLayout<Network>::cells + STATIC_SHARED);
@@ -239,19 +235,9 @@ private:
 
     // -------------------------------------------------------------------------------------------- launches
     void launch(std::int64_t first, std::int64_t last) {
-        const int threads = 32 * warps(), blocks = static_cast<int>(sharing_.blocks());
-        const std::size_t shared = SharedLayout<Network>::cells + sizeof(unsigned) * static_cast<std::size_t>(view_.counted_cells);
+        const LaunchShape shape = {static_cast<int>(sharing_.blocks()), 32 * warps(), SharedLayout<Network>::cells + sizeof(unsigned) * static_cast<std::size_t>(view_.counted_cells)};
         const std::int64_t sent = rings_newer_ ? first - m_.most_delay : this->sent_;
-        const StepArguments<Network> all = {described_.data(), first, last, sent, rings_newer_, 0, Network::operations_count};
-        if (persists(blocks, threads, shared)) {
-            Network::launch_run(all, blocks, threads, shared, compute_);
-        } else {
-            for (std::int64_t from = first; from < last; from += view_.interval)
-                for (int k = 0; k < view_.phase_count; ++k)
-                    Network::launch_phase({described_.data(), from, std::min(last, from + view_.interval), from > first ? from - view_.interval : sent,
-                                           from == first && rings_newer_, view_.phases[k], view_.phases[k + 1]},
-                                          blocks, threads, shared, compute_);
-        }
+        forms_.launch(view_, {described_.data(), first, last, sent, rings_newer_, 0, Network::operations_count, nullptr}, shape, multiprocessors_);
         check(cudaStreamSynchronize(compute_), "cudaStreamSynchronize", "the simulation");
     }
     // Of a block: all find what arrives, a thread a word of spikes or more; those with words of neurons of their own add it up.
@@ -262,12 +248,6 @@ private:
             if (const ConnectionView<Real>& to = view_.connections[c]; to.pushed) words[static_cast<std::size_t>(to.target_population)] += (to.rows.sources + 31) / 32;
         const std::int64_t most = std::max<std::int64_t>(sharing_.tile_words, (*std::max_element(words.begin(), words.end()) + 31) / 32);
         return static_cast<int>(std::min<std::int64_t>(most, most_warps));
-    }
-    // One launch for all steps, or one for each stretch between meetings of the threads.
-    bool persists(std::int64_t blocks, int threads, std::size_t shared) const {
-        const char* const forced = std::getenv("SNCC_CUDA_FORM");  // persistent or launches: for tests and measurements
-        if (!cooperates_ || (forced && std::strcmp(forced, "launches") == 0)) return false;
-        return blocks <= std::int64_t(Network::resident_blocks(threads, shared)) * multiprocessors_;
     }
 
     // -------------------------------------------------------------------------------------------- from the device
@@ -300,9 +280,10 @@ private:
     DeviceSteps<Network> steps_{memory_, m_};
     DeviceArray<NetworkView<Network>> described_{memory_, "the network's tables"};
     NetworkView<Network> view_ = {};
+    Forms<Network> forms_{memory_, compute_};
     bool structure_newer_ = true, numbers_newer_ = true, state_newer_ = true, rings_newer_ = true;
     bool device_newer_ = false;  // states
-    int multiprocessors_ = 1, cooperates_ = 0;
+    int multiprocessors_ = 1;
     std::int64_t most_counted_cells_ = 16384;  // of a block, less where it has not so much shared memory
 };
 

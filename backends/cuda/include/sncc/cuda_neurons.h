@@ -132,13 +132,20 @@ struct NetworkView {
 };
 
 // Steps first + 1 .. last, of them operations begin .. end. Spikes of the steps up to `sent` are in the rings that meetings fill; `anew`:
-// the rings are empty, all spikes since then go in.
+// the rings are empty, all spikes since then go in. A launch that is replayed counts its steps from where `since` says, others from 0.
 template <typename Network>
 struct StepArguments {
     const NetworkView<Network>* view;
     std::int64_t first, last, sent;
     bool anew;
     int begin, end;
+    const std::int64_t* since;
+};
+
+// After the last launch of a replay.
+struct AdvanceArguments {
+    std::int64_t* since;
+    std::int64_t steps;
 };
 
 struct StepRoom;

@@ -72,8 +72,14 @@ __device__ inline void with_room(const StepArguments<Network>& g, const Run& run
 template <typename Network>
 __device__ inline void run_phase(const StepArguments<Network>& g) {
     with_room(g, [&](const NetworkView<Network>& view, BlockRoom<Network>& room, unsigned* cells) {
-        run_steps(view, room, cells, g.first, g.last, g.sent, g.anew, g.begin, g.end);
+        const std::int64_t since = g.since ? *g.since : 0;
+        run_steps(view, room, cells, since + g.first, since + g.last, since + g.sent, g.anew, g.begin, g.end);
     });
+}
+
+// The next replay goes on where this one ends.
+__device__ inline void advance(const AdvanceArguments& g) {
+    if (threadIdx.x == 0) *g.since += g.steps;
 }
 
 // A whole run in one cooperative launch: the threads meet before every phase.

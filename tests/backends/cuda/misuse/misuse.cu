@@ -53,6 +53,21 @@ int main(int count, char** words) {
         cudaStreamDestroy(stream);
         error = cudaStreamSynchronize(stream);
     }
+    cudaStream_t stream = nullptr;
+    cudaGraph_t graph = nullptr;
+    cudaStreamCreate(&stream);
+    if (is("the end of a capture that nobody began")) error = cudaStreamEndCapture(stream, &graph);
+    cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+    if (is("waiting for a stream that captures")) error = cudaStreamSynchronize(stream);
+    if (is("a copy by the legacy stream beside a capture")) {
+        float y[4];
+        error = cudaMemcpy(y, x, sizeof y, cudaMemcpyDeviceToHost);
+    }
+    if (is("a graph of what was spoilt")) {
+        cudaFree(x);
+        error = cudaStreamEndCapture(stream, &graph);
+    }
+    cudaStreamEndCapture(stream, &graph);
     if (is("more memory than there is")) {
         float* more = nullptr;
         error = cudaMalloc(&more, std::size_t(1) << 40);
