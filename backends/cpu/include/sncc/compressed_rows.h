@@ -53,8 +53,9 @@ struct CompressedRows {
     // Turns counts in offsets[1 ..] into offsets, and makes room for the targets.
     void allocate() {
         for (std::size_t i = 1; i < offsets.size(); ++i) offsets[i] += offsets[i - 1];
-        allocate_indices(narrow, wide, is_narrow(), synapses() + 1);
+        make_room();
     }
+    void make_room() { allocate_indices(narrow, wide, is_narrow(), synapses() + 1); }
 };
 
 // All synapses of a connection: a table of rows per worker, and where the synapses of each source begin in the user's

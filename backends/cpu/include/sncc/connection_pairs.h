@@ -27,14 +27,14 @@ public:
             throw std::invalid_argument(std::to_string(static_cast<std::int64_t>(pattern_.number)) + " of " + std::to_string(pairs) + " pairs, each once");
     }
 
-    // Calls visit(source, target counted from the range's begin) for the draws onto targets of a range, with repeats.
+    std::int64_t total() const { return static_cast<std::int64_t>(pattern_.number); }
+    // Calls visit(source, target), flat indices, for the draws [begin, end), with repeats.
     template <typename Visit>
-    void draws(const Range& range, Visit&& visit) const {
+    void draws(std::int64_t begin, std::int64_t end, Visit&& visit) const {
         constexpr int block = 256;
-        const std::int64_t total = static_cast<std::int64_t>(pattern_.number);
         const std::uint64_t sources = static_cast<std::uint64_t>(source_.size()), targets = static_cast<std::uint64_t>(target_.size());
         std::uint32_t i[block], j[block];
-        for (std::int64_t first = 0; first < total; first += block) {
+        for (std::int64_t first = begin; first < end; first += block) {
             for (int k = 0; k < block; k += 16) {
                 std::uint32_t words[64];
                 philox_16(request_.seed, request_.stream, static_cast<std::uint32_t>(first + k), 0, 0, words);
@@ -43,15 +43,14 @@ public:
                     j[k + e] = static_cast<std::uint32_t>((words[16 + e] * targets) >> 32);
                 }
             }
-            const int count = static_cast<int>(std::min<std::int64_t>(block, total - first));
+            const int count = static_cast<int>(std::min<std::int64_t>(block, end - first));
             for (int k = 0; k < count; ++k) {
                 std::int64_t source = source_[i[k]], target = target_[j[k]];
                 if (avoids() && source == target) {
                     const auto [a, b] = drawn(static_cast<std::uint32_t>(first + k));
                     source = source_[a], target = target_[b];
                 }
-                if (target >= range.begin && target < range.end)
-                    visit(source, static_cast<std::uint32_t>(target - range.begin));
+                visit(source, target);
             }
         }
     }

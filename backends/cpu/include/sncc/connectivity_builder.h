@@ -229,19 +229,60 @@ private:
     // ---------------------------------------------------------------------------------------- pair after pair
     ConnectionPairs pairs_of() const { return {request_, source_, target_}; }
 
-    // Every worker looks at every draw and keeps those to its own neurons.
+    // Threads share the draws out: each counts what its own add to every row, and then puts them behind those of the threads before it.
+    // Rows are sorted in the end, so that who drew what does not show.
     void by_draw() {
         const ConnectionPairs pairs = pairs_of();
         pairs.check_total();
-        pool_.run(static_cast<int>(result_.parts.size()), [&](int part, int) {
-            CompressedRows& rows = result_.parts[static_cast<std::size_t>(part)];
-            pairs.draws(rows.range, [&](std::int64_t source, std::uint32_t) { ++rows.offsets[static_cast<std::size_t>(source) + 1]; });
-            rows.allocate();
-            List<std::uint64_t> next(rows.offsets.data(), rows.offsets.data() + rows.offsets.size());
-            pairs.draws(rows.range, [&](std::int64_t source, std::uint32_t target) { rows.set(next[static_cast<std::size_t>(source)]++, target); });
+        const std::int64_t sources = source_.population(), parts = static_cast<std::int64_t>(result_.parts.size()), total = pairs.total();
+        const int shares = static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(pool_.threads(), total / std::max<std::int64_t>(1, parts * sources))));
+        List<List<std::uint64_t>> rows_of(static_cast<std::size_t>(shares));  // by share, part and source: first a count, then a place
+        const auto row = [&](std::size_t part, std::int64_t source) { return part * static_cast<std::size_t>(sources) + static_cast<std::size_t>(source); };
+        const List<std::uint16_t> owners = part_of_targets();
+        const auto for_draws = [&](int share, const auto& visit) {
+            pairs.draws(total * share / shares, total * (share + 1) / shares, [&](std::int64_t source, std::int64_t target) { visit(owners[static_cast<std::size_t>(target / 64)], source, target); });
+        };
+        pool_.run(shares, [&](int share, int) {
+            List<std::uint64_t>& counts = rows_of[static_cast<std::size_t>(share)];
+            counts.assign(static_cast<std::size_t>(parts * sources), 0);
+            for_draws(share, [&](std::size_t part, std::int64_t source, std::int64_t) { ++counts[row(part, source)]; });
+        });
+        pool_.run(static_cast<int>(parts), [&](int p, int) {
+            CompressedRows& rows = result_.parts[static_cast<std::size_t>(p)];
+            std::uint64_t place = 0;
+            for (std::int64_t i = 0; i < sources; ++i) {
+                for (List<std::uint64_t>& of : rows_of) place += std::exchange(of[row(static_cast<std::size_t>(p), i)], place);
+                rows.offsets[static_cast<std::size_t>(i) + 1] = place;
+            }
+            rows.make_room();
+        });
+        pool_.run(shares, [&](int share, int) {
+            List<std::uint64_t>& places = rows_of[static_cast<std::size_t>(share)];
+            for_draws(share, [&](std::size_t part, std::int64_t source, std::int64_t target) {
+                CompressedRows& rows = result_.parts[part];
+                rows.set(places[row(part, source)]++, static_cast<std::uint32_t>(target - rows.range.begin));
+            });
+        });
+        sort_rows();
+    }
+
+    // By word of 64 neurons of the targets' population the part that owns it.
+    List<std::uint16_t> part_of_targets() const {
+        List<std::uint16_t> owners(static_cast<std::size_t>((target_.population() + 63) / 64));
+        for (std::size_t part = 0; part < result_.parts.size(); ++part)
+            for (std::int64_t j = result_.parts[part].range.begin; j < result_.parts[part].range.end; j += 64) owners[static_cast<std::size_t>(j / 64)] = static_cast<std::uint16_t>(part);
+        return owners;
+    }
+
+    void sort_rows() {
+        const std::int64_t sources = source_.population();
+        const int blocks = static_cast<int>((sources + sources_at_once - 1) / sources_at_once);
+        pool_.run(blocks * static_cast<int>(result_.parts.size()), [&](int task, int) {
+            CompressedRows& rows = result_.parts[static_cast<std::size_t>(task / blocks)];
+            const std::int64_t first = static_cast<std::int64_t>(task % blocks) * sources_at_once;
             List<std::uint16_t> scratch;
-            for (std::size_t i = 0; i + 1 < rows.offsets.size(); ++i) {
-                const std::uint64_t begin = rows.offsets[i], end = rows.offsets[i + 1];
+            for (std::int64_t i = first; i < std::min(sources, first + sources_at_once); ++i) {
+                const std::uint64_t begin = rows.offsets[static_cast<std::size_t>(i)], end = rows.offsets[static_cast<std::size_t>(i) + 1];
                 if (rows.is_narrow())
                     sort_row(rows.narrow.data() + begin, end - begin, scratch);
                 else
