@@ -67,7 +67,7 @@ network Net:
     population dopamine: LI[{rewards}](tau_m = 6 ms)
     population output: LI[3](tau_m = 10 ms)
     connect x -> dopamine: dense, weight = normal(0, 0.3)
-    connect x -> hidden: {into}, weight = normal(0.2, 0.2), plasticity = pairs()
+    connect x -> hidden: {into}, weight = normal(0.2, 0.2), plasticity = pairs({each})
     connect hidden -> hidden: {recurrent}, weight = normal(0.1, 0.2), delay = {delay}, plasticity = rewarded(reward = dopamine.v){more}
     connect again = hidden -> hidden: {again}, weight = 0.1, delay = 2 ms, plasticity = pairs(up = 0.2, down = 0.01)
     connect hidden -> output: {out}, weight = normal(0, 0.3), plasticity = told()
@@ -82,15 +82,16 @@ train:
 CASES = {
     "dense": {
         "into": "dense", "recurrent": "dense", "again": "one_to_one", "out": "dense", "delay": "1 ms",
-        "more": ", post_delay = 2 ms", "rewards": "1",
+        "more": ", post_delay = 2 ms", "rewards": "1", "each": "",
     },
     "drawn": {
         "into": "random(p = 0.6)", "recurrent": "random(fan_in = 3)", "again": "random(fan_out = 2)",
         "out": "dense", "delay": "2 ms", "more": ", dropout = 0.2", "rewards": "5",
+        "each": "up = uniform(0.05, 0.1)",
     },
     "delays": {
         "into": "dense", "recurrent": "random(p = 0.7, self = false)",
-        "again": "one_to_one", "out": "sparse", "delay": "uniform(1 ms, 5 ms)", "more": "", "rewards": "5",
+        "again": "one_to_one", "out": "sparse", "delay": "uniform(1 ms, 5 ms)", "more": "", "rewards": "5", "each": "",
     },
 }  # fmt: skip
 PAIRS = {"delays": {"hidden_output": (np.array([0, 0, 1, 3, 4, 4]), np.array([0, 2, 1, 0, 1, 2]))}}

@@ -30,7 +30,7 @@ network Net:
     population x: input{sources}
     population hidden: LIF{hidden}(tau_m = 10 ms, theta = 0.5)
     population output: LI[3](tau_m = 10 ms)
-    connect x -> hidden: {into}, weight = normal(0.1, 0.2), synapse = clipped()
+    connect x -> hidden: {into}, weight = normal(0.1, 0.2), synapse = clipped({each})
     connect hidden -> hidden: {recurrent}, delay = 1 ms, synapse = graded()
     connect again = {part}, delay = 2 ms, synapse = clipped()
     connect hidden -> output: {out}, weight = normal(0, 0.3), synapse = graded()
@@ -45,23 +45,24 @@ CASES = {
     "drawn": {
         "sources": "[6]", "hidden": "[5]", "into": "random(p = 0.6)", "out": "random(total = 9)",
         "recurrent": "random(fan_in = 3, self = false), weight = normal(0, 0.3)",
-        "part": "hidden[0:3] -> hidden[1:4]: one_to_one, weight = each(0.2)",
+        "part": "hidden[0:3] -> hidden[1:4]: one_to_one, weight = each(0.2)", "each": "tau = uniform(5 ms, 8 ms)",
     },
     "images, pairs handed over": {
         "sources": "[4, 3, 2]", "hidden": "[4, 3, 3]", "out": "sparse",
         "into": "conv2d(kernel = [3, 2], padding = same, channels = 3)",
         "recurrent": "conv2d(kernel = [3, 3], padding = same, channels = 3), weight = 0.02",
         "part": "hidden[0:2, 0:3, 0:3] -> hidden[0, 0, 0:3]: random(fan_out = 1), weight = each(0.1)",
+        "each": "tau = uniform(5 ms, 8 ms)",
     },
     "dense": {
         "sources": "[6]", "hidden": "[7]", "into": "dense", "out": "random(p = 0.7)",
         "recurrent": "dense(self = false), weight = normal(0, 0.2)",
-        "part": "hidden[0:2] -> hidden[3:7]: dense, weight = normal(0, 0.2)",
+        "part": "hidden[0:2] -> hidden[3:7]: dense, weight = normal(0, 0.2)", "each": "",
     },
     "dense parts of one population": {
         "sources": "[6]", "hidden": "[7]", "into": "dense", "out": "random(p = 0.7)",
         "recurrent": "dense(self = false), weight = normal(0, 0.2)",
-        "part": "hidden[0:4] -> hidden[2:6]: dense(self = false), weight = normal(0, 0.2)",
+        "part": "hidden[0:4] -> hidden[2:6]: dense(self = false), weight = normal(0, 0.2)", "each": "tau = normal(6 ms, 0.2 ms)",
     },
 }  # fmt: skip
 TURNED = (

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import jinja2
@@ -276,15 +277,14 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
     rows = [(g, r) for g in program.groups for r in g.rows]
     readout, optimiser = program.readout, program.optimise
     parameters, bytes_of = [], _bytes_of_number(program)
+    connections = [c.name for c in program.connections]
     for p in program.parameters:
-        size = 1
-        for length in p.shape:
-            size *= length
-        size = -1 if p.connection is not None and p.shape != () else size
+        size = prod(p.shape if p.connection is None or p.shape == () else p.dimensions)
+        synapses = connections.index(p.connection) if p.connection and p.shape and size >= 0 else -1
         columns = p.shape[-1] if len(p.shape) == 2 else 1
         low, high = p.bounds or (float("-inf"), float("inf"))
         parameters.append(
-            f'{{"{p.key}", {size}, {columns}, {bytes_of[p.key]}, sncc::Storage::{_storage(program, p)}, {number(p.si)}, {number(p.scale)}, {flag(bool(p.divisor))}, {flag(p.learnt)}, '
+            f'{{"{p.key}", {size}, {columns}, {synapses}, {bytes_of[p.key]}, sncc::Storage::{_storage(program, p)}, {number(p.si)}, {number(p.scale)}, {flag(bool(p.divisor))}, {flag(p.learnt)}, '
             f"{number(p.rate)}, {number(low)}, {number(high)}, &dynamics::{shared.parameters[p.key].name}, {_whole(program, p)}}},"
         )
     populations = [r.population for _, r in rows]

@@ -188,7 +188,7 @@ def initial_parameters(
         if p.key not in found:
             each = p.connection is not None and bool(p.shape)
             shape = (len(ends[p.connection or ""][0]),) if each else p.shape
-            dimensions = shape if -1 in p.dimensions or not shape else p.dimensions
+            dimensions = shape if each or -1 in p.dimensions or not shape else p.dimensions
             indices = np.array(ends[p.connection or ""]) if each else np.indices(dimensions)
             names = dict(zip("ij", indices.astype(float), strict=False))
             counter = Counter(

@@ -168,7 +168,7 @@ class Reference:
                 values[assign.name] = evaluate(assign.value, values)
             carried = {name: values[local] for name, local in optimiser.carry}
             self.optimiser_states |= {(p.key, s): carried[s] for s in optimiser.states}
-            rewired = [c for c in self.program.connections if c.rewiring is not None and c.name == p.connection]
+            rewired = [c for c in self.program.connections if c.rewiring is not None and c.weight == p.key]
             for c in rewired:
                 rewire_synapses(self, c, p, carried["w"], rate * p.rate)
             if not rewired:
@@ -197,7 +197,9 @@ class Reference:
             for row, end in zip(group.rows, [*(r.offset for r in group.rows[1:]), group.size], strict=True):
                 value = dict(row.values)[symbol]
                 given = np.asarray(self.parameters[value] if isinstance(value, str) else value)
-                numbers = np.broadcast_to(given.reshape(-1) if given.ndim else given, (row.size,))
+                if given.ndim:  # of neurons that stand for synapses some may stand for none
+                    given = np.pad(given.reshape(-1), (0, row.size - given.size), constant_values=1.0)
+                numbers = np.broadcast_to(given, (row.size,))
                 array[row.offset : row.offset + row.size] = numbers
                 array[row.offset + row.size : end] = numbers[-1]
             values[symbol] = array
@@ -233,8 +235,13 @@ class Reference:
                         full[c.delays or ""] += run.gather_delays(c, slot)
                 case DeriveAdjoint():
                     self._derive_adjoint(operation, runs, arrays[operation.group], full)
-        shapes = {p.key: p.shape for p in self.program.parameters}
-        return {key: g.reshape(shapes[key]) if shapes[key] else np.array(g.sum()) for key, g in full.items()}
+        shapes = {key: np.shape(self.parameters[key]) for key in full}
+        return {
+            key: g.reshape(-1)[: np.prod(shape, dtype=int)].reshape(shape)
+            if (shape := shapes[key])
+            else np.array(g.sum())
+            for key, g in full.items()
+        }
 
     def _derive_adjoint(
         self, operation: DeriveAdjoint, runs: Sequence[Sample], arrays: dict[str, Array], full: dict[str, np.ndarray]

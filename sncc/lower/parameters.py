@@ -35,9 +35,12 @@ def program_parameters(
             _of_connection(connection, lowered[connection.name], learnt, found, written.step)
     for population in placed.populations:
         if population.kind in ("neuron", "poisson"):
+            whose = population.name.partition(".")[0] if population.holds == "synapses" else ""
             for parameter in population.parameters:
                 key = key_of(population, parameter)
                 made = _parameter(key, parameter, (population.size,), learnt)
+                if whose in lowered and made.shape:  # of as many synapses as the library finds
+                    made = replace(made, shape=(-1,), connection=whose)
                 if key not in found or found[key].dimensions < made.dimensions:  # of several, for the largest
                     found[key] = made
     for connection in written.connections:  # weights that synapses of their own hold, as Python sees them

@@ -37,8 +37,8 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
         yield not_supported_yet(
             span, what, "connect with `sparse`, whose pairs are handed over: every synapse has a weight"
         )
-    if connection.rewiring is not None and connection.synapse is not None:
-        for parameter in connection.synapse.parameters:
+    for block in (connection.synapse, connection.plasticity) if connection.rewiring is not None else ():
+        for parameter in block.parameters if block is not None else ():
             if parameter.storage == "each":
                 what = f"`rewire` with a `{parameter.name}` for every synapse"
                 yield not_supported_yet(span, what, f"give `{parameter.name}` one number")

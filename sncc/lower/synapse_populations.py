@@ -22,7 +22,6 @@ from sncc.connectivity.patterns import (
     Part,
     Pattern,
     Pooling,
-    Random,
     Turned,
     most_synapses,
 )
@@ -203,16 +202,6 @@ def _is_placed(c: Connection) -> bool:
     return c.source_part.is_whole and c.target_part.is_whole and c.pattern in (Dense(), OneToOne())
 
 
-def _is_counted(c: Connection) -> bool:
-    """Whether the number of synapses is known before the library is loaded."""
-    match c.pattern:
-        case Dense(self_connections=True) | OneToOne():
-            return True
-        case Random(kind):
-            return kind != "p"
-    return False
-
-
 def _count(c: Connection) -> int:
     """How many synapses there may be."""
     return most_synapses(c.pattern, c.source_part, c.target_part)
@@ -288,11 +277,6 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
     if any(has_draws(e) for e in (*jumps, *(s.initial for b in blocks for s in b.states))):
         return "and which draws numbers", "draw them in a neuron"
     each = [p for b in blocks for p in b.parameters if p.storage == "each"]
-    if each and not _is_counted(c):
-        return (
-            "with a parameter per synapse where their number is drawn or handed over",
-            "give the parameter one number",
-        )
     if not _is_placed(c) and any(symbols(p.value) & {"i", "j"} for p in each):
         return "with a parameter written in `i` and `j`", "draw it, or assign it"
     if _is_placed(c) and any(getattr(n, "operation", "") == "orthogonal" for n in walk(c.weight.value)):

@@ -34,7 +34,8 @@ class Parameter:
     `shape` is what Python sees: () for one shared number. `dimensions` is what operations index: (pre, post) of a
     dense weight, (n,) of a one-to-one weight or of a population's parameter; a shared number is repeated over it.
     A parameter of a sparse connection has one element per synapse, whose number is known when the library is loaded:
-    its `connection` is named, and `shape` and `dimensions` are (-1,) (a shared number: shape ()).
+    its `connection` is named, and `shape` and `dimensions` are (-1,) (a shared number: shape ()). One that neurons which stand for
+    synapses have has the dimensions of these, as many synapses as there may be.
     `initial` is evaluated per element with draws and the symbols `i`, `j`: where there is one per synapse, the indices
     of its source and target in their populations; else the element's row and column (a vector has `i` only).
     """

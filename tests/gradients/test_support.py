@@ -98,7 +98,7 @@ def test_check_says_it_once_and_before_build():
     "options, learn, said",
     [
         ("delay = uniform(1 ms, 3 ms)", "hidden_output.delay", "learning their delays by another rule than `bptt`"),
-        ("dropout = 0.2", "weights, hidden_output.rate", "a parameter per synapse where their number is drawn"),
+        ("rewire = deep_r()", "weights, hidden_output.rate", "`rewire` with a `rate` for every synapse"),
     ],
 )
 def test_what_synapses_one_by_one_cannot_do_yet_is_said_with_what_helps(options, learn, said):
@@ -109,7 +109,7 @@ def test_what_synapses_one_by_one_cannot_do_yet_is_said_with_what_helps(options,
     )
     if "delay" not in options:
         text = text.replace("hidden -> output: dense", "hidden -> output: random(p = 0.5)")
-    if "dropout" not in options:
+    if "rewire" not in options:
         text = text.replace("rate = each(1)", "rate = 1")
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)

@@ -22,8 +22,12 @@ def test_kernels_drawn_pairs_and_pairs_handed_over_equal_the_reference():
     si, drawn = {p.key: p.si for p in program.parameters}, Reference(program, pairs=pairs)
     for key in network.parameters:
         assert np.allclose(network.parameters[key] / si[key], drawn.parameters[key], rtol=1e-14), key
-    for connection in ("again", "hidden_output"):  # the user's synapses, whatever stands for them
-        weight, table = network.parameters[f"{connection}.weight"], drawn.tables[connection]
+    for connection, key in (
+        ("again", "weight"),
+        ("hidden_output", "weight"),
+        ("x_hidden", "tau"),
+    ):  # the user's synapses, whatever stands for them
+        weight, table = network.parameters[f"{connection}.{key}"], drawn.tables[connection]
         assert np.array_equal(weight.pre, table.source) and np.array_equal(weight.post, table.target)
     for key, value in values.items():
         network.parameters[key] = value * si[key]

@@ -59,8 +59,9 @@ enum class Storage { compiled, shared, each, made };  // made: kept nowhere, dra
 
 struct ParameterDescription {
     const char* key;
-    std::int64_t size;     // elements the user sees: 1 where one number is shared; -1: one per synapse, known after `build`
+    std::int64_t size;     // elements: 1 where one number is shared; -1: one per synapse, known after `build`
     std::int64_t columns;  // element e stands at row e / columns, column e % columns
+    int synapses;          // the connection whose synapses the first elements are of, all that the user sees; -1: all are
     int bytes;             // of each number in an engine, at least
     Storage storage;
     double si;

@@ -80,7 +80,9 @@ public:
     }
     SNCC_COLD std::int64_t parameter_size(int k) {
         if (k < 0 || k >= about_.parameter_count) throw Failure(Code::argument, "no parameter of that number");
-        if (about_.parameters[k].size >= 0) return about_.parameters[k].size;
+        const ParameterDescription& p = about_.parameters[k];
+        if (p.synapses >= 0) return synapse_count(p.synapses);
+        if (p.size >= 0) return p.size;
         build();
         return engine_->parameter_size(k);
     }
@@ -96,7 +98,7 @@ public:
     // -------------------------------------------------------------------------------------------- parameters
     SNCC_COLD void get_parameter(int k, double* values, std::int64_t count) {
         const ParameterDescription& p = checked(k, values, count);
-        engine_->get_parameter(k, values);
+        take(p, values, count, [&](double* all) { engine_->get_parameter(k, all); });
         for (std::int64_t e = 0; e < count; ++e) values[e] *= p.si;
     }
     SNCC_COLD void set_parameter(int k, const double* values, std::int64_t count) {
@@ -104,7 +106,8 @@ public:
         if (p.storage == Storage::compiled)
             throw Failure(Code::argument, std::string(p.key) + " is compiled in: declare it `adjustable`, give it `each(...)` or learn it");
         if (p.storage == Storage::made) throw Failure(Code::argument, std::string(p.key) + " is not stored: build the network without `stored = false` there");
-        List<double> inner(static_cast<std::size_t>(count));
+        List<double> inner(static_cast<std::size_t>(std::max(count, p.size)));
+        if (p.synapses >= 0) engine_->get_parameter(k, inner.data());
         for (std::int64_t e = 0; e < count; ++e) {
             if (!std::isfinite(values[e])) throw Failure(Code::argument, std::string(p.key) + " gets a number that is not finite");
             refuse_zero(p, values[e]);
@@ -121,16 +124,20 @@ public:
     }
     SNCC_COLD void get_gradient(int k, double* values, std::int64_t count) {
         const ParameterDescription& p = learnt(k, values, count);
-        engine_->get_gradient(k, values);
+        take(p, values, count, [&](double* all) { engine_->get_gradient(k, all); });
         for (std::int64_t e = 0; e < count; ++e) values[e] /= p.si;
     }
     SNCC_COLD void get_optimiser_state(int k, int state, double* values, std::int64_t count) {
-        learnt(k, values, count), check_state(state);
-        engine_->get_optimiser_state(k, state, values);
+        const ParameterDescription& p = learnt(k, values, count);
+        check_state(state);
+        take(p, values, count, [&](double* all) { engine_->get_optimiser_state(k, state, all); });
     }
     SNCC_COLD void set_optimiser_state(int k, int state, const double* values, std::int64_t count) {
-        learnt(k, values, count), check_state(state);
-        engine_->set_optimiser_state(k, state, values);
+        const ParameterDescription& p = learnt(k, values, count);
+        check_state(state);
+        List<double> all(values, values + count);
+        all.resize(static_cast<std::size_t>(std::max(count, p.size)));
+        engine_->set_optimiser_state(k, state, all.data());
     }
     Engine& engine() { return *engine_; }
 
@@ -237,6 +244,14 @@ private:
             error_.clear();
         }
         return static_cast<int>(code);
+    }
+    // What an engine gives of a parameter, of which the first elements may be all that the user sees.
+    template <typename Give>
+    static void take(const ParameterDescription& p, double* values, std::int64_t count, const Give& give) {
+        if (p.synapses < 0) return give(values);
+        List<double> all(static_cast<std::size_t>(p.size));
+        give(all.data());
+        std::copy(all.begin(), all.begin() + count, values);
     }
     static void refuse_zero(const ParameterDescription& p, double value) {
         if (p.divides && value == 0) throw Failure(Code::argument, std::string(p.key) + " cannot be 0: an equation divides by it");
