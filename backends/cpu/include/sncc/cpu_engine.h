@@ -19,6 +19,7 @@
 #include "sncc/fpu.h"
 #include "sample.h"
 #include "sncc/list.h"
+#include "sncc/memory.h"
 #include "sncc/thread_pool.h"
 
 namespace sncc {
@@ -71,7 +72,7 @@ public:
         learns_ = learns;
         if constexpr (Network::trace_size > 0)
             if (learns) return online_.run(*this, mode, batch, learning_rate_factor);
-        if (learns) gradients_.make(chains), segments_ = segments_of<Network>(longest(batch, 0, batch.count), most_delay<Network>(numbers_.parameters.rows), std::min(chains, pool_.threads()), gradients_.bytes(chains));
+        if (learns) gradients_.make(chains), segments_ = segments_of<Network>(longest(batch, 0, batch.count), most_delay<Network>(numbers_.parameters.rows), std::min(chains, pool_.threads()), gradients_.bytes(chains)), refuse_too_long(std::min(chains, pool_.threads()));
         List<Result> results(static_cast<std::size_t>(batch.count));
         failed_.assign(static_cast<std::size_t>(batch.count), 0);
         if constexpr (Network::batch_penalties) {
@@ -238,6 +239,16 @@ private:
         if ((n - 1) % segments.length == 0) checkpoints.keep((n - 1) / segments.length, s, sample.state);
         Network::template forward<false>(numbers_.arrays, numbers_.parameters, sample, n, nullptr, s);
     }
+    // Throws Failure where what is kept of the longest sequence does not fit into the memory that is left, before any of it is taken.
+    SNCC_COLD void refuse_too_long(int threads) {
+        if (segments_.steps <= longest_) return;
+        const double needed = static_cast<double>(threads) * static_cast<double>(bytes_of<Network>(segments_)), left = available_memory();
+        if (needed > left)
+            throw Failure(Code::memory, "training on " + std::to_string(segments_.steps) + " steps takes " + readable_bytes(needed) + " in " + std::to_string(threads) +
+                                            (threads > 1 ? " threads, and " : " thread, and ") + readable_bytes(left) + " are free: " +
+                                            (threads > 1 ? "load the network with fewer threads, " : "") + "build it with a bound, `memory`, or take shorter samples");
+        longest_ = segments_.steps;
+    }
     Segments begin_segments(Tile<Network>& tile, Checkpoints<Network>& checkpoints) {
         const Segments segments{tile.steps, std::min(tile.steps, segments_.length), segments_.delay};
         checkpoints.begin(segments);
@@ -355,6 +366,7 @@ private:
     List<Tile<Network>> tiles_;
     List<Checkpoints<Network>> checkpoints_;
     Segments segments_;         // of the longest sample of a batch
+    std::int64_t longest_ = 0;  // steps that there was memory for
     List<char> failed_;  // by sample of the batch: a number is none
     bool learns_ = false;       // in the batch that runs
 };
