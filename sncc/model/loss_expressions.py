@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
@@ -30,7 +30,7 @@ def take_scale(value: tree.Expression, scope: Scope, diagnostics: Diagnostics) -
     """`-mean(output.v) / (10 mV)` → the readout and its factor, -1 / (10 mV)."""
 
     def constant(written: tree.Expression) -> Scale | None:
-        if _reads(written):
+        if reads(written):
             return None
         typed = Elaborator(scope, diagnostics).elaborate(written)
         if typed.term is None or typed.term.unknown:
@@ -51,17 +51,22 @@ def take_scale(value: tree.Expression, scope: Scope, diagnostics: Diagnostics) -
             return readout, Scale(scale.value / factor.value, Unit((scale.unit / factor.unit).dimension))
         case tree.Binary("*", left, right):
             for inner, other in ((right, left), (left, right)):
-                if _reads(inner) and (factor := constant(other)) is not None:
+                if reads(inner) and (factor := constant(other)) is not None:
                     readout, scale = take_scale(inner, scope, diagnostics)
                     return readout, Scale(scale.value * factor.value, Unit((scale.unit * factor.unit).dimension))
     return value, Scale(1.0, Unit())
 
 
-def _reads(written: tree.Expression) -> bool:
+def reads(written: tree.Expression) -> bool:
     """Whether an expression holds a state of a population, or a readout."""
     return any(len(n.parts) == 2 for n in _nodes(written, tree.Name)) or any(
         str(c.function) in READOUTS for c in _nodes(written, tree.Call)
     )
+
+
+def calls(written: tree.Expression, functions: Collection[str]) -> bool:
+    """Whether one of some functions is called in an expression."""
+    return any(str(c.function) in functions for c in _nodes(written, tree.Call))
 
 
 def read_once(

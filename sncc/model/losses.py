@@ -11,7 +11,7 @@ from sncc.expressions.units import Unit
 from sncc.model import nodes
 from sncc.model.infer import FUNCTIONS as BUILT_IN
 from sncc.model.infer import TIME
-from sncc.model.loss_expressions import Scale, read_once, resolve_expression, take_scale
+from sncc.model.loss_expressions import Scale, calls, read_once, reads, resolve_expression, take_scale
 from sncc.model.scope import Scope
 from sncc.syntax import tree
 
@@ -61,11 +61,30 @@ def _terms(value: tree.Expression, factor: float) -> list[tuple[tree.Expression,
     match value:
         case tree.Binary("+" | "-" as sign, left, right):
             return [*_terms(left, factor), *_terms(right, -factor if sign == "-" else factor)]
-        case tree.Binary("*", tree.Quantity(), inner) if len(terms := _terms(inner, factor)) > 1:
+        case tree.Unary("-", inner) if _is_loss(inner):
+            return _terms(inner, -factor)
+        case tree.Binary("*", number, inner) if _is_factor(number, inner) and len(terms := _terms(inner, factor)) > 1:
             return [(replace(value, right=term), f) for term, f in terms]
-        case tree.Binary("*" | "/", inner, tree.Quantity()) if len(terms := _terms(inner, factor)) > 1:
+        case tree.Binary("*" | "/", inner, number) if (
+            _is_factor(number, inner) and len(terms := _terms(inner, factor)) > 1
+        ):
             return [(replace(value, left=term), f) for term, f in terms]
     return [(value, factor)]
+
+
+def _is_loss(value: tree.Expression) -> bool:
+    """Whether a loss stands in it that has a name or is of every step: that is a plain number, whose factors are taken out."""
+    match value:
+        case tree.Call(tree.Name(("mean" | "sum",)), (inner, *_)) if not isinstance(inner.value, tree.Name):
+            return True
+        case tree.Unary("-", inner) | tree.Binary("*" | "/", inner, tree.Quantity()):
+            return _is_loss(inner)
+    return calls(value, FUNCTIONS)
+
+
+def _is_factor(value: tree.Expression, of: tree.Expression) -> bool:
+    """Whether an expression is a number by which a loss is multiplied or divided."""
+    return isinstance(value, tree.Quantity) or (_is_loss(of) and not _is_loss(value) and not reads(value))
 
 
 class _Reader:
@@ -77,14 +96,14 @@ class _Reader:
 
     def loss(self, value: tree.Expression, factor: float) -> nodes.Loss | None:
         match value:
-            case tree.Binary("*", tree.Quantity() as number, inner) | tree.Binary(
-                "*", inner, tree.Quantity() as number
-            ):
-                found = self.reader.number(number, "the factor of a loss")
-                return None if found is None else self.loss(inner, factor * found)
-            case tree.Binary("/", inner, tree.Quantity() as number):
-                found = self.reader.number(number, "the divisor of a loss")
-                return None if not found else self.loss(inner, factor / found)
+            case tree.Binary("*", number, inner) if _is_factor(number, inner):
+                return self._scaled(inner, factor, number)
+            case tree.Binary("*", inner, number) if _is_factor(number, inner):
+                return self._scaled(inner, factor, number)
+            case tree.Binary("/", inner, number) if _is_factor(number, inner):
+                return self._scaled(inner, factor, number, divided=True)
+            case tree.Unary("-", inner) if _is_loss(inner):
+                return self.loss(inner, -factor)
             case tree.Call(tree.Name((name,)), arguments) if name in FUNCTIONS:
                 return self._of_readout(name, arguments, value, factor)
             case tree.Call(tree.Name((name,)), arguments) if name in REDUCTIONS:
@@ -95,6 +114,17 @@ class _Reader:
             self.diagnostics.error("unknown-name", value.function.span, message, help=hints)
             return None
         return self._written_out(value, None, (), factor)
+
+    def _scaled(
+        self, inner: tree.Expression, factor: float, by: tree.Expression, divided: bool = False
+    ) -> nodes.Loss | None:
+        found = self.reader.number(by, "the divisor of a loss" if divided else "the factor of a loss")
+        if found is None:
+            return None
+        if divided and found == 0:
+            self.diagnostics.error("not-a-number", by.span, "division by zero")
+            return None
+        return self.loss(inner, factor / found if divided else factor * found)
 
     def _is_function(self, name: str) -> bool:
         return name in BUILT_IN or self.reader.scope.function(name) is not None

@@ -7,6 +7,7 @@ from sncc.expressions.printer import print_expression
 from sncc.model.resolve import model_of_text
 
 HEAD = """
+param part = 0.25
 function quartic(x) = x^4
 neuron Volt:
     state v = 0 mV
@@ -51,6 +52,32 @@ def mistake(text):
 )
 def test_a_constant_factor_takes_the_unit_away(text, scale):
     assert loss(text).scale == pytest.approx(scale)
+
+
+@pytest.mark.parametrize(
+    "text, factors",
+    [
+        ("part * mse(last(y.v))", (0.25,)),
+        ("-mse(last(y.v)) * (1 - part) + mse(mean(y.v)) / (2 * part)", (-0.75, 2)),
+        ("(1 / 3) * -(mse(last(y.v)) - part * mse(mean(y.v)))", (-1 / 3, 1 / 12)),
+        ("part * mean((y.v - label)^2) - sum(y.v^2) / 2", (0.25, -0.5)),
+    ],
+)
+def test_losses_have_constant_factors_and_signs(text, factors):
+    found = model_of_text(f"{HEAD}    loss = {text}\n").training.losses
+    assert [one.factor for one in found] == pytest.approx(factors)
+
+
+@pytest.mark.parametrize(
+    "text, code, place",
+    [
+        ("mse(last(y.v)) / (part - 0.25)", "not-a-number", "part - 0.25"),
+        ("label * mse(last(y.v))", "unknown-name", "label"),
+        ("(1 ms) * mse(last(y.v))", "wrong-unit", "1 ms"),
+    ],
+)
+def test_what_is_no_factor_of_a_loss_is_said(text, code, place):
+    assert mistake(text) == (code, place)
 
 
 @pytest.mark.parametrize("text, place", [("mse(mean(z.v))", "mean(z.v)"), ("mean(mse(z.v * 2))", "z.v * 2")])
