@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sncc.diagnostics import Diagnostics, did_you_mean
 from sncc.model.scope import Scope
@@ -23,9 +23,13 @@ def called(value: tree.Expression) -> tuple[str | None, tuple[tree.Argument, ...
 
 
 def numbers_of_call(
-    value: tree.Expression, kinds: Mapping[str, Numbers], what: str, scope: Scope, diagnostics: Diagnostics
-) -> tuple[str, dict[str, float]] | None:
-    """A call of one of several kinds with numbers from 0 on, defaults filled in; None where it is of no kind."""
+    value: tree.Expression, kinds: Mapping[str, Numbers], what: str, scope: Scope, diagnostics: Diagnostics,
+    *, above_zero: Collection[str] = (), below_one: Collection[str] = (),
+) -> tuple[str, dict[str, float]] | None:  # fmt: skip
+    """A call of one of several kinds with numbers from 0 on, defaults filled in; None where it is of no kind.
+
+    Some of the numbers are above 0, or below 1.
+    """
     name, arguments = called(value)
     if name is None or name not in kinds:
         known = ", ".join(f"`{k}`" for k in kinds)
@@ -49,6 +53,10 @@ def numbers_of_call(
         number = constant_number(argument.value, f"`{key}` of `{name}`", scope, diagnostics)
         if number is not None and number < 0:
             diagnostics.error("wrong-argument", argument.value.span, f"`{key}` cannot be negative")
+        elif number == 0 and key in above_zero:
+            diagnostics.error("wrong-argument", argument.value.span, f"`{key}` must be above 0")
+        elif number is not None and number >= 1 and key in below_one:
+            diagnostics.error("wrong-argument", argument.value.span, f"`{key}` must be below 1")
         found[key] = 0.0 if number is None else number
     for key, default in wanted.items():
         if key not in found and default is None:

@@ -157,6 +157,9 @@ class LearnResolver:
             if argument.name == "rate":
                 number = self.reader.number(argument.value, "`rate`")
                 rate = 1.0 if number is None else number
+                if rate < 0:
+                    message = "`rate`, a factor on the learning rate, cannot be negative"
+                    diagnostics.error("wrong-argument", argument.value.span, message)
             elif argument.name == "in":
                 value = Typed(parameter.value, Term(parameter.unit))
                 elaborator = Elaborator(self.reader.scope, diagnostics)

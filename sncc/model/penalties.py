@@ -61,6 +61,8 @@ def _penalty(
                     return None
             case "target":
                 target = reader.rate(argument.value, "`target`")
+                if target is not None and target < 0:
+                    reader.diagnostics.error("wrong-argument", argument.value.span, "`target` cannot be negative")
             case "strength":
                 strength = reader.number(argument.value, "`strength`")
             case "over" if text in ("sample", "batch"):

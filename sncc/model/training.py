@@ -39,6 +39,8 @@ SCHEDULES: dict[str, Numbers] = {
     "step": (("every", 10.0), ("factor", 0.1)),
     "warmup": (("epochs", 1.0),),
 }
+ABOVE_ZERO = ("eps", "every")  # what is divided by
+BELOW_ONE = ("beta1", "beta2", "alpha")  # parts of means
 CLIPS: dict[str, Numbers] = {"norm": (("at", None),), "value": (("at", None),)}
 
 
@@ -130,7 +132,13 @@ class TrainingResolver:
 
     def _numbers(self, name: str, kinds: Mapping[str, Numbers], what: str) -> tuple[str, dict[str, float]] | None:
         value = self._single(name)
-        return None if value is None else numbers_of_call(value, kinds, what, self.scope, self.diagnostics)
+        return (
+            None
+            if value is None
+            else numbers_of_call(
+                value, kinds, what, self.scope, self.diagnostics, above_zero=ABOVE_ZERO, below_one=BELOW_ONE
+            )
+        )
 
     def _optimiser(self) -> nodes.Optimiser | None:
         value, found = self._single("optimiser"), self._numbers("optimiser", OPTIMISERS, "optimiser")

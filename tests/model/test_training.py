@@ -79,3 +79,20 @@ def test_settings_replace_keys_of_blocks():
     )
     assert t.rule.name == "eprop" and t.batch == 8 and t.learn[-1].key == "h.tau"
     assert model(small(), {"network.step": "0.5 ms"}).step == 0.5
+
+
+@pytest.mark.parametrize(
+    "setting, message",
+    [
+        ({"schedule": "step(every = 0)"}, "`every` must be above 0"),
+        ({"penalty": "firing_rate(h, target = -1 Hz, strength = 1)"}, "`target` cannot be negative"),
+        ({"learn": "y.tau_m(rate = -1)"}, "`rate`, a factor on the learning rate, cannot be negative"),
+        ({"optimiser": "adam(beta2 = 1)"}, "`beta2` must be below 1"),
+        ({"optimiser": "rmsprop(eps = 0)"}, "`eps` must be above 0"),
+        ({"optimiser": "sgd(momentum = -0.1)"}, "`momentum` cannot be negative"),
+    ],
+)
+def test_numbers_by_which_no_training_could_compute_are_refused(setting, message):
+    outside = {f"train.{key}": value for key, value in setting.items() if key == "optimiser"}
+    with pytest.raises(DiagnosticError, match=message):
+        training(settings=outside, **{key: value for key, value in setting.items() if key != "optimiser"})
