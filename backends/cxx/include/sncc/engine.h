@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <exception>
 #include <string>
@@ -78,14 +79,16 @@ struct ParameterDescription {
     double mean, deviation, low, high;
 };
 
-// First values of a parameter.
+// First values of a parameter. Throws Failure for one that is no number, as where `i / j` divides by zero; a state may begin infinite.
 class InitialValues {
 public:
     InitialValues(const ParameterDescription& about, std::uint64_t seed) : about_(about), seed_(seed) {
         if (about.whole_rows > 0) whole_ = orthogonal(seed, about.stream, static_cast<std::size_t>(about.whole_rows), static_cast<std::size_t>(about.whole_columns));
     }
     double operator()(std::uint64_t element, std::uint64_t i, std::uint64_t j) const {
-        return about_.initial(seed_, static_cast<std::uint32_t>(element), static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j), whole_.data());
+        const double value = about_.initial(seed_, static_cast<std::uint32_t>(element), static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j), whole_.data());
+        if (!std::isfinite(value)) refuse(value, i, j);
+        return value;
     }
 
     // Those of the elements from `first` on, where the description allows: the same numbers.
@@ -93,6 +96,13 @@ public:
     inline void many(std::uint64_t first, int count, double* to) const;  // in initial_values.h
 
 private:
+    SNCC_COLD void refuse(double value, std::uint64_t i, std::uint64_t j) const {
+        const std::string key = about_.key, state = ".initial";
+        if (std::isinf(value) && key.size() > state.size() && key.compare(key.size() - state.size(), state.size(), state) == 0) return;
+        throw Failure(Code::argument, key + " begins as " + (std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf") + " at (" + std::to_string(i) + ", " +
+                                          std::to_string(j) + "): its first values are numbers that are finite");
+    }
+
     const ParameterDescription& about_;
     std::uint64_t seed_;
     List<double> whole_;
