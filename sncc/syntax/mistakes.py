@@ -124,6 +124,11 @@ def _unclosed(source: Source, text: str, place: int, kind: str) -> tuple[str, Di
 
 
 def _stray_comma(source: Source, text: str, place: int) -> tuple[str, Diagnostic] | None:
+    line = text.rfind("\n", 0, place) + 1
+    if _WORD.fullmatch(
+        text[line:place].strip()
+    ):  # the first word of a line can have been read as what follows the comma
+        place = line + _indentation(text, line)
     before = list(_code(text[:place]))
     while before and before[-1][1].isspace():
         before.pop()

@@ -262,3 +262,13 @@ def test_an_unwritable_cache_is_no_obstacle(tmp_path, monkeypatch):
         assert len(parse("param x = 1\n").blocks) == 1
     finally:
         module._lark.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "after", ["    connect b -> c: dense, weight = 1\n", "\ntrain:\n    rule = bptt\n", "# end\n", ""]
+)
+def test_a_stray_comma_is_told_whatever_comes_after_it(after):
+    text = "network N:\n    connect a -> b: dense, weight = 1,\n"
+    with pytest.raises(DiagnosticError) as error:
+        parse(text + after)
+    assert [(d.message, d.span.line) for d in error.value.diagnostics] == [("a stray comma ends this statement", 2)]
