@@ -28,6 +28,7 @@ def resolve_network(
     `learnt` names the learnt parameters by population, and `weight` by connection.
     """
     draft = Draft(_step(parts, block, scope, diagnostics))
+    scope.set_step(draft.step)
     written = [part for part in parts if isinstance(part, tree.Population)]
     connects = [part for part in parts if isinstance(part, tree.Connect)]
     for name in (block.name, *(p.name for p in written), *(c.name for c in connects if c.name is not None)):

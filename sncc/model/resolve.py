@@ -288,6 +288,8 @@ class _Resolver:
 
     def _check_definitions(self, used: set[str]) -> None:
         """Mistakes in the models of this file, those that nothing uses included."""
+        if self.scope.constant("step") is None:  # without a network any is as good
+            self.scope.set_step(1.0)
         for block in self.blocks:
             if isinstance(block, tree.Synapse):
                 check_synapse(block, self.scope, self.diagnostics)

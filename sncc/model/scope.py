@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sncc.model.terms import Typed
+from sncc.expressions.nodes import Number
+from sncc.expressions.units import parse_unit
+from sncc.model.terms import Term, Typed
 from sncc.syntax import tree
 from sncc.syntax.parse import GRAMMAR, load
 
 Definition = tree.Function | tree.Neuron | tree.Synapse | tree.Plasticity
+TIME = parse_unit("ms")
 LIBRARY = GRAMMAR / "std"
 
 
@@ -25,6 +28,10 @@ class Scope:
     def constant(self, name: str) -> Typed | None:
         """A build-time parameter."""
         return self.constants.get(name)
+
+    def set_step(self, step: float) -> None:
+        """Makes the length of a time step, ms, known wherever a constant may stand."""
+        self.constants["step"] = Typed(Number(step, TIME), Term(TIME))
 
     def definition(self, name: str) -> Definition | None:
         """A model or a function of the file, else of the standard library."""

@@ -24,6 +24,30 @@ def test_a_build_time_parameter_is_a_number_everywhere_and_can_be_set():
     assert mistakes(text, {"tau": "1 mV"}) == [("wrong-unit", 1)]
 
 
+def test_the_step_is_a_number_wherever_a_constant_may_stand():
+    text = """
+function decay(tau) = exp(-step / tau)
+neuron Cell:
+    param tau = 20 ms
+    param alpha = decay(tau)
+    state v = step / (1 ms)
+    input I
+    each step: v = alpha * v + I
+network N:
+    step = 0.5 ms
+    population x: poisson[3](rate = 0.1 / step)
+    population a: Cell[3](tau = 4 * step)
+    connect x -> a: dense, weight = 1 - decay(20 ms), delay = 2 * step
+simulate:
+    duration = 20 * step
+"""
+    found = model(text)
+    (connection,) = found.connections
+    assert connection.delay_steps == 2 and connection.weight.value == Number(1 - math.exp(-0.025))
+    assert found.simulation.duration_steps == 20 and found.population("x").parameters[0].value == Number(0.2)
+    assert mistakes(text.replace("step = 0.5 ms", "step = 2 * step")) == [("unknown-name", 1)]
+
+
 def test_fans_are_numbers_and_constants_are_computed():
     weights = {c.name: c.weight for c in model(HEAD + NETWORK.replace("LI[2]", "LI[n]")).connections}
     assert (
