@@ -45,7 +45,7 @@ simulate:
     (connection,) = found.connections
     assert connection.delay_steps == 2 and connection.weight.value == Number(1 - math.exp(-0.025))
     assert found.simulation.duration_steps == 20 and found.population("x").parameters[0].value == Number(0.2)
-    assert mistakes(text.replace("step = 0.5 ms", "step = 2 * step")) == [("unknown-name", 1)]
+    assert mistakes(text.replace("step = 0.5 ms", "step = 2 * step")) == [("unknown-name", 10)]
 
 
 def test_fans_are_numbers_and_constants_are_computed():
