@@ -18,6 +18,7 @@ from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.expressions.units import PLAIN
 from sncc.lower.plasticity import with_names_apart
 from sncc.lower.traces import unsupported
+from sncc.model.divisors import divisors
 from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, State
 from sncc.program.statements import WEIGHT_NOW
 
@@ -195,7 +196,7 @@ class _Reader:
             elif name in following:
                 names[name] = self._see(name, name, "m", modulator, 1)
             elif side == "post" and _is_told(self.model, c, name):
-                names[name] = self._see(name, side, f"{NUMBER}{variable}", 1, 1)
+                names[name] = self._told(self._see(name, side, f"{NUMBER}{variable}", 1, 1), variable)
             elif side in ("pre", "post") and variable and not _is_state(self.model, c, name):
                 self.numbers[name] = _number(self.model, c, name)
             elif side == "pre" and variable:
@@ -209,6 +210,12 @@ class _Reader:
                     raise unsupported(c.span, what, "read it in an equation or under `on post`")
                 names[name] = self._see(name, side, variable, post, 1)
         return substitute(expression, names)
+
+    def _told(self, number: Symbol, variable: str) -> Expression:
+        """A number of the target's. One that equations divide by is 0 only where no synapse is, in the room that is left for more."""
+        if f"{self.connection.target}.{variable}" not in divisors(self.model):
+            return number
+        return apply("select", apply("eq", number, ZERO), ONE, number)
 
     def _see(self, name: str, side: str, variable: str, ago: int, usual: int) -> Symbol:
         symbol = name if ago == usual else f"{name}.ago{ago}"

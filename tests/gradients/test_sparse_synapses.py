@@ -154,3 +154,33 @@ def test_synapses_that_training_has_moved_are_those_that_stand_there_from_the_st
         assert np.any(gradient) and np.max(np.abs(run.gradients[key] - gradient)) < 1e-12 * np.max(np.abs(gradient)), (
             key
         )
+
+
+FEWER = """
+network Net:
+    step = 1 ms
+    population x: input[6]
+    population hidden: LIF[7](tau_m = each(10 ms), theta = 0.5)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: random(p = 0.5), weight = normal(0.3 kHz, 0.1 kHz), synapse = exponential(tau = uniform(3 ms, 9 ms))
+    connect again = x -> hidden: random(p = 0.5), weight = normal(0.3 kHz, 0.1 kHz), delay = uniform(1 ms, 3 ms), synapse = dual_exponential(tau_rise = uniform(1 ms, 2 ms))
+    connect hidden -> output: dense, weight = normal(0, 1)
+
+train:
+    rule = bptt
+    loss = mean(cross_entropy(output.v))
+    learn = weights, hidden.tau_m, x_hidden.tau, again.tau_decay
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+
+
+def test_where_fewer_synapses_are_than_there_is_room_for_nothing_divides_by_their_targets_numbers():
+    program = program_of(FEWER)
+    drawn = Reference(program)
+    values = {p.key: np.asarray(drawn.parameters[p.key]) for p in program.parameters if p.storage != "compiled"}
+    inputs = [{"x": np.random.default_rng(2).integers(0, 2, (25, 6)) * 1.0}]
+    run = drawn.run(inputs, [1])
+    loss, gradients = gradients_with_synapses(model_of(FEWER), values, inputs, [1], "bptt")
+    assert run.loss == pytest.approx(loss, rel=1e-12) and run.spikes[0]["hidden"].sum() > 50
+    for key, got in run.gradients.items():
+        assert np.any(got) and np.max(np.abs(got - gradients[key])) < 1e-9 * np.max(np.abs(gradients[key])), key
