@@ -1,6 +1,8 @@
-"""A network whose synapses' states pass credit on to the loss, in several patterns, for e-prop forwards."""
+"""Networks for e-prop forwards: whose synapses' states pass credit on to the loss, and whose synapses keep states one by one."""
 
 from __future__ import annotations
+
+import numpy as np
 
 NETWORK = """
 synapse seen:
@@ -45,3 +47,76 @@ train:
 def text_of(rule: str, loss: str = "mean(cross_entropy(output.v))", learn: str = "") -> str:
     """The source."""
     return NETWORK.format(rule=rule, loss=loss, learn=learn)
+
+
+BLOCKS = """
+synapse clipped:
+    "Each has at most so much, and leaks faster where its source is excited."
+    param tau = 6 ms
+    param most = 1.5
+    param start = 0.1
+    state g = start
+    state h = 0
+    dg/dt = -g * (1 + 0.2 * tanh(pre.v)) / tau + h / (5 ms)
+    dh/dt = -tanh(h) / (4 ms)
+    on pre:
+        g += weight * (most - tanh(g))
+        h += 0.2 * g
+    deliver g / (5 ms)
+
+synapse single:
+    param tau = 6 ms
+    state g = 0
+    dg/dt = -tanh(g) / tau
+    on pre: g += weight * (1.5 - tanh(g))
+    deliver g / (5 ms)
+
+network Keeping:
+    step = 1 ms
+    population x: input[6]
+"""
+TRAIN = """
+train:
+    rule = eprop({rule})
+    loss = {loss}
+    learn = weights, x_hidden.tau, few.tau{learn}
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+SMALL = """
+    population hidden: LIF[7](tau_m = 9 ms, theta = 0.5)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = normal(0.15, 0.3), synapse = single()
+    connect few = hidden -> hidden: random(p = 0.5), weight = normal(0.1, 0.3), delay = uniform(1 ms, 4 ms),
+        synapse = single(tau = uniform(4 ms, 9 ms))
+    connect hidden -> output: dense, weight = normal(0, 1)
+"""
+LARGE = """
+    population hidden: ALIF[7](tau_m = each(10 ms), theta = 0.5)
+    population image: LIF[2, 3, 2](tau_m = 9 ms, theta = 0.5)
+    population output: LIF[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = normal(0.15, 0.3), synapse = single()
+    connect linear = x -> hidden: random(p = 0.5), weight = normal(0.1 kHz, 0.1 kHz), synapse = exponential(tau = uniform(3 ms, 9 ms))
+    connect few = hidden -> hidden: random(p = 0.5), weight = normal(0.1, 0.3), delay = uniform(1 ms, 4 ms),
+        synapse = single(tau = uniform(4 ms, 9 ms))
+    connect again = hidden -> hidden: one_to_one, weight = each(0.1), delay = 2 ms, synapse = clipped()
+    connect all = hidden -> hidden: sparse, weight = 0.1, delay = 1 ms, synapse = clipped(), dropout = 0.3
+    connect x -> image: dense, weight = normal(0.2, 0.3)
+    connect image -> image: conv2d(kernel = [2, 2], padding = same, channels = 2), weight = normal(0.1, 0.2), delay = 1 ms,
+        synapse = single()
+    connect one = x -> output: random(p = 0.5), weight = normal(0.1, 0.3), synapse = single()
+    connect hidden -> output: dense, weight = normal(0 kHz, 0.5 kHz), synapse = tsodyks_markram(tau_rec = 30 ms)
+    connect image -> output: dense, weight = normal(0, 0.5)
+"""
+PAIRS = {"all": (np.arange(7), np.array([3, 3, 1, 2, 0, 4, 6]))}
+PENALISED = "mean(cross_entropy(output.v))\n    penalty = firing_rate(hidden, target = 10 Hz, strength = 1e-3)"
+
+
+def keeping(rule: str, loss: str = "mean(cross_entropy(output.v))") -> str:
+    """Synapses that keep states one by one in front of hidden neurons."""
+    return BLOCKS + SMALL + TRAIN.format(rule=rule, loss=loss, learn="")
+
+
+def keeping_in_every_pattern(rule: str, loss: str = PENALISED) -> str:
+    """The same in every pattern, also in front of what the loss reads, with `PAIRS`."""
+    learn = ", linear.tau, again.most, again.start, all.tau"
+    return BLOCKS + LARGE + TRAIN.format(rule=rule, loss=loss, learn=learn)

@@ -10,7 +10,7 @@ from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_weights
 from sncc.program.groups import Connection
-from sncc.program.learning import LearningSignal, PenaltySignal, TraceUpdate
+from sncc.program.learning import LearningSignal, PenaltySignal, SignalBack, TraceUpdate
 
 
 def step(layout: Layout) -> list[str]:
@@ -20,6 +20,8 @@ def step(layout: Layout) -> list[str]:
         match o:
             case LearningSignal() if _at_every_step(layout, o.readout):
                 lines += _signal(layout, o)
+            case SignalBack(readout=int(readout)) if _at_every_step(layout, readout):
+                lines += _back(layout, o)
             case TraceUpdate():
                 lines += _update(layout, k, o, layout.dynamics.traces[k])
                 lines += _gather(layout, k, o, True)
@@ -33,6 +35,8 @@ def end(layout: Layout) -> list[str]:
         match o:
             case LearningSignal() if not _at_every_step(layout, o.readout):
                 lines += _signal(layout, o)
+            case SignalBack(readout=int(readout)) if not _at_every_step(layout, readout):
+                lines += _back(layout, o)
             case TraceUpdate():
                 lines += _gather(layout, k, o, False)
     return lines
@@ -47,6 +51,8 @@ def penalties(layout: Layout) -> list[str]:
             into = f"s.state.{layout.state[group, o.variable].identifier} + {offset}"
             place = layout.penalty_offsets[o.penalty]
             lines.append(f"std::memcpy({into}, penalties + {place}, sizeof(Real) * {size});")
+        if isinstance(o, SignalBack) and o.readout is None:
+            lines += _back(layout, o)
     for k, o in enumerate(layout.program.traces):
         if isinstance(o, TraceUpdate):
             lines += _products(layout, k, o, o.penalised)
@@ -105,6 +111,17 @@ def _signal(layout: Layout, o: LearningSignal) -> list[str]:
         kept = f"s.kept[{layout.thinning(across)}].data()"
         lines.append(f"    for (int j = 0; j < {size}; ++j) ({into})[j] *= {kept}[j];")
     return [*lines, "}"]
+
+
+def _back(layout: Layout, o: SignalBack) -> list[str]:
+    """What the target of each synapse is told, to what stands for the synapse."""
+    c = layout.program.connection(o.connection)
+    into = f"s.state.{layout.state[o.group, o.variable].identifier}"
+    told = f"s.state.{layout.state[c.target_group, o.variable].identifier}"
+    if c in layout.rows_of_synapses:
+        offset = layout.program.place(c.target)[1].offset
+        return [f"signal_back(p.rows[{layout.row_number(c)}], {into}, {told} + {offset});"]
+    return [f"std::memcpy({into}, {told} + {c.target_offset}, sizeof(Real) * {c.target_size});"]
 
 
 def _synapses(layout: Layout, o: TraceUpdate) -> tuple[Connection | None, str, int]:

@@ -8,7 +8,7 @@ from sncc.backends.cuda.places import Places, moved, plus
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import padded
 from sncc.program.groups import Connection
-from sncc.program.learning import LearningSignal, PenaltySignal, TraceUpdate
+from sncc.program.learning import LearningSignal, PenaltySignal, SignalBack, TraceUpdate
 
 SUMS_A_BLOCK = 1024  # numbers of a gradient that a block adds up over the samples
 BLOCKS_OF_LATE_SUMS = 32  # of a gradient whose size is known when synapses are built
@@ -61,6 +61,8 @@ class Online(Places):
             match o:
                 case LearningSignal() if self._at_every_step(o.readout):
                     lines += self._signal(o)
+                case SignalBack(readout=int(readout)) if self._at_every_step(readout):
+                    lines += self._signal_back(o)
                 case TraceUpdate():
                     lines += self._trace(k, o, self.dynamics.traces[k])
         return lines
@@ -72,6 +74,8 @@ class Online(Places):
             match o:
                 case LearningSignal() if not self._at_every_step(o.readout):
                     lines += self._signal(o)
+                case SignalBack(readout=int(readout)) if not self._at_every_step(readout):
+                    lines += self._signal_back(o)
                 case TraceUpdate():
                     lines += self._of_losses(k, o, False)
         return lines
@@ -87,6 +91,9 @@ class Online(Places):
                 lines.append(f"add_penalty(g, Network::penalty({o.penalty}), b, steps, Network::step_ms, {into});")
         if lines:
             lines = ["__syncthreads();", *lines, "__syncthreads();"]
+        for o in self.program.traces:
+            if isinstance(o, SignalBack) and o.readout is None:
+                lines += self._signal_back(o)
         for k, o in enumerate(self.program.traces):
             if isinstance(o, TraceUpdate):
                 lines += self._products(k, o, o.penalised)
@@ -119,6 +126,16 @@ class Online(Places):
             left = f"kept_{self.thinning(across)}.fired(1, j)"
             lines.append(f"for_own({size}, [&](int j) {{ if (!{left}) ({into})[j] = Real(0); }});")
         return [*lines, "__syncthreads();"]
+
+    def _signal_back(self, o: SignalBack) -> list[str]:
+        """What the target of each synapse is told, to what stands for the synapse."""
+        c = self.program.connection(o.connection)
+        into, told = (f"s.{self.state[group, o.variable].identifier}" for group in (o.group, c.target_group))
+        if c in self.rows_of_synapses:
+            from_ = plus(told, self.program.place(c.target)[1].offset)
+            return [f"signal_back({into}, {self.whole_source(c)}, {from_}, {self._rows(c)});", "__syncthreads();"]
+        place = moved("j", c.target_offset)
+        return [f"for_own({c.target_size}, [&](int j) {{ ({into})[j] = ({told})[{place}]; }});", "__syncthreads();"]
 
     def _at_every_step(self, readout: int) -> bool:
         return self.program.readouts[readout].reduction is None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sncc.expressions.evaluate import evaluate
-from sncc.program.learning import LearningSignal, PenaltySignal, TraceUpdate
+from sncc.program.learning import LearningSignal, PenaltySignal, SignalBack, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout
 
@@ -48,6 +48,8 @@ class Traces:
             match operation:
                 case LearningSignal():
                     self._signal(operation, sample, n)
+                case SignalBack():
+                    self._back(operation)
                 case TraceUpdate():
                     self._update(k, operation, sample, n)
                     self._gather(k, operation, lambda readout: readout.reduction is None)
@@ -58,6 +60,8 @@ class Traces:
             match operation:
                 case LearningSignal():
                     self._signal(operation, sample, 0)
+                case SignalBack():
+                    self._back(operation)
                 case TraceUpdate():
                     self._gather(k, operation, lambda readout: readout.reduction is not None)
 
@@ -69,6 +73,8 @@ class Traces:
                 whole = np.zeros(self.program.group(group).size)
                 whole[offset : offset + size] = sample.signals[operation.penalty]
                 self.signals[group, operation.variable] = whole
+            if isinstance(operation, SignalBack):
+                self._back(operation)
         for k, operation in enumerate(self.program.traces):
             if isinstance(operation, TraceUpdate):
                 for signal, trace in operation.penalised:
@@ -104,6 +110,17 @@ class Traces:
             error = weight * error if o.one_to_one else error @ weight if o.transposed else weight @ error
         whole[offset : offset + size] = error * left
         self.signals[group, o.variable] = whole
+
+    def _back(self, o: SignalBack) -> None:
+        """What the target of each synapse is told, to what stands for the synapse."""
+        table, told = (
+            self.synapses.tables[o.connection],
+            self.signals.get((self.program.connection(o.connection).target_group, o.variable)),
+        )
+        if told is not None:
+            whole = np.zeros(self.program.group(o.group).size)
+            whole[table.pre] = told[table.post]
+            self.signals[o.group, o.variable] = whole
 
     def _elements(self, key: str) -> int:
         """Numbers in a weight's gradient; one number that stands in a matrix has them all, and is their sum."""

@@ -219,6 +219,7 @@ def _traces(program: Program, update: TraceUpdate) -> Section:
         head = f"eligibility traces of {c.name}, one of each per synapse (n = 1..T; pre is what arrives of {c.source}, post the neuron of {c.target}{_more(program, update)})"
     else:
         head = f"eligibility traces of {update.array} in {', '.join(r.population for r in program.group(update.group).rows)}"
+        head += f" ({more.removeprefix(', ')})" if (more := _more(program, update)) else ""
     lines: list[Line] = [_statement(s) for s in update.body]
     lines += [(Name(trace, "n"), " = ", Name(local)) for trace, local in update.carry]
     for signal, trace, index in update.gradient:
@@ -239,6 +240,9 @@ def _more(program: Program, update: TraceUpdate) -> str:
         f"through.{g} its states in the synapses of {program.group(g).rows[0].population.partition('.')[0]}"
         for g in groups
     ]
+    if program.group(update.group).rows[0].holds == "synapses":
+        targets = dict.fromkeys(name.split(".")[1] for name in names if name.startswith("post."))
+        said += [f"post.{g} the target in {program.group(g).rows[0].population}" for g in targets]
     said += ["output.R.K neuron K of readout R"] * any(name.startswith("output.") for name in names)
     return "".join(f", {x}" for x in [*said, *["within 0 where a window begins, else 1"] * ("within" in names)])
 

@@ -8,56 +8,32 @@ synapses deliver states of their source, what moves the spike moves those states
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
-from sncc.expressions.algebra import ONE, ZERO, add, fold_all, mul
-from sncc.expressions.calculus import derivative
-from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
+from sncc.expressions.algebra import ONE, ZERO, fold_all
+from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
 from sncc.gradients.derivation import derive_adjoint, learnt_arrays
+from sncc.gradients.eligibility import Front, Jacobian, Path, Through, states_of, traces
 from sncc.gradients.feedback import filtering_input
+from sncc.gradients.online_synapses import (
+    is_of_synapses,
+    refuse_reading,
+    refuse_synapses,
+    with_places,
+    with_targets,
+)
 from sncc.gradients.rules import Adjoint, Edge
-from sncc.gradients.transpose import transpose, without_stop
+from sncc.gradients.transpose import transpose
 from sncc.model.nodes import Rule
 from sncc.program.groups import Connection, Group
-from sncc.program.learning import LearningSignal, PenaltySignal, TraceOperation, TraceUpdate
+from sncc.program.learning import DeriveAdjoint, LearningSignal, PenaltySignal, SignalBack, TraceOperation, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout, Update
 from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, Assign, Fire, Reduce, Statement
 
-Jacobian = dict[tuple[str, str], Expression]  # (output, input) → a number, or a variable of the group
-Keep = Callable[[str, Expression], Symbol]  # a trace's value after the step
-
-
 MOST_OWN = 16  # outputs that filter each in its own way: every one needs traces of its own
-
-
-@dataclass(frozen=True, slots=True)
-class _Through:
-    """States of synapses on the way: spikes enter their `input`, `values` leave them, and arrive `delay` steps later."""
-
-    group: str
-    input: str
-    values: str
-    delay: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Path:
-    """How what `leaves` a group, its spikes or a state, reaches a readout: `delay` steps later, through `input`.
-
-    Without an input the loss reads the group itself. With states of synapses on the way the delay is that of the
-    spikes that move them.
-    """
-
-    readout: Readout
-    signal: LearningSignal
-    input: str = ""
-    leaves: str = SPIKE
-    delay: int = 0
-    through: _Through | None = None
-    output: int | None = None  # the only neuron of the readout that is reached
 
 
 def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> Program:
@@ -65,15 +41,26 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
 
     Raises `DiagnosticError` where the neurons that the loss reads do not filter alike.
     """
-    _refuse_synapses(program, chosen, rule)
+    refuse_synapses(program, chosen, rule)
     jacobians: dict[str, Jacobian] = {}
     needed = {choice.group for choice in chosen}
     for name in sorted(needed):
         program, jacobians[name] = _with_jacobian(program, name)
+
+    def moving(group: str, variable: str) -> bool:
+        learnt = learnt_arrays(program, program.group(group))
+        arrays = set(program.group(group).arrays) - learnt
+        return any(output == variable and by not in arrays for output, by in jacobians.get(group, {}))
+
+    for name in sorted(c.group for c in chosen if c.learns and is_of_synapses(program, c.group)):
+        refuse_reading(program, name, moving, rule)
     operations: list[TraceOperation] = []
     gradient = []
     for choice in chosen:
-        if not choice.learns or choice.group not in _learning(program):
+        if not choice.learns or is_of_synapses(program, choice.group):
+            continue
+        fronts = _fronts(program, choice.group, chosen, jacobians)
+        if choice.group not in _learning(program) and not fronts:
             continue
         paths = [p for p in _paths(program, choice, chosen, readouts) if _is_moved(p, jacobians)]
         for read in dict.fromkeys(p.readout.group for p in paths if p.input):
@@ -89,24 +76,14 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         sums = tuple((f"{update.array}~", "") for update in numbers)
         derived = derive_adjoint(program, Update(choice.group, (), (), (), sums=sums)) if sums else None
         gradient += [derived] if derived is not None else []
+        for front in fronts:
+            program, more, derived = _of_synapses(program, choice.group, front, jacobians, paths, penalties)
+            operations += more
+            gradient += [derived] if derived is not None else []
     variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal | PenaltySignal)}
+    variables |= {(o.group, o.variable) for o in operations if isinstance(o, SignalBack)}
     groups = tuple(_with_variables(g, sorted(v for name, v in variables if name == g.name)) for g in program.groups)
     return replace(program, groups=groups, traces=tuple(operations), gradient=tuple(gradient))
-
-
-def _refuse_synapses(program: Program, chosen: Sequence[Adjoint], rule: Rule) -> None:
-    """Traces follow what states of synapses that a source shares do to a spike, and nothing else of synapses."""
-    help = "leave `online` out: the gradient is the same number"
-    for choice in chosen:
-        row = program.group(choice.group).rows[0]
-        name = row.population.partition(".")[0]
-        if row.holds == "synapses" and choice.edges:
-            what = f"`online = true` with credit through the synapses of `{name}`, of which each keeps states,"
-            raise DiagnosticError([not_supported_yet(rule.span, what, help)])
-        if row.holds == "traces" and choice.learns:
-            what = f"`online = true` with learnt numbers of the synapses of `{name}`"
-            help = "leave them out of `learn`, or leave `online` out: the gradient is the same number"
-            raise DiagnosticError([not_supported_yet(rule.span, what, help)])
 
 
 def _own_filters(program: Program, group: str, rule: Rule) -> Diagnostic:
@@ -171,11 +148,11 @@ def _renamed(statement: Statement, name: str, names: dict[str, Expression]) -> S
 
 
 # ------------------------------------------------------------------------------------------------ ways to the loss
-def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> list[_Path]:
+def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> list[Path]:
     group = program.group(choice.group)
     row = group.rows[0]
     own = (group.name, row.offset, row.size)
-    paths: list[_Path] = []
+    paths: list[Path] = []
 
     def variable() -> str:
         return f"signal{len(paths)}"
@@ -185,17 +162,17 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
         c = program.connection(edge.connection)
         through = None
         if moved is not None:
-            through = _Through(moved.target_group, moved.input, c.values or "", c.delay)
+            through = Through(moved.target_group, moved.input, c.values or "", c.delay)
         for r in (r for r in readouts if r.group == c.target_group):
             weight = c.weight if edge.feedback is None else edge.feedback
             signal = LearningSignal(
                 r.index, own, variable(), weight, edge.feedback is not None, c.pattern == "one_to_one", c.name
             )
             delay = c.delay if moved is None else moved.delay
-            paths.append(_Path(r, signal, c.input, leaves, delay, through))
+            paths.append(Path(r, signal, c.input, leaves, delay, through))
 
     for k in choice.readouts:
-        paths.append(_Path(readouts[k], LearningSignal(k, own, variable())))
+        paths.append(Path(readouts[k], LearningSignal(k, own, variable())))
     for edge in choice.edges:
         c = program.connection(edge.connection)
         if program.group(c.target_group).rows[0].holds == "neurons":
@@ -207,18 +184,18 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
     for direct in choice.signals:
         for r in (r for r in readouts if r.group == direct.group):
             signal = LearningSignal(r.index, own, variable(), direct.feedback, True)
-            paths.append(_Path(r, signal, filtering_input(program, direct.group)))
+            paths.append(Path(r, signal, filtering_input(program, direct.group)))
     return paths
 
 
-def _is_moved(path: _Path, jacobians: Mapping[str, Jacobian]) -> bool:
+def _is_moved(path: Path, jacobians: Mapping[str, Jacobian]) -> bool:
     """Whether spikes move what states of synapses deliver on the way; not where that is one number."""
-    return path.through is None or path.through.values in _states(jacobians[path.through.group])
+    return path.through is None or path.through.values in states_of(jacobians[path.through.group])
 
 
-def _one_by_one(paths: Sequence[_Path], group: str) -> list[_Path]:
+def _one_by_one(paths: Sequence[Path], group: str) -> list[Path]:
     """The same ways with one for each output of a group."""
-    result: list[_Path] = []
+    result: list[Path] = []
     for path in paths:
         outputs = range(path.readout.size) if path.input and path.readout.group == group else (path.output,)
         for k in outputs:
@@ -229,136 +206,59 @@ def _one_by_one(paths: Sequence[_Path], group: str) -> list[_Path]:
 
 # ------------------------------------------------------------------------------------------------ traces
 def _of_weights(
-    program: Program, group: str, jacobians: dict[str, Jacobian], paths: Sequence[_Path],
+    program: Program, group: str, jacobians: Mapping[str, Jacobian], paths: Sequence[Path],
     penalties: Sequence[PenaltySignal],
 ) -> list[TraceUpdate]:  # fmt: skip
     learnt = {p.key for p in program.parameters if p.learnt}
     into = [c for c in program.connections if c.target_group == group and c.weight in learnt]
-    return [_traces(program, group, jacobians, paths, penalties, c.input, c.name, None) for c in into]
+    return [traces(program, group, jacobians, paths, penalties, c.input, c.name, None) for c in into]
+
+
+def _fronts(program: Program, group: str, chosen: Sequence[Adjoint], jacobians: Mapping[str, Jacobian]) -> list[Front]:
+    """The synapses in front of a group in which something is learnt."""
+    learning = {c.group for c in chosen if c.learns and is_of_synapses(program, c.group)} & _learning(program)
+    onto = [c for c in program.connections if c.target_group == group and c.source_group in learning]
+    return [
+        Front(name, tuple(c for c in onto if c.source_group == name and c.values in states_of(jacobians[name])))
+        for name in dict.fromkeys(c.source_group or "" for c in onto)
+    ]
+
+
+def _of_synapses(
+    program: Program, group: str, front: Front, jacobians: Mapping[str, Jacobian], paths: Sequence[Path],
+    penalties: Sequence[PenaltySignal],
+) -> tuple[Program, list[TraceOperation], DeriveAdjoint | None]:  # fmt: skip
+    """The traces of what synapses in front of a group learn, with the signals that come to their places; the gradient of their numbers."""
+    learnt = {p.key for p in program.parameters if p.learnt}
+    own = next((c for c in program.connections if c.target_group == front.group and c.weight in learnt), None)
+    numbers = _moving_numbers(program, front.group, jacobians)
+    program, places = with_places(program, front.group)
+    front = replace(front, places=places)
+    updates = [traces(program, group, jacobians, paths, penalties, a, None, a, front) for a in numbers]
+    sums = tuple((f"{a}~", "") for a in numbers)
+    if own is not None:
+        updates.append(traces(program, group, jacobians, paths, penalties, own.input, own.name, None, front))
+    names = sorted({n.removeprefix("post.") for u in updates for s in u.body for n in s.reads if n.startswith("post.")})
+    program = with_targets(program, places, front.onto[0], names)
+    signals = [(path.signal.variable, path.signal.readout) for path in paths] + [(p.variable, None) for p in penalties]
+    back = [SignalBack(front.onto[0].name, places, variable, readout) for variable, readout in signals]
+    derived = derive_adjoint(program, Update(places, (), (), (), sums=sums)) if sums else None
+    return program, [*back, *updates], derived
 
 
 def _of_numbers(
-    program: Program, group: str, jacobians: dict[str, Jacobian], paths: Sequence[_Path],
+    program: Program, group: str, jacobians: Mapping[str, Jacobian], paths: Sequence[Path],
     penalties: Sequence[PenaltySignal],
 ) -> list[TraceUpdate]:  # fmt: skip
+    numbers = _moving_numbers(program, group, jacobians)
+    return [traces(program, group, jacobians, paths, penalties, a, None, a) for a in numbers]
+
+
+def _moving_numbers(program: Program, group: str, jacobians: Mapping[str, Jacobian]) -> list[str]:
+    """Numbers of a group that depend on something learnt and move its states."""
     initial = program.group(group).rows[0].initial
     moved = {by for _, by in jacobians[group]} | {name for _, value in initial for name in symbols(value)}
-    arrays = [a for a in program.group(group).arrays if a in learnt_arrays(program, program.group(group)) & moved]
-    return [_traces(program, group, jacobians, paths, penalties, a, None, a) for a in arrays]
-
-
-def _traces(
-    program: Program, group: str, jacobians: dict[str, Jacobian], paths: Sequence[_Path],
-    penalties: Sequence[PenaltySignal], by: str, connection: str | None, array: str | None,
-) -> TraceUpdate:  # fmt: skip
-    """Traces of one connection's weights (`by` is the input they enter), or of a number of the neurons."""
-    jacobian = {pair: _at(value, "post") for pair, value in jacobians[group].items()}
-    outputs, states = list(dict.fromkeys(output for output, _ in jacobian)), _states(jacobian)
-    body: list[Assign] = []
-    carry: list[tuple[str, str]] = []
-    gradient: list[tuple[str, str, int]] = []
-
-    def before(trace: str) -> Expression:
-        """A trace of the step before; nothing where a window of truncated credit begins."""
-        return mul(Symbol("within"), Symbol(trace)) if program.truncate else Symbol(trace)
-
-    def keep(trace: str, value: Expression) -> Symbol:
-        body.append(Assign(f"{trace}.now", value))
-        carry.append((trace, f"{trace}.now"))
-        return Symbol(f"{trace}.now")
-
-    moved = {
-        output: add(
-            _product(jacobian, output, {s: before(f"e.{s}") for s in states}),
-            mul(jacobian.get((output, by), ZERO), Symbol("pre")),
-        )
-        for output in outputs
-    }
-    now: dict[str, Expression] = {s: keep(f"e.{s}", moved[s]) for s in states}
-    if SPIKE in moved:
-        body.append(Assign(f"e.{SPIKE}", moved[SPIKE]))
-        now[SPIKE] = Symbol(f"e.{SPIKE}")
-    for path in paths:
-        seen = (
-            now[path.readout.variable] if not path.input else _filtered(path, now[path.leaves], jacobians, keep, before)
-        )
-        if path.readout.reduction is not None:
-            seen = _reduced(path, seen)
-        trace = f"{path.signal.variable}.seen"
-        keep(trace, seen)
-        gradient.append((path.signal.variable, trace, path.readout.index))
-    penalised = [(p.variable, f"{p.variable}.spikes") for p in penalties if SPIKE in moved]
-    for _, trace in penalised:  # a rate sees every spike alike
-        keep(trace, add(Symbol(trace), Symbol(f"e.{SPIKE}")))
-    start = [] if array is None else _start(program.group(group), array, states)
-    before_the_first_step = [  # states are delivered then as they start
-        (f"{path.signal.variable}.late{k}", value)
-        for path in paths for trace, value in start for k in range(1, path.delay + 1) if trace == f"e.{path.leaves}"
-    ]  # fmt: skip
-    start += before_the_first_step
-    return TraceUpdate(
-        group, connection, array, tuple(body), tuple(carry), tuple(gradient), tuple(start), tuple(penalised)
-    )
-
-
-def _start(group: Group, array: str, states: Sequence[str]) -> list[tuple[str, Expression]]:
-    """Derivatives of the states' first values by a number."""
-    found = [(s, without_stop(derivative(value, array))) for s, value in group.rows[0].initial if s in states]
-    return [(f"e.{s}", value) for s, value in found if value != ZERO]
-
-
-def _product(jacobian: Jacobian, output: str, vector: Mapping[str, Expression]) -> Expression:
-    result: Expression = ZERO
-    for state, value in vector.items():
-        result = add(result, mul(jacobian.get((output, state), ZERO), value))
-    return result
-
-
-def _filtered(
-    path: _Path, leaving: Expression, jacobians: Mapping[str, Jacobian], keep: Keep, before: Callable[[str], Expression]
-) -> Expression:
-    """What a trace makes of what the readout reads: by way of states of synapses, and as the readout's own states filter it."""
-    head = path.signal.variable
-
-    def late(name: str, value: Expression, delay: int) -> Expression:
-        """A value of `delay` steps ago: a row of traces, each of which takes over the one before it."""
-        for k in range(delay, 0, -1):
-            keep(f"{head}.{name}{k}", value if k == 1 else before(f"{head}.{name}{k - 1}"))
-        return before(f"{head}.{name}{delay}") if delay else value
-
-    def through(
-        jacobian: Jacobian, states: Sequence[str], by: str, value: Expression, name: str
-    ) -> dict[str, Expression]:
-        vector = {s: before(f"{head}.{name}.{s}") for s in states}
-        moved = {
-            o: add(_product(jacobian, o, vector), mul(jacobian.get((o, by), ZERO), value)) for o in (*states, SPIKE)
-        }
-        return {o: keep(f"{head}.{name}.{o}", x) if o in vector else x for o, x in moved.items()}
-
-    arriving = late("late", leaving, path.delay)
-    if (way := path.through) is not None:
-        jacobian = {pair: _at(value, f"through.{way.group}") for pair, value in jacobians[way.group].items()}
-        found = through(jacobian, _states(jacobian), way.input, arriving, "s")
-        arriving = late("out", found[way.values], way.delay)
-    where = f"read.{path.readout.index}" if path.output is None else f"output.{path.readout.index}.{path.output}"
-    jacobian = {pair: _at(value, where) for pair, value in jacobians[path.readout.group].items()}
-    return through(jacobian, _states(jacobian), path.input, arriving, "f")[path.readout.variable]
-
-
-def _states(jacobian: Jacobian) -> list[str]:
-    return [o for o in dict.fromkeys(output for output, _ in jacobian) if o != SPIKE]
-
-
-def _reduced(path: _Path, seen: Expression) -> Expression:
-    """What the readout has taken so far."""
-    before, reads = Symbol(f"{path.signal.variable}.seen"), Symbol(f"reads.{path.readout.index}")
-    if path.readout.reduction == "last":
-        return apply("select", reads, seen, before)
-    return add(before, mul(reads, seen))
-
-
-def _at(value: Expression, where: str) -> Expression:
-    return Symbol(f"{where}.{value.name}") if isinstance(value, Symbol) else value
+    return [a for a in program.group(group).arrays if a in learnt_arrays(program, program.group(group)) & moved]
 
 
 def _is_shared(program: Program, group: str, jacobian: Jacobian) -> bool:

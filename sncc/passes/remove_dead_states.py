@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sncc.passes.remove_dead_values import without_dead
 from sncc.program.groups import Group
-from sncc.program.learning import LearningSignal, PenaltySignal
+from sncc.program.learning import LearningSignal, PenaltySignal, SignalBack
 from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, SynapseUpdate, Update
 from sncc.program.statements import REFRACTORY
@@ -36,6 +36,9 @@ def _read_by_traces(program: Program) -> set[tuple[str, str]]:
     for operation in program.traces:
         if isinstance(operation, LearningSignal | PenaltySignal):
             found.add((program.group(operation.target[0]).rows[0].population, operation.variable))
+            continue
+        if isinstance(operation, SignalBack):
+            found.add((program.group(operation.group).rows[0].population, operation.variable))
             continue
         for name in (name for statement in operation.body for name in statement.reads):
             if (seen := program.seen_by(operation, name)) is not None:

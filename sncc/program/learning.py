@@ -117,6 +117,19 @@ class PenaltySignal:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalBack:
+    """`variable` of `group`, of which each element has the place of a source of `connection` := that of the source's target, 0 where it has none.
+
+    Each source has at most one synapse. Follows the signal of readout `readout`, or, without one, those of penalties.
+    """
+
+    connection: str
+    group: str
+    variable: str
+    readout: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class TraceUpdate:
     """Eligibility traces one step on, after the forward operations of step n.
 
@@ -212,4 +225,4 @@ class Optimise:
 
 ReverseOperation = ReadoutAdjoint | PenaltyAdjoint | Feedback | Transpose | Update
 GradientOperation = Gather | GatherDelay | DeriveAdjoint
-TraceOperation = LearningSignal | PenaltySignal | TraceUpdate
+TraceOperation = LearningSignal | PenaltySignal | SignalBack | TraceUpdate

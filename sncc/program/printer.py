@@ -17,6 +17,7 @@ from sncc.program.learning import (
     PenaltyAdjoint,
     PenaltySignal,
     ReadoutAdjoint,
+    SignalBack,
     TraceUpdate,
     Transpose,
 )
@@ -87,6 +88,9 @@ def print_operation(program: Program, operation: object) -> list[str]:
             ]
         case PenaltySignal(penalty, target, variable):
             return [f"signal {target[0]}.{variable} := d penalty {penalty} / d spike, at the end"]
+        case SignalBack(connection, group, variable):
+            c = program.connection(connection)
+            return [f"signal {group}.{variable} := {c.target_group}.{variable} at the target of {connection}"]
         case TraceUpdate():
             return _traces(operation)
         case Feedback(weight, source, slot, delay, target, into):

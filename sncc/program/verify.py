@@ -15,6 +15,7 @@ from sncc.program.learning import (
     PenaltyAdjoint,
     PenaltySignal,
     ReadoutAdjoint,
+    SignalBack,
     TraceUpdate,
     Transpose,
 )
@@ -53,6 +54,10 @@ def verify(program: Program) -> Program:
 def _traces(program: Program) -> None:
     """Every trace reads what its neurons, its readout or the traces before it hold."""
     signals = {(o.target[0], o.variable) for o in program.traces if isinstance(o, LearningSignal | PenaltySignal)}
+    for back in (o for o in program.traces if isinstance(o, SignalBack)):
+        c = program.connection(back.connection)
+        _require((c.target_group, back.variable) in signals, f"signal back over {c.name}: no {back.variable}")
+        signals.add((back.group, back.variable))
     for o in program.traces:
         if not isinstance(o, TraceUpdate):
             continue

@@ -103,6 +103,23 @@ def passing_equals_the_reference(load, rule: str, loss: str) -> None:
         assert np.max(np.abs(got - expected)) <= 1e-9 * np.max(np.abs(expected)), p.key
 
 
+def keeping_equals_the_reference(load, rule: str) -> None:
+    """Gradients of a network whose synapses keep states one by one, and its numbers after an update at every step."""
+    text = synapses_forwards.keeping(rule)
+    program, network = program_of(text), load(text)
+    inputs = [{"x": x * 1.0} for x in np.random.default_rng(2).integers(0, 2, (3, 25, 6))]
+    reference, labels, data = Reference(program), [0, 1, 2], handed_over(program, inputs)
+    run, (found, gradients) = reference.run(inputs, labels), network.gradients(data, np.array(labels))
+    assert found == pytest.approx(run.loss, rel=1e-12) and run.spikes[0]["hidden"].sum() > 20
+    for p in (p for p in program.parameters if p.learnt):
+        got, expected = np.asarray(gradients[p.key]) * p.si, run.gradients[p.key]
+        assert np.any(expected) and np.max(np.abs(got - expected)) <= 1e-9 * np.max(np.abs(expected)), p.key
+    reference.train_online(inputs, labels)
+    network.fit(data, np.array(labels), epochs=1, batch=3, verbose=False)
+    for p in (p for p in program.parameters if p.learnt):
+        assert np.allclose(np.asarray(network.parameters[p.key]) / p.si, reference.parameters[p.key], rtol=1e-8), p.key
+
+
 def mixed_equals_the_reference(load, text: str, tolerance: float = 1e-9) -> None:
     """What is drawn of a network of `mixed_patterns.py`, its gradients, and its numbers after two steps of training."""
     program, values, inputs, labels = mixed_patterns.prepared(text, 5)

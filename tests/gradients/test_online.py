@@ -8,6 +8,7 @@ import pytest
 import synapses_forwards
 from mixed_patterns import ONE, PLAIN
 from networks import SPIKING, UNKNOWN, everything, lively, program_of, recurrent, spikes
+from synapses_forwards import PAIRS, PENALISED, keeping_in_every_pattern
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
@@ -184,7 +185,21 @@ def test_credit_goes_through_states_of_synapses(rule, learn):
     equal(found[1].gradients, found[0].gradients)
 
 
+@pytest.mark.parametrize(
+    "rule, loss",
+    [("feedback = symmetric", PENALISED), ("feedback = random, truncate = 7 ms", "cross_entropy(mean(output.v))")],
+)
+def test_traces_follow_states_of_each_synapse(rule, loss):
+    reverse, forwards = (program_of(keeping_in_every_pattern(r, loss)) for r in (rule, f"{rule}, online = true"))
+    values = dict(Reference(reverse, pairs=PAIRS).parameters)
+    inputs = [{"x": np.random.default_rng(2).integers(0, 2, (25, 6)) * 1.0}]
+    found = [Reference(p, values, pairs=PAIRS).run(inputs, [1]) for p in (reverse, forwards)]
+    assert all(found[0].spikes[0][p].sum() > 20 for p in ("hidden", "image"))
+    equal(found[1].gradients, found[0].gradients)
+
+
 OUT = "connect hidden -> output: dense, weight = normal(0, 1)"
+INTO = "connect x -> hidden: dense, weight = normal(0, 1)"
 GRADED = """synapse graded:
     deliver weight * (pre.v - post.v) / (10 ms)
 """
@@ -208,12 +223,19 @@ SQUARE = """synapse square:
     dg/dt = -g * (1 + g) / (5 ms)
     on pre: g += weight
     deliver g / (1 ms)
+
+synapse reading:
+    state g = 0
+    dg/dt = -g * (1 + g * post.v) / (5 ms)
+    on pre: g += weight
+    deliver g / (1 ms)
 """
 REFUSED = {
     "many outputs that filter each in its own way": ("LI[3](tau_m = 10 ms)", "LIF[17]", "with more than 16 neurons in the readout `output`"),
     "a delay for each synapse": (OUT, f"{OUT}, delay = uniform(0 ms, 3 ms)", "a delay for each synapse into what the loss reads"),
     "synapses that move": (OUT, OUT.replace("dense", "random(p = 0.9)") + ", rewire = deep_r()", "`rewire` under `online = true`"),
     "synapses one by one": (OUT, f"{OUT}, synapse = square()", "through the synapses of `hidden_output`, of which each keeps states"),
+    "synapses that read their target": (INTO, f"{INTO}, synapse = reading()", "of `x_hidden`, of which each keeps states and reads its target's,"),
     "a number of synapses": (OUT, OUT.replace("0, 1", "0 /ms, 1 /ms") + ", synapse = tsodyks_markram()", "with learnt numbers of the synapses of `hidden_output`"),
     "a delay": (OUT, f"{OUT}, delay = each(2 ms)", "learning a delay under `online = true`"),
 }  # fmt: skip

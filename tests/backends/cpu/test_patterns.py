@@ -9,6 +9,7 @@ from engine_patterns import (
     agree,
     case_of,
     equals_the_reference,
+    keeping_equals_the_reference,
     mixed_equals_the_reference,
     passing_equals_the_reference,
 )
@@ -104,3 +105,11 @@ def test_traces_go_through_states_of_synapses():
         return sncc.load(sncc.build(text, backend="cpu", precision="float64"), threads=2)
 
     passing_equals_the_reference(load, "feedback = random, online = true", "mean(cross_entropy(output.v))")
+
+
+@pytest.mark.slow
+def test_traces_follow_states_of_each_synapse():
+    def load(text):
+        return sncc.load(sncc.build(text, backend="cpu", precision="float64"), threads=2)
+
+    keeping_equals_the_reference(load, "online = true")

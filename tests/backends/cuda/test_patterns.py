@@ -7,6 +7,7 @@ from engine_patterns import (
     ONLINE,
     case_of,
     equals_the_reference,
+    keeping_equals_the_reference,
     mixed_equals_the_reference,
     passing_equals_the_reference,
 )
@@ -56,3 +57,11 @@ def test_traces_go_through_states_of_synapses(projects):
         return sncc.load(projects.emulated(text, build="checked")[1], backend="emulated")
 
     passing_equals_the_reference(load, "feedback = random, online = true", "mean(cross_entropy(output.v))")
+
+
+@pytest.mark.slow
+def test_traces_follow_states_of_each_synapse(projects):
+    def load(text):
+        return sncc.load(projects.emulated(text, build="checked")[1], backend="emulated")
+
+    keeping_equals_the_reference(load, "online = true")

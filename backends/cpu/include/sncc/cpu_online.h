@@ -45,6 +45,12 @@ template <typename Real>
 void gather_numbers(double* sums, int count, const Real* signal, const Real* traces) {
     for (int j = 0; j < count; ++j) sums[j] += static_cast<double>(signal[j]) * static_cast<double>(traces[j]);
 }
+// into[i] := that of the target of source i, which has at most one; 0 where it has none.
+template <typename Real>
+void signal_back(const SynapseRows& rows, Real* into, const Real* told) {
+    const std::uint64_t* const offsets = rows.offsets();
+    for (std::int64_t i = 0; i < rows.sources(); ++i) into[i] = offsets[i] < offsets[i + 1] ? told[rows.target(offsets[i])] : Real(0);
+}
 // Spikes of a step as a number per neuron.
 template <typename Real>
 const Real* as_numbers(List<Real>& room, const SpikesOfStep& spikes, int size) {

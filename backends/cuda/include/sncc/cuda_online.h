@@ -152,6 +152,12 @@ __device__ inline void signal_over_synapses(Real* into, int size, const Real* er
     });
 }
 
+// into[i] := that of the target of source i, which has at most one; 0 where it has none.
+template <typename Real>
+__device__ inline void signal_back(Real* into, int size, const Real* told, const DeviceRows<Real>& rows) {
+    for_own(size, [&](int i) { into[i] = rows.offsets[i] < rows.offsets[i + 1] ? told[rows.targets[rows.offsets[i]]] : Real(0); });
+}
+
 // Gradients of the samples, added up in their order: numbers first .. first + count; all are of one parameter.
 template <typename Real>
 __device__ inline void add_samples(Real* gradient, const Real* of_samples, std::int64_t size, int samples, std::int64_t first, int count) {

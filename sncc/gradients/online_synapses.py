@@ -1,0 +1,128 @@
+"""e-prop forwards through synapses that keep states one by one: what their traces read stands beside each of them.
+
+The trace of a synapse's number has a part that the synapse's own states carry and, behind what the synapse delivers, a part that
+its target's states carry: e_s[n] = J_s[n] e_s[n-1] + b_s[n], e_j[n] = J_j[n] e_j[n-1] + dF_j/dI x'[n], x' the part of e_s that is
+delivered. It needs the Jacobian of the target of each synapse. So a group `CONN.traces` has a place for each of a group of synapses,
+after both in a step: there the target's Jacobian arrives, and the learning signals of the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from sncc.connectivity.patterns import Convolution, OfSynapses, Pooling
+from sncc.diagnostics import DiagnosticError, not_supported_yet
+from sncc.expressions.algebra import ZERO
+from sncc.expressions.nodes import Number
+from sncc.gradients.rules import Adjoint
+from sncc.model.nodes import Rule
+from sncc.program.groups import Connection, Group, Parameter
+from sncc.program.nodes import Program
+from sncc.program.operations import Deliver, Derive, Update
+from sncc.program.order import forward_order
+
+
+def is_of_synapses(program: Program, group: str) -> bool:
+    """Whether each element of a group is a synapse."""
+    return program.group(group).rows[0].holds == "synapses"
+
+
+def refuse_synapses(program: Program, chosen: Iterable[Adjoint], rule: Rule) -> None:
+    """Refuse what traces cannot follow of synapses.
+
+    They follow what states of synapses that a source shares do to a spike, and what a synapse's own states make of its numbers.
+    """
+    help = "leave `online` out: the gradient is the same number"
+    for choice in chosen:
+        row = program.group(choice.group).rows[0]
+        name = row.population.partition(".")[0]
+        if row.holds == "synapses" and choice.edges and not choice.learns:
+            what = f"`online = true` with credit through the synapses of `{name}`, of which each keeps states,"
+            raise DiagnosticError([not_supported_yet(rule.span, what, help)])
+        if row.holds == "traces" and choice.learns:
+            what = f"`online = true` with learnt numbers of the synapses of `{name}`"
+            help = "leave them out of `learn`, or leave `online` out: the gradient is the same number"
+            raise DiagnosticError([not_supported_yet(rule.span, what, help)])
+
+
+def refuse_reading(program: Program, group: str, moving: Callable[[str, str], bool], rule: Rule) -> None:
+    """Refuse synapses by which what one of them learns would come back to all others of its target.
+
+    moving(group, variable): whether a variable of a group depends on its states, on what arrives, or on learnt numbers.
+    """
+    for c in program.connections:
+        if c.of_target and c.target_group == group and (c.values is None or moving(c.source_group or "", c.values)):
+            name = program.group(group).rows[0].population.partition(".")[0]
+            what = f"`online = true` with the synapses of `{name}`, of which each keeps states and reads its target's,"
+            help = "leave `online` out: the gradient is the same number"
+            raise DiagnosticError([not_supported_yet(rule.span, what, help)])
+
+
+def with_places(program: Program, group: str) -> tuple[Program, str]:
+    """The Program with a group that has a place for each of a group of synapses, and their numbers; its name."""
+    of = program.group(group)
+    name = next(n for k in range(len(program.groups) + 1) if (n := f"t{k}") not in {g.name for g in program.groups})
+    row = of.rows[0]
+    beside = replace(row, population=f"{row.population.partition('.')[0]}.traces", initial=(), streams=(), clips=())
+    added = Group(name, of.size, (beside,), (), (), (), of.arrays)
+    derived = tuple(Derive(name, d.body) for d in program.derive if d.group == group)
+    program = replace(program, groups=(*program.groups, added), derive=(*program.derive, *derived))
+    update = Update(name, (), (), ())
+    return replace(
+        program, forward=forward_order(program.groups, program.connections, [*program.forward, update])
+    ), name
+
+
+def with_targets(program: Program, places: str, onto: Connection, variables: Iterable[str]) -> Program:
+    """The Program in which variables, `GROUP.VARIABLE`, of the target of each synapse arrive at its place, at the end of the step.
+
+    The group is the target's, or another one whose elements have the places of the target's.
+    """
+    own = program.group(places).rows[0].population
+    for variable in variables:
+        group, _, read = variable.partition(".")
+        name = f"{onto.name}.{variable}"
+        structure, weight = _turned(onto, name)
+        back = replace(
+            onto, name=name, source=program.group(group).rows[0].population, source_group=group, source_offset=0,
+            source_size=onto.target_size, target=own, target_group=places, target_offset=0,
+            target_size=onto.source_size, input=f"arriving.{variable}", weight=weight.key, structure=structure,
+            source_part=onto.target_part, target_part=onto.source_part, values=read, of_target=True,
+        )  # fmt: skip
+        program = replace(program, parameters=(*program.parameters, weight))
+        program = _reached(program, places, back, variable)
+    return program
+
+
+def _turned(onto: Connection, name: str) -> tuple[OfSynapses | Convolution | None, Parameter]:
+    """The structure of what goes from each target to the synapses onto it, and its weight, which is one."""
+    key = f"{name}.weight"
+    one = Parameter(key, (), (onto.target_size,), "compiled", Number(1.0))
+    match onto.structure:
+        case OfSynapses():
+            return replace(onto.structure, end="columns"), replace(one, dimensions=(-1,), connection=name)
+        case Pooling(size=(sources, _)):
+            kernel = Convolution((sources, 1), (1, 1), ((sources - 1, sources - 1), (0, 0)), 1)
+            return kernel, replace(one, dimensions=(sources, 1))
+    return None, one
+
+
+def _reached(program: Program, places: str, c: Connection, variable: str) -> Program:
+    """The Program with one more connection into a group of places, which keeps what arrives as `variable`."""
+    group = program.group(places)
+    row = group.rows[0]
+    changed = replace(
+        group,
+        states=(*group.states, variable),
+        inputs=(*group.inputs, c.input),
+        rows=(replace(row, initial=(*row.initial, (variable, ZERO))),),
+    )
+    update = next(o for o in program.forward if isinstance(o, Update) and o.group == places)
+    moved = replace(update, inputs=(*update.inputs, c.input), carry=(*update.carry, (variable, c.input)))
+    groups = tuple(changed if g is group else g for g in program.groups)
+    connections = (*program.connections, c)
+    operations = [*(moved if o is update else o for o in program.forward), Deliver(c.name)]
+    return replace(
+        program, groups=groups, connections=connections, forward=forward_order(groups, connections, operations)
+    )
