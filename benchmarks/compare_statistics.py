@@ -1,4 +1,4 @@
-"""Rates, irregularity and correlations of whole networks beside NEST: same size, in-degrees and connection rules.
+"""Rates, irregularity and correlations of whole networks beside NEST (`unlabelled`: Brian 2): same size, in-degrees and connection rules.
 
 Each network runs with several seeds, for connectivity and draws; the first half second is left out. It agrees where the
 rate of every population lies within 5 % of the reference's mean or three standard deviations of its seeds, the
@@ -28,14 +28,16 @@ import simulate_coba
 import simulate_izhikevich
 import simulate_microcircuit
 import simulate_stdp
-from simulators import Process, Simulator, Sncc, Spikes
+import simulate_unlabelled
+from simulators import Brian, Nest, Process, Simulator, Sncc, Spikes
 
 WARM = 0.5  # seconds left out
 BIN = 5e-3  # seconds, of the counts that are correlated
 PAIRED = 200  # neurons of a population whose pairs are correlated
 FEWEST_SPIKES = 4  # of a neuron whose intervals count
-ALIVE = 1.0  # Hz
+ALIVE = 0.5  # Hz
 CHANCE = 0.05  # that as many more seeds live in one of them, below which that counts as different
+PEERS: dict[str, type[Simulator]] = {"nest": Nest, "brian2": Brian}  # by module
 Statistics = dict[str, float]  # by "population quantity"
 
 
@@ -81,9 +83,10 @@ def measured(simulator: Simulator, sizes: dict[str, int]) -> Statistics:
         found = statistics(process("spikes"), sizes, simulator.warm, simulator.seconds)
         if "targets" in simulator.options or "plastic" in simulator.options:
             weights = process("weights")
+            unit, factor = simulator.options.get("weights", (" / nS", 1e9))
             found |= {
-                "weight mean / nS": float(weights.mean()) * 1e9,
-                "weight deviation / nS": float(weights.std()) * 1e9,
+                f"weight mean{unit}": float(weights.mean()) * factor,
+                f"weight deviation{unit}": float(weights.std()) * factor,
             }
         return found
 
@@ -130,14 +133,20 @@ def microcircuit(options: argparse.Namespace) -> tuple[Iterable[Simulator], dict
     return simulate_microcircuit.simulators(options, 0.1), sizes
 
 
+def unlabelled(options: argparse.Namespace) -> tuple[Iterable[Simulator], dict[str, int]]:
+    """100 pairs of neurons that learn digits."""
+    return simulate_unlabelled.simulators(options), {"exc": 100, "inh": 100}
+
+
 @dataclass(frozen=True)
 class Network:
-    """What is compared of a network, and under which name the reference's numbers are kept."""
+    """What is compared of a network, with which module, and under which name the reference's numbers are kept."""
 
     make: Callable[[argparse.Namespace], tuple[Iterable[Simulator], dict[str, int]]]
     seconds: float
     reference: str
     seeds: int = 5
+    module: str = "nest"
 
 
 NETWORKS = {
@@ -149,6 +158,7 @@ NETWORKS = {
     "stdp_nest": Network(stdp_nest, 10.0, "stdp"),
     "izhikevich": Network(izhikevich, 5.0, "izhikevich"),
     "microcircuit": Network(microcircuit, 2.0, "microcircuit"),
+    "unlabelled": Network(unlabelled, 10.0, "unlabelled", module="brian2"),
 }
 
 
@@ -205,7 +215,7 @@ def chance(living: int, seeds: int, living_there: int, seeds_there: int) -> floa
     return sum(ways(k) for k in possible if ways(k) <= ways(living)) / math.comb(total, alive)
 
 
-def table(name: str, own: list[Statistics], reference: list[Statistics]) -> str:
+def table(name: str, own: list[Statistics], reference: list[Statistics], peer: str = "NEST") -> str:
     """A table in Markdown; what does not agree is marked."""
     alive, alive_there = living(own), living(reference)
     survival = ""
@@ -213,8 +223,8 @@ def table(name: str, own: list[Statistics], reference: list[Statistics]) -> str:
         p = chance(len(alive), len(own), len(alive_there), len(reference))
         survival = f" live (p = {p:.2g}{', **differs**' if p < CHANCE else ''})"
     lines = [
-        f"**{name}**: {len(alive)} of {len(own)} seeds of sncc, {len(alive_there)} of {len(reference)} of NEST{survival}", "",
-        "| | sncc | NEST | sd of seeds | difference | allowed | |", "|---|---|---|---|---|---|---|",
+        f"**{name}**: {len(alive)} of {len(own)} seeds of sncc, {len(alive_there)} of {len(reference)} of {peer}{survival}", "",
+        f"| | sncc | {peer} | sd of seeds | difference | allowed | |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for quantity, mine, mean, spread, most in compared(alive, alive_there):
         verdict = "" if abs(mine - mean) <= most else "**differs**"
@@ -239,7 +249,8 @@ def main() -> None:
     for name in options.networks.split(","):
         seeds = options.seeds or NETWORKS[name].seeds
         reference = reference_of(name, seeds, options)
-        tables.append(table(name, list(seeds_of(name, "sncc", range(1, seeds + 1), options.threads)), reference))
+        own = list(seeds_of(name, "sncc", range(1, seeds + 1), options.threads))
+        tables.append(table(name, own, reference, PEERS[NETWORKS[name].module].label))
     print("\n".join(tables))
 
 
@@ -249,17 +260,19 @@ def reference_of(name: str, seeds: int, options: argparse.Namespace) -> list[Sta
     kept = json.loads(path.read_text())["networks"].get(known, []) if path and path.exists() else []
     if options.reference:
         return kept
-    for found in seeds_of(name, "nest", range(len(kept) + 1, seeds + 1), 1):
+    for found in seeds_of(name, NETWORKS[name].module, range(len(kept) + 1, seeds + 1), 1):
         kept.append(found)
         if options.save:
-            save(options.save, known, kept)
+            save(options.save, known, kept, NETWORKS[name].module)
     return kept
 
 
-def save(path: Path, name: str, reference: list[Statistics]) -> None:
+def save(path: Path, name: str, reference: list[Statistics], module: str) -> None:
     """Puts a network's numbers into the file, with the reference's version."""
     kept = json.loads(path.read_text()) if path.exists() else {"networks": {}}
-    kept["source"] = f"NEST {importlib.metadata.version('nest-simulator')}, benchmarks/compare_statistics.py"
+    package = {"nest": "nest-simulator"}.get(module, module)
+    version = f"{PEERS[module].label} {importlib.metadata.version(package)}, benchmarks/compare_statistics.py"
+    kept["sources"] = kept.get("sources", {}) | {module: version}
     kept["networks"][name] = [
         {k: float(f"{v:.5g}") for k, v in seed.items() if not math.isnan(v)} for seed in reference
     ]

@@ -144,8 +144,11 @@ class Sncc(Simulator):
         self._simulate(self.seconds)
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu
         sizes = {p.name: p.size for p in self.network.manifest.populations}
-        counts = {name: self.last.spikes[name].times.size for name in self.options["populations"]}
-        return Ran(self.seconds, wall, cpu, {p: n / sizes[p] / self.seconds for p, n in counts.items()})
+        return Ran(self.seconds, wall, cpu, {p: n / sizes[p] / self.seconds for p, n in self.counts().items()})
+
+    def counts(self) -> dict[str, int]:
+        """Spikes of the last piece, by population."""
+        return {name: self.last.spikes[name].times.size for name in self.options["populations"]}
 
     def spikes(self) -> Spikes:
         return {p: (self.last.spikes[p].times, self.last.spikes[p].neurons) for p in self.options["populations"]}

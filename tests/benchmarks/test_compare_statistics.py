@@ -81,7 +81,7 @@ def test_seeds_of_the_reference_that_a_file_keeps_are_not_run_again(module, monk
 
 @pytest.mark.slow
 def test_a_random_network_has_the_rates_irregularity_and_correlations_that_it_has_in_nest(module):
-    assert REFERENCE["source"].startswith("NEST 3")
+    assert REFERENCE["sources"]["nest"].startswith("NEST 3")
     own = list(module.seeds_of("brunel_small", "sncc", range(1, 4), threads=2))
     for quantity, mine, mean, _, most in module.compared(own, REFERENCE["networks"]["brunel_small"]):
         assert abs(mine - mean) <= most, quantity
