@@ -8,6 +8,7 @@ that come with sncc, each shown for 350 ms and followed by 150 ms of silence. We
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +25,11 @@ def text() -> str:
     return EXAMPLE.read_text().replace("input[28, 28]", "poisson[28, 28](rate = each(0 Hz))")
 
 
-def rates(images: int) -> np.ndarray:
-    """Hz of every pixel while so many images are shown, (images, 784); the same ones whatever the seed."""
+@functools.cache
+def rates() -> np.ndarray:
+    """Hz of every pixel while each of the images is shown, (images, 784), in an order that no seed changes."""
     pictures, _ = frames()
-    return BRIGHT * pictures[np.random.default_rng(0).permutation(len(pictures))[:images]]
+    return BRIGHT * pictures[np.random.default_rng(0).permutation(len(pictures))]
 
 
 @dataclass
@@ -40,7 +42,7 @@ class SnccUnlabelled(Sncc):
         images = range(self.shown, self.shown + round(seconds / EACH))
         found: Spikes = {}
         for image in images:
-            for hertz, steps in ((rates(image + 1)[image], SHOWN), (np.zeros(784), SILENT)):
+            for hertz, steps in ((rates()[image], SHOWN), (np.zeros(784), SILENT)):
                 self.network.parameters["pixels.rate"] = hertz
                 wanted = [f"{p}.spikes" for p in self.options["populations"]]
                 run = self.network.simulate(steps * STEP, record=wanted, seed=self.seed, resume=True, verbose=False)
@@ -63,7 +65,7 @@ class BrianUnlabelled(Brian):
 
     def create(self, brian: Any) -> tuple[list[Any], dict[str, tuple[Any, slice]]]:
         n, ms, mV, hertz = self.options["size"], brian.ms, brian.mV, brian.Hz
-        shown = rates(round((self.warm + self.seconds) / EACH))
+        shown = rates()[: round((self.warm + self.seconds) / EACH)]
         slots = np.repeat(shown, 10, axis=0)  # of 50 ms
         slots[np.arange(len(slots)) % 10 >= 7] = 0
         rate = brian.TimedArray(slots * hertz, dt=50 * ms)

@@ -50,6 +50,8 @@ public:
     // What follows from the delays: how often workers meet, and how much is kept of the last steps.
     SNCC_COLD void plan() {
         delays();
+        for (int c = 0; c < m_.net.connections_count; ++c)
+            if (m_.on_cpu && m_.looks_by_delay(c)) m_.store(c).by_delay.fill(m_.store(c).synapses.parts, m_.store(c).delays, m_.pool);
         histories();
         m_.worker.clear();
         m_.worker.resize(static_cast<std::size_t>(m_.workers));
@@ -135,6 +137,11 @@ private:
         return (most - least) / m_.net.step_ms + 1;
     }
 
+    SNCC_COLD double bytes_in_order(int c) const {
+        if (!m_.looks_by_delay(c)) return 0.0;
+        const double rows = std::max(1.0, static_cast<double>(connection(c).source_neurons) * m_.workers);
+        return DelayOrder::bytes_of_each(expected_synapses(request(c)) / rows, spanned_steps(connection(c).delays));
+    }
     SNCC_COLD double bytes_of_each(int c) const {
         const ConnectionInfo& of = connection(c);
         int fields = 0;
@@ -143,7 +150,7 @@ private:
             fields += by == c || connection(by).synapses_of == c;
         }
         const std::int64_t widest = m_.ranges[static_cast<std::size_t>(of.target_population)][0].size() + 64;
-        return bytes_per_synapse(widest, fields, sizeof(Real), of.delays >= 0, of.reversed) +
+        return bytes_per_synapse(widest, fields, sizeof(Real), of.delays >= 0, of.reversed) + bytes_in_order(c) +
                (of.pattern.kind == PatternKind::convolution || of.pattern.kind == PatternKind::turned ? 4.0 : 0.0);
     }
     SNCC_COLD double bytes_of(int c) const {

@@ -127,6 +127,15 @@ struct Memory {
         const ConnectionInfo& c = net.connections[connection];
         return c.delays >= 0 && !c.at_arrival && !c.signal;
     }
+    // Whether a step looks in the rows of earlier spikes for those synapses over which they arrive now.
+    bool looks_by_delay(int connection) const {
+        const ConnectionInfo& c = net.connections[connection];
+        if (c.delays < 0) return false;
+        if (c.at_arrival && !c.signal) return true;
+        for (int u = 0; u < net.synapse_updates_count; ++u)
+            if (net.synapse_updates[u].connection == connection && net.synapse_updates[u].when == When::pre) return true;
+        return false;
+    }
     // The lane in which it is summed; -1: none. An input has one for spikes that meetings hand on, and one for those that go in at
     // once, so that neither's sums depend on when the threads meet.
     int lane_of(int connection) const {

@@ -160,14 +160,15 @@ private:
 
     // A delay per synapse, and the weight (or gain) of the moment of arrival: every spike that may arrive now is looked at.
     SNCC_NOINLINE void arrivals(int number, const ConnectionInfo& c, std::int64_t n, std::int64_t run_step, Real* accumulator) {
-        const Delays& delays = m_.store(number).delays;
-        for (std::int64_t ago = delays.most; ago >= delays.least; --ago) {
+        const SynapseStore<Real>& store = m_.store(number);
+        for (std::int64_t ago = store.delays.most; ago >= store.delays.least; --ago) {
             const Real* const factor = c.gain >= 0 ? m_.field_at(c.gain, n - ago) : nullptr;
             m_.for_spikes(c, n - ago, run_step - ago, [&](const SpikesOfStep& spikes) {
                 with_rows(number, c, [&](const std::uint64_t* offsets, const auto* targets, const auto& weights) {
-                    for (int s = 0; s < spikes.count; ++s)
-                        for (std::uint64_t k = offsets[spikes.indices[s]]; k < offsets[spikes.indices[s] + 1]; ++k)
-                            if (delays.of(w_, k) == ago) accumulator[targets[k]] += factor ? weights[k] * factor[spikes.indices[s]] : weights[k];
+                    for (int s = 0; s < spikes.count; ++s) {
+                        const std::uint32_t i = spikes.indices[s];
+                        store.by_delay.for_delay(w_, store.delays, i, offsets[i], offsets[i + 1], static_cast<int>(ago), [&](std::uint64_t k) { accumulator[targets[k]] += factor ? weights[k] * factor[i] : weights[k]; });
+                    }
                 });
             });
         }

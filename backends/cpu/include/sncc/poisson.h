@@ -112,6 +112,18 @@ inline void poisson_words(std::uint64_t seed, std::uint32_t stream, std::uint32_
 // Into how many equal parts a mean is split.
 SNCC_HOST_DEVICE inline int poisson_parts(double mean) { return mean > 16 ? static_cast<int>(std::ceil(mean / 16)) : 1; }
 
+// Calls visit(j) where the count may be more than 0: elsewhere the word is below the first threshold, as exp(-mean) > 1 - mean.
+template <typename Visit>
+void for_candidates(const double* means, const std::uint32_t* words, int count, Visit&& visit) {
+    for (int first = 0; first < count; first += 64) {
+        const int size = std::min(64, count - first);
+        std::uint8_t may[64];
+        for (int j = 0; j < size; ++j) may[j] = static_cast<double>(words[first + j]) + 1.0 >= (1.0 - means[first + j]) * 4294967296.0;
+        for (int j = 0; j < size; ++j)
+            if (may[j]) visit(first + j);
+    }
+}
+
 // Counts of neurons first .. first + count (arrays have whole blocks of 64), each with its mean.
 template <typename Real>
 void poisson_counts(PoissonTable& table, std::uint64_t seed, std::uint32_t stream, std::uint32_t first, std::uint32_t step,
@@ -131,11 +143,14 @@ void poisson_counts(PoissonTable& table, std::uint64_t seed, std::uint32_t strea
             table.add_counts(words, whole, to);
             continue;
         }
-        for (int j = 0; j < count; ++j) {
+        const auto add = [&](int j) {
             const int own = poisson_parts(means[j]);
-            if (r >= own || !(means[j] > 0)) continue;
-            to[j] += static_cast<Real>(PoissonTable::count(means[j] / own, words[j]));
-        }
+            if (r < own && means[j] > 0) to[j] += static_cast<Real>(PoissonTable::count(means[j] / own, words[j]));
+        };
+        if (parts == 1)
+            for_candidates(means, words, count, add);
+        else
+            for (int j = 0; j < count; ++j) add(j);
     }
 }
 

@@ -85,8 +85,7 @@ private:
     SNCC_INLINE void row(std::uint32_t i, std::int64_t ago, Body&& body) const {
         const std::uint64_t begin = rows_.offsets[i], end = rows_.offsets[i + 1];
         if (connection_.delays >= 0) {
-            for (std::uint64_t k = begin; k < end; ++k)
-                if (store_.delays.of(part_, k) == ago) body(k, i, rows_.target(k), static_cast<int>(ago));
+            store_.by_delay.for_delay(part_, store_.delays, i, begin, end, static_cast<int>(ago), [&](std::uint64_t k) { body(k, i, rows_.target(k), static_cast<int>(ago)); });
         } else if (rows_.is_narrow()) {
             const std::uint16_t* const targets = rows_.narrow.data();
             for (std::uint64_t k = begin; k < end; ++k) body(k, i, targets[k], 0);

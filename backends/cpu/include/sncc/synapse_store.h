@@ -10,6 +10,7 @@
 #include "bit_rows.h"
 #include "connectivity.h"
 #include "delay_limit.h"
+#include "delay_order.h"
 #include "neuron_tables.h"
 #include "sncc/call.h"
 #include "sncc/engine.h"
@@ -44,15 +45,6 @@ inline ReverseIndex reverse(const CompressedRows& rows) {
     return index;
 }
 
-// Delays in steps: one byte each where all fit.
-struct Delays {
-    List<Untouched<std::uint8_t>> narrow;
-    List<Untouched<std::uint16_t>> wide;
-    int least = 0, most = 0;
-    bool is_narrow() const { return wide.empty(); }
-    int of(std::size_t part, std::uint64_t k) const { return is_narrow() ? narrow[part][k] : wide[part][k]; }
-};
-
 // A connection's synapses and what is one number for each of them. Threads may fill different sources at once.
 template <typename Real>
 class SynapseStore {
@@ -63,6 +55,7 @@ public:
     List<BitRows> bits;  // by part, instead of the rows' targets
     List<ReverseIndex> reversed;
     Delays delays;
+    DelayOrder by_delay;  // where rows are looked through by it
 
     bool built() const { return !synapses.parts.empty(); }
     // Its synapses are made elsewhere; here is known how many each source has, and which delays they have.
