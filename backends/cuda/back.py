@@ -9,6 +9,7 @@ from sncc.program.groups import Connection
 from sncc.program.learning import Feedback, PenaltyAdjoint, ReadoutAdjoint, Transpose
 from sncc.program.operations import Update
 
+THREADS_OF_WIDE = 352  # and a warp aside: 168 registers a thread are left
 MOST_HELD = 40  # registers of a thread for rows of narrow matrices
 
 
@@ -21,15 +22,18 @@ class WayBack(Updates):
             match o:
                 case ReadoutAdjoint(into, k):
                     r, readout = self.program.readouts[k], f"Network::Readout{k}"
-                    field = plus(f"d.{self.adjoint[r.group, into].identifier}", r.offset)
+                    field = plus(f"d.{self.adjoint[r.group, into].identifier}", self.at(r.group, r.offset))
                     call = f"readout_adjoint<{readout}>(w.reading{k}, labels, n, share_{k}, {readout}::error(g, b, n), {field});"
                     team = f"team of {k}" if r.size <= WARP else None
                     read = Access(f"reading {k}", own=team), Access(f"error {k}", own=team, by_step=True)
-                    parts.append(Part((call,), (*read, self.touched("d", r.group, into, r.offset))))
+                    once = self.in_first_block((call,))
+                    parts.append(Part(once, (*read, self.touched("d", r.group, into, r.offset))))
                 case PenaltyAdjoint(k, into):
                     p = self.program.penalties[k]
                     field = self.adjoint[p.group, into].identifier
-                    call = f"add_penalty(g, Network::penalty({k}), b, steps, Network::step_ms, {plus(f'd.{field}', p.offset)});"
+                    row, place = self.row_at(p.group, p.offset), plus(f"d.{field}", self.at(p.group, p.offset))
+                    own = f", {{{self.first(row)}, {self.share(row, p.size)}}}" if self.first(row) else ""
+                    call = f"add_penalty(g, Network::penalty({k}), b, steps, Network::step_ms, {place}{own});"
                     parts.append(Part((call,), (Access(f"d.{field}", True),)))
                 case Feedback():
                     parts.append(self._feedback(o))
@@ -40,8 +44,11 @@ class WayBack(Updates):
                     lines = [f"// {comment}" for comment in function.comments]
                     lines += ["{", *(f"    {x}" for x in self._call(o, function, "d", True)), "}"]
                     parts.append(Part(tuple(lines), self._touched(o, function, "d")))
-        failed = "if (g.looks && fails(g, d, w.not_finite, b, n, true)) return;"
-        return [*parts, Part((failed,), ())]
+        return [*parts, Part((self._end_of_step_back(),), ())]
+
+    def _end_of_step_back(self) -> str:
+        """What is looked at."""
+        return "if (g.looks && fails(g, d, w.not_finite, b, n, true)) return;"
 
     def _before(self) -> list[str]:
         """The credit for states as they start, which are delivered before the first step."""
@@ -75,15 +82,20 @@ class WayBack(Updates):
     def _feedback(self, o: Feedback) -> Part:
         (group, offset, outputs), (target, start, neurons) = o.source, o.target
         later = f"n + {o.delay}" if o.delay else "n"
-        into = plus(f"d.{self.adjoint[target, o.into].identifier}", start)
+        row = self.row_at(target, start)
+        into, own_neurons = (
+            plus(f"d.{self.adjoint[target, o.into].identifier}", self.at(target, start)),
+            self.share(row, neurons),
+        )
+        weight = self.after(self.weight(o.weight), row)
         kept = plus(self.kept(group, o.slot, later), offset)
         c = self.program.connection(o.instead) if o.instead is not None else None
         left = f"kept_{self.thinning(c)}" if c is not None and c.dropout else ""
         if o.one_to_one:
             name, end = ("transpose_one_to_one_at_spikes", f", {left}, n") if left else ("transpose_one_to_one", "")
-            call = f"{name}({into}, {neurons}, {self.weight(o.weight)}, {kept}{end});"
+            call = f"{name}({into}, {own_neurons}, {weight}, {self.after(kept, row)}{end});"
         else:
-            passed = f"{neurons}, {outputs}, {self.weight(o.weight)}, {self.stride(o.weight)}, {kept}"
+            passed = f"{own_neurons}, {outputs}, {weight}, {self.stride(o.weight)}, {kept}"
             call = f"feed_back(all, {into}, {passed}{f', {left}' if left else ''});"
         own = None if target in self.aside or o.one_to_one else self.own(target, start)
         into_ = Access(f"d.{self.adjoint[target, o.into].identifier}", True, own)
@@ -109,14 +121,25 @@ class WayBack(Updates):
         read = dict.fromkeys(o.readout for o in self.program.reverse if isinstance(o, ReadoutAdjoint))
         return [f"const Real share_{k} = share_of_steps<Network::Readout{k}>(w.reading{k}, 1.0 / g.of);" for k in read]
 
-    def _narrow(self) -> list[tuple[Transpose, Connection]]:
+    @property
+    def main_threads(self) -> int:
+        """Threads that share the neurons; fewer of a large group where a wide matrix is transposed, as that takes more registers."""
+        most = super().main_threads
+        return min(most, THREADS_OF_WIDE) if self.is_wide(most) else most
+
+    def is_wide(self, threads: int) -> bool:
+        """Whether matrices are transposed that so many threads do not hold in registers."""
+        return len(self._narrow(threads)) < sum(isinstance(o, Transpose) for o in self.program.reverse)
+
+    def _narrow(self, threads: int | None = None) -> list[tuple[Transpose, Connection]]:
         """Transposed products with such a matrix."""
         found, left = [], MOST_HELD
+        threads = threads or self.main_threads
         for o in self.program.reverse:
             if not isinstance(o, Transpose) or o.at_spikes:
                 continue
             c = self.program.connection(o.connection)
-            room = -(-c.source_size // self.main_threads) * c.target_size * self.program.bytes_of_real // 4
+            room = -(-c.source_size // threads) * c.target_size * self.program.bytes_of_real // 4
             plain = c.pattern == "dense" and not c.dropout and not c.interpolated and c not in self.rows_of_synapses
             if plain and c.target_size <= WARP and room <= left:
                 found.append((o, c))
@@ -129,9 +152,11 @@ class WayBack(Updates):
         if c in self.rows_of_synapses:
             return self._transpose_rows(o, c, before)
         later = f"n + {c.delay}" if c.delay else "n"
-        into = plus(f"d.{self.adjoint[c.source_group, o.into].identifier}", c.source_offset)
+        row, start = self.program.place(c.source)[1], self.at(c.source_group, c.source_offset)
+        into = plus(f"d.{self.adjoint[c.source_group, o.into].identifier}", start)
         kept = plus(self.kept(c.target_group, o.slot, later), c.target_offset)
         weight = self.weight(c.weight)
+        size = self.share(row, c.source_size)
         title = f"// {c.name}, backwards: {c.target} -> {c.source}"
         if c.interpolated:
             return Part((title, self._transpose_interpolated(o, c, into)), self._touches(o, c))
@@ -139,12 +164,13 @@ class WayBack(Updates):
             call = f"held_{narrow.index((o, c))}.transpose({into}, {kept});"
             own = self.own(c.source_group, c.source_offset)
             return Part((title, f"{self._reaches(c.delay)}{call}"), self._touches(o, c, own))
-        name, passed = "transpose_one_to_one", [into, str(c.source_size), weight, kept]
+        name, passed = "transpose_one_to_one", [into, size, self.after(weight, row), self.after(kept, row)]
         if c.pattern == "dense":
-            sizes = [str(c.source_size), str(c.target_size)]
-            name, passed = "transpose_rows", [into, *sizes, weight, str(self.stride(c.weight)), kept]
+            stride = self.stride(c.weight)
+            sizes = [size, str(c.target_size), self.after(weight, row, stride), str(stride)]
+            name, passed = "transpose_rows", [into, *sizes, kept]
         if o.at_spikes or c.dropout:
-            where = self.source(c) if o.at_spikes else f"kept_{self.thinning(c)}"
+            where = self.of_own(self.source(c), row) if o.at_spikes else f"kept_{self.thinning(c)}"
             name, passed = f"{name}_at_spikes", [*passed, where, "n"]
         return Part((title, f"{self._reaches(c.delay, before)}{name}({', '.join(passed)});"), self._touches(o, c))
 
@@ -168,9 +194,11 @@ class WayBack(Updates):
         size, row = self.program.group(c.target_group).size, self.program.place(c.target)[1]
         later = f"n + {c.delay}" if c.delay and c.delays is None else "n"
         field = self.adjoint[c.source_group or "", o.into].identifier
-        into = plus(f"d.{field}", self.program.place(c.source)[1].offset)
+        source = self.program.place(c.source)[1]
+        into = plus(f"d.{field}", self.at(c.source_group or "", source.offset))
         kept = plus(self.kept(c.target_group, o.slot, later), row.offset)
-        passed = f"{into}, {self.whole_source(c)}, g.rows[{self.row_number(c)}], {kept}"
+        rows = self.of_own(f"g.rows[{self.row_number(c)}]", source)
+        passed = f"{into}, {self.share(source, source.size)}, {rows}, {kept}"
         title = f"// {c.name}, backwards: {c.target} -> {c.source}"
         where = f", kept_{self.thinning(c)}" if c.dropout else ""
         if c.delays is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 
+from sncc.backends.cuda.clusters import ClusterSamples, clusters_of
 from sncc.backends.cuda.learning import Learning
 from sncc.backends.cuda.neurons import CONNECT_THREADS, LOOK_THREADS, NEURON_THREADS, Neurons
 from sncc.backends.cuda.resources import Kernel, table
@@ -56,18 +57,36 @@ def emit(program: Program) -> dict[str, str]:
                 "KERNELS.md",
                 rows=table(neuron_kernels(name, neurons.makes_synapses())),
                 shared=False,
+                clusters="",
                 synapses=neurons.made(),
             ),
             **common,
         }
     shared = dynamics(program)
     tables, learning = Tables(program, shared), Learning(program, shared)
+    clusters = clusters_of(tables, tables.workspace_bytes)
+    blocks = clusters.blocks if clusters else 0
+    of_clusters = {f"src/cuda/{name}_clusters.cuh": render("clusters.cuh", **clusters.parts())} if clusters else {}
     return {
-        f"src/cuda/{name}_cuda.cu": render("network.cu"),
-        f"src/cuda/{name}_network.cuh": render("network.cuh", **tables.parts()),
+        f"src/cuda/{name}_cuda.cu": render("network.cu", cluster=blocks),
+        f"src/cuda/{name}_network.cuh": render(
+            "network.cuh",
+            cluster=blocks,
+            shared_in_cluster=clusters.workspace_bytes if clusters else 0,
+            **tables.parts(),
+        ),
+        **of_clusters,
         f"src/cuda/{name}_samples.cuh": render("samples.cuh", **Samples(program, shared).parts()),
         f"src/cuda/{name}_learning.cuh": render("learning.cuh", **learning.parts()),
-        "src/cuda/KERNELS.md": render("KERNELS.md", rows=table(kernels(tables, learning)), shared=True, synapses=""),
+        "src/cuda/KERNELS.md": render(
+            "KERNELS.md",
+            rows=table(kernels(tables, learning, clusters)),
+            shared=True,
+            clusters=f" Where there are clusters, `{name}_clusters` runs in its place, but for simulations."
+            if clusters
+            else "",
+            synapses="",
+        ),
         **common,
     }
 
@@ -93,7 +112,7 @@ def neuron_kernels(name: str, makes_synapses: bool) -> tuple[Kernel, ...]:
     return run, phase, advance, look, Kernel(f"{name}_connect", made, "as needed", CONNECT_THREADS, None)
 
 
-def kernels(tables: Tables, learning: Learning) -> tuple[Kernel, ...]:
+def kernels(tables: Tables, learning: Learning, clusters: ClusterSamples | None) -> tuple[Kernel, ...]:
     """The kernels of a network, as they are launched."""
     name, optimise = project_name(tables.program.name), tables.program.optimise
     fits = tables.workspace_bytes <= MOST_SHARED
@@ -104,14 +123,20 @@ def kernels(tables: Tables, learning: Learning) -> tuple[Kernel, ...]:
         tables.threads,
         tables.workspace_bytes if fits else 0,
     )
+    first = (samples,) if clusters is None else (samples, _clusters(name, clusters))
     rest = Kernel(f"{name}_optimise", "computes what follows from parameters", "1", OPTIMISE_THREADS, 0)
     if optimise is None:
-        return samples, rest
+        return *first, rest
     blocks = "1" if optimise.clip and optimise.clip[0] == "norm" else str(tables.optimise_blocks)
     gather = Kernel(
         f"{name}_gather", "sums gradients of presynaptic neurons", str(learning.gather_blocks), GATHER_THREADS, 0
     )
-    return samples, gather, replace(rest, does="takes the optimiser's step", blocks=blocks)
+    return *first, gather, replace(rest, does="takes the optimiser's step", blocks=blocks)
+
+
+def _clusters(name: str, clusters: ClusterSamples) -> Kernel:
+    does = "runs a slice of a sample, in training also back"
+    return Kernel(f"{name}_clusters", does, f"{clusters.blocks} a sample", clusters.threads, clusters.workspace_bytes)
 
 
 def _comparison(program: Program) -> dict[str, object]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 MEET = "__syncthreads();"
 
@@ -30,28 +31,54 @@ class Part:
     accesses: tuple[Access, ...] | None = None
 
 
-def with_meetings(parts: Sequence[Part]) -> list[str]:
-    """The lines of a loop's body, which begins after a meeting, with meetings where parts need them, those of the last turn among them."""
-    before: tuple[Access, ...] | None = ()
-    for _ in range(len(parts) + 1):
-        lines, after = _walk(parts, before)
-        if after is not None and before is not None and set(after) <= set(before):
+_Open = tuple[Access, ...] | None  # since a meeting; None: anything
+
+
+def with_meetings(
+    parts: Sequence[Part], wide: str | None = None, is_far: Callable[[str], bool] | None = None
+) -> list[str]:
+    """The lines of a loop's body, which begins after a meeting, with meetings where parts need them, those of the last turn among them.
+
+    `wide`: a meeting of several blocks, where it is about a place that is far: one that threads of other blocks reach.
+    """
+    walk = partial(_walk, parts, wide=wide, is_far=is_far or (lambda _: False))
+    before: tuple[_Open, _Open] = ((), ())
+    for _ in range(2 * len(parts) + 1):
+        lines, after = walk(before)
+        if all(b is not None and a is not None and set(a) <= set(b) for a, b in zip(after, before, strict=True)):
             return lines
-        before = None if after is None or before is None else tuple(dict.fromkeys((*before, *after)))
-    return [*_walk(parts, ())[0], MEET]
+        before = (_union(before[0], after[0]), _union(before[1], after[1]))
+    return [*walk(((), ()))[0], wide or MEET]
 
 
-def _walk(parts: Sequence[Part], before: tuple[Access, ...] | None) -> tuple[list[str], tuple[Access, ...] | None]:
-    """The lines, where these accesses came before, and the accesses since the last meeting; None: any."""
+def _union(one: _Open, other: _Open) -> _Open:
+    return None if one is None or other is None else tuple(dict.fromkeys((*one, *other)))
+
+
+def _walk(
+    parts: Sequence[Part], before: tuple[_Open, _Open], wide: str | None, is_far: Callable[[str], bool]
+) -> tuple[list[str], tuple[_Open, _Open]]:
+    """The lines, where these accesses came before, and those since the last meeting of the block, and of several."""
     lines: list[str] = []
-    open_ = before
+    near, far = before
     for part in parts:
-        if open_ is None or (part.accesses is None and open_) or _clash(open_, part.accesses or ()):
+        touched = part.accesses
+        if wide and _needs(far, None if touched is None else [a for a in touched if is_far(a.place)]):
+            lines.append(wide)
+            near = far = ()
+        elif _needs(near, touched):
             lines.append(MEET)
-            open_ = ()
+            near = ()
         lines += part.lines
-        open_ = None if part.accesses is None else (*open_, *part.accesses)
-    return lines, open_
+        near = None if touched is None else (*(near or ()), *touched)
+        if wide:
+            far = None if touched is None else (*(far or ()), *(a for a in touched if is_far(a.place)))
+    return lines, (near, far)
+
+
+def _needs(open_: _Open, touched: Sequence[Access] | None) -> bool:
+    """Whether threads meet before a part."""
+    return open_ is None or (touched is None and bool(open_)) or _clash(open_, touched or ())
 
 
 def _clash(earlier: Sequence[Access], later: Sequence[Access]) -> bool:

@@ -107,6 +107,39 @@ class Places(Layout):
         """The threads that a group's numbers belong to."""
         return "aside" if group in self.aside else "all"
 
+    # ---------------------------------------------------------------------------------------- a block's neurons: all of them
+    def row_at(self, group: str, offset: int) -> Row:
+        """The population that has this neuron of a group."""
+        return next(r for r in self.program.group(group).rows if r.offset <= offset < r.offset + r.size)
+
+    def at(self, group: str, offset: int) -> int:
+        """Where a block has what begins at `offset` in a group's arrays."""
+        return offset
+
+    def first(self, row: Row) -> str:
+        """The first neuron of a population that a block has."""
+        return ""
+
+    def share(self, row: Row, size: int) -> str:
+        """How many of `size` neurons of a population it has."""
+        return str(size)
+
+    def most(self, row: Row, size: int) -> int:
+        """The same, at most."""
+        return size
+
+    def after(self, pointer: str, row: Row, times: int = 1) -> str:
+        """A pointer moved to the first of these neurons, each of which has so many numbers."""
+        return pointer
+
+    def of_own(self, source: str, row: Row) -> str:
+        """What is emitted or handed over, of these neurons alone."""
+        return source
+
+    def in_first_block(self, lines: tuple[str, ...]) -> tuple[str, ...]:
+        """What is done once for a sample."""
+        return lines
+
     def own(self, group: str, offset: int = 0) -> str:
         """How a group's numbers are shared out by a part that gives number `offset` to the first thread."""
         return "aside" if group in self.aside else str(offset % self.main_threads)

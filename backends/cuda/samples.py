@@ -17,6 +17,7 @@ from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, Readout, Update
 from sncc.program.statements import SPIKE
 
+MOST_COLUMNS = 4  # of a thread that adds rows, at once
 MOST_AHEAD = 2  # connections whose events a thread reads ahead
 
 
@@ -120,15 +121,16 @@ class Samples(WayBack):
         for group, row in self.rows:
             for state, _ in row.initial:
                 function = self.dynamics.states[row.population, state]
+                number = self.after("j", row)  # of the neuron
                 arrays = [
-                    f"a.{self.array[group.name, x.name].identifier}[{moved('j', row.offset)}]"
+                    f"a.{self.array[group.name, x.name].identifier}[{moved(number, row.offset)}]"
                     for x in function.of("array")
                 ]
-                arguments = ", ".join(["g.seed", "g.trials[b]", "static_cast<std::uint32_t>(j)", *arrays])
+                arguments = ", ".join(["g.seed", "g.trials[b]", f"static_cast<std::uint32_t>({number})", *arrays])
                 field = self.state[group.name, state].identifier
                 lines += [
-                    f"for_own({row.size}, [&](int j) {{  // {row.population}.{state}",
-                    f"    s.{field}[{moved('j', row.offset)}] = dynamics::{function.name}({arguments});",
+                    f"for_own({self.share(row, row.size)}, [&](int j) {{  // {row.population}.{state}",
+                    f"    s.{field}[{moved('j', self.at(group.name, row.offset))}] = dynamics::{function.name}({arguments});",
                     "});",
                 ]
         if any(one.thinned is not None for one in self.series):
@@ -150,16 +152,18 @@ class Samples(WayBack):
         """What arrives over synapses in rows; their indices are those of whole populations."""
         row = self.program.place(c.target)[1]
         field = self.state[c.target_group, c.input].identifier
-        into = plus(f"s.{field}", row.offset)
+        into = plus(f"s.{field}", self.at(c.target_group, row.offset))
+        own = "" if not self.first(row) else f"Portion{{{self.first(row)}, {self.share(row, row.size)}}}, "
         when = f"n - {c.delay}" if c.delay else "n"
         rows, source = f"g.rows[{self.row_number(c)}]", self.source(c)
         weight = "Bfloat16" if c.weight in self.halves else "Real"
         if c.signal:
-            call = f"add_synapse_values<{flag(c.values is not None)}>({into}, {row.size}, {rows}, {source}, {'n' if c.delays is not None else when});"
+            passed = f"{self.share(row, row.size)}, {self.of_own(rows, row)}"
+            call = f"add_synapse_values<{flag(c.values is not None)}>({into}, {passed}, {source}, {'n' if c.delays is not None else when});"
         elif c.delays is not None:
-            call = f"add_delayed_synapses<{weight}>({into}, {rows}, {source}, n, {c.delay});"
+            call = f"add_delayed_synapses<{weight}>({into}, {own}{rows}, {source}, n, {c.delay});"
         else:
-            call = f"add_synapses<{weight}>({into}, {rows}, {source}, {when}, 0);"
+            call = f"add_synapses<{weight}>({into}, {own}{rows}, {source}, {when}, 0);"
         return Part(
             (f"// {c.name}: {c.source} -> {c.target}", call),
             (*self.spikes_read(c), Access(f"s.{field}", writes=True)),
@@ -187,10 +191,11 @@ class Samples(WayBack):
     def _deliver(self, c: Connection) -> Part:
         if c in self.rows_of_synapses:
             return self._deliver_rows(c)
-        field = self.state[c.target_group, c.input].identifier
-        into = plus(f"s.{field}", c.target_offset)
+        field, row = self.state[c.target_group, c.input].identifier, self.program.place(c.target)[1]
+        into = plus(f"s.{field}", self.at(c.target_group, c.target_offset))
         when = f"n - {c.delay}" if c.delay else "n"
-        weight, source = self.weight(c.weight), self.source(c)
+        weight, source = self.after(self.weight(c.weight), row), self.source(c)
+        size = self.share(row, c.target_size)
         who, ordered = (
             self.who(c.target_group),
             False,
@@ -204,17 +209,24 @@ class Samples(WayBack):
                 call = f"add_interpolated_values({passed}, {source}, n);"
         elif c.signal and c.pattern == "dense":
             ordered = True
-            call = f"add_product({who}, {into}, {c.target_size}, {c.source_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
+            call = f"add_product({who}, {into}, {size}, {c.source_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
         elif c.signal:
-            call = f"add_product_one_to_one({into}, {c.source_size}, {weight}, {source}, {when});"
+            call = f"add_product_one_to_one({into}, {self.share(row, c.source_size)}, {weight}, {self.of_own(source, row)}, {when});"
         elif c.pattern == "dense":
             ordered = True
             if c in self.read_ahead:
                 source, when = f"ahead_{self.read_ahead.index(c)}.take()", "n"
-            call = f"add_rows<{-(-c.target_size // (WARP if c.target_group in self.aside else self.main_threads))}>({who}, {into}, {c.target_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
+            threads = WARP if c.target_group in self.aside else self.main_threads
+            columns = -(-self.most(row, c.target_size) // threads)  # of a thread
+            add = f"add_rows<{columns}>" if columns <= MOST_COLUMNS else f"add_wide_rows<{MOST_COLUMNS}>"
+            call = f"{add}({who}, {into}, {size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
         else:
-            count = "" if c.source_group is None else f"{c.source_size}, "
-            call = f"add_one_to_one({into}, {count}{weight}, {source}, {when});"
+            if c.source_group is not None:
+                passed = f"{self.share(row, c.source_size)}, {weight}, {self.of_own(source, row)}"
+            else:
+                own = "" if not self.first(row) else f"Portion{{{self.first(row)}, {size}}}, "
+                passed = f"{own}{self.weight(c.weight)}, {source}"
+            call = f"add_one_to_one({into}, {passed}, {when});"
         shared = self.own(c.target_group, c.target_offset) if ordered else None
         return Part(
             (f"// {c.name}: {c.source} -> {c.target}", call),
@@ -234,7 +246,8 @@ class Samples(WayBack):
         for row in group.rows if o.spikes else ():
             mask = self.state[o.group, "spike.mask"].identifier
             k = self.populations.index(row.population)
-            call = f"list_spikes({self.who(o.group)}, spikes_{k}, n, {plus(f's.{mask}', row.offset)}, {row.size});"
+            own = plus(f"s.{mask}", self.at(o.group, row.offset)), self.share(row, row.size)
+            call = f"list_spikes({self.who(o.group)}, {self.of_own(f'spikes_{k}', row)}, n, {', '.join(own)});"
             read = self.touched("s", o.group, "spike.mask", row.offset, writes=False)
             parts.append(Part((call,), (read, Access(f"spikes_{k}", True, by_step=True))))
             parts += self._thin(row.population)
@@ -258,18 +271,20 @@ class Samples(WayBack):
     def _observe(self, k: int) -> list[Part]:
         """A readout takes up what it sees of a step."""
         r = self.program.readouts[k]
-        seen, name = f"Network::Readout{k}::seen(s)", "spike.mask" if r.variable == SPIKE else r.variable
+        seen, before = self.seen(k)
+        name = "spike.mask" if r.variable == SPIKE else r.variable
         error = "nullptr" if self.is_online else f"keeps ? Network::Readout{k}::error(g, b, n) : nullptr"
-        call = (
-            f"observe<Network::Readout{k}>(w.reading{k}, {seen}, Network::Readout{k}::before(s), labels, n, {error});"
-        )
+        call = f"observe<Network::Readout{k}>(w.reading{k}, {seen}, {before}, labels, n, {error});"
         team = f"team of {k}" if r.size <= WARP else None
         own = self.own(r.group, r.offset) if team else None
         read = tuple(
             Access(f"s.{self.state[r.group, x].identifier}", own=own) for x in dict.fromkeys((name, r.before or name))
         )
         parts = [
-            Part((call,), (*read, Access(f"reading {k}", True, team), Access(f"error {k}", True, team, by_step=True)))
+            Part(
+                self.in_first_block((call,)),
+                (*read, Access(f"reading {k}", True, team), Access(f"error {k}", True, team, by_step=True)),
+            )
         ]
         if k == 0:
             lines = (
@@ -277,8 +292,12 @@ class Samples(WayBack):
                 f"    g.step_outputs[(b * g.most_steps + n - 1) * Network::output_width + j] = static_cast<Real>(Network::Readout0::scale) * {seen}[j];",
                 "});",
             )
-            parts.append(Part(lines, (self.touched("s", r.group, name, r.offset, writes=False),)))
+            parts.append(Part(self.in_first_block(lines), (self.touched("s", r.group, name, r.offset, writes=False),)))
         return parts
+
+    def seen(self, k: int) -> tuple[str, str]:
+        """Where a readout's variables stand."""
+        return f"Network::Readout{k}::seen(s)", f"Network::Readout{k}::before(s)"
 
     def _forward(self) -> list[Part]:
         parts: list[Part] = []
@@ -294,24 +313,29 @@ class Samples(WayBack):
             if not row.spiking:
                 parts.append(
                     Part(
-                        (f"no_spikes(spikes_{k}, n);  // {row.population}",),
+                        self.in_first_block((f"no_spikes(spikes_{k}, n);  // {row.population}",)),
                         (Access(f"spikes_{k}", True, by_step=True),),
                     )
                 )
                 parts += self._thin(row.population)
         if trace := self.trace_step():
             parts.append(Part(("if (g.keeps) {", *(f"    {line}" for line in trace), "}")))
+        return [*parts, Part(self._end_of_step(), ())]
+
+    def _end_of_step(self) -> tuple[str, ...]:
+        """What is recorded, and looked at."""
         recorded = ("if (g.trace_count > 0) {", f"    {MEET}", "    record(g, s, n);", f"    {MEET}", "}")
-        failed = "if (g.looks && fails(g, s, w.not_finite, b, n, false)) return;"
-        return [*parts, Part((*recorded, failed), ())]
+        return (*recorded, "if (g.looks && fails(g, s, w.not_finite, b, n, false)) return;")
 
     def _rates(self) -> list[str]:
         """Rates of the penalised populations."""
         lines = []
         for p, offset in zip(self.program.penalties, self.penalty_offsets, strict=True):
             k = self.populations.index(p.population)
-            into = f"g.rates + b * Network::penalty_size + {offset}"
-            lines.append(f"rates_of({into}, spikes_{k}, steps, {p.size}, Network::step_ms);  // {p.population}")
+            row = self.row_at(p.group, p.offset)
+            into = self.after(f"g.rates + b * Network::penalty_size + {offset}", row)
+            passed = f"{into}, {self.of_own(f'spikes_{k}', row)}, steps, {self.share(row, p.size)}"
+            lines.append(f"rates_of({passed}, Network::step_ms);  // {p.population}")
         return lines
 
     def _turn(self) -> list[str]:

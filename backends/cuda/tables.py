@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from sncc.backends.cuda.places import MOST_RESIDENT, WARP, moved, words
 from sncc.backends.cuda.samples import Samples
+from sncc.backends.cuda.workspace import bytes_of_workspace
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Field, padded
 from sncc.backends.cxx.synapse_rows import flag, rows_line
-from sncc.program.learning import Transpose
 
 SHARED_EVERYWHERE = (
     88 << 10
@@ -33,10 +33,6 @@ class EmittedReadout:
     loss: tuple[str, ...]
     seen: str
     before: str  # where a second variable stands that its loss reads; the same where there is none
-
-
-def _up(size: int, unit: int) -> int:
-    return -(-size // unit) * unit
 
 
 class Tables(Samples):
@@ -90,20 +86,13 @@ class Tables(Samples):
     @property
     def workspace_bytes(self) -> int:
         """Of a block's shared memory; the emitted code asserts it."""
-        real = self.program.bytes_of_real
-        fields = [*self.state.values(), *self.adjoint.values()]
-        size = sum(_up(f.size * real, 64) for f in fields) + 2 * 16 * real + 4  # the flag of numbers that are none
-        size += 4 * sum(count for _, count in self._kept())
-        for readout in self.program.readouts:
-            width = max(16, padded(readout.size))
-            maps = len(self.maps[readout.index])
-            size = _up(size, 8) + width * ((4 + maps) * real + 8) + 48
-        return _up(size, 64)
+        fields = (*self.state.values(), *self.adjoint.values())
+        return bytes_of_workspace(self, [f.size for f in fields], sum(count for _, count in self._kept()))
 
     @property
     def resident_blocks(self) -> int:
         """Of a multiprocessor, as many as leave a thread the registers that it needs: at least 120, or 160 where wide matrices are transposed."""
-        wide = len(self._narrow()) < sum(isinstance(o, Transpose) for o in self.program.reverse)
+        wide = self.is_wide(self.main_threads)
         return max(1, (MOST_RESIDENT * 3 // 4 if wide else MOST_RESIDENT) // self.threads)
 
     @property

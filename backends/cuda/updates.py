@@ -14,6 +14,8 @@ from sncc.program.operations import Update
 class Updates(Online):
     """Finished lines of the updates of a group's neurons, forwards and back."""
 
+    mine, whole = "j", "j"  # a neuron's place among those of the block, and in its group
+
     def _call(self, update: Update, function: Function, owner: str, keeps: bool) -> list[str]:
         """A loop over a group's neurons around one function of the dynamics, rows of the tape before it."""
         group = self.program.group(update.group)
@@ -28,17 +30,17 @@ class Updates(Online):
                 case "learns":
                     passed.append("g.learns ? Real(1) : Real(0)")
                 case "carry" | "input" | "sum":
-                    passed.append(f"{owner}.{fields[group.name, a.name].identifier}[j]")
+                    passed.append(f"{owner}.{fields[group.name, a.name].identifier}[{self.mine}]")
                 case "array":
-                    passed.append(f"a.{self.array[group.name, a.name].identifier}[j]")
+                    passed.append(f"a.{self.array[group.name, a.name].identifier}[{self.whole}]")
                 case "out":
-                    passed.append(f"s.{self.state[group.name, 'spike.mask'].identifier}[j]")
+                    passed.append(f"s.{self.state[group.name, 'spike.mask'].identifier}[{self.mine}]")
                 case "load":
                     row = rows.setdefault(self.kept(group.name, a.name), f"kept_{len(rows)}")
-                    passed.append(f"{row}[j]")
+                    passed.append(f"{row}[{self.whole}]")
                 case "store" if keeps:
                     row = rows.setdefault(self.kept(group.name, a.name), f"kept_{len(rows)}")
-                    passed.append(f"{row}[j]")
+                    passed.append(f"{row}[{self.whole}]")
                 case "store":
                     unused.append(f"Real unused_{a.identifier};")
                     passed.append(f"unused_{a.identifier}")
@@ -48,13 +50,18 @@ class Updates(Online):
                     passed.append(f"stream_{a.identifier}")
                 case "count":
                     passed.append(f"of_{a.identifier}")
-        inputs = [f"{owner}.{fields[group.name, a.name].identifier}[j] = Real(0);" for a in function.of("input")]
+        inputs = [
+            f"{owner}.{fields[group.name, a.name].identifier}[{self.mine}] = Real(0);" for a in function.of("input")
+        ]
         body = [*unused, f"dynamics::{function.name}({', '.join(passed)});", *inputs]
         tape = [f"Real* const {name} = {row};" for row, name in rows.items()]
+        return [*tape, *self._loops(group, function, body)]
+
+    def _loops(self, group: Group, function: Function, body: list[str]) -> list[str]:
+        """Over a group's neurons."""
         if any(a.role in ("draw", "stream", "count") for a in function.arguments):
-            return [*tape, *(line for row in group.rows for line in self._drawing_loop(group, row, function, body))]
+            return [line for row in group.rows for line in self._drawing_loop(group, row, function, body)]
         return [
-            *tape,
             f"for_own({self.who(group.name)}, {group.size}, [&](int j) {{",
             *(f"    {x}" for x in body),
             "});",
@@ -96,9 +103,9 @@ class Updates(Online):
                 case "time":
                     passed.append("static_cast<double>(t)")
                 case "array":
-                    passed.append(f"a.{self.array[group.name, x.name].identifier}[j]")
+                    passed.append(f"a.{self.array[group.name, x.name].identifier}[{self.whole}]")
                 case _:
-                    passed.append(f"s.{self.state[group.name, x.name].identifier}[j]")
+                    passed.append(f"s.{self.state[group.name, x.name].identifier}[{self.mine}]")
         counter = ", ".join(_COUNTERS[x] for x in ("element", "step", "trial"))
         return [
             f"const Real of_{a.identifier} = static_cast<Real>(",

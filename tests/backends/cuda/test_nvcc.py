@@ -54,6 +54,9 @@ train:
     optimiser = adam(learning_rate = 1e-3)
     batch = 64
 """
+LARGE = W1.replace("ALIF[256]", "ALIF[9000]").replace(
+    "hidden -> hidden: dense", "hidden -> hidden: random(p = 0.02)"
+)  # in clusters
 MADE = SIMULATIONS["random delays, slices, Poisson sources"]  # synapses on the device
 
 
@@ -67,8 +70,9 @@ MADE = SIMULATIONS["random delays, slices, Poisson sources"]  # synapses on the 
         pytest.param(SIMULATIONS["dense plastic, noise, a gap junction, a stimulus"], "float32", marks=pytest.mark.slow),
         pytest.param(SIMULATIONS["conductances with long and drawn delays"], "float64", marks=pytest.mark.slow),
         pytest.param(MADE, "float32", marks=pytest.mark.slow),
+        pytest.param(LARGE, "float32", marks=pytest.mark.slow),
     ],
-    ids=["W1, e-prop", "W1, bptt", "W1, online", "unknown neurons, float64", "a plastic network", "conductances, float64", "drawn synapses"],
+    ids=["W1, e-prop", "W1, bptt", "W1, online", "unknown neurons, float64", "a plastic network", "conductances, float64", "drawn synapses", "samples in clusters"],
 )  # fmt: skip
 def test_no_kernel_spills_registers(tmp_path, text, precision):
     program, project = Projects(tmp_path).write(text, precision)
@@ -90,7 +94,8 @@ def test_no_kernel_spills_registers(tmp_path, text, precision):
         else {"samples", "gather", "optimise"}
     )
     listed = {row[1].removeprefix(f"{name}_") for row in rows}
-    assert listed - {"connect"} == kernels and ("connect" in listed or text != MADE)
+    assert listed - {"connect", "clusters"} == kernels and ("connect" in listed or text != MADE)
+    assert ("clusters" in listed) == (text == LARGE)
     assert set(used) == {(f"{name}_{k}", a) for k in listed for a in ARCHITECTURES}
     for kernel, _, _, threads, shared, *cells in (row[1:-1] for row in rows):
         assert all("registers" in cell for cell in cells)

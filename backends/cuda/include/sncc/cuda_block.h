@@ -41,6 +41,19 @@ __device__ inline void for_own_warps(Threads who, int count, const Body& body) {
     for (int j = rank; (j & ~31) < count; j += who.count) body(j, j < count);
 }
 
+// Neurons of a population that a block has, and where: those of a sample that several blocks share.
+struct Portion {
+    int first, count;
+
+    __device__ bool has(std::uint32_t neuron) const { return static_cast<int>(neuron) >= first && static_cast<int>(neuron) < first + count; }
+    __device__ std::uint32_t place(std::uint32_t neuron) const { return neuron - static_cast<std::uint32_t>(first); }
+};
+// All of them.
+struct Whole {
+    __device__ bool has(std::uint32_t) const { return true; }
+    __device__ std::uint32_t place(std::uint32_t neuron) const { return neuron; }
+};
+
 // The sum of what the lanes of a warp give, up to the calling one.
 template <typename Number>
 __device__ inline Number sum_of_lanes_up_to(Number value) {
@@ -93,6 +106,7 @@ struct ValueRows {
     __device__ const Real* row(std::int64_t n) const {
         return n < first || n > last ? nullptr : values + (n - first) * stride;
     }
+    __device__ ValueRows moved(std::int64_t numbers) const { return {values + numbers, stride, first, last}; }
 };
 
 // What the forward phase keeps of one sample for the way back: numbers of a group's neurons at every step. A column holds
@@ -121,6 +135,12 @@ struct DeviceRows {
     Real* gradient;
     bool one;  // weight for all
 
+    // Counted from a source, or a target, on.
+    __device__ DeviceRows moved(std::int64_t neurons) const {
+        DeviceRows rows = *this;
+        rows.offsets += neurons, rows.incoming_offsets += neurons;
+        return rows;
+    }
     __device__ std::int64_t element(std::uint64_t k) const { return one ? 0 : elements ? static_cast<std::int64_t>(elements[k]) : static_cast<std::int64_t>(k); }
     template <typename Weight = Real>
     __device__ Real weight(std::uint64_t k) const {

@@ -178,11 +178,26 @@ __device__ inline void add_rows(Threads who, Real* into, int columns, const Weig
     for (int r = 0; r < own; ++r)
         if (first + r * who.count < columns) into[column[r]] = sums[r];
 }
+// The same of more columns than a thread has registers for: `own` at a time, for which the spikes are gone through again.
+template <int own, typename Real, typename Weight, typename Spikes>
+__device__ inline void add_wide_rows(Threads who, Real* into, int columns, const Weight* weights, int stride, const Spikes& spikes, std::int64_t n) {
+    const int at_once = own * who.count;
+#pragma unroll 1
+    for (int first = 0; first < columns; first += at_once)
+        add_rows<own>(who, into + first, columns - first < at_once ? columns - first : at_once, weights + first, stride, spikes, n);
+}
 template <typename Real>
 __device__ inline void add_one_to_one(Real* into, const Real* weights, const EventRows& events, std::int64_t n) {
     if (n < events.first || n > events.last || threadIdx.x != 0) return;
     for (std::int64_t e = events.offsets[n - events.first]; e < events.offsets[n - events.first + 1]; ++e)
         into[events.indices[e]] += weights[events.indices[e]];
+}
+// Of neurons that a block has, by a thread each.
+template <typename Real>
+__device__ inline void add_one_to_one(Real* into, const Portion& own, const Real* weights, const EventRows& events, std::int64_t n) {
+    if (n < events.first || n > events.last || threadIdx.x != 0) return;
+    for (std::int64_t e = events.offsets[n - events.first]; e < events.offsets[n - events.first + 1]; ++e)
+        if (own.has(events.indices[e])) into[own.place(events.indices[e])] += weights[events.indices[e]];
 }
 template <typename Real, typename Spikes>
 __device__ inline void add_one_to_one(Real* into, int count, const Real* weights, const Spikes& spikes, std::int64_t n) {

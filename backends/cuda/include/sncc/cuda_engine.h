@@ -32,6 +32,11 @@ class CudaEngine final : public Engine {
 public:
     CudaEngine() {
         check(cudaDeviceGetAttribute(&most_shared_, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "cudaDeviceGetAttribute");
+        if constexpr (Network::cluster > 0) {
+            int has_clusters = 0;
+            check(cudaDeviceGetAttribute(&has_clusters, cudaDevAttrClusterLaunch, 0), "cudaDeviceGetAttribute");
+            shares_samples_ = has_clusters != 0 && Network::shared_in_cluster + STATIC_SHARED <= static_cast<std::size_t>(most_shared_);
+        }
         zeros(parameters_, Network::parameter_size);
         if (Network::half_size > 0) zeros(halves_, Network::half_size);
         arrays_.reserve(1);
@@ -339,6 +344,8 @@ private:
     void launch_samples(SampleArguments<Network>& a) {
         a.parameters = parameters_.data(), a.halves = halves_.data(), a.rows = connectivity_.table();
         a.arrays = arrays_.data();
+        if constexpr (Network::cluster > 0)  // of a simulation, and of a sequence that is cut, the whole state is kept between launches
+            if (shares_samples_ && !a.carried && a.segments <= 1) return Network::launch_clusters(a, compute_);
         std::size_t shared = sizeof(typename Network::Workspace);
         if (!Network::in_shared_memory && (shared + STATIC_SHARED > static_cast<std::size_t>(most_shared_) || a.to > 0)) {
             workspaces_.reserve(static_cast<std::size_t>(a.batch));
@@ -517,6 +524,7 @@ private:
     std::int64_t step_before_ = 0;
     Call<const Batch*()> next_;
     int turn_ = 0, most_shared_ = 0;
+    bool shares_samples_ = false;  // between the blocks of a cluster
     std::int64_t optimiser_step_ = 0;
     bool stale_ = true;
 };

@@ -39,21 +39,28 @@ void load(void (*kernel)(Arguments), const char* name) {
 }
 
 // Launches `kernel`, which errors call `name`, over a grid of blocks, with one struct of arguments and so much shared memory.
-// Threads of a `cooperative` launch may meet across the grid; all its blocks must fit on the device at once.
+// Threads of a `cooperative` launch may meet across the grid; all its blocks must fit on the device at once. So many neighbouring blocks are a `cluster`.
 template <typename Arguments>
 void launch(void (*kernel)(Arguments), const char* name, int blocks, int threads, std::size_t shared, cudaStream_t stream,
-            const Arguments& arguments, bool cooperative = false) {
+            const Arguments& arguments, bool cooperative = false, int cluster = 1) {
     allow_shared(kernel, name, shared);
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3(static_cast<unsigned>(blocks));
     config.blockDim = dim3(static_cast<unsigned>(threads));
     config.dynamicSmemBytes = shared;
     config.stream = stream;
-    cudaLaunchAttribute meets = {};
-    meets.id = cudaLaunchAttributeCooperative;
-    meets.val.cooperative = 1;
-    config.attrs = cooperative ? &meets : nullptr;
-    config.numAttrs = cooperative ? 1 : 0;
+    cudaLaunchAttribute attribute = {};
+    if (cooperative) {
+        attribute.id = cudaLaunchAttributeCooperative;
+        attribute.val.cooperative = 1;
+    } else {
+        attribute.id = cudaLaunchAttributeClusterDimension;
+        attribute.val.clusterDim.x = static_cast<unsigned>(cluster);
+        attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
+    }
+    const bool apart = cooperative || cluster > 1;
+    config.attrs = apart ? &attribute : nullptr;
+    config.numAttrs = apart ? 1 : 0;
     check(cudaLaunchKernelEx(&config, kernel, arguments), "cudaLaunchKernelEx", name);
 }
 

@@ -94,11 +94,16 @@ __device__ inline void rates_of(double* into, const Spikes& spikes, std::int64_t
 // What a spike adds to the loss by the penalty on its neuron's rate.
 template <typename Network>
 __device__ inline void add_penalty(const SampleArguments<Network>& g, const PenaltyOf& p, std::int64_t b, std::int64_t steps, double step,
-                                   typename Network::Real* into) {
+                                   typename Network::Real* into, const Portion& own) {
     constexpr double hertz = 1e-3;
-    const double* rates = (p.over_batch ? g.mean_rates : g.rates + b * Network::penalty_size) + p.offset;
+    const double* rates = (p.over_batch ? g.mean_rates : g.rates + b * Network::penalty_size) + p.offset + own.first;
     const double factor = p.strength * 2 / (hertz * hertz) / (p.size * (static_cast<double>(steps) * step)) / g.of;
-    for_own(p.size, [&](int j) { into[j] += static_cast<typename Network::Real>(factor * (rates[j] - p.target)); });
+    for_own(own.count, [&](int j) { into[j] += static_cast<typename Network::Real>(factor * (rates[j] - p.target)); });
+}
+template <typename Network>
+__device__ inline void add_penalty(const SampleArguments<Network>& g, const PenaltyOf& p, std::int64_t b, std::int64_t steps, double step,
+                                   typename Network::Real* into) {
+    add_penalty(g, p, b, steps, step, into, {0, p.size});
 }
 
 // Copies the recorded states after step n.

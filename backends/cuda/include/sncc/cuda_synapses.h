@@ -11,25 +11,33 @@ namespace cuda {
 
 // ------------------------------------------------------------------------------------------------ delivery
 // The row of source i by all threads, of weights of a type; a target that occurs several times is one thread's. All threads come here.
-template <typename Weight, typename Real>
-__device__ inline void add_row(Real* into, const DeviceRows<Real>& rows, std::int64_t i, std::int64_t delay) {
+template <typename Weight, typename Real, typename Own>
+__device__ inline void add_row(Real* into, const Own& own, const DeviceRows<Real>& rows, std::int64_t i, std::int64_t delay) {
     const std::uint64_t begin = rows.offsets[i], end = rows.offsets[i + 1];
     for (std::uint64_t k = begin + threadIdx.x; k < end; k += blockDim.x) {
         const std::uint32_t target = rows.targets[k];
-        if (k > begin && rows.targets[k - 1] == target) continue;
+        if (!own.has(target) || (k > begin && rows.targets[k - 1] == target)) continue;
         for (std::uint64_t same = k; same < end && rows.targets[same] == target; ++same)
-            if (!rows.delays || rows.delays[same] == delay) into[target] += rows.template weight<Weight>(same);
+            if (!rows.delays || rows.delays[same] == delay) into[own.place(target)] += rows.template weight<Weight>(same);
     }
     __syncthreads();
 }
+template <typename Weight, typename Real, typename Own, typename Spikes>
+__device__ inline void add_synapses(Real* into, const Own& own, const DeviceRows<Real>& rows, const Spikes& spikes, std::int64_t n, std::int64_t delay) {
+    for_spikes(spikes, n, [&](std::int64_t i) { add_row<Weight>(into, own, rows, i, delay); });
+}
 template <typename Weight, typename Real, typename Spikes>
 __device__ inline void add_synapses(Real* into, const DeviceRows<Real>& rows, const Spikes& spikes, std::int64_t n, std::int64_t delay) {
-    for_spikes(spikes, n, [&](std::int64_t i) { add_row<Weight>(into, rows, i, delay); });
+    add_synapses<Weight>(into, Whole{}, rows, spikes, n, delay);
 }
 // With a delay per synapse: what was emitted longest ago comes first.
+template <typename Weight, typename Real, typename Own, typename Spikes>
+__device__ inline void add_delayed_synapses(Real* into, const Own& own, const DeviceRows<Real>& rows, const Spikes& spikes, std::int64_t n, std::int64_t least) {
+    for (std::int64_t d = rows.most_delay; d >= least; --d) add_synapses<Weight>(into, own, rows, spikes, n - d, d);
+}
 template <typename Weight, typename Real, typename Spikes>
 __device__ inline void add_delayed_synapses(Real* into, const DeviceRows<Real>& rows, const Spikes& spikes, std::int64_t n, std::int64_t least) {
-    for (std::int64_t d = rows.most_delay; d >= least; --d) add_synapses<Weight>(into, rows, spikes, n - d, d);
+    add_delayed_synapses<Weight>(into, Whole{}, rows, spikes, n, least);
 }
 // A state was before the first of its rows what it starts at; a signal was not there.
 template <bool of_state, typename Real>

@@ -1,0 +1,198 @@
+"""Samples that the blocks of a cluster share, sources unchanged, run on the CPU: the reference's numbers in any order of threads."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+from networks import program_of
+from projects import Projects, agree, needs_compiler, trains_like_the_reference
+from stand_in import needs_emulation
+
+import sncc
+from sncc.backends.cuda import clusters
+from sncc.compiler import emit
+
+SLICED = """
+network Sliced:
+    step = 1 ms
+    population x: input[6]
+    population same: input[80]
+    population level: signal[80]
+    population first: LIF[150](theta = 0.8)
+    population second: LIF[80](theta = 0.7, tau_m = 10 ms)
+    population third: ALIF[33]
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> first: dense, weight = normal(0, 1)
+    connect same -> second: one_to_one, weight = normal(0.5, 0.5)
+    connect level -> second: one_to_one, weight = normal(0, 0.3)
+    connect straight = level -> third: dense, weight = normal(0, 0.3)
+    connect first -> first: one_to_one, weight = normal(0, 0.5), delay = 2 ms
+    connect mixed = second -> first: dense, weight = normal(0, 0.2), delay = 3 ms
+    connect first -> second: random(p = 0.3), weight = normal(0, 0.4), delay = 1 ms
+    connect drawn = first -> third: random(p = 0.4), weight = normal(0, 0.4), delay = uniform(1 ms, 4 ms)
+    connect second -> third: dense, weight = normal(0, 0.4)
+    connect first -> output: dense, weight = normal(0, 0.3)
+    connect third -> output: dense, weight = normal(0, 0.5)
+
+train:
+    rule = bptt
+    loss = cross_entropy(mean(output.v))
+    penalty = firing_rate(first, target = 20 Hz, strength = 1e-5), firing_rate(second, target = 5 Hz, strength = 1e-5, over = batch)
+    learn = weights, first.tau_m, third.bias, output.bias
+    optimiser = adam(learning_rate = 1e-3)
+"""
+FED_BACK = """
+network FedBack:
+    step = 1 ms
+    population x: input[6]
+    population hidden: ALIF[100]
+    population other: ALIF[70](tau_m = 10 ms, theta = 0.5)
+    population output: LIF[40](tau_m = 10 ms, theta = 0.4)
+    for k in hidden, other:
+        connect x -> {k}: dense, weight = normal(0.2, 0.5)
+        connect {k} -> output: dense, weight = normal(0, 0.3)
+    connect hidden -> hidden: dense, weight = normal(0, 0.2), delay = 1 ms
+    connect output -> other: dense, weight = normal(0, 0.2), delay = 2 ms
+
+train:
+    rule = eprop(feedback = adaptive)
+    loss = mean(cross_entropy(output.v))
+    penalty = firing_rate(hidden, target = 20 Hz, strength = 1e-5)
+    learn = weights, hidden.tau_m
+    optimiser = sgd(learning_rate = 1e-2)
+"""
+
+
+@pytest.fixture(scope="session")
+def projects(tmp_path_factory):
+    needs_compiler()
+    return Projects(tmp_path_factory.mktemp("clusters"))
+
+
+@pytest.fixture
+def sliced(projects, monkeypatch):
+    """A network on a device whose blocks have so few bytes of shared memory that four must share a sample."""
+
+    def build(text: str, most: int, build: str = "plain"):
+        monkeypatch.setattr(clusters, "MOST_SHARED", most)
+        program, project = projects.emulated(text, build=build)
+        header = next(
+            p
+            for p in projects.folder.glob("*/src/cuda/*_network.cuh")
+            if f"namespace {program.name.lower()}" in p.read_text()
+        )
+        assert "int cluster = 4;" in header.read_text()
+        return program, sncc.load(project, backend="emulated", seed=3)
+
+    return build
+
+
+@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("order", ["0", pytest.param("1", marks=pytest.mark.slow)])
+def test_blocks_that_share_a_sample_give_the_references_numbers(sliced, build, order, monkeypatch):
+    monkeypatch.setenv("SNCC_EMULATION_ORDER_SEED", order)
+    program, network = sliced(FED_BACK, 11_000, build)
+    agree(network, program, 1e-9, steps=25)
+    trains_like_the_reference(network, program, 1e-8, steps=1)
+
+
+def data(samples: int = 3, steps: int = 30):
+    rng = np.random.default_rng(0)
+    lengths = np.array([steps - 4 * k for k in range(samples)])
+    events = {name: rng.random((samples, steps, size)) < 0.2 for name, size in (("x", 6), ("same", 80))}
+    inputs = {name: sncc.Events.from_dense(value, lengths=lengths) for name, value in events.items()}
+    return {**inputs, "level": rng.normal(0, 1, (samples, steps, 80))}, np.arange(samples) % 3
+
+
+def trained(network):
+    """The loss, gradients, readouts and, after two steps of the optimiser, parameters of a network."""
+    loss, gradients = network.gradients(*data())
+    outputs = network.predict(data()[0])
+    network.fit(*data(), epochs=2, batch=3, verbose=False)
+    return {"loss": loss, "outputs": outputs, **gradients} | {
+        f"then {key}": network.parameters[key] for key in network.parameters
+    }
+
+
+@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=pytest.mark.slow)])
+def test_all_patterns_of_slices_give_the_cpus_numbers(sliced, build):
+    _, network = sliced(SLICED, 10_000, build)
+    expected, found = (
+        trained(n) for n in (sncc.load(sncc.build(SLICED, backend="cpu", precision="float64"), seed=3), network)
+    )
+    assert set(expected) == set(found) and np.abs(expected["drawn.weight"]).max() > 0
+    for key, value in expected.items():
+        assert np.allclose(found[key], value, rtol=1e-8, atol=1e-9 * np.max(np.abs(value))), key
+
+
+def test_a_number_that_is_none_is_named_as_where_one_block_has_the_sample(sliced):
+    _, network = sliced(FED_BACK, 11_000)
+    weights = np.array(network.parameters["x_other.weight"])
+    weights[:, 69] = 1e308  # of the last block's last neuron
+    network.parameters["x_other.weight"] = weights
+    events = sncc.Events.from_dense(np.repeat([[[0]] * 3 + [[1]] * 6] * 2, 6, axis=2))
+    for learns in (
+        lambda: network.gradients(events, np.zeros((2, 9), int)),
+        lambda: network.evaluate(events, np.zeros((2, 9), int)),
+    ):
+        with pytest.raises(FloatingPointError, match="a state of `other` is not finite at step 4 of sample 0"):
+            learns()
+
+
+@pytest.mark.slow
+@needs_emulation
+def test_a_meeting_of_the_block_in_place_of_one_of_the_cluster_is_missed(projects, sliced):
+    program, _ = sliced(FED_BACK, 11_000)
+    _, project = projects.write(FED_BACK, "float64")
+    broken = projects.folder / "too_small_a_meeting"
+    shutil.copytree(project, broken)
+    source = broken / "src" / "cuda" / "fedback_clusters.cuh"
+    before, after = source.read_text().split("// other_output: other -> output")
+    head, tail = before.rsplit("cluster.sync();", 1)
+    source.write_text(f"{head}__syncthreads();{tail}// other_output: other -> output{after}")
+    (broken / "lib").mkdir()
+    shutil.copy(projects.link(broken, "fedback", "checked", "libfedback_emulated.so", "-shared"), broken / "lib")
+    with pytest.raises(RuntimeError, match="race: .*a barrier of the cluster|uninitialised"):
+        agree(sncc.load(broken, backend="emulated"), program, 1e-9, steps=25)
+
+
+# ------------------------------------------------------------------------------------------------ which networks have clusters
+PLAIN = """
+network Plain:
+    step = 1 ms
+    population x: input[8, 8, 2]
+    population hidden: ALIF[SIZE]
+    population output: LI[20]
+    connect x -> hidden: dense, weight = normal(0, 1)
+    connect hidden -> output: dense, weight = normal(0, 1)
+
+train:
+    rule = eprop(feedback = symmetric)
+    loss = mean(cross_entropy(output.v))
+    optimiser = adam(learning_rate = 1e-3)
+"""
+
+
+def blocks(text: str) -> int:
+    found = re.search(r"int cluster = (\d+);", emit(program_of(text, "float32"))["src/cuda/plain_network.cuh"])
+    return int(found[1])
+
+
+@pytest.mark.parametrize("size, expected", [(7000, 0), (9000, 2), (16_000, 4), (40_000, 8), (90_000, 0)])
+def test_as_few_blocks_share_a_sample_as_have_room_for_it(size, expected):
+    assert blocks(PLAIN.replace("SIZE", str(size))) == expected
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("eprop(feedback = symmetric)", "eprop(online = true)"),
+        ("normal(0, 1)\n    connect hidden", "normal(0, 1), dropout = 0.1\n    connect hidden"),
+    ],
+)
+def test_what_slices_do_not_know_stays_in_one_block(old, new):
+    text = PLAIN.replace("SIZE", "9000")
+    assert old in text and blocks(text.replace(old, new)) == 0
