@@ -15,8 +15,9 @@
 #include "sncc/cuda_batch.h"
 #include "sncc/cuda_kept.h"
 #include "sncc/cuda_memory.h"
-#include "sncc/cuda_rewire.h"
+#include "sncc/cuda_parameters.h"
 #include "sncc/cuda_results.h"
+#include "sncc/cuda_rewire.h"
 #include "sncc/cuda_rows.h"
 #include "sncc/cuda_simulation.h"
 #include "sncc/engine.h"
@@ -37,13 +38,8 @@ public:
             check(cudaDeviceGetAttribute(&has_clusters, cudaDevAttrClusterLaunch, 0), "cudaDeviceGetAttribute");
             shares_samples_ = has_clusters != 0 && Network::shared_in_cluster + STATIC_SHARED <= static_cast<std::size_t>(most_shared_);
         }
-        zeros(parameters_, Network::parameter_size);
-        if (Network::half_size > 0) zeros(halves_, Network::half_size);
         arrays_.reserve(1);
-        shapes_.assign(Network::shapes(), Network::shapes() + Network::parameters);
-        offsets_.assign(Network::parameter_offsets(), Network::parameter_offsets() + Network::parameters);
         if constexpr (Network::learns) {
-            make_room_to_learn();
             total_.reserve(static_cast<std::size_t>(Network::sum_size) + 16);
             overflown_.reserve(1);
             scratch_.reserve(static_cast<std::size_t>(Network::parameter_size) + 16);
@@ -71,44 +67,38 @@ public:
             Engine::reconnect(connection, pre, post, count);
         }
     }
-    std::int64_t parameter_size(int k) override { return std::int64_t(shapes_[k].rows) * shapes_[k].columns; }
+    std::int64_t parameter_size(int k) override { return std::int64_t(numbers_.shapes[k].rows) * numbers_.shapes[k].columns; }
     std::int64_t synapse_count(int connection) override { return static_cast<std::int64_t>(connectivity_.of(connection).count()); }
     void synapses(int connection, std::int64_t* pre, std::int64_t* post) override { connectivity_.of(connection).list(pre, post); }
 
     // -------------------------------------------------------------------------------------------- parameters
     void set_parameter(int k, const double* values) override {
-        const std::int64_t count = shapes_[k].shared ? 1 : parameter_size(k);
+        const std::int64_t count = numbers_.shapes[k].shared ? 1 : parameter_size(k);
         if (built_) connectivity_.refuse_delays(k, values, count);
         settle();
-        if (Network::is_half(k))
-            copy_in(k, halves_, offsets_[k], values);
-        else
-            copy_in(k, parameters_, offsets_[k], values);
+        numbers_.set(k, values);
         stale_ = true;
         if (!connectivity_.is_delays(k)) return;
         connectivity_.keep_delays(k, values, count);
         if (!built_) return;
-        connectivity_.set_delays(shapes_);
+        connectivity_.set_delays(numbers_.shapes);
         follow_delays();
     }
     void get_parameter(int k, double* values) override {
         settle();
-        if (Network::is_half(k))
-            copy_out(k, halves_, offsets_[k], values);
-        else
-            copy_out(k, parameters_, offsets_[k], values);
+        numbers_.get(k, values);
     }
     void get_gradient(int k, double* values) override {
         settle();
-        copy_out(k, gradients_, offsets_[k], values);
+        numbers_.get_gradient(k, values);
     }
     void set_optimiser_state(int k, int state, const double* values) override {
         settle();
-        copy_in(k, states_, slot(k, state), values);
+        numbers_.set_state(k, state, values);
     }
     void get_optimiser_state(int k, int state, double* values) override {
         settle();
-        copy_out(k, states_, slot(k, state), values);
+        numbers_.get_state(k, state, values);
     }
     void set_optimiser_step(std::int64_t step) override {
         settle();
@@ -180,11 +170,11 @@ private:
         if (!learns) return {batch.count, std::numeric_limits<std::int64_t>::max()};
         SampleArguments<Network> a = {};
         place_traces(a);
-        return KeptOfSamples<Network>::plan(batch, gradient_size_, connectivity_.most_delay(), a.trace_width);
+        return KeptOfSamples<Network>::plan(batch, numbers_.gradient_size, connectivity_.most_delay(), a.trace_width);
     }
     // Where the traces of a sample stand: those known when the code was emitted, then those of synapses in rows.
     void place_traces(SampleArguments<Network>& a) const {
-        a.gathered = gathered_.data(), a.gradient_width = gradient_size_, a.trace_size = Network::trace_size;
+        a.gathered = numbers_.gathered.data(), a.gradient_width = numbers_.gradient_size, a.trace_size = Network::trace_size;
         std::int64_t emitted = Network::emitted_size;
         for (int u = 0; u < Network::late_trace_count; ++u) {
             const LateTraces& late = Network::late_traces()[u];
@@ -229,41 +219,11 @@ private:
         return result;
     }
     static bool is_step_by_step(Mode mode) { return Network::online && Network::loss_every_step && mode == Mode::train; }
-    std::int64_t slot(int k, int state) const { return parameter_size_ * state + offsets_[k]; }
 
-    void make_room_to_learn() {
-        zeros(gathered_, gradient_size_);
-        zeros(gradients_, parameter_size_);
-        zeros(states_, parameter_size_ * Network::optimiser_states);
-    }
     // Synapses, then room for what has a number for each of them, behind what is there already.
     void build_rows(std::uint64_t seed, const Description& about) {
         connectivity_.build(seed);
-        List<Real> known(static_cast<std::size_t>(Network::parameter_size));
-        List<Bfloat16> known_halves(static_cast<std::size_t>(Network::half_size));
-        parameters_.take(known.data(), known.size());
-        halves_.take(known_halves.data(), known_halves.size());
-        List<std::pair<int, List<double>>> drawn;
-        connectivity_.for_each([&](SynapseRows& rows) {
-            for (const int k : {rows.info().weight, rows.info().delays}) {
-                if (k < 0 || shapes_[k].columns >= 0) continue;
-                shapes_[k].columns = static_cast<int>(rows.count());
-                drawn.emplace_back(k, rows.drawn(about.parameters[k], seed));
-                offsets_[k] = Network::is_half(k) ? half_size_ : parameter_size_;
-                if (Network::is_half(k)) {
-                    half_size_ += shapes_[k].size();
-                    continue;
-                }
-                LateParameter& late = late_[Network::late(k)];
-                late = {parameter_size_, shapes_[k].size(), gradient_size_, shapes_[k].learnt ? shapes_[k].scale : 0.0};
-                parameter_size_ += shapes_[k].size(), gradient_size_ += shapes_[k].learnt ? shapes_[k].size() : 0;
-            }
-        });
-        zeros(parameters_, parameter_size_);
-        if (half_size_ > 0) zeros(halves_, half_size_);
-        parameters_.put(known.data(), known.size());
-        halves_.put(known_halves.data(), known_halves.size());
-        if constexpr (Network::learns) make_room_to_learn();
+        const auto drawn = numbers_.make_room_for(connectivity_, about, seed);
         for (const auto& [k, values] : drawn) set_parameter(k, values.data());
         for (int r = 0; r < Network::rewiring_count; ++r) refuse_equal_pairs(connectivity_.with_weight(Network::rewirings()[r].parameter));
         upload_rows();
@@ -271,46 +231,16 @@ private:
     }
     // Synapses with their delays, for the kernels.
     void upload_rows() {
-        connectivity_.set_delays(shapes_);
-        connectivity_.upload(shapes_, [&](int k) { return weights_of(k); },
-                             [&](int r, int k) { return gathered_.data() + (Network::late(k) < 0 ? std::max<std::int64_t>(Network::row_gradients()[r], 0) : late_[Network::late(k)].gathered); });
+        connectivity_.set_delays(numbers_.shapes);
+        connectivity_.upload(numbers_.shapes, [&](int k) { return numbers_.weights(k); },
+                             [&](int r, int k) { return numbers_.gathered.data() + (Network::late(k) < 0 ? std::max<std::int64_t>(Network::row_gradients()[r], 0) : numbers_.late[Network::late(k)].gathered); });
         follow_delays();
     }
     // A simulation under way ends where spikes were on their way with other delays.
     void follow_delays() {
         if (connectivity_.has_other_delays()) simulator_.set_lead(connectivity_.most_delay());
     }
-    const void* weights_of(int k) const {
-        if (Network::is_half(k)) return halves_.data() + offsets_[k];
-        return parameters_.data() + offsets_[k] + shapes_[k].place_of_one();
-    }
-    NumbersOnDevice<Network> numbers() { return {parameters_, states_, connectivity_, shapes_, offsets_, parameter_size_}; }
-
-    template <typename Number>
-    void copy_in(int k, DeviceArray<Number>& to, std::int64_t offset, const double* values) {
-        const Shape& shape = shapes_[k];
-        List<Number> padded(static_cast<std::size_t>(shape.size()), shape.shared ? static_cast<Number>(values[0]) : Number(0));
-        if (!shape.shared)
-            for (int i = 0; i < shape.rows; ++i)
-                for (int j = 0; j < shape.columns; ++j)
-                    padded[static_cast<std::size_t>(i * shape.stride() + j)] = static_cast<Number>(values[std::int64_t(i) * shape.columns + j]);
-        if (shape.apart)
-            for (int i = 0; i < shape.rows; ++i) padded[static_cast<std::size_t>(i * shape.stride() + i)] = Number(0);
-        to.put(padded.data(), padded.size(), static_cast<std::size_t>(offset));
-    }
-    template <typename Number>
-    void copy_out(int k, const DeviceArray<Number>& from, std::int64_t offset, double* values) {
-        const Shape& shape = shapes_[k];
-        List<Number> padded(static_cast<std::size_t>(shape.size()));
-        from.take(padded.data(), padded.size(), static_cast<std::size_t>(offset));
-        if (shape.shared) {
-            values[0] = static_cast<double>(padded[static_cast<std::size_t>(shape.place_of_one())]);
-            return;
-        }
-        for (int i = 0; i < shape.rows; ++i)
-            for (int j = 0; j < shape.columns; ++j)
-                values[std::int64_t(i) * shape.columns + j] = static_cast<double>(padded[static_cast<std::size_t>(i * shape.stride() + j)]);
-    }
+    NumbersOnDevice<Network> numbers() { return {numbers_.parameters, numbers_.states, connectivity_, numbers_.shapes, numbers_.offsets, numbers_.parameter_size}; }
 
     // Numbers per neuron that follow from parameters set by hand: the last launch without its first parts.
     void refresh() {
@@ -321,16 +251,9 @@ private:
     }
     OptimiseArguments<Network> optimiser_arguments() {
         OptimiseArguments<Network> o = {};
-        o.parameters = parameters_.data(), o.arrays = arrays_.data(), o.gathered = gathered_.data(), o.gradients = gradients_.data();
-        o.states = states_.data(), o.total = total_.data(), o.overflown = overflown_.data(), o.scratch = scratch_.data(), o.parameter_size = parameter_size_;
-        std::copy(late_, late_ + Network::late_count + 1, o.late);
+        numbers_.describe(o);
+        o.arrays = arrays_.data(), o.total = total_.data(), o.overflown = overflown_.data(), o.scratch = scratch_.data();
         return o;
-    }
-
-    template <typename Number>
-    static void zeros(DeviceArray<Number>& array, std::int64_t count) {
-        array.reserve(static_cast<std::size_t>(count) + 16);
-        array.clear();
     }
 
     // -------------------------------------------------------------------------------------------- samples
@@ -342,7 +265,7 @@ private:
         results_.lay_out(a, outputs);
     }
     void launch_samples(SampleArguments<Network>& a) {
-        a.parameters = parameters_.data(), a.halves = halves_.data(), a.rows = connectivity_.table();
+        a.parameters = numbers_.parameters.data(), a.halves = numbers_.halves.data(), a.rows = connectivity_.table();
         a.arrays = arrays_.data();
         if constexpr (Network::cluster > 0)  // of a simulation, and of a sequence that is cut, the whole state is kept between launches
             if (shares_samples_ && !a.carried && a.segments <= 1) return Network::launch_clusters(a, compute_);
@@ -370,8 +293,8 @@ private:
     Result run_step_by_step(SampleArguments<Network>& a, const Batch& batch, BatchInput<Network>& input, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
         settle();
         const std::int64_t before = optimiser_step_;
-        copy_on_device(parameters_before_, parameters_, parameter_size_);
-        copy_on_device(states_before_, states_, parameter_size_ * Network::optimiser_states);
+        copy_on_device(parameters_before_, numbers_.parameters, numbers_.parameter_size);
+        copy_on_device(states_before_, numbers_.states, numbers_.parameter_size * Network::optimiser_states);
         for (std::int64_t n = 1; n <= a.most_steps; ++n) {
             a.from = n - 1, a.to = n;
             launch_samples(a);
@@ -389,8 +312,8 @@ private:
             if (wrong.empty()) wrong = overflow.what();
         }
         if (wrong.empty()) return result;
-        copy_on_device(parameters_, parameters_before_, parameter_size_);
-        copy_on_device(states_, states_before_, parameter_size_ * Network::optimiser_states);
+        copy_on_device(numbers_.parameters, parameters_before_, numbers_.parameter_size);
+        copy_on_device(numbers_.states, states_before_, numbers_.parameter_size * Network::optimiser_states);
         optimiser_step_ = before, stale_ = true;
         throw Failure(Code::numerical, wrong);
     }
@@ -447,7 +370,7 @@ private:
     // -------------------------------------------------------------------------------------------- learning
     void gather(const SampleArguments<Network>& a, bool first, bool adds, bool adds_sums) {
         GatherArguments<Network> g = {};
-        g.gradient = gathered_.data(), g.parameters = parameters_.data(), g.rows = connectivity_.table(), g.steps = a.rest ? a.rest : a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
+        g.gradient = numbers_.gathered.data(), g.parameters = numbers_.parameters.data(), g.rows = connectivity_.table(), g.steps = a.rest ? a.rest : a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
         g.origin = a.origin, g.room = a.room, g.length = a.length, g.adds_sums = adds_sums;
         std::copy(a.events, a.events + Network::sources + Network::thinned, g.events), std::copy(a.values, a.values + Network::sources + Network::thinned, g.values);
         g.fired = a.fired;
@@ -495,12 +418,11 @@ private:
     }
 
     static constexpr std::int64_t elements_a_block = 4096;
-    int optimise_blocks() const { return static_cast<int>(std::max<std::int64_t>(Network::optimise_blocks, std::min<std::int64_t>(264, parameter_size_ / elements_a_block))); }
+    int optimise_blocks() const { return static_cast<int>(std::max<std::int64_t>(Network::optimise_blocks, std::min<std::int64_t>(264, numbers_.parameter_size / elements_a_block))); }
 
     DeviceMemory memory_;
     Stream compute_{cudaStreamDefault}, copies_{cudaStreamNonBlocking};
-    DeviceArray<Real> parameters_{memory_, "the parameters"}, gathered_{memory_, "the gradients of the weights"}, gradients_{memory_, "the gradients"}, states_{memory_, "the optimiser"};
-    DeviceArray<Bfloat16> halves_{memory_, "the weights of half the size"};
+    ParametersOnDevice<Network> numbers_{memory_};
     DeviceArray<typename Network::Arrays> arrays_{memory_, "the numbers of the neurons"};
     DeviceArray<typename Network::Workspace> workspaces_{memory_, "the states of the samples"};
     KeptOfSamples<Network> kept_{memory_};
@@ -509,10 +431,6 @@ private:
     BatchInput<Network> inputs_[2] = {BatchInput<Network>(memory_), BatchInput<Network>(memory_)};  // in turn
     Simulator<Network> simulator_{memory_};
     Connectivity<Network> connectivity_{memory_};
-    List<Shape> shapes_;  // those of one number per synapse have their columns when the synapses are built
-    List<std::int64_t> offsets_;
-    LateParameter late_[Network::late_count + 1] = {};
-    std::int64_t parameter_size_ = Network::parameter_size, gradient_size_ = Network::gradient_size, half_size_ = Network::half_size;
     bool built_ = false;
     Rewirer<Network> rewirer_;
     std::uint64_t seed_ = 0;  // of connectivity
