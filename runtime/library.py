@@ -116,10 +116,16 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {  # argument types; all return an erro
 RESULTS: dict[str, Any] = {"create": c_void_p, "destroy": None, "error": c_char_p}
 BUSY = 2
 IN_USE = "the network is running in another thread: load it once for each"
+
+
+class DeviceError(RuntimeError):
+    """A GPU, or its driver, is missing or has failed."""
+
+
 ERRORS: dict[int, type[Exception]] = {
     1: ValueError,
     3: MemoryError,
-    4: RuntimeError,
+    4: DeviceError,
     5: FloatingPointError,
 }
 

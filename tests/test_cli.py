@@ -15,8 +15,10 @@ import pytest
 
 from sncc import cli, data
 from sncc.cli import running
+from sncc.cli.terminal import mistakes_of_the_user
 from sncc.data import DataSet
 from sncc.runtime.checkpoint import Progress
+from sncc.runtime.library import ERRORS
 
 
 def sncc(*words: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -50,6 +52,18 @@ def test_what_check_warns_of_is_told_by_what_builds_too(folder):
     checked = sncc("check", "open.snn", cwd=folder)
     built = sncc("build", "open.snn", "--emit-only", cwd=folder)
     assert built.returncode == 0 and "open.snn:3:16: warning: nothing is connected" in built.stderr == checked.stderr
+
+
+def test_what_a_simulation_stimulates_is_connected(tmp_path):
+    text = "network N:\n    step = 1 ms\n    population a: LIF[3]\nsimulate:\n    duration = 1 s\n    stimulate a[1:2].I: 1 / (1 ms)\n"
+    (tmp_path / "driven.snn").write_text(text)
+    assert not sncc("check", "driven.snn", cwd=tmp_path).stderr
+
+
+def test_a_gpu_that_is_missing_is_no_internal_error(capsys):
+    with pytest.raises(SystemExit) as ended, mistakes_of_the_user():
+        raise ERRORS[4]("this library needs an NVIDIA GPU")
+    assert ended.value.code == 1 and capsys.readouterr().err == "error: this library needs an NVIDIA GPU\n"
 
 
 def test_check_gives_diagnostics_as_json(folder):

@@ -23,6 +23,12 @@ def mistakes_of_the_user() -> Iterator[None]:
         yield
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
         fail(str(error) or OUT_OF_MEMORY)
+    except RuntimeError as error:
+        from sncc.runtime.library import DeviceError
+
+        if not isinstance(error, DeviceError):
+            raise
+        fail(str(error))
 
 
 def fail(message: str) -> NoReturn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 
 from sncc.diagnostics import Diagnostics, Span
 from sncc.model import nodes
@@ -22,10 +22,12 @@ def resolve_network(
     learnt: Mapping[str, Set[str]],
     scope: Scope,
     diagnostics: Diagnostics,
+    stimulated: Sequence[tree.Endpoint] = (),
 ) -> Draft:
     """Resolve the statements of a network (loops are expanded).
 
-    `learnt` names the learnt parameters by population, and `weight` by connection.
+    `learnt` names the learnt parameters by population, and `weight` by connection; `stimulated` is what a simulation
+    drives.
     """
     draft = Draft(_step(parts, block, scope, diagnostics))
     scope.set_step(draft.step)
@@ -47,7 +49,7 @@ def resolve_network(
                 found |= {} if resolved is None else {place: resolved}
     draft.connections = {found[place].name: found[place] for place in sorted(found)}  # arrivals follow the text
     resolve_delays(draft, diagnostics)
-    _warn_of_silent_inputs(draft, connects, diagnostics)
+    _warn_of_silent_inputs(draft, [*(c.target for c in connects), *stimulated], diagnostics)
     return draft
 
 
@@ -80,8 +82,8 @@ def _report_duplicates(written: list[tree.Population], diagnostics: Diagnostics)
         seen.setdefault(name, span)
 
 
-def _warn_of_silent_inputs(draft: Draft, connects: list[tree.Connect], diagnostics: Diagnostics) -> None:
-    used = {(c.target.name.name, c.target.input.name if c.target.input else None) for c in connects}
+def _warn_of_silent_inputs(draft: Draft, targets: list[tree.Endpoint], diagnostics: Diagnostics) -> None:
+    used = {(target.name.name, target.input.name if target.input else None) for target in targets}
     for population in draft.populations.values():
         for where in population.dynamics.inputs if population.dynamics else ():
             if not {(population.name, where.name), (population.name, None)} & used:

@@ -155,7 +155,8 @@ class _Resolver:
         train_parts = self._settings(train, "train") if train else ()
         simulate_parts = self._settings(simulate, "simulate") if simulate else ()
         learnt = self._learnt(parts, train_parts) if train else {}
-        network = resolve_network(parts, chosen, learnt, self.scope, self.diagnostics)
+        stimulated = [part.target for part in simulate_parts if isinstance(part, tree.Stimulate)]
+        network = resolve_network(parts, chosen, learnt, self.scope, self.diagnostics, stimulated)
         training = self._training(train, train_parts, network) if train else None
         simulation = (
             resolve_simulation(simulate, simulate_parts, network, self.scope, self.diagnostics) if simulate else None
