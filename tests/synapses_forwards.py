@@ -64,6 +64,19 @@ synapse clipped:
         h += 0.2 * g
     deliver g / (5 ms)
 
+synapse passing:
+    "The same, also let through by its source's potential, and leaking by its weight."
+    param tau = 6 ms
+    param most = 1.5
+    state g = 0.1
+    state h = 0
+    dg/dt = -g * (1 + 0.2 * tanh(pre.v) + 0.1 * tanh(weight)) / tau + h / (5 ms)
+    dh/dt = -tanh(h) / (4 ms)
+    on pre:
+        g += weight * (most - tanh(g))
+        h += 0.2 * g
+    deliver g * (1 + 0.3 * tanh(pre.v)) / (5 ms)
+
 synapse single:
     param tau = 6 ms
     state g = 0
@@ -88,7 +101,16 @@ SMALL = """
     connect x -> hidden: dense, weight = normal(0.15, 0.3), synapse = single()
     connect few = hidden -> hidden: random(p = 0.5), weight = normal(0.1, 0.3), delay = uniform(1 ms, 4 ms),
         synapse = single(tau = uniform(4 ms, 9 ms))
-    connect hidden -> output: dense, weight = normal(0, 1)
+    connect hidden -> output: dense, weight = normal(0.2, 0.5), synapse = single()
+"""
+ONTO = """
+    population hidden: ALIF[7](tau_m = 10 ms, theta = 0.5)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = normal(0.15, 0.3), synapse = single()
+    connect few = hidden -> hidden: random(p = 0.5), weight = normal(0.1, 0.3), delay = uniform(1 ms, 4 ms),
+        synapse = single(tau = uniform(4 ms, 9 ms))
+    connect hidden -> output: dense, weight = normal(0.2, 0.5), delay = 2 ms, synapse = passing(), dropout = 0.2
+    connect plain = hidden -> output: dense, weight = normal(0, 0.5)
 """
 LARGE = """
     population hidden: ALIF[7](tau_m = each(10 ms), theta = 0.5)
@@ -112,11 +134,16 @@ PENALISED = "mean(cross_entropy(output.v))\n    penalty = firing_rate(hidden, ta
 
 
 def keeping(rule: str, loss: str = "mean(cross_entropy(output.v))") -> str:
-    """Synapses that keep states one by one in front of hidden neurons."""
+    """Synapses that keep states one by one in front of hidden neurons and of those that the loss reads."""
     return BLOCKS + SMALL + TRAIN.format(rule=rule, loss=loss, learn="")
 
 
+def keeping_onto(rule: str, loss: str) -> str:
+    """The same with all that is on the way to the loss."""
+    return BLOCKS + ONTO + TRAIN.format(rule=rule, loss=loss, learn=", hidden.tau_m, hidden_output.most")
+
+
 def keeping_in_every_pattern(rule: str, loss: str = PENALISED) -> str:
-    """The same in every pattern, also in front of what the loss reads, with `PAIRS`."""
+    """The same in front of neurons, in every pattern, with `PAIRS`."""
     learn = ", linear.tau, again.most, again.start, all.tau"
     return BLOCKS + LARGE + TRAIN.format(rule=rule, loss=loss, learn=learn)

@@ -91,10 +91,11 @@ def _signal(layout: Layout, o: LearningSignal) -> list[str]:
     into = f"s.state.{layout.state[group, o.variable].identifier} + {offset}"
     outputs = layout.program.readouts[o.readout].size
     lines = ["{", f"    alignas(64) Real error[{padded(outputs)}];", f"    error_of<{o.readout}>(s, error);"]
-    if o.output is not None:
+    if o.output is not None and o.weight is not None:
         lines.append(f"    for (int k = 0; k < {outputs}; ++k) error[k] = k == {o.output} ? error[k] : Real(0);")
     if o.weight is None:
-        lines.append(f"    for (int j = 0; j < {size}; ++j) ({into})[j] = error[j];")
+        which = "j" if o.output is None else o.output
+        lines.append(f"    for (int j = 0; j < {size}; ++j) ({into})[j] = error[{which}];")
         return [*lines, "}"]
     key = layout.keys.index(o.weight)
     across = layout.program.connection(o.across) if o.across is not None else None

@@ -111,7 +111,7 @@ class Online(Places):
         across = self.program.connection(o.across) if o.across is not None else None
         only = -1 if o.output is None else o.output
         if o.weight is None:
-            call = f"signal_errors({passed});"
+            call = f"signal_errors({passed}, {only});"
         elif across in self.rows_of_synapses:
             call = f"signal_over_synapses({passed}, {only}, g.rows[{self.row_number(across)}]);"
         elif o.one_to_one:

@@ -96,6 +96,8 @@ class Traces:
         if o.output is not None:
             error = np.where(np.arange(len(error)) == o.output, error, 0.0)
         group, offset, size = o.target
+        if o.output is not None and o.weight is None:
+            error = np.full(size, error[o.output])
         left = sample.left(o.across, o.target)
         whole = np.zeros(self.program.group(group).size)
         across = self.program.connection(o.across) if o.across is not None else None

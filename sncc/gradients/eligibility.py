@@ -24,12 +24,18 @@ Keep = Callable[[str, Expression], Symbol]  # a trace's value after the step
 
 @dataclass(frozen=True, slots=True)
 class Through:
-    """States of synapses on the way: spikes enter their `input`, `values` leave them, and arrive `delay` steps later."""
+    """States of synapses on the way: spikes enter their `input`, `values` leave them, and arrive `delay` steps later.
+
+    places: the group of which an element has what a neuron's trace reads of them, where that is not theirs. jacobian: what theirs
+    is known by.
+    """
 
     group: str
     input: str
     values: str
     delay: int
+    places: str
+    jacobian: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +177,7 @@ def _filtered(
 
     arriving = late("late", leaving, path.delay)
     if (way := path.through) is not None:
-        jacobian = {pair: _at(value, f"{beside}.{way.group}") for pair, value in jacobians[way.group].items()}
+        jacobian = {pair: _at(value, f"{beside}.{way.places}") for pair, value in jacobians[way.jacobian].items()}
         found = through(jacobian, states_of(jacobian), way.input, arriving, "s")
         arriving = late("out", found[way.values], way.delay)
     where = f"read.{path.readout.index}" if path.output is None else f"output.{path.readout.index}.{path.output}"

@@ -18,13 +18,18 @@ from sncc.gradients.derivation import derive_adjoint, learnt_arrays
 from sncc.gradients.eligibility import Front, Jacobian, Path, Through, states_of, traces
 from sncc.gradients.feedback import filtering_input
 from sncc.gradients.online_synapses import (
+    MOST_OWN,
     is_of_synapses,
+    outlet,
     refuse_reading,
     refuse_synapses,
+    with_columns,
+    with_outlets,
     with_places,
     with_targets,
 )
 from sncc.gradients.rules import Adjoint, Edge
+from sncc.gradients.synapse_feedback import at_other_weights
 from sncc.gradients.transpose import transpose
 from sncc.model.nodes import Rule
 from sncc.program.groups import Connection, Group
@@ -33,7 +38,7 @@ from sncc.program.nodes import Program
 from sncc.program.operations import Readout, Update
 from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, Assign, Fire, Reduce, Statement
 
-MOST_OWN = 16  # outputs that filter each in its own way: every one needs traces of its own
+BACK = ".feedback"  # behind the names of what is at other weights
 
 
 def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> Program:
@@ -43,17 +48,20 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     """
     refuse_synapses(program, chosen, rule)
     jacobians: dict[str, Jacobian] = {}
-    needed = {choice.group for choice in chosen}
-    for name in sorted(needed):
+    for name in sorted({choice.group for choice in chosen}):
         program, jacobians[name] = _with_jacobian(program, name)
+    for name in sorted(choice.group for choice in chosen if choice.instead is not None):
+        program, jacobians[f"{name}{BACK}"] = _with_jacobian(program, name, BACK)
 
     def moving(group: str, variable: str) -> bool:
         learnt = learnt_arrays(program, program.group(group))
         arrays = set(program.group(group).arrays) - learnt
         return any(output == variable and by not in arrays for output, by in jacobians.get(group, {}))
 
-    for name in sorted(c.group for c in chosen if c.learns and is_of_synapses(program, c.group)):
+    for name in sorted({c.group for c in chosen if is_of_synapses(program, c.group)}):
         refuse_reading(program, name, moving, rule)
+    for name in _outlets(chosen, program):
+        program = with_outlets(program, name)
     operations: list[TraceOperation] = []
     gradient = []
     for choice in chosen:
@@ -80,6 +88,8 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
             program, more, derived = _of_synapses(program, choice.group, front, jacobians, paths, penalties)
             operations += more
             gradient += [derived] if derived is not None else []
+    for name in _outlets(chosen, program):
+        program = _with_columns(program, name, operations)
     variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal | PenaltySignal)}
     variables |= {(o.group, o.variable) for o in operations if isinstance(o, SignalBack)}
     groups = tuple(_with_variables(g, sorted(v for name, v in variables if name == g.name)) for g in program.groups)
@@ -112,22 +122,27 @@ def _with_variables(group: Group, names: Iterable[str]) -> Group:
 
 
 # ------------------------------------------------------------------------------------------------ the Jacobian of an update
-def _with_jacobian(program: Program, name: str) -> tuple[Program, Jacobian]:
-    """Derivatives of the states after an update, and of the spike, by the states before, inputs and numbers."""
+def _with_jacobian(program: Program, name: str, tail: str = "") -> tuple[Program, Jacobian]:
+    """Derivatives of the states after an update, and of the spike, by the states before, inputs and numbers.
+
+    With a `tail`, of their names, those of synapses at other weights than theirs.
+    """
     group = program.group(name)
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == name)
-    states = [s for s in group.states if s != REFRACTORY]
-    after = {s: local for s, local in update.carry if s in states} | ({SPIKE: SPIKE} if update.spikes else {})
+    at, others = at_other_weights(program, update) if tail else (update, {})
+    states = [s for s in group.states if s != REFRACTORY and "/" not in s]
+    after = {s: others.get(local, local) for s, local in update.carry if s in states}
+    after |= {SPIKE: SPIKE} if update.spikes else {}
     wanted = frozenset({*states, *update.inputs, *group.arrays})
-    body, variables, jacobian = list(update.body), list(update.carry), Jacobian()
+    body, variables, jacobian = list(at.body), list(update.carry), Jacobian()
     for output, local in after.items():
-        transposed = transpose(update.body, {local: ONE}, wanted)
-        names: dict[str, Expression] = {s.name: Symbol(f"{output}/{s.name}") for s in transposed.body}
-        body += [_renamed(s, f"{output}/{s.name}", names) for s in transposed.body]
+        transposed = transpose(at.body, {local: ONE}, wanted)
+        names: dict[str, Expression] = {s.name: Symbol(f"{output}{tail}/{s.name}") for s in transposed.body}
+        body += [_renamed(s, f"{output}{tail}/{s.name}", names) for s in transposed.body]
         for by, value in transposed.adjoints.items():
             entry = fold_all(substitute(value, names))
             if not isinstance(entry, Number):
-                variable = f"{output}/{by}"
+                variable = f"{output}{tail}/{by}"
                 body.append(Assign(f"{variable}.now", entry))
                 variables.append((variable, f"{variable}.now"))
                 entry = Symbol(variable)
@@ -162,7 +177,8 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
         c = program.connection(edge.connection)
         through = None
         if moved is not None:
-            through = Through(moved.target_group, moved.input, c.values or "", c.delay)
+            way = moved.target_group
+            through = Through(way, moved.input, c.values or "", c.delay, way, way)
         for r in (r for r in readouts if r.group == c.target_group):
             weight = c.weight if edge.feedback is None else edge.feedback
             signal = LearningSignal(
@@ -170,6 +186,15 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
             )
             delay = c.delay if moved is None else moved.delay
             paths.append(Path(r, signal, c.input, leaves, delay, through))
+
+    def by_each(onto: Connection, moved: Connection, tail: str) -> None:
+        """The ways through synapses that keep states one by one: to each output another synapse."""
+        group = moved.target_group
+        for r in (r for r in readouts if r.group == onto.target_group):
+            for k in range(r.size):
+                signal = LearningSignal(r.index, own, variable(), output=k)
+                through = Through(group, moved.input, onto.values or "", onto.delay, outlet(group, k), f"{group}{tail}")
+                paths.append(Path(r, signal, onto.input, moved.values or SPIKE, moved.delay, through, k))
 
     for k in choice.readouts:
         paths.append(Path(readouts[k], LearningSignal(k, own, variable())))
@@ -180,7 +205,10 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
             continue
         for onward in (o for o in chosen if (o.group, o.label) == (c.target_group, edge.label)):
             for further in onward.edges:
-                into_loss(further, c.values or SPIKE, c)
+                if is_of_synapses(program, c.target_group):
+                    by_each(program.connection(further.connection), c, BACK if onward.instead is not None else "")
+                else:
+                    into_loss(further, c.values or SPIKE, c)
     for direct in choice.signals:
         for r in (r for r in readouts if r.group == direct.group):
             signal = LearningSignal(r.index, own, variable(), direct.feedback, True)
@@ -190,18 +218,35 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
 
 def _is_moved(path: Path, jacobians: Mapping[str, Jacobian]) -> bool:
     """Whether spikes move what states of synapses deliver on the way; not where that is one number."""
-    return path.through is None or path.through.values in states_of(jacobians[path.through.group])
+    return path.through is None or path.through.values in states_of(jacobians[path.through.jacobian])
 
 
 def _one_by_one(paths: Sequence[Path], group: str) -> list[Path]:
     """The same ways with one for each output of a group."""
     result: list[Path] = []
     for path in paths:
-        outputs = range(path.readout.size) if path.input and path.readout.group == group else (path.output,)
-        for k in outputs:
+        each = path.input and path.readout.group == group and path.output is None
+        for k in range(path.readout.size) if each else (path.output,):
             signal = replace(path.signal, variable=f"signal{len(result)}", output=k)
             result.append(replace(path, signal=signal, output=k))
     return result
+
+
+def _outlets(chosen: Iterable[Adjoint], program: Program) -> list[str]:
+    """Groups of synapses, each with states of its own, through which credit goes to the loss."""
+    return list(dict.fromkeys(c.group for c in chosen if is_of_synapses(program, c.group) and not c.learns))
+
+
+def _with_columns(program: Program, group: str, operations: Sequence[TraceOperation]) -> Program:
+    """The Program with what traces read of the synapses by which neurons reach each output."""
+    read = {name for o in operations if isinstance(o, TraceUpdate) for s in o.body for name in s.reads}
+    read |= {f"of.{c.source_group}.{c.values}" for c in program.connections if c.values is not None}
+    outputs = next(c for c in program.connections if c.source_group == group).target_size
+    for k in range(outputs):
+        head = f"{outlet(group, k)}."
+        places = {name.partition(".")[2] for name in read}
+        program = with_columns(program, group, k, sorted(n.removeprefix(head) for n in places if n.startswith(head)))
+    return program
 
 
 # ------------------------------------------------------------------------------------------------ traces

@@ -89,7 +89,7 @@ class LearningSignal:
 
     `weight` is the key of W, (population, outputs), or, `transposed`, of B, (outputs, population), or (n,) where
     `one_to_one`, or of the synapses of `across` where these are no whole matrix; None: the population is the one that the
-    loss reads. For a loss at every step the derivative is that
+    loss reads, or, with an `output`, each of its neurons reaches that one by a weight of one. For a loss at every step the derivative is that
     of step n (zero where there is none), else that of the sample's end. `target` is a (group, offset, size). `across`:
     the connection along which it comes back, to the neurons that its dropout leaves. `output`: of that output alone.
     """

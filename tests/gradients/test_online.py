@@ -8,7 +8,7 @@ import pytest
 import synapses_forwards
 from mixed_patterns import ONE, PLAIN
 from networks import SPIKING, UNKNOWN, everything, lively, program_of, recurrent, spikes
-from synapses_forwards import PAIRS, PENALISED, keeping_in_every_pattern
+from synapses_forwards import PAIRS, PENALISED, keeping_in_every_pattern, keeping_onto
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
@@ -198,6 +198,22 @@ def test_traces_follow_states_of_each_synapse(rule, loss):
     equal(found[1].gradients, found[0].gradients)
 
 
+LOSS = "mean(cross_entropy(output.v))"
+
+
+@pytest.mark.parametrize(
+    "rule, loss",
+    [("feedback = symmetric", LOSS), ("feedback = random, truncate = 7 ms", "cross_entropy(mean(output.v))")],
+)
+def test_credit_goes_through_states_of_each_synapse(rule, loss):
+    reverse, forwards = (program_of(keeping_onto(r, loss)) for r in (rule, f"{rule}, online = true"))
+    values = dict(Reference(reverse).parameters)
+    inputs = [{"x": np.random.default_rng(2).integers(0, 2, (25, 6)) * 1.0}]
+    found = [Reference(p, values).run(inputs, [1]) for p in (reverse, forwards)]
+    assert found[0].spikes[0]["hidden"].sum() > 20
+    equal(found[1].gradients, found[0].gradients)
+
+
 OUT = "connect hidden -> output: dense, weight = normal(0, 1)"
 INTO = "connect x -> hidden: dense, weight = normal(0, 1)"
 GRADED = """synapse graded:
@@ -234,7 +250,8 @@ REFUSED = {
     "many outputs that filter each in its own way": ("LI[3](tau_m = 10 ms)", "LIF[17]", "with more than 16 neurons in the readout `output`"),
     "a delay for each synapse": (OUT, f"{OUT}, delay = uniform(0 ms, 3 ms)", "a delay for each synapse into what the loss reads"),
     "synapses that move": (OUT, OUT.replace("dense", "random(p = 0.9)") + ", rewire = deep_r()", "`rewire` under `online = true`"),
-    "synapses one by one": (OUT, f"{OUT}, synapse = square()", "through the synapses of `hidden_output`, of which each keeps states"),
+    "synapses one by one": (OUT, f"{OUT}, synapse = square()".replace("dense", "random(p = 0.9)"), "which are not `dense` between whole populations with one delay"),
+    "synapses one by one to many": ("LI[3](tau_m = 10 ms)", "LI[17]", "each keeps states, to more than 16 neurons"),
     "synapses that read their target": (INTO, f"{INTO}, synapse = reading()", "of `x_hidden`, of which each keeps states and reads its target's,"),
     "a number of synapses": (OUT, OUT.replace("0, 1", "0 /ms, 1 /ms") + ", synapse = tsodyks_markram()", "with learnt numbers of the synapses of `hidden_output`"),
     "a delay": (OUT, f"{OUT}, delay = each(2 ms)", "learning a delay under `online = true`"),
@@ -247,6 +264,7 @@ def test_what_is_refused_is_said_by_check_build_and_explain_alike(name):
     learn = {"a number of synapses": ", hidden_output.tau_rec", "a delay": ", hidden_output.delay"}.get(name, "")
     text = recurrent("ALIF", SQUARE, rule="eprop(online = true)", learn=f"weights{learn}")
     text = text.replace(before, after)
+    text = text.replace(OUT, f"{OUT}, synapse = square()") if "to many" in name else text
     (found,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
     assert said in found.message and found.help and found.severity == "warning"
     for build in (program_of, sncc.explain):

@@ -112,4 +112,4 @@ def test_traces_follow_states_of_each_synapse():
     def load(text):
         return sncc.load(sncc.build(text, backend="cpu", precision="float64"), threads=2)
 
-    keeping_equals_the_reference(load, "online = true")
+    keeping_equals_the_reference(load, "feedback = adaptive, online = true")

@@ -64,4 +64,4 @@ def test_traces_follow_states_of_each_synapse(projects):
     def load(text):
         return sncc.load(projects.emulated(text, build="checked")[1], backend="emulated")
 
-    keeping_equals_the_reference(load, "online = true")
+    keeping_equals_the_reference(load, "feedback = adaptive, online = true")

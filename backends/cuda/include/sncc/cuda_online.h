@@ -121,8 +121,8 @@ __device__ inline typename Readout::Real taken(std::int64_t steps, std::int64_t 
     return Readout::reduction == Reduction::mean ? static_cast<Real>(1.0 / static_cast<double>(last - Readout::first)) : Real(1);
 }
 template <typename Real>
-__device__ inline void signal_errors(Real* into, int size, const Real* errors, Real factor) {
-    for_own(size, [&](int j) { into[j] = factor * errors[j]; });
+__device__ inline void signal_errors(Real* into, int size, const Real* errors, Real factor, int only) {
+    for_own(size, [&](int j) { into[j] = factor * errors[only < 0 ? j : only]; });
 }
 // By way of weights; `only`: of that output alone (-1: of all).
 template <typename Real>
