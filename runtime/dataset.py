@@ -6,7 +6,8 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from ctypes import POINTER, byref, c_double, c_int32, c_int64, c_uint32
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,7 @@ from .events import Events
 from .library import Batch, Data, Library, Result, SourceData, pointer
 from .manifest import Manifest, Readout, Source
 
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 Inputs = Events | Mapping[str, Events | ArrayLike] | ArrayLike
 
 
@@ -46,25 +48,40 @@ class Signal:
     lengths: NDArray[np.int32] | None = None
 
 
-def data_set(manifest: Manifest, inputs: Inputs, labels: ArrayLike | None = None) -> DataSet:
-    """The data set of a network, for training or prediction.
+class Repeated(Protocol):
+    """What a source emits in every sample that is given nothing else."""
+
+    def in_samples(self, lengths: NDArray[np.int32]) -> Events:
+        """The same in each sample, of so many steps."""
+        ...
+
+
+def data_set(
+    manifest: Manifest, inputs: Inputs, labels: ArrayLike | None = None, repeated: Mapping[str, Repeated] = EMPTY
+) -> DataSet:
+    """The data set of a network, for training or prediction. `repeated`: of sources that data may leave out.
 
     Raises ValueError, naming the source or the labels, for whatever does not fit the network.
     """
-    given = named_inputs(manifest, inputs)
-    if missing := [s.name for s in manifest.sources if s.name not in given]:
+    given = named_inputs(manifest, inputs, repeated)
+    if missing := [s.name for s in manifest.sources if s.name not in given and s.name not in repeated]:
         raise ValueError(f"no data for the source `{missing[0]}`: give a dict with {_names(manifest)}")
-    checked = {s.name: check_source(s, given[s.name], manifest.step) for s in manifest.sources}
+    checked = {s.name: check_source(s, given[s.name], manifest.step) for s in manifest.sources if s.name in given}
     samples = common_samples(checked)
     lengths = _common_lengths(checked, samples)
+    for s in manifest.sources:
+        if s.name not in given:
+            checked[s.name] = check_source(s, repeated[s.name].in_samples(lengths), manifest.step)
     return assemble(manifest, checked, samples, lengths, labels)
 
 
-def labelled_set(manifest: Manifest, inputs: Inputs, labels: ArrayLike) -> DataSet:
+def labelled_set(
+    manifest: Manifest, inputs: Inputs, labels: ArrayLike, repeated: Mapping[str, Repeated] = EMPTY
+) -> DataSet:
     """The data set of a network whose loss is wanted, so with labels; else as `data_set`."""
     if labels is None:
         raise ValueError("labels are missing: the loss compares the network's outputs with them")
-    return data_set(manifest, inputs, labels)
+    return data_set(manifest, inputs, labels, repeated)
 
 
 def assemble(
@@ -94,14 +111,17 @@ def assemble(
 
 
 # ------------------------------------------------------------------------------------------------ inputs
-def named_inputs(manifest: Manifest, inputs: Inputs) -> dict[str, Events | ArrayLike]:
-    """The inputs by source; what is no mapping goes to the only source (of its kind).
+def named_inputs(
+    manifest: Manifest, inputs: Inputs, repeated: Mapping[str, Repeated] = EMPTY
+) -> dict[str, Events | ArrayLike]:
+    """The inputs by source; what is no mapping goes to the only source (of its kind) that needs any.
 
     Raises ValueError where that is not clear, or for a name that is no source.
     """
     if not isinstance(inputs, Mapping):
         kind = "events" if isinstance(inputs, Events) else "signal"
-        same = [s.name for s in manifest.sources if s.kind == kind] or [s.name for s in manifest.sources]
+        open_ = [s for s in manifest.sources if s.name not in repeated] or manifest.sources
+        same = [s.name for s in open_ if s.kind == kind] or [s.name for s in open_]
         if len(same) != 1:
             raise ValueError(f"the network has {len(same)} sources of this kind: give a dict with {_names(manifest)}")
         return {same[0]: inputs}

@@ -38,7 +38,8 @@ def load(
 
     `seed` fixes connectivity and initial parameters; `threads`: by default as many as the process may use; `backend`:
     cpu or cuda, by default the one that was built last. `connections`: pairs (pre, post) of flat indices for each `sparse`
-    connection. `spike_times`: for each such source Events, or a pair (times in seconds, neurons), used by every run.
+    connection. `spike_times`: for each such source Events, or a pair (times in seconds, neurons), used by every run
+    and sample that is given nothing else.
     Raises FileNotFoundError where there is no project or no library, ValueError for bad arguments or versions, MemoryError
     where the network does not fit into memory.
     """
@@ -117,7 +118,7 @@ class Network:
         number (one that begins infinite may stay so).
         """
         with self.library.alone():
-            return training.evaluate(self, labelled_set(self.manifest, data, labels))
+            return training.evaluate(self, labelled_set(self.manifest, data, labels, self.spike_times))
 
     def predict(self, data: Inputs, per_step: bool | None = None) -> NDArray[np.float64]:
         """What the loss's readout sees: (samples, outputs), or (samples, steps, outputs) with `per_step`.
@@ -131,7 +132,7 @@ class Network:
         check_choice("per_step", per_step)
         if per_step and not readout.per_step:
             raise ValueError("this network's loss sees one value a sample: there are none for every step")
-        prepared = data_set(self.manifest, data)
+        prepared = data_set(self.manifest, data, repeated=self.spike_times)
         if not (readout.per_step and readout.labels == "value" if per_step is None else per_step):
             outputs, rows = np.zeros((prepared.samples, readout.outputs)), None
         else:
@@ -148,7 +149,7 @@ class Network:
         """
         if not self.manifest.rule:
             raise ValueError(training.untrained(self.manifest, "there are no gradients"))
-        prepared = labelled_set(self.manifest, data, labels)
+        prepared = labelled_set(self.manifest, data, labels, self.spike_times)
         with self.library.alone():
             everything = selected(prepared, np.arange(prepared.samples, dtype=np.int64), None)
             result = run_batch(self.library, "gradients", everything)
@@ -221,6 +222,8 @@ class Network:
 
     def set_spike_times(self, source: str, given: SpikeTimes) -> None:
         """What a `spike_times` source emits in every run, counted from the initial state, unless a run is given something else.
+
+        In training, `evaluate` and `predict` in each sample, counted from its start, where the data leave the source out.
 
         `given`: Events of one sample, or a pair (times in seconds, on the grid of steps; flat indices). Raises ValueError.
         """

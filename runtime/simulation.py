@@ -83,7 +83,7 @@ def _complete_inputs(
 ) -> tuple[dict[str, Events | Signal], int, int]:
     """Every source's input (nothing: no events, or zero); the steps; the number of samples."""
     manifest = network.manifest
-    given = {} if inputs is None else named_inputs(manifest, inputs)
+    given = {} if inputs is None else named_inputs(manifest, inputs, network.spike_times)
     kept = {s.name: s for s in manifest.sources if s.kept}
     end = None if duration is None and manifest.simulation is None else _step_count(manifest, duration, {})
     for name, value in given.items():
@@ -217,6 +217,14 @@ class KeptSpikes:
         """Those of steps began + 1 … end."""
         first, last = np.searchsorted(self.steps, [began, end], side="right")
         return slice(first, last)
+
+    def in_samples(self, lengths: NDArray[np.int32]) -> Events:
+        """The same spikes in each sample, which all share, from its first step to its last."""
+        steps = int(lengths.max(initial=0))
+        found = self.between(0, steps)
+        offsets = np.searchsorted(self.steps[found], np.arange(steps + 1), side="right")
+        starts = np.zeros(len(lengths), np.int64)
+        return Events(self.source.shape, lengths, starts, offsets.astype(np.int64), self.neurons[found], self.step)
 
     def events(self, began: int, count: int | None) -> Events:
         """One sample that ends with the last spike of the `count` steps after the first `began`; None: with the last of all."""

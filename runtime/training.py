@@ -80,7 +80,7 @@ def fit(
     check_whole("seed", seed, 0, 2**64 - 1)
     check_choice("verbose", verbose)
     hooks = _checked_callbacks(callbacks)
-    train = labelled_set(manifest, data, labels)
+    train = labelled_set(manifest, data, labels, network.spike_times)
     check = _validation_set(network, validation)
     rate = schedule(manifest.optimiser.schedule, manifest.optimiser.settings)
     start = network.progress.epoch
@@ -166,7 +166,7 @@ def _validation_set(network: Network, validation: tuple[Inputs, ArrayLike] | Non
     if not isinstance(validation, (tuple, list)) or len(validation) != 2:
         raise ValueError("`validation` is a pair (data, labels)")
     try:
-        return labelled_set(network.manifest, *validation)
+        return labelled_set(network.manifest, *validation, network.spike_times)
     except ValueError as error:
         raise ValueError(f"validation: {error}") from None
 

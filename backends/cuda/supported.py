@@ -44,5 +44,3 @@ def _dynamics(program: Program) -> Iterator[str]:
         and any(p.over == "batch" for p in program.penalties)
     ):
         yield "a penalty over the batch under `online = true` with a loss at every step"
-    if any(s.kept for s in program.sources):
-        yield "spike times handed over when the network is loaded"

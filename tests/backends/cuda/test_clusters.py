@@ -21,6 +21,7 @@ network Sliced:
     population x: input[6]
     population same: input[80]
     population level: signal[80]
+    population played: spike_times[5]
     population first: LIF[150](theta = 0.8)
     population second: LIF[80](theta = 0.7, tau_m = 10 ms)
     population third: ALIF[33]
@@ -28,6 +29,7 @@ network Sliced:
     connect x -> first: dense, weight = normal(0, 1)
     connect same -> second: one_to_one, weight = normal(0.5, 0.5)
     connect level -> second: one_to_one, weight = normal(0, 0.3)
+    connect played -> third: dense, weight = normal(0, 0.5), delay = 1 ms
     connect straight = level -> third: dense, weight = normal(0, 0.3)
     connect first -> first: one_to_one, weight = normal(0, 0.5), delay = 2 ms
     connect mixed = second -> first: dense, weight = normal(0, 0.2), delay = 3 ms
@@ -107,9 +109,20 @@ def data(samples: int = 3, steps: int = 30):
     return {**inputs, "level": rng.normal(0, 1, (samples, steps, 80))}, np.arange(samples) % 3
 
 
+def with_times():
+    """The same data with the spike times as events of each sample; the last one is beyond the end of the third."""
+    inputs, labels = data()
+    lengths = inputs["x"].lengths
+    times = [([0.0025, 0.0035, 0.0035, 0.0245], [0, 4, 1, 1])] * len(lengths)
+    return {**inputs, "played": sncc.Events.from_lists(times, 5, 1e-3, steps=lengths)}, labels
+
+
 def trained(network):
     """The loss, gradients, readouts and, after two steps of the optimiser, parameters of a network."""
+    network.set_spike_times("played", ([0.003, 0.004, 0.004, 0.025], [0, 4, 1, 1]))
     loss, gradients = network.gradients(*data())
+    other, others = network.gradients(*with_times())
+    assert other == loss and all(np.array_equal(others[key], value) for key, value in gradients.items())
     outputs = network.predict(data()[0])
     network.fit(*data(), epochs=2, batch=3, verbose=False)
     return {"loss": loss, "outputs": outputs, **gradients} | {

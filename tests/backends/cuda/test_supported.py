@@ -47,16 +47,10 @@ def test_the_project_has_no_cuda_half_then_and_cmake_says_why(plastic):
 
 
 BATCH = "firing_rate(hidden, target = 9 Hz, strength = 1e-4, over = batch)"
-PLAIN = recurrent("LIF")
-RECORDED = PLAIN.replace(
-    "    connect x",
-    "    population played: spike_times[6]\n    connect played -> hidden: dense, weight = 1\n    connect x",
-)
 REFUSED = {
     "a penalty over the batch under `online = true` with a loss at every step": program_of(
         recurrent("LIF", rule="eprop(online = true)", penalty=BATCH)
     ),
-    "spike times handed over when the network is loaded": program_of(RECORDED),
 }  # fmt: skip
 
 
