@@ -70,7 +70,7 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         fronts = _fronts(program, choice.group, chosen, jacobians)
         if choice.group not in _learning(program) and not fronts:
             continue
-        paths = [p for p in _paths(program, choice, chosen, readouts) if _is_moved(p, jacobians)]
+        paths = [p for p in _paths(program, choice, chosen, readouts) if _is_moved(p, choice.group, jacobians)]
         for read in dict.fromkeys(p.readout.group for p in paths if p.input):
             if not _is_shared(program, read, jacobians[read]):
                 if program.group(read).rows[0].size > MOST_OWN:
@@ -143,8 +143,8 @@ def _with_jacobian(program: Program, name: str, tail: str = "") -> tuple[Program
             entry = fold_all(substitute(value, names))
             if not isinstance(entry, Number):
                 variable = f"{output}{tail}/{by}"
-                body.append(Assign(f"{variable}.now", entry))
-                variables.append((variable, f"{variable}.now"))
+                body.append(Assign(f"{variable}/now", entry))
+                variables.append((variable, f"{variable}/now"))
                 entry = Symbol(variable)
             jacobian[output, by] = entry
     jacobian |= {(s, s): ONE for s in states if s not in after}  # a state that nothing moves
@@ -216,8 +216,10 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
     return paths
 
 
-def _is_moved(path: Path, jacobians: Mapping[str, Jacobian]) -> bool:
-    """Whether spikes move what states of synapses deliver on the way; not where that is one number."""
+def _is_moved(path: Path, group: str, jacobians: Mapping[str, Jacobian]) -> bool:
+    """Whether anything leaves a group, and moves what states of synapses deliver on the way; not where that is one number."""
+    if path.input and path.leaves not in {output for output, _ in jacobians[group]}:
+        return False  # no spikes
     return path.through is None or path.through.values in states_of(jacobians[path.through.jacobian])
 
 
@@ -313,7 +315,7 @@ def _is_shared(program: Program, group: str, jacobian: Jacobian) -> bool:
     numbers = set(program.group(group).arrays) - _of_each_neuron(program, group)
     arrays = program.group(group).arrays
     filters = [value for (_, by), value in jacobian.items() if by not in arrays]
-    waiting = [f"{value.name}.now" for value in filters if isinstance(value, Symbol)]
+    waiting = [f"{value.name}/now" for value in filters if isinstance(value, Symbol)]
     while waiting:
         name = waiting.pop()
         if name in values:

@@ -60,7 +60,7 @@ def refuse_reading(program: Program, group: str, moving: Callable[[str, str], bo
     moving(group, variable): whether a variable of a group depends on its states, on what arrives, or on learnt numbers.
     """
     for c in program.connections:
-        if c.of_target and c.target_group == group and (c.values is None or moving(c.source_group or "", c.values)):
+        if c.of_target and c.target_group == group and c.values and moving(c.source_group or "", c.values):
             name = program.group(group).rows[0].population.partition(".")[0]
             what = f"`online = true` with the synapses of `{name}`, of which each keeps states and reads its target's,"
             help = "leave `online` out: the gradient is the same number"

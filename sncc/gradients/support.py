@@ -99,10 +99,9 @@ def is_full(connection: Connection) -> bool:
 
 def _connection(connection: Connection, training: Training, model: Model) -> Iterator[Diagnostic]:
     rule, read = training.rule, {loss.population for loss in training.losses}
-    if connection.plasticity is not None and (rule.name == "eventprop" or rule.online):
-        used = "`eventprop`" if rule.name == "eventprop" else "`online = true`"
+    if connection.plasticity is not None and rule.name == "eventprop":
         help = "train with `bptt` or `eprop`, or leave the `plasticity` out (`--schedule neuron_parallel` simulates it)"
-        yield not_supported_yet(connection.span, f"{used} through weights that a `plasticity` moves", help)
+        yield not_supported_yet(connection.span, "`eventprop` through weights that a `plasticity` moves", help)
     if rule.name == "eprop" and rule.online:
         if connection.rewiring is not None:
             what = "`rewire` under `online = true`, whose traces are those of synapses that stay,"

@@ -14,7 +14,14 @@ from sncc.backends.reference.interpreter import Reference
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name, rule", [("drawn", "eprop(feedback = adaptive)"), ("delays", "bptt")])
+@pytest.mark.parametrize(
+    "name, rule",
+    [
+        ("drawn", "eprop(feedback = adaptive)"),
+        ("delays", "bptt"),
+        ("dense", "eprop(feedback = adaptive, online = true)"),
+    ],
+)
 @pytest.mark.parametrize("half", ["cpu", "emulated"])
 def test_gradients_equal_the_reference(tmp_path, half, name, rule):
     needs_compiler()

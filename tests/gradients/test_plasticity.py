@@ -43,6 +43,25 @@ def test_gradients_equal_automatic_differentiation(name, rule):
         assert np.max(np.abs(got - gradients[key])) <= 1e-9 * np.max(np.abs(gradients[key])), key
 
 
+@pytest.mark.parametrize(
+    "name, rule",
+    [
+        ("drawn", "feedback = symmetric, truncate = 7 ms"),
+        pytest.param("dense", "feedback = random", marks=pytest.mark.slow),
+    ],
+)
+def test_traces_follow_weights_that_move(name, rule):
+    _, values, inputs, labels, _ = case(name)
+    forwards = text_of(name, f"eprop({rule}, online = true)")
+    reverse = program_of(forwards.replace(", online = true", ""))
+    values = dict(Reference(reverse, values).parameters)
+    run, expected = (Reference(p, values).run(inputs, labels) for p in (program_of(forwards), reverse))
+    assert expected.spikes[0]["hidden"].sum() > 50
+    for key, gradient in expected.gradients.items():
+        assert np.any(gradient) != (key == "x_dopamine.weight"), key
+        assert np.max(np.abs(run.gradients[key] - gradient)) <= 1e-12 * np.max(np.abs(gradient)), key
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_sample_does_what_a_simulation_does_that_begins_with_its_weights(name):
     program, values, inputs, _, pairs = case(name)

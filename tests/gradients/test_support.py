@@ -118,6 +118,7 @@ def test_what_synapses_one_by_one_cannot_do_yet_is_said_with_what_helps(options,
 
 
 READING = ("weight += rate * level", "weight += rate * post.v")
+SEEING = ("pre state x = 0", "state e = 0\n    de/dt = (post.v - e) / (9 ms)\n    pre state x = 0")
 DRAWING = ("weight += rate * level", "weight += normal(0, rate)")
 NOISY = ("-x / (9 ms)", "-x / (9 ms) + noise / sqrt(9 ms)")
 UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
@@ -127,7 +128,7 @@ UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
     "rule, options, change, said",
     [
         ("eventprop", "", (), "`eventprop` through weights that a `plasticity` moves"),
-        ("eprop(online = true)", "", (), "`online = true` through weights that a `plasticity` moves"),
+        ("eprop(online = true)", "", SEEING, "of `hidden_output`, of which each keeps states and reads its target's,"),
         ("bptt", "", READING, "`on pre` that reads `post.v`, in training,"),
         ("bptt", "", DRAWING, "through `grow`, which moves every weight, and which draws numbers"),
         ("bptt", "", NOISY, "through `grow`, which moves every weight, and which holds `noise`"),
