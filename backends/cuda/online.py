@@ -80,6 +80,12 @@ class Online(Places):
                     lines += self._of_losses(k, o, False)
         return lines
 
+    @property
+    def penalises_late(self) -> bool:
+        """Whether penalties wait, where the weights change after every step, for a launch of their own: until all samples' rates are known."""
+        batch = any(p.over == "batch" for p in self.program.penalties)
+        return self.is_online and self.loss_every_step and batch
+
     def trace_penalties(self) -> list[str]:
         """When the rates are known: signals of penalties, and their gradients."""
         lines: list[str] = []

@@ -50,7 +50,9 @@ class Samples(WayBack):
             "readings": list(range(len(self.program.readouts))),
             "online": self.is_online,
             "begin_traces": self.begin_traces(),
-            "trace_end": [*self.trace_end(), *self.trace_penalties()],
+            "trace_end": self.trace_end(),
+            "trace_penalties": self.trace_penalties(),
+            "penalises_late": self.penalises_late,
         }
 
     # ---------------------------------------------------------------------------------------- places

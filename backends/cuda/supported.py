@@ -38,9 +38,3 @@ def _dynamics(program: Program) -> Iterator[str]:
     for o in program.forward:
         if isinstance(o, SynapseUpdate):
             yield f"states of every synapse of `{o.connection}`"
-    if (
-        program.traces
-        and all(r.reduction is None for r in program.readouts)
-        and any(p.over == "batch" for p in program.penalties)
-    ):
-        yield "a penalty over the batch under `online = true` with a loss at every step"

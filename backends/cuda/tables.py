@@ -154,6 +154,7 @@ class Tables(Samples):
             f"bool learns = {str(optimise is not None).lower()}",
             f"bool online = {str(self.is_online).lower()}",
             f"bool sums_late = {flag(self.sums_late)}",
+            f"bool penalises_late = {flag(self.penalises_late)}",
             f"bool loss_every_step = {str(self.loss_every_step).lower()}",
             f"std::int64_t memory = {self.program.memory or 0}",
             f"std::int64_t trace_size = {self.trace_size}",

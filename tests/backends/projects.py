@@ -269,7 +269,7 @@ NETWORKS = {
 
 ONLINE = {
     "a loss at every step": recurrent("ALIF", rule="eprop(online = true)", learn="weights, hidden.tau_m, output.bias", size=17,
-        penalty="firing_rate(hidden, target = 9 Hz, strength = 1e-4)",
+        penalty="firing_rate(hidden, target = 9 Hz, strength = 1e-4), firing_rate(hidden, target = 30 Hz, strength = 1e-4, over = batch)",
     ).replace(
         "x -> hidden: dense, weight = normal(0, 1)",
         "x -> hidden: dense, weight = normal(0 kHz, 1 kHz), synapse = tsodyks_markram(tau_rec = 40 ms)",

@@ -47,19 +47,18 @@ def test_the_project_has_no_cuda_half_then_and_cmake_says_why(plastic):
 
 
 BATCH = "firing_rate(hidden, target = 9 Hz, strength = 1e-4, over = batch)"
-REFUSED = {
-    "a penalty over the batch under `online = true` with a loss at every step": program_of(
-        recurrent("LIF", rule="eprop(online = true)", penalty=BATCH)
-    ),
-}  # fmt: skip
+RANDOM = recurrent("LIF").replace("-> hidden: dense,", "-> hidden: random(p = 0.5),")
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_is_refused_is_named(what):
-    assert unsupported(REFUSED[what]) == (what,)
+def test_what_is_refused_is_named():
+    program = program_of(RANDOM)
+    first, second, *others = program.connections
+    assert first.weight != second.weight and unsupported(program) == ()
+    shared = replace(program, connections=(first, replace(second, weight=first.weight), *others))
+    assert unsupported(shared) == ("the shared weight of `x_hidden`", "the shared weight of `hidden_hidden`")
 
 
-def test_the_loss_at_the_end_and_no_bound_are_not_refused():
-    assert unsupported(program_of(recurrent("LIF", penalty=BATCH))) == ()
-    at_the_end = recurrent("LIF", rule="eprop(online = true)", penalty=BATCH, loss="cross_entropy(mean(output.v))")
-    assert unsupported(program_of(at_the_end)) == ()
+@pytest.mark.parametrize("rule", ["bptt", "eprop(online = true)"])
+@pytest.mark.parametrize("loss", ["mean(cross_entropy(output.v))", "cross_entropy(mean(output.v))"])
+def test_penalties_over_the_batch_are_not_refused(rule, loss):
+    assert unsupported(program_of(recurrent("LIF", rule=rule, penalty=BATCH, loss=loss))) == ()

@@ -54,6 +54,7 @@ struct SampleArguments {
     bool keeps;                               // the tape, for the way back
     bool looks;                               // at every step for numbers that are none
     bool looks_in_the_end;                    // the same after the last step, where no gradients are computed
+    bool penalises;                           // after all steps, in lockstep: penalties over the batch, whose rates are known now
     bool learns;                              // computes gradients: with dropout
     FailureRecord* failures;
     std::uint64_t seed;

@@ -200,7 +200,7 @@ private:
         input.hand_over(a, compute_);
         a.of = static_cast<int>(of);
         lay_out(a, batch, learns, length, outputs);
-        if (Network::batch_penalties && learns) find_mean_rates(a);
+        if (Network::batch_penalties && learns && !is_step_by_step(mode)) find_mean_rates(a);
         if (is_step_by_step(mode)) return run_step_by_step(a, batch, input, learning_rate_factor, outputs, meanwhile);
         launch_samples(a);
         if (a.origin == 0) results_.send(batch.count, compute_);
@@ -298,6 +298,7 @@ private:
         for (std::int64_t n = 1; n <= a.most_steps; ++n) {
             a.from = n - 1, a.to = n;
             launch_samples(a);
+            if (Network::penalises_late && n == a.most_steps) penalise(a);
             gather(a, n == 1, false, false);
             optimise(true, learning_rate_factor);
         }
@@ -316,6 +317,11 @@ private:
         copy_on_device(numbers_.states, states_before_, numbers_.parameter_size * Network::optimiser_states);
         optimiser_step_ = before, stale_ = true;
         throw Failure(Code::numerical, wrong);
+    }
+    void penalise(SampleArguments<Network>& a) {
+        results_.add_rates(a.batch);
+        a.mean_rates = results_.mean_rates_on_device(), a.penalises = true;
+        launch_samples(a);
     }
     void copy_on_device(DeviceArray<Real>& to, const DeviceArray<Real>& from, std::int64_t count) {
         to.reserve(static_cast<std::size_t>(count) + 16);
