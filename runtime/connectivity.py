@@ -46,7 +46,7 @@ def with_sizes(library: Library, manifest: Manifest) -> Manifest:
     """Builds the network, and tells how many synapses each parameter, and each state of synapses, has a number for."""
     library.call("build")
     parameters = tuple(
-        p if p.connection is None else replace(p, shape=(library.get_count("parameter_size", p.index),))
+        p if -1 not in p.shape else replace(p, shape=(library.get_count("parameter_size", p.index),))
         for p in manifest.parameters
     )
     connections = []

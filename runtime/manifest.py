@@ -52,7 +52,7 @@ class Population:
 class Parameter:
     """A parameter as Python sees it; `bounds` in SI units.
 
-    `connection`: it has one number for each synapse of that connection (shape (-1,) until the network is built).
+    `connection`: it has one number for each synapse of that connection (shape (-1,) until the network is built, where it is no matrix).
     `made`: these are stored nowhere, and made again when they are needed.
     """
 

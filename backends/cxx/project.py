@@ -20,7 +20,7 @@ from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import halves_of
 from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.synapse_rows import in_rows
-from sncc.connectivity.patterns import OfSynapses, Random, Sparse
+from sncc.connectivity.patterns import Dense, OfSynapses, Random, Sparse
 from sncc.expressions.nodes import Apply, Number
 from sncc.program.groups import Connection, Parameter, SynapseStates
 from sncc.program.nodes import Program
@@ -219,7 +219,7 @@ def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:
         "scale": p.scale, "bounds": _bounds(p), "divisor": p.divisor, "doc": p.doc,
     }  # fmt: skip
     if p.connection is not None and p.shape != ():
-        entry |= {"shape": [-1], "synapses_of": p.connection}
+        entry |= {"shape": _matrix(program, p) or [-1], "synapses_of": p.connection}
     connection = next((c for c in program.connections if c.weight == p.key), None)
     if connection:
         entry["connection"] = {
@@ -228,6 +228,16 @@ def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:
             "post": _receiver(connection),
         }
     return entry
+
+
+def _matrix(program: Program, p: Parameter) -> list[int] | None:
+    """Sources and targets of a `dense` connection of parts with gaps, whose weights or delays these are: in order of the synapses."""
+    c = next((c for c in program.connections if p.key in (c.weight, c.delays)), None)
+    if c is None or not isinstance(c.wiring, Dense) or not c.wiring.self_connections:
+        return None
+    own = c.structure
+    source, target = (own.source, own.target) if isinstance(own, OfSynapses) else (c.source_part, c.target_part)
+    return None if source is None or target is None else [source.size, target.size]
 
 
 def _bounds(p: Parameter) -> list[float | None] | None:

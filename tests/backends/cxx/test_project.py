@@ -174,3 +174,22 @@ def test_its_own_tests_compare_both_halves_and_skip_without_a_device(project, tm
     numbers.write_text("\n".join(lines))
     failed = subprocess.run([build / "tiny_compare", "numbers.txt"], cwd=build, capture_output=True, text=True)
     assert failed.returncode == 1 and "the two halves differ" in failed.stderr
+
+
+def test_the_weights_of_a_dense_connection_are_a_matrix_also_between_parts_with_gaps():
+    text = """
+network N:
+    step = 1 ms
+    population x: input[4, 3]
+    population a: LI[2, 3]
+    connect whole = x -> a: dense, weight = each(1)
+    connect parts = x[0:4, 1] -> a[0:2, 0:2]: dense, weight = each(1), delay = each(1 ms)
+    connect others = a[0:2, 1] -> a[0:2, 1]: dense(self = false), weight = each(1 / (1 ms)), synapse = passing()
+    connect few = x[0:4, 1] -> a: random(fan_in = 2), weight = each(1)
+synapse passing:
+    deliver weight * pre.v
+"""
+    manifest = json.loads(emit_project(program_of(text))["manifest.json"])
+    shapes = {p["key"]: p["shape"] for p in manifest["parameters"]}
+    assert shapes["whole.weight"] == [12, 6] and shapes["parts.weight"] == shapes["parts.delay"] == [4, 4]
+    assert shapes["others.weight"] == shapes["few.weight"] == [-1]
