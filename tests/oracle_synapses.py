@@ -205,6 +205,15 @@ class SynapseSimulation(Simulation):
                 names[f"post.{state}"] = s.of_target(past[-1] if s.of is None else constant(past[-1]))
         return names
 
+    def _sent(self, s, n):
+        """States of the source as they were when what arrives was sent."""
+        ago, names = {s.c.delay_steps: 1.0} if s.parts is None else s.parts, {}
+        for (population, state), past in self.past.items():
+            if population == s.c.source:
+                seen = {d: s.of_source(self._cut(s.c, past[max(n - d + 1, 0)])) for d in ago}
+                names[f"pre.{state}"] = sum(part * seen[d] for d, part in ago.items())
+        return names
+
     def _moving(self, s, n):
         """The states that flow by themselves at the step's start, of which each is delivered: by delay, where that is told late."""
         flowing = [e.state for e in s.apart.equations]
@@ -341,6 +350,7 @@ class SynapseSimulation(Simulation):
             for z in () if s.late else self._arrivals(s, n):
                 after = dict(s.states)
                 reading = {f"post.{k}": s.of_target(v) for k, v in self._after_flow.items()}
+                reading |= self._sent(s, n)
                 for jump in s.block.on_pre:
                     after[jump.state] = value(jump.value, self._before[s.c.name] | after | reading) * np.ones(s.shape)
                 s.states = {k: x + z * (after[k] - x) for k, x in s.states.items()}

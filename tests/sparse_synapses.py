@@ -18,11 +18,11 @@ synapse clipped:
     deliver g * (1.2 - tanh(post.v)) / (5 ms)
 
 synapse graded:
-    "The same, let through by its source's potential."
+    "The same, let in and through by its source's potential."
     param most = 1.5
     state g = 0.1
     dg/dt = -tanh(g) / (6 ms)
-    on pre: g += weight * (most - tanh(g))
+    on pre: g += weight * (most - tanh(g)) * (1 + 0.3 * tanh(pre.v))
     deliver g * (1.2 - tanh(post.v) + 0.2 * tanh(pre.v)) / (5 ms)
 
 network Net:

@@ -68,7 +68,9 @@ def moves_of(model: Model, connection: Connection) -> Moves:
     before = late + 1 if c.delay is None else None  # a delay for each synapse is that of what arrives
     flows = [_flowing(synapse.equations)] if synapse is not None else []
     equations = [_read(e, reader, usual, 1) for e in synapse.equations] if synapse is not None else []
-    on_pre: list[Block] = [synapse.on_pre] if synapse is not None and plasticity is None else []
+    on_pre: list[Block] = []
+    if synapse is not None and plasticity is None:
+        on_pre.append(_jumps(synapse.on_pre, reader, late, None, 0))
     on_post: list[Block] = []
     states = list(synapse.states) if synapse is not None else []
     if plasticity is not None:
@@ -197,7 +199,7 @@ class _Reader:
                 names[name] = self._see(name, name, "m", modulator, 1)
             elif side == "post" and _is_told(self.model, c, name):
                 names[name] = self._told(self._see(name, side, f"{NUMBER}{variable}", 1, 1), variable)
-            elif side in ("pre", "post") and variable and not _is_state(self.model, c, name):
+            elif side in ("pre", "post") and variable and not is_state(self.model, c, name):
                 self.numbers[name] = _number(self.model, c, name)
             elif side == "pre" and variable:
                 if pre is None:
@@ -223,7 +225,7 @@ class _Reader:
         return Symbol(symbol)
 
 
-def _is_state(model: Model, c: Connection, name: str) -> bool:
+def is_state(model: Model, c: Connection, name: str) -> bool:
     """Whether `pre.X` or `post.X` is a state, and no number, of the neuron."""
     side, _, variable = name.partition(".")
     dynamics = model.population(c.source if side == "pre" else c.target).dynamics

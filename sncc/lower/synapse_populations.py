@@ -30,7 +30,7 @@ from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbol
 from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
 from sncc.lower.plasticity import follow_modulator, trace_name
-from sncc.lower.synapse_moves import GAIN, NUMBER, moves_of
+from sncc.lower.synapse_moves import GAIN, NUMBER, is_state, moves_of
 from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Plasticity, Population, State
 from sncc.model.white_noise import is_noise
@@ -266,13 +266,15 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
             f"in {count:,} synapses (at most {MOST_SYNAPSES:,}: every step keeps the states of each)",
             "use a synapse whose states a neuron can carry, or fewer neurons",
         )
-    if model.population(c.source).kind not in ("neuron", "input"):
+    jumps = [a.value for a in c.synapse.on_pre] if c.synapse is not None else []
+    if any(n.startswith("post.") and is_state(model, c, n) for e in jumps for n in symbols(e)):
+        return "and whose `on pre` reads its target", "read it in an equation or in `deliver`"
+    kind = model.population(c.source).kind
+    adds_up = kind == "poisson" and all(amounts(block) is not None for block in moves_of(model, c).on_pre)
+    if kind not in ("neuron", "input") and not adds_up:
         return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
     if _learns_delay(model, c) and (what := _cannot_be_late(model, c)):
         return f"and learning their delays {what}", "leave the delay out of `learn`"
-    jumps = [a.value for a in c.synapse.on_pre] if c.synapse is not None else []
-    if any(n.partition(".")[0] in ("pre", "post") for e in jumps for n in symbols(e)):
-        return "and whose `on pre` reads its neurons", "read them in an equation or in `deliver`"
     blocks = [b for b in (c.synapse, c.plasticity) if b is not None]
     if any(has_draws(e) for e in (*jumps, *(s.initial for b in blocks for s in b.states))):
         return "and which draws numbers", "draw them in a neuron"

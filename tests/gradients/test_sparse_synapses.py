@@ -156,6 +156,7 @@ def test_synapses_that_training_has_moved_are_those_that_stand_there_from_the_st
         )
 
 
+CLIPPED = NETWORK[: NETWORK.index("synapse graded")]
 FEWER = """
 network Net:
     step = 1 ms
@@ -184,3 +185,40 @@ def test_where_fewer_synapses_are_than_there_is_room_for_nothing_divides_by_thei
     assert run.loss == pytest.approx(loss, rel=1e-12) and run.spikes[0]["hidden"].sum() > 50
     for key, got in run.gradients.items():
         assert np.any(got) and np.max(np.abs(got - gradients[key])) < 1e-9 * np.max(np.abs(gradients[key])), key
+
+
+DRIVEN = """
+network Net:
+    step = 1 ms
+    population x: {source}
+    population hidden: LIF[7](tau_m = 10 ms, theta = 0.5)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: random(p = 0.5), weight = normal(0.2 kHz, 0.1 kHz), synapse = {synapse}
+    connect hidden -> output: dense, weight = normal(0, 1)
+
+train:
+    rule = eprop
+    loss = mean(cross_entropy(output.v))
+    learn = weights, x_hidden.tau
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+
+
+def test_spikes_of_poisson_are_followed_as_those_handed_over_where_what_they_do_adds_up():
+    synapse = "exponential(tau = uniform(3 ms, 9 ms))"
+    drawn, given = (
+        program_of(DRIVEN.format(source=source, synapse=synapse))
+        for source in ("poisson[6](rate = 400 Hz)", "input[6]")
+    )
+    run = Reference(drawn).run([{}], [1], steps=25)
+    counts = run.spikes[0]["x"]
+    expected = Reference(given, dict(Reference(drawn).parameters)).run([{"x": counts}], [1])
+    assert counts.max() > 2 and run.loss == expected.loss
+    for key, gradient in expected.gradients.items():
+        assert np.any(gradient) and np.array_equal(run.gradients[key], gradient), key
+
+
+def test_spikes_of_poisson_that_move_synapses_one_after_the_other_are_refused():
+    text = CLIPPED + DRIVEN.format(source="poisson[6](rate = 400 Hz)", synapse="clipped()")
+    with pytest.raises(DiagnosticError, match="behind `x`, which may spike any number of times in a step"):
+        program_of(text.replace(" kHz", ""))

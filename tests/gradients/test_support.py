@@ -69,7 +69,7 @@ DEPRESSING = "synapse = tsodyks_markram()"
         ("    connect x -> hidden: dense, weight = 0.5", "    population p: poisson[4](rate = 50 Hz)\n"
          f"    connect p -> hidden: dense, weight = 0.5 kHz, {DEPRESSING}",
          "learning `p_hidden.use` behind `p`, which may spike any number of times in a step,"),
-        (DEPRESSING, "synapse = single()", "of which every synapse keeps states, and whose `on pre` reads its neurons"),
+        (DEPRESSING, "synapse = single()", "of which every synapse keeps states, and whose `on pre` reads its target"),
     ],
 )  # fmt: skip
 def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
@@ -91,7 +91,7 @@ def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
 
 def test_check_says_it_once_and_before_build():
     (found,) = sncc.check(NETWORK.format(rule="bptt", synapse="synapse = reading()"))
-    assert found.severity == "warning" and found.help and "`on pre` reads its neurons" in found.message
+    assert found.severity == "warning" and found.help and "`on pre` reads its target" in found.message
 
 
 @pytest.mark.parametrize(
