@@ -265,8 +265,9 @@ def same(found: Numbers, wanted: Numbers, where: str) -> None:
 
 
 def numbers(case: Case, network: Any) -> Numbers:
-    """All parameters of a network, in the consistent system."""
-    return {p.key: np.array(network.parameters[p.key]) / p.si for p in _of_the_user(case, network)}
+    """All parameters of a network, in the consistent system, as the reference has them (of synapses one after the other)."""
+    found = {p.key: np.array(network.parameters[p.key]) / p.si for p in _of_the_user(case, network)}
+    return {key: value.reshape(np.shape(case.drawn.get(key, value))) for key, value in found.items()}
 
 
 def of_synapses(case: Case, network: Any) -> Numbers:
@@ -289,7 +290,7 @@ def load(case: Case, project: Path, **options: Any) -> Any:
         assert equal(case.program, key, got, expected, **TOLERANCE), f"{key} as drawn"
     for key, value in case.values.items():
         si = next((p.si for p in case.program.parameters if p.key == key), 1.0)
-        network.parameters[key] = value * si
+        network.parameters[key] = np.reshape(value * si, network.parameters[key].shape)  # dense: a matrix of the parts' neurons
     return network
 
 
