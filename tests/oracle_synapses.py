@@ -144,6 +144,8 @@ class Synapses:
         other.c, other.weight = replace(self.c, name=f"{self.c.name}.back"), constant(by) * np.ones(self.shape)
         other.own = {k: constant(x) for k, x in self.own.items()}
         other.states = {k: constant(x) for k, x in self.states.items()}
+        if self.parts is not None:
+            other.parts = {d: constant(part) for d, part in self.parts.items()}
         other.of = self
         return other
 

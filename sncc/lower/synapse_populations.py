@@ -289,8 +289,8 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
 def _cannot_be_late(model: Model, c: Connection) -> str:
     """Why delays of synapses one by one cannot be learnt; parts of a spike that arrive at two steps move them by parts."""
     moves = moves_of(model, c)
-    if model.training is not None and model.training.rule.name != "bptt":
-        return "by another rule than `bptt`"
+    if model.training is not None and model.training.rule.name == "eventprop":
+        return "by `eventprop`"
     if _shares(model, c):
         return "with weights that another connection has"
     if c.delay is not None and symbols(c.delay.value) & {"i", "j"}:

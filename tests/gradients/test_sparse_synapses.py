@@ -84,18 +84,20 @@ def test_a_network_that_is_trained_draws_and_does_what_it_draws_and_does_untrain
         assert np.allclose(trained.traces[0][state], trace, rtol=1e-12, atol=1e-12)
 
 
-def test_delays_of_synapses_one_by_one_are_learnt():
-    program, rng = program_of(LATE), np.random.default_rng(1)
+@pytest.mark.parametrize("rule", ["bptt", "eprop", pytest.param("eprop(feedback = random)", marks=pytest.mark.slow)])
+def test_delays_of_synapses_one_by_one_are_learnt(rule):
+    text = LATE.replace("bptt", rule)
+    program, rng = program_of(text), np.random.default_rng(1)
     first = Reference(program).parameters
     values = {p.key: np.asarray(first[p.key]) for p in program.parameters if p.storage != "compiled"}
     inputs = [{"x": rng.poisson(0.4, (24, 6)).astype(float)}]
     run = Reference(program, values).run(inputs, [2])
     assert run.spikes[0]["hidden"].sum() > 10
-    loss, gradients = gradients_with_synapses(model_of(LATE), values, inputs, [2], "bptt")
+    loss, gradients = gradients_with_synapses(model_of(text), values, inputs, [2], rule.partition("(")[0])
     assert run.loss == pytest.approx(loss, rel=1e-12) and sum(".delay" in key for key in run.gradients) == 4
     for key, got in run.gradients.items():
         assert np.any(got) and np.max(np.abs(got - gradients[key])) < 1e-9 * np.max(np.abs(gradients[key])), key
-    drawn = Reference(program_of(re.sub(r", \w+.delay\(in[^)]*\)", "", LATE))).parameters
+    drawn = Reference(program_of(re.sub(r", \w+.delay\(in[^)]*\)", "", text))).parameters
     assert all(np.array_equal(first[key], x) for key, x in drawn.items() if key in values)
 
 

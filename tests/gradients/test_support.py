@@ -97,12 +97,12 @@ def test_check_says_it_once_and_before_build():
 @pytest.mark.parametrize(
     "options, learn, said",
     [
-        ("delay = uniform(1 ms, 3 ms)", "hidden_output.delay", "learning their delays by another rule than `bptt`"),
+        ("delay = uniform(1 ms, 3 ms)", "hidden_output.delay", "learning their delays by `eventprop`"),
         ("rewire = deep_r()", "weights, hidden_output.rate", "`rewire` with a `rate` for every synapse"),
     ],
 )
 def test_what_synapses_one_by_one_cannot_do_yet_is_said_with_what_helps(options, learn, said):
-    text = NETWORK.format(rule="eprop" if "delay" in options else "bptt", synapse=f"synapse = square(), {options}")
+    text = NETWORK.format(rule="eventprop" if "delay" in options else "bptt", synapse=f"synapse = square(), {options}")
     text = text.replace("    optimiser", f"    learn = {learn}\n    optimiser")
     text = text.replace("synapse square:", "synapse square:\n    param rate = each(1)").replace(
         "-g * g", "-rate * g * g"
