@@ -105,7 +105,8 @@ class _Events:
         spike = self.dynamics.spike
         assert spike is not None
         fired = Symbol(SPIKE)
-        start = self._distance(self.moments.before)
+        began = sub(Symbol("t"), Symbol("step"))  # a threshold may move by itself
+        start = self._distance({**self.moments.before, "t": began})
         end = self._distance(self.moments.flowed)
         least = mul(Symbol("step"), Number(LEAST_SLOPE))
         rate: Expression = apply("div", mul(fired, Symbol("step")), apply("max", sub(end, start), least))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sncc.diagnostics import Diagnostics, Span, did_you_mean
-from sncc.expressions.nodes import DRAWS, Apply, Expression, Symbol, walk
+from sncc.expressions.nodes import DRAWS, Apply, Expression, Symbol, substitute, walk
 from sncc.expressions.units import parse_unit
 from sncc.model import nodes
 from sncc.model.definition import STATES, Definition
@@ -17,6 +17,12 @@ from sncc.syntax import tree
 
 _RESISTANCE = parse_unit("GOhm")
 _JUMPS = {"+=": "add", "-=": "sub", "*=": "mul"}
+
+
+def at_jump(expression: Expression) -> Expression:
+    """An expression of a threshold or a jump, which stand at the step's end: there `t` is t(n), in a flow it is t(n - 1)."""
+    end = Apply("add", (Symbol("t", TIME), Symbol("step", TIME)), TIME)
+    return substitute(expression, {"t": end})
 
 
 class Body:
@@ -89,9 +95,15 @@ class Body:
         elaborator.expect(value, wanted, part.value.span, f"`d{name}/dt`", help)
 
     def assignments(
-        self, jumps: tuple[tree.Jump, ...], where: str, *, resets: bool = False, weight: bool = False
+        self,
+        jumps: tuple[tree.Jump, ...],
+        where: str,
+        *,
+        resets: bool = False,
+        weight: bool = False,
+        flows: bool = False,
     ) -> tuple[nodes.Assignment, ...]:
-        """Jumps, in order; `resets`: `reset` may stand there; `weight` may be assigned too."""
+        """Jumps, in order; `resets`: `reset` may stand there; `weight` may be assigned too; `flows`: a step's map."""
         found = []
         for jump in jumps:
             elaborator = self.elaborator()
@@ -111,6 +123,7 @@ class Body:
             if jump.operator in _JUMPS:
                 unit = current.term.unit if current.term and not current.term.unknown else None
                 result = Apply(_JUMPS[jump.operator], (Symbol(name, unit, jump.name.span), result), unit, jump.span)
+            result = result if flows else at_jump(result)
             found.append(nodes.Assignment(name, result, jump.reset, jump.span))
         return tuple(found)
 

@@ -10,7 +10,7 @@ from sncc.diagnostics import Diagnostics
 from sncc.expressions.nodes import Apply, Expression, Number, Symbol, symbols
 from sncc.expressions.units import PLAIN, Unit
 from sncc.model import nodes
-from sncc.model.body import Body
+from sncc.model.body import Body, at_jump
 from sncc.model.definition import Definition, Overrides
 from sncc.model.infer import TIME
 from sncc.model.scope import Scope
@@ -87,7 +87,9 @@ class _NeuronBody(Body):
         """Equations, a map and a threshold: what holds units together."""
         parts = self.definition.parts
         equations = self.flow()
-        each_step = tuple(a for p in parts.get(tree.EachStep, [])[:1] for a in self.assignments(p.jumps, "`each step`"))
+        each_step = tuple(
+            a for p in parts.get(tree.EachStep, [])[:1] for a in self.assignments(p.jumps, "`each step`", flows=True)
+        )
         spikes = parts.get(tree.Spike, [])
         return equations, each_step, self._spike(spikes[0]) if spikes else None
 
@@ -128,7 +130,7 @@ class _NeuronBody(Body):
         self.refuse_random(distance, part.span, "a threshold", draws=False, noise=False)
         self.distance = Typed(distance, term)
         jumps = self.assignments(part.jumps, "a jump", resets=True)
-        return nodes.Spike(distance, part.comparison in ("<", ">"), jumps, part.span)
+        return nodes.Spike(at_jump(distance), part.comparison in ("<", ">"), jumps, part.span)
 
     def _surrogate(self, parts: list[tree.Surrogate], spikes: list[tree.Spike]) -> Expression | None:
         if not parts:
