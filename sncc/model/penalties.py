@@ -87,7 +87,7 @@ def _penalty(
 def _spiking(
     value: tree.Expression, populations: Mapping[str, nodes.Population], broken: set[str], diagnostics: Diagnostics
 ) -> str | None:
-    name = value.span.text
+    name = str(value) if isinstance(value, tree.Name) else value.span.text  # `{k}` of a `for` is filled into a name
     if name in broken:
         return None
     population = populations.get(name)

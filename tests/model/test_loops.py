@@ -1,6 +1,6 @@
 """`for` writes its statements once for each value."""
 
-from resolving import HEAD, mistakes, model
+from resolving import HEAD, NETWORK, TRAIN, mistakes, model
 
 from sncc.expressions.nodes import Number
 
@@ -44,3 +44,9 @@ network N:
 def test_endless_loops_are_refused_at_once():
     loops = "    for k in 0..9999:\n        for l in 0..9999:\n            population p{k}{l}: input[2]\n"
     assert mistakes("network N:\n    step = 1 ms\n" + loops) == [("too-complex", 3)]
+
+
+def test_loops_reach_the_names_in_penalties():
+    text = HEAD + NETWORK.replace("LI[2]", "LI[n]") + TRAIN
+    text += "    for k in h, h:\n        penalty = firing_rate({k}, target = 5 Hz, strength = 1)\n"
+    assert [p.population for p in model(text).training.penalties] == ["h", "h"]
