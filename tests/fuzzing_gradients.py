@@ -175,10 +175,9 @@ def check_event_times(text: str, seed: int) -> bool:
         coarse, fine = case.errors_at(0.1), case.errors_at(0.02)
         if max(coarse.values()) > 0.5:
             return False
-        if not _has_shrunk(
-            coarse, fine
-        ):  # several events within a step may put the grid off until the step is below their distance
-            fine = case.errors_at(0.005)
+        for step in (0.005, 0.002):  # events within a step may put the grid off until the step is below their distance
+            if not _has_shrunk(coarse, fine):
+                fine = case.errors_at(step)
     except OtherSpikes:
         return False
     assert _has_shrunk(coarse, fine), f"errors {coarse} at 0.1 ms, {fine} below, seed {seed}\n{text}"
