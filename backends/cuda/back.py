@@ -83,14 +83,12 @@ class WayBack(Updates):
         (group, offset, outputs), (target, start, neurons) = o.source, o.target
         later = f"n + {o.delay}" if o.delay else "n"
         row = self.row_at(target, start)
-        into, own_neurons = (
-            plus(f"d.{self.adjoint[target, o.into].identifier}", self.at(target, start)),
-            self.share(row, neurons),
-        )
+        c = self.program.connection(o.instead) if o.instead is not None else None
+        left = self.of_own(f"kept_{self.thinning(c)}", row) if c is not None and c.dropout else ""
+        into = plus(f"d.{self.adjoint[target, o.into].identifier}", self.at(target, start))
+        own_neurons = self.share(row, neurons)
         weight = self.after(self.weight(o.weight), row)
         kept = plus(self.kept(group, o.slot, later), offset)
-        c = self.program.connection(o.instead) if o.instead is not None else None
-        left = f"kept_{self.thinning(c)}" if c is not None and c.dropout else ""
         if o.one_to_one:
             name, end = ("transpose_one_to_one_at_spikes", f", {left}, n") if left else ("transpose_one_to_one", "")
             call = f"{name}({into}, {own_neurons}, {weight}, {self.after(kept, row)}{end});"
@@ -170,7 +168,7 @@ class WayBack(Updates):
             sizes = [size, str(c.target_size), self.after(weight, row, stride), str(stride)]
             name, passed = "transpose_rows", [into, *sizes, kept]
         if o.at_spikes or c.dropout:
-            where = self.of_own(self.source(c), row) if o.at_spikes else f"kept_{self.thinning(c)}"
+            where = self.of_own(self.source(c) if o.at_spikes else f"kept_{self.thinning(c)}", row)
             name, passed = f"{name}_at_spikes", [*passed, where, "n"]
         return Part((title, f"{self._reaches(c.delay, before)}{name}({', '.join(passed)});"), self._touches(o, c))
 
@@ -200,7 +198,7 @@ class WayBack(Updates):
         rows = self.of_own(f"g.rows[{self.row_number(c)}]", source)
         passed = f"{into}, {self.share(source, source.size)}, {rows}, {kept}"
         title = f"// {c.name}, backwards: {c.target} -> {c.source}"
-        where = f", kept_{self.thinning(c)}" if c.dropout else ""
+        where = f", {self.of_own(f'kept_{self.thinning(c)}', source)}" if c.dropout else ""
         if c.delays is not None:
             window = self.program.truncate or 0
             call = f"transpose_delayed_synapses({passed}, {size}, n, steps, {window}{where});"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sncc.backends.cuda.back import THREADS_OF_WIDE
-from sncc.backends.cuda.meetings import Part, with_meetings
+from sncc.backends.cuda.meetings import MEET, Part, with_meetings
 from sncc.backends.cuda.places import WARP, moved, plus, words
 from sncc.backends.cuda.samples import Samples
-from sncc.backends.cuda.workspace import bytes_of_workspace
+from sncc.backends.cuda.workspace import bytes_of_workspace, words_of_kept
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.functions import Function
 from sncc.backends.cxx.layout import Field, padded
@@ -52,8 +52,7 @@ def clusters_of(samples: Samples, workspace_bytes: int) -> ClusterSamples | None
 def _knows(samples: Samples) -> bool:
     """Whether all of a network's operations are those of a slice."""
     p = samples.program
-    plain = not (samples.is_online or samples.series or samples.thinned or p.before)
-    return plain and all(_knows_connection(p, c) for c in p.connections)
+    return not samples.is_online and all(_knows_connection(p, c) for c in p.connections)
 
 
 def _knows_connection(p: Program, c: Connection) -> bool:
@@ -91,12 +90,14 @@ class ClusterSamples(Samples):
             "threads": self.threads,
             "main_threads": self.main_threads,
             "fields": {"State": self._fields(self.state), "Adjoint": self._fields(self.adjoint)},
+            "kept": [f"kept_{k}[{count}]" for k, count in words_of_kept(self)],
             "portions": self._portions(),
             "views": self._views(),
             "start": self._start(),
             "ahead": self._ahead(),
             "forward": self._meeting(self._forward()),
             "held": self._shares(),
+            "before": [line.replace(MEET, _MEET) for line in self._before()],
             "back": self._meeting(self._back()),
             "turn": self._turn(),
             "keep_sums": self._keep_sums(),
@@ -110,7 +111,7 @@ class ClusterSamples(Samples):
     def workspace_bytes(self) -> int:
         """Of a block's shared memory."""
         fields = [*self._fields(self.state), *self._fields(self.adjoint)]
-        return bytes_of_workspace(self, [f.size for f in fields], 0)
+        return bytes_of_workspace(self, [f.size for f in fields])
 
     def _fields(self, fields: dict[tuple[str, str], Field]) -> list[Field]:
         return [Field(f.identifier, self.sizes[group]) for (group, _), f in fields.items()]
@@ -169,8 +170,15 @@ class ClusterSamples(Samples):
 
     def of_own(self, source: str, row: Row) -> str:
         """What is emitted or handed over, of these neurons alone."""
-        bits = source.startswith("spikes_") and row.population not in self.counted
-        return f"{source}.moved({self.first(row)}{' / 32' if bits else ''})"
+        return f"{source}.moved({self.first(row)}{' / 32' if self._is_bits(source) else ''})"
+
+    def _is_bits(self, source: str) -> bool:
+        """Whether 32 neurons are one number."""
+        kind, _, number = source.partition("_")
+        if kind == "left":
+            c = self.thinned[int(number)]
+            return not c.signal and c.source not in self.counted
+        return kind == "kept" or (kind == "spikes" and self.populations[int(number)] not in self.counted)
 
     def in_first_block(self, lines: tuple[str, ...]) -> tuple[str, ...]:
         """What is done once for a sample."""

@@ -108,10 +108,14 @@ class Samples(WayBack):
 
     def _thin(self, population: str) -> list[Part]:
         """What dropout leaves of the spikes that a population has just emitted."""
-        p = self.populations.index(population)
+        p, row = self.populations.index(population), self.program.place(population)[1]
+        own = f", {self.share(row, row.size)}" if self.first(row) else ""
         return [
             Part(
-                (f"if (g.learns) keep_spikes(left_{k}, n, spikes_{p}, kept_{k});  // {c.name}",),
+                (
+                    f"if (g.learns) keep_spikes({self.of_own(f'left_{k}', row)}, n, {self.of_own(f'spikes_{p}', row)}, "
+                    f"{self.of_own(f'kept_{k}', row)}{own});  // {c.name}",
+                ),
                 (Access(f"spikes_{p}", by_step=True), Access(f"left_{k}", True, by_step=True)),
             )
             for k, c in enumerate(self.thinned)
@@ -145,9 +149,11 @@ class Samples(WayBack):
         """Keeps the values of a state that is delivered."""
         one = self.series[k]
         group, row = self.program.place(one.population)
-        place = plus(f"s.{self.state[group.name, one.variable].identifier}", row.offset)
-        left = "" if one.thinned is None else f", kept_{one.thinned}"
-        return f"put_series(g, {k}, b, {padded(row.size)}, n, {place}, {row.size}{left});"
+        own = self.share(row, row.size)
+        place = plus(f"s.{self.state[group.name, one.variable].identifier}", self.at(group.name, row.offset))
+        left = "" if one.thinned is None else f", {self.of_own(f'kept_{one.thinned}', row)}"
+        first = f"Portion{{{self.first(row)}, {own}}}" if self.first(row) else own
+        return f"put_series(g, {k}, b, {padded(row.size)}, n, {place}, {first}{left});"
 
     # ---------------------------------------------------------------------------------------- forward
     def _deliver_rows(self, c: Connection) -> Part:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sncc.backends.cuda.places import MOST_RESIDENT, WARP, moved, words
+from sncc.backends.cuda.places import MOST_RESIDENT, WARP, moved
 from sncc.backends.cuda.samples import Samples
-from sncc.backends.cuda.workspace import bytes_of_workspace
+from sncc.backends.cuda.workspace import bytes_of_workspace, words_of_kept
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Field, padded
 from sncc.backends.cxx.synapse_rows import flag, rows_line
@@ -70,7 +70,7 @@ class Tables(Samples):
             "rewirings": self.rewirings(),
             "series_strides": [padded(self.program.place(one.population)[1].size) for one in self.series],
             "slots": [f"{self.columns[s.group, s.name]}, {p.group(s.group).size}" for s in p.tape if s.shares is None],
-            "kept": [f"kept_{k}[{count}]" for k, count in self._kept()],
+            "kept": [f"kept_{k}[{count}]" for k, count in words_of_kept(self)],
             "counts": [flag(r.population in self.counted) for _, r in self.rows],
             "workspace_bytes": self.workspace_bytes,
             "variables": self._variables(),
@@ -87,7 +87,7 @@ class Tables(Samples):
     def workspace_bytes(self) -> int:
         """Of a block's shared memory; the emitted code asserts it."""
         fields = (*self.state.values(), *self.adjoint.values())
-        return bytes_of_workspace(self, [f.size for f in fields], sum(count for _, count in self._kept()))
+        return bytes_of_workspace(self, [f.size for f in fields])
 
     @property
     def resident_blocks(self) -> int:
@@ -99,10 +99,6 @@ class Tables(Samples):
     def in_shared_memory(self) -> bool:
         """Whether a block's states are in shared memory on every card; else each launch decides."""
         return self.workspace_bytes <= SHARED_EVERYWHERE and not self.is_online
-
-    def _kept(self) -> list[tuple[int, int]]:
-        """Connections with dropout on spikes, by number, and the words with a bit for each neuron of their source."""
-        return [(k, words(self.whole_source(c))) for k, c in enumerate(self.thinned) if c.source_group is not None]
 
     @property
     def optimise_blocks(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sncc.backends.cuda.places import words
 from sncc.backends.cuda.samples import Samples
 from sncc.backends.cxx.layout import padded
 
@@ -12,11 +13,16 @@ def _up(size: int, unit: int) -> int:
     return -(-size // unit) * unit
 
 
-def bytes_of_workspace(samples: Samples, sizes: Iterable[int], kept_words: int) -> int:
-    """Of a block's shared memory; the emitted code asserts it. `sizes`: numbers of the states' and adjoints' arrays; words of what dropout leaves."""
+def words_of_kept(samples: Samples) -> list[tuple[int, int]]:
+    """Connections with dropout on spikes, by number, and the words with a bit for each neuron of their source."""
+    return [(k, words(samples.whole_source(c))) for k, c in enumerate(samples.thinned) if c.source_group is not None]
+
+
+def bytes_of_workspace(samples: Samples, sizes: Iterable[int]) -> int:
+    """Of a block's shared memory; the emitted code asserts it. `sizes`: numbers of the states' and adjoints' arrays."""
     real = samples.program.bytes_of_real
     size = sum(_up(n * real, 64) for n in sizes) + 2 * 16 * real + 4  # the flag of numbers that are none
-    size += 4 * kept_words
+    size += 4 * sum(count for _, count in words_of_kept(samples))
     for readout in samples.program.readouts:
         width = max(16, padded(readout.size))
         maps = len(samples.maps[readout.index])

@@ -7,7 +7,9 @@ import shutil
 
 import numpy as np
 import pytest
+from engine_patterns import case_of, equals_the_reference
 from networks import program_of
+from patterns import CASES
 from projects import Projects, agree, needs_compiler, trains_like_the_reference
 from stand_in import needs_emulation
 
@@ -16,6 +18,9 @@ from sncc.backends.cuda import clusters
 from sncc.compiler import emit
 
 SLICED = """
+synapse spread:
+    deliver weight * pre.v
+
 network Sliced:
     step = 1 ms
     population x: input[6]
@@ -32,10 +37,12 @@ network Sliced:
     connect played -> third: dense, weight = normal(0, 0.5), delay = 1 ms
     connect straight = level -> third: dense, weight = normal(0, 0.3)
     connect first -> first: one_to_one, weight = normal(0, 0.5), delay = 2 ms
-    connect mixed = second -> first: dense, weight = normal(0, 0.2), delay = 3 ms
-    connect first -> second: random(p = 0.3), weight = normal(0, 0.4), delay = 1 ms
+    connect mixed = second -> first: dense, weight = normal(0, 0.2), delay = 3 ms, dropout = 0.2
+    connect first -> second: random(p = 0.3), weight = normal(0, 0.4), delay = 1 ms, dropout = 0.3
     connect drawn = first -> third: random(p = 0.4), weight = normal(0, 0.4), delay = uniform(1 ms, 4 ms)
     connect second -> third: dense, weight = normal(0, 0.4)
+    connect seen = second -> first: dense, weight = normal(0, 0.05 /ms), delay = 3 ms, synapse = spread()
+    connect graded = second -> third: dense, weight = normal(0, 0.2 /ms), delay = 2 ms, synapse = tsodyks_markram(), dropout = 0.2
     connect first -> output: dense, weight = normal(0, 0.3)
     connect third -> output: dense, weight = normal(0, 0.5)
 
@@ -43,7 +50,7 @@ train:
     rule = bptt
     loss = cross_entropy(mean(output.v))
     penalty = firing_rate(first, target = 20 Hz, strength = 1e-5), firing_rate(second, target = 5 Hz, strength = 1e-5, over = batch)
-    learn = weights, first.tau_m, third.bias, output.bias
+    learn = weights, first.tau_m, third.bias, output.bias, initial(second.v)
     optimiser = adam(learning_rate = 1e-3)
 """
 FED_BACK = """
@@ -102,6 +109,16 @@ def test_blocks_that_share_a_sample_give_the_references_numbers(sliced, build, o
     trains_like_the_reference(network, program, 1e-8, steps=1)
 
 
+@pytest.mark.slow
+def test_kernels_of_convolutions_are_shared_too(projects, monkeypatch):
+    monkeypatch.setattr(clusters, "MOST_SHARED", 4_000)
+    program, reference, values, inputs, labels, pairs = case_of("convolution", "bptt")
+    _, project = projects.emulated(CASES["convolution"].text(), build="checked")
+    assert any("int cluster = 2;" in p.read_text() for p in projects.folder.glob("*/src/cuda/*_network.cuh"))
+    network = sncc.load(project, backend="emulated", connections=pairs)
+    equals_the_reference(network, "convolution", labels, program, reference, values, inputs, pairs)
+
+
 def data(samples: int = 3, steps: int = 30):
     rng = np.random.default_rng(0)
     lengths = np.array([steps - 4 * k for k in range(samples)])
@@ -133,7 +150,7 @@ def trained(network):
 
 @pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=pytest.mark.slow)])
 def test_all_patterns_of_slices_give_the_cpus_numbers(sliced, build):
-    _, network = sliced(SLICED, 10_000, build)
+    _, network = sliced(SLICED, 15_000, build)
     expected, found = (
         trained(n) for n in (sncc.load(sncc.build(SLICED, backend="cpu", precision="float64"), seed=3), network)
     )
@@ -143,7 +160,7 @@ def test_all_patterns_of_slices_give_the_cpus_numbers(sliced, build):
 
 
 def test_a_number_that_is_none_is_named_as_where_one_block_has_the_sample(sliced):
-    _, network = sliced(SLICED, 10_000)
+    _, network = sliced(SLICED, 15_000)
     weights = np.array(network.parameters["x_first.weight"])
     weights[:, 149] = 1e308  # of the last neuron that any block has
     network.parameters["x_first.weight"] = weights
@@ -200,12 +217,12 @@ def test_as_few_blocks_share_a_sample_as_have_room_for_it(size, expected):
 
 
 @pytest.mark.parametrize(
-    "old, new",
+    "rule, delay",
     [
-        ("eprop(feedback = symmetric)", "eprop(online = true)"),
-        ("normal(0, 1)\n    connect hidden", "normal(0, 1), dropout = 0.1\n    connect hidden"),
+        ("eprop(online = true)", ""),
+        ("bptt\n    learn = weights, x_hidden.delay(in = [1 ms, 9 ms])", ", delay = each(2 ms)"),
     ],
 )
-def test_what_slices_do_not_know_stays_in_one_block(old, new):
-    text = PLAIN.replace("SIZE", "9000")
-    assert old in text and blocks(text.replace(old, new)) == 0
+def test_what_slices_do_not_know_stays_in_one_block(rule, delay):
+    text = PLAIN.replace("SIZE", "9000").replace("eprop(feedback = symmetric)", rule)
+    assert blocks(text.replace("normal(0, 1)\n    connect hidden", f"normal(0, 1){delay}\n    connect hidden")) == 0

@@ -243,13 +243,18 @@ __device__ inline void draw_kept(const SpikeBits& kept, int count, std::uint64_t
         kept.bits[w] = bits;
     });
 }
-// The spikes of step n, of those neurons alone.
-__device__ inline void keep_spikes(const SpikeBits& left, std::int64_t n, const SpikeBits& spikes, const SpikeBits& kept) {
-    for_own(left.words, [&](int w) { left.bits[(n - left.first) * left.words + w] = spikes.row(n)[w] & kept.bits[w]; });
+// The spikes of step n, of those neurons alone: of all, or of so many.
+__device__ inline void keep_spikes(const SpikeBits& left, std::int64_t n, const SpikeBits& spikes, const SpikeBits& kept, int count) {
+    for_own((count + 31) / 32, [&](int w) { left.bits[(n - left.first) * left.words + w] = spikes.row(n)[w] & kept.bits[w]; });
 }
-
+__device__ inline void keep_spikes(const SpikeBits& left, std::int64_t n, const SpikeBits& spikes, const SpikeBits& kept) {
+    keep_spikes(left, n, spikes, kept, 32 * left.words);
+}
+__device__ inline void keep_spikes(const SpikeCounts& left, std::int64_t n, const SpikeCounts& spikes, const SpikeBits& kept, int count) {
+    for_own(count, [&](int i) { left.counts[(n - left.first) * left.neurons + i] = spikes.fired(n, i) * kept.fired(1, i); });
+}
 __device__ inline void keep_spikes(const SpikeCounts& left, std::int64_t n, const SpikeCounts& spikes, const SpikeBits& kept) {
-    for_own(left.neurons, [&](int i) { left.counts[(n - left.first) * left.neurons + i] = spikes.fired(n, i) * kept.fired(1, i); });
+    keep_spikes(left, n, spikes, kept, left.neurons);
 }
 // Writes how often each of `count` neurons fired.
 template <typename Real>

@@ -27,18 +27,24 @@ template <typename Network>
 __device__ inline ValueRows<typename Network::Real> series_of(const SampleArguments<Network>& g, int k, std::int64_t b, int stride) {
     return {g.series[k] + b * (g.most_steps + g.series_lead) * stride, stride, 1 - g.series_lead, g.most_steps};
 }
-// Keeps what a state that is delivered is at step n; all threads have met after its update.
+// Keeps what a state that is delivered is at step n, of the neurons that a block has; all threads have met after its update.
 template <typename Network>
-__device__ inline void put_series(const SampleArguments<Network>& g, int k, std::int64_t b, int stride, std::int64_t n, const typename Network::Real* from, int size) {
-    typename Network::Real* const to = g.series[k] + (b * (g.most_steps + g.series_lead) + n - 1 + g.series_lead) * stride;
-    for_own(size, [&](int j) { to[j] = from[j]; });
+__device__ inline void put_series(const SampleArguments<Network>& g, int k, std::int64_t b, int stride, std::int64_t n, const typename Network::Real* from, const Portion& own) {
+    typename Network::Real* const to = g.series[k] + (b * (g.most_steps + g.series_lead) + n - 1 + g.series_lead) * stride + own.first;
+    for_own(own.count, [&](int j) { to[j] = from[j]; });
 }
-// The same with zeros for the neurons that dropout leaves out.
+// The same with zeros for the neurons that dropout leaves out: the first bit is that of the first of these neurons.
 template <typename Network>
-__device__ inline void put_series(const SampleArguments<Network>& g, int k, std::int64_t b, int stride, std::int64_t n, const typename Network::Real* from, int size,
+__device__ inline void put_series(const SampleArguments<Network>& g, int k, std::int64_t b, int stride, std::int64_t n, const typename Network::Real* from, const Portion& own,
                                   const SpikeBits& kept) {
-    typename Network::Real* const to = g.series[k] + (b * (g.most_steps + g.series_lead) + n - 1 + g.series_lead) * stride;
-    for_own(size, [&](int j) { to[j] = g.learns && !kept.fired(1, j) ? typename Network::Real(0) : from[j]; });
+    typename Network::Real* const to = g.series[k] + (b * (g.most_steps + g.series_lead) + n - 1 + g.series_lead) * stride + own.first;
+    for_own(own.count, [&](int j) { to[j] = g.learns && !kept.fired(1, j) ? typename Network::Real(0) : from[j]; });
+}
+// Of all.
+template <typename Network, typename... Kept>
+__device__ inline void put_series(const SampleArguments<Network>& g, int k, std::int64_t b, int stride, std::int64_t n, const typename Network::Real* from, int size,
+                                  const Kept&... kept) {
+    put_series(g, k, b, stride, n, from, Portion{0, size}, kept...);
 }
 template <typename Network>
 __device__ inline Tape<typename Network::Real> tape_of(const SampleArguments<Network>& g, std::int64_t b) {
