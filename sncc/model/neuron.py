@@ -168,7 +168,8 @@ class _NeuronBody(Body):
             self.diagnostics.error("missing-spike", part.span, "`refractory` needs a `spike when`")
         elaborator = self.elaborator()
         duration = elaborator.elaborate(part.duration)
-        help = f"write `refractory {part.duration.span.text} ms`" if isinstance(part.duration, tree.Quantity) else ""
+        plain = isinstance(part.duration, tree.Quantity) and not part.duration.unit
+        help = f"write `refractory {part.duration.span.text} ms`" if plain else ""
         elaborator.expect(duration, TIME, part.duration.span, "a refractory time", help)
         if (
             isinstance(known := folded(duration.expression, part.duration.span, self.diagnostics), Number)

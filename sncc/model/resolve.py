@@ -285,7 +285,8 @@ class _Resolver:
                 else f"the file has no `param {name}`"
             )
             span = Span(source, 0, len(name))
-            self.diagnostics.error("unknown-setting", span, kind, help=did_you_mean(name, known))
+            others = [other for other in known if other != name]
+            self.diagnostics.error("unknown-setting", span, kind, help=did_you_mean(name, others))
 
     def _check_definitions(self, used: set[str]) -> None:
         """Mistakes in the models of this file, those that nothing uses included."""

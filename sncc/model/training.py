@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from sncc.diagnostics import Diagnostics, Span
-from sncc.expressions.units import PLAIN
+from sncc.expressions.units import parse_unit
 from sncc.model import nodes
 from sncc.model.calls import Numbers, numbers_of_call
 from sncc.model.constants import round_half_up
@@ -105,7 +105,7 @@ class TrainingResolver:
 
     def rate(self, value: tree.Expression, what: str) -> float | None:
         """A rate, in kHz."""
-        return constant_number(value, what, self.scope, self.diagnostics, PLAIN / TIME)
+        return constant_number(value, what, self.scope, self.diagnostics, parse_unit("Hz"))
 
     def _loss(self) -> tuple[nodes.Loss, ...] | None:
         value = self._single("loss")

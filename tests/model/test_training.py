@@ -86,6 +86,7 @@ def test_settings_replace_keys_of_blocks():
     [
         ({"schedule": "step(every = 0)"}, "`every` must be above 0"),
         ({"penalty": "firing_rate(h, target = -1 Hz, strength = 1)"}, "`target` cannot be negative"),
+        ({"penalty": "firing_rate(h, target = 10, strength = 1)"}, "write `10 Hz`"),
         ({"learn": "y.tau_m(rate = -1)"}, "`rate`, a factor on the learning rate, cannot be negative"),
         ({"optimiser": "adam(beta2 = 1)"}, "`beta2` must be below 1"),
         ({"optimiser": "rmsprop(eps = 0)"}, "`eps` must be above 0"),
