@@ -285,8 +285,8 @@ class _Resolver:
                 else f"the file has no `param {name}`"
             )
             span = Span(source, 0, len(name))
-            others = [other for other in known if other != name]
-            self.diagnostics.error("unknown-setting", span, kind, help=did_you_mean(name, others))
+            help = () if name in known else did_you_mean(name, known)  # else its block is what is missing
+            self.diagnostics.error("unknown-setting", span, kind, help=help)
 
     def _check_definitions(self, used: set[str]) -> None:
         """Mistakes in the models of this file, those that nothing uses included."""
