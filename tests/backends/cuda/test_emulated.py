@@ -79,8 +79,9 @@ train:
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
-@pytest.mark.parametrize("name", [pytest.param(n, marks=LONG if k == 0 else ()) for k, n in enumerate(SHAPES)])
+@pytest.mark.slow
+@pytest.mark.parametrize("build", ["plain", "checked"])
+@pytest.mark.parametrize("name", SHAPES)
 def test_shapes_at_the_borders_of_how_threads_are_shared_out(projects, name, build):
     program, project = projects.emulated(SHAPES[name], build=build)
     network = sncc.load(project, backend="emulated")
