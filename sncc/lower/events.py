@@ -146,14 +146,15 @@ class _Events:
         return total(parts)
 
     def _may_follow_at_once(self) -> bool:
-        """Whether a neuron may stand above its threshold at a step's start; not where every spike takes it well below."""
+        """Whether a neuron may stand above its threshold at a step's start; not where every spike takes it below a fixed one.
+
+        A spike that lowers the state by a number may leave it above: a strong input is worth several.
+        """
         if self.gate is not None or self.spike_reads_arrivals:
             return True
         numbers = {p.name: p.value for p in self.population.parameters if isinstance(p.value, Number)}
-        after = substitute(self._distance(self._behind()), numbers)
-        lowered = substitute(expanded(sub(self._distance(self._behind()), self._distance(self._ahead))), numbers)
-        values = [fold_all(after), fold_all(lowered)]
-        return not any(isinstance(v, Number) and v.value < 0 for v in values)
+        after = fold_all(substitute(self._distance(self._behind()), numbers))
+        return not (isinstance(after, Number) and after.value < 0)
 
     def _release(self) -> dict[str, Expression]:
         """A refractory time that began with the last spike ends with this step."""

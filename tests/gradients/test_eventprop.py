@@ -9,6 +9,7 @@ from networks import program_of
 from projects import needs_compiler
 
 import sncc
+from sncc.backends.reference.interpreter import Reference
 
 ADAPTIVE = """
 neuron Adaptive:
@@ -123,3 +124,29 @@ def test_at_a_ten_thousandth_of_the_membrane_time_constant_little_is_left():
     for key, error in fine.items():
         bound = 8e-2 if key.endswith("delay") else 2e-3 if key == "hidden_output.weight" else 2e-2
         assert error < bound and error < 0.5 * coarse[key] + 1e-4, (key, coarse, fine)
+
+
+def test_credit_does_not_grow_through_spikes_that_follow_each_other_at_once():
+    """An input that is worth several spikes leaves a neuron, lowered by its threshold, above it: no crossing, and no slope at one."""
+    text = """
+network Strong:
+    step = 1 ms
+    population x: input[1]
+    population hidden: CubaLIF[1]
+    population output: LI[1]
+    connect x -> hidden: dense, weight = 1
+    connect hidden -> output: dense, weight = 1 /ms, synapse = exponential()
+train:
+    rule = eventprop
+    loss = mean(mse(output.v))
+    learn = weights
+    optimiser = adam()
+"""
+    program = program_of(text)
+    x = np.zeros((200, 1))
+    x[0] = 300  # the potential rises far above the threshold, and decays over many spikes, one a step
+    values = dict.fromkeys(("x_hidden.weight", "hidden_output.weight"), np.ones((1, 1)))
+    run = Reference(program, values).run([{"x": x}], [np.zeros((200, 1))])
+    fired = np.flatnonzero(run.spikes[0]["hidden"][:, 0])
+    assert np.sum(np.diff(fired) == 1) > 30
+    assert 0 < abs(run.gradients["x_hidden.weight"][0, 0]) < 1e3
