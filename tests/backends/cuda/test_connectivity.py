@@ -126,7 +126,7 @@ def test_the_host_has_none_of_them_until_somebody_asks(loaded, monkeypatch):
         network.parameters["nearly.weight"]
     monkeypatch.setenv("SNCC_CUDA_SYNAPSES", "host")
     with pytest.raises(
-        MemoryError, match="the network needs 220 kB of memory, 34 kB are free; the largest connection, nearly"
+        MemoryError, match="the network needs 226 kB of memory, 34 kB are free; the largest connection, nearly"
     ):
         run(loaded())
 
