@@ -26,8 +26,11 @@ def compiler():
     needs_compiler()
 
 
+LONG = ("merged", "bptt cut", "states of synapses, of their targets, their sources")  # to compile
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow if n.startswith(("merged", "bptt cut")) else ()) for n in NETWORKS]
+    "name", [pytest.param(n, marks=pytest.mark.slow if n.startswith(LONG) else ()) for n in NETWORKS]
 )
 def test_float64_equals_the_reference(name):
     program = program_of(NETWORKS[name])

@@ -148,7 +148,8 @@ def trained(network):
     }
 
 
-@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("build", ["plain", "checked"])
 def test_all_patterns_of_slices_give_the_cpus_numbers(sliced, build):
     _, network = sliced(SLICED, 15_000, build)
     expected, found = (
