@@ -67,7 +67,8 @@ network Net:
     step = 0.5 ms
     population drive: poisson[100](rate = 30 Hz)
     population out: Leaky[80], v = uniform(0, 1)
-    connect drive -> out: random(p = 0.3), weight = uniform(0, 0.4), delay = uniform(0.5 ms, 2 ms), plasticity = stdp()
+    connect drive -> out: random(p = 0.3), weight = uniform(0, 0.4), plasticity = stdp()
+    connect late = drive -> out: random(p = 0.2), weight = uniform(0, 0.1), delay = uniform(0.5 ms, 2 ms), plasticity = stdp()
     connect out -> out: random(fan_in = 6), weight = each(0.1), delay = 2 ms
     connect again = out -> out: random(fan_in = 6), weight = uniform(0, 0.2), delay = uniform(0.5 ms, 4 ms), plasticity = stdp()
 simulate:
