@@ -79,7 +79,8 @@ struct ParameterDescription {
     double mean, deviation, low, high;
 };
 
-// First values of a parameter. Throws Failure for one that is no number, as where `i / j` divides by zero; a state may begin infinite.
+// First values of a parameter. Throws Failure for one that is no number, as where `i / j` divides by zero, or infinite (what a state begins with
+// may be, where it is not stored).
 class InitialValues {
 public:
     InitialValues(const ParameterDescription& about, std::uint64_t seed) : about_(about), seed_(seed) {
@@ -97,9 +98,7 @@ public:
 
 private:
     SNCC_COLD void refuse(double value, std::uint64_t i, std::uint64_t j) const {
-        const std::string key = about_.key, state = ".initial";
-        if (std::isinf(value) && key.size() > state.size() && key.compare(key.size() - state.size(), state.size(), state) == 0) return;
-        throw Failure(Code::argument, key + " begins as " + (std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf") + " at (" + std::to_string(i) + ", " +
+        throw Failure(Code::argument, std::string(about_.key) + " begins as " + (std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf") + " at (" + std::to_string(i) + ", " +
                                           std::to_string(j) + "): its first values are numbers that are finite");
     }
 
