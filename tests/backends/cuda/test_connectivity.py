@@ -157,7 +157,7 @@ MADE = [
     "text, itself",
     [
         (DRAWN, MADE),
-        (NETWORKS["plasticity with traces, bounds and drawn delays"], ["out_out"]),
+        (NETWORKS["plasticity with traces, bounds and drawn delays"], ["late", "out_out"]),
         (DRAWN.replace("delay = gamma(3, 1 ms)", "delay = 1 ms + 0.01 ms * j"), [name for name in MADE if name != "again"]),
     ],
 )  # fmt: skip
