@@ -65,6 +65,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"Clip clip = Clip::{clip[0] if clip else 'none'}",
         f"double clip_limit = {literal(float(clip[1]) if clip else 0.0, 'double')}",
         f"int outputs = {readout.size if readout else 0}",
+        f"bool online = {str(bool(p.traces)).lower()}",
         f"std::int64_t trace_size = {layout.trace_size}",
         f"bool loss_every_step = {str(all(r.reduction is None for r in p.readouts)).lower()}",
         f"int penalty_size = {layout.penalty_size}",

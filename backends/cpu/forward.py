@@ -349,7 +349,7 @@ def forward(layout: Layout) -> list[str]:
                 lines.append("}")
             case Readout(index=k):
                 unkept = (
-                    f"std::get<{k}>(s.readings).error" if layout.trace_size else "nullptr"
+                    f"std::get<{k}>(s.readings).error" if layout.program.traces else "nullptr"
                 )  # online learning asks at once
                 error = f"Keep ? tile->template error<Readout{k}>(n, index) : {unkept}"
                 lines.append(f"observe(s, std::get<{k}>(s.readings), Readout{k}::seen(s), n, {error});")

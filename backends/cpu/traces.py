@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import groupby
 
 from sncc.backends.cpu.forward import all_sources, row_loop, spikes_of, tile_layout, values_of, weight_of_rows
 from sncc.backends.cpu.reverse import gradient_of_rows
@@ -10,36 +11,53 @@ from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_weights
 from sncc.program.groups import Connection
-from sncc.program.learning import LearningSignal, PenaltySignal, SignalBack, TraceUpdate
+from sncc.program.learning import LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 
 
 def step(layout: Layout) -> list[str]:
     """What follows the forward operations of a step."""
-    lines: list[str] = []
-    for k, o in enumerate(layout.program.traces):
+
+    def lines(k: int, o: TraceOperation) -> list[str]:
         match o:
             case LearningSignal() if _at_every_step(layout, o.readout):
-                lines += _signal(layout, o)
-            case SignalBack(readout=int(readout)) if _at_every_step(layout, readout):
-                lines += _back(layout, o)
+                return _signal(layout, o)
+            case SignalBack(readout=int(readout)) if o.told is not None or _at_every_step(layout, readout):
+                return _back(layout, o)
+            case Picked():
+                return _pick(layout, o)
             case TraceUpdate():
-                lines += _update(layout, k, o, layout.dynamics.traces[k])
-                lines += _gather(layout, k, o, True)
-    return lines
+                return [*_update(layout, k, o, layout.dynamics.traces[k]), *_gather(layout, k, o, True)]
+        return []
+
+    return _in_loops(layout, lines)
 
 
 def end(layout: Layout) -> list[str]:
     """What follows the last step, for losses at a sample's end."""
-    lines: list[str] = []
-    for k, o in enumerate(layout.program.traces):
+
+    def lines(k: int, o: TraceOperation) -> list[str]:
         match o:
             case LearningSignal() if not _at_every_step(layout, o.readout):
-                lines += _signal(layout, o)
-            case SignalBack(readout=int(readout)) if not _at_every_step(layout, readout):
-                lines += _back(layout, o)
+                return _signal(layout, o)
+            case SignalBack(readout=int(readout), told=None) if not _at_every_step(layout, readout):
+                return _back(layout, o)
             case TraceUpdate():
-                lines += _gather(layout, k, o, False)
-    return lines
+                return _gather(layout, k, o, False)
+        return []
+
+    return _in_loops(layout, lines)
+
+
+def _in_loops(layout: Layout, lines: Callable[[int, TraceOperation], list[str]]) -> list[str]:
+    """Lines of all operations, those of a loop over outputs inside of it."""
+    result: list[str] = []
+    for each, found in groupby(enumerate(layout.program.traces), lambda o: getattr(o[1], "each", None)):
+        inside = [line for k, o in found for line in lines(k, o)]
+        if each is not None and inside:
+            head = f"for (std::int64_t output = 0; output < {layout.outputs(each)}; ++output) {{"
+            inside = [head, *(f"    {line}" for line in inside), "}"]
+        result += inside
+    return result
 
 
 def penalties(layout: Layout) -> list[str]:
@@ -51,7 +69,7 @@ def penalties(layout: Layout) -> list[str]:
             into = f"s.state.{layout.state[group, o.variable].identifier} + {offset}"
             place = layout.penalty_offsets[o.penalty]
             lines.append(f"std::memcpy({into}, penalties + {place}, sizeof(Real) * {size});")
-        if isinstance(o, SignalBack) and o.readout is None:
+        if isinstance(o, SignalBack) and o.readout is None and o.told is None:
             lines += _back(layout, o)
     for k, o in enumerate(layout.program.traces):
         if isinstance(o, TraceUpdate):
@@ -82,8 +100,10 @@ def _at_every_step(layout: Layout, readout: int) -> bool:
 def _place(layout: Layout, k: int, o: TraceUpdate, trace: str) -> str:
     """Where a trace's numbers start."""
     if (k, trace) in layout.trace_offsets:
-        return f"s.traces.data() + {layout.trace_offsets[k, trace]}"
-    return f"traces_in_rows(s, p, {layout.late_traces.index((k, o))}, {o.traces.index(trace)})"
+        further = f" + output * {layout.trace_strides[k]}" if o.each is not None else ""
+        return f"s.traces.data() + {layout.trace_offsets[k, trace]}{further}"
+    number = f"output * {len(o.traces)} + {o.traces.index(trace)}" if o.each is not None else o.traces.index(trace)
+    return f"traces_in_rows(s, p, {layout.late_traces.index((k, o))}, {number})"
 
 
 def _signal(layout: Layout, o: LearningSignal) -> list[str]:
@@ -91,10 +111,10 @@ def _signal(layout: Layout, o: LearningSignal) -> list[str]:
     into = f"s.state.{layout.state[group, o.variable].identifier} + {offset}"
     outputs = layout.program.readouts[o.readout].size
     lines = ["{", f"    alignas(64) Real error[{padded(outputs)}];", f"    error_of<{o.readout}>(s, error);"]
-    if o.output is not None and o.weight is not None:
-        lines.append(f"    for (int k = 0; k < {outputs}; ++k) error[k] = k == {o.output} ? error[k] : Real(0);")
+    if o.each is not None and o.weight is not None:
+        lines.append(f"    for (int k = 0; k < {outputs}; ++k) error[k] = k == output ? error[k] : Real(0);")
     if o.weight is None:
-        which = "j" if o.output is None else o.output
+        which = "j" if o.each is None else "output"
         lines.append(f"    for (int j = 0; j < {size}; ++j) ({into})[j] = error[{which}];")
         return [*lines, "}"]
     key = layout.keys.index(o.weight)
@@ -118,11 +138,18 @@ def _back(layout: Layout, o: SignalBack) -> list[str]:
     """What the target of each synapse is told, to what stands for the synapse."""
     c = layout.program.connection(o.connection)
     into = f"s.state.{layout.state[o.group, o.variable].identifier}"
-    told = f"s.state.{layout.state[c.target_group, o.variable].identifier}"
+    told = f"s.state.{layout.state[o.told or (c.target_group, o.variable)].identifier}"
     if c in layout.rows_of_synapses:
         offset = layout.program.place(c.target)[1].offset
         return [f"signal_back(p.rows[{layout.row_number(c)}], {into}, {told} + {offset});"]
     return [f"std::memcpy({into}, {told} + {c.target_offset}, sizeof(Real) * {c.target_size});"]
+
+
+def _pick(layout: Layout, o: Picked) -> list[str]:
+    """What the synapse of each neuron onto an output is like."""
+    into, of = (f"s.state.{layout.state[group, o.variable].identifier}" for group in (o.group, o.synapses))
+    sources, outputs = layout.program.group(o.group).rows[0].size, layout.outputs(o.each)
+    return [f"for (int j = 0; j < {sources}; ++j) {into}[j] = {of}[j * {outputs} + output];"]
 
 
 def _synapses(layout: Layout, o: TraceUpdate) -> tuple[Connection | None, str, int]:
@@ -154,12 +181,17 @@ def _update(layout: Layout, k: int, o: TraceUpdate, functions: TraceFunctions) -
                 field, _ = layout.seen_by(o, a.name)
                 lines.append(f"    const Real* SNCC_RESTRICT const of_{a.identifier} = s.state.{field} + {offset};")
                 passed.append(f"of_{a.identifier}[{neuron}]")
+            case "shared":
+                where = _place(layout, *layout.program.beside(o), a.name.removeprefix("shared."))
+                lines.append(f"    const Real* SNCC_RESTRICT const of_{a.identifier} = {where};")
+                passed.append(f"of_{a.identifier}[{place}]")
             case "within":
                 lines.append(f"    const Real within = {layout.starts_window()} ? 0 : 1;")
                 passed.append("within")
             case "read" | "output":
                 field, number = layout.seen_by(o, a.name)
-                lines.append(f"    const Real of_{a.identifier} = s.state.{field}[{number}];")
+                which = f"{number} + output" if o.each is not None else number
+                lines.append(f"    const Real of_{a.identifier} = s.state.{field}[{which}];")
                 passed.append(f"of_{a.identifier}")
             case "reads":
                 lines.append(f"    const Real of_{a.identifier} = reads<{a.name.removeprefix('reads.')}>(s, n);")

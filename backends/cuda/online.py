@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import groupby
 
 from sncc.backends.cuda.places import Places, moved, plus
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import padded
 from sncc.program.groups import Connection
-from sncc.program.learning import LearningSignal, PenaltySignal, SignalBack, TraceUpdate
+from sncc.program.learning import LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 
 SUMS_A_BLOCK = 1024  # numbers of a gradient that a block adds up over the samples
 BLOCKS_OF_LATE_SUMS = 32  # of a gradient whose size is known when synapses are built
@@ -56,29 +57,46 @@ class Online(Places):
 
     def trace_step(self) -> list[str]:
         """After the forward operations of a step."""
-        lines: list[str] = []
-        for k, o in enumerate(self.program.traces):
+
+        def lines(k: int, o: TraceOperation) -> list[str]:
             match o:
                 case LearningSignal() if self._at_every_step(o.readout):
-                    lines += self._signal(o)
-                case SignalBack(readout=int(readout)) if self._at_every_step(readout):
-                    lines += self._signal_back(o)
+                    return self._signal(o)
+                case SignalBack(readout=int(readout)) if o.told is not None or self._at_every_step(readout):
+                    return self._signal_back(o)
+                case Picked():
+                    return self._pick(o)
                 case TraceUpdate():
-                    lines += self._trace(k, o, self.dynamics.traces[k])
-        return lines
+                    return self._trace(k, o, self.dynamics.traces[k])
+            return []
+
+        return self._in_loops(lines)
 
     def trace_end(self) -> list[str]:
         """After the last step, for losses at a sample's end."""
-        lines: list[str] = []
-        for k, o in enumerate(self.program.traces):
+
+        def lines(k: int, o: TraceOperation) -> list[str]:
             match o:
                 case LearningSignal() if not self._at_every_step(o.readout):
-                    lines += self._signal(o)
-                case SignalBack(readout=int(readout)) if not self._at_every_step(readout):
-                    lines += self._signal_back(o)
+                    return self._signal(o)
+                case SignalBack(readout=int(readout), told=None) if not self._at_every_step(readout):
+                    return self._signal_back(o)
                 case TraceUpdate():
-                    lines += self._of_losses(k, o, False)
-        return lines
+                    return self._of_losses(k, o, False)
+            return []
+
+        return self._in_loops(lines)
+
+    def _in_loops(self, lines: Callable[[int, TraceOperation], list[str]]) -> list[str]:
+        """Lines of all operations, those of a loop over outputs inside of it."""
+        result: list[str] = []
+        for each, found in groupby(enumerate(self.program.traces), lambda o: getattr(o[1], "each", None)):
+            inside = [line for k, o in found for line in lines(k, o)]
+            if each is not None and inside:
+                head = f"for (int output = 0; output < {self.outputs(each)}; ++output) {{"
+                inside = [head, *(f"    {line}" for line in inside), "    __syncthreads();", "}"]
+            result += inside
+        return result
 
     @property
     def penalises_late(self) -> bool:
@@ -98,7 +116,7 @@ class Online(Places):
         if lines:
             lines = ["__syncthreads();", *lines, "__syncthreads();"]
         for o in self.program.traces:
-            if isinstance(o, SignalBack) and o.readout is None:
+            if isinstance(o, SignalBack) and o.readout is None and o.told is None:
                 lines += self._signal_back(o)
         for k, o in enumerate(self.program.traces):
             if isinstance(o, TraceUpdate):
@@ -115,7 +133,7 @@ class Online(Places):
         error = f"w.reading{o.readout}.error"
         passed = f"{into}, {size}, {error}, error_factor<Network::Readout{o.readout}>(w.reading{o.readout}, g.of)"
         across = self.program.connection(o.across) if o.across is not None else None
-        only = -1 if o.output is None else o.output
+        only = -1 if o.each is None else "output"
         if o.weight is None:
             call = f"signal_errors({passed}, {only});"
         elif across in self.rows_of_synapses:
@@ -136,12 +154,20 @@ class Online(Places):
     def _signal_back(self, o: SignalBack) -> list[str]:
         """What the target of each synapse is told, to what stands for the synapse."""
         c = self.program.connection(o.connection)
-        into, told = (f"s.{self.state[group, o.variable].identifier}" for group in (o.group, c.target_group))
+        told_by = o.told or (c.target_group, o.variable)
+        into, told = (f"s.{self.state[place].identifier}" for place in ((o.group, o.variable), told_by))
         if c in self.rows_of_synapses:
             from_ = plus(told, self.program.place(c.target)[1].offset)
             return [f"signal_back({into}, {self.whole_source(c)}, {from_}, {self._rows(c)});", "__syncthreads();"]
         place = moved("j", c.target_offset)
         return [f"for_own({c.target_size}, [&](int j) {{ ({into})[j] = ({told})[{place}]; }});", "__syncthreads();"]
+
+    def _pick(self, o: Picked) -> list[str]:
+        """What the synapse of each neuron onto an output is like."""
+        into, of = (f"s.{self.state[group, o.variable].identifier}" for group in (o.group, o.synapses))
+        sources, outputs = self.program.group(o.group).rows[0].size, self.outputs(o.each)
+        line = f"for_own({sources}, [&](int j) {{ {into}[j] = {of}[j * {outputs} + output]; }});"
+        return [line, "__syncthreads();"]
 
     def _at_every_step(self, readout: int) -> bool:
         return self.program.readouts[readout].reduction is None
@@ -170,11 +196,14 @@ class Online(Places):
     def _place(self, k: int, o: TraceUpdate, trace: str) -> str:
         """Where a trace's numbers start."""
         if (k, trace) in self.trace_offsets:
-            return plus("traces", self.trace_offsets[k, trace])
-        c, number = self.program.connection(o.connection or ""), o.traces.index(trace)
+            further = f" + std::int64_t(output) * {self.trace_strides[k]}" if o.each is not None else ""
+            return plus("traces", self.trace_offsets[k, trace]) + further
+        c, number = self.program.connection(o.connection or ""), str(o.traces.index(trace))
+        if o.each is not None:
+            number = f"(output * {len(o.traces)} + {number})"
         start = f"traces + g.trace_starts[{self.late_traces.index((k, o))}]"
         room = f"room_of(synapses_of({self._rows(c)}, {self.whole_source(c)}))"
-        return start + (f" + {number} * {room}" if number else "")
+        return start + (f" + {number} * {room}" if number != "0" else "")
 
     def _pre(self, c: Connection) -> tuple[list[str], str]:
         """Lines that write out what a source emitted, and what arrives over a synapse of it."""
@@ -206,12 +235,16 @@ class Online(Places):
                     passed.append(pre)
                 case "post" | "through":
                     passed.append(f"s.{self.seen_by(o, a.name)[0]}[{moved('j', offset)}]")
+                case "shared":
+                    where = self._place(*self.program.beside(o), a.name.removeprefix("shared."))
+                    places.append(f"const Real* const of_{a.identifier} = {where};")
+                    passed.append(f"of_{a.identifier}[e]")
                 case "within":
                     places.append(f"const Real within = {self.starts_window()} ? 0 : 1;")
                     passed.append("within")
                 case "read" | "output":
                     field, number = self.seen_by(o, a.name)
-                    passed.append(f"s.{field}[{number}]")
+                    passed.append(f"s.{field}[{moved('output', number or 0) if o.each is not None else number}]")
                 case "reads":
                     passed.append(f"taken<Network::Readout{a.name.removeprefix('reads.')}>(steps, n)")
         step = self._loop(o, [f"dynamics::{functions.step.name}({', '.join(passed)});"])
@@ -262,9 +295,9 @@ class Online(Places):
 
     def late_sums(self) -> list[tuple[int, int, int]]:
         """Those whose size is known when synapses are built: number, rows of synapses, neurons of their source."""
-        users = [self.program.connection(o.connection or "") for _, o in self.late_traces]
+        users = {c.weight: c for _, o in self.late_traces for c in [self.program.connection(o.connection or "")]}
         return [
-            (self.keys.index(c.weight), self.row_number(c), self.whole_source(c))
-            for c in users
-            if c.weight in self.late
+            (self.keys.index(weight), self.row_number(c), self.whole_source(c))
+            for weight, c in users.items()
+            if weight in self.late
         ]

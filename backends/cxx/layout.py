@@ -11,7 +11,7 @@ from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import Dense, OfSynapses
 from sncc.program.groups import Connection, Group
-from sncc.program.learning import DeriveAdjoint, Gather, GatherDelay, TraceUpdate
+from sncc.program.learning import DeriveAdjoint, Each, Gather, GatherDelay, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import Update
 from sncc.program.streams import stream
@@ -103,6 +103,7 @@ class Layout:
             if isinstance(gather, GatherDelay):
                 self._gradient_of(program.connection(gather.connection).delays or "")
         self.trace_offsets: dict[tuple[int, str], int] = {}  # by place in `Program.traces`, and name
+        self.trace_strides: dict[int, int] = {}  # from a trace of an output to that of the next one
         self.trace_size = 0  # of all but those of synapses in rows, which stand behind
         self.late_traces: list[tuple[int, TraceUpdate]] = []  # of synapses in rows
         for k, traces in enumerate(program.traces):
@@ -117,7 +118,8 @@ class Layout:
                     size = rows * padded(columns)
                 for trace in traces.traces:
                     self.trace_offsets[k, trace] = self.trace_size
-                    self.trace_size += size
+                    self.trace_size += size * self.repeats(traces)
+                self.trace_strides[k] = size
         self.penalty_offsets: list[int] = []  # of the penalised populations among all numbers per neuron
         self.penalty_size = 0
         for penalty in program.penalties:
@@ -166,7 +168,7 @@ class Layout:
         return ceil(bounds[1] / self.program.step) + 1
 
     def seen_by(self, traces: TraceUpdate, symbol: str) -> tuple[str, int | None]:
-        """The field that a symbol in the body of traces is, and the neuron where that is one for all elements."""
+        """The field that a symbol in the body of traces is, and the neuron, or the first of the outputs, where that is one for all elements."""
         seen = self.program.seen_by(traces, symbol)
         assert seen is not None
         group, variable, neuron = seen
@@ -179,7 +181,15 @@ class Layout:
     def late_trace_lines(self) -> list[str]:
         """The entries of the table of traces for synapses in rows: which rows, how many traces."""
         found = ((self.row_number(self.program.connection(o.connection or "")), o) for _, o in self.late_traces)
-        return [f"{{{rows}, {len(o.traces)}}}" for rows, o in found]
+        return [f"{{{rows}, {len(o.traces) * self.repeats(o)}}}" for rows, o in found]
+
+    def repeats(self, o: TraceUpdate) -> int:
+        """How many there are of each of some traces: one for each output of a loop."""
+        return self.outputs(o.each) if o.each is not None else 1
+
+    def outputs(self, each: Each) -> int:
+        """The outputs of a loop."""
+        return self.program.readouts[each.readout].size
 
     def row_number(self, c: Connection) -> int:
         """Among the connections whose synapses are rows of targets."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sncc.expressions.evaluate import evaluate
-from sncc.program.learning import LearningSignal, PenaltySignal, SignalBack, TraceUpdate
+from sncc.program.learning import LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout
 
@@ -28,8 +29,8 @@ class Traces:
 
     def __init__(self, program: Program, arrays: Mapping[str, dict[str, Array]], synapses: SynapsesOfSample) -> None:
         self.program, self.synapses = program, synapses
-        self.values: dict[tuple[int, str], Array] = {
-            (k, trace): np.broadcast_to(evaluate(value, arrays[o.group]), (program.group(o.group).size,))
+        self.values: dict[tuple[int, int, str], Array] = {  # by place in `Program.traces`, output of a loop, name
+            (k, 0, trace): np.broadcast_to(evaluate(value, arrays[o.group]), (program.group(o.group).size,))
             for k, o in enumerate(program.traces)
             if isinstance(o, TraceUpdate)
             for trace, value in o.start
@@ -44,26 +45,35 @@ class Traces:
 
     def step(self, sample: Sample, n: int) -> None:
         """All traces after step n, and the gradients of losses at every step."""
-        for k, operation in enumerate(self.program.traces):
+        for k, operation, output in self._in_order():
             match operation:
                 case LearningSignal():
-                    self._signal(operation, sample, n)
+                    self._signal(operation, sample, n, output)
                 case SignalBack():
-                    self._back(operation)
+                    self._back(operation, sample)
+                case Picked():
+                    self._pick(operation, sample, output)
                 case TraceUpdate():
-                    self._update(k, operation, sample, n)
-                    self._gather(k, operation, lambda readout: readout.reduction is None)
+                    self._update(k, operation, sample, n, output)
+                    self._gather(k, operation, lambda readout: readout.reduction is None, output)
 
     def finish(self, sample: Sample) -> None:
         """The gradients of losses at the sample's end."""
-        for k, operation in enumerate(self.program.traces):
+        for k, operation, output in self._in_order():
             match operation:
                 case LearningSignal():
-                    self._signal(operation, sample, 0)
-                case SignalBack():
-                    self._back(operation)
+                    self._signal(operation, sample, 0, output)
+                case SignalBack(told=None):
+                    self._back(operation, sample)
                 case TraceUpdate():
-                    self._gather(k, operation, lambda readout: readout.reduction is not None)
+                    self._gather(k, operation, lambda readout: readout.reduction is not None, output)
+
+    def _in_order(self) -> Iterator[tuple[int, TraceOperation, int]]:
+        """Operations with their places: those of a loop for each output, whose number is the last, one output after the other."""
+        for each, found in groupby(enumerate(self.program.traces), lambda o: getattr(o[1], "each", None)):
+            operations = list(found)
+            for output in range(self.program.readouts[each.readout].size if each is not None else 1):
+                yield from ((k, operation, output) for k, operation in operations)
 
     def penalise(self, sample: Sample) -> None:
         """The gradients of penalties, after all samples of the batch have ended and left each its rates."""
@@ -73,13 +83,14 @@ class Traces:
                 whole = np.zeros(self.program.group(group).size)
                 whole[offset : offset + size] = sample.signals[operation.penalty]
                 self.signals[group, operation.variable] = whole
-            if isinstance(operation, SignalBack):
-                self._back(operation)
+            if isinstance(operation, SignalBack) and operation.each is None:
+                self._back(operation, sample)
         for k, operation in enumerate(self.program.traces):
             if isinstance(operation, TraceUpdate):
                 for signal, trace in operation.penalised:
                     self._add(
-                        operation, self._post(operation, self.signals[operation.group, signal]) * self.values[k, trace]
+                        operation,
+                        self._post(operation, self.signals[operation.group, signal]) * self.values[k, 0, trace],
                     )
 
     def forget_gradients(self) -> None:
@@ -87,17 +98,17 @@ class Traces:
         self.weights = {key: np.zeros_like(g) for key, g in self.weights.items()}
         self.sums = {}
 
-    def _signal(self, o: LearningSignal, sample: Sample, n: int) -> None:
+    def _signal(self, o: LearningSignal, sample: Sample, n: int, output: int) -> None:
         reading = sample.readings[o.readout]
         error = reading.errors.get(n, np.zeros(reading.readout.size))
         if reading.readout.over_steps == "mean":
             error = error / max(sample.labelled_steps(reading.readout), 1)
         error = error * reading.readout.factor / sample.samples
-        if o.output is not None:
-            error = np.where(np.arange(len(error)) == o.output, error, 0.0)
+        if o.each is not None:
+            error = np.where(np.arange(len(error)) == output, error, 0.0)
         group, offset, size = o.target
-        if o.output is not None and o.weight is None:
-            error = np.full(size, error[o.output])
+        if o.each is not None and o.weight is None:
+            error = np.full(size, error[output])
         left = sample.left(o.across, o.target)
         whole = np.zeros(self.program.group(group).size)
         across = self.program.connection(o.across) if o.across is not None else None
@@ -113,16 +124,28 @@ class Traces:
         whole[offset : offset + size] = error * left
         self.signals[group, o.variable] = whole
 
-    def _back(self, o: SignalBack) -> None:
+    def _back(self, o: SignalBack, sample: Sample) -> None:
         """What the target of each synapse is told, to what stands for the synapse."""
-        table, told = (
-            self.synapses.tables[o.connection],
-            self.signals.get((self.program.connection(o.connection).target_group, o.variable)),
-        )
+        table = self.synapses.tables[o.connection]
+        told = self.signals.get((self.program.connection(o.connection).target_group, o.variable))
+        if o.told is not None:
+            told = sample.variables[o.told]
         if told is not None:
             whole = np.zeros(self.program.group(o.group).size)
             whole[table.pre] = told[table.post]
             self.signals[o.group, o.variable] = whole
+            if o.told is not None:
+                sample.variables[o.group, o.variable] = whole
+
+    def _pick(self, o: Picked, sample: Sample, output: int) -> None:
+        """What the synapse of each neuron onto an output is like."""
+        sources = self.program.group(o.group).rows[0].size
+        outputs = self.program.readouts[o.each.readout].size
+        whole = np.zeros(self.program.group(o.group).size)
+        whole[:sources] = sample.variables[o.synapses, o.variable][: sources * outputs].reshape(sources, outputs)[
+            :, output
+        ]
+        sample.variables[o.group, o.variable] = whole
 
     def _elements(self, key: str) -> int:
         """Numbers in a weight's gradient; one number that stands in a matrix has them all, and is their sum."""
@@ -150,15 +173,18 @@ class Traces:
         c = self.program.connection(o.connection)
         return whole[c.target_offset : c.target_offset + c.target_size]
 
-    def _update(self, k: int, o: TraceUpdate, sample: Sample, n: int) -> None:
+    def _update(self, k: int, o: TraceUpdate, sample: Sample, n: int, output: int) -> None:
         zeros = np.zeros(self._shape(o))
-        values: dict[str, Array] = {trace: self.values.get((k, trace), zeros) for trace in o.traces}
+        values: dict[str, Array] = {trace: self.values.get((k, output, trace), zeros) for trace in o.traces}
         values["pre"] = self._pre(o, sample, n)
         for name in {name for assign in o.body for name in assign.reads}:
             if (seen := self.program.seen_by(o, name)) is not None:
                 group, variable, neuron = seen
                 whole = sample.variables[group, variable]
+                neuron = neuron + output if neuron is not None and o.each is not None else neuron
                 values[name] = self._post(o, whole) if neuron is None else whole[neuron]
+            elif name.startswith("shared."):
+                values[name] = self.values[self.program.beside(o)[0], 0, name.removeprefix("shared.")]
             elif name == "within":
                 window = self.program.truncate
                 values[name] = float(not (window and n > 1 and (n - 1) % window == 0))
@@ -167,7 +193,7 @@ class Traces:
         for assign in o.body:
             values[assign.name] = evaluate(assign.value, values)
         for trace, local in o.carry:
-            self.values[k, trace] = np.broadcast_to(values[local], zeros.shape)
+            self.values[k, output, trace] = np.broadcast_to(values[local], zeros.shape)
 
     def _pre(self, o: TraceUpdate, sample: Sample, n: int) -> Array:
         if o.connection is None:
@@ -185,11 +211,11 @@ class Traces:
         inside = readout.first < n <= last
         return inside / (last - readout.first) if readout.reduction == "mean" and inside else float(inside)
 
-    def _gather(self, k: int, o: TraceUpdate, wanted: Callable[[Readout], bool]) -> None:
+    def _gather(self, k: int, o: TraceUpdate, wanted: Callable[[Readout], bool], output: int) -> None:
         for signal, trace, readout in o.gradient:
             if not wanted(self.program.readouts[readout]):
                 continue
-            self._add(o, self._post(o, self.signals[o.group, signal]) * self.values[k, trace])
+            self._add(o, self._post(o, self.signals[o.group, signal]) * self.values[k, output, trace])
 
     def _add(self, o: TraceUpdate, product: np.ndarray) -> None:
         if o.connection is None:

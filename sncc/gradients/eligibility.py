@@ -5,7 +5,7 @@ Traces of a step from those of the step before, as statements; `online.py` says 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sncc.expressions.algebra import ZERO, add, mul
@@ -13,13 +13,12 @@ from sncc.expressions.calculus import derivative
 from sncc.expressions.nodes import Expression, Symbol, apply
 from sncc.gradients.transpose import without_stop
 from sncc.program.groups import Connection, Group
-from sncc.program.learning import LearningSignal, PenaltySignal, TraceUpdate
+from sncc.program.learning import Each, LearningSignal, PenaltySignal, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout
 from sncc.program.statements import SPIKE, Assign
 
 Jacobian = dict[tuple[str, str], Expression]  # (output, input) → a number, or a variable of the group
-Keep = Callable[[str, Expression], Symbol]  # a trace's value after the step
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Path:
     """How what `leaves` a group, its spikes or a state, reaches a readout: `delay` steps later, through `input`.
 
     Without an input the loss reads the group itself. With states of synapses on the way the delay is that of the
-    spikes that move them.
+    spikes that move them. `each`: one way to each output, in a loop over them; `own`: the states on the way are of each as well.
     """
 
     readout: Readout
@@ -52,7 +51,8 @@ class Path:
     leaves: str = SPIKE
     delay: int = 0
     through: Through | None = None
-    output: int | None = None  # the only neuron of the readout that is reached
+    each: Each | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +64,64 @@ class Front:
     places: str = ""
 
 
+class _Body:
+    """Statements of traces in the making, and what they leave for the next step."""
+
+    def __init__(self, truncated: bool) -> None:
+        self.truncated = truncated
+        self.body: list[Assign] = []
+        self.carry: list[tuple[str, str]] = []
+        self.gradient: list[tuple[str, str, int]] = []
+
+    def before(self, trace: str) -> Expression:
+        """A trace of the step before; nothing where a window of truncated credit begins."""
+        return mul(Symbol("within"), Symbol(trace)) if self.truncated else Symbol(trace)
+
+    def keep(self, trace: str, value: Expression) -> Symbol:
+        """A trace's value after the step."""
+        self.body.append(Assign(f"{trace}.now", value))
+        self.carry.append((trace, f"{trace}.now"))
+        return Symbol(f"{trace}.now")
+
+    def late(self, name: str, value: Expression, delay: int) -> Expression:
+        """A value of `delay` steps ago: a row of traces, each of which takes over the one before it."""
+        for k in range(delay, 0, -1):
+            self.keep(f"{name}{k}", value if k == 1 else self.before(f"{name}{k - 1}"))
+        return self.before(f"{name}{delay}") if delay else value
+
+    def through(self, jacobian: Jacobian, by: str, value: Expression, name: str) -> dict[str, Expression]:
+        """What states, which are kept under `name`, and spikes make of a value that enters by an input."""
+        states = states_of(jacobian)
+        vector = {s: self.before(f"{name}.{s}") for s in states}
+        moved = {
+            o: add(_product(jacobian, o, vector), mul(jacobian.get((o, by), ZERO), value)) for o in (*states, SPIKE)
+        }
+        return {o: self.keep(f"{name}.{o}", x) if o in vector else x for o, x in moved.items()}
+
+    def read(self, path: Path, seen: Expression) -> None:
+        """What the path's readout sees: a trace by which its signal is multiplied."""
+        if path.readout.reduction is not None:
+            seen = _reduced(path, seen)
+        trace = f"{path.signal.variable}.seen"
+        self.keep(trace, seen)
+        self.gradient.append((path.signal.variable, trace, path.readout.index))
+
+
 def traces(
     program: Program, group: str, jacobians: Mapping[str, Jacobian], paths: Sequence[Path],
     penalties: Sequence[PenaltySignal], by: str, connection: str | None, array: str | None,
     front: Front | None = None,
-) -> TraceUpdate:  # fmt: skip
-    """Traces of one connection's weights (`by` is the input they enter), or of a number of the neurons; or of the synapses in front of them."""
+) -> list[TraceUpdate]:  # fmt: skip
+    """Traces of one connection's weights (`by` is the input they enter), or of a number of the neurons; or of the synapses in front of them.
+
+    First those that serve all outputs, then, in loops over the outputs of a readout, those of which each has its own.
+    """
     where = "post" if front is None else f"post.{group}"
     beside = "through" if front is None else "post"  # of groups whose elements have the places of the group's
     jacobian = {pair: _at(value, where) for pair, value in jacobians[group].items()}
     outputs, states = list(dict.fromkeys(output for output, _ in jacobian)), states_of(jacobian)
-    body: list[Assign] = []
-    carry: list[tuple[str, str]] = []
-    gradient: list[tuple[str, str, int]] = []
-
-    def before(trace: str) -> Expression:
-        """A trace of the step before; nothing where a window of truncated credit begins."""
-        return mul(Symbol("within"), Symbol(trace)) if program.truncate else Symbol(trace)
-
-    def keep(trace: str, value: Expression) -> Symbol:
-        body.append(Assign(f"{trace}.now", value))
-        carry.append((trace, f"{trace}.now"))
-        return Symbol(f"{trace}.now")
+    shared = _Body(program.truncate is not None)
+    before, keep, body = shared.before, shared.keep, shared.body
 
     entering: dict[str, Expression] = {by: Symbol("pre")}
     if front is not None:
@@ -106,17 +142,42 @@ def traces(
     if SPIKE in moved:
         body.append(Assign(f"e.{SPIKE}", moved[SPIKE]))
         now[SPIKE] = Symbol(f"e.{SPIKE}")
+    rows = _rows(paths, states)
+    for leaves, count in rows.items():
+        shared.late(f"e.{leaves}.", now[leaves], count)
+
+    def arriving(path: Path) -> Expression:
+        """What a path has brought after its delay, of all that leaves the neuron."""
+        return before(f"e.{path.leaves}.{path.delay}") if path.delay else now[path.leaves]
+
+    def on_the_way(way: Through) -> Jacobian:
+        return {pair: _at(value, f"{beside}.{way.places}") for pair, value in jacobians[way.jacobian].items()}
+
+    def filtered(into: _Body, path: Path, value: Expression) -> None:
+        """What a trace makes of what the readout reads, as the readout's own states filter it."""
+        place = f"{'read' if path.each is None else 'output'}.{path.readout.index}"
+        reading = {pair: _at(value, place) for pair, value in jacobians[path.readout.group].items()}
+        into.read(path, into.through(reading, path.input, value, f"{path.signal.variable}.f")[path.readout.variable])
+
+    loops: dict[Each, _Body] = {}
     for path in paths:
-        seen = (
-            now[path.readout.variable]
-            if not path.input
-            else _filtered(path, now[path.leaves], jacobians, keep, before, beside)
-        )
-        if path.readout.reduction is not None:
-            seen = _reduced(path, seen)
-        trace = f"{path.signal.variable}.seen"
-        keep(trace, seen)
-        gradient.append((path.signal.variable, trace, path.readout.index))
+        head, way = path.signal.variable, path.through
+        into = shared if path.each is None else loops.setdefault(path.each, _Body(shared.truncated))
+        if not path.input:
+            shared.read(path, now[path.readout.variable])
+        elif path.own:
+            assert way is not None
+            value = into.through(on_the_way(way), way.input, Symbol(f"shared.{_row(path)}"), f"{head}.s")[way.values]
+            filtered(into, path, into.late(f"{head}.out", value, way.delay))
+        elif way is not None:
+            value = shared.through(on_the_way(way), way.input, arriving(path), f"{head}.s")[way.values]
+            value = shared.late(f"{head}.out", value, way.delay)
+            if path.each is not None:
+                keep(f"{head}.arrives", value)
+                value = Symbol(f"shared.{head}.arrives")
+            filtered(into, path, value)
+        else:
+            filtered(into, path, arriving(path) if path.each is None else Symbol(f"shared.{_row(path)}"))
     penalised = [(p.variable, f"{p.variable}.spikes") for p in penalties if SPIKE in moved]
     for _, trace in penalised:  # a rate sees every spike alike
         keep(trace, add(Symbol(trace), Symbol(f"e.{SPIKE}")))
@@ -124,20 +185,42 @@ def traces(
     if array is not None and front is not None:
         start = _start(program.group(front.group), array, states_of(inner), "s")
     before_the_first_step = [  # states are delivered then as they start
-        (f"{path.signal.variable}.late{k}", value)
-        for path in paths for trace, value in start for k in range(1, path.delay + 1) if trace == f"e.{path.leaves}"
+        (f"{trace}.{k}", value) for trace, value in start for leaves, count in rows.items()
+        for k in range(1, count + 1) if trace == f"e.{leaves}"
     ]  # fmt: skip
     start += before_the_first_step
-    return TraceUpdate(
-        group if front is None else front.places,
-        connection,
-        array,
-        tuple(body),
-        tuple(carry),
-        tuple(gradient),
-        tuple(start),
-        tuple(penalised),
-    )
+
+    def update(made: _Body, each: Each | None) -> TraceUpdate:
+        alone = each is None
+        return TraceUpdate(
+            group if front is None else front.places,
+            connection,
+            array,
+            tuple(made.body),
+            tuple(made.carry),
+            tuple(made.gradient),
+            tuple(start) if alone else (),
+            tuple(penalised) if alone else (),
+            each,
+        )
+
+    return [update(shared, None), *(update(made, each) for each, made in loops.items())]
+
+
+def _row(path: Path) -> str:
+    """The trace, after a step, of what a path has brought to each of the outputs: that of the step so many before."""
+    return f"e.{path.leaves}" if path.delay == 0 and path.leaves != SPIKE else f"e.{path.leaves}.{path.delay + 1}"
+
+
+def _rows(paths: Sequence[Path], states: Sequence[str]) -> dict[str, int]:
+    """How many steps are kept of what leaves a neuron, a spike or a state."""
+    result: dict[str, int] = {}
+    for path in (p for p in paths if p.input):
+        kept = path.delay > 0 or path.leaves == SPIKE  # else the state's own trace is what is read
+        read_later = path.each is not None and (path.own or path.through is None)
+        count = path.delay + int(kept and read_later)
+        result[path.leaves] = max(result.get(path.leaves, 0), count)
+    return result
 
 
 def _start(group: Group, array: str, states: Sequence[str], head: str) -> list[tuple[str, Expression]]:
@@ -151,38 +234,6 @@ def _product(jacobian: Jacobian, output: str, vector: Mapping[str, Expression]) 
     for state, value in vector.items():
         result = add(result, mul(jacobian.get((output, state), ZERO), value))
     return result
-
-
-def _filtered(
-    path: Path, leaving: Expression, jacobians: Mapping[str, Jacobian], keep: Keep, before: Callable[[str], Expression],
-    beside: str,
-) -> Expression:  # fmt: skip
-    """What a trace makes of what the readout reads: by way of states of synapses, and as the readout's own states filter it."""
-    head = path.signal.variable
-
-    def late(name: str, value: Expression, delay: int) -> Expression:
-        """A value of `delay` steps ago: a row of traces, each of which takes over the one before it."""
-        for k in range(delay, 0, -1):
-            keep(f"{head}.{name}{k}", value if k == 1 else before(f"{head}.{name}{k - 1}"))
-        return before(f"{head}.{name}{delay}") if delay else value
-
-    def through(
-        jacobian: Jacobian, states: Sequence[str], by: str, value: Expression, name: str
-    ) -> dict[str, Expression]:
-        vector = {s: before(f"{head}.{name}.{s}") for s in states}
-        moved = {
-            o: add(_product(jacobian, o, vector), mul(jacobian.get((o, by), ZERO), value)) for o in (*states, SPIKE)
-        }
-        return {o: keep(f"{head}.{name}.{o}", x) if o in vector else x for o, x in moved.items()}
-
-    arriving = late("late", leaving, path.delay)
-    if (way := path.through) is not None:
-        jacobian = {pair: _at(value, f"{beside}.{way.places}") for pair, value in jacobians[way.jacobian].items()}
-        found = through(jacobian, states_of(jacobian), way.input, arriving, "s")
-        arriving = late("out", found[way.values], way.delay)
-    where = f"read.{path.readout.index}" if path.output is None else f"output.{path.readout.index}.{path.output}"
-    jacobian = {pair: _at(value, where) for pair, value in jacobians[path.readout.group].items()}
-    return through(jacobian, states_of(jacobian), path.input, arriving, "f")[path.readout.variable]
 
 
 def states_of(jacobian: Jacobian) -> list[str]:

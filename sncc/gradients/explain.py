@@ -216,7 +216,8 @@ def _traces(program: Program, update: TraceUpdate) -> Section:
     """What a synapse, or a neuron's number, carries forwards."""
     if update.connection is not None:
         c = program.connection(update.connection)
-        head = f"eligibility traces of {c.name}, one of each per synapse (n = 1..T; pre is what arrives of {c.source}, post the neuron of {c.target}{_more(program, update)})"
+        per = "per synapse" if update.each is None else "per synapse and output"
+        head = f"eligibility traces of {c.name}, one of each {per} (n = 1..T; pre is what arrives of {c.source}, post the neuron of {c.target}{_more(program, update)})"
     else:
         head = f"eligibility traces of {update.array} in {', '.join(r.population for r in program.group(update.group).rows)}"
         head += f" ({more.removeprefix(', ')})" if (more := _more(program, update)) else ""
@@ -243,7 +244,8 @@ def _more(program: Program, update: TraceUpdate) -> str:
     if program.group(update.group).rows[0].holds == "synapses":
         targets = dict.fromkeys(name.split(".")[1] for name in names if name.startswith("post."))
         said += [f"post.{g} the target in {program.group(g).rows[0].population}" for g in targets]
-    said += ["output.R.K neuron K of readout R"] * any(name.startswith("output.") for name in names)
+    said += ["output.R the output of readout R, each in turn"] * any(name.startswith("output.") for name in names)
+    said += ["shared the traces above, which serve all outputs"] * any(name.startswith("shared.") for name in names)
     return "".join(f", {x}" for x in [*said, *["within 0 where a window begins, else 1"] * ("within" in names)])
 
 

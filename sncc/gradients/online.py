@@ -11,20 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.expressions.algebra import ONE, ZERO, fold_all
 from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
 from sncc.gradients.derivation import derive_adjoint, learnt_arrays
 from sncc.gradients.eligibility import Front, Jacobian, Path, Through, states_of, traces
 from sncc.gradients.feedback import filtering_input
 from sncc.gradients.online_synapses import (
-    MOST_OWN,
     is_of_synapses,
     outlet,
+    picked,
     refuse_reading,
     refuse_synapses,
-    with_columns,
-    with_outlets,
+    with_outlet,
     with_places,
     with_targets,
 )
@@ -33,7 +31,15 @@ from sncc.gradients.synapse_feedback import at_other_weights
 from sncc.gradients.transpose import transpose
 from sncc.model.nodes import Rule
 from sncc.program.groups import Connection, Group
-from sncc.program.learning import DeriveAdjoint, LearningSignal, PenaltySignal, SignalBack, TraceOperation, TraceUpdate
+from sncc.program.learning import (
+    DeriveAdjoint,
+    Each,
+    LearningSignal,
+    PenaltySignal,
+    SignalBack,
+    TraceOperation,
+    TraceUpdate,
+)
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout, Update
 from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, Assign, Fire, Reduce, Statement
@@ -61,7 +67,7 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     for name in sorted({c.group for c in chosen if is_of_synapses(program, c.group)}):
         refuse_reading(program, name, moving, rule)
     for name in _outlets(chosen, program):
-        program = with_outlets(program, name)
+        program = with_outlet(program, name)
     operations: list[TraceOperation] = []
     gradient = []
     for choice in chosen:
@@ -71,36 +77,45 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         if choice.group not in _learning(program) and not fronts:
             continue
         paths = [p for p in _paths(program, choice, chosen, readouts) if _is_moved(p, choice.group, jacobians)]
-        for read in dict.fromkeys(p.readout.group for p in paths if p.input):
-            if not _is_shared(program, read, jacobians[read]):
-                if program.group(read).rows[0].size > MOST_OWN:
-                    raise DiagnosticError([_own_filters(program, read, rule)])
-                paths = _one_by_one(paths, read)
+        paths = [_to_each(p) if p.input and not _is_shared(program, p.readout.group, jacobians) else p for p in paths]
         penalties = [_penalty_signal(program, choice.group, k) for k in choice.penalties]
-        operations += [*(path.signal for path in paths), *penalties]
         updates = [*_of_weights(program, choice.group, jacobians, paths, penalties)]
         numbers = [*_of_numbers(program, choice.group, jacobians, paths, penalties)]
-        operations += [*updates, *numbers]
-        sums = tuple((f"{update.array}~", "") for update in numbers)
+        operations += [*(path.signal for path in paths if path.each is None), *penalties]
+        operations += [o for o in (*updates, *numbers) if o.each is None]
+        sums = tuple((f"{update.array}~", "") for update in numbers if update.each is None)
         derived = derive_adjoint(program, Update(choice.group, (), (), (), sums=sums)) if sums else None
         gradient += [derived] if derived is not None else []
+        looped: list[TraceOperation] = [o for o in (*updates, *numbers) if o.each is not None]
         for front in fronts:
             program, more, derived = _of_synapses(program, choice.group, front, jacobians, paths, penalties)
-            operations += more
+            operations += [o for o in more if isinstance(o, PenaltySignal) or o.each is None]
+            looped += [o for o in more if not isinstance(o, PenaltySignal) and o.each is not None]
             gradient += [derived] if derived is not None else []
+        operations += _in_loops(program, paths, looped)
     for name in _outlets(chosen, program):
-        program = _with_columns(program, name, operations)
+        program = with_outlet(program, name, operations)
     variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal | PenaltySignal)}
     variables |= {(o.group, o.variable) for o in operations if isinstance(o, SignalBack)}
     groups = tuple(_with_variables(g, sorted(v for name, v in variables if name == g.name)) for g in program.groups)
     return replace(program, groups=groups, traces=tuple(operations), gradient=tuple(gradient))
 
 
-def _own_filters(program: Program, group: str, rule: Rule) -> Diagnostic:
-    """The refusal of a readout whose neurons filter what they receive each in its own way."""
-    what = f"`online = true` with more than {MOST_OWN} neurons in the readout `{program.group(group).rows[0].population}`, each with a filter of its own,"
-    help = "read linear neurons that share their time constants, such as `LI`, or leave `online` out: the gradient is the same number"
-    return not_supported_yet(rule.span, what, help)
+def _to_each(path: Path) -> Path:
+    """The same way as one to each output."""
+    each = Each(path.readout.index)
+    return replace(path, signal=replace(path.signal, each=each), each=each)
+
+
+def _in_loops(program: Program, paths: Sequence[Path], looped: Sequence[TraceOperation]) -> list[TraceOperation]:
+    """What is done for each output of a readout: the signals of the output, what synapses onto it are like, and the traces that it has."""
+    result: list[TraceOperation] = []
+    for each in dict.fromkeys(path.each for path in paths if path.each is not None):
+        mine = [o for o in looped if not isinstance(o, PenaltySignal) and o.each == each]
+        result += [path.signal for path in paths if path.each == each]
+        result += picked(program, mine, each)
+        result += sorted(mine, key=lambda o: isinstance(o, TraceUpdate))  # first what they read
+    return result
 
 
 def _penalty_signal(program: Program, group: str, index: int) -> PenaltySignal:
@@ -191,10 +206,10 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
         """The ways through synapses that keep states one by one: to each output another synapse."""
         group = moved.target_group
         for r in (r for r in readouts if r.group == onto.target_group):
-            for k in range(r.size):
-                signal = LearningSignal(r.index, own, variable(), output=k)
-                through = Through(group, moved.input, onto.values or "", onto.delay, outlet(group, k), f"{group}{tail}")
-                paths.append(Path(r, signal, onto.input, moved.values or SPIKE, moved.delay, through, k))
+            signal = LearningSignal(r.index, own, variable())
+            through = Through(group, moved.input, onto.values or "", onto.delay, outlet(group), f"{group}{tail}")
+            path = Path(r, signal, onto.input, moved.values or SPIKE, moved.delay, through, own=True)
+            paths.append(_to_each(path))
 
     for k in choice.readouts:
         paths.append(Path(readouts[k], LearningSignal(k, own, variable())))
@@ -223,32 +238,9 @@ def _is_moved(path: Path, group: str, jacobians: Mapping[str, Jacobian]) -> bool
     return path.through is None or path.through.values in states_of(jacobians[path.through.jacobian])
 
 
-def _one_by_one(paths: Sequence[Path], group: str) -> list[Path]:
-    """The same ways with one for each output of a group."""
-    result: list[Path] = []
-    for path in paths:
-        each = path.input and path.readout.group == group and path.output is None
-        for k in range(path.readout.size) if each else (path.output,):
-            signal = replace(path.signal, variable=f"signal{len(result)}", output=k)
-            result.append(replace(path, signal=signal, output=k))
-    return result
-
-
 def _outlets(chosen: Iterable[Adjoint], program: Program) -> list[str]:
     """Groups of synapses, each with states of its own, through which credit goes to the loss."""
     return list(dict.fromkeys(c.group for c in chosen if is_of_synapses(program, c.group) and not c.learns))
-
-
-def _with_columns(program: Program, group: str, operations: Sequence[TraceOperation]) -> Program:
-    """The Program with what traces read of the synapses by which neurons reach each output."""
-    read = {name for o in operations if isinstance(o, TraceUpdate) for s in o.body for name in s.reads}
-    read |= {f"of.{c.source_group}.{c.values}" for c in program.connections if c.values is not None}
-    outputs = next(c for c in program.connections if c.source_group == group).target_size
-    for k in range(outputs):
-        head = f"{outlet(group, k)}."
-        places = {name.partition(".")[2] for name in read}
-        program = with_columns(program, group, k, sorted(n.removeprefix(head) for n in places if n.startswith(head)))
-    return program
 
 
 # ------------------------------------------------------------------------------------------------ traces
@@ -258,7 +250,7 @@ def _of_weights(
 ) -> list[TraceUpdate]:  # fmt: skip
     learnt = {p.key for p in program.parameters if p.learnt}
     into = [c for c in program.connections if c.target_group == group and c.weight in learnt]
-    return [traces(program, group, jacobians, paths, penalties, c.input, c.name, None) for c in into]
+    return [o for c in into for o in traces(program, group, jacobians, paths, penalties, c.input, c.name, None)]
 
 
 def _fronts(program: Program, group: str, chosen: Sequence[Adjoint], jacobians: Mapping[str, Jacobian]) -> list[Front]:
@@ -281,16 +273,31 @@ def _of_synapses(
     numbers = _moving_numbers(program, front.group, jacobians)
     program, places = with_places(program, front.group)
     front = replace(front, places=places)
-    updates = [traces(program, group, jacobians, paths, penalties, a, None, a, front) for a in numbers]
+    updates = [o for a in numbers for o in traces(program, group, jacobians, paths, penalties, a, None, a, front)]
     sums = tuple((f"{a}~", "") for a in numbers)
     if own is not None:
-        updates.append(traces(program, group, jacobians, paths, penalties, own.input, own.name, None, front))
-    names = sorted({n.removeprefix("post.") for u in updates for s in u.body for n in s.reads if n.startswith("post.")})
-    program = with_targets(program, places, front.onto[0], names)
-    signals = [(path.signal.variable, path.signal.readout) for path in paths] + [(p.variable, None) for p in penalties]
-    back = [SignalBack(front.onto[0].name, places, variable, readout) for variable, readout in signals]
+        updates += traces(program, group, jacobians, paths, penalties, own.input, own.name, None, front)
+    back: list[TraceOperation] = [
+        SignalBack(front.onto[0].name, places, path.signal.variable, path.signal.readout, each=path.each)
+        for path in paths
+    ]
+    back += [SignalBack(front.onto[0].name, places, p.variable, None) for p in penalties]
+    always, of_outlets = list[str](), {path.through.places for path in paths if path.own and path.through is not None}
+    for each in dict.fromkeys(u.each for u in updates):
+        read = {n for u in updates if u.each == each for s in u.body for n in s.reads}
+        for name in sorted(n.removeprefix("post.") for n in read if n.startswith("post.")):
+            of, _, variable = name.partition(".")
+            if of in of_outlets:
+                back.append(SignalBack(front.onto[0].name, places, name, _readout(each), (of, variable), each))
+            else:
+                always.append(name)
+    program = with_targets(program, places, front.onto[0], dict.fromkeys(always))
     derived = derive_adjoint(program, Update(places, (), (), (), sums=sums)) if sums else None
     return program, [*back, *updates], derived
+
+
+def _readout(each: Each | None) -> int | None:
+    return each.readout if each is not None else None
 
 
 def _of_numbers(
@@ -298,7 +305,7 @@ def _of_numbers(
     penalties: Sequence[PenaltySignal],
 ) -> list[TraceUpdate]:  # fmt: skip
     numbers = _moving_numbers(program, group, jacobians)
-    return [traces(program, group, jacobians, paths, penalties, a, None, a) for a in numbers]
+    return [o for a in numbers for o in traces(program, group, jacobians, paths, penalties, a, None, a)]
 
 
 def _moving_numbers(program: Program, group: str, jacobians: Mapping[str, Jacobian]) -> list[str]:
@@ -308,8 +315,9 @@ def _moving_numbers(program: Program, group: str, jacobians: Mapping[str, Jacobi
     return [a for a in program.group(group).arrays if a in learnt_arrays(program, program.group(group)) & moved]
 
 
-def _is_shared(program: Program, group: str, jacobian: Jacobian) -> bool:
+def _is_shared(program: Program, group: str, jacobians: Mapping[str, Jacobian]) -> bool:
     """Whether a Jacobian by states and inputs is the same in every step and for all neurons of a group, so that one filter serves all of them."""
+    jacobian = jacobians[group]
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == group)
     values = {s.name: s.value for s in update.body if isinstance(s, Assign)}
     numbers = set(program.group(group).arrays) - _of_each_neuron(program, group)

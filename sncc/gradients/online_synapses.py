@@ -8,21 +8,20 @@ after both in a step: there the target's Jacobian arrives, and the learning sign
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from sncc.connectivity.patterns import Convolution, OfSynapses, OneToOne, Part, Pooling
+from sncc.connectivity.patterns import Convolution, OfSynapses, Pooling
 from sncc.diagnostics import DiagnosticError, not_supported_yet
 from sncc.expressions.algebra import ZERO
 from sncc.expressions.nodes import Number
 from sncc.gradients.rules import Adjoint
 from sncc.model.nodes import Rule
 from sncc.program.groups import Connection, Group, Parameter, Row
+from sncc.program.learning import Each, Picked, SignalBack, TraceOperation, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, Derive, Update
 from sncc.program.order import forward_order
-
-MOST_OWN = 16  # outputs that filter each in its own way, or are reached through synapses of their own: every one needs traces of its own
 
 
 def is_of_synapses(program: Program, group: str) -> bool:
@@ -44,9 +43,6 @@ def refuse_synapses(program: Program, chosen: Iterable[Adjoint], rule: Rule) -> 
             what = f"`online = true` with credit through the synapses of `{name}`, of which each keeps states,"
             if not isinstance(onto.structure, Pooling):
                 what += " and which are not `dense` between whole populations with one delay,"
-                raise DiagnosticError([not_supported_yet(rule.span, what, help)])
-            if onto.target_size > MOST_OWN:
-                what += f" to more than {MOST_OWN} neurons"
                 raise DiagnosticError([not_supported_yet(rule.span, what, help)])
         if row.holds == "traces" and choice.learns:
             what = f"`online = true` with learnt numbers of the synapses of `{name}`"
@@ -103,41 +99,39 @@ def with_targets(program: Program, places: str, onto: Connection, variables: Ite
     return program
 
 
-def outlet(group: str, output: int) -> str:
-    """The group in which a neuron has the synapse by which it reaches an output."""
-    return f"{group}to{output}"
+def outlet(group: str) -> str:
+    """The group in which a neuron has the synapse by which it reaches the output that a loop over them has come to."""
+    return f"{group}to"
 
 
-def with_outlets(program: Program, group: str) -> Program:
-    """The Program with such a group, yet empty, for each output that synapses reach."""
+def picked(program: Program, operations: Iterable[TraceOperation], each: Each) -> list[Picked]:
+    """What operations of a loop over outputs read in such groups."""
+    read: set[tuple[str, str]] = set()
+    for o in operations:
+        match o:
+            case SignalBack(told=(group, variable)):
+                read.add((group, variable))
+            case TraceUpdate():
+                names = (name for s in o.body for name in s.reads if name.startswith("through."))
+                read |= {(group, variable) for _, group, variable in (name.split(".", 2) for name in names)}
+    synapses = {outlet(g.name): g.name for g in program.groups if is_of_synapses(program, g.name)}
+    return [Picked(group, variable, synapses[group], each) for group, variable in sorted(read) if group in synapses]
+
+
+def with_outlet(program: Program, group: str, operations: Sequence[TraceOperation] = ()) -> Program:
+    """The Program with such a group, which has what operations pick for it."""
+    name = outlet(group)
+    variables = tuple(dict.fromkeys(o.variable for o in operations if isinstance(o, Picked) and o.group == name))
     onto = _dense_onto(program, group)
     sources = program.group(group).rows[0].size // onto.target_size
     size = -(-sources // 16) * 16  # as all rows
-    for k in range(onto.target_size):
-        row = Row(f"{onto.source.partition('.')[0]}.output{k}", (sources,), 0, sources, (), (), holds="synapses")
-        added = Group(outlet(group, k), size, (row,), (), (), (), ())
-        program = replace(program, groups=(*program.groups, added))
-        operations = [*program.forward, Update(added.name, (), (), ())]
-        program = replace(program, forward=forward_order(program.groups, program.connections, operations))
-    return program
-
-
-def with_columns(program: Program, group: str, output: int, variables: Iterable[str]) -> Program:
-    """The Program in which variables of all synapses onto an output stand at the places of their sources."""
-    onto, places = _dense_onto(program, group), program.group(outlet(group, output))
-    row, targets = places.rows[0], onto.target_size
-    column = Part((row.size, targets), ((0, row.size), (output, output + 1)))
-    for variable in variables:
-        c = f"{row.population}.{variable}"
-        weight = Parameter(f"{c}.weight", (), (-1,), "compiled", Number(1.0), connection=c)
-        along = replace(
-            onto, name=c, target=row.population, target_group=places.name, target_offset=0, target_size=row.size,
-            input=f"arriving.{variable}", weight=weight.key, structure=OneToOne(), source_part=column,
-            target_part=Part.whole((row.size,)), values=variable, delay=0,
-        )  # fmt: skip
-        program = replace(program, parameters=(*program.parameters, weight))
-        program = _reached(program, places.name, along, variable)
-    return program
+    initial = tuple((v, ZERO) for v in variables)
+    row = Row(f"{onto.source.partition('.')[0]}.output", (sources,), 0, sources, (), initial, holds="synapses")
+    added = Group(name, size, (row,), variables, (), (), ())
+    there = any(g.name == name for g in program.groups)
+    groups = tuple(added if g.name == name else g for g in (*program.groups, *([] if there else [added])))
+    updates = [*program.forward, *([] if there else [Update(name, (), (), ())])]
+    return replace(program, groups=groups, forward=forward_order(groups, program.connections, updates))
 
 
 def _dense_onto(program: Program, group: str) -> Connection:

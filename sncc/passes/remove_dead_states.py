@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sncc.passes.remove_dead_values import without_dead
 from sncc.program.groups import Group
-from sncc.program.learning import LearningSignal, PenaltySignal, SignalBack
+from sncc.program.learning import LearningSignal, PenaltySignal, Picked, SignalBack
 from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, SynapseUpdate, Update
 from sncc.program.statements import REFRACTORY
@@ -37,8 +37,10 @@ def _read_by_traces(program: Program) -> set[tuple[str, str]]:
         if isinstance(operation, LearningSignal | PenaltySignal):
             found.add((program.group(operation.target[0]).rows[0].population, operation.variable))
             continue
-        if isinstance(operation, SignalBack):
+        if isinstance(operation, SignalBack | Picked):
             found.add((program.group(operation.group).rows[0].population, operation.variable))
+            if isinstance(operation, Picked):
+                found.add((program.group(operation.synapses).rows[0].population, operation.variable))
             continue
         for name in (name for statement in operation.body for name in statement.reads):
             if (seen := program.seen_by(operation, name)) is not None:

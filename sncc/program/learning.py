@@ -84,14 +84,21 @@ class Transpose:
 
 
 @dataclass(frozen=True, slots=True)
+class Each:
+    """A loop over the outputs of a readout: operations that stand one after the other with the same one are done for each of them."""
+
+    readout: int
+
+
+@dataclass(frozen=True, slots=True)
 class LearningSignal:
     """`variable` of a population := d(mean loss of the batch)/d(what readout `readout` saw), by way of a matrix.
 
     `weight` is the key of W, (population, outputs), or, `transposed`, of B, (outputs, population), or (n,) where
     `one_to_one`, or of the synapses of `across` where these are no whole matrix; None: the population is the one that the
-    loss reads, or, with an `output`, each of its neurons reaches that one by a weight of one. For a loss at every step the derivative is that
+    loss reads, or, in a loop, each of its neurons reaches the loop's output by a weight of one. For a loss at every step the derivative is that
     of step n (zero where there is none), else that of the sample's end. `target` is a (group, offset, size). `across`:
-    the connection along which it comes back, to the neurons that its dropout leaves. `output`: of that output alone.
+    the connection along which it comes back, to the neurons that its dropout leaves. `each`: of the loop's output alone.
     """
 
     readout: int
@@ -101,7 +108,7 @@ class LearningSignal:
     transposed: bool = False
     one_to_one: bool = False
     across: str | None = None
-    output: int | None = None
+    each: Each | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +127,29 @@ class PenaltySignal:
 class SignalBack:
     """`variable` of `group`, of which each element has the place of a source of `connection` := that of the source's target, 0 where it has none.
 
-    Each source has at most one synapse. Follows the signal of readout `readout`, or, without one, those of penalties.
+    Each source has at most one synapse. Follows the signal of readout `readout`, or, without one, those of penalties. `told`: the
+    (group, variable) that has it, of elements with the places of the targets; else the targets' variable of the same name.
     """
 
     connection: str
     group: str
     variable: str
     readout: int | None
+    told: tuple[str, str] | None = None
+    each: Each | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """`variable` of `group`, of which each element has the place of a neuron := that of the synapse by which the neuron reaches the loop's output.
+
+    The synapses are the elements of `synapses`, of every neuron onto every output, row by row.
+    """
+
+    group: str
+    variable: str
+    synapses: str
+    each: Each
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +161,13 @@ class TraceUpdate:
     One of each per synapse of `connection`, or per neuron of `group` for one of its numbers (`array`). Symbols: the
     traces; `pre`, what arrives over the synapse at step n (1 for a number); `post.X`, variable X of the target neuron;
     `through.G.X`, variable X of the element of group G that has its place; `read.R.X`, variable X of the first neuron that
-    readout R reads, `output.R.K.X` of output K; `reads.R`, how much the readout takes of this step (1 in its window, divided by the window's length for
+    readout R reads, `output.R.X` of the loop's output; `reads.R`, how much the readout takes of this step (1 in its window, divided by the window's length for
     a mean); `within`, 0 where a window of truncated credit begins after step 1, else 1. carry: trace := local. gradient: (signal,
     trace, readout): the derivative by the weight or number is the sum over n of signal · trace (for a loss at every
     step), or their product at the sample's end. penalised: (signal, trace): a penalty's derivative is their product then.
+
+    `each`: there is one of each trace for each output besides; `shared.T` is then trace T, after the step, of those of the same
+    weights or number that serve all outputs.
     """
 
     group: str
@@ -152,6 +178,7 @@ class TraceUpdate:
     gradient: tuple[tuple[str, str, int], ...]
     start: tuple[tuple[str, Expression], ...] = ()  # of the group's numbers
     penalised: tuple[tuple[str, str], ...] = ()
+    each: Each | None = None
 
     @property
     def traces(self) -> tuple[str, ...]:
@@ -225,4 +252,4 @@ class Optimise:
 
 ReverseOperation = ReadoutAdjoint | PenaltyAdjoint | Feedback | Transpose | Update
 GradientOperation = Gather | GatherDelay | DeriveAdjoint
-TraceOperation = LearningSignal | PenaltySignal | SignalBack | TraceUpdate
+TraceOperation = LearningSignal | PenaltySignal | SignalBack | Picked | TraceUpdate

@@ -146,7 +146,7 @@ class Program:
     def seen_by(self, traces: TraceUpdate, symbol: str) -> tuple[str, str, int | None] | None:
         """(group, variable, neuron) that a symbol in the body of traces stands for; None where it is no variable of a group.
 
-        Without a neuron it is that of the element's own place.
+        Without a neuron it is that of the element's own place. Of `output` the neuron is the first output, from which a loop counts.
         """
         head, _, variable = symbol.partition(".")
         match head:
@@ -157,10 +157,17 @@ class Program:
                 return group, variable, None
             case "read" | "output":
                 index, _, variable = variable.partition(".")
-                output, _, variable = variable.partition(".") if head == "output" else ("0", "", variable)
                 readout = self.readouts[int(index)]
-                return readout.group, variable, readout.offset + int(output)
+                return readout.group, variable, readout.offset
         return None
+
+    def beside(self, traces: TraceUpdate) -> tuple[int, TraceUpdate]:
+        """Those of the same weights or number that serve all outputs, and their place in `traces`."""
+        of = (traces.group, traces.connection, traces.array)
+        return next(
+            (k, o) for k, o in enumerate(self.traces)
+            if isinstance(o, TraceUpdate) and o.each is None and (o.group, o.connection, o.array) == of
+        )  # fmt: skip
 
     @property
     def readouts(self) -> tuple[Readout, ...]:

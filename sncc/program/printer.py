@@ -16,6 +16,7 @@ from sncc.program.learning import (
     Optimise,
     PenaltyAdjoint,
     PenaltySignal,
+    Picked,
     ReadoutAdjoint,
     SignalBack,
     TraceUpdate,
@@ -88,9 +89,11 @@ def print_operation(program: Program, operation: object) -> list[str]:
             ]
         case PenaltySignal(penalty, target, variable):
             return [f"signal {target[0]}.{variable} := d penalty {penalty} / d spike, at the end"]
-        case SignalBack(connection, group, variable):
-            c = program.connection(connection)
-            return [f"signal {group}.{variable} := {c.target_group}.{variable} at the target of {connection}"]
+        case SignalBack(connection, group, variable, _, told):
+            of, name = told or (program.connection(connection).target_group, variable)
+            return [f"signal {group}.{variable} := {of}.{name} at the target of {connection}"]
+        case Picked(group, variable, synapses, each):
+            return [f"{group}.{variable} := {synapses}.{variable} onto each output of readout {each.readout}"]
         case TraceUpdate():
             return _traces(operation)
         case Feedback(weight, source, slot, delay, target, into):
@@ -152,6 +155,7 @@ def _synapse_update(update: SynapseUpdate) -> list[str]:
 
 def _traces(update: TraceUpdate) -> list[str]:
     what = f"synapses of {update.connection}" if update.connection else f"{update.group}.{update.array}"
+    what += f" for each output of readout {update.each.readout}" if update.each is not None else ""
     lines = [f"  {print_statement(s)}" for s in update.body]
     lines += [f"  {trace} := {local}" for trace, local in update.carry]
     lines += [f"  gradient += post.{s} * {trace}" for s, trace, _ in update.gradient]

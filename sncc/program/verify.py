@@ -9,11 +9,13 @@ from sncc.expressions.algebra import has_draws
 from sncc.program.groups import Connection, Group
 from sncc.program.learning import (
     DeriveAdjoint,
+    Each,
     Feedback,
     Gather,
     LearningSignal,
     PenaltyAdjoint,
     PenaltySignal,
+    Picked,
     ReadoutAdjoint,
     SignalBack,
     TraceUpdate,
@@ -54,9 +56,11 @@ def verify(program: Program) -> Program:
 def _traces(program: Program) -> None:
     """Every trace reads what its neurons, its readout or the traces before it hold."""
     signals = {(o.target[0], o.variable) for o in program.traces if isinstance(o, LearningSignal | PenaltySignal)}
+    signals |= {(o.group, o.variable) for o in program.traces if isinstance(o, Picked)}
     for back in (o for o in program.traces if isinstance(o, SignalBack)):
         c = program.connection(back.connection)
-        _require((c.target_group, back.variable) in signals, f"signal back over {c.name}: no {back.variable}")
+        told = back.told or (c.target_group, back.variable)
+        _require(told in signals, f"signal back over {c.name}: no {told[1]}")
         signals.add((back.group, back.variable))
     for o in program.traces:
         if not isinstance(o, TraceUpdate):
@@ -68,7 +72,8 @@ def _traces(program: Program) -> None:
         for k, readout in enumerate(program.readouts):
             states = program.group(readout.group).states
             known |= {f"reads.{k}", *(f"read.{k}.{s}" for s in states)}
-            known |= {f"output.{k}.{output}.{s}" for output in range(readout.size) for s in states}
+            known |= {f"output.{k}.{s}" for s in states if o.each == Each(k)}
+        known |= {f"shared.{t}" for t in program.beside(o)[1].traces} if o.each is not None else set()
         after = _body(o.body, known, where)
         for signal, trace in o.penalised:
             _require((o.group, signal) in signals and trace in o.traces, f"{where}: no {signal} or {trace}")

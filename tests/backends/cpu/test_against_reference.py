@@ -59,11 +59,19 @@ def test_threads_do_not_change_a_bit():
 
 
 @pytest.mark.parametrize("name", ONLINE)
-def test_training_forwards_in_time_equals_the_reference(name):
+def test_training_forwards_in_time_equals_the_reference(name, monkeypatch):
     program = program_of(ONLINE[name])
     network = sncc.load(sncc.build(ONLINE[name], backend="cpu", precision="float64"), threads=2)
     agree(network, program, 1e-9, samples=5)
     trains_online_like_the_reference(network, program)
+    monkeypatch.setenv("SNCC_MEMORY_LIMIT", "1e4")  # what is free
+    before = {key: np.array(value) for key, value in network.parameters.items()}
+    inputs, labels, _ = cases(program, samples=9)
+    with pytest.raises(
+        MemoryError, match=r"on 9 samples at once takes .* for eligibility traces, and 10 kB are free: "
+    ):
+        network.fit(handed_over(program, inputs), np.array(labels), epochs=1, batch=9, verbose=False)
+    assert all(np.array_equal(network.parameters[key], value) for key, value in before.items())
 
 
 BOTH = """

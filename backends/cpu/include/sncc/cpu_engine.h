@@ -70,7 +70,7 @@ public:
         const int chains = static_cast<int>(std::min<std::int64_t>(numbers_.most_chains, tiles));
         const bool learns = mode != Mode::evaluate;
         learns_ = learns;
-        if constexpr (Network::trace_size > 0)
+        if constexpr (Network::online)
             if (learns) return online_.run(*this, mode, batch, learning_rate_factor);
         if (learns) gradients_.make(chains), segments_ = segments_of<Network>(longest(batch, 0, batch.count), most_delay<Network>(numbers_.parameters.rows), std::min(chains, pool_.threads()), gradients_.bytes(chains)), refuse_too_long(std::min(chains, pool_.threads()));
         List<Result> results(static_cast<std::size_t>(batch.count));

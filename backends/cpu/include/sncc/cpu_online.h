@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "sncc/fpu.h"
+#include "sncc/memory.h"
 #include "sncc/cpu_synapses.h"
 #include "sncc/layout.h"
 #include "sample.h"
@@ -92,6 +93,7 @@ public:
     template <typename Engine>
     Result run(Engine& engine, Mode mode, const Batch& batch, double learning_rate_factor) {
         constexpr bool every_step = Network::loss_every_step;
+        refuse_too_many(engine.numbers_.parameters.trace_size, batch.count);
         const std::int64_t tiles = (batch.count + Network::tile - 1) / Network::tile;
         while (static_cast<std::int64_t>(tiles_.size()) < tiles) tiles_.push_back(std::make_unique<Tile<Network>>());
         std::int64_t longest = 1;
@@ -148,6 +150,18 @@ public:
 private:
     Sample<Network>& sample(std::int64_t k) { return tiles_[static_cast<std::size_t>(k / Network::tile)]->samples[k % Network::tile]; }
 
+    // Before anything of a batch is begun: all its samples keep their traces side by side.
+    SNCC_COLD void refuse_too_many(std::int64_t numbers, std::int64_t samples) {
+        if (samples <= most_samples_) return;
+        const double needed = static_cast<double>(samples) * static_cast<double>(numbers) * sizeof(Real);
+        const double kept = static_cast<double>(most_samples_) * static_cast<double>(numbers) * sizeof(Real), left = available_memory();
+        const std::string takes = "training forwards on " + std::to_string(samples) + (samples > 1 ? " samples" : " sample") + " at once takes " + readable_bytes(needed) + " for eligibility traces, and ";
+        if (Network::memory > 0 && needed > static_cast<double>(Network::memory))
+            throw Failure(Code::memory, takes + "the network was built with `memory` = " + readable_bytes(static_cast<double>(Network::memory)) + ": take a smaller `batch`, or build it with more");
+        if (needed - kept > left)
+            throw Failure(Code::memory, takes + readable_bytes(left) + " are free: take a smaller `batch`, fewer outputs or neurons, or leave `online` out: the gradient is the same number");
+        most_samples_ = samples;
+    }
     // After the last step of all samples, as their rates are known.
     template <typename Engine>
     void penalise(Engine& engine, int chains, std::int64_t tiles, const Batch& batch) {
@@ -194,6 +208,7 @@ private:
     }
 
     List<std::unique_ptr<Tile<Network>>> tiles_;
+    std::int64_t most_samples_ = 0;  // of a batch yet
 };
 
 }  // namespace cpu
