@@ -55,12 +55,13 @@ def project():
     return sncc.build(TEXT, backend="cpu", precision="float64")
 
 
-@pytest.fixture
-def load(project, monkeypatch):
+@pytest.fixture(params=["summed at arrival", "summed at once"])
+def load(project, monkeypatch, request):
     """The library with so many workers."""
 
     def loaded(workers):
         monkeypatch.setenv("SNCC_WORKERS", str(workers))
+        monkeypatch.setenv("SNCC_SUM_AT_ONCE", str(int(request.param == "summed at once")))
         return sncc.load(project, seed=3, threads=workers)
 
     return loaded
@@ -160,3 +161,39 @@ def test_what_is_on_its_way_is_stored_and_restored(load):
         found = spikes_of(network.simulate(0.03, seed=4, resume=True))
         for population, (steps, neurons) in expected.items():
             assert steps.size > 50 and all(map(np.array_equal, found[population], (steps, neurons)))
+
+
+def both_ways(project, monkeypatch, run):
+    """What a run of a network gives where spikes are summed at arrival, and where nothing is forced."""
+    found = []
+    for forced in ("0", None):
+        monkeypatch.delenv("SNCC_SUM_AT_ONCE", raising=False)
+        if forced:
+            monkeypatch.setenv("SNCC_SUM_AT_ONCE", forced)
+        found.append(run(sncc.load(project, seed=3, threads=2)))
+    return found
+
+
+def test_spikes_on_their_way_arrive_with_the_weights_that_were_set_meanwhile(project, monkeypatch):
+    def run(network, factor):
+        network.simulate(0.03, seed=4)
+        network.parameters["a_a.weight"] = factor * np.asarray(network.parameters["a_a.weight"])
+        return spikes_of(network.simulate(0.03, seed=4, resume=True))
+
+    at_arrival, found = both_ways(project, monkeypatch, lambda network: run(network, 3))
+    unset = run(sncc.load(project, seed=3), 1)
+    for population in ("a", "b"):
+        assert all(map(np.array_equal, at_arrival[population], found[population]))
+        assert not np.array_equal(unset[population][1], found[population][1])
+
+
+def test_delays_may_become_longer_than_those_for_which_sums_are_kept(project, monkeypatch):
+    def run(network):
+        expected = np.where(np.arange(network.parameters["b_a.delay"].size) % 2, 6.0, 0.5e-3)  # 12,000 steps or 1
+        network.parameters["b_a.delay"] = expected
+        assert np.allclose(network.parameters["b_a.delay"], expected, rtol=1e-12)
+        return spikes_of(network.simulate(seed=4)), np.asarray(network.parameters["b_a.weight"])
+
+    (at_arrival, weights), (found, kept) = both_ways(project, monkeypatch, run)
+    assert np.array_equal(weights, kept)
+    assert all(found[p][0].size > 100 and all(map(np.array_equal, at_arrival[p], found[p])) for p in ("a", "b"))

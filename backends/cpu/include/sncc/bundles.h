@@ -1,5 +1,6 @@
 // Synapses with a delay each as spikes reach them: those of one source and one worker lie together, by delay, whichever connection
-// they are of, so that what arrives in a step is read slice by slice and added to sums that stay in the cache.
+// they are of. Where the sums of all steps that are to come stay in the cache, a spike adds its row to them when it is emitted
+// (arrival_ring.h); else what arrives in a step is read slice by slice, and added to sums of that step alone.
 #pragma once
 
 #include <algorithm>
@@ -22,6 +23,7 @@ struct Lane {
 struct Shelf {
     List<std::int64_t> sizes;  // by worker
     bool narrow = true;               // numbers of targets fit into 16 bits
+    bool at_once = false;             // what arrives is summed when it is emitted
 };
 
 // Synapses of a source with one delay, one after the other.
@@ -30,17 +32,28 @@ struct Slice {
     std::uint16_t delay, count;
 };
 
-// One worker's share of a bundle. Source i has the synapses rows[i] .. rows[i + 1], in the slices firsts[i] .. firsts[i + 1]
-// of ascending delays; in a slice targets ascend.
+// One worker's share of a bundle. Source i has the synapses rows[i] .. rows[i + 1] of ascending delays; of one delay targets ascend. Summed
+// at once they have keys (ArrivalRing); else they lie in the slices firsts[i] .. firsts[i + 1], and have targets.
 template <typename Real>
 struct BundlePart {
     Untouched<std::uint64_t> rows, firsts;
     Untouched<Slice> slices;
     Untouched<std::uint16_t> narrow;
-    Untouched<std::uint32_t> wide;
+    Untouched<std::uint32_t> wide, keys;
     Untouched<Real> weights;
+    std::uint32_t stride = 0;  // of keys
 
-    std::uint32_t target(std::uint64_t k) const { return narrow.size() ? narrow[k] : wide[k]; }
+    // Calls visit(k, target, delay) for a source's synapses.
+    template <typename Visit>
+    void for_each(std::size_t i, Visit&& visit) const {
+        std::uint64_t k = rows[i];
+        if (keys.size()) {
+            for (; k < rows[i + 1]; ++k) visit(k, keys[k] % stride, static_cast<std::uint16_t>(keys[k] / stride));
+            return;
+        }
+        for (std::uint64_t s = firsts[i]; s < firsts[i + 1]; ++s)
+            for (const std::uint64_t end = k + slices[s].count; k < end; ++k) visit(k, narrow.size() ? narrow[k] : wide[k], slices[s].delay);
+    }
 };
 
 // Of synapses of one source and one target their order in the user's arrays, which delays have changed: for each, by delay, its
@@ -85,12 +98,10 @@ public:
         std::uint64_t at;  // in the part
     };
     void row(std::size_t member, std::size_t part, std::int64_t source, std::uint32_t begin, std::int64_t size, List<Found>& found) const {
-        const BundlePart<Real>& of = parts[part];
-        std::uint64_t at = of.rows[static_cast<std::size_t>(source)];
         found.clear();
-        for (std::uint64_t s = of.firsts[static_cast<std::size_t>(source)]; s < of.firsts[static_cast<std::size_t>(source) + 1]; ++s)
-            for (const std::uint64_t end = at + of.slices[s].count; at < end; ++at)
-                if (of.target(at) - begin < static_cast<std::uint64_t>(size)) found.push_back({of.target(at), of.slices[s].delay, at});
+        parts[part].for_each(static_cast<std::size_t>(source), [&](std::uint64_t at, std::uint32_t target, std::uint16_t delay) {
+            if (target - begin < static_cast<std::uint64_t>(size)) found.push_back({target, delay, at});
+        });
         std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.target != b.target ? a.target < b.target : a.at < b.at; });
         const Repeats& repeats = repeats_[member][part];
         std::uint64_t rank = repeats.rows[static_cast<std::size_t>(source)];
@@ -119,14 +130,18 @@ private:
     SNCC_COLD void fill(const List<Given>& members, const Shelf& shelf, std::size_t p, std::int64_t sources, HugePages& pages, ThreadPool& pool) {
         BundlePart<Real>& to = parts[p];
         const std::size_t rows = static_cast<std::size_t>(sources) + 1;
-        to.rows = Untouched<std::uint64_t>(rows, pages), to.firsts = Untouched<std::uint64_t>(rows, pages);
+        to.rows = Untouched<std::uint64_t>(rows, pages);
+        if (!shelf.at_once) to.firsts = Untouched<std::uint64_t>(rows, pages);
         for (List<Repeats>& of : repeats_) of[p].rows = Untouched<std::uint64_t>(rows);
         for (std::size_t i = 0; i < rows; ++i) {
             to.rows[i] = 0;
             for (const Given& member : members) to.rows[i] += member.synapses->parts[p].offsets[i];
         }
         const std::size_t count = static_cast<std::size_t>(to.rows[rows - 1]) + 1;
-        if (shelf.narrow)
+        to.stride = static_cast<std::uint32_t>(shelf.sizes[p]);
+        if (shelf.at_once)
+            to.keys = Untouched<std::uint32_t>(count, pages);
+        else if (shelf.narrow)
             to.narrow = Untouched<std::uint16_t>(count, pages);
         else
             to.wide = Untouched<std::uint32_t>(count, pages);
@@ -142,7 +157,7 @@ private:
             for (std::int64_t i = first; i < std::min(sources, first + sources_at_once); ++i) {
                 const std::size_t row = static_cast<std::size_t>(i);
                 lay_out(members, p, row, least, most, scratch[static_cast<std::size_t>(worker)], piece.slices);
-                to.firsts[row + 1] = piece.slices.size();
+                if (to.firsts.size()) to.firsts[row + 1] = piece.slices.size();
                 for (std::size_t m = 0; m < repeats_.size(); ++m) {
                     number_repeats(members[m], p, row, scratch[static_cast<std::size_t>(worker)].keys, piece.ranks[m]);
                     repeats_[m][p].rows[row + 1] = piece.ranks[m].size();
@@ -159,13 +174,16 @@ private:
         const std::size_t span = static_cast<std::size_t>(most - least) + 1;
         const auto put = [&](std::uint64_t at, const Given& member, std::uint64_t k) {
             const std::uint32_t target = member.lane->begins[p] + member.synapses->parts[p].target(k);
-            if (to.narrow.size())
+            if (to.keys.size())
+                to.keys[at] = static_cast<std::uint32_t>(member.delays->of(p, k)) * to.stride + target;
+            else if (to.narrow.size())
                 to.narrow[at] = static_cast<std::uint16_t>(target);
             else
                 to.wide[at] = target;
             if (weighted) to.weights[at] = member.weights->parts[p][k];
         };
         const auto add = [&](std::size_t delay, std::uint64_t count) {
+            if (to.keys.size()) return;
             for (; count > 0; count -= std::min<std::uint64_t>(count, Slice::longest))
                 slices.push_back({static_cast<std::uint16_t>(delay), static_cast<std::uint16_t>(std::min<std::uint64_t>(count, Slice::longest))});
         };
@@ -218,14 +236,14 @@ private:
         std::size_t total = 0;
         for (const Piece& piece : pieces) total += piece.slices.size();
         to.slices = Untouched<Slice>(total + 1, pages);
-        to.firsts[0] = 0;
+        if (to.firsts.size()) to.firsts[0] = 0;
         for (List<Repeats>& of : repeats_) of[p].rows[0] = 0;
         std::size_t before = 0;
         for (std::size_t task = 0; task < pieces.size(); ++task) {
             std::copy(pieces[task].slices.begin(), pieces[task].slices.end(), to.slices.data() + before);
             const std::int64_t first = static_cast<std::int64_t>(task) * sources_at_once;
             for (std::int64_t i = first; i < std::min(sources, first + sources_at_once); ++i) {
-                to.firsts[static_cast<std::size_t>(i) + 1] += before;
+                if (to.firsts.size()) to.firsts[static_cast<std::size_t>(i) + 1] += before;
                 for (std::size_t m = 0; m < repeats_.size(); ++m) repeats_[m][p].rows[static_cast<std::size_t>(i) + 1] += repeats_[m][p].ranks.size();
             }
             before += pieces[task].slices.size();

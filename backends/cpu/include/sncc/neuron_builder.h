@@ -29,6 +29,7 @@ public:
         m_.synapse_fields.resize(m_.net.synapse_fields);
         Bundler<Real> bundler(m_);
         bundler.plan();
+        sum_at_once();
         refuse_too_much();
         const auto is_bundled = [&](int c) {
             const int b = m_.bundle_of[static_cast<std::size_t>(c)];
@@ -112,8 +113,9 @@ private:
                 const ConnectionInfo& of = connection(c);
                 const double count = expected_synapses(request(of.synapses_of >= 0 ? of.synapses_of : c));
                 const double rows = static_cast<double>(of.source_neurons) * m_.workers;
-                const double each = (m_.shelves[static_cast<std::size_t>(shelf_of(c))].narrow ? 2.0 : 4.0) + (bundle.weighted ? sizeof(Real) : 0.0);
-                bytes += count * each + std::min(count, rows * spanned_steps(of.delays)) * sizeof(Slice) + rows * (bundle.owns ? 3 : 2) * sizeof(std::uint64_t);
+                const Shelf& shelf = m_.shelves[static_cast<std::size_t>(shelf_of(c))];
+                bytes += count * ((shelf.narrow && !shelf.at_once ? 2.0 : 4.0) + (bundle.weighted ? sizeof(Real) : 0.0)) + rows * (bundle.owns ? 2 : 1) * sizeof(std::uint64_t);
+                if (!shelf.at_once) bytes += std::min(count, rows * spanned_steps(of.delays)) * sizeof(Slice) + rows * sizeof(std::uint64_t);
             }
             if (bundle.owns)
                 largest = std::max(largest, bytes);
@@ -126,15 +128,49 @@ private:
         const ConnectionInfo& of = connection(c);
         return m_.lanes[static_cast<std::size_t>(of.source_population >= 0 ? of.input : m_.net.fields_count + of.input)].shelf;
     }
-    // How many steps apart the delays of a parameter are, as far as some of them tell.
-    SNCC_COLD double spanned_steps(int parameter) const {
+    // The delays of a parameter in steps, as far as some of them tell.
+    struct Span {
+        double least, most;
+    };
+    SNCC_COLD Span some_delays(int parameter) const {
         const InitialValues initial(about_.parameters[parameter], seed_);
-        double least = initial(0, 0, 0), most = least;
+        Span found{initial(0, 0, 0), initial(0, 0, 0)};
         for (std::uint64_t k = 1; k < 64; ++k) {
             const double delay = initial(k, 0, 0);
-            least = std::min(least, delay), most = std::max(most, delay);
+            found = {std::min(found.least, delay), std::max(found.most, delay)};
         }
-        return (most - least) / m_.net.step_ms + 1;
+        return {found.least / m_.net.step_ms, found.most / m_.net.step_ms};
+    }
+    // How many steps apart they are.
+    SNCC_COLD double spanned_steps(int parameter) const {
+        const Span delays = some_delays(parameter);
+        return delays.most - delays.least + 1;
+    }
+
+    // ------------------------------------------------------------------------------------------------ sums of what arrives
+    // A worker's sums of all steps to come are to stay in the cache that a core has for itself.
+    static constexpr double ring_bytes = 1 << 20;
+    SNCC_COLD bool fits_at_once(const Shelf& shelf, double steps) const {
+        if (const char* const forced = std::getenv("SNCC_SUM_AT_ONCE")) return shelf.narrow && std::atoi(forced) != 0;  // for tests
+        const double widest = static_cast<double>(*std::max_element(shelf.sizes.begin(), shelf.sizes.end()));
+        return shelf.narrow && (steps + 2) * widest * sizeof(Real) <= ring_bytes;
+    }
+    // Where that is to be expected. What is computed does not depend on it.
+    SNCC_COLD void sum_at_once() {
+        List<double> steps(m_.shelves.size(), 0.0);
+        for (int c = 0; c < m_.net.connections_count; ++c) {
+            if (!m_.on_cpu || !m_.sums(c)) continue;
+            double& most = steps[static_cast<std::size_t>(shelf_of(c))];
+            most = std::max(most, some_delays(connection(c).delays).most);
+        }
+        for (std::size_t s = 0; s < m_.shelves.size(); ++s) m_.shelves[s].at_once = fits_at_once(m_.shelves[s], steps[s]);
+    }
+    // Its delays are longer than was expected: the synapses will be laid out anew.
+    SNCC_COLD void sum_at_arrival(std::size_t shelf) {
+        m_.shelves[shelf].at_once = false;
+        Bundler<Real> bundler(m_);
+        for (std::size_t b = 0; b < m_.bundles.size(); ++b)
+            if (m_.bundles[b].shelf == static_cast<int>(shelf)) bundler.restore(b);
     }
 
     SNCC_COLD double bytes_in_order(int c) const {
@@ -274,12 +310,19 @@ private:
             std::int64_t& longest = steps[static_cast<std::size_t>(m_.lanes[static_cast<std::size_t>(m_.lane_of(c))].shelf)];
             longest = std::max(longest, m_.most_delay_of(c) + m_.interval + 1);
         }
-        m_.arrivals.clear();
-        m_.arrivals.resize(static_cast<std::size_t>(m_.workers));
+        for (std::size_t s = 0; s < m_.shelves.size(); ++s)
+            if (m_.shelves[s].at_once && !fits_at_once(m_.shelves[s], static_cast<double>(steps[s]) / 2)) sum_at_arrival(s);
+        m_.arrivals.clear(), m_.rings.clear();
+        m_.arrivals.resize(static_cast<std::size_t>(m_.workers)), m_.rings.resize(static_cast<std::size_t>(m_.workers));
         for (std::size_t w = 0; w < m_.arrivals.size(); ++w) {
-            m_.arrivals[w].resize(m_.shelves.size());
-            for (std::size_t s = 0; s < m_.shelves.size(); ++s)
-                if (steps[s] > 0) m_.arrivals[w][s].allocate(m_.shelves[s].sizes[w], steps[s]);
+            m_.arrivals[w].resize(m_.shelves.size()), m_.rings[w].resize(m_.shelves.size());
+            for (std::size_t s = 0; s < m_.shelves.size(); ++s) {
+                if (steps[s] == 0) continue;
+                if (m_.shelves[s].at_once)
+                    m_.rings[w][s].allocate(m_.shelves[s].sizes[w], steps[s]);
+                else
+                    m_.arrivals[w][s].allocate(m_.shelves[s].sizes[w], steps[s]);
+            }
         }
     }
 

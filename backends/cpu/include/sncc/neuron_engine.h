@@ -318,8 +318,7 @@ protected:
         m_.net.start(m_.arrays.data(), simulation.seed, simulation.trial, m_.state.data());
         for (int f = 0; f < m_.net.synapse_fields; ++f)
             if (m_.net.synapse_fields_info[f].initial) first_values(f, simulation);
-        for (List<Arrivals<Real>>& of : m_.arrivals)
-            for (Arrivals<Real>& shelf : of) shelf.clear();
+        m_.clear_arrivals();
         for (std::size_t f = 0; f < m_.histories.size(); ++f)
             if (m_.histories[f].stride > 0) {
                 m_.histories[f].values.zero();

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "archive.h"
+#include "arrival_ring.h"
 #include "bundles.h"
 #include "delivery.h"
 #include "given_inputs.h"
@@ -97,7 +98,8 @@ struct Memory {
     List<Shelf> shelves;
     List<Bundle<Real>> bundles;
     List<int> bundle_of;                          // by connection
-    List<List<Arrivals<Real>>> arrivals;  // by worker and shelf
+    List<List<Arrivals<Real>>> arrivals;  // by worker and shelf; like
+    List<List<ArrivalRing<Real>>> rings;  // those of a shelf that is summed at once
     List<Worker> worker;
     List<States<Real>> states_of;                // by worker
     List<GivenInput<Real>> inputs;
@@ -144,6 +146,14 @@ struct Memory {
         return c.source_population >= 0 && least_delay_of(connection) > 0 ? c.input : net.fields_count + c.input;
     }
     bool is_handed_on(int connection) const { return lane_of(connection) >= 0 && lane_of(connection) < net.fields_count; }
+
+    // Nothing is on its way.
+    void clear_arrivals() {
+        for (List<Arrivals<Real>>& of : arrivals)
+            for (Arrivals<Real>& shelf : of) shelf.clear();
+        for (List<ArrivalRing<Real>>& of : rings)
+            for (ArrivalRing<Real>& shelf : of) shelf.clear();
+    }
 
     // The bundle that holds a connection's synapses instead of its store; null: none does.
     const Bundle<Real>* holder(int connection) const {

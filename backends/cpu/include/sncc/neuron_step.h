@@ -59,11 +59,13 @@ public:
     void send_emitted(std::int64_t n) {
         for (std::size_t b = 0; b < m_.bundles.size(); ++b)
             if (m_.is_handed_on(m_.bundles[b].connections[0])) send(b, n, 0, n);
+        rows_.add(n);
     }
 
     // Of the spikes of step n what arrives after step `until`: in a run that begins with what another has left.
     void send_again(std::int64_t n, std::int64_t run_step, std::int64_t until) {
         for (std::size_t b = 0; b < m_.bundles.size(); ++b) send(b, n, run_step, until);
+        rows_.add(n);
     }
 
 private:
@@ -138,22 +140,45 @@ private:
 
     SNCC_NOINLINE void send(std::size_t b, std::int64_t n, std::int64_t run_step, std::int64_t until) {
         const Bundle<Real>& bundle = m_.bundles[b];
-        Arrivals<Real>& to = m_.arrivals[w_][static_cast<std::size_t>(bundle.shelf)];
+        const BundlePart<Real>& part = bundle.parts[w_];
+        const std::size_t shelf = static_cast<std::size_t>(bundle.shelf);
         m_.for_spikes(m_.net.connections[bundle.connections[0]], n, run_step, [&](const SpikesOfStep& spikes) {
-            if (spikes.count > 0) to.send(static_cast<int>(b), bundle.parts[w_], spikes, n, until);
+            if (spikes.count == 0) return;
+            if (m_.shelves[shelf].at_once)
+                put(part, from_[b], spikes, n, until, m_.rings[w_][shelf]);
+            else
+                m_.arrivals[w_][shelf].send(static_cast<int>(b), part, spikes, n, until);
         });
+    }
+
+    // The rows of spikes of step n, as far as they arrive after step `until`.
+    SNCC_INLINE void put(const BundlePart<Real>& part, const WeightsFrom<Real>& from, const SpikesOfStep& spikes, std::int64_t n, std::int64_t until, ArrivalRing<Real>& to) {
+        const std::uint32_t* const keys = part.keys.data();
+        for (int s = 0; s < spikes.count; ++s) {
+            std::uint64_t begin = part.rows[spikes.indices[s]];
+            const std::uint64_t end = part.rows[spikes.indices[s] + 1];
+            if (until > n) begin = static_cast<std::uint64_t>(std::lower_bound(keys + begin, keys + end, static_cast<std::uint32_t>((until - n + 1) * to.stride())) - keys);
+            rows_.put(keys + begin, from.weights ? from.weights + begin : nullptr, from.one, end - begin, to);
+        }
     }
 
     SNCC_NOINLINE void summed(int number, std::int64_t n, std::int64_t run_step, Real* accumulator, const Range& own) {
         const std::size_t lane = static_cast<std::size_t>(m_.lane_of(number)), shelf = static_cast<std::size_t>(m_.lanes[lane].shelf);
-        if (!m_.is_handed_on(number)) send(static_cast<std::size_t>(m_.bundle_of[static_cast<std::size_t>(number)]), n, run_step, n - 1);
+        if (!m_.is_handed_on(number)) {
+            send(static_cast<std::size_t>(m_.bundle_of[static_cast<std::size_t>(number)]), n, run_step, n - 1);
+            rows_.add(n);
+        }
         if (ends_[lane] != number) return;
         Arrivals<Real>& arrivals = m_.arrivals[w_][shelf];
-        if (m_.shelves[shelf].narrow)
-            arrivals.gather(n, narrow_.data(), from_.data());
-        else
-            arrivals.gather(n, wide_.data(), from_.data());
-        Real* SNCC_RESTRICT const from = arrivals.sums(m_.lanes[lane].begins[w_]);
+        const std::uint32_t begin = m_.lanes[lane].begins[w_];
+        const bool at_once = m_.shelves[shelf].at_once;
+        if (!at_once) {
+            if (m_.shelves[shelf].narrow)
+                arrivals.gather(n, narrow_.data(), from_.data());
+            else
+                arrivals.gather(n, wide_.data(), from_.data());
+        }
+        Real* SNCC_RESTRICT const from = at_once ? m_.rings[w_][shelf].sums(n, begin) : arrivals.sums(begin);
         Real* SNCC_RESTRICT const to = accumulator;
         for (std::int64_t j = 0; j < own.size(); ++j) to[j] += from[j], from[j] = 0;
     }
@@ -223,6 +248,7 @@ private:
     std::size_t w_;
     List<int> ends_;  // by lane: the last connection that is summed in it
     BitDelivery<Real> bits_;
+    EmittedRows<Real> rows_;
     MadeRows::Scratch made_;
     double drawn_[MadeRows::stretch];
     List<WeightsFrom<Real>> from_;  // by bundle, like the targets' numbers

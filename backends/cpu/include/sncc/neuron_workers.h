@@ -40,16 +40,15 @@ public:
     SNCC_COLD void set_state(const unsigned char* bytes, std::size_t size) override {
         Base::set_state(bytes, size);
         Bundler<Real>(m_).fill_missing();  // with the weights of that state
-        for (List<Arrivals<Real>>& of : m_.arrivals)
-            for (Arrivals<Real>& shelf : of) shelf.clear();
-        for (const Worker& worker : m_.worker) {
-            Delivery<Real> delivery(m_, worker);
-            for (std::int64_t n = done_ + 1 - m_.most_delay; n <= done_; ++n) delivery.send_again(n, n - done_, done_);
-        }
-        sent_ = done_;
+        send_again();
     }
 
 protected:
+    // What is on its way arrives with the weights of that time.
+    SNCC_COLD void follow(const Simulation& simulation) override {
+        Base::follow(simulation);
+        send_again();
+    }
     // Runs steps first + 1 .. last in slices: in parallel, or one worker after the other in this thread, as is quicker.
     void advance(const Course& course, std::int64_t first, std::int64_t last) override {
         List<Delivery<Real>> deliveries;
@@ -73,6 +72,15 @@ protected:
     }
 
 private:
+    SNCC_COLD void send_again() {
+        m_.clear_arrivals();
+        for (const Worker& worker : m_.worker) {
+            Delivery<Real> delivery(m_, worker);
+            for (std::int64_t n = done_ + 1 - m_.most_delay; n <= done_; ++n) delivery.send_again(n, n - done_, done_);
+        }
+        sent_ = done_;
+    }
+
     void one_after_another(const Course& course, List<Delivery<Real>>& deliveries, std::int64_t first, std::int64_t last) {
         for (std::int64_t from = first; from < last; from += m_.interval) {
             const std::int64_t to = std::min(last, from + m_.interval);
