@@ -12,8 +12,10 @@ synapse curved:
     deliver weight * tanh(2 * pre.v) / (10 ms)
 
 synapse saturating:
-    state s = 0
-    ds/dt = -s / (8 ms)
+    param tau = 8 ms
+    param start = 0.1
+    state s = start
+    ds/dt = -s / tau
     on pre: s += 0.3 * (1 - s)
     deliver weight * s
 
@@ -47,6 +49,10 @@ train:
 def text_of(rule: str, loss: str = "mean(cross_entropy(output.v))", learn: str = "") -> str:
     """The source."""
     return NETWORK.format(rule=rule, loss=loss, learn=learn)
+
+
+# numbers of synapses whose states the source has, behind an input, between neurons and on the way to the loss
+OF_SOURCES = ", x_other.tau_rec, hidden_other.start, other_output.tau"
 
 
 BLOCKS = """

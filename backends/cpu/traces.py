@@ -21,7 +21,7 @@ def step(layout: Layout) -> list[str]:
         match o:
             case LearningSignal() if _at_every_step(layout, o.readout):
                 return _signal(layout, o)
-            case SignalBack(readout=int(readout)) if o.told is not None or _at_every_step(layout, readout):
+            case SignalBack(readout=int(readout)) if _at_every_step(layout, readout):
                 return _back(layout, o)
             case Picked():
                 return _pick(layout, o)
@@ -39,7 +39,7 @@ def end(layout: Layout) -> list[str]:
         match o:
             case LearningSignal() if not _at_every_step(layout, o.readout):
                 return _signal(layout, o)
-            case SignalBack(readout=int(readout), told=None) if not _at_every_step(layout, readout):
+            case SignalBack(readout=int(readout)) if not _at_every_step(layout, readout):
                 return _back(layout, o)
             case TraceUpdate():
                 return _gather(layout, k, o, False)
@@ -69,7 +69,7 @@ def penalties(layout: Layout) -> list[str]:
             into = f"s.state.{layout.state[group, o.variable].identifier} + {offset}"
             place = layout.penalty_offsets[o.penalty]
             lines.append(f"std::memcpy({into}, penalties + {place}, sizeof(Real) * {size});")
-        if isinstance(o, SignalBack) and o.readout is None and o.told is None:
+        if isinstance(o, SignalBack) and o.readout is None:
             lines += _back(layout, o)
     for k, o in enumerate(layout.program.traces):
         if isinstance(o, TraceUpdate):
@@ -136,9 +136,16 @@ def _signal(layout: Layout, o: LearningSignal) -> list[str]:
 
 def _back(layout: Layout, o: SignalBack) -> list[str]:
     """What the target of each synapse is told, to what stands for the synapse."""
-    c = layout.program.connection(o.connection)
-    into = f"s.state.{layout.state[o.group, o.variable].identifier}"
-    told = f"s.state.{layout.state[o.told or (c.target_group, o.variable)].identifier}"
+    group = o.told or layout.program.connection(o.connection or "").target_group
+    return _copied(layout, o.connection, (o.group, o.variable), (group, o.variable))
+
+
+def _copied(layout: Layout, connection: str | None, to: tuple[str, str], of: tuple[str, str]) -> list[str]:
+    """A variable of the targets of a connection for each of its sources, or of elements with the same places."""
+    into, told = (f"s.state.{layout.state[place].identifier}" for place in (to, of))
+    if connection is None:
+        return [f"std::memcpy({into}, {told}, sizeof(Real) * {layout.program.group(to[0]).size});"]
+    c = layout.program.connection(connection)
     if c in layout.rows_of_synapses:
         offset = layout.program.place(c.target)[1].offset
         return [f"signal_back(p.rows[{layout.row_number(c)}], {into}, {told} + {offset});"]
@@ -147,7 +154,9 @@ def _back(layout: Layout, o: SignalBack) -> list[str]:
 
 def _pick(layout: Layout, o: Picked) -> list[str]:
     """What the synapse of each neuron onto an output is like."""
-    into, of = (f"s.state.{layout.state[group, o.variable].identifier}" for group in (o.group, o.synapses))
+    if o.over is not None:
+        return _copied(layout, o.over, (o.group, o.variable), o.of)
+    into, of = (f"s.state.{layout.state[place].identifier}" for place in ((o.group, o.variable), o.of))
     sources, outputs = layout.program.group(o.group).rows[0].size, layout.outputs(o.each)
     return [f"for (int j = 0; j < {sources}; ++j) {into}[j] = {of}[j * {outputs} + output];"]
 

@@ -62,7 +62,7 @@ class Online(Places):
             match o:
                 case LearningSignal() if self._at_every_step(o.readout):
                     return self._signal(o)
-                case SignalBack(readout=int(readout)) if o.told is not None or self._at_every_step(readout):
+                case SignalBack(readout=int(readout)) if self._at_every_step(readout):
                     return self._signal_back(o)
                 case Picked():
                     return self._pick(o)
@@ -79,7 +79,7 @@ class Online(Places):
             match o:
                 case LearningSignal() if not self._at_every_step(o.readout):
                     return self._signal(o)
-                case SignalBack(readout=int(readout), told=None) if not self._at_every_step(readout):
+                case SignalBack(readout=int(readout)) if not self._at_every_step(readout):
                     return self._signal_back(o)
                 case TraceUpdate():
                     return self._of_losses(k, o, False)
@@ -116,7 +116,7 @@ class Online(Places):
         if lines:
             lines = ["__syncthreads();", *lines, "__syncthreads();"]
         for o in self.program.traces:
-            if isinstance(o, SignalBack) and o.readout is None and o.told is None:
+            if isinstance(o, SignalBack) and o.readout is None:
                 lines += self._signal_back(o)
         for k, o in enumerate(self.program.traces):
             if isinstance(o, TraceUpdate):
@@ -153,18 +153,26 @@ class Online(Places):
 
     def _signal_back(self, o: SignalBack) -> list[str]:
         """What the target of each synapse is told, to what stands for the synapse."""
-        c = self.program.connection(o.connection)
-        told_by = o.told or (c.target_group, o.variable)
-        into, told = (f"s.{self.state[place].identifier}" for place in ((o.group, o.variable), told_by))
-        if c in self.rows_of_synapses:
-            from_ = plus(told, self.program.place(c.target)[1].offset)
-            return [f"signal_back({into}, {self.whole_source(c)}, {from_}, {self._rows(c)});", "__syncthreads();"]
-        place = moved("j", c.target_offset)
-        return [f"for_own({c.target_size}, [&](int j) {{ ({into})[j] = ({told})[{place}]; }});", "__syncthreads();"]
+        group = o.told or self.program.connection(o.connection or "").target_group
+        return self._copied(o.connection, (o.group, o.variable), (group, o.variable))
+
+    def _copied(self, connection: str | None, to: tuple[str, str], of: tuple[str, str]) -> list[str]:
+        """A variable of the targets of a connection for each of its sources, or of elements with the same places."""
+        into, told = (f"s.{self.state[place].identifier}" for place in (to, of))
+        size, place = self.program.group(to[0]).size, "j"
+        if connection is not None:
+            c = self.program.connection(connection)
+            if c in self.rows_of_synapses:
+                from_ = plus(told, self.program.place(c.target)[1].offset)
+                return [f"signal_back({into}, {self.whole_source(c)}, {from_}, {self._rows(c)});", "__syncthreads();"]
+            size, place = c.target_size, moved("j", c.target_offset)
+        return [f"for_own({size}, [&](int j) {{ ({into})[j] = ({told})[{place}]; }});", "__syncthreads();"]
 
     def _pick(self, o: Picked) -> list[str]:
         """What the synapse of each neuron onto an output is like."""
-        into, of = (f"s.{self.state[group, o.variable].identifier}" for group in (o.group, o.synapses))
+        if o.over is not None:
+            return self._copied(o.over, (o.group, o.variable), o.of)
+        into, of = (f"s.{self.state[place].identifier}" for place in ((o.group, o.variable), o.of))
         sources, outputs = self.program.group(o.group).rows[0].size, self.outputs(o.each)
         line = f"for_own({sources}, [&](int j) {{ {into}[j] = {of}[j * {outputs} + output]; }});"
         return [line, "__syncthreads();"]

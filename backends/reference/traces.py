@@ -50,7 +50,7 @@ class Traces:
                 case LearningSignal():
                     self._signal(operation, sample, n, output)
                 case SignalBack():
-                    self._back(operation, sample)
+                    self._back(operation)
                 case Picked():
                     self._pick(operation, sample, output)
                 case TraceUpdate():
@@ -63,8 +63,8 @@ class Traces:
             match operation:
                 case LearningSignal():
                     self._signal(operation, sample, 0, output)
-                case SignalBack(told=None):
-                    self._back(operation, sample)
+                case SignalBack():
+                    self._back(operation)
                 case TraceUpdate():
                     self._gather(k, operation, lambda readout: readout.reduction is not None, output)
 
@@ -84,7 +84,7 @@ class Traces:
                 whole[offset : offset + size] = sample.signals[operation.penalty]
                 self.signals[group, operation.variable] = whole
             if isinstance(operation, SignalBack) and operation.each is None:
-                self._back(operation, sample)
+                self._back(operation)
         for k, operation in enumerate(self.program.traces):
             if isinstance(operation, TraceUpdate):
                 for signal, trace in operation.penalised:
@@ -124,27 +124,31 @@ class Traces:
         whole[offset : offset + size] = error * left
         self.signals[group, o.variable] = whole
 
-    def _back(self, o: SignalBack, sample: Sample) -> None:
+    def _back(self, o: SignalBack) -> None:
         """What the target of each synapse is told, to what stands for the synapse."""
-        table = self.synapses.tables[o.connection]
-        told = self.signals.get((self.program.connection(o.connection).target_group, o.variable))
-        if o.told is not None:
-            told = sample.variables[o.told]
+        told = self.signals.get((o.told or self.program.connection(o.connection or "").target_group, o.variable))
         if told is not None:
-            whole = np.zeros(self.program.group(o.group).size)
-            whole[table.pre] = told[table.post]
-            self.signals[o.group, o.variable] = whole
-            if o.told is not None:
-                sample.variables[o.group, o.variable] = whole
+            self.signals[o.group, o.variable] = (
+                told if o.connection is None else self._over(o.connection, o.group, told)
+            )
+
+    def _over(self, connection: str, group: str, of_targets: np.ndarray) -> np.ndarray:
+        """What each source of a connection, an element of a group, sees at its target."""
+        table = self.synapses.tables[connection]
+        whole = np.zeros(self.program.group(group).size)
+        whole[table.pre] = of_targets[table.post]
+        return whole
 
     def _pick(self, o: Picked, sample: Sample, output: int) -> None:
         """What the synapse of each neuron onto an output is like."""
+        found = sample.variables[o.of]
+        if o.over is not None:
+            sample.variables[o.group, o.variable] = self._over(o.over, o.group, found)
+            return
         sources = self.program.group(o.group).rows[0].size
         outputs = self.program.readouts[o.each.readout].size
         whole = np.zeros(self.program.group(o.group).size)
-        whole[:sources] = sample.variables[o.synapses, o.variable][: sources * outputs].reshape(sources, outputs)[
-            :, output
-        ]
+        whole[:sources] = found[: sources * outputs].reshape(sources, outputs)[:, output]
         sample.variables[o.group, o.variable] = whole
 
     def _elements(self, key: str) -> int:

@@ -57,11 +57,16 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """Synapses, of which each keeps states, in front of a group; what they deliver goes over `onto`, and the traces have `places`."""
+    """Synapses, of which each keeps states, in front of a group; what they deliver goes over `onto`, and the traces have `places`.
+
+    `summed`, (input, variable): their states are their source's instead, `places` has one for each neuron of the group, and what arrives of
+    a number's derivative there is a variable of `places`.
+    """
 
     group: str
     onto: tuple[Connection, ...]
     places: str = ""
+    summed: tuple[tuple[str, str], ...] = ()
 
 
 class _Body:
@@ -94,7 +99,7 @@ class _Body:
         states = states_of(jacobian)
         vector = {s: self.before(f"{name}.{s}") for s in states}
         moved = {
-            o: add(_product(jacobian, o, vector), mul(jacobian.get((o, by), ZERO), value)) for o in (*states, SPIKE)
+            o: add(product(jacobian, o, vector), mul(jacobian.get((o, by), ZERO), value)) for o in (*states, SPIKE)
         }
         return {o: self.keep(f"{name}.{o}", x) if o in vector else x for o, x in moved.items()}
 
@@ -116,25 +121,28 @@ def traces(
 
     First those that serve all outputs, then, in loops over the outputs of a readout, those of which each has its own.
     """
-    where = "post" if front is None else f"post.{group}"
-    beside = "through" if front is None else "post"  # of groups whose elements have the places of the group's
+    alike = front is None or bool(front.summed)  # elements of the group have the places of the traces
+    where = "post" if front is None else f"through.{group}" if alike else f"post.{group}"
+    beside = "through" if alike else "post"  # of groups whose elements have the places of the group's
     jacobian = {pair: _at(value, where) for pair, value in jacobians[group].items()}
     outputs, states = list(dict.fromkeys(output for output, _ in jacobian)), states_of(jacobian)
     shared = _Body(program.truncate is not None)
     before, keep, body = shared.before, shared.keep, shared.body
 
     entering: dict[str, Expression] = {by: Symbol("pre")}
-    if front is not None:
+    if front is not None and front.summed:
+        entering = {input: Symbol(f"post.{variable}") for input, variable in front.summed}
+    elif front is not None:
         inner = {pair: _at(value, f"through.{front.group}") for pair, value in jacobians[front.group].items()}
         kept = {s: before(f"s.{s}") for s in states_of(inner)}
-        synapse = {s: add(_product(inner, s, kept), mul(inner.get((s, by), ZERO), Symbol("pre"))) for s in kept}
+        synapse = {s: add(product(inner, s, kept), mul(inner.get((s, by), ZERO), Symbol("pre"))) for s in kept}
         delivered = {s: keep(f"s.{s}", value) for s, value in synapse.items()}
         entering = {}
         for c in front.onto:
             entering[c.input] = add(entering.get(c.input, ZERO), delivered[c.values or ""])
     moved = {
         output: add(
-            _product(jacobian, output, {s: before(f"e.{s}") for s in states}), _product(jacobian, output, entering)
+            product(jacobian, output, {s: before(f"e.{s}") for s in states}), product(jacobian, output, entering)
         )
         for output in outputs
     }
@@ -182,7 +190,7 @@ def traces(
     for _, trace in penalised:  # a rate sees every spike alike
         keep(trace, add(Symbol(trace), Symbol(f"e.{SPIKE}")))
     start = [] if array is None or front is not None else _start(program.group(group), array, states, "e")
-    if array is not None and front is not None:
+    if array is not None and front is not None and not front.summed:
         start = _start(program.group(front.group), array, states_of(inner), "s")
     before_the_first_step = [  # states are delivered then as they start
         (f"{trace}.{k}", value) for trace, value in start for leaves, count in rows.items()
@@ -224,12 +232,17 @@ def _rows(paths: Sequence[Path], states: Sequence[str]) -> dict[str, int]:
 
 
 def _start(group: Group, array: str, states: Sequence[str], head: str) -> list[tuple[str, Expression]]:
-    """Derivatives of the states' first values by a number, for traces whose names begin with `head`."""
-    found = [(s, without_stop(derivative(value, array))) for s, value in group.rows[0].initial if s in states]
-    return [(f"{head}.{s}", value) for s, value in found if value != ZERO]
+    found = first_by(group, array, states)
+    return [(f"{head}.{s}", value) for s, value in found.items() if value != ZERO]
 
 
-def _product(jacobian: Jacobian, output: str, vector: Mapping[str, Expression]) -> Expression:
+def first_by(group: Group, array: str, states: Sequence[str]) -> dict[str, Expression]:
+    """Derivatives of the states' first values by a number."""
+    return {s: without_stop(derivative(value, array)) for s, value in group.rows[0].initial if s in states}
+
+
+def product(jacobian: Jacobian, output: str, vector: Mapping[str, Expression]) -> Expression:
+    """A row of a Jacobian times a vector, of which it need not know all."""
     result: Expression = ZERO
     for state, value in vector.items():
         result = add(result, mul(jacobian.get((output, state), ZERO), value))

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from sncc.diagnostics import DiagnosticError
 from sncc.expressions.algebra import ONE, ZERO, fold_all
 from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
 from sncc.gradients.derivation import derive_adjoint, learnt_arrays
 from sncc.gradients.eligibility import Front, Jacobian, Path, Through, states_of, traces
 from sncc.gradients.feedback import filtering_input
+from sncc.gradients.online_sources import cannot_learn, of_sources, with_derivatives, with_sums
 from sncc.gradients.online_synapses import (
     is_of_synapses,
     outlet,
@@ -36,6 +38,7 @@ from sncc.program.learning import (
     Each,
     LearningSignal,
     PenaltySignal,
+    Picked,
     SignalBack,
     TraceOperation,
     TraceUpdate,
@@ -66,37 +69,44 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
 
     for name in sorted({c.group for c in chosen if is_of_synapses(program, c.group)}):
         refuse_reading(program, name, moving, rule)
+    for name in dict.fromkeys(c.group for c in chosen if c.learns and of_sources(program, c.group)):
+        if (refused := cannot_learn(program, name, rule)) is not None:
+            raise DiagnosticError([refused])
+        program = with_derivatives(program, name, jacobians[name], _moving_numbers(program, name, jacobians))
     for name in _outlets(chosen, program):
         program = with_outlet(program, name)
     operations: list[TraceOperation] = []
     gradient = []
     for choice in chosen:
-        if not choice.learns or is_of_synapses(program, choice.group):
+        if not choice.learns or program.group(choice.group).rows[0].holds != "neurons":
             continue
         fronts = _fronts(program, choice.group, chosen, jacobians)
-        if choice.group not in _learning(program) and not fronts:
+        sources = _sources(program, choice.group, chosen, jacobians)
+        if choice.group not in _learning(program) and not fronts and not sources:
             continue
         paths = [p for p in _paths(program, choice, chosen, readouts) if _is_moved(p, choice.group, jacobians)]
         paths = [_to_each(p) if p.input and not _is_shared(program, p.readout.group, jacobians) else p for p in paths]
         penalties = [_penalty_signal(program, choice.group, k) for k in choice.penalties]
-        updates = [*_of_weights(program, choice.group, jacobians, paths, penalties)]
-        numbers = [*_of_numbers(program, choice.group, jacobians, paths, penalties)]
-        operations += [*(path.signal for path in paths if path.each is None), *penalties]
-        operations += [o for o in (*updates, *numbers) if o.each is None]
+        numbers = _of_numbers(program, choice.group, jacobians, paths, penalties)
+        made: list[TraceOperation] = [*(path.signal for path in paths), *penalties]
+        made += [*_of_weights(program, choice.group, jacobians, paths, penalties), *numbers]
         sums = tuple((f"{update.array}~", "") for update in numbers if update.each is None)
-        derived = derive_adjoint(program, Update(choice.group, (), (), (), sums=sums)) if sums else None
-        gradient += [derived] if derived is not None else []
-        looped: list[TraceOperation] = [o for o in (*updates, *numbers) if o.each is not None]
+        derived = [derive_adjoint(program, Update(choice.group, (), (), (), sums=sums))] if sums else []
         for front in fronts:
-            program, more, derived = _of_synapses(program, choice.group, front, jacobians, paths, penalties)
-            operations += [o for o in more if isinstance(o, PenaltySignal) or o.each is None]
-            looped += [o for o in more if not isinstance(o, PenaltySignal) and o.each is not None]
-            gradient += [derived] if derived is not None else []
-        operations += _in_loops(program, paths, looped)
+            program, more, of_numbers = _of_synapses(program, choice.group, front, jacobians, paths, penalties)
+            made, derived = [*made, *more], [*derived, of_numbers]
+        for onto in sources:
+            program, more, of_numbers = _of_sources(program, choice.group, onto, jacobians, paths, penalties)
+            made, derived = [*made, *more], [*derived, of_numbers]
+        gradient += [d for d in derived if d is not None]
+        operations += [o for o in made if _loop(o) is None]
+        for each in dict.fromkeys(_loop(o) for o in made):
+            operations += _in_loop(program, each, made) if each is not None else []
     for name in _outlets(chosen, program):
         program = with_outlet(program, name, operations)
     variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal | PenaltySignal)}
     variables |= {(o.group, o.variable) for o in operations if isinstance(o, SignalBack)}
+    variables |= {(o.group, o.variable) for o in operations if isinstance(o, Picked) and o.over is not None}
     groups = tuple(_with_variables(g, sorted(v for name, v in variables if name == g.name)) for g in program.groups)
     return replace(program, groups=groups, traces=tuple(operations), gradient=tuple(gradient))
 
@@ -107,15 +117,16 @@ def _to_each(path: Path) -> Path:
     return replace(path, signal=replace(path.signal, each=each), each=each)
 
 
-def _in_loops(program: Program, paths: Sequence[Path], looped: Sequence[TraceOperation]) -> list[TraceOperation]:
+def _loop(operation: TraceOperation) -> Each | None:
+    return None if isinstance(operation, PenaltySignal) else operation.each
+
+
+def _in_loop(program: Program, each: Each, operations: Iterable[TraceOperation]) -> list[TraceOperation]:
     """What is done for each output of a readout: the signals of the output, what synapses onto it are like, and the traces that it has."""
-    result: list[TraceOperation] = []
-    for each in dict.fromkeys(path.each for path in paths if path.each is not None):
-        mine = [o for o in looped if not isinstance(o, PenaltySignal) and o.each == each]
-        result += [path.signal for path in paths if path.each == each]
-        result += picked(program, mine, each)
-        result += sorted(mine, key=lambda o: isinstance(o, TraceUpdate))  # first what they read
-    return result
+    mine = [o for o in operations if _loop(o) == each]
+    signals = [o for o in mine if isinstance(o, LearningSignal)]
+    others = sorted((o for o in mine if o not in signals), key=lambda o: isinstance(o, TraceUpdate))
+    return [*signals, *picked(program, mine, each), *others]  # first what traces read
 
 
 def _penalty_signal(program: Program, group: str, index: int) -> PenaltySignal:
@@ -288,7 +299,8 @@ def _of_synapses(
         for name in sorted(n.removeprefix("post.") for n in read if n.startswith("post.")):
             of, _, variable = name.partition(".")
             if of in of_outlets:
-                back.append(SignalBack(front.onto[0].name, places, name, _readout(each), (of, variable), each))
+                assert each is not None
+                back.append(Picked(places, name, (of, variable), each, front.onto[0].name))
             else:
                 always.append(name)
     program = with_targets(program, places, front.onto[0], dict.fromkeys(always))
@@ -296,8 +308,33 @@ def _of_synapses(
     return program, [*back, *updates], derived
 
 
-def _readout(each: Each | None) -> int | None:
-    return each.readout if each is not None else None
+def _sources(
+    program: Program, group: str, chosen: Sequence[Adjoint], jacobians: Mapping[str, Jacobian]
+) -> list[tuple[Connection, ...]]:
+    """What is delivered to a group by states of synapses that a source has, where something is learnt in these: by group of them."""
+    learning = {c.group for c in chosen if c.learns and of_sources(program, c.group)} & _learning(program)
+    onto = [c for c in program.connections if c.target_group == group and c.source_group in learning]
+    moving = [c for c in onto if c.values in states_of(jacobians[c.source_group or ""])]
+    return [tuple(c for c in moving if c.source_group == g) for g in dict.fromkeys(c.source_group for c in moving)]
+
+
+def _of_sources(
+    program: Program, group: str, onto: tuple[Connection, ...], jacobians: Mapping[str, Jacobian],
+    paths: Sequence[Path], penalties: Sequence[PenaltySignal],
+) -> tuple[Program, list[TraceOperation], DeriveAdjoint | None]:  # fmt: skip
+    """The same of what is learnt in states of synapses that a source has: the traces are those of the target's neurons."""
+    numbers = _moving_numbers(program, onto[0].source_group or "", jacobians)
+    program, places, fronts = with_sums(program, group, onto, numbers)
+    updates = [
+        o for a, front in fronts.items() for o in traces(program, group, jacobians, paths, penalties, a, None, a, front)
+    ]
+    back: list[TraceOperation] = [
+        SignalBack(None, places, p.signal.variable, p.signal.readout, group, p.each) for p in paths
+    ]
+    back += [SignalBack(None, places, p.variable, None, group) for p in penalties]
+    sums = tuple((f"{a}~", "") for a in numbers)
+    derived = derive_adjoint(program, Update(places, (), (), (), sums=sums)) if sums else None
+    return program, [*back, *updates], derived
 
 
 def _of_numbers(

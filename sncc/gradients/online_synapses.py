@@ -13,15 +13,16 @@ from dataclasses import replace
 
 from sncc.connectivity.patterns import Convolution, OfSynapses, Pooling
 from sncc.diagnostics import DiagnosticError, not_supported_yet
-from sncc.expressions.algebra import ZERO
-from sncc.expressions.nodes import Number
+from sncc.expressions.algebra import ZERO, mul
+from sncc.expressions.nodes import Expression, Number, Symbol
 from sncc.gradients.rules import Adjoint
 from sncc.model.nodes import Rule
 from sncc.program.groups import Connection, Group, Parameter, Row
-from sncc.program.learning import Each, Picked, SignalBack, TraceOperation, TraceUpdate
+from sncc.program.learning import Each, Picked, TraceOperation, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, Derive, Update
 from sncc.program.order import forward_order
+from sncc.program.statements import Assign
 
 
 def is_of_synapses(program: Program, group: str) -> bool:
@@ -44,10 +45,6 @@ def refuse_synapses(program: Program, chosen: Iterable[Adjoint], rule: Rule) -> 
             if not isinstance(onto.structure, Pooling):
                 what += " and which are not `dense` between whole populations with one delay,"
                 raise DiagnosticError([not_supported_yet(rule.span, what, help)])
-        if row.holds == "traces" and choice.learns:
-            what = f"`online = true` with learnt numbers of the synapses of `{name}`"
-            help = "leave them out of `learn`, or leave `online` out: the gradient is the same number"
-            raise DiagnosticError([not_supported_yet(rule.span, what, help)])
 
 
 def refuse_reading(program: Program, group: str, moving: Callable[[str, str], bool], rule: Rule) -> None:
@@ -95,7 +92,7 @@ def with_targets(program: Program, places: str, onto: Connection, variables: Ite
             source_part=onto.target_part, target_part=onto.source_part, values=read, of_target=True,
         )  # fmt: skip
         program = replace(program, parameters=(*program.parameters, weight))
-        program = _reached(program, places, back, variable)
+        program = arriving_at(program, places, back, variable)
     return program
 
 
@@ -109,13 +106,17 @@ def picked(program: Program, operations: Iterable[TraceOperation], each: Each) -
     read: set[tuple[str, str]] = set()
     for o in operations:
         match o:
-            case SignalBack(told=(group, variable)):
+            case Picked(of=(group, variable)):
                 read.add((group, variable))
             case TraceUpdate():
                 names = (name for s in o.body for name in s.reads if name.startswith("through."))
                 read |= {(group, variable) for _, group, variable in (name.split(".", 2) for name in names)}
     synapses = {outlet(g.name): g.name for g in program.groups if is_of_synapses(program, g.name)}
-    return [Picked(group, variable, synapses[group], each) for group, variable in sorted(read) if group in synapses]
+    return [
+        Picked(group, variable, (synapses[group], variable), each)
+        for group, variable in sorted(read)
+        if group in synapses
+    ]
 
 
 def with_outlet(program: Program, group: str, operations: Sequence[TraceOperation] = ()) -> Program:
@@ -151,8 +152,10 @@ def _turned(onto: Connection, name: str) -> tuple[OfSynapses | Convolution | Non
     return None, one
 
 
-def _reached(program: Program, places: str, c: Connection, variable: str) -> Program:
-    """The Program with one more connection into a group of places, which keeps what arrives as `variable`."""
+def arriving_at(
+    program: Program, places: str, c: Connection, variable: str, factor: Expression | None = None
+) -> Program:
+    """The Program with one more connection into a group of places, which keeps what arrives, times a factor, as `variable`."""
     group = program.group(places)
     row = group.rows[0]
     changed = replace(
@@ -162,7 +165,10 @@ def _reached(program: Program, places: str, c: Connection, variable: str) -> Pro
         rows=(replace(row, initial=(*row.initial, (variable, ZERO))),),
     )
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == places)
-    moved = replace(update, inputs=(*update.inputs, c.input), carry=(*update.carry, (variable, c.input)))
+    local, body = c.input, update.body
+    if factor is not None:
+        local, body = f"{variable}/now", (*body, Assign(f"{variable}/now", mul(factor, Symbol(c.input))))
+    moved = replace(update, inputs=(*update.inputs, c.input), body=body, carry=(*update.carry, (variable, local)))
     groups = tuple(changed if g is group else g for g in program.groups)
     connections = (*program.connections, c)
     operations = [*(moved if o is update else o for o in program.forward), Deliver(c.name)]

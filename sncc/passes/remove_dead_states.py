@@ -40,7 +40,7 @@ def _read_by_traces(program: Program) -> set[tuple[str, str]]:
         if isinstance(operation, SignalBack | Picked):
             found.add((program.group(operation.group).rows[0].population, operation.variable))
             if isinstance(operation, Picked):
-                found.add((program.group(operation.synapses).rows[0].population, operation.variable))
+                found.add((program.group(operation.of[0]).rows[0].population, operation.of[1]))
             continue
         for name in (name for statement in operation.body for name in statement.reads):
             if (seen := program.seen_by(operation, name)) is not None:

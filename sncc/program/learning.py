@@ -127,29 +127,32 @@ class PenaltySignal:
 class SignalBack:
     """`variable` of `group`, of which each element has the place of a source of `connection` := that of the source's target, 0 where it has none.
 
-    Each source has at most one synapse. Follows the signal of readout `readout`, or, without one, those of penalties. `told`: the
-    (group, variable) that has it, of elements with the places of the targets; else the targets' variable of the same name.
+    Each source has at most one synapse. Follows the signal of readout `readout`, or, without one, those of penalties. Without a
+    connection elements have the places of those of the group `told`.
     """
 
-    connection: str
+    connection: str | None
     group: str
     variable: str
     readout: int | None
-    told: tuple[str, str] | None = None
+    told: str = ""
     each: Each | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """`variable` of `group`, of which each element has the place of a neuron := that of the synapse by which the neuron reaches the loop's output.
+    """`variable` of `group` := variable `of`, (group, variable), of that for which the loop has come to this output.
 
-    The synapses are the elements of `synapses`, of every neuron onto every output, row by row.
+    Each element of `group` has the place of a neuron, and gets the variable of the synapse by which that reaches the output; the synapses are
+    the elements of the other group, of every neuron onto every output, row by row. Or, `over` a connection, it has the place of a source of that, and gets the
+    variable of the element that has the place of the source's target.
     """
 
     group: str
     variable: str
-    synapses: str
+    of: tuple[str, str]
     each: Each
+    over: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

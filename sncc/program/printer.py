@@ -90,10 +90,15 @@ def print_operation(program: Program, operation: object) -> list[str]:
         case PenaltySignal(penalty, target, variable):
             return [f"signal {target[0]}.{variable} := d penalty {penalty} / d spike, at the end"]
         case SignalBack(connection, group, variable, _, told):
-            of, name = told or (program.connection(connection).target_group, variable)
-            return [f"signal {group}.{variable} := {of}.{name} at the target of {connection}"]
-        case Picked(group, variable, synapses, each):
-            return [f"{group}.{variable} := {synapses}.{variable} onto each output of readout {each.readout}"]
+            at = (
+                f"{program.connection(connection).target_group}.{variable} at the target of {connection}"
+                if connection
+                else ""
+            )
+            return [f"signal {group}.{variable} := {at or f'{told}.{variable}'}"]
+        case Picked(group, variable, picked_of, each, over):
+            where = f"at the target of {over}" if over is not None else f"onto each output of readout {each.readout}"
+            return [f"{group}.{variable} := {'.'.join(picked_of)} {where}"]
         case TraceUpdate():
             return _traces(operation)
         case Feedback(weight, source, slot, delay, target, into):

@@ -58,9 +58,8 @@ def _traces(program: Program) -> None:
     signals = {(o.target[0], o.variable) for o in program.traces if isinstance(o, LearningSignal | PenaltySignal)}
     signals |= {(o.group, o.variable) for o in program.traces if isinstance(o, Picked)}
     for back in (o for o in program.traces if isinstance(o, SignalBack)):
-        c = program.connection(back.connection)
-        told = back.told or (c.target_group, back.variable)
-        _require(told in signals, f"signal back over {c.name}: no {told[1]}")
+        told = back.told or program.connection(back.connection or "").target_group
+        _require((told, back.variable) in signals, f"signal back to {back.group}: no {back.variable}")
         signals.add((back.group, back.variable))
     for o in program.traces:
         if not isinstance(o, TraceUpdate):

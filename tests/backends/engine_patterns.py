@@ -92,7 +92,7 @@ ONLINE = [  # rule, connection into the loss, loss, dropout
 
 def passing_equals_the_reference(load, rule: str, loss: str) -> None:
     """Gradients of a network whose synapses' states pass credit on."""
-    text = synapses_forwards.text_of(rule, loss)
+    text = synapses_forwards.text_of(rule, loss, ", hidden_other.start, other_output.tau")
     program, network = program_of(text), load(text)
     inputs, labels = spikes(np.random.default_rng(5), 3, 25), [0, 1, 2]
     run = Reference(program).run(inputs, labels)

@@ -8,7 +8,7 @@ import pytest
 import synapses_forwards
 from mixed_patterns import ONE, PLAIN
 from networks import SPIKING, UNKNOWN, everything, lively, program_of, recurrent, spikes
-from synapses_forwards import PAIRS, PENALISED, keeping_in_every_pattern, keeping_onto
+from synapses_forwards import OF_SOURCES, PAIRS, PENALISED, keeping_in_every_pattern, keeping_onto
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
@@ -172,13 +172,18 @@ def test_every_update_is_one_by_the_weights_of_the_update_before():
 
 
 @pytest.mark.parametrize(
-    "rule, learn", [("feedback = symmetric", ", initial(hidden.v)"), ("feedback = random, truncate = 8 ms", "")]
+    "rule, learn, delay",
+    [
+        ("feedback = symmetric", ", initial(hidden.v)", "delay = uniform(0 ms, 4 ms), synapse = saturating()"),
+        ("feedback = random, truncate = 8 ms", "", "delay = 1 ms, synapse = saturating()"),
+    ],
 )
-def test_credit_goes_through_states_of_synapses(rule, learn):
-    """Also that for what a state starts at, which is delivered before the first step."""
+def test_credit_goes_through_states_of_synapses(rule, learn, delay):
+    """Also that for what a state starts at, which is delivered before the first step, and for the synapses' numbers."""
     loss = "mean(cross_entropy(output.v)) + cross_entropy(last(output.v))"
     rules = rule, f"{rule}, online = true"
-    reverse, forwards = (program_of(synapses_forwards.text_of(r, loss, learn)) for r in rules)
+    texts = (synapses_forwards.text_of(r, loss, learn + OF_SOURCES) for r in rules)
+    reverse, forwards = (program_of(t.replace("delay = 1 ms, synapse = saturating()", delay, 1)) for t in texts)
     inputs, values = spikes(np.random.default_rng(5), 2, 25), Reference(reverse).parameters
     found = [Reference(program, values).run(inputs, [1, 2]) for program in (reverse, forwards)]
     assert all(found[0].spikes[0][p].sum() > 50 for p in ("hidden", "other"))
@@ -260,7 +265,7 @@ REFUSED = {
     "synapses that move": (OUT, OUT.replace("dense", "random(p = 0.9)") + ", rewire = deep_r()", "`rewire` under `online = true`"),
     "synapses one by one": (OUT, f"{OUT}, synapse = square()".replace("dense", "random(p = 0.9)"), "which are not `dense` between whole populations with one delay"),
     "synapses that read their target": (INTO, f"{INTO}, synapse = reading()", "of `x_hidden`, of which each keeps states and reads its target's,"),
-    "a number of synapses": (OUT, OUT.replace("0, 1", "0 /ms, 1 /ms") + ", synapse = tsodyks_markram()", "with learnt numbers of the synapses of `hidden_output`"),
+    "a number of synapses in windows": (INTO, INTO.replace("0, 1", "0 /ms, 1 /ms") + ", delay = uniform(0 ms, 3 ms), synapse = tsodyks_markram()", "with `truncate` and learnt numbers of the synapses of `x_hidden`, of which each has a delay,"),
     "a delay": (OUT, f"{OUT}, delay = each(2 ms)", "learning a delay under `online = true`"),
 }  # fmt: skip
 
@@ -268,8 +273,9 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused_is_said_by_check_build_and_explain_alike(name):
     before, after, said = REFUSED[name]
-    learn = {"a number of synapses": ", hidden_output.tau_rec", "a delay": ", hidden_output.delay"}.get(name, "")
-    text = recurrent("ALIF", SQUARE, rule="eprop(online = true)", learn=f"weights{learn}")
+    learn = {"a number of synapses in windows": ", x_hidden.tau_rec", "a delay": ", hidden_output.delay"}.get(name, "")
+    windows = ", truncate = 9 ms" if "windows" in name else ""
+    text = recurrent("ALIF", SQUARE, rule=f"eprop(online = true{windows})", learn=f"weights{learn}")
     text = text.replace(before, after)
     (found,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
     assert said in found.message and found.help and found.severity == "warning"

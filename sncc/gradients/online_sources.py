@@ -1,0 +1,138 @@
+"""e-prop forwards: what is learnt of synapses whose states the source has, such as the time constants of depressing ones.
+
+A number of theirs moves the source's states, e_r[n] = J_r[n] e_r[n-1] + dF_r/da, and what is delivered of that is added up by the
+weights in each target j: e_j[n] = J_j[n] e_j[n-1] + dF_j/dI sum_i w_ij x'_i[n - d]. So e_r is a state of the source's group beside
+the others, delivered over the same synapses to a place for each target, `CONN.numbers`, and the traces are those of neurons, not of synapses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sncc.diagnostics import Diagnostic, not_supported_yet
+from sncc.expressions.algebra import ONE, ZERO, add, mul
+from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
+from sncc.gradients.eligibility import Front, Jacobian, first_by, product, states_of
+from sncc.gradients.online_synapses import arriving_at
+from sncc.model.nodes import Rule
+from sncc.program.groups import Connection, Group
+from sncc.program.nodes import Program
+from sncc.program.operations import Derive, Update
+from sncc.program.order import forward_order
+from sncc.program.statements import Assign
+
+
+def of_sources(program: Program, group: str) -> bool:
+    """Whether the elements of a group are states of synapses, which the neurons of their source have."""
+    return program.group(group).rows[0].holds == "traces"
+
+
+def cannot_learn(program: Program, group: str, rule: Rule) -> Diagnostic | None:
+    """The refusal of numbers that traces cannot follow to the targets."""
+    row = program.group(group).rows[0]
+    name = row.population.partition(".")[0]
+    learnt = [p for _, key in row.values for p in program.parameters if p.key == key and p.learnt]
+    help = "leave them out of `learn`, or leave `online` out: the gradient is the same number"
+    if any(p.shape != () for p in learnt):
+        what = f"`online = true` with learnt numbers of the synapses of `{name}`, of which each neuron of the source has one,"
+        return not_supported_yet(rule.span, what, help)
+    if program.truncate is not None and any(c.delays for c in program.connections if c.source_group == group):
+        what = f"`online = true` with `truncate` and learnt numbers of the synapses of `{name}`, of which each has a delay,"
+        return not_supported_yet(rule.span, what, help)
+    return None
+
+
+def with_derivatives(program: Program, group: str, jacobian: Jacobian, numbers: Iterable[str]) -> Program:
+    """The Program in which a group carries the derivatives of its states by numbers, each as a state `STATE^NUMBER`."""
+    found = program.group(group)
+    update = next(o for o in program.forward if isinstance(o, Update) and o.group == group)
+    states = states_of(jacobian)
+    assigned = {s.name for s in update.body}
+    now: dict[str, Expression] = {
+        v: Symbol(local) for v, local in update.carry if local == f"{v}/now" and local in assigned
+    }
+    inside = _within(program)
+    body, carry, initial = list(update.body), list(update.carry), list(found.rows[0].initial)
+    for number in numbers:
+        before = {s: mul(inside, Symbol(derivative_of(s, number))) for s in states}
+        first = first_by(found, number, states)
+        for s in states:
+            value = add(product(jacobian, s, before), jacobian.get((s, number), ZERO))
+            name = derivative_of(s, number)
+            body.append(Assign(f"{name}/now", substitute(value, now)))
+            carry.append((name, f"{name}/now"))
+            initial.append((name, first.get(s, ZERO)))
+    names = tuple(name for name, _ in carry[len(update.carry) :])
+    changed = replace(update, body=tuple(body), carry=tuple(carry))
+    row = replace(found.rows[0], initial=tuple(initial))
+    return replace(
+        program,
+        groups=tuple(
+            replace(found, states=(*found.states, *names), rows=(row,)) if g is found else g for g in program.groups
+        ),
+        forward=tuple(changed if o is update else o for o in program.forward),
+    )
+
+
+def derivative_of(state: str, number: str) -> str:
+    """The name of what a group carries; no name of the user's has such a sign."""
+    return f"{state}^{number}"
+
+
+def with_sums(
+    program: Program, target: str, onto: tuple[Connection, ...], numbers: Iterable[str]
+) -> tuple[Program, str, dict[str, Front]]:
+    """The Program with a place for each neuron of a target, at which the derivatives of what is delivered arrive; its name, and, by number, what traces read of it."""
+    source, of = program.group(onto[0].source_group or ""), program.group(target)
+    name = next(n for k in range(len(program.groups) + 1) if (n := f"t{k}") not in {g.name for g in program.groups})
+    row = of.rows[0]
+    beside = replace(
+        source.rows[0], population=f"{onto[0].owner.partition('.')[0]}.numbers.{row.population}", shape=row.shape, offset=row.offset, size=row.size,
+        initial=(), streams=(), clips=(),
+    )  # fmt: skip
+    added = Group(name, of.size, (beside,), (), (), (), source.arrays)
+    derived = tuple(Derive(name, d.body) for d in program.derive if d.group == source.name)
+    program = replace(program, groups=(*program.groups, added), derive=(*program.derive, *derived))
+    operations = [*program.forward, Update(name, (), (), ())]
+    program = replace(program, forward=forward_order(program.groups, program.connections, operations))
+    fronts: dict[str, Front] = {}
+    for number in numbers:
+        summed: dict[str, str] = {}
+        for c in onto:
+            variable = f"{c.input}^{number}" if c.input not in summed else f"{c.name}^{number}"
+            along = replace(
+                c, name=f"{c.name}^{number}", target=beside.population, target_group=name, input=f"arriving.{variable}",
+                values=derivative_of(c.values or "", number), synapses_of=c.owner, rewiring=None,
+            )  # fmt: skip
+            program = arriving_at(program, name, along, variable, _arrived_within(program, c))
+            summed.setdefault(c.input, variable)
+        fronts[number] = Front(source.name, onto, name, tuple(summed.items()))
+    return program, name, fronts
+
+
+def _steps(program: Program) -> Expression:
+    """The steps before this one."""
+    return apply("floor", apply("add", apply("div", Symbol("t"), program.step), 0.5))
+
+
+def _of_window(program: Program) -> Expression:
+    """The steps of the window of truncated credit before this one."""
+    steps, window = _steps(program), Number(float(program.truncate or 1))
+    return apply("sub", steps, mul(apply("floor", apply("div", steps, window)), window))
+
+
+def _within(program: Program) -> Expression:
+    """0 where a window of truncated credit begins after step 1, else 1."""
+    if program.truncate is None:
+        return ONE
+    begins = apply("and", apply("eq", _of_window(program), 0.0), apply("gt", _steps(program), 0.0))
+    return apply("select", begins, 0.0, 1.0)
+
+
+def _arrived_within(program: Program, c: Connection) -> Expression | None:
+    """0 for what left its source before the window of truncated credit began, else 1; None where that is always so."""
+    if program.truncate is None or c.delay == 0:
+        return None
+    first = apply("lt", _steps(program), float(program.truncate))  # what a state starts at belongs to the first window
+    return apply("select", apply("or", first, apply("ge", _of_window(program), float(c.delay))), 1.0, 0.0)
