@@ -62,11 +62,8 @@ class NeuronTables:
         return has_rows(self.program, c)
 
     def per_synapse(self, key: float | str) -> bool:
-        """Whether a parameter has a number for every synapse of a sparse connection."""
-        if not isinstance(key, str):
-            return False
-        parameter = self.program.parameter(key)
-        return parameter.connection is not None and parameter.shape != ()
+        """Whether a parameter of synapses has a number for each of them."""
+        return isinstance(key, str) and self.program.parameter(key).shape != ()
 
     def weight_field(self, c: Connection) -> bool:
         """Whether every synapse has a weight of its own in memory."""

@@ -231,8 +231,8 @@ def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:
 
 
 def _matrix(program: Program, p: Parameter) -> list[int] | None:
-    """Sources and targets of a `dense` connection of parts with gaps, whose weights or delays these are: in order of the synapses."""
-    c = next((c for c in program.connections if p.key in (c.weight, c.delays)), None)
+    """Sources and targets of a `dense` connection of parts with gaps, of whose synapses these are numbers: in the order of these."""
+    c = next((c for c in program.connections if p.connection == c.name or p.key in (c.weight, c.delays)), None)
     if c is None or not isinstance(c.wiring, Dense) or not c.wiring.self_connections:
         return None
     own = c.structure

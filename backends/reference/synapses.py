@@ -149,10 +149,12 @@ class SynapsesOfSample:
     def arrays(self, connection: str) -> dict[str, Array]:
         """Parameters and modulators that a connection's updates read, one number or one per synapse."""
         values: dict[str, Array] = {}
+        table = self.tables[connection]
         for s in self.program.synapses:
             if s.connection == connection:
                 for symbol, value in s.arrays:
-                    values[symbol] = self.parameters[value].reshape(-1) if isinstance(value, str) else value
+                    given = np.asarray(self.parameters[value] if isinstance(value, str) else value)
+                    values[symbol] = given.reshape(-1)[table.element] if given.ndim == 2 else given.reshape(-1)
                 for m in s.modulators:
                     values[m] = self.parameters.get(f"{connection}.plasticity.{m}", np.zeros(()))
         return {k: v[0] if np.shape(v) == (1,) else v for k, v in values.items()}

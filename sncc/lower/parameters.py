@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from math import inf, isfinite, prod
 
@@ -43,21 +43,12 @@ def program_parameters(
                     made = replace(made, shape=(-1,), connection=whose)
                 if key not in found or found[key].dimensions < made.dimensions:  # of several, for the largest
                     found[key] = made
-    for connection in written.connections:  # weights that synapses of their own hold, as Python sees them
-        if connection.name not in lowered and (weight := found.get(f"{connection.name}.weight")) is not None:
-            ends = tuple(written.population(name).size for name in (connection.source, connection.target))
-            shape = ends if weight.shape and isinstance(connection.pattern, Dense) else weight.shape
-            found[weight.key] = replace(weight, shape=shape, keeps_sign=connection.sign_fixed)
-            if connection.delay is not None:
-                count = (prod(ends) if isinstance(connection.pattern, Dense) else ends[1],)
-                late = _parameter(f"{connection.name}.delay", connection.delay, count, learnt)
-                late = replace(late, bounds=_delay_bounds(late, connection, written.step))
-                found[late.key] = replace(late, shape=shape) if late.shape else late
+    for connection in written.connections:  # numbers that synapses of their own hold, as Python sees them
+        if connection.name not in lowered:
+            _of_own_synapses(written, connection, learnt, found)
     for connection in written.connections:  # those that nothing reads any more are still there to be read
-        for prefix, block in (("", connection.synapse), ("plasticity.", connection.plasticity)):
-            for parameter in block.parameters if block is not None else ():
-                key = f"{connection.name}.{prefix}{parameter.name}"
-                found.setdefault(key, _parameter(key, parameter, (1,), learnt, _owner(parameter, connection)))
+        for key, parameter in _numbers(connection):
+            found.setdefault(key, _of_each_synapse(key, parameter, connection, learnt))
         following = {modulator for modulator, _, _ in connection.modulators}
         for modulator in connection.plasticity.modulators if connection.plasticity is not None else ():
             if modulator.name not in following:  # a number that Python sets
@@ -68,8 +59,43 @@ def program_parameters(
     return tuple(replace(p, divisor=divided_by.get(p.key, "")) for p in found.values())
 
 
-def _owner(parameter: Parameter, connection: Connection) -> str | None:
-    return connection.name if parameter.storage == "each" else None
+def _of_own_synapses(
+    written: Model, connection: Connection, learnt: Mapping[str, Learnt], found: dict[str, program_groups.Parameter]
+) -> None:
+    is_full = isinstance(connection.pattern, Dense)
+    ends = tuple(written.population(name).size for name in (connection.source, connection.target))
+    for key, _ in _numbers(connection):
+        if is_full and key in found and found[key].shape:
+            found[key] = replace(found[key], shape=ends)
+    weight = found.get(f"{connection.name}.weight")
+    if weight is None:
+        return
+    shape = ends if weight.shape and is_full else weight.shape
+    found[weight.key] = replace(weight, shape=shape, keeps_sign=connection.sign_fixed)
+    if connection.delay is not None:
+        count = (prod(ends) if is_full else ends[1],)
+        late = _parameter(f"{connection.name}.delay", connection.delay, count, learnt)
+        late = replace(late, bounds=_delay_bounds(late, connection, written.step))
+        found[late.key] = replace(late, shape=shape) if late.shape else late
+
+
+def _numbers(connection: Connection) -> Iterator[tuple[str, Parameter]]:
+    """What a connection's synapses and their plasticity have as parameters, under Python's names."""
+    for prefix, block in (("", connection.synapse), ("plasticity.", connection.plasticity)):
+        for parameter in block.parameters if block is not None else ():
+            yield f"{connection.name}.{prefix}{parameter.name}", parameter
+
+
+def _of_each_synapse(
+    key: str, parameter: Parameter, connection: Connection, learnt: Mapping[str, Learnt]
+) -> program_groups.Parameter:
+    """A parameter of a connection's synapses that nothing else in the Program stands for: like its weights, a matrix where it is `dense`."""
+    if parameter.storage != "each":
+        return _parameter(key, parameter, (1,), learnt)
+    parts = connection.source_part, connection.target_part
+    if isinstance(connection.pattern, Dense) and is_matrix(connection.pattern, *parts):
+        return _at(_parameter(key, parameter, (parts[0].size, parts[1].size), learnt), _places(connection, False))
+    return _parameter(key, parameter, (1,), learnt, connection.name)
 
 
 def _of_connection(

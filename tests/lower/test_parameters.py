@@ -76,3 +76,20 @@ def test_i_and_j_are_indices_in_the_populations_whatever_the_pattern(pattern):
     assert i.min() >= 5 and i.max() < 15 and j.min() >= 2 and j.max() < 12
     assert np.allclose(np.ravel(reference.parameters["x_y.weight"]), 0.1 * i - 0.03 * j)
     assert np.allclose(np.ravel(reference.parameters["x_y.delay"]), 1 + abs(i - j))
+
+
+def test_numbers_of_dense_synapses_are_matrices_in_training_too():
+    synapse = """
+synapse clipped:
+    param tau = 5 ms
+    state g = 0
+    dg/dt = -g / tau
+    on pre: g += weight * (1 - g)
+    deliver g / tau
+"""
+    drawn = "0.1, synapse = clipped(tau = uniform(2 ms, 8 ms))"
+    found = {
+        p.key: p.shape
+        for p in program_of(synapse + NETWORK.format(weight=drawn, more="    learn = x_y.tau\n")).parameters
+    }
+    assert found["x_y.tau"] == (40, 30)

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 #include "neuron_builder.h"
 #include "sncc/call.h"
@@ -101,8 +102,10 @@ public:
                 for (int e = 0; e < count; ++e) values[number + static_cast<std::uint64_t>(e)] = static_cast<Real>(values[number + static_cast<std::uint64_t>(e)]);
             });
         } else if (info.synapse_field >= 0 && !info.shared) {
-            if (info.size >= 0) std::fill(values, values + info.size, 0.0);
+            const double none = std::numeric_limits<double>::quiet_NaN();
+            if (info.size >= 0) std::fill(values, values + info.size, none);
             for_values(k, [&](const Placed& s, std::uint64_t place) { values[place] = static_cast<double>(m_.synapse_numbers(info.synapse_field, s.part)[s.at]); });
+            if (info.size >= 0) fill_places_without_synapse(k, values);
         } else if (info.delays_of >= 0 && !info.shared) {
             for_values(k, [&](const Placed& s, std::uint64_t place) { values[place] = s.delay * m_.net.step_ms; });
         } else {
@@ -197,6 +200,16 @@ protected:
         const ParameterInfo& info = m_.net.parameters_info[k];
         const int connection = info.delays_of >= 0 ? info.delays_of : m_.net.synapse_fields_info[info.synapse_field].connection;
         m_.for_each_synapse(connection, [&](const Placed& s) { visit(s, m_.place(connection, k, s.number, s.i, s.j)); });
+    }
+
+    // A neuron and itself, where these are left out: there a weight is 0, and any other number, which may have to be none, that of a synapse.
+    SNCC_COLD void fill_places_without_synapse(int k, double* values) const {
+        const ParameterInfo& info = m_.net.parameters_info[k];
+        const int connection = m_.net.synapse_fields_info[info.synapse_field].connection;
+        double* const end = values + info.size;
+        double* const given = std::find_if(values, end, [](double value) { return !std::isnan(value); });
+        const double other = given == end || m_.net.connections[connection].weight_field == info.synapse_field ? 0.0 : *given;
+        std::replace_if(values, end, [](double value) { return std::isnan(value); }, other);
     }
 
     // Those that are too short or too long.
