@@ -408,3 +408,11 @@ def _typed(operation: str, arguments: tuple[Typed, ...], term: Term | None, span
 def _placed(expression: Expression, span: Span) -> Expression:
     """A named value where it is used: a symbol or number gets the place of its use."""
     return replace(expression, span=span) if isinstance(expression, Symbol | Number) else expression
+
+
+def check_function(function: tree.Function, scope: Scope, diagnostics: Diagnostics) -> None:
+    """Mistakes in a function's body that no argument mends, such as unknown names; whether it is called or not."""
+    formals = {f.name.name: Typed(Symbol(f.name.name), None) for f in function.formals}
+    body = Elaborator(scope, diagnostics, formals, draws=True, calls=(function.name.name,))
+    for value in (*(f.default for f in function.formals if f.default is not None), function.body):
+        body.elaborate(value)

@@ -17,7 +17,7 @@ from sncc.model.divisors import check_divisors
 from sncc.model.draft import Draft
 from sncc.model.event_checks import check_event_times
 from sncc.model.imports import whole_text
-from sncc.model.infer import DISTRIBUTIONS, FUNCTIONS, Elaborator
+from sncc.model.infer import DISTRIBUTIONS, FUNCTIONS, Elaborator, check_function
 from sncc.model.learning import learnt_names
 from sncc.model.loops import expand, report_braces
 from sncc.model.network import resolve_network
@@ -289,10 +289,12 @@ class _Resolver:
             self.diagnostics.error("unknown-setting", span, kind, help=help)
 
     def _check_definitions(self, used: set[str]) -> None:
-        """Mistakes in the models of this file, those that nothing uses included."""
+        """Mistakes in the functions and models of this file, those that nothing uses included."""
         if self.scope.constant("step") is None:  # without a network any is as good
             self.scope.set_step(1.0)
         for block in self.blocks:
+            if isinstance(block, tree.Function):
+                check_function(block, self.scope, self.diagnostics)
             if isinstance(block, tree.Synapse):
                 check_synapse(block, self.scope, self.diagnostics)
             if isinstance(block, tree.Plasticity):

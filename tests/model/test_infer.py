@@ -90,3 +90,10 @@ network N:
 """
     equation = model(text).population("h").dynamics.equations[0]
     assert print_expression(equation.derivative).startswith("(1 - m) /")
+
+
+def test_functions_are_looked_at_where_nothing_calls_them_too():
+    head = "function one(x, by = zz) = x * by\nfunction two(x) = three(x) + 2 mV\n"
+    head += "function four(x) = four(x - 1)\nfunction fine(x) = x / (2 mV) if x > 0 mV else 1\n"
+    found = mistakes(small(head=head + HEAD))
+    assert found == [("unknown-name", 1), ("unknown-name", 2), ("recursion", 3)]
