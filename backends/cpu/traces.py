@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import groupby
+from typing import Literal
 
 from sncc.backends.cpu.forward import all_sources, row_loop, spikes_of, tile_layout, values_of, weight_of_rows
 from sncc.backends.cpu.reverse import gradient_of_rows
@@ -11,7 +12,7 @@ from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_weights
 from sncc.program.groups import Connection
-from sncc.program.learning import LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
+from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 
 
 def step(layout: Layout) -> list[str]:
@@ -54,7 +55,8 @@ def _in_loops(layout: Layout, lines: Callable[[int, TraceOperation], list[str]])
     for each, found in groupby(enumerate(layout.program.traces), lambda o: getattr(o[1], "each", None)):
         inside = [line for k, o in found for line in lines(k, o)]
         if each is not None and inside:
-            head = f"for (std::int64_t output = 0; output < {layout.outputs(each)}; ++output) {{"
+            count = layout.outputs(each) or f"most_of_a_source(p, {layout.rows_along(each)})"
+            head = f"for (std::int64_t output = 0, outputs = {count}; output < outputs; ++output) {{"
             inside = [head, *(f"    {line}" for line in inside), "}"]
         result += inside
     return result
@@ -113,6 +115,8 @@ def _signal(layout: Layout, o: LearningSignal) -> list[str]:
     lines = ["{", f"    alignas(64) Real error[{padded(outputs)}];", f"    error_of<{o.readout}>(s, error);"]
     if o.each is not None and o.weight is not None:
         lines.append(f"    for (int k = 0; k < {outputs}; ++k) error[k] = k == output ? error[k] : Real(0);")
+    if o.each is not None and o.each.along is not None:
+        return [*lines, f"    {_picked(layout, o.each, 'target', into, 'error')}", "}"]
     if o.weight is None:
         which = "j" if o.each is None else "output"
         lines.append(f"    for (int j = 0; j < {size}; ++j) ({into})[j] = error[{which}];")
@@ -157,8 +161,21 @@ def _pick(layout: Layout, o: Picked) -> list[str]:
     if o.over is not None:
         return _copied(layout, o.over, (o.group, o.variable), o.of)
     into, of = (f"s.state.{layout.state[place].identifier}" for place in ((o.group, o.variable), o.of))
-    sources, outputs = layout.program.group(o.group).rows[0].size, layout.outputs(o.each)
-    return [f"for (int j = 0; j < {sources}; ++j) {into}[j] = {of}[j * {outputs} + output];"]
+    return [_picked(layout, o.each, o.what, into, of)]
+
+
+def _picked(layout: Layout, each: Each, what: Literal["synapse", "target"], into: str, of: str) -> str:
+    """What each neuron sees of its synapse that a loop has come to, or of the target of this."""
+    assert each.along is not None
+    rows = [
+        f"p.rows[{layout.row_number(c)}]" if c in layout.rows_of_synapses else ""
+        for c in map(layout.program.connection, each.along)
+    ]
+    if not rows[0]:  # one synapse for each neuron, and in the same places
+        size = layout.program.connection(each.along[0]).source_size
+        return f"std::memcpy({into}, {of}, sizeof(Real) * {size});"
+    onto = f"&{rows[1]}" if what == "target" else "nullptr"
+    return f"pick<Real>({rows[0]}, {onto}, output, {into}, {of});"
 
 
 def _synapses(layout: Layout, o: TraceUpdate) -> tuple[Connection | None, str, int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import groupby
+from typing import Literal
 
 from sncc.backends.cuda.places import Places, moved, plus
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import padded
 from sncc.program.groups import Connection
-from sncc.program.learning import LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
+from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 
 SUMS_A_BLOCK = 1024  # numbers of a gradient that a block adds up over the samples
 BLOCKS_OF_LATE_SUMS = 32  # of a gradient whose size is known when synapses are built
@@ -37,7 +38,7 @@ class Online(Places):
     def begin_traces(self) -> list[str]:
         """Before the first step."""
         lines = [
-            "for_own(static_cast<int>(g.trace_width), [&](int e) { traces[e] = Real(0); });",
+            "for (std::int64_t e = threadIdx.x; e < g.trace_width; e += blockDim.x) traces[e] = Real(0);",
             "__syncthreads();",
         ]
         for k, o in enumerate(self.program.traces):
@@ -93,7 +94,8 @@ class Online(Places):
         for each, found in groupby(enumerate(self.program.traces), lambda o: getattr(o[1], "each", None)):
             inside = [line for k, o in found for line in lines(k, o)]
             if each is not None and inside:
-                head = f"for (int output = 0; output < {self.outputs(each)}; ++output) {{"
+                count = self.outputs(each) or f"static_cast<int>(g.rows[{self.rows_along(each)}].most)"
+                head = f"for (int output = 0; output < {count}; ++output) {{"
                 inside = [head, *(f"    {line}" for line in inside), "    __syncthreads();", "}"]
             result += inside
         return result
@@ -134,7 +136,10 @@ class Online(Places):
         passed = f"{into}, {size}, {error}, error_factor<Network::Readout{o.readout}>(w.reading{o.readout}, g.of)"
         across = self.program.connection(o.across) if o.across is not None else None
         only = -1 if o.each is None else "output"
-        if o.weight is None:
+        if o.each is not None and o.each.along is not None:
+            factor = f"error_factor<Network::Readout{o.readout}>(w.reading{o.readout}, g.of)"
+            call = self._picked(o.each, "target", f"({into})", error, factor)
+        elif o.weight is None:
             call = f"signal_errors({passed}, {only});"
         elif across in self.rows_of_synapses:
             call = f"signal_over_synapses({passed}, {only}, g.rows[{self.row_number(across)}]);"
@@ -173,9 +178,17 @@ class Online(Places):
         if o.over is not None:
             return self._copied(o.over, (o.group, o.variable), o.of)
         into, of = (f"s.{self.state[place].identifier}" for place in ((o.group, o.variable), o.of))
-        sources, outputs = self.program.group(o.group).rows[0].size, self.outputs(o.each)
-        line = f"for_own({sources}, [&](int j) {{ {into}[j] = {of}[j * {outputs} + output]; }});"
-        return [line, "__syncthreads();"]
+        return [self._picked(o.each, o.what, into, of, "Real(1)"), "__syncthreads();"]
+
+    def _picked(self, each: Each, what: Literal["synapse", "target"], into: str, of: str, factor: str) -> str:
+        """What each neuron sees of its synapse that a loop has come to, or of the target of this."""
+        assert each.along is not None
+        along = [self.program.connection(name) for name in each.along]
+        if along[0] not in self.rows_of_synapses:  # one synapse for each neuron, and in the same places
+            return f"for_own({along[0].source_size}, [&](int j) {{ {into}[j] = {factor} * {of}[j]; }});"
+        size, rows = self.whole_source(along[0]), self._rows(along[0])
+        onto = f"&{self._rows(along[1])}" if what == "target" else "static_cast<const DeviceRows<Real>*>(nullptr)"
+        return f"pick<Real>({into}, {size}, {of}, {factor}, output, {rows}, {onto});"
 
     def _at_every_step(self, readout: int) -> bool:
         return self.program.readouts[readout].reduction is None
@@ -206,11 +219,14 @@ class Online(Places):
         if (k, trace) in self.trace_offsets:
             further = f" + std::int64_t(output) * {self.trace_strides[k]}" if o.each is not None else ""
             return plus("traces", self.trace_offsets[k, trace]) + further
-        c, number = self.program.connection(o.connection or ""), str(o.traces.index(trace))
+        c = self.program.connection(o.connection) if o.connection is not None else None
+        number = str(o.traces.index(trace))
         if o.each is not None:
             number = f"(output * {len(o.traces)} + {number})"
         start = f"traces + g.trace_starts[{self.late_traces.index((k, o))}]"
-        room = f"room_of(synapses_of({self._rows(c)}, {self.whole_source(c)}))"
+        room = f"std::int64_t({self.size_of(o)})"
+        if c is not None and c in self.rows_of_synapses:
+            room = f"room_of(synapses_of({self._rows(c)}, {self.whole_source(c)}))"
         return start + (f" + {number} * {room}" if number != "0" else "")
 
     def _pre(self, c: Connection) -> tuple[list[str], str]:
@@ -303,7 +319,8 @@ class Online(Places):
 
     def late_sums(self) -> list[tuple[int, int, int]]:
         """Those whose size is known when synapses are built: number, rows of synapses, neurons of their source."""
-        users = {c.weight: c for _, o in self.late_traces for c in [self.program.connection(o.connection or "")]}
+        learnt = [self.program.connection(o.connection) for _, o in self.late_traces if o.connection is not None]
+        users = {c.weight: c for c in learnt if c in self.rows_of_synapses}
         return [
             (self.keys.index(weight), self.row_number(c), self.whole_source(c))
             for weight, c in users.items()

@@ -105,17 +105,14 @@ class Layout:
         self.trace_offsets: dict[tuple[int, str], int] = {}  # by place in `Program.traces`, and name
         self.trace_strides: dict[int, int] = {}  # from a trace of an output to that of the next one
         self.trace_size = 0  # of all but those of synapses in rows, which stand behind
-        self.late_traces: list[tuple[int, TraceUpdate]] = []  # of synapses in rows
+        self.late_traces: list[tuple[int, TraceUpdate]] = []  # of synapses in rows, or for each synapse of a neuron
         for k, traces in enumerate(program.traces):
             if isinstance(traces, TraceUpdate):
                 c = program.connection(traces.connection) if traces.connection is not None else None
-                if c in self.rows_of_synapses:
+                if c in self.rows_of_synapses or self.rows_along(traces.each) is not None:
                     self.late_traces.append((k, traces))
                     continue
-                size = program.group(traces.group).size
-                if c is not None:
-                    rows, columns = self.matrix(c.weight)
-                    size = rows * padded(columns)
+                size = self.size_of(traces)
                 for trace in traces.traces:
                     self.trace_offsets[k, trace] = self.trace_size
                     self.trace_size += size * self.repeats(traces)
@@ -179,17 +176,40 @@ class Layout:
         return f"n > 1 && (n - 1) % {self.program.truncate} == 0"
 
     def late_trace_lines(self) -> list[str]:
-        """The entries of the table of traces for synapses in rows: which rows, how many traces."""
-        found = ((self.row_number(self.program.connection(o.connection or "")), o) for _, o in self.late_traces)
-        return [f"{{{rows}, {len(o.traces) * self.repeats(o)}}}" for rows, o in found]
+        """The entries of the table of traces whose number is known when synapses are built: which rows, or how many numbers, how many traces, along which rows."""
+        lines = []
+        for _, o in self.late_traces:
+            c = self.program.connection(o.connection) if o.connection is not None else None
+            rows, size = (
+                (self.row_number(c), 0) if c in self.rows_of_synapses and c is not None else (-1, self.size_of(o))
+            )
+            along = self.rows_along(o.each)
+            lines.append(f"{{{rows}, {size}, {len(o.traces) * self.repeats(o)}, {-1 if along is None else along}}}")
+        return lines
+
+    def size_of(self, o: TraceUpdate) -> int:
+        """The numbers of a trace, where that is known."""
+        if o.connection is None:
+            return self.program.group(o.group).size
+        rows, columns = self.matrix(self.program.connection(o.connection).weight)
+        return rows * padded(columns)
 
     def repeats(self, o: TraceUpdate) -> int:
-        """How many there are of each of some traces: one for each output of a loop."""
-        return self.outputs(o.each) if o.each is not None else 1
+        """How many there are of each of some traces: one for each output of a loop, if that is known."""
+        return self.outputs(o.each) or 1 if o.each is not None else 1
 
     def outputs(self, each: Each) -> int:
-        """The outputs of a loop."""
-        return self.program.readouts[each.readout].size
+        """How often a loop goes round: for each output, or for each synapse of a neuron; 0 where only the library knows."""
+        if each.along is None:
+            return self.program.readouts[each.readout].size
+        return 1 if self.rows_along(each) is None else 0
+
+    def rows_along(self, each: Each | None) -> int | None:
+        """The rows of synapses that a loop goes along; None where each neuron has one, or the loop is over outputs."""
+        if each is None or each.along is None:
+            return None
+        c = self.program.connection(each.along[0])
+        return self.row_number(c) if c in self.rows_of_synapses else None
 
     def row_number(self, c: Connection) -> int:
         """Among the connections whose synapses are rows of targets."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sncc.expressions.evaluate import evaluate
-from sncc.program.learning import LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
+from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout
 
@@ -72,8 +72,27 @@ class Traces:
         """Operations with their places: those of a loop for each output, whose number is the last, one output after the other."""
         for each, found in groupby(enumerate(self.program.traces), lambda o: getattr(o[1], "each", None)):
             operations = list(found)
-            for output in range(self.program.readouts[each.readout].size if each is not None else 1):
+            for output in range(self._count(each) if each is not None else 1):
                 yield from ((k, operation, output) for k, operation in operations)
+
+    def _count(self, each: Each) -> int:
+        """How often a loop goes round."""
+        if each.along is None:
+            return self.program.readouts[each.readout].size
+        return int(np.bincount(self.synapses.tables[each.along[0]].pre).max(initial=0))
+
+    def _come_to(self, each: Each, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Neurons, places in their group; the synapse of each that is number so many, and the target of that; those that have one."""
+        assert each.along is not None
+        first, onto = (self.synapses.tables[name] for name in each.along)
+        order = np.argsort(first.pre, kind="stable")
+        neurons, starts = np.unique(first.pre[order], return_index=True)
+        counts = np.diff(np.append(starts, len(order)))
+        there = counts > number
+        synapses = first.post[order][starts[there] + number]
+        ends = np.zeros(self.program.group(self.program.connection(each.along[0]).target_group).size, int)
+        ends[onto.pre] = onto.post
+        return neurons[there], synapses, ends[synapses]
 
     def penalise(self, sample: Sample) -> None:
         """The gradients of penalties, after all samples of the batch have ended and left each its rates."""
@@ -104,11 +123,13 @@ class Traces:
         if reading.readout.over_steps == "mean":
             error = error / max(sample.labelled_steps(reading.readout), 1)
         error = error * reading.readout.factor / sample.samples
-        if o.each is not None:
+        if o.each is not None and o.each.along is None:
             error = np.where(np.arange(len(error)) == output, error, 0.0)
         group, offset, size = o.target
-        if o.each is not None and o.weight is None:
-            error = np.full(size, error[output])
+        if o.each is not None and o.each.along is not None:
+            neurons, _, targets = self._come_to(o.each, output)
+            errors, error = error, np.zeros(size)
+            error[neurons - offset] = errors[targets - reading.readout.offset]
         left = sample.left(o.across, o.target)
         whole = np.zeros(self.program.group(group).size)
         across = self.program.connection(o.across) if o.across is not None else None
@@ -145,10 +166,9 @@ class Traces:
         if o.over is not None:
             sample.variables[o.group, o.variable] = self._over(o.over, o.group, found)
             return
-        sources = self.program.group(o.group).rows[0].size
-        outputs = self.program.readouts[o.each.readout].size
+        neurons, synapses, targets = self._come_to(o.each, output)
         whole = np.zeros(self.program.group(o.group).size)
-        whole[:sources] = found[: sources * outputs].reshape(sources, outputs)[:, output]
+        whole[neurons] = found[synapses if o.what == "synapse" else targets]
         sample.variables[o.group, o.variable] = whole
 
     def _elements(self, key: str) -> int:

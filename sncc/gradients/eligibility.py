@@ -18,6 +18,7 @@ from sncc.program.nodes import Program
 from sncc.program.operations import Readout
 from sncc.program.statements import SPIKE, Assign
 
+READ = "read"  # of the group in which a neuron has a synapse: before the names of variables of that synapse's target
 Jacobian = dict[tuple[str, str], Expression]  # (output, input) → a number, or a variable of the group
 
 
@@ -164,6 +165,8 @@ def traces(
     def filtered(into: _Body, path: Path, value: Expression) -> None:
         """What a trace makes of what the readout reads, as the readout's own states filter it."""
         place = f"{'read' if path.each is None else 'output'}.{path.readout.index}"
+        if path.own and path.through is not None:
+            place = f"{beside}.{path.through.places}.{READ}"
         reading = {pair: _at(value, place) for pair, value in jacobians[path.readout.group].items()}
         into.read(path, into.through(reading, path.input, value, f"{path.signal.variable}.f")[path.readout.variable])
 

@@ -216,7 +216,11 @@ def _traces(program: Program, update: TraceUpdate) -> Section:
     """What a synapse, or a neuron's number, carries forwards."""
     if update.connection is not None:
         c = program.connection(update.connection)
-        per = "per synapse" if update.each is None else "per synapse and output"
+        per = "per synapse" + (
+            ""
+            if update.each is None
+            else f" and {'synapse onto an' if update.each.along else ''} output".replace("  ", " ")
+        )
         head = f"eligibility traces of {c.name}, one of each {per} (n = 1..T; pre is what arrives of {c.source}, post the neuron of {c.target}{_more(program, update)})"
     else:
         head = f"eligibility traces of {update.array} in {', '.join(r.population for r in program.group(update.group).rows)}"

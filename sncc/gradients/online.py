@@ -19,11 +19,11 @@ from sncc.gradients.eligibility import Front, Jacobian, Path, Through, states_of
 from sncc.gradients.feedback import filtering_input
 from sncc.gradients.online_sources import cannot_learn, of_sources, with_derivatives, with_sums
 from sncc.gradients.online_synapses import (
+    along,
     is_of_synapses,
     outlet,
     picked,
     refuse_reading,
-    refuse_synapses,
     with_outlet,
     with_places,
     with_targets,
@@ -55,7 +55,6 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
 
     Raises `DiagnosticError` where the neurons that the loss reads do not filter alike.
     """
-    refuse_synapses(program, chosen, rule)
     jacobians: dict[str, Jacobian] = {}
     for name in sorted({choice.group for choice in chosen}):
         program, jacobians[name] = _with_jacobian(program, name)
@@ -85,7 +84,12 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         if choice.group not in _learning(program) and not fronts and not sources:
             continue
         paths = [p for p in _paths(program, choice, chosen, readouts) if _is_moved(p, choice.group, jacobians)]
-        paths = [_to_each(p) if p.input and not _is_shared(program, p.readout.group, jacobians) else p for p in paths]
+        paths = [
+            _to_each(p, Each(p.readout.index))
+            if p.input and p.each is None and not _is_shared(program, p.readout.group, jacobians)
+            else p
+            for p in paths
+        ]
         penalties = [_penalty_signal(program, choice.group, k) for k in choice.penalties]
         numbers = _of_numbers(program, choice.group, jacobians, paths, penalties)
         made: list[TraceOperation] = [*(path.signal for path in paths), *penalties]
@@ -101,7 +105,8 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         gradient += [d for d in derived if d is not None]
         operations += [o for o in made if _loop(o) is None]
         for each in dict.fromkeys(_loop(o) for o in made):
-            operations += _in_loop(program, each, made) if each is not None else []
+            if each is not None:
+                operations += _in_loop(program, each, made, readouts[each.readout].group)
     for name in _outlets(chosen, program):
         program = with_outlet(program, name, operations)
     variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal | PenaltySignal)}
@@ -111,9 +116,8 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     return replace(program, groups=groups, traces=tuple(operations), gradient=tuple(gradient))
 
 
-def _to_each(path: Path) -> Path:
-    """The same way as one to each output."""
-    each = Each(path.readout.index)
+def _to_each(path: Path, each: Each) -> Path:
+    """The same way as one to each output, or along each synapse."""
     return replace(path, signal=replace(path.signal, each=each), each=each)
 
 
@@ -121,12 +125,14 @@ def _loop(operation: TraceOperation) -> Each | None:
     return None if isinstance(operation, PenaltySignal) else operation.each
 
 
-def _in_loop(program: Program, each: Each, operations: Iterable[TraceOperation]) -> list[TraceOperation]:
+def _in_loop(
+    program: Program, each: Each, operations: Iterable[TraceOperation], group_of_readout: str
+) -> list[TraceOperation]:
     """What is done for each output of a readout: the signals of the output, what synapses onto it are like, and the traces that it has."""
     mine = [o for o in operations if _loop(o) == each]
     signals = [o for o in mine if isinstance(o, LearningSignal)]
     others = sorted((o for o in mine if o not in signals), key=lambda o: isinstance(o, TraceUpdate))
-    return [*signals, *picked(program, mine, each), *others]  # first what traces read
+    return [*signals, *picked(program, mine, each, group_of_readout), *others]  # first what traces read
 
 
 def _penalty_signal(program: Program, group: str, index: int) -> PenaltySignal:
@@ -214,13 +220,13 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
             paths.append(Path(r, signal, c.input, leaves, delay, through))
 
     def by_each(onto: Connection, moved: Connection, tail: str) -> None:
-        """The ways through synapses that keep states one by one: to each output another synapse."""
+        """The ways through synapses that keep states one by one, along each of them."""
         group = moved.target_group
         for r in (r for r in readouts if r.group == onto.target_group):
             signal = LearningSignal(r.index, own, variable())
             through = Through(group, moved.input, onto.values or "", onto.delay, outlet(group), f"{group}{tail}")
             path = Path(r, signal, onto.input, moved.values or SPIKE, moved.delay, through, own=True)
-            paths.append(_to_each(path))
+            paths.append(_to_each(path, along(program, group, r)))
 
     for k in choice.readouts:
         paths.append(Path(readouts[k], LearningSignal(k, own, variable())))
@@ -300,7 +306,7 @@ def _of_synapses(
             of, _, variable = name.partition(".")
             if of in of_outlets:
                 assert each is not None
-                back.append(Picked(places, name, (of, variable), each, front.onto[0].name))
+                back.append(Picked(places, name, (of, variable), each, over=front.onto[0].name))
             else:
                 always.append(name)
     program = with_targets(program, places, front.onto[0], dict.fromkeys(always))

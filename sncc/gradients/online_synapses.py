@@ -15,12 +15,12 @@ from sncc.connectivity.patterns import Convolution, OfSynapses, Pooling
 from sncc.diagnostics import DiagnosticError, not_supported_yet
 from sncc.expressions.algebra import ZERO, mul
 from sncc.expressions.nodes import Expression, Number, Symbol
-from sncc.gradients.rules import Adjoint
+from sncc.gradients.eligibility import READ
 from sncc.model.nodes import Rule
 from sncc.program.groups import Connection, Group, Parameter, Row
 from sncc.program.learning import Each, Picked, TraceOperation, TraceUpdate
 from sncc.program.nodes import Program
-from sncc.program.operations import Deliver, Derive, Update
+from sncc.program.operations import Deliver, Derive, Readout, Update
 from sncc.program.order import forward_order
 from sncc.program.statements import Assign
 
@@ -28,23 +28,6 @@ from sncc.program.statements import Assign
 def is_of_synapses(program: Program, group: str) -> bool:
     """Whether each element of a group is a synapse."""
     return program.group(group).rows[0].holds == "synapses"
-
-
-def refuse_synapses(program: Program, chosen: Iterable[Adjoint], rule: Rule) -> None:
-    """Refuse what traces cannot follow of synapses.
-
-    They follow what states of synapses that a source shares do to a spike, and what a synapse's own states make of its numbers.
-    """
-    help = "leave `online` out: the gradient is the same number"
-    for choice in chosen:
-        row = program.group(choice.group).rows[0]
-        name = row.population.partition(".")[0]
-        if row.holds == "synapses" and choice.edges and not choice.learns:
-            onto = program.connection(choice.edges[0].connection)
-            what = f"`online = true` with credit through the synapses of `{name}`, of which each keeps states,"
-            if not isinstance(onto.structure, Pooling):
-                what += " and which are not `dense` between whole populations with one delay,"
-                raise DiagnosticError([not_supported_yet(rule.span, what, help)])
 
 
 def refuse_reading(program: Program, group: str, moving: Callable[[str, str], bool], rule: Rule) -> None:
@@ -97,12 +80,23 @@ def with_targets(program: Program, places: str, onto: Connection, variables: Ite
 
 
 def outlet(group: str) -> str:
-    """The group in which a neuron has the synapse by which it reaches the output that a loop over them has come to."""
+    """The group in which a neuron has the synapse that a loop along its synapses has come to."""
     return f"{group}to"
 
 
-def picked(program: Program, operations: Iterable[TraceOperation], each: Each) -> list[Picked]:
-    """What operations of a loop over outputs read in such groups."""
+def along(program: Program, group: str, readout: Readout) -> Each:
+    """The loop along synapses with states of their own, by which the neurons of their source reach a readout."""
+    moved = next(
+        c for c in program.connections
+        if c.target_group == group and not c.of_target and c.source_group is not None
+        and program.group(c.source_group).rows[0].holds == "neurons"
+    )  # fmt: skip
+    onto = next(c for c in program.connections if c.source_group == group and c.target_group == readout.group)
+    return Each(readout.index, (moved.name, onto.name))
+
+
+def picked(program: Program, operations: Iterable[TraceOperation], each: Each, group_of_readout: str) -> list[Picked]:
+    """What operations of a loop along synapses read of these and of their targets."""
     read: set[tuple[str, str]] = set()
     for o in operations:
         match o:
@@ -112,31 +106,34 @@ def picked(program: Program, operations: Iterable[TraceOperation], each: Each) -
                 names = (name for s in o.body for name in s.reads if name.startswith("through."))
                 read |= {(group, variable) for _, group, variable in (name.split(".", 2) for name in names)}
     synapses = {outlet(g.name): g.name for g in program.groups if is_of_synapses(program, g.name)}
-    return [
-        Picked(group, variable, (synapses[group], variable), each)
-        for group, variable in sorted(read)
-        if group in synapses
-    ]
+    result: list[Picked] = []
+    for group, variable in sorted(read):
+        head, _, seen = variable.partition(".")
+        if group in synapses and head == READ:
+            result.append(Picked(group, variable, (group_of_readout, seen), each, "target"))
+        elif group in synapses:
+            result.append(Picked(group, variable, (synapses[group], variable), each))
+    return result
 
 
 def with_outlet(program: Program, group: str, operations: Sequence[TraceOperation] = ()) -> Program:
     """The Program with such a group, which has what operations pick for it."""
     name = outlet(group)
     variables = tuple(dict.fromkeys(o.variable for o in operations if isinstance(o, Picked) and o.group == name))
-    onto = _dense_onto(program, group)
-    sources = program.group(group).rows[0].size // onto.target_size
-    size = -(-sources // 16) * 16  # as all rows
+    source = next(
+        program.place(c.source)[1] for c in program.connections
+        if c.target_group == group and not c.of_target and c.source_group is not None
+        and program.group(c.source_group).rows[0].holds == "neurons"
+    )  # fmt: skip
+    size = -(-source.size // 16) * 16  # as all rows
     initial = tuple((v, ZERO) for v in variables)
-    row = Row(f"{onto.source.partition('.')[0]}.output", (sources,), 0, sources, (), initial, holds="synapses")
+    population = f"{program.group(group).rows[0].population.partition('.')[0]}.output"
+    row = Row(population, (source.size,), 0, source.size, (), initial, holds="synapses")
     added = Group(name, size, (row,), variables, (), (), ())
     there = any(g.name == name for g in program.groups)
     groups = tuple(added if g.name == name else g for g in (*program.groups, *([] if there else [added])))
     updates = [*program.forward, *([] if there else [Update(name, (), (), ())])]
     return replace(program, groups=groups, forward=forward_order(groups, program.connections, updates))
-
-
-def _dense_onto(program: Program, group: str) -> Connection:
-    return next(c for c in program.connections if c.source_group == group and isinstance(c.structure, Pooling))
 
 
 def _turned(onto: Connection, name: str) -> tuple[OfSynapses | Convolution | None, Parameter]:

@@ -85,9 +85,14 @@ class Transpose:
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """A loop over the outputs of a readout: operations that stand one after the other with the same one are done for each of them."""
+    """A loop over the outputs of a readout: operations that stand one after the other with the same one are done for each of them.
+
+    Or over the synapses by which each neuron reaches outputs, first those that are the first of their neurons, as many times as a neuron has
+    synapses at most: `along` are the connection from neurons to the synapses, elements of a group, and that from these to the outputs.
+    """
 
     readout: int
+    along: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ class LearningSignal:
 
     `weight` is the key of W, (population, outputs), or, `transposed`, of B, (outputs, population), or (n,) where
     `one_to_one`, or of the synapses of `across` where these are no whole matrix; None: the population is the one that the
-    loss reads, or, in a loop, each of its neurons reaches the loop's output by a weight of one. For a loss at every step the derivative is that
+    loss reads, or, in a loop, each of its neurons reaches an output by a weight of one: that of its synapse, or none. For a loss at every step the derivative is that
     of step n (zero where there is none), else that of the sample's end. `target` is a (group, offset, size). `across`:
     the connection along which it comes back, to the neurons that its dropout leaves. `each`: of the loop's output alone.
     """
@@ -141,17 +146,17 @@ class SignalBack:
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """`variable` of `group` := variable `of`, (group, variable), of that for which the loop has come to this output.
+    """`variable` of `group` := variable `of`, (group, variable), of what a loop along synapses has come to.
 
-    Each element of `group` has the place of a neuron, and gets the variable of the synapse by which that reaches the output; the synapses are
-    the elements of the other group, of every neuron onto every output, row by row. Or, `over` a connection, it has the place of a source of that, and gets the
-    variable of the element that has the place of the source's target.
+    Each element of `group` has the place of a neuron, and gets the variable of its `synapse`, or that of the `target` of this, 0 where the neuron has no
+    more. Or, `over` a connection, it has the place of a source of that, and gets the variable of the element that has the place of the source's target.
     """
 
     group: str
     variable: str
     of: tuple[str, str]
     each: Each
+    what: Literal["synapse", "target"] = "synapse"
     over: str | None = None
 
 

@@ -96,8 +96,8 @@ def print_operation(program: Program, operation: object) -> list[str]:
                 else ""
             )
             return [f"signal {group}.{variable} := {at or f'{told}.{variable}'}"]
-        case Picked(group, variable, picked_of, each, over):
-            where = f"at the target of {over}" if over is not None else f"onto each output of readout {each.readout}"
+        case Picked(group, variable, picked_of, _, what, over):
+            where = f"at the target of {over}" if over is not None else f"of each neuron's {what}"
             return [f"{group}.{variable} := {'.'.join(picked_of)} {where}"]
         case TraceUpdate():
             return _traces(operation)
@@ -160,7 +160,8 @@ def _synapse_update(update: SynapseUpdate) -> list[str]:
 
 def _traces(update: TraceUpdate) -> list[str]:
     what = f"synapses of {update.connection}" if update.connection else f"{update.group}.{update.array}"
-    what += f" for each output of readout {update.each.readout}" if update.each is not None else ""
+    if update.each is not None:
+        what += f" for each {'synapse' if update.each.along else 'output'} into readout {update.each.readout}"
     lines = [f"  {print_statement(s)}" for s in update.body]
     lines += [f"  {trace} := {local}" for trace, local in update.carry]
     lines += [f"  gradient += post.{s} * {trace}" for s, trace, _ in update.gradient]

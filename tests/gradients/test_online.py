@@ -207,11 +207,17 @@ LOSS = "mean(cross_entropy(output.v))"
 
 
 @pytest.mark.parametrize(
-    "rule, loss",
-    [("feedback = symmetric", LOSS), ("feedback = random, truncate = 7 ms", "cross_entropy(mean(output.v))")],
+    "rule, loss, pattern",
+    [
+        ("feedback = symmetric", LOSS, "hidden -> output: dense"),
+        ("feedback = random, truncate = 7 ms", "cross_entropy(mean(output.v))", "hidden -> output: dense"),
+        ("feedback = symmetric", LOSS, "hidden -> output: random(fan_out = 3, repeats = true)"),
+        ("feedback = random", LOSS, "hidden[1:6] -> output[2:20]: random(p = 0.4)"),
+        ("feedback = symmetric, truncate = 9 ms", LOSS, "hidden -> output[3:10]: one_to_one"),
+    ],
 )
-def test_credit_goes_through_states_of_each_synapse(rule, loss):
-    texts = (keeping_onto(r, loss).replace("LI[3]", "LI[20]") for r in (rule, f"{rule}, online = true"))
+def test_credit_goes_through_states_of_each_synapse(rule, loss, pattern):
+    texts = (keeping_onto(r, loss, pattern).replace("LI[3]", "LI[20]") for r in (rule, f"{rule}, online = true"))
     reverse, forwards = (program_of(text) for text in texts)
     values = dict(Reference(reverse).parameters)
     inputs = [{"x": np.random.default_rng(2).integers(0, 2, (25, 6)) * 1.0}]
@@ -263,7 +269,6 @@ synapse reading:
 REFUSED = {
     "a delay for each synapse": (OUT, f"{OUT}, delay = uniform(0 ms, 3 ms)", "a delay for each synapse into what the loss reads"),
     "synapses that move": (OUT, OUT.replace("dense", "random(p = 0.9)") + ", rewire = deep_r()", "`rewire` under `online = true`"),
-    "synapses one by one": (OUT, f"{OUT}, synapse = square()".replace("dense", "random(p = 0.9)"), "which are not `dense` between whole populations with one delay"),
     "synapses that read their target": (INTO, f"{INTO}, synapse = reading()", "of `x_hidden`, of which each keeps states and reads its target's,"),
     "a number of synapses in windows": (INTO, INTO.replace("0, 1", "0 /ms, 1 /ms") + ", delay = uniform(0 ms, 3 ms), synapse = tsodyks_markram()", "with `truncate` and learnt numbers of the synapses of `x_hidden`, of which each has a delay,"),
     "a delay": (OUT, f"{OUT}, delay = each(2 ms)", "learning a delay under `online = true`"),

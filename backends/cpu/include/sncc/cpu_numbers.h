@@ -232,7 +232,8 @@ private:
         }
         for (int u = 0; u < Network::late_trace_count; ++u) {
             parameters.trace_starts.push_back(parameters.trace_size);
-            parameters.trace_size += Network::late_traces()[u].count * room_of(parameters.rows[static_cast<std::size_t>(Network::late_traces()[u].rows)]);
+            const LateTraces& late = Network::late_traces()[u];
+            parameters.trace_size += late.count * room_of_traces(parameters, late) * (late.along < 0 ? 1 : most_of_a_source(parameters, late.along));
         }
         built_ = true;
         set_delays();

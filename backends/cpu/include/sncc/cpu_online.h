@@ -30,11 +30,10 @@ void gather_traces(Real* gradient, const TileLayout<Real>& layout, const Real* s
         for (int j = 0; j < width; ++j) gradient[at + j] = m_fma(signal[first + j], traces[at + j], gradient[at + j]);
     });
 }
-// Traces of synapses in rows: number `trace` of those of update `update`.
+// Traces whose number is known when synapses are built: number `trace` of those of update `update`.
 template <typename Network>
-typename Network::Real* traces_in_rows(Sample<Network>& s, const Parameters<typename Network::Real>& p, int update, int trace) {
-    const SynapseRows& rows = p.rows[static_cast<std::size_t>(Network::late_traces()[update].rows)];
-    return s.traces.data() + p.trace_starts[static_cast<std::size_t>(update)] + trace * room_of(rows);
+typename Network::Real* traces_in_rows(Sample<Network>& s, const Parameters<typename Network::Real>& p, int update, std::int64_t trace) {
+    return s.traces.data() + p.trace_starts[static_cast<std::size_t>(update)] + trace * room_of_traces(p, Network::late_traces()[update]);
 }
 template <Element Place, typename Real, typename Loop>
 void gather_traces_in_rows(const Loop& loop, Real* gradient, std::int64_t sources, const Real* signal, const Real* traces) {
@@ -51,6 +50,15 @@ template <typename Real>
 void signal_back(const SynapseRows& rows, Real* into, const Real* told) {
     const std::uint64_t* const offsets = rows.offsets();
     for (std::int64_t i = 0; i < rows.sources(); ++i) into[i] = offsets[i] < offsets[i + 1] ? told[rows.target(offsets[i])] : Real(0);
+}
+// into[i] := that of synapse number `turn` of source i, or, given what these go `onto`, of its target; 0 where it has no more.
+template <typename Real>
+void pick(const SynapseRows& rows, const SynapseRows* onto, std::int64_t turn, Real* into, const Real* of) {
+    const std::uint64_t* const offsets = rows.offsets();
+    for (std::int64_t i = 0; i < rows.sources(); ++i) {
+        const std::uint64_t k = offsets[i] + static_cast<std::uint64_t>(turn);
+        into[i] = k < offsets[i + 1] ? of[onto ? onto->target(onto->offsets()[rows.target(k)]) : rows.target(k)] : Real(0);
+    }
 }
 // Spikes of a step as a number per neuron.
 template <typename Real>

@@ -68,10 +68,24 @@ struct Parameters {
     std::int64_t trace_size = 0;                 // of all traces of a sample
 };
 
-// Traces for synapses in rows, all of one update.
+// Traces whose number is known when synapses are built, all of one update: for synapses in rows, or (-1) of so many numbers each; along
+// rows there are so many for each synapse that a source has at most.
 struct LateTraces {
-    int rows, count;
+    int rows;
+    std::int64_t size;
+    int count, along;
 };
+
+// The numbers of one trace.
+template <typename Real>
+std::int64_t room_of_traces(const Parameters<Real>& p, const LateTraces& late) {
+    return late.rows < 0 ? late.size : room_of(p.rows[static_cast<std::size_t>(late.rows)]);
+}
+// The synapses of the source that has most of them.
+template <typename Real>
+std::int64_t most_of_a_source(const Parameters<Real>& p, int rows) {
+    return p.rows[static_cast<std::size_t>(rows)].most_of_a_source();
+}
 
 // Accumulators of the coming steps, where every synapse has a delay of its own.
 template <typename Real>

@@ -62,6 +62,11 @@ public:
     std::uint64_t count() const { return synapses_.count(); }
     std::int64_t sources() const { return synapses_.sources(); }
     const std::uint64_t* offsets() const { return synapses_.parts[0].offsets.data(); }
+    std::int64_t most_of_a_source() const {
+        std::uint64_t most = 0;
+        for (std::int64_t i = 0; i < sources(); ++i) most = std::max(most, offsets()[i + 1] - offsets()[i]);
+        return static_cast<std::int64_t>(most);
+    }
     std::uint32_t target(std::uint64_t k) const { return synapses_.parts[0].target(k); }
     // The target that the user's synapse has, where neurons stand for synapses.
     std::uint32_t written(std::uint64_t k) const { return written_.empty() ? target(k) : written_[k]; }

@@ -26,9 +26,12 @@ struct Shape {
 // In place of a parameter whose gradient is none: there is none such.
 constexpr int all_finite_bytes = 0x7f, all_finite = 0x7f7f7f7f;
 
-// Traces for synapses in rows, all of one update.
+// Traces whose number is known when synapses are built, all of one update: for synapses in rows, or (-1) of so many numbers each; along
+// rows there are so many for each synapse that a source has at most.
 struct LateTraces {
-    int rows, count;
+    int rows;
+    std::int64_t size;
+    int count, along;
 };
 
 // Where a sample met a number that is none: in a state (1) or, on the way back, in an adjoint (2).

@@ -131,6 +131,7 @@ struct DeviceRows {
     const std::uint32_t* sharing;
     const std::int32_t* delays;
     std::int64_t most_delay;
+    std::int64_t most;  // synapses of a source
     const void* weights;  // Real, or of 16 bits
     Real* gradient;
     bool one;  // weight for all

@@ -178,9 +178,11 @@ private:
         std::int64_t emitted = Network::emitted_size;
         for (int u = 0; u < Network::late_trace_count; ++u) {
             const LateTraces& late = Network::late_traces()[u];
-            const SynapseRows& rows = connectivity_.row(late.rows);
             a.trace_starts[u] = a.trace_size;
-            a.trace_size += late.count * room_of(rows);
+            const std::int64_t size = late.rows < 0 ? late.size : room_of(connectivity_.row(late.rows)), along = late.along < 0 ? 1 : connectivity_.row(late.along).most_of_a_source();
+            a.trace_size += late.count * size * along;
+            if (late.rows < 0) continue;
+            const SynapseRows& rows = connectivity_.row(late.rows);
             if (rows.info().delays >= 0) emitted = std::max<std::int64_t>(emitted, rows.slots() * ((rows.sources() + 15) / 16 * 16));
         }
         a.trace_width = a.trace_size + emitted;

@@ -152,6 +152,15 @@ __device__ inline void signal_over_synapses(Real* into, int size, const Real* er
     });
 }
 
+// into[i] := factor times that of synapse number `turn` of source i, or, given what these go `onto`, of its target; 0 where it has no more.
+template <typename Real>
+__device__ inline void pick(Real* into, int size, const Real* of, Real factor, int turn, const DeviceRows<Real>& rows, const DeviceRows<Real>* onto) {
+    for_own(size, [&](int i) {
+        const std::uint64_t k = rows.offsets[i] + static_cast<std::uint64_t>(turn);
+        into[i] = k < rows.offsets[i + 1] ? factor * of[onto ? onto->targets[onto->offsets[rows.targets[k]]] : rows.targets[k]] : Real(0);
+    });
+}
+
 // into[i] := that of the target of source i, which has at most one; 0 where it has none.
 template <typename Real>
 __device__ inline void signal_back(Real* into, int size, const Real* told, const DeviceRows<Real>& rows) {

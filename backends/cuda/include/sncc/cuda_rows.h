@@ -38,7 +38,7 @@ public:
         all.offsets = offsets_.data(), all.sources = sources_.data(), all.targets = targets_.data(), all.elements = placed ? elements_.data() : nullptr;
         all.incoming_offsets = incoming_offsets_.data(), all.incoming = incoming_.data();
         all.sharing_offsets = sharing_offsets_.data(), all.sharing = sharing_.data();
-        all.one = one;
+        all.one = one, all.most = rows.most_of_a_source();
         upload_delays(all);
         return all;
     }
