@@ -19,8 +19,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ FORMS = (
     "launches",
 )  # of a simulation: one launch whose threads meet, or one for each stretch between meetings, replayed or not
 WAYS = ("device", "host", "check")  # of making synapses
+PLACES = ("device", "shared")  # that a block reads weights from: they stand there, or are copied to it where they fit
 DRY_HIDDEN, DRY_BATCH, DRY_STEPS, DRY_EXAMPLES = 16, 2, 5, ("digits",)
 
 
@@ -73,11 +75,13 @@ class Machine:
             sys.exit("no NVIDIA GPU answers; --dry runs the same steps emulated")
         self.builders = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2))
 
-    def build(self, source: str | Path, name: str, tests: bool, **params: float) -> Callable[[], tuple[Path, Path]]:
+    def build(
+        self, source: str | Path, name: str, tests: bool, **params: float | str
+    ) -> Callable[[], tuple[Path, Path]]:
         """Begins to build a project; the call waits for it and gives it and its build folder, its library where `sncc.load` looks."""
         return self.builders.submit(self._build, source, name, tests, params).result
 
-    def _build(self, source: str | Path, name: str, tests: bool, params: dict[str, float]) -> tuple[Path, Path]:
+    def _build(self, source: str | Path, name: str, tests: bool, params: dict[str, float | str]) -> tuple[Path, Path]:
         project, build = self.folder / name, self.folder / name / "build"
         if self.keeps and any((project / "lib").glob(f"*_{self.backend}.so")):
             return project, build
@@ -110,6 +114,16 @@ def attempt(name: str, work: Callable[[], Row]) -> Row:
         return work()
     except Exception as failure:  # whatever it is, the other rows are wanted
         return {"of": name, "failed": f"{type(failure).__name__}: {failure}"[-2000:]}
+
+
+@contextmanager
+def chosen(name: str, value: str) -> Iterator[None]:
+    """A variable of the environment, for as long."""
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 # ------------------------------------------------------------------------------------------------ correctness
@@ -172,7 +186,8 @@ def begin(machine: Machine, w: Workload) -> Callable[[], tuple[Path, Path]]:
     """Begins to build a workload's project."""
     hidden, batch, _ = shrunk(machine, w)
     name = "workload_" + "".join(c if c.isalnum() else "_" for c in w.name)
-    return machine.build(w.text(hidden, batch), name, False)
+    weights = {"weights": w.weights} if w.weights else {}
+    return machine.build(w.text(hidden, batch), name, False, **weights)
 
 
 def measure(machine: Machine, w: Workload, built: Callable[[], tuple[Path, Path]]) -> Row:
@@ -197,11 +212,17 @@ def measure(machine: Machine, w: Workload, built: Callable[[], tuple[Path, Path]
 
     least = 0.0 if machine.dry else 0.5
     took = seconds_per_call(work, lambda: machine.synchronise(network), least) / batches
-    bound = cost(program_of(w.text(hidden, batch)), batch, steps, w.learns, Activity(hidden=rate), Card()).seconds
+    bound = cost(
+        program_of(w.text(hidden, batch), w.weights), batch, steps, w.learns, Activity(hidden=rate), Card()
+    ).seconds
     result: Row = {
         "workload": w.name, "batch": batch, "steps": steps, "hidden": hidden, "hidden spikes a step": round(rate, 4),
         "µs a batch": took * 1e6, "samples/s": batch / took, "bound, µs": bound * 1e6, "of the bound": bound / took,
     }  # fmt: skip
+    for place in PLACES:
+        with chosen("SNCC_CUDA_WEIGHTS", place):
+            again = seconds_per_call(work, lambda: machine.synchronise(network), least) / batches
+        result[f"weights in {place} memory, µs a batch"] = again * 1e6
     for form, peer in torch_seconds(machine, w, weights, dense, labels, least).items():
         result |= {f"PyTorch, {form}, µs a batch": peer * 1e6, f"times faster than {form}": peer / took}
     return result
@@ -284,10 +305,9 @@ def simulate(machine: Machine, example: str, built: Callable[[], tuple[Path, Pat
         network.simulate(seconds, verbose=False)
 
     for form in FORMS:
-        os.environ["SNCC_CUDA_FORM"] = form
-        took = seconds_per_call(run_once, lambda: machine.synchronise(network), 0.0 if machine.dry else 0.5)
+        with chosen("SNCC_CUDA_FORM", form):
+            took = seconds_per_call(run_once, lambda: machine.synchronise(network), 0.0 if machine.dry else 0.5)
         result[f"{form}, seconds per second"] = took / seconds
-    del os.environ["SNCC_CUDA_FORM"]
     spikes = network.simulate(seconds, verbose=False).spikes
     neurons = sum(
         np.prod(p["shape"]) for p in json.loads((project / "manifest.json").read_text())["populations"] if p["spiking"]
@@ -310,13 +330,10 @@ def equal_spikes(machine: Machine, project: Path, example: str, **params: float)
 
 def seconds_to_make(machine: Machine, project: Path, way: str) -> float:
     """All synapses, made in a way of docs/cuda.md; `check` fails where the device's are not the host's."""
-    os.environ["SNCC_CUDA_SYNAPSES"] = way
-    try:
+    with chosen("SNCC_CUDA_SYNAPSES", way):
         start = time.perf_counter()
         sncc.load(project, backend=machine.backend, seed=1).simulate(0.0005, verbose=False)
         return time.perf_counter() - start
-    finally:
-        del os.environ["SNCC_CUDA_SYNAPSES"]
 
 
 # ------------------------------------------------------------------------------------------------ results
@@ -352,7 +369,7 @@ def planned(machine: Machine, wanted: list[str]) -> dict[str, list[tuple[str, Ca
         checked = [(path, machine.build(path, f"example_{path.stem}", True, **hidden)) for path in examples(dry)]
         jobs["checks"] = [(path.stem, lambda p=path, b=b: check(machine, p, b)) for path, b in checked]
     if "timings" in wanted:
-        workloads = [(w, begin(machine, w)) for w in (WORKLOADS[1:2] if dry else WORKLOADS)]
+        workloads = [(w, begin(machine, w)) for w in (WORKLOADS[2:3] if dry else WORKLOADS)]
         jobs["timings"] = [(w.name, lambda w=w, b=b: measure(machine, w, b)) for w, b in workloads]
     if "simulations" in wanted:
         networks = [(n, p, ROOT / "examples" / f"{n}.snn") for n, p in (SIMULATIONS[:1] if dry else SIMULATIONS)]

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from sncc.backends.cuda.meetings import MEET
+from sncc.backends.cuda.places import Places
 from sncc.backends.cuda.samples import Samples
+from sncc.backends.cuda.tables import Tables
 from sncc.backends.cxx.dynamics import dynamics
-from sncc.compiler import compile_model, compile_program
+from sncc.compiler import Weights, compile_model, compile_program
 from sncc.connectivity.patterns import Random
 from sncc.diagnostics import Source
 from sncc.program.groups import Connection
@@ -35,6 +38,8 @@ class Card:
     l2: float = 5.5e12  # bytes a second, all multiprocessors together
     memory: float = 3.0e12  # of 3.35e12 on paper
     l1: int = 192 << 10  # bytes beside a block's shared memory: weights that fit come from L2 once a sample
+    multiprocessors: int = 132
+    shared: int = 228 << 10  # bytes of a multiprocessor, of which a block takes one more KB and leaves nine
     operations: float = 67e12  # float32, a multiplication with its addition counts two
     integers: float = 14.8e12  # 32-bit instructions: 64 a clock and multiprocessor, 132 of them at 1.755 GHz
     doubles: float = 33.5e12
@@ -69,16 +74,14 @@ def cost(program: Program, batch: int, steps: int, learns: bool, activity: Activ
     """The bound for a batch of samples of so many steps."""
     real = 4 if program.precision == "float32" else 8
     rows, groups = batch * steps, {g.name: g.size for g in program.groups}
-
-    def from_l2(c: Connection, numbers_per_step: float) -> float:
-        size = c.source_size * c.target_size
-        return batch * min(steps * numbers_per_step, size) if size * real <= card.l1 else rows * numbers_per_step
-
     added = {c.name: spikes_per_step(program, c, activity) * c.target_size for c in program.connections}
     forward = rows * sum(added.values())
-    read = sum(from_l2(c, added[c.name]) for c in program.connections)
+    read = 0.0
+    for c, each, numbers in reads(program, learns, activity):
+        size = c.source_size * c.target_size
+        read += batch * each * (min(steps * numbers, size) if size * each <= card.l1 else steps * numbers)
     neurons = rows * sum(groups.values())
-    launches = [(read * real, 0.0, forward + 30 * neurons)]
+    launches = [(read, 0.0, forward + 30 * neurons)]
     if learns:
         transposed = [program.connection(o.connection) for o in program.reverse if isinstance(o, Transpose)]
         back = rows * sum(c.source_size * c.target_size for c in transposed)
@@ -87,14 +90,52 @@ def cost(program: Program, batch: int, steps: int, learns: bool, activity: Activ
         sums = rows * sum(added[c.name] for c in gathered)
         parameters = sum(c.source_size * c.target_size for c in gathered)
         states = len(program.optimise.states) if program.optimise else 0
-        read += sum(from_l2(c, c.source_size * c.target_size) for c in transposed)
         turn = turned(gathered, batch, steps, activity)
-        launches[0] = (read * real + turn, 3 * tape * real, forward + 2 * back + 60 * neurons)
+        launches[0] = (read + turn, 3 * tape * real, forward + 2 * back + 60 * neurons)
         launches.append((sums * real, parameters * real, sums))
         launches.append((0.0, (4 + 2 * states) * parameters * real, 20 * parameters))
     seconds = sum(max(a / card.l2, m / card.memory, o / card.operations) for a, m, o in launches)
     l2, memory, operations = (sum(part) for part in zip(*launches, strict=True))
     return Cost(l2, memory, operations, len(launches), barriers(program, learns), seconds)
+
+
+def reads(program: Program, learns: bool, activity: Activity) -> Iterator[tuple[Connection, int, float]]:
+    """Weights that the first launch reads: a connection, bytes of a number, numbers that a step of a sample reads."""
+    places = Places(program, dynamics(program))
+    for c in program.connections:
+        each = 2 if c.weight in places.halves else program.bytes_of_real
+        yield c, each, spikes_per_step(program, c, activity) * c.target_size
+    for o in program.reverse if learns else ():
+        if isinstance(o, Transpose):
+            c = program.connection(o.connection)
+            yield c, program.bytes_of_real, c.source_size * c.target_size
+
+
+def copied(program: Program, batch: int, steps: int, card: Card) -> dict[str, int]:
+    """Weights that a block has in its shared memory (as `sncc/cuda_copies.h` decides), and the bytes of each."""
+    tables = Tables(program, dynamics(program))
+    beside = tables.workspace_bytes
+    resident = min(tables.resident_blocks, card.shared // (beside + (10 << 10)))
+    at_once = max(1, min(-(-batch // card.multiprocessors), resident))
+    left = card.shared // at_once - (10 << 10) - beside
+    found = {}
+    for copy in tables.copies:
+        if copy.bytes <= left and steps >= copy.pays_after:
+            found[copy.key] = copy.bytes
+            left -= copy.bytes
+    return found
+
+
+def weights_of_sample(w: Workload, program: Program, activity: Activity, card: Card, copies: bool) -> float:
+    """Bytes of weights that the first launch reads from beyond a multiprocessor for one sample, were there no L1."""
+    made = copied(program, w.batch, w.steps, card) if copies else {}
+    in_registers = Samples(program, dynamics(program)).held_in_registers
+    total = float(sum(made.values()))
+    for c, each, numbers in reads(program, w.learns, activity):
+        back = numbers == c.source_size * c.target_size  # not rows of some sources, but all of them
+        if c.weight not in made:
+            total += each * numbers * (1 if back and c.name in in_registers else w.steps)
+    return total
 
 
 def turned(gathered: list[Connection], batch: int, steps: int, activity: Activity) -> float:
@@ -145,6 +186,7 @@ class Workload:
     learns: bool
     batch: int
     steps: int
+    weights: Weights | None = None
 
     def text(self, hidden: int | None = None, batch: int | None = None) -> str:
         """The source, smaller where a dry run asks for it."""
@@ -154,29 +196,35 @@ class Workload:
 
 WORKLOADS = (
     Workload("W1 inference", 256, EPROP, False, 64, 250),
+    Workload("W1 inference, 16-bit weights", 256, EPROP, False, 64, 250, "bfloat16"),
     Workload("W1 e-prop", 256, EPROP, True, 64, 250),
     Workload("W1 e-prop, batch 512", 256, EPROP, True, 512, 250),
     Workload("W1 bptt", 256, "bptt", True, 64, 250),
     Workload("W1 e-prop, 1,024 hidden", 1024, EPROP, True, 64, 250),
+    Workload("W1 bptt, 128 hidden", 128, "bptt", True, 64, 250),
 )
 
 
-def program_of(text: str) -> Program:
+def program_of(text: str, weights: Weights | None = None) -> Program:
     """The Program of a workload."""
-    return compile_program(compile_model(Source("workload", text)))
+    return compile_program(compile_model(Source("workload", text)), weights=weights)
 
 
 def table(card: Card) -> list[str]:
     """The rows of docs/cuda.md."""
     lines = [
-        "| workload | MB from L2 | MB of memory | GFLOP | launches | barriers a step | bound, µs a batch |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| workload | MB from L2 | MB of memory | GFLOP | launches | barriers a step | bound, µs a batch "
+        "| weights, KB a sample | with copies | copied |",
+        "|" + " --- |" * 10,
     ]
     for w in WORKLOADS:
-        c = cost(program_of(w.text()), w.batch, w.steps, w.learns, Activity(), card)
+        program = program_of(w.text(), w.weights)
+        c = cost(program, w.batch, w.steps, w.learns, Activity(), card)
+        streamed, kept = (weights_of_sample(w, program, Activity(), card, copies) / 1e3 for copies in (False, True))
+        names = ", ".join(key.removesuffix(".weight") for key in copied(program, w.batch, w.steps, card))
         lines.append(
             f"| {w.name} | {c.l2_bytes / 1e6:,.0f} | {c.memory_bytes / 1e6:,.0f} | {c.operations / 1e9:.2f} | {c.launches} "
-            f"| {c.barriers_per_step} | {c.seconds * 1e6:.0f} |"
+            f"| {c.barriers_per_step} | {c.seconds * 1e6:.0f} | {streamed:,.0f} | {kept:,.0f} | {names or '-'} |"
         )
     return lines
 

@@ -129,6 +129,11 @@ class WayBack(Updates):
         """Whether matrices are transposed that so many threads do not hold in registers."""
         return len(self._narrow(threads)) < sum(isinstance(o, Transpose) for o in self.program.reverse)
 
+    @property
+    def held_in_registers(self) -> frozenset[str]:
+        """Connections with such a matrix, which the way back reads once."""
+        return frozenset(c.name for _, c in self._narrow())
+
     def _narrow(self, threads: int | None = None) -> list[tuple[Transpose, Connection]]:
         """Transposed products with such a matrix."""
         found, left = [], MOST_HELD

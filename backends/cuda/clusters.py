@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sncc.backends.cuda.back import THREADS_OF_WIDE
+from sncc.backends.cuda.copies import Copy
 from sncc.backends.cuda.meetings import MEET, Part, with_meetings
 from sncc.backends.cuda.places import WARP, moved, plus, words
-from sncc.backends.cuda.samples import Samples
+from sncc.backends.cuda.samples import MOST_SHARED, Samples
 from sncc.backends.cuda.workspace import bytes_of_workspace, words_of_kept
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.functions import Function
@@ -19,7 +21,6 @@ from sncc.program.operations import Update
 from sncc.program.statements import SPIKE
 
 SIZES = (2, 4, 8)  # blocks of a cluster that every card with clusters has room for
-MOST_SHARED = (227 - 9) << 10  # bytes of a block on sm_90, beside those that are not dynamic
 _MEET = "cluster.sync();"
 _OF_A_BLOCK = ("s.", "d.", "reading ")  # what other blocks do not reach
 
@@ -66,9 +67,10 @@ def _knows_connection(p: Program, c: Connection) -> bool:
 
 
 class ClusterSamples(Samples):
-    """Finished lines of the kernel that runs a sample in a cluster."""
+    """Finished lines of the kernel that runs a sample in a cluster. Weights are not copied: its states fill the blocks."""
 
     mine, whole = "j", "i"
+    copies: ClassVar[list[Copy]] = []
 
     def __init__(self, program: Program, shared: Dynamics, blocks: int) -> None:
         super().__init__(program, shared)
@@ -111,7 +113,7 @@ class ClusterSamples(Samples):
     def workspace_bytes(self) -> int:
         """Of a block's shared memory."""
         fields = [*self._fields(self.state), *self._fields(self.adjoint)]
-        return bytes_of_workspace(self, [f.size for f in fields])
+        return bytes_of_workspace(self, self.maps, [f.size for f in fields])
 
     def _fields(self, fields: dict[tuple[str, str], Field]) -> list[Field]:
         return [Field(f.identifier, self.sizes[group]) for (group, _), f in fields.items()]

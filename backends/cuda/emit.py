@@ -58,6 +58,7 @@ def emit(program: Program) -> dict[str, str]:
                 rows=table(neuron_kernels(name, neurons.makes_synapses())),
                 shared=False,
                 clusters="",
+                copies=[],
                 synapses=neurons.made(),
             ),
             **common,
@@ -85,6 +86,10 @@ def emit(program: Program) -> dict[str, str]:
             clusters=f" Where there are clusters, `{name}_clusters` runs in its place, but for simulations."
             if clusters
             else "",
+            copies=[
+                f"| {copy.key} | {copy.bytes:,} | {100 * copy.read:.0f} % | {copy.pays_after} |"
+                for copy in tables.copies
+            ],
             synapses="",
         ),
         **common,

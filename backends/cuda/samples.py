@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 from sncc.backends.cuda.back import WayBack
+from sncc.backends.cuda.copies import Copy, copies_of
 from sncc.backends.cuda.meetings import MEET, Access, Part, with_meetings
 from sncc.backends.cuda.places import WARP, moved, plus, words
+from sncc.backends.cuda.workspace import bytes_of_workspace
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.names import Namer
@@ -19,6 +22,7 @@ from sncc.program.statements import SPIKE
 
 MOST_COLUMNS = 4  # of a thread that adds rows, at once
 MOST_AHEAD = 2  # connections whose events a thread reads ahead
+MOST_SHARED = (227 - 9) << 10  # bytes of a block on sm_90, beside those that are not dynamic
 
 
 class Samples(WayBack):
@@ -38,6 +42,7 @@ class Samples(WayBack):
         """What the template prints."""
         return {
             "views": self._views(),
+            "copies": self._copies(),
             "start": self._start(),
             "ahead": self._ahead(),
             "forward": with_meetings(self._forward()),
@@ -56,6 +61,31 @@ class Samples(WayBack):
         }
 
     # ---------------------------------------------------------------------------------------- places
+    @property
+    def workspace_bytes(self) -> int:
+        """Of a block's shared memory; the emitted code asserts it."""
+        fields = (*self.state.values(), *self.adjoint.values())
+        return bytes_of_workspace(self, self.maps, [f.size for f in fields])
+
+    @cached_property
+    def copies(self) -> list[Copy]:
+        """Weights that a block copies into its shared memory where a launch has room."""
+        beside = self.workspace_bytes
+        return copies_of(self, MOST_SHARED - (beside if beside <= MOST_SHARED else 0), self.held_in_registers)
+
+    def weight(self, key: str) -> str:
+        """The first number of a weight: where the block reads it."""
+        found = (k for k, copy in enumerate(self.copies) if copy.key == key)
+        return next((f"weights_{k}" for k in found), super().weight(key))
+
+    def _copies(self) -> list[str]:
+        """Where a block reads those weights."""
+        return [
+            f"[[maybe_unused]] const {'Bfloat16' if copy.key in self.halves else 'Real'}* const weights_{k} = "
+            f"copied(g, {k}, smem, {super(Samples, self).weight(copy.key)}, {copy.elements});  // {copy.key}"
+            for k, copy in enumerate(self.copies)
+        ]
+
     def _views(self) -> list[str]:
         """What a sample reads by step: events and values handed over, spikes emitted."""
         lines = []

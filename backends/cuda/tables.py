@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sncc.backends.cuda.places import MOST_RESIDENT, WARP, moved
 from sncc.backends.cuda.samples import Samples
-from sncc.backends.cuda.workspace import bytes_of_workspace, words_of_kept
+from sncc.backends.cuda.workspace import words_of_kept
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Field, padded
 from sncc.backends.cxx.synapse_rows import flag, rows_line
@@ -71,6 +71,7 @@ class Tables(Samples):
             "series_strides": [padded(self.program.place(one.population)[1].size) for one in self.series],
             "slots": [f"{self.columns[s.group, s.name]}, {p.group(s.group).size}" for s in p.tape if s.shares is None],
             "kept": [f"kept_{k}[{count}]" for k, count in words_of_kept(self)],
+            "copied": [f"{{{copy.bytes}, {copy.pays_after}}},  // {copy.key}" for copy in self.copies],
             "counts": [flag(r.population in self.counted) for _, r in self.rows],
             "workspace_bytes": self.workspace_bytes,
             "variables": self._variables(),
@@ -82,12 +83,6 @@ class Tables(Samples):
             "steps": self._steps(),
             "scalar_names": [a.identifier for a in self.dynamics.scalars.of("out")] if self.dynamics.scalars else [],
         }
-
-    @property
-    def workspace_bytes(self) -> int:
-        """Of a block's shared memory; the emitted code asserts it."""
-        fields = (*self.state.values(), *self.adjoint.values())
-        return bytes_of_workspace(self, [f.size for f in fields])
 
     @property
     def resident_blocks(self) -> int:

@@ -45,6 +45,7 @@ def test_a_dry_run_goes_through_all_steps(tmp_path, compiler):
     assert found["dry"] and [c["against the CPU"] for c in found["checks"]] == ["equal"]
     (timing,) = found["timings"]
     assert timing["samples/s"] > 0 and 0 < timing["of the bound"] < 1
+    assert all(timing[f"weights in {place} memory, µs a batch"] > 0 for place in ("device", "shared"))
     (simulation,) = found["simulations"]
     assert simulation["persistent, seconds per second"] > 0 and simulation["launches, seconds per second"] > 0
     assert (tmp_path / "gpu.md").read_text().startswith("# emulated on the CPU (a dry run: no results)")

@@ -23,6 +23,11 @@ struct Shape {
     int place_of_one() const { return shared && apart ? 1 : 0; }
 };
 
+// A weight of which a launch copies so many bytes into each block's shared memory, where it has so many steps.
+struct CopiedWeights {
+    std::int64_t bytes, steps;
+};
+
 // In place of a parameter whose gradient is none: there is none such.
 constexpr int all_finite_bytes = 0x7f, all_finite = 0x7f7f7f7f;
 
@@ -52,6 +57,8 @@ struct SampleArguments {
     const DeviceRows<Real>* rows;  // of connections whose synapses are rows of targets
     const typename Network::Arrays* arrays;
     typename Network::Workspace* workspaces;  // null: in shared memory
+    std::int32_t copies[Network::copy_count + 1];  // where in its shared memory a block has its own of a weight; -1: it has none
+    int copies_made;
     typename Network::State* carried;         // simulation: the state between runs
     bool fresh;                               // start at the initial state
     bool keeps;                               // the tape, for the way back

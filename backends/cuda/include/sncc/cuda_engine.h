@@ -13,6 +13,7 @@
 #include "sncc/call.h"
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_batch.h"
+#include "sncc/cuda_copies.h"
 #include "sncc/cuda_kept.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/cuda_parameters.h"
@@ -277,6 +278,7 @@ private:
             a.workspaces = workspaces_.data();
             shared = 0;
         }
+        if constexpr (Network::copy_count > 0) shared = copied_.place(a, shared);
         Network::launch_samples(a, a.batch, shared, compute_);
     }
     // Segment by segment, the last of which has gone back.
@@ -434,6 +436,7 @@ private:
     DeviceArray<typename Network::Arrays> arrays_{memory_, "the numbers of the neurons"};
     DeviceArray<typename Network::Workspace> workspaces_{memory_, "the states of the samples"};
     KeptOfSamples<Network> kept_{memory_};
+    Copies<Network> copied_;
     ResultsOfSamples<Network> results_{memory_};
     DeviceArray<double> total_{memory_, "the sums over samples"}, scratch_{memory_, "the gradients of neurons"};
     BatchInput<Network> inputs_[2] = {BatchInput<Network>(memory_), BatchInput<Network>(memory_)};  // in turn

@@ -1,0 +1,80 @@
+// Weights that a block copies into its shared memory once a launch, beside its sample's states: which ones a launch has room for, and the
+// copying. They are read there in the order in which they are read from the device's memory, so no number depends on it.
+#pragma once
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include <cuda_pipeline.h>
+
+#include "sncc/cuda_arguments.h"
+#include "sncc/cuda_launch.h"
+
+namespace sncc {
+namespace cuda {
+
+template <typename Network>
+class Copies {
+public:
+    Copies() {
+        check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, 0), "cudaDeviceGetAttribute");
+        check(cudaDeviceGetAttribute(&most_of_block_, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "cudaDeviceGetAttribute");
+        check(cudaDeviceGetAttribute(&most_, cudaDevAttrMaxSharedMemoryPerMultiprocessor, 0), "cudaDeviceGetAttribute");
+        check(cudaDeviceGetAttribute(&reserved_, cudaDevAttrReservedSharedMemoryPerBlock, 0), "cudaDeviceGetAttribute");
+    }
+
+    // Says where a block of a launch has its copies, behind `beside` bytes of its shared memory, and returns all bytes: as many as leave a
+    // multiprocessor the blocks that it would have at once without them. A weight is copied where the launch reads more of it than that
+    // reads, by the fraction of sources assumed to spike; never where a launch is one step of many, between which weights change.
+    std::size_t place(SampleArguments<Network>& a, std::size_t beside) const {
+        const char* const forced = std::getenv("SNCC_CUDA_WEIGHTS");  // shared or device: for tests and measurements
+        const bool all = forced && std::strcmp(forced, "shared") == 0, none = forced && std::strcmp(forced, "device") == 0;
+        std::size_t shared = beside;
+        const std::size_t most = a.to > 0 || none ? 0 : room(a.batch, beside, all);
+        const std::int64_t steps = a.segments > 1 ? a.length : a.most_steps;
+        a.copies_made = 0;
+        for (int k = 0; k < Network::copy_count; ++k) {
+            const CopiedWeights& weights = Network::copied_weights()[k];
+            const bool made = shared + static_cast<std::size_t>(weights.bytes) <= most && (all || steps >= weights.steps);
+            a.copies[k] = made ? static_cast<std::int32_t>(shared) : -1;
+            if (!made) continue;
+            shared += static_cast<std::size_t>(weights.bytes);
+            ++a.copies_made;
+        }
+        return shared;
+    }
+
+private:
+    // Of a block with so many bytes beside, its dynamic ones alone; as if it were its multiprocessor's only one where `all` is to be copied.
+    std::size_t room(int blocks, std::size_t beside, bool all) const {
+        const int wanted = (blocks + multiprocessors_ - 1) / multiprocessors_;
+        const int at_once = all || wanted <= 1 ? 1 : std::max(1, std::min(wanted, Network::resident_samples(beside)));
+        const std::size_t share = static_cast<std::size_t>(most_ / at_once - reserved_) / 128 * 128;
+        const std::size_t most = std::min(share, static_cast<std::size_t>(most_of_block_));
+        return most > STATIC_SHARED ? most - STATIC_SHARED : 0;
+    }
+
+    int multiprocessors_ = 0, most_of_block_ = 0, most_ = 0, reserved_ = 0;
+};
+
+// Where a block reads a weight: a copy of its own, on the way into its shared memory, or where it stands. All threads come here.
+template <typename Network, typename Weight>
+__device__ inline const Weight* copied(const SampleArguments<Network>& g, int k, unsigned char* shared, const Weight* weights, int count) {
+    if (g.copies[k] < 0) return weights;
+    constexpr int together = 16 / sizeof(Weight);  // rows are padded to 16 numbers, and begin where 16 bytes do
+    Weight* const copy = reinterpret_cast<Weight*>(shared + g.copies[k]);
+    for_own(count / together, [&](int q) { __pipeline_memcpy_async(copy + q * together, weights + q * together, 16); });
+    return copy;
+}
+// Until the copies are there, for all threads.
+template <typename Network>
+__device__ inline void wait_for_copies(const SampleArguments<Network>& g) {
+    if (g.copies_made == 0) return;
+    __pipeline_commit();
+    __pipeline_wait_prior(0);
+    __syncthreads();
+}
+
+}  // namespace cuda
+}  // namespace sncc
