@@ -73,7 +73,7 @@ class Learning(Online):
             lines += [
                 f"}} else if (block < {first + blocks}) {{  // {self.keys[k]}",
                 f"    const int begin = (block - {first}) * {SUMS_A_BLOCK}, count = {size} - begin < {SUMS_A_BLOCK} ? {size} - begin : {SUMS_A_BLOCK};",
-                f"    add_samples(g.gradient, g.sample_gradients, g.gradient_width, g.batch, {moved('begin', offset)}, count);",
+                f"    add_samples(g.gradient, g.sample_gradients, g.gradient_width, g.batch, {moved('begin', offset)}, count, g.adds);",
                 f"    check_sums(g.overflown, {k}, g.gradient + {moved('begin', offset)}, count);",
             ]
             first += blocks
@@ -83,7 +83,7 @@ class Learning(Online):
                 f"    const std::int64_t begins = g.rows[{row}].gradient - g.gradient, size = synapses_of(g.rows[{row}], {sources});",
                 f"    for (std::int64_t begin = (block - {first}) * {SUMS_A_BLOCK}; begin < size; begin += {BLOCKS_OF_LATE_SUMS * SUMS_A_BLOCK}) {{",
                 f"        const int count = static_cast<int>(size - begin < {SUMS_A_BLOCK} ? size - begin : {SUMS_A_BLOCK});",
-                "        add_samples(g.gradient, g.sample_gradients, g.gradient_width, g.batch, begins + begin, count);",
+                "        add_samples(g.gradient, g.sample_gradients, g.gradient_width, g.batch, begins + begin, count, g.adds);",
                 f"        check_sums(g.overflown, {k}, g.gradient + begins + begin, count);",
                 "    }",
             ]

@@ -117,7 +117,7 @@ public:
         const Call<const Batch*()> next = std::exchange(next_, {});
         refresh();
         const bool learns = mode != Mode::evaluate;
-        const Plan plan = plan_of(batch, learns);
+        const Plan plan = plan_of(mode, batch);
         const std::int64_t at_once = plan.at_once;
         Result total{0, 0, 0, 0};
         results_.forget_rates();
@@ -134,7 +134,7 @@ public:
                     if (first + at_once < batch.count)
                         prepare(part_of(batch, first + at_once, at_once), learns);
                     else if (const Batch* const after = next ? next() : nullptr)
-                        prepare(part_of(*after, 0, plan_of(*after, learns).at_once), learns);
+                        prepare(part_of(*after, 0, plan_of(mode, *after).at_once), learns);
                 } catch (...) {  // said when those samples run
                 }
             };
@@ -167,11 +167,11 @@ public:
     }
 
 private:
-    Plan plan_of(const Batch& batch, bool learns) const {
-        if (!learns) return {batch.count, std::numeric_limits<std::int64_t>::max()};
+    Plan plan_of(Mode mode, const Batch& batch) const {
+        if (mode == Mode::evaluate) return {batch.count, std::numeric_limits<std::int64_t>::max()};
         SampleArguments<Network> a = {};
         place_traces(a);
-        return KeptOfSamples<Network>::plan(batch, numbers_.gradient_size, connectivity_.most_delay(), a.trace_width);
+        return KeptOfSamples<Network>::plan(batch, numbers_.gradient_size, connectivity_.most_delay(), a.trace_width, is_step_by_step(mode));
     }
     // Where the traces of a sample stand: those known when the code was emitted, then those of synapses in rows.
     void place_traces(SampleArguments<Network>& a) const {

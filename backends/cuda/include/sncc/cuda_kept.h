@@ -25,12 +25,12 @@ public:
     explicit KeptOfSamples(DeviceMemory& memory) : memory_(memory) {}
 
     // How a batch runs within the network's bound on memory, beside `gradient_size` numbers, each sample with traces of `trace_width`: so many samples at once, all without a bound,
-    // and the steps of which a sample's tape holds all numbers at once. Segments are computed twice, so they have to let more samples run.
-    static Plan plan(const Batch& batch, std::int64_t gradient_size, std::int64_t most_delay, std::int64_t trace_width) {
+    // and the steps of which a sample's tape holds all numbers at once. Segments are computed twice, so they have to let more samples run. In lockstep none can wait.
+    static Plan plan(const Batch& batch, std::int64_t gradient_size, std::int64_t most_delay, std::int64_t trace_width, bool lockstep) {
         std::int64_t steps = 1;
         for (std::int64_t k = 0; k < batch.count; ++k) steps = std::max<std::int64_t>(steps, batch.data->steps[batch.selection[k]]);
         if (Network::memory == 0 || batch.count == 0) return {std::max<std::int64_t>(batch.count, 1), steps};
-        const std::int64_t gradients = gradient_size * real, room = Network::memory - gradients, least = Network::online ? batch.count : 1;
+        const std::int64_t gradients = gradient_size * real, room = Network::memory - gradients, least = lockstep ? batch.count : 1;
         const auto fit = [&](std::int64_t length) { return std::min(room / bytes(steps, length, most_delay, trace_width + gradient_size), batch.count); };
         std::int64_t each = bytes(steps, steps, most_delay, trace_width + gradient_size);
         Plan best{fit(steps), steps};

@@ -167,11 +167,12 @@ __device__ inline void signal_back(Real* into, int size, const Real* told, const
     for_own(size, [&](int i) { into[i] = rows.offsets[i] < rows.offsets[i + 1] ? told[rows.targets[rows.offsets[i]]] : Real(0); });
 }
 
-// Gradients of the samples, added up in their order: numbers first .. first + count; all are of one parameter.
+// Gradients of the samples, added up in their order, after those that the batch has left before where it `adds`: numbers first .. first + count;
+// all are of one parameter.
 template <typename Real>
-__device__ inline void add_samples(Real* gradient, const Real* of_samples, std::int64_t size, int samples, std::int64_t first, int count) {
+__device__ inline void add_samples(Real* gradient, const Real* of_samples, std::int64_t size, int samples, std::int64_t first, int count, bool adds) {
     for_own(count, [&](int k) {
-        Real sum = 0;
+        Real sum = adds ? gradient[first + k] : Real(0);
         for (int b = 0; b < samples; ++b) sum += of_samples[b * size + first + k];
         gradient[first + k] = sum;
     });
