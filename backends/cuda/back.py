@@ -181,15 +181,16 @@ class WayBack(Updates):
         """Credit back over delays that need not be whole steps."""
         column, size = self.columns[c.target_group, o.slot], self.program.group(c.target_group).size
         columns, stride = (c.target_size, self.stride(c.weight)) if c.pattern == "dense" else (1, 0)
-        later = f"LaterAdjoint<Real>{{tape, {column}, {size}, {c.target_offset}, steps}}"
-        passed = (
-            f"{into}, {c.source_size}, {columns}, {self.weight(c.weight)}, {stride}, {self.learnt_delays(c)}, {later}"
-        )
+        row = self.program.place(c.source)[1]
+        first = str(c.target_offset) if stride else self.after(str(c.target_offset), row)
+        later = f"LaterAdjoint<Real>{{tape, {column}, {size}, {first}, steps}}"
+        weight, delays = self.after(self.weight(c.weight), row, stride or 1), self.learnt_delays(c, row, stride or 1)
+        passed = f"{into}, {self.share(row, c.source_size)}, {columns}, {weight}, {stride}, {delays}, {later}"
         call = f"transpose_interpolated({passed}, n);"
         if o.at_spikes:
-            call = f"transpose_rounded({passed}, {self.source(c)}, n);"
+            call = f"transpose_rounded({passed}, {self.of_own(self.source(c), row)}, n);"
         elif c.dropout:
-            call = f"transpose_interpolated({passed}, n, kept_{self.thinning(c)});"
+            call = f"transpose_interpolated({passed}, n, {self.of_own(f'kept_{self.thinning(c)}', row)});"
         return call
 
     def _transpose_rows(self, o: Transpose, c: Connection, before: bool) -> Part:

@@ -15,7 +15,7 @@ from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.functions import Function
 from sncc.backends.cxx.layout import Field, padded
 from sncc.program.groups import Connection, Group, Row
-from sncc.program.learning import Transpose
+from sncc.program.learning import Feedback, Transpose
 from sncc.program.nodes import Program
 from sncc.program.operations import Update
 from sncc.program.statements import SPIKE
@@ -53,17 +53,15 @@ def clusters_of(samples: Samples, workspace_bytes: int) -> ClusterSamples | None
 def _knows(samples: Samples) -> bool:
     """Whether all of a network's operations are those of a slice."""
     p = samples.program
-    return not samples.is_online and all(_knows_connection(p, c) for c in p.connections)
+    whole = {(g.name, r.offset, r.size) for g in p.groups for r in g.rows}
+    signals = all(o.target in whole for o in p.reverse if isinstance(o, Feedback))
+    readouts = all((r.group, r.offset) in {(g, offset) for g, offset, _ in whole} for r in p.readouts)
+    return not samples.is_online and signals and readouts and all(_knows_connection(samples, c) for c in p.connections)
 
 
-def _knows_connection(p: Program, c: Connection) -> bool:
-    """Whether a connection is of whole populations, by whole steps."""
-    row = p.place(c.target)[1]
-    targets = (c.target_offset, c.target_size) == (row.offset, row.size)
-    if c.source_group is not None:
-        row = p.place(c.source)[1]
-    sources = c.source_group is None or (c.source_offset, c.source_size) == (row.offset, row.size)
-    return targets and sources and c.gain is None and not c.interpolated
+def _knows_connection(samples: Samples, c: Connection) -> bool:
+    """Whether a connection is one of synapses in rows with whole steps of delay, or of whole populations."""
+    return c.gain is None and not (c.interpolated and c in samples.rows_of_synapses)
 
 
 class ClusterSamples(Samples):

@@ -189,9 +189,10 @@ class Places(Layout):
         """Where a parameter starts."""
         return self.offsets[self.keys.index(key)]
 
-    def learnt_delays(self, c: Connection) -> str:
-        """The delays of a connection that need not be whole steps."""
-        numbers = f"{self.weight(c.delays or '')}, Network::step_ms, {c.delay}, {self.most_delay(c)}, {str(c.rounded).lower()}"
+    def learnt_delays(self, c: Connection, row: Row | None = None, times: int = 1) -> str:
+        """The delays of a connection that need not be whole steps; from those on of the first neuron of a population that a block has."""
+        first = self.weight(c.delays or "")
+        numbers = f"{first if row is None else self.after(first, row, times)}, Network::step_ms, {c.delay}, {self.most_delay(c)}, {str(c.rounded).lower()}"
         return f"FractionalDelays<Real>{{{numbers}}}"
 
     def gradient_of(self, c: Connection, key: str | None = None) -> int:

@@ -239,12 +239,15 @@ class Samples(WayBack):
             False,
         )  # whether each number is added to by the thread that it belongs to
         if c.interpolated:
-            one, shape = ("", f", {self.stride(c.weight)}") if c.pattern == "dense" else ("_one_to_one", "")
-            call = f"add_interpolated{one}({into}, {c.target_size}, {weight}{shape}, {self.learnt_delays(c)}, {source}, n);"
+            delays, dense = self.learnt_delays(c, row), c.pattern == "dense"
             if c.signal:
-                stride = self.stride(c.weight) if c.pattern == "dense" else 0
-                passed = f"{into}, {c.source_size}, {c.target_size}, {weight}, {stride}, {self.learnt_delays(c)}"
-                call = f"add_interpolated_values({passed}, {source}, n);"
+                passed = f"{into}, {c.source_size}, {size}, {weight}, {self.stride(c.weight) if dense else 0}, {delays}"
+                call = f"add_interpolated_values({passed}, {source if dense else self.of_own(source, row)}, n);"
+            elif dense:
+                call = f"add_interpolated({into}, {size}, {weight}, {self.stride(c.weight)}, {delays}, {source}, n);"
+            else:
+                passed = f"{into}, {self.first(row) or 0}, {size}, {weight}, {delays}"
+                call = f"add_interpolated_one_to_one({passed}, {source}, n);"
         elif c.signal and c.pattern == "dense":
             ordered = True
             call = f"add_product({who}, {into}, {size}, {c.source_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"

@@ -43,6 +43,13 @@ network Sliced:
     connect second -> third: dense, weight = normal(0, 0.4)
     connect seen = second -> first: dense, weight = normal(0, 0.05 /ms), delay = 3 ms, synapse = spread()
     connect graded = second -> third: dense, weight = normal(0, 0.2 /ms), delay = 2 ms, synapse = tsodyks_markram(), dropout = 0.2
+    connect lag = first -> third: dense, weight = normal(0, 0.2), delay = each(2 ms), dropout = 0.1
+    connect lags = second -> second: one_to_one, weight = each(0.2), delay = each(1.5 ms)
+    connect levels = second -> second: one_to_one, weight = each(0.1 /ms), delay = each(1.7 ms), synapse = spread()
+    connect widely = third -> second: dense, weight = normal(0, 0.1 /ms), delay = each(2.3 ms), synapse = spread()
+    connect come = x -> second: dense, weight = normal(0, 0.2), delay = each(1 ms)
+    connect part = second[8:75] -> first[40:140]: dense, weight = normal(0, 0.2), delay = 1 ms
+    connect ones = first[100:130] -> third[2:32]: one_to_one, weight = each(0.3)
     connect first -> output: dense, weight = normal(0, 0.3)
     connect third -> output: dense, weight = normal(0, 0.5)
 
@@ -50,7 +57,7 @@ train:
     rule = bptt
     loss = cross_entropy(mean(output.v))
     penalty = firing_rate(first, target = 20 Hz, strength = 1e-5), firing_rate(second, target = 5 Hz, strength = 1e-5, over = batch)
-    learn = weights, first.tau_m, third.bias, output.bias, initial(second.v)
+    learn = weights, first.tau_m, third.bias, output.bias, initial(second.v), lag.delay(in = [1 ms, 5 ms]), lags.delay(in = [1 ms, 4 ms]), levels.delay(in = [1 ms, 3 ms]), widely.delay(in = [1 ms, 4 ms]), come.delay(in = [0 ms, 3 ms])
     optimiser = adam(learning_rate = 1e-3)
 """
 FED_BACK = """
@@ -155,7 +162,20 @@ def test_all_patterns_of_slices_give_the_cpus_numbers(sliced, build):
     expected, found = (
         trained(n) for n in (sncc.load(sncc.build(SLICED, backend="cpu", precision="float64"), seed=3), network)
     )
-    assert set(expected) == set(found) and np.abs(expected["drawn.weight"]).max() > 0
+    moved = [
+        f"{name}.{kind}"
+        for name, kind in (
+            ("drawn", "weight"),
+            ("part", "weight"),
+            ("ones", "weight"),
+            ("lag", "delay"),
+            ("lags", "delay"),
+            ("levels", "delay"),
+            ("widely", "delay"),
+            ("come", "delay"),
+        )
+    ]
+    assert set(expected) == set(found) and all(np.abs(expected[key]).max() > 0 for key in moved)
     for key, value in expected.items():
         assert np.allclose(found[key], value, rtol=1e-8, atol=1e-9 * np.max(np.abs(value))), key
 
@@ -218,12 +238,14 @@ def test_as_few_blocks_share_a_sample_as_have_room_for_it(size, expected):
 
 
 @pytest.mark.parametrize(
-    "rule, delay",
+    "rule, before, after, expected",
     [
-        ("eprop(online = true)", ""),
-        ("bptt\n    learn = weights, x_hidden.delay(in = [1 ms, 9 ms])", ", delay = each(2 ms)"),
+        ("eprop(online = true)", "", "", 0),  # does not know slices
+        ("eprop(feedback = random)", "hidden -> output", "hidden[0:100] -> output", 2),
+        ("bptt\n    learn = weights, x_hidden.delay(in = [1 ms, 9 ms])", "1)\n    connect hidden", "1), delay = each(2 ms)\n    connect hidden", 2),
     ],
-)
-def test_what_slices_do_not_know_stays_in_one_block(rule, delay):
+)  # fmt: skip
+def test_parts_and_learnt_delays_are_shared_too(rule, before, after, expected):
     text = PLAIN.replace("SIZE", "9000").replace("eprop(feedback = symmetric)", rule)
-    assert blocks(text.replace("normal(0, 1)\n    connect hidden", f"normal(0, 1){delay}\n    connect hidden")) == 0
+    assert not before or before in text
+    assert blocks(text.replace(before, after)) == expected

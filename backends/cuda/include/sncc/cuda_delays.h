@@ -22,12 +22,14 @@ __device__ inline void add_interpolated(Real* into, int columns, const Real* wei
         into[j] = sum;
     });
 }
+// From source `first` on.
 template <typename Real, typename Spikes>
-__device__ inline void add_interpolated_one_to_one(Real* into, int count, const Real* weights, const FractionalDelays<Real>& delays, const Spikes& spikes, std::int64_t n) {
+__device__ inline void add_interpolated_one_to_one(Real* into, int first, int count, const Real* weights, const FractionalDelays<Real>& delays, const Spikes& spikes,
+                                                   std::int64_t n) {
     for_own(count, [&](int j) {
         for (std::int64_t d = delays.most; d >= delays.least; --d)
             for_spikes(spikes, n - d, [&](std::int64_t i) {
-                if (i == j) into[j] += weights[j] * delays.at(j).part_at(d);
+                if (i == first + j) into[j] += weights[j] * delays.at(j).part_at(d);
             });
     });
 }
