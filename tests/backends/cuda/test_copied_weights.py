@@ -51,7 +51,7 @@ def in_both_forms(monkeypatch):
     ],
 )
 def test_training_and_inference_are_the_same_to_the_bit(projects, in_both_forms, name):
-    memory = 30_000 if name == "a loss at the end" else None  # as in test_emulated: a build less
+    memory = 60_000 if name == "a loss at the end" else None  # as in test_emulated: a build less
     program, project = projects.emulated({**NETWORKS, **ONLINE}[name], memory=memory)
     inputs, labels, values = cases(program)
     data, labels = handed_over(program, inputs), np.array(labels)

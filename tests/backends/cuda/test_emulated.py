@@ -95,7 +95,7 @@ def test_noise_draws_and_poisson_counts_are_the_references(projects, build):
     agree(sncc.load(project, backend="emulated"), program, 1e-8, samples=5)
 
 
-BOUNDS = {"a loss at every step": 400_000, "a loss at the end": 30_000}  # bytes, in which six samples take turns
+BOUNDS = {"a loss at every step": 400_000, "a loss at the end": 60_000}  # bytes, in which six samples take turns
 
 
 @pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
