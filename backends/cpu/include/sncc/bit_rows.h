@@ -79,7 +79,7 @@ private:
         count_spikes(rows, count, word, counts);
         const int size = static_cast<int>(std::min<std::int64_t>(targets, BitRows::targets_at_once));
         int first = 0;
-        for (; first + 64 <= size; first += 64) add_times<64>(counts + first, weight, to + first);
+        for (; first + 64 <= size; first += 64) add_64_times(counts + first, weight, to + first);
         for (; first < size; first += 16) add_times<16>(counts + first, weight, to + first);  // arrays end at a multiple of 16
     }
 
@@ -108,6 +108,24 @@ private:
             }
     }
 #endif
+    // to[j] += weight, counts[j] times one after the other.
+#if defined(__AVX512BW__)
+    static SNCC_INLINE void add_64_times(const std::uint8_t* counts, float weight, float* to) {
+        const __m512i times = _mm512_load_si512(counts);
+        const __m512 once = _mm512_set1_ps(weight);
+        __m512 sums[4];
+        for (int q = 0; q < 4; ++q) sums[q] = _mm512_loadu_ps(to + 16 * q);
+        __m512i done = _mm512_setzero_si512();
+        for (std::uint64_t left = _mm512_cmpgt_epu8_mask(times, done); left; left = _mm512_cmpgt_epu8_mask(times, done)) {
+            for (int q = 0; q < 4; ++q) sums[q] = _mm512_mask_add_ps(sums[q], static_cast<__mmask16>(left >> 16 * q), sums[q], once);
+            done = _mm512_add_epi8(done, _mm512_set1_epi8(1));
+        }
+        for (int q = 0; q < 4; ++q) _mm512_storeu_ps(to + 16 * q, sums[q]);
+    }
+#endif
+    template <typename Value>
+    static void add_64_times(const std::uint8_t* counts, Value weight, Value* to) { add_times<64>(counts, weight, to); }
+
     template <int Size>
     static void add_times(const std::uint8_t* SNCC_RESTRICT counts, Real weight, Real* SNCC_RESTRICT to) {
         int most = 0;
