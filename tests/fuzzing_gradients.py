@@ -148,8 +148,6 @@ def check_directions_of_patterns(text: str, tolerance: float = 1e-12) -> bool:
 
 def check_directions_of_synapses(text: str, tolerance: float = 1e-12) -> bool:
     """The same through states of synapses, where these are such as traces follow; False where the network is passed over."""
-    head, _, rest = text.partition("    learn = ")
-    text = f"{head}    learn = weights, hidden.tau_m\n{rest.partition(chr(10))[2]}"
     rng = np.random.default_rng(5)
     inputs = [{"x": rng.poisson(0.4, (10, 3)).clip(0, 4).astype(float)}]
     try:

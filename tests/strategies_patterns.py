@@ -15,7 +15,7 @@ STEPS = ("mean(cross_entropy(output.v)) + 0.5 * cross_entropy(mean(output.v))",)
 
 @st.composite
 def networks_of_patterns(draw: st.DrawFn, forwards: bool = False) -> str:
-    """A network whose connections have random patterns, weights and delays; `forwards`: as `online = true` takes them."""
+    """A network whose connections have random patterns, weights and delays; `forwards`: what the loss reads may spike, or differ in its numbers."""
 
     def connection(name: str, source: str, target: str, ends: str, delays: tuple[str, ...]) -> str:
         of_pairs = not any(word in ends for word in ("conv2d", "repeats", "total"))
@@ -25,14 +25,19 @@ def networks_of_patterns(draw: st.DrawFn, forwards: bool = False) -> str:
 
     onto = (*WHOLE, *DRAWN, *PARTS)
     later = (", delay = 2 ms", ", delay = 6 ms", ", delay = uniform(1 ms, 4 ms)")
-    at_once = ("", ", delay = 3 ms", *(() if forwards else (", delay = uniform(0 ms, 3 ms)",)))
+    at_once = ("", ", delay = 3 ms", ", delay = uniform(0 ms, 3 ms)")
     itself = (*onto, "dense(self = false)", "random(p = 0.4, self = false)")
     rule = [f"feedback = {draw(st.sampled_from(('symmetric', 'random', 'adaptive')))}"]
     rule += [f"truncate = {draw(st.integers(4, 9))} ms"] * draw(st.booleans())
+    output = f"LI[2, 2, 1](tau_m = {draw(st.integers(4, 30))} ms)"
+    if forwards:
+        output = draw(
+            st.sampled_from((output, "LI[2, 2, 1](tau_m = uniform(5 ms, 15 ms))", "LIF[2, 2, 1](theta = 0.6)"))
+        )
     return "\n".join([
         draw(neurons()), "", "network Net:", "    step = 1 ms", "    population x: input[2, 3, 2]",
         "    population hidden: Random[2, 3, 2]", "    population second: LIF[2, 3, 2](theta = 0.7)",
-        f"    population output: LI[2, 2, 1](tau_m = {draw(st.integers(4, 30))} ms)",
+        f"    population output: {output}",
         connection("a", "x", "hidden", draw(st.sampled_from(onto)), ("", *later)),
         "    connect b = x -> hidden: dense, weight = normal(0.2, 0.5)",
         connection("c", "hidden", "hidden", draw(st.sampled_from(itself)), later),

@@ -28,11 +28,10 @@ ALL = {"jumps": JUMPS, "slopes": SLOPES, "delivered": DELIVERED}
 def synapses(draw: st.DrawFn, name: str, of_input: bool, forwards: bool = False) -> str:
     """A synapse of one or two states, or of none; one behind an input reads nothing of its source.
 
-    `forwards`: as `online = true` takes them, the third alike for all of its targets.
+    `forwards`: as `online = true` takes them more often than not.
     """
-    given = CARRIED if forwards else ALL
-    alike = forwards and name == "Third"
-    mine = [d for d in given["delivered"] if not (of_input and "pre." in d) and not (alike and "post." in d)]
+    given = draw(st.sampled_from((CARRIED, ALL))) if forwards else ALL
+    mine = [d for d in given["delivered"] if not (of_input and "pre." in d)]
     delivered = draw(st.lists(st.sampled_from(mine), min_size=1, max_size=2, unique=True))
     jumps = draw(st.lists(st.sampled_from(given["jumps"]), min_size=1, max_size=3, unique=True))
     slopes = {
@@ -60,7 +59,10 @@ def networks_with_synapses(draw: st.DrawFn, rule: str, forwards: bool = False) -
     for name, end in zip(names, ends, strict=True):
         ends_, _, delay = end.partition(": ")
         pattern = draw(st.sampled_from(("dense", "dense", "random(p = 0.7)", "random(fan_in = 2, repeats = true)")))
-        each = draw(st.booleans()) if pattern == "dense" and not forwards else False
+        each = draw(st.booleans()) if pattern == "dense" else False
+        if forwards and not delay and name == "Third":
+            delay = draw(st.sampled_from(("", ", delay = 2 ms", ", delay = uniform(0 ms, 3 ms)")))
+            delay = "" if "repeats" in pattern and "uniform" in delay else delay
         numbers = "tau = uniform(3 ms, 9 ms)" if each else ""
         connects.append(
             f"    connect {ends_}: {pattern}, weight = normal(0.2, 0.3){delay}, synapse = {name}({numbers})"

@@ -107,7 +107,7 @@ SMALL = """
     connect x -> hidden: dense, weight = normal(0.15, 0.3), synapse = single()
     connect few = hidden -> hidden: random(p = 0.5), weight = normal(0.1, 0.3), delay = uniform(1 ms, 4 ms),
         synapse = single(tau = uniform(4 ms, 9 ms))
-    connect hidden -> output: random(p = 0.8), weight = normal(0.2, 0.5), delay = 1 ms, synapse = single()
+    connect hidden -> output: random(p = 0.8), weight = normal(0.2, 0.5), delay = uniform(0 ms, 3 ms), synapse = single()
 """
 ONTO = """
     population hidden: ALIF[7](tau_m = 10 ms, theta = 0.5)
@@ -144,10 +144,12 @@ def keeping(rule: str, loss: str = "mean(cross_entropy(output.v))") -> str:
     return BLOCKS + SMALL + TRAIN.format(rule=rule, loss=loss, learn="")
 
 
-def keeping_onto(rule: str, loss: str, pattern: str = "hidden -> output: dense") -> str:
+def keeping_onto(rule: str, loss: str, pattern: str = "hidden -> output: dense", delay: str = "") -> str:
     """The same with all that is on the way to the loss, in a pattern."""
     assert "connect hidden -> output: dense" in ONTO
     onto = ONTO.replace("connect hidden -> output: dense", f"connect hidden_output = {pattern}", 1)
+    if "uniform" in delay:
+        onto = onto.replace("delay = 2 ms", delay)
     return BLOCKS + onto + TRAIN.format(rule=rule, loss=loss, learn=", hidden.tau_m, hidden_output.most")
 
 

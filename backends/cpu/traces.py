@@ -89,9 +89,11 @@ def start(layout: Layout) -> list[str]:
             place = _place(layout, k, o, trace)
             size = layout.program.group(o.group).size
             arrays = [f"a.{layout.array[o.group, x.name].identifier}[j]" for x in function.of("array")]
-            lines.append(
-                f"for (int j = 0; j < {size}; ++j) ({place})[j] = dynamics::{function.name}({', '.join(arrays)});"
-            )
+            line = f"for (int j = 0; j < {size}; ++j) ({place})[j] = dynamics::{function.name}({', '.join(arrays)});"
+            if trace in dict(o.kept):  # of all steps before the first one
+                steps = f"kept_trace(s, p, {layout.late_trace(k, trace)[0]}).steps"
+                line = f"for (std::int64_t n = 0, steps = {steps}; n < steps; ++n) {line}"
+            lines.append(line)
     return lines
 
 
@@ -104,8 +106,13 @@ def _place(layout: Layout, k: int, o: TraceUpdate, trace: str) -> str:
     if (k, trace) in layout.trace_offsets:
         further = f" + output * {layout.trace_strides[k]}" if o.each is not None else ""
         return f"s.traces.data() + {layout.trace_offsets[k, trace]}{further}"
-    number = f"output * {len(o.traces)} + {o.traces.index(trace)}" if o.each is not None else o.traces.index(trace)
-    return f"traces_in_rows(s, p, {layout.late_traces.index((k, o))}, {number})"
+    entry, late = layout.late_trace(k, trace)
+    if late.steps is not None:
+        return f"kept_trace(s, p, {entry}).at(n)"
+    number = str(late.names.index(trace))
+    if o.each is not None:
+        number = f"output * {len(late.names)} + {number}"
+    return f"traces_in_rows(s, p, {entry}, {number})"
 
 
 def _signal(layout: Layout, o: LearningSignal) -> list[str]:
@@ -113,18 +120,21 @@ def _signal(layout: Layout, o: LearningSignal) -> list[str]:
     into = f"s.state.{layout.state[group, o.variable].identifier} + {offset}"
     outputs = layout.program.readouts[o.readout].size
     lines = ["{", f"    alignas(64) Real error[{padded(outputs)}];", f"    error_of<{o.readout}>(s, error);"]
-    if o.each is not None and o.weight is not None:
+    if o.each is not None and o.weight is not None and not o.each.along:
         lines.append(f"    for (int k = 0; k < {outputs}; ++k) error[k] = k == output ? error[k] : Real(0);")
-    if o.each is not None and o.each.along is not None:
+    across = layout.program.connection(o.across) if o.across is not None else None
+    if o.each is not None and o.each.along and across is None:
         return [*lines, f"    {_picked(layout, o.each, 'target', into, 'error')}", "}"]
     if o.weight is None:
         which = "j" if o.each is None else "output"
         lines.append(f"    for (int j = 0; j < {size}; ++j) ({into})[j] = error[{which}];")
         return [*lines, "}"]
     key = layout.keys.index(o.weight)
-    across = layout.program.connection(o.across) if o.across is not None else None
     lines.append(f"    std::memset({into}, 0, sizeof(Real) * {padded(size)});")
-    if across in layout.rows_of_synapses:
+    if o.each is not None and o.each.along and across is not None:
+        rows = f"p.rows[{layout.row_number(across)}]"
+        lines.append(f"    pick_error<Real>({rows}, output, {into}, {weight_of_rows(layout, across)}, error);")
+    elif across in layout.rows_of_synapses:
         passed = f"{row_loop(layout, across)}, {into}, 0, {weight_of_rows(layout, across)}, error, 0, {size}"
         lines.append(f"    transpose_synapses<1>({passed});")
     elif o.one_to_one:
@@ -160,13 +170,19 @@ def _pick(layout: Layout, o: Picked) -> list[str]:
     """What the synapse of each neuron onto an output is like."""
     if o.over is not None:
         return _copied(layout, o.over, (o.group, o.variable), o.of)
-    into, of = (f"s.state.{layout.state[place].identifier}" for place in ((o.group, o.variable), o.of))
+    into = f"s.state.{layout.state[o.group, o.variable].identifier}"
+    if o.what == "delay":
+        rows = f"p.rows[{layout.row_number(layout.program.connection(o.of[0]))}]"
+        return [f"pick_delay<Real>({rows}, output, {into});"]
+    of = f"s.state.{layout.state[o.of].identifier}"
     return [_picked(layout, o.each, o.what, into, of)]
 
 
 def _picked(layout: Layout, each: Each, what: Literal["synapse", "target"], into: str, of: str) -> str:
     """What each neuron sees of its synapse that a loop has come to, or of the target of this."""
-    assert each.along is not None
+    if len(each.along) == 1:  # to outputs straight away
+        c = layout.program.connection(each.along[0])
+        return f"pick<Real>(p.rows[{layout.row_number(c)}], nullptr, output, {into}, {of});"
     rows = [
         f"p.rows[{layout.row_number(c)}]" if c in layout.rows_of_synapses else ""
         for c in map(layout.program.connection, each.along)
@@ -211,6 +227,13 @@ def _update(layout: Layout, k: int, o: TraceUpdate, functions: TraceFunctions) -
                 where = _place(layout, *layout.program.beside(o), a.name.removeprefix("shared."))
                 lines.append(f"    const Real* SNCC_RESTRICT const of_{a.identifier} = {where};")
                 passed.append(f"of_{a.identifier}[{place}]")
+            case "past":
+                kept = layout.program.beside(o)[0], a.name.removeprefix("past.")
+                delays, _ = layout.seen_by(o, dict(o.delays)[kept[1]])
+                lines.append(f"    const auto of_{a.identifier} = kept_trace(s, p, {layout.late_trace(*kept)[0]});")
+                lines.append(f"    const Real* const delays_{a.identifier} = s.state.{delays} + {offset};")
+                window = layout.program.truncate or 0
+                passed.append(f"of_{a.identifier}.before({place}, n, delays_{a.identifier}[{neuron}], {window})")
             case "within":
                 lines.append(f"    const Real within = {layout.starts_window()} ? 0 : 1;")
                 passed.append("within")

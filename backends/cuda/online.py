@@ -44,12 +44,14 @@ class Online(Places):
         for k, o in enumerate(self.program.traces):
             if isinstance(o, TraceUpdate):
                 for trace, function in self.dynamics.traces[k].start.items():
-                    place = moved("j", self.trace_offsets[k, trace])
+                    place = self._place(k, o, trace)
                     arrays = [f"a.{self.array[o.group, x.name].identifier}[j]" for x in function.of("array")]
                     size = self.program.group(o.group).size
-                    lines.append(
-                        f"for_own({size}, [&](int j) {{ traces[{place}] = dynamics::{function.name}({', '.join(arrays)}); }});"
-                    )
+                    line = f"for_own({size}, [&](int j) {{ ({place})[j] = dynamics::{function.name}({', '.join(arrays)}); }});"
+                    if trace in dict(o.kept):  # of all steps before the first one
+                        steps = f"{self._kept(self.late_trace(k, trace)[0], o)}.steps"
+                        line = f"for (std::int64_t n = 0, steps = {steps}; n < steps; ++n) {line}"
+                    lines.append(line)
         lines += [
             f"count_labels<Network::Readout{r.index}>(w.reading{r.index}, labels, steps);"
             for r in self.program.readouts
@@ -136,9 +138,11 @@ class Online(Places):
         passed = f"{into}, {size}, {error}, error_factor<Network::Readout{o.readout}>(w.reading{o.readout}, g.of)"
         across = self.program.connection(o.across) if o.across is not None else None
         only = -1 if o.each is None else "output"
-        if o.each is not None and o.each.along is not None:
+        if o.each is not None and o.each.along:
             factor = f"error_factor<Network::Readout{o.readout}>(w.reading{o.readout}, g.of)"
             call = self._picked(o.each, "target", f"({into})", error, factor)
+            if across is not None:
+                call = f"pick_error<Real>({into}, {size}, {error}, {factor}, output, {self._rows(across)});"
         elif o.weight is None:
             call = f"signal_errors({passed}, {only});"
         elif across in self.rows_of_synapses:
@@ -177,17 +181,26 @@ class Online(Places):
         """What the synapse of each neuron onto an output is like."""
         if o.over is not None:
             return self._copied(o.over, (o.group, o.variable), o.of)
-        into, of = (f"s.{self.state[place].identifier}" for place in ((o.group, o.variable), o.of))
+        into = f"s.{self.state[o.group, o.variable].identifier}"
+        if o.what == "delay":
+            c = self.program.connection(o.of[0])
+            return [f"pick_delay<Real>({into}, {self.whole_source(c)}, output, {self._rows(c)});", "__syncthreads();"]
+        of = f"s.{self.state[o.of].identifier}"
         return [self._picked(o.each, o.what, into, of, "Real(1)"), "__syncthreads();"]
 
     def _picked(self, each: Each, what: Literal["synapse", "target"], into: str, of: str, factor: str) -> str:
         """What each neuron sees of its synapse that a loop has come to, or of the target of this."""
-        assert each.along is not None
         along = [self.program.connection(name) for name in each.along]
-        if along[0] not in self.rows_of_synapses:  # one synapse for each neuron, and in the same places
+        if (
+            len(along) > 1 and along[0] not in self.rows_of_synapses
+        ):  # one synapse for each neuron, and in the same places
             return f"for_own({along[0].source_size}, [&](int j) {{ {into}[j] = {factor} * {of}[j]; }});"
         size, rows = self.whole_source(along[0]), self._rows(along[0])
-        onto = f"&{self._rows(along[1])}" if what == "target" else "static_cast<const DeviceRows<Real>*>(nullptr)"
+        onto = (
+            f"&{self._rows(along[1])}"
+            if what == "target" and len(along) > 1
+            else "static_cast<const DeviceRows<Real>*>(nullptr)"
+        )
         return f"pick<Real>({into}, {size}, {of}, {factor}, output, {rows}, {onto});"
 
     def _at_every_step(self, readout: int) -> bool:
@@ -219,15 +232,26 @@ class Online(Places):
         if (k, trace) in self.trace_offsets:
             further = f" + std::int64_t(output) * {self.trace_strides[k]}" if o.each is not None else ""
             return plus("traces", self.trace_offsets[k, trace]) + further
-        c = self.program.connection(o.connection) if o.connection is not None else None
-        number = str(o.traces.index(trace))
+        entry, late = self.late_trace(k, trace)
+        if late.steps is not None:
+            return f"{self._kept(entry, o)}.at(n)"
+        number = str(late.names.index(trace))
         if o.each is not None:
-            number = f"(output * {len(o.traces)} + {number})"
-        start = f"traces + g.trace_starts[{self.late_traces.index((k, o))}]"
-        room = f"std::int64_t({self.size_of(o)})"
+            number = f"(output * {len(late.names)} + {number})"
+        start = f"traces + g.trace_starts[{entry}]"
+        return start + (f" + {number} * {self._room(o)}" if number != "0" else "")
+
+    def _room(self, o: TraceUpdate) -> str:
+        """The numbers of a trace."""
+        c = self.program.connection(o.connection) if o.connection is not None else None
         if c is not None and c in self.rows_of_synapses:
-            room = f"room_of(synapses_of({self._rows(c)}, {self.whole_source(c)}))"
-        return start + (f" + {number} * {room}" if number != "0" else "")
+            return f"room_of(synapses_of({self._rows(c)}, {self.whole_source(c)}))"
+        return f"std::int64_t({self.size_of(o)})"
+
+    def _kept(self, entry: int, o: TraceUpdate) -> str:
+        """A trace of several steps."""
+        steps = f"g.rows[{self.late_traces[entry].steps}].most_delay + 1"
+        return f"KeptTrace<Real>{{traces + g.trace_starts[{entry}], {self._room(o)}, {steps}}}"
 
     def _pre(self, c: Connection) -> tuple[list[str], str]:
         """Lines that write out what a source emitted, and what arrives over a synapse of it."""
@@ -263,6 +287,12 @@ class Online(Places):
                     where = self._place(*self.program.beside(o), a.name.removeprefix("shared."))
                     places.append(f"const Real* const of_{a.identifier} = {where};")
                     passed.append(f"of_{a.identifier}[e]")
+                case "past":
+                    kept = self.program.beside(o)[0], a.name.removeprefix("past.")
+                    entry, _ = self.late_trace(*kept)
+                    places.append(f"const auto of_{a.identifier} = {self._kept(entry, o)};")
+                    delays, window = self.seen_by(o, dict(o.delays)[kept[1]])[0], self.program.truncate or 0
+                    passed.append(f"of_{a.identifier}.before(e, n, s.{delays}[{moved('j', offset)}], {window})")
                 case "within":
                     places.append(f"const Real within = {self.starts_window()} ? 0 : 1;")
                     passed.append("within")
@@ -319,7 +349,8 @@ class Online(Places):
 
     def late_sums(self) -> list[tuple[int, int, int]]:
         """Those whose size is known when synapses are built: number, rows of synapses, neurons of their source."""
-        learnt = [self.program.connection(o.connection) for _, o in self.late_traces if o.connection is not None]
+        ours = [late.update.connection for late in self.late_traces]
+        learnt = [self.program.connection(name) for name in ours if name is not None]
         users = {c.weight: c for c in learnt if c in self.rows_of_synapses}
         return [
             (self.keys.index(weight), self.row_number(c), self.whole_source(c))

@@ -118,7 +118,7 @@ def _traces(program: Program, update: TraceUpdate, index: int) -> TraceFunctions
         b.argument("trace", trace, type_="real&")
     for name in sorted(_used(update.body)):
         role = name.partition(".")[0]
-        if name in ("pre", "within") or role in ("post", "through", "read", "output", "reads", "shared"):
+        if name in ("pre", "within") or role in ("post", "through", "read", "output", "reads", "shared", "past"):
             b.argument(role, name)
     for statement in update.body:
         b.local(statement)

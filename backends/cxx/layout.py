@@ -53,6 +53,19 @@ class Series:
     thinned: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LateTraces:
+    """Traces of an update, which has this place among the operations, whose number is known when synapses are built.
+
+    steps: the rows of synapses whose delays say of how many steps they are kept.
+    """
+
+    place: int
+    update: TraceUpdate
+    names: tuple[str, ...]
+    steps: int | None = None
+
+
 class Layout:
     """Names and places that both halves of a project share."""
 
@@ -105,18 +118,23 @@ class Layout:
         self.trace_offsets: dict[tuple[int, str], int] = {}  # by place in `Program.traces`, and name
         self.trace_strides: dict[int, int] = {}  # from a trace of an output to that of the next one
         self.trace_size = 0  # of all but those of synapses in rows, which stand behind
-        self.late_traces: list[tuple[int, TraceUpdate]] = []  # of synapses in rows, or for each synapse of a neuron
+        self.late_traces: list[LateTraces] = []  # whose number is known when synapses are built
         for k, traces in enumerate(program.traces):
             if isinstance(traces, TraceUpdate):
                 c = program.connection(traces.connection) if traces.connection is not None else None
+                kept = dict(traces.kept)
+                names = tuple(trace for trace in traces.traces if trace not in kept)
                 if c in self.rows_of_synapses or self.rows_along(traces.each) is not None:
-                    self.late_traces.append((k, traces))
-                    continue
-                size = self.size_of(traces)
-                for trace in traces.traces:
-                    self.trace_offsets[k, trace] = self.trace_size
-                    self.trace_size += size * self.repeats(traces)
-                self.trace_strides[k] = size
+                    self.late_traces.append(LateTraces(k, traces, names))
+                else:
+                    size = self.size_of(traces)
+                    for trace in names:
+                        self.trace_offsets[k, trace] = self.trace_size
+                        self.trace_size += size * self.repeats(traces)
+                    self.trace_strides[k] = size
+                for trace, delayed in kept.items():
+                    rows = self.row_number(program.connection(delayed))
+                    self.late_traces.append(LateTraces(k, traces, (trace,), rows))
         self.penalty_offsets: list[int] = []  # of the penalised populations among all numbers per neuron
         self.penalty_size = 0
         for penalty in program.penalties:
@@ -178,14 +196,22 @@ class Layout:
     def late_trace_lines(self) -> list[str]:
         """The entries of the table of traces whose number is known when synapses are built: which rows, or how many numbers, how many traces, along which rows."""
         lines = []
-        for _, o in self.late_traces:
+        for late in self.late_traces:
+            o = late.update
             c = self.program.connection(o.connection) if o.connection is not None else None
             rows, size = (
                 (self.row_number(c), 0) if c in self.rows_of_synapses and c is not None else (-1, self.size_of(o))
             )
             along = self.rows_along(o.each)
-            lines.append(f"{{{rows}, {size}, {len(o.traces) * self.repeats(o)}, {-1 if along is None else along}}}")
+            count = len(late.names) * self.repeats(o)
+            lines.append(
+                f"{{{rows}, {size}, {count}, {-1 if along is None else along}, {-1 if late.steps is None else late.steps}}}"
+            )
         return lines
+
+    def late_trace(self, k: int, trace: str) -> tuple[int, LateTraces]:
+        """The entry of that table in which a trace is, and its number."""
+        return next((n, late) for n, late in enumerate(self.late_traces) if late.place == k and trace in late.names)
 
     def size_of(self, o: TraceUpdate) -> int:
         """The numbers of a trace, where that is known."""
@@ -200,13 +226,13 @@ class Layout:
 
     def outputs(self, each: Each) -> int:
         """How often a loop goes round: for each output, or for each synapse of a neuron; 0 where only the library knows."""
-        if each.along is None:
+        if not each.along:
             return self.program.readouts[each.readout].size
         return 1 if self.rows_along(each) is None else 0
 
     def rows_along(self, each: Each | None) -> int | None:
         """The rows of synapses that a loop goes along; None where each neuron has one, or the loop is over outputs."""
-        if each is None or each.along is None:
+        if each is None or not each.along:
             return None
         c = self.program.connection(each.along[0])
         return self.row_number(c) if c in self.rows_of_synapses else None

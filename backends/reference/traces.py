@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sncc.expressions.evaluate import evaluate
+from sncc.program.groups import Connection
 from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout
@@ -35,6 +36,8 @@ class Traces:
             if isinstance(o, TraceUpdate)
             for trace, value in o.start
         }
+        self.first = {(k, trace): value for (k, _, trace), value in self.values.items()}
+        self.past: dict[tuple[int, str, int], Array] = {}  # by place, name and step, of what is kept for delays
         self.signals: dict[tuple[str, str], np.ndarray] = {}
         self.weights = {
             (key := program.connection(o.connection).weight): np.zeros(self._elements(key))
@@ -77,19 +80,21 @@ class Traces:
 
     def _count(self, each: Each) -> int:
         """How often a loop goes round."""
-        if each.along is None:
+        if not each.along:
             return self.program.readouts[each.readout].size
         return int(np.bincount(self.synapses.tables[each.along[0]].pre).max(initial=0))
 
     def _come_to(self, each: Each, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Neurons, places in their group; the synapse of each that is number so many, and the target of that; those that have one."""
-        assert each.along is not None
-        first, onto = (self.synapses.tables[name] for name in each.along)
+        first = self.synapses.tables[each.along[0]]
         order = np.argsort(first.pre, kind="stable")
         neurons, starts = np.unique(first.pre[order], return_index=True)
         counts = np.diff(np.append(starts, len(order)))
         there = counts > number
-        synapses = first.post[order][starts[there] + number]
+        chosen = order[starts[there] + number]
+        if len(each.along) == 1:
+            return neurons[there], chosen, first.post[chosen]
+        synapses, onto = first.post[chosen], self.synapses.tables[each.along[1]]
         ends = np.zeros(self.program.group(self.program.connection(each.along[0]).target_group).size, int)
         ends[onto.pre] = onto.post
         return neurons[there], synapses, ends[synapses]
@@ -123,17 +128,21 @@ class Traces:
         if reading.readout.over_steps == "mean":
             error = error / max(sample.labelled_steps(reading.readout), 1)
         error = error * reading.readout.factor / sample.samples
-        if o.each is not None and o.each.along is None:
+        if o.each is not None and not o.each.along:
             error = np.where(np.arange(len(error)) == output, error, 0.0)
         group, offset, size = o.target
-        if o.each is not None and o.each.along is not None:
-            neurons, _, targets = self._come_to(o.each, output)
+        if o.each is not None and o.each.along:
+            neurons, chosen, targets = self._come_to(o.each, output)
             errors, error = error, np.zeros(size)
             error[neurons - offset] = errors[targets - reading.readout.offset]
+            if o.weight is not None:
+                error[neurons - offset] *= self.synapses.weight(self.program.connection(o.each.along[0]))[chosen]
         left = sample.left(o.across, o.target)
         whole = np.zeros(self.program.group(group).size)
         across = self.program.connection(o.across) if o.across is not None else None
-        if across is not None and not self.program.is_matrix(across):
+        if o.each is not None and o.each.along:
+            pass
+        elif across is not None and not self.program.is_matrix(across):
             table = self.synapses.tables[across.name]
             np.add.at(whole, table.pre, self.synapses.weight(across) * error[table.target])
             error = whole[offset : offset + size]
@@ -162,6 +171,10 @@ class Traces:
 
     def _pick(self, o: Picked, sample: Sample, output: int) -> None:
         """What the synapse of each neuron onto an output is like."""
+        if o.what == "delay":
+            c = self.program.connection(o.of[0])
+            sample.variables[o.group, o.variable] = self._delays(o, c, output)
+            return
         found = sample.variables[o.of]
         if o.over is not None:
             sample.variables[o.group, o.variable] = self._over(o.over, o.group, found)
@@ -170,6 +183,15 @@ class Traces:
         whole = np.zeros(self.program.group(o.group).size)
         whole[neurons] = found[synapses if o.what == "synapse" else targets]
         sample.variables[o.group, o.variable] = whole
+
+    def _delays(self, o: Picked, c: Connection, output: int) -> np.ndarray:
+        """The delay, in steps, of each neuron's synapse that a loop has come to."""
+        whole, table = np.zeros(self.program.group(o.group).size), self.synapses.tables[c.name]
+        for neuron in np.unique(table.pre):
+            mine = np.flatnonzero(table.pre == neuron)
+            if output < len(mine):
+                whole[neuron] = self.synapses.delay_steps(c)[mine[output]]
+        return whole
 
     def _elements(self, key: str) -> int:
         """Numbers in a weight's gradient; one number that stands in a matrix has them all, and is their sum."""
@@ -209,6 +231,8 @@ class Traces:
                 values[name] = self._post(o, whole) if neuron is None else whole[neuron]
             elif name.startswith("shared."):
                 values[name] = self.values[self.program.beside(o)[0], 0, name.removeprefix("shared.")]
+            elif name.startswith("past."):
+                values[name] = self._past(o, name.removeprefix("past."), sample, n)
             elif name == "within":
                 window = self.program.truncate
                 values[name] = float(not (window and n > 1 and (n - 1) % window == 0))
@@ -218,6 +242,21 @@ class Traces:
             values[assign.name] = evaluate(assign.value, values)
         for trace, local in o.carry:
             self.values[k, output, trace] = np.broadcast_to(values[local], zeros.shape)
+            if trace in dict(o.kept):
+                self.past[k, trace, n] = self.values[k, output, trace]
+
+    def _past(self, o: TraceUpdate, trace: str, sample: Sample, n: int) -> Array:
+        """A trace as many steps ago as the synapse's delay is; before the first step, as it started."""
+        shared, _ = self.program.beside(o)
+        group, variable, _ = self.program.seen_by(o, dict(o.delays)[trace]) or ("", "", None)
+        delays = self._post(o, sample.variables[group, variable])
+        window, zeros = self.program.truncate, np.zeros(self._shape(o))
+        result = zeros
+        for delay in np.unique(delays):
+            before = self.past.get((shared, trace, max(n - int(delay), 0)), self.first.get((shared, trace), zeros))
+            gone = bool(window and n > window and delay > (n - 1) % window)
+            result = np.where(np.broadcast_to(delays, zeros.shape) == delay, 0.0 if gone else before, result)
+        return result
 
     def _pre(self, o: TraceUpdate, sample: Sample, n: int) -> Array:
         if o.connection is None:

@@ -18,6 +18,7 @@ from sncc.program.nodes import Program
 from sncc.program.operations import Readout
 from sncc.program.statements import SPIKE, Assign
 
+DELAY = "delay"  # of that group: before the name of a connection whose delay that synapse has
 READ = "read"  # of the group in which a neuron has a synapse: before the names of variables of that synapse's target
 Jacobian = dict[tuple[str, str], Expression]  # (output, input) → a number, or a variable of the group
 
@@ -43,7 +44,8 @@ class Path:
     """How what `leaves` a group, its spikes or a state, reaches a readout: `delay` steps later, through `input`.
 
     Without an input the loss reads the group itself. With states of synapses on the way the delay is that of the
-    spikes that move them. `each`: one way to each output, in a loop over them; `own`: the states on the way are of each as well.
+    spikes that move them. `each`: one way to each output, in a loop over them, or along synapses, of which each has its states. `delays`: the
+    connection over whose synapses, each with a delay, what leaves or what states of the source deliver arrives.
     """
 
     readout: Readout
@@ -53,7 +55,7 @@ class Path:
     delay: int = 0
     through: Through | None = None
     each: Each | None = None
-    own: bool = False
+    delays: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class _Body:
         self.body: list[Assign] = []
         self.carry: list[tuple[str, str]] = []
         self.gradient: list[tuple[str, str, int]] = []
+        self.kept: list[tuple[str, str]] = []
+        self.delays: list[tuple[str, str]] = []
 
     def before(self, trace: str) -> Expression:
         """A trace of the step before; nothing where a window of truncated credit begins."""
@@ -165,8 +169,8 @@ def traces(
     def filtered(into: _Body, path: Path, value: Expression) -> None:
         """What a trace makes of what the readout reads, as the readout's own states filter it."""
         place = f"{'read' if path.each is None else 'output'}.{path.readout.index}"
-        if path.own and path.through is not None:
-            place = f"{beside}.{path.through.places}.{READ}"
+        if path.each is not None and path.each.along:
+            place = f"{beside}.{path.each.places}.{READ}"
         reading = {pair: _at(value, place) for pair, value in jacobians[path.readout.group].items()}
         into.read(path, into.through(reading, path.input, value, f"{path.signal.variable}.f")[path.readout.variable])
 
@@ -176,19 +180,25 @@ def traces(
         into = shared if path.each is None else loops.setdefault(path.each, _Body(shared.truncated))
         if not path.input:
             shared.read(path, now[path.readout.variable])
-        elif path.own:
-            assert way is not None
-            value = into.through(on_the_way(way), way.input, Symbol(f"shared.{_row(path)}"), f"{head}.s")[way.values]
-            filtered(into, path, into.late(f"{head}.out", value, way.delay))
-        elif way is not None:
-            value = shared.through(on_the_way(way), way.input, arriving(path), f"{head}.s")[way.values]
-            value = shared.late(f"{head}.out", value, way.delay)
-            if path.each is not None:
-                keep(f"{head}.arrives", value)
-                value = Symbol(f"shared.{head}.arrives")
-            filtered(into, path, value)
-        else:
-            filtered(into, path, arriving(path) if path.each is None else Symbol(f"shared.{_row(path)}"))
+            continue
+        value = now[path.leaves] if path.delays and not _of_source(way) else arriving(path)
+        if way is not None and _of_source(way):
+            value = shared.through(on_the_way(way), way.input, value, f"{head}.s")[way.values]
+            value = shared.late(f"{head}.out", value, 0 if path.delays else way.delay)
+        if path.each is not None and path.delays:
+            keep(f"{head}.past", value)
+            value = Symbol(f"past.{head}.past")
+            shared.kept.append((f"{head}.past", path.delays))
+            into.delays.append((f"{head}.past", f"{beside}.{path.each.places}.{DELAY}.{path.delays}"))
+        elif path.each is not None and way is not None and _of_source(way):
+            keep(f"{head}.arrives", value)
+            value = Symbol(f"shared.{head}.arrives")
+        elif path.each is not None:
+            value = Symbol(f"shared.{_row(path)}")
+        if way is not None and not _of_source(way):
+            value = into.through(on_the_way(way), way.input, value, f"{head}.s")[way.values]
+            value = into.late(f"{head}.out", value, way.delay)
+        filtered(into, path, value)
     penalised = [(p.variable, f"{p.variable}.spikes") for p in penalties if SPIKE in moved]
     for _, trace in penalised:  # a rate sees every spike alike
         keep(trace, add(Symbol(trace), Symbol(f"e.{SPIKE}")))
@@ -198,6 +208,10 @@ def traces(
     before_the_first_step = [  # states are delivered then as they start
         (f"{trace}.{k}", value) for trace, value in start for leaves, count in rows.items()
         for k in range(1, count + 1) if trace == f"e.{leaves}"
+    ]  # fmt: skip
+    before_the_first_step += [
+        (f"{p.signal.variable}.past", value) for trace, value in start for p in paths
+        if p.delays and not _of_source(p.through) and trace == f"e.{p.leaves}"
     ]  # fmt: skip
     start += before_the_first_step
 
@@ -213,9 +227,16 @@ def traces(
             tuple(start) if alone else (),
             tuple(penalised) if alone else (),
             each,
+            tuple(made.kept),
+            tuple(made.delays),
         )
 
     return [update(shared, None), *(update(made, each) for each, made in loops.items())]
+
+
+def _of_source(way: Through | None) -> bool:
+    """Whether states on the way are those that a neuron's synapses share."""
+    return way is not None and way.places == way.group
 
 
 def _row(path: Path) -> str:
@@ -228,8 +249,8 @@ def _rows(paths: Sequence[Path], states: Sequence[str]) -> dict[str, int]:
     result: dict[str, int] = {}
     for path in (p for p in paths if p.input):
         kept = path.delay > 0 or path.leaves == SPIKE  # else the state's own trace is what is read
-        read_later = path.each is not None and (path.own or path.through is None)
-        count = path.delay + int(kept and read_later)
+        read_later = path.each is not None and not _of_source(path.through)
+        count = 0 if path.delays and not _of_source(path.through) else path.delay + int(kept and read_later)
         result[path.leaves] = max(result.get(path.leaves, 0), count)
     return result
 

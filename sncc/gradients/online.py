@@ -21,11 +21,11 @@ from sncc.gradients.online_sources import cannot_learn, of_sources, with_derivat
 from sncc.gradients.online_synapses import (
     along,
     is_of_synapses,
-    outlet,
     picked,
+    places_of,
     refuse_reading,
-    with_outlet,
     with_places,
+    with_places_of_neurons,
     with_targets,
 )
 from sncc.gradients.rules import Adjoint, Edge
@@ -72,8 +72,6 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         if (refused := cannot_learn(program, name, rule)) is not None:
             raise DiagnosticError([refused])
         program = with_derivatives(program, name, jacobians[name], _moving_numbers(program, name, jacobians))
-    for name in _outlets(chosen, program):
-        program = with_outlet(program, name)
     operations: list[TraceOperation] = []
     gradient = []
     for choice in chosen:
@@ -107,8 +105,9 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         for each in dict.fromkeys(_loop(o) for o in made):
             if each is not None:
                 operations += _in_loop(program, each, made, readouts[each.readout].group)
-    for name in _outlets(chosen, program):
-        program = with_outlet(program, name, operations)
+    loops = (each for o in operations if (each := _loop(o)) is not None and each.places)
+    for each in {each.places: each for each in loops}.values():
+        program = with_places_of_neurons(program, each, operations)
     variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal | PenaltySignal)}
     variables |= {(o.group, o.variable) for o in operations if isinstance(o, SignalBack)}
     variables |= {(o.group, o.variable) for o in operations if isinstance(o, Picked) and o.over is not None}
@@ -116,9 +115,9 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     return replace(program, groups=groups, traces=tuple(operations), gradient=tuple(gradient))
 
 
-def _to_each(path: Path, each: Each) -> Path:
-    """The same way as one to each output, or along each synapse."""
-    return replace(path, signal=replace(path.signal, each=each), each=each)
+def _to_each(path: Path, each: Each, delays: str = "") -> Path:
+    """The same way as one to each output, or along each synapse, of which each may have a delay."""
+    return replace(path, signal=replace(path.signal, each=each), each=each, delays=delays)
 
 
 def _loop(operation: TraceOperation) -> Each | None:
@@ -217,16 +216,18 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
                 r.index, own, variable(), weight, edge.feedback is not None, c.pattern == "one_to_one", c.name
             )
             delay = c.delay if moved is None else moved.delay
-            paths.append(Path(r, signal, c.input, leaves, delay, through))
+            path = Path(r, signal, c.input, leaves, delay, through)
+            paths.append(_to_each(path, along(program, r, c), c.name) if c.delays is not None else path)
 
     def by_each(onto: Connection, moved: Connection, tail: str) -> None:
         """The ways through synapses that keep states one by one, along each of them."""
         group = moved.target_group
         for r in (r for r in readouts if r.group == onto.target_group):
             signal = LearningSignal(r.index, own, variable())
-            through = Through(group, moved.input, onto.values or "", onto.delay, outlet(group), f"{group}{tail}")
-            path = Path(r, signal, onto.input, moved.values or SPIKE, moved.delay, through, own=True)
-            paths.append(_to_each(path, along(program, group, r)))
+            through = Through(group, moved.input, onto.values or "", onto.delay, places_of(group), f"{group}{tail}")
+            path = Path(r, signal, onto.input, moved.values or SPIKE, moved.delay, through)
+            delays = moved.name if moved.delays is not None else ""
+            paths.append(_to_each(path, along(program, r, onto, moved), delays))
 
     for k in choice.readouts:
         paths.append(Path(readouts[k], LearningSignal(k, own, variable())))
@@ -253,11 +254,6 @@ def _is_moved(path: Path, group: str, jacobians: Mapping[str, Jacobian]) -> bool
     if path.input and path.leaves not in {output for output, _ in jacobians[group]}:
         return False  # no spikes
     return path.through is None or path.through.values in states_of(jacobians[path.through.jacobian])
-
-
-def _outlets(chosen: Iterable[Adjoint], program: Program) -> list[str]:
-    """Groups of synapses, each with states of its own, through which credit goes to the loss."""
-    return list(dict.fromkeys(c.group for c in chosen if is_of_synapses(program, c.group) and not c.learns))
 
 
 # ------------------------------------------------------------------------------------------------ traces
@@ -299,12 +295,13 @@ def _of_synapses(
         for path in paths
     ]
     back += [SignalBack(front.onto[0].name, places, p.variable, None) for p in penalties]
-    always, of_outlets = list[str](), {path.through.places for path in paths if path.own and path.through is not None}
+    always, of_neurons = list[str](), {path.each.places for path in paths if path.each is not None and path.each.places}
     for each in dict.fromkeys(u.each for u in updates):
-        read = {n for u in updates if u.each == each for s in u.body for n in s.reads}
+        mine = [u for u in updates if u.each == each]
+        read = {n for u in mine for s in u.body for n in s.reads} | {n for u in mine for _, n in u.delays}
         for name in sorted(n.removeprefix("post.") for n in read if n.startswith("post.")):
             of, _, variable = name.partition(".")
-            if of in of_outlets:
+            if of in of_neurons:
                 assert each is not None
                 back.append(Picked(places, name, (of, variable), each, over=front.onto[0].name))
             else:

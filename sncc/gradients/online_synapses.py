@@ -15,7 +15,7 @@ from sncc.connectivity.patterns import Convolution, OfSynapses, Pooling
 from sncc.diagnostics import DiagnosticError, not_supported_yet
 from sncc.expressions.algebra import ZERO, mul
 from sncc.expressions.nodes import Expression, Number, Symbol
-from sncc.gradients.eligibility import READ
+from sncc.gradients.eligibility import DELAY, READ
 from sncc.model.nodes import Rule
 from sncc.program.groups import Connection, Group, Parameter, Row
 from sncc.program.learning import Each, Picked, TraceOperation, TraceUpdate
@@ -79,20 +79,23 @@ def with_targets(program: Program, places: str, onto: Connection, variables: Ite
     return program
 
 
-def outlet(group: str) -> str:
-    """The group in which a neuron has the synapse that a loop along its synapses has come to."""
+def along(program: Program, readout: Readout, onto: Connection, moved: Connection | None = None) -> Each:
+    """The loop along the synapses of a connection to a readout, or along those with states of their own that another one moves."""
+    if moved is None:
+        return Each(readout.index, (onto.name,), f"c{program.connections.index(onto)}to")
+    group = moved.target_group
+    first = next(
+        c
+        for c in program.connections
+        if c.target_group == group and c.source_group == moved.source_group and not c.of_target
+    )
+    ends = next(c for c in program.connections if c.source_group == group and c.target_group == readout.group)
+    return Each(readout.index, (first.name, ends.name), places_of(group))
+
+
+def places_of(group: str) -> str:
+    """The group in which a neuron has the one of its synapses, elements of a group, that a loop has come to."""
     return f"{group}to"
-
-
-def along(program: Program, group: str, readout: Readout) -> Each:
-    """The loop along synapses with states of their own, by which the neurons of their source reach a readout."""
-    moved = next(
-        c for c in program.connections
-        if c.target_group == group and not c.of_target and c.source_group is not None
-        and program.group(c.source_group).rows[0].holds == "neurons"
-    )  # fmt: skip
-    onto = next(c for c in program.connections if c.source_group == group and c.target_group == readout.group)
-    return Each(readout.index, (moved.name, onto.name))
 
 
 def picked(program: Program, operations: Iterable[TraceOperation], each: Each, group_of_readout: str) -> list[Picked]:
@@ -103,36 +106,34 @@ def picked(program: Program, operations: Iterable[TraceOperation], each: Each, g
             case Picked(of=(group, variable)):
                 read.add((group, variable))
             case TraceUpdate():
-                names = (name for s in o.body for name in s.reads if name.startswith("through."))
-                read |= {(group, variable) for _, group, variable in (name.split(".", 2) for name in names)}
-    synapses = {outlet(g.name): g.name for g in program.groups if is_of_synapses(program, g.name)}
+                names = {name for s in o.body for name in s.reads} | {name for _, name in o.delays}
+                found = (name.split(".", 2) for name in names if name.startswith("through."))
+                read |= {(group, variable) for _, group, variable in found}
     result: list[Picked] = []
     for group, variable in sorted(read):
         head, _, seen = variable.partition(".")
-        if group in synapses and head == READ:
+        if group != each.places or not group:
+            continue
+        if head == READ:
             result.append(Picked(group, variable, (group_of_readout, seen), each, "target"))
-        elif group in synapses:
-            result.append(Picked(group, variable, (synapses[group], variable), each))
+        elif head == DELAY:
+            result.append(Picked(group, variable, (seen, ""), each, "delay"))
+        else:
+            synapses = program.connection(each.along[0]).target_group
+            result.append(Picked(group, variable, (synapses, variable), each))
     return result
 
 
-def with_outlet(program: Program, group: str, operations: Sequence[TraceOperation] = ()) -> Program:
-    """The Program with such a group, which has what operations pick for it."""
-    name = outlet(group)
+def with_places_of_neurons(program: Program, each: Each, operations: Sequence[TraceOperation]) -> Program:
+    """The Program with the group that has what operations of a loop along synapses pick for each neuron."""
+    name = each.places
     variables = tuple(dict.fromkeys(o.variable for o in operations if isinstance(o, Picked) and o.group == name))
-    source = next(
-        program.place(c.source)[1] for c in program.connections
-        if c.target_group == group and not c.of_target and c.source_group is not None
-        and program.group(c.source_group).rows[0].holds == "neurons"
-    )  # fmt: skip
-    size = -(-source.size // 16) * 16  # as all rows
+    first = program.connection(each.along[0])
+    source = program.place(first.source)[1]
     initial = tuple((v, ZERO) for v in variables)
-    population = f"{program.group(group).rows[0].population.partition('.')[0]}.output"
-    row = Row(population, (source.size,), 0, source.size, (), initial, holds="synapses")
-    added = Group(name, size, (row,), variables, (), (), ())
-    there = any(g.name == name for g in program.groups)
-    groups = tuple(added if g.name == name else g for g in (*program.groups, *([] if there else [added])))
-    updates = [*program.forward, *([] if there else [Update(name, (), (), ())])]
+    row = Row(f"{first.owner.partition('.')[0]}.output", (source.size,), 0, source.size, (), initial, holds="synapses")
+    groups = (*program.groups, Group(name, -(-source.size // 16) * 16, (row,), variables, (), (), ()))  # as all rows
+    updates = [*program.forward, Update(name, (), (), ())]
     return replace(program, groups=groups, forward=forward_order(groups, program.connections, updates))
 
 

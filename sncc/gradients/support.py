@@ -98,7 +98,7 @@ def is_full(connection: Connection) -> bool:
 
 
 def _connection(connection: Connection, training: Training, model: Model) -> Iterator[Diagnostic]:
-    rule, read = training.rule, {loss.population for loss in training.losses}
+    rule = training.rule
     if connection.plasticity is not None and rule.name == "eventprop":
         help = "train with `bptt` or `eprop`, or leave the `plasticity` out (`--schedule neuron_parallel` simulates it)"
         yield not_supported_yet(connection.span, "`eventprop` through weights that a `plasticity` moves", help)
@@ -106,12 +106,6 @@ def _connection(connection: Connection, training: Training, model: Model) -> Ite
         if connection.rewiring is not None:
             what = "`rewire` under `online = true`, whose traces are those of synapses that stay,"
             yield not_supported_yet(connection.span, what, "leave one of them out")
-        learnt = any(entry.key == f"{connection.name}.delay" for entry in training.learn)  # said where it is learnt
-        between = connection.target in read and model.population(connection.source).kind == "neuron"
-        if connection.delay is not None and between and not learnt:
-            what = "a delay for each synapse into what the loss reads under `online`"
-            help = "give the connection one delay, or leave `online` out: the gradient is the same number"
-            yield not_supported_yet(connection.span, what, help)
     elif connection.rewiring is not None and _goes_back(connection, training):
         what = f"`feedback = {rule.feedback}` over synapses that training moves"
         yield not_supported_yet(connection.span, what, "use `feedback = symmetric`, or leave out `rewire`")

@@ -39,10 +39,11 @@ def _read_by_traces(program: Program) -> set[tuple[str, str]]:
             continue
         if isinstance(operation, SignalBack | Picked):
             found.add((program.group(operation.group).rows[0].population, operation.variable))
-            if isinstance(operation, Picked):
+            if isinstance(operation, Picked) and operation.what != "delay":
                 found.add((program.group(operation.of[0]).rows[0].population, operation.of[1]))
             continue
-        for name in (name for statement in operation.body for name in statement.reads):
+        delays = {name for _, name in operation.delays}
+        for name in delays.union(*(statement.reads for statement in operation.body)):
             if (seen := program.seen_by(operation, name)) is not None:
                 group, variable, _ = seen
                 found.add((program.group(group).rows[0].population, variable))

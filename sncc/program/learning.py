@@ -88,11 +88,13 @@ class Each:
     """A loop over the outputs of a readout: operations that stand one after the other with the same one are done for each of them.
 
     Or over the synapses by which each neuron reaches outputs, first those that are the first of their neurons, as many times as a neuron has
-    synapses at most: `along` are the connection from neurons to the synapses, elements of a group, and that from these to the outputs.
+    synapses at most: `along` are the connection from neurons to the synapses, elements of a group, and that from these to the outputs; or
+    one connection from neurons to outputs. `places`: the group of which each element has what a neuron's synapse is like.
     """
 
     readout: int
-    along: tuple[str, str] | None = None
+    along: tuple[str, ...] = ()
+    places: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class LearningSignal:
 
     `weight` is the key of W, (population, outputs), or, `transposed`, of B, (outputs, population), or (n,) where
     `one_to_one`, or of the synapses of `across` where these are no whole matrix; None: the population is the one that the
-    loss reads, or, in a loop, each of its neurons reaches an output by a weight of one: that of its synapse, or none. For a loss at every step the derivative is that
+    loss reads, or, in a loop along synapses, each of its neurons reaches an output by a weight of one: that of its synapse, or none. For a loss at every step the derivative is that
     of step n (zero where there is none), else that of the sample's end. `target` is a (group, offset, size). `across`:
     the connection along which it comes back, to the neurons that its dropout leaves. `each`: of the loop's output alone.
     """
@@ -148,15 +150,15 @@ class SignalBack:
 class Picked:
     """`variable` of `group` := variable `of`, (group, variable), of what a loop along synapses has come to.
 
-    Each element of `group` has the place of a neuron, and gets the variable of its `synapse`, or that of the `target` of this, 0 where the neuron has no
-    more. Or, `over` a connection, it has the place of a source of that, and gets the variable of the element that has the place of the source's target.
+    Each element of `group` has the place of a neuron, and gets the variable of its `synapse`, that of the `target` of this, or the synapse's `delay` in steps over
+    the connection that `of` names, 0 where the neuron has no more. Or, `over` a connection, it has the place of a source of that, and gets the variable of the element that has the place of the source's target.
     """
 
     group: str
     variable: str
     of: tuple[str, str]
     each: Each
-    what: Literal["synapse", "target"] = "synapse"
+    what: Literal["synapse", "target", "delay"] = "synapse"
     over: str | None = None
 
 
@@ -175,7 +177,9 @@ class TraceUpdate:
     step), or their product at the sample's end. penalised: (signal, trace): a penalty's derivative is their product then.
 
     `each`: there is one of each trace for each output besides; `shared.T` is then trace T, after the step, of those of the same
-    weights or number that serve all outputs.
+    weights or number that serve all outputs. `kept`, (trace, connection): traces of these that are kept of as many steps as the
+    connection's synapses have delays at most; `past.T` is then T of as many steps ago as a synapse's delay is, nothing of what left before the window of
+    truncated credit began, and `delays`, (T, symbol), says where that stands.
     """
 
     group: str
@@ -187,6 +191,8 @@ class TraceUpdate:
     start: tuple[tuple[str, Expression], ...] = ()  # of the group's numbers
     penalised: tuple[tuple[str, str], ...] = ()
     each: Each | None = None
+    kept: tuple[tuple[str, str], ...] = ()
+    delays: tuple[tuple[str, str], ...] = ()
 
     @property
     def traces(self) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def print_operation(program: Program, operation: object) -> list[str]:
             return [f"signal {group}.{variable} := {at or f'{told}.{variable}'}"]
         case Picked(group, variable, picked_of, _, what, over):
             where = f"at the target of {over}" if over is not None else f"of each neuron's {what}"
-            return [f"{group}.{variable} := {'.'.join(picked_of)} {where}"]
+            return [f"{group}.{variable} := {picked_of[0] if what == 'delay' else '.'.join(picked_of)} {where}"]
         case TraceUpdate():
             return _traces(operation)
         case Feedback(weight, source, slot, delay, target, into):

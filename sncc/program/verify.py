@@ -72,7 +72,10 @@ def _traces(program: Program) -> None:
             states = program.group(readout.group).states
             known |= {f"reads.{k}", *(f"read.{k}.{s}" for s in states)}
             known |= {f"output.{k}.{s}" for s in states if o.each == Each(k)}
-        known |= {f"shared.{t}" for t in program.beside(o)[1].traces} if o.each is not None else set()
+        if o.each is not None:
+            shared = program.beside(o)[1]
+            known |= {f"shared.{t}" for t in shared.traces} | {f"past.{t}" for t, _ in shared.kept}
+        _require(all(symbol in known for _, symbol in o.delays), f"{where}: a delay is missing")
         after = _body(o.body, known, where)
         for signal, trace in o.penalised:
             _require((o.group, signal) in signals and trace in o.traces, f"{where}: no {signal} or {trace}")

@@ -277,8 +277,8 @@ ONLINE = {
     "a loss at the end": recurrent(
         "CubaLIF", rule="eprop(online = true, feedback = random)", loss="mse(mean(output.v, from = 5 ms))", size=9,
         penalty="firing_rate(hidden, target = 9 Hz, strength = 1e-4, over = batch)",
-    ).replace("weight = normal(0, 1)\n\ntrain", "weight = normal(0, 1), delay = 2 ms\n\ntrain")
-    .replace("LI[3](tau_m = 10 ms)", "LI[18](tau_m = each(10 ms))").replace(": dense", ": random(p = 0.6)"),  # no number of traces is known
+    ).replace("weight = normal(0, 1)\n\ntrain", "weight = normal(0, 1), delay = uniform(0 ms, 4 ms)\n\ntrain")
+    .replace("LI[3](tau_m = 10 ms)", "LI[3](tau_m = each(10 ms))").replace(": dense", ": random(p = 0.6)"),  # no number of traces is known
 }  # fmt: skip
 
 

@@ -207,17 +207,22 @@ LOSS = "mean(cross_entropy(output.v))"
 
 
 @pytest.mark.parametrize(
-    "rule, loss, pattern",
+    "rule, loss, pattern, delay",
     [
-        ("feedback = symmetric", LOSS, "hidden -> output: dense"),
-        ("feedback = random, truncate = 7 ms", "cross_entropy(mean(output.v))", "hidden -> output: dense"),
-        ("feedback = symmetric", LOSS, "hidden -> output: random(fan_out = 3, repeats = true)"),
-        ("feedback = random", LOSS, "hidden[1:6] -> output[2:20]: random(p = 0.4)"),
-        ("feedback = symmetric, truncate = 9 ms", LOSS, "hidden -> output[3:10]: one_to_one"),
+        ("feedback = symmetric", LOSS, "hidden -> output: dense", "delay = 2 ms"),
+        (
+            "feedback = random, truncate = 7 ms",
+            "cross_entropy(mean(output.v))",
+            "hidden -> output: dense",
+            "delay = uniform(0 ms, 5 ms)",
+        ),
+        ("feedback = symmetric", LOSS, "hidden -> output: random(fan_out = 3, repeats = true)", "delay = 2 ms"),
+        ("feedback = random", LOSS, "hidden[1:6] -> output[2:20]: random(p = 0.4)", "delay = uniform(0 ms, 5 ms)"),
+        ("feedback = symmetric, truncate = 9 ms", LOSS, "hidden -> output[3:10]: one_to_one", "delay = 2 ms"),
     ],
 )
-def test_credit_goes_through_states_of_each_synapse(rule, loss, pattern):
-    texts = (keeping_onto(r, loss, pattern).replace("LI[3]", "LI[20]") for r in (rule, f"{rule}, online = true"))
+def test_credit_goes_through_states_of_each_synapse(rule, loss, pattern, delay):
+    texts = (keeping_onto(r, loss, pattern, delay).replace("LI[3]", "LI[20]") for r in (rule, f"{rule}, online = true"))
     reverse, forwards = (program_of(text) for text in texts)
     values = dict(Reference(reverse).parameters)
     inputs = [{"x": np.random.default_rng(2).integers(0, 2, (25, 6)) * 1.0}]
@@ -236,6 +241,12 @@ GRADED = """synapse graded:
 @pytest.mark.parametrize(
     "readout, out, loss",
     [
+        (
+            "LIF[20](theta = 0.5)",
+            f"{OUT}, delay = uniform(0 ms, 6 ms)",
+            "mean(cross_entropy(output.v)) + cross_entropy(count(output))",
+        ),
+        ("LI[3](tau_m = 10 ms)", f"{OUT}, delay = uniform(0 ms, 6 ms)", "cross_entropy(last(output.v))"),
         ("LIF[20](theta = 0.5)", OUT, "mean(cross_entropy(output.v)) + cross_entropy(count(output))"),
         ("LI[3](tau_m = each(10 ms))", f"{OUT}, delay = 2 ms", "cross_entropy(last(output.v))"),
         ("LI[3](tau_m = 10 ms)", f"{OUT}, synapse = graded()", "mean(cross_entropy(output.v))"),
@@ -267,7 +278,6 @@ synapse reading:
     deliver g / (1 ms)
 """
 REFUSED = {
-    "a delay for each synapse": (OUT, f"{OUT}, delay = uniform(0 ms, 3 ms)", "a delay for each synapse into what the loss reads"),
     "synapses that move": (OUT, OUT.replace("dense", "random(p = 0.9)") + ", rewire = deep_r()", "`rewire` under `online = true`"),
     "synapses that read their target": (INTO, f"{INTO}, synapse = reading()", "of `x_hidden`, of which each keeps states and reads its target's,"),
     "a number of synapses in windows": (INTO, INTO.replace("0, 1", "0 /ms, 1 /ms") + ", delay = uniform(0 ms, 3 ms), synapse = tsodyks_markram()", "with `truncate` and learnt numbers of the synapses of `x_hidden`, of which each has a delay,"),

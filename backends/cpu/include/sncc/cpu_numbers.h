@@ -230,13 +230,17 @@ private:
             const TileLayout<Real> layout = layout_of<Real>(shapes[rows.info().weight]);
             rows.place_weights(layout.columns, [&](int row, int column) { return layout.index(row, column); });
         }
-        for (int u = 0; u < Network::late_trace_count; ++u) {
-            parameters.trace_starts.push_back(parameters.trace_size);
-            const LateTraces& late = Network::late_traces()[u];
-            parameters.trace_size += late.count * room_of_traces(parameters, late) * (late.along < 0 ? 1 : most_of_a_source(parameters, late.along));
-        }
         built_ = true;
         set_delays();
+    }
+    // Where a sample's traces stand whose number follows from synapses and their delays.
+    void place_traces() {
+        parameters.trace_starts.clear(), parameters.trace_size = Network::trace_size;
+        for (int u = 0; u < Network::late_trace_count; ++u) {
+            const LateTraces& late = Network::late_traces()[u];
+            parameters.trace_starts.push_back(parameters.trace_size);
+            parameters.trace_size += late.count * room_of_traces(parameters, late) * (late.along < 0 ? 1 : most_of_a_source(parameters, late.along)) * steps_of_traces(parameters, late);
+        }
     }
     static bool is_delays(int k) {
         for (int r = 0; r < Network::rows_count; ++r)
@@ -249,6 +253,7 @@ private:
             if (k >= 0) rows.set_delays(delays_[k].data(), shapes[k].shared, Network::shapes()[k].columns < 0, shapes[k].columns, Network::step_ms);
         }
         ++changes_of_delays;
+        if (built_) place_traces();
     }
 
     List<HandedOver> pairs_;

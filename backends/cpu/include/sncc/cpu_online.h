@@ -60,6 +60,42 @@ void pick(const SynapseRows& rows, const SynapseRows* onto, std::int64_t turn, R
         into[i] = k < offsets[i + 1] ? of[onto ? onto->target(onto->offsets()[rows.target(k)]) : rows.target(k)] : Real(0);
     }
 }
+// into[i] := weight times error of the target, of that synapse.
+template <typename Real>
+void pick_error(const SynapseRows& rows, std::int64_t turn, Real* into, const Real* weights, const Real* error) {
+    const std::uint64_t* const offsets = rows.offsets();
+    for (std::int64_t i = 0; i < rows.sources(); ++i) {
+        const std::uint64_t k = offsets[i] + static_cast<std::uint64_t>(turn);
+        into[i] = k < offsets[i + 1] ? weights[rows.element(k)] * error[rows.target(k)] : Real(0);
+    }
+}
+// into[i] := the steps after which something arrives over that synapse.
+template <typename Real>
+void pick_delay(const SynapseRows& rows, std::int64_t turn, Real* into) {
+    const std::uint64_t* const offsets = rows.offsets();
+    for (std::int64_t i = 0; i < rows.sources(); ++i) {
+        const std::uint64_t k = offsets[i] + static_cast<std::uint64_t>(turn);
+        into[i] = k < offsets[i + 1] ? static_cast<Real>(rows.delays()[k]) : Real(0);
+    }
+}
+// A trace of the last so many steps, of which step n stands in turn n.
+template <typename Real>
+struct KeptTrace {
+    Real* values;
+    std::int64_t room, steps;
+
+    Real* at(std::int64_t n) const { return values + (n % steps + steps) % steps * room; }
+    // As it was some steps ago; nothing of what left before the window of truncated credit began.
+    Real before(std::int64_t place, std::int64_t n, Real delay, std::int64_t window) const {
+        const std::int64_t ago = static_cast<std::int64_t>(delay);
+        return window > 0 && n > window && ago > (n - 1) % window ? Real(0) : at(n - ago)[place];
+    }
+};
+template <typename Network>
+KeptTrace<typename Network::Real> kept_trace(Sample<Network>& s, const Parameters<typename Network::Real>& p, int update) {
+    const LateTraces& late = Network::late_traces()[update];
+    return {s.traces.data() + p.trace_starts[static_cast<std::size_t>(update)], room_of_traces(p, late), steps_of_traces(p, late)};
+}
 // Spikes of a step as a number per neuron.
 template <typename Real>
 const Real* as_numbers(List<Real>& room, const SpikesOfStep& spikes, int size) {
@@ -160,15 +196,15 @@ private:
 
     // Before anything of a batch is begun: all its samples keep their traces side by side.
     SNCC_COLD void refuse_too_many(std::int64_t numbers, std::int64_t samples) {
-        if (samples <= most_samples_) return;
-        const double needed = static_cast<double>(samples) * static_cast<double>(numbers) * sizeof(Real);
-        const double kept = static_cast<double>(most_samples_) * static_cast<double>(numbers) * sizeof(Real), left = available_memory();
+        const double needed = static_cast<double>(samples) * static_cast<double>(numbers) * sizeof(Real), kept = most_;
+        if (needed <= kept) return;
+        const double left = available_memory();
         const std::string takes = "training forwards on " + std::to_string(samples) + (samples > 1 ? " samples" : " sample") + " at once takes " + readable_bytes(needed) + " for eligibility traces, and ";
         if (Network::memory > 0 && needed > static_cast<double>(Network::memory))
             throw Failure(Code::memory, takes + "the network was built with `memory` = " + readable_bytes(static_cast<double>(Network::memory)) + ": take a smaller `batch`, or build it with more");
         if (needed - kept > left)
             throw Failure(Code::memory, takes + readable_bytes(left) + " are free: take a smaller `batch`, fewer outputs or neurons, or leave `online` out: the gradient is the same number");
-        most_samples_ = samples;
+        most_ = needed;
     }
     // After the last step of all samples, as their rates are known.
     template <typename Engine>
@@ -198,7 +234,7 @@ private:
         const std::size_t room = static_cast<std::size_t>(engine.numbers_.parameters.trace_size);
         if (s.traces.size() < room) s.traces = AlignedBuffer<Real>(room);
         s.traces.zero();
-        Network::start_traces(engine.numbers_.arrays, s);
+        Network::start_traces(engine.numbers_.arrays, engine.numbers_.parameters, s);
         std::apply([&](auto&... reading) { (count_labels(s, reading), ...); }, s.readings);
     }
     template <typename Reading>
@@ -216,7 +252,7 @@ private:
     }
 
     List<std::unique_ptr<Tile<Network>>> tiles_;
-    std::int64_t most_samples_ = 0;  // of a batch yet
+    double most_ = 0;  // bytes of a batch's traces yet
 };
 
 }  // namespace cpu

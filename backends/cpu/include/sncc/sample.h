@@ -69,17 +69,22 @@ struct Parameters {
 };
 
 // Traces whose number is known when synapses are built, all of one update: for synapses in rows, or (-1) of so many numbers each; along
-// rows there are so many for each synapse that a source has at most.
+// rows there are so many for each synapse that a source has at most. Those of `steps` are kept of as many steps as the delays of these rows.
 struct LateTraces {
     int rows;
     std::int64_t size;
-    int count, along;
+    int count, along, steps;
 };
 
 // The numbers of one trace.
 template <typename Real>
 std::int64_t room_of_traces(const Parameters<Real>& p, const LateTraces& late) {
     return late.rows < 0 ? late.size : room_of(p.rows[static_cast<std::size_t>(late.rows)]);
+}
+// Of how many steps they are kept.
+template <typename Real>
+std::int64_t steps_of_traces(const Parameters<Real>& p, const LateTraces& late) {
+    return late.steps < 0 ? 1 : p.rows[static_cast<std::size_t>(late.steps)].most_delay() + 1;
 }
 // The synapses of the source that has most of them.
 template <typename Real>

@@ -62,6 +62,8 @@ public:
     std::uint64_t count() const { return synapses_.count(); }
     std::int64_t sources() const { return synapses_.sources(); }
     const std::uint64_t* offsets() const { return synapses_.parts[0].offsets.data(); }
+    // Where the weight of a synapse stands.
+    std::uint64_t element(std::uint64_t k) const { return info_->place == Element::one ? 0 : info_->place == Element::own ? k : elements_[k]; }
     std::int64_t most_of_a_source() const {
         std::uint64_t most = 0;
         for (std::int64_t i = 0; i < sources(); ++i) most = std::max(most, offsets()[i + 1] - offsets()[i]);

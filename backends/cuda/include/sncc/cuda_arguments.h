@@ -32,11 +32,11 @@ struct CopiedWeights {
 constexpr int all_finite_bytes = 0x7f, all_finite = 0x7f7f7f7f;
 
 // Traces whose number is known when synapses are built, all of one update: for synapses in rows, or (-1) of so many numbers each; along
-// rows there are so many for each synapse that a source has at most.
+// rows there are so many for each synapse that a source has at most. Those of `steps` are kept of as many steps as the delays of these rows.
 struct LateTraces {
     int rows;
     std::int64_t size;
-    int count, along;
+    int count, along, steps;
 };
 
 // Where a sample met a number that is none: in a state (1) or, on the way back, in an adjoint (2).

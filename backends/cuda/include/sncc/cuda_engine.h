@@ -181,7 +181,7 @@ private:
             const LateTraces& late = Network::late_traces()[u];
             a.trace_starts[u] = a.trace_size;
             const std::int64_t size = late.rows < 0 ? late.size : room_of(connectivity_.row(late.rows)), along = late.along < 0 ? 1 : connectivity_.row(late.along).most_of_a_source();
-            a.trace_size += late.count * size * along;
+            a.trace_size += late.count * size * along * (late.steps < 0 ? 1 : connectivity_.row(late.steps).most_delay() + 1);
             if (late.rows < 0) continue;
             const SynapseRows& rows = connectivity_.row(late.rows);
             if (rows.info().delays >= 0) emitted = std::max<std::int64_t>(emitted, rows.slots() * ((rows.sources() + 15) / 16 * 16));

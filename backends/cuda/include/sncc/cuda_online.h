@@ -161,6 +161,35 @@ __device__ inline void pick(Real* into, int size, const Real* of, Real factor, i
     });
 }
 
+// into[i] := weight times error of the target, of that synapse; the steps after which something arrives over it.
+template <typename Real>
+__device__ inline void pick_error(Real* into, int size, const Real* errors, Real factor, int turn, const DeviceRows<Real>& rows) {
+    for_own(size, [&](int i) {
+        const std::uint64_t k = rows.offsets[i] + static_cast<std::uint64_t>(turn);
+        into[i] = k < rows.offsets[i + 1] ? rows.weight(k) * (factor * errors[rows.targets[k]]) : Real(0);
+    });
+}
+template <typename Real>
+__device__ inline void pick_delay(Real* into, int size, int turn, const DeviceRows<Real>& rows) {
+    for_own(size, [&](int i) {
+        const std::uint64_t k = rows.offsets[i] + static_cast<std::uint64_t>(turn);
+        into[i] = k < rows.offsets[i + 1] ? static_cast<Real>(rows.delays[k]) : Real(0);
+    });
+}
+// A trace of the last so many steps, of which step n stands in turn n.
+template <typename Real>
+struct KeptTrace {
+    Real* values;
+    std::int64_t room, steps;
+
+    __device__ Real* at(std::int64_t n) const { return values + (n % steps + steps) % steps * room; }
+    // As it was some steps ago; nothing of what left before the window of truncated credit began.
+    __device__ Real before(std::int64_t place, std::int64_t n, Real delay, std::int64_t window) const {
+        const std::int64_t ago = static_cast<std::int64_t>(delay);
+        return window > 0 && n > window && ago > (n - 1) % window ? Real(0) : at(n - ago)[place];
+    }
+};
+
 // into[i] := that of the target of source i, which has at most one; 0 where it has none.
 template <typename Real>
 __device__ inline void signal_back(Real* into, int size, const Real* told, const DeviceRows<Real>& rows) {
