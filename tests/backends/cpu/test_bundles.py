@@ -197,3 +197,31 @@ def test_delays_may_become_longer_than_those_for_which_sums_are_kept(project, mo
     (at_arrival, weights), (found, kept) = both_ways(project, monkeypatch, run)
     assert np.array_equal(weights, kept)
     assert all(found[p][0].size > 100 and all(map(np.array_equal, at_arrival[p], found[p])) for p in ("a", "b"))
+
+
+def test_what_arrives_in_the_step_of_its_spike_is_not_on_its_way_afterwards(monkeypatch):
+    project = sncc.build(
+        """
+network Net:
+    step = 1 ms
+    population a: poisson[40](rate = 100 Hz)
+    population b: LI[30]
+    connect a -> b: random(p = 0.5), weight = normal(0, 1), delay = uniform(0 ms, 6 ms)
+""",
+        backend="cpu",
+    )
+
+    def run(network):
+        network.simulate(0.05, seed=4)
+        stored = network.store()
+        expected = network.simulate(0.05, seed=4, resume=True, record=["b.v"]).trace["b.v"]
+        network.restore(stored)
+        assert np.array_equal(network.simulate(0.05, seed=4, resume=True, record=["b.v"]).trace["b.v"], expected)
+        network.restore(stored)
+        network.parameters["a_b.weight"] = np.asarray(network.parameters["a_b.weight"])  # as they were
+        assert np.array_equal(network.simulate(0.05, seed=4, resume=True, record=["b.v"]).trace["b.v"], expected)
+        assert np.min(network.parameters["a_b.delay"]) == 0
+        return expected
+
+    at_arrival, found = both_ways(project, monkeypatch, run)
+    assert np.any(found) and np.array_equal(at_arrival, found)

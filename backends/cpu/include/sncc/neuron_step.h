@@ -58,7 +58,7 @@ public:
     // Spikes of populations emitted at step n on their way; their arrivals are all later than the present interval's start.
     void send_emitted(std::int64_t n) {
         for (std::size_t b = 0; b < m_.bundles.size(); ++b)
-            if (m_.is_handed_on(m_.bundles[b].connections[0])) send(b, n, 0, n);
+            if (m_.is_handed_on(m_.bundles[b].connections[0])) send(b, n, 0, n - 1);
         rows_.add(n);
     }
 
@@ -157,7 +157,7 @@ private:
         for (int s = 0; s < spikes.count; ++s) {
             std::uint64_t begin = part.rows[spikes.indices[s]];
             const std::uint64_t end = part.rows[spikes.indices[s] + 1];
-            if (until > n) begin = static_cast<std::uint64_t>(std::lower_bound(keys + begin, keys + end, static_cast<std::uint32_t>((until - n + 1) * to.stride())) - keys);
+            if (until >= n) begin = static_cast<std::uint64_t>(std::lower_bound(keys + begin, keys + end, static_cast<std::uint32_t>((until - n + 1) * to.stride())) - keys);
             rows_.put(keys + begin, from.weights ? from.weights + begin : nullptr, from.one, end - begin, to);
         }
     }
