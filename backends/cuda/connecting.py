@@ -28,6 +28,16 @@ def connects_itself(tables: NeuronTables, c: Connection) -> bool:
     return c.delays is None or not {"i", "j"} & symbols(tables.program.parameter(c.delays).initial)
 
 
+def makes_rows(tables: NeuronTables, c: Connection) -> bool:
+    """Whether its synapses are not stored, but drawn again at each spike of their source: rows of different targets, source by source."""
+    return not c.stored and not has_repeats(c) and connects_itself(tables, c)
+
+
+def has_repeats(c: Connection) -> bool:
+    """Whether a source may reach a target several times."""
+    return isinstance(c.structure, Random) and c.structure.kind != "p" and c.structure.repeats
+
+
 def _is_whole(initial: Expression) -> bool:
     """Whether a first value is an element of a random matrix, which the host makes as a whole."""
     return any(isinstance(node, Apply) and node.operation == WHOLE for node in walk(initial))

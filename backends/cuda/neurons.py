@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sncc.backends.cpu.emit_neurons import modulated
 from sncc.backends.cpu.neuron_tables import NeuronTables
-from sncc.backends.cuda.connecting import connects_itself, first_values
+from sncc.backends.cuda.connecting import connects_itself, first_values, makes_rows
 from sncc.backends.cuda.places import moved
 from sncc.backends.cxx.dynamics import Dynamics, Function
 from sncc.backends.cxx.expressions import Unsupported
@@ -36,6 +36,8 @@ class Neurons:
             "moves": [flag(self.tables.moves(connection, name)) for connection, name in self.tables.synapse_fields],
             "makes_synapses": self.makes_synapses(),
             "connects": [flag(connects_itself(self.tables, c)) for c in self.program.connections],
+            "makes_rows": flag(any(makes_rows(self.tables, c) for c in self.program.connections)),
+            "made_rows": [flag(makes_rows(self.tables, c)) for c in self.program.connections],
             "initial": first_values(self.tables),
             "updates": [self._update(o) for o in self.tables.neuron_updates],
             "synapse_updates": [self._synapse_update(o) for o in self.tables.updates],
@@ -49,10 +51,12 @@ class Neurons:
     def made(self) -> str:
         """Which connections' synapses are made where."""
         rows = [c for c in self.program.connections if self.tables.compressed(c) and c.synapses_of is None]
-        own = {c.name: connects_itself(self.tables, c) for c in rows}
-        sides = (("on the device", True), ("on the host", False))
-        named = {side: ", ".join(f"`{name}`" for name, here in own.items() if here == device) for side, device in sides}
-        return "; ".join(f"made {side}: {names}" for side, names in named.items() if names)
+        named: dict[str, list[str]] = {"on the device": [], "again at each spike, on the device": [], "on the host": []}
+        for c in rows:
+            again = makes_rows(self.tables, c)
+            side = "again at each spike, on the device" if again else "on the device"
+            named[side if connects_itself(self.tables, c) else "on the host"].append(f"`{c.name}`")
+        return "; ".join(f"made {side}: {', '.join(names)}" for side, names in named.items() if names)
 
     def _operations(self) -> list[str]:
         """Updates by their place in a step; deliveries are the headers'."""

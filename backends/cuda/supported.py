@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sncc.backends.cuda.connecting import has_repeats
 from sncc.program.learning import Gather, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import SynapseUpdate
@@ -18,10 +19,12 @@ def unsupported(program: Program) -> tuple[str, ...]:
 
 def differences(program: Program) -> tuple[str, ...]:
     """What is done in another way than the file asks for, with the same results, in the user's words."""
-    names = ", ".join(f"`{c.name}`" for c in program.connections if not c.stored)
+    names = ", ".join(f"`{c.name}`" for c in program.connections if not c.stored and has_repeats(c))
     if not names:
         return ()
-    return (f"on a GPU synapses are stored, with `stored = false` too ({names}): the same network, with their memory",)
+    return (
+        f"on a GPU synapses of `repeats = true` are stored, with `stored = false` too ({names}): the same network, with their memory",
+    )
 
 
 def _connections(program: Program) -> Iterator[str]:

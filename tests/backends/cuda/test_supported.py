@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from networks import program_of, recurrent
 from projects import NETWORKS
+from unstored import TEXT, unstored
 
 from sncc.backends.cuda.emit import emit
 from sncc.backends.cuda.supported import differences, unsupported
@@ -20,11 +21,9 @@ def test_what_runs_under_emulation_is_supported(name):
 
 
 def test_a_build_for_cuda_says_which_synapses_are_stored_all_the_same():
-    program = program_of(NETWORKS["targets"])
-    first, *others = program.connections
-    assert differences(program) == ()
-    (told,) = differences(replace(program, connections=(replace(first, stored=False), *others)))
-    assert f"synapses are stored, with `stored = false` too (`{first.name}`)" in told
+    assert differences(program_of(TEXT)) == ()
+    (told,) = differences(program_of(unstored(TEXT)))
+    assert "synapses of `repeats = true` are stored, with `stored = false` too (`near`)" in told
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 // Deliveries of a neuron-parallel simulation: a block adds what arrives at its own neurons, a thread what it looks up in its own columns.
 #pragma once
 
+#include "sncc/cuda_made_rows.h"
 #include "sncc/cuda_poisson.h"
 #include "sncc/cuda_programme.h"
 
@@ -69,6 +70,8 @@ public:
     // `slot`: where it was counted, `ahead` steps after the first one that was.
     __device__ void deliver(int number, int slot, int ahead) const {
         const Connection& c = s_.v.connections[number];
+        if constexpr (Network::makes_rows)
+            if (c.made) return deliver_made(s_, c);
         switch (c.format) {
             case neurons::Format::dense: c.signal ? dense_values(c) : dense(c); break;
             case neurons::Format::one_to_one: one_to_one(c); break;

@@ -14,6 +14,18 @@
 namespace sncc {
 namespace cuda {
 
+// What stays of a connection whose rows are drawn again at each spike.
+template <typename Real>
+struct MadeRows {
+    explicit MadeRows(DeviceMemory& memory)
+        : arguments(memory, name), offsets(memory, name), thresholds(memory, name), drawn(memory, name), sure(memory, name) {}
+
+    static constexpr const char* name = "the drawing of synapses that are not stored";
+    DeviceArray<ConnectArguments<Real>> arguments;
+    DeviceArray<std::uint32_t> offsets, thresholds, drawn;  // offsets: where weights are drawn, too
+    DeviceArray<std::uint16_t> sure;
+};
+
 template <typename Network>
 class Connector final : public neurons::Elsewhere<typename Network::Real> {
     using Real = typename Network::Real;
@@ -24,6 +36,8 @@ public:
     Connector(const neurons::Memory<Real>& host, DeviceMemory& memory, const Stream& stream, const int& multiprocessors)
         : host_(host), memory_(memory), stream_(stream), multiprocessors_(multiprocessors), requests_(Network::connections_count + 1) {}
 
+    // Whether its rows are drawn again at each spike, in place of being stored.
+    static bool makes_rows(int c) { return Network::makes_rows_of(c) && !is_set("host") && !is_set("check") && !is_set("stored"); }
     // The emitter says which patterns, weights and delays kernels know.
     bool takes(int c) const override { return Network::connects_itself(c) && !is_set("host"); }
     // Whether what the kernels make is compared with what the host makes: for tests.
@@ -95,12 +109,28 @@ public:
         }
         draw(g, Stage::place);
         if (!by_row) launch(g, Stage::sort, blocks_for(g.source.population, warps), sorted_bytes * warps);
-        const int field = info(c).weight_field;
-        g.weight = field >= 0 ? Network::synapse_fields_info()[field].parameter : -1;
-        if (g.weight >= 0 && Network::parameters_info()[g.weight].shared) g.one_weight = true, g.weight_of_all = host_.numbers.own[static_cast<std::size_t>(g.weight)][0];
+        weigh(g, c);
         if (making.columns) make_columns(g, making, room.synapses, room.delayed);
         if (making.rows) make_rows(g, making, room);
         check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize", "the synapses");
+    }
+    // What it takes to draw a connection's rows again, by so many blocks, where they are not stored.
+    void keep(int c, std::int64_t blocks, MadeRows<Real>& to) {
+        Arguments g = arguments(c);
+        weigh(g, c);
+        find_skips(g, to.thresholds, to.sure);
+        const List<std::uint64_t>& starts = host_.store(c).synapses.starts;
+        if (g.weight >= 0) {
+            to.offsets.put(List<std::uint32_t>(starts.begin(), starts.end()));
+            g.offsets = to.offsets.data();
+        }
+        g.drawn_words = drawn_words(g);
+        if (g.drawn_words > 0) {
+            to.drawn.reserve(static_cast<std::size_t>(g.drawn_words * blocks * most_warps));
+            to.drawn.clear();
+            g.drawn = to.drawn.data();
+        }
+        to.arguments.put(List<Arguments>{g});
     }
     // What only the making needed.
     void release() {
@@ -191,16 +221,24 @@ private:
     std::size_t drawn_size(const Arguments& g) const { return static_cast<std::size_t>(drawn_words(g) * blocks_that_draw(g) * warps); }
     static std::int64_t blocks_of_sums(std::int64_t size) { return (size + scanned_by_block - 1) / scanned_by_block; }
 
+    // Where a synapse has its weight from.
+    void weigh(Arguments& g, int c) const {
+        const int field = info(c).weight_field;
+        g.weight = field >= 0 ? Network::synapse_fields_info()[field].parameter : -1;
+        if (g.weight >= 0 && Network::parameters_info()[g.weight].shared) g.one_weight = true, g.weight_of_all = host_.numbers.own[static_cast<std::size_t>(g.weight)][0];
+    }
+    static void find_skips(Arguments& g, DeviceArray<std::uint32_t>& thresholds, DeviceArray<std::uint16_t>& sure) {
+        if (g.pattern.kind != PatternKind::probability) return;
+        const SkipTable table(g.pattern.number);
+        thresholds.reserve(Skips::most);
+        thresholds.put(table.thresholds().data(), table.thresholds().size());
+        sure.reserve(Skips::buckets);
+        sure.put(table.sure(), Skips::buckets);
+        g.skips = {thresholds.data(), sure.data(), table.length()};
+    }
     // A launch that draws pairs.
     void draw(Arguments& g, Stage stage) {
-        if (g.pattern.kind == PatternKind::probability) {
-            const SkipTable table(g.pattern.number);
-            thresholds_.reserve(Skips::most);
-            thresholds_.put(table.thresholds().data(), table.thresholds().size());
-            sure_.reserve(Skips::buckets);
-            sure_.put(table.sure(), Skips::buckets);
-            g.skips = {thresholds_.data(), sure_.data(), table.length()};
-        }
+        find_skips(g, thresholds_, sure_);
         g.drawn_words = drawn_words(g);
         if (g.drawn_words > 0) {
             drawn_.reserve(drawn_size(g));

@@ -31,9 +31,10 @@ public:
 
     // -------------------------------------------------------------------------------------------- to the device and back
     void send_structure() {
-        columns_.resize(Network::connections_count), rows_.resize(Network::connections_count);
+        columns_.resize(Network::connections_count), rows_.resize(Network::connections_count), made_.resize(Network::connections_count);
         for (int c = 0; c < Network::connections_count; ++c) pushed_[static_cast<std::size_t>(c)] = is_delivered_by_spikes(c);
         make_synapses();
+        keep_rows_to_make();
         for (int c = 0; c < Network::connections_count; ++c) {
             std::unique_ptr<DeviceColumns<Real>>& columns = columns_[static_cast<std::size_t>(c)];
             if (!has_columns(c)) {
@@ -98,6 +99,7 @@ public:
 
     // -------------------------------------------------------------------------------------------- what kernels see
     Real* numbers(int field) const { return synapse_fields_[field]->data(); }
+    bool is_made(int c) const { return Connector<Network>::makes_rows(c); }
     bool is_pushed(int c) const { return pushed_[static_cast<std::size_t>(c)] != 0; }
     // Whether it is enough to count what arrives, which spikes of earlier steps tell.
     bool is_counted(int c) const {
@@ -119,6 +121,7 @@ public:
             to.weights = numbers_of(number) ? weights_[number]->data() : nullptr;
             to.stride = (c.target_size + 15) / 16 * 16;
         }
+        if (const auto& rows = made_[static_cast<std::size_t>(number)]) to.made = rows->arguments.data();
         to.source = c.source, to.source_population = c.source_population, to.target_population = c.target_population;
         to.source_first = c.source_first, to.source_size = c.source_size;
         const bool all = c.format == neurons::Format::compressed;
@@ -140,7 +143,7 @@ private:
     void make_synapses() {
         List<typename Connector<Network>::Making> all;
         for (int c = 0; c < Network::connections_count; ++c) {
-            if (!m_.stores[static_cast<std::size_t>(c)].is_counted()) continue;
+            if (!m_.stores[static_cast<std::size_t>(c)].is_counted() || is_made(c)) continue;
             std::unique_ptr<DeviceTileRows<Real>>& rows = rows_[static_cast<std::size_t>(c)];
             std::unique_ptr<DeviceColumns<Real>>& columns = columns_[static_cast<std::size_t>(c)];
             const bool pushed = pushed_[static_cast<std::size_t>(c)] != 0, looked_up = has_columns(c);
@@ -154,6 +157,14 @@ private:
         for (const auto& making : all) {
             connector_.make(making);
             if (Connector<Network>::checks()) compare(making);
+        }
+    }
+    // What is drawn again at each spike.
+    void keep_rows_to_make() {
+        for (int c = 0; c < Network::connections_count; ++c) {
+            std::unique_ptr<MadeRows<Real>>& rows = made_[static_cast<std::size_t>(c)];
+            rows = is_made(c) ? std::make_unique<MadeRows<Real>>(memory_) : nullptr;
+            if (rows) connector_.keep(c, sharing_.blocks(), *rows);
         }
     }
     // With what the host makes.
@@ -185,7 +196,7 @@ private:
     }
     // Synapses have columns where targets look through them, or where they move by themselves.
     bool has_columns(int c) const {
-        if (info(c).format != neurons::Format::compressed || owner(c) != c) return false;
+        if (info(c).format != neurons::Format::compressed || owner(c) != c || is_made(c)) return false;
         for (int k = 0; k < Network::connections_count; ++k)
             if (info(k).format == neurons::Format::compressed && owner(k) == c && !pushed_[static_cast<std::size_t>(k)]) return true;
         for (int u = 0; u < Network::synapse_updates_count; ++u)
@@ -211,7 +222,7 @@ private:
     }
     // Connections whose arrivals are summed together are delivered in one way. Arrivals whose weight is that of their moment are pulled.
     bool is_delivered_by_spikes(int c) const {
-        if (info(c).format != neurons::Format::compressed || info(c).signal) return false;
+        if (info(c).format != neurons::Format::compressed || info(c).signal || is_made(c)) return false;
         if (m_.lane_of(c) < 0 && info(c).delays >= 0) return false;
         double synapses = 0, sources_and_tiles = 0;
         for (int k = 0; k < Network::connections_count; ++k) {
@@ -236,6 +247,7 @@ private:
     Connector<Network> connector_;
     List<std::unique_ptr<DeviceColumns<Real>>> columns_;  // by connection; of those that own synapses
     List<std::unique_ptr<DeviceTileRows<Real>>> rows_;    // by connection; of those delivered by spikes
+    List<std::unique_ptr<MadeRows<Real>>> made_;          // by connection; of those that are not stored
     DeviceArrays<Real> synapse_fields_{memory_, Network::synapse_fields + 1, "the synapses' numbers"};
     DeviceArrays<Real> weights_{memory_, Network::connections_count + 1, "the weights"};
     List<char> field_newer_ = List<char>(Network::synapse_fields + 1, 1);  // on the host than on the device

@@ -197,7 +197,7 @@ private:
             if (operation.action != neurons::Action::deliver) continue;
             const ConnectionView<Real>& c = view_.connections[operation.index];
             view_.delivers[k] = c.pushed && c.handed_on && !c.ends_sum ? nothing : operation.index;
-            view_.together[k] = c.pushed && !c.counted && !c.handed_on;
+            view_.together[k] = c.made || (c.pushed && !c.counted && !c.handed_on);
         }
         for (int k = 0; k < Network::operations_count; ++k)
             if (k == 0 || this->hazards_->meets_before(k)) view_.phases[view_.phase_count++] = k;
@@ -243,6 +243,8 @@ private:
     // Of a block: all find what arrives, a thread a word of spikes or more; those with words of neurons of their own add it up.
     int warps() const {
         if (view_.interval > 1) return most_warps;
+        for (int c = 0; c < Network::connections_count; ++c)
+            if (view_.connections[c].made) return most_warps;  // each draws rows
         List<std::int64_t> words(static_cast<std::size_t>(Network::populations) + 1, 0);  // of spikes, onto a population
         for (int c = 0; c < Network::connections_count; ++c)
             if (const ConnectionView<Real>& to = view_.connections[c]; to.pushed) words[static_cast<std::size_t>(to.target_population)] += (to.rows.sources + 31) / 32;

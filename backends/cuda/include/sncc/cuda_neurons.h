@@ -60,6 +60,9 @@ struct TileRows {
     int first_tile;
 };
 
+template <typename Real>
+struct ConnectArguments;
+
 // A connection as deliveries see it; numbers of other tables are -1 where there is nothing.
 template <typename Real>
 struct ConnectionView {
@@ -79,6 +82,7 @@ struct ConnectionView {
     bool handed_on; // by meetings; else what is summed goes in at once
     bool pushed;    // delivered by spikes; else each target looks through its column
     bool counted;   // all synapses have one weight: what arrives is counted ahead
+    const ConnectArguments<Real>* made;  // its rows are drawn again at each spike (cuda_made_rows.h); else null
 
     __device__ Real weight(std::uint64_t place) const { return weights ? weights[place] : one; }
 };
