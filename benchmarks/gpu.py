@@ -5,7 +5,7 @@ and times the workloads of gpu_bounds.py beside a PyTorch loop on the same card,
 the fraction of the bound that is reached. Writes gpu.json and gpu.md after every part; what fails is a row, not the end.
 
     python benchmarks/gpu.py --out results            # needs nvcc and a GPU; PyTorch where it is installed
-    python benchmarks/gpu.py --out results --only timings,simulations
+    python benchmarks/gpu.py --out results --only timings,simulations,unstored
     python benchmarks/gpu.py --out results --dry      # the same steps emulated on the CPU, tiny: its times mean nothing
 """
 
@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from gpu_bounds import WORKLOADS, Activity, Card, Workload, cost, program_of
+from simulate_unstored import with_pairs
 from train_shd_shaped import Torch
 
 import sncc
@@ -50,7 +51,7 @@ PLACES = ("device", "shared")  # that a block reads weights from: they stand the
 DRY_HIDDEN, DRY_BATCH, DRY_STEPS, DRY_EXAMPLES = 16, 2, 5, ("digits",)
 
 
-PARTS = ("checks", "timings", "simulations", "learning")
+PARTS = ("checks", "timings", "simulations", "unstored", "learning")
 BATCHES = 8  # of an epoch; PyTorch's one is on the device already
 PATIENCE = 240.0  # seconds that a tool may take
 Row = dict[str, object]
@@ -317,6 +318,29 @@ def simulate(machine: Machine, example: str, built: Callable[[], tuple[Path, Pat
     return result | made
 
 
+def simulate_unstored(machine: Machine, weights: str, built: Callable[[], tuple[Path, Path]]) -> Row:
+    """Brunel's network with synapses that are drawn again at each spike, and stored all the same; whether the spikes are."""
+    project, _ = built()
+    seconds = 0.002 if machine.dry else 0.2
+    result: Row = {"weights": weights}
+    runs = []
+    for way, name in (("", "drawn again"), ("stored", "stored")):
+        with chosen("SNCC_CUDA_SYNAPSES", way):
+            network = sncc.load(project, backend=machine.backend, seed=1)
+            runs.append(network.simulate(seconds, verbose=False).spikes)
+
+            def run_once(network: sncc.Network = network) -> None:
+                network.simulate(seconds, verbose=False)
+
+            took = seconds_per_call(run_once, lambda n=network: machine.synchronise(n), 0.0 if machine.dry else 0.5)
+        result[f"{name}, seconds per second"] = took / seconds
+    same = all(
+        np.array_equal(runs[0][k].times, s.times) and np.array_equal(runs[0][k].neurons, s.neurons)
+        for k, s in runs[1].items()
+    )
+    return result | {"spikes": "equal" if same else "others"}
+
+
 def equal_spikes(machine: Machine, project: Path, example: str, **params: float) -> str:
     """How many there are in 0.1 s, if time and neuron of each are the same on both halves."""
     seconds = 0.002 if machine.dry else 0.1
@@ -375,6 +399,10 @@ def planned(machine: Machine, wanted: list[str]) -> dict[str, list[tuple[str, Ca
         networks = [(n, p, ROOT / "examples" / f"{n}.snn") for n, p in (SIMULATIONS[:1] if dry else SIMULATIONS)]
         built = [(n, machine.build(path, f"simulation_{n}", False, **params), params) for n, params, path in networks]
         jobs["simulations"] = [(n, lambda n=n, b=b, p=p: simulate(machine, n, b, **p)) for n, b, p in built]
+    if "unstored" in wanted:
+        sizes = [("drawn", 0.02)] if dry else [("one", 1.0), ("drawn", 1.0)]
+        made = [(w, machine.build(with_pairs(size, w, False), f"unstored_{w}", False)) for w, size in sizes]
+        jobs["unstored"] = [(f"unstored, {w}", lambda w=w, b=b: simulate_unstored(machine, w, b)) for w, b in made]
     if "learning" in wanted:
         digits = ROOT / "examples" / "digits" / "digits.snn"
         learnt = [

@@ -3,6 +3,7 @@
     python benchmarks/gpu_bounds.py                  # the table of batches in docs/cuda.md
     python benchmarks/gpu_bounds.py --simulations    # that of simulations
     python benchmarks/gpu_bounds.py --connectivity   # that of making their synapses
+    python benchmarks/gpu_bounds.py --unstored       # that of drawing them again at each spike
 
 Nothing here is measured. A launch takes at least the time of its bytes or of its operations, whichever is longer; the
 launches of a batch follow each other. Barriers and the latency of a step are not in the bound: they are counted beside it.
@@ -15,6 +16,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from simulate_unstored import with_pairs
 
 from sncc.backends.cuda.meetings import MEET
 from sncc.backends.cuda.places import Places
@@ -398,9 +401,67 @@ def connectivity(card: Card) -> list[str]:
     return lines
 
 
+# ------------------------------------------------------------------------------------------------ synapses that are not stored
+@dataclass(frozen=True)
+class DrawnAgain:
+    """Of one step in which rows are drawn at each spike, by every block with targets among them, up to its last one."""
+
+    stored: float  # bytes of the synapses where they are stored
+    kept: float  # and what stays of them here
+    integers: float
+    doubles: float
+    meetings: float
+
+    def seconds(self, card: Card) -> float:
+        """At least: what takes longest, and the meetings."""
+        return max(self.integers / card.integers, self.doubles / card.doubles) + self.meetings * MEETING
+
+
+def drawn_again(program: Program, rate: float) -> DrawnAgain:
+    """Operations of a step, `rate` in Hz: `sncc/cuda_made_rows.h`. A call of Philox gives four words, a word a synapse; a weight takes one and a draw."""
+    made = [c for c in program.connections if not c.stored]
+    each = {p.key: p.storage == "each" for p in program.parameters}
+    words = sum(math.ceil(size / 32) for size in {c.target: c.target_size for c in program.connections}.values())
+    tile = math.ceil(words / TILES)
+    stored = kept = integers = doubles = 0.0
+    for c in made:
+        synapses, weight, tiles = synapses_of(c), each[c.weight], math.ceil(math.ceil(c.target_size / 32) / tile)
+        spikes = c.source_size * rate * program.step * 1e-3
+        row = synapses / c.source_size
+        stored += synapses * (2 + 4 * weight) + tiles * (c.source_size + 1) * 4
+        kept += (4 * (c.source_size + 1) if weight else 0) + (24 << 10)  # where rows begin; the tables of skips
+        integers += spikes * (tiles * row / 2 / 4 + row * weight) * PHILOX
+        doubles += spikes * row * weight * DRAW
+    shortest = min(c.delay for c in made)
+    return DrawnAgain(stored, kept, integers, doubles, 1 / max(shortest, 1))
+
+
+def unstored(card: Card) -> list[str]:
+    """The rows of docs/cuda.md."""
+    lines = [
+        "| Brunel by `random(p = 0.1)`, 12,500 neurons at 35 Hz | MB stored | MB drawn again | 10^6 integer operations a step | MFLOP in float64 "
+        "| bound, µs a step | seconds per second |",
+        "|" + " --- |" * 7,
+    ]
+    for weights, name in (("one", "one weight for a connection"), ("drawn", "drawn weights")):
+        program = program_of(with_pairs(1.0, weights, False))
+        d = drawn_again(program, 35)
+        seconds = d.seconds(card)
+        lines.append(
+            f"| {name} | {d.stored / 1e6:.3g} | {d.kept / 1e6:.2g} | {d.integers / 1e6:.3g} | {d.doubles / 1e6:.2g} "
+            f"| {seconds * 1e6:.2g} | {seconds / (program.step * 1e-3):.2g} |"
+        )
+    return lines
+
+
+TABLES = {"simulations": simulations, "connectivity": connectivity, "unstored": unstored}
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--simulations", action="store_true", help="a step of simulations instead of batches")
     parser.add_argument("--connectivity", action="store_true", help="making the synapses of simulations")
+    parser.add_argument(
+        "--unstored", action="store_true", help="a step in which synapses are drawn again at each spike"
+    )
     chosen = parser.parse_args()
-    print("\n".join((simulations if chosen.simulations else connectivity if chosen.connectivity else table)(Card())))
+    print("\n".join(next((made for name, made in TABLES.items() if getattr(chosen, name)), table)(Card())))

@@ -21,7 +21,7 @@ def script(name: str, *words: object) -> str:
 
 def test_the_page_has_the_table_of_bounds():
     page = (ROOT / "docs" / "cuda.md").read_text()
-    for what in ((), ("--simulations",), ("--connectivity",)):
+    for what in ((), ("--simulations",), ("--connectivity",), ("--unstored",)):
         assert script("gpu_bounds.py", *what) in page
 
 
@@ -48,4 +48,9 @@ def test_a_dry_run_goes_through_all_steps(tmp_path, compiler):
     assert all(timing[f"weights in {place} memory, µs a batch"] > 0 for place in ("device", "shared"))
     (simulation,) = found["simulations"]
     assert simulation["persistent, seconds per second"] > 0 and simulation["launches, seconds per second"] > 0
+    (unstored,) = found["unstored"]
+    assert (
+        unstored["spikes"] == "equal"
+        and unstored["drawn again, seconds per second"] > 0 < unstored["stored, seconds per second"]
+    )
     assert (tmp_path / "gpu.md").read_text().startswith("# emulated on the CPU (a dry run: no results)")

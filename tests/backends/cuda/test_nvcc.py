@@ -10,6 +10,7 @@ import sys
 import pytest
 from projects import NETWORKS, Projects
 from simulations import NETWORKS as SIMULATIONS
+from unstored import TEXT, unstored
 
 from sncc.backends.cuda.resources import ARCHITECTURES, Used, filled, read_log, resident_blocks
 from sncc.backends.cxx.names import project_name
@@ -71,8 +72,9 @@ MADE = SIMULATIONS["random delays, slices, Poisson sources"]  # synapses on the 
         pytest.param(SIMULATIONS["conductances with long and drawn delays"], "float64", marks=pytest.mark.slow),
         pytest.param(MADE, "float32", marks=pytest.mark.slow),
         pytest.param(LARGE, "float32", marks=pytest.mark.slow),
+        pytest.param(unstored(TEXT), "float64", marks=pytest.mark.slow),
     ],
-    ids=["W1, e-prop", "W1, bptt", "W1, online", "unknown neurons, float64", "a plastic network", "conductances, float64", "drawn synapses", "samples in clusters"],
+    ids=["W1, e-prop", "W1, bptt", "W1, online", "unknown neurons, float64", "a plastic network", "conductances, float64", "drawn synapses", "samples in clusters", "rows drawn again"],
 )  # fmt: skip
 def test_no_kernel_spills_registers(tmp_path, text, precision):
     program, project = Projects(tmp_path).write(text, precision)
