@@ -16,7 +16,7 @@ from .manifest import Manifest, Parameter
 
 
 class SynapseValues(NDArray[np.float64] if TYPE_CHECKING else np.ndarray):  # type: ignore[misc]
-    """One number per synapse, sorted by source, then target; `pre` and `post` are their flat indices."""
+    """One number per synapse, sorted by source, then target, or one for all; `pre` and `post` are their flat indices."""
 
     _indices: Callable[[], tuple[NDArray[np.int64], NDArray[np.int64]]] | None = None
 
@@ -52,6 +52,7 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
         self._library = library
         self._all = {p.key: p for p in manifest.parameters}
         self._connections = {c.name: c.index for c in manifest.connections}
+        self._common = {f"{c.name}.weight": c.name for c in manifest.connections if c.sparse}  # one number, many pairs
         self._rewired = {c.name for c in manifest.connections if c.rewired}
 
     def __len__(self) -> int:
@@ -66,11 +67,12 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
         """A copy of the values, in SI units; 0-dimensional where there is one number. Raises KeyError."""
         parameter = self._find(key)
         values = self._library.get("get_parameter", parameter.shape, parameter.index)
-        if parameter.connection is not None:
-            index = self._connections[parameter.connection]
+        connection = parameter.connection or (None if parameter.shape else self._common.get(parameter.key))
+        if connection is not None:
+            index = self._connections[connection]
             per_synapse: Any = values.view(SynapseValues)
             per_synapse._indices = lambda: self._library.synapses(index)
-            if parameter.connection in self._rewired:  # the synapses of these values, wherever training moves them
+            if connection in self._rewired:  # the synapses of these values, wherever training moves them
                 pairs = self._library.synapses(index)
                 per_synapse._indices = lambda: pairs
             values = per_synapse

@@ -50,7 +50,7 @@ def toolchain(backend: str) -> Toolchain:
     if backend == "cuda" and nvcc is None:
         raise failure(
             "no-nvcc", "the backend `cuda` needs `nvcc`, which was not found",
-            help=("install the CUDA toolkit, or set CUDACXX to nvcc", "`--backend cpu` needs none; `--emit-only` writes the sources"),
+            help=("install the CUDA toolkit, or set CUDACXX to the path of nvcc", "`--backend cpu` needs none; `--emit-only` writes the sources"),
         )  # fmt: skip
     versions = [version(tool) for tool in (compiler, nvcc) if tool]
     return Toolchain(compiler, cmake, find_ninja(), nvcc, "\n".join([str(compiler), *versions, cpu_features()]))
@@ -126,7 +126,9 @@ def cpu_features() -> str:
 
 
 def how_to_get_a_compiler() -> str:
-    """The command that installs a C++ compiler on this system."""
+    """The command that installs a C++ compiler on this system, or what is wrong with CXX."""
+    if chosen := os.environ.get("CXX"):
+        return f"CXX is `{chosen}`, which is no program: set it to a compiler's path, without arguments, or unset it"
     if sys.platform == "darwin":
         return "install one: `xcode-select --install`"
     if sys.platform == "win32":

@@ -258,7 +258,7 @@ def test_missing_tools_are_named_with_a_remedy(small_network, monkeypatch):
     monkeypatch.setenv("CXX", "/no/compiler")
     with pytest.raises(DiagnosticError) as error:
         sncc.build(small_network, backend="cpu")
-    assert codes(error) == ["no-compiler"] and error.value.diagnostics[0].help
+    assert codes(error) == ["no-compiler"] and "CXX is `/no/compiler`" in error.value.diagnostics[0].help[0]
     with pytest.raises(DiagnosticError) as error:
         sncc.build(small_network, backend="tpu")  # type: ignore[arg-type]
     assert codes(error) == ["unknown-backend"]

@@ -105,7 +105,7 @@ def manifest(program: Program) -> dict[str, object]:
     schedule = None
     if optimiser and optimiser.schedule:
         schedule = {"name": optimiser.schedule[0], "settings": dict(optimiser.schedule[1])}
-    hidden = {c.weight for c in program.connections if c.synapses_of is None and not _written(c.name)}
+    hidden = _hidden(program)
     return {
         "name": project_name(program.name),
         "abi": ABI_VERSION,
@@ -164,6 +164,11 @@ def manifest(program: Program) -> dict[str, object]:
             ],
         },
     }  # fmt: skip
+
+
+def _hidden(program: Program) -> set[str | None]:
+    """The weights of what lowering adds, which are nobody's parameters."""
+    return {c.weight for c in program.connections if c.synapses_of is None and not _written(c.name)}
 
 
 def _synapse_states(program: Program) -> list[tuple[SynapseStates, tuple[str, str, str, float]]]:
@@ -314,7 +319,13 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
         "readout": readout
         and f"{{{populations.index(readout.population)}, {readout.size}, {flag(readout.labels == 'class')}, {flag(readout.reduction is None)}}}",
         "optimiser": optimiser and f"{{{number(optimiser.learning_rate)}, {len(optimiser.states)}}}",
-    }
+        "saved": [
+            f'{{{k}, "{p.key}"}},' for k, p in enumerate(program.parameters)
+            if p.key not in _hidden(program) and _storage(program, p) in ("shared", "each")
+        ],
+        "moving": [f'{{{k}, "{c.name}"}},' for k, c in enumerate(program.connections) if _written(c.name) and c.rewiring is not None],
+        "drawn": flag(any(isinstance(c.wiring, Random) and c.rewiring is None for c in program.connections if _written(c.name))),
+    }  # fmt: skip
 
 
 def _calls(name: str) -> list[_Call]:
@@ -326,17 +337,18 @@ def _calls(name: str) -> list[_Call]:
     return [
         _Call("connect", pairs, ("n.connect(connection, pre, post, count);",)),
         _Call("build", (), ("n.build();",)),
-        _Call("parameter_size", ("int index", "int64_t* size"), ("*size = n.parameter_size(index);",)),
-        _Call("synapse_count", ("int connection", "int64_t* count"), ("*count = n.synapse_count(connection);",)),
+        _Call("parameter_size", ("int index", "int64_t* size"), ("n.place(size) = n.parameter_size(index);",)),
+        _Call("synapse_count", ("int connection", "int64_t* count"), ("n.place(count) = n.synapse_count(connection);",)),
         _Call("synapses", ("int connection", "int64_t* pre", "int64_t* post", "int64_t count"), ("n.synapses(connection, pre, post, count);",)),
         _Call("get_parameter", array, ("n.get_parameter(index, values, count);",)),
         _Call("set_parameter", constant, ("n.set_parameter(index, values, count);",)),
+        _Call("load", ("const char* path",), ("sncc::load_weights(n, path, saved_parameters, moving_connections, synapses_are_drawn);",)),
         _Call("get_synapse_state", array, ("n.get_synapse_state(index, values, count);",)),
         _Call("get_gradient", array, ("n.get_gradient(index, values, count);",)),
         _Call("get_optimiser_state", ("int index", "int slot", *array[1:]), ("n.get_optimiser_state(index, slot, values, count);",)),
         _Call("set_optimiser_state", ("int index", "int slot", *constant[1:]), ("n.set_optimiser_state(index, slot, values, count);",)),
-        _Call("get_optimiser_step", ("int64_t* step",), ("*step = n.engine().optimiser_step();",)),
-        _Call("set_optimiser_step", ("int64_t step",), ("n.engine().set_optimiser_step(step);",)),
+        _Call("get_optimiser_step", ("int64_t* step",), ("n.place(step) = n.engine().optimiser_step();",)),
+        _Call("set_optimiser_step", ("int64_t step",), ("n.set_optimiser_step(step);",)),
         _Call("train", (*batch, "double learning_rate_factor", f"{name}_result* result"), (run.format("train", "learning_rate_factor, nullptr, nullptr"),)),
         _Call("announce", batch, ("n.announce(convert(data), selection, count, trials);",)),
         _Call("gradients", (*batch, f"{name}_result* result"), (run.format("gradients", "1.0, nullptr, nullptr"),)),
@@ -346,16 +358,17 @@ def _calls(name: str) -> list[_Call]:
             (f"const {name}_data* data", "int64_t sample", "int64_t steps", "uint64_t seed", "uint32_t trial", "int resume",
              "const int32_t* spike_populations", "int32_t spike_population_count", f"const {name}_trace* traces", "int32_t trace_count"),
             ("sncc::List<sncc::Trace> kept;",
+             "if (trace_count > 0) n.place(traces);",
              "for (int k = 0; k < trace_count; ++k)",
              "    kept.push_back({traces[k].population, traces[k].state, traces[k].every, traces[k].first, traces[k].size, traces[k].values});",
              "n.simulate({convert(data), sample, steps, seed, trial, resume != 0, spike_populations, spike_population_count, kept.data(), trace_count});",
              "for (const sncc::Trace& trace : kept) n.to_si(trace, steps / trace.every);"),
         ),
-        _Call("spike_count", ("int population", "int64_t* count"), ("*count = static_cast<int64_t>(n.spikes(population).steps.size());",)),
+        _Call("spike_count", ("int population", "int64_t* count"), ("n.place(count) = static_cast<int64_t>(n.spikes(population).steps.size());",)),
         _Call("copy_spikes", ("int population", "int64_t* steps", "uint32_t* neurons", "int64_t count"), ("n.copy_spikes(population, steps, neurons, count);",)),
         _Call("reset", (), ("n.engine().reset();",)),
-        _Call("step_count", ("int64_t* steps",), ("*steps = n.engine().step_count();",)),
-        _Call("state_size", ("int64_t* size",), ("*size = n.state_size();",)),
+        _Call("step_count", ("int64_t* steps",), ("n.place(steps) = n.engine().step_count();",)),
+        _Call("state_size", ("int64_t* size",), ("n.place(size) = n.state_size();",)),
         _Call("get_state", ("unsigned char* bytes", "int64_t size"), ("n.get_state(bytes, size);",)),
         _Call("set_state", ("const unsigned char* bytes", "int64_t size"), ("n.set_state(bytes, size);",)),
     ]  # fmt: skip
@@ -364,6 +377,8 @@ def _calls(name: str) -> list[_Call]:
 def _run(program: Program) -> dict[str, object]:
     return {
         "sources": program.sources,
+        "given": next((k for k, s in enumerate(program.sources) if s.kind == "events" and not s.kept), -1),
+        "duration": program.simulation.steps if program.simulation else 0,
         "widest_signal": max([s.size for s in program.sources if s.kind == "signal"], default=0),
         "population_names": [r.population for g in program.groups for r in g.rows],
         "outputs": program.readout.size if program.readout else 0,

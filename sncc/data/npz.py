@@ -53,10 +53,9 @@ def _read(path: Path) -> Arrays:
     if not path.is_file():
         raise FileNotFoundError(f"no data file {path}")
     try:
-        file = np.load(path, allow_pickle=False)
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError("it holds a single array; save it with np.savez(file, events=…, labels=…)")
-        with file:
+        if not zipfile.is_zipfile(path):  # NumPy takes what is neither this nor one array for pickled objects
+            raise ValueError("it is no `.npz` file; np.savez(file, events=…, labels=…) writes one")
+        with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError) as error:
         raise ValueError(f"cannot read {path}: {error}") from None

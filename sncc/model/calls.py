@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from sncc.diagnostics import Diagnostics, did_you_mean
 from sncc.model.scope import Scope
-from sncc.model.values import constant_number
+from sncc.model.values import constant_number, true_or_false
 from sncc.syntax import tree
 
 Numbers = tuple[tuple[str, float | None], ...]  # names with defaults; None: must be given
@@ -24,11 +24,11 @@ def called(value: tree.Expression) -> tuple[str | None, tuple[tree.Argument, ...
 
 def numbers_of_call(
     value: tree.Expression, kinds: Mapping[str, Numbers], what: str, scope: Scope, diagnostics: Diagnostics,
-    *, above_zero: Collection[str] = (), below_one: Collection[str] = (),
+    *, above_zero: Collection[str] = (), below_one: Collection[str] = (), switches: Collection[str] = (),
 ) -> tuple[str, dict[str, float]] | None:  # fmt: skip
     """A call of one of several kinds with numbers from 0 on, defaults filled in; None where it is of no kind.
 
-    Some of the numbers are above 0, or below 1.
+    Some of the numbers are above 0, or below 1; `switches` may also be `true` or `false`.
     """
     name, arguments = called(value)
     if name is None or name not in kinds:
@@ -49,6 +49,9 @@ def numbers_of_call(
             continue
         if key in found:
             diagnostics.error("duplicate", argument.span, f"`{key}` is given twice")
+            continue
+        if key in switches and isinstance(argument.value, tree.Name):
+            found[key] = float(true_or_false(argument.value, key, False, diagnostics))
             continue
         number = constant_number(argument.value, f"`{key}` of `{name}`", scope, diagnostics)
         if number is not None and number < 0:

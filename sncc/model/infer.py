@@ -413,6 +413,14 @@ def _placed(expression: Expression, span: Span) -> Expression:
 def check_function(function: tree.Function, scope: Scope, diagnostics: Diagnostics) -> None:
     """Mistakes in a function's body that no argument mends, such as unknown names; whether it is called or not."""
     formals = {f.name.name: Typed(Symbol(f.name.name), None) for f in function.formals}
-    body = Elaborator(scope, diagnostics, formals, draws=True, calls=(function.name.name,))
+    if len(formals) < len(function.formals):
+        names = [f.name.name for f in function.formals]
+        twice = next(f.name for k, f in enumerate(function.formals) if f.name.name in names[:k])
+        diagnostics.error("duplicate", twice.span, f"`{function.name.name}` has two arguments `{twice.name}`")
+    body = Elaborator(scope, Diagnostics(), formals, draws=True, calls=(function.name.name,))
     for value in (*(f.default for f in function.formals if f.default is not None), function.body):
         body.elaborate(value)
+    circles = any(d.code == "recursion" for d in diagnostics.found)  # each function of one would tell of it
+    for diagnostic in body.diagnostics.found:
+        if not (circles and diagnostic.code == "recursion"):
+            diagnostics.add(diagnostic)

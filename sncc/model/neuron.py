@@ -149,6 +149,8 @@ class _NeuronBody(Body):
             case tree.Name((name,)) if name not in self.names:
                 function = self.definition.scope.function(name)
         if function is not None and not isinstance(call, tree.Name) and isinstance(call, tree.Call):
+            if self._gives_distance(function, call):
+                return None
             value = elaborator.inline(function, call.arguments, call.span, first=u)
         elif function is not None:
             value = elaborator.inline(function, (), call.span, first=u)
@@ -159,6 +161,17 @@ class _NeuronBody(Body):
             elaborator.expect(value, (term**-1).bare(), call.span, "a surrogate", help)
         self.refuse_random(value.expression, call.span, "a surrogate", draws=False, noise=False)
         return value.expression
+
+    def _gives_distance(self, function: tree.Function, call: tree.Call) -> bool:
+        """Whether `u` is among a surrogate's arguments, where it would stand for another one of them; reports it."""
+        for argument in call.arguments:
+            if isinstance(argument.value, tree.Name) and str(argument.value) == "u":
+                others = ", ".join(a.span.text for a in call.arguments if a is not argument)
+                message = f"the distance to the threshold is the first argument of `{function.name.name}` already"
+                help = f"leave it out: `{function.name.name}({others})`"
+                self.diagnostics.error("wrong-argument", argument.span, message, help=help)
+                return True
+        return False
 
     def _refractory(self, parts: list[tree.Refractory], spikes: list[tree.Spike]) -> nodes.Refractory | None:
         if not parts:

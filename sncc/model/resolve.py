@@ -372,7 +372,7 @@ class _Resolver:
         text = setting if isinstance(setting, str) else repr(setting)
         if not isinstance(setting, str) and key in ("network.step", "simulate.duration"):
             text += " s"  # numbers are in SI units
-        if key != "train.learn":
+        if key not in ("train.learn", "train.penalty"):
             return (parse_expression(text, f"--set {key}"),)
         # a list: read it as the arguments of a call
         call = parse_expression(f"learn({text})", f"--set {key}")

@@ -39,7 +39,8 @@ SCHEDULES: dict[str, Numbers] = {
     "step": (("every", 10.0), ("factor", 0.1)),
     "warmup": (("epochs", 1.0),),
 }
-ABOVE_ZERO = ("eps", "every")  # what is divided by
+SWITCHES = ("nesterov",)
+ABOVE_ZERO = ("eps", "every", "at")  # what is divided by, or to which all would be clipped
 BELOW_ONE = ("beta1", "beta2", "alpha")  # parts of means
 CLIPS: dict[str, Numbers] = {"norm": (("at", None),), "value": (("at", None),)}
 
@@ -119,8 +120,11 @@ class TrainingResolver:
                 self.diagnostics.error("wrong-argument", argument.span, f"`{readout}` takes `from` and `to` only")
                 continue
             time = constant_number(argument.value, f"`{argument.name}`", self.scope, self.diagnostics, TIME)
-            if time is not None:
-                window[argument.name] = max(0, round_half_up(time, self.step))
+            if time is not None and time < 0:
+                message = f"`{argument.name}` is a time in the sample, which begins at 0"
+                self.diagnostics.error("wrong-argument", argument.value.span, message)
+            elif time is not None:
+                window[argument.name] = round_half_up(time, self.step)
         start, stop = window["from"] or 0, window["to"]
         if stop is not None and stop <= start:
             self.diagnostics.error("wrong-argument", arguments[0].span, f"the window of `{readout}` is empty")
@@ -136,7 +140,14 @@ class TrainingResolver:
             None
             if value is None
             else numbers_of_call(
-                value, kinds, what, self.scope, self.diagnostics, above_zero=ABOVE_ZERO, below_one=BELOW_ONE
+                value,
+                kinds,
+                what,
+                self.scope,
+                self.diagnostics,
+                above_zero=ABOVE_ZERO,
+                below_one=BELOW_ONE,
+                switches=SWITCHES,
             )
         )
 

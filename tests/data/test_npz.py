@@ -93,6 +93,9 @@ def test_wrong_files_are_refused(file, change, options, cause):
 def test_missing_and_broken_files_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.npz"):
         load_data(f"npz:{tmp_path / 'absent.npz'}", step=1e-3)
+    (tmp_path / "a.npz").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="it is no `.npz` file; np.savez"):
+        load_data(f"npz:{tmp_path / 'a.npz'}", step=1e-3)
     (tmp_path / "b.npz").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(ValueError, match="cannot read"):
         load_data(f"npz:{tmp_path / 'b.npz'}", step=1e-3)

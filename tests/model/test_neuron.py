@@ -5,6 +5,7 @@ import math
 import pytest
 from resolving import HEAD, NETWORK, coba, mistakes, model, small
 
+from sncc.diagnostics import DiagnosticError
 from sncc.expressions.evaluate import evaluate
 from sncc.expressions.nodes import Number
 from sncc.expressions.printer import print_expression
@@ -54,6 +55,24 @@ def test_a_declaration_that_is_missing_is_one_mistake_wherever_it_would_be_used(
         ("unknown-name", 9),
         ("unknown-name", 10),
     ]
+
+
+def test_a_function_that_nothing_calls_is_checked_too():
+    for function, mistake in [
+        ("f(x) = x + y", "unknown-name"),
+        ("f(x, y = z) = x + y", "unknown-name"),
+        ("f(x) = f(x - 1)", "recursion"),
+        ("f(x, x) = x", "duplicate"),
+        ("f(x) = exp(x, 2)", "wrong-argument"),
+    ]:
+        assert mistakes(f"function {function}\n" + small()) == [(mistake, 1)], function
+    assert model("function f(x, k = 2 * x, y = step) = x * k / y + normal(0, 1) * pi\n" + small())
+
+
+def test_the_distance_is_no_argument_of_a_surrogate():
+    text = small(head=HEAD.replace("triangle(width = theta, height = 0.3 / theta)", "triangle(u, height = 2)"))
+    with pytest.raises(DiagnosticError, match=r"leave it out: `triangle\(height = 2\)`"):
+        model(text)
 
 
 @pytest.mark.parametrize(

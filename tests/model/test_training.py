@@ -49,6 +49,12 @@ def test_the_optimiser_has_all_its_settings():
     assert t.batch == 64 and training().batch == 32
 
 
+def test_a_switch_of_an_optimiser_is_true_or_false():
+    for written, value in [("true", 1.0), ("false", 0.0), ("1", 1.0)]:
+        t = training(settings={"train.optimiser": f"sgd(momentum = 0.9, nesterov = {written})"})
+        assert dict(t.optimiser.settings)["nesterov"] == value
+
+
 def test_optimisers_and_schedules_are_those_that_later_stages_carry_out():
     assert {name: dict(numbers) for name, numbers in module.OPTIMISERS.items()} == {
         name: dict(formula.settings) for name, formula in OPTIMISERS.items()
@@ -78,6 +84,8 @@ def test_settings_replace_keys_of_blocks():
         settings={"train.rule": "eprop(feedback = symmetric)", "train.batch": 8, "train.learn": "weights, h.tau"}
     )
     assert t.rule.name == "eprop" and t.batch == 8 and t.learn[-1].key == "h.tau"
+    penalties = "firing_rate(h, target = 9 Hz, strength = 1), firing_rate(h, target = 5 Hz, strength = 1, over = batch)"
+    assert len(training(settings={"train.penalty": penalties}).penalties) == 2
     assert model(small(), {"network.step": "0.5 ms"}).step == 0.5
 
 
@@ -91,6 +99,9 @@ def test_settings_replace_keys_of_blocks():
         ({"optimiser": "adam(beta2 = 1)"}, "`beta2` must be below 1"),
         ({"optimiser": "rmsprop(eps = 0)"}, "`eps` must be above 0"),
         ({"optimiser": "sgd(momentum = -0.1)"}, "`momentum` cannot be negative"),
+        ({"optimiser": "sgd(nesterov = yes)"}, "`nesterov` is `true` or `false`"),
+        ({"clip": "norm(0)"}, "`at` must be above 0"),
+        ({"loss": "cross_entropy(mean(y.v, from = -5 ms))"}, "`from` is a time in the sample, which begins at 0"),
     ],
 )
 def test_numbers_by_which_no_training_could_compute_are_refused(setting, message):

@@ -117,7 +117,7 @@ def test_pickles_and_other_files_are_refused(network, tmp_path):
     assert_refused(network, path, "damaged")
     with open(path, "wb") as file:
         np.save(file, np.zeros(3))
-    assert_refused(network, path, "single array")
+    assert_refused(network, path, "not a zip file")
     with pytest.raises(FileNotFoundError, match=r"absent\.npz"):
         network.load(tmp_path / "absent.npz")
     assert_refused(network, tmp_path, "folder")

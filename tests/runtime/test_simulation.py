@@ -94,6 +94,12 @@ def test_what_the_block_records(load):
     assert (weights[-1] > weights[0]).any()
 
 
+def test_the_pairs_of_a_connection_are_known_where_its_weight_is_one_number(load):
+    weight = load().parameters["slow.weight"]
+    assert weight.shape == () and np.isclose(weight, 0.001)
+    assert len(weight.pre) == len(weight.post) == 450 and (np.bincount(weight.post) == 3).all()
+
+
 def test_states_of_synapses_are_recorded_one_for_each(load):
     network = load()
     run = network.simulate(seed=1, record=["cells_cells.seen", ("slow.g", 0.005), "cells.v"])

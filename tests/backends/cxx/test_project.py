@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
@@ -50,6 +51,24 @@ def needs(*tools: str) -> None:
     for tool in tools:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
+
+
+def refused(*command) -> None:
+    failed = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    assert failed.returncode == 1 and failed.stderr.strip() and not failed.stdout, command
+
+
+def saved_weights(library: ctypes.CDLL, manifest: dict, seed: int) -> dict[str, np.ndarray]:
+    """What `network.save` writes of the parameters of a network of that seed."""
+    library.tiny_create.restype = ctypes.c_void_p
+    network = ctypes.c_void_p(library.tiny_create(ctypes.c_uint64(seed), 1))
+    arrays = {}
+    for p in manifest["parameters"]:
+        if p["storage"] in ("shared", "each"):
+            values = arrays[f"parameter/{p['key']}"] = np.zeros(p["shape"])
+            assert library.tiny_get_parameter(network, p["index"], values.ctypes, ctypes.c_int64(values.size)) == 0
+    library.tiny_destroy(network)
+    return arrays
 
 
 def run(*command, **options) -> str:
@@ -116,12 +135,36 @@ def test_cmake_alone_builds_it_and_the_runner_needs_no_python(project, tmp_path)
     assert "hidden:" in printed and "output 2:" in printed
     again = run(build / "tiny_run", events)
     assert printed == again
-    for wrong in ["1 5\n", "0 1\n", "one two\n"]:
-        events.write_text(wrong)
-        failed = subprocess.run([build / "tiny_run", events], capture_output=True, text=True)
-        assert failed.returncode == 1 and failed.stderr.strip() and not failed.stdout
-    # the exported symbols are those of the C interface alone
     library = next(build.glob("libtiny*.so*"))
+    # weights that were saved, here those of another seed
+    saved = saved_weights(ctypes.CDLL(str(library)), json.loads((project / "manifest.json").read_text()), seed=7)
+    np.savez(tmp_path / "w.npz", seed=np.uint64(3), **saved)
+    assert run(build / "tiny_run", events, tmp_path / "w.npz") == run(build / "tiny_run", events, "7") != printed
+    np.savez(tmp_path / "short.npz", seed=np.uint64(3), **{**saved, "parameter/x_hidden.weight": np.zeros(3)})
+    np.savez(tmp_path / "other.npz", seed=np.uint64(3))
+    np.savez_compressed(tmp_path / "packed.npz", seed=np.uint64(3), **saved)
+    whole = (tmp_path / "w.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[:-40])
+    (tmp_path / "damaged.npz").write_bytes(whole.replace(saved["parameter/x_hidden.weight"].tobytes()[:8], bytes(8)))
+    for name in ["short", "other", "packed", "cut", "damaged", "absent"]:
+        refused(build / "tiny_run", events, tmp_path / f"{name}.npz")
+    for wrong in ["1 5\n", "0 1\n", "one two\n", "1 2\n3"]:
+        events.write_text(wrong)
+        refused(build / "tiny_run", events)
+    # a null pointer where a number or an array is needed is a wrong argument
+    c = ctypes.CDLL(str(library))
+    c.tiny_create.restype = ctypes.c_void_p
+    network, no = ctypes.c_void_p(c.tiny_create(ctypes.c_uint64(1), 1)), None
+    assert [c.tiny_get_optimiser_step(network, no), c.tiny_step_count(network, no), c.tiny_load(network, no)] == [
+        1,
+        1,
+        1,
+    ]
+    assert c.tiny_get_parameter(network, 0, no, ctypes.c_int64(90)) == c.tiny_spike_count(network, 0, no) == 1
+    assert c.tiny_simulate(network, no, no, ctypes.c_int64(5), no, 0, 0, no, 2, no, 0) == 1
+    assert c.tiny_simulate(network, no, no, ctypes.c_int64(5), no, 0, 0, no, 0, no, 3) == 1
+    c.tiny_destroy(network)
+    # the exported symbols are those of the C interface alone
     needs("nm")
     exported = [line.split()[-1] for line in run("nm", "-D", "--defined-only", library).splitlines()]
     assert exported and all(name.startswith("tiny_") for name in exported)

@@ -59,6 +59,14 @@ public:
     }
 
     const char* error() const { return error_.c_str(); }
+    std::uint64_t seed() const { return seed_; }
+
+    // Where a number goes that a caller has asked for.
+    template <typename T>
+    static T& place(T* to) {
+        if (!to) throw_null();
+        return *to;
+    }
 
     // Runs `work` as the only caller; returns its code, with a message in error().
     template <typename Work>
@@ -92,6 +100,7 @@ public:
     }
     SNCC_COLD void synapses(int connection, std::int64_t* pre, std::int64_t* post, std::int64_t count) {
         if (count != synapse_count(connection)) throw Failure(Code::argument, "the number of synapses does not fit");
+        if (count > 0 && (!pre || !post)) throw_null();
         engine_->synapses(connection, pre, post);
     }
 
@@ -118,7 +127,8 @@ public:
     SNCC_COLD void get_synapse_state(int k, double* values, std::int64_t count) {
         if (k < 0 || k >= about_.synapse_state_count) throw Failure(Code::argument, "no state of synapses of that number");
         const SynapseStateDescription& state = about_.synapse_states[k];
-        if (!values || count != synapse_count(state.connection)) throw Failure(Code::argument, std::string(state.name) + ": the number of synapses does not fit");
+        if (count != synapse_count(state.connection)) throw Failure(Code::argument, std::string(state.name) + ": the number of synapses does not fit");
+        if (!values && count > 0) throw_null();
         engine_->get_synapse_state(state.connection, state.state, values);
         for (std::int64_t e = 0; e < count; ++e) values[e] *= state.si;
     }
@@ -135,9 +145,15 @@ public:
     SNCC_COLD void set_optimiser_state(int k, int state, const double* values, std::int64_t count) {
         const ParameterDescription& p = learnt(k, values, count);
         check_state(state);
+        for (std::int64_t e = 0; e < count; ++e)
+            if (!std::isfinite(values[e])) throw Failure(Code::argument, "a state of the optimiser gets a number that is not finite");
         List<double> all(values, values + count);
         all.resize(static_cast<std::size_t>(std::max(count, p.size)));
         engine_->set_optimiser_state(k, state, all.data());
+    }
+    SNCC_COLD void set_optimiser_step(std::int64_t step) {
+        if (step < 0) throw Failure(Code::argument, "the optimiser's steps count from 0");
+        engine_->set_optimiser_step(step);
     }
     Engine& engine() { return *engine_; }
 
@@ -153,6 +169,7 @@ public:
                double factor, double* outputs, const std::int64_t* output_starts) {
         if (!data || (!selection && count > 0) || count < 1) throw Failure(Code::argument, "a batch of no samples");
         if (mode != Mode::evaluate && !about_.optimiser) throw Failure(Code::argument, "the network has no `train` block");
+        if (!std::isfinite(factor) || factor < 0) throw Failure(Code::argument, "the factor on the learning rate is a number from 0");
         if (!about_.readout) throw Failure(Code::argument, "the network has no loss, so it has no readout to evaluate");
         const Batch batch = {data, selection, count, trials, seed_};
         const bool learns = mode != Mode::evaluate;
@@ -179,11 +196,12 @@ public:
         build();
         if (s.steps < 0) throw Failure(Code::argument, "a negative number of steps");
         if (s.data) check(*s.data, &s.sample, 1, false);
+        if (s.spike_population_count > 0 && !s.spike_populations) throw_null();
         for (int k = 0; k < s.spike_population_count; ++k) population(s.spike_populations[k]);
         for (int k = 0; k < s.trace_count; ++k) {
             const Trace& t = s.traces[k];
             const PopulationDescription& p = population(t.population);
-            if (t.state < 0 || t.state >= p.state_count || t.every < 1 || t.first < 0 || t.size < 0 || t.first + t.size > p.size || !t.values)
+            if (t.state < 0 || t.state >= p.state_count || t.every < 1 || t.first < 0 || t.size < 0 || t.size > p.size - t.first || !t.values)
                 throw Failure(Code::argument, std::string("a trace of ") + p.name + " outside what it has");
         }
         engine_->simulate(s);
@@ -195,6 +213,7 @@ public:
     }
     SNCC_COLD void get_state(unsigned char* bytes, std::int64_t size) {
         if (size != state_size()) throw Failure(Code::argument, "the state has another size");
+        if (!bytes) throw_null();
         engine_->get_state(bytes, static_cast<std::size_t>(size));
     }
     SNCC_COLD void set_state(const unsigned char* bytes, std::int64_t size) {
@@ -215,9 +234,12 @@ public:
         const Spikes& s = spikes(k);
         if (count != static_cast<std::int64_t>(s.steps.size())) throw Failure(Code::argument, "the number of spikes does not fit");
         if (count == 0) return;
+        if (!steps || !neurons) throw_null();
         std::memcpy(steps, s.steps.data(), sizeof(std::int64_t) * s.steps.size());
         std::memcpy(neurons, s.neurons.data(), sizeof(std::uint32_t) * s.neurons.size());
     }
+
+    [[noreturn]] SNCC_COLD static void throw_null() { throw Failure(Code::argument, "a null pointer stands where an array or a number is needed"); }
 
 private:
     SNCC_COLD int call_erased(void (*work)(void*), void* given) noexcept {
@@ -260,7 +282,8 @@ private:
         build();
         const std::int64_t size = parameter_size(k);
         const ParameterDescription& p = about_.parameters[k];
-        if (!values || count != size) throw Failure(Code::argument, std::string(p.key) + " has " + std::to_string(size) + " numbers, not " + std::to_string(count));
+        if (!values && size > 0) throw_null();
+        if (count != size) throw Failure(Code::argument, std::string(p.key) + " has " + std::to_string(size) + " numbers, not " + std::to_string(count));
         return p;
     }
     SNCC_COLD const ParameterDescription& learnt(int k, const double* values, std::int64_t count) {
@@ -298,10 +321,12 @@ private:
         }
         if (!source.offsets || !source.starts) throw Failure(Code::argument, std::string(about.name) + " has no events");
         const std::int64_t* offsets = source.offsets + source.starts[sample];
+        if (steps > 0 && offsets[0] < 0) throw Failure(Code::argument, std::string(about.name) + ": an offset below zero");
         for (std::int64_t n = 0; n < steps; ++n)
             if (offsets[n + 1] < offsets[n]) throw Failure(Code::argument, std::string(about.name) + ": offsets that decrease");
         // Equal ones side by side are counted. Two loops without a branch in place of one over each step: batches wait for this.
         const std::uint32_t* const indices = source.indices;
+        if (steps > 0 && offsets[steps] > offsets[0] && !indices) throw_null();
         std::uint32_t falls = 0, between_steps = 0, most = 0;
         for (std::int64_t e = offsets[0] + 1; e < offsets[steps]; ++e) falls += indices[e - 1] > indices[e];
         for (std::int64_t e = offsets[0]; e < offsets[steps]; ++e) most = std::max(most, indices[e]);
