@@ -40,7 +40,9 @@ class Card:
     name: str = "H100 SXM"
     l2: float = 5.5e12  # bytes a second, all multiprocessors together
     memory: float = 3.0e12  # of 3.35e12 on paper
-    l1: int = 192 << 10  # bytes beside a block's shared memory: weights that fit come from L2 once a sample
+    l1: int = (
+        192 << 10
+    )  # bytes beside a block's shared memory: weights that fit come from L2 once a sample; less what is copied there
     multiprocessors: int = 132
     shared: int = 228 << 10  # bytes of a multiprocessor, of which a block takes one more KB and leaves nine
     operations: float = 67e12  # float32, a multiplication with its addition counts two
@@ -79,10 +81,13 @@ def cost(program: Program, batch: int, steps: int, learns: bool, activity: Activ
     rows, groups = batch * steps, {g.name: g.size for g in program.groups}
     added = {c.name: spikes_per_step(program, c, activity) * c.target_size for c in program.connections}
     forward = rows * sum(added.values())
-    read = 0.0
+    made = copied(program, batch, steps, card)
+    once = sum(size for size, _ in made.values())
+    read = float(batch * once)
     for c, each, numbers in reads(program, learns, activity):
-        size = c.source_size * c.target_size
-        read += batch * each * (min(steps * numbers, size) if size * each <= card.l1 else steps * numbers)
+        size, streamed = c.source_size * c.target_size, 1 - made[c.weight][1] if c.weight in made else 1.0
+        stays = size * each <= card.l1 - once
+        read += streamed * batch * each * (min(steps * numbers, size) if stays else steps * numbers)
     neurons = rows * sum(groups.values())
     launches = [(read, 0.0, forward + 30 * neurons)]
     if learns:
@@ -114,8 +119,8 @@ def reads(program: Program, learns: bool, activity: Activity) -> Iterator[tuple[
             yield c, program.bytes_of_real, c.source_size * c.target_size
 
 
-def copied(program: Program, batch: int, steps: int, card: Card) -> dict[str, int]:
-    """Weights that a block has in its shared memory (as `sncc/cuda_copies.h` decides), and the bytes of each."""
+def copied(program: Program, batch: int, steps: int, card: Card) -> dict[str, tuple[int, float]]:
+    """Weights that a block has in its shared memory (as `sncc/cuda_copies.h` decides), the bytes of each, and which part of all that is."""
     tables = Tables(program, dynamics(program))
     beside = tables.workspace_bytes
     resident = min(tables.resident_blocks, card.shared // (beside + (10 << 10)))
@@ -123,9 +128,11 @@ def copied(program: Program, batch: int, steps: int, card: Card) -> dict[str, in
     left = card.shared // at_once - (10 << 10) - beside
     found = {}
     for copy in tables.copies:
-        if copy.bytes <= left and steps >= copy.pays_after:
-            found[copy.key] = copy.bytes
-            left -= copy.bytes
+        each = copy.bytes // copy.rows if copy.rows else copy.bytes
+        size = min(left // each, max(copy.rows, 1)) * each
+        if size > 0 and steps >= copy.pays_after:
+            found[copy.key] = size, size / copy.bytes
+            left -= size
     return found
 
 
@@ -133,11 +140,11 @@ def weights_of_sample(w: Workload, program: Program, activity: Activity, card: C
     """Bytes of weights that the first launch reads from beyond a multiprocessor for one sample, were there no L1."""
     made = copied(program, w.batch, w.steps, card) if copies else {}
     in_registers = Samples(program, dynamics(program)).held_in_registers
-    total = float(sum(made.values()))
+    total = float(sum(size for size, _ in made.values()))
     for c, each, numbers in reads(program, w.learns, activity):
         back = numbers == c.source_size * c.target_size  # not rows of some sources, but all of them
-        if c.weight not in made:
-            total += each * numbers * (1 if back and c.name in in_registers else w.steps)
+        streamed = 1 - made[c.weight][1] if c.weight in made else 1
+        total += streamed * each * numbers * (1 if back and c.name in in_registers else w.steps)
     return total
 
 
@@ -224,7 +231,10 @@ def table(card: Card) -> list[str]:
         program = program_of(w.text(), w.weights)
         c = cost(program, w.batch, w.steps, w.learns, Activity(), card)
         streamed, kept = (weights_of_sample(w, program, Activity(), card, copies) / 1e3 for copies in (False, True))
-        names = ", ".join(key.removesuffix(".weight") for key in copied(program, w.batch, w.steps, card))
+        made = copied(program, w.batch, w.steps, card).items()
+        names = ", ".join(
+            key.removesuffix(".weight") + ("" if part == 1 else f" ({100 * part:.0f} %)") for key, (_, part) in made
+        )
         lines.append(
             f"| {w.name} | {c.l2_bytes / 1e6:,.0f} | {c.memory_bytes / 1e6:,.0f} | {c.operations / 1e9:.2f} | {c.launches} "
             f"| {c.barriers_per_step} | {c.seconds * 1e6:.0f} | {streamed:,.0f} | {kept:,.0f} | {names or '-'} |"

@@ -16,12 +16,13 @@ MOST_COPIES = 6  # each pointer takes registers
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A matrix of weights, or of delays. `read`: how much of it a step reads, as a fraction of the whole."""
+    """A matrix of weights, or of delays. `read`: how much of it a step reads, as a fraction of the whole; `rows`: of which some may be copied, else 0."""
 
     key: str
     elements: int
     bytes: int
     read: float
+    rows: int = 0
 
     @property
     def pays_after(self) -> int:
@@ -30,18 +31,27 @@ class Copy:
 
 
 def copies_of(places: Places, room: int, held: frozenset[str]) -> list[Copy]:
-    """Matrices that have room by themselves, those that a step reads most of first.
+    """Matrices that have room by themselves, or of which some rows have that a step reads as a whole; those that a step reads most of first.
 
     room: bytes of a block beside its states. held: connections whose way back reads registers.
     """
     found = [_copy(places, key, read) for key, read in _reads(places, held).items()]
-    fitting = [copy for copy in found if copy.bytes <= room]
+    fitting = [copy for copy in found if (copy.bytes // copy.rows if copy.rows else copy.bytes) <= room]
     return sorted(fitting, key=lambda copy: (-copy.read, copy.bytes))[:MOST_COPIES]
 
 
 def _copy(places: Places, key: str, read: float) -> Copy:
-    elements = places.matrix(key)[0] * places.stride(key)
-    return Copy(key, elements, elements * (2 if key in places.halves else places.program.bytes_of_real), read)
+    rows = places.matrix(key)[0]
+    elements = rows * places.stride(key)
+    size = elements * (2 if key in places.halves else places.program.bytes_of_real)
+    return Copy(key, elements, size, read, rows if read >= 1 and not _is_indexed(places, key) else 0)
+
+
+def _is_indexed(places: Places, key: str) -> bool:
+    """Whether a matrix is also read element by element: of learnt delays, or by a signal forwards in time."""
+    p = places.program
+    learnt = any(key in (c.weight, c.delays) for c in p.connections if c.interpolated)
+    return learnt or any(isinstance(o, LearningSignal) and o.weight == key for o in p.traces)
 
 
 def _reads(places: Places, held: frozenset[str]) -> dict[str, float]:

@@ -87,7 +87,7 @@ def emit(program: Program) -> dict[str, str]:
             if clusters
             else "",
             copies=[
-                f"| {copy.key} | {copy.bytes:,} | {100 * copy.read:.0f} % | {copy.pays_after} |"
+                f"| {copy.key} | {copy.bytes:,}{f', or some of {copy.rows} rows' if copy.rows else ''} | {100 * copy.read:.0f} % | {copy.pays_after} |"
                 for copy in tables.copies
             ],
             synapses="",

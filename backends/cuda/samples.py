@@ -80,11 +80,17 @@ class Samples(WayBack):
 
     def _copies(self) -> list[str]:
         """Where a block reads those weights."""
-        return [
-            f"[[maybe_unused]] const {'Bfloat16' if copy.key in self.halves else 'Real'}* const weights_{k} = "
-            f"copied(g, {k}, smem, {super(Samples, self).weight(copy.key)}, {copy.elements});  // {copy.key}"
-            for k, copy in enumerate(self.copies)
-        ]
+        lines = []
+        for k, copy in enumerate(self.copies):
+            passed = f"g, {k}, smem, {super().weight(copy.key)}"
+            kind, call = (
+                f"const {'Bfloat16' if copy.key in self.halves else 'Real'}* const",
+                f"copied({passed}, {copy.elements})",
+            )
+            if copy.rows:
+                kind, call = "const SplitRows<Real>", f"copied_rows({passed}, {self.stride(copy.key)})"
+            lines.append(f"[[maybe_unused]] {kind} weights_{k} = {call};  // {copy.key}")
+        return lines
 
     def _views(self) -> list[str]:
         """What a sample reads by step: events and values handed over, spikes emitted."""

@@ -71,7 +71,7 @@ class Tables(Samples):
             "series_strides": [padded(self.program.place(one.population)[1].size) for one in self.series],
             "slots": [f"{self.columns[s.group, s.name]}, {p.group(s.group).size}" for s in p.tape if s.shares is None],
             "kept": [f"kept_{k}[{count}]" for k, count in words_of_kept(self)],
-            "copied": [f"{{{copy.bytes}, {copy.pays_after}}},  // {copy.key}" for copy in self.copies],
+            "copied": [f"{{{copy.bytes}, {copy.pays_after}, {copy.rows}}},  // {copy.key}" for copy in self.copies],
             "counts": [flag(r.population in self.counted) for _, r in self.rows],
             "workspace_bytes": self.workspace_bytes,
             "variables": self._variables(),

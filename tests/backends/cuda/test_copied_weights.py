@@ -67,6 +67,47 @@ def test_training_and_inference_are_the_same_to_the_bit(projects, in_both_forms,
         assert np.array_equal(np.asarray(value), np.asarray(two[key])), key
 
 
+PARTLY = """
+network Partly:
+    step = 1 ms
+    population x: input[6]
+    population level: signal[2]
+    population hidden: ALIF[40]
+    population other: LIF[36](theta = 0.8)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = normal(0, 1)
+    connect level -> other: dense, weight = normal(0, 1)
+    connect hidden -> hidden: dense, weight = normal(0, 0.2), delay = 1 ms
+    connect hidden -> other: dense, weight = normal(0, 0.5), dropout = 0.2
+    connect other -> hidden: dense, weight = normal(0, 0.5), delay = 2 ms
+    connect other -> output: dense, weight = normal(0, 0.5)
+
+train:
+    rule = bptt
+    loss = cross_entropy(mean(output.v))
+    optimiser = adam(learning_rate = 1e-3)
+"""
+
+
+def test_of_a_matrix_that_is_read_as_a_whole_the_first_rows_are_copied(projects, monkeypatch):
+    program, project = projects.emulated(PARTLY)
+    samples = Samples(program, dynamics(program))
+    rows = {copy.key: copy.bytes for copy in samples.copies if copy.rows}
+    assert set(rows) == {"level_other.weight", "hidden_hidden.weight", "hidden_other.weight", "other_hidden.weight"}
+    inputs, labels, values = cases(program)
+    found = []
+    for form in ("device", "shared", str(samples.workspace_bytes + sum(sorted(rows.values())[:3]) + 5000)):
+        monkeypatch.setenv("SNCC_CUDA_WEIGHTS", form)
+        network = sncc.load(project, backend="emulated")
+        set_parameters(network, program, values)
+        found.append(network.gradients(handed_over(program, inputs), np.array(labels)))
+    for loss, gradients in found[1:]:
+        assert loss == found[0][0]
+        assert all(
+            np.array_equal(gradients[key], value) and np.abs(value).max() > 0 for key, value in found[0][1].items()
+        )
+
+
 def test_weights_of_16_bits_are_copied_too(projects, in_both_forms):
     _, project = projects.emulated(HALVED, "float32", weights="bfloat16")
     data = {"x": sncc.Events.from_dense(np.ones((2, 20, 40), int), step=1e-3), "level": np.ones((2, 20, 4))}
@@ -138,7 +179,7 @@ def test_weights_that_fit_beside_the_states_may_be_copied_those_most_read_first(
 def test_a_project_says_which_ones():
     files = emit(program_of(W1.replace("HIDDEN", "64").replace("RULE", "bptt"), "float32"))
     page = files["src/cuda/KERNELS.md"]
-    assert "| hidden_hidden.weight | 16,384 | 102 % | 1 |" in page
+    assert "| hidden_hidden.weight | 16,384, or some of 64 rows | 102 % | 1 |" in page
     assert "| x_hidden.weight | 179,200 | 2 % | 51 |" in page
 
 
@@ -146,20 +187,22 @@ PLACE = """
 #include <cstdio>
 #include "sncc/cuda_copies.h"
 using namespace sncc::cuda;
+static int rows = 0;
 struct Network {
     using Real = float;
     struct Arrays {}; struct Workspace {}; struct State {};
     static constexpr int copy_count = 2, sources = 0, thinned = 0, populations = 0, series_count = 0, late_trace_count = 0;
-    static const CopiedWeights* copied_weights() { static const CopiedWeights all[] = {{60 << 10, 1}, {40 << 10, 51}}; return all; }
+    static const CopiedWeights* copied_weights() { static CopiedWeights all[] = {{60 << 10, 1, 0}, {40 << 10, 51, 0}}; all[0].rows = rows; return all; }
     static int resident_samples(std::size_t) { return 3; }
 };
 void place(int batch, int steps, int to = 0) {
     SampleArguments<Network> a = {};
     a.batch = batch, a.most_steps = steps, a.to = to, a.segments = 1;
     const std::size_t shared = Copies<Network>().place(a, 20 << 10);
-    std::printf("%d %d %d %d\\n", a.copies[0], a.copies[1], a.copies_made, static_cast<int>(shared));
+    std::printf("%d %d %d %d %d\\n", a.copies[0], a.copies[1], a.copies_made, static_cast<int>(shared), a.copied_rows[0]);
 }
-int main() {
+int main(int count, char**) {
+    rows = count > 1 ? 60 : 0;
     place(132, 100), place(132, 50), place(133, 100), place(265, 100), place(4000, 100), place(1, 100, 1);
 }
 """
@@ -175,15 +218,17 @@ def test_a_launch_copies_what_leaves_the_multiprocessors_their_blocks(tmp_path):
         source, "plain", "-I", EMULATION.parent / "include", "-I", EMULATION.parent.parent / "cxx" / "include"
     )
 
-    def placed(**environment: str) -> list[list[int]]:
-        done = subprocess.run([runner], capture_output=True, text=True, env={**os.environ, **environment})
+    def placed(*words: str, **environment: str) -> list[list[int]]:
+        done = subprocess.run([runner, *words], capture_output=True, text=True, env={**os.environ, **environment})
         assert done.returncode == 0, done.stderr
         return [[int(x) for x in line.split()] for line in done.stdout.splitlines()]
 
     kb = 1 << 10
-    both, first, none = [20 * kb, 80 * kb, 2, 120 * kb], [20 * kb, -1, 1, 80 * kb], [-1, -1, 0, 20 * kb]
-    second = [-1, 20 * kb, 1, 60 * kb]
+    both, first, none = [20 * kb, 80 * kb, 2, 120 * kb, 0], [20 * kb, -1, 1, 80 * kb, 0], [-1, -1, 0, 20 * kb, 0]
+    second, some = [-1, 20 * kb, 1, 60 * kb, 0], [20 * kb, -1, 1, 66 * kb, 46]
     # one block a multiprocessor; too few steps for the second; two blocks; three; more than are resident; a step of many
     assert placed() == [both, first, first, second, second, none]
     assert placed(SNCC_CUDA_WEIGHTS="shared") == [*[both] * 5, none]
     assert placed(SNCC_CUDA_WEIGHTS="device") == [none] * 6
+    assert placed("by rows of a KB")[3:5] == [some, some]
+    assert placed("by rows of a KB", SNCC_CUDA_WEIGHTS="50000")[0] == [20 * kb, -1, 1, 48 * kb, 28]

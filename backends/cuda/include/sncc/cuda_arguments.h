@@ -23,9 +23,10 @@ struct Shape {
     int place_of_one() const { return shared && apart ? 1 : 0; }
 };
 
-// A weight of which a launch copies so many bytes into each block's shared memory, where it has so many steps.
+// A weight of which a launch copies so many bytes into each block's shared memory, where it has so many steps; as many of its `rows` as have
+// room, where these are not 0.
 struct CopiedWeights {
-    std::int64_t bytes, steps;
+    std::int64_t bytes, steps, rows;
 };
 
 // In place of a parameter whose gradient is none: there is none such.
@@ -58,6 +59,7 @@ struct SampleArguments {
     const typename Network::Arrays* arrays;
     typename Network::Workspace* workspaces;  // null: in shared memory
     std::int32_t copies[Network::copy_count + 1];  // where in its shared memory a block has its own of a weight; -1: it has none
+    int copied_rows[Network::copy_count + 1];      // how many, of those of which some may be copied
     int copies_made;
     typename Network::State* carried;         // simulation: the state between runs
     bool fresh;                               // start at the initial state

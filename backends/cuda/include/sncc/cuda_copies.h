@@ -9,6 +9,7 @@
 #include <cuda_pipeline.h>
 
 #include "sncc/cuda_arguments.h"
+#include "sncc/cuda_delivery.h"
 #include "sncc/cuda_launch.h"
 
 namespace sncc {
@@ -26,21 +27,24 @@ public:
 
     // Says where a block of a launch has its copies, behind `beside` bytes of its shared memory, and returns all bytes: as many as leave a
     // multiprocessor the blocks that it would have at once without them. A weight is copied where the launch reads more of it than that
-    // reads, by the fraction of sources assumed to spike; never where a launch is one step of many, between which weights change.
+    // reads, by the fraction of sources assumed to spike; never where a launch is one step of many, between which weights change. Of a matrix that is
+    // read as a whole a part is of use, too: its first rows.
     std::size_t place(SampleArguments<Network>& a, std::size_t beside) const {
-        const char* const forced = std::getenv("SNCC_CUDA_WEIGHTS");  // shared or device: for tests and measurements
+        const char* const forced = std::getenv("SNCC_CUDA_WEIGHTS");  // shared, device, or bytes of a block: for tests and measurements
         const bool all = forced && std::strcmp(forced, "shared") == 0, none = forced && std::strcmp(forced, "device") == 0;
-        std::size_t shared = beside;
-        const std::size_t most = a.to > 0 || none ? 0 : room(a.batch, beside, all);
+        std::size_t shared = beside, most = a.to > 0 || none ? 0 : room(a.batch, beside, forced != nullptr);
+        if (forced && !all) most = std::min(most, static_cast<std::size_t>(std::max(0ll, std::atoll(forced))));
         const std::int64_t steps = a.segments > 1 ? a.length : a.most_steps;
         a.copies_made = 0;
         for (int k = 0; k < Network::copy_count; ++k) {
             const CopiedWeights& weights = Network::copied_weights()[k];
-            const bool made = shared + static_cast<std::size_t>(weights.bytes) <= most && (all || steps >= weights.steps);
-            a.copies[k] = made ? static_cast<std::int32_t>(shared) : -1;
-            if (!made) continue;
-            shared += static_cast<std::size_t>(weights.bytes);
-            ++a.copies_made;
+            const std::int64_t left = most > shared && (forced || steps >= weights.steps) ? static_cast<std::int64_t>(most - shared) : 0;
+            const std::int64_t rows = std::min<std::int64_t>(weights.rows, weights.rows > 0 ? left / (weights.bytes / weights.rows) : 0);
+            const std::int64_t bytes = weights.rows > 0 ? weights.bytes / weights.rows * rows : weights.bytes <= left ? weights.bytes : 0;
+            a.copies[k] = bytes > 0 ? static_cast<std::int32_t>(shared) : -1;
+            a.copied_rows[k] = static_cast<int>(rows);
+            shared += static_cast<std::size_t>(bytes);
+            a.copies_made += bytes > 0;
         }
         return shared;
     }
@@ -66,6 +70,11 @@ __device__ inline const Weight* copied(const SampleArguments<Network>& g, int k,
     Weight* const copy = reinterpret_cast<Weight*>(shared + g.copies[k]);
     for_own(count / together, [&](int q) { __pipeline_memcpy_async(copy + q * together, weights + q * together, 16); });
     return copy;
+}
+// The same of a matrix of which some rows may be copied.
+template <typename Network, typename Weight>
+__device__ inline SplitRows<Weight> copied_rows(const SampleArguments<Network>& g, int k, unsigned char* shared, const Weight* weights, int stride) {
+    return {copied(g, k, shared, weights, g.copied_rows[k] * stride), weights, g.copied_rows[k]};
 }
 // Until the copies are there, for all threads.
 template <typename Network>

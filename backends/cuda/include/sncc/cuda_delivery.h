@@ -144,10 +144,28 @@ private:
     std::uint32_t mine_ = 0;
 };
 
+// A matrix of which a block has the first rows in its shared memory.
+template <typename Weight>
+struct SplitRows {
+    const Weight *copy, *rest;
+    int copied;
+
+    __device__ SplitRows operator+(int columns) const { return {copy + columns, rest + columns, copied}; }
+};
+// A row of it, or of a matrix that lies in one place.
+template <typename Weight>
+__device__ inline const Weight* row_of(const SplitRows<Weight>& weights, std::int64_t i, int stride) {
+    return (i < weights.copied ? weights.copy : weights.rest) + i * stride;
+}
+template <typename Weight>
+__device__ inline const Weight* row_of(const Weight* weights, std::int64_t i, int stride) {
+    return weights + i * stride;
+}
+
 // into[j] += the weights of the rows of all spikes, in their order. A thread has `own` columns, for which it reads the weights of several
 // rows at once before it adds them.
-template <int own, typename Real, typename Weight, typename Spikes>
-__device__ inline void add_rows(Threads who, Real* into, int columns, const Weight* weights, int stride, const Spikes& spikes, std::int64_t n) {
+template <int own, typename Real, typename Weights, typename Spikes>
+__device__ inline void add_rows(Threads who, Real* into, int columns, const Weights& weights, int stride, const Spikes& spikes, std::int64_t n) {
     constexpr int together = own == 1 ? 16 : own == 2 ? 8 : 4;
     const int first = who.rank();
     if (first < 0 || (first & ~31) >= columns) return;  // none of the warp has a column
@@ -163,7 +181,7 @@ __device__ inline void add_rows(Threads who, Real* into, int columns, const Weig
         Real added[together][own];
 #pragma unroll
         for (int k = 0; k < together; ++k) {
-            const Weight* const row = weights + static_cast<std::int64_t>(sources[k]) * stride;
+            const auto* const row = row_of(weights, sources[k], stride);
 #pragma unroll
             for (int r = 0; r < own; ++r) added[k][r] = k < count ? static_cast<Real>(row[column[r]]) : Real(0);
         }
@@ -179,8 +197,8 @@ __device__ inline void add_rows(Threads who, Real* into, int columns, const Weig
         if (first + r * who.count < columns) into[column[r]] = sums[r];
 }
 // The same of more columns than a thread has registers for: `own` at a time, for which the spikes are gone through again.
-template <int own, typename Real, typename Weight, typename Spikes>
-__device__ inline void add_wide_rows(Threads who, Real* into, int columns, const Weight* weights, int stride, const Spikes& spikes, std::int64_t n) {
+template <int own, typename Real, typename Weights, typename Spikes>
+__device__ inline void add_wide_rows(Threads who, Real* into, int columns, const Weights& weights, int stride, const Spikes& spikes, std::int64_t n) {
     const int at_once = own * who.count;
 #pragma unroll 1
     for (int first = 0; first < columns; first += at_once)
@@ -206,14 +224,14 @@ __device__ inline void add_one_to_one(Real* into, int count, const Real* weights
         for (std::uint32_t left = spikes.fired(n, j); left > 0; --left) into[j] += weights[j];
     });
 }
-template <typename Real>
-__device__ inline void add_product(Threads who, Real* into, int columns, int rows, const Real* weights, int stride, const ValueRows<Real>& values, std::int64_t n) {
+template <typename Real, typename Weights>
+__device__ inline void add_product(Threads who, Real* into, int columns, int rows, const Weights& weights, int stride, const ValueRows<Real>& values, std::int64_t n) {
     const Real* x = values.row(n);
     if (!x) return;
     for_own(who, columns, [&](int j) {
         Real sum = into[j];
 #pragma unroll 8
-        for (int i = 0; i < rows; ++i) sum = m_fma(x[i], weights[static_cast<std::int64_t>(i) * stride + j], sum);
+        for (int i = 0; i < rows; ++i) sum = m_fma(x[i], row_of(weights, i, stride)[j], sum);
         into[j] = sum;
     });
 }
@@ -273,12 +291,12 @@ struct ForAll {
     __device__ bool fired(std::int64_t, int) const { return true; }
 };
 // into[j] += the sum over i of weights[i, j] · adjoint[i]: a learning signal by weights of its own.
-template <typename Real, typename Which = ForAll>
-__device__ inline void feed_back(Threads who, Real* into, int columns, int rows, const Real* weights, int stride, const Real* adjoint, const Which& which = {}) {
+template <typename Real, typename Weights, typename Which = ForAll>
+__device__ inline void feed_back(Threads who, Real* into, int columns, int rows, const Weights& weights, int stride, const Real* adjoint, const Which& which = {}) {
     for_own(who, columns, [&](int j) {
         if (!which.fired(1, j)) return;
         Real sum = into[j];
-        for (int i = 0; i < rows; ++i) sum = m_fma(adjoint[i], weights[static_cast<std::int64_t>(i) * stride + j], sum);
+        for (int i = 0; i < rows; ++i) sum = m_fma(adjoint[i], row_of(weights, i, stride)[j], sum);
         into[j] = sum;
     });
 }
@@ -308,8 +326,8 @@ __device__ inline Real sum_of_each(Real (&numbers)[8]) {
 
 // into[i] += the sum over j of weights[i, j] · adjoint[j]: a warp takes eight rows at a time, its lanes over the columns. Which: the rows
 // that count, by `fired`. Rows are padded to 16 numbers, and begin where 16 bytes do.
-template <typename Real, typename Which>
-__device__ inline void transpose_rows_at_spikes(Real* into, int rows, int columns, const Real* weights, int stride, const Real* adjoint, const Which& which,
+template <typename Real, typename Weights, typename Which>
+__device__ inline void transpose_rows_at_spikes(Real* into, int rows, int columns, const Weights& weights, int stride, const Real* adjoint, const Which& which,
                                                 std::int64_t n) {
     constexpr int together = 8, each = Quad<Real>::size;
     const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32, warps = static_cast<int>(blockDim.x) / 32;
@@ -326,7 +344,7 @@ __device__ inline void transpose_rows_at_spikes(Real* into, int rows, int column
 #pragma unroll
             for (int k = 0; k < together; ++k) {
                 const std::int64_t row = first + k < rows ? first + k : rows - 1;
-                w[k] = *reinterpret_cast<const Quad<Real>*>(weights + row * stride + j);
+                w[k] = *reinterpret_cast<const Quad<Real>*>(row_of(weights, row, stride) + j);
             }
 #pragma unroll
             for (int k = 0; k < together; ++k) {
@@ -338,8 +356,8 @@ __device__ inline void transpose_rows_at_spikes(Real* into, int rows, int column
         if (counts) into[own] += sum;
     }
 }
-template <typename Real>
-__device__ inline void transpose_rows(Real* into, int rows, int columns, const Real* weights, int stride, const Real* adjoint) {
+template <typename Real, typename Weights>
+__device__ inline void transpose_rows(Real* into, int rows, int columns, const Weights& weights, int stride, const Real* adjoint) {
     transpose_rows_at_spikes(into, rows, columns, weights, stride, adjoint, ForAll{}, 0);
 }
 // Own rows of a narrow matrix, which the first `threads` keep in registers for a sample; a lane is given the adjoints by the others.
