@@ -98,9 +98,8 @@ PAIRS = {"delays": {"hidden_output": (np.array([0, 0, 1, 3, 4, 4]), np.array([0,
 
 
 def text_of(name: str, rule: str = "bptt", learn: str = "") -> str:
-    """A network's source; forwards, nothing reads states of the target."""
-    text = NETWORK.format(rule=rule, learn=learn, **CASES[name])
-    return text.replace(" * (1 + post.v)", "") if "online" in rule else text
+    """A network's source."""
+    return NETWORK.format(rule=rule, learn=learn, **CASES[name])
 
 
 def case(name: str, rule: str = "bptt", learn: str = ""):

@@ -90,6 +90,14 @@ synapse single:
     on pre: g += weight * (1.5 - tanh(g))
     deliver g / (5 ms)
 
+synapse driven:
+    "Leaks faster where its target is excited, and is driven by it: what one of them learns comes back by all of them."
+    param tau = 6 ms
+    state g = 0
+    dg/dt = -tanh(g) * (1 + 0.2 * tanh(post.v)) / tau
+    on pre: g += weight * (1.5 - tanh(g))
+    deliver g * (1.2 - post.v) / (5 ms)
+
 network Keeping:
     step = 1 ms
     population x: input[6]
@@ -106,7 +114,7 @@ SMALL = """
     population output: LI[3](tau_m = 10 ms)
     connect x -> hidden: dense, weight = normal(0.15, 0.3), synapse = single()
     connect few = hidden -> hidden: random(p = 0.5), weight = normal(0.1, 0.3), delay = uniform(1 ms, 4 ms),
-        synapse = single(tau = uniform(4 ms, 9 ms))
+        synapse = driven(tau = uniform(4 ms, 9 ms))
     connect hidden -> output: random(p = 0.8), weight = normal(0.2, 0.5), delay = uniform(0 ms, 3 ms), synapse = single()
 """
 ONTO = """
@@ -137,6 +145,24 @@ LARGE = """
 """
 PAIRS = {"all": (np.arange(7), np.array([3, 3, 1, 2, 0, 4, 6]))}
 PENALISED = "mean(cross_entropy(output.v))\n    penalty = firing_rate(hidden, target = 10 Hz, strength = 1e-3)"
+
+
+ANSWERING = """
+    population hidden: ALIF[6](tau_m = 9 ms, theta = 0.5)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: {pattern}, weight = normal(0.3, 0.3), synapse = driven()
+    connect plain = x -> hidden: dense, weight = normal(0.2, 0.3)
+    connect sources = x -> hidden: dense, weight = normal(0.1 kHz, 0.3 kHz), synapse = tsodyks_markram(tau_rec = 30 ms)
+    connect few = hidden -> hidden: random(p = 0.6), weight = normal(0.1, 0.3), delay = 2 ms,
+        synapse = driven(tau = uniform(4 ms, 9 ms))
+    connect hidden -> output: dense, weight = normal(0, 1)
+"""
+
+
+def answering(rule: str, loss: str, pattern: str) -> str:
+    """Synapses onto hidden neurons that keep states one by one and read their target's, in one pattern and another."""
+    text = BLOCKS + ANSWERING.format(pattern=pattern)
+    return text + TRAIN.format(rule=rule, loss=loss, learn=", sources.tau_rec, hidden.tau_m")
 
 
 def keeping(rule: str, loss: str = "mean(cross_entropy(output.v))") -> str:

@@ -180,15 +180,15 @@ def _pick(layout: Layout, o: Picked) -> list[str]:
 
 def _picked(layout: Layout, each: Each, what: Literal["synapse", "target"], into: str, of: str) -> str:
     """What each neuron sees of its synapse that a loop has come to, or of the target of this."""
-    if len(each.along) == 1:  # to outputs straight away
-        c = layout.program.connection(each.along[0])
+    c = layout.program.connection(each.along[0])
+    if len(each.along) == 1 and c in layout.rows_of_synapses:  # no synapses, elements of a group, in between
         return f"pick<Real>(p.rows[{layout.row_number(c)}], nullptr, output, {into}, {of});"
     rows = [
         f"p.rows[{layout.row_number(c)}]" if c in layout.rows_of_synapses else ""
         for c in map(layout.program.connection, each.along)
     ]
     if not rows[0]:  # one synapse for each neuron, and in the same places
-        size = layout.program.connection(each.along[0]).source_size
+        size = c.source_size
         return f"std::memcpy({into}, {of}, sizeof(Real) * {size});"
     onto = f"&{rows[1]}" if what == "target" else "nullptr"
     return f"pick<Real>({rows[0]}, {onto}, output, {into}, {of});"
@@ -226,6 +226,11 @@ def _update(layout: Layout, k: int, o: TraceUpdate, functions: TraceFunctions) -
             case "shared":
                 where = _place(layout, *layout.program.beside(o), a.name.removeprefix("shared."))
                 lines.append(f"    const Real* SNCC_RESTRICT const of_{a.identifier} = {where};")
+                passed.append(f"of_{a.identifier}[{place}]")
+            case "adds":
+                lines.append(
+                    f"    Real* const of_{a.identifier} = {_place(layout, *layout.program.beside(o), a.name)};"
+                )
                 passed.append(f"of_{a.identifier}[{place}]")
             case "past":
                 kept = layout.program.beside(o)[0], a.name.removeprefix("past.")

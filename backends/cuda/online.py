@@ -191,16 +191,12 @@ class Online(Places):
     def _picked(self, each: Each, what: Literal["synapse", "target"], into: str, of: str, factor: str) -> str:
         """What each neuron sees of its synapse that a loop has come to, or of the target of this."""
         along = [self.program.connection(name) for name in each.along]
-        if (
-            len(along) > 1 and along[0] not in self.rows_of_synapses
-        ):  # one synapse for each neuron, and in the same places
+        if along[0] not in self.rows_of_synapses:  # one synapse for each neuron, and in the same places
             return f"for_own({along[0].source_size}, [&](int j) {{ {into}[j] = {factor} * {of}[j]; }});"
         size, rows = self.whole_source(along[0]), self._rows(along[0])
-        onto = (
-            f"&{self._rows(along[1])}"
-            if what == "target" and len(along) > 1
-            else "static_cast<const DeviceRows<Real>*>(nullptr)"
-        )
+        onto = "static_cast<const DeviceRows<Real>*>(nullptr)"
+        if what == "target" and len(along) > 1:
+            onto = f"&{self._rows(along[1])}"
         return f"pick<Real>({into}, {size}, {of}, {factor}, output, {rows}, {onto});"
 
     def _at_every_step(self, readout: int) -> bool:
@@ -286,6 +282,10 @@ class Online(Places):
                 case "shared":
                     where = self._place(*self.program.beside(o), a.name.removeprefix("shared."))
                     places.append(f"const Real* const of_{a.identifier} = {where};")
+                    passed.append(f"of_{a.identifier}[e]")
+                case "adds":
+                    where = self._place(*self.program.beside(o), a.name)
+                    places.append(f"Real* const of_{a.identifier} = {where};")
                     passed.append(f"of_{a.identifier}[e]")
                 case "past":
                     kept = self.program.beside(o)[0], a.name.removeprefix("past.")

@@ -116,6 +116,7 @@ def _traces(program: Program, update: TraceUpdate, index: int) -> TraceFunctions
     b = Builder(_scalar(program), "real")
     for trace in update.traces:
         b.argument("trace", trace, type_="real&")
+    added = [(b.argument("adds", trace, type_="real&"), local) for trace, local in update.adds]
     for name in sorted(_used(update.body)):
         role = name.partition(".")[0]
         if name in ("pre", "within") or role in ("post", "through", "read", "output", "reads", "shared", "past"):
@@ -123,6 +124,7 @@ def _traces(program: Program, update: TraceUpdate, index: int) -> TraceFunctions
     for statement in update.body:
         b.local(statement)
     b.lines += carry(b, update.carry)
+    b.lines += [f"{to} += {b.names[local]};" for to, local in added]
     of = f"a synapse of {update.connection}" if update.connection else f"a neuron of {update.group}, by {update.array}"
     comments = [f"Eligibility traces of {of}, a step on."]
     comments += [f"    {print_statement(s)}" for s in update.body]

@@ -227,7 +227,7 @@ class Layout:
     def outputs(self, each: Each) -> int:
         """How often a loop goes round: for each output, or for each synapse of a neuron; 0 where only the library knows."""
         if not each.along:
-            return self.program.readouts[each.readout].size
+            return self.program.readouts[each.readout or 0].size
         return 1 if self.rows_along(each) is None else 0
 
     def rows_along(self, each: Each | None) -> int | None:

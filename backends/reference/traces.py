@@ -81,7 +81,7 @@ class Traces:
     def _count(self, each: Each) -> int:
         """How often a loop goes round."""
         if not each.along:
-            return self.program.readouts[each.readout].size
+            return self.program.readouts[each.readout or 0].size
         return int(np.bincount(self.synapses.tables[each.along[0]].pre).max(initial=0))
 
     def _come_to(self, each: Each, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -230,7 +230,7 @@ class Traces:
                 neuron = neuron + output if neuron is not None and o.each is not None else neuron
                 values[name] = self._post(o, whole) if neuron is None else whole[neuron]
             elif name.startswith("shared."):
-                values[name] = self.values[self.program.beside(o)[0], 0, name.removeprefix("shared.")]
+                values[name] = self.values.get((self.program.beside(o)[0], 0, name.removeprefix("shared.")), zeros)
             elif name.startswith("past."):
                 values[name] = self._past(o, name.removeprefix("past."), sample, n)
             elif name == "within":
@@ -244,6 +244,9 @@ class Traces:
             self.values[k, output, trace] = np.broadcast_to(values[local], zeros.shape)
             if trace in dict(o.kept):
                 self.past[k, trace, n] = self.values[k, output, trace]
+        for trace, local in o.adds:
+            to = self.program.beside(o)[0], 0, trace
+            self.values[to] = self.values.get(to, zeros) + values[local]
 
     def _past(self, o: TraceUpdate, trace: str, sample: Sample, n: int) -> Array:
         """A trace as many steps ago as the synapse's delay is; before the first step, as it started."""

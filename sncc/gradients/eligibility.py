@@ -72,6 +72,19 @@ class Front:
     summed: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Synapses onto a group, of which each has states and reads those of its target: what one of them learns comes back by all of them.
+
+    read: (state, input) of what they read; onto: (value, input) of what they deliver. each: the loop along the synapses of each neuron.
+    """
+
+    group: str
+    read: tuple[tuple[str, str], ...]
+    onto: tuple[tuple[str, str], ...]
+    each: Each
+
+
 class _Body:
     """Statements of traces in the making, and what they leave for the next step."""
 
@@ -80,6 +93,7 @@ class _Body:
         self.body: list[Assign] = []
         self.carry: list[tuple[str, str]] = []
         self.gradient: list[tuple[str, str, int]] = []
+        self.adds: list[tuple[str, str]] = []
         self.kept: list[tuple[str, str]] = []
         self.delays: list[tuple[str, str]] = []
 
@@ -120,11 +134,12 @@ class _Body:
 def traces(
     program: Program, group: str, jacobians: Mapping[str, Jacobian], paths: Sequence[Path],
     penalties: Sequence[PenaltySignal], by: str, connection: str | None, array: str | None,
-    front: Front | None = None,
+    answers: Sequence[Answer] = (), front: Front | None = None,
 ) -> list[TraceUpdate]:  # fmt: skip
     """Traces of one connection's weights (`by` is the input they enter), or of a number of the neurons; or of the synapses in front of them.
 
-    First those that serve all outputs, then, in loops over the outputs of a readout, those of which each has its own.
+    First those of what synapses make of the states of their target as these were, in a loop along them, then those that serve all outputs, then, in loops over
+    the outputs of a readout, those of which each has its own.
     """
     alike = front is None or bool(front.summed)  # elements of the group have the places of the traces
     where = "post" if front is None else f"through.{group}" if alike else f"post.{group}"
@@ -145,6 +160,12 @@ def traces(
         entering = {}
         for c in front.onto:
             entering[c.input] = add(entering.get(c.input, ZERO), delivered[c.values or ""])
+    answered: list[tuple[_Body, Each]] = []
+    for k, answer in enumerate(answers):
+        answered.append((_answering(answer, jacobians, beside, f"answer{k}", shared.truncated), answer.each))
+        for _, input in answer.onto:
+            entering[input] = add(entering.get(input, ZERO), Symbol(f"into{k}.{input}"))
+            keep(f"into{k}.{input}", ZERO)
     moved = {
         output: add(
             product(jacobian, output, {s: before(f"e.{s}") for s in states}), product(jacobian, output, entering)
@@ -227,11 +248,16 @@ def traces(
             tuple(start) if alone else (),
             tuple(penalised) if alone else (),
             each,
+            tuple(made.adds),
             tuple(made.kept),
             tuple(made.delays),
         )
 
-    return [update(shared, None), *(update(made, each) for each, made in loops.items())]
+    return [
+        *(update(body, each) for body, each in answered),
+        update(shared, None),
+        *(update(made, each) for each, made in loops.items()),
+    ]
 
 
 def _of_source(way: Through | None) -> bool:
@@ -253,6 +279,18 @@ def _rows(paths: Sequence[Path], states: Sequence[str]) -> dict[str, int]:
         count = 0 if path.delays and not _of_source(path.through) else path.delay + int(kept and read_later)
         result[path.leaves] = max(result.get(path.leaves, 0), count)
     return result
+
+
+def _answering(answer: Answer, jacobians: Mapping[str, Jacobian], beside: str, head: str, truncated: bool) -> _Body:
+    """What a target's synapse makes of the target's states, and adds to what enters the target."""
+    made, number = _Body(truncated), head.removeprefix("answer")
+    inner = {pair: _at(value, f"{beside}.{answer.each.places}") for pair, value in jacobians[answer.group].items()}
+    vector = {s: made.before(f"{head}.{s}") for s in states_of(inner)}
+    read = {input: made.before(f"shared.e.{state}") for state, input in answer.read}
+    moved = {s: add(product(inner, s, vector), product(inner, s, read)) for s in vector}
+    now = {s: made.keep(f"{head}.{s}", value) for s, value in moved.items()}
+    made.adds += [(f"into{number}.{input}", now[value].name) for value, input in answer.onto]
+    return made
 
 
 def _start(group: Group, array: str, states: Sequence[str], head: str) -> list[tuple[str, Expression]]:

@@ -227,6 +227,7 @@ def _traces(program: Program, update: TraceUpdate) -> Section:
         head += f" ({more.removeprefix(', ')})" if (more := _more(program, update)) else ""
     lines: list[Line] = [_statement(s) for s in update.body]
     lines += [(Name(trace, "n"), " = ", Name(local)) for trace, local in update.carry]
+    lines += [(Name(trace, "n"), " += ", Name(local)) for trace, local in update.adds]
     for signal, trace, index in update.gradient:
         when = "" if program.readouts[index].reduction else " at every step"
         lines.append(("gradient += ", Name(signal, "", "post"), " · ", Name(trace, "n"), when))

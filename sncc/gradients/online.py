@@ -15,15 +15,16 @@ from sncc.diagnostics import DiagnosticError
 from sncc.expressions.algebra import ONE, ZERO, fold_all
 from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
 from sncc.gradients.derivation import derive_adjoint, learnt_arrays
-from sncc.gradients.eligibility import Front, Jacobian, Path, Through, states_of, traces
+from sncc.gradients.eligibility import Answer, Front, Jacobian, Path, Through, states_of, traces
 from sncc.gradients.feedback import filtering_input
 from sncc.gradients.online_sources import cannot_learn, of_sources, with_derivatives, with_sums
 from sncc.gradients.online_synapses import (
     along,
+    answers_of,
     is_of_synapses,
     picked,
     places_of,
-    refuse_reading,
+    refuse_answers_of_readouts,
     with_places,
     with_places_of_neurons,
     with_targets,
@@ -66,8 +67,8 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         arrays = set(program.group(group).arrays) - learnt
         return any(output == variable and by not in arrays for output, by in jacobians.get(group, {}))
 
-    for name in sorted({c.group for c in chosen if is_of_synapses(program, c.group)}):
-        refuse_reading(program, name, moving, rule)
+    reading = sorted({c.group for c in chosen if is_of_synapses(program, c.group)})
+    answers = {g.name: answers_of(program, g.name, reading, jacobians, moving, rule) for g in program.groups}
     for name in dict.fromkeys(c.group for c in chosen if c.learns and of_sources(program, c.group)):
         if (refused := cannot_learn(program, name, rule)) is not None:
             raise DiagnosticError([refused])
@@ -88,26 +89,31 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
             else p
             for p in paths
         ]
+        refuse_answers_of_readouts(program, [p.readout for p in paths if p.input], answers, rule)
         penalties = [_penalty_signal(program, choice.group, k) for k in choice.penalties]
-        numbers = _of_numbers(program, choice.group, jacobians, paths, penalties)
+        back = answers[choice.group]
+        numbers = _of_numbers(program, choice.group, jacobians, paths, penalties, back)
         made: list[TraceOperation] = [*(path.signal for path in paths), *penalties]
-        made += [*_of_weights(program, choice.group, jacobians, paths, penalties), *numbers]
+        made += [*_of_weights(program, choice.group, jacobians, paths, penalties, back), *numbers]
         sums = tuple((f"{update.array}~", "") for update in numbers if update.each is None)
         derived = [derive_adjoint(program, Update(choice.group, (), (), (), sums=sums))] if sums else []
         for front in fronts:
-            program, more, of_numbers = _of_synapses(program, choice.group, front, jacobians, paths, penalties)
+            program, more, of_numbers = _of_synapses(program, choice.group, front, jacobians, paths, penalties, back)
             made, derived = [*made, *more], [*derived, of_numbers]
         for onto in sources:
-            program, more, of_numbers = _of_sources(program, choice.group, onto, jacobians, paths, penalties)
+            program, more, of_numbers = _of_sources(program, choice.group, onto, jacobians, paths, penalties, back)
             made, derived = [*made, *more], [*derived, of_numbers]
         gradient += [d for d in derived if d is not None]
+        loops = [each for each in dict.fromkeys(_loop(o) for o in made) if each is not None]
+        for each in (e for e in loops if e.readout is None):  # of states as the step has found them
+            operations += _in_loop(program, each, made, "")
         operations += [o for o in made if _loop(o) is None]
-        for each in dict.fromkeys(_loop(o) for o in made):
-            if each is not None:
+        for each in loops:
+            if each.readout is not None:
                 operations += _in_loop(program, each, made, readouts[each.readout].group)
-    loops = (each for o in operations if (each := _loop(o)) is not None and each.places)
-    for each in {each.places: each for each in loops}.values():
-        program = with_places_of_neurons(program, each, operations)
+    placed = {o.places: o for o in map(_loop, operations) if o is not None and o.places}
+    for loop in placed.values():
+        program = with_places_of_neurons(program, loop, operations)
     variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal | PenaltySignal)}
     variables |= {(o.group, o.variable) for o in operations if isinstance(o, SignalBack)}
     variables |= {(o.group, o.variable) for o in operations if isinstance(o, Picked) and o.over is not None}
@@ -259,11 +265,13 @@ def _is_moved(path: Path, group: str, jacobians: Mapping[str, Jacobian]) -> bool
 # ------------------------------------------------------------------------------------------------ traces
 def _of_weights(
     program: Program, group: str, jacobians: Mapping[str, Jacobian], paths: Sequence[Path],
-    penalties: Sequence[PenaltySignal],
+    penalties: Sequence[PenaltySignal], answers: Sequence[Answer],
 ) -> list[TraceUpdate]:  # fmt: skip
     learnt = {p.key for p in program.parameters if p.learnt}
     into = [c for c in program.connections if c.target_group == group and c.weight in learnt]
-    return [o for c in into for o in traces(program, group, jacobians, paths, penalties, c.input, c.name, None)]
+    return [
+        o for c in into for o in traces(program, group, jacobians, paths, penalties, c.input, c.name, None, answers)
+    ]
 
 
 def _fronts(program: Program, group: str, chosen: Sequence[Adjoint], jacobians: Mapping[str, Jacobian]) -> list[Front]:
@@ -278,7 +286,7 @@ def _fronts(program: Program, group: str, chosen: Sequence[Adjoint], jacobians: 
 
 def _of_synapses(
     program: Program, group: str, front: Front, jacobians: Mapping[str, Jacobian], paths: Sequence[Path],
-    penalties: Sequence[PenaltySignal],
+    penalties: Sequence[PenaltySignal], answers: Sequence[Answer],
 ) -> tuple[Program, list[TraceOperation], DeriveAdjoint | None]:  # fmt: skip
     """The traces of what synapses in front of a group learn, with the signals that come to their places; the gradient of their numbers."""
     learnt = {p.key for p in program.parameters if p.learnt}
@@ -286,16 +294,19 @@ def _of_synapses(
     numbers = _moving_numbers(program, front.group, jacobians)
     program, places = with_places(program, front.group)
     front = replace(front, places=places)
-    updates = [o for a in numbers for o in traces(program, group, jacobians, paths, penalties, a, None, a, front)]
+    updates = [
+        o for a in numbers for o in traces(program, group, jacobians, paths, penalties, a, None, a, answers, front)
+    ]
     sums = tuple((f"{a}~", "") for a in numbers)
     if own is not None:
-        updates += traces(program, group, jacobians, paths, penalties, own.input, own.name, None, front)
+        updates += traces(program, group, jacobians, paths, penalties, own.input, own.name, None, answers, front)
     back: list[TraceOperation] = [
         SignalBack(front.onto[0].name, places, path.signal.variable, path.signal.readout, each=path.each)
         for path in paths
     ]
     back += [SignalBack(front.onto[0].name, places, p.variable, None) for p in penalties]
     always, of_neurons = list[str](), {path.each.places for path in paths if path.each is not None and path.each.places}
+    of_neurons |= {answer.each.places for answer in answers}
     for each in dict.fromkeys(u.each for u in updates):
         mine = [u for u in updates if u.each == each]
         read = {n for u in mine for s in u.body for n in s.reads} | {n for u in mine for _, n in u.delays}
@@ -323,13 +334,15 @@ def _sources(
 
 def _of_sources(
     program: Program, group: str, onto: tuple[Connection, ...], jacobians: Mapping[str, Jacobian],
-    paths: Sequence[Path], penalties: Sequence[PenaltySignal],
+    paths: Sequence[Path], penalties: Sequence[PenaltySignal], answers: Sequence[Answer],
 ) -> tuple[Program, list[TraceOperation], DeriveAdjoint | None]:  # fmt: skip
     """The same of what is learnt in states of synapses that a source has: the traces are those of the target's neurons."""
     numbers = _moving_numbers(program, onto[0].source_group or "", jacobians)
     program, places, fronts = with_sums(program, group, onto, numbers)
     updates = [
-        o for a, front in fronts.items() for o in traces(program, group, jacobians, paths, penalties, a, None, a, front)
+        o
+        for a, front in fronts.items()
+        for o in traces(program, group, jacobians, paths, penalties, a, None, a, answers, front)
     ]
     back: list[TraceOperation] = [
         SignalBack(None, places, p.signal.variable, p.signal.readout, group, p.each) for p in paths
@@ -342,10 +355,10 @@ def _of_sources(
 
 def _of_numbers(
     program: Program, group: str, jacobians: Mapping[str, Jacobian], paths: Sequence[Path],
-    penalties: Sequence[PenaltySignal],
+    penalties: Sequence[PenaltySignal], answers: Sequence[Answer],
 ) -> list[TraceUpdate]:  # fmt: skip
     numbers = _moving_numbers(program, group, jacobians)
-    return [o for a in numbers for o in traces(program, group, jacobians, paths, penalties, a, None, a)]
+    return [o for a in numbers for o in traces(program, group, jacobians, paths, penalties, a, None, a, answers)]
 
 
 def _moving_numbers(program: Program, group: str, jacobians: Mapping[str, Jacobian]) -> list[str]:

@@ -8,14 +8,15 @@ after both in a step: there the target's Jacobian arrives, and the learning sign
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from sncc.connectivity.patterns import Convolution, OfSynapses, Pooling
 from sncc.diagnostics import DiagnosticError, not_supported_yet
 from sncc.expressions.algebra import ZERO, mul
 from sncc.expressions.nodes import Expression, Number, Symbol
-from sncc.gradients.eligibility import DELAY, READ
+from sncc.gradients.eligibility import DELAY, READ, Answer, Jacobian, states_of
 from sncc.model.nodes import Rule
 from sncc.program.groups import Connection, Group, Parameter, Row
 from sncc.program.learning import Each, Picked, TraceOperation, TraceUpdate
@@ -30,17 +31,55 @@ def is_of_synapses(program: Program, group: str) -> bool:
     return program.group(group).rows[0].holds == "synapses"
 
 
-def refuse_reading(program: Program, group: str, moving: Callable[[str, str], bool], rule: Rule) -> None:
-    """Refuse synapses by which what one of them learns would come back to all others of its target.
+_REVERSE = "leave `online` out: the gradient is the same number"
+
+
+def answers_of(
+    program: Program, group: str, synapses: Sequence[str], jacobians: Mapping[str, Jacobian],
+    moving: Callable[[str, str], bool], rule: Rule,
+) -> tuple[Answer, ...]:  # fmt: skip
+    """The groups of synapses onto a group by which what one of them learns comes back to all others of its target.
 
     moving(group, variable): whether a variable of a group depends on its states, on what arrives, or on learnt numbers.
     """
-    for c in program.connections:
-        if c.of_target and c.target_group == group and c.values and moving(c.source_group or "", c.values):
-            name = program.group(group).rows[0].population.partition(".")[0]
-            what = f"`online = true` with the synapses of `{name}`, of which each keeps states and reads its target's,"
-            help = "leave `online` out: the gradient is the same number"
-            raise DiagnosticError([not_supported_yet(rule.span, what, help)])
+    result: list[Answer] = []
+    for name in synapses:
+        reading = [
+            c for c in program.connections
+            if c.of_target and (c.source_group, c.target_group) == (group, name) and c.values and moving(group, c.values)
+        ]  # fmt: skip
+        onto = [c for c in program.connections if (c.source_group, c.target_group) == (name, group)]
+        if not reading:
+            continue
+        if any(c.delay != 1 or c.delays for c in reading):
+            what = f"`online = true` with the synapses of `{_user(program, name)}`, which read their target as it was some steps ago,"
+            raise DiagnosticError([not_supported_yet(rule.span, what, _REVERSE)])
+        known = states_of(jacobians[name])
+        result.append(
+            Answer(
+                name,
+                tuple((c.values or "", c.input) for c in reading),
+                tuple((c.values or "", c.input) for c in onto if c.values in known),
+                Each(None, (reading[0].name,), f"{name}of"),
+            )
+        )
+    return tuple(result)
+
+
+def refuse_answers_of_readouts(
+    program: Program, readouts: Iterable[Readout], answers: Mapping[str, Sequence[Answer]], rule: Rule
+) -> None:
+    """Refuse ways to what the loss reads where it filters with all synapses onto it: each would need traces of its own for each synapse of the neurons before."""
+    for readout in readouts:
+        for answer in answers[readout.group]:
+            name = _user(program, answer.group)
+            what = f"`online = true` with credit to other neurons through `{readout.population}`, whose synapses (`{name}`) keep states each and read its own,"
+            raise DiagnosticError([not_supported_yet(rule.span, what, _REVERSE)])
+
+
+def _user(program: Program, group: str) -> str:
+    """The connection whose synapses the elements of a group are."""
+    return program.group(group).rows[0].population.partition(".")[0]
 
 
 def with_places(program: Program, group: str) -> tuple[Program, str]:
@@ -120,7 +159,8 @@ def picked(program: Program, operations: Iterable[TraceOperation], each: Each, g
             result.append(Picked(group, variable, (seen, ""), each, "delay"))
         else:
             synapses = program.connection(each.along[0]).target_group
-            result.append(Picked(group, variable, (synapses, variable), each))
+            what: Literal["synapse", "target"] = "synapse" if each.readout is not None else "target"
+            result.append(Picked(group, variable, (synapses, variable), each, what))
     return result
 
 

@@ -89,10 +89,11 @@ class Each:
 
     Or over the synapses by which each neuron reaches outputs, first those that are the first of their neurons, as many times as a neuron has
     synapses at most: `along` are the connection from neurons to the synapses, elements of a group, and that from these to the outputs; or
-    one connection from neurons to outputs. `places`: the group of which each element has what a neuron's synapse is like.
+    one connection from neurons to outputs, or (without a readout) from neurons to the synapses onto them that read their states.
+    `places`: the group of which each element has what a neuron's synapse is like.
     """
 
-    readout: int
+    readout: int | None
     along: tuple[str, ...] = ()
     places: str = ""
 
@@ -176,7 +177,7 @@ class TraceUpdate:
     trace, readout): the derivative by the weight or number is the sum over n of signal · trace (for a loss at every
     step), or their product at the sample's end. penalised: (signal, trace): a penalty's derivative is their product then.
 
-    `each`: there is one of each trace for each output besides; `shared.T` is then trace T, after the step, of those of the same
+    `each`: there is one of each trace for each output besides; `shared.T` is then trace T, after the step where these stand later, of those of the same
     weights or number that serve all outputs. `kept`, (trace, connection): traces of these that are kept of as many steps as the
     connection's synapses have delays at most; `past.T` is then T of as many steps ago as a synapse's delay is, nothing of what left before the window of
     truncated credit began, and `delays`, (T, symbol), says where that stands.
@@ -191,6 +192,9 @@ class TraceUpdate:
     start: tuple[tuple[str, Expression], ...] = ()  # of the group's numbers
     penalised: tuple[tuple[str, str], ...] = ()
     each: Each | None = None
+    adds: tuple[
+        tuple[str, str], ...
+    ] = ()  # (T, local): to trace T of those that serve all, which the step has not yet moved
     kept: tuple[tuple[str, str], ...] = ()
     delays: tuple[tuple[str, str], ...] = ()
 

@@ -161,9 +161,11 @@ def _synapse_update(update: SynapseUpdate) -> list[str]:
 def _traces(update: TraceUpdate) -> list[str]:
     what = f"synapses of {update.connection}" if update.connection else f"{update.group}.{update.array}"
     if update.each is not None:
-        what += f" for each {'synapse' if update.each.along else 'output'} into readout {update.each.readout}"
+        to = "" if update.each.readout is None else f" into readout {update.each.readout}"
+        what += f" for each {'synapse' if update.each.along else 'output'}{to}"
     lines = [f"  {print_statement(s)}" for s in update.body]
     lines += [f"  {trace} := {local}" for trace, local in update.carry]
+    lines += [f"  shared.{trace} += {local}" for trace, local in update.adds]
     lines += [f"  gradient += post.{s} * {trace}" for s, trace, _ in update.gradient]
     return [f"traces {what}", *lines, *(f"  gradient += post.{s} * {t} at the end" for s, t in update.penalised)]
 

@@ -75,6 +75,7 @@ def _traces(program: Program) -> None:
         if o.each is not None:
             shared = program.beside(o)[1]
             known |= {f"shared.{t}" for t in shared.traces} | {f"past.{t}" for t, _ in shared.kept}
+            _require(all(trace in shared.traces for trace, _ in o.adds), f"{where}: no trace to add to")
         _require(all(symbol in known for _, symbol in o.delays), f"{where}: a delay is missing")
         after = _body(o.body, known, where)
         for signal, trace in o.penalised:

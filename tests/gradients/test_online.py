@@ -8,7 +8,7 @@ import pytest
 import synapses_forwards
 from mixed_patterns import ONE, PLAIN
 from networks import SPIKING, UNKNOWN, everything, lively, program_of, recurrent, spikes
-from synapses_forwards import OF_SOURCES, PAIRS, PENALISED, keeping_in_every_pattern, keeping_onto
+from synapses_forwards import OF_SOURCES, PAIRS, PENALISED, answering, keeping_in_every_pattern, keeping_onto
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
@@ -231,6 +231,23 @@ def test_credit_goes_through_states_of_each_synapse(rule, loss, pattern, delay):
     equal(found[1].gradients, found[0].gradients)
 
 
+@pytest.mark.parametrize(
+    "rule, loss, pattern",
+    [
+        ("feedback = symmetric", PENALISED, "dense"),
+        ("feedback = random, truncate = 6 ms", "cross_entropy(mean(output.v))", "random(fan_in = 3)"),
+        ("feedback = symmetric", LOSS, "one_to_one"),
+    ],
+)
+def test_what_a_synapse_learns_comes_back_by_all_that_read_its_target(rule, loss, pattern):
+    reverse, forwards = (program_of(answering(r, loss, pattern)) for r in (rule, f"{rule}, online = true"))
+    values = dict(Reference(reverse).parameters)
+    inputs = [{"x": np.random.default_rng(2).integers(0, 2, (25, 6)) * 1.0}]
+    found = [Reference(p, values).run(inputs, [1]) for p in (reverse, forwards)]
+    assert found[0].spikes[0]["hidden"].sum() > 10
+    equal(found[1].gradients, found[0].gradients)
+
+
 OUT = "connect hidden -> output: dense, weight = normal(0, 1)"
 INTO = "connect x -> hidden: dense, weight = normal(0, 1)"
 GRADED = """synapse graded:
@@ -279,7 +296,7 @@ synapse reading:
 """
 REFUSED = {
     "synapses that move": (OUT, OUT.replace("dense", "random(p = 0.9)") + ", rewire = deep_r()", "`rewire` under `online = true`"),
-    "synapses that read their target": (INTO, f"{INTO}, synapse = reading()", "of `x_hidden`, of which each keeps states and reads its target's,"),
+    "synapses that read what the loss reads": (OUT, f"{OUT}, synapse = reading()", "through `output`, whose synapses (`hidden_output`) keep states each"),
     "a number of synapses in windows": (INTO, INTO.replace("0, 1", "0 /ms, 1 /ms") + ", delay = uniform(0 ms, 3 ms), synapse = tsodyks_markram()", "with `truncate` and learnt numbers of the synapses of `x_hidden`, of which each has a delay,"),
     "a delay": (OUT, f"{OUT}, delay = each(2 ms)", "learning a delay under `online = true`"),
 }  # fmt: skip

@@ -128,7 +128,12 @@ UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
     "rule, options, change, said",
     [
         ("eventprop", "", (), "`eventprop` through weights that a `plasticity` moves"),
-        ("eprop(online = true)", "", SEEING, "of `hidden_output`, of which each keeps states and reads its target's,"),
+        (
+            "eprop(online = true)",
+            "",
+            SEEING,
+            "credit to other neurons through `output`, whose synapses (`hidden_output`) keep states each",
+        ),
         ("bptt", "", READING, "`on pre` that reads `post.v`, in training,"),
         ("bptt", "", DRAWING, "through `grow`, which moves every weight, and which draws numbers"),
         ("bptt", "", NOISY, "through `grow`, which moves every weight, and which holds `noise`"),
