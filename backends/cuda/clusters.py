@@ -8,6 +8,7 @@ from typing import ClassVar
 from sncc.backends.cuda.back import THREADS_OF_WIDE
 from sncc.backends.cuda.copies import Copy
 from sncc.backends.cuda.meetings import MEET, Part, with_meetings
+from sncc.backends.cuda.online_slices import OnlineSlices, knows
 from sncc.backends.cuda.places import WARP, moved, plus, words
 from sncc.backends.cuda.samples import MOST_SHARED, Samples
 from sncc.backends.cuda.workspace import bytes_of_workspace, words_of_kept
@@ -56,7 +57,8 @@ def _knows(samples: Samples) -> bool:
     whole = {(g.name, r.offset, r.size) for g in p.groups for r in g.rows}
     signals = all(o.target in whole for o in p.reverse if isinstance(o, Feedback))
     readouts = all((r.group, r.offset) in {(g, offset) for g, offset, _ in whole} for r in p.readouts)
-    return not samples.is_online and signals and readouts and all(_knows_connection(samples, c) for c in p.connections)
+    forwards = not samples.is_online or knows(samples)
+    return forwards and signals and readouts and all(_knows_connection(samples, c) for c in p.connections)
 
 
 def _knows_connection(samples: Samples, c: Connection) -> bool:
@@ -103,6 +105,11 @@ class ClusterSamples(Samples):
             "keep_sums": self._keep_sums(),
             "rates": self._rates(),
             "readings": list(range(len(self.program.readouts))),
+            "online": self.is_online,
+            "begin_traces": self.begin_traces(),
+            "trace_end": self.trace_end(),
+            "trace_penalties": self.trace_penalties(),
+            "penalises_late": self.penalises_late,
             "looks": self._looks("State", "s", self.state),
             "looks_back": self._looks("Adjoint", "d", self.adjoint),
         }
@@ -188,6 +195,23 @@ class ClusterSamples(Samples):
         """Slices are shared out population by population."""
         return "aside" if group in self.aside else "0"
 
+    # ---------------------------------------------------------------------------------------- forwards in time
+    def begin_traces(self) -> list[str]:
+        """Before the first step."""
+        return OnlineSlices(self).begin() if self.is_online else []
+
+    def trace_step(self) -> list[str]:
+        """After the forward operations of a step."""
+        return OnlineSlices(self).step() if self.is_online else []
+
+    def trace_end(self) -> list[str]:
+        """After the last step, for losses at a sample's end."""
+        return OnlineSlices(self).end() if self.is_online else []
+
+    def trace_penalties(self) -> list[str]:
+        """When the rates are known."""
+        return OnlineSlices(self).penalties() if self.is_online else []
+
     # ---------------------------------------------------------------------------------------- lines
     def _loops(self, group: Group, function: Function, body: list[str]) -> list[str]:
         """Over a group's neurons that the block has, population by population, with their padding."""
@@ -229,7 +253,7 @@ class ClusterSamples(Samples):
 
     def _keep_sums(self) -> list[str]:
         lines: list[str] = []
-        for (group, name), offset in self.sums.items():
+        for (group, name), offset in self.sums.items() if not self.is_online else ():
             for row in self.program.group(group).rows:
                 place = moved("j", self.slices[row.population].at)
                 to = f"g.sums[b * Network::sum_size + {moved(self.after('j', row), offset + row.offset)}]"

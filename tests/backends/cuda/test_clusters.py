@@ -10,7 +10,7 @@ import pytest
 from engine_patterns import case_of, equals_the_reference
 from networks import program_of
 from patterns import CASES
-from projects import Projects, agree, needs_compiler, trains_like_the_reference
+from projects import Projects, agree, needs_compiler, trains_like_the_reference, trains_online_like_the_reference
 from stand_in import needs_emulation
 
 import sncc
@@ -82,6 +82,28 @@ train:
 """
 
 
+FORWARDS = """
+network Forwards:
+    step = 1 ms
+    population x: input[6]
+    population hidden: ALIF[100]
+    population other: LIF[70](tau_m = 10 ms, theta = 0.5)
+    population output: LI[40](tau_m = 10 ms)
+    for k in hidden, other:
+        connect x -> {k}: dense, weight = normal(0.2, 0.5)
+        connect {k} -> output: dense, weight = normal(0, 0.3)
+    connect hidden -> hidden: dense, weight = normal(0, 0.2), delay = 1 ms
+    connect ones = other -> other: one_to_one, weight = each(0.2), delay = 2 ms
+
+train:
+    rule = eprop(online = true)
+    loss = LOSS
+    penalty = firing_rate(hidden, target = 20 Hz, strength = 1e-5), firing_rate(other, target = 5 Hz, strength = 1e-5, over = batch)
+    learn = weights, hidden.tau_m, output.bias
+    optimiser = adam(learning_rate = 1e-3)
+"""
+
+
 @pytest.fixture(scope="session")
 def projects(tmp_path_factory):
     needs_compiler()
@@ -114,6 +136,17 @@ def test_blocks_that_share_a_sample_give_the_references_numbers(sliced, build, o
     program, network = sliced(FED_BACK, 11_000, build)
     agree(network, program, 1e-9, steps=25)
     trains_like_the_reference(network, program, 1e-8, steps=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("build", ["plain", "checked"])
+@pytest.mark.parametrize("loss", ["mean(cross_entropy(output.v))", "cross_entropy(mean(output.v))"])
+def test_blocks_that_share_a_sample_go_forwards_in_time(sliced, build, loss, monkeypatch):
+    """In training with a loss of every step a launch is one step, by one block a sample."""
+    monkeypatch.setenv("SNCC_EMULATION_ORDER_SEED", "2")
+    program, network = sliced(FORWARDS.replace("LOSS", loss), 15_000, build)
+    agree(network, program, 1e-9, steps=15)
+    trains_online_like_the_reference(network, program)
 
 
 @pytest.mark.slow
@@ -240,7 +273,8 @@ def test_as_few_blocks_share_a_sample_as_have_room_for_it(size, expected):
 @pytest.mark.parametrize(
     "rule, before, after, expected",
     [
-        ("eprop(online = true)", "", "", 0),  # does not know slices
+        ("eprop(online = true)", "", "", 2),
+        ("eprop(online = true)", "x -> hidden: dense", "x -> hidden: random(p = 0.5)", 0),  # traces of synapses in rows are no slices
         ("eprop(feedback = random)", "hidden -> output", "hidden[0:100] -> output", 2),
         ("bptt\n    learn = weights, x_hidden.delay(in = [1 ms, 9 ms])", "1)\n    connect hidden", "1), delay = each(2 ms)\n    connect hidden", 2),
     ],

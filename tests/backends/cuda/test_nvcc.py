@@ -58,6 +58,7 @@ train:
 LARGE = W1.replace("ALIF[256]", "ALIF[9000]").replace(
     "hidden -> hidden: dense", "hidden -> hidden: random(p = 0.02)"
 )  # in clusters
+FORWARDS = W1.replace("ALIF[256]", "ALIF[9000]").replace("feedback = symmetric", "online = true")
 MADE = SIMULATIONS["random delays, slices, Poisson sources"]  # synapses on the device
 
 
@@ -72,9 +73,10 @@ MADE = SIMULATIONS["random delays, slices, Poisson sources"]  # synapses on the 
         pytest.param(SIMULATIONS["conductances with long and drawn delays"], "float64", marks=pytest.mark.slow),
         pytest.param(MADE, "float32", marks=pytest.mark.slow),
         pytest.param(LARGE, "float32", marks=pytest.mark.slow),
+        pytest.param(FORWARDS, "float32", marks=pytest.mark.slow),
         pytest.param(unstored(TEXT), "float64", marks=pytest.mark.slow),
     ],
-    ids=["W1, e-prop", "W1, bptt", "W1, online", "unknown neurons, float64", "a plastic network", "conductances, float64", "drawn synapses", "samples in clusters", "rows drawn again"],
+    ids=["W1, e-prop", "W1, bptt", "W1, online", "unknown neurons, float64", "a plastic network", "conductances, float64", "drawn synapses", "samples in clusters", "forwards in clusters", "rows drawn again"],
 )  # fmt: skip
 def test_no_kernel_spills_registers(tmp_path, text, precision):
     program, project = Projects(tmp_path).write(text, precision)
@@ -97,7 +99,7 @@ def test_no_kernel_spills_registers(tmp_path, text, precision):
     )
     listed = {row[1].removeprefix(f"{name}_") for row in rows}
     assert listed - {"connect", "clusters"} == kernels and ("connect" in listed or text != MADE)
-    assert ("clusters" in listed) == (text == LARGE)
+    assert ("clusters" in listed) == (text in (LARGE, FORWARDS))
     assert set(used) == {(f"{name}_{k}", a) for k in listed for a in ARCHITECTURES}
     for kernel, _, _, threads, shared, *cells in (row[1:-1] for row in rows):
         assert all("registers" in cell for cell in cells)

@@ -31,5 +31,21 @@ __device__ inline bool fails(const SampleArguments<Network>& g, const Cluster& c
     return failed < none;
 }
 
+// e-prop forwards in time: calls body(row, column, place) for the elements of a matrix, its rows padded to 16 numbers, that a block has: `own`
+// are the columns, of which the first is number 0.
+template <typename Body>
+__device__ inline void for_elements_of(const Portion& own, int rows, int columns, const Body& body) {
+    const std::int64_t stride = (columns + 15) / 16 * 16;
+    for (std::int64_t k = threadIdx.x; k < std::int64_t(rows) * own.count; k += blockDim.x) {
+        const int i = static_cast<int>(k / own.count), j = static_cast<int>(k % own.count);
+        body(i, j, i * stride + own.first + j);
+    }
+}
+// Zeros in numbers of the sample's, by all threads of its `blocks` blocks.
+template <typename Number>
+__device__ inline void clear_together(Number* numbers, std::int64_t count, int block, int blocks) {
+    for (std::int64_t e = std::int64_t(block) * blockDim.x + threadIdx.x; e < count; e += std::int64_t(blocks) * blockDim.x) numbers[e] = 0;
+}
+
 }  // namespace cuda
 }  // namespace sncc

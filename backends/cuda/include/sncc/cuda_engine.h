@@ -186,7 +186,7 @@ private:
             const SynapseRows& rows = connectivity_.row(late.rows);
             if (rows.info().delays >= 0) emitted = std::max<std::int64_t>(emitted, rows.slots() * ((rows.sources() + 15) / 16 * 16));
         }
-        a.trace_width = a.trace_size + emitted;
+        a.trace_width = a.trace_size + emitted * std::max(1, Network::cluster);
     }
     static Batch part_of(const Batch& batch, std::int64_t first, std::int64_t most) {
         return {batch.data, batch.selection + first, std::min(most, batch.count - first), batch.trials ? batch.trials + first : nullptr, batch.seed};
@@ -271,7 +271,7 @@ private:
         a.parameters = numbers_.parameters.data(), a.halves = numbers_.halves.data(), a.rows = connectivity_.table();
         a.arrays = arrays_.data();
         if constexpr (Network::cluster > 0)  // of a simulation, and of a sequence that is cut, the whole state is kept between launches
-            if (shares_samples_ && !a.carried && a.segments <= 1) return Network::launch_clusters(a, compute_);
+            if (shares_samples_ && !a.carried && a.segments <= 1 && a.to == 0) return Network::launch_clusters(a, compute_);
         std::size_t shared = sizeof(typename Network::Workspace);
         if (!Network::in_shared_memory && (shared + STATIC_SHARED > static_cast<std::size_t>(most_shared_) || a.to > 0)) {
             workspaces_.reserve(static_cast<std::size_t>(a.batch));
