@@ -380,7 +380,9 @@ def _run(program: Program) -> dict[str, object]:
         "given": next((k for k, s in enumerate(program.sources) if s.kind == "events" and not s.kept), -1),
         "duration": program.simulation.steps if program.simulation else 0,
         "widest_signal": max([s.size for s in program.sources if s.kind == "signal"], default=0),
-        "population_names": [r.population for g in program.groups for r in g.rows],
+        "populations": [
+            (k, r.population) for k, r in enumerate(r for g in program.groups for r in g.rows) if r.holds == "neurons"
+        ],
         "outputs": program.readout.size if program.readout else 0,
     }
 
