@@ -118,7 +118,8 @@ def check_patterns(text: str, tolerance: float = 1e-9) -> bool:
     if not tame(run.gradients):
         return False
     synapses = matrices(program, Patterns({}), values)
-    loss, gradients = loss_and_gradients(model_of(text), values, inputs, labels, "eprop", synapses)
+    model = model_of(text)
+    loss, gradients = loss_and_gradients(model, values, inputs, labels, model.training.rule.name, synapses)
     assert abs(run.loss - loss) <= 1e-11 * abs(loss) + 1e-13, text
     agree(run.gradients, gradients, tolerance, 1e-4, text)  # that of one weight for all outputs may be a sum to zero
     return True

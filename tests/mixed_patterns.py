@@ -43,6 +43,9 @@ DRAWN, LEARNT = (
     "dense, weight = normal(0, 0.3), delay = uniform(0 ms, 3 ms)",
     "dense, weight = normal(0, 0.3), delay = each(2 ms)",
 )
+DELAYS = "".join(
+    f", {c}.delay(in = [1 ms, 6 ms])" for c in ("hidden_other", "level_hidden", "other_other")
+)  # each, one
 PLAIN, ONE = (f"random(fan_out = 3), weight = {w}, delay = 3 ms" for w in ("normal(0, 0.3)", "0.2"))
 
 
@@ -70,8 +73,8 @@ def prepared(text: str, samples: int = 2, steps: int = 30):
     for key, value in values.items():
         if key.endswith(".feedback"):
             values[key] = rng.normal(0, 0.6, value.shape)
-        elif key == "late.delay":
-            values[key] = rng.uniform(0.2, 3.6, value.shape)
+        elif key.endswith(".delay") and program.parameter(key).learnt:
+            values[key] = rng.uniform(0.2 if key == "late.delay" else 1.2, 3.6, value.shape)
     inputs = [
         {"x": rng.poisson(0.15, (steps, 24)).astype(float), "level": rng.normal(0, 0.2, (steps, 4))}
         for _ in range(samples)

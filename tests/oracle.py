@@ -73,7 +73,7 @@ class Simulation:
     """One sample through the network; `parameters` by key, in the consistent system of units.
 
     `synapses`: for connections that are neither dense nor one_to_one, (weights → matrix (sources, targets), steps of
-    delay as a number or matrix), written out in the test.
+    delay as a number or matrix, or, where it is learnt, delays in ms → matrix), written out in the test.
     """
 
     def __init__(self, model: Model, parameters, rule: str, synapses=None) -> None:
@@ -180,19 +180,26 @@ class Simulation:
         owner = c.share[0] if c.share is not None else c.name
         w = self.parameters.get(f"{owner}.weight")
         w = matrix(c.weight.value.value if w is None else w)
-        delays = delays * numpy.ones(w.shape, int)
+        if callable(delays):  # learnt: parts at two steps
+            steps = delays(self.parameters[f"{c.name}.delay"]) / self.step
+            first = numpy.floor(constant(steps)).astype(int)
+            parts = [(first, 1 - (steps - first)), (first + 1, steps - first)]
+        else:
+            parts = [(delays * numpy.ones(w.shape, int), 1.0)]
         back = self.parameters.get(f"{c.name}.feedback")
         total = 0.0
-        for d in numpy.unique(delays):
+        there = constant(delays(1.0)) > 0 if callable(delays) else numpy.ones(w.shape, bool)
+        for d in numpy.unique([x for late, _ in parts for x in numpy.unique(late[there])]):
+            share = sum((late == d) * part for late, part in parts)
             if n >= d:
                 z = self.emitted[c.source][n - d]
                 z = constant(z) if self.rule == "eprop" and p.name not in self.read else z
                 if back is not None:  # nothing in value
                     whole = c.source_part.is_whole and c.target_part.is_whole and c.delay is None
                     b = constant(back).T if str(c.pattern) == "dense" and whole else matrix(constant(back))
-                    total = total + np.dot(z - constant(z), b * (delays == d))
+                    total = total + np.dot(z - constant(z), b * constant(share))
                     z = constant(z)
-                total = total + np.dot(z, w * (delays == d))
+                total = total + np.dot(z, w * share)
         return total
 
     def _interpolated(self, c, sources, targets, n):

@@ -101,7 +101,7 @@ class Synapses:
             rest = steps - whole if learnt else 0.0 * whole
             self.parts = {
                 d: (whole == d) * (1 - rest) + (whole + 1 == d) * rest
-                for d in range(int(whole.min()), int(whole.max()) + 2)
+                for d in range(int(min([*whole.flat, least])), int(max([*whole.flat, least])) + 2)
             }
             own = {k for k in self.states if k not in self.with_target}
             self.past, self.amounts = [{k: self.states[k] for k in own}], []  # ends of steps; what spikes of steps add

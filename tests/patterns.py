@@ -79,8 +79,22 @@ CASES = {
         "into": f"random(p = 0.6), {N}, delay = uniform(0 ms, 4 ms)", "signal": f"random(p = 0.6), {N}, delay = uniform(1 ms, 3 ms)",
         "recurrent": f"dense, {N}, delay = uniform(1 ms, 5 ms)", "out": f"one_to_one, {N}", "hidden": "[3]",
     }),
+    "learnt delays": Case({
+        "into": f"random(p = 0.6), {N}, delay = uniform(0 ms, 4 ms)", "signal": f"random(p = 0.6), {N}, delay = 2 ms",
+        "round": "hidden[0:2, 0:3] -> hidden[1:3, 0:3]", "recurrent": f"dense, {N}, delay = uniform(1 ms, 5 ms)",
+        "sources": "[6]", "hidden": "[3, 3]", "out": "sparse, weight = 0.8, delay = each(1 ms)", "learn": "weights, delays, hidden.tau_m",
+    }, {"hidden_output": ([1, 0, 3, 2, 6], [0, 2, 1, 2, 0])}),
 }  # fmt: skip
 MORE_CASES = {
+    "learnt delays of images": Case({
+        "sources": "[4, 3, 2]", "hidden": "[4, 3, 3]", "into": f"conv2d(kernel = [3, 2], padding = same, channels = 3), {N}, delay = uniform(1 ms, 4 ms)",
+        "out": f"random(p = 0.7), {N}, delay = 2 ms", "recurrent": f"random(fan_in = 2), {N}, delay = 2 ms", "learn": "weights, delays",
+    }),
+    "learnt delays of each pooling synapse": Case({
+        "sources": "[4, 6, 2]", "hidden": "[2, 3, 2]", "into": "pool2d(size = [2, 2]), weight = 0.6, delay = uniform(0 ms, 4 ms)",
+        "round": "hidden[0, 0:3, 0:2] -> hidden[1, 0:3, 0:2]", "recurrent": f"one_to_one, {N}, delay = each(1 ms)",
+        "signal": f"dense, {N}, delay = each(1 ms)", "learn": "weights, delays",
+    }),
     "strided convolution, fixed numbers of sources": Case({
         "sources": "[5, 5]", "hidden": "[2, 2]", "into": f"conv2d(kernel = [3, 3], stride = [2, 2], channels = 1), {N}",
         "out": f"random(fan_in = 3), {N}",
@@ -98,7 +112,7 @@ def values_of(program: Program, tables: Tables, rng: numpy.random.Generator) -> 
             mean = 0.0 if p.key.startswith("again") else 0.25
             found[p.key] = rng.normal(mean, 0.3, shape) if shape else numpy.array(0.8)
         elif p.key.endswith(".delay"):
-            found[p.key] = rng.uniform(0.2, 5.8, shape)
+            found[p.key] = rng.uniform(1.1 if p.learnt else 0.2, 5.8, shape)
         elif p.key == "hidden.tau_m":
             found[p.key] = numpy.array(12.0)
     return found
@@ -137,6 +151,9 @@ def _pairs(program, c, case):
     if isinstance(c.structure, Random):
         found = build(c.structure, c.source_part, c.target_part, stream(c.name, "connectivity"), 0)
         return found.pre, found.post
+    if type(c.structure).__name__ == "Convolution":
+        whole = numpy.ones((*c.structure.kernel, source[2] if len(source) == 3 else 1, c.structure.channels))
+        return numpy.nonzero(_convolution(whole, source, target, c.structure.stride, c.structure.padding))
     left = indices(c.source_part or Part.whole(source))[c.source_offset :][: c.source_size]
     right = indices(c.target_part or Part.whole(target))[c.target_offset :][: c.target_size]
     if c.pattern == "one_to_one" or isinstance(c.structure, OneToOne):
@@ -148,13 +165,18 @@ def _pairs(program, c, case):
 
 def _matrix(program, c, case):
     source, target = _sizes(program, c)
-    size = (int(numpy.prod(source)), int(numpy.prod(target)))
-    kind = type(c.structure).__name__
-    if kind == "Convolution":
+    if type(c.structure).__name__ == "Convolution":
         whole = (*c.structure.kernel, source[2] if len(source) == 3 else 1, c.structure.channels)
         return lambda kernel: _convolution(
             kernel * np.ones(whole), source, target, c.structure.stride, c.structure.padding
         )
+    return _spread(program, c, case)
+
+
+def _spread(program, c, case):
+    """The matrix of a number for each synapse, or of one for all."""
+    source, target = _sizes(program, c)
+    size, kind = (int(numpy.prod(source)), int(numpy.prod(target))), type(c.structure).__name__
     if kind == "Pooling":
         pre, post = _pooled(source, target, c.structure.size, c.structure.stride)
     else:
@@ -205,6 +227,10 @@ def _pooled(source, target, size, stride):
 def _delays(program, c, case, values):
     if c.delays is None:
         return c.delay
+    if c.interpolated:
+        spread = _spread(program, c, case)  # several synapses of a pair have one delay
+        there = numpy.minimum(spread(1.0), 1.0)
+        return lambda delay: delay * there if np.ndim(delay) == 0 else spread(delay)
     source, target = _sizes(program, c)
     pre, post = _pairs(program, c, case)
     steps = numpy.full((int(numpy.prod(source)), int(numpy.prod(target))), c.delay)

@@ -35,7 +35,7 @@ network Rewired:
 train:
     rule = bptt
     loss = mean(cross_entropy(output.v))
-    learn = weights, hidden.tau_m
+    learn = weights, hidden.tau_m, delays
     optimiser = adam(learning_rate = 0.05)
     clip = norm(1)
     batch = 4

@@ -1,4 +1,4 @@
-"""Random networks under e-prop of any pattern of synapses, delays and feedback, between random neurons."""
+"""Random networks under e-prop or bptt of any pattern of synapses, delays, learnt or not, and feedback, between random neurons."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def networks_of_patterns(draw: st.DrawFn, forwards: bool = False) -> str:
     """A network whose connections have random patterns, weights and delays; `forwards`: what the loss reads may spike, or differ in its numbers."""
 
     def connection(name: str, source: str, target: str, ends: str, delays: tuple[str, ...]) -> str:
-        of_pairs = not any(word in ends for word in ("conv2d", "repeats", "total"))
+        of_pairs = not any(word in ends for word in ("repeats", "total"))
         delay = draw(st.sampled_from([d for d in delays if of_pairs or "uniform" not in d]))
         left = ends if "->" in ends else f" -> {target}: {ends}"
         return f"    connect {name} = {source}{left.format(target=target)}, weight = {draw(st.sampled_from(WEIGHTS))}{delay}"
@@ -26,8 +26,11 @@ def networks_of_patterns(draw: st.DrawFn, forwards: bool = False) -> str:
     onto = (*WHOLE, *DRAWN, *PARTS)
     later = (", delay = 2 ms", ", delay = 6 ms", ", delay = uniform(1 ms, 4 ms)")
     at_once = ("", ", delay = 3 ms", ", delay = uniform(0 ms, 3 ms)")
+    learns_delays = draw(st.booleans())
+    at_once = at_once[: 1 if forwards and learns_delays else None]  # none into what the loss reads is learnt forwards
     itself = (*onto, "dense(self = false)", "random(p = 0.4, self = false)")
-    rule = [f"feedback = {draw(st.sampled_from(('symmetric', 'random', 'adaptive')))}"]
+    by = "eprop" if forwards or draw(st.integers(0, 2)) else "bptt"
+    rule = [f"feedback = {draw(st.sampled_from(('symmetric', 'random', 'adaptive')))}"] * (by == "eprop")
     rule += [f"truncate = {draw(st.integers(4, 9))} ms"] * draw(st.booleans())
     output = f"LI[2, 2, 1](tau_m = {draw(st.integers(4, 30))} ms)"
     if forwards:
@@ -44,6 +47,6 @@ def networks_of_patterns(draw: st.DrawFn, forwards: bool = False) -> str:
         connection("d", "hidden", "second", draw(st.sampled_from(onto)), ("", *later)),
         connection("e", "hidden", "output", draw(st.sampled_from(OUT)), at_once),
         connection("f", "second", "output", draw(st.sampled_from(OUT)), at_once),
-        "", "train:", f"    rule = eprop({', '.join(rule)})", f"    loss = {draw(st.sampled_from((*LOSSES, *STEPS)))}",
-        "    learn = weights, hidden.tau, hidden.theta, second.tau_m, output.bias", "    optimiser = sgd(learning_rate = 1e-3)",
+        "", "train:", f"    rule = {by}({', '.join(rule)})", f"    loss = {draw(st.sampled_from((*LOSSES, *STEPS)))}",
+        f"    learn = weights, hidden.tau, hidden.theta, second.tau_m, output.bias{', delays' * learns_delays}", "    optimiser = sgd(learning_rate = 1e-3)",
     ]) + "\n"  # fmt: skip

@@ -54,7 +54,8 @@ def networks_with_synapses(draw: st.DrawFn, rule: str, forwards: bool = False) -
     """
     names = ("First", "Second", "Third")
     definitions = [draw(synapses(n, n == "First", forwards)) for n in names]
-    ends = ("x -> hidden", f"hidden -> hidden: , delay = {draw(st.integers(1, 3))} ms", "hidden -> output")
+    late = draw(st.sampled_from(("2 ms", "3 ms", "1.4 ms", "uniform(1.1 ms, 4 ms)")))
+    ends = ("x -> hidden", f"hidden -> hidden: , delay = {late}", "hidden -> output")
     connects = []
     for name, end in zip(names, ends, strict=True):
         ends_, _, delay = end.partition(": ")
@@ -69,6 +70,7 @@ def networks_with_synapses(draw: st.DrawFn, rule: str, forwards: bool = False) -
         )
     tau = "10 ms" if forwards else draw(st.sampled_from(("10 ms", "uniform(6 ms, 14 ms)")))
     learn = ["weights", "x_hidden.tau", "hidden_hidden.tau", "hidden_output.tau", "hidden.tau_m"]
+    learn += ["hidden_hidden.delay"] * ("." in late or draw(st.booleans()))
     return "\n".join([
         *definitions, "", "network Net:", "    step = 1 ms", "    population x: input[3]",
         f"    population hidden: LIF[{draw(st.integers(2, 4))}](tau_m = {tau}, theta = 0.4)", "    population output: LI[2](tau_m = 8 ms)",

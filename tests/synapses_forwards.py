@@ -167,7 +167,7 @@ def answering(rule: str, loss: str, pattern: str) -> str:
 
 def keeping(rule: str, loss: str = "mean(cross_entropy(output.v))") -> str:
     """Synapses that keep states one by one in front of hidden neurons and of those that the loss reads."""
-    return BLOCKS + SMALL + TRAIN.format(rule=rule, loss=loss, learn="")
+    return BLOCKS + SMALL + TRAIN.format(rule=rule, loss=loss, learn=", few.delay(in = [1 ms, 5 ms])")
 
 
 def keeping_onto(rule: str, loss: str, pattern: str = "hidden -> output: dense", delay: str = "") -> str:

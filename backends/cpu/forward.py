@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sncc.backends.cxx.dynamics import Function
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.stimuli import stimulated
-from sncc.backends.cxx.synapse_rows import index_type, place_of_weights, run_of
+from sncc.backends.cxx.synapse_rows import flag, index_type, place_of_weights, run_of
 from sncc.program.groups import Connection, Group, Row
 from sncc.program.operations import Deliver, Readout, Update
 from sncc.program.statements import Fire
@@ -111,10 +111,15 @@ def tile_layout(layout: Layout, key: str) -> str:
     return f"TileLayout<Real>{{{rows}, {columns}}}"
 
 
-def learnt_delays(layout: Layout, c: Connection) -> str:
-    """Delays that need not be whole steps."""
-    numbers = f"p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {layout.most_delay(c)}, {str(c.rounded).lower()}"
-    return f"FractionalDelays<Real>{{{numbers}}}"
+def delays_of_rows(layout: Layout, c: Connection) -> str:
+    """The delays of synapses that have one each: whole steps, or what is learnt."""
+    rows = f"p.rows[{layout.row_number(c)}]"
+    if not c.interpolated:
+        return f"WholeDelays<Real>({rows})"
+    numbers = (
+        f"p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {layout.most_delay(c)}, {flag(c.rounded)}"
+    )
+    return f"LearntDelays<Real>({rows}, FractionalDelays<Real>{{{numbers}}})"
 
 
 def row_loop(layout: Layout, c: Connection) -> str:
@@ -158,10 +163,11 @@ def _deliver_rows(layout: Layout, c: Connection, target: str = "") -> str:
     source = values_of(layout, c) if c.signal else spikes_of(layout, c)
     loop, r = row_loop(layout, c), layout.row_number(c)
     if c.delays is not None:
-        call = f"deliver_delayed({loop}, p.rows[{r}], s.rings[{r}], {target}, {row.size}, {weight}, {source}, n, s.before + n);  // {c.name}"
+        late = delays_of_rows(layout, c)
+        call = f"deliver_delayed({loop}, p.rows[{r}], {late}, s.rings[{r}], {target}, {row.size}, {weight}, {source}, n, s.before + n);  // {c.name}"
         if not layout.program.traces or any(o.reduction is not None for o in layout.program.readouts):
             return call
-        on_arrival = f"deliver_on_arrival({loop}, p.rows[{r}], s.emitted, {target}, {weight}, {source}, n)"
+        on_arrival = f"deliver_on_arrival({loop}, p.rows[{r}], {late}, s.emitted, {target}, {weight}, {source}, n)"
         return f"if (s.learns) {on_arrival}; else {call}"
     if c.signal:
         return f"deliver_synapse_values({loop}, {target}, {weight}, {source}.at({when}), {all_sources(layout, c)});  // {c.name}"
@@ -175,13 +181,6 @@ def _deliver(layout: Layout, c: Connection) -> list[str]:
     weight = _weight(layout, c)
     when = f"n - {c.delay}" if c.delay else "n"
     head = f"{{  // {c.name}"
-    if c.interpolated:
-        call = "deliver_interpolated" if c.pattern == "dense" else "deliver_interpolated_one_to_one"
-        numbers = f"{target}, {weight}, {tile_layout(layout, c.weight)}, {learnt_delays(layout, c)}"
-        if c.signal:
-            return [f"deliver_interpolated_values({numbers}, {values_of(layout, c)}, n, {c.source_size});  // {c.name}"]
-        passed = f"{numbers}, {spikes_of(layout, c)}, n"
-        return [f"{call}({passed});  // {c.name}"]
     if c.signal:
         source = f"{values_of(layout, c)}.at({when})"
         lines = [head, f"    const Real* const x = {source};"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sncc.backends.cpu.forward import (
     all_sources,
+    delays_of_rows,
     is_mostly_zero,
-    learnt_delays,
     row_loop,
     spikes_of,
     tile_layout,
@@ -14,7 +14,7 @@ from sncc.backends.cpu.forward import (
     weight_of_rows,
 )
 from sncc.backends.cxx.layout import KNOWN_AT_BUILD, Layout, padded
-from sncc.backends.cxx.synapse_rows import place_of_weights
+from sncc.backends.cxx.synapse_rows import place_of_delays, place_of_weights
 from sncc.program.groups import Connection
 from sncc.program.learning import Feedback, Gather, GatherDelay, PenaltyAdjoint, ReadoutAdjoint, Transpose
 from sncc.program.operations import Update
@@ -126,17 +126,6 @@ def _transpose(layout: Layout, o: Transpose, before: bool = False) -> list[str]:
     into, stride = source.of_all
     key = layout.keys.index(c.weight)
     weight = f"p.weight({key})"
-    if c.interpolated:
-        place = f"SlotPlace{{{layout.columns[c.target_group, o.slot]}, {size}, {c.target_offset}}}"
-        passed = f"{source.of_one}, {weight}, {tile_layout(layout, c.weight)}, {learnt_delays(layout, c)}, tile, index, {place}, n, {c.source_size}"
-        call = f"transpose_interpolated({passed});"
-        if o.at_spikes:
-            call = f"transpose_rounded({passed}, {spikes_of(layout, c, _SAMPLE)}.at(n));"
-        lines = [
-            "for (int index = 0; index < tile.size; ++index)",
-            f"    if (n <= tile.samples[index].steps) {call}  // {c.name}",
-        ]
-        return source.around(lines)
     lines = [f"if ({_reaches(layout, c.delay, before)}) {{  // {c.name}, backwards"]
     lines.append(f"    constexpr std::int64_t stride = {stride};")
     if o.at_spikes:
@@ -211,7 +200,10 @@ def _transpose_rows(layout: Layout, o: Transpose, c: Connection, before: bool) -
         later = (
             f"LaterAdjoint<Network>{{tile, index, SlotPlace{{{column}, {size}, {first}}}, n, {program.truncate or 0}}}"
         )
-        call = f"transpose_delayed({loop}, p.rows[{layout.row_number(c)}], {source.of_one}, {weight}, {later});"
+        passed = f"{loop}, {delays_of_rows(layout, c)}, {source.of_one}, {weight}, {later}"
+        call = f"transpose_delayed({passed}, {all_sources(layout, c)});"
+        if o.at_spikes and c.interpolated:
+            call = f"transpose_delayed_at({passed}, {spikes_of(layout, c, _SAMPLE)}.at(n));"
         lines = [
             f"for (int index = 0; index < tile.size; ++index)  // {c.name}, backwards",
             f"    if (n <= tile.samples[index].steps) {call}",
@@ -242,42 +234,12 @@ def _adjoint(layout: Layout, o: Update) -> list[str]:
     return [*lines, "}"]
 
 
-def _gather_interpolated(layout: Layout, written: set[str]) -> list[str]:
-    """Gradients of weights and delays of connections whose delays are learnt."""
-    lines: list[str] = []
-    learnt = {p.key for p in layout.program.parameters if p.learnt}
-    found = {o.connection: o.slot for o in layout.program.gradient if isinstance(o, Gather | GatherDelay)}
-    for name, slot in found.items():
-        c = layout.program.connection(name)
-        if not c.interpolated:
-            continue
-        if c.rounded:
-            lines += _gather_rounded(layout, c, written)
-            continue
-        size = layout.program.group(c.target_group).size
-        place = f"SlotPlace{{{layout.columns[c.target_group, slot]}, {size}, {c.target_offset}}}"
-        of = values_of(layout, c, _SAMPLE) if c.signal else spikes_of(layout, c, _SAMPLE)
-        keys = (c.weight, c.delays or "")
-        into = [
-            f"gradient + {layout.gradient_offsets[key]}" if key in learnt else "static_cast<Real*>(nullptr)"
-            for key in keys
-        ]
-        for key in keys:
-            if key in learnt:
-                lines += _begin(layout, c, key, written)
-        lines += [
-            f"for (int index = 0; index < tile.size; ++index)  // {c.name}",
-            f"    gather_interpolated({', '.join(into)}, p.weight({layout.keys.index(c.weight)}), {tile_layout(layout, c.weight)}, {learnt_delays(layout, c)}, tile, index, {place}, {of}, {c.source_size});",
-        ]
-    return lines
-
-
-def _begin(layout: Layout, c: Connection, key: str, written: set[str]) -> list[str]:
+def _begin(layout: Layout, key: str, written: set[str]) -> list[str]:
     """Zeros where the first of a tile's gradients goes to, unless another connection of this parameter has begun it."""
     if key in written:
         return []
     written.add(key)
-    rows, columns = layout.matrix(c.weight)
+    rows, columns = layout.matrix(key)
     size = f"p.own[{layout.keys.index(key)}].size()" if columns < 0 else str(rows * padded(columns))
     return [f"if (first) std::memset({place_of_gradient(layout, key)}, 0, sizeof(Real) * {size});"]
 
@@ -294,30 +256,6 @@ def gradient_of_rows(layout: Layout, c: Connection) -> str:
     return place_of_gradient(layout, c.weight) + (f" + {one}" if one else "")
 
 
-def _gather_rounded(layout: Layout, c: Connection, written: set[str]) -> list[str]:
-    """Gradients of weights and of delays that are rounded, each from an adjoint of its own."""
-    size, sources = layout.program.group(c.target_group).size, c.source_size
-    of = spikes_of(layout, c, _SAMPLE)
-    weight, delays = f"p.weight({layout.keys.index(c.weight)})", learnt_delays(layout, c)
-    lines: list[str] = []
-    for o in layout.program.gradient:
-        if not isinstance(o, Gather | GatherDelay) or o.connection != c.name:
-            continue
-        key = c.weight if isinstance(o, Gather) else c.delays or ""
-        into = f"gradient + {layout.gradient_offsets[key]}"
-        place = f"SlotPlace{{{layout.columns[c.target_group, o.slot]}, {size}, {c.target_offset}}}"
-        name, heads = "gather_arrival_times", [into]
-        if isinstance(o, Gather):
-            name, heads = "gather_interpolated", [into, "static_cast<Real*>(nullptr)"]
-        passed = [*heads, weight, tile_layout(layout, c.weight), delays, "tile", "index", place, of, str(sources)]
-        lines += [
-            *_begin(layout, c, key, written),
-            f"for (int index = 0; index < tile.size; ++index)  // {key}",
-            f"    {name}({', '.join(passed)});",
-        ]
-    return lines
-
-
 def gather(layout: Layout) -> list[str]:
     """Gradients of the weights, source by source."""
     lines: list[str] = []
@@ -325,8 +263,6 @@ def gather(layout: Layout) -> list[str]:
     for o in layout.program.gradient:
         if isinstance(o, Gather):
             c = layout.program.connection(o.connection)
-            if c.interpolated:
-                continue
             by_source.setdefault(c.name if c.dropout else c.source, []).append((c, o.slot))
     written: set[str] = set()  # weights whose gradient has been begun: others of them add
     for source, found in by_source.items():
@@ -338,7 +274,24 @@ def gather(layout: Layout) -> list[str]:
             ]
         for c, slot in found:
             lines += _gather_one(layout, c, slot, written)
-    return [*lines, *_gather_interpolated(layout, written)]
+    late = [o for o in layout.program.gradient if isinstance(o, GatherDelay)]
+    return [*lines, *(line for o in late for line in _gather_delays(layout, o, written))]
+
+
+def _gather_delays(layout: Layout, o: GatherDelay, written: set[str]) -> list[str]:
+    """The gradient of learnt delays."""
+    c = layout.program.connection(o.connection)
+    key = c.delays or ""
+    size, offset = layout.program.group(c.target_group).size, layout.program.place(c.target)[1].offset
+    where = f"SlotPlace{{{layout.columns[c.target_group, o.slot]}, {size}, {offset}}}"
+    of = values_of(layout, c, _SAMPLE) if c.signal else spikes_of(layout, c, _SAMPLE)
+    passed = f"{row_loop(layout, c)}, p.rows[{layout.row_number(c)}], {delays_of_rows(layout, c)}, tile, index"
+    place = f"Element::{place_of_delays(layout.program, c)}"
+    return [
+        *_begin(layout, key, written),
+        f"for (int index = 0; index < tile.size; ++index)  // {key}",
+        f"    gather_delays<{place}>({passed}, {place_of_gradient(layout, key)}, {weight_of_rows(layout, c)}, {of}, {where});",
+    ]
 
 
 def _gather_rows(layout: Layout, c: Connection, slot: str, written: set[str]) -> list[str]:
@@ -348,11 +301,12 @@ def _gather_rows(layout: Layout, c: Connection, slot: str, written: set[str]) ->
     where = f"SlotPlace{{{layout.columns[c.target_group, slot]}, {size}, {offset}}}"
     place = f"Element::{place_of_weights(layout.program, c)}"
     of = values_of(layout, c, _SAMPLE) if c.signal else spikes_of(layout, c, _SAMPLE)
-    lines = _begin(layout, c, c.weight, written)
+    lines = _begin(layout, c.weight, written)
     each = f"for (int index = 0; index < tile.size; ++index)  // {c.name}"
     if c.delays is not None:
         call = (
-            f"gather_delayed<{place}>({loop}, p.rows[{layout.row_number(c)}], tile, index, {gradient}, {of}, {where});"
+            f"gather_delayed<{place}>({loop}, p.rows[{layout.row_number(c)}], {delays_of_rows(layout, c)}, "
+            f"tile, index, {gradient}, {of}, {where});"
         )
         return [*lines, each, f"    {call}"]
     if c.signal:
@@ -384,7 +338,7 @@ def _gather_one(layout: Layout, c: Connection, slot: str, written: set[str]) -> 
     shape = (
         f"{tile_layout(layout, c.weight)}, " if call == "gather_product" else f"{c.source_size}, " if c.signal else ""
     )
-    begin = _begin(layout, c, c.weight, written)
+    begin = _begin(layout, c.weight, written)
     if c.pattern == "dense" and is_mostly_zero(c):
         return [
             *begin,

@@ -6,11 +6,19 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Literal
 
-from sncc.backends.cpu.forward import all_sources, row_loop, spikes_of, tile_layout, values_of, weight_of_rows
-from sncc.backends.cpu.reverse import gradient_of_rows
+from sncc.backends.cpu.forward import (
+    all_sources,
+    delays_of_rows,
+    row_loop,
+    spikes_of,
+    tile_layout,
+    values_of,
+    weight_of_rows,
+)
+from sncc.backends.cpu.reverse import gradient_of_rows, place_of_gradient
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import Layout, padded
-from sncc.backends.cxx.synapse_rows import place_of_weights
+from sncc.backends.cxx.synapse_rows import place_of_delays, place_of_weights
 from sncc.program.groups import Connection
 from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 
@@ -253,7 +261,7 @@ def _update(layout: Layout, k: int, o: TraceUpdate, functions: TraceFunctions) -
     call = f"dynamics::{functions.step.name}({', '.join(passed)});"
     reads = bool(functions.step.of("pre"))
     if c is not None and in_rows:
-        return [*lines, *_over_rows(layout, c, call, reads), "}"]
+        return [*lines, *_over_rows(layout, c, call, reads, o.of_delays), "}"]
     lines += _emitted(layout, c)
     pre = "one" if c is None else "pre[i]"
     emitted = [] if one or not reads else [f"    [[maybe_unused]] const Real emitted = {pre};"]
@@ -265,7 +273,7 @@ def _update(layout: Layout, k: int, o: TraceUpdate, functions: TraceFunctions) -
     ]  # fmt: skip
 
 
-def _over_rows(layout: Layout, c: Connection, call: str, reads: bool) -> list[str]:
+def _over_rows(layout: Layout, c: Connection, call: str, reads: bool, of_delays: bool) -> list[str]:
     """The loop over synapses in rows; with a delay for each, what the source emitted in so many steps is written out first."""
     size, loop = all_sources(layout, c), row_loop(layout, c)
     lines = _emitted(layout, c)
@@ -275,14 +283,17 @@ def _over_rows(layout: Layout, c: Connection, call: str, reads: bool) -> list[st
         rows = f"p.rows[{layout.row_number(c)}]"
         lines = [
             f"    const EmittedBefore<Real> pre = emitted_before(s.emitted, {source}, n, {rows}, {size});",
-            f"    const std::int32_t* const delays = {rows}.delays();",
+            f"    const auto delays = {delays_of_rows(layout, c)};",
         ]
-        emitted = "pre(delays[k], i)"
+        emitted = "pre.over(delays, k, i)"
+        if of_delays:
+            lines.append(f"    const Real* const weights = {weight_of_rows(layout, c)};")
+            emitted = "weights[e] * pre.over(SlopesOfDelays<Real>{delays}, k, i)"
     body = f"const Real emitted = {emitted}; {call}" if reads else call
     return [
         *lines, "    static_cast<void>(pre);", f"    const auto loop = {loop};",
         f"    for (std::int64_t i = 0; i < {size}; ++i)",
-        f"        loop.template row<true>(i, [&]([[maybe_unused]] std::int64_t j, std::int64_t, std::uint64_t k) SNCC_INLINE_LAMBDA {{ {body} }});",
+        f"        loop.template row<true>(i, [&]([[maybe_unused]] std::int64_t j, [[maybe_unused]] std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA {{ {body} }});",
     ]  # fmt: skip
 
 
@@ -311,7 +322,12 @@ def _products(layout: Layout, k: int, o: TraceUpdate, pairs: Iterable[tuple[str,
     for signal, trace in pairs:
         field = layout.state[o.group, signal].identifier
         factor, values = f"s.state.{field} + {offset}", _place(layout, k, o, trace)
-        if c is not None and c in layout.rows_of_synapses:
+        if c is not None and o.of_delays:
+            key, place = layout.program.learnt_by(o), f"Element::{place_of_delays(layout.program, c)}"
+            into = f"{place_of_gradient(layout, key)}, {all_sources(layout, c)}, {factor}, {values}"
+            loop = f"{row_loop(layout, c)}, {delays_of_rows(layout, c)}"
+            lines.append(f"gather_traces_of_delays<{place}>({loop}, {into});  // {key}")
+        elif c is not None and c in layout.rows_of_synapses:
             into = f"{gradient_of_rows(layout, c)}, {all_sources(layout, c)}, {factor}, {values}"
             place = f"Element::{place_of_weights(layout.program, c)}"
             lines.append(f"gather_traces_in_rows<{place}>({row_loop(layout, c)}, {into});  // {c.name}")

@@ -143,7 +143,7 @@ class WayBack(Updates):
                 continue
             c = self.program.connection(o.connection)
             room = -(-c.source_size // threads) * c.target_size * self.program.bytes_of_real // 4
-            plain = c.pattern == "dense" and not c.dropout and not c.interpolated and c not in self.rows_of_synapses
+            plain = c.pattern == "dense" and not c.dropout and c not in self.rows_of_synapses
             if plain and c.target_size <= WARP and room <= left:
                 found.append((o, c))
                 left -= room
@@ -161,8 +161,6 @@ class WayBack(Updates):
         weight = self.weight(c.weight)
         size = self.share(row, c.source_size)
         title = f"// {c.name}, backwards: {c.target} -> {c.source}"
-        if c.interpolated:
-            return Part((title, self._transpose_interpolated(o, c, into)), self._touches(o, c))
         if not before and (o, c) in (narrow := self._narrow()):
             call = f"held_{narrow.index((o, c))}.transpose({into}, {kept});"
             own = self.own(c.source_group, c.source_offset)
@@ -176,22 +174,6 @@ class WayBack(Updates):
             where = self.of_own(self.source(c) if o.at_spikes else f"kept_{self.thinning(c)}", row)
             name, passed = f"{name}_at_spikes", [*passed, where, "n"]
         return Part((title, f"{self._reaches(c.delay, before)}{name}({', '.join(passed)});"), self._touches(o, c))
-
-    def _transpose_interpolated(self, o: Transpose, c: Connection, into: str) -> str:
-        """Credit back over delays that need not be whole steps."""
-        column, size = self.columns[c.target_group, o.slot], self.program.group(c.target_group).size
-        columns, stride = (c.target_size, self.stride(c.weight)) if c.pattern == "dense" else (1, 0)
-        row = self.program.place(c.source)[1]
-        first = str(c.target_offset) if stride else self.after(str(c.target_offset), row)
-        later = f"LaterAdjoint<Real>{{tape, {column}, {size}, {first}, steps}}"
-        weight, delays = self.after(self.weight(c.weight), row, stride or 1), self.learnt_delays(c, row, stride or 1)
-        passed = f"{into}, {self.share(row, c.source_size)}, {columns}, {weight}, {stride}, {delays}, {later}"
-        call = f"transpose_interpolated({passed}, n);"
-        if o.at_spikes:
-            call = f"transpose_rounded({passed}, {self.of_own(self.source(c), row)}, n);"
-        elif c.dropout:
-            call = f"transpose_interpolated({passed}, n, {self.of_own(f'kept_{self.thinning(c)}', row)});"
-        return call
 
     def _transpose_rows(self, o: Transpose, c: Connection, before: bool) -> Part:
         """Credit back over synapses in rows, to the whole source."""
@@ -208,6 +190,11 @@ class WayBack(Updates):
         if c.delays is not None:
             window = self.program.truncate or 0
             call = f"transpose_delayed_synapses({passed}, {size}, n, steps, {window}{where});"
+            if c.interpolated:
+                where = f", {self.of_own(self.source(c), source)}" if o.at_spikes else where
+                late = f"{self.learnt_delays(c)}, {kept}, {size}"
+                passed = f"{into}, {self.share(source, source.size)}, {rows}, {late}"
+                call = f"transpose_learnt_synapses({passed}, n, steps, {window}{where});"
         else:
             call = f"{self._reaches(c.delay, before)}transpose_synapses({passed}{where});"
         return Part((title, call), self._touches(o, c))

@@ -58,12 +58,7 @@ def _knows(samples: Samples) -> bool:
     signals = all(o.target in whole for o in p.reverse if isinstance(o, Feedback))
     readouts = all((r.group, r.offset) in {(g, offset) for g, offset, _ in whole} for r in p.readouts)
     forwards = not samples.is_online or knows(samples)
-    return forwards and signals and readouts and all(_knows_connection(samples, c) for c in p.connections)
-
-
-def _knows_connection(samples: Samples, c: Connection) -> bool:
-    """Whether a connection is one of synapses in rows with whole steps of delay, or of whole populations."""
-    return c.gain is None and not (c.interpolated and c in samples.rows_of_synapses)
+    return forwards and signals and readouts and all(c.gain is None for c in p.connections)
 
 
 class ClusterSamples(Samples):

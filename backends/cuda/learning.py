@@ -36,16 +36,18 @@ class Learning(Online):
         if self.is_online:
             known = sum(-(-size // SUMS_A_BLOCK) for _, _, size in self.sums_of_samples())
             return 1 + known + BLOCKS_OF_LATE_SUMS * len(self.late_sums())
-        return 1 + sum(self.blocks_of(c) for _, c in self._gathers())
+        return 1 + sum(self.blocks_of(*found[0]) for found in self._gathers())
 
     @property
     def gather_resident(self) -> int:
         """Blocks of that launch on a multiprocessor: 96 registers a thread suffice for rows of matrices; 128 else."""
-        matrices = all(not (c in self.rows_of_synapses or c.signal or c.interpolated) for c in self.gathered())
+        matrices = all(not (c in self.rows_of_synapses or c.signal) for c in self.gathered())
         return 5 if matrices else 4
 
-    def blocks_of(self, c: Connection) -> int:
-        """Blocks that sum a connection's gradient: one for each presynaptic neuron or shared weight, or warps for neighbouring elements."""
+    def blocks_of(self, o: Gather | GatherDelay, c: Connection) -> int:
+        """Blocks that sum a connection's gradient: one for each presynaptic neuron or shared number, or warps for neighbouring elements."""
+        if isinstance(o, GatherDelay):
+            return 1 if self.is_one_delay(c) else self.whole_source(c)
         if c in self.rows_of_synapses:
             return self.shared_elements(c) or self.whole_source(c)
         tiles = -(-c.target_size // (WARP * self.columns_a_lane(c))) if c.pattern == "dense" else 1
@@ -54,12 +56,15 @@ class Learning(Online):
     def columns_a_lane(self, c: Connection) -> int:
         """Neighbouring elements of a dense row that a lane sums: as many as it loads at once."""
         at_once = VECTOR // (8 if self.program.precision == "float64" else 4)
-        return at_once if not c.interpolated and c.target_offset % at_once == 0 else 1
+        return at_once if c.target_offset % at_once == 0 else 1
 
-    def _gathers(self) -> list[tuple[Gather | GatherDelay, Connection]]:
-        """Sums of gradients and the connections that they are of."""
+    def _gathers(self) -> list[list[tuple[Gather | GatherDelay, Connection]]]:
+        """Sums of gradients and the connections that they are of; together those of one connection's delays, which a block adds up."""
         found = [o for o in self.program.gradient if isinstance(o, Gather | GatherDelay)]
-        return list(zip(found, self.gathered(), strict=True))
+        result: dict[object, list[tuple[Gather | GatherDelay, Connection]]] = {}
+        for number, (o, c) in enumerate(zip(found, self.gathered(), strict=True)):
+            result.setdefault(c.delays if isinstance(o, GatherDelay) else number, []).append((o, c))
+        return list(result.values())
 
     def _gather(self) -> list[str]:
         """Which block does what: block 0 the sums over samples, then a block per presynaptic neuron."""
@@ -77,10 +82,12 @@ class Learning(Online):
                 f"    check_sums(g.overflown, {k}, g.gradient + {moved('begin', offset)}, count);",
             ]
             first += blocks
-        for k, row, sources in self.late_sums():
+        for key, of_delays, c in self.late_sums():
+            k, row = self.keys.index(key), f"g.rows[{self.row_number(c)}]"
+            gathered, synapses = f"{row}.{'delay_' * of_delays}gradient", f"synapses_of({row}, {self.whole_source(c)})"
             lines += [
-                f"}} else if (block < {first + BLOCKS_OF_LATE_SUMS}) {{  // {self.keys[k]}",
-                f"    const std::int64_t begins = g.rows[{row}].gradient - g.gradient, size = synapses_of(g.rows[{row}], {sources});",
+                f"}} else if (block < {first + BLOCKS_OF_LATE_SUMS}) {{  // {key}",
+                f"    const std::int64_t begins = {gathered} - g.gradient, size = {synapses};",
                 f"    for (std::int64_t begin = (block - {first}) * {SUMS_A_BLOCK}; begin < size; begin += {BLOCKS_OF_LATE_SUMS * SUMS_A_BLOCK}) {{",
                 f"        const int count = static_cast<int>(size - begin < {SUMS_A_BLOCK} ? size - begin : {SUMS_A_BLOCK});",
                 "        add_samples(g.gradient, g.sample_gradients, g.gradient_width, g.batch, begins + begin, count, g.adds);",
@@ -88,11 +95,13 @@ class Learning(Online):
                 "    }",
             ]
             first += BLOCKS_OF_LATE_SUMS
-        for o, c in self._gathers():
-            blocks = self.blocks_of(c)
-            lines.append(f"}} else if (block < {first + blocks}) {{  // {c.name}: {c.source} -> {c.target}")
-            gather = self._gather_interpolated if c.interpolated else self._gather_weights
-            lines += [f"    {x}" for x in gather(o, c, f"block - {first}" if first else "block")]
+        for found in self._gathers():
+            blocks = self.blocks_of(*found[0])
+            for number, (o, c) in enumerate(found):
+                title = f"// {c.name}: {c.source} -> {c.target}"
+                lines.append(f"}} else if (block < {first + blocks}) {{  {title}" if number == 0 else f"    {title}")
+                inside = self._gather_weights(o, c, f"block - {first}", "true" if number else "g.adds")
+                lines += [f"    {x}" for x in (inside if len(found) == 1 else ["{", *inside, "}", "__syncthreads();"])]
             first += blocks
         return [*lines, "}"]
 
@@ -116,16 +125,18 @@ class Learning(Online):
         column, size = self.columns[c.target_group, o.slot], self.program.group(c.target_group).size
         return f"{{{plus('g.tape', column)}{' * rows' if column else ''}, {size}, {offset}, g.room}}"
 
-    def _gather_weights(self, o: Gather | GatherDelay, c: Connection, block: str) -> list[str]:
-        """The gradient of weights, by one block."""
+    def _gather_weights(self, o: Gather | GatherDelay, c: Connection, block: str, adds: str) -> list[str]:
+        """The gradient of weights, or of learnt delays, by one block."""
         key, in_rows = self.keys.index(c.weight), c in self.rows_of_synapses
         kind, emitted = self._emitted(c)
         offset = self.program.place(c.target)[1].offset if in_rows else c.target_offset
         kept = self._kept_adjoint(o, c, offset)
         lines = [f"const WeightGradient<Real, {kind}> of = {{{emitted}, g.steps, g.batch, {kept}}};"]
+        if c.interpolated:
+            return [*lines, *self._gather_learnt(o, c, kind, block, adds)]
         into = plus("g.gradient", self.gradient_of(c))
         rows = f"g.rows[{self.row_number(c)}]" if in_rows else ""
-        end = f"of, {c.delay}, g.adds, {{g.overflown, {key}}});"
+        end = f"of, {c.delay}, {adds}, {{g.overflown, {key}}});"
         if in_rows and self.shared_elements(c):
             lines.append(f"gather_element({rows}, {block}, {end}")
         elif in_rows:
@@ -137,20 +148,23 @@ class Learning(Online):
             lines.append(f"gather_one_to_one(list, {into}, {c.target_size}, {block}, {end}")
         return lines
 
-    def _gather_interpolated(self, o: Gather | GatherDelay, c: Connection, block: str) -> list[str]:
-        """The gradient of weights whose delays need not be whole steps, or of the delays."""
+    def _gather_learnt(self, o: Gather | GatherDelay, c: Connection, kind: str, block: str, adds: str) -> list[str]:
+        """The same over synapses whose delays are learnt, of what `of` sums."""
         term = "weight" if isinstance(o, Gather) else "time" if c.rounded else "delay"
         key = c.weight if term == "weight" else c.delays or ""
-        into = plus("g.gradient", self.gradient_of(c, key))
-        kept = self._kept_adjoint(o, c, c.target_offset)
-        of = f"DelayedGradient<Real, DelayTerm::{term}>{{{self.weight(c.weight)}, {self.learnt_delays(c)}, {kept}, g.steps}}"
-        stride = self.stride(c.weight) if c.pattern == "dense" else 0
-        kind, emitted = self._emitted(c)
-        shape = f"{c.source_size}, {c.target_size}, {stride}, {block}"
-        return [
-            f"const {kind} emitted = {emitted};",
-            f"gather_interpolated(list, {into}, {shape}, emitted, {of}, g.adds, {{g.overflown, {self.keys.index(key)}}});",
-        ]
+        rows, sources = f"g.rows[{self.row_number(c)}]", self.whole_source(c)
+        head = (
+            f"const LearntGradient<DelayTerm::{term}, Real, {kind}> learnt = {{of, {rows}, {self.learnt_delays(c)}}};"
+        )
+        end = f"learnt, {adds}, {{g.overflown, {self.keys.index(key)}}});"
+        into = f"{rows}.{'gradient' if term == 'weight' else 'delay_gradient'}"
+        if term != "weight" and key not in self.late:
+            into = plus("g.gradient", self.gradient_of(c, key))
+        if term == "weight" and self.shared_elements(c):
+            return [head, f"gather_learnt_weight({block}, {end}"]
+        if term != "weight" and self.is_one_delay(c):
+            return [head, f"gather_learnt_delay({into}, {sources}, {end}"]
+        return [head, f"gather_learnt_row(list, {into}, {block}, {end}"]
 
     # ---------------------------------------------------------------------------------------- parameters
 

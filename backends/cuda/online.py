@@ -249,12 +249,16 @@ class Online(Places):
         steps = f"g.rows[{self.late_traces[entry].steps}].most_delay + 1"
         return f"KeptTrace<Real>{{traces + g.trace_starts[{entry}], {self._room(o)}, {steps}}}"
 
-    def _pre(self, c: Connection) -> tuple[list[str], str]:
+    def _pre(self, c: Connection, of_delays: bool) -> tuple[list[str], str]:
         """Lines that write out what a source emitted, and what arrives over a synapse of it."""
         size = self.whole_source(c) if c in self.rows_of_synapses else c.source_size
         if c.delays is not None:
             rows = self._rows(c)
             write = f"write_emitted_before(emitted, {size}, {self.source(c)}, n, {c.delay}, {rows}.most_delay);"
+            if c.interpolated:
+                what = "slope" if of_delays else "sum"
+                call = f"{self.learnt_delays(c)}.{what}_over({rows}, emitted, {padded(size)}, e, i)"
+                return [write, "__syncthreads();"], call
             return [write, "__syncthreads();"], f"emitted[({rows}.delays[e] - {c.delay}) * {padded(size)} + i]"
         when = f"n - {c.delay}" if c.delay else "n"
         one = c.pattern == "one_to_one" and c not in self.rows_of_synapses
@@ -266,7 +270,7 @@ class Online(Places):
         lines = [f"// traces of {o.connection or f'{o.group}.{o.array}'}"]
         pre = "Real(1)"
         if c is not None:
-            written, pre = self._pre(c)
+            written, pre = self._pre(c, o.of_delays)
             lines += written
         passed: list[str] = []
         places: list[str] = []
@@ -317,7 +321,8 @@ class Online(Places):
         for signal, trace in pairs:
             field, place = f"s.{self.state[o.group, signal].identifier}", self._place(k, o, trace)
             if c is not None and c in self.rows_of_synapses:
-                lines.append(self._products_in_rows(c, plus(field, offset), place))
+                products = self._products_of_delays if o.of_delays else self._products_in_rows
+                lines.append(products(c, plus(field, offset), place))
                 continue
             factor, value = f"{field}[{moved('j', offset)}]", f"({place})[e]"
             if c is not None:
@@ -336,6 +341,16 @@ class Online(Places):
             return f"add_shared_products({into}, {rows}, {shared}, {signals}, {traces}, emitted);"
         return f"add_own_products({into}, {rows}, {self.whole_source(c)}, {signals}, {traces});"
 
+    def _products_of_delays(self, c: Connection, signals: str, traces: str) -> str:
+        """The same of learnt delays."""
+        rows, key = self._rows(c), c.delays or ""
+        late = key in self.late
+        into = (
+            f"gradient + ({rows}.delay_gradient - g.gathered)" if late else plus("gradient", self.gradient_offsets[key])
+        )
+        passed = f"{into}, {rows}, {self.whole_source(c)}, {signals}, {traces}"
+        return f"add_{'one_delay' if self.is_one_delay(c) else 'delay'}_products({passed}{', emitted' * self.is_one_delay(c)});"
+
     # ---------------------------------------------------------------------------------------- sums of gradients
     def sums_of_samples(self) -> list[tuple[int, int, int]]:
         """Parameters whose gradients the samples have: number, offset, size."""
@@ -347,13 +362,16 @@ class Online(Places):
             found.append((self.keys.index(key), offset, rows * padded(columns)))
         return found
 
-    def late_sums(self) -> list[tuple[int, int, int]]:
-        """Those whose size is known when synapses are built: number, rows of synapses, neurons of their source."""
-        ours = [late.update.connection for late in self.late_traces]
-        learnt = [self.program.connection(name) for name in ours if name is not None]
-        users = {c.weight: c for c in learnt if c in self.rows_of_synapses}
+    def late_sums(self) -> list[tuple[str, bool, Connection]]:
+        """Those whose size is known when synapses are built: key, whether it is of delays, and a connection that learns it."""
+        learnt = [late.update for late in self.late_traces if late.update.connection is not None]
+        users = {
+            self.program.learnt_by(o): o
+            for o in learnt
+            if self.program.connection(o.connection or "") in self.rows_of_synapses
+        }
         return [
-            (self.keys.index(weight), self.row_number(c), self.whole_source(c))
-            for weight, c in users.items()
-            if weight in self.late
+            (key, o.of_delays, self.program.connection(o.connection or ""))
+            for key, o in users.items()
+            if key in self.late
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sncc.backends.cuda.meetings import Access
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import Layout, padded
-from sncc.backends.cxx.synapse_rows import place_of_weights
+from sncc.backends.cxx.synapse_rows import flag, place_of_delays, place_of_weights
 from sncc.connectivity.patterns import Convolution
 from sncc.program.groups import Connection, Row
 from sncc.program.learning import Gather, GatherDelay
@@ -42,13 +42,13 @@ class Places(Layout):
             else:
                 self.parameter_size += size
 
-        # Gradients of connections of whose weight, or delays, another one has the first part, by their keys: added up later.
+        # Gradients of connections of whose weight another one has the first part, by their keys: added up later.
         self.further: dict[tuple[str, str], int] = {}
         seen: set[str] = set()
         for o in program.gradient:
-            if isinstance(o, Gather | GatherDelay):
+            if isinstance(o, Gather):
                 c = program.connection(o.connection)
-                key = c.weight if isinstance(o, Gather) else c.delays or ""
+                key = c.weight
                 if key in seen and key not in self.late:
                     rows, columns = self.matrix(key)
                     self.further[c.name, key] = self.gradient_size
@@ -189,11 +189,10 @@ class Places(Layout):
         """Where a parameter starts."""
         return self.offsets[self.keys.index(key)]
 
-    def learnt_delays(self, c: Connection, row: Row | None = None, times: int = 1) -> str:
-        """The delays of a connection that need not be whole steps; from those on of the first neuron of a population that a block has."""
-        first = self.weight(c.delays or "")
-        numbers = f"{first if row is None else self.after(first, row, times)}, Network::step_ms, {c.delay}, {self.most_delay(c)}, {str(c.rounded).lower()}"
-        return f"FractionalDelays<Real>{{{numbers}}}"
+    def learnt_delays(self, c: Connection) -> str:
+        """The delays of a connection's synapses that need not be whole steps."""
+        rows = f"g.rows[{self.row_number(c)}]"
+        return f"LearntDelays<Real>({rows}, Network::step_ms, {c.delay}, {self.most_delay(c)}, {flag(c.rounded)})"
 
     def gradient_of(self, c: Connection, key: str | None = None) -> int:
         """Where the gradient of a connection's weights, or delays, is gathered; negative where that is known when synapses are built."""
@@ -210,6 +209,10 @@ class Places(Layout):
             return 1
         rows, _ = self.matrix(c.weight)
         return rows * self.stride(c.weight) if isinstance(c.wiring, Convolution) else 0
+
+    def is_one_delay(self, c: Connection) -> bool:
+        """Whether all synapses of a connection have one delay, which is learnt."""
+        return c.interpolated and place_of_delays(self.program, c) == "one"
 
     def whole_source(self, c: Connection) -> int:
         """Neurons of a connection's whole source."""

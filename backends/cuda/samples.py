@@ -201,7 +201,13 @@ class Samples(WayBack):
         when = f"n - {c.delay}" if c.delay else "n"
         rows, source = f"g.rows[{self.row_number(c)}]", self.source(c)
         weight = "Bfloat16" if c.weight in self.halves else "Real"
-        if c.signal:
+        if c.interpolated:
+            late = f"{self.learnt_delays(c)}, {source}, n"
+            call = f"add_learnt_synapses({into}, {own or 'Whole{}, '}{rows}, {late});"
+            if c.signal:
+                passed = f"{self.share(row, row.size)}, {self.of_own(rows, row)}, {late}"
+                call = f"add_learnt_values<{flag(c.values is not None)}>({into}, {passed});"
+        elif c.signal:
             passed = f"{self.share(row, row.size)}, {self.of_own(rows, row)}"
             call = f"add_synapse_values<{flag(c.values is not None)}>({into}, {passed}, {source}, {'n' if c.delays is not None else when});"
         elif c.delays is not None:
@@ -220,7 +226,7 @@ class Samples(WayBack):
             c
             for c in self.program.connections
             if c.source_group is None and c.values is None and not c.signal and c.pattern == "dense"
-            if not c.interpolated and c not in self.rows_of_synapses
+            if c not in self.rows_of_synapses
         ]
         return dense[:MOST_AHEAD]
 
@@ -244,17 +250,7 @@ class Samples(WayBack):
             self.who(c.target_group),
             False,
         )  # whether each number is added to by the thread that it belongs to
-        if c.interpolated:
-            delays, dense = self.learnt_delays(c, row), c.pattern == "dense"
-            if c.signal:
-                passed = f"{into}, {c.source_size}, {size}, {weight}, {self.stride(c.weight) if dense else 0}, {delays}"
-                call = f"add_interpolated_values({passed}, {source if dense else self.of_own(source, row)}, n);"
-            elif dense:
-                call = f"add_interpolated({into}, {size}, {weight}, {self.stride(c.weight)}, {delays}, {source}, n);"
-            else:
-                passed = f"{into}, {self.first(row) or 0}, {size}, {weight}, {delays}"
-                call = f"add_interpolated_one_to_one({passed}, {source}, n);"
-        elif c.signal and c.pattern == "dense":
+        if c.signal and c.pattern == "dense":
             ordered = True
             call = f"add_product({who}, {into}, {size}, {c.source_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
         elif c.signal:

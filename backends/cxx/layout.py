@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.names import Namer
-from sncc.backends.cxx.synapse_rows import in_rows
+from sncc.backends.cxx.synapse_rows import in_rows, most_delay
 from sncc.connectivity.patterns import Dense, OfSynapses
 from sncc.program.groups import Connection, Group
 from sncc.program.learning import DeriveAdjoint, Each, Gather, GatherDelay, TraceUpdate
@@ -111,7 +110,9 @@ class Layout:
         self.gradient_offsets: dict[str, int] = {}
         self.gradient_size = 0
         for gather in (*program.gradient, *program.traces):
-            if isinstance(gather, Gather | TraceUpdate) and gather.connection is not None:
+            if isinstance(gather, TraceUpdate) and gather.connection is not None:
+                self._gradient_of(program.learnt_by(gather))
+            if isinstance(gather, Gather):
                 self._gradient_of(program.connection(gather.connection).weight)
             if isinstance(gather, GatherDelay):
                 self._gradient_of(program.connection(gather.connection).delays or "")
@@ -175,12 +176,8 @@ class Layout:
         return Series(c.source, c.values, self.thinning(c) if c.dropout else None)
 
     def most_delay(self, c: Connection) -> int:
-        """The last step after a spike in which anything of it arrives."""
-        if not c.interpolated:
-            return c.delay
-        bounds = self.program.parameter(c.delays or "").bounds
-        assert bounds is not None
-        return ceil(bounds[1] / self.program.step) + 1
+        """The last step after a spike in which anything of it arrives, as far as that is known before delays are given."""
+        return most_delay(self.program, c)
 
     def seen_by(self, traces: TraceUpdate, symbol: str) -> tuple[str, int | None]:
         """The field that a symbol in the body of traces is, and the neuron, or the first of the outputs, where that is one for all elements."""
@@ -248,7 +245,7 @@ class Layout:
         """Rows and columns of a parameter; a vector is one row, and -1 columns are one for every synapse."""
         parameter = self.program.parameter(key)
         dimensions = parameter.dimensions
-        users = [c for c in self.program.connections if c.weight == key]
+        users = [c for c in self.program.connections if key in (c.weight, c.delays)]
         only_rows = bool(users) and all(c in self.rows_of_synapses for c in users)
         if parameter.shape == () and (-1 in dimensions or only_rows):
             return 1, 1
@@ -261,7 +258,7 @@ class Layout:
         rewired = any(c.weight == key for c in self.rewired())  # bounds and signs are then kept as synapses are moved
         low, high = (p.bounds if not rewired else None) or (float("-inf"), float("inf"))
         repeated = [c for c in self.program.connections if c not in self.rows_of_synapses]
-        weight = any(key in (c.weight, c.delays) for c in repeated)
+        weight = any(key == c.weight for c in repeated)
         flags = ", ".join(str(x).lower() for x in (p.shape == (), p.learnt, weight))
         numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
         signs = str(p.keeps_sign and not rewired).lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import ceil, prod
 
 from sncc.backends.cxx.expressions import Unsupported, literal
 from sncc.connectivity.patterns import (
@@ -33,13 +33,28 @@ def in_rows(program: Program, c: Connection) -> bool:
     """Whether the sample-parallel engines go synapse by synapse, rather than through a whole matrix or vector."""
     sizes = {s.name: s.size for s in program.sources} | {r.population: r.size for g in program.groups for r in g.rows}
     whole = c.source_size == sizes[c.source] and c.target_size == sizes[c.target]
-    return c.pattern == "sparse" or not whole or (c.delays is not None and not c.interpolated)
+    return c.pattern == "sparse" or not whole or c.delays is not None
 
 
 def place_of_weights(program: Program, c: Connection) -> str:
     """Where the weight of a synapse stands: one for all, under the synapse's own number, or in a matrix."""
     weight = program.parameter(c.weight)
     return "one" if weight.shape == () else "own" if -1 in weight.dimensions else "matrix"
+
+
+def place_of_delays(program: Program, c: Connection) -> str:
+    """The same of the delay of a synapse; one for all where it has none."""
+    delay = program.parameter(c.delays) if c.delays is not None else None
+    return "one" if delay is None or delay.shape == () else "own" if -1 in delay.dimensions else "matrix"
+
+
+def most_delay(program: Program, c: Connection) -> int:
+    """The last step after a spike in which anything of it arrives, as far as that is known before delays are given."""
+    if not c.interpolated:
+        return c.delay
+    bounds = program.parameter(c.delays or "").bounds
+    assert bounds is not None
+    return ceil(bounds[1] / program.step) + 1
 
 
 def run_of(c: Connection) -> int:
@@ -73,6 +88,7 @@ def rows_line(program: Program, c: Connection) -> str:
         f"0x{stream(owner.owner, 'connectivity'):08x}u",
         keys.index(c.weight), delays, f"Element::{place_of_weights(program, c)}", source, target, c.delay,
         f"Rows::{rows}", program.connections.index(owner), room,
+        f"Element::{place_of_delays(program, c)}", most_delay(program, c) if c.interpolated else -1,
     ]  # fmt: skip
     return f"{{{', '.join(map(str, items))}}},"
 

@@ -195,30 +195,7 @@ class ForwardRun:
     def observe(self, readout: Readout, n: int) -> None:
         """What a run that computes losses does with a readout."""
 
-    def split_delays(self, c: Connection) -> tuple[np.ndarray, np.ndarray]:
-        """Whole steps k and the rest f of an interpolated connection's delays, in the shape of its weight."""
-        shape = self.program.parameter(c.weight).dimensions
-        given = np.asarray(self.parameters[c.delays or ""])
-        given = np.broadcast_to(given.reshape(shape) if given.ndim else given, shape)
-        delays = np.maximum(given / self.program.step, c.delay)
-        if c.rounded:
-            return np.floor(delays + 0.5).astype(int), np.zeros(shape)
-        return np.floor(delays).astype(int), delays - np.floor(delays)
-
-    def _deliver_interpolated(self, c: Connection, n: int) -> None:
-        whole, rest = self.split_delays(c)
-        for d in range(int(whole.min()), int(whole.max()) + 2):
-            emitted = self.source(c, n - d)
-            if emitted is not None:
-                part = self._weight(c) * np.where(whole == d, 1 - rest, np.where(whole + 1 == d, rest, 0.0))
-                self._add(
-                    c.target_group, c.input, c.target_offset, emitted @ part if c.pattern == "dense" else emitted * part
-                )
-
     def _deliver(self, c: Connection, n: int) -> None:
-        if c.interpolated:
-            self._deliver_interpolated(c, n)
-            return
         if not _plain(c):
             table = self.synapses.tables[c.name]
             arriving = self.synapses.arriving(c, n, self.emitted) * self._gain(c, n)

@@ -13,7 +13,7 @@ from sncc.backends.reference.rewiring import rewire_synapses
 from sncc.backends.reference.sample import Sample
 from sncc.backends.reference.synapses import Pairs, SynapsesOfSample, Tables
 from sncc.expressions.evaluate import evaluate
-from sncc.program.groups import Group, Parameter
+from sncc.program.groups import Connection, Group, Parameter
 from sncc.program.learning import DeriveAdjoint, Gather, GatherDelay, Penalty
 from sncc.program.nodes import Program
 
@@ -152,6 +152,7 @@ class Reference:
         scalars: dict[str, Array] = {"k": float(self.optimiser_step), "learning_rate": rate}
         for assign in optimiser.scalars:
             scalars[assign.name] = evaluate(assign.value, scalars)
+        moves: list[tuple[Connection, Parameter, Array]] = []
         for p in learnt:
             states = {
                 s: self.optimiser_states.get((p.key, s), np.zeros(np.shape(self.parameters[p.key])))
@@ -169,10 +170,11 @@ class Reference:
             carried = {name: values[local] for name, local in optimiser.carry}
             self.optimiser_states |= {(p.key, s): carried[s] for s in optimiser.states}
             rewired = [c for c in self.program.connections if c.rewiring is not None and c.weight == p.key]
-            for c in rewired:
-                rewire_synapses(self, c, p, carried["w"], rate * p.rate)
+            moves += [(c, p, carried["w"]) for c in rewired]
             if not rewired:
                 self._step(p, carried["w"] * p.scale)
+        for c, p, stepped in moves:  # after all steps: gradients are those of the synapses that there were
+            rewire_synapses(self, c, p, stepped, rate * p.rate)
 
     def _step(self, p: Parameter, value: Array) -> None:
         """Gives a parameter its value after an optimiser step, within its bounds and signs."""

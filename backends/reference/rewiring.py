@@ -30,7 +30,7 @@ def rewire_synapses(network: Trained, c: Connection, p: Parameter, stepped: Any,
     """Gives a connection its weights after a step, and other synapses where a weight would change its sign.
 
     `stepped`: what the optimiser made of the weights (synapses,), in its numbers; `rate`: its learning rate for them. A
-    synapse that has moved has a weight of 0, with the sign of the one that it was, and the optimiser's states are 0.
+    synapse that has moved has a weight of 0, with the sign of the one that it was, and the optimiser's states, those of a learnt delay too, are 0.
     """
     assert c.rewiring is not None
     before, size, step = network.parameters[p.key], len(stepped), network.optimiser_step
@@ -52,6 +52,6 @@ def rewire_synapses(network: Trained, c: Connection, p: Parameter, stepped: Any,
     own = {k: v for k, v in network.parameters.items() if k == f"{c.name}.delay" and v.ndim}
     network.parameters |= {key: values[former] for key, values in own.items()}
     assert network.program.optimise is not None
-    for state in network.program.optimise.states:
-        kept = np.where(dormant, 0.0, network.optimiser_states[p.key, state])
-        network.optimiser_states[p.key, state] = kept[former]
+    stepping = [key for key in (p.key, *own) if network.program.parameter(key).learnt]
+    for place in ((key, state) for key in stepping for state in network.program.optimise.states):
+        network.optimiser_states[place] = np.where(dormant, 0.0, network.optimiser_states[place])[former]

@@ -155,7 +155,7 @@ class Sample(ForwardRun):
 
         for operation in self.program.before:
             c = self.program.connection(operation.connection)
-            most = -self._first_gathered(c) if c.interpolated else int(self.synapses.delay_steps(c).max(initial=0)) - 1
+            most = max(int(steps.max(initial=0)) for steps, _ in self.synapses.delay_parts(c)) - 1
             for n in range(0, -most - 1, -1):
                 self._transpose(operation, n)
 
@@ -193,54 +193,20 @@ class Sample(ForwardRun):
                 error = error * (seen.argmax(0) == k) * seen[k]
         self._add(readout.group, into, readout.offset, error * readout.factor / self.samples)
 
-    def _arriving_adjoint(self, c: Connection, slot: str, n: int, later: np.ndarray) -> np.ndarray:
-        """The target's adjoint so many steps after n, for every synapse; zero beyond the sample's end."""
-        result: np.ndarray = np.zeros(later.shape)
-        part = slice(c.target_offset, c.target_offset + c.target_size)
-        for d in np.unique(later):
-            if 1 <= n + d <= self.steps:
-                result = np.where(later == d, self.tape[c.target_group, slot, n + d][part], result)
-        return result
-
-    def _interpolated(self, c: Connection, slot: str, n: int) -> np.ndarray:
-        """The adjoint that a spike of step n meets, for every synapse."""
-        whole, rest = self.split_delays(c)
-        here, next_ = (self._arriving_adjoint(c, slot, n, whole + k) for k in (0, 1))
-        result: np.ndarray = (1 - rest) * here + rest * next_
-        return result
-
-    def _gather_interpolated(self, c: Connection, slot: str) -> np.ndarray:
-        result: np.ndarray = np.zeros(self.program.parameter(c.weight).dimensions)
-        for n in range(self._first_gathered(c), self.steps + 1):
-            emitted = np.asarray(self.source(c, n))
-            result += (emitted[:, None] if c.pattern == "dense" else emitted) * self._interpolated(c, slot, n)
-        return result
-
-    def _first_gathered(self, c: Connection) -> int:
-        """The first step of which anything is delivered: values also of steps before the first."""
-        return 1 if c.values is None else -int(self.split_delays(c)[0].max())
-
     def gather_delays(self, c: Connection, slot: str) -> np.ndarray:
-        """Gradient of an interpolated connection's delays."""
-        whole, _ = self.split_delays(c)
-        result = np.zeros(whole.shape)
-        for n in range(self._first_gathered(c), self.steps + 1):
-            by_delay = self._arriving_adjoint(c, slot, n, whole)
-            if not c.rounded:
-                by_delay = (self._arriving_adjoint(c, slot, n, whole + 1) - by_delay) / self.program.step
-            emitted = np.asarray(self.source(c, n))
-            result += (emitted[:, None] if c.pattern == "dense" else emitted) * self._weight(c) * by_delay
-        return result
+        """Gradient of a connection's learnt delays, in their dimensions."""
+        table, shape = self.synapses.tables[c.name], np.shape(self.parameters[c.delays or ""])
+        whole = self.program.parameter(c.delays or "").dimensions
+        whole = shape if -1 in whole else whole  # as of a weight: one number may stand in a matrix
+        result = np.zeros(int(np.prod(whole)))
+        slopes, elements = self.synapses.delay_slopes(c), self.synapses.delay_elements(c)
+        for n in range(1, self.steps + 1):
+            moved = self.synapses.arriving(c, n, self.emitted, slopes) * self.synapses.weight(c)
+            np.add.at(result, elements, moved * self.tape[c.target_group, slot, n][table.post])
+        return result.reshape(whole)
 
     def _transpose(self, o: Transpose, n: int) -> None:
         c = self.program.connection(o.connection)
-        if c.interpolated:
-            credit = self._weight(c) * self._interpolated(c, o.slot, n)
-            credit = credit.sum(1) if c.pattern == "dense" else credit
-            here = self._crossed(o, c, n)
-            here = 1.0 if here is None else here[c.source_offset :][: c.source_size]
-            self._add(c.source_group or "", o.into, c.source_offset, credit * here)
-            return
         if c.source_group is None:
             return
         fired = self._crossed(o, c, n)
@@ -287,8 +253,6 @@ class Sample(ForwardRun):
 
     def gather(self, c: Connection, slot: str) -> np.ndarray:
         """Gradient of a connection's weight, in the weight's dimensions."""
-        if c.interpolated:
-            return self._gather_interpolated(c, slot)
         if c.pattern == "sparse" or c.delays is not None:
             return self._gather_sparse(c, slot)
         result = np.zeros(self.program.parameter(c.weight).dimensions)
@@ -315,9 +279,12 @@ class Sample(ForwardRun):
         self, c: Connection, slot: str, n: int, reaches: Callable[[int, int], bool]
     ) -> np.ndarray:
         """The adjoint of each synapse's target, its delay after step n; zero where nothing comes back from there."""
-        table, delays = self.synapses.tables[c.name], self.synapses.delay_steps(c)
-        result: np.ndarray = np.zeros(len(delays))
-        for d in np.unique(delays):
-            if reaches(n, int(d)):
-                result = np.where(delays == d, self.tape[c.target_group, slot, n + int(d)][table.post], result)
+        table = self.synapses.tables[c.name]
+        result: np.ndarray = np.zeros(len(table.pre))
+        for delays, share in self.synapses.delay_parts(c):
+            one = np.zeros(len(table.pre))
+            for d in np.unique(delays):
+                if reaches(n, int(d)):
+                    one = np.where(delays == d, self.tape[c.target_group, slot, n + int(d)][table.post], one)
+            result = result + share * one
         return result

@@ -18,6 +18,8 @@ from sncc.program.statements import Statement
 from sncc.program.streams import stream
 
 Array = Any
+RAISED = 1e-3  # steps that a delay is below the smallest legal one, other than by rounding
+Arrival = tuple[np.ndarray, np.ndarray]
 Emitted = Callable[
     [Connection, int], "np.ndarray | None"
 ]  # what the whole source emitted at a step; None outside the run
@@ -170,26 +172,59 @@ class SynapsesOfSample:
 
     def delay_steps(self, c: Connection) -> np.ndarray:
         """The delay of every synapse, in steps: rounded, halves up, and raised to the smallest legal one."""
-        table = self.tables[c.name]
-        if c.delays is None:
-            return np.full(len(table.pre), c.delay, int)
-        value = np.asarray(self.parameters[c.delays])
-        if (
-            value.ndim and -1 not in self.program.parameter(c.delays).dimensions
-        ):  # else each synapse has its own element
-            value = value.reshape(-1)[table.element]
-        each = np.broadcast_to(value, (len(table.pre),))
-        steps: np.ndarray = np.maximum(np.floor(each / self.program.step + 0.5).astype(int), c.delay)
+        steps: np.ndarray = np.floor(self._delays(c) + 0.5).astype(int)
         return steps
 
-    def arriving(self, c: Connection, n: int, emitted: Emitted) -> np.ndarray:
-        """What arrives over each synapse at step n: counts or values."""
-        table, delays = self.tables[c.name], self.delay_steps(c)
-        result = np.zeros(len(table.pre))
-        for delay in np.unique(delays):
-            given = emitted(c, n - int(delay))
-            if given is not None:
-                result = np.where(delays == delay, given[table.pre], result)
+    def _delays(self, c: Connection, least: float | None = None) -> np.ndarray:
+        """The delay of every synapse, in steps that need not be whole, raised to the smallest legal one or another."""
+        size = len(self.tables[c.name].pre)
+        if c.delays is None:
+            return np.full(size, float(c.delay))
+        value = np.asarray(self.parameters[c.delays])
+        value = value.reshape(-1)[self.delay_elements(c)] if value.ndim else value
+        return np.maximum(np.broadcast_to(value, (size,)) / self.program.step, c.delay if least is None else least)
+
+    def delay_elements(self, c: Connection) -> np.ndarray:
+        """Where the delay of every synapse stands among those of its connection, flat."""
+        if np.ndim(self.parameters[c.delays or ""]) == 0:
+            return np.zeros(len(self.tables[c.name].pre), int)
+        if -1 in self.program.parameter(c.delays or "").dimensions:  # each synapse has its own
+            return np.arange(len(self.tables[c.name].pre))
+        return self.tables[c.name].element
+
+    def delay_parts(self, c: Connection) -> tuple[Arrival, ...]:
+        """When what a source emits arrives over every synapse: (steps later, share of it) of each part, per synapse."""
+        if not c.interpolated or c.rounded:
+            return ((self.delay_steps(c), np.ones(1)),)
+        steps = self._delays(c)
+        whole = np.floor(steps).astype(int)
+        rest = steps - whole
+        return (whole, 1 - rest), (whole + 1, rest)
+
+    def delay_slopes(self, c: Connection) -> tuple[Arrival, ...]:
+        """The derivative of these shares by a learnt delay; of a rounded one, of what arrives times the arrival's time.
+
+        None where a delay is raised: what is read of states one step ago at least.
+        """
+        parts = self.delay_parts(c)
+        if c.rounded:
+            return parts
+        moves = self._delays(c, least=0.0) > c.delay - RAISED
+        return tuple(
+            (steps, moves * sign / self.program.step) for (steps, _), sign in zip(parts, (-1.0, 1.0), strict=True)
+        )
+
+    def arriving(self, c: Connection, n: int, emitted: Emitted, parts: tuple[Arrival, ...] | None = None) -> np.ndarray:
+        """What arrives over each synapse at step n: counts or values, in the shares of its delay or other `parts`."""
+        table = self.tables[c.name]
+        result: np.ndarray = np.zeros(len(table.pre))
+        for delays, share in self.delay_parts(c) if parts is None else parts:
+            one = np.zeros(len(table.pre))
+            for delay in np.unique(delays):
+                given = emitted(c, n - int(delay))
+                if given is not None:
+                    one = np.where(delays == delay, given[table.pre], one)
+            result = result + share * one
         return result
 
     def update(self, update: SynapseUpdate, n: int, run: Run) -> None:

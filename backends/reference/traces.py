@@ -40,7 +40,7 @@ class Traces:
         self.past: dict[tuple[int, str, int], Array] = {}  # by place, name and step, of what is kept for delays
         self.signals: dict[tuple[str, str], np.ndarray] = {}
         self.weights = {
-            (key := program.connection(o.connection).weight): np.zeros(self._elements(key))
+            (key := program.learnt_by(o)): np.zeros(self._elements(key))
             for o in program.traces
             if isinstance(o, TraceUpdate) and o.connection is not None
         }
@@ -265,6 +265,9 @@ class Traces:
         if o.connection is None:
             return 1.0
         c = self.program.connection(o.connection)
+        if o.of_delays:
+            slopes = self.synapses.delay_slopes(c)
+            return self.synapses.arriving(c, n, sample.emitted, slopes) * self.synapses.weight(c)
         if self._table(o) is not None:
             return self.synapses.arriving(c, n, sample.emitted)
         emitted = sample.source(c, n - c.delay)
@@ -288,8 +291,10 @@ class Traces:
             key = o.group, f"{o.array}~"
             self.sums[key] = self.sums.get(key, 0.0) + product
             return
-        weights = self.weights[self.program.connection(o.connection).weight]
-        if (table := self._table(o)) is not None:
+        weights = self.weights[self.program.learnt_by(o)]
+        if o.of_delays:
+            np.add.at(weights, self.synapses.delay_elements(self.program.connection(o.connection)), product)
+        elif (table := self._table(o)) is not None:
             np.add.at(weights, table.element if len(weights) > 1 else np.zeros(len(product), int), product)
         else:
             weights += product.reshape(-1)

@@ -134,9 +134,9 @@ class _Body:
 def traces(
     program: Program, group: str, jacobians: Mapping[str, Jacobian], paths: Sequence[Path],
     penalties: Sequence[PenaltySignal], by: str, connection: str | None, array: str | None,
-    answers: Sequence[Answer] = (), front: Front | None = None,
+    answers: Sequence[Answer] = (), front: Front | None = None, of_delays: bool = False,
 ) -> list[TraceUpdate]:  # fmt: skip
-    """Traces of one connection's weights (`by` is the input they enter), or of a number of the neurons; or of the synapses in front of them.
+    """Traces of one connection's weights, or delays (`by` is the input they enter), or of a number of the neurons; or of the synapses in front of them.
 
     First those of what synapses make of the states of their target as these were, in a loop along them, then those that serve all outputs, then, in loops over
     the outputs of a readout, those of which each has its own.
@@ -251,6 +251,7 @@ def traces(
             tuple(made.adds),
             tuple(made.kept),
             tuple(made.delays),
+            of_delays,
         )
 
     return [

@@ -221,7 +221,8 @@ def _traces(program: Program, update: TraceUpdate) -> Section:
             if update.each is None
             else f" and {'synapse onto an' if update.each.along else ''} output".replace("  ", " ")
         )
-        head = f"eligibility traces of {c.name}, one of each {per} (n = 1..T; pre is what arrives of {c.source}, post the neuron of {c.target}{_more(program, update)})"
+        of, pre = ("the delays of ", " when its delay grows, for each ms") if update.of_delays else ("", "")
+        head = f"eligibility traces of {of}{c.name}, one of each {per} (n = 1..T; pre is what arrives of {c.source}{pre}, post the neuron of {c.target}{_more(program, update)})"
     else:
         head = f"eligibility traces of {update.array} in {', '.join(r.population for r in program.group(update.group).rows)}"
         head += f" ({more.removeprefix(', ')})" if (more := _more(program, update)) else ""
@@ -318,15 +319,20 @@ def _later(c: Connection) -> str:
     return "n + d" if c.delays is not None else f"n + {c.delay}" if c.delay else "n"
 
 
+def _over(c: Connection) -> str:
+    """What the sum of a gradient is over."""
+    if c.values is not None:
+        return "steps"
+    return f"values of {c.source}" if c.signal else f"spikes of {c.source} neuron i"
+
+
 def _gradients(program: Program) -> Section:
     lines: list[Line] = []
     for operation in program.gradient:
         match operation:
             case Gather(connection, slot):
                 c = program.connection(connection)
-                over = f"values of {c.source}" if c.signal else f"spikes of {c.source} neuron i"
-                if c.values is not None:
-                    over = "steps"
+                over = _over(c)
                 at = f"{_later(c)}, j"
                 summed = Name(slot, at, c.target)
                 if c.interpolated:
@@ -347,7 +353,7 @@ def _gradients(program: Program) -> Section:
             case GatherDelay(connection, slot):
                 c = program.connection(connection)
                 if c.rounded:
-                    over = f" = sum over the spikes of {c.source} neuron i, at n, of "
+                    over = f" = sum over the {_over(c)}, at n, of "
                     arrival = Name(slot, "n + k, j", c.target)
                     lines.append((Slope(c.delays or "", "i, j"), over, Name(c.weight), " · ", arrival))
                     continue
@@ -355,7 +361,7 @@ def _gradients(program: Program) -> Section:
                 lines.append(
                     (
                         Slope(c.delays or "", "i, j"),
-                        f" = sum over the spikes of {c.source} neuron i of ",
+                        f" = sum over the {_over(c)} of ",
                         Name(c.weight),
                         " / step · (",
                         *change,

@@ -148,7 +148,7 @@ def _penalty_signal(program: Program, group: str, index: int) -> PenaltySignal:
 def _learning(program: Program) -> set[str]:
     learnt = {p.key for p in program.parameters if p.learnt}
     own = {g.name for g in program.groups for row in g.rows for _, value in row.values if value in learnt}
-    return own | {c.target_group for c in program.connections if c.weight in learnt}
+    return own | {c.target_group for c in program.connections if c.weight in learnt or c.delays in learnt}
 
 
 def _with_variables(group: Group, names: Iterable[str]) -> Group:
@@ -267,11 +267,19 @@ def _of_weights(
     program: Program, group: str, jacobians: Mapping[str, Jacobian], paths: Sequence[Path],
     penalties: Sequence[PenaltySignal], answers: Sequence[Answer],
 ) -> list[TraceUpdate]:  # fmt: skip
-    learnt = {p.key for p in program.parameters if p.learnt}
-    into = [c for c in program.connections if c.target_group == group and c.weight in learnt]
     return [
-        o for c in into for o in traces(program, group, jacobians, paths, penalties, c.input, c.name, None, answers)
-    ]
+        o for c, of_delays in _learnt_into(program, group)
+        for o in traces(
+            program, group, jacobians, paths, penalties, c.input, c.name, None, answers, of_delays=of_delays
+        )
+    ]  # fmt: skip
+
+
+def _learnt_into(program: Program, group: str) -> list[tuple[Connection, bool]]:
+    """Connections into a group of which something is learnt: their weights, or (True) their delays."""
+    learnt = {p.key for p in program.parameters if p.learnt}
+    into = [c for c in program.connections if c.target_group == group and not c.backwards]
+    return [(c, False) for c in into if c.weight in learnt] + [(c, True) for c in into if c.delays in learnt]
 
 
 def _fronts(program: Program, group: str, chosen: Sequence[Adjoint], jacobians: Mapping[str, Jacobian]) -> list[Front]:
@@ -289,17 +297,15 @@ def _of_synapses(
     penalties: Sequence[PenaltySignal], answers: Sequence[Answer],
 ) -> tuple[Program, list[TraceOperation], DeriveAdjoint | None]:  # fmt: skip
     """The traces of what synapses in front of a group learn, with the signals that come to their places; the gradient of their numbers."""
-    learnt = {p.key for p in program.parameters if p.learnt}
-    own = next((c for c in program.connections if c.target_group == front.group and c.weight in learnt), None)
-    numbers = _moving_numbers(program, front.group, jacobians)
+    own, numbers = _learnt_into(program, front.group), _moving_numbers(program, front.group, jacobians)
     program, places = with_places(program, front.group)
     front = replace(front, places=places)
     updates = [
         o for a in numbers for o in traces(program, group, jacobians, paths, penalties, a, None, a, answers, front)
     ]
     sums = tuple((f"{a}~", "") for a in numbers)
-    if own is not None:
-        updates += traces(program, group, jacobians, paths, penalties, own.input, own.name, None, answers, front)
+    for c, of_delays in own:
+        updates += traces(program, group, jacobians, paths, penalties, c.input, c.name, None, answers, front, of_delays)
     back: list[TraceOperation] = [
         SignalBack(front.onto[0].name, places, path.signal.variable, path.signal.readout, each=path.each)
         for path in paths

@@ -24,7 +24,7 @@ from sncc.gradients.synapse_feedback import at_other_weights
 from sncc.gradients.transpose import Transposed, adjoint, as_local, transpose
 from sncc.model import nodes as model_nodes
 from sncc.model.nodes import Training
-from sncc.program.groups import Group, TapeSlot
+from sncc.program.groups import Connection, Group, TapeSlot
 from sncc.program.learning import (
     Feedback,
     Follow,
@@ -153,8 +153,13 @@ def _of_synapses(program: Program, group: str) -> list[GradientOperation]:
         if c.weight in learnt:
             result.append(Gather(c.name, f"{c.input}~"))
         if c.delays in learnt:
-            result.append(GatherDelay(c.name, f"{arrival_time(c.input) if c.rounded else c.input}~"))
+            result.append(GatherDelay(c.name, f"{_moved_by_delay(c)}~"))
     return result
+
+
+def _moved_by_delay(c: Connection) -> str:
+    """What of a target's input a learnt delay moves: when spikes arrive there, or how much of them at either of two steps."""
+    return arrival_time(c.input) if c.rounded else c.input
 
 
 def _before_the_first_step(program: Program, choice: Adjoint) -> list[Transpose]:
@@ -212,7 +217,7 @@ def _slots(program: Program, choice: Adjoint, chosen: Iterable[Adjoint]) -> froz
     inputs = {c.input for c in _learnt_into(program, choice.group)} if choice.learns else set()
     if choice.learns and choice.timed:
         learnt = {p.key for p in program.parameters if p.learnt}
-        inputs |= {arrival_time(c.input) for c in _learnt_into(program, choice.group) if c.delays in learnt}
+        inputs |= {_moved_by_delay(c) for c in _learnt_into(program, choice.group) if c.delays in learnt}
     for other in chosen:
         for edge in other.edges:
             connection = program.connection(edge.connection)

@@ -127,16 +127,7 @@ class _Eprop:
         }
         self.read = {readout.group for readout in readouts}
         self.into_loss = [c for c in _between(program) if c.target_group in self.read]
-        # what a synapse of its own passes on late, by a delay that is learnt
-        self.late = {
-            c.source_group
-            for c in _between(program)
-            if c.source_group in self.of_each and c.target_group in self.of_each
-        }
         on_the_way = {c.source_group for c in self.into_loss} & self.synaptic
-        on_the_way |= {
-            c.source_group for c in _between(program) if c.source_group in self.late and c.target_group in on_the_way
-        }
         # the connections by which neurons reach the loss: into it, or into the states of synapses that go into it
         self.leaving = [c for c in self.into_loss if c.source_group not in self.synaptic]
         self.leaving += [
@@ -195,7 +186,7 @@ class _Eprop:
         """Credit for what the neurons of `origin` send."""
         kept = self._keeps_weights(origin)
         if c.target_group in self.synaptic:
-            return Edge(c.name, SIGNAL if kept or c.target_group not in self.of_each - self.late else FED_BACK)
+            return Edge(c.name, SIGNAL if kept or c.target_group not in self.of_each else FED_BACK)
         return Edge(c.name, self.direct[c.target_group], None if kept else f"{c.owner}.feedback")
 
     def _of_synapses(self, group: str) -> list[Adjoint]:
@@ -212,10 +203,7 @@ class _Eprop:
         origin = self._origin(group)
         into_read = [c for c in onto if c.target_group in self.read]
         told = reads_target and any(self._has_direct(c.target_group) for c in onto)
-        if group in self.late:
-            if origin in self.learning:
-                result.append(Adjoint(group, SIGNAL, (), (), False, tuple(self._edge(c, origin) for c in onto)))
-        elif group in self.of_each:
+        if group in self.of_each:
             edges = tuple(Edge(c.name, self.direct[c.target_group]) for c in into_read)
             kept = self._keeps_weights(origin)
             if told or origin in self.learning and kept:
@@ -229,18 +217,11 @@ class _Eprop:
 
     def _origin(self, group: str) -> str | None:
         """The population by whose spikes states of synapses on the way to the loss are moved: they have one."""
-        own = (c.source_group for c in self.leaving if c.target_group == group)
-        before = (
-            c.source_group for c in _between(self.program) if c.target_group == group and c.source_group in self.late
-        )
-        return next(own, None) or next((self._origin(late) for late in before if late), None)
+        return next((c.source_group for c in self.leaving if c.target_group == group), None)
 
     def _is_signalled(self, read: str) -> bool:
         """Whether the adjoint of a population that the loss reads is a learning signal of another one."""
         through = {c.source_group for c in self.into_loss if c.target_group == read}
-        through |= {
-            c.source_group for c in _between(self.program) if c.source_group in self.late and c.target_group in through
-        }
         if any(
             c.source_group in self.learning and (c.target_group == read or c.target_group in through)
             for c in self.leaving

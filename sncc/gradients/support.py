@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sncc.connectivity.patterns import Dense, OneToOne
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.expressions.nodes import symbols
 from sncc.model.nodes import Connection, Learnt, Model, Training
@@ -64,37 +63,10 @@ def starts_learnt(program: Program, c: Delivered) -> bool:
 
 
 def _learnt(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
-    owner, _, name = learnt.key.partition(".")
+    owner = learnt.key.partition(".")[0]
     if any(p.name == owner and p.kind == "poisson" for p in model.populations):
         help = "learn the weights of what it drives"
         yield not_supported_yet(learnt.span, "learning the rate of a `poisson` population", help)
-    elif any(c.name == owner for c in model.connections):
-        if name == "delay":
-            yield from _delay(learnt, model)
-
-
-def _delay(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
-    connection = next(c for c in model.connections if f"{c.name}.delay" == learnt.key)
-    assert model.training is not None
-    rule = model.training.rule
-    if rule.online:
-        help = "leave `online` out: the gradient of the weights is the same number"
-        yield not_supported_yet(learnt.span, "learning a delay under `online = true`", help)
-    if rule.name != "eventprop" and rule.truncate_steps is not None:
-        help = "leave `truncate` out, or the delay out of `learn`"
-        yield not_supported_yet(learnt.span, "learning a delay under `truncate`", help)
-    if model.population(connection.source).kind == "signal" or not is_full(connection):
-        what = "learning a delay of a signal, of a part of a population or of sparse synapses"
-        yield not_supported_yet(
-            learnt.span, what, "learn delays of spikes between whole populations, `dense` or `one_to_one`"
-        )
-
-
-def is_full(connection: Connection) -> bool:
-    """Whether a connection's synapses are a whole matrix or vector."""
-    whole = connection.source_part.is_whole and connection.target_part.is_whole
-    whole = whole and not (connection.share is not None and connection.share[1])
-    return whole and isinstance(connection.pattern, Dense | OneToOne)
 
 
 def _connection(connection: Connection, training: Training, model: Model) -> Iterator[Diagnostic]:
@@ -106,6 +78,11 @@ def _connection(connection: Connection, training: Training, model: Model) -> Ite
         if connection.rewiring is not None:
             what = "`rewire` under `online = true`, whose traces are those of synapses that stay,"
             yield not_supported_yet(connection.span, what, "leave one of them out")
+        between = connection.target in read and model.population(connection.source).kind == "neuron"
+        if between and any(entry.key == f"{connection.name}.delay" for entry in training.learn):
+            what = "a learnt delay into what the loss reads under `online`"
+            help = "leave the delay out of `learn`, or leave `online` out: the gradient is the same number"
+            yield not_supported_yet(connection.span, what, help)
     elif connection.rewiring is not None and _goes_back(connection, training):
         what = f"`feedback = {rule.feedback}` over synapses that training moves"
         yield not_supported_yet(connection.span, what, "use `feedback = symmetric`, or leave out `rewire`")

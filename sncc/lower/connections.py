@@ -58,7 +58,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         offsets, sizes = (left[0], right[0]), (left[1], right[1])
     sparse = pattern == "sparse"
     structure = Turned(structure.self_connections) if turned and isinstance(structure, Dense) else structure
-    own = connection.synapses_of or connection.name
+    own, impulses = connection.synapses_of or connection.name, impulsive(model, connection)
     owner = connection.share[0] if connection.share is not None else own
     return program_groups.Connection(
         name=connection.name,
@@ -84,7 +84,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         gain=connection.gain,
         plastic=connection.plasticity is not None and not connection.only_recorded,
         interpolated=connection.delay is not None and _learns(model, connection.delay.key or f"{own}.delay"),
-        rounded=model.training is not None and model.training.rule.name == "eventprop",
+        rounded=impulses and model.training is not None and model.training.rule.name == "eventprop",
         synapses_of=connection.synapses_of,
         rewiring=connection.rewiring if connection.synapses_of is None and _learns(model, f"{owner}.weight") else None,
         dropout=connection.dropout if model.training is not None else 0.0,

@@ -76,7 +76,7 @@ def _telling(population: Population, values: Sequence[str]) -> Population:
 def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connection]]:
     source, target, synapse = model.population(c.source), model.population(c.target), c.synapse
     learnt = _learns_delay(model, c)
-    placed = _is_placed(c) and (c.delay is None or learnt) and not _shares(model, c)
+    placed = _is_placed(c) and c.delay is None and not _shares(model, c)
     name, count, moves = f"{c.name}.synapses", _count(c), moves_of(model, c)
     seen = sorted(moves.seen, key=lambda s: s.symbol)
     # whether spikes of the source tell it anything
@@ -124,13 +124,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
 
     each = replace(c.delay, key=f"{c.name}.delay") if c.delay is not None else None  # a delay for each synapse
     around: list[Connection] = []
-    if met and learnt:
-        populations.append(_sent(c, count))
-        around.append(join("spikes", (source.name, f"{c.name}.sent"), "pre", to_rows, None, 0))
-        line = OneToOne(), Part.whole((count,)), Part.whole((count,))
-        late = join("arriving", (f"{c.name}.sent", name), "pre", line, "sent", c.delay_steps, each)
-        around.append(replace(late, impulses=True))
-    elif met:
+    if met:
         around.append(join("spikes", (source.name, name), "pre", to_rows, None, c.delay_steps, each))
     if moves.on_post:
         noticed = join("noticed", (target.name, name), "post", to_columns, None, 1 + c.post_delay_steps)
@@ -182,14 +176,6 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
 
 def _learns_delay(model: Model, c: Connection) -> bool:
     return model.training is not None and any(entry.key == f"{c.name}.delay" for entry in model.training.learn)
-
-
-def _sent(c: Connection, count: int) -> Population:
-    """What each synapse's source has sent, which arrives after a delay that is learnt: parts of it at two steps."""
-    dynamics = Dynamics(
-        (State("sent", ZERO, PLAIN),), (Input("pre", PLAIN),), leaving=(Assignment("sent", Symbol("pre!")),)
-    )
-    return Population(f"{c.name}.sent", "neuron", (count,), "synapses", (), dynamics, holds="synapses", span=c.span)
 
 
 def _shares(model: Model, c: Connection) -> bool:
@@ -291,12 +277,8 @@ def _cannot_be_late(model: Model, c: Connection) -> str:
     moves = moves_of(model, c)
     if model.training is not None and model.training.rule.name == "eventprop":
         return "by `eventprop`"
-    if _shares(model, c):
-        return "with weights that another connection has"
-    if c.delay is not None and symbols(c.delay.value) & {"i", "j"}:
-        return "that are written in `i` and `j`"
-    if any(s.side == "pre" for s in moves.seen) or c.gain is not None:
-        return "where they read states of their source"
+    if c.gain is not None:
+        return "behind states that its source's synapses share"
     if most_spikes(model.population(c.source)) != 1 and any(amounts(b) is None for b in moves.on_pre):
         return f"behind `{c.source}`, of which several spikes may arrive at once"
     return ""

@@ -177,6 +177,8 @@ class TraceUpdate:
     trace, readout): the derivative by the weight or number is the sum over n of signal · trace (for a loss at every
     step), or their product at the sample's end. penalised: (signal, trace): a penalty's derivative is their product then.
 
+    `of_delays`: the traces are of the connection's learnt delays, and `pre` is the derivative of what arrives, weight · (x[n-k-1] - x[n-k]) / step.
+
     `each`: there is one of each trace for each output besides; `shared.T` is then trace T, after the step where these stand later, of those of the same
     weights or number that serve all outputs. `kept`, (trace, connection): traces of these that are kept of as many steps as the
     connection's synapses have delays at most; `past.T` is then T of as many steps ago as a synapse's delay is, nothing of what left before the window of
@@ -197,6 +199,7 @@ class TraceUpdate:
     ] = ()  # (T, local): to trace T of those that serve all, which the step has not yet moved
     kept: tuple[tuple[str, str], ...] = ()
     delays: tuple[tuple[str, str], ...] = ()
+    of_delays: bool = False
 
     @property
     def traces(self) -> tuple[str, ...]:

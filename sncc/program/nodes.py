@@ -163,11 +163,16 @@ class Program:
 
     def beside(self, traces: TraceUpdate) -> tuple[int, TraceUpdate]:
         """Those of the same weights or number that serve all outputs, and their place in `traces`."""
-        of = (traces.group, traces.connection, traces.array)
+        of = (traces.group, traces.connection, traces.array, traces.of_delays)
         return next(
             (k, o) for k, o in enumerate(self.traces)
-            if isinstance(o, TraceUpdate) and o.each is None and (o.group, o.connection, o.array) == of
+            if isinstance(o, TraceUpdate) and o.each is None and (o.group, o.connection, o.array, o.of_delays) == of
         )  # fmt: skip
+
+    def learnt_by(self, traces: TraceUpdate) -> str:
+        """The key of what a connection learns by traces: its weights, or its delays."""
+        c = self.connection(traces.connection or "")
+        return (c.delays or "") if traces.of_delays else c.weight
 
     @property
     def readouts(self) -> tuple[Readout, ...]:

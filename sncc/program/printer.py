@@ -159,7 +159,8 @@ def _synapse_update(update: SynapseUpdate) -> list[str]:
 
 
 def _traces(update: TraceUpdate) -> list[str]:
-    what = f"synapses of {update.connection}" if update.connection else f"{update.group}.{update.array}"
+    of = "delays" if update.of_delays else "synapses"
+    what = f"{of} of {update.connection}" if update.connection else f"{update.group}.{update.array}"
     if update.each is not None:
         to = "" if update.each.readout is None else f" into readout {update.each.readout}"
         what += f" for each {'synapse' if update.each.along else 'output'}{to}"

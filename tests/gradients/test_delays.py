@@ -63,3 +63,62 @@ def test_whole_steps_deliver_as_a_delay_that_is_not_learnt():
     other = Reference(fixed, values).run(inputs, labels)
     assert one.loss == pytest.approx(other.loss, rel=1e-12)
     assert np.allclose(one.gradients["x_hidden.weight"], other.gradients["x_hidden.weight"], rtol=1e-9)
+
+
+SPARSE = """
+network Fewer:
+    step = 0.1 ms
+    population x: input[4]
+    population hidden: CubaLIF[5]
+    population output: CubaLIF[2]
+    connect x -> hidden: {}, weight = each(1), delay = each(1 ms)
+    connect hidden -> hidden: {}, weight = each(1), delay = each(1 ms)
+    connect hidden -> output: {}, weight = each(1), delay = each(1 ms)
+train:
+    rule = {rule}
+    loss = {loss}
+    learn = weights, delays
+    optimiser = adam()
+"""
+
+
+@pytest.mark.parametrize("rule", ["eventprop", "bptt(truncate = 4 ms)"])
+def test_over_fewer_synapses_gradients_are_those_of_whole_matrices_with_zeros(rule):
+    loss = "cross_entropy(-first_spike(output) / (5 ms))" if rule == "eventprop" else "mean(cross_entropy(output.v))"
+    sparse, dense = (program_of(SPARSE.format(*[p] * 3, rule=rule, loss=loss)) for p in ("sparse", "dense"))
+    rng, sizes = np.random.default_rng(4), {"x_hidden": (4, 5), "hidden_hidden": (5, 5), "hidden_output": (5, 2)}
+    there = {name: rng.random(size) < 0.6 for name, size in sizes.items()}
+    matrices = {f"{name}.weight": rng.uniform(1, 4, size) * there[name] for name, size in sizes.items()}
+    matrices |= {f"{name}.delay": rng.uniform(0.3, 2.9, size) for name, size in sizes.items()}
+    inputs = [{"x": (rng.random((200, 4)) < 0.03) * 1.0}]
+    expected = Reference(dense, matrices).run(inputs, [1])
+    found = {key: value[there[key.split(".")[0]]] for key, value in matrices.items()}
+    run = Reference(sparse, found, pairs={name: np.nonzero(x) for name, x in there.items()}).run(inputs, [1])
+    assert run.spikes[0]["output"].any() and run.loss == pytest.approx(expected.loss, rel=1e-12)
+    for key, gradient in run.gradients.items():
+        whole = expected.gradients[key][there[key.split(".")[0]]]
+        assert np.any(gradient) and np.max(np.abs(gradient - whole)) < 1e-11 * np.max(np.abs(whole)), key
+
+
+def test_the_delay_of_a_signal_moves_what_follows_as_a_delay_of_its_spikes_does():
+    text = """
+network Signalled:
+    step = 0.01 ms
+    population level: signal[2]
+    population hidden: CubaLIF[3]
+    population output: LI[2]
+    connect level -> hidden: dense, weight = each(1 /ms), delay = 1 ms
+    connect hidden -> output: dense, weight = each(1), delay = 1 ms
+train:
+    rule = eventprop
+    loss = cross_entropy(mean(output.v))
+    learn = delays
+    optimiser = adam()
+"""
+    rng, t = np.random.default_rng(1), np.arange(2400) * 0.01
+    level = np.stack([np.sin(t / 3) ** 2, np.cos(t / 5) ** 2], 1) * (t[:, None] < 18)
+    values = {"level_hidden.weight": rng.uniform(0.5, 1.2, (2, 3)), "hidden_output.weight": rng.normal(0, 1, (3, 2))}
+    run = Reference(program_of(text), values).run([{"level": level}], [0])
+    assert run.spikes[0]["hidden"].sum() > 5
+    signalled, sent = (float(run.gradients[f"{name}.delay"]) for name in ("level_hidden", "hidden_output"))
+    assert abs(sent) > 0.001 and signalled == pytest.approx(sent, rel=0.02)

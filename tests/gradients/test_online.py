@@ -141,7 +141,7 @@ def test_truncated_credit_forgets_the_traces_where_a_window_begins(loss):
 )
 def test_synapses_of_any_pattern(rule, late, loss):
     texts = [
-        mixed.text_of(f"feedback = {r}", late, loss, dropout=", dropout = 0.3")
+        mixed.text_of(f"feedback = {r}", late, loss, dropout=", dropout = 0.3", learn=mixed.DELAYS)
         for r in (rule, f"{rule}, online = true")
     ]
     program, values, inputs, labels = mixed.prepared(texts[0])
@@ -298,7 +298,7 @@ REFUSED = {
     "synapses that move": (OUT, OUT.replace("dense", "random(p = 0.9)") + ", rewire = deep_r()", "`rewire` under `online = true`"),
     "synapses that read what the loss reads": (OUT, f"{OUT}, synapse = reading()", "through `output`, whose synapses (`hidden_output`) keep states each"),
     "a number of synapses in windows": (INTO, INTO.replace("0, 1", "0 /ms, 1 /ms") + ", delay = uniform(0 ms, 3 ms), synapse = tsodyks_markram()", "with `truncate` and learnt numbers of the synapses of `x_hidden`, of which each has a delay,"),
-    "a delay": (OUT, f"{OUT}, delay = each(2 ms)", "learning a delay under `online = true`"),
+    "a delay": (OUT, f"{OUT}, delay = each(2 ms)", "a learnt delay into what the loss reads under `online`"),
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from engine_patterns import (
     mixed_equals_the_reference,
     passing_equals_the_reference,
 )
-from mixed_patterns import DRAWN, LEARNT, ONE, text_of
+from mixed_patterns import DELAYS, DRAWN, LEARNT, ONE, text_of
 from networks import program_of
 from patterns import CASES, inputs_of, values_of
 from projects import handed_over, needs_compiler, set_parameters
@@ -51,7 +51,7 @@ def test_threads_do_not_change_a_bit(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["drawn pairs, also of a signal", "a delay for every synapse"])
+@pytest.mark.parametrize("name", ["drawn pairs, also of a signal", "a delay for every synapse", "learnt delays"])
 def test_times_of_spikes_over_patterns(name):
     text = (
         CASES[name]
@@ -60,11 +60,12 @@ def test_times_of_spikes_over_patterns(name):
         .replace("theta = 0.7", "theta = 0.1")
     )
     program, rng = program_of(text), np.random.default_rng(4)
-    values = values_of(program, Reference(program).tables, rng)
+    pairs = {k: tuple(np.array(a) for a in v) for k, v in CASES[name].pairs.items()}
+    values = values_of(program, Reference(program, pairs=pairs).tables, rng)
     inputs, labels = inputs_of(program, rng, 3), [0, 1, 2]
-    network = sncc.load(sncc.build(text, backend="cpu", precision="float64"), threads=2)
+    network = sncc.load(sncc.build(text, backend="cpu", precision="float64"), connections=pairs, threads=2)
     set_parameters(network, program, values)
-    agree(network, program, Reference(program, values), inputs, labels, 1e-9)
+    agree(network, program, Reference(program, values, pairs=pairs), inputs, labels, 1e-9)
 
 
 def test_a_delay_that_is_too_long_is_refused_and_changes_nothing():
@@ -94,7 +95,7 @@ def test_feedback_by_numbers_of_its_own(late):
 
 @pytest.mark.parametrize("rule, late, loss, dropout", ONLINE)
 def test_traces_of_synapses_forwards(rule, late, loss, dropout):
-    text = text_of(rule, late, loss, dropout=dropout)
+    text = text_of(rule, late, loss, dropout=dropout, learn=DELAYS)
     project = sncc.build(text, backend="cpu", precision="float64")
     mixed_equals_the_reference(lambda pairs: sncc.load(project, connections=pairs, threads=2), text)
 

@@ -11,7 +11,7 @@ from engine_patterns import (
     mixed_equals_the_reference,
     passing_equals_the_reference,
 )
-from mixed_patterns import DRAWN, LEARNT, ONE, text_of
+from mixed_patterns import DELAYS, DRAWN, LEARNT, ONE, text_of
 from patterns import CASES
 from projects import Projects, needs_compiler
 
@@ -24,7 +24,7 @@ def projects(tmp_path_factory):
     return Projects(tmp_path_factory.mktemp("patterns"))
 
 
-CHOSEN = [name for name in CASES if name.split()[0] in ("pairs", "convolution", "pooling", "a")]
+CHOSEN = [name for name in CASES if name.split()[0] in ("pairs", "convolution", "pooling", "a", "learnt")]
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if k else ()) for k, n in enumerate(CHOSEN)])
@@ -46,7 +46,7 @@ def test_feedback_by_numbers_of_its_own(projects, late):
 @pytest.mark.slow
 @pytest.mark.parametrize("rule, late, loss, dropout", ONLINE)
 def test_traces_of_synapses_forwards(projects, rule, late, loss, dropout):
-    text = text_of(rule, late, loss, dropout=dropout)
+    text = text_of(rule, late, loss, dropout=dropout, learn=DELAYS)
     _, project = projects.emulated(text, build="checked")
     mixed_equals_the_reference(lambda pairs: sncc.load(project, backend="emulated", connections=pairs), text)
 

@@ -229,6 +229,9 @@ private:
         for (SynapseRows& rows : parameters.rows) {
             const TileLayout<Real> layout = layout_of<Real>(shapes[rows.info().weight]);
             rows.place_weights(layout.columns, [&](int row, int column) { return layout.index(row, column); });
+            if (rows.info().delays < 0) continue;
+            const TileLayout<Real> late = layout_of<Real>(shapes[rows.info().delays]);
+            rows.place_delays(late.columns, [&](int row, int column) { return late.index(row, column); });
         }
         built_ = true;
         set_delays();

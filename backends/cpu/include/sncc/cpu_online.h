@@ -41,6 +41,13 @@ void gather_traces_in_rows(const Loop& loop, Real* gradient, std::int64_t source
     for (std::int64_t i = 0; i < sources; ++i)
         loop.template row<Place != Element::one>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { sum.add(e, signal[j] * traces[k]); });
 }
+// Of learnt delays.
+template <Element Place, typename Real, typename Loop>
+void gather_traces_of_delays(const Loop& loop, const LearntDelays<Real>& delays, Real* gradient, std::int64_t sources, const Real* signal, const Real* traces) {
+    WeightGradient<Real, Place> sum(gradient);
+    for (std::int64_t i = 0; i < sources; ++i)
+        loop.template row<false>(i, [&](std::int64_t j, std::int64_t, std::uint64_t k) SNCC_INLINE_LAMBDA { sum.add(delays.elements[k], signal[j] * traces[k]); });
+}
 template <typename Real>
 void gather_numbers(double* sums, int count, const Real* signal, const Real* traces) {
     for (int j = 0; j < count; ++j) sums[j] += static_cast<double>(signal[j]) * static_cast<double>(traces[j]);

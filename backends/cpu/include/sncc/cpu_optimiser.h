@@ -90,7 +90,11 @@ private:
         for (int state = 0; state < Network::optimiser_states; ++state)
             follow_moments(numbers_.slot(about.parameter, state).data(), dormant, moved.former);
         const int delays = delays_with<Network>(about.parameter);
-        if (delays >= 0) numbers_.follow_delays(delays, moved.former);
+        if (delays < 0) return;
+        numbers_.follow_delays(delays, moved.former);
+        const Shape& late = numbers_.shapes[static_cast<std::size_t>(delays)];
+        for (int state = 0; late.learnt && !late.shared && state < Network::optimiser_states; ++state)
+            follow_moments(numbers_.slot(delays, state).data(), dormant, moved.former);
     }
 
     StoredNumbers<Network>& numbers_;

@@ -7,6 +7,7 @@
 
 #include "sample.h"
 #include "sncc/cpu_gather.h"
+#include "sncc/delays.h"
 #include "sncc/list.h"
 #include "sncc/platform.h"
 #include "synapse_rows.h"
@@ -60,22 +61,59 @@ void deliver_synapse_values(const Loop& loop, Real* into, const Real* weights, c
     }
 }
 
+// When what is sent over synapse k arrives: calls body(steps later, share of it) for each part. Whole steps of each synapse's own:
+template <typename Real>
+struct WholeDelays {
+    const std::int32_t* steps;
+    explicit WholeDelays(const SynapseRows& rows) : steps(rows.delays()) {}
+    template <typename Body>
+    SNCC_INLINE void parts(std::uint64_t k, const Body& body) const { body(static_cast<std::int64_t>(steps[k]), Real(1)); }
+};
+// Delays that are learnt, which need not be whole steps.
+template <typename Real>
+struct LearntDelays {
+    FractionalDelays<Real> delays;
+    const std::uint32_t* elements;
+    LearntDelays(const SynapseRows& rows, const FractionalDelays<Real>& of) : delays(of), elements(rows.delay_elements()) {}
+    template <typename Body>
+    SNCC_INLINE void parts(std::uint64_t k, const Body& body) const {
+        const auto split = delays.at(elements[k]);
+        body(split.whole, Real(1) - split.rest);
+        if (!delays.rounded) body(split.whole + 1, split.rest);
+    }
+};
+// The derivative of the shares by the delay; of rounded delays, whose gradient is that of what arrives times when, the shares.
+template <typename Real>
+struct SlopesOfDelays {
+    LearntDelays<Real> of;
+    template <typename Body>
+    SNCC_INLINE void parts(std::uint64_t k, const Body& body) const {
+        const std::int64_t whole = of.delays.at(of.elements[k]).whole;
+        if (of.delays.rounded) return body(whole, Real(1));
+        const Real slope = of.delays.slope(of.elements[k]);
+        body(whole, -slope), body(whole + 1, slope);
+    }
+};
+
 // With a delay per synapse: what was emitted `least` steps ago goes where it arrives, then what arrives now is taken out.
 // `now` counts steps from the initial state.
-template <typename Real, typename Weight, typename Loop, typename Source>
-void deliver_delayed(const Loop& loop, const SynapseRows& rows, ArrivalRing<Real>& ring, Real* into, int targets, const Weight* weights,
+template <typename Real, typename Weight, typename Loop, typename Delays, typename Source>
+void deliver_delayed(const Loop& loop, const SynapseRows& rows, const Delays& delays, ArrivalRing<Real>& ring, Real* into, int targets, const Weight* weights,
                      const Source& source, std::int64_t n, std::int64_t now) {
     const std::int64_t least = rows.info().delay;
-    const std::int32_t* delays = rows.delays();
     const auto send = [&](std::int64_t i, Real value) SNCC_INLINE_LAMBDA {
-        loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { ring.at(now - least + delays[k])[j] += weights[e] * value; });
+        loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA {
+            delays.parts(k, [&](std::int64_t d, Real share) SNCC_INLINE_LAMBDA { ring.at(now - least + d)[j] += weights[e] * value * share; });
+        });
     };
     if constexpr (std::is_same<Source, StepValues<Real>>::value) {
         if (const Real* first = source.at(0); first && now == 1)  // a state was before the first step what it starts at
             for (std::int64_t i = 0; i < rows.sources(); ++i)
                 if (first[i] != Real(0))
                     loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA {
-                        for (std::int64_t later = 0; later < delays[k] - least; ++later) ring.at(now + later)[j] += weights[e] * first[i];
+                        delays.parts(k, [&](std::int64_t d, Real share) SNCC_INLINE_LAMBDA {
+                            for (std::int64_t later = 0; later < d - least; ++later) ring.at(now + later)[j] += weights[e] * first[i] * share;
+                        });
                     });
         if (const Real* values = source.at(n - least))
             for (std::int64_t i = 0; i < rows.sources(); ++i)
@@ -93,7 +131,13 @@ template <typename Real>
 struct EmittedBefore {
     const Real* first;
     std::int64_t stride, least;
-    SNCC_INLINE Real operator()(std::int64_t delay, std::int64_t i) const { return first[(delay - least) * stride + i]; }
+    // What arrives now of source i over synapse k.
+    template <typename Delays>
+    SNCC_INLINE Real over(const Delays& delays, std::uint64_t k, std::int64_t i) const {
+        Real sum = 0;
+        delays.parts(k, [&](std::int64_t d, Real share) SNCC_INLINE_LAMBDA { sum += first[(d - least) * stride + i] * share; });
+        return sum;
+    }
 };
 template <typename Real, typename Source>
 EmittedBefore<Real> emitted_before(List<Real>& room, const Source& source, std::int64_t n, const SynapseRows& rows, int size) {
@@ -111,12 +155,12 @@ EmittedBefore<Real> emitted_before(List<Real>& room, const Source& source, std::
     return {room.data(), stride, least};
 }
 // The same delivery by the weights as they are when it arrives, where training changes them within a sequence.
-template <typename Real, typename Weight, typename Loop, typename Source>
-void deliver_on_arrival(const Loop& loop, const SynapseRows& rows, List<Real>& room, Real* into, const Weight* weights, const Source& source, std::int64_t n) {
+template <typename Real, typename Weight, typename Loop, typename Delays, typename Source>
+void deliver_on_arrival(const Loop& loop, const SynapseRows& rows, const Delays& delays, List<Real>& room, Real* into, const Weight* weights, const Source& source,
+                        std::int64_t n) {
     const EmittedBefore<Real> emitted = emitted_before(room, source, n, rows, static_cast<int>(rows.sources()));
-    const std::int32_t* delays = rows.delays();
     for (std::int64_t i = 0; i < rows.sources(); ++i)
-        loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { into[j] += weights[e] * emitted(delays[k], i); });
+        loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { into[j] += weights[e] * emitted.over(delays, k, i); });
 }
 
 // ------------------------------------------------------------------------------------------------ the way back
@@ -148,14 +192,23 @@ struct LaterAdjoint {
     }
 };
 
-template <typename Real, typename Loop, typename Network>
-void transpose_delayed(const Loop& loop, const SynapseRows& rows, Real* into, const Real* weights, const LaterAdjoint<Network>& adjoint) {
-    const std::int32_t* delays = rows.delays();
-    for (std::int64_t i = 0; i < rows.sources(); ++i) {
+template <typename Real, typename Loop, typename Delays, typename Network>
+void transpose_delayed(const Loop& loop, const Delays& delays, Real* into, const Real* weights, const LaterAdjoint<Network>& adjoint, std::int64_t sources) {
+    for (std::int64_t i = 0; i < sources; ++i) {
         Real sum = 0;
-        loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { sum = m_fma(weights[e], adjoint(delays[k], j), sum); });
+        loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA {
+            delays.parts(k, [&](std::int64_t d, Real share) SNCC_INLINE_LAMBDA { sum = m_fma(weights[e] * share, adjoint(d, j), sum); });
+        });
         into[i] += sum;
     }
+}
+// For the listed neurons of the source alone, those that fired at step n.
+template <typename Real, typename Loop, typename Delays, typename Network>
+void transpose_delayed_at(const Loop& loop, const Delays& delays, Real* into, const Real* weights, const LaterAdjoint<Network>& adjoint, const SpikesOfStep& spikes) {
+    for (int s = 0; s < spikes.count; ++s)
+        loop.template row<false>(spikes.indices[s], [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA {
+            delays.parts(k, [&](std::int64_t d, Real share) SNCC_INLINE_LAMBDA { into[spikes.indices[s]] += weights[e] * share * adjoint(d, j); });
+        });
 }
 
 // ------------------------------------------------------------------------------------------------ gradients
@@ -202,10 +255,11 @@ void gather_synapse_values(const Loop& loop, Tile<Network>& tile, int index, Rea
             if (x[i] != Real(0)) loop.template row<Place != Element::one>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t) SNCC_INLINE_LAMBDA { sum.add(e, x[i] * mu[j]); });
     }
 }
-template <Element Place, typename Network, typename Real, typename Loop, typename Source>
-void gather_delayed(const Loop& loop, const SynapseRows& rows, Tile<Network>& tile, int index, Real* gradient, const Source& source, const SlotPlace& slot) {
-    WeightGradient<Real, Place> sum(gradient);
-    const std::int32_t* delays = rows.delays();
+// Calls body(element of the weights, number, what arrives times the adjoint) for all that synapses with a delay each have sent.
+template <typename Loop, typename Delays, typename Network, typename Source, typename Body>
+void for_arrivals(const Loop& loop, const SynapseRows& rows, const Delays& delays, Tile<Network>& tile, int index, const Source& source, const SlotPlace& slot,
+                  const Body& body) {
+    using Real = typename Network::Real;
     if (tile.gathered(index) == 0) return;
     std::int64_t first = tile.from + 1;
     if constexpr (std::is_same<Source, StepValues<Real>>::value)
@@ -213,7 +267,9 @@ void gather_delayed(const Loop& loop, const SynapseRows& rows, Tile<Network>& ti
     for (std::int64_t n = first; n <= std::min(tile.to, tile.samples[index].steps); ++n) {
         const LaterAdjoint<Network> adjoint{tile, index, slot, n, 0};
         const auto take = [&](std::int64_t i, Real value) SNCC_INLINE_LAMBDA {
-            loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { sum.add(e, value * adjoint(delays[k], j)); });
+            loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA {
+                delays.parts(k, [&](std::int64_t d, Real share) SNCC_INLINE_LAMBDA { body(e, k, value * share * adjoint(d, j)); });
+            });
         };
         if constexpr (std::is_same<Source, StepValues<Real>>::value) {
             const Real* const x = source.at(std::max(n, source.first));
@@ -224,6 +280,19 @@ void gather_delayed(const Loop& loop, const SynapseRows& rows, Tile<Network>& ti
             for (int s = 0; s < spikes.count; ++s) take(spikes.indices[s], Real(1));
         }
     }
+}
+template <Element Place, typename Network, typename Real, typename Loop, typename Delays, typename Source>
+void gather_delayed(const Loop& loop, const SynapseRows& rows, const Delays& delays, Tile<Network>& tile, int index, Real* gradient, const Source& source, const SlotPlace& slot) {
+    WeightGradient<Real, Place> sum(gradient);
+    for_arrivals(loop, rows, delays, tile, index, source, slot, [&](std::int64_t e, std::uint64_t, Real value) SNCC_INLINE_LAMBDA { sum.add(e, value); });
+}
+// Of learnt delays.
+template <Element Place, typename Network, typename Real, typename Loop, typename Source>
+void gather_delays(const Loop& loop, const SynapseRows& rows, const LearntDelays<Real>& delays, Tile<Network>& tile, int index, Real* gradient, const Real* weights,
+                   const Source& source, const SlotPlace& slot) {
+    WeightGradient<Real, Place> sum(gradient);
+    for_arrivals(loop, rows, SlopesOfDelays<Real>{delays}, tile, index, source, slot,
+                 [&](std::int64_t e, std::uint64_t k, Real value) SNCC_INLINE_LAMBDA { sum.add(delays.elements[k], weights[e] * value); });
 }
 
 }  // namespace cpu

@@ -38,6 +38,8 @@ struct RowsInfo {
     Rows rows;
     int pairs;          // the connection whose pairs are handed over
     std::int64_t room;  // neurons that stand for synapses
+    Element delay_place;
+    std::int64_t most;  // steps that learnt delays may take; -1 where they are not learnt
 };
 
 class SynapseRows {
@@ -76,6 +78,7 @@ public:
     const std::uint32_t* targets(std::uint32_t) const { return synapses_.parts[0].wide.data(); }
     const std::uint32_t* elements() const { return elements_.data(); }
     const std::int32_t* delays() const { return delays_.data(); }
+    const std::uint32_t* delay_elements() const { return delay_elements_.data(); }  // of learnt delays
     std::int64_t most_delay() const { return most_; }
     // Steps between the earliest and the latest arrival, both counted.
     std::int64_t slots() const { return most_ - info_->delay + 1; }
@@ -150,17 +153,21 @@ public:
     // Where the weights stand in memory: `columns` of the matrix; memory(row, column) gives the place.
     template <typename Memory>
     void place_weights(std::int64_t columns, const Memory& memory) {
-        if (info_->place != Element::matrix) return;
-        elements_.resize(count() + 1);
-        for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
-            const std::int64_t e = in_matrix(k, i, j, columns);
-            elements_[k] = static_cast<std::uint32_t>(memory(static_cast<int>(e / columns), static_cast<int>(e % columns)));
-        });
+        if (info_->place == Element::matrix) place_in_matrix(elements_, columns, memory);
+    }
+    // The same of learnt delays.
+    template <typename Memory>
+    void place_delays(std::int64_t columns, const Memory& memory) {
+        if (info_->most < 0) return;
+        if (info_->delay_place == Element::matrix) return place_in_matrix(delay_elements_, columns, memory);
+        delay_elements_.resize(count() + 1);
+        for (std::uint64_t k = 0; k < count(); ++k) delay_elements_[k] = info_->delay_place == Element::own ? static_cast<std::uint32_t>(k) : 0;
     }
     // From the user's numbers, ms: one, one per synapse, or a matrix of so many columns.
     void set_delays(const double* values, bool shared, bool per_synapse, std::int64_t columns, double step) {
+        most_ = std::max(info_->delay, info_->most);
+        if (info_->most >= 0) return;  // learnt ones are read as they are
         delays_.resize(count() + 1);
-        most_ = info_->delay;
         for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
             const double value = values[shared ? 0 : per_synapse ? static_cast<std::int64_t>(k) : in_matrix(k, i, j, columns)];
             const double steps = std::max(static_cast<double>(info_->delay), std::floor(value / step + 0.5));
@@ -201,6 +208,15 @@ private:
         synapses_.parts[0] = std::move(rows);
         synapses_.number();
     }
+    // Where synapses stand in a matrix.
+    template <typename Memory>
+    void place_in_matrix(List<std::uint32_t>& elements, std::int64_t columns, const Memory& memory) const {
+        elements.resize(count() + 1);
+        for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
+            const std::int64_t e = in_matrix(k, i, j, columns);
+            elements[k] = static_cast<std::uint32_t>(memory(static_cast<int>(e / columns), static_cast<int>(e % columns)));
+        });
+    }
     // The synapse's element of the user's array, row-major.
     std::int64_t in_matrix(std::uint64_t k, std::uint32_t i, std::uint32_t j, std::int64_t columns) const {
         if (!synapses_.kernel.empty()) return synapses_.kernel[0][k];
@@ -211,7 +227,7 @@ private:
 
     const RowsInfo* info_;
     Synapses synapses_;
-    List<std::uint32_t> elements_;
+    List<std::uint32_t> elements_, delay_elements_;
     List<std::uint32_t> written_;  // targets of the user's synapses, where neurons stand for these
     List<std::int32_t> delays_;
     std::int64_t most_ = 0;

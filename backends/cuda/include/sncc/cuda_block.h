@@ -135,6 +135,9 @@ struct DeviceRows {
     const void* weights;  // Real, or of 16 bits
     Real* gradient;
     bool one;  // weight for all
+    const Real* learnt_delays;  // ms; null: these are not learnt
+    const std::uint32_t* delay_elements;
+    Real* delay_gradient;  // of one for every synapse
 
     // Counted from a source, or a target, on.
     __device__ DeviceRows moved(std::int64_t neurons) const {

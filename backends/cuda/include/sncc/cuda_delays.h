@@ -1,164 +1,166 @@
-// Connections whose delays need not be whole steps, summed in the order in which the C++ half sums them.
+// Synapses in rows whose delays are learnt and need not be whole steps, summed in the order in which the C++ half sums them.
 #pragma once
 
 #include "sncc/cuda_block.h"
 #include "sncc/cuda_delivery.h"
 #include "sncc/cuda_gather.h"
+#include "sncc/cuda_synapses.h"
 #include "sncc/delays.h"
 
 namespace sncc {
 namespace cuda {
 
-// ------------------------------------------------------------------------------------------------ delivery
-template <typename Real, typename Spikes>
-__device__ inline void add_interpolated(Real* into, int columns, const Real* weights, int stride, const FractionalDelays<Real>& delays, const Spikes& spikes, std::int64_t n) {
-    for_own(columns, [&](int j) {
-        Real sum = into[j];
-        for (std::int64_t d = delays.most; d >= delays.least; --d)
-            for_spikes(spikes, n - d, [&](std::int64_t i) {
-                const std::int64_t e = i * stride + j;
-                sum += weights[e] * delays.at(e).part_at(d);
-            });
-        into[j] = sum;
-    });
-}
-// From source `first` on.
-template <typename Real, typename Spikes>
-__device__ inline void add_interpolated_one_to_one(Real* into, int first, int count, const Real* weights, const FractionalDelays<Real>& delays, const Spikes& spikes,
-                                                   std::int64_t n) {
-    for_own(count, [&](int j) {
-        for (std::int64_t d = delays.most; d >= delays.least; --d)
-            for_spikes(spikes, n - d, [&](std::int64_t i) {
-                if (i == first + j) into[j] += weights[j] * delays.at(j).part_at(d);
-            });
-    });
-}
-
-// The same of values: each synapse reads what its source was at two steps. A stride of 0: one to one.
+// The delays of a connection's synapses.
 template <typename Real>
-__device__ inline void add_interpolated_values(Real* into, int sources, int columns, const Real* weights, int stride, const FractionalDelays<Real>& delays,
-                                               const ValueRows<Real>& values, std::int64_t n) {
-    for_own(columns, [&](int j) {
+struct LearntDelays {
+    FractionalDelays<Real> delays;
+    const std::uint32_t* elements;
+
+    __device__ LearntDelays(const DeviceRows<Real>& rows, double step, std::int64_t least, std::int64_t most, bool rounded)
+        : delays{rows.learnt_delays, step, least, most, rounded}, elements(rows.delay_elements) {}
+    // Calls body(steps later, share) for each part of what is sent over synapse k.
+    template <typename Body>
+    __device__ void parts(std::uint64_t k, const Body& body) const {
+        const auto split = delays.at(elements[k]);
+        body(split.whole, Real(1) - split.rest);
+        if (!delays.rounded) body(split.whole + 1, split.rest);
+    }
+    // What arrives now over synapse k of source i, which emitted `emitted`, a row of `stride` numbers for each step back, the least delay first.
+    __device__ Real sum_over(const DeviceRows<Real>&, const Real* emitted, std::int64_t stride, std::int64_t k, std::int64_t i) const {
+        Real sum = 0;
+        parts(static_cast<std::uint64_t>(k), [&](std::int64_t d, Real share) { sum += emitted[(d - delays.least) * stride + i] * share; });
+        return sum;
+    }
+    // The derivative by the synapse's delay of what arrives, with its weight.
+    __device__ Real slope_over(const DeviceRows<Real>& rows, const Real* emitted, std::int64_t stride, std::int64_t k, std::int64_t i) const {
+        const std::uint64_t number = static_cast<std::uint64_t>(k);
+        const Real* const here = emitted + (delays.at(elements[number]).whole - delays.least) * stride + i;
+        return rows.weight(number) * delays.slope(elements[number]) * (here[stride] - here[0]);
+    }
+};
+
+// ------------------------------------------------------------------------------------------------ delivery
+// What was emitted longest ago comes first; a target that occurs several times is one thread's. All threads come here.
+template <typename Real, typename Own, typename Spikes>
+__device__ inline void add_learnt_synapses(Real* into, const Own& own, const DeviceRows<Real>& rows, const LearntDelays<Real>& delays, const Spikes& spikes, std::int64_t n) {
+    for (std::int64_t d = delays.delays.most; d >= delays.delays.least; --d)
+        for_spikes(spikes, n - d, [&](std::int64_t i) {
+            const std::uint64_t begin = rows.offsets[i], end = rows.offsets[i + 1];
+            for (std::uint64_t k = begin + threadIdx.x; k < end; k += blockDim.x) {
+                const std::uint32_t target = rows.targets[k];
+                if (!own.has(target) || (k > begin && rows.targets[k - 1] == target)) continue;
+                for (std::uint64_t same = k; same < end && rows.targets[same] == target; ++same)
+                    into[own.place(target)] += rows.weight(same) * delays.delays.at(delays.elements[same]).part_at(d);
+            }
+            __syncthreads();
+        });
+}
+// The same of values; a state was before the first of its rows what it starts at; a signal was not there.
+template <bool of_state, typename Real>
+__device__ inline void add_learnt_values(Real* into, int targets, const DeviceRows<Real>& rows, const LearntDelays<Real>& delays, const ValueRows<Real>& values, std::int64_t n) {
+    for_own(targets, [&](int j) {
         Real sum = into[j];
-        for (int i = stride ? 0 : j; i < (stride ? sources : j + 1); ++i) {
-            const std::int64_t e = static_cast<std::int64_t>(i) * stride + j;
-            const auto delay = delays.at(e);
-            sum += weights[e] * delay.between(values.row(n - delay.whole)[i], values.row(n - delay.whole - 1)[i]);
+        for (std::uint64_t q = rows.incoming_offsets[j]; q < rows.incoming_offsets[j + 1]; ++q) {
+            const std::uint32_t k = rows.incoming[q];
+            delays.parts(k, [&](std::int64_t d, Real share) {
+                const Real* x = values.row(of_state && n - d < values.first ? values.first : n - d);
+                if (x) sum = m_fma(x[rows.sources[k]] * share, rows.weight(k), sum);
+            });
         }
         into[j] = sum;
     });
 }
 
 // ------------------------------------------------------------------------------------------------ the way back
-// The adjoints of a connection's targets, zero before the sample's first step and beyond its end.
-template <typename Real>
-struct LaterAdjoint {
-    Tape<Real> tape;
-    std::int64_t column;
-    int size, offset;
-    std::int64_t steps;
-
-    __device__ Real at(std::int64_t n, int j) const { return n < 1 || n > steps ? Real(0) : tape.row(column, size, n)[offset + j]; }
-};
-// into[i] += what comes back over the synapses of source i, of which it has `columns`; a stride of 0: one, onto its own number.
+// As of whole steps of each synapse's own.
 template <typename Real, typename Which = ForAll>
-__device__ inline void transpose_interpolated(Real* into, int sources, int columns, const Real* weights, int stride, const FractionalDelays<Real>& delays,
-                                              const LaterAdjoint<Real>& later, std::int64_t n, const Which& which = {}) {
+__device__ inline void transpose_learnt_synapses(Real* into, int sources, const DeviceRows<Real>& rows, const LearntDelays<Real>& delays, const Real* adjoint,
+                                                 std::int64_t stride, std::int64_t n, std::int64_t steps, std::int64_t window, const Which& which = {}) {
     for_own(sources, [&](int i) {
         if (!which.fired(n, i)) return;
         Real sum = 0;
-        for (int k = 0; k < columns; ++k) {
-            const int j = stride ? k : i;
-            const std::int64_t e = static_cast<std::int64_t>(i) * stride + j;
-            const auto delay = delays.at(e);
-            const Real here = later.at(n + delay.whole, j), next = later.at(n + delay.whole + 1, j);
-            sum += weights[e] * delay.between(here, next);
-        }
+        for (std::uint64_t k = rows.offsets[i]; k < rows.offsets[i + 1]; ++k)
+            delays.parts(k, [&](std::int64_t d, Real share) {
+                const std::int64_t later = n + d;
+                if (later < 1 || later > steps || (window && ((n > 1 ? n : 1) - 1) / window != (later - 1) / window)) return;
+                sum = m_fma(rows.weight(k) * share, adjoint[d * stride + rows.targets[k]], sum);
+            });
         into[i] += sum;
-    });
-}
-// For the neurons that fired at step n, over rounded delays.
-template <typename Real, typename Spikes>
-__device__ inline void transpose_rounded(Real* into, int sources, int columns, const Real* weights, int stride, const FractionalDelays<Real>& delays,
-                                         const LaterAdjoint<Real>& later, const Spikes& spikes, std::int64_t n) {
-    for_own(sources, [&](int i) {
-        for (std::uint32_t left = spikes.fired(n, i); left > 0; --left)
-            for (int k = 0; k < columns; ++k) {
-                const int j = stride ? k : i;
-                const std::int64_t e = static_cast<std::int64_t>(i) * stride + j;
-                into[i] += weights[e] * later.at(n + delays.at(e).whole, j);
-            }
     });
 }
 
 // ------------------------------------------------------------------------------------------------ gradients
-// What a spike of step n adds to the gradient of element e, whose target is j: of the weight, of an interpolated delay, or of the time of
-// a rounded one.
+// What synapse k gives the gradient: of its weight, of its delay, or of the times of what arrives after a rounded one.
 enum class DelayTerm { weight, delay, time };
 
-template <typename Real, DelayTerm term>
-struct DelayedGradient {
-    const Real* weights;
-    FractionalDelays<Real> delays;
-    KeptAdjoint<Real> kept;
-    const std::int32_t* steps;
+template <DelayTerm term, typename Real, typename Emitted>
+struct LearntGradient {
+    WeightGradient<Real, Emitted> of;
+    const DeviceRows<Real>& rows;
+    LearntDelays<Real> delays;
 
-    // What row `row` of the tape and the next ones give element e, whose target is j, where its sample goes on for `rest` rows.
-    __device__ Real at(std::uint32_t row, std::uint32_t rest, std::int64_t e, int j) const {
-        const std::uint32_t whole = static_cast<std::uint32_t>(delays.at(e).whole);
-        const Real here = whole <= rest ? kept.row(row + whole)[j] : Real(0);
-        if constexpr (term == DelayTerm::time) return weights[e] * here;
-        return of_two(e, here, whole + 1 <= rest ? kept.row(row + whole + 1)[j] : Real(0));
+    // All lanes of a warp come here, each with a synapse of source i.
+    __device__ Real by_warp(SpikeList& list, std::int64_t i, std::uint64_t k) const {
+        return of_two(k, [&](std::int64_t d) {
+            if constexpr (Emitted::listed)
+                return of.add_delayed_to(Real(0), list, i, rows.targets[k], static_cast<std::uint32_t>(d));
+            else
+                return of.add_alone(Real(0), i, rows.targets[k], d);
+        });
     }
-    // The same of what sample b's source was at step n, which may be one before the first.
-    __device__ Real of_step(int b, std::int64_t n, std::int64_t e, int j) const {
-        const std::int64_t later = n + delays.at(e).whole;
-        const Real here = later >= 1 && later <= steps[b] ? kept.at(b, later)[j] : Real(0);
-        return of_two(e, here, later >= 0 && later < steps[b] ? kept.at(b, later + 1)[j] : Real(0));
+    __device__ Real alone(std::uint64_t k) const {
+        return of_two(k, [&](std::int64_t d) { return of.add_alone(Real(0), rows.sources[k], rows.targets[k], d); });
     }
 
 private:
-    __device__ Real of_two(std::int64_t e, Real here, Real next) const {
-        if constexpr (term == DelayTerm::weight) return delays.at(e).between(here, next);
-        return delays.slope(weights[e], here, next);
+    template <typename Sum>
+    __device__ Real of_two(std::uint64_t k, const Sum& sum) const {
+        const auto split = delays.delays.at(delays.elements[k]);
+        const Real here = sum(split.whole), next = delays.delays.rounded ? Real(0) : sum(split.whole + 1);
+        if constexpr (term == DelayTerm::time) return rows.weight(k) * here;
+        if constexpr (term == DelayTerm::delay) return rows.weight(k) * delays.delays.slope(delays.elements[k]) * (next - here);
+        return split.between(here, next);
     }
 };
 
-// The gradient of the elements of the sources, or, one to one (a stride of 0), of all of them: a warp sums up to 32 of a source.
-template <typename Real, DelayTerm term, typename Emitted>
-__device__ inline void gather_interpolated(SpikeList& list, Real* gradient, int sources, int columns, int stride, int block, const Emitted& emitted,
-                                           const DelayedGradient<Real, term>& of, bool adds, const Overflow& overflow) {
-    const GatherUnit own(block, stride ? columns : 1, 1);
-    if (own.row >= sources) return;
-    const bool there = own.column < (stride ? columns : 1);
-    const int j = stride ? (there ? own.column : 0) : own.row;
-    const std::int64_t e = static_cast<std::int64_t>(own.row) * stride + j;
-    Real sum = adds && there ? gradient[e] : Real(0);
-    for_emissions(list, emitted, own.row, 0, of.steps, of.kept.steps, [&](const auto& spikes, int count) {
-        Real x[AT_ONCE];
-        for (int u = 0; u < AT_ONCE; ++u)
-            if (u < count) x[u] = of.at(spikes.row[u], spikes.rest[u], e, j);
-        for (int u = 0; u < AT_ONCE; ++u)
-            if (u < count) sum += x[u];
-    });
-    if (!there) return;
-    gradient[e] = sum;
-    overflow.note(sum);
+// Numbers that are one synapse's each: a block sums the row of source i, a lane per synapse.
+template <DelayTerm term, typename Real, typename Emitted>
+__device__ inline void gather_learnt_row(SpikeList& list, Real* gradient, std::int64_t i, const LearntGradient<term, Real, Emitted>& of, bool adds, const Overflow& overflow) {
+    const std::uint64_t begin = of.rows.offsets[i], end = of.rows.offsets[i + 1];
+    for (std::uint64_t first = begin + threadIdx.x / 32 * 32; first < end; first += blockDim.x) {
+        const bool own = first + threadIdx.x % 32 < end;
+        const std::uint64_t k = own ? first + threadIdx.x % 32 : begin;  // all lanes look for spikes
+        const Real sum = of.by_warp(list, i, k);
+        if (!own) continue;
+        Real& into = gradient[term == DelayTerm::weight ? of.rows.element(k) : static_cast<std::int64_t>(of.delays.elements[k])];
+        into = adds ? into + sum : sum;
+        overflow.note(into);
+    }
 }
-
-// The same of values: a lane sums its element's over all steps.
-template <typename Real, DelayTerm term>
-__device__ inline void gather_interpolated(SpikeList&, Real* gradient, int sources, int columns, int stride, int block, const ValuesOfBatch<Real>& emitted,
-                                           const DelayedGradient<Real, term>& of, bool adds, const Overflow& overflow) {
-    const GatherUnit own(block, stride ? columns : 1, 1);
-    if (own.row >= sources || own.column >= (stride ? columns : 1)) return;
-    const int j = stride ? own.column : own.row;
-    const std::int64_t e = static_cast<std::int64_t>(own.row) * stride + j;
-    Real sum = adds ? gradient[e] : Real(0);
-    for (int b = 0; b < emitted.samples; ++b)
-        for (std::int64_t n = emitted.first(of.delays.most); n <= emitted.most && n <= of.steps[b]; ++n) sum += emitted.at(b, n, own.row) * of.of_step(b, n, e, j);
-    gradient[e] = sum;
-    overflow.note(sum);
+// One that `count` synapses share, which which(q) numbers: a block sums it, each thread over its synapses, then over the threads in their order.
+template <DelayTerm term, typename Real, typename Emitted, typename Each>
+__device__ inline void gather_learnt_element(Real* gradient, std::uint64_t count, const Each& which, const LearntGradient<term, Real, Emitted>& of, bool adds,
+                                             const Overflow& overflow) {
+    __shared__ double sums[GATHER_THREADS];
+    double sum = 0;
+    for (std::uint64_t q = threadIdx.x; q < count; q += blockDim.x) sum += static_cast<double>(of.alone(which(q)));
+    sums[threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.x != 0) return;
+    double total = adds ? static_cast<double>(*gradient) : 0.0;
+    for (int t = 0; t < static_cast<int>(blockDim.x); ++t) total += sums[t];
+    *gradient = static_cast<Real>(total);
+    overflow.note(*gradient);
+}
+// A weight that synapses share, of element e; a delay that all have.
+template <typename Real, typename Emitted>
+__device__ inline void gather_learnt_weight(std::int64_t e, const LearntGradient<DelayTerm::weight, Real, Emitted>& of, bool adds, const Overflow& overflow) {
+    const std::uint64_t begin = of.rows.sharing_offsets[e], end = of.rows.sharing_offsets[e + 1];
+    gather_learnt_element(of.rows.gradient + e, end - begin, [&](std::uint64_t q) { return static_cast<std::uint64_t>(of.rows.sharing[begin + q]); }, of, adds, overflow);
+}
+template <DelayTerm term, typename Real, typename Emitted>
+__device__ inline void gather_learnt_delay(Real* gradient, std::int64_t sources, const LearntGradient<term, Real, Emitted>& of, bool adds, const Overflow& overflow) {
+    gather_learnt_element(gradient, of.rows.offsets[sources], [](std::uint64_t q) { return q; }, of, adds, overflow);
 }
 
 }  // namespace cuda

@@ -96,6 +96,29 @@ __device__ inline void add_shared_products(Real* gradient, const DeviceRows<Real
     __syncthreads();
 }
 
+// The same of learnt delays, each of one synapse's, or of one that all have.
+template <typename Real>
+__device__ inline void add_delay_products(Real* gradient, const DeviceRows<Real>& rows, int sources, const Real* signals, const Real* traces) {
+    for_synapses(rows, sources, [&](int, int j, std::int64_t k) {
+        Real& sum = gradient[rows.delay_elements[k]];
+        sum = m_fma(signals[j], traces[k], sum);
+    });
+}
+template <typename Real>
+__device__ inline void add_one_delay_products(Real* gradient, const DeviceRows<Real>& rows, int sources, const Real* signals, const Real* traces, Real* room) {
+    __syncthreads();  // `room` has been read, traces are there
+    double sum = 0;
+    for_synapses(rows, sources, [&](int, int j, std::int64_t k) { sum += static_cast<double>(signals[j]) * static_cast<double>(traces[k]); });
+    room[threadIdx.x] = static_cast<Real>(sum);
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        double total = 0;
+        for (int t = 0; t < static_cast<int>(blockDim.x); ++t) total += static_cast<double>(room[t]);
+        gradient[0] += static_cast<Real>(total);
+    }
+    __syncthreads();
+}
+
 // ------------------------------------------------------------------------------------------------ what the loss says
 template <typename Readout, typename R>
 __device__ inline void count_labels(R& r, const Labels& labels, std::int64_t steps) {

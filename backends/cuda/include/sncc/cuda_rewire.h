@@ -74,17 +74,22 @@ private:
                 follow_moments(values.data(), dormant, moved.former);
                 of.put(of.states, k, values, of.parameter_size * state);
             }
-            follow_delays(of, delays_with<Network>(k), moved.former);
+            follow_delays(of, delays_with<Network>(k), dormant, moved.former);
         }
         of.put(of.parameters, k, weights);
         return any;
     }
-    static void follow_delays(const Numbers& of, int delays, const List<std::uint64_t>& former) {
+    static void follow_delays(const Numbers& of, int delays, const List<char>& dormant, const List<std::uint64_t>& former) {
         if (delays < 0 || of.shapes[static_cast<std::size_t>(delays)].shared) return;
         of.connectivity.follow_delays(delays, former);
         List<Real> values = of.take(of.parameters, delays);
         follow_synapses(values.data(), former);
         of.put(of.parameters, delays, values);
+        for (int state = 0; of.shapes[static_cast<std::size_t>(delays)].learnt && state < Network::optimiser_states; ++state) {
+            List<Real> moments = of.take(of.states, delays, of.parameter_size * state);
+            follow_moments(moments.data(), dormant, former);
+            of.put(of.states, delays, moments, of.parameter_size * state);
+        }
     }
 
     List<List<Real>> before_;  // by rewiring

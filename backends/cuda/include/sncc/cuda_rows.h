@@ -19,7 +19,7 @@ class RowsOnDevice {
 public:
     RowsOnDevice(DeviceMemory& memory, SynapseRows built)
         : rows(std::move(built)), offsets_(memory, name), incoming_offsets_(memory, name), sharing_offsets_(memory, name), sources_(memory, name),
-          targets_(memory, name), elements_(memory, name), incoming_(memory, name), sharing_(memory, name), delays_(memory, name) {}
+          targets_(memory, name), elements_(memory, name), incoming_(memory, name), sharing_(memory, name), delays_(memory, name), delay_elements_(memory, name) {}
 
     SynapseRows rows;
 
@@ -44,8 +44,14 @@ public:
     }
     void upload_delays(DeviceRows<Real>& all) {
         if (rows.info().delays < 0) return;
+        all.most_delay = rows.most_delay();
+        if (rows.info().most >= 0) {
+            delay_elements_.put(List<std::uint32_t>(rows.delay_elements(), rows.delay_elements() + rows.count()));
+            all.delay_elements = delay_elements_.data();
+            return;
+        }
         delays_.put(List<std::int32_t>(rows.delays(), rows.delays() + rows.count()));
-        all.delays = delays_.data(), all.most_delay = rows.most_delay();
+        all.delays = delays_.data();
     }
 
 private:
@@ -66,6 +72,7 @@ private:
     DeviceArray<std::uint64_t> offsets_, incoming_offsets_, sharing_offsets_;
     DeviceArray<std::uint32_t> sources_, targets_, elements_, incoming_, sharing_;
     DeviceArray<std::int32_t> delays_;
+    DeviceArray<std::uint32_t> delay_elements_;
 };
 
 // All connections of a network whose synapses are rows, and the pairs and delays that they are built from.
@@ -119,14 +126,19 @@ public:
     // weight(k), gradient(r, k): where those of parameter k begin on the device, the latter of connection r.
     template <typename Weight, typename Gradient>
     void upload(const List<Shape>& shapes, const Weight& weight, const Gradient& gradient) {
+        const auto place = [&](int k) {
+            return [stride = shapes[static_cast<std::size_t>(k)].stride()](int row, int column) { return row * stride + column; };
+        };
         host_.clear();
         for (int r = 0; r < Network::rows_count; ++r) {
             RowsOnDevice<Real>& one = *all_[static_cast<std::size_t>(r)];
             const int k = one.rows.info().weight;
-            const Shape& shape = shapes[static_cast<std::size_t>(k)];
-            one.rows.place_weights(shape.columns, [&](int row, int column) { return row * shape.stride() + column; });
+            const int late = one.rows.info().most >= 0 ? one.rows.info().delays : -1;
+            one.rows.place_weights(shapes[static_cast<std::size_t>(k)].columns, place(k));
+            if (late >= 0) one.rows.place_delays(shapes[static_cast<std::size_t>(late)].columns, place(late));
             DeviceRows<Real> rows = one.upload(Network::row_targets()[r], Network::shared_elements()[r]);
             rows.weights = weight(k), rows.gradient = gradient(r, k);
+            if (late >= 0) rows.learnt_delays = static_cast<const Real*>(weight(late)), rows.delay_gradient = gradient(r, late);
             host_.push_back(rows);
         }
         table_.put(host_);

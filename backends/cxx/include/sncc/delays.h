@@ -33,8 +33,11 @@ struct FractionalDelays {
         const double whole = m_floor(steps);
         return {static_cast<std::int64_t>(whole), static_cast<Real>(steps - whole)};
     }
-    // The derivative by a delay, for each spike.
-    SNCC_HOST_DEVICE Real slope(Real weight, Real here, Real next) const { return weight * (next - here) / static_cast<Real>(step); }
+    // The derivative by a delay of the part that arrives at the latter of both steps, and less of the former; none of one that is raised, other
+    // than by rounding.
+    SNCC_HOST_DEVICE Real slope(std::int64_t element) const {
+        return static_cast<double>(values[element]) / step > static_cast<double>(least) - 1e-3 ? static_cast<Real>(1 / step) : Real(0);
+    }
 };
 
 }  // namespace sncc
