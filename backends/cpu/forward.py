@@ -113,13 +113,8 @@ def tile_layout(layout: Layout, key: str) -> str:
 
 def delays_of_rows(layout: Layout, c: Connection) -> str:
     """The delays of synapses that have one each: whole steps, or what is learnt."""
-    rows = f"p.rows[{layout.row_number(c)}]"
-    if not c.interpolated:
-        return f"WholeDelays<Real>({rows})"
-    numbers = (
-        f"p.weight({layout.keys.index(c.delays or '')}), step_ms, {c.delay}, {layout.most_delay(c)}, {flag(c.rounded)}"
-    )
-    return f"LearntDelays<Real>({rows}, FractionalDelays<Real>{{{numbers}}})"
+    r = layout.row_number(c)
+    return f"LearntDelays<Real, {flag(c.rounded)}>(p, {r})" if c.interpolated else f"WholeDelays<Real>(p.rows[{r}])"
 
 
 def row_loop(layout: Layout, c: Connection) -> str:

@@ -263,6 +263,8 @@ def gather(layout: Layout) -> list[str]:
     for o in layout.program.gradient:
         if isinstance(o, Gather):
             c = layout.program.connection(o.connection)
+            if _is_gathered_with_delays(layout, c):
+                continue
             by_source.setdefault(c.name if c.dropout else c.source, []).append((c, o.slot))
     written: set[str] = set()  # weights whose gradient has been begun: others of them add
     for source, found in by_source.items():
@@ -278,20 +280,33 @@ def gather(layout: Layout) -> list[str]:
     return [*lines, *(line for o in late for line in _gather_delays(layout, o, written))]
 
 
+def _is_gathered_with_delays(layout: Layout, c: Connection) -> bool:
+    """Whether the gradients of a connection's weights and delays are sums over the same adjoints, and made at once."""
+    learnt = layout.program.parameter(c.weight).learnt
+    return c.interpolated and not c.rounded and learnt and layout.program.parameter(c.delays or "").learnt
+
+
 def _gather_delays(layout: Layout, o: GatherDelay, written: set[str]) -> list[str]:
-    """The gradient of learnt delays."""
+    """The gradient of learnt delays, and of the weights where both are made at once."""
     c = layout.program.connection(o.connection)
     key = c.delays or ""
     size, offset = layout.program.group(c.target_group).size, layout.program.place(c.target)[1].offset
     where = f"SlotPlace{{{layout.columns[c.target_group, o.slot]}, {size}, {offset}}}"
     of = values_of(layout, c, _SAMPLE) if c.signal else spikes_of(layout, c, _SAMPLE)
-    passed = f"{row_loop(layout, c)}, p.rows[{layout.row_number(c)}], {delays_of_rows(layout, c)}, tile, index"
-    place = f"Element::{place_of_delays(layout.program, c)}"
-    return [
-        *_begin(layout, key, written),
-        f"for (int index = 0; index < tile.size; ++index)  // {key}",
-        f"    gather_delays<{place}>({passed}, {place_of_gradient(layout, key)}, {weight_of_rows(layout, c)}, {of}, {where});",
-    ]
+    loop, delays = f"{row_loop(layout, c)}, p.rows[{layout.row_number(c)}]", delays_of_rows(layout, c)
+    place, into = f"Element::{place_of_delays(layout.program, c)}", place_of_gradient(layout, key)
+    end = f"{weight_of_rows(layout, c)}, {of}, {where});"
+    lines, each = _begin(layout, key, written), f"for (int index = 0; index < tile.size; ++index)  // {c.name}"
+    if not _is_gathered_with_delays(layout, c):
+        return [
+            *lines,
+            each,
+            f"    gather_delays<{place}>({loop}, SlopesOfDelays({delays}), tile, index, {into}, {end}",
+        ]
+    lines += _begin(layout, c.weight, written)
+    places = f"Element::{place_of_weights(layout.program, c)}, {place}"
+    call = f"gather_weights_and_delays<{places}>({loop}, {delays}, tile, index, {gradient_of_rows(layout, c)}, {into}, {end}"
+    return [*lines, each, f"    {call}"]
 
 
 def _gather_rows(layout: Layout, c: Connection, slot: str, written: set[str]) -> list[str]:

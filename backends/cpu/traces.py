@@ -288,7 +288,7 @@ def _over_rows(layout: Layout, c: Connection, call: str, reads: bool, of_delays:
         emitted = "pre.over(delays, k, i)"
         if of_delays:
             lines.append(f"    const Real* const weights = {weight_of_rows(layout, c)};")
-            emitted = "weights[e] * pre.over(SlopesOfDelays<Real>{delays}, k, i)"
+            emitted = "weights[e] * pre.over(SlopesOfDelays(delays), k, i)"
     body = f"const Real emitted = {emitted}; {call}" if reads else call
     return [
         *lines, "    static_cast<void>(pre);", f"    const auto loop = {loop};",

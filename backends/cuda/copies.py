@@ -16,7 +16,7 @@ MOST_COPIES = 6  # each pointer takes registers
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A matrix of weights, or of delays. `read`: how much of it a step reads, as a fraction of the whole; `rows`: of which some may be copied, else 0."""
+    """A matrix of weights. `read`: how much of it a step reads, as a fraction of the whole; `rows`: of which some may be copied, else 0."""
 
     key: str
     elements: int
@@ -60,10 +60,8 @@ def _reads(places: Places, held: frozenset[str]) -> dict[str, float]:
     found: dict[str, float] = {}
 
     def add(c: Connection, read: float) -> None:
-        if c.pattern != "dense" or c in places.rows_of_synapses:
-            return
-        for key in (c.weight, *([c.delays] if c.interpolated and c.delays is not None else [])):
-            found[key] = found.get(key, 0.0) + read
+        if c.pattern == "dense" and c not in places.rows_of_synapses:
+            found[c.weight] = found.get(c.weight, 0.0) + read
 
     for o in (*p.forward, *p.reverse, *p.traces):
         match o:

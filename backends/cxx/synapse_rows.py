@@ -89,6 +89,7 @@ def rows_line(program: Program, c: Connection) -> str:
         keys.index(c.weight), delays, f"Element::{place_of_weights(program, c)}", source, target, c.delay,
         f"Rows::{rows}", program.connections.index(owner), room,
         f"Element::{place_of_delays(program, c)}", most_delay(program, c) if c.interpolated else -1,
+        flag(c.rounded),
     ]  # fmt: skip
     return f"{{{', '.join(map(str, items))}}},"
 

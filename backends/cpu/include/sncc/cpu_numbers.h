@@ -6,6 +6,7 @@
 #include <string>
 
 #include "delay_limit.h"
+#include "sncc/delays.h"
 #include "sncc/list.h"
 #include "sncc/rewire.h"
 #include "sample.h"
@@ -156,6 +157,7 @@ public:
                 const Shape& shape = shapes[static_cast<std::size_t>(k)];
                 transpose_tiles(parameters.transposed[k].data(), parameters.weight(k), layout_of<Real>(shape));
             }
+        split_delays();
         Network::derive(parameters, arrays);
         stale_ = false;
     }
@@ -243,6 +245,22 @@ private:
             const LateTraces& late = Network::late_traces()[u];
             parameters.trace_starts.push_back(parameters.trace_size);
             parameters.trace_size += late.count * room_of_traces(parameters, late) * (late.along < 0 ? 1 : most_of_a_source(parameters, late.along)) * steps_of_traces(parameters, late);
+        }
+    }
+    // What of learnt delays every spike reads.
+    void split_delays() {
+        parameters.rests.resize(parameters.rows.size()), parameters.slopes.resize(parameters.rows.size());
+        for (std::size_t r = 0; r < parameters.rows.size(); ++r) {
+            SynapseRows& rows = parameters.rows[r];
+            const RowsInfo& info = rows.info();
+            if (info.most < 0) continue;
+            const FractionalDelays<Real> delays{parameters.weight(info.delays), Network::step_ms, info.delay, info.most, info.rounded};
+            parameters.rests[r].resize(rows.count() + 1), parameters.slopes[r].resize(rows.count() + 1);
+            rows.split_delays([&](std::uint64_t k, std::uint32_t element) {
+                const auto split = delays.at(element);
+                parameters.rests[r][k] = split.rest, parameters.slopes[r][k] = delays.slope(element);
+                return split.whole;
+            });
         }
     }
     static bool is_delays(int k) {

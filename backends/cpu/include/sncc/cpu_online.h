@@ -42,8 +42,8 @@ void gather_traces_in_rows(const Loop& loop, Real* gradient, std::int64_t source
         loop.template row<Place != Element::one>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { sum.add(e, signal[j] * traces[k]); });
 }
 // Of learnt delays.
-template <Element Place, typename Real, typename Loop>
-void gather_traces_of_delays(const Loop& loop, const LearntDelays<Real>& delays, Real* gradient, std::int64_t sources, const Real* signal, const Real* traces) {
+template <Element Place, typename Real, typename Loop, typename Delays>
+void gather_traces_of_delays(const Loop& loop, const Delays& delays, Real* gradient, std::int64_t sources, const Real* signal, const Real* traces) {
     WeightGradient<Real, Place> sum(gradient);
     for (std::int64_t i = 0; i < sources; ++i)
         loop.template row<false>(i, [&](std::int64_t j, std::int64_t, std::uint64_t k) SNCC_INLINE_LAMBDA { sum.add(delays.elements[k], signal[j] * traces[k]); });

@@ -7,7 +7,6 @@
 
 #include "sample.h"
 #include "sncc/cpu_gather.h"
-#include "sncc/delays.h"
 #include "sncc/list.h"
 #include "sncc/platform.h"
 #include "synapse_rows.h"
@@ -69,29 +68,34 @@ struct WholeDelays {
     template <typename Body>
     SNCC_INLINE void parts(std::uint64_t k, const Body& body) const { body(static_cast<std::int64_t>(steps[k]), Real(1)); }
 };
-// Delays that are learnt, which need not be whole steps.
-template <typename Real>
+// Delays that are learnt, which need not be whole steps: of connection r of those in rows.
+template <typename Real, bool rounded>
 struct LearntDelays {
-    FractionalDelays<Real> delays;
+    const std::int32_t* steps;
+    const Real *rests, *slopes;
     const std::uint32_t* elements;
-    LearntDelays(const SynapseRows& rows, const FractionalDelays<Real>& of) : delays(of), elements(rows.delay_elements()) {}
+    LearntDelays(const Parameters<Real>& p, std::size_t r)
+        : steps(p.rows[r].delays()), rests(p.rests[r].data()), slopes(p.slopes[r].data()), elements(p.rows[r].delay_elements()) {}
     template <typename Body>
     SNCC_INLINE void parts(std::uint64_t k, const Body& body) const {
-        const auto split = delays.at(elements[k]);
-        body(split.whole, Real(1) - split.rest);
-        if (!delays.rounded) body(split.whole + 1, split.rest);
+        const std::int64_t whole = steps[k];
+        body(whole, Real(1) - rests[k]);
+        if constexpr (!rounded) body(whole + 1, rests[k]);
     }
 };
 // The derivative of the shares by the delay; of rounded delays, whose gradient is that of what arrives times when, the shares.
-template <typename Real>
+template <typename Real, bool rounded>
 struct SlopesOfDelays {
-    LearntDelays<Real> of;
+    LearntDelays<Real, rounded> of;
+    explicit SlopesOfDelays(const LearntDelays<Real, rounded>& delays) : of(delays) {}
     template <typename Body>
     SNCC_INLINE void parts(std::uint64_t k, const Body& body) const {
-        const std::int64_t whole = of.delays.at(of.elements[k]).whole;
-        if (of.delays.rounded) return body(whole, Real(1));
-        const Real slope = of.delays.slope(of.elements[k]);
-        body(whole, -slope), body(whole + 1, slope);
+        const std::int64_t whole = of.steps[k];
+        if constexpr (rounded) {
+            body(whole, Real(1));
+        } else {
+            body(whole, -of.slopes[k]), body(whole + 1, of.slopes[k]);
+        }
     }
 };
 
@@ -255,10 +259,9 @@ void gather_synapse_values(const Loop& loop, Tile<Network>& tile, int index, Rea
             if (x[i] != Real(0)) loop.template row<Place != Element::one>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t) SNCC_INLINE_LAMBDA { sum.add(e, x[i] * mu[j]); });
     }
 }
-// Calls body(element of the weights, number, what arrives times the adjoint) for all that synapses with a delay each have sent.
-template <typename Loop, typename Delays, typename Network, typename Source, typename Body>
-void for_arrivals(const Loop& loop, const SynapseRows& rows, const Delays& delays, Tile<Network>& tile, int index, const Source& source, const SlotPlace& slot,
-                  const Body& body) {
+// Calls take(source, value, adjoint) for all that sources of synapses with a delay each have sent.
+template <typename Network, typename Source, typename Take>
+void for_departures(const SynapseRows& rows, Tile<Network>& tile, int index, const Source& source, const SlotPlace& slot, const Take& take) {
     using Real = typename Network::Real;
     if (tile.gathered(index) == 0) return;
     std::int64_t first = tile.from + 1;
@@ -266,33 +269,50 @@ void for_arrivals(const Loop& loop, const SynapseRows& rows, const Delays& delay
         if (tile.from == 0 && source.first < 1) first = 1 - rows.most_delay();
     for (std::int64_t n = first; n <= std::min(tile.to, tile.samples[index].steps); ++n) {
         const LaterAdjoint<Network> adjoint{tile, index, slot, n, 0};
-        const auto take = [&](std::int64_t i, Real value) SNCC_INLINE_LAMBDA {
-            loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA {
-                delays.parts(k, [&](std::int64_t d, Real share) SNCC_INLINE_LAMBDA { body(e, k, value * share * adjoint(d, j)); });
-            });
-        };
         if constexpr (std::is_same<Source, StepValues<Real>>::value) {
             const Real* const x = source.at(std::max(n, source.first));
             for (std::int64_t i = 0; i < rows.sources(); ++i)
-                if (x[i] != Real(0)) take(i, x[i]);
+                if (x[i] != Real(0)) take(i, x[i], adjoint);
         } else {
             const SpikesOfStep spikes = source.at(n);
-            for (int s = 0; s < spikes.count; ++s) take(spikes.indices[s], Real(1));
+            for (int s = 0; s < spikes.count; ++s) take(spikes.indices[s], Real(1), adjoint);
         }
     }
 }
 template <Element Place, typename Network, typename Real, typename Loop, typename Delays, typename Source>
 void gather_delayed(const Loop& loop, const SynapseRows& rows, const Delays& delays, Tile<Network>& tile, int index, Real* gradient, const Source& source, const SlotPlace& slot) {
     WeightGradient<Real, Place> sum(gradient);
-    for_arrivals(loop, rows, delays, tile, index, source, slot, [&](std::int64_t e, std::uint64_t, Real value) SNCC_INLINE_LAMBDA { sum.add(e, value); });
+    for_departures(rows, tile, index, source, slot, [&](std::int64_t i, Real value, const LaterAdjoint<Network>& adjoint) SNCC_INLINE_LAMBDA {
+        loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA {
+            delays.parts(k, [&](std::int64_t d, Real share) SNCC_INLINE_LAMBDA { sum.add(e, value * share * adjoint(d, j)); });
+        });
+    });
 }
 // Of learnt delays.
-template <Element Place, typename Network, typename Real, typename Loop, typename Source>
-void gather_delays(const Loop& loop, const SynapseRows& rows, const LearntDelays<Real>& delays, Tile<Network>& tile, int index, Real* gradient, const Real* weights,
+template <Element Place, typename Network, typename Real, typename Loop, typename Slopes, typename Source>
+void gather_delays(const Loop& loop, const SynapseRows& rows, const Slopes& slopes, Tile<Network>& tile, int index, Real* gradient, const Real* weights,
                    const Source& source, const SlotPlace& slot) {
     WeightGradient<Real, Place> sum(gradient);
-    for_arrivals(loop, rows, SlopesOfDelays<Real>{delays}, tile, index, source, slot,
-                 [&](std::int64_t e, std::uint64_t k, Real value) SNCC_INLINE_LAMBDA { sum.add(delays.elements[k], weights[e] * value); });
+    for_departures(rows, tile, index, source, slot, [&](std::int64_t i, Real value, const LaterAdjoint<Network>& adjoint) SNCC_INLINE_LAMBDA {
+        loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA {
+            slopes.parts(k, [&](std::int64_t d, Real slope) SNCC_INLINE_LAMBDA { sum.add(slopes.of.elements[k], weights[e] * value * slope * adjoint(d, j)); });
+        });
+    });
+}
+// Of both at once, of the same adjoints.
+template <Element Place, Element DelayPlace, typename Network, typename Real, typename Loop, typename Source>
+void gather_weights_and_delays(const Loop& loop, const SynapseRows& rows, const LearntDelays<Real, false>& delays, Tile<Network>& tile, int index, Real* gradient,
+                               Real* of_delays, const Real* weights, const Source& source, const SlotPlace& slot) {
+    WeightGradient<Real, Place> sum(gradient);
+    WeightGradient<Real, DelayPlace> sum_of_delays(of_delays);
+    for_departures(rows, tile, index, source, slot, [&](std::int64_t i, Real value, const LaterAdjoint<Network>& adjoint) SNCC_INLINE_LAMBDA {
+        loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA {
+            const std::int64_t whole = delays.steps[k];
+            const Real rest = delays.rests[k], here = value * adjoint(whole, j), next = value * adjoint(whole + 1, j);
+            sum.add(e, (Real(1) - rest) * here + rest * next);
+            sum_of_delays.add(delays.elements[k], weights[e] * delays.slopes[k] * (next - here));
+        });
+    });
 }
 
 }  // namespace cpu

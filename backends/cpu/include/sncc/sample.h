@@ -63,6 +63,7 @@ struct Parameters {
     double number(int k, int element) const { return own[k][is_shared[k] ? 0 : element]; }
     List<char> is_shared;
     List<SynapseRows> rows;               // of connections whose synapses are rows of targets
+    List<List<Real>> rests, slopes;       // of these rows' learnt delays: the part of a step, the derivative by the delay of what comes at the latter
     List<std::int64_t> gradient_offsets;  // by parameter, -1: none
     List<std::int64_t> trace_starts;      // of a sample's traces for synapses in rows, update by update
     std::int64_t trace_size = 0;                 // of all traces of a sample

@@ -40,6 +40,7 @@ struct RowsInfo {
     std::int64_t room;  // neurons that stand for synapses
     Element delay_place;
     std::int64_t most;  // steps that learnt delays may take; -1 where they are not learnt
+    bool rounded;       // learnt delays that deliver at the nearest step
 };
 
 class SynapseRows {
@@ -175,6 +176,13 @@ public:
             delays_[k] = static_cast<std::int32_t>(steps);
             most_ = std::max<std::int64_t>(most_, delays_[k]);
         });
+    }
+
+    // Learnt delays as they are now: calls visit(k, element), which gives the whole steps of synapse k.
+    template <typename Visit>
+    void split_delays(const Visit& visit) {
+        delays_.resize(count() + 1);
+        for (std::uint64_t k = 0; k < count(); ++k) delays_[k] = static_cast<std::int32_t>(visit(k, delay_elements_[k]));
     }
 
     // Numbers that one for each synapse takes, aligned.
