@@ -183,7 +183,7 @@ class WayBack(Updates):
         source = self.program.place(c.source)[1]
         into = plus(f"d.{field}", self.at(c.source_group or "", source.offset))
         kept = plus(self.kept(c.target_group, o.slot, later), row.offset)
-        rows = self.of_own(f"g.rows[{self.row_number(c)}]", source)
+        rows = self.of_own(self.synapses(c), source)
         passed = f"{into}, {self.share(source, source.size)}, {rows}, {kept}"
         title = f"// {c.name}, backwards: {c.target} -> {c.source}"
         where = f", {self.of_own(f'kept_{self.thinning(c)}', source)}" if c.dropout else ""

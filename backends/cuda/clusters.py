@@ -66,6 +66,7 @@ class ClusterSamples(Samples):
 
     mine, whole = "j", "i"
     copies: ClassVar[list[Copy]] = []
+    synapses_pay: ClassVar[list[int]] = []
 
     def __init__(self, program: Program, shared: Dynamics, blocks: int) -> None:
         super().__init__(program, shared)

@@ -40,6 +40,19 @@ def copies_of(places: Places, room: int, held: frozenset[str]) -> list[Copy]:
     return sorted(fitting, key=lambda copy: (-copy.read, copy.bytes))[:MOST_COPIES]
 
 
+def pay_after(places: Places) -> list[int]:
+    """Of each connection of synapses in rows: steps after which copies of these are worth it; 0 where they are not read row by row."""
+    p = places.program
+    reads = [0.0 for _ in places.rows_of_synapses]
+    for o in (*p.forward, *p.reverse):
+        if not isinstance(o, Deliver | Transpose):
+            continue
+        c = p.connection(o.connection)
+        if c in places.rows_of_synapses and not c.signal:
+            reads[places.row_number(c)] += SPIKING if isinstance(o, Deliver) else 1.0
+    return [int(1 / read) + 1 if read else 0 for read in reads]
+
+
 def _copy(places: Places, key: str, read: float) -> Copy:
     rows = places.matrix(key)[0]
     elements = rows * places.stride(key)

@@ -59,6 +59,7 @@ def emit(program: Program) -> dict[str, str]:
                 shared=False,
                 clusters="",
                 copies=[],
+                copied_synapses="",
                 synapses=neurons.made(),
             ),
             **common,
@@ -90,10 +91,22 @@ def emit(program: Program) -> dict[str, str]:
                 f"| {copy.key} | {copy.bytes:,}{f', or some of {copy.rows} rows' if copy.rows else ''} | {100 * copy.read:.0f} % | {copy.pays_after} |"
                 for copy in tables.copies
             ],
+            copied_synapses=_copied_synapses(tables),
             synapses="",
         ),
         **common,
     }
+
+
+def _copied_synapses(tables: Tables) -> str:
+    """Which connections' synapses in rows are copied behind the matrices."""
+    pairs = zip(tables.rows_of_synapses, tables.synapses_pay, strict=True)
+    names = ", ".join(f"`{c.name}`" for c, steps in pairs if steps)
+    return (
+        f"Behind these, then the synapses of {names}, each connection's where all of its have room: targets, delays, own weights."
+        if names
+        else ""
+    )
 
 
 def _headers() -> dict[str, str]:

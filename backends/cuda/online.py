@@ -146,7 +146,7 @@ class Online(Places):
         elif o.weight is None:
             call = f"signal_errors({passed}, {only});"
         elif across in self.rows_of_synapses:
-            call = f"signal_over_synapses({passed}, {only}, g.rows[{self.row_number(across)}]);"
+            call = f"signal_over_synapses({passed}, {only}, {self._rows(across)});"
         elif o.one_to_one:
             call = f"signal_one_to_one({passed}, {only}, {self.weight(o.weight)});"
         else:
@@ -221,7 +221,7 @@ class Online(Places):
         return [head, *(f"    {line}" for line in body), "});"]
 
     def _rows(self, c: Connection) -> str:
-        return f"g.rows[{self.row_number(c)}]"
+        return self.synapses(c)
 
     def _place(self, k: int, o: TraceUpdate, trace: str) -> str:
         """Where a trace's numbers start."""

@@ -203,6 +203,10 @@ class Places(Layout):
         """Numbers from row to row of a parameter."""
         return padded(self.matrix(key)[1])
 
+    def synapses(self, c: Connection) -> str:
+        """The table of a connection's synapses in rows."""
+        return f"g.rows[{self.row_number(c)}]"
+
     def shared_elements(self, c: Connection) -> int:
         """Numbers of a weight that synapses share, as they lie in memory; 0 where none is shared."""
         if place_of_weights(self.program, c) == "one":

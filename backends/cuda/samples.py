@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from sncc.backends.cuda.back import WayBack
-from sncc.backends.cuda.copies import Copy, copies_of
+from sncc.backends.cuda.copies import Copy, copies_of, pay_after
 from sncc.backends.cuda.meetings import MEET, Access, Part, with_meetings
 from sncc.backends.cuda.places import WARP, moved, plus, words
 from sncc.backends.cuda.workspace import bytes_of_workspace
@@ -78,9 +78,20 @@ class Samples(WayBack):
         found = (k for k, copy in enumerate(self.copies) if copy.key == key)
         return next((f"weights_{k}" for k in found), super().weight(key))
 
+    @cached_property
+    def synapses_pay(self) -> list[int]:
+        """Of each connection of synapses in rows: after how many steps copies of these are worth it; 0: never."""
+        return pay_after(self)
+
+    def synapses(self, c: Connection) -> str:
+        """The table of a connection's synapses in rows: where the block reads it."""
+        return f"rows[{self.row_number(c)}]" if any(self.synapses_pay) else super().synapses(c)
+
     def _copies(self) -> list[str]:
         """Where a block reads those weights."""
         lines = []
+        if any(self.synapses_pay):
+            lines.append("[[maybe_unused]] const DeviceRows<Real>* const rows = copied_synapses(g, smem);")
         for k, copy in enumerate(self.copies):
             passed = f"g, {k}, smem, {super().weight(copy.key)}"
             kind, call = (
@@ -199,7 +210,7 @@ class Samples(WayBack):
         into = plus(f"s.{field}", self.at(c.target_group, row.offset))
         own = "" if not self.first(row) else f"Portion{{{self.first(row)}, {self.share(row, row.size)}}}, "
         when = f"n - {c.delay}" if c.delay else "n"
-        rows, source = f"g.rows[{self.row_number(c)}]", self.source(c)
+        rows, source = self.synapses(c), self.source(c)
         weight = "Bfloat16" if c.weight in self.halves else "Real"
         if c.interpolated:
             late = f"{self.learnt_delays(c)}, {source}, n"

@@ -71,6 +71,8 @@ class Tables(Samples):
             "series_strides": [padded(self.program.place(one.population)[1].size) for one in self.series],
             "slots": [f"{self.columns[s.group, s.name]}, {p.group(s.group).size}" for s in p.tape if s.shares is None],
             "kept": [f"kept_{k}[{count}]" for k, count in words_of_kept(self)],
+            "copies_synapses": flag(any(self.synapses_pay)),
+            "synapses_pay": self.synapses_pay,
             "copied": [f"{{{copy.bytes}, {copy.pays_after}, {copy.rows}}},  // {copy.key}" for copy in self.copies],
             "counts": [flag(r.population in self.counted) for _, r in self.rows],
             "workspace_bytes": self.workspace_bytes,

@@ -29,6 +29,22 @@ struct CopiedWeights {
     std::int64_t bytes, steps, rows;
 };
 
+// Where in a block's shared memory the copies of a connection's synapses begin (-1: there are none), how many there are, and bytes of what each
+// of them has: its target, and, where these are not 0, its delay, the number of its weight's place, its weight.
+struct CopiedSynapses {
+    std::int32_t at;
+    std::uint32_t count;
+    int delay, element, weight;
+
+    SNCC_HOST_DEVICE std::int64_t delays() const { return at + rounded(4); }
+    SNCC_HOST_DEVICE std::int64_t elements() const { return delays() + rounded(delay); }
+    SNCC_HOST_DEVICE std::int64_t weights() const { return elements() + rounded(element); }
+    SNCC_HOST_DEVICE std::int64_t end() const { return weights() + rounded(weight); }
+
+private:
+    SNCC_HOST_DEVICE std::int64_t rounded(int each) const { return (std::int64_t(each) * count + 15) / 16 * 16; }
+};
+
 // In place of a parameter whose gradient is none: there is none such.
 constexpr int all_finite_bytes = 0x7f, all_finite = 0x7f7f7f7f;
 
@@ -60,6 +76,8 @@ struct SampleArguments {
     typename Network::Workspace* workspaces;  // null: in shared memory
     std::int32_t copies[Network::copy_count + 1];  // where in its shared memory a block has its own of a weight; -1: it has none
     int copied_rows[Network::copy_count + 1];      // how many, of those of which some may be copied
+    CopiedSynapses copied_synapses[Network::rows_count + 1];
+    std::int32_t rows_at;  // where `rows` stand with those copies in place of the arrays; -1: nowhere
     int copies_made;
     typename Network::State* carried;         // simulation: the state between runs
     bool fresh;                               // start at the initial state

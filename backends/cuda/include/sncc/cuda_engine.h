@@ -278,7 +278,7 @@ private:
             a.workspaces = workspaces_.data();
             shared = 0;
         }
-        if constexpr (Network::copy_count > 0) shared = copied_.place(a, shared);
+        if constexpr (Network::copy_count > 0 || Network::copies_synapses) shared = copied_.place(a, shared, [this](int r) { return connectivity_.copied(r); });
         Network::launch_samples(a, a.batch, shared, compute_);
     }
     // Segment by segment, the last of which has gone back.
