@@ -107,10 +107,10 @@ class WayBack(Updates):
         return *emitted, self.on_tape(c.target_group, o.slot), Access(f"d.{into}", True, own)
 
     def _held(self) -> list[str]:
-        """Narrow matrices of which a thread keeps its own rows in registers for the whole way back."""
+        """Narrow matrices of which a thread keeps its own rows in registers for the whole way back, read once from where they stand."""
         return [
             f"const HeldRows<Real, {c.source_size}, {c.target_size}, Network::main_threads> "
-            f"held_{k}({self.weight(c.weight)}, {self.stride(c.weight)});  // {c.name}"
+            f"held_{k}({super(WayBack, self).weight(c.weight)}, {self.stride(c.weight)});  // {c.name}"
             for k, (_, c) in enumerate(self._narrow())
         ]
 

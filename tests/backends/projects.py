@@ -381,7 +381,11 @@ def handed_over(program, inputs):
 def set_parameters(network, program, values) -> None:
     for parameter in program.parameters:
         if parameter.key in values and parameter.storage != "compiled":
-            network.parameters[parameter.key] = np.asarray(values[parameter.key]) * parameter.si
+            value = np.asarray(values[parameter.key]) * parameter.si
+            shape = np.shape(network.parameters[parameter.key])  # numbers of dense synapses are matrices in Python
+            network.parameters[parameter.key] = (
+                value.reshape(shape) if value.size == np.prod(shape, dtype=int) else value
+            )
 
 
 def agree(network, program, tolerance: float, **case) -> None:
@@ -397,7 +401,7 @@ def agree(network, program, tolerance: float, **case) -> None:
     assert set(gradients) == set(run.gradients)
     si = {p.key: p.si for p in program.parameters}
     for key, expected in run.gradients.items():
-        got = np.asarray(gradients[key]) * si[key]
+        got = np.reshape(gradients[key], np.shape(expected)) * si[key]
         assert np.max(np.abs(got - expected)) <= tolerance * max(np.max(np.abs(expected)), 1e-300), key
     assert np.allclose(network.predict(data, per_step=False), run.outputs, rtol=tolerance, atol=tolerance)
     one = {name: value[:1] for name, value in data.items()}
@@ -420,8 +424,9 @@ def trains_like_the_reference(network, program, tolerance: float, steps: int = 3
     network.fit(handed_over(program, inputs), np.array(labels), epochs=steps, batch=len(labels), verbose=False)
     for p in program.parameters:
         if p.learnt or p.key.endswith(".feedback"):
-            got = np.asarray(network.parameters[p.key]) / p.si
-            assert np.allclose(got, reference.parameters[p.key], rtol=tolerance, atol=tolerance), p.key
+            expected = reference.parameters[p.key]
+            got = np.reshape(network.parameters[p.key], np.shape(expected)) / p.si
+            assert np.allclose(got, expected, rtol=tolerance, atol=tolerance), p.key
 
 
 def trains_online_like_the_reference(network, program) -> None:
