@@ -239,6 +239,8 @@ def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readout
         paths.append(Path(readouts[k], LearningSignal(k, own, variable())))
     for edge in choice.edges:
         c = program.connection(edge.connection)
+        if c.of_target:
+            continue  # an answer of the group's own synapses
         if program.group(c.target_group).rows[0].holds == "neurons":
             into_loss(edge, c.values or SPIKE)
             continue

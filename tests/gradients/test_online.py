@@ -8,7 +8,16 @@ import pytest
 import synapses_forwards
 from mixed_patterns import ONE, PLAIN
 from networks import SPIKING, UNKNOWN, everything, lively, program_of, recurrent, spikes
-from synapses_forwards import OF_SOURCES, PAIRS, PENALISED, answering, keeping_in_every_pattern, keeping_onto
+from synapses_forwards import (
+    BLOCKS,
+    OF_SOURCES,
+    PAIRS,
+    PENALISED,
+    TRAIN,
+    answering,
+    keeping_in_every_pattern,
+    keeping_onto,
+)
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
@@ -246,6 +255,23 @@ def test_what_a_synapse_learns_comes_back_by_all_that_read_its_target(rule, loss
     found = [Reference(p, values).run(inputs, [1]) for p in (reverse, forwards)]
     assert found[0].spikes[0]["hidden"].sum() > 10
     equal(found[1].gradients, found[0].gradients)
+
+
+def test_what_synapses_onto_an_output_learn_comes_back_by_those_that_read_it():
+    network = """
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> output: dense, weight = normal(0.3, 0.3), synapse = driven()
+    connect few = x -> output: random(p = 0.5), weight = normal(0.3, 0.3), synapse = driven(tau = uniform(4 ms, 9 ms))
+"""
+    texts = (
+        BLOCKS + network + TRAIN.format(rule=rule, loss=LOSS, learn="").replace("x_hidden", "x_output")
+        for rule in ("truncate = 9 ms", "truncate = 9 ms, online = true")
+    )
+    reverse, forwards = (program_of(text) for text in texts)
+    values = dict(Reference(reverse).parameters)
+    inputs = [{"x": np.random.default_rng(2).integers(0, 2, (25, 6)) * 1.0}]
+    found = [Reference(p, values).run(inputs, [1]).gradients for p in (reverse, forwards)]
+    equal(found[1], found[0])
 
 
 OUT = "connect hidden -> output: dense, weight = normal(0, 1)"
