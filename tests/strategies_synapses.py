@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 JUMPS = (
     "g += weight", "g += weight * r", "g += weight * (1.5 - tanh(g))", "g += r", "r += 0.4 * (1 - r)", "r -= 0.5 * r", "r += 0.3",
-    "r += 0.2 * tanh(g)",
+    "r += 0.2 * tanh(g)", "g += weight * (1 - 0.5 * tanh(post.v))", "r += 0.2 * (1 - r) * (1 + 0.3 * post.v)",
 )  # fmt: skip
 SLOPES = {
     "g": ("-g / tau", "(r - g) / tau", "-g * (1 + 0.3 * tanh(post.v)) / tau", "-tanh(g) / tau"),

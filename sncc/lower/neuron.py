@@ -20,6 +20,7 @@ Part = Literal["whole", "flow", "rest"]
 FIRED = Symbol(SPIKE)
 DISTANCE = Symbol("spike.distance")  # how far the neuron is above its threshold
 LEFT = Symbol(REFRACTORY)
+FLOWED = "flowed."  # before a state's name: its value between flow and arrivals, kept until the next step
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class _Body:
     """The statements so far, and which local holds each state now."""
 
     def __init__(self, states: Iterable[str], timed: bool = False) -> None:
+        self.flowed = frozenset[str]()  # states of which that holds in any case
         self.timed = timed  # whether a state between flow and arrivals has a name of its own
         self.statements: list[Statement] = []
         self.now: dict[str, Expression] = {state: Symbol(state) for state in states}
@@ -88,6 +90,7 @@ def lower_neuron(
         drives -= _inputs_of_flow(dynamics)
     parameters = frozenset(p.name for p in population.parameters)
     body = _Body((state.name for state in dynamics.states), timed)
+    body.flowed = frozenset(dynamics.flowed)
     coefficients: list[Assign] = []
     gate: Expression | None = None
     if dynamics.refractory is not None:
@@ -105,6 +108,9 @@ def lower_neuron(
         _arrive(dynamics, body, before, impulses, gate)
     elif dynamics.equations:
         coefficients += _flow(dynamics, body, before, impulses, drives, gate, parameters, step)
+    named = {s.name for s in body.statements}
+    for state in dynamics.flowed:
+        body.assign(f"{FLOWED}{state}", Symbol(f"{state}.flow") if f"{state}.flow" in named else before[state])
     for copy in dynamics.kept:
         body.assign(copy.state, body.read(copy.value))
     _jump_at_arrivals(dynamics, body, early=False)
@@ -267,7 +273,7 @@ def _settle(
     """A state after flow and arrivals; one that is held stands still."""
     held = dynamics.refractory.hold if dynamics.refractory else ()
     value, arriving = substitute(flowed, before), substitute(_arrivals(dynamics, equation, impulses), before)
-    if body.timed and arriving != ZERO:
+    if body.timed and arriving != ZERO or equation.state in body.flowed:
         stands = gate is not None and equation.state in held
         flowing = apply("select", gate, value, before[equation.state]) if gate is not None and stands else value
         body.statements.append(Assign(f"{equation.state}.flow", flowing))
@@ -297,7 +303,7 @@ def _jump_at_arrivals(dynamics: Dynamics, body: _Body, early: bool) -> None:
     for name, jumps in dynamics.arrivals:
         if (name in dynamics.early) is not early:
             continue
-        count, most = Symbol(f"{name}!"), 1 if early else dynamics.most
+        count, most = Symbol(f"{name}!"), 1 if name in dynamics.once else dynamics.most
         if (added := amounts(jumps)) is not None:
             added = [body.read(amount) for amount in added]
             for jump, amount in zip(jumps, added, strict=True):

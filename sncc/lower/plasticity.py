@@ -118,6 +118,7 @@ def _trace(
         equations=equations,
         arrivals=((side, tuple(replace(a, value=substitute(a.value, at_spikes)) for a in jumps)),),
         early=("post",) if side == "post" else (),
+        once=("post",) if side == "post" else (),
         most=most_spikes(neuron),
         kept=tuple(Assignment(f"{s.name}.before", Symbol(s.name)) for s in states) if side == "pre" else (),
     )

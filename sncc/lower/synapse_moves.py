@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from sncc.expressions.algebra import ONE, ZERO, add, affine, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
+from sncc.lower.neuron import FLOWED
 from sncc.lower.plasticity import with_names_apart
 from sncc.lower.traces import unsupported
 from sncc.model.divisors import divisors
@@ -46,6 +47,8 @@ class Moves:
     """States of a synapse, how they flow and jump, and what it delivers into which input: at spikes (`impulses`) or all the time.
 
     leaving: what a step begins with. on_pre, on_post: jumps in blocks, each of which moves for every spike of a step before the next block does.
+    after: those of `on_pre` read the target between its flow and its arrivals, so they are made up for as the next step begins: what a synapse
+    delivers at a spike is the weight from before, and what it delivers all the time follows its states in the step after.
     """
 
     states: tuple[State, ...]
@@ -58,19 +61,21 @@ class Moves:
     leaving: Block
     parameters: tuple[Parameter, ...]
     seen: tuple[Seen, ...]
+    after: bool = False
 
 
 def moves_of(model: Model, connection: Connection) -> Moves:
     """What each synapse does. Raises `DiagnosticError` for what it cannot see of its neurons yet."""
     c = with_names_apart(connection)
     synapse, plasticity, reader = c.synapse, c.plasticity, _Reader(model, c)
-    usual, late = max(c.delay_steps, 1), c.delay_steps
+    after = reads_target_on_pre(model, c)
+    usual, late, told = max(c.delay_steps, 1), c.delay_steps + after, int(after)
     before = late + 1 if c.delay is None else None  # a delay for each synapse is that of what arrives
     flows = [_flowing(synapse.equations)] if synapse is not None else []
     equations = [_read(e, reader, usual, 1) for e in synapse.equations] if synapse is not None else []
     on_pre: list[Block] = []
     if synapse is not None and plasticity is None:
-        on_pre.append(_jumps(synapse.on_pre, reader, late, None, 0))
+        on_pre.append(_jumps(synapse.on_pre, reader, late, None, told))
     on_post: list[Block] = []
     states = list(synapse.states) if synapse is not None else []
     if plasticity is not None:
@@ -78,7 +83,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         for side, jumps in (("pre", pre), ("post", plasticity.on_post)):
             blocks = [_of_synapses(jumps, plasticity), _of_traces(jumps, plasticity, side)]
             if side == "pre":
-                on_pre += [_jumps(b, reader, late, None, 0) for b in blocks if b]
+                on_pre += [_jumps(b, reader, late, None, told) for b in blocks if b]
             else:
                 at_spike = 1 + c.post_delay_steps  # a trace meets its neuron as the spike has left it
                 agos = (1, at_spike)
@@ -104,7 +109,15 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         leaving=(Assignment(WEIGHT_NOW, begin),) if plasticity is not None else (),
         parameters=(*_own_parameters(c, model), *reader.numbers.values()),
         seen=tuple(reader.seen.values()),
+        after=after,
     )
+
+
+def reads_target_on_pre(model: Model, connection: Connection) -> bool:
+    """Whether a spike of the source moves synapses by states of their target, as these are between flow and arrivals."""
+    blocks = [b for b in (connection.synapse, connection.plasticity) if b is not None]
+    names = {name for block in blocks for jump in block.on_pre for name in symbols(jump.value)}
+    return any(name.startswith("post.") and is_state(model, connection, name) for name in names)
 
 
 def _flowing(equations: Iterable[Equation]) -> tuple[str, ...]:
@@ -208,9 +221,9 @@ class _Reader:
                 names[name] = self._see(name, side, variable, pre, max(c.delay_steps, 1))
             elif side == "post" and variable:
                 if post is None:
-                    what = f"`on pre` that reads `{name}`, in training,"
-                    raise unsupported(c.span, what, "read it in an equation or under `on post`")
-                names[name] = self._see(name, side, variable, post, 1)
+                    names[name] = self._see(f"post.{FLOWED}{variable}", side, f"{FLOWED}{variable}", 1, 1)
+                else:
+                    names[name] = self._see(name, side, variable, post, 1)
         return substitute(expression, names)
 
     def _told(self, number: Symbol, variable: str) -> Expression:

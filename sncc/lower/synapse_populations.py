@@ -29,13 +29,15 @@ from sncc.expressions.algebra import ONE, ZERO, has_draws, mul
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbols, walk
 from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
+from sncc.lower.neuron import FLOWED
 from sncc.lower.plasticity import follow_modulator, trace_name
-from sncc.lower.synapse_moves import GAIN, NUMBER, is_state, moves_of
+from sncc.lower.synapse_moves import GAIN, NUMBER, moves_of, reads_target_on_pre
 from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Plasticity, Population, State
 from sncc.model.white_noise import is_noise
 
 DELIVERED = "synapse.delivered"  # the user's states have no dots
+ARRIVED = "arrived"  # an input: spikes of the step before
 KEPT = "dropout.kept"  # an input: what dropout makes of what a synapse delivers, 0 or 1 / (1 - p)
 MOST_SYNAPSES = 1 << 20  # of one connection: every step of a sample keeps the states of each
 
@@ -61,13 +63,16 @@ def spread_synapses(model: Model) -> Model:
 
 
 def _telling(population: Population, values: Sequence[str]) -> Population:
-    """A population with states that hold numbers which each of its neurons has for itself, for synapses to read."""
+    """A population with states that hold numbers which each of its neurons has for itself, or others between flow and arrivals, for synapses to read."""
     numbers: dict[str, Expression] = {v: Symbol(v.removeprefix(NUMBER)) for v in sorted(values) if v.startswith(NUMBER)}
-    if population.dynamics is None or not numbers:
+    flowed = tuple(v.removeprefix(FLOWED) for v in sorted(values) if v.startswith(FLOWED))
+    if population.dynamics is None or not (numbers or flowed):
         return population
+    kept = {**numbers, **{f"{FLOWED}{state}": ZERO for state in flowed}}
     dynamics = replace(
         population.dynamics,
-        states=(*population.dynamics.states, *(State(name, number, PLAIN) for name, number in numbers.items())),
+        flowed=(*population.dynamics.flowed, *flowed),
+        states=(*population.dynamics.states, *(State(name, number, PLAIN) for name, number in kept.items())),
         leaving=(*population.dynamics.leaving, *(Assignment(name, number) for name, number in numbers.items())),
     )
     return replace(population, dynamics=dynamics)
@@ -81,7 +86,10 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
     seen = sorted(moves.seen, key=lambda s: s.symbol)
     # whether spikes of the source tell it anything
     met = bool(moves.on_pre) or any("pre!" in symbols(value) for _, value in moves.delivered)
-    inputs = [Input("pre", PLAIN)] * met + [Input("post", PLAIN)] * bool(moves.on_post)
+    arriving = ARRIVED if moves.after else "pre"
+    met_now = met and (not moves.after or any("pre!" in symbols(value) for _, value in moves.delivered))
+    inputs = [Input("pre", PLAIN)] * met_now + [Input(ARRIVED, PLAIN)] * moves.after
+    inputs += [Input("post", PLAIN)] * bool(moves.on_post)
     inputs += [Input(s.symbol, PLAIN) for s in seen]
     inputs += [Input(GAIN, PLAIN)] if c.gain is not None else []
     inputs += [] if placed else [Input("weight", PLAIN)]
@@ -94,8 +102,9 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         equations=moves.equations,
         method=synapse.method if synapse is not None else None,
         substeps=synapse.substeps if synapse is not None else 1,
-        arrivals=(*(("pre", block) for block in moves.on_pre), *(("post", block) for block in moves.on_post)),
-        early=("post",) if moves.on_post else (),
+        arrivals=(*((arriving, block) for block in moves.on_pre), *(("post", block) for block in moves.on_post)),
+        early=(*([ARRIVED] if moves.after else []), *(["post"] if moves.on_post else [])),
+        once=("post",) if moves.on_post else (),
         most=most_spikes(source) or (0 if alone else MOST_SPIKES),
         parts=learnt,
         apart=moves.apart,
@@ -124,8 +133,10 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
 
     each = replace(c.delay, key=f"{c.name}.delay") if c.delay is not None else None  # a delay for each synapse
     around: list[Connection] = []
-    if met:
+    if met_now:
         around.append(join("spikes", (source.name, name), "pre", to_rows, None, c.delay_steps, each))
+    if moves.after:
+        around.append(join("arrived", (source.name, name), ARRIVED, to_rows, None, c.delay_steps + 1))
     if moves.on_post:
         noticed = join("noticed", (target.name, name), "post", to_columns, None, 1 + c.post_delay_steps)
         around.append(replace(noticed, of_target=True))
@@ -253,8 +264,8 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
             "use a synapse whose states a neuron can carry, or fewer neurons",
         )
     jumps = [a.value for a in c.synapse.on_pre] if c.synapse is not None else []
-    if any(n.startswith("post.") and is_state(model, c, n) for e in jumps for n in symbols(e)):
-        return "and whose `on pre` reads its target", "read it in an equation or in `deliver`"
+    if reads_target_on_pre(model, c) and (by := _cannot_read_at_arrival(model, c)):
+        return f"and whose `on pre` reads its target, {by}", "read it in an equation or in `deliver`"
     kind = model.population(c.source).kind
     adds_up = kind == "poisson" and all(amounts(block) is not None for block in moves_of(model, c).on_pre)
     if kind not in ("neuron", "input") and not adds_up:
@@ -270,6 +281,18 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
     if _is_placed(c) and any(getattr(n, "operation", "") == "orthogonal" for n in walk(c.weight.value)):
         return "with `orthogonal` weights", "draw the weights from `glorot()` or `kaiming()`"
     return "", ""
+
+
+def _cannot_read_at_arrival(model: Model, c: Connection) -> str:
+    """Why jumps at a spike cannot be made up for as the next step begins."""
+    assert model.training is not None
+    if model.training.rule.name == "eventprop":
+        return "under `eventprop`"
+    if model.training.rule.truncate_steps is not None:
+        return "under `truncate`"
+    if c.delay is not None:
+        return "with a delay for each synapse"
+    return "behind states of its source" if c.gain is not None else ""
 
 
 def _cannot_be_late(model: Model, c: Connection) -> str:

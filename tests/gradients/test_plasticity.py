@@ -174,3 +174,60 @@ def test_delays_of_synapses_whose_weights_move_are_learnt(synapse):
         for p in (program, program_of(text.replace("rule = bptt", "rule = eprop")))
     ]
     assert np.max(np.abs(found[1] - found[0])) < 1e-12 * np.max(np.abs(found[0]))  # the loss reads the target
+
+
+VOLTAGE = """
+plasticity voltage:
+    param rate = 0.05
+    param tau = 9 ms
+    pre state x = 0
+    dx/dt = -x / tau
+    on pre:
+        weight += rate * (0.4 - post.v) * (1 + x)
+        x += 1
+    bound weight in [-3, 3]
+
+plasticity both:
+    param rate = 0.05
+    pre state x = 0
+    dx/dt = -x / (9 ms)
+    on pre:
+        weight += rate * (0.4 - post.v) * (1 + x)
+        x += 1
+    on post: weight += rate * x * (1 - weight)
+
+network Net:
+    step = 1 ms
+    population x: input[4]
+    population hidden: ALIF[5](tau_m = 8 ms, theta = 0.5)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = normal(0.3, 0.3), plasticity = both()
+    connect hidden -> hidden: random(p = 0.6), weight = normal(0.1, 0.3), delay = 2 ms, plasticity = both()
+    connect x -> output: dense, weight = normal(0.3, 0.3), delay = 2 ms, plasticity = voltage()
+
+train:
+    rule = eprop(RULE)
+    loss = mean(cross_entropy(output.v))
+    learn = x_output.weight, x_output.plasticity.rate, x_output.plasticity.tau
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+
+
+def test_a_spike_that_arrives_reads_the_target_between_its_flow_and_all_arrivals():
+    """As a simulation does; outputs do not spike, so gradients are those of central differences."""
+    reverse, forwards = (program_of(VOLTAGE.replace("(RULE)", rule)) for rule in ("", "(online = true)"))
+    inputs, values = [{"x": (np.random.default_rng(3).random((20, 4)) < 0.3) * 1.0}], Reference(reverse).parameters
+    alone = compile_program(replace(model_of(VOLTAGE.replace("(RULE)", "")), training=None), "float64")
+    trained, simulated = (Reference(p, values).run(inputs) for p in (reverse, alone))
+    assert np.array_equal(trained.spikes[0]["hidden"], simulated.spikes[0]["hidden"])
+    assert np.allclose(trained.traces[0]["output", "v"], simulated.traces[0]["output", "v"], rtol=1e-12, atol=1e-12)
+    found = [Reference(p, values).run(inputs, [1]).gradients for p in (reverse, forwards)]
+    for key, gradient in found[0].items():
+        assert np.max(np.abs(found[1][key] - gradient)) <= 1e-12 * np.max(np.abs(gradient)), key
+        at = tuple(0 for _ in np.shape(gradient))
+        losses = []
+        for shift in (1e-6, -1e-6):
+            moved = np.array(values[key], float)
+            moved[at] += shift
+            losses.append(Reference(reverse, {**values, key: moved}).run(inputs, [1]).loss)
+        assert np.isclose((losses[0] - losses[1]) / 2e-6, gradient[at], rtol=1e-6, atol=1e-8), key

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fuzzing_gradients import check_directions_of_synapses, check_synapses
 from networks import model_of, program_of
 from oracle_synapses import gradients_with_synapses
 from sparse_synapses import CASES, LATE, NETWORK, OWNERS, TURNED, case, pairs_of, text_of
@@ -224,3 +225,40 @@ def test_spikes_of_poisson_that_move_synapses_one_after_the_other_are_refused():
     text = CLIPPED + DRIVEN.format(source="poisson[6](rate = 400 Hz)", synapse="clipped()")
     with pytest.raises(DiagnosticError, match="behind `x`, which may spike any number of times in a step"):
         program_of(text.replace(" kHz", ""))
+
+
+ARRIVING = """
+synapse arriving:
+    "What a spike adds follows the target's potential, as it is before anything arrives."
+    param tau = 6 ms
+    state g = 0
+    state r = 0.3
+    dg/dt = -g / tau
+    dr/dt = (1 - r) / (20 ms) - 0.1 * g * r / tau
+    on pre:
+        g += weight * (1.5 - tanh(g)) * (1 - 0.5 * tanh(post.v))
+        r -= 0.4 * r * (1 + 0.2 * post.v)
+    deliver g * (1.2 - r * post.v) / (6 ms)
+
+network Net:
+    step = 1 ms
+    population x: input[3]
+    population hidden: ALIF[3](tau_m = 10 ms, theta = 0.4)
+    population output: LI[2](tau_m = 8 ms)
+    connect x -> hidden: {pattern}, weight = normal(0.2, 0.3), synapse = arriving()
+    connect hidden -> hidden: random(p = 0.7), weight = normal(0.2, 0.3), delay = 2 ms, synapse = arriving()
+    connect hidden -> output: dense, weight = normal(0.2, 0.3)
+    connect plain = x -> hidden: dense, weight = normal(0.3, 0.3)
+
+train:
+    rule = {rule}
+    loss = mean(cross_entropy(output.v))
+    learn = weights, x_hidden.tau, hidden_hidden.tau, hidden.tau_m
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+
+
+@pytest.mark.parametrize("rule, pattern", [("bptt", "dense"), ("eprop(feedback = symmetric)", "random(p = 0.7)")])
+def test_what_a_spike_does_may_follow_the_target(rule, pattern):
+    text = ARRIVING.format(rule=rule, pattern=pattern)
+    assert check_synapses(text) and (rule == "bptt" or check_directions_of_synapses(text))

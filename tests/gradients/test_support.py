@@ -49,7 +49,7 @@ train:
 """
 
 
-@pytest.mark.parametrize("rule", ["bptt", "eprop"])
+@pytest.mark.parametrize("rule", ["bptt(truncate = 5 ms)", "eventprop"])
 def test_training_through_what_has_no_transposed_operation_is_refused_at_the_connection(rule):
     text = NETWORK.format(rule=rule, synapse="synapse = reading()")
     with pytest.raises(DiagnosticError) as raised:
@@ -69,7 +69,7 @@ DEPRESSING = "synapse = tsodyks_markram()"
         ("    connect x -> hidden: dense, weight = 0.5", "    population p: poisson[4](rate = 50 Hz)\n"
          f"    connect p -> hidden: dense, weight = 0.5 kHz, {DEPRESSING}",
          "learning `p_hidden.use` behind `p`, which may spike any number of times in a step,"),
-        (DEPRESSING, "synapse = single()", "of which every synapse keeps states, and whose `on pre` reads its target"),
+        (DEPRESSING, "delay = uniform(0 ms, 2 ms), synapse = single()", "and whose `on pre` reads its target, with a delay for each synapse"),
     ],
 )  # fmt: skip
 def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
@@ -90,7 +90,7 @@ def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
 
 
 def test_check_says_it_once_and_before_build():
-    (found,) = sncc.check(NETWORK.format(rule="bptt", synapse="synapse = reading()"))
+    (found,) = sncc.check(NETWORK.format(rule="bptt(truncate = 5 ms)", synapse="synapse = reading()"))
     assert found.severity == "warning" and found.help and "`on pre` reads its target" in found.message
 
 
@@ -134,7 +134,7 @@ UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
             SEEING,
             "credit to other neurons through `output`, whose synapses (`hidden_output`) keep states each",
         ),
-        ("bptt", "", READING, "`on pre` that reads `post.v`, in training,"),
+        ("eprop(truncate = 5 ms)", "", READING, "and whose `on pre` reads its target, under `truncate`"),
         ("bptt", "", DRAWING, "through `grow`, which moves every weight, and which draws numbers"),
         ("bptt", "", NOISY, "through `grow`, which moves every weight, and which holds `noise`"),
         (
