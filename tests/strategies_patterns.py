@@ -27,7 +27,6 @@ def networks_of_patterns(draw: st.DrawFn, forwards: bool = False) -> str:
     later = (", delay = 2 ms", ", delay = 6 ms", ", delay = uniform(1 ms, 4 ms)")
     at_once = ("", ", delay = 3 ms", ", delay = uniform(0 ms, 3 ms)")
     learns_delays = draw(st.booleans())
-    at_once = at_once[: 1 if forwards and learns_delays else None]  # none into what the loss reads is learnt forwards
     itself = (*onto, "dense(self = false)", "random(p = 0.4, self = false)")
     by = "eprop" if forwards or draw(st.integers(0, 2)) else "bptt"
     rule = [f"feedback = {draw(st.sampled_from(('symmetric', 'random', 'adaptive')))}"] * (by == "eprop")

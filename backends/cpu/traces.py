@@ -180,8 +180,9 @@ def _pick(layout: Layout, o: Picked) -> list[str]:
         return _copied(layout, o.over, (o.group, o.variable), o.of)
     into = f"s.state.{layout.state[o.group, o.variable].identifier}"
     if o.what == "delay":
-        rows = f"p.rows[{layout.row_number(layout.program.connection(o.of[0]))}]"
-        return [f"pick_delay<Real>({rows}, output, {into});"]
+        c = layout.program.connection(o.of[0])
+        r = layout.row_number(c)
+        return [f"pick_delay<Real>(p.rows[{r}], output, {into}{f', p.rests[{r}].data()' if c.interpolated else ''});"]
     of = f"s.state.{layout.state[o.of].identifier}"
     return [_picked(layout, o.each, o.what, into, of)]
 

@@ -184,7 +184,11 @@ class Online(Places):
         into = f"s.{self.state[o.group, o.variable].identifier}"
         if o.what == "delay":
             c = self.program.connection(o.of[0])
-            return [f"pick_delay<Real>({into}, {self.whole_source(c)}, output, {self._rows(c)});", "__syncthreads();"]
+            passed = f"{into}, {self.whole_source(c)}, output, {self._rows(c)}"
+            call = f"pick_delay<Real>({passed});"
+            if c.interpolated:
+                call = f"pick_learnt_delay({passed}, {self.learnt_delays(c)});"
+            return [call, "__syncthreads();"]
         of = f"s.{self.state[o.of].identifier}"
         return [self._picked(o.each, o.what, into, of, "Real(1)"), "__syncthreads();"]
 

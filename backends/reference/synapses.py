@@ -184,6 +184,10 @@ class SynapsesOfSample:
         value = value.reshape(-1)[self.delay_elements(c)] if value.ndim else value
         return np.maximum(np.broadcast_to(value, (size,)) / self.program.step, c.delay if least is None else least)
 
+    def steps_of_delays(self, c: Connection) -> np.ndarray:
+        """The delay of every synapse, in steps: whole ones but where it is learnt."""
+        return self._delays(c) if c.interpolated and not c.rounded else self.delay_steps(c)
+
     def delay_elements(self, c: Connection) -> np.ndarray:
         """Where the delay of every synapse stands among those of its connection, flat."""
         if np.ndim(self.parameters[c.delays or ""]) == 0:

@@ -190,7 +190,7 @@ class Traces:
         for neuron in np.unique(table.pre):
             mine = np.flatnonzero(table.pre == neuron)
             if output < len(mine):
-                whole[neuron] = self.synapses.delay_steps(c)[mine[output]]
+                whole[neuron] = self.synapses.steps_of_delays(c)[mine[output]]
         return whole
 
     def _elements(self, key: str) -> int:
@@ -255,10 +255,13 @@ class Traces:
         delays = self._post(o, sample.variables[group, variable])
         window, zeros = self.program.truncate, np.zeros(self._shape(o))
         result = zeros
-        for delay in np.unique(delays):
-            before = self.past.get((shared, trace, max(n - int(delay), 0)), self.first.get((shared, trace), zeros))
-            gone = bool(window and n > window and delay > (n - 1) % window)
-            result = np.where(np.broadcast_to(delays, zeros.shape) == delay, 0.0 if gone else before, result)
+        delays = np.broadcast_to(delays, zeros.shape)
+        whole = np.floor(delays)
+        for late, share in ((whole, 1.0 - (delays - whole)), (whole + 1, delays - whole)):
+            for delay in np.unique(late[share > 0]):
+                before = self.past.get((shared, trace, max(n - int(delay), 0)), self.first.get((shared, trace), zeros))
+                gone = bool(window and n > window and delay > (n - 1) % window)
+                result = result + np.where((late == delay) & (share > 0), share * (0.0 if gone else before), 0.0)
         return result
 
     def _pre(self, o: TraceUpdate, sample: Sample, n: int) -> Array:

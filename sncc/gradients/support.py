@@ -78,12 +78,6 @@ def _connection(connection: Connection, training: Training, model: Model) -> Ite
         if connection.rewiring is not None:
             what = "`rewire` under `online = true`, whose traces are those of synapses that stay,"
             yield not_supported_yet(connection.span, what, "leave one of them out")
-        read = {loss.population for loss in training.losses}
-        between = connection.target in read and model.population(connection.source).kind == "neuron"
-        if between and any(entry.key == f"{connection.name}.delay" for entry in training.learn):
-            what = "a learnt delay into what the loss reads under `online`"
-            help = "leave the delay out of `learn`, or leave `online` out: the gradient is the same number"
-            yield not_supported_yet(connection.span, what, help)
     elif connection.rewiring is not None and _goes_back(connection, training):
         what = f"`feedback = {rule.feedback}` over synapses that training moves"
         yield not_supported_yet(connection.span, what, "use `feedback = symmetric`, or leave out `rewire`")

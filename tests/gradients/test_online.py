@@ -320,18 +320,35 @@ synapse reading:
     on pre: g += weight
     deliver g / (1 ms)
 """
+SATURATING = """synapse saturating:
+    state g = 0
+    dg/dt = -tanh(g) / (5 ms)
+    on pre: g += weight
+    deliver g / (3 ms)
+"""
+
+
+@pytest.mark.parametrize("out", ["", ", synapse = saturating()"])
+@pytest.mark.parametrize("delay", ["2.4 ms", "uniform(0.2 ms, 3 ms)"])
+def test_delays_are_learnt_also_into_what_the_loss_reads(out, delay):
+    text = recurrent(
+        "ALIF", SATURATING, learn="weights, hidden.tau_a, hidden_output.delay, hidden_hidden.delay, x_hidden.delay"
+    )
+    text = text.replace("delay = 1 ms", "delay = uniform(1 ms, 4 ms)").replace(INTO, f"{INTO}, delay = {delay}")
+    agree(text.replace(OUT, f"{OUT}, delay = {delay}{out}"))
+
+
 REFUSED = {
     "synapses that move": (OUT, OUT.replace("dense", "random(p = 0.9)") + ", rewire = deep_r()", "`rewire` under `online = true`"),
     "synapses that read what the loss reads": (OUT, f"{OUT}, synapse = reading()", "through `output`, whose synapses (`hidden_output`) keep states each"),
     "a number of synapses in windows": (INTO, INTO.replace("0, 1", "0 /ms, 1 /ms") + ", delay = uniform(0 ms, 3 ms), synapse = tsodyks_markram()", "with `truncate` and learnt numbers of the synapses of `x_hidden`, of which each has a delay,"),
-    "a delay": (OUT, f"{OUT}, delay = each(2 ms)", "a learnt delay into what the loss reads under `online`"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused_is_said_by_check_build_and_explain_alike(name):
     before, after, said = REFUSED[name]
-    learn = {"a number of synapses in windows": ", x_hidden.tau_rec", "a delay": ", hidden_output.delay"}.get(name, "")
+    learn = {"a number of synapses in windows": ", x_hidden.tau_rec"}.get(name, "")
     windows = ", truncate = 9 ms" if "windows" in name else ""
     text = recurrent("ALIF", SQUARE, rule=f"eprop(online = true{windows})", learn=f"weights{learn}")
     text = text.replace(before, after)

@@ -76,13 +76,13 @@ void pick_error(const SynapseRows& rows, std::int64_t turn, Real* into, const Re
         into[i] = k < offsets[i + 1] ? weights[rows.element(k)] * error[rows.target(k)] : Real(0);
     }
 }
-// into[i] := the steps after which something arrives over that synapse.
+// into[i] := the steps after which something arrives over that synapse; `rests`: of learnt delays, the part of a step.
 template <typename Real>
-void pick_delay(const SynapseRows& rows, std::int64_t turn, Real* into) {
+void pick_delay(const SynapseRows& rows, std::int64_t turn, Real* into, const Real* rests = nullptr) {
     const std::uint64_t* const offsets = rows.offsets();
     for (std::int64_t i = 0; i < rows.sources(); ++i) {
         const std::uint64_t k = offsets[i] + static_cast<std::uint64_t>(turn);
-        into[i] = k < offsets[i + 1] ? static_cast<Real>(rows.delays()[k]) : Real(0);
+        into[i] = k < offsets[i + 1] ? static_cast<Real>(rows.delays()[k]) + (rests ? rests[k] : Real(0)) : Real(0);
     }
 }
 // A trace of the last so many steps, of which step n stands in turn n.
@@ -92,9 +92,13 @@ struct KeptTrace {
     std::int64_t room, steps;
 
     Real* at(std::int64_t n) const { return values + (n % steps + steps) % steps * room; }
-    // As it was some steps ago; nothing of what left before the window of truncated credit began.
+    // As it was some steps ago, between two steps where a delay is learnt; nothing of what left before the window of truncated credit began.
     Real before(std::int64_t place, std::int64_t n, Real delay, std::int64_t window) const {
         const std::int64_t ago = static_cast<std::int64_t>(delay);
+        const Real rest = delay - static_cast<Real>(ago), here = whole_before(place, n, ago, window);
+        return rest > Real(0) ? (Real(1) - rest) * here + rest * whole_before(place, n, ago + 1, window) : here;
+    }
+    Real whole_before(std::int64_t place, std::int64_t n, std::int64_t ago, std::int64_t window) const {
         return window > 0 && n > window && ago > (n - 1) % window ? Real(0) : at(n - ago)[place];
     }
 };

@@ -206,9 +206,13 @@ struct KeptTrace {
     std::int64_t room, steps;
 
     __device__ Real* at(std::int64_t n) const { return values + (n % steps + steps) % steps * room; }
-    // As it was some steps ago; nothing of what left before the window of truncated credit began.
+    // As it was some steps ago, between two steps where a delay is learnt; nothing of what left before the window of truncated credit began.
     __device__ Real before(std::int64_t place, std::int64_t n, Real delay, std::int64_t window) const {
         const std::int64_t ago = static_cast<std::int64_t>(delay);
+        const Real rest = delay - static_cast<Real>(ago), here = whole_before(place, n, ago, window);
+        return rest > Real(0) ? (Real(1) - rest) * here + rest * whole_before(place, n, ago + 1, window) : here;
+    }
+    __device__ Real whole_before(std::int64_t place, std::int64_t n, std::int64_t ago, std::int64_t window) const {
         return window > 0 && n > window && ago > (n - 1) % window ? Real(0) : at(n - ago)[place];
     }
 };
