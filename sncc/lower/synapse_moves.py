@@ -210,8 +210,8 @@ class _Reader:
                 names[name] = self.weight
             elif name in following:
                 names[name] = self._see(name, name, "m", modulator, 1)
-            elif side == "post" and _is_told(self.model, c, name):
-                names[name] = self._told(self._see(name, side, f"{NUMBER}{variable}", 1, 1), variable)
+            elif _is_told(self.model, c, name):
+                names[name] = self._told(self._see(name, side, f"{NUMBER}{variable}", 1, 1), side, variable)
             elif side in ("pre", "post") and variable and not is_state(self.model, c, name):
                 self.numbers[name] = _number(self.model, c, name)
             elif side == "pre" and variable:
@@ -226,9 +226,10 @@ class _Reader:
                     names[name] = self._see(name, side, variable, post, 1)
         return substitute(expression, names)
 
-    def _told(self, number: Symbol, variable: str) -> Expression:
-        """A number of the target's. One that equations divide by is 0 only where no synapse is, in the room that is left for more."""
-        if f"{self.connection.target}.{variable}" not in divisors(self.model):
+    def _told(self, number: Symbol, side: str, variable: str) -> Expression:
+        """A number of a neuron's. One that equations divide by is 0 only where no synapse is, in the room that is left for more."""
+        population = self.connection.source if side == "pre" else self.connection.target
+        if f"{population}.{variable}" not in divisors(self.model):
             return number
         return apply("select", apply("eq", number, ZERO), ONE, number)
 
@@ -246,9 +247,22 @@ def is_state(model: Model, c: Connection, name: str) -> bool:
 
 
 def _is_told(model: Model, c: Connection, name: str) -> bool:
-    """Whether `post.X` is a number that each neuron has for itself: a state holds it for synapses to see."""
-    parameters = model.population(c.target).parameters
-    return any(name == f"post.{p.name}" and p.storage == "each" for p in parameters)
+    """Whether `pre.X` or `post.X` is a number that each neuron has for itself: a state holds it for synapses to see.
+
+    Raises `DiagnosticError` where it is one of the source's that is learnt under e-prop, which cuts what a source sends.
+    """
+    side, _, variable = name.partition(".")
+    population = model.population(c.source if side == "pre" else c.target)
+    if side not in ("pre", "post") or not any(
+        p.name == variable and p.storage == "each" for p in population.parameters
+    ):
+        return False
+    training = model.training
+    cut = side == "pre" and training is not None and training.rule.name == "eprop"
+    if cut and training is not None and any(entry.key == f"{population.name}.{variable}" for entry in training.learn):
+        what = f"`{name}` in the synapses of `{c.name}`, a number of each neuron that is learnt under `eprop`,"
+        raise unsupported(c.span, what, "train with `bptt`, or leave it out of `learn`")
+    return True
 
 
 def _number(model: Model, c: Connection, name: str) -> Parameter:

@@ -57,7 +57,7 @@ def spread_synapses(model: Model) -> Model:
         added, around = _spread(model, connection)
         populations += added
         connections += around
-    told = {(c.source, c.values) for c in connections if c.of_target}
+    told = {(c.source, c.values) for c in connections if c.of_target or (c.values or "").startswith(NUMBER)}
     neurons = (_telling(p, [v for name, v in told if name == p.name and v]) for p in model.populations)
     return replace(model, populations=(*neurons, *populations), connections=tuple(connections))
 

@@ -262,3 +262,58 @@ train:
 def test_what_a_spike_does_may_follow_the_target(rule, pattern):
     text = ARRIVING.format(rule=rule, pattern=pattern)
     assert check_synapses(text) and (rule == "bptt" or check_directions_of_synapses(text))
+
+
+SENT = """
+neuron Own:
+    param tau_m = 9 ms
+    param theta = 0.5
+    state v = 0
+    input I
+    dv/dt = -v / tau_m + I
+    spike when v > theta:
+        reset v -= theta
+    surrogate triangle(width = 0.5, height = 0.6)
+
+synapse sent:
+    "As slow, and as strong, as its source."
+    state g = 0
+    dg/dt = -g * (1 + 0.3 * tanh(g)) / pre.tau_m
+    on pre: g += weight * (1.5 - tanh(g)) * pre.theta
+    deliver g / (6 ms)
+
+network Net:
+    step = 1 ms
+    population x: input[5]
+    population hidden: Own[4]({numbers})
+    population output: LI[2](tau_m = 8 ms)
+    connect x -> hidden: dense, weight = normal(0.1, 0.15)
+    connect hidden -> hidden: random(p = 0.7), weight = normal(0.2, 0.3), delay = uniform(1 ms, 4 ms), synapse = sent()
+    connect hidden -> output: dense, weight = normal(0.2, 0.3), synapse = sent()
+
+train:
+    rule = {rule}
+    loss = mean(cross_entropy(output.v))
+    learn = weights{learn}
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+
+
+@pytest.mark.parametrize("rule, learn", [("bptt", ", hidden.tau_m"), ("eprop(online = true)", "")])
+def test_a_number_of_each_neuron_of_the_source_is_read_as_one_of_all_is(rule, learn):
+    inputs = [{"x": np.random.default_rng(2).integers(0, 2, (25, 5)) * 1.0}]
+    one, each = (
+        Reference(program_of(SENT.format(rule=rule, learn=learn, numbers=numbers))).run(inputs, [1])
+        for numbers in ("tau_m = 9 ms", "tau_m = each(9 ms), theta = each(0.5)")
+    )
+    assert one.spikes[0]["hidden"].sum() > 9 and each.loss == pytest.approx(one.loss, rel=1e-14)
+    for key, gradient in one.gradients.items():
+        got = np.sum(each.gradients[key]) if np.ndim(gradient) == 0 else each.gradients[key]
+        assert np.any(gradient) and np.max(np.abs(got - gradient)) <= 1e-12 * np.max(np.abs(gradient)), key
+
+
+def test_a_number_of_each_neuron_of_the_source_that_is_learnt_under_eprop_is_refused():
+    with pytest.raises(
+        DiagnosticError, match="`pre.tau_m` in the synapses of `hidden_hidden`, a number of each neuron"
+    ):
+        program_of(SENT.format(rule="eprop", learn=", hidden.tau_m", numbers="tau_m = each(9 ms)"))
