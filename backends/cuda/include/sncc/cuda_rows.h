@@ -109,9 +109,9 @@ public:
     // What a copy of those of connection r takes.
     CopiedSynapses copied(int r) const {
         const SynapseRows& rows = row(r);
-        const bool own = rows.info().place == Element::own;
+        const bool own = rows.info().place == Element::own, delayed = rows.info().delays >= 0 && rows.info().most < 0;  // learnt ones stand elsewhere
         const int weight = Network::is_half(rows.info().weight) ? 2 : static_cast<int>(sizeof(Real));
-        return {-1, static_cast<std::uint32_t>(rows.count()), rows.info().delays >= 0 ? 4 : 0, rows.info().place == Element::matrix ? 4 : 0, own ? weight : 0};
+        return {-1, static_cast<std::uint32_t>(rows.count()), delayed ? 4 : 0, rows.info().place == Element::matrix ? 4 : 0, own ? weight : 0};
     }
     const SynapseRows& row(int r) const { return all_[static_cast<std::size_t>(r)]->rows; }
     // ------------------------------------------------------------------------------------------ synapses that move
