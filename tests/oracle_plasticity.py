@@ -181,7 +181,7 @@ class _Weights:
             if not equations:
                 continue
             moved = {e.state for e in equations}
-            held = self.own | {"t": n * self.run.step} | before | dict(self._modulators(n - 1))
+            held = self.own | {"t": n * self.run.step} | before | dict(self._modulators(n))
             held |= dict(self._seen(n, "pre", numpy.maximum(self.delays, 1))) | dict(self._seen(n, "post", 1))
             foreign = {k for e in equations for k in symbols(e.derivative)} - moved - {p.name for p in r.parameters}
             inputs = tuple(Input(k, PLAIN) for k in sorted(foreign))

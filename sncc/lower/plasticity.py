@@ -76,12 +76,12 @@ def place_traces(model: Model) -> Model:
 def follow_modulator(
     model: Model, connection: Connection, modulator: str, population: str, variable: str
 ) -> tuple[Population, Connection]:
-    """A modulator that follows a population, as it was at the end of the step before."""
+    """A modulator that follows a population: within a step it is what that was at the end of the step before."""
     source, name = model.population(population), trace_name(connection, modulator)
     dynamics = Dynamics(
         (State("m", ZERO, PLAIN),), (Input("in", PLAIN),), each_step=(Assignment("m", Symbol("in")),)
     )  # fmt: skip
-    trace = trace_population(name, source, (), dynamics, connection.span)
+    trace = replace(trace_population(name, source, (), dynamics, connection.span), holds="modulators")
     return trace, drive(name, source, name, "in", 1, None if variable == "spikes" else variable)
 
 

@@ -182,7 +182,7 @@ def _jumps(block: Block, reader: _Reader, pre: int | None, post: int | None, mod
 
 
 def _read(equation: Equation, reader: _Reader, pre: int | None, post: int) -> Equation:
-    return replace(equation, derivative=reader.read(equation.derivative, pre, post, 1))
+    return replace(equation, derivative=reader.read(equation.derivative, pre, post, 0))
 
 
 # ------------------------------------------------------------------------------------------------ what is seen of neurons

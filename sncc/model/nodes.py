@@ -170,7 +170,7 @@ class Population:
     dynamics: Dynamics | None = None
     unit: Unit | None = None  # of a signal's values
     impulse: bool = False  # a signal delivered as an impulse each step
-    holds: Literal["neurons", "traces", "synapses"] = "neurons"
+    holds: Literal["neurons", "traces", "modulators", "synapses"] = "neurons"
     doc: str = ""
     span: Span | None = field(default=None, compare=False)
 

@@ -76,7 +76,7 @@ class Row:
     spiking: bool = False
     streams: tuple[tuple[str, int], ...] = ()  # (name of a `Draw`, stream)
     clips: tuple[tuple[str, tuple[float, float]], ...] = ()  # states whose first value is drawn again outside this
-    holds: Literal["neurons", "traces", "synapses"] = "neurons"
+    holds: Literal["neurons", "traces", "modulators", "synapses"] = "neurons"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The order of operations within a step: deliveries, update and readout, group by group along the undelayed
 connections.
 
-Synapses that move every step come first, since they read the neurons of the step before. Then, for each group: what
+What follows a population for the sake of synapses comes first, then synapses that move every step, since they read the neurons of the
+step before. Then, for each group: what
 arrives, connection by connection, each followed by its own jumps at arriving spikes; the group's update; its synapses'
 jumps at the spikes it has just fired; its readout. A group with two updates flows in the first, before impulses arrive,
 so that jumps at arriving spikes read it in between.
@@ -67,12 +68,13 @@ def forward_order(
             o for o in operations if isinstance(o, SynapseUpdate) and (o.connection, o.when) == (connection.name, when)
         ]
 
-    result: list[ForwardOperation] = [o for c in connections for o in synapses(c, "step")]
-    for group in topological(groups, connections, operations):
+    def of_group(group: str) -> list[ForwardOperation]:
         arriving = [c for c in connections if c.target_group == group]
         *flow, update = (o for o in operations if isinstance(o, Update) and o.group == group)
         first = [c for c in arriving if not c.input.endswith("!")] if flow else []
-        result += [o for c in first for o in operations if isinstance(o, Deliver) and o.connection == c.name]
+        result: list[ForwardOperation] = [
+            o for c in first for o in operations if isinstance(o, Deliver) and o.connection == c.name
+        ]
         result += flow
         for c in arriving:
             if c not in first:
@@ -81,7 +83,15 @@ def forward_order(
         result.append(update)
         result += [o for c in arriving for o in synapses(c, "post")]
         result += [o for o in operations if isinstance(o, Readout) and o.group == group]
-    return tuple(result)
+        return result
+
+    order = topological(groups, connections, operations)
+    following = {g.name for g in groups if all(row.holds == "modulators" for row in g.rows)}
+    return (
+        *(o for group in order if group in following for o in of_group(group)),
+        *(o for c in connections for o in synapses(c, "step")),
+        *(o for group in order if group not in following for o in of_group(group)),
+    )
 
 
 def reverse_order(

@@ -208,6 +208,33 @@ def test_a_population_may_set_a_modulator(variable, size):
     assert np.allclose(result.weights[0]["x_y.weight"].reshape(6, 3), w, rtol=1e-11)
 
 
+@pytest.mark.parametrize("variable", ["v", "spikes"])
+def test_equations_of_synapses_see_it_as_it_was_when_their_step_began(variable):
+    rule = """
+plasticity driven:
+    modulator reward
+    state c = 0
+    dc/dt = -c / (20 ms) + reward / (1 ms)
+    on pre: weight += 0.05 * c
+"""
+    text = rule + network(
+        "    population x: input[6]\n    population y: LIF[3]\n    population m: LIF[1], v = 0.3",
+        "    connect x -> y: dense, weight = each(0.2), plasticity = driven(reward = m.VARIABLE)\n    connect x -> m: dense, weight = 0.4",
+    ).replace("m.VARIABLE", "m" if variable == "spikes" else f"m.{variable}")
+    x, w = given(150, 6, 0.2), np.full((6, 3), 0.2)
+    _, result = run(model_of(text), 150, {"x": x}, {"x_y.weight": w})
+    neurons, c, reward = Lif(1), 0.0, 0.0 if variable == "spikes" else 0.3
+    neurons.v[:] = 0.3
+    for n in range(150):
+        c = c * np.exp(-STEP / 20) + 20 * (1 - np.exp(-STEP / 20)) * reward
+        for i in np.flatnonzero(x[n]):
+            w[i] += 0.05 * c
+        z = neurons.move(np.full(1, 0.4 * x[n].sum()))
+        reward = float((neurons.v if variable == "v" else z)[0])
+    assert np.ptp(w) > 0
+    assert np.allclose(result.weights[0]["x_y.weight"].reshape(6, 3), w, rtol=1e-11)
+
+
 def test_stimuli_reach_inputs_and_modulators():
     rule = replace(plasticity({}, {}, {}, {}, {}, "weight += reward", ""), modulators=(Input("reward", PLAIN),))
     text = network(
