@@ -184,7 +184,12 @@ class SynapseSimulation(Simulation):
         """Spikes that arrive over the synapses, one step of 0 and 1 after the other."""
         if s.parts is not None:
             there = [part * sum(self.spikes_of(s, n - d), 0.0) for d, part in s.parts.items() if n >= d]
-            return [sum(there)] if there else []
+            if not there or self.model.population(s.c.source).kind == "neuron":
+                return [sum(there)] if there else []
+            return [  # whole ones one after the other, then what is left of one
+                np.minimum(np.maximum(sum(there) - k, 0.0), 1.0)
+                for k in range(int(numpy.ceil(numpy.max(constant(sum(there)), initial=0.0))))
+            ]
         return [] if n < s.c.delay_steps else self.spikes_of(s, n - s.c.delay_steps)
 
     def spikes_of(self, s, n):

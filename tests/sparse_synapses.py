@@ -105,8 +105,8 @@ network Net:
     population x: input[6]
     population hidden: LIF[5](tau_m = 10 ms, theta = 0.5)
     population output: LI[3](tau_m = 10 ms)
-    connect x -> hidden: dense, weight = normal(0.2, 0.3), delay = uniform(0 ms, 4 ms), synapse = added()
-    connect hidden -> hidden: random(p = 0.7), weight = normal(0, 0.3), delay = uniform(1 ms, 4 ms), synapse = clipped()
+    connect x -> hidden: dense, weight = normal(0.2, 0.3), delay = uniform(0 ms, 4 ms), synapse = clipped()
+    connect hidden -> hidden: random(p = 0.7), weight = normal(0, 0.3), delay = uniform(1 ms, 4 ms), synapse = added()
     connect again = hidden -> hidden: one_to_one, weight = each(0.2), delay = 2.3 ms, synapse = clipped()
     connect hidden -> output: random(p = 0.8), weight = normal(0, 0.3), delay = uniform(0 ms, 4 ms), synapse = graded()
 

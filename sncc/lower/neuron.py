@@ -317,16 +317,20 @@ def _jump_at_arrivals(dynamics: Dynamics, body: _Body, early: bool) -> None:
                 moved = add(now, mul(count, sub(after, now))) if by_parts else apply("jump", count, after, now)
                 body.assign(state, moved)
         else:
-            _jump_one_by_one(most, count, jumps, body)
+            _jump_one_by_one(most, count, jumps, body, dynamics.parts and not early)
 
 
-def _jump_one_by_one(most: int, count: Expression, jumps: Sequence[Assignment], body: _Body) -> None:
-    """The jumps of each spike of a step that there is, up to `most`."""
+def _jump_one_by_one(most: int, count: Expression, jumps: Sequence[Assignment], body: _Body, by_parts: bool) -> None:
+    """The jumps of each spike of a step that there is, up to `most`; `by_parts`: of what is left of a whole one as well."""
     for number in range(most):
+        part = apply("min", apply("sub", count, float(number)), 1.0) if number else apply("min", count, 1.0)
+        part = apply("select", apply("gt", count, float(number)), part, 0.0) if number else part
         for state, after in _jumped(jumps, body, f"{number + 1}.").items():
-            body.assign(state, apply("select", apply("gt", count, number + 0.5), after, body.now[state]))
+            now = body.now[state]
+            moved = apply("select", apply("gt", count, number + 0.5), after, now)
+            body.assign(state, add(now, mul(part, sub(after, now))) if by_parts else moved)
     # whoever hands over more than is followed gets no number, and so an error, rather than another one
-    allowed, last = Number(most + 0.5), jumps[-1].state
+    allowed, last = Number(most + (1e-3 if by_parts else 0.5)), jumps[-1].state
     none = apply("log", apply("sub", allowed, count))
     body.assign(last, apply("select", apply("gt", count, allowed), none, body.now[last]))
 

@@ -72,11 +72,6 @@ def _of_own_synapses(
         return
     shape = ends if weight.shape and is_full else weight.shape
     found[weight.key] = replace(weight, shape=shape, keeps_sign=connection.sign_fixed)
-    if connection.delay is not None:
-        count = (prod(ends) if is_full else ends[1],)
-        late = _parameter(f"{connection.name}.delay", connection.delay, count, learnt)
-        late = replace(late, bounds=_delay_bounds(late, connection, written.step))
-        found[late.key] = replace(late, shape=shape) if late.shape else late
 
 
 def _numbers(connection: Connection) -> Iterator[tuple[str, Parameter]]:

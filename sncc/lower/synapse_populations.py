@@ -297,13 +297,10 @@ def _cannot_read_at_arrival(model: Model, c: Connection) -> str:
 
 def _cannot_be_late(model: Model, c: Connection) -> str:
     """Why delays of synapses one by one cannot be learnt; parts of a spike that arrive at two steps move them by parts."""
-    moves = moves_of(model, c)
     if model.training is not None and model.training.rule.name == "eventprop":
         return "by `eventprop`"
     if c.gain is not None:
         return "behind states that its source's synapses share"
-    if most_spikes(model.population(c.source)) != 1 and any(amounts(b) is None for b in moves.on_pre):
-        return f"behind `{c.source}`, of which several spikes may arrive at once"
     return ""
 
 
