@@ -106,7 +106,8 @@ def test_no_kernel_spills_registers(tmp_path, text, precision):
         for architecture, limits in ARCHITECTURES.items():
             found = used[kernel, architecture]
             assert found.spills == 0 and found.registers * int(threads) <= limits.registers
-            assert resident_blocks(found, int(threads), int(shared) if shared.isdigit() else 0, limits) >= 1
+            runs = not (kernel.endswith("_clusters") and architecture == "sm_80")  # which has no clusters
+            assert not runs or resident_blocks(found, int(threads), int(shared) if shared.isdigit() else 0, limits) >= 1
 
 
 def test_occupancy_is_that_of_the_programming_guide():
