@@ -303,7 +303,8 @@ def _jump_at_arrivals(dynamics: Dynamics, body: _Body, early: bool) -> None:
     for name, jumps in dynamics.arrivals:
         if (name in dynamics.early) is not early:
             continue
-        count, most = Symbol(f"{name}!"), 1 if name in dynamics.once else dynamics.most
+        count = body.now.get(name, Symbol(f"{name}!"))  # of a state: those that have been kept for this step
+        most = 1 if name in dynamics.once else dynamics.most
         if (added := amounts(jumps)) is not None:
             added = [body.read(amount) for amount in added]
             for jump, amount in zip(jumps, added, strict=True):
@@ -313,7 +314,7 @@ def _jump_at_arrivals(dynamics: Dynamics, body: _Body, early: bool) -> None:
         elif most == 1:
             for state, after in _jumped(jumps, body, "").items():
                 now = body.now[state]
-                by_parts = dynamics.parts and not early
+                by_parts = dynamics.parts and name not in dynamics.once
                 moved = add(now, mul(count, sub(after, now))) if by_parts else apply("jump", count, after, now)
                 body.assign(state, moved)
         else:

@@ -31,13 +31,13 @@ from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
 from sncc.lower.neuron import FLOWED
 from sncc.lower.plasticity import follow_modulator, trace_name
-from sncc.lower.synapse_moves import GAIN, NUMBER, moves_of, reads_target_on_pre
+from sncc.lower.synapse_moves import GAIN, NUMBER, is_state, moves_of, reads_target_on_pre
 from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Plasticity, Population, State
 from sncc.model.white_noise import is_noise
 
 DELIVERED = "synapse.delivered"  # the user's states have no dots
-ARRIVED = "arrived"  # an input: spikes of the step before
+ARRIVED = "arrived.before"  # a state: spikes of the step before
 KEPT = "dropout.kept"  # an input: what dropout makes of what a synapse delivers, 0 or 1 / (1 - p)
 MOST_SYNAPSES = 1 << 20  # of one connection: every step of a sample keeps the states of each
 
@@ -87,9 +87,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
     # whether spikes of the source tell it anything
     met = bool(moves.on_pre) or any("pre!" in symbols(value) for _, value in moves.delivered)
     arriving = ARRIVED if moves.after else "pre"
-    met_now = met and (not moves.after or any("pre!" in symbols(value) for _, value in moves.delivered))
-    inputs = [Input("pre", PLAIN)] * met_now + [Input(ARRIVED, PLAIN)] * moves.after
-    inputs += [Input("post", PLAIN)] * bool(moves.on_post)
+    inputs = [Input("pre", PLAIN)] * met + [Input("post", PLAIN)] * bool(moves.on_post)
     inputs += [Input(s.symbol, PLAIN) for s in seen]
     inputs += [Input(GAIN, PLAIN)] if c.gain is not None else []
     inputs += [] if placed else [Input("weight", PLAIN)]
@@ -97,7 +95,10 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
     delivered = {f"{DELIVERED}.{where}": value for where, value in moves.delivered}
     alone = all(amounts(block) is not None for block in moves.on_pre)
     dynamics = Dynamics(
-        states=(*moves.states, *(State(name, ZERO, PLAIN) for name in delivered)),
+        states=(
+            *moves.states,
+            *(State(name, ZERO, PLAIN) for name in (*delivered, *([ARRIVED] if moves.after else []))),
+        ),
         inputs=tuple(inputs),
         equations=moves.equations,
         method=synapse.method if synapse is not None else None,
@@ -112,6 +113,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
             *moves.leaving,
             *(Assignment(n, mul(v, Symbol(KEPT)) if c.dropout else v) for n, v in delivered.items()),
         ),
+        outputs=(Assignment(ARRIVED, Symbol("pre!")),) if moves.after else (),
     )
     parameters = [replace(p, value=_in_a_row(c, p, target.size)) for p in moves.parameters]
     if placed:
@@ -133,10 +135,8 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
 
     each = replace(c.delay, key=f"{c.name}.delay") if c.delay is not None else None  # a delay for each synapse
     around: list[Connection] = []
-    if met_now:
+    if met:
         around.append(join("spikes", (source.name, name), "pre", to_rows, None, c.delay_steps, each))
-    if moves.after:
-        around.append(join("arrived", (source.name, name), ARRIVED, to_rows, None, c.delay_steps + 1))
     if moves.on_post:
         noticed = join("noticed", (target.name, name), "post", to_columns, None, 1 + c.post_delay_steps)
         around.append(replace(noticed, of_target=True))
@@ -290,8 +290,10 @@ def _cannot_read_at_arrival(model: Model, c: Connection) -> str:
         return "under `eventprop`"
     if model.training.rule.truncate_steps is not None:
         return "under `truncate`"
-    if c.delay is not None:
-        return "with a delay for each synapse"
+    blocks = [b for b in (c.synapse, c.plasticity) if b is not None]
+    names = {name for block in blocks for jump in block.on_pre for name in symbols(jump.value)}
+    if c.delay is not None and any(name.startswith("pre.") and is_state(model, c, name) for name in names):
+        return "and its source, with a delay for each synapse"
     return "behind states of its source" if c.gain is not None else ""
 
 

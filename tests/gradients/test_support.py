@@ -69,7 +69,6 @@ DEPRESSING = "synapse = tsodyks_markram()"
         ("    connect x -> hidden: dense, weight = 0.5", "    population p: poisson[4](rate = 50 Hz)\n"
          f"    connect p -> hidden: dense, weight = 0.5 kHz, {DEPRESSING}",
          "learning `p_hidden.use` behind `p`, which may spike any number of times in a step,"),
-        (DEPRESSING, "delay = uniform(0 ms, 2 ms), synapse = single()", "and whose `on pre` reads its target, with a delay for each synapse"),
     ],
 )  # fmt: skip
 def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
