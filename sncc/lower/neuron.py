@@ -318,7 +318,7 @@ def _jump_at_arrivals(dynamics: Dynamics, body: _Body, early: bool) -> None:
                 moved = add(now, mul(count, sub(after, now))) if by_parts else apply("jump", count, after, now)
                 body.assign(state, moved)
         else:
-            _jump_one_by_one(most, count, jumps, body, dynamics.parts and not early)
+            _jump_one_by_one(most, count, jumps, body, dynamics.parts and name not in dynamics.once)
 
 
 def _jump_one_by_one(most: int, count: Expression, jumps: Sequence[Assignment], body: _Body, by_parts: bool) -> None:
