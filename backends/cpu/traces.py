@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import groupby
 from typing import Literal
 
 from sncc.backends.cpu.forward import (
@@ -19,6 +18,7 @@ from sncc.backends.cpu.reverse import gradient_of_rows, place_of_gradient
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_delays, place_of_weights
+from sncc.backends.cxx.trace_loops import in_loops
 from sncc.program.groups import Connection
 from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 
@@ -58,16 +58,11 @@ def end(layout: Layout) -> list[str]:
 
 
 def _in_loops(layout: Layout, lines: Callable[[int, TraceOperation], list[str]]) -> list[str]:
-    """Lines of all operations, those of a loop over outputs inside of it."""
-    result: list[str] = []
-    for each, found in groupby(enumerate(layout.program.traces), lambda o: getattr(o[1], "each", None)):
-        inside = [line for k, o in found for line in lines(k, o)]
-        if each is not None and inside:
-            count = layout.outputs(each) or f"most_of_a_source(p, {layout.rows_along(each)})"
-            head = f"for (std::int64_t output = 0, outputs = {count}; output < outputs; ++output) {{"
-            inside = [head, *(f"    {line}" for line in inside), "}"]
-        result += inside
-    return result
+    def head(each: Each) -> str:
+        count = layout.outputs(each) or f"most_of_a_source(p, {layout.rows_along(each)})"
+        return f"for (std::int64_t output = 0, outputs = {count}; output < outputs; ++output)"
+
+    return in_loops(layout.program.traces, lines, head)
 
 
 def penalties(layout: Layout) -> list[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import groupby
 from typing import Literal
 
 from sncc.backends.cuda.places import Places, moved, plus
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import padded
+from sncc.backends.cxx.trace_loops import in_loops
 from sncc.program.groups import Connection
 from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 
@@ -91,16 +91,11 @@ class Online(Places):
         return self._in_loops(lines)
 
     def _in_loops(self, lines: Callable[[int, TraceOperation], list[str]]) -> list[str]:
-        """Lines of all operations, those of a loop over outputs inside of it."""
-        result: list[str] = []
-        for each, found in groupby(enumerate(self.program.traces), lambda o: getattr(o[1], "each", None)):
-            inside = [line for k, o in found for line in lines(k, o)]
-            if each is not None and inside:
-                count = self.outputs(each) or f"static_cast<int>(g.rows[{self.rows_along(each)}].most)"
-                head = f"for (int output = 0; output < {count}; ++output) {{"
-                inside = [head, *(f"    {line}" for line in inside), "    __syncthreads();", "}"]
-            result += inside
-        return result
+        def head(each: Each) -> str:
+            count = self.outputs(each) or f"static_cast<int>(g.rows[{self.rows_along(each)}].most)"
+            return f"for (int output = 0; output < {count}; ++output)"
+
+        return in_loops(self.program.traces, lines, head, ("__syncthreads();",))
 
     @property
     def penalises_late(self) -> bool:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "fetch.h"
 #include "sncc/aligned.h"
 #include "sncc/list.h"
 #include "sncc/platform.h"
@@ -72,17 +73,8 @@ private:
     static constexpr std::size_t ahead = 2;
 
     static SNCC_INLINE void fetch(const Row& row) {
-        fetch(row.keys, row.count);
-        if (row.weights) fetch(row.weights, row.count);
-    }
-    template <typename Value>
-    static SNCC_INLINE void fetch(const Value* values, std::uint64_t count) {
-#if defined(__GNUC__)
-        for (std::uint64_t k = 0; k < count; k += 64 / sizeof(Value)) __builtin_prefetch(values + k);
-        __builtin_prefetch(values + count - 1);
-#else
-        static_cast<void>(values), static_cast<void>(count);
-#endif
+        sncc::fetch(row.keys, 0, row.count);
+        if (row.weights) sncc::fetch(row.weights, 0, row.count);
     }
     List<Row> rows_;
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "fetch.h"
 #include "synapse_store.h"
 #include "sncc/list.h"
 #include "sncc/lists.h"
@@ -329,17 +330,6 @@ public:
 
 private:
     static constexpr std::size_t ahead = 16;  // slices; a synapse's numbers come from memory
-
-    template <typename Value>
-    static SNCC_INLINE void fetch(const Value* values, std::uint64_t begin, std::uint64_t end) {
-#if defined(__GNUC__)
-        __builtin_prefetch(values + begin);
-        for (std::uint64_t k = begin + 64 / sizeof(Value); k < end; k += 64 / sizeof(Value)) __builtin_prefetch(values + k);
-        __builtin_prefetch(values + end - 1);
-#else
-        static_cast<void>(values), static_cast<void>(begin), static_cast<void>(end);
-#endif
-    }
 
     struct Slot {
         Untouched<std::uint64_t> runs;  // bundle << 48 | first synapse << 12 | how many

@@ -66,6 +66,18 @@ __device__ inline void add_own_products(Real* gradient, const DeviceRows<Real>& 
         sum = m_fma(signals[j], traces[k], sum);
     });
 }
+// into += what all threads of a block have together, added up in their order by way of `room`.
+template <typename Real>
+__device__ inline void add_block_total(Real& into, double sum, Real* room) {
+    room[threadIdx.x] = static_cast<Real>(sum);
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        double total = 0;
+        for (int t = 0; t < static_cast<int>(blockDim.x); ++t) total += static_cast<double>(room[t]);
+        into += static_cast<Real>(total);
+    }
+    __syncthreads();
+}
 // The same of weights that synapses share: a thread for each of them; of one weight all threads have a part, by way of `room`.
 template <typename Real>
 __device__ inline void add_shared_products(Real* gradient, const DeviceRows<Real>& rows, int elements, const Real* signals, const Real* traces, Real* room) {
@@ -86,14 +98,7 @@ __device__ inline void add_shared_products(Real* gradient, const DeviceRows<Real
         const std::uint32_t k = rows.sharing[q];
         sum += static_cast<double>(signals[rows.targets[k]]) * static_cast<double>(traces[k]);
     }
-    room[threadIdx.x] = static_cast<Real>(sum);
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        double total = 0;
-        for (int t = 0; t < static_cast<int>(blockDim.x); ++t) total += static_cast<double>(room[t]);
-        gradient[0] += static_cast<Real>(total);
-    }
-    __syncthreads();
+    add_block_total(gradient[0], sum, room);
 }
 
 // The same of learnt delays, each of one synapse's, or of one that all have.
@@ -109,14 +114,7 @@ __device__ inline void add_one_delay_products(Real* gradient, const DeviceRows<R
     __syncthreads();  // `room` has been read, traces are there
     double sum = 0;
     for_synapses(rows, sources, [&](int, int j, std::int64_t k) { sum += static_cast<double>(signals[j]) * static_cast<double>(traces[k]); });
-    room[threadIdx.x] = static_cast<Real>(sum);
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        double total = 0;
-        for (int t = 0; t < static_cast<int>(blockDim.x); ++t) total += static_cast<double>(room[t]);
-        gradient[0] += static_cast<Real>(total);
-    }
-    __syncthreads();
+    add_block_total(gradient[0], sum, room);
 }
 
 // ------------------------------------------------------------------------------------------------ what the loss says
