@@ -26,7 +26,7 @@ network Online:
 train:
     rule = eprop()
     loss = mean(cross_entropy(output.v))
-    optimiser = sgd(learning_rate = 0)
+    optimiser = sgd(learning_rate = 0.03)
     batch = 4
 """
 RUNS = (

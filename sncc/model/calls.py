@@ -60,6 +60,8 @@ def numbers_of_call(
             diagnostics.error("wrong-argument", argument.value.span, f"`{key}` must be above 0")
         elif number is not None and number >= 1 and key in below_one:
             diagnostics.error("wrong-argument", argument.value.span, f"`{key}` must be below 1")
+        elif number not in (None, 0, 1) and key in switches:
+            diagnostics.error("wrong-argument", argument.value.span, f"`{key}` is `true` or `false`")
         found[key] = 0.0 if number is None else number
     for key, default in wanted.items():
         if key not in found and default is None:

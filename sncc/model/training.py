@@ -40,8 +40,8 @@ SCHEDULES: dict[str, Numbers] = {
     "warmup": (("epochs", 1.0),),
 }
 SWITCHES = ("nesterov",)
-ABOVE_ZERO = ("eps", "every", "at")  # what is divided by, or to which all would be clipped
-BELOW_ONE = ("beta1", "beta2", "alpha")  # parts of means
+ABOVE_ZERO = ("learning_rate", "eps", "every", "at")  # at 0: nothing is learnt, division by 0, all clipped to 0
+BELOW_ONE = ("momentum", "beta1", "beta2", "alpha")  # what is kept of a sum, or is part of a mean
 CLIPS: dict[str, Numbers] = {"norm": (("at", None),), "value": (("at", None),)}
 
 
