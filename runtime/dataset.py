@@ -16,6 +16,7 @@ from .arguments import finite_array, regular_array
 from .events import Events
 from .library import Batch, Data, Library, Result, SourceData, pointer
 from .manifest import Manifest, Readout, Source
+from .windows import check_windows
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 Inputs = Events | Mapping[str, Events | ArrayLike] | ArrayLike
@@ -81,7 +82,9 @@ def labelled_set(
     """The data set of a network whose loss is wanted, so with labels; else as `data_set`."""
     if labels is None:
         raise ValueError("labels are missing: the loss compares the network's outputs with them")
-    return data_set(manifest, inputs, labels, repeated)
+    data = data_set(manifest, inputs, labels, repeated)
+    check_windows(manifest, data.lengths)
+    return data
 
 
 def assemble(

@@ -112,12 +112,16 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Readout:
-    """What the loss sees. `per_step`: the loss is taken at every step, not once at a sample's end."""
+    """What the loss sees. `per_step`: the loss is taken at every step, not once at a sample's end.
+
+    `windows`: of each loss, the first of which predictions come from, after which step it begins and with which it ends.
+    """
 
     population: str
     outputs: int
     labels: Literal["class", "value"]
     per_step: bool
+    windows: tuple[tuple[int, int | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +302,8 @@ def _connection(index: int, data: dict[str, Any]) -> Connection:
 
 
 def _readout(data: dict[str, Any]) -> Readout:
-    return Readout(data["population"], int(data["outputs"]), data["labels"], bool(data["per_step"]))
+    windows = tuple((int(first), None if last is None else int(last)) for first, last in data.get("windows") or ())
+    return Readout(data["population"], int(data["outputs"]), data["labels"], bool(data["per_step"]), windows)
 
 
 def _optimiser(data: dict[str, Any]) -> Optimiser:

@@ -24,6 +24,7 @@ from .parameters import Parameters
 from .recording import Recordable, Run
 from .simulation import KeptSpikes, SpikeTimes
 from .stepping import Stepper
+from .windows import check_windows
 
 
 def load(
@@ -134,6 +135,7 @@ class Network:
             raise ValueError("this network's loss sees one value a sample: there are none for every step")
         prepared = data_set(self.manifest, data, repeated=self.spike_times)
         if not (readout.per_step and readout.labels == "value" if per_step is None else per_step):
+            check_windows(self.manifest, prepared.lengths, first_loss=True)
             outputs, rows = np.zeros((prepared.samples, readout.outputs)), None
         else:
             outputs = np.full((prepared.samples, prepared.steps, readout.outputs), np.nan)

@@ -146,7 +146,7 @@ def manifest(program: Program) -> dict[str, object]:
         "readout": readout and {
             "population": readout.population, "outputs": readout.size, "labels": readout.labels,
             "per_step": readout.reduction is None, "reduction": readout.reduction, "over_steps": readout.over_steps,
-            "window": [readout.first, readout.last],
+            "windows": [[r.first, r.last] for r in program.readouts],
         },
         "optimiser": optimiser and {
             "name": optimiser.name, "learning_rate": optimiser.learning_rate, "states": list(optimiser.states),
@@ -317,7 +317,7 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
             for s, (_, state, _, si) in _synapse_states(program)
         ],
         "readout": readout
-        and f"{{{populations.index(readout.population)}, {readout.size}, {flag(readout.labels == 'class')}, {flag(readout.reduction is None)}}}",
+        and f"{{{populations.index(readout.population)}, {readout.size}, {flag(readout.labels == 'class')}, {flag(readout.reduction is None)}, {readout.first}, {max(r.first for r in program.readouts)}}}",
         "optimiser": optimiser and f"{{{number(optimiser.learning_rate)}, {len(optimiser.states)}}}",
         "saved": [
             f'{{{k}, "{p.key}"}},' for k, p in enumerate(program.parameters)

@@ -119,6 +119,7 @@ struct ReadoutDescription {
     std::int64_t outputs;
     bool classes;   // labels are class indices; otherwise target values
     bool per_step;  // a loss at every step; otherwise one at the sample's end
+    std::int64_t first, last_first;  // the step after which its window begins, and the last of all losses' windows
 };
 
 struct OptimiserDescription {

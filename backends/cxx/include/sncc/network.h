@@ -179,6 +179,7 @@ public:
             engine_->expect({});
             check(*data, selection, count, learns);
         }
+        if (outputs && !output_starts) check_windows(*data, selection, count, about_.readout->first);
         build();
         Batch after = {};
         const auto give_next = [&]() -> const Batch* {
@@ -309,6 +310,14 @@ private:
             for (std::int64_t k = 0; k < count; ++k) check_source(data, q, selection[k]);
         if (data.classes && about_.readout)
             for (std::int64_t k = 0; k < count; ++k) check_classes(data, selection[k]);
+        if (about_.readout && (data.classes || data.targets)) check_windows(data, selection, count, about_.readout->last_first);
+    }
+    // Of samples that end before what a loss sees begins there would be nothing to read.
+    static void check_windows(const Data& data, const std::int64_t* selection, std::int64_t count, std::int64_t first) {
+        for (std::int64_t k = 0; k < count; ++k)
+            if (const std::int64_t steps = data.steps[selection[k]]; steps <= first)
+                throw Failure(Code::argument, "sample " + std::to_string(selection[k]) + " has " + std::to_string(steps) +
+                                                  " steps, and a loss sees what comes after step " + std::to_string(first));
     }
     void check_source(const Data& data, int q, std::int64_t sample) const {
         const SourceData& source = data.sources[q];
