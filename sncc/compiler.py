@@ -13,7 +13,6 @@ from typing import Literal
 from sncc.arguments import check_chosen, check_name, check_switch, folder_of, settings_of, source_of
 from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source, not_supported_yet
 from sncc.gradients.support import refuse as refuse_training
-from sncc.gradients.support import refuse_operations
 from sncc.gradients.support import unsupported as not_derived
 from sncc.lower.engines import refuse as refuse_engines
 from sncc.lower.engines import unsupported as not_executed
@@ -67,7 +66,6 @@ def compile_program(
     if model.training is not None:
         from sncc.gradients.reverse import differentiate, only_read  # with sympy: looking at a file needs none
 
-        refuse_operations(program, model)
         if weights is None:
             program = verify(differentiate(program, model.training))  # → with reverse, gradient and optimise phases
         else:
@@ -122,12 +120,11 @@ def examine(
     if not later:
         try:
             program = verify(lower(model))
-            if model.training is not None:
-                refuse_operations(program, model)
-                if model.training.rule.online:  # whether a readout's neurons filter alike is known from what is derived
-                    from sncc.gradients.reverse import differentiate  # with sympy: other files need none
+            if model.training is not None and model.training.rule.online:
+                # whether a readout's neurons filter alike is known from what is derived
+                from sncc.gradients.reverse import differentiate  # with sympy: other files need none
 
-                    differentiate(program, model.training)
+                differentiate(program, model.training)
         except DiagnosticError as error:
             later += error.diagnostics
     for diagnostic in later:

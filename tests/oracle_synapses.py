@@ -125,6 +125,11 @@ class Synapses:
             self.amounts.append({k: now[k] for k in self.with_target})
             self.past.append({k: now[k] for k in self.past[0]})
 
+    @property
+    def is_turned(self):
+        """Whether numbers that stand for its weights on the way back are a matrix (targets, sources)."""
+        return self.dense and self.pairs is None and self.reduction is not None and self.parts is None
+
     def of_source(self, x):
         if self.pairs is not None:
             return x[self.pairs.pre]
@@ -146,6 +151,7 @@ class Synapses:
         other.states = {k: constant(x) for k, x in self.states.items()}
         if self.parts is not None:
             other.parts = {d: constant(part) for d, part in self.parts.items()}
+            other.past, other.amounts = [{k: constant(x) for k, x in self.past[0].items()}], []
         other.of = self
         return other
 
@@ -165,6 +171,8 @@ class SynapseSimulation(Simulation):
                 self.by_target[c.target].append(Synapses(self, c))
                 by = self.parameters.get(f"{c.name}.feedback")
                 if by is not None:
+                    if self.by_target[c.target][-1].is_turned:
+                        by = constant(by).T
                     self.by_target[c.target].append(self.by_target[c.target][-1].on_the_way_back(by))
         self.past = {key: [x] for key, x in self.state.items()}
 
@@ -262,7 +270,8 @@ class SynapseSimulation(Simulation):
                 if population == s.c.source:
                     before = before | {f"pre.{state}": s.of_source(self._cut(s.c, past[max(n - d + 1, 0)]))}
             total = total + part * value(s.block.deliver, names | before)
-        return total * s.left
+        total = total * s.left
+        return total if s.of is None else total - constant(total)
 
     def _advance(self, p, n):
         synapses = self.by_target[p.name]

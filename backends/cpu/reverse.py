@@ -54,6 +54,13 @@ def before(layout: Layout) -> list[str]:
     """The credit for states as they start, which are delivered before the first step."""
     lines: list[str] = []
     for o in layout.program.before:
+        if isinstance(o, Feedback):
+            lines += [
+                f"for (std::int64_t n = 0; n > -{o.delay}; --n) {{",
+                *(f"    {x}" for x in _feedback(layout, o, before=True)),
+                "}",
+            ]
+            continue
         c = layout.program.connection(o.connection)
         rows = c in layout.rows_of_synapses and c.delays is not None
         most = f"p.rows[{layout.row_number(c)}].most_delay()" if rows else str(layout.most_delay(c))
@@ -81,7 +88,7 @@ def _reaches(layout: Layout, delay: int, before: bool = False) -> str:
     return f"{test} && (n - 1) / {window} == ({later} - 1) / {window}" if window and delay else test
 
 
-def _feedback(layout: Layout, o: Feedback) -> list[str]:
+def _feedback(layout: Layout, o: Feedback, before: bool = False) -> list[str]:
     later = f"n + {o.delay}" if o.delay else "n"
     (group, offset, outputs), (target, start, neurons) = o.source, o.target
     size = layout.program.group(group).size
@@ -89,7 +96,7 @@ def _feedback(layout: Layout, o: Feedback) -> list[str]:
     source = _Source(layout, layout.adjoint[target, o.into].identifier, o.instead, start, neurons)
     into, stride = source.of_all
     weight = f"p.weight({layout.keys.index(o.weight)})"
-    lines = [f"if ({_reaches(layout, o.delay)}) {{  // {o.weight}"]
+    lines = [f"if ({_reaches(layout, o.delay, before)}) {{  // {o.weight}"]
     lines.append(f"    constexpr std::int64_t stride = {stride};")
     if o.one_to_one:
         lines.append(f"    add_products<tile_size>({into}, stride, {weight}, {slot}, {size}, {neurons});")

@@ -54,10 +54,13 @@ class WayBack(Updates):
         """The credit for states as they start, which are delivered before the first step."""
         lines: list[str] = []
         for o in self.program.before:
-            c = self.program.connection(o.connection)
-            rows = c in self.rows_of_synapses and c.delays is not None
-            most = f"g.rows[{self.row_number(c)}].most_delay" if rows else str(self.most_delay(c))
-            part = self._transpose(o, before=True)
+            if isinstance(o, Feedback):
+                most, part = str(o.delay), self._feedback(o, before=True)
+            else:
+                c = self.program.connection(o.connection)
+                rows = c in self.rows_of_synapses and c.delays is not None
+                most = f"g.rows[{self.row_number(c)}].most_delay" if rows else str(self.most_delay(c))
+                part = self._transpose(o, before=True)
             lines += [MEET, f"for (std::int64_t n = 0; n > -{most}; --n) {{"]
             lines += [*(f"    {x}" for x in part.lines), f"    {MEET}", "}"]
         return lines
@@ -79,7 +82,7 @@ class WayBack(Updates):
             return ""
         return f"if ({later} <= steps" + (f" && (n - 1) / {window} == ({later} - 1) / {window}) " if window else ") ")
 
-    def _feedback(self, o: Feedback) -> Part:
+    def _feedback(self, o: Feedback, before: bool = False) -> Part:
         (group, offset, outputs), (target, start, neurons) = o.source, o.target
         later = f"n + {o.delay}" if o.delay else "n"
         row = self.row_at(target, start)
@@ -97,7 +100,7 @@ class WayBack(Updates):
             call = f"feed_back(all, {into}, {passed}{f', {left}' if left else ''});"
         own = None if target in self.aside or o.one_to_one else self.own(target, start)
         into_ = Access(f"d.{self.adjoint[target, o.into].identifier}", True, own)
-        return Part((f"// {o.weight}", f"{self._reaches(o.delay)}{call}"), (self.on_tape(group, o.slot), into_))
+        return Part((f"// {o.weight}", f"{self._reaches(o.delay, before)}{call}"), (self.on_tape(group, o.slot), into_))
 
     def _touches(self, o: Transpose, c: Connection, own: str | None = None) -> tuple[Access, ...]:
         """The adjoints of the targets that a connection leads back from, and those of its sources."""

@@ -10,7 +10,7 @@ from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.synapse_rows import in_rows, most_delay
 from sncc.connectivity.patterns import Dense, OfSynapses
 from sncc.program.groups import Connection, Group
-from sncc.program.learning import DeriveAdjoint, Each, Gather, GatherDelay, TraceUpdate
+from sncc.program.learning import DeriveAdjoint, Each, Gather, GatherDelay, TraceUpdate, Transpose
 from sncc.program.nodes import Program
 from sncc.program.operations import Update
 from sncc.program.streams import stream
@@ -98,7 +98,8 @@ class Layout:
                     if (g.name, name) not in self.adjoint:
                         self.adjoint[g.name, name] = self._field("adjoint", g, name)
         for o in program.before:
-            g = program.group(program.connection(o.connection).source_group or "")
+            source = program.connection(o.connection).source_group if isinstance(o, Transpose) else o.target[0]
+            g = program.group(source or "")
             if (g.name, o.into) not in self.adjoint:
                 self.adjoint[g.name, o.into] = self._field("adjoint", g, o.into)
         for derived in program.gradient:

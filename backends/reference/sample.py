@@ -153,11 +153,15 @@ class Sample(ForwardRun):
                     case Update():
                         self._update(operation, n)
 
-        for operation in self.program.before:
-            c = self.program.connection(operation.connection)
-            most = max(int(steps.max(initial=0)) for steps, _ in self.synapses.delay_parts(c)) - 1
-            for n in range(0, -most - 1, -1):
-                self._transpose(operation, n)
+        for first in self.program.before:
+            if isinstance(first, Feedback):
+                for n in range(0, -first.delay, -1):
+                    self._feedback(first, n)
+                continue
+            c = self.program.connection(first.connection)
+            most = max(int(steps.max(initial=0)) for steps, _ in self.synapses.delay_parts(c))
+            for n in range(0, -most, -1):
+                self._transpose(first, n)
 
     def _forget_adjoints(self) -> None:
         """No credit comes from later steps."""

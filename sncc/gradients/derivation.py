@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sncc.expressions.algebra import total
 from sncc.expressions.nodes import Expression, Symbol, symbols
 from sncc.gradients.transpose import as_local, transpose
-from sncc.program.groups import Group
+from sncc.program.groups import Connection, Group
 from sncc.program.learning import DeriveAdjoint
 from sncc.program.nodes import Program
 from sncc.program.operations import Update
@@ -54,3 +54,11 @@ def learnt_arrays(program: Program, group: Group) -> frozenset[str]:
                 if symbols(assign.value) & active:
                     active.add(assign.name)
     return frozenset(active)
+
+
+def starts_learnt(program: Program, c: Connection) -> bool:
+    """Whether what is delivered before the first step, as it starts, depends on something learnt."""
+    _, row = program.place(c.source)
+    learnt = {p.key for p in program.parameters if p.learnt}
+    bound = {symbol for symbol, value in row.values if value in learnt}
+    return bool((c.delay or c.delays) and symbols(dict(row.initial)[c.values or ""]) & bound)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from sncc.expressions.algebra import ZERO, add
 from sncc.expressions.nodes import Expression, Symbol, symbols
-from sncc.gradients.derivation import derive_adjoint, learnt_arrays
+from sncc.gradients.derivation import derive_adjoint, learnt_arrays, starts_learnt
 from sncc.gradients.event_times import LAST, SHIFT, arrival_time, with_event_times
 from sncc.gradients.feedback import feedback_across, filtering_input, with_feedback
 from sncc.gradients.jumping_losses import with_jumps
@@ -19,7 +19,6 @@ from sncc.gradients.online import forward_traces
 from sncc.gradients.optimisers import optimise
 from sncc.gradients.readouts import readout
 from sncc.gradients.rules import Adjoint, Edge, adjoints
-from sncc.gradients.support import starts_learnt
 from sncc.gradients.synapse_feedback import at_other_weights
 from sncc.gradients.transpose import Transposed, adjoint, as_local, transpose
 from sncc.model import nodes as model_nodes
@@ -62,7 +61,7 @@ def differentiate(program: Program, training: Training | None) -> Program:
     reverse: list[ReverseOperation] = []
     gradient: list[GradientOperation] = []
     learning: dict[str, Update] = {}
-    before: list[Transpose] = []
+    before: dict[str, list[Transpose | Feedback]] = {}
     for choice in chosen:
         slots = _slots(program, choice, chosen)
         built = _adjoint_update(program, updates[choice.group], choice, readouts, slots)
@@ -72,13 +71,9 @@ def differentiate(program: Program, training: Training | None) -> Program:
         if choice.learns:
             gradient += _of_synapses(program, choice.group)
             learning[choice.group] = built.reverse
-            before += _before_the_first_step(program, choice)
+            before[choice.group] = _before_the_first_step(program, choice)
     for update in learning.values():
-        starts = {
-            o.into.removeprefix(_START): o.into
-            for o in before
-            if program.connection(o.connection).source_group == update.group
-        }
+        starts = {o.into.removeprefix(_START): o.into for o in before[update.group]}
         derived = derive_adjoint(program, update, starts)
         gradient += [derived] if derived is not None else []
     operations: list[ForwardOperation] = [updates[o.group] if isinstance(o, Update) else o for o in program.forward]
@@ -88,7 +83,7 @@ def differentiate(program: Program, training: Training | None) -> Program:
         reverse=reverse_order(
             program.groups, program.connections, reverse, [r.group for r in readouts], [p.group for p in penalties]
         ),
-        before=tuple(before),
+        before=tuple(o for found in before.values() for o in found),
         gradient=tuple(gradient),
         optimise=replace(optimise(training.optimiser), follows=follows),
         penalties=penalties,
@@ -162,13 +157,15 @@ def _moved_by_delay(c: Connection) -> str:
     return arrival_time(c.input) if c.rounded else c.input
 
 
-def _before_the_first_step(program: Program, choice: Adjoint) -> list[Transpose]:
+def _before_the_first_step(program: Program, choice: Adjoint) -> list[Transpose | Feedback]:
     """The credit for states that start at something learnt and are delivered, as they start, before the first step."""
-    result: list[Transpose] = []
+    result: list[Transpose | Feedback] = []
     for edge in choice.edges:
         c = program.connection(edge.connection)
-        if c.values is not None and starts_learnt(program, c) and edge.feedback is None:
-            result.append(Transpose(c.name, f"{c.input}~{edge.label}", f"{_START}{c.values}"))
+        if c.values is not None and starts_learnt(program, c):
+            slot, into = f"{c.input}~{edge.label}", f"{_START}{c.values}"
+            back = feedback_across(c, edge.feedback, slot, into) if edge.feedback else Transpose(c.name, slot, into)
+            result.append(back)
     return result
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 from sncc.program.groups import Connection, Group, Row, TapeSlot
-from sncc.program.learning import DeriveAdjoint, Feedback, ReverseOperation
+from sncc.program.learning import DeriveAdjoint, Feedback, ReverseOperation, Transpose
 from sncc.program.nodes import Program, Simulation
 from sncc.program.operations import Derive, Update
 from sncc.program.order import before, forward_order, reverse_order
+
+Credit = TypeVar("Credit", ReverseOperation, Transpose | Feedback)
 
 
 def merge_populations(program: Program) -> Program:
@@ -79,6 +82,7 @@ def _merge(program: Program, first: Group, second: Group) -> Program:
         reverse=reverse_order(
             groups, connections, reverse, [r.group for r in program.readouts], [p.group for p in penalties]
         ),
+        before=tuple(_feedback_moved(o, first.name, second.name, offset) for o in program.before),
         penalties=penalties,
         simulation=_stimuli_moved(program.simulation, first.name, second.name),
         gradient=tuple(o for o in program.gradient if not gone(o)),
@@ -93,7 +97,7 @@ def _stimuli_moved(simulation: Simulation | None, first: str, second: str) -> Si
     return replace(simulation, stimuli=stimuli)
 
 
-def _feedback_moved(operation: ReverseOperation, first: str, second: str, offset: int) -> ReverseOperation:
+def _feedback_moved(operation: Credit, first: str, second: str, offset: int) -> Credit:
     """A learning signal into the second group goes to its place in the first (what a loss reads is never merged)."""
     if isinstance(operation, Feedback) and operation.target[0] == second:
         _, start, size = operation.target

@@ -73,7 +73,7 @@ class Feedback:
 class Transpose:
     """Adds W · slot[n + delay] of the target to the accumulator `into` of the connection's source population at step n.
 
-    Nothing is added where n + delay > T. In `Program.before` n runs on from 0 backwards as far as there is a delay, nothing is
+    Nothing is added where n + delay > T. In `Program.before`, of `Feedback` as well, n runs on from 0 backwards as far as there is a delay, nothing is
     added where n + delay < 1, and nothing clears `into`. `at_spikes`: only for the neurons that fired at step n, the others get nothing.
     """
 

@@ -21,6 +21,7 @@ from sncc.connectivity.patterns import Dense, Part
 from sncc.expressions.nodes import Expression
 from sncc.program.groups import Connection, Group, Parameter, Row, Source, SynapseStates, TapeSlot
 from sncc.program.learning import (
+    Feedback,
     GradientOperation,
     Optimise,
     Penalty,
@@ -85,7 +86,9 @@ class Program:
     derive: tuple[Derive, ...]
     forward: tuple[ForwardOperation, ...]
     reverse: tuple[ReverseOperation, ...] = ()
-    before: tuple[Transpose, ...] = ()  # the reverse phase's last, for n = 0, -1, ...: first values delivered then
+    before: tuple[
+        Transpose | Feedback, ...
+    ] = ()  # the reverse phase's last, for n = 0, -1, ...: first values delivered then
     gradient: tuple[GradientOperation, ...] = ()
     optimise: Optimise | None = None
     traces: tuple[TraceOperation, ...] = ()  # in place of the reverse phase: training goes forwards

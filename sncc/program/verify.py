@@ -281,9 +281,9 @@ def _reverse(program: Program) -> None:
 def _gradient(program: Program) -> None:
     stored = {(o.group, slot) for o in program.reverse if isinstance(o, Update) for slot, _ in o.stores}
     for o in program.before:
-        c = program.connection(o.connection)
-        _require((c.target_group, o.slot) in stored, f"before {o.connection}: slot {o.slot} is never stored")
-        _require(c.values is not None, f"before {o.connection}: nothing is delivered before the first step")
+        c = program.connection(o.connection if isinstance(o, Transpose) else o.instead or "")
+        _require((c.target_group, o.slot) in stored, f"before {c.name}: slot {o.slot} is never stored")
+        _require(c.values is not None, f"before {c.name}: nothing is delivered before the first step")
     _unique("gradient", (o.connection for o in program.gradient if isinstance(o, Gather)))
     for operation in program.gradient:
         match operation:

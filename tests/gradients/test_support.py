@@ -65,7 +65,6 @@ DEPRESSING = "synapse = tsodyks_markram()"
 @pytest.mark.parametrize(
     "before, after, said",
     [
-        (DEPRESSING, "synapse = gap_junction()", "before the first step, under `feedback = random`"),
         ("    connect x -> hidden: dense, weight = 0.5", "    population p: poisson[4](rate = 50 Hz)\n"
          f"    connect p -> hidden: dense, weight = 0.5 kHz, {DEPRESSING}",
          "learning `p_hidden.use` behind `p`, which may spike any number of times in a step,"),
@@ -75,14 +74,7 @@ def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
     text = NETWORK.format(rule="bptt", synapse=DEPRESSING).replace("normal(0, 0.1)", "normal(0 kHz, 0.1 kHz)")
     assert before in text
     text = text.replace(before, after)
-    learn = {
-        "gap_junction": "initial(hidden.v)",
-        "population p": "p_hidden.use",
-    }
-    if "gap_junction" in text:  # the neurons of the other rules get that credit
-        text = text.replace("rule = bptt", "rule = eprop(feedback = random)")
-    learnt = ", ".join(["weights", *(key for sign, key in learn.items() if sign in text)])
-    text = text.replace("    optimiser", f"    learn = {learnt}\n    optimiser")
+    text = text.replace("    optimiser", "    learn = weights, p_hidden.use\n    optimiser")
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)
     assert said in str(raised.value)

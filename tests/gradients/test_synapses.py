@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from networks import model_of, program_of, spikes
+from starting_states import starting
 from synapse_gradients import agreeing, all_moves, relative_error, values_of
 
 from sncc.backends.reference.interpreter import Reference
@@ -176,12 +177,24 @@ def test_each_synapse_delivers_states_of_its_source_a_delay_of_its_own_later(lea
 STARTS = "initial(hidden.v), x_hidden.start, again.start, few.start"
 
 
-@pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "rule", ["bptt", *(pytest.param(r, marks=pytest.mark.slow) for r in ("eprop", "eprop(feedback = random)"))]
+)
 @pytest.mark.parametrize("drawn", [False, True], ids=["one delay", "delays"])
 def test_what_is_delivered_before_the_first_step_has_a_gradient(drawn, rule):
     connections = DELAYED if drawn else re.sub(r"uniform\(. ms, (. ms)\)", r"\1", DELAYED)
     text = NETWORK.format(rule=rule, connections=connections, definitions=RELAXING, learn=f", {STARTS}")
     all_moves(agreeing(text)[0])
+
+
+def test_so_it_has_by_feedback_of_every_shape_and_forwards():
+    all_moves(agreeing(starting("eprop(feedback = random)"))[0])
+    texts = [starting(f"eprop(feedback = random, truncate = 9 ms{o})", more="") for o in ("", ", online = true")]
+    values = values_of(program_of(texts[0]), np.random.default_rng(1))
+    inputs = spikes(np.random.default_rng(1), 1, 24)
+    reverse, forwards = (Reference(program_of(text), values).run(inputs, [2]).gradients for text in texts)
+    for key, expected in reverse.items():
+        assert relative_error(forwards[key], expected) < 1e-12, key
 
 
 OWN = """

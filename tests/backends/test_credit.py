@@ -1,0 +1,39 @@
+"""Ways that credit takes, of which each is rare: both halves give the reference's gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from networks import program_of
+from projects import Projects, handed_over, needs_compiler, set_parameters
+from starting_states import starting
+
+import sncc
+from sncc.backends.reference.interpreter import Reference
+
+CASES = {
+    "first values by feedback": (starting("eprop(feedback = random, truncate = 9 ms)"), {}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("half", ["cpu", pytest.param("emulated", marks=pytest.mark.slow)])
+def test_gradients_equal_the_reference(tmp_path, half, name):
+    needs_compiler()
+    text, pairs = CASES[name]
+    program, rng = program_of(text), np.random.default_rng(4)
+    inputs = [{"x": (rng.random((25 - 4 * k, 6)) < 0.3) * 1.0} for k in range(3)]
+    if half == "cpu":
+        network = sncc.load(sncc.build(text, backend="cpu", precision="float64"), connections=pairs, threads=1)
+    else:
+        project = Projects(tmp_path).emulated(text, build="checked")[1]
+        network = sncc.load(project, backend="emulated", connections=pairs)
+    drawn = Reference(program, pairs=pairs)
+    set_parameters(network, program, drawn.parameters)
+    loss, gradients = network.gradients(handed_over(program, inputs), np.array([1, 0, 2]))
+    expected = drawn.run(inputs, [1, 0, 2])
+    assert expected.spikes[0]["hidden"].sum() > 10
+    assert loss == pytest.approx(expected.loss, rel=1e-12)
+    for key, gradient in expected.gradients.items():
+        got = np.reshape(gradients[key], np.shape(gradient)) * program.parameter(key).si
+        assert np.any(gradient) and np.max(np.abs(got - gradient)) <= 1e-9 * np.max(np.abs(gradient)), key
