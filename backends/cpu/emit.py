@@ -101,6 +101,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         "penalties": layout.penalties(),
         "count_spikes": learning.count_spikes(layout),
         "population_names": layout.populations,
+        "keys": layout.keys,
         "states_not_finite": forward.not_finite(layout),
         "adjoints_not_finite": reverse.not_finite(layout),
         "follows": layout.follows(),

@@ -379,13 +379,13 @@ def _put_series(layout: Layout, update: Update) -> list[str]:
 
 
 def not_finite(layout: Layout) -> list[str]:
-    """The first number of a state that is none, with its population, state and neuron."""
+    """The first number of a state that is none, with its population and neuron."""
     lines = []
     for k, (group, row) in enumerate(layout.rows):
         for state in group.states:
-            place = f"{layout.state[group.name, state].identifier} + {row.offset}"
+            place, what = f"{layout.state[group.name, state].identifier} + {row.offset}", layout.described(group, state)
             found = f"first_not_finite(s.{place}, first ? first->{place} : nullptr, {row.size})"
-            lines.append(f'if (const std::int64_t j = {found}; j >= 0) return {{{k}, "{state}", j}};')
+            lines.append(f'if (const std::int64_t j = {found}; j >= 0) return {{{k}, "{what}", j}};')
     return lines
 
 

@@ -107,16 +107,16 @@ def _feedback(layout: Layout, o: Feedback, before: bool = False) -> list[str]:
 
 
 def not_finite(layout: Layout) -> list[str]:
-    """The first population with an adjoint that is no number."""
+    """The first number of an adjoint that is none, with its population and neuron."""
     lines = []
     for k, (group, row) in enumerate(layout.rows):
         carried = {
             v: None for o in layout.program.reverse if isinstance(o, Update) and o.group == group.name for v, _ in o.carry
         }  # fmt: skip
-        lines += [
-            f"if (!are_finite(a.{layout.adjoint[group.name, v].identifier} + {row.offset}, {row.size})) return {k};"
-            for v in carried
-        ]
+        for v in carried:
+            what = layout.described(group, v)
+            found = f"first_not_finite<Real>(a.{layout.adjoint[group.name, v].identifier} + {row.offset}, nullptr, {row.size})"
+            lines.append(f'if (const std::int64_t j = {found}; j >= 0) return {{{k}, "{what}", j}};')
     return lines
 
 

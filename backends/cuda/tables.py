@@ -80,6 +80,7 @@ class Tables(Samples):
             "readouts": self._readouts(),
             "penalties": self.penalties(),
             "population_names": self.populations,
+            "keys": self.keys,
             "state_places": self._places("State", self.state),
             "adjoint_places": self._places("Adjoint", self.adjoint),
             "steps": self._steps(),
@@ -180,13 +181,14 @@ class Tables(Samples):
         return result
 
     def _places(self, struct: str, fields: dict[tuple[str, str], Field]) -> list[str]:
-        """Which population a number of the states or of the adjoints belongs to."""
+        """What a number of the states or of the adjoints is: its population and neuron."""
         lines = []
         for k, (group, row) in enumerate(self.rows):
-            for (name, _), field in fields.items():
+            for (name, variable), field in fields.items():
                 if name == group.name:
-                    first = moved(f"offsetof({struct}, {field.identifier}) / sizeof(Real)", row.offset)
-                    lines.append(f"if (index >= {first} && index < {first} + {row.size}) return {k};")
+                    first = moved(f"std::int64_t(offsetof({struct}, {field.identifier}) / sizeof(Real))", row.offset)
+                    found = f'{{{k}, "{self.described(group, variable)}", index - ({first})}}'
+                    lines.append(f"if (index >= {first} && index < {first} + {row.size}) return {found};")
         return lines
 
     def _variables(self) -> list[str]:

@@ -302,6 +302,13 @@ class Layout:
         }  # fmt: skip
         return list(found)
 
+    def described(self, group: Group, variable: str) -> str:
+        """What a message calls one of a neuron's states or inputs, or an adjoint of it."""
+        name = variable.removesuffix("~")
+        if name in group.states:
+            return f"the state `{name}`" if name == variable else f"the adjoint of `{name}`"
+        return f"the input `{name.rstrip('!')}`" if variable in group.inputs else "an adjoint"
+
     def follows(self) -> list[str]:
         """Matrices that get another parameter's change: both numbers, and whether it is transposed."""
         optimise = self.program.optimise

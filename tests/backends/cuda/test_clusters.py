@@ -222,7 +222,9 @@ def test_a_number_that_is_none_is_named_as_where_one_block_has_the_sample(sliced
     events = np.repeat([[[0]] * 3 + [[1]] * 27] * 3, 6, axis=2)
     inputs["x"] = sncc.Events.from_dense(events, lengths=inputs["x"].lengths)
     for run in (network.gradients, network.evaluate):
-        with pytest.raises(FloatingPointError, match="a state of `first` is not finite at step 4 of sample 0"):
+        with pytest.raises(
+            FloatingPointError, match="the state `v` of `first` is not finite in neuron 149 at step 4 of sample 0"
+        ):
             run(inputs, labels)
 
 

@@ -181,7 +181,7 @@ private:
         if (!chain) return;
         learn(tile, segments, checkpoints, *chain);
         for (int s = 0; s < count; ++s)
-            if (Network::not_finite(tile.adjoint[s]) >= 0) failed_[static_cast<std::size_t>(first + s)] = 1;
+            if (Network::not_finite(tile.adjoint[s]).population >= 0) failed_[static_cast<std::size_t>(first + s)] = 1;
     }
 
     void write_step(Sample<Network>& sample, const Outputs& outputs, std::int64_t k, std::int64_t n) {
@@ -295,8 +295,7 @@ private:
     // ------------------------------------------------------------------------------------------ numbers that are none
     static constexpr const char* as_before = "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help";
     static std::string said(const NotFinite& found, std::int64_t n, std::int64_t index) {
-        return std::string("the state `") + found.state + "` of `" + Network::population_name(found.population) + "` is not finite in neuron " +
-               std::to_string(found.neuron) + " at step " + std::to_string(n) + " of sample " + std::to_string(index);
+        return sncc::said(found, Network::population_name(found.population), n, index);
     }
     // Whether a sample ends with a state that is no number. Without gradients one that begins infinite may be so.
     bool explodes(const Sample<Network>& sample, const Batch& batch, std::int64_t k) const {
@@ -336,7 +335,7 @@ private:
         prepare(tile, 0, batch, k);
         NotFinite found = Network::not_finite(sample.state, nullptr);
         if (found.population >= 0)
-            return std::string("the state `") + found.state + "` of `" + Network::population_name(found.population) + "` begins infinite in neuron " +
+            return std::string(found.what) + " of `" + Network::population_name(found.population) + "` begins infinite in neuron " +
                    std::to_string(found.neuron) + of + ": gradients need first values that are finite";
         for (std::int64_t n = 1; n <= sample.steps; ++n) {
             forward(tile, segments, checkpoints, 0, n);
@@ -350,9 +349,8 @@ private:
         for (std::int64_t n = sample.steps; n >= 1; --n) {
             if (n == tile.origin) replay(tile, segments, checkpoints, (n - 1) / segments.length);
             Network::back(numbers_.arrays, numbers_.parameters, tile, n);
-            const int population = Network::not_finite(tile.adjoint[0]);
-            if (population >= 0)
-                return std::string("the gradient explodes: an adjoint of `") + Network::population_name(population) + "` is not finite at step " + std::to_string(n) + of + end;
+            found = Network::not_finite(tile.adjoint[0]);
+            if (found.population >= 0) return "the gradient explodes: " + said(found, n, batch.selection[k]) + end;
         }
         return "the gradient" + of + " is not finite" + end;
     }

@@ -103,7 +103,7 @@ public:
             if (!shape.learnt) continue;
             const int size = static_cast<int>(shape.shared ? 1 : layout_of<Real>(shape).size());
             if (!are_finite(of_[k], size))
-                throw Failure(Code::numerical, "the gradient of parameter " + std::to_string(k) + " is not finite; the weights are as they were before "
+                throw Failure(Code::numerical, std::string("the gradient of `") + Network::parameter_key(k) + "` is not finite; the weights are as they were before "
                                                "the batch. A smaller learning rate or a gradient clip may help");
         }
     }

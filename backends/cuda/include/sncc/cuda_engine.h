@@ -423,7 +423,7 @@ private:
         gathered_all_.wait("the gradients");
         if (overflown_read_[0] == all_finite) return;
         optimiser_step_ = step_before_;
-        throw Failure(Code::numerical, "the gradient of parameter " + std::to_string(overflown_read_[0]) + " is not finite; the weights are as they were before "
+        throw Failure(Code::numerical, std::string("the gradient of `") + Network::parameter_key(overflown_read_[0]) + "` is not finite; the weights are as they were before "
                                        "the last batch. A smaller learning rate or a gradient clip may help");
     }
 

@@ -8,6 +8,7 @@
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/engine.h"
+#include "sncc/finite.h"
 #include "sncc/list.h"
 
 namespace sncc {
@@ -87,10 +88,9 @@ public:
 private:
     std::string said(const Batch& batch, std::int64_t k) const {
         const FailureRecord found = failures_read_[static_cast<std::size_t>(k)];
-        const int population = Network::population_of(found.phase == 2, found.place);
-        const std::string what = found.phase == 2 ? "the gradient explodes: an adjoint of `" : "a state of `";
-        return what + (population >= 0 ? Network::population_name(population) : "?") + "` is not finite at step " + std::to_string(found.step) +
-               " of sample " + std::to_string(batch.selection[k]);
+        const NotFinite number = Network::number_at(found.phase == 2, found.place);
+        const char* const population = number.population >= 0 ? Network::population_name(number.population) : "?";
+        return (found.phase == 2 ? "the gradient explodes: " : "") + sncc::said(number, population, found.step, batch.selection[k]);
     }
     // The first sample that met one; -1: none did.
     std::int64_t failed(std::int64_t count) const {

@@ -28,12 +28,16 @@ bool are_finite(const Real* numbers, std::int64_t count) {
     return found == 0;
 }
 
-// A number of a state that is infinite or none: its population, -1 where all are finite, the state's name and the neuron.
+// A number that is infinite or none: its population, -1 where all are finite, what it is, as in "the state `v`", and the neuron.
 struct NotFinite {
     int population;
-    const char* state;
+    const char* what;
     std::int64_t neuron;
 };
+inline std::string said(const NotFinite& found, const char* population, std::int64_t step, std::int64_t sample) {
+    return std::string(found.what) + " of `" + population + "` is not finite in neuron " + std::to_string(found.neuron) + " at step " + std::to_string(step) +
+           " of sample " + std::to_string(sample);
+}
 
 // The first number that is infinite or none, -1 where all are finite. Where one of `first`, if that is given, is infinite, these may be so.
 template <typename Real>
