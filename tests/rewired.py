@@ -28,20 +28,42 @@ network Rewired:
         rewire = deep_r(l1 = 0.05, temperature = 0.02)
     connect back = hidden -> hidden: random(fan_in = 3, self = false), weight = normal(0, 1), delay = uniform(1 ms, 4 ms),
         rewire = deep_r()
-    connect each = hidden -> hidden: random(p = 0.3), weight = normal(-0.3, 0.4), delay = uniform(1 ms, 4 ms), synapse = clipped(), rewire = deep_r()
+    connect each = hidden -> hidden: random(p = 0.3), weight = normal(-0.3, 0.4), delay = uniform(1 ms, 4 ms), synapse = clipped(most = uniform(1, 2)), rewire = deep_r()
     connect hidden -> output: sparse, weight = each(0.05), rewire = deep_r(l1 = 0.1)
     connect other = hidden -> output: random(total = 20), weight = normal(0, 0.05), sign = fixed, rewire = deep_r()
 
 train:
     rule = bptt
     loss = mean(cross_entropy(output.v))
-    learn = weights, hidden.tau_m, delays
+    learn = weights, hidden.tau_m, delays, each.most
     optimiser = adam(learning_rate = 0.05)
     clip = norm(1)
     batch = 4
 """
 REWIRED = ("drawn", "back", "each", "hidden_output", "other")
 PAIRS = {"hidden_output": (np.arange(9), np.arange(9) % 3)}
+
+# by feedback, over weights that move within a sample as well
+FED_BACK = TEXT.replace("rule = bptt", "rule = eprop(feedback = adaptive)")
+FED_BACK = FED_BACK.replace(
+    "network Rewired:",
+    """plasticity growing:
+    param rate = 0.05
+    pre state x = 0
+    dx/dt = -x / (10 ms)
+    on pre:
+        weight += rate * x * (1 - weight)
+        x += 1
+
+network Rewired:""",
+).replace(
+    "\n\ntrain",
+    """
+    connect plastic = hidden -> output: random(p = 0.4), weight = normal(0, 0.1), plasticity = growing(rate = uniform(0.01, 0.1)),
+        rewire = deep_r(l1 = 0.1)
+
+train""",
+)
 
 
 def batch():
@@ -50,28 +72,31 @@ def batch():
     return counts, sncc.Events.from_dense(counts.reshape(4, 30, 4, 3), step=1e-3), np.array([0, 1, 2, 1])
 
 
-def follows_the_reference(load) -> None:
-    """Synapses, weights and delays after each of eight steps; `load(program, reference)` gives the network."""
-    program = program_of(TEXT)
+def follows_the_reference(load, text: str = TEXT) -> None:
+    """Synapses, weights and what goes with them after each of eight steps; `load(program, reference)` gives the network."""
+    program = program_of(text)
     reference = Reference(program, seed=5, pairs=PAIRS)
     reference.parameters["drawn.weight"] = np.minimum(np.abs(reference.parameters["drawn.weight"]) + 0.02, 2)
     network = load(program, reference)
     counts, events, labels = batch()
-    moved = dict.fromkeys(REWIRED, 0)
+    names = (*REWIRED, *(("plastic",) if text == FED_BACK else ()))
+    moved = dict.fromkeys(names, 0)
     for _ in range(8):
-        before = {c: set(zip(*_pairs(reference, c), strict=True)) for c in REWIRED}
+        before = {c: set(zip(*_pairs(reference, c), strict=True)) for c in names}
         run = reference.run([{"x": sample} for sample in counts], list(labels))
         reference.optimise(run.gradients)
         history = network.fit(events, labels, epochs=1, batch=4, verbose=False)
         assert history["loss"][0] == pytest.approx(run.loss, rel=1e-10)
-        for c in REWIRED:
+        for c in names:
             weights = network.parameters[f"{c}.weight"]
             pre, post = _pairs(reference, c)
             assert np.array_equal(weights.pre, pre) and np.array_equal(weights.post, post)
             assert np.allclose(weights, reference.parameters[f"{c}.weight"], rtol=1e-9, atol=1e-12), c
             moved[c] += len(set(zip(pre, post, strict=True)) - before[c])
-        for key in ("back.delay", "each.delay"):
-            assert np.allclose(network.parameters[key] * 1e3, reference.parameters[key]), key
+        with_them = [p for c in names for p in program.numbers_of_synapses(program.connection(c))]
+        assert len(with_them) == 3 + 4 * (text == FED_BACK)
+        for p in with_them:
+            assert np.allclose(network.parameters[p.key] / p.si, reference.parameters[p.key]), p.key
     assert min(moved.values()) > 0 and run.spikes[0]["hidden"].sum() > 5
     assert np.abs(network.parameters["drawn.weight"]).max() <= 2
 

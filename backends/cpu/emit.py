@@ -106,6 +106,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         "adjoints_not_finite": reverse.not_finite(layout),
         "follows": layout.follows(),
         "rewirings": layout.rewirings(),
+        "travelling": layout.travelling(),
         "late_traces": layout.late_trace_lines(),
         "traces": {
             "start": traces.start(layout),

@@ -314,7 +314,7 @@ class Learning(Online):
         """A step on element e, whose change the matrices that follow this parameter get as well."""
         optimise = self.program.optimise
         matrices = [f for f in (optimise.follows if optimise else ()) if f[1] == key]
-        if not matrices:
+        if not matrices or any(c.weight == key for c in self.rewired()):  # the host sees what becomes of those
             return call
         rows, columns = self.matrix(key)
         stride, adds = padded(columns), ""

@@ -310,11 +310,12 @@ class Layout:
         return f"the input `{name.rstrip('!')}`" if variable in group.inputs else "an adjoint"
 
     def follows(self) -> list[str]:
-        """Matrices that get another parameter's change: both numbers, and whether it is transposed."""
-        optimise = self.program.optimise
+        """Matrices that get another parameter's change: both numbers, and whether it is transposed. Not of synapses that move."""
+        optimise, rewired = self.program.optimise, {c.weight for c in self.rewired()}
         return [
             f"{{{self.keys.index(matrix)}, {self.keys.index(weight)}, {str(transposed).lower()}}},"
             for matrix, weight, transposed in (optimise.follows if optimise else ())
+            if weight not in rewired
         ]
 
     def rewired(self) -> list[Connection]:
@@ -331,6 +332,16 @@ class Layout:
             streams = f"0x{stream(c.name, 'rewiring'):08x}u, 0x{stream(c.name, 'rewiring walk'):08x}u"
             lines.append(f"{{{self.keys.index(c.weight)}, {numbers}, {streams}}}, // {c.name}")
         return lines
+
+    def travelling(self) -> list[str]:
+        """The entries of the table of numbers that go with synapses that move, but for their delays."""
+        follows = {matrix for matrix, _, _ in self.program.optimise.follows} if self.program.optimise else set()
+        return [
+            f"{{{self.keys.index(c.weight)}, {self.keys.index(p.key)}, {str(p.key in follows).lower()}}}, // {p.key}"
+            for c in self.rewired()
+            for p in self.program.numbers_of_synapses(c)
+            if p.key != f"{c.name}.delay"
+        ]
 
     def bound(self, group: Group, population: str, symbol: str) -> str:
         """What a parameter symbol is for neuron j of a population: a number, or a look-up in `p`."""

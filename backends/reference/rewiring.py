@@ -30,15 +30,20 @@ def rewire_synapses(network: Trained, c: Connection, p: Parameter, stepped: Any,
     """Gives a connection its weights after a step, and other synapses where a weight would change its sign.
 
     `stepped`: what the optimiser made of the weights (synapses,), in its numbers; `rate`: its learning rate for them. A
-    synapse that has moved has a weight of 0, with the sign of the one that it was, and the optimiser's states, those of a learnt delay too, are 0.
+    synapse that has moved has a weight of 0, with the sign of the one that it was; its other numbers go with it, and the optimiser's states, theirs too, are 0.
     """
-    assert c.rewiring is not None
+    optimise = network.program.optimise
+    assert c.rewiring is not None and optimise is not None
     before, size, step = network.parameters[p.key], len(stepped), network.optimiser_step
     walk = standard_normal(Counter(network.seed, stream(c.name, "rewiring walk"), np.arange(size), step))
     value = stepped - rate * c.rewiring.l1 * np.copysign(1.0, before)
     value = value + np.sqrt(2.0 * rate * c.rewiring.temperature) * walk
     dormant = np.where(np.signbit(before), value > 0, value < 0)
     weight = np.copysign(np.where(dormant, 0.0, np.abs(value) * p.scale), before)
+    weight = np.clip(weight, *p.bounds) if p.bounds else weight
+    for number, followed, _ in optimise.follows:
+        if followed == p.key:
+            network.parameters[number] = network.parameters[number] + (weight - before)
     table = network.tables[c.name]
     source, target = c.source_part or Part.whole((c.source_size,)), c.target_part or Part.whole((c.target_size,))
     if isinstance(c.structure, OfSynapses):
@@ -48,10 +53,9 @@ def rewire_synapses(network: Trained, c: Connection, p: Parameter, stepped: Any,
         c.wiring, source, target, table.source, table.target, dormant, stream(c.name, "rewiring"), network.seed, step,
     )  # fmt: skip
     network.tables.move(c.name, pre, post)
-    network.parameters[p.key] = (np.clip(weight, *p.bounds) if p.bounds else weight)[former]
-    own = {k: v for k, v in network.parameters.items() if k == f"{c.name}.delay" and v.ndim}
-    network.parameters |= {key: values[former] for key, values in own.items()}
-    assert network.program.optimise is not None
-    stepping = [key for key in (p.key, *own) if network.program.parameter(key).learnt]
-    for place in ((key, state) for key in stepping for state in network.program.optimise.states):
+    network.parameters[p.key] = weight[former]
+    own = network.program.numbers_of_synapses(c)
+    network.parameters |= {number.key: network.parameters[number.key][former] for number in own}
+    stepping = [number.key for number in (p, *own) if number.learnt]
+    for place in ((key, state) for key in stepping for state in optimise.states):
         network.optimiser_states[place] = np.where(dormant, 0.0, network.optimiser_states[place])[former]

@@ -132,7 +132,7 @@ def derivation(model: Model, program: Program) -> tuple[Section, ...]:
         parts += [_adjoint(program, o) for o in program.reverse if isinstance(o, Update)]
         parts += [_traces(program, o) for o in program.traces if isinstance(o, TraceUpdate)]
         parts.append(_gradients(program))
-        parts += [_rewiring(c) for c in program.connections if c.rewiring is not None]
+        parts += [_rewiring(program, c) for c in program.connections if c.rewiring is not None]
     else:
         parts.append(Section("There is no `train` block, so no learning rule is derived."))
     return tuple(parts)
@@ -199,7 +199,7 @@ def _penalty(penalty: Penalty) -> Section:
     return Section(f"{head}, r = spikes / (T step)")
 
 
-def _rewiring(c: Connection) -> Section:
+def _rewiring(program: Program, c: Connection) -> Section:
     """What becomes of a connection's weights after each step of the optimiser."""
     assert c.rewiring is not None
     head = f"rewiring of {c.name}, after each step of the optimiser (eta its learning rate, in its numbers)"
@@ -209,6 +209,8 @@ def _rewiring(c: Connection) -> Section:
     if c.rewiring.temperature:
         lines.append((f"{c.weight} += sqrt(2 * eta * {c.rewiring.temperature:g}) * normal(0, 1)",))
     lines.append(("where its sign would change: the synapse moves to a pair that has none, with the weight 0",))
+    if with_it := [p.key for p in program.numbers_of_synapses(c)]:
+        lines.append((f"with it go its {', '.join(with_it)}",))
     return Section(head, tuple(lines))
 
 

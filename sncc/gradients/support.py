@@ -41,13 +41,3 @@ def _connection(connection: Connection, training: Training, model: Model) -> Ite
         if connection.rewiring is not None:
             what = "`rewire` under `online = true`, whose traces are those of synapses that stay,"
             yield not_supported_yet(connection.span, what, "leave one of them out")
-    elif connection.rewiring is not None and _goes_back(connection, training):
-        what = f"`feedback = {rule.feedback}` over synapses that training moves"
-        yield not_supported_yet(connection.span, what, "use `feedback = symmetric`, or leave out `rewire`")
-
-
-def _goes_back(connection: Connection, training: Training) -> bool:
-    """Whether numbers of their own stand for a connection's weights on the way back."""
-    read = {loss.population for loss in training.losses}
-    own = training.rule.name == "eprop" and training.rule.feedback != "symmetric"
-    return own and connection.target in read and connection.source not in read

@@ -37,11 +37,6 @@ def _connection(connection: Connection) -> Iterator[Diagnostic]:
         yield not_supported_yet(
             span, what, "connect with `sparse`, whose pairs are handed over: every synapse has a weight"
         )
-    for block in (connection.synapse, connection.plasticity) if connection.rewiring is not None else ():
-        for parameter in block.parameters if block is not None else ():
-            if parameter.storage == "each":
-                what = f"`rewire` with a `{parameter.name}` for every synapse"
-                yield not_supported_yet(span, what, f"give `{parameter.name}` one number")
 
 
 def _unstored(model: Model, connection: Connection) -> Iterator[Diagnostic]:

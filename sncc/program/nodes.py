@@ -122,6 +122,10 @@ class Program:
         """The parameter of that key."""
         return next(p for p in self.parameters if p.key == key)
 
+    def numbers_of_synapses(self, c: Connection) -> list[Parameter]:
+        """What each synapse of a connection has as a number of its own beside its weight: delays, other parameters, feedback."""
+        return [p for p in self.parameters if p.connection == c.name and p.shape and p.key != c.weight]
+
     def matrix(self, parameter: Parameter) -> tuple[int, int]:
         """Rows and columns of a weight whose elements are counted row by row, one for each pair or place in a kernel.
 

@@ -8,9 +8,9 @@ from mixed_patterns import DRAWN, LEARNT, ONE, PLAIN, case, pairs, prepared, tex
 from networks import model_of, program_of, recurrent
 from oracle import loss_and_gradients
 from patterns import matrices
+from rewired import FED_BACK, PAIRS, REWIRED, batch
 
 from sncc.backends.reference.interpreter import Reference
-from sncc.diagnostics import DiagnosticError
 
 
 @pytest.mark.parametrize("late", [PLAIN, DRAWN, LEARNT])
@@ -58,8 +58,29 @@ def test_it_is_drawn_by_how_many_outputs_a_neuron_reaches():
     assert np.std(drawn) == pytest.approx(0.5, rel=0.03)
 
 
-def test_synapses_that_training_moves_are_refused():
-    text = recurrent("ALIF", rule="eprop(feedback = random)")
-    text = text.replace("hidden -> output: dense", "hidden -> output: random(p = 0.5), rewire = deep_r()")
-    with pytest.raises(DiagnosticError, match="over synapses that training moves"):
-        program_of(text)
+@pytest.mark.parametrize("feedback", ["random", "adaptive"])
+def test_it_goes_with_synapses_that_training_moves(feedback):
+    text = FED_BACK.replace("= adaptive", f"= {feedback}")
+    program, counts = program_of(text), [{"x": sample} for sample in batch()[0]]
+    reference = Reference(program, seed=5, pairs=PAIRS)
+
+    def kept(c):
+        """What stays with each synapse: its feedback or, where that follows the weight, how far it is from it; and its delay."""
+        own = reference.parameters[f"{c}.feedback"] - (feedback == "adaptive") * reference.parameters[f"{c}.weight"]
+        return np.sort(own)
+
+    outputs = ("hidden_output", "other", "plastic")
+    before = {c: (kept(c), [*zip(reference.tables[c].pre, reference.tables[c].post)]) for c in outputs}
+    for _ in range(4):
+        reference.optimise(reference.run(counts, [0, 1, 2, 1]).gradients)
+    for c, (numbers, synapses) in before.items():
+        assert np.allclose(kept(c), numbers, rtol=0, atol=1e-12), c
+        assert [*zip(reference.tables[c].pre, reference.tables[c].post)] != synapses, c
+    symmetric = Reference(program_of(text.replace(f"= {feedback}", "= symmetric")), reference.parameters, 5, PAIRS)
+    for c in (*REWIRED, "plastic"):
+        symmetric.tables.move(c, reference.tables[c].source, reference.tables[c].target)
+    for c in outputs:
+        reference.parameters[f"{c}.feedback"] = reference.parameters[f"{c}.weight"]
+    expected = symmetric.run(counts, [0, 1, 2, 1])
+    for key, got in reference.run(counts, [0, 1, 2, 1]).gradients.items():
+        assert np.max(np.abs(got - expected.gradients[key])) <= 1e-12 * np.max(np.abs(expected.gradients[key])), key

@@ -18,10 +18,11 @@ from sncc.diagnostics import DiagnosticError
 
 GROWING = """
 plasticity growing:
+    param rate = 0.2
     pre state x = 0
     dx/dt = -x / (9 ms)
     on pre:
-        weight += 0.2 * x * (1 - weight)
+        weight += rate * x * (1 - weight)
         x += 1
 
 """
@@ -133,7 +134,10 @@ def test_more_synapses_than_a_step_can_keep_states_of_are_refused():
         program_of(NETWORK.format(rule="bptt", **settings))
 
 
-@pytest.mark.parametrize("mechanism", ["synapse = graded()", "synapse = clipped(), plasticity = growing()"])
+@pytest.mark.parametrize("mechanism", [
+    "synapse = graded()",
+    "synapse = clipped(tau = uniform(3 ms, 9 ms)), plasticity = growing(rate = uniform(0, 0.1))",
+])  # fmt: skip
 def test_synapses_that_training_has_moved_are_those_that_stand_there_from_the_start(mechanism):
     _, values, inputs, labels, _ = case("drawn")
     text = text_of("drawn").replace("network Net:", GROWING + "network Net:").replace("1e-3", "0.05")

@@ -7,6 +7,7 @@ import pytest
 from networks import program_of
 from projects import needs_compiler
 from rewired import (
+    FED_BACK,
     PAIRS,
     TEXT,
     a_simulation_goes_on_unless_delays_or_states_move,
@@ -33,6 +34,13 @@ def loaded(project, program, reference, threads=2):
 
 def test_synapses_and_weights_are_the_references(project):
     follows_the_reference(lambda program, reference: loaded(project, program, reference))
+
+
+@pytest.mark.slow
+def test_what_stands_for_weights_on_the_way_back_goes_with_its_synapse():
+    needs_compiler()
+    project = sncc.build(FED_BACK, backend="cpu", precision="float64")
+    follows_the_reference(lambda program, reference: loaded(project, program, reference), FED_BACK)
 
 
 def test_a_simulation_goes_on_unless_delays_or_states_move(project):

@@ -7,6 +7,7 @@ import pytest
 from networks import program_of
 from projects import Projects, needs_compiler
 from rewired import (
+    FED_BACK,
     PAIRS,
     TEXT,
     a_simulation_goes_on_unless_delays_or_states_move,
@@ -32,6 +33,13 @@ def test_synapses_weights_and_delays_are_the_references(load):
     follows_the_reference(lambda program, reference: starts_like(load(), program, reference))
 
 
+def test_what_stands_for_weights_on_the_way_back_goes_with_its_synapse(tmp_path):
+    needs_compiler()
+    project = Projects(tmp_path).emulated(FED_BACK)[1]
+    network = sncc.load(project, backend="emulated", connections=PAIRS, seed=5)
+    follows_the_reference(lambda program, reference: starts_like(network, program, reference), FED_BACK)
+
+
 def test_a_simulation_goes_on_unless_delays_or_states_move(load):
     a_simulation_goes_on_unless_delays_or_states_move(load())
 
@@ -45,7 +53,8 @@ def test_synapses_that_cannot_be_change_nothing(load, tmp_path):
 
 
 def test_what_learning_keeps_on_the_device_is_not_asked_of_the_host(load, monkeypatch):
-    sizes = [int(np.prod(p.shape)) for p in program_of(TEXT).parameters if -1 not in p.shape]
+    found = [p.dimensions if p.shape else () for p in program_of(TEXT).parameters]
+    sizes = [int(np.prod(shape)) for shape in found if -1 not in shape]
     monkeypatch.setenv("SNCC_MEMORY_LIMIT", "1")
     with pytest.raises(MemoryError, match=f"needs {8 * (sum(sizes) + max(sizes))} B of memory for its parameters"):
         load()

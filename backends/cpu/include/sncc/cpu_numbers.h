@@ -55,10 +55,14 @@ public:
         const SynapseRows& rows = rows_of(connection);
         if (!are_others<Network>(rows, pre, post, count)) return;
         move_synapses(rows.info().weight, pre, post);
-        for (int state = 0; state < Network::optimiser_states; ++state) {  // they were other synapses'
-            AlignedBuffer<Real>& values = slot(rows.info().weight, state);
-            std::fill(values.data(), values.data() + values.size(), Real(0));
-        }
+        const auto forget = [&](int k, bool) {  // what was other synapses'
+            for (int state = 0; state < Network::optimiser_states; ++state) {
+                AlignedBuffer<Real>& values = slot(k, state);
+                std::fill(values.data(), values.data() + values.size(), Real(0));
+            }
+        };
+        forget(rows.info().weight, false);
+        for_travelling<Network>(rows.info().weight, forget);
     }
     const SynapseRows& rows_of(int connection) const {
         for (const SynapseRows& rows : parameters.rows)

@@ -83,18 +83,29 @@ private:
         Real* weights = numbers_.parameters.own[static_cast<std::size_t>(about.parameter)].data();
         const std::uint32_t step = static_cast<std::uint32_t>(numbers_.optimiser_step);
         List<char> dormant;
-        if (!step_weights(weights, before, dormant, rows->count(), about, numbers_.seed, step, rate * shape.rate, shape.scale)) return;
+        const bool any = step_weights(weights, before, dormant, rows->count(), about, numbers_.seed, step, rate * shape.rate, shape.scale);
+        for_travelling<Network>(about.parameter, [&](int k, bool follows) {
+            if (follows) add_changes(numbers_.parameters.own[static_cast<std::size_t>(k)].data(), weights, before, rows->count());
+        });
+        if (!any) return;
         const MovedSynapses moved = Mover(*rows, dormant).move(numbers_.seed, about.pairs, step);
         numbers_.move_synapses(about.parameter, moved.pre.data(), moved.post.data());
         follow_synapses(weights, moved.former);
-        for (int state = 0; state < Network::optimiser_states; ++state)
-            follow_moments(numbers_.slot(about.parameter, state).data(), dormant, moved.former);
+        begin_anew(about.parameter, dormant, moved.former);
+        for_travelling<Network>(about.parameter, [&](int k, bool) {
+            follow_synapses(numbers_.parameters.own[static_cast<std::size_t>(k)].data(), moved.former);
+            begin_anew(k, dormant, moved.former);
+        });
         const int delays = delays_with<Network>(about.parameter);
         if (delays < 0) return;
         numbers_.follow_delays(delays, moved.former);
-        const Shape& late = numbers_.shapes[static_cast<std::size_t>(delays)];
-        for (int state = 0; late.learnt && !late.shared && state < Network::optimiser_states; ++state)
-            follow_moments(numbers_.slot(delays, state).data(), dormant, moved.former);
+        begin_anew(delays, dormant, moved.former);
+    }
+    // The optimiser's states for a number of each synapse.
+    void begin_anew(int k, const List<char>& dormant, const List<std::uint64_t>& former) {
+        const Shape& shape = numbers_.shapes[static_cast<std::size_t>(k)];
+        for (int state = 0; shape.learnt && !shape.shared && state < Network::optimiser_states; ++state)
+            follow_moments(numbers_.slot(k, state).data(), dormant, former);
     }
 
     StoredNumbers<Network>& numbers_;

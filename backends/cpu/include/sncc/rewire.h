@@ -21,6 +21,13 @@ struct Rewiring {
     std::uint32_t pairs, walk;
 };
 
+// Emitted, for each number that each of these synapses has beside its weight and its delay: it goes with its synapse. Feedback that
+// is adaptive follows the changes of the weight.
+struct Travelling {
+    int weight, number;
+    bool follows;
+};
+
 // A connection's synapses after a step, by source, then target: the pair of each, and which of the former ones it is.
 struct MovedSynapses {
     List<std::int64_t> pre, post;
@@ -108,6 +115,19 @@ bool step_weights(Real* weights, const Real* before, List<char>& dormant, std::s
         weights[k] = m_clip(std::copysign(magnitude, before[k]), lower, upper);
     }
     return any;
+}
+
+// Calls visit(number, whether it follows the weight) for all that goes with the synapses of this weight.
+template <typename Network, typename Visit>
+void for_travelling(int weight, const Visit& visit) {
+    for (int t = 0; t < Network::travelling_count; ++t)
+        if (Network::travelling()[t].weight == weight) visit(Network::travelling()[t].number, Network::travelling()[t].follows);
+}
+
+// What numbers that follow a weight get of its step.
+template <typename Real>
+void add_changes(Real* to, const Real* weights, const Real* before, std::size_t count) {
+    for (std::size_t k = 0; k < count; ++k) to[k] += weights[k] - before[k];
 }
 
 // Whether training moves the synapses of the connections that have this weight.

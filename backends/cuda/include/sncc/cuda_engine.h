@@ -414,7 +414,10 @@ private:
         optimiser_step_ = step;
         if (Network::rewiring_count == 0 || !steps) return;
         settle();
-        if (rewirer_.step(numbers(), seed_, static_cast<std::uint32_t>(step), Network::learning_rate * learning_rate_factor)) upload_rows();
+        if (rewirer_.step(numbers(), seed_, static_cast<std::uint32_t>(step), Network::learning_rate * learning_rate_factor)) {
+            upload_rows();
+            stale_ = stale_ || Network::travelling_count > 0;  // numbers of neurons that stand for synapses
+        }
     }
     // Waits for the last batch's gradients. The optimiser has left all as it was where one of them is none.
     void settle() {

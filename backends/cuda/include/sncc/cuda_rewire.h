@@ -53,8 +53,12 @@ public:
     }
     // Synapses that come from elsewhere begin anew.
     static void forget_states(const Numbers& of, int weight) {
-        const List<Real> none(static_cast<std::size_t>(of.shapes[static_cast<std::size_t>(weight)].columns), Real(0));
-        for (int state = 0; state < Network::optimiser_states; ++state) of.put(of.states, weight, none, of.parameter_size * state);
+        const auto forget = [&](int k, bool) {
+            const List<Real> none(static_cast<std::size_t>(of.shapes[static_cast<std::size_t>(k)].columns), Real(0));
+            for (int state = 0; state < Network::optimiser_states; ++state) of.put(of.states, k, none, of.parameter_size * state);
+        };
+        forget(weight, false);
+        for_travelling<Network>(weight, forget);
     }
 
 private:
@@ -64,16 +68,19 @@ private:
         List<Real> weights = of.take(of.parameters, k);
         List<char> dormant;
         const bool any = step_weights(weights.data(), before.data(), dormant, weights.size(), about, seed, number, rate * shape.rate, shape.scale);
+        for_travelling<Network>(k, [&](int other, bool follows) {
+            if (!follows) return;
+            List<Real> values = of.take(of.parameters, other);
+            add_changes(values.data(), weights.data(), before.data(), weights.size());
+            of.put(of.parameters, other, values);
+        });
         if (any) {
             const SynapseRows& rows = of.connectivity.with_weight(k);
             const MovedSynapses moved = Mover(rows, dormant).move(seed, about.pairs, number);
             of.connectivity.move(k, moved.pre.data(), moved.post.data());
             follow_synapses(weights.data(), moved.former);
-            for (int state = 0; state < Network::optimiser_states; ++state) {
-                List<Real> values = of.take(of.states, k, of.parameter_size * state);
-                follow_moments(values.data(), dormant, moved.former);
-                of.put(of.states, k, values, of.parameter_size * state);
-            }
+            begin_anew(of, k, dormant, moved.former);
+            for_travelling<Network>(k, [&](int other, bool) { follow(of, other, dormant, moved.former); });
             follow_delays(of, delays_with<Network>(k), dormant, moved.former);
         }
         of.put(of.parameters, k, weights);
@@ -82,13 +89,20 @@ private:
     static void follow_delays(const Numbers& of, int delays, const List<char>& dormant, const List<std::uint64_t>& former) {
         if (delays < 0 || of.shapes[static_cast<std::size_t>(delays)].shared) return;
         of.connectivity.follow_delays(delays, former);
-        List<Real> values = of.take(of.parameters, delays);
+        follow(of, delays, dormant, former);
+    }
+    // A number of each synapse, with the optimiser's states for it.
+    static void follow(const Numbers& of, int k, const List<char>& dormant, const List<std::uint64_t>& former) {
+        List<Real> values = of.take(of.parameters, k);
         follow_synapses(values.data(), former);
-        of.put(of.parameters, delays, values);
-        for (int state = 0; of.shapes[static_cast<std::size_t>(delays)].learnt && state < Network::optimiser_states; ++state) {
-            List<Real> moments = of.take(of.states, delays, of.parameter_size * state);
+        of.put(of.parameters, k, values);
+        begin_anew(of, k, dormant, former);
+    }
+    static void begin_anew(const Numbers& of, int k, const List<char>& dormant, const List<std::uint64_t>& former) {
+        for (int state = 0; of.shapes[static_cast<std::size_t>(k)].learnt && state < Network::optimiser_states; ++state) {
+            List<Real> moments = of.take(of.states, k, of.parameter_size * state);
             follow_moments(moments.data(), dormant, former);
-            of.put(of.states, delays, moments, of.parameter_size * state);
+            of.put(of.states, k, moments, of.parameter_size * state);
         }
     }
 
