@@ -19,6 +19,7 @@ from sncc.backends.cxx.dynamics import Dynamics, dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import halves_of
 from sncc.backends.cxx.names import project_name
+from sncc.backends.cxx.runner import runner
 from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import Dense, OfSynapses, Random, Sparse
 from sncc.expressions.nodes import Apply, Number
@@ -55,8 +56,8 @@ def emit_project(program: Program) -> dict[str, str]:
         f"src/{name}_dynamics.h": render("dynamics.h", real=real, functions=shared.functions()),
         f"src/{name}_model.h": render("model.h"),
         f"src/{name}_api.cpp": render("api.cpp", calls=_calls(name), bytes_to_learn=_bytes_to_learn(program), **api),
-        f"src/{name}_run.cpp": render("run.cpp", **_run(program)),
-        "examples/example.c": render("example.c", **_run(program)),
+        f"src/{name}_run.cpp": render("run.cpp", **runner(program)),
+        "examples/example.c": render("example.c", **runner(program)),
         "examples/CMakeLists.txt": render("example.cmake"),
         "manifest.json": json.dumps(manifest(program), indent=2) + "\n",
         "model.snn": program.source,
@@ -372,19 +373,6 @@ def _calls(name: str) -> list[_Call]:
         _Call("get_state", ("unsigned char* bytes", "int64_t size"), ("n.get_state(bytes, size);",)),
         _Call("set_state", ("const unsigned char* bytes", "int64_t size"), ("n.set_state(bytes, size);",)),
     ]  # fmt: skip
-
-
-def _run(program: Program) -> dict[str, object]:
-    return {
-        "sources": program.sources,
-        "given": next((k for k, s in enumerate(program.sources) if s.kind == "events" and not s.kept), -1),
-        "duration": program.simulation.steps if program.simulation else 0,
-        "widest_signal": max([s.size for s in program.sources if s.kind == "signal"], default=0),
-        "populations": [
-            (k, r.population) for k, r in enumerate(r for g in program.groups for r in g.rows) if r.holds == "neurons"
-        ],
-        "outputs": program.readout.size if program.readout else 0,
-    }
 
 
 def _readme(program: Program) -> dict[str, object]:

@@ -53,9 +53,9 @@ def needs(*tools: str) -> None:
             pytest.skip(f"{tool} is not installed")
 
 
-def refused(*command) -> None:
+def refused(*command, code: int = 1) -> None:
     failed = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-    assert failed.returncode == 1 and failed.stderr.strip() and not failed.stdout, command
+    assert failed.returncode == code and failed.stderr.strip() and not failed.stdout, command
 
 
 def saved_weights(library: ctypes.CDLL, manifest: dict, seed: int) -> dict[str, np.ndarray]:
@@ -134,7 +134,15 @@ def test_cmake_alone_builds_it_and_the_runner_needs_no_python(project, tmp_path)
     printed = run(build / "tiny_run", events)
     assert "hidden:" in printed and "output 2:" in printed
     again = run(build / "tiny_run", events)
-    assert printed == again
+    assert printed == again == run(build / "tiny_run", "--seconds", "0.04", events)
+    half = tmp_path / "half.txt"  # of 20 steps, the same as the first of 40
+    half.write_text("".join(line for line in events.read_text().splitlines(True) if int(line.split()[0]) <= 20))
+    assert run(build / "tiny_run", half) == run(build / "tiny_run", events, "--seconds", "20e-3") != printed
+    assert "hidden: 0 spikes" in run(build / "tiny_run", "--seconds", "0.1")
+    for wrong in ["0", "-1", "1 s", "nan", "inf", "1e9", ""]:
+        refused(build / "tiny_run", events, "--seconds", wrong, code=2)
+    refused(build / "tiny_run", events, "--seconds", code=2)
+    refused(build / "tiny_run", code=2)
     library = next(build.glob("libtiny*.so*"))
     # weights that were saved, here those of another seed
     saved = saved_weights(ctypes.CDLL(str(library)), json.loads((project / "manifest.json").read_text()), seed=7)
