@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import sys
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -219,6 +220,12 @@ def _storage(program: Program, p: Parameter) -> str:
     return "made" if made else p.storage
 
 
+def _largest(program: Program, p: Parameter) -> str:
+    """The magnitude that a stored number of a parameter can have; what is compiled in has its own in the code."""
+    single = program.precision == "float32" and p.storage != "compiled"
+    return number((2 - 2**-23) * 2.0**127 if single else sys.float_info.max)
+
+
 def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:
     entry: dict[str, object] = {
         "key": p.key, "shape": list(p.shape), "storage": _storage(program, p), "learnt": p.learnt, "unit": p.unit, "si": p.si,
@@ -300,7 +307,7 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
         columns = p.shape[-1] if len(p.shape) == 2 else 1
         low, high = p.bounds or (float("-inf"), float("inf"))
         parameters.append(
-            f'{{"{p.key}", {size}, {columns}, {synapses}, {bytes_of[p.key]}, sncc::Storage::{_storage(program, p)}, {number(p.si)}, {number(p.scale)}, {flag(bool(p.divisor))}, {flag(p.learnt)}, '
+            f'{{"{p.key}", {size}, {columns}, {synapses}, {bytes_of[p.key]}, {_largest(program, p)}, sncc::Storage::{_storage(program, p)}, {number(p.si)}, {number(p.scale)}, {flag(bool(p.divisor))}, {flag(p.learnt)}, '
             f"{number(p.rate)}, {number(low)}, {number(high)}, &dynamics::{shared.parameters[p.key].name}, {_whole(program, p)}}},"
         )
     populations = [r.population for _, r in rows]

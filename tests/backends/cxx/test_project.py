@@ -154,7 +154,8 @@ def test_cmake_alone_builds_it_and_the_runner_needs_no_python(project, tmp_path)
     whole = (tmp_path / "w.npz").read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[:-40])
     (tmp_path / "damaged.npz").write_bytes(whole.replace(saved["parameter/x_hidden.weight"].tobytes()[:8], bytes(8)))
-    for name in ["short", "other", "packed", "cut", "damaged", "absent"]:
+    np.savez(tmp_path / "huge.npz", seed=np.uint64(3), **{**saved, "parameter/x_hidden.weight": np.full(90, 1e39)})
+    for name in ["short", "other", "packed", "cut", "damaged", "absent", "huge"]:
         refused(build / "tiny_run", events, tmp_path / f"{name}.npz")
     for wrong in ["1 5\n", "0 1\n", "one two\n", "1 2\n3"]:
         events.write_text(wrong)
@@ -168,6 +169,24 @@ def test_cmake_alone_builds_it_and_the_runner_needs_no_python(project, tmp_path)
         1,
         1,
     ]
+    # a number that float32 would hold as infinite is refused, and nothing is set
+    manifest = json.loads((project / "manifest.json").read_text())
+    c.tiny_error.restype = ctypes.c_char_p
+    c.tiny_error.argtypes = [ctypes.c_void_p]
+    tau = next(p for p in manifest["parameters"] if p["key"] == "hidden.tau_m")
+    for value, why in [
+        (1e39, b"hidden.tau_m gets a number: 1e+39 is beyond what its precision holds, 3.403e+35"),
+        (3.5e35, b"3.5e+35 is beyond"),
+        (np.inf, b"not finite"),
+        (np.nan, b"not finite"),
+    ]:
+        assert c.tiny_set_parameter(network, tau["index"], ctypes.byref(ctypes.c_double(value)), ctypes.c_int64(1)) == 1
+        assert why in c.tiny_error(network)
+    held = ctypes.c_double()
+    assert (
+        c.tiny_get_parameter(network, tau["index"], ctypes.byref(held), ctypes.c_int64(1)) == 0
+        and abs(held.value - 20e-3) < 1e-8
+    )
     assert c.tiny_get_parameter(network, 0, no, ctypes.c_int64(90)) == c.tiny_spike_count(network, 0, no) == 1
     assert c.tiny_simulate(network, no, no, ctypes.c_int64(5), no, 0, 0, no, 2, no, 0) == 1
     assert c.tiny_simulate(network, no, no, ctypes.c_int64(5), no, 0, 0, no, 0, no, 3) == 1

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <string>
 #include <utility>
@@ -64,6 +65,7 @@ struct ParameterDescription {
     std::int64_t columns;  // element e stands at row e / columns, column e % columns
     int synapses;          // the connection whose synapses the first elements are of, all that the user sees; -1: all are
     int bytes;             // of each number in an engine, at least
+    double largest;        // magnitude that such a number holds
     Storage storage;
     double si;
     double scale;  // the optimiser works on value / scale
@@ -79,6 +81,12 @@ struct ParameterDescription {
     double mean, deviation, low, high;
 };
 
+inline std::string readable(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.4g", value);
+    return text;
+}
+
 // First values of a parameter. Throws Failure for one that is no number, as where `i / j` divides by zero, or infinite (what a state begins with
 // may be, where it is not stored).
 class InitialValues {
@@ -88,7 +96,7 @@ public:
     }
     double operator()(std::uint64_t element, std::uint64_t i, std::uint64_t j) const {
         const double value = about_.initial(seed_, static_cast<std::uint32_t>(element), static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j), whole_.data());
-        if (!std::isfinite(value)) refuse(value, i, j);
+        if (!(std::abs(value) <= about_.largest)) refuse(value, i, j);
         return value;
     }
 
@@ -98,8 +106,10 @@ public:
 
 private:
     SNCC_COLD void refuse(double value, std::uint64_t i, std::uint64_t j) const {
-        throw Failure(Code::argument, std::string(about_.key) + " begins as " + (std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf") + " at (" + std::to_string(i) + ", " +
-                                          std::to_string(j) + "): its first values are numbers that are finite");
+        const std::string number = std::isfinite(value) ? readable(value * about_.si) : std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+        throw Failure(Code::argument, std::string(about_.key) + " begins as " + number + " at (" + std::to_string(i) + ", " + std::to_string(j) +
+                                          "): its first values are numbers that are finite" +
+                                          (std::isfinite(value) ? ", at most " + readable(about_.largest * about_.si) + " in this network's precision" : ""));
     }
 
     const ParameterDescription& about_;

@@ -19,8 +19,9 @@ inline void InitialValues::many(std::uint64_t first, int count, double* to) cons
             drawn[lane] = m_fma(about_.deviation, normal<double>({{words[lane], words[16 + lane], words[32 + lane], words[48 + lane]}}), about_.mean);
         std::copy(drawn, drawn + std::min(16, count - begin), to + begin);
     }
+    const double low = std::max(about_.low, -about_.largest), high = std::min(about_.high, about_.largest);
     for (int k = 0; k < count; ++k)
-        if (!(to[k] > about_.low && to[k] < about_.high)) to[k] = (*this)(first + static_cast<std::uint64_t>(k), 0, 0);
+        if (!(to[k] > low && to[k] < high)) to[k] = (*this)(first + static_cast<std::uint64_t>(k), 0, 0);
 }
 
 }  // namespace sncc

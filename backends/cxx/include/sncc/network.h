@@ -86,6 +86,8 @@ public:
         engine_->build(seed_, about_);
         built_ = true;
     }
+    // The magnitude, in SI, that a number of a parameter can have.
+    double largest(int k) const { return about_.parameters[k].largest * about_.parameters[k].si; }
     SNCC_COLD std::int64_t parameter_size(int k) {
         if (k < 0 || k >= about_.parameter_count) throw Failure(Code::argument, "no parameter of that number");
         const ParameterDescription& p = about_.parameters[k];
@@ -118,7 +120,7 @@ public:
         List<double> inner(static_cast<std::size_t>(std::max(count, p.size)));
         if (p.synapses >= 0) engine_->get_parameter(k, inner.data());
         for (std::int64_t e = 0; e < count; ++e) {
-            if (!std::isfinite(values[e])) throw Failure(Code::argument, std::string(p.key) + " gets a number that is not finite");
+            refuse_too_large(p, values[e]);
             refuse_zero(p, values[e]);
             inner[static_cast<std::size_t>(e)] = values[e] / p.si;
         }
@@ -146,7 +148,7 @@ public:
         const ParameterDescription& p = learnt(k, values, count);
         check_state(state);
         for (std::int64_t e = 0; e < count; ++e)
-            if (!std::isfinite(values[e])) throw Failure(Code::argument, "a state of the optimiser gets a number that is not finite");
+            if (!(std::abs(values[e]) <= p.largest)) throw Failure(Code::argument, "a state of the optimiser gets a number that is not finite");
         List<double> all(values, values + count);
         all.resize(static_cast<std::size_t>(std::max(count, p.size)));
         engine_->set_optimiser_state(k, state, all.data());
@@ -275,6 +277,11 @@ private:
         List<double> all(static_cast<std::size_t>(p.size));
         give(all.data());
         std::copy(all.begin(), all.begin() + count, values);
+    }
+    static void refuse_too_large(const ParameterDescription& p, double value) {  // in SI
+        if (std::isfinite(value) && std::abs(value) <= p.largest * p.si) return;
+        const std::string what = !std::isfinite(value) ? " that is not finite" : ": " + readable(value) + " is beyond what its precision holds, " + readable(p.largest * p.si);
+        throw Failure(Code::argument, std::string(p.key) + " gets a number" + what);
     }
     static void refuse_zero(const ParameterDescription& p, double value) {
         if (p.divides && value == 0) throw Failure(Code::argument, std::string(p.key) + " cannot be 0: an equation divides by it");

@@ -126,8 +126,11 @@ SNCC_COLD inline void load_weights(Network& network, const char* path, const Sav
         values.push_back(file.array<double>(std::string("parameter/") + p->name, "<f8"));
         const std::int64_t size = network.parameter_size(p->index), there = static_cast<std::int64_t>(values.back().size());
         if (there != size) file.refuse(std::string(p->name) + " has " + std::to_string(size) + " numbers, not " + std::to_string(there));
-        for (const double value : values.back())
+        for (const double value : values.back()) {
             if (!std::isfinite(value)) file.refuse(std::string(p->name) + " is damaged");
+            if (std::abs(value) > network.largest(p->index))
+                file.refuse(std::string(p->name) + " has " + readable(value) + ", beyond what this network's precision holds, " + readable(network.largest(p->index)));
+        }
     }
     for (const Saved* c = moving; c->name; ++c) {
         const std::string name = std::string("synapses/") + c->name;
