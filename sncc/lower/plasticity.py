@@ -20,7 +20,7 @@ from sncc.lower.flow import flow
 from sncc.lower.neuron import with_draws_apart
 from sncc.lower.noise import noise_of
 from sncc.lower.synapse_constants import with_constants
-from sncc.lower.traces import drive, most_spikes, trace_population, unsupported
+from sncc.lower.traces import can_spike, drive, most_spikes, trace_population, unsupported
 from sncc.model.integration import integration
 from sncc.model.nodes import (
     Assignment,
@@ -111,14 +111,15 @@ def _trace(
         raise _unsupported(connection, what, f"let it read {side} states, parameters and states of the neuron alone")
     followed, met = sorted(flowing & own), sorted(jumping & own)  # all the time, and where a spike has left them
     at_spikes: dict[str, Expression] = {name: Symbol(f"{_MET}{name}") for name in met}
+    waits = (side,) * can_spike(neuron)  # for spikes; states of what has none flow alone
     before = tuple(State(f"{s.name}.before", s.initial, s.unit) for s in states) if side == "pre" else ()
     dynamics = Dynamics(
         states=(*states, *before),
-        inputs=tuple(Input(name, PLAIN) for name in (side, *followed, *(f"{_MET}{name}" for name in met))),
+        inputs=tuple(Input(name, PLAIN) for name in (*waits, *followed, *(f"{_MET}{name}" for name in met))),
         equations=equations,
-        arrivals=((side, tuple(replace(a, value=substitute(a.value, at_spikes)) for a in jumps)),),
-        early=("post",) if side == "post" else (),
-        once=("post",) if side == "post" else (),
+        arrivals=tuple((w, tuple(replace(a, value=substitute(a.value, at_spikes)) for a in jumps)) for w in waits),
+        early=waits if side == "post" else (),
+        once=waits if side == "post" else (),
         most=most_spikes(neuron),
         kept=tuple(Assignment(f"{s.name}.before", Symbol(s.name)) for s in states) if side == "pre" else (),
     )
@@ -131,7 +132,7 @@ def _trace(
         delay = 0 if connection.delay is not None else connection.delay_steps
     else:
         delay = 1 + connection.post_delay_steps
-    drives = [drive(name, neuron, name, side, delay)]
+    drives = [drive(name, neuron, name, w, delay) for w in waits]
     ago = 1 + (delay if side == "pre" else 0)
     drives += [drive(f"{name}.{k}", neuron, name, k, ago, k.partition(".")[2]) for k in followed]
     drives += [drive(f"{name}.{_MET}{k}", neuron, name, f"{_MET}{k}", delay, k.partition(".")[2]) for k in met]

@@ -29,6 +29,11 @@ def drive(name: str, source: Population, target: str, where: str, delay: int, va
     return Connection(name, source.name, target, where, OneToOne(), weight, delay, whole, whole, values=values)
 
 
+def can_spike(source: Population) -> bool:
+    """Whether a population has spikes at all."""
+    return source.kind != "signal" and (source.dynamics is None or source.dynamics.spike is not None)
+
+
 def most_spikes(source: Population) -> int:
     """How many spikes of one neuron a step may hold; 0: any number."""
     return 1 if source.kind == "neuron" else 0

@@ -186,6 +186,11 @@ plasticity voltage:
     on pre: weight += 0.1 * (post.v - 0.3) - 0.02 * trace
     on post: trace += 0.1 * post.gauge * (1 + post.v)
     bound weight in [0, 1]
+plasticity following:
+    post state seen = 0.2
+    dseen/dt = (post.v - seen) / (10 ms)
+    on pre: weight += 0.02 * seen
+    bound weight in [0, 1]
 neuron Map:
     state v = 0
     input I
@@ -210,9 +215,11 @@ network Net:
     population out: Leaky[200](gauge = uniform(0.5, 1.5)), v = uniform(0, 1)
     population map: Map[70], v = uniform(0, 1)
     population slow: Slow[90]
+    population quiet: LI[70]
     connect drive -> slow: one_to_one, weight = 0.6
     connect slow -> map: random(fan_in = 9), weight = uniform(0, 1), delay = uniform(1 ms, 3 ms), synapse = met()
     connect drive -> out: random(p = 0.1), weight = gamma(6, 0.04), delay = gamma(0.7, 2 ms), plasticity = voltage()
+    connect drive -> quiet: random(p = 0.1), weight = uniform(0, 0.1), plasticity = following()
     connect out -> out: random(fan_in = 3, self = false), weight = 0.1, delay = 1 ms
 simulate:
     duration = 100 ms

@@ -58,6 +58,23 @@ def test_spike_timing_dependent_plasticity_pair_by_pair(delay, post_delay):
     assert np.allclose(result.weights[0]["x_y.weight"].reshape(7, 3), learnt, rtol=1e-11)
 
 
+def test_a_post_state_of_neurons_that_do_not_spike_follows_them():
+    following = plasticity(
+        {"tau": 8}, {}, {"y": 0.3}, {}, {"y": "(post.v - y) / tau"}, "weight += 0.01 * (2 - y)", "", ("0", "0.6")
+    )
+    text = network("    population x: input[5]\n    population y: LI[3]", "    connect x -> y: dense, weight = 0.2")
+    model = changed(model_of(text), "x_y", plasticity=following, weight=Parameter("weight", Number(0.2), PLAIN, "each"))
+    x, w = given(120, 5, 0.1), np.random.default_rng(3).uniform(0.1, 0.3, (5, 3))
+    _, result = run(model, 120, {"x": x}, {"x_y.weight": w})
+    v, y = np.zeros(3), np.full(3, 0.3)
+    for n in range(120):
+        y = y + (v - y) * (1 - np.exp(-STEP / 8))
+        v = v * np.exp(-STEP / 20) + x[n] @ w
+        w = np.where(x[n][:, None] > 0, np.clip(w + 0.01 * (2 - y), 0, 0.6), w)
+    assert np.ptp(w) > 0.1
+    assert np.allclose(result.weights[0]["x_y.weight"].reshape(5, 3), w, rtol=1e-11)
+
+
 def test_each_of_several_spikes_in_a_step_is_a_spike():
     """All deliver the weight from before the first; then each runs `on pre`, which sees what the one before left of weight and
     own states, and of `pre` states what was there before them all; then these jump, once for each."""
