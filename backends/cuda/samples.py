@@ -5,38 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 
-from sncc.backends.cuda.back import WayBack
 from sncc.backends.cuda.copies import Copy, copies_of, pay_after
+from sncc.backends.cuda.losses import Losses
 from sncc.backends.cuda.meetings import MEET, Access, Part, with_meetings
-from sncc.backends.cuda.places import WARP, moved, plus, words
+from sncc.backends.cuda.places import moved, plus, words
 from sncc.backends.cuda.workspace import bytes_of_workspace
-from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import padded
-from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.stimuli import stimulated
-from sncc.backends.cxx.synapse_rows import flag
 from sncc.program.groups import Connection, Row
-from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, Readout, Update
-from sncc.program.statements import SPIKE
 
-MOST_COLUMNS = 4  # of a thread that adds rows, at once
-MOST_AHEAD = 2  # connections whose events a thread reads ahead
 MOST_SHARED = (227 - 9) << 10  # bytes of a block on sm_90, beside those that are not dynamic
 
 
-class Samples(WayBack):
+class Samples(Losses):
     """Finished lines of the kernel that runs samples."""
-
-    def __init__(self, program: Program, shared: Dynamics) -> None:
-        super().__init__(program, shared)
-        self.maps: list[
-            dict[str, str]
-        ] = []  # per readout: numbers per output that its loss keeps where a thread has several
-        for readout, steps in zip(program.readouts, shared.readouts, strict=True):
-            names = Namer()
-            wide = readout.size > WARP
-            self.maps.append({s.name: names.fresh(f"map.{s.name}") for s in steps if s.kind == "map" and wide})
 
     def parts(self) -> dict[str, object]:
         """What the template prints."""
@@ -203,90 +186,6 @@ class Samples(WayBack):
         return f"put_series(g, {k}, b, {padded(row.size)}, n, {place}, {first}{left});"
 
     # ---------------------------------------------------------------------------------------- forward
-    def _deliver_rows(self, c: Connection) -> Part:
-        """What arrives over synapses in rows; their indices are those of whole populations."""
-        row = self.program.place(c.target)[1]
-        field = self.state[c.target_group, c.input].identifier
-        into = plus(f"s.{field}", self.at(c.target_group, row.offset))
-        own = "" if not self.first(row) else f"Portion{{{self.first(row)}, {self.share(row, row.size)}}}, "
-        when = f"n - {c.delay}" if c.delay else "n"
-        rows, source = self.synapses(c), self.source(c)
-        weight = "Bfloat16" if c.weight in self.halves else "Real"
-        if c.interpolated:
-            late = f"{self.learnt_delays(c)}, {source}, n"
-            call = f"add_learnt_synapses({into}, {own or 'Whole{}, '}{rows}, {late});"
-            if c.signal:
-                passed = f"{self.share(row, row.size)}, {self.of_own(rows, row)}, {late}"
-                call = f"add_learnt_values<{flag(c.values is not None)}>({into}, {passed});"
-        elif c.signal:
-            passed = f"{self.share(row, row.size)}, {self.of_own(rows, row)}"
-            call = f"add_synapse_values<{flag(c.values is not None)}>({into}, {passed}, {source}, {'n' if c.delays is not None else when});"
-        elif c.delays is not None:
-            call = f"add_delayed_synapses<{weight}>({into}, {own}{rows}, {source}, n, {c.delay});"
-        else:
-            call = f"add_synapses<{weight}>({into}, {own}{rows}, {source}, {when}, 0);"
-        return Part(
-            (f"// {c.name}: {c.source} -> {c.target}", call),
-            (*self.spikes_read(c), Access(f"s.{field}", writes=True)),
-        )
-
-    @property
-    def read_ahead(self) -> list[Connection]:
-        """Connections whose events are read a step ahead; each takes registers."""
-        dense = [
-            c
-            for c in self.program.connections
-            if c.source_group is None and c.values is None and not c.signal and c.pattern == "dense"
-            if c not in self.rows_of_synapses
-        ]
-        return dense[:MOST_AHEAD]
-
-    def _ahead(self) -> list[str]:
-        """What reads events ahead, from the first step's on."""
-        start = "g.from + 1" if self.is_online else "begin + 1"
-        return [
-            f"EventsAhead ahead_{k}({self.source(c)}, {start}{f' - {c.delay}' if c.delay else ''});  // {c.name}"
-            for k, c in enumerate(self.read_ahead)
-        ]
-
-    def _deliver(self, c: Connection) -> Part:
-        if c in self.rows_of_synapses:
-            return self._deliver_rows(c)
-        field, row = self.state[c.target_group, c.input].identifier, self.program.place(c.target)[1]
-        into = plus(f"s.{field}", self.at(c.target_group, c.target_offset))
-        when = f"n - {c.delay}" if c.delay else "n"
-        weight, source = self.after(self.weight(c.weight), row), self.source(c)
-        size = self.share(row, c.target_size)
-        who, ordered = (
-            self.who(c.target_group),
-            False,
-        )  # whether each number is added to by the thread that it belongs to
-        if c.signal and c.pattern == "dense":
-            ordered = True
-            call = f"add_product({who}, {into}, {size}, {c.source_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
-        elif c.signal:
-            call = f"add_product_one_to_one({into}, {self.share(row, c.source_size)}, {weight}, {self.of_own(source, row)}, {when});"
-        elif c.pattern == "dense":
-            ordered = True
-            if c in self.read_ahead:
-                source, when = f"ahead_{self.read_ahead.index(c)}.take()", "n"
-            threads = WARP if c.target_group in self.aside else self.main_threads
-            columns = -(-self.most(row, c.target_size) // threads)  # of a thread
-            add = f"add_rows<{columns}>" if columns <= MOST_COLUMNS else f"add_wide_rows<{MOST_COLUMNS}>"
-            call = f"{add}({who}, {into}, {size}, {weight}, {self.stride(c.weight)}, {source}, {when});"
-        else:
-            if c.source_group is not None:
-                passed = f"{self.share(row, c.source_size)}, {weight}, {self.of_own(source, row)}"
-            else:
-                own = "" if not self.first(row) else f"Portion{{{self.first(row)}, {size}}}, "
-                passed = f"{own}{self.weight(c.weight)}, {source}"
-            call = f"add_one_to_one({into}, {passed}, {when});"
-        shared = self.own(c.target_group, c.target_offset) if ordered else None
-        return Part(
-            (f"// {c.name}: {c.source} -> {c.target}", call),
-            (*self.spikes_read(c), Access(f"s.{field}", writes=True, own=shared)),
-        )
-
     def _update(self, o: Update) -> list[Part]:
         function = self.functions[id(o)]
         lines = [f"// {comment}" for comment in function.comments]
@@ -321,37 +220,6 @@ class Samples(WayBack):
         lines = stimulated(self, o, "g.before + n", "t", add, "g.carried && ")
         fields = (self.state[o.group, name].identifier for name in o.inputs)
         return [Part(tuple(lines), tuple(Access(f"s.{field}", writes=True) for field in fields))] if lines else []
-
-    def _observe(self, k: int) -> list[Part]:
-        """A readout takes up what it sees of a step."""
-        r = self.program.readouts[k]
-        seen, before = self.seen(k)
-        name = "spike.mask" if r.variable == SPIKE else r.variable
-        error = "nullptr" if self.is_online else f"keeps ? Network::Readout{k}::error(g, b, n) : nullptr"
-        call = f"observe<Network::Readout{k}>(w.reading{k}, {seen}, {before}, labels, n, {error});"
-        team = f"team of {k}" if r.size <= WARP else None
-        own = self.own(r.group, r.offset) if team else None
-        read = tuple(
-            Access(f"s.{self.state[r.group, x].identifier}", own=own) for x in dict.fromkeys((name, r.before or name))
-        )
-        parts = [
-            Part(
-                self.in_first_block((call,)),
-                (*read, Access(f"reading {k}", True, team), Access(f"error {k}", True, team, by_step=True)),
-            )
-        ]
-        if k == 0:
-            lines = (
-                f"if (g.step_outputs) for_own({self.who(r.group)}, outputs, [&](int j) {{",
-                f"    g.step_outputs[(b * g.most_steps + n - 1) * Network::output_width + j] = static_cast<Real>(Network::Readout0::scale) * {seen}[j];",
-                "});",
-            )
-            parts.append(Part(self.in_first_block(lines), (self.touched("s", r.group, name, r.offset, writes=False),)))
-        return parts
-
-    def seen(self, k: int) -> tuple[str, str]:
-        """Where a readout's variables stand."""
-        return f"Network::Readout{k}::seen(s)", f"Network::Readout{k}::before(s)"
 
     def _forward(self) -> list[Part]:
         parts: list[Part] = []
@@ -420,47 +288,3 @@ class Samples(WayBack):
                 f"for_own({size}, [&](int j) {{ g.sums[b * Network::sum_size + {moved('j', offset)}] = static_cast<double>(d.{field}[j]); }});"
             )
         return lines
-
-    # ---------------------------------------------------------------------------------------- loss
-    def _loss(self, readout: Readout) -> list[str]:
-        """The loss, and its derivative by each output: by the lanes of a warp, one an output, or by all threads."""
-        return self._wide_loss(readout) if readout.size > WARP else self._loss_of_lanes(readout)
-
-    def _loss_of_lanes(self, readout: Readout) -> list[str]:
-        names = Namer(["r", "x", "before", "gradient", "j", "own"])
-        place = {"x": "x[j]", "before": "before[j]", "target": "r.target[j]"}
-        lines = ["const int j = Who::rank();", "const bool own = j < outputs;"]
-        for step in self.dynamics.readouts[readout.index]:
-            call = f"own ? dynamics::{step.function.name}({', '.join(place[a.name] for a in step.function.arguments)}) : Real(0)"
-            name = place[step.name] = names.fresh(step.name)
-            how = {"map": "{}", "sum": "Who::sum(r.term, {})"}.get(step.kind, "Who::largest(r.term, {})")
-            lines.append(f"[[maybe_unused]] const Real {name} = {how.format(call)};")
-        return [*lines, f"if (own) gradient[j] = {place['x~']};", f"return {place[readout.loss]};"]
-
-    def _wide_loss(self, readout: Readout) -> list[str]:
-        names = Namer(["r", "x", "before", "gradient", "j"])
-        place = {"x": "x[j]", "before": "before[j]", "target": "r.target[j]"}
-        lines: list[str] = []
-        for step in self.dynamics.readouts[readout.index]:
-            call = f"dynamics::{step.function.name}({', '.join(place[a.name] for a in step.function.arguments)})"
-            if step.kind == "map":
-                field = self.maps[readout.index][step.name]
-                lines += [f"Who::for_own(outputs, [&](int j) {{ r.{field}[j] = {call}; }});", "Who::meet();"]
-                place[step.name] = f"r.{field}[j]"
-                continue
-            own = names.fresh(step.name)
-            how = "sum" if step.kind == "sum" else "largest"
-            lines += [
-                f"Who::for_own(outputs, [&](int j) {{ r.term[j] = {call}; }});",
-                f"const Real {own} = Who::{how}(r.term, Real(0));",
-            ]
-            place[step.name] = own
-        lines.append(f"Who::for_own(outputs, [&](int j) {{ gradient[j] = {place['x~']}; }});")
-        return [*lines, "Who::meet();", f"return {place[readout.loss]};"]
-
-    def _seen(self, readout: Readout) -> tuple[str, str]:
-        """Where a readout's variables stand."""
-        name = "spike.mask" if readout.variable == SPIKE else readout.variable
-        places = (self.state[readout.group, x].identifier for x in (name, readout.before or name))
-        seen, before = (plus(f"s.{place}", readout.offset) for place in places)
-        return seen, before
