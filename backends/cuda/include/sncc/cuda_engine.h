@@ -15,6 +15,7 @@
 #include "sncc/cuda_batch.h"
 #include "sncc/cuda_copies.h"
 #include "sncc/cuda_kept.h"
+#include "sncc/cuda_learner.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/cuda_parameters.h"
 #include "sncc/cuda_results.h"
@@ -39,12 +40,6 @@ public:
             check(cudaDeviceGetAttribute(&has_clusters, cudaDevAttrClusterLaunch, 0), "cudaDeviceGetAttribute");
             shares_samples_ = has_clusters != 0 && Network::shared_in_cluster + STATIC_SHARED <= static_cast<std::size_t>(most_shared_);
         }
-        arrays_.reserve(1);
-        if constexpr (Network::learns) {
-            total_.reserve(static_cast<std::size_t>(Network::sum_size) + 16);
-            overflown_.reserve(1);
-            scratch_.reserve(static_cast<std::size_t>(Network::parameter_size) + 16);
-        }
     }
 
     // -------------------------------------------------------------------------------------------- connectivity
@@ -60,9 +55,9 @@ public:
             const SynapseRows& rows = connectivity_.of(connection);
             if (!are_others<Network>(rows, pre, post, count)) return;
             const int weight = rows.info().weight;
-            settle();
+            learner_.settle();
             connectivity_.move(weight, pre, post);
-            Rewirer<Network>::forget_states(numbers(), weight);
+            Rewirer<Network>::forget_states(learner_.numbers(), weight);
             upload_rows();
         } else {
             Engine::reconnect(connection, pre, post, count);
@@ -76,7 +71,7 @@ public:
     void set_parameter(int k, const double* values) override {
         const std::int64_t count = numbers_.shapes[k].shared ? 1 : parameter_size(k);
         if (built_) connectivity_.refuse_delays(k, values, count);
-        settle();
+        learner_.settle();
         numbers_.set(k, values);
         stale_ = true;
         if (!connectivity_.is_delays(k)) return;
@@ -86,28 +81,28 @@ public:
         follow_delays();
     }
     void get_parameter(int k, double* values) override {
-        settle();
+        learner_.settle();
         numbers_.get(k, values);
     }
     void get_gradient(int k, double* values) override {
-        settle();
+        learner_.settle();
         numbers_.get_gradient(k, values);
     }
     void set_optimiser_state(int k, int state, const double* values) override {
-        settle();
+        learner_.settle();
         numbers_.set_state(k, state, values);
     }
     void get_optimiser_state(int k, int state, double* values) override {
-        settle();
+        learner_.settle();
         numbers_.get_state(k, state, values);
     }
     void set_optimiser_step(std::int64_t step) override {
-        settle();
-        optimiser_step_ = step;
+        learner_.settle();
+        learner_.set_step(step);
     }
     std::int64_t optimiser_step() override {
-        settle();
-        return optimiser_step_;
+        learner_.settle();
+        return learner_.step();
     }
 
     // -------------------------------------------------------------------------------------------- batches
@@ -142,7 +137,7 @@ public:
             const double share = static_cast<double>(part.count) / static_cast<double>(batch.count);
             total.loss += found.loss * share, total.penalty += found.penalty * share, total.correct += found.correct, total.labelled += found.labelled;
         }
-        if (learns && !is_step_by_step(mode)) optimise(mode == Mode::train, learning_rate_factor);
+        if (learns && !is_step_by_step(mode)) optimise(mode, learning_rate_factor);
         return total;
     }
 
@@ -153,7 +148,7 @@ public:
 
     // -------------------------------------------------------------------------------------------- simulation
     void simulate(const Simulation& simulation) override {
-        settle();
+        learner_.settle();
         refresh();
         simulator_.run(simulation, [this](SampleArguments<Network>& a) { launch_samples(a); });
     }
@@ -208,10 +203,10 @@ private:
         launch_samples(a);
         if (a.origin == 0) results_.send(batch.count, compute_);
         input.release(compute_);
-        settle();
-        if (learns) gather(a, first, !first, !first);
+        learner_.settle();
+        if (learns) learner_.gather(a, first, !first, !first);
         if (a.origin > 0) {
-            go_back(a, [&] { gather(a, false, true, !first); });
+            go_back(a, [&] { learner_.gather(a, false, true, !first); });
             results_.send(batch.count, compute_);
         }
         input.release(compute_);
@@ -220,6 +215,11 @@ private:
         if (learns && results_.are_wrong(result, batch)) throw Failure(Code::numerical, what_failed(a, batch));
         if (!learns && results_.are_wrong(result, batch)) look_for_explosions(a, batch);
         return result;
+    }
+    void optimise(Mode mode, double learning_rate_factor) {
+        if (!learner_.optimise(mode == Mode::train, learning_rate_factor, is_step_by_step(mode), seed_)) return;
+        upload_rows();
+        stale_ = stale_ || Network::travelling_count > 0;  // numbers of neurons that stand for synapses
     }
     static bool is_step_by_step(Mode mode) { return Network::online && Network::loss_every_step && mode == Mode::train; }
 
@@ -243,20 +243,11 @@ private:
     void follow_delays() {
         if (connectivity_.has_other_delays()) simulator_.set_lead(connectivity_.most_delay());
     }
-    NumbersOnDevice<Network> numbers() { return {numbers_.parameters, numbers_.states, connectivity_, numbers_.shapes, numbers_.offsets, numbers_.parameter_size}; }
 
-    // Numbers per neuron that follow from parameters set by hand: the last launch without its first parts.
+    // Numbers per neuron that follow from parameters set by hand.
     void refresh() {
-        if (!stale_) return;
-        OptimiseArguments<Network> o = optimiser_arguments();
-        Network::launch_optimise(o, 1, compute_);
+        if (stale_) learner_.derive();
         stale_ = false;
-    }
-    OptimiseArguments<Network> optimiser_arguments() {
-        OptimiseArguments<Network> o = {};
-        numbers_.describe(o);
-        o.arrays = arrays_.data(), o.total = total_.data(), o.overflown = overflown_.data(), o.scratch = scratch_.data();
-        return o;
     }
 
     // -------------------------------------------------------------------------------------------- samples
@@ -269,7 +260,7 @@ private:
     }
     void launch_samples(SampleArguments<Network>& a) {
         a.parameters = numbers_.parameters.data(), a.halves = numbers_.halves.data(), a.rows = connectivity_.table();
-        a.arrays = arrays_.data();
+        a.arrays = learner_.arrays();
         if constexpr (Network::cluster > 0)  // of a simulation, and of a sequence that is cut, the whole state is kept between launches
             if (shares_samples_ && !a.carried && a.segments <= 1 && a.to == 0) return Network::launch_clusters(a, compute_);
         std::size_t shared = sizeof(typename Network::Workspace);
@@ -295,16 +286,16 @@ private:
     // what was before the batch comes back.
     template <typename Meanwhile>
     Result run_step_by_step(SampleArguments<Network>& a, const Batch& batch, BatchInput<Network>& input, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
-        settle();
-        const std::int64_t before = optimiser_step_;
+        learner_.settle();
+        const std::int64_t before = learner_.step();
         copy_on_device(parameters_before_, numbers_.parameters, numbers_.parameter_size);
         copy_on_device(states_before_, numbers_.states, numbers_.parameter_size * Network::optimiser_states);
         for (std::int64_t n = 1; n <= a.most_steps; ++n) {
             a.from = n - 1, a.to = n;
             launch_samples(a);
             if (Network::penalises_late && n == a.most_steps) penalise(a);
-            gather(a, n == 1, false, false);
-            optimise(true, learning_rate_factor);
+            learner_.gather(a, n == 1, false, false);
+            optimise(Mode::train, learning_rate_factor);
         }
         results_.send(batch.count, compute_);
         input.release(compute_);
@@ -312,14 +303,14 @@ private:
         const Result result = results_.take(batch, outputs, a.most_steps);
         std::string wrong = results_.are_wrong(result, batch) ? results_.said(batch) : "";
         try {
-            settle();
+            learner_.settle();
         } catch (const Failure& overflow) {
             if (wrong.empty()) wrong = overflow.what();
         }
         if (wrong.empty()) return result;
         copy_on_device(numbers_.parameters, parameters_before_, numbers_.parameter_size);
         copy_on_device(numbers_.states, states_before_, numbers_.parameter_size * Network::optimiser_states);
-        optimiser_step_ = before, stale_ = true;
+        learner_.set_step(before), stale_ = true;
         throw Failure(Code::numerical, wrong);
     }
     void penalise(SampleArguments<Network>& a) {
@@ -377,87 +368,23 @@ private:
         if (!found.empty()) throw Failure(Code::numerical, found);
     }
 
-    // -------------------------------------------------------------------------------------------- learning
-    void gather(const SampleArguments<Network>& a, bool first, bool adds, bool adds_sums) {
-        GatherArguments<Network> g = {};
-        g.gradient = numbers_.gathered.data(), g.parameters = numbers_.parameters.data(), g.rows = connectivity_.table(), g.steps = a.rest ? a.rest : a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
-        g.origin = a.origin, g.room = a.room, g.length = a.length, g.adds_sums = adds_sums;
-        std::copy(a.events, a.events + Network::sources + Network::thinned, g.events), std::copy(a.values, a.values + Network::sources + Network::thinned, g.values);
-        g.fired = a.fired;
-        for (int p = 0; p < Network::populations + Network::thinned; ++p) g.bits[p] = a.bits[p];
-        for (int k = 0; k < Network::series_count; ++k) g.series[k] = a.series[k];
-        g.series_lead = a.series_lead;
-        g.tape = a.tape, g.sums = a.sums, g.total = total_.data(), g.overflown = overflown_.data();
-        g.sample_gradients = a.sample_gradients, g.gradient_width = a.gradient_width, g.adds = adds;
-        if (first) check(cudaMemsetAsync(overflown_.data(), all_finite_bytes, sizeof(int), compute_), "cudaMemsetAsync", "the gradients");
-        Network::launch_gather(g, compute_);
-    }
-    void optimise(bool steps, double learning_rate_factor) {
-        const std::int64_t step = optimiser_step_ + (steps ? 1 : 0);
-        if (Network::rewiring_count > 0 && steps) rewirer_.remember(numbers());
-        OptimiseArguments<Network> o = optimiser_arguments();
-        o.learning_rate = Network::learning_rate * learning_rate_factor;
-        o.scalars = Network::scalars(static_cast<double>(step), o.learning_rate);
-        const int blocks = Network::clip == Clip::norm ? 1 : optimise_blocks();
-        o.collects = true;
-        // No block may change a number before all know that every sum is one. A batch that goes step by step is taken back as a whole.
-        const bool apart = Network::sums_late && steps && blocks > 1 && !is_step_by_step(Mode::train);
-        if (apart) {
-            Network::launch_optimise(o, blocks, compute_);
-            o.collects = false;
-        }
-        o.steps = steps;
-        Network::launch_optimise(o, blocks, compute_);
-        overflown_.take(overflown_read_, 1, compute_);
-        gathered_all_.record(compute_);
-        unsettled_ = true, step_before_ = optimiser_step_;
-        optimiser_step_ = step;
-        if (Network::rewiring_count == 0 || !steps) return;
-        settle();
-        if (rewirer_.step(numbers(), seed_, static_cast<std::uint32_t>(step), Network::learning_rate * learning_rate_factor)) {
-            upload_rows();
-            stale_ = stale_ || Network::travelling_count > 0;  // numbers of neurons that stand for synapses
-        }
-    }
-    // Waits for the last batch's gradients. The optimiser has left all as it was where one of them is none.
-    void settle() {
-        if (!unsettled_) return;
-        unsettled_ = false;
-        gathered_all_.wait("the gradients");
-        if (overflown_read_[0] == all_finite) return;
-        optimiser_step_ = step_before_;
-        throw Failure(Code::numerical, std::string("the gradient of `") + Network::parameter_key(overflown_read_[0]) + "` is not finite; the weights are as they were before "
-                                       "the last batch. A smaller learning rate or a gradient clip may help");
-    }
-
-    static constexpr std::int64_t elements_a_block = 4096;
-    int optimise_blocks() const { return static_cast<int>(std::max<std::int64_t>(Network::optimise_blocks, std::min<std::int64_t>(264, numbers_.parameter_size / elements_a_block))); }
-
     DeviceMemory memory_;
     Stream compute_{cudaStreamDefault}, copies_{cudaStreamNonBlocking};
     ParametersOnDevice<Network> numbers_{memory_};
-    DeviceArray<typename Network::Arrays> arrays_{memory_, "the numbers of the neurons"};
     DeviceArray<typename Network::Workspace> workspaces_{memory_, "the states of the samples"};
     KeptOfSamples<Network> kept_{memory_};
     Copies<Network> copied_;
     ResultsOfSamples<Network> results_{memory_};
-    DeviceArray<double> total_{memory_, "the sums over samples"}, scratch_{memory_, "the gradients of neurons"};
     BatchInput<Network> inputs_[2] = {BatchInput<Network>(memory_), BatchInput<Network>(memory_)};  // in turn
     Simulator<Network> simulator_{memory_};
     Connectivity<Network> connectivity_{memory_};
+    Learner<Network> learner_{memory_, numbers_, connectivity_, compute_};
     bool built_ = false;
-    Rewirer<Network> rewirer_;
     std::uint64_t seed_ = 0;  // of connectivity
     DeviceArray<Real> parameters_before_{memory_, "the parameters"}, states_before_{memory_, "the optimiser"};
-    DeviceArray<int> overflown_{memory_, "the gradients"};
-    PinnedArray<int> overflown_read_;
-    Event gathered_all_;
-    bool unsettled_ = false;
-    std::int64_t step_before_ = 0;
     Call<const Batch*()> next_;
     int turn_ = 0, most_shared_ = 0;
     bool shares_samples_ = false;  // between the blocks of a cluster
-    std::int64_t optimiser_step_ = 0;
     bool stale_ = true;
 };
 
