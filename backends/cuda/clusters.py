@@ -105,7 +105,6 @@ class ClusterSamples(Samples):
             "begin_traces": self.begin_traces(),
             "trace_end": self.trace_end(),
             "trace_penalties": self.trace_penalties(),
-            "penalises_late": self.penalises_late,
             "looks": self._looks("State", "s", self.state),
             "looks_back": self._looks("Adjoint", "d", self.adjoint),
         }

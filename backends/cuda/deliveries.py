@@ -93,8 +93,7 @@ class Deliveries(WayBack):
 
     def _ahead(self) -> list[str]:
         """What reads events ahead, from the first step's on."""
-        start = "g.from + 1" if self.is_online else "begin + 1"
         return [
-            f"EventsAhead ahead_{k}({self.source(c)}, {start}{f' - {c.delay}' if c.delay else ''});  // {c.name}"
+            f"EventsAhead ahead_{k}({self.source(c)}, begin + 1{f' - {c.delay}' if c.delay else ''});  // {c.name}"
             for k, c in enumerate(self.read_ahead)
         ]

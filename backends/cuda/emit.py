@@ -69,15 +69,19 @@ def emit(program: Program) -> dict[str, str]:
     clusters = clusters_of(tables, tables.workspace_bytes)
     blocks = clusters.blocks if clusters else 0
     of_clusters = {f"src/cuda/{name}_clusters.cuh": render("clusters.cuh", **clusters.parts())} if clusters else {}
+    of_rounds = {f"src/cuda/{name}_rounds.cuh": render("rounds.cuh")} if tables.has_rounds else {}
     return {
-        f"src/cuda/{name}_cuda.cu": render("network.cu", cluster=blocks),
+        f"src/cuda/{name}_cuda.cu": render("network.cu", cluster=blocks, rounds=tables.has_rounds),
         f"src/cuda/{name}_network.cuh": render(
             "network.cuh",
             cluster=blocks,
+            rounds=tables.has_rounds,
+            gather_blocks=learning.gather_blocks_by_warps if learns else "0",
             shared_in_cluster=clusters.workspace_bytes if clusters else 0,
             **tables.parts(),
         ),
         **of_clusters,
+        **of_rounds,
         f"src/cuda/{name}_samples.cuh": render("samples.cuh", **Samples(program, shared).parts()),
         f"src/cuda/{name}_learning.cuh": render("learning.cuh", **learning.parts()),
         "src/cuda/KERNELS.md": render(
@@ -149,7 +153,15 @@ def kernels(tables: Tables, learning: Learning, clusters: ClusterSamples | None)
     gather = Kernel(
         f"{name}_gather", "sums gradients of presynaptic neurons", str(learning.gather_blocks), GATHER_THREADS, 0
     )
-    return *first, gather, replace(rest, does="takes the optimiser's step", blocks=blocks)
+    learn = (gather, replace(rest, does="takes the optimiser's step", blocks=blocks))
+    rounds = Kernel(
+        f"{name}_rounds",
+        "runs all rounds of a batch, its threads meeting across the grid",
+        "as many as are resident",
+        tables.threads,
+        samples.shared,
+    )
+    return *first, *learn, *((rounds,) if tables.has_rounds else ())
 
 
 def _clusters(name: str, clusters: ClusterSamples) -> Kernel:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 from sncc.backends.cuda.online import BLOCKS_OF_LATE_SUMS, SUMS_A_BLOCK, Online
 from sncc.backends.cuda.places import WARP, moved, plus, values_of_batch
 from sncc.backends.cxx.expressions import literal
@@ -13,6 +16,21 @@ from sncc.program.learning import Gather, GatherDelay
 WARPS_A_BLOCK, VECTOR = 4, 16  # warps of a block that sums gradients; bytes that a lane loads at once
 
 
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """A part of a gradient: so many sums, each by a warp or by a block."""
+
+    sums: int
+    by_warps: bool
+    title: str
+    lines: list[str]
+
+    @property
+    def blocks(self) -> str:
+        """That make them."""
+        return f"blocks_of({self.sums}, warps)" if self.by_warps else str(self.sums)
+
+
 class Learning(Online):
     """Finished lines of the kernels that gather gradients and take optimiser steps."""
 
@@ -21,9 +39,8 @@ class Learning(Online):
         return {
             "turned": bool(self.fired),
             "gather_resident": self.gather_resident,
-            "gathers": bool(self.gathered()),
+            "lists": WARPS_A_BLOCK if self.gathered() else 1,  # no warp lists spikes where there are none to look up
             "gather": self._gather(),
-            "gather_blocks": self.gather_blocks,
             "derive": self._derive(),
             "collect": self._collect(),
             "optimise": self._optimise(),
@@ -33,10 +50,12 @@ class Learning(Online):
     @property
     def gather_blocks(self) -> int:
         """Of the launch that sums gradients."""
-        if self.is_online:
-            known = sum(-(-size // SUMS_A_BLOCK) for _, _, size in self.sums_of_samples())
-            return 1 + known + BLOCKS_OF_LATE_SUMS * len(self.late_sums())
-        return 1 + sum(self.blocks_of(*found[0]) for found in self._gathers())
+        return sum(-(-part.sums // WARPS_A_BLOCK) if part.by_warps else part.sums for part in self.sums_made)
+
+    @property
+    def gather_blocks_by_warps(self) -> str:
+        """The same by blocks of a number of warps."""
+        return " + ".join(part.blocks for part in self.sums_made)
 
     @property
     def gather_resident(self) -> int:
@@ -44,14 +63,14 @@ class Learning(Online):
         matrices = all(not (c in self.rows_of_synapses or c.signal) for c in self.gathered())
         return 5 if matrices else 4
 
-    def blocks_of(self, o: Gather | GatherDelay, c: Connection) -> int:
-        """Blocks that sum a connection's gradient: one for each presynaptic neuron or shared number, or warps for neighbouring elements."""
+    def sums_of(self, o: Gather | GatherDelay, c: Connection) -> tuple[int, bool]:
+        """Sums of a connection's gradient, and whether each is a warp's: one for each presynaptic neuron or shared number, or for neighbouring elements."""
         if isinstance(o, GatherDelay):
-            return 1 if self.is_one_delay(c) else self.whole_source(c)
+            return (1 if self.is_one_delay(c) else self.whole_source(c)), False
         if c in self.rows_of_synapses:
-            return self.shared_elements(c) or self.whole_source(c)
+            return self.shared_elements(c) or self.whole_source(c), False
         tiles = -(-c.target_size // (WARP * self.columns_a_lane(c))) if c.pattern == "dense" else 1
-        return -(-c.source_size * tiles // WARPS_A_BLOCK)
+        return c.source_size * tiles, True
 
     def columns_a_lane(self, c: Connection) -> int:
         """Neighbouring elements of a dense row that a lane sums: as many as it loads at once."""
@@ -66,43 +85,47 @@ class Learning(Online):
             result.setdefault(c.delays if isinstance(o, GatherDelay) else number, []).append((o, c))
         return list(result.values())
 
-    def _gather(self) -> list[str]:
-        """Which block does what: block 0 the sums over samples, then a block per presynaptic neuron."""
-        lines = ["if (block == 0) {"]
-        lines.append(
-            "    if (g.origin == 0) sum_over_samples(g.total, g.sums, Network::sum_size, g.batch, g.adds_sums);"
-        )
-        first = 1
+    @cached_property
+    def sums_made(self) -> list[Sums]:
+        """What is summed, part by part: over samples, then per presynaptic neuron."""
+        call = "if (round.origin == 0) sum_over_samples(g.total, g.sums, sum_size, g.batch, round.adds_sums);"
+        parts = [Sums(1, False, "over samples", [call])]
         for k, offset, size in self.sums_of_samples() if self.is_online else ():
-            blocks = -(-size // SUMS_A_BLOCK)
-            lines += [
-                f"}} else if (block < {first + blocks}) {{  // {self.keys[k]}",
-                f"    const int begin = (block - {first}) * {SUMS_A_BLOCK}, count = {size} - begin < {SUMS_A_BLOCK} ? {size} - begin : {SUMS_A_BLOCK};",
-                f"    add_samples(g.gradient, g.sample_gradients, g.gradient_width, g.batch, {moved('begin', offset)}, count, g.adds);",
-                f"    check_sums(g.overflown, {k}, g.gradient + {moved('begin', offset)}, count);",
+            lines = [
+                f"const int begin = block * {SUMS_A_BLOCK}, count = {size} - begin < {SUMS_A_BLOCK} ? {size} - begin : {SUMS_A_BLOCK};",
+                f"add_samples(g.gradient, g.sample_gradients, g.gradient_width, g.batch, {moved('begin', offset)}, count, round.adds);",
+                f"check_sums(g.overflown, {k}, g.gradient + {moved('begin', offset)}, count);",
             ]
-            first += blocks
+            parts.append(Sums(-(-size // SUMS_A_BLOCK), False, self.keys[k], lines))
         for key, of_delays, c in self.late_sums():
             k, row = self.keys.index(key), f"g.rows[{self.row_number(c)}]"
             gathered, synapses = f"{row}.{'delay_' * of_delays}gradient", f"synapses_of({row}, {self.whole_source(c)})"
-            lines += [
-                f"}} else if (block < {first + BLOCKS_OF_LATE_SUMS}) {{  // {key}",
-                f"    const std::int64_t begins = {gathered} - g.gradient, size = {synapses};",
-                f"    for (std::int64_t begin = (block - {first}) * {SUMS_A_BLOCK}; begin < size; begin += {BLOCKS_OF_LATE_SUMS * SUMS_A_BLOCK}) {{",
-                f"        const int count = static_cast<int>(size - begin < {SUMS_A_BLOCK} ? size - begin : {SUMS_A_BLOCK});",
-                "        add_samples(g.gradient, g.sample_gradients, g.gradient_width, g.batch, begins + begin, count, g.adds);",
-                f"        check_sums(g.overflown, {k}, g.gradient + begins + begin, count);",
-                "    }",
+            lines = [
+                f"const std::int64_t begins = {gathered} - g.gradient, size = {synapses};",
+                f"for (std::int64_t begin = block * {SUMS_A_BLOCK}; begin < size; begin += {BLOCKS_OF_LATE_SUMS * SUMS_A_BLOCK}) {{",
+                f"    const int count = static_cast<int>(size - begin < {SUMS_A_BLOCK} ? size - begin : {SUMS_A_BLOCK});",
+                "    add_samples(g.gradient, g.sample_gradients, g.gradient_width, g.batch, begins + begin, count, round.adds);",
+                f"    check_sums(g.overflown, {k}, g.gradient + begins + begin, count);",
+                "}",
             ]
-            first += BLOCKS_OF_LATE_SUMS
+            parts.append(Sums(BLOCKS_OF_LATE_SUMS, False, key, lines))
         for found in self._gathers():
-            blocks = self.blocks_of(*found[0])
+            lines = []
             for number, (o, c) in enumerate(found):
-                title = f"// {c.name}: {c.source} -> {c.target}"
-                lines.append(f"}} else if (block < {first + blocks}) {{  {title}" if number == 0 else f"    {title}")
-                inside = self._gather_weights(o, c, f"block - {first}", "true" if number else "g.adds")
-                lines += [f"    {x}" for x in (inside if len(found) == 1 else ["{", *inside, "}", "__syncthreads();"])]
-            first += blocks
+                inside = self._gather_weights(o, c, "block", "true" if number else "round.adds")
+                lines += inside if len(found) == 1 else ["{", *inside, "}", "__syncthreads();"]
+            titles = (f"{c.name}: {c.source} -> {c.target}" for _, c in found)
+            parts.append(Sums(*self.sums_of(*found[0]), "; ".join(titles), lines))
+        return parts
+
+    def _gather(self) -> list[str]:
+        """Which block does what, each counted from the first of its part."""
+        lines, before = [], ""
+        for part in self.sums_made:
+            here = f"(block -= {before})" if before else "block"
+            lines += [f"{'} else ' if before else ''}if ({here} < {part.blocks}) {{  // {part.title}"]
+            lines += [f"    {line}" for line in part.lines]
+            before = part.blocks
         return [*lines, "}"]
 
     def _emitted(self, c: Connection) -> tuple[str, str]:
@@ -113,7 +136,7 @@ class Learning(Online):
         if c.source_group is None:
             return (
                 "FiredEvents",
-                f"{{{fired}, g.events[{self.number_of_source(c)}].from(g.origin), {self.whole_source(c)}, g.most_steps}}",
+                f"{{{fired}, g.events[{self.number_of_source(c)}].from(round.origin), {self.whole_source(c)}, g.most_steps}}",
             )
         spikes, width = self.spikes(c, gathered=True)
         if spikes.startswith("SpikeBits"):
@@ -277,11 +300,11 @@ class Learning(Online):
             numbers += f", {flag(p.keeps_sign and not moves)}"
             if key in self.late:
                 late = f"g.late[{self.late.index(key)}]"
-                call = f"step_element<Network>(g, {late}.offset + e, {{{numbers}}}, factor_of_norm);"
+                call = f"step_element<Network>(g, scalars, {late}.offset + e, {{{numbers}}}, factor_of_norm);"
                 call = self._followed(key, call)
                 lines.append(f"for_all({late}.size, [&](std::int64_t e) {{ {call} }});  // {key}")
                 continue
-            call = f"step_element<Network>(g, {moved('e', self.offsets[k])}, {{{numbers}}}, factor_of_norm);"
+            call = f"step_element<Network>(g, scalars, {moved('e', self.offsets[k])}, {{{numbers}}}, factor_of_norm);"
             call = self._followed(key, call)
             if self.is_apart(key) and p.shape:
                 call = f"if (e / {padded(columns)} != e % {padded(columns)}) {call}"

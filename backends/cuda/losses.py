@@ -30,7 +30,7 @@ class Losses(Deliveries):
         r = self.program.readouts[k]
         seen, before = self.seen(k)
         name = "spike.mask" if r.variable == SPIKE else r.variable
-        error = "nullptr" if self.is_online else f"keeps ? Network::Readout{k}::error(g, b, n) : nullptr"
+        error = "nullptr" if self.is_online else f"keeps ? Network::Readout{k}::error(g, b, n, origin) : nullptr"
         call = f"observe<Network::Readout{k}>(w.reading{k}, {seen}, {before}, labels, n, {error});"
         team = f"team of {k}" if r.size <= WARP else None
         own = self.own(r.group, r.offset) if team else None

@@ -20,11 +20,6 @@ class Online(Places):
     """Finished lines of what a block does with its sample's eligibility traces, each thread with own synapses."""
 
     @property
-    def loss_every_step(self) -> bool:
-        """Whether the weights change after every step."""
-        return all(r.reduction is None for r in self.program.readouts)
-
-    @property
     def emitted_size(self) -> int:
         """Room, behind a sample's traces, for what a source emitted in a step, and for a number of each thread."""
         found = [

@@ -15,6 +15,7 @@ from sncc.program.statements import Fire
 
 WARP = 32
 MOST_THREADS = 512  # of a block, beside the warp that stands aside
+MOST_IN_ROUNDS = 384  # the same where one kernel does all that a batch takes, with 168 registers a thread
 NEURONS_A_THREAD = 2  # of a large group: what a step's spikes are is found out by half as many warps
 MANY_NEURONS = 256
 MOST_RESIDENT = 512  # threads of a multiprocessor that the registers are for
@@ -78,6 +79,16 @@ class Places(Layout):
         return bool(self.program.traces)
 
     @property
+    def loss_every_step(self) -> bool:
+        """Whether the weights change after every step."""
+        return all(r.reduction is None for r in self.program.readouts)
+
+    @property
+    def has_rounds(self) -> bool:
+        """Whether a batch may be a launch of several rounds, with sums of gradients in between."""
+        return self.is_online and self.loss_every_step
+
+    @property
     def aside(self) -> set[str]:
         """Groups that only readouts read, few enough for a warp of their own, which works while the others go on with the next step."""
         p = self.program
@@ -96,7 +107,7 @@ class Places(Layout):
         """Threads that share the neurons of all groups but those aside."""
         largest = max([g.size for g in self.program.groups if g.name not in self.aside], default=WARP)
         each = NEURONS_A_THREAD if largest >= MANY_NEURONS else 1
-        return min(MOST_THREADS, words(-(-largest // each)) * WARP)
+        return min(MOST_IN_ROUNDS if self.has_rounds else MOST_THREADS, words(-(-largest // each)) * WARP)
 
     @property
     def threads(self) -> int:
@@ -174,7 +185,7 @@ class Places(Layout):
         """Of a connection's source: the spikes of the first sample, by step, and numbers of a step; `gathered`: from the tape's first on."""
         k, row = self.number_of_source(c), self.program.place(c.source)[1]
         kind = "SpikeCounts" if row.population in self.counted else "SpikeBits"
-        first = f"g.origin * {self.spike_words(row)}" if gathered else "0"
+        first = f"round.origin * {self.spike_words(row)}" if gathered else "0"
         return f"{kind}{{g.bits[{k}] + {first}, {self.spike_words(row)}, 1}}", self.spike_words(row)
 
     def fired_at(self, c: Connection) -> str:
@@ -247,10 +258,10 @@ def values_of_batch(places: Places, c: Connection) -> str:
     """The fields of the values of a connection's source in all samples: those of a signal, or of a state."""
     if c.values is not None:
         k, stride, lead = places.series_of(c), padded(places.whole_source(c)), "g.series_lead"
-        first = f"g.series[{k}] + (g.origin ? (g.origin + {lead}) * {stride} : 0)"
-        return f"{{{first}, {stride}, g.most_steps + {lead}, g.origin ? 0 : {lead}, g.batch, g.length}}"
+        first = f"g.series[{k}] + (round.origin ? (round.origin + {lead}) * {stride} : 0)"
+        return f"{{{first}, {stride}, g.most_steps + {lead}, round.origin ? 0 : {lead}, g.batch, g.length}}"
     k, stride = places.number_of_source(c), padded(places.whole_source(c))
-    return f"{{g.values[{k}] + g.origin * {stride}, {stride}, g.most_steps, 0, g.batch, g.length}}"
+    return f"{{g.values[{k}] + round.origin * {stride}, {stride}, g.most_steps, 0, g.batch, g.length}}"
 
 
 def plus(pointer: str, offset: int, times: str = "") -> str:

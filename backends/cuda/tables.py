@@ -150,6 +150,7 @@ class Tables(Samples):
             f"bool learns = {str(optimise is not None).lower()}",
             f"bool online = {str(self.is_online).lower()}",
             f"bool sums_late = {flag(self.sums_late)}",
+            f"bool has_rounds = {flag(self.has_rounds)}",
             f"bool penalises_late = {flag(self.penalises_late)}",
             f"bool loss_every_step = {str(self.loss_every_step).lower()}",
             f"std::int64_t memory = {self.program.memory or 0}",
@@ -222,5 +223,5 @@ class Tables(Samples):
                 case "rate":
                     passed.append("rate")
                 case "scalar":
-                    passed.append(f"g.scalars.numbers[{scalars.index(a.name)}]")
+                    passed.append(f"scalars.numbers[{scalars.index(a.name)}]")
         return f"dynamics::{function.name}({', '.join(passed)});"

@@ -217,7 +217,7 @@ struct Network {
 };
 void place(int batch, int steps, int to = 0) {
     SampleArguments<Network> a = {};
-    a.batch = batch, a.most_steps = steps, a.to = to, a.segments = 1;
+    a.batch = batch, a.most_steps = steps, a.round.to = to, a.segments = 1;
     const std::size_t shared = Copies<Network>().place(a, 20 << 10, [](int) { return CopiedSynapses(); });
     std::printf("%d %d %d %d %d\\n", a.copies[0], a.copies[1], a.copies_made, static_cast<int>(shared), a.copied_rows[0]);
 }

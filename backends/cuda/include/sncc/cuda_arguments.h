@@ -66,6 +66,16 @@ struct TraceRecord {
     std::int64_t from, size, every, to;
 };
 
+// What differs between the rounds of a batch: steps of samples in lockstep, between which the weights change, and segments of sequences that are cut.
+struct Round {
+    std::int64_t from, to;  // forwards in time: the steps are from + 1 .. to; to is 0 where they are all
+    std::int64_t origin;    // the tape has the steps after it
+    bool resumes;           // goes through a segment once more from its checkpoint, then back
+    bool penalises;         // after all steps, in lockstep: penalties over the batch, whose rates are known now
+    bool adds;              // gradients to what samples of the batch have left before
+    bool adds_sums;         // the same for the sums, which are there when the first steps have gone back
+};
+
 template <typename Network>
 struct SampleArguments {
     using Real = typename Network::Real;
@@ -84,7 +94,6 @@ struct SampleArguments {
     bool keeps;                               // the tape, for the way back
     bool looks;                               // at every step for numbers that are none
     bool looks_in_the_end;                    // the same after the last step, where no gradients are computed
-    bool penalises;                           // after all steps, in lockstep: penalties over the batch, whose rates are known now
     bool learns;                              // computes gradients: with dropout
     FailureRecord* failures;
     std::uint64_t seed;
@@ -102,14 +111,13 @@ struct SampleArguments {
     const std::int32_t* classes;
     const double* targets;
     bool label_per_step;
-    // The tape holds `room` steps of each sample, those after `origin`. Where that is not the whole sequence, it is cut in segments of
-    // `length` steps, of which the first launch goes back through the last; one that `resumes` runs another once more from its checkpoint.
-    std::int64_t origin, room, length, segments, most_delay;
-    bool resumes;
+    Round round;
+    // The tape holds `room` steps of each sample, those after the round's origin. Where that is not the whole sequence, it is cut in segments
+    // of `length` steps, of which the first round goes back through the last; one that resumes runs another once more from its checkpoint.
+    std::int64_t room, length, segments, most_delay;
     typename Network::State* checkpoints;  // the states of sample b at the start of segment k: b * segments + k
     typename Network::Workspace* saved;    // what a sample goes on with between two launches
-    std::int32_t* rest;                    // the steps of each sample after `origin`
-    std::int64_t from, to;   // forwards in time: the steps of this launch are from + 1 .. to; to is 0 where they are all
+    std::int32_t* rest;                    // the steps of each sample after the origin
     Real* eligibility;       // traces of sample b from b * trace_width on: `trace_size`, then room for what a source emitted
     Real* sample_gradients;  // from b * gradient_width on, each as the sum from `gathered` on
     const Real* gathered;
@@ -135,9 +143,10 @@ struct GatherArguments {
     Real* gradient;
     const Real* parameters;
     const DeviceRows<Real>* rows;
-    const std::int32_t* steps;            // after `origin`
+    Round round;
+    const std::int32_t* steps;            // after its origin
     std::int64_t most_steps;
-    std::int64_t origin, room, length;    // the tape's steps of each sample are `room` after `origin`; of these the first `length` are gathered
+    std::int64_t room, length;            // the tape's steps of each sample are `room` after the origin; of these the first `length` are gathered
     int batch;
     EventRows events[Network::sources + Network::thinned + 1];
     const Real* values[Network::sources + Network::thinned + 1];
@@ -151,8 +160,6 @@ struct GatherArguments {
     const double* sums;
     double* total;
     int* overflown;  // the first parameter with a gradient that is none
-    bool adds;       // to what samples of the batch have left before
-    bool adds_sums;  // the same for the sums, which are there when the first steps have gone back
 };
 
 // A parameter with a number for every synapse, and where its gradient was gathered: behind those known when the code was emitted.

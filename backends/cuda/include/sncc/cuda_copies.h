@@ -34,7 +34,7 @@ public:
     std::size_t place(SampleArguments<Network>& a, std::size_t beside, const Synapses& synapses) const {
         const char* const forced = std::getenv("SNCC_CUDA_WEIGHTS");  // shared, device, or bytes of a block: for tests and measurements
         const bool all = forced && std::strcmp(forced, "shared") == 0, none = forced && std::strcmp(forced, "device") == 0;
-        std::size_t shared = beside, most = a.to > 0 || none ? 0 : room(a.batch, beside, forced != nullptr);
+        std::size_t shared = beside, most = a.round.to > 0 || none ? 0 : room(a.batch, beside, forced != nullptr);
         if (forced && !all) most = std::min(most, static_cast<std::size_t>(std::max(0ll, std::atoll(forced))));
         const std::int64_t steps = a.segments > 1 ? a.length : a.most_steps;
         a.copies_made = 0;

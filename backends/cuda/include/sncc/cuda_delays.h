@@ -150,18 +150,20 @@ __device__ inline void gather_learnt_row(SpikeList& list, Real* gradient, std::i
         overflow.note(into);
     }
 }
-// One that `count` synapses share, which which(q) numbers: a block sums it, each thread over its synapses, then over the threads in their order.
+// One that `count` synapses share, which which(q) numbers: a block sums it, a part of its synapses a thread, then the parts in their order.
 template <DelayTerm term, typename Real, typename Emitted, typename Each>
 __device__ inline void gather_learnt_element(Real* gradient, std::uint64_t count, const Each& which, const LearntGradient<term, Real, Emitted>& of, bool adds,
                                              const Overflow& overflow) {
     __shared__ double sums[GATHER_THREADS];
-    double sum = 0;
-    for (std::uint64_t q = threadIdx.x; q < count; q += blockDim.x) sum += static_cast<double>(of.alone(which(q)));
-    sums[threadIdx.x] = sum;
+    for_own(GATHER_THREADS, [&](int part) {  // whatever the number of threads
+        double sum = 0;
+        for (std::uint64_t q = static_cast<std::uint64_t>(part); q < count; q += GATHER_THREADS) sum += static_cast<double>(of.alone(which(q)));
+        sums[part] = sum;
+    });
     __syncthreads();
     if (threadIdx.x != 0) return;
     double total = adds ? static_cast<double>(*gradient) : 0.0;
-    for (int t = 0; t < static_cast<int>(blockDim.x); ++t) total += sums[t];
+    for (int t = 0; t < GATHER_THREADS; ++t) total += sums[t];
     *gradient = static_cast<Real>(total);
     overflow.note(*gradient);
 }

@@ -16,12 +16,14 @@
 #include "sncc/cuda_copies.h"
 #include "sncc/cuda_kept.h"
 #include "sncc/cuda_learner.h"
+#include "sncc/cuda_lockstep.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/cuda_parameters.h"
 #include "sncc/cuda_results.h"
 #include "sncc/cuda_rewire.h"
 #include "sncc/cuda_rows.h"
 #include "sncc/cuda_simulation.h"
+#include "sncc/cuda_together.h"
 #include "sncc/engine.h"
 #include "sncc/list.h"
 
@@ -201,11 +203,11 @@ private:
         if (Network::batch_penalties && learns && !is_step_by_step(mode)) find_mean_rates(a);
         if (is_step_by_step(mode)) return run_step_by_step(a, batch, input, learning_rate_factor, outputs, meanwhile);
         launch_samples(a);
-        if (a.origin == 0) results_.send(batch.count, compute_);
+        if (a.round.origin == 0) results_.send(batch.count, compute_);
         input.release(compute_);
         learner_.settle();
         if (learns) learner_.gather(a, first, !first, !first);
-        if (a.origin > 0) {
+        if (a.round.origin > 0) {
             go_back(a, [&] { learner_.gather(a, false, true, !first); });
             results_.send(batch.count, compute_);
         }
@@ -217,9 +219,8 @@ private:
         return result;
     }
     void optimise(Mode mode, double learning_rate_factor) {
-        if (!learner_.optimise(mode == Mode::train, learning_rate_factor, is_step_by_step(mode), seed_)) return;
-        upload_rows();
-        stale_ = stale_ || Network::travelling_count > 0;  // numbers of neurons that stand for synapses
+        if (learner_.optimise(mode == Mode::train, learning_rate_factor, is_step_by_step(mode), seed_))
+            upload_rows(), stale_ = stale_ || Network::travelling_count > 0;  // numbers of neurons that stand for synapses
     }
     static bool is_step_by_step(Mode mode) { return Network::online && Network::loss_every_step && mode == Mode::train; }
 
@@ -259,44 +260,60 @@ private:
         results_.lay_out(a, outputs);
     }
     void launch_samples(SampleArguments<Network>& a) {
-        a.parameters = numbers_.parameters.data(), a.halves = numbers_.halves.data(), a.rows = connectivity_.table();
-        a.arrays = learner_.arrays();
+        point_at_numbers(a);
         if constexpr (Network::cluster > 0)  // of a simulation, and of a sequence that is cut, the whole state is kept between launches
-            if (shares_samples_ && !a.carried && a.segments <= 1 && a.to == 0) return Network::launch_clusters(a, compute_);
+            if (shares_samples_ && !a.carried && a.segments <= 1 && a.round.to == 0) return Network::launch_clusters(a, compute_);
+        const std::size_t shared = place_states(a, a.round.to == 0);
+        Network::launch_samples(a, a.batch, shared, compute_);
+    }
+    void point_at_numbers(SampleArguments<Network>& a) const {
+        a.parameters = numbers_.parameters.data(), a.halves = numbers_.halves.data(), a.rows = connectivity_.table(), a.arrays = learner_.arrays();
+    }
+    // Shared memory of a block: its sample's states where these may stand there and fit, and copies of weights.
+    std::size_t place_states(SampleArguments<Network>& a, bool may_stand_there) {
         std::size_t shared = sizeof(typename Network::Workspace);
-        if (!Network::in_shared_memory && (shared + STATIC_SHARED > static_cast<std::size_t>(most_shared_) || a.to > 0)) {
+        a.workspaces = nullptr;
+        if (!Network::in_shared_memory && (shared + STATIC_SHARED > static_cast<std::size_t>(most_shared_) || !may_stand_there)) {
             workspaces_.reserve(static_cast<std::size_t>(a.batch));
             a.workspaces = workspaces_.data();
             shared = 0;
         }
         if constexpr (Network::copy_count > 0 || Network::copies_synapses) shared = copied_.place(a, shared, [this](int r) { return connectivity_.copied(r); });
-        Network::launch_samples(a, a.batch, shared, compute_);
+        return shared;
+    }
+    // Gives whether all rounds could be one launch.
+    bool launch_together(RoundsArguments<Network>& g) {
+        if constexpr (Network::has_rounds) {
+            point_at_numbers(g.samples);
+            for (const bool stays : {true, false}) {
+                const std::size_t shared = place_states(g.samples, stays);
+                const int useful = std::max(Network::gather_blocks(Network::threads / 32), learner_.optimise_blocks());
+                const int blocks = together_.blocks(g.samples.batch, useful, shared, !g.samples.workspaces);
+                if (blocks == 0) continue;
+                learner_.forget_overflow();
+                Network::launch_rounds(g, blocks, shared, compute_);
+                return true;
+            }
+        }
+        return false;
     }
     // Segment by segment, the last of which has gone back.
     template <typename After>
     void go_back(SampleArguments<Network>& a, const After& after) {
-        a.resumes = true;
-        while (a.origin > 0) {
-            a.origin -= a.length;
+        a.round.resumes = true;
+        while (a.round.origin > 0) {
+            a.round.origin -= a.length;
             launch_samples(a);
             after();
         }
     }
-    // Where the weights change after every step: all samples take a step, then the optimiser does. Where anything is no number in the end,
-    // what was before the batch comes back.
+    // Where the weights change after every step.
     template <typename Meanwhile>
     Result run_step_by_step(SampleArguments<Network>& a, const Batch& batch, BatchInput<Network>& input, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
         learner_.settle();
-        const std::int64_t before = learner_.step();
-        copy_on_device(parameters_before_, numbers_.parameters, numbers_.parameter_size);
-        copy_on_device(states_before_, numbers_.states, numbers_.parameter_size * Network::optimiser_states);
-        for (std::int64_t n = 1; n <= a.most_steps; ++n) {
-            a.from = n - 1, a.to = n;
-            launch_samples(a);
-            if (Network::penalises_late && n == a.most_steps) penalise(a);
-            learner_.gather(a, n == 1, false, false);
-            optimise(Mode::train, learning_rate_factor);
-        }
+        lockstep_.keep();
+        if (!lockstep_.run_together(a, learning_rate_factor, [this](RoundsArguments<Network>& g) { return launch_together(g); }))
+            lockstep_.run_one_by_one(a, [this](SampleArguments<Network>& step) { launch_samples(step); }, [&] { optimise(Mode::train, learning_rate_factor); });
         results_.send(batch.count, compute_);
         input.release(compute_);
         meanwhile();
@@ -308,19 +325,9 @@ private:
             if (wrong.empty()) wrong = overflow.what();
         }
         if (wrong.empty()) return result;
-        copy_on_device(numbers_.parameters, parameters_before_, numbers_.parameter_size);
-        copy_on_device(numbers_.states, states_before_, numbers_.parameter_size * Network::optimiser_states);
-        learner_.set_step(before), stale_ = true;
+        lockstep_.take_back();
+        stale_ = true;
         throw Failure(Code::numerical, wrong);
-    }
-    void penalise(SampleArguments<Network>& a) {
-        results_.add_rates(a.batch);
-        a.mean_rates = results_.mean_rates_on_device(), a.penalises = true;
-        launch_samples(a);
-    }
-    void copy_on_device(DeviceArray<Real>& to, const DeviceArray<Real>& from, std::int64_t count) {
-        to.reserve(static_cast<std::size_t>(count) + 16);
-        check(cudaMemcpyAsync(to.data(), from.data(), static_cast<std::size_t>(count) * sizeof(Real), cudaMemcpyDeviceToDevice, compute_), "cudaMemcpyAsync", "the parameters");
     }
     // The way back of a sample needs the rates of all: the samples run forwards once before.
     void find_mean_rates(SampleArguments<Network>& a) {
@@ -352,7 +359,7 @@ private:
     // Runs the batch once more, looking at every step.
     std::string what_failed(SampleArguments<Network>& a, const Batch& batch) {
         results_.look_again();
-        a.looks = true, a.resumes = false, a.origin = (a.segments - 1) * a.length;
+        a.looks = true, a.round.resumes = false, a.round.origin = (a.segments - 1) * a.length;
         launch_samples(a);
         go_back(a, [] {});
         results_.send(batch.count, compute_);
@@ -379,9 +386,10 @@ private:
     Simulator<Network> simulator_{memory_};
     Connectivity<Network> connectivity_{memory_};
     Learner<Network> learner_{memory_, numbers_, connectivity_, compute_};
+    Lockstep<Network> lockstep_{memory_, numbers_, learner_, results_, compute_};
+    Together<Network> together_;
     bool built_ = false;
     std::uint64_t seed_ = 0;  // of connectivity
-    DeviceArray<Real> parameters_before_{memory_, "the parameters"}, states_before_{memory_, "the optimiser"};
     Call<const Batch*()> next_;
     int turn_ = 0, most_shared_ = 0;
     bool shares_samples_ = false;  // between the blocks of a cluster

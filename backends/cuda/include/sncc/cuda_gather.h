@@ -299,11 +299,13 @@ private:
     }
 };
 
+// So many sums, one a warp, by blocks of a number of warps.
+SNCC_HOST_DEVICE constexpr int blocks_of(int sums, int warps) { return (sums + warps - 1) / warps; }
 // The warps of a block among those of a connection: each sums `count · 32` neighbouring elements of a row.
 struct GatherUnit {
     int row, column;  // the lane's first
     __device__ GatherUnit(int block, int columns, int count) {
-        const int unit = block * GATHER_WARPS + static_cast<int>(threadIdx.x) / 32, tiles = (columns + 32 * count - 1) / (32 * count);
+        const int unit = (block * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) / 32, tiles = (columns + 32 * count - 1) / (32 * count);
         row = unit / tiles, column = (unit % tiles * 32 + static_cast<int>(threadIdx.x) % 32) * count;
     }
 };

@@ -49,7 +49,7 @@ public:
         const std::size_t count = static_cast<std::size_t>(a.batch), rows = count * static_cast<std::size_t>(a.most_steps);
         a.length = std::min(length, a.most_steps), a.segments = (a.most_steps + a.length - 1) / a.length, a.most_delay = most_delay;
         const bool cut = a.segments > 1;
-        a.origin = (a.segments - 1) * a.length, a.room = a.length + (cut ? most_delay : 0), a.resumes = false;
+        a.round.origin = (a.segments - 1) * a.length, a.round.resumes = false, a.room = a.length + (cut ? most_delay : 0);
         const std::size_t kept = count * static_cast<std::size_t>(a.room);
         if (cut && learns) {
             checkpoints_.reserve(count * static_cast<std::size_t>(a.segments)), saved_.reserve(count), rest_.reserve(count);

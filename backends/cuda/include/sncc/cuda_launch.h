@@ -38,6 +38,15 @@ void load(void (*kernel)(Arguments), const char* name) {
     check(cudaFuncGetAttributes(&attributes, kernel), "cudaFuncGetAttributes", name);
 }
 
+// Blocks of a kernel that a multiprocessor holds at once.
+template <typename Arguments>
+int resident_blocks(void (*kernel)(Arguments), const char* name, int threads, std::size_t shared) {
+    int blocks = 0;
+    allow_shared(kernel, name, shared);
+    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, shared), "cudaOccupancyMaxActiveBlocksPerMultiprocessor", name);
+    return blocks;
+}
+
 // Launches `kernel`, which errors call `name`, over a grid of blocks, with one struct of arguments and so much shared memory.
 // Threads of a `cooperative` launch may meet across the grid; all its blocks must fit on the device at once. So many neighbouring blocks are a `cluster`.
 template <typename Arguments>

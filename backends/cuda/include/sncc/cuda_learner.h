@@ -36,30 +36,57 @@ public:
     NumbersOnDevice<Network> numbers() { return {numbers_.parameters, numbers_.states, connectivity_, numbers_.shapes, numbers_.offsets, numbers_.parameter_size}; }
 
     // Numbers per neuron that follow from parameters set by hand: the last launch without its first parts.
-    void derive() { Network::launch_optimise(optimiser_arguments(), 1, stream_); }
+    void derive() { Network::launch_optimise(optimiser_arguments(1), 1, stream_); }
 
     // Of the samples that have just run; `first` of the batch.
     void gather(const SampleArguments<Network>& a, bool first, bool adds, bool adds_sums) {
+        GatherArguments<Network> g = gather_arguments(a);
+        g.round.adds = adds, g.round.adds_sums = adds_sums;
+        if (first) forget_overflow();
+        Network::launch_gather(g, stream_);
+    }
+    GatherArguments<Network> gather_arguments(const SampleArguments<Network>& a) {
         GatherArguments<Network> g = {};
         g.gradient = numbers_.gathered.data(), g.parameters = numbers_.parameters.data(), g.rows = connectivity_.table(), g.steps = a.rest ? a.rest : a.steps, g.most_steps = a.most_steps, g.batch = a.batch;
-        g.origin = a.origin, g.room = a.room, g.length = a.length, g.adds_sums = adds_sums;
+        g.round = a.round, g.room = a.room, g.length = a.length;
         std::copy(a.events, a.events + Network::sources + Network::thinned, g.events), std::copy(a.values, a.values + Network::sources + Network::thinned, g.values);
         g.fired = a.fired;
         for (int p = 0; p < Network::populations + Network::thinned; ++p) g.bits[p] = a.bits[p];
         for (int k = 0; k < Network::series_count; ++k) g.series[k] = a.series[k];
         g.series_lead = a.series_lead;
         g.tape = a.tape, g.sums = a.sums, g.total = total_.data(), g.overflown = overflown_.data();
-        g.sample_gradients = a.sample_gradients, g.gradient_width = a.gradient_width, g.adds = adds;
-        if (first) check(cudaMemsetAsync(overflown_.data(), all_finite_bytes, sizeof(int), stream_), "cudaMemsetAsync", "the gradients");
-        Network::launch_gather(g, stream_);
+        g.sample_gradients = a.sample_gradients, g.gradient_width = a.gradient_width;
+        return g;
+    }
+    // Before the first gradient of a batch is summed.
+    void forget_overflow() { check(cudaMemsetAsync(overflown_.data(), all_finite_bytes, sizeof(int), stream_), "cudaMemsetAsync", "the gradients"); }
+    OptimiseArguments<Network> optimiser_arguments(double learning_rate_factor) {
+        OptimiseArguments<Network> o = {};
+        numbers_.describe(o);
+        o.arrays = arrays_.data(), o.total = total_.data(), o.overflown = overflown_.data(), o.scratch = scratch_.data();
+        o.learning_rate = Network::learning_rate * learning_rate_factor;
+        return o;
+    }
+    int optimise_blocks() const { return static_cast<int>(std::max<std::int64_t>(Network::optimise_blocks, std::min<std::int64_t>(264, numbers_.parameter_size / elements_a_block))); }
+    // Of the next steps of the optimiser.
+    List<typename Network::Scalars> scalars(std::int64_t steps, double learning_rate) const {
+        List<typename Network::Scalars> all;
+        for (std::int64_t n = 1; n <= steps; ++n) all.push_back(Network::scalars(static_cast<double>(step_ + n), learning_rate));
+        return all;
+    }
+    // The device is about to have taken so many steps.
+    void has_taken(std::int64_t steps) {
+        overflown_.take(overflown_read_, 1, stream_);
+        gathered_all_.record(stream_);
+        unsettled_ = true, step_before_ = step_;
+        step_ += steps;
     }
     // Gradients as the user sees them and, where it `steps`, the optimiser's step. A batch that is `taken_back` as a whole where a gradient is
     // none need not be left as it was. Gives whether synapses have moved.
     bool optimise(bool steps, double learning_rate_factor, bool taken_back, std::uint64_t seed) {
         const std::int64_t step = step_ + (steps ? 1 : 0);
         if (Network::rewiring_count > 0 && steps) rewirer_.remember(numbers());
-        OptimiseArguments<Network> o = optimiser_arguments();
-        o.learning_rate = Network::learning_rate * learning_rate_factor;
+        OptimiseArguments<Network> o = optimiser_arguments(learning_rate_factor);
         o.scalars = Network::scalars(static_cast<double>(step), o.learning_rate);
         const int blocks = Network::clip == Clip::norm ? 1 : optimise_blocks();
         o.collects = true;
@@ -70,10 +97,7 @@ public:
         }
         o.steps = steps;
         Network::launch_optimise(o, blocks, stream_);
-        overflown_.take(overflown_read_, 1, stream_);
-        gathered_all_.record(stream_);
-        unsettled_ = true, step_before_ = step_;
-        step_ = step;
+        has_taken(steps ? 1 : 0);
         if (Network::rewiring_count == 0 || !steps) return false;
         settle();
         return rewirer_.step(numbers(), seed, static_cast<std::uint32_t>(step), Network::learning_rate * learning_rate_factor);
@@ -90,15 +114,7 @@ public:
     }
 
 private:
-    OptimiseArguments<Network> optimiser_arguments() {
-        OptimiseArguments<Network> o = {};
-        numbers_.describe(o);
-        o.arrays = arrays_.data(), o.total = total_.data(), o.overflown = overflown_.data(), o.scratch = scratch_.data();
-        return o;
-    }
-
     static constexpr std::int64_t elements_a_block = 4096;
-    int optimise_blocks() const { return static_cast<int>(std::max<std::int64_t>(Network::optimise_blocks, std::min<std::int64_t>(264, numbers_.parameter_size / elements_a_block))); }
 
     ParametersOnDevice<Network>& numbers_;
     Connectivity<Network>& connectivity_;

@@ -53,34 +53,35 @@ struct Scaling {
 
 // Gives the change of the parameter's element.
 template <typename Network>
-__device__ inline typename Network::Real step_element(const OptimiseArguments<Network>& g, std::int64_t e, const Scaling& p, typename Network::Real factor_of_norm) {
+__device__ inline typename Network::Real step_element(const OptimiseArguments<Network>& g, const typename Network::Scalars& scalars, std::int64_t e, const Scaling& p,
+                                                     typename Network::Real factor_of_norm) {
     using Real = typename Network::Real;
     const Real scale = static_cast<Real>(p.scale), limit = static_cast<Real>(Network::clip_limit);
     Real value = g.parameters[e] / scale;
     Real slope = g.gradients[e] * scale * factor_of_norm;
     if (Network::clip == Clip::value) slope = m_clip(slope, -limit, limit);
-    Network::optimise(g, e, value, slope, static_cast<Real>(g.learning_rate * p.rate));
+    Network::optimise(g, scalars, e, value, slope, static_cast<Real>(g.learning_rate * p.rate));
     const Real before = g.parameters[e], bounded = m_clip(value * scale, static_cast<Real>(p.lower), static_cast<Real>(p.upper));
     g.parameters[e] = p.keeps_sign ? with_sign_of(bounded, before) : bounded;
     return g.parameters[e] - before;
 }
 
-// What all gradients are multiplied by so that their norm, in the units of the source, stays below the limit; one block.
+// What all gradients are multiplied by so that their norm, in the units of the source, stays below the limit; by a block.
 template <typename Network>
 __device__ inline typename Network::Real norm_factor(const OptimiseArguments<Network>& g) {
     __shared__ double squares[OPTIMISE_THREADS];
-    double sum = 0;
-    for (int k = 0; k < Network::parameters; ++k)
-        for (std::int64_t e = Network::offset(k) + threadIdx.x; e < Network::offset(k + 1); e += OPTIMISE_THREADS) {
-            const double scaled = static_cast<double>(g.gradients[e]) * Network::scale(k);
-            sum += scaled * scaled;
-        }
-    for (int q = 0; q < Network::late_count; ++q)
-        for (std::int64_t e = g.late[q].offset + threadIdx.x; e < g.late[q].offset + g.late[q].size; e += OPTIMISE_THREADS) {
-            const double scaled = static_cast<double>(g.gradients[e]) * g.late[q].scale;
-            sum += scaled * scaled;
-        }
-    squares[threadIdx.x] = sum;
+    for_own(OPTIMISE_THREADS, [&](int part) {  // whatever the number of threads
+        double sum = 0;
+        const auto add = [&](std::int64_t begin, std::int64_t end, double scale) {
+            for (std::int64_t e = begin + part; e < end; e += OPTIMISE_THREADS) {
+                const double scaled = static_cast<double>(g.gradients[e]) * scale;
+                sum += scaled * scaled;
+            }
+        };
+        for (int k = 0; k < Network::parameters; ++k) add(Network::offset(k), Network::offset(k + 1), Network::scale(k));
+        for (int q = 0; q < Network::late_count; ++q) add(g.late[q].offset, g.late[q].offset + g.late[q].size, g.late[q].scale);
+        squares[part] = sum;
+    });
     __syncthreads();
     double total = 0;
     for (int k = 0; k < OPTIMISE_THREADS; ++k) total += squares[k];

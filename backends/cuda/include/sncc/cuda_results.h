@@ -63,6 +63,10 @@ public:
                 sums_of_rates_[static_cast<std::size_t>(j)] += all[static_cast<std::size_t>(k * Network::penalty_size + j)];
         seen_ += count;
     }
+    double* room_for_mean_rates() {
+        mean_rates_.reserve(static_cast<std::size_t>(Network::penalty_size) + 1);
+        return mean_rates_.data();
+    }
     const double* mean_rates_on_device() {
         mean_rates_.put(mean_rates());
         return mean_rates_.data();

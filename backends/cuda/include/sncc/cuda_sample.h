@@ -7,6 +7,13 @@
 namespace sncc {
 namespace cuda {
 
+// The states of sample b: in the block's shared memory, or in the device's.
+template <typename Network>
+__device__ inline typename Network::Workspace& workspace_of(const SampleArguments<Network>& g, std::int64_t b, unsigned char* shared) {
+    using Workspace = typename Network::Workspace;
+    if constexpr (Network::in_shared_memory) return *reinterpret_cast<Workspace*>(shared);
+    return g.workspaces ? g.workspaces[b] : *reinterpret_cast<Workspace*>(shared);
+}
 template <typename Network>
 __device__ inline EventRows events_of(const SampleArguments<Network>& g, int source, std::int64_t b) {
     return {g.events[source].offsets + b * (g.most_steps + g.lead + 1), g.events[source].indices, 1 - g.lead, g.most_steps};
@@ -47,14 +54,14 @@ __device__ inline void put_series(const SampleArguments<Network>& g, int k, std:
     put_series(g, k, b, stride, n, from, Portion{0, size}, kept...);
 }
 template <typename Network>
-__device__ inline Tape<typename Network::Real> tape_of(const SampleArguments<Network>& g, std::int64_t b) {
-    if constexpr (Network::memory > 0) return {g.tape, g.batch * g.room, b * g.room - g.origin};
+__device__ inline Tape<typename Network::Real> tape_of(const SampleArguments<Network>& g, std::int64_t b, std::int64_t origin) {
+    if constexpr (Network::memory > 0) return {g.tape, g.batch * g.room, b * g.room - origin};
     return {g.tape, g.batch * g.most_steps, b * g.most_steps};
 }
 // Before a segment goes back: the adjoints of the one behind it that credit comes from move behind its own; a number is one thread's.
 template <typename Network>
-__device__ inline void move_tape(const SampleArguments<Network>& g, std::int64_t b, std::int64_t steps) {
-    const std::int64_t behind = g.origin + g.length, there = steps - behind < g.most_delay ? steps - behind : g.most_delay;
+__device__ inline void move_tape(const SampleArguments<Network>& g, std::int64_t b, std::int64_t steps, std::int64_t origin) {
+    const std::int64_t behind = origin + g.length, there = steps - behind < g.most_delay ? steps - behind : g.most_delay;
     if (there <= 0) return;
     Network::for_slots([&](std::int64_t column, int size) {
         typename Network::Real* const first = g.tape + column * g.batch * g.room + b * g.room * size;

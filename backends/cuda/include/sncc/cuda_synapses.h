@@ -106,21 +106,23 @@ __device__ inline void gather_row(SpikeList& list, const DeviceRows<Real>& rows,
         overflow.note(sum.at[0]);
     }
 }
-// Weights that synapses share: a block sums one element, each thread over its synapses, then over the threads in their order.
+// Weights that synapses share: a block sums one element, a part of its synapses a thread, then the parts in their order.
 template <typename Real, typename Emitted>
 __device__ inline void gather_element(const DeviceRows<Real>& rows, std::int64_t e, const WeightGradient<Real, Emitted>& of, std::int64_t delay, bool adds,
                                       const Overflow& overflow) {
     __shared__ double sums[GATHER_THREADS];
-    double sum = 0;
-    for (std::uint64_t q = rows.sharing_offsets[e] + threadIdx.x; q < rows.sharing_offsets[e + 1]; q += blockDim.x) {
-        const std::uint32_t k = rows.sharing[q];
-        sum += static_cast<double>(of.add_alone(Real(0), rows.sources[k], rows.targets[k], rows.delays ? rows.delays[k] : delay));
-    }
-    sums[threadIdx.x] = sum;
+    for_own(GATHER_THREADS, [&](int part) {  // whatever the number of threads
+        double sum = 0;
+        for (std::uint64_t q = rows.sharing_offsets[e] + static_cast<std::uint64_t>(part); q < rows.sharing_offsets[e + 1]; q += GATHER_THREADS) {
+            const std::uint32_t k = rows.sharing[q];
+            sum += static_cast<double>(of.add_alone(Real(0), rows.sources[k], rows.targets[k], rows.delays ? rows.delays[k] : delay));
+        }
+        sums[part] = sum;
+    });
     __syncthreads();
     if (threadIdx.x != 0) return;
     double total = adds ? static_cast<double>(rows.gradient[e]) : 0.0;
-    for (int t = 0; t < static_cast<int>(blockDim.x); ++t) total += sums[t];
+    for (int t = 0; t < GATHER_THREADS; ++t) total += sums[t];
     rows.gradient[e] = static_cast<Real>(total);
     overflow.note(rows.gradient[e]);
 }

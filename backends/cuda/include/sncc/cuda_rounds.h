@@ -1,0 +1,105 @@
+// All rounds of a batch in one launch, whose threads meet across the grid between what the samples do in a round and the sums over what they
+// left: steps after each of which the weights change, or segments of sequences that are cut.
+#pragma once
+
+#include "sncc/cuda_arguments.h"
+#include "sncc/cuda_gather.h"
+#include "sncc/cuda_optimise.h"
+#include "sncc/cuda_sample.h"
+
+extern __shared__ unsigned char smem[];
+
+namespace sncc {
+namespace cuda {
+
+template <typename Network>
+struct RoundsArguments {
+    SampleArguments<Network> samples;
+    GatherArguments<Network> gather;
+    OptimiseArguments<Network> optimise;
+    const typename Network::Scalars* scalars;  // of the optimiser at each step
+    double* mean_rates;                        // room for them, where penalties need those over all samples
+};
+
+// A block's samples: one, or where there are more than blocks one after the other. Which one stands in shared memory: where it is, is found
+// out anew then, and does not take registers beside what a sample needs of them.
+template <typename Network>
+__device__ inline void run_own_samples(const SampleArguments<Network>& g, const Round& round) {
+    __shared__ int own;
+    if (threadIdx.x == 0) own = static_cast<int>(blockIdx.x);
+    __syncthreads();
+    while (own < g.batch) {
+        const int b = own;
+        Network::run_sample(g, workspace_of(g, b, smem), b, round);
+        __syncthreads();
+        if (threadIdx.x == 0) own += static_cast<int>(gridDim.x);
+        __syncthreads();
+    }
+}
+// Sums over what all samples have left, shared out among all blocks; their states may stand where a warp lists spikes.
+template <typename Network>
+__device__ inline void sum_together(const GatherArguments<Network>& g, const Round& round) {
+    const int warps = static_cast<int>(blockDim.x) / 32;
+    SpikeList& list = reinterpret_cast<SpikeList*>(smem)[threadIdx.x / 32];
+    for (int block = static_cast<int>(blockIdx.x); block < Network::gather_blocks(warps); block += static_cast<int>(gridDim.x)) {
+        Network::sum_gradients(g, round, block, warps, list);
+        __syncthreads();
+    }
+}
+
+// The mean rates of penalised neurons over all samples, as the host finds them.
+template <typename Network>
+__device__ inline void find_mean_rates(const RoundsArguments<Network>& g) {
+    for (int k = 0; k < Network::penalty_count; ++k) {
+        const PenaltyOf p = Network::penalty(k);
+        for_all(p.size, [&](std::int64_t j) {
+            double sum = 0;
+            for (int b = 0; b < g.samples.batch; ++b) sum += g.samples.rates[b * Network::penalty_size + p.offset + j];
+            g.mean_rates[p.offset + j] = sum / static_cast<double>(g.samples.batch);
+        });
+    }
+}
+// The optimiser's step; no block may change a number before all have seen those that it needs.
+template <typename Network, typename Meet>
+__device__ inline void step_together(const OptimiseArguments<Network>& g, const typename Network::Scalars& scalars, const Meet& meet) {
+    Network::collect_gradients(g);
+    if (Network::sums_late || Network::clip == Clip::norm)
+        meet();
+    else
+        __syncthreads();
+    if (*g.overflown == all_finite) Network::take_step(g, scalars);
+    __syncthreads();
+    if (blockIdx.x == 0) Network::derive_numbers(g);
+}
+// All samples take a step, then the optimiser does. Which one stands in shared memory: what a sample does needs all registers.
+template <typename Network, typename Meet>
+__device__ inline void run_in_lockstep(const RoundsArguments<Network>& g, const Meet& meet) {
+    __shared__ Round round;
+    const bool first = threadIdx.x == 0;
+    if (first) round = {};
+    do {
+        meet();  // all have the new weights
+        if (first) round.from = round.to, ++round.to;
+        __syncthreads();
+        run_own_samples(g.samples, round);
+        meet();
+        if (Network::penalises_late && round.to == g.samples.most_steps) {
+            find_mean_rates(g);
+            if (first) round.penalises = true;
+            meet();
+            run_own_samples(g.samples, round);
+            meet();
+        }
+        sum_together(g.gather, round);
+        meet();
+        step_together(g.optimise, g.scalars[round.from], meet);
+    } while (round.to < g.samples.most_steps);
+}
+
+template <typename Network, typename Meet>
+__device__ inline void run_rounds(const RoundsArguments<Network>& g, const Meet& meet) {
+    run_in_lockstep(g, meet);
+}
+
+}  // namespace cuda
+}  // namespace sncc

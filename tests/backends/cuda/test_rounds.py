@@ -1,0 +1,99 @@
+"""All rounds of a batch in one launch: the bits of launches of their own, and no barrier of the grid too few."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from projects import ONLINE, Projects, cases, handed_over, needs_compiler, set_parameters
+from stand_in import ON_GPU, needs_emulation
+
+import sncc
+
+LONG = pytest.mark.slow
+LOCKSTEP = ONLINE["a loss at every step"]  # learnt neurons, a penalty over the sample and one over the batch
+CLIPPED = LOCKSTEP.replace("hidden -> hidden: dense", "hidden -> hidden: random(p = 0.5)").replace(
+    "batch = 4", "batch = 4\n    clip = norm(0.01)"
+)
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory):
+    needs_compiler()
+    return Projects(tmp_path_factory.mktemp("rounds"))
+
+
+def trained(project, program, copies: int = 1):
+    """Losses and parameters after two batches of the same five samples, each so many times."""
+    inputs, labels, values = cases(program, samples=5, steps=16)
+    network = sncc.load(project, backend="emulated")
+    set_parameters(network, program, values)
+    data, labels = handed_over(program, copies * inputs), np.array(copies * labels)
+    history = network.fit(data, labels, epochs=2, batch=len(labels), verbose=False)
+    return history["loss"], {p.key: np.array(network.parameters[p.key]) for p in program.parameters if p.learnt}
+
+
+def assert_same(found, expected) -> None:
+    assert found[0] == expected[0]
+    for key, array in expected[1].items():
+        assert np.array_equal(found[1][key], array), key
+
+
+@pytest.fixture
+def launches(tmp_path, monkeypatch):
+    """Calls a function in one of the forms; what it gives, and the launches, of which the first is of what follows from parameters that were set."""
+
+    def counted(form: str, function):
+        log = tmp_path / form
+        monkeypatch.setenv("SNCC_CUDA_FORM", form)
+        monkeypatch.setenv("SNCC_EMULATION_LAUNCHES", str(log))
+        return function(), log.read_text().splitlines()[1:] if log.exists() else []
+
+    return counted
+
+
+@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
+@pytest.mark.parametrize("text", [LOCKSTEP, pytest.param(CLIPPED, marks=LONG)], ids=["penalties", "a clipped norm"])
+def test_steps_in_lockstep_are_one_launch_with_the_bits_of_three_a_step(projects, monkeypatch, launches, text, build):
+    program, project = projects.emulated(text, build=build)
+    together, all_at_once = launches("persistent", lambda: trained(project, program))
+    alone, one_by_one = launches("launches", lambda: trained(project, program))
+    assert_same(alone, together)
+    monkeypatch.setenv("SNCC_CUDA_FORM", "persistent")
+    monkeypatch.setenv("SNCC_EMULATION_ORDER_SEED", "1")
+    assert_same(trained(project, program), together)
+    if not ON_GPU:
+        assert len(all_at_once) == 2 and all("cooperative" in line for line in all_at_once)  # one a batch
+        assert len(one_by_one) == 2 * (3 * 16 + 1)  # and one for the penalty over the batch
+
+
+@needs_emulation
+@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
+def test_blocks_that_are_not_all_resident_take_several_samples_each(projects, monkeypatch, build):
+    """A multiprocessor of the emulation holds at most 32 blocks; their samples' states then stand in device memory."""
+    program, project = projects.emulated(LOCKSTEP, build=build)
+    wanted = trained(project, program, copies=7)
+    monkeypatch.setenv("SNCC_EMULATION_SMS", "1")
+    assert_same(trained(project, program, copies=7), wanted)
+
+
+def without_barrier(text: str, number: int) -> str:
+    """The text without that grid barrier, counted from 0."""
+    parts = text.split("meet()")
+    return "meet()".join(parts[: number + 1]) + "meet()".join(parts[number + 1 :])
+
+
+@needs_emulation
+@pytest.mark.parametrize("number", [pytest.param(k, marks=() if k == 2 else LONG) for k in range(6)])
+def test_a_missing_barrier_of_the_grid_is_a_race(projects, number):
+    text = CLIPPED if number == 0 else LOCKSTEP
+    program, project = projects.write(text, "float64")
+    broken = projects.folder / f"without_barrier_{number}"
+    shutil.copytree(project, broken)
+    source = broken / "src" / "sncc" / "cuda_rounds.h"
+    source.write_text(without_barrier(source.read_text(), number))
+    (broken / "lib").mkdir()
+    shutil.copy(projects.link(broken, "recurrent", "checked", "librecurrent_emulated.so", "-shared"), broken / "lib")
+    with pytest.raises(RuntimeError, match="race|uninitialised"):
+        trained(broken, program)
