@@ -105,9 +105,8 @@ class Simulation:
         """The variables (population, variable) of the readouts at every step, each (steps, outputs)."""
         seen = [[] for _ in readouts]
         for n in range(len(next(iter(inputs.values())))):
-            if self.truncate and n % self.truncate == 0:  # what came before is constant from here on
-                self.state = {key: cut(x) for key, x in self.state.items()}
-                self.emitted = {name: [cut(z) for z in spikes] for name, spikes in self.emitted.items()}
+            if self.truncate and n > 0 and n % self.truncate == 0:
+                self.begin_window()
             for name, array in inputs.items():
                 self.emitted[name].append(array[n])
             for p in self._ordered():
@@ -117,6 +116,11 @@ class Simulation:
                         now = self.emitted[p.name][-1] if variable == "spikes" else self.state[p.name, variable]
                         seen[k].append(now)
         return [np.stack(x) for x in seen]
+
+    def begin_window(self):
+        """What came before is constant from here on."""
+        self.state = {key: cut(x) for key, x in self.state.items()}
+        self.emitted = {name: [cut(z) for z in spikes] for name, spikes in self.emitted.items()}
 
     def _broadcast(self, p, n):
         """Learning signals into populations without a connection to the loss: as if by a connection without a delay."""

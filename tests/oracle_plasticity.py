@@ -50,24 +50,34 @@ class PlasticSimulation(Simulation):
                 arriving[w.c.input] = arriving[w.c.input] + w.arrive(n)
         return arriving
 
+    def begin_window(self):
+        super().begin_window()
+        self.past = {key: [cut(x) for x in past] for key, past in self.past.items()}
+        for w in self.plastic:
+            w.jumped = {name: cut(x) for name, x in w.jumped.items()}
+
     def _advance(self, p, n):
         if n == 0:
             for (owner, name), x in self.state.items():
                 self.past.setdefault((owner, name), [x])
-        if self.truncate and n % self.truncate == 0 and p is self._ordered()[0]:
-            self.past = {key: [cut(x) for x in past] for key, past in self.past.items()}
-            for w in self.plastic:
-                w.jumped = {name: cut(x) for name, x in w.jumped.items()}
         for w in self.plastic:
             if w.c.target == p.name and n > 0:
                 w.notice(n - 1)  # in the window of the step after
         super()._advance(p, n)
         for w in self.plastic:
+            if w.reads_target and w.c.target == p.name:
+                w.settle(self._flowed)
             if w.of is not None and w.c.target == p.name:
                 w.beside()
         for owner, name in list(self.state):
             if owner == p.name:
                 self.past[owner, name].append(self.state[owner, name])
+
+    def _flow(self, d, before, own, h, held=()):
+        result = super()._flow(d, before, own, h, held)
+        if not held:
+            self._flowed = dict(result)
+        return result
 
 
 class _Weights:
@@ -101,6 +111,7 @@ class _Weights:
         word = philox(0, stream(c.name, "dropout"), numpy.arange(source.size), 0, 0)[0]  # of the first sample
         self.left = ((word >= numpy.floor(c.dropout * 2.0**32 + 0.5)) / (1 - c.dropout))[self.pre]
         self.neuron = source.kind == "neuron"
+        self.reads_target = any(k.startswith("post.") for j in self.rule.on_pre for k in symbols(j.value))
         self.jumped = {}  # post states as the target's last spike has left them, which the next flow starts from
 
     def _of_each(self, w):
@@ -196,8 +207,17 @@ class _Weights:
         known = dict(self._modulators(n)) | dict(self._seen(n, "pre", self.delays))
         z = self._arrived(n)
         delivered = np.dot(self.sum, self._now()["weight"] * z * self.left)
-        self._jump(r.on_pre, z, known, r.pre_states)
+        if self.reads_target:  # as it is after its flow
+            self.waiting = z, known
+        else:
+            self._jump(r.on_pre, z, known, r.pre_states)
         return delivered if self.of is None else delivered - constant(delivered)
+
+    def settle(self, flowed):
+        """`on pre` that reads the target between its flow and all arrivals."""
+        z, known = self.waiting
+        seen = {f"post.{k}": x[self.post] if self.of is None else constant(x[self.post]) for k, x in flowed.items()}
+        self._jump(self.rule.on_pre, z, known | seen, self.rule.pre_states)
 
     def notice(self, n):
         """`on post` at the end of step n."""

@@ -14,7 +14,7 @@ from functools import partial
 
 import autograd.numpy as np
 import numpy
-from oracle import Simulation, constant, loss_and_gradients, value
+from oracle import Simulation, constant, cut, loss_and_gradients, value
 
 from sncc.connectivity.build import build
 from sncc.connectivity.patterns import Dense
@@ -111,7 +111,10 @@ class Synapses:
         c = self.c
         while len(self.past) <= len(simulation.emitted[c.source]):
             n = len(self.past) - 1
-            held = self.own | {"weight": self.weight, "t": n * simulation.step}
+            held = self.own | {
+                "weight": 1.0 + 0.0 * constant(self.weight),
+                "t": n * simulation.step,
+            }  # a weight counts as a spike arrives
             self.states = self.states | self.past[n]
             if self.apart.equations:
                 self.states = self.states | simulation.moved_apart(self, held)
@@ -155,6 +158,13 @@ class Synapses:
         other.of = self
         return other
 
+    def begin_window(self):
+        """What came before is constant from here on, also what its source has sent and what is still on its way."""
+        self.states = {k: cut(x) for k, x in self.states.items()}
+        if self.parts is not None:
+            self.past = [{k: cut(x) for k, x in now.items()} for now in self.past]
+            self.amounts = [{k: cut(x) for k, x in sent.items()} for sent in self.amounts]
+
     def beside(self):
         """The states take the values of those that they stand beside; only derivatives are theirs."""
         self.states = {k: x - constant(x) + constant(self.of.states[k]) for k, x in self.states.items()}
@@ -175,6 +185,12 @@ class SynapseSimulation(Simulation):
                         by = constant(by).T
                     self.by_target[c.target].append(self.by_target[c.target][-1].on_the_way_back(by))
         self.past = {key: [x] for key, x in self.state.items()}
+
+    def begin_window(self):
+        super().begin_window()
+        self.past = {key: [cut(x) for x in past] for key, past in self.past.items()}
+        for s in (s for synapses in self.by_target.values() for s in synapses):
+            s.begin_window()
 
     def _cut(self, c, x):
         fed_back = f"{c.name}.feedback" in self.parameters
@@ -362,10 +378,12 @@ class SynapseSimulation(Simulation):
             s.states = s.states | {k: joint[s.c.name, k] for k in s.with_target}
             for d, part in s.parts.items() if s.late else ():
                 if n >= d:
-                    s.states = s.states | {k: s.states[k] + part * x for k, x in s.amounts[n - d].items()}
+                    s.states = s.states | {k: s.states[k] + part * s.weight * x for k, x in s.amounts[n - d].items()}
             for z in () if s.late else self._arrivals(s, n):
                 after = dict(s.states)
-                reading = {f"post.{k}": s.of_target(v) for k, v in self._after_flow.items()}
+                reading = {
+                    f"post.{k}": s.of_target(v if s.of is None else constant(v)) for k, v in self._after_flow.items()
+                }
                 reading |= self._sent(s, n)
                 for jump in s.block.on_pre:
                     after[jump.state] = value(jump.value, self._before[s.c.name] | after | reading) * np.ones(s.shape)

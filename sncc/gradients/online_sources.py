@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from sncc.diagnostics import Diagnostic, not_supported_yet
 from sncc.expressions.algebra import ONE, ZERO, add, mul
-from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
+from sncc.expressions.nodes import Expression, Symbol, apply, substitute
 from sncc.gradients.eligibility import Front, Jacobian, first_by, product, states_of
 from sncc.gradients.online_synapses import arriving_at
 from sncc.model.nodes import Rule
@@ -21,6 +21,7 @@ from sncc.program.nodes import Program
 from sncc.program.operations import Derive, Update
 from sncc.program.order import forward_order
 from sncc.program.statements import Assign
+from sncc.program.windows import begins, steps_before, steps_of_window
 
 
 def of_sources(program: Program, group: str) -> bool:
@@ -111,28 +112,23 @@ def with_sums(
     return program, name, fronts
 
 
-def _steps(program: Program) -> Expression:
-    """The steps before this one."""
-    return apply("floor", apply("add", apply("div", Symbol("t"), program.step), 0.5))
-
-
-def _of_window(program: Program) -> Expression:
-    """The steps of the window of truncated credit before this one."""
-    steps, window = _steps(program), Number(float(program.truncate or 1))
-    return apply("sub", steps, mul(apply("floor", apply("div", steps, window)), window))
-
-
 def _within(program: Program) -> Expression:
     """0 where a window of truncated credit begins after step 1, else 1."""
     if program.truncate is None:
         return ONE
-    begins = apply("and", apply("eq", _of_window(program), 0.0), apply("gt", _steps(program), 0.0))
-    return apply("select", begins, 0.0, 1.0)
+    return apply("select", begins(program.step, program.truncate), 0.0, 1.0)
 
 
 def _arrived_within(program: Program, c: Connection) -> Expression | None:
     """0 for what left its source before the window of truncated credit began, else 1; None where that is always so."""
     if program.truncate is None or c.delay == 0:
         return None
-    first = apply("lt", _steps(program), float(program.truncate))  # what a state starts at belongs to the first window
-    return apply("select", apply("or", first, apply("ge", _of_window(program), float(c.delay))), 1.0, 0.0)
+    first = apply(
+        "lt", steps_before(program.step), float(program.truncate)
+    )  # what a state starts at belongs to the first window
+    return apply(
+        "select",
+        apply("or", first, apply("ge", steps_of_window(program.step, program.truncate), float(c.delay))),
+        1.0,
+        0.0,
+    )

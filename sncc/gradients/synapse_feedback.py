@@ -19,7 +19,7 @@ from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, Derive, Update
 from sncc.program.order import forward_order
 from sncc.program.rewrite import rewritten
-from sncc.program.statements import WEIGHT_NOW, Assign, Statement
+from sncc.program.statements import MADE_UP, WEIGHT_NOW, Assign, Statement
 
 WEIGHT = "weight"
 _TAIL = ".feedback"
@@ -70,8 +70,7 @@ def with_numbers(program: Program, group: str, key: str) -> tuple[Program, str]:
 def at_other_weights(program: Program, update: Update) -> tuple[Update, Mapping[str, str]]:
     """An update with what follows from the weight once more, from the number beside it; the name of each local there."""
     _, names = _derived(program, update.group)
-    now = add(sub(Symbol(WEIGHT_NOW), Symbol(WEIGHT)), Symbol(f"{WEIGHT}{_TAIL}"))
-    more, names = _once_more(update.body, names, {WEIGHT_NOW: now})
+    more, names = _once_more(update.body, names, {WEIGHT_NOW: _beside(WEIGHT_NOW)})
     return replace(update, body=(*update.body, *more)), names
 
 
@@ -94,9 +93,21 @@ def _once_more(
         if statement.reads & values.keys():
             names[statement.name] = f"{statement.name}{_TAIL}"
             made = rewritten(statement, lambda e: substitute(e, values))
+            if statement.name.endswith(MADE_UP):  # jumps of the step before, after which states are those that they are
+                result.append(replace(made, name=f"{names[statement.name]}{MADE_UP}"))
+                moved = Symbol(result[-1].name)
+                value = add(sub(moved, apply("stop", moved)), apply("stop", _beside(statement.name)))
+                made = Assign(statement.name, value)
             result.append(replace(made, name=names[statement.name]))
             values[statement.name] = Symbol(names[statement.name])
     return result, names
+
+
+def _beside(local: str) -> Expression:
+    """A state as it is; of a weight that moves, as far from the other number as it is from the weight that it began with."""
+    if not local.startswith(WEIGHT_NOW):
+        return Symbol(local)
+    return add(sub(Symbol(local), Symbol(WEIGHT)), Symbol(f"{WEIGHT}{_TAIL}"))
 
 
 def _drawn(program: Program, group: str, key: str, weight: Parameter) -> Parameter:

@@ -14,7 +14,8 @@ from sncc.lower.traces import amounts
 from sncc.model.integration import integration
 from sncc.model.nodes import Assignment, Dynamics, Equation, Input, Integrated, Population
 from sncc.program.rewrite import rewritten
-from sncc.program.statements import REFRACTORY, SPIKE, SURROGATE, Assign, Draw, Fire, Repeat, Statement
+from sncc.program.statements import MADE_UP, REFRACTORY, SPIKE, SURROGATE, Assign, Draw, Fire, Repeat, Statement
+from sncc.program.windows import begins
 
 Part = Literal["whole", "flow", "rest"]
 FIRED = Symbol(SPIKE)
@@ -98,7 +99,7 @@ def lower_neuron(
         steps = apply("floor", add(apply("div", dynamics.refractory.duration, step), Number(0.5)))
         if part != "flow":
             coefficients.append(Assign("refractory.steps", steps))
-    _jump_at_arrivals(dynamics, body, early=True)
+    _jump_at_arrivals(dynamics, body, True, step)
     for leaving in dynamics.leaving:
         body.assign(leaving.state, body.read(leaving.value))
     before = dict(body.now)
@@ -113,7 +114,7 @@ def lower_neuron(
         body.assign(f"{FLOWED}{state}", Symbol(f"{state}.flow") if f"{state}.flow" in named else before[state])
     for copy in dynamics.kept:
         body.assign(copy.state, body.read(copy.value))
-    _jump_at_arrivals(dynamics, body, early=False)
+    _jump_at_arrivals(dynamics, body, False, step)
     arrived = dict(body.now)
     if dynamics.spike is not None:
         _spike(dynamics, body, gate)
@@ -298,8 +299,11 @@ def _arrivals(dynamics: Dynamics, equation: Equation, impulses: frozenset[str]) 
     return result
 
 
-def _jump_at_arrivals(dynamics: Dynamics, body: _Body, early: bool) -> None:
-    """Jumps at spikes that arrive: all spikes of a step at once where no amount depends on what they move, else one after the other."""
+def _jump_at_arrivals(dynamics: Dynamics, body: _Body, early: bool, step: float) -> None:
+    """Jumps at spikes that arrive: all spikes of a step at once where no amount depends on what they move, else one after the other.
+
+    Those that are made up for belong to the step before: where that one was the last of a window, they are constants.
+    """
     for name, jumps in dynamics.arrivals:
         if (name in dynamics.early) is not early:
             continue
@@ -319,6 +323,12 @@ def _jump_at_arrivals(dynamics: Dynamics, body: _Body, early: bool) -> None:
                 body.assign(state, moved)
         else:
             _jump_one_by_one(most, count, jumps, body, dynamics.parts and name not in dynamics.once)
+        for state in dict.fromkeys(jump.state for jump in jumps) if name in body.now else ():
+            now = body.now[state]
+            if dynamics.window is not None:
+                now = apply("select", begins(step, dynamics.window), apply("stop", now), now)
+            body.statements.append(Assign(f"{state}{MADE_UP}", now))
+            body.now[state] = Symbol(f"{state}{MADE_UP}")
 
 
 def _jump_one_by_one(most: int, count: Expression, jumps: Sequence[Assignment], body: _Body, by_parts: bool) -> None:

@@ -47,6 +47,7 @@ class Moves:
     """States of a synapse, how they flow and jump, and what it delivers into which input: at spikes (`impulses`) or all the time.
 
     leaving: what a step begins with. on_pre, on_post: jumps in blocks, each of which moves for every spike of a step before the next block does.
+    kept: (state, what is seen of the source): as it is when a spike arrives, kept for a step.
     after: those of `on_pre` read the target between its flow and its arrivals, so they are made up for as the next step begins: what a synapse
     delivers at a spike is the weight from before, and what it delivers all the time follows its states in the step after.
     """
@@ -62,6 +63,7 @@ class Moves:
     parameters: tuple[Parameter, ...]
     seen: tuple[Seen, ...]
     after: bool = False
+    kept: tuple[tuple[str, str], ...] = ()
 
 
 def moves_of(model: Model, connection: Connection) -> Moves:
@@ -69,13 +71,14 @@ def moves_of(model: Model, connection: Connection) -> Moves:
     c = with_names_apart(connection)
     synapse, plasticity, reader = c.synapse, c.plasticity, _Reader(model, c)
     after = reads_target_on_pre(model, c)
-    usual, late, told = max(c.delay_steps, 1), c.delay_steps + after, int(after)
+    usual, told = max(c.delay_steps, 1), int(after)
+    late = c.delay_steps + (after and c.delay is None)  # with a delay for each synapse what is seen is kept for a step
     before = late + 1 if c.delay is None else None  # a delay for each synapse is that of what arrives
     flows = [_flowing(synapse.equations)] if synapse is not None else []
     equations = [_read(e, reader, usual, 1) for e in synapse.equations] if synapse is not None else []
     on_pre: list[Block] = []
     if synapse is not None and plasticity is None:
-        on_pre.append(_jumps(synapse.on_pre, reader, late, None, told))
+        on_pre.append(_jumps(synapse.on_pre, reader, late, None, told, after))
     on_post: list[Block] = []
     states = list(synapse.states) if synapse is not None else []
     if plasticity is not None:
@@ -83,7 +86,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         for side, jumps in (("pre", pre), ("post", plasticity.on_post)):
             blocks = [_of_synapses(jumps, plasticity), _of_traces(jumps, plasticity, side)]
             if side == "pre":
-                on_pre += [_jumps(b, reader, late, None, told) for b in blocks if b]
+                on_pre += [_jumps(b, reader, late, None, told, after) for b in blocks if b]
             else:
                 at_spike = 1 + c.post_delay_steps  # a trace meets its neuron as the spike has left it
                 agos = (1, at_spike)
@@ -110,6 +113,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         parameters=(*_own_parameters(c, model), *reader.numbers.values()),
         seen=tuple(reader.seen.values()),
         after=after,
+        kept=tuple(reader.kept.items()),
     )
 
 
@@ -166,17 +170,20 @@ def _of_traces(jumps: Sequence[Assignment], plasticity: Plasticity, side: str) -
     return tuple(jump for jump in jumps if jump.state in own)
 
 
-def _jumps(block: Block, reader: _Reader, pre: int | None, post: int | None, modulator: int) -> Block:
+def _jumps(
+    block: Block, reader: _Reader, pre: int | None, post: int | None, modulator: int, after: bool = False
+) -> Block:
+    """Jumps as they see neurons so many steps ago; `after`: those that are made up for as the next step begins."""
     result: list[Assignment] = []
     for jump in block:
         if jump.state != "weight":
-            result.append(replace(jump, value=reader.read(jump.value, pre, post, modulator)))
+            result.append(replace(jump, value=reader.read(jump.value, pre, post, modulator, after)))
             continue
         parts = affine(jump.value, ["weight"])
         if parts is not None and parts[0] == {"weight": ONE}:
-            now = add(Symbol(WEIGHT_NOW), reader.read(parts[1], pre, post, modulator))
+            now = add(Symbol(WEIGHT_NOW), reader.read(parts[1], pre, post, modulator, after))
         else:
-            now = sub(reader.read(jump.value, pre, post, modulator), _LEARNT)
+            now = sub(reader.read(jump.value, pre, post, modulator, after), _LEARNT)
         result.append(replace(jump, state=WEIGHT_NOW, value=now))
     return tuple(result)
 
@@ -194,14 +201,20 @@ class _Reader:
     connection: Connection
     seen: dict[str, Seen] = field(default_factory=dict)
     numbers: dict[str, Parameter] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
 
     @property
     def weight(self) -> Expression:
         """The weight now."""
         return WEIGHT if self.connection.plasticity is None else add(Symbol(WEIGHT_NOW), _LEARNT)
 
-    def read(self, expression: Expression, pre: int | None, post: int | None, modulator: int) -> Expression:
-        """The expression of what the synapses see of either side, and of what sets modulators, so many steps ago."""
+    def read(
+        self, expression: Expression, pre: int | None, post: int | None, modulator: int, after: bool = False
+    ) -> Expression:
+        """The expression of what the synapses see of either side, and of what sets modulators, so many steps ago.
+
+        `after`: of the step before, with a delay for each synapse.
+        """
         c, names = self.connection, dict[str, Expression]()
         following = {name for name, _, _ in c.modulators}
         for name in sorted(symbols(expression)):
@@ -218,13 +231,20 @@ class _Reader:
                 if pre is None:
                     what = f"`{name}` in the plasticity of `{c.name}`, of which each synapse has a delay, in training,"
                     raise unsupported(c.span, what, "give the connection one delay, or read it under `on pre`")
-                names[name] = self._see(name, side, variable, pre, max(c.delay_steps, 1))
+                seen = self._see(name, side, variable, pre, max(c.delay_steps, 1))
+                names[name] = self._keep(seen) if after and c.delay is not None else seen
             elif side == "post" and variable:
                 if post is None:
                     names[name] = self._see(f"post.{FLOWED}{variable}", side, f"{FLOWED}{variable}", 1, 1)
                 else:
                     names[name] = self._see(name, side, variable, post, 1)
         return substitute(expression, names)
+
+    def _keep(self, seen: Symbol) -> Symbol:
+        """What holds it for a step."""
+        state = f"{seen.name}.before"
+        self.kept[state] = seen.name
+        return Symbol(state)
 
     def _told(self, number: Symbol, side: str, variable: str) -> Expression:
         """A number of a neuron's. One that equations divide by is 0 only where no synapse is, in the room that is left for more."""

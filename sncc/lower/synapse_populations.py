@@ -31,7 +31,7 @@ from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
 from sncc.lower.neuron import FLOWED
 from sncc.lower.plasticity import follow_modulator, trace_name
-from sncc.lower.synapse_moves import GAIN, NUMBER, is_state, moves_of, reads_target_on_pre
+from sncc.lower.synapse_moves import GAIN, NUMBER, moves_of, reads_target_on_pre
 from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Plasticity, Population, State
 from sncc.model.white_noise import is_noise
@@ -93,11 +93,13 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
     inputs += [] if placed else [Input("weight", PLAIN)]
     inputs += [Input(KEPT, PLAIN)] if c.dropout else []
     delivered = {f"{DELIVERED}.{where}": value for where, value in moves.delivered}
+    kept = {ARRIVED: Symbol("pre!")} if moves.after else {}
+    kept |= {state: Symbol(symbol) for state, symbol in moves.kept}
     alone = all(amounts(block) is not None for block in moves.on_pre)
     dynamics = Dynamics(
         states=(
             *moves.states,
-            *(State(name, ZERO, PLAIN) for name in (*delivered, *([ARRIVED] if moves.after else []))),
+            *(State(name, ZERO, PLAIN) for name in (*delivered, *kept)),
         ),
         inputs=tuple(inputs),
         equations=moves.equations,
@@ -113,7 +115,8 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
             *moves.leaving,
             *(Assignment(n, mul(v, Symbol(KEPT)) if c.dropout else v) for n, v in delivered.items()),
         ),
-        outputs=(Assignment(ARRIVED, Symbol("pre!")),) if moves.after else (),
+        window=model.training.rule.truncate_steps if model.training is not None else None,
+        outputs=tuple(Assignment(state, seen) for state, seen in kept.items()),
     )
     parameters = [replace(p, value=_in_a_row(c, p, target.size)) for p in moves.parameters]
     if placed:
@@ -288,12 +291,6 @@ def _cannot_read_at_arrival(model: Model, c: Connection) -> str:
     assert model.training is not None
     if model.training.rule.name == "eventprop":
         return "under `eventprop`"
-    if model.training.rule.truncate_steps is not None:
-        return "under `truncate`"
-    blocks = [b for b in (c.synapse, c.plasticity) if b is not None]
-    names = {name for block in blocks for jump in block.on_pre for name in symbols(jump.value)}
-    if c.delay is not None and any(name.startswith("pre.") and is_state(model, c, name) for name in names):
-        return "and its source, with a delay for each synapse"
     return "behind states of its source" if c.gain is not None else ""
 
 

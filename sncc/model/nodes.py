@@ -126,7 +126,7 @@ class Dynamics:
 
     Lowering adds what synapses bring: equations beside a map; `arrivals`, jumps at spikes that arrive at an input, by
     themselves, or that a state has counted, of which `most` may arrive in a step (0: any number; `parts`: parts of each, at two steps); those of inputs named in `early` come ahead of the
-    flow, of those in `once` one spike at most in a step; `flowed`, states whose values between flow and arrivals are kept as states `flowed.STATE`; `apart`, states that flow by themselves, group by group, each of which sees those of the
+    flow, of those in `once` one spike at most in a step; `window`, steps of the windows of truncated credit that those of states come after; `flowed`, states whose values between flow and arrivals are kept as states `flowed.STATE`; `apart`, states that flow by themselves, group by group, each of which sees those of the
     other groups as they were before the step; `integrated`, inputs that bring what synapses have delivered over the step;
     `leaving`, `kept` and `outputs`, states assigned at the start of every step, between flow and arrivals, and at the end.
     """
@@ -143,6 +143,7 @@ class Dynamics:
     arrivals: tuple[tuple[str, tuple[Assignment, ...]], ...] = ()
     early: tuple[str, ...] = ()
     once: tuple[str, ...] = ()
+    window: int | None = None
     flowed: tuple[str, ...] = ()
     most: int = 1
     parts: bool = False

@@ -6,18 +6,28 @@ import numpy as np
 import pytest
 from networks import program_of
 from projects import Projects, handed_over, needs_compiler, set_parameters
+from reading_targets import LEARNT, SOURCE, synapses, weights
 from starting_states import starting
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
 
 CASES = {
+    "jumps made up for in the next window": (
+        synapses("bptt(truncate = 9 ms)", "uniform(1 ms, 4 ms)", SOURCE, LEARNT),
+        {},
+    ),
+    "and by feedback": (
+        weights("eprop(feedback = adaptive, truncate = 6 ms)", "uniform(1 ms, 4 ms)").replace("input[4]", "input[6]"),
+        {},
+    ),
     "first values by feedback": (starting("eprop(feedback = random, truncate = 9 ms)"), {}),
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("half", ["cpu", pytest.param("emulated", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("half", ["cpu", "emulated"])
 def test_gradients_equal_the_reference(tmp_path, half, name):
     needs_compiler()
     text, pairs = CASES[name]

@@ -121,7 +121,10 @@ def test_a_network_that_is_trained_draws_and_does_what_it_draws_and_does_untrain
             assert np.allclose(trained.traces[0][state], trace, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow)])
+CUT = [pytest.param(rule, marks=pytest.mark.slow) for rule in ("bptt(truncate = 3 ms)", "eprop(truncate = 5 ms)")]
+
+
+@pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow), *CUT])
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_equal_those_of_synapses_one_by_one(name, rule):
     run, _, _ = agreeing(text_of(name, rule))
@@ -163,7 +166,7 @@ DELAYED = f"""
 LEARNT = ", ".join(["", *(f"{c}.delay(in = [0 ms, 6 ms])" for c in ("x_hidden", "gap", "again", "hidden_output"))])
 
 
-@pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow), *CUT])
 @pytest.mark.parametrize("learn", ["", LEARNT], ids=["drawn", "learnt"])
 def test_each_synapse_delivers_states_of_its_source_a_delay_of_its_own_later(learn, rule):
     text = NETWORK.format(
@@ -178,7 +181,7 @@ STARTS = "initial(hidden.v), x_hidden.start, again.start, few.start"
 
 
 @pytest.mark.parametrize(
-    "rule", ["bptt", *(pytest.param(r, marks=pytest.mark.slow) for r in ("eprop", "eprop(feedback = random)"))]
+    "rule", ["bptt", *(pytest.param(r, marks=pytest.mark.slow) for r in ("eprop", "eprop(feedback = random)")), *CUT]
 )
 @pytest.mark.parametrize("drawn", [False, True], ids=["one delay", "delays"])
 def test_what_is_delivered_before_the_first_step_has_a_gradient(drawn, rule):
