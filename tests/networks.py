@@ -98,6 +98,11 @@ def parameters(program, rng: np.random.Generator, weight: float = 1.0) -> dict[s
     return values
 
 
+def seen(parameter, values) -> np.ndarray:
+    """A matrix of the reference's as Python sees it, which may be the transpose."""
+    return np.transpose(values) if parameter.turned else np.asarray(values)
+
+
 def spikes(rng: np.random.Generator, samples: int = 3, steps: int = 40, size: int = 6, rate: float = 0.3):
     """Random input counts per sample, most of them 0 or 1 and some 2."""
     return [{"x": rng.poisson(rate, (steps, size)).astype(float)} for _ in range(samples)]

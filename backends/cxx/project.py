@@ -228,11 +228,11 @@ def _largest(program: Program, p: Parameter) -> str:
 
 def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:
     entry: dict[str, object] = {
-        "key": p.key, "shape": list(p.shape), "storage": _storage(program, p), "learnt": p.learnt, "unit": p.unit, "si": p.si,
+        "key": p.key, "shape": _seen_shape(program, p), "storage": _storage(program, p), "learnt": p.learnt, "unit": p.unit, "si": p.si,
         "scale": p.scale, "bounds": _bounds(p), "divisor": p.divisor, "doc": p.doc,
     }  # fmt: skip
     if p.connection is not None and p.shape != ():
-        entry |= {"shape": _matrix(program, p) or [-1], "synapses_of": p.connection}
+        entry["synapses_of"] = p.connection
     connection = next((c for c in program.connections if c.weight == p.key), None)
     if connection:
         entry["connection"] = {
@@ -241,6 +241,12 @@ def _parameter_entry(program: Program, p: Parameter) -> dict[str, object]:
             "post": _receiver(connection),
         }
     return entry
+
+
+def _seen_shape(program: Program, p: Parameter) -> list[int]:
+    """The shape of what Python sees."""
+    shape = list(p.shape) if p.connection is None or p.shape == () else _matrix(program, p) or [-1]
+    return shape[::-1] if p.turned else shape
 
 
 def _matrix(program: Program, p: Parameter) -> list[int] | None:
@@ -299,15 +305,14 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
     groups = [g.name for g in program.groups]
     rows = [(g, r) for g in program.groups for r in g.rows]
     readout, optimiser = program.readout, program.optimise
-    parameters, bytes_of = [], _bytes_of_number(program)
-    connections = [c.name for c in program.connections]
+    connections, parameters, bytes_of = [c.name for c in program.connections], [], _bytes_of_number(program)
     for p in program.parameters:
         size = prod(p.shape if p.connection is None or p.shape == () else p.dimensions)
         synapses = connections.index(p.connection) if p.connection and p.shape and size >= 0 else -1
-        columns = p.shape[-1] if len(p.shape) == 2 else 1
+        columns, turned = p.shape[-1] if len(p.shape) == 2 else 1, max(0, _seen_shape(program, p)[0]) if p.turned else 0
         low, high = p.bounds or (float("-inf"), float("inf"))
         parameters.append(
-            f'{{"{p.key}", {size}, {columns}, {synapses}, {bytes_of[p.key]}, {_largest(program, p)}, sncc::Storage::{_storage(program, p)}, {number(p.si)}, {number(p.scale)}, {flag(bool(p.divisor))}, {flag(p.learnt)}, '
+            f'{{"{p.key}", {size}, {columns}, {synapses}, {bytes_of[p.key]}, {_largest(program, p)}, sncc::Storage::{_storage(program, p)}, {number(p.si)}, {number(p.scale)}, {flag(bool(p.divisor))}, {flag(p.learnt)}, {turned}, '
             f"{number(p.rate)}, {number(low)}, {number(high)}, &dynamics::{shared.parameters[p.key].name}, {_whole(program, p)}}},"
         )
     populations = [r.population for _, r in rows]
@@ -389,7 +394,7 @@ def _readme(program: Program) -> dict[str, object]:
             for g in program.groups for r in g.rows
         ],
         "parameter_rows": [
-            f"| {p.key} | {' x '.join(map(str, p.shape)) or 'one number'} | {'learnt' if p.learnt else _storage(program, p)} |"
+            f"| {p.key} | {' x '.join(map(str, _seen_shape(program, p))) or 'one number'} | {'learnt' if p.learnt else _storage(program, p)} |"
             for p in program.parameters
         ],
     }  # fmt: skip

@@ -22,8 +22,8 @@ def with_feedback(
     """The Program with parameters for feedback, the adjoints that use them, and which of them follow which weight (adaptive).
 
     In place of the weights of a whole matrix there is one of their transposed shape, (outputs, neurons). In place of
-    others there are as many numbers, in their shape and order: a connection `CONN.feedback` over the same synapses has
-    them, by which nothing but credit goes. Both have the weights' unit. A population without a connection to the outputs
+    others there are as many numbers, in their shape and order (Python sees those of `dense` synapses transposed as well): a
+    connection `CONN.feedback` over the same synapses has them, by which nothing but credit goes. Both have the weights' unit. A population without a connection to the outputs
     has a matrix without a unit. Drawn from normal(0, 1 / sqrt(outputs that a neuron reaches)).
     """
     added: dict[str, Parameter] = {}
@@ -111,7 +111,13 @@ def _over_synapses(key: str, c: Connection, weight: Parameter) -> Parameter:
         shape = (*pattern.kernel, dimensions[0] // math.prod(pattern.kernel), pattern.channels)
     made = _drawn(key, weight.shape or shape, reached[1], weight.scale)
     return replace(
-        made, dimensions=dimensions, connection=weight.connection, unit=weight.unit, si=weight.si, scale=weight.scale
+        made,
+        dimensions=dimensions,
+        connection=weight.connection,
+        unit=weight.unit,
+        si=weight.si,
+        scale=weight.scale,
+        turned=isinstance(pattern, Dense) and pattern.self_connections,
     )
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sncc.connectivity.patterns import OfSynapses, fans_of
+from sncc.connectivity.patterns import Dense, OfSynapses, fans_of
 from sncc.expressions.algebra import add, sub
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute
 from sncc.program.groups import Connection, Parameter
@@ -124,8 +124,15 @@ def _drawn(program: Program, group: str, key: str, weight: Parameter) -> Paramet
         si=weight.si,
         scale=weight.scale,
         connection=weight.connection,
+        turned=_is_dense(onto, shape),
         doc="feedback of the learning signal",
     )
+
+
+def _is_dense(onto: Connection, shape: tuple[int, ...]) -> bool:
+    """Whether the numbers are those of a matrix."""
+    pattern = onto.structure.pattern if isinstance(onto.structure, OfSynapses) else None
+    return len(shape) == 2 or (isinstance(pattern, Dense) and pattern.self_connections)
 
 
 def _reached(onto: Connection) -> float:

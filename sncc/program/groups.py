@@ -38,6 +38,7 @@ class Parameter:
     synapses have has the dimensions of these, as many synapses as there may be.
     `initial` is evaluated per element with draws and the symbols `i`, `j`: where there is one per synapse, the indices
     of its source and target in their populations; else the element's row and column (a vector has `i` only).
+    `turned`: Python sees the matrix with its rows for columns, (post, pre), as that of feedback in place of dense weights.
     """
 
     key: str
@@ -55,6 +56,7 @@ class Parameter:
     keeps_sign: bool = False  # an optimiser step that would change an element's sign leaves a zero of that sign
     connection: str | None = None  # a sparse connection with one element per synapse
     divisor: Literal["", "number", "time"] = ""  # equations divide by it: it cannot be 0
+    turned: bool = False
     doc: str = field(default="", compare=False)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import UNKNOWN, lively, parameters, program_of, recurrent, spikes
+from networks import UNKNOWN, lively, parameters, program_of, recurrent, seen, spikes
 from stand_in import EMULATION, FLAGS, LINKER, SANITIZERS, Build, kept, kernels, made, runtime, texts
 
 import sncc
@@ -383,9 +383,12 @@ def set_parameters(network, program, values) -> None:
         if parameter.key in values and parameter.storage != "compiled":
             value = np.asarray(values[parameter.key]) * parameter.si
             shape = np.shape(network.parameters[parameter.key])  # numbers of dense synapses are matrices in Python
-            network.parameters[parameter.key] = (
-                value.reshape(shape) if value.size == np.prod(shape, dtype=int) else value
-            )
+            if parameter.turned:
+                network.parameters[parameter.key] = value.reshape(shape[::-1]).T
+            else:
+                network.parameters[parameter.key] = (
+                    value.reshape(shape) if value.size == np.prod(shape, dtype=int) else value
+                )
 
 
 def agree(network, program, tolerance: float, **case) -> None:
@@ -424,7 +427,7 @@ def trains_like_the_reference(network, program, tolerance: float, steps: int = 3
     network.fit(handed_over(program, inputs), np.array(labels), epochs=steps, batch=len(labels), verbose=False)
     for p in program.parameters:
         if p.learnt or p.key.endswith(".feedback"):
-            expected = reference.parameters[p.key]
+            expected = seen(p, reference.parameters[p.key])
             got = np.reshape(network.parameters[p.key], np.shape(expected)) / p.si
             assert np.allclose(got, expected, rtol=tolerance, atol=tolerance), p.key
 

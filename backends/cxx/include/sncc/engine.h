@@ -71,6 +71,7 @@ struct ParameterDescription {
     double scale;  // the optimiser works on value / scale
     bool divides;  // equations divide by it: it cannot be 0
     bool learnt;
+    std::int64_t turned;  // columns of the matrix of which callers see the transpose; 0: they see it as it is
     double rate;  // factor on the learning rate
     double lower, upper;  // bounds after an optimiser step; infinite where there are none
     double (*initial)(std::uint64_t seed, std::uint32_t element, std::uint32_t i, std::uint32_t j, const double* whole);

@@ -110,6 +110,8 @@ public:
     SNCC_COLD void get_parameter(int k, double* values, std::int64_t count) {
         const ParameterDescription& p = checked(k, values, count);
         take(p, values, count, [&](double* all) { engine_->get_parameter(k, all); });
+        const List<double> inner(values, values + (p.turned ? count : 0));
+        for (std::int64_t e = 0; e < static_cast<std::int64_t>(inner.size()); ++e) values[e] = inner[inner_place(p, e, count)];
         for (std::int64_t e = 0; e < count; ++e) values[e] *= p.si;
     }
     SNCC_COLD void set_parameter(int k, const double* values, std::int64_t count) {
@@ -122,7 +124,7 @@ public:
         for (std::int64_t e = 0; e < count; ++e) {
             refuse_too_large(p, values[e]);
             refuse_zero(p, values[e]);
-            inner[static_cast<std::size_t>(e)] = values[e] / p.si;
+            inner[inner_place(p, e, count)] = values[e] / p.si;
         }
         engine_->set_parameter(k, inner.data());
     }
@@ -269,6 +271,12 @@ private:
             error_.clear();
         }
         return static_cast<int>(code);
+    }
+    // Where an engine has element e of what a caller sees.
+    static std::size_t inner_place(const ParameterDescription& p, std::int64_t e, std::int64_t count) {
+        if (!p.turned) return static_cast<std::size_t>(e);
+        const std::int64_t rows = count / p.turned;
+        return static_cast<std::size_t>(e % rows * p.turned + e / rows);
     }
     // What an engine gives of a parameter, of which the first elements may be all that the user sees.
     template <typename Give>
