@@ -42,13 +42,16 @@ class OtherSpikes(Exception):
 class Case:
     """A network at some weights, input events, and what the event-driven simulation says of it."""
 
-    def __init__(self, text: str, seed: int, gain: float, entries: int = 2) -> None:
+    def __init__(
+        self, text: str, seed: int, gain: float, entries: int = 2, simulate=EventDriven, loss_of=loss_of,
+        by: float = 1e-5, least: float = 0.1,
+    ) -> None:
         self.text = text
         rng = np.random.default_rng(seed)
         slots = rng.choice(np.arange(1, round(0.7 * DURATION / 0.1)), 4 * CHANNELS, replace=False) * 0.1
         self.events = sorted(zip(slots.tolist(), rng.integers(0, CHANNELS, len(slots)).tolist()))
         self.label = 1
-        model = model_of(text)
+        model = model_of(text.replace("step = 0.1 ms", f"step = {least} ms"))
         self.values = {}
         for p in program_of(text).parameters:
             mean = {"x_hidden.weight": 1.0, "hidden_hidden.weight": 0.0}.get(p.key, 0.9)
@@ -60,10 +63,10 @@ class Case:
             elif p.storage != "compiled":
                 self.values[p.key] = Reference(program_of(text)).parameters[p.key] + rng.normal(0, 0.02, p.shape)
         inputs = {"x": self.events}
-        self.run = EventDriven(model, self.values, inputs, DURATION)
+        self.run = simulate(model, self.values, inputs, DURATION)
         self.loss = loss_of(model, self.run, self.label)
         self.exact = {
-            p.key: gradient(model, self.values, p.key, [inputs], [self.label], DURATION, entries=entries)
+            p.key: gradient(model, self.values, p.key, [inputs], [self.label], DURATION, entries, by, simulate, loss_of)
             for p in program_of(text).parameters
             if p.learnt
         }

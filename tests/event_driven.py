@@ -297,8 +297,11 @@ def _one_loss(model, loss, run: EventDriven, label) -> float:
     return loss.factor * cross_entropy(seen, label)
 
 
-def gradient(model, parameters, key: str, inputs, labels, duration: float, entries: int = 4, by: float = 1e-5):
-    """d (mean loss) / d (some entries of parameters[key]), by central differences.
+def gradient(
+    model, parameters, key: str, inputs, labels, duration: float, entries: int = 4, by: float = 1e-5,
+    simulate=EventDriven, loss_of=loss_of,
+):  # fmt: skip
+    """d (mean loss) / d (some entries of parameters[key]), by central differences of a simulation.
 
     Returns the entries' indices, spread over the array, and the derivatives.
     """
@@ -312,7 +315,7 @@ def gradient(model, parameters, key: str, inputs, labels, duration: float, entri
         for sign in (1, -1):
             moved = base.copy()
             moved[index] += sign * step
-            runs = [EventDriven(model, {**parameters, key: moved}, x, duration) for x in inputs]
+            runs = [simulate(model, {**parameters, key: moved}, x, duration) for x in inputs]
             values.append(np.mean([loss_of(model, run, y) for run, y in zip(runs, labels)]))
         result.append((values[0] - values[1]) / (2 * step))
     return chosen, np.array(result)

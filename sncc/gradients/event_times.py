@@ -8,7 +8,7 @@ time moves the arrivals that it causes. Transposed, that is the jump of the adjo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sncc.expressions.algebra import ZERO, add, div, mul, total
@@ -25,18 +25,32 @@ def arrival_time(name: str) -> str:
     return f"{name}.time"
 
 
+def delivery_time(variable: str) -> str:
+    """Symbol of a delivered value times the shift of the time at which it arrives, where it is delivered as an impulse."""
+    return f"{variable}.time"
+
+
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Statements, the local that holds each carried variable in the end, and the local that each readout reads."""
+    """Statements, the local that holds each carried variable in the end, that each readout reads, and that of each value
+    that is delivered.
+    """
 
     body: tuple[Statement, ...]
     carry: dict[str, str]
     seen: dict[int, str | None]
+    told: dict[str, str]
 
 
-def with_event_times(update: Update, step: float, readouts: Mapping[int, Readout]) -> Timed:
-    """The update of a group with event times; `readouts`: those that read the group, by index."""
-    return _Timed(update, step).build(readouts)
+def with_event_times(
+    update: Update, step: float, readouts: Mapping[int, Readout], told: Collection[str], sent: Collection[str]
+) -> Timed:
+    """The update of a group with event times.
+
+    readouts: those that read the group, by index. told, sent: carried variables that are delivered, all the time and as
+    impulses; of the latter there is also the time, `delivery_time`.
+    """
+    return _Timed(update, step).build(readouts, told, sent)
 
 
 def jumps(update: Update, state: str) -> bool:
@@ -66,9 +80,9 @@ class _Timed:
         self.sums = {s.name: s.value for s in update.body if isinstance(s, Assign) and s.name.endswith("!+")}
         self.remembers = "spike.again" in self.locals or any(name.startswith("release.") for name in self.locals)
 
-    def build(self, readouts: Mapping[int, Readout]) -> Timed:
+    def build(self, readouts: Mapping[int, Readout], told: Collection[str], sent: Collection[str]) -> Timed:
         # a spike's being there is a constant: without its statement nothing passes through it
-        body: list[Statement] = [s for s in self.update.body if not isinstance(s, Fire)]
+        body: list[Statement] = [self._marked(s) for s in self.update.body if not isinstance(s, Fire)]
         carry = dict(self.update.carry)
         if "spike.rate" in self.locals:
             body.append(Assign(SHIFT, self._shift()))
@@ -82,7 +96,46 @@ class _Timed:
             body.append(Assign(f"{LAST}.1", apply("jump", apply("stop", Symbol(SPIKE)), Symbol(SHIFT), Symbol(LAST))))
             ends[LAST] = f"{LAST}.1"
         seen = {k: self._seen(k, readout, ends, body) for k, readout in readouts.items()}
-        return Timed(tuple(body), ends, seen)
+        reading = self._told(told, ends, body)
+        for variable in sent:
+            reading[variable] = ends[variable]
+            reading[delivery_time(variable)] = delivery_time(variable)
+            body.append(Assign(delivery_time(variable), mul(apply("stop", Symbol(ends[variable])), self._arriving())))
+        return Timed(tuple(body), ends, seen, reading)
+
+    def _marked(self, statement: Statement) -> Statement:
+        """The statement; that of a state at an arrival, or behind its jumps, moved with the arrival's time."""
+        for i in self.inputs:
+            for mark, slope, sign in (("at", "rise", 1.0), ("behind", "fall", -1.0)):
+                state = statement.name.removeprefix(_of_arrival(mark, i, ""))
+                if state != statement.name and isinstance(statement, Assign):
+                    moved = mul(mul(Number(sign), self._held(_of_arrival(slope, i, state))), self._arriving())
+                    return Assign(statement.name, add(statement.value, moved))
+        return statement
+
+    def _arriving(self) -> Expression:
+        """The shift of the time of the spikes that arrive at a synapse, in the mean."""
+        parts: list[Expression] = []
+        for i in self.inputs:
+            count = f"arrival.count.{i}"
+            parts.append(div(self._arrival(i), self._held(count)) if count in self.locals else self._arrival(i))
+        return total(parts)
+
+    def _told(self, variables: Collection[str], ends: dict[str, str], body: list[Statement]) -> dict[str, str]:
+        """What stands for each value that is delivered all the time: at an event, the one from before lasts longer."""
+        result: dict[str, str] = {}
+        for variable in variables:
+            moved = div(self._moves("gap", variable), Number(self.step))
+            later = div(self._moves("later", variable), Number(self.step))
+            if later != ZERO:
+                ends[f"{variable}.later"] = f"{variable}.later.1"
+                body.append(Assign(f"{variable}.later.1", later))
+                moved = add(moved, Symbol(f"{variable}.later"))
+            result[variable] = ends[variable]
+            if moved != ZERO:
+                result[variable] = f"{variable}.told"
+                body.append(Assign(f"{variable}.told", add(Symbol(ends[variable]), moved)))
+        return result
 
     def _held(self, name: str) -> Expression:
         """A local as a constant, zero where there is none."""

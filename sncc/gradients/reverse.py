@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from sncc.expressions.algebra import ZERO, add
 from sncc.expressions.nodes import Expression, Symbol, symbols
 from sncc.gradients.derivation import derive_adjoint, learnt_arrays, starts_learnt
-from sncc.gradients.event_times import LAST, SHIFT, arrival_time, with_event_times
+from sncc.gradients.event_times import SHIFT, arrival_time, delivery_time, with_event_times
 from sncc.gradients.feedback import feedback_across, filtering_input, with_feedback
 from sncc.gradients.jumping_losses import with_jumps
 from sncc.gradients.online import forward_traces
@@ -125,12 +125,12 @@ def _entering(program: Program, choice: Adjoint, readouts: Sequence[Readout]) ->
     result += [PenaltyAdjoint(k, into) for k in choice.penalties]
     for edge in choice.edges:
         c = program.connection(edge.connection)
-        slot = f"{_credited(program, edge, choice)}~{edge.label}"
-        entered = into if c.values is None else _of_values(c.values, choice)
-        if edge.feedback is None:
-            result.append(Transpose(edge.connection, slot, entered, at_spikes=choice.timed))
-        else:
-            result.append(feedback_across(c, edge.feedback, slot, entered))
+        for name, variable in _credited(c, choice):
+            slot, entered = f"{name}~{edge.label}", into if variable is None else _of_values(variable, choice)
+            if edge.feedback is None:
+                result.append(Transpose(edge.connection, slot, entered, choice.timed and variable is None))
+            else:
+                result.append(feedback_across(c, edge.feedback, slot, entered))
     for signal in choice.signals:
         row = program.group(choice.group).rows[0]
         target = (choice.group, row.offset, row.size)
@@ -169,10 +169,13 @@ def _before_the_first_step(program: Program, choice: Adjoint) -> list[Transpose 
     return result
 
 
-def _credited(program: Program, edge: Edge, choice: Adjoint) -> str:
-    """What of the target's input the credit is for: the spikes that arrive there, or when they come."""
-    name = program.connection(edge.connection).input
-    return arrival_time(name) if choice.timed else name
+def _credited(c: Connection, choice: Adjoint) -> tuple[tuple[str, str | None], ...]:
+    """What of a target's input credit comes from, and for which variable of the source, None for its spikes: that they arrive, or when."""
+    if not choice.timed:
+        return ((c.input, c.values),)
+    if c.values is None:
+        return ((arrival_time(c.input), None),)
+    return ((c.input, c.values), *([(arrival_time(c.input), delivery_time(c.values))] if c.rounded else []))
 
 
 def _accumulator(what: str, choice: Adjoint) -> str:
@@ -219,7 +222,7 @@ def _slots(program: Program, choice: Adjoint, chosen: Iterable[Adjoint]) -> froz
         for edge in other.edges:
             connection = program.connection(edge.connection)
             if connection.target_group == choice.group and edge.label == choice.label:
-                inputs.add(_credited(program, edge, other))
+                inputs |= {name for name, _ in _credited(connection, other)}
         for signal in other.signals:
             if signal.group == choice.group and signal.label == choice.label:
                 inputs.add(filtering_input(program, choice.group))
@@ -246,19 +249,19 @@ def _adjoint_update(
         inputs.append(_of_readout(k, choice))
         if (seen := path.seen[k]) is not None:
             seed(seen, inputs[-1])
-    delivered = [program.connection(edge.connection).values for edge in choice.edges]
+    delivered = [v for edge in choice.edges for _, v in _credited(program.connection(edge.connection), choice)]
     if None in delivered or choice.signals or choice.penalties:
         inputs.append(_accumulator("credit", choice))
         seed(path.spike, inputs[-1])
     for variable in sorted({values for values in delivered if values is not None}):
         inputs.append(_of_values(variable, choice))
-        if variable in path.carry:  # else it never moves
-            seed(path.carry[variable], inputs[-1])
+        if variable in path.told:  # else it never moves
+            seed(path.told[variable], inputs[-1])
     transposed = _transposed(path, seeds, choice.label, carried, slots | arrays)
     body = list(transposed.body)
     new = [
         (f"{variable}~{choice.label}", as_local(f"{variable}~.new", transposed.adjoints[variable], body))
-        for variable in (*group.states, LAST)
+        for variable in (*group.states, *path.more)
         if variable in transposed.adjoints
     ]
     stores = [
@@ -272,7 +275,8 @@ def _adjoint_update(
         for a in group.arrays
         if a in arrays & set(transposed.adjoints)
     ]
-    forward, loads, again = _remember(update, group, body, inputs, choice)
+    adjoints = frozenset(f"{variable}~{choice.label}" for variable in (*group.states, *path.more))
+    forward, loads, again = _remember(update, group, body, adjoints | set(inputs))
     reverse = Update(
         group=group.name,
         inputs=tuple(inputs),
@@ -306,12 +310,16 @@ def _transposed(
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """What is transposed: statements, the local of each carried variable, what each readout reads, what credit is for."""
+    """What is transposed: statements, the local of each carried variable, what each readout reads, what credit is for: a spike
+    and values. more: variables that are carried beside the group's states.
+    """
 
     body: tuple[Statement, ...]
     carry: dict[str, str]
     seen: dict[int, str | None]
     spike: str
+    told: Mapping[str, str]
+    more: tuple[str, ...] = ()
 
 
 def _path(
@@ -319,24 +327,34 @@ def _path(
 ) -> _Path:
     own = {k: readouts[k] for k in choice.readouts}
     if choice.timed:
-        timed = with_event_times(update, program.step, own)
+        told, sent = _delivered(program, choice)
+        timed = with_event_times(update, program.step, own, told, sent)
         carry = {variable: local for variable, local in timed.carry.items() if variable != REFRACTORY}
-        return _Path(timed.body, carry, timed.seen, SHIFT)
+        states = program.group(choice.group).states
+        return _Path(timed.body, carry, timed.seen, SHIFT, timed.told, tuple(v for v in carry if v not in states))
     carry = {variable: names.get(local, local) for variable, local in update.carry if variable != REFRACTORY}
     seen = {k: r.variable if r.variable == SPIKE else carry.get(r.variable) for k, r in own.items()}
-    return _Path(update.body, carry, seen, SPIKE)
+    return _Path(update.body, carry, seen, SPIKE, carry)
+
+
+def _delivered(program: Program, choice: Adjoint) -> tuple[list[str], list[str]]:
+    """Variables that are delivered all the time, and those that are as impulses."""
+    carried = {v for o in program.forward if isinstance(o, Update) and o.group == choice.group for v, _ in o.carry}
+    crossed = [program.connection(edge.connection) for edge in choice.edges]
+    told = {c.values for c in crossed if c.values is not None and not c.rounded}
+    sent = {c.values for c in crossed if c.values is not None and c.rounded}
+    return sorted(told & carried), sorted(sent & carried)
 
 
 # ------------------------------------------------------------------------------------------------ the tape
 def _remember(
-    update: Update, group: Group, body: list[Statement], inputs: list[str], choice: Adjoint
+    update: Update, group: Group, body: list[Statement], given: frozenset[str]
 ) -> tuple[Update, tuple[tuple[str, str], ...], tuple[Statement, ...]]:
     """What the reverse update needs of the forward one: stored as it is, or recomputed from less, whichever keeps less.
 
-    What follows from numbers per neuron alone is never stored.
+    What follows from numbers per neuron alone is never stored; nor is what is `given`, accumulators and adjoints.
     """
-    own = {s.name for s in body} | set(inputs) | set(group.arrays) | {"t", LEARNS}
-    own |= {f"{variable}~{choice.label}" for variable in (*group.states, LAST)}
+    own = {s.name for s in body} | given | set(group.arrays) | {"t", LEARNS}
     needed = _used(body) - own
     known = frozenset(group.arrays) | {"t", LEARNS}
     free = {name for name in needed if not _recomputation(update, {name}, known)[1]}

@@ -48,27 +48,34 @@ class Moments:
 
 
 def event_times(
-    population: Population, moments: Moments, impulses: frozenset[str], drives: frozenset[str], gate: Expression | None
-) -> tuple[Assign, ...]:
+    population: Population, moments: Moments, impulses: frozenset[str], drives: frozenset[str], gate: Expression | None,
+    step: float,
+) -> tuple[Assign, ...]:  # fmt: skip
     """The locals listed above, for a population whose inputs in `impulses` and `drives` receive something."""
-    return _Events(population, moments, impulses, drives, gate).locals()
+    return _Events(population, moments, impulses, drives, gate, step).locals()
 
 
 class _Events:
     def __init__(
         self, population: Population, moments: Moments, impulses: frozenset[str], drives: frozenset[str],
-        gate: Expression | None,
+        gate: Expression | None, step: float,
     ) -> None:  # fmt: skip
         dynamics = population.dynamics
         assert dynamics is not None
         self.population, self.dynamics, self.moments, self.gate = population, dynamics, moments, gate
-        self.inputs = tuple(i.name for i in dynamics.inputs if i.name in impulses)
+        jumping = {name for name, _ in dynamics.arrivals}  # of synapses: `arrival_times.py`
+        self.inputs = tuple(i.name for i in dynamics.inputs if i.name in impulses - jumping)
         self.states = tuple(state.name for state in dynamics.states)
         silent = {i.name: ZERO for i in dynamics.inputs if i.name not in drives}
         self.free: dict[str, Expression] = dict.fromkeys(self.states, ZERO)
         self.free |= {e.state: substitute(e.derivative, silent) for e in dynamics.equations}
         held = dynamics.refractory.hold if dynamics.refractory else ()
         self.held = {s: ZERO if s in held else f for s, f in self.free.items()}
+        for i in dynamics.integrated:  # what comes as the flow ends has come all along: its mean
+            come = div(Symbol(i.input), Number(step))
+            self.free[i.state] = add(self.free[i.state], mul(i.free, come))
+            if i.state not in held:
+                self.held[i.state] = add(self.held[i.state], mul(i.held, come))
         self.jump = {i: _entering(dynamics, i) for i in self.inputs}  # what an arrival of weight 1 adds to each state
         self.spike_reads_arrivals = dynamics.spike is not None and any(self._raise(i) != ZERO for i in self.inputs)
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from sncc.expressions.algebra import ZERO, add, affine, mul, sub, total
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, substitute, symbols
+from sncc.lower.arrival_times import arrival_times, at_arrival, behind_arrival
 from sncc.lower.flow import Flow, flow
 from sncc.lower.noise import noise_of
 from sncc.lower.traces import amounts
@@ -123,7 +124,8 @@ def lower_neuron(
 
         written = {s.name for s in body.statements}
         flowed = {s: Symbol(f"{s}.flow") if f"{s}.flow" in written else now for s, now in arrived.items()}
-        body.statements += event_times(population, Moments(before, flowed, arrived), impulses, drives, gate)
+        body.statements += event_times(population, Moments(before, flowed, arrived), impulses, drives, gate, step)
+        body.statements += arrival_times(dynamics)
     counts: dict[str, Expression] = {f"{name}!": Symbol(f"{name}!") for name, _ in dynamics.arrivals}
     for output in dynamics.outputs:
         body.assign(output.state, substitute(output.value, {**body.now, **counts}))
@@ -300,35 +302,51 @@ def _arrivals(dynamics: Dynamics, equation: Equation, impulses: frozenset[str]) 
 
 
 def _jump_at_arrivals(dynamics: Dynamics, body: _Body, early: bool, step: float) -> None:
-    """Jumps at spikes that arrive: all spikes of a step at once where no amount depends on what they move, else one after the other.
+    """Jumps at spikes that arrive, with marks around all those of an input where times of arrivals are followed."""
+    for name in dict.fromkeys(name for name, _ in dynamics.arrivals if (name in dynamics.early) is early):
+        if body.timed:
+            _mark(dynamics, body, at_arrival(name))
+        for jumps in (jumps for other, jumps in dynamics.arrivals if other == name):
+            _jump_at(dynamics, body, name, jumps, step)
+        if body.timed:
+            _mark(dynamics, body, behind_arrival(name))
+
+
+def _mark(dynamics: Dynamics, body: _Body, moment: str) -> None:
+    """Every state that flows gets a local of its own at that moment, by which it can be moved."""
+    for equation in dynamics.equations:
+        body.statements.append(Assign(f"{moment}.{equation.state}", body.now[equation.state]))
+        body.now[equation.state] = Symbol(f"{moment}.{equation.state}")
+
+
+def _jump_at(dynamics: Dynamics, body: _Body, name: str, jumps: Sequence[Assignment], step: float) -> None:
+    """All spikes of a step at once where no amount depends on what they move, else one after the other.
 
     Those that are made up for belong to the step before: where that one was the last of a window, they are constants.
     """
-    for name, jumps in dynamics.arrivals:
-        if (name in dynamics.early) is not early:
-            continue
-        count = body.now.get(name, Symbol(f"{name}!"))  # of a state: those that have been kept for this step
-        most = 1 if name in dynamics.once else dynamics.most
-        if (added := amounts(jumps)) is not None:
-            added = [body.read(amount) for amount in added]
-            for jump, amount in zip(jumps, added, strict=True):
-                body.assign(jump.state, add(body.now[jump.state], mul(count, amount)))
-        elif most == 0:
-            body.repeat(count, jumps)
-        elif most == 1:
-            for state, after in _jumped(jumps, body, "").items():
-                now = body.now[state]
-                by_parts = dynamics.parts and name not in dynamics.once
-                moved = add(now, mul(count, sub(after, now))) if by_parts else apply("jump", count, after, now)
-                body.assign(state, moved)
-        else:
-            _jump_one_by_one(most, count, jumps, body, dynamics.parts and name not in dynamics.once)
-        for state in dict.fromkeys(jump.state for jump in jumps) if name in body.now else ():
+    made_up = name in body.now
+    count = body.now.get(name, Symbol(f"{name}!"))  # of a state: those that have been kept for this step
+    most = 1 if name in dynamics.once else dynamics.most
+    if (added := amounts(jumps)) is not None:
+        added = [body.read(amount) for amount in added]
+        for jump, amount in zip(jumps, added, strict=True):
+            body.assign(jump.state, add(body.now[jump.state], mul(count, amount)))
+    elif most == 0:
+        body.repeat(count, jumps)
+    elif most == 1:
+        for state, after in _jumped(jumps, body, "").items():
             now = body.now[state]
-            if dynamics.window is not None:
-                now = apply("select", begins(step, dynamics.window), apply("stop", now), now)
-            body.statements.append(Assign(f"{state}{MADE_UP}", now))
-            body.now[state] = Symbol(f"{state}{MADE_UP}")
+            by_parts = dynamics.parts and name not in dynamics.once
+            moved = add(now, mul(count, sub(after, now))) if by_parts else apply("jump", count, after, now)
+            body.assign(state, moved)
+    else:
+        _jump_one_by_one(most, count, jumps, body, dynamics.parts and name not in dynamics.once)
+    for state in dict.fromkeys(jump.state for jump in jumps) if made_up else ():
+        now = body.now[state]
+        if dynamics.window is not None:
+            now = apply("select", begins(step, dynamics.window), apply("stop", now), now)
+        body.statements.append(Assign(f"{state}{MADE_UP}", now))
+        body.now[state] = Symbol(f"{state}{MADE_UP}")
 
 
 def _jump_one_by_one(most: int, count: Expression, jumps: Sequence[Assignment], body: _Body, by_parts: bool) -> None:

@@ -12,6 +12,7 @@ from sncc.expressions.algebra import has_draws
 from sncc.expressions.nodes import Expression, Number
 from sncc.lower.connections import impulsive, lower_connection
 from sncc.lower.deliveries import deliver_over_steps
+from sncc.lower.event_support import refuse_events
 from sncc.lower.dropout import enlarge_what_is_left
 from sncc.lower.initial_states import store_initial_states
 from sncc.lower.maps import start_maps_before_flows
@@ -22,7 +23,6 @@ from sncc.lower.recorded_synapses import record_synapses
 from sncc.lower.support import refuse
 from sncc.lower.synapse_populations import spread_synapses
 from sncc.lower.synapses import place_synapses
-from sncc.lower.traces import unsupported
 from sncc.model.nodes import Model, Population
 from sncc.program.groups import Group, Row, Source
 from sncc.program.nodes import Precision, Program, Record, Simulation, Stimulus
@@ -101,9 +101,8 @@ def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:
     flows = dynamics is not None and bool(dynamics.equations)  # else its states are those of the step before
     parts: tuple[Part, ...] = ("flow", "rest") if reading is not None and flows else ("whole",)
     timed = model.training is not None and model.training.rule.name == "eventprop"
-    if timed and (reading is not None or any(c.gain is not None or c.values is not None for c in arriving)):
-        what = f"`eventprop` through the states of neurons in synapses onto `{population.name}`"
-        raise unsupported(population.span, what, "train with `bptt`")
+    if timed:
+        refuse_events(model, population, arriving)
     neurons = [lower_neuron(population, impulses, drives, model.step, part, timed) for part in parts]
     if model.training is None:
         neurons = [without_surrogate(neuron) for neuron in neurons]

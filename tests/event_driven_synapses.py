@@ -1,0 +1,242 @@
+"""An event-driven simulation of a Model with any synapses in float64: the oracle of eventprop where synapses have states.
+
+It reads the Model, never the Program. All neurons and all synapses, one by one, are one system of equations between events,
+solved by the classical Runge-Kutta method in short steps; a spike's time is found by Brent's method within its step. What
+losses integrate is integrated beside. Gradients are central differences of the whole (`event_driven.gradient`).
+"""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+from event_driven import cross_entropy
+from oracle import value
+from scipy.optimize import brentq
+
+LONGEST = 0.1  # ms, a step between events
+
+
+class EventDriven:
+    """One sample; `parameters` by key, in the consistent system; `inputs`: {source: [(time in ms, neuron), ...]}."""
+
+    def __init__(self, model, parameters, inputs, duration: float) -> None:
+        self.model, self.parameters, self.duration = model, parameters, duration
+        self.neurons = [p for p in model.populations if p.kind == "neuron"]
+        self.sizes = {p.name: p.size for p in model.populations}
+        self.synapses = [c for c in model.connections if c.synapse is not None]
+        self.impulses = [c for c in model.connections if c.synapse is None]
+        self.numbers = {p.name: self._numbers(p.parameters, f"{p.name}.", (p.size,)) for p in self.neurons}
+        for c in model.connections:
+            own = c.synapse.parameters if c.synapse is not None else ()
+            shape = self.sizes[c.source], self.sizes[c.target]
+            self.numbers[c.name] = self._numbers(own, f"{c.name}.", shape)
+            weight = parameters.get(f"{c.name}.weight", getattr(c.weight.value, "value", None))
+            self.numbers[c.name]["weight"] = np.broadcast_to(weight, shape if str(c.pattern) == "dense" else shape[:1])
+        self.places: dict[tuple[str, str], slice] = {}
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        starts = []
+        for owner, states, shape in [
+            *((p.name, p.dynamics.states, (p.size,)) for p in self.neurons),
+            *((c.name, c.synapse.states, np.shape(self.numbers[c.name]["weight"])) for c in self.synapses),
+        ]:
+            self.shapes[owner] = shape
+            for s in states:
+                at = sum(len(x) for x in starts)
+                self.places[owner, s.name] = slice(at, at + int(np.prod(shape)))
+                starts.append(np.broadcast_to(value(s.initial, self.numbers[owner]), shape).ravel())
+        self.integrals = [np.zeros(self._integrands(None, loss)) for loss in model.training.losses]
+        self.state = np.concatenate([*starts, *self.integrals]).astype(float)
+        self.first = self.state.copy()
+        self.until = {p.name: np.full(p.size, -1.0) for p in self.neurons}
+        self.spikes = {p.name: [[] for _ in range(p.size)] for p in self.neurons}
+        self.queue: list = []
+        self.time = 0.0
+        for name, events in inputs.items():
+            for time, index in events:
+                self._emit(name, time, index)
+        self._run()
+
+    def _numbers(self, parameters, prefix: str, shape) -> dict:
+        found = {"step": self.model.step, "t": 0.0}
+        for p in parameters:
+            given = self.parameters[prefix + p.name] if prefix + p.name in self.parameters else p.value.value
+            found[p.name] = np.broadcast_to(given, shape) if np.ndim(given) else float(given)
+        return found
+
+    # -------------------------------------------------------------------------------------------- between events
+    def _of(self, state: np.ndarray, owner: str) -> dict[str, np.ndarray]:
+        return {s: state[at].reshape(self.shapes[owner]) for (name, s), at in self.places.items() if name == owner}
+
+    def _seen(self, c, state: np.ndarray) -> dict:
+        """What a connection's synapses read: their own states and numbers, and those of both sides."""
+        names = self.numbers[c.name] | self._of(state, c.name)
+        dense = str(c.pattern) == "dense"
+        for side, owner in (("pre", c.source), ("post", c.target)):
+            if owner in self.until:
+                for k, v in (self.numbers[owner] | self._of(state, owner)).items():
+                    wide = np.ndim(v) and dense
+                    names[f"{side}.{k}"] = (v[:, None] if side == "pre" else v[None, :]) if wide else v
+        return names
+
+    def _slope(self, time: float, state: np.ndarray) -> np.ndarray:
+        result = np.zeros_like(state)
+        drive = {(p.name, i.name): np.zeros(p.size) for p in self.neurons for i in p.dynamics.inputs}
+        for c in self.synapses:
+            names = self._seen(c, state) | {"t": time}
+            delivered = np.broadcast_to(value(c.synapse.deliver, names), self.shapes[c.name])
+            drive[c.target, c.input] += delivered.sum(0) if delivered.ndim == 2 else delivered
+            for e in c.synapse.equations:
+                result[self.places[c.name, e.state]] = np.broadcast_to(
+                    value(e.derivative, names), self.shapes[c.name]
+                ).ravel()
+        for p in self.neurons:
+            own = {i.name: drive[p.name, i.name] for i in p.dynamics.inputs}
+            names = self.numbers[p.name] | self._of(state, p.name) | own | {"t": time}
+            waiting = self.until[p.name] > time + 1e-12
+            held = p.dynamics.refractory.hold if p.dynamics.refractory else ()
+            for e in p.dynamics.equations:
+                slope = np.broadcast_to(value(e.derivative, names), (p.size,))
+                result[self.places[p.name, e.state]] = np.where(waiting & (e.state in held), 0.0, slope)
+        at = len(state) - sum(map(len, self.integrals))
+        for loss, room in zip(self.model.training.losses, self.integrals):
+            result[at : at + len(room)] = self._integrands(state, loss)
+            at += len(room)
+        return result
+
+    def _integrands(self, state, loss):
+        """What a loss integrates, or how many numbers that are."""
+        size = self.sizes[loss.population] if loss.reduction in ("mean", "sum") else int(loss.reduction is None)
+        if state is None or not size:
+            return size if state is None else np.zeros(0)
+        x = self._of(state, loss.population)[loss.variable]
+        return x if loss.reduction else np.array([cross_entropy(loss.scale * x, self.label)])
+
+    label = 1  # of losses at every step
+
+    def _after(self, time: float, state: np.ndarray, h: float) -> np.ndarray:
+        k1 = self._slope(time, state)
+        k2 = self._slope(time + h / 2, state + h / 2 * k1)
+        k3 = self._slope(time + h / 2, state + h / 2 * k2)
+        k4 = self._slope(time + h, state + h * k3)
+        return state + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+    def _distances(self, time: float, state: np.ndarray) -> list[tuple[float, str, int]]:
+        """Of all neurons that are tested."""
+        result = []
+        for p in (p for p in self.neurons if p.dynamics.spike is not None):
+            names = self.numbers[p.name] | self._of(state, p.name) | {"t": time}
+            distance = np.broadcast_to(value(p.dynamics.spike.distance, names), (p.size,))
+            tested = self.until[p.name] <= time + 1e-12
+            result += [(d, p.name, k) for k, d in enumerate(distance) if tested[k]]
+        return result
+
+    # -------------------------------------------------------------------------------------------- events
+    def _emit(self, source: str, time: float, index: int) -> None:
+        for order, c in enumerate(self.model.connections):
+            if c.source == source:
+                delay = self.parameters.get(f"{c.name}.delay", c.delay_steps * self.model.step)
+                shape = np.shape(self.numbers[c.name]["weight"])
+                for j, d in enumerate(np.atleast_1d(np.broadcast_to(delay, shape)[index])):
+                    heapq.heappush(self.queue, (time + d, order, index, j, c))
+
+    def _arrive(self, c, i: int, j: int) -> None:
+        at, target = ((i, j), j) if str(c.pattern) == "dense" else ((i,), i)
+        if c.synapse is None:
+            dynamics = self.model.population(c.target).dynamics
+            numbers = {k: v[target] if np.ndim(v) else v for k, v in self.numbers[c.target].items()}
+            numbers |= {k: v[target] for k, v in self._of(self.state, c.target).items()}
+            calm = dict.fromkeys((x.name for x in dynamics.inputs), 0.0)
+            held = dynamics.refractory.hold if dynamics.refractory else ()
+            for e in dynamics.equations:
+                if e.state in held and self.until[c.target][target] > self.time + 1e-12:
+                    continue
+                entering = value(e.derivative, numbers | calm | {c.input: 1.0}) - value(e.derivative, numbers | calm)
+                self.state[self.places[c.target, e.state].start + target] += (
+                    entering * self.numbers[c.name]["weight"][at]
+                )
+            return
+        seen = self._seen(c, self.state)
+        names = {k: np.broadcast_to(v, self.shapes[c.name])[at] if np.ndim(v) else v for k, v in seen.items()}
+        for jump in c.synapse.on_pre:
+            names[jump.state] = value(jump.value, names)
+        for s in c.synapse.states:
+            self.state[self.places[c.name, s.name].start + np.ravel_multi_index(at, self.shapes[c.name])] = names[s.name]
+
+    def _fire(self, name: str, k: int) -> None:
+        dynamics = self.model.population(name).dynamics
+        names = {s: v[k] if np.ndim(v) else v for s, v in self.numbers[name].items()}
+        names |= {s: v[k] for s, v in self._of(self.state, name).items()} | {"t": self.time}
+        for jump in dynamics.spike.jumps:
+            names[jump.state] = value(jump.value, names)
+            self.state[self.places[name, jump.state].start + k] = names[jump.state]
+        self.spikes[name][k].append(self.time)
+        if dynamics.refractory is not None:
+            numbers = {s: v[k] if np.ndim(v) else v for s, v in self.numbers[name].items()}
+            self.until[name][k] = self.time + float(value(dynamics.refractory.duration, numbers))
+        self._emit(name, self.time, k)
+
+    def _run(self) -> None:
+        while self.time < self.duration:
+            ends = [u for until in self.until.values() for u in until if u > self.time + 1e-12]
+            goal = min([self.duration, *ends, *([self.queue[0][0]] if self.queue else [])])
+            if goal > self.time and self._go(goal):
+                continue
+            while self.queue and self.queue[0][0] <= self.time + 1e-12:
+                _, _, i, j, c = heapq.heappop(self.queue)
+                self._arrive(c, i, j)
+                self._test()
+            self._test()
+
+    def _test(self) -> None:
+        """Fire what is above its threshold now, even several times."""
+        for _ in range(100):
+            above = [(name, k) for d, name, k in self._distances(self.time, self.state) if d > 0]
+            for name, k in above:
+                self._fire(name, k)
+            if not above:
+                return
+
+    def _go(self, goal: float) -> bool:
+        """Integrate up to a time, or to a spike on the way: whether there was one."""
+        count = max(1, int(np.ceil((goal - self.time) / LONGEST)))
+        h, start = (goal - self.time) / count, self.time
+        for number in range(count):
+            time, state = start + number * h, self._after(self.time, self.state, h)
+            crossed = [(name, k) for d, name, k in self._distances(time + h, state) if d > 0]
+            if crossed:
+                first, before = min((self._crossing(time, h, *neuron), neuron) for neuron in crossed)
+                self.state, self.time = self._after(time, self.state, first), time + first
+                self._fire(*before)
+                return True
+            self.state, self.time = state, goal if number == count - 1 else time + h
+        return False
+
+    def _crossing(self, time: float, h: float, name: str, k: int) -> float:
+        def distance(x: float) -> float:
+            state = self._after(time, self.state, x) if x else self.state
+            return next(d for d, n, i in self._distances(time + x, state) if (n, i) == (name, k))
+
+        return h if distance(0.0) > 0 else brentq(distance, 0.0, h, xtol=1e-13, rtol=1e-14)
+
+    # -------------------------------------------------------------------------------------------- what a loss reads
+    def counts(self, population: str) -> list[int]:
+        """Spikes of each neuron."""
+        return [len(x) for x in self.spikes[population]]
+
+    def loss(self, label) -> float:
+        """The losses of the Model's `train` block, added up."""
+        whole, at = 0.0, len(self.state) - sum(map(len, self.integrals))
+        for loss, room in zip(self.model.training.losses, self.integrals):
+            integral, at = self.state[at : at + len(room)], at + len(room)
+            if loss.reduction is None:
+                whole += loss.factor * integral[0] / (self.duration if loss.over_steps == "mean" else self.model.step)
+                continue
+            if loss.reduction == "first_spike":
+                seen = np.array([x[0] if x else self.duration for x in self.spikes[loss.population]])
+            elif loss.reduction == "last":
+                seen = self._of(self.state, loss.population)[loss.variable]
+            else:
+                seen = integral / (self.duration if loss.reduction == "mean" else self.model.step)
+            whole += loss.factor * cross_entropy(loss.scale * seen, label)
+        return whole
