@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from event_driven import EventDriven, gradient, loss_of
+from event_driven import EventDriven, gradient
 from networks import model_of, program_of
 
 from sncc.backends.reference.interpreter import Reference
@@ -43,9 +43,8 @@ class Case:
     """A network at some weights, input events, and what the event-driven simulation says of it."""
 
     def __init__(
-        self, text: str, seed: int, gain: float, entries: int = 2, simulate=EventDriven, loss_of=loss_of,
-        by: float = 1e-5, least: float = 0.1,
-    ) -> None:
+        self, text: str, seed: int, gain: float, entries: int = 2, simulate=EventDriven, by: float = 1e-5, least: float = 0.1
+    ) -> None:  # least: the step in ms, and so the smallest delay, of what is simulated by events
         self.text = text
         rng = np.random.default_rng(seed)
         slots = rng.choice(np.arange(1, round(0.7 * DURATION / 0.1)), 4 * CHANNELS, replace=False) * 0.1
@@ -56,17 +55,19 @@ class Case:
         for p in program_of(text).parameters:
             mean = {"x_hidden.weight": 1.0, "hidden_hidden.weight": 0.0}.get(p.key, 0.9)
             scale = 1.0 if p.key == "hidden_hidden.weight" else gain
+            if p.storage == "compiled":
+                continue
             if p.key.endswith(".weight"):
                 self.values[p.key] = scale * rng.normal(mean, 0.7, p.shape)
             elif p.key.endswith(".delay") and p.learnt:
                 self.values[p.key] = np.round(rng.uniform(0.3, 1.9, p.shape), 1)  # whole steps of every size
-            elif p.storage != "compiled":
+            else:
                 self.values[p.key] = Reference(program_of(text)).parameters[p.key] + rng.normal(0, 0.02, p.shape)
         inputs = {"x": self.events}
         self.run = simulate(model, self.values, inputs, DURATION)
-        self.loss = loss_of(model, self.run, self.label)
+        self.loss = self.run.loss(self.label)
         self.exact = {
-            p.key: gradient(model, self.values, p.key, [inputs], [self.label], DURATION, entries, by, simulate, loss_of)
+            p.key: gradient(model, self.values, p.key, [inputs], [self.label], DURATION, entries, by, simulate)
             for p in program_of(text).parameters
             if p.learnt
         }

@@ -265,17 +265,16 @@ class EventDriven:
         """In ms; the end of the sample where a neuron is silent."""
         return np.array([n.spikes[0] if n.spikes else self.duration for n in self.neurons[population]])
 
+    def loss(self, label) -> float:
+        """The losses of the Model's `train` block, added up, their sums over steps as integrals."""
+        return sum(_one_loss(self.model, loss, self, label) for loss in self.model.training.losses)
+
     def counts(self, population: str) -> list[int]:
         return [len(n.spikes) for n in self.neurons[population]]
 
 
 def cross_entropy(x: np.ndarray, label: int) -> float:
     return float(np.log(np.sum(np.exp(x - x.max()))) + x.max() - x[label])
-
-
-def loss_of(model, run: EventDriven, label) -> float:
-    """The losses of a Model's `train` block, added up, their sums over steps as integrals."""
-    return sum(_one_loss(model, loss, run, label) for loss in model.training.losses)
 
 
 def _one_loss(model, loss, run: EventDriven, label) -> float:
@@ -299,7 +298,7 @@ def _one_loss(model, loss, run: EventDriven, label) -> float:
 
 def gradient(
     model, parameters, key: str, inputs, labels, duration: float, entries: int = 4, by: float = 1e-5,
-    simulate=EventDriven, loss_of=loss_of,
+    simulate=EventDriven,
 ):  # fmt: skip
     """d (mean loss) / d (some entries of parameters[key]), by central differences of a simulation.
 
@@ -316,6 +315,6 @@ def gradient(
             moved = base.copy()
             moved[index] += sign * step
             runs = [simulate(model, {**parameters, key: moved}, x, duration) for x in inputs]
-            values.append(np.mean([loss_of(model, run, y) for run, y in zip(runs, labels)]))
+            values.append(np.mean([run.loss(y) for run, y in zip(runs, labels)]))
         result.append((values[0] - values[1]) / (2 * step))
     return chosen, np.array(result)
