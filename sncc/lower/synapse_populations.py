@@ -109,7 +109,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         early=(*([ARRIVED] if moves.after else []), *(["post"] if moves.on_post else [])),
         once=("post",) if moves.on_post else (),
         most=most_spikes(source) or (0 if alone else MOST_SPIKES),
-        parts=learnt,
+        parts=learnt and not _is_timed(model),
         apart=moves.apart,
         leaving=(
             *moves.leaving,
@@ -190,6 +190,11 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
 
 def _learns_delay(model: Model, c: Connection) -> bool:
     return model.training is not None and any(entry.key == f"{c.name}.delay" for entry in model.training.learn)
+
+
+def _is_timed(model: Model) -> bool:
+    """Whether spikes are followed in time: then each arrives as a whole, in the nearest step."""
+    return model.training is not None and model.training.rule.name == "eventprop"
 
 
 def _shares(model: Model, c: Connection) -> bool:
@@ -289,15 +294,13 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
 def _cannot_read_at_arrival(model: Model, c: Connection) -> str:
     """Why jumps at a spike cannot be made up for as the next step begins."""
     assert model.training is not None
-    if model.training.rule.name == "eventprop":
+    if _is_timed(model):
         return "under `eventprop`"
     return "behind states of its source" if c.gain is not None else ""
 
 
 def _cannot_be_late(model: Model, c: Connection) -> str:
     """Why delays of synapses one by one cannot be learnt; parts of a spike that arrive at two steps move them by parts."""
-    if model.training is not None and model.training.rule.name == "eventprop":
-        return "by `eventprop`"
     if c.gain is not None:
         return "behind states that its source's synapses share"
     return ""
