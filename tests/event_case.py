@@ -43,7 +43,14 @@ class Case:
     """A network at some weights, input events, and what the event-driven simulation says of it."""
 
     def __init__(
-        self, text: str, seed: int, gain: float, entries: int = 2, simulate=EventDriven, by: float = 1e-5, least: float = 0.1
+        self,
+        text: str,
+        seed: int,
+        gain: float,
+        entries: int = 2,
+        simulate=EventDriven,
+        by: float = 1e-5,
+        least: float = 0.1,
     ) -> None:  # least: the step in ms, and so the smallest delay, of what is simulated by events
         self.text = text
         rng = np.random.default_rng(seed)
@@ -62,7 +69,8 @@ class Case:
             elif p.key.endswith(".delay") and p.learnt:
                 self.values[p.key] = np.round(rng.uniform(0.3, 1.9, p.shape), 1)  # whole steps of every size
             else:
-                self.values[p.key] = Reference(program_of(text)).parameters[p.key] + rng.normal(0, 0.02, p.shape)
+                first = Reference(program_of(text)).parameters[p.key]
+                self.values[p.key] = first + rng.normal(0, 0.02, np.shape(first))
         inputs = {"x": self.events}
         self.run = simulate(model, self.values, inputs, DURATION)
         self.loss = self.run.loss(self.label)

@@ -61,7 +61,7 @@ class EventDriven:
         found = {"step": self.model.step, "t": 0.0}
         for p in parameters:
             given = self.parameters[prefix + p.name] if prefix + p.name in self.parameters else p.value.value
-            found[p.name] = np.broadcast_to(given, shape) if np.ndim(given) else float(given)
+            found[p.name] = np.reshape(given, shape) if np.ndim(given) else float(given)
         return found
 
     # -------------------------------------------------------------------------------------------- between events
@@ -161,7 +161,9 @@ class EventDriven:
         for jump in c.synapse.on_pre:
             names[jump.state] = value(jump.value, names)
         for s in c.synapse.states:
-            self.state[self.places[c.name, s.name].start + np.ravel_multi_index(at, self.shapes[c.name])] = names[s.name]
+            self.state[self.places[c.name, s.name].start + np.ravel_multi_index(at, self.shapes[c.name])] = names[
+                s.name
+            ]
 
     def _fire(self, name: str, k: int) -> None:
         dynamics = self.model.population(name).dynamics

@@ -1,0 +1,67 @@
+"""eventprop through states of synapses: both halves give the reference's gradients, in every pattern and with every delay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from networks import program_of
+from projects import Projects, handed_over, needs_compiler
+from timed_synapses import MEAN, NEURON, SYNAPSES
+
+import sncc
+from sncc.backends.reference.interpreter import Reference
+
+TEXT = f"""{NEURON}
+synapse depressing:{SYNAPSES["depressing"]}
+synapse saturating:{SYNAPSES["saturating"]}
+synapse each_by_itself:{SYNAPSES["of one time constant each"]}
+synapse gap:{SYNAPSES["a gap junction"]}
+network Timed:
+    step = 0.5 ms
+    population x: input[6]
+    population hidden: Soma[8]
+    population output: CubaLIF[2]
+    connect x -> hidden.I: dense, weight = normal(1.2, 1), delay = 0.5 ms
+    connect fast = x -> hidden.D: random(p = 0.5), weight = normal(0, 1), delay = uniform(1 ms, 3 ms), synapse = depressing()
+    connect late = hidden -> hidden.D: random(p = 0.4), weight = normal(0, 1), delay = each(1.2 ms), synapse = saturating()
+    connect own = hidden[0:5] -> hidden[3:8].D: sparse, weight = normal(0, 1), delay = each(1.7 ms), synapse = each_by_itself()
+    connect square = hidden -> hidden.D: dense, weight = normal(0, 1), delay = 1 ms, synapse = each_by_itself()
+    connect touch = hidden -> hidden.D: one_to_one, weight = 0.3, synapse = gap()
+    connect hidden -> output: dense, weight = normal(1, 1), delay = 0 ms
+train:
+    rule = eventprop
+    loss = {MEAN}
+    learn = weights, hidden.theta, late.delay, own.delay, own.tau, square.tau, late.use
+    optimiser = adam()
+"""
+PAIRS = {"own": (np.array([0, 0, 1, 2, 4, 4]), np.array([4, 7, 3, 6, 5, 7]))}
+
+
+@pytest.mark.parametrize(
+    "half", ["cpu", *(pytest.param(h, marks=pytest.mark.slow) for h in ("emulated", "in segments"))]
+)
+def test_gradients_equal_the_reference(tmp_path, half):
+    needs_compiler()
+    if half == "emulated":
+        network = sncc.load(
+            Projects(tmp_path).emulated(TEXT, build="checked")[1], backend="emulated", connections=PAIRS
+        )
+    else:
+        memory = "2 MB" if half == "in segments" else None
+        project = sncc.build(TEXT, backend="cpu", precision="float64", memory=memory)
+        network = sncc.load(project, connections=PAIRS, threads=1)
+    steps = 600 if half == "in segments" else 60
+    program = program_of(TEXT)
+    si, drawn = {p.key: p.si for p in program.parameters}, Reference(program, pairs=PAIRS)
+    values = {key: np.asarray(network.parameters[key]) / si[key] for key in network.parameters}
+    for key, value in values.items():
+        assert np.allclose(value, drawn.parameters[key], rtol=1e-13), key
+    rng = np.random.default_rng(5)
+    inputs = [{"x": (rng.random((steps, 6)) < 0.1) * 1.0} for _ in range(2)]
+    loss, gradients = network.gradients(handed_over(program, inputs), np.array([1, 0]))
+    expected = drawn.run(inputs, [1, 0])
+    assert all(run["hidden"].sum() > 20 for run in expected.spikes)
+    assert loss == pytest.approx(expected.loss, rel=1e-12)
+    for key, gradient in expected.gradients.items():
+        assert np.max(np.abs(gradient)) > 0, key
+        assert np.max(np.abs(gradients[key] * si[key] - gradient)) <= 1e-9 * np.max(np.abs(gradient)), key

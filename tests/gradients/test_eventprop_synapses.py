@@ -1,0 +1,99 @@
+"""eventprop through states that sources have for their synapses, and that each synapse has for itself.
+
+The oracle is an event-driven simulation of all neurons and all synapses (`event_driven_synapses.py`); errors fall with the step.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from event_case import Case, network
+from event_driven_synapses import EventDriven
+from networks import program_of
+from timed_synapses import FIRST, MEAN, NEURON, SYNAPSES, with_synapses
+
+import sncc
+from sncc.diagnostics import DiagnosticError
+
+AT_ONCE = (
+    1e-6  # ms: what reads its source or its target all the time does so one step later, next to nothing in the oracle
+)
+CASES = {  # name: synapses, loss, seed of weights at which both simulations have the same events, what is learnt besides
+    "depressing": ("depressing", MEAN, 4, ", hidden_hidden.use"),
+    "depressing, first spikes": ("depressing", FIRST, 3, ""),
+    "saturating": ("saturating", FIRST, 4, ", hidden_hidden.use"),
+    "opening": ("opening", MEAN, 3, ", hidden_hidden.use"),
+    "filled by its weight": ("filled by its weight", MEAN, 7, ", hidden_hidden.tau"),
+    "of one time constant each": ("of one time constant each", FIRST, 4, ", hidden_hidden.tau"),
+    "of one time constant each, a mean": ("of one time constant each", MEAN, 5, ", hidden_hidden.use"),
+    "following the target": ("following the target", MEAN, 7, ", hidden_hidden.use"),
+    "following the source": ("following the source", MEAN, 4, ""),
+    "following the source and its spikes": ("following the source and its spikes", MEAN, 4, ""),
+    "a gap junction": ("a gap junction", FIRST, 8, ", hidden_hidden.use"),
+    "learnt delays of a source's": ("saturating", MEAN, 4, ", hidden_hidden.delay"),
+    "learnt delays of impulses": ("depressing", MEAN, 4, ", hidden_hidden.delay"),
+    "learnt delays of synapses": ("of one time constant each", MEAN, 4, ", hidden_hidden.delay"),
+}  # fmt: skip
+QUICK = ("depressing", "of one time constant each")
+
+
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in CASES])
+def test_gradients_are_those_of_root_found_spike_times(name):
+    kind, loss, seed, more = CASES[name]
+    at_once = "following" in kind or "gap" in kind
+    delay = "" if at_once else "each(1 ms)" if "delay" in more else "1 ms"
+    text = with_synapses(kind, loss, f"weights, hidden.theta{more}", delay)
+    case = Case(
+        text,
+        seed,
+        1.3,
+        entries=1 if name in QUICK else 3,
+        simulate=EventDriven,
+        by=1e-4,
+        least=AT_ONCE if at_once else 0.1,
+    )
+    coarse, fine = case.errors_at(0.1), case.errors_at(0.02)
+    for key, error in fine.items():
+        assert error < 0.5 * coarse[key] + 0.01, (key, coarse, fine)
+    assert sum(np.max(np.abs(exact)) > 1e-3 for _, exact in case.exact.values()) >= 2
+
+
+def test_the_two_event_driven_simulations_agree():
+    """Where synapses have no states: one solves equations exactly, the other in steps."""
+    one, other = Case(network(), 3, 1.3, entries=1), Case(network(), 3, 1.3, entries=1, simulate=EventDriven, by=1e-4)
+    assert other.loss == pytest.approx(one.loss, abs=1e-9)
+    for key, (_, exact) in one.exact.items():
+        assert np.allclose(other.exact[key][1], exact, rtol=1e-4, atol=1e-8), key
+
+
+NONLINEAR = "\n    state s = 0\n    ds/dt = (pre.v * pre.v - s) / (6 ms)\n    deliver weight * s * (0.1 /ms)\n"
+AT_SPIKES = "\n    state s = 0\n    ds/dt = -s / (6 ms)\n    on pre: s += pre.v\n    deliver weight * s * (0.1 /ms)\n"
+LARGEST = "cross_entropy(max(hidden.v))"
+
+
+@pytest.mark.parametrize(
+    "synapse, loss, message",
+    [
+        (NONLINEAR, MEAN, "`eventprop` through `pre.v`, which jumps at spikes and enters an equation or a `deliver` nonlinearly,"),
+        (AT_SPIKES, MEAN, "`eventprop` through jumps of synapses at spikes that read `pre.v`"),
+        (SYNAPSES["saturating"], LARGEST, "`eventprop` with the largest value of what synapses with states of their own move"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_followed_is_refused_with_its_place(synapse, loss, message):
+    text = with_synapses("saturating", loss).replace(SYNAPSES["saturating"], synapse)
+    with pytest.raises(DiagnosticError) as caught:
+        program_of(text)
+    (found,) = caught.value.diagnostics
+    assert found.message.startswith(message) and found.span is not None and found.help
+    assert [d.severity for d in sncc.check(text) if d.code == "not-supported-yet"] == ["warning"]
+
+
+def test_what_does_not_jump_may_enter_nonlinearly():
+    """A potential that nothing resets is smooth, whatever reads it."""
+    graded = NEURON.replace("    spike when v > theta: v = 0\n", "").replace("Soma", "Graded")
+    text = with_synapses("saturating").replace(SYNAPSES["saturating"], NONLINEAR)
+    text = graded + text.replace("population hidden: Soma", "population smooth: Graded[3]\n    population hidden: Soma")
+    text = text.replace(
+        "connect hidden -> hidden.D", "connect x -> smooth.I: dense, weight = 1\n    connect smooth -> hidden.D"
+    )
+    assert program_of(text).reverse

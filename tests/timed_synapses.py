@@ -1,0 +1,103 @@
+"""Networks under eventprop whose synapses have states of their own, for tests of gradients and of engines."""
+
+from __future__ import annotations
+
+from event_case import FIRST, network
+
+MEAN = "cross_entropy(mean(output.v))"
+NEURON = """
+neuron Soma:
+    "Spikes arrive at one input, which a current smooths; synapses with states move the potential itself."
+    param tau_m = 20 ms
+    param theta = 1
+    state v = 0
+    state i = 0
+    input I
+    input D
+    dv/dt = (i - v) / tau_m + D
+    di/dt = -i / (5 ms) + I
+    spike when v > theta: v = 0
+"""
+SYNAPSES = {
+    "depressing": """
+    param tau = 4 ms
+    param use = 0.5
+    state i = 0
+    state x = 1
+    di/dt = -i / tau
+    dx/dt = (1 - x) / (30 ms)
+    on pre:
+        i += weight * use * x
+        x -= use * x
+    deliver i * (0.2 /ms)
+""",
+    "saturating": """
+    param tau = 6 ms
+    param use = 0.5
+    state s = 0
+    ds/dt = -s / tau
+    on pre: s += use * (1 - s)
+    deliver weight * s * (0.1 /ms)
+""",
+    "opening": """
+    param use = 0.5
+    state x = 0
+    state s = 0
+    dx/dt = -x / (2 ms)
+    ds/dt = -s / (6 ms) + 0.4 /ms * x * (1 - s)
+    on pre: x += use
+    deliver weight * s * (1.5 - post.v) * (0.1 /ms)
+""",
+    "filled by its weight": """
+    param tau = 6 ms
+    state s = 0
+    ds/dt = -s / tau
+    on pre: s += weight * (1 - 0.3 * s)
+    deliver s * (0.1 /ms)
+""",
+    "of one time constant each": """
+    param tau = each(6 ms)
+    param use = 0.5
+    state s = 0
+    ds/dt = -s / tau
+    on pre: s += use * (1 - s)
+    deliver weight * s * (0.1 /ms)
+""",
+    "following the target": """
+    param use = 0.5
+    state s = 0
+    ds/dt = -s * (1 + 0.5 * post.v) / (6 ms)
+    on pre: s += use
+    deliver weight * s * (0.1 /ms)
+""",
+    "following the source": """
+    state s = 0
+    ds/dt = (pre.v - s) / (6 ms)
+    deliver weight * s * (0.1 /ms)
+""",
+    "following the source and its spikes": """
+    param use = 0.5
+    state s = 0
+    ds/dt = (pre.v - s) / (6 ms)
+    on pre: s += use
+    deliver weight * s * (0.1 /ms)
+""",
+    "a gap junction": """
+    param use = 0.5
+    deliver weight * use * (pre.v - post.v) * (0.2 /ms)
+""",
+}
+
+
+def with_synapses(kind: str, loss: str = MEAN, learn: str = "weights, hidden.theta", delay: str = "1 ms") -> str:
+    """A network whose recurrent synapses are of that kind; `delay`: "" for the default."""
+    definition = f"{NEURON}\nsynapse own:{SYNAPSES[kind]}"
+    text = network("Soma", definition, loss=loss, learn=learn)
+    text = text.replace("connect x -> hidden:", "connect x -> hidden.I:")
+    old = "connect hidden -> hidden: dense, weight = normal(0, 1), delay = 1 ms"
+    assert old in text
+    late = f", delay = {delay}" if delay else ""
+    return text.replace(old, f"connect hidden -> hidden.D: dense, weight = normal(0, 1){late}, synapse = own()")
+
+
+__all__ = ["FIRST", "MEAN", "SYNAPSES", "with_synapses"]
