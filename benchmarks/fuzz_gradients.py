@@ -25,11 +25,12 @@ from fuzzing_gradients import (  # noqa: E402
     check_directions_of_patterns,
     check_directions_of_synapses,
     check_event_times,
+    check_event_times_of_synapses,
     check_patterns,
     check_rule,
     check_synapses,
 )
-from strategies_events import timed_networks  # noqa: E402
+from strategies_events import networks_of_timed_synapses, timed_networks  # noqa: E402
 from strategies_networks import networks  # noqa: E402
 from strategies_patterns import networks_of_patterns  # noqa: E402
 from strategies_synapses import networks_with_synapses  # noqa: E402
@@ -48,6 +49,7 @@ CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., bool]]] = {
     "eprop, synapses": (networks_with_synapses("eprop"), check_synapses),
     "bptt, synapses": (networks_with_synapses("bptt"), check_synapses),
     "eventprop": (timed_networks(), lambda case: check_event_times(*case)),
+    "eventprop, synapses": (networks_of_timed_synapses(), lambda case: check_event_times_of_synapses(*case)),
 }
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 from event_case import Case, OtherSpikes
+from event_driven import EventDriven
+from event_driven_synapses import EventDriven as WithSynapses
 from networks import lively, model_of, program_of, spikes
 from oracle import loss_and_gradients
 from oracle_synapses import SynapseSimulation
 from patterns import Case as Patterns
 from patterns import matrices
+from timed_synapses import least_step
 
 from sncc.backends.reference.interpreter import Reference
 from sncc.diagnostics import DiagnosticError
@@ -161,13 +164,13 @@ def check_directions_of_synapses(text: str, tolerance: float = 1e-12) -> bool:
         raise AssertionError(f"{error}\n{text}") from None
 
 
-def check_event_times(text: str, seed: int) -> bool:
-    """Gradients of eventprop go to those of the event-driven simulation as the step shrinks; False where it is passed over.
+def check_event_times(text: str, seed: int, simulate=EventDriven, least: float = 0.1) -> bool:
+    """Gradients of eventprop go to those of an event-driven simulation as the step shrinks; False where it is passed over.
 
     Passed over: grids on which there are other spikes, networks without two arrays that move the loss, and those in which a spike
     grazes its threshold, so that the grid of 0.1 ms is off by more than half.
     """
-    case = Case(text, seed, 1.3, entries=2)
+    case = Case(text, seed, 1.3, entries=2, simulate=simulate, by=1e-4, least=least)
     if sum(np.max(np.abs(exact)) > 1e-3 for _, exact in case.exact.values()) < 2:
         return False
     try:
@@ -181,6 +184,11 @@ def check_event_times(text: str, seed: int) -> bool:
         return False
     assert _has_shrunk(coarse, fine), f"errors {coarse} at 0.1 ms, {fine} below, seed {seed}\n{text}"
     return True
+
+
+def check_event_times_of_synapses(text: str, seed: int) -> bool:
+    """The same where synapses have states."""
+    return check_event_times(text, seed, WithSynapses, least_step(text))
 
 
 def _has_shrunk(coarse: dict[str, float], fine: dict[str, float]) -> bool:

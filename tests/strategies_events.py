@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from event_case import FIRST, network
 from hypothesis import strategies as st
+from timed_synapses import MEAN, with_own
 
 LOSSES = (
     FIRST, "cross_entropy(mean(output.v))", "cross_entropy(last(output.v))", "cross_entropy(mean(output.i, from = 6 ms, to = 12 ms))",
@@ -50,3 +51,37 @@ def timed_networks(draw: st.DrawFn) -> tuple[str, int]:
     if delays:
         text = text.replace("delay = 0.5 ms", "delay = each(1 ms)").replace("delay = 0 ms", "delay = 1 ms")
     return text, draw(st.integers(0, 1000))
+
+
+@st.composite
+def timed_synapses(draw: st.DrawFn) -> str:
+    """The body of a synapse with one or two states, which its target, its source or each synapse has, as they turn out."""
+    number = lambda low, high: round(draw(st.floats(low, high)), 2)  # noqa: E731
+    each = "each({})" if draw(st.booleans()) else "{}"
+    lines = [f"param tau = {each.format(f'{number(3, 8)} ms')}", f"param use = {number(0.2, 0.8)}", "state s = 0"]
+    two = draw(st.booleans())
+    lines += ["state x = 1"] * two
+    slopes = (
+        "-s / tau",
+        "-s * (1 + 0.5 * post.v) / tau",
+        "(0.5 * pre.v - s) / tau",
+        "-s / tau + 0.1 /ms * x * (1 - s)",
+    )
+    lines += [f"ds/dt = {draw(st.sampled_from(slopes[: 4 if two else 3]))}"]
+    lines += [f"dx/dt = (1 - x) / ({number(10, 40)} ms)"] * two
+    lines += ["on pre:", f"    s += {draw(st.sampled_from(('use', 'use * (1 - s)', 'use * x')[: 3 if two else 2]))}"]
+    lines += [f"    x -= {draw(st.sampled_from(('use * x', '0.2')))}"] * two
+    delivered = draw(st.sampled_from(("s", "s * (1.5 - post.v)", "(s + 0.3 * (pre.v - post.v))")))
+    lines.append(f"deliver weight * {delivered} * (0.1 /ms)")
+    return "".join(f"\n    {line}" for line in lines) + "\n"
+
+
+@st.composite
+def networks_of_timed_synapses(draw: st.DrawFn) -> tuple[str, int]:
+    """A network under eventprop with recurrent synapses that have states; a seed of weights and events."""
+    body = draw(timed_synapses())
+    at_once = "pre.v" in body or "post.v" in body
+    drawn = not at_once and draw(st.booleans())
+    learn = "weights, hidden.theta, hidden_hidden.use" + ", hidden_hidden.delay" * drawn
+    delay = "" if at_once else "each(1 ms)" if drawn else "1 ms"
+    return with_own(body, draw(st.sampled_from((FIRST, MEAN))), learn, delay), draw(st.integers(0, 1000))

@@ -54,7 +54,9 @@ _RULES = {
         "EventProp (Wunderlich and Pehle 2021): exact, by the times of spikes. Backwards, the adjoint jumps where a neuron fired:\n"
         "spike.shift~ is the derivative of the loss by the spike's time, from what the time moves (spike.drift: the state behind\n"
         "the spike) and from the arrivals that it causes; over -du/dt (spike.rate is its inverse) it is that by the distance to\n"
-        "the threshold. I.time~ is the derivative by the time of an arrival of weight 1."
+        "the threshold. I.time~ is the derivative by the time of an arrival of weight 1. Of states of synapses, arrival.rise and\n"
+        "arrival.fall are the slopes before and behind the jumps of an arrival, arrival.gap and arrival.later what is delivered\n"
+        "less behind it, from that step on or from the next."
     ),
 }
 

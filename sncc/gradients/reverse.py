@@ -18,7 +18,7 @@ from sncc.gradients.jumping_losses import with_jumps
 from sncc.gradients.online import forward_traces
 from sncc.gradients.optimisers import optimise
 from sncc.gradients.readouts import readout
-from sncc.gradients.rules import Adjoint, Edge, adjoints
+from sncc.gradients.rules import Adjoint, adjoints
 from sncc.gradients.synapse_feedback import at_other_weights
 from sncc.gradients.transpose import Transposed, adjoint, as_local, transpose
 from sncc.model import nodes as model_nodes

@@ -28,7 +28,9 @@ def refuse_events(model: Model, population: Population, arriving: Sequence[Conne
     for c in values:
         if any(c.input in symbols(value) for value in jumping):
             what = f"`eventprop` through jumps of synapses at spikes that read `{_read(c)}`"
-            raise unsupported(c.span or population.span, what, "read it in an equation or in `deliver`, or train with `bptt`")
+            raise unsupported(
+                c.span or population.span, what, "read it in an equation or in `deliver`, or train with `bptt`"
+            )
         if not all(_is_affine(value, names) for value in _reading(dynamics)):
             what = f"`eventprop` through `{_read(c)}`, which jumps at spikes and enters an equation or a `deliver` nonlinearly,"
             raise unsupported(c.span or population.span, what, "let it enter linearly, or train with `bptt`")

@@ -12,8 +12,8 @@ from sncc.expressions.algebra import has_draws
 from sncc.expressions.nodes import Expression, Number
 from sncc.lower.connections import impulsive, lower_connection
 from sncc.lower.deliveries import deliver_over_steps
-from sncc.lower.event_support import refuse_events
 from sncc.lower.dropout import enlarge_what_is_left
+from sncc.lower.event_support import refuse_events
 from sncc.lower.initial_states import store_initial_states
 from sncc.lower.maps import start_maps_before_flows
 from sncc.lower.neuron import Neuron, Part, hoist, lower_neuron, poisson, without_surrogate

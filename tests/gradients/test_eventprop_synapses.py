@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from event_case import Case, network
+from event_case import FIRST, Case, network
 from event_driven_synapses import EventDriven
 from networks import program_of
-from timed_synapses import FIRST, MEAN, NEURON, SYNAPSES, with_synapses
+from timed_synapses import MEAN, NEURON, SYNAPSES, least_step, with_synapses
 
 import sncc
 from sncc.diagnostics import DiagnosticError
@@ -40,8 +40,7 @@ QUICK = ("depressing", "of one time constant each")
 @pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in CASES])
 def test_gradients_are_those_of_root_found_spike_times(name):
     kind, loss, seed, more = CASES[name]
-    at_once = "following" in kind or "gap" in kind
-    delay = "" if at_once else "each(1 ms)" if "delay" in more else "1 ms"
+    delay = "" if "following" in kind or "gap" in kind else "each(1 ms)" if "delay" in more else "1 ms"
     text = with_synapses(kind, loss, f"weights, hidden.theta{more}", delay)
     case = Case(
         text,
@@ -50,7 +49,7 @@ def test_gradients_are_those_of_root_found_spike_times(name):
         entries=1 if name in QUICK else 3,
         simulate=EventDriven,
         by=1e-4,
-        least=AT_ONCE if at_once else 0.1,
+        least=least_step(text),
     )
     coarse, fine = case.errors_at(0.1), case.errors_at(0.02)
     for key, error in fine.items():
