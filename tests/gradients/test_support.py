@@ -85,14 +85,6 @@ def test_check_says_it_once_and_before_build():
     assert found.severity == "warning" and found.help and "`on pre` reads its target" in found.message
 
 
-def test_delays_of_synapses_one_by_one_are_not_learnt_by_eventprop():
-    text = NETWORK.format(rule="eventprop", synapse="synapse = square(), delay = uniform(1 ms, 3 ms)")
-    with pytest.raises(DiagnosticError) as raised:
-        program_of(text.replace("    optimiser", "    learn = hidden_output.delay\n    optimiser"))
-    (found,) = raised.value.diagnostics
-    assert "learning their delays by `eventprop`" in found.message and found.span and found.help
-
-
 SEEING = ("pre state x = 0", "state e = 0\n    de/dt = (post.v - e) / (9 ms)\n    pre state x = 0")
 DRAWING = ("weight += rate * level", "weight += normal(0, rate)")
 NOISY = ("-x / (9 ms)", "-x / (9 ms) + noise / sqrt(9 ms)")
