@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sncc.expressions.algebra import ZERO, add, affine, mul, sub, total
+from sncc.expressions.algebra import ZERO, add, affine, mul, total
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, substitute, symbols
-from sncc.lower.arrival_times import arrival_times, at_arrival, behind_arrival
+from sncc.lower.arrival_times import arrival_times
+from sncc.lower.body import Body
 from sncc.lower.flow import Flow, flow
+from sncc.lower.jumps import jump_at_arrivals
 from sncc.lower.noise import noise_of
-from sncc.lower.traces import amounts
 from sncc.model.integration import integration
-from sncc.model.nodes import Assignment, Dynamics, Equation, Input, Integrated, Population
+from sncc.model.nodes import Dynamics, Equation, Input, Integrated, Population
 from sncc.program.rewrite import rewritten
-from sncc.program.statements import MADE_UP, REFRACTORY, SPIKE, SURROGATE, Assign, Draw, Fire, Repeat, Statement
-from sncc.program.windows import begins
+from sncc.program.statements import REFRACTORY, SPIKE, SURROGATE, Assign, Draw, Fire, Statement
 
 Part = Literal["whole", "flow", "rest"]
 FIRED = Symbol(SPIKE)
@@ -35,40 +35,6 @@ class Neuron:
     inputs: tuple[str, ...]
     spikes: str | None  # the local that says how many each emits
     refractory: bool
-
-
-class _Body:
-    """The statements so far, and which local holds each state now."""
-
-    def __init__(self, states: Iterable[str], timed: bool = False) -> None:
-        self.flowed = frozenset[str]()  # states of which that holds in any case
-        self.timed = timed  # whether a state between flow and arrivals has a name of its own
-        self.statements: list[Statement] = []
-        self.now: dict[str, Expression] = {state: Symbol(state) for state in states}
-        self._versions: dict[str, int] = {}
-
-    def assign(self, state: str, value: Expression) -> None:
-        """`state` gets a new local."""
-        self._versions[state] = self._versions.get(state, 0) + 1
-        local = f"{state}.{self._versions[state]}"
-        self.statements.append(Assign(local, value))
-        self.now[state] = Symbol(local)
-
-    def repeat(self, count: Expression, jumps: Sequence[Assignment]) -> None:
-        """The jumps, all of them in order, as often as `count` says."""
-        own: dict[str, Expression] = {state: Symbol(f"{state}.each") for state in self.now}
-        moves = tuple((f"{j.state}.each", substitute(j.value, own)) for j in jumps)
-        read = {symbol for symbol, _ in moves} | {name for _, value in moves for name in symbols(value)}
-        start = tuple((f"{s}.each", value) for s, value in self.now.items() if f"{s}.each" in read)
-        for state in dict.fromkeys(jump.state for jump in jumps):
-            self._versions[state] = self._versions.get(state, 0) + 1
-            local = f"{state}.{self._versions[state]}"
-            self.statements.append(Repeat(local, count, start, moves, f"{state}.each"))
-            self.now[state] = Symbol(local)
-
-    def read(self, expression: Expression) -> Expression:
-        """An expression of states, of their values now."""
-        return substitute(expression, self.now)
 
 
 def lower_neuron(
@@ -91,7 +57,7 @@ def lower_neuron(
         dynamics = replace(dynamics, leaving=())
         drives -= _inputs_of_flow(dynamics)
     parameters = frozenset(p.name for p in population.parameters)
-    body = _Body((state.name for state in dynamics.states), timed)
+    body = Body((state.name for state in dynamics.states), timed)
     body.flowed = frozenset(dynamics.flowed)
     coefficients: list[Assign] = []
     gate: Expression | None = None
@@ -100,7 +66,7 @@ def lower_neuron(
         steps = apply("floor", add(apply("div", dynamics.refractory.duration, step), Number(0.5)))
         if part != "flow":
             coefficients.append(Assign("refractory.steps", steps))
-    _jump_at_arrivals(dynamics, body, True, step)
+    jump_at_arrivals(dynamics, body, True, step)
     for leaving in dynamics.leaving:
         body.assign(leaving.state, body.read(leaving.value))
     before = dict(body.now)
@@ -115,7 +81,7 @@ def lower_neuron(
         body.assign(f"{FLOWED}{state}", Symbol(f"{state}.flow") if f"{state}.flow" in named else before[state])
     for copy in dynamics.kept:
         body.assign(copy.state, body.read(copy.value))
-    _jump_at_arrivals(dynamics, body, False, step)
+    jump_at_arrivals(dynamics, body, False, step)
     arrived = dict(body.now)
     if dynamics.spike is not None:
         _spike(dynamics, body, gate)
@@ -185,7 +151,7 @@ def with_draws_apart(statements: Iterable[Statement]) -> tuple[Statement, ...]:
 
 
 def _map(
-    dynamics: Dynamics, body: _Body, impulses: frozenset[str], drives: frozenset[str], gate: Expression | None
+    dynamics: Dynamics, body: Body, impulses: frozenset[str], drives: frozenset[str], gate: Expression | None
 ) -> None:
     held = dynamics.refractory.hold if dynamics.refractory else ()
     sums: dict[str, Expression] = {}
@@ -200,7 +166,7 @@ def _map(
 
 
 def _flow(
-    dynamics: Dynamics, body: _Body, before: dict[str, Expression], impulses: frozenset[str], drives: frozenset[str],
+    dynamics: Dynamics, body: Body, before: dict[str, Expression], impulses: frozenset[str], drives: frozenset[str],
     gate: Expression | None, parameters: frozenset[str], step: float,
 ) -> list[Assign]:  # fmt: skip
     """The flow from the states `before` and what the impulses add to it."""
@@ -234,7 +200,7 @@ def _flow(
 
 
 def _flow_apart(
-    dynamics: Dynamics, body: _Body, before: dict[str, Expression], impulses: frozenset[str], drives: frozenset[str],
+    dynamics: Dynamics, body: Body, before: dict[str, Expression], impulses: frozenset[str], drives: frozenset[str],
     gate: Expression | None, parameters: frozenset[str], step: float,
 ) -> list[Assign]:  # fmt: skip
     """The flows of states that do not flow together."""
@@ -262,7 +228,7 @@ def _delivered(integrated: Integrated, gate: Expression | None) -> Expression:
 
 
 def _arrive(
-    dynamics: Dynamics, body: _Body, before: dict[str, Expression], impulses: frozenset[str], gate: Expression | None
+    dynamics: Dynamics, body: Body, before: dict[str, Expression], impulses: frozenset[str], gate: Expression | None
 ) -> None:
     """What the impulses add to states that have flowed already."""
     for equation in dynamics.equations:
@@ -270,7 +236,7 @@ def _arrive(
 
 
 def _settle(
-    dynamics: Dynamics, body: _Body, before: dict[str, Expression], equation: Equation, flowed: Expression,
+    dynamics: Dynamics, body: Body, before: dict[str, Expression], equation: Equation, flowed: Expression,
     impulses: frozenset[str], gate: Expression | None,
 ) -> None:  # fmt: skip
     """A state after flow and arrivals; one that is held stands still."""
@@ -301,84 +267,6 @@ def _arrivals(dynamics: Dynamics, equation: Equation, impulses: frozenset[str]) 
     return result
 
 
-def _jump_at_arrivals(dynamics: Dynamics, body: _Body, early: bool, step: float) -> None:
-    """Jumps at spikes that arrive, with marks around all those of an input where times of arrivals are followed."""
-    for name in dict.fromkeys(name for name, _ in dynamics.arrivals if (name in dynamics.early) is early):
-        if body.timed:
-            _mark(dynamics, body, at_arrival(name))
-        for jumps in (jumps for other, jumps in dynamics.arrivals if other == name):
-            _jump_at(dynamics, body, name, jumps, step)
-        if body.timed:
-            _mark(dynamics, body, behind_arrival(name))
-
-
-def _mark(dynamics: Dynamics, body: _Body, moment: str) -> None:
-    """Every state that flows gets a local of its own at that moment, by which it can be moved."""
-    for equation in dynamics.equations:
-        body.statements.append(Assign(f"{moment}.{equation.state}", body.now[equation.state]))
-        body.now[equation.state] = Symbol(f"{moment}.{equation.state}")
-
-
-def _jump_at(dynamics: Dynamics, body: _Body, name: str, jumps: Sequence[Assignment], step: float) -> None:
-    """All spikes of a step at once where no amount depends on what they move, else one after the other.
-
-    Those that are made up for belong to the step before: where that one was the last of a window, they are constants.
-    """
-    made_up = name in body.now
-    count = body.now.get(name, Symbol(f"{name}!"))  # of a state: those that have been kept for this step
-    most = 1 if name in dynamics.once else dynamics.most
-    if (added := amounts(jumps)) is not None:
-        added = [body.read(amount) for amount in added]
-        for jump, amount in zip(jumps, added, strict=True):
-            body.assign(jump.state, add(body.now[jump.state], mul(count, amount)))
-    elif most == 0:
-        body.repeat(count, jumps)
-    elif most == 1:
-        for state, after in _jumped(jumps, body, "").items():
-            now = body.now[state]
-            by_parts = dynamics.parts and name not in dynamics.once
-            moved = add(now, mul(count, sub(after, now))) if by_parts else apply("jump", count, after, now)
-            body.assign(state, moved)
-    else:
-        _jump_one_by_one(most, count, jumps, body, dynamics.parts and name not in dynamics.once)
-    for state in dict.fromkeys(jump.state for jump in jumps) if made_up else ():
-        now = body.now[state]
-        if dynamics.window is not None:
-            now = apply("select", begins(step, dynamics.window), apply("stop", now), now)
-        body.statements.append(Assign(f"{state}{MADE_UP}", now))
-        body.now[state] = Symbol(f"{state}{MADE_UP}")
-
-
-def _jump_one_by_one(most: int, count: Expression, jumps: Sequence[Assignment], body: _Body, by_parts: bool) -> None:
-    """The jumps of each spike of a step that there is, up to `most`; `by_parts`: of what is left of a whole one as well."""
-    for number in range(most):
-        part = apply("min", apply("sub", count, float(number)), 1.0) if number else apply("min", count, 1.0)
-        part = apply("select", apply("gt", count, float(number)), part, 0.0) if number else part
-        for state, after in _jumped(jumps, body, f"{number + 1}.").items():
-            now = body.now[state]
-            moved = apply("select", apply("gt", count, number + 0.5), after, now)
-            body.assign(state, add(now, mul(part, sub(after, now))) if by_parts else moved)
-    # whoever hands over more than is followed gets no number, and so an error, rather than another one
-    allowed, last = Number(most + (1e-3 if by_parts else 0.5)), jumps[-1].state
-    none = apply("log", apply("sub", allowed, count))
-    body.assign(last, apply("select", apply("gt", count, allowed), none, body.now[last]))
-
-
-def _jumped(jumps: Sequence[Assignment], body: _Body, tag: str) -> dict[str, Expression]:
-    """States after the jumps of one spike, each seeing the former. What a spike moves, and so its gradient, is what they
-    leave minus what was there.
-    """
-    jumped: dict[str, Expression] = {}
-    for number, jump in enumerate(jumps, 1):
-        value = substitute(jump.value, {**body.now, **jumped})
-        if any(jump.state in symbols(later.value) for later in jumps[number:]):
-            local = f"{jump.state}.jump{tag}{number}"
-            body.statements.append(Assign(local, value))
-            value = Symbol(local)
-        jumped[jump.state] = value
-    return jumped
-
-
 def _depends_on_held(equations: list[Equation], held: tuple[str, ...]) -> bool:
     return any(symbols(e.derivative) & set(held) for e in equations if e.state not in held)
 
@@ -393,7 +281,7 @@ def _renamed(flowed: Flow, prefix: str) -> Flow:
     return Flow(moved(flowed.coefficients), moved(flowed.body), states)
 
 
-def _spike(dynamics: Dynamics, body: _Body, gate: Expression | None) -> None:
+def _spike(dynamics: Dynamics, body: Body, gate: Expression | None) -> None:
     spike = dynamics.spike
     assert spike is not None
     body.statements.append(Assign(DISTANCE.name, body.read(spike.distance)))
