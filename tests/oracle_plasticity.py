@@ -88,7 +88,7 @@ class _Weights:
         model, parameters = simulation.model, simulation.parameters
         source, target = model.population(c.source), model.population(c.target)
         found = build(c.pattern, c.source_part, c.target_part, stream(c.name, "connectivity"), 0, handed_over)
-        self.pre, self.post = found.pre, found.post
+        self.pre, self.post, self.kernel = found.pre, found.post, found.kernel
         self.sum = numpy.equal.outer(numpy.arange(target.size), self.post) * 1.0
         self.weight = self._of_each(parameters[f"{c.name}.weight"])
         self.own = {"step": simulation.step}
@@ -115,6 +115,8 @@ class _Weights:
         self.jumped = {}  # post states as the target's last spike has left them, which the next flow starts from
 
     def _of_each(self, w):
+        if self.kernel is not None and numpy.size(w) > 1:
+            return np.reshape(w, -1)[self.kernel]
         if numpy.ndim(w) == 2:
             w = w[self.pre - self.c.source_part.flat(0), self.post - self.c.target_part.flat(0)]
         return np.reshape(w * np.ones(len(self.pre)), -1)

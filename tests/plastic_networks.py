@@ -62,8 +62,8 @@ plasticity told:
 
 network Net:
     step = 1 ms
-    population x: input[6]
-    population hidden: LIF[5](tau_m = 10 ms, theta = 0.8)
+    population x: input{sources}
+    population hidden: LIF{hidden}(tau_m = 10 ms, theta = 0.8)
     population dopamine: LI[{rewards}](tau_m = 6 ms)
     population output: LI[3](tau_m = 10 ms)
     connect x -> dopamine: dense, weight = normal(0, 0.3)
@@ -94,12 +94,19 @@ CASES = {
         "again": "one_to_one", "out": "sparse", "delay": "uniform(1 ms, 5 ms)", "more": "", "rewards": "5", "each": "",
     },
 }  # fmt: skip
+IMAGES = {  # where nothing is trained no synapse of a kernel has a weight of its own
+    "images": {
+        "into": "conv2d(kernel = [3, 2], padding = same, channels = 2)", "out": "dense",
+        "recurrent": "conv2d(kernel = [2, 3], padding = same, channels = 2)", "again": "one_to_one", "delay": "2 ms",
+        "more": ", dropout = 0.2", "rewards": "1", "each": "", "sources": "[3, 3, 2]", "hidden": "[3, 3, 2]",
+    },
+}  # fmt: skip
 PAIRS = {"delays": {"hidden_output": (np.array([0, 0, 1, 3, 4, 4]), np.array([0, 2, 1, 0, 1, 2]))}}
 
 
 def text_of(name: str, rule: str = "bptt", learn: str = "") -> str:
     """A network's source."""
-    return NETWORK.format(rule=rule, learn=learn, **CASES[name])
+    return NETWORK.format(rule=rule, learn=learn, **{"sources": "[6]", "hidden": "[5]", **(CASES | IMAGES)[name]})
 
 
 def case(name: str, rule: str = "bptt", learn: str = ""):
@@ -111,5 +118,5 @@ def case(name: str, rule: str = "bptt", learn: str = ""):
         if key.endswith(".weight") and value.size > 1:
             values[key] = value + rng.normal(0, 0.1, value.shape)
     values["hidden_output.plasticity.level"] = np.asarray(0.7)
-    inputs = [{"x": rng.poisson(0.2, (22, 6)).astype(float)}]
+    inputs = [{"x": rng.poisson(0.2, (22, 18 if name in IMAGES else 6)).astype(float)}]
     return program, values, inputs, [2], pairs

@@ -44,3 +44,13 @@ def all_moves(run) -> None:
     """Neurons spike, and everything that is learnt has a gradient."""
     assert run.spikes[0]["hidden"].sum() > 5
     assert all(np.any(gradient) for gradient in run.gradients.values()), run.gradients.keys()
+
+
+def equals_differences(program, values, inputs, rng) -> None:
+    """Gradients are what moving the values does to the loss, on whose way from them nothing spikes."""
+    gradients = Reference(program, values).run(inputs, [2]).gradients
+    for key, value in values.items():
+        turn = rng.normal(0, 1, value.shape)
+        losses = [Reference(program, values | {key: value + s * 1e-5 * turn}).run(inputs, [2]).loss for s in (1, -1)]
+        slope = np.sum(gradients[key] * turn)
+        assert abs(slope) > 1e-7 and slope == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-5), key

@@ -19,7 +19,7 @@ from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, Derive, Update
 from sncc.program.order import forward_order
 from sncc.program.rewrite import rewritten
-from sncc.program.statements import MADE_UP, WEIGHT_NOW, Assign, Statement
+from sncc.program.statements import MADE_UP, WEIGHT_NOW, Assign, Draw, Statement
 
 WEIGHT = "weight"
 _TAIL = ".feedback"
@@ -90,7 +90,7 @@ def _once_more(
     values: dict[str, Expression] = {WEIGHT: Symbol(f"{WEIGHT}{_TAIL}"), **others}
     values |= {name: Symbol(other) for name, other in names.items()}
     for statement in body:
-        if statement.reads & values.keys():
+        if statement.reads & values.keys() and not isinstance(statement, Draw):  # what is drawn is a constant
             names[statement.name] = f"{statement.name}{_TAIL}"
             made = rewritten(statement, lambda e: substitute(e, values))
             if statement.name.endswith(MADE_UP):  # jumps of the step before, after which states are those that they are

@@ -25,17 +25,17 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
     for connection in model.connections:
         if connection.share is not None:
             yield from _shared(connection, named[connection.share[0]], connection.share[1])
-        yield from _connection(connection)
+        yield from _connection(model, connection)
         if not connection.stored:
             yield from _unstored(model, connection)
 
 
-def _connection(connection: Connection) -> Iterator[Diagnostic]:
-    span = connection.span
-    if connection.plasticity is not None and isinstance(connection.pattern, Convolution):
+def _connection(model: Model, connection: Connection) -> Iterator[Diagnostic]:
+    """In training each synapse has a weight of its own within a sample, which begins at the kernel's."""
+    if connection.plasticity is not None and isinstance(connection.pattern, Convolution) and model.training is None:
         what = "a `plasticity` on `conv2d`, where many synapses have one weight of the kernel,"
         yield not_supported_yet(
-            span, what, "connect with `sparse`, whose pairs are handed over: every synapse has a weight"
+            connection.span, what, "connect with `sparse`, whose pairs are handed over: every synapse has a weight"
         )
 
 

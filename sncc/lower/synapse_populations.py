@@ -271,7 +271,6 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
             f"in {count:,} synapses (at most {MOST_SYNAPSES:,}: every step keeps the states of each)",
             "use a synapse whose states a neuron can carry, or fewer neurons",
         )
-    jumps = [a.value for a in c.synapse.on_pre] if c.synapse is not None else []
     if reads_target_on_pre(model, c) and (by := _cannot_read_at_arrival(model, c)):
         return f"and whose `on pre` reads its target, {by}", "read it in an equation or in `deliver`"
     kind = model.population(c.source).kind
@@ -281,8 +280,6 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
     if _learns_delay(model, c) and (what := _cannot_be_late(model, c)):
         return f"and learning their delays {what}", "leave the delay out of `learn`"
     blocks = [b for b in (c.synapse, c.plasticity) if b is not None]
-    if any(has_draws(e) for e in (*jumps, *(s.initial for b in blocks for s in b.states))):
-        return "and which draws numbers", "draw them in a neuron"
     each = [p for b in blocks for p in b.parameters if p.storage == "each"]
     if not _is_placed(c) and any(symbols(p.value) & {"i", "j"} for p in each):
         return "with a parameter written in `i` and `j`", "draw it, or assign it"
@@ -306,14 +303,20 @@ def _cannot_be_late(model: Model, c: Connection) -> str:
     return ""
 
 
+def _drawn(plasticity: Plasticity, names: set[str]) -> str:
+    """One of these states of a plasticity that noise or a draw moves, or that starts at a draw; else nothing."""
+    found = [j.state for j in (*plasticity.on_pre, *plasticity.on_post) if has_draws(j.value)]
+    found += [e.state for e in plasticity.equations if any(is_noise(n) for n in symbols(e.derivative))]
+    found += [s.name for s in (*plasticity.pre_states, *plasticity.post_states) if has_draws(s.initial)]
+    return next((name for name in found if name in names), "")
+
+
 def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
     """What stands in the way of training through weights that move within a sample, and what helps."""
-    jumps = (*plasticity.on_pre, *plasticity.on_post)
-    firsts = [s.initial for s in (*plasticity.pre_states, *plasticity.post_states)]
-    if any(has_draws(e) for e in (*(jump.value for jump in jumps), *firsts)):
-        return "and which draws numbers", "draw them in a neuron"
-    if any(is_noise(n) for e in plasticity.equations for n in symbols(e.derivative)):
-        return "and which holds `noise`", "put the noise into a neuron, and read its state"
+    shared = (*plasticity.pre_states, *plasticity.post_states)
+    if drawn := _drawn(plasticity, {s.name for s in shared}):
+        what = f"and whose `{drawn}`, one for all synapses of a neuron, draws numbers"
+        return what, f"declare it with `state {drawn} = …`: one per synapse"
     if c.synapse is not None and c.synapse.method is not None:
         return f"behind `{c.synapse.model}`, which states its `method`", "leave the `method` out"
     if c.delay is not None and not rests(plasticity.pre_states, plasticity.equations):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sncc.connectivity.patterns import OneToOne, Part
 from sncc.diagnostics import DiagnosticError, Span, not_supported_yet
-from sncc.expressions.algebra import ONE, ZERO, affine, fold_all
+from sncc.expressions.algebra import ONE, ZERO, affine, fold_all, has_draws
 from sncc.expressions.nodes import Expression, substitute, symbols
 from sncc.expressions.units import PLAIN
 from sncc.model.nodes import Assignment, Connection, Dynamics, Equation, Parameter, Population, State
@@ -40,7 +40,12 @@ def most_spikes(source: Population) -> int:
 
 
 def amounts(jumps: Sequence[Assignment]) -> list[Expression] | None:
-    """What a spike adds to each jump's state where that depends on no state that jumps, so that spikes of a step add up; else None."""
+    """What a spike adds to each jump's state where that depends on no state that jumps, so that spikes of a step add up; else None.
+
+    None as well where something is drawn: for each spike anew.
+    """
+    if any(has_draws(jump.value) for jump in jumps):
+        return None
     moved = list(dict.fromkeys(jump.state for jump in jumps))
     parts = [affine(jump.value, moved) for jump in jumps]
     added = [p[1] for p, jump in zip(parts, jumps, strict=True) if p is not None and p[0] == {jump.state: ONE}]

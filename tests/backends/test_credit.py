@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawing_rules import drawing
 from networks import program_of
 from projects import Projects, handed_over, needs_compiler, set_parameters
 from reading_targets import LEARNT, SOURCE, synapses, weights
@@ -12,11 +13,13 @@ from starting_states import starting
 import sncc
 from sncc.backends.reference.interpreter import Reference
 
+ALL = "x_hidden.weight, hidden_hidden.weight, "
 CASES = {
     "jumps made up for in the next window": (
         synapses("bptt(truncate = 9 ms)", "uniform(1 ms, 4 ms)", SOURCE, LEARNT),
         {},
     ),
+    "rules that draw": (drawing("eprop(feedback = adaptive, truncate = 9 ms)", ALL), {}),
     "and by feedback": (
         weights("eprop(feedback = adaptive, truncate = 6 ms)", "uniform(1 ms, 4 ms)").replace("input[4]", "input[6]"),
         {},

@@ -19,6 +19,7 @@ from sncc.backends.reference.interpreter import Reference
     [
         ("drawn", "eprop(feedback = adaptive)"),
         ("delays", "bptt"),
+        ("images", "eprop(feedback = adaptive)"),
         ("dense", "eprop(feedback = adaptive, online = true)"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from networks import model_of, program_of
 from oracle_plasticity import gradients_with_plasticity
 from plastic_networks import CASES, case, text_of
+from synapse_gradients import equals_differences
 
 from sncc.backends.reference.interpreter import Reference
 from sncc.compiler import compile_program
@@ -23,6 +24,8 @@ from sncc.compiler import compile_program
         pytest.param("drawn", "eprop", marks=pytest.mark.slow),
         ("drawn", "eprop(feedback = random)"),
         ("delays", "bptt"),
+        ("images", "bptt(truncate = 9 ms)"),
+        pytest.param("images", "eprop(feedback = random)", marks=pytest.mark.slow),
         pytest.param("delays", "eprop(feedback = random)", marks=pytest.mark.slow),
     ],
 )
@@ -44,6 +47,7 @@ def test_gradients_equal_automatic_differentiation(name, rule):
     [
         ("drawn", "feedback = symmetric, truncate = 7 ms"),
         pytest.param("dense", "feedback = random", marks=pytest.mark.slow),
+        pytest.param("images", "feedback = random", marks=pytest.mark.slow),
     ],
 )
 def test_traces_follow_weights_that_move(name, rule):
@@ -140,16 +144,6 @@ def test_feedback_by_the_weights_is_symmetric_though_they_move():
     symmetric, random = (Reference(p, values).run(inputs, [2]).gradients for p in (program_of(text), program))
     for key, gradient in symmetric.items():
         assert np.any(gradient) and np.max(np.abs(random[key] - gradient)) < 1e-12 * np.max(np.abs(gradient)), key
-
-
-def equals_differences(program, values, inputs, rng) -> None:
-    """Gradients are what moving the values does to the loss, on whose way from them nothing spikes."""
-    gradients = Reference(program, values).run(inputs, [2]).gradients
-    for key, value in values.items():
-        turn = rng.normal(0, 1, value.shape)
-        losses = [Reference(program, values | {key: value + s * 1e-5 * turn}).run(inputs, [2]).loss for s in (1, -1)]
-        slope = np.sum(gradients[key] * turn)
-        assert abs(slope) > 1e-7 and slope == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-5), key
 
 
 @pytest.mark.slow

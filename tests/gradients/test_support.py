@@ -86,7 +86,6 @@ def test_check_says_it_once_and_before_build():
 
 
 SEEING = ("pre state x = 0", "state e = 0\n    de/dt = (post.v - e) / (9 ms)\n    pre state x = 0")
-DRAWING = ("weight += rate * level", "weight += normal(0, rate)")
 NOISY = ("-x / (9 ms)", "-x / (9 ms) + noise / sqrt(9 ms)")
 UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
 
@@ -101,8 +100,12 @@ UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
             SEEING,
             "credit to other neurons through `output`, whose synapses (`hidden_output`) keep states each",
         ),
-        ("bptt", "", DRAWING, "through `grow`, which moves every weight, and which draws numbers"),
-        ("bptt", "", NOISY, "through `grow`, which moves every weight, and which holds `noise`"),
+        (
+            "bptt",
+            "",
+            NOISY,
+            "through `grow`, which moves every weight, and whose `x`, one for all synapses of a neuron, draws",
+        ),
         (
             "bptt",
             ", delay = uniform(1 ms, 3 ms)",
