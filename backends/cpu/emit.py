@@ -7,7 +7,7 @@ from typing import TypeGuard
 
 import jinja2
 
-from sncc.backends.cpu import forward, learning, reverse, traces
+from sncc.backends.cpu import forward, gather, learning, reverse, traces
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import KNOWN_AT_BUILD, Layout, padded
@@ -94,7 +94,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         "back": reverse.back(layout),
         "deliver_delays": forward.deliver_delays(layout),
         "before": reverse.before(layout),
-        "gather": reverse.gather(layout),
+        "gather": gather.gather(layout),
         "add_sums": reverse.add_sums(layout),
         "derive_adjoint": reverse.derive_adjoint(layout),
         "readouts": learning.readouts(layout),

@@ -14,7 +14,7 @@ from sncc.backends.cpu.forward import (
     values_of,
     weight_of_rows,
 )
-from sncc.backends.cpu.reverse import gradient_of_rows, place_of_gradient
+from sncc.backends.cpu.gather import gradient_of_rows, place_of_gradient
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_delays, place_of_weights

@@ -17,7 +17,7 @@
 #include "sncc/cpu_simulation.h"
 #include "sncc/cpu_start.h"
 #include "sncc/fpu.h"
-#include "sample.h"
+#include "cpu_readout.h"
 #include "sncc/list.h"
 #include "sncc/memory.h"
 #include "sncc/thread_pool.h"

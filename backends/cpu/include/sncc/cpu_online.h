@@ -9,7 +9,7 @@
 #include "sncc/memory.h"
 #include "sncc/cpu_synapses.h"
 #include "sncc/layout.h"
-#include "sample.h"
+#include "cpu_readout.h"
 #include "sncc/list.h"
 
 namespace sncc {
