@@ -10,7 +10,7 @@ from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, fans_
 from sncc.expressions.nodes import apply
 from sncc.gradients.rules import Adjoint, Edge
 from sncc.gradients.synapse_feedback import with_numbers
-from sncc.model.nodes import Rule
+from sncc.model.training_nodes import Rule
 from sncc.program.groups import Connection, Parameter
 from sncc.program.learning import Feedback, Follow
 from sncc.program.nodes import Program

@@ -11,7 +11,7 @@ from typing import Literal
 
 from sncc.expressions.algebra import fold_all, mul
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
-from sncc.model.nodes import Loss
+from sncc.model.training_nodes import Loss
 from sncc.program.statements import Assign, Reduce, Statement
 
 X, TARGET = Symbol("x"), Symbol("target")

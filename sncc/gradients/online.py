@@ -32,7 +32,7 @@ from sncc.gradients.online_synapses import (
 from sncc.gradients.rules import Adjoint, Edge
 from sncc.gradients.synapse_feedback import at_other_weights
 from sncc.gradients.transpose import transpose
-from sncc.model.nodes import Rule
+from sncc.model.training_nodes import Rule
 from sncc.program.groups import Connection, Group
 from sncc.program.learning import (
     DeriveAdjoint,

@@ -15,7 +15,7 @@ from sncc.expressions.algebra import ONE, ZERO, add, mul
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute
 from sncc.gradients.eligibility import Front, Jacobian, first_by, product, states_of
 from sncc.gradients.online_synapses import arriving_at
-from sncc.model.nodes import Rule
+from sncc.model.training_nodes import Rule
 from sncc.program.groups import Connection, Group
 from sncc.program.nodes import Program
 from sncc.program.operations import Derive, Update

@@ -17,7 +17,7 @@ from sncc.diagnostics import DiagnosticError, not_supported_yet
 from sncc.expressions.algebra import ZERO, mul
 from sncc.expressions.nodes import Expression, Number, Symbol
 from sncc.gradients.eligibility import DELAY, READ, Answer, Jacobian, states_of
-from sncc.model.nodes import Rule
+from sncc.model.training_nodes import Rule
 from sncc.program.groups import Connection, Group, Parameter, Row
 from sncc.program.learning import Each, Picked, TraceOperation, TraceUpdate
 from sncc.program.nodes import Program

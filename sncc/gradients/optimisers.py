@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sncc.expressions.algebra import fold_all
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
-from sncc.model.nodes import Optimiser
+from sncc.model.training_nodes import Optimiser
 from sncc.program.learning import Optimise
 from sncc.program.statements import Assign
 

@@ -8,7 +8,7 @@ from sncc.expressions.algebra import ONE, ZERO, fold_all
 from sncc.expressions.nodes import Expression, Symbol, substitute
 from sncc.gradients.losses import formula_of
 from sncc.gradients.transpose import transpose
-from sncc.model.nodes import Loss
+from sncc.model.training_nodes import Loss
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout
 from sncc.program.statements import SPIKE, Assign, Reduce, Statement

@@ -21,8 +21,8 @@ from sncc.gradients.readouts import readout
 from sncc.gradients.rules import Adjoint, adjoints
 from sncc.gradients.synapse_feedback import at_other_weights
 from sncc.gradients.transpose import Transposed, adjoint, as_local, transpose
-from sncc.model import nodes as model_nodes
-from sncc.model.nodes import Training
+from sncc.model import training_nodes
+from sncc.model.training_nodes import Training
 from sncc.program.groups import Connection, Group, TapeSlot
 from sncc.program.learning import (
     Feedback,
@@ -192,7 +192,7 @@ def _of_readout(index: int, choice: Adjoint) -> str:
     return _accumulator(f"readout{index}" if index else "readout", choice)
 
 
-def _penalty(program: Program, penalty: model_nodes.Penalty) -> Penalty:
+def _penalty(program: Program, penalty: training_nodes.Penalty) -> Penalty:
     group = next(g for g in program.groups if any(r.population == penalty.population for r in g.rows))
     row = next(r for r in group.rows if r.population == penalty.population)
     return Penalty(group.name, penalty.population, row.offset, row.size, penalty.target, penalty.strength, penalty.over)

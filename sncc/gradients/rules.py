@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sncc.model.nodes import Rule
+from sncc.model.training_nodes import Rule
 from sncc.program.groups import Connection
 from sncc.program.learning import Penalty
 from sncc.program.nodes import Program

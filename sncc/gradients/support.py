@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
-from sncc.model.nodes import Connection, Learnt, Model, Training
+from sncc.model.nodes import Connection, Model
+from sncc.model.training_nodes import Learnt, Training
 
 
 def refuse(model: Model) -> None:

@@ -10,7 +10,8 @@ from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, is_matrix
 from sncc.expressions.algebra import add
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.model.divisors import divisors
-from sncc.model.nodes import Connection, Learnt, Model, Parameter, Population
+from sncc.model.nodes import Connection, Model, Parameter, Population
+from sncc.model.training_nodes import Learnt
 from sncc.program import groups as program_groups
 from sncc.program.groups import Connection as Lowered
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sncc.diagnostics import Diagnostics, did_you_mean
 from sncc.expressions.nodes import symbols
-from sncc.model import nodes
+from sncc.model import nodes, training_nodes
 from sncc.model.infer import TIME, Elaborator
 from sncc.model.scope import Scope
 from sncc.model.terms import Term, Typed
@@ -65,11 +65,11 @@ class LearnResolver:
     step: float
     reader: Reader
 
-    def resolve(self, setting: tree.Setting | None) -> tuple[nodes.Learnt, ...]:
+    def resolve(self, setting: tree.Setting | None) -> tuple[training_nodes.Learnt, ...]:
         """What is learnt, each once; by default all weights."""
         if setting is None:
-            return tuple(nodes.Learnt(key, 1.0, weight.bounds) for key, weight in self._all("weights").items())
-        found: dict[str, nodes.Learnt] = {}
+            return tuple(training_nodes.Learnt(key, 1.0, weight.bounds) for key, weight in self._all("weights").items())
+        found: dict[str, training_nodes.Learnt] = {}
         named: set[str] = set()
         for item in setting.values:
             name = item.function if isinstance(item, tree.Call) else item
@@ -99,7 +99,7 @@ class LearnResolver:
             return {f"{c.name}.weight": c.weight for c in self.connections.values() if c.share is None}
         return {f"{c.name}.delay": c.delay for c in self.connections.values() if c.delay is not None}
 
-    def _initial(self, item: tree.Expression, arguments: tuple[tree.Argument, ...]) -> list[nodes.Learnt]:
+    def _initial(self, item: tree.Expression, arguments: tuple[tree.Argument, ...]) -> list[training_nodes.Learnt]:
         """`initial(hidden.v, rate = 0.1)`: the first value of a state."""
         diagnostics = self.reader.diagnostics
         state = arguments[0].value if arguments and not arguments[0].name else None
@@ -150,7 +150,7 @@ class LearnResolver:
 
     def _learnt(
         self, key: str, parameter: nodes.Parameter, arguments: tuple[tree.Argument, ...], item: tree.Expression
-    ) -> nodes.Learnt:
+    ) -> training_nodes.Learnt:
         rate, bounds = 1.0, parameter.bounds
         diagnostics = self.reader.diagnostics
         for argument in arguments:
@@ -171,7 +171,7 @@ class LearnResolver:
             bounds = _above(0.0, bounds)
         elif parameter.unit.dimension == TIME.dimension and parameter.name != "weight":
             bounds = _above(self.step, bounds)
-        return nodes.Learnt(key, rate, bounds, item.span)
+        return training_nodes.Learnt(key, rate, bounds, item.span)
 
 
 def _numbers(connection: nodes.Connection) -> tuple[nodes.Parameter, ...]:

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from sncc.diagnostics import Diagnostics, Span, did_you_mean
 from sncc.expressions.units import Unit
-from sncc.model import nodes
+from sncc.model import nodes, training_nodes
 from sncc.model.infer import FUNCTIONS as BUILT_IN
 from sncc.model.infer import TIME
 from sncc.model.loss_expressions import Scale, calls, read_once, reads, resolve_expression, take_scale
@@ -36,7 +36,7 @@ class Reader(Protocol):
 
 def resolve_losses(
     value: tree.Expression, populations: Mapping[str, nodes.Population], broken: set[str], reader: Reader
-) -> tuple[nodes.Loss, ...] | None:
+) -> tuple[training_nodes.Loss, ...] | None:
     """The terms of the loss, or None after a mistake (which is reported)."""
     terms = [(_Reader(populations, broken, reader, t.span).loss(t, factor)) for t, factor in _terms(value, 1.0)]
     found = tuple(t for t in terms if t is not None)
@@ -94,7 +94,7 @@ class _Reader:
         self.populations, self.broken, self.reader, self.span = populations, broken, reader, span
         self.diagnostics = reader.diagnostics
 
-    def loss(self, value: tree.Expression, factor: float) -> nodes.Loss | None:
+    def loss(self, value: tree.Expression, factor: float) -> training_nodes.Loss | None:
         match value:
             case tree.Binary("*", number, inner) if _is_factor(number, inner):
                 return self._scaled(inner, factor, number)
@@ -117,7 +117,7 @@ class _Reader:
 
     def _scaled(
         self, inner: tree.Expression, factor: float, by: tree.Expression, divided: bool = False
-    ) -> nodes.Loss | None:
+    ) -> training_nodes.Loss | None:
         found = self.reader.number(by, "the divisor of a loss" if divided else "the factor of a loss")
         if found is None:
             return None
@@ -135,7 +135,7 @@ class _Reader:
         over: Literal["mean", "sum"] | None,
         window: tuple[tree.Argument, ...],
         factor: float,
-    ) -> nodes.Loss | None:
+    ) -> training_nodes.Loss | None:
         """`mean((output.v - label)^2)`, at every step, or `(mean(output.v) - label)^2`, at the end."""
         read = read_once(value, lambda name: name in self.populations or name in self.broken, self.diagnostics)
         if read is None:
@@ -163,7 +163,7 @@ class _Reader:
         if expression is None:
             return None
         steps = self.reader.window(window, str(over or reduction))
-        return nodes.Loss(
+        return training_nodes.Loss(
             "expression",
             variable[0],
             variable[1],
@@ -177,7 +177,7 @@ class _Reader:
 
     def _of_readout(
         self, name: str, arguments: tuple[tree.Argument, ...], call: tree.Call, factor: float
-    ) -> nodes.Loss | None:
+    ) -> training_nodes.Loss | None:
         """`cross_entropy(mean(output.v))`: the readout first, then the loss."""
         function = next(f for f in FUNCTIONS if f == name)
         smoothing, arguments = self._smoothing(name, arguments)
@@ -220,13 +220,13 @@ class _Reader:
         unit = Unit(TIME.dimension) if reduction == "first_spike" else self._unit(variable)
         if not self._has_no_unit(unit, scale, function, inner.span):
             return None
-        return nodes.Loss(
+        return training_nodes.Loss(
             function, variable[0], variable[1], reduction, None, window, factor, scale.value, smoothing, span=self.span
         )
 
     def _over_steps(
         self, name: str, arguments: tuple[tree.Argument, ...], call: tree.Call, factor: float
-    ) -> nodes.Loss | None:
+    ) -> training_nodes.Loss | None:
         """`mean(cross_entropy(output.v))`: the loss at every step first, then their mean or sum."""
         inner = arguments[0].value if arguments else call
         bare = isinstance(inner, tree.Name) or inner is call
@@ -262,7 +262,7 @@ class _Reader:
         if variable is None or not self._has_no_unit(self._unit(variable), scale, function, given[0].span):
             return None
         over: Literal["mean", "sum"] = "mean" if name == "mean" else "sum"
-        return nodes.Loss(
+        return training_nodes.Loss(
             function, variable[0], variable[1], None, over, window, factor, scale.value, smoothing, span=self.span
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from sncc.diagnostics import Diagnostics, did_you_mean
-from sncc.model import nodes
+from sncc.model import nodes, training_nodes
 from sncc.model.calls import called
 from sncc.syntax import tree
 
@@ -28,7 +28,7 @@ def resolve_penalties(
     populations: Mapping[str, nodes.Population],
     broken: set[str],
     reader: Reader,
-) -> tuple[nodes.Penalty, ...]:
+) -> tuple[training_nodes.Penalty, ...]:
     """The penalties, without those that hold a mistake (which is reported). Sums are taken apart."""
     found = (_penalty(term, populations, broken, reader) for value in values for term in _terms(value))
     return tuple(p for p in found if p is not None)
@@ -42,7 +42,7 @@ def _terms(value: tree.Expression) -> list[tree.Expression]:
 
 def _penalty(
     value: tree.Expression, populations: Mapping[str, nodes.Population], broken: set[str], reader: Reader
-) -> nodes.Penalty | None:
+) -> training_nodes.Penalty | None:
     name, arguments = called(value)
     if name != "firing_rate":
         hints = did_you_mean(name or "", ["firing_rate"]) or (
@@ -81,7 +81,7 @@ def _penalty(
             help = "write `firing_rate(hidden, target = 10 Hz, strength = 1e-3)`"
             reader.diagnostics.error("wrong-argument", value.span, f"`firing_rate` needs {missing[0]}", help=help)
         return None
-    return nodes.Penalty(population, target, strength, over, span=value.span)
+    return training_nodes.Penalty(population, target, strength, over, span=value.span)
 
 
 def _spiking(

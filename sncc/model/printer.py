@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sncc.connectivity.patterns import Part
 from sncc.expressions.printer import print_expression, print_number
 from sncc.expressions.units import Unit
-from sncc.model import nodes
+from sncc.model import nodes, training_nodes
 
 
 def print_model(model: nodes.Model) -> str:
@@ -172,7 +172,7 @@ def _simulation(simulation: nodes.Simulation) -> Iterator[str]:
         yield f"  stimulate {place}: {print_expression(stimulus.value, units=True)}  {window}"
 
 
-def _training(training: nodes.Training) -> Iterator[str]:
+def _training(training: training_nodes.Training) -> Iterator[str]:
     yield "train"
     yield f"  rule {_rule(training.rule)}"
     for loss in training.losses:
@@ -192,19 +192,19 @@ def _training(training: nodes.Training) -> Iterator[str]:
     yield f"  batch {training.batch}"
 
 
-def _rule(rule: nodes.Rule) -> str:
+def _rule(rule: training_nodes.Rule) -> str:
     settings = [f"feedback = {rule.feedback}"] if rule.name == "eprop" else []
     settings += ["online = true"] if rule.online else []
     settings += [f"truncate = {rule.truncate_steps} steps"] if rule.truncate_steps else []
     return f"{rule.name}({', '.join(settings)})" if settings else rule.name
 
 
-def _penalty(penalty: nodes.Penalty) -> str:
+def _penalty(penalty: training_nodes.Penalty) -> str:
     target, strength = print_number(penalty.target), print_number(penalty.strength)
     return f"firing_rate({penalty.population}, target = {target} kHz, strength = {strength}, over = {penalty.over})"
 
 
-def _loss(loss: nodes.Loss) -> str:
+def _loss(loss: training_nodes.Loss) -> str:
     read = f"{loss.population}.{loss.variable}"
     start, stop = loss.window
     window = "" if (start, stop) == (0, None) else f", steps {start}..{'' if stop is None else stop}"

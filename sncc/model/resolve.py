@@ -10,7 +10,7 @@ from typing import Any
 from sncc.diagnostics import DiagnosticError, Diagnostics, Source, Span, did_you_mean
 from sncc.expressions.nodes import Number
 from sncc.expressions.units import Unit
-from sncc.model import nodes
+from sncc.model import nodes, training_nodes
 from sncc.model.checks import check_keys, check_states, check_training
 from sncc.model.definition import RESERVED, Overrides, report_reserved
 from sncc.model.divisors import check_divisors
@@ -383,7 +383,7 @@ class _Resolver:
         settings = tuple(p for p in train_parts if isinstance(p, tree.Setting))
         return learnt_names(settings, tuple(p for p in parts if isinstance(p, tree.Connect)))
 
-    def _training(self, block: tree.Train, parts: tuple[Any, ...], network: Draft) -> nodes.Training | None:
+    def _training(self, block: tree.Train, parts: tuple[Any, ...], network: Draft) -> training_nodes.Training | None:
         settings = read_settings(
             tuple(p for p in parts if isinstance(p, tree.Setting)), SETTINGS, "train", self.diagnostics, LISTS
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sncc.connectivity.patterns import Pattern, Random, Rewiring, Sparse
 from sncc.diagnostics import Diagnostics
-from sncc.model import nodes
+from sncc.model import nodes, training_nodes
 from sncc.model.calls import Numbers, numbers_of_call
 from sncc.model.scope import Scope
 from sncc.syntax import tree
@@ -34,7 +34,7 @@ def resolve_rewiring(
 
 
 def check_learnt(
-    connections: Iterable[nodes.Connection], learn: Iterable[nodes.Learnt], diagnostics: Diagnostics
+    connections: Iterable[nodes.Connection], learn: Iterable[training_nodes.Learnt], diagnostics: Diagnostics
 ) -> None:
     """Report connections that are to be rewired and whose weights training leaves alone."""
     learnt = {entry.key for entry in learn}

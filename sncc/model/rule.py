@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal, Protocol
 
 from sncc.diagnostics import Diagnostics, did_you_mean
-from sncc.model import nodes
+from sncc.model import training_nodes
 from sncc.model.calls import called
 from sncc.syntax import tree
 
@@ -23,7 +23,7 @@ class Reader(Protocol):
         """A time, in steps."""
 
 
-def resolve_rule(value: tree.Expression, reader: Reader) -> nodes.Rule | None:
+def resolve_rule(value: tree.Expression, reader: Reader) -> training_nodes.Rule | None:
     """The rule, or None after a mistake (which is reported)."""
     written, arguments = called(value)
     name = next((rule for rule in RULES if rule == written), None)
@@ -45,10 +45,10 @@ def resolve_rule(value: tree.Expression, reader: Reader) -> nodes.Rule | None:
                 truncate = reader.steps(argument.value, "`truncate`")
             case _:
                 _no_such_argument(name, argument, reader.diagnostics)
-    return nodes.Rule(name, feedback, online, truncate, span=value.span)
+    return training_nodes.Rule(name, feedback, online, truncate, span=value.span)
 
 
-def check_online(rule: nodes.Rule, losses: Iterable[nodes.Loss], diagnostics: Diagnostics) -> None:
+def check_online(rule: training_nodes.Rule, losses: Iterable[training_nodes.Loss], diagnostics: Diagnostics) -> None:
     """Report readouts that cannot be told forwards in time."""
     for loss in losses if rule.online else ():
         if loss.reduction == "max":

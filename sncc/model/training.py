@@ -7,7 +7,7 @@ from typing import Literal
 
 from sncc.diagnostics import Diagnostics, Span
 from sncc.expressions.units import parse_unit
-from sncc.model import nodes
+from sncc.model import nodes, training_nodes
 from sncc.model.calls import Numbers, numbers_of_call
 from sncc.model.constants import round_half_up
 from sncc.model.infer import TIME
@@ -62,7 +62,7 @@ class TrainingResolver:
         self.block, self.settings, self.scope, self.diagnostics = block, settings, scope, diagnostics
         self.populations, self.connections, self.broken, self.step = populations, connections, broken, step
 
-    def resolve(self) -> nodes.Training | None:
+    def resolve(self) -> training_nodes.Training | None:
         """The training, or None after a mistake (which is reported)."""
         for name, example in REQUIRED.items():
             if name not in self.settings:
@@ -81,19 +81,19 @@ class TrainingResolver:
             check_learnt(self.connections.values(), learn, self.diagnostics)
             check_unstored_learnt(self.connections.values(), learn, self.diagnostics)
         batch = self._batch()
-        penalties: tuple[nodes.Penalty, ...] = ()
+        penalties: tuple[training_nodes.Penalty, ...] = ()
         if (setting := self.settings.get("penalty")) is not None:
             penalties = resolve_penalties(setting.values, self.populations, self.broken, self)
         if rule is None or loss is None or optimiser is None:
             return None
         check_online(rule, loss, self.diagnostics)
-        return nodes.Training(rule, loss, optimiser, learn, batch, penalties, span=self.block.span)
+        return training_nodes.Training(rule, loss, optimiser, learn, batch, penalties, span=self.block.span)
 
     def _single(self, name: str) -> tree.Expression | None:
         setting = self.settings.get(name)
         return None if setting is None else setting.values[0]
 
-    def _rule(self) -> nodes.Rule | None:
+    def _rule(self) -> training_nodes.Rule | None:
         value = self._single("rule")
         return None if value is None else resolve_rule(value, self)
 
@@ -108,7 +108,7 @@ class TrainingResolver:
         """A rate, in kHz."""
         return constant_number(value, what, self.scope, self.diagnostics, parse_unit("Hz"))
 
-    def _loss(self) -> tuple[nodes.Loss, ...] | None:
+    def _loss(self) -> tuple[training_nodes.Loss, ...] | None:
         value = self._single("loss")
         return None if value is None else resolve_losses(value, self.populations, self.broken, self)
 
@@ -151,13 +151,13 @@ class TrainingResolver:
             )
         )
 
-    def _optimiser(self) -> nodes.Optimiser | None:
+    def _optimiser(self) -> training_nodes.Optimiser | None:
         value, found = self._single("optimiser"), self._numbers("optimiser", OPTIMISERS, "optimiser")
         schedule, clip = self._numbers("schedule", SCHEDULES, "schedule"), self._clip()
         if found is None or value is None:
             return None
         settled = None if schedule is None else (schedule[0], tuple(schedule[1].items()))
-        return nodes.Optimiser(found[0], tuple(found[1].items()), settled, clip, value.span)
+        return training_nodes.Optimiser(found[0], tuple(found[1].items()), settled, clip, value.span)
 
     def _clip(self) -> tuple[Literal["norm", "value"], float] | None:
         found = self._numbers("clip", CLIPS, "gradient clip")

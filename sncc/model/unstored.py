@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from sncc.connectivity.patterns import Pattern, Random
 from sncc.diagnostics import Diagnostics
-from sncc.model import nodes
+from sncc.model import nodes, training_nodes
 from sncc.model.delays import Delay
 from sncc.model.values import true_or_false
 from sncc.syntax import tree
@@ -58,7 +58,7 @@ def _is_given(weight: tree.Expression) -> bool:
 
 
 def check_unstored_learnt(
-    connections: Iterable[nodes.Connection], learn: Iterable[nodes.Learnt], diagnostics: Diagnostics
+    connections: Iterable[nodes.Connection], learn: Iterable[training_nodes.Learnt], diagnostics: Diagnostics
 ) -> None:
     """Report weights that are to be learnt and are not stored."""
     learnt = {entry.key for entry in learn}

@@ -187,7 +187,7 @@ def trained_loss(p, given, labels, rule, conducting):
 def test_gradients_through_synapses_are_those_of_automatic_differentiation(block, rule):
     from dataclasses import replace
 
-    from sncc.model.nodes import Learnt
+    from sncc.model.training_nodes import Learnt
 
     model = model_of(TRAINED.replace("RULE", rule))
     learnt = replace(

@@ -9,7 +9,7 @@ from resolving import HEAD, NETWORK, TRAIN, model, small
 from sncc.diagnostics import DiagnosticError
 from sncc.gradients.optimisers import OPTIMISERS
 from sncc.model import training as module
-from sncc.model.nodes import Learnt, Loss
+from sncc.model.training_nodes import Learnt, Loss
 from sncc.runtime.schedules import SCHEDULES
 
 
