@@ -158,11 +158,13 @@ def _deliver_rows(layout: Layout, c: Connection, target: str = "") -> str:
     source = values_of(layout, c) if c.signal else spikes_of(layout, c)
     loop, r = row_loop(layout, c), layout.row_number(c)
     if c.delays is not None:
-        late = delays_of_rows(layout, c)
-        call = f"deliver_delayed({loop}, p.rows[{r}], {late}, s.rings[{r}], {target}, {row.size}, {weight}, {source}, n, s.before + n);  // {c.name}"
+        late, window = delays_of_rows(layout, c), f", {c.window}" if c.window else ""
+        call = f"deliver_delayed({loop}, p.rows[{r}], {late}, s.rings[{r}], {target}, {row.size}, {weight}, {source}, n, s.before + n{window});  // {c.name}"
         if not layout.program.traces or any(o.reduction is not None for o in layout.program.readouts):
             return call
-        on_arrival = f"deliver_on_arrival({loop}, p.rows[{r}], {late}, s.emitted, {target}, {weight}, {source}, n)"
+        on_arrival = (
+            f"deliver_on_arrival({loop}, p.rows[{r}], {late}, s.emitted, {target}, {weight}, {source}, n{window})"
+        )
         return f"if (s.learns) {on_arrival}; else {call}"
     if c.signal:
         return f"deliver_synapse_values({loop}, {target}, {weight}, {source}.at({when}), {all_sources(layout, c)});  // {c.name}"

@@ -60,17 +60,17 @@ class Deliveries(WayBack):
         into = plus(f"s.{field}", self.at(c.target_group, row.offset))
         own = "" if not self.first(row) else f"Portion{{{self.first(row)}, {self.share(row, row.size)}}}, "
         when = f"n - {c.delay}" if c.delay else "n"
-        rows, source = self.synapses(c), self.source(c)
+        rows, source, window = self.synapses(c), self.source(c), f", {c.window}" if c.window else ""
         weight = "Bfloat16" if c.weight in self.halves else "Real"
         if c.interpolated:
             late = f"{self.learnt_delays(c)}, {source}, n"
             call = f"add_learnt_synapses({into}, {own or 'Whole{}, '}{rows}, {late});"
             if c.signal:
-                passed = f"{self.share(row, row.size)}, {self.of_own(rows, row)}, {late}"
+                passed = f"{self.share(row, row.size)}, {self.of_own(rows, row)}, {late}{window}"
                 call = f"add_learnt_values<{flag(c.values is not None)}>({into}, {passed});"
         elif c.signal:
             passed = f"{self.share(row, row.size)}, {self.of_own(rows, row)}"
-            call = f"add_synapse_values<{flag(c.values is not None)}>({into}, {passed}, {source}, {'n' if c.delays is not None else when});"
+            call = f"add_synapse_values<{flag(c.values is not None)}>({into}, {passed}, {source}, {'n' if c.delays is not None else when}{window});"
         elif c.delays is not None:
             call = f"add_delayed_synapses<{weight}>({into}, {own}{rows}, {source}, n, {c.delay});"
         else:

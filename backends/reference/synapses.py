@@ -226,7 +226,8 @@ class SynapsesOfSample:
             one = np.zeros(len(table.pre))
             for delay in np.unique(delays):
                 given = emitted(c, n - int(delay))
-                if given is not None:
+                gone = c.window is not None and n > c.window and delay > (n - 1) % c.window
+                if given is not None and not gone:
                     one = np.where(delays == delay, given[table.pre], one)
             result = result + share * one
         return result

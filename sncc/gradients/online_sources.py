@@ -38,9 +38,6 @@ def cannot_learn(program: Program, group: str, rule: Rule) -> Diagnostic | None:
     if any(p.shape != () for p in learnt):
         what = f"`online = true` with learnt numbers of the synapses of `{name}`, of which each neuron of the source has one,"
         return not_supported_yet(rule.span, what, help)
-    if program.truncate is not None and any(c.delays for c in program.connections if c.source_group == group):
-        what = f"`online = true` with `truncate` and learnt numbers of the synapses of `{name}`, of which each has a delay,"
-        return not_supported_yet(rule.span, what, help)
     return None
 
 
@@ -105,6 +102,7 @@ def with_sums(
             along = replace(
                 c, name=f"{c.name}^{number}", target=beside.population, target_group=name, input=f"arriving.{variable}",
                 values=derivative_of(c.values or "", number), synapses_of=c.owner, rewiring=None,
+                window=program.truncate if c.delays else None,
             )  # fmt: skip
             program = arriving_at(program, name, along, variable, _arrived_within(program, c))
             summed.setdefault(c.input, variable)
@@ -121,11 +119,10 @@ def _within(program: Program) -> Expression:
 
 def _arrived_within(program: Program, c: Connection) -> Expression | None:
     """0 for what left its source before the window of truncated credit began, else 1; None where that is always so."""
-    if program.truncate is None or c.delay == 0:
-        return None
-    first = apply(
-        "lt", steps_before(program.step), float(program.truncate)
-    )  # what a state starts at belongs to the first window
+    if program.truncate is None or c.delays or c.delay == 0:
+        return None  # with a delay for each synapse what is delivered is told apart there (`Connection.window`)
+    # what a state starts at belongs to the first window
+    first = apply("lt", steps_before(program.step), float(program.truncate))
     return apply(
         "select",
         apply("or", first, apply("ge", steps_of_window(program.step, program.truncate), float(c.delay))),

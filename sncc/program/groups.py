@@ -125,6 +125,9 @@ class Connection:
     pairs of neurons (`sncc/connectivity/rewire.py`). A dense connection whose `structure` has no self-connections keeps
     the weight of a neuron to itself at zero.
 
+    window: of values with a delay for each synapse: steps of windows; none arrives in one that was told in an earlier one. First values
+    belong to the first.
+
     dropout: where gradients are computed, each neuron of the source delivers nothing for a whole sample with this
     probability: where word 0 of the Philox counter (stream `dropout_stream`, neuron, 0, trial) is below
     floor(dropout · 2^32 + 0.5). What the others deliver the target's update makes larger.
@@ -161,6 +164,7 @@ class Connection:
     rewiring: Rewiring | None = None
     dropout: float = 0.0
     backwards: bool = False
+    window: int | None = None
     stored: bool = True
 
     @property

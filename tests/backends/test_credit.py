@@ -9,12 +9,26 @@ from networks import program_of
 from projects import Projects, handed_over, needs_compiler, set_parameters
 from reading_targets import LEARNT, SOURCE, synapses, weights
 from starting_states import starting
+from synapses_forwards import OF_SOURCES, text_of
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
 
 ALL = "x_hidden.weight, hidden_hidden.weight, "
+
+
+def of_sources(loss: str) -> str:
+    """Forwards, in windows, with numbers of synapses that deliver states of their source a delay of their own later."""
+    text = text_of("truncate = 6 ms, online = true", loss, OF_SOURCES + ", hidden_other.delay(in = [1 ms, 6 ms])")
+    late = ", delay = uniform(0 ms, 3 ms), synapse = tsodyks"
+    return text.replace(", synapse = tsodyks", late, 1).replace(
+        "delay = 1 ms, synapse = sat", "delay = uniform(1 ms, 4 ms), synapse = sat", 1
+    )
+
+
 CASES = {
+    "numbers of sources, at every step": (of_sources("mean(cross_entropy(output.v))"), {}),
+    "numbers of sources, at the end": (of_sources("cross_entropy(mean(output.v))"), {}),
     "jumps made up for in the next window": (
         synapses("bptt(truncate = 9 ms)", "uniform(1 ms, 4 ms)", SOURCE, LEARNT),
         {},

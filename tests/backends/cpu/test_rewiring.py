@@ -8,6 +8,7 @@ from networks import program_of
 from projects import needs_compiler
 from rewired import (
     FED_BACK,
+    FORWARDS,
     PAIRS,
     TEXT,
     a_simulation_goes_on_unless_delays_or_states_move,
@@ -37,10 +38,11 @@ def test_synapses_and_weights_are_the_references(project):
 
 
 @pytest.mark.slow
-def test_what_stands_for_weights_on_the_way_back_goes_with_its_synapse():
+@pytest.mark.parametrize("text", [FED_BACK, FORWARDS], ids=["reverse", "forwards"])
+def test_what_stands_for_weights_on_the_way_back_goes_with_its_synapse(text):
     needs_compiler()
-    project = sncc.build(FED_BACK, backend="cpu", precision="float64")
-    follows_the_reference(lambda program, reference: loaded(project, program, reference), FED_BACK)
+    project = sncc.build(text, backend="cpu", precision="float64")
+    follows_the_reference(lambda program, reference: loaded(project, program, reference), text)
 
 
 def test_a_simulation_goes_on_unless_delays_or_states_move(project):

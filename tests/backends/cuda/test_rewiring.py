@@ -8,6 +8,7 @@ from networks import program_of
 from projects import Projects, needs_compiler
 from rewired import (
     FED_BACK,
+    FORWARDS,
     PAIRS,
     TEXT,
     a_simulation_goes_on_unless_delays_or_states_move,
@@ -33,11 +34,12 @@ def test_synapses_weights_and_delays_are_the_references(load):
     follows_the_reference(lambda program, reference: starts_like(load(), program, reference))
 
 
-def test_what_stands_for_weights_on_the_way_back_goes_with_its_synapse(tmp_path):
+@pytest.mark.parametrize("text", [FED_BACK, FORWARDS], ids=["reverse", "forwards"])
+def test_what_stands_for_weights_on_the_way_back_goes_with_its_synapse(tmp_path, text):
     needs_compiler()
-    project = Projects(tmp_path).emulated(FED_BACK)[1]
+    project = Projects(tmp_path).emulated(text)[1]
     network = sncc.load(project, backend="emulated", connections=PAIRS, seed=5)
-    follows_the_reference(lambda program, reference: starts_like(network, program, reference), FED_BACK)
+    follows_the_reference(lambda program, reference: starts_like(network, program, reference), text)
 
 
 def test_a_simulation_goes_on_unless_delays_or_states_move(load):

@@ -76,6 +76,7 @@ public:
                 rows.move(pre, post);
                 changes_of_delays += rows.info().delays >= 0 || rows.info().rows != Rows::own;
             }
+        place_traces();
     }
 
     // -------------------------------------------------------------------------------------------- parameters

@@ -99,12 +99,18 @@ struct SlopesOfDelays {
     }
 };
 
+// Whether what was emitted so many steps before step n is of an earlier window of truncated credit than that, where there are any; the
+// first one has all that was before it.
+inline bool is_of_earlier_window(std::int64_t n, std::int64_t ago, std::int64_t window) { return window > 0 && n > window && ago > (n - 1) % window; }
+
 // With a delay per synapse: what was emitted `least` steps ago goes where it arrives, then what arrives now is taken out.
-// `now` counts steps from the initial state.
+// `now` counts steps from the initial state. With a `window` nothing arrives of an earlier one.
 template <typename Real, typename Weight, typename Loop, typename Delays, typename Source>
 void deliver_delayed(const Loop& loop, const SynapseRows& rows, const Delays& delays, ArrivalRing<Real>& ring, Real* into, int targets, const Weight* weights,
-                     const Source& source, std::int64_t n, std::int64_t now) {
+                     const Source& source, std::int64_t n, std::int64_t now, std::int64_t window = 0) {
     const std::int64_t least = rows.info().delay;
+    if (is_of_earlier_window(n, 1, window))  // a window begins
+        for (std::int64_t later = 0; later <= rows.most_delay(); ++later) std::fill_n(ring.at(now + later), targets, Real(0));
     const auto send = [&](std::int64_t i, Real value) SNCC_INLINE_LAMBDA {
         loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA {
             delays.parts(k, [&](std::int64_t d, Real share) SNCC_INLINE_LAMBDA { ring.at(now - least + d)[j] += weights[e] * value * share; });
@@ -119,7 +125,7 @@ void deliver_delayed(const Loop& loop, const SynapseRows& rows, const Delays& de
                             for (std::int64_t later = 0; later < d - least; ++later) ring.at(now + later)[j] += weights[e] * first[i] * share;
                         });
                     });
-        if (const Real* values = source.at(n - least))
+        if (const Real* values = is_of_earlier_window(n, least, window) ? nullptr : source.at(n - least))
             for (std::int64_t i = 0; i < rows.sources(); ++i)
                 if (values[i] != Real(0)) send(i, values[i]);
     } else {
@@ -144,10 +150,11 @@ struct EmittedBefore {
     }
 };
 template <typename Real, typename Source>
-EmittedBefore<Real> emitted_before(List<Real>& room, const Source& source, std::int64_t n, const SynapseRows& rows, int size) {
+EmittedBefore<Real> emitted_before(List<Real>& room, const Source& source, std::int64_t n, const SynapseRows& rows, int size, std::int64_t window = 0) {
     const std::int64_t stride = padded(size), least = rows.info().delay;
     room.assign(static_cast<std::size_t>((rows.most_delay() - least + 1) * stride), Real(0));
     for (std::int64_t d = least; d <= rows.most_delay(); ++d) {
+        if (is_of_earlier_window(n, d, window)) break;
         Real* const into = room.data() + (d - least) * stride;
         if constexpr (std::is_same<Source, StepValues<Real>>::value) {
             if (const Real* const x = source.at(n - d)) std::copy(x, x + size, into);
@@ -161,8 +168,8 @@ EmittedBefore<Real> emitted_before(List<Real>& room, const Source& source, std::
 // The same delivery by the weights as they are when it arrives, where training changes them within a sequence.
 template <typename Real, typename Weight, typename Loop, typename Delays, typename Source>
 void deliver_on_arrival(const Loop& loop, const SynapseRows& rows, const Delays& delays, List<Real>& room, Real* into, const Weight* weights, const Source& source,
-                        std::int64_t n) {
-    const EmittedBefore<Real> emitted = emitted_before(room, source, n, rows, static_cast<int>(rows.sources()));
+                        std::int64_t n, std::int64_t window = 0) {
+    const EmittedBefore<Real> emitted = emitted_before(room, source, n, rows, static_cast<int>(rows.sources()), window);
     for (std::int64_t i = 0; i < rows.sources(); ++i)
         loop.template row<false>(i, [&](std::int64_t j, std::int64_t e, std::uint64_t k) SNCC_INLINE_LAMBDA { into[j] += weights[e] * emitted.over(delays, k, i); });
 }

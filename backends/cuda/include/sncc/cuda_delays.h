@@ -57,14 +57,14 @@ __device__ inline void add_learnt_synapses(Real* into, const Own& own, const Dev
 }
 // The same of values; a state was before the first of its rows what it starts at; a signal was not there.
 template <bool of_state, typename Real>
-__device__ inline void add_learnt_values(Real* into, int targets, const DeviceRows<Real>& rows, const LearntDelays<Real>& delays, const ValueRows<Real>& values, std::int64_t n) {
+__device__ inline void add_learnt_values(Real* into, int targets, const DeviceRows<Real>& rows, const LearntDelays<Real>& delays, const ValueRows<Real>& values, std::int64_t n, std::int64_t window = 0) {
     for_own(targets, [&](int j) {
         Real sum = into[j];
         for (std::uint64_t q = rows.incoming_offsets[j]; q < rows.incoming_offsets[j + 1]; ++q) {
             const std::uint32_t k = rows.incoming[q];
             delays.parts(k, [&](std::int64_t d, Real share) {
                 const Real* x = values.row(of_state && n - d < values.first ? values.first : n - d);
-                if (x) sum = m_fma(x[rows.sources[k]] * share, rows.weight(k), sum);
+                if (x && !is_of_earlier_window(n, d, window)) sum = m_fma(x[rows.sources[k]] * share, rows.weight(k), sum);
             });
         }
         into[j] = sum;

@@ -39,16 +39,20 @@ template <typename Weight, typename Real, typename Spikes>
 __device__ inline void add_delayed_synapses(Real* into, const DeviceRows<Real>& rows, const Spikes& spikes, std::int64_t n, std::int64_t least) {
     add_delayed_synapses<Weight>(into, Whole{}, rows, spikes, n, least);
 }
-// A state was before the first of its rows what it starts at; a signal was not there.
+// Whether what was emitted so many steps before step n is of an earlier window of truncated credit than that, where there are any; the
+// first one has all that was before it.
+__device__ inline bool is_of_earlier_window(std::int64_t n, std::int64_t ago, std::int64_t window) { return window > 0 && n > window && ago > (n - 1) % window; }
+
+// A state was before the first of its rows what it starts at; a signal was not there. With a `window` nothing arrives of an earlier one.
 template <bool of_state, typename Real>
-__device__ inline void add_synapse_values(Real* into, int targets, const DeviceRows<Real>& rows, const ValueRows<Real>& values, std::int64_t n) {
+__device__ inline void add_synapse_values(Real* into, int targets, const DeviceRows<Real>& rows, const ValueRows<Real>& values, std::int64_t n, std::int64_t window = 0) {
     for_own(targets, [&](int j) {
         Real sum = into[j];
         for (std::uint64_t q = rows.incoming_offsets[j]; q < rows.incoming_offsets[j + 1]; ++q) {
             const std::uint32_t k = rows.incoming[q];
             const std::int64_t when = rows.delays ? n - rows.delays[k] : n;
             const Real* x = values.row(of_state && when < values.first ? values.first : when);
-            if (x) sum = m_fma(x[rows.sources[k]], rows.weight(k), sum);
+            if (x && !is_of_earlier_window(n, n - when, window)) sum = m_fma(x[rows.sources[k]], rows.weight(k), sum);
         }
         into[j] = sum;
     });
