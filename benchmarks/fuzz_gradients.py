@@ -48,6 +48,7 @@ CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., bool]]] = {
     ),
     "eprop, synapses": (networks_with_synapses("eprop"), check_synapses),
     "bptt, synapses": (networks_with_synapses("bptt"), check_synapses),
+    "windows, synapses": (networks_with_synapses("bptt(truncate = 4 ms)"), check_synapses),
     "eventprop": (timed_networks(), lambda case: check_event_times(*case)),
     "eventprop, synapses": (networks_of_timed_synapses(), lambda case: check_event_times_of_synapses(*case)),
 }
