@@ -41,6 +41,7 @@ class Samples(Losses):
             "trace_end": self.trace_end(),
             "trace_penalties": self.trace_penalties(),
             "penalises_late": self.penalises_late,
+            "batch_penalties": any(p.over == "batch" for p in self.program.penalties),
         }
 
     # ---------------------------------------------------------------------------------------- places

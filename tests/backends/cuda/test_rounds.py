@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from networks import recurrent
 from projects import ONLINE, Projects, cases, handed_over, needs_compiler, set_parameters
 from stand_in import ON_GPU, needs_emulation
 
@@ -26,7 +27,7 @@ def projects(tmp_path_factory):
 
 def trained(project, program, copies: int = 1):
     """Losses and parameters after two batches of the same five samples, each so many times."""
-    inputs, labels, values = cases(program, samples=5, steps=16)
+    inputs, labels, values = cases(program, samples=5, steps=20)
     network = sncc.load(project, backend="emulated")
     set_parameters(network, program, values)
     data, labels = handed_over(program, copies * inputs), np.array(copies * labels)
@@ -65,7 +66,35 @@ def test_steps_in_lockstep_are_one_launch_with_the_bits_of_three_a_step(projects
     assert_same(trained(project, program), together)
     if not ON_GPU:
         assert len(all_at_once) == 2 and all("cooperative" in line for line in all_at_once)  # one a batch
-        assert len(one_by_one) == 2 * (3 * 16 + 1)  # and one for the penalty over the batch
+        assert len(one_by_one) == 2 * (3 * 20 + 1)  # and one for the penalty over the batch
+
+
+THREE = {
+    "a penalty over the batch": (
+        recurrent("ALIF", rule="bptt", size=17, penalty="firing_rate(hidden, target = 30 Hz, strength = 1e-4, over = batch)"),
+        4,  # the samples run forwards once before, for their rates
+    ),
+    "the same forwards in time": (ONLINE["a loss at the end"], 4),
+    "gradients that the last launch sums": (
+        recurrent("ALIF", rule="bptt", learn="weights, hidden.tau_m, output.bias", size=90),
+        4,  # the sums, then the step
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=LONG if k == 1 else ()) for k, n in enumerate(THREE)])
+def test_a_batch_takes_three_launches_with_the_bits_of_more(projects, monkeypatch, launches, name, build):
+    text, more = THREE[name]
+    program, project = projects.emulated(text, build=build)
+    together, three = launches("persistent", lambda: trained(project, program))
+    alone, apart = launches("launches", lambda: trained(project, program))
+    assert_same(alone, together)
+    monkeypatch.setenv("SNCC_CUDA_FORM", "persistent")
+    monkeypatch.setenv("SNCC_EMULATION_ORDER_SEED", "1")
+    assert_same(trained(project, program), together)
+    if not ON_GPU:
+        assert (len(three), len(apart)) == (2 * 3, 2 * more)
 
 
 @needs_emulation
@@ -78,21 +107,30 @@ def test_blocks_that_are_not_all_resident_take_several_samples_each(projects, mo
     assert_same(trained(project, program, copies=7), wanted)
 
 
-def without_barrier(text: str, number: int) -> str:
+def without_barrier(text: str, call: str, number: int) -> str:
     """The text without that grid barrier, counted from 0."""
-    parts = text.split("meet()")
-    return "meet()".join(parts[: number + 1]) + "meet()".join(parts[number + 1 :])
+    parts = text.split(call)
+    assert len(parts) > number + 1
+    return call.join(parts[: number + 1]) + call.join(parts[number + 1 :])
+
+
+BARRIERS = [("cuda_rounds.h", "meet()", k) for k in range(6)]
+BARRIERS += [("cuda_rates.h", "cooperative_groups::this_grid().sync()", k) for k in range(2)]
 
 
 @needs_emulation
-@pytest.mark.parametrize("number", [pytest.param(k, marks=() if k == 2 else LONG) for k in range(6)])
-def test_a_missing_barrier_of_the_grid_is_a_race(projects, number):
-    text = CLIPPED if number == 0 else LOCKSTEP
+@pytest.mark.parametrize(
+    "header, call, number",
+    [pytest.param(*b, id=f"{b[0]}-{b[2]}", marks=() if b[1:] == ("meet()", 2) else LONG) for b in BARRIERS],
+)
+def test_a_missing_barrier_of_the_grid_is_a_race(projects, header, call, number):
+    texts = {"meet()0": CLIPPED, "meet()": LOCKSTEP}
+    text = texts.get(f"{call}{number}", texts.get(call, THREE["a penalty over the batch"][0]))
     program, project = projects.write(text, "float64")
-    broken = projects.folder / f"without_barrier_{number}"
+    broken = projects.folder / f"without_{header}_{number}"
     shutil.copytree(project, broken)
-    source = broken / "src" / "sncc" / "cuda_rounds.h"
-    source.write_text(without_barrier(source.read_text(), number))
+    source = broken / "src" / "sncc" / header
+    source.write_text(without_barrier(source.read_text(), call, number))
     (broken / "lib").mkdir()
     shutil.copy(projects.link(broken, "recurrent", "checked", "librecurrent_emulated.so", "-shared"), broken / "lib")
     with pytest.raises(RuntimeError, match="race|uninitialised"):

@@ -128,7 +128,8 @@ struct SampleArguments {
     double* sums;
     double* losses;
     double* rates;             // of penalised neurons, by sample
-    const double* mean_rates;  // over the samples
+    double* mean_rates;        // over the samples
+    bool finds_rates;          // these too: all blocks of the launch meet at their samples' ends
     std::int64_t* counts;  // correct, labelled
     Real* outputs;
     Real* step_outputs;
@@ -182,6 +183,7 @@ struct OptimiseArguments {
     LateParameter late[Network::late_count + 1];
     std::int64_t parameter_size;
     bool collects, steps;
+    bool meets;  // in between: no block steps before all have collected
     typename Network::Scalars scalars;
     double learning_rate;
 };

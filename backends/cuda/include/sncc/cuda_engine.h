@@ -167,23 +167,8 @@ private:
     Plan plan_of(Mode mode, const Batch& batch) const {
         if (mode == Mode::evaluate) return {batch.count, std::numeric_limits<std::int64_t>::max()};
         SampleArguments<Network> a = {};
-        place_traces(a);
+        place_traces(a, numbers_, connectivity_);
         return KeptOfSamples<Network>::plan(batch, numbers_.gradient_size, connectivity_.most_delay(), a.trace_width, is_step_by_step(mode));
-    }
-    // Where the traces of a sample stand: those known when the code was emitted, then those of synapses in rows.
-    void place_traces(SampleArguments<Network>& a) const {
-        a.gathered = numbers_.gathered.data(), a.gradient_width = numbers_.gradient_size, a.trace_size = Network::trace_size;
-        std::int64_t emitted = Network::emitted_size;
-        for (int u = 0; u < Network::late_trace_count; ++u) {
-            const LateTraces& late = Network::late_traces()[u];
-            a.trace_starts[u] = a.trace_size;
-            const std::int64_t size = late.rows < 0 ? late.size : room_of(connectivity_.row(late.rows)), along = late.along < 0 ? 1 : connectivity_.row(late.along).most_of_a_source();
-            a.trace_size += late.count * size * along * (late.steps < 0 ? 1 : connectivity_.row(late.steps).most_delay() + 1);
-            if (late.rows < 0) continue;
-            const SynapseRows& rows = connectivity_.row(late.rows);
-            if (rows.info().delays >= 0) emitted = std::max<std::int64_t>(emitted, rows.slots() * ((rows.sources() + 15) / 16 * 16));
-        }
-        a.trace_width = a.trace_size + emitted * std::max(1, Network::cluster);
     }
     static Batch part_of(const Batch& batch, std::int64_t first, std::int64_t most) {
         return {batch.data, batch.selection + first, std::min(most, batch.count - first), batch.trials ? batch.trials + first : nullptr, batch.seed};
@@ -255,14 +240,14 @@ private:
     // Where the samples of a batch leave what they compute.
     void lay_out(SampleArguments<Network>& a, const Batch& batch, bool learns, std::int64_t length, const Outputs& outputs) {
         a.keeps = learns, a.looks_in_the_end = !learns, a.fresh = true, a.lead = 0, a.seed = batch.seed;
-        place_traces(a);
+        place_traces(a, numbers_, connectivity_);
         kept_.lay_out(a, learns, length, connectivity_.most_delay());
         results_.lay_out(a, outputs);
     }
     void launch_samples(SampleArguments<Network>& a) {
         point_at_numbers(a);
-        if constexpr (Network::cluster > 0)  // of a simulation, and of a sequence that is cut, the whole state is kept between launches
-            if (shares_samples_ && !a.carried && a.segments <= 1 && a.round.to == 0) return Network::launch_clusters(a, compute_);
+        if constexpr (Network::cluster > 0)
+            if (is_in_clusters(a)) return Network::launch_clusters(a, compute_);
         const std::size_t shared = place_states(a, a.round.to == 0);
         Network::launch_samples(a, a.batch, shared, compute_);
     }
@@ -288,19 +273,21 @@ private:
             for (const bool stays : {true, false}) {
                 const std::size_t shared = place_states(g.samples, stays);
                 const int useful = std::max(Network::gather_blocks(Network::threads / 32), learner_.optimise_blocks());
-                const int blocks = together_.blocks(g.samples.batch, useful, shared, !g.samples.workspaces);
-                if (blocks == 0) continue;
+                const int samples = g.samples.batch, most = together_.most(Network::resident_rounds(shared));
+                if (most == 0 || (samples > most && !g.samples.workspaces)) continue;
                 learner_.forget_overflow();
-                Network::launch_rounds(g, blocks, shared, compute_);
+                Network::launch_rounds(g, std::min(most, std::max(samples, useful)), shared, compute_);
                 return true;
             }
         }
         return false;
     }
+    // Of a simulation, and of a sequence that is cut, the whole state is kept between launches.
+    bool is_in_clusters(const SampleArguments<Network>& a) const { return shares_samples_ && !a.carried && a.segments <= 1 && a.round.to == 0; }
     // Segment by segment, the last of which has gone back.
     template <typename After>
     void go_back(SampleArguments<Network>& a, const After& after) {
-        a.round.resumes = true;
+        a.round.resumes = true, a.finds_rates = false;
         while (a.round.origin > 0) {
             a.round.origin -= a.length;
             launch_samples(a);
@@ -329,9 +316,13 @@ private:
         stale_ = true;
         throw Failure(Code::numerical, wrong);
     }
-    // The way back of a sample needs the rates of all: the samples run forwards once before.
+    // The way back of a sample needs the rates of all: where all blocks are resident they meet for these, else the samples run forwards once before.
     void find_mean_rates(SampleArguments<Network>& a) {
         if (!results_.knows_rates()) {
+            point_at_numbers(a);
+            a.finds_rates = !is_in_clusters(a) && together_.most(Network::resident_samples(place_states(a, true))) >= a.batch;
+            a.mean_rates = results_.room_for_mean_rates();
+            if (a.finds_rates) return;
             a.keeps = false;
             launch_samples(a);
             results_.add_rates(a.batch);
@@ -359,7 +350,7 @@ private:
     // Runs the batch once more, looking at every step.
     std::string what_failed(SampleArguments<Network>& a, const Batch& batch) {
         results_.look_again();
-        a.looks = true, a.round.resumes = false, a.round.origin = (a.segments - 1) * a.length;
+        a.looks = true, a.finds_rates = a.round.resumes = false, a.round.origin = (a.segments - 1) * a.length;
         launch_samples(a);
         go_back(a, [] {});
         results_.send(batch.count, compute_);
@@ -387,7 +378,7 @@ private:
     Connectivity<Network> connectivity_{memory_};
     Learner<Network> learner_{memory_, numbers_, connectivity_, compute_};
     Lockstep<Network> lockstep_{memory_, numbers_, learner_, results_, compute_};
-    Together<Network> together_;
+    Together together_;
     bool built_ = false;
     std::uint64_t seed_ = 0;  // of connectivity
     Call<const Batch*()> next_;

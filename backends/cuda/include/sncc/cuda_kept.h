@@ -8,10 +8,29 @@
 
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_memory.h"
+#include "sncc/cuda_parameters.h"
+#include "sncc/cuda_rows.h"
 #include "sncc/engine.h"
 
 namespace sncc {
 namespace cuda {
+
+// Where the traces of a sample stand: those known when the code was emitted, then those of synapses in rows.
+template <typename Network>
+void place_traces(SampleArguments<Network>& a, const ParametersOnDevice<Network>& numbers, const Connectivity<Network>& connectivity) {
+    a.gathered = numbers.gathered.data(), a.gradient_width = numbers.gradient_size, a.trace_size = Network::trace_size;
+    std::int64_t emitted = Network::emitted_size;
+    for (int u = 0; u < Network::late_trace_count; ++u) {
+        const LateTraces& late = Network::late_traces()[u];
+        a.trace_starts[u] = a.trace_size;
+        const std::int64_t size = late.rows < 0 ? late.size : room_of(connectivity.row(late.rows)), along = late.along < 0 ? 1 : connectivity.row(late.along).most_of_a_source();
+        a.trace_size += late.count * size * along * (late.steps < 0 ? 1 : connectivity.row(late.steps).most_delay() + 1);
+        if (late.rows < 0) continue;
+        const SynapseRows& rows = connectivity.row(late.rows);
+        if (rows.info().delays >= 0) emitted = std::max<std::int64_t>(emitted, rows.slots() * ((rows.sources() + 15) / 16 * 16));
+    }
+    a.trace_width = a.trace_size + emitted * std::max(1, Network::cluster);
+}
 
 struct Plan {
     std::int64_t at_once, length;

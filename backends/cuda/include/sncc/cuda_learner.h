@@ -11,6 +11,7 @@
 #include "sncc/cuda_parameters.h"
 #include "sncc/cuda_rewire.h"
 #include "sncc/cuda_rows.h"
+#include "sncc/cuda_together.h"
 #include "sncc/engine.h"
 
 namespace sncc {
@@ -88,12 +89,16 @@ public:
         if (Network::rewiring_count > 0 && steps) rewirer_.remember(numbers());
         OptimiseArguments<Network> o = optimiser_arguments(learning_rate_factor);
         o.scalars = Network::scalars(static_cast<double>(step), o.learning_rate);
-        const int blocks = Network::clip == Clip::norm ? 1 : optimise_blocks();
+        int blocks = Network::clip == Clip::norm ? 1 : optimise_blocks();
         o.collects = true;
         // No block may change a number before all know that every sum is one.
         if (Network::sums_late && steps && blocks > 1 && !taken_back) {
-            Network::launch_optimise(o, blocks, stream_);
-            o.collects = false;
+            const int most = together_.most(Network::resident_optimise());
+            o.meets = most > 0;
+            if (o.meets)
+                blocks = std::min(blocks, most);
+            else
+                Network::launch_optimise(o, blocks, stream_), o.collects = false;
         }
         o.steps = steps;
         Network::launch_optimise(o, blocks, stream_);
@@ -119,6 +124,7 @@ private:
     ParametersOnDevice<Network>& numbers_;
     Connectivity<Network>& connectivity_;
     const Stream& stream_;
+    Together together_;
     DeviceArray<typename Network::Arrays> arrays_;
     DeviceArray<double> total_, scratch_;
     DeviceArray<int> overflown_;

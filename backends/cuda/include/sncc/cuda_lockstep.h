@@ -38,8 +38,7 @@ public:
         if (Network::rewiring_count > 0) return false;  // the host moves synapses after each step
         RoundsArguments<Network> g = {};
         a.round.to = 1;
-        g.mean_rates = results_.room_for_mean_rates();
-        a.mean_rates = g.mean_rates;
+        a.mean_rates = results_.room_for_mean_rates();
         g.samples = a, g.gather = learner_.gather_arguments(a), g.optimise = learner_.optimiser_arguments(learning_rate_factor);
         scalars_.put(learner_.scalars(a.most_steps, g.optimise.learning_rate));
         g.scalars = scalars_.data();

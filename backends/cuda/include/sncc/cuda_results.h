@@ -67,7 +67,7 @@ public:
         mean_rates_.reserve(static_cast<std::size_t>(Network::penalty_size) + 1);
         return mean_rates_.data();
     }
-    const double* mean_rates_on_device() {
+    double* mean_rates_on_device() {
         mean_rates_.put(mean_rates());
         return mean_rates_.data();
     }

@@ -5,6 +5,7 @@
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_gather.h"
 #include "sncc/cuda_optimise.h"
+#include "sncc/cuda_rates.h"
 #include "sncc/cuda_sample.h"
 
 extern __shared__ unsigned char smem[];
@@ -18,7 +19,6 @@ struct RoundsArguments {
     GatherArguments<Network> gather;
     OptimiseArguments<Network> optimise;
     const typename Network::Scalars* scalars;  // of the optimiser at each step
-    double* mean_rates;                        // room for them, where penalties need those over all samples
 };
 
 // A block's samples: one, or where there are more than blocks one after the other. Which one stands in shared memory: where it is, is found
@@ -47,18 +47,6 @@ __device__ inline void sum_together(const GatherArguments<Network>& g, const Rou
     }
 }
 
-// The mean rates of penalised neurons over all samples, as the host finds them.
-template <typename Network>
-__device__ inline void find_mean_rates(const RoundsArguments<Network>& g) {
-    for (int k = 0; k < Network::penalty_count; ++k) {
-        const PenaltyOf p = Network::penalty(k);
-        for_all(p.size, [&](std::int64_t j) {
-            double sum = 0;
-            for (int b = 0; b < g.samples.batch; ++b) sum += g.samples.rates[b * Network::penalty_size + p.offset + j];
-            g.mean_rates[p.offset + j] = sum / static_cast<double>(g.samples.batch);
-        });
-    }
-}
 // The optimiser's step; no block may change a number before all have seen those that it needs.
 template <typename Network, typename Meet>
 __device__ inline void step_together(const OptimiseArguments<Network>& g, const typename Network::Scalars& scalars, const Meet& meet) {
@@ -84,7 +72,7 @@ __device__ inline void run_in_lockstep(const RoundsArguments<Network>& g, const 
         run_own_samples(g.samples, round);
         meet();
         if (Network::penalises_late && round.to == g.samples.most_steps) {
-            find_mean_rates(g);
+            find_mean_rates(g.samples);
             if (first) round.penalises = true;
             meet();
             run_own_samples(g.samples, round);

@@ -1,7 +1,6 @@
-// Whether all rounds of a batch run in one launch, whose blocks are all resident at once, or each in launches of its own.
+// How many blocks a launch may have whose threads meet across the grid: all are resident at once.
 #pragma once
 
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -10,7 +9,6 @@
 namespace sncc {
 namespace cuda {
 
-template <typename Network>
 class Together {
 public:
     Together() {
@@ -18,13 +16,10 @@ public:
         check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, 0), "cudaDeviceGetAttribute");
     }
 
-    // Blocks with so much shared memory: one a sample, as many as sums over these can use, or all that are resident; 0: not in one launch. `stays`:
-    // a sample's states stay in its block's shared memory from round to round.
-    int blocks(int samples, int useful, std::size_t shared, bool stays) const {
+    // Where a multiprocessor holds so many; 0 where launches cannot meet.
+    int most(int resident) const {
         const char* const forced = std::getenv("SNCC_CUDA_FORM");  // persistent, graph or launches: for tests and measurements
-        if (!cooperates_ || (forced && std::strcmp(forced, "persistent") != 0)) return 0;
-        const int most = Network::resident_rounds(shared) * multiprocessors_;
-        return stays && samples > most ? 0 : std::min(most, std::max(samples, useful));
+        return !cooperates_ || (forced && std::strcmp(forced, "persistent") != 0) ? 0 : resident * multiprocessors_;
     }
 
 private:
