@@ -82,6 +82,17 @@ SYNAPSES = {
     on pre: s += use
     deliver weight * s * (0.1 /ms)
 """,
+    "graded by the source": """
+    deliver weight * sigmoid(6 * (pre.v - 0.5)) * (0.1 /ms)
+""",
+    "bent by both sides": """
+    param tau = each(6 ms)
+    param use = 0.5
+    state s = 0
+    ds/dt = -s * (1 + post.v * post.v) / tau + 0.2 /ms * pre.v * pre.v
+    on pre: s += use * (1 - s)
+    deliver weight * s * (1.5 - post.v) / (1 + exp(-4 * post.v)) * (0.1 /ms)
+""",
     "a gap junction": """
     param use = 0.5
     deliver weight * use * (pre.v - post.v) * (0.2 /ms)

@@ -30,6 +30,21 @@ def delivery_time(variable: str) -> str:
     return f"{variable}.time"
 
 
+def moved(name: str) -> str:
+    """Symbol of what a value, or an input of values, moves by in a step's mean: what it jumps by at events, times their shift."""
+    return f"{name}.moved"
+
+
+def here(variable: str) -> str:
+    """Symbol of a value without that."""
+    return f"{variable}.here"
+
+
+def reads_curved(update: Update, name: str) -> bool:
+    """Whether a group reads an input nonlinearly that jumps at events."""
+    return any(s.name.startswith(f"read.{name}.") for s in update.body)
+
+
 @dataclass(frozen=True, slots=True)
 class Timed:
     """Statements, the local that holds each carried variable in the end, that each readout reads, and that of each value
@@ -48,7 +63,8 @@ def with_event_times(
     """The update of a group with event times.
 
     readouts: those that read the group, by index. told, sent: carried variables that are delivered, all the time and as
-    impulses; of the latter there is also the time, `delivery_time`.
+    impulses. Of the former there is the value, alone (`here`) and with what it is moved by, and that by itself (`moved`); of the latter also
+    the time, `delivery_time`.
     """
     return _Timed(update, step).build(readouts, told, sent)
 
@@ -88,10 +104,12 @@ class _Timed:
             body.append(Assign(SHIFT, self._shift()))
         ends = dict(carry)
         for state, local in carry.items():
-            moved = total([self._moves("drift", state), self._released(state)])
-            if moved != ZERO:
+            change = total([self._moves("drift", state), self._released(state)])
+            if self._first_mark(state) is None:
+                change = add(change, self._read(state))
+            if change != ZERO:
                 ends[state] = f"{state}.end"
-                body.append(Assign(ends[state], add(Symbol(local), moved)))
+                body.append(Assign(ends[state], add(Symbol(local), change)))
         if self.remembers:
             body.append(Assign(f"{LAST}.1", apply("jump", apply("stop", Symbol(SPIKE)), Symbol(SHIFT), Symbol(LAST))))
             ends[LAST] = f"{LAST}.1"
@@ -109,8 +127,10 @@ class _Timed:
             for mark, slope, sign in (("at", "rise", 1.0), ("behind", "fall", -1.0)):
                 state = statement.name.removeprefix(_of_arrival(mark, i, ""))
                 if state != statement.name and isinstance(statement, Assign):
-                    moved = mul(mul(Number(sign), self._held(_of_arrival(slope, i, state))), self._arriving())
-                    return Assign(statement.name, add(statement.value, moved))
+                    change = mul(mul(Number(sign), self._held(_of_arrival(slope, i, state))), self._arriving())
+                    if statement.name == self._first_mark(state):
+                        change = add(change, self._read(state))
+                    return Assign(statement.name, add(statement.value, change))
         return statement
 
     def _arriving(self) -> Expression:
@@ -121,20 +141,29 @@ class _Timed:
             parts.append(div(self._arrival(i), self._held(count)) if count in self.locals else self._arrival(i))
         return total(parts)
 
+    def _first_mark(self, state: str) -> str | None:
+        """The mark of a state at the first arrivals of a step, where it has one."""
+        return next((m for i in self.inputs if (m := _of_arrival("at", i, state)) in self.locals), None)
+
+    def _read(self, x: str) -> Expression:
+        """What a state, or a value that is told, moves by where inputs that are read nonlinearly have jumped."""
+        return total(mul(self._held(f"read.{i}.{x}"), Symbol(moved(i))) for i in self.update.inputs)
+
     def _told(self, variables: Collection[str], ends: dict[str, str], body: list[Statement]) -> dict[str, str]:
         """What stands for each value that is delivered all the time: at an event, the one from before lasts longer."""
         result: dict[str, str] = {}
         for variable in variables:
-            moved = div(self._moves("gap", variable), Number(self.step))
+            change = div(self._moves("gap", variable), Number(self.step))
             later = div(self._moves("later", variable), Number(self.step))
             if later != ZERO:
                 ends[f"{variable}.later"] = f"{variable}.later.1"
                 body.append(Assign(f"{variable}.later.1", later))
-                moved = add(moved, Symbol(f"{variable}.later"))
-            result[variable] = ends[variable]
-            if moved != ZERO:
-                result[variable] = f"{variable}.told"
-                body.append(Assign(f"{variable}.told", add(Symbol(ends[variable]), moved)))
+                change = add(change, Symbol(f"{variable}.later"))
+            result[variable] = result[here(variable)] = ends[variable]
+            if change != ZERO:
+                result[variable], result[moved(variable)] = f"{variable}.told", moved(variable)
+                body.append(Assign(moved(variable), change))
+                body.append(Assign(f"{variable}.told", add(Symbol(ends[variable]), Symbol(moved(variable)))))
         return result
 
     def _held(self, name: str) -> Expression:

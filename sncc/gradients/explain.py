@@ -56,7 +56,7 @@ _RULES = {
         "the spike) and from the arrivals that it causes; over -du/dt (spike.rate is its inverse) it is that by the distance to\n"
         "the threshold. I.time~ is the derivative by the time of an arrival of weight 1. Of states of synapses, arrival.rise and\n"
         "arrival.fall are the slopes before and behind the jumps of an arrival, arrival.gap and arrival.later what is delivered\n"
-        "less behind it, from that step on or from the next."
+        "less behind it, from that step on or from the next; read.I.K is the mean slope of what reads I, along its jump."
     ),
 }
 

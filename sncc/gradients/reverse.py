@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from sncc.expressions.algebra import ZERO, add
 from sncc.expressions.nodes import Expression, Symbol, symbols
 from sncc.gradients.derivation import derive_adjoint, learnt_arrays, starts_learnt
-from sncc.gradients.event_times import SHIFT, arrival_time, delivery_time, with_event_times
+from sncc.gradients.event_times import (
+    SHIFT,
+    arrival_time,
+    delivery_time,
+    here,
+    moved,
+    reads_curved,
+    with_event_times,
+)
 from sncc.gradients.feedback import feedback_across, filtering_input, with_feedback
 from sncc.gradients.jumping_losses import with_jumps
 from sncc.gradients.online import forward_traces
@@ -125,7 +133,7 @@ def _entering(program: Program, choice: Adjoint, readouts: Sequence[Readout]) ->
     result += [PenaltyAdjoint(k, into) for k in choice.penalties]
     for edge in choice.edges:
         c = program.connection(edge.connection)
-        for name, variable in _credited(c, choice):
+        for name, variable in _credited(program, c, choice):
             slot, entered = f"{name}~{edge.label}", into if variable is None else _of_values(variable, choice)
             if edge.feedback is None:
                 result.append(Transpose(edge.connection, slot, entered, choice.timed and variable is None))
@@ -169,12 +177,15 @@ def _before_the_first_step(program: Program, choice: Adjoint) -> list[Transpose 
     return result
 
 
-def _credited(c: Connection, choice: Adjoint) -> tuple[tuple[str, str | None], ...]:
+def _credited(program: Program, c: Connection, choice: Adjoint) -> tuple[tuple[str, str | None], ...]:
     """What of a target's input credit comes from, and for which variable of the source, None for its spikes: that they arrive, or when."""
     if not choice.timed:
         return ((c.input, c.values),)
     if c.values is None:
         return ((arrival_time(c.input), None),)
+    reader = next(o for o in program.forward if isinstance(o, Update) and o.group == c.target_group)
+    if reads_curved(reader, c.input):
+        return ((c.input, here(c.values)), (moved(c.input), moved(c.values)))
     return ((c.input, c.values), *([(arrival_time(c.input), delivery_time(c.values))] if c.rounded else []))
 
 
@@ -222,7 +233,7 @@ def _slots(program: Program, choice: Adjoint, chosen: Iterable[Adjoint]) -> froz
         for edge in other.edges:
             connection = program.connection(edge.connection)
             if connection.target_group == choice.group and edge.label == choice.label:
-                inputs |= {name for name, _ in _credited(connection, other)}
+                inputs |= {name for name, _ in _credited(program, connection, other)}
         for signal in other.signals:
             if signal.group == choice.group and signal.label == choice.label:
                 inputs.add(filtering_input(program, choice.group))
@@ -249,7 +260,7 @@ def _adjoint_update(
         inputs.append(_of_readout(k, choice))
         if (seen := path.seen[k]) is not None:
             seed(seen, inputs[-1])
-    delivered = [v for edge in choice.edges for _, v in _credited(program.connection(edge.connection), choice)]
+    delivered = [v for edge in choice.edges for _, v in _credited(program, program.connection(edge.connection), choice)]
     if None in delivered or choice.signals or choice.penalties:
         inputs.append(_accumulator("credit", choice))
         seed(path.spike, inputs[-1])
@@ -267,7 +278,7 @@ def _adjoint_update(
     stores = [
         (f"{i}~{choice.label}", as_local(f"{i}~.now", transposed.adjoints.get(i, ZERO), body))
         for name in update.inputs
-        for i in (name, arrival_time(name))
+        for i in (name, arrival_time(name), moved(name))
         if i in slots
     ]
     sums = [

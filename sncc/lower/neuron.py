@@ -10,6 +10,7 @@ from sncc.expressions.algebra import ZERO, add, affine, mul, total
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, substitute, symbols
 from sncc.lower.arrival_times import arrival_times
 from sncc.lower.body import Body
+from sncc.lower.curved_reading import mean_slopes
 from sncc.lower.flow import Flow, flow
 from sncc.lower.jumps import jump_at_arrivals
 from sncc.lower.noise import noise_of
@@ -92,6 +93,7 @@ def lower_neuron(
         flowed = {s: Symbol(f"{s}.flow") if f"{s}.flow" in written else now for s, now in arrived.items()}
         body.statements += event_times(population, Moments(before, flowed, arrived), impulses, drives, gate, step)
         body.statements += arrival_times(dynamics)
+        body.statements += mean_slopes(dynamics, drives, step)
     counts: dict[str, Expression] = {f"{name}!": Symbol(f"{name}!") for name, _ in dynamics.arrivals}
     for output in dynamics.outputs:
         body.assign(output.state, substitute(output.value, {**body.now, **counts}))

@@ -11,6 +11,7 @@ from typing import Literal
 from sncc.expressions.algebra import has_draws
 from sncc.expressions.nodes import Expression, Number
 from sncc.lower.connections import impulsive, lower_connection
+from sncc.lower.curved_reading import remember_what_jumps
 from sncc.lower.deliveries import deliver_over_steps
 from sncc.lower.dropout import enlarge_what_is_left
 from sncc.lower.event_support import refuse_events
@@ -82,7 +83,7 @@ def place(model: Model) -> Model:
     model = store_initial_states(model)
     by_neurons = record_synapses(model, place_synapses(model))
     placed = place_traces(spread_synapses(deliver_over_steps(by_neurons)))
-    return start_maps_before_flows(placed)
+    return start_maps_before_flows(remember_what_jumps(placed))
 
 
 def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:

@@ -129,7 +129,8 @@ class Dynamics:
     themselves, or that a state has counted, of which `most` may arrive in a step (0: any number; `parts`: parts of each, at two steps); those of inputs named in `early` come ahead of the
     flow, of those in `once` one spike at most in a step; `window`, steps of the windows of truncated credit that those of states come after; `flowed`, states whose values between flow and arrivals are kept as states `flowed.STATE`; `apart`, states that flow by themselves, group by group, each of which sees those of the
     other groups as they were before the step; `integrated`, inputs that bring what synapses have delivered over the step;
-    `leaving`, `kept` and `outputs`, states assigned at the start of every step, between flow and arrivals, and at the end.
+    `leaving`, `kept` and `outputs`, states assigned at the start of every step, between flow and arrivals, and at the end;
+    `curved`, inputs that are read nonlinearly and jump, of which states `INPUT.last` keep what came in the step before.
     """
 
     states: tuple[State, ...]
@@ -153,6 +154,7 @@ class Dynamics:
     leaving: tuple[Assignment, ...] = ()
     kept: tuple[Assignment, ...] = ()
     outputs: tuple[Assignment, ...] = ()
+    curved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ synapse depressing:{SYNAPSES["depressing"]}
 synapse saturating:{SYNAPSES["saturating"]}
 synapse each_by_itself:{SYNAPSES["of one time constant each"]}
 synapse gap:{SYNAPSES["a gap junction"]}
+synapse bent:{SYNAPSES["bent by both sides"]}
 network Timed:
     step = 0.5 ms
     population x: input[6]
@@ -26,6 +27,7 @@ network Timed:
     connect late = hidden -> hidden.D: random(p = 0.4), weight = normal(0, 1), delay = each(1.2 ms), synapse = saturating()
     connect own = hidden[0:5] -> hidden[3:8].D: sparse, weight = normal(0, 1), delay = each(1.7 ms), synapse = each_by_itself()
     connect square = hidden -> hidden.D: dense, weight = normal(0, 1), delay = 1 ms, synapse = each_by_itself()
+    connect both = hidden[2:6] -> hidden.D: random(p = 0.3), weight = normal(0, 1), delay = 1 ms, synapse = bent()
     connect touch = hidden -> hidden.D: one_to_one, weight = 0.3, synapse = gap()
     connect hidden -> output: dense, weight = normal(1, 1), delay = 0 ms
 train:
@@ -65,7 +67,7 @@ def test_segments_of_a_sequence_give_the_same_numbers():
     needs_compiler()
     program, labels = program_of(TEXT), np.array([1, 0])
     inputs = handed_over(program, events(2400))
-    whole, cut = built().gradients(inputs, labels), built("12 MB").gradients(inputs, labels)
+    whole, cut = built().gradients(inputs, labels), built("20 MB").gradients(inputs, labels)
     assert cut[0] == whole[0]
     for key, gradient in whole[1].items():
         assert np.array_equal(cut[1][key], gradient), key

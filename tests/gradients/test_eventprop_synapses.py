@@ -14,6 +14,7 @@ from timed_synapses import MEAN, NEURON, SYNAPSES, least_step, with_synapses
 
 import sncc
 from sncc.diagnostics import DiagnosticError
+from sncc.program.operations import Update
 
 AT_ONCE = (
     1e-6  # ms: what reads its source or its target all the time does so one step later, next to nothing in the oracle
@@ -29,18 +30,24 @@ CASES = {  # name: synapses, loss, seed of weights at which both simulations hav
     "following the target": ("following the target", MEAN, 7, ", hidden_hidden.use"),
     "following the source": ("following the source", MEAN, 4, ""),
     "following the source and its spikes": ("following the source and its spikes", MEAN, 4, ""),
+    "graded by the source": ("graded by the source", MEAN, 4, ""),
+    "bent by both sides": ("bent by both sides", MEAN, 2, ", hidden_hidden.use"),
+    "a target that bends it": ("saturating", MEAN, 9, ", hidden_hidden.use"),
     "a gap junction": ("a gap junction", FIRST, 8, ", hidden_hidden.use"),
     "learnt delays of a source's": ("saturating", MEAN, 4, ", hidden_hidden.delay"),
     "learnt delays of impulses": ("depressing", MEAN, 4, ", hidden_hidden.delay"),
     "learnt delays of synapses": ("of one time constant each", MEAN, 4, ", hidden_hidden.delay"),
 }  # fmt: skip
+BENT = "+ tanh(D * 20 ms) / (20 ms)\n"
 QUICK = ("depressing", "of one time constant each")
 
 
 @pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in CASES])
 def test_gradients_are_those_of_root_found_spike_times(name):
     kind, loss, seed, more = CASES[name]
-    delay = "" if "following" in kind or "gap" in kind else "each(1 ms)" if "delay" in more else "1 ms"
+    delay = (
+        "" if least_step(SYNAPSES[kind]) < 0.1 and kind != "opening" else "each(1 ms)" if "delay" in more else "1 ms"
+    )
     text = with_synapses(kind, loss, f"weights, hidden.theta{more}", delay)
     case = Case(
         text,
@@ -65,21 +72,21 @@ def test_the_two_event_driven_simulations_agree():
         assert np.allclose(other.exact[key][1], exact, rtol=1e-4, atol=1e-8), key
 
 
-NONLINEAR = "\n    state s = 0\n    ds/dt = (pre.v * pre.v - s) / (6 ms)\n    deliver weight * s * (0.1 /ms)\n"
+SQUARES = "\n    state s = 0\n    ds/dt = (pre.v * pre.v - s) / (6 ms)\n    deliver weight * s * (0.1 /ms)\n"
 AT_SPIKES = "\n    state s = 0\n    ds/dt = -s / (6 ms)\n    on pre: s += pre.v\n    deliver weight * s * (0.1 /ms)\n"
 LARGEST = "cross_entropy(max(hidden.v))"
 
 
 @pytest.mark.parametrize(
-    "synapse, loss, message",
+    "synapse, loss, learn, message",
     [
-        (NONLINEAR, MEAN, "`eventprop` through `pre.v`, which jumps at spikes and enters an equation or a `deliver` nonlinearly,"),
-        (AT_SPIKES, MEAN, "`eventprop` through jumps of synapses at spikes that read `pre.v`"),
-        (SYNAPSES["saturating"], LARGEST, "`eventprop` with the largest value of what synapses with states of their own move"),
+        (SQUARES, MEAN, "hidden_hidden.delay", "learning the delay of `pre.v`, which jumps at spikes and is read nonlinearly,"),
+        (AT_SPIKES, MEAN, "weights", "`eventprop` through jumps of synapses at spikes that read `pre.v`"),
+        (SYNAPSES["saturating"], LARGEST, "weights", "`eventprop` with the largest value of what synapses with states of their own"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_followed_is_refused_with_its_place(synapse, loss, message):
-    text = with_synapses("saturating", loss).replace(SYNAPSES["saturating"], synapse)
+def test_what_cannot_be_followed_is_refused_with_its_place(synapse, loss, learn, message):
+    text = with_synapses("saturating", loss, learn, "each(1 ms)").replace(SYNAPSES["saturating"], synapse)
     with pytest.raises(DiagnosticError) as caught:
         program_of(text)
     (found,) = caught.value.diagnostics
@@ -87,12 +94,14 @@ def test_what_cannot_be_followed_is_refused_with_its_place(synapse, loss, messag
     assert [d.severity for d in sncc.check(text) if d.code == "not-supported-yet"] == ["warning"]
 
 
-def test_what_does_not_jump_may_enter_nonlinearly():
+def test_what_does_not_jump_needs_no_mean_slope():
     """A potential that nothing resets is smooth, whatever reads it."""
     graded = NEURON.replace("    spike when v > theta: v = 0\n", "").replace("Soma", "Graded")
-    text = with_synapses("saturating").replace(SYNAPSES["saturating"], NONLINEAR)
+    text = with_synapses("saturating").replace(SYNAPSES["saturating"], SQUARES)
     text = graded + text.replace("population hidden: Soma", "population smooth: Graded[3]\n    population hidden: Soma")
     text = text.replace(
         "connect hidden -> hidden.D", "connect x -> smooth.I: dense, weight = 1\n    connect smooth -> hidden.D"
     )
-    assert program_of(text).reverse
+    assert not any(
+        s.name.startswith("read.") for o in program_of(text).forward if isinstance(o, Update) for s in o.body
+    )
