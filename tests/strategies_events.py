@@ -65,13 +65,16 @@ def timed_synapses(draw: st.DrawFn) -> str:
         "-s / tau",
         "-s * (1 + 0.5 * post.v) / tau",
         "(0.5 * pre.v - s) / tau",
+        "(0.5 * pre.v * pre.v - s) / tau",
         "-s / tau + 0.1 /ms * x * (1 - s)",
     )
-    lines += [f"ds/dt = {draw(st.sampled_from(slopes[: 4 if two else 3]))}"]
+    lines += [f"ds/dt = {draw(st.sampled_from(slopes[: 5 if two else 4]))}"]
     lines += [f"dx/dt = (1 - x) / ({number(10, 40)} ms)"] * two
     lines += ["on pre:", f"    s += {draw(st.sampled_from(('use', 'use * (1 - s)', 'use * x')[: 3 if two else 2]))}"]
     lines += [f"    x -= {draw(st.sampled_from(('use * x', '0.2')))}"] * two
-    delivered = draw(st.sampled_from(("s", "s * (1.5 - post.v)", "(s + 0.3 * (pre.v - post.v))")))
+    delivered = draw(
+        st.sampled_from(("s", "s * (1.5 - post.v)", "(s + 0.3 * (pre.v - post.v))", "(s + 0.3 * sigmoid(4 * pre.v))"))
+    )
     lines.append(f"deliver weight * {delivered} * (0.1 /ms)")
     return "".join(f"\n    {line}" for line in lines) + "\n"
 
