@@ -137,6 +137,7 @@ class _Target:
             return tuple(held)
         if self.method == "exact" and (terms := self._terms(c.input, mover, split.rest)) is not None:
             shared = {p.name for p in mover.parameters if p.storage != "each"}
+            shared |= {f"post.{p.name}" for p in self._before.parameters}
             if all(_is_of(term, shared) for term in terms):
                 return self._by_target(self._tag(c), c, mover.parameters, terms)
             return self._by_synapse(terms)
@@ -246,7 +247,7 @@ class _Target:
 
 def _is_of(term: _Term, shared: set[str]) -> bool:
     """Whether what a value moves depends on numbers of the target, and on those that all synapses share."""
-    return all(name in shared or name.startswith("post.") for name in term.reads)
+    return term.reads <= shared
 
 
 def _mapped(dynamics: Dynamics) -> set[str]:

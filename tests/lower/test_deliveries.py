@@ -154,3 +154,28 @@ def test_a_synapse_that_is_not_linear_delivers_what_it_does_at_the_steps_start()
         if n:
             g = g + x[n - 1][:, None] * 0.1 * (1 - g)
         assert np.allclose(traces(result)["v"][n], v, rtol=0, atol=1e-12), n
+
+
+def test_what_follows_the_target_linearly_sees_it_held_over_the_step():
+    block = """
+synapse s:
+    state g = 0
+    dg/dt = (post.v - g) / (3 ms)
+    on pre: g += weight * (1 - g)
+    deliver g / (5 ms)
+"""
+    _, x, result = ran("Membrane", "s()", weight="0.5", blocks=block)
+    v, g, fired = np.zeros(4), np.zeros((6, 4)), 0
+    for n in range(STEPS):
+
+        def slopes(t, s, held=v):
+            currents = s[4:].reshape(6, 4)
+            return [*(-s[:4] / 10 + currents.sum(0) / 5), *((held - currents) / 3).ravel()]
+
+        end = solve_ivp(slopes, (0, STEP), [*v, *g.ravel()], method="DOP853", rtol=1e-11, atol=1e-13).y[:, -1]
+        v, g = np.where(end[:4] > 1, 0, end[:4]), end[4:].reshape(6, 4)
+        fired += np.sum(end[:4] > 1)
+        if n:
+            g = g + x[n - 1][:, None] * 0.5 * (1 - g)
+        assert np.allclose(traces(result)["v"][n], v, rtol=0, atol=1e-9), n
+    assert fired > 5
