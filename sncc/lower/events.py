@@ -143,8 +143,8 @@ class _Events:
         return found
 
     def _moved(self, value: Expression, by: Mapping[str, Expression]) -> Expression:
-        """The derivative of a state behind the spike along a direction of those before it."""
-        parts: list[Expression] = []
+        """The derivative of a state behind the spike along a direction of those before it, and by the time that its jump reads."""
+        parts: list[Expression] = [derivative(value, "t")] if "t" in symbols(value) else []
         for s in self.states:
             local = self._ahead[s]
             assert isinstance(local, Symbol)

@@ -29,7 +29,7 @@ def check_event_times(model: nodes.Model, diagnostics: Diagnostics) -> None:
             _refuse(population, population.dynamics, diagnostics)
     for connection in model.connections:
         if connection.synapse is not None:
-            _refuse_leaping_synapse(connection, connection.synapse, diagnostics)
+            _refuse_synapse(connection, connection.synapse, diagnostics)
     for loss in training.losses:
         if loss.variable == "spikes" and loss.reduction != "first_spike":
             message = "under `eventprop` a number of spikes has no gradient"
@@ -65,7 +65,20 @@ def _refuse(population: nodes.Population, dynamics: nodes.Dynamics, diagnostics:
         _refuse_leap(f"the threshold of `{population.model}`", dynamics.spike.span or population.span, diagnostics)
 
 
-def _refuse_leaping_synapse(c: nodes.Connection, synapse: nodes.Synapse, diagnostics: Diagnostics) -> None:
+def _refuse_synapse(c: nodes.Connection, synapse: nodes.Synapse, diagnostics: Diagnostics) -> None:
+    if any(_is_random(e.derivative) for e in synapse.equations):
+        message = f"`eventprop` follows exact paths, and `{synapse.model}` draws random numbers on its way"
+        help = "leave out `noise`, or train with `bptt` or `eprop`"
+        diagnostics.error("no-event-times", c.span, message, help=help)
+        return
+    for jump in synapse.on_pre:
+        if "t" in symbols(jump.value):
+            message = (
+                f"`eventprop` moves the time at which `on pre` of `{synapse.model}` runs, and a jump there reads `t`"
+            )
+            help = "keep the time out of `on pre`, or train with `bptt` or `eprop`"
+            diagnostics.error("no-event-times", jump.span or c.span, message, help=help)
+            return
     states, known = {s.name for s in synapse.states}, {p.name: p.value for p in synapse.parameters}
     told = [(f"`d{e.state}/dt`", e.derivative, e.span) for e in synapse.equations]
     if synapse.deliver is not None:

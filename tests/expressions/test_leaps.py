@@ -45,8 +45,8 @@ neuron Own:
     spike when v > {threshold}: reset v = 0
 synapse s:
     state g = 0
-    dg/dt = -g / (5 ms)
-    on pre: g += 1
+    dg/dt = -g / (5 ms){noise}
+    on pre: g += {jump}
     deliver weight * {deliver} / (1 ms)
 network N:
     step = 1 ms
@@ -62,8 +62,8 @@ train:
 """
 
 
-def problems(rule="eventprop", more="", threshold="1", deliver="g"):
-    text = NETWORK.format(rule=rule, more=more, threshold=threshold, deliver=deliver)
+def problems(rule="eventprop", more="", threshold="1", deliver="g", jump="1", noise=""):
+    text = NETWORK.format(rule=rule, more=more, threshold=threshold, deliver=deliver, jump=jump, noise=noise)
     return [str(d.message) for d in sncc.check(text) if d.code == "no-event-times"]
 
 
@@ -80,6 +80,14 @@ def test_eventprop_refuses_leaps_of_states_wherever_they_flow():
 def test_nothing_is_built_where_one_is_refused():
     with pytest.raises(DiagnosticError, match="leaps where a state passes some value"):
         sncc.build(
-            NETWORK.format(rule="eventprop", more=" + floor(3 * v) / (10 ms)", threshold="1", deliver="g"),
+            NETWORK.format(
+                rule="eventprop", more=" + floor(3 * v) / (10 ms)", threshold="1", deliver="g", jump="1", noise=""
+            ),
             emit_only=True,
         )
+
+
+def test_eventprop_refuses_noise_of_synapses_and_jumps_of_theirs_that_read_the_time():
+    assert "`s` draws random numbers" in problems(noise=" + 0.1 * noise / sqrt(1 ms)")[0]
+    assert "a jump there reads `t`" in problems(jump="t / (10 ms)")[0]
+    assert problems("bptt", jump="t / (10 ms)") == []
