@@ -79,7 +79,8 @@ class EventDriven:
                     names[f"{side}.{k}"] = (v[:, None] if side == "pre" else v[None, :]) if wide else v
         return names
 
-    def _slope(self, time: float, state: np.ndarray) -> np.ndarray:
+    def _slope(self, time: float, state: np.ndarray, start: float) -> np.ndarray:
+        """At a time of a step that started at another: refractory times end with steps."""
         result = np.zeros_like(state)
         drive = {(p.name, i.name): np.zeros(p.size) for p in self.neurons for i in p.dynamics.inputs}
         for c in self.synapses:
@@ -93,7 +94,7 @@ class EventDriven:
         for p in self.neurons:
             own = {i.name: drive[p.name, i.name] for i in p.dynamics.inputs}
             names = self.numbers[p.name] | self._of(state, p.name) | own | {"t": time}
-            waiting = self.until[p.name] > time + 1e-12
+            waiting = self.until[p.name] > start + 1e-12
             held = p.dynamics.refractory.hold if p.dynamics.refractory else ()
             for e in p.dynamics.equations:
                 slope = np.broadcast_to(value(e.derivative, names), (p.size,))
@@ -115,10 +116,10 @@ class EventDriven:
     label = 1  # of losses at every step
 
     def _after(self, time: float, state: np.ndarray, h: float) -> np.ndarray:
-        k1 = self._slope(time, state)
-        k2 = self._slope(time + h / 2, state + h / 2 * k1)
-        k3 = self._slope(time + h / 2, state + h / 2 * k2)
-        k4 = self._slope(time + h, state + h * k3)
+        k1 = self._slope(time, state, time)
+        k2 = self._slope(time + h / 2, state + h / 2 * k1, time)
+        k3 = self._slope(time + h / 2, state + h / 2 * k2, time)
+        k4 = self._slope(time + h, state + h * k3, time)
         return state + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 
     def _distances(self, time: float, state: np.ndarray) -> list[tuple[float, str, int]]:
@@ -215,6 +216,9 @@ class EventDriven:
         return False
 
     def _crossing(self, time: float, h: float, name: str, k: int) -> float:
+        if self.until[name][k] > time + 1e-12:  # its refractory time ends with the step
+            return h
+
         def distance(x: float) -> float:
             state = self._after(time, self.state, x) if x else self.state
             return next(d for d, n, i in self._distances(time + x, state) if (n, i) == (name, k))
