@@ -202,12 +202,12 @@ class _Timed:
             body.append(Assign(f"seen.{k}", div(self._moves("gap", readout.variable), Number(self.step))))
             return f"seen.{k}"
         if readout.reduction == "max":  # at an event, the largest value moves along with it
-            moved = self._moves("slope", readout.variable)
+            change = self._moves("slope", readout.variable)
         elif readout.reduction in ("last", None):
-            moved = ZERO
+            change = ZERO
         else:  # a sum over steps stands for an integral: the value from before an event lasts longer
-            moved = div(self._moves("gap", readout.variable), Number(self.step))
-        if moved == ZERO:
+            change = div(self._moves("gap", readout.variable), Number(self.step))
+        if change == ZERO:
             return end
-        body.append(Assign(f"seen.{k}", add(Symbol(end), moved)))
+        body.append(Assign(f"seen.{k}", add(Symbol(end), change)))
         return f"seen.{k}"

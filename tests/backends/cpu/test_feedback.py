@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from projects import needs_compiler
 
 import sncc
@@ -32,14 +33,14 @@ train:
     loss = cross_entropy(mean(output.v))
     optimiser = sgd(learning_rate = 0.1)
 """
+EVENTS = sncc.Events.from_dense(np.random.default_rng(0).integers(0, 2, (3, 30, 5)), step=1e-3)
+LABELS = np.array([0, 1, 2])
 SHAPES = {"whole": (4, 6), "late": (4, 6), "part": (2, 3), "kept": (4, 6)}
 
 
 def test_feedback_of_dense_synapses_is_the_transpose_of_their_weights(tmp_path):
     needs_compiler()
-    network = sncc.load(sncc.build(NETWORK.format("adaptive"), backend="cpu", precision="float64"), seed=1)
-    events = sncc.Events.from_dense(np.random.default_rng(0).integers(0, 2, (3, 30, 5)), step=1e-3)
-    labels = np.array([0, 1, 2])
+    network = built("adaptive")
     first = {}
     for name, shape in SHAPES.items():
         assert network.parameters[f"{name}.feedback"].shape == shape
@@ -50,7 +51,7 @@ def test_feedback_of_dense_synapses_is_the_transpose_of_their_weights(tmp_path):
     assert network.parameters["drawn.feedback"].shape == (pairs,)
     network.save(tmp_path / "w.npz")
     weights = {key: np.array(network.parameters[key]) for key in network.parameters}
-    network.fit(events, labels, epochs=1, verbose=False)
+    network.fit(EVENTS, LABELS, epochs=1, verbose=False)
     for name in SHAPES:  # B receives the update of W^T
         moved = network.parameters[f"{name}.weight"] - weights[f"{name}.weight"]
         assert np.any(moved)
@@ -58,9 +59,17 @@ def test_feedback_of_dense_synapses_is_the_transpose_of_their_weights(tmp_path):
     network.load(tmp_path / "w.npz")
     assert all(np.array_equal(network.parameters[key], value) for key, value in weights.items())
 
-    # by the transposed weights it is symmetric
-    symmetric = sncc.load(sncc.build(NETWORK.format("symmetric"), backend="cpu", precision="float64"), seed=1)
+
+@pytest.mark.slow
+def test_by_the_transposed_weights_it_is_symmetric():
+    needs_compiler()
+    network, symmetric = built("adaptive"), built("symmetric")
+    weights = {key: np.array(network.parameters[key]) for key in network.parameters}
     for name in (*SHAPES, "drawn"):
         network.parameters[f"{name}.feedback"] = weights[f"{name}.weight"].T
-    expected, found = (n.gradients(events, labels)[1]["x_hidden.weight"] for n in (symmetric, network))
+    expected, found = (n.gradients(EVENTS, LABELS)[1]["x_hidden.weight"] for n in (symmetric, network))
     assert np.any(expected) and np.allclose(found, expected, rtol=1e-10)
+
+
+def built(feedback: str):
+    return sncc.load(sncc.build(NETWORK.format(feedback), backend="cpu", precision="float64"), seed=1)

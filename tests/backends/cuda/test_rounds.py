@@ -121,7 +121,7 @@ BARRIERS += [("cuda_rates.h", "cooperative_groups::this_grid().sync()", k) for k
 @needs_emulation
 @pytest.mark.parametrize(
     "header, call, number",
-    [pytest.param(*b, id=f"{b[0]}-{b[2]}", marks=() if b[1:] == ("meet()", 2) else LONG) for b in BARRIERS],
+    [pytest.param(*b, id=f"{b[0]}-{b[2]}", marks=LONG) for b in BARRIERS],
 )
 def test_a_missing_barrier_of_the_grid_is_a_race(projects, header, call, number):
     texts = {"meet()0": CLIPPED, "meet()": LOCKSTEP}
