@@ -48,7 +48,7 @@ def synapses(rule: str, delay: str = "2 ms", source: str = "", learn: str = "") 
     return SYNAPSES.format(rule=rule, delay=delay, source=source, learn=learn)
 
 
-WEIGHTS = """
+RULES = """
 plasticity voltage:
     param rate = 0.05
     param tau = 9 ms
@@ -67,7 +67,10 @@ plasticity both:
         weight += rate * (0.4 - post.v) * (1 + x)
         x += 1
     on post: weight += rate * x * (1 - weight)
-
+"""
+WEIGHTS = (
+    RULES
+    + """
 network Net:
     step = 1 ms
     population x: input[4]
@@ -84,6 +87,7 @@ train:
     learn = weights, x_output.plasticity.rate, x_output.plasticity.tau, hidden_hidden.plasticity.rate
     optimiser = sgd(learning_rate = 1e-3)
 """
+)
 
 
 def weights(rule: str, delay: str = "2 ms") -> str:

@@ -18,6 +18,14 @@ neuron Soma:
     di/dt = -i / (5 ms) + I
     spike when v > theta: v = 0
 """
+SATURATING = """
+    param tau = 6 ms
+    param use = 0.5
+    state s = 0
+    ds/dt = -s / tau
+    on pre: s += use * (1 - s)
+    deliver weight * s * (0.1 /ms)
+"""
 SYNAPSES = {
     "depressing": """
     param tau = 4 ms
@@ -31,14 +39,7 @@ SYNAPSES = {
         x -= use * x
     deliver i * (0.2 /ms)
 """,
-    "saturating": """
-    param tau = 6 ms
-    param use = 0.5
-    state s = 0
-    ds/dt = -s / tau
-    on pre: s += use * (1 - s)
-    deliver weight * s * (0.1 /ms)
-""",
+    "saturating": SATURATING,
     "opening": """
     param use = 0.5
     state x = 0
@@ -55,14 +56,7 @@ SYNAPSES = {
     on pre: s += weight * (1 - 0.3 * s)
     deliver s * (0.1 /ms)
 """,
-    "of one time constant each": """
-    param tau = each(6 ms)
-    param use = 0.5
-    state s = 0
-    ds/dt = -s / tau
-    on pre: s += use * (1 - s)
-    deliver weight * s * (0.1 /ms)
-""",
+    "of one time constant each": SATURATING.replace("tau = 6 ms", "tau = each(6 ms)"),
     "following the target": """
     param use = 0.5
     state s = 0

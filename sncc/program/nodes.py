@@ -86,9 +86,8 @@ class Program:
     derive: tuple[Derive, ...]
     forward: tuple[ForwardOperation, ...]
     reverse: tuple[ReverseOperation, ...] = ()
-    before: tuple[
-        Transpose | Feedback, ...
-    ] = ()  # the reverse phase's last, for n = 0, -1, ...: first values delivered then
+    # the reverse phase's last, for n = 0, -1, ...: first values delivered then
+    before: tuple[Transpose | Feedback, ...] = ()
     gradient: tuple[GradientOperation, ...] = ()
     optimise: Optimise | None = None
     traces: tuple[TraceOperation, ...] = ()  # in place of the reverse phase: training goes forwards

@@ -9,6 +9,7 @@ import pytest
 from networks import model_of, program_of
 from oracle_plasticity import gradients_with_plasticity
 from plastic_networks import CASES, case, text_of
+from reading_targets import RULES
 from synapse_gradients import equals_differences
 
 from sncc.backends.reference.interpreter import Reference
@@ -166,26 +167,9 @@ def test_delays_of_synapses_whose_weights_move_are_learnt(synapse):
     assert np.max(np.abs(found[1] - found[0])) < 1e-12 * np.max(np.abs(found[0]))  # the loss reads the target
 
 
-VOLTAGE = """
-plasticity voltage:
-    param rate = 0.05
-    param tau = 9 ms
-    pre state x = 0
-    dx/dt = -x / tau
-    on pre:
-        weight += rate * (0.4 - post.v) * (1 + x)
-        x += 1
-    bound weight in [-3, 3]
-
-plasticity both:
-    param rate = 0.05
-    pre state x = 0
-    dx/dt = -x / (9 ms)
-    on pre:
-        weight += rate * (0.4 - post.v) * (1 + x)
-        x += 1
-    on post: weight += rate * x * (1 - weight)
-
+VOLTAGE = (
+    RULES.replace("[-1, 1]", "[-3, 3]")
+    + """
 network Net:
     step = 1 ms
     population x: input[4]
@@ -201,6 +185,7 @@ train:
     learn = x_output.weight, x_output.plasticity.rate, x_output.plasticity.tau
     optimiser = sgd(learning_rate = 1e-3)
 """
+)
 
 
 def test_a_spike_that_arrives_reads_the_target_between_its_flow_and_all_arrivals():

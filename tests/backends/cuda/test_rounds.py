@@ -54,16 +54,22 @@ def launches(tmp_path, monkeypatch):
     return counted
 
 
-@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
-@pytest.mark.parametrize("text", [LOCKSTEP, pytest.param(CLIPPED, marks=LONG)], ids=["penalties", "a clipped norm"])
-def test_steps_in_lockstep_are_one_launch_with_the_bits_of_three_a_step(projects, monkeypatch, launches, text, build):
+def launches_of_both_forms(projects, monkeypatch, launches, text, build):
+    """Launches of two batches whose threads meet across the grid, in any order, and of launches apart, which give the same bits."""
     program, project = projects.emulated(text, build=build)
-    together, all_at_once = launches("persistent", lambda: trained(project, program))
-    alone, one_by_one = launches("launches", lambda: trained(project, program))
+    together, meeting = launches("persistent", lambda: trained(project, program))
+    alone, apart = launches("launches", lambda: trained(project, program))
     assert_same(alone, together)
     monkeypatch.setenv("SNCC_CUDA_FORM", "persistent")
     monkeypatch.setenv("SNCC_EMULATION_ORDER_SEED", "1")
     assert_same(trained(project, program), together)
+    return meeting, apart
+
+
+@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
+@pytest.mark.parametrize("text", [LOCKSTEP, pytest.param(CLIPPED, marks=LONG)], ids=["penalties", "a clipped norm"])
+def test_steps_in_lockstep_are_one_launch_with_the_bits_of_three_a_step(projects, monkeypatch, launches, text, build):
+    all_at_once, one_by_one = launches_of_both_forms(projects, monkeypatch, launches, text, build)
     if not ON_GPU:
         assert len(all_at_once) == 2 and all("cooperative" in line for line in all_at_once)  # one a batch
         assert len(one_by_one) == 2 * (3 * 20 + 1)  # and one for the penalty over the batch
@@ -86,13 +92,7 @@ THREE = {
 @pytest.mark.parametrize("name", [pytest.param(n, marks=LONG if k == 1 else ()) for k, n in enumerate(THREE)])
 def test_a_batch_takes_three_launches_with_the_bits_of_more(projects, monkeypatch, launches, name, build):
     text, more = THREE[name]
-    program, project = projects.emulated(text, build=build)
-    together, three = launches("persistent", lambda: trained(project, program))
-    alone, apart = launches("launches", lambda: trained(project, program))
-    assert_same(alone, together)
-    monkeypatch.setenv("SNCC_CUDA_FORM", "persistent")
-    monkeypatch.setenv("SNCC_EMULATION_ORDER_SEED", "1")
-    assert_same(trained(project, program), together)
+    three, apart = launches_of_both_forms(projects, monkeypatch, launches, text, build)
     if not ON_GPU:
         assert (len(three), len(apart)) == (2 * 3, 2 * more)
 

@@ -35,7 +35,6 @@ public:
     // All steps in one launch. launch(arguments) gives whether its blocks are all resident at once; else nothing has run.
     template <typename Launch>
     bool run_together(SampleArguments<Network>& a, double learning_rate_factor, const Launch& launch) {
-        if (Network::rewiring_count > 0) return false;  // the host moves synapses after each step
         RoundsArguments<Network> g = {};
         a.round.to = 1;
         a.mean_rates = results_.room_for_mean_rates();

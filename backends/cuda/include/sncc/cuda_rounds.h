@@ -1,5 +1,5 @@
-// All rounds of a batch in one launch, whose threads meet across the grid between what the samples do in a round and the sums over what they
-// left: steps after each of which the weights change, or segments of sequences that are cut.
+// All steps of a batch in one launch, where the weights change after each: threads meet across the grid between what the samples do in a step
+// and the sums over what they left.
 #pragma once
 
 #include "sncc/cuda_arguments.h"
@@ -82,11 +82,6 @@ __device__ inline void run_in_lockstep(const RoundsArguments<Network>& g, const 
         meet();
         step_together(g.optimise, g.scalars[round.from], meet);
     } while (round.to < g.samples.most_steps);
-}
-
-template <typename Network, typename Meet>
-__device__ inline void run_rounds(const RoundsArguments<Network>& g, const Meet& meet) {
-    run_in_lockstep(g, meet);
 }
 
 }  // namespace cuda
