@@ -6,7 +6,7 @@ by on both sides are compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sncc.expressions.nodes import Apply, Expression, Number, Symbol, symbols
 
@@ -21,7 +21,19 @@ def leaps(expression: Expression, moving: Iterable[str], known: Mapping[str, Exp
 
     The expression is one without draws.
     """
-    switches = [s for s in _switches(expression) if symbols(s) & set(moving)]
+    names = frozenset(moving)
+    return _leaps(expression, [s for s in _switches(expression) if symbols(s) & names], names, known)
+
+
+def leaps_in_time(expression: Expression, name: str, known: Mapping[str, Expression]) -> bool:
+    """Whether the value changes at once at a time that depends on that name."""
+    switches = [s for s in _switches(expression) if {name, "t"} <= symbols(s)]
+    return _leaps(expression, switches, frozenset({name}), known)
+
+
+def _leaps(
+    expression: Expression, switches: Sequence[Expression], moving: frozenset[str], known: Mapping[str, Expression]
+) -> bool:
     if not switches:
         return False
     import numpy as np
@@ -36,7 +48,7 @@ def leaps(expression: Expression, moving: Iterable[str], known: Mapping[str, Exp
         size = (1.0, 100.0)[draw % 2]  # plain numbers, and mV
         values = {name: rng.uniform(-size, size) for name in sorted(symbols(expression))} | numbers
         for switch in switches:
-            for name in sorted(symbols(switch) & set(moving)):
+            for name in sorted(symbols(switch) & moving):
                 at = np.broadcast_to(evaluate(switch, values | {name: line}), line.shape)
                 for k in np.flatnonzero(at[1:] != at[:-1])[:FOLLOWED]:
                     low, high = line[k], line[k + 1]

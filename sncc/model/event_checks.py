@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sncc.diagnostics import Diagnostics, Span
+from sncc.diagnostics import Diagnostics
 from sncc.expressions.algebra import ZERO, affine, fold_all, has_draws
-from sncc.expressions.leaps import leaps
 from sncc.expressions.nodes import Expression, Number, substitute, symbols
 from sncc.model import nodes
+from sncc.model.event_leaps import refuse_leaps
 from sncc.model.white_noise import is_noise
 
 
@@ -30,6 +30,7 @@ def check_event_times(model: nodes.Model, diagnostics: Diagnostics) -> None:
     for connection in model.connections:
         if connection.synapse is not None:
             _refuse_synapse(connection, connection.synapse, diagnostics)
+    refuse_leaps(model, diagnostics)
     for loss in training.losses:
         if loss.variable == "spikes" and loss.reduction != "first_spike":
             message = "under `eventprop` a number of spikes has no gradient"
@@ -55,14 +56,6 @@ def _refuse(population: nodes.Population, dynamics: nodes.Dynamics, diagnostics:
         message = f"`eventprop` follows exact paths, and `{population.model}` draws random numbers on its way"
         help = "leave out `noise` and draws, or train with `bptt` or `eprop`"
         diagnostics.error("no-event-times", population.span, message, help=help)
-        return
-    moving = {s.name for s in dynamics.states} | {i.name for i in dynamics.inputs}
-    known = {p.name: p.value for p in population.parameters}
-    for e in dynamics.equations:
-        if leaps(e.derivative, moving, known):
-            _refuse_leap(f"`d{e.state}/dt` of `{population.model}`", e.span or population.span, diagnostics)
-    if dynamics.spike is not None and leaps(dynamics.spike.distance, moving, known):
-        _refuse_leap(f"the threshold of `{population.model}`", dynamics.spike.span or population.span, diagnostics)
 
 
 def _refuse_synapse(c: nodes.Connection, synapse: nodes.Synapse, diagnostics: Diagnostics) -> None:
@@ -79,21 +72,6 @@ def _refuse_synapse(c: nodes.Connection, synapse: nodes.Synapse, diagnostics: Di
             help = "keep the time out of `on pre`, or train with `bptt` or `eprop`"
             diagnostics.error("no-event-times", jump.span or c.span, message, help=help)
             return
-    states, known = {s.name for s in synapse.states}, {p.name: p.value for p in synapse.parameters}
-    told = [(f"`d{e.state}/dt`", e.derivative, e.span) for e in synapse.equations]
-    if synapse.deliver is not None:
-        told.append(("`deliver`", synapse.deliver, synapse.deliver.span))
-    for what, value, span in told:
-        around = {name for name in symbols(value) if name.startswith(("pre.", "post."))}
-        if not has_draws(value) and leaps(value, states | around, known):
-            _refuse_leap(f"{what} of `{synapse.model}`", span or c.span, diagnostics)
-
-
-def _refuse_leap(what: str, span: Span | None, diagnostics: Diagnostics) -> None:
-    message = f"`eventprop` follows what changes without leaps, and {what} leaps where a state passes some value"
-    note = "what is learnt moves the time of the leap, which the gradient would not see"
-    help = "write it without a leap, as `clip(…, 0, 1)` or `sigmoid(…)` of the state, or train with `bptt` or `eprop`"
-    diagnostics.error("no-event-times", span, message, notes=(note,), help=help)
 
 
 def _is_random(expression: Expression) -> bool:

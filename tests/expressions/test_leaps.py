@@ -37,6 +37,7 @@ def test_values_close_by_tell(expression, expected):
 NETWORK = """
 neuron Own:
     param tau_m = 20 ms
+    param onset = 8 ms
     state v = 0
     state i = 0
     input I
@@ -57,13 +58,25 @@ network N:
     connect a -> y: dense, weight = each(1), synapse = s()
 train:
     rule = {rule}
-    loss = cross_entropy(mean(y.v))
+    loss = {loss}
+    learn = {learn}
     optimiser = adam()
 """
 
 
-def problems(rule="eventprop", more="", threshold="1", deliver="g", jump="1", noise=""):
-    text = NETWORK.format(rule=rule, more=more, threshold=threshold, deliver=deliver, jump=jump, noise=noise)
+AS_IT_IS = {
+    "more": "",
+    "threshold": "1",
+    "deliver": "g",
+    "jump": "1",
+    "noise": "",
+    "loss": "cross_entropy(mean(y.v))",
+    "learn": "weights",
+}
+
+
+def problems(rule="eventprop", **changes):
+    text = NETWORK.format(rule=rule, **AS_IT_IS | changes)
     return [str(d.message) for d in sncc.check(text) if d.code == "no-event-times"]
 
 
@@ -79,15 +92,50 @@ def test_eventprop_refuses_leaps_of_states_wherever_they_flow():
 
 def test_nothing_is_built_where_one_is_refused():
     with pytest.raises(DiagnosticError, match="leaps where a state passes some value"):
-        sncc.build(
-            NETWORK.format(
-                rule="eventprop", more=" + floor(3 * v) / (10 ms)", threshold="1", deliver="g", jump="1", noise=""
-            ),
-            emit_only=True,
-        )
+        text = NETWORK.format(rule="eventprop", **AS_IT_IS | {"more": " + floor(3 * v) / (10 ms)"})
+        sncc.build(text, emit_only=True)
 
 
 def test_eventprop_refuses_noise_of_synapses_and_jumps_of_theirs_that_read_the_time():
     assert "`s` draws random numbers" in problems(noise=" + 0.1 * noise / sqrt(1 ms)")[0]
     assert "a jump there reads `t`" in problems(jump="t / (10 ms)")[0]
     assert problems("bptt", jump="t / (10 ms)") == []
+
+
+@pytest.mark.parametrize(
+    ("loss", "leaps"),
+    [
+        ("mean(1 if y.v > 1 else 0)", True),
+        ("sum((1 if y.v > label else 0.5) * y.v)", True),
+        ("mean((y.v - label)^2 if y.v > label else 0)", False),
+        ("mean(huber(y.v))", False),
+        ("(1 if mean(y.v) > 1 else 0)", False),  # flat, but where it leaps; no event is near
+    ],
+)
+def test_a_loss_of_every_step_may_not_leap(loss, leaps):
+    assert problems("bptt", loss=loss) == []
+    found = problems(loss=loss)
+    assert any("the loss of every step leaps" in message for message in found) is leaps == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"more": " + (1 if t > onset else 0) / (10 ms)"}, "a.onset"),
+        ({"more": " + floor(t / onset) / (10 ms)"}, "a.onset"),
+        ({"threshold": "(1 if t > onset else 2)"}, "a.onset"),
+        ({"deliver": "(g if t > pre.onset else 0)"}, "a.onset"),
+        ({"deliver": "(g if t / (20 ms) > weight else 0)"}, "a_y.weight"),
+    ],
+)
+def test_a_leap_at_a_time_that_is_learnt_is_refused_and_one_at_a_fixed_time_is_not(changes, key):
+    others = [k for k in ("x_a.weight", "a_y.weight", "a.tau_m") if k != key]
+    (message,) = problems(**changes, learn=", ".join([*others, key]))
+    assert f"at a time that `{key}` moves" in message
+    assert problems(**changes, learn=", ".join(others)) == []
+    assert problems("bptt", **changes, learn=key) == []
+
+
+def test_what_bends_at_a_learnt_time_and_leaps_of_constants_are_followed():
+    assert problems(more=" + max(0, t - onset) / (10 ms)^2", learn="a.onset") == []
+    assert problems(more=" + (1 if tau_m > 20 ms else 2) / (10 ms)", learn="a.tau_m") == []
