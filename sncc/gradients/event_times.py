@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sncc.expressions.algebra import ZERO, add, div, mul, total
+from sncc.expressions.algebra import ZERO, add, div, mul, sub, total
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.program.operations import Readout, Update
 from sncc.program.statements import SPIKE, Assign, Fire, Statement
@@ -179,7 +179,7 @@ class _Timed:
         distance = Symbol("spike.distance")
         by_flow = apply("neg", mul(self._held("spike.rate"), apply("sub", distance, apply("stop", distance))))
         by_arrivals = [mul(self._held(f"arrival.share.{i}"), self._arrival(i)) for i in self.inputs]
-        again = mul(self._held("spike.again"), Symbol(LAST))
+        again = mul(self._held("spike.again"), self._resumed())
         return total([by_flow, *by_arrivals, again])
 
     def _moves(self, what: str, state: str) -> Expression:
@@ -189,7 +189,12 @@ class _Timed:
         return total([by_spike, *by_arrivals])
 
     def _released(self, state: str) -> Expression:
-        return mul(self._held(f"release.{state}"), Symbol(LAST))
+        return mul(self._held(f"release.{state}"), self._resumed())
+
+    def _resumed(self) -> Expression:
+        """The shift of the time at which a neuron is tested again: that of its last spike, and of how long it waits."""
+        waits = Symbol("release.time")
+        return add(Symbol(LAST), sub(waits, apply("stop", waits))) if waits.name in self.locals else Symbol(LAST)
 
     def _seen(self, k: int, readout: Readout, ends: dict[str, str], body: list[Statement]) -> str | None:
         """What the loss reads: sampled in time, at the end, or where it is largest."""

@@ -17,6 +17,7 @@ Locals (K is a state, I an input; those that are zero are left out):
     arrival.slope.I.K     d(K) / dt behind the arrivals, over their sum
     before.K              K before the spike and the arrivals of the step
     release.K             d(K) / d(end of a refractory time), in the step that ends it, else 0
+    release.time          how long a refractory time is, where that is no fixed number
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ class _Events:
             found += self._spike()
             if self.gate is not None:
                 found += [(f"release.{s}", value) for s, value in self._release().items()]
+                found += [("release.time", apply("select", self._waits, self._lasts(), 0.0))]
         for i in self.inputs:
             found += self._arrival(i)
         found += [(f"before.{s}", self.moments.flowed[s]) for s in self.states]
@@ -131,10 +133,9 @@ class _Events:
         before = {s: substitute(f, self.moments.flowed) for s, f in self.free.items()}
         resting = dict(self.held)
         if self.gate is not None:  # a refractory time of less than half a step is none
-            waits = apply("gt", Symbol("refractory.steps"), 0.5)
             for s, f in self.free.items():
                 if self.held[s] != f:
-                    resting[s] = apply("select", waits, self.held[s], f)
+                    resting[s] = apply("select", self._waits, self.held[s], f)
         for s in self.states:
             flow = substitute(resting[s], behind)
             found.append((f"spike.drift.{s}", expanded(sub(self._moved(behind[s], before), flow))))
@@ -162,6 +163,17 @@ class _Events:
         numbers = {p.name: p.value for p in self.population.parameters if isinstance(p.value, Number)}
         after = fold_all(substitute(self._distance(self._behind()), numbers))
         return not (isinstance(after, Number) and after.value < 0)
+
+    @property
+    def _waits(self) -> Expression:
+        return apply("gt", Symbol("refractory.steps"), 0.5)
+
+    def _lasts(self) -> Expression:
+        """The refractory time; zero where it is compiled in, and never moves."""
+        assert self.dynamics.refractory is not None
+        duration = self.dynamics.refractory.duration
+        stored = {p.name for p in self.population.parameters if p.storage != "compiled"}
+        return duration if symbols(duration) & stored else ZERO
 
     def _release(self) -> dict[str, Expression]:
         """A refractory time that began with the last spike ends with this step."""

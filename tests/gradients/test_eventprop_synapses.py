@@ -34,12 +34,14 @@ CASES = {  # name: synapses, loss, seed of weights at which both simulations hav
     "bent by both sides": ("bent by both sides", MEAN, 2, ", hidden_hidden.use"),
     "a target that bends it": ("saturating", MEAN, 9, ", hidden_hidden.use"),
     "onto neurons that are held": ("of one time constant each", MEAN, 1, ", hidden_hidden.use"),
+    "learnt refractory times of neurons that are held": ("saturating", FIRST, 2, ", hidden.wait"),
     "a gap junction": ("a gap junction", FIRST, 8, ", hidden_hidden.use"),
     "learnt delays of a source's": ("saturating", MEAN, 4, ", hidden_hidden.delay"),
     "learnt delays of impulses": ("depressing", MEAN, 4, ", hidden_hidden.delay"),
     "learnt delays of synapses": ("of one time constant each", MEAN, 4, ", hidden_hidden.delay"),
 }  # fmt: skip
-HELD = "spike when v > theta: v = 0\n    refractory 2 ms hold v\n"
+SPIKES = "    spike when v > theta: v = 0\n"
+HELD = f"    param wait = 2 ms\n{SPIKES}    refractory wait hold v\n"
 BENT = "+ tanh(D * 20 ms) / (20 ms)\n"
 QUICK = ("depressing", "of one time constant each")
 
@@ -51,7 +53,7 @@ def test_gradients_are_those_of_root_found_spike_times(name):
         "" if least_step(SYNAPSES[kind]) < 0.1 and kind != "opening" else "each(1 ms)" if "delay" in more else "1 ms"
     )
     text = with_synapses(kind, loss, f"weights, hidden.theta{more}", delay)
-    text = text.replace("spike when v > theta: v = 0\n", HELD if "held" in name else "spike when v > theta: v = 0\n")
+    text = text.replace(SPIKES, HELD if "held" in name else SPIKES)
     case = Case(
         text,
         seed,
