@@ -67,17 +67,20 @@ def emit(program: Program) -> dict[str, str]:
     shared = dynamics(program)
     tables, learning = Tables(program, shared), Learning(program, shared)
     clusters = clusters_of(tables, tables.workspace_bytes)
-    blocks = clusters.blocks if clusters else 0
+    blocks, penalises_batch = clusters.blocks if clusters else 0, any(p.over == "batch" for p in program.penalties)
     of_clusters = {f"src/cuda/{name}_clusters.cuh": render("clusters.cuh", **clusters.parts())} if clusters else {}
     of_rounds = {f"src/cuda/{name}_rounds.cuh": render("rounds.cuh")} if tables.has_rounds else {}
     return {
-        f"src/cuda/{name}_cuda.cu": render("network.cu", cluster=blocks, rounds=tables.has_rounds),
+        f"src/cuda/{name}_cuda.cu": render(
+            "network.cu", cluster=blocks, rounds=tables.has_rounds, batch_penalties=penalises_batch
+        ),
         f"src/cuda/{name}_network.cuh": render(
             "network.cuh",
             cluster=blocks,
             rounds=tables.has_rounds,
             gather_blocks=learning.gather_blocks_by_warps if learns else "0",
             shared_in_cluster=clusters.workspace_bytes if clusters else 0,
+            batch_penalties=penalises_batch,
             **tables.parts(),
         ),
         **of_clusters,
@@ -145,7 +148,10 @@ def kernels(tables: Tables, learning: Learning, clusters: ClusterSamples | None)
         tables.threads,
         tables.workspace_bytes if fits else 0,
     )
-    first = (samples,) if clusters is None else (samples, _clusters(name, clusters))
+    first: tuple[Kernel, ...] = (samples,) if clusters is None else (samples, _clusters(name, clusters))
+    if any(p.over == "batch" for p in tables.program.penalties):
+        blocks = str(-(-tables.penalty_size // OPTIMISE_THREADS))
+        first += (Kernel(f"{name}_rates", "finds mean rates over the samples", blocks, OPTIMISE_THREADS, 0),)
     rest = Kernel(f"{name}_optimise", "computes what follows from parameters", "1", OPTIMISE_THREADS, 0)
     if optimise is None:
         return *first, rest

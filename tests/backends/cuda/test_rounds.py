@@ -25,9 +25,9 @@ def projects(tmp_path_factory):
     return Projects(tmp_path_factory.mktemp("rounds"))
 
 
-def trained(project, program, copies: int = 1):
+def trained(project, program, copies: int = 1, steps: int = 20):
     """Losses and parameters after two batches of the same five samples, each so many times."""
-    inputs, labels, values = cases(program, samples=5, steps=20)
+    inputs, labels, values = cases(program, samples=5, steps=steps)
     network = sncc.load(project, backend="emulated")
     set_parameters(network, program, values)
     data, labels = handed_over(program, copies * inputs), np.array(copies * labels)
@@ -78,9 +78,9 @@ def test_steps_in_lockstep_are_one_launch_with_the_bits_of_three_a_step(projects
 THREE = {
     "a penalty over the batch": (
         recurrent("ALIF", rule="bptt", size=17, penalty="firing_rate(hidden, target = 30 Hz, strength = 1e-4, over = batch)"),
-        4,  # the samples run forwards once before, for their rates
+        5,  # the samples run forwards once before, and the means of their rates are found
     ),
-    "the same forwards in time": (ONLINE["a loss at the end"], 4),
+    "the same forwards in time": (ONLINE["a loss at the end"], 5),
     "gradients that the last launch sums": (
         recurrent("ALIF", rule="bptt", learn="weights, hidden.tau_m, output.bias", size=90),
         4,  # the sums, then the step
@@ -95,6 +95,45 @@ def test_a_batch_takes_three_launches_with_the_bits_of_more(projects, monkeypatc
     three, apart = launches_of_both_forms(projects, monkeypatch, launches, text, build)
     if not ON_GPU:
         assert (len(three), len(apart)) == (2 * 3, 2 * more)
+
+
+BATCH_PENALTY, SUMMED_LATE = THREE["a penalty over the batch"][0], THREE["gradients that the last launch sums"][0]
+GRAPHS = {  # bytes, steps, and how many launches one of the host stands for
+    "turns": (SUMMED_LATE, 180_000, 20, 2 * 3),
+    "segments": (recurrent("ALIF", rule="eprop(feedback = symmetric)", size=40), 160_000, 150, 2 * 3 * 3),
+    "a penalty over the batch, in turns": (BATCH_PENALTY, 30_000, 20, 3 + 1 + 2 * 3),
+}  # fmt: skip
+
+
+@needs_emulation
+@pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_turns_and_segments_are_one_graph_with_the_bits_of_their_launches(projects, launches, name, build):
+    text, memory, steps, of = GRAPHS[name]
+    program, project = projects.emulated(text, build=build, memory=memory)
+    found, once = launches("persistent", lambda: trained(project, program, steps=steps))
+    alone, apart = launches("launches", lambda: trained(project, program, steps=steps))
+    assert_same(alone, found)
+    graph, last = f"a graph of {of}", once[1]
+    assert once == [graph, last, graph, last] and len(apart) >= 2 * (of + 1)  # and the last launch
+
+
+@needs_emulation
+def test_a_graph_is_replayed_by_batches_that_are_laid_out_alike(projects, tmp_path, monkeypatch):
+    """Once there are no more to be had, those of the first two batches are what is launched; without them the launches are."""
+    text, memory, steps, of = GRAPHS["turns"]
+    program, project = projects.emulated(text, memory=memory)
+    inputs, labels, _ = cases(program, samples=5, steps=steps)
+    log, data = tmp_path / "launches", handed_over(program, inputs)
+    first, other = (sncc.load(project, backend="emulated") for _ in range(2))
+    losses = [first.fit(data, np.array(labels), epochs=2, batch=5, verbose=False)["loss"]]
+    monkeypatch.setenv("SNCC_EMULATION_FAIL_MALLOC", "1")
+    monkeypatch.setenv("SNCC_EMULATION_LAUNCHES", str(log))
+    losses += [first.fit(data, np.array(labels), epochs=2, batch=5, verbose=False)["loss"]]
+    assert log.read_text().count(f"a graph of {of}") == 2
+    monkeypatch.delenv("SNCC_EMULATION_FAIL_MALLOC")
+    monkeypatch.setenv("SNCC_CUDA_FORM", "launches")
+    assert other.fit(data, np.array(labels), epochs=4, batch=5, verbose=False)["loss"] == sum(losses, [])
 
 
 @needs_emulation

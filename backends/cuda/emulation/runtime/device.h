@@ -18,6 +18,7 @@ bool allocation_fails();               // this one, as SNCC_EMULATION_FAIL_MALLO
 cudaError_t state();                   // cudaSuccess while there is a device and no kernel has failed
 cudaError_t give(cudaError_t error);   // remembers an error for cudaGetLastError
 void kernel_failed(const std::string& why);  // nothing else succeeds after that, as on a device
+void note(const std::string& launch);  // a line for each launch of the host, for tests that count them
 
 }  // namespace sncc_emulation
 

@@ -33,16 +33,15 @@ cudaError_t check_copy(const void* to, const void* from, std::size_t bytes, cuda
     return to_device == on_device(to, bytes) && from_device == on_device(from, bytes) ? cudaSuccess : cudaErrorInvalidValue;
 }
 
-// A line for each launch, for tests that count them.
-void note(unsigned long blocks, int threads, bool cooperative) {
+}  // namespace
+
+void note(const std::string& launch) {
     const char* const to = std::getenv("SNCC_EMULATION_LAUNCHES");
     std::FILE* const file = to ? std::fopen(to, "a") : nullptr;
     if (!file) return;
-    std::fprintf(file, "%lu blocks of %d threads%s\n", blocks, threads, cooperative ? ", cooperative" : "");
+    std::fprintf(file, "%s\n", launch.c_str());
     std::fclose(file);
 }
-
-}  // namespace
 
 // Of `cudaMalloc`, and of the memory that a graph takes.
 bool allocation_fails() {
@@ -88,7 +87,7 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, const C
         if (blocks > static_cast<unsigned long>(resident * setting("SNCC_EMULATION_SMS", 132))) return give(cudaErrorCooperativeLaunchTooLarge);
     }
     launch.dynamic_bytes = config.dynamicSmemBytes;
-    note(blocks, threads, launch.cooperative);
+    if (!captures(config.stream)) note(std::to_string(blocks) + " blocks of " + std::to_string(threads) + " threads" + (launch.cooperative ? ", cooperative" : ""));
     return give(enqueue(config.stream, [launch, call] {
         if (sticky != cudaSuccess) return;
         const Open open;

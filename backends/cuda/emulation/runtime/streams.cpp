@@ -78,6 +78,10 @@ cudaError_t enqueue(cudaStream_t stream, std::function<void()> run) {
     s->queue.push_back({++issued, std::move(run)});
     return cudaSuccess;
 }
+bool captures(cudaStream_t stream) {
+    const CUstream_st* const s = known(stream);
+    return s && s->capture;
+}
 cudaError_t spoil_captures() {
     bool any = false;
     for (const auto& stream : created)
@@ -178,6 +182,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
     const Lock lock(one_caller);
     if (state() != cudaSuccess) return give(state());
     if (!executables.count(executable)) return give(cudaErrorInvalidValue);
+    note("a graph of " + std::to_string(executable->work.size()));
     return give(enqueue(stream, [executable] {
         for (const auto& run : executable->work) run();
     }));

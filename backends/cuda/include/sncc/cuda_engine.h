@@ -24,6 +24,7 @@
 #include "sncc/cuda_rows.h"
 #include "sncc/cuda_simulation.h"
 #include "sncc/cuda_together.h"
+#include "sncc/cuda_turns.h"
 #include "sncc/engine.h"
 #include "sncc/list.h"
 
@@ -115,12 +116,12 @@ public:
         refresh();
         const bool learns = mode != Mode::evaluate;
         const Plan plan = plan_of(mode, batch);
-        const std::int64_t at_once = plan.at_once;
+        const std::int64_t given = plan.given;
         Result total{0, 0, 0, 0};
         results_.forget_rates();
-        if (Network::batch_penalties && learns && at_once < batch.count) find_rates_of_all(batch, plan);
-        for (std::int64_t first = 0; first < batch.count; first += at_once) {
-            const Batch part = part_of(batch, first, at_once);
+        if (Network::batch_penalties && learns && given < batch.count) find_rates_of_all(batch, plan);
+        for (std::int64_t first = 0; first < batch.count; first += given) {
+            const Batch part = part_of(batch, first, given);
             Outputs seen = outputs;
             if (seen.starts)
                 seen.starts += first;
@@ -128,14 +129,14 @@ public:
                 seen.values += first * Network::outputs;
             const auto meanwhile = [&] {
                 try {
-                    if (first + at_once < batch.count)
-                        prepare(part_of(batch, first + at_once, at_once), learns);
+                    if (first + given < batch.count)
+                        prepare(part_of(batch, first + given, given), learns);
                     else if (const Batch* const after = next ? next() : nullptr)
-                        prepare(part_of(*after, 0, plan_of(mode, *after).at_once), learns);
+                        prepare(part_of(*after, 0, plan_of(mode, *after).given), learns);
                 } catch (...) {  // said when those samples run
                 }
             };
-            const Result found = run_samples(mode, part, batch.count, plan.length, first == 0, learning_rate_factor, seen, meanwhile);
+            const Result found = run_samples(mode, part, batch.count, plan, first == 0, learning_rate_factor, seen, meanwhile);
             const double share = static_cast<double>(part.count) / static_cast<double>(batch.count);
             total.loss += found.loss * share, total.penalty += found.penalty * share, total.correct += found.correct, total.labelled += found.labelled;
         }
@@ -165,7 +166,7 @@ public:
 
 private:
     Plan plan_of(Mode mode, const Batch& batch) const {
-        if (mode == Mode::evaluate) return {batch.count, std::numeric_limits<std::int64_t>::max()};
+        if (mode == Mode::evaluate) return {batch.count, std::numeric_limits<std::int64_t>::max(), batch.count};
         SampleArguments<Network> a = {};
         place_traces(a, numbers_, connectivity_);
         return KeptOfSamples<Network>::plan(batch, numbers_.gradient_size, connectivity_.most_delay(), a.trace_width, is_step_by_step(mode));
@@ -177,29 +178,25 @@ private:
     // Some samples of a batch, in training their gradients too. The device waits for nothing between the last batch's optimiser and these
     // samples, nor the host for these before it has prepared the next ones.
     template <typename Meanwhile>
-    Result run_samples(Mode mode, const Batch& batch, std::int64_t of, std::int64_t length, bool first, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
+    Result run_samples(Mode mode, const Batch& batch, std::int64_t of, const Plan& plan, bool first, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
         const bool learns = mode != Mode::evaluate;
         BatchInput<Network>& input = inputs_[turn_ ^= 1];
         if (!input.holds(batch, learns)) input.prepare(batch, learns, copies_);
         SampleArguments<Network> a = {};
         input.hand_over(a, compute_);
         a.of = static_cast<int>(of);
-        lay_out(a, batch, learns, length, outputs);
-        if (Network::batch_penalties && learns && !is_step_by_step(mode)) find_mean_rates(a);
+        lay_out(a, batch, learns, plan, outputs);
         if (is_step_by_step(mode)) return run_step_by_step(a, batch, input, learning_rate_factor, outputs, meanwhile);
-        launch_samples(a);
-        if (a.round.origin == 0) results_.send(batch.count, compute_);
+        if (learns)
+            run_turns(a, std::min(plan.at_once, batch.count), first);
+        else
+            launch_samples(a);
+        results_.send(batch.count, compute_);
         input.release(compute_);
         learner_.settle();
-        if (learns) learner_.gather(a, first, !first, !first);
-        if (a.round.origin > 0) {
-            go_back(a, [&] { learner_.gather(a, false, true, !first); });
-            results_.send(batch.count, compute_);
-        }
-        input.release(compute_);
         meanwhile();
         const Result result = results_.take(batch, outputs, a.most_steps);
-        if (learns && results_.are_wrong(result, batch)) throw Failure(Code::numerical, what_failed(a, batch));
+        if (learns && results_.are_wrong(result, batch)) throw Failure(Code::numerical, what_failed(a, plan.at_once, batch));
         if (!learns && results_.are_wrong(result, batch)) look_for_explosions(a, batch);
         return result;
     }
@@ -238,18 +235,42 @@ private:
 
     // -------------------------------------------------------------------------------------------- samples
     // Where the samples of a batch leave what they compute.
-    void lay_out(SampleArguments<Network>& a, const Batch& batch, bool learns, std::int64_t length, const Outputs& outputs) {
+    void lay_out(SampleArguments<Network>& a, const Batch& batch, bool learns, const Plan& plan, const Outputs& outputs) {
         a.keeps = learns, a.looks_in_the_end = !learns, a.fresh = true, a.lead = 0, a.seed = batch.seed;
         place_traces(a, numbers_, connectivity_);
-        kept_.lay_out(a, learns, length, connectivity_.most_delay());
+        kept_.lay_out(a, plan.at_once, learns, plan.length, connectivity_.most_delay());
         results_.lay_out(a, outputs);
     }
-    void launch_samples(SampleArguments<Network>& a) {
+    void launch_samples(SampleArguments<Network>& a) { launch_placed(a, place(a, a.batch)); }
+    // Where samples have their numbers and states, so many at once; gives the shared memory of a block.
+    std::size_t place(SampleArguments<Network>& a, std::int64_t at_once) {
+        const int count = std::exchange(a.batch, static_cast<int>(at_once));
         point_at_numbers(a);
+        const std::size_t shared = is_in_clusters(a) ? 0 : place_states(a, a.round.to == 0);
+        a.batch = count;
+        return shared;
+    }
+    void launch_placed(const SampleArguments<Network>& a, std::size_t shared) {
         if constexpr (Network::cluster > 0)
             if (is_in_clusters(a)) return Network::launch_clusters(a, compute_);
-        const std::size_t shared = place_states(a, a.round.to == 0);
         Network::launch_samples(a, a.batch, shared, compute_);
+    }
+    // Samples of a batch with their gradients, in turns and segments where memory is bounded. The way back of a sample needs the rates of all where a penalty is
+    // over the batch: where all blocks are resident they meet for these, else the samples run forwards once before.
+    void run_turns(SampleArguments<Network>& a, std::int64_t at_once, bool first) {
+        if constexpr (Network::learns) {
+            const bool needs_rates = Network::batch_penalties && !results_.knows_rates();
+            if (Network::batch_penalties) a.mean_rates = needs_rates ? results_.room_for_mean_rates() : results_.mean_rates_on_device();
+            const std::size_t shared = place(a, at_once);
+            a.finds_rates = needs_rates && at_once == a.batch && !is_in_clusters(a) && together_.most(Network::resident_samples(shared)) >= a.batch;
+            if (first) learner_.forget_overflow();
+            turns_.run(a, at_once, !first, needs_rates && !a.finds_rates, [&] { Network::load_stages(shared); }, [&](const Stage<Network>& stage) {
+                launch_placed(stage.samples, shared);
+                if constexpr (Network::batch_penalties)
+                    if (stage.ends_rates) Network::launch_rates(a, compute_);
+                if (stage.samples.keeps) Network::launch_gather(stage.gather, compute_);
+            });
+        }
     }
     void point_at_numbers(SampleArguments<Network>& a) const {
         a.parameters = numbers_.parameters.data(), a.halves = numbers_.halves.data(), a.rows = connectivity_.table(), a.arrays = learner_.arrays();
@@ -284,16 +305,6 @@ private:
     }
     // Of a simulation, and of a sequence that is cut, the whole state is kept between launches.
     bool is_in_clusters(const SampleArguments<Network>& a) const { return shares_samples_ && !a.carried && a.segments <= 1 && a.round.to == 0; }
-    // Segment by segment, the last of which has gone back.
-    template <typename After>
-    void go_back(SampleArguments<Network>& a, const After& after) {
-        a.round.resumes = true, a.finds_rates = false;
-        while (a.round.origin > 0) {
-            a.round.origin -= a.length;
-            launch_samples(a);
-            after();
-        }
-    }
     // Where the weights change after every step.
     template <typename Meanwhile>
     Result run_step_by_step(SampleArguments<Network>& a, const Batch& batch, BatchInput<Network>& input, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
@@ -316,30 +327,16 @@ private:
         stale_ = true;
         throw Failure(Code::numerical, wrong);
     }
-    // The way back of a sample needs the rates of all: where all blocks are resident they meet for these, else the samples run forwards once before.
-    void find_mean_rates(SampleArguments<Network>& a) {
-        if (!results_.knows_rates()) {
-            point_at_numbers(a);
-            a.finds_rates = !is_in_clusters(a) && together_.most(Network::resident_samples(place_states(a, true))) >= a.batch;
-            a.mean_rates = results_.room_for_mean_rates();
-            if (a.finds_rates) return;
-            a.keeps = false;
-            launch_samples(a);
-            results_.add_rates(a.batch);
-            a.keeps = true;
-        }
-        a.mean_rates = results_.mean_rates_on_device();
-    }
-    // The same where not all of them run at once.
+    // The mean rates of all samples, where the device is not given the input of all at once.
     void find_rates_of_all(const Batch& batch, const Plan& plan) {
-        for (std::int64_t first = 0; first < batch.count; first += plan.at_once) {
-            const Batch part = part_of(batch, first, plan.at_once);
+        for (std::int64_t first = 0; first < batch.count; first += plan.given) {
+            const Batch part = part_of(batch, first, plan.given);
             BatchInput<Network>& input = inputs_[turn_ ^= 1];
             if (!input.holds(part, true)) input.prepare(part, true, copies_);
             SampleArguments<Network> a = {};
             input.hand_over(a, compute_);
             a.of = static_cast<int>(batch.count);
-            lay_out(a, part, true, plan.length, {});
+            lay_out(a, part, true, plan, {});
             a.keeps = false;
             launch_samples(a);
             input.release(compute_);
@@ -348,11 +345,11 @@ private:
     }
 
     // Runs the batch once more, looking at every step.
-    std::string what_failed(SampleArguments<Network>& a, const Batch& batch) {
+    std::string what_failed(SampleArguments<Network>& a, std::int64_t at_once, const Batch& batch) {
         results_.look_again();
-        a.looks = true, a.finds_rates = a.round.resumes = false, a.round.origin = (a.segments - 1) * a.length;
-        launch_samples(a);
-        go_back(a, [] {});
+        a.looks = true, a.finds_rates = false;
+        const std::size_t shared = place(a, std::min(at_once, batch.count));
+        for (const Stage<Network>& stage : turns_.stages(a, at_once, false)) launch_placed(stage.samples, shared);
         results_.send(batch.count, compute_);
         return results_.said(batch);
     }
@@ -378,6 +375,7 @@ private:
     Connectivity<Network> connectivity_{memory_};
     Learner<Network> learner_{memory_, numbers_, connectivity_, compute_};
     Lockstep<Network> lockstep_{memory_, numbers_, learner_, results_, compute_};
+    Turns<Network> turns_{learner_, compute_};
     Together together_;
     bool built_ = false;
     std::uint64_t seed_ = 0;  // of connectivity

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 
 #include "sncc/cuda_graph.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/cuda_run.h"
+#include "sncc/cuda_together.h"
 #include "sncc/list.h"
 
 namespace sncc {
@@ -31,8 +31,6 @@ public:
 
     // Steps all.first + 1 .. all.last, all operations. `view`: what stands at all.view. An error of the graph comes before the first step.
     void launch(const NetworkView<Network>& view, const StepArguments<Network>& all, const LaunchShape& shape, int multiprocessors) {
-        const char* const forced = std::getenv("SNCC_CUDA_FORM");  // persistent, graph or launches: for tests and measurements
-        const auto is_forced = [&](const char* form) { return forced && std::strcmp(forced, form) == 0; };
         const bool fits = cooperates_ && shape.blocks <= Network::resident_blocks(shape.threads, shape.shared) * multiprocessors;
         if (fits && !is_forced("graph") && !is_forced("launches")) return Network::launch_run(all, shape.blocks, shape.threads, shape.shared, stream_);
         const std::int64_t replayed = replayed_stretches(view) * view.interval;  // steps

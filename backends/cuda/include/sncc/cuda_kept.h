@@ -32,8 +32,9 @@ void place_traces(SampleArguments<Network>& a, const ParametersOnDevice<Network>
     a.trace_width = a.trace_size + emitted * std::max(1, Network::cluster);
 }
 
+// Samples that run at once, steps whose tape is kept at once, and samples whose input the device is given at once.
 struct Plan {
-    std::int64_t at_once, length;
+    std::int64_t at_once, length, given;
 };
 
 template <typename Network>
@@ -43,29 +44,39 @@ class KeptOfSamples {
 public:
     explicit KeptOfSamples(DeviceMemory& memory) : memory_(memory) {}
 
-    // How a batch runs within the network's bound on memory, beside `gradient_size` numbers, each sample with traces of `trace_width`: so many samples at once, all without a bound,
-    // and the steps of which a sample's tape holds all numbers at once. Segments are computed twice, so they have to let more samples run. In lockstep none can wait.
+    // How a batch runs within the network's bound on memory, beside `gradient_size` numbers, each sample with traces of `trace_width`; all at once without a bound.
+    // Segments are computed twice, so they have to let more samples run. In lockstep none can wait. The device has the signals of all samples
+    // where they take at most a quarter of the bound and leave room; else of those that run at once.
     static Plan plan(const Batch& batch, std::int64_t gradient_size, std::int64_t most_delay, std::int64_t trace_width, bool lockstep) {
         std::int64_t steps = 1;
         for (std::int64_t k = 0; k < batch.count; ++k) steps = std::max<std::int64_t>(steps, batch.data->steps[batch.selection[k]]);
-        if (Network::memory == 0 || batch.count == 0) return {std::max<std::int64_t>(batch.count, 1), steps};
-        const std::int64_t gradients = gradient_size * real, room = Network::memory - gradients, least = lockstep ? batch.count : 1;
-        const auto fit = [&](std::int64_t length) { return std::min(room / bytes(steps, length, most_delay, trace_width + gradient_size), batch.count); };
-        std::int64_t each = bytes(steps, steps, most_delay, trace_width + gradient_size);
-        Plan best{fit(steps), steps};
-        for (std::int64_t length = Network::online ? 0 : (steps - 1) / block * block; length > 0; length -= block) {
-            each = std::min(each, bytes(steps, length, most_delay, trace_width + gradient_size));
-            const std::int64_t faster = 3 * best.at_once / (best.length < steps ? 3 : 2);  // a third of the work is computed again
-            if (std::min(fit(length), most_at_once) > std::min(faster, most_at_once)) best = {fit(length), length};
-        }
+        const std::int64_t all = std::max<std::int64_t>(batch.count, 1);
+        if (Network::memory == 0 || batch.count == 0) return {all, steps, all};
+        const std::int64_t gradients = gradient_size * real, room = Network::memory - gradients, least = lockstep ? batch.count : 1, signals = steps * signals_of_a_step();
+        std::int64_t each = 0;
+        const auto best_within = [&](std::int64_t left, std::int64_t given) {  // bytes, beside so many given with each sample
+            const auto of = [&](std::int64_t length) { return given + bytes(steps, length, most_delay, trace_width + gradient_size); };
+            const auto fit = [&](std::int64_t length) { return std::min(left / of(length), batch.count); };
+            each = of(steps);
+            Plan best{fit(steps), steps, batch.count};
+            for (std::int64_t length = Network::online ? 0 : (steps - 1) / block * block; length > 0; length -= block) {
+                each = std::min(each, of(length));
+                const std::int64_t faster = 3 * best.at_once / (best.length < steps ? 3 : 2);  // a third of the work is computed again
+                if (std::min(fit(length), most_at_once) > std::min(faster, most_at_once)) best = {fit(length), length, batch.count};
+            }
+            return best;
+        };
+        Plan best{0, steps, batch.count};
+        if (signals * batch.count <= room / 4) best = best_within(room - signals * batch.count, 0);
+        if (best.at_once < least) best = best_within(room, signals), best.given = best.at_once;
         if (best.at_once >= least && room > 0) return best;
         throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes at least " + std::to_string((least * each + gradients) / 1000000 + 1) +
                                         " MB on the GPU, and the network was built with `memory` = " + std::to_string(Network::memory / 1000000) + " MB: build it with more");
     }
 
-    // Where the samples of a batch leave it.
-    void lay_out(SampleArguments<Network>& a, bool learns, std::int64_t length, std::int64_t most_delay) {
-        const std::size_t count = static_cast<std::size_t>(a.batch), rows = count * static_cast<std::size_t>(a.most_steps);
+    // Where the samples of a batch leave it, so many at once.
+    void lay_out(SampleArguments<Network>& a, std::int64_t at_once, bool learns, std::int64_t length, std::int64_t most_delay) {
+        const std::size_t count = static_cast<std::size_t>(std::min<std::int64_t>(a.batch, at_once)), rows = count * static_cast<std::size_t>(a.most_steps);
         a.length = std::min(length, a.most_steps), a.segments = (a.most_steps + a.length - 1) / a.length, a.most_delay = most_delay;
         const bool cut = a.segments > 1;
         a.round.origin = (a.segments - 1) * a.length, a.round.resumes = false, a.room = a.length + (cut ? most_delay : 0);
@@ -104,18 +115,23 @@ private:
 
     // Words of 32 steps.
     static std::int64_t chunks(std::int64_t steps) { return (steps + 31) / 32; }
-    // Of one sample in training, with the signals that are copied for it and, beside them, for the next ones; not its events.
+    // Of one sample in training without its inputs.
     static std::int64_t bytes(std::int64_t steps, std::int64_t length, std::int64_t most_delay, std::int64_t forwards) {
         const std::int64_t on_tape = Network::online ? 0 : Network::tape_columns + Network::error_width;
         std::int64_t numbers = 0, words = 0, from_before = (length + (length < steps ? most_delay : 0)) * on_tape, beside = 0;
         if (length < steps) beside = (steps + length - 1) / length * static_cast<std::int64_t>(sizeof(typename Network::State)) + static_cast<std::int64_t>(sizeof(typename Network::Workspace));
         for (int p = 0; p < Network::populations + Network::thinned; ++p) words += Network::words(p);
         for (int k = 0; k < Network::series_count; ++k) numbers += Network::series_stride(k), from_before += series_lead * Network::series_stride(k);
+        if (Network::online) from_before += forwards;
+        return steps * (numbers * real + words * 4) + chunks(length) * Network::fired_neurons * 4 + from_before * real + beside + (Network::sum_size + Network::penalty_size) * 8;
+    }
+    // The signals that are copied for a sample and, beside them, for the next ones; events are not counted.
+    static std::int64_t signals_of_a_step() {
+        std::int64_t numbers = 0;
         for (int q = 0; q < Network::sources; ++q) numbers += 2 * stride_of_signal(q);
         for (int k = 0; k < Network::thinned; ++k)
             if (Network::thinnings()[k].source >= 0) numbers += 2 * stride_of_signal(Network::thinnings()[k].source);
-        if (Network::online) from_before += forwards;
-        return steps * (numbers * real + words * 4) + chunks(length) * Network::fired_neurons * 4 + from_before * real + beside + (Network::sum_size + Network::penalty_size) * 8;
+        return numbers * real;
     }
     static std::int64_t stride_of_signal(int source) { return Network::source_sizes()[source].signal ? (Network::source_sizes()[source].size + 15) / 16 * 16 : 0; }
 

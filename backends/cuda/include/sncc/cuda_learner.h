@@ -39,13 +39,6 @@ public:
     // Numbers per neuron that follow from parameters set by hand: the last launch without its first parts.
     void derive() { Network::launch_optimise(optimiser_arguments(1), 1, stream_); }
 
-    // Of the samples that have just run; `first` of the batch.
-    void gather(const SampleArguments<Network>& a, bool first, bool adds, bool adds_sums) {
-        GatherArguments<Network> g = gather_arguments(a);
-        g.round.adds = adds, g.round.adds_sums = adds_sums;
-        if (first) forget_overflow();
-        Network::launch_gather(g, stream_);
-    }
     GatherArguments<Network> gather_arguments(const SampleArguments<Network>& a) {
         GatherArguments<Network> g = {};
         g.gradient = numbers_.gathered.data(), g.parameters = numbers_.parameters.data(), g.rows = connectivity_.table(), g.steps = a.rest ? a.rest : a.steps, g.most_steps = a.most_steps, g.batch = a.batch;

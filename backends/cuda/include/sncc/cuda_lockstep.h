@@ -56,7 +56,8 @@ public:
                 a.mean_rates = results_.mean_rates_on_device(), a.round.penalises = true;
                 launch(a);
             }
-            learner_.gather(a, n == 1, false, false);
+            if (n == 1) learner_.forget_overflow();
+            Network::launch_gather(learner_.gather_arguments(a), stream_);
             optimise();
         }
     }

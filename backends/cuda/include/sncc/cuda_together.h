@@ -1,4 +1,4 @@
-// How many blocks a launch may have whose threads meet across the grid: all are resident at once.
+// How many blocks a launch may have whose threads meet across the grid: all are resident at once; in which form launches are forced to be.
 #pragma once
 
 #include <cstdlib>
@@ -9,6 +9,10 @@
 namespace sncc {
 namespace cuda {
 
+// Where the environment wants one form: persistent, graph or launches, for tests and measurements.
+inline const char* forced_form() { return std::getenv("SNCC_CUDA_FORM"); }
+inline bool is_forced(const char* form) { return forced_form() && std::strcmp(forced_form(), form) == 0; }
+
 class Together {
 public:
     Together() {
@@ -17,10 +21,7 @@ public:
     }
 
     // Where a multiprocessor holds so many; 0 where launches cannot meet.
-    int most(int resident) const {
-        const char* const forced = std::getenv("SNCC_CUDA_FORM");  // persistent, graph or launches: for tests and measurements
-        return !cooperates_ || (forced && std::strcmp(forced, "persistent") != 0) ? 0 : resident * multiprocessors_;
-    }
+    int most(int resident) const { return !cooperates_ || (forced_form() && !is_forced("persistent")) ? 0 : resident * multiprocessors_; }
 
 private:
     int cooperates_ = 0, multiprocessors_ = 0;
