@@ -12,28 +12,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sncc.diagnostics import DiagnosticError
-from sncc.expressions.algebra import ONE, ZERO, fold_all
-from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
+from sncc.expressions.nodes import symbols
 from sncc.gradients.derivation import derive_adjoint, learnt_arrays
-from sncc.gradients.eligibility import Answer, Front, Jacobian, Path, Through, states_of, traces
-from sncc.gradients.feedback import filtering_input
+from sncc.gradients.eligibility import Answer, Front, Jacobian, Path, states_of, traces
+from sncc.gradients.jacobians import is_shared, with_jacobian, with_variables
+from sncc.gradients.online_paths import BACK, is_moved, paths_of, to_each
 from sncc.gradients.online_sources import cannot_learn, of_sources, with_derivatives, with_sums
 from sncc.gradients.online_synapses import (
-    along,
     answers_of,
     is_of_synapses,
     picked,
-    places_of,
     refuse_answers_of_readouts,
     with_places,
     with_places_of_neurons,
     with_targets,
 )
-from sncc.gradients.rules import Adjoint, Edge
-from sncc.gradients.synapse_feedback import at_other_weights
-from sncc.gradients.transpose import transpose
+from sncc.gradients.rules import Adjoint
 from sncc.model.training_nodes import Rule
-from sncc.program.groups import Connection, Group
+from sncc.program.groups import Connection
 from sncc.program.learning import (
     DeriveAdjoint,
     Each,
@@ -46,9 +42,6 @@ from sncc.program.learning import (
 )
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout, Update
-from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, Assign, Fire, Reduce, Statement
-
-BACK = ".feedback"  # behind the names of what is at other weights
 
 
 def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> Program:
@@ -58,9 +51,9 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     """
     jacobians: dict[str, Jacobian] = {}
     for name in sorted({choice.group for choice in chosen}):
-        program, jacobians[name] = _with_jacobian(program, name)
+        program, jacobians[name] = with_jacobian(program, name)
     for name in sorted(choice.group for choice in chosen if choice.instead is not None):
-        program, jacobians[f"{name}{BACK}"] = _with_jacobian(program, name, BACK)
+        program, jacobians[f"{name}{BACK}"] = with_jacobian(program, name, BACK)
 
     def moving(group: str, variable: str) -> bool:
         learnt = learnt_arrays(program, program.group(group))
@@ -82,10 +75,10 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         sources = _sources(program, choice.group, chosen, jacobians)
         if choice.group not in _learning(program) and not fronts and not sources:
             continue
-        paths = [p for p in _paths(program, choice, chosen, readouts) if _is_moved(p, choice.group, jacobians)]
+        paths = [p for p in paths_of(program, choice, chosen, readouts) if is_moved(p, choice.group, jacobians)]
         paths = [
-            _to_each(p, Each(p.readout.index))
-            if p.input and p.each is None and not _is_shared(program, p.readout.group, jacobians)
+            to_each(p, Each(p.readout.index))
+            if p.input and p.each is None and not is_shared(program, p.readout.group, jacobians)
             else p
             for p in paths
         ]
@@ -117,13 +110,8 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal | PenaltySignal)}
     variables |= {(o.group, o.variable) for o in operations if isinstance(o, SignalBack)}
     variables |= {(o.group, o.variable) for o in operations if isinstance(o, Picked) and o.over is not None}
-    groups = tuple(_with_variables(g, sorted(v for name, v in variables if name == g.name)) for g in program.groups)
+    groups = tuple(with_variables(g, sorted(v for name, v in variables if name == g.name)) for g in program.groups)
     return replace(program, groups=groups, traces=tuple(operations), gradient=tuple(gradient))
-
-
-def _to_each(path: Path, each: Each, delays: str = "") -> Path:
-    """The same way as one to each output, or along each synapse, of which each may have a delay."""
-    return replace(path, signal=replace(path.signal, each=each), each=each, delays=delays)
 
 
 def _loop(operation: TraceOperation) -> Each | None:
@@ -149,119 +137,6 @@ def _learning(program: Program) -> set[str]:
     learnt = {p.key for p in program.parameters if p.learnt}
     own = {g.name for g in program.groups for row in g.rows for _, value in row.values if value in learnt}
     return own | {c.target_group for c in program.connections if c.weight in learnt or c.delays in learnt}
-
-
-def _with_variables(group: Group, names: Iterable[str]) -> Group:
-    """Variables that are kept from step to step but are no states of the user's."""
-    names = tuple(names)
-    rows = tuple(replace(r, initial=(*r.initial, *((name, ZERO) for name in names))) for r in group.rows)
-    return replace(group, states=(*group.states, *names), rows=rows)
-
-
-# ------------------------------------------------------------------------------------------------ the Jacobian of an update
-def _with_jacobian(program: Program, name: str, tail: str = "") -> tuple[Program, Jacobian]:
-    """Derivatives of the states after an update, and of the spike, by the states before, inputs and numbers.
-
-    With a `tail`, of their names, those of synapses at other weights than theirs.
-    """
-    group = program.group(name)
-    update = next(o for o in program.forward if isinstance(o, Update) and o.group == name)
-    at, others = at_other_weights(program, update) if tail else (update, {})
-    states = [s for s in group.states if s != REFRACTORY and "/" not in s]
-    after = {s: others.get(local, local) for s, local in update.carry if s in states}
-    after |= {SPIKE: SPIKE} if update.spikes else {}
-    wanted = frozenset({*states, *update.inputs, *group.arrays})
-    body, variables, jacobian = list(at.body), list(update.carry), Jacobian()
-    for output, local in after.items():
-        transposed = transpose(at.body, {local: ONE}, wanted)
-        names: dict[str, Expression] = {s.name: Symbol(f"{output}{tail}/{s.name}") for s in transposed.body}
-        body += [_renamed(s, f"{output}{tail}/{s.name}", names) for s in transposed.body]
-        for by, value in transposed.adjoints.items():
-            entry = fold_all(substitute(value, names))
-            if not isinstance(entry, Number):
-                variable = f"{output}{tail}/{by}"
-                body.append(Assign(f"{variable}/now", entry))
-                variables.append((variable, f"{variable}/now"))
-                entry = Symbol(variable)
-            jacobian[output, by] = entry
-    jacobian |= {(s, s): ONE for s in states if s not in after}  # a state that nothing moves
-    changed = replace(update, body=tuple(body), carry=tuple(variables))
-    added = [v for v, _ in variables if v not in group.states]
-    return replace(
-        program,
-        groups=tuple(_with_variables(g, added) if g.name == name else g for g in program.groups),
-        forward=tuple(changed if o is update else o for o in program.forward),
-    ), jacobian
-
-
-def _renamed(statement: Statement, name: str, names: dict[str, Expression]) -> Statement:
-    assert isinstance(statement, Assign | Reduce) and not isinstance(statement, Fire)
-    return Assign(name, fold_all(substitute(statement.value, names)))
-
-
-# ------------------------------------------------------------------------------------------------ ways to the loss
-def _paths(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> list[Path]:
-    group = program.group(choice.group)
-    row = group.rows[0]
-    own = (group.name, row.offset, row.size)
-    paths: list[Path] = []
-
-    def variable() -> str:
-        return f"signal{len(paths)}"
-
-    def into_loss(edge: Edge, leaves: str = SPIKE, moved: Connection | None = None) -> None:
-        """The ways along a connection into what the loss reads; `moved`: by the states of its source that it moves."""
-        c = program.connection(edge.connection)
-        through = None
-        if moved is not None:
-            way = moved.target_group
-            through = Through(way, moved.input, c.values or "", c.delay, way, way)
-        for r in (r for r in readouts if r.group == c.target_group):
-            weight = c.weight if edge.feedback is None else edge.feedback
-            signal = LearningSignal(
-                r.index, own, variable(), weight, edge.feedback is not None, c.pattern == "one_to_one", c.name
-            )
-            delay = c.delay if moved is None else moved.delay
-            path = Path(r, signal, c.input, leaves, delay, through)
-            paths.append(_to_each(path, along(program, r, c), c.name) if c.delays is not None else path)
-
-    def by_each(onto: Connection, moved: Connection, tail: str) -> None:
-        """The ways through synapses that keep states one by one, along each of them."""
-        group = moved.target_group
-        for r in (r for r in readouts if r.group == onto.target_group):
-            signal = LearningSignal(r.index, own, variable())
-            through = Through(group, moved.input, onto.values or "", onto.delay, places_of(group), f"{group}{tail}")
-            path = Path(r, signal, onto.input, moved.values or SPIKE, moved.delay, through)
-            delays = moved.name if moved.delays is not None else ""
-            paths.append(_to_each(path, along(program, r, onto, moved), delays))
-
-    for k in choice.readouts:
-        paths.append(Path(readouts[k], LearningSignal(k, own, variable())))
-    for edge in choice.edges:
-        c = program.connection(edge.connection)
-        if c.of_target:
-            continue  # an answer of the group's own synapses
-        if program.group(c.target_group).rows[0].holds == "neurons":
-            into_loss(edge, c.values or SPIKE)
-            continue
-        for onward in (o for o in chosen if (o.group, o.label) == (c.target_group, edge.label)):
-            for further in onward.edges:
-                if is_of_synapses(program, c.target_group):
-                    by_each(program.connection(further.connection), c, BACK if onward.instead is not None else "")
-                else:
-                    into_loss(further, c.values or SPIKE, c)
-    for direct in choice.signals:
-        for r in (r for r in readouts if r.group == direct.group):
-            signal = LearningSignal(r.index, own, variable(), direct.feedback, True)
-            paths.append(Path(r, signal, filtering_input(program, direct.group)))
-    return paths
-
-
-def _is_moved(path: Path, group: str, jacobians: Mapping[str, Jacobian]) -> bool:
-    """Whether anything leaves a group, and moves what states of synapses deliver on the way; not where that is one number."""
-    if path.input and path.leaves not in {output for output, _ in jacobians[group]}:
-        return False  # no spikes
-    return path.through is None or path.through.values in states_of(jacobians[path.through.jacobian])
 
 
 # ------------------------------------------------------------------------------------------------ traces
@@ -374,34 +249,3 @@ def _moving_numbers(program: Program, group: str, jacobians: Mapping[str, Jacobi
     initial = program.group(group).rows[0].initial
     moved = {by for _, by in jacobians[group]} | {name for _, value in initial for name in symbols(value)}
     return [a for a in program.group(group).arrays if a in learnt_arrays(program, program.group(group)) & moved]
-
-
-def _is_shared(program: Program, group: str, jacobians: Mapping[str, Jacobian]) -> bool:
-    """Whether a Jacobian by states and inputs is the same in every step and for all neurons of a group, so that one filter serves all of them."""
-    jacobian = jacobians[group]
-    update = next(o for o in program.forward if isinstance(o, Update) and o.group == group)
-    values = {s.name: s.value for s in update.body if isinstance(s, Assign)}
-    numbers = set(program.group(group).arrays) - _of_each_neuron(program, group)
-    arrays = program.group(group).arrays
-    filters = [value for (_, by), value in jacobian.items() if by not in arrays]
-    waiting = [f"{value.name}/now" for value in filters if isinstance(value, Symbol)]
-    while waiting:
-        name = waiting.pop()
-        if name in values:
-            waiting += symbols(values[name])
-        elif name not in numbers and name != LEARNS:
-            return False
-    return True
-
-
-def _of_each_neuron(program: Program, group: str) -> set[str]:
-    """Numbers of a group that differ from neuron to neuron, and what is computed from them."""
-    shared = {p.key for p in program.parameters if p.shape == ()}
-    found = {
-        symbol for row in program.group(group).rows for symbol, value in row.values
-        if isinstance(value, str) and value not in shared
-    }  # fmt: skip
-    for assign in (a for d in program.derive if d.group == group for a in d.body):
-        if symbols(assign.value) & found:
-            found.add(assign.name)
-    return found
