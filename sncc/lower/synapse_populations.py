@@ -275,6 +275,8 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
         return f"and whose `on pre` reads its target, {by}", "read it in an equation or in `deliver`"
     kind = model.population(c.source).kind
     adds_up = kind == "poisson" and all(amounts(block) is not None for block in moves_of(model, c).on_pre)
+    if kind == "signal":
+        return f"behind the signal `{c.source}`, which has values and no spikes,", "put neurons in between"
     if kind not in ("neuron", "input") and not adds_up:
         return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
     if _learns_delay(model, c) and (what := _cannot_be_late(model, c)):

@@ -37,10 +37,12 @@ def resolve_rule(value: tree.Expression, reader: Reader) -> training_nodes.Rule 
     for argument in arguments:
         text = argument.value.span.text
         match argument.name:
-            case "feedback" if name == "eprop" and text in FEEDBACKS:
-                feedback = next(f for f in FEEDBACKS if f == text)
-            case "online" if name == "eprop" and text in ("true", "false"):
+            case "feedback" if name == "eprop":
+                feedback = next((f for f in FEEDBACKS if f == text), feedback)
+                _one_of(argument, FEEDBACKS, reader.diagnostics)
+            case "online" if name == "eprop":
                 online = text == "true"
+                _one_of(argument, ("true", "false"), reader.diagnostics)
             case "truncate" if name != "eventprop":
                 truncate = reader.steps(argument.value, "`truncate`")
             case _:
@@ -59,6 +61,16 @@ def check_online(rule: training_nodes.Rule, losses: Iterable[training_nodes.Loss
             )
             help = "read `mean`, `sum` or `last`, or leave `online` out"
             diagnostics.error("wrong-argument", loss.span, message, notes=(note,), help=help)
+
+
+def _one_of(argument: tree.Argument, values: tuple[str, ...], diagnostics: Diagnostics) -> None:
+    """Report a value that is none of those that there are."""
+    text = argument.value.span.text
+    if text not in values:
+        *most, last = (f"`{value}`" for value in values)
+        hints = did_you_mean(text, values) or (f"it is {', '.join(most)} or {last}",)
+        message = f"unknown value `{text}` of `{argument.name}`"
+        diagnostics.error("unknown-name", argument.value.span, message, help=hints)
 
 
 def _no_such_argument(name: str, argument: tree.Argument, diagnostics: Diagnostics) -> None:
