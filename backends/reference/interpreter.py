@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sncc.backends.reference.draws import initial_parameters
-from sncc.backends.reference.rewiring import rewire_synapses
+from sncc.backends.reference.rewiring import move_synapses, step_weights
 from sncc.backends.reference.sample import Sample
 from sncc.backends.reference.synapses import Pairs, SynapsesOfSample, Tables
 from sncc.expressions.evaluate import evaluate
@@ -58,6 +58,7 @@ class Reference:
         self.parameters = initial_parameters(program, given, ends, seed)
         self.optimiser_states: dict[tuple[str, str], np.ndarray] = {}
         self.optimiser_step = 0
+        self.dormant: dict[str, np.ndarray] = {}
 
     def run(
         self, inputs: Sequence[Mapping[str, Array]], labels: Sequence[Array] | None = None, *, steps: int | None = None,
@@ -103,7 +104,7 @@ class Reference:
         """One batch of e-prop forwards, the samples in lockstep; the mean loss with penalties.
 
         An optimiser step after every step where all losses are of every step, else one at the end. Penalties, whose rates
-        are known at the end, come with the last.
+        are known at the end, come with the last; with it synapses move.
         """
         arrays = {g.name: self._arrays(g) for g in self.program.groups}
         runs = [self._sample(arrays, sample, labels[k], len(inputs), (0, k), True) for k, sample in enumerate(inputs)]
@@ -118,7 +119,7 @@ class Reference:
                 for run in runs:
                     run.eligibility.penalise(run)
             if every_step:
-                self.optimise(self._gradients(runs, arrays))
+                self.optimise(self._gradients(runs, arrays), moves=n == longest)
                 arrays |= {g.name: self._arrays(g) for g in self.program.groups}
                 for run in runs:
                     run.eligibility.forget_gradients()
@@ -136,8 +137,10 @@ class Reference:
         synapses = SynapsesOfSample(self.program, self.tables, self.parameters, counter)
         return Sample(self.program, self.parameters, arrays, inputs, synapses, steps, counter, label, samples, learns)
 
-    def optimise(self, gradients: Mapping[str, np.ndarray], learning_rate_factor: float = 1.0) -> None:
-        """One optimiser step on every learnt parameter."""
+    def optimise(
+        self, gradients: Mapping[str, np.ndarray], learning_rate_factor: float = 1.0, moves: bool = True
+    ) -> None:
+        """One optimiser step on every learnt parameter; `moves`: it is not in the midst of sequences, whose synapses stay."""
         optimiser = self.program.optimise
         assert optimiser is not None
         self.optimiser_step += 1
@@ -152,7 +155,7 @@ class Reference:
         scalars: dict[str, Array] = {"k": float(self.optimiser_step), "learning_rate": rate}
         for assign in optimiser.scalars:
             scalars[assign.name] = evaluate(assign.value, scalars)
-        moves: list[tuple[Connection, Parameter, Array]] = []
+        of_synapses: list[tuple[Connection, Parameter, Array]] = []
         for p in learnt:
             states = {
                 s: self.optimiser_states.get((p.key, s), np.zeros(np.shape(self.parameters[p.key])))
@@ -170,11 +173,13 @@ class Reference:
             carried = {name: values[local] for name, local in optimiser.carry}
             self.optimiser_states |= {(p.key, s): carried[s] for s in optimiser.states}
             rewired = [c for c in self.program.connections if c.rewiring is not None and c.weight == p.key]
-            moves += [(c, p, carried["w"]) for c in rewired]
+            of_synapses += [(c, p, carried["w"]) for c in rewired]
             if not rewired:
                 self._step(p, carried["w"] * p.scale)
-        for c, p, stepped in moves:  # after all steps: gradients are those of the synapses that there were
-            rewire_synapses(self, c, p, stepped, rate * p.rate)
+        for c, p, stepped in of_synapses:  # after all steps: gradients are those of the synapses that there were
+            step_weights(self, c, p, stepped, rate * p.rate)
+            if moves:
+                move_synapses(self, c, p)
 
     def _step(self, p: Parameter, value: Array) -> None:
         """Gives a parameter its value after an optimiser step, within its bounds and signs."""

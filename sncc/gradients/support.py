@@ -38,8 +38,3 @@ def _connection(connection: Connection, training: Training, model: Model) -> Ite
     if connection.plasticity is not None and rule.name == "eventprop":
         help = "train with `bptt` or `eprop`, or leave the `plasticity` out (`--schedule neuron_parallel` simulates it)"
         yield not_supported_yet(connection.span, "`eventprop` through weights that a `plasticity` moves", help)
-    every_step = all(loss.reduction is None for loss in training.losses)
-    if rule.name == "eprop" and rule.online and connection.rewiring is not None and every_step:
-        what = "`rewire` under `online = true` where weights change after every step, as do losses of every step,"
-        help = "take a loss of the end, such as `cross_entropy(mean(output.v))`, or leave `online` out"
-        yield not_supported_yet(connection.span, what, help)

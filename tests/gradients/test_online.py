@@ -121,7 +121,7 @@ def test_a_penalty_comes_with_the_last_update():
     for text in (plain, held):
         trained = Reference(program_of(text), values)
         steps = []
-        trained.optimise = lambda g, steps=steps: steps.append(g)  # gradients alone
+        trained.optimise = lambda g, moves, steps=steps: steps.append(g)  # gradients alone
         trained.train_online(inputs, labels)
         found.append(steps)
     same = [all(np.array_equal(a[k], b[k]) for k in a) for a, b in zip(*found, strict=True)]
@@ -347,7 +347,6 @@ def test_delays_are_learnt_also_into_what_the_loss_reads(out, delay):
 
 
 REFUSED = {
-    "synapses that move": (OUT, OUT.replace("dense", "random(p = 0.9)") + ", rewire = deep_r()", "`rewire` under `online = true` where weights change after every step"),
     "synapses that read what the loss reads": (OUT, f"{OUT}, synapse = reading()", "through `output`, whose synapses (`hidden_output`) keep states each"),
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ from projects import needs_compiler
 from rewired import (
     FED_BACK,
     FORWARDS,
+    LOCKSTEP,
     PAIRS,
     TEXT,
     a_simulation_goes_on_unless_delays_or_states_move,
@@ -38,7 +39,7 @@ def test_synapses_and_weights_are_the_references(project):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", [FED_BACK, FORWARDS], ids=["reverse", "forwards"])
+@pytest.mark.parametrize("text", [FED_BACK, FORWARDS, LOCKSTEP], ids=["reverse", "forwards", "step by step"])
 def test_what_stands_for_weights_on_the_way_back_goes_with_its_synapse(text):
     needs_compiler()
     project = sncc.build(text, backend="cpu", precision="float64")

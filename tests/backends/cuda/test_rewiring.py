@@ -9,6 +9,7 @@ from projects import Projects, needs_compiler
 from rewired import (
     FED_BACK,
     FORWARDS,
+    LOCKSTEP,
     PAIRS,
     TEXT,
     a_simulation_goes_on_unless_delays_or_states_move,
@@ -34,7 +35,7 @@ def test_synapses_weights_and_delays_are_the_references(load):
     follows_the_reference(lambda program, reference: starts_like(load(), program, reference))
 
 
-@pytest.mark.parametrize("text", [FED_BACK, FORWARDS], ids=["reverse", "forwards"])
+@pytest.mark.parametrize("text", [FED_BACK, FORWARDS, LOCKSTEP], ids=["reverse", "forwards", "step by step"])
 def test_what_stands_for_weights_on_the_way_back_goes_with_its_synapse(tmp_path, text):
     needs_compiler()
     project = Projects(tmp_path).emulated(text)[1]

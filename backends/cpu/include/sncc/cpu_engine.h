@@ -127,7 +127,12 @@ public:
 private:
     using Chain = typename ChainGradients<Network>::Chain;
 
-    void optimise(double learning_rate_factor) { OptimiserStep<Network>(numbers_, gradients_, pool_).take(learning_rate_factor); }
+    // In the midst of sequences it moves no synapses.
+    void optimise(double learning_rate_factor, bool moves = true) {
+        OptimiserStep<Network> step(numbers_, gradients_, pool_);
+        step.take(learning_rate_factor);
+        if (moves) step.move();
+    }
 
     // ------------------------------------------------------------------------------------------ training forwards in time
     [[noreturn]] void fail_at(const NotFinite& found, std::int64_t n, std::int64_t index, bool changed) {

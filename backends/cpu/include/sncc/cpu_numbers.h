@@ -27,6 +27,7 @@ public:
     int most_chains = Network::chains;
     std::int64_t optimiser_step = 0;
     std::uint64_t seed = 0;
+    List<List<char>> dormant;  // by weight, those of its synapses that wait for the end of sequences to be moved
     std::int64_t changes_of_delays = 0;  // after each, what is under way is lost, and a simulation begins anew
 
     StoredNumbers() {
@@ -35,7 +36,7 @@ public:
         parameters.own.resize(Network::parameters), parameters.half.resize(Network::parameters), parameters.repeated.resize(Network::parameters);
         parameters.transposed.resize(Network::parameters), parameters.is_shared.resize(Network::parameters);
         optimiser_.resize(static_cast<std::size_t>(Network::parameters * Network::optimiser_states));
-        delays_.resize(Network::parameters);
+        delays_.resize(Network::parameters), dormant.resize(Network::parameters);
         parameters.trace_size = Network::trace_size;
         for (int k = 0; k < Network::parameters; ++k)
             if (shapes[k].columns >= 0) allocate(k);
@@ -191,6 +192,7 @@ public:
                 std::copy(kept_[k].begin(), kept_[k].end(), own.data());
                 ++k;
             }
+        for (List<char>& waiting : dormant) waiting.clear();
         optimiser_step = kept_step_;
         stale_ = true;
     }

@@ -176,7 +176,7 @@ public:
             if (!steps) continue;
             engine.gradients_.collect(chains, engine.pool_);
             engine.check_gradients_or_restore();
-            engine.optimise(learning_rate_factor);
+            engine.optimise(learning_rate_factor, n == longest);
             {
                 const FlushDenormals no_longer(false);  // as where parameters are set by hand
                 engine.numbers_.refresh();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "sncc/cpu_gradients.h"
 #include "sncc/cpu_numbers.h"
@@ -57,8 +58,12 @@ public:
         }
         for (int k = 0; k < Network::follow_count; ++k) follow(Network::follows()[k], before[static_cast<std::size_t>(k)]);
         for (int k = 0; k < Network::rewiring_count; ++k)
-            rewire(Network::rewirings()[k], before[static_cast<std::size_t>(Network::follow_count + k)].data(), rate);
+            step_synapses(Network::rewirings()[k], before[static_cast<std::size_t>(Network::follow_count + k)].data(), rate);
         numbers_.change();
+    }
+    // Synapses whose weights would have changed their sign in the steps that the optimiser has taken give way to others.
+    void move() {
+        for (int k = 0; k < Network::rewiring_count; ++k) rewire(Network::rewirings()[k]);
     }
 
 private:
@@ -74,21 +79,21 @@ private:
             }
     }
 
-    // Synapses whose weights would have changed their sign in the step that the optimiser has taken give way to others.
-    void rewire(const Rewiring& about, const Real* before, double rate) {
+    void step_synapses(const Rewiring& about, const Real* before, double rate) {
         const Shape& shape = numbers_.shapes[static_cast<std::size_t>(about.parameter)];
-        const SynapseRows* rows = nullptr;
-        for (const SynapseRows& all : numbers_.parameters.rows)
-            if (all.info().weight == about.parameter) rows = &all;
+        const std::size_t count = rows_of(about).count();
         Real* weights = numbers_.parameters.own[static_cast<std::size_t>(about.parameter)].data();
-        const std::uint32_t step = static_cast<std::uint32_t>(numbers_.optimiser_step);
-        List<char> dormant;
-        const bool any = step_weights(weights, before, dormant, rows->count(), about, numbers_.seed, step, rate * shape.rate, shape.scale);
+        step_weights(weights, before, numbers_.dormant[static_cast<std::size_t>(about.parameter)], count, about, numbers_.seed,
+                     static_cast<std::uint32_t>(numbers_.optimiser_step), rate * shape.rate, shape.scale);
         for_travelling<Network>(about.parameter, [&](int k, bool follows) {
-            if (follows) add_changes(numbers_.parameters.own[static_cast<std::size_t>(k)].data(), weights, before, rows->count());
+            if (follows) add_changes(numbers_.parameters.own[static_cast<std::size_t>(k)].data(), weights, before, count);
         });
-        if (!any) return;
-        const MovedSynapses moved = Mover(*rows, dormant).move(numbers_.seed, about.pairs, step);
+    }
+    void rewire(const Rewiring& about) {
+        const List<char> dormant = std::move(numbers_.dormant[static_cast<std::size_t>(about.parameter)]);
+        if (!any_of(dormant)) return;
+        Real* weights = numbers_.parameters.own[static_cast<std::size_t>(about.parameter)].data();
+        const MovedSynapses moved = Mover(rows_of(about), dormant).move(numbers_.seed, about.pairs, static_cast<std::uint32_t>(numbers_.optimiser_step));
         numbers_.move_synapses(about.parameter, moved.pre.data(), moved.post.data());
         follow_synapses(weights, moved.former);
         begin_anew(about.parameter, dormant, moved.former);
@@ -100,6 +105,12 @@ private:
         if (delays < 0) return;
         numbers_.follow_delays(delays, moved.former);
         begin_anew(delays, dormant, moved.former);
+    }
+    const SynapseRows& rows_of(const Rewiring& about) const {
+        const SynapseRows* rows = nullptr;
+        for (const SynapseRows& all : numbers_.parameters.rows)
+            if (all.info().weight == about.parameter) rows = &all;
+        return *rows;
     }
     // The optimiser's states for a number of each synapse.
     void begin_anew(int k, const List<char>& dormant, const List<std::uint64_t>& former) {

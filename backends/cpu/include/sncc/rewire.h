@@ -96,25 +96,25 @@ private:
     std::unordered_set<std::uint64_t> moved_;
 };
 
-// The weights after a step, from those `before` it and what the optimiser made of them; marks those that would change their sign.
-// Gives whether there are any.
+// The weights after a step, from those `before` it and what the optimiser made of them; marks those that would change their sign as
+// dormant. These have a weight of 0, until they are moved.
 template <typename Real>
-bool step_weights(Real* weights, const Real* before, List<char>& dormant, std::size_t count, const Rewiring& about, std::uint64_t seed,
+void step_weights(Real* weights, const Real* before, List<char>& dormant, std::size_t count, const Rewiring& about, std::uint64_t seed,
                   std::uint32_t step, double rate, double scale) {
     const Real pull = static_cast<Real>(rate * about.l1), size = static_cast<Real>(scale);
     const Real spread = static_cast<Real>(std::sqrt(2 * rate * about.temperature));
     const Real lower = static_cast<Real>(about.lower), upper = static_cast<Real>(about.upper);
-    bool any = false;
-    dormant.assign(count, 0);
+    dormant.resize(count);
     for (std::size_t k = 0; k < count; ++k) {
         Real value = weights[k] / size - std::copysign(pull, before[k]);
         if (spread > Real(0)) value += spread * normal<Real>(philox(seed, about.walk, static_cast<std::uint32_t>(k), step, 0));
-        dormant[k] = std::signbit(before[k]) ? value > Real(0) : value < Real(0);
-        any = any || dormant[k];
+        dormant[k] = dormant[k] || (std::signbit(before[k]) ? value > Real(0) : value < Real(0));
         const Real magnitude = dormant[k] ? Real(0) : std::abs(value) * size;
         weights[k] = m_clip(std::copysign(magnitude, before[k]), lower, upper);
     }
-    return any;
+}
+inline bool any_of(const List<char>& dormant) {
+    return std::find(dormant.begin(), dormant.end(), char(1)) != dormant.end();
 }
 
 // Calls visit(number, whether it follows the weight) for all that goes with the synapses of this weight.

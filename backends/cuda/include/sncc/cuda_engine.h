@@ -141,6 +141,7 @@ public:
             total.loss += found.loss * share, total.penalty += found.penalty * share, total.correct += found.correct, total.labelled += found.labelled;
         }
         if (learns && !is_step_by_step(mode)) optimise(mode, learning_rate_factor);
+        if (mode == Mode::train && learner_.move_synapses(seed_)) upload_rows();
         return total;
     }
 
@@ -201,8 +202,8 @@ private:
         return result;
     }
     void optimise(Mode mode, double learning_rate_factor) {
-        if (learner_.optimise(mode == Mode::train, learning_rate_factor, is_step_by_step(mode), seed_))
-            upload_rows(), stale_ = stale_ || Network::travelling_count > 0;  // numbers of neurons that stand for synapses
+        learner_.optimise(mode == Mode::train, learning_rate_factor, is_step_by_step(mode), seed_);
+        stale_ = stale_ || Network::travelling_count > 0;  // numbers of neurons that stand for synapses
     }
     static bool is_step_by_step(Mode mode) { return Network::online && Network::loss_every_step && mode == Mode::train; }
 
@@ -310,13 +311,14 @@ private:
     Result run_step_by_step(SampleArguments<Network>& a, const Batch& batch, BatchInput<Network>& input, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
         learner_.settle();
         lockstep_.keep();
+        std::string wrong;
         if (!lockstep_.run_together(a, learning_rate_factor, [this](RoundsArguments<Network>& g) { return launch_together(g); }))
-            lockstep_.run_one_by_one(a, [this](SampleArguments<Network>& step) { launch_samples(step); }, [&] { optimise(Mode::train, learning_rate_factor); });
+            wrong = lockstep_.run_one_by_one(a, [this](SampleArguments<Network>& step) { launch_samples(step); }, [&] { optimise(Mode::train, learning_rate_factor), refresh(); });
         results_.send(batch.count, compute_);
         input.release(compute_);
         meanwhile();
         const Result result = results_.take(batch, outputs, a.most_steps);
-        std::string wrong = results_.are_wrong(result, batch) ? results_.said(batch) : "";
+        if (results_.are_wrong(result, batch)) wrong = results_.said(batch);
         try {
             learner_.settle();
         } catch (const Failure& overflow) {

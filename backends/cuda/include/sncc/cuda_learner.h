@@ -76,8 +76,8 @@ public:
         step_ += steps;
     }
     // Gradients as the user sees them and, where it `steps`, the optimiser's step. A batch that is `taken_back` as a whole where a gradient is
-    // none need not be left as it was. Gives whether synapses have moved.
-    bool optimise(bool steps, double learning_rate_factor, bool taken_back, std::uint64_t seed) {
+    // none need not be left as it was.
+    void optimise(bool steps, double learning_rate_factor, bool taken_back, std::uint64_t seed) {
         const std::int64_t step = step_ + (steps ? 1 : 0);
         if (Network::rewiring_count > 0 && steps) rewirer_.remember(numbers());
         OptimiseArguments<Network> o = optimiser_arguments(learning_rate_factor);
@@ -96,10 +96,13 @@ public:
         o.steps = steps;
         Network::launch_optimise(o, blocks, stream_);
         has_taken(steps ? 1 : 0);
-        if (Network::rewiring_count == 0 || !steps) return false;
+        if (Network::rewiring_count == 0 || !steps) return;
         settle();
-        return rewirer_.step(numbers(), seed, static_cast<std::uint32_t>(step), Network::learning_rate * learning_rate_factor);
+        rewirer_.step(numbers(), seed, static_cast<std::uint32_t>(step), Network::learning_rate * learning_rate_factor);
     }
+    // Moves the synapses that have become dormant; gives whether there were any.
+    bool move_synapses(std::uint64_t seed) { return Network::rewiring_count > 0 && rewirer_.move(numbers(), seed, static_cast<std::uint32_t>(step_)); }
+    void forget_dormant() { rewirer_.forget(); }
     // Waits for the last batch's gradients. The optimiser has left all as it was where one of them is none.
     void settle() {
         if (!unsettled_) return;

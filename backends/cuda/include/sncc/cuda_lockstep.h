@@ -2,6 +2,8 @@
 // end, what was before the batch comes back.
 #pragma once
 
+#include <string>
+
 #include "sncc/cuda_learner.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/cuda_parameters.h"
@@ -30,6 +32,7 @@ public:
         copy(numbers_.parameters, parameters_, numbers_.parameter_size);
         copy(numbers_.states, states_, numbers_.parameter_size * Network::optimiser_states);
         learner_.set_step(step_);
+        learner_.forget_dormant();
     }
 
     // All steps in one launch. launch(arguments) gives whether its blocks are all resident at once; else nothing has run.
@@ -46,8 +49,9 @@ public:
         return true;
     }
     // A step in three launches. launch(arguments) runs the samples, optimise() takes the optimiser's step.
+    // Gives what gradient was no number where the host looks after every step.
     template <typename Launch, typename Optimise>
-    void run_one_by_one(SampleArguments<Network>& a, const Launch& launch, const Optimise& optimise) {
+    std::string run_one_by_one(SampleArguments<Network>& a, const Launch& launch, const Optimise& optimise) {
         for (std::int64_t n = 1; n <= a.most_steps; ++n) {
             a.round.from = n - 1, a.round.to = n;
             launch(a);
@@ -58,8 +62,14 @@ public:
             }
             if (n == 1) learner_.forget_overflow();
             Network::launch_gather(learner_.gather_arguments(a), stream_);
-            optimise();
+            try {
+                optimise();
+            } catch (const Failure& overflow) {
+                if (overflow.code() != Code::numerical) throw;
+                return overflow.what();
+            }
         }
+        return "";
     }
 
 private:

@@ -45,12 +45,20 @@ public:
         before_.clear();
         for (int r = 0; r < Network::rewiring_count; ++r) before_.push_back(of.take(of.parameters, Network::rewirings()[r].parameter));
     }
-    // After the optimiser's step of that number; gives whether any synapse has moved.
-    bool step(const Numbers& of, std::uint64_t seed, std::uint32_t number, double rate) const {
+    // After the optimiser's step of that number: weights that would change their sign are 0 until their synapses move.
+    void step(const Numbers& of, std::uint64_t seed, std::uint32_t number, double rate) {
+        dormant_.resize(static_cast<std::size_t>(Network::rewiring_count));
+        for (int r = 0; r < Network::rewiring_count; ++r) step(of, r, seed, number, rate);
+    }
+    // Moves them; `number` is that of the last step. Gives whether there were any.
+    bool move(const Numbers& of, std::uint64_t seed, std::uint32_t number) {
         bool any = false;
-        for (int r = 0; r < Network::rewiring_count; ++r) any = step(of, Network::rewirings()[r], before_[static_cast<std::size_t>(r)], seed, number, rate) || any;
+        for (int r = 0; r < Network::rewiring_count; ++r) any = move(of, Network::rewirings()[r], dormant_[static_cast<std::size_t>(r)], seed, number) || any;
+        forget();
         return any;
     }
+    // What a batch has found that is taken back.
+    void forget() { dormant_.clear(); }
     // Synapses that come from elsewhere begin anew.
     static void forget_states(const Numbers& of, int weight) {
         const auto forget = [&](int k, bool) {
@@ -62,29 +70,30 @@ public:
     }
 
 private:
-    bool step(const Numbers& of, const Rewiring& about, const List<Real>& before, std::uint64_t seed, std::uint32_t number, double rate) const {
+    void step(const Numbers& of, int r, std::uint64_t seed, std::uint32_t number, double rate) {
+        const Rewiring& about = Network::rewirings()[r];
+        const List<Real>& before = before_[static_cast<std::size_t>(r)];
         const int k = about.parameter;
         const Shape& shape = of.shapes[static_cast<std::size_t>(k)];
         List<Real> weights = of.take(of.parameters, k);
-        List<char> dormant;
-        const bool any = step_weights(weights.data(), before.data(), dormant, weights.size(), about, seed, number, rate * shape.rate, shape.scale);
+        step_weights(weights.data(), before.data(), dormant_[static_cast<std::size_t>(r)], weights.size(), about, seed, number, rate * shape.rate, shape.scale);
         for_travelling<Network>(k, [&](int other, bool follows) {
             if (!follows) return;
             List<Real> values = of.take(of.parameters, other);
             add_changes(values.data(), weights.data(), before.data(), weights.size());
             of.put(of.parameters, other, values);
         });
-        if (any) {
-            const SynapseRows& rows = of.connectivity.with_weight(k);
-            const MovedSynapses moved = Mover(rows, dormant).move(seed, about.pairs, number);
-            of.connectivity.move(k, moved.pre.data(), moved.post.data());
-            follow_synapses(weights.data(), moved.former);
-            begin_anew(of, k, dormant, moved.former);
-            for_travelling<Network>(k, [&](int other, bool) { follow(of, other, dormant, moved.former); });
-            follow_delays(of, delays_with<Network>(k), dormant, moved.former);
-        }
         of.put(of.parameters, k, weights);
-        return any;
+    }
+    static bool move(const Numbers& of, const Rewiring& about, const List<char>& dormant, std::uint64_t seed, std::uint32_t number) {
+        if (!any_of(dormant)) return false;
+        const int k = about.parameter;
+        const MovedSynapses moved = Mover(of.connectivity.with_weight(k), dormant).move(seed, about.pairs, number);
+        of.connectivity.move(k, moved.pre.data(), moved.post.data());
+        follow(of, k, dormant, moved.former);
+        for_travelling<Network>(k, [&](int other, bool) { follow(of, other, dormant, moved.former); });
+        follow_delays(of, delays_with<Network>(k), dormant, moved.former);
+        return true;
     }
     static void follow_delays(const Numbers& of, int delays, const List<char>& dormant, const List<std::uint64_t>& former) {
         if (delays < 0 || of.shapes[static_cast<std::size_t>(delays)].shared) return;
@@ -106,7 +115,8 @@ private:
         }
     }
 
-    List<List<Real>> before_;  // by rewiring
+    List<List<Real>> before_;   // by rewiring
+    List<List<char>> dormant_;  // synapses that are to be moved, after a sequence where weights change in the midst of it
 };
 
 }  // namespace cuda
