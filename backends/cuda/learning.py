@@ -78,11 +78,13 @@ class Learning(Online):
         return at_once if c.target_offset % at_once == 0 else 1
 
     def _gathers(self) -> list[list[tuple[Gather | GatherDelay, Connection]]]:
-        """Sums of gradients and the connections that they are of; together those of one connection's delays, which a block adds up."""
+        """Sums of gradients and the connections that they are of; together those of one connection's delays, or of weights of its synapses, which a block adds up."""
         found = [o for o in self.program.gradient if isinstance(o, Gather | GatherDelay)]
         result: dict[object, list[tuple[Gather | GatherDelay, Connection]]] = {}
         for number, (o, c) in enumerate(zip(found, self.gathered(), strict=True)):
-            result.setdefault(c.delays if isinstance(o, GatherDelay) else number, []).append((o, c))
+            of_synapses = isinstance(o, Gather) and c.weight in self.late
+            shared = ("delays", c.delays) if isinstance(o, GatherDelay) else ("weights", c.weight) if of_synapses else number
+            result.setdefault(shared, []).append((o, c))
         return list(result.values())
 
     @cached_property

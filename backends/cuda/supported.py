@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sncc.backends.cuda.connecting import has_repeats
-from sncc.program.learning import Gather, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import SynapseUpdate
 
@@ -28,9 +27,7 @@ def differences(program: Program) -> tuple[str, ...]:
 
 
 def _connections(program: Program) -> Iterator[str]:
-    learning = {o.connection for o in (*program.gradient, *program.traces) if isinstance(o, Gather | TraceUpdate)}
-    # a second sum over the same synapses is none where nothing is learnt by it
-    weights = [c.weight for c in program.connections if c.synapses_of is None or c.name in learning]
+    weights = [c.weight for c in program.connections if c.synapses_of is None]
     for c in program.connections:
         if weights.count(c.weight) > 1 and -1 in program.parameter(c.weight).dimensions:
             yield f"the shared weight of `{c.name}`"

@@ -156,6 +156,26 @@ def test_a_sequence_whose_tape_does_not_fit_goes_back_in_segments(projects):
     agree(sncc.load(project, backend="emulated"), program, 1e-9, steps=150)
 
 
+DRAWN_JUNCTION = recurrent("LIF", rule="bptt", size=17).replace(
+    "hidden -> hidden: dense, weight = normal(0, 1), delay = 1 ms",
+    "hidden -> hidden: random(p = 0.4), weight = normal(0.05 /ms, 0.02 /ms), synapse = gap_junction()",
+)
+
+
+@pytest.mark.parametrize("build", [pytest.param("plain", marks=LONG), "checked"])
+@pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop(online = true)", marks=LONG)])
+def test_two_sums_over_the_same_drawn_synapses_learn(projects, rule, build):
+    program, project = projects.emulated(DRAWN_JUNCTION.replace("bptt", rule), build=build)
+    weights = [c.weight for c in program.connections if c.wiring is not None]
+    assert len(weights) == 2 and len(set(weights)) == 1
+    network = sncc.load(project, backend="emulated")
+    agree(network, program, 1e-9, steps=20)
+    if rule == "bptt":
+        trains_like_the_reference(network, program, 1e-8, steps=1)
+    else:
+        trains_online_like_the_reference(network, program)
+
+
 def test_float32_is_close(projects):
     program, project = projects.emulated(NETWORKS["merged populations"], "float32")
     agree(sncc.load(project, backend="emulated"), program, 2e-4)

@@ -93,9 +93,10 @@ __device__ inline void gather_row(SpikeList& list, const DeviceRows<Real>& rows,
                                   const Overflow& overflow) {
     const std::uint64_t begin = rows.offsets[i], end = rows.offsets[i + 1];
     for (std::uint64_t first = begin + threadIdx.x / 32 * 32; first < end; first += blockDim.x) {
-        const std::uint64_t k = first + threadIdx.x % 32 < end ? first + threadIdx.x % 32 : begin;  // all lanes look for spikes
+        const bool is_there = first + threadIdx.x % 32 < end;
+        const std::uint64_t k = is_there ? first + threadIdx.x % 32 : begin;  // all lanes look for spikes
         Real& gradient = rows.gradient[rows.element(k)];
-        const Real before = adds && k >= first ? gradient : Real(0);
+        const Real before = adds && is_there ? gradient : Real(0);
         Side<Real, 1> sum = {{before}};
         if constexpr (Emitted::listed) {
             if (rows.delays)
@@ -105,7 +106,7 @@ __device__ inline void gather_row(SpikeList& list, const DeviceRows<Real>& rows,
         } else {
             sum.at[0] = of.add_alone(before, i, rows.targets[k], rows.delays ? rows.delays[k] : delay);
         }
-        if (first + threadIdx.x % 32 >= end) continue;
+        if (!is_there) continue;
         gradient = sum.at[0];
         overflow.note(sum.at[0]);
     }
