@@ -17,7 +17,7 @@ def test_digits_are_learnt_by_the_time_of_the_first_spike(compiler):
     assert network.evaluate(digits.test, digits.test_labels)["accuracy"] >= 0.94
 
 
-@pytest.mark.parametrize(("rule", "accuracy"), [("eprop", 0.97), ("bptt", 0.98)])
+@pytest.mark.parametrize(("rule", "accuracy"), [("eprop", 0.97), pytest.param("bptt", 0.98, marks=pytest.mark.slow)])
 def test_digits_are_learnt(rule, accuracy, compiler):
     digits = load_data("digits", 1e-3)
     network = sncc.load(sncc.build(DIGITS, backend="cpu", settings={"train.rule": rule}), seed=0)

@@ -18,11 +18,11 @@ from sncc import cache, toolchain
 
 Build = Literal["plain", "address", "checked"]
 EMULATION = Path(cache.__file__).parent / "backends" / "cuda" / "emulation"
-FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden"]
+FLAGS = ["-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden"]
 SANITIZERS = {
     "plain": [],
-    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
-    "checked": ["-fsanitize=thread"],  # of the kernels alone; linked without libtsan
+    "address": ["-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "checked": ["-g1", "-fsanitize=thread"],  # of the kernels alone; linked without libtsan
 }  # fmt: skip
 ON_GPU = os.environ.get("SNCC_TEST_GPU") == "1"
 NVCC_FLAGS = [

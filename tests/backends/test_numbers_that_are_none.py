@@ -105,6 +105,7 @@ def test_population_and_step_are_named_and_nothing_has_changed(load, neuron, def
     assert all(np.array_equal(network.parameters[key], value) for key, value in before.items())
 
 
+@pytest.mark.slow
 def test_sums_over_steps_that_no_number_can_hold_change_nothing(load):
     """Adjoints of 1e37 are numbers in float32; the sum of 60 of them, which is the gradient of a weight, is none."""
     network = load(recurrent("Exploding", EXPLODING, rule="bptt"))

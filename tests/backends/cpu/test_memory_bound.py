@@ -53,13 +53,13 @@ def network_of(case: str, memory: str | None = None, threads: int = 2):
     return sncc.load(sncc.build(text, backend="cpu", memory=memory), seed=1, threads=threads)
 
 
-def data():
+def data(steps: int = STEPS, samples: int = 3):
     rng = np.random.default_rng(0)
     inputs = {
-        "x": sncc.Events.from_dense((rng.random((3, STEPS, 6)) < 0.1).astype(int), 1e-3),
-        "level": rng.normal(0, 0.3, (3, STEPS, 2)),
+        "x": sncc.Events.from_dense((rng.random((samples, steps, 6)) < 0.1).astype(int), 1e-3),
+        "level": rng.normal(0, 0.3, (samples, steps, 2)),
     }
-    return inputs, rng.integers(0, 3, 3)
+    return inputs, rng.integers(0, 3, samples)
 
 
 @pytest.mark.usefixtures("compiler")
@@ -91,8 +91,12 @@ def test_gradients_in_segments_are_those_of_the_reference():
 
 @pytest.mark.usefixtures("compiler")
 def test_a_bound_that_is_too_small_says_what_training_takes():
-    with pytest.raises(Exception, match=r"1700 steps takes at least \d+ MB in 2 threads.*fewer threads"):
-        network_of("e-prop, a loss at the end", "1 MB").gradients(*data())
+    network = network_of("bptt, learnt delays, a loss at every step", "8 MB")
+    says = r"50000 steps takes at least \d+ MB in 1 thread, and .* 8 MB: build it with more, or take shorter samples"
+    with pytest.raises(MemoryError, match=says):
+        network.gradients(*data(50_000, samples=1))
+    with pytest.raises(MemoryError, match=r"at least \d+ MB in 2 threads, and .*, or load it with fewer threads"):
+        network.gradients(*data(50_000, samples=9))
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,13 @@ def test_every_pattern_equals_the_reference(name):
     equals_the_reference(network, name, labels, program, reference, values, inputs, pairs)
 
 
-@pytest.mark.parametrize("name", ["drawn pairs, also of a signal", "convolution", "a delay for every synapse"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "drawn pairs, also of a signal",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("convolution", "a delay for every synapse")),
+    ],
+)
 def test_threads_do_not_change_a_bit(name):
     program, _, values, inputs, labels, pairs = case_of(name, "bptt", 21)
     project = sncc.build(CASES[name].text(), backend="cpu", precision="float64")

@@ -214,18 +214,17 @@ def test_all_patterns_of_slices_give_the_cpus_numbers(sliced, build):
 
 
 def test_a_number_that_is_none_is_named_as_where_one_block_has_the_sample(sliced):
-    _, network = sliced(SLICED, 15_000)
-    weights = np.array(network.parameters["x_first.weight"])
-    weights[:, 149] = 1e308  # of the last neuron that any block has
-    network.parameters["x_first.weight"] = weights
-    inputs, labels = with_times()
+    _, network = sliced(FED_BACK, 11_000)
+    weights = np.array(network.parameters["x_hidden.weight"])
+    weights[:, 99] = 1e308  # of the last neuron that any block has
+    network.parameters["x_hidden.weight"] = weights
     events = np.repeat([[[0]] * 3 + [[1]] * 27] * 3, 6, axis=2)
-    inputs["x"] = sncc.Events.from_dense(events, lengths=inputs["x"].lengths)
+    data = sncc.Events.from_dense(events, lengths=[30, 26, 22])
     for run in (network.gradients, network.evaluate):
         with pytest.raises(
-            FloatingPointError, match="the state `v` of `first` is not finite in neuron 149 at step 4 of sample 0"
+            FloatingPointError, match="the state `v` of `hidden` is not finite in neuron 99 at step 4 of sample 0"
         ):
-            run(inputs, labels)
+            run(data, np.arange(3))
 
 
 @pytest.mark.slow

@@ -43,11 +43,12 @@ def in_both_forms(monkeypatch):
 @pytest.mark.parametrize(
     "name",
     [
-        "an ALIF under e-prop",
         "layers, delays, a signal",
-        "a loss at every step",
         "a loss at the end",  # of synapses in rows
-        pytest.param("e-prop by adaptive feedback, with penalties", marks=pytest.mark.slow),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("an ALIF under e-prop", "a loss at every step", "e-prop by adaptive feedback, with penalties")
+        ),
     ],
 )
 def test_training_and_inference_are_the_same_to_the_bit(projects, in_both_forms, name):

@@ -206,7 +206,12 @@ def test_no_kernel_has_a_race_or_reads_what_nobody_wrote(projects, name):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param("layers, delays, a signal", marks=LONG), "unknown neurons, one refractory"]
+    "name",
+    [
+        "an ALIF under e-prop",
+        pytest.param("layers, delays, a signal", marks=LONG),
+        pytest.param("unknown neurons, one refractory", marks=LONG),
+    ],
 )
 @needs_emulation
 def test_no_access_is_outside_of_its_memory(projects, name, tmp_path):

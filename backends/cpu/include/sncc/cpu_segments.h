@@ -52,8 +52,9 @@ Segments segments_of(std::int64_t steps, std::int64_t delay, int threads, std::i
     if (least <= room) return segments;
     const std::int64_t needed = (gradient_bytes + threads * least + 999999) / 1000000;
     throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes at least " + std::to_string(needed) + " MB in " +
-                                    std::to_string(threads) + " threads, and the network was built with `memory` = " +
-                                    std::to_string(Network::memory / 1000000) + " MB: build it with more, or load it with fewer threads");
+                                    std::to_string(threads) + (threads > 1 ? " threads" : " thread") + ", and the network was built with `memory` = " +
+                                    std::to_string(Network::memory / 1000000) + " MB: build it with more, or " +
+                                    (threads > 1 ? "load it with fewer threads" : "take shorter samples"));
 }
 
 // States of a tile's samples at the starts of segments.
