@@ -8,6 +8,8 @@ they are delivered, except into the population that the loss reads.
 
 from __future__ import annotations
 
+import math
+
 import autograd.numpy as np
 import numpy
 from autograd import value_and_grad
@@ -24,6 +26,12 @@ def fire(distance, surrogate, strict):
 
 
 defvjp(fire, lambda ans, d, psi, strict: lambda g: g * psi, None, None)
+
+
+def terms_of(a) -> int:
+    """Of exp(a), (to, from, neurons), up to the one that is nothing beside the first: their derivatives' number too."""
+    norm = numpy.abs(a).sum(axis=1).max()
+    return next(k for k in range(4, 60) if norm ** (k - 1) / math.factorial(k - 1) < 1e-17)
 
 
 @primitive
@@ -292,11 +300,11 @@ class Simulation:
             a = np.stack(matrix, axis=1) * h  # (to, from, neurons)
             b = np.stack([start[j] * ones for j in names]) * h
             x = np.stack([before[k] for k in names])
-            term_x, term_b, flowed = x, b, x + b
-            for k in range(1, 30):  # exp(A h) x + phi1(A h) b h
-                term_x = np.einsum("ijn,jn->in", a, term_x) / k
-                term_b = np.einsum("ijn,jn->in", a, term_b) / (k + 1)
-                flowed = flowed + term_x + term_b
+            term = np.einsum("ijn,jn->in", a, x) + b
+            flowed = x + term
+            for k in range(2, terms_of(constant(a))):  # x + phi1(A h) (A x + b) h
+                term = np.einsum("ijn,jn->in", a, term) / k
+                flowed = flowed + term
             return before | {k: flowed[i] for i, k in enumerate(names)}
         if self.method(d) == "exponential_euler":
             f = slopes(before)
