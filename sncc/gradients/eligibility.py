@@ -23,6 +23,11 @@ READ = "read"  # of the group in which a neuron has a synapse: before the names 
 Jacobian = dict[tuple[str, str], Expression]  # (output, input) → a number, or a variable of the group
 
 
+def rises(readout: int) -> str:
+    """The variable of what a readout reads that is 1 in a step in which its maximum is larger than before, else 0."""
+    return f"max{readout}/rises"
+
+
 @dataclass(frozen=True, slots=True)
 class Through:
     """States of synapses on the way: spikes enter their `input`, `values` leave them, and arrive `delay` steps later.
@@ -45,7 +50,8 @@ class Path:
 
     Without an input the loss reads the group itself. With states of synapses on the way the delay is that of the
     spikes that move them. `each`: one way to each output, in a loop over them, or along synapses, of which each has its states. `delays`: the
-    connection over whose synapses, each with a delay, what leaves or what states of the source deliver arrives.
+    connection over whose synapses, each with a delay, what leaves or what states of the source deliver arrives. `alike`: outputs filter
+    alike, so that only what is read of the filter is one for each.
     """
 
     readout: Readout
@@ -56,6 +62,12 @@ class Path:
     through: Through | None = None
     each: Each | None = None
     delays: str = ""
+    alike: bool = False
+
+    @property
+    def filters(self) -> Each | None:
+        """The loop in which what arrives is filtered; None: it is before all loops."""
+        return None if self.alike else self.each
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +134,10 @@ class _Body:
         }
         return {o: self.keep(f"{name}.{o}", x) if o in vector else x for o, x in moved.items()}
 
-    def read(self, path: Path, seen: Expression) -> None:
-        """What the path's readout sees: a trace by which its signal is multiplied."""
+    def read(self, path: Path, seen: Expression, place: str) -> None:
+        """What the path's readout sees: a trace by which its signal is multiplied. `place`: of variables of what is read."""
         if path.readout.reduction is not None:
-            seen = _reduced(path, seen)
+            seen = _reduced(path, seen, place)
         trace = f"{path.signal.variable}.seen"
         self.keep(trace, seen)
         self.gradient.append((path.signal.variable, trace, path.readout.index))
@@ -189,18 +201,27 @@ def traces(
 
     def filtered(into: _Body, path: Path, value: Expression) -> None:
         """What a trace makes of what the readout reads, as the readout's own states filter it."""
-        place = f"{'read' if path.each is None else 'output'}.{path.readout.index}"
+        place, head = (
+            f"{'read' if path.filters is None else 'output'}.{path.readout.index}",
+            f"{path.signal.variable}.f",
+        )
         if path.each is not None and path.each.along:
             place = f"{beside}.{path.each.places}.{READ}"
         reading = {pair: _at(value, place) for pair, value in jacobians[path.readout.group].items()}
-        into.read(path, into.through(reading, path.input, value, f"{path.signal.variable}.f")[path.readout.variable])
+        seen = into.through(reading, path.input, value, head)[path.readout.variable]
+        if path.alike and path.each is not None:
+            into, seen = (
+                loops.setdefault(path.each, _Body(shared.truncated)),
+                Symbol(f"shared.{head}.{path.readout.variable}"),
+            )
+        into.read(path, seen, f"output.{path.readout.index}" if path.alike else place)
 
     loops: dict[Each, _Body] = {}
     for path in paths:
         head, way = path.signal.variable, path.through
-        into = shared if path.each is None else loops.setdefault(path.each, _Body(shared.truncated))
+        into = shared if path.filters is None else loops.setdefault(path.filters, _Body(shared.truncated))
         if not path.input:
-            shared.read(path, now[path.readout.variable])
+            shared.read(path, now[path.readout.variable], where)
             continue
         value = now[path.leaves] if path.delays and not _of_source(way) else arriving(path)
         if way is not None and _of_source(way):
@@ -211,10 +232,10 @@ def traces(
             value = Symbol(f"past.{head}.past")
             shared.kept.append((f"{head}.past", path.delays))
             into.delays.append((f"{head}.past", f"{beside}.{path.each.places}.{DELAY}.{path.delays}"))
-        elif path.each is not None and way is not None and _of_source(way):
+        elif path.filters is not None and way is not None and _of_source(way):
             keep(f"{head}.arrives", value)
             value = Symbol(f"shared.{head}.arrives")
-        elif path.each is not None:
+        elif path.filters is not None:
             value = Symbol(f"shared.{_row(path)}")
         if way is not None and not _of_source(way):
             value = into.through(on_the_way(way), way.input, value, f"{head}.s")[way.values]
@@ -276,7 +297,7 @@ def _rows(paths: Sequence[Path], states: Sequence[str]) -> dict[str, int]:
     result: dict[str, int] = {}
     for path in (p for p in paths if p.input):
         kept = path.delay > 0 or path.leaves == SPIKE  # else the state's own trace is what is read
-        read_later = path.each is not None and not _of_source(path.through)
+        read_later = path.filters is not None and not _of_source(path.through)
         count = 0 if path.delays and not _of_source(path.through) else path.delay + int(kept and read_later)
         result[path.leaves] = max(result.get(path.leaves, 0), count)
     return result
@@ -317,9 +338,11 @@ def states_of(jacobian: Jacobian) -> list[str]:
     return [o for o in dict.fromkeys(output for output, _ in jacobian) if o != SPIKE]
 
 
-def _reduced(path: Path, seen: Expression) -> Expression:
+def _reduced(path: Path, seen: Expression, place: str) -> Expression:
     """What the readout has taken so far."""
     before, reads = Symbol(f"{path.signal.variable}.seen"), Symbol(f"reads.{path.readout.index}")
+    if path.readout.reduction == "max":
+        return apply("select", Symbol(f"{place}.{rises(path.readout.index)}"), seen, before)
     if path.readout.reduction == "last":
         return apply("select", reads, seen, before)
     return add(before, mul(reads, seen))

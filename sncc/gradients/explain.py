@@ -255,6 +255,9 @@ def _more(program: Program, update: TraceUpdate) -> str:
         targets = dict.fromkeys(name.split(".")[1] for name in names if name.startswith("post."))
         said += [f"post.{g} the target in {program.group(g).rows[0].population}" for g in targets]
     said += ["output.R the output of readout R, each in turn"] * any(name.startswith("output.") for name in names)
+    said += ["maxR/rises 1 where what readout R reads is larger than ever before, else 0"] * any(
+        "/rises" in n for n in names
+    )
     said += ["shared the traces above, which serve all outputs"] * any(name.startswith("shared.") for name in names)
     return "".join(f", {x}" for x in [*said, *["within 0 where a window begins, else 1"] * ("within" in names)])
 

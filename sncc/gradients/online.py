@@ -15,8 +15,9 @@ from sncc.diagnostics import DiagnosticError
 from sncc.expressions.nodes import symbols
 from sncc.gradients.derivation import derive_adjoint, learnt_arrays
 from sncc.gradients.eligibility import Answer, Front, Jacobian, Path, states_of, traces
-from sncc.gradients.jacobians import is_shared, with_jacobian, with_variables
-from sncc.gradients.online_paths import BACK, is_moved, paths_of, to_each
+from sncc.gradients.jacobians import with_jacobian, with_variables
+from sncc.gradients.online_maxima import with_maxima
+from sncc.gradients.online_paths import BACK, is_moved, paths_of, to_each_if_needed
 from sncc.gradients.online_sources import cannot_learn, of_sources, with_derivatives, with_sums
 from sncc.gradients.online_synapses import (
     answers_of,
@@ -50,6 +51,7 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     Raises `DiagnosticError` where the neurons that the loss reads do not filter alike.
     """
     jacobians: dict[str, Jacobian] = {}
+    program = with_maxima(program, readouts)
     for name in sorted({choice.group for choice in chosen}):
         program, jacobians[name] = with_jacobian(program, name)
     for name in sorted(choice.group for choice in chosen if choice.instead is not None):
@@ -76,12 +78,7 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         if choice.group not in _learning(program) and not fronts and not sources:
             continue
         paths = [p for p in paths_of(program, choice, chosen, readouts) if is_moved(p, choice.group, jacobians)]
-        paths = [
-            to_each(p, Each(p.readout.index))
-            if p.input and p.each is None and not is_shared(program, p.readout.group, jacobians)
-            else p
-            for p in paths
-        ]
+        paths = [to_each_if_needed(program, p, jacobians) for p in paths]
         refuse_answers_of_readouts(program, [p.readout for p in paths if p.input], answers, rule)
         penalties = [_penalty_signal(program, choice.group, k) for k in choice.penalties]
         back = answers[choice.group]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sncc.gradients.eligibility import Jacobian, Path, Through, states_of
 from sncc.gradients.feedback import filtering_input
+from sncc.gradients.jacobians import is_shared
 from sncc.gradients.online_synapses import along, is_of_synapses, places_of
 from sncc.gradients.rules import Adjoint, Edge
 from sncc.program.groups import Connection
@@ -83,6 +84,16 @@ def is_moved(path: Path, group: str, jacobians: Mapping[str, Jacobian]) -> bool:
     return path.through is None or path.through.values in states_of(jacobians[path.through.jacobian])
 
 
-def to_each(path: Path, each: Each, delays: str = "") -> Path:
+def to_each(path: Path, each: Each, delays: str = "", alike: bool = False) -> Path:
     """The same way as one to each output, or along each synapse, of which each may have a delay."""
-    return replace(path, signal=replace(path.signal, each=each), each=each, delays=delays)
+    return replace(path, signal=replace(path.signal, each=each), each=each, delays=delays, alike=alike)
+
+
+def to_each_if_needed(program: Program, path: Path, jacobians: Mapping[str, Jacobian]) -> Path:
+    """A way to all outputs at once, or to each where they filter each in its own way, or have their maxima each at a step of its own."""
+    if not path.input or path.each is not None:
+        return path
+    alike = is_shared(program, path.readout.group, jacobians)
+    if alike and path.readout.reduction != "max":
+        return path
+    return to_each(path, Each(path.readout.index), alike=alike)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal, Protocol
 
 from sncc.diagnostics import Diagnostics, did_you_mean
@@ -48,19 +47,6 @@ def resolve_rule(value: tree.Expression, reader: Reader) -> training_nodes.Rule 
             case _:
                 _no_such_argument(name, argument, reader.diagnostics)
     return training_nodes.Rule(name, feedback, online, truncate, span=value.span)
-
-
-def check_online(rule: training_nodes.Rule, losses: Iterable[training_nodes.Loss], diagnostics: Diagnostics) -> None:
-    """Report readouts that cannot be told forwards in time."""
-    for loss in losses if rule.online else ():
-        if loss.reduction == "max":
-            message = "`max` cannot be read under `online = true`"
-            note = (
-                "forwards, a trace would have to be kept as it was at each output's maximum: for every synapse one per "
-                "output, where `mean`, `sum` and `last` need one for all"
-            )
-            help = "read `mean`, `sum` or `last`, or leave `online` out"
-            diagnostics.error("wrong-argument", loss.span, message, notes=(note,), help=help)
 
 
 def _one_of(argument: tree.Argument, values: tuple[str, ...], diagnostics: Diagnostics) -> None:

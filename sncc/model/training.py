@@ -15,7 +15,7 @@ from sncc.model.learning import LearnResolver
 from sncc.model.losses import resolve_losses
 from sncc.model.penalties import resolve_penalties
 from sncc.model.rewiring import check_learnt
-from sncc.model.rule import check_online, resolve_rule
+from sncc.model.rule import resolve_rule
 from sncc.model.scope import Scope
 from sncc.model.unstored import check_unstored_learnt
 from sncc.model.values import constant_number
@@ -86,7 +86,6 @@ class TrainingResolver:
             penalties = resolve_penalties(setting.values, self.populations, self.broken, self)
         if rule is None or loss is None or optimiser is None:
             return None
-        check_online(rule, loss, self.diagnostics)
         return training_nodes.Training(rule, loss, optimiser, learn, batch, penalties, span=self.block.span)
 
     def _single(self, name: str) -> tree.Expression | None:

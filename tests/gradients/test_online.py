@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import synapses_forwards
 from mixed_patterns import ONE, PLAIN
-from networks import SPIKING, UNKNOWN, everything, lively, program_of, recurrent, spikes
+from networks import SPIKING, UNKNOWN, everything, lively, model_of, program_of, recurrent, spikes
+from oracle import loss_and_gradients
 from synapses_forwards import (
     BLOCKS,
     OF_SOURCES,
@@ -32,7 +33,12 @@ def equal(got, expected, tolerance: float = 1e-12) -> None:
         assert error <= tolerance * max(np.max(np.abs(gradient)), 1e-9), key
 
 
-def agree(text: str, forwards: str = "eprop(online = true)", **settings: str) -> None:
+def agree(text: str, forwards: str = "eprop(online = true)", truncate: str | None = None, **settings: str) -> None:
+    if truncate:
+        settings, forwards = (
+            {**settings, "train__rule": f"eprop(truncate = {truncate})"},
+            f"eprop(online = true, truncate = {truncate})",
+        )
     inputs, labels = spikes(np.random.default_rng(5), 2, 30), [0, 2]
     inputs[1]["x"] = inputs[1]["x"][:23]
     reverse = program_of(text, **settings)
@@ -128,9 +134,35 @@ def test_a_penalty_comes_with_the_last_update():
     assert same == [True] * 29 + [False]
 
 
-def test_max_is_refused_and_why_is_said():
-    with pytest.raises(DiagnosticError, match="for every synapse one per output"):
-        program_of(recurrent("ALIF", rule="eprop(online = true)", loss="cross_entropy(max(output.v))"))
+MAXIMA = "cross_entropy(max(output.v, from = 5 ms, to = 25 ms))"
+
+
+@pytest.mark.parametrize("out", ["LI[3](tau_m = 10 ms)", "LI[3](tau_m = each(10 ms))", "LIF[3](theta = 0.6)"])
+def test_a_trace_is_kept_as_it_was_at_each_outputs_maximum(out):
+    text = recurrent(
+        "ALIF", loss=f"{MAXIMA} + mean(cross_entropy(output.v))", learn="weights, hidden.tau_a, output.tau_m"
+    )
+    agree(text.replace("LI[3](tau_m = 10 ms)", out), truncate="7 ms" if "each" in out else None)
+
+
+@pytest.mark.slow
+def test_so_it_is_behind_states_of_synapses():
+    text = synapses_forwards.text_of
+    agree(text("feedback = symmetric", MAXIMA, OF_SOURCES), "eprop(online = true)")
+
+
+@pytest.mark.parametrize("population", ["hidden", "output"])
+def test_maxima_of_neurons_that_learn_themselves(population):
+    text = recurrent("CubaLIF", loss=f"mse(max({population}.v))", learn=everything(recurrent("CubaLIF")))
+    inputs = spikes(np.random.default_rng(5), 1, 20)
+    values, targets = lively(program_of(text), 3, inputs), [np.linspace(0, 1, 5 if population == "hidden" else 3)]
+    reverse, got = (
+        Reference(program_of(text, train__rule=rule), values).run(inputs, targets).gradients
+        for rule in ("eprop", "eprop(online = true)")
+    )
+    equal(got, reverse)
+    if population == "output":
+        equal(got, loss_and_gradients(model_of(text), values, inputs, targets, "eprop")[1], 1e-9)
 
 
 @pytest.mark.parametrize("loss", ["mean(cross_entropy(output.v))", "cross_entropy(last(output.v))"])
