@@ -9,6 +9,7 @@ from math import inf, isfinite, prod
 from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, is_matrix
 from sncc.expressions.algebra import add
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
+from sncc.expressions.ranges import range_of
 from sncc.model.divisors import divisors
 from sncc.model.nodes import Connection, Model, Parameter, Population
 from sncc.model.training_nodes import Learnt
@@ -128,7 +129,7 @@ def _of_connection(
         if isinstance(connection.pattern, Convolution):  # its weights are the kernel's
             dimensions, owner = (-1,), connection.name
         made = _at(_parameter(key, connection.delay, dimensions, learnt, owner), places)
-        found[key] = replace(made, bounds=_delay_bounds(made, connection, step)) if made.learnt else made
+        found[key] = _bounded_delay(made, connection, step) if made.learnt else made
 
 
 def _places(connection: Connection, in_line: bool) -> dict[str, Expression]:
@@ -142,15 +143,28 @@ def _at(parameter: program_groups.Parameter, places: Mapping[str, Expression]) -
     return replace(parameter, initial=substitute(parameter.initial, places)) if places else parameter
 
 
-def _delay_bounds(delay: program_groups.Parameter, connection: Connection, step: float) -> tuple[float, float]:
-    """A learnt delay stays above the smallest legal one, and below what is stated, else four times the first or 100
-    steps.
+def _bounded_delay(delay: program_groups.Parameter, connection: Connection, step: float) -> program_groups.Parameter:
+    """A learnt delay stays above the smallest legal one, and below what is stated, else twice the sum of the shortest and
+    the longest first value (of one number: four times that), or 100 steps; what is drawn beyond is moved to the bound.
 
     A bound is needed: it says for how long spikes are kept.
     """
+    assert connection.delay is not None
     low, high = delay.bounds or (0.0, inf)
-    first = delay.initial.value if isinstance(delay.initial, Number) else 0.0
-    return max(low, connection.delay_steps * step), high if isfinite(high) else max(4 * first, 100 * step)
+    shortest, longest = _first_delays(connection, connection.delay, step)
+    if not isfinite(high):
+        high = max(2 * (shortest + longest), longest, 100 * step)
+    bounds = max(low, connection.delay_steps * step), high if isfinite(high) else 100 * step
+    moved = shortest < bounds[0] or longest > bounds[1]
+    return replace(delay, bounds=bounds, initial=_within(delay.initial, bounds) if moved else delay.initial)
+
+
+def _first_delays(connection: Connection, delay: Parameter, step: float) -> tuple[float, float]:
+    """The shortest and the longest, nearly surely, with which training begins."""
+    indices = {n: (0.0, prod(p.shape) - 1.0) for n, p in zip("ij", (connection.source_part, connection.target_part))}
+    least, most = range_of(delay.value, {"step": (step, step), **indices})
+    low, high = delay.clip or (-inf, inf)
+    return max(least, low, 0.0), min(most, high)
 
 
 def _within(first: Expression, bounds: tuple[float, float] | None) -> Expression:

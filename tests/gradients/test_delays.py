@@ -122,3 +122,19 @@ train:
     assert run.spikes[0]["hidden"].sum() > 5
     signalled, sent = (float(run.gradients[f"{name}.delay"]) for name in ("level_hidden", "hidden_output"))
     assert abs(sent) > 0.001 and signalled == pytest.approx(sent, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("first", "learnt", "low", "high"),
+    [
+        ("2 ms", "", 0, 100), ("90 ms", "", 0, 360), ("uniform(0 ms, 250 ms)", "", 0, 500), ("exponential(20 ms)", "", 0, 960),
+        ("(1 ms) * (i + 300)", "", 0, 2 * (300 + 305)), ("normal(80 ms, 20 ms, clip = [10 ms, 120 ms])", "", 0, 260),
+        ("uniform(0 ms, 250 ms)", "(in = [5 ms, 60 ms])", 5, 60),
+    ],
+)  # fmt: skip
+def test_the_bound_of_a_learnt_delay_lies_above_all_that_is_drawn(first, learnt, low, high):
+    text = text_of("one number").replace("2.3 ms", first).replace("x_hidden.delay", f"x_hidden.delay{learnt}")
+    program = program_of(text)
+    assert program.parameter("x_hidden.delay").bounds == pytest.approx((low, high))
+    values = Reference(program).parameters["x_hidden.delay"]
+    assert low <= values.min() and values.max() <= high
