@@ -8,6 +8,7 @@ losses integrate is integrated beside. Gradients are central differences of the 
 from __future__ import annotations
 
 import heapq
+import itertools
 
 import numpy as np
 from event_driven import cross_entropy
@@ -15,6 +16,7 @@ from oracle import value
 from scipy.optimize import brentq
 
 LONGEST = 0.1  # ms, a step between events
+MOST = 60  # spikes of a neuron
 
 
 class EventDriven:
@@ -51,6 +53,7 @@ class EventDriven:
         self.until = {p.name: np.full(p.size, -1.0) for p in self.neurons}
         self.spikes = {p.name: [[] for _ in range(p.size)] for p in self.neurons}
         self.queue: list = []
+        self.numbered = itertools.count()
         self.time = 0.0
         for name, events in inputs.items():
             for time, index in events:
@@ -138,10 +141,11 @@ class EventDriven:
             if c.source == source:
                 delay = self.parameters.get(f"{c.name}.delay", c.delay_steps * self.model.step)
                 shape = np.shape(self.numbers[c.name]["weight"])
+                left = {f"pre.{k}": v[index] for k, v in self._of(self.state, source).items()}  # as its spike leaves it
                 for j, d in enumerate(np.atleast_1d(np.broadcast_to(delay, shape)[index])):
-                    heapq.heappush(self.queue, (time + d, order, index, j, c))
+                    heapq.heappush(self.queue, (time + d, order, index, j, next(self.numbered), c, left))
 
-    def _arrive(self, c, i: int, j: int) -> None:
+    def _arrive(self, c, i: int, j: int, left: dict) -> None:
         at, target = ((i, j), j) if str(c.pattern) == "dense" else ((i,), i)
         if c.synapse is None:
             dynamics = self.model.population(c.target).dynamics
@@ -159,6 +163,7 @@ class EventDriven:
             return
         seen = self._seen(c, self.state)
         names = {k: np.broadcast_to(v, self.shapes[c.name])[at] if np.ndim(v) else v for k, v in seen.items()}
+        names |= left | {"t": self.time}
         for jump in c.synapse.on_pre:
             names[jump.state] = value(jump.value, names)
         for s in c.synapse.states:
@@ -174,6 +179,7 @@ class EventDriven:
             names[jump.state] = value(jump.value, names)
             self.state[self.places[name, jump.state].start + k] = names[jump.state]
         self.spikes[name][k].append(self.time)
+        assert len(self.spikes[name][k]) < MOST, "spikes without end"
         if dynamics.refractory is not None:
             numbers = {s: v[k] if np.ndim(v) else v for s, v in self.numbers[name].items()}
             self.until[name][k] = self.time + float(value(dynamics.refractory.duration, numbers))
@@ -186,8 +192,8 @@ class EventDriven:
             if goal > self.time and self._go(goal):
                 continue
             while self.queue and self.queue[0][0] <= self.time + 1e-12:
-                _, _, i, j, c = heapq.heappop(self.queue)
-                self._arrive(c, i, j)
+                _, _, i, j, _, c, left = heapq.heappop(self.queue)
+                self._arrive(c, i, j, left)
                 self._test()
             self._test()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from event_case import FIRST, network
 from hypothesis import strategies as st
-from timed_synapses import MEAN, with_own
+from timed_synapses import MEAN, least_step, with_own
 
 LOSSES = (
     FIRST, "cross_entropy(mean(output.v))", "cross_entropy(last(output.v))", "cross_entropy(mean(output.i, from = 6 ms, to = 12 ms))",
@@ -70,7 +70,15 @@ def timed_synapses(draw: st.DrawFn) -> str:
     )
     lines += [f"ds/dt = {draw(st.sampled_from(slopes[: 5 if two else 4]))}"]
     lines += [f"dx/dt = (1 - x) / ({number(10, 40)} ms)"] * two
-    lines += ["on pre:", f"    s += {draw(st.sampled_from(('use', 'use * (1 - s)', 'use * x')[: 3 if two else 2]))}"]
+    jumps = (
+        "use",
+        "use * (1 - s)",
+        "use * tanh(pre.i) * (1 - s)",
+        "use * (1.5 - post.v)",
+        "use * (post.i - s)",
+        "use * x",
+    )
+    lines += ["on pre:", f"    s += {draw(st.sampled_from(jumps[: 6 if two else 5]))}"]
     lines += [f"    x -= {draw(st.sampled_from(('use * x', '0.2')))}"] * two
     delivered = draw(
         st.sampled_from(("s", "s * (1.5 - post.v)", "(s + 0.3 * (pre.v - post.v))", "(s + 0.3 * sigmoid(4 * pre.v))"))
@@ -83,7 +91,7 @@ def timed_synapses(draw: st.DrawFn) -> str:
 def networks_of_timed_synapses(draw: st.DrawFn) -> tuple[str, int]:
     """A network under eventprop with recurrent synapses that have states; a seed of weights and events."""
     body = draw(timed_synapses())
-    at_once = "pre.v" in body or "post.v" in body
+    at_once = least_step(body) < 0.1
     drawn = not at_once and draw(st.booleans())
     learn = "weights, hidden.theta, hidden_hidden.use" + ", hidden_hidden.delay" * drawn
     delay = "" if at_once else "each(1 ms)" if drawn else "1 ms"

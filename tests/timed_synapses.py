@@ -76,6 +76,29 @@ SYNAPSES = {
     on pre: s += use
     deliver weight * s * (0.1 /ms)
 """,
+    "moved by its source as it was left": """
+    param tau = each(6 ms)
+    param use = 0.5
+    state s = 0
+    ds/dt = -s / tau
+    on pre: s += use * (1 - s) * sin(pre.v + pre.i)
+    deliver weight * s * (0.1 /ms)
+""",
+    "moved by the target that it meets": """
+    param use = 0.5
+    state s = 0
+    ds/dt = -s / (6 ms)
+    on pre: s += use * (1.5 - post.v) * (1 + tanh(post.i) - s)
+    deliver weight * s * (0.1 /ms)
+""",
+    "moved by both sides and the time": """
+    param tau = each(6 ms)
+    param use = 0.5
+    state s = 0
+    ds/dt = -s / tau
+    on pre: s += use * (1 - post.v * s) * tanh(pre.i + t / (10 ms))
+    deliver weight * s * (1.5 - s) * (0.1 /ms)
+""",
     "graded by the source": """
     deliver weight * sigmoid(6 * (pre.v - 0.5)) * (0.1 /ms)
 """,
@@ -111,4 +134,5 @@ def with_own(body: str, loss: str, learn: str, delay: str) -> str:
 
 def least_step(text: str) -> float:
     """The step in ms of the event-driven simulation: what reads its source or its target all the time does so a step late, next to nothing there."""
-    return 1e-6 if "pre.v" in text or "post.v" in text else 0.1
+    all_the_time = [line for line in text.splitlines() if "on pre:" not in line]
+    return 1e-6 if any("pre.v" in line or "post.v" in line for line in all_the_time) else 0.1

@@ -94,6 +94,10 @@ class _Timed:
         self.locals = {s.name for s in update.body}
         self.inputs = _impulses(update)
         self.sums = {s.name: s.value for s in update.body if isinstance(s, Assign) and s.name.endswith("!+")}
+        counts = {f"{i}!": i for i in self.inputs}
+        copies = {s.name: s.value.name for s in update.body if isinstance(s, Assign) and isinstance(s.value, Symbol)}
+        # states that keep how many spikes have come, for jumps that are made up for as the next step begins
+        self.late = {k: counts[v] for k, local in update.carry if (v := copies.get(local, "")) in counts}
         self.remembers = "spike.again" in self.locals or any(name.startswith("release.") for name in self.locals)
 
     def build(self, readouts: Mapping[int, Readout], told: Collection[str], sent: Collection[str]) -> Timed:
@@ -113,6 +117,9 @@ class _Timed:
         if self.remembers:
             body.append(Assign(f"{LAST}.1", apply("jump", apply("stop", Symbol(SPIKE)), Symbol(SHIFT), Symbol(LAST))))
             ends[LAST] = f"{LAST}.1"
+        for state, i in self.late.items():
+            ends[arrival_time(state)] = f"{arrival_time(state)}.1"
+            body.append(Assign(f"{arrival_time(state)}.1", self._arrival(i)))
         seen = {k: self._seen(k, readout, ends, body) for k, readout in readouts.items()}
         reading = self._told(told, ends, body)
         for variable in sent:
@@ -123,11 +130,11 @@ class _Timed:
 
     def _marked(self, statement: Statement) -> Statement:
         """The statement; that of a state at an arrival, or behind its jumps, moved with the arrival's time."""
-        for i in self.inputs:
-            for mark, slope, sign in (("at", "rise", 1.0), ("behind", "fall", -1.0)):
+        for i in (*self.inputs, *self.late):
+            for mark, slope, sign in (("at", "rise", 1.0), ("met", "pass", 1.0), ("behind", "fall", -1.0)):
                 state = statement.name.removeprefix(_of_arrival(mark, i, ""))
                 if state != statement.name and isinstance(statement, Assign):
-                    change = mul(mul(Number(sign), self._held(_of_arrival(slope, i, state))), self._arriving())
+                    change = mul(mul(Number(sign), self._held(_of_arrival(slope, i, state))), self._each_arriving(i))
                     if statement.name == self._first_mark(state):
                         change = add(change, self._read(state))
                     return Assign(statement.name, add(statement.value, change))
@@ -135,11 +142,12 @@ class _Timed:
 
     def _arriving(self) -> Expression:
         """The shift of the time of the spikes that arrive at a synapse, in the mean."""
-        parts: list[Expression] = []
-        for i in self.inputs:
-            count = f"arrival.count.{i}"
-            parts.append(div(self._arrival(i), self._held(count)) if count in self.locals else self._arrival(i))
-        return total(parts)
+        return total(self._each_arriving(i) for i in self.inputs)
+
+    def _each_arriving(self, name: str) -> Expression:
+        """The same of an input, or of what has kept its spikes."""
+        count = f"arrival.count.{name}"
+        return div(self._arrival(name), self._held(count)) if count in self.locals else self._arrival(name)
 
     def _first_mark(self, state: str) -> str | None:
         """The mark of a state at the first arrivals of a step, where it has one."""
@@ -171,7 +179,12 @@ class _Timed:
         return apply("stop", Symbol(name)) if name in self.locals else ZERO
 
     def _arrival(self, name: str) -> Expression:
-        """The sum over an input's arrivals, in all of its accumulators, of weight times the shift of the arrival's time."""
+        """The sum over an input's arrivals, in all of its accumulators, of weight times the shift of the arrival's time.
+
+        Of a state that has kept how many they were, it has been kept as well.
+        """
+        if name in self.late:
+            return Symbol(arrival_time(name))
         whole = self.sums.get(f"{name}!+", Symbol(f"{name}!"))
         return substitute(whole, {i: Symbol(arrival_time(i)) for i in self.update.inputs})
 
@@ -185,7 +198,8 @@ class _Timed:
     def _moves(self, what: str, state: str) -> Expression:
         """How a state moves with the events of this step."""
         by_spike = mul(self._held(_of_spike(what, state)), Symbol(SHIFT))
-        by_arrivals = [mul(self._held(_of_arrival(what, i, state)), self._arrival(i)) for i in self.inputs]
+        arriving = (*self.inputs, *self.late)
+        by_arrivals = [mul(self._held(_of_arrival(what, i, state)), self._arrival(i)) for i in arriving]
         return total([by_spike, *by_arrivals])
 
     def _released(self, state: str) -> Expression:

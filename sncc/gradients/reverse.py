@@ -6,7 +6,7 @@ credit crosses a connection, is the rule's choice (`rules.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sncc.expressions.algebra import ZERO, add
@@ -47,7 +47,7 @@ from sncc.program.learning import (
 from sncc.program.nodes import Program
 from sncc.program.operations import ForwardOperation, Readout, Update
 from sncc.program.order import forward_order, reverse_order
-from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, Assign, Fire, Statement
+from sncc.program.statements import LEARNS, REFRACTORY, SLOPED, SPIKE, Assign, Fire, Statement
 
 _START = "start~"  # before a state's name: credit for its first value, delivered before the first step; users' names have no `~`
 
@@ -155,9 +155,19 @@ def _of_synapses(program: Program, group: str) -> list[GradientOperation]:
     for c in _learnt_into(program, group):
         if c.weight in learnt:
             result.append(Gather(c.name, f"{c.input}~"))
-        if c.delays in learnt:
+        if _is_late(c, learnt):
             result.append(GatherDelay(c.name, f"{_moved_by_delay(c)}~"))
     return result
+
+
+def _is_impulse(c: Connection) -> bool:
+    """Whether what is delivered, by whole delays, counts when it arrives; else it is read there."""
+    return c.rounded and c.input.endswith("!")
+
+
+def _is_late(c: Connection, learnt: Collection[str]) -> bool:
+    """Whether a learnt delay moves what is delivered; what is read at spikes is that of their source's, whenever they arrive."""
+    return c.delays in learnt and (_is_impulse(c) or not c.rounded)
 
 
 def _moved_by_delay(c: Connection) -> str:
@@ -183,10 +193,12 @@ def _credited(program: Program, c: Connection, choice: Adjoint) -> tuple[tuple[s
         return ((c.input, c.values),)
     if c.values is None:
         return ((arrival_time(c.input), None),)
+    if c.values.startswith(SLOPED):
+        return ()
     reader = next(o for o in program.forward if isinstance(o, Update) and o.group == c.target_group)
     if reads_curved(reader, c.input):
         return ((c.input, here(c.values)), (moved(c.input), moved(c.values)))
-    return ((c.input, c.values), *([(arrival_time(c.input), delivery_time(c.values))] if c.rounded else []))
+    return ((c.input, c.values), *([(arrival_time(c.input), delivery_time(c.values))] if _is_impulse(c) else []))
 
 
 def _accumulator(what: str, choice: Adjoint) -> str:
@@ -228,7 +240,7 @@ def _slots(program: Program, choice: Adjoint, chosen: Iterable[Adjoint]) -> froz
     inputs = {c.input for c in _learnt_into(program, choice.group)} if choice.learns else set()
     if choice.learns and choice.timed:
         learnt = {p.key for p in program.parameters if p.learnt}
-        inputs |= {_moved_by_delay(c) for c in _learnt_into(program, choice.group) if c.delays in learnt}
+        inputs |= {_moved_by_delay(c) for c in _learnt_into(program, choice.group) if _is_late(c, learnt)}
     for other in chosen:
         for edge in other.edges:
             connection = program.connection(edge.connection)
@@ -352,8 +364,8 @@ def _delivered(program: Program, choice: Adjoint) -> tuple[list[str], list[str]]
     """Variables that are delivered all the time, and those that are as impulses."""
     carried = {v for o in program.forward if isinstance(o, Update) and o.group == choice.group for v, _ in o.carry}
     crossed = [program.connection(edge.connection) for edge in choice.edges]
-    told = {c.values for c in crossed if c.values is not None and not c.rounded}
-    sent = {c.values for c in crossed if c.values is not None and c.rounded}
+    told = {c.values for c in crossed if c.values is not None and not _is_impulse(c)}
+    sent = {c.values for c in crossed if c.values is not None and _is_impulse(c)}
     return sorted(told & carried), sorted(sent & carried)
 
 

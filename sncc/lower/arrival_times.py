@@ -1,11 +1,12 @@
 """How the states of synapses follow the times of the spikes that arrive there, as locals for `eventprop`.
 
 A spike that arrives dt later finds states that have flowed dt longer, and its jumps leave states that flow dt less. Marks before
-and behind the jumps, `arrival.at.I.K` and `arrival.behind.I.K` (K is a state, I an input), are where `event_times.py` of the
-gradients moves them. What is delivered all the time stands for an integral, so the value from before a jump lasts longer.
+and behind the jumps, `arrival.at.I.K` and `arrival.behind.I.K` (K is a state, I an input, or the state that has kept its spikes for a
+step), are where `event_times.py` of the gradients moves them, and `arrival.met.I.X` where it moves what the jumps read of their target. What is delivered all the time stands for an integral, so the value from before a jump lasts longer.
 
 Locals, for each arrival of those in the step; those that are zero are left out:
     arrival.count.I         how many there are, one at least, where there may be more than one
+    arrival.pass.I.X        d(X) / dt of what the jumps read and pass: a state of the target, as it was before other arrivals, or `t`
     arrival.rise.I.K        d(K) / dt right before the jumps
     arrival.fall.I.K        d(K) / dt right behind the jumps
     arrival.gap.I.X         X before minus X behind the jumps: a state, or a value that is told of states
@@ -14,12 +15,13 @@ Locals, for each arrival of those in the step; those that are zero are left out:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from sncc.expressions.algebra import ZERO, div, fold_all, sub
-from sncc.expressions.nodes import Expression, Symbol, apply, substitute
-from sncc.model.nodes import Dynamics
-from sncc.program.statements import Assign
+from sncc.expressions.algebra import ONE, ZERO, div, fold_all, sub
+from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbols
+from sncc.lower.readings import FLOWED
+from sncc.model.nodes import Assignment, Dynamics
+from sncc.program.statements import SLOPED, Assign
 
 
 def at_arrival(name: str) -> str:
@@ -32,13 +34,29 @@ def behind_arrival(name: str) -> str:
     return f"arrival.behind.{name}"
 
 
+def met_at_arrival(name: str) -> str:
+    """Mark of what the jumps read that has a course of its own."""
+    return f"arrival.met.{name}"
+
+
+def passing(jumps: Iterable[Assignment]) -> dict[str, Expression]:
+    """What jumps read that has a course of its own, and how fast it goes."""
+    read = sorted({name for jump in jumps for name in symbols(jump.value)})
+    ahead = f"post.{FLOWED}"
+    found: dict[str, Expression] = {
+        n: Symbol(f"post.{SLOPED}{n.removeprefix(ahead)}") for n in read if n.startswith(ahead)
+    }
+    return found | {"t": ONE} if "t" in read else found
+
+
 def arrival_times(dynamics: Dynamics) -> tuple[Assign, ...]:
     """The locals listed above, for states that jump at spikes."""
     found: list[tuple[str, Expression]] = []
     for name in dict.fromkeys(name for name, _ in dynamics.arrivals):
         several = dynamics.most != 1 and name not in dynamics.once
         if several:
-            found.append((f"arrival.count.{name}", apply("max", Symbol(f"{name}!"), 1.0)))
+            kept = any(s.name == name for s in dynamics.states)
+            found.append((f"arrival.count.{name}", apply("max", Symbol(name if kept else f"{name}!"), 1.0)))
         count = Symbol(f"arrival.count.{name}")
         flowing = [e.state for e in dynamics.equations]
         at: dict[str, Expression] = {s: Symbol(f"{at_arrival(name)}.{s}") for s in flowing}
@@ -46,6 +64,8 @@ def arrival_times(dynamics: Dynamics) -> tuple[Assign, ...]:
         for e in dynamics.equations:
             found.append((f"arrival.rise.{name}.{e.state}", substitute(e.derivative, at)))
             found.append((f"arrival.fall.{name}.{e.state}", substitute(e.derivative, behind)))
+        read = passing(jump for other, jumps in dynamics.arrivals if other == name for jump in jumps)
+        found += [(f"arrival.pass.{name}.{x}", slope) for x, slope in read.items()]
         begins = {a.state for a in dynamics.leaving} if name not in dynamics.early else set()
         for x, value in _told(dynamics).items():
             gap = fold_all(sub(substitute(value, at), substitute(value, behind)))

@@ -8,6 +8,7 @@ from typing import Literal
 
 from sncc.connectivity.patterns import Dense, Part, Pattern, Turned, is_matrix, leaves_nothing_out
 from sncc.expressions.nodes import Apply, Number
+from sncc.lower.readings import is_timed, read_at_spikes
 from sncc.model.nodes import Connection, Model
 from sncc.program import groups as program_groups
 
@@ -84,7 +85,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         gain=connection.gain,
         plastic=connection.plasticity is not None and not connection.only_recorded,
         interpolated=connection.delay is not None and _learns(model, connection.delay.key or f"{own}.delay"),
-        rounded=impulses and model.training is not None and model.training.rule.name == "eventprop",
+        rounded=is_timed(model) and (impulses or read_at_spikes(connection.values)),
         synapses_of=connection.synapses_of,
         rewiring=connection.rewiring if connection.synapses_of is None and _learns(model, f"{owner}.weight") else None,
         dropout=connection.dropout if model.training is not None else 0.0,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sncc.expressions.nodes import symbols
 from sncc.lower.curved_reading import jumping_values, read_of
 from sncc.lower.plasticity import reads_target
 from sncc.lower.traces import unsupported
@@ -19,13 +18,9 @@ def refuse_events(model: Model, population: Population, arriving: Sequence[Conne
         what = f"`eventprop` through weights that move in synapses onto `{population.name}`"
         raise unsupported(population.span, what, "train with `bptt`")
     values = jumping_values(model, population.name)
-    jumping = [jump.value for _, jumps in dynamics.arrivals for jump in jumps]
     learnt = {entry.key for entry in training.learn}
     for c in values:
         place = c.span or population.span
-        if any(c.input in symbols(value) for value in jumping):
-            what = f"`eventprop` through jumps of synapses at spikes that read `{read_of(c)}`"
-            raise unsupported(place, what, "read it in an equation or in `deliver`, or train with `bptt`")
         if c.input in dynamics.curved and c.delay is not None and c.delay.key in learnt:
             what = (
                 f"learning the delay of `{read_of(c)}`, which jumps at spikes and is read nonlinearly, by `eventprop`"

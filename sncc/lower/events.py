@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from sncc.expressions.algebra import ONE, ZERO, add, affine, div, fold_all, mul, neg, sub, total
 from sncc.expressions.calculus import derivative, expanded
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
+from sncc.lower.readings import read_at_spikes
 from sncc.model.nodes import Dynamics, Population
 from sncc.program.statements import REFRACTORY, SPIKE, Assign
 
@@ -64,8 +65,8 @@ class _Events:
         dynamics = population.dynamics
         assert dynamics is not None
         self.population, self.dynamics, self.moments, self.gate = population, dynamics, moments, gate
-        jumping = {name for name, _ in dynamics.arrivals}  # of synapses: `arrival_times.py`
-        self.inputs = tuple(i.name for i in dynamics.inputs if i.name in impulses - jumping)
+        # what arrives at synapses makes jumps of its own: `arrival_times.py`
+        self.inputs = () if dynamics.arrivals else tuple(i.name for i in dynamics.inputs if i.name in impulses)
         self.states = tuple(state.name for state in dynamics.states)
         silent = {i.name: ZERO for i in dynamics.inputs if i.name not in drives}
         self.free: dict[str, Expression] = dict.fromkeys(self.states, ZERO)
@@ -108,7 +109,7 @@ class _Events:
         now = dict(self._ahead)
         for jump in self.dynamics.spike.jumps:
             now[jump.state] = substitute(jump.value, now)
-        return now
+        return now | {o.state: substitute(o.value, now) for o in self.dynamics.outputs if read_at_spikes(o.state)}
 
     def _spike(self) -> list[tuple[str, Expression]]:
         spike = self.dynamics.spike
@@ -139,7 +140,8 @@ class _Events:
         for s in self.states:
             flow = substitute(resting[s], behind)
             found.append((f"spike.drift.{s}", expanded(sub(self._moved(behind[s], before), flow))))
-            found.append((f"spike.gap.{s}", expanded(sub(self.moments.flowed[s], behind[s]))))
+            if not read_at_spikes(s):
+                found.append((f"spike.gap.{s}", expanded(sub(self.moments.flowed[s], behind[s]))))
             found.append((f"spike.slope.{s}", flow))
         return found
 

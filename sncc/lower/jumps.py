@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sncc.expressions.algebra import add, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
-from sncc.lower.arrival_times import at_arrival, behind_arrival
+from sncc.lower.arrival_times import at_arrival, behind_arrival, met_at_arrival, passing
 from sncc.lower.body import Body
 from sncc.lower.traces import amounts
 from sncc.model.nodes import Assignment, Dynamics
@@ -19,7 +20,12 @@ def jump_at_arrivals(dynamics: Dynamics, body: Body, early: bool, step: float) -
     for name in dict.fromkeys(name for name, _ in dynamics.arrivals if (name in dynamics.early) is early):
         if body.timed:
             _mark(dynamics, body, at_arrival(name))
-        for jumps in (jumps for other, jumps in dynamics.arrivals if other == name):
+        blocks: list[Sequence[Assignment]] = [jumps for other, jumps in dynamics.arrivals if other == name]
+        if early:  # of the step before
+            blocks = [_at_time(jumps, sub(Symbol("t"), Number(step))) for jumps in blocks]
+        if body.timed:
+            blocks = _meet(blocks, body, met_at_arrival(name))
+        for jumps in blocks:
             _jump_at(dynamics, body, name, jumps, step)
         if body.timed:
             _mark(dynamics, body, behind_arrival(name))
@@ -32,6 +38,18 @@ def _mark(dynamics: Dynamics, body: Body, moment: str) -> None:
         body.now[equation.state] = Symbol(f"{moment}.{equation.state}")
 
 
+def _at_time(jumps: Sequence[Assignment], time: Expression) -> Sequence[Assignment]:
+    return tuple(replace(jump, value=substitute(jump.value, {"t": time})) for jump in jumps)
+
+
+def _meet(blocks: Sequence[Sequence[Assignment]], body: Body, moment: str) -> list[Sequence[Assignment]]:
+    """What jumps read that has a course of its own gets a local, by which it can be moved."""
+    read = passing(jump for jumps in blocks for jump in jumps)
+    body.statements += [Assign(f"{moment}.{x}", Symbol(x)) for x in read]
+    marks: dict[str, Expression] = {x: Symbol(f"{moment}.{x}") for x in read}
+    return [tuple(replace(jump, value=substitute(jump.value, marks)) for jump in jumps) for jumps in blocks]
+
+
 def _jump_at(dynamics: Dynamics, body: Body, name: str, jumps: Sequence[Assignment], step: float) -> None:
     """All spikes of a step at once where no amount depends on what they move, else one after the other.
 
@@ -39,6 +57,7 @@ def _jump_at(dynamics: Dynamics, body: Body, name: str, jumps: Sequence[Assignme
     """
     made_up = name in body.now
     count = body.now.get(name, Symbol(f"{name}!"))  # of a state: those that have been kept for this step
+    count = apply("stop", count) if made_up and body.timed else count  # what moves is when they come
     most = 1 if name in dynamics.once else dynamics.most
     if (added := amounts(jumps)) is not None:
         added = [body.read(amount) for amount in added]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sncc.expressions.algebra import ZERO, add, affine, mul, total
+from sncc.expressions.algebra import ZERO, add, affine, div, mul, sub, total
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, substitute, symbols
 from sncc.lower.arrival_times import arrival_times
 from sncc.lower.body import Body
@@ -14,16 +14,16 @@ from sncc.lower.curved_reading import mean_slopes
 from sncc.lower.flow import Flow, flow
 from sncc.lower.jumps import jump_at_arrivals
 from sncc.lower.noise import noise_of
+from sncc.lower.readings import FLOWED
 from sncc.model.integration import integration
 from sncc.model.nodes import Dynamics, Equation, Input, Integrated, Population
 from sncc.program.rewrite import rewritten
-from sncc.program.statements import REFRACTORY, SPIKE, SURROGATE, Assign, Draw, Fire, Statement
+from sncc.program.statements import REFRACTORY, SLOPED, SPIKE, SURROGATE, Assign, Draw, Fire, Statement
 
 Part = Literal["whole", "flow", "rest"]
 FIRED = Symbol(SPIKE)
 DISTANCE = Symbol("spike.distance")  # how far the neuron is above its threshold
 LEFT = Symbol(REFRACTORY)
-FLOWED = "flowed."  # before a state's name: its value between flow and arrivals, kept until the next step
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,10 @@ def lower_neuron(
         coefficients += _flow(dynamics, body, before, impulses, drives, gate, parameters, step)
     named = {s.name for s in body.statements}
     for state in dynamics.flowed:
-        body.assign(f"{FLOWED}{state}", Symbol(f"{state}.flow") if f"{state}.flow" in named else before[state])
+        flowed_to = Symbol(f"{state}.flow") if f"{state}.flow" in named else before[state]
+        body.assign(f"{FLOWED}{state}", flowed_to)
+        if f"{SLOPED}{state}" in body.now:
+            body.assign(f"{SLOPED}{state}", div(sub(flowed_to, before[state]), Symbol("step")))
     for copy in dynamics.kept:
         body.assign(copy.state, body.read(copy.value))
     jump_at_arrivals(dynamics, body, False, step)

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from sncc.expressions.algebra import ONE, ZERO, add, affine, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
-from sncc.lower.neuron import FLOWED
 from sncc.lower.plasticity import with_names_apart
+from sncc.lower.readings import FLOWED, SPIKED, is_timed
 from sncc.lower.traces import unsupported
 from sncc.model.divisors import divisors
 from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, State
-from sncc.program.statements import WEIGHT_NOW
+from sncc.program.statements import SLOPED, WEIGHT_NOW
 
 WEIGHT = Symbol("weight")
 NUMBER = "number."  # before the names of states of neurons that hold numbers which each has for itself
@@ -78,7 +78,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
     equations = [_read(e, reader, usual, 1) for e in synapse.equations] if synapse is not None else []
     on_pre: list[Block] = []
     if synapse is not None and plasticity is None:
-        on_pre.append(_jumps(synapse.on_pre, reader, late, None, told, after))
+        on_pre.append(_jumps(synapse.on_pre, reader, late, None, told, after, is_timed(model)))
     on_post: list[Block] = []
     states = list(synapse.states) if synapse is not None else []
     if plasticity is not None:
@@ -171,13 +171,14 @@ def _of_traces(jumps: Sequence[Assignment], plasticity: Plasticity, side: str) -
 
 
 def _jumps(
-    block: Block, reader: _Reader, pre: int | None, post: int | None, modulator: int, after: bool = False
-) -> Block:
-    """Jumps as they see neurons so many steps ago; `after`: those that are made up for as the next step begins."""
+    block: Block, reader: _Reader, pre: int | None, post: int | None, modulator: int, after: bool = False,
+    timed: bool = False,
+) -> Block:  # fmt: skip
+    """Jumps as they see neurons so many steps ago; `after`: those that are made up for as the next step begins; `timed`: at a time that moves."""
     result: list[Assignment] = []
     for jump in block:
         if jump.state != "weight":
-            result.append(replace(jump, value=reader.read(jump.value, pre, post, modulator, after)))
+            result.append(replace(jump, value=reader.read(jump.value, pre, post, modulator, after, timed)))
             continue
         parts = affine(jump.value, ["weight"])
         if parts is not None and parts[0] == {"weight": ONE}:
@@ -209,11 +210,12 @@ class _Reader:
         return WEIGHT if self.connection.plasticity is None else add(Symbol(WEIGHT_NOW), _LEARNT)
 
     def read(
-        self, expression: Expression, pre: int | None, post: int | None, modulator: int, after: bool = False
-    ) -> Expression:
+        self, expression: Expression, pre: int | None, post: int | None, modulator: int, after: bool = False,
+        timed: bool = False,
+    ) -> Expression:  # fmt: skip
         """The expression of what the synapses see of either side, and of what sets modulators, so many steps ago.
 
-        `after`: of the step before, with a delay for each synapse.
+        `after`: of the step before, with a delay for each synapse. `timed`: at a spike whose time moves what is seen.
         """
         c, names = self.connection, dict[str, Expression]()
         following = {name for name, _, _ in c.modulators}
@@ -231,11 +233,14 @@ class _Reader:
                 if pre is None:
                     what = f"`{name}` in the plasticity of `{c.name}`, of which each synapse has a delay, in training,"
                     raise unsupported(c.span, what, "give the connection one delay, or read it under `on pre`")
-                seen = self._see(name, side, variable, pre, max(c.delay_steps, 1))
+                kept = f"{SPIKED}{variable}" if timed else variable
+                seen = self._see(f"pre.{kept}", side, kept, pre, max(c.delay_steps, 1))
                 names[name] = self._keep(seen) if after and c.delay is not None else seen
             elif side == "post" and variable:
                 if post is None:
                     names[name] = self._see(f"post.{FLOWED}{variable}", side, f"{FLOWED}{variable}", 1, 1)
+                    if timed:
+                        self._see(f"post.{SLOPED}{variable}", side, f"{SLOPED}{variable}", 1, 1)
                 else:
                     names[name] = self._see(name, side, variable, post, 1)
         return substitute(expression, names)

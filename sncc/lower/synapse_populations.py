@@ -29,12 +29,13 @@ from sncc.expressions.algebra import ONE, ZERO, has_draws, mul
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbols, walk
 from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
-from sncc.lower.neuron import FLOWED
 from sncc.lower.plasticity import follow_modulator, trace_name
+from sncc.lower.readings import FLOWED, SPIKED, is_timed
 from sncc.lower.synapse_moves import GAIN, NUMBER, moves_of, reads_target_on_pre
 from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Plasticity, Population, State
 from sncc.model.white_noise import is_noise
+from sncc.program.statements import SLOPED
 
 DELIVERED = "synapse.delivered"  # the user's states have no dots
 ARRIVED = "arrived.before"  # a state: spikes of the step before
@@ -57,23 +58,26 @@ def spread_synapses(model: Model) -> Model:
         added, around = _spread(model, connection)
         populations += added
         connections += around
-    told = {(c.source, c.values) for c in connections if c.of_target or (c.values or "").startswith(NUMBER)}
+    told = {(c.source, c.values) for c in connections if c.of_target or (c.values or "").startswith((NUMBER, SPIKED))}
     neurons = (_telling(p, [v for name, v in told if name == p.name and v]) for p in model.populations)
     return replace(model, populations=(*neurons, *populations), connections=tuple(connections))
 
 
 def _telling(population: Population, values: Sequence[str]) -> Population:
-    """A population with states that hold numbers which each of its neurons has for itself, or others between flow and arrivals, for synapses to read."""
+    """A population with states for synapses to read: numbers which each of its neurons has for itself, and others as they are at spikes."""
     numbers: dict[str, Expression] = {v: Symbol(v.removeprefix(NUMBER)) for v in sorted(values) if v.startswith(NUMBER)}
     flowed = tuple(v.removeprefix(FLOWED) for v in sorted(values) if v.startswith(FLOWED))
-    if population.dynamics is None or not (numbers or flowed):
+    others = [v for v in sorted(values) if v.startswith((FLOWED, SLOPED, SPIKED))]
+    if population.dynamics is None or not (numbers or others):
         return population
-    kept = {**numbers, **{f"{FLOWED}{state}": ZERO for state in flowed}}
+    kept = {**numbers, **dict.fromkeys(others, ZERO)}
+    spiked = tuple(Assignment(v, Symbol(v.removeprefix(SPIKED))) for v in others if v.startswith(SPIKED))
     dynamics = replace(
         population.dynamics,
         flowed=(*population.dynamics.flowed, *flowed),
         states=(*population.dynamics.states, *(State(name, number, PLAIN) for name, number in kept.items())),
         leaving=(*population.dynamics.leaving, *(Assignment(name, number) for name, number in numbers.items())),
+        outputs=(*population.dynamics.outputs, *spiked),
     )
     return replace(population, dynamics=dynamics)
 
@@ -109,7 +113,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         early=(*([ARRIVED] if moves.after else []), *(["post"] if moves.on_post else [])),
         once=("post",) if moves.on_post else (),
         most=most_spikes(source) or (0 if alone else MOST_SPIKES),
-        parts=learnt and not _is_timed(model),
+        parts=learnt and not is_timed(model),  # else each arrives as a whole, in the nearest step
         apart=moves.apart,
         leaving=(
             *moves.leaving,
@@ -192,11 +196,6 @@ def _learns_delay(model: Model, c: Connection) -> bool:
     return model.training is not None and any(entry.key == f"{c.name}.delay" for entry in model.training.learn)
 
 
-def _is_timed(model: Model) -> bool:
-    """Whether spikes are followed in time: then each arrives as a whole, in the nearest step."""
-    return model.training is not None and model.training.rule.name == "eventprop"
-
-
 def _shares(model: Model, c: Connection) -> bool:
     """Whether another connection has the same weights."""
     return any(o.share is not None and c.name in (o.name, o.share[0]) for o in model.connections)
@@ -271,7 +270,7 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
             f"in {count:,} synapses (at most {MOST_SYNAPSES:,}: every step keeps the states of each)",
             "use a synapse whose states a neuron can carry, or fewer neurons",
         )
-    if reads_target_on_pre(model, c) and (by := _cannot_read_at_arrival(model, c)):
+    if reads_target_on_pre(model, c) and (by := _cannot_read_at_arrival(c)):
         return f"and whose `on pre` reads its target, {by}", "read it in an equation or in `deliver`"
     kind = model.population(c.source).kind
     adds_up = kind == "poisson" and all(amounts(block) is not None for block in moves_of(model, c).on_pre)
@@ -290,11 +289,8 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
     return "", ""
 
 
-def _cannot_read_at_arrival(model: Model, c: Connection) -> str:
+def _cannot_read_at_arrival(c: Connection) -> str:
     """Why jumps at a spike cannot be made up for as the next step begins."""
-    assert model.training is not None
-    if _is_timed(model):
-        return "under `eventprop`"
     return "behind states of its source" if c.gain is not None else ""
 
 

@@ -63,15 +63,6 @@ def _refuse_synapse(c: nodes.Connection, synapse: nodes.Synapse, diagnostics: Di
         message = f"`eventprop` follows exact paths, and `{synapse.model}` draws random numbers on its way"
         help = "leave out `noise`, or train with `bptt` or `eprop`"
         diagnostics.error("no-event-times", c.span, message, help=help)
-        return
-    for jump in synapse.on_pre:
-        if "t" in symbols(jump.value):
-            message = (
-                f"`eventprop` moves the time at which `on pre` of `{synapse.model}` runs, and a jump there reads `t`"
-            )
-            help = "keep the time out of `on pre`, or train with `bptt` or `eprop`"
-            diagnostics.error("no-event-times", jump.span or c.span, message, help=help)
-            return
 
 
 def _is_random(expression: Expression) -> bool:

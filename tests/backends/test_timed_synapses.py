@@ -16,6 +16,7 @@ synapse depressing:{SYNAPSES["depressing"]}
 synapse saturating:{SYNAPSES["saturating"]}
 synapse each_by_itself:{SYNAPSES["of one time constant each"]}
 synapse gap:{SYNAPSES["a gap junction"]}
+synapse moved:{SYNAPSES["moved by both sides and the time"]}
 synapse bent:{SYNAPSES["bent by both sides"]}
 network Timed:
     step = 0.5 ms
@@ -28,12 +29,14 @@ network Timed:
     connect own = hidden[0:5] -> hidden[3:8].D: sparse, weight = normal(0, 1), delay = each(1.7 ms), synapse = each_by_itself()
     connect square = hidden -> hidden.D: dense, weight = normal(0, 1), delay = 1 ms, synapse = each_by_itself()
     connect both = hidden[2:6] -> hidden.D: random(p = 0.3), weight = normal(0, 1), delay = 1 ms, synapse = bent()
+    connect meets = hidden -> hidden[1:7].D: random(p = 0.5), weight = normal(0, 1), delay = each(1.2 ms), synapse = moved()
+    connect left = hidden -> hidden.D: dense, weight = normal(0, 0.3), delay = 1 ms, synapse = moved()
     connect touch = hidden -> hidden.D: one_to_one, weight = 0.3, synapse = gap()
     connect hidden -> output: dense, weight = normal(1, 1), delay = 0 ms
 train:
     rule = eventprop
     loss = {MEAN}
-    learn = weights, hidden.theta, late.delay, own.delay, own.tau, square.tau, late.use
+    learn = weights, hidden.theta, late.delay, own.delay, own.tau, square.tau, late.use, meets.delay, meets.tau, left.use
     optimiser = adam()
 """
 PAIRS = {"own": (np.array([0, 0, 1, 2, 4, 4]), np.array([4, 7, 3, 6, 5, 7]))}
@@ -67,7 +70,7 @@ def test_segments_of_a_sequence_give_the_same_numbers():
     needs_compiler()
     program, labels = program_of(TEXT), np.array([1, 0])
     inputs = handed_over(program, events(2400))
-    whole, cut = built().gradients(inputs, labels), built("20 MB").gradients(inputs, labels)
+    whole, cut = built().gradients(inputs, labels), built("40 MB").gradients(inputs, labels)
     assert cut[0] == whole[0]
     for key, gradient in whole[1].items():
         assert np.array_equal(cut[1][key], gradient), key

@@ -30,6 +30,9 @@ CASES = {  # name: synapses, loss, seed of weights at which both simulations hav
     "following the target": ("following the target", MEAN, 7, ", hidden_hidden.use"),
     "following the source": ("following the source", MEAN, 4, ""),
     "following the source and its spikes": ("following the source and its spikes", MEAN, 4, ""),
+    "moved by its source as it was left": ("moved by its source as it was left", MEAN, 10, ", hidden_hidden.delay"),
+    "moved by the target that it meets": ("moved by the target that it meets", MEAN, 9, ", hidden_hidden.use"),
+    "moved by both sides and the time": ("moved by both sides and the time", MEAN, 3, ", hidden_hidden.delay"),
     "graded by the source": ("graded by the source", MEAN, 4, ""),
     "bent by both sides": ("bent by both sides", MEAN, 2, ", hidden_hidden.use"),
     "a target that bends it": ("saturating", MEAN, 9, ", hidden_hidden.use"),
@@ -53,7 +56,8 @@ def test_gradients_are_those_of_root_found_spike_times(name):
         "" if least_step(SYNAPSES[kind]) < 0.1 and kind != "opening" else "each(1 ms)" if "delay" in more else "1 ms"
     )
     text = with_synapses(kind, loss, f"weights, hidden.theta{more}", delay)
-    text = text.replace(SPIKES, HELD if "held" in name else SPIKES)
+    left = SPIKES.replace("v = 0", "v = 0.2 * v") if "moved by" in name else SPIKES
+    text = text.replace(SPIKES, HELD if "held" in name else left)
     case = Case(
         text,
         seed,
@@ -78,7 +82,6 @@ def test_the_two_event_driven_simulations_agree():
 
 
 SQUARES = "\n    state s = 0\n    ds/dt = (pre.v * pre.v - s) / (6 ms)\n    deliver weight * s * (0.1 /ms)\n"
-AT_SPIKES = "\n    state s = 0\n    ds/dt = -s / (6 ms)\n    on pre: s += pre.v\n    deliver weight * s * (0.1 /ms)\n"
 LARGEST = "cross_entropy(max(hidden.v))"
 
 
@@ -86,7 +89,6 @@ LARGEST = "cross_entropy(max(hidden.v))"
     "synapse, loss, learn, message",
     [
         (SQUARES, MEAN, "hidden_hidden.delay", "learning the delay of `pre.v`, which jumps at spikes and is read nonlinearly,"),
-        (AT_SPIKES, MEAN, "weights", "`eventprop` through jumps of synapses at spikes that read `pre.v`"),
         (SYNAPSES["saturating"], LARGEST, "weights", "`eventprop` with the largest value of what synapses with states of their own"),
     ],
 )  # fmt: skip

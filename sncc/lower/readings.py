@@ -1,0 +1,22 @@
+"""States by which neurons tell what synapses read of them at spikes, beside the user's, whose names have no dots.
+
+A spike meets its target between the target's flow and its arrivals, and carries what it has left of its source. Both are kept until
+synapses have read them: before a state's name stand the words below.
+"""
+
+from __future__ import annotations
+
+from sncc.model.nodes import Model
+
+FLOWED = "flowed."  # its value between flow and arrivals
+SPIKED = "spiked."  # its value at the step's end, read at the spikes of the neuron: it moves with the times of these
+
+
+def is_timed(model: Model) -> bool:
+    """Whether spikes are followed in time."""
+    return model.training is not None and model.training.rule.name == "eventprop"
+
+
+def read_at_spikes(values: str | None) -> bool:
+    """Whether what a connection delivers is read at its source's spikes alone, where their times are followed."""
+    return values is not None and values.startswith(SPIKED)
