@@ -87,8 +87,9 @@ class ClusterSamples(Samples):
             "size": self.blocks,
             "threads": self.threads,
             "main_threads": self.main_threads,
+            "bytes": self.workspace_bytes,
             "fields": {"State": self._fields(self.state), "Adjoint": self._fields(self.adjoint)},
-            "kept": [f"kept_{k}[{count}]" for k, count in words_of_kept(self)],
+            "kept": self._words_kept(),
             "portions": self._portions(),
             "views": self._views(),
             "start": self._start(),
@@ -114,6 +115,9 @@ class ClusterSamples(Samples):
         """Of a block's shared memory."""
         fields = [*self._fields(self.state), *self._fields(self.adjoint)]
         return bytes_of_workspace(self, self.maps, [f.size for f in fields])
+
+    def _words_kept(self) -> list[str]:
+        return [f"kept_{k}[{count}]" for k, count in words_of_kept(self)]
 
     def _fields(self, fields: dict[tuple[str, str], Field]) -> list[Field]:
         return [Field(f.identifier, self.sizes[group]) for (group, _), f in fields.items()]

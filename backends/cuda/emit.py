@@ -12,6 +12,7 @@ from sncc.backends.cuda.learning import Learning
 from sncc.backends.cuda.neurons import CONNECT_THREADS, LOOK_THREADS, NEURON_THREADS, Neurons
 from sncc.backends.cuda.resources import Kernel, table
 from sncc.backends.cuda.samples import Samples
+from sncc.backends.cuda.spread import SpreadSamples, spread_of
 from sncc.backends.cuda.supported import unsupported
 from sncc.backends.cuda.tables import Tables
 from sncc.backends.cxx.dynamics import dynamics
@@ -69,14 +70,21 @@ def emit(program: Program) -> dict[str, str]:
     clusters = clusters_of(tables, tables.workspace_bytes)
     blocks, penalises_batch = clusters.blocks if clusters else 0, any(p.over == "batch" for p in program.penalties)
     of_clusters = {f"src/cuda/{name}_clusters.cuh": render("clusters.cuh", **clusters.parts())} if clusters else {}
+    spread = spread_of(tables)
+    of_spread = {f"src/cuda/{name}_spread.cuh": render("spread.cuh", **spread.parts())} if spread else {}
     of_rounds = {f"src/cuda/{name}_rounds.cuh": render("rounds.cuh")} if tables.has_rounds else {}
     return {
         f"src/cuda/{name}_cuda.cu": render(
-            "network.cu", cluster=blocks, rounds=tables.has_rounds, batch_penalties=penalises_batch
+            "network.cu",
+            cluster=blocks,
+            spread=spread is not None,
+            rounds=tables.has_rounds,
+            batch_penalties=penalises_batch,
         ),
         f"src/cuda/{name}_network.cuh": render(
             "network.cuh",
             cluster=blocks,
+            spread=spread.blocks if spread else 0,
             rounds=tables.has_rounds,
             gather_blocks=learning.gather_blocks_by_warps if learns else "0",
             shared_in_cluster=clusters.workspace_bytes if clusters else 0,
@@ -84,12 +92,13 @@ def emit(program: Program) -> dict[str, str]:
             **tables.parts(),
         ),
         **of_clusters,
+        **of_spread,
         **of_rounds,
         f"src/cuda/{name}_samples.cuh": render("samples.cuh", **Samples(program, shared).parts()),
         f"src/cuda/{name}_learning.cuh": render("learning.cuh", **learning.parts()),
         "src/cuda/KERNELS.md": render(
             "KERNELS.md",
-            rows=table(kernels(tables, learning, clusters)),
+            rows=table(kernels(tables, learning, clusters, spread)),
             shared=True,
             clusters=f" Where there are clusters, `{name}_clusters` runs in its place, but for simulations."
             if clusters
@@ -137,7 +146,9 @@ def neuron_kernels(name: str, makes_synapses: bool) -> tuple[Kernel, ...]:
     return run, phase, advance, look, Kernel(f"{name}_connect", made, "as needed", CONNECT_THREADS, None)
 
 
-def kernels(tables: Tables, learning: Learning, clusters: ClusterSamples | None) -> tuple[Kernel, ...]:
+def kernels(
+    tables: Tables, learning: Learning, clusters: ClusterSamples | None, spread: SpreadSamples | None
+) -> tuple[Kernel, ...]:
     """The kernels of a network, as they are launched."""
     name, optimise = project_name(tables.program.name), tables.program.optimise
     fits = tables.workspace_bytes <= MOST_SHARED
@@ -152,6 +163,9 @@ def kernels(tables: Tables, learning: Learning, clusters: ClusterSamples | None)
     if any(p.over == "batch" for p in tables.program.penalties):
         blocks = str(-(-tables.penalty_size // OPTIMISE_THREADS))
         first += (Kernel(f"{name}_rates", "finds mean rates over the samples", blocks, OPTIMISE_THREADS, 0),)
+    if spread is not None:
+        does = "simulates its slice of the network, its threads meeting across the grid"
+        first += (Kernel(f"{name}_spread", does, str(spread.blocks), spread.threads, spread.workspace_bytes),)
     rest = Kernel(f"{name}_optimise", "computes what follows from parameters", "1", OPTIMISE_THREADS, 0)
     if optimise is None:
         return *first, rest

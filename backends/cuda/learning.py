@@ -83,7 +83,9 @@ class Learning(Online):
         result: dict[object, list[tuple[Gather | GatherDelay, Connection]]] = {}
         for number, (o, c) in enumerate(zip(found, self.gathered(), strict=True)):
             of_synapses = isinstance(o, Gather) and c.weight in self.late
-            shared = ("delays", c.delays) if isinstance(o, GatherDelay) else ("weights", c.weight) if of_synapses else number
+            shared = (
+                ("delays", c.delays) if isinstance(o, GatherDelay) else ("weights", c.weight) if of_synapses else number
+            )
             result.setdefault(shared, []).append((o, c))
         return list(result.values())
 

@@ -98,9 +98,9 @@ def test_no_kernel_spills_registers(tmp_path, text, precision):
         else {"samples", "gather", "optimise"}
     )
     listed = {row[1].removeprefix(f"{name}_") for row in rows}
-    assert listed - {"connect", "clusters", "rounds"} == kernels and ("connect" in listed or text != MADE)
+    assert listed - {"connect", "clusters", "rounds", "spread"} == kernels and ("connect" in listed or text != MADE)
     assert ("rounds" in listed) == ("online = true" in text)
-    assert ("clusters" in listed) == (text in (LARGE, FORWARDS))
+    assert ("clusters" in listed) == ("spread" in listed) == (text in (LARGE, FORWARDS))
     assert set(used) == {(f"{name}_{k}", a) for k in listed for a in ARCHITECTURES}
     for kernel, _, _, threads, shared, *cells in (row[1:-1] for row in rows):
         assert all("registers" in cell for cell in cells)

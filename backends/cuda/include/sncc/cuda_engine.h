@@ -154,7 +154,7 @@ public:
     void simulate(const Simulation& simulation) override {
         learner_.settle();
         refresh();
-        simulator_.run(simulation, [this](SampleArguments<Network>& a) { launch_samples(a); });
+        simulator_.run(simulation, [this](SampleArguments<Network>& a) { launch_simulation(a); });
     }
     const Spikes& spikes(int population) override { return simulator_.spikes(population); }
     void reset() override { simulator_.reset(); }
@@ -162,7 +162,7 @@ public:
     bool states_are_finite(const Description& about) override { return simulator_.states_are_finite(about); }
     List<double> state_of(int population, int state, std::int64_t size) override { return simulator_.state_of(population, state, size); }
     List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
-        return simulator_.first_state_of(run, population, state, size, [this](SampleArguments<Network>& a) { launch_samples(a); });
+        return simulator_.first_state_of(run, population, state, size, [this](SampleArguments<Network>& a) { launch_simulation(a); });
     }
 
 private:
@@ -243,6 +243,14 @@ private:
         results_.lay_out(a, outputs);
     }
     void launch_samples(SampleArguments<Network>& a) { launch_placed(a, place(a, a.batch)); }
+    // By blocks of the whole card where these are resident at once; else by one.
+    void launch_simulation(SampleArguments<Network>& a) {
+        if constexpr (Network::spread > 0) {
+            point_at_numbers(a);
+            if (together_.most(Network::resident_spread()) >= Network::spread) return Network::launch_spread(a, compute_);
+        }
+        launch_samples(a);
+    }
     // Where samples have their numbers and states, so many at once; gives the shared memory of a block.
     std::size_t place(SampleArguments<Network>& a, std::int64_t at_once) {
         const int count = std::exchange(a.batch, static_cast<int>(at_once));
