@@ -31,7 +31,7 @@ from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
 from sncc.lower.plasticity import follow_modulator, trace_name
 from sncc.lower.readings import FLOWED, SPIKED, is_timed
-from sncc.lower.synapse_moves import GAIN, NUMBER, moves_of, reads_target_on_pre
+from sncc.lower.synapse_moves import GAIN, NUMBER, moves_of
 from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Plasticity, Population, State
 from sncc.model.white_noise import is_noise
@@ -270,16 +270,12 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
             f"in {count:,} synapses (at most {MOST_SYNAPSES:,}: every step keeps the states of each)",
             "use a synapse whose states a neuron can carry, or fewer neurons",
         )
-    if reads_target_on_pre(model, c) and (by := _cannot_read_at_arrival(c)):
-        return f"and whose `on pre` reads its target, {by}", "read it in an equation or in `deliver`"
     kind = model.population(c.source).kind
     adds_up = kind == "poisson" and all(amounts(block) is not None for block in moves_of(model, c).on_pre)
     if kind == "signal":
         return f"behind the signal `{c.source}`, which has values and no spikes,", "put neurons in between"
     if kind not in ("neuron", "input") and not adds_up:
         return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
-    if _learns_delay(model, c) and (what := _cannot_be_late(model, c)):
-        return f"and learning their delays {what}", "leave the delay out of `learn`"
     blocks = [b for b in (c.synapse, c.plasticity) if b is not None]
     each = [p for b in blocks for p in b.parameters if p.storage == "each"]
     if not _is_placed(c) and any(symbols(p.value) & {"i", "j"} for p in each):
@@ -287,18 +283,6 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
     if _is_placed(c) and any(getattr(n, "operation", "") == "orthogonal" for n in walk(c.weight.value)):
         return "with `orthogonal` weights", "draw the weights from `glorot()` or `kaiming()`"
     return "", ""
-
-
-def _cannot_read_at_arrival(c: Connection) -> str:
-    """Why jumps at a spike cannot be made up for as the next step begins."""
-    return "behind states of its source" if c.gain is not None else ""
-
-
-def _cannot_be_late(model: Model, c: Connection) -> str:
-    """Why delays of synapses one by one cannot be learnt; parts of a spike that arrive at two steps move them by parts."""
-    if c.gain is not None:
-        return "behind states that its source's synapses share"
-    return ""
 
 
 def _drawn(plasticity: Plasticity, names: set[str]) -> str:

@@ -8,7 +8,7 @@ from mixed_patterns import DRAWN, LEARNT, ONE, PLAIN, case, pairs, prepared, tex
 from networks import model_of, program_of, recurrent
 from oracle import loss_and_gradients
 from patterns import matrices
-from rewired import FED_BACK, PAIRS, REWIRED, batch
+from rewired import FED_BACK, PAIRS, REWIRED, TEXT, batch
 
 from sncc.backends.reference.interpreter import Reference
 
@@ -84,3 +84,37 @@ def test_it_goes_with_synapses_that_training_moves(feedback):
     expected = symmetric.run(counts, [0, 1, 2, 1])
     for key, got in reference.run(counts, [0, 1, 2, 1]).gradients.items():
         assert np.max(np.abs(got - expected.gradients[key])) <= 1e-12 * np.max(np.abs(expected.gradients[key])), key
+
+
+def test_it_is_that_of_the_synapses_which_there_are_once_some_have_moved():
+    """Against automatic differentiation over these, in lockstep forwards, where weights and what follows them have changed after every step."""
+    text = TEXT.replace("rule = bptt", "rule = eprop(feedback = adaptive, online = true)").replace(", each.most", "")
+    text = "\n".join(line for line in text.split("\n") if "connect each" not in line).replace("total = 20", "p = 0.6")
+    text = text.replace("weight = each(0.05),", "weight = each(0.05), delay = uniform(1 ms, 3 ms),")
+    program, model, counts = program_of(text), model_of(text), [{"x": sample[:16]} for sample in batch()[0][:2]]
+    reference = Reference(program, seed=5, pairs=PAIRS)
+    before = {c.name: set(zip(*_ends(reference, c), strict=True)) for c in program.connections}
+    reference.train_online(counts, [0, 1])
+    synapses, moved = {}, 0
+    for c in model.connections:
+        ends = _ends(reference, c)
+        moved += set(zip(*ends, strict=True)) != before[c.name]
+        place, there = (np.zeros((model.population(c.source).size, model.population(c.target).size)) for _ in range(2))
+        place[ends], there[ends] = np.arange(len(ends[0])), 1.0
+        place = place.astype(int)
+
+        def matrix(w, place=place, there=there):
+            return w * there if isinstance(w, float) else w[place] * there
+
+        synapses[c.name] = matrix, c.delay_steps if c.delay is None else matrix
+    run, values = reference.run(counts[:1], [1]), reference.parameters
+    kept = {p.key: values[p.key] for p in program.parameters if p.storage != "compiled"}
+    loss, gradients = loss_and_gradients(model, kept, counts[:1], [1], "eprop", synapses)
+    assert run.loss == pytest.approx(loss, rel=1e-12)
+    for key, got in run.gradients.items():
+        assert np.max(np.abs(got - gradients[key])) <= 1e-9 * np.max(np.abs(gradients[key])), key
+    assert moved >= 3 and np.any(run.gradients["drawn.weight"]) and np.any(run.gradients["hidden_output.weight"])
+
+
+def _ends(reference, c):
+    return reference.tables[c.name].source, reference.tables[c.name].target

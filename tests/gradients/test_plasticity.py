@@ -135,6 +135,22 @@ def test_weights_move_in_front_of_states_of_synapses(synapse):
     equals_differences(program, values, inputs, rng)
 
 
+def test_a_rule_reads_its_target_where_a_spike_arrives_in_front_of_states_that_its_source_shares():
+    text = BEHIND.replace("SYNAPSE", "tsodyks_markram(tau = 4 ms)").replace(
+        "rate * x *", "rate * (0.4 - post.v) * (1 + x) *"
+    )
+    text = text.replace(" /UNIT", " /ms").replace("fan_out = 2),", "fan_out = 2), delay = uniform(1 ms, 4 ms),")
+    model, rng = model_of(text), np.random.default_rng(1)
+    program, alone = (compile_program(m, "float64") for m in (model, replace(model, training=None)))
+    values = {p.key: np.asarray(Reference(program).parameters[p.key]) for p in program.parameters if p.learnt}
+    inputs = [{"x": rng.poisson(0.2, (30, 6)).astype(float)}]
+    found = [Reference(p, values).run(inputs) for p in (program, alone)]
+    assert found[0].spikes[0]["hidden"].sum() > 20
+    for population in ("hidden", "output"):
+        assert np.allclose(*(run.traces[0][population, "v"] for run in found), rtol=1e-12, atol=1e-12)
+    equals_differences(program, values, inputs, rng)
+
+
 def test_feedback_by_the_weights_is_symmetric_though_they_move():
     text = BEHIND.replace("SYNAPSE", "clipped()").replace(" /UNIT", "").replace("rule = bptt", "rule = eprop")
     text = text.replace("learn = ", "learn = x_hidden.weight, hidden_hidden.weight, ")
@@ -148,9 +164,9 @@ def test_feedback_by_the_weights_is_symmetric_though_they_move():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("synapse", ["", ", synapse = clipped()"])
+@pytest.mark.parametrize("synapse", ["", ", synapse = clipped()", ", synapse = tsodyks_markram()"])
 def test_delays_of_synapses_whose_weights_move_are_learnt(synapse):
-    text = BEHIND.replace(" /UNIT", "").replace(", synapse = SYNAPSE", synapse)
+    text = BEHIND.replace(" /UNIT", " /ms" if "tsodyks" in synapse else "").replace(", synapse = SYNAPSE", synapse)
     late = "dense, delay = uniform(1 ms, 4 ms), "
     text = text.replace("random(fan_out = 2), ", late).replace(
         "hidden_output.tau\n", "hidden_output.delay(in = [0 ms, 6 ms])\n"
@@ -160,6 +176,8 @@ def test_delays_of_synapses_whose_weights_move_are_learnt(synapse):
     assert "hidden_output.delay" in values
     inputs = [{"x": rng.poisson(0.2, (30, 6)).astype(float)}]
     equals_differences(program, values, inputs, rng)
+    if "tsodyks" in synapse:  # by `bptt` alone
+        return
     found = [
         Reference(p, values).run(inputs, [2]).gradients["hidden_output.delay"]
         for p in (program, program_of(text.replace("rule = bptt", "rule = eprop")))
