@@ -15,17 +15,17 @@ Numbers = Mapping[str, Expression]
 
 def refuse_leaps(model: nodes.Model, diagnostics: Diagnostics) -> None:
     """Errors for equations, thresholds, `deliver` and losses of every step that leap where something passes a value."""
-    assert model.training is not None
-    learnt = {entry.key for entry in model.training.learn}
+    training = model.training
+    assert training is not None
+    learnt = {entry.key for entry in training.learn}
     for population in model.populations:
         if population.dynamics is not None:
             _in_neurons(population, population.dynamics, learnt, diagnostics)
     for c in model.connections:
         if c.synapse is not None:
             _in_synapses(model, c, c.synapse, learnt, diagnostics)
-    for (
-        loss
-    ) in model.training.losses:  # that of a mean or a sum over steps sees no event: it is as exact as its derivative
+    # what is read by a reduction is a number with no time of its own: the loss is as exact there as its derivative
+    for loss in training.losses:
         if loss.reduction is None and loss.expression is not None and leaps(loss.expression, {"output"}, {}):
             _refuse("the loss of every step", loss.span, diagnostics)
 
