@@ -53,6 +53,7 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
         self._all = {p.key: p for p in manifest.parameters}
         self._connections = {c.name: c.index for c in manifest.connections}
         self._common = {f"{c.name}.weight": c.name for c in manifest.connections if c.sparse}  # one number, many pairs
+        self._delays = {f"{c.name}.delay" for c in manifest.connections}
         self._rewired = {c.name for c in manifest.connections if c.rewired}
 
     def __len__(self) -> int:
@@ -93,6 +94,8 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
         values = finite_array(f"`{key}`", value, parameter.largest)
         if values.shape != parameter.shape:
             raise ValueError(f"`{key}` has the shape {parameter.shape}, not {values.shape}; nothing is broadcast")
+        if key in self._delays and values.min(initial=0) < 0:
+            raise ValueError(f"`{key}`: a delay cannot be negative")
         check_numbers(parameter, values)
         self._library.set("set_parameter", values, parameter.index)
 

@@ -28,19 +28,21 @@ def npz(
     shape: str = "",
     steps: int = 0,
     none: int = -1,
+    *,
+    target: tuple[int, ...] | None = None,
 ) -> DataSet:
     """The events of a file: `events` (samples, steps, …; counts), or `times`, `channels`, `offsets` (samples + 1,).
 
     `labels`: integers or targets. To test on: the arrays `test_events` (or `test_times` …) and `test_labels` where they
     are there; the samples that `test` names, e.g. `takes<5` with an array `takes` (samples,), or `index>499`; else a fraction `split` of
     each class, drawn by the seed. `unit`: of the times, in seconds (default 1 for real numbers). `shape`: e.g. 34x34x2;
-    by default as many as the channels. `steps` cuts or pads the samples. `none`: the label that means none.
+    by default `target`, that of the network's source, else as many as the channels. `steps` cuts or pads the samples. `none`: the label that means none.
     Raises FileNotFoundError, and ValueError for missing arrays and options that do not fit.
     """
     arrays = _read(Path(path))
-    events, labels = _part(path, arrays, "", step, unit, shape, steps, none)
+    events, labels = _part(path, arrays, "", step, unit, shape, steps, none, target)
     if "test_labels" in arrays:
-        held_out, held_out_labels = _part(path, arrays, "test_", step, unit, shape, steps, none)
+        held_out, held_out_labels = _part(path, arrays, "test_", step, unit, shape, steps, none, target)
         about = f"{path}: {len(events)} samples to train, {len(held_out)} to test on"
         return DataSet(events, labels, held_out, held_out_labels, events.shape, about)
     chosen = _chosen(path, arrays, test, len(events)) if test else stratified(labels, split, seed)
@@ -62,8 +64,9 @@ def _read(path: Path) -> Arrays:
 
 
 def _part(
-    path: str, arrays: Arrays, prefix: str, step: float, unit: float, shape: str, steps: int, none: int
-) -> tuple[Events, NDArray[Any]]:
+    path: str, arrays: Arrays, prefix: str, step: float, unit: float, shape: str, steps: int, none: int,
+    target: tuple[int, ...] | None,
+) -> tuple[Events, NDArray[Any]]:  # fmt: skip
     """The events and labels whose arrays have the prefix."""
     labels = _labels(_array(path, arrays, f"{prefix}labels"), none)
     if labels.ndim == 0:
@@ -76,7 +79,7 @@ def _part(
                 )
             events = Events.from_dense(arrays[f"{prefix}events"], step)
         elif f"{prefix}times" in arrays:
-            events = _from_times(path, arrays, prefix, step, unit, shape)
+            events = _from_times(arrays, prefix, step, unit, shape, target)
         else:
             raise ValueError(f"neither `{prefix}events` nor `{prefix}times`; it has {', '.join(arrays)}")
     except ValueError as error:
@@ -86,8 +89,10 @@ def _part(
     return (events.resized(steps) if steps else events), labels
 
 
-def _from_times(path: str, arrays: Arrays, prefix: str, step: float, unit: float, shape: str) -> Events:
-    times, channels, offsets = (_array(path, arrays, prefix + name) for name in ("times", "channels", "offsets"))
+def _from_times(
+    arrays: Arrays, prefix: str, step: float, unit: float, shape: str, target: tuple[int, ...] | None
+) -> Events:
+    times, channels, offsets = (_array("it", arrays, prefix + name) for name in ("times", "channels", "offsets"))
     if times.dtype.kind in "iu" and not unit:
         raise ValueError("`times` are whole numbers: say how many seconds one is, e.g. `unit=0.001`")
     if offsets.ndim != 1 or not len(offsets) or offsets.dtype.kind not in "iu":
@@ -100,7 +105,7 @@ def _from_times(path: str, arrays: Arrays, prefix: str, step: float, unit: float
     if shape and not re.fullmatch(r"[0-9]+(x[0-9]+)*", shape):
         raise ValueError(f"`shape={shape}`: write e.g. `shape=34x34x2`")
     seconds = times.astype(np.float64) * (unit or 1.0)
-    whole = tuple(int(n) for n in shape.split("x")) if shape else (int(channels.max(initial=0)) + 1,)
+    whole = tuple(int(n) for n in shape.split("x")) if shape else target or (int(channels.max(initial=0)) + 1,)
     pairs = [(seconds[a:b], channels[a:b]) for a, b in zip(bounds[:-1], bounds[1:])]
     return Events.from_lists(pairs, whole, step)
 

@@ -310,7 +310,10 @@ class _Resolver:
             found = next((n for n in networks if n.name.name == self.chosen), None)
             if found is None:
                 message = f"there is no network `{self.chosen}`"
-                self.diagnostics.error("unknown-name", None, message, help=did_you_mean(self.chosen, names))
+                there_are = (f"the file has {', '.join(f'`{n}`' for n in names)}",) if names else ()
+                self.diagnostics.error(
+                    "unknown-name", None, message, notes=there_are, help=did_you_mean(self.chosen, names)
+                )
             return found
         if not networks:
             span = Span(self.file.span.source, 0, 0)

@@ -50,6 +50,20 @@ def test_times_are_binned(file):
     assert data.train.counts.tolist() == [2, 0, 1]
 
 
+def test_channels_that_never_fire_are_channels_of_the_source(file):
+    given = {"times": [0.0, 0.002], "channels": [1, 3], "offsets": [0, 1, 2], "labels": [0, 1]}
+    tested = {
+        f"test_{key}": [0] if key == "channels" else value[: 2 if key == "offsets" else 1]
+        for key, value in given.items()
+    }
+    spec = file(**given, **tested)
+    data = load_data(spec, step=1e-3, target=(2, 3))
+    assert data.train.shape == data.test.shape == (2, 3) and data.train.to_dense()[1].reshape(3, 6)[2, 3] == 1
+    assert load_data(spec + ":shape=7", step=1e-3, target=(2, 3)).train.shape == (7,)
+    with pytest.raises(ValueError, match=r"neuron 3 of 3"):
+        load_data(spec, step=1e-3, target=(3,))
+
+
 def test_labels_of_every_step_and_a_number_for_none(file):
     labels = np.tile(LABELS[:, None], (1, 5)).astype(np.uint8)
     labels[0, 0] = 255

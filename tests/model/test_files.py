@@ -69,6 +69,8 @@ def test_one_of_several_networks_is_chosen():
     assert [d.code for d in check(text, network="Small") if d.severity == "error"] == []
     with pytest.raises(DiagnosticError, match="did you mean `Large`"):
         model_of_text(text, network="Lrge")
+    with pytest.raises(DiagnosticError, match="the file has `Small`, `Large`"):
+        model_of_text(text, network="C")
     with pytest.raises(DiagnosticError, match="--network Small"):
         model_of_text(text)
 

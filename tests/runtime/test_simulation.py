@@ -289,6 +289,8 @@ def test_delays_are_read_in_whole_steps_and_can_be_set(load):
     network = load()
     delays = network.parameters["cells_cells.delay"]
     assert delays.min() >= 0.001 - 1e-9 and np.allclose(delays / 0.0005, np.round(delays / 0.0005))
+    with pytest.raises(ValueError, match=r"`cells_cells.delay`: a delay cannot be negative"):
+        network.parameters["cells_cells.delay"] = -delays
     network.parameters["cells_cells.delay"] = np.full(delays.shape, 0.010)
     assert np.allclose(network.parameters["cells_cells.delay"], 0.010)
     assert len(network.simulate(0.05, seed=1).spikes["cells"]) > 0

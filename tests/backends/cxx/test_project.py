@@ -143,6 +143,7 @@ def test_cmake_alone_builds_it_and_the_runner_needs_no_python(project, tmp_path)
         refused(build / "tiny_run", events, "--seconds", wrong, code=2)
     refused(build / "tiny_run", events, "--seconds", code=2)
     refused(build / "tiny_run", code=2)
+    refused(build / "tiny_run", "--help", code=2)
     library = next(build.glob("libtiny*.so*"))
     # weights that were saved, here those of another seed
     saved = saved_weights(ctypes.CDLL(str(library)), json.loads((project / "manifest.json").read_text()), seed=7)
