@@ -13,6 +13,7 @@ import itertools
 import numpy as np
 from event_driven import cross_entropy
 from oracle import value
+from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
 LONGEST = 0.1  # ms, a step between events
@@ -54,6 +55,7 @@ class EventDriven:
         self.spikes = {p.name: [[] for _ in range(p.size)] for p in self.neurons}
         self.queue: list = []
         self.numbered = itertools.count()
+        self.largest: dict[int, np.ndarray] = {}
         self.time = 0.0
         for name, events in inputs.items():
             for time, index in events:
@@ -215,9 +217,12 @@ class EventDriven:
             crossed = [(name, k) for d, name, k in self._distances(time + h, state) if d > 0]
             if crossed:
                 first, before = min((self._crossing(time, h, *neuron), neuron) for neuron in crossed)
-                self.state, self.time = self._after(time, self.state, first), time + first
+                state = self._after(time, self.state, first)
+                self._look(time, state, first)
+                self.state, self.time = state, time + first
                 self._fire(*before)
                 return True
+            self._look(time, state, h)
             self.state, self.time = state, goal if number == count - 1 else time + h
         return False
 
@@ -232,6 +237,20 @@ class EventDriven:
         return h if distance(0.0) > 0 else brentq(distance, 0.0, h, xtol=1e-13, rtol=1e-14)
 
     # -------------------------------------------------------------------------------------------- what a loss reads
+    def _look(self, time: float, state: np.ndarray, h: float) -> None:
+        """The largest values so far, over a step to that state: of the cubic through values and slopes at both ends."""
+        for number, loss in enumerate(self.model.training.losses):
+            if loss.reduction != "max" or not h:
+                continue
+            ends = [(self.state, self._slope(time, self.state, time)), (state, self._slope(time + h, state, time))]
+            (a, da), (b, db) = [[self._of(x, loss.population)[loss.variable] for x in end] for end in ends]
+            best = np.maximum(self.largest.get(number, np.full(len(a), -np.inf)), np.maximum(a, b))
+            for k in np.flatnonzero((da > 0) & (db < 0)):
+                cubic = CubicHermiteSpline([0.0, h], [a[k], b[k]], [da[k], db[k]])
+                roots = cubic.derivative().roots()
+                best[k] = max(best[k], *cubic(roots[(roots > 0) & (roots < h)]))
+            self.largest[number] = best
+
     def counts(self, population: str) -> list[int]:
         """Spikes of each neuron."""
         return [len(x) for x in self.spikes[population]]
@@ -239,13 +258,15 @@ class EventDriven:
     def loss(self, label) -> float:
         """The losses of the Model's `train` block, added up."""
         whole, at = 0.0, len(self.state) - sum(map(len, self.integrals))
-        for loss, room in zip(self.model.training.losses, self.integrals):
+        for number, (loss, room) in enumerate(zip(self.model.training.losses, self.integrals)):
             integral, at = self.state[at : at + len(room)], at + len(room)
             if loss.reduction is None:
                 whole += loss.factor * integral[0] / (self.duration if loss.over_steps == "mean" else self.model.step)
                 continue
             if loss.reduction == "first_spike":
                 seen = np.array([x[0] if x else self.duration for x in self.spikes[loss.population]])
+            elif loss.reduction == "max":
+                seen = self.largest[number]
             elif loss.reduction == "last":
                 seen = self._of(self.state, loss.population)[loss.variable]
             else:

@@ -132,6 +132,16 @@ def with_own(body: str, loss: str, learn: str, delay: str) -> str:
     return text.replace(old, f"connect hidden -> hidden.D: dense, weight = normal(0, 1){late}, synapse = own()")
 
 
+def without_spikes(body: str) -> str:
+    """A network of neurons that never spike, driven by spikes through a current, with synapses of that body; read where it is largest."""
+    graded = NEURON.replace("    spike when v > theta: v = 0\n", "").replace("    param theta = 1\n", "")
+    text = network(
+        "Graded", f"{graded.replace('Soma', 'Graded')}\nsynapse own:{body}", "Graded", "cross_entropy(max(output.v))", False, "weights"
+    )  # fmt: skip
+    text = text.replace("x -> hidden:", "x -> hidden.I:").replace("hidden -> output:", "hidden -> output.D:")
+    return text.replace("delay = 0 ms", "synapse = own()")
+
+
 def least_step(text: str) -> float:
     """The step in ms of the event-driven simulation: what reads its source or its target all the time does so a step late, next to nothing there."""
     all_the_time = [line for line in text.splitlines() if "on pre:" not in line]

@@ -102,8 +102,11 @@ def _jumps(model: Model, c: Connection) -> bool:
     dynamics = source.dynamics
     if dynamics is None or c.values is None:
         return False
-    if source.holds != "neurons":
-        return bool(dynamics.arrivals or dynamics.inputs)
+    if source.holds != "neurons":  # what it tells of states that spikes move, or of inputs that jump
+        told = {a.state: a.value for a in (*dynamics.leaving, *dynamics.outputs)}
+        read = symbols(told.get(c.values, Symbol(c.values)))
+        moved = {jump.state for _, jumps in dynamics.arrivals for jump in jumps}
+        return bool(read & (moved | {o.input for o in jumping_values(model, source.name)}))
     if dynamics.spike is not None and any(jump.state == c.values for jump in dynamics.spike.jumps):
         return True
     impulses = {o.input for o in model.connections if o.target == source.name and impulsive(model, o)}

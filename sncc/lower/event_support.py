@@ -26,9 +26,9 @@ def refuse_events(model: Model, population: Population, arriving: Sequence[Conne
                 f"learning the delay of `{read_of(c)}`, which jumps at spikes and is read nonlinearly, by `eventprop`"
             )
             raise unsupported(place, what, "leave the delay out of `learn`, or train with `bptt`")
-    if not values and not dynamics.integrated:
+    if not values:
         return
     for loss in training.losses:
         if loss.population == population.name and loss.reduction == "max":
-            what = "`eventprop` with the largest value of what synapses with states of their own move"
+            what = "`eventprop` with the largest value of what is driven by synapses whose delivered values jump"
             raise unsupported(loss.span, what, "read `mean` or `last`, or train with `bptt`")

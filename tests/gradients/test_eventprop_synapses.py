@@ -10,7 +10,7 @@ import pytest
 from event_case import FIRST, Case, network
 from event_driven_synapses import EventDriven
 from networks import program_of
-from timed_synapses import MEAN, NEURON, SYNAPSES, least_step, with_synapses
+from timed_synapses import MEAN, NEURON, SYNAPSES, least_step, with_synapses, without_spikes
 
 import sncc
 from sncc.diagnostics import DiagnosticError
@@ -89,7 +89,7 @@ LARGEST = "cross_entropy(max(hidden.v))"
     "synapse, loss, learn, message",
     [
         (SQUARES, MEAN, "hidden_hidden.delay", "learning the delay of `pre.v`, which jumps at spikes and is read nonlinearly,"),
-        (SYNAPSES["saturating"], LARGEST, "weights", "`eventprop` with the largest value of what synapses with states of their own"),
+        (SYNAPSES["saturating"], LARGEST, "weights", "`eventprop` with the largest value of what is driven by synapses whose"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_followed_is_refused_with_its_place(synapse, loss, learn, message):
@@ -99,6 +99,15 @@ def test_what_cannot_be_followed_is_refused_with_its_place(synapse, loss, learn,
     (found,) = caught.value.diagnostics
     assert found.message.startswith(message) and found.span is not None and found.help
     assert [d.severity for d in sncc.check(text) if d.code == "not-supported-yet"] == ["warning"]
+
+
+@pytest.mark.parametrize("kind", ["graded by the source", pytest.param("following the source", marks=pytest.mark.slow)])
+def test_the_largest_value_of_what_does_not_jump(kind):
+    text = without_spikes(SYNAPSES[kind])
+    case = Case(text, 2, 1.3, entries=1, simulate=EventDriven, by=1e-4, least=least_step(text))
+    coarse, fine = case.errors_at(0.1), case.errors_at(0.02)
+    for key, error in fine.items():
+        assert error < 0.5 * coarse[key] and error < 0.01, (key, coarse, fine)
 
 
 def test_what_does_not_jump_needs_no_mean_slope():
