@@ -58,21 +58,28 @@ class Timed:
 
 
 def with_event_times(
-    update: Update, step: float, readouts: Mapping[int, Readout], told: Collection[str], sent: Collection[str]
-) -> Timed:
+    update: Update, step: float, readouts: Mapping[int, Readout], told: Collection[str], sent: Collection[str],
+    late: Collection[str],
+) -> Timed:  # fmt: skip
     """The update of a group with event times.
 
     readouts: those that read the group, by index. told, sent: carried variables that are delivered, all the time and as
     impulses. Of the former there is the value, alone (`here`) and with what it is moved by, and that by itself (`moved`); of the latter also
-    the time, `delivery_time`.
+    the time, `delivery_time`. late: inputs whose delays are learnt; of those that are read nonlinearly `arrival_time` is
+    the sum of what is delivered times the shift of its delay.
     """
-    return _Timed(update, step).build(readouts, told, sent)
+    return _Timed(update, step, late).build(readouts, told, sent)
 
 
 def jumps(update: Update, state: str) -> bool:
     """Whether a state of the group jumps at spikes or arrivals."""
     names = {_of_spike("gap", state), *(_of_arrival("gap", i, state) for i in _impulses(update))}
     return any(s.name in names for s in update.body)
+
+
+def _before(variable: str) -> str:
+    """A variable as the step before has left it."""
+    return f"{variable}.before"
 
 
 def _impulses(update: Update) -> list[str]:
@@ -89,8 +96,9 @@ def _of_arrival(what: str, name: str, state: str) -> str:
 
 
 class _Timed:
-    def __init__(self, update: Update, step: float) -> None:
+    def __init__(self, update: Update, step: float, late: Collection[str]) -> None:
         self.update, self.step = update, step
+        self.delayed = [name for name in late if reads_curved(update, name)]
         self.locals = {s.name for s in update.body}
         self.inputs = _impulses(update)
         self.sums = {s.name: s.value for s in update.body if isinstance(s, Assign) and s.name.endswith("!+")}
@@ -120,6 +128,9 @@ class _Timed:
         for state, i in self.late.items():
             ends[arrival_time(state)] = f"{arrival_time(state)}.1"
             body.append(Assign(f"{arrival_time(state)}.1", self._arrival(i)))
+        for name in self.delayed:
+            ends[_before(arrival_time(name))] = f"{arrival_time(name)}.1"
+            body.append(Assign(f"{arrival_time(name)}.1", Symbol(arrival_time(name))))
         seen = {k: self._seen(k, readout, ends, body) for k, readout in readouts.items()}
         reading = self._told(told, ends, body)
         for variable in sent:
@@ -155,7 +166,14 @@ class _Timed:
 
     def _read(self, x: str) -> Expression:
         """What a state, or a value that is told, moves by where inputs that are read nonlinearly have jumped."""
-        return total(mul(self._held(f"read.{i}.{x}"), Symbol(moved(i))) for i in self.update.inputs)
+        return total(mul(self._held(f"read.{i}.{x}"), self._moved(i)) for i in self.update.inputs)
+
+    def _moved(self, name: str) -> Expression:
+        """What an input moves by; where what is delivered comes later, what came in the step before stays as long."""
+        if name not in self.delayed:
+            return Symbol(moved(name))
+        late = sub(Symbol(_before(arrival_time(name))), Symbol(arrival_time(name)))
+        return add(Symbol(moved(name)), div(late, Number(self.step)))
 
     def _told(self, variables: Collection[str], ends: dict[str, str], body: list[Statement]) -> dict[str, str]:
         """What stands for each value that is delivered all the time: at an event, the one from before lasts longer."""

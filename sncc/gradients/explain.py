@@ -362,7 +362,8 @@ def _gradients(program: Program) -> Section:
                 if c.rounded:
                     over = f" = sum over the {_over(c)}, at n, of "
                     arrival = Name(slot, "n + k, j", c.target)
-                    lines.append((Slope(c.delays or "", "i, j"), over, Name(c.weight), " · ", arrival))
+                    value = (Name(c.values, "n, i", c.source), " · ") if c.values is not None else ()
+                    lines.append((Slope(c.delays or "", "i, j"), over, Name(c.weight), " · ", *value, arrival))
                     continue
                 change = (Name(slot, "n + k + 1, j", c.target), " - ", Name(slot, "n + k, j", c.target))
                 lines.append(

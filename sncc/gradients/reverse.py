@@ -47,7 +47,7 @@ from sncc.program.learning import (
 from sncc.program.nodes import Program
 from sncc.program.operations import ForwardOperation, Readout, Update
 from sncc.program.order import forward_order, reverse_order
-from sncc.program.statements import LEARNS, REFRACTORY, SLOPED, SPIKE, Assign, Fire, Statement
+from sncc.program.statements import LEARNS, REFRACTORY, SLOPED, SPIKE, SPIKED, Assign, Fire, Statement
 
 _START = "start~"  # before a state's name: credit for its first value, delivered before the first step; users' names have no `~`
 
@@ -167,7 +167,7 @@ def _is_impulse(c: Connection) -> bool:
 
 def _is_late(c: Connection, learnt: Collection[str]) -> bool:
     """Whether a learnt delay moves what is delivered; what is read at spikes is that of their source's, whenever they arrive."""
-    return c.delays in learnt and (_is_impulse(c) or not c.rounded)
+    return c.delays in learnt and not (c.values or "").startswith(SPIKED)
 
 
 def _moved_by_delay(c: Connection) -> str:
@@ -351,7 +351,9 @@ def _path(
     own = {k: readouts[k] for k in choice.readouts}
     if choice.timed:
         told, sent = _delivered(program, choice)
-        timed = with_event_times(update, program.step, own, told, sent)
+        learnt = {p.key for p in program.parameters if p.learnt}
+        late = {c.input for c in _learnt_into(program, choice.group) if _is_late(c, learnt)}
+        timed = with_event_times(update, program.step, own, told, sent, late)
         carry = {variable: local for variable, local in timed.carry.items() if variable != REFRACTORY}
         states = program.group(choice.group).states
         return _Path(timed.body, carry, timed.seen, SHIFT, timed.told, tuple(v for v in carry if v not in states))

@@ -36,6 +36,12 @@ def accumulator(model: Model, connection: Connection) -> str:
     return connection.input + ("!" if impulsive(model, connection) else "")
 
 
+def _is_read_curved(model: Model, connection: Connection) -> bool:
+    """Whether what is delivered jumps and is read nonlinearly, so that a part of a jump would not be a part of what it does."""
+    dynamics = model.population(connection.target).dynamics
+    return dynamics is not None and connection.input in dynamics.curved
+
+
 def _learns(model: Model, key: str) -> bool:
     return model.training is not None and any(entry.key == key for entry in model.training.learn)
 
@@ -85,7 +91,8 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         gain=connection.gain,
         plastic=connection.plasticity is not None and not connection.only_recorded,
         interpolated=connection.delay is not None and _learns(model, connection.delay.key or f"{own}.delay"),
-        rounded=is_timed(model) and (impulses or read_at_spikes(connection.values)),
+        rounded=is_timed(model)
+        and (impulses or read_at_spikes(connection.values) or _is_read_curved(model, connection)),
         synapses_of=connection.synapses_of,
         rewiring=connection.rewiring if connection.synapses_of is None and _learns(model, f"{owner}.weight") else None,
         dropout=connection.dropout if model.training is not None else 0.0,

@@ -91,11 +91,6 @@ def jumping_values(model: Model, target: str) -> Sequence[Connection]:
     ]
 
 
-def read_of(c: Connection) -> str:
-    """What is read, as the user wrote it."""
-    return f"{'post' if c.of_target else 'pre'}.{c.values}" if "." not in (c.values or "") else c.name.partition(".")[0]
-
-
 def _jumps(model: Model, c: Connection) -> bool:
     """Whether a value jumps at events: a state of neurons that spikes or impulses move, or one of synapses."""
     source = model.population(c.source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sncc.lower.curved_reading import jumping_values, read_of
+from sncc.lower.curved_reading import jumping_values
 from sncc.lower.plasticity import reads_target
 from sncc.lower.traces import unsupported
 from sncc.model.nodes import Connection, Model, Population
@@ -18,14 +18,6 @@ def refuse_events(model: Model, population: Population, arriving: Sequence[Conne
         what = f"`eventprop` through weights that move in synapses onto `{population.name}`"
         raise unsupported(population.span, what, "train with `bptt`")
     values = jumping_values(model, population.name)
-    learnt = {entry.key for entry in training.learn}
-    for c in values:
-        place = c.span or population.span
-        if c.input in dynamics.curved and c.delay is not None and c.delay.key in learnt:
-            what = (
-                f"learning the delay of `{read_of(c)}`, which jumps at spikes and is read nonlinearly, by `eventprop`"
-            )
-            raise unsupported(place, what, "leave the delay out of `learn`, or train with `bptt`")
     if not values:
         return
     for loss in training.losses:

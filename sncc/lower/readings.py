@@ -1,15 +1,15 @@
 """States by which neurons tell what synapses read of them at spikes, beside the user's, whose names have no dots.
 
 A spike meets its target between the target's flow and its arrivals, and carries what it has left of its source. Both are kept until
-synapses have read them: before a state's name stand the words below.
+synapses have read them: before a state's name stand `FLOWED` below, `SLOPED` and `SPIKED`.
 """
 
 from __future__ import annotations
 
 from sncc.model.nodes import Model
+from sncc.program.statements import SPIKED
 
-FLOWED = "flowed."  # its value between flow and arrivals
-SPIKED = "spiked."  # its value at the step's end, read at the spikes of the neuron: it moves with the times of these
+FLOWED = "flowed."  # before a state's name: its value between flow and arrivals
 
 
 def is_timed(model: Model) -> bool:

@@ -17,11 +17,11 @@ from sncc.expressions.algebra import ONE, ZERO, add, affine, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.plasticity import with_names_apart
-from sncc.lower.readings import FLOWED, SPIKED, is_timed
+from sncc.lower.readings import FLOWED, is_timed
 from sncc.lower.traces import unsupported
 from sncc.model.divisors import divisors
 from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, State
-from sncc.program.statements import SLOPED, WEIGHT_NOW
+from sncc.program.statements import SLOPED, SPIKED, WEIGHT_NOW
 
 WEIGHT = Symbol("weight")
 NUMBER = "number."  # before the names of states of neurons that hold numbers which each has for itself

@@ -30,12 +30,12 @@ from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbol
 from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
 from sncc.lower.plasticity import follow_modulator, trace_name
-from sncc.lower.readings import FLOWED, SPIKED, is_timed
+from sncc.lower.readings import FLOWED, is_timed
 from sncc.lower.synapse_moves import GAIN, NUMBER, moves_of
 from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Plasticity, Population, State
 from sncc.model.white_noise import is_noise
-from sncc.program.statements import SLOPED
+from sncc.program.statements import SLOPED, SPIKED
 
 DELIVERED = "synapse.delivered"  # the user's states have no dots
 ARRIVED = "arrived.before"  # a state: spikes of the step before

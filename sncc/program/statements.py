@@ -16,6 +16,7 @@ MADE_UP = ".made"  # behind a state's name: its local after jumps of the step be
 SLOPED = (
     "sloped."  # before a state's name: how fast it came, over the step, to where arrivals find it; it carries no credit
 )
+SPIKED = "spiked."  # before a state's name: its value at the step's end, read at the spikes of its neuron, with whose times it moves
 REFRACTORY = "refractory.left"  # steps left without a test
 
 

@@ -16,6 +16,10 @@ synapse depressing:{SYNAPSES["depressing"]}
 synapse saturating:{SYNAPSES["saturating"]}
 synapse each_by_itself:{SYNAPSES["of one time constant each"]}
 synapse gap:{SYNAPSES["a gap junction"]}
+synapse squared:
+    state s = 0
+    ds/dt = (pre.v * pre.v - s) / (6 ms)
+    deliver weight * s * (0.1 /ms)
 synapse moved:{SYNAPSES["moved by both sides and the time"]}
 synapse bent:{SYNAPSES["bent by both sides"]}
 network Timed:
@@ -29,6 +33,7 @@ network Timed:
     connect own = hidden[0:5] -> hidden[3:8].D: sparse, weight = normal(0, 1), delay = each(1.7 ms), synapse = each_by_itself()
     connect square = hidden -> hidden.D: dense, weight = normal(0, 1), delay = 1 ms, synapse = each_by_itself()
     connect both = hidden[2:6] -> hidden.D: random(p = 0.3), weight = normal(0, 1), delay = 1 ms, synapse = bent()
+    connect curved = hidden -> hidden.D: random(p = 0.3), weight = normal(0, 1), delay = each(1.7 ms), synapse = squared()
     connect meets = hidden -> hidden[1:7].D: random(p = 0.5), weight = normal(0, 1), delay = each(1.2 ms), synapse = moved()
     connect left = hidden -> hidden.D: dense, weight = normal(0, 0.3), delay = 1 ms, synapse = moved()
     connect touch = hidden -> hidden.D: one_to_one, weight = 0.3, synapse = gap()
@@ -36,7 +41,7 @@ network Timed:
 train:
     rule = eventprop
     loss = {MEAN}
-    learn = weights, hidden.theta, late.delay, own.delay, own.tau, square.tau, late.use, meets.delay, meets.tau, left.use
+    learn = weights, hidden.theta, late.delay, own.delay, own.tau, square.tau, late.use, curved.delay, meets.delay, meets.tau, left.use
     optimiser = adam()
 """
 PAIRS = {"own": (np.array([0, 0, 1, 2, 4, 4]), np.array([4, 7, 3, 6, 5, 7]))}

@@ -40,6 +40,7 @@ CASES = {  # name: synapses, loss, seed of weights at which both simulations hav
     "learnt refractory times of neurons that are held": ("saturating", FIRST, 2, ", hidden.wait"),
     "a gap junction": ("a gap junction", FIRST, 8, ", hidden_hidden.use"),
     "learnt delays of a source's": ("saturating", MEAN, 4, ", hidden_hidden.delay"),
+    "learnt delays of a source's, and a target that bends it": ("saturating", MEAN, 9, ", hidden_hidden.delay"),
     "learnt delays of impulses": ("depressing", MEAN, 4, ", hidden_hidden.delay"),
     "learnt delays of synapses": ("of one time constant each", MEAN, 4, ", hidden_hidden.delay"),
 }  # fmt: skip
@@ -57,6 +58,7 @@ def test_gradients_are_those_of_root_found_spike_times(name):
     )
     text = with_synapses(kind, loss, f"weights, hidden.theta{more}", delay)
     left = SPIKES.replace("v = 0", "v = 0.2 * v") if "moved by" in name else SPIKES
+    text = text.replace("+ D\n", BENT if "bends" in name else "+ D\n")
     text = text.replace(SPIKES, HELD if "held" in name else left)
     case = Case(
         text,
@@ -88,7 +90,6 @@ LARGEST = "cross_entropy(max(hidden.v))"
 @pytest.mark.parametrize(
     "synapse, loss, learn, message",
     [
-        (SQUARES, MEAN, "hidden_hidden.delay", "learning the delay of `pre.v`, which jumps at spikes and is read nonlinearly,"),
         (SYNAPSES["saturating"], LARGEST, "weights", "`eventprop` with the largest value of what is driven by synapses whose"),
     ],
 )  # fmt: skip
