@@ -63,3 +63,52 @@ train:
 def drawing(rule: str, learn: str = "") -> str:
     """The source."""
     return NETWORK.format(rule=rule).replace("learn = ", f"learn = {learn}")
+
+
+SHARED = """
+plasticity noisy:
+    "Traces of either side draw at spikes, and one holds noise."
+    param rate = 0.1
+    param tau = 12 ms
+    pre state x = 0
+    post state y = 0.1
+    dx/dt = -x / tau + 0.5 * noise / sqrt(tau)
+    dy/dt = -y / tau
+    on pre:
+        weight += rate * (x - y) * (1.5 - weight)
+        x += uniform(0.2, 0.8)
+    on post:
+        weight += rate * x * y
+        y += normal(0.5, 0.2)
+    bound weight in [-3, 3]
+plasticity before:
+    param rate = 0.1
+    param tau = 12 ms
+    pre state x = 0
+    post state y = 0.1
+    dx/dt = -x / tau + 0.5 * noise / sqrt(tau)
+    dy/dt = -tanh(y) / tau + 0.5 * noise / sqrt(tau)
+    on pre:
+        weight += rate * (x + y) * (1.5 - weight)
+        x += uniform(0.2, 0.8) * (1 + 0.1 * x)
+    bound weight in [-3, 3]
+network N:
+    step = 1 ms
+    population x: input[6]
+    population hidden: LIF[5](theta = 0.8)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = normal(0.3, 0.2), plasticity = noisy()
+    connect hidden -> hidden: random(p = 0.6), weight = normal(0.1, 0.1), delay = 2 ms, plasticity = noisy()
+    connect hidden -> output: random(fan_out = 2), weight = normal(0.1, 0.3), plasticity = before()
+train:
+    rule = {rule}
+    loss = mean(cross_entropy(output.v))
+    learn = hidden_output.weight, hidden_output.plasticity.tau, hidden_output.plasticity.rate{more}
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+
+
+def sharing(rule: str, learn: str = "") -> str:
+    """A network of rules whose traces, which all synapses of a neuron share, draw numbers and hold noise."""
+    more = f", {learn.rstrip(', ')}" if learn else ""
+    return SHARED.format(rule=rule, more=more)

@@ -9,7 +9,6 @@ from textwrap import wrap
 
 from sncc.backends.cxx.expressions import Printer, Scalar
 from sncc.backends.cxx.names import Namer
-from sncc.expressions.nodes import Expression
 from sncc.program.statements import Assign, Draw, Fire, Repeat, Statement
 
 
@@ -79,8 +78,8 @@ class Builder:
             case Draw(name, "poisson"):
                 self.argument("count", name)  # drawn for many neurons at once
                 return
-            case Draw(name, distribution, arguments):
-                text = self._draw(name, distribution, arguments)
+            case Draw(name):
+                text = self._draw(statement)
             case Repeat():
                 self._repeat(statement)
                 return
@@ -107,15 +106,19 @@ class Builder:
         self.names.clear()
         self.names.update(outer, **{repeat.name: result})
 
-    def _draw(self, name: str, distribution: str, arguments: Sequence[Expression]) -> str:
+    def _draw(self, draw: Draw) -> str:
+        name = draw.name
         for word, type_ in _DRAW_ARGUMENTS.items():
-            if not any(a.role == "draw" and a.name == word for a in self.arguments):
+            if (word != "element" or draw.whose is None) and not any(
+                a.role == "draw" and a.name == word for a in self.arguments
+            ):
                 self.argument("draw", word, type_=type_, hint=f"draw_{word}")
         number = self.argument("stream", name, type_="std::uint32_t", hint=f"{name}.stream")
         words = {a.name: a.identifier for a in self.arguments if a.role == "draw"}
-        counter = f"{words['seed']}, {number}, {words['element']}, {words['step']}, {words['trial']}"
-        values = ", ".join(self.print(a) for a in arguments)
-        return f"sncc::draw_{distribution}(sncc::Draw{{{counter}}}, 0u, {values})"
+        element = words["element"] if draw.whose is None else f"static_cast<std::uint32_t>({self.print(draw.whose)})"
+        counter = f"{words['seed']}, {number}, {element}, {words['step']}, {words['trial']}"
+        values = ", ".join(self.print(a) for a in draw.arguments)
+        return f"sncc::draw_{draw.distribution}(sncc::Draw{{{counter}}}, 0u, {values})"
 
     def function(self, name: str, comments: Iterable[str], result: str = "void") -> Function:
         """What has been collected, as a function of that name."""

@@ -61,6 +61,7 @@ def initial_state(group: Group, row: Row, state: str, value: Expression, scalar:
     b.argument("seed", "seed", type_="std::uint64_t")
     b.argument("trial", "trial", type_="std::uint32_t")
     neuron = b.argument("index", "i", type_="std::uint32_t", hint="neuron")
+    b.names["i"] = f"static_cast<{b.real}>({neuron})"
     for name in group.arrays:
         if name in symbols(value):
             b.argument("array", name)

@@ -76,6 +76,7 @@ class ForwardRun:
             own = {
                 symbol: np.broadcast_to(array, (group.size,))[part] for symbol, array in self.arrays[group.name].items()
             }
+            own["i"] = np.arange(row.size)
             for state, expression in row.initial:
                 number = stream(f"{row.population}.{state}", "initial")
                 counter = Counter(self.seed, number, np.arange(row.size), 0, self.trial)
@@ -256,7 +257,8 @@ class ForwardRun:
         for row in self.program.group(group).rows:
             part = slice(row.offset, row.offset + row.size)
             own = {k: v[part] if np.ndim(v) else v for k, v in values.items()}
-            counter = Counter(self.seed, dict(row.streams)[draw.name], np.arange(row.size), n, self.trial)
+            element = np.arange(row.size) if draw.whose is None else evaluate(draw.whose, own).astype(int)
+            counter = Counter(self.seed, dict(row.streams)[draw.name], element, n, self.trial)
             arguments = (evaluate(a, own) for a in draw.arguments)
             whole[part] = DISTRIBUTIONS[draw.distribution](counter, 0, *arguments)
         return whole

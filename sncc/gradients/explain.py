@@ -174,9 +174,10 @@ def _statement(statement: Statement) -> Line:
             return (*line, " and ", gate) if gate else line
         case Reduce(name, operation, value):
             return (Name(name), " = ", f"{operation} over outputs of ", value)
-        case Draw(name, distribution, arguments):
+        case Draw(name, distribution, arguments, whose):
             listed = [piece for argument in arguments for piece in (", ", argument)][1:]
-            return (Name(name), " = ", f"drawn from {distribution}(", *listed, ")")
+            of: Line = () if whose is None else (" for neuron ", whose)
+            return (Name(name), " = ", f"drawn from {distribution}(", *listed, ")", *of)
         case Repeat(name, count, _, body, result):
             moves = [piece for s, value in body for piece in ("; ", Name(s), " = ", value)][1:]
             return (Name(name), " = ", Name(result), " after ", count, " times ", *moves)

@@ -113,7 +113,7 @@ def lower_neuron(
     fixed: dict[str, Expression] = {"step": Number(step)}
     return Neuron(
         tuple(Assign(c.name, substitute(c.value, fixed)) for c in coefficients),
-        with_draws_apart(rewritten(s, lambda e: substitute(e, fixed)) for s in body.statements),
+        with_draws_apart((rewritten(s, lambda e: substitute(e, fixed)) for s in body.statements), dynamics.whose),
         tuple(carry), inputs, SPIKE if dynamics.spike is not None else None, gate is not None,
     )  # fmt: skip
 
@@ -135,8 +135,15 @@ def _accumulators(name: str, impulses: frozenset[str], drives: frozenset[str]) -
     return [f"{name}!"] * (name in impulses) + [name] * (name in drives)
 
 
-def with_draws_apart(statements: Iterable[Statement]) -> tuple[Statement, ...]:
-    """Draws inside expressions become statements of their own, `draw.1`, `draw.2`, ... in the order in which they stand."""
+def with_draws_apart(
+    statements: Iterable[Statement], whose_of: Iterable[tuple[str, str]] = ()
+) -> tuple[Statement, ...]:
+    """Draws inside expressions become statements of their own, `draw.1`, `draw.2`, ... in the order in which they stand.
+
+    whose_of: (state, input) of states whose draws are those of the element that the input names.
+    """
+    numbers = dict(whose_of)
+    whose: Expression | None = None
     result: list[Statement] = []
     count = 0
 
@@ -145,11 +152,13 @@ def with_draws_apart(statements: Iterable[Statement]) -> tuple[Statement, ...]:
         if not isinstance(node, Apply) or node.operation not in DRAWS:
             return node
         count += 1
-        result.append(Draw(f"draw.{count}", node.operation, node.arguments))  # type: ignore[arg-type]
+        result.append(Draw(f"draw.{count}", node.operation, node.arguments, whose))  # type: ignore[arg-type]
         return Symbol(f"draw.{count}")
 
     for statement in statements:
         if isinstance(statement, Assign):
+            state = statement.name.partition(".")[0]
+            whose = Symbol(numbers[state]) if state in numbers else None
             statement = Assign(statement.name, rewrite(statement.value, draw))
         result.append(statement)
     return tuple(result)
@@ -182,7 +191,8 @@ def _flow(
     given = [Equation(e.state, substitute(e.derivative, silent), e.span) for e in dynamics.equations]
     noise = noise_of(given, method == "exact", step, parameters)
     equations = list(noise.equations)
-    body.statements += noise.draws
+    whose = {Symbol(name) for state, name in dynamics.whose if state in {e.state for e in equations}}
+    body.statements += [replace(draw, whose=next(iter(whose), None)) for draw in noise.draws]
     flowed = flow(equations, method, step, parameters, dynamics.substeps)
     coefficients = [*flowed.coefficients, *noise.coefficients]
     body.statements += [Assign(a.name, substitute(a.value, before)) for a in flowed.body]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sncc.expressions.algebra import ONE, ZERO, add, affine, mul, sub
+from sncc.expressions.algebra import ONE, ZERO, add, affine, has_draws, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.plasticity import with_names_apart
@@ -21,6 +21,7 @@ from sncc.lower.readings import FLOWED, is_timed
 from sncc.lower.traces import unsupported
 from sncc.model.divisors import divisors
 from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, State
+from sncc.model.white_noise import is_noise
 from sncc.program.statements import SLOPED, SPIKED, WEIGHT_NOW
 
 WEIGHT = Symbol("weight")
@@ -48,6 +49,7 @@ class Moves:
 
     leaving: what a step begins with. on_pre, on_post: jumps in blocks, each of which moves for every spike of a step before the next block does.
     kept: (state, what is seen of the source): as it is when a spike arrives, kept for a step.
+    whose: (trace, side) of traces that noise or draws move: all synapses of a neuron draw the same numbers.
     after: those of `on_pre` read the target between its flow and its arrivals, so they are made up for as the next step begins: what a synapse
     delivers at a spike is the weight from before, and what it delivers all the time follows its states in the step after.
     """
@@ -64,6 +66,7 @@ class Moves:
     seen: tuple[Seen, ...]
     after: bool = False
     kept: tuple[tuple[str, str], ...] = ()
+    whose: tuple[tuple[str, str], ...] = ()
 
 
 def moves_of(model: Model, connection: Connection) -> Moves:
@@ -114,7 +117,25 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         seen=tuple(reader.seen.values()),
         after=after,
         kept=tuple(reader.kept.items()),
+        whose=_whose(plasticity) if plasticity is not None else (),
     )
+
+
+def _whose(plasticity: Plasticity) -> tuple[tuple[str, str], ...]:
+    moved = drawn_states(plasticity)
+    sides = (("pre", plasticity.pre_states), ("post", plasticity.post_states))
+    return tuple((s.name, side) for side, states in sides if {s.name for s in states} & moved for s in states)
+
+
+def drawn_states(plasticity: Plasticity) -> set[str]:
+    """States of a plasticity that noise or draws move."""
+    found = {j.state for j in (*plasticity.on_pre, *plasticity.on_post) if has_draws(j.value)}
+    return found | {e.state for e in plasticity.equations if any(is_noise(n) for n in symbols(e.derivative))}
+
+
+def index_of(side: str) -> str:
+    """The input that says which neuron of a side a synapse has."""
+    return f"index.{side}"
 
 
 def reads_target_on_pre(model: Model, connection: Connection) -> bool:

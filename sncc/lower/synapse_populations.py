@@ -31,10 +31,9 @@ from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
 from sncc.lower.plasticity import follow_modulator, trace_name
 from sncc.lower.readings import FLOWED, is_timed
-from sncc.lower.synapse_moves import GAIN, NUMBER, moves_of
+from sncc.lower.synapse_moves import GAIN, NUMBER, drawn_states, index_of, moves_of
 from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Plasticity, Population, State
-from sncc.model.white_noise import is_noise
 from sncc.program.statements import SLOPED, SPIKED
 
 DELIVERED = "synapse.delivered"  # the user's states have no dots
@@ -94,6 +93,8 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
     inputs = [Input("pre", PLAIN)] * met + [Input("post", PLAIN)] * bool(moves.on_post)
     inputs += [Input(s.symbol, PLAIN) for s in seen]
     inputs += [Input(GAIN, PLAIN)] if c.gain is not None else []
+    sides = sorted({side for _, side in moves.whose})
+    inputs += [Input(index_of(side), PLAIN) for side in sides]
     inputs += [] if placed else [Input("weight", PLAIN)]
     inputs += [Input(KEPT, PLAIN)] if c.dropout else []
     delivered = {f"{DELIVERED}.{where}": value for where, value in moves.delivered}
@@ -121,6 +122,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         ),
         window=model.training.rule.truncate_steps if model.training is not None else None,
         outputs=tuple(Assignment(state, seen) for state, seen in kept.items()),
+        whose=tuple((state, index_of(side)) for state, side in moves.whose),
     )
     parameters = [replace(p, value=_in_a_row(c, p, target.size)) for p in moves.parameters]
     if placed:
@@ -162,6 +164,12 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
             everywhere = Dense(), Part.whole((1,)), Part.whole((count,))
             how = to_columns if follower.size > 1 else everywhere
             around.append(join(s.symbol, (follower.name, name), s.symbol, how, s.variable, s.ago))
+    for side in sides:
+        index, neurons = index_of(side), source if side == "pre" else target
+        states = Dynamics((State("index", Symbol("i"), PLAIN),), ())
+        populations.append(trace_population(f"{c.name}.{index}", neurons, (), states, c.span))
+        how = to_rows if side == "pre" else to_columns
+        around.append(join(index, (f"{c.name}.{index}", name), index, how, "index", 1))
     if c.gain is not None:
         around.append(join("gain", (c.gain[0], name), GAIN, to_rows, c.gain[1], c.delay_steps if each else 0, each))
     if c.dropout or not placed:
@@ -285,20 +293,32 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
     return "", ""
 
 
-def _drawn(plasticity: Plasticity, names: set[str]) -> str:
-    """One of these states of a plasticity that noise or a draw moves, or that starts at a draw; else nothing."""
-    found = [j.state for j in (*plasticity.on_pre, *plasticity.on_post) if has_draws(j.value)]
-    found += [e.state for e in plasticity.equations if any(is_noise(n) for n in symbols(e.derivative))]
-    found += [s.name for s in (*plasticity.pre_states, *plasticity.post_states) if has_draws(s.initial)]
-    return next((name for name in found if name in names), "")
+def _cannot_draw(c: Connection, plasticity: Plasticity) -> tuple[str, str]:
+    """What traces that all synapses of a neuron share cannot draw in training, and what helps."""
+    shared = (*plasticity.pre_states, *plasticity.post_states)
+    names, moved = {s.name for s in shared}, drawn_states(plasticity)
+    for state in shared:
+        help = f"declare it with `state {state.name} = …`: one per synapse"
+        if has_draws(state.initial):
+            return f"and whose `{state.name}`, one for all synapses of a neuron, starts at a draw", help
+        if c.delay is not None and state.name in moved and state in plasticity.pre_states:
+            what = f"with a delay for each synapse, and whose `{state.name}`, one for all of a neuron, draws numbers"
+            return what, help
+    for jumps in (plasticity.on_pre, plasticity.on_post):
+        drawn = set[str]()
+        for jump in jumps:
+            if jump.state not in names and (read := sorted(symbols(jump.value) & drawn)):
+                what = f"and of which a line reads `{read[0]}` after the one in which it draws"
+                return what, f"put it before that line, or declare it with `state {read[0]} = …`: one per synapse"
+            if jump.state in names and (has_draws(jump.value) or symbols(jump.value) & drawn):
+                drawn.add(jump.state)
+    return "", ""
 
 
 def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
     """What stands in the way of training through weights that move within a sample, and what helps."""
-    shared = (*plasticity.pre_states, *plasticity.post_states)
-    if drawn := _drawn(plasticity, {s.name for s in shared}):
-        what = f"and whose `{drawn}`, one for all synapses of a neuron, draws numbers"
-        return what, f"declare it with `state {drawn} = …`: one per synapse"
+    if (found := _cannot_draw(c, plasticity))[0]:
+        return found
     if c.synapse is not None and c.synapse.method is not None:
         return f"behind `{c.synapse.model}`, which states its `method`", "leave the `method` out"
     if c.delay is not None and not rests(plasticity.pre_states, plasticity.equations):

@@ -130,7 +130,8 @@ class Dynamics:
     flow, of those in `once` one spike at most in a step; `window`, steps of the windows of truncated credit that those of states come after; `flowed`, states whose values between flow and arrivals are kept as states `flowed.STATE`; `apart`, states that flow by themselves, group by group, each of which sees those of the
     other groups as they were before the step; `integrated`, inputs that bring what synapses have delivered over the step;
     `leaving`, `kept` and `outputs`, states assigned at the start of every step, between flow and arrivals, and at the end;
-    `curved`, inputs that are read nonlinearly and jump, of which states `INPUT.last` keep what came in the step before.
+    `curved`, inputs that are read nonlinearly and jump, of which states `INPUT.last` keep what came in the step before;
+    `whose`, (state, input): of states whose noise is that of the element which the input names.
     """
 
     states: tuple[State, ...]
@@ -155,6 +156,7 @@ class Dynamics:
     kept: tuple[Assignment, ...] = ()
     outputs: tuple[Assignment, ...] = ()
     curved: tuple[str, ...] = ()
+    whose: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

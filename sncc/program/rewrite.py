@@ -18,7 +18,8 @@ def rewritten(statement: Statement, change: Callable[[Expression], Expression]) 
             gate = change(statement.gate) if statement.gate is not None else None
             return replace(statement, distance=change(statement.distance), gate=gate)
         case Draw():
-            return replace(statement, arguments=tuple(change(a) for a in statement.arguments))
+            whose = change(statement.whose) if statement.whose is not None else None
+            return replace(statement, arguments=tuple(change(a) for a in statement.arguments), whose=whose)
         case Repeat():
             start, body = (tuple((name, change(v)) for name, v in moved) for moved in (statement.start, statement.body))
             return replace(statement, count=change(statement.count), start=start, body=body)

@@ -78,17 +78,19 @@ class Draw:
     Philox counter: (stream, element, step, trial) with the stream of `Row.streams`, or `SynapseUpdate.streams`, under
     `name`, the neuron's index in its population or the synapse's number in the user's order as element, n as step. Where
     an update runs for several spikes in one step, the r-th after the first adds r · 0x9E3779B9 to the stream.
-    `poisson(mean)` gives a count.
+    `poisson(mean)` gives a count. `whose`: the element instead of its own index, of a synapse whose neuron has one number for all of them.
     """
 
     name: str
     distribution: Literal["normal", "uniform", "lognormal", "exponential", "gamma", "poisson"]
     arguments: tuple[Expression, ...]
+    whose: Expression | None = None
 
     @property
     def reads(self) -> frozenset[str]:
         """Names in it."""
-        return frozenset(name for argument in self.arguments for name in symbols(argument))
+        whose = () if self.whose is None else (self.whose,)
+        return frozenset(name for argument in (*self.arguments, *whose) for name in symbols(argument))
 
 
 @dataclass(frozen=True, slots=True)

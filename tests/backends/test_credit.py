@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drawing_rules import drawing
+from drawing_rules import drawing, sharing
 from networks import program_of
 from projects import Projects, handed_over, needs_compiler, set_parameters
 from reading_targets import LEARNT, SOURCE, synapses, weights
@@ -34,6 +34,7 @@ CASES = {
         {},
     ),
     "rules that draw": (drawing("eprop(feedback = adaptive, truncate = 9 ms)", ALL), {}),
+    "traces that draw for all synapses of a neuron": (sharing("eprop(feedback = adaptive, truncate = 9 ms)", ALL), {}),
     "and by feedback": (
         weights("eprop(feedback = adaptive, truncate = 6 ms)", "uniform(1 ms, 4 ms)").replace("input[4]", "input[6]"),
         {},

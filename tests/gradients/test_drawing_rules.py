@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from drawing_rules import drawing
-from networks import program_of
+from drawing_rules import drawing, sharing
+from networks import model_of, program_of
 from synapse_gradients import equals_differences, relative_error
 
 from sncc.backends.reference.interpreter import Reference
+from sncc.compiler import compile_program
 from sncc.diagnostics import DiagnosticError
 
 ALL = "x_hidden.weight, hidden_hidden.weight, "
@@ -69,11 +72,88 @@ def test_each_spike_at_each_synapse_draws_for_itself(between):
     assert abs(np.corrcoef(moves)[np.triu_indices(5, 1)]).max() < 0.08 and len(np.unique(moves)) == moves.size
 
 
+def test_traces_that_all_synapses_of_a_neuron_share_draw_in_training():
+    """In jumps and in equations of either side."""
+    program = program_of(sharing("bptt"))
+    drawn, short = Reference(program).parameters, [{"x": inputs()[0]["x"][:16]}]
+    values = {p.key: np.asarray(drawn[p.key]) for p in program.parameters if p.learnt}
+    equals_differences(program, values, short, np.random.default_rng(1))
+
+
+@pytest.mark.slow
+def test_so_they_do_forwards_and_by_feedback():
+    rules = (
+        "eprop(truncate = 9 ms)",
+        "eprop(truncate = 9 ms, online = true)",
+        "eprop(truncate = 9 ms, feedback = random)",
+    )
+    reverse, forwards, random = (program_of(sharing(rule, ALL)) for rule in rules)
+    values = dict(Reference(random).parameters)
+    values["hidden_output.feedback"] = values["hidden_output.weight"]
+    found = [Reference(p, values).run(inputs(), [2]).gradients for p in (reverse, forwards, random)]
+    for key, gradient in found[0].items():
+        assert np.any(gradient), key
+        for other in found[1:]:
+            assert relative_error(other[key], gradient) < 1e-12, key
+
+
+ALIKE = """
+plasticity shared:
+    pre state x = 0
+    post state y = 0
+    dx/dt = -x / (9 ms) + 0.5 * noise / sqrt(9 ms)
+    dy/dt = -y / (9 ms) + 0.5 * noise / sqrt(9 ms)
+    on pre:
+        weight = SIDE
+        x += uniform(0, 1)
+network Net:
+    step = 1 ms
+    population x: input[SOURCES]
+    population output: LI[TARGETS](tau_m = 10 ms)
+    connect x -> output: PATTERN, weight = each(0), plasticity = shared()
+train:
+    rule = bptt
+    loss = mean(cross_entropy(output.v))
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+
+
+def alike(side: str, sources: int, targets: int, pattern: str = "dense") -> str:
+    text = ALIKE.replace("SIDE", side).replace("PATTERN", pattern)
+    return text.replace("SOURCES", str(sources)).replace("TARGETS", str(targets))
+
+
+@pytest.mark.parametrize("pattern", ["dense", "random(p = 1)"])
+def test_all_synapses_of_a_neuron_draw_the_same(pattern):
+    """A second spike delivers what the first has found: a trace of the source alone, or of the target alone."""
+
+    def delivered(side, spiking):
+        counts = np.zeros((9, 3))
+        counts[2::6, spiking] = 1
+        return Reference(program_of(alike(side, 3, 4, pattern))).run([{"x": counts}]).traces[0]["output", "v"][8]
+
+    of_sources, of_targets = ([delivered(side, k) for k in range(3)] for side in "xy")
+    assert all(len(np.unique(v)) == 1 and v[0] != 0 for v in of_sources) and len(np.unique(of_sources)) == 3
+    assert all(np.array_equal(v, of_targets[0]) for v in of_targets) and len(np.unique(of_targets)) == 4
+
+
+@pytest.mark.parametrize("side", ["x", "y"])
+def test_noise_in_shared_traces_has_the_spread_of_its_equation_trained_or_not(side):
+    counts = np.zeros((9, 4000))
+    counts[2::6] = 1
+    model = model_of(alike(side, 4000, 4000, "one_to_one"))
+    for one in (model, replace(model, training=None)):
+        v = Reference(compile_program(one, "float64")).run([{"x": counts}]).traces[0]["output", "v"][8]
+        assert np.mean(v) == pytest.approx(0, abs=0.01)
+        assert np.var(v) == pytest.approx(0.125 * (1 - np.exp(-2 * 3 / 9)), rel=0.06)
+
+
 @pytest.mark.parametrize(
-    "before, after, name",
-    [("x += 1", "x += uniform(0, 1)", "x"), ("dx/dt = -x / tau", "dx/dt = -x / tau + 0.1 * noise * sqrt(1 / tau)", "x"),
-     ("post state y = 0", "post state y = uniform(0, 1)", "y")],
+    "before, after, said",
+    [("post state y = 0", "post state y = uniform(0, 1)", "whose `y`, one for all synapses of a neuron, starts at a draw"),
+     ("        weight += rate * (x + normal(0.5, 1))", "        x += uniform(0, 1)\n        weight += rate * (x + normal(0.5, 1))",
+      "a line reads `x` after the one in which it draws")],
 )  # fmt: skip
-def test_traces_that_all_synapses_of_a_neuron_share_do_not_draw(before, after, name):
-    with pytest.raises(DiagnosticError, match=f"whose `{name}`, one for all synapses of a neuron, draws numbers"):
+def test_what_shared_traces_cannot_draw_in_training_is_said(before, after, said):
+    with pytest.raises(DiagnosticError, match=said):
         program_of(drawing("bptt").replace(before, after, 1))

@@ -50,7 +50,7 @@ train:
 
 
 def test_training_through_what_has_no_transposed_operation_is_refused_at_the_connection():
-    text = NETWORK.format(rule="eventprop", synapse="synapse = reading()")
+    text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()")
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)
     (found,) = raised.value.diagnostics
@@ -90,9 +90,9 @@ def test_a_plasticity_behind_a_signal_is_refused_as_that():
 
 
 def test_check_says_it_once_and_before_build():
-    text = NETWORK.format(rule="eventprop", synapse="synapse = reading()")
+    text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()")
     (found,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
-    assert found.severity == "warning" and found.help and "`on pre` reads its target" in found.message
+    assert found.severity == "warning" and found.help and "a `plasticity` moves" in found.message
 
 
 SEEING = ("pre state x = 0", "state e = 0\n    de/dt = (post.v - e) / (9 ms)\n    pre state x = 0")
@@ -112,9 +112,9 @@ UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
         ),
         (
             "bptt",
-            "",
+            ", delay = uniform(1 ms, 3 ms)",
             NOISY,
-            "through `grow`, which moves every weight, and whose `x`, one for all synapses of a neuron, draws",
+            "with a delay for each synapse, and whose `x`, one for all of a neuron, draws numbers",
         ),
         (
             "bptt",
