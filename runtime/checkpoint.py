@@ -240,6 +240,11 @@ def _check_connectivity(network: Network, arrays: Mapping[str, NDArray[Any]]) ->
                 f"the synapses of `{drawn[0]}` are drawn with the seed that a network is loaded with, {seed} where this file "
                 f"was saved, {here} here: load the network with seed {seed}"
             )
+    for c in network.manifest.connections:
+        moved = arrays.get(f"synapses/{c.name}/pre") if c.rewired else None
+        if moved is not None and moved.size != (count := network.library.get_count("synapse_count", c.index)):
+            with_seed = f": load the network with seed {arrays['seed']}" if arrays.get("seed", here) != here else ""
+            raise ValueError(f"`{c.name}` has {count} synapses, and {moved.size} where this file was saved{with_seed}")
     for c in fixed:
         found = arrays.get(f"pairs/{c.name}")
         if c.pairs and found is not None and not np.array_equal(found, _sum_of_pairs(network, c)):

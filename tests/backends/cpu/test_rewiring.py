@@ -68,6 +68,10 @@ def test_parameters_alone_leave_nothing_of_an_optimiser_to_other_synapses(projec
     first.save(tmp_path / "w.npz")
     first.fit(events, labels, epochs=4, batch=2, seed=1, verbose=False)
     first.load(tmp_path / "w.npz", optimiser=False)
+    with pytest.raises(
+        ValueError, match=r"has \d+ synapses, and \d+ where this file was saved: load the network with seed 5"
+    ):
+        sncc.load(project, connections=PAIRS, seed=6).load(tmp_path / "w.npz")
     first.save(tmp_path / "again.npz")
     kept = np.load(tmp_path / "again.npz")
     assert not np.any(kept["optimiser/drawn.weight/m"]) and np.any(kept["optimiser/hidden.tau_m/m"])
