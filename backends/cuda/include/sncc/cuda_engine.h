@@ -326,7 +326,7 @@ private:
         input.release(compute_);
         meanwhile();
         const Result result = results_.take(batch, outputs, a.most_steps);
-        if (results_.are_wrong(result, batch)) wrong = results_.said(batch);
+        if (wrong.empty() ? results_.are_wrong(result, batch) : results_.any_failed(batch)) wrong = results_.said(batch);  // a loop that broke off has no loss
         try {
             learner_.settle();
         } catch (const Failure& overflow) {
