@@ -11,6 +11,9 @@ from sncc.program.operations import Update
 
 THREADS_OF_WIDE = 352  # and a warp aside: 168 registers a thread are left
 MOST_HELD = 40  # registers of a thread for rows of narrow matrices
+MANY_VIEWS = (
+    30  # of what a sample reads by step, each of which takes registers: beyond these there are none left for such rows
+)
 
 
 class WayBack(Updates):
@@ -133,13 +136,18 @@ class WayBack(Updates):
         return len(self._narrow(threads)) < sum(isinstance(o, Transpose) for o in self.program.reverse)
 
     @property
+    def has_many_views(self) -> bool:
+        """Whether what a sample reads by step takes most of a thread's registers."""
+        return len(self.program.sources) + len(self.rows) + len(self.series) > MANY_VIEWS
+
+    @property
     def held_in_registers(self) -> frozenset[str]:
         """Connections with such a matrix, which the way back reads once."""
         return frozenset(c.name for _, c in self._narrow())
 
     def _narrow(self, threads: int | None = None) -> list[tuple[Transpose, Connection]]:
         """Transposed products with such a matrix."""
-        found, left = [], MOST_HELD
+        found, left = [], 0 if self.has_many_views else MOST_HELD
         threads = threads or self.main_threads
         for o in self.program.reverse:
             if not isinstance(o, Transpose) or o.at_spikes:

@@ -90,9 +90,13 @@ class Tables(Samples):
 
     @property
     def resident_blocks(self) -> int:
-        """Of a multiprocessor, as many as leave a thread the registers that it needs: at least 120, or 160 where wide matrices are transposed."""
-        wide = self.is_wide(self.main_threads)
-        return max(1, (MOST_RESIDENT * 3 // 4 if wide else MOST_RESIDENT) // self.threads)
+        """Of a multiprocessor, as many as leave a thread the registers that it needs: at least 120; 160 where wide matrices are transposed.
+
+        Doubles of sequences that may be cut take the next more, 250 what reads from many places.
+        """
+        cut = self.program.memory is not None and not self.is_online and self.program.precision == "float64"
+        steps = 2 if self.has_many_views else self.is_wide(self.main_threads) + cut
+        return max(1, MOST_RESIDENT * (4 - steps) // 4 // self.threads)
 
     @property
     def in_shared_memory(self) -> bool:

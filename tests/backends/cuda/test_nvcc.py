@@ -62,24 +62,33 @@ FORWARDS = W1.replace("ALIF[256]", "ALIF[9000]").replace("feedback = symmetric",
 MADE = SIMULATIONS["random delays, slices, Poisson sources"]  # synapses on the device
 
 
+LARGEST = NETWORKS["states of synapses, of their targets, their sources and their own"]
+BOUND = 2_000_000  # bytes
+
+
 @pytest.mark.parametrize(
-    "text, precision",
+    "text, precision, memory",
     [
-        (W1, "float32"),
-        pytest.param(W1.replace("eprop(feedback = symmetric)", "bptt"), "float32", marks=pytest.mark.slow),
-        pytest.param(W1.replace("feedback = symmetric", "online = true"), "float32", marks=pytest.mark.slow),
-        pytest.param(NETWORKS["unknown neurons, one refractory"], "float64", marks=pytest.mark.slow),
-        pytest.param(SIMULATIONS["dense plastic, noise, a gap junction, a stimulus"], "float32", marks=pytest.mark.slow),
-        pytest.param(SIMULATIONS["conductances with long and drawn delays"], "float64", marks=pytest.mark.slow),
-        pytest.param(MADE, "float32", marks=pytest.mark.slow),
-        pytest.param(LARGE, "float32", marks=pytest.mark.slow),
-        pytest.param(FORWARDS, "float32", marks=pytest.mark.slow),
-        pytest.param(unstored(TEXT), "float64", marks=pytest.mark.slow),
+        (W1, "float32", None),
+        pytest.param(W1.replace("eprop(feedback = symmetric)", "bptt"), "float32", None, marks=pytest.mark.slow),
+        pytest.param(W1.replace("feedback = symmetric", "online = true"), "float32", None, marks=pytest.mark.slow),
+        pytest.param(NETWORKS["unknown neurons, one refractory"], "float64", None, marks=pytest.mark.slow),
+        pytest.param(SIMULATIONS["dense plastic, noise, a gap junction, a stimulus"], "float32", None, marks=pytest.mark.slow),
+        pytest.param(SIMULATIONS["conductances with long and drawn delays"], "float64", None, marks=pytest.mark.slow),
+        pytest.param(MADE, "float32", None, marks=pytest.mark.slow),
+        pytest.param(LARGE, "float32", None, marks=pytest.mark.slow),
+        pytest.param(FORWARDS, "float32", None, marks=pytest.mark.slow),
+        pytest.param(unstored(TEXT), "float64", None, marks=pytest.mark.slow),
+        pytest.param(NETWORKS["unknown neurons, one refractory"], "float64", BOUND, marks=pytest.mark.slow),
+        pytest.param(NETWORKS["spike times under eventprop"], "float64", BOUND, marks=pytest.mark.slow),
+        pytest.param(LARGEST, "float64", BOUND, marks=pytest.mark.slow),
+        pytest.param(LARGEST, "float32", BOUND, marks=pytest.mark.slow),
+        pytest.param(LARGEST, "float64", None, marks=pytest.mark.slow),
     ],
-    ids=["W1, e-prop", "W1, bptt", "W1, online", "unknown neurons, float64", "a plastic network", "conductances, float64", "drawn synapses", "samples in clusters", "forwards in clusters", "rows drawn again"],
+    ids=["W1, e-prop", "W1, bptt", "W1, online", "unknown neurons, float64", "a plastic network", "conductances, float64", "drawn synapses", "samples in clusters", "forwards in clusters", "rows drawn again", "unknown neurons in segments", "spike times in segments", "many synapses in segments", "many synapses in segments, float32", "many synapses"],
 )  # fmt: skip
-def test_no_kernel_spills_registers(tmp_path, text, precision):
-    program, project = Projects(tmp_path).write(text, precision)
+def test_no_kernel_spills_registers(tmp_path, text, precision, memory):
+    program, project = Projects(tmp_path).write(text, precision, memory)
     name = project_name(program.name)
     architectures = [f"-gencode=arch=compute_{a[3:]},code={a}" for a in ARCHITECTURES]
     words = [
