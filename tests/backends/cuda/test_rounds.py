@@ -107,7 +107,7 @@ GRAPHS = {  # bytes, steps, and how many launches one of the host stands for
 
 @needs_emulation
 @pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=LONG if k else ()) for k, n in enumerate(GRAPHS)])
 def test_turns_and_segments_are_one_graph_with_the_bits_of_their_launches(projects, launches, name, build):
     text, memory, steps, of = GRAPHS[name]
     program, project = projects.emulated(text, build=build, memory=memory)
