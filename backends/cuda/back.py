@@ -11,9 +11,7 @@ from sncc.program.operations import Update
 
 THREADS_OF_WIDE = 352  # and a warp aside: 168 registers a thread are left
 MOST_HELD = 40  # registers of a thread for rows of narrow matrices
-MANY_VIEWS = (
-    30  # of what a sample reads by step, each of which takes registers: beyond these there are none left for such rows
-)
+MANY_VIEWS = 30  # of what a sample reads by step, which take registers: beyond these none are left for such rows
 
 
 class WayBack(Updates):

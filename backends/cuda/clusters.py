@@ -22,7 +22,6 @@ from sncc.program.operations import Update
 from sncc.program.statements import SPIKE
 
 SIZES = (2, 4, 8)  # blocks of a cluster that every card with clusters has room for
-_MEET = "cluster.sync();"
 _OF_A_BLOCK = ("s.", "d.", "reading ")  # what other blocks do not reach
 
 
@@ -65,6 +64,7 @@ class ClusterSamples(Samples):
     """Finished lines of the kernel that runs a sample in a cluster. Weights are not copied: its states fill the blocks."""
 
     mine, whole = "j", "i"
+    meeting = "cluster.sync();"  # of all blocks that share the sample
     copies: ClassVar[list[Copy]] = []
     synapses_pay: ClassVar[list[int]] = []
 
@@ -96,7 +96,7 @@ class ClusterSamples(Samples):
             "ahead": self._ahead(),
             "forward": self._meeting(self._forward()),
             "held": self._shares(),
-            "before": [line.replace(MEET, _MEET) for line in self._before()],
+            "before": [line.replace(MEET, self.meeting) for line in self._before()],
             "back": self._meeting(self._back()),
             "turn": self._turn(),
             "keep_sums": self._keep_sums(),
@@ -122,9 +122,8 @@ class ClusterSamples(Samples):
     def _fields(self, fields: dict[tuple[str, str], Field]) -> list[Field]:
         return [Field(f.identifier, self.sizes[group]) for (group, _), f in fields.items()]
 
-    @staticmethod
-    def _meeting(parts: list[Part]) -> list[str]:
-        return with_meetings(parts, _MEET, lambda place: not place.startswith(_OF_A_BLOCK))
+    def _meeting(self, parts: list[Part]) -> list[str]:
+        return with_meetings(parts, self.meeting, lambda place: not place.startswith(_OF_A_BLOCK))
 
     # ---------------------------------------------------------------------------------------- a block's neurons
     def _portions(self) -> list[str]:

@@ -29,6 +29,8 @@ def spread_of(samples: Samples) -> SpreadSamples | None:
 class SpreadSamples(ClusterSamples):
     """Finished lines of the kernel that simulates on many blocks, which meet across the grid where those of a cluster do among themselves."""
 
+    meeting = "grid.sync();"
+
     def parts(self) -> dict[str, object]:
         """What the template prints."""
         return {

@@ -201,19 +201,15 @@ def traces(
 
     def filtered(into: _Body, path: Path, value: Expression) -> None:
         """What a trace makes of what the readout reads, as the readout's own states filter it."""
-        place, head = (
-            f"{'read' if path.filters is None else 'output'}.{path.readout.index}",
-            f"{path.signal.variable}.f",
-        )
+        head = f"{path.signal.variable}.f"
+        place = f"{'read' if path.filters is None else 'output'}.{path.readout.index}"
         if path.each is not None and path.each.along:
             place = f"{beside}.{path.each.places}.{READ}"
         reading = {pair: _at(value, place) for pair, value in jacobians[path.readout.group].items()}
         seen = into.through(reading, path.input, value, head)[path.readout.variable]
         if path.alike and path.each is not None:
-            into, seen = (
-                loops.setdefault(path.each, _Body(shared.truncated)),
-                Symbol(f"shared.{head}.{path.readout.variable}"),
-            )
+            into = loops.setdefault(path.each, _Body(shared.truncated))
+            seen = Symbol(f"shared.{head}.{path.readout.variable}")
         into.read(path, seen, f"output.{path.readout.index}" if path.alike else place)
 
     loops: dict[Each, _Body] = {}

@@ -96,7 +96,7 @@ def test_a_missing_barrier_of_the_grid_is_a_race(projects):
     """Each one of a step, in turn; the one before the first step has another one behind it here before anything is read."""
     _, project = projects.write(NETWORK, "float64")
     name = "src/cuda/spread_spread.cuh"
-    places = [m.span() for m in re.finditer(r"cluster\.sync\(\);", (project / name).read_text())]
+    places = [m.span() for m in re.finditer(r"grid\.sync\(\);", (project / name).read_text())]
     assert len(places) == 4
     for number, (begin, end) in enumerate(places[1:]):
         broken = projects.folder / f"without_{number}"
