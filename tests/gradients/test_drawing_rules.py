@@ -29,13 +29,16 @@ def test_gradients_are_those_of_differences_with_the_same_draws():
     equals_differences(program, values, inputs(), np.random.default_rng(1))
 
 
-def test_forwards_is_reverse_and_feedback_by_the_weights_symmetric():
-    rules = (
-        "eprop(truncate = 9 ms)",
-        "eprop(truncate = 9 ms, online = true)",
-        "eprop(truncate = 9 ms, feedback = random)",
-    )
-    reverse, forwards, random = (program_of(drawing(rule, ALL)) for rule in rules)
+RULES = (
+    "eprop(truncate = 9 ms)",
+    "eprop(truncate = 9 ms, online = true)",
+    "eprop(truncate = 9 ms, feedback = random)",
+)
+
+
+def agree_with_feedback_that_is_symmetric(text):
+    """In reverse, forwards, and by feedback that is given the weights: the same gradients."""
+    reverse, forwards, random = (program_of(text(rule, ALL)) for rule in RULES)
     values = dict(Reference(random).parameters)
     values["hidden_output.feedback"] = values["hidden_output.weight"]
     found = [Reference(p, values).run(inputs(), [2]).gradients for p in (reverse, forwards, random)]
@@ -43,6 +46,10 @@ def test_forwards_is_reverse_and_feedback_by_the_weights_symmetric():
         assert np.any(gradient), key
         for other in found[1:]:
             assert relative_error(other[key], gradient) < 1e-12, key
+
+
+def test_forwards_is_reverse_and_feedback_by_the_weights_symmetric():
+    agree_with_feedback_that_is_symmetric(drawing)
 
 
 WALK = """
@@ -82,19 +89,7 @@ def test_traces_that_all_synapses_of_a_neuron_share_draw_in_training():
 
 @pytest.mark.slow
 def test_so_they_do_forwards_and_by_feedback():
-    rules = (
-        "eprop(truncate = 9 ms)",
-        "eprop(truncate = 9 ms, online = true)",
-        "eprop(truncate = 9 ms, feedback = random)",
-    )
-    reverse, forwards, random = (program_of(sharing(rule, ALL)) for rule in rules)
-    values = dict(Reference(random).parameters)
-    values["hidden_output.feedback"] = values["hidden_output.weight"]
-    found = [Reference(p, values).run(inputs(), [2]).gradients for p in (reverse, forwards, random)]
-    for key, gradient in found[0].items():
-        assert np.any(gradient), key
-        for other in found[1:]:
-            assert relative_error(other[key], gradient) < 1e-12, key
+    agree_with_feedback_that_is_symmetric(sharing)
 
 
 ALIKE = """
