@@ -9,24 +9,6 @@ import sncc
 from sncc.diagnostics import DiagnosticError
 
 NETWORK = """
-synapse reading:
-    state g = 0
-    dg/dt = -g / (5 ms)
-    on pre: g += weight * (2 - post.v)
-    deliver g / (1 ms)
-
-synapse single:
-    state g = 0
-    dg/dt = -g / (5 ms)
-    on pre: g += weight * (2 - post.v)
-    deliver g
-
-synapse square:
-    state g = 0
-    dg/dt = -g * g / (5 ms)
-    on pre: g += weight
-    deliver g / (1 ms)
-
 plasticity grow:
     param rate = 0.01
     modulator level
