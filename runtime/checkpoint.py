@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .arguments import check_path, check_writable, finite_array, shown
 from .library import pointer
-from .manifest import Connection
+from .manifest import Connection, Parameter
 from .parameters import check_numbers
 
 if TYPE_CHECKING:
@@ -42,8 +42,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that training changes. Optimiser states by (key, state); None where they are left out. `synapses`: source and
-    target of each, of connections that training rewires.
+    """All that training changes. Parameters in the units of memory, as SI numbers need not give the same bits again; optimiser
+    states by (key, state), None where they are left out. `synapses`: source and target of each, of connections that training
+    rewires.
     """
 
     parameters: Mapping[str, NDArray[np.float64]]
@@ -65,7 +66,7 @@ def take_snapshot(network: Network) -> Snapshot:
             for slot, state in enumerate(manifest.optimiser.states):
                 values = library.get("get_optimiser_state", parameter.shape, parameter.index, slot)
                 states[parameter.key, state] = values
-    parameters = {p.key: network.parameters[p.key] for p in manifest.parameters if p.is_stored}
+    parameters = {p.key: library.get("get_unscaled", p.shape, p.index) for p in manifest.parameters if p.is_stored}
     synapses = {c.name: library.synapses(c.index) for c in manifest.connections if c.rewired}
     return Snapshot(parameters, states, step, network.progress, synapses)
 
@@ -88,7 +89,7 @@ def _set(network: Network, snapshot: Snapshot) -> None:
             library.call("connect", c.index, pointer(pre, c_int64), pointer(post, c_int64), len(pre))
     for parameter in manifest.parameters:
         if parameter.key in snapshot.parameters:
-            library.set("set_parameter", snapshot.parameters[parameter.key], parameter.index)
+            library.set("set_unscaled", snapshot.parameters[parameter.key], parameter.index)
     if manifest.optimiser and snapshot.optimiser is not None:
         for parameter in manifest.learnt:
             for slot, state in enumerate(manifest.optimiser.states):
@@ -114,7 +115,13 @@ def save(network: Network, path: str | PathLike[str]) -> None:
         "progress": np.array([progress.epoch, progress.fit_start, progress.fit_end], np.int64),
         "optimiser_step": np.int64(snapshot.optimiser_step),
     }
-    arrays |= {f"parameter/{key}": values for key, values in snapshot.parameters.items()}
+    for parameter in manifest.parameters:
+        if (values := snapshot.parameters.get(parameter.key)) is not None:
+            arrays[f"parameter/{parameter.key}"] = values * parameter.si
+            if (
+                parameter.si != 1 and manifest.precision == "float64"
+            ):  # single precision finds its bits in SI numbers again
+                arrays[f"unscaled/{parameter.key}"] = values
     for name, (pre, post) in snapshot.synapses.items():
         arrays |= {f"synapses/{name}/pre": pre, f"synapses/{name}/post": post}
     for c in manifest.connections:
@@ -212,6 +219,7 @@ def _checked(network: Network, arrays: Mapping[str, NDArray[Any]], optimiser: bo
         if parameter.key in parameters:
             check_numbers(parameter, parameters[parameter.key])
             finite_array(f"`{parameter.key}`", parameters[parameter.key], parameter.largest)
+            parameters[parameter.key] = _unscaled(parameter, parameters[parameter.key], arrays)
     synapses = {c.name: _pairs(network, arrays, c) for c in manifest.connections if c.rewired}
     if not optimiser or manifest.optimiser is None:
         return Snapshot(parameters, None, 0, network.progress, synapses)
@@ -227,6 +235,19 @@ def _checked(network: Network, arrays: Mapping[str, NDArray[Any]], optimiser: bo
     step = int(_whole_numbers(arrays, "optimiser_step", ()))
     optimised = {pairs[name]: v for name, v in states.items()}
     return Snapshot(parameters, optimised, step, Progress(epoch, start, end), synapses)
+
+
+def _unscaled(
+    parameter: Parameter, values: NDArray[np.float64], arrays: Mapping[str, NDArray[Any]]
+) -> NDArray[np.float64]:
+    """Numbers of a file as memory has them: those that it holds beside the SI ones, else what these give."""
+    name = f"unscaled/{parameter.key}"
+    found = arrays.get(name)
+    if found is None:
+        return values / parameter.si
+    if found.dtype != np.float64 or not np.array_equal(found * parameter.si, values):
+        raise ValueError(f"it is damaged: `{name}` is not what `parameter/{parameter.key}` is in SI units")
+    return found
 
 
 def _check_connectivity(network: Network, arrays: Mapping[str, NDArray[Any]]) -> None:

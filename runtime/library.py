@@ -82,6 +82,8 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {  # argument types; all return an erro
     "synapses": (_HANDLE, c_int, POINTER(c_int64), POINTER(c_int64), c_int64),
     "get_parameter": (_HANDLE, c_int, *_ARRAY),
     "set_parameter": (_HANDLE, c_int, *_ARRAY),
+    "get_unscaled": (_HANDLE, c_int, *_ARRAY),
+    "set_unscaled": (_HANDLE, c_int, *_ARRAY),
     "get_synapse_state": (_HANDLE, c_int, *_ARRAY),
     "get_gradient": (_HANDLE, c_int, *_ARRAY),
     "get_optimiser_state": (_HANDLE, c_int, c_int, *_ARRAY),

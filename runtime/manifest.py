@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-ABI_VERSION = 5
+ABI_VERSION = 6
 LARGEST = {"float32": float(np.finfo(np.float32).max)}  # by precision; the others hold what Python does
 
 
@@ -67,6 +67,7 @@ class Parameter:
     connection: str | None = None
     largest: float = math.inf  # magnitude that the network's precision holds
     divisor: Literal["", "number", "time"] = ""  # equations divide by it, as by a time constant: it cannot be 0
+    si: float = 1.0  # SI value of one in memory
 
     @property
     def is_stored(self) -> bool:
@@ -281,6 +282,7 @@ def _parameter(index: int, data: dict[str, Any], largest: float) -> Parameter:
         data.get("synapses_of"),
         largest * float(data.get("si") or 1.0),
         data.get("divisor") or "",
+        float(data.get("si") or 1.0),
     )
 
 

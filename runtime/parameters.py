@@ -88,7 +88,7 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
         """
         parameter = self._find(key)
         if parameter.storage == "compiled":
-            raise ValueError(_compiled(parameter))
+            raise ValueError(_compiled(parameter, key in self._delays))
         if parameter.storage == "made":
             raise ValueError(_made(parameter))
         values = finite_array(f"`{key}`", value, parameter.largest)
@@ -141,12 +141,15 @@ def _first(where: NDArray[np.bool_]) -> str:
     return f", as it is at {', '.join(map(str, np.argwhere(where)[0]))}" if where.ndim else ""
 
 
-def _compiled(parameter: Parameter) -> str:
-    name = parameter.key.rpartition(".")[2]
-    return (
-        f"`{parameter.key}` is a number compiled into the library, so it cannot be set; to have it stored, declare "
-        f"`param {name} = … adjustable`, name it in `learn`, or give it as `each(…)`, and build again"
-    )
+def _compiled(parameter: Parameter, is_delay: bool) -> str:
+    owner, _, name = parameter.key.rpartition(".")
+    if is_delay:
+        remedy = "give it as `delay = each(…)`, or name it in `learn`"
+    elif name == "initial":
+        remedy = f"give it as `{owner.rpartition('.')[2]} = each(…)`, or name it in `learn`"
+    else:
+        remedy = f"declare `param {name} = … adjustable`, name it in `learn`, or give it as `each(…)`"
+    return f"`{parameter.key}` is a number compiled into the library, so it cannot be set; to have it stored, {remedy}, and build again"
 
 
 def _made(parameter: Parameter) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sncc.backends.cpu.neuron_tables import NeuronTables
 from sncc.backends.cxx.draws import WHOLE
+from sncc.backends.cxx.expressions import literal
 from sncc.connectivity.patterns import Random
-from sncc.expressions.nodes import Apply, Expression, symbols, walk
+from sncc.expressions.nodes import Apply, Expression, Number, symbols, walk
 from sncc.program.groups import Connection
 
 
@@ -51,7 +52,10 @@ def first_values(tables: NeuronTables) -> list[str]:
             continue
         keys = [c.weight] if (c.name, "weight") in tables.synapse_fields else []
         for key in (*keys, *([c.delays] if c.delays else [])):
-            function = tables.dynamics.parameters[key].name
-            number = tables.layout.keys.index(key)
-            lines.append(f"case {number}: return dynamics::{function}(seed, synapse, source, target, nullptr);")
+            first = tables.program.parameter(key).initial
+            if isinstance(first, Number):
+                value = literal(first.value, "double")
+            else:
+                value = f"dynamics::{tables.dynamics.parameters[key].name}(seed, synapse, source, target, nullptr)"
+            lines.append(f"case {tables.layout.keys.index(key)}: return {value};")
     return lines

@@ -14,7 +14,7 @@ from sncc.backends.cxx.functions import Argument, Builder, Function, carry
 from sncc.backends.cxx.initial_values import initial_parameter, initial_state
 from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.synapse_dynamics import poisson_mean, stimulus, synapse_state, synapse_update
-from sncc.expressions.nodes import symbols
+from sncc.expressions.nodes import Number, symbols
 from sncc.program.groups import Group
 from sncc.program.learning import DeriveAdjoint, Optimise, TraceUpdate
 from sncc.program.nodes import Program
@@ -50,7 +50,7 @@ class Dynamics:
     readouts: tuple[tuple[ReadoutStep, ...], ...]  # by index of the readout
     scalars: Function | None  # of the optimiser
     optimise: Function | None
-    parameters: dict[str, Function]  # initial values by key
+    parameters: dict[str, Function]  # initial values that are more than a number, by key
     states: dict[tuple[str, str], Function]  # initial values by population and state
     traces: dict[int, TraceFunctions]  # by place in `Program.traces`
     synapse_updates: tuple[tuple[SynapseUpdate, Function], ...] = ()
@@ -92,7 +92,7 @@ def dynamics(program: Program) -> Dynamics:
         tuple(_readout(readout, _scalar(program)) for readout in program.readouts),
         _scalars(program.optimise) if program.optimise else None,
         _optimise(program.optimise, _scalar(program)) if program.optimise else None,
-        {p.key: initial_parameter(p, names) for p in program.parameters},
+        {p.key: initial_parameter(p, names) for p in program.parameters if not isinstance(p.initial, Number)},
         states,
         {k: _traces(program, o, k) for k, o in enumerate(program.traces) if isinstance(o, TraceUpdate)},
         tuple((o, synapse_update(program, o, k, scalar)) for k, o in enumerate(moves)),

@@ -30,7 +30,7 @@ from sncc.program.statements import WEIGHT_NOW
 from sncc.program.streams import stream
 
 VERSION = "0.1.0"
-ABI_VERSION = 5
+ABI_VERSION = 6
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parent.parent  # sncc, through its links
 
@@ -301,6 +301,13 @@ def _whole(program: Program, parameter: Parameter) -> str:
     return f"0, 0, 0u, {plain}"
 
 
+def _first(shared: Dynamics, parameter: Parameter) -> str:
+    """A parameter's first value: of all its elements a number, or the function of an element."""
+    if isinstance(parameter.initial, Number):
+        return f"{number(parameter.initial.value)}, nullptr"
+    return f"0, &dynamics::{shared.parameters[parameter.key].name}"
+
+
 def _api(program: Program, shared: Dynamics) -> dict[str, object]:
     groups = [g.name for g in program.groups]
     rows = [(g, r) for g in program.groups for r in g.rows]
@@ -313,7 +320,7 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
         low, high = p.bounds or (float("-inf"), float("inf"))
         parameters.append(
             f'{{"{p.key}", {size}, {columns}, {synapses}, {bytes_of[p.key]}, {_largest(program, p)}, sncc::Storage::{_storage(program, p)}, {number(p.si)}, {number(p.scale)}, {flag(bool(p.divisor))}, {flag(p.learnt)}, {turned}, '
-            f"{number(p.rate)}, {number(low)}, {number(high)}, &dynamics::{shared.parameters[p.key].name}, {_whole(program, p)}}},"
+            f"{number(p.rate)}, {number(low)}, {number(high)}, {_first(shared, p)}, {_whole(program, p)}}},"
         )
     populations = [r.population for _, r in rows]
     return {
@@ -355,6 +362,8 @@ def _calls(name: str) -> list[_Call]:
         _Call("synapses", ("int connection", "int64_t* pre", "int64_t* post", "int64_t count"), ("n.synapses(connection, pre, post, count);",)),
         _Call("get_parameter", array, ("n.get_parameter(index, values, count);",)),
         _Call("set_parameter", constant, ("n.set_parameter(index, values, count);",)),
+        _Call("get_unscaled", array, ("n.get_unscaled(index, values, count);",)),
+        _Call("set_unscaled", constant, ("n.set_unscaled(index, values, count);",)),
         _Call("load", ("const char* path",), ("sncc::load_weights(n, path, saved_parameters, moving_connections, synapses_are_drawn);",)),
         _Call("get_synapse_state", array, ("n.get_synapse_state(index, values, count);",)),
         _Call("get_gradient", array, ("n.get_gradient(index, values, count);",)),

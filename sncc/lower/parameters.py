@@ -10,6 +10,7 @@ from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, is_matrix
 from sncc.expressions.algebra import add
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.expressions.ranges import range_of
+from sncc.lower.compiled_numbers import compiled_numbers
 from sncc.model.divisors import divisors
 from sncc.model.nodes import Connection, Model, Parameter, Population
 from sncc.model.training_nodes import Learnt
@@ -57,6 +58,8 @@ def program_parameters(
                 key = f"{connection.name}.plasticity.{modulator.name}"
                 given = Parameter(modulator.name, Number(0.0), modulator.unit, "shared")
                 found.setdefault(key, _parameter(key, given, (1,), learnt))
+    for key, parameter in compiled_numbers(written):
+        found.setdefault(key, _parameter(key, parameter, (1,), learnt))
     divided_by = divisors(written)
     return tuple(replace(p, divisor=divided_by.get(p.key, "")) for p in found.values())
 

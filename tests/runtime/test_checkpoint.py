@@ -96,6 +96,7 @@ def test_a_flipped_bit_is_noticed_wherever_it_is(network, saved):
         ({f"parameter/{WEIGHT}": np.full((8, 3), 6.0)}, "bound"),
         ({f"parameter/{WEIGHT}": np.full((8, 3), 1, np.int64)}, "damaged"),
         ({"parameter/other.weight": np.zeros(3)}, "`other.weight`, which this network has not"),
+        ({f"unscaled/{WEIGHT}": np.full((8, 3), 0.5)}, "damaged: `unscaled/x_output.weight`"),
         ({f"optimiser/{WEIGHT}/m": None}, "optimiser=False"),
         ({"optimiser_step": np.array(-1)}, "optimiser_step"),
         ({"progress": np.zeros(2, int)}, "progress"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 
 import numpy as np
@@ -40,7 +41,7 @@ network Net:
     population x: poisson[20](rate = 20 kHz)
     population a: Leaky[20]
     connect x -> a: one_to_one, weight = 0.1, synapse = depressing()
-    connect g = a -> a: random(p = 0.5), weight = 0.1 / (1 ms), synapse = gap()
+    connect g = a -> a: random(p = 0.5), weight = normal(0.1 / (1 ms), 0.01 / (1 ms)), synapse = gap()
     connect p = a -> a: random(p = 0.5), weight = 0.1, plasticity = stdp(), delay = 1 ms
     connect d = a -> a: random(p = 0.5), weight = 0.1, delay = each(1 ms)
     connect u = a -> a: random(p = 0.5), weight = 0.1, delay = uniform(0.5 ms, 2 ms)
@@ -67,6 +68,38 @@ def test_populations_and_connections_of_traces_are_not_listed(project):
     assert {k for k in network.parameters if k.endswith("weight")} == {f"{c}.weight" for c in ("x_a", *"gpdus")}
     assert network.parameters["x_a.U"] == 0.3 and network.parameters["p.plasticity.tau_plus"] == 0.02
     assert not any(part in repr(network) for part in ("x_a.", "p.plasticity"))
+
+
+def test_numbers_that_are_compiled_in_are_readable(project):
+    parameters = sncc.load(project).parameters
+    compiled = {
+        "x_a.delay": 0.0,
+        "g.delay": 1e-4,
+        "p.delay": 1e-3,
+        "s.delay": 1e-4,
+        "a.v.initial": 0.0,
+        "a.refractory": 0.02,
+    }
+    assert {key: float(parameters[key]) for key in compiled} == pytest.approx(compiled)
+    assert set(compiled) < set(parameters) and "a.spike.initial" in parameters
+    for key, remedy in (("p.delay", r"`delay = each"), ("a.v.initial", "`v = each"), ("a.refractory", "adjustable")):
+        with pytest.raises(ValueError, match=remedy):
+            parameters[key] = 0.002
+
+
+def test_a_file_gives_the_same_bits_whatever_the_units(project, tmp_path):
+    first, by_python, by_c = (sncc.load(project, seed=3) for _ in range(3))
+    rates = first.parameters.describe("g.weight")  # in memory in kHz
+    in_memory = np.random.default_rng(0).uniform(0.05, 0.15, rates.shape)
+    assert (in_memory * 1e3 / 1e3 != in_memory).any()
+    first.library.set("set_unscaled", in_memory, rates.index)
+    first.save(tmp_path / "w.npz")
+    by_python.load(tmp_path / "w.npz")
+    loaded = ctypes.CDLL(str(by_c.library.path)).net_load
+    assert loaded(ctypes.c_void_p(by_c.library._handle), str(tmp_path / "w.npz").encode()) == 0
+    for network in (by_python, by_c):
+        assert np.array_equal(network.library.get("get_unscaled", rates.shape, rates.index), in_memory)
+        assert np.array_equal(network.parameters["g.weight"], in_memory * 1e3)
 
 
 def test_a_delay_below_the_smallest_possible_one_is_refused_and_changes_nothing(project):

@@ -52,6 +52,8 @@ static int copy(network *n, double *to, const double *from, int64_t count) {
 }
 int fake_get_parameter(network *n, int index, double *values, int64_t count) { return copy(n, values, parameter(n, index, count), count); }
 int fake_set_parameter(network *n, int index, const double *values, int64_t count) { return copy(n, parameter(n, index, count), values, count); }
+int fake_get_unscaled(network *n, int index, double *values, int64_t count) { return fake_get_parameter(n, index, values, count); }
+int fake_set_unscaled(network *n, int index, const double *values, int64_t count) { return fake_set_parameter(n, index, values, count); }
 int fake_get_synapse_state(network *n, int index, double *values, int64_t count) { (void)index; return copy(n, values, NULL, count); }
 int fake_get_gradient(network *n, int index, double *values, int64_t count) { return copy(n, values, index == 0 && count == WEIGHTS ? n->gradient : NULL, count); }
 int fake_get_optimiser_state(network *n, int index, int slot, double *values, int64_t count) { return copy(n, values, index == 0 && slot == 0 ? n->momentum : NULL, count); }

@@ -74,6 +74,7 @@ struct ParameterDescription {
     std::int64_t turned;  // columns of the matrix of which callers see the transpose; 0: they see it as it is
     double rate;  // factor on the learning rate
     double lower, upper;  // bounds after an optimiser step; infinite where there are none
+    double first;  // value of all elements, where there is no function
     double (*initial)(std::uint64_t seed, std::uint32_t element, std::uint32_t i, std::uint32_t j, const double* whole);
     // `whole`, where there are rows: a random matrix of that stream with orthonormal rows or columns.
     std::int64_t whole_rows, whole_columns;
@@ -96,7 +97,7 @@ public:
         if (about.whole_rows > 0) whole_ = orthogonal(seed, about.stream, static_cast<std::size_t>(about.whole_rows), static_cast<std::size_t>(about.whole_columns));
     }
     double operator()(std::uint64_t element, std::uint64_t i, std::uint64_t j) const {
-        const double value = about_.initial(seed_, static_cast<std::uint32_t>(element), static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j), whole_.data());
+        const double value = about_.initial ? about_.initial(seed_, static_cast<std::uint32_t>(element), static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j), whole_.data()) : about_.first;
         if (!(std::abs(value) <= about_.largest)) refuse(value, i, j);
         return value;
     }

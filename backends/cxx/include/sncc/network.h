@@ -108,26 +108,17 @@ public:
 
     // -------------------------------------------------------------------------------------------- parameters
     SNCC_COLD void get_parameter(int k, double* values, std::int64_t count) {
+        get_unscaled(k, values, count);
+        for (std::int64_t e = 0; e < count; ++e) values[e] *= about_.parameters[k].si;
+    }
+    SNCC_COLD void get_unscaled(int k, double* values, std::int64_t count) {
         const ParameterDescription& p = checked(k, values, count);
         take(p, values, count, [&](double* all) { engine_->get_parameter(k, all); });
         const List<double> inner(values, values + (p.turned ? count : 0));
         for (std::int64_t e = 0; e < static_cast<std::int64_t>(inner.size()); ++e) values[e] = inner[inner_place(p, e, count)];
-        for (std::int64_t e = 0; e < count; ++e) values[e] *= p.si;
     }
-    SNCC_COLD void set_parameter(int k, const double* values, std::int64_t count) {
-        const ParameterDescription& p = checked(k, values, count);
-        if (p.storage == Storage::compiled)
-            throw Failure(Code::argument, std::string(p.key) + " is compiled in: declare it `adjustable`, give it `each(...)` or learn it");
-        if (p.storage == Storage::made) throw Failure(Code::argument, std::string(p.key) + " is not stored: build the network without `stored = false` there");
-        List<double> inner(static_cast<std::size_t>(std::max(count, p.size)));
-        if (p.synapses >= 0) engine_->get_parameter(k, inner.data());
-        for (std::int64_t e = 0; e < count; ++e) {
-            refuse_too_large(p, values[e]);
-            refuse_zero(p, values[e]);
-            inner[inner_place(p, e, count)] = values[e] / p.si;
-        }
-        engine_->set_parameter(k, inner.data());
-    }
+    SNCC_COLD void set_parameter(int k, const double* values, std::int64_t count) { set_scaled(k, values, count, true); }
+    SNCC_COLD void set_unscaled(int k, const double* values, std::int64_t count) { set_scaled(k, values, count, false); }
     SNCC_COLD void get_synapse_state(int k, double* values, std::int64_t count) {
         if (k < 0 || k >= about_.synapse_state_count) throw Failure(Code::argument, "no state of synapses of that number");
         const SynapseStateDescription& state = about_.synapse_states[k];
@@ -286,9 +277,25 @@ private:
         give(all.data());
         std::copy(all.begin(), all.begin() + count, values);
     }
-    static void refuse_too_large(const ParameterDescription& p, double value) {  // in SI
-        if (std::isfinite(value) && std::abs(value) <= p.largest * p.si) return;
-        const std::string what = !std::isfinite(value) ? " that is not finite" : ": " + readable(value) + " is beyond what its precision holds, " + readable(p.largest * p.si);
+    // `in_si`: given in SI units, else in those that it has in memory.
+    SNCC_COLD void set_scaled(int k, const double* values, std::int64_t count, bool in_si) {
+        const ParameterDescription& p = checked(k, values, count);
+        if (p.storage == Storage::compiled)
+            throw Failure(Code::argument, std::string(p.key) + " is compiled in: declare it `adjustable`, give it `each(...)` or learn it");
+        if (p.storage == Storage::made) throw Failure(Code::argument, std::string(p.key) + " is not stored: build the network without `stored = false` there");
+        const double unit = in_si ? p.si : 1.0;
+        List<double> inner(static_cast<std::size_t>(std::max(count, p.size)));
+        if (p.synapses >= 0) engine_->get_parameter(k, inner.data());
+        for (std::int64_t e = 0; e < count; ++e) {
+            refuse_too_large(p, values[e], unit);
+            refuse_zero(p, values[e]);
+            inner[inner_place(p, e, count)] = values[e] / unit;
+        }
+        engine_->set_parameter(k, inner.data());
+    }
+    static void refuse_too_large(const ParameterDescription& p, double value, double unit) {
+        if (std::isfinite(value) && std::abs(value) <= p.largest * unit) return;
+        const std::string what = !std::isfinite(value) ? " that is not finite" : ": " + readable(value) + " is beyond what its precision holds, " + readable(p.largest * unit);
         throw Failure(Code::argument, std::string(p.key) + " gets a number" + what);
     }
     static void refuse_zero(const ParameterDescription& p, double value) {

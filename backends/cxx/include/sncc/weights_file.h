@@ -1,6 +1,7 @@
 // Weights that Python's `network.save` wrote: an `.npz` file, which is a zip archive of NumPy's arrays, not compressed.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -36,6 +37,9 @@ public:
         }
     }
 
+    bool has(const std::string& name) const {
+        return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name + ".npy"; });
+    }
     // The numbers of an array of 8-byte elements: `type` is "<f8", "<i8" or "<u8".
     template <typename Value>
     SNCC_COLD List<Value> array(const std::string& name, const char* type) const {
@@ -121,7 +125,7 @@ SNCC_COLD inline void load_weights(Network& network, const char* path, const Sav
     const WeightsFile file(path);
     if (drawn && file.seed() != network.seed())
         file.refuse("its synapses are drawn with the seed " + std::to_string(file.seed()) + ": create the network with that one");
-    List<List<double>> values;
+    List<List<double>> values, unscaled;  // of each parameter; what it is in the units of memory, where the file says it
     for (const Saved* p = parameters; p->name; ++p) {
         values.push_back(file.array<double>(std::string("parameter/") + p->name, "<f8"));
         const std::int64_t size = network.parameter_size(p->index), there = static_cast<std::int64_t>(values.back().size());
@@ -131,6 +135,9 @@ SNCC_COLD inline void load_weights(Network& network, const char* path, const Sav
             if (std::abs(value) > network.largest(p->index))
                 file.refuse(std::string(p->name) + " has " + readable(value) + ", beyond what this network's precision holds, " + readable(network.largest(p->index)));
         }
+        const std::string as_stored = std::string("unscaled/") + p->name;
+        unscaled.push_back(file.has(as_stored) ? file.array<double>(as_stored, "<f8") : List<double>());
+        if (!unscaled.back().empty() && static_cast<std::int64_t>(unscaled.back().size()) != size) file.refuse(as_stored + " is damaged");
     }
     for (const Saved* c = moving; c->name; ++c) {
         const std::string name = std::string("synapses/") + c->name;
@@ -140,7 +147,10 @@ SNCC_COLD inline void load_weights(Network& network, const char* path, const Sav
         network.connect(c->index, pre.data(), post.data(), static_cast<std::int64_t>(pre.size()));
     }
     std::size_t next = 0;
-    for (const Saved* p = parameters; p->name; ++p, ++next) network.set_parameter(p->index, values[next].data(), static_cast<std::int64_t>(values[next].size()));
+    for (const Saved* p = parameters; p->name; ++p, ++next) {
+        const auto count = static_cast<std::int64_t>(values[next].size());
+        unscaled[next].empty() ? network.set_parameter(p->index, values[next].data(), count) : network.set_unscaled(p->index, unscaled[next].data(), count);
+    }
 }
 
 }  // namespace sncc
