@@ -132,6 +132,16 @@ def with_own(body: str, loss: str, learn: str, delay: str) -> str:
     return text.replace(old, f"connect hidden -> hidden.D: dense, weight = normal(0, 1){late}, synapse = own()")
 
 
+def onto_a_readout(body: str) -> str:
+    """A network of spiking neurons with synapses of that body onto others that never spike, read where they are largest."""
+    graded = NEURON.replace("    spike when v > theta: v = 0\n", "").replace("    param theta = 1\n", "")
+    own = f"{NEURON}\n{graded.replace('Soma', 'Graded')}\nsynapse own:{body}"
+    text = network("Soma", own, "Graded", "cross_entropy(max(output.v))", False, "weights, hidden.theta")
+    text = text.replace("x -> hidden:", "x -> hidden.I:").replace("hidden -> output:", "hidden -> output.D:")
+    delay = "" if least_step(body) < 0.1 else "delay = 1 ms, "
+    return text.replace("delay = 0 ms", f"{delay}synapse = own()")
+
+
 def without_spikes(body: str) -> str:
     """A network of neurons that never spike, driven by spikes through a current, with synapses of that body; read where it is largest."""
     graded = NEURON.replace("    spike when v > theta: v = 0\n", "").replace("    param theta = 1\n", "")

@@ -24,12 +24,12 @@ def back(layout: Layout) -> list[str]:
     lines = _truncate(layout)
     for o in layout.program.reverse:
         match o:
-            case ReadoutAdjoint(into, k):
+            case ReadoutAdjoint(into, k, after):
                 r = layout.program.readouts[k]
                 field = layout.adjoint[r.group, into].identifier
                 lines += [
                     "for (int index = 0; index < tile.size; ++index)",
-                    f"    if (n <= tile.samples[index].steps) readout_adjoint<{k}>(tile, index, n, tile.adjoint[index].{field} + {r.offset});",
+                    f"    if (n <= tile.samples[index].steps) readout_adjoint<{k}{', 1' if after else ''}>(tile, index, n, tile.adjoint[index].{field} + {r.offset});",
                 ]
             case PenaltyAdjoint(k, into):
                 p, offset = layout.program.penalties[k], layout.penalty_offsets[k]

@@ -21,10 +21,10 @@ class WayBack(Updates):
         parts = self._truncate()
         for o in self.program.reverse:
             match o:
-                case ReadoutAdjoint(into, k):
+                case ReadoutAdjoint(into, k, after):
                     r, readout = self.program.readouts[k], f"Network::Readout{k}"
                     field = plus(f"d.{self.adjoint[r.group, into].identifier}", self.at(r.group, r.offset))
-                    call = f"readout_adjoint<{readout}>(w.reading{k}, labels, n, share_{k}, {readout}::error(g, b, n, origin), {field});"
+                    call = f"readout_adjoint<{readout}{', 1' if after else ''}>(w.reading{k}, labels, n, share_{k}, {readout}::error(g, b, n, origin), {field});"
                     team = f"team of {k}" if r.size <= WARP else None
                     read = Access(f"reading {k}", own=team), Access(f"error {k}", own=team, by_step=True)
                     once = self.in_first_block((call,))

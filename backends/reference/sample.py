@@ -141,8 +141,8 @@ class Sample(ForwardRun):
                 self._forget_adjoints()
             for operation in self.program.reverse:
                 match operation:
-                    case ReadoutAdjoint(into, index):
-                        self._readout_adjoint(self.readings[index], into, n)
+                    case ReadoutAdjoint(into, index, after):
+                        self._readout_adjoint(self.readings[index], into, n, after)
                     case PenaltyAdjoint(penalty, into):
                         p = self.program.penalties[penalty]
                         self._add(p.group, into, p.offset, self.signals[penalty])
@@ -175,7 +175,7 @@ class Sample(ForwardRun):
         window, later = self.program.truncate or self.steps, n + delay
         return 1 <= later <= self.steps and (max(n, 1) - 1) // window == (later - 1) // window
 
-    def _readout_adjoint(self, reading: Reading, into: str, n: int) -> None:
+    def _readout_adjoint(self, reading: Reading, into: str, n: int, after: bool) -> None:
         readout = reading.readout
         if not self._in_window(readout, n):
             return
@@ -192,7 +192,7 @@ class Sample(ForwardRun):
             elif readout.reduction == "last":
                 error = error * (k == len(seen) - 1)
             elif readout.reduction == "max":
-                error = error * (seen.argmax(0) == k)
+                error = error * (seen.argmax(0) == k - after)
             elif readout.reduction == "first_spike":
                 error = error * (seen.argmax(0) == k) * seen[k]
         self._add(readout.group, into, readout.offset, error * readout.factor / self.samples)

@@ -47,13 +47,14 @@ def reads_curved(update: Update, name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Statements, the local that holds each carried variable in the end, that each readout reads, and that of each value
-    that is delivered.
+    """Statements, the local that holds each carried variable in the end, that each readout reads, that each which sees the largest
+    value does in the step after, and that of each value that is delivered.
     """
 
     body: tuple[Statement, ...]
     carry: dict[str, str]
     seen: dict[int, str | None]
+    ahead: dict[int, str]
     told: dict[str, str]
 
 
@@ -72,8 +73,9 @@ def with_event_times(
 
 
 def jumps(update: Update, state: str) -> bool:
-    """Whether a state of the group jumps at spikes or arrivals."""
-    names = {_of_spike("gap", state), *(_of_arrival("gap", i, state) for i in _impulses(update))}
+    """Whether a state of the group, or a value that it tells, jumps at spikes or arrivals."""
+    names = {_of_spike("gap", state)}
+    names |= {_of_arrival(what, i, state) for i in impulses(update) for what in ("gap", "later")}
     return any(s.name in names for s in update.body)
 
 
@@ -82,7 +84,7 @@ def _before(variable: str) -> str:
     return f"{variable}.before"
 
 
-def _impulses(update: Update) -> list[str]:
+def impulses(update: Update) -> list[str]:
     """The inputs that receive impulses."""
     return [name.removesuffix("!") for name in update.inputs if name.endswith("!")]
 
@@ -100,7 +102,7 @@ class _Timed:
         self.update, self.step = update, step
         self.delayed = [name for name in late if reads_curved(update, name)]
         self.locals = {s.name for s in update.body}
-        self.inputs = _impulses(update)
+        self.inputs = impulses(update)
         self.sums = {s.name: s.value for s in update.body if isinstance(s, Assign) and s.name.endswith("!+")}
         counts = {f"{i}!": i for i in self.inputs}
         copies = {s.name: s.value.name for s in update.body if isinstance(s, Assign) and isinstance(s.value, Symbol)}
@@ -132,12 +134,13 @@ class _Timed:
             ends[_before(arrival_time(name))] = f"{arrival_time(name)}.1"
             body.append(Assign(f"{arrival_time(name)}.1", Symbol(arrival_time(name))))
         seen = {k: self._seen(k, readout, ends, body) for k, readout in readouts.items()}
+        ahead = {k: found for k, readout in readouts.items() if (found := self._ahead(k, readout, body)) is not None}
         reading = self._told(told, ends, body)
         for variable in sent:
             reading[variable] = ends[variable]
             reading[delivery_time(variable)] = delivery_time(variable)
             body.append(Assign(delivery_time(variable), mul(apply("stop", Symbol(ends[variable])), self._arriving())))
-        return Timed(tuple(body), ends, seen, reading)
+        return Timed(tuple(body), ends, seen, ahead, reading)
 
     def _marked(self, statement: Statement) -> Statement:
         """The statement; that of a state at an arrival, or behind its jumps, moved with the arrival's time."""
@@ -248,3 +251,16 @@ class _Timed:
             return end
         body.append(Assign(f"seen.{k}", add(Symbol(end), change)))
         return f"seen.{k}"
+
+    def _ahead(self, k: int, readout: Readout, body: list[Statement]) -> str | None:
+        """What the largest value moves by where the events of this step, or what they have made of its inputs, end its rise."""
+        if readout.reduction != "max" or readout.variable == SPIKE:
+            return None
+        x = readout.variable
+        driven: Expression = Symbol(f"drive.{x}") if f"drive.{x}" in self.locals else ZERO
+        part = mul(self._held(f"drive.ahead.{x}"), add(driven, self._read(x)))
+        change = add(self._moves("ahead", x), part)
+        if change == ZERO:
+            return None
+        body.append(Assign(f"ahead.{k}", change))
+        return f"ahead.{k}"

@@ -269,12 +269,13 @@ def _adjoint(program: Program, update: Update) -> Section:
     lines: list[Line] = []
     for operation in program.reverse:
         match operation:
-            case ReadoutAdjoint(into, index) if into in update.inputs:
+            case ReadoutAdjoint(into, index, after) if into in update.inputs:
                 readout = program.readouts[index]
                 if readout.group == group.name:
                     which = f" of {readout.population}.{readout.variable}" if len(program.readouts) > 1 else ""
                     along = ", its mean along the jumps" if readout.before is not None else ""
-                    lines.append((Name(into), " = ", Slope("x"), f"{which}{along}, at this step"))
+                    when = "at the step after the largest" if after else "at this step"
+                    lines.append((Name(into), " = ", Slope("x"), f"{which}{along}, {when}"))
             case PenaltyAdjoint(index, into) if into in update.inputs:
                 penalty = program.penalties[index]
                 if penalty.group == group.name:

@@ -6,25 +6,25 @@ credit crosses a connection, is the rule's choice (`rules.py`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sncc.expressions.algebra import ZERO, add
 from sncc.expressions.nodes import Expression, Symbol, symbols
 from sncc.gradients.derivation import derive_adjoint, learnt_arrays, starts_learnt
 from sncc.gradients.event_times import (
-    SHIFT,
     arrival_time,
     delivery_time,
     here,
     moved,
     reads_curved,
-    with_event_times,
 )
 from sncc.gradients.feedback import feedback_across, filtering_input, with_feedback
 from sncc.gradients.jumping_losses import with_jumps
+from sncc.gradients.largest_values import with_rises
 from sncc.gradients.online import forward_traces
 from sncc.gradients.optimisers import optimise
+from sncc.gradients.paths import Path, is_impulse, is_late, learnt_into, path_of
 from sncc.gradients.readouts import readout
 from sncc.gradients.rules import Adjoint, adjoints
 from sncc.gradients.synapse_feedback import at_other_weights
@@ -47,7 +47,7 @@ from sncc.program.learning import (
 from sncc.program.nodes import Program
 from sncc.program.operations import ForwardOperation, Readout, Update
 from sncc.program.order import forward_order, reverse_order
-from sncc.program.statements import LEARNS, REFRACTORY, SLOPED, SPIKE, SPIKED, Assign, Fire, Statement
+from sncc.program.statements import LEARNS, REFRACTORY, SLOPED, Assign, Fire, Statement
 
 _START = "start~"  # before a state's name: credit for its first value, delivered before the first step; users' names have no `~`
 
@@ -58,7 +58,7 @@ def differentiate(program: Program, training: Training | None) -> Program:
         return program
     readouts = tuple(readout(program, loss, k) for k, loss in enumerate(training.losses))
     if training.rule.name == "eventprop":
-        program, readouts = with_jumps(program, readouts)
+        program, readouts = with_jumps(with_rises(program, readouts), readouts)
     penalties = tuple(_penalty(program, penalty) for penalty in training.penalties)
     chosen = adjoints(program, training.rule, readouts, penalties)
     program, chosen, follows = with_feedback(program, training.rule, chosen)
@@ -75,7 +75,7 @@ def differentiate(program: Program, training: Training | None) -> Program:
         built = _adjoint_update(program, updates[choice.group], choice, readouts, slots)
         updates[choice.group] = built.forward
         tape |= {(s.group, s.name): s for s in built.tape}
-        reverse += [*_entering(program, choice, readouts), built.reverse]
+        reverse += [*_entering(program, choice, readouts, built.reverse), built.reverse]
         if choice.learns:
             gradient += _of_synapses(program, choice.group)
             learning[choice.group] = built.reverse
@@ -126,10 +126,13 @@ def _forwards(
     )
 
 
-def _entering(program: Program, choice: Adjoint, readouts: Sequence[Readout]) -> list[ReverseOperation]:
+def _entering(program: Program, choice: Adjoint, readouts: Sequence[Readout], update: Update) -> list[ReverseOperation]:
     """What fills the accumulators of an adjoint update."""
     into = _accumulator("credit", choice)
     result: list[ReverseOperation] = [ReadoutAdjoint(_of_readout(k, choice), k) for k in choice.readouts]
+    result += [
+        ReadoutAdjoint(_ahead(k, choice), k, True) for k in choice.readouts if _ahead(k, choice) in update.inputs
+    ]
     result += [PenaltyAdjoint(k, into) for k in choice.penalties]
     for edge in choice.edges:
         c = program.connection(edge.connection)
@@ -152,22 +155,12 @@ def _of_synapses(program: Program, group: str) -> list[GradientOperation]:
     """Gradients of the weights and delays of what enters a group."""
     learnt = {p.key for p in program.parameters if p.learnt}
     result: list[GradientOperation] = []
-    for c in _learnt_into(program, group):
+    for c in learnt_into(program, group):
         if c.weight in learnt:
             result.append(Gather(c.name, f"{c.input}~"))
-        if _is_late(c, learnt):
+        if is_late(c, learnt):
             result.append(GatherDelay(c.name, f"{_moved_by_delay(c)}~"))
     return result
-
-
-def _is_impulse(c: Connection) -> bool:
-    """Whether what is delivered, by whole delays, counts when it arrives; else it is read there."""
-    return c.rounded and c.input.endswith("!")
-
-
-def _is_late(c: Connection, learnt: Collection[str]) -> bool:
-    """Whether a learnt delay moves what is delivered; what is read at spikes is that of their source's, whenever they arrive."""
-    return c.delays in learnt and not (c.values or "").startswith(SPIKED)
 
 
 def _moved_by_delay(c: Connection) -> str:
@@ -198,7 +191,7 @@ def _credited(program: Program, c: Connection, choice: Adjoint) -> tuple[tuple[s
     reader = next(o for o in program.forward if isinstance(o, Update) and o.group == c.target_group)
     if reads_curved(reader, c.input):
         return ((c.input, here(c.values)), (moved(c.input), moved(c.values)))
-    return ((c.input, c.values), *([(arrival_time(c.input), delivery_time(c.values))] if _is_impulse(c) else []))
+    return ((c.input, c.values), *([(arrival_time(c.input), delivery_time(c.values))] if is_impulse(c) else []))
 
 
 def _accumulator(what: str, choice: Adjoint) -> str:
@@ -215,6 +208,10 @@ def _of_readout(index: int, choice: Adjoint) -> str:
     return _accumulator(f"readout{index}" if index else "readout", choice)
 
 
+def _ahead(index: int, choice: Adjoint) -> str:
+    return f"ahead.{_of_readout(index, choice)}"
+
+
 def _penalty(program: Program, penalty: training_nodes.Penalty) -> Penalty:
     group = next(g for g in program.groups if any(r.population == penalty.population for r in g.rows))
     row = next(r for r in group.rows if r.population == penalty.population)
@@ -229,18 +226,12 @@ class _Built:
     tape: tuple[TapeSlot, ...]
 
 
-def _learnt_into(program: Program, group: str) -> Iterable:  # type: ignore[type-arg]
-    learnt = {p.key for p in program.parameters if p.learnt}
-    into = (c for c in program.connections if c.target_group == group and not c.backwards)
-    return (c for c in into if c.weight in learnt or c.delays in learnt)
-
-
 def _slots(program: Program, choice: Adjoint, chosen: Iterable[Adjoint]) -> frozenset[str]:
     """Inputs whose adjoint must be kept for all steps: for weight gradients, or because credit crosses from here."""
-    inputs = {c.input for c in _learnt_into(program, choice.group)} if choice.learns else set()
+    inputs = {c.input for c in learnt_into(program, choice.group)} if choice.learns else set()
     if choice.learns and choice.timed:
         learnt = {p.key for p in program.parameters if p.learnt}
-        inputs |= {_moved_by_delay(c) for c in _learnt_into(program, choice.group) if _is_late(c, learnt)}
+        inputs |= {_moved_by_delay(c) for c in learnt_into(program, choice.group) if is_late(c, learnt)}
     for other in chosen:
         for edge in other.edges:
             connection = program.connection(edge.connection)
@@ -259,7 +250,7 @@ def _adjoint_update(
     names: Mapping[str, str] = {}
     if choice.instead is not None:
         update, names = at_other_weights(program, update)
-    path = _path(program, update, choice, readouts, names)
+    path = path_of(program, update, choice, readouts, names)
     carried = frozenset(path.carry) | frozenset(group.states) - {REFRACTORY}
     arrays = learnt_arrays(program, group) & frozenset(group.arrays) if choice.learns else frozenset()
     seeds: dict[str, Expression] = {}
@@ -272,6 +263,9 @@ def _adjoint_update(
         inputs.append(_of_readout(k, choice))
         if (seen := path.seen[k]) is not None:
             seed(seen, inputs[-1])
+        if (ahead := path.ahead.get(k)) is not None:
+            inputs.append(_ahead(k, choice))
+            seed(ahead, inputs[-1])
     delivered = [v for edge in choice.edges for _, v in _credited(program, program.connection(edge.connection), choice)]
     if None in delivered or choice.signals or choice.penalties:
         inputs.append(_accumulator("credit", choice))
@@ -314,7 +308,7 @@ def _adjoint_update(
 
 
 def _transposed(
-    path: _Path, entering: Mapping[str, Expression], label: str, carried: frozenset[str], more: frozenset[str]
+    path: Path, entering: Mapping[str, Expression], label: str, carried: frozenset[str], more: frozenset[str]
 ) -> Transposed:
     """The transposed body, from what enters and what the step before is told; a variable that is always written before it is read tells it nothing."""
     while True:
@@ -329,46 +323,6 @@ def _transposed(
         if told == carried:
             return result
         carried = told
-
-
-@dataclass(frozen=True, slots=True)
-class _Path:
-    """What is transposed: statements, the local of each carried variable, what each readout reads, what credit is for: a spike
-    and values. more: variables that are carried beside the group's states.
-    """
-
-    body: tuple[Statement, ...]
-    carry: dict[str, str]
-    seen: dict[int, str | None]
-    spike: str
-    told: Mapping[str, str]
-    more: tuple[str, ...] = ()
-
-
-def _path(
-    program: Program, update: Update, choice: Adjoint, readouts: Sequence[Readout], names: Mapping[str, str]
-) -> _Path:
-    own = {k: readouts[k] for k in choice.readouts}
-    if choice.timed:
-        told, sent = _delivered(program, choice)
-        learnt = {p.key for p in program.parameters if p.learnt}
-        late = {c.input for c in _learnt_into(program, choice.group) if _is_late(c, learnt)}
-        timed = with_event_times(update, program.step, own, told, sent, late)
-        carry = {variable: local for variable, local in timed.carry.items() if variable != REFRACTORY}
-        states = program.group(choice.group).states
-        return _Path(timed.body, carry, timed.seen, SHIFT, timed.told, tuple(v for v in carry if v not in states))
-    carry = {variable: names.get(local, local) for variable, local in update.carry if variable != REFRACTORY}
-    seen = {k: r.variable if r.variable == SPIKE else carry.get(r.variable) for k, r in own.items()}
-    return _Path(update.body, carry, seen, SPIKE, carry)
-
-
-def _delivered(program: Program, choice: Adjoint) -> tuple[list[str], list[str]]:
-    """Variables that are delivered all the time, and those that are as impulses."""
-    carried = {v for o in program.forward if isinstance(o, Update) and o.group == choice.group for v, _ in o.carry}
-    crossed = [program.connection(edge.connection) for edge in choice.edges]
-    told = {c.values for c in crossed if c.values is not None and not _is_impulse(c)}
-    sent = {c.values for c in crossed if c.values is not None and _is_impulse(c)}
-    return sorted(told & carried), sorted(sent & carried)
 
 
 # ------------------------------------------------------------------------------------------------ the tape

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sncc.lower.curved_reading import jumping_values
 from sncc.lower.plasticity import reads_target
 from sncc.lower.traces import unsupported
 from sncc.model.nodes import Connection, Model, Population
@@ -12,15 +11,6 @@ from sncc.model.nodes import Connection, Model, Population
 
 def refuse_events(model: Model, population: Population, arriving: Sequence[Connection]) -> None:
     """Raise `DiagnosticError` where a population reads what jumps in a way that has no exact gradient yet."""
-    dynamics, training = population.dynamics, model.training
-    assert dynamics is not None and training is not None
     if any(c.gain is not None or reads_target(model, c) for c in arriving):
         what = f"`eventprop` through weights that move in synapses onto `{population.name}`"
         raise unsupported(population.span, what, "train with `bptt`")
-    values = jumping_values(model, population.name)
-    if not values:
-        return
-    for loss in training.losses:
-        if loss.population == population.name and loss.reduction == "max":
-            what = "`eventprop` with the largest value of what is driven by synapses whose delivered values jump"
-            raise unsupported(loss.span, what, "read `mean` or `last`, or train with `bptt`")

@@ -34,11 +34,13 @@ class ReadoutAdjoint:
     The per-step form takes the stored `x~` of step n over the number of labelled steps; otherwise the `x~` of the end
     is spread by the reduction: mean: over the steps of the window; sum: as it is; last: the last step of the window;
     max: the earliest step at which the maximum stood; first_spike: the step of the first spike. All times factor /
-    samples of the batch. `readout` is the readout's index.
+    samples of the batch. `readout` is the readout's index. `after`, of max alone: at the step after that one instead, if it is in the
+    window.
     """
 
     into: str
     readout: int = 0
+    after: bool = False
 
 
 @dataclass(frozen=True, slots=True)

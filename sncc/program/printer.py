@@ -78,8 +78,9 @@ def print_operation(program: Program, operation: object) -> list[str]:
             return _update(operation)
         case Readout():
             return _readout(operation)
-        case ReadoutAdjoint(into, index):
-            return [f"adjoint of readout {index} -> {into}" if index else f"adjoint of the readout -> {into}"]
+        case ReadoutAdjoint(into, index, after):
+            which, when = f"readout {index}" if index else "the readout", ", a step after the largest" if after else ""
+            return [f"adjoint of {which}{when} -> {into}"]
         case PenaltyAdjoint(penalty, into):
             p = program.penalties[penalty]
             return [f"adjoint of the penalty on the rates of {p.population} (target {p.target:g} kHz) -> {into}"]

@@ -254,8 +254,9 @@ def _reverse(program: Program) -> None:
     filled: set[str] = set()
     for operation in program.reverse:
         match operation:
-            case ReadoutAdjoint(into, index):
+            case ReadoutAdjoint(into, index, after):
                 _require(index < len(program.readouts), "an adjoint of no readout")
+                _require(not after or program.readouts[index].reduction == "max", "a step after none")
                 filled.add(into)
             case PenaltyAdjoint(penalty, into):
                 _require(penalty < len(program.penalties), "an adjoint of no penalty")

@@ -26,7 +26,7 @@ network Timed:
     step = 0.5 ms
     population x: input[6]
     population hidden: Soma[8]
-    population output: CubaLIF[2]
+    population output: Soma[2]
     connect x -> hidden.I: dense, weight = normal(1.2, 1), delay = 0.5 ms
     connect fast = x -> hidden.D: random(p = 0.5), weight = normal(0, 1), delay = uniform(1 ms, 3 ms), synapse = depressing()
     connect late = hidden -> hidden.D: random(p = 0.4), weight = normal(0, 1), delay = each(1.2 ms), synapse = saturating()
@@ -37,10 +37,11 @@ network Timed:
     connect meets = hidden -> hidden[1:7].D: random(p = 0.5), weight = normal(0, 1), delay = each(1.2 ms), synapse = moved()
     connect left = hidden -> hidden.D: dense, weight = normal(0, 0.3), delay = 1 ms, synapse = moved()
     connect touch = hidden -> hidden.D: one_to_one, weight = 0.3, synapse = gap()
-    connect hidden -> output: dense, weight = normal(1, 1), delay = 0 ms
+    connect hidden -> output.I: dense, weight = normal(0.5, 1), delay = 0 ms
+    connect down = hidden -> output.D: random(p = 0.6), weight = normal(0, 1), delay = 1 ms, synapse = each_by_itself()
 train:
     rule = eventprop
-    loss = {MEAN}
+    loss = {MEAN} + cross_entropy(max(output.v, from = 10 ms))
     learn = weights, hidden.theta, late.delay, own.delay, own.tau, square.tau, late.use, curved.delay, meets.delay, meets.tau, left.use
     optimiser = adam()
 """

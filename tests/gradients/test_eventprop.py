@@ -80,6 +80,7 @@ CASES = {
     "impulses into the readout, a mean": network(output="LI", loss="cross_entropy(mean(output.v))"),
     "impulses into the readout, the last": network(output="LI", loss="cross_entropy(last(output.v))"),
     "impulses into the readout, the largest": network(output="LI", loss="cross_entropy(max(output.v))"),
+    "resets in the readout, the largest": network(loss="cross_entropy(max(output.v))"),
     "impulses that fire at once": network(output="LIF"),
     "an unknown neuron": network("Adaptive", ADAPTIVE, learn="weights, hidden.tau_m, hidden.theta, hidden.tau_a"),
     "held while refractory": network("Held", HELD.format(hold=" hold v"), loss="cross_entropy(mean(output.v))"),
@@ -92,6 +93,7 @@ CASES = {
 SEEDS = {  # of weights at which both simulations have the same spikes, and something is learnt
     "an unknown neuron": 8, "held while refractory": 5, "untested while refractory": 4,
     "flow and arrivals": 9, "impulses that fire at once": 3,
+    "resets in the readout, the largest": 4,
 }  # fmt: skip
 
 

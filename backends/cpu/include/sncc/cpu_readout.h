@@ -123,8 +123,8 @@ double conclude(Sample<Network>& s) {
     return loss;
 }
 
-// Adds d(mean loss)/d(variable) of step n, for readout K.
-template <int K, typename Network>
+// Adds d(mean loss)/d(variable) of step n, for readout K; that of the largest value so many steps `after` it.
+template <int K, int after = 0, typename Network>
 void readout_adjoint(Tile<Network>& tile, int index, std::int64_t n, typename Network::Real* into) {
     using Real = typename Network::Real;
     using Readout = std::tuple_element_t<K, typename Network::Readouts>;
@@ -143,7 +143,7 @@ void readout_adjoint(Tile<Network>& tile, int index, std::int64_t n, typename Ne
             static_cast<Real>(Readout::reduction == Reduction::mean ? scale / static_cast<double>(r.seen) : scale);
         for (int j = 0; j < Readout::outputs; ++j) {
             bool here = true;
-            if (Readout::reduction == Reduction::maximum || Readout::reduction == Reduction::first_spike) here = r.best[j] == n;
+            if (Readout::reduction == Reduction::maximum || Readout::reduction == Reduction::first_spike) here = r.best[j] == n - after;
             if (Readout::reduction == Reduction::last) here = r.best[0] == n;
             if (here) into[j] += factor * r.error[j];
         }

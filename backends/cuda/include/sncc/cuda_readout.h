@@ -188,8 +188,9 @@ __device__ inline typename Readout::Real share_of_steps(const R& r, double scale
     return static_cast<Real>(Readout::reduction == Reduction::mean ? scale / static_cast<double>(r.seen) : scale);
 }
 
-// Adds d(mean loss)/d(variable) of step n, times `share`; `kept` is the step's derivative where the loss is one of every step.
-template <typename Readout, typename R>
+// Adds d(mean loss)/d(variable) of step n, times `share`, that of the largest value so many steps `after` it; `kept` is the step's
+// derivative where the loss is one of every step.
+template <typename Readout, int after = 0, typename R>
 __device__ inline void readout_adjoint(const R& r, const Labels& labels, std::int64_t n, typename Readout::Real share, const typename Readout::Real* kept,
                                        typename Readout::Real* into) {
     if (!in_window<Readout>(n)) return;
@@ -200,7 +201,7 @@ __device__ inline void readout_adjoint(const R& r, const Labels& labels, std::in
     if (!labels.there(1)) return;
     Readout::Who::for_own(Readout::outputs, [&](int j) {
         const bool at_best = Readout::reduction == Reduction::maximum || Readout::reduction == Reduction::last || Readout::reduction == Reduction::first_spike;
-        if (!at_best || r.best[j] == n) into[j] += share * r.error[j];
+        if (!at_best || r.best[j] == n - after) into[j] += share * r.error[j];
     });
 }
 
