@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from event_case import FIRST, network
 from hypothesis import strategies as st
-from timed_synapses import MEAN, least_step, with_own
+from timed_synapses import MEAN, least_step, onto_a_readout, with_own
 
 LOSSES = (
     FIRST, "cross_entropy(mean(output.v))", "cross_entropy(last(output.v))", "cross_entropy(mean(output.i, from = 6 ms, to = 12 ms))",
-    f"{FIRST} + 0.5 * cross_entropy(mean(output.v))", "mean(cross_entropy(output.v / 0.3))",
+    f"{FIRST} + 0.5 * cross_entropy(mean(output.v))", "mean(cross_entropy(output.v / 0.3))", "cross_entropy(max(output.v))",
 )  # fmt: skip
 
 
@@ -89,8 +89,10 @@ def timed_synapses(draw: st.DrawFn) -> str:
 
 @st.composite
 def networks_of_timed_synapses(draw: st.DrawFn) -> tuple[str, int]:
-    """A network under eventprop with recurrent synapses that have states; a seed of weights and events."""
+    """A network under eventprop whose synapses, recurrent ones or onto a readout, have states; a seed of weights and events."""
     body = draw(timed_synapses())
+    if draw(st.integers(0, 2)) == 0:
+        return onto_a_readout(body), draw(st.integers(0, 1000))
     at_once = least_step(body) < 0.1
     drawn = not at_once and draw(st.booleans())
     learn = "weights, hidden.theta, hidden_hidden.use" + ", hidden_hidden.delay" * drawn
