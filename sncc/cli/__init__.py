@@ -14,7 +14,7 @@ import click
 
 from sncc import __version__
 from sncc.cli import available, editing, inspecting, running
-from sncc.cli.terminal import OUT_OF_MEMORY, fail
+from sncc.cli.terminal import cause, fail
 
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
@@ -43,7 +43,7 @@ def main() -> NoReturn:
         if os.environ.get("SNCC_DEBUG"):
             raise
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
-            fail(str(error) or OUT_OF_MEMORY)  # of the machine: a full disk, a folder that is gone
+            fail(cause(error))  # of the machine: a full disk, a folder that is gone
         name = f"{type(error).__name__}: {error}".splitlines()[0]
         click.echo(f"internal error: {name}; please report it with what SNCC_DEBUG=1 shows", err=True)
         sys.exit(INTERNAL_ERROR)

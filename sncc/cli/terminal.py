@@ -22,13 +22,20 @@ def mistakes_of_the_user() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
-        fail(str(error) or OUT_OF_MEMORY)
+        fail(cause(error))
     except RuntimeError as error:
         from sncc.runtime.library import DeviceError
 
         if not isinstance(error, DeviceError):
             raise
         fail(str(error))
+
+
+def cause(error: Exception) -> str:
+    """What a user reads of a failure of the machine or of the runtime: of a file its path and why, without the number of the error."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"`{error.filename}`: {error.strerror.lower()}"
+    return str(error) or OUT_OF_MEMORY
 
 
 def fail(message: str) -> NoReturn:

@@ -35,7 +35,7 @@ from sncc.model.thresholds import check_thresholds
 from sncc.model.training import LISTS, SETTINGS, TrainingResolver
 from sncc.model.values import folded
 from sncc.syntax import tree
-from sncc.syntax.parse import parse_expression, parse_source, read_source
+from sncc.syntax.parse import parse_expression, parse_expressions, parse_source, read_source
 
 Settings = Mapping[str, str | float]
 
@@ -375,12 +375,10 @@ class _Resolver:
         text = setting if isinstance(setting, str) else repr(setting)
         if not isinstance(setting, str) and key in ("network.step", "simulate.duration"):
             text += " s"  # numbers are in SI units
-        if key not in ("train.learn", "train.penalty"):
-            return (parse_expression(text, f"--set {key}"),)
-        # a list: read it as the arguments of a call
-        call = parse_expression(f"learn({text})", f"--set {key}")
-        assert isinstance(call, tree.Call)
-        return tuple(a.value for a in call.arguments)
+        where = f"--set {key}"
+        return (
+            parse_expressions(text, where) if key.removeprefix("train.") in LISTS else (parse_expression(text, where),)
+        )
 
     def _learnt(self, parts: tuple[Any, ...], train_parts: tuple[Any, ...]) -> dict[str, set[str]]:
         settings = tuple(p for p in train_parts if isinstance(p, tree.Setting))

@@ -49,14 +49,25 @@ def parse_source(source: Source, diagnostics: Diagnostics) -> tree.File | None:
 
 def parse_expression(text: str, path: str) -> tree.Expression:
     """The tree of an expression alone, such as the value of `--set`."""
-    diagnostics = Diagnostics()
-    source = Source(path, text)
+    source, node = _parse_alone(text, path, "expression")
+    expression: tree.Expression = Builder(source, Diagnostics()).build(node)
+    return expression
+
+
+def parse_expressions(text: str, path: str) -> tuple[tree.Expression, ...]:
+    """The trees of expressions with commas between them, such as `weights, hidden.tau_m`."""
+    source, node = _parse_alone(text, path, "values")
+    builder = Builder(source, Diagnostics())
+    return tuple(builder.build(child) for child in node.children if hasattr(child, "data"))
+
+
+def _parse_alone(text: str, path: str, start: str) -> tuple[Source, Any]:
+    diagnostics, source = Diagnostics(), Source(path, text)
     if not text.strip():
         diagnostics.error("syntax", Span(source, 0, 0), "a value is missing")
-    node = _parse_with_recovery(source, "expression", diagnostics) if not diagnostics.errors else None
+    node = _parse_with_recovery(source, start, diagnostics) if not diagnostics.errors else None
     diagnostics.raise_errors()
-    expression: tree.Expression = Builder(source, diagnostics).build(node)
-    return expression
+    return source, node
 
 
 def tokens(text: str) -> Iterator[tuple[str, str, int]]:
@@ -122,7 +133,7 @@ def _lark() -> Lark:
 
     return Lark(
         (GRAMMAR / "snn.lark").read_text(encoding="utf-8"),
-        parser="lalr", lexer="contextual", postlex=Indentation(), start=["file", "expression"],
+        parser="lalr", lexer="contextual", postlex=Indentation(), start=["file", "expression", "values"],
         propagate_positions=True, maybe_placeholders=False, cache=_cache_file(),
     )  # fmt: skip
 
