@@ -9,31 +9,22 @@ from typing import Any
 
 from sncc.diagnostics import DiagnosticError, Diagnostics, Source, Span, did_you_mean
 from sncc.expressions.nodes import Number
-from sncc.expressions.units import Unit
 from sncc.model import nodes, training_nodes
 from sncc.model.checks import check_keys, check_states, check_training
-from sncc.model.definition import RESERVED, Overrides, report_reserved
+from sncc.model.declarations import Declarations
 from sncc.model.divisors import check_divisors
 from sncc.model.draft import Draft
 from sncc.model.event_checks import check_event_times
 from sncc.model.imports import whole_text
-from sncc.model.infer import DISTRIBUTIONS, FUNCTIONS, Elaborator, check_function
 from sncc.model.learning import learnt_names
 from sncc.model.loops import expand, report_braces
 from sncc.model.network import resolve_network
-from sncc.model.neuron import resolve_neuron
-from sncc.model.plasticity import check_plasticity
-from sncc.model.scope import Definition, Scope
 from sncc.model.settings import read_settings
 from sncc.model.simulation import SETTINGS as SIMULATE
 from sncc.model.simulation import resolve_simulation
-from sncc.model.sources import SOURCES
 from sncc.model.stability import check_steps
-from sncc.model.synapse import check_synapse
-from sncc.model.terms import Term, Typed
 from sncc.model.thresholds import check_thresholds
 from sncc.model.training import LISTS, SETTINGS, TrainingResolver
-from sncc.model.values import folded
 from sncc.syntax import tree
 from sncc.syntax.parse import parse_expression, parse_expressions, parse_source, read_source
 
@@ -124,31 +115,23 @@ class _Resolver:
         self, file: tree.File, settings: dict[str, str | float], network: str | None, diagnostics: Diagnostics
     ) -> None:
         self.file, self.settings, self.chosen, self.diagnostics = file, settings, network, diagnostics
-        self.scope = Scope()
-        self.blocks: list[tree.Block] = []
-        self.imported: set[Path] = set()
-        self.brought: list[str] = []  # texts of what was imported
+        self.declared = Declarations(file, settings, diagnostics)
+        self.scope, self.blocks = self.declared.scope, self.declared.blocks
 
     def look_over(self) -> None:
         """Report mistakes in the file's parameters, functions and models, and in its network where it has one."""
         if any(isinstance(block, tree.Network) for block in self.file.blocks):
             self.resolve()
             return
-        self._read_definitions()
-        self._check_definitions(set())
-
-    def _read_definitions(self) -> None:
-        self._gather(self.file, [self._path(self.file)])
-        for block in self.blocks:
-            if isinstance(block, tree.Parameter):
-                self._parameter(block)
+        self.declared.read()
+        self.declared.check(set())
 
     def resolve(self) -> nodes.Model | None:
-        self._read_definitions()
+        self.declared.read()
         self._report_unused_settings()
         chosen = self._network()
         if chosen is None:
-            self._check_definitions(set())
+            self.declared.check(set())
             return None
         train, simulate = self._block(tree.Train), self._block(tree.Simulate)
         parts = self._unrolled(chosen)
@@ -161,12 +144,12 @@ class _Resolver:
         simulation = (
             resolve_simulation(simulate, simulate_parts, network, self.scope, self.diagnostics) if simulate else None
         )
-        self._check_definitions({p.model.name for p in parts if isinstance(p, tree.Population)})
+        self.declared.check({p.model.name for p in parts if isinstance(p, tree.Population)})
         if self.diagnostics.errors:
             return None
         model = nodes.Model(
             chosen.name.name, network.step, tuple(network.populations.values()), tuple(network.connections.values()),
-            training, simulation, chosen.document or self.file.document, whole_text(self.file, self.brought),
+            training, simulation, chosen.document or self.file.document, whole_text(self.file, self.declared.brought),
         )  # fmt: skip
         check_divisors(model, self.diagnostics)
         if self.diagnostics.errors:  # what follows computes with the equations
@@ -179,94 +162,7 @@ class _Resolver:
         check_thresholds(model, self.diagnostics)
         return _with_bounds(model)
 
-    # ---------------------------------------------------------------------------------------------- definitions
-    def _path(self, file: tree.File) -> Path:
-        return Path(file.span.source.path).resolve()
-
-    def _gather(self, file: tree.File, importing: list[Path]) -> None:
-        for block in file.blocks:
-            if isinstance(block, tree.Import):
-                self._import(block, importing)
-        for block in file.blocks:
-            if isinstance(block, tree.Function | tree.Neuron | tree.Synapse | tree.Plasticity):
-                self._define(block)
-            if len(importing) == 1 or isinstance(block, tree.Parameter):
-                self.blocks.append(block)
-            if len(importing) > 1 and isinstance(block, tree.Parameter | Definition):
-                self.brought.append(block.span.text.rstrip())
-
-    def _import(self, block: tree.Import, importing: list[Path]) -> None:
-        path = (importing[-1].parent / block.path).resolve()
-        if path in importing:
-            way = " -> ".join(f"`{p.name}`" for p in [*importing[importing.index(path) :], path])
-            notes = (f"the cycle: {way}",) if path != importing[-1] else ()
-            self.diagnostics.error("recursion", block.span, f"`{block.path}` imports itself", notes=notes)
-            return
-        if path in self.imported:  # by another way
-            return
-        self.imported.add(path)
-        if not path.is_file():
-            self.diagnostics.error("unreadable-file", block.span, f"there is no file `{block.path}` beside this one")
-            return
-        found = Diagnostics()
-        try:
-            file = parse_source(read_source(path), found)
-        except DiagnosticError as error:
-            file, found.found = None, list(error.diagnostics)
-        for diagnostic in found.found:
-            self.diagnostics.add(diagnostic)
-        if file is not None:
-            self._gather(file, [*importing, path])
-
-    def _define(self, block: Definition) -> None:
-        name = block.name.name
-        other = self.scope.definitions.get(name)
-        kind = type(block).__name__.lower()
-        if other is not None:
-            place = f"`{name}` was defined in line {other.name.span.line} of {other.name.span.source.path}"
-            self.diagnostics.error("duplicate", block.name.span, f"`{name}` is defined twice", notes=(place,))
-            return
-        if isinstance(block, tree.Function) and (name in FUNCTIONS or name in DISTRIBUTIONS or name == "each"):
-            self.diagnostics.error("reserved", block.name.span, f"`{name}` is built in")
-            return
-        report_reserved(block.name, self.diagnostics, (*RESERVED, *SOURCES) if kind == "neuron" else RESERVED)
-        self.scope.definitions[name] = block
-
-    def _parameter(self, block: tree.Parameter) -> None:
-        name = block.name.name
-        if name in self.scope.constants:
-            self.diagnostics.error("duplicate", block.name.span, f"`{name}` is defined twice")
-            return
-        if report_reserved(block.name, self.diagnostics, (*RESERVED, "fan_in", "fan_out")):
-            return
-        if block.adjustable:
-            message = "a build-time parameter cannot be `adjustable`"
-            self.diagnostics.error("misplaced", block.span, message, help="declare it in a `neuron`")
-        default = self._constant(block.value)
-        value = default
-        if name in self.settings:
-            value = self._setting_value(name, default, self.settings[name])
-        self.scope.constants[name] = value
-
-    def _constant(self, written: tree.Expression) -> Typed:
-        typed = Elaborator(self.scope, self.diagnostics).elaborate(written)
-        if typed.term is None:
-            return typed
-        return Typed(folded(typed.expression, written.span, self.diagnostics), typed.term)
-
-    def _setting_value(self, name: str, default: Typed, setting: str | float) -> Typed:
-        unit = default.term.unit if default.term else Unit()
-        if not isinstance(setting, str):
-            in_si = Unit(unit.dimension)
-            return Typed(Number(in_si.from_text(repr(setting)), unit), Term(unit))
-        written = parse_expression(setting, f"--set {name}")
-        value = self._constant(written)
-        if value.term and default.term and not value.is_zero and value.term.dimension != default.term.dimension:
-            message = f"`{name}` must be {unit.described()}, not {value.term.unit.described()}"
-            self.diagnostics.error("wrong-unit", written.span, message)
-            return Typed(value.expression, None)
-        return Typed(value.expression, default.term) if value.is_zero else value
-
+    # ------------------------------------------------------------------------------------------------- settings
     def _report_unused_settings(self) -> None:
         blocks = {"train": SETTINGS, "simulate": SIMULATE, "network": ("step",)}
         present = {"train": tree.Train, "simulate": tree.Simulate, "network": tree.Network}
@@ -287,20 +183,6 @@ class _Resolver:
             span = Span(source, 0, len(name))
             help = () if name in known else did_you_mean(name, known)  # else its block is what is missing
             self.diagnostics.error("unknown-setting", span, kind, help=help)
-
-    def _check_definitions(self, used: set[str]) -> None:
-        """Mistakes in the functions and models of this file, those that nothing uses included."""
-        if self.scope.constant("step") is None:  # without a network any is as good
-            self.scope.set_step(1.0)
-        for block in self.blocks:
-            if isinstance(block, tree.Function):
-                check_function(block, self.scope, self.diagnostics)
-            if isinstance(block, tree.Synapse):
-                check_synapse(block, self.scope, self.diagnostics)
-            if isinstance(block, tree.Plasticity):
-                check_plasticity(block, self.scope, self.diagnostics)
-            if isinstance(block, tree.Neuron) and block.name.name not in used:
-                resolve_neuron(block, Overrides(), self.scope, self.diagnostics)
 
     # --------------------------------------------------------------------------------------------------- blocks
     def _network(self) -> tree.Network | None:
@@ -336,7 +218,7 @@ class _Resolver:
         return found[0] if found else None
 
     def _whole(self, written: tree.Expression) -> int | None:
-        number = self._constant(written)
+        number = self.declared.constant(written)
         if number.term is None:
             return None
         value = number.expression
