@@ -10,6 +10,9 @@
 
 namespace sncc {
 
+constexpr const char* other_delays = "the stored state has spikes on their way through other delays than the network has now";
+constexpr const char* other_synapses = "the stored state is of other synapses than the network has now";
+
 class Archive {
 public:
     enum class Mode { count, write, read };
@@ -48,11 +51,32 @@ public:
         value(stored);
         if (stored != number) throw Failure(Code::argument, otherwise);
     }
+    void expect_end() const {
+        if (position_ != size_) throw Failure(Code::argument, "the stored state is another network's");
+    }
 
 private:
     Mode mode_;
     unsigned char* bytes_;
     std::size_t size_, position_ = 0;
 };
+
+// The state of what keeps one by `keep`, as bytes.
+template <typename Kept>
+std::size_t size_of_state(Kept& kept) {
+    Archive archive(Archive::Mode::count, nullptr, 0);
+    kept.keep(archive);
+    return archive.position();
+}
+template <typename Kept>
+void write_state(Kept& kept, unsigned char* bytes, std::size_t size) {
+    Archive archive(Archive::Mode::write, bytes, size);
+    kept.keep(archive);
+}
+template <typename Kept>
+void read_state(Kept& kept, const unsigned char* bytes, std::size_t size) {
+    Archive archive(Archive::Mode::read, const_cast<unsigned char*>(bytes), size);
+    kept.keep(archive);
+}
 
 }  // namespace sncc

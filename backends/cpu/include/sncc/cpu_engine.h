@@ -123,6 +123,9 @@ public:
     List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
         return simulator_.first_state_of(run, population, state, size);
     }
+    std::size_t state_size() override { return size_of_state(simulator_); }
+    void get_state(unsigned char* bytes, std::size_t size) override { write_state(simulator_, bytes, size); }
+    void set_state(const unsigned char* bytes, std::size_t size) override { read_state(simulator_, bytes, size); }
 
 private:
     using Chain = typename ChainGradients<Network>::Chain;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "sncc/archive.h"
 #include "sncc/cpu_numbers.h"
 #include "sncc/cpu_start.h"
 #include "sncc/finite.h"
@@ -55,17 +56,51 @@ public:
         return copy(*first, population, state, size);
     }
 
+    // All that a run moves, as bytes.
+    SNCC_COLD void keep(Archive& archive) {
+        Simulator read(numbers_);  // takes the place of this one when all of it is there
+        Simulator& of = archive.reads() ? read : *this;
+        archive.expect(sizeof(typename Network::State));
+        for (const SynapseRows& rows : numbers_.parameters.rows) archive.expect(rows.fingerprint(), other_synapses);
+        bool started = is_under_way();
+        archive.value(started);
+        if (started) of.keep_sample(archive);
+        if (!archive.reads()) return;
+        archive.expect_end();
+        simulated_ = std::move(read.simulated_);
+        changes_of_delays_ = numbers_.changes_of_delays;
+        for (int q = 0; q < Network::sources; ++q) inputs_[q] = std::move(read.inputs_[q]), values_[q] = std::move(read.values_[q]);
+    }
+
 private:
+    void keep_sample(Archive& archive) {
+        if (archive.reads()) make_sample();
+        Sample<Network>& s = *simulated_;
+        archive.value(s.state), archive.value(s.before);
+        for (int p = 0; p < Network::populations; ++p) s.spikes[p].keep(archive);
+        for (int k = 0; k < Network::series_count; ++k) s.series[k].keep(archive);
+        for (int q = 0; q < Network::sources; ++q) inputs_[q].keep(archive), archive.vector(values_[q]);
+        if (archive.reads()) clear_rings(s, numbers_.parameters.rows);
+        for (int r = 0; r < Network::rows_count; ++r) {
+            if (Network::rows()[r].delays < 0) continue;
+            archive.expect(s.rings[r].slots, other_delays);
+            archive.array(s.rings[r].values.data(), static_cast<std::size_t>(s.rings[r].slots * s.rings[r].stride));
+        }
+    }
     static List<double> copy(const Sample<Network>& s, int population, int state, std::int64_t size) {
         const Real* const from = Network::variable(s.state, population, state);
         return {from, from + size};
     }
     bool is_under_way() const { return simulated_ && changes_of_delays_ == numbers_.changes_of_delays; }
 
-    void start(const Simulation& simulation) {
+    void make_sample() {
         simulated_.reset(new Sample<Network>);
         simulated_->stimulated = true;
+        simulated_->clear_readings();
         changes_of_delays_ = numbers_.changes_of_delays;
+    }
+    void start(const Simulation& simulation) {
+        make_sample();
         start_state(*simulated_, numbers_.arrays, simulation.seed, simulation.trial);
         for (int p = 0; p < Network::populations; ++p) simulated_->spikes[p].clear(1 - Network::most_delay);
         begin_series(*simulated_);

@@ -87,6 +87,13 @@ public:
         }
         *this = std::move(next);
     }
+    // As part of a stored state.
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive.value(first_), archive.vector(offsets_);
+        if (archive.reads()) indices_.resize(static_cast<std::size_t>(offsets_.back()) + 32);
+        archive.array(indices_.data(), static_cast<std::size_t>(offsets_.back()));
+    }
 
 private:
     List<std::int64_t> offsets_ = {0};
@@ -126,6 +133,12 @@ public:
     }
     // Forget the first `steps` steps: the rest are counted from there.
     void forget(std::int64_t steps) { values_.drop(static_cast<std::size_t>(steps * stride_)); }
+    // As part of a stored state.
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive.value(size_), archive.value(stride_), archive.value(lead_);
+        archive.vector(values_);
+    }
 
 private:
     List<Real> values_;

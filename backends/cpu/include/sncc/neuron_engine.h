@@ -185,7 +185,7 @@ public:
         if (!started_) start(Simulation{});
         Archive archive(Archive::Mode::read, const_cast<unsigned char*>(bytes), size);
         keep(archive);
-        if (archive.position() != size) throw Failure(Code::argument, "the stored state is another network's");
+        archive.expect_end();
     }
 
 protected:
@@ -358,7 +358,7 @@ protected:
     SNCC_COLD void keep(Archive& archive) {
         archive.expect(static_cast<std::int64_t>(m_.net.state_bytes));
         archive.expect(m_.net.populations), archive.expect(m_.net.connections_count);
-        archive.expect(m_.most_delay, "the stored state has spikes on their way through other delays than the network has now");
+        archive.expect(m_.most_delay, other_delays);
         archive.value(started_), archive.value(done_);
         archive.array(m_.state.data(), m_.state.size());
         for (FieldHistory<Real>& history : m_.histories) archive.array(history.values.data(), history.values.size());

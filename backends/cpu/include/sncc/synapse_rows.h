@@ -98,6 +98,12 @@ public:
     void list(std::int64_t* pre, std::int64_t* post) const {
         for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { pre[k] = i, post[k] = j; });
     }
+    // The same for the same pairs of neurons.
+    std::int64_t fingerprint() const {
+        std::uint64_t hash = 14695981039346656037u;  // FNV-1a, word by word
+        for_each_written([&](std::uint64_t, std::uint32_t i, std::uint32_t j) { hash = (hash ^ (std::uint64_t(i) << 32 | j)) * 1099511628211u; });
+        return static_cast<std::int64_t>(hash);
+    }
     bool has_equal_pairs() const {
         for (std::int64_t i = 0; i < sources(); ++i)
             for (std::uint64_t k = offsets()[i] + 1; k < offsets()[i + 1]; ++k)

@@ -164,6 +164,10 @@ public:
     List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
         return simulator_.first_state_of(run, population, state, size, [this](SampleArguments<Network>& a) { launch_simulation(a); });
     }
+    std::size_t state_size() override { return size_of_state(*this); }
+    void get_state(unsigned char* bytes, std::size_t size) override { write_state(*this, bytes, size); }
+    void set_state(const unsigned char* bytes, std::size_t size) override { read_state(*this, bytes, size); }
+    void keep(Archive& archive) { simulator_.keep(archive, connectivity_.fingerprints()); }
 
 private:
     Plan plan_of(Mode mode, const Batch& batch) const {

@@ -106,6 +106,11 @@ public:
             if (one->rows.info().connection == connection) return one->rows;
         throw Failure(Code::argument, "no sparse connection of that number");
     }
+    List<std::int64_t> fingerprints() const {
+        List<std::int64_t> all;
+        for (const auto& one : all_) all.push_back(one->rows.fingerprint());
+        return all;
+    }
     // What a copy of those of connection r takes.
     CopiedSynapses copied(int r) const {
         const SynapseRows& rows = row(r);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "sncc/archive.h"
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/engine.h"
@@ -84,7 +85,36 @@ public:
         return first.state_of(population, state, size);
     }
 
+    // All that a run moves, as bytes, of the synapses that have these fingerprints.
+    void keep(Archive& archive, const List<std::int64_t>& synapses) {
+        archive.expect(sizeof(typename Network::State));
+        for (const std::int64_t fingerprint : synapses) archive.expect(fingerprint, other_synapses);
+        archive.expect(lead, other_delays);
+        bool started = simulated_;
+        archive.value(started);
+        if (archive.reads()) reset();
+        if (started) keep_run(archive);
+        if (!archive.reads()) return;
+        archive.expect_end();
+        simulated_ = started;
+    }
+
 private:
+    void keep_run(Archive& archive) {
+        archive.value(before_);
+        carried_.reserve(1);
+        List<typename Network::State> states = archive.reads() ? List<typename Network::State>(1) : carried_.copy(1);
+        archive.array(states.data(), 1);
+        if (archive.reads()) carried_.put(states.data(), 1);
+        for (int p = 0; p < Network::populations; ++p) archive.vector(history_[p]);
+        for (int k = 0; k < Network::series_count; ++k) archive.vector(last_values_[k]);
+        for (int q = 0; q < Network::sources; ++q) {
+            old_[q].events.resize(static_cast<std::size_t>(lead));
+            for (List<std::uint32_t>& step : old_[q].events) archive.vector(step);
+            archive.vector(old_[q].values);
+        }
+    }
+
     // What a source was given in the last `lead` steps.
     struct Given {
         List<List<std::uint32_t>> events;

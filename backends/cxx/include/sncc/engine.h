@@ -299,12 +299,11 @@ public:
     virtual List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) = 0;
 
     // The state of the simulation as bytes: states, spikes on their way, numbers of synapses that change during a run.
-    virtual std::size_t state_size() { none(stored_state); }
-    virtual void get_state(unsigned char*, std::size_t) { none(stored_state); }
-    virtual void set_state(const unsigned char*, std::size_t) { none(stored_state); }
+    virtual std::size_t state_size() = 0;
+    virtual void get_state(unsigned char* bytes, std::size_t size) = 0;
+    virtual void set_state(const unsigned char* bytes, std::size_t size) = 0;
 
 private:
-    static constexpr const char* stored_state = "state that can be stored, as its threads share out samples, not neurons (the schedule `neuron_parallel`)";
     [[noreturn]] static void none(const char* what) { throw Failure(Code::argument, std::string("this network has no ") + what); }
 };
 
