@@ -51,8 +51,9 @@ def with_sizes(library: Library, manifest: Manifest) -> Manifest:
     )
     connections = []
     for c in manifest.connections:
-        size = library.get_count("synapse_count", c.index) if c.states else 0
-        connections.append(replace(c, states=tuple(replace(s, size=size) for s in c.states)))
+        counts = {s.counted: library.get_count("synapse_count", s.counted) for s in c.states if s.size < 0}
+        states = tuple(s if s.size >= 0 else replace(s, size=counts[s.counted]) for s in c.states)
+        connections.append(replace(c, states=states))
     return replace(manifest, parameters=parameters, connections=tuple(connections))
 
 

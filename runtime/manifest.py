@@ -85,12 +85,13 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class SynapseState:
-    """A state of every synapse of a connection, of `size` synapses (-1 until the network is built)."""
+    """A state of every synapse of a connection, of `size` synapses (-1 until the network is built): those of the connection `counted`."""
 
     index: int
     name: str
     unit: str = ""
     size: int = -1
+    counted: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,9 +287,14 @@ def _parameter(index: int, data: dict[str, Any], largest: float) -> Parameter:
     )
 
 
+def _synapse_state(data: dict[str, Any]) -> SynapseState:
+    size, counted = int(data.get("size", -1)), int(data.get("counted", -1))
+    return SynapseState(int(data["index"]), _text(data["name"]), data.get("unit") or "", size, counted)
+
+
 def _connection(index: int, data: dict[str, Any]) -> Connection:
     sparse, pairs, plastic, rewired = (bool(data.get(key)) for key in ("sparse", "pairs", "plastic", "rewired"))
-    states = tuple(SynapseState(int(s["index"]), _text(s["name"]), s.get("unit") or "") for s in data.get("states", ()))
+    states = tuple(_synapse_state(s) for s in data.get("states", ()))
     return Connection(
         int(data.get("index", index)),
         _text(data["name"]),

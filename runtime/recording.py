@@ -224,10 +224,7 @@ def _of_synapses(manifest: Manifest, connection: str, variable: str, every: int)
 
 
 def _weight(manifest: Manifest, connection: str, every: int) -> SynapseRequest:
-    """Raises ValueError where a connection has no weights of its own, or stores none that stand for a whole sample."""
-    if manifest.readout is not None and any(c.plastic for c in manifest.connections if c.name == connection):
-        reason = "in a network that is trained the weights of plastic synapses move within each sample"
-        raise ValueError(f'cannot record `{connection}.weight`: {reason}; build with `schedule="neuron_parallel"`')
+    """Raises ValueError where a connection has no weights of its own, or stores none."""
     parameter = next((p for p in manifest.parameters if p.key == f"{connection}.weight"), None)
     if parameter is None:
         reason = "its weights are another connection's (`share`): record those"
@@ -235,6 +232,10 @@ def _weight(manifest: Manifest, connection: str, every: int) -> SynapseRequest:
     if parameter.storage == "made":
         reason = "it is stored nowhere and stays as it is (`stored = false`)"
         raise ValueError(f"cannot record `{parameter.key}`: {reason}; read `parameters[{parameter.key!r}]`")
+    states = next(c.states for c in manifest.connections if c.name == connection)
+    if (moving := next((s for s in states if s.name == "weight"), None)) is not None:  # beside where a sample begins
+        shape = parameter.shape if parameter.size == moving.size else (moving.size,)
+        return SynapseRequest(parameter.key, "get_synapse_state", moving.index, shape, every)
     return SynapseRequest(parameter.key, "get_parameter", parameter.index, parameter.shape, every)
 
 

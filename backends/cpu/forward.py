@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sncc.backends.cxx.dynamics import Function
+from sncc.backends.cpu.updates import update_loop
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.stimuli import stimulated
 from sncc.backends.cxx.synapse_rows import flag, index_type, place_of_weights, run_of
@@ -205,144 +205,16 @@ def _deliver(layout: Layout, c: Connection) -> list[str]:
     return [*lines, "}"]
 
 
-def update_loop(layout: Layout, update: Update, function: Function, sample: str, tape: str, keep: str) -> list[str]:
-    """The loop over a group's neurons; `keep` guards stores where the tape may be absent."""
-    group = layout.program.group(update.group)
-    fields = layout.adjoint if function.name.startswith("adjoint") else layout.state
-    struct = "adjoint" if fields is layout.adjoint else "state"
-    before: list[str] = []
-    passed: list[str] = []
-    streams: dict[str, str] = {}  # of drawn numbers, by draw
-    counts: dict[str, str] = {}  # of Poisson spikes, by draw
-    for a in function.arguments:
-        match a.role:
-            case "time":
-                before.append(f"const Real t = {sample}.time(n);")
-                passed.append("t")
-            case "learns":
-                passed.append(f"{sample}.learns ? Real(1) : Real(0)")
-            case "carry" | "input" | "sum":
-                field = fields[group.name, a.name].identifier
-                owner = f"{sample}.state" if struct == "state" else "adjoint"
-                before.append(f"Real* SNCC_RESTRICT const of_{a.identifier} = {owner}.{field};")
-                passed.append(f"of_{a.identifier}[j]")
-            case "array":
-                before.append(
-                    f"const Real* SNCC_RESTRICT const of_{a.identifier} = a.{layout.array[group.name, a.name].identifier};"
-                )
-                passed.append(f"of_{a.identifier}[j]")
-            case "out":
-                before.append(
-                    f"Real* SNCC_RESTRICT const of_{a.identifier} = {sample}.state.{layout.state[group.name, 'spike.mask'].identifier};"
-                )
-                passed.append(f"of_{a.identifier}[j]")
-            case "count":
-                passed.append(f"of_{a.identifier}[j - begin]")
-                counts[a.name] = a.identifier
-            case "draw":
-                passed.append(_COUNTERS[a.name].format(sample=sample))
-            case "stream":
-                passed.append(f"stream_{a.identifier}")
-                streams[a.name] = f"stream_{a.identifier}"
-            case "load":
-                before.append(
-                    f"const Real* const of_{a.identifier} = {tape}slot({layout.columns[group.name, a.name]}, {group.size}, n, index);"
-                )
-                passed.append(f"of_{a.identifier}[j]")
-            case "store":
-                slot = f"{tape}slot({layout.columns[group.name, a.name]}, {group.size}, n, index)"
-                if keep:
-                    before.append(f"Real* const of_{a.identifier} = {keep} ? {slot} : nullptr;")
-                    before.append(f"Real unused_{a.identifier};")
-                    passed.append(f"{keep} ? of_{a.identifier}[j] : unused_{a.identifier}")
-                else:
-                    before.append(f"Real* const of_{a.identifier} = {slot};")
-                    passed.append(f"of_{a.identifier}[j]")
-    call = f"dynamics::{function.name}({', '.join(passed)});"
-    loops = [f"for (int j = 0; j < {group.size}; ++j) {call}"]
-    if streams or counts:
-        loops = [line for row in group.rows for line in _drawing_loop(layout, group, row, streams, counts, call)]
-    else:
-        loops.insert(0, "SNCC_INDEPENDENT")
-    inputs = [a for a in function.arguments if a.role == "input"]
-    clear = [f"std::memset(of_{a.identifier}, 0, sizeof(Real) * {group.size});" for a in inputs]
-    return [*before, *loops, *clear]
-
-
-_COUNTERS = {
-    "seed": "{sample}.seed", "element": "static_cast<std::uint32_t>(j - first)",
-    "step": "static_cast<std::uint32_t>({sample}.before + n)", "trial": "{sample}.trial",
-}  # fmt: skip
-
-
-def _drawing_loop(
-    layout: Layout, group: Group, row: Row, streams: dict[str, str], counts: dict[str, str], call: str
-) -> list[str]:
-    """The loop over one population's neurons, each draw with the population's own stream; Poisson counts 64 at a time."""
-    end = min((r.offset for r in group.rows if r.offset > row.offset), default=group.size)
-    numbers = dict(row.streams)
-    lines = ["{", f"    constexpr int first = {row.offset};  // {row.population}"]
-    lines += [f"    constexpr std::uint32_t {name} = 0x{numbers[draw]:08x}u;" for draw, name in streams.items()]
-    if not counts:
-        return [*lines, "    SNCC_INDEPENDENT", f"    for (int j = first; j < {end}; ++j) {call}", "}"]
-    lines += [f"    for (int begin = first; begin < {end}; begin += 64) {{"]
-    lines += [f"        const int count = std::min(64, {end} - begin);"]
-    for draw, name in counts.items():
-        lines += [f"        {x}" for x in _counts(layout, group, row, draw, name)]
-    return [
-        *lines,
-        "        SNCC_INDEPENDENT",
-        f"        for (int j = begin; j < begin + count; ++j) {call}",
-        "    }",
-        "}",
-    ]
-
-
-def _counts(layout: Layout, group: Group, row: Row, draw: str, name: str) -> list[str]:
-    """Poisson counts of up to 64 neurons: the mean of each, then all counts at once."""
-    mean = layout.dynamics.means[group.name, draw]
-    passed = []
-    for a in mean.arguments:
-        match a.role:
-            case "time":
-                passed.append("static_cast<double>(s.time(n))")
-            case "array":
-                passed.append(f"a.{layout.array[group.name, a.name].identifier}[begin + j]")
-            case _:
-                passed.append(f"s.state.{layout.state[group.name, a.name].identifier}[begin + j]")
-    population = layout.populations.index(row.population)
-    return [
-        f"alignas(64) Real of_{name}[64];",
-        f"alignas(64) double mean_{name}[64];",
-        f"alignas(64) std::uint32_t words_{name}[64];",
-        f"for (int j = 0; j < count; ++j) mean_{name}[j] = dynamics::{mean.name}({', '.join(passed)});",
-        f"poisson_counts(s.poisson[{population}], s.seed, 0x{dict(row.streams)[draw]:08x}u, static_cast<std::uint32_t>(begin - first),",
-        f"               static_cast<std::uint32_t>(s.before + n), s.trial, mean_{name}, count, words_{name}, of_{name});",
-    ]
-
-
 def forward(layout: Layout) -> list[str]:
     """The operations of a step."""
     lines: list[str] = []
     for o in layout.program.forward:
         match o:
             case Deliver(connection):
-                lines += _deliver(layout, layout.program.connection(connection))
+                c = layout.program.connection(connection)
+                lines += _moved(_deliver(layout, c), layout.program.group(c.target_group))
             case Update():
-                lines += _stimuli(layout, o)
-                lines += [f"{{  // {', '.join(r.population for r in layout.program.group(o.group).rows)}"]
-                lines += [f"    {x}" for x in update_loop(layout, o, layout.functions[id(o)], "s", "tile->", "Keep")]
-                if o.spikes:
-                    mask = layout.state[o.group, "spike.mask"].identifier
-                    fires = any(isinstance(x, Fire) and x.name == o.spikes for x in o.body)
-                    append = "append" if fires else "append_counts"
-                    for row in layout.program.group(o.group).rows:
-                        lines.append(
-                            f"    s.spikes[{layout.populations.index(row.population)}].{append}(s.state.{mask} + {row.offset}, {row.size});"
-                        )
-                        lines += _thin(layout, row.population)
-                lines += _put_series(layout, o)
-                lines.append("}")
+                lines += _moved(_update(layout, o), layout.program.group(o.group))
             case Readout(index=k):
                 unkept = (
                     f"std::get<{k}>(s.readings).error" if layout.program.traces else "nullptr"
@@ -353,6 +225,28 @@ def forward(layout: Layout) -> list[str]:
     silent = [r.population for _, r in layout.rows if not r.spiking]
     lines += [f"s.spikes[{layout.populations.index(p)}].append_list(nullptr, 0);" for p in silent]
     return [*lines, *(line for p in silent for line in _thin(layout, p))]
+
+
+def _update(layout: Layout, o: Update) -> list[str]:
+    """An update, with what is stimulated before it and the lists of its spikes behind it."""
+    group = layout.program.group(o.group)
+    lines = [*_stimuli(layout, o), f"{{  // {', '.join(r.population for r in group.rows)}"]
+    lines += [f"    {x}" for x in update_loop(layout, o, layout.functions[id(o)], "s", "tile->", "Keep")]
+    if o.spikes:
+        mask = layout.state[o.group, "spike.mask"].identifier
+        fires = any(isinstance(x, Fire) and x.name == o.spikes for x in o.body)
+        append = "append" if fires else "append_counts"
+        for row in group.rows:
+            lines.append(
+                f"    s.spikes[{layout.populations.index(row.population)}].{append}(s.state.{mask} + {row.offset}, {row.size});"
+            )
+            lines += _thin(layout, row.population)
+    return [*lines, *_put_series(layout, o), "}"]
+
+
+def _moved(lines: list[str], group: Group) -> list[str]:
+    """What moves a group: in a simulation alone where it is there to be recorded."""
+    return ["if (s.stimulated) {", *(f"    {line}" for line in lines), "}"] if group.only_recorded else lines
 
 
 def _stimuli(layout: Layout, update: Update) -> list[str]:
@@ -395,7 +289,7 @@ def variables(layout: Layout) -> list[str]:
     """Where a recordable state stands, for each population and state."""
     lines = []
     for k, (group, row) in enumerate(layout.rows):
-        for i, (state, _, _) in enumerate(group.declared):
+        for i, state in enumerate(group.recorded(row)):
             field = layout.state[group.name, state].identifier
             lines.append(f"if (population == {k} && state == {i}) return s.{field} + {row.offset};")
     return lines

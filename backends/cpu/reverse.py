@@ -8,9 +8,9 @@ from sncc.backends.cpu.forward import (
     row_loop,
     spikes_of,
     tile_layout,
-    update_loop,
     weight_of_rows,
 )
+from sncc.backends.cpu.updates import update_loop
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.program.groups import Connection
 from sncc.program.learning import Feedback, PenaltyAdjoint, ReadoutAdjoint, Transpose

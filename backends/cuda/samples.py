@@ -227,9 +227,10 @@ class Samples(Losses):
         for o in self.program.forward:
             match o:
                 case Deliver(connection):
-                    parts.append(self._deliver(self.program.connection(connection)))
+                    c = self.program.connection(connection)
+                    parts += self._moved([self._deliver(c)], c.target_group)
                 case Update():
-                    parts += self._update(o)
+                    parts += self._moved(self._update(o), o.group)
                 case Readout(index=k):
                     parts += self._observe(k)
         for k, (_, row) in enumerate(self.rows):
@@ -244,6 +245,12 @@ class Samples(Losses):
         if trace := self.trace_step():
             parts.append(Part(("if (g.keeps) {", *(f"    {line}" for line in trace), "}")))
         return [*parts, Part(self._end_of_step(), ())]
+
+    def _moved(self, parts: list[Part], group: str) -> list[Part]:
+        """What moves a group: in a simulation alone where it is there to be recorded."""
+        if not self.program.group(group).only_recorded:
+            return parts
+        return [replace(p, lines=("if (g.carried) {", *(f"    {line}" for line in p.lines), "}")) for p in parts]
 
     def _end_of_step(self) -> tuple[str, ...]:
         """What is recorded, and looked at."""

@@ -201,7 +201,7 @@ class Tables(Samples):
     def _variables(self) -> list[str]:
         lines = []
         for k, (group, row) in enumerate(self.rows):
-            for i, (state, _, _) in enumerate(group.declared):
+            for i, state in enumerate(group.recorded(row)):
                 field = self.state[group.name, state].identifier
                 lines.append(
                     f"if (population == {k} && state == {i}) return {moved(f'offsetof(State, {field}) / sizeof(Real)', row.offset)};"

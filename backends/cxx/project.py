@@ -20,11 +20,12 @@ from sncc.backends.cxx.dynamics import Dynamics, dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import halves_of
 from sncc.backends.cxx.names import project_name
+from sncc.backends.cxx.recorded import stood_for, synapse_states
 from sncc.backends.cxx.runner import runner
 from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import Dense, OfSynapses, Random, Sparse
 from sncc.expressions.nodes import Apply, Number
-from sncc.program.groups import Connection, Parameter, SynapseStates
+from sncc.program.groups import Connection, Parameter
 from sncc.program.nodes import Program
 from sncc.program.statements import WEIGHT_NOW
 from sncc.program.streams import stream
@@ -107,7 +108,10 @@ def manifest(program: Program) -> dict[str, object]:
     schedule = None
     if optimiser and optimiser.schedule:
         schedule = {"name": optimiser.schedule[0], "settings": dict(optimiser.schedule[1])}
-    hidden = _hidden(program)
+    hidden, states = _hidden(program), dict[str, list[dict[str, object]]]()
+    for i, s in enumerate(synapse_states(program)):
+        entry = {"index": i, "name": s.name, "unit": s.unit, "si": s.si, "size": s.size, "counted": s.counted}
+        states.setdefault(s.owner, []).append(entry)
     return {
         "name": project_name(program.name),
         "abi": ABI_VERSION,
@@ -138,12 +142,12 @@ def manifest(program: Program) -> dict[str, object]:
                 "index": k, "name": c.name, "pre": _sender(program, c), "post": _receiver(c), "sparse": _has_synapses(program, c),
                 "pairs": _takes_pairs(c), "plastic": c.plastic or _moves(program, c), "rewired": c.rewiring is not None,
                 "drawn": isinstance(c.wiring, Random),
-                "states": [
-                    {"index": i, "name": n, "unit": u, "si": si}
-                    for i, (s, (n, _, u, si)) in enumerate(_synapse_states(program)) if program.connection(s.connection).owner == c.name
-                ],
+                "states": states.get(c.name, []),
             }
             for k, c in enumerate(program.connections) if _written(c.name)
+        ] + [
+            {"index": -1, "name": name, "pre": pre, "post": post, "plastic": True, "states": states[name]}
+            for name, pre, post in stood_for(program)
         ],
         "readout": readout and {
             "population": readout.population, "outputs": readout.size, "labels": readout.labels,
@@ -168,16 +172,10 @@ def manifest(program: Program) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _hidden(program: Program) -> set[str | None]:
+def _hidden(program: Program) -> set[str]:
     """The weights of what lowering adds, which are nobody's parameters."""
-    return {c.weight for c in program.connections if c.synapses_of is None and not _written(c.name)}
-
-
-def _synapse_states(program: Program) -> list[tuple[SynapseStates, tuple[str, str, str, float]]]:
-    """States of every synapse that can be read, in the library's order."""
-    if program.schedule != "neuron_parallel":
-        return []
-    return [(s, declared) for s in program.synapses for declared in s.declared]
+    written = {c.weight for c in program.connections if _written(c.name)}
+    return {c.weight for c in program.connections if c.synapses_of is None} - written
 
 
 def _written(name: str) -> bool:
@@ -332,10 +330,7 @@ def _api(program: Program, shared: Dynamics) -> dict[str, object]:
             for k, (g, r) in enumerate(rows)
         ],
         "parameters": parameters,
-        "synapse_states": [
-            f'{{"{s.connection}.{state}", {program.connections.index(program.connection(s.connection))}, {s.states.index(state)}, {number(si)}}},'
-            for s, (_, state, _, si) in _synapse_states(program)
-        ],
+        "synapse_states": [s.line for s in synapse_states(program)],
         "readout": readout
         and f"{{{populations.index(readout.population)}, {readout.size}, {flag(readout.labels == 'class')}, {flag(readout.reduction is None)}, {readout.first}, {max(r.first for r in program.readouts)}}}",
         "optimiser": optimiser and f"{{{number(optimiser.learning_rate)}, {len(optimiser.states)}}}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from itertools import product
 from typing import Any
 
@@ -48,6 +49,8 @@ class ForwardRun:
             for row in g.rows:
                 for state, _, _ in g.declared:
                     self.traces[row.population, state] = np.zeros((self.steps, row.size))
+                for r in row.recordable:
+                    self.traces[row.joins[0], r.name] = np.zeros((self.steps, row.size))
         for s in program.synapses:
             for name, state, _, _ in s.declared:
                 own = program.connection(s.connection).owner, name
@@ -173,25 +176,47 @@ class ForwardRun:
         """All steps."""
         for n in range(1, self.steps + 1):
             self.step(n)
+        self._look_ahead()
 
-    def step(self, n: int) -> None:
-        """The operations of step n."""
+    def _look_ahead(self) -> None:
+        """What stands in the step after the last one of the recorded, in a run of its own."""
+        if not any(r.ahead for g in self.program.groups for row in g.rows for r in row.recordable):
+            return
+        after = copy(self)
+        after.variables, after.tape, after.spikes = dict(self.variables), dict(self.tape), dict(self.spikes)
+        after.sums, after.history = dict(self.sums), {key: list(past) for key, past in self.history.items()}
+        after.accumulators = {key: np.array(value) for key, value in self.accumulators.items()}
+        after.traces = {key: np.zeros((self.steps + 1, trace.shape[1])) for key, trace in self.traces.items()}
+        ForwardRun.step(after, self.steps + 1, observes=False)
+        for row in (row for g in self.program.groups for row in g.rows):
+            for r in (r for r in row.recordable if r.ahead and self.steps):
+                self.traces[row.joins[0], r.name][-1] = after.traces[row.joins[0], r.name][self.steps - 1]
+
+    def step(self, n: int, observes: bool = True) -> None:
+        """The operations of step n; `observes`: with the losses."""
         for operation in self.program.forward:
             match operation:
                 case Deliver(connection):
-                    self._deliver(self.program.connection(connection), n)
+                    c = self.program.connection(connection)
+                    if self._moves(c.target_group):
+                        self._deliver(c, n)
                 case SynapseUpdate():
                     self.synapses.update(operation, n, self)
                 case Update():
-                    self._update(operation, n)
+                    if self._moves(operation.group):
+                        self._update(operation, n)
                     if operation is self._last[operation.group]:
                         self._record(operation.group, n)
-                case Readout():
+                case Readout() if observes:
                     self.observe(operation, n)
         for s in self.program.synapses:
             for name, state, _, _ in s.declared:
                 own = self.program.connection(s.connection).owner, name
                 self.traces[own][n - 1] = self.synapses.states[s.connection, state]
+
+    def _moves(self, group: str) -> bool:
+        """Whether a group moves: always, or in simulations alone."""
+        return self.stimulated or not self.program.group(group).only_recorded
 
     def observe(self, readout: Readout, n: int) -> None:
         """What a run that computes losses does with a readout."""
@@ -271,6 +296,10 @@ class ForwardRun:
             for state, _, _ in self.program.group(group).declared:
                 part = self.variables[group, state][row.offset : row.offset + row.size]
                 self.traces[row.population, state][n - 1] = part
+            for r in row.recordable:
+                part = self.variables[group, r.state][row.offset : row.offset + row.size]
+                if n > r.ahead:
+                    self.traces[row.joins[0], r.name][n - 1 - r.ahead] = part
 
     def spikes_by_population(self) -> dict[str, np.ndarray]:
         """{population: (steps, neurons)}."""

@@ -52,9 +52,9 @@ class Sample(ForwardRun):
         super().forward()
         self.finish()
 
-    def step(self, n: int) -> None:
+    def step(self, n: int, observes: bool = True) -> None:
         """The operations of step n, and the traces."""
-        super().step(n)
+        super().step(n, observes)
         self.eligibility.step(self, n)
 
     def finish(self) -> None:

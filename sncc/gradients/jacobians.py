@@ -13,7 +13,7 @@ from sncc.gradients.transpose import transpose
 from sncc.program.groups import Group
 from sncc.program.nodes import Program
 from sncc.program.operations import Update
-from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, Assign, Fire, Reduce, Statement
+from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, TOLD, Assign, Fire, Reduce, Statement
 
 
 def with_jacobian(program: Program, name: str, tail: str = "") -> tuple[Program, Jacobian]:
@@ -24,7 +24,9 @@ def with_jacobian(program: Program, name: str, tail: str = "") -> tuple[Program,
     group = program.group(name)
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == name)
     at, others = at_other_weights(program, update) if tail else (update, {})
-    states = [s for s in group.states if s != REFRACTORY and "/" not in s]
+    states = [
+        s for s in group.states if s != REFRACTORY and "/" not in s and not s.endswith(TOLD)
+    ]  # no update reads these
     after = {s: others.get(local, local) for s, local in update.carry if s in states}
     after |= {SPIKE: SPIKE} if update.spikes else {}
     wanted = frozenset({*states, *update.inputs, *group.arrays})

@@ -87,7 +87,8 @@ def with_places(program: Program, group: str) -> tuple[Program, str]:
     of = program.group(group)
     name = next(n for k in range(len(program.groups) + 1) if (n := f"t{k}") not in {g.name for g in program.groups})
     row = of.rows[0]
-    beside = replace(row, population=f"{row.population.partition('.')[0]}.traces", initial=(), streams=(), clips=())
+    name_of_places = f"{row.population.partition('.')[0]}.traces"
+    beside = replace(row, population=name_of_places, initial=(), streams=(), clips=(), recordable=(), joins=())
     added = Group(name, of.size, (beside,), (), (), (), of.arrays)
     derived = tuple(Derive(name, d.body) for d in program.derive if d.group == group)
     program = replace(program, groups=(*program.groups, added), derive=(*program.derive, *derived))

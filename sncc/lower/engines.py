@@ -30,24 +30,18 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
         if connection.plasticity is not None or synapse is not None and reduce_synapse(connection) is None:
             what = "moving synapses one by one in a network whose samples run in parallel and that is not trained"
             yield not_supported_yet(connection.span, what, "build it with the schedule `neuron_parallel`")
-    together = model.training is not None or model.schedule == "sample_parallel"
     connections = {c.name: c for c in model.connections}
-    for stimulus in model.simulation.stimuli if model.simulation is not None else ():
-        if model.training is not None and stimulus.owner in connections:
-            what = f"stimulating `{stimulus.input}`, a modulator, in a network that is trained"
-            help = f"let a population set it, or assign `{stimulus.owner}.plasticity.{stimulus.input}`"
-            yield not_supported_yet(stimulus.span, what, help)
     for record in model.simulation.records if model.simulation is not None else ():
         if record.part is not None:
             continue
-        if record.variable == "weight" and (model.training is None or connections[record.owner].plasticity is None):
+        if record.variable == "weight":
             continue
         plasticity = connections[record.owner].plasticity
-        shared = any(s.name == record.variable for s in shared_states(plasticity))
+        shared = model.training is None and any(s.name == record.variable for s in shared_states(plasticity))
         if shared and plasticity is not None and not moves_alike(plasticity, record.variable):
             what = f"recording `{record.variable}`, one for all synapses of a neuron, that draws or reads states of neurons,"
             help = f"declare it with `state {record.variable} = …`: one number per synapse"
             yield not_supported_yet(record.span, what, help)
-        elif together:
-            what = f"recording `{record.variable}` of a connection in a network whose samples run in parallel"
+        elif model.training is None and model.schedule == "sample_parallel":
+            what = f"recording `{record.variable}` of a connection in a network whose samples run in parallel and that is not trained"
             yield not_supported_yet(record.span, what, "build it with the schedule `neuron_parallel`")

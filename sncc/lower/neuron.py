@@ -18,7 +18,7 @@ from sncc.lower.readings import FLOWED
 from sncc.model.integration import integration
 from sncc.model.nodes import Dynamics, Equation, Input, Integrated, Population
 from sncc.program.rewrite import rewritten
-from sncc.program.statements import REFRACTORY, SLOPED, SPIKE, SURROGATE, Assign, Draw, Fire, Statement
+from sncc.program.statements import REFRACTORY, SLOPED, SPIKE, SURROGATE, TOLD, Assign, Draw, Fire, Statement
 
 Part = Literal["whole", "flow", "rest"]
 FIRED = Symbol(SPIKE)
@@ -68,6 +68,8 @@ def lower_neuron(
         if part != "flow":
             coefficients.append(Assign("refractory.steps", steps))
     jump_at_arrivals(dynamics, body, True, step)
+    for state in dynamics.told:
+        body.assign(f"{state}{TOLD}", body.now[state])
     for leaving in dynamics.leaving:
         body.assign(leaving.state, body.read(leaving.value))
     before = dict(body.now)

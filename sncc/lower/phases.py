@@ -26,6 +26,7 @@ from sncc.lower.synapse_populations import spread_synapses
 from sncc.lower.synapses import place_synapses
 from sncc.model.nodes import Model, Population
 from sncc.program.groups import Group, Row, Source
+from sncc.program.groups import Recordable as RecordedState
 from sncc.program.nodes import Precision, Program, Record, Simulation, Stimulus
 from sncc.program.operations import Deliver, Derive, ForwardOperation, Update
 from sncc.program.order import forward_order
@@ -145,6 +146,11 @@ def _group(population: Population, neurons: Sequence[Neuron], name: str) -> Grou
         _streams(population, neurons),
         tuple((s.name, s.clip) for s in own if s.clip is not None and has_draws(s.initial)),
         population.holds,
+        tuple(
+            RecordedState(r.name, r.state, "" if r.unit.dimensionless else str(r.unit), r.unit.to_si, r.ahead)
+            for r in population.recordable
+        ),
+        population.joins,
     )
     return Group(
         name=name,

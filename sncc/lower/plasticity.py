@@ -179,7 +179,7 @@ def lower_synapses(model: Model, connection: Connection) -> LoweredSynapses | No
             arrays,
             modulators,
             tuple((s.name, s.clip) for s in states if s.clip is not None and has_draws(s.initial)),
-            tuple(_declared(s) for s in states if "." not in s.name.removeprefix(_APART)),
+            tuple(_declared(s) for s in states if "." not in called(s)),
             tuple(name for name, _ in constants),
         ),
         kept,
@@ -188,7 +188,12 @@ def lower_synapses(model: Model, connection: Connection) -> LoweredSynapses | No
 
 def _declared(state: State) -> tuple[str, str, str, float]:
     unit = "" if state.unit.dimensionless else str(state.unit)
-    return state.name.removeprefix(_APART), state.name, unit, state.unit.to_si
+    return called(state), state.name, unit, state.unit.to_si
+
+
+def called(state: State) -> str:
+    """What the user calls a state of synapses."""
+    return state.name.removeprefix(_APART)
 
 
 def with_names_apart(connection: Connection) -> Connection:

@@ -2,7 +2,7 @@
 
 A connection whose synapses moved into their neurons, or whose plasticity has states that synapses of a neuron share, has no state of
 each synapse. What is recorded of it moves a second time, synapse by synapse, in a connection of its own, `CONN.recorded`, over the
-same synapses, that delivers nothing: so recording changes no other number.
+same synapses, that delivers nothing: so recording changes no other number. In a network that is trained it moves in simulations alone.
 """
 
 from __future__ import annotations
@@ -12,15 +12,19 @@ from dataclasses import replace
 
 from sncc.expressions.algebra import has_draws
 from sncc.expressions.nodes import Expression, symbols
-from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, State, Synapse
+from sncc.expressions.units import Unit
+from sncc.lower.plasticity import called
+from sncc.lower.synapse_moves import Moves
+from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, Recordable, State, Synapse
 from sncc.model.white_noise import is_noise
+from sncc.program.statements import TOLD, WEIGHT_NOW
 
 _TAIL = ".recorded"
 
 
 def record_synapses(written: Model, placed: Model) -> Model:
     """The model whose synapses have been `placed` in neurons, with copies of those that a simulation records as `written`."""
-    if written.training is not None or written.simulation is None:
+    if written.simulation is None:
         return placed
     wanted: dict[str, set[str]] = {}
     for record in written.simulation.records:
@@ -30,10 +34,24 @@ def record_synapses(written: Model, placed: Model) -> Model:
     for connection in placed.connections:
         if connection.name in wanted:
             copy = _copy(written.connection(connection.name), connection, wanted[connection.name])
+            if written.training is not None:  # synapses that move one by one have traces of their own
+                copy = replace(copy, plasticity=None)
             # in front: its spikes arrive with the weight from before a plasticity moves it
             connections += [copy] if copy.synapse is not None or copy.plasticity is not None else []
         connections.append(connection)
     return replace(placed, connections=tuple(connections))
+
+
+def recordable_states(c: Connection, moves: Moves) -> tuple[Recordable, ...]:
+    """What a run may record of synapses for which a population stands."""
+
+    def recordable(name: str, state: str, unit: Unit) -> Recordable:
+        ahead = state in moves.made_up
+        return Recordable(name, f"{state}{TOLD}" if ahead else state, unit, ahead)
+
+    states = (s for s in moves.states if "." not in called(s))
+    found = tuple(recordable(called(s), s.name, s.unit) for s in states)
+    return found if c.plasticity is None else (recordable("weight", WEIGHT_NOW, c.weight.unit), *found)
 
 
 def shared_states(plasticity: Plasticity | None) -> tuple[State, ...]:

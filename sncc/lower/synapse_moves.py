@@ -48,6 +48,7 @@ class Moves:
     """States of a synapse, how they flow and jump, and what it delivers into which input: at spikes (`impulses`) or all the time.
 
     leaving: what a step begins with. on_pre, on_post: jumps in blocks, each of which moves for every spike of a step before the next block does.
+    stimulated: (input, modulator, steps ago) of what a simulation adds to modulators.
     kept: (state, what is seen of the source): as it is when a spike arrives, kept for a step.
     whose: (trace, side) of traces that noise or draws move: all synapses of a neuron draw the same numbers.
     after: those of `on_pre` read the target between its flow and its arrivals, so they are made up for as the next step begins: what a synapse
@@ -67,6 +68,13 @@ class Moves:
     after: bool = False
     kept: tuple[tuple[str, str], ...] = ()
     whose: tuple[tuple[str, str], ...] = ()
+    stimulated: tuple[tuple[str, str, int], ...] = ()
+
+    @property
+    def made_up(self) -> set[str]:
+        """States of which a step's last jumps are made as the next one begins."""
+        blocks = (*self.on_post, *(self.on_pre if self.after else ()))
+        return {jump.state for block in blocks for jump in block}
 
 
 def moves_of(model: Model, connection: Connection) -> Moves:
@@ -118,6 +126,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         after=after,
         kept=tuple(reader.kept.items()),
         whose=_whose(plasticity) if plasticity is not None else (),
+        stimulated=tuple((symbol, *about) for symbol, about in sorted(reader.stimulated.items())),
     )
 
 
@@ -224,6 +233,7 @@ class _Reader:
     seen: dict[str, Seen] = field(default_factory=dict)
     numbers: dict[str, Parameter] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
+    stimulated: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     @property
     def weight(self) -> Expression:
@@ -240,12 +250,18 @@ class _Reader:
         """
         c, names = self.connection, dict[str, Expression]()
         following = {name for name, _, _ in c.modulators}
+        stimuli = self.model.simulation.stimuli if self.model.simulation is not None else ()
+        stimulated = {s.input for s in stimuli if s.owner == c.name}
         for name in sorted(symbols(expression)):
             side, _, variable = name.partition(".")
             if name == "weight":
                 names[name] = self.weight
             elif name in following:
                 names[name] = self._see(name, name, "m", modulator, 1)
+            elif name in stimulated:
+                symbol = f"stimulated.{name}.{modulator}"
+                self.stimulated[symbol] = name, modulator
+                names[name] = add(Symbol(name), Symbol(symbol))
             elif _is_told(self.model, c, name):
                 names[name] = self._told(self._see(name, side, f"{NUMBER}{variable}", 1, 1), side, variable)
             elif side in ("pre", "post") and variable and not is_state(self.model, c, name):

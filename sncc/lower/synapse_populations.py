@@ -25,16 +25,29 @@ from sncc.connectivity.patterns import (
     Turned,
     most_synapses,
 )
-from sncc.expressions.algebra import ONE, ZERO, has_draws, mul
-from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbols, walk
+from sncc.expressions.algebra import ONE, ZERO, has_draws, mul, sub
+from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols, walk
 from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
 from sncc.lower.plasticity import follow_modulator, trace_name
 from sncc.lower.readings import FLOWED, is_timed
+from sncc.lower.recorded_synapses import recordable_states
 from sncc.lower.synapse_moves import GAIN, NUMBER, drawn_states, index_of, moves_of
 from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
-from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Parameter, Plasticity, Population, State
-from sncc.program.statements import SLOPED, SPIKED
+from sncc.model.nodes import (
+    Assignment,
+    Connection,
+    Dynamics,
+    Input,
+    Model,
+    Parameter,
+    Plasticity,
+    Population,
+    Simulation,
+    State,
+    Stimulus,
+)
+from sncc.program.statements import SLOPED, SPIKED, TOLD
 
 DELIVERED = "synapse.delivered"  # the user's states have no dots
 ARRIVED = "arrived.before"  # a state: spikes of the step before
@@ -57,9 +70,27 @@ def spread_synapses(model: Model) -> Model:
         added, around = _spread(model, connection)
         populations += added
         connections += around
+    simulation = _stimulating(model, [c for c in model.connections if c.plasticity is not None])
     told = {(c.source, c.values) for c in connections if c.of_target or (c.values or "").startswith((NUMBER, SPIKED))}
     neurons = (_telling(p, [v for name, v in told if name == p.name and v]) for p in model.populations)
-    return replace(model, populations=(*neurons, *populations), connections=tuple(connections))
+    return replace(model, populations=(*neurons, *populations), connections=tuple(connections), simulation=simulation)
+
+
+def _stimulating(model: Model, plastic: Sequence[Connection]) -> Simulation | None:
+    """The simulation with what it adds to modulators as inputs of the synapses, as late as these see it."""
+    if model.simulation is None:
+        return None
+    stimulated = {c.name: moves_of(model, c).stimulated for c in plastic}
+    stimuli: list[Stimulus] = []
+    for s in model.simulation.stimuli:
+        stimuli += [s] if s.owner not in stimulated else []
+        for symbol, modulator, ago in stimulated.get(s.owner, ()):
+            if modulator == s.input:
+                value = substitute(s.value, {"t": sub(Symbol("t"), Number(ago * model.step))})
+                first, last = s.window
+                window = first + ago, None if last is None else last + ago
+                stimuli.append(Stimulus(f"{s.owner}.synapses", symbol, value, window, span=s.span))
+    return replace(model.simulation, stimuli=tuple(stimuli))
 
 
 def _telling(population: Population, values: Sequence[str]) -> Population:
@@ -83,8 +114,8 @@ def _telling(population: Population, values: Sequence[str]) -> Population:
 
 def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connection]]:
     source, target, synapse = model.population(c.source), model.population(c.target), c.synapse
-    learnt = _learns_delay(model, c)
-    placed = _is_placed(c) and c.delay is None and not _shares(model, c)
+    learnt, own = _learns_delay(model, c), c.synapses_of or c.name
+    placed = _is_placed(c) and c.delay is None and not _shares(model, c) and not c.only_recorded
     name, count, moves = f"{c.name}.synapses", _count(c), moves_of(model, c)
     seen = sorted(moves.seen, key=lambda s: s.symbol)
     # whether spikes of the source tell it anything
@@ -92,6 +123,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
     arriving = ARRIVED if moves.after else "pre"
     inputs = [Input("pre", PLAIN)] * met + [Input("post", PLAIN)] * bool(moves.on_post)
     inputs += [Input(s.symbol, PLAIN) for s in seen]
+    inputs += [Input(symbol, PLAIN) for symbol, _, _ in moves.stimulated]
     inputs += [Input(GAIN, PLAIN)] if c.gain is not None else []
     sides = sorted({side for _, side in moves.whose})
     inputs += [Input(index_of(side), PLAIN) for side in sides]
@@ -101,10 +133,12 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
     kept = {ARRIVED: Symbol("pre!")} if moves.after else {}
     kept |= {state: Symbol(symbol) for state, symbol in moves.kept}
     alone = all(amounts(block) is not None for block in moves.on_pre)
+    recordable = recordable_states(c, moves)
+    told = tuple(r.state.removesuffix(TOLD) for r in recordable if r.ahead)
     dynamics = Dynamics(
         states=(
             *moves.states,
-            *(State(name, ZERO, PLAIN) for name in (*delivered, *kept)),
+            *(State(name, ZERO, PLAIN) for name in (*delivered, *kept, *(f"{state}{TOLD}" for state in told))),
         ),
         inputs=tuple(inputs),
         equations=moves.equations,
@@ -123,12 +157,17 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         window=model.training.rule.truncate_steps if model.training is not None else None,
         outputs=tuple(Assignment(state, seen) for state, seen in kept.items()),
         whose=tuple((state, index_of(side)) for state, side in moves.whose),
+        told=told,
     )
     parameters = [replace(p, value=_in_a_row(c, p, target.size)) for p in moves.parameters]
     if placed:
         weight = _in_a_row(c, c.weight, target.size)
         parameters.append(replace(c.weight, name="weight", key=f"{c.name}.weight", value=weight))
-    held = Population(name, "neuron", (count,), "synapses", tuple(parameters), dynamics, holds="synapses", span=c.span)
+    held = Population(
+        name, "neuron", (count,), "synapses", tuple(parameters), dynamics,
+        holds="recorded" if c.only_recorded else "synapses", recordable=recordable,
+        joins=(own, source.name, target.name), span=c.span,
+    )  # fmt: skip
     populations = [held]
     sizes = source.size, target.size
     to_rows, to_columns, from_columns = _places(c, *sizes) if placed else _ends(c, *sizes, count)
@@ -142,7 +181,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
             f"{c.name}.{tail}", *ends, where, how[0], one, delay, how[1], how[2], each, values=values, span=c.span
         )
 
-    each = replace(c.delay, key=f"{c.name}.delay") if c.delay is not None else None  # a delay for each synapse
+    each = replace(c.delay, key=f"{own}.delay") if c.delay is not None else None  # a delay for each synapse
     around: list[Connection] = []
     if met:
         around.append(join("spikes", (source.name, name), "pre", to_rows, None, c.delay_steps, each))
@@ -184,7 +223,8 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
                 bringing,
                 name=c.name,
                 weight=c.weight,
-                share=c.share,
+                share=None if c.only_recorded else c.share,
+                synapses_of=own if c.only_recorded else None,
                 sign_fixed=c.sign_fixed,
                 rewiring=c.rewiring,
                 doc=c.doc,
@@ -197,11 +237,14 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         )
         for where, _ in moves.delivered
     ]
+    if c.only_recorded:
+        populations = [replace(p, holds="recorded") for p in populations]
     return populations, around
 
 
 def _learns_delay(model: Model, c: Connection) -> bool:
-    return model.training is not None and any(entry.key == f"{c.name}.delay" for entry in model.training.learn)
+    key = f"{c.synapses_of or c.name}.delay"
+    return model.training is not None and any(entry.key == key for entry in model.training.learn)
 
 
 def _shares(model: Model, c: Connection) -> bool:
@@ -242,7 +285,12 @@ def _ends(c: Connection, sources: int, targets: int, count: int) -> tuple[Ends, 
     turned = c.share is not None and c.share[1] and isinstance(c.pattern, Dense)
     pattern = Turned(c.pattern.self_connections) if turned and isinstance(c.pattern, Dense) else c.pattern
     wired = OfSynapses(
-        "rows", c.name, pattern, (c.source, c.target), flattened(c.source_part), flattened(c.target_part)
+        "rows",
+        c.synapses_of or c.name,
+        pattern,
+        (c.source, c.target),
+        flattened(c.source_part),
+        flattened(c.target_part),
     )
     row, column, synapses = (Part.whole((size,)) for size in (sources, targets, count))
     return (
@@ -264,6 +312,9 @@ def _refuse(model: Model, c: Connection) -> None:
     what, help = _cannot(model, c)
     if not what and c.plasticity is not None:
         what, help = _cannot_move(model, c, c.plasticity)
+    if what and c.only_recorded:
+        message = f"recording states of the synapses of `{c.synapses_of}` {what} in a network that is trained"
+        raise unsupported(c.span, message, f"{help}, or build with the schedule `neuron_parallel`")
     if what and c.plasticity is not None:
         raise unsupported(c.span, f"training through `{c.plasticity.model}`, which moves every weight, {what}", help)
     if what and c.synapse is not None:

@@ -131,7 +131,8 @@ class Dynamics:
     other groups as they were before the step; `integrated`, inputs that bring what synapses have delivered over the step;
     `leaving`, `kept` and `outputs`, states assigned at the start of every step, between flow and arrivals, and at the end;
     `curved`, inputs that are read nonlinearly and jump, of which states `INPUT.last` keep what came in the step before;
-    `whose`, (state, input): of states whose noise is that of the element which the input names.
+    `whose`, (state, input): of states whose noise is that of the element which the input names; `told`, states of which states `STATE.told` keep
+    what the jumps ahead of the flow have left.
     """
 
     states: tuple[State, ...]
@@ -157,6 +158,20 @@ class Dynamics:
     outputs: tuple[Assignment, ...] = ()
     curved: tuple[str, ...] = ()
     whose: tuple[tuple[str, str], ...] = ()
+    told: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recordable:
+    """A number of each synapse that a run may record, by the user's name, where a population stands for synapses: its state of that unit.
+
+    `ahead`: what that is after a step stands there in the next one.
+    """
+
+    name: str
+    state: str
+    unit: Unit
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +180,8 @@ class Population:
 
     Sources: `input` (spikes) and `signal` (real values) are handed over with each run, `spike_times` when the library
     is loaded or with a run; `poisson` draws its spikes: its only parameter is `rate`, in kHz. Lowering adds populations
-    that are no neurons of the user's (`holds`): states that a neuron's synapses share, one set per neuron, and synapses.
+    that are no neurons of the user's (`holds`): states that a neuron's synapses share, one set per neuron, and synapses, `recorded` where
+    they are there for a simulation to record. `recordable`: of synapses of the connection that `joins` names first, then its source and target.
     """
 
     name: str
@@ -176,7 +192,9 @@ class Population:
     dynamics: Dynamics | None = None
     unit: Unit | None = None  # of a signal's values
     impulse: bool = False  # a signal delivered as an impulse each step
-    holds: Literal["neurons", "traces", "modulators", "synapses"] = "neurons"
+    holds: Literal["neurons", "traces", "modulators", "synapses", "recorded"] = "neurons"
+    recordable: tuple[Recordable, ...] = ()
+    joins: tuple[str, ...] = ()
     doc: str = ""
     span: Span | None = field(default=None, compare=False)
 

@@ -36,7 +36,8 @@ def _signature(program: Program, group: Group) -> tuple[object, ...]:
     derive = tuple(replace(d, group="") for d in program.derive if d.group == group.name)
     slots = tuple(sorted(s.name for s in program.tape if s.group == group.name))
     symbols = tuple(symbol for symbol, _ in group.rows[0].values)
-    return own, derive, slots, symbols, group.states, group.declared, group.inputs, group.arrays, group.spiking
+    kinds = group.declared, group.spiking, group.only_recorded
+    return own, derive, slots, symbols, group.states, group.inputs, group.arrays, kinds
 
 
 def _alike(program: Program, first: Group, second: Group) -> bool:

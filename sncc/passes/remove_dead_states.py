@@ -53,6 +53,7 @@ def _read_by_traces(program: Program) -> set[tuple[str, str]]:
 def _live(program: Program, group: Group, read_elsewhere: set[tuple[str, str]]) -> tuple[str, ...]:
     populations = {row.population for row in group.rows}
     live = {state for state, _, _ in group.declared} | {REFRACTORY}
+    live |= {r.state for row in group.rows for r in row.recordable}
     live |= {variable for population, variable in read_elsewhere if population in populations}
     own = [readout for readout in program.readouts if readout.group == group.name]
     live |= {readout.variable for readout in own} | {r.before for r in own if r.before is not None}

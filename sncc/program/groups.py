@@ -61,12 +61,26 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Recordable:
+    """A number of each synapse that a run may record, `name` to the user: a state of the neurons that stand for synapses, its unit, SI value of one.
+
+    `ahead`: what it is after a step stands there in the next one, as what a neuron's own spike does to its synapses is done then.
+    """
+
+    name: str
+    state: str
+    unit: str
+    si: float
+    ahead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One population inside a group: neurons [offset, offset + size) of the group's arrays.
 
     `values` binds the group's parameter symbols: a number, or the key of a stored `Parameter`. `initial` gives each
     state's first value, an expression of those symbols, numbers and draws. `holds`: what its elements are, neurons of
-    the user's, states that synapses share per neuron, or synapses.
+    the user's, states that synapses share per neuron, synapses, or such that are there for a simulation to record: elsewhere they stand still.
     """
 
     population: str
@@ -78,7 +92,9 @@ class Row:
     spiking: bool = False
     streams: tuple[tuple[str, int], ...] = ()  # (name of a `Draw`, stream)
     clips: tuple[tuple[str, tuple[float, float]], ...] = ()  # states whose first value is drawn again outside this
-    holds: Literal["neurons", "traces", "modulators", "synapses"] = "neurons"
+    holds: Literal["neurons", "traces", "modulators", "synapses", "recorded"] = "neurons"
+    recordable: tuple[Recordable, ...] = ()
+    joins: tuple[str, ...] = ()  # the connection whose synapses are recordable here, its source and its target
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +118,15 @@ class Group:
     def spiking(self) -> bool:
         """Whether its neurons emit spikes."""
         return any(row.spiking for row in self.rows)
+
+    def recorded(self, row: Row) -> tuple[str, ...]:
+        """The states of a row that a run may record."""
+        return (*(state for state, _, _ in self.declared), *(r.state for r in row.recordable))
+
+    @property
+    def only_recorded(self) -> bool:
+        """Whether it moves in simulations alone."""
+        return all(row.holds == "recorded" for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)

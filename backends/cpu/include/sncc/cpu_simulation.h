@@ -25,7 +25,8 @@ public:
         Sample<Network>& s = *simulated_;
         s.seed = simulation.seed, s.trial = simulation.trial;
         hand_over(s, simulation);
-        for (auto& spikes : recorded_) spikes = Spikes{};
+        if (!simulation.peeks)
+            for (auto& spikes : recorded_) spikes = Spikes{};
         for (int k = 0; k < Network::series_count; ++k) s.series[k].make_room(simulation.steps);
         for (std::int64_t n = 1; n <= simulation.steps; ++n) {
             Network::template forward<false>(numbers_.arrays, numbers_.parameters, s, n, nullptr, 0);

@@ -51,7 +51,8 @@ public:
         launch(a);
         check(cudaDeviceSynchronize(), "cudaDeviceSynchronize", "the simulation");
         take_traces(s, records);
-        for (Spikes& spikes : recorded_) spikes = Spikes{};
+        if (!s.peeks)
+            for (Spikes& spikes : recorded_) spikes = Spikes{};
         for (int p = 0; p < Network::populations; ++p) take_spikes(s, p, before);
         for (int k = 0; k < Network::series_count; ++k) keep_series(a, k);
         for (int q = 0; q < Network::sources; ++q) old_[q] = std::move(given[static_cast<std::size_t>(q)]);

@@ -119,11 +119,14 @@ private:
     List<double> whole_;
 };
 
-// A state of every synapse of a connection, of which it is the state of that number.
+// A number of every synapse of a connection. Where neurons stand for synapses, it is a state of that population.
 struct SynapseStateDescription {
     const char* name;
     int connection, state;
     double si;
+    int population;     // -1: the state of that number of the connection itself
+    std::int64_t size;  // -1: as many as the connection has synapses
+    bool ahead;         // what it is after a step stands there in the next one
 };
 
 struct ReadoutDescription {
@@ -240,6 +243,7 @@ struct Simulation {
     int spike_population_count;
     const Trace* traces;
     int trace_count;
+    bool peeks = false;  // what was recorded of the run before stays
 };
 
 struct Spikes {

@@ -18,6 +18,7 @@
 #include "finite.h"
 #include "list.h"
 #include "memory.h"
+#include "synapse_states.h"
 
 namespace sncc {
 
@@ -122,9 +123,9 @@ public:
     SNCC_COLD void get_synapse_state(int k, double* values, std::int64_t count) {
         if (k < 0 || k >= about_.synapse_state_count) throw Failure(Code::argument, "no state of synapses of that number");
         const SynapseStateDescription& state = about_.synapse_states[k];
-        if (count != synapse_count(state.connection)) throw Failure(Code::argument, std::string(state.name) + ": the number of synapses does not fit");
+        if (count != (state.size >= 0 ? state.size : synapse_count(state.connection))) throw Failure(Code::argument, std::string(state.name) + ": the number of synapses does not fit");
         if (!values && count > 0) throw_null();
-        engine_->get_synapse_state(state.connection, state.state, values);
+        read_synapse_state(*engine_, state, last_, values, count);
         for (std::int64_t e = 0; e < count; ++e) values[e] *= state.si;
     }
     SNCC_COLD void get_gradient(int k, double* values, std::int64_t count) {
@@ -200,6 +201,7 @@ public:
             if (t.state < 0 || t.state >= p.state_count || t.every < 1 || t.first < 0 || t.size < 0 || t.size > p.size - t.first || !t.values)
                 throw Failure(Code::argument, std::string("a trace of ") + p.name + " outside what it has");
         }
+        last_.seed = s.seed, last_.trial = s.trial;
         engine_->simulate(s);
         check_states(about_, *engine_, s);
     }
@@ -382,6 +384,7 @@ private:
     std::string error_;
     std::atomic<bool> busy_{false};
     bool built_ = false;
+    Simulation last_ = {};  // the seed and the trial of the last run
     std::optional<SamplesOfBatch> announced_, expected_;  // those of the run after the next one; of the next one, which are checked
     bool checked_to_learn_ = false;
 };

@@ -1,0 +1,54 @@
+"""What is recorded of synapses, and what stimulates a modulator, in a network that is trained is what it is in one that is not."""
+
+import numpy as np
+import pytest
+from networks import model_of
+from recorded_samples import TEXT, spikes
+
+from sncc.backends.reference.interpreter import Reference
+from sncc.compiler import check, compile_program, scheduled
+
+SHARED = """    record x of hidden_hidden
+    record y of hidden_hidden
+    record y of other
+"""
+CARRIED = TEXT.replace(", plasticity = pairs()", "").partition("    record weight of hidden_hidden")[0]
+
+
+def run(text: str, schedule: str | None):
+    program = compile_program(scheduled(model_of(text), schedule), "float64")
+    return Reference(program).run([{"x": spikes()[0]}])
+
+
+def test_what_is_recorded_is_what_a_network_that_is_not_trained_records():
+    assert not check(TEXT)
+    trained, plain = (run(TEXT + SHARED, schedule) for schedule in (None, "neuron_parallel"))
+    assert trained.spikes[0]["hidden"].sum() > 100
+    recorded = {name for name, _ in plain.traces[0]} - {"hidden", "output"}
+    assert recorded == {"x_hidden", "wide", "bent", "read", "loop", "hidden_hidden", "other"}
+    for key, trace in plain.traces[0].items():
+        found = trained.traces[0][key][:, : trace.shape[1]]  # there is room for more
+        assert np.abs(trace).max() > 0 and np.allclose(found, trace, rtol=1e-12, atol=1e-12), key
+    for name in ("hidden_hidden", "other"):
+        expected = plain.weights[0][f"{name}.weight"].reshape(-1)
+        assert np.allclose(trained.traces[0][name, "weight"][-1], expected, rtol=1e-12, atol=1e-14)
+
+
+def test_a_stimulated_modulator_is_the_same_as_one_that_is_set():
+    lines = [line for line in TEXT.split("\n") if "stimulate" not in line]
+    text = "\n".join(lines)
+    always = run(text + "    stimulate other.reward: 0.7\n", None).traces[0]["other", "weight"]
+    program = compile_program(model_of(text), "float64")
+    set_once = Reference(program, {"other.plasticity.reward": 0.7}).run([{"x": spikes()[0]}]).traces[0]
+    assert np.allclose(always, set_once["other", "weight"], rtol=1e-12, atol=1e-14)
+    assert np.abs(always - run(text, None).traces[0]["other", "weight"]).max() > 0.05
+
+
+@pytest.mark.parametrize("rule", ["eprop(feedback = random)", "eprop(feedback = random, online = true)", "eventprop"])
+def test_states_that_neurons_carry_are_recorded_under_every_rule(rule):
+    text = "\n".join(line for line in CARRIED.split("\n") if "connect read = " not in line)
+    text = text.replace("rule = bptt", f"rule = {rule}")
+    trained, plain = (run(text, schedule) for schedule in (None, "neuron_parallel"))
+    for key in (("x_hidden", "g"), ("wide", "u"), ("loop", "g")):
+        expected = plain.traces[0][key]
+        assert np.allclose(trained.traces[0][key][:, : expected.shape[1]], expected, rtol=1e-12, atol=1e-12)
