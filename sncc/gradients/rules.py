@@ -18,6 +18,7 @@ from sncc.program.groups import Connection
 from sncc.program.learning import Penalty
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout
+from sncc.program.statements import NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +122,30 @@ class _Eprop:
         self.program, self.rule, self.readouts, self.penalties = program, rule, readouts, penalties
         self.synaptic = _synaptic(program)
         self.of_each = {g.name for g in program.groups if all(row.holds == "synapses" for row in g.rows)}
-        own = learning_groups(program)
-        self.learning = own | {
-            c.target_group for c in program.connections if c.source_group in self.synaptic and c.source_group in own
-        }
+        # numbers of neurons that the synapses behind them read: what a neuron sends is cut, these are not
+        self.read_numbers = [c for c in _between(program) if (c.values or "").startswith(NUMBER) and not c.of_target]
+        self.learning = learning_groups(program)
+        self.learning |= {c.target_group for c in self.read_numbers if c.source_group in self.learning}
+        while (
+            more := {  # states of a source for its synapses may be told to states that each of these has
+                c.target_group for c in program.connections if c.source_group in self.learning & self.synaptic
+            }
+            - self.learning
+        ):
+            self.learning |= more
         self.read = {readout.group for readout in readouts}
         self.into_loss = [c for c in _between(program) if c.target_group in self.read]
         on_the_way = {c.source_group for c in self.into_loss} & self.synaptic
+        shared = {g.name for g in program.groups if all(row.holds == "traces" for row in g.rows)}
+        # states of sources that are told to states of each synapse, which are on that way
+        self.told = [c for c in _between(program) if c.source_group in shared and c.target_group in on_the_way]
+        on_the_way |= {c.source_group for c in self.told}
         # the connections by which neurons reach the loss: into it, or into the states of synapses that go into it
         self.leaving = [c for c in self.into_loss if c.source_group not in self.synaptic]
         self.leaving += [
             c for c in _between(program)
             if c.target_group in on_the_way and not c.of_target and c.source_group not in self.synaptic
+            and c not in self.read_numbers
         ]  # fmt: skip
         # a group that the loss reads and that gets credit besides has an adjoint of its own without that credit
         besides = {c.source_group for c in self.leaving} | {p.group for p in penalties}
@@ -150,7 +163,7 @@ class _Eprop:
             if self._has_direct(name):
                 result.append(Adjoint(name, "direct", own, (), False, self._through_synapses(name, SIGNAL)))
             if self._has_own(name):
-                through = self._through_synapses(name, "")
+                through = (*self._through_synapses(name, ""), *self._to_numbers(name))
                 result.append(Adjoint(name, "", own, rates, True, (*edges, *through), signals))
         return tuple(result)
 
@@ -163,12 +176,19 @@ class _Eprop:
         if group in self.read:
             return group in self.learning or self._is_signalled(group) and not self.direct[group]
         edges, signals = self._learning_signal(group)
-        return group in self.learning and bool(edges or signals or _of(group, self.penalties))
+        return group in self.learning and bool(
+            edges or signals or _of(group, self.penalties) or self._to_numbers(group)
+        )
 
     def _through_synapses(self, group: str, label: str) -> tuple[Edge, ...]:
         """The credit of a population's states that its own synapses read: no other neuron is on that way, and no spike."""
         own = (c for c in _between(self.program) if c.of_target and c.values is not None)
         return tuple(Edge(c.name, label) for c in own if c.source_group == group)
+
+    def _to_numbers(self, group: str) -> tuple[Edge, ...]:
+        """The credit of numbers that a population's neurons have for themselves and the synapses behind them read."""
+        own = (c for c in self.read_numbers if c.source_group == group and self._is_credited(c.target_group))
+        return tuple(Edge(c.name, "") for c in own)
 
     def _learning_signal(self, group: str) -> tuple[tuple[Edge, ...], tuple[Signal, ...]]:
         """Where a group's learning signal comes from."""
@@ -197,11 +217,11 @@ class _Eprop:
         program, result = self.program, []
         onto = [c for c in program.connections if c.source_group == group]
         reads_target = any(c.of_target and c.target_group == group for c in program.connections)
-        credited = [c for c in onto if self._has_own(c.target_group)]
+        credited = [c for c in onto if self._is_credited(c.target_group)]
         if credited and (group in self.learning or reads_target):
             result.append(Adjoint(group, "", (), (), True, tuple(Edge(c.name, "") for c in credited)))
         origin = self._origin(group)
-        into_read = [c for c in onto if c.target_group in self.read]
+        into_read = [c for c in onto if c.target_group in self.read or c in self.told]
         told = reads_target and any(self._has_direct(c.target_group) for c in onto)
         if group in self.of_each:
             edges = tuple(Edge(c.name, self.direct[c.target_group]) for c in into_read)
@@ -217,7 +237,15 @@ class _Eprop:
 
     def _origin(self, group: str) -> str | None:
         """The population by whose spikes states of synapses on the way to the loss are moved: they have one."""
-        return next((c.source_group for c in self.leaving if c.target_group == group), None)
+        moved = next((c.source_group for c in self.leaving if c.target_group == group), None)
+        return moved or next((self._origin(c.source_group or "") for c in self.told if c.target_group == group), None)
+
+    def _is_credited(self, group: str) -> bool:
+        """Whether a population, or states of synapses, have an adjoint from which gradients are taken."""
+        if group not in self.synaptic:
+            return self._has_own(group)
+        onto = (c for c in self.program.connections if c.source_group == group)
+        return group in self.learning and any(self._is_credited(c.target_group) for c in onto)
 
     def _is_signalled(self, read: str) -> bool:
         """Whether the adjoint of a population that the loss reads is a learning signal of another one."""

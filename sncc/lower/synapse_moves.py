@@ -22,10 +22,9 @@ from sncc.lower.traces import unsupported
 from sncc.model.divisors import divisors
 from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, State
 from sncc.model.white_noise import is_noise
-from sncc.program.statements import SLOPED, SPIKED, WEIGHT_NOW
+from sncc.program.statements import NUMBER, SLOPED, SPIKED, WEIGHT_NOW
 
 WEIGHT = Symbol("weight")
-NUMBER = "number."  # before the names of states of neurons that hold numbers which each has for itself
 GAIN = "source.gain"  # an input: by how much a spike counts, where states of its source say so
 
 _LEARNT = sub(WEIGHT, apply("stop", WEIGHT))  # 0, with the derivative of what is learnt
@@ -311,7 +310,7 @@ def is_state(model: Model, c: Connection, name: str) -> bool:
 def _is_told(model: Model, c: Connection, name: str) -> bool:
     """Whether `pre.X` or `post.X` is a number that each neuron has for itself: a state holds it for synapses to see.
 
-    Raises `DiagnosticError` where it is one of the source's that is learnt under e-prop, which cuts what a source sends.
+    Raises `DiagnosticError` where it is one of the source's that is learnt forwards in time.
     """
     side, _, variable = name.partition(".")
     population = model.population(c.source if side == "pre" else c.target)
@@ -320,10 +319,14 @@ def _is_told(model: Model, c: Connection, name: str) -> bool:
     ):
         return False
     training = model.training
-    cut = side == "pre" and training is not None and training.rule.name == "eprop"
-    if cut and training is not None and any(entry.key == f"{population.name}.{variable}" for entry in training.learn):
-        what = f"`{name}` in the synapses of `{c.name}`, a number of each neuron that is learnt under `eprop`,"
-        raise unsupported(c.span, what, "train with `bptt`, or leave it out of `learn`")
+    forwards = side == "pre" and training is not None and training.rule.online
+    if (
+        forwards
+        and training is not None
+        and any(entry.key == f"{population.name}.{variable}" for entry in training.learn)
+    ):
+        what = f"`{name}` in the synapses of `{c.name}`, a number of each neuron that is learnt with `online = true`,"
+        raise unsupported(c.span, what, "leave `online` out, or leave it out of `learn`")
     return True
 
 

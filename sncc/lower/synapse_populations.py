@@ -32,7 +32,7 @@ from sncc.lower.connections import flattened
 from sncc.lower.plasticity import follow_modulator, trace_name
 from sncc.lower.readings import FLOWED, is_timed
 from sncc.lower.recorded_synapses import recordable_states
-from sncc.lower.synapse_moves import GAIN, NUMBER, drawn_states, index_of, moves_of
+from sncc.lower.synapse_moves import GAIN, drawn_states, index_of, moves_of
 from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import (
     Assignment,
@@ -47,7 +47,7 @@ from sncc.model.nodes import (
     State,
     Stimulus,
 )
-from sncc.program.statements import SLOPED, SPIKED, TOLD
+from sncc.program.statements import NUMBER, SLOPED, SPIKED, TOLD
 
 DELIVERED = "synapse.delivered"  # the user's states have no dots
 ARRIVED = "arrived.before"  # a state: spikes of the step before
@@ -380,6 +380,7 @@ def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[s
         what = "with a delay for each synapse and a `pre state` in an equation of each synapse"
         return what, "give the connection one delay, or let the synapse's state jump under `on pre`"
     assert model.training is not None
-    if c.gain is not None and model.training.rule.name != "bptt":
-        return "behind states that its source's synapses share", "train with `bptt`, or use a synapse without them"
+    if c.gain is not None and model.training.rule.online:
+        help = "leave `online` out: the gradient is the same number"
+        return "behind states that its source's synapses share, forwards in time (`online = true`)", help
     return "", ""

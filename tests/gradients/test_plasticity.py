@@ -176,8 +176,6 @@ def test_delays_of_synapses_whose_weights_move_are_learnt(synapse):
     assert "hidden_output.delay" in values
     inputs = [{"x": rng.poisson(0.2, (30, 6)).astype(float)}]
     equals_differences(program, values, inputs, rng)
-    if "tsodyks" in synapse:  # by `bptt` alone
-        return
     found = [
         Reference(p, values).run(inputs, [2]).gradients["hidden_output.delay"]
         for p in (program, program_of(text.replace("rule = bptt", "rule = eprop")))

@@ -104,7 +104,7 @@ UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
             UNEASY,
             "a delay for each synapse and a `pre state` that does not rest",
         ),
-        ("eprop", ", synapse = tsodyks_markram()", (), "behind states that its source's synapses share"),
+        ("eprop(online = true)", ", synapse = tsodyks_markram()", (), "behind states that its source's synapses share"),
     ],
 )
 def test_what_weights_that_move_cannot_do_yet_is_said_with_what_helps(rule, options, change, said):
