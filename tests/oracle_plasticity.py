@@ -46,7 +46,7 @@ class PlasticSimulation(Simulation):
         finally:
             self.model = whole
         for w in self.plastic:
-            if w.c.target == p.name and not continuous:
+            if w.c.target == p.name and w.continuous == continuous:
                 arriving[w.c.input] = arriving[w.c.input] + w.arrive(n)
         return arriving
 
@@ -111,6 +111,7 @@ class _Weights:
         word = philox(0, stream(c.name, "dropout"), numpy.arange(source.size), 0, 0)[0]  # of the first sample
         self.left = ((word >= numpy.floor(c.dropout * 2.0**32 + 0.5)) / (1 - c.dropout))[self.pre]
         self.neuron = source.kind == "neuron"
+        self.continuous = source.kind == "signal" and not source.impulse  # values, which stand inside the flow
         self.reads_target = any(k.startswith("post.") for j in self.rule.on_pre for k in symbols(j.value))
         self.jumped = {}  # post states as the target's last spike has left them, which the next flow starts from
 

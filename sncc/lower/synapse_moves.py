@@ -25,6 +25,7 @@ from sncc.model.white_noise import is_noise
 from sncc.program.statements import NUMBER, SLOPED, SPIKED, WEIGHT_NOW
 
 WEIGHT = Symbol("weight")
+SIGNAL = "source.signal"  # an input: what the source, a signal, has
 GAIN = "source.gain"  # an input: by how much a spike counts, where states of its source say so
 
 _LEARNT = sub(WEIGHT, apply("stop", WEIGHT))  # 0, with the derivative of what is learnt
@@ -109,8 +110,10 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         states.append(State(WEIGHT_NOW, ZERO, PLAIN))
     begin = apply("select", apply("lt", Symbol("t"), model.step / 2), apply("stop", WEIGHT), Symbol(WEIGHT_NOW))
     delivered = tuple((where, reader.read(value, usual, 1, 1)) for where, value in c.deliveries)
+    source = model.population(c.source)
     if synapse is None:
-        delivered = ((c.input, mul(Symbol("pre!" if c.gain is None else GAIN), reader.weight)),)
+        sent = f"{SIGNAL}{'!' * source.impulse}" if source.kind == "signal" else "pre!" if c.gain is None else GAIN
+        delivered = ((c.input, mul(Symbol(sent), reader.weight)),)
     return Moves(
         states=tuple(states),
         equations=tuple(equations),
@@ -118,7 +121,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         on_pre=tuple(b for b in on_pre if b),
         on_post=tuple(on_post),
         delivered=delivered,
-        impulses=synapse is None,
+        impulses=synapse is None and (source.kind != "signal" or source.impulse),
         leaving=(Assignment(WEIGHT_NOW, begin),) if plasticity is not None else (),
         parameters=(*_own_parameters(c, model), *reader.numbers.values()),
         seen=tuple(reader.seen.values()),

@@ -32,7 +32,7 @@ from sncc.lower.connections import flattened
 from sncc.lower.plasticity import follow_modulator, trace_name
 from sncc.lower.readings import FLOWED, is_timed
 from sncc.lower.recorded_synapses import recordable_states
-from sncc.lower.synapse_moves import GAIN, drawn_states, index_of, moves_of
+from sncc.lower.synapse_moves import GAIN, SIGNAL, drawn_states, index_of, moves_of
 from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import (
     Assignment,
@@ -125,6 +125,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
     inputs += [Input(s.symbol, PLAIN) for s in seen]
     inputs += [Input(symbol, PLAIN) for symbol, _, _ in moves.stimulated]
     inputs += [Input(GAIN, PLAIN)] if c.gain is not None else []
+    inputs += [Input(SIGNAL, PLAIN)] if source.kind == "signal" else []
     sides = sorted({side for _, side in moves.whose})
     inputs += [Input(index_of(side), PLAIN) for side in sides]
     inputs += [] if placed else [Input("weight", PLAIN)]
@@ -209,6 +210,8 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         populations.append(trace_population(f"{c.name}.{index}", neurons, (), states, c.span))
         how = to_rows if side == "pre" else to_columns
         around.append(join(index, (f"{c.name}.{index}", name), index, how, "index", 1))
+    if source.kind == "signal":
+        around.append(join("values", (source.name, name), SIGNAL, to_rows, None, c.delay_steps, each))
     if c.gain is not None:
         around.append(join("gain", (c.gain[0], name), GAIN, to_rows, c.gain[1], c.delay_steps if each else 0, each))
     if c.dropout or not placed:
@@ -331,9 +334,7 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
         )
     kind = model.population(c.source).kind
     adds_up = kind == "poisson" and all(amounts(block) is not None for block in moves_of(model, c).on_pre)
-    if kind == "signal":
-        return f"behind the signal `{c.source}`, which has values and no spikes,", "put neurons in between"
-    if kind not in ("neuron", "input") and not adds_up:
+    if kind not in ("neuron", "input", "signal") and not adds_up:
         return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
     blocks = [b for b in (c.synapse, c.plasticity) if b is not None]
     each = [p for b in blocks for p in b.parameters if p.storage == "each"]

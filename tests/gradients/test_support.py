@@ -61,16 +61,6 @@ def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
     assert said in str(raised.value)
 
 
-def test_a_plasticity_behind_a_signal_is_refused_as_that():
-    grow = "plasticity grow:\n    on post: weight += 0.1 kHz\n"
-    text = grow + NETWORK[NETWORK.index("network Net") :].format(rule="bptt", synapse="delay = 1 ms")
-    text = text.replace("x: input[4]", "x: signal[4]").replace(
-        "weight = 0.5", "weight = each(0.5 kHz), plasticity = grow()"
-    )
-    (found,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
-    assert "behind the signal `x`, which has values and no spikes, is not" in found.message
-
-
 def test_check_says_it_once_and_before_build():
     text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()")
     (found,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
