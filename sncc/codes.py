@@ -246,7 +246,7 @@ param b = sqrt(2)
     dv/dt = -v / (20 ms) + I
 """, "neuron"),
     "not-text": _(
-        "The file is not UTF-8, or holds control characters. Save it as UTF-8 text.",
+        "The file is not UTF-8, or holds control characters, or invisible ones outside strings and comments. Save it as UTF-8 text.",
         """
 network N:
     "Größe, α, Ω: any letters will do."

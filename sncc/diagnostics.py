@@ -145,6 +145,11 @@ class Diagnostics:
         if diagnostic not in self.found:
             self.found.append(diagnostic)
 
+    def take(self, others: Iterable[Diagnostic]) -> None:
+        """Add what was found elsewhere."""
+        for diagnostic in others:
+            self.add(diagnostic)
+
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         """Those that are no warnings."""

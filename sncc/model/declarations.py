@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from sncc.model.terms import Term, Typed
 from sncc.model.values import folded
 from sncc.syntax import tree
 from sncc.syntax.parse import parse_expression, parse_source, read_source
+
+DEEPEST_IMPORT = 200  # files that import each other in a row
 
 
 class Declarations:
@@ -76,6 +79,10 @@ class Declarations:
                 self.brought.append(block.span.text.rstrip())
 
     def _import(self, block: tree.Import, importing: list[Path]) -> None:
+        if len(importing) > DEEPEST_IMPORT:
+            message = f"files import each other more than {DEEPEST_IMPORT} deep"
+            self.diagnostics.error("too-complex", block.span, message)
+            return
         path = (importing[-1].parent / block.path).resolve()
         if path in importing:
             way = " -> ".join(f"`{p.name}`" for p in [*importing[importing.index(path) :], path])
@@ -85,7 +92,7 @@ class Declarations:
         if path in self._imported:  # by another way
             return
         self._imported.add(path)
-        if not path.is_file():
+        if not os.path.isfile(path):  # `Path.is_file` raises for names that are too long
             self.diagnostics.error("unreadable-file", block.span, f"there is no file `{block.path}` beside this one")
             return
         found = Diagnostics()
@@ -93,8 +100,7 @@ class Declarations:
             file = parse_source(read_source(path), found)
         except DiagnosticError as error:
             file, found.found = None, list(error.diagnostics)
-        for diagnostic in found.found:
-            self.diagnostics.add(diagnostic)
+        self.diagnostics.take(found.found)
         if file is not None:
             self._gather(file, [*importing, path])
 

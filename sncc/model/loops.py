@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
+from itertools import count
 from typing import Any
 
 from sncc.diagnostics import Diagnostics, Span
 from sncc.model.definition import report_reserved
 from sncc.syntax import tree
+from sncc.syntax.mistakes import failure
 
 _BRACES = re.compile(r"\{\s*(\w+)\s*(?:([-+])\s*(\d+)\s*)?\}")
-LONGEST = 10_000  # turns of a loop
+LONGEST = 10_000  # turns of a loop, and statements of a block
+TURNS = 2 * LONGEST  # of all loops of a block together: loops within loops multiply
 
 
 def expand(
     parts: tuple[Any, ...], whole: Callable[[tree.Expression], int | None], diagnostics: Diagnostics
 ) -> tuple[Any, ...]:
-    """The statements of a block without loops; `whole` evaluates the bounds of `0..8`."""
+    """The statements of a block without loops; `whole` evaluates the bounds of `0..8`.
+
+    Raises `DiagnosticError` where they are too many: nothing can be said of a part of them.
+    """
     found: list[Any] = []
+    _unroll(parts, whole, diagnostics, found, count(1), None)
+    return tuple(found)
+
+
+def _unroll(
+    parts: tuple[Any, ...], whole: Callable[[tree.Expression], int | None], diagnostics: Diagnostics,
+    found: list[Any], turns: Iterator[int], outermost: Span | None,
+) -> None:  # fmt: skip
+    """Appends the statements to `found`; `turns` counts those of all loops, `outermost` is where the first of them stands."""
     for part in parts:
         if not isinstance(part, tree.Loop):
             found.append(part)
             continue
         report_reserved(part.variable, diagnostics)
+        span = outermost or part.variable.span
         for value in _values(part, whole, diagnostics):
             inside = tuple(_fill(p, part.variable.name, value) for p in part.parts)
-            found += expand(inside, whole, diagnostics)
+            _unroll(inside, whole, diagnostics, found, turns, span)
             if len(found) > LONGEST:
-                diagnostics.error("too-complex", part.variable.span, f"this `for` makes more than {LONGEST} statements")
-                return tuple(found[:LONGEST])
-    return tuple(found)
+                raise failure("too-complex", span, f"this `for` makes more than {LONGEST} statements")
+            if next(turns) > TURNS:
+                raise failure("too-complex", span, f"this `for` and those within it take more than {TURNS} turns")
 
 
 def report_braces(part: Any, diagnostics: Diagnostics) -> None:

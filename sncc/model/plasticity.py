@@ -24,8 +24,7 @@ def check_plasticity(block: tree.Plasticity, scope: Scope, diagnostics: Diagnost
     definition = Definition(block, Overrides(), scope, found)
     if not found.errors:
         _resolve(definition, any_ends(block), {}, found)
-    for diagnostic in found.found:
-        diagnostics.add(diagnostic)
+    diagnostics.take(found.found)
     return not found.errors
 
 

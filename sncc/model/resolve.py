@@ -99,8 +99,7 @@ def resolve(
     try:
         model = _Resolver(file, dict(settings or {}), network, diagnostics).resolve()
     except DiagnosticError as error:
-        for diagnostic in error.diagnostics:
-            diagnostics.add(diagnostic)
+        diagnostics.take(error.diagnostics)
     except RecursionError:
         diagnostics.error(
             "too-complex", file.span, "an expression is nested too deep", help="name its parts with `let`"
@@ -121,7 +120,10 @@ class _Resolver:
     def look_over(self) -> None:
         """Report mistakes in the file's parameters, functions and models, and in its network where it has one."""
         if any(isinstance(block, tree.Network) for block in self.file.blocks):
-            self.resolve()
+            try:
+                self.resolve()
+            except DiagnosticError as error:
+                self.diagnostics.take(error.diagnostics)
             return
         self.declared.read()
         self.declared.check(set())

@@ -33,8 +33,7 @@ def check_synapse(block: tree.Synapse, scope: Scope, diagnostics: Diagnostics) -
         found.error("missing-deliver", block.name.span, f"the synapse `{block.name}` delivers nothing", help=help)
     if not found.errors:
         _resolve(definition, any_ends(block), found)
-    for diagnostic in found.found:
-        diagnostics.add(diagnostic)
+    diagnostics.take(found.found)
     return not found.errors
 
 

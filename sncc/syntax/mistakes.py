@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ PLACEHOLDER = "\ue000"  # the grammar's `mistake`
 DEEPEST = 60  # brackets within brackets
 _SKIPPED = re.compile(r'"""[\s\S]*?"""|"[^"\n]*"|#[^\n]*')
 _WORD = re.compile(r"[\d.]+(?:[eE][-+]?\d+)?|\w+|\*\*|&&|\|\||[-+*/<>=!]=|->|\.\.|[^\w\s]")
+_UNSEEN = ("Zs", "Zl", "Zp", "Cf")  # Unicode's blanks, ends of lines and marks without a shape
 _OPENING, _CLOSING = "([", ")]"
 _STARTS_OPERAND = frozenset({"NAME", "NUMBER", "QUANTITY", "LPAR", "SIGN", "LSQB", "NOT"})
 _WORDS = {
@@ -46,7 +48,7 @@ def failure(code: str, span: Span | None, message: str, help: str = "") -> Diagn
 
 
 def is_text(source: Source, diagnostics: Diagnostics) -> bool:
-    """Whether the source is worth parsing; reports control characters, tabs in indentation and endless nesting."""
+    """Whether the source is worth parsing; reports control and invisible characters, tabs in indentation and endless nesting."""
     text = source.text
     control = re.search(r"[\x00-\x08\x0b-\x1f\x7f\ue000\ufffe\uffff]", text)
     if control:
@@ -60,6 +62,12 @@ def is_text(source: Source, diagnostics: Diagnostics) -> bool:
         return False
     depth = 0
     for place, character in _code(text):
+        if character > "~" and unicodedata.category(character) in _UNSEEN:
+            name = unicodedata.name(character, "").lower()
+            message = f"an invisible character, U+{ord(character):04X} ({name})"
+            help = "put a blank in its place, or nothing; text that was copied from a page may hold some"
+            diagnostics.error("not-text", Span(source, place, place + 1), message, help=help)
+            return False
         depth += (character in _OPENING) - (character in _CLOSING)
         if depth > DEEPEST:
             diagnostics.error(

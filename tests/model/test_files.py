@@ -54,6 +54,16 @@ def test_a_cycle_of_imports_is_reported_with_its_way(write):
         load_model(folder / "a.snn")
 
 
+def test_a_chain_of_imports_has_an_end_and_a_name_a_longest_one(write):
+    files = {f"f{k}": f'import "f{k - 1}.snn"\n' for k in range(1, 250)}
+    folder = write(f0="param n = 3\n", **files, a='import "f249.snn"\n' + NETWORK.format(name="N", model="LIF", size=1))
+    with pytest.raises(DiagnosticError, match="files import each other more than 200 deep"):
+        load_model(folder / "a.snn")
+    text = f'import "{"a/" * 3000}b.snn"\n' + NETWORK.format(name="N", model="LIF", size=1)
+    (found,) = (d for d in check(text) if d.severity == "error")
+    assert found.code == "unreadable-file" and found.span.line == 1
+
+
 def test_a_mistake_in_an_imported_file_is_told_there(write):
     folder = write(
         a='import "b.snn"\n' + NETWORK.format(name="N", model="B", size=1),

@@ -1,5 +1,6 @@
 """`for` writes its statements once for each value."""
 
+import pytest
 from resolving import HEAD, NETWORK, TRAIN, mistakes, model
 
 from sncc.expressions.nodes import Number
@@ -44,6 +45,16 @@ network N:
 def test_endless_loops_are_refused_at_once():
     loops = "    for k in 0..9999:\n        for l in 0..9999:\n            population p{k}{l}: input[2]\n"
     assert mistakes("network N:\n    step = 1 ms\n" + loops) == [("too-complex", 3)]
+
+
+@pytest.mark.parametrize("last", ["population p{k0}: input[2]", "for l in 0..0:\n    population p: input[2]"])
+def test_so_are_many_short_ones_within_each_other(last):
+    """30^4 turns, also where they make nothing."""
+    depth = 4
+    loops = [f"{'    ' * (k + 1)}for k{k} in 0..30:" for k in range(depth)]
+    inside = ["    " * (depth + 1) + line for line in last.splitlines()]
+    text = "\n".join(["network N:", "    step = 1 ms", *loops, *inside]) + "\n"
+    assert [code for code, _ in mistakes(text)] == ["too-complex"]
 
 
 def test_loops_reach_the_names_in_penalties():

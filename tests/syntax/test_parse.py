@@ -272,3 +272,17 @@ def test_a_stray_comma_is_told_whatever_comes_after_it(after):
     with pytest.raises(DiagnosticError) as error:
         parse(text + after)
     assert [(d.message, d.span.line) for d in error.value.diagnostics] == [("a stray comma ends this statement", 2)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [("\u00a0   step", "no-break space"), ("    step\u200b", "zero width space"), ("\u2028    step", "line separator")],
+)
+def test_invisible_characters_are_told_once_and_by_name(wrong, name):
+    """Text copied from a page holds some; strings and comments may."""
+    text = '"Zero\u200bwidth"\nnetwork N:  # no\u00a0break\n    step = 1 ms\n'
+    assert len(parse(text).blocks) == 1
+    with pytest.raises(DiagnosticError) as error:
+        parse(text.replace("    step", wrong))
+    (found,) = error.value.diagnostics
+    assert found.code == "not-text" and name in found.message and found.span.text == wrong.strip("step ")
