@@ -245,10 +245,11 @@ class _Resolver:
     def _settings(self, block: tree.Train | tree.Simulate, name: str) -> tuple[Any, ...]:
         """The statements of a block, with `--set` put in."""
         parts = self._expanded(block.parts)
+        known = SETTINGS if isinstance(block, tree.Train) else SIMULATE
         for key in self.settings:
-            if not key.startswith(f"{name}."):
+            of, _, word = key.partition(".")
+            if of != name or word not in known:  # others were reported
                 continue
-            word = key.partition(".")[2]
             values = self._override(key)
             setting = tree.Setting(tree.Identifier(word, values[0].span), values, values[0].span)
             parts = (*(p for p in parts if not isinstance(p, tree.Setting) or p.name.name != word), setting)

@@ -90,6 +90,25 @@ def test_settings_replace_keys_of_blocks():
 
 
 @pytest.mark.parametrize(
+    "key, value, message, written",
+    [
+        ("train.learn", "", "a value is missing", ""),
+        ("train.penalty", " ", "a value is missing", ""),
+        ("train.learn", "weights) + f(x", "unexpected `\\)`", ")"),
+        ("train.learn", "rate=weights", "unexpected `=`", "="),
+        ("train.learn", "weights, 3", "`learn` lists names", "3"),
+        ("train.penalty", "firing_rate(nope, target = 1 Hz, strength = 1)", "unknown population `nope`", "nope"),
+        ("train.foo", "1", "the file has no `param train.foo`", "train.foo"),
+    ],
+)
+def test_a_mistake_in_a_value_from_outside_is_told_once_at_its_place(key, value, message, written):
+    with pytest.raises(DiagnosticError, match=message) as error:
+        training(settings={key: value})
+    (found,) = error.value.diagnostics
+    assert found.span.text == written and found.span.source.text in (value, f"{key}={value}")
+
+
+@pytest.mark.parametrize(
     "setting, message",
     [
         ({"schedule": "step(every = 0)"}, "`every` must be above 0"),
