@@ -187,6 +187,8 @@ def _umask() -> int:
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of a file; reading them checks their sums."""
+    if path.exists() and not (path.is_file() or path.is_dir()):  # which might never end
+        raise ValueError(f"{path} is a pipe or a device, not a weights file")
     try:
         with zipfile.ZipFile(path):  # NumPy takes anything else for pickled objects
             pass

@@ -152,3 +152,8 @@ def test_a_load_that_fails_half_way_leaves_what_was_there(network, saved, monkey
     with pytest.raises(KeyboardInterrupt):
         network.load(saved)
     assert np.array_equal(network.parameters[WEIGHT], weight) and network.parameters["hidden.theta"][3] == 4
+
+
+def test_a_pipe_is_refused_before_it_is_waited_for(project, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert_refused(load(project), tmp_path / "pipe", "a pipe or a device")
