@@ -31,16 +31,16 @@ class CpuEngine final : public Engine {
     friend class Online<Network>;
 
 public:
-    explicit CpuEngine(int threads)
+    SNCC_COLD explicit CpuEngine(int threads)
         : pool_(threads), tiles_(static_cast<std::size_t>(pool_.threads())), checkpoints_(static_cast<std::size_t>(pool_.threads())) {}
 
     // -------------------------------------------------------------------------------------------- connectivity
-    void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override { numbers_.connect(connection, pre, post, count); }
-    void build(std::uint64_t seed, const Description& about) override {
+    SNCC_COLD void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override { numbers_.connect(connection, pre, post, count); }
+    SNCC_COLD void build(std::uint64_t seed, const Description& about) override {
         numbers_.build(seed, about, pool_);
         gradients_.allocate();
     }
-    void reconnect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override {
+    SNCC_COLD void reconnect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override {
         if constexpr (Network::rewiring_count > 0)
             numbers_.reconnect(connection, pre, post, count);
         else
@@ -48,17 +48,17 @@ public:
     }
     std::int64_t parameter_size(int k) override { return numbers_.size(k); }
     std::int64_t synapse_count(int connection) override { return static_cast<std::int64_t>(numbers_.rows_of(connection).count()); }
-    void synapses(int connection, std::int64_t* pre, std::int64_t* post) override { numbers_.rows_of(connection).list(pre, post); }
+    SNCC_COLD void synapses(int connection, std::int64_t* pre, std::int64_t* post) override { numbers_.rows_of(connection).list(pre, post); }
 
     // -------------------------------------------------------------------------------------------- parameters
-    void set_parameter(int k, const double* values) override { numbers_.set_parameter(k, values); }
-    void get_parameter(int k, double* values) override { numbers_.get_parameter(k, values); }
-    void get_gradient(int k, double* values) override {
+    SNCC_COLD void set_parameter(int k, const double* values) override { numbers_.set_parameter(k, values); }
+    SNCC_COLD void get_parameter(int k, double* values) override { numbers_.get_parameter(k, values); }
+    SNCC_COLD void get_gradient(int k, double* values) override {
         if (gradients_.of(k) == nullptr) throw Failure(Code::argument, "no gradient has been computed yet");
         numbers_.copy_out(k, gradients_.of(k), values);
     }
-    void set_optimiser_state(int k, int state, const double* values) override { numbers_.copy_in(k, numbers_.slot(k, state).data(), values); }
-    void get_optimiser_state(int k, int state, double* values) override { numbers_.copy_out(k, numbers_.slot(k, state).data(), values); }
+    SNCC_COLD void set_optimiser_state(int k, int state, const double* values) override { numbers_.copy_in(k, numbers_.slot(k, state).data(), values); }
+    SNCC_COLD void get_optimiser_state(int k, int state, double* values) override { numbers_.copy_out(k, numbers_.slot(k, state).data(), values); }
     void set_optimiser_step(std::int64_t step) override { numbers_.optimiser_step = step; }
     std::int64_t optimiser_step() override { return numbers_.optimiser_step; }
 
@@ -116,11 +116,11 @@ public:
         simulator_.run(simulation);
     }
     const Spikes& spikes(int population) override { return simulator_.spikes(population); }
-    void reset() override { simulator_.reset(); }
+    SNCC_COLD void reset() override { simulator_.reset(); }
     std::int64_t step_count() override { return simulator_.step_count(); }
     bool states_are_finite(const Description& about) override { return simulator_.states_are_finite(about); }
-    List<double> state_of(int population, int state, std::int64_t size) override { return simulator_.state_of(population, state, size); }
-    List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
+    SNCC_COLD List<double> state_of(int population, int state, std::int64_t size) override { return simulator_.state_of(population, state, size); }
+    SNCC_COLD List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
         return simulator_.first_state_of(run, population, state, size);
     }
     std::size_t state_size() override { return size_of_state(simulator_); }
@@ -138,7 +138,7 @@ private:
     }
 
     // ------------------------------------------------------------------------------------------ training forwards in time
-    [[noreturn]] void fail_at(const NotFinite& found, std::int64_t n, std::int64_t index, bool changed) {
+    [[noreturn]] SNCC_COLD void fail_at(const NotFinite& found, std::int64_t n, std::int64_t index, bool changed) {
         if (changed) numbers_.restore();
         throw Failure(Code::numerical, said(found, n, index) + as_before);
     }
@@ -302,7 +302,7 @@ private:
 
     // ------------------------------------------------------------------------------------------ numbers that are none
     static constexpr const char* as_before = "; the weights are as they were before the batch. A smaller learning rate or a gradient clip may help";
-    static std::string said(const NotFinite& found, std::int64_t n, std::int64_t index) {
+    SNCC_COLD static std::string said(const NotFinite& found, std::int64_t n, std::int64_t index) {
         return sncc::said(found, Network::population_name(found.population), n, index);
     }
     // Whether a sample ends with a state that is no number. Without gradients one that begins infinite may be so.
@@ -310,7 +310,7 @@ private:
         if (Network::not_finite(sample.state, nullptr).population < 0) return false;
         return learns_ || Network::not_finite(sample.state, &first_of(batch, k)->state).population >= 0;
     }
-    std::unique_ptr<Sample<Network>> first_of(const Batch& batch, std::int64_t k) const {
+    SNCC_COLD std::unique_ptr<Sample<Network>> first_of(const Batch& batch, std::int64_t k) const {
         std::unique_ptr<Sample<Network>> first(new Sample<Network>);
         start_state(*first, numbers_.arrays, batch.seed, batch.trial(k));
         return first;
@@ -330,7 +330,7 @@ private:
         return "a state of sample " + std::to_string(batch.selection[k]) + " is not finite";
     }
     // Runs a sample once more, looking at every step.
-    std::string what_failed(const Batch& batch, std::int64_t k) {
+    SNCC_COLD std::string what_failed(const Batch& batch, std::int64_t k) {
         const std::string of = " of sample " + std::to_string(batch.selection[k]);
         const std::string end = as_before;
         Tile<Network>& tile = tiles_[0];

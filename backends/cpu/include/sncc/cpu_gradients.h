@@ -102,9 +102,7 @@ public:
             const Shape& shape = numbers_.shapes[static_cast<std::size_t>(k)];
             if (!shape.learnt) continue;
             const int size = static_cast<int>(shape.shared ? 1 : layout_of<Real>(shape).size());
-            if (!are_finite(of_[k], size))
-                throw Failure(Code::numerical, std::string("the gradient of `") + Network::parameter_key(k) + "` is not finite; the weights are as they were before "
-                                               "the batch. A smaller learning rate or a gradient clip may help");
+            if (!are_finite(of_[k], size)) refuse(k);
         }
     }
     // In the units of the source.
@@ -121,6 +119,10 @@ public:
     }
 
 private:
+    [[noreturn]] SNCC_COLD static void refuse(int k) {
+        throw Failure(Code::numerical, std::string("the gradient of `") + Network::parameter_key(k) + "` is not finite; the weights are as they were before "
+                                       "the batch. A smaller learning rate or a gradient clip may help");
+    }
     // Whether a parameter's gradient is, as it stands, a part of the chains' buffers.
     bool in_chains(int k) const { return !numbers_.shapes[k].shared && numbers_.parameters.gradient_offsets[k] >= 0; }
 

@@ -30,7 +30,7 @@ public:
     List<List<char>> dormant;  // by weight, those of its synapses that wait for the end of sequences to be moved
     std::int64_t changes_of_delays = 0;  // after each, what is under way is lost, and a simulation begins anew
 
-    StoredNumbers() {
+    SNCC_COLD StoredNumbers() {
         shapes.assign(Network::shapes(), Network::shapes() + Network::parameters);
         parameters.gradient_offsets.assign(Network::gradient_offsets(), Network::gradient_offsets() + Network::parameters);
         parameters.own.resize(Network::parameters), parameters.half.resize(Network::parameters), parameters.repeated.resize(Network::parameters);
@@ -43,16 +43,16 @@ public:
     }
 
     // -------------------------------------------------------------------------------------------- synapses
-    void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) {
+    SNCC_COLD void connect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) {
         pairs_.resize(std::max(pairs_.size(), static_cast<std::size_t>(connection) + 1));
         pairs_[static_cast<std::size_t>(connection)] = {{pre, pre + count}, {post, post + count}, true};
     }
-    void build(std::uint64_t with, const Description& about, ThreadPool& pool) {
+    SNCC_COLD void build(std::uint64_t with, const Description& about, ThreadPool& pool) {
         seed = with;
         if constexpr (Network::rows_count > 0) build_rows(about, pool);
     }
     // Other synapses of a connection that training moves.
-    void reconnect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) {
+    SNCC_COLD void reconnect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) {
         const SynapseRows& rows = rows_of(connection);
         if (!are_others<Network>(rows, pre, post, count)) return;
         move_synapses(rows.info().weight, pre, post);
@@ -65,13 +65,13 @@ public:
         forget(rows.info().weight, false);
         for_travelling<Network>(rows.info().weight, forget);
     }
-    const SynapseRows& rows_of(int connection) const {
+    SNCC_COLD const SynapseRows& rows_of(int connection) const {
         for (const SynapseRows& rows : parameters.rows)
             if (rows.info().connection == connection) return rows;
         throw Failure(Code::argument, "no sparse connection of that number");
     }
     // Of the connection with this weight, and all that go over its synapses.
-    void move_synapses(int weight, const std::int64_t* pre, const std::int64_t* post) {
+    SNCC_COLD void move_synapses(int weight, const std::int64_t* pre, const std::int64_t* post) {
         for (SynapseRows& rows : parameters.rows)
             if (rows.info().pairs == owner_of<Network>(weight)) {
                 rows.move(pre, post);
@@ -82,7 +82,7 @@ public:
 
     // -------------------------------------------------------------------------------------------- parameters
     std::int64_t size(int k) const { return std::int64_t(shapes[k].rows) * shapes[k].columns; }
-    void set_parameter(int k, const double* values) {
+    SNCC_COLD void set_parameter(int k, const double* values) {
         if (built_)
             for (const SynapseRows& rows : parameters.rows)
                 if (rows.info().delays == k) refuse_long_delays(rows.info().name, values, shapes[k].shared ? 1 : size(k), Network::step_ms);
@@ -97,7 +97,7 @@ public:
         delays_[k].assign(values, values + (shapes[k].shared ? 1 : size(k)));
         if (built_) set_delays();
     }
-    void get_parameter(int k, double* values) {
+    SNCC_COLD void get_parameter(int k, double* values) {
         if (Network::halves()[k] != Halves::none)
             for_halves(k, [&](std::int64_t e, Bfloat16& weight, bool) { values[e] = static_cast<double>(static_cast<float>(weight)); });
         else
@@ -171,7 +171,7 @@ public:
     // After the optimiser has changed numbers in place.
     void change() { stale_ = true; }
     // Delays as those of the synapses that were `former` ones.
-    void follow_delays(int k, const List<std::uint64_t>& former) {
+    SNCC_COLD void follow_delays(int k, const List<std::uint64_t>& former) {
         if (!shapes[k].shared) {
             follow_synapses(delays_[static_cast<std::size_t>(k)].data(), former);
             follow_synapses(parameters.own[static_cast<std::size_t>(k)].data(), former);
@@ -185,7 +185,7 @@ public:
             for (const AlignedBuffer<Real>& own : *all) kept_.emplace_back(own.data(), own.data() + own.size());
         kept_step_ = optimiser_step;
     }
-    void restore() {
+    SNCC_COLD void restore() {
         std::size_t k = 0;
         for (auto* all : {&parameters.own, &optimiser_})
             for (AlignedBuffer<Real>& own : *all) {
@@ -199,7 +199,7 @@ public:
 
 private:
     // Room for a parameter whose shape is known.
-    void allocate(int k) {
+    SNCC_COLD void allocate(int k) {
         const Shape& shape = shapes[k];
         const std::size_t full = static_cast<std::size_t>(layout_of<Real>(shape).size());
         parameters.is_shared[k] = shape.shared;
@@ -213,7 +213,7 @@ private:
         const std::size_t own = shape.learnt ? parameters.own[k].size() : 0;
         for (int state = 0; state < Network::optimiser_states; ++state) slot(k, state) = AlignedBuffer<Real>(own);
     }
-    void build_rows(const Description& about, ThreadPool& pool) {
+    SNCC_COLD void build_rows(const Description& about, ThreadPool& pool) {
         parameters.rows.clear();
         for (int r = 0; r < Network::rows_count; ++r) {
             const RowsInfo& info = Network::rows()[r];
@@ -246,7 +246,7 @@ private:
         set_delays();
     }
     // Where a sample's traces stand whose number follows from synapses and their delays.
-    void place_traces() {
+    SNCC_COLD void place_traces() {
         parameters.trace_starts.clear(), parameters.trace_size = Network::trace_size;
         for (int u = 0; u < Network::late_trace_count; ++u) {
             const LateTraces& late = Network::late_traces()[u];
@@ -275,7 +275,7 @@ private:
             if (Network::rows()[r].delays == k) return true;
         return false;
     }
-    void set_delays() {
+    SNCC_COLD void set_delays() {
         for (SynapseRows& rows : parameters.rows) {
             const int k = rows.info().delays;
             if (k >= 0) rows.set_delays(delays_[k].data(), shapes[k].shared, Network::shapes()[k].columns < 0, shapes[k].columns, Network::step_ms);

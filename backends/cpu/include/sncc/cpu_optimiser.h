@@ -89,7 +89,7 @@ private:
             if (follows) add_changes(numbers_.parameters.own[static_cast<std::size_t>(k)].data(), weights, before, count);
         });
     }
-    void rewire(const Rewiring& about) {
+    SNCC_COLD void rewire(const Rewiring& about) {
         const List<char> dormant = std::move(numbers_.dormant[static_cast<std::size_t>(about.parameter)]);
         if (!any_of(dormant)) return;
         Real* weights = numbers_.parameters.own[static_cast<std::size_t>(about.parameter)].data();
@@ -113,7 +113,7 @@ private:
         return *rows;
     }
     // The optimiser's states for a number of each synapse.
-    void begin_anew(int k, const List<char>& dormant, const List<std::uint64_t>& former) {
+    SNCC_COLD void begin_anew(int k, const List<char>& dormant, const List<std::uint64_t>& former) {
         const Shape& shape = numbers_.shapes[static_cast<std::size_t>(k)];
         for (int state = 0; shape.learnt && !shape.shared && state < Network::optimiser_states; ++state)
             follow_moments(numbers_.slot(k, state).data(), dormant, former);

@@ -35,6 +35,13 @@ std::int64_t bytes_of(const Segments& segments) {
     return Tile<Network>::size * (rows * row + series + states);
 }
 
+[[noreturn]] SNCC_COLD inline void refuse_memory(std::int64_t steps, int threads, std::int64_t needed, std::int64_t memory) {
+    throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes at least " + std::to_string((needed + 999999) / 1000000) + " MB in " +
+                                    std::to_string(threads) + (threads > 1 ? " threads" : " thread") + ", and the network was built with `memory` = " +
+                                    std::to_string(memory / 1000000) + " MB: build it with more, or " +
+                                    (threads > 1 ? "load it with fewer threads" : "take shorter samples"));
+}
+
 // The longest segments with which `threads` tiles and the chains' gradients stay within the bound.
 template <typename Network>
 Segments segments_of(std::int64_t steps, std::int64_t delay, int threads, std::int64_t gradient_bytes) {
@@ -50,11 +57,7 @@ Segments segments_of(std::int64_t steps, std::int64_t delay, int threads, std::i
         least = std::min(least, bytes);
     }
     if (least <= room) return segments;
-    const std::int64_t needed = (gradient_bytes + threads * least + 999999) / 1000000;
-    throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes at least " + std::to_string(needed) + " MB in " +
-                                    std::to_string(threads) + (threads > 1 ? " threads" : " thread") + ", and the network was built with `memory` = " +
-                                    std::to_string(Network::memory / 1000000) + " MB: build it with more, or " +
-                                    (threads > 1 ? "load it with fewer threads" : "take shorter samples"));
+    refuse_memory(steps, threads, gradient_bytes + threads * least, Network::memory);
 }
 
 // States of a tile's samples at the starts of segments.

@@ -51,7 +51,7 @@ public:
         return finite;
     }
     List<double> state_of(int population, int state, std::int64_t size) const { return copy(*simulated_, population, state, size); }
-    List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) const {
+    SNCC_COLD List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) const {
         const std::unique_ptr<Sample<Network>> first(new Sample<Network>);
         start_state(*first, numbers_.arrays, run.seed, run.trial);
         return copy(*first, population, state, size);
@@ -74,7 +74,7 @@ public:
     }
 
 private:
-    void keep_sample(Archive& archive) {
+    SNCC_COLD void keep_sample(Archive& archive) {
         if (archive.reads()) make_sample();
         Sample<Network>& s = *simulated_;
         archive.value(s.state), archive.value(s.before);
@@ -88,19 +88,19 @@ private:
             archive.array(s.rings[r].values.data(), static_cast<std::size_t>(s.rings[r].slots * s.rings[r].stride));
         }
     }
-    static List<double> copy(const Sample<Network>& s, int population, int state, std::int64_t size) {
+    SNCC_COLD static List<double> copy(const Sample<Network>& s, int population, int state, std::int64_t size) {
         const Real* const from = Network::variable(s.state, population, state);
         return {from, from + size};
     }
     bool is_under_way() const { return simulated_ && changes_of_delays_ == numbers_.changes_of_delays; }
 
-    void make_sample() {
+    SNCC_COLD void make_sample() {
         simulated_.reset(new Sample<Network>);
         simulated_->stimulated = true;
         simulated_->clear_readings();
         changes_of_delays_ = numbers_.changes_of_delays;
     }
-    void start(const Simulation& simulation) {
+    SNCC_COLD void start(const Simulation& simulation) {
         make_sample();
         start_state(*simulated_, numbers_.arrays, simulation.seed, simulation.trial);
         for (int p = 0; p < Network::populations; ++p) simulated_->spikes[p].clear(1 - Network::most_delay);

@@ -89,7 +89,7 @@ public:
     }
     // As part of a stored state.
     template <typename Archive>
-    void keep(Archive& archive) {
+    SNCC_COLD void keep(Archive& archive) {
         archive.value(first_), archive.vector(offsets_);
         if (archive.reads()) indices_.resize(static_cast<std::size_t>(offsets_.back()) + 32);
         archive.array(indices_.data(), static_cast<std::size_t>(offsets_.back()));
@@ -135,7 +135,7 @@ public:
     void forget(std::int64_t steps) { values_.drop(static_cast<std::size_t>(steps * stride_)); }
     // As part of a stored state.
     template <typename Archive>
-    void keep(Archive& archive) {
+    SNCC_COLD void keep(Archive& archive) {
         archive.value(size_), archive.value(stride_), archive.value(lead_);
         archive.vector(values_);
     }

@@ -140,6 +140,8 @@ template <typename Network>
 struct Sample {
     using Real = typename Network::Real;
 
+    SNCC_COLD Sample() = default;
+
     typename Network::State state;
     std::int64_t steps = 0;
     std::int64_t before = 0;  // steps before the first of this run
@@ -223,6 +225,8 @@ template <typename Network>
 struct Tile {
     using Real = typename Network::Real;
     static constexpr int size = Network::tile;
+
+    SNCC_COLD Tile() = default;
 
     std::unique_ptr<Sample<Network>[]> samples{new Sample<Network>[size]};
     std::unique_ptr<typename Network::Adjoint[]> adjoint{new typename Network::Adjoint[size]};

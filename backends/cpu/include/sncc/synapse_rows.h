@@ -45,7 +45,7 @@ struct RowsInfo {
 
 class SynapseRows {
 public:
-    SynapseRows(const RowsInfo& info, const HandedOver& pairs, std::uint64_t seed, ThreadPool& pool) : info_(&info) {
+    SNCC_COLD SynapseRows(const RowsInfo& info, const HandedOver& pairs, std::uint64_t seed, ThreadPool& pool) : info_(&info) {
         if (info.pattern.kind == PatternKind::sparse && !pairs.given)
             throw Failure(Code::argument, std::string("the connection `") + info.name + "` is `sparse`: hand its pairs over when loading, connections={\"" + info.name + "\": (pre, post)}");
         ConnectivityRequest request;
@@ -104,14 +104,14 @@ public:
         for_each_written([&](std::uint64_t, std::uint32_t i, std::uint32_t j) { hash = (hash ^ (std::uint64_t(i) << 32 | j)) * 1099511628211u; });
         return static_cast<std::int64_t>(hash);
     }
-    bool has_equal_pairs() const {
+    SNCC_COLD bool has_equal_pairs() const {
         for (std::int64_t i = 0; i < sources(); ++i)
             for (std::uint64_t k = offsets()[i] + 1; k < offsets()[i + 1]; ++k)
                 if (written(k) == written(k - 1)) return true;
         return false;
     }
     // Whether pairs are sorted and could be those of the connection: as many of each neuron's as it fixes.
-    bool allows(const std::int64_t* pre, const std::int64_t* post) const {
+    SNCC_COLD bool allows(const std::int64_t* pre, const std::int64_t* post) const {
         const PartIndices from(info_->source), to(info_->target);
         const Pattern& pattern = info_->pattern;
         for (std::uint64_t k = 0; k < count(); ++k) {
@@ -129,13 +129,13 @@ public:
         std::sort(had.begin(), had.end()), std::sort(has.begin(), has.end());
         return had == has;
     }
-    bool are(const std::int64_t* pre, const std::int64_t* post) const {
+    SNCC_COLD bool are(const std::int64_t* pre, const std::int64_t* post) const {
         bool equal = true;
         for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) { equal = equal && pre[k] == i && post[k] == j; });
         return equal;
     }
     // Other synapses, by source, then target.
-    void move(const std::int64_t* pre, const std::int64_t* post) {
+    SNCC_COLD void move(const std::int64_t* pre, const std::int64_t* post) {
         if (info_->rows != Rows::own) {
             stand_for(List<std::uint32_t>(pre, pre + count()), List<std::uint32_t>(post, post + count()));
             return;
@@ -196,7 +196,7 @@ public:
 
 private:
     // Rows of neurons of which each stands for a synapse, in place of the synapses' own.
-    void stand_for_synapses() {
+    SNCC_COLD void stand_for_synapses() {
         const std::int64_t size = static_cast<std::int64_t>(count());
         if (size > info_->room)
             throw Failure(Code::argument, std::string("the connection `") + info_->name + "` has " + std::to_string(size) + " synapses, more than the " +
@@ -206,7 +206,7 @@ private:
         stand_for(pre, post);
     }
     // The same for synapses of which each has that source and target.
-    void stand_for(const List<std::uint32_t>& pre, const List<std::uint32_t>& post) {
+    SNCC_COLD void stand_for(const List<std::uint32_t>& pre, const List<std::uint32_t>& post) {
         const bool by_source = info_->rows == Rows::to_synapses, by_synapse = info_->rows == Rows::onto_targets;
         const std::int64_t from = by_source ? sources() : by_synapse ? info_->room : PartIndices(info_->target).population();
         CompressedRows rows;

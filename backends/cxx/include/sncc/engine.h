@@ -23,7 +23,8 @@ enum class Code : int { ok = 0, argument = 1, busy = 2, memory = 3, device = 4, 
 
 class Failure : public std::exception {
 public:
-    Failure(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+    SNCC_COLD Failure(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+    SNCC_COLD Failure(Code code, const char* message) : code_(code), message_(message) {}
     Code code() const { return code_; }
     const char* what() const noexcept override { return message_.c_str(); }
 

@@ -34,20 +34,23 @@ struct NotFinite {
     const char* what;
     std::int64_t neuron;
 };
-inline std::string said(const NotFinite& found, const char* population, std::int64_t step, std::int64_t sample) {
+SNCC_COLD inline std::string said(const NotFinite& found, const char* population, std::int64_t step, std::int64_t sample) {
     return std::string(found.what) + " of `" + population + "` is not finite in neuron " + std::to_string(found.neuron) + " at step " + std::to_string(step) +
            " of sample " + std::to_string(sample);
 }
 
 // The first number that is infinite or none, -1 where all are finite. Where one of `first`, if that is given, is infinite, these may be so.
 template <typename Real>
-std::int64_t first_not_finite(const Real* numbers, const Real* first, std::int64_t count) {
-    if (are_finite(numbers, count)) return -1;
+SNCC_COLD std::int64_t find_not_finite(const Real* numbers, const Real* first, std::int64_t count) {
     bool may_be_infinite = false;
     for (std::int64_t j = 0; first && j < count; ++j) may_be_infinite |= std::isinf(first[j]);
     for (std::int64_t j = 0; j < count; ++j)
         if (std::isnan(numbers[j]) || (std::isinf(numbers[j]) && !may_be_infinite)) return j;
     return -1;
+}
+template <typename Real>
+std::int64_t first_not_finite(const Real* numbers, const Real* first, std::int64_t count) {
+    return are_finite(numbers, count) ? -1 : find_not_finite(numbers, first, count);
 }
 
 // Looks at the neurons' states after a run. Throws Failure that names population, state, neuron and the run's time.

@@ -102,7 +102,7 @@ private:
 
     void run_erased(int n_tasks, Call call, const void* context) {
         if (n_tasks <= 0) return;
-        start();
+        if (!shared_ || process_ != process()) start();
         Shared& shared = *shared_;
         shared.call = call;
         shared.context = context;
@@ -178,8 +178,7 @@ private:
         return (shared.tickets.load() & remaining_mask) != 0 || shared.stopping.load();
     }
 
-    void start() {
-        if (shared_ && process_ == process()) return;
+    SNCC_COLD void start() {
         abandon_after_fork();
         shared_ = std::make_unique<Shared>();
         process_ = process();
@@ -196,11 +195,11 @@ private:
     }
 
     // The parent's threads do not exist in the child, and its locks may be held for ever: their memory is given up.
-    void abandon_after_fork() {
+    SNCC_COLD void abandon_after_fork() {
         if (shared_ && process_ != process()) static_cast<void>(shared_.release());
     }
 
-    void stop() {
+    SNCC_COLD void stop() {
         abandon_after_fork();
         if (!shared_) return;
         {
