@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from networks import UNKNOWN, lively, parameters, program_of, recurrent, seen, spikes
-from stand_in import EMULATION, FLAGS, LINKER, SANITIZERS, Build, kept, kernels, made, runtime, texts
+from stand_in import EMULATION, FLAGS, LINKER, SANITIZERS, Build, compiled, kept, kernels, made, runtime, texts
 
 import sncc
 from sncc.backends.cxx.names import project_name
@@ -321,7 +321,7 @@ class Projects:
         others = [project / "src" / f"{name}_{part}.cpp" for part in ("api", *([main] if main else []))]
         others += [p for p in [project / "src" / "engine" / "connectivity.cpp"] if p.exists()]
         folder = kept(FLAGS, LINKER, build, link, main, *texts(project / "include", project / "src"), *texts(EMULATION))
-        objects += [made(folder / f"{s.stem}.o", "g++", *flags, "-c", s, "-o") for s in others]
+        objects += [compiled(source, flags) for source in others]
         sanitizer = SANITIZERS[build] if build == "address" else []
         return made(folder / target, LINKER, *sanitizer, *link, *objects, *runtime(build), "-ldl", "-lpthread", "-o")
 

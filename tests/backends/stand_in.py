@@ -6,9 +6,11 @@ then say of the card what they say of the emulation.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +23,7 @@ EMULATION = Path(cache.__file__).parent / "backends" / "cuda" / "emulation"
 FLAGS = ["-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden"]
 SANITIZERS = {
     "plain": [],
-    "address": ["-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "address": ["-g1", "-Og", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],  # -O1 compiles twice as long
     "checked": ["-g1", "-fsanitize=thread"],  # of the kernels alone; linked without libtsan
 }  # fmt: skip
 ON_GPU = os.environ.get("SNCC_TEST_GPU") == "1"
@@ -63,6 +65,13 @@ def made(target: Path, *words: object) -> Path:
     return target
 
 
+def compiled(source: Path, flags: Sequence[object]) -> Path:
+    """The object file of a C++ file, found again by what the preprocessor makes of it: projects share what is the same."""
+    text = command("g++", *flags, "-E", "-P", source)
+    folder = kept([flag for flag in flags if flag != "-I" and not isinstance(flag, Path)], text)
+    return made(folder / f"{source.stem}.o", "g++", *flags, "-c", source, "-o")
+
+
 def texts(*folders: Path) -> list[str]:
     """All that is compiled or included from these folders."""
     files = sorted(p for folder in folders for p in folder.rglob("*") if p.suffix in (".h", ".cuh", ".cu", ".cpp"))
@@ -75,13 +84,13 @@ def sources(build: Build) -> list[Path]:
     return [source for folder in folders for source in sorted((EMULATION / folder).glob("*.cpp"))]
 
 
+@functools.cache
 def runtime(build: Build) -> list[Path]:
     """The object files of the emulation's runtime; CUDA's is linked by nvcc."""
     if ON_GPU:
         return []
-    folder = kept(FLAGS, build, *texts(EMULATION))
     flags = [*FLAGS, *(SANITIZERS[build] if build == "address" else ["-O2"])]
-    return [made(folder / f"{s.stem}.o", "g++", *flags, "-c", s, "-o") for s in sources(build)]
+    return [compiled(source, flags) for source in sources(build)]
 
 
 def kernels(source: Path, build: Build, *more: object) -> Path:
