@@ -50,7 +50,7 @@ SAYS = r"the state `v` of `hidden` is not finite: it is (inf|nan) in neuron 77 a
 
 @pytest.fixture(
     scope="module",
-    params=[("cpu", ""), pytest.param(("emulated", ""), marks=pytest.mark.slow), ("cpu", TRAINED), pytest.param(("emulated", TRAINED), marks=pytest.mark.slow)],
+    params=[("cpu", ""), *(pytest.param(p, marks=pytest.mark.slow) for p in (("emulated", ""), ("cpu", TRAINED), ("emulated", TRAINED)))],
     ids=["cpu, neurons", "cuda, neurons", "cpu, samples", "cuda, samples"],
 )  # fmt: skip
 def network(request, tmp_path_factory):

@@ -155,7 +155,7 @@ def test_ctrl_c_leaves_a_network_that_goes_on(per_sample):
     assert np.isfinite(network.fit(DATA, LABELS, epochs=1)["loss"][0])
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_an_interrupted_training_goes_on_with_the_same_bits(precision, tmp_path, per_sample):
     path = per_sample
     if precision == "float64":

@@ -39,12 +39,15 @@ def test_float64_equals_the_reference(name):
     trains_like_the_reference(network, program, 1e-8)
 
 
-def test_float32_is_close():
-    text = NETWORKS["layers, delays, a signal"]
+@pytest.mark.parametrize(
+    "name", ["an ALIF under e-prop", pytest.param("layers, delays, a signal", marks=pytest.mark.slow)]
+)
+def test_float32_is_close(name):
+    text = NETWORKS[name]
     agree(sncc.load(sncc.build(text, backend="cpu")), program_of(text, "float32"), 2e-4)
 
 
-def test_threads_do_not_change_a_bit():
+def test_threads_do_not_change_a_bit(monkeypatch):
     text = NETWORKS["an ALIF under e-prop"]
     program, project = program_of(text, "float32"), sncc.build(text, backend="cpu")
     inputs, labels, values = cases(program, samples=21)
@@ -54,6 +57,10 @@ def test_threads_do_not_change_a_bit():
         set_parameters(network, program, values)
         network.fit(handed_over(program, inputs), np.array(labels) % 3, epochs=2, batch=8, verbose=False)
         gradients.append(network.gradients(handed_over(program, inputs), np.array(labels) % 3)[1])
+    other = sncc.load(project, threads=1)
+    monkeypatch.setenv("SNCC_MEMORY_LIMIT", "1e4")  # what is free
+    with pytest.raises(MemoryError, match=r"\d+ steps takes .* kB in 1 thread, and 10 kB are free: .*build it with"):
+        other.gradients(handed_over(program, inputs), np.array(labels) % 3)
     for other in gradients[1:]:
         assert all(np.array_equal(gradients[0][key], other[key]) for key in other)
 
@@ -113,6 +120,7 @@ def test_states_of_sources_equal_the_reference_on_any_threads_and_in_runs_that_g
     assert np.array_equal(np.concatenate([potentials(0, 13), potentials(13, 15), potentials(15, 30)]), whole)
 
 
+@pytest.mark.slow  # "layers, delays, a signal" has some
 def test_learnt_delays_equal_the_reference():
     text = recurrent("LIF", rule="bptt", learn="weights, x_hidden.delay, hidden_hidden.delay", size=9)
     text = text.replace("population output", "population second: LIF[9]\n    population output")

@@ -199,6 +199,7 @@ def test_delays_may_become_longer_than_those_for_which_sums_are_kept(project, mo
     assert all(found[p][0].size > 100 and all(map(np.array_equal, at_arrival[p], found[p])) for p in ("a", "b"))
 
 
+@pytest.mark.slow
 def test_what_arrives_in_the_step_of_its_spike_is_not_on_its_way_afterwards(monkeypatch):
     project = sncc.build(
         """

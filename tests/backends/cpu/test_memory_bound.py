@@ -62,10 +62,9 @@ def data(steps: int = STEPS, samples: int = 3):
     return inputs, rng.integers(0, 3, samples)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiler")
-@pytest.mark.parametrize(
-    "case", [pytest.param(c, marks=pytest.mark.slow if k != 1 else ()) for k, c in enumerate(CASES)]
-)
+@pytest.mark.parametrize("case", CASES)
 def test_a_bound_changes_no_bit_of_loss_or_gradients(case, monkeypatch):
     free, bound = network_of(case), network_of(case, "8 MB")
     monkeypatch.setenv("SNCC_MEMORY_LIMIT", "1e6")  # what is free, without a bound
@@ -82,17 +81,12 @@ def test_a_bound_changes_no_bit_of_loss_or_gradients(case, monkeypatch):
 
 
 @pytest.mark.usefixtures("compiler")
-def test_gradients_in_segments_are_those_of_the_reference():
+def test_gradients_in_segments_are_those_of_the_reference_and_a_bound_that_is_too_small_says_what_training_takes():
     rule, loss, delay, learn = CASES["bptt, learnt delays, a loss at every step"]
     text = TEXT.format(rule=rule, loss=loss, delay=delay, learn=learn).replace(", dropout = 0.3", "")
     network = sncc.load(sncc.build(text, backend="cpu", memory="14 MB", precision="float64"), threads=2)
     agree(network, program_of(text), 1e-9, steps=1100)
-
-
-@pytest.mark.usefixtures("compiler")
-def test_a_bound_that_is_too_small_says_what_training_takes():
-    network = network_of("bptt, learnt delays, a loss at every step", "8 MB")
-    says = r"50000 steps takes at least \d+ MB in 1 thread, and .* 8 MB: build it with more, or take shorter samples"
+    says = r"50000 steps takes at least \d+ MB in 1 thread, and .* 14 MB: build it with more, or take shorter samples"
     with pytest.raises(MemoryError, match=says):
         network.gradients(*data(50_000, samples=1))
     with pytest.raises(MemoryError, match=r"at least \d+ MB in 2 threads, and .*, or load it with fewer threads"):

@@ -85,6 +85,7 @@ def test_a_delay_that_is_too_long_is_refused_and_changes_nothing():
     agree(network, program, reference, inputs, labels, 1e-9)
 
 
+@pytest.mark.slow
 def test_float32_is_close():
     program, reference, values, inputs, labels, pairs = case_of("convolution", "bptt")
     network = sncc.load(sncc.build(CASES["convolution"].text(), backend="cpu"), connections=pairs)

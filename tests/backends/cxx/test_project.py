@@ -47,6 +47,16 @@ def project(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def built(project):
+    """The folder in which CMake has built it, once: for any processor, as `sncc.build` builds for this machine's."""
+    needs("cmake", "g++")
+    folder = project / "build" / "cpu"
+    run("cmake", "-S", project, "-B", folder, "-DSNCC_NATIVE=OFF")
+    run("cmake", "--build", folder, "--parallel", "2")
+    return folder
+
+
 def needs(*tools: str) -> None:
     for tool in tools:
         if shutil.which(tool) is None:
@@ -124,11 +134,8 @@ def test_equations_stand_above_the_code_made_from_them(project):
     assert all(len(line) <= 120 for line in dynamics.splitlines())
 
 
-def test_cmake_alone_builds_it_and_the_runner_needs_no_python(project, tmp_path):
-    needs("cmake", "g++")
-    build = tmp_path / "build"
-    run("cmake", "-S", project, "-B", build)
-    run("cmake", "--build", build, "--parallel", "2")
+def test_cmake_alone_builds_it_and_the_runner_needs_no_python(project, built, tmp_path):
+    build = built
     events = tmp_path / "events.txt"
     events.write_text("".join(f"{n} {n % 5}\n{n} {(n + 2) % 5}\n" for n in range(1, 41)))
     printed = run(build / "tiny_run", events)
@@ -198,12 +205,10 @@ def test_cmake_alone_builds_it_and_the_runner_needs_no_python(project, tmp_path)
     assert exported and all(name.startswith("tiny_") for name in exported)
 
 
+@pytest.mark.usefixtures("built")
 def test_the_binding_in_it_works_without_sncc(project, tmp_path):
-    needs("cmake", "g++")
     copy = tmp_path / "copy"
     shutil.copytree(project, copy)
-    run("cmake", "-S", copy, "-B", copy / "build" / "cpu")
-    run("cmake", "--build", copy / "build" / "cpu", "--parallel", "2")
     script = (
         "import sys\n"
         f"sys.path.insert(0, {str(copy / 'python')!r})\n"
@@ -215,12 +220,10 @@ def test_the_binding_in_it_works_without_sncc(project, tmp_path):
     assert np.isfinite(1.0)
 
 
-def test_it_installs_and_another_project_finds_it(project, tmp_path):
-    needs("cmake", "g++", "gcc")
-    build, prefix = tmp_path / "build", tmp_path / "prefix"
-    run("cmake", "-S", project, "-B", build, "-DSNCC_NATIVE=OFF")
-    run("cmake", "--build", build, "--parallel", "2")
-    run("cmake", "--install", build, "--prefix", prefix)
+def test_it_installs_and_another_project_finds_it(project, built, tmp_path):
+    needs("gcc")
+    prefix = tmp_path / "prefix"
+    run("cmake", "--install", built, "--prefix", prefix)
     run("cmake", "-S", project / "examples", "-B", tmp_path / "example", f"-DCMAKE_PREFIX_PATH={prefix}")
     run("cmake", "--build", tmp_path / "example")
     printed = run(tmp_path / "example" / "tiny_example")
