@@ -29,6 +29,7 @@ from sncc.expressions.algebra import ONE, ZERO, has_draws, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols, walk
 from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
+from sncc.lower.drawn_starts import cannot_start, drawn_starts, with_starts
 from sncc.lower.plasticity import follow_modulator, trace_name
 from sncc.lower.readings import FLOWED, is_timed
 from sncc.lower.recorded_synapses import recordable_states
@@ -117,13 +118,14 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
     learnt, own = _learns_delay(model, c), c.synapses_of or c.name
     placed = _is_placed(c) and c.delay is None and not _shares(model, c) and not c.only_recorded
     name, count, moves = f"{c.name}.synapses", _count(c), moves_of(model, c)
-    seen = sorted(moves.seen, key=lambda s: s.symbol)
+    seen, starts = sorted(moves.seen, key=lambda s: s.symbol), drawn_starts(model, c)
     # whether spikes of the source tell it anything
     met = bool(moves.on_pre) or any("pre!" in symbols(value) for _, value in moves.delivered)
     arriving = ARRIVED if moves.after else "pre"
     inputs = [Input("pre", PLAIN)] * met + [Input("post", PLAIN)] * bool(moves.on_post)
     inputs += [Input(s.symbol, PLAIN) for s in seen]
     inputs += [Input(symbol, PLAIN) for symbol, _, _ in moves.stimulated]
+    inputs += [Input(given, PLAIN) for one in starts for _, given in one.inputs]
     inputs += [Input(GAIN, PLAIN)] if c.gain is not None else []
     inputs += [Input(SIGNAL, PLAIN)] if source.kind == "signal" else []
     sides = sorted({side for _, side in moves.whose})
@@ -138,7 +140,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
     told = tuple(r.state.removesuffix(TOLD) for r in recordable if r.ahead)
     dynamics = Dynamics(
         states=(
-            *moves.states,
+            *with_starts(moves.states, starts),
             *(State(name, ZERO, PLAIN) for name in (*delivered, *kept, *(f"{state}{TOLD}" for state in told))),
         ),
         inputs=tuple(inputs),
@@ -153,6 +155,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         apart=moves.apart,
         leaving=(
             *moves.leaving,
+            *(a for one in starts for a in one.leaving(model.step)),
             *(Assignment(n, mul(v, Symbol(KEPT)) if c.dropout else v) for n, v in delivered.items()),
         ),
         window=model.training.rule.truncate_steps if model.training is not None else None,
@@ -210,6 +213,10 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         populations.append(trace_population(f"{c.name}.{index}", neurons, (), states, c.span))
         how = to_rows if side == "pre" else to_columns
         around.append(join(index, (f"{c.name}.{index}", name), index, how, "index", 1))
+    for one in starts:
+        populations.append(one.population)
+        how = to_rows if one.side == "pre" else to_columns
+        around += [join(given, (one.population.name, name), given, how, state, 1) for state, given in one.inputs]
     if source.kind == "signal":
         around.append(join("values", (source.name, name), SIGNAL, to_rows, None, c.delay_steps, each))
     if c.gain is not None:
@@ -351,8 +358,6 @@ def _cannot_draw(c: Connection, plasticity: Plasticity) -> tuple[str, str]:
     names, moved = {s.name for s in shared}, drawn_states(plasticity)
     for state in shared:
         help = f"declare it with `state {state.name} = …`: one per synapse"
-        if has_draws(state.initial):
-            return f"and whose `{state.name}`, one for all synapses of a neuron, starts at a draw", help
         if c.delay is not None and state.name in moved and state in plasticity.pre_states:
             what = f"with a delay for each synapse, and whose `{state.name}`, one for all of a neuron, draws numbers"
             return what, help
@@ -369,8 +374,9 @@ def _cannot_draw(c: Connection, plasticity: Plasticity) -> tuple[str, str]:
 
 def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
     """What stands in the way of training through weights that move within a sample, and what helps."""
-    if (found := _cannot_draw(c, plasticity))[0]:
-        return found
+    for found in (_cannot_draw(c, plasticity), cannot_start(model, c)):
+        if found[0]:
+            return found
     if c.synapse is not None and c.synapse.method is not None:
         return f"behind `{c.synapse.model}`, which states its `method`", "leave the `method` out"
     if c.delay is not None and not rests(plasticity.pre_states, plasticity.equations):

@@ -145,8 +145,7 @@ def test_noise_in_shared_traces_has_the_spread_of_its_equation_trained_or_not(si
 
 @pytest.mark.parametrize(
     "before, after, said",
-    [("post state y = 0", "post state y = uniform(0, 1)", "whose `y`, one for all synapses of a neuron, starts at a draw"),
-     ("        weight += rate * (x + normal(0.5, 1))", "        x += uniform(0, 1)\n        weight += rate * (x + normal(0.5, 1))",
+    [("        weight += rate * (x + normal(0.5, 1))", "        x += uniform(0, 1)\n        weight += rate * (x + normal(0.5, 1))",
       "a line reads `x` after the one in which it draws")],
 )  # fmt: skip
 def test_what_shared_traces_cannot_draw_in_training_is_said(before, after, said):

@@ -1,0 +1,94 @@
+"""Traces that all synapses of a neuron share start at a draw in training: the numbers of a simulation, constants for the gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from networks import model_of, program_of
+from synapse_gradients import equals_differences, relative_error
+
+import sncc
+from sncc.backends.reference.interpreter import Reference
+from sncc.compiler import compile_program, scheduled
+from sncc.diagnostics import DiagnosticError
+
+NETWORK = """
+plasticity starting:
+    param rate = 0.1
+    param tau = 12 ms
+    param most = 0.8
+    pre state x = uniform(0.1, most)
+    post state y = normal(0.3, 0.1, clip = [0, 1])
+    dx/dt = -x / tau
+    dy/dt = -y / (9 ms)
+    on pre:
+        weight += rate * (x - y) * (1.5 - weight)
+        x += 0.5
+    on post:
+        weight += rate * x * y
+        y += 0.4
+    bound weight in [-3, 3]
+
+plasticity ending:
+    param rate = 0.1
+    param tau = 12 ms
+    pre state x = uniform(0.1, 0.8)
+    post state y = 0.1
+    dx/dt = -x / tau
+    dy/dt = -y / (9 ms)
+    on pre:
+        weight += rate * (x - y) * (1.5 - weight)
+        x += 0.5
+
+network Net:
+    step = 1 ms
+    population x: input[6]
+    population hidden: LIF[5](tau_m = 10 ms, theta = 0.5)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = normal(0.3, 0.3)
+    connect hidden -> hidden: random(p = 0.6), weight = normal(0.1, 0.3), delay = 2 ms, plasticity = starting()
+    connect hidden -> output: PATTERN, weight = normal(0, 0.4), delay = 1 ms, plasticity = ending()
+
+train:
+    rule = RULE
+    loss = mean(cross_entropy(output.v))
+    learn = hidden_output.weight, hidden_output.plasticity.rate, hidden_output.plasticity.tau
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+
+
+def inputs():
+    return [{"x": np.random.default_rng(1).poisson(0.3, (16, 6)).astype(float)}]
+
+
+@pytest.mark.parametrize("pattern", ["dense", "random(p = 0.7)"])
+def test_traces_start_at_draws(pattern):
+    text = NETWORK.replace("PATTERN", pattern)
+    assert not sncc.check(text.replace("RULE", "bptt"))
+    exact, reverse, forwards = (
+        program_of(text.replace("RULE", rule)) for rule in ("bptt", "eprop", "eprop(online = true)")
+    )
+    values = {p.key: np.asarray(Reference(exact).parameters[p.key]) for p in exact.parameters if p.learnt}
+    trained = Reference(exact, values).run(inputs())
+    alone = compile_program(scheduled(model_of(text.replace("RULE", "bptt")), "neuron_parallel"), "float64")
+    simulated = Reference(alone, values).run(inputs())
+    assert trained.spikes[0]["hidden"].sum() > 50
+    for population in ("hidden", "output"):
+        assert np.array_equal(trained.traces[0][population, "v"], simulated.traces[0][population, "v"])
+    equals_differences(exact, values, inputs(), np.random.default_rng(1))
+    found = [Reference(p, values).run(inputs(), [2]).gradients for p in (exact, reverse, forwards)]
+    for key, gradient in found[0].items():  # the loss reads the target, so nothing is cut
+        assert all(np.any(gradient) and relative_error(other[key], gradient) < 1e-12 for other in found[1:]), key
+
+
+@pytest.mark.parametrize(
+    "before, after, said",
+    [
+        ("hidden_output.plasticity.rate,", "hidden_hidden.plasticity.most,", "at a draw by `most`, which is learnt"),
+        ("starting()", "starting(most = uniform(0.5, 0.9))", "at a draw by `most`, a number of each synapse"),
+    ],
+)
+def test_what_draws_of_a_start_cannot_depend_on_is_said(before, after, said):
+    text = NETWORK.replace("PATTERN", "dense").replace("RULE", "bptt").replace(before, after)
+    with pytest.raises(DiagnosticError, match=said):
+        program_of(text)
