@@ -61,7 +61,7 @@ def inputs():
     return [{"x": np.random.default_rng(1).poisson(0.3, (16, 6)).astype(float)}]
 
 
-@pytest.mark.parametrize("pattern", ["dense", "random(p = 0.7)"])
+@pytest.mark.parametrize("pattern", ["random(p = 0.7)", pytest.param("dense", marks=pytest.mark.slow)])
 def test_traces_start_at_draws(pattern):
     text = NETWORK.replace("PATTERN", pattern)
     assert not sncc.check(text.replace("RULE", "bptt"))

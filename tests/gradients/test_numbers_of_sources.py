@@ -58,7 +58,7 @@ def run(text: str, rule: str, labels):
     return found.gradients
 
 
-@pytest.mark.parametrize("pattern", ["dense", "random(p = 0.8)"])
+@pytest.mark.parametrize("pattern", ["dense", pytest.param("random(p = 0.8)", marks=pytest.mark.slow)])
 def test_numbers_that_synapses_read_of_their_source_are_learnt_under_e_prop(pattern):
     text = NETWORK.replace("PATTERN", pattern)
     exact = run(text, "bptt", [2])

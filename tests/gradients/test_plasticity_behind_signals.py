@@ -54,7 +54,10 @@ def inputs():
     return [{"level": np.abs(np.random.default_rng(1).normal(0, 1, (20, 6)))}]
 
 
-@pytest.mark.parametrize("case, rule", [(DRIVE, "bptt"), (IMPULSE, "eprop"), (IMPULSE, "bptt(truncate = 7 ms)")])
+@pytest.mark.parametrize(
+    "case, rule",
+    [(DRIVE, "bptt"), (IMPULSE, "eprop"), pytest.param(IMPULSE, "bptt(truncate = 7 ms)", marks=pytest.mark.slow)],
+)
 def test_gradients_are_those_of_automatic_differentiation(case, rule):
     model = model_of(text_of(case, rule))
     program = compile_program(model, "float64")

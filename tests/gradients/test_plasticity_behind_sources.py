@@ -60,7 +60,10 @@ def gradients(text: str, values=None):
 
 
 @pytest.mark.parametrize("text", [NETWORK, READ], ids=["one synapse before the readout", "read by the loss"])
-@pytest.mark.parametrize("pattern", ["dense, delay = 1 ms", "random(p = 0.8), delay = uniform(1 ms, 4 ms)"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["dense, delay = 1 ms", pytest.param("random(p = 0.8), delay = uniform(1 ms, 4 ms)", marks=pytest.mark.slow)],
+)
 def test_credit_goes_through_weights_that_move_and_what_their_source_has_for_them(text, pattern):
     text = text.replace("PATTERN", pattern)
     exact = gradients(text.replace("RULE", "bptt"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from networks import model_of
-from recorded_samples import TEXT, spikes
+from recorded_samples import TEXT, samples
 
 from sncc.backends.reference.interpreter import Reference
 from sncc.compiler import check, compile_program, scheduled
@@ -17,7 +17,7 @@ CARRIED = TEXT.replace(", plasticity = pairs()", "").partition("    record weigh
 
 def run(text: str, schedule: str | None):
     program = compile_program(scheduled(model_of(text), schedule), "float64")
-    return Reference(program).run([{"x": spikes()[0]}])
+    return Reference(program).run(samples()[:1])
 
 
 def test_what_is_recorded_is_what_a_network_that_is_not_trained_records():
@@ -39,7 +39,7 @@ def test_a_stimulated_modulator_is_the_same_as_one_that_is_set():
     text = "\n".join(lines)
     always = run(text + "    stimulate other.reward: 0.7\n", None).traces[0]["other", "weight"]
     program = compile_program(model_of(text), "float64")
-    set_once = Reference(program, {"other.plasticity.reward": 0.7}).run([{"x": spikes()[0]}]).traces[0]
+    set_once = Reference(program, {"other.plasticity.reward": 0.7}).run(samples()[:1]).traces[0]
     assert np.allclose(always, set_once["other", "weight"], rtol=1e-12, atol=1e-14)
     assert np.abs(always - run(text, None).traces[0]["other", "weight"]).max() > 0.05
 
