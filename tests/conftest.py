@@ -43,6 +43,13 @@ def small_network() -> str:
 
 
 @pytest.fixture
+def simulated_network() -> str:
+    """The same network, of fewer neurons, with a `simulate` block."""
+    simulate = "\nsimulate:\n    duration = 50 ms\n    record v of hidden every 5 ms\n"
+    return SMALL.replace("hidden_size = 12", "hidden_size = 9") + simulate
+
+
+@pytest.fixture
 def compiler() -> None:
     """Skips where there is no C++ compiler."""
     if toolchain.find_compiler() is None or toolchain.find_cmake() is None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import threading
 from pathlib import Path
@@ -19,12 +20,23 @@ from sncc.diagnostics import DiagnosticError, Source
 from sncc.expressions.nodes import Number
 from sncc.memory import bytes_of
 
+SHARED = os.environ.get("XDG_CACHE_HOME")
+
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder / "sncc"
+
+
+@pytest.fixture
+def shared_cache(own_cache, monkeypatch):
+    """The cache of all tests, where others may have built the same."""
+    if SHARED is None:
+        monkeypatch.delenv("XDG_CACHE_HOME")
+    else:
+        monkeypatch.setenv("XDG_CACHE_HOME", SHARED)
 
 
 def codes(error: pytest.ExceptionInfo[DiagnosticError]) -> list[str]:
@@ -177,7 +189,11 @@ def test_explain_raises_what_is_wrong(small_network):
 
 
 # -------------------------------------------------------------------------------------------------- building
-def test_a_second_build_is_found_in_the_cache(small_network, compiler, own_cache, monkeypatch):
+@pytest.mark.usefixtures("compiler", "shared_cache")
+def test_a_second_build_is_found_in_the_cache(small_network, own_cache, monkeypatch):
+    built = next((sncc.build(small_network, backend="cpu") / "lib").iterdir())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(own_cache.parent))
+    monkeypatch.setattr(toolchain, "build", lambda *given: Path(shutil.copy(built, given[3] / "libsmall.so")))
     first = sncc.build(small_network, backend="cpu")
     monkeypatch.setattr(toolchain, "build", None)  # a compiler would fail now
     assert sncc.build(small_network, backend="cpu") == first and first.parent == own_cache
@@ -209,7 +225,8 @@ def test_what_simulations_share_is_compiled_once_for_a_precision(monkeypatch, co
     assert [engine is not None for engine in given] == [False, True, False]
 
 
-def test_out_is_a_real_copy_and_keeps_other_files(small_network, compiler, tmp_path):
+@pytest.mark.usefixtures("compiler", "shared_cache")
+def test_out_is_a_real_copy_and_keeps_other_files(small_network, simulated_network, tmp_path):
     out = tmp_path / "project"
     cached = sncc.build(small_network, backend="cpu")
     assert sncc.build(small_network, backend="cpu", out=out) == out
@@ -219,7 +236,7 @@ def test_out_is_a_real_copy_and_keeps_other_files(small_network, compiler, tmp_p
     for path in cached.rglob("*"):
         if path.is_file():
             assert not path.samefile(out / path.relative_to(cached))
-    sncc.build(small_network, backend="cpu", out=out, hidden_size=9)
+    sncc.build(simulated_network, backend="cpu", out=out)
     assert (out / "notes.txt").read_text() == "mine"
     assert not libraries[0].exists() and len(list((out / "lib").iterdir())) == 1
     assert sncc.load(out).parameters["hidden_hidden.weight"].shape == (9, 9)
