@@ -90,7 +90,9 @@ def synapse_by_synapse(reference, name, x, jump, decays, start):
     steps = (
         np.full(len(weight), {"lumped": 2, "source": 4}.get(name, 0))
         if delays is None
-        else np.floor(np.asarray(delays) / STEP + 0.5).astype(int)
+        else np.broadcast_to(
+            np.floor(np.asarray(delays) / STEP + 0.5).astype(int), (len(weight),)
+        )  # one for all, or each
     )
     states, found = np.tile(np.array(start, float), (len(weight), 1)), []
     for n in range(1, STEPS + 1):
