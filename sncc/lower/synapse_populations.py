@@ -150,7 +150,7 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         arrivals=(*((arriving, block) for block in moves.on_pre), *(("post", block) for block in moves.on_post)),
         early=(*([ARRIVED] if moves.after else []), *(["post"] if moves.on_post else [])),
         once=("post",) if moves.on_post else (),
-        most=most_spikes(source) or (0 if alone else MOST_SPIKES),
+        most=most_spikes(source) or (0 if alone or c.only_recorded else MOST_SPIKES),
         parts=learnt and not is_timed(model),  # else each arrives as a whole, in the nearest step
         apart=moves.apart,
         leaving=(
@@ -339,6 +339,8 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
             f"in {count:,} synapses (at most {MOST_SYNAPSES:,}: every step keeps the states of each)",
             "use a synapse whose states a neuron can carry, or fewer neurons",
         )
+    if c.only_recorded:  # from numbers that it shares with what is trained, without gradients
+        return "", ""
     kind = model.population(c.source).kind
     adds_up = kind == "poisson" and all(amounts(block) is not None for block in moves_of(model, c).on_pre)
     if kind not in ("neuron", "input", "signal") and not adds_up:

@@ -52,3 +52,14 @@ def test_states_that_neurons_carry_are_recorded_under_every_rule(rule):
     for key in (("x_hidden", "g"), ("wide", "u"), ("loop", "g")):
         expected = plain.traces[0][key]
         assert np.allclose(trained.traces[0][key][:, : expected.shape[1]], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_what_is_recorded_may_be_moved_by_any_number_of_spikes_and_begin_at_any_weights():
+    text = CARRIED.replace("connect noise -> hidden: dense, weight = normal(0.1, 0.1)",
+                           "connect noise -> hidden: dense, weight = orthogonal(gain = 0.5 /ms), synapse = tsodyks_markram()")  # fmt: skip
+    text = (
+        text.replace("rate = 100 Hz", "rate = 800 Hz") + "    record x of noise_hidden\n    record u of noise_hidden\n"
+    )
+    trained, plain = (run(text, schedule) for schedule in (None, "neuron_parallel"))
+    for key in (("noise_hidden", "x"), ("noise_hidden", "u")):
+        assert np.array_equal(trained.traces[0][key], plain.traces[0][key]) and plain.traces[0][key].std() > 0.01
