@@ -95,6 +95,8 @@ def parameters(program, rng: np.random.Generator, weight: float = 1.0) -> dict[s
         elif p.storage != "compiled":
             start = Reference(program).parameters.get(p.key, 0.0)  # 0: drawn when loaded
             values[p.key] = np.asarray(start) + (rng.normal(0, 0.05, np.shape(start)) if p.shape else 0.0)
+            if p.key.endswith(".delay"):
+                values[p.key] = np.maximum(values[p.key], 0)
     return values
 
 

@@ -74,6 +74,7 @@ def test_times_of_spikes_over_patterns(name):
     agree(network, program, Reference(program, values, pairs=pairs), inputs, labels, 1e-9)
 
 
+@pytest.mark.slow  # test_bundles.py has one in a simulation
 def test_a_delay_that_is_too_long_is_refused_and_changes_nothing():
     program, reference, values, inputs, labels, _ = case_of("a delay for every synapse", "bptt", 5)
     network = sncc.load(sncc.build(CASES["a delay for every synapse"].text(), backend="cpu", precision="float64"))
