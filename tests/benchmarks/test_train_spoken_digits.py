@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = Path(os.environ.get("SNCC_DATA") or ROOT.parent / "shared" / "data")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (DATA / "spoken_digits.npz").exists(), reason="no spoken_digits.npz; SNCC_DATA names its folder"
 )

@@ -119,6 +119,7 @@ def errors_of_the_library(case: Case, step: float) -> dict[str, float]:
     return case.errors({key: np.asarray(g) * si[key] for key, g in gradients.items()})
 
 
+@pytest.mark.slow  # the reference is tested so above, and the library against it
 def test_at_a_ten_thousandth_of_the_membrane_time_constant_little_is_left():
     needs_compiler()
     case = Case(DELAYED, 3, 1.3, entries=6)

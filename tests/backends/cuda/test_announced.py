@@ -19,7 +19,7 @@ PARTS = [slice(0, 5), slice(5, 10), slice(10, 12)]
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     needs_compiler()
-    return Projects(tmp_path_factory.mktemp("announced")).emulated(NETWORKS["merged populations"])[1]
+    return Projects(tmp_path_factory.mktemp("announced")).emulated(NETWORKS["merged populations"], "float32")[1]
 
 
 @pytest.fixture
