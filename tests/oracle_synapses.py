@@ -187,6 +187,9 @@ class SynapseSimulation(Simulation):
         self.past = {key: [x] for key, x in self.state.items()}
 
     def begin_window(self):
+        late = (s for synapses in self.by_target.values() for s in synapses if s.parts is not None)
+        for s in late:  # what the source has done up to here belongs to the window that ends
+            s.follow(self)
         super().begin_window()
         self.past = {key: [cut(x) for x in past] for key, past in self.past.items()}
         for s in (s for synapses in self.by_target.values() for s in synapses):

@@ -121,7 +121,7 @@ def test_a_network_that_is_trained_draws_and_does_what_it_draws_and_does_untrain
             assert np.allclose(trained.traces[0][state], trace, rtol=1e-12, atol=1e-12)
 
 
-CUT = [pytest.param(rule, marks=pytest.mark.slow) for rule in ("bptt(truncate = 3 ms)", "eprop(truncate = 5 ms)")]
+CUT = [pytest.param(rule, marks=pytest.mark.slow) for rule in ("bptt(truncate = 7 ms)", "eprop(truncate = 9 ms)")]
 
 
 @pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop", marks=pytest.mark.slow), *CUT])
