@@ -258,13 +258,15 @@ def test_train_saves_resumes_and_reports(folder, compiler):
     done = sncc(*train, "--data", "npz:wrong.npz", "--epochs", 1, "--save", "w.npz", cwd=folder)
     assert done.returncode == 1 and "out of range" in done.stderr and (folder / "w.npz").read_bytes() == kept
     (folder / "w.npz").write_bytes(b"rubbish")
+    np.savez(folder / "t.npz", events=events, labels=labels, test_events=events[:, :, :5], test_labels=labels)
     mistakes = [
         ("--resume", "w.npz"), ("--resume", "absent.npz"), ("--save", "no/folder/w.npz"), ("--data", "npz:absent.npz"),
-        ("--data", "digitz"), ("--data", "digits"),
+        ("--data", "digitz"), ("--data", "digits"), ("--data", "npz:t.npz"),
     ]  # fmt: skip
     for words in mistakes:
         done = sncc(*train, "--epochs", 1, *words, cwd=folder)
         assert done.returncode == 1 and "error:" in done.stderr and "internal" not in done.stderr, (words, done.stderr)
+        assert "epoch" not in done.stderr, (words, done.stderr)  # told before the work
 
 
 def test_simulate_reports_rates_and_keeps_what_was_recorded(folder, simulated_network, compiler):

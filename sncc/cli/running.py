@@ -87,6 +87,7 @@ def train(
         shapes = [s.shape for s in network.manifest.sources if s.kind == "events"]
         events = load_data(data, network.manifest.step, shapes[0] if len(shapes) == 1 else None)
         click.echo(events.description, err=True)
+        _check_tests(network, events)
         began, before = monotonic(), network.progress
         try:
             network.fit(events.train, events.train_labels, epochs=epochs, seed=seed, verbose=True)
@@ -193,6 +194,18 @@ def _say_backend(backend: str) -> str:
     return chosen
 
 
+def _check_tests(network: Network, data: DataSet) -> None:
+    """Refuses samples to test on that do not fit the network, before it is trained."""
+    from sncc.runtime.dataset import labelled_set
+
+    if data.test is None or data.test_labels is None:
+        return
+    try:
+        labelled_set(network.manifest, data.test, data.test_labels, network.spike_times)
+    except ValueError as error:
+        raise ValueError(f"to test on: {error}") from None
+
+
 def _results(network: Network, data: DataSet, seconds: float) -> Table:
     from rich.table import Table
 
@@ -215,5 +228,6 @@ def _rates(network: Network, run: Run) -> Table:
     sizes |= {p.name: p.size for p in network.manifest.populations}
     for name, spikes in run.spikes.items():
         size = sizes.get(name, 1)
-        table.add_row(name, str(size), str(len(spikes)), f"{len(spikes) / size / run.duration:.2f} Hz")
+        rate = f"{len(spikes) / size / run.duration:.2f} Hz" if run.duration else "–"  # ended before the first step
+        table.add_row(name, str(size), str(len(spikes)), rate)
     return table

@@ -93,6 +93,8 @@ def _from_times(
     arrays: Arrays, prefix: str, step: float, unit: float, shape: str, target: tuple[int, ...] | None
 ) -> Events:
     times, channels, offsets = (_array("it", arrays, prefix + name) for name in ("times", "channels", "offsets"))
+    if not times.ndim or not channels.ndim:
+        raise ValueError("`times` and `channels` are lists, one number for each event")
     if times.dtype.kind in "iu" and not unit:
         raise ValueError("`times` are whole numbers: say how many seconds one is, e.g. `unit=0.001`")
     if offsets.ndim != 1 or not len(offsets) or offsets.dtype.kind not in "iu":

@@ -95,6 +95,7 @@ def test_labels_of_every_step_and_a_number_for_none(file):
             "`offsets`",
         ),
         ({"events": None, "times": np.zeros(2), "offsets": np.arange(21)}, "", "no array `channels`"),
+        ({"events": None, "times": np.float64(3), "channels": np.int64(1), "offsets": np.arange(2)}, "", "are lists"),
     ],
 )
 def test_wrong_files_are_refused(file, change, options, cause):
