@@ -99,6 +99,12 @@ SYNAPSES = {
     on pre: s += use * (1 - post.v * s) * tanh(pre.i + t / (10 ms))
     deliver weight * s * (1.5 - s) * (0.1 /ms)
 """,
+    "still between spikes": """
+    param use = 0.5
+    state s = 0
+    on pre: s += use * (1 - s)
+    deliver weight * s * (0.03 /ms)
+""",
     "graded by the source": """
     deliver weight * sigmoid(6 * (pre.v - 0.5)) * (0.1 /ms)
 """,

@@ -39,6 +39,12 @@ def met_at_arrival(name: str) -> str:
     return f"arrival.met.{name}"
 
 
+def moving(dynamics: Dynamics) -> tuple[str, ...]:
+    """States that flow, and those that jump alone."""
+    jumping = (jump.state for _, jumps in dynamics.arrivals for jump in jumps)
+    return tuple(dict.fromkeys((*(e.state for e in dynamics.equations), *jumping)))
+
+
 def passing(jumps: Iterable[Assignment]) -> dict[str, Expression]:
     """What jumps read that has a course of its own, and how fast it goes."""
     read = sorted({name for jump in jumps for name in symbols(jump.value)})
@@ -58,9 +64,8 @@ def arrival_times(dynamics: Dynamics) -> tuple[Assign, ...]:
             kept = any(s.name == name for s in dynamics.states)
             found.append((f"arrival.count.{name}", apply("max", Symbol(name if kept else f"{name}!"), 1.0)))
         count = Symbol(f"arrival.count.{name}")
-        flowing = [e.state for e in dynamics.equations]
-        at: dict[str, Expression] = {s: Symbol(f"{at_arrival(name)}.{s}") for s in flowing}
-        behind: dict[str, Expression] = {s: Symbol(f"{behind_arrival(name)}.{s}") for s in flowing}
+        at: dict[str, Expression] = {s: Symbol(f"{at_arrival(name)}.{s}") for s in moving(dynamics)}
+        behind: dict[str, Expression] = {s: Symbol(f"{behind_arrival(name)}.{s}") for s in moving(dynamics)}
         for e in dynamics.equations:
             found.append((f"arrival.rise.{name}.{e.state}", substitute(e.derivative, at)))
             found.append((f"arrival.fall.{name}.{e.state}", substitute(e.derivative, behind)))
@@ -76,5 +81,5 @@ def arrival_times(dynamics: Dynamics) -> tuple[Assign, ...]:
 
 def _told(dynamics: Dynamics) -> Mapping[str, Expression]:
     """What may be delivered all the time, in terms of the states that flow."""
-    told: dict[str, Expression] = {e.state: Symbol(e.state) for e in dynamics.equations}
+    told: dict[str, Expression] = {s: Symbol(s) for s in moving(dynamics)}
     return told | {a.state: a.value for a in (*dynamics.leaving, *dynamics.outputs)}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sncc.expressions.algebra import add, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
-from sncc.lower.arrival_times import at_arrival, behind_arrival, met_at_arrival, passing
+from sncc.lower.arrival_times import at_arrival, behind_arrival, met_at_arrival, moving, passing
 from sncc.lower.body import Body
 from sncc.lower.traces import amounts
 from sncc.model.nodes import Assignment, Dynamics
@@ -32,10 +32,10 @@ def jump_at_arrivals(dynamics: Dynamics, body: Body, early: bool, step: float) -
 
 
 def _mark(dynamics: Dynamics, body: Body, moment: str) -> None:
-    """Every state that flows gets a local of its own at that moment, by which it can be moved."""
-    for equation in dynamics.equations:
-        body.statements.append(Assign(f"{moment}.{equation.state}", body.now[equation.state]))
-        body.now[equation.state] = Symbol(f"{moment}.{equation.state}")
+    """Every state that flows or jumps gets a local of its own at that moment, by which it can be moved."""
+    for state in moving(dynamics):
+        body.statements.append(Assign(f"{moment}.{state}", body.now[state]))
+        body.now[state] = Symbol(f"{moment}.{state}")
 
 
 def _at_time(jumps: Sequence[Assignment], time: Expression) -> Sequence[Assignment]:

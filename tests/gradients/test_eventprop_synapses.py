@@ -31,6 +31,7 @@ CASES = {  # name: synapses, loss, seed of weights at which both simulations hav
     "moved by its source as it was left": ("moved by its source as it was left", MEAN, 10, ", hidden_hidden.delay"),
     "moved by the target that it meets": ("moved by the target that it meets", MEAN, 9, ", hidden_hidden.use"),
     "moved by both sides and the time": ("moved by both sides and the time", MEAN, 3, ", hidden_hidden.delay"),
+    "still between spikes": ("still between spikes", MEAN, 5, ", hidden_hidden.use"),
     "graded by the source": ("graded by the source", MEAN, 4, ""),
     "bent by both sides": ("bent by both sides", MEAN, 2, ", hidden_hidden.use"),
     "a target that bends it": ("saturating", MEAN, 9, ", hidden_hidden.use"),
