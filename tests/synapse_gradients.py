@@ -43,7 +43,9 @@ def agreeing(text: str, inputs=lambda rng: spikes(rng, 1, 24), shared=()):
 def all_moves(run) -> None:
     """Neurons spike, and everything that is learnt has a gradient."""
     assert run.spikes[0]["hidden"].sum() > 5
-    assert all(np.any(gradient) for gradient in run.gradients.values()), [k for k, g in run.gradients.items() if not np.any(g)]
+    assert all(np.any(gradient) for gradient in run.gradients.values()), [
+        k for k, g in run.gradients.items() if not np.any(g)
+    ]
 
 
 def equals_differences(program, values, inputs, rng) -> None:

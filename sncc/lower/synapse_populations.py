@@ -25,7 +25,7 @@ from sncc.connectivity.patterns import (
     Turned,
     most_synapses,
 )
-from sncc.expressions.algebra import ONE, ZERO, has_draws, mul, sub
+from sncc.expressions.algebra import ONE, ZERO, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols, walk
 from sncc.expressions.units import PLAIN
 from sncc.lower.connections import flattened
@@ -357,20 +357,12 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
 def _cannot_draw(c: Connection, plasticity: Plasticity) -> tuple[str, str]:
     """What traces that all synapses of a neuron share cannot draw in training, and what helps."""
     shared = (*plasticity.pre_states, *plasticity.post_states)
-    names, moved = {s.name for s in shared}, drawn_states(plasticity)
+    moved = drawn_states(plasticity)
     for state in shared:
         help = f"declare it with `state {state.name} = …`: one per synapse"
         if c.delay is not None and state.name in moved and state in plasticity.pre_states:
             what = f"with a delay for each synapse, and whose `{state.name}`, one for all of a neuron, draws numbers"
             return what, help
-    for jumps in (plasticity.on_pre, plasticity.on_post):
-        drawn = set[str]()
-        for jump in jumps:
-            if jump.state not in names and (read := sorted(symbols(jump.value) & drawn)):
-                what = f"and of which a line reads `{read[0]}` after the one in which it draws"
-                return what, f"put it before that line, or declare it with `state {read[0]} = …`: one per synapse"
-            if jump.state in names and (has_draws(jump.value) or symbols(jump.value) & drawn):
-                drawn.add(jump.state)
     return "", ""
 
 

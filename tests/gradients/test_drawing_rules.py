@@ -143,11 +143,9 @@ def test_noise_in_shared_traces_has_the_spread_of_its_equation_trained_or_not(si
         assert np.var(v) == pytest.approx(0.125 * (1 - np.exp(-2 * 3 / 9)), rel=0.06)
 
 
-@pytest.mark.parametrize(
-    "before, after, said",
-    [("        weight += rate * (x + normal(0.5, 1))", "        x += uniform(0, 1)\n        weight += rate * (x + normal(0.5, 1))",
-      "a line reads `x` after the one in which it draws")],
-)  # fmt: skip
-def test_what_shared_traces_cannot_draw_in_training_is_said(before, after, said):
-    with pytest.raises(DiagnosticError, match=said):
-        program_of(drawing("bptt").replace(before, after, 1))
+@pytest.mark.parametrize("is_trained", [True, False])
+def test_a_trace_is_not_read_behind_the_line_that_draws_it(is_trained):
+    before, draw = "        weight += rate * (x + normal(0.5, 1))", "        x += uniform(0, 1)\n"
+    model = model_of(drawing("bptt").replace(before, draw + before, 1))
+    with pytest.raises(DiagnosticError, match="a line that reads `x`, one for all .*, after the one in which it draws"):
+        compile_program(model if is_trained else replace(model, training=None))
