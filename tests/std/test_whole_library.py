@@ -66,12 +66,14 @@ def test_every_neuron_and_surrogate_compiled_gives_the_references_numbers():
     per_charge = parse_unit("fC").to_si
     values = {}
     for p in program.parameters:
+        if p.storage == "compiled":
+            continue
         if p.key.startswith("x_"):  # a charge of some pC, or a plain weight, brings a neuron near its threshold
             values[p.key] = rng.normal(0.5, 0.5, p.shape) * (3000 if p.si == per_charge else 1)
         elif p.key.endswith("weight"):
             values[p.key] = rng.normal(0, 0.4, p.shape)
     for p in program.parameters:
-        if p.key.startswith("x_p_Izhikevich"):
+        if p.key in values and p.key.startswith("x_p_Izhikevich"):
             values[p.key] = values[p.key] * 20
     network = sncc.load(sncc.build(text, backend="cpu", precision="float64"))
     si = {p.key: p.si for p in program.parameters}
