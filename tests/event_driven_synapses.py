@@ -16,8 +16,21 @@ from oracle import value
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
+from sncc.expressions.nodes import Symbol
+from sncc.expressions.units import PLAIN
+from sncc.model.nodes import State
+
 LONGEST = 0.1  # ms, a step between events
 MOST = 60  # spikes of a neuron
+
+
+def _states(c) -> list:
+    """What each synapse keeps: traces of either side one by one, as they are equal for all of a neuron's synapses."""
+    found = [*(c.synapse.states if c.synapse is not None else ())]
+    if c.plasticity is not None:
+        own = c.plasticity
+        found += [*own.pre_states, *own.post_states, *own.states, State("weight", Symbol("weight"), PLAIN)]
+    return found
 
 
 class EventDriven:
@@ -27,13 +40,13 @@ class EventDriven:
         self.model, self.parameters, self.duration = model, parameters, duration
         self.neurons = [p for p in model.populations if p.kind == "neuron"]
         self.sizes = {p.name: p.size for p in model.populations}
-        self.synapses = [c for c in model.connections if c.synapse is not None]
-        self.impulses = [c for c in model.connections if c.synapse is None]
+        self.synapses = [c for c in model.connections if c.synapse is not None or c.plasticity is not None]
         self.numbers = {p.name: self._numbers(p.parameters, f"{p.name}.", (p.size,)) for p in self.neurons}
         for c in model.connections:
-            own = c.synapse.parameters if c.synapse is not None else ()
             shape = self.sizes[c.source], self.sizes[c.target]
-            self.numbers[c.name] = self._numbers(own, f"{c.name}.", shape)
+            self.numbers[c.name] = self._numbers(c.synapse.parameters if c.synapse else (), f"{c.name}.", shape)
+            if c.plasticity is not None:
+                self.numbers[c.name] |= self._numbers(c.plasticity.parameters, f"{c.name}.plasticity.", shape)
             weight = parameters.get(f"{c.name}.weight", getattr(c.weight.value, "value", None))
             self.numbers[c.name]["weight"] = np.broadcast_to(weight, shape if str(c.pattern) == "dense" else shape[:1])
         self.places: dict[tuple[str, str], slice] = {}
@@ -41,7 +54,7 @@ class EventDriven:
         starts = []
         for owner, states, shape in [
             *((p.name, p.dynamics.states, (p.size,)) for p in self.neurons),
-            *((c.name, c.synapse.states, np.shape(self.numbers[c.name]["weight"])) for c in self.synapses),
+            *((c.name, _states(c), np.shape(self.numbers[c.name]["weight"])) for c in self.synapses),
         ]:
             self.shapes[owner] = shape
             for s in states:
@@ -75,7 +88,7 @@ class EventDriven:
 
     def _seen(self, c, state: np.ndarray) -> dict:
         """What a connection's synapses read: their own states and numbers, and those of both sides."""
-        names = self.numbers[c.name] | self._of(state, c.name)
+        names = self.numbers[c.name] | self._of(state, c.name)  # a weight that moves is one of the states
         dense = str(c.pattern) == "dense"
         for side, owner in (("pre", c.source), ("post", c.target)):
             if owner in self.until:
@@ -90,9 +103,10 @@ class EventDriven:
         drive = {(p.name, i.name): np.zeros(p.size) for p in self.neurons for i in p.dynamics.inputs}
         for c in self.synapses:
             names = self._seen(c, state) | {"t": time}
-            delivered = np.broadcast_to(value(c.synapse.deliver, names), self.shapes[c.name])
-            drive[c.target, c.input] += delivered.sum(0) if delivered.ndim == 2 else delivered
-            for e in c.synapse.equations:
+            if c.synapse is not None and c.synapse.deliver is not None:
+                delivered = np.broadcast_to(value(c.synapse.deliver, names), self.shapes[c.name])
+                drive[c.target, c.input] += delivered.sum(0) if delivered.ndim == 2 else delivered
+            for e in [e for block in (c.synapse, c.plasticity) if block is not None for e in block.equations]:
                 result[self.places[c.name, e.state]] = np.broadcast_to(
                     value(e.derivative, names), self.shapes[c.name]
                 ).ravel()
@@ -146,32 +160,51 @@ class EventDriven:
                 left = {f"pre.{k}": v[index] for k, v in self._of(self.state, source).items()}  # as its spike leaves it
                 for j, d in enumerate(np.atleast_1d(np.broadcast_to(delay, shape)[index])):
                     heapq.heappush(self.queue, (time + d, order, index, j, next(self.numbered), c, left))
+            if c.target == source and c.plasticity is not None:  # behind all that arrives at that time
+                late = c.post_delay_steps * self.model.step
+                left = {f"post.{k}": v[index] for k, v in self._of(self.state, source).items()} | {"post": True}
+                dense = str(c.pattern) == "dense"
+                for i in range(self.shapes[c.name][0]) if dense else [index]:
+                    heapq.heappush(
+                        self.queue, (time + late, len(self.model.connections), i, index, next(self.numbered), c, left)
+                    )
 
     def _arrive(self, c, i: int, j: int, left: dict) -> None:
+        """A spike of the source at a synapse, or, `left` being of the target, one of the target."""
         at, target = ((i, j), j) if str(c.pattern) == "dense" else ((i,), i)
-        if c.synapse is None:
-            dynamics = self.model.population(c.target).dynamics
-            numbers = {k: v[target] if np.ndim(v) else v for k, v in self.numbers[c.target].items()}
-            numbers |= {k: v[target] for k, v in self._of(self.state, c.target).items()}
-            calm = dict.fromkeys((x.name for x in dynamics.inputs), 0.0)
-            held = dynamics.refractory.hold if dynamics.refractory else ()
-            for e in dynamics.equations:
-                if e.state in held and self.until[c.target][target] > self.time + 1e-12:
-                    continue
-                entering = value(e.derivative, numbers | calm | {c.input: 1.0}) - value(e.derivative, numbers | calm)
-                self.state[self.places[c.target, e.state].start + target] += (
-                    entering * self.numbers[c.name]["weight"][at]
-                )
+        seen = self._seen(c, self.state)  # before the spike itself arrives
+        if c.synapse is None and "post" not in left:
+            self._impulse(c, target, seen["weight"][at])
+        if c not in self.synapses:
             return
-        seen = self._seen(c, self.state)
         names = {k: np.broadcast_to(v, self.shapes[c.name])[at] if np.ndim(v) else v for k, v in seen.items()}
-        names |= left | {"t": self.time}
-        for jump in c.synapse.on_pre:
-            names[jump.state] = value(jump.value, names)
-        for s in c.synapse.states:
+        names |= left | {"t": self.time - self.model.step}  # `t + step` is what jumps read
+        jumps = [*(c.synapse.on_pre if c.synapse is not None else ())]
+        if c.plasticity is not None:
+            jumps = [*c.plasticity.on_post] if "post" in left else [*jumps, *c.plasticity.on_pre]
+        bounds = {k: (low, high) for k, low, high in c.plasticity.bounds} if c.plasticity is not None else {}
+        for jump in jumps:
+            now = value(jump.value, names)
+            names[jump.state] = now
+            if jump.state in bounds:
+                low, high = (value(limit, names) for limit in bounds[jump.state])
+                names[jump.state] = min(max(now, low), high)
+        for s in _states(c):
             self.state[self.places[c.name, s.name].start + np.ravel_multi_index(at, self.shapes[c.name])] = names[
                 s.name
             ]
+
+    def _impulse(self, c, target: int, weight: float) -> None:
+        dynamics = self.model.population(c.target).dynamics
+        numbers = {k: v[target] if np.ndim(v) else v for k, v in self.numbers[c.target].items()}
+        numbers |= {k: v[target] for k, v in self._of(self.state, c.target).items()}
+        calm = dict.fromkeys((x.name for x in dynamics.inputs), 0.0)
+        held = dynamics.refractory.hold if dynamics.refractory else ()
+        for e in dynamics.equations:
+            if e.state in held and self.until[c.target][target] > self.time + 1e-12:
+                continue
+            entering = value(e.derivative, numbers | calm | {c.input: 1.0}) - value(e.derivative, numbers | calm)
+            self.state[self.places[c.target, e.state].start + target] += entering * weight
 
     def _fire(self, name: str, k: int) -> None:
         dynamics = self.model.population(name).dynamics

@@ -139,7 +139,8 @@ class _Timed:
         for variable in sent:
             reading[variable] = ends[variable]
             reading[delivery_time(variable)] = delivery_time(variable)
-            body.append(Assign(delivery_time(variable), mul(apply("stop", Symbol(ends[variable])), self._arriving())))
+            value = mul(apply("stop", Symbol(ends[variable])), self._arriving(ends[variable]))
+            body.append(Assign(delivery_time(variable), value))
         return Timed(tuple(body), ends, seen, ahead, reading)
 
     def _marked(self, statement: Statement) -> Statement:
@@ -154,9 +155,11 @@ class _Timed:
                     return Assign(statement.name, add(statement.value, change))
         return statement
 
-    def _arriving(self) -> Expression:
-        """The shift of the time of the spikes that arrive at a synapse, in the mean."""
-        return total(self._each_arriving(i) for i in self.inputs)
+    def _arriving(self, local: str) -> Expression:
+        """The shift of the time of the spikes with which what a synapse delivers at spikes comes, in the mean."""
+        read = next((s.reads for s in self.update.body if s.name == local), frozenset())
+        named = [i for i in self.inputs if f"{i}!" in read]  # a target's spikes come to its synapses as well
+        return total(self._each_arriving(i) for i in named or self.inputs)
 
     def _each_arriving(self, name: str) -> Expression:
         """The same of an input, or of what has kept its spikes."""

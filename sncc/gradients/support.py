@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
-from sncc.model.nodes import Connection, Model
+from sncc.expressions.nodes import symbols
+from sncc.model.nodes import Connection, Model, Plasticity
 from sncc.model.training_nodes import Learnt, Training
 
 
@@ -34,7 +35,24 @@ def _learnt(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
 
 
 def _connection(connection: Connection, training: Training, model: Model) -> Iterator[Diagnostic]:
-    rule = training.rule
-    if connection.plasticity is not None and rule.name == "eventprop":
-        help = "train with `bptt` or `eprop`, or leave the `plasticity` out (`--schedule neuron_parallel` simulates it)"
-        yield not_supported_yet(connection.span, "`eventprop` through weights that a `plasticity` moves", help)
+    plasticity = connection.plasticity
+    if plasticity is None or training.rule.name != "eventprop":
+        return
+    help = "train with `bptt` or `eprop`, or leave the `plasticity` out (`--schedule neuron_parallel` simulates it)"
+    for name, _, _ in connection.modulators:
+        what = f"`eventprop` through weights that a `plasticity` moves by `{name}`, which follows a population,"
+        yield not_supported_yet(connection.span, what, help)
+    if read := next(_read_of_neurons(connection, plasticity, model), None):
+        what = f"`eventprop` through weights that a `plasticity` moves by `{read}`, a state of neurons,"
+        yield not_supported_yet(connection.span, what, help)
+
+
+def _read_of_neurons(connection: Connection, plasticity: Plasticity, model: Model) -> Iterator[str]:
+    """What a plasticity reads of states of either side."""
+    told = [*(e.derivative for e in plasticity.equations), *(j.value for j in plasticity.on_pre + plasticity.on_post)]
+    for name in sorted({name for value in told for name in symbols(value)}):
+        side, _, variable = name.partition(".")
+        if side in ("pre", "post") and variable:
+            dynamics = model.population(connection.source if side == "pre" else connection.target).dynamics
+            if dynamics is not None and any(s.name == variable for s in dynamics.states):
+                yield name

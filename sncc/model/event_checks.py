@@ -30,6 +30,8 @@ def check_event_times(model: nodes.Model, diagnostics: Diagnostics) -> None:
     for connection in model.connections:
         if connection.synapse is not None:
             _refuse_synapse(connection, connection.synapse, diagnostics)
+        if connection.plasticity is not None:
+            _refuse_synapse(connection, connection.plasticity, diagnostics)
     refuse_leaps(model, diagnostics)
     for loss in training.losses:
         if loss.variable == "spikes" and loss.reduction != "first_spike":
@@ -58,7 +60,7 @@ def _refuse(population: nodes.Population, dynamics: nodes.Dynamics, diagnostics:
         diagnostics.error("no-event-times", population.span, message, help=help)
 
 
-def _refuse_synapse(c: nodes.Connection, synapse: nodes.Synapse, diagnostics: Diagnostics) -> None:
+def _refuse_synapse(c: nodes.Connection, synapse: nodes.Synapse | nodes.Plasticity, diagnostics: Diagnostics) -> None:
     if any(_is_random(e.derivative) for e in synapse.equations):
         message = f"`eventprop` follows exact paths, and `{synapse.model}` draws random numbers on its way"
         help = "leave out `noise`, or train with `bptt` or `eprop`"

@@ -24,6 +24,8 @@ def refuse_leaps(model: nodes.Model, diagnostics: Diagnostics) -> None:
     for c in model.connections:
         if c.synapse is not None:
             _in_synapses(model, c, c.synapse, learnt, diagnostics)
+        if c.plasticity is not None:
+            _in_plasticity(c, c.plasticity, learnt, diagnostics)
     # what is read by a reduction is a number with no time of its own: the loss is as exact there as its derivative
     for loss in training.losses:
         if loss.reduction is None and loss.expression is not None and leaps(loss.expression, {"output"}, {}):
@@ -62,6 +64,17 @@ def _in_synapses(
         told.append((f"`deliver` of `{synapse.model}`", synapse.deliver, synapse.deliver.span or c.span))
     for what, value, span in told:
         _look(what, value, span, states | around, numbers, known, diagnostics)
+
+
+def _in_plasticity(
+    c: nodes.Connection, plasticity: nodes.Plasticity, learnt: Collection[str], diagnostics: Diagnostics
+) -> None:
+    moving = {s.name for s in (*plasticity.pre_states, *plasticity.post_states, *plasticity.states)} | {"weight"}
+    numbers = _learnt(plasticity.parameters, f"{c.name}.plasticity", learnt)
+    known = {p.name: p.value for p in plasticity.parameters}
+    for e in plasticity.equations:
+        what = f"`d{e.state}/dt` of `{plasticity.model}`"
+        _look(what, e.derivative, e.span or c.span, moving, numbers, known, diagnostics)
 
 
 def _learnt(parameters: Sequence[nodes.Parameter], owner: str, learnt: Collection[str]) -> dict[str, str]:

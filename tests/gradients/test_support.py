@@ -32,7 +32,7 @@ train:
 
 
 def test_training_through_what_has_no_transposed_operation_is_refused_at_the_connection():
-    text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()")
+    text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()").replace(*SEEING)
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)
     (found,) = raised.value.diagnostics
@@ -62,7 +62,7 @@ def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
 
 
 def test_check_says_it_once_and_before_build():
-    text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()")
+    text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()").replace(*SEEING)
     (found,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
     assert found.severity == "warning" and found.help and "a `plasticity` moves" in found.message
 
@@ -75,7 +75,7 @@ UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
 @pytest.mark.parametrize(
     "rule, options, change, said",
     [
-        ("eventprop", "", (), "`eventprop` through weights that a `plasticity` moves"),
+        ("eventprop", "", SEEING, "`eventprop` through weights that a `plasticity` moves"),
         (
             "eprop(online = true)",
             "",
