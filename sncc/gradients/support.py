@@ -39,6 +39,9 @@ def _connection(connection: Connection, training: Training, model: Model) -> Ite
     if plasticity is None or training.rule.name != "eventprop":
         return
     help = "train with `bptt` or `eprop`, or leave the `plasticity` out (`--schedule neuron_parallel` simulates it)"
+    if connection.synapse is not None:
+        what = f"`eventprop` through weights that a `plasticity` moves in front of `{connection.synapse.model}`"
+        yield not_supported_yet(connection.span, what, f"{help}; weights alone, without a `synapse`, are learnt")
     for name, _, _ in connection.modulators:
         what = f"`eventprop` through weights that a `plasticity` moves by `{name}`, which follows a population,"
         yield not_supported_yet(connection.span, what, help)

@@ -381,16 +381,8 @@ def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[s
         what = "with a delay for each synapse and a `pre state` in an equation of each synapse"
         return what, "give the connection one delay, or let the synapse's state jump under `on pre`"
     assert model.training is not None
-    if c.synapse is not None and model.training.rule.name == "eventprop":
-        what = f"under `eventprop`, behind `{c.synapse.model}`, of which every synapse keeps states,"
-        return (
-            what,
-            "train with `bptt` or `eprop`, or use a synapse whose states its target carries, as `exponential()`",
-        )
     if model.population(c.source).kind == "signal" and model.training.rule.name == "eventprop":
         return f"under `eventprop`, behind the signal `{c.source}`,", "train with `bptt` or `eprop`"
-    if c.gain is not None and model.training.rule.name == "eventprop":
-        return "under `eventprop`, behind states that its source's synapses share", "train with `bptt` or `eprop`"
     if c.gain is not None and model.training.rule.online:
         help = "leave `online` out: the gradient is the same number"
         return "behind states that its source's synapses share, forwards in time (`online = true`)", help

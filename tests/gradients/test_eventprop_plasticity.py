@@ -91,9 +91,10 @@ def test_what_reads_neurons_is_refused_with_its_place(line, said):
     assert found.code == "not-supported-yet" and found.message.startswith(said) and found.span and found.help
 
 
-def test_synapses_with_states_each_behind_it_are_refused_with_their_place():
-    own = "synapse own:\n    state s = 0\n    ds/dt = -s / (6 ms)\n    on pre: s += 1 - s\n    deliver weight * s * (0.1 /ms)\n"
-    with pytest.raises(
-        DiagnosticError, match="under `eventprop`, behind `own`, of which every synapse keeps states, is not"
-    ):
+@pytest.mark.parametrize("jump", ["1 - s", "weight"])
+def test_synapses_behind_it_are_refused_with_their_place(jump):
+    own = (
+        f"synapse own:\n    state s = 0\n    ds/dt = -s / (6 ms)\n    on pre: s += {jump}\n    deliver s * (0.1 /ms)\n"
+    )
+    with pytest.raises(DiagnosticError, match="`plasticity` moves in front of `own` is not supported yet"):
         program_of(plastic(f"{RULE}{own}", RECURRENT, more=", synapse = own()"))
