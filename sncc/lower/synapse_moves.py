@@ -322,12 +322,8 @@ def _is_told(model: Model, c: Connection, name: str) -> bool:
     ):
         return False
     training = model.training
-    forwards = side == "pre" and training is not None and training.rule.online
-    if (
-        forwards
-        and training is not None
-        and any(entry.key == f"{population.name}.{variable}" for entry in training.learn)
-    ):
+    learnt = {entry.key for entry in training.learn} if training is not None and training.rule.online else set()
+    if side == "pre" and f"{population.name}.{variable}" in learnt:
         what = f"`{name}` in the synapses of `{c.name}`, a number of each neuron that is learnt with `online = true`,"
         raise unsupported(c.span, what, "leave `online` out, or leave it out of `learn`")
     return True

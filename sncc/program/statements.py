@@ -14,7 +14,7 @@ SURROGATE = "spike.surrogate"  # the spike's derivative by the distance to the t
 WEIGHT_NOW = "weight.now"  # of a synapse whose weight moves within a sample
 MADE_UP = ".made"  # behind a state's name: its local after jumps of the step before, with which a step begins
 NUMBER = (
-    "number."  # before the names of states of neurons that hold numbers which each has for itself, for synapses to read
+    "number."  # before the names of states that hold numbers which each neuron has for itself, for synapses to read
 )
 TOLD = ".told"  # behind a state's name: what the jumps ahead of a step's flow have left
 SLOPED = (
