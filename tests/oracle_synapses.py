@@ -187,7 +187,7 @@ class SynapseSimulation(Simulation):
         self.past = {key: [x] for key, x in self.state.items()}
 
     def begin_window(self):
-        late = (s for synapses in self.by_target.values() for s in synapses if s.parts is not None)
+        late = (s for synapses in self.by_target.values() for s in synapses if s.late)
         for s in late:  # what the source has done up to here belongs to the window that ends
             s.follow(self)
         super().begin_window()
