@@ -356,13 +356,11 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
 
 def _cannot_draw(c: Connection, plasticity: Plasticity) -> tuple[str, str]:
     """What traces that all synapses of a neuron share cannot draw in training, and what helps."""
-    shared = (*plasticity.pre_states, *plasticity.post_states)
-    moved = drawn_states(plasticity)
-    for state in shared:
-        help = f"declare it with `state {state.name} = …`: one per synapse"
-        if c.delay is not None and state.name in moved and state in plasticity.pre_states:
+    drawn = drawn_states(plasticity)
+    for state in plasticity.pre_states:
+        if c.delay is not None and state.name in drawn:
             what = f"with a delay for each synapse, and whose `{state.name}`, one for all of a neuron, draws numbers"
-            return what, help
+            return what, f"declare it with `state {state.name} = …`: one per synapse"
     return "", ""
 
 
