@@ -48,10 +48,10 @@ class Through:
 class Path:
     """How what `leaves` a group, its spikes or a state, reaches a readout: `delay` steps later, through `input`.
 
-    Without an input the loss reads the group itself. With states of synapses on the way the delay is that of the
-    spikes that move them. `each`: one way to each output, in a loop over them, or along synapses, of which each has its states. `delays`: the
-    connection over whose synapses, each with a delay, what leaves or what states of the source deliver arrives. `alike`: outputs filter
-    alike, so that only what is read of the filter is one for each.
+    Without an input the loss reads the group itself. On the way may be states of synapses, those that all synapses of a neuron share
+    (`shared`) before those that each has for itself (`through`); the delay is then that of the spikes that move the first of them. `each`: one way to
+    each output, in a loop over them, or along synapses, of which each has its states. `delays`: the connection over whose synapses, each with a
+    delay, what leaves or what shared states deliver arrives. `alike`: outputs filter alike, so that only what is read of the filter is one for each.
     """
 
     readout: Readout
@@ -59,6 +59,7 @@ class Path:
     input: str = ""
     leaves: str = SPIKE
     delay: int = 0
+    shared: Through | None = None
     through: Through | None = None
     each: Each | None = None
     delays: str = ""
@@ -219,21 +220,21 @@ def traces(
         if not path.input:
             shared.read(path, now[path.readout.variable], where)
             continue
-        value = now[path.leaves] if path.delays and not _of_source(way) else arriving(path)
-        if way is not None and _of_source(way):
-            value = shared.through(on_the_way(way), way.input, value, f"{head}.s")[way.values]
-            value = shared.late(f"{head}.out", value, 0 if path.delays else way.delay)
+        value = now[path.leaves] if path.delays and path.shared is None else arriving(path)
+        if path.shared is not None:
+            value = shared.through(on_the_way(path.shared), path.shared.input, value, f"{head}.r")[path.shared.values]
+            value = shared.late(f"{head}.sent", value, 0 if path.delays else path.shared.delay)
         if path.each is not None and path.delays:
             keep(f"{head}.past", value)
             value = Symbol(f"past.{head}.past")
             shared.kept.append((f"{head}.past", path.delays))
             into.delays.append((f"{head}.past", f"{beside}.{path.each.places}.{DELAY}.{path.delays}"))
-        elif path.filters is not None and way is not None and _of_source(way):
+        elif path.filters is not None and path.shared is not None:
             keep(f"{head}.arrives", value)
             value = Symbol(f"shared.{head}.arrives")
         elif path.filters is not None:
             value = Symbol(f"shared.{_row(path)}")
-        if way is not None and not _of_source(way):
+        if way is not None:
             value = into.through(on_the_way(way), way.input, value, f"{head}.s")[way.values]
             value = into.late(f"{head}.out", value, way.delay)
         filtered(into, path, value)
@@ -249,7 +250,7 @@ def traces(
     ]  # fmt: skip
     before_the_first_step += [
         (f"{p.signal.variable}.past", value) for trace, value in start for p in paths
-        if p.delays and not _of_source(p.through) and trace == f"e.{p.leaves}"
+        if p.delays and p.shared is None and trace == f"e.{p.leaves}"
     ]  # fmt: skip
     start += before_the_first_step
 
@@ -278,11 +279,6 @@ def traces(
     ]
 
 
-def _of_source(way: Through | None) -> bool:
-    """Whether states on the way are those that a neuron's synapses share."""
-    return way is not None and way.places == way.group
-
-
 def _row(path: Path) -> str:
     """The trace, after a step, of what a path has brought to each of the outputs: that of the step so many before."""
     return f"e.{path.leaves}" if path.delay == 0 and path.leaves != SPIKE else f"e.{path.leaves}.{path.delay + 1}"
@@ -293,8 +289,8 @@ def _rows(paths: Sequence[Path], states: Sequence[str]) -> dict[str, int]:
     result: dict[str, int] = {}
     for path in (p for p in paths if p.input):
         kept = path.delay > 0 or path.leaves == SPIKE  # else the state's own trace is what is read
-        read_later = path.filters is not None and not _of_source(path.through)
-        count = 0 if path.delays and not _of_source(path.through) else path.delay + int(kept and read_later)
+        read_later = path.filters is not None and path.shared is None
+        count = 0 if path.delays and path.shared is None else path.delay + int(kept and read_later)
         result[path.leaves] = max(result.get(path.leaves, 0), count)
     return result
 

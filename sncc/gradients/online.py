@@ -18,7 +18,13 @@ from sncc.gradients.eligibility import Answer, Front, Jacobian, Path, states_of,
 from sncc.gradients.jacobians import with_jacobian, with_variables
 from sncc.gradients.online_maxima import with_maxima
 from sncc.gradients.online_paths import BACK, is_moved, paths_of, to_each_if_needed
-from sncc.gradients.online_sources import cannot_learn, of_sources, with_derivatives, with_sums
+from sncc.gradients.online_sources import (
+    cannot_learn,
+    of_sources,
+    with_derivatives,
+    with_derivatives_of_each,
+    with_sums,
+)
 from sncc.gradients.online_synapses import (
     answers_of,
     is_of_synapses,
@@ -67,7 +73,10 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     for name in dict.fromkeys(c.group for c in chosen if c.learns and of_sources(program, c.group)):
         if (refused := cannot_learn(program, name, rule)) is not None:
             raise DiagnosticError([refused])
-        program = with_derivatives(program, name, jacobians[name], _moving_numbers(program, name, jacobians))
+        followed = _moving_numbers(program, name, jacobians)
+        program = with_derivatives(program, name, jacobians[name], followed)
+        for c in _telling(program, name, jacobians):
+            program = with_derivatives_of_each(program, c, jacobians[c.target_group], followed)
     operations: list[TraceOperation] = []
     gradient = []
     for choice in chosen:
@@ -90,8 +99,10 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         for front in fronts:
             program, more, of_numbers = _of_synapses(program, choice.group, front, jacobians, paths, penalties, back)
             made, derived = [*made, *more], [*derived, of_numbers]
-        for onto in sources:
-            program, more, of_numbers = _of_sources(program, choice.group, onto, jacobians, paths, penalties, back)
+        for having, onto in sources:
+            program, more, of_numbers = _of_sources(
+                program, choice.group, having, onto, jacobians, paths, penalties, back
+            )
             made, derived = [*made, *more], [*derived, of_numbers]
         gradient += [d for d in derived if d is not None]
         loops = [each for each in dict.fromkeys(_loop(o) for o in made) if each is not None]
@@ -202,23 +213,34 @@ def _of_synapses(
     return program, [*back, *updates], derived
 
 
+def _telling(program: Program, group: str, jacobians: Mapping[str, Jacobian]) -> list[Connection]:
+    """The connections by which states that a source has are told to synapses that keep states each."""
+    known = states_of(jacobians[group])
+    onto = [c for c in program.connections if c.source_group == group and c.values in known]
+    return [c for c in onto if is_of_synapses(program, c.target_group)]
+
+
 def _sources(
     program: Program, group: str, chosen: Sequence[Adjoint], jacobians: Mapping[str, Jacobian]
-) -> list[tuple[Connection, ...]]:
-    """What is delivered to a group by states of synapses that a source has, where something is learnt in these: by group of them."""
+) -> list[tuple[str, tuple[Connection, ...]]]:
+    """States of synapses that a source has, in which something is learnt, and what is delivered of them to a group, by these or by synapses that they are told to."""
     learning = {c.group for c in chosen if c.learns and of_sources(program, c.group)} & _learning(program)
-    onto = [c for c in program.connections if c.target_group == group and c.source_group in learning]
-    moving = [c for c in onto if c.values in states_of(jacobians[c.source_group or ""])]
-    return [tuple(c for c in moving if c.source_group == g) for g in dict.fromkeys(c.source_group for c in moving)]
+    result: list[tuple[str, tuple[Connection, ...]]] = []
+    for having in (g.name for g in program.groups if g.name in learning):
+        for name in (having, *(c.target_group for c in _telling(program, having, jacobians))):
+            onto = [c for c in program.connections if (c.source_group, c.target_group) == (name, group)]
+            if moving := tuple(c for c in onto if c.values in states_of(jacobians[name])):
+                result.append((having, moving))
+    return result
 
 
 def _of_sources(
-    program: Program, group: str, onto: tuple[Connection, ...], jacobians: Mapping[str, Jacobian],
+    program: Program, group: str, having: str, onto: tuple[Connection, ...], jacobians: Mapping[str, Jacobian],
     paths: Sequence[Path], penalties: Sequence[PenaltySignal], answers: Sequence[Answer],
 ) -> tuple[Program, list[TraceOperation], DeriveAdjoint | None]:  # fmt: skip
     """The same of what is learnt in states of synapses that a source has: the traces are those of the target's neurons."""
-    numbers = _moving_numbers(program, onto[0].source_group or "", jacobians)
-    program, places, fronts = with_sums(program, group, onto, numbers)
+    numbers = _moving_numbers(program, having, jacobians)
+    program, places, fronts = with_sums(program, group, onto, having, numbers)
     updates = [
         o
         for a, front in fronts.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sncc.gradients.eligibility import Jacobian, Path, Through, states_of
@@ -29,31 +29,43 @@ def paths_of(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], reado
     def variable() -> str:
         return f"signal{len(paths)}"
 
+    def onward_from(c: Connection, label: str) -> Iterator[Adjoint]:
+        return (o for o in chosen if (o.group, o.label) == (c.target_group, label))
+
+    def shared_by(moved: Connection, delivering: Connection) -> Through:
+        """States that all synapses of a neuron share, which one connection moves and another one delivers."""
+        way = moved.target_group
+        return Through(way, moved.input, delivering.values or "", delivering.delay, way, way)
+
     def into_loss(edge: Edge, leaves: str = SPIKE, moved: Connection | None = None) -> None:
         """The ways along a connection into what the loss reads; `moved`: by the states of its source that it moves."""
         c = program.connection(edge.connection)
-        through = None
-        if moved is not None:
-            way = moved.target_group
-            through = Through(way, moved.input, c.values or "", c.delay, way, way)
+        shared = shared_by(moved, c) if moved is not None else None
         for r in (r for r in readouts if r.group == c.target_group):
             weight = c.weight if edge.feedback is None else edge.feedback
             signal = LearningSignal(
                 r.index, own, variable(), weight, edge.feedback is not None, c.pattern == "one_to_one", c.name
             )
             delay = c.delay if moved is None else moved.delay
-            path = Path(r, signal, c.input, leaves, delay, through)
+            path = Path(r, signal, c.input, leaves, delay, shared)
             paths.append(to_each(path, along(program, r, c), c.name) if c.delays is not None else path)
 
-    def by_each(onto: Connection, moved: Connection, tail: str) -> None:
-        """The ways through synapses that keep states one by one, along each of them."""
-        group = moved.target_group
+    def by_each(onward: Adjoint, moved: Connection, before: Connection | None = None) -> None:
+        """The ways through synapses that keep states one by one, along each of them; `before`: what moves states that these share, by which they are moved."""
+        for edge in onward.edges:
+            along_each(program.connection(edge.connection), moved, BACK if onward.instead is not None else "", before)
+
+    def along_each(onto: Connection, moved: Connection, tail: str, before: Connection | None) -> None:
+        group, first = moved.target_group, before or moved
         for r in (r for r in readouts if r.group == onto.target_group):
             signal = LearningSignal(r.index, own, variable())
             through = Through(group, moved.input, onto.values or "", onto.delay, places_of(group), f"{group}{tail}")
-            path = Path(r, signal, onto.input, moved.values or SPIKE, moved.delay, through)
+            shared = shared_by(before, moved) if before is not None else None
+            path = Path(r, signal, onto.input, first.values or SPIKE, first.delay, shared, through)
             delays = moved.name if moved.delays is not None else ""
-            paths.append(to_each(path, along(program, r, onto, moved), delays))
+            paths.append(
+                to_each(path, along(program, r, onto, group, (choice.group, moved.source_group or "")), delays)
+            )
 
     for k in choice.readouts:
         paths.append(Path(readouts[k], LearningSignal(k, own, variable())))
@@ -64,12 +76,17 @@ def paths_of(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], reado
         if program.group(c.target_group).rows[0].holds == "neurons":
             into_loss(edge, c.values or SPIKE)
             continue
-        for onward in (o for o in chosen if (o.group, o.label) == (c.target_group, edge.label)):
+        for onward in onward_from(c, edge.label):
+            if is_of_synapses(program, c.target_group):
+                by_each(onward, c)
+                continue
             for further in onward.edges:
-                if is_of_synapses(program, c.target_group):
-                    by_each(program.connection(further.connection), c, BACK if onward.instead is not None else "")
-                else:
+                told = program.connection(further.connection)
+                if not is_of_synapses(program, told.target_group):
                     into_loss(further, c.values or SPIKE, c)
+                    continue
+                for last in onward_from(told, further.label):
+                    by_each(last, told, c)
     for direct in choice.signals:
         for r in (r for r in readouts if r.group == direct.group):
             signal = LearningSignal(r.index, own, variable(), direct.feedback, True)
@@ -81,7 +98,8 @@ def is_moved(path: Path, group: str, jacobians: Mapping[str, Jacobian]) -> bool:
     """Whether anything leaves a group, and moves what states of synapses deliver on the way; not where that is one number."""
     if path.input and path.leaves not in {output for output, _ in jacobians[group]}:
         return False  # no spikes
-    return path.through is None or path.through.values in states_of(jacobians[path.through.jacobian])
+    ways = (way for way in (path.shared, path.through) if way is not None)
+    return all(way.values in states_of(jacobians[way.jacobian]) for way in ways)
 
 
 def to_each(path: Path, each: Each, delays: str = "", alike: bool = False) -> Path:

@@ -18,7 +18,7 @@ from sncc.gradients.online_synapses import arriving_at
 from sncc.model.training_nodes import Rule
 from sncc.program.groups import Connection, Group
 from sncc.program.nodes import Program
-from sncc.program.operations import Derive, Update
+from sncc.program.operations import Deliver, Derive, Update
 from sncc.program.order import forward_order
 from sncc.program.statements import Assign
 from sncc.program.windows import begins, steps_before, steps_of_window
@@ -43,34 +43,68 @@ def cannot_learn(program: Program, group: str, rule: Rule) -> Diagnostic | None:
 
 def with_derivatives(program: Program, group: str, jacobian: Jacobian, numbers: Iterable[str]) -> Program:
     """The Program in which a group carries the derivatives of its states by numbers, each as a state `STATE^NUMBER`."""
+    for number in numbers:
+        first = first_by(program.group(group), number, states_of(jacobian))
+        program = _carrying(program, group, jacobian, number, {number: ONE}, first)
+    return program
+
+
+def _carrying(
+    program: Program, group: str, jacobian: Jacobian, number: str, entering: dict[str, Expression],
+    first: dict[str, Expression],
+) -> Program:  # fmt: skip
+    """The Program in which a group carries derivatives of its states by a number, of what enters and of the first values."""
     found = program.group(group)
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == group)
-    states = states_of(jacobian)
     assigned = {s.name for s in update.body}
     now: dict[str, Expression] = {
         v: Symbol(local) for v, local in update.carry if local == f"{v}/now" and local in assigned
     }
-    inside = _within(program)
-    body, carry, initial = list(update.body), list(update.carry), list(found.rows[0].initial)
-    for number in numbers:
-        before = {s: mul(inside, Symbol(derivative_of(s, number))) for s in states}
-        first = first_by(found, number, states)
-        for s in states:
-            value = add(product(jacobian, s, before), jacobian.get((s, number), ZERO))
-            name = derivative_of(s, number)
-            body.append(Assign(f"{name}/now", substitute(value, now)))
-            carry.append((name, f"{name}/now"))
-            initial.append((name, first.get(s, ZERO)))
-    names = tuple(name for name, _ in carry[len(update.carry) :])
-    changed = replace(update, body=tuple(body), carry=tuple(carry))
-    row = replace(found.rows[0], initial=tuple(initial))
+    inside, states = _within(program), states_of(jacobian)
+    before = {s: mul(inside, Symbol(derivative_of(s, number))) for s in states}
+    names = {s: derivative_of(s, number) for s in states}
+    values = {s: add(product(jacobian, s, before), product(jacobian, s, entering)) for s in states}
+    changed = replace(
+        update,
+        body=(*update.body, *(Assign(f"{names[s]}/now", substitute(value, now)) for s, value in values.items())),
+        carry=(*update.carry, *((name, f"{name}/now") for name in names.values())),
+    )
+    initial = (*found.rows[0].initial, *((names[s], first.get(s, ZERO)) for s in states))
+    carrying = replace(found, states=(*found.states, *names.values()), rows=(replace(found.rows[0], initial=initial),))
     return replace(
         program,
-        groups=tuple(
-            replace(found, states=(*found.states, *names), rows=(row,)) if g is found else g for g in program.groups
-        ),
+        groups=tuple(carrying if g is found else g for g in program.groups),
         forward=tuple(changed if o is update else o for o in program.forward),
     )
+
+
+def _arriving(program: Program, group: str, c: Connection) -> Program:
+    """The Program with one more connection into a group, and its input."""
+    found = program.group(group)
+    update = next(o for o in program.forward if isinstance(o, Update) and o.group == group)
+    changed, moved = replace(found, inputs=(*found.inputs, c.input)), replace(update, inputs=(*update.inputs, c.input))
+    groups = tuple(changed if g is found else g for g in program.groups)
+    operations = [*(moved if o is update else o for o in program.forward), Deliver(c.name)]
+    connections = (*program.connections, c)
+    forward = forward_order(groups, connections, operations)
+    return replace(program, groups=groups, connections=connections, forward=forward)
+
+
+def with_derivatives_of_each(
+    program: Program, telling: Connection, jacobian: Jacobian, numbers: Iterable[str]
+) -> Program:
+    """The same of synapses that keep states each and are told those of their source: what they make of these' derivatives."""
+    group = telling.target_group
+    for number in numbers:
+        entering = derivative_of(telling.input, number)
+        along = replace(
+            telling, name=f"{telling.name}^{number}", input=entering, values=derivative_of(telling.values or "", number),
+            synapses_of=telling.owner, rewiring=None, window=program.truncate if telling.delays else None,
+        )  # fmt: skip
+        program = _arriving(program, group, along)
+        arrived = mul(_arrived_within(program, telling) or ONE, Symbol(entering))
+        program = _carrying(program, group, jacobian, number, {telling.input: arrived}, {})
+    return program
 
 
 def derivative_of(state: str, number: str) -> str:
@@ -79,10 +113,10 @@ def derivative_of(state: str, number: str) -> str:
 
 
 def with_sums(
-    program: Program, target: str, onto: tuple[Connection, ...], numbers: Iterable[str]
+    program: Program, target: str, onto: tuple[Connection, ...], having: str, numbers: Iterable[str]
 ) -> tuple[Program, str, dict[str, Front]]:
-    """The Program with a place for each neuron of a target, at which the derivatives of what is delivered arrive; its name, and, by number, what traces read of it."""
-    source, of = program.group(onto[0].source_group or ""), program.group(target)
+    """The Program with a place for each neuron of a target, at which the derivatives of what is delivered, by numbers that a group has, arrive; its name, and, by number, what traces read of it."""
+    source, of = program.group(having), program.group(target)
     name = next(n for k in range(len(program.groups) + 1) if (n := f"t{k}") not in {g.name for g in program.groups})
     row = of.rows[0]
     beside = replace(

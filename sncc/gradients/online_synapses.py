@@ -119,16 +119,12 @@ def with_targets(program: Program, places: str, onto: Connection, variables: Ite
     return program
 
 
-def along(program: Program, readout: Readout, onto: Connection, moved: Connection | None = None) -> Each:
-    """The loop along the synapses of a connection to a readout, or along those with states of their own that another one moves."""
-    if moved is None:
+def along(program: Program, readout: Readout, onto: Connection, group: str = "", sources: Sequence[str] = ()) -> Each:
+    """The loop along the synapses of a connection to a readout, or along those with states of their own, a group, that others move: the first of these that there are."""
+    if not group:
         return Each(readout.index, (onto.name,), f"c{program.connections.index(onto)}to")
-    group = moved.target_group
-    first = next(
-        c
-        for c in program.connections
-        if c.target_group == group and c.source_group == moved.source_group and not c.of_target
-    )
+    moving = [c for c in program.connections if c.target_group == group and not c.of_target]
+    first = next(c for source in sources for c in moving if c.source_group == source)
     ends = next(c for c in program.connections if c.source_group == group and c.target_group == readout.group)
     return Each(readout.index, (first.name, ends.name), places_of(group))
 

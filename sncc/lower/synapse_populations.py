@@ -381,7 +381,4 @@ def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[s
     assert model.training is not None
     if model.population(c.source).kind == "signal" and model.training.rule.name == "eventprop":
         return f"under `eventprop`, behind the signal `{c.source}`,", "train with `bptt` or `eprop`"
-    if c.gain is not None and model.training.rule.online:
-        help = "leave `online` out: the gradient is the same number"
-        return "behind states that its source's synapses share, forwards in time (`online = true`)", help
     return "", ""

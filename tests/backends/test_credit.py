@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from drawing_rules import drawing, sharing
+from moving_behind_sources import NETWORK
 from networks import program_of
 from projects import Projects, handed_over, needs_compiler, set_parameters
 from reading_targets import LEARNT, SOURCE, synapses, weights
@@ -37,6 +38,12 @@ CASES = {
     "traces that draw for all synapses of a neuron": (sharing("eprop(feedback = adaptive, truncate = 9 ms)", ALL), {}),
     "and by feedback": (
         weights("eprop(feedback = adaptive, truncate = 6 ms)", "uniform(1 ms, 4 ms)").replace("input[4]", "input[6]"),
+        {},
+    ),
+    "weights that move behind states of their source, forwards": (
+        NETWORK.replace("PATTERN", "random(p = 0.8), delay = uniform(1 ms, 4 ms)").replace(
+            "RULE", "eprop(online = true, feedback = adaptive, truncate = 9 ms)"
+        ),
         {},
     ),
     "first values by feedback": (starting("eprop(feedback = random, truncate = 9 ms)"), {}),
