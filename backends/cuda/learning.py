@@ -298,13 +298,18 @@ class Learning(Online):
             if not p.learnt:
                 continue
             rows, columns = self.matrix(key)
-            moves = any(c.weight == key for c in self.rewired())  # bounds and signs are then kept as synapses are moved
+            moves = [c for c in self.rewired() if c.weight == key]  # a walk keeps bounds and signs then
             low, high = (p.bounds if not moves else None) or (float("-inf"), float("inf"))
-            numbers = ", ".join(literal(x, "double") for x in (p.rate, p.scale, low, high))
-            numbers += f", {flag(p.keeps_sign and not moves)}"
+            rate, scale, lower, upper = (literal(x, "double") for x in (p.rate, p.scale, low, high))
+            numbers = f"{rate}, {scale}, {lower}, {upper}, {flag(p.keeps_sign and not moves)}"
             if key in self.late:
                 late = f"g.late[{self.late.index(key)}]"
                 call = f"step_element<Network>(g, scalars, {late}.offset + e, {{{numbers}}}, factor_of_norm);"
+                if moves:
+                    lines.append(
+                        f"const Walk<Real> walk_{k}({self.rewiring(moves[0])}, g.seed, g.learning_rate * {rate}, {scale});"
+                    )
+                    call = f"step_synapse<Network>(g, scalars, {late}, e, {{{numbers}}}, factor_of_norm, walk_{k});"
                 call = self._followed(key, call)
                 lines.append(f"for_all({late}.size, [&](std::int64_t e) {{ {call} }});  // {key}")
                 continue
@@ -341,7 +346,7 @@ class Learning(Online):
         """A step on element e, whose change the matrices that follow this parameter get as well."""
         optimise = self.program.optimise
         matrices = [f for f in (optimise.follows if optimise else ()) if f[1] == key]
-        if not matrices or any(c.weight == key for c in self.rewired()):  # the host sees what becomes of those
+        if not matrices:
             return call
         rows, columns = self.matrix(key)
         stride, adds = padded(columns), ""

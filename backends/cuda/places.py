@@ -85,8 +85,8 @@ class Places(Layout):
 
     @property
     def has_rounds(self) -> bool:
-        """Whether a batch may be a launch of several rounds, with sums of gradients in between; not where the host has its part in every step."""
-        return self.is_online and self.loss_every_step and not self.rewired()
+        """Whether a batch may be a launch of several rounds, with sums of gradients in between."""
+        return self.is_online and self.loss_every_step
 
     @property
     def aside(self) -> set[str]:

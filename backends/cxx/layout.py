@@ -324,14 +324,15 @@ class Layout:
 
     def rewirings(self) -> list[str]:
         """The entries of the table of connections that are rewired."""
-        lines = []
-        for c in self.rewired():
-            low, high = self.program.parameter(c.weight).bounds or (float("-inf"), float("inf"))
-            assert c.rewiring is not None
-            numbers = ", ".join(literal(x, "double") for x in (c.rewiring.l1, c.rewiring.temperature, low, high))
-            streams = f"0x{stream(c.name, 'rewiring'):08x}u, 0x{stream(c.name, 'rewiring walk'):08x}u"
-            lines.append(f"{{{self.keys.index(c.weight)}, {numbers}, {streams}}}, // {c.name}")
-        return lines
+        return [f"{self.rewiring(c)}, // {c.name}" for c in self.rewired()]
+
+    def rewiring(self, c: Connection) -> str:
+        """One of them."""
+        low, high = self.program.parameter(c.weight).bounds or (float("-inf"), float("inf"))
+        assert c.rewiring is not None
+        numbers = ", ".join(literal(x, "double") for x in (c.rewiring.l1, c.rewiring.temperature, low, high))
+        streams = f"0x{stream(c.name, 'rewiring'):08x}u, 0x{stream(c.name, 'rewiring walk'):08x}u"
+        return f"{{{self.keys.index(c.weight)}, {numbers}, {streams}}}"
 
     def travelling(self) -> list[str]:
         """The entries of the table of numbers that go with synapses that move, but for their delays."""

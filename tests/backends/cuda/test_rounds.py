@@ -17,6 +17,7 @@ LOCKSTEP = ONLINE["a loss at every step"]  # learnt neurons, a penalty over the 
 CLIPPED = LOCKSTEP.replace("hidden -> hidden: dense", "hidden -> hidden: random(p = 0.5)").replace(
     "batch = 4", "batch = 4\n    clip = norm(0.01)"
 )
+MOVING = CLIPPED.replace("delay = 1 ms", "delay = 1 ms, rewire = deep_r(l1 = 0.1, temperature = 0.1)")
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +68,30 @@ def launches_of_both_forms(projects, monkeypatch, launches, text, build):
 
 
 @pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
-@pytest.mark.parametrize("text", [LOCKSTEP, pytest.param(CLIPPED, marks=LONG)], ids=["penalties", "a clipped norm"])
+@pytest.mark.parametrize(
+    "text", [LOCKSTEP, pytest.param(MOVING, marks=LONG)], ids=["penalties", "a clipped norm, synapses that move"]
+)
 def test_steps_in_lockstep_are_one_launch_with_the_bits_of_three_a_step(projects, monkeypatch, launches, text, build):
     all_at_once, one_by_one = launches_of_both_forms(projects, monkeypatch, launches, text, build)
     if not ON_GPU:
         assert len(all_at_once) == 2 and all("cooperative" in line for line in all_at_once)  # one a batch
         assert len(one_by_one) == 2 * (3 * 20 + 1)  # and one for the penalty over the batch
+
+
+@pytest.mark.slow
+def test_synapses_that_move_are_found_where_the_optimiser_takes_its_steps(projects):
+    """In lockstep they wait for the end of the batch, with weights of 0; the others stay."""
+    program, project = projects.emulated(MOVING)
+    network = sncc.load(project, backend="emulated")
+    inputs, labels, values = cases(program, samples=5, steps=20)
+    set_parameters(network, program, values)
+    before = network.parameters["hidden_hidden.weight"]
+    network.fit(handed_over(program, inputs), np.array(labels), epochs=1, batch=5, verbose=False)
+    after = network.parameters["hidden_hidden.weight"]
+    pairs = [set(zip(w.pre, w.post, strict=True)) for w in (before, after)]
+    assert 0 < len(pairs[0] - pairs[1]) < len(pairs[0])
+    new = np.array([pair not in pairs[0] for pair in zip(after.pre, after.post, strict=True)])
+    assert not np.asarray(after)[new].any() and np.asarray(after)[~new].any()
 
 
 THREE = {
@@ -163,7 +182,7 @@ BARRIERS += [("cuda_rates.h", "cooperative_groups::this_grid().sync()", k) for k
     [pytest.param(*b, id=f"{b[0]}-{b[2]}", marks=LONG) for b in BARRIERS],
 )
 def test_a_missing_barrier_of_the_grid_is_a_race(projects, header, call, number):
-    texts = {"meet()0": CLIPPED, "meet()": LOCKSTEP}
+    texts = {"meet()0": MOVING, "meet()": LOCKSTEP}
     text = texts.get(f"{call}{number}", texts.get(call, THREE["a penalty over the batch"][0]))
     program, project = projects.write(text, "float64")
     broken = projects.folder / f"without_{header}_{number}"

@@ -83,8 +83,8 @@ private:
         const Shape& shape = numbers_.shapes[static_cast<std::size_t>(about.parameter)];
         const std::size_t count = rows_of(about).count();
         Real* weights = numbers_.parameters.own[static_cast<std::size_t>(about.parameter)].data();
-        step_weights(weights, before, numbers_.dormant[static_cast<std::size_t>(about.parameter)], count, about, numbers_.seed,
-                     static_cast<std::uint32_t>(numbers_.optimiser_step), rate * shape.rate, shape.scale);
+        const Walk<Real> walk(about, numbers_.seed, rate * shape.rate, shape.scale);
+        step_weights(weights, before, numbers_.dormant[static_cast<std::size_t>(about.parameter)], count, walk, static_cast<std::uint32_t>(numbers_.optimiser_step));
         for_travelling<Network>(about.parameter, [&](int k, bool follows) {
             if (follows) add_changes(numbers_.parameters.own[static_cast<std::size_t>(k)].data(), weights, before, count);
         });

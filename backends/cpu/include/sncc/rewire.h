@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <string>
 #include <unordered_set>
@@ -96,22 +95,36 @@ private:
     std::unordered_set<std::uint64_t> moved_;
 };
 
-// The weights after a step, from those `before` it and what the optimiser made of them; marks those that would change their sign as
-// dormant. These have a weight of 0, until they are moved.
+// What a step of the weights is beside the optimiser's: towards 0, and at random. `rate` and `scale`: how the optimiser counts them.
 template <typename Real>
-void step_weights(Real* weights, const Real* before, List<char>& dormant, std::size_t count, const Rewiring& about, std::uint64_t seed,
-                  std::uint32_t step, double rate, double scale) {
-    const Real pull = static_cast<Real>(rate * about.l1), size = static_cast<Real>(scale);
-    const Real spread = static_cast<Real>(std::sqrt(2 * rate * about.temperature));
-    const Real lower = static_cast<Real>(about.lower), upper = static_cast<Real>(about.upper);
-    dormant.resize(count);
-    for (std::size_t k = 0; k < count; ++k) {
-        Real value = weights[k] / size - std::copysign(pull, before[k]);
-        if (spread > Real(0)) value += spread * normal<Real>(philox(seed, about.walk, static_cast<std::uint32_t>(k), step, 0));
-        dormant[k] = dormant[k] || (std::signbit(before[k]) ? value > Real(0) : value < Real(0));
-        const Real magnitude = dormant[k] ? Real(0) : std::abs(value) * size;
-        weights[k] = m_clip(std::copysign(magnitude, before[k]), lower, upper);
+class Walk {
+public:
+    SNCC_HOST_DEVICE Walk(const Rewiring& about, std::uint64_t seed, double rate, double scale)
+        : pull_(static_cast<Real>(rate * about.l1)), spread_(static_cast<Real>(m_sqrt(2 * rate * about.temperature))), scale_(static_cast<Real>(scale)),
+          lower_(static_cast<Real>(about.lower)), upper_(static_cast<Real>(about.upper)), stream_(about.walk), seed_(seed) {}
+
+    // The weight of synapse k after a step of that number, from that `before` it and what the optimiser made of it; one that would change its
+    // sign is dormant, with a weight of 0, until it is moved.
+    SNCC_HOST_DEVICE SNCC_INLINE Real weight(Real before, Real stepped, char& dormant, std::uint32_t k, std::uint32_t step) const {
+        const bool negative = is_negative(before);
+        Real value = stepped / scale_ - (negative ? -pull_ : pull_);
+        if (spread_ > Real(0)) value += spread_ * normal<Real>(philox(seed_, stream_, k, step, 0));
+        dormant = dormant || (negative ? value > Real(0) : value < Real(0));
+        const Real magnitude = dormant ? Real(0) : m_abs(value) * scale_;
+        return m_clip(negative ? -magnitude : magnitude, lower_, upper_);
     }
+
+private:
+    Real pull_, spread_, scale_, lower_, upper_;
+    std::uint32_t stream_;
+    std::uint64_t seed_;
+};
+
+// The weights of a connection after a step.
+template <typename Real>
+void step_weights(Real* weights, const Real* before, List<char>& dormant, std::size_t count, const Walk<Real>& walk, std::uint32_t step) {
+    dormant.resize(count);
+    for (std::size_t k = 0; k < count; ++k) weights[k] = walk.weight(before[k], weights[k], dormant[k], static_cast<std::uint32_t>(k), step);
 }
 inline bool any_of(const List<char>& dormant) {
     return std::find(dormant.begin(), dormant.end(), char(1)) != dormant.end();

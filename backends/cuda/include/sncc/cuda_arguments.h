@@ -163,7 +163,7 @@ struct GatherArguments {
     int* overflown;  // the first parameter with a gradient that is none
 };
 
-// A parameter with a number for every synapse, and where its gradient was gathered: behind those known when the code was emitted.
+// A parameter with a number for every synapse, of which there are `size`, and where its gradient was gathered: behind those known when the code was emitted.
 struct LateParameter {
     std::int64_t offset, size, gathered;
     double scale;  // 0: not learnt
@@ -177,6 +177,8 @@ struct OptimiseArguments {
     Real* gathered;   // gradients of weights, as operations index them
     Real* gradients;  // of parameters, as the user sees them
     Real* states;     // of the optimiser
+    char* dormant;    // synapses that are to be moved, among those with a number each
+    std::uint64_t seed;  // of connectivity
     const double* total;
     int* overflown;
     double* scratch;

@@ -50,8 +50,8 @@ public:
         connectivity_.connect(connection, pre, post, count);
     }
     void build(std::uint64_t seed, const Description& about) override {
-        seed_ = seed;
         if constexpr (Network::rows_count > 0) build_rows(seed, about);
+        learner_.prepare_to_move(seed);
     }
     void reconnect(int connection, const std::int64_t* pre, const std::int64_t* post, std::int64_t count) override {
         if constexpr (Network::rewiring_count > 0) {
@@ -141,7 +141,10 @@ public:
             total.loss += found.loss * share, total.penalty += found.penalty * share, total.correct += found.correct, total.labelled += found.labelled;
         }
         if (learns && !is_step_by_step(mode)) optimise(mode, learning_rate_factor);
-        if (mode == Mode::train && learner_.move_synapses(seed_)) upload_rows();
+        if (mode == Mode::train && learner_.move_synapses()) {
+            upload_rows();
+            stale_ = stale_ || Network::travelling_count > 0;  // numbers of neurons that stand for synapses
+        }
         return total;
     }
 
@@ -206,8 +209,7 @@ private:
         return result;
     }
     void optimise(Mode mode, double learning_rate_factor) {
-        learner_.optimise(mode == Mode::train, learning_rate_factor, is_step_by_step(mode), seed_);
-        stale_ = stale_ || Network::travelling_count > 0;  // numbers of neurons that stand for synapses
+        learner_.optimise(mode == Mode::train, learning_rate_factor, is_step_by_step(mode));
     }
     static bool is_step_by_step(Mode mode) { return Network::online && Network::loss_every_step && mode == Mode::train; }
 
@@ -323,14 +325,13 @@ private:
     Result run_step_by_step(SampleArguments<Network>& a, const Batch& batch, BatchInput<Network>& input, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
         learner_.settle();
         lockstep_.keep();
-        std::string wrong;
         if (!lockstep_.run_together(a, learning_rate_factor, [this](RoundsArguments<Network>& g) { return launch_together(g); }))
-            wrong = lockstep_.run_one_by_one(a, [this](SampleArguments<Network>& step) { launch_samples(step); }, [&] { optimise(Mode::train, learning_rate_factor), refresh(); });
+            lockstep_.run_one_by_one(a, [this](SampleArguments<Network>& step) { launch_samples(step); }, [&] { optimise(Mode::train, learning_rate_factor); });
         results_.send(batch.count, compute_);
         input.release(compute_);
         meanwhile();
         const Result result = results_.take(batch, outputs, a.most_steps);
-        if (wrong.empty() ? results_.are_wrong(result, batch) : results_.any_failed(batch)) wrong = results_.said(batch);  // a loop that broke off has no loss
+        std::string wrong = results_.are_wrong(result, batch) ? results_.said(batch) : "";
         try {
             learner_.settle();
         } catch (const Failure& overflow) {
@@ -392,7 +393,6 @@ private:
     Turns<Network> turns_{learner_, compute_};
     Together together_;
     bool built_ = false;
-    std::uint64_t seed_ = 0;  // of connectivity
     Call<const Batch*()> next_;
     int turn_ = 0, most_shared_ = 0;
     bool shares_samples_ = false;  // between the blocks of a cluster

@@ -22,7 +22,7 @@ class Learner {
 public:
     Learner(DeviceMemory& memory, ParametersOnDevice<Network>& numbers, Connectivity<Network>& connectivity, const Stream& stream)
         : numbers_(numbers), connectivity_(connectivity), stream_(stream), arrays_(memory, "the numbers of the neurons"), total_(memory, "the sums over samples"),
-          scratch_(memory, "the gradients of neurons"), overflown_(memory, "the gradients") {
+          scratch_(memory, "the gradients of neurons"), overflown_(memory, "the gradients"), rewirer_(memory) {
         arrays_.reserve(1);
         if constexpr (Network::learns) {
             total_.reserve(static_cast<std::size_t>(Network::sum_size) + 16);
@@ -32,6 +32,11 @@ public:
     }
 
     const typename Network::Arrays* arrays() const { return arrays_.data(); }
+    // Once synapses are built, from that seed.
+    void prepare_to_move(std::uint64_t seed) {
+        seed_ = seed;
+        rewirer_.make_room(numbers_.parameter_size - Network::parameter_size);
+    }
     std::int64_t step() const { return step_; }
     void set_step(std::int64_t step) { step_ = step; }
     NumbersOnDevice<Network> numbers() { return {numbers_.parameters, numbers_.states, connectivity_, numbers_.shapes, numbers_.offsets, numbers_.parameter_size}; }
@@ -57,7 +62,7 @@ public:
     OptimiseArguments<Network> optimiser_arguments(double learning_rate_factor) {
         OptimiseArguments<Network> o = {};
         numbers_.describe(o);
-        o.arrays = arrays_.data(), o.total = total_.data(), o.overflown = overflown_.data(), o.scratch = scratch_.data();
+        o.arrays = arrays_.data(), o.total = total_.data(), o.overflown = overflown_.data(), o.scratch = scratch_.data(), o.dormant = rewirer_.dormant(), o.seed = seed_;
         o.learning_rate = Network::learning_rate * learning_rate_factor;
         return o;
     }
@@ -77,9 +82,8 @@ public:
     }
     // Gradients as the user sees them and, where it `steps`, the optimiser's step. A batch that is `taken_back` as a whole where a gradient is
     // none need not be left as it was.
-    void optimise(bool steps, double learning_rate_factor, bool taken_back, std::uint64_t seed) {
+    void optimise(bool steps, double learning_rate_factor, bool taken_back) {
         const std::int64_t step = step_ + (steps ? 1 : 0);
-        if (Network::rewiring_count > 0 && steps) rewirer_.remember(numbers());
         OptimiseArguments<Network> o = optimiser_arguments(learning_rate_factor);
         o.scalars = Network::scalars(static_cast<double>(step), o.learning_rate);
         int blocks = Network::clip == Clip::norm ? 1 : optimise_blocks();
@@ -96,12 +100,13 @@ public:
         o.steps = steps;
         Network::launch_optimise(o, blocks, stream_);
         has_taken(steps ? 1 : 0);
-        if (Network::rewiring_count == 0 || !steps) return;
-        settle();
-        rewirer_.step(numbers(), seed, static_cast<std::uint32_t>(step), Network::learning_rate * learning_rate_factor);
     }
     // Moves the synapses that have become dormant; gives whether there were any.
-    bool move_synapses(std::uint64_t seed) { return Network::rewiring_count > 0 && rewirer_.move(numbers(), seed, static_cast<std::uint32_t>(step_)); }
+    bool move_synapses() {
+        if (Network::rewiring_count == 0) return false;
+        settle();
+        return rewirer_.move(numbers(), seed_, static_cast<std::uint32_t>(step_));
+    }
     void forget_dormant() { rewirer_.forget(); }
     // Waits for the last batch's gradients. The optimiser has left all as it was where one of them is none.
     void settle() {
@@ -129,6 +134,7 @@ private:
     Rewirer<Network> rewirer_;
     bool unsettled_ = false;
     std::int64_t step_ = 0, step_before_ = 0;
+    std::uint64_t seed_ = 0;
 };
 
 }  // namespace cuda

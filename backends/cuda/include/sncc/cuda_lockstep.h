@@ -2,8 +2,6 @@
 // end, what was before the batch comes back.
 #pragma once
 
-#include <string>
-
 #include "sncc/cuda_learner.h"
 #include "sncc/cuda_memory.h"
 #include "sncc/cuda_parameters.h"
@@ -49,9 +47,8 @@ public:
         return true;
     }
     // A step in three launches. launch(arguments) runs the samples, optimise() takes the optimiser's step.
-    // Gives what gradient was no number where the host looks after every step.
     template <typename Launch, typename Optimise>
-    std::string run_one_by_one(SampleArguments<Network>& a, const Launch& launch, const Optimise& optimise) {
+    void run_one_by_one(SampleArguments<Network>& a, const Launch& launch, const Optimise& optimise) {
         for (std::int64_t n = 1; n <= a.most_steps; ++n) {
             a.round.from = n - 1, a.round.to = n;
             launch(a);
@@ -62,14 +59,8 @@ public:
             }
             if (n == 1) learner_.forget_overflow();
             Network::launch_gather(learner_.gather_arguments(a), stream_);
-            try {
-                optimise();
-            } catch (const Failure& overflow) {
-                if (overflow.code() != Code::numerical) throw;
-                return overflow.what();
-            }
+            optimise();
         }
-        return "";
     }
 
 private:

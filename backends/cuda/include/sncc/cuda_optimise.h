@@ -5,6 +5,7 @@
 #include "sncc/cuda_block.h"
 #include "sncc/cuda_gather.h"
 #include "sncc/cuda_readout.h"
+#include "sncc/rewire.h"
 
 namespace sncc {
 namespace cuda {
@@ -64,6 +65,17 @@ __device__ inline typename Network::Real step_element(const OptimiseArguments<Ne
     const Real before = g.parameters[e], bounded = m_clip(value * scale, static_cast<Real>(p.lower), static_cast<Real>(p.upper));
     g.parameters[e] = p.keeps_sign ? with_sign_of(bounded, before) : bounded;
     return g.parameters[e] - before;
+}
+
+// The same for a synapse that training moves: element e of those that were built late.
+template <typename Network>
+__device__ inline typename Network::Real step_synapse(const OptimiseArguments<Network>& g, const typename Network::Scalars& scalars, const LateParameter& of, std::int64_t e,
+                                                     const Scaling& p, typename Network::Real factor_of_norm, const Walk<typename Network::Real>& walk) {
+    const std::int64_t at = of.offset + e;
+    const typename Network::Real before = g.parameters[at];
+    step_element<Network>(g, scalars, at, p, factor_of_norm);
+    g.parameters[at] = walk.weight(before, g.parameters[at], g.dormant[at - Network::parameter_size], static_cast<std::uint32_t>(e), scalars.step);
+    return g.parameters[at] - before;
 }
 
 // What all gradients are multiplied by so that their norm, in the units of the source, stays below the limit; by a block.

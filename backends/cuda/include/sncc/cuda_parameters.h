@@ -80,7 +80,7 @@ struct ParametersOnDevice {
                     continue;
                 }
                 LateParameter& of_synapses = late[Network::late(k)];
-                of_synapses = {parameter_size, shapes[k].size(), gradient_size, shapes[k].learnt ? shapes[k].scale : 0.0};
+                of_synapses = {parameter_size, shapes[k].columns, gradient_size, shapes[k].learnt ? shapes[k].scale : 0.0};
                 parameter_size += shapes[k].size(), gradient_size += shapes[k].learnt ? shapes[k].size() : 0;
             }
         });

@@ -74,7 +74,6 @@ public:
 
     // Whether the loss or any sample met a number that is none.
     bool are_wrong(const Result& result, const Batch& batch) const { return !std::isfinite(result.loss) || failed(batch.count) >= 0; }
-    bool any_failed(const Batch& batch) const { return failed(batch.count) >= 0; }
     // Waits for what was sent, and says which sample met one first, and where.
     std::string said(const Batch& batch) {
         sent_.wait("the samples");

@@ -1,5 +1,5 @@
-// Deep R on the GPU: the optimiser's step is the last launch's; which synapses then move the host decides, as the C++ half does, before
-// the next batch. Each step waits for the one before, and what moves goes to the host and back.
+// Deep R on the GPU: which weights would have changed their sign is found where the optimiser takes its step; to where their synapses move the
+// host decides after a batch, as the C++ half does. Each batch waits for the one before, and what moves goes to the host and back.
 #pragma once
 
 #include <cstdint>
@@ -40,21 +40,20 @@ class Rewirer {
     using Numbers = NumbersOnDevice<Network>;
 
 public:
-    // Keeps the weights that the optimiser is about to change.
-    void remember(const Numbers& of) {
-        before_.clear();
-        for (int r = 0; r < Network::rewiring_count; ++r) before_.push_back(of.take(of.parameters, Network::rewirings()[r].parameter));
+    explicit Rewirer(DeviceMemory& memory) : dormant_(memory, "the synapses that move") {}
+
+    // One for each of the numbers that synapses have.
+    void make_room(std::int64_t count) {
+        if (Network::rewiring_count == 0) return;
+        dormant_.reserve(static_cast<std::size_t>(count));
+        dormant_.clear();
     }
-    // After the optimiser's step of that number: weights that would change their sign are 0 until their synapses move.
-    void step(const Numbers& of, std::uint64_t seed, std::uint32_t number, double rate) {
-        dormant_.resize(static_cast<std::size_t>(Network::rewiring_count));
-        for (int r = 0; r < Network::rewiring_count; ++r) step(of, r, seed, number, rate);
-    }
-    // Moves them; `number` is that of the last step. Gives whether there were any.
+    char* dormant() const { return dormant_.data(); }
+    // Moves those that are; `number` is that of the optimiser's last step. Gives whether there were any.
     bool move(const Numbers& of, std::uint64_t seed, std::uint32_t number) {
         bool any = false;
-        for (int r = 0; r < Network::rewiring_count; ++r) any = move(of, Network::rewirings()[r], dormant_[static_cast<std::size_t>(r)], seed, number) || any;
-        forget();
+        for (int r = 0; r < Network::rewiring_count; ++r) any = move(of, Network::rewirings()[r], seed, number) || any;
+        if (any) forget();
         return any;
     }
     // What a batch has found that is taken back.
@@ -70,24 +69,11 @@ public:
     }
 
 private:
-    void step(const Numbers& of, int r, std::uint64_t seed, std::uint32_t number, double rate) {
-        const Rewiring& about = Network::rewirings()[r];
-        const List<Real>& before = before_[static_cast<std::size_t>(r)];
+    bool move(const Numbers& of, const Rewiring& about, std::uint64_t seed, std::uint32_t number) {
         const int k = about.parameter;
-        const Shape& shape = of.shapes[static_cast<std::size_t>(k)];
-        List<Real> weights = of.take(of.parameters, k);
-        step_weights(weights.data(), before.data(), dormant_[static_cast<std::size_t>(r)], weights.size(), about, seed, number, rate * shape.rate, shape.scale);
-        for_travelling<Network>(k, [&](int other, bool follows) {
-            if (!follows) return;
-            List<Real> values = of.take(of.parameters, other);
-            add_changes(values.data(), weights.data(), before.data(), weights.size());
-            of.put(of.parameters, other, values);
-        });
-        of.put(of.parameters, k, weights);
-    }
-    static bool move(const Numbers& of, const Rewiring& about, const List<char>& dormant, std::uint64_t seed, std::uint32_t number) {
+        List<char> dormant(static_cast<std::size_t>(of.shapes[static_cast<std::size_t>(k)].columns));
+        dormant_.take(dormant.data(), dormant.size(), static_cast<std::size_t>(of.offsets[static_cast<std::size_t>(k)] - Network::parameter_size));
         if (!any_of(dormant)) return false;
-        const int k = about.parameter;
         const MovedSynapses moved = Mover(of.connectivity.with_weight(k), dormant).move(seed, about.pairs, number);
         of.connectivity.move(k, moved.pre.data(), moved.post.data());
         follow(of, k, dormant, moved.former);
@@ -115,8 +101,7 @@ private:
         }
     }
 
-    List<List<Real>> before_;   // by rewiring
-    List<List<char>> dormant_;  // synapses that are to be moved, after a sequence where weights change in the midst of it
+    DeviceArray<char> dormant_;  // by synapse: after its last step a sequence finds those that were to move in the midst of it
 };
 
 }  // namespace cuda

@@ -48,12 +48,15 @@ SNCC_HOST_DEVICE SNCC_INLINE Real m_clip(Real x, Real low, Real high) {
     const Real raised = x < low ? low : x;
     return raised > high ? high : raised;
 }
-// x, or a zero with the sign of `sign` where x has the other one; zeros have a sign too.
+// Zeros have a sign too.
+template <typename Real>
+SNCC_HOST_DEVICE SNCC_INLINE bool is_negative(Real x) {
+    return (x < Real(0)) | ((x == Real(0)) & (Real(1) / x < Real(0)));
+}
+// x, or a zero with the sign of `sign` where x has the other one.
 template <typename Real>
 SNCC_HOST_DEVICE SNCC_INLINE Real with_sign_of(Real x, Real sign) {
-    const bool is_negative = (x < Real(0)) | ((x == Real(0)) & (Real(1) / x < Real(0)));
-    const bool wants_negative = (sign < Real(0)) | ((sign == Real(0)) & (Real(1) / sign < Real(0)));
-    return is_negative == wants_negative ? x : wants_negative ? Real(-0.0) : Real(0);
+    return is_negative(x) == is_negative(sign) ? x : is_negative(sign) ? Real(-0.0) : Real(0);
 }
 
 namespace detail {
