@@ -124,7 +124,7 @@ class Diagnostics:
     """Collects diagnostics, so that a stage can go on after the first."""
 
     def __init__(self) -> None:
-        self.found: list[Diagnostic] = []
+        self._found: dict[Diagnostic, None] = {}
 
     def error(
         self, code: str, span: Span | None, message: str, label: str = "",
@@ -142,13 +142,17 @@ class Diagnostics:
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Add a diagnostic unless the same was said already of the same place."""
-        if diagnostic not in self.found:
-            self.found.append(diagnostic)
+        self._found.setdefault(diagnostic)
 
     def take(self, others: Iterable[Diagnostic]) -> None:
         """Add what was found elsewhere."""
         for diagnostic in others:
             self.add(diagnostic)
+
+    @property
+    def found(self) -> tuple[Diagnostic, ...]:
+        """All of them in the order in which they were added."""
+        return tuple(self._found)
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:

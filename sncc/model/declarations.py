@@ -99,7 +99,8 @@ class Declarations:
         try:
             file = parse_source(read_source(path), found)
         except DiagnosticError as error:
-            file, found.found = None, list(error.diagnostics)
+            self.diagnostics.take(error.diagnostics)
+            return
         self.diagnostics.take(found.found)
         if file is not None:
             self._gather(file, [*importing, path])
