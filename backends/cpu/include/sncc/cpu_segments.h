@@ -11,6 +11,7 @@
 #include <string>
 
 #include "sncc/engine.h"
+#include "sncc/memory.h"
 #include "sample.h"
 
 namespace sncc {
@@ -36,9 +37,9 @@ std::int64_t bytes_of(const Segments& segments) {
 }
 
 [[noreturn]] SNCC_COLD inline void refuse_memory(std::int64_t steps, int threads, std::int64_t needed, std::int64_t memory) {
-    throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes at least " + std::to_string((needed + 999999) / 1000000) + " MB in " +
+    throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes at least " + readable_bytes(static_cast<double>(needed), true) + " in " +
                                     std::to_string(threads) + (threads > 1 ? " threads" : " thread") + ", and the network was built with `memory` = " +
-                                    std::to_string(memory / 1000000) + " MB: build it with more, or " +
+                                    readable_bytes(static_cast<double>(memory)) + ": build it with more, or " +
                                     (threads > 1 ? "load it with fewer threads" : "take shorter samples"));
 }
 

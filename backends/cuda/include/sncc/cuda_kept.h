@@ -11,6 +11,7 @@
 #include "sncc/cuda_parameters.h"
 #include "sncc/cuda_rows.h"
 #include "sncc/engine.h"
+#include "sncc/memory.h"
 
 namespace sncc {
 namespace cuda {
@@ -70,8 +71,8 @@ public:
         if (signals * batch.count <= room / 4) best = best_within(room - signals * batch.count, 0);
         if (best.at_once < least) best = best_within(room, signals), best.given = best.at_once;
         if (best.at_once >= least && room > 0) return best;
-        throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes at least " + std::to_string((least * each + gradients) / 1000000 + 1) +
-                                        " MB on the GPU, and the network was built with `memory` = " + std::to_string(Network::memory / 1000000) + " MB: build it with more");
+        throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes at least " + readable_bytes(static_cast<double>(least * each + gradients), true) +
+                                        " on the GPU, and the network was built with `memory` = " + readable_bytes(static_cast<double>(Network::memory)) + ": build it with more");
     }
 
     // Where the samples of a batch leave it, so many at once.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -39,10 +40,13 @@ SNCC_COLD inline double available_memory() {
     return std::min(bytes, std::max(0.0, most - now + std::max(0.0, files)));
 }
 
-SNCC_COLD inline std::string readable_bytes(double bytes) {
+// Two digits, or as many as a whole number of the unit has; `enough`: rounded up, as for a bound to be set.
+SNCC_COLD inline std::string readable_bytes(double bytes, bool enough = false) {
     const char* const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
     int unit = 0;
     while (bytes >= 1000 && unit < 5) bytes /= 1000, ++unit;
+    const double digit = bytes < 10 && unit > 0 ? 10 : 1;
+    if (enough) bytes = std::ceil(bytes * digit) / digit;
     char text[32];
     std::snprintf(text, sizeof text, bytes < 10 && unit > 0 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
     return text;
