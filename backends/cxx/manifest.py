@@ -55,7 +55,7 @@ def manifest(program: Program) -> dict[str, object]:
         "connections": [
             {
                 "index": k, "name": c.name, "pre": _sender(program, c), "post": _receiver(c), "sparse": _has_synapses(program, c),
-                "pairs": _takes_pairs(c), "plastic": c.plastic or _moves(program, c), "rewired": c.rewiring is not None,
+                "pairs": takes_pairs(c), "plastic": c.plastic or _moves(program, c), "rewired": c.rewiring is not None,
                 "drawn": isinstance(c.wiring, Random),
                 "states": states.get(c.name, []),
             }
@@ -111,7 +111,7 @@ def _receiver(c: Connection) -> str:
     return c.structure.between[1] if isinstance(c.structure, OfSynapses) else c.target
 
 
-def _takes_pairs(c: Connection) -> bool:
+def takes_pairs(c: Connection) -> bool:
     """Whether the pairs of a connection are handed over."""
     return isinstance(c.wiring, Sparse) and c.synapses_of is None
 
