@@ -8,7 +8,7 @@ import numpy as np
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
-from sncc.compiler import compile_model, compile_program
+from sncc.compiler import compile_model, compile_program, scheduled
 from sncc.diagnostics import Source
 from sncc.expressions.units import field_unit, parse_unit
 
@@ -78,10 +78,11 @@ def model_of(text: str, **settings: str):
 
 
 def program_of(
-    text: str, precision: str = "float64", after: str | None = None, weights: str | None = None, **settings: str
-):
+    text: str, precision: str = "float64", after: str | None = None, weights: str | None = None,
+    schedule: str | None = None, **settings: str,
+):  # fmt: skip
     """Text → Program, all passes done or up to the one named."""
-    return compile_program(model_of(text, **settings), precision, after, weights)
+    return compile_program(scheduled(model_of(text, **settings), schedule), precision, after, weights)
 
 
 def parameters(program, rng: np.random.Generator, weight: float = 1.0) -> dict[str, np.ndarray]:

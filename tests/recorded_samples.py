@@ -1,4 +1,4 @@
-"""A network that is trained: what is recorded of its synapses in simulations, whose state is stored; for the tests of both halves and of the reference."""
+"""A network whose samples are spread: what is recorded of its synapses in simulations, whose state is stored; for the tests of both halves and of the reference."""
 
 from __future__ import annotations
 
@@ -84,8 +84,14 @@ ASKED = (  # seldom: each point is a launch or two on a device
     *((state, 8e-3) for state in ("x_hidden.g", "wide.u", "loop.g", "bent.g", "read.s", "other.e", "other.g")),
     *((state, 8e-3) for state in ("hidden_hidden.weight", "hidden_hidden.e")), ("other.weight", 8e-3), "hidden.v",
 )  # fmt: skip
-# of a plasticity: in a network that is not trained for the block to record
+# of a plasticity: where neurons are spread for the block to record
 SHARED = (("hidden_hidden.x", 8e-3), ("hidden_hidden.y", 8e-3))
+
+
+def without_training(text: str) -> str:
+    """The text without its block that trains."""
+    before, _, block = text.partition("train:")
+    return f"{before}simulate:{block.partition('simulate:')[2]}"
 
 
 def samples() -> list[dict[str, np.ndarray]]:
@@ -102,7 +108,7 @@ def inputs(count: int = 1, first: int = 0, last: int = 40) -> dict[str, Any]:
 
 
 def recorded(network, *more: tuple[str, float], count: int = 1) -> dict[str, Any]:
-    """Of one sample: a network that is not trained keeps its weights from one to the next."""
+    """Of one sample: where neurons are spread weights are kept from one to the next."""
     return dict(network.simulate(inputs=inputs(count), record=[*ASKED, *more]).trace)
 
 

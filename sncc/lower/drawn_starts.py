@@ -1,6 +1,6 @@
-"""First values of traces that are drawn, one for all synapses of a neuron, in training: a population of the neurons' size draws them.
+"""First values of traces that are drawn, one for all synapses of a neuron, where samples are spread: a population of the neurons' size draws them.
 
-It has the name and the states that a population of traces has where nothing is trained, so the numbers are the same.
+It has the name and the states that a population of traces has where neurons are spread, so the numbers are the same.
 """
 
 from __future__ import annotations
@@ -59,8 +59,7 @@ def with_starts(states: tuple[State, ...], starts: list[DrawnStarts]) -> tuple[S
 
 def cannot_start(model: Model, c: Connection) -> tuple[str, str]:
     """What stands in the way of drawing what traces start at, and what helps."""
-    assert model.training is not None
-    learnt = {entry.key for entry in model.training.learn}
+    learnt = {entry.key for entry in model.training.learn} if model.training is not None else set()
     for one in drawn_starts(model, c):
         for p in one.population.parameters:
             what = f"and of which traces start at a draw by `{p.name}`,"

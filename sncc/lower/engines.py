@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.lower.connections import MOST_DIMENSIONS
 from sncc.lower.recorded_synapses import moves_alike, shared_states
-from sncc.lower.reduction import reduce_synapse
 from sncc.model.nodes import Model
 
 
@@ -25,11 +24,6 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
                 what = f"a part of a population of {len(part.shape)} dimensions whose neurons do not follow each other"
                 help = f"give the population at most {MOST_DIMENSIONS} dimensions"
                 yield not_supported_yet(connection.span, what, help)
-    for connection in model.connections if model.schedule == "sample_parallel" and model.training is None else ():
-        synapse = connection.synapse
-        if connection.plasticity is not None or synapse is not None and reduce_synapse(connection) is None:
-            what = "moving synapses one by one in a network whose samples run in parallel and that is not trained"
-            yield not_supported_yet(connection.span, what, "build it with the schedule `neuron_parallel`")
     connections = {c.name: c for c in model.connections}
     for record in model.simulation.records if model.simulation is not None else ():
         if record.part is not None:
@@ -37,11 +31,8 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
         if record.variable == "weight":
             continue
         plasticity = connections[record.owner].plasticity
-        shared = model.training is None and any(s.name == record.variable for s in shared_states(plasticity))
+        shared = not model.spreads_samples and any(s.name == record.variable for s in shared_states(plasticity))
         if shared and plasticity is not None and not moves_alike(plasticity, record.variable):
             what = f"recording `{record.variable}`, one for all synapses of a neuron, that draws or reads states of neurons,"
             help = f"declare it with `state {record.variable} = …`: one number per synapse"
             yield not_supported_yet(record.span, what, help)
-        elif model.training is None and model.schedule == "sample_parallel":
-            what = f"recording `{record.variable}` of a connection in a network whose samples run in parallel and that is not trained"
-            yield not_supported_yet(record.span, what, "build it with the schedule `neuron_parallel`")

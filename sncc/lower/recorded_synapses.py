@@ -2,7 +2,7 @@
 
 A connection whose synapses moved into their neurons, or whose plasticity has states that synapses of a neuron share, has no state of
 each synapse. What is recorded of it moves a second time, synapse by synapse, in a connection of its own, `CONN.recorded`, over the
-same synapses, that delivers nothing: so recording changes no other number. In a network that is trained it moves in simulations alone.
+same synapses, that delivers nothing: so recording changes no other number. Where samples are spread it moves in simulations alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def record_synapses(written: Model, placed: Model) -> Model:
     for connection in placed.connections:
         if connection.name in wanted:
             copy = _copy(written.connection(connection.name), connection, wanted[connection.name])
-            if written.training is not None:  # synapses that move one by one have traces of their own
+            if written.spreads_samples:  # synapses that move one by one have traces of their own
                 copy = replace(copy, plasticity=None)
             # in front: its spikes arrive with the weight from before a plasticity moves it
             connections += [copy] if copy.synapse is not None or copy.plasticity is not None else []

@@ -33,8 +33,8 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
 
 
 def _connection(model: Model, connection: Connection) -> Iterator[Diagnostic]:
-    """In training each synapse has a weight of its own within a sample, which begins at the kernel's."""
-    if connection.plasticity is not None and isinstance(connection.pattern, Convolution) and model.training is None:
+    """Where samples are spread each synapse has a weight of its own within a sample, which begins at the kernel's."""
+    if connection.plasticity is not None and isinstance(connection.pattern, Convolution) and not model.spreads_samples:
         what = "a `plasticity` on `conv2d`, where many synapses have one weight of the kernel,"
         yield not_supported_yet(
             connection.span, what, "connect with `sparse`, whose pairs are handed over: every synapse has a weight"
@@ -64,7 +64,7 @@ def _read_behind_its_draw(plasticity: Plasticity) -> str | None:
 def _unstored(model: Model, connection: Connection) -> Iterator[Diagnostic]:
     """What synapses that are made again for every spike cannot do: all but to deliver a weight then."""
     span = connection.span
-    if model.training is not None or model.schedule == "sample_parallel":
+    if model.spreads_samples:
         what = "`stored = false` in a network whose samples are spread over threads, as in training,"
         yield not_supported_yet(span, what, f"{REMEDY}, or build with `--schedule neuron_parallel`")
     if connection.synapse is None:

@@ -1,4 +1,4 @@
-"""Model → Model, for training: synapses that no neuron can carry become a population of one neuron each.
+"""Model → Model, where samples are spread over threads, as in training: synapses that no neuron can carry become a population of one neuron each.
 
 `CONN.synapses` has the states of the synapses, moves them as the synapses move, and keeps what they deliver. The source's
 spikes and states reach its synapses, the target's states the synapses onto it, and what those deliver is added up in the
@@ -53,14 +53,14 @@ from sncc.program.statements import NUMBER, SLOPED, SPIKED, TOLD
 DELIVERED = "synapse.delivered"  # the user's states have no dots
 ARRIVED = "arrived.before"  # a state: spikes of the step before
 KEPT = "dropout.kept"  # an input: what dropout makes of what a synapse delivers, 0 or 1 / (1 - p)
-MOST_SYNAPSES = 1 << 20  # of one connection: every step of a sample keeps the states of each
+MOST_SYNAPSES = 1 << 20  # of one connection: a sample has the states of each, in training at every step
 
 Ends = tuple[Pattern, Part, Part]
 
 
 def spread_synapses(model: Model) -> Model:
     """The model with a population in place of each connection's synapses that keep states of their own."""
-    if model.training is None:
+    if not model.spreads_samples:
         return model
     populations, connections = list[Population](), list[Connection]()
     for connection in model.connections:
@@ -322,21 +322,24 @@ def _refuse(model: Model, c: Connection) -> None:
     what, help = _cannot(model, c)
     if not what and c.plasticity is not None:
         what, help = _cannot_move(model, c, c.plasticity)
+    doing = "training" if model.training is not None else "samples in parallel"
+    if model.training is None or c.only_recorded:
+        help = f"{help}, or build with the schedule `neuron_parallel`"
     if what and c.only_recorded:
-        message = f"recording states of the synapses of `{c.synapses_of}` {what} in a network that is trained"
-        raise unsupported(c.span, message, f"{help}, or build with the schedule `neuron_parallel`")
+        message = f"recording states of the synapses of `{c.synapses_of}` {what} where samples run in parallel"
+        raise unsupported(c.span, message, help)
     if what and c.plasticity is not None:
-        raise unsupported(c.span, f"training through `{c.plasticity.model}`, which moves every weight, {what}", help)
+        raise unsupported(c.span, f"{doing} through `{c.plasticity.model}`, which moves every weight, {what}", help)
     if what and c.synapse is not None:
-        message = f"training through `{c.synapse.model}`, of which every synapse keeps states, {what}"
+        message = f"{doing} through `{c.synapse.model}`, of which every synapse keeps states, {what}"
         raise unsupported(c.span, message, help)
 
 
 def _cannot(model: Model, c: Connection) -> tuple[str, str]:
-    """What stands in the way of training through synapses one by one, and what helps."""
+    """What stands in the way of synapses one by one within samples, and what helps."""
     if (count := _count(c)) > MOST_SYNAPSES:
         return (
-            f"in {count:,} synapses (at most {MOST_SYNAPSES:,}: every step keeps the states of each)",
+            f"in {count:,} synapses (at most {MOST_SYNAPSES:,}: every sample has the states of each, in training at every step)",
             "use a synapse whose states a neuron can carry, or fewer neurons",
         )
     if c.only_recorded:  # from numbers that it shares with what is trained, without gradients
@@ -378,7 +381,6 @@ def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[s
     if c.delay is not None and any(symbols(e.derivative) & traces for e in flowing):
         what = "with a delay for each synapse and a `pre state` in an equation of each synapse"
         return what, "give the connection one delay, or let the synapse's state jump under `on pre`"
-    assert model.training is not None
-    if model.population(c.source).kind == "signal" and model.training.rule.name == "eventprop":
+    if model.population(c.source).kind == "signal" and is_timed(model):
         return f"under `eventprop`, behind the signal `{c.source}`,", "train with `bptt` or `eprop`"
     return "", ""

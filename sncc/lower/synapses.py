@@ -219,8 +219,8 @@ class _Traces:
         self.connections[connection.name] = result
 
     def _gained(self, connection: Connection, trace: Population) -> dict[str, Any]:
-        """How spikes are delivered times a gain: in training as a value of the source's like any other, which credit goes back by."""
-        if self.model.training is None or connection.plasticity is not None:
+        """How spikes are delivered times a gain: where samples are spread as a value of the source's like any other, which credit goes back by."""
+        if not self.model.spreads_samples or connection.plasticity is not None:
             return {"gain": (trace.name, GAIN)}
         least = 0 if connection.delay is None else connection.delay_steps  # the trace has jumped at the arrival
         return {"source": trace.name, "values": GAIN, "impulses": True, "delay_steps": least}
@@ -262,13 +262,13 @@ class _Traces:
             return None
         gain, source = reduction.gain != ONE, self.model.population(connection.source)
         several = most_spikes(source) != 1
-        trained = self.model.training is not None
-        # the gain of several spikes of a step is their mean, since what is delivered counts them; in training their sum
-        # is what is delivered
+        spread = self.model.spreads_samples
+        # the gain of several spikes of a step is their mean, since what is delivered counts them; with samples spread their
+        # sum is what is delivered
         share = add(Symbol(GAIN), reduction.gain) if several else reduction.gain
         jumps = [*([Assignment(GAIN, share)] if gain else []), *(a for a in synapse.on_pre if a.state in own)]
         spikes = apply("max", Symbol("pre!"), 1.0)
-        mean = [Assignment(GAIN, div(Symbol(GAIN), spikes))] if gain and several and not trained else []
+        mean = [Assignment(GAIN, div(Symbol(GAIN), spikes))] if gain and several and not spread else []
         starts = {s.name: s.initial for s in synapse.states}
         followed, numbers_of_source = self._followed(connection, values.values())
         told = [Assignment(n, v) for n, v in values.items() if not isinstance(v, Number) and not _leaves(connection, v)]
@@ -286,7 +286,7 @@ class _Traces:
             arrivals=(("pre", tuple(jumps)),) if jumps else (),
             most=most_spikes(source),
             leaving=tuple(Assignment(n, v) for n, v in values.items() if _leaves(connection, v)),
-            kept=(Assignment(GAIN, ZERO),) if gain and (several or trained) else (),
+            kept=(Assignment(GAIN, ZERO),) if gain and (several or spread) else (),
             outputs=(*mean, *told),
         )
         moves: list[Equation | Assignment] = [*dynamics.equations, *jumps, *dynamics.outputs, *dynamics.leaving]

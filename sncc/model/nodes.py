@@ -361,6 +361,11 @@ class Model:
     source: str = field(default="", compare=False)
     schedule: Schedule | None = None
 
+    @property
+    def spreads_samples(self) -> bool:
+        """Whether samples are spread over threads, not neurons: each is a run of its own."""
+        return self.schedule == "sample_parallel" or (self.schedule is None and self.training is not None)
+
     def population(self, name: str) -> Population:
         """The population of that name."""
         return next(p for p in self.populations if p.name == name)

@@ -118,9 +118,3 @@ def test_a_network_that_is_trained_or_not_shows_weights_that_move():
     text = NETWORK.format(rule="bptt", synapse="plasticity = grow()") + RUN
     assert not sncc.check(text)
     assert not sncc.check(text.split("train:")[0] + RUN)
-
-
-def test_synapses_that_move_one_by_one_need_the_schedule_that_moves_them():
-    text = NETWORK.format(rule="bptt", synapse="plasticity = grow()").split("train:")[0]
-    with pytest.raises(DiagnosticError, match="moving synapses one by one in a network whose samples run in parallel"):
-        sncc.build(text, emit_only=True, schedule="sample_parallel")

@@ -1,12 +1,12 @@
-"""What is recorded of synapses, and what stimulates a modulator, in a network that is trained is what it is in one that is not."""
+"""What is recorded of synapses, and what stimulates a modulator, where samples are spread is what it is where neurons are."""
 
 import numpy as np
 import pytest
-from networks import model_of
-from recorded_samples import TEXT, samples
+from networks import program_of
+from recorded_samples import TEXT, samples, without_training
 
 from sncc.backends.reference.interpreter import Reference
-from sncc.compiler import check, compile_program, scheduled
+from sncc.compiler import check
 
 SHARED = """    record x of hidden_hidden
     record y of hidden_hidden
@@ -16,13 +16,14 @@ CARRIED = TEXT.replace(", plasticity = pairs()", "").partition("    record weigh
 
 
 def run(text: str, schedule: str | None):
-    program = compile_program(scheduled(model_of(text), schedule), "float64")
-    return Reference(program).run(samples()[:1])
+    return Reference(program_of(text, schedule=schedule)).run(samples()[:1])
 
 
-def test_what_is_recorded_is_what_a_network_that_is_not_trained_records():
+@pytest.mark.parametrize("is_trained", [True, False])
+def test_what_is_recorded_is_what_a_network_whose_neurons_are_spread_records(is_trained):
     assert not check(TEXT)
-    trained, plain = (run(TEXT + SHARED, schedule) for schedule in (None, "neuron_parallel"))
+    text = TEXT + SHARED if is_trained else without_training(TEXT + SHARED)
+    trained, plain = (run(text, schedule) for schedule in ("sample_parallel", "neuron_parallel"))
     assert trained.spikes[0]["hidden"].sum() > 100
     recorded = {name for name, _ in plain.traces[0]} - {"hidden", "output"}
     assert recorded == {"x_hidden", "wide", "bent", "read", "loop", "hidden_hidden", "other"}
@@ -38,8 +39,7 @@ def test_a_stimulated_modulator_is_the_same_as_one_that_is_set():
     lines = [line for line in TEXT.split("\n") if "stimulate" not in line]
     text = "\n".join(lines)
     always = run(text + "    stimulate other.reward: 0.7\n", None).traces[0]["other", "weight"]
-    program = compile_program(model_of(text), "float64")
-    set_once = Reference(program, {"other.plasticity.reward": 0.7}).run(samples()[:1]).traces[0]
+    set_once = Reference(program_of(text), {"other.plasticity.reward": 0.7}).run(samples()[:1]).traces[0]
     assert np.allclose(always, set_once["other", "weight"], rtol=1e-12, atol=1e-14)
     assert np.abs(always - run(text, None).traces[0]["other", "weight"]).max() > 0.05
 

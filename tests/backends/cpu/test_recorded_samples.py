@@ -13,6 +13,7 @@ from recorded_samples import (
     recorded,
     refuses_states_of_others,
     samples,
+    without_training,
 )
 
 import sncc
@@ -41,6 +42,18 @@ def test_weights_and_states_of_synapses_are_those_of_the_reference(network):
             expected = traces[connection, variable][points - 1 :: points] * si.get((connection, variable), 1.0)
             got = trace[k].reshape(trace.shape[1], -1)
             assert np.allclose(got, expected[:, : got.shape[1]], rtol=1e-12, atol=1e-12), name
+
+
+@pytest.mark.slow  # the reference's is quick, in tests/lower
+def test_without_training_samples_in_parallel_record_the_same_bits(network):
+    built = sncc.build(without_training(TEXT), backend="cpu", precision="float64", schedule="sample_parallel")
+    first, other = (sncc.load(built, threads=k) for k in (1, 2))
+    before = {key: np.array(value) for key, value in first.parameters.items()}
+    found = recorded(first, *SHARED, count=2)
+    for name, trace in recorded(network, *SHARED, count=2).items():
+        assert np.array_equal(found[name], trace), name
+    goes_on_with_the_same_bits(first, other)
+    assert all(np.array_equal(first.parameters[key], value) for key, value in before.items())
 
 
 def test_the_block_records_and_recording_changes_nothing_else(network):

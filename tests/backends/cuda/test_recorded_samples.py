@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 from projects import Projects, needs_compiler
-from recorded_samples import SHARED, TEXT, goes_on_with_the_same_bits, recorded, refuses_states_of_others
+from recorded_samples import (
+    SHARED,
+    TEXT,
+    goes_on_with_the_same_bits,
+    recorded,
+    refuses_states_of_others,
+    without_training,
+)
 
 import sncc
 
@@ -18,3 +25,16 @@ def test_both_halves_record_the_same_bits_and_go_on_from_a_stored_state(tmp_path
         assert np.abs(trace).max() > 0 and np.array_equal(found[name], trace), name
     goes_on_with_the_same_bits(*(sncc.load(project, backend="emulated") for _ in range(2)))
     refuses_states_of_others(*(sncc.load(project, backend="emulated", seed=seed) for seed in (0, 1)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("build", ["plain", "checked"])
+def test_without_training_samples_in_parallel_record_the_same_bits(tmp_path, build):
+    needs_compiler()
+    text = without_training(TEXT)
+    _, project = Projects(tmp_path).emulated(text, build=build, schedule="sample_parallel")
+    found = recorded(sncc.load(project, backend="emulated"), *SHARED)
+    built = sncc.build(text, backend="cpu", precision="float64", schedule="sample_parallel")
+    for name, trace in recorded(sncc.load(built, threads=1), *SHARED).items():
+        assert np.abs(trace).max() > 0 and np.array_equal(found[name], trace), name
+    goes_on_with_the_same_bits(*(sncc.load(project, backend="emulated") for _ in range(2)))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from networks import model_of, program_of
+from networks import program_of
 
 import sncc
-from sncc import compiler
 from sncc.backends.reference.interpreter import Reference
-from sncc.lower.engines import unsupported
+from sncc.diagnostics import DiagnosticError
 from sncc.program.operations import SynapseUpdate
 
 TEXT = """
@@ -241,7 +240,9 @@ def test_a_shared_trace_may_be_called_after_its_side():
     assert not sncc.check(text + "    record postponed of learns\n")
 
 
-def test_samples_in_parallel_are_refused_with_a_remedy():
-    model = compiler.scheduled(model_of((TEXT + BLOCK).replace(*ONE_TO_ONE)), "sample_parallel")
-    found = list(unsupported(model))
-    assert len(found) == 7 + 2 and all(d.help and d.span for d in found)  # records, and synapses that move
+def test_what_samples_in_parallel_cannot_move_is_refused_with_a_remedy():
+    text = (TEXT + BLOCK).replace(*ONE_TO_ONE).replace("population x: input[12]", "population x: spike_times[12]")
+    with pytest.raises(DiagnosticError) as raised:
+        program_of(text, schedule="sample_parallel")
+    (found,) = raised.value.diagnostics
+    assert "samples in parallel through `clipped`" in found.message and "`neuron_parallel`" in found.help[0]
