@@ -61,7 +61,7 @@ def manifest(program: Program) -> dict[str, object]:
             }
             for k, c in enumerate(program.connections) if is_written(c.name)
         ] + [
-            {"index": -1, "name": name, "pre": pre, "post": post, "plastic": True, "states": states[name]}
+            {"index": -1, "name": name, "pre": pre, "post": post, "plastic": True, "states": states.get(name, [])}
             for name, pre, post in stood_for(program)
         ],
         "readout": readout and {
