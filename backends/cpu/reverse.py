@@ -76,9 +76,9 @@ def _truncate(layout: Layout) -> list[str]:
     return [f"if (n % {window} == 0) for (int index = 0; index < tile.size; ++index) {{", *clear, "}"]
 
 
-def _reaches(layout: Layout, delay: int, before: bool = False) -> str:
-    """Whether credit of step n + delay comes back to step n; `before`: the first one, which is of the first window."""
-    later, window = f"n + {delay}" if delay else "n", layout.program.truncate
+def _reaches(layout: Layout, delay: int, before: bool = False, cut: bool = True) -> str:
+    """Whether credit of step n + delay comes back to step n; `before`: the first one, which is of the first window; `cut`: not from a later window."""
+    later, window = f"n + {delay}" if delay else "n", layout.program.truncate if cut else None
     test = f"{later} <= tile.steps"
     if before:
         return f"{later} >= 1 && {test}" + (f" && {later} <= {window}" if window else "")
@@ -130,7 +130,7 @@ def _transpose(layout: Layout, o: Transpose, before: bool = False) -> list[str]:
     into, stride = source.of_all
     key = layout.keys.index(c.weight)
     weight = f"p.weight({key})"
-    lines = [f"if ({_reaches(layout, c.delay, before)}) {{  // {c.name}, backwards"]
+    lines = [f"if ({_reaches(layout, c.delay, before, not c.of_numbers)}) {{  // {c.name}, backwards"]
     lines.append(f"    constexpr std::int64_t stride = {stride};")
     if o.at_spikes:
         spikes = spikes_of(layout, c, _SAMPLE)
@@ -215,7 +215,7 @@ def _transpose_rows(layout: Layout, o: Transpose, c: Connection, before: bool) -
         return source.around(lines)
     slot = f"tile.slot({column}, {size}, {f'n + {c.delay}' if c.delay else 'n'}, 0) + {first}"
     lines = [
-        f"if ({_reaches(layout, c.delay, before)}) {{  // {c.name}, backwards",
+        f"if ({_reaches(layout, c.delay, before, not c.of_numbers)}) {{  // {c.name}, backwards",
         f"    constexpr std::int64_t stride = {stride};",
         f"    transpose_synapses<tile_size>({loop}, {into}, stride, {weight}, {slot}, {size}, {all_sources(layout, c)});",
         "}",
@@ -253,6 +253,13 @@ def add_sums(layout: Layout) -> list[str]:
     return lines
 
 
+def _told(layout: Layout, c: Connection, at: int) -> str:
+    """What the synapses of a neuron have of a sum over time, each of its own."""
+    if c not in layout.rows_of_synapses:  # one for each neuron, and in the same places
+        return f"sums[{at} + j]"
+    return f"sum_of_targets(p.rows[{layout.row_number(c)}], sums + {at}, j)"
+
+
 def derive_adjoint(layout: Layout) -> list[str]:
     """Gradients of the learnt parameters of neurons from their sums over time."""
     lines: list[str] = []
@@ -266,6 +273,7 @@ def derive_adjoint(layout: Layout) -> list[str]:
             lines.append(f"for (int j = 0; j < {row.size}; ++j) {{  // {row.population}")
             bound = [layout.bound(group, row.population, a.name) for a in function.of("parameter")]
             totals = [f"sums[{layout.sums[name, a.name]} + {row.offset} + j]" for a in function.of("total")]
+            totals += [_told(layout, *layout.told(name, a.name)) for a in function.of("told")]
             lines.append(f"    double {', '.join(a.identifier for a in outs)};")
             lines.append(
                 f"    dynamics::{function.name}({', '.join([*bound, *totals, *(a.identifier for a in outs)])});"

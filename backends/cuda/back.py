@@ -74,9 +74,9 @@ class WayBack(Updates):
         clear = [f"    set_to_zero(d.{field});" for field in self.carried_adjoints()]
         return [Part((f"if (n % {window} == 0) {{", f"    {MEET}", *clear, f"    {MEET}", "}"), ())]
 
-    def _reaches(self, delay: int, before: bool = False) -> str:
-        """The condition, where there is one, that credit of step n + delay comes back to step n, or to one before the first."""
-        later, window = f"n + {delay}", self.program.truncate
+    def _reaches(self, delay: int, before: bool = False, cut: bool = True) -> str:
+        """The condition, where there is one, that credit of step n + delay comes back to step n, or to one before the first; `cut`: not from a later window."""
+        later, window = f"n + {delay}", self.program.truncate if cut else None
         if before:
             return f"if ({later} >= 1 && {later} <= steps" + (f" && {later} <= {window}) " if window else ") ")
         if not delay:
@@ -173,7 +173,7 @@ class WayBack(Updates):
         if not before and (o, c) in (narrow := self._narrow()):
             call = f"held_{narrow.index((o, c))}.transpose({into}, {kept});"
             own = self.own(c.source_group, c.source_offset)
-            return Part((title, f"{self._reaches(c.delay)}{call}"), self._touches(o, c, own))
+            return Part((title, f"{self._reaches(c.delay, cut=not c.of_numbers)}{call}"), self._touches(o, c, own))
         name, passed = "transpose_one_to_one", [into, size, self.after(weight, row), self.after(kept, row)]
         if c.pattern == "dense":
             stride = self.stride(c.weight)
@@ -182,7 +182,10 @@ class WayBack(Updates):
         if o.at_spikes or c.dropout:
             where = self.of_own(self.source(c) if o.at_spikes else f"kept_{self.thinning(c)}", row)
             name, passed = f"{name}_at_spikes", [*passed, where, "n"]
-        return Part((title, f"{self._reaches(c.delay, before)}{name}({', '.join(passed)});"), self._touches(o, c))
+        return Part(
+            (title, f"{self._reaches(c.delay, before, not c.of_numbers)}{name}({', '.join(passed)});"),
+            self._touches(o, c),
+        )
 
     def _transpose_rows(self, o: Transpose, c: Connection, before: bool) -> Part:
         """Credit back over synapses in rows, to the whole source."""
@@ -205,5 +208,5 @@ class WayBack(Updates):
                 passed = f"{into}, {self.share(source, source.size)}, {rows}, {late}"
                 call = f"transpose_learnt_synapses({passed}, n, steps, {window}{where});"
         else:
-            call = f"{self._reaches(c.delay, before)}transpose_synapses({passed}{where});"
+            call = f"{self._reaches(c.delay, before, not c.of_numbers)}transpose_synapses({passed}{where});"
         return Part((title, call), self._touches(o, c))

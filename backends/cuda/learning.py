@@ -258,6 +258,7 @@ class Learning(Online):
                 keys = dict(row.values)
                 bound = [self.bound(group, row.population, a.name) for a in function.of("parameter")]
                 totals = [f"g.total[{self.sums[name, a.name]} + {row.offset} + j]" for a in function.of("total")]
+                totals += [self._told(*self.told(name, a.name)) for a in function.of("told")]
                 lines.append(f"if (blockIdx.x == 0) for_own({row.size}, [&](int j) {{  // {row.population}")
                 lines.append(f"    double {', '.join(a.identifier for a in outs)};")
                 lines.append(
@@ -286,6 +287,12 @@ class Learning(Online):
                 lines.append("});")
                 lines += ["__syncthreads();", *after]
         return lines
+
+    def _told(self, c: Connection, at: int) -> str:
+        """What the synapses of a neuron have of a sum over time, each of its own."""
+        if c not in self.rows_of_synapses:  # one for each neuron, and in the same places
+            return f"g.total[{at} + j]"
+        return f"sum_of_targets({self.synapses(c)}, g.total + {at}, j)"
 
     def _check(self, k: int, first: int, count: int) -> str:
         """Notes sums of a parameter's gradient that are none; thread by thread as they were made."""

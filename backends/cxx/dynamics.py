@@ -230,6 +230,8 @@ def _derive_adjoint(program: Program, operation: DeriveAdjoint) -> Function:
             b.argument("parameter", symbol)
     for variable in operation.sums:
         b.argument("total", variable)
+    for variable, _, _ in operation.told:
+        b.argument("told", variable)
     results = [(b.argument("out", s, output=True, hint=f"{s}.gradient"), local) for s, local in operation.results]
     for statement in (*again, *operation.body):
         b.local(statement)

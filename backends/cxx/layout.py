@@ -104,9 +104,9 @@ class Layout:
                 self.adjoint[g.name, o.into] = self._field("adjoint", g, o.into)
         for derived in program.gradient:
             if isinstance(derived, DeriveAdjoint):
-                for name in derived.sums:
-                    self.sums[derived.group, name] = sum_size
-                    sum_size += program.group(derived.group).size
+                for place in (*((derived.group, name) for name in derived.sums), *(of for _, _, of in derived.told)):
+                    self.sums[place] = sum_size
+                    sum_size += program.group(place[0]).size
         self.sum_size = sum_size
         self.gradient_offsets: dict[str, int] = {}
         self.gradient_size = 0
@@ -162,6 +162,12 @@ class Layout:
             return
         self.gradient_offsets[key] = self.gradient_size
         self.gradient_size += rows * padded(columns)
+
+    def told(self, group: str, name: str) -> tuple[Connection, int]:
+        """The connection over whose synapses a number of a group is told, and where what these have of its gradient stands among the sums."""
+        operation = next(o for o in self.program.gradient if isinstance(o, DeriveAdjoint) and o.group == group)
+        connection, place = next((c, place) for found, c, place in operation.told if found == name)
+        return self.program.connection(connection), self.sums[place]
 
     def thinning(self, c: Connection) -> int:
         """The number of a connection, or of the one whose credit goes back over it, among those whose sources are thinned."""

@@ -170,8 +170,10 @@ class Sample(ForwardRun):
                 for variable, _ in operation.carry:
                     self.variables.pop((operation.group, variable), None)
 
-    def _reaches(self, n: int, delay: int) -> bool:
-        """Whether credit of step n + delay comes back to step n."""
+    def _reaches(self, n: int, delay: int, cut: bool = True) -> bool:
+        """Whether credit of step n + delay comes back to step n; `cut`: not from a later window."""
+        if not cut:
+            return 1 <= n + delay <= self.steps
         window, later = self.program.truncate or self.steps, n + delay
         return 1 <= later <= self.steps and (max(n, 1) - 1) // window == (later - 1) // window
 
@@ -216,10 +218,12 @@ class Sample(ForwardRun):
         fired = self._crossed(o, c, n)
         if c.pattern == "sparse" or c.delays is not None:
             table = self.synapses.tables[c.name]
-            credit = self.synapses.weight(c) * self._adjoint_over_synapses(c, o.slot, n, self._reaches)
+            credit = self.synapses.weight(c) * self._adjoint_over_synapses(
+                c, o.slot, n, lambda n, delay: self._reaches(n, delay, not c.of_numbers)
+            )
             self.scatter(c.source_group, o.into, table.pre, credit if fired is None else credit * fired[table.pre])
             return
-        if not self._reaches(n, c.delay):
+        if not self._reaches(n, c.delay, not c.of_numbers):
             return
         mu = self.tape[c.target_group, o.slot, n + c.delay][c.target_offset : c.target_offset + c.target_size]
         weight = self._weight(c)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from sncc.expressions.algebra import total
+from sncc.expressions.algebra import ZERO, add, total
 from sncc.expressions.nodes import Expression, Symbol, symbols
 from sncc.gradients.transpose import as_local, transpose
 from sncc.program.groups import Connection, Group
@@ -16,12 +16,19 @@ from sncc.program.statements import Assign
 NOTHING: Mapping[str, str] = {}
 
 
-def derive_adjoint(program: Program, update: Update, starts: Mapping[str, str] = NOTHING) -> DeriveAdjoint | None:
+Told = tuple[
+    str, str, tuple[str, str]
+]  # a number of a group, the connection by which synapses are told it, what has its gradient there
+
+
+def derive_adjoint(
+    program: Program, update: Update, starts: Mapping[str, str] = NOTHING, by_synapses: Sequence[Told] = ()
+) -> DeriveAdjoint | None:
     """The gradient operation of the group of a reverse update, or None where nothing of its own is learnt.
 
     The update sums the adjoints of the group's numbers over the steps. Where a state starts at a learnt parameter, its
     carried adjoint after the last step of the reverse phase is one more. `starts`: by state, what collects the credit for
-    its value as it is delivered before the first step.
+    its value as it is delivered before the first step. `by_synapses`: numbers that synapses read as well.
     """
     name, group = update.group, program.group(update.group)
     sums, carried = tuple(variable for variable, _ in update.sums), {variable for variable, _ in update.carry}
@@ -36,12 +43,21 @@ def derive_adjoint(program: Program, update: Update, starts: Mapping[str, str] =
             body.append(Assign(f"{state}.start", initial))
             seeds[f"{state}.start"] = total(Symbol(name) for name in told)
             sums = (*sums, *told)
-    if not sums:
+    named = [(f"{number}.told{k}~", number, c, place) for k, (number, c, place) in enumerate(by_synapses)]
+    for name, number, _, _ in named:
+        seeds[number] = add(seeds.get(number, ZERO), Symbol(name))
+    if not sums and not named:
         return None
     transposed = transpose(body, seeds, wanted)
     reverse = list(transposed.body)
     results = [(w, as_local(f"{w}~.gradient", transposed.adjoints[w], reverse)) for w in sorted(transposed.adjoints)]
-    return DeriveAdjoint(name, sums, tuple(s for s in reverse if isinstance(s, Assign)), tuple(results))
+    return DeriveAdjoint(
+        group.name,
+        sums,
+        tuple(s for s in reverse if isinstance(s, Assign)),
+        tuple(results),
+        tuple((name, c, place) for name, _, c, place in named),
+    )
 
 
 def learnt_arrays(program: Program, group: Group) -> frozenset[str]:

@@ -16,7 +16,7 @@ from sncc.program.groups import Connection, Group
 from sncc.program.learning import Each, LearningSignal, PenaltySignal, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout
-from sncc.program.statements import SPIKE, Assign
+from sncc.program.statements import NUMBER, SPIKE, Assign
 
 DELAY = "delay"  # of that group: before the name of a connection whose delay that synapse has
 READ = "read"  # of the group in which a neuron has a synapse: before the names of variables of that synapse's target
@@ -300,7 +300,10 @@ def _answering(answer: Answer, jacobians: Mapping[str, Jacobian], beside: str, h
     made, number = _Body(truncated), head.removeprefix("answer")
     inner = {pair: _at(value, f"{beside}.{answer.each.places}") for pair, value in jacobians[answer.group].items()}
     vector = {s: made.before(f"{head}.{s}") for s in states_of(inner)}
-    read = {input: made.before(f"shared.e.{state}") for state, input in answer.read}
+    read: dict[str, Expression] = {}
+    for state, input in answer.read:
+        trace = f"shared.e.{state}"
+        read[input] = Symbol(trace) if state.startswith(NUMBER) else made.before(trace)
     moved = {s: add(product(inner, s, vector), product(inner, s, read)) for s in vector}
     now = {s: made.keep(f"{head}.{s}", value) for s, value in moved.items()}
     made.adds += [(f"into{number}.{input}", now[value].name) for value, input in answer.onto]

@@ -378,9 +378,12 @@ def _gradients(program: Program) -> Section:
                         ")",
                     )
                 )
-            case DeriveAdjoint(group, sums, body, results):
+            case DeriveAdjoint(group, sums, body, results, told):
                 names = ", ".join(r.population for r in program.group(group).rows)
-                lines.append((f"parameters of {names}, from the sums over time of {', '.join(sums)}:",))
+                read = ", ".join((*sums, *(variable for _, _, (_, variable) in told)))
+                lines.append((f"parameters of {names}, from the sums over time of {read}:",))
+                for name, along, (_, variable) in told:
+                    lines.append(("  ", Name(name), f" = sum over the synapses i of {along} of ", Name(variable)))
                 lines += [("  ", *_statement(s)) for s in body if isinstance(s, Assign)]
                 lines += [("  ", Slope(symbol), " = ", Name(local)) for symbol, local in results]
     return Section("gradients", tuple(lines))

@@ -11,15 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sncc.diagnostics import DiagnosticError
 from sncc.expressions.nodes import symbols
 from sncc.gradients.derivation import derive_adjoint, learnt_arrays
 from sncc.gradients.eligibility import Answer, Front, Jacobian, Path, states_of, traces
 from sncc.gradients.jacobians import with_jacobian, with_variables
 from sncc.gradients.online_maxima import with_maxima
+from sncc.gradients.online_numbers import moving, told_by, told_to
 from sncc.gradients.online_paths import BACK, is_moved, paths_of, to_each_if_needed
 from sncc.gradients.online_sources import (
-    cannot_learn,
     of_sources,
     with_derivatives,
     with_derivatives_of_each,
@@ -38,7 +37,6 @@ from sncc.gradients.rules import Adjoint
 from sncc.model.training_nodes import Rule
 from sncc.program.groups import Connection
 from sncc.program.learning import (
-    DeriveAdjoint,
     Each,
     LearningSignal,
     PenaltySignal,
@@ -71,14 +69,13 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     reading = sorted({c.group for c in chosen if is_of_synapses(program, c.group)})
     answers = {g.name: answers_of(program, g.name, reading, jacobians, moving, rule) for g in program.groups}
     for name in dict.fromkeys(c.group for c in chosen if c.learns and of_sources(program, c.group)):
-        if (refused := cannot_learn(program, name, rule)) is not None:
-            raise DiagnosticError([refused])
         followed = _moving_numbers(program, name, jacobians)
         program = with_derivatives(program, name, jacobians[name], followed)
         for c in _telling(program, name, jacobians):
             program = with_derivatives_of_each(program, c, jacobians[c.target_group], followed)
     operations: list[TraceOperation] = []
-    gradient = []
+    sums: dict[str, tuple[str, ...]] = {}  # by group, gradients of its numbers
+    told: dict[str, list[Connection]] = {}  # by places of traces, numbers of the sources that are followed there
     for choice in chosen:
         if not choice.learns or program.group(choice.group).rows[0].holds != "neurons":
             continue
@@ -94,17 +91,16 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         numbers = _of_numbers(program, choice.group, jacobians, paths, penalties, back)
         made: list[TraceOperation] = [*(path.signal for path in paths), *penalties]
         made += [*_of_weights(program, choice.group, jacobians, paths, penalties, back), *numbers]
-        sums = tuple((f"{update.array}~", "") for update in numbers if update.each is None)
-        derived = [derive_adjoint(program, Update(choice.group, (), (), (), sums=sums))] if sums else []
+        sums[choice.group] = tuple(f"{update.array}~" for update in numbers if update.each is None)
         for front in fronts:
-            program, more, of_numbers = _of_synapses(program, choice.group, front, jacobians, paths, penalties, back)
-            made, derived = [*made, *more], [*derived, of_numbers]
+            program, more, places = _of_synapses(program, choice.group, front, jacobians, paths, penalties, back)
+            made += more
+            sums[places] = tuple(f"{a}~" for a in _moving_numbers(program, front.group, jacobians))
+            told[places] = told_to(program, front.group)
         for having, onto in sources:
-            program, more, of_numbers = _of_sources(
-                program, choice.group, having, onto, jacobians, paths, penalties, back
-            )
-            made, derived = [*made, *more], [*derived, of_numbers]
-        gradient += [d for d in derived if d is not None]
+            program, more, places = _of_sources(program, choice.group, having, onto, jacobians, paths, penalties, back)
+            made += more
+            sums[places] = tuple(f"{a}~" for a in _moving_numbers(program, having, jacobians))
         loops = [each for each in dict.fromkeys(_loop(o) for o in made) if each is not None]
         for each in (e for e in loops if e.readout is None):  # of states as the step has found them
             operations += _in_loop(program, each, made, "")
@@ -119,7 +115,17 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     variables |= {(o.group, o.variable) for o in operations if isinstance(o, SignalBack)}
     variables |= {(o.group, o.variable) for o in operations if isinstance(o, Picked) and o.over is not None}
     groups = tuple(with_variables(g, sorted(v for name, v in variables if name == g.name)) for g in program.groups)
-    return replace(program, groups=groups, traces=tuple(operations), gradient=tuple(gradient))
+    read = told_by(program, told)
+    derived = [
+        derive_adjoint(
+            program,
+            Update(g, (), (), (), sums=tuple((name, "") for name in sums.get(g, ()))),
+            by_synapses=read.get(g, ()),
+        )
+        for g in dict.fromkeys((*sums, *read))
+    ]
+    gradient = tuple(d for d in derived if d is not None)
+    return replace(program, groups=groups, traces=tuple(operations), gradient=gradient)
 
 
 def _loop(operation: TraceOperation) -> Each | None:
@@ -169,8 +175,12 @@ def _learnt_into(program: Program, group: str) -> list[tuple[Connection, bool]]:
 
 def _fronts(program: Program, group: str, chosen: Sequence[Adjoint], jacobians: Mapping[str, Jacobian]) -> list[Front]:
     """The synapses in front of a group in which something is learnt."""
-    learning = {c.group for c in chosen if c.learns and is_of_synapses(program, c.group)} & _learning(program)
-    onto = [c for c in program.connections if c.target_group == group and c.source_group in learning]
+    learning = _learning(program)
+    followed = {
+        c.group for c in chosen
+        if c.learns and is_of_synapses(program, c.group) and (c.group in learning or told_to(program, c.group))
+    }  # fmt: skip
+    onto = [c for c in program.connections if c.target_group == group and c.source_group in followed]
     return [
         Front(name, tuple(c for c in onto if c.source_group == name and c.values in states_of(jacobians[name])))
         for name in dict.fromkeys(c.source_group or "" for c in onto)
@@ -180,15 +190,16 @@ def _fronts(program: Program, group: str, chosen: Sequence[Adjoint], jacobians: 
 def _of_synapses(
     program: Program, group: str, front: Front, jacobians: Mapping[str, Jacobian], paths: Sequence[Path],
     penalties: Sequence[PenaltySignal], answers: Sequence[Answer],
-) -> tuple[Program, list[TraceOperation], DeriveAdjoint | None]:  # fmt: skip
-    """The traces of what synapses in front of a group learn, with the signals that come to their places; the gradient of their numbers."""
+) -> tuple[Program, list[TraceOperation], str]:  # fmt: skip
+    """The traces of what synapses in front of a group learn, with the signals that come to their places, and the group of these."""
     own, numbers = _learnt_into(program, front.group), _moving_numbers(program, front.group, jacobians)
     program, places = with_places(program, front.group)
     front = replace(front, places=places)
     updates = [
         o for a in numbers for o in traces(program, group, jacobians, paths, penalties, a, None, a, answers, front)
     ]
-    sums = tuple((f"{a}~", "") for a in numbers)
+    for c in told_to(program, front.group):
+        updates += traces(program, group, jacobians, paths, penalties, c.input, None, c.input, answers, front)
     for c, of_delays in own:
         updates += traces(program, group, jacobians, paths, penalties, c.input, c.name, None, answers, front, of_delays)
     back: list[TraceOperation] = [
@@ -209,8 +220,7 @@ def _of_synapses(
             else:
                 always.append(name)
     program = with_targets(program, places, front.onto[0], dict.fromkeys(always))
-    derived = derive_adjoint(program, Update(places, (), (), (), sums=sums)) if sums else None
-    return program, [*back, *updates], derived
+    return program, [*back, *updates], places
 
 
 def _telling(program: Program, group: str, jacobians: Mapping[str, Jacobian]) -> list[Connection]:
@@ -237,7 +247,7 @@ def _sources(
 def _of_sources(
     program: Program, group: str, having: str, onto: tuple[Connection, ...], jacobians: Mapping[str, Jacobian],
     paths: Sequence[Path], penalties: Sequence[PenaltySignal], answers: Sequence[Answer],
-) -> tuple[Program, list[TraceOperation], DeriveAdjoint | None]:  # fmt: skip
+) -> tuple[Program, list[TraceOperation], str]:  # fmt: skip
     """The same of what is learnt in states of synapses that a source has: the traces are those of the target's neurons."""
     numbers = _moving_numbers(program, having, jacobians)
     program, places, fronts = with_sums(program, group, onto, having, numbers)
@@ -250,9 +260,7 @@ def _of_sources(
         SignalBack(None, places, p.signal.variable, p.signal.readout, group, p.each) for p in paths
     ]
     back += [SignalBack(None, places, p.variable, None, group) for p in penalties]
-    sums = tuple((f"{a}~", "") for a in numbers)
-    derived = derive_adjoint(program, Update(places, (), (), (), sums=sums)) if sums else None
-    return program, [*back, *updates], derived
+    return program, [*back, *updates], places
 
 
 def _of_numbers(
@@ -266,5 +274,5 @@ def _of_numbers(
 def _moving_numbers(program: Program, group: str, jacobians: Mapping[str, Jacobian]) -> list[str]:
     """Numbers of a group that depend on something learnt and move its states."""
     initial = program.group(group).rows[0].initial
-    moved = {by for _, by in jacobians[group]} | {name for _, value in initial for name in symbols(value)}
+    moved = moving(program, group, jacobians[group]) | {name for _, value in initial for name in symbols(value)}
     return [a for a in program.group(group).arrays if a in learnt_arrays(program, program.group(group)) & moved]

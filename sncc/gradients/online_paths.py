@@ -8,6 +8,7 @@ from dataclasses import replace
 from sncc.gradients.eligibility import Jacobian, Path, Through, states_of
 from sncc.gradients.feedback import filtering_input
 from sncc.gradients.jacobians import is_shared
+from sncc.gradients.online_numbers import tells_number
 from sncc.gradients.online_synapses import along, is_of_synapses, places_of
 from sncc.gradients.rules import Adjoint, Edge
 from sncc.program.groups import Connection
@@ -71,8 +72,8 @@ def paths_of(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], reado
         paths.append(Path(readouts[k], LearningSignal(k, own, variable())))
     for edge in choice.edges:
         c = program.connection(edge.connection)
-        if c.of_target:
-            continue  # an answer of the group's own synapses
+        if c.of_target or tells_number(c):
+            continue  # an answer of the group's own synapses; what the synapses behind it follow by themselves
         if program.group(c.target_group).rows[0].holds == "neurons":
             into_loss(edge, c.values or SPIKE)
             continue

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sncc.diagnostics import Diagnostic, not_supported_yet
 from sncc.expressions.algebra import ONE, ZERO, add, mul
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute
 from sncc.gradients.eligibility import Front, Jacobian, first_by, product, states_of
 from sncc.gradients.online_synapses import arriving_at
-from sncc.model.training_nodes import Rule
 from sncc.program.groups import Connection, Group
 from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, Derive, Update
@@ -27,18 +25,6 @@ from sncc.program.windows import begins, steps_before, steps_of_window
 def of_sources(program: Program, group: str) -> bool:
     """Whether the elements of a group are states of synapses, which the neurons of their source have."""
     return program.group(group).rows[0].holds == "traces"
-
-
-def cannot_learn(program: Program, group: str, rule: Rule) -> Diagnostic | None:
-    """The refusal of numbers that traces cannot follow to the targets."""
-    row = program.group(group).rows[0]
-    name = row.population.partition(".")[0]
-    learnt = [p for _, key in row.values for p in program.parameters if p.key == key and p.learnt]
-    help = "leave them out of `learn`, or leave `online` out: the gradient is the same number"
-    if any(p.shape != () for p in learnt):
-        what = f"`online = true` with learnt numbers of the synapses of `{name}`, of which each neuron of the source has one,"
-        return not_supported_yet(rule.span, what, help)
-    return None
 
 
 def with_derivatives(program: Program, group: str, jacobian: Jacobian, numbers: Iterable[str]) -> Program:

@@ -18,7 +18,6 @@ from sncc.program.groups import Connection
 from sncc.program.learning import Penalty
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout
-from sncc.program.statements import NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ class _Eprop:
         self.synaptic = _synaptic(program)
         self.of_each = {g.name for g in program.groups if all(row.holds == "synapses" for row in g.rows)}
         # numbers of neurons that the synapses behind them read: what a neuron sends is cut, these are not
-        self.read_numbers = [c for c in _between(program) if (c.values or "").startswith(NUMBER) and not c.of_target]
+        self.read_numbers = [c for c in _between(program) if c.of_numbers and not c.of_target]
         self.learning = learning_groups(program)
         self.learning |= {c.target_group for c in self.read_numbers if c.source_group in self.learning}
         while (

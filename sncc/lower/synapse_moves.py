@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from sncc.expressions.algebra import ONE, ZERO, add, affine, has_draws, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
@@ -19,7 +20,7 @@ from sncc.expressions.units import PLAIN
 from sncc.lower.plasticity import with_names_apart
 from sncc.lower.readings import FLOWED, is_timed
 from sncc.lower.traces import unsupported
-from sncc.model.divisors import divisors
+from sncc.model.divisors import divided_by, divisors
 from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, State
 from sncc.model.white_noise import is_noise
 from sncc.program.statements import NUMBER, SLOPED, SPIKED, WEIGHT_NOW
@@ -237,6 +238,11 @@ class _Reader:
     kept: dict[str, str] = field(default_factory=dict)
     stimulated: dict[str, tuple[str, int]] = field(default_factory=dict)
 
+    @cached_property
+    def divisors(self) -> set[str]:
+        """By what the synapses divide."""
+        return divided_by(self.connection)
+
     @property
     def weight(self) -> Expression:
         """The weight now."""
@@ -293,7 +299,7 @@ class _Reader:
     def _told(self, number: Symbol, side: str, variable: str) -> Expression:
         """A number of a neuron's. One that equations divide by is 0 only where no synapse is, in the room that is left for more."""
         population = self.connection.source if side == "pre" else self.connection.target
-        if f"{population}.{variable}" not in divisors(self.model):
+        if f"{population}.{variable}" not in divisors(self.model) and f"{side}.{variable}" not in self.divisors:
             return number
         return apply("select", apply("eq", number, ZERO), ONE, number)
 
@@ -311,22 +317,10 @@ def is_state(model: Model, c: Connection, name: str) -> bool:
 
 
 def _is_told(model: Model, c: Connection, name: str) -> bool:
-    """Whether `pre.X` or `post.X` is a number that each neuron has for itself: a state holds it for synapses to see.
-
-    Raises `DiagnosticError` where it is one of the source's that is learnt forwards in time.
-    """
+    """Whether `pre.X` or `post.X` is a number that each neuron has for itself: a state holds it for synapses to see."""
     side, _, variable = name.partition(".")
     population = model.population(c.source if side == "pre" else c.target)
-    if side not in ("pre", "post") or not any(
-        p.name == variable and p.storage == "each" for p in population.parameters
-    ):
-        return False
-    training = model.training
-    learnt = {entry.key for entry in training.learn} if training is not None and training.rule.online else set()
-    if side == "pre" and f"{population.name}.{variable}" in learnt:
-        what = f"`{name}` in the synapses of `{c.name}`, a number of each neuron that is learnt with `online = true`,"
-        raise unsupported(c.span, what, "leave `online` out, or leave it out of `learn`")
-    return True
+    return side in ("pre", "post") and any(p.name == variable and p.storage == "each" for p in population.parameters)
 
 
 def _number(model: Model, c: Connection, name: str) -> Parameter:

@@ -198,7 +198,8 @@ def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connect
         around.append(follows)
     for s in seen:
         if s.side == "pre":
-            around.append(join(s.symbol, (source.name, name), s.symbol, to_rows, s.variable, s.ago, each))
+            late = None if s.variable.startswith(NUMBER) else each  # a number is what it is
+            around.append(join(s.symbol, (source.name, name), s.symbol, to_rows, s.variable, s.ago, late))
         elif s.side == "post":
             seeing = join(s.symbol, (target.name, name), s.symbol, to_columns, s.variable, s.ago)
             around.append(replace(seeing, of_target=True))

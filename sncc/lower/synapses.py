@@ -40,7 +40,10 @@ def place_synapses(model: Model) -> Model:
     found = {
         c.name: r
         for c in model.connections
-        if c.synapse is not None and (r := reduce_synapse(c)) is not None and _is_told(c, r)
+        if c.synapse is not None
+        and (r := reduce_synapse(c)) is not None
+        and _is_told(c, r)
+        and not _follows_number(model, c)
     }
     placed = [c for c in model.connections if c.name in found]
     traces = _Traces(model)
@@ -66,6 +69,17 @@ def _is_told(connection: Connection, reduction: Reduction) -> bool:
     synapse, own = connection.synapse, set(reduction.source_states)
     assert synapse is not None
     return told and rests([s for s in synapse.states if s.name in own], synapse.equations)
+
+
+def _follows_number(model: Model, connection: Connection) -> bool:
+    """Whether traces follow a number that each neuron of the source has for itself to every synapse by itself: learnt forwards in time."""
+    training, synapse = model.training, connection.synapse
+    assert synapse is not None
+    if training is None or not training.rule.online or synapse.deliver is None:
+        return False
+    source, learnt = model.population(connection.source), {entry.key for entry in training.learn}
+    each = {p.name for p in source.parameters if p.storage == "each" and f"{source.name}.{p.name}" in learnt}
+    return any(name in symbols(synapse.deliver) for name in (f"pre.{p}" for p in each))
 
 
 def _follows(value: Expression) -> bool:

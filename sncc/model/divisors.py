@@ -9,7 +9,7 @@ from sncc.diagnostics import Diagnostics, Span
 from sncc.expressions.nodes import Apply, Expression, Number, Symbol, substitute
 from sncc.model.constants import fold
 from sncc.model.infer import TIME
-from sncc.model.nodes import Equation, Model, Parameter
+from sncc.model.nodes import Connection, Equation, Model, Parameter
 
 Divisor = Literal["number", "time"]
 _SURELY = 5  # standard deviations between a mean and what is as good as never drawn
@@ -49,6 +49,16 @@ def divisors(model: Model) -> dict[str, Divisor]:
     return found
 
 
+def divided_by(connection: Connection) -> set[str]:
+    """The names by which what a connection's synapses do divides as they are."""
+    blocks = [block for block in (connection.synapse, connection.plasticity) if block is not None]
+    values = [e.derivative for block in blocks for e in block.equations]
+    values += [jump.value for block in blocks for jump in block.on_pre]
+    values += [jump.value for jump in connection.plasticity.on_post] if connection.plasticity is not None else []
+    values += [value for _, value in connection.deliveries]
+    return {factor.name for value in values for factor in _factors_of(value) if isinstance(factor, Symbol)}
+
+
 def _blocks(model: Model) -> Iterator[tuple[str, str, tuple[Parameter, ...], tuple[Equation, ...]]]:
     """What goes before a parameter's name in Python, the model's name, its parameters and equations."""
     for population in model.populations:
@@ -63,8 +73,12 @@ def _blocks(model: Model) -> Iterator[tuple[str, str, tuple[Parameter, ...], tup
 def _factors(equations: Iterable[Equation]) -> Iterator[Expression]:
     """The factors of all divisors that hold for every state: numbers, parameters, and sums of these."""
     for equation in equations:
-        for divisor in _divisors(equation.derivative):
-            yield from _product(divisor)
+        yield from _factors_of(equation.derivative)
+
+
+def _factors_of(value: Expression) -> Iterator[Expression]:
+    for divisor in _divisors(value):
+        yield from _product(divisor)
 
 
 def _divisors(expression: Expression) -> Iterator[Expression]:

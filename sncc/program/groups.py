@@ -7,6 +7,7 @@ from typing import Literal
 
 from sncc.connectivity.patterns import OfSynapses, Part, Pattern, Rewiring
 from sncc.expressions.nodes import Expression
+from sncc.program.statements import NUMBER
 from sncc.program.streams import stream
 
 
@@ -196,6 +197,11 @@ class Connection:
     def owner(self) -> str:
         """The connection whose synapses these are."""
         return self.synapses_of or self.name
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether what it delivers are numbers of its source: credit for them is cut by no window."""
+        return (self.values or "").startswith(NUMBER)
 
     @property
     def wiring(self) -> Pattern | None:

@@ -239,13 +239,15 @@ class DeriveAdjoint:
     stands again, then this one. results: (parameter symbol, local): the gradient per neuron, added over the neurons of
     a row where the parameter is one shared number. A carried adjoint `x~` among the sums stands for its value after the
     last step of the reverse phase: the derivative by the state x before step 1; `start~x` for what `Program.before` has
-    collected there.
+    collected there. told, (name, connection, (group, variable)): what the body reads by that name is the sum, over a neuron's synapses of a
+    connection, of a sum over time of the group whose elements have the places of the connection's targets.
     """
 
     group: str
     sums: tuple[str, ...]
     body: tuple[Assign, ...]
     results: tuple[tuple[str, str], ...]
+    told: tuple[tuple[str, str, tuple[str, str]], ...] = ()
 
 
 Follow = tuple[str, str, bool]  # a matrix, the parameter whose change it gets, whether transposed

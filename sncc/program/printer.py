@@ -126,8 +126,10 @@ def print_operation(program: Program, operation: object) -> list[str]:
             return [
                 f"gather {c.name}  d {c.delays}[i, :] += {c.weight} / step · change of {c.target_group}.{slot} a step after arrival"
             ]
-        case DeriveAdjoint(group, sums, body, results):
-            head = f"adjoint of derive {group}  from {', '.join(sums)}"
+        case DeriveAdjoint(group, sums, body, results, told):
+            head = f"adjoint of derive {group}  from {', '.join((*sums, *(name for name, _, _ in told)))}"
+            for name, connection, (of, variable) in told:
+                head += f"\n  {name} = sum of {of}.{variable} over synapses of {connection}"
             return _block(head, body) + [f"  d {symbol} += {local}" for symbol, local in results]
         case Optimise(name, rate, states, scalars, body, carry):
             head = f"step {name}  learning rate {rate:g}  states {' '.join(states)}"

@@ -292,8 +292,13 @@ def _gradient(program: Program) -> None:
                 c = program.connection(connection)
                 _require((c.target_group, slot) in stored, f"gather {connection}: slot {slot} is never stored")
                 _require(program.parameter(c.weight).learnt, f"gather {connection}: {c.weight} is not learnt")
-            case DeriveAdjoint(group, sums, body, results):
+            case DeriveAdjoint(group, sums, body, results, told):
+                for _, connection, (of, _) in told:
+                    c = program.connection(connection)
+                    alike = program.group(of).size == program.group(c.target_group).size
+                    _require(c.source_group == group and alike, f"adjoint of derive {group}: told by {of}")
                 known = {symbol for symbol, _ in program.group(group).rows[0].values} | set(sums)
+                known |= {name for name, _, _ in told}
                 for derive in program.derive:
                     if derive.group == group:
                         known = _body(derive.body, known, f"derive {group}")

@@ -7,6 +7,8 @@ import pytest
 from drawing_rules import drawing, sharing
 from moving_behind_sources import NETWORK
 from networks import program_of
+from numbers_of_sources import MOVING
+from numbers_of_sources import NETWORK as NUMBERS
 from projects import Projects, handed_over, needs_compiler, set_parameters
 from reading_targets import LEARNT, SOURCE, synapses, weights
 from starting_states import starting
@@ -44,6 +46,14 @@ CASES = {
         NETWORK.replace("PATTERN", "random(p = 0.8), delay = uniform(1 ms, 4 ms)").replace(
             "RULE", "eprop(online = true, feedback = adaptive, truncate = 9 ms)"
         ),
+        {},
+    ),
+    "numbers that synapses read of their source, in windows": (
+        NUMBERS.replace("PATTERN", "random(p = 0.8)").replace("RULE", "eprop(feedback = random, truncate = 9 ms)"),
+        {},
+    ),
+    "numbers that synapses read of their source, forwards": (
+        MOVING.replace("PATTERN", "dense").replace("RULE", "eprop(online = true, truncate = 9 ms)"),
         {},
     ),
     "first values by feedback": (starting("eprop(feedback = random, truncate = 9 ms)"), {}),

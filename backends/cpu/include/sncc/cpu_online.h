@@ -58,6 +58,12 @@ void signal_back(const SynapseRows& rows, Real* into, const Real* told) {
     const std::uint64_t* const offsets = rows.offsets();
     for (std::int64_t i = 0; i < rows.sources(); ++i) into[i] = offsets[i] < offsets[i + 1] ? told[rows.target(offsets[i])] : Real(0);
 }
+// What the targets of a source's synapses, a number for each, come to.
+inline double sum_of_targets(const SynapseRows& rows, const double* of_targets, std::int64_t source) {
+    double sum = 0;
+    for (std::uint64_t k = rows.offsets()[source]; k < rows.offsets()[source + 1]; ++k) sum += of_targets[rows.target(k)];
+    return sum;
+}
 // into[i] := that of synapse number `turn` of source i, or, given what these go `onto`, of its target; 0 where it has no more.
 template <typename Real>
 void pick(const SynapseRows& rows, const SynapseRows* onto, std::int64_t turn, Real* into, const Real* of) {

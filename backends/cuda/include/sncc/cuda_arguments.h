@@ -179,6 +179,7 @@ struct OptimiseArguments {
     Real* states;     // of the optimiser
     char* dormant;    // synapses that are to be moved, among those with a number each
     std::uint64_t seed;  // of connectivity
+    const DeviceRows<Real>* rows;
     const double* total;
     int* overflown;
     double* scratch;

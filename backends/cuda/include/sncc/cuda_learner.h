@@ -62,7 +62,7 @@ public:
     OptimiseArguments<Network> optimiser_arguments(double learning_rate_factor) {
         OptimiseArguments<Network> o = {};
         numbers_.describe(o);
-        o.arrays = arrays_.data(), o.total = total_.data(), o.overflown = overflown_.data(), o.scratch = scratch_.data(), o.dormant = rewirer_.dormant(), o.seed = seed_;
+        o.arrays = arrays_.data(), o.rows = connectivity_.table(), o.total = total_.data(), o.overflown = overflown_.data(), o.scratch = scratch_.data(), o.dormant = rewirer_.dormant(), o.seed = seed_;
         o.learning_rate = Network::learning_rate * learning_rate_factor;
         return o;
     }

@@ -221,6 +221,14 @@ __device__ inline void signal_back(Real* into, int size, const Real* told, const
     for_own(size, [&](int i) { into[i] = rows.offsets[i] < rows.offsets[i + 1] ? told[rows.targets[rows.offsets[i]]] : Real(0); });
 }
 
+// What the targets of a source's synapses, a number for each, come to.
+template <typename Real>
+__device__ inline double sum_of_targets(const DeviceRows<Real>& rows, const double* of_targets, int source) {
+    double sum = 0;
+    for (std::uint64_t k = rows.offsets[source]; k < rows.offsets[source + 1]; ++k) sum += of_targets[rows.targets[k]];
+    return sum;
+}
+
 // Gradients of the samples, added up in their order, after those that the batch has left before where it `adds`: numbers first .. first + count;
 // all are of one parameter.
 template <typename Real>
