@@ -133,6 +133,14 @@ def has_draws(expression: Expression) -> bool:
     return any(isinstance(node, Apply) and node.operation in DRAWS for node in walk(expression))
 
 
+def beside_draws(expression: Expression) -> set[str]:
+    """The symbols of an expression that draws which stand outside of its draws."""
+    if not has_draws(expression):
+        return set()
+    left_out = rewrite(expression, lambda node: ZERO if isinstance(node, Apply) and node.operation in DRAWS else node)
+    return set(symbols(left_out))
+
+
 def affine(expression: Expression, names: Sequence[str]) -> tuple[dict[str, Expression], Expression] | None:
     """Coefficients and rest of an expression that is affine in the named symbols, or None.
 

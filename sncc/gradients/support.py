@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
+from sncc.expressions.algebra import beside_draws
 from sncc.expressions.nodes import symbols
 from sncc.model.nodes import Connection, Model, Plasticity
 from sncc.model.training_nodes import Learnt, Training
@@ -23,6 +24,7 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
         return
     for learnt in training.learn:
         yield from _learnt(learnt, model)
+        yield from _beside_draws(learnt, model)
     for connection in model.connections:
         yield from _connection(connection, training, model)
 
@@ -32,6 +34,24 @@ def _learnt(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
     if any(p.name == owner and p.kind == "poisson" for p in model.populations):
         help = "learn the weights of what it drives"
         yield not_supported_yet(learnt.span, "learning the rate of a `poisson` population", help)
+
+
+def _beside_draws(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
+    """A first value's derivative by a number is what is drawn where the number stands beside the draw; inside of it the draw is a constant."""
+    owner, _, name = learnt.key.rpartition(".")
+    states = [s for p in model.populations if p.name == owner and p.dynamics is not None for s in p.dynamics.states]
+    for c in model.connections:
+        if c.synapse is not None and c.name == owner:
+            states += c.synapse.states
+        if c.plasticity is not None and f"{c.name}.plasticity" == owner:
+            states += (*c.plasticity.states, *c.plasticity.pre_states, *c.plasticity.post_states)
+    for state in states:
+        if name in beside_draws(state.initial):
+            what = f"learning `{learnt.key}`, which stands beside a draw in what `{state.name}` starts at,"
+            help = (
+                f"put `{name}` into the draw, whose numbers are constants for the gradient, or leave it out of `learn`"
+            )
+            yield not_supported_yet(learnt.span, what, help)
 
 
 def _connection(connection: Connection, training: Training, model: Model) -> Iterator[Diagnostic]:

@@ -59,12 +59,9 @@ def with_starts(states: tuple[State, ...], starts: list[DrawnStarts]) -> tuple[S
 
 def cannot_start(model: Model, c: Connection) -> tuple[str, str]:
     """What stands in the way of drawing what traces start at, and what helps."""
-    learnt = {entry.key for entry in model.training.learn} if model.training is not None else set()
     for one in drawn_starts(model, c):
         for p in one.population.parameters:
-            what = f"and of which traces start at a draw by `{p.name}`,"
             if p.storage == "each":
-                return f"{what} a number of each synapse", "draw by one number"
-            if p.key in learnt:
-                return f"{what} which is learnt", f"leave `{p.key}` out of `learn`"
+                what = f"and of which traces start at a draw by `{p.name}`, a number of each synapse"
+                return what, "draw by one number"
     return "", ""

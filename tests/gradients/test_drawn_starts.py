@@ -81,14 +81,33 @@ def test_traces_start_at_draws(pattern):
         assert all(np.any(gradient) and relative_error(other[key], gradient) < 1e-12 for other in found[1:]), key
 
 
+@pytest.mark.parametrize("rule", ["bptt", "eprop(online = true)"])
+def test_a_draw_by_a_learnt_number_is_a_constant(rule):
+    """A number by which traces start at a draw, and which moves weights besides, learns what one learns that does the latter alone."""
+    text = NETWORK.replace("PATTERN", "dense").replace("RULE", rule).replace("rate * x * y", "rate * x * y * moves")
+    text = text.replace("    param most", "    param moves = 0.8\n    param most")
+    text = text.replace("learn =", "learn = hidden_hidden.plasticity.moves,")
+    together = text.replace("    param moves = 0.8\n", "").replace("moves", "most")
+    found = [Reference(program_of(t)).run(inputs(), [2]) for t in (text, together)]
+    assert found[0].loss == found[1].loss and set(found[0].gradients) != set(found[1].gradients)
+    for key, gradient in found[0].gradients.items():
+        other = found[1].gradients[key.replace("moves", "most")]
+        assert np.any(gradient) and relative_error(other, gradient) < 1e-12, key
+
+
 @pytest.mark.parametrize(
-    "before, after, said",
+    "changes, said",
     [
-        ("hidden_output.plasticity.rate,", "hidden_hidden.plasticity.most,", "at a draw by `most`, which is learnt"),
-        ("starting()", "starting(most = uniform(0.5, 0.9))", "at a draw by `most`, a number of each synapse"),
+        ({"starting()": "starting(most = uniform(0.5, 0.9))"}, "at a draw by `most`, a number of each synapse"),
+        (
+            {"uniform(0.1, most)": "most * uniform(0.1, 1)", "learn =": "learn = hidden_hidden.plasticity.most,"},
+            "`hidden_hidden.plasticity.most`, which stands beside a draw in what `x` starts at",
+        ),
     ],
 )
-def test_what_draws_of_a_start_cannot_depend_on_is_said(before, after, said):
-    text = NETWORK.replace("PATTERN", "dense").replace("RULE", "bptt").replace(before, after)
+def test_what_draws_of_a_start_cannot_depend_on_is_said(changes, said):
+    text = NETWORK.replace("PATTERN", "dense").replace("RULE", "bptt")
+    for before, after in changes.items():
+        text = text.replace(before, after)
     with pytest.raises(DiagnosticError, match=said):
         program_of(text)
