@@ -14,27 +14,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sncc.connectivity.patterns import (
-    Convolution,
-    Dense,
-    OfSynapses,
-    OneToOne,
-    Part,
-    Pattern,
-    Pooling,
-    Turned,
-    most_synapses,
-)
+from sncc.connectivity.patterns import Dense, Part
 from sncc.expressions.algebra import ONE, ZERO, mul, sub
-from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols, walk
+from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
 from sncc.expressions.units import PLAIN
-from sncc.lower.connections import flattened
-from sncc.lower.drawn_starts import cannot_start, drawn_starts, with_starts
+from sncc.lower.drawn_starts import drawn_starts, with_starts
 from sncc.lower.plasticity import follow_modulator, trace_name
 from sncc.lower.readings import FLOWED, is_timed
 from sncc.lower.recorded_synapses import recordable_states
-from sncc.lower.synapse_moves import GAIN, SIGNAL, drawn_states, index_of, moves_of
-from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, rests, trace_population, unsupported
+from sncc.lower.synapse_ends import Ends, built_ends, in_a_row, is_placed, most_of, placed_ends
+from sncc.lower.synapse_limits import refuse
+from sncc.lower.synapse_moves import GAIN, SIGNAL, index_of, moves_of
+from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, trace_population
 from sncc.model.nodes import (
     Assignment,
     Connection,
@@ -42,8 +33,8 @@ from sncc.model.nodes import (
     Input,
     Model,
     Parameter,
-    Plasticity,
     Population,
+    Recordable,
     Simulation,
     State,
     Stimulus,
@@ -53,9 +44,6 @@ from sncc.program.statements import NUMBER, SLOPED, SPIKED, TOLD
 DELIVERED = "synapse.delivered"  # the user's states have no dots
 ARRIVED = "arrived.before"  # a state: spikes of the step before
 KEPT = "dropout.kept"  # an input: what dropout makes of what a synapse delivers, 0 or 1 / (1 - p)
-MOST_SYNAPSES = 1 << 20  # of one connection: a sample has the states of each, in training at every step
-
-Ends = tuple[Pattern, Part, Part]
 
 
 def spread_synapses(model: Model) -> Model:
@@ -67,8 +55,8 @@ def spread_synapses(model: Model) -> Model:
         if connection.synapse is None and connection.plasticity is None:
             connections.append(connection)
             continue
-        _refuse(model, connection)
-        added, around = _spread(model, connection)
+        refuse(model, connection)
+        added, around = _Spread(model, connection).spread()
         populations += added
         connections += around
     simulation = _stimulating(model, [c for c in model.connections if c.plasticity is not None])
@@ -113,144 +101,213 @@ def _telling(population: Population, values: Sequence[str]) -> Population:
     return replace(population, dynamics=dynamics)
 
 
-def _spread(model: Model, c: Connection) -> tuple[list[Population], list[Connection]]:
-    source, target, synapse = model.population(c.source), model.population(c.target), c.synapse
-    learnt, own = _learns_delay(model, c), c.synapses_of or c.name
-    placed = _is_placed(c) and c.delay is None and not _shares(model, c) and not c.only_recorded
-    name, count, moves = f"{c.name}.synapses", _count(c), moves_of(model, c)
-    seen, starts = sorted(moves.seen, key=lambda s: s.symbol), drawn_starts(model, c)
-    # whether spikes of the source tell it anything
-    met = bool(moves.on_pre) or any("pre!" in symbols(value) for _, value in moves.delivered)
-    arriving = ARRIVED if moves.after else "pre"
-    inputs = [Input("pre", PLAIN)] * met + [Input("post", PLAIN)] * bool(moves.on_post)
-    inputs += [Input(s.symbol, PLAIN) for s in seen]
-    inputs += [Input(symbol, PLAIN) for symbol, _, _ in moves.stimulated]
-    inputs += [Input(given, PLAIN) for one in starts for _, given in one.inputs]
-    inputs += [Input(GAIN, PLAIN)] if c.gain is not None else []
-    inputs += [Input(SIGNAL, PLAIN)] if source.kind == "signal" else []
-    sides = sorted({side for _, side in moves.whose})
-    inputs += [Input(index_of(side), PLAIN) for side in sides]
-    inputs += [] if placed else [Input("weight", PLAIN)]
-    inputs += [Input(KEPT, PLAIN)] if c.dropout else []
-    delivered = {f"{DELIVERED}.{where}": value for where, value in moves.delivered}
-    kept = {ARRIVED: Symbol("pre!")} if moves.after else {}
-    kept |= {state: Symbol(symbol) for state, symbol in moves.kept}
-    alone = all(amounts(block) is not None for block in moves.on_pre)
-    recordable = recordable_states(c, moves)
-    told = tuple(r.state.removesuffix(TOLD) for r in recordable if r.ahead)
-    dynamics = Dynamics(
-        states=(
-            *with_starts(moves.states, starts),
-            *(State(name, ZERO, PLAIN) for name in (*delivered, *kept, *(f"{state}{TOLD}" for state in told))),
-        ),
-        inputs=tuple(inputs),
-        equations=moves.equations,
-        method=synapse.method if synapse is not None else None,
-        substeps=synapse.substeps if synapse is not None else 1,
-        arrivals=(*((arriving, block) for block in moves.on_pre), *(("post", block) for block in moves.on_post)),
-        early=(*([ARRIVED] if moves.after else []), *(["post"] if moves.on_post else [])),
-        once=("post",) if moves.on_post else (),
-        most=most_spikes(source) or (0 if alone or c.only_recorded else MOST_SPIKES),
-        parts=learnt and not is_timed(model),  # else each arrives as a whole, in the nearest step
-        apart=moves.apart,
-        leaving=(
-            *moves.leaving,
-            *(a for one in starts for a in one.leaving(model.step)),
-            *(Assignment(n, mul(v, Symbol(KEPT)) if c.dropout else v) for n, v in delivered.items()),
-        ),
-        window=model.training.rule.truncate_steps if model.training is not None else None,
-        outputs=tuple(Assignment(state, seen) for state, seen in kept.items()),
-        whose=tuple((state, index_of(side)) for state, side in moves.whose),
-        told=told,
-    )
-    parameters = [replace(p, value=_in_a_row(c, p, target.size)) for p in moves.parameters]
-    if placed:
-        weight = _in_a_row(c, c.weight, target.size)
-        parameters.append(replace(c.weight, name="weight", key=f"{c.name}.weight", value=weight))
-    held = Population(
-        name, "neuron", (count,), "synapses", tuple(parameters), dynamics,
-        holds="recorded" if c.only_recorded else "synapses", recordable=recordable,
-        joins=(own, source.name, target.name), span=c.span,
-    )  # fmt: skip
-    populations = [held]
-    sizes = source.size, target.size
-    to_rows, to_columns, from_columns = _places(c, *sizes) if placed else _ends(c, *sizes, count)
+class _Spread:
+    """The neurons that stand for a connection's synapses, and the connections between these and all that they read or reach."""
 
-    def join(
-        tail: str, ends: tuple[str, str], where: str, how: Ends, values: str | None, delay: int,
+    def __init__(self, model: Model, c: Connection) -> None:
+        self.model, self.c = model, c
+        self.source, self.target = model.population(c.source), model.population(c.target)
+        self.name, self.own, self.count = f"{c.name}.synapses", c.synapses_of or c.name, most_of(c)
+        self.placed = is_placed(c) and c.delay is None and not _shares(model, c) and not c.only_recorded
+        self.moves, self.starts = moves_of(model, c), drawn_starts(model, c)
+        self.seen = sorted(self.moves.seen, key=lambda s: s.symbol)
+        self.sides = sorted({side for _, side in self.moves.whose})
+        # whether spikes of the source tell it anything
+        self.met = bool(self.moves.on_pre) or any("pre!" in symbols(value) for _, value in self.moves.delivered)
+        self.delivered = {f"{DELIVERED}.{where}": value for where, value in self.moves.delivered}
+        self.kept = {ARRIVED: Symbol("pre!")} if self.moves.after else {}
+        self.kept |= {state: Symbol(symbol) for state, symbol in self.moves.kept}
+        # a delay for each synapse
+        self.each = replace(c.delay, key=f"{self.own}.delay") if c.delay is not None else None
+        sizes = self.source.size, self.target.size
+        joined = placed_ends(c, *sizes) if self.placed else built_ends(c, *sizes, self.count)
+        self.to_rows, self.to_columns, self.from_columns = joined
+        self.populations: list[Population] = []
+        self.connections: list[Connection] = []
+
+    def spread(self) -> tuple[list[Population], list[Connection]]:
+        """The populations and connections in place of the connection."""
+        self.populations.append(self._synapses())
+        self._join_spikes()
+        self._join_modulators()
+        self._join_what_is_seen()
+        self._join_indices()
+        self._join_starts()
+        self._join_source()
+        self._join_weights()
+        self._join_target()
+        if self.c.only_recorded:
+            self.populations = [replace(p, holds="recorded") for p in self.populations]
+        return self.populations, self.connections
+
+    # ------------------------------------------------------------------------------------------------ the synapses
+    def _synapses(self) -> Population:
+        c, target = self.c, self.target
+        parameters = [replace(p, value=in_a_row(c, p, target.size)) for p in self.moves.parameters]
+        if self.placed:
+            weight = in_a_row(c, c.weight, target.size)
+            parameters.append(replace(c.weight, name="weight", key=f"{c.name}.weight", value=weight))
+        recordable = recordable_states(c, self.moves)
+        return Population(
+            self.name, "neuron", (self.count,), "synapses", tuple(parameters), self._dynamics(recordable),
+            holds="recorded" if c.only_recorded else "synapses", recordable=recordable,
+            joins=(self.own, self.source.name, target.name), span=c.span,
+        )  # fmt: skip
+
+    def _inputs(self) -> tuple[Input, ...]:
+        c, moves = self.c, self.moves
+        names = ["pre"] * self.met + ["post"] * bool(moves.on_post)
+        names += [s.symbol for s in self.seen]
+        names += [symbol for symbol, _, _ in moves.stimulated]
+        names += [given for one in self.starts for _, given in one.inputs]
+        names += [GAIN] * (c.gain is not None) + [SIGNAL] * (self.source.kind == "signal")
+        names += [index_of(side) for side in self.sides]
+        names += ["weight"] * (not self.placed) + [KEPT] * bool(c.dropout)
+        return tuple(Input(name, PLAIN) for name in names)
+
+    def _dynamics(self, recordable: Sequence[Recordable]) -> Dynamics:
+        model, c, moves = self.model, self.c, self.moves
+        synapse = c.synapse
+        arriving = ARRIVED if moves.after else "pre"
+        alone = all(amounts(block) is not None for block in moves.on_pre)
+        told = tuple(r.state.removesuffix(TOLD) for r in recordable if r.ahead)
+        return Dynamics(
+            states=(
+                *with_starts(moves.states, self.starts),
+                *(
+                    State(name, ZERO, PLAIN)
+                    for name in (*self.delivered, *self.kept, *(f"{state}{TOLD}" for state in told))
+                ),
+            ),
+            inputs=self._inputs(),
+            equations=moves.equations,
+            method=synapse.method if synapse is not None else None,
+            substeps=synapse.substeps if synapse is not None else 1,
+            arrivals=(*((arriving, block) for block in moves.on_pre), *(("post", block) for block in moves.on_post)),
+            early=(*([ARRIVED] if moves.after else []), *(["post"] if moves.on_post else [])),
+            once=("post",) if moves.on_post else (),
+            most=most_spikes(self.source) or (0 if alone or c.only_recorded else MOST_SPIKES),
+            # of a learnt delay; else each arrives as a whole, in the nearest step
+            parts=_learns_delay(model, c) and not is_timed(model),
+            apart=moves.apart,
+            leaving=(
+                *moves.leaving,
+                *(a for one in self.starts for a in one.leaving(model.step)),
+                *(Assignment(n, mul(v, Symbol(KEPT)) if c.dropout else v) for n, v in self.delivered.items()),
+            ),
+            window=model.training.rule.truncate_steps if model.training is not None else None,
+            outputs=tuple(Assignment(state, seen) for state, seen in self.kept.items()),
+            whose=tuple((state, index_of(side)) for state, side in moves.whose),
+            told=told,
+        )
+
+    # ------------------------------------------------------------------------------- what they read, and where it goes
+    def _join(
+        self, tail: str, ends: tuple[str, str], where: str, how: Ends, values: str | None, delay: int,
         each: Parameter | None = None,
     ) -> Connection:  # fmt: skip
         one = Parameter("weight", ONE, PLAIN)
         return Connection(
-            f"{c.name}.{tail}", *ends, where, how[0], one, delay, how[1], how[2], each, values=values, span=c.span
-        )
+            f"{self.c.name}.{tail}", *ends, where, how[0], one, delay, how[1], how[2], each, values=values,
+            span=self.c.span,
+        )  # fmt: skip
 
-    each = replace(c.delay, key=f"{own}.delay") if c.delay is not None else None  # a delay for each synapse
-    around: list[Connection] = []
-    if met:
-        around.append(join("spikes", (source.name, name), "pre", to_rows, None, c.delay_steps, each))
-    if moves.on_post:
-        noticed = join("noticed", (target.name, name), "post", to_columns, None, 1 + c.post_delay_steps)
-        around.append(replace(noticed, of_target=True))
-    for modulator, population, variable in c.modulators:
-        follower, follows = follow_modulator(model, c, modulator, population, variable)
-        populations.append(follower)
-        around.append(follows)
-    for s in seen:
-        if s.side == "pre":
-            late = None if s.variable.startswith(NUMBER) else each  # a number is what it is
-            around.append(join(s.symbol, (source.name, name), s.symbol, to_rows, s.variable, s.ago, late))
-        elif s.side == "post":
-            seeing = join(s.symbol, (target.name, name), s.symbol, to_columns, s.variable, s.ago)
-            around.append(replace(seeing, of_target=True))
-        else:
-            follower = next(p for p in populations if p.name == trace_name(c, s.side))
-            everywhere = Dense(), Part.whole((1,)), Part.whole((count,))
-            how = to_columns if follower.size > 1 else everywhere
-            around.append(join(s.symbol, (follower.name, name), s.symbol, how, s.variable, s.ago))
-    for side in sides:
-        index, neurons = index_of(side), source if side == "pre" else target
-        states = Dynamics((State("index", Symbol("i"), PLAIN),), ())
-        populations.append(trace_population(f"{c.name}.{index}", neurons, (), states, c.span))
-        how = to_rows if side == "pre" else to_columns
-        around.append(join(index, (f"{c.name}.{index}", name), index, how, "index", 1))
-    for one in starts:
-        populations.append(one.population)
-        how = to_rows if one.side == "pre" else to_columns
-        around += [join(given, (one.population.name, name), given, how, state, 1) for state, given in one.inputs]
-    if source.kind == "signal":
-        around.append(join("values", (source.name, name), SIGNAL, to_rows, None, c.delay_steps, each))
-    if c.gain is not None:
-        around.append(join("gain", (c.gain[0], name), GAIN, to_rows, c.gain[1], c.delay_steps if each else 0, each))
-    if c.dropout or not placed:
-        always = Dynamics((State("one", ONE, PLAIN),), ())
-        populations.append(trace_population(f"{c.name}.one", source, (), always, c.span))
-    if c.dropout:
-        around.append(replace(join("kept", (f"{c.name}.one", name), KEPT, to_rows, "one", 1), dropout=c.dropout))
-    if not placed:
-        bringing = join("weight", (f"{c.name}.one", name), "weight", to_rows, "one", 1)
-        around.append(
-            replace(
-                bringing,
-                name=c.name,
-                weight=c.weight,
-                share=None if c.only_recorded else c.share,
-                synapses_of=own if c.only_recorded else None,
-                sign_fixed=c.sign_fixed,
-                rewiring=c.rewiring,
-                doc=c.doc,
+    def _onto(
+        self, source: str, tail: str, where: str, how: Ends, values: str | None, delay: int,
+        each: Parameter | None = None,
+    ) -> Connection:  # fmt: skip
+        """A connection from a population onto the synapses."""
+        return self._join(tail, (source, self.name), where, how, values, delay, each)
+
+    def _join_spikes(self) -> None:
+        c = self.c
+        if self.met:
+            self.connections.append(
+                self._onto(self.source.name, "spikes", "pre", self.to_rows, None, c.delay_steps, self.each)
             )
-        )
-    around += [
-        replace(
-            join(f"onto.{where}", (name, target.name), where, from_columns, f"{DELIVERED}.{where}", 0),
-            impulses=moves.impulses,
-        )
-        for where, _ in moves.delivered
-    ]
-    if c.only_recorded:
-        populations = [replace(p, holds="recorded") for p in populations]
-    return populations, around
+        if self.moves.on_post:
+            noticed = self._onto(self.target.name, "noticed", "post", self.to_columns, None, 1 + c.post_delay_steps)
+            self.connections.append(replace(noticed, of_target=True))
+
+    def _join_modulators(self) -> None:
+        for modulator, population, variable in self.c.modulators:
+            follower, follows = follow_modulator(self.model, self.c, modulator, population, variable)
+            self.populations.append(follower)
+            self.connections.append(follows)
+
+    def _join_what_is_seen(self) -> None:
+        """States of the source, of the target, and of the traces that follow either."""
+        for s in self.seen:
+            if s.side == "pre":
+                late = None if s.variable.startswith(NUMBER) else self.each  # a number is what it is
+                seeing = self._onto(self.source.name, s.symbol, s.symbol, self.to_rows, s.variable, s.ago, late)
+            elif s.side == "post":
+                seeing = self._onto(self.target.name, s.symbol, s.symbol, self.to_columns, s.variable, s.ago)
+                seeing = replace(seeing, of_target=True)
+            else:
+                follower = next(p for p in self.populations if p.name == trace_name(self.c, s.side))
+                everywhere = Dense(), Part.whole((1,)), Part.whole((self.count,))
+                how = self.to_columns if follower.size > 1 else everywhere
+                seeing = self._onto(follower.name, s.symbol, s.symbol, how, s.variable, s.ago)
+            self.connections.append(seeing)
+
+    def _along(self, side: str) -> Ends:
+        return self.to_rows if side == "pre" else self.to_columns
+
+    def _join_indices(self) -> None:
+        """The numbers of the neurons whose draws synapses share."""
+        for side in self.sides:
+            index, neurons = index_of(side), self.source if side == "pre" else self.target
+            states = Dynamics((State("index", Symbol("i"), PLAIN),), ())
+            numbers = trace_population(f"{self.c.name}.{index}", neurons, (), states, self.c.span)
+            self.populations.append(numbers)
+            self.connections.append(self._onto(numbers.name, index, index, self._along(side), "index", 1))
+
+    def _join_starts(self) -> None:
+        for one in self.starts:
+            self.populations.append(one.population)
+            self.connections += [
+                self._onto(one.population.name, given, given, self._along(one.side), state, 1)
+                for state, given in one.inputs
+            ]
+
+    def _join_source(self) -> None:
+        """Values of a signal, and what the source's own states make of a spike."""
+        c = self.c
+        if self.source.kind == "signal":
+            self.connections.append(
+                self._onto(self.source.name, "values", SIGNAL, self.to_rows, None, c.delay_steps, self.each)
+            )
+        if c.gain is not None:
+            delay = c.delay_steps if self.each else 0
+            self.connections.append(self._onto(c.gain[0], "gain", GAIN, self.to_rows, c.gain[1], delay, self.each))
+
+    def _join_weights(self) -> None:
+        """What dropout leaves, and weights that only the library knows the synapses of: from neurons that stand at one."""
+        c = self.c
+        if not c.dropout and self.placed:
+            return
+        always = Dynamics((State("one", ONE, PLAIN),), ())
+        one = trace_population(f"{c.name}.one", self.source, (), always, c.span)
+        self.populations.append(one)
+        if c.dropout:
+            left = self._onto(one.name, "kept", KEPT, self.to_rows, "one", 1)
+            self.connections.append(replace(left, dropout=c.dropout))
+        if not self.placed:
+            bringing = self._onto(one.name, "weight", "weight", self.to_rows, "one", 1)
+            self.connections.append(
+                replace(
+                    bringing, name=c.name, weight=c.weight, share=None if c.only_recorded else c.share,
+                    synapses_of=self.own if c.only_recorded else None, sign_fixed=c.sign_fixed, rewiring=c.rewiring,
+                    doc=c.doc,
+                )
+            )  # fmt: skip
+
+    def _join_target(self) -> None:
+        for where, _ in self.moves.delivered:
+            ends = self.name, self.target.name
+            onto = self._join(f"onto.{where}", ends, where, self.from_columns, f"{DELIVERED}.{where}", 0)
+            self.connections.append(replace(onto, impulses=self.moves.impulses))
 
 
 def _learns_delay(model: Model, c: Connection) -> bool:
@@ -261,127 +318,3 @@ def _learns_delay(model: Model, c: Connection) -> bool:
 def _shares(model: Model, c: Connection) -> bool:
     """Whether another connection has the same weights."""
     return any(o.share is not None and c.name in (o.name, o.share[0]) for o in model.connections)
-
-
-def _is_placed(c: Connection) -> bool:
-    """Whether each synapse's row and column follow from its number."""
-    return c.source_part.is_whole and c.target_part.is_whole and c.pattern in (Dense(), OneToOne())
-
-
-def _count(c: Connection) -> int:
-    """How many synapses there may be."""
-    return most_synapses(c.pattern, c.source_part, c.target_part)
-
-
-def _places(c: Connection, sources: int, targets: int) -> tuple[Ends, Ends, Ends]:
-    """From a source to its row of synapses, from a target to its column, and from the columns to the targets."""
-    if c.pattern != Dense():
-        line = Part.whole((sources,))
-        return ((OneToOne(), line, line),) * 3
-    none = (0, 0)
-    rows, row = Part.whole((sources, 1, 1)), Part.whole((1, targets, 1))
-    return (
-        (Convolution((1, 1), (1, 1), (none, none), targets), rows, Part.whole((sources, 1, targets))),
-        (
-            Convolution((sources, 1), (1, 1), ((sources - 1, sources - 1), none), 1),
-            row,
-            Part.whole((sources, targets, 1)),
-        ),
-        (Pooling((sources, 1), (sources, 1)), Part.whole((sources, targets, 1)), row),
-    )
-
-
-def _ends(c: Connection, sources: int, targets: int, count: int) -> tuple[Ends, Ends, Ends]:
-    """The same where only the library knows which synapses there are."""
-    turned = c.share is not None and c.share[1] and isinstance(c.pattern, Dense)
-    pattern = Turned(c.pattern.self_connections) if turned and isinstance(c.pattern, Dense) else c.pattern
-    wired = OfSynapses(
-        "rows",
-        c.synapses_of or c.name,
-        pattern,
-        (c.source, c.target),
-        flattened(c.source_part),
-        flattened(c.target_part),
-    )
-    row, column, synapses = (Part.whole((size,)) for size in (sources, targets, count))
-    return (
-        (wired, row, synapses),
-        (replace(wired, end="columns"), column, synapses),
-        (replace(wired, end="onto"), synapses, column),
-    )
-
-
-def _in_a_row(c: Connection, parameter: Parameter, targets: int) -> Expression:
-    """A number's first value, of a synapse's number in place of its row i and column j."""
-    if c.pattern != Dense() or not _is_placed(c):
-        return parameter.value
-    row = apply("floor", apply("div", Symbol("i"), float(targets)))
-    return substitute(parameter.value, {"i": row, "j": apply("sub", Symbol("i"), apply("mul", row, float(targets)))})
-
-
-def _refuse(model: Model, c: Connection) -> None:
-    what, help = _cannot(model, c)
-    if not what and c.plasticity is not None:
-        what, help = _cannot_move(model, c, c.plasticity)
-    doing = "training" if model.training is not None else "samples in parallel"
-    if model.training is None or c.only_recorded:
-        help = f"{help}, or build with the schedule `neuron_parallel`"
-    if what and c.only_recorded:
-        message = f"recording states of the synapses of `{c.synapses_of}` {what} where samples run in parallel"
-        raise unsupported(c.span, message, help)
-    if what and c.plasticity is not None:
-        raise unsupported(c.span, f"{doing} through `{c.plasticity.model}`, which moves every weight, {what}", help)
-    if what and c.synapse is not None:
-        message = f"{doing} through `{c.synapse.model}`, of which every synapse keeps states, {what}"
-        raise unsupported(c.span, message, help)
-
-
-def _cannot(model: Model, c: Connection) -> tuple[str, str]:
-    """What stands in the way of synapses one by one within samples, and what helps."""
-    if (count := _count(c)) > MOST_SYNAPSES:
-        return (
-            f"in {count:,} synapses (at most {MOST_SYNAPSES:,}: every sample has the states of each, in training at every step)",
-            "use a synapse whose states a neuron can carry, or fewer neurons",
-        )
-    if c.only_recorded:  # from numbers that it shares with what is trained, without gradients
-        return "", ""
-    kind = model.population(c.source).kind
-    adds_up = kind == "poisson" and all(amounts(block) is not None for block in moves_of(model, c).on_pre)
-    if kind not in ("neuron", "input", "signal") and not adds_up:
-        return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
-    blocks = [b for b in (c.synapse, c.plasticity) if b is not None]
-    each = [p for b in blocks for p in b.parameters if p.storage == "each"]
-    if not _is_placed(c) and any(symbols(p.value) & {"i", "j"} for p in each):
-        return "with a parameter written in `i` and `j`", "draw it, or assign it"
-    if _is_placed(c) and any(getattr(n, "operation", "") == "orthogonal" for n in walk(c.weight.value)):
-        return "with `orthogonal` weights", "draw the weights from `glorot()` or `kaiming()`"
-    return "", ""
-
-
-def _cannot_draw(c: Connection, plasticity: Plasticity) -> tuple[str, str]:
-    """What traces that all synapses of a neuron share cannot draw in training, and what helps."""
-    drawn = drawn_states(plasticity)
-    for state in plasticity.pre_states:
-        if c.delay is not None and state.name in drawn:
-            what = f"with a delay for each synapse, and whose `{state.name}`, one for all of a neuron, draws numbers"
-            return what, f"declare it with `state {state.name} = …`: one per synapse"
-    return "", ""
-
-
-def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
-    """What stands in the way of training through weights that move within a sample, and what helps."""
-    for found in (_cannot_draw(c, plasticity), cannot_start(model, c)):
-        if found[0]:
-            return found
-    if c.synapse is not None and c.synapse.method is not None:
-        return f"behind `{c.synapse.model}`, which states its `method`", "leave the `method` out"
-    if c.delay is not None and not rests(plasticity.pre_states, plasticity.equations):
-        return "with a delay for each synapse and a `pre state` that does not rest", "let it start where it rests"
-    traces = {s.name for s in plasticity.pre_states}
-    flowing = [e for e in plasticity.equations if e.state in {s.name for s in plasticity.states}]
-    if c.delay is not None and any(symbols(e.derivative) & traces for e in flowing):
-        what = "with a delay for each synapse and a `pre state` in an equation of each synapse"
-        return what, "give the connection one delay, or let the synapse's state jump under `on pre`"
-    if model.population(c.source).kind == "signal" and is_timed(model):
-        return f"under `eventprop`, behind the signal `{c.source}`,", "train with `bptt` or `eprop`"
-    return "", ""

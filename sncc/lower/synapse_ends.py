@@ -1,0 +1,78 @@
+"""Where neurons that stand for synapses meet sources and targets: patterns from these to the synapses, and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sncc.connectivity.patterns import (
+    Convolution,
+    Dense,
+    OfSynapses,
+    OneToOne,
+    Part,
+    Pattern,
+    Pooling,
+    Turned,
+    most_synapses,
+)  # fmt: skip
+from sncc.expressions.nodes import Expression, Symbol, apply, substitute
+from sncc.lower.connections import flattened
+from sncc.model.nodes import Connection, Parameter
+
+Ends = tuple[Pattern, Part, Part]  # of a connection: its pattern, from which part to which
+
+
+def is_placed(c: Connection) -> bool:
+    """Whether each synapse's row and column follow from its number."""
+    return c.source_part.is_whole and c.target_part.is_whole and c.pattern in (Dense(), OneToOne())
+
+
+def most_of(c: Connection) -> int:
+    """How many synapses there may be."""
+    return most_synapses(c.pattern, c.source_part, c.target_part)
+
+
+def placed_ends(c: Connection, sources: int, targets: int) -> tuple[Ends, Ends, Ends]:
+    """From a source to its row of synapses, from a target to its column, and from the columns to the targets."""
+    if c.pattern != Dense():
+        line = Part.whole((sources,))
+        return ((OneToOne(), line, line),) * 3
+    none = (0, 0)
+    rows, row = Part.whole((sources, 1, 1)), Part.whole((1, targets, 1))
+    return (
+        (Convolution((1, 1), (1, 1), (none, none), targets), rows, Part.whole((sources, 1, targets))),
+        (
+            Convolution((sources, 1), (1, 1), ((sources - 1, sources - 1), none), 1),
+            row,
+            Part.whole((sources, targets, 1)),
+        ),
+        (Pooling((sources, 1), (sources, 1)), Part.whole((sources, targets, 1)), row),
+    )
+
+
+def built_ends(c: Connection, sources: int, targets: int, count: int) -> tuple[Ends, Ends, Ends]:
+    """The same where only the library knows which synapses there are."""
+    turned = c.share is not None and c.share[1] and isinstance(c.pattern, Dense)
+    pattern = Turned(c.pattern.self_connections) if turned and isinstance(c.pattern, Dense) else c.pattern
+    wired = OfSynapses(
+        "rows",
+        c.synapses_of or c.name,
+        pattern,
+        (c.source, c.target),
+        flattened(c.source_part),
+        flattened(c.target_part),
+    )
+    row, column, synapses = (Part.whole((size,)) for size in (sources, targets, count))
+    return (
+        (wired, row, synapses),
+        (replace(wired, end="columns"), column, synapses),
+        (replace(wired, end="onto"), synapses, column),
+    )
+
+
+def in_a_row(c: Connection, parameter: Parameter, targets: int) -> Expression:
+    """A number's first value, of a synapse's number in place of its row i and column j."""
+    if c.pattern != Dense() or not is_placed(c):
+        return parameter.value
+    row = apply("floor", apply("div", Symbol("i"), float(targets)))
+    return substitute(parameter.value, {"i": row, "j": apply("sub", Symbol("i"), apply("mul", row, float(targets)))})

@@ -1,0 +1,82 @@
+"""Which synapses that keep states of their own cannot become neurons, and what helps."""
+
+from __future__ import annotations
+
+from sncc.expressions.nodes import symbols, walk
+from sncc.lower.drawn_starts import cannot_start
+from sncc.lower.readings import is_timed
+from sncc.lower.synapse_ends import is_placed, most_of
+from sncc.lower.synapse_moves import drawn_states, moves_of
+from sncc.lower.traces import amounts, rests, unsupported
+from sncc.model.nodes import Connection, Model, Plasticity
+
+MOST_SYNAPSES = 1 << 20  # of one connection: a sample has the states of each, in training at every step
+
+
+def refuse(model: Model, c: Connection) -> None:
+    """Raises `DiagnosticError` where neurons cannot stand for the synapses of a connection."""
+    what, help = _cannot(model, c)
+    if not what and c.plasticity is not None:
+        what, help = _cannot_move(model, c, c.plasticity)
+    doing = "training" if model.training is not None else "samples in parallel"
+    if model.training is None or c.only_recorded:
+        help = f"{help}, or build with the schedule `neuron_parallel`"
+    if what and c.only_recorded:
+        message = f"recording states of the synapses of `{c.synapses_of}` {what} where samples run in parallel"
+        raise unsupported(c.span, message, help)
+    if what and c.plasticity is not None:
+        raise unsupported(c.span, f"{doing} through `{c.plasticity.model}`, which moves every weight, {what}", help)
+    if what and c.synapse is not None:
+        message = f"{doing} through `{c.synapse.model}`, of which every synapse keeps states, {what}"
+        raise unsupported(c.span, message, help)
+
+
+def _cannot(model: Model, c: Connection) -> tuple[str, str]:
+    """What stands in the way of synapses one by one within samples, and what helps."""
+    if (count := most_of(c)) > MOST_SYNAPSES:
+        return (
+            f"in {count:,} synapses (at most {MOST_SYNAPSES:,}: every sample has the states of each, in training at every step)",
+            "use a synapse whose states a neuron can carry, or fewer neurons",
+        )
+    if c.only_recorded:  # from numbers that it shares with what is trained, without gradients
+        return "", ""
+    kind = model.population(c.source).kind
+    adds_up = kind == "poisson" and all(amounts(block) is not None for block in moves_of(model, c).on_pre)
+    if kind not in ("neuron", "input", "signal") and not adds_up:
+        return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
+    blocks = [b for b in (c.synapse, c.plasticity) if b is not None]
+    each = [p for b in blocks for p in b.parameters if p.storage == "each"]
+    if not is_placed(c) and any(symbols(p.value) & {"i", "j"} for p in each):
+        return "with a parameter written in `i` and `j`", "draw it, or assign it"
+    if is_placed(c) and any(getattr(n, "operation", "") == "orthogonal" for n in walk(c.weight.value)):
+        return "with `orthogonal` weights", "draw the weights from `glorot()` or `kaiming()`"
+    return "", ""
+
+
+def _cannot_draw(c: Connection, plasticity: Plasticity) -> tuple[str, str]:
+    """What traces that all synapses of a neuron share cannot draw in training, and what helps."""
+    drawn = drawn_states(plasticity)
+    for state in plasticity.pre_states:
+        if c.delay is not None and state.name in drawn:
+            what = f"with a delay for each synapse, and whose `{state.name}`, one for all of a neuron, draws numbers"
+            return what, f"declare it with `state {state.name} = …`: one per synapse"
+    return "", ""
+
+
+def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
+    """What stands in the way of training through weights that move within a sample, and what helps."""
+    for found in (_cannot_draw(c, plasticity), cannot_start(model, c)):
+        if found[0]:
+            return found
+    if c.synapse is not None and c.synapse.method is not None:
+        return f"behind `{c.synapse.model}`, which states its `method`", "leave the `method` out"
+    if c.delay is not None and not rests(plasticity.pre_states, plasticity.equations):
+        return "with a delay for each synapse and a `pre state` that does not rest", "let it start where it rests"
+    traces = {s.name for s in plasticity.pre_states}
+    flowing = [e for e in plasticity.equations if e.state in {s.name for s in plasticity.states}]
+    if c.delay is not None and any(symbols(e.derivative) & traces for e in flowing):
+        what = "with a delay for each synapse and a `pre state` in an equation of each synapse"
+        return what, "give the connection one delay, or let the synapse's state jump under `on pre`"
+    if model.population(c.source).kind == "signal" and is_timed(model):
+        return f"under `eventprop`, behind the signal `{c.source}`,", "train with `bptt` or `eprop`"
+    return "", ""
