@@ -8,6 +8,7 @@ import jinja2
 
 from sncc.backends.cpu import forward
 from sncc.backends.cpu.neuron_tables import NeuronTables
+from sncc.backends.cpu.updates import mean_of
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import Unsupported, literal
 from sncc.backends.cxx.layout import Layout
@@ -197,21 +198,12 @@ def _by_row(group: Group, values: list[str]) -> str:
 def _counts(layout: Layout, update: Update, draw: str, identifier: str) -> list[str]:
     """Poisson counts of a chunk: the mean of each neuron, then all counts at once."""
     group = layout.program.group(update.group)
-    mean = layout.dynamics.means[group.name, draw]
-    passed = []
-    for a in mean.arguments:
-        match a.role:
-            case "time":
-                passed.append("static_cast<double>(segment.t)")
-            case "array":
-                passed.append(f"a.{layout.array[group.name, a.name].identifier}[position + j]")
-            case _:
-                passed.append(f"s.{layout.state[group.name, a.name].identifier}[position + j]")
+    mean = mean_of(layout, group, draw, "segment.t", "s", "position")
     stream = f"stream_{identifier}"
     return [
         f"alignas(64) Real of_{identifier}[segment.chunk];",
         f"alignas(64) double mean_{identifier}[segment.chunk];",
-        f"for (int j = 0; j < count; ++j) mean_{identifier}[j] = dynamics::{mean.name}({', '.join(passed)});",
+        f"for (int j = 0; j < count; ++j) mean_{identifier}[j] = {mean};",
         *(line.replace(f"of_{stream}", stream) for line in _stream(group, draw, stream)),
         f"segment.poisson({stream}, position, mean_{identifier}, count, of_{identifier});",
     ]

@@ -103,22 +103,28 @@ def _drawing_loop(
 
 def _counts(layout: Layout, group: Group, row: Row, draw: str, name: str) -> list[str]:
     """Poisson counts of up to 64 neurons: the mean of each, then all counts at once."""
-    mean = layout.dynamics.means[group.name, draw]
-    passed = []
-    for a in mean.arguments:
-        match a.role:
-            case "time":
-                passed.append("static_cast<double>(s.time(n))")
-            case "array":
-                passed.append(f"a.{layout.array[group.name, a.name].identifier}[begin + j]")
-            case _:
-                passed.append(f"s.state.{layout.state[group.name, a.name].identifier}[begin + j]")
+    mean = mean_of(layout, group, draw, "s.time(n)", "s.state", "begin")
     population = layout.populations.index(row.population)
     return [
         f"alignas(64) Real of_{name}[64];",
         f"alignas(64) double mean_{name}[64];",
         f"alignas(64) std::uint32_t words_{name}[64];",
-        f"for (int j = 0; j < count; ++j) mean_{name}[j] = dynamics::{mean.name}({', '.join(passed)});",
+        f"for (int j = 0; j < count; ++j) mean_{name}[j] = {mean};",
         f"poisson_counts(s.poisson[{population}], s.seed, 0x{dict(row.streams)[draw]:08x}u, static_cast<std::uint32_t>(begin - first),",
         f"               static_cast<std::uint32_t>(s.before + n), s.trial, mean_{name}, count, words_{name}, of_{name});",
     ]
+
+
+def mean_of(layout: Layout, group: Group, draw: str, time: str, states: str, first: str) -> str:
+    """The call for the mean of a Poisson count of neuron `first + j`."""
+    mean = layout.dynamics.means[group.name, draw]
+    passed = []
+    for a in mean.arguments:
+        match a.role:
+            case "time":
+                passed.append(f"static_cast<double>({time})")
+            case "array":
+                passed.append(f"a.{layout.array[group.name, a.name].identifier}[{first} + j]")
+            case _:
+                passed.append(f"{states}.{layout.state[group.name, a.name].identifier}[{first} + j]")
+    return f"dynamics::{mean.name}({', '.join(passed)})"

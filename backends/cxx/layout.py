@@ -81,74 +81,101 @@ class Layout:
         self.populations = [r.population for _, r in self.rows]
         self.series = list(dict.fromkeys(self._series_of(c) for c in program.connections if c.values is not None))
         self.names = {kind: Namer() for kind in ("state", "adjoint", "array")}
+        self._place_states()
+        self._place_adjoints()
+        self._place_sums()
+        self._place_gradients()
+        self._place_traces()
+        self._place_penalties()
+        self._place_tape()
+
+    def _place_states(self) -> None:
+        """Arrays per neuron of the forward phase, and of what follows from parameters alone."""
         self.state: dict[tuple[str, str], Field] = {}
-        self.adjoint: dict[tuple[str, str], Field] = {}
         self.array: dict[tuple[str, str], Field] = {}
-        for g in program.groups:
+        for g in self.program.groups:
             for name in (*g.states, *g.inputs, *(["spike.mask"] if g.spiking else [])):
                 self.state[g.name, name] = self._field("state", g, name)
             for name in g.arrays:
                 self.array[g.name, name] = self._field("array", g, name)
-        self.sums: dict[tuple[str, str], int] = {}
-        sum_size = 0
-        for o in program.reverse:
+
+    def _place_adjoints(self) -> None:
+        """Arrays per neuron of the reverse phase."""
+        self.adjoint: dict[tuple[str, str], Field] = {}
+        for o in self.program.reverse:
             if isinstance(o, Update):
-                g = program.group(o.group)
                 for name in (*(v for v, _ in (*o.carry, *o.sums)), *o.inputs):
-                    if (g.name, name) not in self.adjoint:
-                        self.adjoint[g.name, name] = self._field("adjoint", g, name)
-        for o in program.before:
-            source = program.connection(o.connection).source_group if isinstance(o, Transpose) else o.target[0]
-            g = program.group(source or "")
-            if (g.name, o.into) not in self.adjoint:
-                self.adjoint[g.name, o.into] = self._field("adjoint", g, o.into)
-        for derived in program.gradient:
+                    self._place_adjoint(o.group, name)
+        for o in self.program.before:
+            source = self.program.connection(o.connection).source_group if isinstance(o, Transpose) else o.target[0]
+            self._place_adjoint(source or "", o.into)
+
+    def _place_adjoint(self, group: str, name: str) -> None:
+        g = self.program.group(group)
+        if (g.name, name) not in self.adjoint:
+            self.adjoint[g.name, name] = self._field("adjoint", g, name)
+
+    def _place_sums(self) -> None:
+        """What parameters of neurons get from every step, a number per neuron."""
+        self.sums: dict[tuple[str, str], int] = {}
+        self.sum_size = 0
+        for derived in self.program.gradient:
             if isinstance(derived, DeriveAdjoint):
                 for place in (*((derived.group, name) for name in derived.sums), *(of for _, _, of in derived.told)):
-                    self.sums[place] = sum_size
-                    sum_size += program.group(place[0]).size
-        self.sum_size = sum_size
+                    self.sums[place] = self.sum_size
+                    self.sum_size += self.program.group(place[0]).size
+
+    def _place_gradients(self) -> None:
         self.gradient_offsets: dict[str, int] = {}
         self.gradient_size = 0
-        for gather in (*program.gradient, *program.traces):
+        for gather in (*self.program.gradient, *self.program.traces):
             if isinstance(gather, TraceUpdate) and gather.connection is not None:
-                self._gradient_of(program.learnt_by(gather))
+                self._gradient_of(self.program.learnt_by(gather))
             if isinstance(gather, Gather):
-                self._gradient_of(program.connection(gather.connection).weight)
+                self._gradient_of(self.program.connection(gather.connection).weight)
             if isinstance(gather, GatherDelay):
-                self._gradient_of(program.connection(gather.connection).delays or "")
+                self._gradient_of(self.program.connection(gather.connection).delays or "")
+
+    def _place_traces(self) -> None:
+        """Traces of synapses and neurons; behind them those whose number is known when synapses are built."""
         self.trace_offsets: dict[tuple[int, str], int] = {}  # by place in `Program.traces`, and name
         self.trace_strides: dict[int, int] = {}  # from a trace of an output to that of the next one
         self.trace_size = 0  # of all but those of synapses in rows, which stand behind
-        self.late_traces: list[LateTraces] = []  # whose number is known when synapses are built
-        for k, traces in enumerate(program.traces):
-            if isinstance(traces, TraceUpdate):
-                c = program.connection(traces.connection) if traces.connection is not None else None
-                kept = dict(traces.kept)
-                names = tuple(trace for trace in traces.traces if trace not in kept)
-                if c in self.rows_of_synapses or self.rows_along(traces.each) is not None:
-                    self.late_traces.append(LateTraces(k, traces, names))
-                else:
-                    size = self.size_of(traces)
-                    for trace in names:
-                        self.trace_offsets[k, trace] = self.trace_size
-                        self.trace_size += size * self.repeats(traces)
-                    self.trace_strides[k] = size
-                for trace, delayed in kept.items():
-                    rows = self.row_number(program.connection(delayed))
-                    self.late_traces.append(LateTraces(k, traces, (trace,), rows))
-        self.penalty_offsets: list[int] = []  # of the penalised populations among all numbers per neuron
+        self.late_traces: list[LateTraces] = []
+        for k, traces in enumerate(self.program.traces):
+            if not isinstance(traces, TraceUpdate):
+                continue
+            c = self.program.connection(traces.connection) if traces.connection is not None else None
+            kept = dict(traces.kept)
+            names = tuple(trace for trace in traces.traces if trace not in kept)
+            if c in self.rows_of_synapses or self.rows_along(traces.each) is not None:
+                self.late_traces.append(LateTraces(k, traces, names))
+            else:
+                self.trace_strides[k] = self.size_of(traces)
+                for trace in names:
+                    self.trace_offsets[k, trace] = self.trace_size
+                    self.trace_size += self.trace_strides[k] * self.repeats(traces)
+            for trace, delayed in kept.items():
+                rows = self.row_number(self.program.connection(delayed))
+                self.late_traces.append(LateTraces(k, traces, (trace,), rows))
+
+    def _place_penalties(self) -> None:
+        """The penalised populations among all numbers per neuron."""
+        self.penalty_offsets: list[int] = []
         self.penalty_size = 0
-        for penalty in program.penalties:
+        for penalty in self.program.penalties:
             self.penalty_offsets.append(self.penalty_size)
             self.penalty_size += padded(penalty.size)
+
+    def _place_tape(self) -> None:
+        """Columns of what every step keeps; of those that share one, the first has it."""
         self.columns: dict[tuple[str, str], int] = {}
         self.tape_columns = 0
-        for slot in program.tape:
+        for slot in self.program.tape:
             if slot.shares is None:
                 self.columns[slot.group, slot.name] = self.tape_columns
-                self.tape_columns += program.group(slot.group).size
-        for slot in program.tape:
+                self.tape_columns += self.program.group(slot.group).size
+        for slot in self.program.tape:
             if slot.shares is not None:
                 self.columns[slot.group, slot.name] = self.columns[slot.group, slot.shares]
 
