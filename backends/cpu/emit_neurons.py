@@ -11,6 +11,7 @@ from sncc.backends.cpu.neuron_tables import NeuronTables
 from sncc.backends.cpu.updates import mean_of
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import Unsupported, literal
+from sncc.backends.cxx.functions import Argument
 from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.stimuli import during, stimulated, value_of
@@ -224,53 +225,12 @@ def _stimuli(layout: Layout, update: Update) -> list[str]:
 def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
     """The call of a synapse update for every synapse that the engine's loop visits."""
     function = dict((id(o), f) for o, f in tables.dynamics.synapse_updates)[id(update)]
-    about = synapse_states(tables.program, update.connection)
-    owner = tables.program.connection(update.connection).owner
-    sides = {"pre": {s: (p, v) for s, p, v in update.pre}, "post": {s: (p, v) for s, p, v in update.post}}
     before: list[str] = []
     passed: list[str] = []
     for a in function.arguments:
-        name = f"of_{a.identifier}"
-        match a.role:
-            case "synapse" if a.name == "weight" and (owner, "weight") not in tables.synapse_fields:
-                before.append(f"const Real {name} = loop.shared_weight();")
-                passed.append(name)
-            case "synapse":
-                field = tables.synapse_fields[owner if a.name == "weight" else update.connection, a.name]
-                before.append(f"Real* SNCC_RESTRICT const {name} = loop.synapse({field});")
-                passed.append(f"{name}[k]")
-            case "pre" if (ago := tables.ago(update, a.name)) == "ago":
-                passed.append(f"loop.pre_ago({tables.field(*sides['pre'][a.name])}, ago)[i]")
-            case "pre" if ago is not None:
-                field = tables.field(*sides["pre"][a.name])
-                before.append(f"const Real* const {name} = loop.pre_ago({field}, {ago});")
-                passed.append(f"{name}[i]")
-            case "post" if tables.is_one_for_all(update, sides["post"][a.name][0]):
-                before.append(f"const Real {name} = loop.one({tables.field(*sides['post'][a.name])});")
-                passed.append(name)
-            case "pre" | "post":
-                field = tables.field(*sides[a.role][a.name])
-                before.append(f"const Real* const {name} = loop.{a.role}({field});")
-                passed.append(f"{name}[{'i' if a.role == 'pre' else 'j'}]")
-            case "array" | "modulator":
-                key = (
-                    dict(about.arrays).get(a.name) if a.role == "array" else f"{update.connection}.plasticity.{a.name}"
-                )
-                before.append(_number(tables, update.connection, a.name, str(key), name))
-                before += modulated(tables, update.connection, a.name, name, "loop.n", "loop.t")
-                passed.append(f"{name}[k]" if (update.connection, a.name) in tables.synapse_fields else name)
-            case "spikes":
-                passed.append("Real(1)")
-            case "t":
-                passed.append("loop.t")
-            case "deliver":
-                passed.append(a.identifier)
-            case "draw":
-                passed.append(_SYNAPSE_COUNTERS[a.name])
-            case "stream":
-                passed.append(f"stream_of_repeat(0x{dict(update.streams)[a.name]:08x}u, loop.repeat())")
-            case _:
-                raise TypeError(f"no argument of a synapse's update: {a}")
+        lines, value = _side(tables, update, a) if a.role in ("pre", "post") else _of_synapse(tables, update, a)
+        before += lines
+        passed.append(value)
     body = [f"dynamics::{function.name}({', '.join(passed)});"]
     for a, (accumulator, _) in zip(function.of("deliver"), update.deliver, strict=True):
         into = f"into_{a.identifier}"
@@ -284,6 +244,54 @@ def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
         *(f"    {line}" for line in body),
         "});",
     ]
+
+
+def _side(tables: NeuronTables, update: SynapseUpdate, a: Argument) -> tuple[list[str], str]:
+    """What stands before the loop for what a synapse reads of neuron i, its source, or j, its target; and what it is."""
+    name = f"of_{a.identifier}"
+    sides = {"pre": update.pre, "post": update.post}
+    reads = {symbol: (population, variable) for symbol, population, variable in sides[a.role]}
+    field = tables.field(*reads[a.name])
+    if a.role == "post":
+        if tables.is_one_for_all(update, reads[a.name][0]):
+            return [f"const Real {name} = loop.one({field});"], name
+        return [f"const Real* const {name} = loop.post({field});"], f"{name}[j]"
+    ago = tables.ago(update, a.name)
+    if ago == "ago":  # as many steps as the synapse's own delay
+        return [], f"loop.pre_ago({field}, ago)[i]"
+    past = f"loop.pre({field})" if ago is None else f"loop.pre_ago({field}, {ago})"
+    return [f"const Real* const {name} = {past};"], f"{name}[i]"
+
+
+def _of_synapse(tables: NeuronTables, update: SynapseUpdate, a: Argument) -> tuple[list[str], str]:
+    """The same of what synapse k has itself, or all of a connection."""
+    name = f"of_{a.identifier}"
+    match a.role:
+        case "synapse":
+            owner = tables.program.connection(update.connection).owner
+            key = owner if a.name == "weight" else update.connection, a.name
+            if a.name == "weight" and key not in tables.synapse_fields:
+                return [f"const Real {name} = loop.shared_weight();"], name
+            field = tables.synapse_fields[key]
+            return [f"Real* SNCC_RESTRICT const {name} = loop.synapse({field});"], f"{name}[k]"
+        case "array" | "modulator":
+            parameter = f"{update.connection}.plasticity.{a.name}"
+            if a.role == "array":
+                parameter = str(dict(synapse_states(tables.program, update.connection).arrays)[a.name])
+            before = [_number(tables, update.connection, a.name, parameter, name)]
+            before += modulated(tables, update.connection, a.name, name, "loop.n", "loop.t")
+            return before, f"{name}[k]" if (update.connection, a.name) in tables.synapse_fields else name
+        case "spikes":
+            return [], "Real(1)"
+        case "t":
+            return [], "loop.t"
+        case "deliver":
+            return [], a.identifier
+        case "draw":
+            return [], _SYNAPSE_COUNTERS[a.name]
+        case "stream":
+            return [], f"stream_of_repeat(0x{dict(update.streams)[a.name]:08x}u, loop.repeat())"
+    raise TypeError(f"no argument of a synapse's update: {a}")
 
 
 def _target(tables: NeuronTables, update: SynapseUpdate) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sncc.backends.cxx.dynamics import Function
+from sncc.backends.cxx.functions import Argument, Function
 from sncc.backends.cxx.layout import Layout
 from sncc.program.groups import Group, Row
 from sncc.program.operations import Update
@@ -11,65 +11,64 @@ from sncc.program.operations import Update
 def update_loop(layout: Layout, update: Update, function: Function, sample: str, tape: str, keep: str) -> list[str]:
     """The loop over a group's neurons; `keep` guards stores where the tape may be absent."""
     group = layout.program.group(update.group)
-    fields = layout.adjoint if function.name.startswith("adjoint") else layout.state
-    struct = "adjoint" if fields is layout.adjoint else "state"
     before: list[str] = []
     passed: list[str] = []
-    streams: dict[str, str] = {}  # of drawn numbers, by draw
-    counts: dict[str, str] = {}  # of Poisson spikes, by draw
     for a in function.arguments:
-        match a.role:
-            case "time":
-                before.append(f"const Real t = {sample}.time(n);")
-                passed.append("t")
-            case "learns":
-                passed.append(f"{sample}.learns ? Real(1) : Real(0)")
-            case "carry" | "input" | "sum":
-                field = fields[group.name, a.name].identifier
-                owner = f"{sample}.state" if struct == "state" else "adjoint"
-                before.append(f"Real* SNCC_RESTRICT const of_{a.identifier} = {owner}.{field};")
-                passed.append(f"of_{a.identifier}[j]")
-            case "array":
-                before.append(
-                    f"const Real* SNCC_RESTRICT const of_{a.identifier} = a.{layout.array[group.name, a.name].identifier};"
-                )
-                passed.append(f"of_{a.identifier}[j]")
-            case "out":
-                before.append(
-                    f"Real* SNCC_RESTRICT const of_{a.identifier} = {sample}.state.{layout.state[group.name, 'spike.mask'].identifier};"
-                )
-                passed.append(f"of_{a.identifier}[j]")
-            case "count":
-                passed.append(f"of_{a.identifier}[j - begin]")
-                counts[a.name] = a.identifier
-            case "draw":
-                passed.append(_COUNTERS[a.name].format(sample=sample))
-            case "stream":
-                passed.append(f"stream_{a.identifier}")
-                streams[a.name] = f"stream_{a.identifier}"
-            case "load":
-                before.append(
-                    f"const Real* const of_{a.identifier} = {tape}slot({layout.columns[group.name, a.name]}, {group.size}, n, index);"
-                )
-                passed.append(f"of_{a.identifier}[j]")
-            case "store":
-                slot = f"{tape}slot({layout.columns[group.name, a.name]}, {group.size}, n, index)"
-                if keep:
-                    before.append(f"Real* const of_{a.identifier} = {keep} ? {slot} : nullptr;")
-                    before.append(f"Real unused_{a.identifier};")
-                    passed.append(f"{keep} ? of_{a.identifier}[j] : unused_{a.identifier}")
-                else:
-                    before.append(f"Real* const of_{a.identifier} = {slot};")
-                    passed.append(f"of_{a.identifier}[j]")
+        if a.role in ("load", "store"):
+            lines, value = _on_tape(layout, group, a, tape, keep)
+        else:
+            lines, value = _of_neuron(layout, group, a, sample, function.name.startswith("adjoint"))
+        before += lines
+        passed.append(value)
     call = f"dynamics::{function.name}({', '.join(passed)});"
-    loops = [f"for (int j = 0; j < {group.size}; ++j) {call}"]
+    streams = {a.name: f"stream_{a.identifier}" for a in function.of("stream")}  # of drawn numbers, by draw
+    counts = {a.name: a.identifier for a in function.of("count")}  # of Poisson spikes, by draw
     if streams or counts:
         loops = [line for row in group.rows for line in _drawing_loop(layout, group, row, streams, counts, call)]
     else:
-        loops.insert(0, "SNCC_INDEPENDENT")
+        loops = ["SNCC_INDEPENDENT", f"for (int j = 0; j < {group.size}; ++j) {call}"]
     inputs = [a for a in function.arguments if a.role == "input"]
     clear = [f"std::memset(of_{a.identifier}, 0, sizeof(Real) * {group.size});" for a in inputs]
     return [*before, *loops, *clear]
+
+
+def _of_neuron(layout: Layout, group: Group, a: Argument, sample: str, backwards: bool) -> tuple[list[str], str]:
+    """What stands before the loop for an argument of neuron j, and what the argument is."""
+    match a.role:
+        case "time":
+            return [f"const Real t = {sample}.time(n);"], "t"
+        case "learns":
+            return [], f"{sample}.learns ? Real(1) : Real(0)"
+        case "count":
+            return [], f"of_{a.identifier}[j - begin]"
+        case "draw":
+            return [], _COUNTERS[a.name].format(sample=sample)
+        case "stream":
+            return [], f"stream_{a.identifier}"
+        case "array":
+            place = (
+                f"const Real* SNCC_RESTRICT const of_{a.identifier} = a.{layout.array[group.name, a.name].identifier};"
+            )
+        case "out":
+            field = layout.state[group.name, "spike.mask"].identifier
+            place = f"Real* SNCC_RESTRICT const of_{a.identifier} = {sample}.state.{field};"
+        case _:
+            fields, owner = (layout.adjoint, "adjoint") if backwards else (layout.state, f"{sample}.state")
+            field = fields[group.name, a.name].identifier
+            place = f"Real* SNCC_RESTRICT const of_{a.identifier} = {owner}.{field};"
+    return [place], f"of_{a.identifier}[j]"
+
+
+def _on_tape(layout: Layout, group: Group, a: Argument, tape: str, keep: str) -> tuple[list[str], str]:
+    """The same of what a step keeps for the way back."""
+    name = f"of_{a.identifier}"
+    slot = f"{tape}slot({layout.columns[group.name, a.name]}, {group.size}, n, index)"
+    if a.role == "load":
+        return [f"const Real* const {name} = {slot};"], f"{name}[j]"
+    if not keep:
+        return [f"Real* const {name} = {slot};"], f"{name}[j]"
+    before = [f"Real* const {name} = {keep} ? {slot} : nullptr;", f"Real unused_{a.identifier};"]
+    return before, f"{keep} ? {name}[j] : unused_{a.identifier}"
 
 
 _COUNTERS = {
