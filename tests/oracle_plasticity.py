@@ -13,7 +13,8 @@ from functools import partial
 import autograd.numpy as np
 import numpy
 from oracle import Simulation, constant, cut, loss_and_gradients, value
-from oracle_synapses import _Of, flowed
+from oracle_flow import flowed
+from oracle_synapses import _Of
 
 from sncc.connectivity.build import build
 from sncc.connectivity.philox import philox
