@@ -66,6 +66,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
     sparse = pattern == "sparse"
     structure = Turned(structure.self_connections) if turned and isinstance(structure, Dense) else structure
     own, impulses = connection.synapses_of or connection.name, impulsive(model, connection)
+    learns_delay = connection.delay is not None and _learns(model, connection.delay.key or f"{own}.delay")
     owner = connection.share[0] if connection.share is not None else own
     return program_groups.Connection(
         name=connection.name,
@@ -80,7 +81,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         input=accumulator(model, connection),
         pattern=pattern,
         weight=f"{owner}.weight",
-        delay=_smallest_delay(connection, model.step),
+        delay=connection.delay_steps if learns_delay else _smallest_delay(connection, model.step),
         signal=source.kind == "signal" or connection.values is not None,
         structure=structure if sparse or avoids else None,
         source_part=flattened(connection.source_part) if sparse else None,
@@ -90,7 +91,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         of_target=connection.of_target,
         gain=connection.gain,
         plastic=connection.plasticity is not None and not connection.only_recorded,
-        interpolated=connection.delay is not None and _learns(model, connection.delay.key or f"{own}.delay"),
+        interpolated=learns_delay,
         rounded=is_timed(model)
         and (impulses or read_at_spikes(connection.values) or _is_read_curved(model, connection)),
         synapses_of=connection.synapses_of,
@@ -110,7 +111,7 @@ def flattened(part: Part) -> Part:
 
 def _smallest_delay(connection: Connection, step: float) -> int:
     """The delay in steps, or the least that a delay of each synapse has: the smallest legal one, or what bounds its
-    draws.
+    draws; a learnt one may become shorter than what was drawn.
 
     The larger it is, the seldomer threads have to exchange spikes.
     """

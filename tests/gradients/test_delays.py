@@ -11,8 +11,8 @@ from sncc.backends.reference.interpreter import Reference
 
 DELAYED = {
     "one number": ("connect x -> hidden: dense, weight = normal(0, 1), delay = 2.3 ms", "x_hidden.delay"),
-    "one per synapse": (
-        "connect x -> hidden: dense, weight = normal(0, 1), delay = uniform(0 ms, 6 ms)", "x_hidden.delay",
+    "one per synapse": (  # learnt ones become shorter than all that were drawn
+        "connect x -> hidden: dense, weight = normal(0, 1), delay = uniform(3 ms, 6 ms)", "x_hidden.delay",
     ),
     "into the readout": ("connect x -> hidden: dense, weight = normal(0, 1)", "hidden_output.delay"),
     "recurrent": ("connect x -> hidden: dense, weight = normal(0, 1)", "hidden_hidden.delay"),
