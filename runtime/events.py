@@ -292,7 +292,7 @@ def _counts(array: ArrayLike) -> NDArray[Any]:
     if counts.dtype.kind != "b" and counts.size:
         if counts.min() < 0:
             raise ValueError("events hold negative numbers; they are counts: 0, 1, 2 …")
-        if counts.max() > 2**31 - 1:
+        if float(counts.max()) > 2**31 - 1:
             raise ValueError(f"a count of {counts.max():g} events of one neuron in one step is too large")
     return counts.astype(np.int64) if counts.dtype.kind == "f" else counts
 

@@ -76,6 +76,7 @@ def test_other_layouts_and_byte_orders_give_the_same_events():
         np.asfortranarray(counts),
         counts.astype(">i4"),
         counts.astype(float),
+        counts.astype(np.float16),
         counts.astype(np.uint8),
         counts.tolist(),
     ):
