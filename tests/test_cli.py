@@ -193,6 +193,15 @@ def test_check_says_how_a_neuron_with_its_synapses_is_integrated(tmp_path):
     (tmp_path / "b.snn").write_text(text + "    connect x -> a: dense, weight = 1 pA, synapse = exponential()\n")
     assert "a: CobaLIF[2], exponential euler integration" in sncc("check", "a.snn", cwd=tmp_path).stdout
     assert "a: CobaLIF[2], exact integration" in sncc("check", "b.snn", cwd=tmp_path).stdout
+    own = "synapse s:\n    state g = 0\n    dg/dt = -g^2 / (1 ms)\n    on pre: g += weight\n    deliver g * 1 pA\n"
+    for synapse, weight, how in (
+        ("s", "1", "0 steps of delay, rk4 integration of each synapse"),
+        ("tsodyks_markram", "1 pA", "0 steps of delay, exact integration of states of the source"),
+    ):
+        (tmp_path / "c.snn").write_text(
+            f"{own}{text}    connect x -> a: dense, weight = {weight}, synapse = {synapse}()\n"
+        )
+        assert how in sncc("check", "c.snn", cwd=tmp_path).stdout
 
 
 def test_models_lists_the_standard_library_and_shows_one(tmp_path):

@@ -48,8 +48,25 @@ def _summary(file: str, model: Model) -> str:
         lines.append(f"  {p.name}: {p.model}[{', '.join(map(str, p.shape))}], {how}")
     for c in model.connections:
         steps = f"{c.delay_steps} step{'s' * (c.delay_steps != 1)} of delay" if c.delay is None else "a stored delay"
-        lines.append(f"  {c.name}: {c.source} -> {c.target}, {c.pattern}, {steps}")
+        lines.append(f"  {c.name}: {c.source} -> {c.target}, {c.pattern}, {steps}{_of_synapses(model, whole, c.name)}")
     return "\n".join(lines)
+
+
+def _of_synapses(model: Model, whole: Model, name: str) -> str:
+    """How states of synapses move that the target does not carry: those of each synapse, or of the source for its synapses."""
+    from sncc.lower.movers import method_of
+    from sncc.model.integration import integration
+
+    connection = next((c for c in whole.connections if c.name == name), None)
+    if connection is None:
+        return ""
+    if (synapse := connection.synapse) is not None and synapse.equations:
+        return f", {method_of(synapse, synapse.equations).replace('_', ' ')} integration of each synapse"
+    source = connection.gain[0] if connection.gain is not None else connection.source
+    dynamics = whole.population(source).dynamics
+    if dynamics is None or not dynamics.equations or any(p.name == source for p in model.populations):
+        return ""
+    return f", {integration(dynamics).replace('_', ' ')} integration of states of the source"
 
 
 def _with_synapses(model: Model) -> Model:

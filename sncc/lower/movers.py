@@ -10,7 +10,7 @@ from sncc.expressions.nodes import Apply, Expression, Number, Symbol, apply, rew
 from sncc.expressions.units import PLAIN
 from sncc.lower.flow import flow
 from sncc.model.integration import integration
-from sncc.model.nodes import Dynamics, Equation, Input, Method, Parameter, Population, State, Synapse
+from sncc.model.nodes import Dynamics, Equation, Input, Method, Parameter, Plasticity, Population, State, Synapse
 from sncc.model.white_noise import is_noise
 
 _TARGET = "target."  # before the target's states where they flow beside others; a user's names hold no dot
@@ -20,6 +20,15 @@ Response = Mapping[str, Expression]
 """Derivatives of states that an input reaches, of `target.STATE`, `_ARRIVING` and the target's numbers as `post.NAME`."""
 
 MEAN: Response = {"mean": div(_ARRIVING, Symbol("step"))}
+
+
+def method_of(block: Synapse | Plasticity, equations: tuple[Equation, ...]) -> Method:
+    """The method that steps states which each synapse has for itself; what these read of others stands still during a step."""
+    moving = {e.state for e in equations}
+    still = {s for e in equations for s in symbols(e.derivative) if not is_noise(s)}
+    inputs = tuple(Input(name, PLAIN) for name in sorted(still - moving - {p.name for p in block.parameters}))
+    method = block.method if isinstance(block, Synapse) else None
+    return integration(Dynamics(tuple(s for s in block.states if s.name in moving), inputs, equations, method=method))
 
 
 @dataclass(frozen=True, slots=True)

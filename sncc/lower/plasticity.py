@@ -17,11 +17,11 @@ from sncc.expressions.algebra import ZERO, add, fold_all, has_draws
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.flow import flow
+from sncc.lower.movers import method_of
 from sncc.lower.neuron import with_draws_apart
 from sncc.lower.noise import noise_of
 from sncc.lower.synapse_constants import with_constants
 from sncc.lower.traces import MOST_SPIKES, can_spike, drive, most_spikes, trace_population, unsupported
-from sncc.model.integration import integration
 from sncc.model.nodes import (
     Assignment,
     Connection,
@@ -312,16 +312,13 @@ def _flowed(
     block: Synapse | Plasticity, equations: tuple[Equation, ...], step: float
 ) -> list[tuple[Statement, str | None]]:
     """Statements of a flow, each with the state whose new value it is; every synapse has noise of its own."""
-    states = tuple(s for s in block.states if any(e.state == s.name for e in equations))
-    others = sorted({s for e in equations for s in symbols(e.derivative)} - {s.name for s in states})
+    others = sorted({s for e in equations for s in symbols(e.derivative)} - {e.state for e in equations})
     parameters = frozenset(p.name for p in block.parameters)
-    varying = tuple(Input(name, PLAIN) for name in others if name not in parameters and not is_noise(name))
+    chosen = method_of(block, equations)
     if isinstance(block, Plasticity):  # the synapse's own is another one
         apart: dict[str, Expression] = {n: Symbol(f"{NOISE}plasticity.{n}") for n in others if is_noise(n)}
         equations = tuple(replace(e, derivative=substitute(e.derivative, apart)) for e in equations)
-    method = block.method if isinstance(block, Synapse) else None
     substeps = block.substeps if isinstance(block, Synapse) else 1
-    chosen = integration(Dynamics(states, varying, equations, method=method))
     noise = noise_of(equations, chosen == "exact", step, parameters)
     flowed = flow(noise.equations, chosen, step, parameters, substeps)
     result: list[tuple[Statement, str | None]] = [(d, None) for d in noise.draws]
