@@ -18,6 +18,7 @@ from sncc.program.statements import Statement
 from sncc.program.streams import stream
 
 Array = Any
+OF_A_FLOAT = 1e-7  # of a delay: how far from a whole number of steps, or a half, its digits may lie in a float
 RAISED = 1e-3  # steps that a delay is below the smallest legal one, other than by rounding
 Arrival = tuple[np.ndarray, np.ndarray]
 Emitted = Callable[
@@ -172,7 +173,7 @@ class SynapsesOfSample:
 
     def delay_steps(self, c: Connection) -> np.ndarray:
         """The delay of every synapse, in steps: rounded, halves up, and raised to the smallest legal one."""
-        steps: np.ndarray = np.floor(self._delays(c) + 0.5).astype(int)
+        steps: np.ndarray = np.floor(self._delays(c) * (1 + OF_A_FLOAT) + 0.5).astype(int)
         return steps
 
     def _delays(self, c: Connection, least: float | None = None) -> np.ndarray:
@@ -182,7 +183,10 @@ class SynapsesOfSample:
             return np.full(size, float(c.delay))
         value = np.asarray(self.parameters[c.delays])
         value = value.reshape(-1)[self.delay_elements(c)] if value.ndim else value
-        return np.maximum(np.broadcast_to(value, (size,)) / self.program.step, c.delay if least is None else least)
+        steps = np.broadcast_to(value, (size,)) / self.program.step
+        whole = np.floor(steps + 0.5)
+        steps = np.where(abs(steps - whole) <= OF_A_FLOAT * whole, whole, steps)
+        return np.maximum(steps, c.delay if least is None else least)
 
     def steps_of_delays(self, c: Connection) -> np.ndarray:
         """The delay of every synapse, in steps: whole ones but where it is learnt."""

@@ -9,6 +9,7 @@ from typing import Literal
 from sncc.connectivity.patterns import Dense, Part, Pattern, Turned, is_matrix, leaves_nothing_out
 from sncc.expressions.nodes import Apply, Number
 from sncc.lower.readings import is_timed, read_at_spikes
+from sncc.model.constants import round_half_up
 from sncc.model.nodes import Connection, Model
 from sncc.program import groups as program_groups
 
@@ -119,7 +120,7 @@ def _smallest_delay(connection: Connection, step: float) -> int:
     if connection.delay is not None:
         match connection.delay.value:
             case Apply(operation="uniform", arguments=(Number(value=low), Number())):
-                least = max(least, math.floor(low / step + 0.5))
+                least = max(least, round_half_up(low, step))
         if connection.delay.clip is not None:
-            least = max(least, math.floor(connection.delay.clip[0] / step + 0.5))
+            least = max(least, round_half_up(connection.delay.clip[0], step))
     return least

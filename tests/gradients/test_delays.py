@@ -65,6 +65,20 @@ def test_whole_steps_deliver_as_a_delay_that_is_not_learnt():
     assert np.allclose(one.gradients["x_hidden.weight"], other.gradients["x_hidden.weight"], rtol=1e-9)
 
 
+def test_a_delay_of_whole_steps_has_the_slope_above_it_whatever_its_digits_are_in_binary():
+    text = text_of("one number").replace("step = 1 ms", "step = 0.1 ms")
+    assert "step = 0.1 ms" in text
+    program, inputs, labels = program_of(text), spikes(np.random.default_rng(5), 2, 30), [0, 1]
+    values = lively(program, 3, inputs)
+
+    def slope(delay: float) -> float:
+        run = Reference(program, {**values, "x_hidden.delay": np.array(delay)}).run(inputs, labels)
+        return float(run.gradients["x_hidden.delay"])
+
+    assert 0.3 / 0.1 < 3
+    assert slope(0.3) == pytest.approx(slope(0.3 + 1e-6), rel=1e-3) != pytest.approx(slope(0.3 - 1e-6), rel=1e-3)
+
+
 SPARSE = """
 network Fewer:
     step = 0.1 ms

@@ -118,6 +118,14 @@ def test_a_delay_below_the_smallest_possible_one_is_refused_and_changes_nothing(
     assert np.allclose(network.parameters["d.delay"], 0.1e-3)
 
 
+def test_assigned_delays_round_halves_up_as_their_digits_say(project):
+    network = sncc.load(project, seed=3)
+    given = [0.15e-3, 0.35e-3, 0.65e-3, 0.25e-3]  # 0.15 / 0.1 is below 1.5 in binary
+    shape = network.parameters["d.delay"].shape
+    network.parameters["d.delay"] = np.resize(given, shape)
+    assert np.allclose(network.parameters["d.delay"], np.resize([0.2e-3, 0.4e-3, 0.7e-3, 0.3e-3], shape))
+
+
 def test_a_neuron_does_not_reach_itself_through_dense_without_self():
     if toolchain.find_compiler() is None or toolchain.find_cmake() is None:
         pytest.skip("no C++ compiler or CMake")

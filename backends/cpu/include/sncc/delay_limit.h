@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <string>
 
+#include "sncc/delays.h"
 #include "sncc/engine.h"
 #include "sncc/math.h"
 #include "sncc/platform.h"
@@ -14,8 +15,6 @@ namespace sncc {
 
 constexpr int longest_delay = 0xFFFF;  // steps
 
-// A delay in ms as steps: the nearest number of them, halves up.
-SNCC_HOST_DEVICE SNCC_INLINE double nearest_steps(double milliseconds, double step) { return m_floor(milliseconds / step + 0.5); }
 // At least `least` of them; what cannot be stored is more than `longest_delay`.
 SNCC_HOST_DEVICE SNCC_INLINE int legal_steps(double steps, int least) { return static_cast<int>(!(steps > least) ? least : steps > 1e9 ? 1e9 : steps); }
 
@@ -28,7 +27,7 @@ SNCC_HOST_DEVICE SNCC_INLINE int legal_steps(double steps, int least) { return s
 // Of `count` delays, ms, and before anything is changed.
 inline void refuse_long_delays(const char* connection, const double* values, std::int64_t count, double step) {
     for (std::int64_t e = 0; e < count; ++e)
-        if (const double steps = std::floor(values[e] / step + 0.5); !(steps <= longest_delay)) refuse_long_delay(connection, values[e], steps, step);
+        if (const double steps = nearest_steps(values[e], step); !(steps <= longest_delay)) refuse_long_delay(connection, values[e], steps, step);
 }
 
 }  // namespace sncc

@@ -221,7 +221,7 @@ protected:
         const bool leaves_out = !info.shared && c.pattern.kind == PatternKind::dense && !c.pattern.self_connections;
         for (std::int64_t e = 0; e < count; ++e) {
             if (leaves_out && e / c.target_size + c.source_first == e % c.target_size + c.target_first) continue;  // no synapse is there
-            const double steps = std::floor(values[e] / m_.net.step_ms + 0.5);
+            const double steps = nearest_steps(values[e], m_.net.step_ms);
             if (!(steps <= longest_delay)) refuse_long_delay(c.name, values[e], steps, m_.net.step_ms);
             if (steps >= least) continue;
             char text[160];
@@ -239,7 +239,7 @@ protected:
             if (const int b = m_.bundle_of[static_cast<std::size_t>(k)]; b >= 0 && &m_.store(k) == &m_.store(c)) bundler.restore(static_cast<std::size_t>(b));
         m_.store(c).set_delays(m_.pool, m_.net.connections[c].delay, [&](std::size_t part, std::uint64_t at, std::uint64_t number, std::uint32_t i, int count, double* steps) {
             for (std::uint64_t e = 0; e < static_cast<std::uint64_t>(count); ++e)
-                steps[e] = std::floor(values[m_.place(c, k, number + e, i, m_.store(c).target(part, at + e))] / m_.net.step_ms + 0.5);
+                steps[e] = nearest_steps(values[m_.place(c, k, number + e, i, m_.store(c).target(part, at + e))], m_.net.step_ms);
         });
         Builder<Real>(m_, pairs_, 0, *about_).plan();
         hazards_ = std::make_unique<Hazards<Real>>(m_);

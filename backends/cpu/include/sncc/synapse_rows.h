@@ -177,7 +177,7 @@ public:
         delays_.resize(count() + 1);
         for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
             const double value = values[shared ? 0 : per_synapse ? static_cast<std::int64_t>(k) : in_matrix(k, i, j, columns)];
-            const double steps = std::max(static_cast<double>(info_->delay), std::floor(value / step + 0.5));
+            const double steps = std::max(static_cast<double>(info_->delay), nearest_steps(value, step));
             if (!(steps <= longest_delay)) refuse_long_delay(info_->name, value, steps, step);
             delays_[k] = static_cast<std::int32_t>(steps);
             most_ = std::max<std::int64_t>(most_, delays_[k]);

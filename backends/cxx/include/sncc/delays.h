@@ -9,6 +9,15 @@
 
 namespace sncc {
 
+// A delay in ms as steps, as its decimal digits say: that many digits of a time and of a step have no exact binary form, so what is by less
+// than the last bit of a float beside a whole number of steps, or a half, is taken for it.
+constexpr double of_a_float = 1e-7;
+SNCC_HOST_DEVICE SNCC_INLINE double nearest_steps(double milliseconds, double step) { return m_floor(milliseconds / step * (1 + of_a_float) + 0.5); }
+SNCC_HOST_DEVICE SNCC_INLINE double fractional_steps(double milliseconds, double step) {
+    const double steps = milliseconds / step, whole = m_floor(steps + 0.5), beside = steps - whole;
+    return (beside < 0 ? -beside : beside) <= of_a_float * whole ? whole : steps;
+}
+
 // The delays of a connection, in ms and laid out as its weights, and the steps that they are raised to and may reach.
 template <typename Real>
 struct FractionalDelays {
@@ -27,9 +36,9 @@ struct FractionalDelays {
         SNCC_HOST_DEVICE Real between(Real here, Real next) const { return (Real(1) - rest) * here + rest * next; }
     };
     SNCC_HOST_DEVICE Split at(std::int64_t element) const {
-        const double given = static_cast<double>(values[element]) / step, low = static_cast<double>(least), high = static_cast<double>(most - 1);
+        const double given = fractional_steps(static_cast<double>(values[element]), step), low = static_cast<double>(least), high = static_cast<double>(most - 1);
         const double raised = given < low ? low : given, steps = raised > high ? high : raised;
-        if (rounded) return {static_cast<std::int64_t>(m_floor(steps + 0.5)), Real(0)};
+        if (rounded) return {static_cast<std::int64_t>(nearest_steps(steps, 1)), Real(0)};
         const double whole = m_floor(steps);
         return {static_cast<std::int64_t>(whole), static_cast<Real>(steps - whole)};
     }
