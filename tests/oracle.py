@@ -358,7 +358,7 @@ def loss_of(x, label, loss):
     labels = label[loss.window[0] : loss.window[1]] if per_step else [label] * len(x)
     losses = [f(y, c) for y, c in zip(x, labels) if loss.function != "cross_entropy" or c >= 0]
     total = sum(losses)
-    return total / len(losses) if loss.over_steps == "mean" else total
+    return total / max(len(losses), 1) if loss.over_steps == "mean" else total
 
 
 def penalty_of(simulations, model: Model):

@@ -40,6 +40,7 @@ def readouts(layout: Layout) -> list[EmittedReadout]:
             f"int error_offset = {offset}",
             f"Reduction reduction = Reduction::{_REDUCTIONS[readout.reduction]}",
             f"bool mean_over_steps = {str(readout.over_steps == 'mean').lower()}",
+            f"bool reads_labels = {str(readout.labels != 'none').lower()}",
             f"std::int64_t first = {readout.first}",
             f"std::int64_t last = {-1 if readout.last is None else readout.last}",
             f"double factor = {literal(readout.factor, 'double')}",

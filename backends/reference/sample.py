@@ -101,6 +101,8 @@ class Sample(ForwardRun):
         """One-hot class or target values of step n (or of the sample); None where there is no label."""
         if self.label is None:
             return None
+        if readout.labels == "none":
+            return np.zeros(readout.size)
         label = np.asarray(self.label)
         if label.ndim == (1 if readout.labels == "class" else 2):
             label = label[n - 1]

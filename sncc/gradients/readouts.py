@@ -14,7 +14,15 @@ from sncc.program.operations import Readout
 from sncc.program.statements import SPIKE, Assign, Reduce, Statement
 
 
-def readout(program: Program, loss: Loss, index: int) -> Readout:
+def readouts_of(program: Program, losses: tuple[Loss, ...]) -> tuple[Readout, ...]:
+    """The readouts of the terms of the loss, the first of which reads labels where one does."""
+    found = [_readout(program, loss, k) for k, loss in enumerate(losses)]
+    if not losses[0].reads_labels:  # labels only tell how many samples there are, and with how many outputs
+        return tuple(found)
+    return tuple(r if loss.reads_labels else replace(r, labels="none") for r, loss in zip(found, losses, strict=True))
+
+
+def _readout(program: Program, loss: Loss, index: int) -> Readout:
     """The readout of a term of the loss; `index` is its place among them."""
     group = next(g for g in program.groups if any(r.population == loss.population for r in g.rows))
     row = next(r for r in group.rows if r.population == loss.population)

@@ -25,7 +25,7 @@ from sncc.gradients.largest_values import with_rises
 from sncc.gradients.online import forward_traces
 from sncc.gradients.optimisers import optimise
 from sncc.gradients.paths import Path, is_impulse, is_late, learnt_into, path_of
-from sncc.gradients.readouts import readout
+from sncc.gradients.readouts import readouts_of
 from sncc.gradients.rules import Adjoint, adjoints
 from sncc.gradients.synapse_feedback import at_other_weights
 from sncc.gradients.transpose import Transposed, adjoint, as_local, transpose
@@ -56,7 +56,7 @@ def differentiate(program: Program, training: Training | None) -> Program:
     """Add what training needs; a network without a `train` block stays as it is."""
     if training is None:
         return program
-    readouts = tuple(readout(program, loss, k) for k, loss in enumerate(training.losses))
+    readouts = readouts_of(program, training.losses)
     if training.rule.name == "eventprop":
         program, readouts = with_jumps(with_rises(program, readouts), readouts)
     penalties = tuple(_penalty(program, penalty) for penalty in training.penalties)
@@ -102,7 +102,7 @@ def differentiate(program: Program, training: Training | None) -> Program:
 
 def only_read(program: Program, training: Training) -> Program:
     """Add what inference needs: readouts and penalties, so that a network predicts and is evaluated, and learns nothing."""
-    readouts = tuple(readout(program, loss, k) for k, loss in enumerate(training.losses))
+    readouts = readouts_of(program, training.losses)
     return replace(
         program,
         forward=forward_order(program.groups, program.connections, [*program.forward, *readouts]),

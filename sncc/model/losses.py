@@ -42,8 +42,11 @@ def resolve_losses(
     found = tuple(t for t in terms if t is not None)
     if len(found) < len(terms):
         return None
-    first, size = found[0], populations[found[0].population].size
-    for loss in found[1:]:
+    labelled = tuple(t for t in found if t.reads_labels)
+    others = tuple(t for t in found if not t.reads_labels) if labelled else ()  # predictions are the first one's
+    labelled = labelled or found
+    first, size = labelled[0], populations[labelled[0].population].size
+    for loss in labelled[1:]:
         if (loss.function == "cross_entropy") != (first.function == "cross_entropy"):
             message = "the terms of this loss need different labels: a class, and values to reach"
             help = "use terms that read the same labels"
@@ -53,7 +56,7 @@ def resolve_losses(
             message = f"`{loss.population}` and `{first.population}` differ in neurons, and there is one set of labels"
             reader.diagnostics.error("wrong-argument", loss.span or value.span, message)
             return None
-    return found
+    return (*labelled, *others)
 
 
 def _terms(value: tree.Expression, factor: float) -> list[tuple[tree.Expression, float]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sncc.diagnostics import Span
-from sncc.expressions.nodes import Expression
+from sncc.expressions.nodes import Expression, symbols
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,11 @@ class Loss:
     smoothing: float = 0.0
     expression: Expression | None = None
     span: Span | None = field(default=None, compare=False)
+
+    @property
+    def reads_labels(self) -> bool:
+        """Whether it compares with a label; `mean(hidden.v^2)` does not."""
+        return self.expression is None or "label" in symbols(self.expression)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,8 @@ class Readout:
     every step in the window that has a label and `over_steps` adds (`sum`) or averages (`mean`) over those steps.
     first_spike: of the spike local, the time n · step of the first spike in the window, of the window's end where there is none.
 
+    labels: what is compared with; none: nothing, the loss is one of every step or sample, whether it has a label or not.
+
     body: statements over the outputs with symbols `x` (the variable, or its reduction) and `target` (one-hot of the
     class, or the target value); `loss` is its result, a scalar. `before`: another carried variable, which the body (of every
     step, not of a reduction) reads under that name. `gradient` continues the body and ends in `x~`, the
@@ -98,7 +100,7 @@ class Readout:
     over_steps: Literal["mean", "sum"] | None
     first: int
     last: int | None
-    labels: Literal["class", "value"]
+    labels: Literal["class", "value", "none"]
     body: tuple[Statement, ...]
     loss: str
     gradient: tuple[Statement, ...] = ()

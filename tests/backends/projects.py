@@ -261,7 +261,8 @@ NETWORKS = {
     "e-prop by adaptive feedback, with penalties": LAYERS,
     "bptt cut into windows, a sum of losses": recurrent(
         "ALIF", rule="bptt(truncate = 9 ms)", learn="weights, initial(hidden.v)", size=17,
-        loss="mean(cross_entropy(output.v, smoothing = 0.1)) + 0.5 * cross_entropy(max(output.v))",
+        loss="mean(cross_entropy(output.v, smoothing = 0.1)) + 0.5 * cross_entropy(max(output.v))"
+        " + 0.02 * mean(hidden.v^2) - 0.1 * (last(hidden.a) - 0.5)^2",
         penalty="firing_rate(hidden, target = 30 Hz, strength = 1e-5)",
     ),
 }  # fmt: skip

@@ -58,25 +58,31 @@ def gradients(model, values, population, inputs, labels):
     """Of the mean loss by the parameters that move a population, at most one connection beyond it."""
     owners = {population} | {c.name for c in model.connections if c.target == population}
     own = {key: value for key, value in values.items() if key.partition(".")[0] in owners}
-    (loss,) = model.training.losses
-    seen = loss.population, loss.variable
+    losses = model.training.losses
+    seen = [(loss.population, loss.variable) for loss in losses]
 
     def total(moved):
         result = 0.0
         for sample, label in zip(inputs, labels, strict=True):
             first = Crossing(model, values | {key: moved[key] for key in own})
-            (here,) = first.run(sample, seen)
-            (beyond,) = Crossing(model, values, population, first.emitted[population]).run(sample, seen)
-            result = result + loss_of(beyond, label, loss)
-            if population == loss.population:
-                result = result + loss_of(here, label, loss)
+            here = first.run(sample, *seen)
+            beyond = Crossing(model, values, population, first.emitted[population]).run(sample, *seen)
+            for loss, own_x, other_x in zip(losses, here, beyond, strict=True):
+                result = result + loss.factor * loss_of(other_x, label, loss)
+                if population == loss.population:
+                    result = result + loss.factor * loss_of(own_x, label, loss)
         return result / len(inputs)
 
     return grad(total)(own)
 
 
 @pytest.mark.parametrize(
-    "loss, delay", [("mean(cross_entropy(output.v))", "2 ms"), ("cross_entropy(mean(output.spikes))", "0 ms")]
+    "loss, delay",
+    [
+        ("mean(cross_entropy(output.v))", "2 ms"),
+        ("cross_entropy(mean(output.spikes))", "0 ms"),
+        ("0.3 * mean(hidden.v^2) + cross_entropy(mean(output.v))", "2 ms"),
+    ],
 )
 def test_a_spiking_recurrent_readout(loss, delay):
     text = TEXT.format(loss=loss, delay=delay)

@@ -121,6 +121,13 @@ def test_a_label_for_every_step_some_missing(rule):
     compare(recurrent("ALIF"), rule, [rng.integers(-1, 3, 32) for _ in range(2)])
 
 
+def test_terms_without_a_label_are_of_all_steps_and_of_any_population():
+    rng = np.random.default_rng(0)
+    labels = [rng.integers(-1, 3, 32), np.full(32, -1)]  # a sample without any
+    text = recurrent("ALIF", loss="0.3 * mean(hidden.v^2) + mean(cross_entropy(output.v)) + (max(hidden.a) - 0.5)^2")
+    compare(text, "bptt", labels)  # e-prop: test_eprop_readouts.py
+
+
 REFRACTORY = """
 neuron Tired:
     param tau_m = 20 ms

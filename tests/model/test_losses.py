@@ -54,6 +54,11 @@ def test_a_constant_factor_takes_the_unit_away(text, scale):
     assert loss(text).scale == pytest.approx(scale)
 
 
+def test_terms_without_a_label_stand_beside_classes_whatever_their_population():
+    found = model_of_text(f"{HEAD}    loss = 0.1 * mean(h.v^2) + cross_entropy(last(y.v))\n").training.losses
+    assert [(one.population, one.reads_labels) for one in found] == [("y", True), ("h", False)]  # y is predicted
+
+
 @pytest.mark.parametrize(
     "text, factors",
     [

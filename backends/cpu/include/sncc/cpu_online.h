@@ -256,7 +256,7 @@ private:
     }
     template <typename Reading>
     static void count_labels(const Sample<Network>& s, Reading& r) {
-        for (std::int64_t n = 1; n <= s.steps; ++n) r.labels_there += in_window<typename Reading::Readout>(n) && s.labels(n);
+        for (std::int64_t n = 1; n <= s.steps; ++n) r.labels_there += in_window<typename Reading::Readout>(n) && has_loss<typename Reading::Readout>(s, n);
     }
     // The samples of each chain in order, the chains side by side.
     template <typename Engine, typename Work>

@@ -17,10 +17,17 @@ bool in_window(std::int64_t n) {
     return Readout::first < n && (Readout::last < 0 || n <= Readout::last);
 }
 
+// Whether there is a loss at step n: a label, where the loss reads one.
+template <typename Readout, typename Network>
+bool has_loss(const Sample<Network>& s, std::int64_t n) {
+    return Readout::reads_labels ? s.labels(n) : s.classes || s.targets;
+}
+
 // The label at step n as targets: one-hot, or values.
 template <typename Network, typename Reading>
 void set_target(const Sample<Network>& s, Reading& r, std::int64_t n) {
     using Real = typename Network::Real;
+    if constexpr (!Reading::Readout::reads_labels) return;
     if (s.classes) {
         for (int j = 0; j < Network::outputs; ++j) r.target[j] = 0;
         const std::int32_t label = s.classes[s.label_per_step ? n - 1 : 0];
@@ -80,7 +87,7 @@ void observe(Sample<Network>& s, Reading& r, const typename Network::Real* x, st
     }
     ++r.seen;
     if constexpr (Readout::reduction == Reduction::none) {
-        if (!s.labels(n)) return;
+        if (!has_loss<Readout>(s, n)) return;
         if (s.label_per_step) set_target(s, r, n);
         r.loss += Readout::loss(x, Readout::before(s), r.target, error);
         ++r.loss_steps;
@@ -103,7 +110,7 @@ void conclude(Sample<Network>& s, Reading& r) {
         }
     if constexpr (Readout::reduction == Reduction::none) {
         if (Readout::mean_over_steps && r.loss_steps > 0) r.loss /= static_cast<double>(r.loss_steps);
-    } else if (s.labels(1)) {
+    } else if (has_loss<Readout>(s, 1)) {
         r.loss = Readout::loss(r.reduced, r.reduced, r.target, r.error);
         r.labelled = 1;
     }
@@ -138,7 +145,7 @@ void readout_adjoint(Tile<Network>& tile, int index, std::int64_t n, typename Ne
         const Real* error = tile.template error<Readout>(n, index);
         for (int j = 0; j < Readout::outputs; ++j) into[j] += factor * error[j];
     } else {
-        if (!s.labels(1)) return;
+        if (!has_loss<Readout>(s, 1)) return;
         const Real factor =
             static_cast<Real>(Readout::reduction == Reduction::mean ? scale / static_cast<double>(r.seen) : scale);
         for (int j = 0; j < Readout::outputs; ++j) {

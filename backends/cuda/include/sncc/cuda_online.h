@@ -121,7 +121,7 @@ __device__ inline void add_one_delay_products(Real* gradient, const DeviceRows<R
 template <typename Readout, typename R>
 __device__ inline void count_labels(R& r, const Labels& labels, std::int64_t steps) {
     if (threadIdx.x != 0) return;
-    for (std::int64_t n = 1; n <= steps; ++n) r.labels_there += in_window<Readout>(n) && labels.there(n);
+    for (std::int64_t n = 1; n <= steps; ++n) r.labels_there += in_window<Readout>(n) && labels.have<Readout>(n);
 }
 template <typename R>
 __device__ inline void forget_errors(R& r) {

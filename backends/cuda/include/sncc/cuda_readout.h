@@ -29,6 +29,11 @@ struct Labels {
 
     __device__ std::int64_t row(std::int64_t n) const { return per_step ? n - 1 : 0; }
     __device__ bool there(std::int64_t n) const { return targets || (classes && classes[row(n)] >= 0); }
+    // Whether there is a loss at step n: a label, where the loss reads one.
+    template <typename Readout>
+    __device__ bool have(std::int64_t n) const {
+        return Readout::reads_labels ? there(n) : targets || classes;
+    }
 };
 
 // The threads that a readout belongs to: one warp where that has a lane for each output, which is the block's last where nothing but the
@@ -87,6 +92,7 @@ __device__ inline bool in_window(std::int64_t n) {
 template <typename Readout, typename R>
 __device__ inline void set_target(R& r, const Labels& labels, std::int64_t n) {
     using Real = typename Readout::Real;
+    if constexpr (!Readout::reads_labels) return;
     Readout::Who::for_own(Readout::outputs, [&](int j) {
         if (labels.classes)
             r.target[j] = labels.classes[labels.row(n)] == j ? Real(1) : Real(0);
@@ -129,7 +135,7 @@ __device__ inline void observe(R& r, const typename Readout::Real* x, const type
         }
     });
     if (Who::rank() == 0) ++r.seen;
-    if (Readout::reduction != Reduction::none || !labels.there(n)) return;
+    if (Readout::reduction != Reduction::none || !labels.have<Readout>(n)) return;
     set_target<Readout>(r, labels, n);
     Who::meet();
     const Real loss = Readout::loss(r, x, before, error ? error : r.error);
@@ -155,7 +161,7 @@ __device__ inline void conclude(R& r, const Labels& labels) {
             r.reduced[j] = static_cast<Real>(Readout::step_ms * static_cast<double>(step));
         });
     Who::meet();
-    if (Readout::reduction != Reduction::none && labels.there(1)) {
+    if (Readout::reduction != Reduction::none && labels.have<Readout>(1)) {
         set_target<Readout>(r, labels, 1);
         Who::meet();
         const Real loss = Readout::loss(r, r.reduced, r.reduced, r.error);
@@ -198,7 +204,7 @@ __device__ inline void readout_adjoint(const R& r, const Labels& labels, std::in
         Readout::Who::for_own(Readout::outputs, [&](int j) { into[j] += share * kept[j]; });
         return;
     }
-    if (!labels.there(1)) return;
+    if (!labels.have<Readout>(1)) return;
     Readout::Who::for_own(Readout::outputs, [&](int j) {
         const bool at_best = Readout::reduction == Reduction::maximum || Readout::reduction == Reduction::last || Readout::reduction == Reduction::first_spike;
         if (!at_best || r.best[j] == n - after) into[j] += share * r.error[j];
