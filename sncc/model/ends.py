@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -37,7 +37,7 @@ def ends_of(source: nodes.Population, target: nodes.Population, where: nodes.Inp
 
 def any_ends(block: Block) -> Ends:
     """The ends of no connection in particular: every `pre.X` and `post.X` in the block, of a unit not known."""
-    found = {str(name) for name in _names(block.parts) if name.parts[0] in ("pre", "post") and len(name.parts) == 2}
+    found = {str(name) for name in names_in(block.parts) if name.parts[0] in ("pre", "post") and len(name.parts) == 2}
     return Ends({name: unknown(name) for name in found})
 
 
@@ -62,9 +62,24 @@ def found_units(outside: Mapping[str, Typed], units: Mapping[str, Unit], complet
     return {name: settled(name, typed) for name, typed in outside.items()}
 
 
-def report_misfit(found: Diagnostics, block: Block, span: Span, diagnostics: Diagnostics) -> None:
-    """What a definition does not find at this connection is the connection's mistake; anything else the block's own."""
-    for diagnostic in found.found:
+def report_misfit(
+    found: Diagnostics, block: Block, span: Span, diagnostics: Diagnostics, plain: Collection[str] = (),
+    weight: Unit | None = None,
+) -> None:  # fmt: skip
+    """What a definition does not find at this connection is the connection's mistake; anything else the block's own.
+
+    `plain`: parameters that are plain numbers, and may be given any unit. One that stands alone where the weight's unit is wanted, as in `bound
+    weight in [0, w_max]`, is the mistake, and all else that has another unit follows from it.
+    """
+    shown = list(found.found)
+    units = [d for d in found.found if d.code == "wrong-unit" and d.span is not None]
+    alone = (
+        next((d for d in units if d.span is not None and d.span.text in plain), None) if weight is not None else None
+    )
+    if alone is not None and alone.span is not None:
+        help = f"give `{alone.span.text}` that unit: `{block.name}({alone.span.text} = 100 {weight})`"
+        shown = [*(d for d in shown if d not in units), replace(alone, help=(help,))]
+    for diagnostic in shown:
         if diagnostic.code not in ("wrong-unit", "unknown-name") or diagnostic.span is None:
             diagnostics.add(diagnostic)
             continue
@@ -84,12 +99,13 @@ def _of(end: str, population: nodes.Population) -> dict[str, Typed]:
     return {f"{end}.{name}": known(f"{end}.{name}", unit) for name, unit in units.items()}
 
 
-def _names(node: Any) -> Iterator[tree.Name]:
+def names_in(node: Any) -> Iterator[tree.Name]:
+    """All names of a part of the tree."""
     if isinstance(node, tree.Name):
         yield node
     elif isinstance(node, tuple):
         for part in node:
-            yield from _names(part)
+            yield from names_in(part)
     elif is_dataclass(node) and not isinstance(node, Span):
         for part in fields(node):
-            yield from _names(getattr(node, part.name))
+            yield from names_in(getattr(node, part.name))

@@ -80,7 +80,7 @@ class LearnResolver:
             elif str(name) in ALL:
                 for key, parameter in self._all(str(name)).items():
                     found.setdefault(key, self._learnt(key, parameter, arguments, item))
-                if str(name) == "delays" and not self._all("delays"):
+                if str(name) == "delays" and not self._all("delays") and not self.broken:
                     message = "no connection states a delay"
                     self.reader.diagnostics.error("wrong-argument", item.span, message, help="add `delay = 2 ms`")
             elif str(name) == "initial":

@@ -20,6 +20,7 @@ from sncc.connectivity.patterns import (
     fans_of,
 )
 from sncc.diagnostics import Diagnostics, did_you_mean
+from sncc.model.ends import names_in
 from sncc.model.scope import Scope
 from sncc.model.values import constant_number, constant_whole, true_or_false
 from sncc.syntax import tree
@@ -173,6 +174,12 @@ class PatternResolver:
         return Random("fan_out" if kind == "fan_out" else "total", float(count), repeats, own)
 
     def _probability(self, written: tree.Expression) -> float | None:
+        places = [n for n in names_in(written) if str(n) in ("i", "j") and self.scope.constant(str(n)) is None]
+        if places:
+            message = "`p` is one probability for all pairs"
+            help = "where it depends on the neurons, draw the pairs in Python and hand them over: `sparse`"
+            self.diagnostics.error("wrong-argument", places[0].span, message, help=help)
+            return None
         number = constant_number(written, "a probability", self.scope, self.diagnostics)
         if number is not None and not 0 < number <= 1:
             self.diagnostics.error("wrong-argument", written.span, "a probability is above 0 and at most 1")

@@ -42,7 +42,8 @@ def resolve_plasticity(
     definition = Definition(block, overrides, scope, diagnostics)
     found = Diagnostics()
     resolved = _resolve(definition, ends, modulators, found)
-    report_misfit(found, block, span, diagnostics)
+    plain = [p.name for p in resolved.parameters if p.unit.dimensionless]
+    report_misfit(found, block, span, diagnostics, plain, ends.weight)
     return resolved if len(diagnostics.errors) == before else None
 
 

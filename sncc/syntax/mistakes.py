@@ -203,6 +203,10 @@ def _unexpected(source: Source, text: str, place: int, kind: str, expected: froz
         help, label = f"`{word}` stands {place_of}", ""
     if word == "in" and not help:
         help = "bounds stand behind a connection's weight: `weight = 0.5 in [0, 1]`"
+    if word == "." and "JUMP" in expected and re.search(r"\b(pre|post)$", text[:place]):
+        help = "a jump moves states of its own block; a synapse reaches its target by `deliver`"
+    if word in ("and", "or") and "COLON" in expected and text[_line_start(text, place) :].lstrip().startswith("spike"):
+        help = "a threshold is one comparison; another condition stands in a side of it: `v > (1 if t > 5 ms else 2)`"
     if word == ":" and {"_NEWLINE"} <= expected and _line(text, place).strip() == ":":
         help = "without jumps, no colon"
     diagnostic = Diagnostic(

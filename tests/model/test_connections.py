@@ -92,6 +92,7 @@ def test_fans_of_a_convolution_are_kernel_times_channels():
         ("random", "wrong-argument", "random"),
         ("random(p = 0.1, fan_in = 3)", "wrong-argument", "random(p = 0.1, fan_in = 3)"),
         ("random(p = 1.5)", "wrong-argument", "1.5"),
+        ("random(p = exp(-abs(i - j)))", "wrong-argument", "i"),
         ("random(fan_in = 41)", "wrong-argument", "41"),
         ("random(fan_out = 11)", "wrong-argument", "11"),
         ("random(p = 0.1, repeats = true)", "wrong-argument", "true"),

@@ -50,8 +50,10 @@ def test_a_state_that_starts_at_zero_and_a_plain_number_take_the_unit_of_their_u
     assert [str(s.unit) for s in current.synapse.states] == ["pA"] and str(current.weight.unit) == "pA"
     plastic = resolved("CobaLIF", "weight = 1 nS, synapse = conductance(), plasticity = stdp(w_max = 9 nS)")
     assert plastic.plasticity.bounds[0][2].name == "w_max"
-    with pytest.raises(DiagnosticError, match="does not fit this connection"):
+    with pytest.raises(DiagnosticError, match="does not fit this connection") as error:
         resolved("CobaLIF", "weight = 1 nS, synapse = conductance(), plasticity = stdp()")
+    (found,) = (d for d in error.value.diagnostics if d.severity == "error")
+    assert found.help == ("give `w_max` that unit: `stdp(w_max = 100 nS)`",)
 
 
 @pytest.mark.parametrize("name", NEURONS)

@@ -135,3 +135,13 @@ def test_numbers_by_which_no_training_could_compute_are_refused(setting, message
     outside = {f"train.{key}": value for key, value in setting.items() if key == "optimiser"}
     with pytest.raises(DiagnosticError, match=message):
         training(settings=outside, **{key: value for key, value in setting.items() if key != "optimiser"})
+
+
+def test_delays_of_a_connection_with_another_mistake_are_not_missing():
+    text = HEAD + NETWORK.replace("dense, weight", "dense, delay = 2 ms, weight", 1).replace("LI[2]", "LI[n]")
+    assert "delay = 2 ms" in text
+    wrong = text.replace("delay = 2 ms, weight = ", "delay = 2 ms, weight = 1 mV + ", 1)
+    with pytest.raises(DiagnosticError) as error:
+        model(wrong + TRAIN + "    learn = weights, delays\n")
+    assert not any("no connection states a delay" in d.message for d in error.value.diagnostics)
+    assert model(text + TRAIN + "    learn = weights, delays\n").training is not None

@@ -178,6 +178,19 @@ def test_several_mistakes_are_reported_at_their_places():
     assert [line for line, _ in messages(text)] == [11, 15, 51]
 
 
+@pytest.mark.parametrize(
+    "wrong, help",
+    [
+        ("synapse s:\n    state g = 0\n    on pre: post.v += weight\n    deliver g\n", "by `deliver`"),
+        ("neuron A:\n    state v = 0\n    spike when v > 1 and v < 2: v = 0\n", "a threshold is one comparison"),
+    ],
+)
+def test_what_other_simulators_write_otherwise_is_answered_by_how_it_is_written_here(wrong, help):
+    with pytest.raises(DiagnosticError) as error:
+        parse(wrong, "x.snn")
+    assert any(help in line for d in error.value.diagnostics for line in d.help)
+
+
 def test_every_line_of_a_program_may_be_cut_anywhere():
     lines = EVERYTHING.splitlines()
     for k, line in enumerate(lines):
