@@ -66,6 +66,9 @@ class max_(sympy.Function):  # type: ignore[misc]
 
 
 class select_(sympy.Function):  # type: ignore[misc]
+    is_commutative = True  # which its condition does not tell: what it is compared with would not be ordered
+    is_extended_real = True
+
     @classmethod
     def eval(cls, condition: Any, then: Any, otherwise: Any) -> Any:
         if condition is sympy.true:
