@@ -3,7 +3,7 @@
     python benchmarks/fuzz_gradients.py --networks 200
 
 Every network is drawn by Hypothesis (tests/strategies_networks.py, strategies_patterns.py, strategies_synapses.py,
-strategies_events.py); a failure prints the one that fails.
+strategies_rules.py, strategies_events.py); a failure prints the one that fails.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from fuzzing_gradients import (  # noqa: E402
 from strategies_events import networks_of_timed_synapses, timed_networks  # noqa: E402
 from strategies_networks import networks  # noqa: E402
 from strategies_patterns import networks_of_patterns  # noqa: E402
+from strategies_rules import networks_with_rules  # noqa: E402
 from strategies_synapses import networks_with_synapses  # noqa: E402
 
 CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., bool]]] = {
@@ -46,6 +47,7 @@ CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., bool]]] = {
         networks_with_synapses("eprop(feedback = symmetric)", forwards=True),
         check_directions_of_synapses,
     ),
+    "forwards, rules": (networks_with_rules(), check_directions_of_synapses),
     "eprop, synapses": (networks_with_synapses("eprop"), check_synapses),
     "bptt, synapses": (networks_with_synapses("bptt"), check_synapses),
     "windows, synapses": (networks_with_synapses("bptt(truncate = 4 ms)"), check_synapses),
