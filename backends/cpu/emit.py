@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeGuard
 
-import jinja2
-
 from sncc.backends.cpu import forward, gather, learning, reverse, traces
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import KNOWN_AT_BUILD, Layout, padded
 from sncc.backends.cxx.names import project_name
+from sncc.backends.cxx.rendering import render
 from sncc.backends.cxx.synapse_rows import CONNECTIVITY, rows_line
 from sncc.program.learning import LearningSignal, ReverseOperation, Transpose
 from sncc.program.nodes import Program
@@ -25,11 +24,7 @@ GRADIENT_MEMORY = 1 << 28  # bytes that the chains' gradients may take together
 def emit(program: Program) -> dict[str, str]:
     """The files of `src/cpu`."""
     layout = Layout(program, dynamics(program))
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-    text = environment.get_template("network.cpp.j2").render(name=project_name(program.name), **_parts(layout))
+    text = render(_TEMPLATES, "network.cpp", name=project_name(program.name), **_parts(layout))
     connectivity = {"src/engine/connectivity.cpp": CONNECTIVITY} if layout.rows_of_synapses else {}
     return {f"src/cpu/{project_name(program.name)}_cpu.cpp": text, **connectivity}
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import jinja2
-
 from sncc.backends.cpu import forward
 from sncc.backends.cpu.neuron_tables import NeuronTables
 from sncc.backends.cpu.updates import mean_of
@@ -14,6 +12,7 @@ from sncc.backends.cxx.expressions import Unsupported, literal
 from sncc.backends.cxx.functions import Argument
 from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.names import project_name
+from sncc.backends.cxx.rendering import render as rendered
 from sncc.backends.cxx.stimuli import during, stimulated, value_of
 from sncc.backends.cxx.synapse_dynamics import synapse_states
 from sncc.backends.cxx.synapse_rows import CONNECTIVITY, flag
@@ -39,14 +38,10 @@ _TEMPLATES = Path(__file__).parent / "templates"
 def emit(program: Program) -> dict[str, str]:
     """The files of `src/cpu`, and the tables that both halves share."""
     layout = Layout(program, dynamics(program))
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
     name, parts = project_name(program.name), _parts(layout)
 
     def render(template: str) -> str:
-        return environment.get_template(f"{template}.j2").render(name=name, **parts)
+        return rendered(_TEMPLATES, template, name=name, **parts)
 
     return {
         f"src/{name}_neurons.h": render("neuron_network.h"),

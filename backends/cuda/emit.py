@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import jinja2
-
 from sncc.backends.cuda.clusters import ClusterSamples, clusters_of
 from sncc.backends.cuda.learning import Learning
 from sncc.backends.cuda.neurons import CONNECT_THREADS, LOOK_THREADS, NEURON_THREADS, Neurons
@@ -17,6 +15,7 @@ from sncc.backends.cuda.supported import unsupported
 from sncc.backends.cuda.tables import Tables
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.names import project_name
+from sncc.backends.cxx.rendering import render as rendered
 from sncc.program.nodes import Program
 
 _HERE = Path(__file__).parent
@@ -32,13 +31,9 @@ def emit(program: Program) -> dict[str, str]:
     """
     name, learns = project_name(program.name), program.optimise is not None
     missing = unsupported(program)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"), undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
 
     def render(template: str, **parts: object) -> str:
-        return environment.get_template(f"{template}.j2").render(name=name, learns=learns, **parts)
+        return rendered(_HERE / "templates", template, name=name, learns=learns, **parts)
 
     if missing:
         return {"cmake/cuda.cmake": render("no_cuda.cmake", missing=missing)}

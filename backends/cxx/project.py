@@ -6,14 +6,13 @@ import importlib.util
 import json
 from pathlib import Path
 
-import jinja2
-
 from sncc.backends.cpu import emit as cpu
 from sncc.backends.cpu import emit_neurons
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.interface import bytes_to_learn, calls, tables
 from sncc.backends.cxx.manifest import ABI_VERSION, VERSION, hidden_keys, manifest, seen_shape, storage_of
 from sncc.backends.cxx.names import project_name
+from sncc.backends.cxx.rendering import render as rendered
 from sncc.backends.cxx.runner import runner
 from sncc.program.nodes import Program
 
@@ -25,13 +24,9 @@ def emit_project(program: Program) -> dict[str, str]:
     """All files of the project of a Program (all passes done)."""
     name = project_name(program.name)
     shared = dynamics(program)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"), undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
 
     def render(template: str, **values: object) -> str:
-        return environment.get_template(f"{template}.j2").render(name=name, version=VERSION, **values)
+        return rendered(_HERE / "templates", template, name=name, version=VERSION, **values)
 
     api = tables(program, shared)
     real = "float" if program.precision == "float32" else "double"
