@@ -112,32 +112,37 @@ def recorded(network, *more: tuple[str, float], count: int = 1) -> dict[str, Any
     return dict(network.simulate(inputs=inputs(count), record=[*ASKED, *more]).trace)
 
 
-def goes_on_with_the_same_bits(network, other) -> None:
-    """`other` is the same network, loaded once more."""
-    asked: dict[str, Any] = {"record": ["hidden.v", "output.v", ("other.weight", 5e-3)], "seed": 5}
-    whole = network.simulate(inputs=inputs(), **asked)
-    assert len(whole.spikes["hidden"]) > 20
-    network.simulate(0.025, inputs(last=25), **asked)
+def goes_on_with_the_same_bits(network, other, steps: int = 40, first: int = 25) -> None:
+    """A run of which the state after its `first` steps is stored; `other` is the same network, loaded once more."""
+    record = [("hidden.v", 5e-3), ("output.v", 5e-3), ("other.weight", 5e-3)]  # seldom; spikes tell of every step
+
+    def run(network, begin: int, end: int, resume: bool = False):
+        given = inputs(first=begin, last=end)
+        return network.simulate((end - begin) * 1e-3, given, resume=resume, record=record, seed=5)
+
+    whole = run(network, 0, steps)
+    assert len(whole.spikes["hidden"]) > steps // 2
+    run(network, 0, first)
     state = network.store()
-    rest = network.simulate(0.015, inputs(first=25), resume=True, **asked)
+    rest = run(network, first, steps, resume=True)
     for name, trace in rest.trace.items():
-        assert np.array_equal(trace, whole.trace[name][-len(trace) :]), name
-    network.simulate(0.003, inputs(last=3), **asked)
+        assert len(trace) > 0 and np.array_equal(trace, whole.trace[name][-len(trace) :]), name
+    run(network, 0, 3)
     for restored in (network, other):
         restored.restore(state)
-        again = restored.simulate(0.015, inputs(first=25), resume=True, **asked)
+        again = run(restored, first, steps, resume=True)
         assert np.array_equal(again.spikes["hidden"].neurons, rest.spikes["hidden"].neurons)
         assert np.array_equal(again.spikes["hidden"].times, rest.spikes["hidden"].times)
         for name, trace in rest.trace.items():
             assert np.array_equal(again.trace[name], trace), name
     other.reset()
     other.restore(other.store())  # of no run: the next one begins anew
-    first = other.simulate(inputs=inputs(), resume=True, **asked)
-    assert np.array_equal(first.trace["hidden.v"], whole.trace["hidden.v"])
+    anew = run(other, 0, steps, resume=True)
+    assert np.array_equal(anew.trace["hidden.v"], whole.trace["hidden.v"])
 
 
 def refuses_states_of_others(network, other) -> None:
     """`other` has other synapses."""
-    network.simulate(0.01)
+    network.simulate(2e-3)
     with pytest.raises(ValueError, match="of other synapses than the network has now"):
         other.restore(network.store())

@@ -69,7 +69,8 @@ BOUND = 2_000_000  # bytes
 @pytest.mark.parametrize(
     "text, precision, memory",
     [
-        (W1, "float32", None),
+        (W1, "float32", None),  # for one architecture
+        pytest.param(W1, "float32", None, marks=pytest.mark.slow),
         pytest.param(W1.replace("eprop(feedback = symmetric)", "bptt"), "float32", None, marks=pytest.mark.slow),
         pytest.param(W1.replace("feedback = symmetric", "online = true"), "float32", None, marks=pytest.mark.slow),
         pytest.param(NETWORKS["unknown neurons, one refractory"], "float64", None, marks=pytest.mark.slow),
@@ -85,12 +86,13 @@ BOUND = 2_000_000  # bytes
         pytest.param(LARGEST, "float32", BOUND, marks=pytest.mark.slow),
         pytest.param(LARGEST, "float64", None, marks=pytest.mark.slow),
     ],
-    ids=["W1, e-prop", "W1, bptt", "W1, online", "unknown neurons, float64", "a plastic network", "conductances, float64", "drawn synapses", "samples in clusters", "forwards in clusters", "rows drawn again", "unknown neurons in segments", "spike times in segments", "many synapses in segments", "many synapses in segments, float32", "many synapses"],
+    ids=["W1, e-prop, sm_90 alone", "W1, e-prop", "W1, bptt", "W1, online", "unknown neurons, float64", "a plastic network", "conductances, float64", "drawn synapses", "samples in clusters", "forwards in clusters", "rows drawn again", "unknown neurons in segments", "spike times in segments", "many synapses in segments", "many synapses in segments, float32", "many synapses"],
 )  # fmt: skip
-def test_no_kernel_spills_registers(tmp_path, text, precision, memory):
+def test_no_kernel_spills_registers(tmp_path, request, text, precision, memory):
     program, project = Projects(tmp_path).write(text, precision, memory)
     name = project_name(program.name)
-    architectures = [f"-gencode=arch=compute_{a[3:]},code={a}" for a in ARCHITECTURES]
+    chosen = {a: limits for a, limits in ARCHITECTURES.items() if a == "sm_90" or "alone" not in request.node.name}
+    architectures = [f"-gencode=arch=compute_{a[3:]},code={a}" for a in chosen]
     words = [
         "nvcc", "-std=c++17", "-fmad=false", "--extended-lambda", *architectures, "-gencode=arch=compute_90,code=compute_90",
         "-Xptxas=-v,-warn-spills", "-Werror", "all-warnings", "-Xcompiler=-fPIC", "--threads=2",
@@ -110,10 +112,10 @@ def test_no_kernel_spills_registers(tmp_path, text, precision, memory):
     assert listed - {"connect", "clusters", "rounds", "spread"} == kernels and ("connect" in listed or text != MADE)
     assert ("rounds" in listed) == ("online = true" in text)
     assert ("clusters" in listed) == ("spread" in listed) == (text in (LARGE, FORWARDS))
-    assert set(used) == {(f"{name}_{k}", a) for k in listed for a in ARCHITECTURES}
+    assert set(used) == {(f"{name}_{k}", a) for k in listed for a in chosen}
     for kernel, _, _, threads, shared, *cells in (row[1:-1] for row in rows):
-        assert all("registers" in cell for cell in cells)
-        for architecture, limits in ARCHITECTURES.items():
+        assert len(chosen) == 1 or all("registers" in cell for cell in cells)
+        for architecture, limits in chosen.items():
             found = used[kernel, architecture]
             assert found.spills == 0 and found.registers * int(threads) <= limits.registers
             runs = not (kernel.endswith("_clusters") and architecture == "sm_80")  # which has no clusters

@@ -23,7 +23,7 @@ def test_both_halves_record_the_same_bits_and_go_on_from_a_stored_state(tmp_path
     expected = recorded(sncc.load(sncc.build(TEXT, backend="cpu", precision="float64"), threads=1), *SHARED)
     for name, trace in expected.items():
         assert np.abs(trace).max() > 0 and np.array_equal(found[name], trace), name
-    goes_on_with_the_same_bits(*(sncc.load(project, backend="emulated") for _ in range(2)))
+    goes_on_with_the_same_bits(*(sncc.load(project, backend="emulated") for _ in range(2)), steps=15, first=10)
     refuses_states_of_others(*(sncc.load(project, backend="emulated", seed=seed) for seed in (0, 1)))
 
 
