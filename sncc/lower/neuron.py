@@ -50,13 +50,7 @@ def lower_neuron(
     """
     dynamics = population.dynamics
     assert dynamics is not None
-    if part == "flow":
-        dynamics = replace(dynamics, each_step=(), spike=None, arrivals=(), kept=(), outputs=())
-        impulses = frozenset()
-        drives &= _inputs_of_flow(dynamics)
-    elif part == "rest":
-        dynamics = replace(dynamics, leaving=())
-        drives -= _inputs_of_flow(dynamics)
+    dynamics, impulses, drives = _of_part(dynamics, impulses, drives, part)
     parameters = frozenset(p.name for p in population.parameters)
     body = Body((state.name for state in dynamics.states), timed)
     body.flowed = frozenset(dynamics.flowed)
@@ -79,12 +73,7 @@ def lower_neuron(
         _arrive(dynamics, body, before, impulses, gate)
     elif dynamics.equations:
         coefficients += _flow(dynamics, body, before, impulses, drives, gate, parameters, step)
-    named = {s.name for s in body.statements}
-    for state in dynamics.flowed:
-        flowed_to = Symbol(f"{state}.flow") if f"{state}.flow" in named else before[state]
-        body.assign(f"{FLOWED}{state}", flowed_to)
-        if f"{SLOPED}{state}" in body.now:
-            body.assign(f"{SLOPED}{state}", div(sub(flowed_to, before[state]), Symbol("step")))
+    _tell_flows(dynamics, body, before)
     for copy in dynamics.kept:
         body.assign(copy.state, body.read(copy.value))
     jump_at_arrivals(dynamics, body, False, step)
@@ -92,13 +81,7 @@ def lower_neuron(
     if dynamics.spike is not None:
         _spike(dynamics, body, gate)
     if timed:
-        from sncc.lower.events import Moments, event_times  # with sympy: looking at a file without this rule needs none
-
-        written = {s.name for s in body.statements}
-        flowed = {s: Symbol(f"{s}.flow") if f"{s}.flow" in written else now for s, now in arrived.items()}
-        body.statements += event_times(population, Moments(before, flowed, arrived), impulses, drives, gate, step)
-        body.statements += arrival_times(dynamics)
-        body.statements += mean_slopes(dynamics, drives, step)
+        _follow_events(population, dynamics, body, before, arrived, impulses, drives, gate, step)
     counts: dict[str, Expression] = {f"{name}!": Symbol(f"{name}!") for name, _ in dynamics.arrivals}
     for output in dynamics.outputs:
         body.assign(output.state, substitute(output.value, {**body.now, **counts}))
@@ -118,6 +101,44 @@ def lower_neuron(
         with_draws_apart((rewritten(s, lambda e: substitute(e, fixed)) for s in body.statements), dynamics.whose),
         tuple(carry), inputs, SPIKE if dynamics.spike is not None else None, gate is not None,
     )  # fmt: skip
+
+
+def _of_part(
+    dynamics: Dynamics, impulses: frozenset[str], drives: frozenset[str], part: Part
+) -> tuple[Dynamics, frozenset[str], frozenset[str]]:
+    """What of the dynamics, and of the inputs, a part of an update has."""
+    if part == "flow":
+        dynamics = replace(dynamics, each_step=(), spike=None, arrivals=(), kept=(), outputs=())
+        return dynamics, frozenset(), drives & _inputs_of_flow(dynamics)
+    if part == "rest":
+        dynamics = replace(dynamics, leaving=())
+        return dynamics, impulses, drives - _inputs_of_flow(dynamics)
+    return dynamics, impulses, drives
+
+
+def _tell_flows(dynamics: Dynamics, body: Body, before: dict[str, Expression]) -> None:
+    """States as they are between flow and arrivals, and their slopes, for synapses that read them."""
+    named = {s.name for s in body.statements}
+    for state in dynamics.flowed:
+        flowed_to = Symbol(f"{state}.flow") if f"{state}.flow" in named else before[state]
+        body.assign(f"{FLOWED}{state}", flowed_to)
+        if f"{SLOPED}{state}" in body.now:
+            body.assign(f"{SLOPED}{state}", div(sub(flowed_to, before[state]), Symbol("step")))
+
+
+def _follow_events(
+    population: Population, dynamics: Dynamics, body: Body, before: dict[str, Expression],
+    arrived: dict[str, Expression], impulses: frozenset[str], drives: frozenset[str], gate: Expression | None,
+    step: float,
+) -> None:  # fmt: skip
+    """The locals that say how the states follow the times of spikes and arrivals."""
+    from sncc.lower.events import Moments, event_times  # with sympy: looking at a file without this rule needs none
+
+    written = {s.name for s in body.statements}
+    flowed = {s: Symbol(f"{s}.flow") if f"{s}.flow" in written else now for s, now in arrived.items()}
+    body.statements += event_times(population, Moments(before, flowed, arrived), impulses, drives, gate, step)
+    body.statements += arrival_times(dynamics)
+    body.statements += mean_slopes(dynamics, drives, step)
 
 
 def _inputs_of_flow(dynamics: Dynamics) -> frozenset[str]:

@@ -38,30 +38,44 @@ def program_parameters(
             _of_connection(connection, lowered[connection.name], learnt, found, written.step)
     for population in placed.populations:
         if population.kind in ("neuron", "poisson"):
-            whose = population.name.partition(".")[0] if population.holds == "synapses" else ""
-            for parameter in population.parameters:
-                key = key_of(population, parameter)
-                made = _parameter(key, parameter, (population.size,), learnt)
-                if whose in lowered and made.shape:  # of as many synapses as the library finds
-                    made = replace(made, shape=(-1,), connection=whose)
-                if key not in found or found[key].dimensions < made.dimensions:  # of several, for the largest
-                    found[key] = made
+            _of_population(population, lowered, learnt, found)
     for connection in written.connections:  # numbers that synapses of their own hold, as Python sees them
         if connection.name not in lowered:
             _of_own_synapses(written, connection, learnt, found)
-    for connection in written.connections:  # those that nothing reads any more are still there to be read
-        for key, parameter in _numbers(connection):
-            found.setdefault(key, _of_each_synapse(key, parameter, connection, learnt))
-        following = {modulator for modulator, _, _ in connection.modulators}
-        for modulator in connection.plasticity.modulators if connection.plasticity is not None else ():
-            if modulator.name not in following:  # a number that Python sets
-                key = f"{connection.name}.plasticity.{modulator.name}"
-                given = Parameter(modulator.name, Number(0.0), modulator.unit, "shared")
-                found.setdefault(key, _parameter(key, given, (1,), learnt))
+    for connection in written.connections:
+        _of_what_is_written(connection, learnt, found)
     for key, parameter in compiled_numbers(written):
         found.setdefault(key, _parameter(key, parameter, (1,), learnt))
     divided_by = divisors(written)
     return tuple(replace(p, divisor=divided_by.get(p.key, "")) for p in found.values())
+
+
+def _of_population(
+    population: Population, lowered: Mapping[str, Lowered], learnt: Mapping[str, Learnt],
+    found: dict[str, program_groups.Parameter],
+) -> None:  # fmt: skip
+    whose = population.name.partition(".")[0] if population.holds == "synapses" else ""
+    for parameter in population.parameters:
+        key = key_of(population, parameter)
+        made = _parameter(key, parameter, (population.size,), learnt)
+        if whose in lowered and made.shape:  # of as many synapses as the library finds
+            made = replace(made, shape=(-1,), connection=whose)
+        if key not in found or found[key].dimensions < made.dimensions:  # of several, for the largest
+            found[key] = made
+
+
+def _of_what_is_written(
+    connection: Connection, learnt: Mapping[str, Learnt], found: dict[str, program_groups.Parameter]
+) -> None:
+    """Numbers that nothing reads any more, which are still there to be read, and modulators that Python sets."""
+    for key, parameter in _numbers(connection):
+        found.setdefault(key, _of_each_synapse(key, parameter, connection, learnt))
+    following = {modulator for modulator, _, _ in connection.modulators}
+    for modulator in connection.plasticity.modulators if connection.plasticity is not None else ():
+        if modulator.name not in following:
+            key = f"{connection.name}.plasticity.{modulator.name}"
+            given = Parameter(modulator.name, Number(0.0), modulator.unit, "shared")
+            found.setdefault(key, _parameter(key, given, (1,), learnt))
 
 
 def _of_own_synapses(
