@@ -165,7 +165,7 @@ def build(
     takes for what it keeps of a sequence and for gradients, in all threads together: long sequences are then computed
     twice, segment by segment, with the same results. `weights` (`"bfloat16"`): stored in 16 bits, for inference alone; what
     was trained with all bits is loaded from its file.
-    Raises `DiagnosticError` for a mistake in the source, an unknown parameter, or a missing tool.
+    Raises `DiagnosticError`, a ValueError, for a mistake in the source, an unknown parameter, or a missing tool.
     """
     check_name("network", network)
     model = scheduled(compile_model(source_of(source), settings_of(settings, params), network=network), schedule)

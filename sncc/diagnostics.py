@@ -109,7 +109,7 @@ def not_supported_yet(span: Span | None, what: str, help: str) -> Diagnostic:
     return Diagnostic("not-supported-yet", span, f"{what} is not supported yet", help=(help,))
 
 
-class DiagnosticError(Exception):
+class DiagnosticError(ValueError):
     """The user's text cannot be compiled; carries every diagnostic of the run, warnings too."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:

@@ -123,7 +123,7 @@ def test_numbers_of_numpy_are_numbers(small_network, seven):
 
 @pytest.mark.parametrize("value", [None, True, np.nan, np.inf, 1j, [7], np.array([7]), {}, b"7"])
 def test_a_setting_is_a_number_or_a_text(small_network, value):
-    with pytest.raises(DiagnosticError, match="`hidden_size` is a number or a text"):
+    with pytest.raises(ValueError, match="`hidden_size` is a number or a text"):
         sncc.check(small_network, hidden_size=value)
     with pytest.raises(DiagnosticError, match="`train.batch` is a number or a text"):
         sncc.build(small_network, settings={"train.batch": value}, emit_only=True)

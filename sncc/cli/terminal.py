@@ -19,8 +19,12 @@ OUT_OF_MEMORY = "out of memory"  # what Python says nothing of itself about
 @contextlib.contextmanager
 def mistakes_of_the_user() -> Iterator[None]:
     """Around calls of the runtime, which says by these exceptions what is wrong with files, arrays and numbers."""
+    from sncc.diagnostics import DiagnosticError
+
     try:
         yield
+    except DiagnosticError:  # rendered as such
+        raise
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
         fail(cause(error))
     except RuntimeError as error:
