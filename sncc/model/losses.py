@@ -240,7 +240,8 @@ class _Reader:
         if not isinstance(inner, tree.Call) or str(inner.function) not in FUNCTIONS or inner is call:
             known = inner.function if isinstance(inner, tree.Call) else None
             hints = did_you_mean(str(known), FUNCTIONS) if known else ()
-            help = hints or (f"write `{name}(cross_entropy(output.v))` or `cross_entropy({name}(output.v))`",)
+            each = f"`{name}(cross_entropy(output.v))` or " if name in ("mean", "sum") else ""
+            help = hints or (f"write {each}`cross_entropy({name}(output.v))`",)
             self.diagnostics.error("wrong-argument", call.span, f"`{name}` needs a loss inside or around it", help=help)
             return None
         if name not in ("mean", "sum"):

@@ -136,3 +136,12 @@ def test_a_factor_goes_into_every_term_of_a_sum():
     text = "0.5 * (mse(mean(y.v)) - huber(last(y.v))) / 2 + mean(mse(y.v))"
     terms = model_of_text(f"{HEAD}    loss = {text}\n").training.losses
     assert [(t.function, t.factor) for t in terms] == [("mse", 0.25), ("huber", -0.25), ("mse", 1.0)]
+
+
+@pytest.mark.parametrize("readout", ["mean", "sum", "max", "last"])
+def test_what_is_proposed_around_a_bare_readout_is_a_loss(readout):
+    with pytest.raises(DiagnosticError) as error:
+        loss(f"{readout}(y.v)")
+    (found,) = (d for d in error.value.diagnostics if d.severity == "error")
+    for proposed in found.help[0].replace("output", "y").split("`")[1::2]:
+        assert loss(proposed).function == "cross_entropy"
