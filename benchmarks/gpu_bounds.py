@@ -40,9 +40,8 @@ class Card:
     name: str = "H100 SXM"
     l2: float = 5.5e12  # bytes a second, all multiprocessors together
     memory: float = 3.0e12  # of 3.35e12 on paper
-    l1: int = (
-        192 << 10
-    )  # bytes beside a block's shared memory: weights that fit come from L2 once a sample; less what is copied there
+    # bytes beside a block's shared memory: weights that fit come from L2 once a sample; less what is copied there
+    l1: int = 192 << 10
     multiprocessors: int = 132
     shared: int = 228 << 10  # bytes of a multiprocessor, of which a block takes one more KB and leaves nine
     operations: float = 67e12  # float32, a multiplication with its addition counts two
@@ -384,9 +383,8 @@ def making(program: Program) -> Making:
         scratch = max(scratch, synapses * 4 + c.source_size * 8)
         # a target written, and read by two stages; where pairs come in any order two counters and a sort more; its entry
         moved += synapses * (12 + (0 if by_row else 24) + entry) + starts * 4 * 6
-        drawn = (
-            1.0 if by_thread else 0.25 if by_row else 1.0
-        )  # calls of Philox for a pair: a warp's lanes share no call where it chooses
+        # calls of Philox for a pair: a warp's lanes share no call where it chooses
+        drawn = 1.0 if by_thread else 0.25 if by_row else 1.0
         halvings = math.log2(max(synapses / c.source_size, 2))
         sort = 0 if by_row else halvings * (halvings + 1) / 2 * 3
         integers += synapses * (PHILOX * (2 * drawn + weight + 2 * delay) + SEARCH * halvings + sort)

@@ -216,9 +216,8 @@ def forward(layout: Layout) -> list[str]:
             case Update():
                 lines += _moved(_update(layout, o), layout.program.group(o.group))
             case Readout(index=k):
-                unkept = (
-                    f"std::get<{k}>(s.readings).error" if layout.program.traces else "nullptr"
-                )  # online learning asks at once
+                # online learning asks at once
+                unkept = f"std::get<{k}>(s.readings).error" if layout.program.traces else "nullptr"
                 error = f"Keep ? tile->template error<Readout{k}>(n, index) : {unkept}"
                 lines.append(f"observe(s, std::get<{k}>(s.readings), Readout{k}::seen(s), n, {error});")
     # populations that never fire still have a list for each step

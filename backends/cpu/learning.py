@@ -5,20 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sncc.backends.cxx.dynamics import ReadoutStep
-from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.names import Namer
+from sncc.backends.cxx.readouts import reduction_constants
 from sncc.program.operations import Readout
 from sncc.program.statements import SPIKE
-
-_REDUCTIONS = {
-    None: "none",
-    "mean": "mean",
-    "sum": "sum",
-    "max": "maximum",
-    "last": "last",
-    "first_spike": "first_spike",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +29,7 @@ def readouts(layout: Layout) -> list[EmittedReadout]:
         constants = (
             f"int outputs = {readout.size}",
             f"int error_offset = {offset}",
-            f"Reduction reduction = Reduction::{_REDUCTIONS[readout.reduction]}",
-            f"bool mean_over_steps = {str(readout.over_steps == 'mean').lower()}",
-            f"bool reads_labels = {str(readout.labels != 'none').lower()}",
-            f"std::int64_t first = {readout.first}",
-            f"std::int64_t last = {-1 if readout.last is None else readout.last}",
-            f"double factor = {literal(readout.factor, 'double')}",
-            f"double scale = {literal(readout.scale, 'double')}",
+            *reduction_constants(readout),
         )
         offset += padded(readout.size)
         result.append(EmittedReadout(constants, tuple(_loss(readout, steps)), *_seen(layout, readout)))

@@ -23,10 +23,8 @@ class Deliveries(WayBack):
         when = f"n - {c.delay}" if c.delay else "n"
         weight, source = self.after(self.weight(c.weight), row), self.source(c)
         size = self.share(row, c.target_size)
-        who, ordered = (
-            self.who(c.target_group),
-            False,
-        )  # whether each number is added to by the thread that it belongs to
+        # ordered: whether each number is added to by the thread that it belongs to
+        who, ordered = self.who(c.target_group), False
         if c.signal and c.pattern == "dense":
             ordered = True
             call = f"add_product({who}, {into}, {size}, {c.source_size}, {weight}, {self.stride(c.weight)}, {source}, {when});"

@@ -9,19 +9,11 @@ from sncc.backends.cuda.samples import Samples
 from sncc.backends.cuda.workspace import words_of_kept
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Field, padded
+from sncc.backends.cxx.readouts import reduction_constants
 from sncc.backends.cxx.synapse_rows import flag, rows_line
 
-SHARED_EVERYWHERE = (
-    88 << 10
-)  # bytes beside those that are not dynamic, of 99 KB that a block may have on any card since sm_80
-_REDUCTIONS = {
-    None: "none",
-    "mean": "mean",
-    "sum": "sum",
-    "max": "maximum",
-    "last": "last",
-    "first_spike": "first_spike",
-}
+# bytes beside those that are not dynamic, of 99 KB that a block may have on any card since sm_80
+SHARED_EVERYWHERE = 88 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +166,7 @@ class Tables(Samples):
                 f"int outputs = {readout.size}",
                 f"bool aside = {str(readout.group in self.aside).lower()}",
                 f"std::int64_t error_offset = {offset}",
-                f"Reduction reduction = Reduction::{_REDUCTIONS[readout.reduction]}",
-                f"bool mean_over_steps = {str(readout.over_steps == 'mean').lower()}",
-                f"bool reads_labels = {str(readout.labels != 'none').lower()}",
-                f"std::int64_t first = {readout.first}",
-                f"std::int64_t last = {-1 if readout.last is None else readout.last}",
-                f"double factor = {literal(readout.factor, 'double')}",
-                f"double scale = {literal(readout.scale, 'double')}",
+                *reduction_constants(readout),
                 f"double step_ms = {literal(self.program.step, 'double')}",
             )
             offset += padded(readout.size)

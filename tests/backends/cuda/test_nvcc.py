@@ -127,9 +127,8 @@ def test_occupancy_is_that_of_the_programming_guide():
     assert resident_blocks(Used(96, 0, 0), 256, 9408, ARCHITECTURES["sm_90"]) == 2
     assert resident_blocks(Used(32, 0, 0), 1024, 0, ARCHITECTURES["sm_80"]) == 2  # threads
     assert resident_blocks(Used(32, 0, 0), 32, 0, ARCHITECTURES["sm_80"]) == 32  # blocks
-    assert (
-        resident_blocks(Used(32, 0, 0), 128, 100 << 10, ARCHITECTURES["sm_90"]) == 2
-    )  # shared memory: 2 x 101 of 228 KB
+    # shared memory: 2 x 101 of 228 KB
+    assert resident_blocks(Used(32, 0, 0), 128, 100 << 10, ARCHITECTURES["sm_90"]) == 2
 
 
 @pytest.mark.slow  # the build, for two architectures

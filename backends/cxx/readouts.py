@@ -1,0 +1,23 @@
+"""What the structs of both halves say alike of a readout."""
+
+from __future__ import annotations
+
+from sncc.backends.cxx.expressions import literal
+from sncc.program.operations import Readout
+
+_REDUCTIONS = {
+    None: "none", "mean": "mean", "sum": "sum", "max": "maximum", "last": "last", "first_spike": "first_spike",
+}  # fmt: skip
+
+
+def reduction_constants(readout: Readout) -> tuple[str, ...]:
+    """How a readout comes from its steps, which these are, and what its loss counts."""
+    return (
+        f"Reduction reduction = Reduction::{_REDUCTIONS[readout.reduction]}",
+        f"bool mean_over_steps = {str(readout.over_steps == 'mean').lower()}",
+        f"bool reads_labels = {str(readout.labels != 'none').lower()}",
+        f"std::int64_t first = {readout.first}",
+        f"std::int64_t last = {-1 if readout.last is None else readout.last}",
+        f"double factor = {literal(readout.factor, 'double')}",
+        f"double scale = {literal(readout.scale, 'double')}",
+    )
