@@ -138,7 +138,7 @@ class ConnectionResolver:
 
     def _endpoint(self, endpoint: tree.Endpoint) -> _End | None:
         name = endpoint.name.name
-        if name in self.draft.broken:
+        if name in self.draft.broken or "{" in name:  # which was told where loops are unrolled
             return None
         if name not in self.draft.populations:
             known = [*self.draft.populations, *self.draft.broken]

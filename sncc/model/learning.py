@@ -132,7 +132,7 @@ class LearnResolver:
         owner = name.parts[0]
         if str(name) in known:
             return known[str(name)]
-        if owner in self.broken:
+        if owner in self.broken or "{" in owner:  # which was told where loops are unrolled
             return None
         hints = did_you_mean(str(name), [*known, *ALL])
         connection_of = self.connections.get(owner)

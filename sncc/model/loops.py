@@ -58,6 +58,8 @@ def report_braces(part: Any, diagnostics: Diagnostics) -> None:
             message = f"`{text}` uses a variable of no `for` around it"
             written_otherwise = "{" in _BRACES.sub("", text)
             help = "in braces a variable stands alone, or with a whole number: `{k + 1}`" if written_otherwise else ""
+            if (number := re.fullmatch(r"(\w*)\{\s*(\d+)\s*\}(.*)", text)) is not None:
+                message, help = f"a number needs no braces: `{text}`", f"write `{''.join(number.groups())}`"
             diagnostics.error("unknown-name", span, message, help=help)
         elif "-" in text:
             diagnostics.error("unknown-name", span, f"the `for` around this makes the name `{text}`")

@@ -3,6 +3,7 @@
 import pytest
 from resolving import HEAD, NETWORK, TRAIN, mistakes, model
 
+from sncc.diagnostics import DiagnosticError
 from sncc.expressions.nodes import Number
 
 
@@ -61,3 +62,11 @@ def test_loops_reach_the_names_in_penalties():
     text = HEAD + NETWORK.replace("LI[2]", "LI[n]") + TRAIN
     text += "    for k in h, h:\n        penalty = firing_rate({k}, target = 5 Hz, strength = 1)\n"
     assert [p.population for p in model(text).training.penalties] == ["h", "h"]
+
+
+def test_a_number_in_braces_is_told_once():
+    text = "network N:\n    step = 1 ms\n    population x0: input[2]\n    population a: LIF[2]\n    connect x{0} -> a: dense, weight = 1\n"
+    with pytest.raises(DiagnosticError) as error:
+        model(text)
+    (found,) = (d for d in error.value.diagnostics if d.severity == "error")
+    assert found.message == "a number needs no braces: `x{0}`" and found.help == ("write `x0`",)
