@@ -39,7 +39,7 @@ class Online(Places):
         for k, o in enumerate(self.program.traces):
             if isinstance(o, TraceUpdate):
                 for trace, function in self.dynamics.traces[k].start.items():
-                    place = self._place(k, o, trace)
+                    place = self.trace_place(k, o, trace)
                     arrays = [f"a.{self.array[o.group, x.name].identifier}[j]" for x in function.of("array")]
                     size = self.program.group(o.group).size
                     line = f"for_own({size}, [&](int j) {{ ({place})[j] = dynamics::{function.name}({', '.join(arrays)}); }});"
@@ -68,7 +68,7 @@ class Online(Places):
                     return self._trace(k, o, self.dynamics.traces[k])
             return []
 
-        return self._in_loops(lines)
+        return self.in_loops(lines)
 
     def trace_end(self) -> list[str]:
         """After the last step, for losses at a sample's end."""
@@ -83,9 +83,11 @@ class Online(Places):
                     return self._of_losses(k, o, False)
             return []
 
-        return self._in_loops(lines)
+        return self.in_loops(lines)
 
-    def _in_loops(self, lines: Callable[[int, TraceOperation], list[str]]) -> list[str]:
+    def in_loops(self, lines: Callable[[int, TraceOperation], list[str]]) -> list[str]:
+        """What `lines` says of each operation on traces, in loops over outputs, or along synapses."""
+
         def head(each: Each) -> str:
             count = self.outputs(each) or f"static_cast<int>(g.rows[{self.rows_along(each)}].most)"
             return f"for (int output = 0; output < {count}; ++output)"
@@ -217,7 +219,7 @@ class Online(Places):
     def _rows(self, c: Connection) -> str:
         return self.synapses(c)
 
-    def _place(self, k: int, o: TraceUpdate, trace: str) -> str:
+    def trace_place(self, k: int, o: TraceUpdate, trace: str) -> str:
         """Where a trace's numbers start."""
         if (k, trace) in self.trace_offsets:
             further = f" + std::int64_t(output) * {self.trace_strides[k]}" if o.each is not None else ""
@@ -243,7 +245,7 @@ class Online(Places):
         steps = f"g.rows[{self.late_traces[entry].steps}].most_delay + 1"
         return f"KeptTrace<Real>{{traces + g.trace_starts[{entry}], {self._room(o)}, {steps}}}"
 
-    def _pre(self, c: Connection, of_delays: bool) -> tuple[list[str], str]:
+    def arriving(self, c: Connection, of_delays: bool) -> tuple[list[str], str]:
         """Lines that write out what a source emitted, and what arrives over a synapse of it."""
         size = self.whole_source(c) if c in self.rows_of_synapses else c.source_size
         if c.delays is not None:
@@ -264,25 +266,25 @@ class Online(Places):
         lines = [f"// traces of {o.connection or f'{o.group}.{o.array}'}"]
         pre = "Real(1)"
         if c is not None:
-            written, pre = self._pre(c, o.of_delays)
+            written, pre = self.arriving(c, o.of_delays)
             lines += written
         passed: list[str] = []
         places: list[str] = []
         for a in functions.step.arguments:
             match a.role:
                 case "trace":
-                    places.append(f"Real* const of_{a.identifier} = {self._place(k, o, a.name)};")
+                    places.append(f"Real* const of_{a.identifier} = {self.trace_place(k, o, a.name)};")
                     passed.append(f"of_{a.identifier}[e]")
                 case "pre":
                     passed.append(pre)
                 case "post" | "through":
                     passed.append(f"s.{self.seen_by(o, a.name)[0]}[{moved('j', offset)}]")
                 case "shared":
-                    where = self._place(*self.program.beside(o), a.name.removeprefix("shared."))
+                    where = self.trace_place(*self.program.beside(o), a.name.removeprefix("shared."))
                     places.append(f"const Real* const of_{a.identifier} = {where};")
                     passed.append(f"of_{a.identifier}[e]")
                 case "adds":
-                    where = self._place(*self.program.beside(o), a.name)
+                    where = self.trace_place(*self.program.beside(o), a.name)
                     places.append(f"Real* const of_{a.identifier} = {where};")
                     passed.append(f"of_{a.identifier}[e]")
                 case "past":
@@ -313,7 +315,7 @@ class Online(Places):
         c, _, _, offset = self._synapses(o)
         lines: list[str] = []
         for signal, trace in pairs:
-            field, place = f"s.{self.state[o.group, signal].identifier}", self._place(k, o, trace)
+            field, place = f"s.{self.state[o.group, signal].identifier}", self.trace_place(k, o, trace)
             if c is not None and c in self.rows_of_synapses:
                 products = self._products_of_delays if o.of_delays else self._products_in_rows
                 lines.append(products(c, plus(field, offset), place))
@@ -329,21 +331,25 @@ class Online(Places):
 
     def _products_in_rows(self, c: Connection, signals: str, traces: str) -> str:
         """The same for synapses in rows; gradients stand as their sums over the samples do."""
-        rows, shared = self._rows(c), self.shared_elements(c)
-        into = plus(f"gradient + ({rows}.gradient - g.gathered)", self.place_of_one(c.weight))
+        rows, shared, into = self._rows(c), self.shared_elements(c), self.gradient_in_rows(c)
         if shared:
             return f"add_shared_products({into}, {rows}, {shared}, {signals}, {traces}, emitted);"
         return f"add_own_products({into}, {rows}, {self.whole_source(c)}, {signals}, {traces});"
 
     def _products_of_delays(self, c: Connection, signals: str, traces: str) -> str:
         """The same of learnt delays."""
-        rows, key = self._rows(c), c.delays or ""
-        late = key in self.late
-        into = (
-            f"gradient + ({rows}.delay_gradient - g.gathered)" if late else plus("gradient", self.gradient_offsets[key])
-        )
-        passed = f"{into}, {rows}, {self.whole_source(c)}, {signals}, {traces}"
+        passed = f"{self.gradient_of_delays(c)}, {self._rows(c)}, {self.whole_source(c)}, {signals}, {traces}"
         return f"add_{'one_delay' if self.is_one_delay(c) else 'delay'}_products({passed}{', emitted' * self.is_one_delay(c)});"
+
+    def gradient_in_rows(self, c: Connection) -> str:
+        """Where a sample has the gradient of the weights of synapses in rows."""
+        return plus(f"gradient + ({self._rows(c)}.gradient - g.gathered)", self.place_of_one(c.weight))
+
+    def gradient_of_delays(self, c: Connection) -> str:
+        """The same of learnt delays."""
+        key = c.delays or ""
+        late = f"gradient + ({self._rows(c)}.delay_gradient - g.gathered)"
+        return late if key in self.late else plus("gradient", self.gradient_offsets[key])
 
     # ---------------------------------------------------------------------------------------- sums of gradients
     def sums_of_samples(self) -> list[tuple[int, int, int]]:

@@ -7,34 +7,40 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sncc.backends.cuda.places import moved, plus
-from sncc.program.learning import LearningSignal, PenaltySignal, TraceUpdate
+from sncc.program.learning import LearningSignal, PenaltySignal, TraceOperation, TraceUpdate
 
 if TYPE_CHECKING:
     from sncc.backends.cuda.clusters import ClusterSamples
     from sncc.backends.cuda.samples import Samples
-    from sncc.program.groups import Row
+    from sncc.program.groups import Connection, Row
 
-_KNOWN = {"trace", "pre", "post", "read", "within", "reads"}
+_KNOWN = {"trace", "pre", "post", "shared", "adds", "read", "output", "within", "reads"}
 
 
 def knows(samples: Samples) -> bool:
-    """Whether all that is done forwards in time is of own neurons and whole matrices: no loop over outputs, no synapses in rows."""
+    """Whether all that is done forwards in time is of own neurons and synapses: no loop along synapses, and no number that synapses in rows share."""
     p = samples.program
     whole = {(g.name, r.offset, r.size) for g in p.groups for r in g.rows}
     for k, o in enumerate(p.traces):
         match o:
             case PenaltySignal() if o.target in whole:
                 continue
-            case LearningSignal(each=None) if o.target in whole:
-                if o.across is None or p.connection(o.across) not in samples.rows_of_synapses:
-                    continue
-            case TraceUpdate(each=None) if not o.kept:
+            case LearningSignal() if o.target in whole and not (o.each and o.each.along):
+                continue
+            case TraceUpdate() if not o.kept and not (o.each and o.each.along):
                 c = p.connection(o.connection) if o.connection is not None else None
                 roles = {a.role for a in samples.dynamics.traces[k].step.arguments}
-                if roles <= _KNOWN and (c is None or (c not in samples.rows_of_synapses and c.delays is None)):
+                if roles <= _KNOWN and (c is None or _has_own_numbers(samples, c, o.of_delays)):
                     continue
         return False
     return True
+
+
+def _has_own_numbers(samples: Samples, c: Connection, of_delays: bool) -> bool:
+    """Whether what is learnt of a connection's synapses is a number of each, or of the places of a matrix."""
+    if c not in samples.rows_of_synapses:
+        return c.delays is None
+    return not (samples.is_one_delay(c) if of_delays else samples.shared_elements(c))
 
 
 def _same(line: str, row: Row) -> list[str]:
@@ -53,23 +59,35 @@ class OnlineSlices:
         for k, o in self._updates():
             for trace, function in s.dynamics.traces[k].start.items():
                 arrays = ", ".join(f"a.{s.array[o.group, x.name].identifier}[e]" for x in function.of("array"))
-                line = f"({self._place(k, trace)})[e] = dynamics::{function.name}({arrays});"
+                line = f"({s.trace_place(k, o, trace)})[e] = dynamics::{function.name}({arrays});"
                 lines += self._loop(o, partial(_same, line))
         return lines
 
     def step(self) -> list[str]:
-        """After the forward operations of a step."""
-        lines = ["cluster.sync();  // the first block's derivative of the loss is there", *self._signals(True)]
-        for k, o in self._updates():
-            lines += self._trace(k, o)
-        return lines
+        """After the forward operations of a step; the first block's derivative of the loss is there."""
+
+        def lines(k: int, o: TraceOperation) -> list[str]:
+            match o:
+                case LearningSignal() if self._every_step(o.readout):
+                    return self._signal(o)
+                case TraceUpdate():
+                    return self._trace(k, o)
+            return []
+
+        return self.samples.in_loops(lines)
 
     def end(self) -> list[str]:
         """After the last step, for losses at a sample's end."""
-        lines = self._signals(False)
-        for k, o in self._updates():
-            lines += self._of_losses(k, o, False)
-        return lines
+
+        def lines(k: int, o: TraceOperation) -> list[str]:
+            match o:
+                case LearningSignal() if not self._every_step(o.readout):
+                    return self._signal(o)
+                case TraceUpdate():
+                    return self._of_losses(k, o, False)
+            return []
+
+        return self.samples.in_loops(lines)
 
     def penalties(self) -> list[str]:
         """When the rates are known."""
@@ -99,30 +117,28 @@ class OnlineSlices:
         s = self.samples
         return plus(f"s.{s.state[group, variable].identifier}", s.at(group, offset)), s.row_at(group, offset)
 
-    def _signals(self, at_every_step: bool) -> list[str]:
-        lines: list[str] = []
-        for o in self.samples.program.traces:
-            if isinstance(o, LearningSignal) and self._every_step(o.readout) == at_every_step:
-                lines += self._signal(o)
-        return lines
-
     def _signal(self, o: LearningSignal) -> list[str]:
         s, k = self.samples, o.readout
         into, row = self._field(o.target[0], o.variable, o.target[1])
-        count, error = s.share(row, row.size), f"told_{k}.error"
+        count, error, only = s.share(row, row.size), f"told_{k}.error", "-1" if o.each is None else "output"
         factor = f"error_factor<Network::Readout{k}>(told_{k}, g.of)"
+        across = s.program.connection(o.across) if o.across is not None else None
         if o.weight is None:
-            call = f"signal_errors({into}, {count}, {s.after(error, row)}, {factor}, -1);"
+            call = (
+                f"signal_errors({into}, {count}, {s.after(error, row) if o.each is None else error}, {factor}, {only});"
+            )
+        elif across in s.rows_of_synapses:
+            rows = s.synapses(across)
+            call = f"signal_over_synapses({into}, {count}, {error}, {factor}, {only}, {rows}, {s.first(row)});"
         elif o.one_to_one:
-            weight = s.after(s.weight(o.weight), row)
-            call = f"signal_one_to_one({into}, {count}, {s.after(error, row)}, {factor}, -1, {weight});"
+            weight, last = s.after(s.weight(o.weight), row), "-1" if o.each is None else f"output - {s.first(row)}"
+            call = f"signal_one_to_one({into}, {count}, {s.after(error, row)}, {factor}, {last}, {weight});"
         else:
             output, neuron = (s.stride(o.weight), 1) if o.transposed else (1, s.stride(o.weight))
             weight = s.after(s.weight(o.weight), row, neuron)
             outputs = s.program.readouts[k].size
-            call = f"signal_by_matrix({into}, {count}, {error}, {factor}, -1, {outputs}, {weight}, {output}, {neuron});"
+            call = f"signal_by_matrix({into}, {count}, {error}, {factor}, {only}, {outputs}, {weight}, {output}, {neuron});"
         lines = [call]
-        across = s.program.connection(o.across) if o.across is not None else None
         if across is not None and across.dropout:
             left = f"kept_{s.thinning(across)}.fired(1, {s.first(row)} + j)"
             lines.append(f"for_own({count}, [&](int j) {{ if (!{left}) ({into})[j] = Real(0); }});")
@@ -140,47 +156,61 @@ class OnlineSlices:
 
     def _loop(self, o: TraceUpdate, body: Callable[[Row], list[str]]) -> list[str]:
         """Loops over them: i is the source, j the block's neuron, e where the numbers stand; `body` makes the lines for a population."""
-        lines: list[str] = []
+        s, lines = self.samples, list[str]()
+        c = s.program.connection(o.connection) if o.connection is not None else None
         for row, rows, columns, first in self._rows(o):
-            own = f"Portion{{{first}, {self.samples.share(row, row.size)}}}"
+            own = f"Portion{{{first}, {s.share(row, row.size)}}}"
             arguments = "[&]([[maybe_unused]] int i, [[maybe_unused]] int j, [[maybe_unused]] std::int64_t e)"
-            lines.append(f"for_elements_of({own}, {rows}, {columns}, {arguments} {{  // {row.population}")
-            lines += [*(f"    {line}" for line in body(row)), "});"]
+            head = f"for_elements_of({own}, {rows}, {columns}, {arguments}"
+            if c is not None and c in s.rows_of_synapses:
+                head = f"for_synapses_of({own}, {s.synapses(c)}, {s.whole_source(c)}, {arguments}"
+            lines += [f"{head} {{  // {row.population}", *(f"    {line}" for line in body(row)), "});"]
         return lines
-
-    def _place(self, k: int, trace: str) -> str:
-        return plus("traces", self.samples.trace_offsets[k, trace])
 
     def _post(self, o: TraceUpdate, variable: str, row: Row) -> str:
         return f"s.{variable}[{moved('j', self.samples.at(o.group, row.offset))}]"
+
+    def _arriving(self, c: Connection, of_delays: bool, row: Row) -> str:
+        """What arrives over a synapse of what the source emitted."""
+        one_to_one = c.pattern == "one_to_one" and c not in self.samples.rows_of_synapses
+        return f"emitted[{self.samples.first(row)} + j]" if one_to_one else self.samples.arriving(c, of_delays)[1]
+
+    def _seen(self, o: TraceUpdate, symbol: str) -> str:
+        """A variable of a readout's neurons, which are the first block's."""
+        s = self.samples
+        group, variable, neuron = s.program.seen_by(o, symbol) or ("", "", 0)
+        place = s.at(group, neuron or 0)
+        index = moved("output", place) if o.each is not None else str(place)
+        return f"*cluster.map_shared_rank(&s.{s.state[group, variable].identifier}[{index}], 0)"
 
     def _trace(self, k: int, o: TraceUpdate) -> list[str]:
         s, lines = self.samples, [f"// traces of {o.connection or f'{o.group}.{o.array}'}"]
         function = s.dynamics.traces[k].step
         c = s.program.connection(o.connection) if o.connection is not None else None
         if c is not None:
-            when = f"n - {c.delay}" if c.delay else "n"
-            lines += [f"write_emitted(emitted, {c.source_size}, {s.source(c)}, {when});", "__syncthreads();"]
-
-        reads: list[str] = []
-        for a in function.of("read"):
-            group, variable, neuron = s.program.seen_by(o, a.name) or ("", "", 0)
-            place = f"s.{s.state[group, variable].identifier}[{s.at(group, neuron or 0)}]"  # in the first block
-            reads.append(f"const Real of_{a.identifier} = *cluster.map_shared_rank(&{place}, 0);")
+            lines += s.arriving(c, o.of_delays)[0]
+        before: list[str] = []  # what all synapses see alike
+        for a in function.arguments:
+            match a.role:
+                case "trace":
+                    before.append(f"Real* const of_{a.identifier} = {s.trace_place(k, o, a.name)};")
+                case "shared" | "adds":
+                    where = s.trace_place(*s.program.beside(o), a.name.removeprefix("shared."))
+                    before.append(f"Real* const of_{a.identifier} = {where};")
+                case "read" | "output":
+                    before.append(f"const Real of_{a.identifier} = {self._seen(o, a.name)};")
 
         def body(row: Row) -> list[str]:
             passed: list[str] = []
             for a in function.arguments:
                 match a.role:
-                    case "trace":
-                        passed.append(f"({self._place(k, a.name)})[e]")
+                    case "trace" | "shared" | "adds":
+                        passed.append(f"of_{a.identifier}[e]")
                     case "pre":
-                        one_to_one = c is not None and c.pattern == "one_to_one"
-                        place = f"{s.first(row)} + j" if one_to_one else "i"
-                        passed.append("Real(1)" if c is None else f"emitted[{place}]")
+                        passed.append("Real(1)" if c is None else self._arriving(c, o.of_delays, row))
                     case "post":
                         passed.append(self._post(o, s.seen_by(o, a.name)[0], row))
-                    case "read":
+                    case "read" | "output":
                         passed.append(f"of_{a.identifier}")
                     case "within":
                         passed.append(f"{s.starts_window()} ? Real(0) : Real(1)")
@@ -188,7 +218,7 @@ class OnlineSlices:
                         passed.append(f"taken<Network::Readout{a.name.removeprefix('reads.')}>(steps, n)")
             return [f"dynamics::{function.name}({', '.join(passed)});"]
 
-        loop = ["{", *(f"    {line}" for line in (*reads, *self._loop(o, body))), "}"]
+        loop = ["{", *(f"    {line}" for line in (*before, *self._loop(o, body))), "}"]
         return [*lines, *loop, *self._of_losses(k, o, True), "__syncthreads();"]
 
     def _of_losses(self, k: int, o: TraceUpdate, at_every_step: bool) -> list[str]:
@@ -197,18 +227,23 @@ class OnlineSlices:
 
     def _products(self, k: int, o: TraceUpdate, pairs: Iterable[tuple[str, str]]) -> list[str]:
         """Signals times traces, added to the sample's gradient."""
-        s, lines = self.samples, []
+        s, lines = self.samples, list[str]()
+        c = s.program.connection(o.connection) if o.connection is not None else None
         for signal, trace in pairs:
-            value = f"({self._place(k, trace)})[e]"
+            value = f"({s.trace_place(k, o, trace)})[e]"
 
             def body(row: Row, signal: str = signal, value: str = value) -> list[str]:
                 factor = self._post(o, s.state[o.group, signal].identifier, row)
-                if o.connection is None:
+                if c is None:
                     into = f"sums[{moved('e', s.sums[o.group, f'{o.array}~'])}]"
                     return [f"{into} += static_cast<double>({factor}) * static_cast<double>({value});"]
-                into = f"gradient[{moved('e', s.gradient_offsets[s.program.connection(o.connection).weight])}]"
+                into = f"gradient[{moved('e', s.gradient_offsets[c.weight])}]"
+                if c in s.rows_of_synapses and o.of_delays:
+                    into = f"({s.gradient_of_delays(c)})[{s.synapses(c)}.delay_elements[e]]"
+                elif c in s.rows_of_synapses:
+                    into = f"({s.gradient_in_rows(c)})[{s.synapses(c)}.element(static_cast<std::uint64_t>(e))]"
                 return [f"{into} = m_fma({factor}, {value}, {into});"]
 
-            if o.connection is not None or (o.group, f"{o.array}~") in s.sums:
+            if c is not None or (o.group, f"{o.array}~") in s.sums:
                 lines += self._loop(o, body)
         return lines

@@ -103,6 +103,16 @@ train:
     optimiser = adam(learning_rate = 1e-3)
 """
 
+IN_ROWS = (
+    FORWARDS.replace("hidden -> hidden: dense, weight = normal(0, 0.2), delay = 1 ms",
+                     "hidden -> hidden: random(p = 0.3), weight = normal(0, 0.2), delay = uniform(1.5 ms, 4 ms)")
+    .replace("connect ones", "connect drawn = hidden -> other: random(fan_in = 5), weight = normal(0, 0.3), delay = uniform(1 ms, 3 ms)\n    connect ones")
+    .replace("{k} -> output: dense", "{k} -> output: random(p = 0.4)")
+    .replace("output.bias", "output.bias, hidden_hidden.delay(in = [1 ms, 5 ms])")
+)  # fmt: skip
+IN_LOOPS = IN_ROWS.replace("LI[40](tau_m = 10 ms)", "LI[40](tau_m = each(10 ms))")  # traces of each output
+EVERY_STEP = FORWARDS.replace("LOSS", "mean(cross_entropy(output.v))")
+
 
 @pytest.fixture(scope="session")
 def projects(tmp_path_factory):
@@ -114,7 +124,7 @@ def projects(tmp_path_factory):
 def sliced(projects, monkeypatch):
     """A network on a device whose blocks have so few bytes of shared memory that four must share a sample."""
 
-    def build(text: str, most: int, build: str = "plain"):
+    def build(text: str, most: int, build: str = "plain", seed: int = 3):
         monkeypatch.setattr(clusters, "MOST_SHARED", most)
         program, project = projects.emulated(text, build=build)
         header = next(
@@ -123,7 +133,7 @@ def sliced(projects, monkeypatch):
             if f"namespace {program.name.lower()}" in p.read_text()
         )
         assert "int cluster = 4;" in header.read_text()
-        return program, sncc.load(project, backend="emulated", seed=3)
+        return program, sncc.load(project, backend="emulated", seed=seed)
 
     return build
 
@@ -141,10 +151,11 @@ def test_blocks_that_share_a_sample_give_the_references_numbers(sliced, build, o
 @pytest.mark.slow
 @pytest.mark.parametrize("build", ["plain", "checked"])
 @pytest.mark.parametrize("loss", ["mean(cross_entropy(output.v))", "cross_entropy(mean(output.v))"])
-def test_blocks_that_share_a_sample_go_forwards_in_time(sliced, build, loss, monkeypatch):
+@pytest.mark.parametrize("text", [FORWARDS, IN_ROWS, IN_LOOPS], ids=["matrices", "rows", "loops"])
+def test_blocks_that_share_a_sample_go_forwards_in_time(sliced, build, text, loss, monkeypatch):
     """In training with a loss of every step a launch is one step, by one block a sample."""
     monkeypatch.setenv("SNCC_EMULATION_ORDER_SEED", "2")
-    program, network = sliced(FORWARDS.replace("LOSS", loss), 15_000, build)
+    program, network = sliced(text.replace("LOSS", loss), 16_000, build, seed=0)
     agree(network, program, 1e-9, steps=15)
     trains_online_like_the_reference(network, program)
 
@@ -229,17 +240,25 @@ def test_a_number_that_is_none_is_named_as_where_one_block_has_the_sample(sliced
 
 @pytest.mark.slow
 @needs_emulation
-def test_a_meeting_of_the_block_in_place_of_one_of_the_cluster_is_missed(projects, sliced):
-    program, _ = sliced(FED_BACK, 11_000)
-    _, project = projects.write(FED_BACK, "float64")
-    broken = projects.folder / "too_small_a_meeting"
+@pytest.mark.parametrize("text, most, behind", [
+    (FED_BACK, 11_000, "// other_output: other -> output"),
+    (EVERY_STEP, 16_000, "// traces of x_hidden"),  # the first block's derivative of the loss
+    (EVERY_STEP, 16_000, "if (g.looks && fails_here(false, n)) return;"),  # which it forgets in the next step
+], ids=["spikes", "a loss", "the next step"])  # fmt: skip
+def test_a_meeting_of_the_block_in_place_of_one_of_the_cluster_is_missed(
+    projects, sliced, tmp_path, text, most, behind
+):
+    program, _ = sliced(text, most)
+    _, project = projects.write(text, "float64")
+    name = program.name.lower()
+    broken = tmp_path / "too_small_a_meeting"
     shutil.copytree(project, broken)
-    source = broken / "src" / "cuda" / "fedback_clusters.cuh"
-    before, after = source.read_text().split("// other_output: other -> output")
+    source = broken / "src" / "cuda" / f"{name}_clusters.cuh"
+    before, found, after = source.read_text().partition(behind)
     head, tail = before.rsplit("cluster.sync();", 1)
-    source.write_text(f"{head}__syncthreads();{tail}// other_output: other -> output{after}")
+    source.write_text(f"{head}__syncthreads();{tail}{found}{after}")
     (broken / "lib").mkdir()
-    shutil.copy(projects.link(broken, "fedback", "checked", "libfedback_emulated.so", "-shared"), broken / "lib")
+    shutil.copy(projects.link(broken, name, "checked", f"lib{name}_emulated.so", "-shared"), broken / "lib")
     with pytest.raises(RuntimeError, match="race: .*a barrier of the cluster|uninitialised"):
         agree(sncc.load(broken, backend="emulated"), program, 1e-9, steps=25)
 
@@ -275,7 +294,9 @@ def test_as_few_blocks_share_a_sample_as_have_room_for_it(size, expected):
     "rule, before, after, expected",
     [
         ("eprop(online = true)", "", "", 2),
-        ("eprop(online = true)", "x -> hidden: dense", "x -> hidden: random(p = 0.5)", 0),  # traces of synapses in rows are no slices
+        ("eprop(online = true)", "x -> hidden: dense, weight = normal(0, 1)", "x -> hidden: random(p = 0.5), weight = normal(0, 1)", 2),
+        ("eprop(online = true)", "x -> hidden: dense, weight = normal(0, 1)", "x -> hidden: random(p = 0.5), weight = 0.1", 0),  # one number for all
+        ("eprop(online = true)", "LI[20]", "LI[20](tau_m = each(20 ms))", 2),  # traces of each output
         ("eprop(feedback = random)", "hidden -> output", "hidden[0:100] -> output", 2),
         ("bptt\n    learn = weights, x_hidden.delay(in = [1 ms, 9 ms])", "1)\n    connect hidden", "1), delay = each(2 ms)\n    connect hidden", 2),
     ],

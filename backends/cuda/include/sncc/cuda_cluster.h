@@ -2,6 +2,7 @@
 // readout. What neurons emit, and what goes back to others, stands in device memory, which a meeting of the cluster makes known.
 #pragma once
 
+#include "sncc/cuda_online.h"
 #include "sncc/cuda_sample.h"
 
 namespace sncc {
@@ -40,6 +41,14 @@ __device__ inline void for_elements_of(const Portion& own, int rows, int columns
         const int i = static_cast<int>(k / own.count), j = static_cast<int>(k % own.count);
         body(i, j, i * stride + own.first + j);
     }
+}
+// Calls body(source, target, number) for synapses in rows onto the neurons that a block has, of which the first is target number 0. Neighbouring
+// threads look at neighbouring synapses, of which a row has those onto own neurons side by side.
+template <typename Real, typename Body>
+__device__ inline void for_synapses_of(const Portion& own, const DeviceRows<Real>& rows, int sources, const Body& body) {
+    for_synapses(rows, sources, [&](int i, int j, std::int64_t k) {
+        if (own.has(static_cast<std::uint32_t>(j))) body(i, j - own.first, k);
+    });
 }
 // Zeros in numbers of the sample's, by all threads of its `blocks` blocks.
 template <typename Number>

@@ -160,12 +160,12 @@ __device__ inline void signal_by_matrix(Real* into, int size, const Real* errors
     });
 }
 
-// into[i] := the sum over a neuron's synapses of weight · error of the target.
+// into[i] := the sum over the synapses of neuron first + i of weight · error of the target.
 template <typename Real>
-__device__ inline void signal_over_synapses(Real* into, int size, const Real* errors, Real factor, int only, const DeviceRows<Real>& rows) {
+__device__ inline void signal_over_synapses(Real* into, int size, const Real* errors, Real factor, int only, const DeviceRows<Real>& rows, int first = 0) {
     for_own(size, [&](int i) {
         Real sum = 0;
-        for (std::uint64_t k = rows.offsets[i]; k < rows.offsets[i + 1]; ++k) {
+        for (std::uint64_t k = rows.offsets[first + i]; k < rows.offsets[first + i + 1]; ++k) {
             const int target = static_cast<int>(rows.targets[k]);
             if (only < 0 || target == only) sum = m_fma(rows.weight(k), factor * errors[target], sum);
         }
