@@ -74,12 +74,12 @@ private:
     static __device__ Real reduced(Real* terms, Real own, Real result, const Combine& combine) {
         if constexpr (one_warp) {
             if (rank() < outputs) result = own;
-            for (int half = 16; half > 0; half /= 2) result = combine(result, __shfl_xor_sync(0xffffffffu, result, half));
         } else {
             meet();
-            for (int j = 0; j < outputs; ++j) result = combine(result, terms[j]);
-            meet();
+            for (int j = rank() % 32; j < outputs; j += 32) result = combine(result, terms[j]);  // each warp takes all of them
         }
+        for (int half = 16; half > 0; half /= 2) result = combine(result, __shfl_xor_sync(0xffffffffu, result, half));
+        if constexpr (!one_warp) meet();
         return result;
     }
 };
@@ -105,9 +105,10 @@ __device__ inline void set_target(R& r, const Labels& labels, std::int64_t n) {
 template <typename Readout, typename Real>
 __device__ inline int named(const Real* x) {
     const Real sign = Readout::scale < 0 ? Real(-1) : Real(1);
+    Real most = sign * x[0];
     int best = 0;
     for (int j = 1; j < Readout::outputs; ++j)
-        if (sign * x[j] > sign * x[best]) best = j;
+        if (sign * x[j] > most) best = j, most = sign * x[j];
     return best;
 }
 
