@@ -18,19 +18,23 @@ from scipy.optimize import brentq
 
 from sncc.expressions.nodes import Symbol
 from sncc.expressions.units import PLAIN
-from sncc.model.nodes import State
+from sncc.model.nodes import Plasticity, State
 
 LONGEST = 0.1  # ms, a step between events
 MOST = 60  # spikes of a neuron
 
 
-def _states(c) -> list:
+def _blocks(c) -> list:
+    """(owner, block): a connection's synapse and its plasticity, whose names are their own."""
+    blocks = [(c.name, c.synapse), (f"{c.name}.plasticity", c.plasticity)]
+    return [(owner, block) for owner, block in blocks if block is not None]
+
+
+def _states(block) -> list:
     """What each synapse keeps: traces of either side one by one, as they are equal for all of a neuron's synapses."""
-    found = [*(c.synapse.states if c.synapse is not None else ())]
-    if c.plasticity is not None:
-        own = c.plasticity
-        found += [*own.pre_states, *own.post_states, *own.states, State("weight", Symbol("weight"), PLAIN)]
-    return found
+    if not isinstance(block, Plasticity):
+        return [*block.states]
+    return [*block.pre_states, *block.post_states, *block.states, State("weight", Symbol("weight"), PLAIN)]
 
 
 class EventDriven:
@@ -42,19 +46,21 @@ class EventDriven:
         self.sizes = {p.name: p.size for p in model.populations}
         self.synapses = [c for c in model.connections if c.synapse is not None or c.plasticity is not None]
         self.numbers = {p.name: self._numbers(p.parameters, f"{p.name}.", (p.size,)) for p in self.neurons}
+        self.weights: dict[str, np.ndarray] = {}  # as a sample begins
         for c in model.connections:
             shape = self.sizes[c.source], self.sizes[c.target]
-            self.numbers[c.name] = self._numbers(c.synapse.parameters if c.synapse else (), f"{c.name}.", shape)
-            if c.plasticity is not None:
-                self.numbers[c.name] |= self._numbers(c.plasticity.parameters, f"{c.name}.plasticity.", shape)
+            shape = shape if str(c.pattern) == "dense" else shape[:1]
             weight = parameters.get(f"{c.name}.weight", getattr(c.weight.value, "value", None))
-            self.numbers[c.name]["weight"] = np.broadcast_to(weight, shape if str(c.pattern) == "dense" else shape[:1])
+            self.weights[c.name] = np.broadcast_to(weight, shape)
+            for owner, block in _blocks(c):
+                self.numbers[owner] = self._numbers(block.parameters, f"{owner}.", shape)
+                self.numbers[owner]["weight"] = self.weights[c.name]
         self.places: dict[tuple[str, str], slice] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
         starts = []
         for owner, states, shape in [
             *((p.name, p.dynamics.states, (p.size,)) for p in self.neurons),
-            *((c.name, _states(c), np.shape(self.numbers[c.name]["weight"])) for c in self.synapses),
+            *((o, _states(block), self.weights[c.name].shape) for c in self.synapses for o, block in _blocks(c)),
         ]:
             self.shapes[owner] = shape
             for s in states:
@@ -86,9 +92,13 @@ class EventDriven:
     def _of(self, state: np.ndarray, owner: str) -> dict[str, np.ndarray]:
         return {s: state[at].reshape(self.shapes[owner]) for (name, s), at in self.places.items() if name == owner}
 
-    def _seen(self, c, state: np.ndarray) -> dict:
-        """What a connection's synapses read: their own states and numbers, and those of both sides."""
-        names = self.numbers[c.name] | self._of(state, c.name)  # a weight that moves is one of the states
+    def _weight(self, c, state: np.ndarray) -> np.ndarray:
+        """The weights now: those that move are states."""
+        return self._of(state, f"{c.name}.plasticity")["weight"] if c.plasticity is not None else self.weights[c.name]
+
+    def _seen(self, c, owner: str, state: np.ndarray) -> dict:
+        """What a connection's synapses, or their plasticity, read: their own states and numbers, and those of both sides."""
+        names = self.numbers.get(owner, {}) | self._of(state, owner) | {"weight": self._weight(c, state)}
         dense = str(c.pattern) == "dense"
         for side, owner in (("pre", c.source), ("post", c.target)):
             if owner in self.until:
@@ -102,14 +112,14 @@ class EventDriven:
         result = np.zeros_like(state)
         drive = {(p.name, i.name): np.zeros(p.size) for p in self.neurons for i in p.dynamics.inputs}
         for c in self.synapses:
-            names = self._seen(c, state) | {"t": time}
-            if c.synapse is not None and c.synapse.deliver is not None:
-                delivered = np.broadcast_to(value(c.synapse.deliver, names), self.shapes[c.name])
-                drive[c.target, c.input] += delivered.sum(0) if delivered.ndim == 2 else delivered
-            for e in [e for block in (c.synapse, c.plasticity) if block is not None for e in block.equations]:
-                result[self.places[c.name, e.state]] = np.broadcast_to(
-                    value(e.derivative, names), self.shapes[c.name]
-                ).ravel()
+            for owner, block in _blocks(c):
+                names = self._seen(c, owner, state) | {"t": time}
+                if getattr(block, "deliver", None) is not None:
+                    delivered = np.broadcast_to(value(block.deliver, names), self.shapes[owner])
+                    drive[c.target, c.input] += delivered.sum(0) if delivered.ndim == 2 else delivered
+                for e in block.equations:
+                    slope = np.broadcast_to(value(e.derivative, names), self.shapes[owner])
+                    result[self.places[owner, e.state]] = slope.ravel()
         for p in self.neurons:
             own = {i.name: drive[p.name, i.name] for i in p.dynamics.inputs}
             names = self.numbers[p.name] | self._of(state, p.name) | own | {"t": time}
@@ -156,15 +166,16 @@ class EventDriven:
         for order, c in enumerate(self.model.connections):
             if c.source == source:
                 delay = self.parameters.get(f"{c.name}.delay", c.delay_steps * self.model.step)
-                shape = np.shape(self.numbers[c.name]["weight"])
+                shape = self.weights[c.name].shape
                 left = {f"pre.{k}": v[index] for k, v in self._of(self.state, source).items()}  # as its spike leaves it
                 for j, d in enumerate(np.atleast_1d(np.broadcast_to(delay, shape)[index])):
                     heapq.heappush(self.queue, (time + d, order, index, j, next(self.numbered), c, left))
             if c.target == source and c.plasticity is not None:  # behind all that arrives at that time
+                shape = self.weights[c.name].shape
                 late = c.post_delay_steps * self.model.step
                 left = {f"post.{k}": v[index] for k, v in self._of(self.state, source).items()} | {"post": True}
                 dense = str(c.pattern) == "dense"
-                for i in range(self.shapes[c.name][0]) if dense else [index]:
+                for i in range(shape[0]) if dense else [index]:
                     heapq.heappush(
                         self.queue, (time + late, len(self.model.connections), i, index, next(self.numbered), c, left)
                     )
@@ -172,27 +183,23 @@ class EventDriven:
     def _arrive(self, c, i: int, j: int, left: dict) -> None:
         """A spike of the source at a synapse, or, `left` being of the target, one of the target."""
         at, target = ((i, j), j) if str(c.pattern) == "dense" else ((i,), i)
-        seen = self._seen(c, self.state)  # before the spike itself arrives
-        if c.synapse is None and "post" not in left:
-            self._impulse(c, target, seen["weight"][at])
-        if c not in self.synapses:
-            return
-        names = {k: np.broadcast_to(v, self.shapes[c.name])[at] if np.ndim(v) else v for k, v in seen.items()}
-        names |= left | {"t": self.time - self.model.step}  # `t + step` is what jumps read
-        jumps = [*(c.synapse.on_pre if c.synapse is not None else ())]
-        if c.plasticity is not None:
-            jumps = [*c.plasticity.on_post] if "post" in left else [*jumps, *c.plasticity.on_pre]
-        bounds = {k: (low, high) for k, low, high in c.plasticity.bounds} if c.plasticity is not None else {}
-        for jump in jumps:
-            now = value(jump.value, names)
-            names[jump.state] = now
-            if jump.state in bounds:
-                low, high = (value(limit, names) for limit in bounds[jump.state])
-                names[jump.state] = min(max(now, low), high)
-        for s in _states(c):
-            self.state[self.places[c.name, s.name].start + np.ravel_multi_index(at, self.shapes[c.name])] = names[
-                s.name
-            ]
+        weight = self._weight(c, self.state)[at]  # the synapse comes first, before the weight moves
+        for owner, block in _blocks(c):
+            jumps = getattr(block, "on_post", ()) if "post" in left else block.on_pre
+            seen = self._seen(c, owner, self.state)
+            names = {k: np.broadcast_to(v, self.shapes[owner])[at] if np.ndim(v) else v for k, v in seen.items()}
+            names |= left | {"t": self.time - self.model.step}  # `t + step` is what jumps read
+            bounds = {k: (low, high) for k, low, high in getattr(block, "bounds", ())}
+            for jump in jumps:
+                names[jump.state] = value(jump.value, names)
+                if jump.state in bounds:
+                    low, high = (value(limit, names) for limit in bounds[jump.state])
+                    names[jump.state] = min(max(names[jump.state], low), high)
+            for s in _states(block):
+                place = self.places[owner, s.name].start + np.ravel_multi_index(at, self.shapes[owner])
+                self.state[place] = names[s.name]
+        if c.synapse is None and "post" not in left:  # what its spikes move has been read
+            self._impulse(c, target, weight)
 
     def _impulse(self, c, target: int, weight: float) -> None:
         dynamics = self.model.population(c.target).dynamics

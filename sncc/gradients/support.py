@@ -59,23 +59,19 @@ def _connection(connection: Connection, training: Training, model: Model) -> Ite
     if plasticity is None or training.rule.name != "eventprop":
         return
     help = "train with `bptt` or `eprop`, or leave the `plasticity` out (`--schedule neuron_parallel` simulates it)"
-    if connection.synapse is not None:
-        what = f"`eventprop` through weights that a `plasticity` moves in front of `{connection.synapse.model}`"
-        yield not_supported_yet(connection.span, what, f"{help}; weights alone, without a `synapse`, are learnt")
     for name, _, _ in connection.modulators:
         what = f"`eventprop` through weights that a `plasticity` moves by `{name}`, which follows a population,"
         yield not_supported_yet(connection.span, what, help)
-    if read := next(_read_of_neurons(connection, plasticity, model), None):
-        what = f"`eventprop` through weights that a `plasticity` moves by `{read}`, a state of neurons,"
+    if read := next(_read_elsewhere(connection, plasticity, model), None):
+        what = f"`eventprop` through weights that a `plasticity` moves, `on post`, by `{read}`, at the time of another spike,"
         yield not_supported_yet(connection.span, what, help)
 
 
-def _read_of_neurons(connection: Connection, plasticity: Plasticity, model: Model) -> Iterator[str]:
-    """What a plasticity reads of states of either side."""
-    told = [*(e.derivative for e in plasticity.equations), *(j.value for j in plasticity.on_pre + plasticity.on_post)]
-    for name in sorted({name for value in told for name in symbols(value)}):
+def _read_elsewhere(connection: Connection, plasticity: Plasticity, model: Model) -> Iterator[str]:
+    """States of neurons that spikes of the target read as they are then, and not as the spike itself has left them."""
+    for name in sorted({name for jump in plasticity.on_post for name in symbols(jump.value)}):
         side, _, variable = name.partition(".")
-        if side in ("pre", "post") and variable:
+        if side == "pre" or (side == "post" and connection.post_delay_steps):
             dynamics = model.population(connection.source if side == "pre" else connection.target).dynamics
             if dynamics is not None and any(s.name == variable for s in dynamics.states):
                 yield name

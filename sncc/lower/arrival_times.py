@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 
 from sncc.expressions.algebra import ONE, ZERO, div, fold_all, sub
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbols
-from sncc.lower.readings import FLOWED
+from sncc.lower.readings import FLOWED, before_events
 from sncc.model.nodes import Assignment, Dynamics
 from sncc.program.statements import SLOPED, Assign
 
@@ -66,6 +66,10 @@ def arrival_times(dynamics: Dynamics) -> tuple[Assign, ...]:
         count = Symbol(f"arrival.count.{name}")
         at: dict[str, Expression] = {s: Symbol(f"{at_arrival(name)}.{s}") for s in moving(dynamics)}
         behind: dict[str, Expression] = {s: Symbol(f"{behind_arrival(name)}.{s}") for s in moving(dynamics)}
+        if name in dynamics.early:  # the same spike may make neurons jump, which moves flows behind it by itself
+            inputs = {i.name for i in dynamics.inputs}
+            seen: dict[str, Expression] = {i: Symbol(k) for i in inputs if (k := before_events(i)) in inputs}
+            at, behind = at | seen, behind | seen
         for e in dynamics.equations:
             found.append((f"arrival.rise.{name}.{e.state}", substitute(e.derivative, at)))
             found.append((f"arrival.fall.{name}.{e.state}", substitute(e.derivative, behind)))

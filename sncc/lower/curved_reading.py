@@ -8,7 +8,7 @@ Where several inputs jump at once, one goes after the other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sncc.expressions.algebra import ZERO, add, affine, div, fold_all, mul, sub
@@ -57,8 +57,10 @@ def _reading(dynamics: Dynamics) -> dict[str, Expression]:
     }
 
 
-def mean_slopes(dynamics: Dynamics, drives: frozenset[str], step: float) -> tuple[Assign, ...]:
-    """The locals `read.I.K`, of the states at the step's start; other inputs than those in `drives` are silent."""
+def mean_slopes(
+    dynamics: Dynamics, drives: frozenset[str], step: float, before: Mapping[str, Expression]
+) -> tuple[Assign, ...]:
+    """The locals `read.I.K`, of the states `before` the step's flow; other inputs than those in `drives` are silent."""
     silent: dict[str, Expression] = {i.name: ZERO for i in dynamics.inputs if i.name not in drives}
     flowing, result = {e.state for e in dynamics.equations}, list[Assign]()
     for number, name in enumerate(dynamics.curved):
@@ -66,7 +68,7 @@ def mean_slopes(dynamics: Dynamics, drives: frozenset[str], step: float) -> tupl
         for k, value in _reading(dynamics).items():
             if name not in symbols(value) or k in map(_last, dynamics.curved):
                 continue
-            slope = _mean_slope(substitute(value, silent | later), name)
+            slope = _mean_slope(substitute(value, {**before, **silent, **later}), name)
             result.append(Assign(f"read.{name}.{k}", fold_all(mul(Number(step), slope) if k in flowing else slope)))
     return tuple(result)
 

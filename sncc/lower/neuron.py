@@ -138,7 +138,7 @@ def _follow_events(
     flowed = {s: Symbol(f"{s}.flow") if f"{s}.flow" in written else now for s, now in arrived.items()}
     body.statements += event_times(population, Moments(before, flowed, arrived), impulses, drives, gate, step)
     body.statements += arrival_times(dynamics)
-    body.statements += mean_slopes(dynamics, drives, step)
+    body.statements += mean_slopes(dynamics, drives, step, before)
 
 
 def _inputs_of_flow(dynamics: Dynamics) -> frozenset[str]:

@@ -12,6 +12,12 @@ from sncc.program.statements import SPIKED
 FLOWED = "flowed."  # before a state's name: its value between flow and arrivals
 
 
+def before_events(symbol: str) -> str:
+    """What stands for a neuron's state, `pre.X` or `post.X`, as it was between its step's flow and its events."""
+    side, _, variable = symbol.partition(".")
+    return f"{side}.{FLOWED}{variable}"
+
+
 def is_timed(model: Model) -> bool:
     """Whether spikes are followed in time."""
     return model.training is not None and model.training.rule.name == "eventprop"

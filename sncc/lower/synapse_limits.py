@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sncc.expressions.nodes import symbols, walk
 from sncc.lower.drawn_starts import cannot_start
-from sncc.lower.readings import is_timed
 from sncc.lower.synapse_ends import is_placed, most_of
 from sncc.lower.synapse_moves import drawn_states, moves_of
 from sncc.lower.traces import amounts, rests, unsupported
@@ -77,6 +76,4 @@ def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[s
     if c.delay is not None and any(symbols(e.derivative) & traces for e in flowing):
         what = "with a delay for each synapse and a `pre state` in an equation of each synapse"
         return what, "give the connection one delay, or let the synapse's state jump under `on pre`"
-    if model.population(c.source).kind == "signal" and is_timed(model):
-        return f"under `eventprop`, behind the signal `{c.source}`,", "train with `bptt` or `eprop`"
     return "", ""

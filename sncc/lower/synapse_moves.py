@@ -18,7 +18,7 @@ from sncc.expressions.algebra import ONE, ZERO, add, affine, has_draws, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.plasticity import with_names_apart
-from sncc.lower.readings import FLOWED, is_timed
+from sncc.lower.readings import FLOWED, before_events, is_timed
 from sncc.lower.traces import unsupported
 from sncc.model.divisors import divided_by, divisors
 from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, State
@@ -98,11 +98,15 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         for side, jumps in (("pre", pre), ("post", plasticity.on_post)):
             blocks = [_of_synapses(jumps, plasticity), _of_traces(jumps, plasticity, side)]
             if side == "pre":
-                on_pre += [_jumps(b, reader, late, None, told, after) for b in blocks if b]
+                on_pre += [_jumps(b, reader, late, None, told, after, is_timed(model)) for b in blocks if b]
             else:
                 at_spike = 1 + c.post_delay_steps  # a trace meets its neuron as the spike has left it
                 agos = (1, at_spike)
-                on_post += [_jumps(b, reader, before, ago, 1) for b, ago in zip(blocks, agos, strict=True) if b]
+                on_post += [
+                    _jumps(b, reader, before, ago, 1, timed=is_timed(model))
+                    for b, ago in zip(blocks, agos, strict=True)
+                    if b
+                ]
         for side, own in (("pre", plasticity.pre_states), ("post", plasticity.post_states), ("", plasticity.states)):
             flowing = [e for e in plasticity.equations if e.state in {s.name for s in own}]
             flows.append(_flowing(flowing))
@@ -111,6 +115,8 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         states.append(State(WEIGHT_NOW, ZERO, PLAIN))
     begin = apply("select", apply("lt", Symbol("t"), model.step / 2), apply("stop", WEIGHT), Symbol(WEIGHT_NOW))
     delivered = tuple((where, reader.read(value, usual, 1, 1)) for where, value in c.deliveries)
+    if is_timed(model) and plasticity is not None and (on_post or after):
+        reader.see_flowed()
     source = model.population(c.source)
     if synapse is None:
         sent = f"{SIGNAL}{'!' * source.impulse}" if source.kind == "signal" else "pre!" if c.gain is None else GAIN
@@ -215,9 +221,9 @@ def _jumps(
             continue
         parts = affine(jump.value, ["weight"])
         if parts is not None and parts[0] == {"weight": ONE}:
-            now = add(Symbol(WEIGHT_NOW), reader.read(parts[1], pre, post, modulator, after))
+            now = add(Symbol(WEIGHT_NOW), reader.read(parts[1], pre, post, modulator, after, timed))
         else:
-            now = sub(reader.read(jump.value, pre, post, modulator, after), _LEARNT)
+            now = sub(reader.read(jump.value, pre, post, modulator, after, timed), _LEARNT)
         result.append(replace(jump, state=WEIGHT_NOW, value=now))
     return tuple(result)
 
@@ -287,8 +293,15 @@ class _Reader:
                     if timed:
                         self._see(f"post.{SLOPED}{variable}", side, f"{SLOPED}{variable}", 1, 1)
                 else:
-                    names[name] = self._see(name, side, variable, post, 1)
+                    kept = f"{SPIKED}{variable}" if timed else variable
+                    names[name] = self._see(f"post.{kept}", side, kept, post, 1)
         return substitute(expression, names)
+
+    def see_flowed(self) -> None:
+        """See all states that are read all the time also as they were before the events of their step."""
+        for s in [s for s in self.seen.values() if s.side in ("pre", "post") and "." not in s.variable]:
+            symbol = before_events(s.symbol)
+            self.seen[symbol] = Seen(symbol, s.side, f"{FLOWED}{s.variable}", s.ago)
 
     def _keep(self, seen: Symbol) -> Symbol:
         """What holds it for a step."""

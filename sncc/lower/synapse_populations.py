@@ -60,7 +60,8 @@ def spread_synapses(model: Model) -> Model:
         populations += added
         connections += around
     simulation = _stimulating(model, [c for c in model.connections if c.plasticity is not None])
-    told = {(c.source, c.values) for c in connections if c.of_target or (c.values or "").startswith((NUMBER, SPIKED))}
+    kept = (NUMBER, SPIKED, FLOWED)
+    told = {(c.source, c.values) for c in connections if c.of_target or (c.values or "").startswith(kept)}
     neurons = (_telling(p, [v for name, v in told if name == p.name and v]) for p in model.populations)
     return replace(model, populations=(*neurons, *populations), connections=tuple(connections), simulation=simulation)
 

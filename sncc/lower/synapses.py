@@ -17,6 +17,7 @@ from sncc.expressions.algebra import ONE, ZERO, add, div, mul
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.printer import print_expression
 from sncc.expressions.units import PLAIN
+from sncc.lower.readings import is_timed
 from sncc.lower.reduction import Reduction, reduce_synapse
 from sncc.lower.traces import MOST_SPIKES, amounts, drive, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import (
@@ -44,6 +45,7 @@ def place_synapses(model: Model) -> Model:
         and (r := reduce_synapse(c)) is not None
         and _is_told(c, r)
         and not _follows_number(model, c)
+        and _is_met(model, c, r)
     }
     placed = [c for c in model.connections if c.name in found]
     traces = _Traces(model)
@@ -80,6 +82,11 @@ def _follows_number(model: Model, connection: Connection) -> bool:
     source, learnt = model.population(connection.source), {entry.key for entry in training.learn}
     each = {p.name for p in source.parameters if p.storage == "each" and f"{source.name}.{p.name}" in learnt}
     return any(name in symbols(synapse.deliver) for name in (f"pre.{p}" for p in each))
+
+
+def _is_met(model: Model, connection: Connection, reduction: Reduction) -> bool:
+    """Whether what a source's states make of its spikes can reach synapses with weights that move: with spikes' times it needs these as well."""
+    return not (is_timed(model) and connection.plasticity is not None and reduction.gain != ONE)
 
 
 def _follows(value: Expression) -> bool:

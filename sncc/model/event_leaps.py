@@ -25,7 +25,7 @@ def refuse_leaps(model: nodes.Model, diagnostics: Diagnostics) -> None:
         if c.synapse is not None:
             _in_synapses(model, c, c.synapse, learnt, diagnostics)
         if c.plasticity is not None:
-            _in_plasticity(c, c.plasticity, learnt, diagnostics)
+            _in_plasticity(model, c, c.plasticity, learnt, diagnostics)
     # what is read by a reduction is a number with no time of its own: the loss is as exact there as its derivative
     for loss in training.losses:
         if loss.reduction is None and loss.expression is not None and leaps(loss.expression, {"output"}, {}):
@@ -51,14 +51,8 @@ def _in_synapses(
     numbers = _learnt(synapse.parameters, c.name, learnt)
     if f"{c.share[0] if c.share else c.name}.weight" in learnt:
         numbers["weight"] = f"{c.name}.weight"
-    around = set[str]()
-    for side, name in (("pre", c.source), ("post", c.target)):
-        neurons = model.population(name)
-        of_side = _learnt(neurons.parameters, name, learnt)
-        numbers |= {f"{side}.{k}": key for k, key in of_side.items()}
-        if neurons.dynamics is not None:
-            around |= {f"{side}.{s.name}" for s in neurons.dynamics.states}
-            around |= {f"{side}.{i.name}" for i in neurons.dynamics.inputs}
+    around, of_sides = _around(model, c, learnt)
+    numbers |= of_sides
     told = [(f"`d{e.state}/dt` of `{synapse.model}`", e.derivative, e.span or c.span) for e in synapse.equations]
     if synapse.deliver is not None:
         told.append((f"`deliver` of `{synapse.model}`", synapse.deliver, synapse.deliver.span or c.span))
@@ -67,14 +61,27 @@ def _in_synapses(
 
 
 def _in_plasticity(
-    c: nodes.Connection, plasticity: nodes.Plasticity, learnt: Collection[str], diagnostics: Diagnostics
-) -> None:
+    model: nodes.Model, c: nodes.Connection, plasticity: nodes.Plasticity, learnt: Collection[str], diagnostics: Diagnostics
+) -> None:  # fmt: skip
     moving = {s.name for s in (*plasticity.pre_states, *plasticity.post_states, *plasticity.states)} | {"weight"}
-    numbers = _learnt(plasticity.parameters, f"{c.name}.plasticity", learnt)
+    around, of_sides = _around(model, c, learnt)
+    numbers = _learnt(plasticity.parameters, f"{c.name}.plasticity", learnt) | of_sides
     known = {p.name: p.value for p in plasticity.parameters}
     for e in plasticity.equations:
         what = f"`d{e.state}/dt` of `{plasticity.model}`"
-        _look(what, e.derivative, e.span or c.span, moving, numbers, known, diagnostics)
+        _look(what, e.derivative, e.span or c.span, moving | around, numbers, known, diagnostics)
+
+
+def _around(model: nodes.Model, c: nodes.Connection, learnt: Collection[str]) -> tuple[set[str], dict[str, str]]:
+    """What a connection reads of neurons of both sides: what moves there, and numbers that are learnt, with their keys."""
+    moving, numbers = set[str](), dict[str, str]()
+    for side, name in (("pre", c.source), ("post", c.target)):
+        neurons = model.population(name)
+        numbers |= {f"{side}.{k}": key for k, key in _learnt(neurons.parameters, name, learnt).items()}
+        if neurons.dynamics is not None:
+            moving |= {f"{side}.{s.name}" for s in neurons.dynamics.states}
+            moving |= {f"{side}.{i.name}" for i in neurons.dynamics.inputs}
+    return moving, numbers
 
 
 def _learnt(parameters: Sequence[nodes.Parameter], owner: str, learnt: Collection[str]) -> dict[str, str]:

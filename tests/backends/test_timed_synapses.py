@@ -22,6 +22,21 @@ synapse squared:
     deliver weight * s * (0.1 /ms)
 synapse moved:{SYNAPSES["moved by both sides and the time"]}
 synapse bent:{SYNAPSES["bent by both sides"]}
+plasticity seeing:
+    param up = 0.1
+    pre state x = 0
+    post state y = 0
+    state e = 0
+    dx/dt = -x / (12 ms)
+    dy/dt = -y / (9 ms)
+    de/dt = -e / (8 ms) + x * post.v * (0.3 /ms)
+    on pre:
+        weight -= up * (1 + y) * tanh(pre.i)
+        x += 1
+    on post:
+        weight += up * (e + tanh(post.i)) * (1 - weight)
+        y += 1
+    bound weight in [-1, 1]
 network Timed:
     step = 0.5 ms
     population x: input[6]
@@ -38,11 +53,12 @@ network Timed:
     connect left = hidden -> hidden.D: dense, weight = normal(0, 0.3), delay = 1 ms, synapse = moved()
     connect touch = hidden -> hidden.D: one_to_one, weight = 0.3, synapse = gap()
     connect hidden -> output.I: dense, weight = normal(0.5, 1), delay = 0 ms
+    connect sees = hidden[0:5] -> hidden.D: random(p = 0.3), weight = normal(0, 0.5), delay = 1 ms, synapse = bent(), plasticity = seeing()
     connect down = hidden -> output.D: random(p = 0.6), weight = normal(0, 1), delay = 1 ms, synapse = each_by_itself()
 train:
     rule = eventprop
     loss = {MEAN} + cross_entropy(max(output.v, from = 10 ms))
-    learn = weights, hidden.theta, late.delay, own.delay, own.tau, square.tau, late.use, curved.delay, meets.delay, meets.tau, left.use
+    learn = weights, hidden.theta, late.delay, own.delay, own.tau, square.tau, late.use, curved.delay, meets.delay, meets.tau, left.use, sees.plasticity.up
     optimiser = adam()
 """
 PAIRS = {"own": (np.array([0, 0, 1, 2, 4, 4]), np.array([4, 7, 3, 6, 5, 7]))}
@@ -76,7 +92,7 @@ def test_segments_of_a_sequence_give_the_same_numbers():
     needs_compiler()
     program, labels = program_of(TEXT), np.array([1, 0])
     inputs = handed_over(program, events(2400))
-    whole, cut = built().gradients(inputs, labels), built("40 MB").gradients(inputs, labels)
+    whole, cut = built().gradients(inputs, labels), built("60 MB").gradients(inputs, labels)
     assert cut[0] == whole[0]
     for key, gradient in whole[1].items():
         assert np.array_equal(cut[1][key], gradient), key

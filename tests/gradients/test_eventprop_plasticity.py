@@ -1,4 +1,7 @@
-"""eventprop through weights that spikes of both sides move within a sample, against an event-driven simulation of all synapses."""
+"""eventprop through weights that spikes of both sides move within a sample, against an event-driven simulation of all synapses.
+
+Names of the rule are those of the synapses behind it on purpose: each has its own.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import pytest
 from event_case import Case, network
 from event_driven_synapses import EventDriven
 from networks import program_of
+from timed_synapses import MEAN, SYNAPSES, least_step, with_own
 
+from sncc.backends.reference.interpreter import Reference
 from sncc.diagnostics import DiagnosticError
 
 RULE = """
@@ -47,6 +52,7 @@ plasticity pairs:
         y += 1 - 0.2 * y
     bound weight in [-1.2, 1.6]
 """
+LEFT = "    spike when v > theta: v = 0.2 * v\n"
 RECURRENT, READ, GIVEN = "hidden -> hidden", "hidden -> output", "x -> hidden"
 CASES = {  # name: rule, where, what is learnt besides, what the connection has besides, seed
     "traces of both sides": (RULE, RECURRENT, ", hidden_hidden.plasticity.up, hidden_hidden.plasticity.tau", "", 4),
@@ -65,36 +71,129 @@ def plastic(rule: str, where: str, learn: str = "", more: str = "") -> str:
     return text.replace(old, f"{new}, plasticity = pairs(){more}")
 
 
-@pytest.mark.parametrize(
-    "name", [n if n == "states of each synapse" else pytest.param(n, marks=pytest.mark.slow) for n in CASES]
-)
-def test_gradients_are_those_of_root_found_spike_times(name):
-    rule, where, learn, more, seed = CASES[name]
-    case = Case(plastic(rule, where, learn, more), seed, 1.3, entries=1, simulate=EventDriven, by=1e-4)
+def compare(text: str, seed: int) -> None:
+    """Errors fall with the step."""
+    case = Case(text, seed, 1.3, entries=1, simulate=EventDriven, by=1e-4, least=least_step(text))
     coarse, fine = case.errors_at(0.1), case.errors_at(0.02)
     for key, error in fine.items():
         assert error < 0.5 * coarse[key] + 0.01, (key, coarse, fine)
     assert sum(np.max(np.abs(exact)) > 1e-3 for _, exact in case.exact.values()) >= 3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_gradients_are_those_of_root_found_spike_times(name):
+    rule, where, learn, more, seed = CASES[name]
+    compare(plastic(rule, where, learn, more), seed)
+
+
+def rule(pre: str = "down * y", post: str = "up * x * (1.5 - weight)", flow: str = "") -> str:
+    text = RULE.replace("weight -= down * y", f"weight -= {pre}").replace(
+        "weight += up * x * (1.5 - weight)", f"weight += {post}"
+    )
+    return (
+        text.replace("    on pre:", f"    state e = 0\n    de/dt = -e / (8 ms) + {flow}\n    on pre:") if flow else text
+    )
+
+
+READING = {  # name: rule, synapse behind it or none, seed
+    "of its source as it was left": (rule(pre="down * (pre.v + pre.i) * (1 + y)"), None, 4),
+    "of its target when they meet": (rule(pre="down * (post.v + post.i) * (1 + y)"), None, 4),
+    "of its target as it was left": (rule(post="up * x * tanh(post.i + post.v)"), None, 4),
+    "of its target all the time": (rule(post="up * e", flow="x * post.v * (0.3 /ms)"), None, 4),
+    "of its source all the time": (rule(post="up * e", flow="pre.v * pre.v * (0.5 /ms)"), None, 4),
+    "in a trace": (RULE.replace("dy/dt = -y", "dy/dt = (post.v - y)"), None, 5),
+    "all the time, before what stands still": (
+        rule(post="up * e", flow="pre.v * pre.v * (0.5 /ms)"), "still between spikes", 4,
+    ),
+    "of everything, before what reads everything": (
+        rule("down * tanh(pre.i) * (1 + y)", "up * (e + tanh(post.i))", "x * post.v * pre.v * (0.3 /ms)"),
+        "bent by both sides", 7,
+    ),
+}  # fmt: skip
+BEHIND = {  # synapses behind a rule of both sides' spikes: seed
+    "depressing": 4, "opening": 7, "filled by its weight": 7, "of one time constant each": 7, "following the target": 7,
+    "following the source and its spikes": 7, "moved by its source as it was left": 9, "moved by the target that it meets": 7,
+    "moved by both sides and the time": 7, "graded by the source": 4, "bent by both sides": 3, "a gap junction": 3,
+}  # fmt: skip
+
+
+def before(rule: str, kind: str | None, learn: str = "") -> str:
+    """A network whose recurrent synapses are of that kind, or impulses, with weights that the rule moves."""
+    body = SYNAPSES[kind or "saturating"]
+    late = "" if least_step(f"{rule}{body if kind else ''}") < 0.1 else "each(1 ms)" if "delay" in learn else "1 ms"
+    text = rule + with_own(body, MEAN, f"weights, hidden.theta, hidden_hidden.plasticity.up{learn}", late)
+    if kind is None:
+        return text.replace("hidden -> hidden.D", "hidden -> hidden.I").replace(
+            "synapse = own()", "plasticity = pairs()"
+        )
+    return text.replace("synapse = own()", "synapse = own(), plasticity = pairs()")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BEHIND)
+def test_synapses_behind_it_are_followed_as_they_are(kind):
+    compare(before(RULE, kind), BEHIND[kind])
+
+
+@pytest.mark.slow
+def test_learnt_delays_of_synapses_behind_it():
+    compare(before(RULE, "of one time constant each", ", hidden_hidden.delay"), 7)
+
+
+@pytest.mark.parametrize("name", [n if "everything" in n else pytest.param(n, marks=pytest.mark.slow) for n in READING])
+def test_what_reads_neurons_is_moved_with_them(name):
+    told, kind, seed = READING[name]
+    compare(before(told, kind).replace("    spike when v > theta: v = 0\n", LEFT), seed)
+
+
 @pytest.mark.parametrize(
-    "line, said",
-    [
-        ("weight -= down * y * post.v", "`eventprop` through weights that a `plasticity` moves by `post.v`"),
-        ("weight -= down * y * pre.i", "`eventprop` through weights that a `plasticity` moves by `pre.i`"),
-    ],
+    "read, more",
+    [("pre.v", ""), ("post.v", ", post_delay = 1 ms")],
 )
-def test_what_reads_neurons_is_refused_with_its_place(line, said):
+def test_what_another_spike_would_read_is_refused_with_its_place(read, more):
     with pytest.raises(DiagnosticError) as raised:
-        program_of(plastic(RULE.replace("weight -= down * y", line), RECURRENT))
+        program_of(plastic(rule(post=f"up * x * {read}"), RECURRENT, more=more))
     (found,) = raised.value.diagnostics
+    said = f"`eventprop` through weights that a `plasticity` moves, `on post`, by `{read}`"
     assert found.code == "not-supported-yet" and found.message.startswith(said) and found.span and found.help
 
 
-@pytest.mark.parametrize("jump", ["1 - s", "weight"])
-def test_synapses_behind_it_are_refused_with_their_place(jump):
-    own = (
-        f"synapse own:\n    state s = 0\n    ds/dt = -s / (6 ms)\n    on pre: s += {jump}\n    deliver s * (0.1 /ms)\n"
-    )
-    with pytest.raises(DiagnosticError, match="`plasticity` moves in front of `own` is not supported yet"):
-        program_of(plastic(f"{RULE}{own}", RECURRENT, more=", synapse = own()"))
+GIVING = """
+plasticity pairs:
+    param up = 0.2
+    post state y = 0
+    dy/dt = -y / (9 ms)
+    on post:
+        weight += up * (0.3 + y) * (1.5 - weight)
+        y += 1
+neuron Still:
+    state v = 0.8
+    dv/dt = 0 * v / (1 ms)
+synapse graded:
+    deliver weight * pre.v / (1 ms)
+"""
+
+
+def test_values_of_a_signal_are_those_of_neurons_that_stand_still():
+    """Of the latter the tests above tell that they are right."""
+    found = []
+    for population, more in (("Still[2]", ", synapse = graded()"), ("signal[2]", ", delay = 0 ms")):
+        text = network(definition=GIVING, loss=MEAN, learn="weights, hidden.theta").replace(
+            "    population hidden", f"    population given: {population}\n    population hidden"
+        )
+        text = text.replace(
+            "    connect hidden ->",
+            f"    connect given -> hidden: dense, weight = 0.3, plasticity = pairs(){more}\n    connect hidden ->",
+            1,
+        )
+        program, draws = program_of(text), np.random.default_rng(3)
+        learnt = {p.key: p.shape for p in program.parameters if p.learnt}
+        values = {key: draws.normal(0.8, 0.5, learnt[key]) for key in sorted(learnt)} | {"hidden.theta": 1.0}
+        inputs = {"x": (draws.random((180, 4)) < 0.06).astype(float)}
+        given = {"given": np.full((180, 2), 0.8)} if "signal" in population else {}
+        found.append(Reference(program, values).run([inputs | given], [1]))
+    assert found[0].spikes[0]["hidden"].sum() > 5
+    for key, gradient in found[0].gradients.items():
+        assert np.allclose(found[1].gradients[key], gradient, rtol=1e-9, atol=1e-12), key
+    assert np.max(np.abs(found[0].gradients["given_hidden.weight"])) > 1e-3

@@ -32,7 +32,7 @@ train:
 
 
 def test_training_through_what_has_no_transposed_operation_is_refused_at_the_connection():
-    text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()").replace(*SEEING)
+    text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()").replace(*FOLLOWING)
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)
     (found,) = raised.value.diagnostics
@@ -62,12 +62,17 @@ def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
 
 
 def test_check_says_it_once_and_before_build():
-    text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()").replace(*SEEING)
+    text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()").replace(*FOLLOWING)
     (found,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
     assert found.severity == "warning" and found.help and "a `plasticity` moves" in found.message
 
 
 SEEING = ("pre state x = 0", "state e = 0\n    de/dt = (post.v - e) / (9 ms)\n    pre state x = 0")
+FOLLOWS = "    population one: LIF[1]\n    connect hidden -> one: dense, weight = 0.3\n    connect hidden -> output"
+FOLLOWING = (
+    "    connect hidden -> output: dense, weight = normal(0, 0.1), plasticity = grow()",
+    f"{FOLLOWS}: dense, weight = normal(0, 0.1), plasticity = grow(level = one.v)",
+)
 NOISY = ("-x / (9 ms)", "-x / (9 ms) + noise / sqrt(9 ms)")
 UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
 
@@ -75,7 +80,12 @@ UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
 @pytest.mark.parametrize(
     "rule, options, change, said",
     [
-        ("eventprop", "", SEEING, "`eventprop` through weights that a `plasticity` moves"),
+        (
+            "eventprop",
+            "",
+            FOLLOWING,
+            "`eventprop` through weights that a `plasticity` moves by `level`, which follows a population,",
+        ),
         (
             "eprop(online = true)",
             "",
