@@ -115,7 +115,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         states.append(State(WEIGHT_NOW, ZERO, PLAIN))
     begin = apply("select", apply("lt", Symbol("t"), model.step / 2), apply("stop", WEIGHT), Symbol(WEIGHT_NOW))
     delivered = tuple((where, reader.read(value, usual, 1, 1)) for where, value in c.deliveries)
-    if is_timed(model) and plasticity is not None and (on_post or after):
+    if is_timed(model) and (on_post or after):
         reader.see_flowed()
     source = model.population(c.source)
     if synapse is None:

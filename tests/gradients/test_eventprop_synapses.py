@@ -104,6 +104,26 @@ def test_the_largest_value_of_what_jumps(kind):
         assert error < 0.5 * coarse[key] + 0.002 and error < 0.05, (key, coarse, fine)
 
 
+AT_ONCE_AFTER_ITS_SOURCE = """
+    param tau = 4 ms
+    param use = 0.3
+    state s = 0
+    ds/dt = (0.5 * pre.v - s) / tau
+    on pre: s += use * (post.i - s)
+    deliver weight * s * (0.1 /ms)
+"""
+
+
+@pytest.mark.slow
+def test_a_spike_moves_a_synapse_as_its_source_jumps():
+    """What reads the target is made up for a step later, when the source's jump is read as well."""
+    text = onto_a_readout(AT_ONCE_AFTER_ITS_SOURCE).replace("max(", "mean(")
+    case = Case(text, 841, 1.3, entries=3, simulate=EventDriven, by=1e-4, least=least_step(text))
+    coarse, fine = case.errors_at(0.1), case.errors_at(0.02)
+    for key, error in fine.items():
+        assert error < 0.5 * coarse[key] + 0.01, (key, coarse, fine)
+
+
 def test_what_does_not_jump_needs_no_mean_slope():
     """A potential that nothing resets is smooth, whatever reads it."""
     graded = NEURON.replace("    spike when v > theta: v = 0\n", "").replace("Soma", "Graded")
