@@ -30,7 +30,7 @@ from fuzzing_gradients import (  # noqa: E402
     check_rule,
     check_synapses,
 )
-from strategies_events import networks_of_timed_synapses, timed_networks  # noqa: E402
+from strategies_events import networks_of_timed_rules, networks_of_timed_synapses, timed_networks  # noqa: E402
 from strategies_networks import networks  # noqa: E402
 from strategies_patterns import networks_of_patterns  # noqa: E402
 from strategies_rules import networks_with_rules  # noqa: E402
@@ -53,6 +53,7 @@ CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., bool]]] = {
     "windows, synapses": (networks_with_synapses("bptt(truncate = 4 ms)"), check_synapses),
     "eventprop": (timed_networks(), lambda case: check_event_times(*case)),
     "eventprop, synapses": (networks_of_timed_synapses(), lambda case: check_event_times_of_synapses(*case)),
+    "eventprop, rules": (networks_of_timed_rules(), lambda case: check_event_times_of_synapses(*case)),
 }
 
 

@@ -98,3 +98,48 @@ def networks_of_timed_synapses(draw: st.DrawFn) -> tuple[str, int]:
     learn = "weights, hidden.theta, hidden_hidden.use" + ", hidden_hidden.delay" * drawn
     delay = "" if at_once else "each(1 ms)" if drawn else "1 ms"
     return with_own(body, draw(st.sampled_from((FIRST, MEAN))), learn, delay), draw(st.integers(0, 1000))
+
+
+@st.composite
+def timed_rules(draw: st.DrawFn) -> str:
+    """A plasticity `pairs` with traces of both sides and a state of each synapse, which may read both of its neurons."""
+    number = lambda low, high: round(draw(st.floats(low, high)), 2)  # noqa: E731
+    slopes = (
+        "-e / (8 ms)",
+        "-e / (8 ms) + x * post.v * (0.3 /ms)",
+        "(pre.v * pre.v - e) / (6 ms)",
+        "-e / (10 ms) + 0.05 /ms * x * y",
+    )
+    met = ("y", "y * (1 + e)", "tanh(pre.i) * (1 + y)", "(1 + y) * post.i", "(e - post.v) * 0.5")
+    left = ("x * (1.5 - weight)", "e", "(e + tanh(post.i))", "x * (1 + y) * cos(weight)")
+    return f"""
+plasticity pairs:
+    param up = {number(0.05, 0.3)}
+    pre state x = 0
+    post state y = 0
+    state e = 0
+    dx/dt = -x / ({number(5, 20)} ms)
+    dy/dt = {draw(st.sampled_from(("-y", "(post.v - y)")))} / ({number(5, 20)} ms)
+    de/dt = {draw(st.sampled_from(slopes))}
+    on pre:
+        weight -= 0.5 * up * {draw(st.sampled_from(met))}
+        x += 1
+        e += {draw(st.sampled_from(("0.1", "0.1 * weight", "0.2 * x")))}
+    on post:
+        weight += up * {draw(st.sampled_from(left))}
+        y += 1
+"""
+
+
+@st.composite
+def networks_of_timed_rules(draw: st.DrawFn) -> tuple[str, int]:
+    """A network under eventprop whose recurrent weights move, of impulses or of synapses with states; a seed of weights and events."""
+    body, rule, impulses = draw(timed_synapses()), draw(timed_rules()), draw(st.booleans())
+    delay = "" if least_step(f"{rule}{'' if impulses else body}") < 0.1 else "1 ms"
+    learn = "weights, hidden.theta, hidden_hidden.plasticity.up"
+    text = rule + with_own(body, draw(st.sampled_from((FIRST, MEAN))), learn, delay)
+    if impulses:
+        text = text.replace("hidden -> hidden.D", "hidden -> hidden.I").replace(
+            "synapse = own()", "plasticity = pairs()"
+        )
+    return text.replace("synapse = own()", "synapse = own(), plasticity = pairs()"), draw(st.integers(0, 1000))
