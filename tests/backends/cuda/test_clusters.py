@@ -224,6 +224,7 @@ def test_all_patterns_of_slices_give_the_cpus_numbers(sliced, build):
         assert np.allclose(found[key], value, rtol=1e-8, atol=1e-9 * np.max(np.abs(value))), key
 
 
+@pytest.mark.slow
 def test_a_number_that_is_none_is_named_as_where_one_block_has_the_sample(sliced):
     _, network = sliced(FED_BACK, 11_000)
     weights = np.array(network.parameters["x_hidden.weight"])

@@ -108,7 +108,7 @@ THREE = {
 
 
 @pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
-@pytest.mark.parametrize("name", [pytest.param(n, marks=LONG if k == 1 else ()) for k, n in enumerate(THREE)])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=LONG if k < 2 else ()) for k, n in enumerate(THREE)])
 def test_a_batch_takes_three_launches_with_the_bits_of_more(projects, monkeypatch, launches, name, build):
     text, more = THREE[name]
     three, apart = launches_of_both_forms(projects, monkeypatch, launches, text, build)
