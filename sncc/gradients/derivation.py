@@ -15,10 +15,8 @@ from sncc.program.statements import Assign
 
 NOTHING: Mapping[str, str] = {}
 
-
-Told = tuple[
-    str, str, tuple[str, str]
-]  # a number of a group, the connection by which synapses are told it, what has its gradient there
+# a number of a group, the connection by which synapses are told it, what has its gradient there
+Told = tuple[str, str, tuple[str, str]]
 
 
 def derive_adjoint(

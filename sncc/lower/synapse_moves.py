@@ -82,7 +82,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
     """What each synapse does. Raises `DiagnosticError` for what it cannot see of its neurons yet."""
     c = with_names_apart(connection)
     synapse, plasticity, reader = c.synapse, c.plasticity, _Reader(model, c)
-    after = reads_target_on_pre(model, c)
+    after, timed = reads_target_on_pre(model, c), is_timed(model)
     usual, told = max(c.delay_steps, 1), int(after)
     late = c.delay_steps + (after and c.delay is None)  # with a delay for each synapse what is seen is kept for a step
     before = late + 1 if c.delay is None else None  # a delay for each synapse is that of what arrives
@@ -90,7 +90,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
     equations = [_read(e, reader, usual, 1) for e in synapse.equations] if synapse is not None else []
     on_pre: list[Block] = []
     if synapse is not None and plasticity is None:
-        on_pre.append(_jumps(synapse.on_pre, reader, late, None, told, after, is_timed(model)))
+        on_pre.append(_jumps(synapse.on_pre, reader, late, None, told, after, timed))
     on_post: list[Block] = []
     states = list(synapse.states) if synapse is not None else []
     if plasticity is not None:
@@ -98,15 +98,12 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         for side, jumps in (("pre", pre), ("post", plasticity.on_post)):
             blocks = [_of_synapses(jumps, plasticity), _of_traces(jumps, plasticity, side)]
             if side == "pre":
-                on_pre += [_jumps(b, reader, late, None, told, after, is_timed(model)) for b in blocks if b]
+                on_pre += [_jumps(b, reader, late, None, told, after, timed) for b in blocks if b]
             else:
                 at_spike = 1 + c.post_delay_steps  # a trace meets its neuron as the spike has left it
                 agos = (1, at_spike)
-                on_post += [
-                    _jumps(b, reader, before, ago, 1, timed=is_timed(model))
-                    for b, ago in zip(blocks, agos, strict=True)
-                    if b
-                ]
+                pairs = zip(blocks, agos, strict=True)
+                on_post += [_jumps(b, reader, before, ago, 1, timed=timed) for b, ago in pairs if b]
         for side, own in (("pre", plasticity.pre_states), ("post", plasticity.post_states), ("", plasticity.states)):
             flowing = [e for e in plasticity.equations if e.state in {s.name for s in own}]
             flows.append(_flowing(flowing))
@@ -115,7 +112,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         states.append(State(WEIGHT_NOW, ZERO, PLAIN))
     begin = apply("select", apply("lt", Symbol("t"), model.step / 2), apply("stop", WEIGHT), Symbol(WEIGHT_NOW))
     delivered = tuple((where, reader.read(value, usual, 1, 1)) for where, value in c.deliveries)
-    if is_timed(model) and (on_post or after):
+    if timed and (on_post or after):
         reader.see_flowed()
     source = model.population(c.source)
     if synapse is None:
