@@ -144,6 +144,123 @@ class _Body:
         self.gradient.append((path.signal.variable, trace, path.readout.index))
 
 
+class _Traces:
+    """Traces in the making: the statements before all loops (`shared`) and in each of them, and what leaves the neuron in this step (`now`)."""
+
+    def __init__(self, program: Program, group: str, jacobians: Mapping[str, Jacobian], front: Front | None) -> None:
+        alike = front is None or bool(front.summed)  # elements of the group have the places of the traces
+        self.where = "post" if front is None else f"through.{group}" if alike else f"post.{group}"
+        self.beside = "through" if alike else "post"  # of groups whose elements have the places of the group's
+        self.jacobians = jacobians
+        self.jacobian = {pair: _at(value, self.where) for pair, value in jacobians[group].items()}
+        self.states = states_of(self.jacobian)
+        self.shared = _Body(program.truncate is not None)
+        self.loops: dict[Each, _Body] = {}
+        self.answered: list[tuple[_Body, Each]] = []
+        self.now: dict[str, Expression] = {}
+
+    def into(self, each: Each | None) -> _Body:
+        """The statements of a loop; without one those before all loops."""
+        return self.shared if each is None else self.loops.setdefault(each, _Body(self.shared.truncated))
+
+    def entering(self, by: str, front: Front | None) -> dict[str, Expression]:
+        """What comes by the group's inputs: of the weight itself, or of what the synapses in front make of what they learn."""
+        if front is None:
+            return {by: Symbol("pre")}
+        if front.summed:
+            return {input: Symbol(f"post.{variable}") for input, variable in front.summed}
+        inner = {pair: _at(value, f"through.{front.group}") for pair, value in self.jacobians[front.group].items()}
+        before = {s: self.shared.before(f"s.{s}") for s in states_of(inner)}
+        synapse = {s: add(product(inner, s, before), mul(inner.get((s, by), ZERO), Symbol("pre"))) for s in before}
+        delivered = {s: self.shared.keep(f"s.{s}", value) for s, value in synapse.items()}
+        result: dict[str, Expression] = {}
+        for c in front.onto:
+            result[c.input] = add(result.get(c.input, ZERO), delivered[c.values or ""])
+        return result
+
+    def answer(self, answer: Answer, entering: dict[str, Expression]) -> None:
+        """Add to what enters the group what its synapses deliver as they read its states."""
+        k = len(self.answered)
+        body = _answering(answer, self.jacobians, self.beside, f"answer{k}", self.shared.truncated)
+        self.answered.append((body, answer.each))
+        for _, input in answer.onto:
+            entering[input] = add(entering.get(input, ZERO), Symbol(f"into{k}.{input}"))
+            self.shared.keep(f"into{k}.{input}", ZERO)
+
+    def of_the_neuron(self, entering: Mapping[str, Expression]) -> None:
+        """The traces of the neuron's states, e[n] = J[n] e[n-1] + b[n] · what enters, and of its spike."""
+        vector = {s: self.shared.before(f"e.{s}") for s in self.states}
+        moved = {
+            output: add(product(self.jacobian, output, vector), product(self.jacobian, output, entering))
+            for output in dict.fromkeys(output for output, _ in self.jacobian)
+        }
+        self.now = {s: self.shared.keep(f"e.{s}", moved[s]) for s in self.states}
+        if SPIKE in moved:
+            self.shared.body.append(Assign(f"e.{SPIKE}", moved[SPIKE]))
+            self.now[SPIKE] = Symbol(f"e.{SPIKE}")
+
+    def follow(self, path: Path) -> None:
+        """The traces of what leaves the neuron, by one path to what the loss reads."""
+        if not path.input:
+            self.shared.read(path, self.now[path.readout.variable], self.where)
+            return
+        head, way, into = path.signal.variable, path.through, self.into(path.filters)
+        value = self._reached(path, self._sent(path))
+        if way is not None:
+            value = into.through(self._on_the_way(way), way.input, value, f"{head}.s")[way.values]
+            value = into.late(f"{head}.out", value, way.delay)
+        self._filtered(path, value)
+
+    def _sent(self, path: Path) -> Expression:
+        """What a path brings after its delay (where each synapse has one: before it), of all that leaves the neuron."""
+        kept = path.delay > 0 and not (path.delays and path.shared is None)
+        value = self.shared.before(f"e.{path.leaves}.{path.delay}") if kept else self.now[path.leaves]
+        if path.shared is None:
+            return value
+        head, jacobian = path.signal.variable, self._on_the_way(path.shared)
+        value = self.shared.through(jacobian, path.shared.input, value, f"{head}.r")[path.shared.values]
+        return self.shared.late(f"{head}.sent", value, 0 if path.delays else path.shared.delay)
+
+    def _reached(self, path: Path, value: Expression) -> Expression:
+        """The same as the path's loop finds it: after the delay of each synapse, or what stands before all loops."""
+        head, shared = path.signal.variable, self.shared
+        if path.each is not None and path.delays:
+            shared.keep(f"{head}.past", value)
+            shared.kept.append((f"{head}.past", path.delays))
+            delays = f"{self.beside}.{path.each.places}.{DELAY}.{path.delays}"
+            self.into(path.filters).delays.append((f"{head}.past", delays))
+            return Symbol(f"past.{head}.past")
+        if path.filters is None:
+            return value
+        if path.shared is None:
+            return Symbol(f"shared.{_row(path)}")
+        shared.keep(f"{head}.arrives", value)
+        return Symbol(f"shared.{head}.arrives")
+
+    def _filtered(self, path: Path, value: Expression) -> None:
+        """What a trace makes of what the readout reads, as the readout's own states filter it."""
+        head, into = f"{path.signal.variable}.f", self.into(path.filters)
+        place = f"{'read' if path.filters is None else 'output'}.{path.readout.index}"
+        if path.each is not None and path.each.along:
+            place = f"{self.beside}.{path.each.places}.{READ}"
+        reading = {pair: _at(value, place) for pair, value in self.jacobians[path.readout.group].items()}
+        seen = into.through(reading, path.input, value, head)[path.readout.variable]
+        if path.alike and path.each is not None:
+            into, place = self.into(path.each), f"output.{path.readout.index}"
+            seen = Symbol(f"shared.{head}.{path.readout.variable}")
+        into.read(path, seen, place)
+
+    def _on_the_way(self, way: Through) -> Jacobian:
+        return {pair: _at(value, f"{self.beside}.{way.places}") for pair, value in self.jacobians[way.jacobian].items()}
+
+    def penalise(self, penalties: Sequence[PenaltySignal]) -> list[tuple[str, str]]:
+        """The traces of rates, which see every spike alike, each with its signal."""
+        penalised = [(p.variable, f"{p.variable}.spikes") for p in penalties if SPIKE in self.now]
+        for _, trace in penalised:
+            self.shared.keep(trace, add(Symbol(trace), Symbol(f"e.{SPIKE}")))
+        return penalised
+
+
 def traces(
     program: Program, group: str, jacobians: Mapping[str, Jacobian], paths: Sequence[Path],
     penalties: Sequence[PenaltySignal], by: str, connection: str | None, array: str | None,
@@ -154,105 +271,18 @@ def traces(
     First those of what synapses make of the states of their target as these were, in a loop along them, then those that serve all outputs, then, in loops over
     the outputs of a readout, those of which each has its own.
     """
-    alike = front is None or bool(front.summed)  # elements of the group have the places of the traces
-    where = "post" if front is None else f"through.{group}" if alike else f"post.{group}"
-    beside = "through" if alike else "post"  # of groups whose elements have the places of the group's
-    jacobian = {pair: _at(value, where) for pair, value in jacobians[group].items()}
-    outputs, states = list(dict.fromkeys(output for output, _ in jacobian)), states_of(jacobian)
-    shared = _Body(program.truncate is not None)
-    before, keep, body = shared.before, shared.keep, shared.body
-
-    entering: dict[str, Expression] = {by: Symbol("pre")}
-    if front is not None and front.summed:
-        entering = {input: Symbol(f"post.{variable}") for input, variable in front.summed}
-    elif front is not None:
-        inner = {pair: _at(value, f"through.{front.group}") for pair, value in jacobians[front.group].items()}
-        kept = {s: before(f"s.{s}") for s in states_of(inner)}
-        synapse = {s: add(product(inner, s, kept), mul(inner.get((s, by), ZERO), Symbol("pre"))) for s in kept}
-        delivered = {s: keep(f"s.{s}", value) for s, value in synapse.items()}
-        entering = {}
-        for c in front.onto:
-            entering[c.input] = add(entering.get(c.input, ZERO), delivered[c.values or ""])
-    answered: list[tuple[_Body, Each]] = []
-    for k, answer in enumerate(answers):
-        answered.append((_answering(answer, jacobians, beside, f"answer{k}", shared.truncated), answer.each))
-        for _, input in answer.onto:
-            entering[input] = add(entering.get(input, ZERO), Symbol(f"into{k}.{input}"))
-            keep(f"into{k}.{input}", ZERO)
-    moved = {
-        output: add(
-            product(jacobian, output, {s: before(f"e.{s}") for s in states}), product(jacobian, output, entering)
-        )
-        for output in outputs
-    }
-    now: dict[str, Expression] = {s: keep(f"e.{s}", moved[s]) for s in states}
-    if SPIKE in moved:
-        body.append(Assign(f"e.{SPIKE}", moved[SPIKE]))
-        now[SPIKE] = Symbol(f"e.{SPIKE}")
-    rows = _rows(paths, states)
+    making = _Traces(program, group, jacobians, front)
+    entering = making.entering(by, front)
+    for answer in answers:
+        making.answer(answer, entering)
+    making.of_the_neuron(entering)
+    rows = _rows(paths, making.states)
     for leaves, count in rows.items():
-        shared.late(f"e.{leaves}.", now[leaves], count)
-
-    def arriving(path: Path) -> Expression:
-        """What a path has brought after its delay, of all that leaves the neuron."""
-        return before(f"e.{path.leaves}.{path.delay}") if path.delay else now[path.leaves]
-
-    def on_the_way(way: Through) -> Jacobian:
-        return {pair: _at(value, f"{beside}.{way.places}") for pair, value in jacobians[way.jacobian].items()}
-
-    def filtered(into: _Body, path: Path, value: Expression) -> None:
-        """What a trace makes of what the readout reads, as the readout's own states filter it."""
-        head = f"{path.signal.variable}.f"
-        place = f"{'read' if path.filters is None else 'output'}.{path.readout.index}"
-        if path.each is not None and path.each.along:
-            place = f"{beside}.{path.each.places}.{READ}"
-        reading = {pair: _at(value, place) for pair, value in jacobians[path.readout.group].items()}
-        seen = into.through(reading, path.input, value, head)[path.readout.variable]
-        if path.alike and path.each is not None:
-            into = loops.setdefault(path.each, _Body(shared.truncated))
-            seen = Symbol(f"shared.{head}.{path.readout.variable}")
-        into.read(path, seen, f"output.{path.readout.index}" if path.alike else place)
-
-    loops: dict[Each, _Body] = {}
+        making.shared.late(f"e.{leaves}.", making.now[leaves], count)
     for path in paths:
-        head, way = path.signal.variable, path.through
-        into = shared if path.filters is None else loops.setdefault(path.filters, _Body(shared.truncated))
-        if not path.input:
-            shared.read(path, now[path.readout.variable], where)
-            continue
-        value = now[path.leaves] if path.delays and path.shared is None else arriving(path)
-        if path.shared is not None:
-            value = shared.through(on_the_way(path.shared), path.shared.input, value, f"{head}.r")[path.shared.values]
-            value = shared.late(f"{head}.sent", value, 0 if path.delays else path.shared.delay)
-        if path.each is not None and path.delays:
-            keep(f"{head}.past", value)
-            value = Symbol(f"past.{head}.past")
-            shared.kept.append((f"{head}.past", path.delays))
-            into.delays.append((f"{head}.past", f"{beside}.{path.each.places}.{DELAY}.{path.delays}"))
-        elif path.filters is not None and path.shared is not None:
-            keep(f"{head}.arrives", value)
-            value = Symbol(f"shared.{head}.arrives")
-        elif path.filters is not None:
-            value = Symbol(f"shared.{_row(path)}")
-        if way is not None:
-            value = into.through(on_the_way(way), way.input, value, f"{head}.s")[way.values]
-            value = into.late(f"{head}.out", value, way.delay)
-        filtered(into, path, value)
-    penalised = [(p.variable, f"{p.variable}.spikes") for p in penalties if SPIKE in moved]
-    for _, trace in penalised:  # a rate sees every spike alike
-        keep(trace, add(Symbol(trace), Symbol(f"e.{SPIKE}")))
-    start = [] if array is None or front is not None else _start(program.group(group), array, states, "e")
-    if array is not None and front is not None and not front.summed:
-        start = _start(program.group(front.group), array, states_of(inner), "s")
-    before_the_first_step = [  # states are delivered then as they start
-        (f"{trace}.{k}", value) for trace, value in start for leaves, count in rows.items()
-        for k in range(1, count + 1) if trace == f"e.{leaves}"
-    ]  # fmt: skip
-    before_the_first_step += [
-        (f"{p.signal.variable}.past", value) for trace, value in start for p in paths
-        if p.delays and p.shared is None and trace == f"e.{p.leaves}"
-    ]  # fmt: skip
-    start += before_the_first_step
+        making.follow(path)
+    penalised = making.penalise(penalties)
+    start = [] if array is None else _starts(program, group, array, jacobians, front, rows, paths)
 
     def update(made: _Body, each: Each | None) -> TraceUpdate:
         alone = each is None
@@ -273,9 +303,9 @@ def traces(
         )
 
     return [
-        *(update(body, each) for body, each in answered),
-        update(shared, None),
-        *(update(made, each) for each, made in loops.items()),
+        *(update(body, each) for body, each in making.answered),
+        update(making.shared, None),
+        *(update(made, each) for each, made in making.loops.items()),
     ]
 
 
@@ -308,6 +338,26 @@ def _answering(answer: Answer, jacobians: Mapping[str, Jacobian], beside: str, h
     now = {s: made.keep(f"{head}.{s}", value) for s, value in moved.items()}
     made.adds += [(f"into{number}.{input}", now[value].name) for value, input in answer.onto]
     return made
+
+
+def _starts(
+    program: Program, group: str, array: str, jacobians: Mapping[str, Jacobian], front: Front | None,
+    rows: Mapping[str, int], paths: Sequence[Path],
+) -> list[tuple[str, Expression]]:  # fmt: skip
+    """What the traces of a number are before step 1, also those of what is delivered then, as states start."""
+    if front is not None:
+        own = states_of(jacobians[front.group])
+        return [] if front.summed else _start(program.group(front.group), array, own, "s")
+    start = _start(program.group(group), array, states_of(jacobians[group]), "e")
+    late = [
+        (f"{trace}.{k}", value) for trace, value in start for leaves, count in rows.items()
+        for k in range(1, count + 1) if trace == f"e.{leaves}"
+    ]  # fmt: skip
+    late += [
+        (f"{p.signal.variable}.past", value) for trace, value in start for p in paths
+        if p.delays and p.shared is None and trace == f"e.{p.leaves}"
+    ]  # fmt: skip
+    return [*start, *late]
 
 
 def _start(group: Group, array: str, states: Sequence[str], head: str) -> list[tuple[str, Expression]]:
