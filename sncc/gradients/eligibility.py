@@ -6,96 +6,25 @@ Traces of a step from those of the step before, as statements; `online.py` says 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from sncc.expressions.algebra import ZERO, add, mul
 from sncc.expressions.calculus import derivative
 from sncc.expressions.nodes import Expression, Symbol, apply
+from sncc.gradients.jacobians import Jacobian, product, states_of
+from sncc.gradients.trace_ways import Answer, Front, Path, Through
 from sncc.gradients.transpose import without_stop
-from sncc.program.groups import Connection, Group
-from sncc.program.learning import Each, LearningSignal, PenaltySignal, TraceUpdate
+from sncc.program.groups import Group
+from sncc.program.learning import Each, PenaltySignal, TraceUpdate
 from sncc.program.nodes import Program
-from sncc.program.operations import Readout
 from sncc.program.statements import NUMBER, SPIKE, Assign
 
 DELAY = "delay"  # of that group: before the name of a connection whose delay that synapse has
 READ = "read"  # of the group in which a neuron has a synapse: before the names of variables of that synapse's target
-Jacobian = dict[tuple[str, str], Expression]  # (output, input) → a number, or a variable of the group
 
 
 def rises(readout: int) -> str:
     """The variable of what a readout reads that is 1 in a step in which its maximum is larger than before, else 0."""
     return f"max{readout}/rises"
-
-
-@dataclass(frozen=True, slots=True)
-class Through:
-    """States of synapses on the way: spikes enter their `input`, `values` leave them, and arrive `delay` steps later.
-
-    places: the group of which an element has what a neuron's trace reads of them, where that is not theirs. jacobian: what theirs
-    is known by.
-    """
-
-    group: str
-    input: str
-    values: str
-    delay: int
-    places: str
-    jacobian: str
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """How what `leaves` a group, its spikes or a state, reaches a readout: `delay` steps later, through `input`.
-
-    Without an input the loss reads the group itself. On the way may be states of synapses, those that all synapses of a neuron share
-    (`shared`) before those that each has for itself (`through`); the delay is then that of the spikes that move the first of them. `each`: one way to
-    each output, in a loop over them, or along synapses, of which each has its states. `delays`: the connection over whose synapses, each with a
-    delay, what leaves or what shared states deliver arrives. `alike`: outputs filter alike, so that only what is read of the filter is one for each.
-    """
-
-    readout: Readout
-    signal: LearningSignal
-    input: str = ""
-    leaves: str = SPIKE
-    delay: int = 0
-    shared: Through | None = None
-    through: Through | None = None
-    each: Each | None = None
-    delays: str = ""
-    alike: bool = False
-
-    @property
-    def filters(self) -> Each | None:
-        """The loop in which what arrives is filtered; None: it is before all loops."""
-        return None if self.alike else self.each
-
-
-@dataclass(frozen=True, slots=True)
-class Front:
-    """Synapses, of which each keeps states, in front of a group; what they deliver goes over `onto`, and the traces have `places`.
-
-    `summed`, (input, variable): their states are their source's instead, `places` has one for each neuron of the group, and what arrives of
-    a number's derivative there is a variable of `places`.
-    """
-
-    group: str
-    onto: tuple[Connection, ...]
-    places: str = ""
-    summed: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Synapses onto a group, of which each has states and reads those of its target: what one of them learns comes back by all of them.
-
-    read: (state, input) of what they read; onto: (value, input) of what they deliver. each: the loop along the synapses of each neuron.
-    """
-
-    group: str
-    read: tuple[tuple[str, str], ...]
-    onto: tuple[tuple[str, str], ...]
-    each: Each
 
 
 class _Body:
@@ -368,19 +297,6 @@ def _start(group: Group, array: str, states: Sequence[str], head: str) -> list[t
 def first_by(group: Group, array: str, states: Sequence[str]) -> dict[str, Expression]:
     """Derivatives of the states' first values by a number."""
     return {s: without_stop(derivative(value, array)) for s, value in group.rows[0].initial if s in states}
-
-
-def product(jacobian: Jacobian, output: str, vector: Mapping[str, Expression]) -> Expression:
-    """A row of a Jacobian times a vector, of which it need not know all."""
-    result: Expression = ZERO
-    for state, value in vector.items():
-        result = add(result, mul(jacobian.get((output, state), ZERO), value))
-    return result
-
-
-def states_of(jacobian: Jacobian) -> list[str]:
-    """The states among what a Jacobian is of."""
-    return [o for o in dict.fromkeys(output for output, _ in jacobian) if o != SPIKE]
 
 
 def _reduced(path: Path, seen: Expression, place: str) -> Expression:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from sncc.expressions.algebra import ONE, ZERO, fold_all
+from sncc.expressions.algebra import ONE, ZERO, add, fold_all, mul
 from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
-from sncc.gradients.eligibility import Jacobian
 from sncc.gradients.synapse_feedback import at_other_weights
 from sncc.gradients.transpose import transpose
 from sncc.program.groups import Group
 from sncc.program.nodes import Program
 from sncc.program.operations import Update
 from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, TOLD, Assign, Fire, Reduce, Statement
+
+Jacobian = dict[tuple[str, str], Expression]  # (output, input) → a number, or a variable of the group
 
 
 def with_jacobian(program: Program, name: str, tail: str = "") -> tuple[Program, Jacobian]:
@@ -94,3 +95,16 @@ def _of_each_neuron(program: Program, group: str) -> set[str]:
         if symbols(assign.value) & found:
             found.add(assign.name)
     return found
+
+
+def product(jacobian: Jacobian, output: str, vector: Mapping[str, Expression]) -> Expression:
+    """A row of a Jacobian times a vector, of which it need not know all."""
+    result: Expression = ZERO
+    for state, value in vector.items():
+        result = add(result, mul(jacobian.get((output, state), ZERO), value))
+    return result
+
+
+def states_of(jacobian: Jacobian) -> list[str]:
+    """The states among what a Jacobian is of."""
+    return [o for o in dict.fromkeys(output for output, _ in jacobian) if o != SPIKE]

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sncc.expressions.nodes import symbols
-from sncc.gradients.derivation import derive_adjoint, learnt_arrays
-from sncc.gradients.eligibility import Answer, Front, Jacobian, Path, states_of, traces
-from sncc.gradients.jacobians import with_jacobian, with_variables
+from sncc.gradients.derivation import Told, derive_adjoint, learnt_arrays
+from sncc.gradients.eligibility import traces
+from sncc.gradients.jacobians import Jacobian, states_of, with_jacobian, with_variables
 from sncc.gradients.online_maxima import with_maxima
 from sncc.gradients.online_numbers import moving, told_by, told_to
 from sncc.gradients.online_paths import BACK, is_moved, paths_of, to_each_if_needed
@@ -34,9 +34,11 @@ from sncc.gradients.online_synapses import (
     with_targets,
 )
 from sncc.gradients.rules import Adjoint
+from sncc.gradients.trace_ways import Answer, Front, Path
 from sncc.model.training_nodes import Rule
-from sncc.program.groups import Connection
+from sncc.program.groups import Connection, Group
 from sncc.program.learning import (
+    DeriveAdjoint,
     Each,
     LearningSignal,
     PenaltySignal,
@@ -54,12 +56,7 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
 
     Raises `DiagnosticError` where the neurons that the loss reads do not filter alike.
     """
-    jacobians: dict[str, Jacobian] = {}
-    program = with_maxima(program, readouts)
-    for name in sorted({choice.group for choice in chosen}):
-        program, jacobians[name] = with_jacobian(program, name)
-    for name in sorted(choice.group for choice in chosen if choice.instead is not None):
-        program, jacobians[f"{name}{BACK}"] = with_jacobian(program, name, BACK)
+    program, jacobians = _with_jacobians(with_maxima(program, readouts), chosen)
 
     def moving(group: str, variable: str) -> bool:
         learnt = learnt_arrays(program, program.group(group))
@@ -68,11 +65,7 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
 
     reading = sorted({c.group for c in chosen if is_of_synapses(program, c.group)})
     answers = {g.name: answers_of(program, g.name, reading, jacobians, moving, rule) for g in program.groups}
-    for name in dict.fromkeys(c.group for c in chosen if c.learns and of_sources(program, c.group)):
-        followed = _moving_numbers(program, name, jacobians)
-        program = with_derivatives(program, name, jacobians[name], followed)
-        for c in _telling(program, name, jacobians):
-            program = with_derivatives_of_each(program, c, jacobians[c.target_group], followed)
+    program = _with_what_sources_follow(program, chosen, jacobians)
     operations: list[TraceOperation] = []
     sums: dict[str, tuple[str, ...]] = {}  # by group, gradients of its numbers
     told: dict[str, list[Connection]] = {}  # by places of traces, numbers of the sources that are followed there
@@ -101,21 +94,49 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
             program, more, places = _of_sources(program, choice.group, having, onto, jacobians, paths, penalties, back)
             made += more
             sums[places] = tuple(f"{a}~" for a in _moving_numbers(program, having, jacobians))
-        loops = [each for each in dict.fromkeys(_loop(o) for o in made) if each is not None]
-        for each in (e for e in loops if e.readout is None):  # of states as the step has found them
-            operations += _in_loop(program, each, made, "")
-        operations += [o for o in made if _loop(o) is None]
-        for each in loops:
-            if each.readout is not None:
-                operations += _in_loop(program, each, made, readouts[each.readout].group)
+        operations += _in_order(program, made, readouts)
     placed = {o.places: o for o in map(_loop, operations) if o is not None and o.places}
     for loop in placed.values():
         program = with_places_of_neurons(program, loop, operations)
+    groups = _with_what_is_told(program, operations)
+    gradient = _derived(program, sums, told_by(program, told))
+    return replace(program, groups=groups, traces=tuple(operations), gradient=gradient)
+
+
+def _with_jacobians(program: Program, chosen: Sequence[Adjoint]) -> tuple[Program, dict[str, Jacobian]]:
+    """The Program whose updates compute the Jacobians of all that has an adjoint, and these, also at the weights of feedback."""
+    jacobians: dict[str, Jacobian] = {}
+    for name in sorted({choice.group for choice in chosen}):
+        program, jacobians[name] = with_jacobian(program, name)
+    for name in sorted(choice.group for choice in chosen if choice.instead is not None):
+        program, jacobians[f"{name}{BACK}"] = with_jacobian(program, name, BACK)
+    return program, jacobians
+
+
+def _with_what_sources_follow(
+    program: Program, chosen: Sequence[Adjoint], jacobians: Mapping[str, Jacobian]
+) -> Program:
+    """The Program in which states of synapses that a source has are followed there by the numbers that they learn."""
+    for name in dict.fromkeys(c.group for c in chosen if c.learns and of_sources(program, c.group)):
+        followed = _moving_numbers(program, name, jacobians)
+        program = with_derivatives(program, name, jacobians[name], followed)
+        for c in _telling(program, name, jacobians):
+            program = with_derivatives_of_each(program, c, jacobians[c.target_group], followed)
+    return program
+
+
+def _with_what_is_told(program: Program, operations: Sequence[TraceOperation]) -> tuple[Group, ...]:
+    """The groups with variables for the signals and for what traces read of a synapse's target."""
     variables = {(o.target[0], o.variable) for o in operations if isinstance(o, LearningSignal | PenaltySignal)}
     variables |= {(o.group, o.variable) for o in operations if isinstance(o, SignalBack)}
     variables |= {(o.group, o.variable) for o in operations if isinstance(o, Picked) and o.over is not None}
-    groups = tuple(with_variables(g, sorted(v for name, v in variables if name == g.name)) for g in program.groups)
-    read = told_by(program, told)
+    return tuple(with_variables(g, sorted(v for name, v in variables if name == g.name)) for g in program.groups)
+
+
+def _derived(
+    program: Program, sums: Mapping[str, tuple[str, ...]], read: Mapping[str, Sequence[Told]]
+) -> tuple[DeriveAdjoint, ...]:
+    """What the gradients of numbers that updates know are of the user's parameters."""
     derived = [
         derive_adjoint(
             program,
@@ -124,8 +145,20 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         )
         for g in dict.fromkeys((*sums, *read))
     ]
-    gradient = tuple(d for d in derived if d is not None)
-    return replace(program, groups=groups, traces=tuple(operations), gradient=gradient)
+    return tuple(d for d in derived if d is not None)
+
+
+def _in_order(program: Program, made: Sequence[TraceOperation], readouts: Sequence[Readout]) -> list[TraceOperation]:
+    """A group's operations: loops over states as the step has found them, what is in no loop, loops over outputs."""
+    loops = [each for each in dict.fromkeys(_loop(o) for o in made) if each is not None]
+    operations: list[TraceOperation] = []
+    for each in (e for e in loops if e.readout is None):
+        operations += _in_loop(program, each, made, "")
+    operations += [o for o in made if _loop(o) is None]
+    for each in loops:
+        if each.readout is not None:
+            operations += _in_loop(program, each, made, readouts[each.readout].group)
+    return operations
 
 
 def _loop(operation: TraceOperation) -> Each | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sncc.gradients.derivation import Told
-from sncc.gradients.eligibility import Jacobian
+from sncc.gradients.jacobians import Jacobian
 from sncc.program.groups import Connection
 from sncc.program.nodes import Program
 from sncc.program.statements import NUMBER

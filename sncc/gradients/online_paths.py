@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from sncc.gradients.eligibility import Jacobian, Path, Through, states_of
 from sncc.gradients.feedback import filtering_input
-from sncc.gradients.jacobians import is_shared
+from sncc.gradients.jacobians import Jacobian, is_shared, states_of
 from sncc.gradients.online_numbers import tells_number
 from sncc.gradients.online_synapses import along, is_of_synapses, places_of
 from sncc.gradients.rules import Adjoint, Edge
+from sncc.gradients.trace_ways import Path, Through
 from sncc.program.groups import Connection
 from sncc.program.learning import Each, LearningSignal
 from sncc.program.nodes import Program
@@ -20,79 +20,101 @@ from sncc.program.statements import SPIKE
 BACK = ".feedback"  # behind the names of what is at other weights
 
 
-def paths_of(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> list[Path]:
-    """All ways from what an adjoint's group sends, or is, to what the loss reads."""
-    group = program.group(choice.group)
-    row = group.rows[0]
-    own = (group.name, row.offset, row.size)
-    paths: list[Path] = []
+class _Ways:
+    """The ways from what an adjoint's group sends, as they are found."""
 
-    def variable() -> str:
-        return f"signal{len(paths)}"
+    def __init__(
+        self, program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readouts: Sequence[Readout]
+    ) -> None:
+        self.program, self.choice, self.chosen, self.readouts = program, choice, chosen, readouts
+        row = program.group(choice.group).rows[0]
+        self.own = (choice.group, row.offset, row.size)
+        self.found: list[Path] = []
 
-    def onward_from(c: Connection, label: str) -> Iterator[Adjoint]:
-        return (o for o in chosen if (o.group, o.label) == (c.target_group, label))
+    @property
+    def variable(self) -> str:
+        """What the next signal is written to."""
+        return f"signal{len(self.found)}"
 
-    def shared_by(moved: Connection, delivering: Connection) -> Through:
-        """States that all synapses of a neuron share, which one connection moves and another one delivers."""
-        way = moved.target_group
-        return Through(way, moved.input, delivering.values or "", delivering.delay, way, way)
+    def readouts_of(self, group: str) -> list[Readout]:
+        return [r for r in self.readouts if r.group == group]
 
-    def into_loss(edge: Edge, leaves: str = SPIKE, moved: Connection | None = None) -> None:
+    def onward_from(self, c: Connection, label: str) -> Iterator[Adjoint]:
+        """Of states of synapses that a connection moves, the ways on."""
+        return (o for o in self.chosen if (o.group, o.label) == (c.target_group, label))
+
+    def out_of_neurons(self, edge: Edge) -> None:
+        """The ways that begin at a connection: into what the loss reads, or into states of synapses."""
+        c = self.program.connection(edge.connection)
+        if c.of_target or tells_number(c):
+            return  # an answer of the group's own synapses; what the synapses behind it follow by themselves
+        if self.program.group(c.target_group).rows[0].holds == "neurons":
+            self.into_loss(edge, c.values or SPIKE)
+            return
+        for onward in self.onward_from(c, edge.label):
+            if is_of_synapses(self.program, c.target_group):
+                self.by_each(onward, c)
+            else:
+                self.out_of_shared(onward, c)
+
+    def out_of_shared(self, onward: Adjoint, moved: Connection) -> None:
+        """The ways through states that all synapses of a neuron share, and which a connection moves."""
+        for edge in onward.edges:
+            told = self.program.connection(edge.connection)
+            if not is_of_synapses(self.program, told.target_group):
+                self.into_loss(edge, moved.values or SPIKE, moved)
+                continue
+            for last in self.onward_from(told, edge.label):
+                self.by_each(last, told, moved)
+
+    def into_loss(self, edge: Edge, leaves: str = SPIKE, moved: Connection | None = None) -> None:
         """The ways along a connection into what the loss reads; `moved`: by the states of its source that it moves."""
-        c = program.connection(edge.connection)
-        shared = shared_by(moved, c) if moved is not None else None
-        for r in (r for r in readouts if r.group == c.target_group):
+        c = self.program.connection(edge.connection)
+        shared = _shared_by(moved, c) if moved is not None else None
+        for r in self.readouts_of(c.target_group):
             weight = c.weight if edge.feedback is None else edge.feedback
             signal = LearningSignal(
-                r.index, own, variable(), weight, edge.feedback is not None, c.pattern == "one_to_one", c.name
+                r.index, self.own, self.variable, weight, edge.feedback is not None, c.pattern == "one_to_one", c.name
             )
             delay = c.delay if moved is None else moved.delay
             path = Path(r, signal, c.input, leaves, delay, shared)
-            paths.append(to_each(path, along(program, r, c), c.name) if c.delays is not None else path)
+            self.found.append(to_each(path, along(self.program, r, c), c.name) if c.delays is not None else path)
 
-    def by_each(onward: Adjoint, moved: Connection, before: Connection | None = None) -> None:
+    def by_each(self, onward: Adjoint, moved: Connection, before: Connection | None = None) -> None:
         """The ways through synapses that keep states one by one, along each of them; `before`: what moves states that these share, by which they are moved."""
+        tail = BACK if onward.instead is not None else ""
         for edge in onward.edges:
-            along_each(program.connection(edge.connection), moved, BACK if onward.instead is not None else "", before)
+            self.along_each(self.program.connection(edge.connection), moved, tail, before)
 
-    def along_each(onto: Connection, moved: Connection, tail: str, before: Connection | None) -> None:
+    def along_each(self, onto: Connection, moved: Connection, tail: str, before: Connection | None) -> None:
         group, first = moved.target_group, before or moved
-        for r in (r for r in readouts if r.group == onto.target_group):
-            signal = LearningSignal(r.index, own, variable())
+        for r in self.readouts_of(onto.target_group):
+            signal = LearningSignal(r.index, self.own, self.variable)
             through = Through(group, moved.input, onto.values or "", onto.delay, places_of(group), f"{group}{tail}")
-            shared = shared_by(before, moved) if before is not None else None
+            shared = _shared_by(before, moved) if before is not None else None
             path = Path(r, signal, onto.input, first.values or SPIKE, first.delay, shared, through)
-            delays = moved.name if moved.delays is not None else ""
-            paths.append(
-                to_each(path, along(program, r, onto, group, (choice.group, moved.source_group or "")), delays)
-            )
+            each = along(self.program, r, onto, group, (self.choice.group, moved.source_group or ""))
+            self.found.append(to_each(path, each, moved.name if moved.delays is not None else ""))
 
+
+def paths_of(program: Program, choice: Adjoint, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> list[Path]:
+    """All ways from what an adjoint's group sends, or is, to what the loss reads."""
+    ways = _Ways(program, choice, chosen, readouts)
     for k in choice.readouts:
-        paths.append(Path(readouts[k], LearningSignal(k, own, variable())))
+        ways.found.append(Path(readouts[k], LearningSignal(k, ways.own, ways.variable)))
     for edge in choice.edges:
-        c = program.connection(edge.connection)
-        if c.of_target or tells_number(c):
-            continue  # an answer of the group's own synapses; what the synapses behind it follow by themselves
-        if program.group(c.target_group).rows[0].holds == "neurons":
-            into_loss(edge, c.values or SPIKE)
-            continue
-        for onward in onward_from(c, edge.label):
-            if is_of_synapses(program, c.target_group):
-                by_each(onward, c)
-                continue
-            for further in onward.edges:
-                told = program.connection(further.connection)
-                if not is_of_synapses(program, told.target_group):
-                    into_loss(further, c.values or SPIKE, c)
-                    continue
-                for last in onward_from(told, further.label):
-                    by_each(last, told, c)
+        ways.out_of_neurons(edge)
     for direct in choice.signals:
-        for r in (r for r in readouts if r.group == direct.group):
-            signal = LearningSignal(r.index, own, variable(), direct.feedback, True)
-            paths.append(Path(r, signal, filtering_input(program, direct.group)))
-    return paths
+        for r in ways.readouts_of(direct.group):
+            signal = LearningSignal(r.index, ways.own, ways.variable, direct.feedback, True)
+            ways.found.append(Path(r, signal, filtering_input(program, direct.group)))
+    return ways.found
+
+
+def _shared_by(moved: Connection, delivering: Connection) -> Through:
+    """States that all synapses of a neuron share, which one connection moves and another one delivers."""
+    way = moved.target_group
+    return Through(way, moved.input, delivering.values or "", delivering.delay, way, way)
 
 
 def is_moved(path: Path, group: str, jacobians: Mapping[str, Jacobian]) -> bool:

@@ -16,7 +16,9 @@ from sncc.connectivity.patterns import Convolution, OfSynapses, Pooling
 from sncc.diagnostics import DiagnosticError, not_supported_yet
 from sncc.expressions.algebra import ZERO, mul
 from sncc.expressions.nodes import Expression, Number, Symbol
-from sncc.gradients.eligibility import DELAY, READ, Answer, Jacobian, states_of
+from sncc.gradients.eligibility import DELAY, READ
+from sncc.gradients.jacobians import Jacobian, states_of
+from sncc.gradients.trace_ways import Answer
 from sncc.model.training_nodes import Rule
 from sncc.program.groups import Connection, Group, Parameter, Row
 from sncc.program.learning import Each, Picked, TraceOperation, TraceUpdate
