@@ -139,10 +139,9 @@ def load(network: Network, path: str | PathLike[str], optimiser: bool = True) ->
     """
     arrays = _read(check_path("path", path))
     try:
-        snapshot = _checked(network, arrays, optimiser)
+        restore(network, _checked(network, arrays, optimiser))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    restore(network, snapshot)
 
 
 def _write(path: Path, arrays: Mapping[str, Any]) -> None:

@@ -26,6 +26,7 @@ from sncc.program.streams import stream
 
 Array = Any
 GOLDEN = 0x9E3779B9
+OF_A_FLOAT = 1e-7  # of a delay: how far from a whole number of steps, or a half, its digits may lie in a float
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,17 @@ def initial_parameters(
                 seed, stream(p.key, "initial"), np.arange(np.prod(dimensions, dtype=int)).reshape(dimensions)
             )
             try:
-                found[p.key] = drawn_within(p.initial, names, counter, p.clip, program.matrix(p)).reshape(shape)
+                values = drawn_within(p.initial, names, counter, p.clip, program.matrix(p)).reshape(shape)
+                found[p.key] = _raised(program, p.key, values)
             except KeyError:  # no numbers of ours yet: to be given
                 continue
     return found
+
+
+def _raised(program: Program, key: str, values: np.ndarray) -> np.ndarray:
+    """Drawn delays with those that are too short as the shortest possible one; all else as it is."""
+    least = [c.delay for c in program.connections if c.delays == key and not c.interpolated]
+    if not least:
+        return values
+    steps = np.floor(values / program.step * (1 + OF_A_FLOAT) + 0.5)
+    return np.where((steps < min(least)) | (values < 0), min(least) * program.step, values)

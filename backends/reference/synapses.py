@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sncc.backends.reference.draws import GOLDEN, Counter, drawn_within
+from sncc.backends.reference.draws import GOLDEN, OF_A_FLOAT, Counter, drawn_within
 from sncc.connectivity.build import Synapses, build, joined, stood_for
 from sncc.connectivity.patterns import Dense, OfSynapses, Part
 from sncc.program.groups import Connection
@@ -18,7 +18,6 @@ from sncc.program.statements import Statement
 from sncc.program.streams import stream
 
 Array = Any
-OF_A_FLOAT = 1e-7  # of a delay: how far from a whole number of steps, or a half, its digits may lie in a float
 RAISED = 1e-3  # steps that a delay is below the smallest legal one, other than by rounding
 Arrival = tuple[np.ndarray, np.ndarray]
 Emitted = Callable[

@@ -83,9 +83,7 @@ public:
     // -------------------------------------------------------------------------------------------- parameters
     std::int64_t size(int k) const { return std::int64_t(shapes[k].rows) * shapes[k].columns; }
     SNCC_COLD void set_parameter(int k, const double* values) {
-        if (built_)
-            for (const SynapseRows& rows : parameters.rows)
-                if (rows.info().delays == k) refuse_long_delays(rows.info().name, values, shapes[k].shared ? 1 : size(k), Network::step_ms);
+        if (is_delays(k)) values = take_delays(k, values);
         if (Network::halves()[k] != Halves::none) {
             for_halves(k, [&](std::int64_t e, Bfloat16& weight, bool diagonal) { weight = Bfloat16(diagonal ? 0.0 : values[e]); });
         } else {
@@ -93,9 +91,7 @@ public:
             if (shapes[k].apart && !shapes[k].shared) clear_diagonal(k, parameters.own[k].data());
         }
         stale_ = true;
-        if (!is_delays(k)) return;
-        delays_[k].assign(values, values + (shapes[k].shared ? 1 : size(k)));
-        if (built_) set_delays();
+        if (built_ && is_delays(k)) set_delays();
     }
     SNCC_COLD void get_parameter(int k, double* values) {
         if (Network::halves()[k] != Halves::none)
@@ -274,6 +270,16 @@ private:
         for (int r = 0; r < Network::rows_count; ++r)
             if (Network::rows()[r].delays == k) return true;
         return false;
+    }
+    // Where those are kept that are set, or drawn before there are synapses.
+    SNCC_COLD const double* take_delays(int k, const double* values) {
+        const Shape& shape = shapes[k];
+        const std::int64_t count = shape.shared ? 1 : size(k);
+        if (built_)
+            for (const SynapseRows& rows : parameters.rows)
+                if (rows.info().delays == k) rows.refuse_delays(values, shape.shared, Network::shapes()[k].columns < 0, shape.columns, least_delay<Network>(k), Network::step_ms);
+        delays_[k] = built_ ? List<double>(values, values + count) : raised_delays<Network>(k, values, count);
+        return delays_[k].data();
     }
     SNCC_COLD void set_delays() {
         for (SynapseRows& rows : parameters.rows) {

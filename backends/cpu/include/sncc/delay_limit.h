@@ -1,4 +1,4 @@
-// The longest delay that a synapse may have where each has its own: delays are stored in 16 bits.
+// The shortest and the longest delay that a synapse may have where each has its own: the latter are stored in 16 bits.
 #pragma once
 
 #include <cmath>
@@ -24,10 +24,17 @@ SNCC_HOST_DEVICE SNCC_INLINE int legal_steps(double steps, int least) { return s
                   longest_delay, step);
     throw Failure(Code::argument, std::string("the connection `") + connection + "`: " + text);
 }
-// Of `count` delays, ms, and before anything is changed.
-inline void refuse_long_delays(const char* connection, const double* values, std::int64_t count, double step) {
-    for (std::int64_t e = 0; e < count; ++e)
-        if (const double steps = nearest_steps(values[e], step); !(steps <= longest_delay)) refuse_long_delay(connection, values[e], steps, step);
+[[noreturn]] SNCC_COLD inline void refuse_short_delay(const char* connection, double milliseconds, std::int64_t least, double step) {
+    char text[160];
+    std::snprintf(text, sizeof text, "a delay of %g ms: the smallest of this connection is %g ms (%d %s)", milliseconds, static_cast<double>(least) * step,
+                  static_cast<int>(least), least == 1 ? "step" : "steps");
+    throw Failure(Code::argument, std::string("the connection `") + connection + "`: " + text);
+}
+// A delay that is set, ms, before anything is changed.
+inline void refuse_delay(const char* connection, double milliseconds, std::int64_t least, double step) {
+    const double steps = nearest_steps(milliseconds, step);
+    if (!(steps <= longest_delay)) refuse_long_delay(connection, milliseconds, steps, step);
+    if (steps < static_cast<double>(least)) refuse_short_delay(connection, milliseconds, least, step);
 }
 
 }  // namespace sncc

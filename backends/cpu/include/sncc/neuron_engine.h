@@ -207,17 +207,11 @@ protected:
     SNCC_COLD void refuse_delays(int k, const double* values) {
         const ParameterInfo& info = m_.net.parameters_info[k];
         const ConnectionInfo& c = m_.net.connections[info.delays_of];
-        const int least = c.delay;
         const std::int64_t count = info.shared ? 1 : parameter_size(k);
         const bool leaves_out = !info.shared && c.pattern.kind == PatternKind::dense && !c.pattern.self_connections;
         for (std::int64_t e = 0; e < count; ++e) {
             if (leaves_out && e / c.target_size + c.source_first == e % c.target_size + c.target_first) continue;  // no synapse is there
-            const double steps = nearest_steps(values[e], m_.net.step_ms);
-            if (!(steps <= longest_delay)) refuse_long_delay(c.name, values[e], steps, m_.net.step_ms);
-            if (steps >= least) continue;
-            char text[160];
-            std::snprintf(text, sizeof text, "a delay of %g ms: the smallest of this connection is %g ms (%d %s)", values[e], least * m_.net.step_ms, least, least == 1 ? "step" : "steps");
-            throw Failure(Code::argument, text);
+            refuse_delay(c.name, values[e], c.delay, m_.net.step_ms);
         }
     }
 

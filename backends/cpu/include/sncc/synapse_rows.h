@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -175,13 +176,16 @@ public:
         most_ = std::max(info_->delay, info_->most);
         if (info_->most >= 0) return;  // learnt ones are read as they are
         delays_.resize(count() + 1);
-        for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
-            const double value = values[shared ? 0 : per_synapse ? static_cast<std::int64_t>(k) : in_matrix(k, i, j, columns)];
+        for_each_delay(values, shared, per_synapse, columns, [&](std::uint64_t k, double value) {
             const double steps = std::max(static_cast<double>(info_->delay), nearest_steps(value, step));
             if (!(steps <= longest_delay)) refuse_long_delay(info_->name, value, steps, step);
             delays_[k] = static_cast<std::int32_t>(steps);
             most_ = std::max<std::int64_t>(most_, delays_[k]);
         });
+    }
+    // Of those numbers what a synapse cannot have, before anything is changed; `least`: steps.
+    SNCC_COLD void refuse_delays(const double* values, bool shared, bool per_synapse, std::int64_t columns, std::int64_t least, double step) const {
+        for_each_delay(values, shared, per_synapse, columns, [&](std::uint64_t, double value) { refuse_delay(info_->name, value, least, step); });
     }
 
     // Learnt delays as they are now: calls visit(k, element), which gives the whole steps of synapse k.
@@ -222,6 +226,13 @@ private:
         synapses_.parts[0] = std::move(rows);
         synapses_.number();
     }
+    // Calls visit(k, delay): of the user's numbers, ms, that of synapse k.
+    template <typename Visit>
+    void for_each_delay(const double* values, bool shared, bool per_synapse, std::int64_t columns, const Visit& visit) const {
+        for_each_written([&](std::uint64_t k, std::uint32_t i, std::uint32_t j) {
+            visit(k, values[shared ? 0 : per_synapse ? static_cast<std::int64_t>(k) : in_matrix(k, i, j, columns)]);
+        });
+    }
     // Where synapses stand in a matrix.
     template <typename Memory>
     void place_in_matrix(List<std::uint32_t>& elements, std::int64_t columns, const Memory& memory) const {
@@ -246,5 +257,24 @@ private:
     List<std::int32_t> delays_;
     std::int64_t most_ = 0;
 };
+
+// The least steps that delays of parameter k may take, that of spikes: states of neurons may be read a step later. Learnt ones have bounds.
+template <typename Network>
+SNCC_COLD std::int64_t least_delay(int k) {
+    std::int64_t least = longest_delay;
+    for (int r = 0; r < Network::rows_count; ++r)
+        if (const RowsInfo& info = Network::rows()[r]; info.delays == k) least = std::min(least, info.most < 0 ? info.delay : std::numeric_limits<std::int64_t>::min());
+    return least;
+}
+// Delays of parameter k as they were drawn, ms, with those that are too short, as they are stored, as the shortest possible one.
+template <typename Network>
+SNCC_COLD List<double> raised_delays(int k, const double* values, std::int64_t count) {
+    const std::int64_t least = least_delay<Network>(k);
+    List<double> raised(values, values + count);
+    for (double& value : raised)
+        if (const double stored = static_cast<typename Network::Real>(value); nearest_steps(stored, Network::step_ms) < static_cast<double>(least) || (least == 0 && value < 0))
+            value = static_cast<double>(least) * Network::step_ms;
+    return raised;
+}
 
 }  // namespace sncc

@@ -72,14 +72,11 @@ public:
 
     // -------------------------------------------------------------------------------------------- parameters
     void set_parameter(int k, const double* values) override {
-        const std::int64_t count = numbers_.shapes[k].shared ? 1 : parameter_size(k);
-        if (built_) connectivity_.refuse_delays(k, values, count);
         learner_.settle();
-        numbers_.set(k, values);
+        const bool delays = connectivity_.is_delays(k);
+        numbers_.set(k, delays ? connectivity_.take_delays(k, values, numbers_.shapes[k], built_) : values);
         stale_ = true;
-        if (!connectivity_.is_delays(k)) return;
-        connectivity_.keep_delays(k, values, count);
-        if (!built_) return;
+        if (!delays || !built_) return;
         connectivity_.set_delays(numbers_.shapes);
         follow_delays();
     }

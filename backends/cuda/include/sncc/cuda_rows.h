@@ -162,13 +162,17 @@ public:
             if (Network::rows()[r].delays == k) return true;
         return false;
     }
-    void refuse_delays(int k, const double* values, std::int64_t count) const {
-        for (const auto& one : all_)
-            if (one->rows.info().delays == k) refuse_long_delays(one->rows.info().name, values, count, Network::step_ms);
-    }
-    void keep_delays(int k, const double* values, std::int64_t count) {
-        delays_[static_cast<std::size_t>(k)].assign(values, values + count);
+    // Where those are kept that are set, or drawn before there are synapses (`built`).
+    const double* take_delays(int k, const double* values, const Shape& shape, bool built) {
+        const std::int64_t count = shape.shared ? 1 : std::int64_t(shape.rows) * shape.columns;
+        if (built)
+            for (const auto& one : all_)
+                if (one->rows.info().delays == k)
+                    one->rows.refuse_delays(values, shape.shared, Network::shapes()[k].columns < 0, shape.columns, least_delay<Network>(k), Network::step_ms);
+        List<double>& kept = delays_[static_cast<std::size_t>(k)];
+        kept = built ? List<double>(values, values + count) : raised_delays<Network>(k, values, count);
         other_delays_ = true;
+        return kept.data();
     }
     // Whether synapses have got other delays since the last call: delays that were set, or that came with synapses that moved.
     bool has_other_delays() { return std::exchange(other_delays_, false); }
