@@ -38,7 +38,8 @@ def resolve_losses(
     value: tree.Expression, populations: Mapping[str, nodes.Population], broken: set[str], reader: Reader
 ) -> tuple[training_nodes.Loss, ...] | None:
     """The terms of the loss, or None after a mistake (which is reported)."""
-    terms = [(_Reader(populations, broken, reader, t.span).loss(t, factor)) for t, factor in _terms(value, 1.0)]
+    written = _terms(value, 1.0)
+    terms = [(_Reader(populations, broken, reader, t.span, t is not value).loss(t, factor)) for t, factor in written]
     found = tuple(t for t in terms if t is not None)
     if len(found) < len(terms):
         return None
@@ -92,9 +93,10 @@ def _is_factor(value: tree.Expression, of: tree.Expression) -> bool:
 
 class _Reader:
     def __init__(
-        self, populations: Mapping[str, nodes.Population], broken: set[str], reader: Reader, span: Span
+        self, populations: Mapping[str, nodes.Population], broken: set[str], reader: Reader, span: Span, beside: bool
     ) -> None:
-        self.populations, self.broken, self.reader, self.span = populations, broken, reader, span
+        """Of one term, which may stand `beside` others."""
+        self.populations, self.broken, self.reader, self.span, self.beside = populations, broken, reader, span, beside
         self.diagnostics = reader.diagnostics
 
     def loss(self, value: tree.Expression, factor: float) -> training_nodes.Loss | None:
@@ -121,6 +123,7 @@ class _Reader:
     def _scaled(
         self, inner: tree.Expression, factor: float, by: tree.Expression, divided: bool = False
     ) -> training_nodes.Loss | None:
+        self.beside = True  # with a factor it is meant
         found = self.reader.number(by, "the divisor of a loss" if divided else "the factor of a loss")
         if found is None:
             return None
@@ -230,9 +233,12 @@ class _Reader:
     def _over_steps(
         self, name: str, arguments: tuple[tree.Argument, ...], call: tree.Call, factor: float
     ) -> training_nodes.Loss | None:
-        """`mean(cross_entropy(output.v))`: the loss at every step first, then their mean or sum."""
+        """`mean(cross_entropy(output.v))`: the loss at every step first, then their mean or sum.
+
+        `mean(hidden.spikes)` by itself is taken for a readout whose loss was forgotten; beside others, or with a factor, it is one.
+        """
         inner = arguments[0].value if arguments else call
-        bare = isinstance(inner, tree.Name) or inner is call
+        bare = (isinstance(inner, tree.Name) and not self.beside) or inner is call
         if not bare and not (isinstance(inner, tree.Call) and str(inner.function) in FUNCTIONS):
             misspelt = isinstance(inner, tree.Call) and not self._is_function(str(inner.function))
             if name in ("mean", "sum") and not misspelt:
@@ -240,8 +246,10 @@ class _Reader:
         if not isinstance(inner, tree.Call) or str(inner.function) not in FUNCTIONS or inner is call:
             known = inner.function if isinstance(inner, tree.Call) else None
             hints = did_you_mean(str(known), FUNCTIONS) if known else ()
-            each = f"`{name}(cross_entropy(output.v))` or " if name in ("mean", "sum") else ""
-            help = hints or (f"write {each}`cross_entropy({name}(output.v))`",)
+            text = inner.span.text if bare and inner is not call else "output.v"
+            each = f"`{name}(cross_entropy({text}))` or " if name in ("mean", "sum") else ""
+            itself = f", or `1 * {name}({text})` where that is the loss" if each and bare and inner is not call else ""
+            help = hints or (f"write {each}`cross_entropy({name}({text}))`{itself}",)
             self.diagnostics.error("wrong-argument", call.span, f"`{name}` needs a loss inside or around it", help=help)
             return None
         if name not in ("mean", "sum"):

@@ -124,7 +124,10 @@ def test_a_label_for_every_step_some_missing(rule):
 def test_terms_without_a_label_are_of_all_steps_and_of_any_population():
     rng = np.random.default_rng(0)
     labels = [rng.integers(-1, 3, 32), np.full(32, -1)]  # a sample without any
-    text = recurrent("ALIF", loss="0.3 * mean(hidden.v^2) + mean(cross_entropy(output.v)) + (max(hidden.a) - 0.5)^2")
+    terms = (
+        "0.3 * mean(hidden.v^2) + mean(cross_entropy(output.v)) + (max(hidden.a) - 0.5)^2 + 0.4 * mean(hidden.spikes)"
+    )
+    text = recurrent("ALIF", loss=terms)
     compare(text, "bptt", labels)  # e-prop: test_eprop_readouts.py
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from sncc.diagnostics import DiagnosticError
+from sncc.expressions.nodes import Symbol
 from sncc.expressions.printer import print_expression
 from sncc.model.resolve import model_of_text
 
@@ -144,4 +145,22 @@ def test_what_is_proposed_around_a_bare_readout_is_a_loss(readout):
         loss(f"{readout}(y.v)")
     (found,) = (d for d in error.value.diagnostics if d.severity == "error")
     for proposed in found.help[0].replace("output", "y").split("`")[1::2]:
-        assert loss(proposed).function == "cross_entropy"
+        assert loss(proposed).function == ("expression" if proposed == f"1 * {readout}(y.v)" else "cross_entropy")
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("cross_entropy(last(y.v)) + 0.1 * mean(h.spikes, from = 2 ms)", ("h", "spikes", "mean", (2, None), 0.1)),
+        ("mse(last(y.v)) - 0.1 * sum(h.v)", ("h", "v", "sum", (0, None), -0.1)),
+        ("0.1 * mean(h.spikes)", ("h", "spikes", "mean", (0, None), 0.1)),
+    ],
+)
+def test_a_bare_mean_is_a_term_beside_others_or_with_a_factor(text, expected):
+    *_, found = model_of_text(f"{HEAD}    loss = {text}\n").training.losses
+    assert (found.population, found.variable, found.over_steps, found.window, found.factor) == expected
+    assert found.expression == Symbol("output") and not found.reads_labels
+
+
+def test_a_bare_mean_has_no_unit():
+    assert mistake("mse(last(y.v)) + mean(z.v)") == ("wrong-unit", "z.v")
