@@ -58,7 +58,7 @@ class Collector:
         for request, values in traces:
             self._store.append(request.name, values if request.columns is None else values[:, list(request.columns)])
         for of in self._wanted.synapses:
-            if (step - self._began) % of.every == 0:
+            if step % of.every == 0:
                 self._store.append(of.name, network.library.get(of.function, of.shape, of.index)[None])
 
     def finish(self, steps: int, inputs: Mapping[str, Events], interrupted: bool) -> Run:
@@ -69,7 +69,8 @@ class Collector:
                 self._echo(name, events, steps)
         times = Traces()
         for request in self._wanted.sampled:
-            points = self._began + request.every * np.arange(1, steps // request.every + 1)
+            first, last = (n // request.every for n in (self._began, self._began + steps))
+            points = request.every * np.arange(first + 1, last + 1)
             times[request.name] = (points * step).astype(np.float64)
             self._store.open(f"{request.name}.at", np.float64, ())
             self._store.append(f"{request.name}.at", times[request.name])

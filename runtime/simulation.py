@@ -57,15 +57,15 @@ def simulate(
     with SimulationProgress(steps * runs, manifest.step, verbose) as progress, _interrupts() as interrupt:
         for k in range(runs):
             done = 0
-            for count in _chunks(steps, wanted):
+            for count in _chunks(began, steps, wanted):
                 data = _piece(manifest, complete, min(k, samples - 1), done, count)
-                arrays = [_room(r, done, count) for r in wanted.traces]
+                arrays = [_room(r, began + done, count) for r in wanted.traces]
                 try:
                     run_sample(network, data, 0, count, seed, trial + k, resume or done > 0, arrays, spiking)
                 except FloatingPointError as error:
                     where = f" ({'sample' if samples > 1 else 'trial'} {k})" if runs > 1 else ""
                     raise FloatingPointError(f"{error}{where}") from None
-                arrays = [(r, _points(own, r, values, done)) for r, (own, values) in zip(wanted.traces, arrays)]
+                arrays = [(r, _points(own, r, values, began + done)) for r, (own, values) in zip(wanted.traces, arrays)]
                 done += count
                 collector.add(network, k, began + done, count, arrays, {p: copy_spikes(network, p) for p in spiking})
                 progress.update(k * steps + done)
@@ -112,16 +112,16 @@ def _recorded_populations(network: Network, wanted: Requests) -> dict[str, int]:
 
 
 # ------------------------------------------------------------------------------------------------ native calls
-def _chunks(steps: int, wanted: Requests) -> Iterator[int]:
-    """Steps of each native call: about as long as SECONDS_AT_ONCE, or from one point of synapses to the next."""
+def _chunks(began: int, steps: int, wanted: Requests) -> Iterator[int]:
+    """Steps of each native call after the first `began`: about as long as SECONDS_AT_ONCE, or from one point of synapses to the next."""
     synapses = math.gcd(*(r.every for r in wanted.synapses)) if wanted.synapses else 0
     count, done = FIRST_STEPS, 0
     while done < steps:
-        chunk = min(synapses or count, steps - done)
-        began = time.monotonic()
+        chunk = min(synapses - (began + done) % synapses if synapses else count, steps - done)
+        clock = time.monotonic()
         yield chunk
         done += chunk
-        seconds = max(time.monotonic() - began, 1e-6)
+        seconds = max(time.monotonic() - clock, 1e-6)
         count = min(max(int(chunk * SECONDS_AT_ONCE / seconds), 1), 4 * max(chunk, FIRST_STEPS))
 
 

@@ -328,3 +328,20 @@ def test_a_plot(load, tmp_path):
     pytest.importorskip("matplotlib")
     load().simulate(seed=1).plot(tmp_path / "run.png")
     assert (tmp_path / "run.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_run_in_pieces_records_at_the_times_of_one_run(load):
+    whole, network = load().simulate(0.1, seed=1), load()
+    pieces = [network.simulate(length, seed=1, resume=True) for length in (0.0125, 0.001, 0.0005, 0.036, 0.05)]
+    for name, expected in whole.trace.items():
+        assert len(expected) > 3
+        assert np.allclose(np.concatenate([p.times[name] for p in pieces]), whole.times[name], rtol=1e-12, atol=0)
+        assert np.array_equal(np.concatenate([p.trace[name] for p in pieces]), expected), name
+
+
+def test_a_pair_of_spike_times_is_what_runs_record_and_events_keep_the_bins_of_data(load):
+    times, neurons = np.array([0.0005, 0.005]), np.array([2, 0])
+    events = sncc.Events.from_lists([(times, neurons)], (4,), 0.0005)
+    for given, expected in (((times, neurons), times), (events, times + 0.0005)):
+        spikes = load(spike_times={"given": given}).simulate(0.01, record=["given.spikes"]).spikes["given"]
+        assert np.allclose(spikes.times, expected, rtol=1e-12, atol=0) and list(spikes.neurons) == [2, 0]
