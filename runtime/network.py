@@ -227,7 +227,9 @@ class Network:
 
         In training, `evaluate` and `predict` in each sample, counted from its start, where the data leave the source out.
 
-        `given`: Events of one sample, or a pair (times in seconds, on the grid of steps; flat indices). Raises ValueError.
+        `given`: Events of one sample, or a pair (times in seconds, on the grid of steps; flat indices). A pair's spike at 5 ms is emitted at
+        5 ms, as `simulate` records it. Events are data, of which only the step is left: with steps of 1 ms what `Events.from_lists` is given
+        at 5 ms stands in the bin from 5 ms to 6 ms, which is emitted at 6 ms. Raises ValueError.
         """
         kept = {s.name: s for s in self.manifest.sources if s.kept}
         if not isinstance(source, str) or source not in kept:
