@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-NETWORK = """
+GROWING = """
 plasticity growing:
     param tau = 12 ms
     param rate = 0.1
     pre state x = 0
     dx/dt = -x / tau
     on pre:
-        weight += rate * x * (2 /ms - weight)
+        weight += rate * x * (2 /UNIT - weight)
         x += 1
-
+"""
+NETWORK = f"""{GROWING.replace("/UNIT", "/ms")}
 network Chain:
     step = 1 ms
     population x: input[6]

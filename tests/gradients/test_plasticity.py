@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from moving_behind_sources import GROWING
 from networks import model_of, program_of
 from oracle_plasticity import gradients_with_plasticity
 from plastic_networks import CASES, case, text_of
@@ -77,7 +78,7 @@ def test_a_sample_does_what_a_simulation_does_that_begins_with_its_weights(name)
         assert np.allclose(trained.traces[0][state], trace, rtol=1e-12, atol=1e-12)
 
 
-BEHIND = """
+BEHIND = f"""
 synapse clipped:
     "Each synapse has at most so much, so that it keeps its state itself; a parameter has the name of the plasticity's."
     param tau = 6 ms
@@ -86,16 +87,7 @@ synapse clipped:
     dg/dt = -g * (1 + 0.2 * tanh(post.v)) / tau
     on pre: g += weight * (most - tanh(g))
     deliver g * (1.2 - tanh(post.v)) / (5 ms)
-
-plasticity growing:
-    param tau = 12 ms
-    param rate = 0.1
-    pre state x = 0
-    dx/dt = -x / tau
-    on pre:
-        weight += rate * x * (2 /UNIT - weight)
-        x += 1
-
+{GROWING}
 network Net:
     step = 1 ms
     population x: input[6]
