@@ -21,14 +21,11 @@ def check_training(model: nodes.Model, diagnostics: Diagnostics) -> None:
             message = f"`{rule.name}` needs a `surrogate`, and `{population.model}` has none"
             help = f"add `surrogate triangle(width = 1, height = 0.3)` to `{population.model}`"
             diagnostics.error("missing-surrogate", population.span, message, help=help)
-    learnt = [entry.key.split(".")[0] for entry in training.learn]
-    targets = {c.name: c.target for c in model.connections}
     penalised = {penalty.population for penalty in training.penalties}
     reached = _reaching(model, read | penalised)
     direct = {c.source for c in model.connections if c.target in read} | read
     told: set[str] = set()
-    for owner in learnt:
-        population_name = targets.get(owner, owner)
+    for population_name in (name for entry in training.learn for name in _learning(model, entry.key)):
         if population_name in told:
             continue
         if population_name not in reached:
@@ -91,6 +88,47 @@ def check_states(model: nodes.Model, diagnostics: Diagnostics) -> None:
             if state.name not in used and (population.name, state.name) not in read:
                 message = f"the state `{state.name}` of `{population.model}` is never used"
                 diagnostics.warning("unused-state", state.span, message)
+
+
+def _learning(model: nodes.Model, key: str) -> list[str]:
+    """The populations by whose states a number moves the loss: a connection's target, or what reads a number of neurons."""
+    owner, _, name = key.partition(".")
+    into = next((c.target for c in model.connections if c.name == owner), None)
+    if into is not None:
+        return [into]
+    readers = {c.target for c in model.connections if c.source == owner and f"pre.{name}" in _read_by_synapses(c)}
+    readers |= {owner for c in model.connections if c.target == owner and f"post.{name}" in _read_by_synapses(c)}
+    if not readers or name in _moving(model.population(owner)):
+        readers.add(owner)
+    return sorted(readers)
+
+
+def _read_by_synapses(connection: nodes.Connection) -> set[str]:
+    """What the blocks of a connection read of its neurons."""
+    synapse, plasticity = connection.synapse, connection.plasticity
+    values = [value for _, value in connection.deliveries]
+    if synapse is not None:
+        values += [s.initial for s in synapse.states]
+        values += [synapse.deliver] if synapse.deliver is not None else []
+        values += [e.derivative for e in synapse.equations] + [a.value for a in synapse.on_pre]
+    if plasticity is not None:
+        states = (*plasticity.states, *plasticity.pre_states, *plasticity.post_states)
+        values += [s.initial for s in states] + [e.derivative for e in plasticity.equations]
+        values += [a.value for a in (*plasticity.on_pre, *plasticity.on_post)]
+    return {name for value in values for name in symbols(value)}
+
+
+def _moving(population: nodes.Population) -> set[str]:
+    """What the neurons' own states and spikes depend on."""
+    dynamics = population.dynamics
+    if dynamics is None:
+        return {p.name for p in population.parameters}
+    values = [s.initial for s in dynamics.states] + [e.derivative for e in dynamics.equations]
+    values += [a.value for a in dynamics.each_step]
+    values += [dynamics.refractory.duration] if dynamics.refractory is not None else []
+    if dynamics.spike is not None:
+        values += [dynamics.spike.distance, *(a.value for a in dynamics.spike.jumps)]
+    return {name for value in values for name in symbols(value)}
 
 
 def _reaching(model: nodes.Model, read: set[str]) -> set[str]:

@@ -107,6 +107,25 @@ def test_no_window_cuts_credit_for_a_number(synapse):
             assert np.any(gradient) and relative_error(gradients[key], gradient) < 1e-12, key
 
 
+def test_a_population_of_which_only_synapses_read_what_is_learnt_needs_no_learning_signal():
+    """Its numbers move the loss by the neurons behind these synapses, which have one."""
+    text = NETWORK.replace("    connect hidden -> output: dense, weight = normal(0, 0.5)\n", "").replace(
+        "PATTERN", "dense"
+    )
+    exact, *found = (run(text, rule, [2]) for rule in ("bptt", "eprop", "eprop(online = true)"))
+    for gradients in found:
+        for key in exact:
+            assert np.any(exact[key]) and relative_error(gradients[key], exact[key]) < 1e-12, key
+    text = text.replace("RULE", "eprop")
+    for other in ("learn = hidden.tau,", "learn = x_hidden.weight,"):
+        refused = sncc.check(text.replace("learn =", other))
+        assert [d.code for d in refused if d.severity == "error"] == ["no-learning-signal"]
+    moved = text.replace(
+        "dv/dt = -v / tau + I", "dv/dt = -gain * v / tau + I"
+    )  # where the neurons read it too they need one
+    assert [d.code for d in sncc.check(moved) if d.severity == "error"] == ["no-learning-signal"]
+
+
 def test_synapses_that_keep_no_states_but_read_numbers_one_by_one_are_emitted():
     text = JUNCTION.replace("PATTERN", "one_to_one").replace("[5]", "[4]").replace("RULE", "eprop(online = true)")
     assert sncc.build(text, emit_only=True)
