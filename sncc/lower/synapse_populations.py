@@ -25,7 +25,7 @@ from sncc.lower.recorded_synapses import recordable_states
 from sncc.lower.synapse_ends import Ends, built_ends, in_a_row, is_placed, most_of, placed_ends
 from sncc.lower.synapse_limits import refuse
 from sncc.lower.synapse_moves import GAIN, SIGNAL, index_of, moves_of
-from sncc.lower.traces import MOST_SPIKES, amounts, most_spikes, trace_population
+from sncc.lower.traces import MOST_SPIKES, any_number, most_spikes, trace_population
 from sncc.model.nodes import (
     Assignment,
     Connection,
@@ -170,7 +170,6 @@ class _Spread:
         model, c, moves = self.model, self.c, self.moves
         synapse = c.synapse
         arriving = ARRIVED if moves.after else "pre"
-        alone = all(amounts(block) is not None for block in moves.on_pre)
         told = tuple(r.state.removesuffix(TOLD) for r in recordable if r.ahead)
         return Dynamics(
             states=(
@@ -187,7 +186,7 @@ class _Spread:
             arrivals=(*((arriving, block) for block in moves.on_pre), *(("post", block) for block in moves.on_post)),
             early=(*([ARRIVED] if moves.after else []), *(["post"] if moves.on_post else [])),
             once=("post",) if moves.on_post else (),
-            most=most_spikes(self.source) or (0 if alone or c.only_recorded else MOST_SPIKES),
+            most=most_spikes(self.source) or (0 if any_number(model, c, moves.on_pre) else MOST_SPIKES),
             # of a learnt delay; else each arrives as a whole, in the nearest step
             parts=_learns_delay(model, c) and not is_timed(model),
             apart=moves.apart,

@@ -233,6 +233,16 @@ def test_spikes_of_poisson_that_move_synapses_one_after_the_other_are_refused():
         program_of(text.replace(" kHz", ""))
 
 
+def test_spikes_of_spike_times_move_synapses_as_those_of_an_input():
+    text = (CLIPPED + DRIVEN).replace(" kHz", "").replace("{synapse}", "clipped()")
+    programs = [program_of(text.replace("{source}", f"{source}[6]")) for source in ("spike_times", "input")]
+    values, inputs = dict(Reference(programs[0]).parameters), [{"x": np.random.default_rng(3).poisson(0.6, (25, 6))}]
+    kept, given = (Reference(p, values).run(inputs, [1]) for p in programs)
+    assert inputs[0]["x"].max() > 2 and kept.loss == given.loss
+    for key, gradient in given.gradients.items():
+        assert np.any(gradient) and np.array_equal(kept.gradients[key], gradient), key
+
+
 ARRIVING = """
 synapse arriving:
     "What a spike adds follows the target's potential, as it is before anything arrives."

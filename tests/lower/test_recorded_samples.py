@@ -63,3 +63,26 @@ def test_what_is_recorded_may_be_moved_by_any_number_of_spikes_and_begin_at_any_
     trained, plain = (run(text, schedule) for schedule in (None, "neuron_parallel"))
     for key in (("noise_hidden", "x"), ("noise_hidden", "u")):
         assert np.array_equal(trained.traces[0][key], plain.traces[0][key]) and plain.traces[0][key].std() > 0.01
+
+
+@pytest.mark.parametrize("source", ["poisson[6](rate = 800 Hz)", "spike_times[6]"])
+def test_without_training_any_number_of_spikes_move_a_bounded_weight_one_after_the_other(source):
+    text = without_training(TEXT).replace("poisson[3](rate = 100 Hz)", source)
+    moved = "weight = normal(0.1, 0.1), plasticity = pairs(rate = 0.2)"
+    text = text.replace(
+        "connect noise -> hidden: dense, weight = normal(0.1, 0.1)", f"connect noise -> hidden: dense, {moved}"
+    )
+    text += "    record weight of noise_hidden\n"
+    given = [samples()[0] | {"noise": np.random.default_rng(2).poisson(0.8, (40, 6))}]
+    inputs = given if "spike_times" in source else samples()[:1]
+    alone, spread = (
+        Reference(program_of(text, schedule=s)).run(inputs) for s in ("sample_parallel", "neuron_parallel")
+    )
+    assert (given[0] if "spike_times" in source else spread.spikes[0])["noise"].max() > 3
+    weights = alone.traces[0]["noise_hidden", "weight"]
+    assert np.count_nonzero(np.isin(weights, (-0.5, 0.6))) > 100 and np.ptp(weights[:, 0]) > 0
+    assert np.allclose(weights[-1], spread.weights[0]["noise_hidden.weight"].reshape(-1), rtol=1e-12, atol=1e-14)
+    for key in (("hidden", "v"), ("other", "weight"), ("bent", "g")):
+        if key in spread.traces[0]:
+            expected = spread.traces[0][key]
+            assert np.allclose(alone.traces[0][key][:, : expected.shape[1]], expected, rtol=1e-12, atol=1e-12), key
