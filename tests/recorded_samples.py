@@ -141,6 +141,26 @@ def goes_on_with_the_same_bits(network, other, steps: int = 40, first: int = 25)
     assert np.array_equal(anew.trace["hidden.v"], whole.trace["hidden.v"])
 
 
+def spikes_move_by_the_modulator_of_their_step(network) -> None:
+    """One that is set later changes nothing of what a step's spikes do, though that is done ahead of the next step."""
+    record, key = [("other.weight", 1e-3)], "other.plasticity.reward"
+    whole = network.simulate(20e-3, inputs(last=20), record=record, seed=5)
+    steps = np.round(whole.spikes["hidden"].times * 1e3).astype(int)
+    spiked = np.zeros((21, 8), bool)
+    spiked[steps, whole.spikes["hidden"].neurons] = True
+    last = next(k for k in range(5, 19) if np.any(spiked[k, 2:] & ~spiked[k + 1, 2:]))
+    network.simulate(last * 1e-3, inputs(last=last), record=record, seed=5)
+    network.parameters[key] = 50.0
+    step = network.simulate(1e-3, inputs(first=last, last=last + 1), record=record, seed=5, resume=True)
+    network.parameters[key] = 0.0
+    silent = ~spiked[last + 1, 2:]
+    got, expected = (
+        trace.reshape(-1, 5, 6)[-1] for trace in (step.trace["other.weight"], whole.trace["other.weight"][: last + 1])
+    )
+    assert np.array_equal(got[:, silent], expected[:, silent])
+    assert silent.all() or not np.array_equal(got, expected)
+
+
 def refuses_states_of_others(network, other) -> None:
     """`other` has other synapses."""
     network.simulate(2e-3)

@@ -50,7 +50,7 @@ class Moves:
 
     leaving: what a step begins with. on_pre, on_post: jumps in blocks, each of which moves for every spike of a step before the next block does.
     stimulated: (input, modulator, steps ago) of what a simulation adds to modulators.
-    kept: (state, what is seen of the source): as it is when a spike arrives, kept for a step.
+    kept: (state, what is seen of the source, or a modulator): as it is when a spike arrives, kept for a step.
     whose: (trace, side) of traces that noise or draws move: all synapses of a neuron draw the same numbers.
     after: those of `on_pre` read the target between its flow and its arrivals, so they are made up for as the next step begins: what a synapse
     delivers at a spike is the weight from before, and what it delivers all the time follows its states in the step after.
@@ -246,6 +246,13 @@ class _Reader:
         """By what the synapses divide."""
         return divided_by(self.connection)
 
+    @cached_property
+    def set_from_outside(self) -> set[str]:
+        """Modulators that Python sets, between two steps: what a step before has told is read as it was then."""
+        c = self.connection
+        following = {name for name, _, _ in c.modulators}
+        return {m.name for m in c.plasticity.modulators} - following if c.plasticity is not None else set()
+
     @property
     def weight(self) -> Expression:
         """The weight now."""
@@ -269,10 +276,12 @@ class _Reader:
                 names[name] = self.weight
             elif name in following:
                 names[name] = self._see(name, name, "m", modulator, 1)
-            elif name in stimulated:
-                symbol = f"stimulated.{name}.{modulator}"
-                self.stimulated[symbol] = name, modulator
-                names[name] = add(Symbol(name), Symbol(symbol))
+            elif name in self.set_from_outside:
+                names[name] = self._keep(Symbol(name)) if modulator else Symbol(name)
+                if name in stimulated:
+                    symbol = f"stimulated.{name}.{modulator}"
+                    self.stimulated[symbol] = name, modulator
+                    names[name] = add(names[name], Symbol(symbol))
             elif _is_told(self.model, c, name):
                 names[name] = self._told(self._see(name, side, f"{NUMBER}{variable}", 1, 1), side, variable)
             elif side in ("pre", "post") and variable and not is_state(self.model, c, name):

@@ -13,6 +13,7 @@ from recorded_samples import (
     recorded,
     refuses_states_of_others,
     samples,
+    spikes_move_by_the_modulator_of_their_step,
     without_training,
 )
 
@@ -86,3 +87,7 @@ def test_states_of_other_synapses_or_delays_are_refused(project, network):
     network.parameters["bent.delay"] = 2 * network.parameters["bent.delay"]
     with pytest.raises(ValueError, match="through other delays"):
         network.restore(state)
+
+
+def test_spikes_move_weights_by_the_modulator_of_their_step(network):
+    spikes_move_by_the_modulator_of_their_step(network)

@@ -9,6 +9,7 @@ from recorded_samples import (
     goes_on_with_the_same_bits,
     recorded,
     refuses_states_of_others,
+    spikes_move_by_the_modulator_of_their_step,
     without_training,
 )
 
@@ -24,6 +25,7 @@ def test_both_halves_record_the_same_bits_and_go_on_from_a_stored_state(tmp_path
     for name, trace in expected.items():
         assert np.abs(trace).max() > 0 and np.array_equal(found[name], trace), name
     goes_on_with_the_same_bits(*(sncc.load(project, backend="emulated") for _ in range(2)), steps=15, first=10)
+    spikes_move_by_the_modulator_of_their_step(sncc.load(project, backend="emulated"))
     refuses_states_of_others(*(sncc.load(project, backend="emulated", seed=seed) for seed in (0, 1)))
 
 
