@@ -17,13 +17,15 @@ from functools import cached_property
 from sncc.expressions.algebra import ONE, ZERO, add, affine, has_draws, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
+from sncc.lower.absent_synapses import THERE, guarded
 from sncc.lower.plasticity import with_names_apart
 from sncc.lower.readings import FLOWED, before_events, is_timed
+from sncc.lower.synapse_ends import is_placed
 from sncc.lower.traces import unsupported
 from sncc.model.divisors import divided_by, divisors
 from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, State
 from sncc.model.white_noise import is_noise
-from sncc.program.statements import NUMBER, SLOPED, SPIKED, WEIGHT_NOW
+from sncc.program.statements import IS_THERE, NUMBER, SLOPED, SPIKED, WEIGHT_NOW
 
 WEIGHT = Symbol("weight")
 SIGNAL = "source.signal"  # an input: what the source, a signal, has
@@ -301,7 +303,14 @@ class _Reader:
                 else:
                     kept = f"{SPIKED}{variable}" if timed else variable
                     names[name] = self._see(f"post.{kept}", side, kept, post, 1)
-        return substitute(expression, names)
+        found = substitute(expression, names)
+        outside = {n for n in symbols(found) if self.kept.get(n, n) in self.seen} | {WEIGHT.name, WEIGHT_NOW}
+        return found if is_placed(c) else guarded(found, outside, self._there)
+
+    def _there(self) -> Expression:
+        """The target tells its synapses that they are there."""
+        self._see(THERE.name, "post", IS_THERE, 1, 1)
+        return THERE
 
     def see_flowed(self) -> None:
         """See all states that are read all the time also as they were before the events of their step."""

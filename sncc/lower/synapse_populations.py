@@ -39,7 +39,7 @@ from sncc.model.nodes import (
     State,
     Stimulus,
 )
-from sncc.program.statements import NUMBER, SLOPED, SPIKED, TOLD
+from sncc.program.statements import IS_THERE, NUMBER, SLOPED, SPIKED, TOLD
 
 DELIVERED = "synapse.delivered"  # the user's states have no dots
 ARRIVED = "arrived.before"  # a state: spikes of the step before
@@ -85,7 +85,8 @@ def _stimulating(model: Model, plastic: Sequence[Connection]) -> Simulation | No
 
 def _telling(population: Population, values: Sequence[str]) -> Population:
     """A population with states for synapses to read: numbers which each of its neurons has for itself, and others as they are at spikes."""
-    numbers: dict[str, Expression] = {v: Symbol(v.removeprefix(NUMBER)) for v in sorted(values) if v.startswith(NUMBER)}
+    told = (v for v in sorted(values) if v.startswith(NUMBER))
+    numbers: dict[str, Expression] = {v: ONE if v == IS_THERE else Symbol(v.removeprefix(NUMBER)) for v in told}
     flowed = tuple(v.removeprefix(FLOWED) for v in sorted(values) if v.startswith(FLOWED))
     others = [v for v in sorted(values) if v.startswith((FLOWED, SLOPED, SPIKED))]
     if population.dynamics is None or not (numbers or others):

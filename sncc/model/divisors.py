@@ -56,7 +56,7 @@ def divided_by(connection: Connection) -> set[str]:
     values += [jump.value for block in blocks for jump in block.on_pre]
     values += [jump.value for jump in connection.plasticity.on_post] if connection.plasticity is not None else []
     values += [value for _, value in connection.deliveries]
-    return {factor.name for value in values for factor in _factors_of(value) if isinstance(factor, Symbol)}
+    return {factor.name for value in values for factor in _divisor_factors(value) if isinstance(factor, Symbol)}
 
 
 def _blocks(model: Model) -> Iterator[tuple[str, str, tuple[Parameter, ...], tuple[Equation, ...]]]:
@@ -73,12 +73,12 @@ def _blocks(model: Model) -> Iterator[tuple[str, str, tuple[Parameter, ...], tup
 def _factors(equations: Iterable[Equation]) -> Iterator[Expression]:
     """The factors of all divisors that hold for every state: numbers, parameters, and sums of these."""
     for equation in equations:
-        yield from _factors_of(equation.derivative)
+        yield from _divisor_factors(equation.derivative)
 
 
-def _factors_of(value: Expression) -> Iterator[Expression]:
+def _divisor_factors(value: Expression) -> Iterator[Expression]:
     for divisor in _divisors(value):
-        yield from _product(divisor)
+        yield from factors_of(divisor)
 
 
 def _divisors(expression: Expression) -> Iterator[Expression]:
@@ -94,15 +94,16 @@ def _divisors(expression: Expression) -> Iterator[Expression]:
             yield from _divisors(argument)
 
 
-def _product(divisor: Expression) -> Iterator[Expression]:
+def factors_of(divisor: Expression) -> Iterator[Expression]:
+    """The factors of a divisor, each of which makes it 0."""
     match divisor:
         case Apply("mul", (left, right)):
-            yield from _product(left)
-            yield from _product(right)
+            yield from factors_of(left)
+            yield from factors_of(right)
         case Apply("div", (inner, _)) | Apply("neg" | "sqrt" | "abs", (inner,)):
-            yield from _product(inner)
+            yield from factors_of(inner)
         case Apply("pow", (base, Number(value))) if value > 0:
-            yield from _product(base)
+            yield from factors_of(base)
         case _:
             yield divisor
 

@@ -16,6 +16,7 @@ MADE_UP = ".made"  # behind a state's name: its local after jumps of the step be
 NUMBER = (
     "number."  # before the names of states that hold numbers which each neuron has for itself, for synapses to read
 )
+IS_THERE = f"{NUMBER}.there"  # one such state, 1: for synapses of which only the library knows which there are
 TOLD = ".told"  # behind a state's name: what the jumps ahead of a step's flow have left
 SLOPED = (
     "sloped."  # before a state's name: how fast it came, over the step, to where arrivals find it; it carries no credit
