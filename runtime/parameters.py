@@ -130,6 +130,8 @@ def check_numbers(parameter: Parameter, values: NDArray[np.float64]) -> None:
         return
     low, high = parameter.bounds
     slack = [1e-6 * abs(b) if np.isfinite(b) else 0.0 for b in (low, high)]
+    if parameter.bounds == (0.0, np.inf) and values.min() < 0:
+        raise ValueError(f"`{parameter.key}` cannot be negative{_first(values < 0)}")
     if values.min() < low - slack[0] or values.max() > high + slack[1]:
         raise ValueError(
             f"`{parameter.key}` is bound in [{low:g}, {high:g}], values are from {values.min():g} to {values.max():g}"

@@ -24,6 +24,9 @@ Part = Literal["whole", "flow", "rest"]
 FIRED = Symbol(SPIKE)
 DISTANCE = Symbol("spike.distance")  # how far the neuron is above its threshold
 LEFT = Symbol(REFRACTORY)
+OF_A_FLOAT = (
+    1e-7  # of a time: decimal digits have no exact binary form, so what is by so much below a half is taken for it
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,9 @@ def lower_neuron(
     gate: Expression | None = None
     if dynamics.refractory is not None:
         gate = apply("lt", LEFT, 0.5)
-        steps = apply("floor", add(apply("div", dynamics.refractory.duration, step), Number(0.5)))
+        steps = apply("mul", apply("div", dynamics.refractory.duration, step), Number(1 + OF_A_FLOAT))
         if part != "flow":
-            coefficients.append(Assign("refractory.steps", steps))
+            coefficients.append(Assign("refractory.steps", apply("floor", add(steps, Number(0.5)))))
     jump_at_arrivals(dynamics, body, True, step)
     for state in dynamics.told:
         body.assign(f"{state}{TOLD}", body.now[state])

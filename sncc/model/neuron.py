@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import inf
 
-from sncc.diagnostics import Diagnostics
-from sncc.expressions.nodes import Apply, Expression, Number, Symbol, symbols
+from sncc.diagnostics import Diagnostics, Span
+from sncc.expressions.nodes import Apply, Expression, Number, Symbol, substitute, symbols
 from sncc.expressions.units import PLAIN, Unit
 from sncc.model import nodes
 from sncc.model.body import Body, at_jump
@@ -45,7 +46,8 @@ def resolve_neuron(
     units = _input_units(tuple(inputs), muted.equations, units_from_use)
     body = _NeuronBody(definition, diagnostics, {n: Typed(Symbol(n, u), Term(u)) for n, u in units.items()})
     resolved = tuple(nodes.Input(name, units[name], part.name.span) for name, part in inputs.items())
-    return Neuron(tuple(definition.parameters.values()), replace(body.dynamics(), inputs=resolved))
+    dynamics = replace(body.dynamics(), inputs=resolved)
+    return Neuron(tuple(definition.parameters.values()), dynamics)
 
 
 def _unknown(name: str) -> Typed:
@@ -184,11 +186,7 @@ class _NeuronBody(Body):
         plain = isinstance(part.duration, tree.Quantity) and not part.duration.unit
         help = f"write `refractory {part.duration.span.text} ms`" if plain else ""
         elaborator.expect(duration, TIME, part.duration.span, "a refractory time", help)
-        if (
-            isinstance(known := folded(duration.expression, part.duration.span, self.diagnostics), Number)
-            and known.value < 0
-        ):
-            self.diagnostics.error("wrong-argument", part.duration.span, "a refractory time cannot be negative")
+        self._refuse_negative(duration.expression, part.duration.span)
         used = symbols(duration.expression) & set(self.definition.states)
         if used:
             message = f"a refractory time cannot depend on the state `{sorted(used)[0]}`"
@@ -196,3 +194,15 @@ class _NeuronBody(Body):
         self.refuse_random(duration.expression, part.duration.span, "a refractory time", draws=False, noise=False)
         held = tuple(name.name for name in part.hold if self.is_state(name, "`hold`"))
         return nodes.Refractory(duration.expression, held, part.span)
+
+    def _refuse_negative(self, duration: Expression, span: Span) -> None:
+        """A refractory time is not negative; a parameter that is one is kept from it, be it drawn, set or learnt."""
+        parameters = self.definition.parameters
+        numbers = {name: p.value for name, p in parameters.items() if isinstance(p.value, Number)}
+        itself = parameters.get(duration.name) if isinstance(duration, Symbol) else None
+        if itself is not None:
+            parameters[itself.name] = replace(itself, bounds=(0.0, inf))
+            span = itself.span or span
+        known = folded(substitute(duration, numbers), span, self.diagnostics)
+        if isinstance(known, Number) and known.value < 0:
+            self.diagnostics.error("wrong-argument", span, "a refractory time cannot be negative")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from sncc.diagnostics import Diagnostics, did_you_mean
@@ -87,4 +88,7 @@ class SourceResolver:
             return ()
         stored = argument.adjustable or "rate" in self.learnt
         storage: nodes.Storage = "each" if value.each else "shared" if stored else "compiled"
-        return (nodes.Parameter("rate", value.expression, _RATE, storage, value.scale, value.clip, span=span),)
+        never_below = (0.0, inf)
+        return (
+            nodes.Parameter("rate", value.expression, _RATE, storage, value.scale, value.clip, never_below, span=span),
+        )

@@ -92,3 +92,12 @@ def test_surrogates_are_their_formulas(call, formula):
     surrogate = model(text).population("h").dynamics.surrogate
     for u in (-1.3, -0.25, 0.0, 0.1, 0.45, 2.0):
         assert math.isclose(float(evaluate(surrogate, {"u": u})), formula(u), rel_tol=1e-12, abs_tol=1e-15)
+
+
+@pytest.mark.parametrize("written, at", [("-1 ms", "-1 ms"), ("wait", "-1 ms"), ("2 * wait", "2 * wait")])
+def test_a_refractory_time_below_zero_is_refused_where_its_number_stands(written, at):
+    head = HEAD.replace("    surrogate", f"    param wait = -1 ms\n    refractory {written}\n    surrogate")
+    with pytest.raises(DiagnosticError) as caught:
+        model(small(head=head))
+    (mistake,) = [d for d in caught.value.diagnostics if d.severity == "error"]
+    assert mistake.message == "a refractory time cannot be negative" and mistake.span.text == at

@@ -35,7 +35,7 @@ plasticity potentiation:
     bound weight in [0, 0.5]
 network Net:
     step = 0.5 ms
-    population drive: poisson[150](rate = 100 Hz)
+    population drive: poisson[150](rate = 100 Hz adjustable)
     population given: spike_times[4]
     population stimulus: signal[150]
     population cells: Leaky[150]
@@ -345,3 +345,10 @@ def test_a_pair_of_spike_times_is_what_runs_record_and_events_keep_the_bins_of_d
     for given, expected in (((times, neurons), times), (events, times + 0.0005)):
         spikes = load(spike_times={"given": given}).simulate(0.01, record=["given.spikes"]).spikes["given"]
         assert np.allclose(spikes.times, expected, rtol=1e-12, atol=0) and list(spikes.neurons) == [2, 0]
+
+
+def test_a_rate_cannot_become_negative(load):
+    network = load()
+    with pytest.raises(ValueError, match=r"`drive\.rate` cannot be negative"):
+        network.parameters["drive.rate"] = -1.0
+    assert network.parameters["drive.rate"] == 100
