@@ -197,6 +197,8 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         raise FileNotFoundError(f"no weights file {path}") from None
     except IsADirectoryError:
         raise ValueError(f"{path} is a folder, not a weights file") from None
+    except PermissionError:
+        raise PermissionError(f"cannot read {path}: permission denied") from None
     except _BROKEN as error:
         raise ValueError(
             f"{path} is no weights file, or it is damaged ({str(error) or type(error).__name__})"

@@ -37,7 +37,7 @@ def npz(
     are there; the samples that `test` names, e.g. `takes<5` with an array `takes` (samples,), or `index>499`; else a fraction `split` of
     each class, drawn by the seed. `unit`: of the times, in seconds (default 1 for real numbers). `shape`: e.g. 34x34x2;
     by default `target`, that of the network's source, else as many as the channels. `steps` cuts or pads the samples. `none`: the label that means none.
-    Raises FileNotFoundError, and ValueError for missing arrays and options that do not fit.
+    Raises FileNotFoundError, PermissionError, and ValueError for missing arrays and options that do not fit.
     """
     arrays = _read(Path(path))
     events, labels = _part(path, arrays, "", step, unit, shape, steps, none, target)
@@ -55,10 +55,13 @@ def _read(path: Path) -> Arrays:
     if not path.is_file():
         raise FileNotFoundError(f"no data file {path}")
     try:
-        if not zipfile.is_zipfile(path):  # NumPy takes what is neither this nor one array for pickled objects
-            raise ValueError("it is no `.npz` file; np.savez(file, events=…, labels=…) writes one")
+        with path.open("rb") as opened:
+            if not zipfile.is_zipfile(opened):  # NumPy takes what is neither this nor one array for pickled objects
+                raise ValueError("it is no `.npz` file; np.savez(file, events=…, labels=…) writes one")
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
+    except PermissionError:
+        raise PermissionError(f"cannot read {path}: permission denied") from None
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError) as error:
         raise ValueError(f"cannot read {path}: {error}") from None
 

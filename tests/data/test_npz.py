@@ -116,6 +116,17 @@ def test_missing_and_broken_files_are_refused(tmp_path):
         load_data(f"npz:{tmp_path / 'b.npz'}", step=1e-3)
 
 
+def test_a_file_that_may_not_be_read_is_not_taken_for_a_broken_one(file, monkeypatch):
+    spec = file(events=COUNTS, labels=LABELS)
+    monkeypatch.setattr(Path, "open", not_allowed)
+    with pytest.raises(PermissionError, match="cannot read .*: permission denied"):
+        load_data(spec, step=1e-3)
+
+
+def not_allowed(*_, **__):
+    raise PermissionError(13, "Permission denied")
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data sets are not here")
 def test_the_spoken_digits_load_with_their_split():
     data = load_data(f"npz:{SHARED / 'spoken_digits.npz'}:unit=0.0005,test=takes<5", step=0.01)

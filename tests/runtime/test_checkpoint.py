@@ -124,6 +124,15 @@ def test_pickles_and_other_files_are_refused(network, tmp_path):
     assert_refused(network, tmp_path, "folder")
 
 
+def test_a_file_that_may_not_be_read_is_not_taken_for_a_damaged_one(network, saved, monkeypatch):
+    def not_allowed(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("zipfile.ZipFile", not_allowed)
+    with pytest.raises(PermissionError, match="cannot read .*: permission denied"):
+        network.load(saved)
+
+
 def test_saving_replaces_the_file_whole_or_not_at_all(network, saved, monkeypatch):
     before = saved.read_bytes()
 
