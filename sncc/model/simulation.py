@@ -22,6 +22,7 @@ from sncc.model.values import constant_time, constant_whole, folded
 from sncc.syntax import tree
 
 SETTINGS = ("duration", "trials")
+_ROUNDING = 1e-6  # of a number of steps: as far as a time may lie from it whose digits have no exact binary form
 
 
 def resolve_simulation(
@@ -58,14 +59,21 @@ class _Resolver:
         steps = self._steps(duration.values[0], "the duration")
         return None if steps is None else nodes.Simulation(steps, records, tuple(stimuli), trials, block.span)
 
-    def _steps(self, written: tree.Expression, what: str) -> int | None:
+    def _steps(self, written: tree.Expression, what: str, multiple: bool = False) -> int | None:
+        """A time in steps, at least one: rounded, halves up, unless it must be a `multiple` of the step."""
         time = constant_time(written, what, self.scope, self.diagnostics)
         if time is None:
             return None
-        if round_half_up(time, self.network.step) < 1:
+        step = self.network.step
+        steps = round_half_up(time, step)
+        if steps < 1:
             self.diagnostics.error("wrong-argument", written.span, f"{what} must be at least one step")
             return None
-        return round_half_up(time, self.network.step)
+        if multiple and abs(time / step - steps) > _ROUNDING * steps:
+            message = f"{what} must be a multiple of the step, {step:g} ms"
+            self.diagnostics.error("wrong-argument", written.span, message, help=f"write `{steps * step:g} ms`")
+            return None
+        return steps
 
     def _trials(self, setting: tree.Setting) -> int:
         number = constant_whole(setting.values[0], "`trials`", self.scope, self.diagnostics)
@@ -77,7 +85,7 @@ class _Resolver:
     def _records(self, part: tree.Record) -> Iterator[nodes.Recording]:
         every = 1
         if part.every is not None:
-            every = self._steps(part.every, "the time between records") or 1
+            every = self._steps(part.every, "the time between records", multiple=True) or 1
         for endpoint in part.populations:
             name, variable = endpoint.name.name, part.variable.name
             if endpoint.input is not None:

@@ -40,6 +40,10 @@ _HELP = {
     "/=": "write `x = x / …`",
     "{": "braces stand only around a `for`'s variable in names, `{k}`",
 }
+_INSTEAD_OF_EQUAL = {  # by the word that begins the statement
+    "spike": "a threshold is crossed: compare with `>` or `>=`",
+    "connect": "a pattern stands first: `connect a -> b: dense, weight = 0.5`",
+}
 
 
 def failure(code: str, span: Span | None, message: str, help: str = "") -> DiagnosticError:
@@ -108,7 +112,8 @@ def explain(source: Source, text: str, problem: Any) -> tuple[str, Diagnostic | 
     if kind in ("_INDENT", "_DEDENT"):
         place = token.end_pos if token.end_pos is not None else len(text)
     return (
-        _unclosed(source, text, place, kind)
+        _unclosed_string(source, text, place)
+        or _unclosed(source, text, place, kind)
         or _stray_comma(source, text, place)
         or _blocks(source, text, place, kind, expected)
         or _unexpected(source, text, place, kind, expected)
@@ -129,6 +134,16 @@ def _unclosed(source: Source, text: str, place: int, kind: str) -> tuple[str, Di
     message = f"`{text[bracket]}` is never closed"
     diagnostic = Diagnostic("syntax", Span(source, bracket, bracket + 1), message, help=(f"add `{closing}`",))
     return _blank(text, bracket), diagnostic
+
+
+def _unclosed_string(source: Source, text: str, place: int) -> tuple[str, Diagnostic] | None:
+    whole = any(m.start() <= place < m.end() for m in _SKIPPED.finditer(text))
+    if whole or not text.startswith('"', place):
+        return None
+    quotes = '"""' if text.endswith('"""', 0, place + 1) else '"'
+    start = place + 1 - len(quotes)
+    span = Span(source, start, start + len(quotes))
+    return _blank(text, start), Diagnostic("syntax", span, "this string is never closed", help=(f"add `{quotes}`",))
 
 
 def _stray_comma(source: Source, text: str, place: int) -> tuple[str, Diagnostic] | None:
@@ -196,7 +211,8 @@ def _unexpected(source: Source, text: str, place: int, kind: str, expected: froz
     word = found[0]
     help = _HELP.get(word, "")
     if word == "=" and "COMPARE" in expected:
-        help = "compare with `==`"
+        statement = text[_line_start(text, place) : place].split()
+        help = _INSTEAD_OF_EQUAL.get(statement[0] if statement else "", "compare with `==`")
     if not help and "NAME" in expected and kind in KEYWORDS_OF:
         block = KEYWORDS_OF[kind]
         place_of = "at the file's left margin" if block == "file" else f"in a `{block}` block"

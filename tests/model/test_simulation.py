@@ -47,6 +47,12 @@ def test_duration_and_trials():
     assert mistake("trials = 0") == ("wrong-argument", "0") and mistake("trials = 1.5") == ("wrong-shape", "1.5")
 
 
+def test_a_time_between_records_is_a_multiple_of_the_step():
+    assert [simulation(f"record v of b every {k} ms").records[0].every_steps for k in (0.1, 0.3, 0.7)] == [1, 3, 7]
+    for time in ("0.25 ms", "1.01 ms", "0.04 ms"):
+        assert mistake(f"record v of b every {time}") == ("wrong-argument", time)
+
+
 def test_records():
     found = simulation(
         "record spikes of p, a, b[0:2]", "record v of a[0, 1:3] every 1 ms", "record weight of p_b every 10 ms",

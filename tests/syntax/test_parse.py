@@ -182,6 +182,8 @@ def test_several_mistakes_are_reported_at_their_places():
     "wrong, help",
     [
         ("synapse s:\n    state g = 0\n    on pre: post.v += weight\n    deliver g\n", "by `deliver`"),
+        ("network N:\n    connect a -> b: weight = 1\n", "a pattern stands first"),
+        ("neuron N:\n    spike when v = 1: v = 0\n", "compare with `>` or `>=`"),
         ("neuron A:\n    state v = 0\n    spike when v > 1 and v < 2: v = 0\n", "a threshold is one comparison"),
     ],
 )
@@ -189,6 +191,15 @@ def test_what_other_simulators_write_otherwise_is_answered_by_how_it_is_written_
     with pytest.raises(DiagnosticError) as error:
         parse(wrong, "x.snn")
     assert any(help in line for d in error.value.diagnostics for line in d.help)
+
+
+@pytest.mark.parametrize("quotes", ['"', '"""'])
+def test_a_string_without_an_end_is_told_where_it_begins(quotes):
+    text = f"neuron N:\n    {quotes}A neuron.\n    state v = 0\n"
+    with pytest.raises(DiagnosticError) as caught:
+        parse(text)
+    first = caught.value.diagnostics[0]
+    assert (first.message, first.span.start, first.help) == ("this string is never closed", 14, (f"add `{quotes}`",))
 
 
 def test_every_line_of_a_program_may_be_cut_anywhere():
