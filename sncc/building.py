@@ -57,8 +57,13 @@ def chosen_backend(backend: str, program: Program) -> str:
 
 
 def warn_of_differences(backend: str, program: Program) -> None:
-    """Says what a backend does in another way than the file asks for, to who called `build`."""
-    for message in differences(program) if backend == "cuda" else ():
+    """Says what is done in another way than the file asks for, with the same results, to who called `build`."""
+    spread = program.schedule == "sample_parallel"
+    stored = dict.fromkeys(f"`{c.owner}`" for c in program.connections if spread and not c.stored)
+    if stored:
+        message = f"where samples run in parallel, as in training, synapses are stored, with `stored = false` too ({', '.join(stored)})"
+        warnings.warn(f"{message}: the same network, with their memory", stacklevel=4)
+    for message in differences(program) if backend == "cuda" and not spread else ():
         warnings.warn(message, stacklevel=4)
 
 

@@ -128,8 +128,9 @@ def _has_synapses(program: Program, c: Connection) -> bool:
 
 
 def storage_of(program: Program, p: Parameter) -> str:
-    """How a parameter is stored; `made`: nowhere, as its synapses."""
-    made = p.shape != () and any(c.weight == p.key and not c.stored for c in program.connections)
+    """How a parameter is stored; `made`: nowhere, as its synapses, which are stored all the same where samples are spread."""
+    spread = program.schedule == "sample_parallel"
+    made = not spread and p.shape != () and any(c.weight == p.key and not c.stored for c in program.connections)
     return "made" if made else p.storage
 
 

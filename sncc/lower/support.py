@@ -29,7 +29,7 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
             yield from _shared(connection, named[connection.share[0]], connection.share[1])
         yield from _connection(model, connection)
         if not connection.stored:
-            yield from _unstored(model, connection)
+            yield from _unstored(connection)
 
 
 def _connection(model: Model, connection: Connection) -> Iterator[Diagnostic]:
@@ -61,12 +61,9 @@ def _read_behind_its_draw(plasticity: Plasticity) -> str | None:
     return None
 
 
-def _unstored(model: Model, connection: Connection) -> Iterator[Diagnostic]:
-    """What synapses that are made again for every spike cannot do: all but to deliver a weight then."""
+def _unstored(connection: Connection) -> Iterator[Diagnostic]:
+    """What synapses that are made again for every spike cannot do: all but to deliver a weight then. Where samples are spread they are stored."""
     span = connection.span
-    if model.spreads_samples:
-        what = "`stored = false` in a network whose samples are spread over threads, as in training,"
-        yield not_supported_yet(span, what, f"{REMEDY}, or build with `--schedule neuron_parallel`")
     if connection.synapse is None:
         return
     reduction = reduce_synapse(connection)

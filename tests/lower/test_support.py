@@ -94,7 +94,6 @@ TRAIN = """train:
     learn = a.bias
 """
 CANNOT = {
-    "training": ("", TRAIN, "threads, as in training"),
     "states of each synapse": (", synapse = clipped()", "", "`clipped`, of which every synapse keeps states"),
     "values": (", synapse = graded()", "", "`graded`, which delivers all the time"),
 }  # fmt: skip

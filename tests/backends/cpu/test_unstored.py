@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from networks import program_of
 from projects import needs_compiler
 from unstored import RECORD, TEXT, same, unstored
 
 import sncc
+from sncc.backends.reference.interpreter import Reference
 
 
 @pytest.fixture(scope="module", params=["float32", pytest.param("float64", marks=pytest.mark.slow)])
@@ -78,3 +80,38 @@ def test_no_memory_is_asked_for_synapses_that_are_not_stored(load, monkeypatch):
     with pytest.raises(MemoryError, match="the network needs .* of memory, 300 kB are free"):
         load(True, 1)
     assert load(False, 1).parameters["gained.weight"].size > 15_000
+
+
+TRAINED = """
+network Trained:
+    step = 1 ms
+    population x: input[6]
+    population hidden: LIF[9](theta = 0.6)
+    population output: LI[3]
+    connect x -> hidden: dense, weight = normal(0.5, 0.3)
+    connect hidden -> hidden: random(p = 0.4), weight = normal(0, 0.3), delay = 1 ms, stored = false
+    connect far = hidden -> hidden: random(fan_out = 3), weight = normal(0 /ms, 0.2 /ms), delay = 2 ms, synapse = tsodyks_markram(), stored = false
+    connect hidden -> output: dense, weight = normal(0, 0.5)
+
+train:
+    rule = bptt
+    loss = cross_entropy(mean(output.v))
+    learn = x_hidden.weight, hidden_output.weight
+    optimiser = sgd(learning_rate = 1e-2)
+"""
+
+
+def test_beside_training_that_learns_nothing_of_them_they_are_stored_all_the_same():
+    needs_compiler()
+    with pytest.warns(UserWarning, match=r"stored, with `stored = false` too \(`hidden_hidden`, `far`\)"):
+        project = sncc.build(TRAINED, backend="cpu", precision="float64")
+    network = sncc.load(project, seed=4)
+    stored = Reference(program_of(TRAINED.replace(", stored = false", "")), seed=4)
+    spikes = (np.random.default_rng(0).random((2, 30, 6)) < 0.3).astype(int)
+    expected = stored.run([{"x": s} for s in spikes], [0, 2])
+    loss, gradients = network.gradients(sncc.Events.from_dense(spikes, step=1e-3), np.array([0, 2]))
+    assert expected.spikes[0]["hidden"].sum() > 20 and loss == pytest.approx(expected.loss, rel=1e-12)
+    for key, gradient in expected.gradients.items():
+        assert np.allclose(gradients[key], gradient, rtol=1e-9, atol=1e-12)
+    assert np.allclose(network.parameters["hidden_hidden.weight"], stored.parameters["hidden_hidden.weight"])
+    network.parameters["far.weight"] = 2 * network.parameters["far.weight"]
