@@ -19,7 +19,7 @@ from sncc.program.groups import Group
 from sncc.program.learning import DeriveAdjoint, Optimise, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import Derive, Readout, SynapseUpdate, Update
-from sncc.program.printer import print_statement
+from sncc.program.statement_printer import print_statement
 from sncc.program.statements import LEARNS, Assign, Draw, Reduce, Statement
 
 

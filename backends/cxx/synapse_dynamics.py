@@ -14,7 +14,7 @@ from sncc.expressions.printer import print_expression
 from sncc.program.groups import Group, SynapseStates
 from sncc.program.nodes import Program, Stimulus
 from sncc.program.operations import SynapseUpdate, Update
-from sncc.program.printer import print_statement
+from sncc.program.statement_printer import print_statement
 from sncc.program.statements import Draw, Statement
 from sncc.program.streams import stream
 
