@@ -8,9 +8,10 @@ from functools import cached_property
 from sncc.backends.cuda.online import BLOCKS_OF_LATE_SUMS, SUMS_A_BLOCK, Online
 from sncc.backends.cuda.places import WARP, moved, plus, values_of_batch
 from sncc.backends.cxx.expressions import literal
+from sncc.backends.cxx.functions import Function
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.synapse_rows import flag, place_of_weights
-from sncc.program.groups import Connection
+from sncc.program.groups import Connection, Group, Row
 from sncc.program.learning import Gather, GatherDelay
 
 WARPS_A_BLOCK, VECTOR = 4, 16  # warps of a block that sums gradients; bytes that a lane loads at once
@@ -220,73 +221,70 @@ class Learning(Online):
 
     def _collect(self) -> list[str]:
         """Gradients of parameters as the user sees them."""
-        lines: list[str] = []
-        for key, offset in self.gradient_offsets.items():
-            k = self.keys.index(key)
-            if key in self.late:
-                late = f"g.late[{self.late.index(key)}]"
-                lines.append(
-                    f"for_all({late}.size, [&](std::int64_t e) {{ g.gradients[{late}.offset + e] = g.gathered[{late}.gathered + e]; }});  // {key}"
-                )
-                continue
-            rows, columns = self.matrix(key)
-            size = rows * padded(columns)
-            more = [at for (_, of), at in self.further.items() if of == key]
-            sums, stride, apart = self._single_sums(key), padded(columns), self.is_apart(key)
-            if self.program.parameter(key).shape == ():
-                into = plus("g.gradients", self.offsets[k] + self.place_of_one(key))
-                for at in (offset, *more):
-                    matrix = "1, 1" if at in sums else f"{rows}, {columns}"
-                    flags = f"{flag(at != offset)}, {flag(apart and at not in sums)}"
-                    lines.append(
-                        f"if (blockIdx.x == 0) sum_gradient({into}, g.gathered + {at}, {matrix}, {flags});  // {key}"
-                    )
-                lines.append(f"if (blockIdx.x == 0) {self._check(k, self.place_of_one(key), 1)}")
-                continue
-            gathered = " + ".join(f"g.gathered[{at} + e]" for at in (offset, *more))
-            if apart:  # none to itself
-                gathered = f"e / {stride} == e % {stride} ? Real(0) : {gathered}"
-            each = f"g.gradients[{self.offsets[k]} + e] = {gathered};"
-            if more:
-                each += f" note_overflow(g.overflown, {k}, g.gradients[{self.offsets[k]} + e]);"
-            lines.append(f"for_all({size}, [&](std::int64_t e) {{ {each} }});  // {key}")
+        lines = [line for key, offset in self.gradient_offsets.items() for line in self._collect_gathered(key, offset)]
         summed: set[str] = set()  # numbers of which another population has given its part
         for name, function in self.dynamics.derive_adjoints.items():
-            group = self.program.group(name)
-            outs = function.of("out")
-            for row in group.rows:
-                keys = dict(row.values)
-                bound = [self.bound(group, row.population, a.name) for a in function.of("parameter")]
-                totals = [f"g.total[{self.sums[name, a.name]} + {row.offset} + j]" for a in function.of("total")]
-                totals += [self._told(*self.told(name, a.name)) for a in function.of("told")]
-                lines.append(f"if (blockIdx.x == 0) for_own({row.size}, [&](int j) {{  // {row.population}")
-                lines.append(f"    double {', '.join(a.identifier for a in outs)};")
-                lines.append(
-                    f"    dynamics::{function.name}({', '.join([*bound, *totals, *(a.identifier for a in outs)])});"
-                )
-                after: list[str] = []  # in one block, by its threads or the first of them
-                if summed & set(keys.values()):
-                    lines.insert(len(lines) - 3, "__syncthreads();")
-                for a in outs:
-                    learnt = keys[a.name]
-                    if not isinstance(learnt, str) or not self.program.parameter(learnt).learnt:
-                        lines.append(f"    static_cast<void>({a.identifier});")
-                        continue
-                    place = self.offsets[self.keys.index(learnt)]
-                    if self.program.parameter(learnt).shape == ():
-                        lines.append(f"    g.scratch[{place} + j] = {a.identifier};")
-                        after.append(
-                            f"if (blockIdx.x == 0) sum_numbers(g.gradients + {place}, g.scratch + {place}, {row.size}, {str(learnt in summed).lower()});  // {learnt}"
-                        )
-                        summed.add(learnt)
-                        size = 1
-                    else:
-                        lines.append(f"    g.gradients[{place} + j] = static_cast<Real>({a.identifier});")
-                        size = row.size
-                    after.append(f"if (blockIdx.x == 0) {self._check(self.keys.index(learnt), 0, size)}")
-                lines.append("});")
-                lines += ["__syncthreads();", *after]
+            for row in self.program.group(name).rows:
+                lines += self._collect_derived(function, self.program.group(name), row, summed)
         return lines
+
+    def _collect_gathered(self, key: str, offset: int) -> list[str]:
+        """The gradient of what connections share, from what was gathered for each of these."""
+        k = self.keys.index(key)
+        if key in self.late:
+            late = f"g.late[{self.late.index(key)}]"
+            each = f"g.gradients[{late}.offset + e] = g.gathered[{late}.gathered + e];"
+            return [f"for_all({late}.size, [&](std::int64_t e) {{ {each} }});  // {key}"]
+        rows, columns = self.matrix(key)
+        more = [at for (_, of), at in self.further.items() if of == key]
+        sums, stride, apart = self._single_sums(key), padded(columns), self.is_apart(key)
+        if self.program.parameter(key).shape == ():
+            lines: list[str] = []
+            into = plus("g.gradients", self.offsets[k] + self.place_of_one(key))
+            for at in (offset, *more):
+                matrix = "1, 1" if at in sums else f"{rows}, {columns}"
+                flags = f"{flag(at != offset)}, {flag(apart and at not in sums)}"
+                sum_ = f"sum_gradient({into}, g.gathered + {at}, {matrix}, {flags});"
+                lines.append(f"if (blockIdx.x == 0) {sum_}  // {key}")
+            return [*lines, f"if (blockIdx.x == 0) {self._check(k, self.place_of_one(key), 1)}"]
+        gathered = " + ".join(f"g.gathered[{at} + e]" for at in (offset, *more))
+        if apart:  # none to itself
+            gathered = f"e / {stride} == e % {stride} ? Real(0) : {gathered}"
+        each = f"g.gradients[{self.offsets[k]} + e] = {gathered};"
+        if more:
+            each += f" note_overflow(g.overflown, {k}, g.gradients[{self.offsets[k]} + e]);"
+        return [f"for_all({rows * stride}, [&](std::int64_t e) {{ {each} }});  // {key}"]
+
+    def _collect_derived(self, function: Function, group: Group, row: Row, summed: set[str]) -> list[str]:
+        """The gradients of a population's numbers, from sums over time of what is derived of them."""
+        keys, outs = dict(row.values), function.of("out")
+        bound = [self.bound(group, row.population, a.name) for a in function.of("parameter")]
+        totals = [f"g.total[{self.sums[group.name, a.name]} + {row.offset} + j]" for a in function.of("total")]
+        totals += [self._told(*self.told(group.name, a.name)) for a in function.of("told")]
+        passed = ", ".join([*bound, *totals, *(a.identifier for a in outs)])
+        lines = ["__syncthreads();"] if summed & set(keys.values()) else []
+        lines += [
+            f"if (blockIdx.x == 0) for_own({row.size}, [&](int j) {{  // {row.population}",
+            f"    double {', '.join(a.identifier for a in outs)};",
+            f"    dynamics::{function.name}({passed});",
+        ]
+        after: list[str] = []  # in one block, by its threads or the first of them
+        for a in outs:
+            learnt = keys[a.name]
+            if not isinstance(learnt, str) or not self.program.parameter(learnt).learnt:
+                lines.append(f"    static_cast<void>({a.identifier});")
+                continue
+            place, size = self.offsets[self.keys.index(learnt)], row.size
+            if self.program.parameter(learnt).shape == ():
+                lines.append(f"    g.scratch[{place} + j] = {a.identifier};")
+                numbers = f"g.gradients + {place}, g.scratch + {place}, {row.size}, {flag(learnt in summed)}"
+                after.append(f"if (blockIdx.x == 0) sum_numbers({numbers});  // {learnt}")
+                summed.add(learnt)
+                size = 1
+            else:
+                lines.append(f"    g.gradients[{place} + j] = static_cast<Real>({a.identifier});")
+            after.append(f"if (blockIdx.x == 0) {self._check(self.keys.index(learnt), 0, size)}")
+        return [*lines, "});", "__syncthreads();", *after]
 
     def _told(self, c: Connection, at: int) -> str:
         """What the synapses of a neuron have of a sum over time, each of its own."""

@@ -9,6 +9,7 @@ from sncc.expressions.algebra import ZERO, affine, fold_all, has_draws
 from sncc.expressions.nodes import Expression, Number, substitute, symbols
 from sncc.model import nodes
 from sncc.model.event_leaps import refuse_leaps
+from sncc.model.training_nodes import Training
 from sncc.model.white_noise import is_noise
 
 
@@ -18,21 +19,30 @@ def check_event_times(model: nodes.Model, diagnostics: Diagnostics) -> None:
     if training is None:
         return
     if training.rule.name != "eventprop":
-        for loss in training.losses:
-            if loss.reduction == "first_spike":
-                message = f"under `{training.rule.name}` the time of a spike has no gradient"
-                help = "train with `rule = eventprop`, or read a state or `count(…)`"
-                diagnostics.error("no-event-times", loss.span, message, help=help)
+        _refuse_times_of_spikes(training, diagnostics)
         return
     for population in model.populations:
         if population.dynamics is not None:
             _refuse(population, population.dynamics, diagnostics)
     for connection in model.connections:
-        if connection.synapse is not None:
-            _refuse_synapse(connection, connection.synapse, diagnostics)
-        if connection.plasticity is not None:
-            _refuse_synapse(connection, connection.plasticity, diagnostics)
+        for moving in (connection.synapse, connection.plasticity):
+            if moving is not None:
+                _refuse_synapse(connection, moving, diagnostics)
     refuse_leaps(model, diagnostics)
+    _warn_of_numbers_of_spikes(training, diagnostics)
+    for population in model.populations:
+        _warn_of_fixed_times(model, population, diagnostics)
+
+
+def _refuse_times_of_spikes(training: Training, diagnostics: Diagnostics) -> None:
+    for loss in training.losses:
+        if loss.reduction == "first_spike":
+            message = f"under `{training.rule.name}` the time of a spike has no gradient"
+            help = "train with `rule = eventprop`, or read a state or `count(…)`"
+            diagnostics.error("no-event-times", loss.span, message, help=help)
+
+
+def _warn_of_numbers_of_spikes(training: Training, diagnostics: Diagnostics) -> None:
     for loss in training.losses:
         if loss.variable == "spikes" and loss.reduction != "first_spike":
             message = "under `eventprop` a number of spikes has no gradient"
@@ -43,8 +53,6 @@ def check_event_times(model: nodes.Model, diagnostics: Diagnostics) -> None:
         message = "under `eventprop` a penalty on firing rates has no gradient"
         note = "a number of spikes changes in whole spikes, so its derivative is exactly zero"
         diagnostics.warning("zero-gradient", penalty.span, message, notes=(note,), help="train with `bptt` or `eprop`")
-    for population in model.populations:
-        _warn_of_fixed_times(model, population, diagnostics)
 
 
 def _refuse(population: nodes.Population, dynamics: nodes.Dynamics, diagnostics: Diagnostics) -> None:
