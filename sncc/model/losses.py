@@ -19,6 +19,7 @@ Function = Literal["cross_entropy", "mse", "huber"]
 Reduction = Literal["mean", "sum", "max", "last", "first_spike"]
 FUNCTIONS: tuple[Function, ...] = ("cross_entropy", "mse", "huber")
 REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum", "max", "last")
+READOUTS = (*REDUCTIONS, "count", "first_spike")
 
 
 class Reader(Protocol):
@@ -111,6 +112,8 @@ class _Reader:
                 return self.loss(inner, -factor)
             case tree.Call(tree.Name((name,)), arguments) if name in FUNCTIONS:
                 return self._of_readout(name, arguments, value, factor)
+            case tree.Call(tree.Name((name,)), (of, *_)) if name in READOUTS and isinstance(of.value, tree.Name):
+                return self._readout_itself(name, value, factor)
             case tree.Call(tree.Name((name,)), arguments) if name in REDUCTIONS:
                 return self._over_steps(name, arguments, value, factor)
         if isinstance(value, tree.Call) and not self._is_function(str(value.function)):
@@ -230,27 +233,41 @@ class _Reader:
             function, variable[0], variable[1], reduction, None, window, factor, scale.value, smoothing, span=self.span
         )
 
+    def _readout_itself(self, name: str, call: tree.Call, factor: float) -> training_nodes.Loss | None:
+        """`mean(hidden.spikes)`: by itself it is taken for a readout whose loss was forgotten; beside others, or with a factor, it is one."""
+        inner = call.arguments[0].value
+        if not self.beside or name == "first_spike":
+            self._needs_a_loss(
+                name, call, inner.span.text, itself=f", or `1 * {call.span.text}` where that is the loss"
+            )
+            return None
+        if name in ("mean", "sum"):
+            return self._written_out(inner, "mean" if name == "mean" else "sum", call.arguments[1:], factor)
+        return self._written_out(call, None, (), factor)
+
+    def _needs_a_loss(
+        self, name: str, call: tree.Call, text: str, hints: tuple[str, ...] = (), itself: str = ""
+    ) -> None:
+        """Report a readout; `text`: what it reads, or may read."""
+        each = f"`{name}(cross_entropy({text}))` or " if name in ("mean", "sum") else ""
+        help = f"write {each}`cross_entropy({name}({text}))`{itself}"
+        if name == "first_spike":
+            help = f"write `cross_entropy(-first_spike({text}) / (5 ms))`"
+        where = "inside or around it" if each else "around it"
+        self.diagnostics.error("wrong-argument", call.span, f"`{name}` needs a loss {where}", help=hints or (help,))
+
     def _over_steps(
         self, name: str, arguments: tuple[tree.Argument, ...], call: tree.Call, factor: float
     ) -> training_nodes.Loss | None:
-        """`mean(cross_entropy(output.v))`: the loss at every step first, then their mean or sum.
-
-        `mean(hidden.spikes)` by itself is taken for a readout whose loss was forgotten; beside others, or with a factor, it is one.
-        """
+        """`mean(cross_entropy(output.v))`: the loss at every step first, then their mean or sum."""
         inner = arguments[0].value if arguments else call
-        bare = (isinstance(inner, tree.Name) and not self.beside) or inner is call
-        if not bare and not (isinstance(inner, tree.Call) and str(inner.function) in FUNCTIONS):
+        if inner is not call and not (isinstance(inner, tree.Call) and str(inner.function) in FUNCTIONS):
             misspelt = isinstance(inner, tree.Call) and not self._is_function(str(inner.function))
             if name in ("mean", "sum") and not misspelt:
                 return self._written_out(inner, "mean" if name == "mean" else "sum", arguments[1:], factor)
         if not isinstance(inner, tree.Call) or str(inner.function) not in FUNCTIONS or inner is call:
             known = inner.function if isinstance(inner, tree.Call) else None
-            hints = did_you_mean(str(known), FUNCTIONS) if known else ()
-            text = inner.span.text if bare and inner is not call else "output.v"
-            each = f"`{name}(cross_entropy({text}))` or " if name in ("mean", "sum") else ""
-            itself = f", or `1 * {name}({text})` where that is the loss" if each and bare and inner is not call else ""
-            help = hints or (f"write {each}`cross_entropy({name}({text}))`{itself}",)
-            self.diagnostics.error("wrong-argument", call.span, f"`{name}` needs a loss inside or around it", help=help)
+            self._needs_a_loss(name, call, "output.v", did_you_mean(str(known), FUNCTIONS) if known else ())
             return None
         if name not in ("mean", "sum"):
             message = "the losses of the steps are averaged, `mean`, or added, `sum`"

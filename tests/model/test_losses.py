@@ -162,5 +162,18 @@ def test_a_bare_mean_is_a_term_beside_others_or_with_a_factor(text, expected):
     assert found.expression == Symbol("output") and not found.reads_labels
 
 
+@pytest.mark.parametrize(
+    "text, variable, reduction",
+    [("mse(last(y.v)) + 0.1 * count(h)", "spikes", "sum"), ("mse(mean(y.v)) - 0.1 * max(h.v)", "v", "max")],
+)
+def test_other_bare_readouts_are_terms_at_the_end(text, variable, reduction):
+    *_, found = model_of_text(f"{HEAD}    loss = {text}\n").training.losses
+    assert (found.population, found.variable, found.reduction, found.over_steps) == ("h", variable, reduction, None)
+
+
+def test_a_first_spike_needs_a_loss_around_it():
+    assert mistake("first_spike(h)") == mistake("0.1 * first_spike(h)") == ("wrong-argument", "first_spike(h)")
+
+
 def test_a_bare_mean_has_no_unit():
     assert mistake("mse(last(y.v)) + mean(z.v)") == ("wrong-unit", "z.v")
