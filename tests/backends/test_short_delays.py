@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 import pytest
 from networks import program_of
@@ -11,7 +13,7 @@ import sncc
 from sncc.backends.reference.interpreter import Reference
 
 TEXT = """
-network Short:
+network Brief:
     step = 0.5 ms
     population x: input[6]
     population a: LIF[9]
@@ -84,5 +86,8 @@ def test_a_file_that_holds_shorter_ones_is_refused_and_nothing_changes(network, 
         ValueError, match=r"the connection `loop`: a delay of 0 ms: the smallest of this connection is 0\.5 ms"
     ):
         network.load(tmp_path / "short.npz")
-    assert all(np.array_equal(network.parameters[key], values) for key, values in before.items())
+    by_c = ctypes.CDLL(str(network.library.path)).brief_load
+    for path, code in ((tmp_path / "short.npz", 1), (tmp_path / "w.npz", 0)):
+        assert bool(by_c(ctypes.c_void_p(network.library._handle), str(path).encode())) == code
+        assert all(np.array_equal(network.parameters[key], values) for key, values in before.items())
     network.load(tmp_path / "w.npz")

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "network.h"
 
@@ -119,6 +120,26 @@ struct Saved {
     const char* name;
 };
 
+// Delays, which it may be that no synapse can have; then they are as they were. `set` sets the parameter of that number in the list.
+template <typename Set>
+SNCC_COLD void set_delays_or_none(Network& network, const WeightsFile& file, const Saved* parameters, const Set& set) {
+    const std::string end = ".delay";
+    List<std::pair<int, List<double>>> former;
+    try {
+        for (std::size_t k = 0; parameters[k].name; ++k) {
+            const std::string name = parameters[k].name;
+            if (name.size() < end.size() || name.compare(name.size() - end.size(), end.size(), end) != 0) continue;
+            List<double> values(static_cast<std::size_t>(network.parameter_size(parameters[k].index)));
+            network.get_unscaled(parameters[k].index, values.data(), static_cast<std::int64_t>(values.size()));
+            former.emplace_back(parameters[k].index, std::move(values));
+            set(k);
+        }
+    } catch (const Failure& failure) {
+        for (const auto& [index, values] : former) network.set_unscaled(index, values.data(), static_cast<std::int64_t>(values.size()));
+        file.refuse(failure.what());
+    }
+}
+
 // Sets a network's stored parameters, and the pairs of connections that training moves (both lists end with a null). `drawn`: some
 // of the other synapses follow from the seed. What does not fit is refused before anything is set.
 SNCC_COLD inline void load_weights(Network& network, const char* path, const Saved* parameters, const Saved* moving, bool drawn) {
@@ -139,6 +160,11 @@ SNCC_COLD inline void load_weights(Network& network, const char* path, const Sav
         unscaled.push_back(file.has(as_stored) ? file.array<double>(as_stored, "<f8") : List<double>());
         if (!unscaled.back().empty() && static_cast<std::int64_t>(unscaled.back().size()) != size) file.refuse(as_stored + " is damaged");
     }
+    const auto set = [&](std::size_t k) {
+        const auto count = static_cast<std::int64_t>(values[k].size());
+        unscaled[k].empty() ? network.set_parameter(parameters[k].index, values[k].data(), count) : network.set_unscaled(parameters[k].index, unscaled[k].data(), count);
+    };
+    set_delays_or_none(network, file, parameters, set);
     for (const Saved* c = moving; c->name; ++c) {
         const std::string name = std::string("synapses/") + c->name;
         const List<std::int64_t> pre = file.array<std::int64_t>(name + "/pre", "<i8"), post = file.array<std::int64_t>(name + "/post", "<i8");
@@ -146,11 +172,7 @@ SNCC_COLD inline void load_weights(Network& network, const char* path, const Sav
         network.build();
         network.connect(c->index, pre.data(), post.data(), static_cast<std::int64_t>(pre.size()));
     }
-    std::size_t next = 0;
-    for (const Saved* p = parameters; p->name; ++p, ++next) {
-        const auto count = static_cast<std::int64_t>(values[next].size());
-        unscaled[next].empty() ? network.set_parameter(p->index, values[next].data(), count) : network.set_unscaled(p->index, unscaled[next].data(), count);
-    }
+    for (std::size_t k = 0; k < values.size(); ++k) set(k);
 }
 
 }  // namespace sncc
