@@ -167,53 +167,12 @@ class Neurons:
         function = next(f for o, f in self.dynamics.synapse_updates if o is update)
         connection = self.program.connection(update.connection)
         number = self.tables.connections[update.connection]
-        sides = {"pre": {s: (p, v) for s, p, v in update.pre}, "post": {s: (p, v) for s, p, v in update.post}}
         before = [f"const ColumnLoop<Network, When::{update.when}> loop(step, {number}, {update.post_delay});"]
         passed: list[str] = []
         for a in function.arguments:
-            name = f"of_{a.identifier}"
-            match a.role:
-                case "synapse":
-                    field = self._synapse_field(update.connection, a.name)
-                    if field is None:
-                        before.append(f"const Real {name} = step.v.connections[{number}].one;")
-                    else:
-                        before.append(f"Real* const {name} = step.v.synapse_fields[{field}];")
-                    passed.append(name if field is None else f"{name}[k]")
-                case "pre" if (ago := self.tables.ago(update, a.name)) == "ago":
-                    passed.append(f"loop.pre_ago({self.tables.field(*sides['pre'][a.name])}, ago)[i]")
-                case "pre" if ago is not None:
-                    field = self.tables.field(*sides["pre"][a.name])
-                    before.append(f"const Real* const {name} = loop.pre_ago({field}, {ago});")
-                    passed.append(f"{name}[i]")
-                case "post" if self.tables.is_one_for_all(update, sides["post"][a.name][0]):
-                    field = self.tables.field(*sides["post"][a.name])
-                    before.append(f"const Real {name} = step.v.fields[{field}][0];")
-                    passed.append(name)
-                case "pre" | "post":
-                    before.append(
-                        f"const Real* const {name} = step.v.fields[{self.tables.field(*sides[a.role][a.name])}];"
-                    )
-                    passed.append(f"{name}[{'i' if a.role == 'pre' else 'j'}]")
-                case "array" | "modulator":
-                    field = self.tables.synapse_fields.get((update.connection, a.name))
-                    value = f"static_cast<Real>(step.v.numbers[{self._parameter(update, a)}])"
-                    held = f"Real* const {name} = step.v.synapse_fields[{field}]"
-                    before.append(f"{f'const {held}' if field is not None else f'Real {name} = {value}'};")
-                    before += modulated(self.tables, update.connection, a.name, name, "step.n", "step.t")
-                    passed.append(name if field is None else f"{name}[k]")
-                case "spikes":
-                    passed.append("Real(1)")
-                case "t":
-                    passed.append("step.t")
-                case "deliver":
-                    passed.append(a.identifier)
-                case "draw":
-                    passed.append(_SYNAPSE_COUNTERS[a.name])
-                case "stream":
-                    passed.append(f"stream_of_repeat(0x{dict(update.streams)[a.name]:08x}u, repeat)")
-                case _:
-                    raise TypeError(f"no argument of a synapse's update: {a}")
+            declared, value = self._passed_to_synapse(update, a)
+            before += declared
+            passed.append(value)
         body = [f"dynamics::{function.name}({', '.join(passed)});"]
         for a, (accumulator, _) in zip(function.of("deliver"), update.deliver, strict=True):
             into = f"into_{a.identifier}"
@@ -222,6 +181,56 @@ class Neurons:
         targets = self.tables.places[connection.target][1].size
         arguments = ", ".join(f"[[maybe_unused]] {x}" for x in _SYNAPSE_ARGUMENTS)
         return [*before, f"loop.for_each({targets}, [&]({arguments}) {{", *(f"    {x}" for x in body), "});"]
+
+    def _passed_to_synapse(self, update: SynapseUpdate, a: Argument) -> tuple[list[str], str]:
+        """An argument of a synapse's update: what is declared for it before the loop, and what is passed within."""
+        name = f"of_{a.identifier}"
+        match a.role:
+            case "synapse":
+                field = self._synapse_field(update.connection, a.name)
+                if field is None:
+                    number = self.tables.connections[update.connection]
+                    return [f"const Real {name} = step.v.connections[{number}].one;"], name
+                return [f"Real* const {name} = step.v.synapse_fields[{field}];"], f"{name}[k]"
+            case "pre":
+                return self._passed_of_source(update, a, name)
+            case "post":
+                population, field = self._side(update.post, a)
+                if self.tables.is_one_for_all(update, population):
+                    return [f"const Real {name} = step.v.fields[{field}][0];"], name
+                return [f"const Real* const {name} = step.v.fields[{field}];"], f"{name}[j]"
+            case "array" | "modulator":
+                return self._passed_number(update, a, name)
+            case "draw":
+                return [], _SYNAPSE_COUNTERS[a.name]
+            case "stream":
+                return [], f"stream_of_repeat(0x{dict(update.streams)[a.name]:08x}u, repeat)"
+            case "spikes" | "t" | "deliver":
+                return [], {"spikes": "Real(1)", "t": "step.t", "deliver": a.identifier}[a.role]
+        raise TypeError(f"no argument of a synapse's update: {a}")
+
+    def _passed_of_source(self, update: SynapseUpdate, a: Argument, name: str) -> tuple[list[str], str]:
+        """What a synapse reads of its source: now, a fixed time ago, or as long ago as the synapse's delay."""
+        _, field = self._side(update.pre, a)
+        ago = self.tables.ago(update, a.name)
+        if ago == "ago":
+            return [], f"loop.pre_ago({field}, ago)[i]"
+        values = f"step.v.fields[{field}]" if ago is None else f"loop.pre_ago({field}, {ago})"
+        return [f"const Real* const {name} = {values};"], f"{name}[i]"
+
+    def _passed_number(self, update: SynapseUpdate, a: Argument, name: str) -> tuple[list[str], str]:
+        """A parameter of the synapses, or a modulator, which `simulate` may move."""
+        field = self.tables.synapse_fields.get((update.connection, a.name))
+        declared = f"Real {name} = static_cast<Real>(step.v.numbers[{self._parameter(update, a)}]);"
+        if field is not None:
+            declared = f"const Real* const {name} = step.v.synapse_fields[{field}];"
+        moved = modulated(self.tables, update.connection, a.name, name, "step.n", "step.t")
+        return [declared, *moved], name if field is None else f"{name}[k]"
+
+    def _side(self, read: tuple[tuple[str, str, str], ...], a: Argument) -> tuple[str, int]:
+        """The population that an update reads, and the field of what it reads."""
+        population, variable = next((p, v) for symbol, p, v in read if symbol == a.name)
+        return population, self.tables.field(population, variable)
 
     def _synapse_field(self, connection: str, name: str) -> int | None:
         owner = self.program.connection(connection).owner if name == "weight" else connection
