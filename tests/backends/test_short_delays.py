@@ -31,7 +31,7 @@ train:
 SMALLEST = {"few": 0.0, "loop": 0.5, "apart": 1.0, "a_b": 1.0}  # ms
 
 
-@pytest.fixture(scope="module", params=["cpu", "emulated"])
+@pytest.fixture(scope="module", params=["cpu", pytest.param("emulated", marks=pytest.mark.slow)])
 def network(request, tmp_path_factory):
     needs_compiler()
     if request.param == "cpu":

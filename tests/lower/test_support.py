@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from networks import program_of
@@ -126,3 +128,16 @@ network N:
     assert (
         found.code == "not-supported-yet" and "conv2d" in found.message and found.span.text.startswith("connect x -> a")
     )
+
+
+def test_beside_training_that_learns_nothing_of_them_the_program_is_that_of_stored_ones():
+    text = MADE.format(synapse=", synapse = tsodyks_markram()", train=TRAIN).replace(
+        "normal(0, 1)", "normal(0 /ms, 1 /ms)"
+    )
+    program, stored = (
+        compiler.compile_program(compiler.compile_model(source_of(t)))
+        for t in (text, text.replace(", stored = false", ""))
+    )
+    assert program.schedule == "sample_parallel" and not program.connection("a_a").stored
+    kept = tuple(replace(c, stored=True) for c in program.connections)
+    assert replace(program, connections=kept) == stored

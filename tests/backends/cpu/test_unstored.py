@@ -101,6 +101,7 @@ train:
 """
 
 
+@pytest.mark.slow  # that it is the same Program: tests/lower
 def test_beside_training_that_learns_nothing_of_them_they_are_stored_all_the_same():
     needs_compiler()
     with pytest.warns(UserWarning, match=r"stored, with `stored = false` too \(`hidden_hidden`, `far`\)"):
