@@ -15,9 +15,11 @@ RESERVED = frozenset(
     protected public register reinterpret_cast return short signed sizeof static static_assert static_cast struct switch
     template this thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t
     while xor xor_eq concept requires restrict
-    real sncc std j n draw assert errno main INFINITY NAN NULL EOF linux unix major minor I
+    real sncc std j n draw assert errno main linux unix major minor I stdin stdout stderr math_errhandling sched_priority
     """.split()
 )
+# Names of macros: M_PI, EOF, RAND_MAX and whatever else a system's headers have; EL and EK are none.
+_MACRO = re.compile(r"[A-Z][A-Z0-9_]{2,}|M_\w+|[LP]_[a-z]+")
 # Projects whose header would hide one of the system's (`time.h`), whose functions would be another's (`pthread_create`),
 # or whose target CMake keeps for itself.
 _TAKEN = frozenset(
@@ -52,7 +54,7 @@ def mangle(name: str) -> str:
     text = re.sub(r"__+", "_", text).strip("_") or "x"
     if text[0].isdigit():
         text = f"x{text}"
-    return f"{text}_" if text in RESERVED else text
+    return f"{text}_" if text in RESERVED or _MACRO.fullmatch(text) else text
 
 
 class Namer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -95,8 +96,23 @@ def test_draws_are_numbered_as_they_are_written_whatever_is_fused():
 def test_names_are_identifiers_and_distinct():
     assert mangle("I!") == "I_impulse" and mangle("x~") == "x_adjoint" and mangle("syn.g") == "syn_g"
     assert mangle("double") == "double_" and mangle("2nd") == "x2nd"
+    assert (mangle("M_PI"), mangle("EOF"), mangle("ENa"), mangle("EK")) == ("M_PI_", "EOF_", "ENa", "EK")
     namer = Namer()
     assert [namer["v.x"], namer["v_x"], namer["v.x"]] == ["v_x", "v_x_2", "v_x"]
+
+
+def test_no_name_is_a_macro_of_the_headers_that_the_emitted_code_includes():
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    headers = ("*.h", "../../../cpu/include/sncc/*.h")
+    lines = {line for h in headers for f in (INCLUDE / "sncc").glob(h) for line in f.read_text().splitlines()}
+    standard = [line for line in lines if re.fullmatch(r"#include <[a-z_/]+(\.h)?>", line) and "cuda" not in line]
+    source = "\n".join(line for line in standard if "cooperative_groups" not in line)
+    words = [compiler, "-std=c++17", "-march=native", "-dM", "-E", "-x", "c++", "-"]
+    listed = subprocess.run(words, input=source, capture_output=True, text=True, check=True).stdout
+    macros = set(re.findall(r"^#define (\w+) ", listed, re.MULTILINE))
+    assert "M_PI" in macros and not {name for name in macros if mangle(name) in macros}
 
 
 # ------------------------------------------------------------------------------------------------- compiled
