@@ -180,7 +180,8 @@ class Network:
         block records), and "population.spikes", which then leaves the others' spikes out. `out`: an
         `.npz` file that takes what is recorded as it comes. `verbose`: progress on stderr; None: on a terminal. Ctrl-C ends the
         run with what was recorded so far.
-        Raises ValueError for what does not fit the network; FloatingPointError where a state of neurons becomes infinite or no
+        Raises ValueError for what does not fit the network; MemoryError for states that are too many to be kept; FloatingPointError
+        where a state of neurons becomes infinite or no
         number (one that begins infinite may stay so), as a look at all of them every fraction of a second tells: the state is then
         left as it is, and one that was stored can be restored.
         """

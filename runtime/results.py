@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .events import Events
+from .free_memory import free_memory, readable_bytes
 from .manifest import Manifest
 from .recording import Requests, Run, Spikes, SpikesOf, TraceRequest, Traces
 
@@ -21,6 +22,23 @@ if TYPE_CHECKING:
     from .network import Network
 
 Pieces = dict[str, tuple[NDArray[np.int64], NDArray[np.uint32]]]
+
+
+def refuse_what_does_not_fit(wanted: Requests, steps: int, runs: int) -> None:
+    """Raises MemoryError where the states and weights that a run records are more than the memory that is free."""
+    sizes = {r.name: 8 * runs * (steps // r.every) * math.prod(r.shape) for r in wanted.synapses}
+    for r in wanted.traces:
+        sizes[r.name] = 8 * runs * (steps // r.every) * (r.size if r.columns is None else len(r.columns))
+    if not sizes:
+        return
+    largest = max(sizes, key=lambda name: sizes[name])
+    needed, free = sum(sizes.values()) + sizes[largest], free_memory()  # which its pieces are put together in
+    if needed > free:
+        raise MemoryError(
+            f"what is recorded takes {readable_bytes(needed)} of memory, {readable_bytes(free)} are free; the largest, "
+            f"`{largest}`, has {readable_bytes(sizes[largest])}: record a part, or at intervals, as in "
+            f"record=[({largest!r}, 0.01)], or to a file, `out=`"
+        )
 
 
 class Collector:

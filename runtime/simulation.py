@@ -23,7 +23,7 @@ from .library import Trace, pointer
 from .manifest import Manifest, Source
 from .progress import SimulationProgress
 from .recording import Recordable, Requests, Run, TraceRequest, requests
-from .results import Collector
+from .results import Collector, refuse_what_does_not_fit
 
 if TYPE_CHECKING:
     from .network import Network
@@ -52,6 +52,8 @@ def simulate(
     runs = max(samples, trials)
     began = network.library.get_count("step_count") if resume else 0
     spiking = _recorded_populations(network, wanted)
+    if out is None:
+        refuse_what_does_not_fit(wanted, steps, runs)
     collector = Collector(manifest, wanted, list(spiking), began, runs, out)
     interrupted = False
     with SimulationProgress(steps * runs, manifest.step, verbose) as progress, _interrupts() as interrupt:

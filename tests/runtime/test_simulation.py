@@ -324,6 +324,18 @@ def test_a_network_that_does_not_fit_is_refused_with_the_numbers(project, monkey
         sncc.load(project, connections={"given_cells": PAIRS})
 
 
+def test_records_that_do_not_fit_into_memory_are_refused_with_the_numbers(load, monkeypatch, tmp_path):
+    network = load()
+    before = network.store()
+    monkeypatch.setenv("SNCC_MEMORY_LIMIT", "1e6")
+    with pytest.raises(MemoryError, match=r"3\.1 MB of memory, 1\.0 MB are free; the largest, `cells\.v`, has 1\.4 MB"):
+        network.simulate(0.6, record=["cells.v", ("slow.weight", 0.02), "full.weight"])
+    assert network.store() == before
+    network.simulate(0.6, record=[("cells.v", 0.01)], resume=True)
+    network.restore(before)
+    assert network.simulate(0.6, record=["cells.v"], out=tmp_path / "run.npz").trace["cells.v"].shape == (1200, 150)
+
+
 def test_a_plot(load, tmp_path):
     pytest.importorskip("matplotlib")
     load().simulate(seed=1).plot(tmp_path / "run.png")
