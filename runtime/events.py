@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arguments import check_whole, real, regular_array, shown
+from .binning import binned, check_room, offsets_of
 
 MAXIMUM_NEURONS = 2**32 - 1  # an index is 32 bits wide
 
@@ -96,7 +97,7 @@ class Events:
             tuple(shape),
             _checked_lengths(lengths, samples, steps),
             np.arange(samples, dtype=np.int64) * steps,
-            _offsets(rows, samples * steps),
+            offsets_of(rows, samples * steps),
             columns.astype(np.uint32),
             _checked_step(step),
         )
@@ -122,9 +123,10 @@ class Events:
             raise ValueError("`step` is missing: the length of a time step in seconds, e.g. step=1e-3")
         if not np.iterable(samples):
             raise ValueError(f"`samples` are a list of pairs (times, neurons), one a sample, not {shown(samples)}")
-        bins = [_binned(k, *_pair(k, pair), size, width) for k, pair in enumerate(samples)]
+        bins = [binned(k, *_pair(k, pair), size, width) for k, pair in enumerate(samples)]
         lengths = _list_lengths(steps, bins)
         starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        check_room(int(starts[-1]), width)
         rows, columns = [], []
         for (row, column), start, length in zip(bins, starts, lengths):
             inside = row < length
@@ -132,7 +134,7 @@ class Events:
             columns.append(column[inside])
         all_rows = np.concatenate(rows) if rows else np.zeros(0, np.int64)
         all_columns = np.concatenate(columns) if columns else np.zeros(0, np.uint32)
-        return cls(whole_shape, lengths, starts[:-1], _offsets(all_rows, int(starts[-1])), all_columns, width)
+        return cls(whole_shape, lengths, starts[:-1], offsets_of(all_rows, int(starts[-1])), all_columns, width)
 
     @classmethod
     def from_tonic(
@@ -233,7 +235,7 @@ class Events:
         rows, columns = rows[order], columns[order]
         first = np.ones(len(rows), bool)
         first[1:] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])
-        offsets = _offsets(rows[first], len(self.offsets) - 1)
+        offsets = offsets_of(rows[first], len(self.offsets) - 1)
         return Events(self.shape, self.lengths, self.starts, offsets, columns[first], self.step)
 
     def to_dense(self) -> NDArray[np.int32]:
@@ -344,42 +346,6 @@ def _checked_lengths(lengths: ArrayLike | None, samples: int, steps: int) -> NDA
     if array.size and (array.min() < 0 or array.max() > steps):
         raise ValueError(f"`lengths` are from 0 to {steps} steps, not {array.min()} to {array.max()}")
     return array.astype(np.int32)
-
-
-def _offsets(rows: NDArray[np.integer[Any]], count: int) -> NDArray[np.int64]:
-    """Where each row begins in a list sorted by row, and the end: (count + 1,)."""
-    offsets = np.zeros(count + 1, np.int64)
-    np.cumsum(np.bincount(rows, minlength=count) if count else [], out=offsets[1:])
-    return offsets
-
-
-def _binned(
-    sample: int, times: ArrayLike, neurons: ArrayLike, size: int, step: float
-) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
-    """Row (step - 1) and index of one sample's events, in order of row, then index."""
-    t, index = regular_array(f"sample {sample}: times", times), regular_array(f"sample {sample}: neurons", neurons)
-    if t.ndim != 1 or t.shape != index.shape:
-        raise ValueError(
-            f"sample {sample}: {t.shape} times and {index.shape} neurons; two lists of equal length are needed"
-        )
-    if t.size and (t.dtype.kind not in "iuf" or index.dtype.kind not in "iu"):
-        raise ValueError(
-            f"sample {sample}: times are numbers and neurons whole numbers, not {t.dtype} and {index.dtype}"
-        )
-    seconds = t.astype(np.float64)
-    if not np.isfinite(seconds).all() or (seconds < 0).any():
-        raise ValueError(f"sample {sample}: times are seconds from the sample's start: finite and not negative")
-    if index.size and (index.min() < 0 or index.max() >= size):
-        raise ValueError(
-            f"sample {sample}: neuron {index.max() if index.min() >= 0 else index.min()} of {size} (0 … {size - 1})"
-        )
-    rows = np.floor(seconds / step + 1e-9)  # times that were written as multiples of the step stay in their own bin
-    if rows.size and rows.max() >= 2**31 - 1:
-        raise ValueError(
-            f"sample {sample}: an event at {seconds.max():g} s is too late for steps of {step:g} s; are times in seconds?"
-        )
-    order = np.lexsort((index, rows))
-    return rows[order].astype(np.int32), index[order].astype(np.uint32)
 
 
 def _list_lengths(

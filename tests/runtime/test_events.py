@@ -209,3 +209,13 @@ def test_arrays_are_read_only():
     events = Events.from_dense(np.ones((1, 2, 3)))
     with pytest.raises(ValueError):
         events.indices[0] = 9
+
+
+def test_times_in_other_units_are_told_before_memory_is_taken(monkeypatch):
+    monkeypatch.setenv("SNCC_MEMORY_LIMIT", "1e9")
+    microseconds = [(np.array([3e5, 1.5e6]), np.array([0, 1]))]
+    with pytest.raises(
+        ValueError, match=r"1\.5e\+09 steps of 0\.001 s take 36 GB of memory, 1\.0 GB are free; are times in"
+    ):
+        Events.from_lists(microseconds, 4, 0.001)
+    assert len(Events.from_lists(microseconds, 4, 0.001, steps=50)) == 1
