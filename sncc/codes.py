@@ -425,4 +425,17 @@ train:
     loss = cross_entropy(-first_spike(y) / (5 ms))
     optimiser = adam(learning_rate = 1e-3)
 """, "file"),
+    "zero-over-zero": _(
+        "A warning: a quotient such as x / (exp(x) - 1), the form of a channel's rates, is 0 / 0 where x is 0: a state that comes to just "
+        "that value is no number afterwards, and near by the difference has few digits. `bernoulli(x)` is the quotient with its limit: "
+        "c (v - E) / (1 - exp(-(v - E) / k)) is c k bernoulli(-(v - E) / k). `exprel(x)` is (exp(x) - 1) / x.",
+        """
+    state v = -65 mV
+    state n = 0
+    input I
+    let opening = 0.1/ms * bernoulli(-(v + 55 mV) / (10 mV))
+    let closing = 0.125/ms * exp(-(v + 65 mV) / (80 mV))
+    dv/dt = (-65 mV + n * 20 mV - v) / (10 ms) + I * 1 mV
+    dn/dt = opening * (1 - n) - closing * n
+""", "neuron"),
 }  # fmt: skip

@@ -19,6 +19,7 @@ from sncc.model.imports import whole_text
 from sncc.model.learning import learnt_names
 from sncc.model.loops import expand, report_braces
 from sncc.model.network import resolve_network
+from sncc.model.quotients import check_quotients
 from sncc.model.settings import read_settings
 from sncc.model.simulation import SETTINGS as SIMULATE
 from sncc.model.simulation import resolve_simulation
@@ -156,6 +157,7 @@ class _Resolver:
         check_divisors(model, self.diagnostics)
         if self.diagnostics.errors:  # what follows computes with the equations
             return None
+        check_quotients(model, self.diagnostics)
         check_keys(model, self.diagnostics)
         check_training(model, self.diagnostics)
         check_event_times(model, self.diagnostics)
