@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -229,7 +230,8 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     if name.lower() in folded:
         return folded[name.lower()]
     found = difflib.get_close_matches(name, names, n=1, cutoff=0.6 if len(name) > 3 else 0.5)
-    return found[0] if found else None
+    begins = [known for known in names if len(known) > 3 and re.match(rf"(?i:{re.escape(known)})(?![a-z])", name)]
+    return found[0] if found else max(begins, key=len, default=None)  # `poisson_generator`: `poisson`
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ from sncc.cli.terminal import mistakes_of_the_user
 from sncc.data import DataSet
 from sncc.runtime.checkpoint import Progress
 from sncc.runtime.library import ERRORS
+from sncc.runtime.manifest import Simulation
+from sncc.runtime.recording import Run, Spikes, SpikesOf, Traces
 
 
 def in_a_process(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -286,6 +288,18 @@ def test_simulate_reports_rates_and_keeps_what_was_recorded(folder, simulated_ne
         assert arrays["hidden.v"].shape == (10, 9) and arrays["hidden.times"].ndim == 1
     assert sncc("simulate", "small.snn", "--backend", "cpu", cwd=folder).returncode == 1
     assert sncc("simulate", "small.snn", "--backend", "cpu", "--duration", "0.01", cwd=folder).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "trials, interrupted, shown", [(1, False, "15.00 Hz"), (5, False, "3.00 Hz"), (1, True, "15.00 Hz"), (5, True, "–")]
+)
+def test_rates_are_of_the_neurons_that_were_watched_over_all_trials(trials, interrupted, shown):
+    none = np.zeros(120)
+    run = Run(2.0, SpikesOf({"exc": Spikes(none, none, none, 4)}), Traces(), Traces(), interrupted)
+    simulation = Simulation(2000, (), trials)
+    network = SimpleNamespace(manifest=SimpleNamespace(name="net", simulation=simulation))
+    columns = [list(column.cells) for column in running._rates(network, run).columns]
+    assert columns == [["exc"], ["4"], ["120"], [shown]]
 
 
 def test_train_saves_what_an_interrupted_epoch_has_reached_that_another_interrupted_one_began(tmp_path, monkeypatch):

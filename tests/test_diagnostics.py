@@ -59,6 +59,8 @@ def test_a_misspelt_name_is_found_again():
     assert closest("lif", ["LIF", "ALIF"]) == "LIF"
     assert closest("LO", ["LIF", "LI"]) == "LI"
     assert closest("zebra", ["LIF", "LI"]) is None
+    assert closest("PoissonGroup", ["LIF", "poisson", "pois"]) == "poisson"  # its first word
+    assert closest("learning_rate", ["learn", "batch"]) is None
 
 
 @given(st.text(max_size=60), st.integers(0, 70), st.integers(0, 20))

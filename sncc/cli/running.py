@@ -221,13 +221,16 @@ def _results(network: Network, data: DataSet, seconds: float) -> Table:
 
 
 def _rates(network: Network, run: Run) -> Table:
+    """Spikes and mean rates of the neurons that were watched, over all trials."""
     from rich.table import Table
 
-    table = Table("population", "neurons", "spikes", "mean rate", title=f"{network.manifest.name}, {run.duration:g} s")
-    sizes = {source.name: source.size for source in network.manifest.sources}
-    sizes |= {p.name: p.size for p in network.manifest.populations}
+    title = f"{network.manifest.name}, {run.duration:g} s"
+    trials = network.manifest.simulation.trials if network.manifest.simulation else 1
+    if trials > 1:
+        title += f", {trials} trials"
+    seconds = 0.0 if run.interrupted and trials > 1 else run.duration * trials  # 0: nobody knows, or none were run
+    table = Table("population", "neurons", "spikes", "mean rate", title=title)
     for name, spikes in run.spikes.items():
-        size = sizes.get(name, 1)
-        rate = f"{len(spikes) / size / run.duration:.2f} Hz" if run.duration else "–"  # ended before the first step
-        table.add_row(name, str(size), str(len(spikes)), rate)
+        rate = f"{len(spikes) / spikes.size / seconds:.2f} Hz" if seconds and spikes.size else "–"
+        table.add_row(name, str(spikes.size), str(len(spikes)), rate)
     return table

@@ -90,6 +90,7 @@ class Body:
         if value.term and not value.term.unknown:
             if value.term.dimension == state.dimension:
                 help = f"divide by a time constant: `d{name}/dt = ({part.value.span.text}) / tau`"
+                help += ", or by `(1 ms)` where it counts in milliseconds" if value.term.plain else ""
             elif (value.term * Term(_RESISTANCE)).dimension in (wanted.dimension, state.dimension):
                 help = "multiply the current by a resistance, or divide it by a capacitance"
         elaborator.expect(value, wanted, part.value.span, f"`d{name}/dt`", help)

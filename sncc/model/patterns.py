@@ -33,6 +33,16 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {  # with what each takes
     "pool2d": ("size", "stride"),
     "sparse": (),
 }
+_ELSEWHERE = {  # what other simulators call them
+    "all_to_all": "dense",
+    "fully_connected": "dense",
+    "linear": "dense",
+    "fixed_indegree": "random(fan_in = …)",
+    "fixed_outdegree": "random(fan_out = …)",
+    "fixed_total_number": "random(total = …)",
+    "pairwise_bernoulli": "random(p = …)",
+    "fixed_probability": "random(p = …)",
+}
 LARGEST = 2**33  # synapses of a connection
 Image = TypeVar("Image", Convolution, Pooling)
 
@@ -271,7 +281,9 @@ def pattern_name(written: tree.Expression, diagnostics: Diagnostics) -> str | No
     name = str(written.function if isinstance(written, tree.Call) else written)
     if isinstance(written, tree.Call | tree.Name) and name in PATTERNS:
         return name
-    hints = did_you_mean(name, PATTERNS) or ("it is one of " + ", ".join(f"`{p}`" for p in PATTERNS),)
+    hints: tuple[str, ...] = did_you_mean(name, PATTERNS) or ("it is one of " + ", ".join(f"`{p}`" for p in PATTERNS),)
+    if (meant := _ELSEWHERE.get(name.lower())) is not None:
+        hints = (f"write `{meant}`",)
     diagnostics.error("unknown-name", written.span, f"unknown pattern `{written.span.text}`", help=hints)
     return None
 

@@ -107,6 +107,13 @@ def test_mistakes_in_a_pattern(written, code, place):
 
 
 # ---------------------------------------------------------------------------------------------------------- parts
+@pytest.mark.parametrize(
+    "written, meant", [("all_to_all", "dense"), ("fixed_indegree(indegree = 3)", "random(fan_in = …)")]
+)
+def test_patterns_of_other_simulators_are_known_by_their_names(written, meant):
+    assert mistake(f"a -> b: {written}, weight = 0.1")[2].help == (f"write `{meant}`",)
+
+
 def test_a_slice_is_a_part_of_each_dimension():
     found = connection("x[1:3, 0:6, 1] -> b: dense, weight = each(fan_in)")
     assert found.source_part == Part((6, 6, 2), ((1, 3), (0, 6), (1, 2))) and found.weight.value == Number(12.0)
