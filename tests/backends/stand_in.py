@@ -26,6 +26,10 @@ SANITIZERS = {
     "address": ["-g1", "-Og", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],  # -O1 compiles twice as long
     "checked": ["-g1", "-fsanitize=thread"],  # of the kernels alone; linked without libtsan
 }  # fmt: skip
+ALONE = dict(os.environ)  # of programs that are the only ones to use the device
+os.environ.setdefault(
+    "SNCC_EMULATION_OTHERS", "1"
+)  # networks run as beside a library that uses the legacy stream, and captures, all the time
 ON_GPU = os.environ.get("SNCC_TEST_GPU") == "1"
 NVCC_FLAGS = [
     "-std=c++17",

@@ -10,7 +10,16 @@ import pytest
 from engine_patterns import case_of, equals_the_reference
 from networks import program_of
 from patterns import CASES
-from projects import Projects, agree, needs_compiler, trains_like_the_reference, trains_online_like_the_reference
+from projects import (
+    Projects,
+    agree,
+    cases,
+    handed_over,
+    needs_compiler,
+    set_parameters,
+    trains_like_the_reference,
+    trains_online_like_the_reference,
+)
 from stand_in import needs_emulation
 
 import sncc
@@ -241,27 +250,56 @@ def test_a_number_that_is_none_is_named_as_where_one_block_has_the_sample(sliced
 
 @pytest.mark.slow
 @needs_emulation
-@pytest.mark.parametrize("text, most, behind", [
-    (FED_BACK, 11_000, "// other_output: other -> output"),
-    (EVERY_STEP, 16_000, "// traces of x_hidden"),  # the first block's derivative of the loss
-    (EVERY_STEP, 16_000, "if (g.looks && fails_here(false, n)) return;"),  # which it forgets in the next step
-], ids=["spikes", "a loss", "the next step"])  # fmt: skip
+@pytest.mark.parametrize("text, most, file, behind", [
+    (FED_BACK, 11_000, "cuda/{name}_clusters.cuh", "// other_output: other -> output"),
+    (FED_BACK, 11_000, "sncc/cuda_cluster.h", "// a block may end, or look again"),  # while others read its shared memory
+    (EVERY_STEP, 16_000, "cuda/{name}_clusters.cuh", "// traces of x_hidden"),  # the first block's derivative of the loss
+    (EVERY_STEP, 16_000, "cuda/{name}_clusters.cuh", "if (g.looks && fails_here(false, n)) return;"),  # which it forgets in the next step
+], ids=["spikes", "the end", "a loss", "the next step"])  # fmt: skip
 def test_a_meeting_of_the_block_in_place_of_one_of_the_cluster_is_missed(
-    projects, sliced, tmp_path, text, most, behind
+    projects, sliced, tmp_path, text, most, file, behind
 ):
     program, _ = sliced(text, most)
     _, project = projects.write(text, "float64")
     name = program.name.lower()
     broken = tmp_path / "too_small_a_meeting"
     shutil.copytree(project, broken)
-    source = broken / "src" / "cuda" / f"{name}_clusters.cuh"
+    source = broken / "src" / file.format(name=name)
     before, found, after = source.read_text().partition(behind)
     head, tail = before.rsplit("cluster.sync();", 1)
     source.write_text(f"{head}__syncthreads();{tail}{found}{after}")
     (broken / "lib").mkdir()
     shutil.copy(projects.link(broken, name, "checked", f"lib{name}_emulated.so", "-shared"), broken / "lib")
-    with pytest.raises(RuntimeError, match="race: .*a barrier of the cluster|uninitialised"):
+    with pytest.raises(
+        RuntimeError,
+        match="race: .*a barrier of the cluster|uninitialised|end of block 0 without a barrier of the cluster",
+    ):
         agree(sncc.load(broken, backend="emulated"), program, 1e-9, steps=25)
+
+
+@pytest.mark.slow
+@needs_emulation
+def test_where_the_device_has_no_room_for_a_cluster_one_block_has_the_sample(sliced, monkeypatch, tmp_path):
+    program, _ = sliced(FED_BACK, 11_000)
+    _, labels, values = cases(program)
+    data = handed_over(program, cases(program)[0])
+    found = []
+    for part in ("16", "0"):  # multiprocessors that a cluster may lie on
+        log = tmp_path / part
+        monkeypatch.setenv("SNCC_EMULATION_PART", part)
+        network = sliced(FED_BACK, 11_000)[1]
+        set_parameters(network, program, values)
+        monkeypatch.setenv("SNCC_EMULATION_LAUNCHES", str(log))
+        loss, gradients = network.gradients(data, np.array(labels))
+        found.append(
+            (log.read_text().splitlines()[1].split()[0], loss, gradients)
+        )  # the first is of what follows from parameters
+        monkeypatch.delenv("SNCC_EMULATION_LAUNCHES")
+    (many, *expected), (few, *alone) = found
+    assert int(few) == len(labels) < int(many)
+    assert alone[0] == pytest.approx(expected[0], rel=1e-12)
+    for key, gradient in expected[1].items():
+        assert np.allclose(alone[1][key], gradient, rtol=1e-9, atol=1e-12 * np.abs(gradient).max()), key
 
 
 # ------------------------------------------------------------------------------------------------ which networks have clusters

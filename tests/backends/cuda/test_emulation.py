@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 
 import pytest
 from projects import needs_compiler
-from stand_in import Build, needs_emulation, program
+from stand_in import ALONE, Build, needs_emulation, program
 
 pytestmark = needs_emulation
 
@@ -76,7 +75,7 @@ def emulate(tmp_path):
                 [path],
                 capture_output=True,
                 text=True,
-                env={**os.environ, **environment, "SNCC_EMULATION_ORDER_SEED": seed},
+                env={**ALONE, **environment, "SNCC_EMULATION_ORDER_SEED": seed},
             )
             for seed in ("0", "1", "2")
         ]

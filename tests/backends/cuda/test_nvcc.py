@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from projects import NETWORKS, Projects
 from simulations import NETWORKS as SIMULATIONS
 from unstored import TEXT, unstored
 
+from sncc.backends.cuda.emit import STATIC_SHARED
 from sncc.backends.cuda.resources import ARCHITECTURES, Used, filled, read_log, resident_blocks
 from sncc.backends.cxx.names import project_name
 from sncc.toolchain import find_cmake, find_ninja
@@ -117,9 +119,26 @@ def test_no_kernel_spills_registers(tmp_path, request, text, precision, memory):
         assert len(chosen) == 1 or all("registers" in cell for cell in cells)
         for architecture, limits in chosen.items():
             found = used[kernel, architecture]
+            assert found.shared <= STATIC_SHARED  # which every launch leaves beside its dynamic bytes
             assert found.spills == 0 and found.registers * int(threads) <= limits.registers
             runs = not (kernel.endswith("_clusters") and architecture == "sm_80")  # which has no clusters
             assert not runs or resident_blocks(found, int(threads), int(shared) if shared.isdigit() else 0, limits) >= 1
+
+
+@pytest.mark.slow
+def test_what_blocks_tell_each_other_is_loaded_by_caches_that_a_meeting_brings_up_to_date(tmp_path):
+    """The compiler may load what it takes to be constant by the read-only cache (`ld.global.nc`), which no barrier of a grid or a cluster does."""
+    program, project = Projects(tmp_path).write(FORWARDS, "float32")
+    source = project / "src" / "cuda" / f"{project_name(program.name)}_cuda.cu"
+    words = ["nvcc", "-std=c++17", "-fmad=false", "--extended-lambda", "-arch=compute_90", "-ptx", f"-I{project}/include", f"-I{project}/src"]  # fmt: skip
+    done = subprocess.run([*words, source, "-o", tmp_path / "x.ptx"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    code = (tmp_path / "x.ptx").read_text()
+    kernels = re.findall(r"^\.entry \S+?w1_([a-z]+)E", code, re.MULTILINE)
+    assert {"samples", "clusters", "spread", "rounds", "gather", "optimise"} == set(kernels)
+    assert code.count("barrier.cluster.wait") > 2 and "ld.acquire.gpu" in code  # barriers of clusters and of grids
+    assert "ld.global.nc" not in code
+    assert ".extern .shared .align 16 .b8 smem[]" in code  # states are loaded by 16 bytes at once
 
 
 def test_occupancy_is_that_of_the_programming_guide():

@@ -155,6 +155,23 @@ def test_a_graph_is_replayed_by_batches_that_are_laid_out_alike(projects, tmp_pa
     assert other.fit(data, np.array(labels), epochs=4, batch=5, verbose=False)["loss"] == sum(losses, [])
 
 
+@pytest.mark.slow
+@needs_emulation
+def test_a_capture_that_other_threads_would_spoil_is_missed(projects):
+    """The stream that is captured may not wait for the legacy one, which other libraries of the process use."""
+    text, memory, steps, _ = GRAPHS["turns"]
+    program, project = projects.write(text, "float64", memory)
+    broken = projects.folder / "beside_others"
+    shutil.copytree(project, broken)
+    source = broken / "src" / "sncc" / "cuda_graph.h"
+    parts = source.read_text().split("cudaStreamNonBlocking")
+    source.write_text("cudaStreamDefault".join(parts))
+    (broken / "lib").mkdir()
+    shutil.copy(projects.link(broken, "recurrent", "plain", "librecurrent_emulated.so", "-shared"), broken / "lib")
+    with pytest.raises(RuntimeError, match="previous error during capture"):
+        trained(broken, program, steps=steps)
+
+
 @needs_emulation
 @pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
 def test_blocks_that_are_not_all_resident_take_several_samples_each(projects, monkeypatch, build):

@@ -3,6 +3,7 @@
 // library code) are plain operations.
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 #include "../runtime/watch.h"
 #include "race_detector.h"
@@ -18,17 +19,20 @@ static Watched* here() {
     return kernels && kernels == pthread_self() ? sncc_emulation::watched : nullptr;
 }
 
-#define SNCC_ACCESS(name, bytes, write) \
+// The compiler gives 16 bytes where a multiple of 8 is enough, as for two of 8.
+#define SNCC_ACCESS(name, bytes, multiple, write) \
     void __tsan_##name(void* address) { \
-        if (here()) watch_access(address, bytes, write, __builtin_return_address(0)); \
+        if (!here()) return; \
+        if (reinterpret_cast<std::uintptr_t>(address) % (multiple)) sncc_emulation::misaligned(bytes, write, __builtin_return_address(0)); \
+        watch_access(address, bytes, write, __builtin_return_address(0)); \
     }
 #define SNCC_ACCESSES(bytes) \
-    SNCC_ACCESS(read##bytes, bytes, false) \
-    SNCC_ACCESS(write##bytes, bytes, true) \
-    SNCC_ACCESS(unaligned_read##bytes, bytes, false) \
-    SNCC_ACCESS(unaligned_write##bytes, bytes, true) \
-    SNCC_ACCESS(volatile_read##bytes, bytes, false) \
-    SNCC_ACCESS(volatile_write##bytes, bytes, true)
+    SNCC_ACCESS(read##bytes, bytes, bytes < 8 ? bytes : 8, false) \
+    SNCC_ACCESS(write##bytes, bytes, bytes < 8 ? bytes : 8, true) \
+    SNCC_ACCESS(unaligned_read##bytes, bytes, 1, false) \
+    SNCC_ACCESS(unaligned_write##bytes, bytes, 1, true) \
+    SNCC_ACCESS(volatile_read##bytes, bytes, bytes < 8 ? bytes : 8, false) \
+    SNCC_ACCESS(volatile_write##bytes, bytes, bytes < 8 ? bytes : 8, true)
 
 #define SNCC_FETCH(bits, type, name, operation) \
     type __tsan_atomic##bits##_fetch_##name(volatile type* a, type value, int) { return operation(a, value, __ATOMIC_SEQ_CST); }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -92,6 +93,8 @@ public:
         dynamic_ = {address_of(smem), address_of(smem) + DYNAMIC_SHARED_CAPACITY};
         findings_.clear();
         seen_.clear();
+        others_.clear();
+        begun_ = time_ + 1;
     }
     void* block_starts() override {
         if (!spare_.empty()) {
@@ -103,6 +106,11 @@ public:
         return make_cells(scene_.image_bytes);
     }
     void block_ends(void* cells) override { spare_.push_back(cells); }
+    void block_has_ended(int block, std::uint32_t met) override {
+        OfOthers& of = others_[block];
+        of.ended = true;
+        if (of.last.there() && of.last.time >= met) report_end(block, of.last);
+    }
     std::uint32_t tick() override { return ++time_; }
     void copy_issued(Watched& thread, const void* to, const void* from, std::size_t bytes, const void* place) override {
         const Rewatched here(thread);
@@ -121,6 +129,14 @@ public:
     }
 
     // ------------------------------------------------------------------------------------------ what a kernel does
+    // By way of the cache that is not kept up to date within a kernel.
+    void read_only(const void* pointer, std::size_t bytes, const void* place) {
+        each_cell(pointer, bytes, Kind::read, place, [&](Cell& c, std::uint32_t mask) {
+            for (const int part : {Cell::write, Cell::atomic, Cell::other_atomic})
+                if (c.accesses[part].time >= begun_ && (c.bytes(part) & mask)) return report("stale", Kind::read, pointer, place, &c.accesses[part], part == Cell::write ? Kind::write : Kind::atomic);
+        });
+    }
+    [[noreturn]] void misaligned(std::size_t bytes, Kind kind, const void* place) { stop(kind, bytes, "at an address that is no multiple of it", place); }
     void access(const void* pointer, std::size_t bytes, Kind kind, const void* place) {
         Watched& me = *watched;
         if (address_of(pointer) - address_of(me.stack) < Fiber::stack_bytes) return;  // its own locals
@@ -196,8 +212,27 @@ private:
             if (Range{arguments, arguments + scene_.argument_bytes}.holds(address, bytes)) return nullptr;
         }
         std::size_t offset = 0;
-        if (void* const cells = shared_home(reinterpret_cast<const void*>(address), &offset)) return static_cast<Cell*>(cells) + offset / 4;
+        int block = 0;
+        if (void* const cells = shared_home(reinterpret_cast<const void*>(address), &offset, &block)) {
+            of_other(block, kind, bytes, place);
+            return static_cast<Cell*>(cells) + offset / 4;
+        }
         stop(kind, bytes, "of memory that is neither the device's nor shared: a kernel cannot use a host pointer, a host variable or another thread's locals", place);
+    }
+
+    // An access to another block's shared memory: that block must have begun, and may not end before.
+    void of_other(int block, Kind kind, std::size_t bytes, const void* place) {
+        Watched& me = *watched;
+        const std::string whose = "of the shared memory of block " + std::to_string(block);
+        if (me.released[cluster_scope] <= begun_) stop(kind, bytes, whose + " before a barrier of the cluster: that block may not have begun", place);
+        if (others_[block].ended) stop(kind, bytes, whose + ", which has ended", place);
+        others_[block].last = {me.number, time_, static_cast<std::uint32_t>(address_of(place) - module_)};
+    }
+    void report_end(int block, const Access& access) {
+        const Unwatched unwatched;
+        if (findings_.size() < most_findings)
+            findings_.push_back("end of block " + std::to_string(block) + " without a barrier of the cluster after its shared memory was used at " +
+                                source_line(reinterpret_cast<const void*>(module_ + access.place)) + " by " + where(access));
     }
 
     void touch(Cell& c, std::uint32_t mask, Kind kind, const void* pointer, const void* place, const Watched& me) {
@@ -234,7 +269,8 @@ private:
         if (before) {
             static const char* const groups[] = {"warp", "block", "cluster", "grid"};
             const Scope scope = scope_of(before->thread, me.number, me.cluster);
-            text += ", and " + std::string(verb(before_kind)) + " at " + source_line(place_before) + " by " + where(*before) + ", without a barrier of the " + groups[scope] + " between";
+            text += ", and " + std::string(verb(before_kind)) + " at " + source_line(place_before) + " by " + where(*before);
+            text += std::strcmp(what, "race") == 0 ? std::string(", without a barrier of the ") + groups[scope] + " between" : ", in the same kernel, whose read-only loads need not see it";
         }
         findings_.push_back(text);
     }
@@ -268,6 +304,11 @@ private:
         return "shared memory";
     }
 
+    // What other blocks of a cluster do with a block's shared memory.
+    struct OfOthers {
+        Access last = {0, 0, 0};
+        bool ended = false;
+    };
     struct Seen {
         const void *place, *before;
         const char* what;
@@ -283,7 +324,8 @@ private:
     std::vector<void*> spare_;
     Scene scene_ = {};
     Range dynamic_ = {0, 0};
-    std::uint32_t time_ = 1;
+    std::uint32_t time_ = 1, begun_ = 1;  // now, and when the kernel began
+    std::map<int, OfOthers> others_;
     std::vector<std::string> findings_;
     std::set<Seen> seen_;
 };
@@ -302,6 +344,13 @@ void watch_access(const void* address, std::size_t bytes, bool write, const void
     me.reporting = false;
 }
 
+void misaligned(std::size_t bytes, bool write, const void* place) { detector.misaligned(bytes, write ? Kind::write : Kind::read, place); }
+void read_only(const void* address, std::size_t bytes) {
+    if (!watched || watched->reporting) return;
+    watched->reporting = true;
+    detector.read_only(address, bytes, __builtin_return_address(0));
+    watched->reporting = false;
+}
 void begin_atomic() {
     if (watched) watched->atomic = true;
 }

@@ -3,6 +3,7 @@
 
 #include <climits>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -41,6 +42,8 @@ inline long long __double_as_longlong(double x) { return sncc_emulation::reinter
 inline double __longlong_as_double(long long x) { return sncc_emulation::reinterpret<double>(x); }
 
 namespace sncc_emulation {
+__attribute__((visibility("hidden"))) void read_only(const void* address, std::size_t bytes);
+
 // CUDA's conversions saturate and turn NaN into zero; C++ leaves both undefined.
 template <class Integer>
 inline Integer saturated(double x) {
@@ -92,7 +95,14 @@ inline float max(float a, float b) { return std::fmax(a, b); }
 inline double min(double a, double b) { return std::fmin(a, b); }
 inline double max(double a, double b) { return std::fmax(a, b); }
 
-template <class T> inline T __ldg(const T* pointer) { return *pointer; }
+// What a kernel reads so it may not have written: its loads go by a cache that no barrier brings up to date.
+template <class T>
+inline T __ldg(const T* pointer) {
+#ifdef __SANITIZE_THREAD__
+    sncc_emulation::read_only(pointer, sizeof(T));
+#endif
+    return *pointer;
+}
 template <class T> inline T __ldcg(const T* pointer) { return *pointer; }
 template <class T> inline T __ldcs(const T* pointer) { return *pointer; }
 template <class T> inline void __stcg(T* pointer, T value) { *pointer = value; }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "host_api.h"
+#include "threads.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -62,13 +63,14 @@ struct Record {
 cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, const Call& call);
 cudaError_t set_kernel_attribute(const void* kernel, cudaFuncAttribute attribute, int value);
 cudaError_t blocks_per_multiprocessor(int* blocks, const void* kernel, int threads, size_t dynamic_bytes);
-cudaError_t largest_cluster(int* blocks, const void* kernel, const cudaLaunchConfig_t& config);
+cudaError_t resident_clusters(int* clusters, const void* kernel, const cudaLaunchConfig_t& config);
 }  // namespace sncc_emulation
 
 /// Launch `kernel` with a copy of `arguments`, as CUDA takes it: the caller's may change as soon as this returns.
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...), Arguments&&... arguments) {
     using Record = sncc_emulation::Record<Parameters...>;
+    static_assert((sizeof(Parameters) + ...) <= 32764, "what a kernel's parameters may take");
     auto record = std::make_shared<const Record>(Record{kernel, {std::forward<Arguments>(arguments)...}});
     return sncc_emulation::launch(*config, (const void*)kernel, {&Record::run, record, sizeof(Record)});
 }
@@ -80,7 +82,7 @@ cudaError_t cudaFuncSetAttribute(T* kernel, cudaFuncAttribute attribute, int val
 
 template <class T>
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, T*) {
-    return *attributes = {0, 1024}, cudaSuccess;
+    return *attributes = {sncc_emulation::STATIC_SHARED, 1024}, cudaSuccess;
 }
 
 template <class T>
@@ -89,8 +91,8 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, T* kernel
 }
 
 template <class T>
-cudaError_t cudaOccupancyMaxPotentialClusterSize(int* blocks, T* kernel, const cudaLaunchConfig_t* config) {
-    return sncc_emulation::largest_cluster(blocks, (const void*)kernel, *config);
+cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, T* kernel, const cudaLaunchConfig_t* config) {
+    return sncc_emulation::resident_clusters(clusters, (const void*)kernel, *config);
 }
 
 #pragma GCC visibility pop

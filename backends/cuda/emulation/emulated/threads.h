@@ -12,10 +12,10 @@ extern dim3 blockDim, gridDim;
 constexpr int warpSize = 32;
 
 namespace sncc_emulation {
-/// Most dynamic shared memory of a block, in bytes, as on sm_90.
+/// Most shared memory of a block, in bytes, as on sm_90.
 constexpr std::size_t DYNAMIC_SHARED_CAPACITY = 227 * 1024;
-// What a launch may take unasked: 48 KB less what the kernel has statically, which is taken to be 9 KB.
-constexpr std::size_t UNASKED_SHARED = 39 * 1024;
+// What a kernel is taken to have statically, and what a launch may then take unasked: the rest of 48 KB.
+constexpr std::size_t STATIC_SHARED = 9 * 1024, UNASKED_SHARED = 48 * 1024 - STATIC_SHARED;
 
 // `line` is the caller's, by which the two sides of a divergent barrier are told apart.
 void block_barrier(int line);

@@ -105,6 +105,12 @@ public:
     Thread& now() { return *now_; }
     Warp& warp() { return warps_[warp_of(*now_)]; }
     int warp_lanes() { return std::min(32, launch_.threads() - now_->index / 32 * 32); }
+    bool is_warp_whole() {  // none of its lanes has ended
+        const std::size_t first = static_cast<std::size_t>((now_->block - first_) * launch_.threads() + now_->index / 32 * 32);
+        for (int lane = 0; lane < warp_lanes(); ++lane)
+            if (threads_[first + static_cast<std::size_t>(lane)].wait == Wait::done) return false;
+        return true;
+    }
     const Launch& launch() const { return launch_; }
     [[noreturn]] void fail(const std::string& why) {
         watched = nullptr;
@@ -113,11 +119,12 @@ public:
         now_->fiber.leave(true);
         std::abort();
     }
-    void* shared_home(const void* address, std::size_t* offset) {
+    void* shared_home(const void* address, std::size_t* offset, int* block) {
         const auto* const p = static_cast<const unsigned char*>(address);
         for (std::size_t b = 0; b < images_.size(); ++b)
             if (!images_[b].empty() && p >= images_[b].data() && p < images_[b].data() + images_[b].size()) {
                 *offset = static_cast<std::size_t>(p - images_[b].data());
+                *block = first_ + static_cast<int>(b);
                 return cells_[b];
             }
         return nullptr;
@@ -142,6 +149,9 @@ private:
         threads_ = std::vector<Thread>(total);
         warps_.assign(static_cast<std::size_t>(count) * static_cast<std::size_t>((threads + 31) / 32), Warp{});
         images_.assign(static_cast<std::size_t>(count), {});
+        if (launch_.cluster > 1)  // others may ask where something of a block is before it has begun
+            for (auto& image : images_) image.assign(image_.bytes, 0xff);
+        left_.assign(static_cast<std::size_t>(count), threads);
         cells_.assign(static_cast<std::size_t>(count), nullptr);
         if (watcher)
             for (void*& cells : cells_) cells = watcher->block_starts();
@@ -192,6 +202,12 @@ private:
     void entry() {
         call_.run(call_.record.get());
         now_->wait = Wait::done;
+        const std::size_t block = static_cast<std::size_t>(now_->block - first_);
+        if (--left_[block] > 0 || launch_.cluster == 1 || !watcher) return;
+        std::uint32_t met = 0;  // when its threads last met those of its cluster
+        for (int k = 0; k < launch_.threads(); ++k) met = std::max(met, threads_[block * static_cast<std::size_t>(launch_.threads()) + static_cast<std::size_t>(k)].seen.released[cluster_scope]);
+        const Unwatched unwatched;
+        watcher->block_has_ended(now_->block, met);
     }
 
     void resume(Thread& t) {
@@ -209,8 +225,11 @@ private:
     // Brings a block's shared memory in; a fresh block finds garbage there.
     void load(int block) {
         if (block == loaded_) return;
-        if (loaded_ >= 0 && images_.size() > 1)
-            images_[static_cast<std::size_t>(loaded_ - first_)].assign(image_.start, image_.start + image_.bytes);
+        if (loaded_ >= 0 && images_.size() > 1) {
+            const std::size_t before = static_cast<std::size_t>(loaded_ - first_);
+            images_[before].assign(image_.start, image_.start + image_.bytes);
+            if (left_[before] == 0) std::fill(images_[before].begin(), images_[before].end(), static_cast<unsigned char>(0xff));  // it is another block's now
+        }
         auto& image = images_[static_cast<std::size_t>(block - first_)];
         if (image.empty())
             std::memset(image_.start, 0xff, image_.bytes);
@@ -233,11 +252,14 @@ private:
     }
 
     bool release_group(std::size_t begin, std::size_t end, Wait wait) {
-        const Thread* one = nullptr;
+        const Thread *one = nullptr, *ended = nullptr;
         int votes = 0;
         for (std::size_t k = begin; k < end; ++k) {
             const Thread& t = threads_[k];
-            if (t.wait == Wait::done) continue;
+            if (t.wait == Wait::done) {
+                ended = &t;
+                continue;
+            }
             if (t.wait != wait) return false;
             if (one && t.line != one->line) {
                 divergent(*one, t);
@@ -247,6 +269,10 @@ private:
             votes += t.predicate;
         }
         if (!one) return false;
+        if (ended && wait == Wait::grid) {  // the device counts the blocks that it was launched with
+            if (failure_.empty()) failure_ = "a grid's barrier that not all threads come to: " + place(*one) + "; " + place(*ended);
+            return false;
+        }
         const std::uint32_t time = watcher && one->orders ? watcher->tick() : 0;
         for (std::size_t k = begin; k < end; ++k) {
             Thread& t = threads_[k];
@@ -284,6 +310,7 @@ private:
     std::vector<Warp> warps_;
     std::vector<std::vector<unsigned char>> images_;
     std::vector<void*> cells_;  // the watcher's, of each block's shared memory
+    std::vector<int> left_;     // threads of each block that have not ended
     std::uint32_t started_ = 0;
     std::mt19937 random_{launch_.seed};
     std::string failure_;

@@ -3,8 +3,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "../cuda_runtime.h"
 #include "device.h"
@@ -24,6 +27,29 @@ cudaError_t sticky = cudaSuccess;  // after a kernel has failed nothing else suc
 std::string failure = "unspecified launch failure";
 
 std::map<const void*, int> dynamic_limit;  // bytes that a kernel was allowed
+std::map<const char*, std::size_t> pinned;
+
+std::size_t allowed(const void* kernel) { return dynamic_limit.count(kernel) ? static_cast<std::size_t>(dynamic_limit[kernel]) : UNASKED_SHARED; }
+bool is_pinned(const void* start, std::size_t bytes) {
+    const char* const at = static_cast<const char*>(start);
+    const auto next = pinned.upper_bound(at);
+    return next != pinned.begin() && at + bytes <= std::prev(next)->first + std::prev(next)->second;
+}
+
+// What a launch asks for beside its blocks and threads; whether a device can have it.
+bool has_cluster(const cudaLaunchConfig_t& config, int& cluster) {
+    for (unsigned k = 0; k < config.numAttrs; ++k) {
+        if (config.attrs[k].id != cudaLaunchAttributeClusterDimension) continue;
+        const auto& of = config.attrs[k].val.clusterDim;
+        if (of.x < 1 || of.x > 8 || of.y != 1 || of.z != 1 || config.gridDim.x % of.x) return false;  // more than 8 blocks are not portable
+        cluster = static_cast<int>(of.x);
+    }
+    return true;
+}
+bool has_limits(const dim3& grid, const dim3& block) {
+    const unsigned long threads = 1ul * block.x * block.y * block.z;
+    return grid.x > 0 && grid.y > 0 && grid.z > 0 && grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535 && threads > 0 && threads <= 1024 && block.z <= 64;
+}
 
 cudaError_t check_copy(const void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
     const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
@@ -70,17 +96,18 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, const C
     launch.grid = config.gridDim;
     launch.block = config.blockDim;
     launch.seed = static_cast<unsigned>(setting("SNCC_EMULATION_ORDER_SEED", 0));
-    for (unsigned k = 0; k < config.numAttrs; ++k) {
+    for (unsigned k = 0; k < config.numAttrs; ++k)
         if (config.attrs[k].id == cudaLaunchAttributeCooperative) launch.cooperative = config.attrs[k].val.cooperative != 0;
-        if (config.attrs[k].id == cudaLaunchAttributeClusterDimension) launch.cluster = static_cast<int>(config.attrs[k].val.clusterDim.x);
-    }
+    if (!has_limits(config.gridDim, config.blockDim) || !has_cluster(config, launch.cluster)) return give(cudaErrorInvalidConfiguration);
     launch.together = launch.cooperative || launch.cluster > 1;
     const unsigned long blocks = 1ul * config.gridDim.x * config.gridDim.y * config.gridDim.z;
     const int threads = launch.threads();
-    if (blocks == 0 || threads == 0 || threads > 1024 || launch.cluster < 1 || launch.cluster > 8 || blocks % static_cast<unsigned long>(launch.cluster))
-        return give(cudaErrorInvalidConfiguration);
-    const std::size_t allowed = dynamic_limit.count(kernel) ? static_cast<std::size_t>(dynamic_limit[kernel]) : UNASKED_SHARED;
-    if (config.dynamicSmemBytes > allowed) return give(cudaErrorInvalidValue);
+    if (config.dynamicSmemBytes > allowed(kernel)) return give(cudaErrorInvalidValue);
+    if (launch.cluster > 1) {
+        int clusters = 0;
+        resident_clusters(&clusters, kernel, config);
+        if (clusters == 0) return give(cudaErrorInvalidClusterSize);
+    }
     if (launch.cooperative) {
         int resident = 0;
         blocks_per_multiprocessor(&resident, kernel, threads, config.dynamicSmemBytes);
@@ -98,17 +125,26 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, const C
 cudaError_t set_kernel_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
     const Lock lock(one_caller);
     if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
-    if (value < 0 || static_cast<std::size_t>(value) > DYNAMIC_SHARED_CAPACITY) return give(cudaErrorInvalidValue);
+    if (value < 0 || static_cast<std::size_t>(value) + STATIC_SHARED > DYNAMIC_SHARED_CAPACITY) return give(cudaErrorInvalidValue);
     dynamic_limit[kernel] = value;
     return cudaSuccess;
 }
-cudaError_t blocks_per_multiprocessor(int* blocks, const void*, int threads, size_t dynamic_bytes) {
-    const std::size_t by_memory = DYNAMIC_SHARED_CAPACITY / (dynamic_bytes + 1024);
+// None where the kernel was not allowed so much shared memory.
+cudaError_t blocks_per_multiprocessor(int* blocks, const void* kernel, int threads, size_t dynamic_bytes) {
+    const Lock lock(one_caller);
+    const std::size_t by_memory = dynamic_bytes > allowed(kernel) ? 0 : DYNAMIC_SHARED_CAPACITY / (dynamic_bytes + 1024);
     *blocks = threads > 0 ? static_cast<int>(std::min<std::size_t>({32, static_cast<std::size_t>(2048 / threads), by_memory})) : 0;
     return cudaSuccess;
 }
-cudaError_t largest_cluster(int* blocks, const void*, const cudaLaunchConfig_t&) {
-    *blocks = 8;
+// The blocks of a cluster lie in one part of the device, of so many multiprocessors.
+cudaError_t resident_clusters(int* clusters, const void* kernel, const cudaLaunchConfig_t& config) {
+    const Lock lock(one_caller);
+    int cluster = 1, resident = 0;
+    *clusters = 0;
+    if (!has_cluster(config, cluster)) return give(cudaErrorInvalidClusterSize);
+    blocks_per_multiprocessor(&resident, kernel, static_cast<int>(config.blockDim.x * config.blockDim.y * config.blockDim.z), config.dynamicSmemBytes);
+    const long part = setting("SNCC_EMULATION_PART", 16);
+    for (long left = setting("SNCC_EMULATION_SMS", 132); part > 0 && left > 0; left -= part) *clusters += static_cast<int>(std::min(left, part)) * resident / cluster;
     return cudaSuccess;
 }
 
@@ -139,6 +175,7 @@ cudaError_t cudaPeekAtLastError() { return last_error; }
     error(cudaErrorStreamCaptureInvalidated, "operation failed due to a previous error during capture") \
     error(cudaErrorStreamCaptureIsolation, "dependency created on uncaptured work in another stream") \
     error(cudaErrorStreamCaptureImplicit, "operation would make the legacy stream depend on a capturing blocking stream") \
+    error(cudaErrorInvalidClusterSize, "cluster size is invalid for given launch configuration") \
     error(cudaErrorLaunchFailure, failure.c_str()) \
     error(cudaErrorCooperativeLaunchTooLarge, "too many blocks in cooperative launch")
 #define SNCC_NAME(code, text) case code: return #code;
@@ -215,7 +252,7 @@ cudaError_t cudaRuntimeGetVersion(int* version) { return *version = CUDART_VERSI
 cudaError_t cudaDeviceSynchronize() {
     const Lock lock(one_caller);
     if (no_device()) return give(cudaErrorNoDevice);
-    if (const cudaError_t capturing = spoil_captures()) return give(capturing);
+    if (const cudaError_t capturing = spoil_captures(true)) return give(capturing);
     finish_all();
     return give(sticky);
 }
@@ -244,13 +281,23 @@ cudaError_t cudaFree(void* pointer) {
     return release(pointer) ? cudaSuccess : give(cudaErrorInvalidDevicePointer);
 }
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
+    const Lock lock(one_caller);
+    *pointer = nullptr;
+    if (const cudaError_t capturing = spoil_captures()) return give(capturing);
     *pointer = std::malloc(bytes ? bytes : 1);
+    if (*pointer) pinned[static_cast<char*>(*pointer)] = bytes;
     return *pointer ? cudaSuccess : give(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned int) { return cudaMallocHost(pointer, bytes); }
 cudaError_t cudaFreeHost(void* pointer) {
     const Lock lock(one_caller);
+    if (!pointer) return cudaSuccess;
+    if (const cudaError_t capturing = spoil_captures()) return give(capturing);
+    const auto found = pinned.find(static_cast<char*>(pointer));
+    if (found == pinned.end()) return give(cudaErrorInvalidValue);
+    if (copies_wait_for(pointer, found->second)) kernel_failed("cudaFreeHost of memory that a copy still needs, for which nobody has waited");
     finish_all();
+    pinned.erase(found);
     std::free(pointer);
     return cudaSuccess;
 }
@@ -275,11 +322,24 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
             watcher->copied(to, from, bytes);
         else
             watcher->written(to, bytes);
-    }));
+    }, {on_device(to, bytes) ? from : to, bytes}));
 }
+// Other streams may go on. What comes from memory that is not pinned is on its way when the call returns: a stream that does not wait for the legacy
+// one may not find it yet.
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+    const Lock lock(one_caller);
+    if (kind == cudaMemcpyHostToDevice && bytes && !is_pinned(from, bytes) && state() == cudaSuccess && check_copy(to, from, bytes, kind) == cudaSuccess) {
+        const auto staged = std::make_shared<std::vector<char>>(static_cast<const char*>(from), static_cast<const char*>(from) + bytes);
+        const cudaError_t queued = enqueue(nullptr, [=] {
+            const Open open;
+            std::memcpy(to, staged->data(), bytes);
+            if (watcher) watcher->written(to, bytes);
+        });
+        if (queued == cudaSuccess) finish_before_last();
+        return give(queued != cudaSuccess ? queued : state());
+    }
     const cudaError_t queued = cudaMemcpyAsync(to, from, bytes, kind, nullptr);
-    return queued == cudaSuccess ? cudaStreamSynchronize(nullptr) : queued;  // other streams may go on
+    return queued == cudaSuccess ? cudaStreamSynchronize(nullptr) : queued;
 }
 cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t stream) {
     const Lock lock(one_caller);

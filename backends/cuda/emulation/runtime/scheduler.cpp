@@ -92,6 +92,7 @@ void* map_shared(const void* address, unsigned int rank, int line) {
 
 WarpValues warp_exchange(std::uint64_t value, unsigned int mask, const char* function, int line) {
     if (mask != 0xffffffffu) running->fail(std::string(function) + " with a mask that is not full, line " + std::to_string(line));
+    if (!running->is_warp_whole()) running->fail(std::string(function) + " in a warp of which lanes have ended, line " + std::to_string(line));
     Thread& t = running->now();
     Warp& warp = running->warp();
     const int lane = t.index % 32, lanes = running->warp_lanes();
@@ -108,6 +109,8 @@ WarpValues warp_exchange(std::uint64_t value, unsigned int mask, const char* fun
 
 void copy_later(void* shared, const void* global, std::size_t bytes, std::size_t zero_bytes, int line) {
     if (bytes != 4 && bytes != 8 && bytes != 16) running->fail("an asynchronous copy of other than 4, 8 or 16 bytes, line " + std::to_string(line));
+    const std::uintptr_t both = reinterpret_cast<std::uintptr_t>(shared) | reinterpret_cast<std::uintptr_t>(global);
+    if (both % bytes != 0) running->fail("an asynchronous copy of " + std::to_string(bytes) + " bytes from or to an address that is no multiple of it, line " + std::to_string(line));
     const Unwatched unwatched;
     const void* const place = __builtin_return_address(0);
     if (watcher) watcher->copy_issued(running->now().seen, shared, global, bytes - zero_bytes, place);
@@ -132,6 +135,6 @@ void wait_for_copies(unsigned int newest_left) {
 }
 
 [[noreturn]] void stop_kernel(const std::string& why) { running->fail(why); }
-void* shared_home(const void* address, std::size_t* offset) { return running->shared_home(address, offset); }
+void* shared_home(const void* address, std::size_t* offset, int* block) { return running->shared_home(address, offset, block); }
 
 }  // namespace sncc_emulation

@@ -2,6 +2,8 @@
 // legacy stream, which waits for all streams but the non-blocking ones, and they for it.
 #include "streams.h"
 
+#include <pthread.h>
+
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -11,12 +13,14 @@
 #include <vector>
 
 #include "device.h"
+#include "memory.h"
 
 namespace {
 
 struct Work {
     std::uint64_t number;  // as issued, over all streams
     std::function<void()> run;
+    sncc_emulation::HostSide host;
 };
 
 }  // namespace
@@ -30,6 +34,7 @@ struct CUstream_st {
     std::deque<Work> queue;
     std::unique_ptr<CUgraph_st> capture;  // where what it is given goes meanwhile
     cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+    pthread_t by = 0;     // the thread that began it
     bool spoilt = false;  // by a call that a capture does not allow
 };
 struct CUevent_st {
@@ -45,6 +50,9 @@ std::map<CUstream_st*, bool> created;  // all others
 std::uint64_t issued = 0;
 std::set<cudaGraph_t> graphs;
 std::set<cudaGraphExec_t> executables;
+
+// Whether other threads of the process, of other libraries, are taken to use the legacy stream, and to capture, all the time.
+bool others() { return setting("SNCC_EMULATION_OTHERS", 0) != 0; }
 
 CUstream_st* known(cudaStream_t stream) {
     if (stream == nullptr || stream == cudaStreamLegacy || stream == &legacy) return &legacy;
@@ -68,25 +76,51 @@ void run_until(CUstream_st& stream, std::uint64_t number) {
 
 }  // namespace
 
-cudaError_t enqueue(cudaStream_t stream, std::function<void()> run) {
+cudaError_t enqueue(cudaStream_t stream, std::function<void()> run, HostSide host) {
     CUstream_st* const s = known(stream);
     if (!s) return cudaErrorInvalidResourceHandle;
+    if (s->capture && s->blocking && others()) s->spoilt = true;
     if (s->capture) return s->spoilt ? cudaErrorStreamCaptureInvalidated : (s->capture->work.push_back(std::move(run)), cudaSuccess);
     if (s == &legacy)
         for (const auto& other : created)
             if (other.first->capture && other.first->blocking) return other.first->spoilt = true, cudaErrorStreamCaptureImplicit;
-    s->queue.push_back({++issued, std::move(run)});
+    s->queue.push_back({++issued, std::move(run), host});
     return cudaSuccess;
+}
+bool copies_wait_for(const void* start, std::size_t bytes) {
+    const char* const from = static_cast<const char*>(start);
+    const auto needs = [&](const CUstream_st& stream) {
+        for (const Work& work : stream.queue) {
+            const char* const host = static_cast<const char*>(work.host.start);
+            if (work.host.bytes > 0 && host < from + bytes && from < host + work.host.bytes) return true;
+        }
+        return false;
+    };
+    if (needs(legacy)) return true;
+    for (const auto& other : created)
+        if (needs(*other.first)) return true;
+    return false;
 }
 bool captures(cudaStream_t stream) {
     const CUstream_st* const s = known(stream);
     return s && s->capture;
 }
-cudaError_t spoil_captures() {
-    bool any = false;
-    for (const auto& stream : created)
-        if (stream.first->capture && stream.first->mode != cudaStreamCaptureModeRelaxed) any = stream.first->spoilt = true;
+cudaError_t spoil_captures(bool whole) {
+    bool any = whole && others();
+    for (const auto& stream : created) {
+        CUstream_st& s = *stream.first;
+        if (!s.capture) continue;
+        const bool own = s.mode == cudaStreamCaptureModeGlobal || (s.mode == cudaStreamCaptureModeThreadLocal && s.by == pthread_self());
+        if (whole || own) any = s.spoilt = true;
+    }
     return any ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+}
+void finish_before_last() {
+    Work last = std::move(legacy.queue.back());
+    legacy.queue.pop_back();
+    finish(nullptr);
+    last.number = ++issued;
+    legacy.queue.push_back(std::move(last));
 }
 void finish(cudaStream_t stream) {
     if (CUstream_st* const s = known(stream)) {
@@ -154,7 +188,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
     if (s == &legacy) return give(cudaErrorStreamCaptureUnsupported);
     if (s->capture) return give(cudaErrorIllegalState);
     s->capture = std::make_unique<CUgraph_st>();
-    s->mode = mode, s->spoilt = false;
+    s->mode = mode, s->by = pthread_self(), s->spoilt = false;
     return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
@@ -178,10 +212,17 @@ cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph
     executables.insert(*executable);
     return cudaSuccess;
 }
+cudaError_t cudaGraphUpload(cudaGraphExec_t executable, cudaStream_t stream) {
+    const Lock lock(one_caller);
+    if (!executables.count(executable) || !known(stream)) return give(cudaErrorInvalidValue);
+    if (known(stream)->capture) return known(stream)->spoilt = true, give(cudaErrorStreamCaptureUnsupported);
+    return allocation_fails() ? give(cudaErrorMemoryAllocation) : cudaSuccess;
+}
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
     const Lock lock(one_caller);
     if (state() != cudaSuccess) return give(state());
     if (!executables.count(executable)) return give(cudaErrorInvalidValue);
+    if (captures(stream)) return known(stream)->spoilt = true, give(cudaErrorStreamCaptureUnsupported);
     note("a graph of " + std::to_string(executable->work.size()));
     return give(enqueue(stream, [executable] {
         for (const auto& run : executable->work) run();

@@ -51,6 +51,8 @@ public:
     virtual void kernel_starts(const Scene& scene) = 0;
     virtual void* block_starts() = 0;  // its shared memory's cells: nothing in them is initialised
     virtual void block_ends(void* cells) = 0;
+    // All threads of a block of a cluster have ended, after `met`, when the last of their barriers of the cluster let them go.
+    virtual void block_has_ended(int block, std::uint32_t met) = 0;
     virtual std::uint32_t tick() = 0;  // a barrier lets threads go: the time from now on
     virtual void copy_issued(Watched& thread, const void* to, const void* from, std::size_t bytes, const void* place) = 0;
     virtual void copy_arrived(Watched& thread, const void* to, std::size_t bytes, const void* place) = 0;
@@ -77,8 +79,8 @@ private:
 
 // The running thread stops here, and its kernel with it.
 [[noreturn]] void stop_kernel(const std::string& why);
-// The cells of a block of the same cluster whose shared memory holds `address` while it does not run, and the offset there.
-void* shared_home(const void* address, std::size_t* offset);
+// The cells of a block of the same cluster whose shared memory holds `address` while it does not run, the offset there, and which block that is.
+void* shared_home(const void* address, std::size_t* offset, int* block);
 
 }  // namespace sncc_emulation
 

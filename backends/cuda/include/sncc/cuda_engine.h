@@ -41,8 +41,13 @@ public:
         if constexpr (Network::cluster > 0) {
             int has_clusters = 0;
             check(cudaDeviceGetAttribute(&has_clusters, cudaDevAttrClusterLaunch, 0), "cudaDeviceGetAttribute");
-            shares_samples_ = has_clusters != 0 && Network::shared_in_cluster + STATIC_SHARED <= static_cast<std::size_t>(most_shared_);
+            shares_samples_ = has_clusters != 0 && Network::shared_in_cluster + STATIC_SHARED <= static_cast<std::size_t>(most_shared_) && Network::resident_clusters() > 0;
         }
+    }
+    // Copies from and to pinned memory, which is given back, may still run.
+    ~CudaEngine() override {
+        cudaStreamSynchronize(compute_);
+        cudaStreamSynchronize(copies_);
     }
 
     // -------------------------------------------------------------------------------------------- connectivity
@@ -154,7 +159,7 @@ public:
     void simulate(const Simulation& simulation) override {
         learner_.settle();
         refresh();
-        simulator_.run(simulation, [this](SampleArguments<Network>& a) { launch_simulation(a); });
+        simulator_.run(simulation, compute_, [this](SampleArguments<Network>& a) { launch_simulation(a); });
     }
     const Spikes& spikes(int population) override { return simulator_.spikes(population); }
     void reset() override { simulator_.reset(); }
@@ -162,7 +167,7 @@ public:
     bool states_are_finite(const Description& about) override { return simulator_.states_are_finite(about); }
     List<double> state_of(int population, int state, std::int64_t size) override { return simulator_.state_of(population, state, size); }
     List<double> first_state_of(const Simulation& run, int population, int state, std::int64_t size) override {
-        return simulator_.first_state_of(run, population, state, size, [this](SampleArguments<Network>& a) { launch_simulation(a); });
+        return simulator_.first_state_of(run, population, state, size, compute_, [this](SampleArguments<Network>& a) { launch_simulation(a); });
     }
     std::size_t state_size() override { return size_of_state(*this); }
     void get_state(unsigned char* bytes, std::size_t size) override { write_state(*this, bytes, size); }
@@ -245,7 +250,7 @@ private:
         kept_.lay_out(a, plan.at_once, learns, plan.length, connectivity_.most_delay());
         results_.lay_out(a, outputs);
     }
-    void launch_samples(SampleArguments<Network>& a) { launch_placed(a, place(a, a.batch)); }
+    void launch_samples(SampleArguments<Network>& a) { launch_placed(a, place(a, a.batch), compute_); }
     // By blocks of the whole card where these are resident at once; else by one.
     void launch_simulation(SampleArguments<Network>& a) {
         if constexpr (Network::spread > 0) {
@@ -262,10 +267,10 @@ private:
         a.batch = count;
         return shared;
     }
-    void launch_placed(const SampleArguments<Network>& a, std::size_t shared) {
+    void launch_placed(const SampleArguments<Network>& a, std::size_t shared, const Stream& stream) {
         if constexpr (Network::cluster > 0)
-            if (is_in_clusters(a)) return Network::launch_clusters(a, compute_);
-        Network::launch_samples(a, a.batch, shared, compute_);
+            if (is_in_clusters(a)) return Network::launch_clusters(a, stream);
+        Network::launch_samples(a, a.batch, shared, stream);
     }
     // Samples of a batch with their gradients, in turns and segments where memory is bounded. The way back of a sample needs the rates of all where a penalty is
     // over the batch: where all blocks are resident they meet for these, else the samples run forwards once before.
@@ -276,11 +281,11 @@ private:
             const std::size_t shared = place(a, at_once);
             a.finds_rates = needs_rates && at_once == a.batch && !is_in_clusters(a) && together_.most(Network::resident_samples(shared)) >= a.batch;
             if (first) learner_.forget_overflow();
-            turns_.run(a, at_once, !first, needs_rates && !a.finds_rates, [&] { Network::load_stages(shared); }, [&](const Stage<Network>& stage) {
-                launch_placed(stage.samples, shared);
+            turns_.run(a, at_once, !first, needs_rates && !a.finds_rates, [&] { Network::load_stages(shared); }, [&](const Stage<Network>& stage, const Stream& stream) {
+                launch_placed(stage.samples, shared, stream);
                 if constexpr (Network::batch_penalties)
-                    if (stage.ends_rates) Network::launch_rates(a, compute_);
-                if (stage.samples.keeps) Network::launch_gather(stage.gather, compute_);
+                    if (stage.ends_rates) Network::launch_rates(a, stream);
+                if (stage.samples.keeps) Network::launch_gather(stage.gather, stream);
             });
         }
     }
@@ -361,7 +366,7 @@ private:
         results_.look_again();
         a.looks = true, a.finds_rates = false;
         const std::size_t shared = place(a, std::min(at_once, batch.count));
-        for (const Stage<Network>& stage : turns_.stages(a, at_once, false)) launch_placed(stage.samples, shared);
+        for (const Stage<Network>& stage : turns_.stages(a, at_once, false)) launch_placed(stage.samples, shared, compute_);
         results_.send(batch.count, compute_);
         return results_.said(batch);
     }

@@ -40,10 +40,10 @@ public:
             keep_graph(view, all.view, shape);
             since_.put(&next, 1);
         }
-        launch_stretch(view, {all.view, all.first, std::min(all.last, next), all.sent, all.anew, 0, 0, nullptr}, shape);
+        launch_stretch(view, {all.view, all.first, std::min(all.last, next), all.sent, all.anew, 0, 0, nullptr}, shape, stream_);
         for (; replays && next + replayed <= all.last; next += replayed) graph_.replay(stream_);
         for (; next < all.last; next += view.interval)
-            launch_stretch(view, {all.view, next, std::min(all.last, next + view.interval), next - view.interval, false, 0, 0, nullptr}, shape);
+            launch_stretch(view, {all.view, next, std::min(all.last, next + view.interval), next - view.interval, false, 0, 0, nullptr}, shape, stream_);
     }
 
 private:
@@ -71,17 +71,17 @@ private:
         const Captured wanted = {there, since_.data(), shape, view.interval, replayed_stretches(view), List<int>(view.phases, view.phases + view.phase_count + 1)};
         if (graph_.is_there() && wanted == captured_) return;
         Network::load_phase(shape.shared);
-        graph_.capture(stream_, [&] {
+        graph_.capture(stream_, [&](const Stream& stream) {
             for (std::int64_t stretch = 0; stretch < wanted.stretches; ++stretch)
-                launch_stretch(view, {there, stretch * view.interval, (stretch + 1) * view.interval, (stretch - 1) * view.interval, false, 0, 0, since_.data()}, shape);
-            Network::launch_advance({since_.data(), wanted.stretches * view.interval}, stream_);
+                launch_stretch(view, {there, stretch * view.interval, (stretch + 1) * view.interval, (stretch - 1) * view.interval, false, 0, 0, since_.data()}, shape, stream);
+            Network::launch_advance({since_.data(), wanted.stretches * view.interval}, stream);
         });
         captured_ = wanted;
     }
-    void launch_stretch(const NetworkView<Network>& view, StepArguments<Network> g, const LaunchShape& shape) const {
+    void launch_stretch(const NetworkView<Network>& view, StepArguments<Network> g, const LaunchShape& shape, const Stream& stream) const {
         for (int k = 0; k < view.phase_count; ++k) {
             g.begin = view.phases[k], g.end = view.phases[k + 1];
-            Network::launch_phase(g, shape.blocks, shape.threads, shape.shared, stream_);
+            Network::launch_phase(g, shape.blocks, shape.threads, shape.shared, stream);
         }
     }
 

@@ -47,6 +47,29 @@ int resident_blocks(void (*kernel)(Arguments), const char* name, int threads, st
     return blocks;
 }
 
+// So many neighbouring blocks are a cluster.
+inline cudaLaunchAttribute in_clusters(int blocks) {
+    cudaLaunchAttribute attribute = {};
+    attribute.id = cudaLaunchAttributeClusterDimension;
+    attribute.val.clusterDim.x = static_cast<unsigned>(blocks);
+    attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
+    return attribute;
+}
+// Clusters of a kernel that the device holds at once: none where no part of it has room for one.
+template <typename Arguments>
+int resident_clusters(void (*kernel)(Arguments), const char* name, int cluster, int threads, std::size_t shared) {
+    int clusters = 0;
+    allow_shared(kernel, name, shared);
+    cudaLaunchAttribute attribute = in_clusters(cluster);
+    cudaLaunchConfig_t config = {};
+    config.gridDim = dim3(static_cast<unsigned>(cluster)), config.blockDim = dim3(static_cast<unsigned>(threads)), config.dynamicSmemBytes = shared;
+    config.attrs = &attribute, config.numAttrs = 1;
+    const cudaError_t error = cudaOccupancyMaxActiveClusters(&clusters, kernel, &config);
+    if (error == cudaErrorInvalidClusterSize) return cudaGetLastError(), 0;
+    check(error, "cudaOccupancyMaxActiveClusters", name);
+    return clusters;
+}
+
 // Launches `kernel`, which errors call `name`, over a grid of blocks, with one struct of arguments and so much shared memory.
 // Threads of a `cooperative` launch may meet across the grid; all its blocks must fit on the device at once. So many neighbouring blocks are a `cluster`.
 template <typename Arguments>
@@ -58,14 +81,11 @@ void launch(void (*kernel)(Arguments), const char* name, int blocks, int threads
     config.blockDim = dim3(static_cast<unsigned>(threads));
     config.dynamicSmemBytes = shared;
     config.stream = stream;
-    cudaLaunchAttribute attribute = {};
+    cudaLaunchAttribute attribute = in_clusters(cluster);
     if (cooperative) {
+        attribute = {};
         attribute.id = cudaLaunchAttributeCooperative;
         attribute.val.cooperative = 1;
-    } else {
-        attribute.id = cudaLaunchAttributeClusterDimension;
-        attribute.val.clusterDim.x = static_cast<unsigned>(cluster);
-        attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
     }
     const bool apart = cooperative || cluster > 1;
     config.attrs = apart ? &attribute : nullptr;

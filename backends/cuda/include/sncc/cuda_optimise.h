@@ -33,7 +33,7 @@ template <typename Real>
 __device__ inline void sum_gradient(Real* into, const Real* from, int rows, int columns, bool adds, bool apart) {
     if (threadIdx.x != 0) return;
     double sum = adds ? static_cast<double>(*into) : 0.0;
-    const int stride = (columns + 15) / 16 * 16;
+    const std::int64_t stride = (columns + 15) / 16 * 16;
     for (int i = 0; i < rows; ++i)
         for (int j = 0; j < columns; ++j) sum += apart && i == j ? 0.0 : static_cast<double>(from[i * stride + j]);
     *into = static_cast<Real>(sum);

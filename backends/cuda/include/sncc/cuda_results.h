@@ -37,6 +37,7 @@ public:
     // Sends them to the host, which goes on meanwhile.
     void send(std::int64_t batch, const Stream& stream) {
         const std::size_t count = static_cast<std::size_t>(batch);
+        sent_.wait("the samples");  // of a batch that failed before they were taken
         losses_.take(losses_read_, count, stream);
         counts_.take(counts_read_, 2 * count, stream);
         failures_.take(failures_read_, count, stream);

@@ -26,9 +26,9 @@ public:
         reset();
     }
 
-    // `launch` runs the samples' kernel for the arguments that it is given.
+    // `launch` runs the samples' kernel for the arguments that it is given, in `stream`.
     template <typename Launch>
-    void run(const Simulation& s, const Launch& launch) {
+    void run(const Simulation& s, const Stream& stream, const Launch& launch) {
         const bool fresh = !simulated_ || !s.resume;
         const std::int64_t before = fresh ? 0 : before_;
         SampleArguments<Network> a = {};
@@ -49,7 +49,7 @@ public:
         a.losses = losses_.data(), a.counts = counts_.data(), a.outputs = outputs_.data(), a.rates = rates_.data();
         simulated_ = false;  // what the device holds is of no use after a failure
         launch(a);
-        check(cudaDeviceSynchronize(), "cudaDeviceSynchronize", "the simulation");
+        check(cudaStreamSynchronize(stream), "cudaStreamSynchronize", "the simulation");  // others of the device may be captured by another thread
         take_traces(s, records);
         if (!s.peeks)
             for (Spikes& spikes : recorded_) spikes = Spikes{};
@@ -78,11 +78,11 @@ public:
     }
     // As a run of no steps leaves it.
     template <typename Launch>
-    List<double> first_state_of(Simulation run, int population, int state, std::int64_t size, const Launch& launch) const {
+    List<double> first_state_of(Simulation run, int population, int state, std::int64_t size, const Stream& stream, const Launch& launch) const {
         Simulator first(memory_);
         first.lead = lead;
         run.steps = 0, run.resume = false, run.spike_population_count = run.trace_count = 0;
-        first.run(run, launch);
+        first.run(run, stream, launch);
         return first.state_of(population, state, size);
     }
 

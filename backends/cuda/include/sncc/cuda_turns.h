@@ -62,7 +62,7 @@ public:
         }
         return list;
     }
-    // load() has the driver load the kernels, launch(stage) gives those of a stage to the stream. With `rates_first` all samples run forwards once before.
+    // load() has the driver load the kernels, launch(stage, stream) gives those of a stage to a stream. With `rates_first` all samples run forwards once before.
     template <typename Load, typename Launch>
     void run(const SampleArguments<Network>& all, std::int64_t at_once, bool adds, bool rates_first, const Load& load, const Launch& launch) {
         const Captured wanted = {all, learner_.gather_arguments(all), at_once, adds, rates_first};
@@ -71,17 +71,17 @@ public:
         List<Stage<Network>> list;
         if (rates_first) list = forwards(all, at_once);
         for (const Stage<Network>& stage : stages(all, at_once, adds)) list.push_back(stage);
-        const auto launch_all = [&] {
-            for (const Stage<Network>& stage : list) launch(stage);
+        const auto launch_all = [&](const Stream& stream) {
+            for (const Stage<Network>& stage : list) launch(stage, stream);
         };
-        if (list.size() == 1 || list.size() > most_stages || is_forced("launches")) return launch_all();
+        if (list.size() == 1 || list.size() > most_stages || is_forced("launches")) return launch_all(stream_);
         load();
         Kept& kept = kept_[next_++ % count];
         try {
             kept.graph.capture(stream_, launch_all);
         } catch (const Failure& failure) {
             if (failure.code() != Code::memory) throw;
-            return launch_all();  // there is no room for it
+            return launch_all(stream_);  // there is no room for it
         }
         kept.of = wanted;
         kept.graph.replay(stream_);
