@@ -1,10 +1,12 @@
 """Everything that a machine with a GPU can say about the CUDA half, in one command.
 
-Builds the examples and compares them with the CPU half (ctest of the emitted projects), runs compute-sanitizer where it is found,
-and times the workloads of gpu_bounds.py beside a PyTorch loop on the same card, as it is written and as a captured graph, with
-the fraction of the bound that is reached. Writes gpu.json and gpu.md after every part; what fails is a row, not the end.
+In this order, for a visit of some minutes: every form of a launch beside the others and the CPU half (gpu_forms.py), the workloads of
+gpu_bounds.py timed beside a PyTorch loop on the same card, as it is written and as a captured graph, with the fraction of the bound that is
+reached, simulations in each of their forms, learning; last the examples' own tests (ctest of the emitted projects) and compute-sanitizer,
+where it is found. Writes gpu.json and gpu.md after every row; what fails is a row, not the end. What gpu.json in the folder has of the same
+card and version is not done again, but for what failed.
 
-    python benchmarks/gpu.py --out results            # needs nvcc and a GPU; PyTorch where it is installed
+    python benchmarks/gpu.py --out results --minutes 14   # needs nvcc and a GPU; PyTorch where it is installed
     python benchmarks/gpu.py --out results --only timings,simulations,unstored
     python benchmarks/gpu.py --out results --dry      # the same steps emulated on the CPU, tiny: its times mean nothing
 """
@@ -12,6 +14,7 @@ the fraction of the bound that is reached. Writes gpu.json and gpu.md after ever
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -19,13 +22,19 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from itertools import starmap
 from pathlib import Path
+from typing import Any
 
+import gpu_forms
 import numpy as np
 from gpu_bounds import WORKLOADS, Activity, Card, Workload, cost, program_of
+from gpu_report import Report, Row
 from simulate_unstored import with_pairs
 from train_shd_shaped import Torch
 
@@ -49,44 +58,59 @@ FORMS = (
 WAYS = ("device", "host", "check")  # of making synapses
 PLACES = ("device", "shared")  # that a block reads weights from: they stand there, or are copied to it where they fit
 DRY_HIDDEN, DRY_BATCH, DRY_STEPS, DRY_EXAMPLES = 16, 2, 5, ("digits",)
+DRY_FORMS = ("turns, a graph", "a simulation as a graph")
 
 
-PARTS = ("checks", "timings", "simulations", "unstored", "learning")
+PARTS = ("forms", "timings", "simulations", "unstored", "learning", "checks")
+TIMED = PARTS[1:5]
 BATCHES = 8  # of an epoch; PyTorch's one is on the device already
 PATIENCE = 240.0  # seconds that a tool may take
-Row = dict[str, object]
 
 
-def run(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """A tool, whatever it answers; its output is kept."""
-    try:
-        return subprocess.run([str(w) for w in words], capture_output=True, text=True, cwd=cwd, timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess([str(w) for w in words], 124, "", f"not ended after {PATIENCE:g} s")
+Built = Callable[[], tuple[Path, Path]]  # waits for a project: its folder, and that of its build
 
 
 class Machine:
     """The device that the projects run on: a card, or its emulation."""
 
-    def __init__(self, folder: Path, dry: bool, keeps: bool = False) -> None:
-        self.folder, self.dry, self.keeps = folder, dry, keeps
+    def __init__(self, folder: Path, dry: bool, until: float) -> None:
+        self.folder, self.dry, self.until = folder, dry, until
         self.backend = "emulated" if dry else "cuda"
         self.card = "emulated on the CPU" if dry else toolchain.find_gpu()
         if self.card is None:
             sys.exit("no NVIDIA GPU answers; --dry runs the same steps emulated")
-        self.builders = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2))
+        self.builders = self.new_builders()
 
-    def build(
-        self, source: str | Path, name: str, tests: bool, **params: float | str
-    ) -> Callable[[], tuple[Path, Path]]:
+    @staticmethod
+    def new_builders() -> ThreadPoolExecutor:
+        """Threads that build a project each."""
+        return ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2))
+
+    def wait_for_builders(self) -> None:
+        """Until no project is being built."""
+        self.builders.shutdown()
+        self.builders = self.new_builders()
+
+    def run(self, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """A tool, whatever it answers; its output is kept."""
+        patience = max(1.0, min(PATIENCE, self.until - time.monotonic()))
+        try:
+            return subprocess.run([str(w) for w in words], capture_output=True, text=True, cwd=cwd, timeout=patience)
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess([str(w) for w in words], 124, "", f"not ended after {patience:g} s")
+
+    def build(self, source: str | Path, name: str, tests: bool, **params: Any) -> Built:
         """Begins to build a project; the call waits for it and gives it and its build folder, its library where `sncc.load` looks."""
         return self.builders.submit(self._build, source, name, tests, params).result
 
-    def _build(self, source: str | Path, name: str, tests: bool, params: dict[str, float | str]) -> tuple[Path, Path]:
+    def _build(self, source: str | Path, name: str, tests: bool, params: dict[str, Any]) -> tuple[Path, Path]:
         project, build = self.folder / name, self.folder / name / "build"
-        if self.keeps and any((project / "lib").glob(f"*_{self.backend}.so")):
-            return project, build
         sncc.build(source, out=project, emit_only=True, **params)
+        texts = [p for part in ("include", "src", "emulation", "cmake") for p in sorted((project / part).rglob("*.*"))]
+        key = hashlib.sha256(b"".join(p.read_bytes() for p in texts)).hexdigest() + f", tests {tests}"
+        made_of = project / "lib" / f"{self.backend}_made_of"
+        if made_of.exists() and made_of.read_text() == key:  # by an earlier run
+            return project, build
         if self.dry:
             kind = ["-DSNCC_CHECKS=races", "-DSNCC_NATIVE=OFF", "-DCMAKE_CXX_FLAGS_RELEASE=-O1"]
         else:
@@ -95,12 +119,13 @@ class Machine:
         cmake = toolchain.find_cmake()
         words = [cmake, "-S", project, "-B", build, f"-DSNCC_BACKEND={self.backend}", testing, *kind]
         for command in (words, [cmake, "--build", build, "--parallel", "2"]):
-            done = run(*command)
+            done = self.run(*command)
             if done.returncode:
                 raise RuntimeError(done.stdout + done.stderr)
         (project / "lib").mkdir(exist_ok=True)
         library = next(build.glob("lib*.so"))
         shutil.copy(library, project / "lib" / f"{library.stem}_{self.backend}.so")
+        made_of.write_text(key)
         return project, build
 
     def synchronise(self, network: sncc.Network) -> None:
@@ -108,23 +133,9 @@ class Machine:
         np.asarray(network.parameters[next(iter(network.parameters))])
 
 
-def attempt(name: str, work: Callable[[], Row]) -> Row:
-    """A row, or one that says why there is none."""
-    print(f"{time.strftime('%X')} {name}", file=sys.stderr, flush=True)
-    try:
-        return work()
-    except Exception as failure:  # whatever it is, the other rows are wanted
-        return {"of": name, "failed": f"{type(failure).__name__}: {failure}"[-2000:]}
-
-
-@contextmanager
-def chosen(name: str, value: str) -> Iterator[None]:
+def chosen(name: str, value: str) -> AbstractContextManager[None]:
     """A variable of the environment, for as long."""
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        del os.environ[name]
+    return gpu_forms.chosen({name: value})
 
 
 # ------------------------------------------------------------------------------------------------ correctness
@@ -141,11 +152,11 @@ def examples(dry: bool) -> list[Path]:
     return found
 
 
-def check(machine: Machine, path: Path, built: Callable[[], tuple[Path, Path]]) -> Row:
+def check(machine: Machine, path: Path, built: Built) -> Row:
     """The project's own tests, and compute-sanitizer on the program that they run."""
     _, build = built()
     ctest = toolchain.find_cmake().with_name("ctest")  # type: ignore[union-attr]
-    done = run(ctest, "--output-on-failure", cwd=build)
+    done = machine.run(ctest, "--output-on-failure", cwd=build)
     result: Row = {
         "example": path.stem,
         "against the CPU": "equal" if done.returncode == 0 else (done.stdout + done.stderr)[-2000:],
@@ -156,7 +167,7 @@ def check(machine: Machine, path: Path, built: Callable[[], tuple[Path, Path]]) 
         if sanitizer is None or machine.dry:
             result[tool] = "not run: no compute-sanitizer" if not machine.dry else "the checked emulation instead"
             continue
-        checked = run(sanitizer, "--tool", tool, "--error-exitcode", "9", program, "numbers.txt", cwd=build)
+        checked = machine.run(sanitizer, "--tool", tool, "--error-exitcode", "9", program, "numbers.txt", cwd=build)
         result[tool] = "clean" if checked.returncode == 0 else (checked.stdout + checked.stderr)[-2000:]
     return result
 
@@ -183,7 +194,7 @@ def shrunk(machine: Machine, w: Workload) -> tuple[int, int, int]:
     return (DRY_HIDDEN, DRY_BATCH, DRY_STEPS) if machine.dry else (w.hidden, w.batch, w.steps)
 
 
-def begin(machine: Machine, w: Workload) -> Callable[[], tuple[Path, Path]]:
+def begin(machine: Machine, w: Workload) -> Built:
     """Begins to build a workload's project."""
     hidden, batch, _ = shrunk(machine, w)
     name = "workload_" + "".join(c if c.isalnum() else "_" for c in w.name)
@@ -191,7 +202,7 @@ def begin(machine: Machine, w: Workload) -> Callable[[], tuple[Path, Path]]:
     return machine.build(w.text(hidden, batch), name, False, **weights)
 
 
-def measure(machine: Machine, w: Workload, built: Callable[[], tuple[Path, Path]]) -> Row:
+def measure(machine: Machine, w: Workload, built: Built) -> Row:
     """One workload: seconds a batch, beside PyTorch's and beside the bound."""
     hidden, batch, steps = shrunk(machine, w)
     network = sncc.load(built()[0], backend=machine.backend, seed=1)
@@ -266,7 +277,7 @@ def torch_seconds(
     return found
 
 
-def learn(machine: Machine, rule: str, built: Callable[[], tuple[Path, Path]], **params: float) -> Row:
+def learn(machine: Machine, rule: str, built: Built, **params: float) -> Row:
     """The digits learnt on the device and by the C++ half, the same seed and order of samples."""
     source = read_source(str(ROOT / "examples" / "digits" / "digits.snn"))
     row: Row = {"rule": rule}
@@ -289,7 +300,7 @@ def learn(machine: Machine, rule: str, built: Callable[[], tuple[Path, Path]], *
     return row
 
 
-def simulate(machine: Machine, example: str, built: Callable[[], tuple[Path, Path]], **params: float) -> Row:
+def simulate(machine: Machine, example: str, built: Built, **params: float) -> Row:
     """An example's second of biological time, in each form; its rate beside it, since silence is quick; how long its synapses take to be made,
     and whether its spikes are the C++ half's.
     """
@@ -318,7 +329,7 @@ def simulate(machine: Machine, example: str, built: Callable[[], tuple[Path, Pat
     return result | made
 
 
-def simulate_unstored(machine: Machine, weights: str, built: Callable[[], tuple[Path, Path]]) -> Row:
+def simulate_unstored(machine: Machine, weights: str, built: Built) -> Row:
     """Brunel's network with synapses that are drawn again at each spike, and stored all the same; whether the spikes are."""
     project, _ = built()
     seconds = 0.002 if machine.dry else 0.2
@@ -360,57 +371,53 @@ def seconds_to_make(machine: Machine, project: Path, way: str) -> float:
         return time.perf_counter() - start
 
 
-# ------------------------------------------------------------------------------------------------ results
-def as_table(rows: Sequence[dict[str, object]]) -> list[str]:
-    """Markdown; a column for every key."""
-    keys = list(dict.fromkeys(key for row in rows for key in row))
+@dataclass(frozen=True)
+class Task:
+    """A row to be made: `begin` begins to build its project, `row` makes it, and waits for the project."""
 
-    def shown(value: object) -> str:
-        text = f"{value:.3g}" if isinstance(value, float) else str(value)
-        return text.replace("|", "/").replace("\n", " ")
-
-    lines = ["| " + " | ".join(keys) + " |", "|" + " --- |" * len(keys)]
-    return [*lines, *("| " + " | ".join(shown(row.get(key, "")) for key in keys) + " |" for row in rows)]
+    part: str
+    name: str
+    begin: Callable[[], Built]
+    row: Callable[[Built], Row]
 
 
-def write(folder: Path, about: Row, parts: dict[str, list[Row]]) -> str:
-    """Both files, with what is there so far."""
-    (folder / "gpu.json").write_text(json.dumps({**about, **parts}, indent=2) + "\n")
-    title = f"# {about['card']}" + (" (a dry run: no results)" if about["dry"] else "")
-    text = [title, "", *as_table([about])]
-    for part, rows in parts.items():
-        text += ["", f"## {part.capitalize()}", "", *as_table(rows)]
-    (folder / "gpu.md").write_text("\n".join(text) + "\n")
-    return "\n".join(text)
-
-
-def planned(machine: Machine, wanted: list[str]) -> dict[str, list[tuple[str, Callable[[], Row]]]]:
-    """The rows of each part, by name; all projects begin to be built before the first row is made."""
-    dry = machine.dry
+def tasks(machine: Machine) -> list[Task]:
+    """All rows, in the order of their worth."""
+    dry, build = machine.dry, machine.build
     hidden = {"hidden_size": DRY_HIDDEN} if dry else {}
-    jobs: dict[str, list[tuple[str, Callable[[], Row]]]] = {}
-    if "checks" in wanted:
-        checked = [(path, machine.build(path, f"example_{path.stem}", True, **hidden)) for path in examples(dry)]
-        jobs["checks"] = [(path.stem, lambda p=path, b=b: check(machine, p, b)) for path, b in checked]
-    if "timings" in wanted:
-        workloads = [(w, begin(machine, w)) for w in (WORKLOADS[2:3] if dry else WORKLOADS)]
-        jobs["timings"] = [(w.name, lambda w=w, b=b: measure(machine, w, b)) for w, b in workloads]
-    if "simulations" in wanted:
-        networks = [(n, p, ROOT / "examples" / f"{n}.snn") for n, p in (SIMULATIONS[:1] if dry else SIMULATIONS)]
-        built = [(n, machine.build(path, f"simulation_{n}", False, **params), params) for n, params, path in networks]
-        jobs["simulations"] = [(n, lambda n=n, b=b, p=p: simulate(machine, n, b, **p)) for n, b, p in built]
-    if "unstored" in wanted:
-        sizes = [("drawn", 0.02)] if dry else [("one", 1.0), ("drawn", 1.0)]
-        made = [(w, machine.build(with_pairs(size, w, False), f"unstored_{w}", False)) for w, size in sizes]
-        jobs["unstored"] = [(f"unstored, {w}", lambda w=w, b=b: simulate_unstored(machine, w, b)) for w, b in made]
-    if "learning" in wanted:
-        digits = ROOT / "examples" / "digits" / "digits.snn"
-        learnt = [
-            (rule, machine.build(digits, f"digits_{rule}", False, settings={"train.rule": rule}, **hidden))
-            for rule in (("eprop",) if dry else ("eprop", "bptt"))
-        ]
-        jobs["learning"] = [(rule, lambda r=rule, b=b: learn(machine, r, b, **hidden)) for rule, b in learnt]
-    return jobs
+    digits = ROOT / "examples" / "digits" / "digits.snn"
+
+    def form(c: gpu_forms.Case) -> Task:
+        begins = partial(build, c.text, c.folder, False, precision="float64", **c.build)
+        return Task("forms", c.name, begins, lambda b: gpu_forms.compare(c, b, machine.backend, dry))
+
+    def simulation(name: str, params: dict[str, float]) -> Task:
+        begins = partial(build, ROOT / "examples" / f"{name}.snn", f"simulation_{name}", False, **params)
+        return Task("simulations", name, begins, lambda b: simulate(machine, name, b, **params))
+
+    def unstored(weights: str, size: float) -> Task:
+        begins = partial(build, with_pairs(size, weights, False), f"unstored_{weights}", False)
+        return Task("unstored", f"unstored, {weights}", begins, lambda b: simulate_unstored(machine, weights, b))
+
+    def learning(rule: str) -> Task:
+        begins = partial(build, digits, f"digits_{rule}", False, settings={"train.rule": rule}, **hidden)
+        return Task("learning", rule, begins, lambda b: learn(machine, rule, b, **hidden))
+
+    def example(path: Path) -> Task:
+        begins = partial(build, path, f"example_{path.stem}", True, **hidden)
+        return Task("checks", path.stem, begins, lambda b: check(machine, path, b))
+
+    def workload(w: Workload) -> Task:
+        return Task("timings", w.name, partial(begin, machine, w), lambda b: measure(machine, w, b))
+
+    return [
+        *(form(c) for c in gpu_forms.cases(dry) if not dry or c.name in DRY_FORMS),
+        *map(workload, WORKLOADS[2:3] if dry else WORKLOADS),
+        *starmap(simulation, SIMULATIONS[:1] if dry else SIMULATIONS),
+        *starmap(unstored, [("drawn", 0.02)] if dry else [("one", 1.0), ("drawn", 1.0)]),
+        *map(learning, ("eprop",) if dry else ("eprop", "bptt")),
+        *map(example, examples(dry)),
+    ]
 
 
 def main() -> None:
@@ -419,15 +426,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for gpu.json, gpu.md and the projects")
     parser.add_argument("--projects", type=Path, help="another folder for the projects")
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--minutes", type=float, default=1e6, help="no row is begun, and no tool goes on, after these")
     parser.add_argument("--dry", action="store_true", help="emulated and tiny: that the steps work, no results")
-    parser.add_argument(
-        "--keep", action="store_true", help="take libraries that an earlier run left among the projects"
-    )
     options = parser.parse_args()
     wanted = options.only.split(",")
     if unknown := set(wanted) - set(PARTS):
         parser.error(f"--only {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
-    machine = Machine(options.projects or options.out / "projects", options.dry, options.keep)
+    until = time.monotonic() + 60 * options.minutes
+    machine = Machine(options.projects or options.out / "projects", options.dry, until)
     options.out.mkdir(parents=True, exist_ok=True)
     nvcc = toolchain.find_nvcc()
     about: Row = {
@@ -436,21 +442,21 @@ def main() -> None:
         "sncc": sncc.__version__,
         "dry": options.dry,
     }
-    jobs = planned(machine, wanted)
-    machine.builders.shutdown()  # nothing else runs while something is timed
-    parts: dict[str, list[Row]] = {}
-    for part, rows in jobs.items():
-        if part == "checks":  # nothing is timed in them
-            with ThreadPoolExecutor(4) as some:
-                parts[part] = list(some.map(lambda row: attempt(*row), rows))
-            continue
-        parts[part] = []
-        for row in rows:
-            parts[part].append(attempt(*row))
-            write(options.out, about, parts)
-    print(write(options.out, about, parts))
-    failed = any("failed" in row for rows in parts.values() for row in rows)
-    if failed or any(c.get("against the CPU") != "equal" for c in parts.get("checks", [])):
+    report = Report(options.out, about, until)
+    left = [t for t in tasks(machine) if t.part in wanted and not report.has(t.part, t.name)]
+    last = [t for t in left if t.part == "checks"]
+    begun = [(t, t.begin()) for t in left if t not in last]
+    for task, built in begun:
+        if task.part in TIMED:
+            machine.wait_for_builders()  # nothing else runs while something is timed
+        report.make(task.part, task.name, partial(task.row, built))
+    begun = [(t, t.begin()) for t in last] if time.monotonic() < until else []
+    with ThreadPoolExecutor(4) as some:  # nothing is timed in these
+        list(some.map(lambda of: report.make(of[0].part, of[0].name, partial(of[0].row, of[1])), begun))
+    print(report.write())
+    if late := [t.name for t in left if not report.has(t.part, t.name)]:
+        print(f"no time was left for {', '.join(late)}: the same command goes on there", file=sys.stderr)
+    if late or report.is_wrong():
         sys.exit(1)
 
 

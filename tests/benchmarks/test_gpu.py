@@ -43,6 +43,8 @@ def test_a_dry_run_goes_through_all_steps(tmp_path, compiler):
     script("gpu.py", "--dry", "--out", tmp_path)
     found = json.loads((tmp_path / "gpu.json").read_text())
     assert found["dry"] and [c["against the CPU"] for c in found["checks"]] == ["equal"]
+    assert [form["launches beside persistent"] for form in found["forms"]] == ["equal", "equal"]
+    assert all(form["of the C++ half"] < 1e-9 for form in found["forms"])
     (timing,) = found["timings"]
     assert timing["samples/s"] > 0 and 0 < timing["of the bound"] < 1
     assert all(timing[f"weights in {place} memory, µs a batch"] > 0 for place in ("device", "shared"))
@@ -54,3 +56,5 @@ def test_a_dry_run_goes_through_all_steps(tmp_path, compiler):
         and unstored["drawn again, seconds per second"] > 0 < unstored["stored, seconds per second"]
     )
     assert (tmp_path / "gpu.md").read_text().startswith("# emulated on the CPU (a dry run: no results)")
+    script("gpu.py", "--dry", "--out", tmp_path)  # nothing is left to do
+    assert json.loads((tmp_path / "gpu.json").read_text()) == found
