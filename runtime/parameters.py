@@ -123,12 +123,14 @@ def check_numbers(parameter: Parameter, values: NDArray[np.float64]) -> None:
     """
     if parameter.divisor and np.any(values == 0):
         raise ValueError(f"`{parameter.key}` cannot be 0{_first(values == 0)}: an equation divides by it")
+    if parameter.bounds is not None and values.size:
+        _check_bounds(parameter, values, *parameter.bounds)
     if parameter.divisor == "time" and np.any(values < 0):
         message = f"`{parameter.key}` is below zero{_first(values < 0)}: what would decay with this time constant grows"
         warnings.warn(message, stacklevel=3)
-    if parameter.bounds is None or not values.size:
-        return
-    low, high = parameter.bounds
+
+
+def _check_bounds(parameter: Parameter, values: NDArray[np.float64], low: float, high: float) -> None:
     slack = [1e-6 * abs(b) if np.isfinite(b) else 0.0 for b in (low, high)]
     if parameter.bounds == (0.0, np.inf) and values.min() < 0:
         raise ValueError(f"`{parameter.key}` cannot be negative{_first(values < 0)}")
