@@ -225,7 +225,6 @@ class Elaborator(Agreement):
             help = "`each(…)` stands alone, as the value of a `param` or a `weight`"
             self.diagnostics.error("wrong-argument", span, "`each` cannot stand inside an expression", help=help)
             return BAD
-        known = [*FUNCTIONS, *DISTRIBUTIONS, *self.scope.function_names()]
         kind = "name" if name in self.names else "function"
         if kind == "name":
             self.diagnostics.error(
@@ -233,9 +232,18 @@ class Elaborator(Agreement):
             )
         else:
             self.diagnostics.error(
-                "unknown-name", call.function.span, f"unknown function `{name}`", help=did_you_mean(name, known)
+                "unknown-name", call.function.span, f"unknown function `{name}`", help=self._functions_like(name)
             )
         return BAD
+
+    def _functions_like(self, name: str) -> tuple[str, ...]:
+        """What an unknown function may be meant for: the shapes of surrogates, functions of `u`, only where there is a `u`."""
+        named = [(n, self.scope.function(n)) for n in self.scope.function_names()]
+        shapes = {n for n, f in named if f is not None and f.formals and f.formals[0].name.name == "u"}
+        known = [n for n, _ in named if "u" in self.names or n not in shapes]
+        close = did_you_mean(name, [*FUNCTIONS, *DISTRIBUTIONS, *known])
+        drawn = f"numbers are drawn by {', '.join(f'`{d}`' for d in DISTRIBUTIONS)}"
+        return close or ((drawn,) if self.draws else ())
 
     def _builtin(self, name: str, call: tree.Call) -> Typed:
         wanted = {"clip": 3, "min": 2, "max": 2}.get(name, 1)

@@ -5,6 +5,7 @@ import math
 import pytest
 from resolving import HEAD, NETWORK, TRAIN, mistakes, model, parameter, small
 
+from sncc.diagnostics import DiagnosticError
 from sncc.expressions.nodes import Apply, Number
 
 
@@ -92,3 +93,12 @@ def test_a_redraw_and_bounds_are_kept_in_memory_units():
 def test_numbers_out_of_range_are_refused_at_once(value):
     (mistake,) = mistakes(f"param a = {value}" + small())
     assert mistake[1] == 1
+
+
+@pytest.mark.parametrize(
+    "written, help", [("gauss(0, 1)", "drawn by `normal`"), ("Normal(0, 1)", "did you mean `normal`?")]
+)
+def test_what_a_weight_is_drawn_by_is_not_taken_for_the_shape_of_a_surrogate(written, help):
+    with pytest.raises(DiagnosticError) as caught:
+        model(small().replace("normal(0, 1 / sqrt(fan_in))", written))
+    assert help in " ".join(caught.value.diagnostics[0].help) and "gaussian" not in str(caught.value)
