@@ -98,7 +98,10 @@ def test_numbers_out_of_range_are_refused_at_once(value):
 @pytest.mark.parametrize(
     "written, help", [("gauss(0, 1)", "drawn by `normal`"), ("Normal(0, 1)", "did you mean `normal`?")]
 )
-def test_what_a_weight_is_drawn_by_is_not_taken_for_the_shape_of_a_surrogate(written, help):
+def test_what_a_number_is_drawn_by_is_not_taken_for_the_shape_of_a_surrogate(written, help):
     with pytest.raises(DiagnosticError) as caught:
-        model(small().replace("normal(0, 1 / sqrt(fan_in))", written))
-    assert help in " ".join(caught.value.diagnostics[0].help) and "gaussian" not in str(caught.value)
+        model(small(f"Leaky[n](theta = {written})"))
+    (mistake,) = [d for d in caught.value.diagnostics if d.severity == "error"]
+    assert help in " ".join(mistake.help) and "gaussian" not in str(caught.value)
+    with pytest.raises(DiagnosticError, match="did you mean `triangle`"):
+        model(small(head=HEAD.replace("triangle(", "triangel(")))
