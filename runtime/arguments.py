@@ -129,8 +129,9 @@ def neuron_indices(what: str, value: ArrayLike, size: int) -> NDArray[Any]:
     """A list of flat indices 0 … size - 1. Raises ValueError for others."""
     array = regular_array(what, value)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        dense = "; for an array of zeros and ones: np.flatnonzero(array)" if array.size == size else ""
         raise ValueError(
-            f"{what}: a list of neurons, whole numbers, is needed, not {array.dtype} of shape {array.shape}"
+            f"{what}: a list of neurons, whole numbers, is needed, not {array.dtype} of shape {array.shape}{dense}"
         )
     if array.size:
         low, high = array.min(), array.max()

@@ -192,7 +192,8 @@ def _common_lengths(checked: Mapping[str, Events | Signal], samples: int) -> NDA
         result, first = lengths, name
     if result is None:
         raise ValueError(
-            "nothing says how many steps a sample has: give events, or a signal of shape (samples, steps, n)"
+            "nothing says how many steps a sample has: give events, or a signal of shape (samples, steps, n); values that stand "
+            "still: np.repeat(array[:, None], steps, axis=1)"
         )
     if (result == 0).any():
         raise ValueError(f"sample {int(np.flatnonzero(result == 0)[0])} has no steps")
@@ -291,6 +292,8 @@ def _wrong_label_shape(shape: tuple[int, ...], readout: Readout, samples: int, s
     if readout.per_step:
         expected += f" or ({samples}, {steps}{outputs.rstrip(',')})"
     text = f"labels have the shape {expected}, not {shape}"
+    if readout.labels == "value" and shape == (samples,):
+        text += ": a real target for each output; for classes e.g. np.eye(n)[labels] times the wanted value"
     per_step_given = len(shape) == (2 if readout.labels == "class" else 3)
     if per_step_given and not readout.per_step:
         text += "; this loss has one label a sample: a loss at every step would be e.g. `mean(cross_entropy(output.v))`"

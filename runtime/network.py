@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from ctypes import c_ubyte
 from os import PathLike
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -195,10 +195,13 @@ class Network:
                 run = simulation.simulate(self, duration, inputs, record, seed, goes_on, trial, file, verbose)
         return run
 
-    def step(self, inputs: Mapping[str, ArrayLike] | None = None, seed: int = 0) -> dict[str, NDArray[np.int64]]:
+    def step(
+        self, inputs: Mapping[str, ArrayLike] | None = None, seed: int = 0, record: Iterable[Recordable] = ()
+    ) -> dict[str, NDArray[Any]]:
         """One step on from the current state; gives the neurons that spike in it, by population.
 
         `inputs`: by source the indices of the neurons that spike (repeated: several times), or a signal's values.
+        `record`: states such as "output.v", which stand beside the spikes by these names, as they are after the step.
         Raises ValueError for indices out of range, FloatingPointError where a state is infinite or no number.
         """
         check_whole("seed", seed, 0, 2**64 - 1)
@@ -209,9 +212,10 @@ class Network:
                     given[source] = simulation.spikes_of_next_step(self, kept)
             if self._stepper is None:
                 self._stepper = Stepper(self.library, self.manifest, self.spiking)
+            self._stepper.watch(record)
             with self._leaving_the_start():
-                spikes = self._stepper.step(given, seed, not self.at_start)
-        return spikes
+                found = self._stepper.step(given, seed, not self.at_start)
+        return found
 
     @contextmanager
     def _leaving_the_start(self) -> Iterator[None]:

@@ -94,7 +94,7 @@ def _complete_inputs(
     checked = {s.name: check_source(s, given[s.name], manifest.step) for s in manifest.sources if s.name in given}
     samples = common_samples(checked)
     if resume and samples > 1:
-        raise ValueError(f"the inputs hold {samples} samples; a run is resumed with one")
+        raise ValueError(f"the inputs hold {samples} samples; a run is resumed with one, of shape (1, steps, n)")
     steps = _step_count(manifest, duration, checked)
     began = network.library.get_count("step_count") if resume else 0
     for name in kept:

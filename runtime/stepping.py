@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ctypes import POINTER, byref, c_double, c_int32, c_int64, c_uint32
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arguments import finite_array, neuron_indices
 from .library import Data, Library, SourceData, Trace, pointer
 from .manifest import Manifest, Source
+from .recording import Recordable, TraceRequest, requests
 
 
 class Stepper:
@@ -35,17 +36,34 @@ class Stepper:
         self._data = Data(samples=1, steps=pointer(self._one, c_int32))
         self._data.sources = ctypes.cast(self._sources, POINTER(SourceData))
         self._populations = np.asarray(list(spiking.values()), np.int32)
-        self._recorded: tuple[Any, ...] = (
-            pointer(self._populations, c_int32),
-            len(self._populations),
-            (Trace * 1)(),
-            0,
-        )
+        self._record: Iterable[Recordable] = ()
+        self._states: list[tuple[TraceRequest, NDArray[np.float64]]] = []
+        self._traces = (Trace * 1)()
         self._count = c_int64()
         self._room(256)
 
-    def step(self, inputs: Mapping[str, ArrayLike], seed: int, resume: bool) -> dict[str, NDArray[np.int64]]:
-        """One step: the neurons that spike in it, by population. Raises ValueError for inputs that do not fit."""
+    def watch(self, record: Iterable[Recordable]) -> None:
+        """Lays out room for the states that the next steps give beside spikes. Raises ValueError for what is none."""
+        if record == self._record:
+            return
+        record = (record,) if isinstance(record, str) else tuple(record) if np.iterable(record) else record
+        wanted = requests(self._manifest, record)
+        if record is None or wanted.synapses or not all(isinstance(name, str) for name in record):
+            raise ValueError(
+                "`step` reads states of populations, as they are after it: ['output.v'], without intervals"
+            )
+        self._record = record
+        self._states = [(request, np.empty(request.size)) for request in wanted.traces]
+        self._traces = (Trace * max(1, len(self._states)))()
+        for entry, (request, values) in zip(self._traces, self._states):
+            entry.population, entry.state, entry.every = request.population, request.state, 1
+            entry.first, entry.size, entry.values = request.first, request.size, pointer(values, c_double)
+
+    def step(self, inputs: Mapping[str, ArrayLike], seed: int, resume: bool) -> dict[str, NDArray[Any]]:
+        """One step: the neurons that spike in it, by population, and the states that are watched, by their names.
+
+        Raises ValueError for inputs that do not fit.
+        """
         left = len(inputs)
         for k, source in enumerate(self._manifest.sources):
             given = source.name in inputs
@@ -59,16 +77,19 @@ class Stepper:
             unknown = next(name for name in inputs if name not in known)
             raise ValueError(f"the network has no source `{unknown}`; it has {', '.join(known) or 'none'}")
         call = self._library.call
-        call("simulate", byref(self._data), 0, 1, seed, 0, int(resume), *self._recorded)
-        spikes: dict[str, NDArray[np.int64]] = {}
+        recorded = (pointer(self._populations, c_int32), len(self._populations), self._traces, len(self._states))
+        call("simulate", byref(self._data), 0, 1, seed, 0, int(resume), *recorded)
+        found: dict[str, NDArray[Any]] = {}
         for name, index in self._spiking.items():
             call("spike_count", index, byref(self._count))
             count = self._count.value
             if count > len(self._neurons):
                 self._room(2 * count)
             call("copy_spikes", index, *self._buffers, count)
-            spikes[name] = self._neurons[:count].astype(np.int64)
-        return spikes
+            found[name] = self._neurons[:count].astype(np.int64)
+        for request, values in self._states:
+            found[request.name] = values.copy()
+        return found
 
     def _take(self, k: int, source: Source, given: ArrayLike) -> int:
         """Copies the indices of the neurons that spike; their number."""

@@ -196,9 +196,10 @@ def test_runs_in_pieces_and_single_steps_equal_one_run(per_sample):
     assert np.array_equal(np.concatenate([p.spikes["hidden"].times for p in pieces]), whole.spikes["hidden"].times)
     network.reset()
     for n in range(30):
-        spiking = network.step({"x": np.flatnonzero(SPIKES[0, n]), "drive": DRIVE[0, n]})["hidden"]
+        found = network.step({"x": np.flatnonzero(SPIKES[0, n]), "drive": DRIVE[0, n]}, record=["hidden.v"])
         at_n = np.isclose(whole.spikes["hidden"].times, (n + 1) * 1e-3)
-        assert np.array_equal(np.sort(spiking), np.sort(whole.spikes["hidden"].neurons[at_n]))
+        assert np.array_equal(np.sort(found["hidden"]), np.sort(whole.spikes["hidden"].neurons[at_n]))
+        assert np.array_equal(found["hidden.v"], whole.trace["hidden.v"][n])
 
 
 def test_a_run_longer_than_its_events_has_no_further_input(per_sample):

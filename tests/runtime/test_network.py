@@ -239,9 +239,21 @@ def test_steps_close_a_loop(network):
     assert network.step({"x": np.array([0], ">u2"), "drive": [0.5, 0.5]})["hidden"].tolist() == [0]
     run = network.simulate(duration=0.001, record=["hidden.v"], resume=True)
     assert run.trace["hidden.v"].tolist() == [[1, 1, 0, 2]] and run.times["hidden.v"][0] == pytest.approx(0.004)
+    read = network.step({"x": [1]}, record=["hidden.v", "hidden[1:3].v"])
+    assert {name: values.tolist() for name, values in read.items() if "." in name} == {
+        "hidden.v": [1, 2, 0, 2], "hidden[1:3].v": [2, 0],
+    }  # fmt: skip
+    later = network.step({"x": [1]}, record="hidden.v")
+    assert later["hidden.v"].tolist() == [1, 3, 0, 2] and read["hidden.v"].tolist() == [1, 2, 0, 2]
+    assert "hidden.v" not in network.step()
     for wrong in ({"x": [6]}, {"x": [-1]}, {"x": [0.5]}, {"x": [[0]]}, {"y": [0]}, {"drive": [0.0]}):
         with pytest.raises(ValueError):
             network.step(wrong)
+    for name in ("hidden.u", "v", ("hidden.v", 0.002), None):
+        with pytest.raises(ValueError, match="record|step"):
+            network.step(record=[name])
+    with pytest.raises(ValueError, match="`step` reads states"):
+        network.step(record=None)
 
 
 @pytest.mark.parametrize(
