@@ -189,6 +189,22 @@ def test_where_nothing_can_be_written_is_told_before_the_work(folder, words):
     assert done.returncode == 1 and "there is no folder" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "weight, said",
+    [
+        ("2", "signal, a rate (kHz): 1 from Python is 0.001 kHz"),
+        ("2 / (1 ms)", "signal"),
+        ("2 s/ms", "signal, a rate (kHz): 1 from Python is 0.001 kHz"),
+    ],
+)
+def test_check_says_in_which_unit_a_signal_is(tmp_path, weight, said):
+    path = tmp_path / "net.snn"
+    lines = ["network N:", "    step = 1 ms", "    population x: signal[2]", "    population y: LI[3]"]
+    path.write_text("\n".join([*lines, f"    connect x -> y: dense, weight = {weight}"]))
+    done = sncc("check", path)
+    assert done.returncode == 0 and f"  x: signal[2], {said}\n" in done.stdout
+
+
 def test_check_says_how_a_neuron_with_its_synapses_is_integrated(tmp_path):
     text = "network N:\n    step = 0.1 ms\n    population x: input[2]\n    population a: CobaLIF[2]\n"
     (tmp_path / "a.snn").write_text(text + "    connect x -> a: dense, weight = 1 nS, synapse = conductance()\n")
