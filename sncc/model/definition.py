@@ -72,6 +72,8 @@ def read_arguments(
             found[name] = argument
         else:
             hints = did_you_mean(name, [*parameters, *extra])
+            if not hints and parameters:
+                hints = ("it has " + ", ".join(f"`{known}`" for known in [*parameters, *extra]),)
             if name in states and isinstance(block, tree.Neuron):
                 hints = (f"initial values stand behind the brackets: `{block.name}[…], {name} = …`",)
             span = Span(argument.span.source, argument.span.start, argument.span.start + len(name))

@@ -117,7 +117,8 @@ class _Reader:
             case tree.Call(tree.Name((name,)), arguments) if name in REDUCTIONS:
                 return self._over_steps(name, arguments, value, factor)
         if isinstance(value, tree.Call) and not self._is_function(str(value.function)):
-            hints = did_you_mean(str(value.function), [*FUNCTIONS, *REDUCTIONS])
+            known = "it is one of " + ", ".join(f"`{name}`" for name in FUNCTIONS)
+            hints = did_you_mean(str(value.function), [*FUNCTIONS, *REDUCTIONS]) or (f"{known}, or an expression",)
             message = f"unknown loss `{value.function}`"
             self.diagnostics.error("unknown-name", value.function.span, message, help=hints)
             return None
@@ -326,7 +327,11 @@ class _Reader:
             )
             return None
         states = [s.name for s in population.dynamics.states]
-        if state == "spikes" or spikes:
+        if spikes and state != "spikes":
+            message, help = f"spikes are read here, not `{state}`", f"write `{name}.spikes`"
+            self.diagnostics.error("wrong-argument", written.span, message, help=help)
+            return None
+        if state == "spikes":
             if population.dynamics.spike is None:
                 help = f"read a state, such as `{name}.{states[0]}`" if states else ""
                 self.diagnostics.error("missing-spike", written.span, f"`{name}` does not spike", help=help)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sncc.diagnostics import Diagnostics, did_you_mean
 from sncc.expressions.units import Unit
@@ -13,7 +13,7 @@ from sncc.model.draft import Draft
 from sncc.model.infer import TIME
 from sncc.model.neuron import Neuron, resolve_neuron
 from sncc.model.scope import Scope
-from sncc.model.sources import SOURCES, SourceResolver
+from sncc.model.sources import ELSEWHERE, SOURCES, SourceResolver
 from sncc.model.values import constant_whole, element_names, resolve_value
 from sncc.syntax import tree
 
@@ -35,6 +35,8 @@ class PopulationResolver:
         name, model = part.name.name, part.model.name
         self.draft.broken.add(name)  # until it is complete
         shape = self._shape(part)
+        if part.shape is None:  # what stands in the place of the shape is told with it
+            part = replace(part, arguments=tuple(a for a in part.arguments if a.name is not None))
         if model in SOURCES:
             self._source(part, shape)
             return
@@ -70,7 +72,9 @@ class PopulationResolver:
             self.diagnostics.error("wrong-argument", part.model.span, f"`{model}` is a {kind}, not a neuron")
             return
         known = [*self.scope.names_of(tree.Neuron), *SOURCES]
-        help = did_you_mean(model, known) or ("`sncc models` lists the ready ones",)
+        help = did_you_mean(model, known) or ("`sncc models` lists the ready ones, `neuron NAME:` makes one",)
+        if (meant := ELSEWHERE.get(model.lower())) is not None:
+            help = (meant,)
         self.diagnostics.error("unknown-model", part.model.span, f"unknown neuron model `{model}`", help=help)
 
     def _neuron(self, part: tree.Population, definition: tree.Neuron) -> Neuron | None:
@@ -116,7 +120,8 @@ class PopulationResolver:
     def _shape(self, part: tree.Population) -> tuple[int, ...] | None:
         if part.shape is None:
             message = f"how many neurons has `{part.name}`?"
-            help = f"write `{part.model}[100]`"
+            meant = next((a.span.text for a in part.arguments if a.name is None), "100")
+            help = f"write `{part.model}[{meant}]`"
             self.diagnostics.error("wrong-shape", part.model.span, message, help=help)
             return None
         lengths = [constant_whole(item, "a population's shape", self.scope, self.diagnostics) for item in part.shape]

@@ -22,6 +22,17 @@ SOURCES: Mapping[str, tuple[Kind, tuple[str, ...]]] = {  # with what each takes
     "poisson": ("poisson", ("rate",)),
     "spike_times": ("spike_times", ()),
 }
+_HANDED_OVER = "spikes at given times: `spike_times[…]`, or `input[…]` for other ones with each run"
+_CURRENT = "a current: `stimulate POPULATION.INPUT: …` in `simulate`, or `signal[…]` for values that are handed over"
+ELSEWHERE = {  # what other simulators have as populations
+    "spike_generator": _HANDED_OVER,
+    "spikegeneratorgroup": _HANDED_OVER,
+    "spikesourcearray": _HANDED_OVER,
+    "dc_generator": _CURRENT,
+    "ac_generator": _CURRENT,
+    "step_current_generator": _CURRENT,
+    "timedarray": _CURRENT,
+}
 _RATE = parse_unit("kHz")
 
 

@@ -114,6 +114,25 @@ def test_patterns_of_other_simulators_are_known_by_their_names(written, meant):
     assert mistake(f"a -> b: {written}, weight = 0.1")[2].help == (f"write `{meant}`",)
 
 
+@pytest.mark.parametrize(
+    "population, code, place, help",
+    [
+        ("LIF(10)", "wrong-shape", "LIF", "write `LIF[10]`"),
+        ("poisson(10, rate = 5 Hz)", "wrong-shape", "poisson", "write `poisson[10]`"),
+        ("LIF[10](v_reset = 0)", "unknown-name", "v_reset", "it has `tau_m`, `theta`, `dampening`, `bias`"),
+        ("PoissonGroup[3]", "unknown-model", "PoissonGroup", "did you mean `poisson`?"),
+    ],
+)
+def test_a_population_of_another_simulators_words_is_mended_in_one_go(population, code, place, help):
+    found = mistake("a -> b: dense, weight = 1", populations=f"population new: {population}")
+    assert (*found[:2], found[2].help[0]) == (code, place, help)
+
+
+@pytest.mark.parametrize("name, part", [("spike_generator", "spike_times"), ("dc_generator", "stimulate")])
+def test_sources_of_other_simulators_are_told_what_they_are_here(name, part):
+    assert part in mistake("a -> b: dense, weight = 1", populations=f"population new: {name}[3]")[2].help[0]
+
+
 def test_a_slice_is_a_part_of_each_dimension():
     found = connection("x[1:3, 0:6, 1] -> b: dense, weight = each(fan_in)")
     assert found.source_part == Part((6, 6, 2), ((1, 3), (0, 6), (1, 2))) and found.weight.value == Number(12.0)

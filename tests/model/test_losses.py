@@ -126,6 +126,10 @@ def test_a_loss_can_be_written_out(text, population, reduction, over, expression
         ("mse(mean(y.v) + 1)", "wrong-argument", "mean(y.v) + 1"),
         ("max(mse(y.v))", "wrong-argument", "max"),
         ("mze(mean(y.v))", "unknown-name", "mze"),
+        ("mse(count(h.v))", "wrong-argument", "h.v"),
+        ("cross_entropy(-first_spike(h.spk) / (1 ms))", "wrong-argument", "h.spk"),
+        ("(count(h.v) - label)^2", "wrong-argument", "h.v"),
+        ("mse_count_loss(h.spikes)", "unknown-name", "mse_count_loss"),
         ("mean(y.v)", "wrong-argument", "mean(y.v)"),
     ],
 )  # fmt: skip
