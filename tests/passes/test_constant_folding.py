@@ -6,8 +6,8 @@ from networks import model_of, recurrent
 
 from sncc.lower.phases import lower
 from sncc.passes.constant_folding import constant_folding
+from sncc.program.operation_printer import print_operation
 from sncc.program.operations import Update
-from sncc.program.printer import print_operation
 
 LEAKY = """
 neuron Leaky:
@@ -23,7 +23,7 @@ neuron Leaky:
 
 
 def update_of(program) -> str:
-    return "\n".join(print_operation(program, next(o for o in program.forward if isinstance(o, Update))))
+    return "\n".join(print_operation(next(o for o in program.forward if isinstance(o, Update)), program))
 
 
 def test_a_propagator_becomes_a_number():

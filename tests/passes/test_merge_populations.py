@@ -11,8 +11,8 @@ from sncc.gradients.reverse import differentiate
 from sncc.lower.phases import lower
 from sncc.passes import PIPELINE
 from sncc.passes.merge_populations import merge_populations
+from sncc.program.operation_printer import print_operation
 from sncc.program.operations import Update
-from sncc.program.printer import print_operation
 
 TWO = """
 network Two:
@@ -37,7 +37,7 @@ train:
 
 def updates(program) -> list[str]:
     found = [o for o in program.forward if isinstance(o, Update)]
-    return ["\n".join(print_operation(program, o)) for o in found]
+    return ["\n".join(print_operation(o, program)) for o in found]
 
 
 def test_two_populations_that_differ_in_numbers_become_one_update():

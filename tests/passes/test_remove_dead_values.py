@@ -7,12 +7,12 @@ from networks import model_of, program_of, recurrent
 from sncc.gradients.reverse import differentiate
 from sncc.lower.phases import lower
 from sncc.passes.remove_dead_values import remove_dead_values
+from sncc.program.operation_printer import print_operation
 from sncc.program.operations import Update
-from sncc.program.printer import print_operation
 
 
 def forward_of(program) -> str:
-    return "\n".join(print_operation(program, next(o for o in program.forward if isinstance(o, Update))))
+    return "\n".join(print_operation(next(o for o in program.forward if isinstance(o, Update)), program))
 
 
 def test_a_surrogate_that_nothing_keeps_is_dropped():

@@ -10,7 +10,7 @@ from sncc.gradients.reverse import differentiate
 from sncc.lower.phases import lower
 from sncc.passes.share_expressions import _shared, share_expressions
 from sncc.program.operations import Update
-from sncc.program.printer import print_statement
+from sncc.program.statement_printer import print_statement
 from sncc.program.statements import Assign
 
 

@@ -8,7 +8,7 @@ from sncc import compiler
 from sncc.arguments import source_of
 from sncc.expressions.printer import print_expression
 from sncc.passes.strength_reduction import strength_reduction
-from sncc.program.printer import print_statement
+from sncc.program.statement_printer import print_statement
 
 TEXT = """
 neuron Decaying:
