@@ -75,7 +75,10 @@ class Elaborator(Agreement):
             case tree.Call():
                 return self._call(expression)
             case tree.List(_, span):
-                self.diagnostics.error("wrong-argument", span, "a list cannot stand here", "expected one value")
+                help = "`each(0)` gives each neuron or synapse a number of its own, to be assigned from Python"
+                self.diagnostics.error(
+                    "wrong-argument", span, "a list cannot stand here", "expected one value", help=help
+                )
         return BAD
 
     def _quantity(self, quantity: tree.Quantity) -> Typed:

@@ -116,6 +116,10 @@ class _Resolver:
         if variable not in states and not (variable == "spikes" and spikes):
             what = "does not spike" if variable == "spikes" else f"has no state `{variable}`"
             hints = did_you_mean(variable, states)
+            if not hints and states:
+                hints = ("it has " + ", ".join(f"`{name}`" for name in states),)
+            if variable in ("rate", "rates") and spikes:
+                hints = (f"rates follow from `record spikes of {population.name}`",)
             self.diagnostics.error("unknown-name", part.variable.span, f"`{population.name}` {what}", help=hints)
             return
         if variable == "spikes" and part.every is not None:

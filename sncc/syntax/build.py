@@ -25,6 +25,13 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
     "plasticity": ("param", "state", "pre state", "post state", "let", "on pre", "on post", "modulator", "bound"),
     "network": ("step", "population", "connect", "for"),
 }  # fmt: skip
+_ELSEWHERE = {  # what begins a statement in other simulators, or in another place
+    "threshold": "a threshold is crossed in `spike when v > 1:`, and what then jumps stands below",
+    "reset": "what jumps stands in the block of a spike: `spike when v > 1: reset v = 0`",
+    "dt": "the length of a time step is `step = 0.1 ms`",
+    "run": "how long is `duration = 1 s`",
+    "monitor": "write `record spikes of a`, `record v of a`",
+}
 
 
 class Builder:
@@ -77,7 +84,9 @@ class Builder:
         near = closest(word, [w.split()[0] for w in known])
         full = next((w for w in known if w.split()[0] == near), None)
         elsewhere = next((b for b, words in STATEMENTS.items() if word in [w.split()[0] for w in words]), None)
-        if full:
+        if word in _ELSEWHERE:
+            help = _ELSEWHERE[word]
+        elif full:
             help = f"did you mean `{full}`?"
         elif elsewhere == "file":
             help = f"`{word}` stands at the file's left margin"

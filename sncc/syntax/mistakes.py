@@ -44,6 +44,12 @@ _INSTEAD_OF_EQUAL = {  # by the word that begins the statement
     "spike": "a threshold is crossed: compare with `>` or `>=`",
     "connect": "a pattern stands first: `connect a -> b: dense, weight = 0.5`",
 }
+_FLAGS = (  # how a statement begins, what follows where it should end
+    (r"state\b|param\b", ":", "its value says the unit: `state v = -65 mV`"),
+    (r"d\w+/dt\b", ":", "an equation's unit follows from its state's: end the line here"),
+    (r"d\w+/dt\b", "(unless refractory)", "write `refractory 5 ms hold v` below `spike when`"),
+    (r"", "(event-driven)", "leave it out: how states are moved follows from their equations"),
+)
 
 
 def failure(code: str, span: Span | None, message: str, help: str = "") -> DiagnosticError:
@@ -211,8 +217,8 @@ def _unexpected(source: Source, text: str, place: int, kind: str, expected: froz
     word = found[0]
     help = _HELP.get(word, "")
     if word == "=" and "COMPARE" in expected:
-        statement = text[_line_start(text, place) : place].split()
-        help = _INSTEAD_OF_EQUAL.get(statement[0] if statement else "", "compare with `==`")
+        words = text[_line_start(text, place) : place].split()
+        help = _INSTEAD_OF_EQUAL.get(words[0] if words else "", "compare with `==`")
     if not help and "NAME" in expected and kind in KEYWORDS_OF:
         block = KEYWORDS_OF[kind]
         place_of = "at the file's left margin" if block == "file" else f"in a `{block}` block"
@@ -223,6 +229,10 @@ def _unexpected(source: Source, text: str, place: int, kind: str, expected: froz
         help = "a jump moves states of its own block; a synapse reaches its target by `deliver`"
     if word in ("and", "or") and "COLON" in expected and text[_line_start(text, place) :].lstrip().startswith("spike"):
         help = "a threshold is one comparison; another condition stands in a side of it: `v > (1 if t > 5 ms else 2)`"
+    statement = text[_line_start(text, place) : place].strip()
+    help = help or next(
+        (h for begin, then, h in _FLAGS if re.match(begin, statement) and text.startswith(then, place)), ""
+    )
     if word == ":" and {"_NEWLINE"} <= expected and _line(text, place).strip() == ":":
         help = "without jumps, no colon"
     diagnostic = Diagnostic(

@@ -185,6 +185,14 @@ def test_several_mistakes_are_reported_at_their_places():
         ("network N:\n    connect a -> b: weight = 1\n", "a pattern stands first"),
         ("neuron N:\n    spike when v = 1: v = 0\n", "compare with `>` or `>=`"),
         ("neuron A:\n    state v = 0\n    spike when v > 1 and v < 2: v = 0\n", "a threshold is one comparison"),
+        ("neuron A:\n    state v : volt\n", "its value says the unit"),
+        ("neuron A:\n    param tau = 5 : second\n", "its value says the unit"),
+        ("neuron A:\n    state v = 0\n    dv/dt = -v / (5 ms) : 1\n", "follows from its state's"),
+        ("neuron A:\n    state v = 0\n    dv/dt = -v / (5 ms) (unless refractory)\n", "`refractory 5 ms hold v`"),
+        ("synapse s:\n    state g = 0\n    dg/dt = -g / (5 ms) (event-driven)\n    deliver g\n", "leave it out"),
+        ("neuron A:\n    state v = 0\n    threshold v > 1\n", "`spike when v > 1:`"),
+        ("neuron A:\n    state v = 0\n    spike when v > 1\n    reset v = 0\n", "`spike when v > 1: reset v = 0`"),
+        ("network N:\n    dt = 0.1 ms\n", "`step = 0.1 ms`"),
     ],
 )
 def test_what_other_simulators_write_otherwise_is_answered_by_how_it_is_written_here(wrong, help):
