@@ -13,6 +13,7 @@ from sncc.model.infer import TIME, Elaborator
 from sncc.model.methods import MethodResolver
 from sncc.model.terms import Term, Typed
 from sncc.model.white_noise import is_noise
+from sncc.model.wording import ends_help
 from sncc.syntax import tree
 
 _RESISTANCE = parse_unit("GOhm")
@@ -140,6 +141,7 @@ class Body:
         if name.name in self.definition.undeclared:
             if name.span == self.definition.undeclared[name.name]:
                 help: tuple[str, ...] = did_you_mean(name.name, states) or (f"declare it: `state {name} = 0`",)
+                help = ends_help(name.name, self.definition.block) or help
                 self.diagnostics.error("unknown-name", name.span, f"unknown state `{name}`", help=help)
             return False
         message = f"{what} changes a state, and `{name}` is none"

@@ -129,6 +129,9 @@ class Elaborator(Agreement):
             self.diagnostics.error("unknown-name", span, f"`{text}` cannot be used here", _WORDS.get(text, ""))
             return BAD
         hints = did_you_mean(text, {*self.names, *self.scope.constants} - {"t"})
+        variable, _, end = text.rpartition("_")  # `v_post` in other simulators
+        if variable and end in ("pre", "post") and "weight" in self.names:
+            hints = (f"did you mean `{end}.{variable}`?",)
         if hints or text not in self.missing:  # one declaration is missing, however often it would be used
             self.diagnostics.error("unknown-name", span, f"unknown name `{text}`", help=hints)
         self.missing.add(text)

@@ -48,3 +48,16 @@ def addition_help(left: tree.Expression, right: tree.Expression, a: Unit, b: Uni
     if (b / a).dimension == parse_unit("GOhm").dimension:
         return f"divide by a resistance: `{first} {sign} {second} / R`"
     return ""
+
+
+def ends_help(name: str, block: object) -> tuple[str, ...]:
+    """What is meant where a synapse assigns `v_post` or `w`, as in Brian 2."""
+    if isinstance(block, tree.Plasticity) and name == "w":
+        return ("the weight is called `weight`",)
+    if isinstance(block, tree.Plasticity) and name.endswith(("_pre", "_post")):
+        return ("leave it out: a spike delivers the weight by itself",)
+    if isinstance(block, tree.Synapse) and name.endswith(("_pre", "_post")):
+        return (
+            "a synapse reaches its target by `deliver`; without a `synapse` a spike adds the weight to what holds the input",
+        )
+    return ()

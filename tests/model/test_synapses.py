@@ -236,3 +236,21 @@ synapse release:
     synapse = model_of_text(text, diagnostics=diagnostics).connections[0].synapse
     assert "noise.1" in print_expression(synapse.equations[0].derivative)
     assert "uniform(0, 1)" in print_expression(synapse.on_pre[0].value)
+
+
+@pytest.mark.parametrize(
+    "block, help",
+    [
+        ("plasticity p:\n    on pre: v_post += weight", "a spike delivers the weight by itself"),
+        ("plasticity p:\n    on post: w = 0", "the weight is called `weight`"),
+        ("plasticity p:\n    on pre: weight += v_post", "did you mean `post.v`?"),
+        ("synapse p:\n    on pre: I_post += weight\n    deliver weight / (1 ms)", "reaches its target by `deliver`"),
+        ("synapse p:\n    deliver weight * (v_pre - post.v) / (1 ms)", "did you mean `pre.v`?"),
+    ],
+)
+def test_names_of_brian_2_for_weights_and_the_two_neurons_are_told_what_they_are_here(block, help):
+    lines = ["network N:", "    step = 1 ms", "    population a: LIF[2]"]
+    connect = f"    connect a -> a: dense, weight = 1, delay = 1 ms, {block.split()[0]} = p()"
+    with pytest.raises(DiagnosticError) as error:
+        model_of_text("\n".join([block, *lines, connect]))
+    assert any(help in line for d in error.value.diagnostics for line in d.help)
