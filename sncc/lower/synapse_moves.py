@@ -87,7 +87,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
     after, timed = reads_target_on_pre(model, c), is_timed(model)
     usual, told = max(c.delay_steps, 1), int(after)
     late = c.delay_steps + (after and c.delay is None)  # with a delay for each synapse what is seen is kept for a step
-    before = late + 1 if c.delay is None else None  # a delay for each synapse is that of what arrives
+    before = c.delay_steps + 1 if c.delay is None else None  # a delay for each synapse is that of what arrives
     flows = [_flowing(synapse.equations)] if synapse is not None else []
     equations = [_read(e, reader, usual, 1) for e in synapse.equations] if synapse is not None else []
     on_pre: list[Block] = []

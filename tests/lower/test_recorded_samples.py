@@ -35,6 +35,15 @@ def test_what_is_recorded_is_what_a_network_whose_neurons_are_spread_records(is_
         assert np.allclose(trained.traces[0][name, "weight"][-1], expected, rtol=1e-12, atol=1e-14)
 
 
+def test_both_sides_are_seen_when_they_are_where_neurons_are_spread():
+    """Also where `on pre` is made up for as the next step begins, since it reads the target."""
+    text = TEXT.replace("rate * y", "rate * y * (1 + post.v)").replace("rate * x * (1", "rate * x * (pre.v + 1")
+    trained, plain = (run(text, schedule) for schedule in ("sample_parallel", "neuron_parallel"))
+    for name in ("hidden_hidden", "other"):
+        expected = plain.weights[0][f"{name}.weight"].reshape(-1)
+        assert np.allclose(trained.traces[0][name, "weight"][-1], expected, rtol=1e-12, atol=1e-12), name
+
+
 def test_a_stimulated_modulator_is_the_same_as_one_that_is_set():
     lines = [line for line in TEXT.split("\n") if "stimulate" not in line]
     text = "\n".join(lines)
