@@ -2,7 +2,8 @@
 
 It reads the Model, never the Program. All neurons and all synapses, one by one, are one system of equations between events,
 solved by the classical Runge-Kutta method in short steps; a spike's time is found by Brent's method within its step. What
-losses integrate is integrated beside. Gradients are central differences of the whole (`event_driven.gradient`).
+is read of a source is as late as its spikes (`event_past.py`); a step ends where a jump of what is read late is noticed.
+What losses integrate is integrated beside. Gradients are central differences of the whole (`event_driven.gradient`).
 """
 
 from __future__ import annotations
@@ -12,16 +13,22 @@ import itertools
 
 import numpy as np
 from event_driven import cross_entropy
+from event_past import Past
 from oracle import value
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
-from sncc.expressions.nodes import Symbol
+from sncc.expressions.nodes import Symbol, symbols
 from sncc.expressions.units import PLAIN
 from sncc.model.nodes import Plasticity, State
 
 LONGEST = 0.1  # ms, a step between events
 MOST = 60  # spikes of a neuron
+AT_ONCE = 1e-5  # ms: a delay below it, which stands for none, is none of what is read all the time
+
+
+class SpikesWithoutEnd(Exception):
+    """A neuron spikes more often than makes sense."""
 
 
 def _blocks(c) -> list:
@@ -35,6 +42,12 @@ def _states(block) -> list:
     if not isinstance(block, Plasticity):
         return [*block.states]
     return [*block.pre_states, *block.post_states, *block.states, State("weight", Symbol("weight"), PLAIN)]
+
+
+def _all_the_time(block) -> set[str]:
+    """What a block reads between events."""
+    read = {name for e in block.equations for name in symbols(e.derivative)}
+    return read | (symbols(block.deliver) if getattr(block, "deliver", None) is not None else set())
 
 
 class EventDriven:
@@ -69,9 +82,14 @@ class EventDriven:
                 starts.append(np.broadcast_to(value(s.initial, self.numbers[owner]), shape).ravel())
         self.integrals = [np.zeros(self._integrands(None, loss)) for loss in model.training.losses]
         self.state = np.concatenate([*starts, *self.integrals]).astype(float)
-        self.first = self.state.copy()
+        self.before = self.state.copy()  # what happens now
+        self.past = Past(self.state.copy())
         self.until = {p.name: np.full(p.size, -1.0) for p in self.neurons}
         self.spikes = {p.name: [[] for _ in range(p.size)] for p in self.neurons}
+        self.late = {c.name: self._reads_late(c) for c in self.synapses}
+        self.remembers = any(map(any, self.late.values()))
+        self.longest = LONGEST / 2 if self.remembers else LONGEST  # what jumps twice as late has no end of its own
+        self.noticed: list[float] = []  # when jumps are, of what is read late
         self.queue: list = []
         self.numbered = itertools.count()
         self.largest: dict[int, np.ndarray] = {}
@@ -88,6 +106,19 @@ class EventDriven:
             found[p.name] = np.reshape(given, shape) if np.ndim(given) else float(given)
         return found
 
+    def _reads_late(self, c) -> tuple[set[str], set[str]]:
+        """States of their source that synapses read all the time, and when their target spikes."""
+        if c.source not in self.until:
+            return set(), set()
+        own = {f"pre.{s.name}" for s in self.model.population(c.source).dynamics.states}
+        jumps = [jump for _, block in _blocks(c) for jump in getattr(block, "on_post", ())]
+        read = [_all_the_time(block) for _, block in _blocks(c)], [symbols(jump.value) for jump in jumps]
+        return tuple({k.removeprefix("pre.") for k in own.intersection(set().union(*names))} for names in read)
+
+    def _delays(self, c) -> np.ndarray:
+        delay = self.parameters.get(f"{c.name}.delay", c.delay_steps * self.model.step)
+        return np.broadcast_to(delay, self.weights[c.name].shape)
+
     # -------------------------------------------------------------------------------------------- between events
     def _of(self, state: np.ndarray, owner: str) -> dict[str, np.ndarray]:
         return {s: state[at].reshape(self.shapes[owner]) for (name, s), at in self.places.items() if name == owner}
@@ -96,8 +127,10 @@ class EventDriven:
         """The weights now: those that move are states."""
         return self._of(state, f"{c.name}.plasticity")["weight"] if c.plasticity is not None else self.weights[c.name]
 
-    def _seen(self, c, owner: str, state: np.ndarray) -> dict:
-        """What a connection's synapses, or their plasticity, read: their own states and numbers, and those of both sides."""
+    def _seen(self, c, owner: str, state: np.ndarray, time: float, start: float) -> dict:
+        """What a connection's synapses, or their plasticity, read at a time of a step: their own states and numbers, those of
+        both sides, and what sets modulators.
+        """
         names = self.numbers.get(owner, {}) | self._of(state, owner) | {"weight": self._weight(c, state)}
         dense = str(c.pattern) == "dense"
         for side, owner in (("pre", c.source), ("post", c.target)):
@@ -105,7 +138,25 @@ class EventDriven:
                 for k, v in (self.numbers[owner] | self._of(state, owner)).items():
                     wide = np.ndim(v) and dense
                     names[f"{side}.{k}"] = (v[:, None] if side == "pre" else v[None, :]) if wide else v
-        return names
+        if self.late[c.name][0]:
+            self._see_before(c, names, time, start)
+        return names | self._modulators(c, state)
+
+    def _see_before(self, c, names: dict, time: float, start: float) -> None:
+        """States of the source as they were each synapse's delay ago."""
+        delays, dense = self._delays(c), str(c.pattern) == "dense"
+        for delay in np.unique(delays[delays > AT_ONCE]):
+            past = self.past.at(time - delay, start - delay)
+            for k in self.late[c.name][0]:
+                v = past[self.places[c.source, k]]
+                names[f"pre.{k}"] = np.where(delays == delay, v[:, None] if dense else v, names[f"pre.{k}"])
+
+    def _modulators(self, c, state: np.ndarray) -> dict:
+        found = {}
+        for name, population, variable in c.modulators:
+            x = self._of(state, population)[variable]
+            found[name] = x[0] if len(x) == 1 else x[None, :] if str(c.pattern) == "dense" else x
+        return found
 
     def _slope(self, time: float, state: np.ndarray, start: float) -> np.ndarray:
         """At a time of a step that started at another: refractory times end with steps."""
@@ -113,7 +164,7 @@ class EventDriven:
         drive = {(p.name, i.name): np.zeros(p.size) for p in self.neurons for i in p.dynamics.inputs}
         for c in self.synapses:
             for owner, block in _blocks(c):
-                names = self._seen(c, owner, state) | {"t": time}
+                names = self._seen(c, owner, state, time, start) | {"t": time}
                 if getattr(block, "deliver", None) is not None:
                     delivered = np.broadcast_to(value(block.deliver, names), self.shapes[owner])
                     drive[c.target, c.input] += delivered.sum(0) if delivered.ndim == 2 else delivered
@@ -162,13 +213,17 @@ class EventDriven:
         return result
 
     # -------------------------------------------------------------------------------------------- events
+    def _remember(self, name: str) -> None:
+        """Where neurons jump, or what they follow does, those who read them late notice it when they do."""
+        for c in (c for c in self.synapses if c.source == name and self.late[c.name][0]):
+            for delay in np.unique(self._delays(c)):
+                heapq.heappush(self.noticed, self.time + delay)
+
     def _emit(self, source: str, time: float, index: int) -> None:
         for order, c in enumerate(self.model.connections):
             if c.source == source:
-                delay = self.parameters.get(f"{c.name}.delay", c.delay_steps * self.model.step)
-                shape = self.weights[c.name].shape
                 left = {f"pre.{k}": v[index] for k, v in self._of(self.state, source).items()}  # as its spike leaves it
-                for j, d in enumerate(np.atleast_1d(np.broadcast_to(delay, shape)[index])):
+                for j, d in enumerate(np.atleast_1d(self._delays(c)[index])):
                     heapq.heappush(self.queue, (time + d, order, index, j, next(self.numbered), c, left))
             if c.target == source and c.plasticity is not None:  # behind all that arrives at that time
                 shape = self.weights[c.name].shape
@@ -186,20 +241,34 @@ class EventDriven:
         weight = self._weight(c, self.state)[at]  # the synapse comes first, before the weight moves
         for owner, block in _blocks(c):
             jumps = getattr(block, "on_post", ()) if "post" in left else block.on_pre
-            seen = self._seen(c, owner, self.state)
+            seen = self._seen(c, owner, self.state, self.time, self.time) | self._modulators(c, self.before)
             names = {k: np.broadcast_to(v, self.shapes[owner])[at] if np.ndim(v) else v for k, v in seen.items()}
-            names |= left | {"t": self.time - self.model.step}  # `t + step` is what jumps read
-            bounds = {k: (low, high) for k, low, high in getattr(block, "bounds", ())}
-            for jump in jumps:
-                names[jump.state] = value(jump.value, names)
-                if jump.state in bounds:
-                    low, high = (value(limit, names) for limit in bounds[jump.state])
-                    names[jump.state] = min(max(names[jump.state], low), high)
+            names |= {"t": self.time - self.model.step}  # `t + step` is what jumps read
+            if "post" in left and self.late[c.name][1] and (delay := self._delays(c)[at]) > 0:
+                past = self._of(self.past.at(self.time - delay), c.source)
+                names |= {f"pre.{k}": v[i] for k, v in past.items()}
+            met = (
+                names if "post" in left and c.post_delay_steps else names | left
+            )  # a spike that is noticed late finds its target now
+            now, traces = self._jumped(block, jumps, met), self._jumped(block, jumps, names | left)
+            shared = {s.name for s in (*getattr(block, "pre_states", ()), *getattr(block, "post_states", ()))}
             for s in _states(block):
                 place = self.places[owner, s.name].start + np.ravel_multi_index(at, self.shapes[owner])
-                self.state[place] = names[s.name]
+                self.state[place] = (traces if s.name in shared else now)[s.name]
         if c.synapse is None and "post" not in left:  # what its spikes move has been read
             self._impulse(c, target, weight)
+        self._remember(c.target)
+
+    @staticmethod
+    def _jumped(block, jumps, names: dict) -> dict:
+        """Names behind jumps, each of which sees the former."""
+        names, bounds = dict(names), {k: (low, high) for k, low, high in getattr(block, "bounds", ())}
+        for jump in jumps:
+            names[jump.state] = value(jump.value, names)
+            if jump.state in bounds:
+                low, high = (value(limit, names) for limit in bounds[jump.state])
+                names[jump.state] = min(max(names[jump.state], low), high)
+        return names
 
     def _impulse(self, c, target: int, weight: float) -> None:
         dynamics = self.model.population(c.target).dynamics
@@ -221,16 +290,20 @@ class EventDriven:
             names[jump.state] = value(jump.value, names)
             self.state[self.places[name, jump.state].start + k] = names[jump.state]
         self.spikes[name][k].append(self.time)
-        assert len(self.spikes[name][k]) < MOST, "spikes without end"
+        if len(self.spikes[name][k]) >= MOST:
+            raise SpikesWithoutEnd
         if dynamics.refractory is not None:
             numbers = {s: v[k] if np.ndim(v) else v for s, v in self.numbers[name].items()}
             self.until[name][k] = self.time + float(value(dynamics.refractory.duration, numbers))
+        self._remember(name)
         self._emit(name, self.time, k)
 
     def _run(self) -> None:
         while self.time < self.duration:
             ends = [u for until in self.until.values() for u in until if u > self.time + 1e-12]
-            goal = min([self.duration, *ends, *([self.queue[0][0]] if self.queue else [])])
+            while self.noticed and self.noticed[0] <= self.time + 1e-12:
+                heapq.heappop(self.noticed)
+            goal = min([self.duration, *ends, *([self.queue[0][0]] if self.queue else []), *self.noticed[:1]])
             if goal > self.time and self._go(goal):
                 continue
             while self.queue and self.queue[0][0] <= self.time + 1e-12:
@@ -250,7 +323,9 @@ class EventDriven:
 
     def _go(self, goal: float) -> bool:
         """Integrate up to a time, or to a spike on the way: whether there was one."""
-        count = max(1, int(np.ceil((goal - self.time) / LONGEST)))
+        count = max(
+            1, int(np.ceil((goal - self.time) / self.longest - 0.01))
+        )  # the same where times are moved a little
         h, start = (goal - self.time) / count, self.time
         for number in range(count):
             time, state = start + number * h, self._after(self.time, self.state, h)
@@ -260,10 +335,12 @@ class EventDriven:
                 state = self._after(time, self.state, first)
                 self._look(time, state, first)
                 self.state, self.time = state, time + first
+                self.before = state.copy()
                 self._fire(*before)
                 return True
             self._look(time, state, h)
             self.state, self.time = state, goal if number == count - 1 else time + h
+            self.before = state.copy()
         return False
 
     def _crossing(self, time: float, h: float, name: str, k: int) -> float:
@@ -278,7 +355,10 @@ class EventDriven:
 
     # -------------------------------------------------------------------------------------------- what a loss reads
     def _look(self, time: float, state: np.ndarray, h: float) -> None:
-        """The largest values so far, over a step to that state: of the cubic through values and slopes at both ends."""
+        """Over a step to that state, what is read late, and the largest values so far: of the cubic through values and slopes at both ends."""
+        if self.remembers:
+            slopes = self._slope(time, self.state, time), self._slope(time + h, state, time)
+            self.past.add(time, h, (self.state.copy(), slopes[0]), (state.copy(), slopes[1]))
         for number, loss in enumerate(self.model.training.losses):
             if loss.reduction != "max" or not h:
                 continue

@@ -18,6 +18,11 @@ neuron Soma:
     di/dt = -i / (5 ms) + I
     spike when v > theta: v = 0
 """
+GRADED = (
+    NEURON.replace("    spike when v > theta: v = 0\n", "")
+    .replace("    param theta = 1\n", "")
+    .replace("Soma", "Graded")
+)
 SATURATING = """
     param tau = 6 ms
     param use = 0.5
@@ -140,8 +145,7 @@ def with_own(body: str, loss: str, learn: str, delay: str) -> str:
 
 def onto_a_readout(body: str) -> str:
     """A network of spiking neurons with synapses of that body onto others that never spike, read where they are largest."""
-    graded = NEURON.replace("    spike when v > theta: v = 0\n", "").replace("    param theta = 1\n", "")
-    own = f"{NEURON}\n{graded.replace('Soma', 'Graded')}\nsynapse own:{body}"
+    own = f"{NEURON}\n{GRADED}\nsynapse own:{body}"
     text = network("Soma", own, "Graded", "cross_entropy(max(output.v))", False, "weights, hidden.theta")
     text = text.replace("x -> hidden:", "x -> hidden.I:").replace("hidden -> output:", "hidden -> output.D:")
     delay = "" if least_step(body) < 0.1 else "delay = 1 ms, "
@@ -150,15 +154,19 @@ def onto_a_readout(body: str) -> str:
 
 def without_spikes(body: str) -> str:
     """A network of neurons that never spike, driven by spikes through a current, with synapses of that body; read where it is largest."""
-    graded = NEURON.replace("    spike when v > theta: v = 0\n", "").replace("    param theta = 1\n", "")
     text = network(
-        "Graded", f"{graded.replace('Soma', 'Graded')}\nsynapse own:{body}", "Graded", "cross_entropy(max(output.v))", False, "weights"
+        "Graded", f"{GRADED}\nsynapse own:{body}", "Graded", "cross_entropy(max(output.v))", False, "weights"
     )  # fmt: skip
     text = text.replace("x -> hidden:", "x -> hidden.I:").replace("hidden -> output:", "hidden -> output.D:")
     return text.replace("delay = 0 ms", "synapse = own()")
 
 
 def least_step(text: str) -> float:
-    """The step in ms of the event-driven simulation: what reads its source or its target all the time does so a step late, next to nothing there."""
-    all_the_time = [line for line in text.splitlines() if "on pre:" not in line]
+    """The step in ms of the event-driven simulation. What reads its source or its target all the time is one step late where no delay
+    is stated: next to nothing there.
+    """
+    lines = text.splitlines()
+    if any(" = own()" in line or " = pairs(" in line for line in lines if " delay = " in line and "= 0 ms" not in line):
+        return 0.1
+    all_the_time = [line for line in lines if "on pre:" not in line]
     return 1e-6 if any("pre.v" in line or "post.v" in line for line in all_the_time) else 0.1
