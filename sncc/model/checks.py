@@ -22,7 +22,7 @@ def check_training(model: nodes.Model, diagnostics: Diagnostics) -> None:
             help = f"add `surrogate triangle(width = 1, height = 0.3)` to `{population.model}`"
             diagnostics.error("missing-surrogate", population.span, message, help=help)
     penalised = {penalty.population for penalty in training.penalties}
-    reached = _reaching(model, read | penalised)
+    reached = _reaching(model, read | penalised, rule.name != "eprop")
     direct = {c.source for c in model.connections if c.target in read} | read
     told: set[str] = set()
     for population_name in (name for entry in training.learn for name in _learning(model, entry.key)):
@@ -131,13 +131,14 @@ def _moving(population: nodes.Population) -> set[str]:
     return {name for value in values for name in symbols(value)}
 
 
-def _reaching(model: nodes.Model, read: set[str]) -> set[str]:
-    """Populations from which connections lead to those in `read`, and these."""
+def _reaching(model: nodes.Model, read: set[str], by_modulators: bool) -> set[str]:
+    """Populations from which connections lead to those in `read`, and these; also by what they tell modulators, which e-prop cuts."""
     found, waiting = set(read), list(read)
     while waiting:
         target = waiting.pop()
-        for connection in model.connections:
-            if connection.target == target and connection.source not in found:
-                found.add(connection.source)
-                waiting.append(connection.source)
+        for connection in (c for c in model.connections if c.target == target):
+            setting = [name for _, name, _ in connection.modulators] if by_modulators else []
+            for source in {connection.source, *setting} - found:
+                found.add(source)
+                waiting.append(source)
     return found
