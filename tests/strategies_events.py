@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from event_case import FIRST, network
 from hypothesis import strategies as st
-from timed_synapses import MEAN, least_step, onto_a_readout, with_own
+from timed_synapses import GRADED, MEAN, least_step, onto_a_readout, with_own
 
 LOSSES = (
     FIRST, "cross_entropy(mean(output.v))", "cross_entropy(last(output.v))", "cross_entropy(mean(output.i, from = 6 ms, to = 12 ms))",
@@ -101,20 +101,34 @@ def networks_of_timed_synapses(draw: st.DrawFn) -> tuple[str, int]:
 
 
 @st.composite
-def timed_rules(draw: st.DrawFn) -> str:
-    """A plasticity `pairs` with traces of both sides and a state of each synapse, which may read both of its neurons."""
+def timed_rules(draw: st.DrawFn, told: bool, late: bool) -> str:
+    """A plasticity `pairs` with traces of both sides and a state of each synapse, which may read both of its neurons.
+
+    told: by a modulator m. late: behind a delay of each synapse, which `on post` cannot see its source by.
+    """
     number = lambda low, high: round(draw(st.floats(low, high)), 2)  # noqa: E731
     slopes = (
         "-e / (8 ms)",
         "-e / (8 ms) + x * post.v * (0.3 /ms)",
-        "(pre.v * pre.v - e) / (6 ms)",
         "-e / (10 ms) + 0.05 /ms * x * y",
+        "(pre.v * pre.v - e) / (6 ms)",
+        "(pre.v - e) / (6 ms)",
+        *["-e / (8 ms) + x * m * (0.2 /ms)", "(pre.v * m * m - e) / (6 ms)"] * told,
     )
-    met = ("y", "y * (1 + e)", "tanh(pre.i) * (1 + y)", "(1 + y) * post.i", "(e - post.v) * 0.5")
-    left = ("x * (1.5 - weight)", "e", "(e + tanh(post.i))", "x * (1 + y) * cos(weight)")
+    met = (
+        "y", "y * (1 + e)", "tanh(pre.i) * (1 + y)", "(1 + y) * post.i", "(e - post.v) * 0.5",
+        *["(1 + y) * tanh(m)", "m * post.v"] * told,
+    )  # fmt: skip
+    left = (
+        "x * (1.5 - weight)", "e", "(e + tanh(post.i))", "x * (1 + y) * cos(weight)",
+        *["(1 + x) * tanh(pre.i + pre.v)", "e * pre.v * post.i"] * (not late),
+        *["x * m", "tanh(m * post.v)"] * told,
+    )  # fmt: skip
+    if late:
+        slopes = tuple(slope for slope in slopes if "x" not in slope)  # a trace that each synapse sees in an equation
     return f"""
 plasticity pairs:
-    param up = {number(0.05, 0.3)}
+    param up = {number(0.05, 0.3)}{TOLD * told}
     pre state x = 0
     post state y = 0
     state e = 0
@@ -131,15 +145,32 @@ plasticity pairs:
 """
 
 
+TOLD = "\n    modulator m"
+SETTING = {  # what a modulator follows: of what population, how it is driven
+    "dopamine.v": (("Graded[1]", "Graded[3]"), ("D: dense, weight = 0.4, delay = 0 ms", "I: dense, weight = 2, delay = 0.7 ms")),
+    "dopamine.i": (("Soma[1]", "Soma[3]"), ("I: dense, weight = 1.5, delay = 0 ms",)),
+    "hidden.v": ((), ()),
+}  # fmt: skip
+
+
 @st.composite
 def networks_of_timed_rules(draw: st.DrawFn) -> tuple[str, int]:
     """A network under eventprop whose recurrent weights move, of impulses or of synapses with states; a seed of weights and events."""
-    body, rule, impulses = draw(timed_synapses()), draw(timed_rules()), draw(st.booleans())
-    delay = "" if least_step(f"{rule}{'' if impulses else body}") < 0.1 else "1 ms"
-    learn = "weights, hidden.theta, hidden_hidden.plasticity.up"
-    text = rule + with_own(body, draw(st.sampled_from((FIRST, MEAN))), learn, delay)
+    told, late, impulses = draw(st.booleans()), draw(st.integers(0, 3)) == 0, draw(st.booleans())
+    body, rule = draw(timed_synapses()), draw(timed_rules(told, late))
+    at_once = not late and draw(st.booleans())
+    learn = "weights, hidden.theta, hidden_hidden.plasticity.up" + ", hidden_hidden.delay" * late
+    delay = "each(1 ms)" if late else "" if at_once else "1 ms"
+    text = with_own(body, draw(st.sampled_from((FIRST, MEAN))), learn, delay)
+    follows = draw(st.sampled_from(sorted(SETTING))) if told else ""
+    moves = f"plasticity = pairs({f'm = {follows}' if told else ''})" + ", post_delay = 0.7 ms" * draw(st.booleans())
     if impulses:
-        text = text.replace("hidden -> hidden.D", "hidden -> hidden.I").replace(
-            "synapse = own()", "plasticity = pairs()"
+        text = text.replace("hidden -> hidden.D", "hidden -> hidden.I").replace("synapse = own()", moves)
+    text = text.replace("synapse = own()", f"synapse = own(), {moves}")
+    if "dopamine" in follows:
+        population, driven = (draw(st.sampled_from(of)) for of in SETTING[follows])
+        text = text.replace("    population output", f"    population dopamine: {population}\n    population output")
+        text = text.replace(
+            "    connect hidden -> output", f"    connect hidden -> dopamine.{driven}\n    connect hidden -> output"
         )
-    return text.replace("synapse = own()", "synapse = own(), plasticity = pairs()"), draw(st.integers(0, 1000))
+    return f"{GRADED}{rule}{text}", draw(st.integers(0, 1000))

@@ -47,7 +47,7 @@ from sncc.program.learning import (
 from sncc.program.nodes import Program
 from sncc.program.operations import ForwardOperation, Readout, Update
 from sncc.program.order import forward_order, reverse_order
-from sncc.program.statements import LEARNS, REFRACTORY, SLOPED, Assign, Fire, Statement
+from sncc.program.statements import LEARNS, MOMENT, REFRACTORY, SLOPED, Assign, Fire, Statement
 
 _START = "start~"  # before a state's name: credit for its first value, delivered before the first step; users' names have no `~`
 
@@ -188,6 +188,8 @@ def _credited(program: Program, c: Connection, choice: Adjoint) -> tuple[tuple[s
         return ((arrival_time(c.input), None),)
     if c.values.startswith(SLOPED):
         return ()
+    if c.input.startswith(MOMENT):  # a moment's value, which no event of its step keeps for longer
+        return ((c.input, here(c.values)),)
     reader = next(o for o in program.forward if isinstance(o, Update) and o.group == c.target_group)
     if reads_curved(reader, c.input):
         return ((c.input, here(c.values)), (moved(c.input), moved(c.values)))

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.expressions.algebra import beside_draws
-from sncc.expressions.nodes import symbols
-from sncc.model.nodes import Connection, Model, Plasticity
+from sncc.model.nodes import Connection, Model
 from sncc.model.training_nodes import Learnt, Training
 
 
@@ -26,7 +25,7 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
         yield from _learnt(learnt, model)
         yield from _beside_draws(learnt, model)
     for connection in model.connections:
-        yield from _connection(connection, training, model)
+        yield from _connection(connection, training)
 
 
 def _learnt(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
@@ -54,24 +53,11 @@ def _beside_draws(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
             yield not_supported_yet(learnt.span, what, help)
 
 
-def _connection(connection: Connection, training: Training, model: Model) -> Iterator[Diagnostic]:
-    plasticity = connection.plasticity
-    if plasticity is None or training.rule.name != "eventprop":
+def _connection(connection: Connection, training: Training) -> Iterator[Diagnostic]:
+    if training.rule.name != "eventprop":
         return
-    help = "train with `bptt` or `eprop`, or leave the `plasticity` out (`--schedule neuron_parallel` simulates it)"
-    for name, _, _ in connection.modulators:
-        what = f"`eventprop` through weights that a `plasticity` moves by `{name}`, which follows a population,"
-        yield not_supported_yet(connection.span, what, help)
-    if read := next(_read_elsewhere(connection, plasticity, model), None):
-        what = f"`eventprop` through weights that a `plasticity` moves, `on post`, by `{read}`, at the time of another spike,"
-        yield not_supported_yet(connection.span, what, help)
-
-
-def _read_elsewhere(connection: Connection, plasticity: Plasticity, model: Model) -> Iterator[str]:
-    """States of neurons that spikes of the target read as they are then, and not as the spike itself has left them."""
-    for name in sorted({name for jump in plasticity.on_post for name in symbols(jump.value)}):
-        side, _, variable = name.partition(".")
-        if side == "pre" or (side == "post" and connection.post_delay_steps):
-            dynamics = model.population(connection.source if side == "pre" else connection.target).dynamics
-            if dynamics is not None and any(s.name == variable for s in dynamics.states):
-                yield name
+    for name, population, variable in connection.modulators:
+        if variable == "spikes":
+            what = f"`eventprop` through weights that a `plasticity` moves by `{name}`, which is there for one step after a spike,"
+            help = f"let the spikes of `{population}` drive a state of a neuron, and follow that; or train with `bptt` or `eprop`"
+            yield not_supported_yet(connection.span, what, help)

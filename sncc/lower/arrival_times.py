@@ -6,7 +6,8 @@ step), are where `event_times.py` of the gradients moves them, and `arrival.met.
 
 Locals, for each arrival of those in the step; those that are zero are left out:
     arrival.count.I         how many there are, one at least, where there may be more than one
-    arrival.pass.I.X        d(X) / dt of what the jumps read and pass: a state of the target, as it was before other arrivals, or `t`
+    arrival.pass.I.X        d(X) / dt of what the jumps read and pass: a state of the target, as it was before other arrivals, one of a neuron
+                            whose spike it is not, or `t`
     arrival.rise.I.K        d(K) / dt right before the jumps
     arrival.fall.I.K        d(K) / dt right behind the jumps
     arrival.gap.I.X         X before minus X behind the jumps: a state, or a value that is told of states
@@ -21,7 +22,7 @@ from sncc.expressions.algebra import ONE, ZERO, div, fold_all, sub
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute, symbols
 from sncc.lower.readings import FLOWED, before_events
 from sncc.model.nodes import Assignment, Dynamics
-from sncc.program.statements import SLOPED, Assign
+from sncc.program.statements import MOMENT, SLOPED, Assign
 
 
 def at_arrival(name: str) -> str:
@@ -52,6 +53,7 @@ def passing(jumps: Iterable[Assignment]) -> dict[str, Expression]:
     found: dict[str, Expression] = {
         n: Symbol(f"post.{SLOPED}{n.removeprefix(ahead)}") for n in read if n.startswith(ahead)
     }
+    found |= {n: Symbol(f"{SLOPED}{n}") for n in read if n.startswith(MOMENT)}
     return found | {"t": ONE} if "t" in read else found
 
 

@@ -16,7 +16,7 @@ from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.expressions.units import PLAIN
 from sncc.lower.connections import impulsive
 from sncc.model.nodes import Assignment, Connection, Dynamics, Model, Population, State
-from sncc.program.statements import Assign
+from sncc.program.statements import MOMENT, Assign
 
 LEAST_JUMP = 1e-4  # relative: below it the derivative stands for the mean one, which would be one of rounding
 
@@ -89,7 +89,11 @@ def jumping_values(model: Model, target: str) -> Sequence[Connection]:
     return [
         c
         for c in model.connections
-        if c.target == target and c.values is not None and not impulsive(model, c) and _jumps(model, c)
+        if c.target == target
+        and c.values is not None
+        and not c.input.startswith(MOMENT)
+        and not impulsive(model, c)
+        and _jumps(model, c)
     ]
 
 

@@ -57,6 +57,13 @@ def event_times(
     return _Events(population, moments, impulses, drives, gate, step).locals()
 
 
+def ending_slopes(
+    population: Population, moments: Moments, drives: frozenset[str], waits: Expression, step: float, end: Now
+) -> dict[str, Expression]:
+    """By state how fast it goes as the step ends, where the states are those at its `end` and `waits` says whether some are held."""
+    return _Events(population, moments, frozenset(), drives, waits, step).endings(end)
+
+
 class _Events:
     def __init__(
         self, population: Population, moments: Moments, impulses: frozenset[str], drives: frozenset[str],
@@ -92,6 +99,16 @@ class _Events:
             found += self._arrival(i)
         found += [(f"before.{s}", self.moments.flowed[s]) for s in self.states]
         return tuple(Assign(name, value) for name, v in found if (value := fold_all(v)) != ZERO)
+
+    def endings(self, end: Now) -> dict[str, Expression]:
+        """d(K) / dt of states as the step ends; `gate` is whether some are held then."""
+        result: dict[str, Expression] = {}
+        for s, free in self.free.items():
+            slope = substitute(free, end)
+            if self.held[s] != free and self.gate is not None:
+                slope = apply("select", self.gate, substitute(self.held[s], end), slope)
+            result[s] = slope
+        return result
 
     # -------------------------------------------------------------------------------------------- spikes
     def _distance(self, now: Now) -> Expression:

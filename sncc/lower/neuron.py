@@ -14,7 +14,7 @@ from sncc.lower.curved_reading import mean_slopes
 from sncc.lower.flow import Flow, flow
 from sncc.lower.jumps import jump_at_arrivals
 from sncc.lower.noise import noise_of
-from sncc.lower.readings import FLOWED
+from sncc.lower.readings import ENDING, FLOWED
 from sncc.model.integration import integration
 from sncc.model.nodes import Dynamics, Equation, Input, Integrated, Population
 from sncc.program.rewrite import rewritten
@@ -135,13 +135,21 @@ def _follow_events(
     step: float,
 ) -> None:  # fmt: skip
     """The locals that say how the states follow the times of spikes and arrivals."""
-    from sncc.lower.events import Moments, event_times  # with sympy: looking at a file without this rule needs none
+    from sncc.lower.events import Moments, ending_slopes, event_times  # with sympy: without this rule none is needed
 
     written = {s.name for s in body.statements}
     flowed = {s: Symbol(f"{s}.flow") if f"{s}.flow" in written else now for s, now in arrived.items()}
-    body.statements += event_times(population, Moments(before, flowed, arrived), impulses, drives, gate, step)
+    moments = Moments(before, flowed, arrived)
+    body.statements += event_times(population, moments, impulses, drives, gate, step)
     body.statements += arrival_times(dynamics)
     body.statements += mean_slopes(dynamics, drives, step, before)
+    wanted = [s.name for s in dynamics.states if s.name.startswith(ENDING)]
+    waiting = apply(
+        "gt", apply("select", apply("gt", FIRED, 0.5), Symbol("refractory.steps"), sub(LEFT, Number(1.0))), 0.5
+    )
+    slopes = ending_slopes(population, moments, drives, waiting, step, dict(body.now)) if wanted else {}
+    for state in wanted:
+        body.assign(state, slopes[state.removeprefix(ENDING)])
 
 
 def _inputs_of_flow(dynamics: Dynamics) -> frozenset[str]:

@@ -20,7 +20,7 @@ from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbo
 from sncc.expressions.units import PLAIN
 from sncc.lower.drawn_starts import drawn_starts, with_starts
 from sncc.lower.plasticity import follow_modulator, trace_name
-from sncc.lower.readings import FLOWED, is_timed
+from sncc.lower.readings import ENDING, FLOWED, is_timed
 from sncc.lower.recorded_synapses import recordable_states
 from sncc.lower.synapse_ends import Ends, built_ends, in_a_row, is_placed, most_of, placed_ends
 from sncc.lower.synapse_limits import refuse
@@ -60,7 +60,7 @@ def spread_synapses(model: Model) -> Model:
         populations += added
         connections += around
     simulation = _stimulating(model, [c for c in model.connections if c.plasticity is not None])
-    kept = (NUMBER, SPIKED, FLOWED)
+    kept = (NUMBER, SPIKED, FLOWED, ENDING)
     told = {(c.source, c.values) for c in connections if c.of_target or (c.values or "").startswith(kept)}
     neurons = (_telling(p, [v for name, v in told if name == p.name and v]) for p in model.populations)
     return replace(model, populations=(*neurons, *populations), connections=tuple(connections), simulation=simulation)
@@ -231,6 +231,8 @@ class _Spread:
             self.connections.append(replace(noticed, of_target=True))
 
     def _join_modulators(self) -> None:
+        if is_timed(self.model):  # synapses see what sets them
+            return
         for modulator, population, variable in self.c.modulators:
             follower, follows = follow_modulator(self.model, self.c, modulator, population, variable)
             self.populations.append(follower)
@@ -246,11 +248,17 @@ class _Spread:
                 seeing = self._onto(self.target.name, s.symbol, s.symbol, self.to_columns, s.variable, s.ago)
                 seeing = replace(seeing, of_target=True)
             else:
-                follower = next(p for p in self.populations if p.name == trace_name(self.c, s.side))
+                told = self._sets(s.side)
                 everywhere = Dense(), Part.whole((1,)), Part.whole((self.count,))
-                how = self.to_columns if follower.size > 1 else everywhere
-                seeing = self._onto(follower.name, s.symbol, s.symbol, how, s.variable, s.ago)
+                how = self.to_columns if told.size > 1 else everywhere
+                seeing = self._onto(told.name, s.symbol, s.symbol, how, s.variable, s.ago)
             self.connections.append(seeing)
+
+    def _sets(self, modulator: str) -> Population:
+        """What synapses are told a modulator by: what follows the population that sets it, or that population."""
+        if is_timed(self.model):
+            return self.model.population(next(name for m, name, _ in self.c.modulators if m == modulator))
+        return next(p for p in self.populations if p.name == trace_name(self.c, modulator))
 
     def _along(self, side: str) -> Ends:
         return self.to_rows if side == "pre" else self.to_columns

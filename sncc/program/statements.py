@@ -22,6 +22,7 @@ SLOPED = (
     "sloped."  # before a state's name: how fast it came, over the step, to where arrivals find it; it carries no credit
 )
 SPIKED = "spiked."  # before a state's name: its value at the step's end, read at the spikes of its neuron, with whose times it moves
+MOMENT = "moment."  # before the name of an input that is read at spikes of other neurons alone: what is read moves with their times
 REFRACTORY = "refractory.left"  # steps left without a test
 
 

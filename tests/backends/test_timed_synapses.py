@@ -24,24 +24,27 @@ synapse moved:{SYNAPSES["moved by both sides and the time"]}
 synapse bent:{SYNAPSES["bent by both sides"]}
 plasticity seeing:
     param up = 0.1
+    modulator reward
     pre state x = 0
     post state y = 0
     state e = 0
     dx/dt = -x / (12 ms)
     dy/dt = -y / (9 ms)
-    de/dt = -e / (8 ms) + x * post.v * (0.3 /ms)
+    de/dt = -e / (8 ms) + x * post.v * reward * (0.3 /ms)
     on pre:
-        weight -= up * (1 + y) * tanh(pre.i)
+        weight -= up * (1 + y) * tanh(pre.i + reward)
         x += 1
     on post:
-        weight += up * (e + tanh(post.i)) * (1 - weight)
+        weight += up * (e + tanh(post.i + pre.v)) * (1 - weight)
         y += 1
     bound weight in [-1, 1]
 network Timed:
     step = 0.5 ms
     population x: input[6]
     population hidden: Soma[8]
+    population dopamine: Soma[1]
     population output: Soma[2]
+    connect hidden -> dopamine.D: dense, weight = normal(0.3, 0.1), delay = 0 ms
     connect x -> hidden.I: dense, weight = normal(1.2, 1), delay = 0.5 ms
     connect fast = x -> hidden.D: random(p = 0.5), weight = normal(0, 1), delay = uniform(1 ms, 3 ms), synapse = depressing()
     connect late = hidden -> hidden.D: random(p = 0.4), weight = normal(0, 1), delay = each(1.2 ms), synapse = saturating()
@@ -53,12 +56,13 @@ network Timed:
     connect left = hidden -> hidden.D: dense, weight = normal(0, 0.3), delay = 1 ms, synapse = moved()
     connect touch = hidden -> hidden.D: one_to_one, weight = 0.3, synapse = gap()
     connect hidden -> output.I: dense, weight = normal(0.5, 1), delay = 0 ms
-    connect sees = hidden[0:5] -> hidden.D: random(p = 0.3), weight = normal(0, 0.5), delay = 1 ms, synapse = bent(), plasticity = seeing()
+    connect sees = hidden[0:5] -> hidden.D: random(p = 0.3), weight = normal(0, 0.5), delay = 1 ms, synapse = bent(), plasticity = seeing(reward = dopamine.v)
+    connect heard = hidden[2:6] -> output.I: random(p = 0.7), weight = normal(0, 0.5), delay = 1.5 ms, plasticity = seeing(reward = output.i), post_delay = 1 ms
     connect down = hidden -> output.D: random(p = 0.6), weight = normal(0, 1), delay = 1 ms, synapse = each_by_itself()
 train:
     rule = eventprop
     loss = {MEAN} + cross_entropy(max(output.v, from = 10 ms))
-    learn = weights, hidden.theta, late.delay, own.delay, own.tau, square.tau, late.use, curved.delay, meets.delay, meets.tau, left.use, sees.plasticity.up
+    learn = weights, hidden.theta, late.delay, own.delay, own.tau, square.tau, late.use, curved.delay, meets.delay, meets.tau, left.use, sees.plasticity.up, heard.plasticity.up
     optimiser = adam()
 """
 PAIRS = {"own": (np.array([0, 0, 1, 2, 4, 4]), np.array([4, 7, 3, 6, 5, 7]))}

@@ -7,30 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from event_case import Case, network
-from event_driven_synapses import EventDriven
+from event_case import network
 from networks import program_of
+from timed_rules import LEFT, RESET, RULE, compare, rule
 from timed_synapses import MEAN, SYNAPSES, least_step, with_own
 
 from sncc.backends.reference.interpreter import Reference
-from sncc.diagnostics import DiagnosticError
 
-RULE = """
-plasticity pairs:
-    param tau = 12 ms
-    param up = 0.2
-    param down = 0.1
-    pre state x = 0
-    post state y = 0
-    dx/dt = -x / tau
-    dy/dt = -y / (9 ms)
-    on pre:
-        weight -= down * y
-        x += 1
-    on post:
-        weight += up * x * (1.5 - weight)
-        y += 1
-"""
 OWN = """
 plasticity pairs:
     "States of each synapse besides, which read traces, the time, and a bound."
@@ -52,7 +35,6 @@ plasticity pairs:
         y += 1 - 0.2 * y
     bound weight in [-1.2, 1.6]
 """
-LEFT = "    spike when v > theta: v = 0.2 * v\n"
 RECURRENT, READ, GIVEN = "hidden -> hidden", "hidden -> output", "x -> hidden"
 CASES = {  # name: rule, where, what is learnt besides, what the connection has besides, seed
     "traces of both sides": (RULE, RECURRENT, ", hidden_hidden.plasticity.up, hidden_hidden.plasticity.tau", "", 4),
@@ -71,29 +53,11 @@ def plastic(rule: str, where: str, learn: str = "", more: str = "") -> str:
     return text.replace(old, f"{new}, plasticity = pairs(){more}")
 
 
-def compare(text: str, seed: int) -> None:
-    """Errors fall with the step."""
-    case = Case(text, seed, 1.3, entries=1, simulate=EventDriven, by=1e-4, least=least_step(text))
-    coarse, fine = case.errors_at(0.1), case.errors_at(0.02)
-    for key, error in fine.items():
-        assert error < 0.5 * coarse[key] + 0.01, (key, coarse, fine)
-    assert sum(np.max(np.abs(exact)) > 1e-3 for _, exact in case.exact.values()) >= 3
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_are_those_of_root_found_spike_times(name):
     rule, where, learn, more, seed = CASES[name]
     compare(plastic(rule, where, learn, more), seed)
-
-
-def rule(pre: str = "down * y", post: str = "up * x * (1.5 - weight)", flow: str = "") -> str:
-    text = RULE.replace("weight -= down * y", f"weight -= {pre}").replace(
-        "weight += up * x * (1.5 - weight)", f"weight += {post}"
-    )
-    return (
-        text.replace("    on pre:", f"    state e = 0\n    de/dt = -e / (8 ms) + {flow}\n    on pre:") if flow else text
-    )
 
 
 READING = {  # name: rule, synapse behind it or none, seed
@@ -141,22 +105,11 @@ def test_learnt_delays_of_synapses_behind_it():
     compare(before(RULE, "of one time constant each", ", hidden_hidden.delay"), 7)
 
 
-@pytest.mark.parametrize("name", [n if "everything" in n else pytest.param(n, marks=pytest.mark.slow) for n in READING])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", READING)
 def test_what_reads_neurons_is_moved_with_them(name):
     told, kind, seed = READING[name]
-    compare(before(told, kind).replace("    spike when v > theta: v = 0\n", LEFT), seed)
-
-
-@pytest.mark.parametrize(
-    "read, more",
-    [("pre.v", ""), ("post.v", ", post_delay = 1 ms")],
-)
-def test_what_another_spike_would_read_is_refused_with_its_place(read, more):
-    with pytest.raises(DiagnosticError) as raised:
-        program_of(plastic(rule(post=f"up * x * {read}"), RECURRENT, more=more))
-    (found,) = raised.value.diagnostics
-    said = f"`eventprop` through weights that a `plasticity` moves, `on post`, by `{read}`"
-    assert found.code == "not-supported-yet" and found.message.startswith(said) and found.span and found.help
+    compare(before(told, kind).replace(RESET, LEFT), seed)
 
 
 GIVING = """

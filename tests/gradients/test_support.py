@@ -71,7 +71,7 @@ SEEING = ("pre state x = 0", "state e = 0\n    de/dt = (post.v - e) / (9 ms)\n  
 FOLLOWS = "    population one: LIF[1]\n    connect hidden -> one: dense, weight = 0.3\n    connect hidden -> output"
 FOLLOWING = (
     "    connect hidden -> output: dense, weight = normal(0, 0.1), plasticity = grow()",
-    f"{FOLLOWS}: dense, weight = normal(0, 0.1), plasticity = grow(level = one.v)",
+    f"{FOLLOWS}: dense, weight = normal(0, 0.1), plasticity = grow(level = one)",
 )
 NOISY = ("-x / (9 ms)", "-x / (9 ms) + noise / sqrt(9 ms)")
 UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
@@ -84,7 +84,7 @@ UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
             "eventprop",
             "",
             FOLLOWING,
-            "`eventprop` through weights that a `plasticity` moves by `level`, which follows a population,",
+            "`eventprop` through weights that a `plasticity` moves by `level`, which is there for one step after a spike,",
         ),
         (
             "eprop(online = true)",
