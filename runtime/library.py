@@ -90,6 +90,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {  # argument types; all return an erro
     "set_optimiser_state": (_HANDLE, c_int, c_int, *_ARRAY),
     "get_optimiser_step": (_HANDLE, POINTER(c_int64)),
     "set_optimiser_step": (_HANDLE, c_int64),
+    "set_draw_seed": (_HANDLE, c_uint64),
     "train": (*_BATCH, c_double, POINTER(Result)),
     "announce": _BATCH,
     "gradients": (*_BATCH, POINTER(Result)),
@@ -185,6 +186,15 @@ class Library:
                 self._announced = False
                 self._functions["announce"](self._handle, None, None, 0, None)
             self._inside.release()
+
+    @contextmanager
+    def drawing(self, seed: int) -> Iterator[None]:
+        """Noise, sources and dropout of the batches within are drawn with that seed, not with the network's."""
+        self.call("set_draw_seed", seed)
+        try:
+            yield
+        finally:
+            self.call("set_draw_seed", self.seed)
 
     def announced(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Each batch, for one call, after the library was told the one after it, which a GPU copies during that call.

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-ABI_VERSION = 6
+ABI_VERSION = 7
 LARGEST = {"float32": float(np.finfo(np.float32).max)}  # by precision; the others hold what Python does
 
 

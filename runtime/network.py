@@ -103,7 +103,7 @@ class Network:
 
         `data`: Events, or by source {name: Events or array}; `labels`: integers (samples,) or, for a loss at every step,
         (samples, steps), -1 = none; or real targets (samples, outputs) or (samples, steps, outputs). `batch`: samples an
-        update, by default the file's. `seed`: order of the samples. `verbose`: None shows progress on a terminal.
+        update, by default the file's. `seed`: order of the samples, and what they draw (noise, sources, dropout). `verbose`: None shows progress on a terminal.
         A fit goes on from the epochs that were trained before (`progress`); one that ends where an interrupted one would
         have ended continues its learning-rate schedule, with the same bits as without the interruption.
         Raises ValueError for data and labels that do not fit the network; FloatingPointError where the loss is no longer

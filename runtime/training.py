@@ -95,11 +95,12 @@ def fit(
             parts = [slice(k, min(k + size, train.samples)) for k in range(0, train.samples, size)]
             batches = (selected(train, order[part], trials[part]) for part in parts)
             sums = Sums()
-            for k, chosen in enumerate(network.library.announced(batches)):
-                at = Position((epoch - first) * per_epoch + k, (start + epochs - first) * per_epoch, per_epoch)
-                count = parts[k].stop - parts[k].start
-                sums = sums.add(run_batch(network.library, "train", chosen, rate(at)), count)
-                bar.update(epoch - start, k + 1, sums.loss / sums.samples)
+            with network.library.drawing(seed):
+                for k, chosen in enumerate(network.library.announced(batches)):
+                    at = Position((epoch - first) * per_epoch + k, (start + epochs - first) * per_epoch, per_epoch)
+                    count = parts[k].stop - parts[k].start
+                    sums = sums.add(run_batch(network.library, "train", chosen, rate(at)), count)
+                    bar.update(epoch - start, k + 1, sums.loss / sums.samples)
             network.library.get_count("get_optimiser_step")  # waits for a GPU: what went wrong in the last batch
             network.progress = replace(network.progress, epoch=epoch + 1)
             line = _epoch_line(network, sums, check)

@@ -123,6 +123,7 @@ def calls(name: str) -> list[Call]:
         Call("set_optimiser_state", ("int index", "int slot", *constant[1:]), ("n.set_optimiser_state(index, slot, values, count);",)),
         Call("get_optimiser_step", ("int64_t* step",), ("n.place(step) = n.engine().optimiser_step();",)),
         Call("set_optimiser_step", ("int64_t step",), ("n.set_optimiser_step(step);",)),
+        Call("set_draw_seed", ("uint64_t seed",), ("n.set_draw_seed(seed);",)),
         Call("train", (*batch, "double learning_rate_factor", f"{name}_result* result"), (run.format("train", "learning_rate_factor, nullptr, nullptr"),)),
         Call("announce", batch, ("n.announce(convert(data), selection, count, trials);",)),
         Call("gradients", (*batch, f"{name}_result* result"), (run.format("gradients", "1.0, nullptr, nullptr"),)),

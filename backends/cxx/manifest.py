@@ -14,7 +14,7 @@ from sncc.program.nodes import Program
 from sncc.program.statements import WEIGHT_NOW
 
 VERSION = "0.1.0"
-ABI_VERSION = 6
+ABI_VERSION = 7
 
 
 def manifest(program: Program) -> dict[str, object]:

@@ -33,3 +33,17 @@ def test_the_gradient_is_that_of_the_loss_with_the_numbers_as_they_fell():
         step = 1e-5
         slope = (loss({key: values[key] + step * direction}) - loss({key: values[key] - step * direction})) / (2 * step)
         assert slope == pytest.approx(float(np.sum(gradients[key] * direction)), rel=1e-6)
+
+
+def test_what_training_draws_is_the_seed_of_the_fit_not_that_of_the_network():
+    needs_compiler()
+    path = sncc.build(NOISY, backend="cpu", precision="float64")
+    first = sncc.load(path).parameters
+    numbers = {key: values for key, values in first.items() if first.describe(key).is_stored}
+    events, losses = sncc.Events.from_dense(np.ones((1, 25, 6), int)), {}
+    for drawn, seed in ((1, 3), (2, 3), (1, 4)):
+        network = sncc.load(path, seed=drawn)
+        for key, values in numbers.items():
+            network.parameters[key] = values
+        losses[drawn, seed] = network.fit(events, np.array([0]), epochs=2, seed=seed)["loss"]
+    assert losses[1, 3] == losses[2, 3] != losses[1, 4]

@@ -60,6 +60,7 @@ int fake_get_optimiser_state(network *n, int index, int slot, double *values, in
 int fake_set_optimiser_state(network *n, int index, int slot, const double *values, int64_t count) { return copy(n, index == 0 && slot == 0 ? n->momentum : NULL, values, count); }
 int fake_get_optimiser_step(network *n, int64_t *step) { *step = n->updates; return 0; }
 int fake_set_optimiser_step(network *n, int64_t step) { n->updates = step; return 0; }
+int fake_set_draw_seed(network *n, uint64_t seed) { (void)n; (void)seed; return 0; }
 
 /* Counts of the sample's events, and the sums of its signals. */
 static void features(const data_set *d, int64_t s, double *x) {

@@ -47,7 +47,7 @@ SNCC_COLD inline void refuse_too_much(const Description& about, double bytes_to_
 class Network {
 public:
     SNCC_COLD Network(const Description& description, std::unique_ptr<Engine> engine, std::uint64_t seed)
-        : about_(description), engine_(std::move(engine)), seed_(seed) {
+        : about_(description), engine_(std::move(engine)), seed_(seed), draw_seed_(seed) {
         for (int k = 0; k < about_.parameter_count; ++k) {
             const ParameterDescription& p = about_.parameters[k];
             if (p.size < 0) continue;  // drawn by `build`
@@ -61,6 +61,7 @@ public:
 
     const char* error() const { return error_.c_str(); }
     std::uint64_t seed() const { return seed_; }
+    void set_draw_seed(std::uint64_t seed) { draw_seed_ = seed; }
 
     // Where a number goes that a caller has asked for.
     template <typename T>
@@ -159,7 +160,7 @@ public:
         announced_.reset();
         if (count == 0) return expected_.reset(), engine_->expect({});
         if (!data || !selection || count < 0) throw Failure(Code::argument, "a batch of no samples");
-        announced_.emplace(Batch{data, selection, count, trials, seed_});
+        announced_.emplace(Batch{data, selection, count, trials, draw_seed_});
     }
     SNCC_COLD Result run(Mode mode, const Data* data, const std::int64_t* selection, std::int64_t count, const std::uint32_t* trials,
                double factor, double* outputs, const std::int64_t* output_starts) {
@@ -167,7 +168,7 @@ public:
         if (mode != Mode::evaluate && !about_.optimiser) throw Failure(Code::argument, "the network has no `train` block");
         if (!std::isfinite(factor) || factor < 0) throw Failure(Code::argument, "the factor on the learning rate is a number from 0");
         if (!about_.readout) throw Failure(Code::argument, "the network has no loss, so it has no readout to evaluate");
-        const Batch batch = {data, selection, count, trials, seed_};
+        const Batch batch = {data, selection, count, trials, draw_seed_};
         const bool learns = mode != Mode::evaluate;
         std::optional<SamplesOfBatch> next, expected;
         next.swap(announced_), expected.swap(expected_);
@@ -380,7 +381,7 @@ private:
 
     const Description& about_;
     std::unique_ptr<Engine> engine_;
-    std::uint64_t seed_;
+    std::uint64_t seed_, draw_seed_;  // of connectivity and first weights, and of what batches draw
     std::string error_;
     std::atomic<bool> busy_{false};
     bool built_ = false;
