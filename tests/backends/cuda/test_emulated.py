@@ -145,7 +145,7 @@ def test_a_bound_on_memory_lets_samples_take_turns_and_changes_no_bit(projects, 
     long = {name: values for name, values in long.items() if name in data}
     with pytest.raises(
         MemoryError,
-        match=r"training on 8000 steps takes at least [1-9][\d.]* MB on the GPU, .* = [1-9][\d.]* [kM]B: build it",
+        match=r"training on 8000 steps takes at least [1-9][\d.]* [kM]B on the GPU, .* = [1-9][\d.]* [kM]B: build it",
     ):
         two.gradients(long, np.array(labels[:1]))
 
