@@ -132,10 +132,11 @@ def start(rng):
     return [{"start": spikes(rng, 1, 30)[0]["x"]}]
 
 
-E_PROP = [pytest.param(name, "eprop", marks=pytest.mark.slow if k else ()) for k, name in enumerate(CASES)]
+BY_BOTH = [pytest.param(name, "bptt", marks=pytest.mark.slow if name == "of the source" else ()) for name in CASES]
+BY_BOTH += [pytest.param(name, "eprop", marks=pytest.mark.slow if k else ()) for k, name in enumerate(CASES)]
 
 
-@pytest.mark.parametrize(("name", "rule"), [*((name, "bptt") for name in CASES), *E_PROP])
+@pytest.mark.parametrize(("name", "rule"), BY_BOTH)
 def test_gradients_are_those_of_all_states_in_one_flow(name, rule):
     run, _, _ = agreeing(text_of(name, rule), start)
     all_moves(run)

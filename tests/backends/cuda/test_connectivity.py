@@ -119,7 +119,7 @@ def test_weights_that_move_stay_where_they_are_until_somebody_asks(loaded, cpu, 
 def test_the_host_has_none_of_them_until_somebody_asks(loaded, monkeypatch):
     monkeypatch.setenv("SNCC_MEMORY_LIMIT", "34e3")  # bytes: enough for the states and the one connection of the host's
     network = loaded()
-    assert len(run(network).spikes["wide"].times) > 50
+    assert len(network.simulate(10e-3, seed=9).spikes["wide"].times) > 50
     with pytest.raises(
         MemoryError, match=r"the synapses of the connection `nearly` need 35 kB of the host's memory, 34 kB are free"
     ):
@@ -128,7 +128,7 @@ def test_the_host_has_none_of_them_until_somebody_asks(loaded, monkeypatch):
     with pytest.raises(
         MemoryError, match="the network needs 226 kB of memory, 34 kB are free; the largest connection, nearly"
     ):
-        run(loaded())
+        loaded().simulate(10e-3, seed=9)
 
 
 def test_numbers_that_are_set_take_the_place_of_those_drawn(loaded, cpu):

@@ -163,8 +163,9 @@ DRAWN_JUNCTION = recurrent("LIF", rule="bptt", size=17).replace(
 )
 
 
-@pytest.mark.parametrize("build", [pytest.param("plain", marks=LONG), "checked"])
-@pytest.mark.parametrize("rule", ["bptt", pytest.param("eprop(online = true)", marks=LONG)])
+@LONG
+@pytest.mark.parametrize("build", ["plain", "checked"])
+@pytest.mark.parametrize("rule", ["bptt", "eprop(online = true)"])
 def test_two_sums_over_the_same_drawn_synapses_learn(projects, rule, build):
     program, project = projects.emulated(DRAWN_JUNCTION.replace("bptt", rule), build=build)
     weights = [c.weight for c in program.connections if c.wiring is not None]

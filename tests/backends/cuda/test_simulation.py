@@ -71,7 +71,7 @@ def run(network, program, steps: int, **options):
     return network.simulate(steps * program.step * 1e-3, seed=9, record=recorded, **options)
 
 
-SOME = [pytest.param(n, marks=() if k in (1, 4) else pytest.mark.slow) for k, n in enumerate(NETWORKS)]
+SOME = [pytest.param(n, marks=() if k == 1 else pytest.mark.slow) for k, n in enumerate(NETWORKS)]
 
 
 @pytest.mark.parametrize("name", SOME)

@@ -241,8 +241,12 @@ def test_a_shared_trace_may_be_called_after_its_side():
 
 
 def test_what_samples_in_parallel_cannot_move_is_refused_with_a_remedy():
-    text = (TEXT + BLOCK).replace(*ONE_TO_ONE).replace("population x: input[12]", "population x: spike_times[12]")
+    text = TEXT.replace(*ONE_TO_ONE).replace("    state e = 0.1\n", "    state e = 0.1\n    pre state p = 0\n")
+    text = text.replace("        e += 0.2\n", "        e += 0.2 * p\n        p += normal(0, 1)\n")
+    text = text.replace("synapse = conductance(), plast", "delay = uniform(1 ms, 6 ms), plast")
     with pytest.raises(DiagnosticError) as raised:
         program_of(text, schedule="sample_parallel")
     (found,) = raised.value.diagnostics
-    assert "samples in parallel through `clipped`" in found.message and "`neuron_parallel`" in found.help[0]
+    assert "samples in parallel through `tagged`" in found.message and "whose `p`" in found.message
+    assert "`neuron_parallel`" in found.help[0]
+    program_of(text, schedule="neuron_parallel")
