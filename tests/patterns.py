@@ -112,7 +112,8 @@ def values_of(program: Program, tables: Tables, rng: numpy.random.Generator) -> 
             mean = 0.0 if p.key.startswith("again") else 0.25
             found[p.key] = rng.normal(mean, 0.3, shape) if shape else numpy.array(0.8)
         elif p.key.endswith(".delay") and p.storage != "compiled":
-            found[p.key] = rng.uniform(1.1 if p.learnt else 0.2, 5.8, shape)
+            least = max(c.delay for c in program.connections if c.delays == p.key) * program.step
+            found[p.key] = rng.uniform(1.1 if p.learnt else max(0.2, least), 5.8, shape)
         elif p.key == "hidden.tau_m":
             found[p.key] = numpy.array(12.0)
     return found
