@@ -44,9 +44,9 @@ class Stepper:
 
     def watch(self, record: Iterable[Recordable]) -> None:
         """Lays out room for the states that the next steps give beside spikes. Raises ValueError for what is none."""
+        record = (record,) if isinstance(record, str) else tuple(record) if np.iterable(record) else record
         if record == self._record:
             return
-        record = (record,) if isinstance(record, str) else tuple(record) if np.iterable(record) else record
         wanted = requests(self._manifest, record)
         if record is None or wanted.synapses or not all(isinstance(name, str) for name in record):
             raise ValueError(

@@ -243,9 +243,9 @@ def test_steps_close_a_loop(network):
     assert {name: values.tolist() for name, values in read.items() if "." in name} == {
         "hidden.v": [1, 2, 0, 2], "hidden[1:3].v": [2, 0],
     }  # fmt: skip
-    later = network.step({"x": [1]}, record="hidden.v")
+    later = network.step({"x": [1]}, record=np.array(["hidden.v", "hidden[1:3].v"]))
     assert later["hidden.v"].tolist() == [1, 3, 0, 2] and read["hidden.v"].tolist() == [1, 2, 0, 2]
-    assert "hidden.v" not in network.step()
+    assert "hidden[1:3].v" not in network.step(record="hidden.v") and "hidden.v" not in network.step()
     for wrong in ({"x": [6]}, {"x": [-1]}, {"x": [0.5]}, {"x": [[0]]}, {"y": [0]}, {"drive": [0.0]}):
         with pytest.raises(ValueError):
             network.step(wrong)
