@@ -364,7 +364,7 @@ def equal_spikes(machine: Machine, project: Path, example: str, **params: float)
 
 
 def seconds_to_make(machine: Machine, project: Path, way: str) -> float:
-    """All synapses, made in a way of docs/cuda.md; `check` fails where the device's are not the host's."""
+    """All synapses, made in a way of docs/cuda/simulation.md; `check` fails where the device's are not the host's."""
     with chosen("SNCC_CUDA_SYNAPSES", way):
         start = time.perf_counter()
         sncc.load(project, backend=machine.backend, seed=1).simulate(0.0005, verbose=False)

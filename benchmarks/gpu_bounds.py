@@ -1,6 +1,6 @@
-"""What a batch costs on a GPU at least: bytes, operations, launches and barriers of the schedule in docs/cuda.md.
+"""What a batch costs on a GPU at least: bytes, operations, launches and barriers of the schedule in docs/cuda/bounds.md.
 
-    python benchmarks/gpu_bounds.py                  # the table of batches in docs/cuda.md
+    python benchmarks/gpu_bounds.py                  # the table of batches in docs/cuda/bounds.md
     python benchmarks/gpu_bounds.py --simulations    # that of simulations
     python benchmarks/gpu_bounds.py --connectivity   # that of making their synapses
     python benchmarks/gpu_bounds.py --unstored       # that of drawing them again at each spike
@@ -220,7 +220,7 @@ def program_of(text: str, weights: Weights | None = None) -> Program:
 
 
 def table(card: Card) -> list[str]:
-    """The rows of docs/cuda.md."""
+    """The rows of docs/cuda/bounds.md."""
     lines = [
         "| workload | MB from L2 | MB of memory | GFLOP | launches | barriers a step | bound, µs a batch "
         "| weights, KB a sample | with copies | copied |",
@@ -319,7 +319,7 @@ def step_cost(program: Program, rate: float) -> StepCost:
 
 
 def simulations(card: Card) -> list[str]:
-    """The rows of docs/cuda.md."""
+    """The rows of docs/cuda/bounds.md."""
     lines = [
         "| network | synapses | Hz | MB a step, by columns | by spikes | meetings a step | bound, µs a step, by columns | by spikes "
         "| seconds per second, by spikes |",
@@ -394,7 +394,7 @@ def making(program: Program) -> Making:
 
 
 def connectivity(card: Card) -> list[str]:
-    """The rows of docs/cuda.md."""
+    """The rows of docs/cuda/bounds.md."""
     lines = [
         "| network | synapses | GB that stay | GB besides | GB moved | 10^9 integer operations | GFLOP in float64 | launches | bound, ms |",
         "|" + " --- |" * 9,
@@ -445,7 +445,7 @@ def drawn_again(program: Program, rate: float) -> DrawnAgain:
 
 
 def unstored(card: Card) -> list[str]:
-    """The rows of docs/cuda.md."""
+    """The rows of docs/cuda/bounds.md."""
     lines = [
         "| Brunel by `random(p = 0.1)`, 12,500 neurons at 35 Hz | MB stored | MB drawn again | 10^6 integer operations a step | MFLOP in float64 "
         "| bound, µs a step | seconds per second |",

@@ -20,7 +20,7 @@ def script(name: str, *words: object) -> str:
 
 
 def test_the_page_has_the_table_of_bounds():
-    page = (ROOT / "docs" / "cuda.md").read_text()
+    page = (ROOT / "docs" / "cuda" / "bounds.md").read_text()
     for what in ((), ("--simulations",), ("--connectivity",), ("--unstored",)):
         assert script("gpu_bounds.py", *what) in page
 
