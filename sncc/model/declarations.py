@@ -10,7 +10,8 @@ from sncc.diagnostics import DiagnosticError, Diagnostics
 from sncc.expressions.nodes import Number
 from sncc.expressions.units import Unit
 from sncc.model.definition import RESERVED, Overrides, report_reserved
-from sncc.model.infer import DISTRIBUTIONS, FUNCTIONS, Elaborator, check_function
+from sncc.model.functions import check_function
+from sncc.model.infer import DISTRIBUTIONS, FUNCTIONS, Elaborator
 from sncc.model.neuron import resolve_neuron
 from sncc.model.plasticity import check_plasticity
 from sncc.model.scope import Definition, Scope

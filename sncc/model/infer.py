@@ -33,6 +33,7 @@ DISTRIBUTIONS = {
 FUNCTIONS = frozenset({*_PLAIN_FUNCTIONS, "sqrt", "abs", "sign", "min", "max", "clip"})
 _UNITS_OFTEN_MEANT = ("ms", "s", "us", "mV", "V", "nS", "pS", "uS", "pA", "nA", "pF", "nF", "MOhm", "GOhm", "Hz", "kHz")
 LARGEST_EXPONENT = 280  # of ten, in a number as written: what a double still holds with any unit
+_DRAWN = f"numbers are drawn by {', '.join(f'`{d}`' for d in DISTRIBUTIONS)}"
 BAD = Typed(Number(1.0), None)
 _WORDS = {  # words of the language, with the place where they mean something
     "t": "", "step": "", "dt": "", "label": "", "pre": "", "post": "", "noise": "`noise` stands in equations",
@@ -225,8 +226,10 @@ class Elaborator(Agreement):
         if name in FUNCTIONS:  # before the library's: its `sigmoid` is the surrogate
             return self._builtin(name, call)
         function = self.scope.function(name)
-        if function is not None:
+        if function is not None and not (self.draws and self._is_taken_for_a_distribution(function, call)):
             return self.inline(function, call.arguments, span)
+        if function is not None:
+            return BAD
         if name == "each":
             help = "`each(…)` stands alone, as the value of a `param` or a `weight`"
             self.diagnostics.error("wrong-argument", span, "`each` cannot stand inside an expression", help=help)
@@ -242,14 +245,22 @@ class Elaborator(Agreement):
             )
         return BAD
 
+    def _is_taken_for_a_distribution(self, function: tree.Function, call: tree.Call) -> bool:
+        """Reports the shape of a surrogate at a written number, where numbers may be drawn: `gaussian(0, 0.1)`."""
+        first = call.arguments[0] if call.arguments else None
+        if not _is_shape(function) or first is None or first.name or not isinstance(first.value, tree.Quantity):
+            return False
+        message = f"`{call.function}` is a curve over its first value, of surrogates: it draws nothing, and this is one number"
+        self.diagnostics.error("wrong-argument", call.span, message, help=_DRAWN)
+        return True
+
     def _functions_like(self, name: str) -> tuple[str, ...]:
         """What an unknown function may be meant for: the shapes of surrogates, functions of `u`, only where there is a `u`."""
         named = [(n, self.scope.function(n)) for n in self.scope.function_names()]
-        shapes = {n for n, f in named if f is not None and f.formals and f.formals[0].name.name == "u"}
+        shapes = {n for n, f in named if f is not None and _is_shape(f)}
         known = [n for n, _ in named if "u" in self.names or n not in shapes]
         close = did_you_mean(name, [*FUNCTIONS, *DISTRIBUTIONS, *known])
-        drawn = f"numbers are drawn by {', '.join(f'`{d}`' for d in DISTRIBUTIONS)}"
-        return close or ((drawn,) if self.draws else ())
+        return close or ((_DRAWN,) if self.draws else ())
 
     def _builtin(self, name: str, call: tree.Call) -> Typed:
         wanted = {"clip": 3, "min": 2, "max": 2}.get(name, 1)
@@ -372,17 +383,6 @@ def _placed(expression: Expression, span: Span) -> Expression:
     return replace(expression, span=span) if isinstance(expression, Symbol | Number) else expression
 
 
-def check_function(function: tree.Function, scope: Scope, diagnostics: Diagnostics) -> None:
-    """Mistakes in a function's body that no argument mends, such as unknown names; whether it is called or not."""
-    formals = {f.name.name: Typed(Symbol(f.name.name), None) for f in function.formals}
-    if len(formals) < len(function.formals):
-        names = [f.name.name for f in function.formals]
-        twice = next(f.name for k, f in enumerate(function.formals) if f.name.name in names[:k])
-        diagnostics.error("duplicate", twice.span, f"`{function.name.name}` has two arguments `{twice.name}`")
-    body = Elaborator(scope, Diagnostics(), formals, draws=True, calls=(function.name.name,))
-    for value in (*(f.default for f in function.formals if f.default is not None), function.body):
-        body.elaborate(value)
-    circles = any(d.code == "recursion" for d in diagnostics.found)  # each function of one would tell of it
-    for diagnostic in body.diagnostics.found:
-        if not (circles and diagnostic.code == "recursion"):
-            diagnostics.add(diagnostic)
+def _is_shape(function: tree.Function) -> bool:
+    """Whether a function has the form of a surrogate, over the distance `u` to the threshold."""
+    return bool(function.formals) and function.formals[0].name.name == "u"

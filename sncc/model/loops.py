@@ -71,6 +71,12 @@ def _values(loop: tree.Loop, whole: Callable[[tree.Expression], int | None], dia
     start, stop = whole(loop.over.start), whole(loop.over.stop)
     if start is None or stop is None:
         return []
+    if stop < start:
+        help = f"write `{loop.variable.name} in {stop}..{start}`; the end is excluded, and with `{start}..{start}` there is no turn"
+        diagnostics.error(
+            "wrong-argument", loop.over.span, f"this counts up from {start}, and {stop} lies below it", help=help
+        )
+        return []
     if stop - start > LONGEST:
         diagnostics.error("too-complex", loop.over.span, f"a `for` may take at most {LONGEST} turns")
         return []

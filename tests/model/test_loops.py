@@ -48,6 +48,12 @@ def test_endless_loops_are_refused_at_once():
     assert mistakes("network N:\n    step = 1 ms\n" + loops) == [("too-complex", 3)]
 
 
+def test_a_range_counts_up_or_is_empty():
+    loop = "network N:\n    step = 1 ms\n    population x: input[2]\n    for k in {}:\n        population p{{k}}: input[2]\n"
+    assert [p.name for p in model(loop.format("2..2")).populations] == ["x"]
+    assert mistakes(loop.format("3..0")) == [("wrong-argument", 4)]
+
+
 @pytest.mark.parametrize("last", ["population p{k0}: input[2]", "for l in 0..0:\n    population p: input[2]"])
 def test_so_are_many_short_ones_within_each_other(last):
     """30^4 turns, also where they make nothing."""

@@ -105,3 +105,16 @@ def test_what_a_number_is_drawn_by_is_not_taken_for_the_shape_of_a_surrogate(wri
     assert help in " ".join(mistake.help) and "gaussian" not in str(caught.value)
     with pytest.raises(DiagnosticError, match="did you mean `triangle`"):
         model(small(head=HEAD.replace("triangle(", "triangel(")))
+
+
+@pytest.mark.parametrize(
+    "written, refused", [("gaussian(0, 0.1)", True), ("triangle(1)", True), ("gaussian(theta0 - 1)", False)]
+)
+def test_the_shape_of_a_surrogate_at_a_written_number_is_not_taken_for_a_distribution(written, refused):
+    text = "param theta0 = 1\n" + small(f"Leaky[n](theta = {written})")
+    if not refused:
+        assert model(text).populations
+        return
+    with pytest.raises(DiagnosticError, match="it draws nothing") as caught:
+        model(text)
+    assert "drawn by `normal`" in " ".join(caught.value.diagnostics[0].help)
