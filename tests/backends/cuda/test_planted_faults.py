@@ -81,6 +81,10 @@ MISUSE = {
     "a copy by the legacy stream beside a capture": "cudaErrorStreamCaptureImplicit",
     "the end of a capture that nobody began": "cudaErrorIllegalState",
     "a graph of what was spoilt": "cudaErrorStreamCaptureInvalidated",
+    "a capture whose other stream is not waited for": "cudaErrorStreamCaptureUnjoined",
+    "the end of a capture in its other stream": "cudaErrorStreamCaptureUnmatched",
+    "an event of before the capture": "cudaErrorStreamCaptureIsolation",
+    "an event of a capture that has ended": "cudaErrorCapturedEvent",
     "more memory than there is": "cudaErrorMemoryAllocation",
 }
 

@@ -173,6 +173,9 @@ cudaError_t cudaPeekAtLastError() { return last_error; }
     error(cudaErrorIllegalState, "the operation cannot be performed in the present state") \
     error(cudaErrorStreamCaptureUnsupported, "operation not permitted when stream is capturing") \
     error(cudaErrorStreamCaptureInvalidated, "operation failed due to a previous error during capture") \
+    error(cudaErrorStreamCaptureUnmatched, "capture was not initiated in this stream") \
+    error(cudaErrorStreamCaptureUnjoined, "capturing stream has unjoined work") \
+    error(cudaErrorCapturedEvent, "operation not permitted on an event last recorded in a capturing stream") \
     error(cudaErrorStreamCaptureIsolation, "dependency created on uncaptured work in another stream") \
     error(cudaErrorStreamCaptureImplicit, "operation would make the legacy stream depend on a capturing blocking stream") \
     error(cudaErrorInvalidClusterSize, "cluster size is invalid for given launch configuration") \

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -20,26 +21,41 @@ namespace {
 struct Work {
     std::uint64_t number;  // as issued, over all streams
     std::function<void()> run;
-    sncc_emulation::HostSide host;
+    std::vector<sncc_emulation::HostSide> hosts;
 };
+// Of a graph: it waits for others, which stand before it.
+struct Node {
+    std::function<void()> run;
+    sncc_emulation::HostSide host;
+    std::vector<std::size_t> after;
+    bool first;  // given to the stream that the capture began with
+};
+using Nodes = std::vector<std::size_t>;
 
 }  // namespace
 
 struct CUgraph_st {
-    std::vector<std::function<void()>> work;  // one after the other, as one stream was given it
+    std::vector<Node> nodes;
 };
 struct CUgraphExec_st : CUgraph_st {};
-struct CUstream_st {
-    bool blocking = true;
-    std::deque<Work> queue;
-    std::unique_ptr<CUgraph_st> capture;  // where what it is given goes meanwhile
+// What streams are given while they capture: the one it began with, and those that have waited for events of it.
+struct Capture : CUgraph_st {
+    CUstream_st* origin = nullptr;
     cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
     pthread_t by = 0;     // the thread that began it
     bool spoilt = false;  // by a call that a capture does not allow
 };
+struct CUstream_st {
+    bool blocking = true;
+    std::deque<Work> queue;
+    std::shared_ptr<Capture> capture;  // where what it is given goes meanwhile
+    Nodes last;                        // of these, what the next one waits for
+};
 struct CUevent_st {
     CUstream_st* stream = nullptr;  // where it was recorded; null: nowhere, it has happened
     std::uint64_t number = 0;
+    std::shared_ptr<Capture> capture;  // in which it was recorded, behind these
+    Nodes after;
 };
 
 namespace sncc_emulation {
@@ -74,26 +90,62 @@ void run_until(CUstream_st& stream, std::uint64_t number) {
     }
 }
 
+// Which nodes lie before some others, or are among these.
+std::vector<bool> all_before(const std::vector<Node>& nodes, const Nodes& last) {
+    std::vector<bool> before(nodes.size());
+    for (const std::size_t k : last) before[k] = true;
+    for (std::size_t k = nodes.size(); k-- > 0;)
+        if (before[k])
+            for (const std::size_t a : nodes[k].after) before[a] = true;
+    return before;
+}
+// Those of the stream that the capture began with in their order; the others as late as these allow, or, in the even random orders, as early.
+void run_nodes(const std::vector<Node>& nodes) {
+    const long seed = setting("SNCC_EMULATION_ORDER_SEED", 0);
+    const bool early = seed > 0 && seed % 2 == 0;
+    std::vector<bool> done(nodes.size());
+    const std::function<void(std::size_t)> run = [&](std::size_t k) {
+        if (done[k]) return;
+        done[k] = true;
+        for (const std::size_t before : nodes[k].after) run(before);
+        nodes[k].run();
+    };
+    const auto may_run = [&](std::size_t k) { return std::all_of(nodes[k].after.begin(), nodes[k].after.end(), [&](std::size_t before) { return done[before]; }); };
+    for (std::size_t k = 0; k < nodes.size(); ++k) {
+        for (std::size_t e = k; early && e < nodes.size(); ++e)
+            if (!nodes[e].first && may_run(e)) run(e);
+        if (nodes[k].first) run(k);
+    }
+    for (std::size_t k = 0; k < nodes.size(); ++k) run(k);
+}
+
 }  // namespace
 
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> run, HostSide host) {
     CUstream_st* const s = known(stream);
     if (!s) return cudaErrorInvalidResourceHandle;
-    if (s->capture && s->blocking && others()) s->spoilt = true;
-    if (s->capture) return s->spoilt ? cudaErrorStreamCaptureInvalidated : (s->capture->work.push_back(std::move(run)), cudaSuccess);
+    if (s->capture && s->blocking && others()) s->capture->spoilt = true;
+    if (s->capture && s->capture->spoilt) return cudaErrorStreamCaptureInvalidated;
+    if (s->capture) {
+        std::vector<Node>& nodes = s->capture->nodes;
+        nodes.push_back({std::move(run), host, std::move(s->last), s == s->capture->origin});
+        s->last = {nodes.size() - 1};
+        return cudaSuccess;
+    }
     if (s == &legacy)
         for (const auto& other : created)
-            if (other.first->capture && other.first->blocking) return other.first->spoilt = true, cudaErrorStreamCaptureImplicit;
-    s->queue.push_back({++issued, std::move(run), host});
+            if (other.first->capture && other.first->blocking) return other.first->capture->spoilt = true, cudaErrorStreamCaptureImplicit;
+    s->queue.push_back({++issued, std::move(run), {host}});
     return cudaSuccess;
 }
 bool copies_wait_for(const void* start, std::size_t bytes) {
     const char* const from = static_cast<const char*>(start);
     const auto needs = [&](const CUstream_st& stream) {
-        for (const Work& work : stream.queue) {
-            const char* const host = static_cast<const char*>(work.host.start);
-            if (work.host.bytes > 0 && host < from + bytes && from < host + work.host.bytes) return true;
-        }
+        for (const Work& work : stream.queue)
+            for (const HostSide& side : work.hosts) {
+                const char* const host = static_cast<const char*>(side.start);
+                if (side.bytes > 0 && host < from + bytes && from < host + side.bytes) return true;
+            }
         return false;
     };
     if (needs(legacy)) return true;
@@ -108,10 +160,10 @@ bool captures(cudaStream_t stream) {
 cudaError_t spoil_captures(bool whole) {
     bool any = whole && others();
     for (const auto& stream : created) {
-        CUstream_st& s = *stream.first;
-        if (!s.capture) continue;
-        const bool own = s.mode == cudaStreamCaptureModeGlobal || (s.mode == cudaStreamCaptureModeThreadLocal && s.by == pthread_self());
-        if (whole || own) any = s.spoilt = true;
+        if (!stream.first->capture) continue;
+        Capture& c = *stream.first->capture;
+        const bool own = c.mode == cudaStreamCaptureModeGlobal || (c.mode == cudaStreamCaptureModeThreadLocal && c.by == pthread_self());
+        if (whole || own) any = c.spoilt = true;
     }
     return any ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
@@ -164,7 +216,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     const Lock lock(one_caller);
     CUstream_st* const s = known(stream);
     if (!s) return give(cudaErrorInvalidResourceHandle);
-    if (s->capture) return s->spoilt = true, give(cudaErrorStreamCaptureUnsupported);
+    if (s->capture) return s->capture->spoilt = true, give(cudaErrorStreamCaptureUnsupported);
     finish(stream);
     return give(state());
 }
@@ -173,7 +225,14 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     const Lock lock(one_caller);
     if (!known(stream) || !event) return give(cudaErrorInvalidResourceHandle);
     const CUevent_st moment = *event;  // as it was last recorded, whatever becomes of it
-    if (known(stream)->capture) return known(stream)->spoilt = true, give(cudaErrorStreamCaptureIsolation);  // captures of one stream alone
+    CUstream_st& s = *known(stream);
+    if (moment.capture && !moment.capture->origin) return give(cudaErrorCapturedEvent);  // that capture has ended
+    if (s.capture && s.capture != moment.capture) return s.capture->spoilt = true, give(cudaErrorStreamCaptureIsolation);
+    if (moment.capture) {
+        s.capture = moment.capture;  // the stream takes part from now on
+        s.last.insert(s.last.end(), moment.after.begin(), moment.after.end());
+        return cudaSuccess;
+    }
     if (!moment.stream) return cudaSuccess;
     return give(enqueue(stream, [moment] {
         if (known(moment.stream)) run_until(*moment.stream, moment.number);
@@ -187,8 +246,9 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
     if (!s) return give(cudaErrorInvalidResourceHandle);
     if (s == &legacy) return give(cudaErrorStreamCaptureUnsupported);
     if (s->capture) return give(cudaErrorIllegalState);
-    s->capture = std::make_unique<CUgraph_st>();
-    s->mode = mode, s->by = pthread_self(), s->spoilt = false;
+    s->capture = std::make_shared<Capture>();
+    s->capture->origin = s, s->capture->mode = mode, s->capture->by = pthread_self();
+    s->last.clear();
     return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
@@ -197,8 +257,18 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
     CUstream_st* const s = known(stream);
     if (!s) return give(cudaErrorInvalidResourceHandle);
     if (!s->capture) return give(cudaErrorIllegalState);
-    const std::unique_ptr<CUgraph_st> captured = std::move(s->capture);
-    if (s->spoilt) return give(cudaErrorStreamCaptureInvalidated);
+    const std::shared_ptr<Capture> captured = s->capture;
+    if (captured->origin != s) return captured->spoilt = true, give(cudaErrorStreamCaptureUnmatched);
+    captured->origin = nullptr;
+    const std::vector<bool> before = all_before(captured->nodes, s->last);
+    bool joined = true;
+    for (const auto& other : created) {
+        CUstream_st& o = *other.first;
+        if (o.capture != captured) continue;
+        joined = joined && std::all_of(o.last.begin(), o.last.end(), [&](std::size_t k) { return before[k]; });
+        o.capture.reset(), o.last.clear();
+    }
+    if (captured->spoilt || !joined) return give(captured->spoilt ? cudaErrorStreamCaptureInvalidated : cudaErrorStreamCaptureUnjoined);
     *graph = new CUgraph_st(std::move(*captured));
     graphs.insert(*graph);
     return cudaSuccess;
@@ -215,18 +285,19 @@ cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, cudaGraph
 cudaError_t cudaGraphUpload(cudaGraphExec_t executable, cudaStream_t stream) {
     const Lock lock(one_caller);
     if (!executables.count(executable) || !known(stream)) return give(cudaErrorInvalidValue);
-    if (known(stream)->capture) return known(stream)->spoilt = true, give(cudaErrorStreamCaptureUnsupported);
+    if (captures(stream)) return known(stream)->capture->spoilt = true, give(cudaErrorStreamCaptureUnsupported);
     return allocation_fails() ? give(cudaErrorMemoryAllocation) : cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
     const Lock lock(one_caller);
     if (state() != cudaSuccess) return give(state());
     if (!executables.count(executable)) return give(cudaErrorInvalidValue);
-    if (captures(stream)) return known(stream)->spoilt = true, give(cudaErrorStreamCaptureUnsupported);
-    note("a graph of " + std::to_string(executable->work.size()));
-    return give(enqueue(stream, [executable] {
-        for (const auto& run : executable->work) run();
-    }));
+    if (captures(stream)) return known(stream)->capture->spoilt = true, give(cudaErrorStreamCaptureUnsupported);
+    note("a graph of " + std::to_string(executable->nodes.size()));
+    const cudaError_t queued = enqueue(stream, [executable] { run_nodes(executable->nodes); });
+    if (queued != cudaSuccess) return give(queued);
+    for (const Node& node : executable->nodes) known(stream)->queue.back().hosts.push_back(node.host);
+    return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
     const Lock lock(one_caller);
@@ -251,7 +322,8 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     const Lock lock(one_caller);
     CUstream_st* const s = known(stream);
     if (!s || !event) return give(cudaErrorInvalidResourceHandle);
-    if (s->capture) return s->spoilt = true, give(cudaErrorStreamCaptureUnsupported);  // captures of one stream alone
+    event->capture = s->capture, event->after = s->last;
+    if (s->capture) return s->capture->spoilt ? give(cudaErrorStreamCaptureInvalidated) : cudaSuccess;
     const cudaError_t queued = enqueue(stream, [] {});
     if (queued != cudaSuccess) return give(queued);
     event->stream = s;
@@ -261,6 +333,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     const Lock lock(one_caller);
     if (!event) return give(cudaErrorInvalidResourceHandle);
+    if (event->capture) return give(cudaErrorCapturedEvent);
     if (event->stream && known(event->stream)) run_until(*event->stream, event->number);
     return give(state());
 }

@@ -90,7 +90,23 @@ int main(int count, char** words) {
         cudaFree(x);
         error = cudaStreamEndCapture(stream, &graph);
     }
+    cudaStream_t other = nullptr;
+    cudaEvent_t event = nullptr;
+    cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking);
+    cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
+    if (is("a capture whose other stream is not waited for") || is("the end of a capture in its other stream")) {
+        cudaEventRecord(event, stream);
+        cudaStreamWaitEvent(other, event);
+        cudaMemsetAsync(x, 0, 4, other);
+        error = cudaStreamEndCapture(is("the end of a capture in its other stream") ? other : stream, &graph);
+    }
+    if (is("an event of before the capture")) {
+        cudaEventRecord(event, other);
+        error = cudaStreamWaitEvent(stream, event);
+    }
+    if (is("an event of a capture that has ended")) cudaEventRecord(event, stream);
     cudaStreamEndCapture(stream, &graph);
+    if (is("an event of a capture that has ended")) error = cudaStreamWaitEvent(other, event);
     if (is("more memory than there is")) {
         float* more = nullptr;
         error = cudaMalloc(&more, std::size_t(1) << 40);
