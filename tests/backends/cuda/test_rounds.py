@@ -117,10 +117,16 @@ def test_a_batch_takes_three_launches_with_the_bits_of_more(projects, monkeypatc
 
 
 BATCH_PENALTY, SUMMED_LATE = THREE["a penalty over the batch"][0], THREE["gradients that the last launch sums"][0]
-GRAPHS = {  # bytes, steps, and how many launches one of the host stands for
-    "turns": (SUMMED_LATE, 180_000, 20, 2 * 3),
-    "segments": (recurrent("ALIF", rule="eprop(feedback = symmetric)", size=40), 160_000, 150, 2 * 3 * 3),
-    "a penalty over the batch, in turns": (BATCH_PENALTY, 30_000, 20, 3 + 1 + 2 * 3),
+WAITING = (
+    BATCH_PENALTY.replace("[17]", "[5]")
+    .replace("    population hidden", "    population level: signal[2]\n    population hidden")
+    .replace("    connect x", "    connect level -> hidden: dense, weight = normal(1, 1), dropout = 0.3\n    connect x")
+)
+GRAPHS = {  # bytes, steps, and how many launches one of the host stands for, and copies
+    "turns": (SUMMED_LATE, 180_000, 20, 2 * 3, 0),
+    "segments": (recurrent("ALIF", rule="eprop(feedback = symmetric)", size=40), 160_000, 150, 2 * 3 * 3, 0),
+    "a penalty over the batch, in turns": (BATCH_PENALTY, 30_000, 20, 3 + 1 + 2 * 3, 0),
+    "the same with signals that wait on the host": (WAITING, 60_000, 20, 3 + 1 + 2 * 3, 2 * 6),  # and what dropout leaves
 }  # fmt: skip
 
 
@@ -128,19 +134,30 @@ GRAPHS = {  # bytes, steps, and how many launches one of the host stands for
 @pytest.mark.parametrize("build", ["plain", pytest.param("checked", marks=LONG)])
 @pytest.mark.parametrize("name", [pytest.param(n, marks=LONG if k else ()) for k, n in enumerate(GRAPHS)])
 def test_turns_and_segments_are_one_graph_with_the_bits_of_their_launches(projects, launches, name, build):
-    text, memory, steps, of = GRAPHS[name]
+    text, memory, steps, of, copies = GRAPHS[name]
     program, project = projects.emulated(text, build=build, memory=memory)
     found, once = launches("persistent", lambda: trained(project, program, steps=steps))
     alone, apart = launches("launches", lambda: trained(project, program, steps=steps))
     assert_same(alone, found)
-    graph, last = f"a graph of {of}", once[1]
+    graph, last = f"a graph of {of + copies}", once[1]
     assert once == [graph, last, graph, last] and len(apart) >= 2 * (of + 1)  # and the last launch
+
+
+@pytest.mark.slow
+@needs_emulation
+def test_any_number_of_turns_is_one_graph(projects, launches):
+    program, project = projects.emulated(WAITING, memory=25_000)  # a sample at a time
+    found, once = launches("persistent", lambda: trained(project, program, copies=210, steps=17))
+    whole = projects.emulated(WAITING)[1]
+    assert_same(launches("launches", lambda: trained(whole, program, copies=210, steps=17))[0], found)
+    graph, last = f"a graph of {1050 + 1 + 2 * 1050 + 2 * 2100}", once[1]
+    assert once == [graph, last, graph, last]
 
 
 @needs_emulation
 def test_a_graph_is_replayed_by_batches_that_are_laid_out_alike(projects, tmp_path, monkeypatch):
     """Once there are no more to be had, those of the first two batches are what is launched; without them the launches are."""
-    text, memory, steps, of = GRAPHS["turns"]
+    text, memory, steps, of, _ = GRAPHS["turns"]
     program, project = projects.emulated(text, memory=memory)
     inputs, labels, _ = cases(program, samples=5, steps=steps)
     log, data = tmp_path / "launches", handed_over(program, inputs)
@@ -157,9 +174,46 @@ def test_a_graph_is_replayed_by_batches_that_are_laid_out_alike(projects, tmp_pa
 
 @pytest.mark.slow
 @needs_emulation
+@pytest.mark.parametrize("order", ["1", "2"])  # copies as late as the graph allows, and as early
+@pytest.mark.parametrize(
+    "without, order_that_shows",
+    [
+        (None, ""),
+        ("there_[room].let_wait(stream);", "12"),
+        ("if (turn_ >= 2) read_[room].let_wait(copies_);", "2"),
+        ("begun_.let_wait(copies_);", "12"),
+    ],
+    ids=["sound", "signals that are there", "signals that were read", "the first turn"],
+)
+def test_signals_are_copied_before_they_are_read_and_after_others_were(
+    projects, monkeypatch, without, order_that_shows, order
+):
+    program, project = projects.write(WAITING, "float64", 30_000)
+    changed = projects.folder / f"signals_{order}_{len(without or '')}"
+    shutil.copytree(project, changed)
+    if without:
+        source = changed / "src" / "sncc" / "cuda_signals.h"
+        before, after = source.read_text().split(without)
+        source.write_text(before + after)
+    (changed / "lib").mkdir()
+    shutil.copy(projects.link(changed, "recurrent", "plain", "librecurrent_emulated.so", "-shared"), changed / "lib")
+    monkeypatch.setenv("SNCC_EMULATION_ORDER_SEED", order)
+
+    def is_found() -> bool:
+        try:
+            loss, _ = trained(changed, program)
+        except (RuntimeError, FloatingPointError):
+            return True
+        return loss != trained(projects.emulated(WAITING)[1], program)[0]
+
+    assert is_found() == (order in order_that_shows)
+
+
+@pytest.mark.slow
+@needs_emulation
 def test_a_capture_that_other_threads_would_spoil_is_missed(projects):
     """The stream that is captured may not wait for the legacy one, which other libraries of the process use."""
-    text, memory, steps, _ = GRAPHS["turns"]
+    text, memory, steps, *_ = GRAPHS["turns"]
     program, project = projects.write(text, "float64", memory)
     broken = projects.folder / "beside_others"
     shutil.copytree(project, broken)

@@ -8,6 +8,7 @@
 
 #include "sncc/cuda_arguments.h"
 #include "sncc/cuda_memory.h"
+#include "sncc/cuda_signals.h"
 #include "sncc/engine.h"
 #include "sncc/list.h"
 #include "sncc/philox.h"
@@ -22,18 +23,20 @@ class BatchInput {
 public:
     explicit BatchInput(DeviceMemory& memory) : memory_(memory) {}
 
-    // Writes a batch into pinned memory and copies it in `copies`. With `learns` what dropout leaves of the sources comes along.
-    void prepare(const Batch& batch, bool learns, const Stream& copies) {
+    // Writes a batch into pinned memory and copies it in `copies`, but for signals that wait. With `learns` what dropout leaves of the sources comes along.
+    void prepare(const Batch& batch, bool learns, bool signals_wait, const Stream& copies) {
         holds_.reset();
         copied_.wait("the batch before the last");  // the pinned memory is free again
         used_.let_wait(copies);                     // and so are the arrays on the device
-        given_ = {};
-        given_.learns = learns;
+        given_ = {}, waiting_ = {};
+        given_.learns = learns, waiting_.any = signals_wait;
         upload(given_, batch, copies);
         copied_.record(copies);
         holds_.emplace(batch);
     }
-    bool holds(const Batch& batch, bool learns) const { return holds_ && given_.learns == learns && holds_->are(batch); }
+    bool holds(const Batch& batch, bool learns, bool signals_wait) const {
+        return holds_ && given_.learns == learns && waiting_.any == signals_wait && holds_->are(batch);
+    }
     void forget() { holds_.reset(); }
     // What `compute` is given from now on has the batch.
     void hand_over(SampleArguments<Network>& a, const Stream& compute) {
@@ -41,8 +44,12 @@ public:
         a = given_;
         copied_.let_wait(compute);
     }
+    const WaitingSignals<Network>& waiting() const { return waiting_; }
     // What `compute` was given so far is the last that needs the batch.
-    void release(const Stream& compute) { used_.record(compute); }
+    void release(const Stream& compute) {
+        used_.record(compute);
+        if (waiting_.any) copied_.record(compute);
+    }
 
 private:
     // An array that is prepared on the host and copied.
@@ -101,7 +108,7 @@ private:
     }
     void upload_values(SampleArguments<Network>& a, int q, int to, const Thinning* thinning, const Batch& batch, const Stream& copies) {
         const SourceData& source = batch.data->sources[q];
-        const std::int64_t size = Network::source_sizes()[q].size, stride = (size + 15) / 16 * 16, count = batch.count * a.most_steps * stride;
+        const std::int64_t size = Network::source_sizes()[q].size, stride = stride_of_source<Network>(q), count = batch.count * a.most_steps * stride;
         const double si = Network::source_sizes()[q].si;
         Real* row = write(values_[to], count);
         for (std::int64_t k = 0; k < batch.count; ++k) {
@@ -113,7 +120,10 @@ private:
                 std::fill(row + size, row + stride, Real(0));
             }
         }
-        a.values[to] = send(values_[to], count, copies);
+        if (waiting_.any)
+            waiting_.values[to] = values_[to].host.data();
+        else
+            a.values[to] = send(values_[to], count, copies);
     }
     void upload_events(SampleArguments<Network>& a, int q, int to, const Thinning* thinning, const Batch& batch, const Stream& copies) {
         const SourceData& source = batch.data->sources[q];
@@ -164,6 +174,7 @@ private:
 
     DeviceMemory& memory_;
     SampleArguments<Network> given_ = {};  // where the prepared batch stands
+    WaitingSignals<Network> waiting_ = {};
     std::optional<SamplesOfBatch> holds_;  // which one that is, until it is handed over
     List<char> left_;
     Event copied_, used_;

@@ -118,36 +118,19 @@ public:
         refresh();
         const bool learns = mode != Mode::evaluate;
         const Plan plan = plan_of(mode, batch);
-        const std::int64_t given = plan.given;
-        Result total{0, 0, 0, 0};
         results_.forget_rates();
-        if (Network::batch_penalties && learns && given < batch.count) find_rates_of_all(batch, plan);
-        for (std::int64_t first = 0; first < batch.count; first += given) {
-            const Batch part = part_of(batch, first, given);
-            Outputs seen = outputs;
-            if (seen.starts)
-                seen.starts += first;
-            else if (seen.values)
-                seen.values += first * Network::outputs;
-            const auto meanwhile = [&] {
-                try {
-                    if (first + given < batch.count)
-                        prepare(part_of(batch, first + given, given), learns);
-                    else if (const Batch* const after = next ? next() : nullptr)
-                        prepare(part_of(*after, 0, plan_of(mode, *after).given), learns);
-                } catch (...) {  // said when those samples run
-                }
-            };
-            const Result found = run_samples(mode, part, batch.count, plan, first == 0, learning_rate_factor, seen, meanwhile);
-            const double share = static_cast<double>(part.count) / static_cast<double>(batch.count);
-            total.loss += found.loss * share, total.penalty += found.penalty * share, total.correct += found.correct, total.labelled += found.labelled;
-        }
+        const Result result = run_samples(mode, batch, plan, learning_rate_factor, outputs, [&] {
+            try {
+                if (const Batch* const after = next ? next() : nullptr) inputs_[turn_ ^ 1].prepare(*after, learns, plan_of(mode, *after).signals_wait, copies_);
+            } catch (...) {  // said when those samples run
+            }
+        });
         if (learns && !is_step_by_step(mode)) optimise(mode, learning_rate_factor);
         if (mode == Mode::train && learner_.move_synapses()) {
             upload_rows();
             stale_ = stale_ || Network::travelling_count > 0;  // numbers of neurons that stand for synapses
         }
-        return total;
+        return result;
     }
 
     void expect(Call<const Batch*()> next) override {
@@ -176,29 +159,27 @@ public:
 
 private:
     Plan plan_of(Mode mode, const Batch& batch) const {
-        if (mode == Mode::evaluate) return {batch.count, std::numeric_limits<std::int64_t>::max(), batch.count};
+        if (mode == Mode::evaluate) return {batch.count, std::numeric_limits<std::int64_t>::max(), false};
         SampleArguments<Network> a = {};
         place_traces(a, numbers_, connectivity_);
         return KeptOfSamples<Network>::plan(batch, numbers_.gradient_size, connectivity_.most_delay(), a.trace_width, is_step_by_step(mode));
     }
-    static Batch part_of(const Batch& batch, std::int64_t first, std::int64_t most) {
-        return {batch.data, batch.selection + first, std::min(most, batch.count - first), batch.trials ? batch.trials + first : nullptr, batch.seed};
-    }
-    void prepare(const Batch& next, bool learns) { inputs_[turn_ ^ 1].prepare(next, learns, copies_); }
-    // Some samples of a batch, in training their gradients too. The device waits for nothing between the last batch's optimiser and these
+    // The samples of a batch, in training their gradients too. The device waits for nothing between the last batch's optimiser and these
     // samples, nor the host for these before it has prepared the next ones.
     template <typename Meanwhile>
-    Result run_samples(Mode mode, const Batch& batch, std::int64_t of, const Plan& plan, bool first, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
+    Result run_samples(Mode mode, const Batch& batch, const Plan& plan, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
         const bool learns = mode != Mode::evaluate;
         BatchInput<Network>& input = inputs_[turn_ ^= 1];
-        if (!input.holds(batch, learns)) input.prepare(batch, learns, copies_);
+        if (!input.holds(batch, learns, plan.signals_wait)) input.prepare(batch, learns, plan.signals_wait, copies_);
         SampleArguments<Network> a = {};
         input.hand_over(a, compute_);
-        a.of = static_cast<int>(of);
+        WaitingSignals<Network> waiting = input.waiting();
+        a.of = static_cast<int>(batch.count);
         lay_out(a, batch, learns, plan, outputs);
+        turns_.make_room(waiting, plan.at_once, a.most_steps);
         if (is_step_by_step(mode)) return run_step_by_step(a, batch, input, learning_rate_factor, outputs, meanwhile);
         if (learns)
-            run_turns(a, std::min(plan.at_once, batch.count), first);
+            run_turns(a, waiting, std::min(plan.at_once, batch.count));
         else
             launch_samples(a);
         results_.send(batch.count, compute_);
@@ -206,7 +187,7 @@ private:
         learner_.settle();
         meanwhile();
         const Result result = results_.take(batch, outputs, a.most_steps);
-        if (learns && results_.are_wrong(result, batch)) throw Failure(Code::numerical, what_failed(a, plan.at_once, batch));
+        if (learns && results_.are_wrong(result, batch)) throw Failure(Code::numerical, what_failed(a, waiting, plan.at_once, batch));
         if (!learns && results_.are_wrong(result, batch)) look_for_explosions(a, batch);
         return result;
     }
@@ -274,14 +255,13 @@ private:
     }
     // Samples of a batch with their gradients, in turns and segments where memory is bounded. The way back of a sample needs the rates of all where a penalty is
     // over the batch: where all blocks are resident they meet for these, else the samples run forwards once before.
-    void run_turns(SampleArguments<Network>& a, std::int64_t at_once, bool first) {
+    void run_turns(SampleArguments<Network>& a, const WaitingSignals<Network>& waiting, std::int64_t at_once) {
         if constexpr (Network::learns) {
-            const bool needs_rates = Network::batch_penalties && !results_.knows_rates();
-            if (Network::batch_penalties) a.mean_rates = needs_rates ? results_.room_for_mean_rates() : results_.mean_rates_on_device();
+            if (Network::batch_penalties) a.mean_rates = results_.room_for_mean_rates();
             const std::size_t shared = place(a, at_once);
-            a.finds_rates = needs_rates && at_once == a.batch && !is_in_clusters(a) && together_.most(Network::resident_samples(shared)) >= a.batch;
-            if (first) learner_.forget_overflow();
-            turns_.run(a, at_once, !first, needs_rates && !a.finds_rates, [&] { Network::load_stages(shared); }, [&](const Stage<Network>& stage, const Stream& stream) {
+            a.finds_rates = Network::batch_penalties && at_once == a.batch && !is_in_clusters(a) && together_.most(Network::resident_samples(shared)) >= a.batch;
+            learner_.forget_overflow();
+            turns_.run(a, waiting, at_once, Network::batch_penalties && !a.finds_rates, [&] { Network::load_stages(shared); }, [&](const Stage<Network>& stage, const Stream& stream) {
                 launch_placed(stage.samples, shared, stream);
                 if constexpr (Network::batch_penalties)
                     if (stage.ends_rates) Network::launch_rates(a, stream);
@@ -344,29 +324,12 @@ private:
         stale_ = true;
         throw Failure(Code::numerical, wrong);
     }
-    // The mean rates of all samples, where the device is not given the input of all at once.
-    void find_rates_of_all(const Batch& batch, const Plan& plan) {
-        for (std::int64_t first = 0; first < batch.count; first += plan.given) {
-            const Batch part = part_of(batch, first, plan.given);
-            BatchInput<Network>& input = inputs_[turn_ ^= 1];
-            if (!input.holds(part, true)) input.prepare(part, true, copies_);
-            SampleArguments<Network> a = {};
-            input.hand_over(a, compute_);
-            a.of = static_cast<int>(batch.count);
-            lay_out(a, part, true, plan, {});
-            a.keeps = false;
-            launch_samples(a);
-            input.release(compute_);
-            results_.add_rates(part.count);
-        }
-    }
-
     // Runs the batch once more, looking at every step.
-    std::string what_failed(SampleArguments<Network>& a, std::int64_t at_once, const Batch& batch) {
+    std::string what_failed(SampleArguments<Network>& a, const WaitingSignals<Network>& waiting, std::int64_t at_once, const Batch& batch) {
         results_.look_again();
         a.looks = true, a.finds_rates = false;
         const std::size_t shared = place(a, std::min(at_once, batch.count));
-        for (const Stage<Network>& stage : turns_.stages(a, at_once, false)) launch_placed(stage.samples, shared, compute_);
+        turns_.give(a, waiting, at_once, false, compute_, [&](const Stage<Network>& stage, const Stream& stream) { launch_placed(stage.samples, shared, stream); });
         results_.send(batch.count, compute_);
         return results_.said(batch);
     }
@@ -392,7 +355,7 @@ private:
     Connectivity<Network> connectivity_{memory_};
     Learner<Network> learner_{memory_, numbers_, connectivity_, compute_};
     Lockstep<Network> lockstep_{memory_, numbers_, learner_, results_, compute_};
-    Turns<Network> turns_{learner_, compute_};
+    Turns<Network> turns_{memory_, learner_, compute_};
     Together together_;
     bool built_ = false;
     Call<const Batch*()> next_;

@@ -33,9 +33,10 @@ void place_traces(SampleArguments<Network>& a, const ParametersOnDevice<Network>
     a.trace_width = a.trace_size + emitted * std::max(1, Network::cluster);
 }
 
-// Samples that run at once, steps whose tape is kept at once, and samples whose input the device is given at once.
+// Samples that run at once, steps whose tape is kept at once, and whether signals wait on the host for the turn of their samples.
 struct Plan {
-    std::int64_t at_once, length, given;
+    std::int64_t at_once, length;
+    bool signals_wait;
 };
 
 template <typename Network>
@@ -47,29 +48,29 @@ public:
 
     // How a batch runs within the network's bound on memory, beside `gradient_size` numbers, each sample with traces of `trace_width`; all at once without a bound.
     // Segments are computed twice, so they have to let more samples run. In lockstep none can wait. The device has the signals of all samples
-    // where they take at most a quarter of the bound and leave room; else of those that run at once.
+    // where they take at most a quarter of the bound and leave room; else of those that run at once and of the next ones.
     static Plan plan(const Batch& batch, std::int64_t gradient_size, std::int64_t most_delay, std::int64_t trace_width, bool lockstep) {
         std::int64_t steps = 1;
         for (std::int64_t k = 0; k < batch.count; ++k) steps = std::max<std::int64_t>(steps, batch.data->steps[batch.selection[k]]);
         const std::int64_t all = std::max<std::int64_t>(batch.count, 1);
-        if (Network::memory == 0 || batch.count == 0) return {all, steps, all};
+        if (Network::memory == 0 || batch.count == 0) return {all, steps, false};
         const std::int64_t gradients = gradient_size * real, room = Network::memory - gradients, least = lockstep ? batch.count : 1, signals = steps * signals_of_a_step();
         std::int64_t each = 0;
-        const auto best_within = [&](std::int64_t left, std::int64_t given) {  // bytes, beside so many given with each sample
-            const auto of = [&](std::int64_t length) { return given + bytes(steps, length, most_delay, trace_width + gradient_size); };
+        const auto best_within = [&](std::int64_t left, std::int64_t beside) {  // bytes, beside so many of each sample
+            const auto of = [&](std::int64_t length) { return beside + bytes(steps, length, most_delay, trace_width + gradient_size); };
             const auto fit = [&](std::int64_t length) { return std::min(left / of(length), batch.count); };
             each = of(steps);
-            Plan best{fit(steps), steps, batch.count};
+            Plan best{fit(steps), steps, false};
             for (std::int64_t length = Network::online ? 0 : (steps - 1) / block * block; length > 0; length -= block) {
                 each = std::min(each, of(length));
                 const std::int64_t faster = 3 * best.at_once / (best.length < steps ? 3 : 2);  // a third of the work is computed again
-                if (std::min(fit(length), most_at_once) > std::min(faster, most_at_once)) best = {fit(length), length, batch.count};
+                if (std::min(fit(length), most_at_once) > std::min(faster, most_at_once)) best = {fit(length), length, false};
             }
             return best;
         };
-        Plan best{0, steps, batch.count};
+        Plan best{0, steps, false};
         if (signals * batch.count <= room / 4) best = best_within(room - signals * batch.count, 0);
-        if (best.at_once < least) best = best_within(room, signals), best.given = best.at_once;
+        if (best.at_once < least) best = best_within(room, signals), best.signals_wait = best.at_once < batch.count;
         if (best.at_once >= least && room > 0) return best;
         throw Failure(Code::memory, "training on " + std::to_string(steps) + " steps takes at least " + readable_bytes(static_cast<double>(least * each + gradients), true) +
                                         " on the GPU, and the network was built with `memory` = " + readable_bytes(static_cast<double>(Network::memory)) + ": build it with more");

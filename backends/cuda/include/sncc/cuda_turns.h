@@ -8,8 +8,8 @@
 
 #include "sncc/cuda_graph.h"
 #include "sncc/cuda_learner.h"
+#include "sncc/cuda_signals.h"
 #include "sncc/cuda_together.h"
-#include "sncc/list.h"
 
 namespace sncc {
 namespace cuda {
@@ -30,9 +30,8 @@ SampleArguments<Network> turn_of(const SampleArguments<Network>& all, std::int64
     a.batch = static_cast<int>(std::min(most, all.batch - first));
     const std::int64_t steps = a.most_steps, labels = first * (a.label_per_step ? steps : 1);
     for (int q = 0; q < Network::sources + Network::thinned; ++q) {
-        const int source = q < Network::sources ? q : Network::thinnings()[q - Network::sources].source;
         if (a.events[q].offsets) a.events[q].offsets += first * (steps + 1);
-        if (a.values[q]) a.values[q] += first * steps * ((Network::source_sizes()[source].size + 15) / 16 * 16);
+        if (a.values[q]) a.values[q] += first * steps * stride_of_source<Network>(q);
     }
     a.steps += first, a.trials += first;
     if (a.classes) a.classes += labels;
@@ -45,46 +44,45 @@ SampleArguments<Network> turn_of(const SampleArguments<Network>& all, std::int64
 template <typename Network>
 class Turns {
 public:
-    Turns(Learner<Network>& learner, const Stream& stream) : learner_(learner), stream_(stream) {}
+    Turns(DeviceMemory& memory, Learner<Network>& learner, const Stream& stream) : learner_(learner), stream_(stream), signals_(memory) {}
 
-    // So many samples at once. `adds`: to what other samples of the batch have left.
-    List<Stage<Network>> stages(const SampleArguments<Network>& all, std::int64_t at_once, bool adds) const {
-        List<Stage<Network>> list;
-        for (std::int64_t first = 0; first < all.batch; first += at_once) {
-            SampleArguments<Network> a = turn_of(all, first, at_once);
-            for (;;) {
-                GatherArguments<Network> g = learner_.gather_arguments(a);
-                g.round.adds = adds || first > 0 || a.round.resumes, g.round.adds_sums = adds || first > 0;
-                list.push_back({a, g, false});
-                if (a.round.origin == 0) break;
-                a.round.origin -= a.length, a.round.resumes = true, a.finds_rates = false;
+    // Of the signals that wait, for so many samples at once.
+    void make_room(WaitingSignals<Network>& waiting, std::int64_t at_once, std::int64_t most_steps) { signals_.make_room(waiting, at_once, most_steps); }
+    // Gives launch(stage, stream) the stages of all turns and segments, in their order. With `rates_first` all samples run forwards once before.
+    template <typename Launch>
+    void give(const SampleArguments<Network>& all, const WaitingSignals<Network>& waiting, std::int64_t at_once, bool rates_first, const Stream& stream, const Launch& launch) {
+        if (waiting.any) signals_.begin(stream);
+        for (int pass = rates_first ? 0 : 1; pass < 2; ++pass)
+            for (std::int64_t first = 0; first < all.batch; first += at_once) {
+                SampleArguments<Network> a = turn_of(all, first, at_once);
+                if (waiting.any) signals_.bring(a, waiting, first, stream);
+                if (a.keeps = pass > 0; a.keeps)
+                    give_segments(a, first > 0, stream, launch);
+                else
+                    launch({a, {}, first + at_once >= all.batch}, stream);
+                if (waiting.any) signals_.end_turn(stream);
             }
-        }
-        return list;
     }
-    // load() has the driver load the kernels, launch(stage, stream) gives those of a stage to a stream. With `rates_first` all samples run forwards once before.
+    // The same as one graph, where these are several. load() has the driver load the kernels, launch(stage, stream) gives those of a stage to a stream.
     template <typename Load, typename Launch>
-    void run(const SampleArguments<Network>& all, std::int64_t at_once, bool adds, bool rates_first, const Load& load, const Launch& launch) {
-        const Captured wanted = {all, learner_.gather_arguments(all), at_once, adds, rates_first};
+    void run(const SampleArguments<Network>& all, const WaitingSignals<Network>& waiting, std::int64_t at_once, bool rates_first, const Load& load, const Launch& launch) {
+        const auto give_all = [&](const Stream& stream) { give(all, waiting, at_once, rates_first, stream, launch); };
+        const bool is_one = at_once >= all.batch && all.segments <= 1 && !rates_first;
+        if (is_one || is_forced("launches")) return give_all(stream_);
+        const Captured wanted = {all, learner_.gather_arguments(all), waiting, at_once, rates_first};
         for (Kept& kept : kept_)
-            if (kept.graph.is_there() && kept.of == wanted && !is_forced("launches")) return kept.graph.replay(stream_);
-        List<Stage<Network>> list;
-        if (rates_first) list = forwards(all, at_once);
-        for (const Stage<Network>& stage : stages(all, at_once, adds)) list.push_back(stage);
-        const auto launch_all = [&](const Stream& stream) {
-            for (const Stage<Network>& stage : list) launch(stage, stream);
-        };
-        if (list.size() == 1 || list.size() > most_stages || is_forced("launches")) return launch_all(stream_);
+            if (kept.graph.is_there() && kept.of == wanted) return kept.graph.replay(stream_);
         load();
         Kept& kept = kept_[next_++ % count];
-        try {
-            kept.graph.capture(stream_, launch_all);
+        for (const bool again : {false, true}) try {
+            kept.graph.capture(stream_, give_all);
+            kept.of = wanted;
+            return kept.graph.replay(stream_);
         } catch (const Failure& failure) {
             if (failure.code() != Code::memory) throw;
-            return launch_all(stream_);  // there is no room for it
+            if (!again) for (Kept& other : kept_) other.graph.drop();  // which leaves room
         }
-        kept.of = wanted;
-        kept.graph.replay(stream_);
+        give_all(stream_);  // there is no room for it
     }
 
 private:
@@ -92,12 +90,13 @@ private:
     struct Captured {
         SampleArguments<Network> samples;
         GatherArguments<Network> gather;
+        WaitingSignals<Network> waiting;
         std::int64_t at_once;
-        bool adds, rates_first;
+        bool rates_first;
 
         bool operator==(const Captured& other) const {  // padding that differs costs a capture
-            return std::memcmp(&samples, &other.samples, sizeof samples) == 0 && std::memcmp(&gather, &other.gather, sizeof gather) == 0 && at_once == other.at_once &&
-                   adds == other.adds && rates_first == other.rates_first;
+            return std::memcmp(&samples, &other.samples, sizeof samples) == 0 && std::memcmp(&gather, &other.gather, sizeof gather) == 0 &&
+                   std::memcmp(&waiting, &other.waiting, sizeof waiting) == 0 && at_once == other.at_once && rates_first == other.rates_first;
         }
     };
     struct Kept {
@@ -105,20 +104,23 @@ private:
         Graph graph{"the graph of a batch"};
     };
 
-    static List<Stage<Network>> forwards(const SampleArguments<Network>& all, std::int64_t at_once) {
-        List<Stage<Network>> list;
-        for (std::int64_t first = 0; first < all.batch; first += at_once) {
-            list.push_back({turn_of(all, first, at_once), {}, first + at_once >= all.batch});
-            list.back().samples.keeps = false;
+    // The samples of a turn, segment by segment; `adds` to what others of the batch have left.
+    template <typename Launch>
+    void give_segments(SampleArguments<Network> a, bool adds, const Stream& stream, const Launch& launch) const {
+        for (;;) {
+            GatherArguments<Network> g = learner_.gather_arguments(a);
+            g.round.adds = adds || a.round.resumes, g.round.adds_sums = adds;
+            launch({a, g, false}, stream);
+            if (a.round.origin == 0) return;
+            a.round.origin -= a.length, a.round.resumes = true, a.finds_rates = false;
         }
-        return list;
     }
 
-    static constexpr int count = 4;                   // two batches in turn, and two at the end of an epoch
-    static constexpr std::size_t most_stages = 1024;  // of a graph, which holds the arguments of each: of more a launch is the least part
+    static constexpr int count = 4;  // two batches in turn, and two at the end of an epoch
 
     Learner<Network>& learner_;
     const Stream& stream_;
+    SignalsInTurn<Network> signals_;
     Kept kept_[count];
     unsigned next_ = 0;
 };
