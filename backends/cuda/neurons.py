@@ -80,7 +80,7 @@ class Neurons:
         group = self.program.group(update.group)
         function = self.layout.functions[id(update)]
         last = [u for u in self.tables.neuron_updates if u.group == update.group][-1] is update
-        lines: list[str] = []
+        lines = [f"// {comment}" for comment in function.comments]
         for row in group.rows:
             number = self.layout.populations.index(row.population)
             lines += [f"// {row.population}", *self._stimuli(update, row, number), *self._tables(function, group, row)]

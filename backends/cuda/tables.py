@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sncc.backends.cuda.constants import explained
 from sncc.backends.cuda.places import MOST_RESIDENT, WARP, moved
 from sncc.backends.cuda.samples import Samples
 from sncc.backends.cuda.workspace import words_of_kept
@@ -34,7 +35,7 @@ class Tables(Samples):
         """What the template prints."""
         p = self.program
         return {
-            "constants": [*self._sizes(), *self._training()],
+            "constants": [explained(c) for c in (*self._sizes(), *self._training())],
             "state": list(self.state.values()),
             "adjoint": list(self.adjoint.values()),
             "array": list(self.array.values()),
