@@ -34,6 +34,7 @@ def emit_project(program: Program) -> dict[str, str]:
         "CMakeLists.txt": render("CMakeLists.txt"),
         "CMakePresets.json": render("CMakePresets.json"),
         "cmake/flags.cmake": render("flags.cmake"),
+        "cmake/cpu_tests.cmake": render("cpu_tests.cmake"),
         f"include/{name}.h": render("header.h", abi=ABI_VERSION),
         f"src/{name}_dynamics.h": render("dynamics.h", real=real, functions=shared.functions()),
         f"src/{name}_model.h": render("model.h"),
@@ -65,6 +66,9 @@ def _binding() -> dict[str, str]:
     return {f"python/sncc_runtime/{p.name}": p.read_text() for p in found}
 
 
+_ONE_EACH = {-1: "one a synapse"}  # a size that is known when synapses are built
+
+
 def _readme(program: Program) -> dict[str, object]:
     return {
         "population_rows": [
@@ -72,7 +76,7 @@ def _readme(program: Program) -> dict[str, object]:
             for g in program.groups for r in g.rows
         ],
         "parameter_rows": [
-            f"| {p.key} | {' x '.join(map(str, seen_shape(program, p))) or 'one number'} | {'learnt' if p.learnt else storage_of(program, p)} |"
+            f"| {p.key} | {' x '.join(_ONE_EACH.get(n, str(n)) for n in seen_shape(program, p)) or 'one number'} | {'learnt' if p.learnt else storage_of(program, p)} |"
             for p in program.parameters if p.key not in hidden_keys(program)
         ],
     }  # fmt: skip
