@@ -104,6 +104,7 @@ class ClusterSamples(Samples):
             "readings": list(range(len(self.program.readouts))),
             "online": self.is_online,
             "begin_traces": self.begin_traces(),
+            "join_parts": OnlineSlices(self).join_parts() if self.is_online else [],
             "trace_end": self.trace_end(),
             "trace_penalties": self.trace_penalties(),
             "looks": self._looks("State", "s", self.state),

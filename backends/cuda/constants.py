@@ -33,6 +33,7 @@ _MEANINGS = {
     "memory": "the bound, in bytes; 0: none",
     "trace_size": "eligibility traces of a sample, without late ones",
     "emitted_size": "room for what a source emitted in a step",
+    "part_size": "of a block of a cluster: gradients that it adds up of what synapses share",
     "late_trace_count": "updates whose traces are as many as synapses",
     "optimiser_states": "numbers beside each parameter",
 }

@@ -7,18 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sncc.backends.cuda.places import moved, plus
-from sncc.program.learning import LearningSignal, PenaltySignal, TraceOperation, TraceUpdate
+from sncc.program.learning import LearningSignal, PenaltySignal, SignalBack, TraceOperation, TraceUpdate
 
 if TYPE_CHECKING:
     from sncc.backends.cuda.clusters import ClusterSamples
     from sncc.backends.cuda.samples import Samples
     from sncc.program.groups import Connection, Row
 
-_KNOWN = {"trace", "pre", "post", "shared", "adds", "read", "output", "within", "reads"}
+_KNOWN = {"trace", "pre", "post", "through", "shared", "adds", "read", "output", "within", "reads"}
 
 
 def knows(samples: Samples) -> bool:
-    """Whether all that is done forwards in time is of own neurons and synapses: no loop along synapses, and no number that synapses in rows share."""
+    """Whether all that is done forwards in time is of own neurons and synapses: no loop along synapses."""
     p = samples.program
     whole = {(g.name, r.offset, r.size) for g in p.groups for r in g.rows}
     for k, o in enumerate(p.traces):
@@ -27,20 +27,40 @@ def knows(samples: Samples) -> bool:
                 continue
             case LearningSignal() if o.target in whole and not (o.each and o.each.along):
                 continue
+            case SignalBack() if _is_one_row(samples, o.group) and not (o.each and o.each.along):
+                continue
             case TraceUpdate() if not o.kept and not (o.each and o.each.along):
                 c = p.connection(o.connection) if o.connection is not None else None
-                roles = {a.role for a in samples.dynamics.traces[k].step.arguments}
-                if roles <= _KNOWN and (c is None or _has_own_numbers(samples, c, o.of_delays)):
+                arguments = samples.dynamics.traces[k].step.arguments
+                aligned = _are_aligned(samples, o, c, [a.name for a in arguments if a.role == "through"])
+                if {a.role for a in arguments} <= _KNOWN and aligned and (c is None or _has_places(samples, c)):
                     continue
         return False
     return True
 
 
-def _has_own_numbers(samples: Samples, c: Connection, of_delays: bool) -> bool:
-    """Whether what is learnt of a connection's synapses is a number of each, or of the places of a matrix."""
-    if c not in samples.rows_of_synapses:
-        return c.delays is None
-    return not (samples.is_one_delay(c) if of_delays else samples.shared_elements(c))
+def _has_places(samples: Samples, c: Connection) -> bool:
+    """Whether what is learnt of a connection's synapses is that of rows, or of the places of a matrix."""
+    return c in samples.rows_of_synapses or c.delays is None
+
+
+def _is_one_row(samples: Samples, group: str) -> bool:
+    """Whether a group is one population, from its first place on."""
+    rows = samples.program.group(group).rows
+    return len(rows) == 1 and rows[0].offset == 0
+
+
+def _are_aligned(samples: Samples, o: TraceUpdate, c: Connection | None, through: Iterable[str]) -> bool:
+    """Whether a block has the same places of all that traces follow, and of the elements that they are of."""
+    p = samples.program
+    groups = {
+        o.group,
+        *(seen[0] for x in through if (seen := p.seen_by(o, x)) is not None),
+        *([c.target_group] if c else []),
+    }
+    return len(groups) == 1 or (
+        all(_is_one_row(samples, g) for g in groups) and len({p.group(g).size for g in groups}) == 1
+    )
 
 
 def _same(line: str, row: Row) -> list[str]:
@@ -70,6 +90,8 @@ class OnlineSlices:
             match o:
                 case LearningSignal() if self._every_step(o.readout):
                     return self._signal(o)
+                case SignalBack(readout=int(readout)) if self._every_step(readout):
+                    return self._signal_back(o)
                 case TraceUpdate():
                     return self._trace(k, o)
             return []
@@ -83,6 +105,8 @@ class OnlineSlices:
             match o:
                 case LearningSignal() if not self._every_step(o.readout):
                     return self._signal(o)
+                case SignalBack(readout=int(readout)) if not self._every_step(readout):
+                    return self._signal_back(o)
                 case TraceUpdate():
                     return self._of_losses(k, o, False)
             return []
@@ -101,6 +125,9 @@ class OnlineSlices:
                     f"add_penalty(g, Network::penalty({o.penalty}), b, steps, Network::step_ms, {into}, {own});"
                 )
         lines = [*lines, "__syncthreads();"] if lines else []
+        for back in s.program.traces:
+            if isinstance(back, SignalBack) and back.readout is None:
+                lines += self._signal_back(back)
         for k, o in self._updates():
             lines += self._products(k, o, o.penalised)
         return lines
@@ -143,6 +170,23 @@ class OnlineSlices:
             left = f"kept_{s.thinning(across)}.fired(1, {s.first(row)} + j)"
             lines.append(f"for_own({count}, [&](int j) {{ if (!{left}) ({into})[j] = Real(0); }});")
         return [*lines, "__syncthreads();"]
+
+    def _signal_back(self, o: SignalBack) -> list[str]:
+        """What the target of each synapse is told, whichever block has it, to what stands for the synapse; blocks meet before, and before they are told anew."""
+        s = self.samples
+        into, row = self._field(o.group, o.variable, 0)
+        c = s.program.connection(o.connection) if o.connection is not None else None
+        told, target = self._field(
+            o.told or (c.target_group if c else ""), o.variable, s.program.place(c.target)[1].offset if c else 0
+        )
+        most = s.slices[target.population].most
+        own = f"{s.first(row)}, {s.share(row, row.size)}"
+        if c is not None and c in s.rows_of_synapses:
+            call = f"signal_back_of(cluster, {into}, Portion{{{own}}}, {told}, {most}, {s.synapses(c)});"
+        else:
+            at = moved(f"{s.first(row)} + j", c.target_offset - target.offset if c else 0)
+            call = f"for_own({s.share(row, row.size)}, [&](int j) {{ ({into})[j] = of_any_block(cluster, {told}, {at}, {most}); }});"
+        return [s.meeting, call, s.meeting if o.each is not None else "__syncthreads();"]
 
     def _rows(self, o: TraceUpdate) -> list[tuple[Row, int, int, str]]:
         """Of own synapses, or neurons: a population, rows and columns of the traces, the number of its first neuron among the columns."""
@@ -208,7 +252,7 @@ class OnlineSlices:
                         passed.append(f"of_{a.identifier}[e]")
                     case "pre":
                         passed.append("Real(1)" if c is None else self._arriving(c, o.of_delays, row))
-                    case "post":
+                    case "post" | "through":
                         passed.append(self._post(o, s.seen_by(o, a.name)[0], row))
                     case "read" | "output":
                         passed.append(f"of_{a.identifier}")
@@ -245,5 +289,25 @@ class OnlineSlices:
                 return [f"{into} = m_fma({factor}, {value}, {into});"]
 
             if c is not None or (o.group, f"{o.array}~") in s.sums:
-                lines += self._loop(o, body)
+                part = s.parts_of_shared.get((o.connection or "", o.of_delays))
+                lines += self._loop(o, body) if part is None else [self._part(o, part, signal, trace, k)]
+        return lines
+
+    def _part(self, o: TraceUpdate, part: tuple[int, int], signal: str, trace: str, k: int) -> str:
+        """The same of what synapses share: a block adds up those onto its own neurons."""
+        s, c = self.samples, self.samples.program.connection(o.connection or "")
+        row = s.program.place(c.target)[1]
+        own = f"Portion{{{s.first(row)}, {s.share(row, row.size)}}}, {plus('parts', part[0])}, {s.synapses(c)}"
+        numbers = f"{plus(f's.{s.state[o.group, signal].identifier}', s.at(o.group, row.offset))}, {s.trace_place(k, o, trace)}, emitted"
+        if o.of_delays:
+            return f"add_one_delay_products_of({own}, {s.whole_source(c)}, {numbers});"
+        return f"add_shared_products_of({own}, {part[1]}, {numbers});"
+
+    def join_parts(self) -> list[str]:
+        """When all blocks have theirs."""
+        s, lines = self.samples, []
+        for (name, of_delays), (at, count) in s.parts_of_shared.items():
+            c = s.program.connection(name)
+            into = s.gradient_of_delays(c) if of_delays else s.gradient_in_rows(c)
+            lines.append(f"add_parts({into}, {plus('traces + g.trace_size', at)}, {count}, {s.blocks}, room_of_block);")
         return lines

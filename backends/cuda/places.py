@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from sncc.backends.cuda.meetings import Access
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import flag, place_of_delays, place_of_weights
 from sncc.connectivity.patterns import Convolution
 from sncc.program.groups import Connection, Row
-from sncc.program.learning import Gather, GatherDelay
+from sncc.program.learning import Gather, GatherDelay, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import Update
 from sncc.program.statements import Fire
@@ -228,6 +230,26 @@ class Places(Layout):
     def is_one_delay(self, c: Connection) -> bool:
         """Whether all synapses of a connection have one delay, which is learnt."""
         return c.interpolated and place_of_delays(self.program, c) == "one"
+
+    @cached_property
+    def parts_of_shared(self) -> dict[tuple[str, bool], tuple[int, int]]:
+        """Numbers that synapses in rows share, of a connection's weights or delays: where a block of a cluster adds up its part, and how many."""
+        found: dict[tuple[str, bool], tuple[int, int]] = {}
+        end = 0
+        for o in self.program.traces:
+            if not isinstance(o, TraceUpdate) or o.connection is None or (o.connection, o.of_delays) in found:
+                continue
+            c = self.program.connection(o.connection)
+            count = int(self.is_one_delay(c)) if o.of_delays else self.shared_elements(c)
+            if c in self.rows_of_synapses and count:
+                found[o.connection, o.of_delays] = (end, count)
+                end += padded(count)
+        return found
+
+    @property
+    def part_size(self) -> int:
+        """Of all of these."""
+        return sum(padded(count) for _, count in self.parts_of_shared.values())
 
     def whole_source(self, c: Connection) -> int:
         """Neurons of a connection's whole source."""

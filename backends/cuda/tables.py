@@ -153,6 +153,7 @@ class Tables(Samples):
             f"std::int64_t memory = {self.program.memory or 0}",
             f"std::int64_t trace_size = {self.trace_size}",
             f"std::int64_t emitted_size = {self.emitted_size}",
+            f"std::int64_t part_size = {self.part_size}",
             f"int late_trace_count = {len(self.late_traces)}",
             f"int optimiser_states = {len(optimise.states) if optimise else 0}",
             f"double learning_rate = {literal(optimise.learning_rate if optimise else 0.0, 'double')}",

@@ -120,6 +120,22 @@ IN_ROWS = (
     .replace("output.bias", "output.bias, hidden_hidden.delay(in = [1 ms, 5 ms])")
 )  # fmt: skip
 IN_LOOPS = IN_ROWS.replace("LI[40](tau_m = 10 ms)", "LI[40](tau_m = each(10 ms))")  # traces of each output
+SHARED = (  # one weight of all synapses, one delay of all, a weight of a kernel's places
+    IN_ROWS.replace("weight = normal(0, 0.2), delay = uniform(1.5 ms, 4 ms)", "weight = 0.05, delay = 2.4 ms")
+    .replace("random(fan_in = 5), weight = normal(0, 0.3)", "random(fan_in = 5), weight = 0.3")
+)  # fmt: skip
+OWN_STATES = """
+synapse clipped:
+    param tau = 6 ms
+    state g = 0.1
+    dg/dt = -g / tau
+    on pre: g += weight * (1.5 - tanh(g))
+    deliver g / (5 ms)
+""" + FORWARDS.replace("ALIF[100]", "ALIF[40]").replace(
+    "normal(0, 0.2), delay = 1 ms", "normal(0, 0.2), delay = 1 ms, synapse = clipped()"
+).replace("hidden -> hidden: dense", "hidden -> hidden: random(fan_in = 4)").replace(
+    "    connect ones", "    connect late = x -> other: random(fan_in = 2), weight = normal(0.5, 0.5), delay = uniform(1 ms, 3 ms), synapse = clipped()\n    connect ones"
+)  # fmt: skip
 EVERY_STEP = FORWARDS.replace("LOSS", "mean(cross_entropy(output.v))")
 
 
@@ -160,11 +176,15 @@ def test_blocks_that_share_a_sample_give_the_references_numbers(sliced, build, o
 @pytest.mark.slow
 @pytest.mark.parametrize("build", ["plain", "checked"])
 @pytest.mark.parametrize("loss", ["mean(cross_entropy(output.v))", "cross_entropy(mean(output.v))"])
-@pytest.mark.parametrize("text", [FORWARDS, IN_ROWS, IN_LOOPS], ids=["matrices", "rows", "loops"])
+@pytest.mark.parametrize(
+    "text",
+    [FORWARDS, IN_ROWS, IN_LOOPS, SHARED, OWN_STATES],
+    ids=["matrices", "rows", "loops", "shared numbers", "states of synapses"],
+)
 def test_blocks_that_share_a_sample_go_forwards_in_time(sliced, build, text, loss, monkeypatch):
     """In training with a loss of every step a launch is one step, by one block a sample."""
     monkeypatch.setenv("SNCC_EMULATION_ORDER_SEED", "2")
-    program, network = sliced(text.replace("LOSS", loss), 16_000, build, seed=0)
+    program, network = sliced(text.replace("LOSS", loss), 40_000 if text is OWN_STATES else 16_000, build, seed=0)
     agree(network, program, 1e-9, steps=15)
     trains_online_like_the_reference(network, program)
 
@@ -255,7 +275,9 @@ def test_a_number_that_is_none_is_named_as_where_one_block_has_the_sample(sliced
     (FED_BACK, 11_000, "sncc/cuda_cluster.h", "// a block may end, or look again"),  # while others read its shared memory
     (EVERY_STEP, 16_000, "cuda/{name}_clusters.cuh", "// traces of x_hidden"),  # the first block's derivative of the loss
     (EVERY_STEP, 16_000, "cuda/{name}_clusters.cuh", "if (g.looks && fails_here(false, n)) return;"),  # which it forgets in the next step
-], ids=["spikes", "the end", "a loss", "the next step"])  # fmt: skip
+    (SHARED.replace("LOSS", "cross_entropy(mean(output.v))"), 16_000, "cuda/{name}_clusters.cuh", "add_parts("),  # which the other blocks have added up
+    (OWN_STATES.replace("LOSS", "mean(cross_entropy(output.v))"), 40_000, "cuda/{name}_clusters.cuh", "signal_back_of("),  # of neurons of other blocks
+], ids=["spikes", "the end", "a loss", "the next step", "parts", "signals"])  # fmt: skip
 def test_a_meeting_of_the_block_in_place_of_one_of_the_cluster_is_missed(
     projects, sliced, tmp_path, text, most, file, behind
 ):
@@ -334,7 +356,7 @@ def test_as_few_blocks_share_a_sample_as_have_room_for_it(size, expected):
     [
         ("eprop(online = true)", "", "", 2),
         ("eprop(online = true)", "x -> hidden: dense, weight = normal(0, 1)", "x -> hidden: random(p = 0.5), weight = normal(0, 1)", 2),
-        ("eprop(online = true)", "x -> hidden: dense, weight = normal(0, 1)", "x -> hidden: random(p = 0.5), weight = 0.1", 0),  # one number for all
+        ("eprop(online = true)", "x -> hidden: dense, weight = normal(0, 1)", "x -> hidden: random(p = 0.5), weight = 0.1", 2),  # one number for all
         ("eprop(online = true)", "LI[20]", "LI[20](tau_m = each(20 ms))", 2),  # traces of each output
         ("eprop(feedback = random)", "hidden -> output", "hidden[0:100] -> output", 2),
         ("bptt\n    learn = weights, x_hidden.delay(in = [1 ms, 9 ms])", "1)\n    connect hidden", "1), delay = each(2 ms)\n    connect hidden", 2),

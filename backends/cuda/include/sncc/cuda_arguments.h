@@ -118,7 +118,7 @@ struct SampleArguments {
     typename Network::State* checkpoints;  // the states of sample b at the start of segment k: b * segments + k
     typename Network::Workspace* saved;    // what a sample goes on with between two launches
     std::int32_t* rest;                    // the steps of each sample after the origin
-    Real* eligibility;       // traces of sample b from b * trace_width on: `trace_size`, then room for what a source emitted
+    Real* eligibility;       // traces of sample b from b * trace_width on: `trace_size`, then room for what a source emitted; of each block of a cluster, behind its parts
     Real* sample_gradients;  // from b * gradient_width on, each as the sum from `gathered` on
     const Real* gathered;
     std::int64_t trace_size, trace_width, gradient_width;

@@ -50,6 +50,40 @@ __device__ inline void for_synapses_of(const Portion& own, const DeviceRows<Real
         if (own.has(static_cast<std::uint32_t>(j))) body(i, j - own.first, k);
     });
 }
+// Signals times traces of these synapses, added to the block's part of the gradient of weights that synapses share, or of a learnt delay that all have.
+template <typename Real>
+__device__ inline void add_shared_products_of(const Portion& own, Real* part, const DeviceRows<Real>& rows, int elements, const Real* signals, const Real* traces, Real* room) {
+    add_shared_sums(part, rows, elements, room, [&](std::uint32_t k) {
+        return own.has(rows.targets[k]) ? static_cast<double>(signals[own.place(rows.targets[k])]) * static_cast<double>(traces[k]) : 0.0;
+    });
+}
+template <typename Real>
+__device__ inline void add_one_delay_products_of(const Portion& own, Real* part, const DeviceRows<Real>& rows, int sources, const Real* signals, const Real* traces, Real* room) {
+    __syncthreads();  // `room` has been read, traces are there
+    double sum = 0;
+    for_synapses_of(own, rows, sources, [&](int, int j, std::int64_t k) { sum += static_cast<double>(signals[j]) * static_cast<double>(traces[k]); });
+    add_block_total(part[0], sum, room);
+}
+// When all blocks have theirs: what these come to, block by block, whose parts stand `stride` numbers apart.
+template <typename Real>
+__device__ inline void add_parts(Real* gradient, const Real* parts, int count, int blocks, std::int64_t stride) {
+    for_own(count, [&](int e) {
+        for (int block = 0; block < blocks; ++block) gradient[e] += parts[block * stride + e];
+    });
+}
+// Number `neuron` of a population of which each block has `most` in its shared memory; `mine` is where they stand in the caller's.
+template <typename Real, typename Cluster>
+__device__ inline Real of_any_block(const Cluster& cluster, Real* mine, int neuron, int most) {
+    return cluster.map_shared_rank(mine, static_cast<unsigned>(neuron / most))[neuron % most];
+}
+// into[i] := that of the target of source first + i, which has at most one; 0 where it has none.
+template <typename Real, typename Cluster>
+__device__ inline void signal_back_of(const Cluster& cluster, Real* into, const Portion& own, Real* told, int most, const DeviceRows<Real>& rows) {
+    for_own(own.count, [&](int i) {
+        const std::uint64_t k = rows.offsets[own.first + i];
+        into[i] = k < rows.offsets[own.first + i + 1] ? of_any_block(cluster, told, static_cast<int>(rows.targets[k]), most) : Real(0);
+    });
+}
 // Zeros in numbers of the sample's, by all threads of its `blocks` blocks.
 template <typename Number>
 __device__ inline void clear_together(Number* numbers, std::int64_t count, int block, int blocks) {

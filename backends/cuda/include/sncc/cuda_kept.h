@@ -30,7 +30,7 @@ void place_traces(SampleArguments<Network>& a, const ParametersOnDevice<Network>
         const SynapseRows& rows = connectivity.row(late.rows);
         if (rows.info().delays >= 0) emitted = std::max<std::int64_t>(emitted, rows.slots() * ((rows.sources() + 15) / 16 * 16));
     }
-    a.trace_width = a.trace_size + emitted * std::max(1, Network::cluster);
+    a.trace_width = a.trace_size + (Network::cluster > 0 ? Network::cluster * (Network::part_size + emitted) : emitted);
 }
 
 // Samples that run at once, steps whose tape is kept at once, and whether signals wait on the host for the turn of their samples.

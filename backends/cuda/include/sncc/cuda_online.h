@@ -78,27 +78,25 @@ __device__ inline void add_block_total(Real& into, double sum, Real* room) {
     }
     __syncthreads();
 }
-// The same of weights that synapses share: a thread for each of them; of one weight all threads have a part, by way of `room`.
-template <typename Real>
-__device__ inline void add_shared_products(Real* gradient, const DeviceRows<Real>& rows, int elements, const Real* signals, const Real* traces, Real* room) {
+// The same of weights that synapses share: a thread for each of them; of one weight all threads have a part, by way of `room`. product(k): of synapse k.
+template <typename Real, typename Product>
+__device__ inline void add_shared_sums(Real* gradient, const DeviceRows<Real>& rows, int elements, Real* room, const Product& product) {
     __syncthreads();  // other threads have moved the traces
     if (elements > 1) {
         for_own(elements, [&](int e) {
             double sum = 0;
-            for (std::uint64_t q = rows.sharing_offsets[e]; q < rows.sharing_offsets[e + 1]; ++q) {
-                const std::uint32_t k = rows.sharing[q];
-                sum += static_cast<double>(signals[rows.targets[k]]) * static_cast<double>(traces[k]);
-            }
+            for (std::uint64_t q = rows.sharing_offsets[e]; q < rows.sharing_offsets[e + 1]; ++q) sum += product(rows.sharing[q]);
             gradient[e] += static_cast<Real>(sum);
         });
         return;
     }
     double sum = 0;
-    for (std::uint64_t q = threadIdx.x; q < rows.sharing_offsets[1]; q += blockDim.x) {
-        const std::uint32_t k = rows.sharing[q];
-        sum += static_cast<double>(signals[rows.targets[k]]) * static_cast<double>(traces[k]);
-    }
+    for (std::uint64_t q = threadIdx.x; q < rows.sharing_offsets[1]; q += blockDim.x) sum += product(rows.sharing[q]);
     add_block_total(gradient[0], sum, room);
+}
+template <typename Real>
+__device__ inline void add_shared_products(Real* gradient, const DeviceRows<Real>& rows, int elements, const Real* signals, const Real* traces, Real* room) {
+    add_shared_sums(gradient, rows, elements, room, [&](std::uint32_t k) { return static_cast<double>(signals[rows.targets[k]]) * static_cast<double>(traces[k]); });
 }
 
 // The same of learnt delays, each of one synapse's, or of one that all have.
