@@ -148,11 +148,6 @@ def check_source(source: Source, value: Events | ArrayLike, step: float) -> Even
             f"the events of `{source.name}` have steps of {value.step * 1e3:g} ms, the network's step is {step * 1e3:g} ms: "
             "make the events with the network's step"
         )
-    if source.most and (most := value.most) > source.most:
-        raise ValueError(
-            f"the events of `{source.name}` have {most} of a neuron in one step, and its synapses, which learn from states of "
-            f"their own, follow at most {source.most}: `Events.binary()` leaves one, a shorter step has fewer"
-        )
     return value
 
 

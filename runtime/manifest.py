@@ -24,7 +24,6 @@ class Source:
     size: int
     unit: str = ""
     kept: bool = False  # handed over once, when the library is loaded
-    most: int = 0  # events of a neuron in a step that the network follows one by one; 0: any number
     largest: float = math.inf  # magnitude of a value that the network's precision holds
 
 
@@ -252,7 +251,6 @@ def _source(data: dict[str, Any], largest: float) -> Source:
         *_extent(data),
         data.get("unit") or "",
         bool(data.get("kept")),
-        int(data.get("most") or 0),
         largest * float(data.get("si") or 1.0),
     )
 

@@ -99,21 +99,33 @@ class Builder:
             self.lines.append(f"{self.real} {self.names[symbol]} = {text};")
         left = self.namer.fresh(f"{repeat.name}.left")
         one, half = self.print.number(1.0), self.print.number(0.5)
+        time = self.namer.fresh(f"{repeat.name}.time") if repeat.draws else ""
+        if time:
+            self.lines.append(f"std::uint32_t {time} = 0;")
         self.lines.append(f"for ({self.real} {left} = {count}; {left} > {half}; {left} -= {one}) {{")
-        self.lines += [f"    {self.names[symbol]} = {self.print(value)};" for symbol, value in repeat.body]
-        self.lines.append("}")
+        for statement in repeat.body:
+            if isinstance(statement, Draw):
+                text, drawn = self._draw(statement, time), self.namer.fresh(f"{repeat.name}.{statement.name}")
+                self.lines.append(f"    const {self.real} {drawn} = {text};")
+                self.names[statement.name] = drawn
+            else:
+                self.lines.append(f"    {self.names[statement.name]} = {self.print(statement.value)};")
+        self.lines += [*([f"    ++{time};"] if time else []), "}"]
         result = self.names[repeat.result]
         self.names.clear()
         self.names.update(outer, **{repeat.name: result})
 
-    def _draw(self, draw: Draw) -> str:
+    def _draw(self, draw: Draw, time: str = "") -> str:
+        """The text of a draw; `time`: how often it has been drawn in this step."""
         name = draw.name
         for word, type_ in _DRAW_ARGUMENTS.items():
             if (word != "element" or draw.whose is None) and not any(
                 a.role == "draw" and a.name == word for a in self.arguments
             ):
                 self.argument("draw", word, type_=type_, hint=f"draw_{word}")
-        number = self.argument("stream", name, type_="std::uint32_t", hint=f"{name}.stream")
+        known = next((a.identifier for a in self.arguments if (a.role, a.name) == ("stream", name)), None)
+        number = known or self.argument("stream", name, type_="std::uint32_t", hint=f"{name}.stream")
+        number = f"sncc::stream_of_repeat({number}, {time})" if time else number
         words = {a.name: a.identifier for a in self.arguments if a.role == "draw"}
         element = words["element"] if draw.whose is None else f"static_cast<std::uint32_t>({self.print(draw.whose)})"
         counter = f"{words['seed']}, {number}, {element}, {words['step']}, {words['trial']}"

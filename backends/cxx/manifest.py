@@ -38,7 +38,7 @@ def manifest(program: Program) -> dict[str, object]:
         "batch": program.batch,
         "source_hash": hashlib.sha256(program.source.encode()).hexdigest(),
         "sources": [
-            {"name": s.name, "kind": s.kind, "shape": list(s.shape), "size": s.size, "unit": s.unit, "si": s.si, "kept": s.kept, "most": s.most}
+            {"name": s.name, "kind": s.kind, "shape": list(s.shape), "size": s.size, "unit": s.unit, "si": s.si, "kept": s.kept}
             for s in program.sources
         ],
         "populations": [

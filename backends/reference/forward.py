@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sncc.backends.reference.draws import DISTRIBUTIONS, Counter, drawn_within
+from sncc.backends.reference.draws import DISTRIBUTIONS, GOLDEN, Counter, drawn_within
 from sncc.backends.reference.statements import statement_value
 from sncc.backends.reference.synapses import SynapsesOfSample
 from sncc.connectivity.build import indices
@@ -263,9 +263,7 @@ class ForwardRun:
         values |= {i: self.accumulators.pop((name, i), zeros) for i in update.inputs}
         values |= {local: self.tape[name, slot, n] for local, slot in update.loads}
         for statement in update.body:
-            is_draw = isinstance(statement, Draw)
-            value = self._draw(name, statement, values, n) if is_draw else statement_value(statement, values)
-            values[statement.name] = value
+            values[statement.name] = statement_value(statement, values, lambda *drawn: self._draw(name, n, *drawn))
         for variable, local in update.carry:
             self.variables[name, variable] = np.broadcast_to(values[local], zeros.shape)
         for slot, local in update.stores:
@@ -275,15 +273,15 @@ class ForwardRun:
         if update.spikes is not None:
             self.spikes[name, n] = np.broadcast_to(values[update.spikes], zeros.shape)
 
-    def _draw(self, group: str, draw: Statement, values: Mapping[str, Array], n: int) -> Array:
+    def _draw(self, group: str, n: int, draw: Draw, values: Mapping[str, Array], repeat: int) -> Array:
         """A draw of every neuron of a group, each row with its own stream."""
-        assert isinstance(draw, Draw)
         whole = np.zeros(self.program.group(group).size)
         for row in self.program.group(group).rows:
             part = slice(row.offset, row.offset + row.size)
             own = {k: v[part] if np.ndim(v) else v for k, v in values.items()}
             element = np.arange(row.size) if draw.whose is None else evaluate(draw.whose, own).astype(int)
-            counter = Counter(self.seed, dict(row.streams)[draw.name], element, n, self.trial)
+            number = (dict(row.streams)[draw.name] + repeat * GOLDEN) & 0xFFFFFFFF
+            counter = Counter(self.seed, number, element, n, self.trial)
             arguments = (evaluate(a, own) for a in draw.arguments)
             whole[part] = DISTRIBUTIONS[draw.distribution](counter, 0, *arguments)
         return whole

@@ -13,7 +13,7 @@ from typing import Any
 import sympy
 
 from sncc.expressions.algebra import ONE, ZERO, add, div, mul, neg
-from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply
+from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite
 
 
 class _Flat(sympy.Function):  # type: ignore[misc]
@@ -143,6 +143,17 @@ def derivative(expression: Expression, name: str) -> Expression:
 def _derivative(expression: Expression, name: str) -> Expression:
     draws: dict[sympy.Symbol, Expression] = {}
     return _from_sympy(sympy.diff(_to_sympy(expression, draws), sympy.Symbol(name, real=True)), draws)
+
+
+def without_stop(expression: Expression) -> Expression:
+    """An expression of values only: what `stop` held constant for the gradient is now just a value."""
+
+    def change(node: Expression) -> Expression:
+        if isinstance(node, Apply) and node.operation == "stop":
+            return node.arguments[0]
+        return node
+
+    return rewrite(expression, change)
 
 
 def expanded(expression: Expression) -> Expression:

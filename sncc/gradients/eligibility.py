@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sncc.expressions.algebra import ZERO, add, mul
-from sncc.expressions.calculus import derivative
+from sncc.expressions.calculus import derivative, without_stop
 from sncc.expressions.nodes import Expression, Symbol, apply
 from sncc.gradients.jacobians import Jacobian, product, states_of
 from sncc.gradients.trace_ways import Answer, Front, Path, Through
-from sncc.gradients.transpose import without_stop
 from sncc.program.groups import Group
 from sncc.program.learning import Each, PenaltySignal, TraceUpdate
 from sncc.program.nodes import Program

@@ -179,7 +179,7 @@ def _statement(statement: Statement) -> Line:
             of: Line = () if whose is None else (" for neuron ", whose)
             return (Name(name), " = ", f"drawn from {distribution}(", *listed, ")", *of)
         case Repeat(name, count, _, body, result):
-            moves = [piece for s, value in body for piece in ("; ", Name(s), " = ", value)][1:]
+            moves = [piece for s in body for piece in ("; ", *_statement(s))][1:]
             return (Name(name), " = ", Name(result), " after ", count, " times ", *moves)
         case _:
             return (Name(statement.name), " = ", statement.value)

@@ -12,7 +12,8 @@ from sncc.gradients.transpose import transpose
 from sncc.program.groups import Group
 from sncc.program.nodes import Program
 from sncc.program.operations import Update
-from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, TOLD, Assign, Fire, Reduce, Statement
+from sncc.program.rewrite import rewritten
+from sncc.program.statements import LEARNS, REFRACTORY, SPIKE, TOLD, Assign, Repeat, Statement
 
 Jacobian = dict[tuple[str, str], Expression]  # (output, input) → a number, or a variable of the group
 
@@ -34,6 +35,7 @@ def with_jacobian(program: Program, name: str, tail: str = "") -> tuple[Program,
     body, variables, jacobian = list(at.body), list(update.carry), Jacobian()
     for output, local in after.items():
         transposed = transpose(at.body, {local: ONE}, wanted)
+        body += [s for s in transposed.ahead if s.name not in {own.name for own in body}]
         names: dict[str, Expression] = {s.name: Symbol(f"{output}{tail}/{s.name}") for s in transposed.body}
         body += [_renamed(s, f"{output}{tail}/{s.name}", names) for s in transposed.body]
         for by, value in transposed.adjoints.items():
@@ -55,8 +57,8 @@ def with_jacobian(program: Program, name: str, tail: str = "") -> tuple[Program,
 
 
 def _renamed(statement: Statement, name: str, names: dict[str, Expression]) -> Statement:
-    assert isinstance(statement, Assign | Reduce) and not isinstance(statement, Fire)
-    return Assign(name, fold_all(substitute(statement.value, names)))
+    assert isinstance(statement, Assign | Repeat)
+    return replace(rewritten(statement, lambda e: fold_all(substitute(e, names))), name=name)
 
 
 def with_variables(group: Group, names: Iterable[str]) -> Group:

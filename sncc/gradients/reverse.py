@@ -28,7 +28,7 @@ from sncc.gradients.paths import Path, is_impulse, is_late, learnt_into, path_of
 from sncc.gradients.readouts import readouts_of
 from sncc.gradients.rules import Adjoint, adjoints
 from sncc.gradients.synapse_feedback import at_other_weights
-from sncc.gradients.transpose import Transposed, adjoint, as_local, transpose
+from sncc.gradients.transpose import Transposed, adjoint, as_local, transpose, with_statements
 from sncc.model import training_nodes
 from sncc.model.training_nodes import Training
 from sncc.program.groups import Connection, Group, TapeSlot
@@ -277,6 +277,7 @@ def _adjoint_update(
         if variable in path.told:  # else it never moves
             seed(path.told[variable], inputs[-1])
     transposed = _transposed(path, seeds, choice.label, carried, slots | arrays)
+    update = with_statements(update, transposed.ahead)
     body = list(transposed.body)
     new = [
         (f"{variable}~{choice.label}", as_local(f"{variable}~.new", transposed.adjoints[variable], body))

@@ -5,12 +5,14 @@ Local partial derivatives come from sympy. A spike's derivative is the surrogate
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sncc.expressions.algebra import ZERO, add, mul
-from sncc.expressions.calculus import derivative
-from sncc.expressions.nodes import Apply, Expression, Symbol, rewrite, symbols
+from sncc.expressions.calculus import derivative, without_stop
+from sncc.expressions.nodes import Apply, Expression, Symbol, symbols
+from sncc.gradients.repeated import differentiated
+from sncc.program.operations import Update
 from sncc.program.statements import SURROGATE, Assign, Draw, Fire, Reduce, Repeat, Statement
 
 
@@ -21,10 +23,14 @@ def adjoint(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Transposed:
-    """Statements of the reverse direction, and the adjoint of each wanted name (absent where it is zero)."""
+    """Statements of the reverse direction, and the adjoint of each wanted name (absent where it is zero).
+
+    ahead: statements that the forward direction has besides, derivatives of what it repeats with numbers drawn each time.
+    """
 
     body: tuple[Statement, ...]
     adjoints: dict[str, Expression]
+    ahead: tuple[Statement, ...] = ()
 
 
 def transpose(
@@ -41,6 +47,7 @@ def transpose(
     scalars = {s.name for s in body if isinstance(s, Reduce)}
     sums: dict[str, Expression] = dict(seeds)
     result: list[Statement] = []
+    ahead: list[Statement] = []
 
     def give(name: str, contribution: Expression, per_output: bool) -> None:
         if name not in active or contribution == ZERO:
@@ -70,7 +77,13 @@ def transpose(
                         partial = without_stop(derivative(value, name))
                         per_output = isinstance(statement, Assign) and bool(scalars) or isinstance(statement, Reduce)
                         give(name, mul(bar, partial), per_output)
-    return Transposed(tuple(result), {name: sums[name] for name in sorted(wanted) if sums.get(name, ZERO) != ZERO})
+            case Repeat():
+                for name in sorted(statement.reads & active):
+                    if (by := differentiated(statement, name)) is not None:
+                        (ahead if statement.draws else result).append(by)
+                        give(name, mul(bar, Symbol(by.name)), False)
+    found = {name: sums[name] for name in sorted(wanted) if sums.get(name, ZERO) != ZERO}
+    return Transposed(tuple(result), found, tuple(ahead))
 
 
 def _active(body: Sequence[Statement], wanted: frozenset[str]) -> frozenset[str]:
@@ -79,8 +92,6 @@ def _active(body: Sequence[Statement], wanted: frozenset[str]) -> frozenset[str]
     for statement in body:
         if isinstance(statement, Draw):  # draws are constants for the gradient
             continue
-        if isinstance(statement, Repeat) and statement.reads & active:
-            raise TypeError(f"no gradient of {statement!r}")  # lowering refuses what would need one
         constant = isinstance(statement, Reduce) and statement.operation == "max"
         source = symbols(statement.distance) if isinstance(statement, Fire) else statement.reads
         if source & active and not constant:
@@ -88,15 +99,10 @@ def _active(body: Sequence[Statement], wanted: frozenset[str]) -> frozenset[str]
     return frozenset(active)
 
 
-def without_stop(expression: Expression) -> Expression:
-    """An expression of values only: what `stop` held constant for the gradient is now just a value."""
-
-    def change(node: Expression) -> Expression:
-        if isinstance(node, Apply) and node.operation == "stop":
-            return node.arguments[0]
-        return node
-
-    return rewrite(expression, change)
+def with_statements(update: Update, statements: Iterable[Statement]) -> Update:
+    """An update with more statements behind its own, but for those that it has already."""
+    known = {s.name for s in update.body}
+    return replace(update, body=(*update.body, *(s for s in statements if s.name not in known)))
 
 
 def as_local(name: str, value: Expression, body: list[Statement]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sncc.expressions.nodes import Expression, Symbol, substitute, symbols
+from sncc.expressions.nodes import Expression, Symbol, substitute
 from sncc.model.nodes import Assignment
 from sncc.program.statements import Assign, Repeat, Statement
 
@@ -29,8 +29,8 @@ class Body:
     def repeat(self, count: Expression, jumps: Sequence[Assignment]) -> None:
         """The jumps, all of them in order, as often as `count` says."""
         own: dict[str, Expression] = {state: Symbol(f"{state}.each") for state in self.now}
-        moves = tuple((f"{j.state}.each", substitute(j.value, own)) for j in jumps)
-        read = {symbol for symbol, _ in moves} | {name for _, value in moves for name in symbols(value)}
+        moves = tuple(Assign(f"{j.state}.each", substitute(j.value, own)) for j in jumps)
+        read = {s.name for s in moves} | {name for s in moves for name in s.reads}
         start = tuple((f"{s}.each", value) for s, value in self.now.items() if f"{s}.each" in read)
         for state in dict.fromkeys(jump.state for jump in jumps):
             self._versions[state] = self._versions.get(state, 0) + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sncc.expressions.algebra import add, mul, sub
+from sncc.expressions.algebra import ONE, ZERO, add, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.lower.arrival_times import at_arrival, behind_arrival, met_at_arrival, moving, passing
 from sncc.lower.body import Body
@@ -59,20 +59,18 @@ def _jump_at(dynamics: Dynamics, body: Body, name: str, jumps: Sequence[Assignme
     count = body.now.get(name, Symbol(f"{name}!"))  # of a state: those that have been kept for this step
     count = apply("stop", count) if made_up and body.timed else count  # what moves is when they come
     most = 1 if name in dynamics.once else dynamics.most
+    by_parts = dynamics.parts and name not in dynamics.once
     if (added := amounts(jumps)) is not None:
         added = [body.read(amount) for amount in added]
         for jump, amount in zip(jumps, added, strict=True):
             body.assign(jump.state, add(body.now[jump.state], mul(count, amount)))
     elif most == 0:
-        body.repeat(count, jumps)
-    elif most == 1:
-        for state, after in _jumped(jumps, body, "").items():
-            now = body.now[state]
-            by_parts = dynamics.parts and name not in dynamics.once
-            moved = add(now, mul(count, sub(after, now))) if by_parts else apply("jump", count, after, now)
-            body.assign(state, moved)
+        whole = apply("max", sub(apply("neg", apply("floor", apply("neg", count))), ONE), ZERO) if by_parts else count
+        body.repeat(whole, jumps)
+        if by_parts:  # the last one of those that have come, or the part of it that has
+            _jump(jumps, sub(count, whole), body, by_parts)
     else:
-        _jump_one_by_one(most, count, jumps, body, dynamics.parts and name not in dynamics.once)
+        _jump(jumps, count, body, by_parts)
     for state in dict.fromkeys(jump.state for jump in jumps) if made_up else ():
         now = body.now[state]
         if dynamics.window is not None:
@@ -81,22 +79,14 @@ def _jump_at(dynamics: Dynamics, body: Body, name: str, jumps: Sequence[Assignme
         body.now[state] = Symbol(f"{state}{MADE_UP}")
 
 
-def _jump_one_by_one(most: int, count: Expression, jumps: Sequence[Assignment], body: Body, by_parts: bool) -> None:
-    """The jumps of each spike of a step that there is, up to `most`; `by_parts`: of what is left of a whole one as well."""
-    for number in range(most):
-        part = apply("min", apply("sub", count, float(number)), 1.0) if number else apply("min", count, 1.0)
-        part = apply("select", apply("gt", count, float(number)), part, 0.0) if number else part
-        for state, after in _jumped(jumps, body, f"{number + 1}.").items():
-            now = body.now[state]
-            moved = apply("select", apply("gt", count, number + 0.5), after, now)
-            body.assign(state, add(now, mul(part, sub(after, now))) if by_parts else moved)
-    # whoever hands over more than is followed gets no number, and so an error, rather than another one
-    allowed, last = Number(most + (1e-3 if by_parts else 0.5)), jumps[-1].state
-    none = apply("log", apply("sub", allowed, count))
-    body.assign(last, apply("select", apply("gt", count, allowed), none, body.now[last]))
+def _jump(jumps: Sequence[Assignment], count: Expression, body: Body, by_parts: bool) -> None:
+    """The jumps of one spike, or of a part of one."""
+    for state, after in _jumped(jumps, body).items():
+        now = body.now[state]
+        body.assign(state, add(now, mul(count, sub(after, now))) if by_parts else apply("jump", count, after, now))
 
 
-def _jumped(jumps: Sequence[Assignment], body: Body, tag: str) -> dict[str, Expression]:
+def _jumped(jumps: Sequence[Assignment], body: Body) -> dict[str, Expression]:
     """States after the jumps of one spike, each seeing the former. What a spike moves, and so its gradient, is what they
     leave minus what was there.
     """
@@ -104,7 +94,7 @@ def _jumped(jumps: Sequence[Assignment], body: Body, tag: str) -> dict[str, Expr
     for number, jump in enumerate(jumps, 1):
         value = substitute(jump.value, {**body.now, **jumped})
         if any(jump.state in symbols(later.value) for later in jumps[number:]):
-            local = f"{jump.state}.jump{tag}{number}"
+            local = f"{jump.state}.jump{number}"
             body.statements.append(Assign(local, value))
             value = Symbol(local)
         jumped[jump.state] = value

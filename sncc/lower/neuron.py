@@ -18,7 +18,7 @@ from sncc.lower.readings import ENDING, FLOWED
 from sncc.model.integration import integration
 from sncc.model.nodes import Dynamics, Equation, Input, Integrated, Population
 from sncc.program.rewrite import rewritten
-from sncc.program.statements import REFRACTORY, SLOPED, SPIKE, SURROGATE, TOLD, Assign, Draw, Fire, Statement
+from sncc.program.statements import REFRACTORY, SLOPED, SPIKE, SURROGATE, TOLD, Assign, Draw, Fire, Repeat, Statement
 
 Part = Literal["whole", "flow", "rest"]
 FIRED = Symbol(SPIKE)
@@ -177,24 +177,38 @@ def with_draws_apart(
     whose_of: (state, input) of states whose draws are those of the element that the input names.
     """
     numbers = dict(whose_of)
-    whose: Expression | None = None
-    result: list[Statement] = []
+    repeated: dict[
+        tuple[Assign | Draw, ...], tuple[Assign | Draw, ...]
+    ] = {}  # several numbers may come of the same draws
     count = 0
 
-    def draw(node: Expression) -> Expression:
-        nonlocal count
-        if not isinstance(node, Apply) or node.operation not in DRAWS:
-            return node
-        count += 1
-        result.append(Draw(f"draw.{count}", node.operation, node.arguments, whose))  # type: ignore[arg-type]
-        return Symbol(f"draw.{count}")
+    def apart(statement: Assign) -> list[Assign | Draw]:
+        state = statement.name.partition(".")[0]
+        whose = Symbol(numbers[state]) if state in numbers else None
+        found: list[Assign | Draw] = []
 
+        def draw(node: Expression) -> Expression:
+            nonlocal count
+            if not isinstance(node, Apply) or node.operation not in DRAWS:
+                return node
+            count += 1
+            found.append(Draw(f"draw.{count}", node.operation, node.arguments, whose))  # type: ignore[arg-type]
+            return Symbol(f"draw.{count}")
+
+        value = rewrite(statement.value, draw)
+        return [*found, Assign(statement.name, value)]
+
+    result: list[Statement] = []
     for statement in statements:
         if isinstance(statement, Assign):
-            state = statement.name.partition(".")[0]
-            whose = Symbol(numbers[state]) if state in numbers else None
-            statement = Assign(statement.name, rewrite(statement.value, draw))
-        result.append(statement)
+            result += apart(statement)
+        elif isinstance(statement, Repeat):
+            if statement.body not in repeated:
+                moves = (s for s in statement.body if isinstance(s, Assign))
+                repeated[statement.body] = tuple(part for move in moves for part in apart(move))
+            result.append(replace(statement, body=repeated[statement.body]))
+        else:
+            result.append(statement)
     return tuple(result)
 
 

@@ -30,7 +30,7 @@ from sncc.program.groups import Recordable as RecordedState
 from sncc.program.nodes import Precision, Program, Record, Simulation, Stimulus
 from sncc.program.operations import Deliver, Derive, ForwardOperation, Update
 from sncc.program.order import forward_order
-from sncc.program.statements import REFRACTORY, Draw
+from sncc.program.statements import REFRACTORY, Draw, Repeat
 from sncc.program.streams import stream
 
 ALIGNMENT = 16  # every row of a group starts at a multiple of so many neurons: whole vectors, no scalar remainder
@@ -62,7 +62,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
         name=model.name,
         step=model.step,
         precision=precision,
-        sources=tuple(_source(p, _most_spikes(model, p)) for p in model.populations if p.name not in neurons),
+        sources=tuple(_source(p) for p in model.populations if p.name not in neurons),
         parameters=program_parameters(written, model, connections),
         groups=groups,
         connections=connections,
@@ -168,21 +168,17 @@ def _group(population: Population, neurons: Sequence[Neuron], name: str) -> Grou
 
 
 def _streams(population: Population, neurons: Sequence[Neuron]) -> tuple[tuple[str, int], ...]:
-    draws = (s.name for neuron in neurons for s in neuron.body if isinstance(s, Draw))
-    return tuple((name, stream(population.name, name)) for name in draws)
+    each = [s for neuron in neurons for s in neuron.body]
+    draws = [s.name for s in each if isinstance(s, Draw)]
+    draws += [d.name for s in each if isinstance(s, Repeat) for d in s.draws]
+    return tuple((name, stream(population.name, name)) for name in dict.fromkeys(draws))
 
 
-def _most_spikes(model: Model, population: Population) -> int:
-    """How many spikes of a source in a step its targets follow; 0: any number."""
-    targets = (model.population(c.target).dynamics for c in model.connections if c.source == population.name)
-    return min((d.most for d in targets if d is not None and d.most > 1), default=0)
-
-
-def _source(population: Population, most: int) -> Source:
+def _source(population: Population) -> Source:
     kind: Literal["events", "signal"] = "signal" if population.kind == "signal" else "events"
     unit = population.unit
     return Source(
         population.name, kind, population.shape, population.size,
         "" if unit is None or unit.dimensionless else str(unit), unit.to_si if unit else 1.0,
-        kept=population.kind == "spike_times", most=most,
+        kept=population.kind == "spike_times",
     )  # fmt: skip

@@ -21,7 +21,7 @@ from sncc.lower.movers import method_of
 from sncc.lower.neuron import with_draws_apart
 from sncc.lower.noise import noise_of
 from sncc.lower.synapse_constants import with_constants
-from sncc.lower.traces import MOST_SPIKES, can_spike, drive, most_spikes, trace_population, unsupported
+from sncc.lower.traces import can_spike, drive, most_spikes, trace_population, unsupported
 from sncc.model.nodes import (
     Assignment,
     Connection,
@@ -120,7 +120,7 @@ def _trace(
         arrivals=tuple((w, tuple(replace(a, value=substitute(a.value, at_spikes)) for a in jumps)) for w in waits),
         early=waits if side == "post" else (),
         once=waits if side == "post" else (),
-        most=most_spikes(neuron) or (MOST_SPIKES if any(has_draws(a.value) for a in jumps) else 0),
+        most=most_spikes(neuron),
         kept=tuple(Assignment(f"{s.name}.before", Symbol(s.name)) for s in states) if side == "pre" else (),
     )
     used = flowing | jumping | {s for state in states for s in symbols(state.initial)}

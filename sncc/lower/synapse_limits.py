@@ -5,8 +5,8 @@ from __future__ import annotations
 from sncc.expressions.nodes import symbols, walk
 from sncc.lower.drawn_starts import cannot_start
 from sncc.lower.synapse_ends import is_placed, most_of
-from sncc.lower.synapse_moves import drawn_states, moves_of
-from sncc.lower.traces import any_number, rests, unsupported
+from sncc.lower.synapse_moves import drawn_states
+from sncc.lower.traces import rests, unsupported
 from sncc.model.nodes import Connection, Model, Plasticity
 
 MOST_SYNAPSES = 1 << 20  # of one connection: a sample has the states of each, in training at every step
@@ -39,9 +39,6 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
         )
     if c.only_recorded:  # from numbers that it shares with what is trained, without gradients
         return "", ""
-    kind = model.population(c.source).kind
-    if kind == "poisson" and not any_number(model, c, moves_of(model, c).on_pre):
-        return f"behind `{c.source}`, which may spike any number of times in a step", "put neurons in between"
     blocks = [b for b in (c.synapse, c.plasticity) if b is not None]
     each = [p for b in blocks for p in b.parameters if p.storage == "each"]
     if not is_placed(c) and any(symbols(p.value) & {"i", "j"} for p in each):

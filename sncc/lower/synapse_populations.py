@@ -25,7 +25,7 @@ from sncc.lower.recorded_synapses import recordable_states
 from sncc.lower.synapse_ends import Ends, built_ends, in_a_row, is_placed, most_of, placed_ends
 from sncc.lower.synapse_limits import refuse
 from sncc.lower.synapse_moves import GAIN, SIGNAL, index_of, moves_of
-from sncc.lower.traces import MOST_SPIKES, any_number, most_spikes, trace_population
+from sncc.lower.traces import most_spikes, trace_population
 from sncc.model.nodes import (
     Assignment,
     Connection,
@@ -187,7 +187,7 @@ class _Spread:
             arrivals=(*((arriving, block) for block in moves.on_pre), *(("post", block) for block in moves.on_post)),
             early=(*([ARRIVED] if moves.after else []), *(["post"] if moves.on_post else [])),
             once=("post",) if moves.on_post else (),
-            most=most_spikes(self.source) or (0 if any_number(model, c, moves.on_pre) else MOST_SPIKES),
+            most=most_spikes(self.source),
             # of a learnt delay; else each arrives as a whole, in the nearest step
             parts=_learns_delay(model, c) and not is_timed(model),
             apart=moves.apart,

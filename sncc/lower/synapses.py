@@ -19,7 +19,7 @@ from sncc.expressions.printer import print_expression
 from sncc.expressions.units import PLAIN
 from sncc.lower.readings import is_timed
 from sncc.lower.reduction import Reduction, reduce_synapse
-from sncc.lower.traces import MOST_SPIKES, amounts, drive, most_spikes, rests, trace_population, unsupported
+from sncc.lower.traces import drive, most_spikes, rests, trace_population, unsupported
 from sncc.model.nodes import (
     Assignment,
     Connection,
@@ -314,8 +314,6 @@ class _Traces:
         used = {s for e in moves for s in symbols(_right(e))}
         used |= {s for state in dynamics.states for s in symbols(state.initial)}
         parameters = tuple(replace(p, key=f"{connection.name}.{p.name}") for p in synapse.parameters if p.name in used)
-        if several and amounts(jumps) is None and self._is_learnt(connection, parameters):
-            dynamics = replace(dynamics, most=MOST_SPIKES)
         numbers = tuple((p.name, p.value) for p in parameters)
         stored = connection.name if any(p.storage != "compiled" for p in parameters) else None
         parameters += numbers_of_source
@@ -337,17 +335,6 @@ class _Traces:
                 raise unsupported(synapse.span or connection.span, what, "let it drive a state, and read that")
             parameters.append(replace(found, name=f"pre.{name}", key=found.key or f"{source.name}.{name}"))
         return tuple(n for n in read if n in states), tuple(parameters)
-
-    def _is_learnt(self, connection: Connection, parameters: Sequence[Parameter]) -> bool:
-        """Whether something is learnt by which the spikes of one step move a source's states one after the other."""
-        learnt = self.model.training.learn if self.model.training is not None else ()
-        entry = next((e for e in learnt if any(e.key == p.key for p in parameters)), None)
-        if entry is not None and self.model.population(connection.source).kind != "input":
-            what = (
-                f"learning `{entry.key}` behind `{connection.source}`, which may spike any number of times in a step,"
-            )
-            raise unsupported(entry.span, what, "put neurons in between")
-        return entry is not None
 
     def _population(
         self,

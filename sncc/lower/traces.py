@@ -9,10 +9,7 @@ from sncc.diagnostics import DiagnosticError, Span, not_supported_yet
 from sncc.expressions.algebra import ONE, ZERO, affine, fold_all, has_draws
 from sncc.expressions.nodes import Expression, substitute, symbols
 from sncc.expressions.units import PLAIN
-from sncc.model.nodes import Assignment, Connection, Dynamics, Equation, Model, Parameter, Population, State
-
-# of an input in a step, where each moves states of which something is learnt: that many are followed one by one
-MOST_SPIKES = 4
+from sncc.model.nodes import Assignment, Connection, Dynamics, Equation, Parameter, Population, State
 
 
 def trace_population(
@@ -50,16 +47,6 @@ def amounts(jumps: Sequence[Assignment]) -> list[Expression] | None:
     parts = [affine(jump.value, moved) for jump in jumps]
     added = [p[1] for p, jump in zip(parts, jumps, strict=True) if p is not None and p[0] == {jump.state: ONE}]
     return added if len(added) == len(jumps) else None
-
-
-def any_number(model: Model, connection: Connection, blocks: Sequence[Sequence[Assignment]]) -> bool:
-    """Whether any number of a source's spikes in a step move synapses: they add up, or, without gradients, the jumps are repeated.
-
-    Repeated jumps would draw the same numbers.
-    """
-    if all(amounts(block) is not None for block in blocks) or connection.only_recorded:
-        return True
-    return model.training is None and not any(has_draws(jump.value) for block in blocks for jump in block)
 
 
 def rests(states: Sequence[State], equations: Sequence[Equation]) -> bool:

@@ -25,7 +25,6 @@ class Source:
     unit: str = ""  # of a signal's values, as Python hands them over: SI
     si: float = 1.0  # SI value of one in the consistent system
     kept: bool = False
-    most: int = 0  # spikes of a neuron in a step that the network follows one by one; 0: any number
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,5 +21,6 @@ def rewritten(statement: Statement, change: Callable[[Expression], Expression]) 
             whose = change(statement.whose) if statement.whose is not None else None
             return replace(statement, arguments=tuple(change(a) for a in statement.arguments), whose=whose)
         case Repeat():
-            start, body = (tuple((name, change(v)) for name, v in moved) for moved in (statement.start, statement.body))
-            return replace(statement, count=change(statement.count), start=start, body=body)
+            start = tuple((name, change(v)) for name, v in statement.start)
+            body = tuple(rewritten(s, change) for s in statement.body)
+            return replace(statement, count=change(statement.count), start=start, body=body)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ def print_statement(statement: Statement) -> str:
             return f"{name} := drawn from {distribution}({', '.join(map(print_expression, arguments))}){of}"
         case Repeat(name, count, start, body, result):
             given = ", ".join(f"{symbol} = {print_expression(value)}" for symbol, value in start)
-            moves = "; ".join(f"{symbol} = {print_expression(value)}" for symbol, value in body)
+            moves = "; ".join(print_statement(s).replace(" := ", " = ", 1) for s in body)
             return f"{name} := {result} after {print_expression(count)} times {moves}, from {given}"
     raise TypeError(f"not a statement: {statement!r}")
 

@@ -104,19 +104,26 @@ class Repeat:
     """`name := one of several numbers that move together`, after `body` has run `count` times (0 and more).
 
     The numbers are `start`, by symbols of the statement's own; the assignments of `body` move them, top to bottom, each
-    seeing the former; `result` is the one that is wanted.
+    seeing the former; `result` is the one that is wanted. What `body` draws it draws each time anew: the r-th time after
+    the first r · 0x9E3779B9 is added to the stream.
     """
 
     name: str
     count: Expression
     start: tuple[tuple[str, Expression], ...]
-    body: tuple[tuple[str, Expression], ...]
+    body: tuple[Assign | Draw, ...]
     result: str
+
+    @property
+    def draws(self) -> tuple[Draw, ...]:
+        """What is drawn each time."""
+        return tuple(s for s in self.body if isinstance(s, Draw))
 
     @property
     def reads(self) -> frozenset[str]:
         """Names in it, its own aside."""
-        moved = frozenset(name for _, value in self.body for name in symbols(value)) - {name for name, _ in self.start}
+        own = {name for name, _ in self.start} | {s.name for s in self.draws}
+        moved = frozenset(name for s in self.body for name in s.reads) - own
         return symbols(self.count).union(moved, *(symbols(value) for _, value in self.start))
 
 

@@ -24,7 +24,7 @@ from sncc.program.learning import (
 from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, Readout, SynapseUpdate, Update
 from sncc.program.order import topological
-from sncc.program.statements import LEARNS, Draw, Fire, Repeat, Statement
+from sncc.program.statements import LEARNS, Assign, Draw, Reduce, Repeat, Statement
 
 
 class InvalidProgram(Exception):
@@ -167,9 +167,11 @@ def _body(body: Iterable[Statement], known: set[str], where: str) -> set[str]:
     known = set(known)
     for statement in body:
         used = statement.reads
-        values = () if isinstance(statement, Fire | Draw | Repeat) else (statement.value,)
+        parts = statement.body if isinstance(statement, Repeat) else (statement,)
+        values = (s.value for s in parts if isinstance(s, Assign | Reduce))
         _require(not any(has_draws(v) for v in values), f"{where}: a draw inside the expression of {statement.name}")
-        _require(not isinstance(statement, Draw) or where.startswith("update"), f"{where}: {statement.name} is drawn")
+        drawn = any(isinstance(s, Draw) for s in parts)
+        _require(not drawn or where.startswith("update"), f"{where}: {statement.name} is drawn")
         _require(
             used <= known, f"{where}: {statement.name} reads {', '.join(sorted(used - known))}, not written before"
         )

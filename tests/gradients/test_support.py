@@ -40,27 +40,6 @@ def test_training_through_what_has_no_transposed_operation_is_refused_at_the_con
     assert found.code == "not-supported-yet" and text.split("\n")[line].strip().startswith("connect hidden -> output")
 
 
-DEPRESSING = "synapse = tsodyks_markram()"
-
-
-@pytest.mark.parametrize(
-    "before, after, said",
-    [
-        ("    connect x -> hidden: dense, weight = 0.5", "    population p: poisson[4](rate = 50 Hz)\n"
-         f"    connect p -> hidden: dense, weight = 0.5 kHz, {DEPRESSING}",
-         "learning `p_hidden.use` behind `p`, which may spike any number of times in a step,"),
-    ],
-)  # fmt: skip
-def test_what_states_of_sources_cannot_do_yet_is_said(before, after, said):
-    text = NETWORK.format(rule="bptt", synapse=DEPRESSING).replace("normal(0, 0.1)", "normal(0 kHz, 0.1 kHz)")
-    assert before in text
-    text = text.replace(before, after)
-    text = text.replace("    optimiser", "    learn = weights, p_hidden.use\n    optimiser")
-    with pytest.raises(DiagnosticError) as raised:
-        program_of(text)
-    assert said in str(raised.value)
-
-
 def test_check_says_it_once_and_before_build():
     text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()").replace(*FOLLOWING)
     (found,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")

@@ -113,9 +113,6 @@ def test_states_of_sources_equal_the_reference_on_any_threads_and_in_runs_that_g
         run = network.simulate(duration=length, inputs={"x": given}, record=["first.v"], resume=first > 0)
         return np.reshape(run.trace["first.v"], (-1, 20))
 
-    many = sncc.Events.from_dense(np.full((1, 3, 6), 5), step=1e-3)
-    with pytest.raises(ValueError, match="`x` have 5 of a neuron in one step, .* follow at most 4"):
-        network.evaluate(many, np.array([0]))
     whole = potentials(0, 30)
     assert np.array_equal(np.concatenate([potentials(0, 13), potentials(13, 15), potentials(15, 30)]), whole)
 
