@@ -3,7 +3,7 @@
     python benchmarks/fuzz_gradients.py --networks 200
 
 Every network is drawn by Hypothesis (tests/strategies_networks.py, strategies_patterns.py, strategies_synapses.py,
-strategies_rules.py, strategies_events.py); a failure prints the one that fails.
+strategies_rules.py, strategies_moving.py, strategies_events.py); a failure prints the one that fails.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ from fuzzing_gradients import (  # noqa: E402
     check_directions_of_synapses,
     check_event_times,
     check_event_times_of_synapses,
+    check_moving_weights,
     check_patterns,
     check_rule,
     check_synapses,
 )
 from strategies_events import networks_of_timed_rules, networks_of_timed_synapses, timed_networks  # noqa: E402
+from strategies_moving import networks_that_move  # noqa: E402
 from strategies_networks import networks  # noqa: E402
 from strategies_patterns import networks_of_patterns  # noqa: E402
 from strategies_rules import networks_with_rules  # noqa: E402
@@ -48,6 +50,8 @@ CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., bool]]] = {
         check_directions_of_synapses,
     ),
     "forwards, rules": (networks_with_rules(), check_directions_of_synapses),
+    "bptt, rules": (networks_that_move("bptt(truncate = 6 ms)"), check_moving_weights),
+    "eprop, rules": (networks_that_move("eprop(feedback = symmetric)"), check_moving_weights),
     "eprop, synapses": (networks_with_synapses("eprop"), check_synapses),
     "bptt, synapses": (networks_with_synapses("bptt"), check_synapses),
     "windows, synapses": (networks_with_synapses("bptt(truncate = 4 ms)"), check_synapses),

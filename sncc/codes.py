@@ -59,7 +59,8 @@ network N:
 """, "file"),
     "cannot-learn": _(
         "A warning: something is to be learnt, but nothing leads from it to what the loss reads, so its gradient is always zero. "
-        "Connect it, or leave it out of `learn`.",
+        "Connect it, or leave it out of `learn`. An error where it is the rate of a `poisson` population, by which spikes are drawn: "
+        "a draw is a constant for the gradient.",
         """
     rule = bptt
     loss = cross_entropy(mean(y.v))
@@ -201,7 +202,7 @@ network N:
     "no-compiler": _("The library is built by a C++17 compiler; `CXX` may name one.", "sudo apt install g++", "command"),
     "no-event-times": _(
         "`eventprop` differentiates the times at which equations cross a threshold. A map each step and random numbers have no such "
-        "times; and the other rules, which differentiate whether a neuron fires, cannot learn from when it does.",
+        "times, and a modulator that follows spikes is there for no time; and the other rules, which differentiate whether a neuron fires, cannot learn from when it does.",
         """
     rule = bptt
     loss = cross_entropy(mean(y.v))

@@ -89,7 +89,10 @@ class EventDriven:
         self.late = {c.name: self._reads_late(c) for c in self.synapses}
         self.remembers = any(map(any, self.late.values()))
         self.longest = LONGEST / 2 if self.remembers else LONGEST  # what jumps twice as late has no end of its own
-        self.noticed: list[float] = []  # when jumps are, of what is read late
+        moved = [self._delays(c) for c in self.synapses if c.delay is not None and c.plasticity is not None]
+        self.noticed = sorted(
+            {d for delays in moved for d in delays.ravel().tolist()}
+        )  # when jumps are, of what is read late
         self.queue: list = []
         self.numbered = itertools.count()
         self.largest: dict[int, np.ndarray] = {}
@@ -170,6 +173,8 @@ class EventDriven:
                     drive[c.target, c.input] += delivered.sum(0) if delivered.ndim == 2 else delivered
                 for e in block.equations:
                     slope = np.broadcast_to(value(e.derivative, names), self.shapes[owner])
+                    if c.delay is not None and e.state in {s.name for s in getattr(block, "pre_states", ())}:
+                        slope = np.where(start + 1e-12 >= self._delays(c), slope, 0.0)  # its source has not begun
                     result[self.places[owner, e.state]] = slope.ravel()
         for p in self.neurons:
             own = {i.name: drive[p.name, i.name] for i in p.dynamics.inputs}

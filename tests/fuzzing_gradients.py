@@ -13,6 +13,7 @@ from event_driven_synapses import EventDriven as WithSynapses
 from event_driven_synapses import SpikesWithoutEnd
 from networks import lively, model_of, program_of, spikes
 from oracle import loss_and_gradients
+from oracle_plasticity import gradients_with_plasticity
 from oracle_synapses import SynapseSimulation
 from patterns import Case as Patterns
 from patterns import matrices
@@ -61,6 +62,27 @@ def check_rule(text: str, tolerance: float = 1e-9) -> bool:
     return True
 
 
+def bursts(rng) -> np.ndarray:
+    """Ten steps of three channels, some with many spikes at once."""
+    return rng.poisson(0.4, (10, 3)) * rng.integers(1, 5, (10, 3)).astype(float)
+
+
+def check_moving_weights(text: str, tolerance: float = 1e-9) -> bool:
+    """Gradients through weights that move equal those of an oracle of every synapse, and forwards those in reverse; False where passed over."""
+    model, program, rng = model_of(text), program_of(text), np.random.default_rng(5)
+    inputs, drawn = [{"x": bursts(rng)}], Reference(program).parameters
+    values = {p.key: np.asarray(drawn[p.key]) for p in program.parameters if p.storage != "compiled"}
+    run = Reference(program, values).run(inputs, [1])
+    if not tame(run.gradients) or not run.spikes[0]["hidden"].any():
+        return False
+    loss, gradients = gradients_with_plasticity(model, values, inputs, [1], model.training.rule.name)
+    assert abs(run.loss - loss) <= 1e-11 * abs(loss), text
+    agree(run.gradients, gradients, tolerance, 1e-7, text)
+    if model.training.rule.name != "eprop":
+        return True
+    return forwards_too(text, online(text), program, values, inputs, [1], tolerance, 1e-4)
+
+
 def check_synapses(text: str, tolerance: float = 1e-9) -> bool:
     """The same for a network with synapses, against synapses that keep their states one by one; False where it is passed over."""
     try:
@@ -72,7 +94,7 @@ def check_synapses(text: str, tolerance: float = 1e-9) -> bool:
     if {f"{c.name}.weight" for c in model.connections} - {p.key for p in program.parameters}:
         return False  # a synapse that delivers nothing
     rng = np.random.default_rng(5)
-    inputs, labels = [{"x": rng.poisson(0.4, (10, 3)).clip(0, 4).astype(float)}], [1]
+    inputs, labels = [{"x": bursts(rng)}], [1]
     first = Reference(program).parameters
     values = {
         p.key: rng.normal(0.3, 0.3, np.shape(first[p.key])) if p.key.endswith(".weight") else np.asarray(first[p.key])
@@ -154,7 +176,7 @@ def check_directions_of_patterns(text: str, tolerance: float = 1e-12) -> bool:
 def check_directions_of_synapses(text: str, tolerance: float = 1e-12) -> bool:
     """The same through states of synapses, where these are such as traces follow; False where the network is passed over."""
     rng = np.random.default_rng(5)
-    inputs = [{"x": rng.poisson(0.4, (10, 3)).clip(0, 4).astype(float)}]
+    inputs = [{"x": bursts(rng)}]
     try:
         program = program_of(text)
         values = {p.key: np.asarray(Reference(program).parameters[p.key]) for p in program.parameters}

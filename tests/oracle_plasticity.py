@@ -197,7 +197,10 @@ class _Weights:
                 continue
             moved = {e.state for e in equations}
             held = self.own | {"t": n * self.run.step} | before | dict(self._modulators(n))
-            held |= dict(self._seen(n, "pre", numpy.maximum(self.delays, 1))) | dict(self._seen(n, "post", 1))
+            ago = (
+                self.delays + 1 if states is r.pre_states else numpy.maximum(self.delays, 1)
+            )  # traces are as late as spikes
+            held |= dict(self._seen(n, "pre", ago)) | dict(self._seen(n, "post", 1))
             foreign = {k for e in equations for k in symbols(e.derivative)} - moved - {p.name for p in r.parameters}
             inputs = tuple(Input(k, PLAIN) for k in sorted(foreign))
             dynamics = Dynamics(tuple(s for s in states if s.name in moved), inputs, tuple(equations))
@@ -207,6 +210,10 @@ class _Weights:
                 lambda x, later, equations=equations, held=held: {e.state: value(e.derivative, held | x) for e in equations},
             )  # fmt: skip
             for name, x in now.items():
+                waits = (
+                    states is r.pre_states and self.c.delay is not None
+                )  # what is seen of the source's before it began
+                x = np.where(n >= self.delays, x, start[name]) if waits else x
                 self._set(name, x * np.ones(len(self.pre)))
         known = dict(self._modulators(n)) | dict(self._seen(n, "pre", self.delays))
         z = self._arrived(n)

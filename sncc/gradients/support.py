@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.expressions.algebra import beside_draws
-from sncc.model.nodes import Connection, Model
-from sncc.model.training_nodes import Learnt, Training
+from sncc.model.nodes import Model
+from sncc.model.training_nodes import Learnt
 
 
 def refuse(model: Model) -> None:
@@ -22,17 +22,7 @@ def unsupported(model: Model) -> Iterator[Diagnostic]:
     if training is None:
         return
     for learnt in training.learn:
-        yield from _learnt(learnt, model)
         yield from _beside_draws(learnt, model)
-    for connection in model.connections:
-        yield from _connection(connection, training)
-
-
-def _learnt(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
-    owner = learnt.key.partition(".")[0]
-    if any(p.name == owner and p.kind == "poisson" for p in model.populations):
-        help = "learn the weights of what it drives"
-        yield not_supported_yet(learnt.span, "learning the rate of a `poisson` population", help)
 
 
 def _beside_draws(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
@@ -51,13 +41,3 @@ def _beside_draws(learnt: Learnt, model: Model) -> Iterator[Diagnostic]:
                 f"put `{name}` into the draw, whose numbers are constants for the gradient, or leave it out of `learn`"
             )
             yield not_supported_yet(learnt.span, what, help)
-
-
-def _connection(connection: Connection, training: Training) -> Iterator[Diagnostic]:
-    if training.rule.name != "eventprop":
-        return
-    for name, population, variable in connection.modulators:
-        if variable == "spikes":
-            what = f"`eventprop` through weights that a `plasticity` moves by `{name}`, which is there for one step after a spike,"
-            help = f"let the spikes of `{population}` drive a state of a neuron, and follow that; or train with `bptt` or `eprop`"
-            yield not_supported_yet(connection.span, what, help)

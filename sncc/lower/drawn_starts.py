@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from sncc.expressions.algebra import ZERO, has_draws
 from sncc.expressions.nodes import Symbol, apply, symbols
-from sncc.lower.plasticity import trace_name
+from sncc.lower.followers import trace_name
 from sncc.lower.traces import trace_population
 from sncc.model.nodes import Assignment, Connection, Dynamics, Model, Population, State
 

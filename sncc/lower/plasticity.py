@@ -17,6 +17,7 @@ from sncc.expressions.algebra import ZERO, add, fold_all, has_draws
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.flow import flow
+from sncc.lower.followers import follow_modulator, followed_traces, follower_of, trace_name
 from sncc.lower.movers import method_of
 from sncc.lower.neuron import with_draws_apart
 from sncc.lower.noise import noise_of
@@ -45,11 +46,6 @@ _MET = "met."  # before the names of states of a neuron as they are where its sp
 _APART = "synapse."  # before names that a synapse has in common with its plasticity; a user's names hold no dot
 
 
-def trace_name(connection: Connection, side: str) -> str:
-    """The population that carries a plasticity's `pre` or `post` states, or follows what sets a modulator."""
-    return f"{connection.name}.plasticity.{side}"
-
-
 def _unsupported(connection: Connection, what: str, help: str) -> DiagnosticError:
     plasticity = connection.plasticity
     span = plasticity.span if plasticity is not None and plasticity.span is not None else connection.span
@@ -66,23 +62,16 @@ def place_traces(model: Model) -> Model:
                 population, drives = _trace(model, connection, connection.plasticity, side)
                 populations.append(population)
                 connections += drives
+        for population, follows in (
+            followed_traces(model, connection, connection.plasticity) if connection.plasticity else ()
+        ):
+            populations.append(population)
+            connections.append(follows)
         for modulator, population_name, variable in connection.modulators:
             bound, follows = follow_modulator(model, connection, modulator, population_name, variable)
             populations.append(bound)
             connections.append(follows)
     return replace(model, populations=tuple(populations), connections=tuple(connections))
-
-
-def follow_modulator(
-    model: Model, connection: Connection, modulator: str, population: str, variable: str
-) -> tuple[Population, Connection]:
-    """A modulator that follows a population: within a step it is what that was at the end of the step before."""
-    source, name = model.population(population), trace_name(connection, modulator)
-    dynamics = Dynamics(
-        (State("m", ZERO, PLAIN),), (Input("in", PLAIN),), each_step=(Assignment("m", Symbol("in")),)
-    )  # fmt: skip
-    trace = replace(trace_population(name, source, (), dynamics, connection.span), holds="modulators")
-    return trace, drive(name, source, name, "in", 1, None if variable == "spikes" else variable)
 
 
 def _own(plasticity: Plasticity, side: str) -> tuple[State, ...]:
@@ -264,6 +253,8 @@ class _Names:
                 if plasticity is not None and any(s.name == name for s in _own(plasticity, side)):
                     earlier = ".before" if (side, when) == ("pre", "pre") else ""
                     found[name] = (side, trace_name(self.connection, side), name + earlier)
+                    if (side, when) == ("pre", "step") and self.connection.delay is not None:
+                        found[name] = side, follower_of(self.connection, name), "m"
         return found
 
     def _neuron(self, name: str, side: str, variable: str, when: str) -> tuple[str, str, str] | None:

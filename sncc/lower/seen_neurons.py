@@ -35,7 +35,7 @@ class Seen:
 class When:
     """How many steps ago synapses see either side, and what sets modulators.
 
-    pre: None where the source is not seen. post: None where the target is seen between its flow and its arrivals.
+    pre: None, with a delay for each synapse, where the source is seen a step before what arrives. post: None where the target is seen between its flow and its arrivals.
     after: of the step before, with a delay for each synapse.
     timed: at a spike whose time moves what is seen. Its own neuron is seen as the spike has left it, and those in `met` as they are then.
     """
@@ -120,14 +120,15 @@ class Reader:
     # ------------------------------------------------------------------------------------------------ one by one
     def _source(self, name: str, variable: str, when: When) -> Symbol:
         c = self.connection
-        if when.pre is None:
-            what = f"`{name}` in the plasticity of `{c.name}`, of which each synapse has a delay, in training,"
-            raise unsupported(c.span, what, "give the connection one delay, or read it under `on pre`")
+        ago = c.delay_steps if when.pre is None else when.pre
         if when.timed and "pre" in when.met:
-            return self._meet(name, "pre", variable, when.pre)
+            found = self._meet(name, "pre", variable, ago)
+            if when.pre is None:
+                self._keep(Symbol(f"{SLOPED}{found.name}"))
+            return self._keep(found) if when.pre is None else found
         kept = f"{SPIKED}{variable}" if when.timed else variable
-        seen = self._see(f"pre.{kept}", "pre", kept, when.pre, max(c.delay_steps, 1))
-        return self._keep(seen) if when.after and c.delay is not None else seen
+        seen = self._see(f"pre.{kept}", "pre", kept, ago, max(c.delay_steps, 1))
+        return self._keep(seen) if when.pre is None or when.after and c.delay is not None else seen
 
     def _target(self, name: str, variable: str, when: When) -> Symbol:
         if when.post is None:

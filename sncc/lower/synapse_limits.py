@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from sncc.expressions.nodes import symbols, walk
 from sncc.lower.drawn_starts import cannot_start
+from sncc.lower.readings import is_timed
+from sncc.lower.seen_neurons import is_state
 from sncc.lower.synapse_ends import is_placed, most_of
 from sncc.lower.synapse_moves import drawn_states
-from sncc.lower.traces import rests, unsupported
+from sncc.lower.traces import unsupported
 from sncc.model.nodes import Connection, Model, Plasticity
 
 MOST_SYNAPSES = 1 << 20  # of one connection: a sample has the states of each, in training at every step
@@ -63,13 +65,11 @@ def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[s
     for found in (_cannot_draw(c, plasticity), cannot_start(model, c)):
         if found[0]:
             return found
+    traces = {s.name for s in plasticity.pre_states}
+    read = {name for e in plasticity.equations if e.state in traces for name in symbols(e.derivative)}
+    if c.delay is not None and is_timed(model) and any(n.startswith("pre.") and is_state(model, c, n) for n in read):
+        what = "under `eventprop` with a delay for each synapse and a `pre state` whose equation reads its neuron"
+        return what, "give the connection one delay, or read it in an equation of the synapse"
     if c.synapse is not None and c.synapse.method is not None:
         return f"behind `{c.synapse.model}`, which states its `method`", "leave the `method` out"
-    if c.delay is not None and not rests(plasticity.pre_states, plasticity.equations):
-        return "with a delay for each synapse and a `pre state` that does not rest", "let it start where it rests"
-    traces = {s.name for s in plasticity.pre_states}
-    flowing = [e for e in plasticity.equations if e.state in {s.name for s in plasticity.states}]
-    if c.delay is not None and any(symbols(e.derivative) & traces for e in flowing):
-        what = "with a delay for each synapse and a `pre state` in an equation of each synapse"
-        return what, "give the connection one delay, or let the synapse's state jump under `on pre`"
     return "", ""

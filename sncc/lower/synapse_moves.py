@@ -19,6 +19,7 @@ from sncc.expressions.units import PLAIN
 from sncc.lower.plasticity import with_names_apart
 from sncc.lower.readings import is_timed
 from sncc.lower.seen_neurons import LEARNT, WEIGHT, Reader, Seen, When, is_state
+from sncc.lower.traces import rests
 from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, State
 from sncc.model.white_noise import is_noise
 from sncc.program.statements import WEIGHT_NOW
@@ -37,6 +38,7 @@ class Moves:
     stimulated: (input, modulator, steps ago) of what a simulation adds to modulators.
     kept: (state, what is seen of the source, or a modulator): as it is when a spike arrives, kept for a step.
     whose: (trace, side) of traces that noise or draws move: all synapses of a neuron draw the same numbers.
+    waiting: traces that would move before their source's first step has reached the synapse; until then they stand.
     after: those of `on_pre` read the target between its flow and its arrivals, so they are made up for as the next step begins: what a synapse
     delivers at a spike is the weight from before, and what it delivers all the time follows its states in the step after.
     """
@@ -55,6 +57,7 @@ class Moves:
     kept: tuple[tuple[str, str], ...] = ()
     whose: tuple[tuple[str, str], ...] = ()
     stimulated: tuple[tuple[str, str, int], ...] = ()
+    waiting: tuple[str, ...] = ()
 
     @property
     def made_up(self) -> set[str]:
@@ -119,7 +122,15 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         kept=tuple(reader.kept.items()),
         whose=_whose(plasticity) if plasticity is not None else (),
         stimulated=tuple((symbol, *about) for symbol, about in sorted(reader.stimulated.items())),
+        waiting=_waiting(c, plasticity) if plasticity is not None else (),
     )
+
+
+def _waiting(c: Connection, plasticity: Plasticity) -> tuple[str, ...]:
+    own = {s.name for s in plasticity.pre_states}
+    if c.delay is None or rests(plasticity.pre_states, plasticity.equations):
+        return ()
+    return _flowing(e for e in plasticity.equations if e.state in own)
 
 
 def _whose(plasticity: Plasticity) -> tuple[tuple[str, str], ...]:

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sncc.connectivity.patterns import Dense, Part
-from sncc.expressions.algebra import ONE, ZERO, mul, sub
+from sncc.expressions.algebra import ONE, ZERO, add, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.drawn_starts import drawn_starts, with_starts
-from sncc.lower.plasticity import follow_modulator, trace_name
+from sncc.lower.followers import follow_modulator, trace_name
 from sncc.lower.readings import ENDING, FLOWED, is_timed
 from sncc.lower.recorded_synapses import recordable_states
 from sncc.lower.synapse_ends import Ends, built_ends, in_a_row, is_placed, most_of, placed_ends
@@ -43,6 +43,8 @@ from sncc.program.statements import IS_THERE, NUMBER, SLOPED, SPIKED, TOLD
 
 DELIVERED = "synapse.delivered"  # the user's states have no dots
 ARRIVED = "arrived.before"  # a state: spikes of the step before
+BEGUN = "source.begun"  # an input: 1 from when on the source's first step has reached a synapse
+FROM = ".from"  # behind a state's name: what it begins a step with
 KEPT = "dropout.kept"  # an input: what dropout makes of what a synapse delivers, 0 or 1 / (1 - p)
 
 
@@ -136,6 +138,7 @@ class _Spread:
         self._join_indices()
         self._join_starts()
         self._join_source()
+        self._join_beginning()
         self._join_weights()
         self._join_target()
         if self.c.only_recorded:
@@ -164,7 +167,7 @@ class _Spread:
         names += [given for one in self.starts for _, given in one.inputs]
         names += [GAIN] * (c.gain is not None) + [SIGNAL] * (self.source.kind == "signal")
         names += [index_of(side) for side in self.sides]
-        names += ["weight"] * (not self.placed) + [KEPT] * bool(c.dropout)
+        names += ["weight"] * (not self.placed) + [KEPT] * bool(c.dropout) + [BEGUN] * bool(moves.waiting)
         return tuple(Input(name, PLAIN) for name in names)
 
     def _dynamics(self, recordable: Sequence[Recordable]) -> Dynamics:
@@ -177,7 +180,12 @@ class _Spread:
                 *with_starts(moves.states, self.starts),
                 *(
                     State(name, ZERO, PLAIN)
-                    for name in (*self.delivered, *self.kept, *(f"{state}{TOLD}" for state in told))
+                    for name in (
+                        *self.delivered,
+                        *self.kept,
+                        *(f"{state}{TOLD}" for state in told),
+                        *(f"{state}{FROM}" for state in moves.waiting),
+                    )
                 ),
             ),
             inputs=self._inputs(),
@@ -195,7 +203,9 @@ class _Spread:
                 *moves.leaving,
                 *(a for one in self.starts for a in one.leaving(model.step)),
                 *(Assignment(n, mul(v, Symbol(KEPT)) if c.dropout else v) for n, v in self.delivered.items()),
+                *(Assignment(f"{state}{FROM}", Symbol(state)) for state in moves.waiting),
             ),
+            kept=tuple(Assignment(state, _since_begun(state)) for state in moves.waiting),
             window=model.training.rule.truncate_steps if model.training is not None else None,
             outputs=tuple(Assignment(state, seen) for state, seen in self.kept.items()),
             whose=tuple((state, index_of(side)) for state, side in moves.whose),
@@ -291,6 +301,17 @@ class _Spread:
             delay = c.delay_steps if self.each else 0
             self.connections.append(self._onto(c.gain[0], "gain", GAIN, self.to_rows, c.gain[1], delay, self.each))
 
+    def _join_beginning(self) -> None:
+        """Neurons that stand at one from their first step on tell traces when it has come."""
+        c = self.c
+        if self.moves.waiting:
+            begins = Dynamics((State("begun", ZERO, PLAIN),), (), each_step=(Assignment("begun", ONE),))
+            begun = trace_population(f"{c.name}.begun", self.source, (), begins, c.span)
+            self.populations.append(begun)
+            self.connections.append(
+                self._onto(begun.name, "begun", BEGUN, self.to_rows, "begun", c.delay_steps, self.each)
+            )
+
     def _join_weights(self) -> None:
         """What dropout leaves, and weights that only the library knows the synapses of: from neurons that stand at one."""
         c = self.c
@@ -317,6 +338,12 @@ class _Spread:
             ends = self.name, self.target.name
             onto = self._join(f"onto.{where}", ends, where, self.from_columns, f"{DELIVERED}.{where}", 0)
             self.connections.append(replace(onto, impulses=self.moves.impulses))
+
+
+def _since_begun(state: str) -> Expression:
+    """What a trace has flowed to, which it does since its source has begun."""
+    start = Symbol(f"{state}{FROM}")
+    return add(start, mul(Symbol(BEGUN), sub(Symbol(state), start)))
 
 
 def _learns_delay(model: Model, c: Connection) -> bool:

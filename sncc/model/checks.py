@@ -44,6 +44,18 @@ def check_training(model: nodes.Model, diagnostics: Diagnostics) -> None:
             )
 
 
+def check_rates(model: nodes.Model, diagnostics: Diagnostics) -> None:
+    """What is drawn is a constant for the gradient, so a rate by which spikes are drawn has none."""
+    drawn = {p.name for p in model.populations if p.kind == "poisson"}
+    for learnt in model.training.learn if model.training is not None else ():
+        if (name := learnt.key.partition(".")[0]) in drawn:
+            message = (
+                f"`{learnt.key}` has no gradient: the spikes of `{name}` are drawn, and a draw is a constant for it"
+            )
+            help = f"learn the weights behind `{name}`, or let neurons spike by `noise` in their equations, and learn their `bias`"
+            diagnostics.error("cannot-learn", learnt.span, message, help=help)
+
+
 def check_keys(model: nodes.Model, diagnostics: Diagnostics) -> None:
     """Two numbers are not known by one name: a connection has a `delay`, and what a learning signal goes by `feedback`."""
     found: dict[object, tuple[str, str, nodes.Parameter]] = {}

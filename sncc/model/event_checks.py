@@ -28,6 +28,7 @@ def check_event_times(model: nodes.Model, diagnostics: Diagnostics) -> None:
         for moving in (connection.synapse, connection.plasticity):
             if moving is not None:
                 _refuse_synapse(connection, moving, diagnostics)
+        _refuse_modulators(connection, diagnostics)
     refuse_leaps(model, diagnostics)
     _warn_of_numbers_of_spikes(training, diagnostics)
     for population in model.populations:
@@ -40,6 +41,17 @@ def _refuse_times_of_spikes(training: Training, diagnostics: Diagnostics) -> Non
             message = f"under `{training.rule.name}` the time of a spike has no gradient"
             help = "train with `rule = eventprop`, or read a state or `count(…)`"
             diagnostics.error("no-event-times", loss.span, message, help=help)
+
+
+def _refuse_modulators(connection: nodes.Connection, diagnostics: Diagnostics) -> None:
+    for name, population, variable in connection.modulators:
+        if variable == "spikes":
+            message = (
+                f"under `eventprop` the modulator `{name}` follows the spikes of `{population}`, which have no duration"
+            )
+            note = "it is there for one step after each, so what it does, and the gradient with it, goes to zero with the step"
+            help = f"let the spikes drive a state, as of an `LI` neuron, and follow that: `{name} = NEURON.v`; or train with `bptt` or `eprop`"
+            diagnostics.error("no-event-times", connection.span, message, notes=(note,), help=help)
 
 
 def _warn_of_numbers_of_spikes(training: Training, diagnostics: Diagnostics) -> None:

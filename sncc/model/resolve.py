@@ -10,7 +10,7 @@ from typing import Any
 from sncc.diagnostics import DiagnosticError, Diagnostics, Source, Span, did_you_mean
 from sncc.expressions.nodes import Number
 from sncc.model import nodes, training_nodes
-from sncc.model.checks import check_keys, check_states, check_training
+from sncc.model.checks import check_keys, check_rates, check_states, check_training
 from sncc.model.declarations import Declarations
 from sncc.model.divisors import check_divisors
 from sncc.model.draft import Draft
@@ -159,6 +159,7 @@ class _Resolver:
             return None
         check_quotients(model, self.diagnostics)
         check_keys(model, self.diagnostics)
+        check_rates(model, self.diagnostics)
         check_training(model, self.diagnostics)
         check_event_times(model, self.diagnostics)
         check_states(model, self.diagnostics)

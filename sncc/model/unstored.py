@@ -65,5 +65,6 @@ def check_unstored_learnt(
     for c in connections:
         if not c.stored and f"{c.name}.weight" in learnt:
             message = f"training cannot change the weights of `{c.name}`, which are not stored"
+            note = "each is drawn again whenever its source spikes: nothing is kept that a gradient could change"
             help = f"{REMEDY}, or name in `learn` what else is learnt"
-            diagnostics.error("wrong-argument", c.span, message, help=help)
+            diagnostics.error("wrong-argument", c.span, message, notes=(note,), help=help)

@@ -6,35 +6,8 @@ late spike is noticed, and of the populations that modulators follow; and by sou
 from __future__ import annotations
 
 import pytest
-from timed_rules import LEFT, RESET, compare, rule
-from timed_synapses import GRADED, MEAN, SYNAPSES, with_own
-
-QUICK = GRADED.replace("20 ms", "7 ms")
-AT_ONCE = "hidden -> dopamine.D: dense, weight = normal(0.4, 0.1), delay = 0 ms"
-THROUGH = "hidden -> dopamine.I: dense, weight = 2, delay = 0 ms"
-
-
-def moving(
-    told: str, kind: str | None, more: str = "", follows: str = "", of: str = "Graded[1]", into: str = AT_ONCE
-) -> str:
-    """A network whose recurrent weights move by a rule, of impulses or in front of a synapse; `follows`: what sets the modulator m."""
-    learn = "weights, hidden.theta, hidden_hidden.plasticity.up" + ", hidden_hidden.delay" * ("each" in more)
-    delay = "each(1 ms)" if "each" in more else "1 ms"
-    text = with_own(SYNAPSES[kind or "saturating"], MEAN, learn, delay).replace(RESET, LEFT)
-    moves = f"plasticity = pairs({f'm = {follows}' if follows else ''})"
-    if kind is None:
-        text = text.replace("hidden -> hidden.D", "hidden -> hidden.I").replace("synapse = own()", moves)
-    text = text.replace("synapse = own()", f"synapse = own(), {moves}").replace(
-        moves, f"{moves}{more.replace('each', '')}"
-    )
-    if not follows:
-        return told + text
-    told = told.replace("    param up", "    modulator m\n    param up", 1)
-    if "dopamine" in follows:
-        text = text.replace("    population output", f"    population dopamine: {of}\n    population output")
-        text = text.replace("    connect hidden -> output", f"    connect {into}\n    connect hidden -> output")
-    return QUICK + told + text
-
+from timed_rules import LEFT, RESET, THROUGH, compare, moving, rule
+from timed_synapses import MEAN, SYNAPSES, with_own
 
 THREE = {"follows": "dopamine.v", "of": "Graded[3]"}
 MET = {  # name: network, seed

@@ -31,8 +31,11 @@ train:
 """
 
 
+EACH = ", delay = uniform(1 ms, 3 ms)"
+
+
 def test_training_through_what_has_no_transposed_operation_is_refused_at_the_connection():
-    text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()").replace(*FOLLOWING)
+    text = NETWORK.format(rule="eventprop", synapse=f"plasticity = grow(){EACH}").replace(*FOLLOWED)
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)
     (found,) = raised.value.diagnostics
@@ -41,30 +44,19 @@ def test_training_through_what_has_no_transposed_operation_is_refused_at_the_con
 
 
 def test_check_says_it_once_and_before_build():
-    text = NETWORK.format(rule="eventprop", synapse="plasticity = grow()").replace(*FOLLOWING)
+    text = NETWORK.format(rule="eventprop", synapse=f"plasticity = grow(){EACH}").replace(*FOLLOWED)
     (found,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
-    assert found.severity == "warning" and found.help and "a `plasticity` moves" in found.message
+    assert found.severity == "warning" and found.help and "training through `grow`" in found.message
 
 
 SEEING = ("pre state x = 0", "state e = 0\n    de/dt = (post.v - e) / (9 ms)\n    pre state x = 0")
-FOLLOWS = "    population one: LIF[1]\n    connect hidden -> one: dense, weight = 0.3\n    connect hidden -> output"
-FOLLOWING = (
-    "    connect hidden -> output: dense, weight = normal(0, 0.1), plasticity = grow()",
-    f"{FOLLOWS}: dense, weight = normal(0, 0.1), plasticity = grow(level = one)",
-)
 NOISY = ("-x / (9 ms)", "-x / (9 ms) + noise / sqrt(9 ms)")
-UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
+FOLLOWED = ("-x / (9 ms)", "(pre.v - x) / (9 ms)")
 
 
 @pytest.mark.parametrize(
     "rule, options, change, said",
     [
-        (
-            "eventprop",
-            "",
-            FOLLOWING,
-            "`eventprop` through weights that a `plasticity` moves by `level`, which is there for one step after a spike,",
-        ),
         (
             "eprop(online = true)",
             "",
@@ -78,10 +70,10 @@ UNEASY = ("-x / (9 ms)", "(1 - x) / (9 ms)")
             "with a delay for each synapse, and whose `x`, one for all of a neuron, draws numbers",
         ),
         (
-            "bptt",
+            "eventprop",
             ", delay = uniform(1 ms, 3 ms)",
-            UNEASY,
-            "a delay for each synapse and a `pre state` that does not rest",
+            FOLLOWED,
+            "with a delay for each synapse and a `pre state` whose equation reads its neuron",
         ),
     ],
 )
