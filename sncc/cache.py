@@ -12,7 +12,9 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-LISTING = ".files"  # names of a project's files, written last: what is complete, and what is ours beside the user's
+LISTING = (
+    ".files"  # a project's files with their sizes, written last: what is complete, and what is ours beside the user's
+)
 
 
 def key_of(files: Mapping[str, str], *circumstances: str) -> str:
@@ -37,7 +39,7 @@ def cached(key: str, make: Callable[[Path], None]) -> Path:
         try:
             make(beside)
             _list_files(beside, _files(beside))
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
             with contextlib.suppress(OSError):  # without a lock another process may have been first: its folder serves
                 beside.rename(folder)
         finally:
@@ -52,9 +54,20 @@ def found(key: str) -> Path | None:
 
 
 def _complete(folder: Path) -> bool:
-    """Whether nothing is missing: a crash, or a cleaner of temporary files, may have left a part."""
-    listing = folder / LISTING
-    return listing.exists() and all((folder / name).exists() for name in _listed(folder))
+    """Whether nothing is missing or cut short: a crash, a full disk or a cleaner of temporary files may have left a part."""
+    return bool(found := _listed(folder)) and all(_size(folder / name) == size for name, size in found.items())
+
+
+def _remove(folder: Path) -> None:
+    """What is left of an incomplete folder, or stands in its place."""
+    if folder.is_file():
+        folder.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _size(file: Path) -> str:
+    """Its bytes; nothing where there is no such file."""
+    return str(file.stat().st_size) if file.is_file() else ""
 
 
 def location() -> Path:
@@ -146,18 +159,20 @@ def _files(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {LISTING}
 
 
-def _listed(folder: Path) -> set[str]:
+def _listed(folder: Path) -> dict[str, str]:
+    """The sizes of a folder's files by their names."""
     listing = folder / LISTING
-    return set(listing.read_text(encoding="utf-8").splitlines()) if listing.exists() else set()
+    lines = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
+    return {name: size for name, _, size in (line.partition("\t") for line in lines)}
 
 
 def _list_files(folder: Path, names: set[str]) -> None:
     """Writes the listing; what only an earlier one named is removed."""
-    for name in _listed(folder) - names:
+    for name in _listed(folder).keys() - names:
         path = folder / name
         if folder.resolve() in path.resolve().parents:  # the listing is a file that anybody can edit
             path.unlink(missing_ok=True)
-    _replace(folder / LISTING, "".join(f"{name}\n" for name in sorted(names)).encode())
+    _replace(folder / LISTING, "".join(f"{name}\t{_size(folder / name)}\n" for name in sorted(names)).encode())
 
 
 def _replace(path: Path, data: bytes, mode: int = 0o644) -> None:

@@ -363,3 +363,11 @@ def test_the_machines_mistakes_are_told_from_those_of_sncc_and_debugging_shows_b
     monkeypatch.setenv("SNCC_DEBUG", "1")
     with pytest.raises(type(error)):
         cli.main()
+
+
+def test_a_stdout_of_ascii_gets_the_other_characters_escaped():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    done = subprocess.run(
+        [sys.executable, "-m", "sncc.cli", "models"], capture_output=True, timeout=600, env=environment
+    )
+    assert done.returncode == 0 and b"LIF" in done.stdout and done.stdout.isascii(), done.stderr

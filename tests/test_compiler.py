@@ -330,7 +330,8 @@ def test_one_of_several_at_once_makes_the_folder():
     assert len(made) == 1 and len(found) == 8 and {path.name for path in found} == {"k"}
 
 
-def test_a_folder_with_a_missing_file_is_made_again(own_cache):
+@pytest.mark.parametrize("damage", ["missing", "cut short", "a file in its place"])
+def test_a_folder_that_is_damaged_is_made_again(own_cache, damage):
     made = []
 
     def make(folder: Path) -> None:
@@ -338,8 +339,15 @@ def test_a_folder_with_a_missing_file_is_made_again(own_cache):
         (folder / "file").write_text("text")
 
     folder = cache.cached("k", make)
-    (folder / "file").unlink()
-    assert (cache.cached("k", make) / "file").exists() and len(made) == 2
+    if damage == "cut short":
+        (folder / "file").write_text("te")
+    else:
+        (folder / "file").unlink()
+    if damage == "a file in its place":
+        shutil.rmtree(folder)
+        folder.write_text("")
+    for _ in range(2):
+        assert (cache.cached("k", make) / "file").read_text() == "text" and len(made) == 2
 
 
 def test_a_failure_leaves_nothing_behind(own_cache):

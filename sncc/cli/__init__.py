@@ -5,6 +5,7 @@ Exit codes: 0, 1 for the user's mistake, 2 for bad usage, 70 for a bug of sncc, 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -25,6 +26,7 @@ def main() -> NoReturn:
     from sncc.diagnostics import DiagnosticError, render_all
 
     warnings.showwarning = _show_note
+    _print_what_fits()
     try:
         sys.exit(cli(standalone_mode=False) or 0)
     except DiagnosticError as error:
@@ -60,6 +62,12 @@ for command in (
     available.models, available.doctor,
 ):  # fmt: skip
     cli.add_command(command)
+
+
+def _print_what_fits() -> None:
+    """On a stdout of fewer characters (LC_ALL=C) the others are escaped, as Python does on stderr."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _show_note(message: Warning | str, *_: Any, **__: Any) -> None:
