@@ -91,7 +91,8 @@ def _jacobian(population: Population, dynamics: Dynamics) -> np.ndarray:
             above, below = (
                 evaluate(equation.derivative, values | {by.state: values[by.state] + sign * width}) for sign in (1, -1)
             )
-            matrix[row, column] = (above - below) / (2 * width)
+            with np.errstate(all="ignore"):  # two infinite ones have no difference
+                matrix[row, column] = (above - below) / (2 * width)
     return matrix if np.all(np.isfinite(matrix)) else np.zeros((0, 0))
 
 

@@ -68,3 +68,9 @@ def test_a_parameter_has_no_name_by_which_python_knows_another_number(choices, s
 )
 def test_where_there_is_no_other_number_it_may(choices):
     assert mistakes(**choices) == []
+
+
+def test_nothing_but_diagnostics_is_said_of_equations_that_begin_at_a_pole(recwarn):
+    text = NETWORK.split("train:")[0].format(of_neuron="gain", of_synapse="tau", delay="")
+    found = sncc.check(text.replace("+ gain * I", "+ gain * I + 1 / (v - v) / (1 s)"))
+    assert [d.code for d in found if d.severity == "error"] == [] and not recwarn.list
