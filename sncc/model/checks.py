@@ -57,7 +57,11 @@ def check_rates(model: nodes.Model, diagnostics: Diagnostics) -> None:
 
 
 def check_keys(model: nodes.Model, diagnostics: Diagnostics) -> None:
-    """Two numbers are not known by one name: a connection has a `delay`, and what a learning signal goes by `feedback`."""
+    """Two things are not known by one name: a connection has a `delay`, what a learning signal goes by `feedback`, a neuron `spikes`."""
+    states = [s for p in model.populations if p.dynamics for s in p.dynamics.states if s.name == "spikes"]
+    for span in dict.fromkeys(s.span for s in states):
+        message = "`spikes` would be two things: this state, and the spikes that are recorded and that losses read"
+        diagnostics.error("duplicate", span, message, help="give the state another name")
     found: dict[object, tuple[str, str, nodes.Parameter]] = {}
 
     def look(owner: str, name: str, parameters: tuple[nodes.Parameter, ...]) -> None:

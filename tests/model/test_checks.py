@@ -70,6 +70,12 @@ def test_where_there_is_no_other_number_it_may(choices):
     assert mistakes(**choices) == []
 
 
+def test_a_state_is_not_called_as_the_spikes_are_that_are_recorded():
+    text = "neuron Cell:\n    state spikes = 0\n    each step: spikes += 1\n    spike when spikes > 5\nnetwork N:\n    step = 1 ms\n"
+    found = sncc.check(text + "    population a: Cell[2]\n    population b: Cell[3]")
+    assert [(d.code, d.severity, d.span.line) for d in found] == [("duplicate", "error", 2)]
+
+
 def test_nothing_but_diagnostics_is_said_of_equations_that_begin_at_a_pole(recwarn):
     text = NETWORK.split("train:")[0].format(of_neuron="gain", of_synapse="tau", delay="")
     found = sncc.check(text.replace("+ gain * I", "+ gain * I + 1 / (v - v) / (1 s)"))
