@@ -10,7 +10,8 @@ so that jumps at arriving spikes read it in between.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import heappop, heappush
 
 from sncc.program.groups import Connection, Group
 from sncc.program.learning import Feedback, PenaltyAdjoint, ReadoutAdjoint, ReverseOperation, Transpose
@@ -49,12 +50,28 @@ def topological(
 ) -> list[str]:
     """Names of groups, sorted so that what arrives within the step is there; ties keep the given order."""
     needed = before(groups, connections, operations)
+    ordered = _first_ready(list(needed), needed)
+    if len(ordered) < len(groups):
+        raise ValueError("a cycle of connections without a delay")
+    return ordered
+
+
+def _first_ready(names: Sequence[str], waits: Mapping[str, set[str]]) -> list[str]:
+    """Names behind all that they wait for, of several always the first one; those that wait in a circle are left out."""
+    place = {name: k for k, name in enumerate(names)}
+    left = {name: len(waits[name]) for name in names}
+    behind: dict[str, list[str]] = {}
+    for name in names:
+        for awaited in waits[name]:
+            behind.setdefault(awaited, []).append(name)
+    ready = [place[name] for name in names if not left[name]]
     ordered: list[str] = []
-    while len(ordered) < len(groups):
-        ready = next((g for g in needed if g not in ordered and not needed[g] - set(ordered)), None)
-        if ready is None:
-            raise ValueError("a cycle of connections without a delay")
-        ordered.append(ready)
+    while ready:
+        ordered.append(names[heappop(ready)])
+        for name in behind.get(ordered[-1], ()):
+            left[name] -= 1
+            if not left[name]:
+                heappush(ready, place[name])
     return ordered
 
 
@@ -62,34 +79,37 @@ def forward_order(
     groups: Sequence[Group], connections: Sequence[Connection], operations: Sequence[ForwardOperation]
 ) -> tuple[ForwardOperation, ...]:
     """Operations of one step, in order; see above."""
+    into: dict[str, list[Connection]] = {}
+    for c in connections:
+        into.setdefault(c.target_group, []).append(c)
+    found: dict[tuple[type, str, str], list[ForwardOperation]] = {}
+    for o in operations:
+        owner = o.connection if isinstance(o, (Deliver, SynapseUpdate)) else o.group
+        found.setdefault((type(o), owner, o.when if isinstance(o, SynapseUpdate) else ""), []).append(o)
 
-    def synapses(connection: Connection, when: str) -> list[ForwardOperation]:
-        return [
-            o for o in operations if isinstance(o, SynapseUpdate) and (o.connection, o.when) == (connection.name, when)
-        ]
+    def of(kind: type, owner: str, when: str = "") -> list[ForwardOperation]:
+        return found.get((kind, owner, when), [])
 
     def of_group(group: str) -> list[ForwardOperation]:
-        arriving = [c for c in connections if c.target_group == group]
-        *flow, update = (o for o in operations if isinstance(o, Update) and o.group == group)
+        arriving = into.get(group, [])
+        *flow, update = of(Update, group)
         first = [c for c in arriving if not c.input.endswith("!")] if flow else []
-        result: list[ForwardOperation] = [
-            o for c in first for o in operations if isinstance(o, Deliver) and o.connection == c.name
-        ]
+        result = [o for c in first for o in of(Deliver, c.name)]
         result += flow
         for c in arriving:
-            if c not in first:
-                result += [o for o in operations if isinstance(o, Deliver) and o.connection == c.name]
-            result += synapses(c, "pre")
+            if not flow or c.input.endswith("!"):
+                result += of(Deliver, c.name)
+            result += of(SynapseUpdate, c.name, "pre")
         result.append(update)
-        result += [o for c in arriving for o in synapses(c, "post")]
-        result += [o for o in operations if isinstance(o, Readout) and o.group == group]
+        result += [o for c in arriving for o in of(SynapseUpdate, c.name, "post")]
+        result += of(Readout, group)
         return result
 
     order = topological(groups, connections, operations)
     following = {g.name for g in groups if all(row.holds == "modulators" for row in g.rows)}
     return (
         *(o for group in order if group in following for o in of_group(group)),
-        *(o for c in connections for o in synapses(c, "step")),
+        *(o for c in connections for o in of(SynapseUpdate, c.name, "step")),
         *(o for group in order if group not in following for o in of_group(group)),
     )
 
@@ -132,10 +152,7 @@ def _reverse_topological(
             c = connections[operation.connection]
             if c.delay == 0 and c.source_group is not None:
                 waits[c.source_group].add(c.target_group)
-    ordered: list[str] = []
-    while len(ordered) < len(names):
-        ready = [g for g in reversed(names) if g not in ordered and not (waits[g] - set(ordered))]
-        if not ready:
-            raise ValueError("credit that runs in a circle within a step")
-        ordered.append(ready[0])
+    ordered = _first_ready(names[::-1], waits)
+    if len(ordered) < len(names):
+        raise ValueError("credit that runs in a circle within a step")
     return ordered

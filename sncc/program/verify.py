@@ -41,8 +41,9 @@ def verify(program: Program) -> Program:
     _unique("connection", (c.name for c in program.connections))
     _unique("parameter", (p.key for p in program.parameters))
     _unique("slot", (f"{s.group}.{s.name}" for s in program.tape))
+    keys = {p.key for p in program.parameters}
     for group in program.groups:
-        _group(program, group)
+        _group(program, group, keys)
     for connection in program.connections:
         _connection(program, connection.name)
     topological(program.groups, program.connections, program.forward)
@@ -98,8 +99,7 @@ def _unique(kind: str, names: Iterable[str]) -> None:
         seen.add(name)
 
 
-def _group(program: Program, group: Group) -> None:
-    keys = {p.key for p in program.parameters}
+def _group(program: Program, group: Group, keys: set[str]) -> None:
     end = 0
     for row in group.rows:
         _require(
