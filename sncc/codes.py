@@ -310,7 +310,7 @@ param x = (1 + 2) * 3
     dv/dt = -v / (20 ms) + I
 """, "neuron"),
     "too-complex": _(
-        "An expression is nested deeper than anything a person writes. Name its parts.",
+        "An expression is nested deeper than anything a person writes, or gets larger when functions and `let`s are put in. Name its parts.",
         """
     state v = 0
     input I

@@ -11,6 +11,7 @@ from sncc.model import nodes
 from sncc.model.definition import STATES, Definition
 from sncc.model.infer import TIME, Elaborator
 from sncc.model.methods import MethodResolver
+from sncc.model.sizes import refuse_too_large
 from sncc.model.terms import Term, Typed
 from sncc.model.white_noise import is_noise
 from sncc.model.wording import ends_help
@@ -42,7 +43,9 @@ class Body:
             self.names[state.name] = Typed(Symbol(state.name, state.unit), Term(state.unit))
         self.names.update(outside)
         for let in definition.parts.get(tree.Let, []):
-            self.names.setdefault(let.name.name, self.elaborator().elaborate(let.value))
+            value = self.elaborator().elaborate(let.value)
+            refuse_too_large(value.expression, let.span, let.name.name)
+            self.names.setdefault(let.name.name, value)
 
     def elaborator(self, extra: Mapping[str, Typed] | None = None) -> Elaborator:
         """Elaborates in this body's names; what may not stand in a place is refused afterwards by `refuse_random`."""

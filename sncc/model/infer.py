@@ -14,6 +14,7 @@ from sncc.model.agreement import Agreement
 from sncc.model.constants import fold
 from sncc.model.distributions import check_numbers
 from sncc.model.scope import Scope
+from sncc.model.sizes import refuse_too_large
 from sncc.model.terms import Term, Typed
 from sncc.model.white_noise import NOISE
 from sncc.model.wording import addition_help, words
@@ -359,6 +360,7 @@ class Elaborator(Agreement):
                 bound[key] = inside.elaborate(default)
         result = inside.elaborate(function.body)
         self._report_from(inside.diagnostics, name, span)
+        refuse_too_large(result.expression, span, name)
         return result
 
     def _report_from(self, found: Diagnostics, name: str, span: Span) -> None:
