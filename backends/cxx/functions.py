@@ -119,16 +119,19 @@ class Builder:
         """The text of a draw; `time`: how often it has been drawn in this step."""
         name = draw.name
         for word, type_ in _DRAW_ARGUMENTS.items():
-            if (word != "element" or draw.whose is None) and not any(
-                a.role == "draw" and a.name == word for a in self.arguments
-            ):
+            instead = {"element": draw.whose, "step": draw.at}.get(word)
+            if instead is None and not any(a.role == "draw" and a.name == word for a in self.arguments):
                 self.argument("draw", word, type_=type_, hint=f"draw_{word}")
         known = next((a.identifier for a in self.arguments if (a.role, a.name) == ("stream", name)), None)
         number = known or self.argument("stream", name, type_="std::uint32_t", hint=f"{name}.stream")
         number = f"sncc::stream_of_repeat({number}, {time})" if time else number
         words = {a.name: a.identifier for a in self.arguments if a.role == "draw"}
-        element = words["element"] if draw.whose is None else f"static_cast<std::uint32_t>({self.print(draw.whose)})"
-        counter = f"{words['seed']}, {number}, {element}, {words['step']}, {words['trial']}"
+        words |= {
+            word: f"static_cast<std::uint32_t>({self.print(instead)})"
+            for word, instead in (("element", draw.whose), ("step", draw.at))
+            if instead is not None
+        }
+        counter = f"{words['seed']}, {number}, {words['element']}, {words['step']}, {words['trial']}"
         values = ", ".join(self.print(a) for a in draw.arguments)
         return f"sncc::draw_{draw.distribution}(sncc::Draw{{{counter}}}, 0u, {values})"
 

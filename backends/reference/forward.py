@@ -281,7 +281,8 @@ class ForwardRun:
             own = {k: v[part] if np.ndim(v) else v for k, v in values.items()}
             element = np.arange(row.size) if draw.whose is None else evaluate(draw.whose, own).astype(int)
             number = (dict(row.streams)[draw.name] + repeat * GOLDEN) & 0xFFFFFFFF
-            counter = Counter(self.seed, number, element, n, self.trial)
+            step = n if draw.at is None else evaluate(draw.at, own).astype(int)
+            counter = Counter(self.seed, number, element, step, self.trial)
             arguments = (evaluate(a, own) for a in draw.arguments)
             whole[part] = DISTRIBUTIONS[draw.distribution](counter, 0, *arguments)
         return whole

@@ -169,22 +169,26 @@ def _accumulators(name: str, impulses: frozenset[str], drives: frozenset[str]) -
     return [f"{name}!"] * (name in impulses) + [name] * (name in drives)
 
 
+def _counters(whose: Iterable[tuple[str, str, str | None]]) -> dict[str, tuple[Symbol, Symbol | None]]:
+    """By what the draws of states are counted: an element, and a step."""
+    return {state: (Symbol(name), None if at is None else Symbol(at)) for state, name, at in whose}
+
+
 def with_draws_apart(
-    statements: Iterable[Statement], whose_of: Iterable[tuple[str, str]] = ()
+    statements: Iterable[Statement], whose_of: Iterable[tuple[str, str, str | None]] = ()
 ) -> tuple[Statement, ...]:
     """Draws inside expressions become statements of their own, `draw.1`, `draw.2`, ... in the order in which they stand.
 
-    whose_of: (state, input) of states whose draws are those of the element that the input names.
+    whose_of: `Dynamics.whose`.
     """
-    numbers = dict(whose_of)
+    counters = _counters(whose_of)
     repeated: dict[
         tuple[Assign | Draw, ...], tuple[Assign | Draw, ...]
     ] = {}  # several numbers may come of the same draws
     count = 0
 
     def apart(statement: Assign) -> list[Assign | Draw]:
-        state = statement.name.partition(".")[0]
-        whose = Symbol(numbers[state]) if state in numbers else None
+        counted = counters.get(statement.name.partition(".")[0], (None, None))
         found: list[Assign | Draw] = []
 
         def draw(node: Expression) -> Expression:
@@ -192,7 +196,7 @@ def with_draws_apart(
             if not isinstance(node, Apply) or node.operation not in DRAWS:
                 return node
             count += 1
-            found.append(Draw(f"draw.{count}", node.operation, node.arguments, whose))  # type: ignore[arg-type]
+            found.append(Draw(f"draw.{count}", node.operation, node.arguments, *counted))  # type: ignore[arg-type]
             return Symbol(f"draw.{count}")
 
         value = rewrite(statement.value, draw)
@@ -239,8 +243,9 @@ def _flow(
     given = [Equation(e.state, substitute(e.derivative, silent), e.span) for e in dynamics.equations]
     noise = noise_of(given, method == "exact", step, parameters)
     equations = list(noise.equations)
-    whose = {Symbol(name) for state, name in dynamics.whose if state in {e.state for e in equations}}
-    body.statements += [replace(draw, whose=next(iter(whose), None)) for draw in noise.draws]
+    counters = [found for state, found in _counters(dynamics.whose).items() if state in {e.state for e in equations}]
+    whose, at = counters[0] if counters else (None, None)
+    body.statements += [replace(draw, whose=whose, at=at) for draw in noise.draws]
     flowed = flow(equations, method, step, parameters, dynamics.substeps)
     coefficients = [*flowed.coefficients, *noise.coefficients]
     body.statements += [Assign(a.name, substitute(a.value, before)) for a in flowed.body]

@@ -17,7 +17,7 @@ from sncc.connectivity.patterns import (
 )  # fmt: skip
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute
 from sncc.lower.connections import flattened
-from sncc.model.nodes import Connection, Parameter
+from sncc.model.nodes import Connection, Model, Parameter
 
 Ends = tuple[Pattern, Part, Part]  # of a connection: its pattern, from which part to which
 
@@ -25,6 +25,12 @@ Ends = tuple[Pattern, Part, Part]  # of a connection: its pattern, from which pa
 def is_placed(c: Connection) -> bool:
     """Whether each synapse's row and column follow from its number."""
     return c.source_part.is_whole and c.target_part.is_whole and c.pattern in (Dense(), OneToOne())
+
+
+def learns_delay(model: Model, c: Connection) -> bool:
+    """Whether the delays of its synapses are learnt."""
+    key = f"{c.synapses_of or c.name}.delay"
+    return model.training is not None and any(entry.key == key for entry in model.training.learn)
 
 
 def most_of(c: Connection) -> int:

@@ -6,7 +6,7 @@ from sncc.expressions.nodes import symbols, walk
 from sncc.lower.drawn_starts import cannot_start
 from sncc.lower.readings import is_timed
 from sncc.lower.seen_neurons import is_state
-from sncc.lower.synapse_ends import is_placed, most_of
+from sncc.lower.synapse_ends import is_placed, learns_delay, most_of
 from sncc.lower.synapse_moves import drawn_states
 from sncc.lower.traces import unsupported
 from sncc.model.nodes import Connection, Model, Plasticity
@@ -50,19 +50,19 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
     return "", ""
 
 
-def _cannot_draw(c: Connection, plasticity: Plasticity) -> tuple[str, str]:
+def _cannot_draw(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
     """What traces that all synapses of a neuron share cannot draw in training, and what helps."""
     drawn = drawn_states(plasticity)
     for state in plasticity.pre_states:
-        if c.delay is not None and state.name in drawn:
-            what = f"with a delay for each synapse, and whose `{state.name}`, one for all of a neuron, draws numbers"
+        if c.delay is not None and state.name in drawn and learns_delay(model, c) and not is_timed(model):
+            what = f"with learnt delays, by which parts of a spike arrive, and whose `{state.name}`, one for all of a neuron, draws numbers"
             return what, f"declare it with `state {state.name} = …`: one per synapse"
     return "", ""
 
 
 def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
     """What stands in the way of training through weights that move within a sample, and what helps."""
-    for found in (_cannot_draw(c, plasticity), cannot_start(model, c)):
+    for found in (_cannot_draw(model, c, plasticity), cannot_start(model, c)):
         if found[0]:
             return found
     traces = {s.name for s in plasticity.pre_states}

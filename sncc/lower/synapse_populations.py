@@ -22,7 +22,7 @@ from sncc.lower.drawn_starts import drawn_starts, with_starts
 from sncc.lower.followers import follow_modulator, trace_name
 from sncc.lower.readings import ENDING, FLOWED, is_timed
 from sncc.lower.recorded_synapses import recordable_states
-from sncc.lower.synapse_ends import Ends, built_ends, in_a_row, is_placed, most_of, placed_ends
+from sncc.lower.synapse_ends import Ends, built_ends, in_a_row, is_placed, learns_delay, most_of, placed_ends
 from sncc.lower.synapse_limits import refuse
 from sncc.lower.synapse_moves import GAIN, SIGNAL, index_of, moves_of
 from sncc.lower.traces import most_spikes, trace_population
@@ -44,6 +44,7 @@ from sncc.program.statements import IS_THERE, NUMBER, SLOPED, SPIKED, TOLD
 DELIVERED = "synapse.delivered"  # the user's states have no dots
 ARRIVED = "arrived.before"  # a state: spikes of the step before
 BEGUN = "source.begun"  # an input: 1 from when on the source's first step has reached a synapse
+WHEN = "source.when"  # an input: the step that has reached a synapse
 FROM = ".from"  # behind a state's name: what it begins a step with
 KEPT = "dropout.kept"  # an input: what dropout makes of what a synapse delivers, 0 or 1 / (1 - p)
 
@@ -116,6 +117,7 @@ class _Spread:
         self.moves, self.starts = moves_of(model, c), drawn_starts(model, c)
         self.seen = sorted(self.moves.seen, key=lambda s: s.symbol)
         self.sides = sorted({side for _, side in self.moves.whose})
+        self.drawn_late = "pre" in self.sides and c.delay is not None
         # whether spikes of the source tell it anything
         self.met = bool(self.moves.on_pre) or any("pre!" in symbols(value) for _, value in self.moves.delivered)
         self.delivered = {f"{DELIVERED}.{where}": value for where, value in self.moves.delivered}
@@ -166,7 +168,7 @@ class _Spread:
         names += [symbol for symbol, _, _ in moves.stimulated]
         names += [given for one in self.starts for _, given in one.inputs]
         names += [GAIN] * (c.gain is not None) + [SIGNAL] * (self.source.kind == "signal")
-        names += [index_of(side) for side in self.sides]
+        names += [index_of(side) for side in self.sides] + [WHEN] * self.drawn_late
         names += ["weight"] * (not self.placed) + [KEPT] * bool(c.dropout) + [BEGUN] * bool(moves.waiting)
         return tuple(Input(name, PLAIN) for name in names)
 
@@ -197,7 +199,7 @@ class _Spread:
             once=("post",) if moves.on_post else (),
             most=most_spikes(self.source),
             # of a learnt delay; else each arrives as a whole, in the nearest step
-            parts=_learns_delay(model, c) and not is_timed(model),
+            parts=learns_delay(model, c) and not is_timed(model),
             apart=moves.apart,
             leaving=(
                 *moves.leaving,
@@ -208,7 +210,10 @@ class _Spread:
             kept=tuple(Assignment(state, _since_begun(state)) for state in moves.waiting),
             window=model.training.rule.truncate_steps if model.training is not None else None,
             outputs=tuple(Assignment(state, seen) for state, seen in self.kept.items()),
-            whose=tuple((state, index_of(side)) for state, side in moves.whose),
+            whose=tuple(
+                (state, index_of(side), WHEN if side == "pre" and self.drawn_late else None)
+                for state, side in moves.whose
+            ),
             told=told,
         )
 
@@ -302,15 +307,19 @@ class _Spread:
             self.connections.append(self._onto(c.gain[0], "gain", GAIN, self.to_rows, c.gain[1], delay, self.each))
 
     def _join_beginning(self) -> None:
-        """Neurons that stand at one from their first step on tell traces when it has come."""
-        c = self.c
+        """Neurons that stand at one from their first step on tell traces when it has come, and those that count, which step has."""
         if self.moves.waiting:
-            begins = Dynamics((State("begun", ZERO, PLAIN),), (), each_step=(Assignment("begun", ONE),))
-            begun = trace_population(f"{c.name}.begun", self.source, (), begins, c.span)
-            self.populations.append(begun)
-            self.connections.append(
-                self._onto(begun.name, "begun", BEGUN, self.to_rows, "begun", c.delay_steps, self.each)
-            )
+            self._tell("begun", BEGUN, ONE)
+        if self.drawn_late:
+            self._tell("when", WHEN, add(Symbol("when"), ONE))
+
+    def _tell(self, state: str, where: str, value: Expression) -> None:
+        """What each neuron of the source sets at every step, as late as its spikes."""
+        c = self.c
+        sets = Dynamics((State(state, ZERO, PLAIN),), (), each_step=(Assignment(state, value),))
+        told = trace_population(f"{c.name}.{state}", self.source, (), sets, c.span)
+        self.populations.append(told)
+        self.connections.append(self._onto(told.name, state, where, self.to_rows, state, c.delay_steps, self.each))
 
     def _join_weights(self) -> None:
         """What dropout leaves, and weights that only the library knows the synapses of: from neurons that stand at one."""
@@ -344,11 +353,6 @@ def _since_begun(state: str) -> Expression:
     """What a trace has flowed to, which it does since its source has begun."""
     start = Symbol(f"{state}{FROM}")
     return add(start, mul(Symbol(BEGUN), sub(Symbol(state), start)))
-
-
-def _learns_delay(model: Model, c: Connection) -> bool:
-    key = f"{c.synapses_of or c.name}.delay"
-    return model.training is not None and any(entry.key == key for entry in model.training.learn)
 
 
 def _shares(model: Model, c: Connection) -> bool:

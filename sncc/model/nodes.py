@@ -131,7 +131,7 @@ class Dynamics:
     other groups as they were before the step; `integrated`, inputs that bring what synapses have delivered over the step;
     `leaving`, `kept` and `outputs`, states assigned at the start of every step, between flow and arrivals, and at the end;
     `curved`, inputs that are read nonlinearly and jump, of which states `INPUT.last` keep what came in the step before;
-    `whose`, (state, input): of states whose noise is that of the element which the input names; `told`, states of which states `STATE.told` keep
+    `whose`, (state, input, input or None): of states whose noise is that of the element which the one input names, at the step which the other does; `told`, states of which states `STATE.told` keep
     what the jumps ahead of the flow have left.
     """
 
@@ -157,7 +157,7 @@ class Dynamics:
     kept: tuple[Assignment, ...] = ()
     outputs: tuple[Assignment, ...] = ()
     curved: tuple[str, ...] = ()
-    whose: tuple[tuple[str, str], ...] = ()
+    whose: tuple[tuple[str, str, str | None], ...] = ()
     told: tuple[str, ...] = ()
 
 

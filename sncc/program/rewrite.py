@@ -19,7 +19,8 @@ def rewritten(statement: Statement, change: Callable[[Expression], Expression]) 
             return replace(statement, distance=change(statement.distance), gate=gate)
         case Draw():
             whose = change(statement.whose) if statement.whose is not None else None
-            return replace(statement, arguments=tuple(change(a) for a in statement.arguments), whose=whose)
+            at = change(statement.at) if statement.at is not None else None
+            return replace(statement, arguments=tuple(change(a) for a in statement.arguments), whose=whose, at=at)
         case Repeat():
             start = tuple((name, change(v)) for name, v in statement.start)
             body = tuple(rewritten(s, change) for s in statement.body)

@@ -85,18 +85,20 @@ class Draw:
     `name`, the neuron's index in its population or the synapse's number in the user's order as element, n as step. Where
     an update runs for several spikes in one step, the r-th after the first adds r · 0x9E3779B9 to the stream.
     `poisson(mean)` gives a count. `whose`: the element instead of its own index, of a synapse whose neuron has one number for all of them.
+    `at`: the step instead of this one, of a synapse that is late by a delay of its own.
     """
 
     name: str
     distribution: Literal["normal", "uniform", "lognormal", "exponential", "gamma", "poisson"]
     arguments: tuple[Expression, ...]
     whose: Expression | None = None
+    at: Expression | None = None
 
     @property
     def reads(self) -> frozenset[str]:
         """Names in it."""
-        whose = () if self.whose is None else (self.whose,)
-        return frozenset(name for argument in (*self.arguments, *whose) for name in symbols(argument))
+        counters = (c for c in (self.whose, self.at) if c is not None)
+        return frozenset(name for argument in (*self.arguments, *counters) for name in symbols(argument))
 
 
 @dataclass(frozen=True, slots=True)
