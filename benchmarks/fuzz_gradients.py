@@ -52,6 +52,10 @@ CAMPAIGNS: dict[str, tuple[SearchStrategy[Any], Callable[..., bool]]] = {
     "forwards, rules": (networks_with_rules(), check_directions_of_synapses),
     "bptt, rules": (networks_that_move("bptt(truncate = 6 ms)"), check_moving_weights),
     "eprop, rules": (networks_that_move("eprop(feedback = symmetric)"), check_moving_weights),
+    "forwards, draws": (
+        networks_that_move("eprop(feedback = symmetric)", draws=True),
+        check_directions_of_synapses,
+    ),
     "eprop, synapses": (networks_with_synapses("eprop"), check_synapses),
     "bptt, synapses": (networks_with_synapses("bptt"), check_synapses),
     "windows, synapses": (networks_with_synapses("bptt(truncate = 4 ms)"), check_synapses),

@@ -41,10 +41,28 @@ def _rule(draw: st.DrawFn, number: int, source: str) -> str:
     )  # fmt: skip
 
 
+DRAWN = "        p += uniform(0.5, 1.5)", "        q += normal(1, 0.3)"
+
+
+def _with_draws(draw: st.DrawFn, rule: str) -> str:
+    """A rule whose traces jump by draws, behind the lines of each synapse or ahead of them, and follow noise."""
+    head, _, tail = rule.partition("    on post:")
+    for block, jump in ((head, DRAWN[0]), (tail, DRAWN[1])):
+        lines = block.split("\n")
+        at = next(k for k, line in enumerate(lines) if line.strip().startswith(("p +=", "q +=")))
+        del lines[at]
+        first = next(k for k, line in enumerate(lines) if "weight " in line and "=" in line and "bound" not in line)
+        lines.insert(draw(st.sampled_from((first, at))), jump)
+        head, tail = ("\n".join(lines), tail) if block is head else (head, "\n".join(lines))
+    noise = draw(st.sampled_from(("", " + 0.2 * noise / sqrt(9 ms)")))
+    return f"{head.replace(') / slow', f') / slow{noise}', 1)}    on post:{tail}"
+
+
 @st.composite
-def networks_that_move(draw: st.DrawFn, rule: str) -> str:
-    """A network of three connections, of which rules move two or three."""
+def networks_that_move(draw: st.DrawFn, rule: str, draws: bool = False) -> str:
+    """A network of three connections, whose weights rules move; `draws`: whose traces draw."""
     rules = [draw(_rule(n, source)) for n, source in enumerate(("input", "hidden", "hidden"))]
+    rules = [_with_draws(draw, r) for r in rules] if draws else rules
     late = ["{k} ms", "uniform({k} ms, 4 ms)"]
     delays = [draw(st.sampled_from(late)).format(k=k) for k in (0, 1, 0)]
     patterns = [draw(st.sampled_from(PATTERNS)) for _ in range(3)]

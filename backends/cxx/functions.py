@@ -131,6 +131,7 @@ class Builder:
             for word, instead in (("element", draw.whose), ("step", draw.at))
             if instead is not None
         }
+        words["step"] += f" + {draw.later}u" if draw.later else ""
         counter = f"{words['seed']}, {number}, {words['element']}, {words['step']}, {words['trial']}"
         values = ", ".join(self.print(a) for a in draw.arguments)
         return f"sncc::draw_{draw.distribution}(sncc::Draw{{{counter}}}, 0u, {values})"

@@ -167,7 +167,8 @@ class ForwardRun:
     def statement(self, s: Statement, values: Mapping[str, Array], number: int, element: np.ndarray, n: int) -> Array:
         """The value of a statement for some elements, of what is drawn in the stream of that number."""
         if isinstance(s, Draw):
-            counter = Counter(self.seed, number, element, n, self.trial)
+            element = element if s.whose is None else np.asarray(evaluate(s.whose, values)).astype(int)
+            counter = Counter(self.seed, number, element, n + s.later, self.trial)
             return DISTRIBUTIONS[s.distribution](counter, 0, *(evaluate(a, values) for a in s.arguments))
         return statement_value(s, values)
 

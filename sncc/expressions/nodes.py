@@ -20,6 +20,7 @@ ARITY: dict[str, int | None] = {
     "exp": 1, "log": 1, "sqrt": 1, "abs": 1, "sign": 1, "floor": 1, "sin": 1, "cos": 1, "tanh": 1, "sigmoid": 1,
     "min": 2, "max": 2, "clip": 3,
     "normal": 2, "uniform": 2, "lognormal": 2, "exponential": 1, "gamma": 2,  # draws
+    "shared": 2,  # shared(key, draw): one draw wherever it stands; lowering takes it apart
     "orthogonal": 1,  # orthogonal(gain): an entry of a random matrix with orthonormal rows or columns; a weight's value only
     "stop": 1,  # the value, held constant for the gradient
     "jump": 3,  # jump(spike, after, before): `after` where the spike (0 or 1) is 1; its derivative by the spike is after - before

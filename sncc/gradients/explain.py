@@ -174,7 +174,7 @@ def _statement(statement: Statement) -> Line:
             return (*line, " and ", gate) if gate else line
         case Reduce(name, operation, value):
             return (Name(name), " = ", f"{operation} over outputs of ", value)
-        case Draw(name, distribution, arguments, whose, at):
+        case Draw(name, distribution, arguments, whose, at, _):
             listed = [piece for argument in arguments for piece in (", ", argument)][1:]
             of: Line = () if whose is None else (" for neuron ", whose)
             of = of if at is None else (*of, " at step ", at)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from sncc.expressions.algebra import ZERO, add, affine, div, mul, sub, total
-from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, substitute, symbols
+from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.lower.arrival_times import arrival_times
 from sncc.lower.body import Body
 from sncc.lower.curved_reading import mean_slopes
+from sncc.lower.draws_apart import counters_of, with_draws_apart
 from sncc.lower.flow import Flow, flow
 from sncc.lower.jumps import jump_at_arrivals
 from sncc.lower.noise import noise_of
@@ -18,7 +18,7 @@ from sncc.lower.readings import ENDING, FLOWED
 from sncc.model.integration import integration
 from sncc.model.nodes import Dynamics, Equation, Input, Integrated, Population
 from sncc.program.rewrite import rewritten
-from sncc.program.statements import REFRACTORY, SLOPED, SPIKE, SURROGATE, TOLD, Assign, Draw, Fire, Repeat, Statement
+from sncc.program.statements import REFRACTORY, SLOPED, SPIKE, SURROGATE, TOLD, Assign, Draw, Fire, Statement
 
 Part = Literal["whole", "flow", "rest"]
 FIRED = Symbol(SPIKE)
@@ -169,53 +169,6 @@ def _accumulators(name: str, impulses: frozenset[str], drives: frozenset[str]) -
     return [f"{name}!"] * (name in impulses) + [name] * (name in drives)
 
 
-def _counters(whose: Iterable[tuple[str, str, str | None]]) -> dict[str, tuple[Symbol, Symbol | None]]:
-    """By what the draws of states are counted: an element, and a step."""
-    return {state: (Symbol(name), None if at is None else Symbol(at)) for state, name, at in whose}
-
-
-def with_draws_apart(
-    statements: Iterable[Statement], whose_of: Iterable[tuple[str, str, str | None]] = ()
-) -> tuple[Statement, ...]:
-    """Draws inside expressions become statements of their own, `draw.1`, `draw.2`, ... in the order in which they stand.
-
-    whose_of: `Dynamics.whose`.
-    """
-    counters = _counters(whose_of)
-    repeated: dict[
-        tuple[Assign | Draw, ...], tuple[Assign | Draw, ...]
-    ] = {}  # several numbers may come of the same draws
-    count = 0
-
-    def apart(statement: Assign) -> list[Assign | Draw]:
-        counted = counters.get(statement.name.partition(".")[0], (None, None))
-        found: list[Assign | Draw] = []
-
-        def draw(node: Expression) -> Expression:
-            nonlocal count
-            if not isinstance(node, Apply) or node.operation not in DRAWS:
-                return node
-            count += 1
-            found.append(Draw(f"draw.{count}", node.operation, node.arguments, *counted))  # type: ignore[arg-type]
-            return Symbol(f"draw.{count}")
-
-        value = rewrite(statement.value, draw)
-        return [*found, Assign(statement.name, value)]
-
-    result: list[Statement] = []
-    for statement in statements:
-        if isinstance(statement, Assign):
-            result += apart(statement)
-        elif isinstance(statement, Repeat):
-            if statement.body not in repeated:
-                moves = (s for s in statement.body if isinstance(s, Assign))
-                repeated[statement.body] = tuple(part for move in moves for part in apart(move))
-            result.append(replace(statement, body=repeated[statement.body]))
-        else:
-            result.append(statement)
-    return tuple(result)
-
-
 def _map(
     dynamics: Dynamics, body: Body, impulses: frozenset[str], drives: frozenset[str], gate: Expression | None
 ) -> None:
@@ -243,7 +196,7 @@ def _flow(
     given = [Equation(e.state, substitute(e.derivative, silent), e.span) for e in dynamics.equations]
     noise = noise_of(given, method == "exact", step, parameters)
     equations = list(noise.equations)
-    counters = [found for state, found in _counters(dynamics.whose).items() if state in {e.state for e in equations}]
+    counters = [found for state, found in counters_of(dynamics.whose).items() if state in {e.state for e in equations}]
     whose, at = counters[0] if counters else (None, None)
     body.statements += [replace(draw, whose=whose, at=at) for draw in noise.draws]
     flowed = flow(equations, method, step, parameters, dynamics.substeps)

@@ -21,6 +21,7 @@ from sncc.lower.neuron import Neuron, Part, hoist, lower_neuron, poisson, withou
 from sncc.lower.parameters import key_of, program_parameters
 from sncc.lower.plasticity import lower_synapses, place_traces, reads_target
 from sncc.lower.recorded_synapses import record_synapses
+from sncc.lower.shared_draws import share_draws
 from sncc.lower.support import refuse
 from sncc.lower.synapse_populations import spread_synapses
 from sncc.lower.synapses import place_synapses
@@ -81,7 +82,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
 
 def place(model: Model) -> Model:
     """The model as its neurons carry it: with the states of synapses and traces that move with them."""
-    model = store_initial_states(model)
+    model = share_draws(store_initial_states(model))
     by_neurons = record_synapses(model, place_synapses(model))
     placed = place_traces(spread_synapses(deliver_over_steps(by_neurons)))
     return start_maps_before_flows(remember_what_jumps(placed))

@@ -16,11 +16,12 @@ from sncc.diagnostics import DiagnosticError
 from sncc.expressions.algebra import ZERO, add, fold_all, has_draws
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
+from sncc.lower.draws_apart import with_draws_apart
 from sncc.lower.flow import flow
 from sncc.lower.followers import follow_modulator, followed_traces, follower_of, trace_name
 from sncc.lower.movers import method_of
-from sncc.lower.neuron import with_draws_apart
 from sncc.lower.noise import noise_of
+from sncc.lower.shared_draws import index_of, is_shared_draw, read_behind_its_draw
 from sncc.lower.synapse_constants import with_constants
 from sncc.lower.traces import can_spike, drive, most_spikes, trace_population, unsupported
 from sncc.model.nodes import (
@@ -42,6 +43,7 @@ from sncc.program.operations import SynapseUpdate
 from sncc.program.statements import Assign, Draw, Statement
 from sncc.program.streams import stream
 
+_INDEX = "neuron.index"  # of traces whose draws synapses see: a state, their neuron's number
 _MET = "met."  # before the names of states of a neuron as they are where its spike arrives
 _APART = "synapse."  # before names that a synapse has in common with its plasticity; a user's names hold no dot
 
@@ -103,7 +105,11 @@ def _trace(
     waits = (side,) * can_spike(neuron)  # for spikes; states of what has none flow alone
     before = tuple(State(f"{s.name}.before", s.initial, s.unit) for s in states) if side == "pre" else ()
     dynamics = Dynamics(
-        states=(*states, *before),
+        states=(
+            *states,
+            *before,
+            *[State(_INDEX, Symbol("i"), PLAIN)] * (read_behind_its_draw(plasticity) is not None),
+        ),
         inputs=tuple(Input(name, PLAIN) for name in (*waits, *followed, *(f"{_MET}{name}" for name in met))),
         equations=equations,
         arrivals=tuple((w, tuple(replace(a, value=substitute(a.value, at_spikes)) for a in jumps)) for w in waits),
@@ -243,6 +249,10 @@ class _Names:
             if name in following:
                 found[name] = ("post", trace_name(self.connection, name), "m")
                 continue
+            if name in (index_of("pre"), index_of("post")):
+                side = name.rpartition(".")[2]
+                found[name] = side, trace_name(self.connection, side), _INDEX
+                continue
             side, _, variable = name.partition(".")
             if side in ("pre", "post") and variable:
                 bound = self._neuron(name, side, variable, when)
@@ -338,6 +348,19 @@ def _jumps(connection: Connection, names: _Names, when: str, jumps: Iterable[Ass
     return _update(connection, names, when, body, carry, ()) if carry else None
 
 
+def _of_trace(statement: Statement, when: str) -> Statement:
+    """A draw that a trace jumps by as the trace draws it: of its neuron, and, of the target, as the step after begins."""
+    if not (isinstance(statement, Draw) and is_shared_draw(statement.name)):
+        return statement
+    return replace(statement, whose=Symbol(index_of(when)), later=int(when == "post"))
+
+
+def _stream(connection: Connection, when: str, draw: str) -> int:
+    if is_shared_draw(draw):
+        return stream(trace_name(connection, when), draw)
+    return stream(connection.name, f"{when}.{draw}")
+
+
 def _ago(names: _Names, when: str, pre: Iterable[tuple[str, str, str]]) -> tuple[tuple[str, int], ...]:
     """How many steps ago one delay of all synapses lets them see the source's own variables; traces move with the delay."""
     connection, known = names.connection, 1 if when == "step" else 0  # then the source has not moved yet
@@ -358,7 +381,7 @@ def _update(
         if s.name in needed:
             needed |= s.reads
             kept.append(Assign(s.name, substitute(s.value, names.fixed)) if isinstance(s, Assign) else s)
-    statements = with_draws_apart(reversed(kept))
+    statements = tuple(_of_trace(s, when) for s in with_draws_apart(reversed(kept)))
     written = {s.name for s in statements}
     read = [Symbol(name) for s in statements for name in s.reads if name not in written]
     bound = names.of_neurons(read, when)
@@ -378,5 +401,5 @@ def _update(
         post=sides["post"],
         ago=_ago(names, when, sides["pre"]),
         post_delay=connection.post_delay_steps if when == "post" else 0,
-        streams=tuple((s.name, stream(connection.name, f"{when}.{s.name}")) for s in statements if isinstance(s, Draw)),
+        streams=tuple((s.name, _stream(connection, when, s.name)) for s in statements if isinstance(s, Draw)),
     )

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from sncc.connectivity.patterns import Convolution, is_matrix, leaves_nothing_out
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
-from sncc.expressions.algebra import has_draws
-from sncc.expressions.nodes import symbols
 from sncc.lower.reduction import reduce_synapse
-from sncc.model.nodes import Connection, Model, Plasticity
+from sncc.lower.shared_draws import read_behind_its_draw
+from sncc.model.nodes import Connection, Model
 from sncc.model.unstored import REMEDY
 
 WEIGHTS_OF_ITS_OWN = "give the connection a `weight` of its own"
@@ -40,25 +39,17 @@ def _connection(model: Model, connection: Connection) -> Iterator[Diagnostic]:
             connection.span, what, "connect with `sparse`, whose pairs are handed over: every synapse has a weight"
         )
 
-    read = _read_behind_its_draw(connection.plasticity) if connection.plasticity is not None else None
-    if connection.plasticity is not None and read is not None:
+    read = read_behind_its_draw(connection.plasticity) if connection.plasticity is not None else None
+    if (
+        connection.plasticity is not None
+        and read is not None
+        and connection.delay is not None
+        and not model.spreads_samples
+    ):
         name = connection.plasticity.model
-        what = f"in `{name}` a line that reads `{read}`, one for all synapses of a neuron, after the one in which it draws,"
+        what = f"with a delay for each synapse, in `{name}` a line that reads `{read}`, one for all synapses of a neuron, after the one in which it draws,"
         help = f"put it before that line, or declare it with `state {read} = …`: one per synapse"
         yield not_supported_yet(connection.span, what, help)
-
-
-def _read_behind_its_draw(plasticity: Plasticity) -> str | None:
-    """A trace that jumps by a draw before a synapse reads it: it jumps once for its neuron, when all synapses were served."""
-    shared = {s.name for s in (*plasticity.pre_states, *plasticity.post_states)}
-    for jumps in (plasticity.on_pre, plasticity.on_post):
-        drawn = set[str]()
-        for jump in jumps:
-            if jump.state not in shared and (read := sorted(symbols(jump.value) & drawn)):
-                return read[0]
-            if jump.state in shared and (has_draws(jump.value) or symbols(jump.value) & drawn):
-                drawn.add(jump.state)
-    return None
 
 
 def _unstored(connection: Connection) -> Iterator[Diagnostic]:

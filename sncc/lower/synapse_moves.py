@@ -145,11 +145,6 @@ def drawn_states(plasticity: Plasticity) -> set[str]:
     return found | {e.state for e in plasticity.equations if any(is_noise(n) for n in symbols(e.derivative))}
 
 
-def index_of(side: str) -> str:
-    """The input that says which neuron of a side a synapse has."""
-    return f"index.{side}"
-
-
 def reads_target_on_pre(model: Model, connection: Connection) -> bool:
     """Whether a spike of the source moves synapses by states of their target, as these are between flow and arrivals."""
     blocks = [b for b in (connection.synapse, connection.plasticity) if b is not None]

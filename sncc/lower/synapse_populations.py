@@ -22,9 +22,10 @@ from sncc.lower.drawn_starts import drawn_starts, with_starts
 from sncc.lower.followers import follow_modulator, trace_name
 from sncc.lower.readings import ENDING, FLOWED, is_timed
 from sncc.lower.recorded_synapses import recordable_states
+from sncc.lower.shared_draws import index_of
 from sncc.lower.synapse_ends import Ends, built_ends, in_a_row, is_placed, learns_delay, most_of, placed_ends
 from sncc.lower.synapse_limits import refuse
-from sncc.lower.synapse_moves import GAIN, SIGNAL, index_of, moves_of
+from sncc.lower.synapse_moves import GAIN, SIGNAL, moves_of
 from sncc.lower.traces import most_spikes, trace_population
 from sncc.model.nodes import (
     Assignment,

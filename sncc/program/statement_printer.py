@@ -19,9 +19,10 @@ def print_statement(statement: Statement) -> str:
             return f"{name} := {condition}" + (f" and {print_expression(gate)}" if gate else "")
         case Reduce(name, operation, value):
             return f"{name} := {operation} over outputs of {print_expression(value)}"
-        case Draw(name, distribution, arguments, whose, at):
+        case Draw(name, distribution, arguments, whose, at, later):
             of = f" for {print_expression(whose)}" if whose is not None else ""
             of += f" at step {print_expression(at)}" if at is not None else ""
+            of += f" {later} later" if later else ""
             return f"{name} := drawn from {distribution}({', '.join(map(print_expression, arguments))}){of}"
         case Repeat(name, count, start, body, result):
             given = ", ".join(f"{symbol} = {print_expression(value)}" for symbol, value in start)

@@ -85,7 +85,8 @@ class Draw:
     `name`, the neuron's index in its population or the synapse's number in the user's order as element, n as step. Where
     an update runs for several spikes in one step, the r-th after the first adds r · 0x9E3779B9 to the stream.
     `poisson(mean)` gives a count. `whose`: the element instead of its own index, of a synapse whose neuron has one number for all of them.
-    `at`: the step instead of this one, of a synapse that is late by a delay of its own.
+    `at`: the step instead of this one, of a synapse that is late by a delay of its own. `later`: so many steps behind it, of a
+    synapse that sees what a trace will draw.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Draw:
     arguments: tuple[Expression, ...]
     whose: Expression | None = None
     at: Expression | None = None
+    later: int = 0
 
     @property
     def reads(self) -> frozenset[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import read_draws
 from drawing_rules import drawing, sharing
 from networks import model_of, program_of
 from synapse_gradients import equals_differences, relative_error
@@ -143,9 +144,53 @@ def test_noise_in_shared_traces_has_the_spread_of_its_equation_trained_or_not(si
         assert np.var(v) == pytest.approx(0.125 * (1 - np.exp(-2 * 3 / 9)), rel=0.06)
 
 
-@pytest.mark.parametrize("is_trained", [True, False])
-def test_a_trace_is_not_read_behind_the_line_that_draws_it(is_trained):
-    before, draw = "        weight += rate * (x + normal(0.5, 1))", "        x += uniform(0, 1)\n"
-    model = model_of(drawing("bptt").replace(before, draw + before, 1))
-    with pytest.raises(DiagnosticError, match="a line that reads `x`, one for all .*, after the one in which it draws"):
-        compile_program(model if is_trained else replace(model, training=None))
+@pytest.mark.parametrize("rule, delay", [("bptt", "2 ms"), ("bptt", "uniform(1 ms, 5 ms)"), (None, "2 ms")])
+def test_what_a_line_sees_behind_a_draw_is_what_the_trace_has_drawn(rule, delay):
+    program = program_of(read_draws.text_of(rule, delay))
+    assert program.schedule == ("neuron_parallel" if rule is None else "sample_parallel")
+    traces = Reference(program).run(read_draws.inputs()).traces[0]
+    found, left, met, kept = (traces["hidden_output", s][:, :12] for s in ("found", "left", "met", "kept"))
+    assert read_draws.finds_what_it_has_seen(found, left) and read_draws.finds_what_it_has_seen(met, kept)
+
+
+def test_forwards_is_reverse_where_draws_are_read():
+    reverse, forwards = (program_of(read_draws.text_of(rule)) for rule in ("eprop", "eprop(online = true)"))
+    values = dict(Reference(reverse).parameters)
+    expected, found = (Reference(p, values).run(read_draws.inputs(4), [2]).gradients for p in (reverse, forwards))
+    for key, gradient in expected.items():
+        assert np.any(gradient) and relative_error(found[key], gradient) < 1e-12, key
+
+
+def test_with_neurons_spread_a_delay_for_each_synapse_finds_no_draws_of_its_source():
+    with pytest.raises(DiagnosticError, match="with a delay for each synapse, in `seen` a line that reads `x`"):
+        program_of(read_draws.text_of(None, "uniform(1 ms, 5 ms)"))
+
+
+LATE = "delay = uniform(1 ms, 6 ms), plasticity"
+
+
+def late(rule: str, learn: str = "") -> str:
+    """Traces that draw and hold noise, with a delay for each synapse."""
+    text = sharing(rule, learn).replace("delay = 2 ms, plasticity", LATE)
+    return text.replace(
+        "random(fan_out = 2), weight = normal(0.1, 0.3), ", f"dense, weight = normal(0.1, 0.3), {LATE[:-10]}"
+    )
+
+
+def test_synapses_of_a_neuron_draw_the_same_each_its_own_delay_later():
+    program = program_of(late("bptt"))
+    reference, steps = Reference(program), len(inputs()[0]["x"])
+    x = reference.run(inputs(), [2]).traces[0]["hidden_output", "x"]
+    delays = np.floor(np.asarray(reference.parameters["hidden_output.delay"]).ravel() + 0.5).astype(int)
+    for a in range(15):
+        first = 3 * (a // 3)
+        last = steps - max(delays[a], delays[first])
+        assert np.allclose(x[delays[a] :, a][:last], x[delays[first] :, first][:last], rtol=1e-12, atol=1e-12)
+    assert len(np.unique(delays)) > 3 and np.ptp(x) > 1
+
+
+def test_draws_that_come_late_are_constants():
+    program = program_of(late("bptt"))
+    drawn = Reference(program).parameters
+    values = {p.key: np.asarray(drawn[p.key]) for p in program.parameters if p.learnt}
+    equals_differences(program, values, inputs(), np.random.default_rng(1))

@@ -67,7 +67,7 @@ FOLLOWED = ("-x / (9 ms)", "(pre.v - x) / (9 ms)")
             "bptt",
             ", delay = uniform(1 ms, 3 ms)",
             NOISY,
-            "with a delay for each synapse, and whose `x`, one for all of a neuron, draws numbers",
+            "with learnt delays, by which parts of a spike arrive, and whose `x`, one for all of a neuron, draws numbers",
         ),
         (
             "eventprop",
@@ -80,6 +80,8 @@ FOLLOWED = ("-x / (9 ms)", "(pre.v - x) / (9 ms)")
 def test_what_weights_that_move_cannot_do_yet_is_said_with_what_helps(rule, options, change, said):
     text = NETWORK.format(rule=rule, synapse=f"plasticity = grow(){options}")
     text = text.replace(*change)
+    if change == NOISY:
+        text = text.replace("    optimiser", "    learn = weights, hidden_output.delay\n    optimiser")
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)
     (found,) = (d for d in raised.value.diagnostics if d.severity == "error")
