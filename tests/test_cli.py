@@ -343,7 +343,7 @@ def test_train_saves_what_an_interrupted_epoch_has_reached_that_another_interrup
 @pytest.mark.parametrize(
     "error, code, said",
     [
-        (OSError(28, "No space left on device"), 1, "error: [Errno 28] No space left on device"),
+        (OSError(28, "No space left on device"), 1, "error: no space left on device"),
         (MemoryError(), 1, "error: out of memory"),
         (OSError("no template"), 70, "internal error: OSError: no template"),  # as a library derives its own from it
         (KeyError("v"), 70, "internal error: KeyError: 'v'"),
