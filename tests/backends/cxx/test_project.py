@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -230,6 +232,35 @@ def test_it_installs_and_another_project_finds_it(project, built, tmp_path):
     assert printed.startswith("hidden: ") and "output: 0 spikes" in printed
     assert run(prefix / "bin" / "tiny_run", "/dev/null")  # finds the library beside it
     assert (prefix / "share" / "tiny" / "manifest.json").is_file()
+
+
+def test_another_project_holds_its_folder(project, tmp_path):
+    needs("cmake", "g++")
+    (tmp_path / "main.c").write_text('#include "tiny.h"\nint main(void) { return tiny_abi_version() < 1; }\n')
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.20)\nproject(holder C CXX)\n"
+        f"add_subdirectory({project.as_posix()} tiny EXCLUDE_FROM_ALL)\n"
+        "add_executable(holder main.c)\ntarget_link_libraries(holder PRIVATE tiny::tiny)\n"
+    )
+    run("cmake", "-S", tmp_path, "-B", tmp_path / "build")  # which fails where a target is missing
+
+
+def test_the_c_on_the_page_is_written_for_the_header(project, tmp_path):
+    needs("gcc")
+    page = (Path(__file__).resolve().parents[3] / "docs" / "index.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```c\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "page.c").write_text(text.replace("small", "tiny"))
+    run(
+        "gcc",
+        "-std=c99",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fsyntax-only",
+        "-I",
+        project / "include",
+        tmp_path / "page.c",
+    )
 
 
 @pytest.mark.slow
