@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sncc.expressions.latex import latex, latex_name, latex_text
 from sncc.gradients.explain import Line, Name, Piece, Rate, Section, Slope, derivation
 from sncc.model.nodes import Model
@@ -28,7 +30,7 @@ def explain_latex(model: Model, program: Program) -> str:
 
 
 def _section(section: Section) -> str:
-    head = latex_text(section.head)
+    head = _words(section.head)
     if not section.lines:
         return head
     parts, equations = [rf"\subsection*{{{head[:1].upper()}{head[1:]}}}"], []
@@ -37,7 +39,7 @@ def _section(section: Section) -> str:
         if any(isinstance(piece, str) and piece in (" = ", " += ") for piece in pieces):
             equations.append(_equation(pieces))
             continue
-        parts += _aligned(equations)
+        parts += _aligned(equations) if equations else [""]  # an empty line keeps paragraphs apart
         equations = []
         parts.append(_paragraph(pieces))
     return "\n".join([*parts, *_aligned(equations)])
@@ -50,8 +52,14 @@ def _aligned(equations: list[str]) -> list[str]:
 
 
 def _paragraph(line: Line) -> str:
-    words = "".join(latex_text(piece) if isinstance(piece, str) else f"${_math(piece)}$" for piece in line)
+    words = "".join(_words(piece) if isinstance(piece, str) else f"${_math(piece)}$" for piece in line)
     return words.removeprefix("-- ")[:1].upper() + words.removeprefix("-- ")[1:] if words.startswith("-- ") else words
+
+
+def _words(words: str) -> str:
+    """Words for text mode; the adjoints in them, such as `v.1~`, are written as in equations."""
+    parts = re.split(r"([^\W\d][\w.!]*~)", words)
+    return "".join(f"${latex_name(part)}$" if part.endswith("~") else latex_text(part) for part in parts)
 
 
 def _equation(line: Line) -> str:
@@ -61,7 +69,7 @@ def _equation(line: Line) -> str:
 def _math(piece: Piece) -> str:
     match piece:
         case str():
-            return _SIGNS.get(piece) or rf"\text{{{latex_text(piece.replace('   ', ' '))}}}"
+            return _SIGNS.get(piece) or rf"\text{{{_words(piece.replace('   ', ' '))}}}"
         case Name(name, index, owner):
             symbol = latex_name(f"{name}.{owner}" if owner else name)
             return symbol + (f"[{index}]" if index else "")

@@ -59,6 +59,17 @@ def test_every_row_of_an_alignment_has_one_equation(both):
             assert "\n" not in row
 
 
+def test_adjoints_in_words_are_written_as_in_equations(both):
+    assert "textasciitilde" not in both[1]
+    assert both[1].count(r"($\tilde{x}$ is d loss / d x)") == both[0].count("(x~ is d loss / d x)")
+
+
+def test_paragraphs_are_kept_apart(both):
+    body = re.sub(r"\\begin\{align\*\}\n.*?\n\\end\{align\*\}", "", both[1], flags=re.DOTALL)
+    kept = [k for k, line in enumerate(body.splitlines()) if line.endswith(" as kept at step n")]
+    assert len(kept) == both[0].count(" as kept at step n") and not {k + 1 for k in kept} & set(kept)
+
+
 def test_no_superscript_or_subscript_is_doubled(both):
     group = r"(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*"
     assert not re.search(rf"\^\{{{group}\}}\^|_\{{{group}\}}_|\^\{{{group}\}}_\{{{group}\}}\^", both[1])
