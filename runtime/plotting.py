@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,13 +44,19 @@ def plot(run: Run, path: str | PathLike[str] | None = None) -> Figure:
         _raster(axes.pop(0), run, populations)
         _rates(axes.pop(0), run, populations)
     for axis, name in zip(axes, traces):
-        values = run.trace[name] if run.trace[name].ndim == 2 else run.trace[name][0]
-        axis.plot(run.times[name], values.reshape(len(values), -1)[:, :MOST_TRACES], linewidth=0.8)
+        axis.plot(run.times[name], curves(run, name), linewidth=0.8)
         axis.set_ylabel(name)
     figure.axes[-1].set_xlabel("time (s)")
     if path is not None:
         figure.savefig(path, dpi=150)
     return figure
+
+
+def curves(run: Run, name: str) -> NDArray[np.float64]:
+    """What is drawn of a trace: (points, curves) of the first sample, where a matrix of weights is a row of them."""
+    values = run.trace[name] if run.samples == 1 else run.trace[name][0]
+    values = values[: len(run.times[name])]  # of a run of several samples that was interrupted, the others follow
+    return values.reshape(len(values), math.prod(values.shape[1:]))[:, :MOST_TRACES]
 
 
 def _raster(axis: Any, run: Run, populations: list[str]) -> None:

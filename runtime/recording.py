@@ -75,7 +75,7 @@ class Run:
     samples where the input holds several, in SI units; by "connection.weight": (points, synapses), or the weight's shape; and by
     "connection.state": (points, synapses), in the order of source, then target;
     `times` of a trace's points likewise by name, in seconds. `interrupted`: Ctrl-C ended it before its time; then `duration`
-    is what was reached.
+    is what was reached. `samples`: how long the traces' leading axis is, 1 where there is none.
     """
 
     duration: float
@@ -83,6 +83,7 @@ class Run:
     trace: Mapping[str, NDArray[np.float64]]
     times: Mapping[str, NDArray[np.float64]]
     interrupted: bool = False
+    samples: int = 1
 
     def __repr__(self) -> str:
         """What was recorded."""
@@ -256,7 +257,10 @@ def _synapse_state(manifest: Manifest, connection: str, state: str, every: int) 
 def _request(manifest: Manifest, name: str, every: int) -> TraceRequest:
     match = _NAME.fullmatch(name)
     if match is None:
-        raise ValueError(f"cannot record `{name}`: write `population.state` or `population[first:last].state`")
+        raise ValueError(
+            f"cannot record `{name}`: write `population.state` or `population[first:last].state`, at intervals as a pair with "
+            "seconds, such as ('exc.v', 0.001)"
+        )
     populations = {p.name: (p.index, p) for p in manifest.populations}
     if match["population"] not in populations:
         raise ValueError(

@@ -95,13 +95,13 @@ class Collector:
         self._store.close()
         echoed = (name for name in inputs if f"{name}.times" in self._store)
         spikes = SpikesOf((name, self._spikes(name, inputs)) for name in (*echoed, *self._populations))
-        traces = Traces()
+        traces, samples = Traces(), 1 if interrupted else self._runs
         for request in self._wanted.sampled:
             values = self._store.get(request.name)
-            if self._runs > 1 and not interrupted:
-                values = values.reshape(self._runs, -1, *values.shape[1:])
+            if samples > 1:
+                values = values.reshape(samples, -1, *values.shape[1:])
             traces[request.name] = values
-        return Run(steps * step, spikes, traces, times, interrupted)
+        return Run(steps * step, spikes, traces, times, interrupted, samples)
 
     def _spikes(self, name: str, inputs: Mapping[str, Events]) -> Spikes:
         times, neurons, samples = (self._store.get(f"{name}.{what}") for what in ("times", "neurons", "samples"))

@@ -11,6 +11,8 @@ import pytest
 
 import sncc
 from sncc import toolchain
+from sncc.runtime.plotting import curves
+from sncc.runtime.recording import Run, SpikesOf
 
 TEXT = """
 neuron Leaky:
@@ -334,6 +336,16 @@ def test_records_that_do_not_fit_into_memory_are_refused_with_the_numbers(load, 
     network.simulate(0.6, record=[("cells.v", 0.01)], resume=True)
     network.restore(before)
     assert network.simulate(0.6, record=["cells.v"], out=tmp_path / "run.npz").trace["cells.v"].shape == (1200, 150)
+
+
+def test_what_is_drawn_is_of_the_first_sample_and_of_matrices_too():
+    times = {"a.v": np.arange(3.0), "a_b.weight": np.arange(2.0)}
+    states, weights = np.arange(24.0).reshape(2, 3, 4), np.arange(48.0).reshape(2, 2, 3, 4)
+    several = Run(1.0, SpikesOf(), {"a.v": states, "a_b.weight": weights}, times, samples=2)
+    assert np.array_equal(curves(several, "a.v"), states[0])
+    assert np.array_equal(curves(several, "a_b.weight"), weights[0].reshape(2, 12)[:, :10])
+    one = Run(1.0, SpikesOf(), {"a.v": states[0], "a_b.weight": weights[0]}, times)
+    assert all(np.array_equal(curves(one, name), curves(several, name)) for name in times)
 
 
 def test_a_plot(load, tmp_path):
