@@ -78,8 +78,9 @@ class Network:
 
     def __repr__(self) -> str:
         """E.g. `Network(gestures, cpu, float32: events[2048] hidden[256] output[11])`."""
-        sizes = " ".join(f"{p.name}[{p.size}]" for p in self.manifest.populations)
-        return f"Network({self.manifest.name}, {self.backend}, {self.manifest.precision}: {sizes})"
+        sizes = [f"{s.name}[{s.size}]" for s in self.manifest.sources]
+        sizes += [f"{p.name}[{p.size}]" for p in self.manifest.populations]
+        return f"Network({self.manifest.name}, {self.backend}, {self.manifest.precision}: {' '.join(sizes)})"
 
     def __reduce__(self) -> NoReturn:
         """Raises TypeError: a network lives in its process."""
@@ -98,19 +99,22 @@ class Network:
         callbacks: Iterable[Callback] = (),
         seed: int = 0,
         verbose: bool | None = None,
+        learning_rate: float | None = None,
     ) -> History:
         """Trains for so many epochs; gives {"loss": [...], "accuracy": [...], "val_loss": ..., "val_accuracy": ...}.
 
         `data`: Events, or by source {name: Events or array}; `labels`: integers (samples,) or, for a loss at every step,
         (samples, steps), -1 = none; or real targets (samples, outputs) or (samples, steps, outputs). `batch`: samples an
         update, by default the file's. `seed`: order of the samples, and what they draw (noise, sources, dropout). `verbose`: None shows progress on a terminal.
+        `callbacks`: called as callback(network, epoch, history) after every epoch, from 0 over all fits; one that returns True ends the
+        training. EarlyStopping and Checkpoint of this package are such. `learning_rate`: in place of the file's, without a build.
         A fit goes on from the epochs that were trained before (`progress`); one that ends where an interrupted one would
         have ended continues its learning-rate schedule, with the same bits as without the interruption.
         Raises ValueError for data and labels that do not fit the network; FloatingPointError where the loss is no longer
         finite, the parameters then being those before that update. Ctrl-C leaves those of the last whole update.
         """
         with self.library.alone():
-            return training.fit(self, data, labels, epochs, batch, validation, callbacks, seed, verbose)
+            return training.fit(self, data, labels, epochs, batch, validation, callbacks, seed, verbose, learning_rate)
 
     def evaluate(self, data: Inputs, labels: ArrayLike) -> dict[str, float]:
         """Mean loss, mean penalty and, for class labels, accuracy: {"loss", "penalty", "accuracy"}.

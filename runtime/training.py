@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arguments import check_choice, check_whole, shown
+from .arguments import check_choice, check_real, check_whole, shown
 from .callbacks import Callback, History
 from .checkpoint import Progress
 from .dataset import DataSet, Inputs, labelled_set, run_batch, selected
@@ -70,6 +70,7 @@ def fit(
     callbacks: Iterable[Callback] = (),
     seed: int = 0,
     verbose: bool | None = None,
+    learning_rate: float | None = None,
 ) -> History:
     """Trains; see `Network.fit`."""
     manifest = network.manifest
@@ -83,6 +84,7 @@ def fit(
     train = labelled_set(manifest, data, labels, network.spike_times)
     check = _validation_set(network, validation)
     rate = schedule(manifest.optimiser.schedule, manifest.optimiser.settings)
+    factor = _times_the_files(learning_rate, manifest.optimiser.learning_rate)
     start = network.progress.epoch
     first = _first_epoch(network.progress, start + epochs)
     per_epoch = -(-train.samples // size)
@@ -99,7 +101,7 @@ def fit(
                 for k, chosen in enumerate(network.library.announced(batches)):
                     at = Position((epoch - first) * per_epoch + k, (start + epochs - first) * per_epoch, per_epoch)
                     count = parts[k].stop - parts[k].start
-                    sums = sums.add(run_batch(network.library, "train", chosen, rate(at)), count)
+                    sums = sums.add(run_batch(network.library, "train", chosen, factor * rate(at)), count)
                     bar.update(epoch - start, k + 1, sums.loss / sums.samples)
             network.library.get_count("get_optimiser_step")  # waits for a GPU: what went wrong in the last batch
             network.progress = replace(network.progress, epoch=epoch + 1)
@@ -111,6 +113,16 @@ def fit(
             if any([hook(network, epoch, history) is True for hook in hooks]):
                 break
     return history
+
+
+def _times_the_files(learning_rate: float | None, files: float) -> float:
+    """What the library multiplies its own learning rate by, so that it is the wanted one."""
+    if learning_rate is None:
+        return 1.0
+    rate = check_real("`learning_rate` is a number", learning_rate)
+    if rate <= 0:
+        raise ValueError(f"`learning_rate` is above 0, not {rate:g}")
+    return rate / files
 
 
 def evaluate(network: Network, data: DataSet) -> dict[str, float]:

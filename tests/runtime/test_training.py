@@ -41,6 +41,16 @@ def test_a_fit_is_shuffled_descent_along_the_schedule(network, data, labels):
     assert np.allclose(network.parameters["x_output.weight"], weight)
 
 
+def test_a_learning_rate_of_a_fit_stands_for_the_files(project, data, labels):
+    files, halved = load(project, seed=1), load(project, seed=1)
+    start = np.array(files.parameters["x_output.weight"])
+    files.fit(data, labels, batch=20)  # one update, which the rate is a factor of
+    halved.fit(data, labels, batch=20, learning_rate=0.005)
+    moved = files.parameters["x_output.weight"] - start
+    assert np.abs(moved).max() > 1e-4
+    assert np.allclose(halved.parameters["x_output.weight"] - start, moved / 2, rtol=1e-5, atol=1e-9)
+
+
 def test_history_has_an_entry_an_epoch(network, data, labels):
     history = network.fit(data, labels, epochs=30, validation=(pick(data, slice(0, 7)), labels[:7]), seed=2)
     assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
@@ -131,6 +141,8 @@ def wrong(**change):
         (wrong(callbacks=None), "list of callables"),
         (wrong(callbacks=[EarlyStopping]), "cannot be"),
         (wrong(verbose="no"), "True or False"),
+        (wrong(learning_rate=0), "above 0"),
+        (wrong(learning_rate="1e-3"), "is a number"),
         (wrong(validation=3), "pair"),
         (wrong(validation=({}, [0])), "validation: no data for the source `x`"),
         (wrong(validation=({}, None)), "validation: labels are missing"),
