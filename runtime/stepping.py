@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arguments import finite_array, neuron_indices
+from .events import Events
 from .library import Data, Library, SourceData, Trace, pointer
 from .manifest import Manifest, Source
 from .recording import Recordable, TraceRequest, requests
@@ -93,6 +94,10 @@ class Stepper:
 
     def _take(self, k: int, source: Source, given: ArrayLike) -> int:
         """Copies the indices of the neurons that spike; their number."""
+        if isinstance(given, Events):
+            raise ValueError(
+                f"`{source.name}`: a step takes the neurons that spike in it, [0, 3]; `simulate` takes Events"
+            )
         indices = neuron_indices(f"`{source.name}`", given, source.size)
         count = len(indices)
         if count:

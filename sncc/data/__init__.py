@@ -37,6 +37,8 @@ def load_data(spec: str, step: float, target: tuple[int, ...] | None = None) -> 
     if name not in ADAPTERS:
         close = get_close_matches(name, ADAPTERS, 1)
         hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(ADAPTERS)}"
+        if name.endswith(".npz"):
+            hint = f"a file of arrays is `npz:{spec}`"
         raise ValueError(f"no data set `{name}`; {hint}")
     module, has_path = ADAPTERS[name]
     path, options = _split(rest) if has_path else ("", rest)

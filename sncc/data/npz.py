@@ -126,7 +126,10 @@ def _chosen(path: str, arrays: Arrays, test: str, samples: int) -> NDArray[np.bo
     """Which samples a condition such as `takes<5` names."""
     match = re.fullmatch(r"(\w+)(<|>|==)(-?[0-9]+(?:\.[0-9]*)?)", test)
     if match is None:
-        raise ValueError(f"`test={test}`: write e.g. `test=takes<5`, with <, > or ==")
+        raise ValueError(
+            f"`test={test}`: write e.g. `test=takes<5`, with an array `takes` of the file and <, > or ==; a part of each "
+            "class is `split=0.2`"
+        )
     name, comparison, number = match.groups()
     values = np.arange(samples) if name == "index" and name not in arrays else _array(path, arrays, name)
     if values.shape != (samples,):

@@ -43,6 +43,10 @@ _WORDS = {  # words of the language, with the place where they mean something
     "fan_out": "known in weights and delays of patterns other than `sparse`",
     "weight": "`weight` exists in a `synapse` and a `plasticity`",
 }  # fmt: skip
+_INDICES = (
+    "`i` and `j`, the indices of neurons, are known in weights and delays of connections; elsewhere `each(VALUE)` makes a "
+    "number for each neuron, to be assigned from Python"
+)
 
 
 @dataclass
@@ -134,6 +138,8 @@ class Elaborator(Agreement):
         variable, _, end = text.rpartition("_")  # `v_post` in other simulators
         if variable and end in ("pre", "post") and "weight" in self.names:
             hints = (f"did you mean `{end}.{variable}`?",)
+        if text in ("i", "j") and text.upper() not in self.names:
+            hints = (_INDICES,)
         if hints or text not in self.missing:  # one declaration is missing, however often it would be used
             self.diagnostics.error("unknown-name", span, f"unknown name `{text}`", help=hints)
         self.missing.add(text)

@@ -187,6 +187,9 @@ class _Resolver:
             )
             span = Span(source, 0, len(name))
             help = () if name in known else did_you_mean(name, known)  # else its block is what is missing
+            written, _, argument = key.partition(".")
+            if argument and written in blocks.get(block, ()):
+                help = (f"a key is set as a whole, e.g. `{block}.{written}=NAME({argument} = {setting})`",)
             self.diagnostics.error("unknown-setting", span, kind, help=help)
 
     # --------------------------------------------------------------------------------------------------- blocks

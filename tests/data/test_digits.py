@@ -51,6 +51,7 @@ def test_latency_and_rate_codings():
     [
         ("digit", "did you mean `digits`"),
         ("mnist", "did you mean|there are"),
+        ("a.npz:split=0.5", "a file of arrays is `npz:a.npz:split=0.5`"),
         ("digits:coding=morse", "no coding `morse`"),
         ("digits:steps=ten", "`steps` of `digits` is a whole number, not `ten`"),
         ("digits:steps=0", "from 1"),

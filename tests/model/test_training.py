@@ -99,6 +99,7 @@ def test_settings_replace_keys_of_blocks():
         ("train.learn", "weights, 3", "`learn` lists names", "3"),
         ("train.penalty", "firing_rate(nope, target = 1 Hz, strength = 1)", "unknown population `nope`", "nope"),
         ("train.foo", "1", "the file has no `param train.foo`", "train.foo"),
+        ("train.clip.norm", "1", r"a key is set as a whole, e.g. `train.clip=NAME\(norm = 1\)`", "train.clip.norm"),
     ],
 )
 def test_a_mistake_in_a_value_from_outside_is_told_once_at_its_place(key, value, message, written):

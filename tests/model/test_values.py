@@ -107,6 +107,11 @@ def test_what_a_number_is_drawn_by_is_not_taken_for_the_shape_of_a_surrogate(wri
         model(small(head=HEAD.replace("triangle(", "triangel(")))
 
 
+def test_an_index_where_there_is_none_says_where_there_is_one():
+    with pytest.raises(DiagnosticError, match="help: `i` and `j`, the indices of neurons"):
+        model(small("Leaky[n](theta = 0.5 + 0.1 * i)"))
+
+
 @pytest.mark.parametrize(
     "written, refused", [("gaussian(0, 0.1)", True), ("triangle(1)", True), ("gaussian(theta0 - 1)", False)]
 )

@@ -329,6 +329,18 @@ def test_wrong_inputs_of_a_step_are_refused(network, inputs):
         network.step(inputs)
 
 
+def test_what_belongs_into_another_call_is_named(network):
+    with pytest.raises(ValueError, match="`simulate` takes Events"):
+        network.step({"x": Events.from_dense(np.zeros((1, 3, 2, 3), bool))})
+    with pytest.raises(ValueError, match=r"as a pair with seconds, such as \('exc.v', 0.001\)"):
+        network.simulate(0.002, record=["hidden.v every 1 ms"])
+
+
+def test_a_network_is_printed_with_its_sources(network):
+    sizes = {s.name: s.size for s in network.manifest.sources} | {p.name: p.size for p in network.manifest.populations}
+    assert all(f" {name}[{size}]" in repr(network) for name, size in sizes.items())
+
+
 def test_a_network_is_neither_copied_nor_pickled(network):
     for make in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match="`save` keeps its numbers"):
