@@ -199,11 +199,6 @@ class Events:
         counts: NDArray[np.int64] = self.offsets[self.starts + self.lengths] - self.offsets[self.starts]
         return counts
 
-    @property
-    def most(self) -> int:
-        """The largest number of events of a neuron in one step."""
-        return int(np.unique(self._rows() * self.size + self.indices, return_counts=True)[1].max(initial=0))
-
     def __repr__(self) -> str:
         """E.g. `Events(24 samples, 30 steps, shape (6,), 410 events)`."""
         shortest, longest = int(self.lengths.min(initial=self.steps)), self.steps
