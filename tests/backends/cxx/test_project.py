@@ -242,7 +242,11 @@ def test_another_project_holds_its_folder(project, tmp_path):
         f"add_subdirectory({project.as_posix()} tiny EXCLUDE_FROM_ALL)\n"
         "add_executable(holder main.c)\ntarget_link_libraries(holder PRIVATE tiny::tiny)\n"
     )
-    run("cmake", "-S", tmp_path, "-B", tmp_path / "build")  # which fails where a target is missing
+    # which fails where a target is missing; the holder's type of build stays its own
+    run("cmake", "-S", tmp_path, "-B", tmp_path / "build", "-G", "Unix Makefiles")
+    assert "CMAKE_BUILD_TYPE:STRING=\n" in (tmp_path / "build" / "CMakeCache.txt").read_text()
+    assert "-O3" in (tmp_path / "build" / "tiny" / "CMakeFiles" / "tiny.dir" / "flags.make").read_text()
+    assert not (tmp_path / "build" / "tiny" / "CTestTestfile.cmake").exists()
 
 
 def test_the_c_on_the_page_is_written_for_the_header(project, tmp_path):
