@@ -44,7 +44,7 @@ class Online(Places):
                     size = self.program.group(o.group).size
                     line = f"for_own({size}, [&](int j) {{ ({place})[j] = dynamics::{function.name}({', '.join(arrays)}); }});"
                     if trace in dict(o.kept):  # of all steps before the first one
-                        steps = f"{self._kept(self.late_trace(k, trace)[0], o)}.steps"
+                        steps = f"{self.kept_trace(self.late_trace(k, trace)[0], o)}.steps"
                         line = f"for (std::int64_t n = 0, steps = {steps}; n < steps; ++n) {line}"
                     lines.append(line)
         lines += [
@@ -190,10 +190,13 @@ class Online(Places):
         if along[0] not in self.rows_of_synapses:  # one synapse for each neuron, and in the same places
             return f"for_own({along[0].source_size}, [&](int j) {{ {into}[j] = {factor} * {of}[j]; }});"
         size, rows = self.whole_source(along[0]), self._rows(along[0])
-        onto = "static_cast<const DeviceRows<Real>*>(nullptr)"
-        if what == "target" and len(along) > 1:
-            onto = f"&{self._rows(along[1])}"
-        return f"pick<Real>({into}, {size}, {of}, {factor}, output, {rows}, {onto});"
+        return f"pick<Real>({into}, {size}, {of}, {factor}, output, {rows}, {self.onto(each, what)});"
+
+    def onto(self, each: Each, what: Literal["synapse", "target"]) -> str:
+        """The connection from the synapses of a loop to their targets, where these are meant and are not the loop's own."""
+        if what == "target" and len(each.along) > 1:
+            return f"&{self.synapses(self.program.connection(each.along[1]))}"
+        return "static_cast<const DeviceRows<Real>*>(nullptr)"
 
     def _at_every_step(self, readout: int) -> bool:
         return self.program.readouts[readout].reduction is None
@@ -226,7 +229,7 @@ class Online(Places):
             return plus("traces", self.trace_offsets[k, trace]) + further
         entry, late = self.late_trace(k, trace)
         if late.steps is not None:
-            return f"{self._kept(entry, o)}.at(n)"
+            return f"{self.kept_trace(entry, o)}.at(n)"
         number = str(late.names.index(trace))
         if o.each is not None:
             number = f"(output * {len(late.names)} + {number})"
@@ -240,7 +243,7 @@ class Online(Places):
             return f"room_of(synapses_of({self._rows(c)}, {self.whole_source(c)}))"
         return f"std::int64_t({self.size_of(o)})"
 
-    def _kept(self, entry: int, o: TraceUpdate) -> str:
+    def kept_trace(self, entry: int, o: TraceUpdate) -> str:
         """A trace of several steps."""
         steps = f"g.rows[{self.late_traces[entry].steps}].most_delay + 1"
         return f"KeptTrace<Real>{{traces + g.trace_starts[{entry}], {self._room(o)}, {steps}}}"
@@ -290,7 +293,7 @@ class Online(Places):
                 case "past":
                     kept = self.program.beside(o)[0], a.name.removeprefix("past.")
                     entry, _ = self.late_trace(*kept)
-                    places.append(f"const auto of_{a.identifier} = {self._kept(entry, o)};")
+                    places.append(f"const auto of_{a.identifier} = {self.kept_trace(entry, o)};")
                     delays, window = self.seen_by(o, dict(o.delays)[kept[1]])[0], self.program.truncate or 0
                     passed.append(f"of_{a.identifier}.before(e, n, s.{delays}[{moved('j', offset)}], {window})")
                 case "within":

@@ -7,32 +7,36 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sncc.backends.cuda.places import moved, plus
-from sncc.program.learning import LearningSignal, PenaltySignal, SignalBack, TraceOperation, TraceUpdate
+from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 
 if TYPE_CHECKING:
     from sncc.backends.cuda.clusters import ClusterSamples
     from sncc.backends.cuda.samples import Samples
     from sncc.program.groups import Connection, Row
 
-_KNOWN = {"trace", "pre", "post", "through", "shared", "adds", "read", "output", "within", "reads"}
+_KNOWN = {"trace", "past", "pre", "post", "through", "shared", "adds", "read", "output", "within", "reads"}
 
 
 def knows(samples: Samples) -> bool:
-    """Whether all that is done forwards in time is of own neurons and synapses: no loop along synapses."""
+    """Whether all that is done forwards in time is of own neurons and synapses, or reads what is like them."""
     p = samples.program
     whole = {(g.name, r.offset, r.size) for g in p.groups for r in g.rows}
     for k, o in enumerate(p.traces):
         match o:
             case PenaltySignal() if o.target in whole:
                 continue
-            case LearningSignal() if o.target in whole and not (o.each and o.each.along):
+            case LearningSignal() if o.target in whole:
                 continue
-            case SignalBack() if _is_one_row(samples, o.group) and not (o.each and o.each.along):
+            case SignalBack() if _is_one_row(samples, o.group):
                 continue
-            case TraceUpdate() if not o.kept and not (o.each and o.each.along):
+            case Picked() if _is_one_row(samples, o.group) and (o.what == "delay" or _is_one_row(samples, o.of[0])):
+                continue
+            case TraceUpdate():
                 c = p.connection(o.connection) if o.connection is not None else None
                 arguments = samples.dynamics.traces[k].step.arguments
-                aligned = _are_aligned(samples, o, c, [a.name for a in arguments if a.role == "through"])
+                aligned = _are_aligned(
+                    samples, o, c, [*(a.name for a in arguments if a.role == "through"), *(x for _, x in o.delays)]
+                )
                 if {a.role for a in arguments} <= _KNOWN and aligned and (c is None or _has_places(samples, c)):
                     continue
         return False
@@ -80,7 +84,15 @@ class OnlineSlices:
             for trace, function in s.dynamics.traces[k].start.items():
                 arrays = ", ".join(f"a.{s.array[o.group, x.name].identifier}[e]" for x in function.of("array"))
                 line = f"({s.trace_place(k, o, trace)})[e] = dynamics::{function.name}({arrays});"
-                lines += self._loop(o, partial(_same, line))
+                loop = self._loop(o, partial(_same, line))
+                if trace in dict(o.kept):  # of all steps before the first one
+                    steps = f"{s.kept_trace(s.late_trace(k, trace)[0], o)}.steps"
+                    loop = [
+                        f"for (std::int64_t n = 0, steps = {steps}; n < steps; ++n) {{",
+                        *(f"    {x}" for x in loop),
+                        "}",
+                    ]
+                lines += loop
         return lines
 
     def step(self) -> list[str]:
@@ -92,6 +104,8 @@ class OnlineSlices:
                     return self._signal(o)
                 case SignalBack(readout=int(readout)) if self._every_step(readout):
                     return self._signal_back(o)
+                case Picked():
+                    return self._pick(o)
                 case TraceUpdate():
                     return self._trace(k, o)
             return []
@@ -150,7 +164,9 @@ class OnlineSlices:
         count, error, only = s.share(row, row.size), f"told_{k}.error", "-1" if o.each is None else "output"
         factor = f"error_factor<Network::Readout{k}>(told_{k}, g.of)"
         across = s.program.connection(o.across) if o.across is not None else None
-        if o.weight is None:
+        if o.each is not None and o.each.along:
+            call = self._picked_error(o, o.each, into, row, factor)
+        elif o.weight is None:
             call = (
                 f"signal_errors({into}, {count}, {s.after(error, row) if o.each is None else error}, {factor}, {only});"
             )
@@ -172,13 +188,57 @@ class OnlineSlices:
         return [*lines, "__syncthreads();"]
 
     def _signal_back(self, o: SignalBack) -> list[str]:
-        """What the target of each synapse is told, whichever block has it, to what stands for the synapse; blocks meet before, and before they are told anew."""
+        """What the target of each synapse is told, to what stands for the synapse."""
+        group = o.told or self.samples.program.connection(o.connection or "").target_group
+        return self._copied(o.connection, (o.group, o.variable), (group, o.variable), o.each is not None)
+
+    def _picked_error(self, o: LearningSignal, each: Each, into: str, row: Row, factor: str) -> str:
+        """The derivative of the output that a loop along synapses has come to."""
+        s, error = self.samples, f"told_{o.readout}.error"
+        count, first = s.share(row, row.size), s.first(row)
+        along = s.program.connection(each.along[0])
+        if o.across is not None:
+            rows = s.synapses(s.program.connection(o.across))
+            return f"pick_error<Real>({into}, {count}, {error}, {factor}, output, {rows}, {first});"
+        if along not in s.rows_of_synapses:  # one synapse for each neuron, and in the same places
+            return f"for_own({count}, [&](int j) {{ ({into})[j] = {factor} * {error}[{first} + j]; }});"
+        onto = s.onto(each, "target")
+        return f"pick<Real>({into}, {count}, {error}, {factor}, output, {s.synapses(along)}, {onto}, {first});"
+
+    def _pick(self, o: Picked) -> list[str]:
+        """What the synapse of each own neuron onto an output is like, whichever block has it."""
         s = self.samples
+        if o.over is not None:
+            return self._copied(o.over, (o.group, o.variable), o.of, True)
         into, row = self._field(o.group, o.variable, 0)
-        c = s.program.connection(o.connection) if o.connection is not None else None
-        told, target = self._field(
-            o.told or (c.target_group if c else ""), o.variable, s.program.place(c.target)[1].offset if c else 0
-        )
+        count, first = s.share(row, row.size), s.first(row)
+        if o.what == "delay":
+            c = s.program.connection(o.of[0])
+            passed = f"{into}, {count}, output, {s.synapses(c)}"
+            call = f"pick_delay<Real>({passed}, {first});"
+            if c.interpolated:
+                call = f"pick_learnt_delay({passed}, {s.learnt_delays(c)}, {first});"
+            return [call, "__syncthreads();"]
+        of, target = self._field(*o.of, 0)
+        along, most = s.program.connection(o.each.along[0]), s.slices[target.population].most
+        if along not in s.rows_of_synapses:
+            call = (
+                f"for_own({count}, [&](int j) {{ ({into})[j] = of_any_block(cluster, {of}, {first} + j, {most}); }});"
+            )
+        else:
+            passed = f"{into}, Portion{{{first}, {count}}}, {of}, {most}, output, {s.synapses(along)}, {s.onto(o.each, o.what)}"
+            call = f"pick_of(cluster, {passed});"
+        return [call, "__syncthreads();"]
+
+    def _copied(self, connection: str | None, to: tuple[str, str], of: tuple[str, str], again: bool) -> list[str]:
+        """A variable of the targets of a connection, whichever block has them, for each of its sources, or of elements with the same places.
+
+        Blocks meet before and, where it is computed `again` in the step, behind.
+        """
+        s = self.samples
+        into, row = self._field(*to, 0)
+        c = s.program.connection(connection) if connection is not None else None
+        told, target = self._field(*of, s.program.place(c.target)[1].offset if c else 0)
         most = s.slices[target.population].most
         own = f"{s.first(row)}, {s.share(row, row.size)}"
         if c is not None and c in s.rows_of_synapses:
@@ -186,7 +246,7 @@ class OnlineSlices:
         else:
             at = moved(f"{s.first(row)} + j", c.target_offset - target.offset if c else 0)
             call = f"for_own({s.share(row, row.size)}, [&](int j) {{ ({into})[j] = of_any_block(cluster, {told}, {at}, {most}); }});"
-        return [s.meeting, call, s.meeting if o.each is not None else "__syncthreads();"]
+        return [s.meeting, call, s.meeting if again else "__syncthreads();"]
 
     def _rows(self, o: TraceUpdate) -> list[tuple[Row, int, int, str]]:
         """Of own synapses, or neurons: a population, rows and columns of the traces, the number of its first neuron among the columns."""
@@ -196,7 +256,8 @@ class OnlineSlices:
             return [(r, 1, size, moved(s.first(r), r.offset)) for r in s.program.group(o.group).rows]
         c = s.program.connection(o.connection)
         row = s.program.place(c.target)[1]
-        return [(row, *s.matrix(c.weight), s.first(row))]
+        rows, columns = (0, 0) if c in s.rows_of_synapses else s.matrix(c.weight)
+        return [(row, rows, columns, s.first(row))]
 
     def _loop(self, o: TraceUpdate, body: Callable[[Row], list[str]]) -> list[str]:
         """Loops over them: i is the source, j the block's neuron, e where the numbers stand; `body` makes the lines for a population."""
@@ -241,6 +302,9 @@ class OnlineSlices:
                 case "shared" | "adds":
                     where = s.trace_place(*s.program.beside(o), a.name.removeprefix("shared."))
                     before.append(f"Real* const of_{a.identifier} = {where};")
+                case "past":
+                    kept = s.program.beside(o)[0], a.name.removeprefix("past.")
+                    before.append(f"const auto of_{a.identifier} = {s.kept_trace(s.late_trace(*kept)[0], o)};")
                 case "read" | "output":
                     before.append(f"const Real of_{a.identifier} = {self._seen(o, a.name)};")
 
@@ -250,6 +314,11 @@ class OnlineSlices:
                 match a.role:
                     case "trace" | "shared" | "adds":
                         passed.append(f"of_{a.identifier}[e]")
+                    case "past":
+                        ago = s.seen_by(o, dict(o.delays)[a.name.removeprefix("past.")])[0]
+                        passed.append(
+                            f"of_{a.identifier}.before(e, n, {self._post(o, ago, row)}, {s.program.truncate or 0})"
+                        )
                     case "pre":
                         passed.append("Real(1)" if c is None else self._arriving(c, o.of_delays, row))
                     case "post" | "through":
@@ -281,10 +350,11 @@ class OnlineSlices:
                 if c is None:
                     into = f"sums[{moved('e', s.sums[o.group, f'{o.array}~'])}]"
                     return [f"{into} += static_cast<double>({factor}) * static_cast<double>({value});"]
-                into = f"gradient[{moved('e', s.gradient_offsets[c.weight])}]"
-                if c in s.rows_of_synapses and o.of_delays:
+                if c not in s.rows_of_synapses:
+                    into = f"gradient[{moved('e', s.gradient_offsets[c.weight])}]"
+                elif o.of_delays:
                     into = f"({s.gradient_of_delays(c)})[{s.synapses(c)}.delay_elements[e]]"
-                elif c in s.rows_of_synapses:
+                else:
                     into = f"({s.gradient_in_rows(c)})[{s.synapses(c)}.element(static_cast<std::uint64_t>(e))]"
                 return [f"{into} = m_fma({factor}, {value}, {into});"]
 

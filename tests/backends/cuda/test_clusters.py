@@ -136,6 +136,18 @@ synapse clipped:
 ).replace("hidden -> hidden: dense", "hidden -> hidden: random(fan_in = 4)").replace(
     "    connect ones", "    connect late = x -> other: random(fan_in = 2), weight = normal(0.5, 0.5), delay = uniform(1 ms, 3 ms), synapse = clipped()\n    connect ones"
 )  # fmt: skip
+ALONG = (  # delays of each synapse onto outputs, some learnt: traces go along these synapses
+    FORWARDS.replace("{k} -> output: dense, weight = normal(0, 0.3)", "{k} -> output: random(p = 0.4), weight = normal(0, 0.3), delay = uniform(1 ms, 4 ms)")
+    .replace("output.bias", "output.bias, other_output.delay(in = [0 ms, 5 ms])").replace("ALIF[100]", "ALIF[60]")
+)  # fmt: skip
+ALONG_STATES = OWN_STATES.replace(
+    "{k} -> output: dense, weight = normal(0, 0.3)", "{k} -> output: random(fan_in = 2), weight = normal(0, 0.3), synapse = clipped()"
+)  # fmt: skip
+GO_FORWARDS = {
+    "matrices": FORWARDS, "rows": IN_ROWS, "loops": IN_LOOPS, "shared numbers": SHARED, "states of synapses": OWN_STATES,
+    "along synapses": ALONG, "along synapses with states": ALONG_STATES,
+}  # fmt: skip
+MOST = {OWN_STATES: 40_000, ALONG: 14_000, ALONG_STATES: 50_000}  # bytes of a block
 EVERY_STEP = FORWARDS.replace("LOSS", "mean(cross_entropy(output.v))")
 
 
@@ -176,25 +188,23 @@ def test_blocks_that_share_a_sample_give_the_references_numbers(sliced, build, o
 @pytest.mark.slow
 @pytest.mark.parametrize("build", ["plain", "checked"])
 @pytest.mark.parametrize("loss", ["mean(cross_entropy(output.v))", "cross_entropy(mean(output.v))"])
-@pytest.mark.parametrize(
-    "text",
-    [FORWARDS, IN_ROWS, IN_LOOPS, SHARED, OWN_STATES],
-    ids=["matrices", "rows", "loops", "shared numbers", "states of synapses"],
-)
+@pytest.mark.parametrize("text", GO_FORWARDS.values(), ids=GO_FORWARDS)
 def test_blocks_that_share_a_sample_go_forwards_in_time(sliced, build, text, loss, monkeypatch):
     """In training with a loss of every step a launch is one step, by one block a sample."""
     monkeypatch.setenv("SNCC_EMULATION_ORDER_SEED", "2")
-    program, network = sliced(text.replace("LOSS", loss), 40_000 if text is OWN_STATES else 16_000, build, seed=0)
+    program, network = sliced(text.replace("LOSS", loss), MOST.get(text, 16_000), build, seed=0)
     agree(network, program, 1e-9, steps=15)
     trains_online_like_the_reference(network, program)
 
 
 @pytest.mark.slow
-def test_kernels_of_convolutions_are_shared_too(projects, monkeypatch):
-    monkeypatch.setattr(clusters, "MOST_SHARED", 4_000)
-    program, reference, values, inputs, labels, pairs = case_of("convolution", "bptt")
-    _, project = projects.emulated(CASES["convolution"].text(), build="checked")
-    assert any("int cluster = 2;" in p.read_text() for p in projects.folder.glob("*/src/cuda/*_network.cuh"))
+@pytest.mark.parametrize("rule, most", [("bptt", 4_000), ("eprop(online = true)", 6_000)])
+def test_kernels_of_convolutions_are_shared_too(projects, monkeypatch, rule, most):
+    monkeypatch.setattr(clusters, "MOST_SHARED", most)
+    program, reference, values, inputs, labels, pairs = case_of("convolution", rule)
+    _, project = projects.emulated(CASES["convolution"].text(rule=rule), build="checked")
+    written = projects.folder / project.name.removesuffix("_checked")
+    assert "int cluster = 2;" in (written / "src" / "cuda" / "patterns_network.cuh").read_text()
     network = sncc.load(project, backend="emulated", connections=pairs)
     equals_the_reference(network, "convolution", labels, program, reference, values, inputs, pairs)
 

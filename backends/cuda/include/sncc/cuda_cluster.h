@@ -84,6 +84,13 @@ __device__ inline void signal_back_of(const Cluster& cluster, Real* into, const 
         into[i] = k < rows.offsets[own.first + i + 1] ? of_any_block(cluster, told, static_cast<int>(rows.targets[k]), most) : Real(0);
     });
 }
+// into[i] := that of the target of synapse number `turn` of source first + i, or of the target of this; 0 where it has no more.
+template <typename Real, typename Cluster>
+__device__ inline void pick_of(const Cluster& cluster, Real* into, const Portion& own, Real* of, int most, int turn, const DeviceRows<Real>& rows, const DeviceRows<Real>* onto) {
+    for_turns(own.count, turn, rows, own.first, [&](int i, std::uint64_t k, bool is_there) {
+        into[i] = is_there ? of_any_block(cluster, of, static_cast<int>(picked_target(rows, k, onto)), most) : Real(0);
+    });
+}
 // Zeros in numbers of the sample's, by all threads of its `blocks` blocks.
 template <typename Number>
 __device__ inline void clear_together(Number* numbers, std::int64_t count, int block, int blocks) {

@@ -74,11 +74,11 @@ __device__ inline void add_learnt_values(Real* into, int targets, const DeviceRo
 // ------------------------------------------------------------------------------------------------ forwards in time
 // into[i] := the steps after which something arrives over the synapse of source i that is number `turn`.
 template <typename Real>
-__device__ inline void pick_learnt_delay(Real* into, int size, int turn, const DeviceRows<Real>& rows, const LearntDelays<Real>& delays) {
+__device__ inline void pick_learnt_delay(Real* into, int size, int turn, const DeviceRows<Real>& rows, const LearntDelays<Real>& delays, int first = 0) {
     for_own(size, [&](int i) {
-        const std::uint64_t k = rows.offsets[i] + static_cast<std::uint64_t>(turn);
+        const std::uint64_t k = rows.offsets[first + i] + static_cast<std::uint64_t>(turn);
         into[i] = Real(0);
-        if (k >= rows.offsets[i + 1]) return;
+        if (k >= rows.offsets[first + i + 1]) return;
         const auto split = delays.delays.at(delays.elements[k]);
         into[i] = static_cast<Real>(split.whole) + split.rest;
     });

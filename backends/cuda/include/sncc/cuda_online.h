@@ -171,29 +171,33 @@ __device__ inline void signal_over_synapses(Real* into, int size, const Real* er
     });
 }
 
-// into[i] := factor times that of synapse number `turn` of source i, or, given what these go `onto`, of its target; 0 where it has no more.
-template <typename Real>
-__device__ inline void pick(Real* into, int size, const Real* of, Real factor, int turn, const DeviceRows<Real>& rows, const DeviceRows<Real>* onto) {
+// Calls body(i, k, is_there) for own neurons i of so many, k the synapse number `turn` of source first + i, where it has so many.
+template <typename Real, typename Body>
+__device__ inline void for_turns(int size, int turn, const DeviceRows<Real>& rows, int first, const Body& body) {
     for_own(size, [&](int i) {
-        const std::uint64_t k = rows.offsets[i] + static_cast<std::uint64_t>(turn);
-        into[i] = k < rows.offsets[i + 1] ? factor * of[onto ? onto->targets[onto->offsets[rows.targets[k]]] : rows.targets[k]] : Real(0);
+        const std::uint64_t k = rows.offsets[first + i] + static_cast<std::uint64_t>(turn);
+        body(i, k, k < rows.offsets[first + i + 1]);
     });
+}
+// The target of a synapse, or, given what these go `onto`, the target of that.
+template <typename Real>
+__device__ inline std::uint32_t picked_target(const DeviceRows<Real>& rows, std::uint64_t k, const DeviceRows<Real>* onto) {
+    return onto ? onto->targets[onto->offsets[rows.targets[k]]] : rows.targets[k];
+}
+// into[i] := factor times that of the target; 0 where the source has no more synapses.
+template <typename Real>
+__device__ inline void pick(Real* into, int size, const Real* of, Real factor, int turn, const DeviceRows<Real>& rows, const DeviceRows<Real>* onto, int first = 0) {
+    for_turns(size, turn, rows, first, [&](int i, std::uint64_t k, bool is_there) { into[i] = is_there ? factor * of[picked_target(rows, k, onto)] : Real(0); });
 }
 
 // into[i] := weight times error of the target, of that synapse; the steps after which something arrives over it.
 template <typename Real>
-__device__ inline void pick_error(Real* into, int size, const Real* errors, Real factor, int turn, const DeviceRows<Real>& rows) {
-    for_own(size, [&](int i) {
-        const std::uint64_t k = rows.offsets[i] + static_cast<std::uint64_t>(turn);
-        into[i] = k < rows.offsets[i + 1] ? rows.weight(k) * (factor * errors[rows.targets[k]]) : Real(0);
-    });
+__device__ inline void pick_error(Real* into, int size, const Real* errors, Real factor, int turn, const DeviceRows<Real>& rows, int first = 0) {
+    for_turns(size, turn, rows, first, [&](int i, std::uint64_t k, bool is_there) { into[i] = is_there ? rows.weight(k) * (factor * errors[rows.targets[k]]) : Real(0); });
 }
 template <typename Real>
-__device__ inline void pick_delay(Real* into, int size, int turn, const DeviceRows<Real>& rows) {
-    for_own(size, [&](int i) {
-        const std::uint64_t k = rows.offsets[i] + static_cast<std::uint64_t>(turn);
-        into[i] = k < rows.offsets[i + 1] ? static_cast<Real>(rows.delays[k]) : Real(0);
-    });
+__device__ inline void pick_delay(Real* into, int size, int turn, const DeviceRows<Real>& rows, int first = 0) {
+    for_turns(size, turn, rows, first, [&](int i, std::uint64_t k, bool is_there) { into[i] = is_there ? static_cast<Real>(rows.delays[k]) : Real(0); });
 }
 // A trace of the last so many steps, of which step n stands in turn n.
 template <typename Real>
