@@ -29,7 +29,8 @@ import simulate_izhikevich
 import simulate_microcircuit
 import simulate_stdp
 import simulate_unlabelled
-from simulators import Brian, Nest, Process, Simulator, Sncc, Spikes
+from simulators import Brian, Nest, Simulator, Sncc, Spikes
+from turns import Process
 
 WARM = 0.5  # seconds left out
 BIN = 5e-3  # seconds, of the counts that are correlated

@@ -1,14 +1,12 @@
 """Simulators side by side: each in a process of its own, which builds a network once and then runs it piece by piece.
 
-The pieces take turns, so that what else the machine does touches every simulator; a piece in which the process had less
-than 97 % of its threads' time is counted as disturbed. A simulator that is not installed is left out, with a line.
+The pieces take turns (turns.py); a piece in which the process had less than 97 % of its threads' time is counted as
+disturbed.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import multiprocessing
 import os
 import resource
 import shutil
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from turns import Process, installed
 
 Spikes = dict[str, tuple[np.ndarray, np.ndarray]]  # by population: times (s, from the network's start) and neurons
 WHOLE = 0.97  # of threads x wall: a piece with less CPU time was disturbed
@@ -296,51 +295,6 @@ class Brian(Simulator):
         return found
 
 
-# ------------------------------------------------------------------------------------------------- taking turns
-def serve(pipe: Any, simulator: Simulator) -> None:
-    """Does what arrives through the pipe, in the process of one simulator."""
-    while (wanted := pipe.recv()) is not None:
-        try:
-            pipe.send(getattr(simulator, wanted)())
-        except Exception as problem:  # noqa: BLE001 - handed over to the other process
-            pipe.send(RuntimeError(f"{simulator.label}: {problem!r}"))
-
-
-class Process:
-    """A simulator in a process of its own; its methods are called by name."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.simulator, (self.pipe, other) = simulator, context.Pipe()
-        self.process = context.Process(target=serve, args=(other, simulator), daemon=True)
-        self.process.start()
-        other.close()
-
-    def __call__(self, wanted: str) -> Any:
-        self.pipe.send(wanted)
-        answer = self.pipe.recv()
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def __enter__(self) -> Process:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.pipe.send(None)
-        self.process.join()
-        shutil.rmtree(getattr(self.simulator, "folder", ""), ignore_errors=True)
-
-
-def installed(simulators: list[Simulator], wanted: str) -> list[Simulator]:
-    """Those wanted that can run here; a line for each that cannot."""
-    simulators = [s for s in simulators if s.module in wanted.split(",")]
-    missing = {s.label: s.module for s in simulators if importlib.util.find_spec(s.module) is None}
-    for label, module in missing.items():
-        print(f"{label} is left out: there is no module `{module}` (pip install brian2 nest-simulator)")
-    return [s for s in simulators if s.label not in missing]
-
-
 def is_disturbed(ran: Ran, threads: int) -> bool:
     """Whether other processes took part of the time."""
     return ran.cpu < WHOLE * threads * ran.wall
@@ -348,7 +302,7 @@ def is_disturbed(ran: Ran, threads: int) -> bool:
 
 def compare(title: str, simulators: list[Simulator], options: argparse.Namespace) -> dict[str, list[Ran]]:
     """Builds all, runs them in turns, prints the tables, and gives the pieces by label."""
-    present = installed(simulators, options.only)
+    present = installed(simulators, options.only, "brian2 nest-simulator")
     for simulator in present:
         simulator.options["first_build"] = not options.quick
     named = {f"{s.label}, {s.threads} thread{'s' * (s.threads > 1)}": s for s in present}
