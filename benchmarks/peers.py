@@ -10,7 +10,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -131,19 +131,20 @@ class Side(ABC):
         return {}
 
 
-RULES = {"train": "bptt", "e-prop": "eprop(feedback = symmetric)"}
-
-
 @dataclass
 class Sncc(Side):
     """sncc, with the equations of another library."""
 
     equations: str = ""
     late: bool = False
-    rules: dict[str, str] = field(default_factory=lambda: dict(RULES))
     label = "sncc"
     module = "sncc"
     modes = ("",)
+
+    @property
+    def eprop(self) -> str:
+        """The rule; layers that no connection joins to the readout take their learning signal from random numbers."""
+        return f"eprop(feedback = {'symmetric' if self.case.layers == 1 else 'random'})"
 
     def text(self, rule: str) -> str:
         """The network as a text of sncc."""
@@ -188,7 +189,7 @@ class Sncc(Side):
         return sncc.__version__
 
     def evidence(self, samples: np.ndarray) -> Evidence:
-        network = self.network(self.rules["train"])
+        network = self.network("bptt")
         events, labels = self.events[samples], self.labels[samples]
         keys = [f"{pre}_{post}.weight" for pre, post in self.case.connections]
         loss, gradients = network.gradients(events, labels)
@@ -204,7 +205,7 @@ class Sncc(Side):
         return Evidence(spikes, loss, [gradients[k] for k in keys], [network.parameters[k] for k in keys])
 
     def job(self, name: str, mode: str) -> Callable[[], object]:
-        network = self.network(self.rules.get(name, self.rules["train"]))
+        network = self.network(self.eprop if name == "e-prop" else "bptt")
         if name == "inference":
             return lambda: network.predict(self.events)
         return lambda: network.fit(self.events, self.labels, verbose=False)

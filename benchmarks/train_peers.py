@@ -6,7 +6,7 @@ float64 and in float32: spikes, loss, gradients and Adam's update must agree, or
 take turns on the same threads. e-prop is another rule, with another gradient; the libraries have none such, and its ratio is
 to the quickest BPTT of the other side.
 
-    pip install 'sncc[benchmarks]'
+    pip install 'sncc[peers]'
     python benchmarks/train_peers.py
     python benchmarks/train_peers.py --only snntorch,spyx --cases wide --rounds 7
 """
@@ -32,7 +32,7 @@ CASES = {
     "forward": Case("feed-forward, busy", 784, 512, 2, False, 10, 100, 256, 0.1),
 }
 PEERS: tuple[type[Peer], ...] = (SnnTorch, Norse, SpikingJelly, Spyx)
-PACKAGES = "torch snntorch norse spikingjelly jax optax spyx"
+PACKAGES = "'sncc[peers]'"
 JOBS = {"train": "BPTT", "inference": "inference"}
 TOLERANCE = 1e-3  # in float32: of a gradient's largest, over samples whose spikes are all alike
 
