@@ -16,7 +16,7 @@ class Spyx(Peer):
     label, module = "Spyx", "spyx"
     modes = ("one scan", "layer by layer")
     late = True
-    gains = {"recurrent": 1.92, "wide": 3.2, "forward": 2.3}
+    gains = {"recurrent": 1.92, "wide": 3.2, "forward": 2.3, "dense": 4.5}
     equations = """
 neuron Hidden:
     "Spikes are those of the state that the step before has left; the reset has the spike's gradient."

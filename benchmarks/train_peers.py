@@ -30,6 +30,7 @@ CASES = {
     "recurrent": Case("recurrent, sparse", 700, 256, 1, True, 20, 250, 64, 0.02),
     "wide": Case("recurrent, wide and busy", 700, 1024, 1, True, 20, 250, 64, 0.1),
     "forward": Case("feed-forward, busy", 784, 512, 2, False, 10, 100, 256, 0.1),
+    "dense": Case("feed-forward, dense", 784, 1024, 2, False, 10, 25, 256, 0.5),
 }
 PEERS: tuple[type[Peer], ...] = (SnnTorch, Norse, SpikingJelly, Spyx)
 PACKAGES = "'sncc[peers]'"
