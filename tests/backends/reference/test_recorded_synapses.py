@@ -241,12 +241,12 @@ def test_a_shared_trace_may_be_called_after_its_side():
 
 
 def test_what_samples_in_parallel_cannot_move_is_refused_with_a_remedy():
-    text = TEXT.replace(*ONE_TO_ONE).replace("    state e = 0.1\n", "    state e = 0.1\n    pre state p = 0\n")
-    text = text.replace("        e += 0.2\n", "        e += 0.2 * p\n        p += normal(0, 1)\n")
-    text = text.replace("synapse = conductance(), plast", "delay = uniform(1 ms, 6 ms), plast")
+    drawn = "random(p = 0.4), weight = uniform(0, 0.1), synapse = conductance(), plast"
+    assert drawn in TEXT
+    text = TEXT.replace(*ONE_TO_ONE).replace(drawn, "dense, weight = orthogonal(), synapse = conductance(), plast")
     with pytest.raises(DiagnosticError) as raised:
         program_of(text, schedule="sample_parallel")
     (found,) = raised.value.diagnostics
-    assert "samples in parallel through `tagged`" in found.message and "whose `p`" in found.message
+    assert "samples in parallel through `tagged`" in found.message and "with `orthogonal` weights" in found.message
     assert "`neuron_parallel`" in found.help[0]
     program_of(text, schedule="neuron_parallel")
