@@ -12,9 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-LISTING = (
-    ".files"  # a project's files with their sizes, written last: what is complete, and what is ours beside the user's
-)
+LISTING = ".files"  # a project's files and their sizes, written last: what is complete, and ours beside the user's
 
 
 def key_of(files: Mapping[str, str], *circumstances: str) -> str:
