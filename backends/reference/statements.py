@@ -12,9 +12,8 @@ from sncc.expressions.nodes import Expression
 from sncc.program.statements import Assign, Draw, Fire, Reduce, Repeat, Statement
 
 Array = Any
-Drawn = Callable[
-    [Draw, Mapping[str, Array], int], Array
-]  # what is drawn, of which values, the how manieth time in a step
+# what draws: a statement, the values of its symbols, how often it has drawn in this step
+Drawn = Callable[[Draw, Mapping[str, Array], int], Array]
 
 
 def nothing_drawn(draw: Draw, values: Mapping[str, Array], repeat: int) -> Array:

@@ -233,10 +233,9 @@ class Elaborator(Agreement):
         if name in FUNCTIONS:  # before the library's: its `sigmoid` is the surrogate
             return self._builtin(name, call)
         function = self.scope.function(name)
-        if function is not None and not (self.draws and self._is_taken_for_a_distribution(function, call)):
-            return self.inline(function, call.arguments, span)
         if function is not None:
-            return BAD
+            taken = self.draws and self._is_taken_for_a_distribution(function, call)
+            return BAD if taken else self.inline(function, call.arguments, span)
         if name == "each":
             help = "`each(…)` stands alone, as the value of a `param` or a `weight`"
             self.diagnostics.error("wrong-argument", span, "`each` cannot stand inside an expression", help=help)
