@@ -9,7 +9,7 @@ import numpy
 
 from sncc.backends.reference.synapses import Tables
 from sncc.connectivity.build import build, indices
-from sncc.connectivity.patterns import OneToOne, Part, Random
+from sncc.connectivity.patterns import OneToOne, Part, Random, Shared
 from sncc.program.nodes import Program
 from sncc.program.streams import stream
 
@@ -157,11 +157,27 @@ def _pairs(program, c, case):
         return numpy.nonzero(_convolution(whole, source, target, c.structure.stride, c.structure.padding))
     left = indices(c.source_part or Part.whole(source))[c.source_offset :][: c.source_size]
     right = indices(c.target_part or Part.whole(target))[c.target_offset :][: c.target_size]
-    if c.pattern == "one_to_one" or isinstance(c.structure, OneToOne):
+    if c.pattern == "one_to_one" or isinstance(_plain(c.structure), OneToOne):
         return left, right
     pre, post = (a.reshape(-1) for a in numpy.meshgrid(left, right, indexing="ij"))
-    avoids = c.pattern == "sparse" and not c.structure.self_connections
+    avoids = c.pattern == "sparse" and not _plain(c.structure).self_connections
     return (pre[pre != post], post[pre != post]) if avoids else (pre, post)
+
+
+def _plain(structure):
+    """A pattern, whether its weights are shared or not."""
+    return structure.pattern if isinstance(structure, Shared) else structure
+
+
+def _shared(c, pre, post):
+    """Which number in a weight for all pairs of the parts each synapse has."""
+    rows, columns = (list(indices(part)) for part in (c.source_part, c.target_part))
+    found = []
+    for i, j in zip(pre, post, strict=True):
+        r, k = rows.index(i), columns.index(j)
+        whole = k * len(rows) + r if c.structure.turned else r * len(columns) + k
+        found.append(r if isinstance(c.structure.pattern, OneToOne) else whole)
+    return numpy.array(found)
 
 
 def _matrix(program, c, case):
@@ -174,8 +190,8 @@ def _matrix(program, c, case):
     return _spread(program, c, case)
 
 
-def _spread(program, c, case):
-    """The matrix of a number for each synapse, or of one for all."""
+def _spread(program, c, case, own=False):
+    """The matrix of a number for each synapse, or of one for all; `own`: that no connection shares."""
     source, target = _sizes(program, c)
     size, kind = (int(numpy.prod(source)), int(numpy.prod(target))), type(c.structure).__name__
     if kind == "Pooling":
@@ -186,6 +202,14 @@ def _spread(program, c, case):
     places[numpy.arange(len(pre)), pre, post] = 1.0
     if kind == "Dense" and not c.structure.self_connections:
         places[pre == post] = 0.0
+
+    if kind == "Shared" and not own:
+        number = _shared(c, pre, post)
+
+        def of_all_pairs(w):
+            return np.tensordot(w * np.ones(len(pre)) if np.ndim(w) == 0 else np.reshape(w, (-1,))[number], places, 1)
+
+        return of_all_pairs
 
     def spread(w):
         flat = np.reshape(w * np.ones(len(pre)) if np.ndim(w) == 0 else w, (-1,))
@@ -229,7 +253,7 @@ def _delays(program, c, case, values):
     if c.delays is None:
         return c.delay
     if c.interpolated:
-        spread = _spread(program, c, case)  # several synapses of a pair have one delay
+        spread = _spread(program, c, case, own=True)  # several synapses of a pair have one delay
         there = numpy.minimum(spread(1.0), 1.0)
         return lambda delay: delay * there if np.ndim(delay) == 0 else spread(delay)
     source, target = _sizes(program, c)

@@ -1,4 +1,4 @@
-"""A network with connections that share their weights transposed, one with dropout, one with drawn delays, and one number for two."""
+"""A network with connections that share their weights transposed, one with dropout, one with drawn delays, parts with gaps, and one number for two."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TIED = """
 network Tied:
     step = 1 ms
     population x: input[6]
-    population hidden: CubaLIF[21](theta = 0.1)
+    population hidden: CubaLIF[3, 7](theta = 0.1)
     population back: CubaLIF[18](theta = 0.1)
     population output: LI[3](tau_m = 10 ms)
     connect x -> hidden: dense, weight = normal(0.3, 1)
@@ -23,6 +23,8 @@ network Tied:
     connect other = hidden -> hidden: dense(self = false), share = round transposed, delay = 3 ms, dropout = 0.3
     connect drawn = hidden -> hidden: dense(self = false), share = even, delay = uniform(1 ms, 3 ms)
     connect even = hidden -> hidden: dense(self = false), weight = 0.2, delay = 2 ms
+    connect holes = hidden[0:2, 1:5] -> back[0:6]: dense, weight = normal(0, 0.5), delay = 1 ms
+    connect into = back[4:10] -> hidden[1:3, 2:6]: dense, share = holes transposed, delay = 2 ms
     connect hidden -> output: dense, weight = normal(0, 1)
     connect seen = back -> output: dense, weight = normal(0, 1)
 

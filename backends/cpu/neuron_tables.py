@@ -10,7 +10,7 @@ from sncc.backends.cxx.expressions import Unsupported
 from sncc.backends.cxx.layout import Layout
 from sncc.backends.cxx.synapse_dynamics import stored_numbers, synapse_states
 from sncc.backends.cxx.synapse_rows import flag, part_of, parts_of, pattern_of
-from sncc.connectivity.patterns import Convolution, Turned
+from sncc.connectivity.patterns import Convolution, Shared
 from sncc.program.groups import Connection
 from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, SynapseUpdate, Update
@@ -156,7 +156,7 @@ class NeuronTables:
             c = self.program.connection(connection)
             parameter, kernel, initial = -1, -1, "nullptr"
             if name == "weight":
-                shared = isinstance(c.structure, Convolution | Turned)
+                shared = isinstance(c.structure, Convolution | Shared)
                 kernel, parameter = (
                     (self.layout.keys.index(c.weight), -1) if shared else (-1, self.layout.keys.index(c.weight))
                 )
@@ -198,7 +198,7 @@ class NeuronTables:
         by_parameter = {}
         for (connection, name), field in self.synapse_fields.items():
             c = self.program.connection(connection)
-            if name == "weight" and not isinstance(c.structure, Convolution | Turned):
+            if name == "weight" and not isinstance(c.structure, Convolution | Shared):
                 by_parameter[c.weight] = field
             elif name != "weight" and (connection, name) not in self.dynamics.synapse_states:
                 by_parameter[str(dict(synapse_states(self.program, connection).arrays)[name])] = field

@@ -8,7 +8,7 @@ from sncc.backends.cpu.neuron_tables import has_rows
 from sncc.backends.cxx.names import project_name
 from sncc.backends.cxx.recorded import stood_for, synapse_states
 from sncc.backends.cxx.synapse_rows import in_rows
-from sncc.connectivity.patterns import Dense, OfSynapses, Random, Sparse
+from sncc.connectivity.patterns import Dense, OfSynapses, Random, Shared, Sparse
 from sncc.program.groups import Connection, Parameter
 from sncc.program.nodes import Program
 from sncc.program.statements import WEIGHT_NOW
@@ -160,7 +160,9 @@ def seen_shape(program: Program, p: Parameter) -> list[int]:
 def _matrix(program: Program, p: Parameter) -> list[int] | None:
     """Sources and targets of a `dense` connection of parts with gaps, of whose synapses these are numbers: in the order of these."""
     c = next((c for c in program.connections if p.connection == c.name or p.key in (c.weight, c.delays)), None)
-    if c is None or not isinstance(c.wiring, Dense) or not c.wiring.self_connections:
+    wiring = c.wiring if c is not None else None
+    wiring = wiring.pattern if isinstance(wiring, Shared) else wiring
+    if c is None or not isinstance(wiring, Dense) or not wiring.self_connections:
         return None
     own = c.structure
     source, target = (own.source, own.target) if isinstance(own, OfSynapses) else (c.source_part, c.target_part)

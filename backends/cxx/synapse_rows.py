@@ -14,8 +14,8 @@ from sncc.connectivity.patterns import (
     Pattern,
     Pooling,
     Random,
+    Shared,
     Sparse,
-    Turned,
 )
 from sncc.program.groups import Connection
 from sncc.program.nodes import Program
@@ -114,6 +114,8 @@ def pattern_of(c: Connection) -> str:
     """A connection's Pattern in C++."""
     pattern: Pattern = c.wiring or (OneToOne() if c.pattern == "one_to_one" else Dense())
     kind, number, repeats, images = "dense", 0.0, False, ((1, 1), (1, 1), (0, 0))
+    shared = [flag(True), flag(pattern.turned)] if isinstance(pattern, Shared) else []
+    pattern = pattern.pattern if isinstance(pattern, Shared) else pattern
     match pattern:
         case Random(random, number, repeats):
             kind = _RANDOM[random]
@@ -123,13 +125,12 @@ def pattern_of(c: Connection) -> str:
             kind, images = "pooling", (size, stride, (0, 0))
         case OneToOne():
             kind = "one_to_one"
-        case Turned():
-            kind = "turned"
         case Sparse():
             kind = "sparse"
     own = getattr(pattern, "self_connections", True)
     boxes = ", ".join(f"{{{a}, {b}}}" for a, b in images)
-    return f"{{PatternKind::{kind}, {literal(float(number), 'double')}, {flag(repeats)}, {flag(own)}, {boxes}}}"
+    items = [f"PatternKind::{kind}", literal(float(number), "double"), flag(repeats), flag(own), boxes, *shared]
+    return f"{{{', '.join(items)}}}"
 
 
 def part_of(part: Part) -> str:

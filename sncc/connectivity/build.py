@@ -33,7 +33,8 @@ through kernel element (ky, kx, c, o) where Y · stride + ky = y + padding befor
 is that element of the kernel (kh, kw, in, out), row-major.
 **pool2d**: source (y, x, c) reaches target (Y, X, c) where Y · stride <= y < Y · stride + size, the same along x.
 **dense**, **one_to_one** between parts: every pair (without a neuron to itself where `self = false`); neuron k to
-neuron k. Where the weight is another connection's transposed, source i and target j have its element j · ns + i.
+neuron k. Where connections share a weight that lies for all pairs, source i and target j have its element i · nt + j, or,
+transposed, j · ns + i; neuron k its element k.
 **sparse**: the pairs handed over, sorted stably by source, then target.
 """
 
@@ -53,8 +54,8 @@ from sncc.connectivity.patterns import (
     Pattern,
     Pooling,
     Random,
+    Shared,
     Sparse,
-    Turned,
     is_matrix,
 )
 from sncc.connectivity.philox import philox, sequence
@@ -94,17 +95,12 @@ def build(
         case OfSynapses():
             room = source.size if pattern.end == "onto" else target.size
             return _of_synapses(pattern, room, stream, seed, pairs)
-        case Dense(self_connections=own) | Turned(self_connections=own):
-            pre, post = (a.reshape(-1) for a in np.indices((source.size, target.size)))
-            if not own:
-                keep = indices(source)[pre] != indices(target)[post]
-                pre, post = pre[keep], post[keep]
-            if isinstance(pattern, Turned):
-                kernel = post * source.size + pre
-        case OneToOne():
-            if source.size != target.size:
-                raise ValueError(f"one_to_one from {source.size} to {target.size} neurons")
-            pre = post = np.arange(source.size)
+        case Dense() | OneToOne():
+            pre, post = _whole(pattern, source, target)
+        case Shared(whole, turned):
+            pre, post = _whole(whole, source, target)
+            row, column, columns = (post, pre, source.size) if turned else (pre, post, target.size)
+            kernel = pre if isinstance(whole, OneToOne) else row * columns + column
         case Random():
             pre, post = _random(pattern, source, target, stream, seed, not pattern.self_connections)
         case Convolution():
@@ -112,6 +108,19 @@ def build(
         case Pooling():
             pre, post = pooling(pattern, source, target)
     return Synapses(indices(source)[pre], indices(target)[post], kernel)
+
+
+def _whole(pattern: Dense | OneToOne, source: Part, target: Part) -> tuple[np.ndarray, np.ndarray]:
+    """Sources and targets within their parts: every pair, or neuron k and neuron k."""
+    if isinstance(pattern, OneToOne):
+        if source.size != target.size:
+            raise ValueError(f"one_to_one from {source.size} to {target.size} neurons")
+        return np.arange(source.size), np.arange(source.size)
+    pre, post = (a.reshape(-1) for a in np.indices((source.size, target.size)))
+    if pattern.self_connections:
+        return pre, post
+    keep = indices(source)[pre] != indices(target)[post]
+    return pre[keep], post[keep]
 
 
 def joined(pattern: OfSynapses, stream: int, seed: int, pairs: tuple[np.ndarray, np.ndarray] | None = None) -> Synapses:

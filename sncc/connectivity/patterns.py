@@ -67,24 +67,25 @@ class Dense:
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
-    """`dense` by the weights of a connection the other way, rows and columns exchanged: `share = a_b transposed`.
-
-    Source i and target j of the parts have element (j, i) of that connection's weight.
-    """
-
-    self_connections: bool = True
-
-    def __str__(self) -> str:
-        return f"{Dense(self.self_connections)}, transposed"
-
-
-@dataclass(frozen=True, slots=True)
 class OneToOne:
     """Neuron k to neuron k."""
 
     def __str__(self) -> str:
         return "one_to_one"
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """`dense` or `one_to_one` by weights that several connections have, and that lie for all pairs of neurons of the parts.
+
+    Source i and target j of the parts have element (i, j), or (j, i) where the weights are `turned`; one to one: element i.
+    """
+
+    pattern: Dense | OneToOne
+    turned: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.pattern}, {'transposed' if self.turned else 'shared'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,8 @@ def most_synapses(pattern: Pattern, source: Part, target: Part) -> int:
     """For how many synapses there is room; where their number is drawn, six standard deviations above its mean."""
     pairs = source.size * target.size
     match pattern:
+        case Shared(shared):
+            return most_synapses(shared, source, target)
         case OneToOne():
             return source.size
         case Random("p", p):
@@ -176,7 +179,9 @@ def most_synapses(pattern: Pattern, source: Part, target: Part) -> int:
 def fans_of(pattern: Pattern, source: Part, target: Part) -> Fans | None:
     """fan_in and fan_out of the synapses between two parts; None where only index arrays tell them."""
     match pattern:
-        case Dense(own) | Turned(own):
+        case Shared(shared):
+            return fans_of(shared, source, target)
+        case Dense(own):
             less = int(not own)
             return float(source.size - less), float(target.size - less)
         case OneToOne():
@@ -239,4 +244,4 @@ class Rewiring:
         return f"deep_r(l1 = {self.l1:g}, temperature = {self.temperature:g})"
 
 
-Pattern = Dense | Turned | OneToOne | Random | Convolution | Pooling | Sparse | OfSynapses
+Pattern = Dense | OneToOne | Shared | Random | Convolution | Pooling | Sparse | OfSynapses

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, fans_of
+from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Shared, fans_of
 from sncc.expressions.nodes import apply
 from sncc.gradients.rules import Adjoint, Edge
 from sncc.gradients.synapse_feedback import with_numbers
@@ -117,7 +117,7 @@ def _over_synapses(key: str, c: Connection, weight: Parameter) -> Parameter:
         unit=weight.unit,
         si=weight.si,
         scale=weight.scale,
-        turned=isinstance(pattern, Dense) and pattern.self_connections,
+        turned=pattern in (Dense(), Shared(Dense())),
     )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from sncc.connectivity.patterns import Dense, Part, Pattern, Turned, is_matrix, leaves_nothing_out
+from sncc.connectivity.patterns import Dense, Part, Pattern, is_matrix, leaves_nothing_out
 from sncc.expressions.nodes import Apply, Number
 from sncc.lower.readings import is_timed, read_at_spikes
 from sncc.model.constants import round_half_up
@@ -50,8 +50,7 @@ def _learns(model: Model, key: str) -> bool:
 def lower_connection(model: Model, connection: Connection, groups: Mapping[str, str]) -> program_groups.Connection:
     """The Program's connection; `groups` are the populations' groups, each of which holds one population yet.
 
-    dense and one_to_one between parts without gaps stay what they are, of some rows and columns; all else is sparse, also
-    what has another connection's weights transposed.
+    dense and one_to_one between parts without gaps stay what they are, of some rows and columns; all else is sparse.
     """
     source, target = model.population(connection.source), model.population(connection.target)
     left, right = connection.source_part.contiguous, connection.target_part.contiguous
@@ -59,13 +58,11 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
     offsets, sizes = (0, 0), (source.size, target.size)
     structure: Pattern = connection.pattern
     avoids = not leaves_nothing_out(structure)
-    turned = connection.share is not None and connection.share[1] and isinstance(structure, Dense)
     matrix = is_matrix(connection.pattern, connection.source_part, connection.target_part)
-    if matrix and not turned and left is not None and right is not None:
+    if matrix and left is not None and right is not None:
         pattern = "dense" if isinstance(structure, Dense) else "one_to_one"
         offsets, sizes = (left[0], right[0]), (left[1], right[1])
     sparse = pattern == "sparse"
-    structure = Turned(structure.self_connections) if turned and isinstance(structure, Dense) else structure
     own, impulses = connection.synapses_of or connection.name, impulsive(model, connection)
     learns_delay = connection.delay is not None and _learns(model, connection.delay.key or f"{own}.delay")
     owner = connection.share[0] if connection.share is not None else own

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from math import inf, isfinite, prod
 
-from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, is_matrix
-from sncc.expressions.algebra import add
+from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, OneToOne, Part, Shared, is_matrix
+from sncc.expressions.algebra import add, div, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute
 from sncc.expressions.ranges import range_of
 from sncc.lower.compiled_numbers import compiled_numbers
@@ -139,8 +139,11 @@ def _of_connection(
         dimensions = sizes if pattern == "dense" else sizes[:1]
     if connection.share is None:
         key = f"{connection.name}.weight"
-        weight = _parameter(key, connection.weight, dimensions, learnt, owner, shape)
-        found[key] = replace(_at(weight, places), keeps_sign=connection.sign_fixed)
+        if isinstance(connection.pattern, Shared):
+            weight = _for_all_pairs(key, connection, connection.pattern.pattern, learnt)
+        else:
+            weight = _at(_parameter(key, connection.weight, dimensions, learnt, owner, shape), places)
+        found[key] = replace(weight, keeps_sign=connection.sign_fixed)
     if connection.delay is not None and not connection.delay.key:  # else it is another connection's
         key = f"{connection.name}.delay"
         if isinstance(connection.pattern, Convolution):  # its weights are the kernel's
@@ -149,11 +152,34 @@ def _of_connection(
         found[key] = _bounded_delay(made, connection, step) if made.learnt else made
 
 
+def _for_all_pairs(
+    key: str, connection: Connection, pattern: Dense | OneToOne, learnt: Mapping[str, Learnt]
+) -> program_groups.Parameter:
+    """A weight that others share and that does not lie as a connection alone would have it."""
+    in_line = isinstance(pattern, OneToOne)
+    sizes = connection.source_part.size, connection.target_part.size
+    weight = _parameter(key, connection.weight, sizes[:1] if in_line else sizes, learnt)
+    return _at(weight, _places(connection, in_line))
+
+
 def _places(connection: Connection, in_line: bool) -> dict[str, Expression]:
     """What `i` and `j`, the indices of source and target in their populations, are by row and column of a matrix, or place `in_line`."""
-    (source, _), (target, _) = (part.contiguous or (0, 0) for part in (connection.source_part, connection.target_part))
     row, column = Symbol("i"), Symbol("i" if in_line else "j")
-    return {"i": add(row, Number(float(source))), "j": add(column, Number(float(target)))}
+    return {"i": _flat(connection.source_part, row), "j": _flat(connection.target_part, column)}
+
+
+def _flat(part: Part, index: Expression) -> Expression:
+    """The index in the population of a part's neuron of some number: `Part.flat`, as an expression."""
+    if (place := part.contiguous) is not None:
+        return add(index, Number(float(place[0])))
+    flat, size, stride = Number(float(part.flat(0))), 1, 1
+    result: Expression = flat
+    for length, wide in zip(reversed(part.lengths), reversed(part.shape), strict=True):
+        beyond = apply("floor", div(index, Number(float(size * length))))
+        along = sub(apply("floor", div(index, Number(float(size)))), mul(Number(float(length)), beyond))
+        result = add(result, mul(Number(float(stride)), along))
+        size, stride = size * length, stride * wide
+    return result
 
 
 def _at(parameter: program_groups.Parameter, places: Mapping[str, Expression]) -> program_groups.Parameter:

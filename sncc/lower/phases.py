@@ -22,6 +22,7 @@ from sncc.lower.parameters import key_of, program_parameters
 from sncc.lower.plasticity import lower_synapses, place_traces, reads_target
 from sncc.lower.recorded_synapses import record_synapses
 from sncc.lower.shared_draws import share_draws
+from sncc.lower.shared_weights import place_shared_weights
 from sncc.lower.support import refuse
 from sncc.lower.synapse_populations import spread_synapses
 from sncc.lower.synapses import place_synapses
@@ -43,7 +44,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
     Raises `DiagnosticError` (`not-supported-yet`) for what the language can say and the Program cannot yet.
     """
     refuse(model)
-    written, model = store_initial_states(model), place(model)
+    written, model = place_shared_weights(store_initial_states(model)), place(model)
     neurons = {p.name: _updates(model, p) for p in model.populations if p.kind in ("neuron", "poisson")}
     names = {population: f"g{k}" for k, population in enumerate(neurons)}
     groups = tuple(_group(model.population(p), neuron, names[p]) for p, neuron in neurons.items())
@@ -82,7 +83,7 @@ def lower(model: Model, precision: Precision = "float32") -> Program:
 
 def place(model: Model) -> Model:
     """The model as its neurons carry it: with the states of synapses and traces that move with them."""
-    model = share_draws(store_initial_states(model))
+    model = place_shared_weights(share_draws(store_initial_states(model)))
     by_neurons = record_synapses(model, place_synapses(model))
     placed = place_traces(spread_synapses(deliver_over_steps(by_neurons)))
     return start_maps_before_flows(remember_what_jumps(placed))

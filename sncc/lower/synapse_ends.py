@@ -12,7 +12,6 @@ from sncc.connectivity.patterns import (
     Part,
     Pattern,
     Pooling,
-    Turned,
     most_synapses,
 )  # fmt: skip
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute
@@ -58,12 +57,10 @@ def placed_ends(c: Connection, sources: int, targets: int) -> tuple[Ends, Ends, 
 
 def built_ends(c: Connection, sources: int, targets: int, count: int) -> tuple[Ends, Ends, Ends]:
     """The same where only the library knows which synapses there are."""
-    turned = c.share is not None and c.share[1] and isinstance(c.pattern, Dense)
-    pattern = Turned(c.pattern.self_connections) if turned and isinstance(c.pattern, Dense) else c.pattern
     wired = OfSynapses(
         "rows",
         c.synapses_of or c.name,
-        pattern,
+        c.pattern,
         (c.source, c.target),
         flattened(c.source_part),
         flattened(c.target_part),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, Turned
+from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, Part, Pattern, Shared
 from sncc.expressions.algebra import has_draws
 from sncc.program.groups import Connection, Group
 from sncc.program.learning import (
@@ -144,17 +144,26 @@ def _weight(program: Program, c: Connection) -> None:
         _require(weight.dimensions == expected, f"{c.name}: weight of {weight.dimensions}, synapses of {expected}")
         return
     _require(c.structure is not None, f"{c.name}: a sparse connection without a structure")
-    if isinstance(c.structure, Turned):
-        sizes = [part.size for part in (c.target_part, c.source_part) if part is not None]
-        _require(weight.dimensions == tuple(sizes), f"{c.name}: weight of {weight.dimensions}, turned {sizes}")
+    if isinstance(c.structure, Shared):
+        sizes = _of_pairs(c.structure, c.source_part, c.target_part)
+        _require(weight.dimensions == sizes, f"{c.name}: weight of {weight.dimensions}, shared {sizes}")
     elif isinstance(c.structure, Convolution) or isinstance(c.wiring, Convolution) and weight.connection is None:
         _require(len(weight.dimensions) == 2, f"{c.name}: weight of {weight.dimensions}, no kernel")
     elif isinstance(c.structure, OfSynapses) and weight.connection is None:
-        sizes = [c.structure.source.size, c.structure.target.size][: 2 if isinstance(c.wiring, Dense | Turned) else 1]
-        sizes = sizes[::-1] if isinstance(c.wiring, Turned) else sizes
-        _require(weight.dimensions == tuple(sizes), f"{c.name}: weight of {weight.dimensions}, synapses of {sizes}")
+        sizes = _of_pairs(c.wiring, c.structure.source, c.structure.target)
+        _require(weight.dimensions == sizes, f"{c.name}: weight of {weight.dimensions}, synapses of {list(sizes)}")
     else:
         _require(weight.dimensions == (-1,) and weight.connection is not None, f"{c.name}: weights of no synapses")
+
+
+def _of_pairs(pattern: Pattern | None, source: Part | None, target: Part | None) -> tuple[int, ...]:
+    """Dimensions of a weight that lies for all pairs of two parts."""
+    sizes = [part.size for part in (source, target) if part is not None]
+    shared = pattern if isinstance(pattern, Shared) else None
+    whole = pattern if shared is None else shared.pattern
+    if not isinstance(whole, Dense):
+        return (sizes[0],)
+    return tuple(reversed(sizes) if shared is not None and shared.turned else sizes)
 
 
 def _within(group: Group, population: str, offset: int, size: int) -> bool:

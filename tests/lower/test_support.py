@@ -1,79 +1,14 @@
-"""What shares the weights of another connection finds each of its own there, or is refused at its place."""
+"""What cannot be lowered is refused at its place."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from networks import program_of
 
 import sncc
 from sncc import compiler
 from sncc.arguments import source_of
-from sncc.backends.reference.interpreter import Reference
-
-NETWORK = """
-synapse clipped:
-    state g = 0
-    dg/dt = -g / (5 ms)
-    on pre: g += weight * (1 - g)
-    deliver g / (1 ms)
-
-network N:
-    step = 1 ms
-    population a: LIF[6]
-    population image: LIF[4, 4]
-    population long: LIF[12]
-    population y: LI[6]
-    connect a -> y: dense, weight = normal(0, 1)
-    connect image[0:3, 0:2] -> y: dense, weight = normal(0, 1)
-    connect long -> y: dense, weight = normal(0, 1)
-    connect owner = {owner}
-    connect other = {other}
-
-train:
-    rule = bptt
-    loss = cross_entropy(mean(y.v))
-    optimiser = sgd(learning_rate = 1e-2)
-"""
-ALL, APART = "dense, weight = normal(0, 1), delay = 1 ms", "dense(self = false), weight = normal(0, 1), delay = 1 ms"
-REFUSED = {
-    "an owner without some pairs, transposed": (
-        f"a[0:4] -> a[2:6]: {APART}", "a[2:6] -> a[0:4]: dense(self = false), share = owner transposed, delay = 1 ms",
-    ),
-    "an owner with gaps, transposed": (
-        f"image[0:2, 0:2] -> a[0:4]: {ALL}", "a[0:4] -> a[2:6]: dense, share = owner transposed, delay = 1 ms",
-    ),
-    "gaps where the owner has none": (
-        f"a -> a: {ALL}", "image[0:3, 0:2] -> a: dense, share = owner, delay = 1 ms",
-    ),
-    "an owner with gaps": (f"image[0:3, 0:2] -> a: {ALL}", "a -> a: dense, share = owner, delay = 1 ms"),
-    "a part of a population for all of another": (
-        f"a -> a: {APART}", "long[0:6] -> long[0:6]: dense(self = false), share = owner, delay = 1 ms",
-    ),
-    "parts that overlap elsewhere": (
-        f"a[0:4] -> a[2:6]: {APART}", "a[1:5] -> a[2:6]: dense(self = false), share = owner, delay = 1 ms",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_what_shares_weights_that_lie_otherwise_is_refused_with_its_place(case):
-    owner, other = REFUSED[case]
-    (found,) = (d for d in sncc.check(NETWORK.format(owner=owner, other=other)) if d.code == "not-supported-yet")
-    assert found.span is not None and found.span.text == "connect other = " + other
-
-
-@pytest.mark.parametrize("ends", ["a[0:4] -> a[2:6]", "image[0:2, 0:3] -> image[1:3, 0:3]"])
-def test_parts_that_leave_out_the_same_pairs_share_weights_synapse_by_synapse(ends):
-    program = program_of(
-        NETWORK.format(owner=f"{ends}: {APART}", other=f"{ends}: dense(self = false), share = owner, delay = 3 ms")
-    )
-    tables = Reference(program).tables
-    for of in ("pre", "post", "element"):
-        assert np.array_equal(getattr(tables["owner"], of), getattr(tables["other"], of))
-
 
 MADE = """
 synapse clipped:

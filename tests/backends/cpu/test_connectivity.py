@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from sncc.connectivity.build import build
-from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Sparse, Turned
+from sncc.connectivity.patterns import Convolution, Dense, OneToOne, Part, Pattern, Pooling, Random, Shared, Sparse
 
 ROOT = Path(__file__).parents[3]
-KINDS = ["dense", "one_to_one", "p", "fan_in", "fan_out", "total", "convolution", "pooling", "sparse", "turned"]
+KINDS = ["dense", "one_to_one", "p", "fan_in", "fan_out", "total", "convolution", "pooling", "sparse"]
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
 
 
@@ -39,6 +39,8 @@ def description(
     pairs: tuple[np.ndarray, np.ndarray] | None,
 ) -> str:  # fmt: skip
     """What the program reads."""
+    shared = pattern if isinstance(pattern, Shared) else None
+    pattern = pattern.pattern if isinstance(pattern, Shared) else pattern
     kind = (
         pattern.kind
         if isinstance(pattern, Random)
@@ -61,6 +63,8 @@ def description(
         int(repeats),
         int(own),
         *images,
+        int(shared is not None),
+        int(shared is not None and shared.turned),
         seed,
         stream,
     ]
@@ -93,7 +97,9 @@ CASES = {
     "a total": (Random("total", 400), whole(50), whole(70)),
     "most as a total": (Random("total", 3000, self_connections=False), whole(60), whole(60)),
     "dense without itself": (Dense(self_connections=False), whole(70), whole(70)),
-    "dense, transposed": (Turned(self_connections=False), Part((20,), ((4, 15),)), Part((20,), ((2, 19),))),
+    "dense, transposed": (Shared(Dense(False), turned=True), Part((20,), ((4, 15),)), Part((20,), ((2, 19),))),
+    "dense, shared by parts": (Shared(Dense(False)), Part((5, 4), ((1, 4), (0, 3))), Part((5, 4), ((0, 5), (1, 3)))),
+    "one to one of parts with gaps": (Shared(OneToOne()), Part((5, 4), ((1, 4), (0, 2))), Part((9,), ((2, 8),))),
     "one to one of slices": (OneToOne(), Part((100,), ((20, 90),)), Part((200,), ((100, 170),))),
     "a convolution": (Convolution((3, 2), (2, 1), ((1, 1), (0, 1)), 4), whole(11, 9, 2), whole(6, 9, 4)),
     "pooling": (Pooling((3, 2), (2, 2)), whole(11, 8, 3), whole(5, 4, 3)),

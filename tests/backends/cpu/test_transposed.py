@@ -13,7 +13,7 @@ from tied import TIED, agrees, case
 import sncc
 from sncc.backends.reference.interpreter import Reference
 
-TURNED = {"again": "hidden_back", "other": "round"}
+TURNED = {"again": "hidden_back", "other": "round", "into": "holes"}
 
 
 @pytest.mark.parametrize("rule", ["bptt", "eprop", "eventprop"])
@@ -25,6 +25,9 @@ def test_the_gradient_is_the_sum_of_both_connections(rule):
     values = dict(tied.parameters)
     for own, owner in TURNED.items():
         values[f"{own}.weight"] = values[f"{owner}.weight"].T
+    values |= {
+        f"{name}.weight": values[f"{name}.weight"].reshape(-1) for name in ("holes", "into")
+    }  # lists, by themselves
     values["drawn.weight"] = np.full((21, 21), values["even.weight"])
     values["again.delay"] = values["again.delay"].reshape(18, 21)
     one, two = tied.run(inputs, labels), Reference(apart, values).run(inputs, labels)
@@ -32,8 +35,10 @@ def test_the_gradient_is_the_sum_of_both_connections(rule):
     sum_of_all = two.gradients["even.weight"] + two.gradients["drawn.weight"].sum()
     assert one.gradients["even.weight"] == pytest.approx(sum_of_all, rel=1e-10)
     for own, owner in TURNED.items():
-        both = two.gradients[f"{owner}.weight"] + two.gradients[f"{own}.weight"].T
-        assert np.allclose(one.gradients[f"{owner}.weight"], both, rtol=1e-10, atol=1e-12 * np.abs(both).max())
+        got = one.gradients[f"{owner}.weight"]
+        first, second = two.gradients[f"{owner}.weight"], two.gradients[f"{own}.weight"]
+        both = first.reshape(got.shape) + second.reshape(got.shape[::-1]).T
+        assert np.allclose(got, both, rtol=1e-10, atol=1e-12 * np.abs(both).max())
         assert rule == "eprop" or np.abs(two.gradients[f"{own}.weight"]).max() > 0
     assert np.allclose(one.gradients["x_hidden.weight"], two.gradients["x_hidden.weight"], rtol=1e-10)
 

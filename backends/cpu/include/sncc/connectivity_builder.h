@@ -57,8 +57,7 @@ public:
         const double pairs = sources * targets, number = request.pattern.number;
         const int* kernel = request.pattern.kernel;
         switch (request.pattern.kind) {
-            case PatternKind::dense:
-            case PatternKind::turned: return pairs;
+            case PatternKind::dense: return pairs;
             case PatternKind::one_to_one: return sources;
             case PatternKind::probability: return pairs * number + 6 * std::sqrt(pairs * number * (1 - number));
             case PatternKind::fan_in: return targets * number;
@@ -97,7 +96,7 @@ private:
         Chooser chooser;
     };
 
-    // Calls visit(target in its part, element of the kernel) for the targets of a source, ascending.
+    // Calls visit(target in its part, element of the kernel or of what is shared) for the targets of a source, ascending.
     template <typename Visit>
     void row(std::int64_t i, Scratch& scratch, const SkipTable& skips, Visit&& visit) const {
         const std::int64_t itself = own(source_, target_, i);
@@ -106,15 +105,12 @@ private:
         scratch.words.start(static_cast<std::uint32_t>(i));
         switch (pattern_.kind) {
             case PatternKind::dense:
-                for (std::int64_t c = 0; c < n; ++c) candidate(c);
-                break;
-            case PatternKind::turned:  // elements of a weight whose rows are targets
                 for (std::int64_t c = 0; c < n; ++c) {
                     const std::int64_t j = c + (itself >= 0 && c >= itself);
-                    visit(j, static_cast<std::uint32_t>(j * source_.size() + i));
+                    visit(j, static_cast<std::uint32_t>(pattern_.turned ? j * source_.size() + i : i * target_.size() + j));
                 }
                 break;
-            case PatternKind::one_to_one: visit(i, 0); break;
+            case PatternKind::one_to_one: visit(i, static_cast<std::uint32_t>(i)); break;
             case PatternKind::probability:
                 if (pattern_.number <= 0) break;
                 for (std::int64_t c = 0; c < n;) {
@@ -168,7 +164,7 @@ private:
             ++result_.parts[part].offsets[static_cast<std::size_t>(source_[i]) + 1];
         });
         for (CompressedRows& part : result_.parts) part.allocate();
-        const bool shares = pattern_.kind == PatternKind::convolution || pattern_.kind == PatternKind::turned;
+        const bool shares = pattern_.has_elements();
         if (shares)
             for (const CompressedRows& part : result_.parts) result_.kernel.emplace_back(part.synapses() + 1);
         List<List<std::uint64_t>> next = row_starts();

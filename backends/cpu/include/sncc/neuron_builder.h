@@ -187,7 +187,7 @@ private:
         }
         const std::int64_t widest = m_.ranges[static_cast<std::size_t>(of.target_population)][0].size() + 64;
         return bytes_per_synapse(widest, fields, sizeof(Real), of.delays >= 0, of.reversed) + bytes_in_order(c) +
-               (of.pattern.kind == PatternKind::convolution || of.pattern.kind == PatternKind::turned ? 4.0 : 0.0);
+               (of.pattern.has_elements() ? 4.0 : 0.0);
     }
     SNCC_COLD double bytes_of(int c) const {
         const ConnectionInfo& of = connection(c);

@@ -9,14 +9,19 @@
 
 namespace sncc {
 
-enum class PatternKind { dense, one_to_one, probability, fan_in, fan_out, total, convolution, pooling, sparse, turned };
+enum class PatternKind { dense, one_to_one, probability, fan_in, fan_out, total, convolution, pooling, sparse };
 
 // `number`: the probability, or how many synapses. kernel, stride, before (zeros in front) along y and x: of images.
+// shared: weights lie for all pairs of the parts, turned: with a row for each target, and a synapse has the number of its own.
 struct Pattern {
     PatternKind kind = PatternKind::dense;
     double number = 0;
     bool repeats = false, self_connections = true;
     int kernel[2] = {1, 1}, stride[2] = {1, 1}, before[2] = {0, 0};
+    bool shared = false, turned = false;
+
+    // Whether synapses look their weights up.
+    bool has_elements() const { return kind == PatternKind::convolution || shared; }
 };
 
 // A population's slice: neurons from `first` up to `last` (excluded) along each dimension, row-major.

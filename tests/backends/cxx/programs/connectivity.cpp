@@ -14,6 +14,7 @@ int main(int count, char** words) {
     int kind = 0, workers = 1, threads = 1;
     std::cin >> workers >> threads >> kind >> request.pattern.number >> request.pattern.repeats >> request.pattern.self_connections;
     for (int axis = 0; axis < 2; ++axis) std::cin >> request.pattern.kernel[axis] >> request.pattern.stride[axis] >> request.pattern.before[axis];
+    std::cin >> request.pattern.shared >> request.pattern.turned;
     std::cin >> request.seed >> request.stream;
     for (PartShape* part : {&request.source, &request.target}) {
         std::cin >> part->dimensions;
