@@ -80,6 +80,13 @@ class Case:
             if p.learnt
         }
 
+    def closest(self) -> float:
+        """The shortest time in ms between a neuron's spike and a spike's arrival there that did not make it. On a grid of longer steps
+        both may be in one step, and then what arrives is there when the neuron fires: another slope, by as much as it moves.
+        """
+        gaps = [abs(time - fired) for time, *neuron in self.run.arrivals for fired in self.run.spikes_of(*neuron)]
+        return min((gap for gap in gaps if gap > 1e-9), default=np.inf)
+
     def dense(self, step: float) -> np.ndarray:
         x = np.zeros((round(DURATION / step), CHANNELS))
         for time, channel in self.events:

@@ -129,6 +129,7 @@ class EventDriven:
         self.model, self.parameters, self.duration = model, parameters, duration
         self.delays = {c.name: parameters.get(f"{c.name}.delay", c.delay_steps * model.step) for c in model.connections}
         self.neurons = {p.name: self._neurons(p) for p in model.populations if p.kind == "neuron"}
+        self.arrivals: list[tuple[float, str, int]] = []
         self.queue: list = []
         for name, events in inputs.items():
             for time, index in events:
@@ -176,6 +177,7 @@ class EventDriven:
                 name, neuron = c.target, self.neurons[c.target][k]
                 self._go(neuron, time)
                 neuron.arrive(c.input, weight)
+                self.arrivals.append((time, name, k))
             else:
                 neuron = self.neurons[name][k]
                 crossing = neuron.time >= neuron.until
@@ -271,6 +273,9 @@ class EventDriven:
 
     def counts(self, population: str) -> list[int]:
         return [len(n.spikes) for n in self.neurons[population]]
+
+    def spikes_of(self, population: str, k: int) -> list[float]:
+        return self.neurons[population][k].spikes
 
 
 def cross_entropy(x: np.ndarray, label: int) -> float:

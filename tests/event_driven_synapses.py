@@ -93,6 +93,7 @@ class EventDriven:
         self.noticed = sorted(
             {d for delays in moved for d in delays.ravel().tolist()}
         )  # when jumps are, of what is read late
+        self.arrivals: list[tuple[float, str, int]] = []
         self.queue: list = []
         self.numbered = itertools.count()
         self.largest: dict[int, np.ndarray] = {}
@@ -243,6 +244,8 @@ class EventDriven:
     def _arrive(self, c, i: int, j: int, left: dict) -> None:
         """A spike of the source at a synapse, or, `left` being of the target, one of the target."""
         at, target = ((i, j), j) if str(c.pattern) == "dense" else ((i,), i)
+        if "post" not in left:
+            self.arrivals.append((self.time, c.target, target))
         weight = self._weight(c, self.state)[at]  # the synapse comes first, before the weight moves
         for owner, block in _blocks(c):
             jumps = getattr(block, "on_post", ()) if "post" in left else block.on_pre
@@ -379,6 +382,9 @@ class EventDriven:
     def counts(self, population: str) -> list[int]:
         """Spikes of each neuron."""
         return [len(x) for x in self.spikes[population]]
+
+    def spikes_of(self, population: str, k: int) -> list[float]:
+        return self.spikes[population][k]
 
     def loss(self, label) -> float:
         """The losses of the Model's `train` block, added up."""

@@ -70,11 +70,6 @@ def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[s
     if c.delay is not None and is_timed(model) and any(n.startswith("pre.") and is_state(model, c, n) for n in read):
         what = "under `eventprop` with a delay for each synapse and a `pre state` whose equation reads its neuron"
         return what, "give the connection one delay, or read it in an equation of the synapse"
-    flowing = {s.name for s in plasticity.states}
-    late = {name for e in plasticity.equations if e.state in flowing for name in symbols(e.derivative)}
-    if c.delay is not None and is_timed(model) and late & traces:  # off at some steps, for a reason that is not known
-        what = "under `eventprop` with a delay for each synapse and a `pre state` in an equation of each synapse"
-        return what, "give the connection one delay, or let the synapse's state jump under `on pre`"
     if c.synapse is not None and c.synapse.method is not None:
         return f"behind `{c.synapse.model}`, which states its `method`", "leave the `method` out"
     return "", ""

@@ -11,7 +11,6 @@ from synapse_gradients import relative_error, values_of
 from timed_rules import compare, moving, rule
 
 from sncc.backends.reference.interpreter import Reference
-from sncc.diagnostics import DiagnosticError
 
 SLOW = pytest.mark.slow
 
@@ -76,6 +75,7 @@ UNEASY = rule().replace("dx/dt = -x / tau", "dx/dt = (0.3 - x) / tau")
 TIMED = {
     "its source, when the target spikes": (moving(rule(post="up * x * tanh(pre.i + pre.v)"), None, "each"), 6),
     "a trace that does not rest": (moving(UNEASY, None, "each"), 8),
+    "a trace, all the time": (moving(rule(post="up * e", flow="x * (0.5 /ms)"), None, "each"), 11),
 }
 
 
@@ -83,8 +83,3 @@ TIMED = {
 @pytest.mark.parametrize("what", TIMED)
 def test_eventprop_follows_what_is_late_by_a_delay_for_each_synapse(what):
     compare(*TIMED[what], by=1e-4, arrays=4)
-
-
-def test_eventprop_through_an_equation_that_reads_a_late_trace_is_refused():
-    with pytest.raises(DiagnosticError, match="`pre state` in an equation of each synapse"):
-        program_of(moving(rule(post="up * e", flow="x * (0.5 /ms)"), None, "each"))
