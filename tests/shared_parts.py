@@ -24,19 +24,22 @@ network Parts:
     population small: LIF[4](tau_m = 12 ms, theta = 0.7)
     population output: LI[3](tau_m = 10 ms)
     connect x -> grid: dense, weight = normal(0.3, 0.3)
-    connect x -> hidden: dense, weight = normal(0.3, 0.3)
-    connect x -> small: dense, weight = normal(0.3, 0.3)
+    connect x -> hidden: dense, weight = normal(0.15, 0.3)
+    connect x -> small: dense, weight = normal(0.1, 0.1)
     connect square = grid[1:4, 2:4] -> hidden[8:12]: dense, share = x_small{synapse}
-    connect holes = grid[0:3, 0:2] -> hidden[0:5]: dense, weight = normal(0, 0.3), delay = 1 ms{synapse}
+    connect holes = grid[0:3, 0:2] -> hidden[0:5]: dense, weight = normal(0, 0.2), delay = 1 ms{synapse}
     connect line = hidden[4:10] -> hidden[2:7]: dense, share = holes, delay = 2 ms{synapse}
     connect back = hidden[0:5] -> grid[1:4, 3:5]: dense, share = holes transposed, delay = {delay}{synapse}
-    connect apart = hidden[0:4] -> hidden[2:6]: dense(self = false), weight = normal(0, 0.3), delay = 1 ms{synapse}
+    connect apart = hidden[0:4] -> hidden[2:6]: dense(self = false), weight = normal(0, 0.2), delay = 1 ms{synapse}
     connect others = hidden[1:5] -> hidden[2:6]: dense(self = false), share = apart, delay = 2 ms{synapse}
     connect turned = grid[0, 0:4] -> grid[0:2, 1:3]: dense(self = false), share = apart transposed, delay = 1 ms{synapse}
-    connect all = small -> small: dense(self = false), weight = normal(0, 0.3), delay = 1 ms{synapse}
+    connect all = small -> small: dense(self = false), weight = normal(0, 0.2), delay = 1 ms{synapse}
     connect shifted = hidden[0:4] -> hidden[3:7]: dense(self = false), share = all, delay = 3 ms{synapse}
     connect same = small -> small: dense(self = false), share = all transposed, delay = 2 ms{synapse}
-    connect ones = grid[0:2, 1:3] -> small: one_to_one, weight = normal(0.3, 0.3), delay = 1 ms{synapse}
+    connect more = hidden[2:6] -> small: dense, share = all, delay = 1 ms{synapse}
+    connect fewer = small -> small: dense(self = false), share = whole, delay = 1 ms{synapse}
+    connect whole = hidden[8:12] -> small: dense, weight = normal(0, 0.2), delay = 1 ms{synapse}
+    connect ones = grid[0:2, 1:3] -> small: one_to_one, weight = normal(0.1, 0.3), delay = 1 ms{synapse}
     connect straight = small -> hidden[4:8]: one_to_one, share = ones, delay = 1 ms{synapse}
     connect grid -> output: dense, weight = normal(0, 0.3)
     connect hidden -> output: dense, weight = normal(0, 0.3)
@@ -68,10 +71,13 @@ PARTS = {
     "all": ("all", np.arange(4), np.arange(4), False, 1),
     "shifted": ("all", np.arange(4), np.arange(3, 7), False, 3),
     "same": ("all", np.arange(4), np.arange(4), True, 2),
+    "more": ("all", np.arange(2, 6), np.arange(4), False, 1),
+    "fewer": ("whole", np.arange(4), np.arange(4), False, 1),
+    "whole": ("whole", np.arange(8, 12), np.arange(4), False, 1),
     "ones": ("ones", GRID[0:2, 1:3].ravel(), np.arange(4), False, 1),
     "straight": ("ones", np.arange(4), np.arange(4, 8), False, 1),
 }
-APART, IN_LINE = ("apart", "others", "turned", "all", "shifted", "same"), ("ones", "straight")
+APART, IN_LINE = ("apart", "others", "turned", "all", "shifted", "same", "fewer"), ("ones", "straight")
 
 
 def places(name: str) -> list[tuple[int, int, int]]:
