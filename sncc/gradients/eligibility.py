@@ -204,7 +204,7 @@ def traces(
     for answer in answers:
         making.answer(answer, entering)
     making.of_the_neuron(entering)
-    rows = _rows(paths, making.states)
+    rows = _rows(paths, answers)
     for leaves, count in rows.items():
         making.shared.late(f"e.{leaves}.", making.now[leaves], count)
     for path in paths:
@@ -242,9 +242,11 @@ def _row(path: Path) -> str:
     return f"e.{path.leaves}" if path.delay == 0 and path.leaves != SPIKE else f"e.{path.leaves}.{path.delay + 1}"
 
 
-def _rows(paths: Sequence[Path], states: Sequence[str]) -> dict[str, int]:
+def _rows(paths: Sequence[Path], answers: Sequence[Answer]) -> dict[str, int]:
     """How many steps are kept of what leaves a neuron, a spike or a state."""
     result: dict[str, int] = {}
+    for state, _, ago in (read for answer in answers for read in answer.read):
+        result[state] = max(result.get(state, 0), ago if ago > 1 else 0)
     for path in (p for p in paths if p.input):
         kept = path.delay > 0 or path.leaves == SPIKE  # else the state's own trace is what is read
         read_later = path.filters is not None and path.shared is None
@@ -259,8 +261,8 @@ def _answering(answer: Answer, jacobians: Mapping[str, Jacobian], beside: str, h
     inner = {pair: _at(value, f"{beside}.{answer.each.places}") for pair, value in jacobians[answer.group].items()}
     vector = {s: made.before(f"{head}.{s}") for s in states_of(inner)}
     read: dict[str, Expression] = {}
-    for state, input in answer.read:
-        trace = f"shared.e.{state}"
+    for state, input, ago in answer.read:
+        trace = f"shared.e.{state}" if ago == 1 else f"shared.e.{state}.{ago}"
         read[input] = Symbol(trace) if state.startswith(NUMBER) else made.before(trace)
     moved = {s: add(product(inner, s, vector), product(inner, s, read)) for s in vector}
     now = {s: made.keep(f"{head}.{s}", value) for s, value in moved.items()}

@@ -64,7 +64,7 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         return any(output == variable and by not in arrays for output, by in jacobians.get(group, {}))
 
     reading = sorted({c.group for c in chosen if is_of_synapses(program, c.group)})
-    answers = {g.name: answers_of(program, g.name, reading, jacobians, moving, rule) for g in program.groups}
+    answers = {g.name: answers_of(program, g.name, reading, jacobians, moving) for g in program.groups}
     program = _with_what_sources_follow(program, chosen, jacobians)
     operations: list[TraceOperation] = []
     sums: dict[str, tuple[str, ...]] = {}  # by group, gradients of its numbers

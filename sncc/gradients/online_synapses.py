@@ -33,12 +33,12 @@ def is_of_synapses(program: Program, group: str) -> bool:
     return program.group(group).rows[0].holds == "synapses"
 
 
-_REVERSE = "leave `online` out: the gradient is the same number"
+_REVERSE = "leave `online` out: the gradient is the same number, without a trace for each of these in each trace of a weight"
 
 
 def answers_of(
     program: Program, group: str, synapses: Sequence[str], jacobians: Mapping[str, Jacobian],
-    moving: Callable[[str, str], bool], rule: Rule,
+    moving: Callable[[str, str], bool],
 ) -> tuple[Answer, ...]:  # fmt: skip
     """The groups of synapses onto a group by which what one of them learns comes back to all others of its target.
 
@@ -53,14 +53,11 @@ def answers_of(
         onto = [c for c in program.connections if (c.source_group, c.target_group) == (name, group)]
         if not reading:
             continue
-        if any(c.delay != 1 or c.delays for c in reading):
-            what = f"`online = true` with the synapses of `{_user(program, name)}`, which read their target as it was some steps ago,"
-            raise DiagnosticError([not_supported_yet(rule.span, what, _REVERSE)])
         known = states_of(jacobians[name])
         result.append(
             Answer(
                 name,
-                tuple((c.values or "", c.input) for c in reading),
+                tuple((c.values or "", c.input, c.delay) for c in reading),
                 tuple((c.values or "", c.input) for c in onto if c.values in known),
                 Each(None, (reading[0].name,), f"{name}of"),
             )

@@ -71,10 +71,10 @@ class Front:
 class Answer:
     """Synapses onto a group, of which each has states and reads those of its target: what one of them learns comes back by all of them.
 
-    read: (state, input) of what they read; onto: (value, input) of what they deliver. each: the loop along the synapses of each neuron.
+    read: (state, input, steps ago) of what they read; onto: (value, input) of what they deliver. each: the loop along the synapses of each neuron.
     """
 
     group: str
-    read: tuple[tuple[str, str], ...]
+    read: tuple[tuple[str, str, int], ...]
     onto: tuple[tuple[str, str], ...]
     each: Each

@@ -64,6 +64,51 @@ def test_traces_follow_weights_that_move(name, rule):
         assert np.max(np.abs(run.gradients[key] - gradient)) <= 1e-12 * np.max(np.abs(gradient)), key
 
 
+NOTICING = """
+plasticity noticing:
+    param rate = 0.05
+    pre state x = 0
+    post state y = 0.2
+    dx/dt = -x / (9 ms)
+    dy/dt = -y / (12 ms)
+    on pre:
+        weight += rate * (y - 0.3) * (1 - weight)
+        x += 1
+    on post:
+        weight += 0.02 * x * (1 - weight)
+        y += 1 - tanh(post.v)
+
+network Net:
+    step = 1 ms
+    population x: input[6]
+    population hidden: LIF[7](tau_m = 9 ms, theta = 0.5)
+    population output: LI[3](tau_m = 10 ms)
+    connect x -> hidden: dense, weight = normal(0.15, 0.3), plasticity = noticing(), post_delay = 3 ms
+    connect few = hidden -> hidden: random(p = 0.5), weight = normal(0.1, 0.3), delay = 2 ms, plasticity = noticing(), post_delay = 1 ms
+    connect hidden -> output: dense, weight = normal(0.2, 0.5)
+
+train:
+    rule = eprop({rule})
+    loss = mean(cross_entropy(output.v))
+    learn = weights, x_hidden.plasticity.rate, hidden.tau_m
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+
+
+@pytest.mark.parametrize("rule", ["feedback = symmetric", "feedback = random, truncate = 7 ms"])
+def test_traces_follow_what_notices_its_target_late(rule):
+    reverse, forwards = (program_of(NOTICING.format(rule=r)) for r in (rule, f"{rule}, online = true"))
+    values, inputs = (
+        dict(Reference(reverse).parameters),
+        [{"x": np.random.default_rng(2).integers(0, 2, (25, 6)) * 1.0}],
+    )
+    expected, run = (Reference(p, values).run(inputs, [1]) for p in (reverse, forwards))
+    assert expected.spikes[0]["hidden"].sum() > 50
+    for key, gradient in expected.gradients.items():
+        assert np.any(gradient), key
+        assert np.max(np.abs(run.gradients[key] - gradient)) <= 1e-12 * np.max(np.abs(gradient)), key
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_sample_does_what_a_simulation_does_that_begins_with_its_weights(name):
     program, values, inputs, _, pairs = case(name)
