@@ -33,7 +33,9 @@ def is_of_synapses(program: Program, group: str) -> bool:
     return program.group(group).rows[0].holds == "synapses"
 
 
-_REVERSE = "leave `online` out: the gradient is the same number, without a trace for each of these in each trace of a weight"
+_REVERSE = (
+    "leave `online` out: the gradient is the same number, without a trace for each of these in each trace of a weight"
+)
 
 
 def answers_of(
