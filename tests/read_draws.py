@@ -46,6 +46,28 @@ TRAIN = """train:
     optimiser = sgd(learning_rate = 1e-3)
 """
 
+# equations of synapses that read traces which start at draws
+FOLLOWED = """
+plasticity followed:
+    pre state x = uniform(0.2, 1)
+    pre state q = normal(0.5, 0.3, clip = [0, 1])
+    state e = 0
+    state f = 0
+    dq/dt = (0.3 - q) / (15 ms)
+    de/dt = (x - e) / (8 ms)
+    df/dt = (q - f) / (8 ms)
+    on pre: weight += 0.01 * e * f
+network Net:
+    step = 1 ms
+    population x: input[6]
+    population output: LI[4](tau_m = 10 ms)
+    connect x -> output: dense, weight = each(0.3), delay = DELAY, plasticity = followed()
+simulate:
+    duration = 16 ms
+    record e of x_output
+    record f of x_output
+"""
+
 
 def text_of(rule: str | None, delay: str = "2 ms", pattern: str = "dense") -> str:
     """The source; without a rule nothing is trained."""

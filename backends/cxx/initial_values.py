@@ -68,7 +68,7 @@ def initial_state(group: Group, row: Row, state: str, value: Expression, scalar:
     b.lines.append(f"static_cast<void>(seed), static_cast<void>(trial), static_cast<void>({neuron});")
     text, clip = _drawn(b, value), dict(row.clips).get(state)
     if has_draws(value):
-        number = f"0x{stream(row.population + '.' + state, 'initial'):08x}u"
+        number = f"0x{row.stream_of_start(state):08x}u"
         b.lines.append(f"{'const ' if clip is None else ''}sncc::Draw numbers{{seed, {number}, {neuron}, 0u, trial}};")
     return_value(b, text, clip if has_draws(value) else None)
     name = names.fresh(f"start.{row.population}.{state}")

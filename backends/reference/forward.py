@@ -19,7 +19,6 @@ from sncc.program.groups import Connection, Group
 from sncc.program.nodes import Program, Stimulus
 from sncc.program.operations import Deliver, Readout, SynapseUpdate, Update
 from sncc.program.statements import LEARNS, Draw, Statement
-from sncc.program.streams import stream
 
 Array = Any
 
@@ -81,8 +80,7 @@ class ForwardRun:
             }
             own["i"] = np.arange(row.size)
             for state, expression in row.initial:
-                number = stream(f"{row.population}.{state}", "initial")
-                counter = Counter(self.seed, number, np.arange(row.size), 0, self.trial)
+                counter = Counter(self.seed, row.stream_of_start(state), np.arange(row.size), 0, self.trial)
                 values[state][part] = drawn_within(expression, own, counter, dict(row.clips).get(state))
         return values
 
@@ -168,7 +166,8 @@ class ForwardRun:
         """The value of a statement for some elements, of what is drawn in the stream of that number."""
         if isinstance(s, Draw):
             element = element if s.whose is None else np.asarray(evaluate(s.whose, values)).astype(int)
-            counter = Counter(self.seed, number, element, n + s.later, self.trial)
+            step = n if s.at is None else np.asarray(evaluate(s.at, values)).astype(int)
+            counter = Counter(self.seed, number, element, step + s.later, self.trial)
             return DISTRIBUTIONS[s.distribution](counter, 0, *(evaluate(a, values) for a in s.arguments))
         return statement_value(s, values)
 

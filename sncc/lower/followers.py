@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sncc.expressions.algebra import ZERO, has_draws
+from sncc.expressions.algebra import ZERO
 from sncc.expressions.nodes import Symbol, symbols
 from sncc.expressions.units import PLAIN
-from sncc.lower.traces import drive, trace_population, unsupported
+from sncc.lower.traces import drive, trace_population
 from sncc.model.nodes import Assignment, Connection, Dynamics, Input, Model, Plasticity, Population, State
 
 
@@ -43,13 +43,11 @@ def followed_traces(
     for state in plasticity.pre_states if connection.delay is not None else ():
         if state.name not in read:
             continue
-        if has_draws(state.initial):
-            what = f"with a delay for each synapse, an equation that reads `{state.name}`, which starts at a draw,"
-            raise unsupported(plasticity.span or connection.span, what, "let it start at a number")
         source, name = model.population(connection.source), follower_of(connection, state.name)
-        dynamics = Dynamics(
-            (State("m", state.initial, PLAIN),), (Input("in", PLAIN),), each_step=(Assignment("m", Symbol("in")),)
+        start = State(
+            "m", state.initial, PLAIN, clip=state.clip, starts_as=f"{trace_name(connection, 'pre')}.{state.name}"
         )
+        dynamics = Dynamics((start,), (Input("in", PLAIN),), each_step=(Assignment("m", Symbol("in")),))
         used = symbols(state.initial)
         numbers = tuple(
             replace(p, key=f"{connection.name}.plasticity.{p.name}") for p in plasticity.parameters if p.name in used

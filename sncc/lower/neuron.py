@@ -224,11 +224,12 @@ def _flow_apart(
     dynamics: Dynamics, body: Body, before: dict[str, Expression], impulses: frozenset[str], drives: frozenset[str],
     gate: Expression | None, parameters: frozenset[str], step: float,
 ) -> list[Assign]:  # fmt: skip
-    """The flows of states that do not flow together."""
+    """The flows of states that do not flow together: each sees the others as the step before has left them, or as they start."""
     coefficients: list[Assign] = []
+    starts = {a.state: a.value for a in dynamics.leaving}
     for names in dynamics.apart:
         held = {name for other in dynamics.apart if other is not names for name in other}
-        seen = {name: Symbol(name) if name in held else value for name, value in before.items()}
+        seen = {name: starts.get(name, Symbol(name)) if name in held else value for name, value in before.items()}
         own = replace(
             dynamics,
             states=tuple(s for s in dynamics.states if s.name in names),

@@ -152,6 +152,7 @@ def _group(population: Population, neurons: Sequence[Neuron], name: str) -> Grou
             RecordedState(r.name, r.state, "" if r.unit.dimensionless else str(r.unit), r.unit.to_si, r.ahead)
             for r in population.recordable
         ),
+        tuple((s.name, s.starts_as) for s in own if s.starts_as),
         population.joins,
     )
     return Group(

@@ -13,15 +13,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sncc.diagnostics import DiagnosticError
-from sncc.expressions.algebra import ZERO, add, fold_all, has_draws
+from sncc.expressions.algebra import ONE, ZERO, add, fold_all, has_draws
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
 from sncc.lower.draws_apart import with_draws_apart
 from sncc.lower.flow import flow
 from sncc.lower.followers import follow_modulator, followed_traces, follower_of, trace_name
 from sncc.lower.movers import method_of
+from sncc.lower.names_apart import called, with_names_apart
 from sncc.lower.noise import noise_of
-from sncc.lower.shared_draws import index_of, is_shared_draw, read_behind_its_draw
+from sncc.lower.shared_draws import index_of, is_shared_draw, read_behind_its_draw, step_of
 from sncc.lower.synapse_constants import with_constants
 from sncc.lower.traces import can_spike, drive, most_spikes, trace_population, unsupported
 from sncc.model.nodes import (
@@ -44,8 +45,8 @@ from sncc.program.statements import Assign, Draw, Statement
 from sncc.program.streams import stream
 
 _INDEX = "neuron.index"  # of traces whose draws synapses see: a state, their neuron's number
+_STEP = "neuron.step"  # of those that synapses see each after a delay of its own: a state, the number of the step
 _MET = "met."  # before the names of states of a neuron as they are where its spike arrives
-_APART = "synapse."  # before names that a synapse has in common with its plasticity; a user's names hold no dot
 
 
 def _unsupported(connection: Connection, what: str, help: str) -> DiagnosticError:
@@ -104,19 +105,21 @@ def _trace(
     at_spikes: dict[str, Expression] = {name: Symbol(f"{_MET}{name}") for name in met}
     waits = (side,) * can_spike(neuron)  # for spikes; states of what has none flow alone
     before = tuple(State(f"{s.name}.before", s.initial, s.unit) for s in states) if side == "pre" else ()
+    seen = [State(_INDEX, Symbol("i"), PLAIN)] * (read_behind_its_draw(plasticity) is not None)
+    counts = bool(seen) and side == "pre" and connection.delay is not None
+    seen += [State(_STEP, ZERO, PLAIN)] * counts
     dynamics = Dynamics(
-        states=(
-            *states,
-            *before,
-            *[State(_INDEX, Symbol("i"), PLAIN)] * (read_behind_its_draw(plasticity) is not None),
-        ),
+        states=(*states, *before, *seen),
         inputs=tuple(Input(name, PLAIN) for name in (*waits, *followed, *(f"{_MET}{name}" for name in met))),
         equations=equations,
         arrivals=tuple((w, tuple(replace(a, value=substitute(a.value, at_spikes)) for a in jumps)) for w in waits),
         early=waits if side == "post" else (),
         once=waits if side == "post" else (),
         most=most_spikes(neuron),
-        kept=tuple(Assignment(f"{s.name}.before", Symbol(s.name)) for s in states) if side == "pre" else (),
+        kept=(
+            *(Assignment(s.name, Symbol(s.name.removesuffix(".before"))) for s in before),
+            *[Assignment(_STEP, add(Symbol(_STEP), ONE))] * counts,
+        ),
     )
     used = flowing | jumping | {s for state in states for s in symbols(state.initial)}
     parameters = [
@@ -186,41 +189,6 @@ def _declared(state: State) -> tuple[str, str, str, float]:
     return called(state), state.name, unit, state.unit.to_si
 
 
-def called(state: State) -> str:
-    """What the user calls a state of synapses."""
-    return state.name.removeprefix(_APART)
-
-
-def with_names_apart(connection: Connection) -> Connection:
-    """The connection whose synapse has other names than its plasticity, each of which the user calls as he likes."""
-    synapse, plasticity = connection.synapse, connection.plasticity
-    if synapse is None or plasticity is None:
-        return connection
-    taken = {p.name for p in plasticity.parameters} | {m.name for m in plasticity.modulators}
-    taken |= {s.name for s in (*plasticity.pre_states, *plasticity.post_states, *plasticity.states)}
-    alike = taken & ({p.name for p in synapse.parameters} | {s.name for s in synapse.states})
-    called = {name: f"{_APART}{name}" for name in alike}
-    symbols_of: dict[str, Expression] = {name: Symbol(other) for name, other in called.items()}
-
-    def of(expression: Expression) -> Expression:
-        return substitute(expression, symbols_of)
-
-    renamed = replace(
-        synapse,
-        parameters=tuple(
-            replace(p, name=called.get(p.name, p.name), key=p.key or f"{connection.name}.{p.name}")
-            for p in synapse.parameters
-        ),
-        states=tuple(replace(s, name=called.get(s.name, s.name), initial=of(s.initial)) for s in synapse.states),
-        equations=tuple(
-            replace(e, state=called.get(e.state, e.state), derivative=of(e.derivative)) for e in synapse.equations
-        ),
-        on_pre=tuple(replace(a, state=called.get(a.state, a.state), value=of(a.value)) for a in synapse.on_pre),
-        deliver=of(synapse.deliver) if synapse.deliver is not None else None,
-    )
-    return replace(connection, synapse=renamed, deliveries=tuple((i, of(value)) for i, value in connection.deliveries))
-
-
 def reads_target(model: Model, connection: Connection) -> bool:
     """Whether jumps at arriving spikes read states of the target's neurons: after the flow, before any arrival."""
     lowered, dynamics = lower_synapses(model, connection), model.population(connection.target).dynamics
@@ -249,9 +217,9 @@ class _Names:
             if name in following:
                 found[name] = ("post", trace_name(self.connection, name), "m")
                 continue
-            if name in (index_of("pre"), index_of("post")):
+            if name in (index_of("pre"), index_of("post"), step_of("pre")):
                 side = name.rpartition(".")[2]
-                found[name] = side, trace_name(self.connection, side), _INDEX
+                found[name] = side, trace_name(self.connection, side), _STEP if name == step_of(side) else _INDEX
                 continue
             side, _, variable = name.partition(".")
             if side in ("pre", "post") and variable:
@@ -348,11 +316,15 @@ def _jumps(connection: Connection, names: _Names, when: str, jumps: Iterable[Ass
     return _update(connection, names, when, body, carry, ()) if carry else None
 
 
-def _of_trace(statement: Statement, when: str) -> Statement:
-    """A draw that a trace jumps by as the trace draws it: of its neuron, and, of the target, as the step after begins."""
+def _of_trace(statement: Statement, when: str, late: bool) -> Statement:
+    """A draw that a trace jumps by as the trace draws it: of its neuron, and, of the target, as the step after begins.
+
+    late: with a delay for each synapse, of the step in which the source has drawn it.
+    """
     if not (isinstance(statement, Draw) and is_shared_draw(statement.name)):
         return statement
-    return replace(statement, whose=Symbol(index_of(when)), later=int(when == "post"))
+    at = Symbol(step_of(when)) if late and when == "pre" else None
+    return replace(statement, whose=Symbol(index_of(when)), at=at, later=int(when == "post"))
 
 
 def _stream(connection: Connection, when: str, draw: str) -> int:
@@ -381,7 +353,7 @@ def _update(
         if s.name in needed:
             needed |= s.reads
             kept.append(Assign(s.name, substitute(s.value, names.fixed)) if isinstance(s, Assign) else s)
-    statements = tuple(_of_trace(s, when) for s in with_draws_apart(reversed(kept)))
+    statements = tuple(_of_trace(s, when, connection.delay is not None) for s in with_draws_apart(reversed(kept)))
     written = {s.name for s in statements}
     read = [Symbol(name) for s in statements for name in s.reads if name not in written]
     bound = names.of_neurons(read, when)

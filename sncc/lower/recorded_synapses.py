@@ -13,7 +13,7 @@ from dataclasses import replace
 from sncc.expressions.algebra import has_draws
 from sncc.expressions.nodes import Expression, symbols
 from sncc.expressions.units import Unit
-from sncc.lower.plasticity import called
+from sncc.lower.names_apart import called
 from sncc.lower.synapse_moves import Moves
 from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, Recordable, State, Synapse
 from sncc.model.white_noise import is_noise
@@ -60,10 +60,11 @@ def shared_states(plasticity: Plasticity | None) -> tuple[State, ...]:
 
 
 def moves_alike(plasticity: Plasticity, state: str) -> bool:
-    """Whether a state that synapses share moves alike in each of them: it draws nothing, and reads no states of neurons."""
+    """Whether a state that synapses share is alike in each of them: it draws nothing, also where it starts, and reads no states of neurons."""
     jumps = (*plasticity.on_pre, *plasticity.on_post)
     kept = _closure({state}, shared_states(plasticity), plasticity.equations, jumps)
     moves = _moves(kept, plasticity.equations, jumps)
+    moves += [s.initial for s in shared_states(plasticity) if s.name in kept]
     read = {name for move in moves for name in symbols(move)}
     return not any(map(has_draws, moves)) and not any(is_noise(n) or n.startswith(("pre.", "post.")) for n in read)
 

@@ -42,6 +42,11 @@ def index_of(side: str) -> str:
     return f"index.{side}"
 
 
+def step_of(side: str) -> str:
+    """The input that says in which step a synapse's neuron has sent what has come."""
+    return f"sent.{side}"
+
+
 def is_shared_draw(name: str) -> bool:
     """Whether a draw is one that a trace jumps by and synapses see."""
     return name.startswith(_NAME)

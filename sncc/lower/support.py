@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from sncc.connectivity.patterns import Convolution
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.lower.reduction import reduce_synapse
-from sncc.lower.shared_draws import read_behind_its_draw
 from sncc.model.nodes import Connection, Model
 from sncc.model.unstored import REMEDY
 
@@ -33,18 +32,6 @@ def _connection(model: Model, connection: Connection) -> Iterator[Diagnostic]:
         yield not_supported_yet(
             connection.span, what, "connect with `sparse`, whose pairs are handed over: every synapse has a weight"
         )
-
-    read = read_behind_its_draw(connection.plasticity) if connection.plasticity is not None else None
-    if (
-        connection.plasticity is not None
-        and read is not None
-        and connection.delay is not None
-        and not model.spreads_samples
-    ):
-        name = connection.plasticity.model
-        what = f"with a delay for each synapse, in `{name}` a line that reads `{read}`, one for all synapses of a neuron, after the one in which it draws,"
-        help = f"put it before that line, or declare it with `state {read} = …`: one per synapse"
-        yield not_supported_yet(connection.span, what, help)
 
 
 def _unstored(connection: Connection) -> Iterator[Diagnostic]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from sncc.expressions.algebra import ONE, ZERO, add, affine, has_draws, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.expressions.units import PLAIN
-from sncc.lower.plasticity import with_names_apart
+from sncc.lower.names_apart import with_names_apart
 from sncc.lower.readings import is_timed
 from sncc.lower.seen_neurons import LEARNT, WEIGHT, Reader, Seen, When, is_state
 from sncc.lower.traces import rests

@@ -48,7 +48,8 @@ class State:
     """One state variable of a population, e.g. the membrane potential; `initial` may use parameters and draws.
 
     `storage` is that of the first value, whose key is `POP.STATE.initial`: `compiled` (draws are drawn again by every
-    run), or stored because it is learnt or given by `each(…)`. `scale` and `clip` as of a `Parameter`.
+    run), or stored because it is learnt or given by `each(…)`. `scale` and `clip` as of a `Parameter`. `starts_as`:
+    POPULATION.STATE, one of as many neurons, whose drawn first value this one has too.
     """
 
     name: str
@@ -57,6 +58,7 @@ class State:
     storage: Storage = "compiled"
     scale: float = 1.0
     clip: tuple[float, float] | None = None
+    starts_as: str = ""
     doc: str = ""
     span: Span | None = field(default=None, compare=False)
 

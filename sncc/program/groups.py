@@ -79,7 +79,8 @@ class Row:
     """One population inside a group: neurons [offset, offset + size) of the group's arrays.
 
     `values` binds the group's parameter symbols: a number, or the key of a stored `Parameter`. `initial` gives each
-    state's first value, an expression of those symbols, numbers and draws. `holds`: what its elements are, neurons of
+    state's first value, an expression of those symbols, numbers and draws, of a stream by the names of population and state, or that
+    of `starts_as`. `holds`: what its elements are, neurons of
     the user's, states that synapses share per neuron, synapses, or such that are there for a simulation to record: elsewhere they stand still.
     """
 
@@ -94,7 +95,14 @@ class Row:
     clips: tuple[tuple[str, tuple[float, float]], ...] = ()  # states whose first value is drawn again outside this
     holds: Literal["neurons", "traces", "modulators", "synapses", "recorded"] = "neurons"
     recordable: tuple[Recordable, ...] = ()
+    starts_as: tuple[
+        tuple[str, str], ...
+    ] = ()  # (state, POPULATION.STATE) of states that start at the numbers that another one draws
     joins: tuple[str, ...] = ()  # the connection whose synapses are recordable here, its source and its target
+
+    def stream_of_start(self, state: str) -> int:
+        """Of the draws that a state starts at."""
+        return stream(dict(self.starts_as).get(state, f"{self.population}.{state}"), "initial")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from drawing_rules import sharing
 from halves import gradients_agree
 from networks import program_of
 from projects import Projects, handed_over, needs_compiler
-from read_draws import finds_what_it_has_seen, inputs, text_of
+from read_draws import FOLLOWED, finds_what_it_has_seen, inputs, text_of
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
@@ -31,10 +31,10 @@ def test_gradients_equal_the_reference(tmp_path, half, text):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("half", ["cpu", "emulated"])
-@pytest.mark.parametrize("pattern", ["dense", "random(p = 0.7)"])
-def test_with_neurons_spread_synapses_see_what_traces_draw(tmp_path, half, pattern):
+@pytest.mark.parametrize("pattern, delay", [("dense", "2 ms"), ("random(p = 0.7)", "2 ms"), ("random(p = 0.7)", EACH)])
+def test_with_neurons_spread_synapses_see_what_traces_draw(tmp_path, half, pattern, delay):
     needs_compiler()
-    text, names = text_of(None, pattern=pattern), ("found", "left", "met", "kept")
+    text, names = text_of(None, delay, pattern), ("found", "left", "met", "kept")
     if half == "cpu":
         project = sncc.build(text, backend="cpu", precision="float64")
     else:
@@ -50,3 +50,19 @@ def test_with_neurons_spread_synapses_see_what_traces_draw(tmp_path, half, patte
         if most == 1:
             assert finds_what_it_has_seen(traces["found"], traces["left"])
             assert finds_what_it_has_seen(traces["met"], traces["kept"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("half", ["cpu", "emulated"])
+def test_with_neurons_spread_equations_read_traces_from_where_they_start(tmp_path, half):
+    needs_compiler()
+    text = FOLLOWED.replace("DELAY", EACH)
+    if half == "cpu":
+        project = sncc.build(text, backend="cpu", precision="float64")
+    else:
+        project = Projects(tmp_path).emulated(text, build="checked")[1]
+    program, given = program_of(text), [{"x": np.hstack([inputs()[0]["x"], inputs()[0]["x"][:, :1]])[:16]}]
+    run = sncc.load(project, backend=half).simulate(inputs=handed_over(program, given), seed=0)
+    expected = Reference(program).run(given).traces[0]
+    for state in "ef":
+        assert np.allclose(run.trace[f"x_output.{state}"].reshape(16, -1), expected["x_output", state], rtol=1e-12)

@@ -13,7 +13,6 @@ from synapse_gradients import equals_differences, relative_error
 
 from sncc.backends.reference.interpreter import Reference
 from sncc.compiler import compile_program
-from sncc.diagnostics import DiagnosticError
 
 ALL = "x_hidden.weight, hidden_hidden.weight, "
 
@@ -144,7 +143,10 @@ def test_noise_in_shared_traces_has_the_spread_of_its_equation_trained_or_not(si
         assert np.var(v) == pytest.approx(0.125 * (1 - np.exp(-2 * 3 / 9)), rel=0.06)
 
 
-@pytest.mark.parametrize("rule, delay", [("bptt", "2 ms"), ("bptt", "uniform(1 ms, 5 ms)"), (None, "2 ms")])
+@pytest.mark.parametrize(
+    "rule, delay",
+    [("bptt", "2 ms"), ("bptt", "uniform(1 ms, 5 ms)"), (None, "2 ms"), (None, "uniform(1 ms, 5 ms)")],
+)
 def test_what_a_line_sees_behind_a_draw_is_what_the_trace_has_drawn(rule, delay):
     program = program_of(read_draws.text_of(rule, delay))
     assert program.schedule == ("neuron_parallel" if rule is None else "sample_parallel")
@@ -159,11 +161,6 @@ def test_forwards_is_reverse_where_draws_are_read():
     expected, found = (Reference(p, values).run(read_draws.inputs(4), [2]).gradients for p in (reverse, forwards))
     for key, gradient in expected.items():
         assert np.any(gradient) and relative_error(found[key], gradient) < 1e-12, key
-
-
-def test_with_neurons_spread_a_delay_for_each_synapse_finds_no_draws_of_its_source():
-    with pytest.raises(DiagnosticError, match="with a delay for each synapse, in `seen` a line that reads `x`"):
-        program_of(read_draws.text_of(None, "uniform(1 ms, 5 ms)"))
 
 
 LATE = "delay = uniform(1 ms, 6 ms), plasticity"

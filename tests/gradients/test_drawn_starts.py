@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from networks import model_of, program_of
+from read_draws import FOLLOWED
 from synapse_gradients import equals_differences, relative_error
 
 import sncc
@@ -93,6 +94,27 @@ def test_a_draw_by_a_learnt_number_is_a_constant(rule):
     for key, gradient in found[0].gradients.items():
         other = found[1].gradients[key.replace("moves", "most")]
         assert np.any(gradient) and relative_error(other, gradient) < 1e-12, key
+
+
+@pytest.mark.parametrize("delay", ["2 ms", "uniform(0 ms, 6 ms)"])
+def test_equations_of_synapses_read_traces_from_where_these_start(delay):
+    text = FOLLOWED.replace("DELAY", delay)
+    assert not sncc.check(text)
+    spread, alone = (
+        Reference(program_of(text, schedule=schedule)).run(inputs()).traces[0]
+        for schedule in ("sample_parallel", "neuron_parallel")
+    )
+    for state in "ef":
+        assert np.array_equal(spread["x_output", state][:, :24], alone["x_output", state])
+    still = alone["x_output", "e"] / -np.expm1(-np.arange(1, 17)[:, None] / 8)  # what the first number was
+    assert np.ptp(still, axis=0).max() < 1e-12 and np.ptp(still.reshape(16, 6, 4), axis=2).max() < 1e-12
+    assert len(np.unique(np.round(still[0], 6))) == 6 and 0.2 < still.min() and still.max() < 1
+
+
+def test_what_starts_at_a_draw_is_not_recorded_as_if_each_synapse_had_drawn():
+    text = FOLLOWED.replace("DELAY", "2 ms").replace("record f of", "record x of")
+    (found,) = sncc.check(text)
+    assert found.code == "not-supported-yet" and "recording `x`" in found.message
 
 
 @pytest.mark.parametrize(
