@@ -227,14 +227,17 @@ def _flow_apart(
     """The flows of states that do not flow together: each sees the others as the step before has left them, or as they start."""
     coefficients: list[Assign] = []
     starts = {a.state: a.value for a in dynamics.leaving}
-    for names in dynamics.apart:
-        held = {name for other in dynamics.apart if other is not names for name in other}
+    for group in dynamics.apart:
+        names = group.states
+        held = {name for other in dynamics.apart if other is not group for name in other.states}
         seen = {name: starts.get(name, Symbol(name)) if name in held else value for name, value in before.items()}
         own = replace(
             dynamics,
             states=tuple(s for s in dynamics.states if s.name in names),
             inputs=(*dynamics.inputs, *(Input(s.name, s.unit) for s in dynamics.states if s.name not in names)),
             equations=tuple(e for e in dynamics.equations if e.state in names),
+            method=group.method,
+            substeps=group.substeps,
             apart=(),
         )
         given = drives | {s.name for s in dynamics.states}

@@ -70,6 +70,4 @@ def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[s
     if c.delay is not None and is_timed(model) and any(n.startswith("pre.") and is_state(model, c, n) for n in read):
         what = "under `eventprop` with a delay for each synapse and a `pre state` whose equation reads its neuron"
         return what, "give the connection one delay, or read it in an equation of the synapse"
-    if c.synapse is not None and c.synapse.method is not None:
-        return f"behind `{c.synapse.model}`, which states its `method`", "leave the `method` out"
     return "", ""

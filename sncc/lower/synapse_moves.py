@@ -20,7 +20,7 @@ from sncc.lower.names_apart import with_names_apart
 from sncc.lower.readings import is_timed
 from sncc.lower.seen_neurons import LEARNT, WEIGHT, Reader, Seen, When, is_state
 from sncc.lower.traces import rests
-from sncc.model.nodes import Assignment, Connection, Equation, Model, Parameter, Plasticity, State
+from sncc.model.nodes import Apart, Assignment, Connection, Equation, Model, Parameter, Plasticity, State
 from sncc.model.white_noise import is_noise
 from sncc.program.statements import WEIGHT_NOW
 
@@ -45,7 +45,7 @@ class Moves:
 
     states: tuple[State, ...]
     equations: tuple[Equation, ...]
-    apart: tuple[tuple[str, ...], ...]
+    apart: tuple[Apart, ...]
     on_pre: tuple[Block, ...]
     on_post: tuple[Block, ...]
     delivered: tuple[tuple[str, Expression], ...]
@@ -74,7 +74,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
     usual, told = max(c.delay_steps, 1), int(after)
     late = c.delay_steps + (after and c.delay is None)  # with a delay for each synapse what is seen is kept for a step
     before = c.delay_steps + 1 if c.delay is None else None  # a delay for each synapse is that of what arrives
-    flows = [_flowing(synapse.equations)] if synapse is not None else []
+    flows = [Apart(_flowing(synapse.equations), synapse.method, synapse.substeps)] if synapse is not None else []
     all_the_time = When(usual, 1, 0)
     equations = [_read(e, reader, all_the_time) for e in synapse.equations] if synapse is not None else []
     arriving, on_pre = When(late, None, told, after, timed), list[Block]()
@@ -94,7 +94,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
                 on_post += [_jumps(b, reader, when) for b, when in zip(blocks, moments, strict=True) if b]
         for side, own in (("pre", plasticity.pre_states), ("post", plasticity.post_states), ("", plasticity.states)):
             flowing = [e for e in plasticity.equations if e.state in {s.name for s in own}]
-            flows.append(_flowing(flowing))
+            flows.append(Apart(_flowing(flowing)))
             of_trace = replace(all_the_time, pre=before) if side == "pre" else all_the_time
             equations += [_read(e, reader, of_trace) for e in flowing]
             states += own
@@ -110,7 +110,7 @@ def moves_of(model: Model, connection: Connection) -> Moves:
     return Moves(
         states=tuple(states),
         equations=tuple(equations),
-        apart=tuple(f for f in flows if f) if plasticity is not None else (),
+        apart=tuple(f for f in flows if f.states) if plasticity is not None else (),
         on_pre=tuple(b for b in on_pre if b),
         on_post=tuple(on_post),
         delivered=delivered,

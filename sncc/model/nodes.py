@@ -124,6 +124,15 @@ class Integrated:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """States that flow by themselves, and how; None: the automatic choice."""
+
+    states: tuple[str, ...]
+    method: Method | None = None
+    substeps: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Dynamics:
     """The hybrid system of one neuron: a flow (or a map each step), a threshold and jumps.
 
@@ -153,7 +162,7 @@ class Dynamics:
     flowed: tuple[str, ...] = ()
     most: int = 1
     parts: bool = False
-    apart: tuple[tuple[str, ...], ...] = ()
+    apart: tuple[Apart, ...] = ()
     integrated: tuple[Integrated, ...] = ()
     leaving: tuple[Assignment, ...] = ()
     kept: tuple[Assignment, ...] = ()

@@ -95,7 +95,9 @@ train:
 """
 
 
-@pytest.mark.parametrize("rule", ["feedback = symmetric", "feedback = random, truncate = 7 ms"])
+@pytest.mark.parametrize(
+    "rule", [pytest.param("feedback = symmetric", marks=pytest.mark.slow), "feedback = random, truncate = 7 ms"]
+)
 def test_traces_follow_what_notices_its_target_late(rule):
     reverse, forwards = (program_of(NOTICING.format(rule=r)) for r in (rule, f"{rule}, online = true"))
     values, inputs = (
@@ -151,15 +153,21 @@ train:
 
 
 @pytest.mark.parametrize(
-    "synapse",
+    "synapse, method",
     [
-        "exponential(tau = 4 ms)",
-        pytest.param("tsodyks_markram(tau = 4 ms)", marks=pytest.mark.slow),
-        pytest.param("clipped()", marks=pytest.mark.slow),
+        ("exponential(tau = 4 ms)", ""),
+        pytest.param("tsodyks_markram(tau = 4 ms)", "", marks=pytest.mark.slow),
+        pytest.param("clipped()", "", marks=pytest.mark.slow),
+        ("clipped()", "rk4(substeps = 2)"),
+        pytest.param("clipped()", "heun", marks=pytest.mark.slow),
     ],
 )
-def test_weights_move_in_front_of_states_of_synapses(synapse):
+def test_weights_move_in_front_of_states_of_synapses(synapse, method):
+    """Of which a synapse may state the `method`: its rule flows by its own."""
     text = BEHIND.replace("SYNAPSE", synapse).replace(" /UNIT", "" if synapse == "clipped()" else " /ms")
+    text = text.replace(
+        "    state g = 0\n", f"    state g = 0\n    method = {method}\n" if method else "    state g = 0\n"
+    )
     model, rng = model_of(text), np.random.default_rng(1)
     program = compile_program(model, "float64")
     values = {p.key: np.asarray(Reference(program).parameters[p.key]) for p in program.parameters if p.learnt}

@@ -33,7 +33,7 @@ def matrix(sources: int, targets: int, name: str):
     return of
 
 
-@pytest.mark.parametrize("rule", ["eprop", "bptt"])
+@pytest.mark.parametrize("rule", [pytest.param("eprop", marks=pytest.mark.slow), "bptt"])
 def test_gradients_are_those_of_matrices_that_are_written_out(rule):
     text = text_of(rule)
     model, program = model_of(text), program_of(text)
@@ -52,7 +52,7 @@ def test_gradients_are_those_of_matrices_that_are_written_out(rule):
 
 
 @pytest.mark.parametrize("rule, delay, synapse", [
-    ("bptt", "uniform(1 ms, 3 ms)", "clipped()"), ("eventprop", "uniform(1 ms, 3 ms)", ""), ("eprop(online = true)", "2 ms", ""),
+    pytest.param("bptt", "uniform(1 ms, 3 ms)", "clipped()", marks=pytest.mark.slow), ("eventprop", "uniform(1 ms, 3 ms)", ""), ("eprop(online = true)", "2 ms", ""),
     ("eprop(feedback = random)", "2 ms", ""),
 ])  # fmt: skip
 def test_the_gradient_is_the_sum_over_connections_with_weights_of_their_own(rule, delay, synapse):
