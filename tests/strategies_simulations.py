@@ -230,17 +230,35 @@ def _plasticities(source: End, target: End) -> list[str]:
 
 @st.composite
 def twins(draw: st.DrawFn, of: Connect, name: str, all_ends: list[End]) -> Connect:
-    """A connection with another's weights: along the same synapses, or the other way where they are a matrix."""
+    """A connection with another's weights, also the other way where they are a matrix: along the same synapses, or between other parts."""
     back = KINDS.get(next(e.model for e in all_ends if e.name == of.ends[0].partition("[")[0]))
     silent = back is not None and not back.spikes
     turns = of.pattern == "dense" and back is not None and (bool(of.synapse) or back.unit == of.unit)
     delay, turned = one(draw, DELAYS), turns and one(draw, [0, 1])
     ends = of.ends[::-1] if turned else of.ends
+    if one(draw, [0, 1]):
+        ends = draw(moved(ends[0], all_ends)), draw(moved(ends[1], all_ends))
     weight = f"share = {of.name}{' transposed' if turned else ''}"
     if turned:
         return replace(of, name=name, ends=ends, weight=weight, delay=delay, into="I")
     synapse = one(draw, [of.synapse, "synapse = decaying()" if of.synapse and not silent else of.synapse])
     return replace(of, name=name, ends=ends, weight=weight, delay=delay, synapse=synapse)
+
+
+@st.composite
+def moved(draw: st.DrawFn, part: str, all_ends: list[End]) -> str:
+    """A part as large as another of its population."""
+    name, _, inside = part.rstrip("]").partition("[")
+    if not inside:
+        return part
+    shape = next(e.shape for e in all_ends if e.name == name)
+    written = []
+    for length, along in zip(shape, inside.split(","), strict=True):
+        first, _, last = along.partition(":")
+        size = int(last) - int(first) if last else 1
+        start = draw(st.integers(0, length - size))
+        written.append(f"{start}:{start + size}" if last else str(start))
+    return f"{name}[{', '.join(written)}]"
 
 
 def _loops(source: End, target: End) -> bool:
