@@ -55,13 +55,3 @@ def with_starts(states: tuple[State, ...], starts: list[DrawnStarts]) -> tuple[S
     """The states of synapses, of which some are told what they start at."""
     told = {state for one in starts for state, _ in one.inputs}
     return tuple(replace(s, initial=ZERO, clip=None) if s.name in told else s for s in states)
-
-
-def cannot_start(model: Model, c: Connection) -> tuple[str, str]:
-    """What stands in the way of drawing what traces start at, and what helps."""
-    for one in drawn_starts(model, c):
-        for p in one.population.parameters:
-            if p.storage == "each":
-                what = f"and of which traces start at a draw by `{p.name}`, a number of each synapse"
-                return what, "draw by one number"
-    return "", ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sncc.expressions.nodes import symbols, walk
-from sncc.lower.drawn_starts import cannot_start
 from sncc.lower.readings import is_timed
 from sncc.lower.seen_neurons import is_state
 from sncc.lower.synapse_ends import is_placed, learns_delay, most_of
@@ -62,9 +61,8 @@ def _cannot_draw(model: Model, c: Connection, plasticity: Plasticity) -> tuple[s
 
 def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
     """What stands in the way of training through weights that move within a sample, and what helps."""
-    for found in (_cannot_draw(model, c, plasticity), cannot_start(model, c)):
-        if found[0]:
-            return found
+    if (found := _cannot_draw(model, c, plasticity))[0]:
+        return found
     traces = {s.name for s in plasticity.pre_states}
     read = {name for e in plasticity.equations if e.state in traces for name in symbols(e.derivative)}
     if c.delay is not None and is_timed(model) and any(n.startswith("pre.") and is_state(model, c, n) for n in read):

@@ -73,9 +73,12 @@ class _PlasticityBody(Body):
         on_pre = self._jumps(parts.get(tree.OnPre, []), "pre")
         on_post = self._jumps(parts.get(tree.OnPost, []), "post")
         places = {part.name.name: part.name.span for part in parts.get(tree.Modulator, [])}
+        pre, post = (definition.states_of(kind, units) for kind in (tree.PreState, tree.PostState))
+        for state in (*pre, *post):
+            self._alone(state.name, state.initial, state.span)
         return nodes.Plasticity(
-            definition.block.name.name, tuple(definition.parameters.values()), definition.states_of(tree.PreState, units),
-            definition.states_of(tree.PostState, units), definition.states_of(tree.State, units), equations, on_pre, on_post,
+            definition.block.name.name, tuple(definition.parameters.values()), pre, post,
+            definition.states_of(tree.State, units), equations, on_pre, on_post,
             tuple(nodes.Input(name, unit, places.get(name)) for name, unit in modulators.items()),
             self._bounds(parts.get(tree.Bound, [])), definition.block.document, definition.block.name.span,
         )  # fmt: skip

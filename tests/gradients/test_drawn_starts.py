@@ -120,7 +120,10 @@ def test_what_starts_at_a_draw_is_not_recorded_as_if_each_synapse_had_drawn():
 @pytest.mark.parametrize(
     "changes, said",
     [
-        ({"starting()": "starting(most = uniform(0.5, 0.9))"}, "at a draw by `most`, a number of each synapse"),
+        (
+            {"starting()": "starting(most = uniform(0.5, 0.9))"},
+            "`x` is one number per presynaptic neuron and cannot depend on `most`",
+        ),
         (
             {"uniform(0.1, most)": "most * uniform(0.1, 1)", "learn =": "learn = hidden_hidden.plasticity.most,"},
             "`hidden_hidden.plasticity.most`, which stands beside a draw in what `x` starts at",
