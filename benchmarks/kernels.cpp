@@ -11,6 +11,7 @@
 #include "sncc/philox.h"
 #include "sncc/rows.h"
 #include "sncc/spikes.h"
+#include "sncc/strips.h"
 #include "sncc/thread_pool.h"
 
 using namespace sncc;
@@ -51,7 +52,7 @@ std::vector<std::uint32_t> random_rows(int rows, int count, std::mt19937& genera
 }
 
 template <typename Real, int Rows, int Columns>
-void time_rows(const char* add_name, const char* gather_name, double rate) {
+void time_rows(const char* add_name, const char* gather_name, double rate, const char* strips_name = nullptr) {
     static constexpr TileLayout<Real> layout{Rows, Columns};
     std::mt19937 generator(1);
     const auto weights = random_reals<Real>(layout.size(), generator);
@@ -79,6 +80,12 @@ void time_rows(const char* add_name, const char* gather_name, double rate) {
                     mu.data() + std::int64_t(s) * steps * layout.padded_columns()};
     report(gather_name, double(count) * steps * samples, "event", [&] {
         gather_rows(gradient.data(), layout, 0, Rows, tapes, samples, steps, 1, layout.padded_columns());
+    });
+    if (!strips_name) return;
+    JoinedSpikes<Real> joined;
+    report(strips_name, double(count) * steps * samples, "event", [&] {
+        joined.join(tapes, samples, Rows, steps - 1);
+        gather_strips(true, gradient.data(), layout, joined, tapes, samples, steps - 1, 1, layout.padded_columns());
     });
 }
 
@@ -147,6 +154,10 @@ int main() {
     time_rows<float, 256, 256>("add_rows, float, 256 x 256, 2 %", "gather_rows, float, 256 x 256, 2 %, 2 samples", 0.02);
     time_rows<float, 700, 256>("add_rows, float, 700 x 256, 2 %", "gather_rows, float, 700 x 256, 2 %, 2 samples", 0.02);
     time_rows<float, 1024, 1024>("add_rows, float, 1024 x 1024, 2 %", "gather_rows, float, 1024 x 1024, 2 %, 2 samples", 0.02);
+    time_rows<float, 1024, 1024>("add_rows, float, 1024 x 1024, 15 %", "gather_rows, float, 1024 x 1024, 15 %, 2 samples", 0.15,
+                                 "gather_strips, float, 1024 x 1024, 15 %, 2 samples");
+    time_rows<float, 1024, 1024>("add_rows, float, 1024 x 1024, 40 %", "gather_rows, float, 1024 x 1024, 40 %, 2 samples", 0.4,
+                                 "gather_strips, float, 1024 x 1024, 40 %, 2 samples");
     time_rows<float, 256, 20>("add_rows, float, 256 x 20, 2 %", "gather_rows, float, 256 x 20, 2 %, 2 samples", 0.02);
     time_rows<double, 256, 256>("add_rows, double, 256 x 256, 2 %", "gather_rows, double, 256 x 256, 2 %, 2 samples", 0.02);
     time_products<float, 256, 256, 1>("transpose_product<1>, float, 256 x 256", "dense_product<1>, float, 256 x 256");

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from sncc.backends.cpu import forward, gather, learning, reverse, traces
+from sncc.backends.cpu.stages import LEAST_COLUMNS, stages
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import KNOWN_AT_BUILD, Layout, padded
@@ -35,6 +36,7 @@ def _parts(layout: Layout) -> dict[str, object]:
     per_chain = max(1, layout.gradient_size * real)
     readout, optimise = p.readout, p.optimise
     clip = optimise.clip if optimise else None
+    parts = stages(layout)
     constants = [
         f"int parameters = {len(p.parameters)}",
         f"int sources = {len(p.sources)}",
@@ -50,6 +52,10 @@ def _parts(layout: Layout) -> dict[str, object]:
         f"std::int64_t chain_memory = {GRADIENT_MEMORY}",
         f"std::int64_t known_at_build = {KNOWN_AT_BUILD}",
         f"int rows_count = {len(layout.rows_of_synapses)}",
+        f"int stages = {len(parts.operations)}",
+        f"int arrivals = {len(parts.arrivals)}",
+        f"bool strips = {str(any(c.pattern == 'dense' and c.target_size >= LEAST_COLUMNS for c in p.connections)).lower()}",
+        f"std::int64_t arrival_columns = {parts.columns}",
         f"int series_count = {len(layout.series)}",
         f"std::int64_t series_width = {sum(padded(p.place(one.population)[1].size) for one in layout.series)}",
         f"std::int64_t sum_size = {layout.sum_size}",
@@ -87,6 +93,7 @@ def _parts(layout: Layout) -> dict[str, object]:
         "start": forward.start(layout),
         "forward": forward.forward(layout),
         "back": reverse.back(layout),
+        "deliver_ahead": forward.deliver_ahead(layout),
         "deliver_delays": forward.deliver_delays(layout),
         "before": reverse.before(layout),
         "gather": gather.gather(layout),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sncc.backends.cpu.stages import Stages, stages
 from sncc.backends.cpu.updates import update_loop
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.stimuli import stimulated
 from sncc.backends.cxx.synapse_rows import flag, index_type, place_of_weights, run_of
 from sncc.program.groups import Connection, Group, Row
-from sncc.program.operations import Deliver, Readout, Update
+from sncc.program.operations import Deliver, ForwardOperation, Readout, Update
 from sncc.program.statements import Fire
 
 
@@ -171,7 +172,7 @@ def _deliver_rows(layout: Layout, c: Connection, target: str = "") -> str:
     return f"deliver_synapses({loop}, {target}, {weight}, {source}.at({when}));  // {c.name}"
 
 
-def _deliver(layout: Layout, c: Connection) -> list[str]:
+def _deliver(layout: Layout, parts: Stages, c: Connection) -> list[str]:
     if c in layout.rows_of_synapses:
         return [_deliver_rows(layout, c)]
     target = f"s.state.{layout.state[c.target_group, c.input].identifier} + {c.target_offset}"
@@ -198,6 +199,10 @@ def _deliver(layout: Layout, c: Connection) -> list[str]:
             lines.append(
                 f"    add_rows({target}, {weight}, {tile_layout(layout, c.weight)}, spikes.indices, spikes.count);"
             )
+            if (place := parts.place(c)) is not None:
+                arrived, first = f"s.arrivals[{place[0]}]", place[1]
+                lines[0] = f"if (!{arrived}.has(n)) {{  // {c.name}"
+                return [*([f"if ({arrived}.has(n)) {arrived}.add(n, {target});"] if first else []), *lines, "}"]
         else:
             lines.append(
                 f"    for (int k = 0; k < spikes.count; ++k) ({target})[spikes.indices[k]] += {weight}[spikes.indices[k]];"
@@ -205,25 +210,45 @@ def _deliver(layout: Layout, c: Connection) -> list[str]:
     return [*lines, "}"]
 
 
-def forward(layout: Layout) -> list[str]:
-    """The operations of a step."""
-    lines: list[str] = []
-    for o in layout.program.forward:
-        match o:
-            case Deliver(connection):
-                c = layout.program.connection(connection)
-                lines += _moved(_deliver(layout, c), layout.program.group(c.target_group))
-            case Update():
-                lines += _moved(_update(layout, o), layout.program.group(o.group))
-            case Readout(index=k):
-                # online learning asks at once
-                unkept = f"std::get<{k}>(s.readings).error" if layout.program.traces else "nullptr"
-                error = f"Keep ? tile->template error<Readout{k}>(n, index) : {unkept}"
-                lines.append(f"observe(s, std::get<{k}>(s.readings), Readout{k}::seen(s), n, {error});")
+def forward(layout: Layout) -> list[list[str]]:
+    """The operations of a step, stage by stage."""
+    parts = stages(layout)
+    found = [[line for o in part for line in _operation(layout, parts, o)] for part in parts.operations]
     # populations that never fire still have a list for each step
     silent = [r.population for _, r in layout.rows if not r.spiking]
-    lines += [f"s.spikes[{layout.populations.index(p)}].append_list(nullptr, 0);" for p in silent]
-    return [*lines, *(line for p in silent for line in _thin(layout, p))]
+    found[-1] += [f"s.spikes[{layout.populations.index(p)}].append_list(nullptr, 0);" for p in silent]
+    found[-1] += [line for p in silent for line in _thin(layout, p)]
+    return found
+
+
+def _operation(layout: Layout, parts: Stages, o: ForwardOperation) -> list[str]:
+    match o:
+        case Deliver(connection):
+            c = layout.program.connection(connection)
+            return _moved(_deliver(layout, parts, c), layout.program.group(c.target_group))
+        case Update():
+            return _moved(_update(layout, o), layout.program.group(o.group))
+        case Readout(index=k):
+            # online learning asks at once
+            unkept = f"std::get<{k}>(s.readings).error" if layout.program.traces else "nullptr"
+            error = f"Keep ? tile->template error<Readout{k}>(n, index) : {unkept}"
+            return [f"observe(s, std::get<{k}>(s.readings), Readout{k}::seen(s), n, {error});"]
+    return []
+
+
+def deliver_ahead(layout: Layout) -> list[str]:
+    """What many steps bring to a stage from earlier ones, accumulator by accumulator."""
+    lines = []
+    for k, arrivals in enumerate(stages(layout).arrivals):
+        lines.append(f"if (stage == {arrivals.stage}) {{  // {', '.join(c.name for c in arrivals.connections)}")
+        lines.append(f"    const Incoming<Network> from[{len(arrivals.connections)}] = {{")
+        for c in arrivals.connections:
+            lists = f"[](const Sample<Network>& s) {{ return lists_of({spikes_of(layout, c)}); }}"
+            lines.append(f"        {{{_weight(layout, c)}, {tile_layout(layout, c.weight)}, {c.delay}, {lists}}},")
+        lines.append("    };")
+        lines.append(f"    sum_ahead(tile, {k}, count, first, last, from, {len(arrivals.connections)});")
+        lines.append("}")
+    return lines
 
 
 def _update(layout: Layout, o: Update) -> list[str]:

@@ -12,7 +12,7 @@ INCLUDE = Path(__file__).parents[3] / "backends" / "cxx" / "include"
 PROGRAMS = Path(__file__).parent / "programs"
 HEADERS = [
     "platform.h", "aligned.h", "fpu.h", "list.h", "spikes.h", "thread_pool.h", "vector.h", "layout.h", "rows.h", "products.h",
-    "math_format.h", "math.h", "power.h", "philox.h",
+    "strips.h", "math_format.h", "math.h", "power.h", "philox.h",
 ]  # fmt: skip
 EMITTED = ["-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fno-loop-unroll-and-jam"]
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <string>
 
+#include "sncc/ahead.h"
 #include "sncc/cpu_gradients.h"
 #include "sncc/cpu_numbers.h"
 #include "sncc/cpu_online.h"
@@ -165,16 +166,16 @@ private:
         const Segments segments = chain ? begin_segments(tile, checkpoints) : Segments();
         tile.scale = 1.0 / static_cast<double>(batch.count);
         for (int s = 0; s < Network::tile; ++s) tile.samples[s].steps = 0;
+        for (int s = 0; s < count; ++s) prepare(tile, s, batch, first + s);
+        walk(numbers_.parameters, tile, count, 1, tile.steps, [&](int stage, int s, std::int64_t n) {
+            if (chain)
+                forward(tile, segments, checkpoints, stage, s, n);
+            else
+                Network::template forward<false>(numbers_.arrays, numbers_.parameters, tile.samples[s], stage, n, nullptr, s);
+            if (stage == Network::stages - 1 && outputs.values && outputs.starts) write_step(tile.samples[s], outputs, first + s, n);
+        });
         for (int s = 0; s < count; ++s) {
             Sample<Network>& sample = tile.samples[s];
-            prepare(tile, s, batch, first + s);
-            for (std::int64_t n = 1; n <= sample.steps; ++n) {
-                if (chain)
-                    forward(tile, segments, checkpoints, s, n);
-                else
-                    Network::template forward<false>(numbers_.arrays, numbers_.parameters, sample, n, nullptr, s);
-                if (outputs.values && outputs.starts) write_step(sample, outputs, first + s, n);
-            }
             Result& result = results[static_cast<std::size_t>(first + s)];
             result = {conclude(sample), penalties_.count(sample, first + s), 0, 0};
             if constexpr (Network::outputs > 0) {
@@ -215,6 +216,7 @@ private:
         begin_series(sample);
         for (int k = 0; k < Network::series_count; ++k) sample.series[k].make_room(sample.steps);
         clear_rings(sample, numbers_.parameters.rows);
+        for (Arrivals<Real>& arrivals : sample.arrivals) arrivals = {};
         for (int q = 0; q < Network::sources; ++q) {
             const SourceData& source = data.sources[q];
             if (Network::source_sizes()[q].signal) {
@@ -237,15 +239,15 @@ private:
             std::apply([&](auto&... reading) { (set_target(sample, reading, 1), ...); }, sample.readings);
     }
 
-    // A step in training: on the tape where it is of the last segment.
-    void forward(Tile<Network>& tile, const Segments& segments, Checkpoints<Network>& checkpoints, int s, std::int64_t n) {
+    // A step of a stage in training: on the tape where it is of the last segment.
+    void forward(Tile<Network>& tile, const Segments& segments, Checkpoints<Network>& checkpoints, int stage, int s, std::int64_t n) {
         Sample<Network>& sample = tile.samples[s];
         if (n > tile.origin) {
-            Network::template forward<true>(numbers_.arrays, numbers_.parameters, sample, n, &tile, s);
+            Network::template forward<true>(numbers_.arrays, numbers_.parameters, sample, stage, n, &tile, s);
             return;
         }
-        if ((n - 1) % segments.length == 0) checkpoints.keep((n - 1) / segments.length, s, sample.state);
-        Network::template forward<false>(numbers_.arrays, numbers_.parameters, sample, n, nullptr, s);
+        if (stage == 0 && (n - 1) % segments.length == 0) checkpoints.keep((n - 1) / segments.length, s, sample.state);
+        Network::template forward<false>(numbers_.arrays, numbers_.parameters, sample, stage, n, nullptr, s);
     }
     // Throws Failure where what is kept of the longest sequence does not fit into the memory that is left, before any of it is taken.
     SNCC_COLD void refuse_too_long(int threads) {
@@ -285,19 +287,21 @@ private:
     // Fills the tape of a segment before those that have gone back: the samples once more, from their states at its start.
     void replay(Tile<Network>& tile, const Segments& segments, Checkpoints<Network>& checkpoints, std::int64_t segment) {
         move_tape(tile, segments, segment);
+        decltype(tile.samples[0].readings) readings[Network::tile];  // they have seen these steps already
         for (int s = 0; s < Network::tile; ++s) {
             Sample<Network>& sample = tile.samples[s];
+            readings[s] = sample.readings;
             if (sample.steps <= tile.origin) continue;
-            const auto readings = sample.readings;  // they have seen these steps already
             sample.state = checkpoints.of(segment, s);
             for (int p = 0; p < Network::populations; ++p) sample.spikes[p].cut(tile.origin);
             for (int k = 0; k < Network::thinned; ++k)
                 if (Network::thinnings()[k].population >= 0) sample.thinned[k].cut(tile.origin);
             refill_rings(sample, numbers_.parameters, tile.origin);
-            for (std::int64_t n = tile.origin + 1; n <= std::min(sample.steps, segments.end(segment)); ++n)
-                Network::template forward<true>(numbers_.arrays, numbers_.parameters, sample, n, &tile, s);
-            sample.readings = readings;
         }
+        walk(numbers_.parameters, tile, Network::tile, tile.origin + 1, segments.end(segment), [&](int stage, int s, std::int64_t n) {
+            Network::template forward<true>(numbers_.arrays, numbers_.parameters, tile.samples[s], stage, n, &tile, s);
+        });
+        for (int s = 0; s < Network::tile; ++s) tile.samples[s].readings = readings[s];
     }
 
     // ------------------------------------------------------------------------------------------ numbers that are none
@@ -323,7 +327,7 @@ private:
         Sample<Network>& sample = tile.samples[0];
         NotFinite found = {-1, "", -1};
         for (std::int64_t n = 1; n <= sample.steps; ++n) {
-            Network::template forward<false>(numbers_.arrays, numbers_.parameters, sample, n, nullptr, 0);
+            forward_step(numbers_.arrays, numbers_.parameters, sample, n);
             found = Network::not_finite(sample.state, &first->state);
             if (found.population >= 0) return said(found, n, batch.selection[k]) + ". Smaller weights, a shorter step or another method may help";
         }
@@ -346,7 +350,7 @@ private:
             return std::string(found.what) + " of `" + Network::population_name(found.population) + "` begins infinite in neuron " +
                    std::to_string(found.neuron) + of + ": gradients need first values that are finite";
         for (std::int64_t n = 1; n <= sample.steps; ++n) {
-            forward(tile, segments, checkpoints, 0, n);
+            for (int stage = 0; stage < Network::stages; ++stage) forward(tile, segments, checkpoints, stage, 0, n);
             found = Network::not_finite(sample.state, nullptr);
             if (found.population >= 0) return said(found, n, batch.selection[k]) + end;
         }

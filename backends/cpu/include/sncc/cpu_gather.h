@@ -6,6 +6,7 @@
 
 #include "sncc/list.h"
 #include "sncc/rows.h"
+#include "sncc/strips.h"
 #include "sample.h"
 
 namespace sncc {
@@ -25,11 +26,7 @@ void list_channels(Tile<Network>& tile, int index, const Lists& source, int chan
     List<std::uint32_t>& steps = tile.channel_steps[index];
     offsets.assign(static_cast<std::size_t>(channels) + 1, 0);
     if (count == 0) return;
-    StepLists lists;
-    if constexpr (std::is_same<Lists, StepLists>::value)
-        lists = source;
-    else
-        lists = source.lists();
+    const StepLists lists = lists_of(source);
     const std::int64_t* first = lists.offsets + tile.from;
     const std::size_t events = static_cast<std::size_t>(first[count] - first[0]);
     if (steps.size() < events + 1) steps.resize(2 * events + 1);
@@ -42,10 +39,18 @@ void gather_dense(Tile<Network>& tile, Real* gradient, const TileLayout<Real>& l
                   bool first) {
     constexpr int size = Tile<Network>::size;
     SpikeTape<Real> tapes[size];
-    for (int s = 0; s < size; ++s)
+    std::int64_t spikes = 0;
+    for (int s = 0; s < size; ++s) {
         tapes[s] = {tile.channel_offsets[s].data(), tile.channel_steps[s].data(), tile.slot(slot.column, slot.width, tile.from + 1, s) + slot.offset};
+        spikes += tapes[s].offsets[layout.rows];
+    }
     const int steps = static_cast<int>(tile.steps - tile.from);
     const std::int64_t stride = std::int64_t(size) * slot.width;
+    if constexpr (Network::strips)
+        if (steps > delay && pays_in_strips(spikes, layout.rows, std::int64_t(size) * (steps - delay), layout.columns)) {
+            tile.joined.join(tapes, size, layout.rows, steps - delay);
+            return gather_strips(!first, gradient, layout, tile.joined, tapes, size, steps - delay, delay, stride);
+        }
     if (first)
         gather_rows<false>(gradient, layout, 0, layout.rows, tapes, size, steps, delay, stride);
     else

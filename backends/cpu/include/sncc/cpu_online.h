@@ -171,7 +171,7 @@ public:
             in_chains(engine, chains, tiles, batch, [&](Sample<Network>& s, auto& chain) {
                 if (n > s.steps) return;
                 s.forget_errors();
-                Network::template forward<false>(engine.numbers_.arrays, engine.numbers_.parameters, s, n, nullptr, 0);
+                forward_step(engine.numbers_.arrays, engine.numbers_.parameters, s, n);
                 Network::trace(engine.numbers_.arrays, engine.numbers_.parameters, s, n, chain.gradient.data(), chain.sums.data());
             });
             for (std::int64_t k = 0; k < batch.count; ++k) {

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "sncc/engine.h"
+#include "sncc/ahead.h"
 #include "sncc/memory.h"
 #include "sample.h"
 
@@ -32,8 +33,9 @@ std::int64_t bytes_of(const Segments& segments) {
     const std::int64_t rows = segments.length + (segments.count() > 1 ? segments.delay : 0);
     const std::int64_t row = (Network::tape_columns + Tile<Network>::error_width) * static_cast<std::int64_t>(sizeof(typename Network::Real));
     const std::int64_t series = (segments.steps + Network::most_delay + 1) * Network::series_width * static_cast<std::int64_t>(sizeof(typename Network::Real));
+    const std::int64_t ahead = std::min(segments.steps, steps_ahead) * Network::arrival_columns * static_cast<std::int64_t>(sizeof(typename Network::Real));
     const std::int64_t states = segments.count() > 1 ? segments.count() * static_cast<std::int64_t>(sizeof(typename Network::State)) : 0;
-    return Tile<Network>::size * (rows * row + series + states);
+    return Tile<Network>::size * (rows * row + series + ahead + states);
 }
 
 [[noreturn]] SNCC_COLD inline void refuse_memory(std::int64_t steps, int threads, std::int64_t needed, std::int64_t memory) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "sncc/ahead.h"
 #include "sncc/archive.h"
 #include "sncc/cpu_numbers.h"
 #include "sncc/cpu_start.h"
@@ -29,7 +30,7 @@ public:
             for (auto& spikes : recorded_) spikes = Spikes{};
         for (int k = 0; k < Network::series_count; ++k) s.series[k].make_room(simulation.steps);
         for (std::int64_t n = 1; n <= simulation.steps; ++n) {
-            Network::template forward<false>(numbers_.arrays, numbers_.parameters, s, n, nullptr, 0);
+            forward_step(numbers_.arrays, numbers_.parameters, s, n);
             for (int k = 0; k < simulation.trace_count; ++k) record(s, simulation.traces[k], n);
         }
         for (int k = 0; k < simulation.spike_population_count; ++k) record_spikes(s, simulation.spike_populations[k]);

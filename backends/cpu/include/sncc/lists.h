@@ -101,6 +101,9 @@ private:
     std::int64_t first_ = 1;
 };
 
+inline StepLists lists_of(const StepLists& lists) { return lists; }
+inline StepLists lists_of(const EmittedSpikes& spikes) { return spikes.lists(); }
+
 // Real values by step, rows of `stride` numbers for the steps first .. last; none elsewhere.
 template <typename Real>
 struct StepValues {

@@ -16,6 +16,7 @@
 #include "sncc/layout.h"
 #include "sncc/math.h"
 #include "sncc/philox.h"
+#include "sncc/strips.h"
 #include "sncc/table_rows.h"
 #include "lists.h"
 #include "poisson.h"
@@ -107,6 +108,24 @@ struct ArrivalRing {
     Real* at(std::int64_t n) { return values.data() + n % slots * stride; }
 };
 
+// What steps first .. last bring to a population, summed before it comes to the first of them; step n is row `row` + n - first.
+template <typename Real>
+struct Arrivals {
+    const Real* values = nullptr;
+    TileLayout<Real> layout{0, 0};
+    int row = 0;
+    std::int64_t first = 1, last = 0;
+
+    bool has(std::int64_t n) const { return n >= first && n <= last; }
+    void add(std::int64_t n, Real* into) const {
+        for (int k = 0; k < layout.tiles(); ++k) {
+            const Real* SNCC_RESTRICT from = values + layout.tile(k) + (row + n - first) * layout.width(k);
+            Real* SNCC_RESTRICT to = into + k * tile_width<Real>;
+            for (int j = 0; j < layout.width(k); ++j) to[j] += from[j];
+        }
+    }
+};
+
 // What one readout has seen of a sample, as it is gathered over the steps.
 template <typename ReadoutOf>
 struct Reading {
@@ -153,6 +172,7 @@ struct Sample {
     StateSeries<Real> series[Network::series_count + 1];  // of states that synapses deliver
     EmittedSpikes spikes[Network::populations + 1];
     ArrivalRing<Real> rings[Network::rows_count + 1];
+    Arrivals<Real> arrivals[Network::arrivals + 1];
     typename ReadingsOf<typename Network::Readouts>::Type readings;
     bool learns = false;      // with dropout
     bool stimulated = false;  // a simulation
@@ -236,6 +256,8 @@ struct Tile {
     AlignedBuffer<Real> signals[size][Network::sources + 1];
     List<std::int64_t> channel_offsets[size];
     List<std::uint32_t> channel_steps[size];
+    JoinedSpikes<Real> joined;
+    AlignedBuffer<Real> arrivals[Network::arrivals + 1];
     std::int64_t steps = 0;  // of the longest sample
     std::int64_t origin = 0, room = 0;  // the tape holds steps origin + 1 .. origin + room
     std::int64_t from = 0, to = 0;      // gradients are being gathered over spikes of steps from + 1 .. to

@@ -8,6 +8,7 @@
 #include "sncc/aligned.h"
 #include "sncc/rows.h"
 #include "sncc/spikes.h"
+#include "sncc/strips.h"
 
 using namespace sncc;
 
@@ -114,6 +115,43 @@ void check_gather(const Case<Real>& c, int delay) {
         }
 }
 
+// Blocks of a strip leave the order of every sum as it is: that of samples and their steps, to the last bit.
+template <typename Real>
+void check_strips(const Case<Real>& c, bool adds, int delay) {
+    constexpr int samples = 3, steps = 130;  // more than one block
+    const std::int64_t stride = c.layout.padded_columns() + 16;
+    AlignedBuffer<Real> mu[samples];
+    std::vector<std::int64_t> offsets[samples];
+    std::vector<std::uint32_t> lists[samples];
+    SpikeTape<Real> tapes[samples];
+    for (int s = 0; s < samples; ++s) {
+        mu[s] = random_reals<Real>(steps * stride);
+        offsets[s].push_back(0);
+        for (int i = 0; i < c.layout.rows; ++i) {
+            for (unsigned n = 0; n < steps; ++n)
+                if (generator() % 5 < static_cast<unsigned>(i % 6)) lists[s].push_back(n);
+            offsets[s].push_back(static_cast<std::int64_t>(lists[s].size()));
+        }
+        tapes[s] = {offsets[s].data(), lists[s].data(), mu[s].data()};
+    }
+    auto gradient = random_reals<Real>(c.layout.size());
+    const std::vector<Real> before(gradient.begin(), gradient.end());
+    JoinedSpikes<Real> joined;
+    joined.join(tapes, samples, c.layout.rows, steps - delay);
+    gather_strips(adds, gradient.data(), c.layout, joined, tapes, samples, steps - delay, delay, stride);
+    for (int i = 0; i < c.layout.rows; ++i)
+        for (int j = 0; j < c.layout.columns; ++j) {
+            const auto at = static_cast<std::size_t>(c.layout.index(i, j));
+            Real wanted = adds ? before[at] : Real(0);
+            for (int s = 0; s < samples; ++s)
+                for (std::int64_t k = offsets[s][static_cast<std::size_t>(i)]; k < offsets[s][static_cast<std::size_t>(i) + 1]; ++k) {
+                    const int arrival = static_cast<int>(lists[s][static_cast<std::size_t>(k)]) + delay;
+                    if (arrival < steps) wanted += mu[s][static_cast<std::size_t>(arrival * stride + j)];
+                }
+            if (gradient[at] != wanted) expect("gather_strips", c.layout, Real(INFINITY), wanted, 0);
+        }
+}
+
 template <int Samples, typename Real>
 void check_products(const Case<Real>& c) {
     const std::int64_t row_stride = padded(c.layout.rows), column_stride = c.layout.padded_columns();
@@ -184,6 +222,8 @@ void check_all() {
             check_layout(c);
             for (const int count : {0, 1, 5, 100}) check_add(c, count);
             for (const int delay : {0, 1, 7, 25}) check_gather(c, delay);
+            check_strips(c, true, 0);
+            check_strips(c, false, 3);
             check_products<1>(c);
             check_products<3>(c);
             check_products<4>(c);
