@@ -41,8 +41,18 @@ def here(variable: str) -> str:
 
 
 def reads_curved(update: Update, name: str) -> bool:
-    """Whether a group reads an input nonlinearly that jumps at events."""
+    """Whether a group reads an input nonlinearly that jumps at events, or a copy of it in the step after."""
+    return any(_is_read(update, n) for n in (name, *(k for k, i in _copied(update).items() if i == name)))
+
+
+def _is_read(update: Update, name: str) -> bool:
     return any(s.name.startswith(f"read.{name}.") for s in update.body)
+
+
+def _copied(update: Update) -> dict[str, str]:
+    """States that keep what something was for the step after: {state: an input, or a local}."""
+    copies = {s.name: s.value.name for s in update.body if isinstance(s, Assign) and isinstance(s.value, Symbol)}
+    return {state: copies[local] for state, local in update.carry if local in copies}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +115,10 @@ class _Timed:
         self.inputs = impulses(update)
         self.sums = {s.name: s.value for s in update.body if isinstance(s, Assign) and s.name.endswith("!+")}
         counts = {f"{i}!": i for i in self.inputs}
-        copies = {s.name: s.value.name for s in update.body if isinstance(s, Assign) and isinstance(s.value, Symbol)}
+        copied = _copied(update)
         # states that keep how many spikes have come, for jumps that are made up for as the next step begins
-        self.late = {k: counts[v] for k, local in update.carry if (v := copies.get(local, "")) in counts}
+        self.late = {k: counts[v] for k, v in copied.items() if v in counts}
+        self.copied = {k: v for k, v in copied.items() if v in update.inputs and _is_read(update, k)}
         self.remembers = "spike.again" in self.locals or any(name.startswith("release.") for name in self.locals)
 
     def build(self, readouts: Mapping[int, Readout], told: Collection[str], sent: Collection[str]) -> Timed:
@@ -133,6 +144,9 @@ class _Timed:
         for name in self.delayed:
             ends[_before(arrival_time(name))] = f"{arrival_time(name)}.1"
             body.append(Assign(f"{arrival_time(name)}.1", Symbol(arrival_time(name))))
+        for state, i in self.copied.items():
+            ends[moved(state)] = f"{moved(state)}.1"
+            body.append(Assign(f"{moved(state)}.1", self._moved(i)))
         seen = {k: self._seen(k, readout, ends, body) for k, readout in readouts.items()}
         ahead = {k: found for k, readout in readouts.items() if (found := self._ahead(k, readout, body)) is not None}
         reading = self._told(told, ends, body)
@@ -172,7 +186,8 @@ class _Timed:
 
     def _read(self, x: str) -> Expression:
         """What a state, or a value that is told, moves by where inputs that are read nonlinearly have jumped."""
-        return total(mul(self._held(f"read.{i}.{x}"), self._moved(i)) for i in self.update.inputs)
+        read = {i: self._moved(i) for i in self.update.inputs} | {k: Symbol(moved(k)) for k in self.copied}
+        return total(mul(self._held(f"read.{i}.{x}"), by) for i, by in read.items())
 
     def _moved(self, name: str) -> Expression:
         """What an input moves by; where what is delivered comes later, what came in the step before stays as long."""

@@ -3,7 +3,7 @@
 Where a value y jumps from y- to y+ at an event, the slope f(y) of what reads it jumps by f(y-) - f(y+), and so much does the event's time
 move it. Of what is affine in y that is its derivative times the jump. Of anything else it is the mean derivative along the jump: a local
 `read.I.K` for an input I, (f(I) - f(I.last)) / (I - I.last), times the step for a state K, as it is for a value that is delivered.
-Where several inputs jump at once, one goes after the other.
+Where several inputs jump at once, one goes after the other. What is read a step later is a copy of an input, a state, and goes as inputs do.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LEAST_JUMP = 1e-4  # relative: below it the derivative stands for the mean one, 
 
 
 def remember_what_jumps(model: Model) -> Model:
-    """The model with the state `INPUT.last` of every input that jumps and is read nonlinearly."""
+    """The model with the state `INPUT.last` of every input that jumps and is read nonlinearly, and of its copies."""
     if model.training is None or model.training.rule.name != "eventprop":
         return model
     return replace(model, populations=tuple(_remembering(model, p) for p in model.populations))
@@ -32,7 +32,9 @@ def _remembering(model: Model, population: Population) -> Population:
     dynamics = population.dynamics
     if dynamics is None:
         return population
-    names = tuple(sorted({c.input for c in jumping_values(model, population.name)}))
+    jumping = {Symbol(c.input) for c in jumping_values(model, population.name)}
+    copies = {a.state for a in dynamics.outputs if a.value in jumping}  # for the step after
+    names = tuple(sorted(copies | {symbol.name for symbol in jumping}))
     if all(affine(value, names) is not None for value in _reading(dynamics).values()):
         return population
     return replace(
@@ -40,7 +42,7 @@ def _remembering(model: Model, population: Population) -> Population:
         dynamics=replace(
             dynamics,
             states=(*dynamics.states, *(State(_last(name), ZERO, PLAIN) for name in names)),
-            outputs=(*dynamics.outputs, *(Assignment(_last(name), Symbol(name)) for name in names)),
+            outputs=(*(Assignment(_last(name), Symbol(name)) for name in names), *dynamics.outputs),
             curved=names,
         ),
     )
@@ -63,12 +65,13 @@ def mean_slopes(
     """The locals `read.I.K`, of the states `before` the step's flow; other inputs than those in `drives` are silent."""
     silent: dict[str, Expression] = {i.name: ZERO for i in dynamics.inputs if i.name not in drives}
     flowing, result = {e.state for e in dynamics.equations}, list[Assign]()
+    kept = {*dynamics.curved, *map(_last, dynamics.curved)}
     for number, name in enumerate(dynamics.curved):
         later: dict[str, Expression] = {other: Symbol(_last(other)) for other in dynamics.curved[number + 1 :]}
         for k, value in _reading(dynamics).items():
-            if name not in symbols(value) or k in map(_last, dynamics.curved):
+            if name not in symbols(value) or k in kept:
                 continue
-            slope = _mean_slope(substitute(value, {**before, **silent, **later}), name)
+            slope = _mean_slope(substitute(value, {**before, name: Symbol(name), **silent, **later}), name)
             result.append(Assign(f"read.{name}.{k}", fold_all(mul(Number(step), slope) if k in flowing else slope)))
     return tuple(result)
 

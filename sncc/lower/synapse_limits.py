@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sncc.expressions.nodes import symbols, walk
 from sncc.lower.readings import is_timed
-from sncc.lower.seen_neurons import is_state
 from sncc.lower.synapse_ends import is_placed, learns_delay, most_of
 from sncc.lower.synapse_moves import drawn_states
 from sncc.lower.traces import unsupported
@@ -49,23 +48,11 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
     return "", ""
 
 
-def _cannot_draw(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
-    """What traces that all synapses of a neuron share cannot draw in training, and what helps."""
+def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
+    """What stands in the way of training through weights that move within a sample, and what helps."""
     drawn = drawn_states(plasticity)
     for state in plasticity.pre_states:
         if c.delay is not None and state.name in drawn and learns_delay(model, c) and not is_timed(model):
             what = f"with learnt delays, by which parts of a spike arrive, and whose `{state.name}`, one for all of a neuron, draws numbers"
             return what, f"declare it with `state {state.name} = …`: one per synapse"
-    return "", ""
-
-
-def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
-    """What stands in the way of training through weights that move within a sample, and what helps."""
-    if (found := _cannot_draw(model, c, plasticity))[0]:
-        return found
-    traces = {s.name for s in plasticity.pre_states}
-    read = {name for e in plasticity.equations if e.state in traces for name in symbols(e.derivative)}
-    if c.delay is not None and is_timed(model) and any(n.startswith("pre.") and is_state(model, c, n) for n in read):
-        what = "under `eventprop` with a delay for each synapse and a `pre state` whose equation reads its neuron"
-        return what, "give the connection one delay, or read it in an equation of the synapse"
     return "", ""

@@ -72,10 +72,20 @@ def test_one_delay_and_one_for_each_synapse_are_the_same_where_they_are_equal():
 
 
 UNEASY = rule().replace("dx/dt = -x / tau", "dx/dt = (0.3 - x) / tau")
+
+
+def driven(slope: str) -> str:
+    """A network with a trace for which its neuron is all the time."""
+    return moving(rule().replace("dx/dt = -x / tau", f"dx/dt = {slope}"), None, "each")
+
+
 TIMED = {
     "its source, when the target spikes": (moving(rule(post="up * x * tanh(pre.i + pre.v)"), None, "each"), 6),
     "a trace that does not rest": (moving(UNEASY, None, "each"), 8),
     "a trace, all the time": (moving(rule(post="up * e", flow="x * (0.5 /ms)"), None, "each"), 11),
+    "a trace that its neuron drives": (driven("-x / tau + 0.1 /ms * pre.v"), 7),
+    "a trace that its neuron bends": (driven("-x * (1 + pre.v) / tau"), 7),
+    "a trace that reads its neuron nonlinearly": (driven("-x / tau + 0.1 /ms * tanh(4 * pre.v)"), 12),
 }
 
 

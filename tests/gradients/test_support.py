@@ -35,7 +35,7 @@ EACH = ", delay = uniform(1 ms, 3 ms)"
 
 
 def test_training_through_what_has_no_transposed_operation_is_refused_at_the_connection():
-    text = NETWORK.format(rule="eventprop", synapse=f"plasticity = grow(){EACH}").replace(*FOLLOWED)
+    text = NETWORK.format(rule="bptt", synapse=f"plasticity = grow(){EACH}").replace(*NOISY).replace(*DELAYS)
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)
     (found,) = raised.value.diagnostics
@@ -44,14 +44,14 @@ def test_training_through_what_has_no_transposed_operation_is_refused_at_the_con
 
 
 def test_check_says_it_once_and_before_build():
-    text = NETWORK.format(rule="eventprop", synapse=f"plasticity = grow(){EACH}").replace(*FOLLOWED)
+    text = NETWORK.format(rule="bptt", synapse=f"plasticity = grow(){EACH}").replace(*NOISY).replace(*DELAYS)
     (found,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
     assert found.severity == "warning" and found.help and "training through `grow`" in found.message
 
 
 SEEING = ("pre state x = 0", "state e = 0\n    de/dt = (post.v - e) / (9 ms)\n    pre state x = 0")
 NOISY = ("-x / (9 ms)", "-x / (9 ms) + noise / sqrt(9 ms)")
-FOLLOWED = ("-x / (9 ms)", "(pre.v - x) / (9 ms)")
+DELAYS = ("    optimiser", "    learn = weights, hidden_output.delay\n    optimiser")
 
 
 @pytest.mark.parametrize(
@@ -69,19 +69,13 @@ FOLLOWED = ("-x / (9 ms)", "(pre.v - x) / (9 ms)")
             NOISY,
             "with learnt delays, by which parts of a spike arrive, and whose `x`, one for all of a neuron, draws numbers",
         ),
-        (
-            "eventprop",
-            ", delay = uniform(1 ms, 3 ms)",
-            FOLLOWED,
-            "with a delay for each synapse and a `pre state` whose equation reads its neuron",
-        ),
     ],
 )
 def test_what_weights_that_move_cannot_do_yet_is_said_with_what_helps(rule, options, change, said):
     text = NETWORK.format(rule=rule, synapse=f"plasticity = grow(){options}")
     text = text.replace(*change)
     if change == NOISY:
-        text = text.replace("    optimiser", "    learn = weights, hidden_output.delay\n    optimiser")
+        text = text.replace(*DELAYS)
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)
     (found,) = (d for d in raised.value.diagnostics if d.severity == "error")
