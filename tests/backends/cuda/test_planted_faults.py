@@ -13,7 +13,7 @@ from stand_in import ALONE, needs_emulation, program
 pytestmark = needs_emulation
 
 LONG = {  # each is compiled twice
-    "block_that_has_not_begun", "copy_on_its_way", "grid_barrier_after_an_end", "lanes_have_ended", "misaligned_number", "misaligned_vector",
+    "block_that_has_not_begun", "cluster_barrier_for_grid", "copy_on_its_way", "grid_barrier_after_an_end", "lanes_have_ended", "misaligned_number", "misaligned_vector",
     "pinned_memory_freed", "stale_read_only_load",
 }  # fmt: skip
 PROGRAMS = [
@@ -65,6 +65,7 @@ MISUSE = {
     "blocks that do not fill clusters": "cudaErrorInvalidConfiguration",
     "a cluster of 16 blocks": "cudaErrorInvalidConfiguration",
     "a cluster that no part of the device has room for": "cudaErrorInvalidClusterSize",
+    "more clusters than are resident": "cudaErrorCooperativeLaunchTooLarge",
     "more shared memory than a block has beside its own": "cudaErrorInvalidValue",
     "a warp function for half a warp": "cudaErrorLaunchFailure: .*mask that is not full",
     "an asynchronous copy of 12 bytes": "cudaErrorLaunchFailure: .*other than 4, 8 or 16 bytes",
@@ -94,6 +95,7 @@ def test_misuse_of_the_api_is_answered_as_cuda_answers_it(case):
     path = program(Path(__file__).parent / "misuse" / "misuse.cu", "plain")
     around = {
         "no part of the device": {"SNCC_EMULATION_PART": "3"},
+        "more clusters": {"SNCC_EMULATION_PART": "7"},  # of which each has room for one and some blocks more
         "beside other threads": {"SNCC_EMULATION_OTHERS": "1"},
     }
     chosen = next((variables for of, variables in around.items() if of in case), {})

@@ -107,6 +107,8 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, const C
         int clusters = 0;
         resident_clusters(&clusters, kernel, config);
         if (clusters == 0) return give(cudaErrorInvalidClusterSize);
+        const long most = std::min<long>(clusters, setting("SNCC_EMULATION_CLUSTERS", clusters));
+        if (launch.cooperative && blocks > static_cast<unsigned long>(most * launch.cluster)) return give(cudaErrorCooperativeLaunchTooLarge);
     }
     if (launch.cooperative) {
         int resident = 0;
@@ -114,7 +116,8 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, const C
         if (blocks > static_cast<unsigned long>(resident * setting("SNCC_EMULATION_SMS", 132))) return give(cudaErrorCooperativeLaunchTooLarge);
     }
     launch.dynamic_bytes = config.dynamicSmemBytes;
-    if (!captures(config.stream)) note(std::to_string(blocks) + " blocks of " + std::to_string(threads) + " threads" + (launch.cooperative ? ", cooperative" : ""));
+    const std::string in_clusters = launch.cluster > 1 ? ", in clusters of " + std::to_string(launch.cluster) : "";
+    if (!captures(config.stream)) note(std::to_string(blocks) + " blocks of " + std::to_string(threads) + " threads" + in_clusters + (launch.cooperative ? ", cooperative" : ""));
     return give(enqueue(config.stream, [launch, call] {
         if (sticky != cudaSuccess) return;
         const Open open;

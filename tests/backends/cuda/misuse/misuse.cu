@@ -49,6 +49,7 @@ int main(int count, char** words) {
     if (is("no blocks")) error = run(fill, {0, 32}, a);
     if (is("blocks that do not fill clusters")) error = run(fill, {3, 32, 0, false, 2}, a);
     if (is("a cluster of 16 blocks")) error = run(fill, {16, 32, 0, false, 16}, a);
+    if (is("more clusters than are resident")) error = run(whole_grid, {2 * 132, 1024, 0, true, 8}, a);
     if (is("a cluster that no part of the device has room for")) error = run(fill, {8, 1024, 0, false, 8}, a);
     if (is("more shared memory than a block has beside its own")) error = cudaFuncSetAttribute(fill, cudaFuncAttributeMaxDynamicSharedMemorySize, 220 * 1024);
     if (is("a warp function for half a warp")) error = run(half_a_warp, {1, 32}, a);
