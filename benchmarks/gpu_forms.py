@@ -96,6 +96,7 @@ def cases(dry: bool) -> list[Case]:
         Case("clusters, e-prop", trained(large, "eprop(feedback = symmetric)", every_step, "weights", random), alone, {}, 12),
         Case("clusters, bptt", trained(large, pattern=random), alone, {}, 12),
         Case("clusters, online", trained(large, online, "mse(mean(output.v))", pattern=random), alone, {}, 12),
+        Case("clusters, lockstep", trained(large, online, every_step, pattern=random, penalty=OVER_BATCH), forms, {}, 12),
         Case("lockstep", trained(rule=online, loss=every_step, penalty=OVER_BATCH), forms),
         Case("lockstep, synapses that move", trained(rule=online, loss=every_step, learn="weights", pattern="random(p = 0.3)", more=", rewire = deep_r(l1 = 0.1, temperature = 0.1)"), forms),
         Case("copied weights", trained(), places),

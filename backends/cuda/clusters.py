@@ -245,7 +245,10 @@ class ClusterSamples(Samples):
         return seen, before
 
     def _end_of_step(self) -> tuple[str, ...]:
-        return ("if (g.looks && fails_here(false, n)) return;",)
+        if not self.has_rounds:
+            return ("if (g.looks && fails_here(false, n)) return;",)
+        looks = "g.looks || (n == last && (g.keeps || g.looks_in_the_end))"  # at one place, for the sake of registers
+        return (f"if (({looks}) && fails_here(false, n)) {{", "    failed = true;", "    break;", "}")
 
     def _end_of_step_back(self) -> str:
         return "if (g.looks && fails_here(true, n)) return;"

@@ -64,25 +64,29 @@ def emit(program: Program) -> dict[str, str]:
     tables, learning = Tables(program, shared), Learning(program, shared)
     clusters = clusters_of(tables, tables.workspace_bytes)
     blocks, penalises_batch = clusters.blocks if clusters else 0, any(p.over == "batch" for p in program.penalties)
-    of_clusters = {f"src/cuda/{name}_clusters.cuh": render("clusters.cuh", **clusters.parts())} if clusters else {}
+    rounds = tables.has_rounds
+    of_clusters = (
+        {f"src/cuda/{name}_clusters.cuh": render("clusters.cuh", rounds=rounds, **clusters.parts())} if clusters else {}
+    )
     spread = spread_of(tables)
     of_spread = {f"src/cuda/{name}_spread.cuh": render("spread.cuh", **spread.parts())} if spread else {}
-    of_rounds = {f"src/cuda/{name}_rounds.cuh": render("rounds.cuh")} if tables.has_rounds else {}
+    of_rounds = {f"src/cuda/{name}_rounds.cuh": render("rounds.cuh", cluster=blocks)} if rounds else {}
     return {
         f"src/cuda/{name}_cuda.cu": render(
             "network.cu",
             cluster=blocks,
             spread=spread is not None,
-            rounds=tables.has_rounds,
+            rounds=rounds,
             batch_penalties=penalises_batch,
         ),
         f"src/cuda/{name}_network.cuh": render(
             "network.cuh",
             cluster=blocks,
             spread=spread.blocks if spread else 0,
-            rounds=tables.has_rounds,
+            rounds=rounds,
             gather_blocks=learning.gather_blocks_by_warps if learns else "0",
             shared_in_cluster=clusters.workspace_bytes if clusters else 0,
+            threads_in_cluster=clusters.threads if clusters else 0,
             batch_penalties=penalises_batch,
             **tables.parts(),
         ),
@@ -95,9 +99,7 @@ def emit(program: Program) -> dict[str, str]:
             "KERNELS.md",
             rows=table(kernels(tables, learning, clusters, spread)),
             shared=True,
-            clusters=f" Where there are clusters, `{name}_clusters` runs in its place, but for simulations."
-            if clusters
-            else "",
+            clusters=_in_clusters(name, rounds) if clusters else "",
             copies=[
                 f"| {copy.key} | {copy.bytes:,}{f', or some of {copy.rows} rows' if copy.rows else ''} | {100 * copy.read:.0f} % | {copy.pays_after} |"
                 for copy in tables.copies
@@ -107,6 +109,12 @@ def emit(program: Program) -> dict[str, str]:
         ),
         **common,
     }
+
+
+def _in_clusters(name: str, rounds: bool) -> str:
+    """Which kernels run where there are clusters."""
+    in_lockstep = f", and `{name}_cluster_rounds` in that of `{name}_rounds`" if rounds else ""
+    return f" Where there are clusters, `{name}_clusters` runs in its place, but for simulations{in_lockstep}."
 
 
 def _copied_synapses(tables: Tables) -> str:
@@ -176,7 +184,12 @@ def kernels(
         tables.threads,
         samples.shared,
     )
-    return *first, *learn, *((rounds,) if tables.has_rounds else ())
+    if not tables.has_rounds:
+        return *first, *learn
+    if clusters is None:
+        return *first, *learn, rounds
+    shared = replace(rounds, name=f"{name}_cluster_rounds", threads=clusters.threads, shared=clusters.workspace_bytes)
+    return *first, *learn, rounds, shared
 
 
 def _clusters(name: str, clusters: ClusterSamples) -> Kernel:

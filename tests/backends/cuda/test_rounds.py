@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from lockstep import assert_same, trained
 from networks import recurrent
 from projects import ONLINE, Projects, cases, handed_over, needs_compiler, set_parameters
 from stand_in import ON_GPU, needs_emulation
@@ -24,22 +25,6 @@ MOVING = CLIPPED.replace("delay = 1 ms", "delay = 1 ms, rewire = deep_r(l1 = 0.1
 def projects(tmp_path_factory):
     needs_compiler()
     return Projects(tmp_path_factory.mktemp("rounds"))
-
-
-def trained(project, program, copies: int = 1, steps: int = 20):
-    """Losses and parameters after two batches of the same five samples, each so many times."""
-    inputs, labels, values = cases(program, samples=5, steps=steps)
-    network = sncc.load(project, backend="emulated")
-    set_parameters(network, program, values)
-    data, labels = handed_over(program, copies * inputs), np.array(copies * labels)
-    history = network.fit(data, labels, epochs=2, batch=len(labels), verbose=False)
-    return history["loss"], {p.key: np.array(network.parameters[p.key]) for p in program.parameters if p.learnt}
-
-
-def assert_same(found, expected) -> None:
-    assert found[0] == expected[0]
-    for key, array in expected[1].items():
-        assert np.array_equal(found[1][key], array), key
 
 
 @pytest.fixture
@@ -243,7 +228,7 @@ def without_barrier(text: str, call: str, number: int) -> str:
     return call.join(parts[: number + 1]) + call.join(parts[number + 1 :])
 
 
-BARRIERS = [("cuda_rounds.h", "meet()", k) for k in range(6)]
+BARRIERS = [("cuda_rounds.h", "meet()", k) for k in range(4)]
 BARRIERS += [("cuda_rates.h", "cooperative_groups::this_grid().sync()", k) for k in range(2)]
 
 

@@ -84,6 +84,7 @@ struct SampleArguments {
     const DeviceRows<Real>* rows;  // of connections whose synapses are rows of targets
     const typename Network::Arrays* arrays;
     typename Network::Workspace* workspaces;  // null: in shared memory
+    void* slices;                             // the same of what each block of a cluster has of a sample, between steps in lockstep
     std::int32_t copies[Network::copy_count + 1];  // where in its shared memory a block has its own of a weight; -1: it has none
     int copied_rows[Network::copy_count + 1];      // how many, of those of which some may be copied
     CopiedSynapses copied_synapses[Network::rows_count + 1];

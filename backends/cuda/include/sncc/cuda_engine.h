@@ -245,8 +245,18 @@ private:
         const int count = std::exchange(a.batch, static_cast<int>(at_once));
         point_at_numbers(a);
         const std::size_t shared = is_in_clusters(a) ? 0 : place_states(a, a.round.to == 0);
+        place_slices(a, a.round.to == 0);
         a.batch = count;
         return shared;
+    }
+    // What a block of a cluster has of a sample is in shared memory while it runs; between steps in lockstep it stays there or stands in the device's.
+    void place_slices(SampleArguments<Network>& a, bool stay) {
+        a.slices = nullptr;
+        if constexpr (Network::has_rounds && Network::cluster > 0) {
+            if (stay || !is_in_clusters(a)) return;
+            slices_.reserve(static_cast<std::size_t>(a.batch) * Network::cluster * Network::shared_in_cluster);
+            a.slices = slices_.data();
+        }
     }
     void launch_placed(const SampleArguments<Network>& a, std::size_t shared, const Stream& stream) {
         if constexpr (Network::cluster > 0)
@@ -288,9 +298,10 @@ private:
     bool launch_together(RoundsArguments<Network>& g) {
         if constexpr (Network::has_rounds) {
             point_at_numbers(g.samples);
+            if (is_in_clusters(g.samples)) return launch_clusters_together(g);
             for (const bool stays : {true, false}) {
                 const std::size_t shared = place_states(g.samples, stays);
-                const int useful = std::max(Network::gather_blocks(Network::threads / 32), learner_.optimise_blocks());
+                const int useful = useful_blocks(Network::threads);
                 const int samples = g.samples.batch, most = together_.most(Network::resident_rounds(shared));
                 if (most == 0 || (samples > most && !g.samples.workspaces)) continue;
                 learner_.forget_overflow();
@@ -300,8 +311,22 @@ private:
         }
         return false;
     }
+    // The same by clusters, each of which takes as many samples as needed.
+    bool launch_clusters_together(RoundsArguments<Network>& g) {
+        if constexpr (Network::has_rounds && Network::cluster > 0) {
+            const int most = together_.may_meet() ? Network::resident_cluster_rounds() : 0, samples = g.samples.batch;
+            if (most == 0) return false;
+            place_slices(g.samples, samples <= most);
+            learner_.forget_overflow();
+            const int useful = (useful_blocks(Network::threads_in_cluster) + Network::cluster - 1) / Network::cluster;
+            return Network::launch_cluster_rounds(g, std::min(most, std::max(samples, useful)), compute_);
+        }
+        return false;
+    }
+    // For the sums of gradients and the optimiser, by blocks of so many threads.
+    int useful_blocks(int threads) const { return std::max(Network::gather_blocks(threads / 32), learner_.optimise_blocks()); }
     // Of a simulation, and of a sequence that is cut, the whole state is kept between launches.
-    bool is_in_clusters(const SampleArguments<Network>& a) const { return shares_samples_ && !a.carried && a.segments <= 1 && a.round.to == 0; }
+    bool is_in_clusters(const SampleArguments<Network>& a) const { return shares_samples_ && !a.carried && a.segments <= 1; }
     // Where the weights change after every step.
     template <typename Meanwhile>
     Result run_step_by_step(SampleArguments<Network>& a, const Batch& batch, BatchInput<Network>& input, double learning_rate_factor, const Outputs& outputs, const Meanwhile& meanwhile) {
@@ -347,6 +372,7 @@ private:
     Stream compute_{cudaStreamDefault}, copies_{cudaStreamNonBlocking};
     ParametersOnDevice<Network> numbers_{memory_};
     DeviceArray<typename Network::Workspace> workspaces_{memory_, "the states of the samples"};
+    DeviceArray<unsigned char> slices_{memory_, "the states of the samples"};
     KeptOfSamples<Network> kept_{memory_};
     Copies<Network> copied_;
     ResultsOfSamples<Network> results_{memory_};

@@ -73,24 +73,35 @@ int resident_clusters(void (*kernel)(Arguments), const char* name, int cluster, 
 // Launches `kernel`, which errors call `name`, over a grid of blocks, with one struct of arguments and so much shared memory.
 // Threads of a `cooperative` launch may meet across the grid; all its blocks must fit on the device at once. So many neighbouring blocks are a `cluster`.
 template <typename Arguments>
-void launch(void (*kernel)(Arguments), const char* name, int blocks, int threads, std::size_t shared, cudaStream_t stream,
-            const Arguments& arguments, bool cooperative = false, int cluster = 1) {
+cudaError_t try_launch(void (*kernel)(Arguments), const char* name, int blocks, int threads, std::size_t shared, cudaStream_t stream,
+                       const Arguments& arguments, bool cooperative, int cluster) {
     allow_shared(kernel, name, shared);
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3(static_cast<unsigned>(blocks));
     config.blockDim = dim3(static_cast<unsigned>(threads));
     config.dynamicSmemBytes = shared;
     config.stream = stream;
-    cudaLaunchAttribute attribute = in_clusters(cluster);
+    cudaLaunchAttribute attributes[2] = {};
+    if (cluster > 1) attributes[config.numAttrs++] = in_clusters(cluster);
     if (cooperative) {
-        attribute = {};
-        attribute.id = cudaLaunchAttributeCooperative;
-        attribute.val.cooperative = 1;
+        attributes[config.numAttrs].id = cudaLaunchAttributeCooperative;
+        attributes[config.numAttrs++].val.cooperative = 1;
     }
-    const bool apart = cooperative || cluster > 1;
-    config.attrs = apart ? &attribute : nullptr;
-    config.numAttrs = apart ? 1 : 0;
-    check(cudaLaunchKernelEx(&config, kernel, arguments), "cudaLaunchKernelEx", name);
+    config.attrs = config.numAttrs > 0 ? attributes : nullptr;
+    return cudaLaunchKernelEx(&config, kernel, arguments);
+}
+template <typename Arguments>
+void launch(void (*kernel)(Arguments), const char* name, int blocks, int threads, std::size_t shared, cudaStream_t stream,
+            const Arguments& arguments, bool cooperative = false, int cluster = 1) {
+    check(try_launch(kernel, name, blocks, threads, shared, stream, arguments, cooperative, cluster), "cudaLaunchKernelEx", name);
+}
+// The same where the device may refuse such a launch; whether it took it.
+template <typename Arguments>
+bool is_launched(void (*kernel)(Arguments), const char* name, int blocks, int threads, std::size_t shared, cudaStream_t stream,
+                 const Arguments& arguments, bool cooperative, int cluster) {
+    const bool taken = try_launch(kernel, name, blocks, threads, shared, stream, arguments, cooperative, cluster) == cudaSuccess;
+    if (!taken) cudaGetLastError();
+    return taken;
 }
 
 }  // namespace cuda

@@ -21,18 +21,17 @@ struct RoundsArguments {
     const typename Network::Scalars* scalars;  // of the optimiser at each step
 };
 
-// A block's samples: one, or where there are more than blocks one after the other. Which one stands in shared memory: where it is, is found
-// out anew then, and does not take registers beside what a sample needs of them.
-template <typename Network>
-__device__ inline void run_own_samples(const SampleArguments<Network>& g, const Round& round) {
+// Calls run(b) for the samples of a block, or of the so many that share each: one, or where there are more than these one after the other. Which
+// one stands in shared memory: where it is, is found out anew then, and does not take registers beside what a sample needs of them.
+template <int blocks, typename Run>
+__device__ inline void run_own_samples(int samples, const Run& run) {
     __shared__ int own;
-    if (threadIdx.x == 0) own = static_cast<int>(blockIdx.x);
+    if (threadIdx.x == 0) own = static_cast<int>(blockIdx.x) / blocks;
     __syncthreads();
-    while (own < g.batch) {
-        const int b = own;
-        Network::run_sample(g, workspace_of(g, b, smem), b, round);
+    while (own < samples) {
+        run(own);
         __syncthreads();
-        if (threadIdx.x == 0) own += static_cast<int>(gridDim.x);
+        if (threadIdx.x == 0) own += static_cast<int>(gridDim.x) / blocks;
         __syncthreads();
     }
 }
@@ -59,29 +58,30 @@ __device__ inline void step_together(const OptimiseArguments<Network>& g, const 
     __syncthreads();
     if (blockIdx.x == 0) Network::derive_numbers(g);
 }
-// All samples take a step, then the optimiser does. Which one stands in shared memory: what a sample does needs all registers.
-template <typename Network, typename Meet>
-__device__ inline void run_in_lockstep(const RoundsArguments<Network>& g, const Meet& meet) {
+// All samples take a step, then the optimiser does. run(b, round) is what a block does of sample b, which so many `blocks` share. Which round it
+// is stands in shared memory: what a sample does needs all registers.
+template <int blocks, typename Network, typename Run, typename Meet>
+__device__ inline void run_in_lockstep(const RoundsArguments<Network>& g, const Run& run, const Meet& meet) {
     __shared__ Round round;
     const bool first = threadIdx.x == 0;
     if (first) round = {};
-    do {
-        meet();  // all have the new weights
-        if (first) round.from = round.to, ++round.to;
+    for (;;) {
+        meet();  // all have the new weights, or the mean rates
+        if (first && !round.penalises) round.from = round.to, ++round.to;
         __syncthreads();
-        run_own_samples(g.samples, round);
+        run_own_samples<blocks>(g.samples.batch, [&](int b) { run(b, round); });
         meet();
-        if (Network::penalises_late && round.to == g.samples.most_steps) {
+        if (Network::penalises_late && round.to == g.samples.most_steps && !round.penalises) {
             find_mean_rates(g.samples);
+            __syncthreads();
             if (first) round.penalises = true;
-            meet();
-            run_own_samples(g.samples, round);
-            meet();
+            continue;
         }
         sum_together(g.gather, round);
         meet();
         step_together(g.optimise, g.scalars[round.from], meet);
-    } while (round.to < g.samples.most_steps);
+        if (round.to == g.samples.most_steps) return;
+    }
 }
 
 }  // namespace cuda

@@ -20,8 +20,9 @@ public:
         check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, 0), "cudaDeviceGetAttribute");
     }
 
+    bool may_meet() const { return cooperates_ && (!forced_form() || is_forced("persistent")); }
     // Where a multiprocessor holds so many; 0 where launches cannot meet.
-    int most(int resident) const { return !cooperates_ || (forced_form() && !is_forced("persistent")) ? 0 : resident * multiprocessors_; }
+    int most(int resident) const { return may_meet() ? resident * multiprocessors_ : 0; }
 
 private:
     int cooperates_ = 0, multiprocessors_ = 0;
