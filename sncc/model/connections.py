@@ -253,6 +253,13 @@ class ConnectionResolver:
             message = f"`{name}` has no matrix to transpose: its weights are those of `{other.pattern}`"
             self.diagnostics.error("wrong-argument", option.span, message, help="share those of `dense`")
             return None
+        for pattern in (other.pattern, place.pattern):
+            if not same_kernel(pattern, pattern):
+                help = "share between connections that are `dense`, `one_to_one` or `conv2d`"
+                self.diagnostics.error(
+                    "wrong-argument", option.span, f"weights of `{pattern}` cannot be shared", help=help
+                )
+                return None
         sizes = (other.source_part.size, other.target_part.size)
         wanted = (target.size, source.size) if option.transposed else (source.size, target.size)
         fits = same_kernel(other.pattern, place.pattern) and (
@@ -263,10 +270,15 @@ class ConnectionResolver:
             self.diagnostics.error("wrong-argument", option.span, message)
             return None
         if not fits:
-            turned = " transposed" if option.transposed else ""
-            message = f"the weights of `{name}`{turned} do not fit: {other.pattern} {sizes[0]} x {sizes[1]}"
+            turned, ends = (" transposed", sizes[::-1]) if option.transposed else ("", sizes)
+            message = f"the weights of `{name}`{turned} do not fit: {other.pattern} {ends[0]} x {ends[1]}"
             label = f"here {place.pattern} {source.size} x {target.size}"
             self.diagnostics.error("shape-mismatch", option.span, message, label)
+            return None
+        if "sign" in options:
+            message = f"the sign is kept where the weights are: in `{name}`"
+            help = f"leave it out: `{name}` keeps it" if other.sign_fixed else f"write `sign = fixed` in `{name}`"
+            self.diagnostics.error("wrong-argument", options["sign"].span, message, help=help)
             return None
         return (name, option.transposed), other.weight
 

@@ -221,6 +221,24 @@ def test_weights_can_be_shared_also_turned_round():
     wrong = mistake("a -> b: dense, weight = each(1)", "second = b -> a: dense, share = a_b")
     assert wrong[:2] == ("shape-mismatch", "share = a_b")
     assert mistake("a -> b: dense, weight = 1", "second = a -> b: dense, share = a_c")[:2] == ("unknown-name", "a_c")
+
+
+def test_what_does_not_fit_says_how_it_lies_and_whose_pairs_are_its_own():
+    part = mistake("a[0:4] -> b: dense, weight = each(1)", "second = a[0:4] -> b: dense, share = a_b transposed")[2]
+    assert (
+        part.message == "the weights of `a_b` transposed do not fit: dense 10 x 4" and part.label == "here dense 4 x 10"
+    )
+    assert not part.notes
+    for pattern in ("random(p = 0.1)", "sparse"):
+        same = mistake(f"a -> b: {pattern}, weight = each(1)", f"second = a -> b: {pattern}, share = a_b")[2]
+        assert same.message == f"weights of `{pattern}` cannot be shared"
+        assert same.help == ("share between connections that are `dense`, `one_to_one` or `conv2d`",)
+
+
+def test_the_sign_is_kept_where_the_weights_are():
+    for own, help in (("", "write `sign = fixed` in `a_b`"), (", sign = fixed", "leave it out: `a_b` keeps it")):
+        found = mistake(f"a -> b: dense, weight = each(1){own}", "second = a -> b: dense, share = a_b, sign = fixed")
+        assert found[:2] == ("wrong-argument", "sign = fixed") and found[2].help == (help,)
     assert mistake("a -> b: dense, weight = each(1) transposed")[0] == "misplaced"
 
 
