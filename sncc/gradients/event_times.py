@@ -85,8 +85,15 @@ def with_event_times(
 def jumps(update: Update, state: str) -> bool:
     """Whether a state of the group, or a value that it tells, jumps at spikes or arrivals."""
     names = {_of_spike("gap", state)}
-    names |= {_of_arrival(what, i, state) for i in impulses(update) for what in ("gap", "later")}
+    arriving = (*impulses(update), *_made_up(update))
+    names |= {_of_arrival(what, i, state) for i in arriving for what in ("gap", "later")}
     return any(s.name in names for s in update.body)
+
+
+def _made_up(update: Update) -> dict[str, str]:
+    """States that keep how many spikes have come, for jumps that are made up for as the next step begins: {state: the spikes' input}."""
+    counts = {f"{i}!": i for i in impulses(update)}
+    return {state: counts[copy] for state, copy in _copied(update).items() if copy in counts}
 
 
 def _before(variable: str) -> str:
@@ -114,11 +121,8 @@ class _Timed:
         self.locals = {s.name for s in update.body}
         self.inputs = impulses(update)
         self.sums = {s.name: s.value for s in update.body if isinstance(s, Assign) and s.name.endswith("!+")}
-        counts = {f"{i}!": i for i in self.inputs}
-        copied = _copied(update)
-        # states that keep how many spikes have come, for jumps that are made up for as the next step begins
-        self.late = {k: counts[v] for k, v in copied.items() if v in counts}
-        self.copied = {k: v for k, v in copied.items() if v in update.inputs and _is_read(update, k)}
+        self.late = _made_up(update)
+        self.copied = {k: v for k, v in _copied(update).items() if v in update.inputs and _is_read(update, k)}
         self.remembers = "spike.again" in self.locals or any(name.startswith("release.") for name in self.locals)
 
     def build(self, readouts: Mapping[int, Readout], told: Collection[str], sent: Collection[str]) -> Timed:
