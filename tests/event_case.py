@@ -84,7 +84,8 @@ class Case:
         """The shortest time in ms between a neuron's spike and a spike's arrival there that did not make it. On a grid of longer steps
         both may be in one step, and then what arrives is there when the neuron fires: another slope, by as much as it moves.
         """
-        gaps = [abs(time - fired) for time, *neuron in self.run.arrivals for fired in self.run.spikes_of(*neuron)]
+        spikes = self.run.spikes
+        gaps = [abs(time - fired) for time, name, k in self.run.arrivals for fired in spikes[name][k]]
         return min((gap for gap in gaps if gap > 1e-9), default=np.inf)
 
     def dense(self, step: float) -> np.ndarray:

@@ -274,8 +274,10 @@ class EventDriven:
     def counts(self, population: str) -> list[int]:
         return [len(n.spikes) for n in self.neurons[population]]
 
-    def spikes_of(self, population: str, k: int) -> list[float]:
-        return self.neurons[population][k].spikes
+    @property
+    def spikes(self) -> dict[str, list[list[float]]]:
+        """By population and neuron, in ms."""
+        return {name: [n.spikes for n in group] for name, group in self.neurons.items()}
 
 
 def cross_entropy(x: np.ndarray, label: int) -> float:

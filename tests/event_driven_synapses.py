@@ -383,9 +383,6 @@ class EventDriven:
         """Spikes of each neuron."""
         return [len(x) for x in self.spikes[population]]
 
-    def spikes_of(self, population: str, k: int) -> list[float]:
-        return self.spikes[population][k]
-
     def loss(self, label) -> float:
         """The losses of the Model's `train` block, added up."""
         whole, at = 0.0, len(self.state) - sum(map(len, self.integrals))

@@ -95,9 +95,7 @@ class Row:
     clips: tuple[tuple[str, tuple[float, float]], ...] = ()  # states whose first value is drawn again outside this
     holds: Literal["neurons", "traces", "modulators", "synapses", "recorded"] = "neurons"
     recordable: tuple[Recordable, ...] = ()
-    starts_as: tuple[
-        tuple[str, str], ...
-    ] = ()  # (state, POPULATION.STATE) of states that start at the numbers that another one draws
+    starts_as: tuple[tuple[str, str], ...] = ()  # (state, POPULATION.STATE): of states that start at what another draws
     joins: tuple[str, ...] = ()  # the connection whose synapses are recordable here, its source and its target
 
     def stream_of_start(self, state: str) -> int:
