@@ -242,10 +242,12 @@ param b = sqrt(2)
     "not-supported-yet": _(
         "The language has this construct, this version of sncc does not compile it yet. The message names it.",
         """
-    state v = 0
-    input I
-    dv/dt = -v / (20 ms) + I
-""", "neuron"),
+network N:
+    step = 1 ms
+    population x: input[6, 6]
+    population seen: LIF[6, 6, 2]
+    connect x -> seen: sparse, weight = each(0.1), plasticity = stdp()
+""", "file"),
     "not-text": _(
         "The file is not UTF-8, or holds control characters, or invisible ones outside strings and comments. Save it as UTF-8 text.",
         """
