@@ -12,7 +12,7 @@ from sncc.program.groups import Connection
 from sncc.program.nodes import Program
 from sncc.program.operations import Deliver, ForwardOperation, Readout, Update
 
-LEAST_COLUMNS = 128  # of weights that are worth it
+LEAST_COLUMNS = 128  # of weights that are worth it: below, `pays_in_strips` (strips.h) says no
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ def with_names_apart(connection: Connection) -> Connection:
     taken = {p.name for p in plasticity.parameters} | {m.name for m in plasticity.modulators}
     taken |= {s.name for s in (*plasticity.pre_states, *plasticity.post_states, *plasticity.states)}
     alike = taken & ({p.name for p in synapse.parameters} | {s.name for s in synapse.states})
-    called = {name: f"{_APART}{name}" for name in alike}
-    symbols_of: dict[str, Expression] = {name: Symbol(other) for name, other in called.items()}
+    renames = {name: f"{_APART}{name}" for name in alike}
+    symbols_of: dict[str, Expression] = {name: Symbol(other) for name, other in renames.items()}
 
     def of(expression: Expression) -> Expression:
         return substitute(expression, symbols_of)
@@ -32,14 +32,14 @@ def with_names_apart(connection: Connection) -> Connection:
     renamed = replace(
         synapse,
         parameters=tuple(
-            replace(p, name=called.get(p.name, p.name), key=p.key or f"{connection.name}.{p.name}")
+            replace(p, name=renames.get(p.name, p.name), key=p.key or f"{connection.name}.{p.name}")
             for p in synapse.parameters
         ),
-        states=tuple(replace(s, name=called.get(s.name, s.name), initial=of(s.initial)) for s in synapse.states),
+        states=tuple(replace(s, name=renames.get(s.name, s.name), initial=of(s.initial)) for s in synapse.states),
         equations=tuple(
-            replace(e, state=called.get(e.state, e.state), derivative=of(e.derivative)) for e in synapse.equations
+            replace(e, state=renames.get(e.state, e.state), derivative=of(e.derivative)) for e in synapse.equations
         ),
-        on_pre=tuple(replace(a, state=called.get(a.state, a.state), value=of(a.value)) for a in synapse.on_pre),
+        on_pre=tuple(replace(a, state=renames.get(a.state, a.state), value=of(a.value)) for a in synapse.on_pre),
         deliver=of(synapse.deliver) if synapse.deliver is not None else None,
     )
     return replace(connection, synapse=renamed, deliveries=tuple((i, of(value)) for i, value in connection.deliveries))
