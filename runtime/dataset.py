@@ -252,7 +252,7 @@ def _attach_labels(
         raise ValueError(f"{len(values)} labels for {samples} samples")
     # samples of unequal length may be a part of a set with longer ones
     width = values.shape[1] if values.ndim > 1 and (lengths != steps).any() and values.shape[1] > steps else steps
-    per_step = values.shape == (samples, width, *trailing) and readout.per_step
+    per_step = values.shape == (samples, width, *trailing) and readout.step_labels
     if not per_step and values.shape != (samples, *trailing):
         raise ValueError(_wrong_label_shape(values.shape, readout, samples, steps))
     values = np.ascontiguousarray(values)
@@ -284,13 +284,15 @@ def _classes(array: NDArray[Any], readout: Readout) -> NDArray[np.int32]:
 def _wrong_label_shape(shape: tuple[int, ...], readout: Readout, samples: int, steps: int) -> str:
     outputs = f", {readout.outputs}" if readout.labels == "value" else ","
     expected = f"({samples}{outputs})"
-    if readout.per_step:
+    if readout.step_labels:
         expected += f" or ({samples}, {steps}{outputs.rstrip(',')})"
     text = f"labels have the shape {expected}, not {shape}"
     if readout.labels == "value" and shape == (samples,):
         text += ": a real target for each output; for classes e.g. np.eye(n)[labels] times the wanted value"
     per_step_given = len(shape) == (2 if readout.labels == "class" else 3)
-    if per_step_given and not readout.per_step:
+    if per_step_given and readout.per_step and not readout.step_labels:
+        text += "; one of the terms of this loss is taken once a sample, and reads one label for the whole of it"
+    elif per_step_given and not readout.step_labels:
         text += "; this loss has one label a sample: a loss at every step would be e.g. `mean(cross_entropy(output.v))`"
     return text
 

@@ -96,7 +96,7 @@ class SynapseState:
 @dataclass(frozen=True, slots=True)
 class Connection:
     """A connection; `sparse`: its synapses are listed by source, then target; `pairs`: they are handed over; `rewired`: training moves
-    them; `drawn`: the seed says which pairs of neurons they join.
+    them; `drawn`: the seed says which pairs of neurons they join; `shares`: the connection whose weights it has in place of its own.
     """
 
     index: int
@@ -109,19 +109,21 @@ class Connection:
     rewired: bool = False
     states: tuple[SynapseState, ...] = ()
     drawn: bool = False
+    shares: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Readout:
     """What the loss sees. `per_step`: the loss is taken at every step, not once at a sample's end.
 
-    `windows`: of each loss, the first of which predictions come from, after which step it begins and with which it ends.
+    `step_labels`: there may be a label for each step, as all losses that read labels are taken at every step. `windows`: of each loss, the first of which predictions come from, after which step it begins and with which it ends.
     """
 
     population: str
     outputs: int
     labels: Literal["class", "value"]
     per_step: bool
+    step_labels: bool
     windows: tuple[tuple[int, int | None], ...] = ()
 
 
@@ -304,12 +306,15 @@ def _connection(index: int, data: dict[str, Any]) -> Connection:
         rewired,
         states,
         bool(data.get("drawn")),
+        _text(data.get("shares") or ""),
     )
 
 
 def _readout(data: dict[str, Any]) -> Readout:
     windows = tuple((int(first), None if last is None else int(last)) for first, last in data.get("windows") or ())
-    return Readout(data["population"], int(data["outputs"]), data["labels"], bool(data["per_step"]), windows)
+    per_step = bool(data["per_step"])
+    step_labels = bool(data.get("step_labels", per_step))
+    return Readout(data["population"], int(data["outputs"]), data["labels"], per_step, step_labels, windows)
 
 
 def _optimiser(data: dict[str, Any]) -> Optimiser:

@@ -11,6 +11,7 @@ from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import halves_of
 from sncc.backends.cxx.manifest import hidden_keys, is_written, seen_shape, storage_of
+from sncc.backends.cxx.readouts import takes_step_labels
 from sncc.backends.cxx.recorded import synapse_states
 from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import Random
@@ -88,7 +89,7 @@ def tables(program: Program, shared: Dynamics) -> dict[str, object]:
         "parameters": parameters,
         "synapse_states": [s.line for s in synapse_states(program)],
         "readout": readout
-        and f"{{{populations.index(readout.population)}, {readout.size}, {flag(readout.labels == 'class')}, {flag(readout.reduction is None)}, {readout.first}, {max(r.first for r in program.readouts)}}}",
+        and f"{{{populations.index(readout.population)}, {readout.size}, {flag(readout.labels == 'class')}, {flag(takes_step_labels(program))}, {readout.first}, {max(r.first for r in program.readouts)}}}",
         "optimiser": optimiser and f"{{{number(optimiser.learning_rate)}, {len(optimiser.states)}}}",
         "saved": [
             f'{{{k}, "{p.key}"}},' for k, p in enumerate(program.parameters)

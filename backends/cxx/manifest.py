@@ -6,6 +6,7 @@ import hashlib
 
 from sncc.backends.cpu.neuron_tables import has_rows
 from sncc.backends.cxx.names import project_name
+from sncc.backends.cxx.readouts import takes_step_labels
 from sncc.backends.cxx.recorded import stood_for, synapse_states
 from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import Dense, OfSynapses, Random, Shared, Sparse
@@ -57,7 +58,7 @@ def manifest(program: Program) -> dict[str, object]:
                 "index": k, "name": c.name, "pre": _sender(program, c), "post": _receiver(c), "sparse": _has_synapses(program, c),
                 "pairs": takes_pairs(c), "plastic": c.plastic or _moves(program, c), "rewired": c.rewiring is not None,
                 "drawn": isinstance(c.wiring, Random),
-                "states": states.get(c.name, []),
+                "states": states.get(c.name, []), **_shares(c),
             }
             for k, c in enumerate(program.connections) if is_written(c.name)
         ] + [
@@ -67,7 +68,7 @@ def manifest(program: Program) -> dict[str, object]:
         "readout": readout and {
             "population": readout.population, "outputs": readout.size, "labels": readout.labels,
             "per_step": readout.reduction is None, "reduction": readout.reduction, "over_steps": readout.over_steps,
-            "windows": [[r.first, r.last] for r in program.readouts],
+            "step_labels": takes_step_labels(program), "windows": [[r.first, r.last] for r in program.readouts],
         },
         "optimiser": optimiser and {
             "name": optimiser.name, "learning_rate": optimiser.learning_rate, "states": list(optimiser.states),
@@ -109,6 +110,12 @@ def _sender(program: Program, c: Connection) -> str:
 
 def _receiver(c: Connection) -> str:
     return c.structure.between[1] if isinstance(c.structure, OfSynapses) else c.target
+
+
+def _shares(c: Connection) -> dict[str, str]:
+    """The connection whose weights this one has in place of its own; nothing where it has some."""
+    owner = c.weight.removesuffix(".weight")
+    return {"shares": owner} if owner != c.owner else {}
 
 
 def takes_pairs(c: Connection) -> bool:

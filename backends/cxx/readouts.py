@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from sncc.backends.cxx.expressions import literal
+from sncc.program.nodes import Program
 from sncc.program.operations import Readout
 
 _REDUCTIONS = {
     None: "none", "mean": "mean", "sum": "sum", "max": "maximum", "last": "last", "first_spike": "first_spike",
 }  # fmt: skip
+
+
+def takes_step_labels(program: Program) -> bool:
+    """Whether a sample may have a label for each step: no loss that reads labels is taken once a sample."""
+    return all(r.reduction is None for r in program.readouts if r.labels != "none")
 
 
 def reduction_constants(readout: Readout) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -238,6 +239,21 @@ def test_labels_of_every_step(per_step):
     assert result["accuracy"] == pytest.approx((outputs.argmax(-1) == every)[:, 1::2].mean())
     assert np.allclose(network.predict(DATA), outputs.mean(1), rtol=1e-4, atol=1e-5)
     assert network.fit(DATA, masked, epochs=10, seed=1)["loss"][-1] < result["loss"]
+
+
+def test_labels_of_every_step_are_refused_where_a_loss_is_taken_once_a_sample(per_sample):
+    """It would have to take one of them, of some step: Python refuses, and so does the library itself."""
+    network, every = load(per_sample, seed=1), np.tile(LABELS[:, None], (1, 30))
+    readout = network.manifest.readout
+    for mixed in (False, True):  # with a loss of every step beside it, and that first
+        network.manifest = replace(network.manifest, readout=replace(readout, per_step=mixed))
+        said = "one of the terms of this loss is taken once a sample" if mixed else "this loss has one label a sample"
+        for use in (network.fit, network.evaluate, network.gradients):
+            with pytest.raises(ValueError, match=rf"labels have the shape \(24,\), not \(24, 30\); {said}"):
+                use(DATA, every)
+    network.manifest = replace(network.manifest, readout=replace(readout, step_labels=True))
+    with pytest.raises(ValueError, match="labels for every step, and a loss that is taken once a sample"):
+        network.gradients(DATA, every)
 
 
 def test_samples_of_unequal_length_are_independent(per_step):

@@ -16,6 +16,7 @@ import pytest
 from networks import program_of
 
 from sncc.backends.cxx.project import emit_project
+from sncc.backends.cxx.readouts import takes_step_labels
 
 TEXT = """
 network Tiny:
@@ -68,6 +69,20 @@ def needs(*tools: str) -> None:
 def refused(*command, code: int = 1) -> None:
     failed = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     assert failed.returncode == code and failed.stderr.strip() and not failed.stdout, command
+
+
+@pytest.mark.parametrize(
+    "loss, step_labels",
+    [
+        ("mean(cross_entropy(output.v)) + 0.1 * mean(hidden.v^2)", True),
+        ("mean(cross_entropy(output.v)) + 0.1 * last(hidden.v)^2", True),
+        ("mean(cross_entropy(output.v)) + cross_entropy(mean(output.v))", False),
+        ("cross_entropy(mean(output.v)) + mean(cross_entropy(output.v))", False),
+    ],
+)
+def test_there_may_be_a_label_for_each_step_where_no_loss_takes_one_for_the_sample(loss, step_labels):
+    program = program_of(TEXT.replace("mean(cross_entropy(output.v))", loss), "float32")
+    assert takes_step_labels(program) is step_labels
 
 
 def saved_weights(library: ctypes.CDLL, manifest: dict, seed: int) -> dict[str, np.ndarray]:

@@ -133,8 +133,8 @@ struct SynapseStateDescription {
 struct ReadoutDescription {
     int population;
     std::int64_t outputs;
-    bool classes;   // labels are class indices; otherwise target values
-    bool per_step;  // a loss at every step; otherwise one at the sample's end
+    bool classes;      // labels are class indices; otherwise target values
+    bool step_labels;  // a sample may have one label for each step: no loss that reads labels is taken once a sample
     std::int64_t first, last_first;  // the step after which its window begins, and the last of all losses' windows
 };
 

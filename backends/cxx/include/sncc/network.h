@@ -331,6 +331,7 @@ private:
             if (selection[k] < 0 || selection[k] >= data.samples) throw Failure(Code::argument, "a sample outside the data set");
         if (about_.source_count > 0 && !data.sources) throw Failure(Code::argument, "no sources in the data");
         if (needs_labels && !data.classes && !data.targets) throw Failure(Code::argument, "training needs labels");
+        if (data.label_starts && about_.readout && !about_.readout->step_labels) throw Failure(Code::argument, "labels for every step, and a loss that is taken once a sample");
         for (int q = 0; q < about_.source_count; ++q)
             for (std::int64_t k = 0; k < count; ++k) check_source(data, q, selection[k]);
         if (data.classes && about_.readout)
