@@ -55,6 +55,7 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
         self._common = {f"{c.name}.weight": c.name for c in manifest.connections if c.sparse}  # one number, many pairs
         self._delays = {f"{c.name}.delay" for c in manifest.connections}
         self._rewired = {c.name for c in manifest.connections if c.rewired}
+        self._owners = {f"{c.name}.weight": f"{c.shares}.weight" for c in manifest.connections if c.shares}
 
     def __len__(self) -> int:
         """The number of parameters."""
@@ -111,6 +112,8 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
         try:
             return self._all[key]
         except (KeyError, TypeError):
+            if owner := self._owners.get(str(key)):
+                raise KeyError(f"no parameter `{key}`: these weights are shared, and kept as `{owner}`") from None
             close = get_close_matches(str(key), self._all, 1)
             hint = f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(self._all)}"
             raise KeyError(f"no parameter `{key}`{hint}") from None

@@ -228,7 +228,8 @@ def _weight(manifest: Manifest, connection: str, every: int) -> SynapseRequest:
     """Raises ValueError where a connection has no weights of its own, or stores none."""
     parameter = next((p for p in manifest.parameters if p.key == f"{connection}.weight"), None)
     if parameter is None:
-        reason = "its weights are another connection's (`share`): record those"
+        owner = next(c.shares for c in manifest.connections if c.name == connection)
+        reason = f"its weights are those of `{owner}` (`share`): record these"
         raise ValueError(f"cannot record `{connection}.weight`: {reason}")
     if parameter.storage == "made":
         reason = "it is stored nowhere and stays as it is (`stored = false`)"

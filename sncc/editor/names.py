@@ -97,7 +97,7 @@ def members(block: Any) -> dict[str, Named]:
         if isinstance(part, tree.Loop):
             found |= members(part)
         elif isinstance(part, tree.Connect):
-            name = part.name.name if part.name else f"{part.source.name}_{part.target.name}"
+            name = part.known_as
             found.setdefault(name, Named(name, "connect", part, owner))
         elif type(part) in KINDS:
             found.setdefault(part.name.name, Named(part.name.name, KINDS[type(part)], part, owner))

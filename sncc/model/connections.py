@@ -46,7 +46,7 @@ class ConnectionResolver:
         if connection is None:
             self._look_over(part, options)
         if connection is None or len(self.diagnostics.errors) > before:
-            self.draft.broken.add(part.name.name if part.name else f"{part.source.name}_{part.target.name}")
+            self.draft.broken.add(part.known_as)
             return None
         self.draft.connections[connection.name] = connection
         return connection
@@ -73,7 +73,7 @@ class ConnectionResolver:
         if "synapse" in options and synapse is None:
             return None
         place = Place(source.population, target.population, where, pattern[0], pattern[1], synapse)
-        share = self._share(options, place, source.part, target.part) if "share" in options else None
+        share = self._share(name, options, place, source.part, target.part) if "share" in options else None
         weight = self._weight(options, place, "weight" in learnt, share)
         if weight is None:
             return None
@@ -222,7 +222,7 @@ class ConnectionResolver:
         return None
 
     def _share(
-        self, options: Mapping[str, tree.Option], place: Place, source: Part, target: Part
+        self, own: str, options: Mapping[str, tree.Option], place: Place, source: Part, target: Part
     ) -> tuple[tuple[str, bool], nodes.Parameter] | None:
         """`share = a_b transposed`: the other connection and whether its matrix is turned, with its weight."""
         option = options["share"]
@@ -232,9 +232,7 @@ class ConnectionResolver:
         if name in self.draft.broken:
             return None
         if other is None:
-            hints = did_you_mean(name, self.draft.connections)
-            message = f"unknown connection `{written.span.text}`"
-            self.diagnostics.error("unknown-name", written.span, message, help=hints)
+            self._without_owner(written, name, own)
             return None
         if other.share is not None:
             help = f"share the weights of `{other.share[0]}`"
@@ -281,6 +279,23 @@ class ConnectionResolver:
             self.diagnostics.error("wrong-argument", options["sign"].span, message, help=help)
             return None
         return (name, option.transposed), other.weight
+
+    def _without_owner(self, written: tree.Expression, name: str, own: str) -> None:
+        """Report a `share` of what has no weights: the connection itself, one that shares others', or none at all."""
+        owner, passed = name, {own}
+        while owner in self.draft.sharing and owner not in passed:
+            passed.add(owner)
+            owner = self.draft.sharing[owner]
+        code, message = "wrong-argument", f"`{name}` has no weights of its own"
+        hints: tuple[str, ...] = ("give one of them a `weight`, which the others share",)
+        if name == own:
+            message, hints = f"`{name}` names itself", ("name another connection, or give this one a `weight`",)
+        elif name not in self.draft.sharing:
+            code, message = "unknown-name", f"unknown connection `{written.span.text}`"
+            hints = did_you_mean(name, self.draft.connections)
+        elif owner in self.draft.connections:
+            hints = (f"share the weights of `{owner}`",)
+        self.diagnostics.error(code, written.span, message, help=hints)
 
     def _sign(self, option: tree.Option | None) -> bool:
         if option is None:

@@ -46,7 +46,7 @@ def learnt_names(parts: tuple[tree.Setting, ...], connects: tuple[tree.Connect, 
     words = [item.function if isinstance(item, tree.Call) else item for item in items]
     wanted = {str(word) for word in words} & set(ALL) if items else {"weights"}
     for connect in connects:
-        name = connect.name.name if connect.name else f"{connect.source.name}_{connect.target.name}"
+        name = connect.known_as
         options = {option.name.name for option in connect.options}
         if "weights" in wanted:
             found.setdefault(name, set()).add("weight")

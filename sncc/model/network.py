@@ -42,6 +42,7 @@ def resolve_network(
             populations.resolve(population)
     connections = ConnectionResolver(draft, learnt, scope, diagnostics)
     found: dict[int, nodes.Connection] = {}
+    draft.sharing = {c.known_as: str(o.value) for c in connects for o in c.options if o.name.name == "share"}
     for later in (False, True):  # weights that are shared have to be there first
         for place, connect in enumerate(connects):
             if any(o.name.name == "share" for o in connect.options) is later:

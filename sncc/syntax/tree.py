@@ -402,6 +402,11 @@ class Connect:
     options: tuple[Option, ...]
     span: Span = field(compare=False)
 
+    @property
+    def known_as(self) -> str:
+        """The name that is given, else that of source and target."""
+        return self.name.name if self.name else f"{self.source.name}_{self.target.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

@@ -223,6 +223,22 @@ def test_weights_can_be_shared_also_turned_round():
     assert mistake("a -> b: dense, weight = 1", "second = a -> b: dense, share = a_c")[:2] == ("unknown-name", "a_c")
 
 
+def test_a_share_of_what_has_no_weights_says_whose_they_are():
+    own = "a -> b: dense, weight = each(1)"
+    itself = mistake(own, "second = a -> b: dense, share = second")
+    assert itself[:2] == ("wrong-argument", "second") and itself[2].message == "`second` names itself"
+    third = "third = a -> b: dense, share = second"
+    for order in ((third, "second = a -> b: dense, share = a_b"), ("second = a -> b: dense, share = a_b", third)):
+        chain = mistake(own, *order)
+        assert chain[:2] == ("wrong-argument", "second") and chain[2].message == "`second` has no weights of its own"
+        assert chain[2].help == ("share the weights of `a_b`",)
+    with pytest.raises(DiagnosticError) as refused:
+        model_of_text(text(own, third, "second = a -> b: dense, share = third"))
+    (found,) = (d for d in refused.value.diagnostics if d.severity == "error")
+    assert found.message == "`second` has no weights of its own"
+    assert found.help == ("give one of them a `weight`, which the others share",)
+
+
 def test_what_does_not_fit_says_how_it_lies_and_whose_pairs_are_its_own():
     part = mistake("a[0:4] -> b: dense, weight = each(1)", "second = a[0:4] -> b: dense, share = a_b transposed")[2]
     assert (

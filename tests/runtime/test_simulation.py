@@ -119,10 +119,22 @@ def test_a_state_that_neurons_carry_names_the_remedy(load):
         "carried.g": "`record g of carried` into the file's `simulate` block",
         "cells_cells.w": "has `seen` for itself",
         "fixed.g": "no state for itself",
-        "again.weight": "another connection's",
+        "again.weight": "its weights are those of `full`",
     }.items():
         with pytest.raises(ValueError, match=text):
             network.simulate(0.01, record=[name])
+
+
+def test_weights_that_are_shared_stand_where_their_owner_has_them(load):
+    for use in (
+        lambda p: p["again.weight"],
+        lambda p: p.describe("again.weight"),
+        lambda p: p.__setitem__("again.weight", 1),
+    ):
+        with pytest.raises(
+            KeyError, match="no parameter `again.weight`: these weights are shared, and kept as `full.weight`"
+        ):
+            use(load().parameters)
 
 
 def test_a_stored_state_has_what_runs_move_and_no_parameter_that_was_set(load):
