@@ -16,6 +16,7 @@ class Body:
         self.flowed = frozenset[str]()  # states of which that holds in any case
         self.timed = timed  # whether a state between flow and arrivals has a name of its own
         self.statements: list[Statement] = []
+        self.brought: dict[str, Expression] = {}  # what comes to states behind their flow of noise that others draw
         self.now: dict[str, Expression] = {state: Symbol(state) for state in states}
         self._versions: dict[str, int] = {}
 

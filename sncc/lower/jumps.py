@@ -9,6 +9,7 @@ from sncc.expressions.algebra import ONE, ZERO, add, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.lower.arrival_times import at_arrival, behind_arrival, met_at_arrival, moving, passing
 from sncc.lower.body import Body
+from sncc.lower.sent_draws import in_one, times
 from sncc.lower.traces import amounts
 from sncc.model.nodes import Assignment, Dynamics
 from sncc.program.statements import MADE_UP, Assign
@@ -61,9 +62,14 @@ def _jump_at(dynamics: Dynamics, body: Body, name: str, jumps: Sequence[Assignme
     most = 1 if name in dynamics.once else dynamics.most
     by_parts = dynamics.parts and name not in dynamics.once
     if (added := amounts(jumps)) is not None:
-        added = [body.read(amount) for amount in added]
-        for jump, amount in zip(jumps, added, strict=True):
-            body.assign(jump.state, add(body.now[jump.state], mul(count, amount)))
+        moves = [_times(count, body.read(amount), dynamics, body) for amount in added]
+        for jump, move in zip(jumps, moves, strict=True):
+            body.assign(jump.state, add(body.now[jump.state], move))
+    elif any(symbols(jump.value) & dict(dynamics.brought).keys() for jump in jumps):
+        after = in_one(jumps, body.now)
+        moves = [_times(count, sub(value, body.now[state]), dynamics, body) for state, value in after.items()]
+        for state, move in zip(after, moves, strict=True):
+            body.assign(state, add(body.now[state], move))
     elif most == 0:
         whole = apply("max", sub(apply("neg", apply("floor", apply("neg", count))), ONE), ZERO) if by_parts else count
         body.repeat(whole, jumps)
@@ -77,6 +83,13 @@ def _jump_at(dynamics: Dynamics, body: Body, name: str, jumps: Sequence[Assignme
             now = apply("select", begins(step, dynamics.window), apply("stop", now), now)
         body.statements.append(Assign(f"{state}{MADE_UP}", now))
         body.now[state] = Symbol(f"{state}{MADE_UP}")
+
+
+def _times(count: Expression, value: Expression, dynamics: Dynamics, body: Body) -> Expression:
+    """The sum over the spikes of a step, or parts of these, of what one moves by, with what is brought of what each has drawn."""
+    found = times(count, value, {draw: body.read(Symbol(by)) for draw, by in dynamics.brought})
+    assert found is not None  # else it has been refused
+    return found
 
 
 def _jump(jumps: Sequence[Assignment], count: Expression, body: Body, by_parts: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from sncc.expressions.algebra import ZERO, add, affine, div, mul, sub, total
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
+from sncc.lower.apart import alone
 from sncc.lower.arrival_times import arrival_times
 from sncc.lower.body import Body
 from sncc.lower.curved_reading import mean_slopes
@@ -16,7 +17,7 @@ from sncc.lower.jumps import jump_at_arrivals
 from sncc.lower.noise import noise_of
 from sncc.lower.readings import ENDING, FLOWED
 from sncc.model.integration import integration
-from sncc.model.nodes import Dynamics, Equation, Input, Integrated, Population
+from sncc.model.nodes import Dynamics, Equation, Integrated, Population
 from sncc.program.rewrite import rewritten
 from sncc.program.statements import REFRACTORY, SLOPED, SPIKE, SURROGATE, TOLD, Assign, Draw, Fire, Statement
 
@@ -79,6 +80,8 @@ def lower_neuron(
     _tell_flows(dynamics, body, before)
     for copy in dynamics.kept:
         body.assign(copy.state, body.read(copy.value))
+    for state, noise in body.brought.items():
+        body.assign(state, add(body.now[state], noise))
     jump_at_arrivals(dynamics, body, False, step)
     arrived = dict(body.now)
     if dynamics.spike is not None:
@@ -196,6 +199,10 @@ def _flow(
     given = [Equation(e.state, substitute(e.derivative, silent), e.span) for e in dynamics.equations]
     noise = noise_of(given, method == "exact", step, parameters)
     equations = list(noise.equations)
+    if dynamics.brought:
+        come: dict[str, Expression] = {draw: Symbol(by) for draw, by in dynamics.brought}
+        body.brought |= {state: substitute(value, before | come) for state, value in noise.added.items()}
+        noise = replace(noise, draws=(), added={})
     counters = [found for state, found in counters_of(dynamics.whose).items() if state in {e.state for e in equations}]
     whose, at = counters[0] if counters else (None, None)
     body.statements += [replace(draw, whose=whose, at=at) for draw in noise.draws]
@@ -228,18 +235,9 @@ def _flow_apart(
     coefficients: list[Assign] = []
     starts = {a.state: a.value for a in dynamics.leaving}
     for group in dynamics.apart:
-        names = group.states
         held = {name for other in dynamics.apart if other is not group for name in other.states}
         seen = {name: starts.get(name, Symbol(name)) if name in held else value for name, value in before.items()}
-        own = replace(
-            dynamics,
-            states=tuple(s for s in dynamics.states if s.name in names),
-            inputs=(*dynamics.inputs, *(Input(s.name, s.unit) for s in dynamics.states if s.name not in names)),
-            equations=tuple(e for e in dynamics.equations if e.state in names),
-            method=group.method,
-            substeps=group.substeps,
-            apart=(),
-        )
+        own = alone(dynamics, group)
         given = drives | {s.name for s in dynamics.states}
         coefficients += _flow(own, body, seen, impulses, given, gate, parameters, step)
     return coefficients

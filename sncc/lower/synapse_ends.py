@@ -16,6 +16,7 @@ from sncc.connectivity.patterns import (
 )  # fmt: skip
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute
 from sncc.lower.connections import flattened
+from sncc.lower.readings import is_timed
 from sncc.model.nodes import Connection, Model, Parameter
 
 Ends = tuple[Pattern, Part, Part]  # of a connection: its pattern, from which part to which
@@ -30,6 +31,11 @@ def learns_delay(model: Model, c: Connection) -> bool:
     """Whether the delays of its synapses are learnt."""
     key = f"{c.synapses_of or c.name}.delay"
     return model.training is not None and any(entry.key == key for entry in model.training.learn)
+
+
+def arrives_in_parts(model: Model, c: Connection) -> bool:
+    """Whether a spike arrives in two parts, at two steps: of a learnt delay, unless times of spikes are followed."""
+    return learns_delay(model, c) and not is_timed(model)
 
 
 def most_of(c: Connection) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from sncc.expressions.nodes import symbols, walk
-from sncc.lower.readings import is_timed
-from sncc.lower.synapse_ends import is_placed, learns_delay, most_of
-from sncc.lower.synapse_moves import drawn_states
+from sncc.lower.names_apart import with_names_apart
+from sncc.lower.sent_draws import NotSent
+from sncc.lower.synapse_ends import is_placed, most_of
+from sncc.lower.synapse_moves import drawn_states, jumps_on_pre
 from sncc.lower.traces import unsupported
 from sncc.model.nodes import Connection, Model, Plasticity
 
@@ -50,9 +51,13 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
 
 def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
     """What stands in the way of training through weights that move within a sample, and what helps."""
-    drawn = drawn_states(plasticity)
-    for state in plasticity.pre_states:
-        if c.delay is not None and state.name in drawn and learns_delay(model, c) and not is_timed(model):
-            what = f"with learnt delays, by which parts of a spike arrive, and whose `{state.name}`, one for all of a neuron, draws numbers"
-            return what, f"declare it with `state {state.name} = …`: one per synapse"
+    try:
+        jumps_on_pre(model, with_names_apart(c), plasticity)
+    except NotSent as why:
+        drawn = drawn_states(plasticity)
+        name = next(s.name for s in plasticity.pre_states if s.name in drawn)
+        what = (
+            f"with learnt delays, by which parts of a spike arrive, and whose `{name}`, one for all of a neuron, {why},"
+        )
+        return what, f"declare it with `state {name} = …`: one per synapse"
     return "", ""

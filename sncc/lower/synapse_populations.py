@@ -18,16 +18,19 @@ from sncc.connectivity.patterns import Dense, Part
 from sncc.expressions.algebra import ONE, ZERO, add, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, substitute, symbols
 from sncc.expressions.units import PLAIN
+from sncc.lower.apart import noises_of
 from sncc.lower.drawn_starts import drawn_starts, with_starts
 from sncc.lower.followers import follow_modulator, trace_name
 from sncc.lower.readings import ENDING, FLOWED, is_timed
 from sncc.lower.recorded_synapses import recordable_states
+from sncc.lower.sent_draws import NOISE_SENT, sending
 from sncc.lower.shared_draws import index_of
-from sncc.lower.synapse_ends import Ends, built_ends, in_a_row, is_placed, learns_delay, most_of, placed_ends
+from sncc.lower.synapse_ends import Ends, arrives_in_parts, built_ends, in_a_row, is_placed, most_of, placed_ends
 from sncc.lower.synapse_limits import refuse
 from sncc.lower.synapse_moves import GAIN, SIGNAL, moves_of
-from sncc.lower.traces import most_spikes, trace_population
+from sncc.lower.traces import drive, most_spikes, trace_population
 from sncc.model.nodes import (
+    Apart,
     Assignment,
     Connection,
     Dynamics,
@@ -119,11 +122,14 @@ class _Spread:
         self.seen = sorted(self.moves.seen, key=lambda s: s.symbol)
         self.sides = sorted({side for _, side in self.moves.whose})
         self.drawn_late = "pre" in self.sides and c.delay is not None
+        self.noises: tuple[str, ...] = ()  # which the source sends its traces
         # whether spikes of the source tell it anything
         self.met = bool(self.moves.on_pre) or any("pre!" in symbols(value) for _, value in self.moves.delivered)
         self.delivered = {f"{DELIVERED}.{where}": value for where, value in self.moves.delivered}
         self.kept = {ARRIVED: Symbol("pre!")} if self.moves.after else {}
         self.kept |= {state: Symbol(symbol) for state, symbol in self.moves.kept}
+        self.brought = {draw: f"{draw}.before" if self.moves.after else draw for draw, _ in self.moves.sent}
+        self.kept |= {state: Symbol(draw) for draw, state in self.brought.items() if state != draw}
         # a delay for each synapse
         self.each = replace(c.delay, key=f"{self.own}.delay") if c.delay is not None else None
         sizes = self.source.size, self.target.size
@@ -136,6 +142,7 @@ class _Spread:
         """The populations and connections in place of the connection."""
         self.populations.append(self._synapses())
         self._join_spikes()
+        self._join_draws()
         self._join_modulators()
         self._join_what_is_seen()
         self._join_indices()
@@ -157,15 +164,29 @@ class _Spread:
             parameters.append(replace(c.weight, name="weight", key=f"{c.name}.weight", value=weight))
         recordable = recordable_states(c, self.moves)
         return Population(
-            self.name, "neuron", (self.count,), "synapses", tuple(parameters), self._dynamics(recordable),
+            self.name, "neuron", (self.count,), "synapses", tuple(parameters),
+            self._flows(parameters, self._dynamics(recordable)),
             holds="recorded" if c.only_recorded else "synapses", recordable=recordable,
             joins=(self.own, self.source.name, target.name), span=c.span,
         )  # fmt: skip
 
+    def _flows(self, parameters: Sequence[Parameter], dynamics: Dynamics) -> Dynamics:
+        """With the noise of the source's traces brought to them, where spikes arrive in parts."""
+        if self.c.plasticity is None or not arrives_in_parts(self.model, self.c):
+            return dynamics
+        own, numbers = {s.name for s in self.c.plasticity.pre_states}, frozenset(p.name for p in parameters)
+        apart: list[Apart] = []
+        for group in dynamics.apart:
+            noises = noises_of(dynamics, group, self.model.step, numbers) if own & set(group.states) else ()
+            self.noises += noises
+            apart.append(replace(group, brought=tuple((n, f"{NOISE_SENT}{n}") for n in noises)))
+        inputs = (*dynamics.inputs, *(Input(f"{NOISE_SENT}{n}", PLAIN) for n in self.noises))
+        return replace(dynamics, apart=tuple(apart), inputs=inputs)
+
     def _inputs(self) -> tuple[Input, ...]:
         c, moves = self.c, self.moves
         names = ["pre"] * self.met + ["post"] * bool(moves.on_post)
-        names += [s.symbol for s in self.seen]
+        names += [s.symbol for s in self.seen] + [draw for draw, _ in moves.sent]
         names += [symbol for symbol, _, _ in moves.stimulated]
         names += [given for one in self.starts for _, given in one.inputs]
         names += [GAIN] * (c.gain is not None) + [SIGNAL] * (self.source.kind == "signal")
@@ -200,7 +221,7 @@ class _Spread:
             once=("post",) if moves.on_post else (),
             most=most_spikes(self.source),
             # of a learnt delay; else each arrives as a whole, in the nearest step
-            parts=learns_delay(model, c) and not is_timed(model),
+            parts=arrives_in_parts(model, c),
             apart=moves.apart,
             leaving=(
                 *moves.leaving,
@@ -216,6 +237,7 @@ class _Spread:
                 for state, side in moves.whose
             ),
             told=told,
+            brought=tuple(self.brought.items()),
         )
 
     # ------------------------------------------------------------------------------- what they read, and where it goes
@@ -245,6 +267,21 @@ class _Spread:
         if self.moves.on_post:
             noticed = self._onto(self.target.name, "noticed", "post", self.to_columns, None, 1 + c.post_delay_steps)
             self.connections.append(replace(noticed, of_target=True))
+
+    def _join_draws(self) -> None:
+        """What the source draws for its traces and sends over the delays of its spikes."""
+        c = self.c
+        if c.plasticity is None or not (self.moves.sent or self.noises):
+            return
+        numbers, name = c.plasticity.parameters, f"{c.name}.sent"
+        self.populations.append(sending(c, name, self.source, self.moves.sent, self.noises, numbers))
+        if self.moves.sent:
+            self.connections.append(drive(name, self.source, name, "pre", 0))
+        into = {draw: draw for draw, _ in self.moves.sent} | {n: f"{NOISE_SENT}{n}" for n in self.noises}
+        self.connections += [
+            self._onto(name, where, where, self.to_rows, state, c.delay_steps, self.each)
+            for state, where in into.items()
+        ]
 
     def _join_modulators(self) -> None:
         if is_timed(self.model):  # synapses see what sets them

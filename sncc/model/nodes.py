@@ -125,11 +125,12 @@ class Integrated:
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """States that flow by themselves, and how; None: the automatic choice."""
+    """States that flow by themselves, and how; None: the automatic choice. `brought`: by which inputs their noise comes, as in `Dynamics`."""
 
     states: tuple[str, ...]
     method: Method | None = None
     substeps: int = 1
+    brought: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class Dynamics:
     `leaving`, `kept` and `outputs`, states assigned at the start of every step, between flow and arrivals, and at the end;
     `curved`, inputs that are read nonlinearly and jump, of which states `INPUT.last` keep what came in the step before;
     `whose`, (state, input, input or None): of states whose noise is that of the element which the one input names, at the step which the other does; `told`, states of which states `STATE.told` keep
-    what the jumps ahead of the flow have left.
+    what the jumps ahead of the flow have left; `brought`, (draw, input or state): of draws that others make, what comes of them in a step, all spikes together.
     """
 
     states: tuple[State, ...]
@@ -170,6 +171,7 @@ class Dynamics:
     curved: tuple[str, ...] = ()
     whose: tuple[tuple[str, str, str | None], ...] = ()
     told: tuple[str, ...] = ()
+    brought: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ EACH = ", delay = uniform(1 ms, 3 ms)"
 
 
 def test_training_through_what_has_no_transposed_operation_is_refused_at_the_connection():
-    text = NETWORK.format(rule="bptt", synapse=f"plasticity = grow(){EACH}").replace(*NOISY).replace(*DELAYS)
+    text = NETWORK.format(rule="bptt", synapse=f"plasticity = grow(){EACH}").replace(*BENT).replace(*DELAYS)
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)
     (found,) = raised.value.diagnostics
@@ -44,13 +44,13 @@ def test_training_through_what_has_no_transposed_operation_is_refused_at_the_con
 
 
 def test_check_says_it_once_and_before_build():
-    text = NETWORK.format(rule="bptt", synapse=f"plasticity = grow(){EACH}").replace(*NOISY).replace(*DELAYS)
+    text = NETWORK.format(rule="bptt", synapse=f"plasticity = grow(){EACH}").replace(*BENT).replace(*DELAYS)
     (found,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
     assert found.severity == "warning" and found.help and "training through `grow`" in found.message
 
 
 SEEING = ("pre state x = 0", "state e = 0\n    de/dt = (post.v - e) / (9 ms)\n    pre state x = 0")
-NOISY = ("-x / (9 ms)", "-x / (9 ms) + noise / sqrt(9 ms)")
+BENT = ("on pre: weight += rate * level", "on pre:\n        x += normal(1, 0.1)\n        weight += tanh(x) * level")
 DELAYS = ("    optimiser", "    learn = weights, hidden_output.delay\n    optimiser")
 
 
@@ -66,15 +66,15 @@ DELAYS = ("    optimiser", "    learn = weights, hidden_output.delay\n    optimi
         (
             "bptt",
             ", delay = uniform(1 ms, 3 ms)",
-            NOISY,
-            "with learnt delays, by which parts of a spike arrive, and whose `x`, one for all of a neuron, draws numbers",
+            BENT,
+            "with learnt delays, by which parts of a spike arrive, and whose `x`, one for all of a neuron, draws what a line below",
         ),
     ],
 )
 def test_what_weights_that_move_cannot_do_yet_is_said_with_what_helps(rule, options, change, said):
     text = NETWORK.format(rule=rule, synapse=f"plasticity = grow(){options}")
     text = text.replace(*change)
-    if change == NOISY:
+    if change == BENT:
         text = text.replace(*DELAYS)
     with pytest.raises(DiagnosticError) as raised:
         program_of(text)
