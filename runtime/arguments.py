@@ -95,6 +95,17 @@ def check_writable(name: str, value: Any) -> Path:
     return path
 
 
+def check_replaceable(name: str, value: Any) -> Path:
+    """The path of a file that is written beside and then renamed, links followed; else as `check_writable`.
+
+    Raises OSError for what is there and no file: a device would be gone.
+    """
+    path = check_writable(name, value)
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is a pipe or a device, which a file cannot take the place of")
+    return path.resolve()
+
+
 # ------------------------------------------------------------------------------------------------ arrays
 def regular_array(what: str, value: ArrayLike) -> NDArray[Any]:
     """The value as an array. Raises ValueError where its parts differ in shape, or a mask hides some of it."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import check_path, check_writable, finite_array, shown
+from .arguments import check_path, check_replaceable, finite_array, shown
 from .library import pointer
 from .manifest import Connection, Parameter
 from .parameters import check_numbers
@@ -101,7 +101,7 @@ def _set(network: Network, snapshot: Snapshot) -> None:
 # ------------------------------------------------------------------------------------------------ files
 def save(network: Network, path: str | PathLike[str]) -> None:
     """Writes the network's numbers; a crash leaves either the old file or the new one."""
-    file = check_writable("path", path)
+    file = check_replaceable("path", path)
     snapshot, manifest = take_snapshot(network), network.manifest
     progress = snapshot.progress
     arrays: dict[str, Any] = {

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checkpoint, simulation, training
-from .arguments import check_choice, check_mapping, check_path, check_switch, check_whole, check_writable
+from .arguments import check_choice, check_mapping, check_path, check_replaceable, check_switch, check_whole
 from .callbacks import Callback, History
 from .checkpoint import Progress, sealed, unsealed
 from .connectivity import connect, with_sizes
@@ -193,7 +193,7 @@ class Network:
         check_whole("trial", trial, 0, 2**31)
         goes_on = check_switch("resume", resume) and not self.at_start
         check_choice("verbose", verbose)
-        file = None if out is None else check_writable("out", out)
+        file = None if out is None else check_replaceable("out", out)
         with self.library.alone():
             with self._leaving_the_start():
                 run = simulation.simulate(self, duration, inputs, record, seed, goes_on, trial, file, verbose)

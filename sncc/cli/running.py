@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sncc.cli import options
-from sncc.cli.terminal import mistakes_of_the_user, print_table, refuse_unwritable
+from sncc.cli.terminal import mistakes_of_the_user, print_table, refuse_irreplaceable, refuse_unwritable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -77,7 +77,7 @@ def train(
 
     with mistakes_of_the_user():  # before the work that would be lost
         if save is not None:
-            refuse_unwritable(Path(save))
+            refuse_irreplaceable(save)
     network = _load(file, settings, chosen, backend, precision, seed, threads, memory=memory)
     with mistakes_of_the_user():
         if not network.manifest.rule:
@@ -119,10 +119,10 @@ def simulate(
 ) -> None:  # fmt: skip
     """Runs FILE's network and reports rates; --out keeps the spikes and recorded states. Ctrl-C ends the run early."""
     with mistakes_of_the_user():  # before the work that would be lost
-        for path in (out, plot):
-            if path is not None:
-                refuse_unwritable(Path(path))
+        if out is not None:
+            refuse_irreplaceable(out)
         if plot is not None:
+            refuse_unwritable(Path(plot))
             _check_plots()
     network = _load(file, settings, chosen, backend, precision, seed, threads, schedule)
     with mistakes_of_the_user():

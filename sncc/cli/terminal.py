@@ -56,6 +56,13 @@ def refuse_unwritable(path: Path) -> None:
     check_writable("the file", path)
 
 
+def refuse_irreplaceable(path: str) -> None:
+    """The same for a file that is renamed to its place once it is whole."""
+    from sncc.runtime.arguments import check_replaceable
+
+    check_replaceable("the file", path)
+
+
 def print_table(table: Table) -> None:
     """On stdout, as wide as the terminal."""
     from rich.console import Console
