@@ -41,10 +41,12 @@ def npz(
     """
     arrays = _read(Path(path))
     events, labels = _part(path, arrays, "", step, unit, shape, steps, none, target)
-    if "test_labels" in arrays:
+    if "test_labels" in arrays or "test_events" in arrays or "test_times" in arrays:
         held_out, held_out_labels = _part(path, arrays, "test_", step, unit, shape, steps, none, target)
         about = f"{path}: {len(events)} samples to train, {len(held_out)} to test on"
         return DataSet(events, labels, held_out, held_out_labels, events.shape, about)
+    if not len(events):
+        raise ValueError(f"{path} holds no samples")
     chosen = _chosen(path, arrays, test, len(events)) if test else stratified(labels, split, seed)
     if chosen.all():
         raise ValueError(f"{path}: no samples are left to train on")
@@ -96,7 +98,7 @@ def _from_times(
     arrays: Arrays, prefix: str, step: float, unit: float, shape: str, target: tuple[int, ...] | None
 ) -> Events:
     times, channels, offsets = (_array("it", arrays, prefix + name) for name in ("times", "channels", "offsets"))
-    if not times.ndim or not channels.ndim:
+    if not times.ndim or not channels.ndim or channels.dtype.kind not in "iuf":
         raise ValueError("`times` and `channels` are lists, one number for each event")
     if times.dtype.kind in "iu" and not unit:
         raise ValueError("`times` are whole numbers: say how many seconds one is, e.g. `unit=0.001`")

@@ -84,6 +84,14 @@ def test_labels_of_every_step_and_a_number_for_none(file):
         ({}, ":shape=2x3", "its own shape"),
         ({}, ":test=labels", "write e.g."),
         ({}, ":test=labels<9", "no samples are left"),
+        ({"events": COUNTS[:0], "labels": LABELS[:0]}, "", "holds no samples"),
+        ({"test_events": COUNTS}, "", "no array `test_labels`"),  # which would be left out in silence
+        ({"test_labels": LABELS}, "", "neither `test_events` nor `test_times`"),
+        (
+            {"events": None, "times": np.zeros(2), "channels": np.array(["a", "b"]), "offsets": np.arange(21)},
+            "",
+            "are lists",
+        ),
         (
             {"events": None, "times": np.zeros(2, int), "channels": np.zeros(2, int), "offsets": np.arange(21)},
             "",
