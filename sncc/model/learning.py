@@ -168,19 +168,21 @@ class LearnResolver:
                 message = "`learn` takes `rate` and `in` for a parameter"
                 diagnostics.error("wrong-argument", argument.span, message)
         if parameter.name == "delay":
-            bounds = _above(0.0, bounds)
+            bounds = self._above(0.0, bounds, item)
         elif parameter.unit.dimension == TIME.dimension and parameter.name != "weight":
-            bounds = _above(self.step, bounds)
+            bounds = self._above(self.step, bounds, item)
         return training_nodes.Learnt(key, rate, bounds, item.span)
+
+    def _above(self, least: float, bounds: tuple[float, float] | None, item: tree.Expression) -> tuple[float, float]:
+        """Time constants stay above the step, where the flow over one step still says something about them."""
+        low, high = bounds or (least, math.inf)
+        if high < least:
+            message = f"these bounds leave nothing: it stays above {f'the step, {least:g} ms' if least else '0'}"
+            self.reader.diagnostics.error("wrong-argument", item.span, message)
+        return max(low, least), max(high, least)
 
 
 def _numbers(connection: nodes.Connection) -> tuple[nodes.Parameter, ...]:
     own = (connection.weight,) if connection.share is None else ()
     delay = (connection.delay,) if connection.delay is not None else ()
     return (*own, *delay, *(connection.synapse.parameters if connection.synapse is not None else ()))
-
-
-def _above(step: float, bounds: tuple[float, float] | None) -> tuple[float, float]:
-    """Time constants stay above the step, where the flow over one step still says something about them."""
-    low, high = bounds or (step, math.inf)
-    return max(low, step), max(high, step)

@@ -97,6 +97,12 @@ def test_settings_replace_keys_of_blocks():
         ("train.learn", "weights) + f(x", "unexpected `\\)`", ")"),
         ("train.learn", "rate=weights", "unexpected `=`", "="),
         ("train.learn", "weights, 3", "`learn` lists names", "3"),
+        (
+            "train.learn",
+            "h.tau(in = [1 us, 9 us])",
+            "leave nothing: it stays above the step, 1 ms",
+            "h.tau(in = [1 us, 9 us])",
+        ),
         ("train.penalty", "firing_rate(nope, target = 1 Hz, strength = 1)", "unknown population `nope`", "nope"),
         ("train.foo", "1", "the file has no `param train.foo`", "train.foo"),
         ("train.clip.norm", "1", r"a key is set as a whole, e.g. `train.clip=NAME\(norm = 1\)`", "train.clip.norm"),
