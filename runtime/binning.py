@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arguments import regular_array
-from .free_memory import free_memory, readable_bytes
+from .free_memory import check_memory
 
 _BYTES_OF_A_STEP = 24  # while the events of each step are counted and added up
 
@@ -44,12 +44,7 @@ def binned(
 
 def check_room(steps: int, step: float) -> None:
     """Raises ValueError for more steps than memory has room for, as where times are in other units than seconds."""
-    needed, free = _BYTES_OF_A_STEP * steps, free_memory()
-    if needed > free:
-        raise ValueError(
-            f"{steps:.3g} steps of {step:g} s take {readable_bytes(needed)} of memory, {readable_bytes(free)} are free; "
-            "are times in seconds?"
-        )
+    check_memory(f"{steps:.3g} steps of {step:g} s", _BYTES_OF_A_STEP * steps, "; are times in seconds?")
 
 
 def offsets_of(rows: NDArray[np.integer[Any]], count: int) -> NDArray[np.int64]:

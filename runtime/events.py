@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from .arguments import check_whole, real, regular_array, shown
 from .binning import binned, check_room, offsets_of
+from .free_memory import check_memory
 
 MAXIMUM_NEURONS = 2**32 - 1  # an index is 32 bits wide
+_BYTES_OF_AN_OFFSET = 16  # while those of all samples are put together
 
 
 class TonicDataset(Protocol):
@@ -225,7 +227,7 @@ class Events:
 
     def binary(self) -> Events:
         """The same with at most one event per neuron and step."""
-        rows, columns = self._rows(), self.indices
+        rows, columns = self._rows(), self.indices[self.offsets[0] : self.offsets[-1]]
         order = np.lexsort((columns, rows))
         rows, columns = rows[order], columns[order]
         first = np.ones(len(rows), bool)
@@ -245,6 +247,7 @@ class Events:
     def resized(self, steps: int) -> Events:
         """The same with every sample cut, or padded with empty steps, to that many steps."""
         steps = check_whole("steps", steps, 0)
+        check_memory(f"{len(self)} samples of {steps} steps", _BYTES_OF_AN_OFFSET * len(self) * steps)
         kept = np.minimum(self.lengths, steps)
         offsets = np.zeros((len(self), steps + 1), np.int64)
         parts, base = [], 0

@@ -6,6 +6,7 @@ import math
 import os
 from pathlib import Path
 
+_ALWAYS_THERE = 2**20  # bytes: less is not worth a look at the system's files
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -20,6 +21,15 @@ def free_memory() -> float:
         return free
     files = _number("/sys/fs/cgroup/memory.stat", "inactive_file") or 0  # given back where memory is short
     return min(free, max(0.0, most - now + files))
+
+
+def check_memory(what: str, needed: int, hint: str = "") -> None:
+    """Raises ValueError where `what` needs more bytes than are free."""
+    if needed < _ALWAYS_THERE:
+        return
+    free = free_memory()
+    if needed > free:
+        raise ValueError(f"{what} take {readable_bytes(needed)} of memory, {readable_bytes(free)} are free{hint}")
 
 
 def readable_bytes(count: float) -> str:

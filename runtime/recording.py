@@ -283,6 +283,6 @@ def _steps_between(step: float, interval: float | None) -> int:
     if interval is None:
         return 1
     every = check_real("an interval of `record` is a number of seconds", interval) / step
-    if not 1 <= round(every) < 2**31 or abs(every - round(every)) > 1e-6 * every:
+    if not 0.5 <= every < 2**31 - 1 or abs(every - round(every)) > 1e-6 * every:
         raise ValueError(f"an interval of {interval} s is no multiple of the step, {step:g} s")
     return round(every)

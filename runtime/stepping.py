@@ -45,11 +45,15 @@ class Stepper:
 
     def watch(self, record: Iterable[Recordable]) -> None:
         """Lays out room for the states that the next steps give beside spikes. Raises ValueError for what is none."""
-        record = (record,) if isinstance(record, str) else tuple(record) if np.iterable(record) else record
-        if record == self._record:
+        if isinstance(record, str):
+            record = (record,)
+        elif np.iterable(record) and not isinstance(record, Mapping):
+            record = tuple(record)
+        named = isinstance(record, tuple) and all(isinstance(name, str) for name in record)
+        if named and record == self._record:
             return
         wanted = requests(self._manifest, record)
-        if record is None or wanted.synapses or not all(isinstance(name, str) for name in record):
+        if not named or wanted.synapses:
             raise ValueError(
                 "`step` reads states of populations, as they are after it: ['output.v'], without intervals"
             )

@@ -45,10 +45,18 @@ def _setting(name: str, value: Any) -> str | int | float:
     if isinstance(value, str):
         return str(value)
     number = value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not _is_finite(number):
         help = "numbers are in SI base units; a text is an expression, such as `20 ms`"
         raise failure("wrong-argument", f"`{name}` is a number or a text, not {reprlib.repr(value)}", help=(help,))
     return number
+
+
+def _is_finite(number: float) -> bool:
+    """Whether a double holds it."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def check_chosen(name: str, value: Any, possible: tuple[str, ...]) -> None:

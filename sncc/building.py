@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -22,8 +23,9 @@ def check_weights(weights: str | None, model: Model, precision: str) -> None:
     if weights is None:
         return
     if not isinstance(weights, str) or weights != "bfloat16":
+        shown = weights if isinstance(weights, str) else reprlib.repr(weights)
         help = "use `bfloat16`, or leave it out for weights of the network's precision"
-        raise toolchain.failure("wrong-argument", f"there are no weights of type `{weights}`", help=(help,))
+        raise toolchain.failure("wrong-argument", f"there are no weights of type `{shown}`", help=(help,))
     if precision != "float32":
         raise toolchain.failure(
             "wrong-argument", "weights of 16 bits go with `float32`", help=("leave `precision` out",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 
 from sncc.toolchain import failure
 
@@ -19,6 +20,7 @@ def bytes_of(memory: str | int | float) -> int:
     except (ValueError, KeyError, OverflowError):
         count = 0
     if count < 1:
+        shown = memory if isinstance(memory, str) else reprlib.repr(memory)
         help = "write a number and a unit, such as `500 MB` or `2 GB`"
-        raise failure("wrong-argument", f"`{memory}` is no amount of memory", help=(help,))
+        raise failure("wrong-argument", f"`{shown}` is no amount of memory", help=(help,))
     return count

@@ -121,7 +121,7 @@ def test_numbers_of_numpy_are_numbers(small_network, seven):
     assert sizes(seven) == sizes(7) != sizes(8)
 
 
-@pytest.mark.parametrize("value", [None, True, np.nan, np.inf, 1j, [7], np.array([7]), {}, b"7"])
+@pytest.mark.parametrize("value", [None, True, np.nan, np.inf, 10**400, 1j, [7], np.array([7]), {}, b"7"])
 def test_a_setting_is_a_number_or_a_text(small_network, value):
     with pytest.raises(ValueError, match="`hidden_size` is a number or a text"):
         sncc.check(small_network, hidden_size=value)
@@ -141,6 +141,8 @@ def test_a_setting_is_a_number_or_a_text(small_network, value):
         ({"schedule": ""}, "`schedule`"),
         ({"backend": ["cpu"]}, "no backend"),
         ({"weights": ["bfloat16"]}, "no weights of type"),
+        ({"weights": list(range(1000))}, "no weights of type `.0, 1, 2, 3, 4, 5, ....`"),
+        ({"memory": list(range(1000))}, "`.0, 1, 2, 3, 4, 5, ....` is no amount of memory"),
         ({"emit_only": "no"}, "`emit_only` is True or False"),
         ({"out": 3}, "`out` is a folder's path"),
         ({"out": ""}, "`out` is a folder's path"),

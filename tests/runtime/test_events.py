@@ -205,6 +205,13 @@ def test_arrays_that_do_not_belong_together_are_refused(change, cause):
         Events((3,), **{name: np.array((arrays | change)[name], kind) for name, kind in kinds.items()})
 
 
+def test_events_that_no_step_holds_are_in_none():
+    ends = np.array([1, 2, 4], np.int64)  # the first index and the last one are of no step
+    events = Events((3,), np.array([2], np.int32), np.array([0]), ends, np.array([2, 0, 1, 1, 2], np.uint32))
+    assert np.array_equal(events.to_dense()[0], [[1, 0, 0], [0, 2, 0]])
+    assert np.array_equal(events.binary().to_dense()[0], [[1, 0, 0], [0, 1, 0]])
+
+
 def test_arrays_are_read_only():
     events = Events.from_dense(np.ones((1, 2, 3)))
     with pytest.raises(ValueError):
@@ -218,4 +225,7 @@ def test_times_in_other_units_are_told_before_memory_is_taken(monkeypatch):
         ValueError, match=r"1\.5e\+09 steps of 0\.001 s take 36 GB of memory, 1\.0 GB are free; are times in"
     ):
         Events.from_lists(microseconds, 4, 0.001)
-    assert len(Events.from_lists(microseconds, 4, 0.001, steps=50)) == 1
+    events = Events.from_lists(microseconds, 4, 0.001, steps=50)
+    assert len(events) == 1
+    with pytest.raises(ValueError, match=r"1 samples of 1000000000 steps take 16 GB of memory, 1\.0 GB are free$"):
+        events.resized(10**9)

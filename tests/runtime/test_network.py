@@ -273,6 +273,7 @@ def test_steps_close_a_loop(network):
         ({"record": [("hidden.v",)]}, "an entry of `record`"),
         ({"record": [("hidden.v", "1 ms")]}, "number of seconds"),
         ({"record": [("hidden.v", 1e300)]}, "multiple of the step"),
+        ({"record": [("hidden.v", 1e308)]}, "multiple of the step"),  # as many steps as no double holds
         ({"record": ["hidden.v\n"]}, r"population\.state"),
         ({"record": ["output.spikes"]}, "`output` does not spike"),
         ({"record": ["drive.spikes"]}, "`drive` does not spike"),
@@ -314,6 +315,23 @@ def test_where_nothing_can_be_written_is_said_first(network, tmp_path, write):
     assert [p.name for p in tmp_path.iterdir()] == ["with blanks, ü.npz"]
 
 
+@pytest.mark.parametrize("write", ["save", "simulate"])
+def test_a_file_takes_no_device_s_place_and_goes_where_a_link_leads(network, tmp_path, write):
+    """A file that appears whole is renamed to its place: `/dev/null` would be one, for everybody."""
+
+    def to(path):
+        return network.save(path) if write == "save" else network.simulate(duration=0.001, out=path)
+
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to-pipe.npz").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "to-pipe.npz"):
+        with pytest.raises(OSError, match=f"{name} is a pipe or a device, which a file cannot take the place of"):
+            to(tmp_path / name)
+    (tmp_path / "latest.npz").symlink_to("first.npz")
+    to(tmp_path / "latest.npz")
+    assert (tmp_path / "latest.npz").is_symlink() and not (tmp_path / "first.npz").is_symlink()
+
+
 def test_what_was_not_recorded_is_named(network):
     run = network.simulate(duration=0.002, record=["hidden[0:2].v"])
     assert np.allclose(run.times["hidden.v"], [0.001, 0.002])
@@ -321,6 +339,15 @@ def test_what_was_not_recorded_is_named(network):
         run.spikes["output"]
     with pytest.raises(KeyError, match="no trace `hidden.w`"):
         run.times["hidden.w"]
+
+
+@pytest.mark.parametrize(
+    "record", [3, None, [3], [np.zeros(2)], np.zeros((1, 2)), [("hidden.v", 0.001)], {"hidden.v": 1}]
+)
+def test_what_a_step_records_is_named(network, record):
+    network.step({}, record=["hidden.v"])
+    with pytest.raises(ValueError, match="`record`|`step` reads states"):
+        network.step({}, record=record)
 
 
 @pytest.mark.parametrize("inputs", [{"x": None}, {"x": np.ma.masked_array([1, 2], [True, False])}, [1], "x", {3: [1]}])
