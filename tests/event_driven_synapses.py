@@ -359,7 +359,8 @@ class EventDriven:
             state = self._after(time, self.state, x) if x else self.state
             return next(d for d, n, i in self._distances(time + x, state) if (n, i) == (name, k))
 
-        return h if distance(0.0) > 0 else brentq(distance, 0.0, h, xtol=1e-13, rtol=1e-14)
+        # it may be there already, where another neuron has just fired
+        return 0.0 if distance(0.0) > 0 else brentq(distance, 0.0, h, xtol=1e-13, rtol=1e-14)
 
     # -------------------------------------------------------------------------------------------- what a loss reads
     def _look(self, time: float, state: np.ndarray, h: float) -> None:
