@@ -14,30 +14,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 TESTS = Path(__file__).parent.parent / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "backends")]
 
 from fuzzing import count_checked  # noqa: E402
-from fuzzing_simulations import Refused, check_simulation  # noqa: E402
+from fuzzing_simulations import check_simulation  # noqa: E402
 from projects import Projects  # noqa: E402
 from strategies_simulations import simulated_networks  # noqa: E402
-
-
-def run(count: int, seed: int, emulated: Callable[[str], Path] | None, refused: Counter[str]) -> int:
-    """How many networks agree."""
-
-    def agrees(text: str) -> bool:
-        try:
-            check_simulation(text, emulated)
-        except Refused as reason:
-            refused[str(reason)] += 1
-            return False
-        return True
-
-    return count_checked(simulated_networks(small=emulated is not None), agrees, count, seed)
 
 
 def main() -> None:
@@ -56,7 +42,11 @@ def main() -> None:
         for name, count, emulated in kinds:
             start, refused = time.perf_counter(), Counter[str]()
             if count:
-                agree = run(count, options.seed, emulated, refused)
+                strategy, check = (
+                    simulated_networks(small=emulated is not None),
+                    partial(check_simulation, emulated=emulated),
+                )
+                agree = count_checked(strategy, check, count, options.seed, refused)
                 spent = time.perf_counter() - start
                 print(f"{name}: {agree} networks agree, {refused.total()} are refused   {spent:.0f} s", flush=True)
             for reason, times in refused.most_common():

@@ -59,7 +59,9 @@ class Case:
         self.label = 1
         model = model_of(text.replace("step = 0.1 ms", f"step = {least} ms"))
         self.values = {}
-        for p in program_of(text).parameters:
+        program = program_of(text)
+        drawn = Reference(program).parameters
+        for p in program.parameters:
             mean = {"x_hidden.weight": 1.0, "hidden_hidden.weight": 0.0}.get(p.key, 0.9)
             scale = 1.0 if p.key == "hidden_hidden.weight" else gain
             if p.storage == "compiled":
@@ -69,23 +71,29 @@ class Case:
             elif p.key.endswith(".delay") and p.learnt:
                 self.values[p.key] = np.round(rng.uniform(0.3, 1.9, p.shape), 1)  # whole steps of every size
             else:
-                first = Reference(program_of(text)).parameters[p.key]
+                first = drawn[p.key]
                 self.values[p.key] = first + rng.normal(0, 0.02, np.shape(first))
         inputs = {"x": self.events}
         self.run = simulate(model, self.values, inputs, DURATION)
         self.loss = self.run.loss(self.label)
         self.exact = {
             p.key: gradient(model, self.values, p.key, [inputs], [self.label], DURATION, entries, by, simulate)
-            for p in program_of(text).parameters
+            for p in program.parameters
             if p.learnt
         }
 
     def closest(self) -> float:
         """The shortest time in ms between a neuron's spike and a spike's arrival there that did not make it. On a grid of longer steps
-        both may be in one step, and then what arrives is there when the neuron fires: another slope, by as much as it moves.
+        both may be in one step, and then what arrives is there when the neuron fires: another slope, by as much as it moves. How late a
+        neuron's own spike comes back to it is no such time: the grid has that delay as well.
         """
         spikes = self.run.spikes
-        gaps = [abs(time - fired) for time, name, k in self.run.arrivals for fired in spikes[name][k]]
+        gaps = [
+            abs(time - fired)
+            for time, name, k, left in self.run.arrivals
+            for fired in spikes[name][k]
+            if left is None or abs(left - fired) > 1e-9
+        ]
         return min((gap for gap in gaps if gap > 1e-9), default=np.inf)
 
     def dense(self, step: float) -> np.ndarray:

@@ -129,7 +129,7 @@ class EventDriven:
         self.model, self.parameters, self.duration = model, parameters, duration
         self.delays = {c.name: parameters.get(f"{c.name}.delay", c.delay_steps * model.step) for c in model.connections}
         self.neurons = {p.name: self._neurons(p) for p in model.populations if p.kind == "neuron"}
-        self.arrivals: list[tuple[float, str, int]] = []
+        self.arrivals: list[tuple[float, str, int, float | None]] = []  # the last: when it left, where that is its own
         self.queue: list = []
         for name, events in inputs.items():
             for time, index in events:
@@ -157,12 +157,11 @@ class EventDriven:
                 row = np.broadcast_to(weight, size)[index]
                 delay = np.broadcast_to(self.delays[c.name], size)[index]
                 for j in range(size[1]):
-                    heapq.heappush(self.queue, (time + delay[j], order, index, j, c, row[j]))
+                    heapq.heappush(self.queue, (time + delay[j], order, index, j, c, row[j], time))
             else:
                 delay = np.broadcast_to(self.delays[c.name], size[:1])[index]
-                heapq.heappush(
-                    self.queue, (time + delay, order, index, index, c, np.broadcast_to(weight, size[:1])[index])
-                )
+                weights = np.broadcast_to(weight, size[:1])
+                heapq.heappush(self.queue, (time + delay, order, index, index, c, weights[index], time))
 
     def _run(self) -> None:
         everyone = [(name, k, n) for name, group in self.neurons.items() for k, n in enumerate(group)]
@@ -173,11 +172,11 @@ class EventDriven:
             if min(first, arrival) > self.duration:
                 return
             if arrival <= first:
-                time, _, _, k, c, weight = heapq.heappop(self.queue)
+                time, _, i, k, c, weight, left = heapq.heappop(self.queue)
                 name, neuron = c.target, self.neurons[c.target][k]
                 self._go(neuron, time)
                 neuron.arrive(c.input, weight)
-                self.arrivals.append((time, name, k))
+                self.arrivals.append((time, name, k, left if (c.source, i) == (name, k) else None))
             else:
                 neuron = self.neurons[name][k]
                 crossing = neuron.time >= neuron.until

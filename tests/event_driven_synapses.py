@@ -93,7 +93,7 @@ class EventDriven:
         self.noticed = sorted(
             {d for delays in moved for d in delays.ravel().tolist()}
         )  # when jumps are, of what is read late
-        self.arrivals: list[tuple[float, str, int]] = []
+        self.arrivals: list[tuple[float, str, int, float | None]] = []  # the last: when it left, where that is its own
         self.queue: list = []
         self.numbered = itertools.count()
         self.largest: dict[int, np.ndarray] = {}
@@ -245,7 +245,8 @@ class EventDriven:
         """A spike of the source at a synapse, or, `left` being of the target, one of the target."""
         at, target = ((i, j), j) if str(c.pattern) == "dense" else ((i,), i)
         if "post" not in left:
-            self.arrivals.append((self.time, c.target, target))
+            own = (c.source, i) == (c.target, target)
+            self.arrivals.append((self.time, c.target, target, self.time - self._delays(c)[at] if own else None))
         weight = self._weight(c, self.state)[at]  # the synapse comes first, before the weight moves
         for owner, block in _blocks(c):
             jumps = getattr(block, "on_post", ()) if "post" in left else block.on_pre

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,15 @@ from hypothesis import seed as seeded
 from hypothesis.strategies import SearchStrategy
 
 
-def count_checked(strategy: SearchStrategy[Any], check: Callable[[Any], bool], examples: int, seed: int = 0) -> int:
-    """How many of so many examples were checked; `check` gives False for one that it passes over."""
+class PassedOver(Exception):
+    """Why an example tells nothing."""
+
+
+def count_checked(
+    strategy: SearchStrategy[Any], check: Callable[[Any], None], examples: int, seed: int = 0,
+    passed: Counter[str] | None = None,
+) -> int:  # fmt: skip
+    """How many of so many examples were checked; `passed` counts the reasons for which `check` passes over others."""
     checked = 0
 
     @seeded(seed)
@@ -22,7 +30,13 @@ def count_checked(strategy: SearchStrategy[Any], check: Callable[[Any], bool], e
     @given(strategy)
     def one(example: Any) -> None:
         nonlocal checked
-        checked += check(example)
+        try:
+            check(example)
+        except PassedOver as reason:
+            if passed is not None:
+                passed[str(reason)] += 1
+        else:
+            checked += 1
 
     one()
     return checked

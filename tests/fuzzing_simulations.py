@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzzing import PassedOver
 from simulations import FORMS, equal, is_the_references, states, synapse_states
 
 import sncc
@@ -34,7 +35,7 @@ TOLERANCE = {"rtol": 1e-8, "atol": 1e-10}
 Numbers = dict[str, np.ndarray]
 
 
-class Refused(Exception):
+class Refused(PassedOver):
     """The compiler cannot do it yet, and has said so as it has to; or there is nothing to compare: states that explode."""
 
 

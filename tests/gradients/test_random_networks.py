@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from fuzzing import count_checked
+from fuzzing_events import check_event_times
 from fuzzing_gradients import (
     check_directions,
     check_directions_of_patterns,
     check_directions_of_synapses,
-    check_event_times,
     check_patterns,
     check_rule,
     check_synapses,
