@@ -12,8 +12,6 @@ from typing import Literal
 
 from sncc.arguments import check_chosen, check_name, check_switch, folder_of, settings_of, source_of
 from sncc.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Source, not_supported_yet
-from sncc.gradients.support import refuse as refuse_training
-from sncc.gradients.support import unsupported as not_derived
 from sncc.lower.engines import refuse as refuse_engines
 from sncc.lower.engines import unsupported as not_executed
 from sncc.lower.phases import lower, place
@@ -61,7 +59,6 @@ def compile_program(
     """
     from sncc.passes import PIPELINE  # looking at a file needs none, nor the tools and the cache below
 
-    refuse_training(model)
     program = verify(lower(model, precision))  # Model → Program: the forward phase
     if model.training is not None:
         from sncc.gradients.reverse import differentiate, only_read  # with sympy: looking at a file needs none
@@ -116,7 +113,7 @@ def examine(
         model = compile_model(source_of(source), settings, found, network)
     except DiagnosticError as error:
         return None, error.diagnostics
-    later = [*not_lowered(model), *not_derived(model), *not_executed(model)]
+    later = [*not_lowered(model), *not_executed(model)]
     if not later:
         try:
             program = verify(lower(model))

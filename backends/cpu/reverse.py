@@ -11,6 +11,7 @@ from sncc.backends.cpu.forward import (
     weight_of_rows,
 )
 from sncc.backends.cpu.updates import update_loop
+from sncc.backends.cxx.first_values import Drawing
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.program.groups import Connection
 from sncc.program.learning import Feedback, PenaltyAdjoint, ReadoutAdjoint, Transpose
@@ -244,12 +245,30 @@ def add_sums(layout: Layout) -> list[str]:
     if layout.program.traces:
         return lines
     for (group, name), offset in layout.sums.items():
+        if (group, name) in layout.dynamics.first_sums:
+            lines += _first_sum(layout, group, name, offset)
+            continue
         field = layout.adjoint[group, name].identifier
         size = layout.program.group(group).size
         lines.append("for (int index = 0; index < tile.size; ++index)")
         lines.append(
             f"    for (int j = 0; j < {size}; ++j) sums[{offset} + j] += static_cast<double>(tile.adjoint[index].{field}[j]);"
         )
+    return lines
+
+
+def _first_sum(layout: Layout, group: str, name: str, offset: int) -> list[str]:
+    """The sum of adjoints before the first step, each sample's times what its own draws make of it."""
+    one, function = layout.dynamics.first_sums[group, name]
+    lines: list[str] = []
+    for row in layout.program.group(group).rows:
+        place = f"{row.offset} + j"
+        fields = " + ".join(f"tile.adjoint[index].{layout.adjoint[group, x].identifier}[{place}]" for x in one.adjoints)
+        call = Drawing(f"{_SAMPLE}.seed", f"{_SAMPLE}.trial", "j").call(layout, function, group, place)
+        lines += [
+            f"for (int index = 0; index < tile.size; ++index)  // {row.population}",
+            f"    for (int j = 0; j < {row.size}; ++j) sums[{offset + row.offset} + j] += static_cast<double>(({fields}) * {call});",
+        ]
     return lines
 
 

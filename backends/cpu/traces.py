@@ -16,6 +16,7 @@ from sncc.backends.cpu.forward import (
 )
 from sncc.backends.cpu.gather import gradient_of_rows, place_of_gradient
 from sncc.backends.cxx.dynamics import TraceFunctions
+from sncc.backends.cxx.first_values import Drawing
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_delays, place_of_weights
 from sncc.backends.cxx.trace_loops import in_loops
@@ -91,8 +92,8 @@ def start(layout: Layout) -> list[str]:
         for trace, function in layout.dynamics.traces[k].start.items():
             place = _place(layout, k, o, trace)
             size = layout.program.group(o.group).size
-            arrays = [f"a.{layout.array[o.group, x.name].identifier}[j]" for x in function.of("array")]
-            line = f"for (int j = 0; j < {size}; ++j) ({place})[j] = dynamics::{function.name}({', '.join(arrays)});"
+            call = Drawing("s.seed", "s.trial", "j").call(layout, function, o.group, "j")
+            line = f"for (int j = 0; j < {size}; ++j) ({place})[j] = {call};"
             if trace in dict(o.kept):  # of all steps before the first one
                 steps = f"kept_trace(s, p, {layout.late_trace(k, trace)[0]}).steps"
                 line = f"for (std::int64_t n = 0, steps = {steps}; n < steps; ++n) {line}"

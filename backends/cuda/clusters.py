@@ -256,6 +256,9 @@ class ClusterSamples(Samples):
     def _keep_sums(self) -> list[str]:
         lines: list[str] = []
         for (group, name), offset in self.sums.items() if not self.is_online else ():
+            if (group, name) in self.dynamics.first_sums:
+                lines += self._first_sum(group, name, offset)
+                continue
             for row in self.program.group(group).rows:
                 place = moved("j", self.slices[row.population].at)
                 to = f"g.sums[b * Network::sum_size + {moved(self.after('j', row), offset + row.offset)}]"

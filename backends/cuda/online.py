@@ -7,6 +7,7 @@ from typing import Literal
 
 from sncc.backends.cuda.places import Places, moved, plus
 from sncc.backends.cxx.dynamics import TraceFunctions
+from sncc.backends.cxx.first_values import Drawing
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.trace_loops import in_loops
 from sncc.program.groups import Connection
@@ -40,9 +41,9 @@ class Online(Places):
             if isinstance(o, TraceUpdate):
                 for trace, function in self.dynamics.traces[k].start.items():
                     place = self.trace_place(k, o, trace)
-                    arrays = [f"a.{self.array[o.group, x.name].identifier}[j]" for x in function.of("array")]
+                    call = Drawing("g.seed", "g.trials[b]", "j").call(self, function, o.group, "j")
                     size = self.program.group(o.group).size
-                    line = f"for_own({size}, [&](int j) {{ ({place})[j] = dynamics::{function.name}({', '.join(arrays)}); }});"
+                    line = f"for_own({size}, [&](int j) {{ ({place})[j] = {call}; }});"
                     if trace in dict(o.kept):  # of all steps before the first one
                         steps = f"{self.kept_trace(self.late_trace(k, trace)[0], o)}.steps"
                         line = f"for (std::int64_t n = 0, steps = {steps}; n < steps; ++n) {line}"

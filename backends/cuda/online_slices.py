@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sncc.backends.cuda.places import moved, plus
+from sncc.backends.cxx.first_values import Drawing
 from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ class OnlineSlices:
         s, lines = self.samples, []
         for k, o in self._updates():
             for trace, function in s.dynamics.traces[k].start.items():
-                arrays = ", ".join(f"a.{s.array[o.group, x.name].identifier}[e]" for x in function.of("array"))
-                line = f"({s.trace_place(k, o, trace)})[e] = dynamics::{function.name}({arrays});"
+                call = Drawing("g.seed", "g.trials[b]", "e").call(s, function, o.group, "e")
+                line = f"({s.trace_place(k, o, trace)})[e] = {call};"
                 loop = self._loop(o, partial(_same, line))
                 if trace in dict(o.kept):  # of all steps before the first one
                     steps = f"{s.kept_trace(s.late_trace(k, trace)[0], o)}.steps"

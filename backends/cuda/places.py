@@ -137,6 +137,11 @@ class Places(Layout):
         """How many of `size` neurons of a population it has."""
         return str(size)
 
+    def extent(self, row: Row) -> str:
+        """How many it has with the padding behind the population, which gradients read too."""
+        group, _ = self.program.place(row.population)
+        return str(min((r.offset for r in group.rows if r.offset > row.offset), default=group.size) - row.offset)
+
     def most(self, row: Row, size: int) -> int:
         """The same, at most."""
         return size

@@ -10,6 +10,7 @@ from sncc.backends.cuda.losses import Losses
 from sncc.backends.cuda.meetings import MEET, Access, Part, with_meetings
 from sncc.backends.cuda.places import moved, plus, words
 from sncc.backends.cuda.workspace import bytes_of_workspace
+from sncc.backends.cxx.first_values import Drawing
 from sncc.backends.cxx.layout import padded
 from sncc.backends.cxx.stimuli import stimulated
 from sncc.program.groups import Connection, Row
@@ -286,11 +287,30 @@ class Samples(Losses):
                 lines.append(f"turn_spikes({self.fired_at(c)}, {spikes}, {numbers}, of);  // {c.source}")
         return lines
 
+    def _first_sum(self, group: str, name: str, offset: int) -> list[str]:
+        """The adjoints before the first step, times what the sample's own draws make of them."""
+        one, function = self.dynamics.first_sums[group, name]
+        lines: list[str] = []
+        for row in self.program.group(group).rows:
+            number, place = (
+                self.after("j", row),
+                moved("j", self.at(group, row.offset)),
+            )  # in its population, in the block
+            fields = " + ".join(f"d.{self.adjoint[group, x].identifier}[{place}]" for x in one.adjoints)
+            call = Drawing("g.seed", "g.trials[b]", number).call(self, function, group, moved(number, row.offset))
+            to = f"g.sums[b * Network::sum_size + {moved(number, offset + row.offset)}]"
+            body = f"{to} = static_cast<double>(({fields}) * {call});"
+            lines.append(f"for_own({self.extent(row)}, [&](int j) {{ {body} }});")
+        return lines
+
     def _keep_sums(self) -> list[str]:
         lines: list[str] = []
         if self.is_online:
             return lines
         for (group, name), offset in self.sums.items():
+            if (group, name) in self.dynamics.first_sums:
+                lines += self._first_sum(group, name, offset)
+                continue
             field, size = self.adjoint[group, name].identifier, self.program.group(group).size
             lines.append(
                 f"for_own({size}, [&](int j) {{ g.sums[b * Network::sum_size + {moved('j', offset)}] = static_cast<double>(d.{field}[j]); }});"

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from sncc.backends.cxx.expressions import Scalar
 from sncc.backends.cxx.functions import Argument, Builder, Function, carry
-from sncc.backends.cxx.initial_values import initial_parameter, initial_state
+from sncc.backends.cxx.initial_values import first_value, initial_parameter, initial_state
 from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.synapse_dynamics import poisson_mean, stimulus, synapse_state, synapse_update
 from sncc.expressions.nodes import Number, symbols
 from sncc.program.groups import Group
-from sncc.program.learning import DeriveAdjoint, Optimise, TraceUpdate
+from sncc.program.learning import DeriveAdjoint, FirstSum, Optimise, TraceUpdate
 from sncc.program.nodes import Program
 from sncc.program.operations import Derive, Readout, SynapseUpdate, Update
 from sncc.program.statement_printer import print_statement
@@ -57,6 +57,7 @@ class Dynamics:
     synapse_states: dict[tuple[str, str], Function] = field(default_factory=dict)  # by connection and state
     means: dict[tuple[str, str], Function] = field(default_factory=dict)  # of Poisson counts, by group and draw
     stimuli: tuple[Function, ...] = ()
+    first_sums: dict[tuple[str, str], tuple[FirstSum, Function]] = field(default_factory=dict)  # by group and name
 
     def functions(self) -> tuple[Function, ...]:
         """In the order of the header."""
@@ -66,7 +67,7 @@ class Dynamics:
             *self.means.values(), *self.stimuli,
             *(f for _, f in self.updates), *(f for _, f in self.synapse_updates),
             *(s.function for steps in self.readouts for s in steps),
-            *self.derive_adjoints.values(), *optimiser,
+            *(f for _, f in self.first_sums.values()), *self.derive_adjoints.values(), *optimiser,
             *(f for t in self.traces.values() for f in (t.step, *t.start.values())),
         )  # fmt: skip
 
@@ -99,7 +100,20 @@ def dynamics(program: Program) -> Dynamics:
         {(s.connection, n): synapse_state(s, n, v, names) for s in program.synapses for n, v in s.initial},
         _means(program),
         tuple(stimulus(s, k, scalar) for k, s in enumerate(program.simulation.stimuli)) if program.simulation else (),
+        _first_sums(program),
     )
+
+
+def _first_sums(program: Program) -> dict[tuple[str, str], tuple[FirstSum, Function]]:
+    derived = [o for o in program.gradient if isinstance(o, DeriveAdjoint)]
+    found = {(o.group, one.name): one for o in derived for one in o.first}
+    return {
+        place: (
+            one,
+            first_value(f"first_by_{k}", f"Derivative of a first value by {one.number}", one.factor, _scalar(program)),
+        )
+        for k, (place, one) in enumerate(found.items())
+    }
 
 
 def _means(program: Program) -> dict[tuple[str, str], Function]:
@@ -130,11 +144,8 @@ def _traces(program: Program, update: TraceUpdate, index: int) -> TraceFunctions
     comments += [f"    {print_statement(s)}" for s in update.body]
     start: dict[str, Function] = {}
     for trace, value in update.start:
-        own = Builder(_scalar(program), "real")
-        for name in sorted(symbols(value)):
-            own.argument("array", name)
-        own.lines.append(f"return {own.print(value)};")
-        start[trace] = own.function(f"start_of_trace_{index}_{len(start)}", [f"{trace} at first"], "real")
+        name = f"start_of_trace_{index}_{len(start)}"
+        start[trace] = first_value(name, f"{trace} at first", value, _scalar(program))
     return TraceFunctions(b.function(f"traces_{index}", comments), start)
 
 

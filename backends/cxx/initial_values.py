@@ -73,3 +73,16 @@ def initial_state(group: Group, row: Row, state: str, value: Expression, scalar:
     return_value(b, text, clip if has_draws(value) else None)
     name = names.fresh(f"start.{row.population}.{state}")
     return b.function(name, [f"{row.population}.{state} = {print_expression(value)}"], "real")
+
+
+def first_value(name: str, comment: str, value: Expression, scalar: Scalar) -> Function:
+    """What follows for a neuron from its numbers and, where it reads any, from what states are drawn to start at, of a trial."""
+    b = Builder(scalar, "real")
+    if has_draws(value):
+        b.argument("seed", "seed", type_="std::uint64_t")
+        b.argument("trial", "trial", type_="std::uint32_t")
+        b.argument("index", "i", type_="std::uint32_t", hint="neuron")
+    for number in sorted(symbols(value)):
+        b.argument("array", number)
+    b.lines.append(f"return {_drawn(b, value)};")
+    return b.function(name, [comment], "real")

@@ -21,11 +21,11 @@ import numpy as np
 from sncc.connectivity.philox import philox
 from sncc.expressions.evaluate import evaluate
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Symbol
+from sncc.program.groups import Group
 from sncc.program.nodes import Program
-from sncc.program.streams import stream
+from sncc.program.streams import GOLDEN, stream
 
 Array = Any
-GOLDEN = 0x9E3779B9
 OF_A_FLOAT = 1e-7  # of a delay: how far from a whole number of steps, or a half, its digits may lie in a float
 
 
@@ -146,6 +146,11 @@ def drawn(
         nonlocal count
         if not isinstance(node, Apply):
             return node
+        if node.operation == "first":
+            of, draw = node.arguments
+            name = f"first {evaluate(of, {})}"
+            found[name] = drawn(draw, values, replace(counter, stream=int(evaluate(of, {}))))
+            return Symbol(name)
         number = count
         if node.operation not in (*DRAWS, "orthogonal"):
             return Apply(node.operation, tuple(bind(a) for a in node.arguments))
@@ -210,3 +215,13 @@ def _raised(program: Program, key: str, values: np.ndarray) -> np.ndarray:
         return values
     steps = np.floor(values / program.step * (1 + OF_A_FLOAT) + 0.5)
     return np.where((steps < min(least)) | (values < 0), min(least) * program.step, values)
+
+
+def of_first_values(group: Group, value: Expression, arrays: Mapping[str, Array], seed: int, trial: int) -> np.ndarray:
+    """What follows for each neuron of a group from its numbers and from what states are drawn to start at."""
+    result = np.zeros(group.size)
+    for row in group.rows:
+        part = slice(row.offset, row.offset + row.size)
+        own = {symbol: np.broadcast_to(array, (group.size,))[part] for symbol, array in arrays.items()}
+        result[part] = drawn(value, own, Counter(seed, 0, np.arange(row.size), 0, trial))
+    return result

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sncc.backends.reference.draws import DISTRIBUTIONS, GOLDEN, Counter, drawn_within
+from sncc.backends.reference.draws import DISTRIBUTIONS, Counter, drawn_within
 from sncc.backends.reference.statements import statement_value
 from sncc.backends.reference.synapses import SynapsesOfSample
 from sncc.connectivity.build import indices
@@ -19,6 +19,7 @@ from sncc.program.groups import Connection, Group
 from sncc.program.nodes import Program, Stimulus
 from sncc.program.operations import Deliver, Readout, SynapseUpdate, Update
 from sncc.program.statements import LEARNS, Draw, Statement
+from sncc.program.streams import GOLDEN
 
 Array = Any
 

@@ -257,6 +257,8 @@ class Reference:
         values = dict(arrays)
         for variable in operation.sums:
             values[variable] = sum(run.total(group.name, variable) for run in runs)
+        for one in operation.first:
+            values[one.name] = sum(run.first_sum(group, one) for run in runs)
         for name, connection, (of, variable) in operation.told:
             table, told = self.tables[connection], np.zeros(group.size)
             np.add.at(told, table.pre, sum(run.total(of, variable) for run in runs)[table.post])

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from sncc.backends.reference.draws import of_first_values
 from sncc.backends.reference.forward import ForwardRun
 from sncc.backends.reference.statements import statement_value
 from sncc.backends.reference.synapses import SynapsesOfSample
 from sncc.backends.reference.traces import Traces
-from sncc.program.groups import Connection
-from sncc.program.learning import Feedback, PenaltyAdjoint, ReadoutAdjoint, Transpose
+from sncc.program.groups import Connection, Group
+from sncc.program.learning import Feedback, FirstSum, PenaltyAdjoint, ReadoutAdjoint, Transpose
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout, Update
 from sncc.program.statements import SPIKE
@@ -45,7 +46,7 @@ class Sample(ForwardRun):
         self.readings = [Reading(readout) for readout in program.readouts]
         self.signals: list[np.ndarray] = []  # derivative of each penalty by a spike, per neuron
         self.loss = 0.0
-        self.eligibility = Traces(program, arrays, synapses)
+        self.eligibility = Traces(program, arrays, synapses, seed)
 
     def forward(self) -> None:
         """All steps, and the losses."""
@@ -260,6 +261,11 @@ class Sample(ForwardRun):
             return self.eligibility.sums.get((group, variable), zeros)
         found = (kept.get((group, variable)) for kept in (self.sums, self.accumulators, self.variables))
         return next((numbers for numbers in found if numbers is not None), zeros)
+
+    def first_sum(self, group: Group, one: FirstSum) -> Array:
+        """The adjoints of a state before its first step, times what this sample's own draws make of them."""
+        factor = of_first_values(group, one.factor, self.arrays[group.name], self.seed, self.trial)
+        return sum(self.total(group.name, adjoint) for adjoint in one.adjoints) * factor
 
     def gather(self, c: Connection, slot: str) -> np.ndarray:
         """Gradient of a connection's weight, in the weight's dimensions."""

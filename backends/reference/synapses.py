@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sncc.backends.reference.draws import GOLDEN, OF_A_FLOAT, Counter, drawn_within
+from sncc.backends.reference.draws import OF_A_FLOAT, Counter, drawn_within
 from sncc.connectivity.build import Synapses, build, joined, stood_for
 from sncc.connectivity.patterns import Dense, OfSynapses, Part
 from sncc.program.groups import Connection
 from sncc.program.nodes import Program
 from sncc.program.operations import SynapseUpdate
 from sncc.program.statements import Statement
-from sncc.program.streams import stream
+from sncc.program.streams import GOLDEN, stream
 
 Array = Any
 RAISED = 1e-3  # steps that a delay is below the smallest legal one, other than by rounding

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sncc.backends.reference.draws import of_first_values
 from sncc.expressions.evaluate import evaluate
 from sncc.program.groups import Connection
 from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
@@ -25,13 +26,16 @@ class Traces:
     """The traces of one sample and the gradients that they have given so far.
 
     Those of a connection that is a whole matrix are one; of any other there is one for each of its synapses, in their
-    order. `weights`: by key, flat; `sums`: by (group, adjoint of a number), per neuron.
+    order. `weights`: by key, flat; `sums`: by (group, adjoint of a number), per neuron; `counter`: seed and trial of what is drawn.
     """
 
-    def __init__(self, program: Program, arrays: Mapping[str, dict[str, Array]], synapses: SynapsesOfSample) -> None:
+    def __init__(
+        self, program: Program, arrays: Mapping[str, dict[str, Array]], synapses: SynapsesOfSample,
+        counter: tuple[int, int],
+    ) -> None:  # fmt: skip
         self.program, self.synapses = program, synapses
         self.values: dict[tuple[int, int, str], Array] = {  # by place in `Program.traces`, output of a loop, name
-            (k, 0, trace): np.broadcast_to(evaluate(value, arrays[o.group]), (program.group(o.group).size,))
+            (k, 0, trace): of_first_values(program.group(o.group), value, arrays[o.group], *counter)
             for k, o in enumerate(program.traces)
             if isinstance(o, TraceUpdate)
             for trace, value in o.start

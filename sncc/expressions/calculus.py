@@ -169,7 +169,7 @@ def _to_sympy(expression: Expression, draws: dict[sympy.Symbol, Expression]) -> 
             return sympy.Integer(int(value)) if value == int(value) and abs(value) < 1e15 else sympy.Float(value)
         case Symbol(name=name):
             return sympy.Symbol(name, real=True)
-        case Apply(operation=operation) if operation in DRAWS:
+        case Apply(operation=operation) if operation in DRAWS or operation == "first":
             drawn = sympy.Dummy(real=True)
             draws[drawn] = expression
             return drawn

@@ -137,7 +137,7 @@ def evaluate(expression: Expression, values: Mapping[str, Array]) -> Array:
         case Symbol(name=name):
             return values[name]
         case Apply(operation=operation, arguments=arguments):
-            if operation in DRAWS:
+            if operation in DRAWS or operation == "first":
                 raise ValueError(f"{operation} draws a random number and has no value of its own")
             with np.errstate(all="ignore"):
                 return OPERATIONS[operation](*(evaluate(argument, values) for argument in arguments))

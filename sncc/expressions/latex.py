@@ -94,6 +94,8 @@ def _print(expression: Expression) -> tuple[str, int]:
             return rf"\frac{{{latex(above)}}}{{{latex(below)}}}", POWER
         case Apply("sqrt", (argument,)):
             return rf"\sqrt{{{latex(argument)}}}", POWER
+        case Apply("first", (_, draw)):
+            return _print(draw)
         case Apply(operation, (argument,)) if operation in _FENCES:
             left, right = _FENCES[operation]
             return rf"\left{left} {latex(argument)} \right{right}", ATOM

@@ -20,6 +20,7 @@ ARITY: dict[str, int | None] = {
     "exp": 1, "log": 1, "sqrt": 1, "abs": 1, "sign": 1, "floor": 1, "sin": 1, "cos": 1, "tanh": 1, "sigmoid": 1,
     "min": 2, "max": 2, "clip": 3,
     "normal": 2, "uniform": 2, "lognormal": 2, "exponential": 1, "gamma": 2,  # draws
+    "first": 2,  # first(stream, draw): what an element's state is drawn to start at, the same wherever it stands
     "shared": 2,  # shared(key, draw): one draw wherever it stands; lowering takes it apart
     "orthogonal": 1,  # orthogonal(gain): an entry of a random matrix with orthonormal rows or columns; a weight's value only
     "stop": 1,  # the value, held constant for the gradient

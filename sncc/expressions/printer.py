@@ -49,6 +49,8 @@ def _print(expression: Expression, units: bool) -> tuple[str, int]:
             tight_left = level + 1 if level == COMPARISON else level
             tight_right = level if operation in ("or", "and", "add", "mul") else level + 1
             return f"{_within(left, tight_left, units)} {sign} {_within(right, tight_right, units)}", level
+        case Apply("first", (_, draw)):
+            return _print(draw, units)
         case Apply(operation, arguments):
             return f"{operation}({', '.join(_print(a, units)[0] for a in arguments)})", ATOM
     raise TypeError(f"not an expression: {expression!r}")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sncc.expressions.algebra import ZERO, add, mul
-from sncc.expressions.calculus import derivative, without_stop
 from sncc.expressions.nodes import Expression, Symbol, apply
+from sncc.gradients.derivation import first_by
 from sncc.gradients.jacobians import Jacobian, product, states_of
 from sncc.gradients.trace_ways import Answer, Front, Path, Through
 from sncc.program.groups import Group
@@ -293,11 +293,6 @@ def _starts(
 def _start(group: Group, array: str, states: Sequence[str], head: str) -> list[tuple[str, Expression]]:
     found = first_by(group, array, states)
     return [(f"{head}.{s}", value) for s, value in found.items() if value != ZERO]
-
-
-def first_by(group: Group, array: str, states: Sequence[str]) -> dict[str, Expression]:
-    """Derivatives of the states' first values by a number."""
-    return {s: without_stop(derivative(value, array)) for s, value in group.rows[0].initial if s in states}
 
 
 def _reduced(path: Path, seen: Expression, place: str) -> Expression:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sncc.expressions.nodes import Expression
+from sncc.expressions.algebra import mul, total
+from sncc.expressions.nodes import Expression, Symbol
 from sncc.expressions.printer import print_expression
 from sncc.model.integration import integration
 from sncc.model.nodes import Model, Population
@@ -383,6 +384,9 @@ def _gradients(program: Program) -> Section:
                 names = ", ".join(r.population for r in program.group(group).rows)
                 read = ", ".join((*sums, *(variable for _, _, (_, variable) in told)))
                 lines.append((f"parameters of {names}, from the sums over time of {read}:",))
+                for one in operation.first:
+                    by = mul(total(map(Symbol, one.adjoints)), one.factor)
+                    lines.append(("  ", Name(one.name), " = ", by, ", each sample's own"))
                 for name, along, (_, variable) in told:
                     lines.append(("  ", Name(name), f" = sum over the synapses i of {along} of ", Name(variable)))
                 lines += [("  ", *_statement(s)) for s in body if isinstance(s, Assign)]

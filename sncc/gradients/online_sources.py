@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from sncc.expressions.algebra import ONE, ZERO, add, mul
 from sncc.expressions.nodes import Expression, Symbol, apply, substitute
-from sncc.gradients.eligibility import first_by
+from sncc.gradients.derivation import first_by
 from sncc.gradients.jacobians import Jacobian, product, states_of
 from sncc.gradients.online_synapses import arriving_at
 from sncc.gradients.trace_ways import Front

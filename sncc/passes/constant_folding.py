@@ -40,7 +40,8 @@ def _fold_group(program: Program, group: Group) -> Program:
         if isinstance(operation, Update) and operation.group == group.name:
             return replace(operation, body=_fold_body(operation.body, known))
         if isinstance(operation, DeriveAdjoint) and operation.group == group.name:
-            return replace(operation, body=_fold_body(operation.body, known))
+            first = (replace(one, factor=fold_all(substitute(one.factor, known))) for one in operation.first)
+            return replace(operation, body=_fold_body(operation.body, known), first=tuple(first))
         return operation
 
     traces = tuple(
@@ -52,6 +53,8 @@ def _fold_group(program: Program, group: Group) -> Program:
     rows = tuple(_fold_row(row, known) for row in group.rows)
     used = _used(o for o in (*forward, *reverse) if isinstance(o, Update) and o.group == group.name)
     used |= {s for row in rows for _, value in row.initial for s in symbols(value)}
+    own_traces = (o for o in traces if isinstance(o, TraceUpdate) and o.group == group.name)
+    used |= {s for o in own_traces for _, value in o.start for s in symbols(value)}
     own = {row.population for row in rows}
     moves = [o for o in program.forward if isinstance(o, SynapseUpdate)]
     used |= {variable for o in moves for _, population, variable in (*o.pre, *o.post) if population in own}

@@ -232,6 +232,20 @@ class GatherDelay:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstSum:
+    """The sum `name` over the batch's samples of the adjoints, added up, of a state before its first step, times `factor`.
+
+    factor: the derivative of what the state starts at by `number`, of the group's numbers and of draws, `first(STREAM, draw)`, of
+    which each sample has its own.
+    """
+
+    name: str
+    number: str
+    adjoints: tuple[str, ...]
+    factor: Expression
+
+
+@dataclass(frozen=True, slots=True)
 class DeriveAdjoint:
     """Gradient of a group's learnt parameters from the time sums of its reverse update.
 
@@ -240,7 +254,7 @@ class DeriveAdjoint:
     a row where the parameter is one shared number. A carried adjoint `x~` among the sums stands for its value after the
     last step of the reverse phase: the derivative by the state x before step 1; `start~x` for what `Program.before` has
     collected there. told, (name, connection, (group, variable)): what the body reads by that name is the sum, over a neuron's synapses of a
-    connection, of a sum over time of the group whose elements have the places of the connection's targets.
+    connection, of a sum over time of the group whose elements have the places of the connection's targets. first: sums of each sample's own factor.
     """
 
     group: str
@@ -248,6 +262,7 @@ class DeriveAdjoint:
     body: tuple[Assign, ...]
     results: tuple[tuple[str, str], ...]
     told: tuple[tuple[str, str, tuple[str, str]], ...] = ()
+    first: tuple[FirstSum, ...] = ()
 
 
 Follow = tuple[str, str, bool]  # a matrix, the parameter whose change it gets, whether transposed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from sncc.expressions.printer import print_expression
 from sncc.program.learning import (
     DeriveAdjoint,
     Feedback,
@@ -175,6 +176,8 @@ def _derive_adjoint(adjoint: DeriveAdjoint, program: Program) -> list[str]:
     head = f"adjoint of derive {adjoint.group}  from {', '.join(names)}"
     for name, connection, (of, variable) in adjoint.told:
         head += f"\n  {name} = sum of {of}.{variable} over synapses of {connection}"
+    for one in adjoint.first:
+        head += f"\n  {one.name} = sum over samples of ({' + '.join(one.adjoints)}) * ({print_expression(one.factor)})"
     return print_block(head, adjoint.body) + [f"  d {symbol} += {local}" for symbol, local in adjoint.results]
 
 

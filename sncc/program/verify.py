@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from sncc.connectivity.patterns import Convolution, Dense, OfSynapses, Part, Pattern, Shared
 from sncc.expressions.algebra import has_draws
+from sncc.expressions.nodes import symbols
 from sncc.program.groups import Connection, Group
 from sncc.program.learning import (
     DeriveAdjoint,
@@ -304,6 +305,7 @@ def _gradient(program: Program) -> None:
                 _require((c.target_group, slot) in stored, f"gather {connection}: slot {slot} is never stored")
                 _require(program.parameter(c.weight).learnt, f"gather {connection}: {c.weight} is not learnt")
             case DeriveAdjoint(group, sums, body, results, told):
+                _first_sums(program, operation)
                 for _, connection, (of, _) in told:
                     c = program.connection(connection)
                     alike = program.group(of).size == program.group(c.target_group).size
@@ -315,3 +317,13 @@ def _gradient(program: Program) -> None:
                         known = _body(derive.body, known, f"derive {group}")
                 after = _body(body, known, f"adjoint of derive {group}")
                 _require(all(local in after for _, local in results), f"adjoint of derive {group}: a result is missing")
+
+
+def _first_sums(program: Program, operation: DeriveAdjoint) -> None:
+    where = f"adjoint of derive {operation.group}"
+    carried = {v for o in program.reverse if isinstance(o, Update) and o.group == operation.group for v, _ in o.carry}
+    carried |= {o.into for o in program.before}
+    for one in operation.first:
+        _require(one.name in operation.sums and set(one.adjoints) <= carried, f"{where}: {one.name} is not told")
+        unknown = symbols(one.factor) - set(program.group(operation.group).arrays)
+        _require(not unknown, f"{where}: {one.name} reads {unknown}")

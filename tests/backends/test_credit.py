@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from beside_draws import everything
 from drawing_rules import drawing, sharing
 from moving_behind_sources import NETWORK
 from networks import program_of
@@ -56,6 +57,8 @@ CASES = {
         MOVING.replace("PATTERN", "dense").replace("RULE", "eprop(online = true, truncate = 9 ms)"),
         {},
     ),
+    "numbers beside draws": (everything("bptt"), {}),
+    "numbers beside draws, forwards": (everything("eprop(online = true, truncate = 9 ms)"), {}),
     "first values by feedback": (starting("eprop(feedback = random, truncate = 9 ms)"), {}),
 }
 

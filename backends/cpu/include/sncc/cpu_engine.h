@@ -282,7 +282,7 @@ private:
             }
         }
         Network::before(numbers_.parameters, tile);
-        Network::add_sums(tile, chain.sums.data());
+        Network::add_sums(numbers_.arrays, tile, chain.sums.data());
     }
     // Fills the tape of a segment before those that have gone back: the samples once more, from their states at its start.
     void replay(Tile<Network>& tile, const Segments& segments, Checkpoints<Network>& checkpoints, std::int64_t segment) {
