@@ -179,7 +179,8 @@ class Network:
         `duration`: seconds; by default the `simulate` block's, else the inputs'. `inputs` as in `fit`; where they end, or
         are missing, nothing arrives. `record`: "population.state", "population[first:last].state", or a pair of one of
         them and an interval in seconds; by default what the `simulate` block records. `seed`, `trial` (of the first sample;
-        one more for each next): random draws. `resume`: go on from where the last run ended, with one sample.
+        one more for each next): random draws. `resume`: go on from where the last run ended, or begin where there was none, with
+        one sample, and one trial of those that the `simulate` block has.
         `record` may also name "connection.weight", "connection.state" (of synapses that each have their own, or that the `simulate`
         block records), and "population.spikes", which then leaves the others' spikes out. `out`: an
         `.npz` file that takes what is recorded as it comes. `verbose`: progress on stderr; None: on a terminal. Ctrl-C ends the
@@ -191,12 +192,12 @@ class Network:
         """
         check_whole("seed", seed, 0, 2**64 - 1)
         check_whole("trial", trial, 0, 2**31)
-        goes_on = check_switch("resume", resume) and not self.at_start
+        check_switch("resume", resume)
         check_choice("verbose", verbose)
         file = None if out is None else check_replaceable("out", out)
         with self.library.alone():
             with self._leaving_the_start():
-                run = simulation.simulate(self, duration, inputs, record, seed, goes_on, trial, file, verbose)
+                run = simulation.simulate(self, duration, inputs, record, seed, resume, trial, file, verbose)
         return run
 
     def step(

@@ -47,8 +47,14 @@ def simulate(
     """Runs every sample of the inputs, or every trial of the `simulate` block; see `Network.simulate`."""
     manifest = network.manifest
     wanted = requests(manifest, record)
+    in_pieces, resume = (
+        resume,
+        resume and not network.at_start,
+    )  # the first piece begins, and is one run as the others are
     complete, steps, samples = _complete_inputs(network, inputs, duration, resume)
-    trials = manifest.simulation.trials if manifest.simulation and samples == 1 and not resume else 1
+    if in_pieces and samples > 1:
+        raise ValueError(f"the inputs hold {samples} samples; a run is resumed with one, of shape (1, steps, n)")
+    trials = manifest.simulation.trials if manifest.simulation and samples == 1 and not in_pieces else 1
     runs = max(samples, trials)
     began = network.library.get_count("step_count") if resume else 0
     spiking = _recorded_populations(network, wanted)
@@ -93,8 +99,6 @@ def _complete_inputs(
             given[name] = kept_spikes(kept[name], value, manifest.step).events(0, end)
     checked = {s.name: check_source(s, given[s.name], manifest.step) for s in manifest.sources if s.name in given}
     samples = common_samples(checked)
-    if resume and samples > 1:
-        raise ValueError(f"the inputs hold {samples} samples; a run is resumed with one, of shape (1, steps, n)")
     steps = _step_count(manifest, duration, checked)
     began = network.library.get_count("step_count") if resume else 0
     for name in kept:

@@ -6,6 +6,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,7 @@ def test_a_library_cut_short_is_refused(tmp_path, project, kept):
     "change, cause",
     [
         ({"name": None}, "stands for a name"),
+        ({"optimiser": {"name": "sgd", "learning_rate": 1, "states": [["m"]]}}, "stands for a name"),
         ({"parameters": "x"}, "cannot read"),
         ({"simulation": [1]}, "cannot read"),
         ({"sources": [{"name": "x", "kind": "events", "shape": [2, 3], "size": 7}]}, r"shape \(2, 3\) and the size 7"),
@@ -388,9 +390,20 @@ def test_numbers_that_single_precision_cannot_hold_are_refused(tmp_path, project
 
 
 def test_only_one_sample_is_resumed(network):
-    network.simulate(duration=0.001)
-    with pytest.raises(ValueError, match="resumed with one"):
-        network.simulate(inputs=Events.from_dense(np.zeros((2, 3, 6))), resume=True)
+    for _ in range(2):  # a run that goes on, and one that begins
+        with pytest.raises(ValueError, match="resumed with one"):
+            network.simulate(inputs=Events.from_dense(np.zeros((2, 3, 6))), resume=True)
+        network.simulate(duration=0.001)
+
+
+def test_the_first_piece_of_a_run_is_one_trial_as_the_others_are(network):
+    simulation = replace(network.manifest.simulation, trials=3)
+    network.manifest = replace(network.manifest, simulation=simulation)
+    assert network.simulate(duration=0.002, record=["hidden.v"]).samples == 3
+    network.reset()
+    pieces = [network.simulate(duration=0.002, record=["hidden.v"], resume=True) for _ in range(2)]
+    assert [piece.samples for piece in pieces] == [1, 1]
+    assert np.allclose([piece.times["hidden.v"] for piece in pieces], [[0.001, 0.002], [0.003, 0.004]])
 
 
 # ---------------------------------------------------------------- what it needs
