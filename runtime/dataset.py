@@ -159,7 +159,11 @@ def common_samples(checked: Mapping[str, Events | Signal]) -> int:
         if isinstance(value, Events) or value.each_sample
     }
     if len(set(counts.values())) > 1:
-        raise ValueError("the sources differ in samples: " + ", ".join(f"`{n}` has {c}" for n, c in counts.items()))
+        text = "the sources differ in samples: " + ", ".join(f"`{n}` has {c}" for n, c in counts.items())
+        still = [n for n, v in checked.items() if isinstance(v, Signal) and v.each_sample and not v.each_step]
+        if still:
+            text += f"; `{still[0]}` is taken for one constant a sample: what changes has the shape (samples, steps, …)"
+        raise ValueError(text)
     samples = next(iter(counts.values()), 1)
     if samples == 0:
         raise ValueError("the data hold no samples")

@@ -258,7 +258,7 @@ def _source(data: dict[str, Any], largest: float) -> Source:
 
 
 def _population(index: int, data: dict[str, Any]) -> Population:
-    states = tuple(State(s["name"], s.get("unit") or "") for s in data["states"])
+    states = tuple(State(_text(s["name"]), s.get("unit") or "") for s in data["states"])
     index = int(data.get("index", index))
     return Population(_text(data["name"]), *_extent(data), bool(data["spiking"]), states, index)
 
@@ -320,7 +320,8 @@ def _readout(data: dict[str, Any]) -> Readout:
 def _optimiser(data: dict[str, Any]) -> Optimiser:
     schedule = data.get("schedule") or {"name": "constant", "settings": {}}
     settings = {name: float(value) for name, value in (schedule.get("settings") or {}).items()}
-    return Optimiser(data["name"], float(data["learning_rate"]), tuple(data["states"]), schedule["name"], settings)
+    states = tuple(_text(state) for state in data["states"])
+    return Optimiser(data["name"], float(data["learning_rate"]), states, schedule["name"], settings)
 
 
 def _simulation(data: dict[str, Any]) -> Simulation:

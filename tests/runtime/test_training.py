@@ -128,7 +128,10 @@ def wrong(**change):
         (wrong(drive=np.zeros(3)), r"signal `drive` has the shape \(samples, steps, 2\)"),
         (wrong(drive=np.full(2, np.nan)), "NaN"),
         (wrong(drive=np.zeros(2, complex)), "real numbers"),
-        (wrong(drive=np.zeros((19, 2))), "differ in samples: `x` has 20, `drive` has 19"),
+        (
+            wrong(drive=np.zeros((19, 2))),
+            "differ in samples: `x` has 20, `drive` has 19; `drive` is taken for one constant a sample",
+        ),
         (wrong(drive=np.zeros((20, 9, 2))), "sample 0 has 10 steps in `x` and 9 in `drive`"),
         (wrong(drive=Events.from_dense(np.zeros((20, 10, 2)))), "real values"),
         (wrong(other=np.zeros(2)), "no source `other`"),
