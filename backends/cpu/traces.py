@@ -19,7 +19,7 @@ from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.first_values import Drawing
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.synapse_rows import place_of_delays, place_of_weights
-from sncc.backends.cxx.trace_loops import in_loops
+from sncc.backends.cxx.trace_loops import in_loops, turn_beside
 from sncc.program.groups import Connection
 from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 
@@ -59,9 +59,15 @@ def end(layout: Layout) -> list[str]:
 
 
 def _in_loops(layout: Layout, lines: Callable[[int, TraceOperation], list[str]]) -> list[str]:
+    def count(each: Each) -> str:
+        return str(layout.outputs(each) or f"most_of_a_source(p, {layout.rows_along(each)})")
+
     def head(each: Each) -> str:
-        count = layout.outputs(each) or f"most_of_a_source(p, {layout.rows_along(each)})"
-        return f"for (std::int64_t output = 0, outputs = {count}; output < outputs; ++output)"
+        if each.inside is None:
+            return f"for (std::int64_t output = 0, outputs = {count(each)}; output < outputs; ++output)"
+        outer = f"outer = 0, outers = {count(each.inside)}, inners = {count(each)}; outer < outers; ++outer"
+        inner = "output = outer * inners; output < (outer + 1) * inners; ++output"
+        return f"for (std::int64_t {outer}) for (std::int64_t {inner})"
 
     return in_loops(layout.program.traces, lines, head)
 
@@ -105,17 +111,17 @@ def _at_every_step(layout: Layout, readout: int) -> bool:
     return layout.program.readouts[readout].reduction is None
 
 
-def _place(layout: Layout, k: int, o: TraceUpdate, trace: str) -> str:
-    """Where a trace's numbers start."""
+def _place(layout: Layout, k: int, o: TraceUpdate, trace: str, turn: str = "output") -> str:
+    """Where a trace's numbers start, in a turn of its loop."""
     if (k, trace) in layout.trace_offsets:
-        further = f" + output * {layout.trace_strides[k]}" if o.each is not None else ""
+        further = f" + {turn} * {layout.trace_strides[k]}" if o.each is not None else ""
         return f"s.traces.data() + {layout.trace_offsets[k, trace]}{further}"
     entry, late = layout.late_trace(k, trace)
     if late.steps is not None:
         return f"kept_trace(s, p, {entry}).at(n)"
     number = str(late.names.index(trace))
     if o.each is not None:
-        number = f"output * {len(late.names)} + {number}"
+        number = f"{turn} * {len(late.names)} + {number}"
     return f"traces_in_rows(s, p, {entry}, {number})"
 
 
@@ -180,7 +186,24 @@ def _pick(layout: Layout, o: Picked) -> list[str]:
         r = layout.row_number(c)
         return [f"pick_delay<Real>(p.rows[{r}], output, {into}{f', p.rests[{r}].data()' if c.interpolated else ''});"]
     of = f"s.state.{layout.state[o.of].identifier}"
+    if o.each.inside is not None:
+        return [_picked_of_reached(layout, o, o.each.inside, into, of)]
     return [_picked(layout, o.each, o.what, into, of)]
+
+
+def _picked_of_reached(layout: Layout, o: Picked, around: Each, into: str, of: str) -> str:
+    """What each neuron sees of a synapse of the neuron that it reaches in a turn of the loop around this one."""
+    size = layout.program.group(o.group).rows[0].size
+    reached = "[&](std::int64_t i) { return i; }"  # in the same places
+    if not around.along:
+        first = layout.program.readouts[around.readout or 0].offset
+        reached = f"[&](std::int64_t) {{ return {first} + outer; }}"
+    elif layout.rows_along(around) is not None:
+        rows = [f"p.rows[{layout.row_number(layout.program.connection(name))}]" for name in around.along]
+        reached = f"Reached{{{rows[0]}, {f'&{rows[1]}' if len(rows) > 1 else 'nullptr'}, outer}}"
+    reading = layout.rows_along(o.each)
+    having = "nullptr" if reading is None else f"&p.rows[{reading}]"
+    return f"pick_of_reached({size}, {reached}, {having}, output - outer * inners, {into}, {of});"
 
 
 def _picked(layout: Layout, each: Each, what: Literal["synapse", "target"], into: str, of: str) -> str:
@@ -229,13 +252,12 @@ def _update(layout: Layout, k: int, o: TraceUpdate, functions: TraceFunctions) -
                 lines.append(f"    const Real* SNCC_RESTRICT const of_{a.identifier} = s.state.{field} + {offset};")
                 passed.append(f"of_{a.identifier}[{neuron}]")
             case "shared":
-                where = _place(layout, *layout.program.beside(o), a.name.removeprefix("shared."))
+                where = _place(layout, *layout.program.beside(o), a.name.removeprefix("shared."), turn_beside(o))
                 lines.append(f"    const Real* SNCC_RESTRICT const of_{a.identifier} = {where};")
                 passed.append(f"of_{a.identifier}[{place}]")
             case "adds":
-                lines.append(
-                    f"    Real* const of_{a.identifier} = {_place(layout, *layout.program.beside(o), a.name)};"
-                )
+                where = _place(layout, *layout.program.beside(o), a.name, turn_beside(o))
+                lines.append(f"    Real* const of_{a.identifier} = {where};")
                 passed.append(f"of_{a.identifier}[{place}]")
             case "past":
                 kept = layout.program.beside(o)[0], a.name.removeprefix("past.")

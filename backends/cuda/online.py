@@ -9,7 +9,7 @@ from sncc.backends.cuda.places import Places, moved, plus
 from sncc.backends.cxx.dynamics import TraceFunctions
 from sncc.backends.cxx.first_values import Drawing
 from sncc.backends.cxx.layout import padded
-from sncc.backends.cxx.trace_loops import in_loops
+from sncc.backends.cxx.trace_loops import in_loops, turn_beside
 from sncc.program.groups import Connection
 from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, SignalBack, TraceOperation, TraceUpdate
 
@@ -89,9 +89,14 @@ class Online(Places):
     def in_loops(self, lines: Callable[[int, TraceOperation], list[str]]) -> list[str]:
         """What `lines` says of each operation on traces, in loops over outputs, or along synapses."""
 
+        def count(each: Each) -> str:
+            return str(self.outputs(each) or f"static_cast<int>(g.rows[{self.rows_along(each)}].most)")
+
         def head(each: Each) -> str:
-            count = self.outputs(each) or f"static_cast<int>(g.rows[{self.rows_along(each)}].most)"
-            return f"for (int output = 0; output < {count}; ++output)"
+            if each.inside is None:
+                return f"for (int output = 0; output < {count(each)}; ++output)"
+            outer = f"outer = 0, outers = {count(each.inside)}, inners = {count(each)}; outer < outers; ++outer"
+            return f"for (int {outer}) for (int output = outer * inners; output < (outer + 1) * inners; ++output)"
 
         return in_loops(self.program.traces, lines, head, ("__syncthreads();",))
 
@@ -183,7 +188,26 @@ class Online(Places):
                 call = f"pick_learnt_delay({passed}, {self.learnt_delays(c)});"
             return [call, "__syncthreads();"]
         of = f"s.{self.state[o.of].identifier}"
+        if o.each.inside is not None:
+            return [self._picked_of_reached(o, o.each.inside, into, of), "__syncthreads();"]
         return [self._picked(o.each, o.what, into, of, "Real(1)"), "__syncthreads();"]
+
+    def _picked_of_reached(self, o: Picked, around: Each, into: str, of: str) -> str:
+        """What each neuron sees of a synapse of the neuron that it reaches in a turn of the loop around this one."""
+        reached = "[&](int i) { return std::int64_t(i); }"  # in the same places
+        if not around.along:
+            first = self.program.readouts[around.readout or 0].offset
+            reached = f"[&](int) {{ return std::int64_t({first} + outer); }}"
+        elif (first_of := self.program.connection(around.along[0])) in self.rows_of_synapses:
+            reached = f"Reached<Real>{{{self._rows(first_of)}, {self.onto(around, 'target')}, outer}}"
+        reading = self.program.connection(o.each.along[0])
+        having = (
+            f"&{self._rows(reading)}"
+            if reading in self.rows_of_synapses
+            else "static_cast<const DeviceRows<Real>*>(nullptr)"
+        )
+        size = self.program.group(o.group).rows[0].size
+        return f"pick_of_reached({into}, {size}, {of}, {reached}, output - outer * inners, {having});"
 
     def _picked(self, each: Each, what: Literal["synapse", "target"], into: str, of: str, factor: str) -> str:
         """What each neuron sees of its synapse that a loop has come to, or of the target of this."""
@@ -223,17 +247,17 @@ class Online(Places):
     def _rows(self, c: Connection) -> str:
         return self.synapses(c)
 
-    def trace_place(self, k: int, o: TraceUpdate, trace: str) -> str:
-        """Where a trace's numbers start."""
+    def trace_place(self, k: int, o: TraceUpdate, trace: str, turn: str = "output") -> str:
+        """Where a trace's numbers start, in a turn of its loop."""
         if (k, trace) in self.trace_offsets:
-            further = f" + std::int64_t(output) * {self.trace_strides[k]}" if o.each is not None else ""
+            further = f" + std::int64_t({turn}) * {self.trace_strides[k]}" if o.each is not None else ""
             return plus("traces", self.trace_offsets[k, trace]) + further
         entry, late = self.late_trace(k, trace)
         if late.steps is not None:
             return f"{self.kept_trace(entry, o)}.at(n)"
         number = str(late.names.index(trace))
         if o.each is not None:
-            number = f"(output * {len(late.names)} + {number})"
+            number = f"({turn} * {len(late.names)} + {number})"
         start = f"traces + g.trace_starts[{entry}]"
         return start + (f" + {number} * {self._room(o)}" if number != "0" else "")
 
@@ -284,11 +308,11 @@ class Online(Places):
                 case "post" | "through":
                     passed.append(f"s.{self.seen_by(o, a.name)[0]}[{moved('j', offset)}]")
                 case "shared":
-                    where = self.trace_place(*self.program.beside(o), a.name.removeprefix("shared."))
+                    where = self.trace_place(*self.program.beside(o), a.name.removeprefix("shared."), turn_beside(o))
                     places.append(f"const Real* const of_{a.identifier} = {where};")
                     passed.append(f"of_{a.identifier}[e]")
                 case "adds":
-                    where = self.trace_place(*self.program.beside(o), a.name)
+                    where = self.trace_place(*self.program.beside(o), a.name, turn_beside(o))
                     places.append(f"Real* const of_{a.identifier} = {where};")
                     passed.append(f"of_{a.identifier}[e]")
                 case "past":

@@ -30,6 +30,8 @@ def knows(samples: Samples) -> bool:
                 continue
             case SignalBack() if _is_one_row(samples, o.group):
                 continue
+            case Picked() if o.each.inside is not None:
+                return False
             case Picked() if _is_one_row(samples, o.group) and (o.what == "delay" or _is_one_row(samples, o.of[0])):
                 continue
             case TraceUpdate():

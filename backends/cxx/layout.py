@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sncc.backends.cxx.dynamics import Dynamics
@@ -10,7 +11,7 @@ from sncc.backends.cxx.names import Namer
 from sncc.backends.cxx.synapse_rows import in_rows, most_delay
 from sncc.connectivity.patterns import Dense, OfSynapses
 from sncc.program.groups import Connection, Group
-from sncc.program.learning import DeriveAdjoint, Each, Gather, GatherDelay, TraceUpdate, Transpose
+from sncc.program.learning import DeriveAdjoint, Each, Gather, GatherDelay, TraceUpdate, Transpose, loops
 from sncc.program.nodes import Program
 from sncc.program.operations import Update
 from sncc.program.streams import stream
@@ -148,7 +149,7 @@ class Layout:
             c = self.program.connection(traces.connection) if traces.connection is not None else None
             kept = dict(traces.kept)
             names = tuple(trace for trace in traces.traces if trace not in kept)
-            if c in self.rows_of_synapses or self.rows_along(traces.each) is not None:
+            if c in self.rows_of_synapses or any(r is not None for r in self.rows_of_loops(traces.each)):
                 self.late_traces.append(LateTraces(k, traces, names))
             else:
                 self.trace_strides[k] = self.size_of(traces)
@@ -233,11 +234,10 @@ class Layout:
             rows, size = (
                 (self.row_number(c), 0) if c in self.rows_of_synapses and c is not None else (-1, self.size_of(o))
             )
-            along = self.rows_along(o.each)
+            along = [-1 if r is None else r for r in self.rows_of_loops(o.each)] or [-1]
             count = len(late.names) * self.repeats(o)
-            lines.append(
-                f"{{{rows}, {size}, {count}, {-1 if along is None else along}, {-1 if late.steps is None else late.steps}}}"
-            )
+            steps = -1 if late.steps is None else late.steps
+            lines.append(f"{{{', '.join(map(str, (rows, size, count, along[0], steps, *along[1:])))}}}")
         return lines
 
     def late_trace(self, k: int, trace: str) -> tuple[int, LateTraces]:
@@ -253,10 +253,10 @@ class Layout:
 
     def repeats(self, o: TraceUpdate) -> int:
         """How many there are of each of some traces: one for each output of a loop, if that is known."""
-        return self.outputs(o.each) or 1 if o.each is not None else 1
+        return math.prod(self.outputs(each) or 1 for each in loops(o.each))
 
     def outputs(self, each: Each) -> int:
-        """How often a loop goes round: for each output, or for each synapse of a neuron; 0 where only the library knows."""
+        """How often a loop goes round in a turn of the one around it: for each output, or for each synapse of a neuron; 0 where only the library knows."""
         if not each.along:
             return self.program.readouts[each.readout or 0].size
         return 1 if self.rows_along(each) is None else 0
@@ -267,6 +267,10 @@ class Layout:
             return None
         c = self.program.connection(each.along[0])
         return self.row_number(c) if c in self.rows_of_synapses else None
+
+    def rows_of_loops(self, each: Each | None) -> list[int | None]:
+        """The same of the loops that one is inside of, the inmost first."""
+        return [self.rows_along(loop) for loop in loops(each)]
 
     def row_number(self, c: Connection) -> int:
         """Among the connections whose synapses are rows of targets."""

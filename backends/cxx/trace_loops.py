@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from sncc.program.learning import Each, TraceOperation
+from sncc.program.learning import Each, TraceOperation, TraceUpdate
+
+
+def turn_beside(o: TraceUpdate) -> str:
+    """The turn of the traces that those of a loop stand beside: that of the loop around it, where there is one."""
+    return "outer" if o.each is not None and o.each.inside is not None else "output"
 
 
 def in_loops(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -83,13 +84,36 @@ class Traces:
                 yield from ((k, operation, output) for k, operation in operations)
 
     def _count(self, each: Each) -> int:
-        """How often a loop goes round."""
+        """How often a loop goes round, in all turns of the one around it."""
+        return self._turns(each) * (self._count(each.inside) if each.inside is not None else 1)
+
+    def _turns(self, each: Each) -> int:
         if not each.along:
             return self.program.readouts[each.readout or 0].size
         return int(np.bincount(self.synapses.tables[each.along[0]].pre).max(initial=0))
 
+    def _turn(self, each: Each | None, number: int) -> int:
+        """The turn of the loop around a loop, of which it is all rounds' number so many; without one there is one turn."""
+        return number // self._turns(each) if each is not None and each.inside is not None else 0
+
+    def _reached(self, each: Each, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The same as `_come_to` of a loop inside of another one: neurons, and the synapse of what each of them reaches."""
+        assert each.inside is not None
+        outer, inner = divmod(number, self._turns(each))
+        if each.inside.along:
+            neurons, _, reached = self._come_to(each.inside, outer)
+        else:
+            neurons = np.arange(self.program.group(each.places).rows[0].size)
+            reached = np.full(len(neurons), self.program.readouts[each.inside.readout or 0].offset + outer)
+        having, synapses, targets = self._come_to(replace(each, inside=None), inner)
+        order = np.searchsorted(having, reached)
+        there = np.append(having, -1)[order] == reached
+        return neurons[there], synapses[order[there]], targets[order[there]]
+
     def _come_to(self, each: Each, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Neurons, places in their group; the synapse of each that is number so many, and the target of that; those that have one."""
+        if each.inside is not None:
+            return self._reached(each, number)
         first = self.synapses.tables[each.along[0]]
         order = np.argsort(first.pre, kind="stable")
         neurons, starts = np.unique(first.pre[order], return_index=True)
@@ -234,7 +258,8 @@ class Traces:
                 neuron = neuron + output if neuron is not None and o.each is not None else neuron
                 values[name] = self._post(o, whole) if neuron is None else whole[neuron]
             elif name.startswith("shared."):
-                values[name] = self.values.get((self.program.beside(o)[0], 0, name.removeprefix("shared.")), zeros)
+                beside = self.program.beside(o)[0], self._turn(o.each, output)
+                values[name] = self.values.get((*beside, name.removeprefix("shared.")), zeros)
             elif name.startswith("past."):
                 values[name] = self._past(o, name.removeprefix("past."), sample, n)
             elif name == "within":
@@ -249,7 +274,7 @@ class Traces:
             if trace in dict(o.kept):
                 self.past[k, trace, n] = self.values[k, output, trace]
         for trace, local in o.adds:
-            to = self.program.beside(o)[0], 0, trace
+            to = self.program.beside(o)[0], self._turn(o.each, output), trace
             self.values[to] = self.values.get(to, zeros) + values[local]
 
     def _past(self, o: TraceUpdate, trace: str, sample: Sample, n: int) -> Array:

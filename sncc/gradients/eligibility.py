@@ -6,6 +6,7 @@ Traces of a step from those of the step before, as statements; `online.py` says 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sncc.expressions.algebra import ZERO, add, mul
 from sncc.expressions.nodes import Expression, Symbol, apply
@@ -54,13 +55,11 @@ class _Body:
             self.keep(f"{name}{k}", value if k == 1 else self.before(f"{name}{k - 1}"))
         return self.before(f"{name}{delay}") if delay else value
 
-    def through(self, jacobian: Jacobian, by: str, value: Expression, name: str) -> dict[str, Expression]:
-        """What states, which are kept under `name`, and spikes make of a value that enters by an input."""
+    def through(self, jacobian: Jacobian, entering: Mapping[str, Expression], name: str) -> dict[str, Expression]:
+        """What states, which are kept under `name`, and spikes make of values that enter by inputs."""
         states = states_of(jacobian)
         vector = {s: self.before(f"{name}.{s}") for s in states}
-        moved = {
-            o: add(product(jacobian, o, vector), mul(jacobian.get((o, by), ZERO), value)) for o in (*states, SPIKE)
-        }
+        moved = {o: add(product(jacobian, o, vector), product(jacobian, o, entering)) for o in (*states, SPIKE)}
         return {o: self.keep(f"{name}.{o}", x) if o in vector else x for o, x in moved.items()}
 
     def read(self, path: Path, seen: Expression, place: str) -> None:
@@ -106,14 +105,17 @@ class _Traces:
             result[c.input] = add(result.get(c.input, ZERO), delivered[c.values or ""])
         return result
 
-    def answer(self, answer: Answer, entering: dict[str, Expression]) -> None:
-        """Add to what enters the group what its synapses deliver as they read its states."""
-        k = len(self.answered)
-        body = _answering(answer, self.jacobians, self.beside, f"answer{k}", self.shared.truncated)
-        self.answered.append((body, answer.each))
-        for _, input in answer.onto:
-            entering[input] = add(entering.get(input, ZERO), Symbol(f"into{k}.{input}"))
-            self.shared.keep(f"into{k}.{input}", ZERO)
+    def answer(
+        self, answers: Sequence[Answer], entering: dict[str, Expression], into: _Body, head: str, around: Each | None
+    ) -> None:
+        """Add to what enters neurons, whose traces are kept `into` a body under `head`, what their synapses deliver as they read their states."""
+        for answer in answers:
+            k, each = len(self.answered), replace(answer.each, inside=around)
+            body = _answering(answer, self.jacobians, self.beside, k, head, self.shared.truncated)
+            self.answered.append((body, each))
+            for _, input in answer.onto:
+                entering[input] = add(entering.get(input, ZERO), Symbol(f"into{k}.{input}"))
+                into.keep(f"into{k}.{input}", ZERO)
 
     def of_the_neuron(self, entering: Mapping[str, Expression]) -> None:
         """The traces of the neuron's states, e[n] = J[n] e[n-1] + b[n] · what enters, and of its spike."""
@@ -135,7 +137,7 @@ class _Traces:
         head, way, into = path.signal.variable, path.through, self.into(path.filters)
         value = self._reached(path, self._sent(path))
         if way is not None:
-            value = into.through(self._on_the_way(way), way.input, value, f"{head}.s")[way.values]
+            value = into.through(self._on_the_way(way), {way.input: value}, f"{head}.s")[way.values]
             value = into.late(f"{head}.out", value, way.delay)
         self._filtered(path, value)
 
@@ -146,7 +148,7 @@ class _Traces:
         if path.shared is None:
             return value
         head, jacobian = path.signal.variable, self._on_the_way(path.shared)
-        value = self.shared.through(jacobian, path.shared.input, value, f"{head}.r")[path.shared.values]
+        value = self.shared.through(jacobian, {path.shared.input: value}, f"{head}.r")[path.shared.values]
         return self.shared.late(f"{head}.sent", value, 0 if path.delays else path.shared.delay)
 
     def _reached(self, path: Path, value: Expression) -> Expression:
@@ -172,7 +174,12 @@ class _Traces:
         if path.each is not None and path.each.along:
             place = f"{self.beside}.{path.each.places}.{READ}"
         reading = {pair: _at(value, place) for pair, value in self.jacobians[path.readout.group].items()}
-        seen = into.through(reading, path.input, value, head)[path.readout.variable]
+        entering = {path.input: value}
+        self.answer(path.answers, entering, into, head, path.filters)
+        moved = into.through(reading, entering, head)
+        for state, ago in _agos(path.answers).items():
+            into.late(f"{head}.{state}.", moved[state], ago)
+        seen = moved[path.readout.variable]
         if path.alike and path.each is not None:
             into, place = self.into(path.each), f"output.{path.readout.index}"
             seen = Symbol(f"shared.{head}.{path.readout.variable}")
@@ -201,8 +208,7 @@ def traces(
     """
     making = _Traces(program, group, jacobians, front)
     entering = making.entering(by, front)
-    for answer in answers:
-        making.answer(answer, entering)
+    making.answer(answers, entering, making.shared, "e", None)
     making.of_the_neuron(entering)
     rows = _rows(paths, answers)
     for leaves, count in rows.items():
@@ -244,9 +250,7 @@ def _row(path: Path) -> str:
 
 def _rows(paths: Sequence[Path], answers: Sequence[Answer]) -> dict[str, int]:
     """How many steps are kept of what leaves a neuron, a spike or a state."""
-    result: dict[str, int] = {}
-    for state, _, ago in (read for answer in answers for read in answer.read):
-        result[state] = max(result.get(state, 0), ago if ago > 1 else 0)
+    result = _agos(answers)
     for path in (p for p in paths if p.input):
         kept = path.delay > 0 or path.leaves == SPIKE  # else the state's own trace is what is read
         read_later = path.filters is not None and path.shared is None
@@ -255,14 +259,24 @@ def _rows(paths: Sequence[Path], answers: Sequence[Answer]) -> dict[str, int]:
     return result
 
 
-def _answering(answer: Answer, jacobians: Mapping[str, Jacobian], beside: str, head: str, truncated: bool) -> _Body:
-    """What a target's synapse makes of the target's states, and adds to what enters the target."""
-    made, number = _Body(truncated), head.removeprefix("answer")
+def _agos(answers: Sequence[Answer]) -> dict[str, int]:
+    """How many steps answers need of the traces of states, besides that of the step before."""
+    result: dict[str, int] = {}
+    for state, _, ago in (read for answer in answers for read in answer.read):
+        result[state] = max(result.get(state, 0), ago if ago > 1 else 0)
+    return result
+
+
+def _answering(
+    answer: Answer, jacobians: Mapping[str, Jacobian], beside: str, number: int, of: str, truncated: bool
+) -> _Body:
+    """What a target's synapse makes of the target's states, whose traces are kept under the name `of`, and adds to what enters the target."""
+    made, head = _Body(truncated), f"answer{number}"
     inner = {pair: _at(value, f"{beside}.{answer.each.places}") for pair, value in jacobians[answer.group].items()}
     vector = {s: made.before(f"{head}.{s}") for s in states_of(inner)}
     read: dict[str, Expression] = {}
     for state, input, ago in answer.read:
-        trace = f"shared.e.{state}" if ago == 1 else f"shared.e.{state}.{ago}"
+        trace = f"shared.{of}.{state}" if ago == 1 else f"shared.{of}.{state}.{ago}"
         read[input] = Symbol(trace) if state.startswith(NUMBER) else made.before(trace)
     moved = {s: add(product(inner, s, vector), product(inner, s, read)) for s in vector}
     now = {s: made.keep(f"{head}.{s}", value) for s, value in moved.items()}

@@ -27,15 +27,14 @@ from sncc.gradients.online_sources import (
 from sncc.gradients.online_synapses import (
     answers_of,
     is_of_synapses,
+    onwards,
     picked,
-    refuse_answers_of_readouts,
     with_places,
     with_places_of_neurons,
     with_targets,
 )
 from sncc.gradients.rules import Adjoint
 from sncc.gradients.trace_ways import Answer, Front, Path
-from sncc.model.training_nodes import Rule
 from sncc.program.groups import Connection, Group
 from sncc.program.learning import (
     DeriveAdjoint,
@@ -51,7 +50,7 @@ from sncc.program.nodes import Program
 from sncc.program.operations import Readout, Update
 
 
-def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> Program:
+def forward_traces(program: Program, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> Program:
     """The Program with traces in place of adjoints; its forward updates also compute their Jacobians.
 
     Raises `DiagnosticError` where the neurons that the loss reads do not filter alike.
@@ -68,6 +67,7 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
     program = _with_what_sources_follow(program, chosen, jacobians)
     operations: list[TraceOperation] = []
     sums: dict[str, tuple[str, ...]] = {}  # by group, gradients of its numbers
+    placed: dict[str, tuple[Each, str]] = {}  # by their places, loops along synapses and the neurons that have these
     told: dict[str, list[Connection]] = {}  # by places of traces, numbers of the sources that are followed there
     for choice in chosen:
         if not choice.learns or program.group(choice.group).rows[0].holds != "neurons":
@@ -77,8 +77,9 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
         if choice.group not in _learning(program) and not fronts and not sources:
             continue
         paths = [p for p in paths_of(program, choice, chosen, readouts) if is_moved(p, choice.group, jacobians)]
-        paths = [to_each_if_needed(program, p, jacobians) for p in paths]
-        refuse_answers_of_readouts(program, [p.readout for p in paths if p.input], answers, rule)
+        paths = [
+            to_each_if_needed(program, p, jacobians, onwards(answers[p.readout.group], choice.group)) for p in paths
+        ]
         penalties = [_penalty_signal(program, choice.group, k) for k in choice.penalties]
         back = answers[choice.group]
         numbers = _of_numbers(program, choice.group, jacobians, paths, penalties, back)
@@ -94,10 +95,11 @@ def forward_traces(program: Program, rule: Rule, chosen: Sequence[Adjoint], read
             program, more, places = _of_sources(program, choice.group, having, onto, jacobians, paths, penalties, back)
             made += more
             sums[places] = tuple(f"{a}~" for a in _moving_numbers(program, having, jacobians))
-        operations += _in_order(program, made, readouts)
-    placed = {o.places: o for o in map(_loop, operations) if o is not None and o.places}
-    for loop in placed.values():
-        program = with_places_of_neurons(program, loop, operations)
+        made = _in_order(program, made, readouts)
+        placed |= {o.places: (o, choice.group) for o in map(_loop, made) if o is not None and o.places}
+        operations += made
+    for loop, neurons in placed.values():
+        program = with_places_of_neurons(program, loop, operations, neurons)
     groups = _with_what_is_told(program, operations)
     gradient = _derived(program, sums, told_by(program, told))
     return replace(program, groups=groups, traces=tuple(operations), gradient=gradient)
@@ -240,8 +242,7 @@ def _of_synapses(
         for path in paths
     ]
     back += [SignalBack(front.onto[0].name, places, p.variable, None) for p in penalties]
-    always, of_neurons = list[str](), {path.each.places for path in paths if path.each is not None and path.each.places}
-    of_neurons |= {answer.each.places for answer in answers}
+    always, of_neurons = list[str](), {u.each.places for u in updates if u.each is not None and u.each.places}
     for each in dict.fromkeys(u.each for u in updates):
         mine = [u for u in updates if u.each == each]
         read = {n for u in mine for s in u.body for n in s.reads} | {n for u in mine for _, n in u.delays}

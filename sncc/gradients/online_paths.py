@@ -10,7 +10,7 @@ from sncc.gradients.jacobians import Jacobian, is_shared, states_of
 from sncc.gradients.online_numbers import tells_number
 from sncc.gradients.online_synapses import along, is_of_synapses, places_of
 from sncc.gradients.rules import Adjoint, Edge
-from sncc.gradients.trace_ways import Path, Through
+from sncc.gradients.trace_ways import Answer, Path, Through
 from sncc.program.groups import Connection
 from sncc.program.learning import Each, LearningSignal
 from sncc.program.nodes import Program
@@ -130,10 +130,18 @@ def to_each(path: Path, each: Each, delays: str = "", alike: bool = False) -> Pa
     return replace(path, signal=replace(path.signal, each=each), each=each, delays=delays, alike=alike)
 
 
-def to_each_if_needed(program: Program, path: Path, jacobians: Mapping[str, Jacobian]) -> Path:
-    """A way to all outputs at once, or to each where they filter each in its own way, or have their maxima each at a step of its own."""
+def to_each_if_needed(
+    program: Program, path: Path, jacobians: Mapping[str, Jacobian], answers: tuple[Answer, ...]
+) -> Path:
+    """A way to all outputs at once, or to each where they filter each in its own way, or have their maxima each at a step of its own.
+
+    answers: of synapses onto what the way leads to, which are each output's own.
+    """
+    path = replace(path, answers=answers) if path.input else path
     if not path.input or path.each is not None:
         return path
+    if answers:
+        return to_each(path, Each(path.readout.index))
     alike = is_shared(program, path.readout.group, jacobians)
     if alike and path.readout.reduction != "max":
         return path

@@ -13,13 +13,11 @@ from dataclasses import replace
 from typing import Literal
 
 from sncc.connectivity.patterns import Convolution, OfSynapses, Pooling
-from sncc.diagnostics import DiagnosticError, not_supported_yet
 from sncc.expressions.algebra import ZERO, mul
 from sncc.expressions.nodes import Expression, Number, Symbol
 from sncc.gradients.eligibility import DELAY, READ
 from sncc.gradients.jacobians import Jacobian, states_of
 from sncc.gradients.trace_ways import Answer
-from sncc.model.training_nodes import Rule
 from sncc.program.groups import Connection, Group, Parameter, Row
 from sncc.program.learning import Each, Picked, TraceOperation, TraceUpdate
 from sncc.program.nodes import Program
@@ -31,11 +29,6 @@ from sncc.program.statements import Assign
 def is_of_synapses(program: Program, group: str) -> bool:
     """Whether each element of a group is a synapse."""
     return program.group(group).rows[0].holds == "synapses"
-
-
-_REVERSE = (
-    "leave `online` out: the gradient is the same number, without a trace for each of these in each trace of a weight"
-)
 
 
 def answers_of(
@@ -67,20 +60,9 @@ def answers_of(
     return tuple(result)
 
 
-def refuse_answers_of_readouts(
-    program: Program, readouts: Iterable[Readout], answers: Mapping[str, Sequence[Answer]], rule: Rule
-) -> None:
-    """Refuse ways to what the loss reads where it filters with all synapses onto it: each would need traces of its own for each synapse of the neurons before."""
-    for readout in readouts:
-        for answer in answers[readout.group]:
-            name = _user(program, answer.group)
-            what = f"`online = true` with credit to other neurons through `{readout.population}`, whose synapses (`{name}`) keep states each and read its own,"
-            raise DiagnosticError([not_supported_yet(rule.span, what, _REVERSE)])
-
-
-def _user(program: Program, group: str) -> str:
-    """The connection whose synapses the elements of a group are."""
-    return program.group(group).rows[0].population.partition(".")[0]
+def onwards(answers: Iterable[Answer], neurons: str) -> tuple[Answer, ...]:
+    """The same answers, of a group that the neurons of another one reach: a loop inside of each way onto it."""
+    return tuple(replace(a, each=replace(a.each, places=f"{a.each.places}{neurons}")) for a in answers)
 
 
 def with_places(program: Program, group: str) -> tuple[Program, str]:
@@ -162,12 +144,14 @@ def picked(program: Program, operations: Iterable[TraceOperation], each: Each, g
     return result
 
 
-def with_places_of_neurons(program: Program, each: Each, operations: Sequence[TraceOperation]) -> Program:
-    """The Program with the group that has what operations of a loop along synapses pick for each neuron."""
+def with_places_of_neurons(
+    program: Program, each: Each, operations: Sequence[TraceOperation], neurons: str
+) -> Program:
+    """The Program with the group that has what operations of a loop along synapses pick for each neuron, of a group where the loop is inside of another one."""
     name = each.places
     variables = tuple(dict.fromkeys(o.variable for o in operations if isinstance(o, Picked) and o.group == name))
     first = program.connection(each.along[0])
-    source = program.place(first.source)[1]
+    source = program.place(first.source)[1] if each.inside is None else program.group(neurons).rows[0]
     initial = tuple((v, ZERO) for v in variables)
     row = Row(f"{first.owner.partition('.')[0]}.output", (source.size,), 0, source.size, (), initial, holds="synapses")
     groups = (*program.groups, Group(name, -(-source.size // 16) * 16, (row,), variables, (), (), ()))  # as all rows

@@ -118,7 +118,7 @@ def _forwards(
 ) -> Program:  # fmt: skip
     """Training that needs no reverse phase."""
     program = replace(program, truncate=training.rule.truncate_steps)
-    program = forward_traces(program, training.rule, chosen, readouts)
+    program = forward_traces(program, chosen, readouts)
     return replace(
         program,
         forward=forward_order(program.groups, program.connections, [*program.forward, *readouts]),

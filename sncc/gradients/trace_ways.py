@@ -34,6 +34,7 @@ class Path:
     (`shared`) before those that each has for itself (`through`); the delay is then that of the spikes that move the first of them. `each`: one way to
     each output, in a loop over them, or along synapses, of which each has its states. `delays`: the connection over whose synapses, each with a
     delay, what leaves or what shared states deliver arrives. `alike`: outputs filter alike, so that only what is read of the filter is one for each.
+    `answers`: what synapses onto an output make of its states as it filters.
     """
 
     readout: Readout
@@ -46,6 +47,7 @@ class Path:
     each: Each | None = None
     delays: str = ""
     alike: bool = False
+    answers: tuple[Answer, ...] = ()
 
     @property
     def filters(self) -> Each | None:

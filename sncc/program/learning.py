@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,11 +94,21 @@ class Each:
     synapses at most: `along` are the connection from neurons to the synapses, elements of a group, and that from these to the outputs; or
     one connection from neurons to outputs, or (without a readout) from neurons to the synapses onto them that read their states.
     `places`: the group of which each element has what a neuron's synapse is like.
+
+    `inside`: of each turn of that loop, the neuron that it has come to in place of the element's own: one more loop, along this one's synapses.
     """
 
     readout: int | None
     along: tuple[str, ...] = ()
     places: str = ""
+    inside: Each | None = None
+
+
+def loops(each: Each | None) -> Iterator[Each]:
+    """A loop and those that it is inside of, the inmost first."""
+    while each is not None:
+        yield each
+        each = each.inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +193,7 @@ class TraceUpdate:
     `of_delays`: the traces are of the connection's learnt delays, and `pre` is the derivative of what arrives, weight · (x[n-k-1] - x[n-k]) / step.
 
     `each`: there is one of each trace for each output besides; `shared.T` is then trace T, after the step where these stand later, of those of the same
-    weights or number that serve all outputs. `kept`, (trace, connection): traces of these that are kept of as many steps as the
+    weights or number that serve all outputs (of a loop inside of another one: of the other one's turn). `kept`, (trace, connection): traces of these that are kept of as many steps as the
     connection's synapses have delays at most; `past.T` is then T of as many steps ago as a synapse's delay is, nothing of what left before the window of
     truncated credit began, and `delays`, (T, symbol), says where that stands.
     """
@@ -198,7 +209,7 @@ class TraceUpdate:
     each: Each | None = None
     adds: tuple[
         tuple[str, str], ...
-    ] = ()  # (T, local): to trace T of those that serve all, which the step has not yet moved
+    ] = ()  # (T, local): to `shared.T`, which the step has not yet moved
     kept: tuple[tuple[str, str], ...] = ()
     delays: tuple[tuple[str, str], ...] = ()
     of_delays: bool = False

@@ -168,11 +168,12 @@ class Program:
         return None
 
     def beside(self, traces: TraceUpdate) -> tuple[int, TraceUpdate]:
-        """Those of the same weights or number that serve all outputs, and their place in `traces`."""
-        of = (traces.group, traces.connection, traces.array, traces.of_delays)
+        """Those of the same weights or number that serve all outputs, or a turn of the loop around theirs, and their place in `traces`."""
+        around = traces.each.inside if traces.each is not None else None
+        of = (traces.group, traces.connection, traces.array, traces.of_delays, around)
         return next(
             (k, o) for k, o in enumerate(self.traces)
-            if isinstance(o, TraceUpdate) and o.each is None and (o.group, o.connection, o.array, o.of_delays) == of
+            if isinstance(o, TraceUpdate) and (o.group, o.connection, o.array, o.of_delays, o.each) == of
         )  # fmt: skip
 
     def learnt_by(self, traces: TraceUpdate) -> str:

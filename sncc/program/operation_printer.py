@@ -114,6 +114,8 @@ def _traces(update: TraceUpdate, program: Program) -> list[str]:
     if update.each is not None:
         to = "" if update.each.readout is None else f" into readout {update.each.readout}"
         what += f" for each {'synapse' if update.each.along else 'output'}{to}"
+    if update.each is not None and update.each.inside is not None:
+        what += f" of the neuron reached by each {'synapse' if update.each.inside.along else 'output'} of readout {update.each.inside.readout}"
     lines = [f"  {print_statement(s)}" for s in update.body]
     lines += [f"  {trace} := {local}" for trace, local in update.carry]
     lines += [f"  shared.{trace} += {local}" for trace, local in update.adds]

@@ -247,7 +247,8 @@ private:
         for (int u = 0; u < Network::late_trace_count; ++u) {
             const LateTraces& late = Network::late_traces()[u];
             parameters.trace_starts.push_back(parameters.trace_size);
-            parameters.trace_size += late.count * room_of_traces(parameters, late) * (late.along < 0 ? 1 : most_of_a_source(parameters, late.along)) * steps_of_traces(parameters, late);
+            const auto most = [&](int rows) { return rows < 0 ? 1 : most_of_a_source(parameters, rows); };
+            parameters.trace_size += late.count * room_of_traces(parameters, late) * most(late.along) * most(late.around) * steps_of_traces(parameters, late);
         }
     }
     // What of learnt delays every spike reads.

@@ -73,6 +73,31 @@ void pick(const SynapseRows& rows, const SynapseRows* onto, std::int64_t turn, R
         into[i] = k < offsets[i + 1] ? of[onto ? onto->target(onto->offsets()[rows.target(k)]) : rows.target(k)] : Real(0);
     }
 }
+// The place of the neuron that source i reaches by its synapse number `turn`, or by what these go `onto`; -1 where it has no more.
+struct Reached {
+    const SynapseRows& rows;
+    const SynapseRows* onto;
+    std::int64_t turn;
+
+    std::int64_t operator()(std::int64_t i) const {
+        const std::uint64_t k = rows.offsets()[i] + static_cast<std::uint64_t>(turn);
+        if (k >= rows.offsets()[i + 1]) return -1;
+        return onto ? onto->target(onto->offsets()[rows.target(k)]) : rows.target(k);
+    }
+};
+// into[i] := that of synapse number `turn`, by the rows that it reads its neuron over, of the neuron that i reaches (without rows: in the
+// neuron's place); 0 where that has no more, or there is none.
+template <typename Real, typename Neuron>
+void pick_of_reached(std::int64_t size, const Neuron& reached, const SynapseRows* reading, std::int64_t turn, Real* into, const Real* of) {
+    for (std::int64_t i = 0; i < size; ++i) {
+        const std::int64_t neuron = reached(i);
+        into[i] = Real(0);
+        if (neuron < 0) continue;
+        const std::uint64_t k = reading ? reading->offsets()[neuron] + static_cast<std::uint64_t>(turn) : 0;
+        if (!reading) into[i] = of[neuron];
+        else if (k < reading->offsets()[neuron + 1]) into[i] = of[reading->target(k)];
+    }
+}
 // into[i] := weight times error of the target, of that synapse.
 template <typename Real>
 void pick_error(const SynapseRows& rows, std::int64_t turn, Real* into, const Real* weights, const Real* error) {

@@ -49,11 +49,12 @@ private:
 constexpr int all_finite_bytes = 0x7f, all_finite = 0x7f7f7f7f;
 
 // Traces whose number is known when synapses are built, all of one update: for synapses in rows, or (-1) of so many numbers each; along
-// rows there are so many for each synapse that a source has at most. Those of `steps` are kept of as many steps as the delays of these rows.
+// rows there are so many for each synapse that a source has at most, and for each of these so many `around`, where a loop is inside of another one.
+// Those of `steps` are kept of as many steps as the delays of these rows.
 struct LateTraces {
     int rows;
     std::int64_t size;
-    int count, along, steps;
+    int count, along, steps, around = -1;
 };
 
 // Where a sample met a number that is none: in a state (1) or, on the way back, in an adjoint (2).

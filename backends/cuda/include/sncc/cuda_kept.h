@@ -24,8 +24,9 @@ void place_traces(SampleArguments<Network>& a, const ParametersOnDevice<Network>
     for (int u = 0; u < Network::late_trace_count; ++u) {
         const LateTraces& late = Network::late_traces()[u];
         a.trace_starts[u] = a.trace_size;
-        const std::int64_t size = late.rows < 0 ? late.size : room_of(connectivity.row(late.rows)), along = late.along < 0 ? 1 : connectivity.row(late.along).most_of_a_source();
-        a.trace_size += late.count * size * along * (late.steps < 0 ? 1 : connectivity.row(late.steps).most_delay() + 1);
+        const auto most = [&](int rows) { return rows < 0 ? 1 : connectivity.row(rows).most_of_a_source(); };
+        const std::int64_t size = late.rows < 0 ? late.size : room_of(connectivity.row(late.rows));
+        a.trace_size += late.count * size * most(late.along) * most(late.around) * (late.steps < 0 ? 1 : connectivity.row(late.steps).most_delay() + 1);
         if (late.rows < 0) continue;
         const SynapseRows& rows = connectivity.row(late.rows);
         if (rows.info().delays >= 0) emitted = std::max<std::int64_t>(emitted, rows.slots() * ((rows.sources() + 15) / 16 * 16));

@@ -190,6 +190,30 @@ __device__ inline void pick(Real* into, int size, const Real* of, Real factor, i
     for_turns(size, turn, rows, first, [&](int i, std::uint64_t k, bool is_there) { into[i] = is_there ? factor * of[picked_target(rows, k, onto)] : Real(0); });
 }
 
+// The place of the neuron that source i reaches by its synapse number `turn`, or by what these go `onto`; -1 where it has no more.
+template <typename Real>
+struct Reached {
+    const DeviceRows<Real>& rows;
+    const DeviceRows<Real>* onto;
+    int turn;
+
+    __device__ std::int64_t operator()(int i) const {
+        const std::uint64_t k = rows.offsets[i] + static_cast<std::uint64_t>(turn);
+        return k < rows.offsets[i + 1] ? static_cast<std::int64_t>(picked_target(rows, k, onto)) : -1;
+    }
+};
+// into[i] := that of synapse number `turn`, by the rows that it reads its neuron over, of the neuron that i reaches (without rows: in the
+// neuron's place); 0 where that has no more, or there is none.
+template <typename Real, typename Neuron>
+__device__ inline void pick_of_reached(Real* into, int size, const Real* of, const Neuron& reached, int turn, const DeviceRows<Real>* reading) {
+    for_own(size, [&](int i) {
+        const std::int64_t neuron = reached(i);
+        const std::uint64_t k = reading && neuron >= 0 ? reading->offsets[neuron] + static_cast<std::uint64_t>(turn) : 0;
+        const bool is_there = neuron >= 0 && (!reading || k < reading->offsets[neuron + 1]);
+        into[i] = is_there ? of[reading ? reading->targets[k] : static_cast<std::uint32_t>(neuron)] : Real(0);
+    });
+}
+
 // into[i] := weight times error of the target, of that synapse; the steps after which something arrives over it.
 template <typename Real>
 __device__ inline void pick_error(Real* into, int size, const Real* errors, Real factor, int turn, const DeviceRows<Real>& rows, int first = 0) {
