@@ -125,3 +125,11 @@ def everything(text: str) -> str:
     """`learn` with all weights and every number of the hidden neurons that a gradient can reach."""
     population = model_of(text).population("hidden")
     return ", ".join(["weights", "output.bias", "output.tau_m", *(f"hidden.{p.name}" for p in population.parameters)])
+
+
+def equal_gradients(got, expected, tolerance: float = 1e-12) -> None:
+    """Gradients by key, to a part of the largest."""
+    assert set(got) == set(expected)
+    for key, gradient in expected.items():
+        error = np.max(np.abs(got[key] - gradient))
+        assert error <= tolerance * max(np.max(np.abs(gradient)), 1e-9), key

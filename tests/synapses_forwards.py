@@ -165,6 +165,31 @@ def answering(rule: str, loss: str, pattern: str) -> str:
     return text + TRAIN.format(rule=rule, loss=loss, learn=", sources.tau_rec, hidden.tau_m")
 
 
+REACHED = """
+    population hidden: ALIF[7](tau_m = 9 ms, theta = 0.5)
+    population output: {output}
+    connect x -> hidden: dense, weight = normal(0.3, 0.4), synapse = single()
+    connect few = hidden -> hidden: random(p = 0.5), weight = normal(0.1, 0.3), delay = uniform(1 ms, 4 ms),
+        synapse = driven(tau = uniform(4 ms, 9 ms))
+"""
+# ways onto outputs, of which some have synapses that keep states one by one and read their output
+ONTO_READERS = {
+    "all": "connect hidden -> output: dense, weight = normal(0.4, 0.5), delay = 2 ms, synapse = driven()",
+    "late": "connect hidden -> output: random(p = 0.6), weight = normal(0.4, 0.5), delay = uniform(0 ms, 4 ms), synapse = driven()",
+    "one": "connect hidden[0:3] -> output[0:3]: one_to_one, weight = normal(0.8, 0.3), delay = 2 ms, synapse = driven()",
+    "plain": "connect hidden -> output: dense, weight = normal(0.2, 0.5)\n    connect x -> output: one_to_one, weight = normal(0.9, 0.3), synapse = driven()",
+    "some": "connect hidden -> output: random(fan_out = 2), weight = normal(0.2, 0.5), delay = uniform(0 ms, 3 ms)\n    connect x -> output: random(p = 0.6), weight = normal(0.3, 0.3), synapse = driven()",
+}  # fmt: skip
+
+
+def reaching_readers(rule: str, loss: str, onto: str, output: str = "LI[3](tau_m = 10 ms)") -> str:
+    """Hidden neurons that reach outputs whose synapses read them, by lines of `ONTO_READERS`."""
+    if "x -> output: one_to_one" in onto:
+        onto = onto.replace("x -> output", "x[0:3] -> output[0:3]")
+    text = BLOCKS + REACHED.format(output=output) + f"    {onto}\n"
+    return text + TRAIN.format(rule=rule, loss=loss, learn=", hidden.tau_m")
+
+
 def keeping(rule: str, loss: str = "mean(cross_entropy(output.v))") -> str:
     """Synapses that keep states one by one in front of hidden neurons and of those that the loss reads."""
     return BLOCKS + SMALL + TRAIN.format(rule=rule, loss=loss, learn=", few.delay(in = [1 ms, 5 ms])")

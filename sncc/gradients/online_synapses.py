@@ -144,9 +144,7 @@ def picked(program: Program, operations: Iterable[TraceOperation], each: Each, g
     return result
 
 
-def with_places_of_neurons(
-    program: Program, each: Each, operations: Sequence[TraceOperation], neurons: str
-) -> Program:
+def with_places_of_neurons(program: Program, each: Each, operations: Sequence[TraceOperation], neurons: str) -> Program:
     """The Program with the group that has what operations of a loop along synapses pick for each neuron, of a group where the loop is inside of another one."""
     name = each.places
     variables = tuple(dict.fromkeys(o.variable for o in operations if isinstance(o, Picked) and o.group == name))

@@ -207,9 +207,7 @@ class TraceUpdate:
     start: tuple[tuple[str, Expression], ...] = ()  # of the group's numbers
     penalised: tuple[tuple[str, str], ...] = ()
     each: Each | None = None
-    adds: tuple[
-        tuple[str, str], ...
-    ] = ()  # (T, local): to `shared.T`, which the step has not yet moved
+    adds: tuple[tuple[str, str], ...] = ()  # (T, local): to `shared.T`, which the step has not yet moved
     kept: tuple[tuple[str, str], ...] = ()
     delays: tuple[tuple[str, str], ...] = ()
     of_delays: bool = False

@@ -103,9 +103,8 @@ def passing_equals_the_reference(load, rule: str, loss: str) -> None:
         assert np.max(np.abs(got - expected)) <= 1e-9 * np.max(np.abs(expected)), p.key
 
 
-def keeping_equals_the_reference(load, rule: str) -> None:
+def keeping_equals_the_reference(load, text: str) -> None:
     """Gradients of a network whose synapses keep states one by one, and its numbers after an update at every step."""
-    text = synapses_forwards.keeping(rule)
     program, network = program_of(text), load(text)
     inputs = [{"x": x * 1.0} for x in np.random.default_rng(2).integers(0, 2, (3, 25, 6))]
     reference, labels, data = Reference(program), [0, 1, 2], handed_over(program, inputs)

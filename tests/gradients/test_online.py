@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import synapses_forwards
 from mixed_patterns import ONE, PLAIN
-from networks import SPIKING, UNKNOWN, everything, lively, model_of, program_of, recurrent, spikes
+from networks import SPIKING, UNKNOWN, equal_gradients, everything, lively, model_of, program_of, recurrent, spikes
 from oracle import loss_and_gradients
 from synapses_forwards import (
     BLOCKS,
@@ -20,17 +20,7 @@ from synapses_forwards import (
     keeping_onto,
 )
 
-import sncc
 from sncc.backends.reference.interpreter import Reference
-from sncc.diagnostics import DiagnosticError
-
-
-def equal(got, expected, tolerance: float = 1e-12) -> None:
-    """Gradients by key."""
-    assert set(got) == set(expected)
-    for key, gradient in expected.items():
-        error = np.max(np.abs(got[key] - gradient))
-        assert error <= tolerance * max(np.max(np.abs(gradient)), 1e-9), key
 
 
 def agree(text: str, forwards: str = "eprop(online = true)", truncate: str | None = None, **settings: str) -> None:
@@ -47,7 +37,7 @@ def agree(text: str, forwards: str = "eprop(online = true)", truncate: str | Non
     values = lively(reverse, 3, inputs)
     expected, got = Reference(reverse, values).run(inputs, labels), Reference(ahead, values).run(inputs, labels)
     assert got.loss == expected.loss
-    equal(got.gradients, expected.gradients)
+    equal_gradients(got.gradients, expected.gradients)
 
 
 @pytest.mark.parametrize("neuron", SPIKING)
@@ -160,9 +150,9 @@ def test_maxima_of_neurons_that_learn_themselves(population):
         Reference(program_of(text, train__rule=rule), values).run(inputs, targets).gradients
         for rule in ("eprop", "eprop(online = true)")
     )
-    equal(got, reverse)
+    equal_gradients(got, reverse)
     if population == "output":
-        equal(got, loss_and_gradients(model_of(text), values, inputs, targets, "eprop")[1], 1e-9)
+        equal_gradients(got, loss_and_gradients(model_of(text), values, inputs, targets, "eprop")[1], 1e-9)
 
 
 @pytest.mark.parametrize("loss", ["mean(cross_entropy(output.v))", "cross_entropy(last(output.v))"])
@@ -189,7 +179,7 @@ def test_synapses_of_any_pattern(rule, late, loss):
     reverse, forwards = (
         Reference(p, values, pairs=mixed.pairs()).run(inputs, labels) for p in (program, program_of(texts[1]))
     )
-    equal(forwards.gradients, reverse.gradients)
+    equal_gradients(forwards.gradients, reverse.gradients)
 
 
 def test_every_update_is_one_by_the_weights_of_the_update_before():
@@ -236,7 +226,7 @@ def test_credit_goes_through_states_of_synapses(rule, learn, delay):
     inputs, values = spikes(np.random.default_rng(5), 2, 25), Reference(reverse).parameters
     found = [Reference(program, values).run(inputs, [1, 2]) for program in (reverse, forwards)]
     assert all(found[0].spikes[0][p].sum() > 50 for p in ("hidden", "other"))
-    equal(found[1].gradients, found[0].gradients)
+    equal_gradients(found[1].gradients, found[0].gradients)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +239,7 @@ def test_traces_follow_states_of_each_synapse(rule, loss):
     inputs = [{"x": np.random.default_rng(2).integers(0, 2, (25, 6)) * 1.0}]
     found = [Reference(p, values, pairs=PAIRS).run(inputs, [1]) for p in (reverse, forwards)]
     assert all(found[0].spikes[0][p].sum() > 20 for p in ("hidden", "image"))
-    equal(found[1].gradients, found[0].gradients)
+    equal_gradients(found[1].gradients, found[0].gradients)
 
 
 LOSS = "mean(cross_entropy(output.v))"
@@ -277,7 +267,7 @@ def test_credit_goes_through_states_of_each_synapse(rule, loss, pattern, delay):
     inputs = [{"x": np.random.default_rng(2).integers(0, 2, (25, 6)) * 1.0}]
     found = [Reference(p, values).run(inputs, [1]) for p in (reverse, forwards)]
     assert found[0].spikes[0]["hidden"].sum() > 20
-    equal(found[1].gradients, found[0].gradients)
+    equal_gradients(found[1].gradients, found[0].gradients)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +284,7 @@ def test_what_a_synapse_learns_comes_back_by_all_that_read_its_target(rule, loss
     inputs = [{"x": np.random.default_rng(2).integers(0, 2, (25, 6)) * 1.0}]
     found = [Reference(p, values).run(inputs, [1]) for p in (reverse, forwards)]
     assert found[0].spikes[0]["hidden"].sum() > 10
-    equal(found[1].gradients, found[0].gradients)
+    equal_gradients(found[1].gradients, found[0].gradients)
 
 
 def test_what_synapses_onto_an_output_learn_comes_back_by_those_that_read_it():
@@ -311,7 +301,7 @@ def test_what_synapses_onto_an_output_learn_comes_back_by_those_that_read_it():
     values = dict(Reference(reverse).parameters)
     inputs = [{"x": np.random.default_rng(2).integers(0, 2, (25, 6)) * 1.0}]
     found = [Reference(p, values).run(inputs, [1]).gradients for p in (reverse, forwards)]
-    equal(found[1], found[0])
+    equal_gradients(found[1], found[0])
 
 
 OUT = "connect hidden -> output: dense, weight = normal(0, 1)"
@@ -376,21 +366,3 @@ def test_delays_are_learnt_also_into_what_the_loss_reads(out, delay):
     )
     text = text.replace("delay = 1 ms", "delay = uniform(1 ms, 4 ms)").replace(INTO, f"{INTO}, delay = {delay}")
     agree(text.replace(OUT, f"{OUT}, delay = {delay}{out}"))
-
-
-REFUSED = {
-    "synapses that read what the loss reads": (OUT, f"{OUT}, synapse = reading()", "through `output`, whose synapses (`hidden_output`) keep states each"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_is_refused_is_said_by_check_build_and_explain_alike(name):
-    before, after, said = REFUSED[name]
-    text = recurrent("ALIF", SQUARE, rule="eprop(online = true)", learn="weights")
-    text = text.replace(before, after)
-    (found,) = (d for d in sncc.check(text) if d.code == "not-supported-yet")
-    assert said in found.message and found.help and found.severity == "warning"
-    for build in (program_of, sncc.explain):
-        with pytest.raises(DiagnosticError) as raised:
-            build(text)
-        assert [(d.message, d.help) for d in raised.value.diagnostics] == [(found.message, found.help)]

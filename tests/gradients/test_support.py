@@ -58,12 +58,6 @@ DELAYS = ("    optimiser", "    learn = weights, hidden_output.delay\n    optimi
     "rule, options, change, said",
     [
         (
-            "eprop(online = true)",
-            "",
-            SEEING,
-            "credit to other neurons through `output`, whose synapses (`hidden_output`) keep states each",
-        ),
-        (
             "bptt",
             ", delay = uniform(1 ms, 3 ms)",
             BENT,

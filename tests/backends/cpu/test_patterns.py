@@ -17,6 +17,7 @@ from mixed_patterns import DELAYS, DRAWN, LEARNT, ONE, text_of
 from networks import program_of
 from patterns import CASES, inputs_of, values_of
 from projects import handed_over, needs_compiler, set_parameters
+from synapses_forwards import keeping
 
 import sncc
 from sncc.backends.reference.interpreter import Reference
@@ -121,4 +122,4 @@ def test_traces_follow_states_of_each_synapse():
     def load(text):
         return sncc.load(sncc.build(text, backend="cpu", precision="float64"), threads=2)
 
-    keeping_equals_the_reference(load, "feedback = adaptive, online = true")
+    keeping_equals_the_reference(load, keeping("feedback = adaptive, online = true"))

@@ -14,6 +14,7 @@ from engine_patterns import (
 from mixed_patterns import DELAYS, DRAWN, LEARNT, ONE, text_of
 from patterns import CASES
 from projects import Projects, needs_compiler
+from synapses_forwards import keeping
 
 import sncc
 
@@ -64,4 +65,4 @@ def test_traces_follow_states_of_each_synapse(projects):
     def load(text):
         return sncc.load(projects.emulated(text, build="checked")[1], backend="emulated")
 
-    keeping_equals_the_reference(load, "feedback = adaptive, online = true")
+    keeping_equals_the_reference(load, keeping("feedback = adaptive, online = true"))
