@@ -15,6 +15,7 @@ from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, S
 
 SUMS_A_BLOCK = 1024  # numbers of a gradient that a block adds up over the samples
 BLOCKS_OF_LATE_SUMS = 32  # of a gradient whose size is known when synapses are built
+NO_ROWS = "static_cast<const DeviceRows<Real>*>(nullptr)"
 
 
 class Online(Places):
@@ -201,13 +202,8 @@ class Online(Places):
         elif (first_of := self.program.connection(around.along[0])) in self.rows_of_synapses:
             reached = f"Reached<Real>{{{self._rows(first_of)}, {self.onto(around, 'target')}, outer}}"
         reading = self.program.connection(o.each.along[0])
-        having = (
-            f"&{self._rows(reading)}"
-            if reading in self.rows_of_synapses
-            else "static_cast<const DeviceRows<Real>*>(nullptr)"
-        )
-        size = self.program.group(o.group).rows[0].size
-        return f"pick_of_reached({into}, {size}, {of}, {reached}, output - outer * inners, {having});"
+        having = f"&{self._rows(reading)}" if reading in self.rows_of_synapses else NO_ROWS
+        return f"pick_of_reached({into}, {self.program.group(o.group).rows[0].size}, {of}, {reached}, output - outer * inners, {having});"
 
     def _picked(self, each: Each, what: Literal["synapse", "target"], into: str, of: str, factor: str) -> str:
         """What each neuron sees of its synapse that a loop has come to, or of the target of this."""
@@ -221,7 +217,7 @@ class Online(Places):
         """The connection from the synapses of a loop to their targets, where these are meant and are not the loop's own."""
         if what == "target" and len(each.along) > 1:
             return f"&{self.synapses(self.program.connection(each.along[1]))}"
-        return "static_cast<const DeviceRows<Real>*>(nullptr)"
+        return NO_ROWS
 
     def _at_every_step(self, readout: int) -> bool:
         return self.program.readouts[readout].reduction is None

@@ -15,6 +15,7 @@ from sncc.model.nodes import Model, Population
 from sncc.program.groups import Connection
 from sncc.program.learning import (
     DeriveAdjoint,
+    Each,
     Feedback,
     Gather,
     GatherDelay,
@@ -223,11 +224,7 @@ def _traces(program: Program, update: TraceUpdate) -> Section:
     """What a synapse, or a neuron's number, carries forwards."""
     if update.connection is not None:
         c = program.connection(update.connection)
-        per = "per synapse" + (
-            ""
-            if update.each is None
-            else f" and {'synapse onto an' if update.each.along else ''} output".replace("  ", " ")
-        )
+        per = f"per synapse{_besides(update.each)}"
         of, pre = ("the delays of ", " when its delay grows, for each ms") if update.of_delays else ("", "")
         head = f"eligibility traces of {of}{c.name}, one of each {per} (n = 1..T; pre is what arrives of {c.source}{pre}, post the neuron of {c.target}{_more(program, update)})"
     else:
@@ -244,6 +241,17 @@ def _traces(program: Program, update: TraceUpdate) -> Section:
             ("gradient += ", Name(signal, "", "post"), " · ", Name(trace, "T"), " (of the penalty, by a spike)")
         )
     return Section(head, tuple(lines))
+
+
+def _besides(each: Each | None) -> str:
+    """Of what else there is one of each trace: of the turns of a loop."""
+    if each is None:
+        return ""
+    if each.inside is not None:
+        return f"{_besides(each.inside)} and synapse of that"
+    if each.readout is None:
+        return " and synapse onto its neuron"
+    return " and synapse onto an output" if each.along else " and output"
 
 
 def _more(program: Program, update: TraceUpdate) -> str:

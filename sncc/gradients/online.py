@@ -51,10 +51,7 @@ from sncc.program.operations import Readout, Update
 
 
 def forward_traces(program: Program, chosen: Sequence[Adjoint], readouts: Sequence[Readout]) -> Program:
-    """The Program with traces in place of adjoints; its forward updates also compute their Jacobians.
-
-    Raises `DiagnosticError` where the neurons that the loss reads do not filter alike.
-    """
+    """The Program with traces in place of adjoints; its forward updates also compute their Jacobians."""
     program, jacobians = _with_jacobians(with_maxima(program, readouts), chosen)
 
     def moving(group: str, variable: str) -> bool:
