@@ -248,10 +248,18 @@ def _besides(each: Each | None) -> str:
     if each is None:
         return ""
     if each.inside is not None:
-        return f"{_besides(each.inside)} and synapse of that"
+        return f"{_besides(each.inside)} and synapse of that output"
     if each.readout is None:
         return " and synapse onto its neuron"
     return " and synapse onto an output" if each.along else " and output"
+
+
+def _beside(each: Each | None) -> str:
+    """What `shared` stands for in a loop."""
+    if each is not None and each.inside is not None:
+        return "shared the traces of that output, below"
+    where = "above, which serve all outputs" if each is None or each.readout is not None else "below"
+    return f"shared the traces {where}"
 
 
 def _more(program: Program, update: TraceUpdate) -> str:
@@ -269,7 +277,8 @@ def _more(program: Program, update: TraceUpdate) -> str:
     said += ["maxR/rises 1 where what readout R reads is larger than ever before, else 0"] * any(
         "/rises" in n for n in names
     )
-    said += ["shared the traces above, which serve all outputs"] * any(name.startswith("shared.") for name in names)
+    if any(name.startswith("shared.") for name in names):
+        said.append(_beside(update.each))
     return "".join(f", {x}" for x in [*said, *["within 0 where a window begins, else 1"] * ("within" in names)])
 
 
