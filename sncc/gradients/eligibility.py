@@ -12,6 +12,7 @@ from sncc.expressions.algebra import ZERO, add, mul
 from sncc.expressions.nodes import Expression, Symbol, apply
 from sncc.gradients.derivation import first_by
 from sncc.gradients.jacobians import Jacobian, product, states_of
+from sncc.gradients.live_traces import with_live_traces
 from sncc.gradients.trace_ways import Answer, Front, Path, Through
 from sncc.program.groups import Group
 from sncc.program.learning import Each, PenaltySignal, TraceUpdate
@@ -236,11 +237,12 @@ def traces(
             of_delays,
         )
 
-    return [
+    made = [
         *(update(body, each) for body, each in making.answered),
         update(making.shared, None),
         *(update(made, each) for each, made in making.loops.items()),
     ]
+    return with_live_traces(made)
 
 
 def _row(path: Path) -> str:
