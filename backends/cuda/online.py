@@ -184,10 +184,8 @@ class Online(Places):
         if o.what == "delay":
             c = self.program.connection(o.of[0])
             passed = f"{into}, {self.whole_source(c)}, output, {self._rows(c)}"
-            call = f"pick_delay<Real>({passed});"
-            if c.interpolated:
-                call = f"pick_learnt_delay({passed}, {self.learnt_delays(c)});"
-            return [call, "__syncthreads();"]
+            learnt = f"pick_learnt_delay({passed}, {self.learnt_delays(c)});" if c.interpolated else ""
+            return [learnt or f"pick_delay<Real>({passed});", "__syncthreads();"]
         of = f"s.{self.state[o.of].identifier}"
         if o.each.inside is not None:
             return [self._picked_of_reached(o, o.each.inside, into, of), "__syncthreads();"]
