@@ -27,7 +27,8 @@ PATTERNS = "dense", "random(p = 0.7)", "random(fan_in = 2)"
 
 
 @st.composite
-def _rule(draw: st.DrawFn, number: int, source: str) -> str:
+def _rule(draw: st.DrawFn, number: int, source: str, waits: bool) -> str:
+    """waits: whether a spike may see its target's state."""
     v = OF_SOURCE[source]["v"]
 
     def one(*choices: str) -> str:
@@ -35,7 +36,7 @@ def _rule(draw: st.DrawFn, number: int, source: str) -> str:
 
     return RULE.format(
         n=number, first=one("0", "0.2"), rest=one("0", "0.3", f"0.2 * {v}", f"tanh(p) * {v}"),
-        flow=one("0", "p", f"{v}", f"p * {v}", "q"), before=one("p", "q - p", "e - 0.3 * weight", f"{v} * p", "(1 - weight) * e"),
+        flow=one("0", "p", f"{v}", f"p * {v}", "q"), before=one("p", "q - p", "e - 0.3 * weight", f"{v} * p", "(1 - weight) * e", *["e + p * post.v"] * waits),
         moved=one("0.2", "0.3 * (1 - e)", f"p * {v}", "q * (1 - e)", "0.1 * weight"),
         jump=one("1", "(1 - p)", "0.3 * (1 - p) * (1 + p)"), after=one("p", f"{v}", f"p * {v} - e", "(weight + 1) * p", "0.2"),
     )  # fmt: skip
@@ -61,7 +62,7 @@ def _with_draws(draw: st.DrawFn, rule: str) -> str:
 @st.composite
 def networks_that_move(draw: st.DrawFn, rule: str, draws: bool = False) -> str:
     """A network of three connections, whose weights rules move; `draws`: whose traces draw."""
-    rules = [draw(_rule(n, source)) for n, source in enumerate(("input", "hidden", "hidden"))]
+    rules = [draw(_rule(n, source, rule.startswith("bptt"))) for n, source in enumerate(("input", "hidden", "hidden"))]
     rules = [_with_draws(draw, r) for r in rules] if draws else rules
     late = ["{k} ms", "uniform({k} ms, 4 ms)"]
     delays = [draw(st.sampled_from(late)).format(k=k) for k in (0, 1, 0)]

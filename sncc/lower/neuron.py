@@ -234,8 +234,11 @@ def _flow_apart(
     """The flows of states that do not flow together: each sees the others as the step before has left them, or as they start."""
     coefficients: list[Assign] = []
     starts = {a.state: a.value for a in dynamics.leaving}
+    counted = {s.name for s in dynamics.states}
+    # by spikes of the source, which a state has kept: they belong to the step before, as it has left things
+    made_up = {jump.state for name, jumps in dynamics.arrivals if name in counted for jump in jumps}
     for group in dynamics.apart:
-        held = {name for other in dynamics.apart if other is not group for name in other.states}
+        held = {name for other in dynamics.apart if other is not group for name in other.states} - made_up
         seen = {name: starts.get(name, Symbol(name)) if name in held else value for name, value in before.items()}
         own = alone(dynamics, group)
         given = drives | {s.name for s in dynamics.states}
