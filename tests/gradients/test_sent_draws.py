@@ -77,6 +77,26 @@ def test_gradients_are_those_of_differences_also_at_delays_of_whole_steps(lines)
             assert np.sum(run.gradients[key] * turn) == pytest.approx(slope, rel=1e-5), key
 
 
+FORMS = "gamma(2, 0.3) * (1 + pre.v) + lognormal(0.1, 0.2) - exponential(0.5)", "(1 + tanh(x)) * noise"
+
+
+@pytest.mark.slow
+def test_draws_of_every_form_noise_that_a_trace_bends_and_starts_that_are_drawn():
+    head, mark, tail = text_of("bptt", "ahead").partition("plasticity single")
+    for before, after in (("uniform(0.2, 0.8) * (1 + 0.3 * q)", FORMS[0]), ("0.5 * noise", f"0.5 * {FORMS[1]}")):
+        assert before in tail
+        tail = tail.replace(before, after)
+    text = head + mark + tail.replace("pre state q = 0", "pre state q = uniform(0.1, 0.3)")
+    program = program_of(text.replace("triangle(width = 1, height = 0.5)", "0 * u"))
+    values, rng = learnt(program), np.random.default_rng(1)
+    gradients = Reference(program, values).run(inputs(), [2]).gradients
+    for key in (k for k in values if k.startswith("hidden_output")):
+        turn = rng.normal(0, 1, values[key].shape)
+        moved = [values | {key: values[key] + by * turn} for by in (1e-5, -1e-5)]
+        up, down = (Reference(program, m).run(inputs(), [2]).loss for m in moved)
+        assert np.sum(gradients[key] * turn) == pytest.approx((up - down) / 2e-5, rel=1e-5, abs=1e-8), key
+
+
 CONSTANT = {"normal(0.6, 0.2)": "0.6", "uniform(0.2, 0.8)": "0.5", " + 0.5 * noise / sqrt(tau)": ""}
 DRAWN = {
     "normal(0.6, 0.2)": "normal(0.6, 0)",
