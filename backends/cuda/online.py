@@ -195,7 +195,9 @@ class Online(Places):
         """What each neuron sees of a synapse of the neuron that it reaches in a turn of the loop around this one."""
         reached = "[&](int i) { return std::int64_t(i); }"  # in the same places
         if not around.along:
-            reached = f"[&](int) {{ return std::int64_t({self.program.readouts[around.readout or 0].offset} + outer); }}"
+            reached = (
+                f"[&](int) {{ return std::int64_t({self.program.readouts[around.readout or 0].offset} + outer); }}"
+            )
         elif (first_of := self.program.connection(around.along[0])) in self.rows_of_synapses:
             reached = f"Reached<Real>{{{self._rows(first_of)}, {self.onto(around, 'target')}, outer}}"
         reading = self.program.connection(o.each.along[0])

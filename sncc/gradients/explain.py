@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sncc.expressions.algebra import mul, total
-from sncc.expressions.nodes import Expression, Symbol
+from sncc.expressions.nodes import Symbol
 from sncc.expressions.printer import print_expression
+from sncc.gradients.explain_traces import traces_section
+from sncc.gradients.rule_lines import Line, Name, Piece, Rate, Section, Slope, line_of
 from sncc.model.integration import integration
 from sncc.model.nodes import Model, Population
 from sncc.program.groups import Connection
 from sncc.program.learning import (
     DeriveAdjoint,
-    Each,
     Feedback,
     Gather,
     GatherDelay,
@@ -27,7 +26,7 @@ from sncc.program.learning import (
 )
 from sncc.program.nodes import Program
 from sncc.program.operations import Readout, Update
-from sncc.program.statements import Assign, Draw, Fire, Reduce, Repeat, Statement
+from sncc.program.statements import Assign
 
 _METHODS = {
     "exact": "integrated exactly (the equations are linear)",
@@ -61,42 +60,6 @@ _RULES = {
         "less behind it, from that step on or from the next; read.I.K is the mean slope of what reads I, along its jump."
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A name, at a step or an element where `index` says so: `v[n]`; with its population's where it needs one: `output.v[n]`."""
-
-    name: str
-    index: str = ""
-    owner: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """The derivative of a state by time: `dv/dt`."""
-
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Slope:
-    """The derivative of the loss by something: `d loss / d theta`."""
-
-    of: str
-    index: str = ""
-
-
-Piece = str | Name | Rate | Slope | Expression  # a string is words, or a sign such as ` = `
-Line = tuple[Piece, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Lines under a head; a head without lines is a paragraph."""
-
-    head: str
-    lines: tuple[Line, ...] = ()
 
 
 def explain(model: Model, program: Program) -> str:
@@ -134,7 +97,7 @@ def derivation(model: Model, program: Program) -> tuple[Section, ...]:
                 Section(f"Credit is cut every {program.truncate} steps: what a step owes later windows is left out.")
             )
         parts += [_adjoint(program, o) for o in program.reverse if isinstance(o, Update)]
-        parts += [_traces(program, o) for o in program.traces if isinstance(o, TraceUpdate)]
+        parts += [traces_section(program, o) for o in program.traces if isinstance(o, TraceUpdate)]
         parts.append(_gradients(program))
         parts += [_rewiring(program, c) for c in program.connections if c.rewiring is not None]
     else:
@@ -164,28 +127,9 @@ def _population(program: Program, population: Population) -> Section:
     ]
     lines += [(Name(a.name), " = ", a.value) for d in program.derive if d.group == group.name for a in d.body]
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == group.name)
-    lines += [_statement(s) for s in update.body]
+    lines += [line_of(s) for s in update.body]
     lines += [(Name(variable, "n"), " = ", Name(local)) for variable, local in update.carry]
     return Section(f"population {population.name} ({population.model}, {population.size} neurons)", tuple(lines))
-
-
-def _statement(statement: Statement) -> Line:
-    match statement:
-        case Fire(name, distance, strict, gate):
-            line: Line = (Name(name), " = ", "1 where ", distance, " > " if strict else " >= ", "0")
-            return (*line, " and ", gate) if gate else line
-        case Reduce(name, operation, value):
-            return (Name(name), " = ", f"{operation} over outputs of ", value)
-        case Draw(name, distribution, arguments, whose, at, _):
-            listed = [piece for argument in arguments for piece in (", ", argument)][1:]
-            of: Line = () if whose is None else (" for neuron ", whose)
-            of = of if at is None else (*of, " at step ", at)
-            return (Name(name), " = ", f"drawn from {distribution}(", *listed, ")", *of)
-        case Repeat(name, count, _, body, result):
-            moves = [piece for s in body for piece in ("; ", *_statement(s))][1:]
-            return (Name(name), " = ", Name(result), " after ", count, " times ", *moves)
-        case _:
-            return (Name(statement.name), " = ", statement.value)
 
 
 def _readout(readout: Readout) -> Section:
@@ -196,7 +140,7 @@ def _readout(readout: Readout) -> Section:
     head = f"loss: x is {x}"
     if readout.before is not None:
         head = f"mean derivative of the loss along the jumps of a step: x is {x}, before what it was ahead of them"
-    return Section(f"{head}{window}{factor}", tuple(_statement(s) for s in (*readout.body, *readout.gradient)))
+    return Section(f"{head}{window}{factor}", tuple(line_of(s) for s in (*readout.body, *readout.gradient)))
 
 
 def _penalty(penalty: Penalty) -> Section:
@@ -218,68 +162,6 @@ def _rewiring(program: Program, c: Connection) -> Section:
     if with_it := [p.key for p in program.numbers_of_synapses(c)]:
         lines.append((f"with it go its {', '.join(with_it)}",))
     return Section(head, tuple(lines))
-
-
-def _traces(program: Program, update: TraceUpdate) -> Section:
-    """What a synapse, or a neuron's number, carries forwards."""
-    if update.connection is not None:
-        c = program.connection(update.connection)
-        per = f"per synapse{_besides(update.each)}"
-        of, pre = ("the delays of ", " when its delay grows, for each ms") if update.of_delays else ("", "")
-        head = f"eligibility traces of {of}{c.name}, one of each {per} (n = 1..T; pre is what arrives of {c.source}{pre}, post the neuron of {c.target}{_more(program, update)})"
-    else:
-        head = f"eligibility traces of {update.array} in {', '.join(r.population for r in program.group(update.group).rows)}"
-        head += f" ({more.removeprefix(', ')})" if (more := _more(program, update)) else ""
-    lines: list[Line] = [_statement(s) for s in update.body]
-    lines += [(Name(trace, "n"), " = ", Name(local)) for trace, local in update.carry]
-    lines += [(Name(trace, "n"), " += ", Name(local)) for trace, local in update.adds]
-    for signal, trace, index in update.gradient:
-        when = "" if program.readouts[index].reduction else " at every step"
-        lines.append(("gradient += ", Name(signal, "", "post"), " · ", Name(trace, "n"), when))
-    for signal, trace in update.penalised:
-        lines.append(
-            ("gradient += ", Name(signal, "", "post"), " · ", Name(trace, "T"), " (of the penalty, by a spike)")
-        )
-    return Section(head, tuple(lines))
-
-
-def _besides(each: Each | None) -> str:
-    """Of what else there is one of each trace: of the turns of a loop."""
-    if each is None:
-        return ""
-    if each.inside is not None:
-        return f"{_besides(each.inside)} and synapse of that output"
-    if each.readout is None:
-        return " and synapse onto its neuron"
-    return " and synapse onto an output" if each.along else " and output"
-
-
-def _beside(each: Each | None) -> str:
-    """What `shared` stands for in a loop."""
-    if each is not None and each.inside is not None:
-        return "shared the traces of that output, below"
-    where = "above, which serve all outputs" if each is None or each.readout is not None else "below"
-    return f"shared the traces {where}"
-
-
-def _more(program: Program, update: TraceUpdate) -> str:
-    """What else traces read: states of synapses on the way to the loss, where windows begin."""
-    names = sorted({name for s in update.body for name in s.reads})
-    groups = dict.fromkeys(name.split(".")[1] for name in names if name.startswith("through."))
-    said = [
-        f"through.{g} its states in the synapses of {program.group(g).rows[0].population.partition('.')[0]}"
-        for g in groups
-    ]
-    if program.group(update.group).rows[0].holds == "synapses":
-        targets = dict.fromkeys(name.split(".")[1] for name in names if name.startswith("post."))
-        said += [f"post.{g} the target in {program.group(g).rows[0].population}" for g in targets]
-    said += ["output.R the output of readout R, each in turn"] * any(name.startswith("output.") for name in names)
-    said += ["maxR/rises 1 where what readout R reads is larger than ever before, else 0"] * any(
-        "/rises" in n for n in names
-    )
-    if any(name.startswith("shared.") for name in names):
-        said.append(_beside(update.each))
-    return "".join(f", {x}" for x in [*said, *["within 0 where a window begins, else 1"] * ("within" in names)])
 
 
 def _adjoint(program: Program, update: Update) -> Section:
@@ -336,7 +218,7 @@ def _adjoint(program: Program, update: Update) -> Section:
                         )
                     )
     lines += [(Name(local), " as kept at step n") for local, _ in update.loads]
-    lines += [_statement(s) for s in update.body]
+    lines += [line_of(s) for s in update.body]
     lines += [(Name(variable, "n"), " = ", Name(local)) for variable, local in update.carry]
     lines += [(Name(slot, "n"), " = ", Name(local), "   (kept)") for slot, local in update.stores]
     return Section(f"adjoint of {names}, n = T..1 (x~ is d loss / d x)", tuple(lines))
@@ -406,6 +288,6 @@ def _gradients(program: Program) -> Section:
                     lines.append(("  ", Name(one.name), " = ", by, ", each sample's own"))
                 for name, along, (_, variable) in told:
                     lines.append(("  ", Name(name), f" = sum over the synapses i of {along} of ", Name(variable)))
-                lines += [("  ", *_statement(s)) for s in body if isinstance(s, Assign)]
+                lines += [("  ", *line_of(s)) for s in body if isinstance(s, Assign)]
                 lines += [("  ", Slope(symbol), " = ", Name(local)) for symbol, local in results]
     return Section("gradients", tuple(lines))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from sncc.expressions.latex import latex, latex_name, latex_text
-from sncc.gradients.explain import Line, Name, Piece, Rate, Section, Slope, derivation
+from sncc.gradients.explain import derivation
+from sncc.gradients.rule_lines import Line, Name, Piece, Rate, Section, Slope
 from sncc.model.nodes import Model
 from sncc.program.nodes import Program
 
