@@ -167,6 +167,46 @@ def test_eventprop_follows_what_is_drawn_as_root_found_spike_times_do():
     assert all(np.max(np.abs(case.exact[key][1])) > 1e-3 for key in ("hidden.m", "hidden.k"))
 
 
+DELIVERED = """
+synapse gap:
+    deliver weight * (pre.v - post.v)
+neuron Source:
+    param m = 0.4
+    param k = each(0.3)
+    state v = m * exp(k * normal(0, 1))
+    dv/dt = -v / (10 ms)
+neuron Target:
+    param m = 0.4
+    state v = m * normal(1, 1)
+    input I
+    dv/dt = -v / (10 ms) + I
+network Net:
+    step = 1 ms
+    population hidden: Source[5]
+    population output: Target[3]
+    connect hidden -> output: dense, weight = uniform(0 kHz, 0.1 kHz), delay = 3 ms, synapse = gap()
+train:
+    rule = bptt
+    loss = mean(cross_entropy(output.v))
+    learn = weights, hidden.m, hidden.k, output.m
+    optimiser = sgd(learning_rate = 1e-3)
+"""
+
+
+def test_so_it_is_for_what_is_delivered_before_the_first_step():
+    """Without spikes gradients are those of differences, with the same draws."""
+    program, rng = program_of(DELIVERED), np.random.default_rng(2)
+    values = {p.key: np.asarray(Reference(program).parameters[p.key]) for p in program.parameters if p.learnt}
+
+    def loss(**moved):
+        return Reference(program, values | moved).run([{}, {}], [2, 0], steps=6)
+
+    for key, gradient in loss().gradients.items():
+        turn = rng.normal(0, 1, np.shape(gradient))
+        up, down = (loss(**{key: values[key] + s * 1e-5 * turn}).loss for s in (1, -1))
+        assert np.sum(gradient * turn) == pytest.approx((up - down) / 2e-5, rel=1e-6) and np.any(gradient), key
+
+
 def test_the_derivation_names_what_each_sample_draws():
     explained = sncc.explain(OF_NEURONS)
     assert "v.start.m~ = v~ * normal(1, 0.4), each sample's own" in explained
