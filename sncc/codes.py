@@ -244,9 +244,14 @@ param b = sqrt(2)
         """
 network N:
     step = 1 ms
-    population x: input[6, 6]
-    population seen: LIF[6, 6, 2]
-    connect x -> seen: sparse, weight = each(0.1), plasticity = stdp()
+    population exc: LIF[1000]
+    connect exc -> exc: random(p = 0.1), weight = 0.1, delay = 1 ms, synapse = saturating()
+
+synapse saturating:
+    state g = 0
+    dg/dt = -g / (5 ms)
+    on pre: g += weight * (1 - g)
+    deliver g / (1 ms)
 """, "file"),
     "not-text": _(
         "The file is not UTF-8, or holds control characters, or invisible ones outside strings and comments. Save it as UTF-8 text.",

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sncc.backends.cxx.expressions import literal
+from sncc.connectivity.patterns import Convolution
 from sncc.program.nodes import Program
+
+WEIGHTS = -1  # in place of the number of a state
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,10 @@ def _by_synapses(program: Program) -> Iterator[SynapseState]:
         c = program.connection(s.connection)
         for name, state, unit, si in s.declared:
             yield SynapseState(c.owner, name, unit, si, s.states.index(state), program.connections.index(c))
+    for k, c in enumerate(program.connections):
+        if c.plastic and c.synapses_of is None and isinstance(c.structure, Convolution):  # they begin at the kernel's
+            weight = program.parameter(c.weight)
+            yield SynapseState(c.name, "weight", weight.unit, weight.si, WEIGHTS, k)
 
 
 def _by_neurons(program: Program) -> Iterator[SynapseState]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sncc.connectivity.patterns import Convolution
 from sncc.diagnostics import Diagnostic, DiagnosticError, not_supported_yet
 from sncc.lower.reduction import reduce_synapse
 from sncc.model.nodes import Connection, Model
@@ -20,18 +19,8 @@ def refuse(model: Model) -> None:
 def unsupported(model: Model) -> Iterator[Diagnostic]:
     """A `not-supported-yet` for every construct that cannot be lowered yet."""
     for connection in model.connections:
-        yield from _connection(model, connection)
         if not connection.stored:
             yield from _unstored(connection)
-
-
-def _connection(model: Model, connection: Connection) -> Iterator[Diagnostic]:
-    """Where samples are spread each synapse has a weight of its own within a sample, which begins at the kernel's."""
-    if connection.plasticity is not None and isinstance(connection.pattern, Convolution) and not model.spreads_samples:
-        what = "a `plasticity` on `conv2d`, where many synapses have one weight of the kernel,"
-        yield not_supported_yet(
-            connection.span, what, "connect with `sparse`, whose pairs are handed over: every synapse has a weight"
-        )
 
 
 def _unstored(connection: Connection) -> Iterator[Diagnostic]:

@@ -51,20 +51,6 @@ def test_with_its_neurons_spread_over_threads_a_network_to_be_trained_need_not_s
     assert not program.connection("a_a").stored
 
 
-def test_a_kernel_is_not_plastic_as_its_weights_are_those_of_many_synapses():
-    text = """
-network N:
-    step = 1 ms
-    population x: input[3, 3]
-    population a: LIF[3, 3, 2]
-    connect x -> a: conv2d(kernel = [3, 3], padding = same, channels = 2), weight = each(0.5), plasticity = stdp()
-"""
-    (found,) = sncc.check(text)
-    assert (
-        found.code == "not-supported-yet" and "conv2d" in found.message and found.span.text.startswith("connect x -> a")
-    )
-
-
 def test_beside_training_that_learns_nothing_of_them_the_program_is_that_of_stored_ones():
     text = MADE.format(synapse=", synapse = tsodyks_markram()", train=TRAIN).replace(
         "normal(0, 1)", "normal(0 /ms, 1 /ms)"

@@ -55,6 +55,11 @@ public:
 
     SNCC_COLD void get_synapse_state(int connection, int state, double* values) override {
         if (!started_) start(Simulation{}), started_ = false;  // the first values
+        if (state < 0) {  // its weights
+            const int f = m_.net.connections[connection].weight_field;
+            m_.for_each_synapse(connection, [&](const Placed& s) { values[s.number] = static_cast<double>(m_.synapse_numbers(f, s.part)[s.at]); });
+            return;
+        }
         for (int f = 0, number = 0; f < m_.net.synapse_fields; ++f) {
             const SynapseFieldInfo& field = m_.net.synapse_fields_info[f];
             if (field.connection != connection || !field.initial || number++ != state) continue;
@@ -253,6 +258,7 @@ protected:
         refresh();
         m_.state.zero();
         m_.net.start(m_.arrays.data(), simulation.seed, simulation.trial, m_.state.data());
+        synapse_numbers_.begin_at_kernels();
         for (int f = 0; f < m_.net.synapse_fields; ++f)
             if (m_.net.synapse_fields_info[f].initial) synapse_numbers_.start(f, simulation);
         m_.clear_arrivals();

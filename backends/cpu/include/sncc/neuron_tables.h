@@ -54,6 +54,10 @@ struct SynapseFieldInfo {
     double (*initial)(std::uint64_t seed, std::uint32_t trial, std::uint32_t element, std::uint32_t i, std::uint32_t j, const double* numbers);  // of a state
     const int* reads;  // parameters whose numbers `initial` takes, ended by -1
     bool moves;        // a run sets it; what only follows from numbers it does not
+
+    // Whether every run that goes on from none sets it: a state, or weights that begin at a kernel's.
+    bool begins() const { return initial != nullptr || begins_at_kernel(); }
+    bool begins_at_kernel() const { return kernel >= 0 && moves; }
 };
 
 // A field that others read after its step: values of populations by number.

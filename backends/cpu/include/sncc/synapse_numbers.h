@@ -27,12 +27,17 @@ public:
             for (std::size_t j = 0; j < own.size(); ++j) to[j] = static_cast<Real>(own[j]);
         }
         if (c.format == Format::dense) matrix(number, c, own);
-        if (c.format == Format::compressed && c.weight_field >= 0 && m_.net.synapse_fields_info[c.weight_field].kernel >= 0 && c.synapses_of < 0) {
-            SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(c.weight_field)];
-            const SynapseStore<Real>& store = m_.store(number);
-            store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t, std::uint32_t) {
-                field.parts[part][k] = static_cast<Real>(own[c.shared ? 0 : store.synapses.kernel[part][k]]);
-            });
+        if (c.format == Format::compressed && c.weight_field >= 0 && c.synapses_of < 0) {
+            const SynapseFieldInfo& field = m_.net.synapse_fields_info[c.weight_field];
+            if (field.kernel >= 0 && !field.moves) take_kernel(number);
+        }
+    }
+
+    // The weights that begin at those of a kernel, and move from there.
+    SNCC_COLD void begin_at_kernels() {
+        for (int c = 0; c < m_.net.connections_count; ++c) {
+            const int f = m_.net.connections[c].weight_field;
+            if (f >= 0 && m_.net.connections[c].synapses_of < 0 && m_.net.synapse_fields_info[f].begins_at_kernel()) take_kernel(c);
         }
     }
 
@@ -71,6 +76,18 @@ public:
     }
 
 private:
+    // Of each synapse the kernel's weight for its place.
+    SNCC_COLD void take_kernel(int number) {
+        const ConnectionInfo& c = m_.net.connections[number];
+        const List<double>& own = m_.numbers.own[static_cast<std::size_t>(c.weight)];
+        SynapseField<Real>& field = m_.synapse_fields[static_cast<std::size_t>(c.weight_field)];
+        const SynapseStore<Real>& store = m_.store(number);
+        const bool one = m_.net.parameters_info[c.weight].shared;
+        store.for_each(m_.pool, [&](std::size_t part, std::uint64_t k, std::uint64_t, std::uint32_t) {
+            field.parts[part][k] = static_cast<Real>(own[one ? 0 : store.synapses.kernel[part][k]]);
+        });
+    }
+
     SNCC_COLD void matrix(int number, const ConnectionInfo& c, const List<double>& own) {
         List<AlignedBuffer<Real>>& parts = m_.matrices[static_cast<std::size_t>(number)];
         parts.resize(static_cast<std::size_t>(m_.workers));

@@ -94,7 +94,7 @@ protected:
         Base::start(simulation);
         state_newer_ = true;
         for (int f = 0; f < Network::synapse_fields; ++f)
-            if (Network::synapse_fields_info()[f].initial) synapses_.is_newer(f);
+            if (Network::synapse_fields_info()[f].begins()) synapses_.is_newer(f);
     }
 
     void follow(const Simulation& simulation) override {
