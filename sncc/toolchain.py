@@ -91,7 +91,7 @@ def find_gpu() -> str | None:
     if tool is None:
         return None
     try:
-        done = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([tool, "-L"], capture_output=True, encoding="utf-8", errors="replace", timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r"GPU \d+: (.*?) \(", done.stdout)
@@ -107,7 +107,7 @@ def choose_backend() -> str:
 def version(tool: Path) -> str:
     """The line of `--version` that names the version."""
     try:
-        done = subprocess.run([tool, "--version"], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([tool, "--version"], capture_output=True, encoding="utf-8", errors="replace", timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]

@@ -371,3 +371,13 @@ def test_a_stdout_of_ascii_gets_the_other_characters_escaped():
         [sys.executable, "-m", "sncc.cli", "models"], capture_output=True, timeout=600, env=environment
     )
     assert done.returncode == 0 and b"LIF" in done.stdout and done.stdout.isascii(), done.stderr
+
+
+def test_a_project_is_written_in_utf_8_whatever_the_locale(folder):
+    """Its headers are read as what they are: where the locale has other letters, they ended the build, or came out as others."""
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "sncc.cli", "build", "small.snn", "--emit-only", "--out"]
+    for name, env in (("utf8", os.environ), ("ascii", environment)):
+        subprocess.run([*command, name], cwd=folder, env=env, check=True, capture_output=True, timeout=600)
+    files = {p.relative_to(folder / "utf8"): p.read_bytes() for p in (folder / "utf8").rglob("*") if p.is_file()}
+    assert len(files) > 20 and all((folder / "ascii" / name).read_bytes() == text for name, text in files.items())

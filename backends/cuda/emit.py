@@ -131,9 +131,11 @@ def _copied_synapses(tables: Tables) -> str:
 def _headers() -> dict[str, str]:
     """The headers that never vary, and the emulation."""
     include, emulation = _HERE / "include", _HERE / "emulation"
-    files = {f"src/{p.relative_to(include).as_posix()}": p.read_text() for p in sorted(include.rglob("*.h"))}
+    files = {
+        f"src/{p.relative_to(include).as_posix()}": p.read_text(encoding="utf-8") for p in sorted(include.rglob("*.h"))
+    }
     found = [p for p in sorted(emulation.rglob("*")) if p.suffix in (".h", ".cpp", ".md")]
-    return files | {f"emulation/{p.relative_to(emulation).as_posix()}": p.read_text() for p in found}
+    return files | {f"emulation/{p.relative_to(emulation).as_posix()}": p.read_text(encoding="utf-8") for p in found}
 
 
 def neuron_kernels(name: str, makes_synapses: bool) -> tuple[Kernel, ...]:

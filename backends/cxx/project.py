@@ -57,13 +57,15 @@ def emit_project(program: Program) -> dict[str, str]:
 
 
 def _headers(folder: Path, to: str) -> dict[str, str]:
-    return {f"{to}/{p.relative_to(folder).as_posix()}": p.read_text() for p in sorted(folder.rglob("*.h"))}
+    return {
+        f"{to}/{p.relative_to(folder).as_posix()}": p.read_text(encoding="utf-8") for p in sorted(folder.rglob("*.h"))
+    }
 
 
 def _binding() -> dict[str, str]:
     folder = _PACKAGE / "runtime"
     found = sorted(folder.glob("*.py"))
-    return {f"python/sncc_runtime/{p.name}": p.read_text() for p in found}
+    return {f"python/sncc_runtime/{p.name}": p.read_text(encoding="utf-8") for p in found}
 
 
 _ONE_EACH = {-1: "one a synapse"}  # a size that is known when synapses are built
