@@ -82,10 +82,10 @@ def _compiles(compiler: Path) -> bool:
 
 def _cache() -> str:
     folder = cache.location()
-    if not folder.exists():
-        return f"{folder} (empty)"
-    usable = "" if os.access(folder, os.W_OK) else ", not writable: builds go to a temporary folder"
-    return f"{folder} ({_size(folder) / 1e6:.0f} MB{usable})"
+    above = next(p for p in (folder, *folder.parents) if p.exists())
+    usable = above.is_dir() and os.access(above, os.W_OK)
+    held = f"{_size(folder) / 1e6:.0f} MB" if folder.exists() else "empty"
+    return f"{folder} ({held}{'' if usable else ', not writable: builds go to a temporary folder'})"
 
 
 def _size(folder: Path) -> int:

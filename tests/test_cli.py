@@ -244,6 +244,15 @@ def test_doctor_passes_over_what_another_build_takes_out_of_the_cache(tmp_path, 
     assert doctor._size(tmp_path) == 5
 
 
+def test_doctor_says_where_no_cache_can_be_made(tmp_path, monkeypatch):
+    from sncc import doctor
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a" / "b"))
+    assert doctor._cache() == f"{tmp_path / 'a' / 'b' / 'sncc'} (empty)"
+    (tmp_path / "a").write_text("a file, which no folder can be made in")
+    assert doctor._cache().endswith("(empty, not writable: builds go to a temporary folder)")
+
+
 def test_doctor_finds_the_tools_and_says_how_to_get_missing_ones(compiler, tmp_path):
     assert sncc("doctor").returncode == 0
     done = sncc("doctor", CXX=str(tmp_path / "no-compiler"))
