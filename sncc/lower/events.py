@@ -173,15 +173,20 @@ class _Events:
         return total(parts)
 
     def _may_follow_at_once(self) -> bool:
-        """Whether a neuron may stand above its threshold at a step's start; not where every spike takes it below a fixed one.
+        """Whether a neuron may stand above its threshold at a step's start; not where every spike, and its first value, takes it below a fixed one.
 
-        A spike that lowers the state by a number may leave it above: a strong input is worth several.
+        A spike that lowers the state by a number may leave it above: a strong input is worth several. So may a first value that is drawn.
         """
         if self.gate is not None or self.spike_reads_arrivals:
             return True
+        starts = {s.name: s.initial for s in self.dynamics.states}
+        return not (self._is_below(self._behind()) and self._is_below(starts))
+
+    def _is_below(self, now: Now) -> bool:
+        """Whether states are below the threshold whatever happens."""
         numbers = {p.name: p.value for p in self.population.parameters if isinstance(p.value, Number)}
-        after = fold_all(substitute(self._distance(self._behind()), numbers))
-        return not (isinstance(after, Number) and after.value < 0)
+        distance = fold_all(substitute(self._distance(now), numbers))
+        return isinstance(distance, Number) and distance.value < 0
 
     @property
     def _waits(self) -> Expression:

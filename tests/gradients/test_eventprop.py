@@ -66,6 +66,19 @@ neuron Filter:
     dv/dt = (i - v) / (20 ms)
     di/dt = -i / (5 ms) + I
 """
+ABOVE = """
+neuron Above:
+    "It starts above its threshold: that spike comes at once, whatever moves the first value."
+    param m = 1.3
+    param tau_m = 20 ms
+    state v = m
+    state i = 0.4 * m
+    input I
+    dv/dt = (i - v) / tau_m
+    di/dt = -i / (5 ms) + I
+    spike when v > 1:
+        v = 0
+"""
 DELAYED = network(learn="weights, x_hidden.delay, hidden_hidden.delay, hidden_output.delay")
 DELAYED = DELAYED.replace("delay = 0.5 ms", "delay = each(1 ms)").replace("delay = 0 ms", "delay = 1 ms")
 CASES = {
@@ -85,6 +98,7 @@ CASES = {
     "an unknown neuron": network("Adaptive", ADAPTIVE, learn="weights, hidden.tau_m, hidden.theta, hidden.tau_a"),
     "held while refractory": network("Held", HELD.format(hold=" hold v"), loss="cross_entropy(mean(output.v))"),
     "untested while refractory": network("Held", HELD.format(hold=""), loss="cross_entropy(mean(output.v))"),
+    "above the threshold from the start": network("Above", ABOVE, loss="cross_entropy(mean(output.v))", learn="weights, hidden.m, hidden.tau_m"),
     "learnt delays": DELAYED,
     "flow and arrivals": network("Both", BOTH, recurrent=False),
 }  # fmt: skip
@@ -93,7 +107,7 @@ CASES = {
 SEEDS = {  # of weights at which both simulations have the same spikes, and something is learnt
     "an unknown neuron": 8, "held while refractory": 5, "untested while refractory": 4,
     "flow and arrivals": 9, "impulses that fire at once": 3,
-    "resets in the readout, the largest": 4,
+    "resets in the readout, the largest": 4, "above the threshold from the start": 7,
 }  # fmt: skip
 
 
