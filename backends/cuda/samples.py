@@ -292,10 +292,8 @@ class Samples(Losses):
         one, function = self.dynamics.first_sums[group, name]
         lines: list[str] = []
         for row in self.program.group(group).rows:
-            number, place = (
-                self.after("j", row),
-                moved("j", self.at(group, row.offset)),
-            )  # in its population, in the block
+            number = self.after("j", row)  # in its population
+            place = moved("j", self.at(group, row.offset))  # in the block
             fields = " + ".join(f"d.{self.adjoint[group, x].identifier}[{place}]" for x in one.adjoints)
             call = Drawing("g.seed", "g.trials[b]", number).call(self, function, group, moved(number, row.offset))
             to = f"g.sums[b * Network::sum_size + {moved(number, offset + row.offset)}]"
