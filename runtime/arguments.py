@@ -51,6 +51,13 @@ def check_switch(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def check_text(name: str, value: Any) -> str:
+    """The value as a str. Raises ValueError unless it is one."""
+    if not isinstance(value, str):
+        raise ValueError(f"`{name}` is a text, not {shown(value)}")
+    return str(value)
+
+
 def check_choice(name: str, value: Any) -> bool | None:
     """As `check_switch`, or None, which leaves the choice open."""
     return None if value is None else check_switch(name, value)

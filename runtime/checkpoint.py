@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .arguments import check_path, check_replaceable, finite_array, shown
 from .library import pointer
-from .manifest import Connection, Parameter
+from .manifest import Connection, Manifest, Parameter
 from .parameters import check_numbers
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 FORMAT = "sncc weights"
 FORMAT_VERSION = 1
 MOST_EPOCHS = 2**31  # of all fits of a network
+# what the names of arrays of numbers that training changes begin with; those of a training's last epoch have `last/` before
+CHANGED = ("parameter/", "unscaled/", "synapses/", "optimiser/", "optimiser_step", "progress")
 SEAL = b"sncc state 1"  # what stored states of simulations begin with
 _BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError, MemoryError, NotImplementedError)
 
@@ -52,6 +54,20 @@ class Snapshot:
     optimiser_step: int
     progress: Progress
     synapses: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How far an early stopping is: the best value of what it monitors, the epochs since then, what the values are of in the
+    user's words, and the numbers of the best epoch and of the last one, from which training goes on.
+    """
+
+    monitor: str
+    value: float
+    waited: int
+    validated_on: str
+    best: Snapshot
+    last: Snapshot
 
 
 # ------------------------------------------------------------------------------------------------ the network's numbers
@@ -99,11 +115,14 @@ def _set(network: Network, snapshot: Snapshot) -> None:
 
 
 # ------------------------------------------------------------------------------------------------ files
-def save(network: Network, path: str | PathLike[str]) -> None:
-    """Writes the network's numbers; a crash leaves either the old file or the new one."""
+def save(network: Network, path: str | PathLike[str], waiting: Waiting | None = None) -> None:
+    """Writes the network's numbers; a crash leaves either the old file or the new one.
+
+    With `waiting` those of the best epoch, so that whoever reads a network finds these, and beside them what an early stopping
+    goes on from.
+    """
     file = check_replaceable("path", path)
-    snapshot, manifest = take_snapshot(network), network.manifest
-    progress = snapshot.progress
+    manifest = network.manifest
     arrays: dict[str, Any] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -112,6 +131,24 @@ def save(network: Network, path: str | PathLike[str]) -> None:
         "source_hash": manifest.source_hash,
         "precision": manifest.precision,
         "seed": np.uint64(network.library.seed),
+    }
+    for c in manifest.connections:
+        if c.pairs and not c.rewired:
+            arrays[f"pairs/{c.name}"] = _sum_of_pairs(network, c)
+    if waiting is None:
+        arrays |= _arrays(manifest, take_snapshot(network))
+    else:
+        arrays |= _arrays(manifest, waiting.best)
+        arrays |= {f"last/{name}": values for name, values in _arrays(manifest, waiting.last).items()}
+        arrays |= {"waiting/monitor": waiting.monitor, "waiting/validated_on": waiting.validated_on}
+        arrays |= {"waiting/value": np.float64(waiting.value), "waiting/waited": np.int64(waiting.waited)}
+    _write(file, arrays)
+
+
+def _arrays(manifest: Manifest, snapshot: Snapshot) -> dict[str, Any]:
+    """A snapshot as the arrays of a file."""
+    progress = snapshot.progress
+    arrays: dict[str, Any] = {
         "progress": np.array([progress.epoch, progress.fit_start, progress.fit_end], np.int64),
         "optimiser_step": np.int64(snapshot.optimiser_step),
     }
@@ -124,11 +161,7 @@ def save(network: Network, path: str | PathLike[str]) -> None:
                 arrays[f"unscaled/{parameter.key}"] = values
     for name, (pre, post) in snapshot.synapses.items():
         arrays |= {f"synapses/{name}/pre": pre, f"synapses/{name}/post": post}
-    for c in manifest.connections:
-        if c.pairs and not c.rewired:
-            arrays[f"pairs/{c.name}"] = _sum_of_pairs(network, c)
-    arrays |= {f"optimiser/{key}/{state}": v for (key, state), v in (snapshot.optimiser or {}).items()}
-    _write(file, arrays)
+    return arrays | {f"optimiser/{key}/{state}": v for (key, state), v in (snapshot.optimiser or {}).items()}
 
 
 def load(network: Network, path: str | PathLike[str], optimiser: bool = True) -> None:
@@ -142,6 +175,38 @@ def load(network: Network, path: str | PathLike[str], optimiser: bool = True) ->
         restore(network, _checked(network, arrays, optimiser))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def load_waiting(network: Network, path: str | PathLike[str]) -> Waiting:
+    """What `save` was given beside the network, checked against it; sets nothing. Raises as `load` does."""
+    arrays = _read(check_path("path", path))
+    try:
+        best = _checked(network, arrays, optimiser=True)
+        if "waiting/monitor" not in arrays:
+            raise ValueError("it was saved without an early stopping")
+        last = {name.removeprefix("last/"): values for name, values in arrays.items() if name.startswith("last/")}
+        common = {name: values for name, values in arrays.items() if not name.startswith(CHANGED)}
+        if set(last) != {name for name in arrays if name.startswith(CHANGED)}:
+            raise ValueError("it is damaged: its last epoch has other arrays than its best")
+        value = arrays.get("waiting/value")
+        if value is None or value.shape != () or value.dtype != np.float64:
+            raise ValueError("it is damaged: `waiting/value` is missing or no real number")
+        return Waiting(
+            str(arrays["waiting/monitor"]),
+            float(value),
+            int(_whole_numbers(arrays, "waiting/waited", ())),
+            str(arrays.get("waiting/validated_on", "")),
+            best,
+            _checked(network, common | last, optimiser=True),
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def validated_on(path: str | PathLike[str]) -> str | None:
+    """What an early stopping that was saved with a network had its values of; None where none was. Raises as `load` does."""
+    found = _read(check_path("path", path)).get("waiting/validated_on")
+    return None if found is None else str(found)
 
 
 def _write(path: Path, arrays: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sncc.cli import options
+from sncc.cli import options, validating
 from sncc.cli.terminal import mistakes_of_the_user, print_table, refuse_irreplaceable, refuse_unwritable
 
 if TYPE_CHECKING:
@@ -62,13 +62,36 @@ def build(
 @click.option(
     "--data", required=True, metavar="SPEC", help="digits, yin_yang, npz:FILE, nmnist:DIR, shd:DIR, dvsgesture:DIR"
 )
-@click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--save", type=click.Path(dir_okay=False), help="Where the trained weights go (.npz).")
-@click.option("--resume", type=click.Path(dir_okay=False), help="Weights and optimiser to go on from.")
+@click.option(
+    "--epochs", type=click.IntRange(min=1), default=20, show_default=True,
+    help="How many to train, beside those that --resume finds trained.",
+)  # fmt: skip
+@click.option(
+    "--validation", metavar="SHARE",
+    help="The part of the training samples, e.g. 10%, that --seed draws to validate on; the epoch that does best there is kept.",
+)  # fmt: skip
+@click.option(
+    "--patience", type=click.IntRange(min=1), metavar="N",
+    help="Ends the training once --validation has not improved for N epochs.",
+)  # fmt: skip
+@click.option(
+    "--monitor",
+    type=click.Choice(validating.MONITORED),
+    help="What is to improve on --validation; by default the loss.",
+)
+@click.option(
+    "--save", type=click.Path(dir_okay=False),
+    help="Where the trained weights go (.npz); with --validation after every epoch, the best.",
+)  # fmt: skip
+@click.option(
+    "--resume", type=click.Path(dir_okay=False),
+    help="What --save wrote, to go on from: with the same options, as if it were one training.",
+)  # fmt: skip
 @options.memory
 def train(
     file: str, settings: dict[str, str], chosen: str | None, backend: str, precision: Any, seed: int, threads: int | None,
-    data: str, epochs: int, save: str | None, resume: str | None, memory: str | None,
+    data: str, epochs: int, validation: str | None, patience: int | None, monitor: str | None, save: str | None,
+    resume: str | None, memory: str | None,
 ) -> None:  # fmt: skip
     """Trains FILE's network on a data set and reports its accuracy."""
     from time import monotonic
@@ -76,27 +99,40 @@ def train(
     from sncc.data import load_data
 
     with mistakes_of_the_user():  # before the work that would be lost
+        wanted = validating.wanted(validation, patience, monitor)
         if save is not None:
             refuse_irreplaceable(save)
     network = _load(file, settings, chosen, backend, precision, seed, threads, memory=memory)
     with mistakes_of_the_user():
         if not network.manifest.rule:
             raise ValueError(f"{file} has no `train` block: there is nothing to train")
-        if resume is not None:
-            network.load(resume)
         shapes = [s.shape for s in network.manifest.sources if s.kind == "events"]
         events = load_data(data, network.manifest.step, shapes[0] if len(shapes) == 1 else None)
+        stopping = None
+        if wanted is not None:
+            events, stopping = validating.prepare(wanted, network, events, seed)
+        if resume is not None:
+            validating.resume(network, resume, stopping)
         click.echo(events.description, err=True)
         _check_tests(network, events)
-        began, before = monotonic(), network.progress
-        try:
-            network.fit(events.train, events.train_labels, epochs=epochs, seed=seed, verbose=True)
-        finally:  # also what an interrupted training has reached
-            if save is not None and network.progress is not before:  # a mistake in the data leaves an older file alone
-                network.save(save)
+        began = monotonic()
+        if stopping is None:
+            _fit(network, events, epochs, seed, save)
+        else:
+            validating.fit(network, events, epochs, seed, save, stopping)
         print_table(_results(network, events, monotonic() - began))
     if save is not None:
         click.echo(f"saved {save}")
+
+
+def _fit(network: Network, data: DataSet, epochs: int, seed: int, save: str | None) -> None:
+    """Trains on all samples, and saves at the end."""
+    before = network.progress
+    try:
+        network.fit(data.train, data.train_labels, epochs=epochs, seed=seed, verbose=True)
+    finally:  # also what an interrupted training has reached
+        if save is not None and network.progress is not before:  # a mistake in the data leaves an older file alone
+            network.save(save)
 
 
 @click.command()
@@ -210,7 +246,11 @@ def _results(network: Network, data: DataSet, seconds: float) -> Table:
     from rich.table import Table
 
     table = Table("", "samples", "loss", "accuracy", title=f"{network.manifest.name}, trained in {seconds:.1f} s")
-    parts = [("training", data.train, data.train_labels), ("test", data.test, data.test_labels)]
+    parts = [
+        ("training", data.train, data.train_labels),
+        ("validation", *(data.validation or (None, None))),
+        ("test", data.test, data.test_labels),
+    ]
     for name, events, labels in parts:
         if events is None or labels is None:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ from sncc.runtime import Events
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DataSet:
-    """Events and labels to train and, where there are some, to test on; `shape` is a sample's, per step."""
+    """Events and labels to train and, where there are some, to test on and, as a pair, to validate on; `shape` is a sample's,
+    per step.
+    """
 
     train: Events
     train_labels: NDArray[Any]
@@ -21,6 +23,7 @@ class DataSet:
     test_labels: NDArray[Any] | None
     shape: tuple[int, ...]
     description: str
+    validation: tuple[Events, NDArray[Any]] | None = None
 
 
 def split_set(events: Events, labels: NDArray[Any], test: NDArray[np.bool_], description: str) -> DataSet:
@@ -46,6 +49,30 @@ def stratified(labels: NDArray[Any], fraction: float, seed: int) -> NDArray[np.b
         members = np.flatnonzero(classes == value)
         test[members[np.argsort(keys[members], kind="stable")][: round(fraction * len(members))]] = True
     return test
+
+
+def set_aside(data: DataSet, share: float, seed: int) -> DataSet:
+    """The set with a share of the samples to train on, drawn by the seed, to validate on instead; those to test on stay.
+
+    Raises ValueError for a share outside (0, 1), and for one that leaves no sample in either part.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"the share to validate on is above 0 % and below 100 %, not {100 * share:g} %")
+    samples = len(data.train)
+    count = round(share * samples)
+    if not 0 < count < samples:
+        part = "train" if count else "validate"
+        remedy = f"one of them is {100 / samples:.3g} %" if samples > 1 else "two are needed at least"
+        raise ValueError(f"{100 * share:g} % of {samples} samples to train leaves none to {part} on: {remedy}")
+    chosen = np.zeros(samples, bool)
+    chosen[np.argsort(random_bits(seed, "validate", samples), kind="stable")[:count]] = True
+    return replace(
+        data,
+        train=data.train[~chosen],
+        train_labels=data.train_labels[~chosen],
+        validation=(data.train[chosen], data.train_labels[chosen]),
+        description=f"{data.description}; {count} of the {samples} to train are to validate on, drawn by seed {seed}",
+    )
 
 
 def random_bits(seed: int, purpose: str, count: int) -> NDArray[np.uint64]:
