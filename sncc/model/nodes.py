@@ -15,6 +15,7 @@ from sncc.expressions.nodes import Expression
 from sncc.expressions.units import Unit
 from sncc.model.training_nodes import Training
 
+# compiled: in the code. shared: stored, one number. each: stored, one number per neuron or synapse.
 Storage = Literal["compiled", "shared", "each"]
 Schedule = Literal["sample_parallel", "neuron_parallel"]
 Method = Literal["exact", "exponential_euler", "euler", "heun", "rk4", "map"]
@@ -22,43 +23,35 @@ Method = Literal["exact", "exponential_euler", "euler", "heun", "rk4", "map"]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A named number of a population or a connection.
-
-    `storage`: `compiled` in; `shared`: stored, one number; `each`: stored, one number per neuron or synapse.
-    `value` is a number or an expression with draws (`normal`, `uniform`, ..., `orthogonal`) that may use `i`,
-    `j`; draws are evaluated per element when the library is loaded. `scale` is the source's unit in the consistent
-    system (2 s: 1000), in which the optimiser works. `key` is Python's name for it where that is not OWNER.NAME:
-    lowering moves a synapse's parameters to its neurons.
-    """
+    """A named number of a population or a connection."""
 
     name: str
+    # A number, or an expression that may use the indices `i`, `j` and draws (`normal`, `uniform`, ..., `orthogonal`),
+    # which are made per element when the library is loaded.
     value: Expression
     unit: Unit
     storage: Storage = "compiled"
-    scale: float = 1.0
+    scale: float = 1.0  # the text's unit in the consistent system (2 s: 1000); the optimiser sees value / scale
     clip: tuple[float, float] | None = None  # a draw outside is drawn again
     bounds: tuple[float, float] | None = None  # kept during training
     doc: str = ""
-    key: str = ""
+    key: str = ""  # Python's name where that is not OWNER.NAME: lowering moves a synapse's parameters to its neurons
     span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One state variable of a population, e.g. the membrane potential; `initial` may use parameters and draws.
-
-    `storage` is that of the first value, whose key is `POP.STATE.initial`: `compiled` (draws are drawn again by every
-    run), or stored because it is learnt or given by `each(…)`. `scale` and `clip` as of a `Parameter`. `starts_as`:
-    POPULATION.STATE, one of as many neurons, whose drawn first value this one has too.
-    """
+    """One state variable of a population, e.g. the membrane potential."""
 
     name: str
-    initial: Expression
+    initial: Expression  # the first value, which may use parameters and draws
     unit: Unit
+    # Of the first value: `compiled` (every run draws anew), or stored under the key `POP.STATE.initial` because it is
+    # learnt or given by `each(…)`.
     storage: Storage = "compiled"
-    scale: float = 1.0
+    scale: float = 1.0  # this and `clip` as of a `Parameter`
     clip: tuple[float, float] | None = None
-    starts_as: str = ""
+    starts_as: str = ""  # POPULATION.STATE, of as many neurons, whose drawn first value this one has too
     doc: str = ""
     span: Span | None = field(default=None, compare=False)
 
@@ -115,21 +108,23 @@ class Refractory:
 
 @dataclass(frozen=True, slots=True)
 class Integrated:
-    """An input that is added to a state as its flow ends, times `free`, or `held` in a step that holds states."""
+    """An input that brings what synapses have delivered over the step: it is added to a state as the flow ends."""
 
     state: str
     input: str
-    free: Expression
-    held: Expression
+    free: Expression  # the factor on it
+    held: Expression  # the factor in a step in which a refractory time holds states
 
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """States that flow by themselves, and how; None: the automatic choice. `brought`: by which inputs their noise comes, as in `Dynamics`."""
+    """States that flow by themselves, and how."""
 
     states: tuple[str, ...]
-    method: Method | None = None
+    method: Method | None = None  # None: the automatic choice
     substeps: int = 1
+    # (draw, input): noise of this flow that the source draws, and the input by which it comes; it enters between flow
+    # and arrivals. Without any the flow draws its noise itself.
     brought: tuple[tuple[str, str], ...] = ()
 
 
@@ -137,16 +132,11 @@ class Apart:
 class Dynamics:
     """The hybrid system of one neuron: a flow (or a map each step), a threshold and jumps.
 
-    Lowering adds what synapses bring: equations beside a map; `arrivals`, jumps at spikes that arrive at an input, by
-    themselves, or that a state has counted, of which `most` may arrive in a step (0: any number; `parts`: parts of each, at two steps); those of inputs named in `early` come ahead of the
-    flow, of those in `once` one spike at most in a step; `window`, steps of the windows of truncated credit that those of states come after; `flowed`, states whose values between flow and arrivals are kept as states `flowed.STATE`; `apart`, states that flow by themselves, group by group, each of which sees those of the
-    other groups as they were before the step; `integrated`, inputs that bring what synapses have delivered over the step;
-    `leaving`, `kept` and `outputs`, states assigned at the start of every step, between flow and arrivals, and at the end;
-    `curved`, inputs that are read nonlinearly and jump, of which states `INPUT.last` keep what came in the step before;
-    `whose`, (state, input, input or None): of states whose noise is that of the element which the one input names, at the step which the other does; `told`, states of which states `STATE.told` keep
-    what the jumps ahead of the flow have left; `brought`, (draw, input or state): of draws that others make, what comes of them in a step, all spikes together.
+    A step does, in this order: `arrivals` that are `early`; `told`, `leaving`; `each_step`; the flow of `equations`
+    with what is `integrated`; `flowed`, `kept`; the other `arrivals`; `spike`; `outputs`.
     """
 
+    # ---- what the user writes
     states: tuple[State, ...]
     inputs: tuple[Input, ...]
     equations: tuple[Equation, ...] = ()
@@ -156,48 +146,58 @@ class Dynamics:
     spike: Spike | None = None
     refractory: Refractory | None = None
     surrogate: Expression | None = None  # derivative of the spike by `u`, the distance to the threshold
+
+    # ---- what lowering adds for populations of traces and synapses: jumps at spikes that arrive
+    # (name, jumps): an input, or a state that has counted the spikes of the step before. A name may have several blocks
+    # of jumps: each moves for every spike of the step before the next one does.
     arrivals: tuple[tuple[str, tuple[Assignment, ...]], ...] = ()
-    early: tuple[str, ...] = ()
-    once: tuple[str, ...] = ()
+    early: tuple[str, ...] = ()  # names whose jumps come ahead of the flow, as spikes of the step before
+    once: tuple[str, ...] = ()  # names where a step brings one whole spike at most
+    most: int = 1  # how many spikes a step may bring elsewhere; 0: any number
+    parts: bool = False  # whether elsewhere a spike comes in two parts, at two steps: of delays that are learnt
+    # Steps in a window of truncated credit. As a window begins, what jumps at counted spikes leave belongs to the one
+    # before: it is a constant for the gradient.
     window: int | None = None
-    flowed: tuple[str, ...] = ()
-    most: int = 1
-    parts: bool = False
+    # (draw, input or state): a draw that jumps read and that the source makes, and what holds the sum of what it has
+    # drawn for all spikes of the step.
+    brought: tuple[tuple[str, str], ...] = ()
+
+    # ---- how states flow
+    # Groups that flow one by one: each sees the others as the step before has left them, after jumps at counted spikes.
     apart: tuple[Apart, ...] = ()
     integrated: tuple[Integrated, ...] = ()
-    leaving: tuple[Assignment, ...] = ()
-    kept: tuple[Assignment, ...] = ()
-    outputs: tuple[Assignment, ...] = ()
-    curved: tuple[str, ...] = ()
+    # (state, input, input or None): a state whose noise and draws are those of the element that the first input names,
+    # at the step that the second does (None: this one). So synapses of one neuron draw the same numbers.
     whose: tuple[tuple[str, str, str | None], ...] = ()
-    told: tuple[str, ...] = ()
-    brought: tuple[tuple[str, str], ...] = ()
+
+    # ---- states that keep a value of a moment in the step, for what reads it later
+    leaving: tuple[Assignment, ...] = ()  # ahead of map and flow
+    kept: tuple[Assignment, ...] = ()  # between flow and arrivals
+    outputs: tuple[Assignment, ...] = ()  # at the end; they may read how many spikes have arrived at an input I, `I!`
+    told: tuple[str, ...] = ()  # of these states, `STATE.told` is what the early arrivals have left
+    flowed: tuple[str, ...] = ()  # of these states, `flowed.STATE` is the value between flow and arrivals
+    # Inputs, or copies of them in `outputs`, that jump and are read nonlinearly: `NAME.last` is the value of the step
+    # before.
+    curved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Recordable:
-    """A number of each synapse that a run may record, by the user's name, where a population stands for synapses: its state of that unit.
+    """A number of each synapse that a run may record, where a population stands for synapses."""
 
-    `ahead`: what that is after a step stands there in the next one.
-    """
-
-    name: str
-    state: str
+    name: str  # the user's
+    state: str  # the population's
     unit: Unit
-    ahead: bool = False
+    ahead: bool = False  # whether what it is after a step stands in the state in the next one
 
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Neurons with equal dynamics, or a source.
-
-    Sources: `input` (spikes) and `signal` (real values) are handed over with each run, `spike_times` when the library
-    is loaded or with a run; `poisson` draws its spikes: its only parameter is `rate`, in kHz. Lowering adds populations
-    that are no neurons of the user's (`holds`): states that a neuron's synapses share, one set per neuron, and synapses, `recorded` where
-    they are there for a simulation to record. `recordable`: of synapses of the connection that `joins` names first, then its source and target.
-    """
+    """Neurons with equal dynamics, or a source of spikes or values."""
 
     name: str
+    # input: spikes, handed over with each run. signal: real values, likewise. spike_times: spikes, handed over when the
+    # library is loaded or with a run. poisson: draws its spikes; its only parameter is `rate`, in kHz.
     kind: Literal["neuron", "input", "signal", "poisson", "spike_times"]
     shape: tuple[int, ...]
     model: str  # the name of the model in the source, for messages
@@ -205,9 +205,12 @@ class Population:
     dynamics: Dynamics | None = None
     unit: Unit | None = None  # of a signal's values
     impulse: bool = False  # a signal delivered as an impulse each step
+    # What one of its elements is. neurons: the user's. By lowering: traces: states that the synapses of a neuron share.
+    # modulators: what another population was at the end of the step before. synapses: one each. recorded: the same for
+    # synapses that are there for a simulation to record, and stand still elsewhere.
     holds: Literal["neurons", "traces", "modulators", "synapses", "recorded"] = "neurons"
     recordable: tuple[Recordable, ...] = ()
-    joins: tuple[str, ...] = ()
+    joins: tuple[str, ...] = ()  # the connection whose synapses are recordable here, its source and its target
     doc: str = ""
     span: Span | None = field(default=None, compare=False)
 
@@ -229,16 +232,15 @@ class Synapse:
     """The hybrid system of a synapse: states that move by themselves and jump when a spike arrives.
 
     Expressions speak of the synapse's own parameters and states by plain names, of `weight`, and of `pre.X` and
-    `post.X`, a state, parameter or input of the neuron before or behind it. `deliver` is added to the target's input
-    all the time.
+    `post.X`, a state, parameter or input of the neuron before or behind it.
     """
 
-    model: str
+    model: str  # the name of the definition in the source
     parameters: tuple[Parameter, ...]
     states: tuple[State, ...] = ()
     equations: tuple[Equation, ...] = ()
     on_pre: tuple[Assignment, ...] = ()
-    deliver: Expression | None = None
+    deliver: Expression | None = None  # added to the target's input all the time
     deliver_unit: Unit | None = None
     method: Method | None = None
     substeps: int = 1
@@ -250,41 +252,26 @@ class Synapse:
 class Plasticity:
     """How a weight changes: traces per presynaptic and postsynaptic neuron, states per synapse, jumps at spikes.
 
-    Names as in a `Synapse`, beside `modulators` (third factors, set from Python or by a population). `equations` are of
-    states of all three kinds; in `on_pre` and `on_post` `weight` is assigned like a state. `bounds` act after each
-    jump.
+    Names as in a `Synapse`, beside `modulators`.
     """
 
-    model: str
+    model: str  # the name of the definition in the source
     parameters: tuple[Parameter, ...]
-    pre_states: tuple[State, ...] = ()
-    post_states: tuple[State, ...] = ()
-    states: tuple[State, ...] = ()
-    equations: tuple[Equation, ...] = ()
-    on_pre: tuple[Assignment, ...] = ()
+    pre_states: tuple[State, ...] = ()  # of each source neuron
+    post_states: tuple[State, ...] = ()  # of each target neuron
+    states: tuple[State, ...] = ()  # of each synapse
+    equations: tuple[Equation, ...] = ()  # of states of all three kinds
+    on_pre: tuple[Assignment, ...] = ()  # here and in `on_post` `weight` is assigned like a state
     on_post: tuple[Assignment, ...] = ()
-    modulators: tuple[Input, ...] = ()
-    bounds: tuple[tuple[str, Expression, Expression], ...] = ()
+    modulators: tuple[Input, ...] = ()  # third factors, set from Python or by a population
+    bounds: tuple[tuple[str, Expression, Expression], ...] = ()  # (`weight` or a state, low, high), after each jump
     doc: str = ""
     span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Synapses from (a part of) one population to an input of (a part of) another.
-
-    A fixed delay is `delay_steps`, whole steps; where every synapse has its own, or a delay is learnt, `delay` is its
-    parameter (in ms) and `delay_steps` the smallest legal one. `share` names a connection whose weights are used, and
-    whether they are transposed. `sign_fixed`: training keeps each weight's sign (Dale). `rewiring`: training moves
-    synapses. `dropout`: the probability that training leaves a source neuron out of a
-    sample. `stored`: whether synapses are kept, or made again for every spike. `modulators` bind a plasticity's modulator to a state, or the spikes, of a
-    population of one neuron or of as many as the target has: (modulator, population, variable).
-
-    Set by lowering: `values` names the source's state that is delivered all the time instead of spikes, as `impulses`
-    or as a drive; `of_target`: to synapses, from their own target; `gain`, (population, state), multiplies what each source neuron delivers; `synapses_of` names the
-    connection whose synapses and weights these are; `only_recorded`: its states are there to be recorded, and deliver nothing;
-    `deliveries`: what a synapse that moves by itself delivers, (input of the target, of its states at the step's start).
-    """
+    """Synapses from (a part of) one population to an input of (a part of) another."""
 
     name: str
     source: str
@@ -292,57 +279,56 @@ class Connection:
     input: str
     pattern: Pattern
     weight: Parameter
-    delay_steps: int
+    delay_steps: int  # the fixed delay; beside a `delay` the smallest legal one
     source_part: Part
     target_part: Part
-    delay: Parameter | None = None
-    post_delay_steps: int = 0
+    delay: Parameter | None = None  # in ms: where every synapse has its own, or it is learnt
+    post_delay_steps: int = 0  # how much later than in the next step its plasticity notices a spike of the target
     synapse: Synapse | None = None
     plasticity: Plasticity | None = None
-    share: tuple[str, bool] | None = None
-    sign_fixed: bool = False
-    dropout: float = 0.0
-    rewiring: Rewiring | None = None
+    share: tuple[str, bool] | None = None  # (connection whose weights are used, whether they are transposed)
+    sign_fixed: bool = False  # training keeps each weight's sign (Dale)
+    dropout: float = 0.0  # the probability that training leaves a source neuron out of a sample
+    rewiring: Rewiring | None = None  # training moves synapses
+    # (modulator of the plasticity, population, variable): it is set by a state, or the `spikes`, of a population of one
+    # neuron or of as many as the target has.
     modulators: tuple[tuple[str, str, str], ...] = ()
-    values: str | None = None
-    impulses: bool = False
-    of_target: bool = False
-    gain: tuple[str, str] | None = None
-    synapses_of: str | None = None
-    only_recorded: bool = False
+
+    # ---- set by lowering
+    values: str | None = None  # a state of the source that is delivered all the time, in place of spikes
+    impulses: bool = False  # whether these values come as impulses; else as a drive
+    of_target: bool = False  # whether the targets are synapses, and what arrives is of the neuron that they lead to
+    gain: tuple[str, str] | None = None  # (population, state): a factor on what each source neuron delivers
+    synapses_of: str | None = None  # the connection whose synapses and weights these are
+    only_recorded: bool = False  # whether its states are there to be recorded: it delivers nothing
+    # Of a synapse that moves by itself: (input of the target, what it delivers there, of states at the step's start).
     deliveries: tuple[tuple[str, Expression], ...] = ()
-    stored: bool = True
+
+    stored: bool = True  # whether synapses are kept, or made again for every spike
     doc: str = ""
     span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One `record` of a `simulate` block: `spikes` or a state of (a part of) a population, or of a connection's
-    synapses their `weight` or a state.
+    """One `record` of a `simulate` block."""
 
-    `owner` is the population's or the connection's name; `part` is None for a connection.
-    """
-
-    owner: str
-    variable: str
+    owner: str  # a population or a connection
+    variable: str  # of a population `spikes` or a state; of a connection's synapses `weight` or a state
     every_steps: int = 1
-    part: Part | None = None
+    part: Part | None = None  # of the population; None for a connection
     span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Stimulus:
-    """`stimulate exc.I: 200 pA from 100 ms to 200 ms`: a value added to an input, or to a modulator of a connection.
+    """`stimulate exc.I: 200 pA from 100 ms to 200 ms`: a value that is added while a simulation runs."""
 
-    `value` may use `t`; steps: first included, last excluded.
-    """
-
-    owner: str
-    input: str
-    value: Expression
-    window: tuple[int, int | None] = (0, None)
-    part: Part | None = None
+    owner: str  # a population or a connection
+    input: str  # of the population, or a modulator of the connection
+    value: Expression  # it may use `t`
+    window: tuple[int, int | None] = (0, None)  # in steps: the first included, the last excluded, None: to the end
+    part: Part | None = None  # of the population
     span: Span | None = field(default=None, compare=False)
 
 
@@ -359,20 +345,17 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A whole network. `step` in ms; `source` is the user's text, shipped with the emitted project.
-
-    `schedule`: what is spread over threads, samples or neurons; None: samples where there is training, else neurons.
-    """
+    """A whole network."""
 
     name: str
-    step: float
+    step: float  # in ms
     populations: tuple[Population, ...]
     connections: tuple[Connection, ...]
     training: Training | None = None
     simulation: Simulation | None = None
     doc: str = ""
-    source: str = field(default="", compare=False)
-    schedule: Schedule | None = None
+    source: str = field(default="", compare=False)  # the user's text, shipped with the emitted project
+    schedule: Schedule | None = None  # what is spread over threads; None: samples where there is training, else neurons
 
     @property
     def spreads_samples(self) -> bool:

@@ -1,4 +1,7 @@
-"""What a `train` block says in the Model: rule, losses, penalties, optimiser, what is learnt; numbers as in `nodes.py`."""
+"""What a `train` block says in the Model: rule, losses, penalties, optimiser, what is learnt.
+
+Numbers are in the units of `nodes.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,37 +14,34 @@ from sncc.expressions.nodes import Expression, symbols
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How gradients are derived, e.g. `eprop(feedback = symmetric)`. `truncate_steps` cuts credit into windows."""
+    """How gradients are derived, e.g. `eprop(feedback = symmetric)`."""
 
     name: Literal["eprop", "bptt", "eventprop"]
-    feedback: Literal["symmetric", "random", "adaptive"] = "symmetric"
-    online: bool = False
-    truncate_steps: int | None = None
+    feedback: Literal["symmetric", "random", "adaptive"] = "symmetric"  # the weights by which credit goes back
+    online: bool = False  # forwards, by traces
+    truncate_steps: int | None = None  # windows of so many steps, from one to the next of which no credit passes
     span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One term of the loss: a loss function of a readout variable, times `factor`.
-
-    `reduction` is what is done over a sample's steps before the loss sees the variable
-    (`cross_entropy(mean(output.v))`); None: the loss is taken at every step and `over_steps` reduces the losses
-    (`mean(cross_entropy(output.v))`). `variable` is a state's name, or `spikes`. The window is in steps, first
-    included, last excluded, None: to the end. What the loss function sees is `scale` times the reduced variable: -1/(5
-    ms) in `cross_entropy(-first_spike(output) / (5 ms))`, where first_spike is in ms. `smoothing` is the label
-    smoothing of a cross entropy. With `function` "expression" the loss is `expression`, of `output` (what is read, one
-    per output), `label` (the target) and reductions over the outputs.
-    """
+    """One term of the loss: a loss function of a readout variable."""
 
     function: Literal["cross_entropy", "mse", "huber", "expression"]
     population: str
-    variable: str
+    variable: str  # a state's name, or `spikes`
+    # What is done over a sample's steps before the loss sees the variable: `cross_entropy(mean(output.v))`. None: the
+    # loss is taken at every step.
     reduction: Literal["mean", "sum", "max", "last", "first_spike"] | None
-    over_steps: Literal["mean", "sum"] | None
-    window: tuple[int, int | None] = (0, None)
-    factor: float = 1.0
+    over_steps: Literal["mean", "sum"] | None  # of losses of every step: `mean(cross_entropy(output.v))`
+    window: tuple[int, int | None] = (0, None)  # in steps: the first included, the last excluded, None: to the end
+    factor: float = 1.0  # of the loss
+    # Of what the loss function sees: -1/(5 ms) in `cross_entropy(-first_spike(output) / (5 ms))`, where first_spike is
+    # in ms.
     scale: float = 1.0
-    smoothing: float = 0.0
+    smoothing: float = 0.0  # of the labels of a cross entropy
+    # With `function` "expression": the loss, of `output` (what is read, one per output), `label` (the target) and
+    # reductions over the outputs.
     expression: Expression | None = None
     span: Span | None = field(default=None, compare=False)
 
@@ -53,36 +53,34 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Penalty:
-    """`firing_rate(hidden, target = 10 Hz, strength = 1e-3)`: strength · mean of ((r - target) / (1 Hz))².
-
-    `target` in kHz. `over` "sample": the mean over samples and neurons of the square; "batch": of the square of a
-    neuron's mean over the samples.
-    """
+    """`firing_rate(hidden, target = 10 Hz, strength = 1e-3)`: strength · mean of ((r - target) / (1 Hz))²."""
 
     population: str
-    target: float
+    target: float  # in kHz
     strength: float
+    # sample: the mean over samples and neurons of the square. batch: the mean over neurons of the square for a neuron's
+    # mean rate over the samples.
     over: Literal["sample", "batch"] = "sample"
     span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Optimiser:
-    """An optimiser with its settings (all plain numbers), a learning-rate schedule and a gradient clip."""
+    """An optimiser with its settings, which are all plain numbers."""
 
     name: str
     settings: tuple[tuple[str, float], ...] = ()
-    schedule: tuple[str, tuple[tuple[str, float], ...]] | None = None
-    clip: tuple[Literal["norm", "value"], float] | None = None
+    schedule: tuple[str, tuple[tuple[str, float], ...]] | None = None  # of the learning rate: (name, its settings)
+    clip: tuple[Literal["norm", "value"], float] | None = None  # of gradients
     span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """A parameter that training changes: `key` as in `network.parameters`, a factor on its learning rate, bounds."""
+    """A parameter that training changes."""
 
-    key: str
-    rate: float = 1.0
+    key: str  # as in `network.parameters`
+    rate: float = 1.0  # a factor on the learning rate
     bounds: tuple[float, float] | None = None
     span: Span | None = field(default=None, compare=False)
 

@@ -3,10 +3,16 @@
 No neuron and no learning rule stands in it: a rule only decides which operations stand in which phase. Numbers are in
 the consistent system of units (mV, ms, pA, nS, pF, GOhm, kHz); Python's SI numbers are `value * Parameter.si`.
 
-Symbols. In a group's expressions a symbol is, in this order: a local assigned earlier in the same body, a tape slot
-loaded, an input accumulator, a carried variable (its value before the update), an entry of `Group.arrays` (one number
-per neuron), `t` (ms, the time before the step), or `run.learns` (1 in a run that computes gradients, else 0). By convention `I!` is the accumulator of impulses into input `I`,
-`I` that of continuous drive, `x~` the adjoint of `x`; other characters are those of the language's names plus `.`.
+Symbols. In a group's expressions a symbol is, in this order:
+- a local assigned earlier in the same body,
+- a tape slot loaded,
+- an input accumulator,
+- a carried variable (its value before the update),
+- an entry of `Group.arrays` (one number per neuron),
+- `t` (ms, the time before the step),
+- `run.learns` (1 in a run that computes gradients, else 0).
+By convention `I!` is the accumulator of impulses into input `I`, `I` that of continuous drive, `x~` the adjoint of `x`;
+other characters are those of the language's names plus `.`.
 
 Time. Steps are n = 1 .. T, T per sample. A sample owns its variables, accumulators and tape; all start at zero except
 the states, which start at `Row.initial`.
@@ -37,27 +43,23 @@ Precision = Literal["float32", "float64"]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a run keeps without being asked: spikes or a state of a population's part, a connection's weight or a state of its synapses."""
+    """What a run keeps without being asked."""
 
-    owner: str
-    variable: str
-    every: int
-    part: Part | None = None
+    owner: str  # a population or a connection
+    variable: str  # of a population `spikes` or a state; of a connection's synapses `weight` or a state
+    every: int  # in steps
+    part: Part | None = None  # of the population
 
 
 @dataclass(frozen=True, slots=True)
 class Stimulus:
-    """A value added to an accumulator of a population's part at steps first < n <= last, before its update; it may use
-    `t`.
+    """A value added to an accumulator of a population's part, before its update, or to a modulator of a connection."""
 
-    Without a group: added to the modulator `input` of the connection `population`.
-    """
-
-    group: str
-    population: str
-    input: str
-    value: Expression
-    first: int
+    group: str  # that of the population; "" for a connection
+    population: str  # or the connection
+    input: str  # the accumulator, or the modulator
+    value: Expression  # it may use `t`
+    first: int  # at steps first < n <= last; None: to the end
     last: int | None
     part: Part | None = None
 
@@ -74,7 +76,7 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A whole network as operations. The phases that training needs are empty where the source has no `train` block."""
+    """A whole network as operations. The phases of training are empty where the source has no `train` block."""
 
     name: str
     step: float  # ms
@@ -83,14 +85,17 @@ class Program:
     parameters: tuple[Parameter, ...]
     groups: tuple[Group, ...]
     connections: tuple[Connection, ...]
-    derive: tuple[Derive, ...]
-    forward: tuple[ForwardOperation, ...]
-    reverse: tuple[ReverseOperation, ...] = ()
-    # the reverse phase's last, for n = 0, -1, ...: first values delivered then
-    before: tuple[Transpose | Feedback, ...] = ()
-    gradient: tuple[GradientOperation, ...] = ()
+
+    # ---- phases
+    derive: tuple[Derive, ...]  # when a parameter has changed
+    forward: tuple[ForwardOperation, ...]  # for n = 1 .. T
+    reverse: tuple[ReverseOperation, ...] = ()  # for n = T .. 1
+    before: tuple[Transpose | Feedback, ...] = ()  # then, for n = 0, -1, ...: credit for first values
+    gradient: tuple[GradientOperation, ...] = ()  # sums over spikes, derivatives of learnt parameters
     optimise: Optimise | None = None
     traces: tuple[TraceOperation, ...] = ()  # in place of the reverse phase: training goes forwards
+
+    # ---- training
     penalties: tuple[Penalty, ...] = ()
     truncate: int | None = None  # no credit passes from step n + 1 to n where n is a multiple of it
     tape: tuple[TapeSlot, ...] = ()
@@ -98,6 +103,8 @@ class Program:
     batch: int = 32
     memory: int | None = None  # bytes that tapes, checkpoints and gradients of training may take; None: as it comes
     weights: Literal["", "bfloat16"] = ""  # of inference alone: stored in 16 bits where there is one for every synapse
+
+    # ---- how it runs, and from what it came
     schedule: Literal["sample_parallel", "neuron_parallel"] = "sample_parallel"
     synapses: tuple[SynapseStates, ...] = ()
     simulation: Simulation | None = None
@@ -122,7 +129,7 @@ class Program:
         return next(p for p in self.parameters if p.key == key)
 
     def numbers_of_synapses(self, c: Connection) -> list[Parameter]:
-        """What each synapse of a connection has as a number of its own beside its weight: delays, other parameters, feedback."""
+        """Numbers that each synapse of a connection has beside its weight: delays, other parameters, feedback."""
         return [p for p in self.parameters if p.connection == c.name and p.shape and p.key != c.weight]
 
     def matrix(self, parameter: Parameter) -> tuple[int, int]:
@@ -144,15 +151,16 @@ class Program:
         return next((g, row) for g in self.groups for row in g.rows if row.population == population)
 
     def is_matrix(self, c: Connection) -> bool:
-        """Whether a connection has a place for each pair, or each one-to-one pair, of whole populations, and one delay."""
+        """Whether there is a place for each pair, or one-to-one pair, of whole populations, and one delay for all."""
         sizes = {s.name: s.size for s in self.sources} | {r.population: r.size for g in self.groups for r in g.rows}
         whole = (c.source_size, c.target_size) == (sizes[c.source], sizes[c.target])
         return whole and c.pattern != "sparse" and c.structure is None and c.delays is None
 
     def seen_by(self, traces: TraceUpdate, symbol: str) -> tuple[str, str, int | None] | None:
-        """(group, variable, neuron) that a symbol in the body of traces stands for; None where it is no variable of a group.
+        """(group, variable, neuron) that a symbol in the body of traces stands for; None where it is none of a group.
 
-        Without a neuron it is that of the element's own place. Of `output` the neuron is the first output, from which a loop counts.
+        Without a neuron it is that of the element's own place. Of `read` and `output` the neuron is the first output; a
+        loop over `output` counts from there.
         """
         head, _, variable = symbol.partition(".")
         match head:
@@ -168,7 +176,10 @@ class Program:
         return None
 
     def beside(self, traces: TraceUpdate) -> tuple[int, TraceUpdate]:
-        """Those of the same weights or number that serve all outputs, or a turn of the loop around theirs, and their place in `traces`."""
+        """The traces of the same weights or number that are one loop further out, with their index in `self.traces`.
+
+        They serve all outputs, or a turn of the loop around.
+        """
         around = traces.each.inside if traces.each is not None else None
         of = (traces.group, traces.connection, traces.array, traces.of_delays, around)
         return next(

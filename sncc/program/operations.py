@@ -31,83 +31,71 @@ class Deliver:
 class Update:
     """Statements over all neurons of a group at step n; in the reverse phase n runs backwards.
 
-    loads: local := tape slot at n. The body, in order. Then, all at once: carry: variable := local; stores: tape slot
-    at n := local; sums: variable += local (a sum over the sample's steps). The accumulators in `inputs` are zero again
-    afterwards. `spikes` names the local that is 1 where a neuron fired: the backend lists those neurons per row.
+    First `loads`, then the body in order; then, all at once, `carry`, `stores` and `sums`.
     """
 
     group: str
-    inputs: tuple[str, ...]
+    inputs: tuple[str, ...]  # accumulators, which are zero again afterwards
     body: tuple[Statement, ...]
-    carry: tuple[tuple[str, str], ...]
-    loads: tuple[tuple[str, str], ...] = ()  # (local, slot)
-    stores: tuple[tuple[str, str], ...] = ()  # (slot, local)
-    sums: tuple[tuple[str, str], ...] = ()  # (variable, local)
-    spikes: str | None = None
+    carry: tuple[tuple[str, str], ...]  # (variable, local): variable := local
+    loads: tuple[tuple[str, str], ...] = ()  # (local, slot): local := tape slot at n
+    stores: tuple[tuple[str, str], ...] = ()  # (slot, local): tape slot at n := local
+    sums: tuple[tuple[str, str], ...] = ()  # (variable, local): variable += local, a sum over the sample's steps
+    spikes: str | None = None  # the local that is 1 where a neuron fired: the backend lists those neurons per row
 
 
 @dataclass(frozen=True, slots=True)
 class SynapseUpdate:
     """Statements over the synapses of a connection: its plasticity, and synapse states that no sum per neuron replaces.
 
-    `when`: "step": every synapse at step n; "pre": the synapses of every source neuron whose spike of step n - delay
-    arrives; "post": the synapses onto every neuron that fired at step n - `post_delay`. Symbols: `weight` and the
-    connection's `states` (one per synapse), those of `pre` and `post`, names in `SynapseStates.arrays` (parameters: a
-    number, or one per synapse) and `modulators`, and `t`. With "pre" the body runs once for every spike that arrives.
-    pre, post: (symbol, population, variable): the value now of a variable, or of a number in `Group.arrays`, of the
-    synapse's source or target neuron; the
-    population has as many neurons as the connection's source (target), or one for all. With `delays` a variable of
-    `pre` is read the synapse's delay ago, with one delay that of a symbol in `ago`, (symbol, steps), at the end of the
-    step so many steps ago. carry: weight or state := local, all at once. deliver: (accumulator, local), added to
-    that of the synapse's target.
+    Symbols of the body: `weight` and the connection's `states` (one per synapse), those of `pre` and `post`, names in
+    `SynapseStates.arrays` (parameters: a number, or one per synapse) and `modulators`, and `t`.
     """
 
     connection: str
+    # step: every synapse at step n. pre: the synapses of every source neuron whose spike of step n - delay arrives,
+    # once for every such spike. post: the synapses onto every neuron that fired at step n - `post_delay`.
     when: Literal["step", "pre", "post"]
     body: tuple[Statement, ...]
-    carry: tuple[tuple[str, str], ...] = ()
-    deliver: tuple[tuple[str, str], ...] = ()
+    carry: tuple[tuple[str, str], ...] = ()  # (weight or state, local): weight or state := local, all at once
+    deliver: tuple[tuple[str, str], ...] = ()  # (accumulator, local): added to that of the synapse's target
+    # (symbol, population, variable): the value now of a variable, or of a number in `Group.arrays`, of the synapse's
+    # source neuron. The population has as many neurons as the connection's source, or one for all.
     pre: tuple[tuple[str, str, str], ...] = ()
-    post: tuple[tuple[str, str, str], ...] = ()
+    post: tuple[tuple[str, str, str], ...] = ()  # the same of its target neuron
     post_delay: int = 0
     streams: tuple[tuple[str, int], ...] = ()  # (name of a `Draw`, stream)
+    # (symbol, steps): with one delay for all, a symbol of `pre` that is read at the end of the step so many steps ago.
+    # With `Connection.delays` every variable in `pre` is read the synapse's own delay ago.
     ago: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Readout:
-    """What the loss sees: `variable` of a population, reduced over the steps of the window [first, last).
-
-    Step n (counted from 1) is in the window where first < n <= last. `variable` is a carried variable after the update,
-    or the spike local. `reduction` mean, sum, max, last: the loss body runs once at a sample's end; None: it runs at
-    every step in the window that has a label and `over_steps` adds (`sum`) or averages (`mean`) over those steps.
-    first_spike: of the spike local, the time n · step of the first spike in the window, of the window's end where there is none.
-
-    labels: what is compared with; none: nothing, the loss is one of every step or sample, whether it has a label or not.
-
-    body: statements over the outputs with symbols `x` (the variable, or its reduction) and `target` (one-hot of the
-    class, or the target value); `loss` is its result, a scalar. `before`: another carried variable, which the body (of every
-    step, not of a reduction) reads under that name. `gradient` continues the body and ends in `x~`, the
-    derivative of the loss by `x`. `factor` multiplies both.
-    """
+    """What the loss sees: a variable of a population's neurons, the outputs, and the loss that it is put into."""
 
     group: str
     population: str
-    offset: int
+    offset: int  # of the outputs in the group's arrays
     size: int
-    variable: str
+    variable: str  # a carried variable after the update, or the spike local
+    # Over the steps of the window; then the loss body runs once, at a sample's end. None: it runs at every step in the
+    # window that has a label. first_spike, of the spike local: the time n · step of the first spike in the window, of
+    # the window's end where there is none.
     reduction: Literal["mean", "sum", "max", "last", "first_spike"] | None
-    over_steps: Literal["mean", "sum"] | None
-    first: int
+    over_steps: Literal["mean", "sum"] | None  # of losses that are taken at every step
+    first: int  # step n, counted from 1, is in the window where first < n <= last
     last: int | None
-    labels: Literal["class", "value", "none"]
+    labels: Literal["class", "value", "none"]  # what is compared with; none: there is a loss without a label too
+    # Statements over the outputs, with the symbols `x` (the variable, or its reduction) and `target` (one-hot of the
+    # class, or the target value).
     body: tuple[Statement, ...]
-    loss: str
-    gradient: tuple[Statement, ...] = ()
-    factor: float = 1.0
+    loss: str  # its result, a scalar
+    gradient: tuple[Statement, ...] = ()  # continues the body and ends in `x~`, the derivative of the loss by `x`
+    factor: float = 1.0  # on loss and gradient
     scale: float = 1.0  # the loss function sees scale · x (the body has it in), and so do predictions and accuracy
     index: int = 0  # among the readouts; the losses of all are added, predictions and accuracy are the first's
-    before: str | None = None
+    before: str | None = None  # another carried variable, which the body of every step reads under that name
 
 
 ForwardOperation = Deliver | Update | SynapseUpdate | Readout

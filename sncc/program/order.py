@@ -1,11 +1,10 @@
 """The order of operations within a step: deliveries, update and readout, group by group along the undelayed
 connections.
 
-What follows a population for the sake of synapses comes first, then synapses that move every step, since they read the neurons of the
-step before. Then, for each group: what
-arrives, connection by connection, each followed by its own jumps at arriving spikes; the group's update; its synapses'
-jumps at the spikes it has just fired; its readout. A group with two updates flows in the first, before impulses arrive,
-so that jumps at arriving spikes read it in between.
+What follows a population for the sake of synapses comes first, then synapses that move every step, since they read the
+neurons of the step before. Then, for each group: what arrives, connection by connection, each followed by its own jumps
+at arriving spikes; the group's update; its synapses' jumps at the spikes it has just fired; its readout. A group with
+two updates flows in the first, before impulses arrive, so that jumps at arriving spikes read it in between.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ def topological(
 
 
 def _first_ready(names: Sequence[str], waits: Mapping[str, set[str]]) -> list[str]:
-    """Names behind all that they wait for, of several always the first one; those that wait in a circle are left out."""
+    """Names behind all that they wait for, of several always the first one; none of those that wait in a circle."""
     place = {name: k for k, name in enumerate(names)}
     left = {name: len(waits[name]) for name in names}
     behind: dict[str, list[str]] = {}

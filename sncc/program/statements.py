@@ -7,23 +7,23 @@ from typing import Literal
 
 from sncc.expressions.nodes import Apply, Expression, Number, symbols
 
-# names in updates beside the user's, which have no dots
+# ---- names in updates beside the user's, which have no dots
 LEARNS = "run.learns"  # 1 where gradients are computed, else 0
 SPIKE = "spike.fired"  # 1 where a neuron fires
 SURROGATE = "spike.surrogate"  # the spike's derivative by the distance to the threshold
-WEIGHT_NOW = "weight.now"  # of a synapse whose weight moves within a sample
-MADE_UP = ".made"  # behind a state's name: its local after jumps of the step before, with which a step begins
-NUMBER = (
-    "number."  # before the names of states that hold numbers which each neuron has for itself, for synapses to read
-)
-IS_THERE = f"{NUMBER}.there"  # one such state, 1: for synapses of which only the library knows which there are
-TOLD = ".told"  # behind a state's name: what the jumps ahead of a step's flow have left
-SLOPED = (
-    "sloped."  # before a state's name: how fast it came, over the step, to where arrivals find it; it carries no credit
-)
-SPIKED = "spiked."  # before a state's name: its value at the step's end, read at the spikes of its neuron, with whose times it moves
-MOMENT = "moment."  # before the name of an input that is read at spikes of other neurons alone: what is read moves with their times
 REFRACTORY = "refractory.left"  # steps left without a test
+WEIGHT_NOW = "weight.now"  # of a synapse whose weight moves within a sample
+
+# ---- behind a state's name
+MADE_UP = ".made"  # its local after jumps of the step before, with which a step begins
+TOLD = ".told"  # what the jumps ahead of a step's flow have left
+
+# ---- before a state's name
+NUMBER = "number."  # it holds numbers which each neuron has for itself, for synapses to read
+IS_THERE = f"{NUMBER}.there"  # one such state, 1: for synapses of which only the library knows which there are
+SLOPED = "sloped."  # how fast it came, over the step, to where arrivals find it; this carries no credit
+SPIKED = "spiked."  # its value at the step's end, read at the spikes of its neuron, with whose times it moves
+MOMENT = "moment."  # (an input's) it is read at spikes of other neurons alone: what is read moves with their times
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +78,20 @@ class Reduce:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """`name := a number drawn at this step`, one per neuron or synapse: `distribution` and its arguments as in
-    `expressions.nodes.DRAWS`.
+    """`name := a number drawn at this step`, one per neuron or synapse.
 
-    Philox counter: (stream, element, step, trial) with the stream of `Row.streams`, or `SynapseUpdate.streams`, under
-    `name`, the neuron's index in its population or the synapse's number in the user's order as element, n as step. Where
-    an update runs for several spikes in one step, the r-th after the first adds r · 0x9E3779B9 to the stream.
-    `poisson(mean)` gives a count. `whose`: the element instead of its own index, of a synapse whose neuron has one number for all of them.
-    `at`: the step instead of this one, of a synapse that is late by a delay of its own. `later`: so many steps behind it, of a
-    synapse that sees what a trace will draw.
+    Philox counter: (stream, element, step, trial). The stream is that of `Row.streams`, or `SynapseUpdate.streams`,
+    under `name`; the element is the neuron's index in its population, or the synapse's number in the user's order.
+    Where an update runs for several spikes in one step, the r-th after the first adds r · 0x9E3779B9 to the stream.
     """
 
     name: str
+    # As in `expressions.nodes.DRAWS`; `poisson(mean)` gives a count.
     distribution: Literal["normal", "uniform", "lognormal", "exponential", "gamma", "poisson"]
     arguments: tuple[Expression, ...]
-    whose: Expression | None = None
-    at: Expression | None = None
-    later: int = 0
+    whose: Expression | None = None  # the element in place of its own: of a neuron with one number for all its synapses
+    at: Expression | None = None  # the step in place of this one: of a synapse that is late by a delay of its own
+    later: int = 0  # so many steps behind it: of a synapse that sees what a trace will draw
 
     @property
     def reads(self) -> frozenset[str]:
@@ -107,16 +104,14 @@ class Draw:
 class Repeat:
     """`name := one of several numbers that move together`, after `body` has run `count` times (0 and more).
 
-    The numbers are `start`, by symbols of the statement's own; the assignments of `body` move them, top to bottom, each
-    seeing the former; `result` is the one that is wanted. What `body` draws it draws each time anew: the r-th time after
-    the first r · 0x9E3779B9 is added to the stream.
+    What `body` draws it draws each time anew: the r-th time after the first r · 0x9E3779B9 is added to the stream.
     """
 
     name: str
     count: Expression
-    start: tuple[tuple[str, Expression], ...]
-    body: tuple[Assign | Draw, ...]
-    result: str
+    start: tuple[tuple[str, Expression], ...]  # (a symbol of the statement's own, where its number starts)
+    body: tuple[Assign | Draw, ...]  # assignments that move these numbers, top to bottom, each seeing the former
+    result: str  # the one that is wanted
 
     @property
     def draws(self) -> tuple[Draw, ...]:

@@ -16,8 +16,9 @@ def stream(name: str, purpose: str) -> int:
 
 
 def with_streams(value: Expression, number: int) -> Expression:
-    """What a state starts at, drawn of that stream, with each draw as `first(STREAM, draw)`: drawn again, it is the same.
+    """What a state starts at, with each draw as `first(STREAM, draw)`: drawn again, it is the same.
 
+    The first draw is of the stream `number`.
     Draws are numbered in the order of `walk`, so that those in a draw's own arguments follow it.
     """
     count = 0

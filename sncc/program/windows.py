@@ -1,4 +1,7 @@
-"""Windows of truncated credit, `truncate = …`, as expressions of `t`, the time before a step: no credit passes from a window to the one before."""
+"""Windows of truncated credit, `truncate = …`, as expressions of `t`, the time before a step.
+
+No credit passes from a window to the one before.
+"""
 
 from __future__ import annotations
 
