@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -83,13 +84,22 @@ def logs() -> Path:
 
 def _root() -> Path:
     """The cache folder, else a folder for temporary files that is this user's alone."""
-    if _usable(location()):
-        return location()
+    where = location()
+    if _usable(where):
+        return where
+    if not _usable(_instead_of(where)):  # a cleaner of temporary files was there, and somebody else since
+        _instead_of.cache_clear()
+    return _instead_of(where)
+
+
+@functools.cache
+def _instead_of(unusable: Path) -> Path:
+    """Where a process keeps what it cannot keep there; a note says so, once."""
     user = os.getuid() if os.name == "posix" else 0
     temporary = Path(tempfile.gettempdir()) / f"sncc-{user}"
     if not _usable(temporary):
         temporary = Path(tempfile.mkdtemp(prefix="sncc-"))
-    warnings.warn(f"cannot write to {location()}: built projects are kept in {temporary}", stacklevel=4)
+    warnings.warn(f"cannot write to {unusable}: built projects are kept in {temporary}", stacklevel=5)
     return temporary
 
 

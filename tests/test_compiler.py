@@ -366,9 +366,12 @@ def test_a_cache_that_cannot_be_written_to_is_replaced_with_a_note(tmp_path, mon
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with pytest.warns(UserWarning, match="cannot write"):
+    taken = tmp_path / f"sncc-{os.getuid() if os.name == 'posix' else 0}"
+    taken.write_text("no folder either")  # so that the one that is made has another name each time
+    with pytest.warns(UserWarning, match="cannot write") as notes:
         folder = cache.cached("k", lambda folder: (folder / "file").touch())
-    assert folder.parent.parent == tmp_path
+        assert cache.found("k") == folder and cache.logs().parent == folder.parent
+    assert folder.parent.parent == tmp_path and len(notes) == 1
     if os.name == "posix":
         assert folder.parent.stat().st_mode & 0o077 == 0
 
