@@ -190,8 +190,11 @@ class _Reader:
     ) -> training_nodes.Loss | None:
         """`cross_entropy(mean(output.v))`: the readout first, then the loss."""
         function = next(f for f in FUNCTIONS if f == name)
-        smoothing, arguments = self._smoothing(name, arguments)
-        if len(arguments) != 1 or arguments[0].name:
+        taken = self._smoothing(name, arguments)
+        if taken is None:
+            return None
+        smoothing, arguments = taken
+        if len(arguments) != 1:
             self.diagnostics.error("wrong-argument", call.span, f"`{name}` takes one readout, such as `mean(output.v)`")
             return None
         inner, scale = take_scale(arguments[0].value, self.reader.scope, self.diagnostics)
@@ -281,7 +284,10 @@ class _Reader:
             message = f"a window stands in `{name}`, which goes over the steps"
             self.diagnostics.error("wrong-argument", windows[0].span, message, help=hint)
             return None
-        smoothing, given = self._smoothing(str(inner.function), inner.arguments)
+        taken = self._smoothing(str(inner.function), inner.arguments)
+        if taken is None:
+            return None
+        smoothing, given = taken
         if len(given) != 1:
             message = f"`{inner.function}` takes one state, such as `output.v`"
             self.diagnostics.error("wrong-argument", inner.span, message)
@@ -298,15 +304,31 @@ class _Reader:
 
     def _smoothing(
         self, function: str, arguments: tuple[tree.Argument, ...]
-    ) -> tuple[float, tuple[tree.Argument, ...]]:
-        """The label smoothing of a cross entropy, and the other arguments."""
-        given = [a for a in arguments if a.name == "smoothing" and function == "cross_entropy"]
-        if not given:
-            return 0.0, arguments
-        number = self.reader.number(given[0].value, "`smoothing`")
-        if number is not None and not 0 <= number < 1:
-            self.diagnostics.error("wrong-argument", given[0].span, "`smoothing` must be at least 0 and below 1")
-        return number or 0.0, tuple(a for a in arguments if a not in given)
+    ) -> tuple[float, tuple[tree.Argument, ...]] | None:
+        """The label smoothing of a cross entropy, and the arguments without names; None after any other name, which is reported."""
+        smoothing, named = 0.0, [a for a in arguments if a.name]
+        for argument in named:
+            if argument.name != "smoothing" or function != "cross_entropy":
+                self._no_argument(function, argument)
+                return None
+            if argument is not named[0]:
+                self.diagnostics.error("wrong-argument", argument.span, "`smoothing` is given twice")
+                return None
+            number = self.reader.number(argument.value, "`smoothing`")
+            if number is not None and not 0 <= number < 1:
+                self.diagnostics.error("wrong-argument", argument.span, "`smoothing` must be at least 0 and below 1")
+            smoothing = number or 0.0
+        return smoothing, tuple(a for a in arguments if a not in named)
+
+    def _no_argument(self, function: str, argument: tree.Argument) -> None:
+        """Report a name that the loss does not take."""
+        help: tuple[str, ...] = did_you_mean(str(argument.name), ["smoothing"] if function == "cross_entropy" else [])
+        if argument.name == "smoothing":
+            help = ("the classes of `cross_entropy` are smoothed here, real targets before they are handed over",)
+        elif argument.name in ("from", "to"):
+            help = (f"a window stands in the readout, such as `{function}(mean(output.v, {argument.span.text}))`",)
+        message = f"`{function}` has no argument `{argument.name}`"
+        self.diagnostics.error("wrong-argument", argument.span, message, help=help)
 
     def _variable(self, written: tree.Expression, spikes: bool = False) -> tuple[str, str] | None:
         """A population and its state, or `spikes`."""

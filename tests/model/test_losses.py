@@ -181,3 +181,35 @@ def test_a_first_spike_needs_a_loss_around_it():
 
 def test_a_bare_mean_has_no_unit():
     assert mistake("mse(last(y.v)) + mean(z.v)") == ("wrong-unit", "z.v")
+
+
+@pytest.mark.parametrize(
+    "text, place, message, help",
+    [
+        (
+            "mse(mean(y.v), smoothing = 0.1)",
+            "smoothing = 0.1",
+            "`mse` has no argument `smoothing`",
+            "before they are handed over",
+        ),
+        (
+            "mean(huber(y.v, smoothing = 0.1))",
+            "smoothing = 0.1",
+            "`huber` has no argument `smoothing`",
+            "`cross_entropy`",
+        ),
+        (
+            "cross_entropy(mean(y.v), smothing = 0.1)",
+            "smothing = 0.1",
+            "no argument `smothing`",
+            "did you mean `smoothing`?",
+        ),
+        ("mse(mean(y.v), from = 2 ms)", "from = 2 ms", "no argument `from`", "`mse(mean(output.v, from = 2 ms))`"),
+        ("cross_entropy(mean(y.v), smoothing = 0, smoothing = 0.1)", "smoothing = 0.1", "given twice", ""),
+    ],
+)
+def test_what_a_loss_does_not_take_is_named(text, place, message, help):
+    with pytest.raises(DiagnosticError) as error:
+        loss(text)
+    (found,) = error.value.diagnostics
+    assert found.span.text == place and message in found.message and help in " ".join(found.help)
