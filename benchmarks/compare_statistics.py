@@ -1,4 +1,5 @@
-"""Rates, irregularity and correlations of whole networks beside NEST (`unlabelled`: Brian 2): same size, in-degrees and connection rules.
+"""Rates, irregularity and correlations of whole networks beside NEST (`unlabelled`: Brian 2):
+same size, in-degrees and connection rules.
 
 Each network runs with several seeds, for connectivity and draws; the first half second is left out. It agrees where the
 rate of every population lies within 5 % of the reference's mean or three standard deviations of its seeds, the
@@ -8,7 +9,7 @@ COBA's active state can die out: of twenty seeds those that live are compared, t
 
     python benchmarks/compare_statistics.py                              # all, an hour; prints the tables of the docs
     python benchmarks/compare_statistics.py --networks coba,brunel
-    python benchmarks/compare_statistics.py --save benchmarks/statistics.json    # keeps what NEST gave, runs what is missing
+    python benchmarks/compare_statistics.py --save benchmarks/statistics.json    # keeps what NEST gave, runs the rest
     python benchmarks/compare_statistics.py --reference benchmarks/statistics.json   # takes it from there: no NEST
 """
 
@@ -206,7 +207,7 @@ def compared(own: list[Statistics], reference: list[Statistics]) -> list[tuple[s
 
 
 def chance(living: int, seeds: int, living_there: int, seeds_there: int) -> float:
-    """How likely it is that as many live, or less likely numbers, where both have one probability: Fisher's exact test."""
+    """How likely as many, or less likely numbers, live where both have one probability: Fisher's exact test."""
     alive, total = living + living_there, seeds + seeds_there
 
     def ways(here: int) -> int:

@@ -1,9 +1,11 @@
-"""Random networks against automatic differentiation, and under eventprop against event-driven simulation, for as many as asked.
+"""Random networks against automatic differentiation, and under eventprop against event-driven simulation,
+for as many as asked.
 
     python benchmarks/fuzz_gradients.py --networks 200
 
 Every network is drawn by Hypothesis (tests/strategies_networks.py, strategies_patterns.py, strategies_synapses.py,
-strategies_rules.py, strategies_moving.py, strategies_events.py); what differs is printed, and why networks are passed over.
+strategies_rules.py, strategies_moving.py, strategies_events.py); what differs is printed, and why networks are passed
+over.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python benchmarks/fuzz_language.py --inputs 100000 --minutes 10
 
-A finding is an exception other than `DiagnosticError`, a dead or hanging process, an input whose check takes longer than a second
-of processor time per 10 kB, an error without a place in a text, or a layout that changes when it is made a second time.
-Input k depends on the seed and k alone: `--only K` repeats one. Exit code 1 with findings.
+A finding is an exception other than `DiagnosticError`, a dead or hanging process, an input whose check takes longer
+than a second of processor time per 10 kB, an error without a place in a text, or a layout that changes when it is made
+a second time. Input k depends on the seed and k alone: `--only K` repeats one. Exit code 1 with findings.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
     python benchmarks/fuzz_simulations.py --networks 100 --emulated 10
 
-Every network is drawn by Hypothesis (tests/strategies_simulations.py); spikes, states and weights must be those of the reference for one
-worker, and have the same bits for three, in one run, in parts, and in a second one (tests/fuzzing_simulations.py). `--emulated`: so many
-small ones also with the CUDA half, emulated on the CPU. A failure prints the network.
+Every network is drawn by Hypothesis (tests/strategies_simulations.py); spikes, states and weights must be those of the
+reference for one worker, and have the same bits for three, in one run, in parts, and in a second one
+(tests/fuzzing_simulations.py). `--emulated`: so many small ones also with the CUDA half, emulated on the CPU. A failure
+prints the network.
 """
 
 from __future__ import annotations

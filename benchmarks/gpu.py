@@ -1,10 +1,11 @@
 """Everything that a machine with a GPU can say about the CUDA half, in one command.
 
-In this order, for a visit of some minutes: every form of a launch beside the others and the CPU half (gpu_forms.py), the workloads of
-gpu_bounds.py timed beside a PyTorch loop on the same card, as it is written and as a captured graph, with the fraction of the bound that is
-reached, simulations in each of their forms, learning; last the examples' own tests (ctest of the emitted projects) and compute-sanitizer,
-where it is found. Writes gpu.json and gpu.md after every row; what fails is a row, not the end. What gpu.json in the folder has of the same
-card and version is not done again, but for what failed.
+In this order, for a visit of some minutes: every form of a launch beside the others and the CPU half (gpu_forms.py),
+the workloads of gpu_bounds.py timed beside a PyTorch loop on the same card, as it is written and as a captured graph,
+with the fraction of the bound that is reached, simulations in each of their forms, learning; last the examples' own
+tests (ctest of the emitted projects) and compute-sanitizer, where it is found. Writes gpu.json and gpu.md after every
+row; what fails is a row, not the end. What gpu.json in the folder has of the same card and version is not done again,
+but for what failed.
 
     python benchmarks/gpu.py --out results --minutes 14   # needs nvcc and a GPU; PyTorch where it is installed
     python benchmarks/gpu.py --out results --only timings,simulations,unstored
@@ -100,7 +101,9 @@ class Machine:
             return subprocess.CompletedProcess([str(w) for w in words], 124, "", f"not ended after {patience:g} s")
 
     def build(self, source: str | Path, name: str, tests: bool, **params: Any) -> Built:
-        """Begins to build a project; the call waits for it and gives it and its build folder, its library where `sncc.load` looks."""
+        """Begins to build a project; the call waits for it and gives it and its build folder,
+        its library where `sncc.load` looks.
+        """
         return self.builders.submit(self._build, source, name, tests, params).result
 
     def _build(self, source: str | Path, name: str, tests: bool, params: dict[str, Any]) -> tuple[Path, Path]:
@@ -174,7 +177,7 @@ def check(machine: Machine, path: Path, built: Built) -> Row:
 
 # ------------------------------------------------------------------------------------------------ timings
 def seconds_per_call(work: Callable[[], object], settle: Callable[[], object], least: float) -> float:
-    """Median over five rounds of calls that take about `least` seconds together; the device is waited for at a round's end."""
+    """Median over five rounds of calls of about `least` seconds together, each of which waits for the device."""
     work(), settle()
     start = time.perf_counter()
     work(), settle()
@@ -243,7 +246,9 @@ def measure(machine: Machine, w: Workload, built: Built) -> Row:
 def torch_seconds(
     machine: Machine, w: Workload, weights: list[np.ndarray], dense: np.ndarray, labels: np.ndarray, least: float
 ) -> dict[str, float]:
-    """The same network as a PyTorch loop on the same card, as written and as a captured graph; nothing where PyTorch or its CUDA is missing."""
+    """The same network as a PyTorch loop on the same card, as written and as a captured graph;
+    nothing where PyTorch or its CUDA is missing.
+    """
     try:
         import torch
     except ImportError:
@@ -301,8 +306,8 @@ def learn(machine: Machine, rule: str, built: Built, **params: float) -> Row:
 
 
 def simulate(machine: Machine, example: str, built: Built, **params: float) -> Row:
-    """An example's second of biological time, in each form; its rate beside it, since silence is quick; how long its synapses take to be made,
-    and whether its spikes are the C++ half's.
+    """An example's second of biological time, in each form; its rate beside it, since silence is quick;
+    how long its synapses take to be made, and whether its spikes are the C++ half's.
     """
     project, _ = built()
     made = {
@@ -330,7 +335,7 @@ def simulate(machine: Machine, example: str, built: Built, **params: float) -> R
 
 
 def simulate_unstored(machine: Machine, weights: str, built: Built) -> Row:
-    """Brunel's network with synapses that are drawn again at each spike, and stored all the same; whether the spikes are."""
+    """Brunel's network with synapses drawn again at each spike, and with stored ones; whether spikes are the same."""
     project, _ = built()
     seconds = 0.002 if machine.dry else 0.2
     result: Row = {"weights": weights}

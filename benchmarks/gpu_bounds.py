@@ -1,4 +1,5 @@
-"""What a batch costs on a GPU at least: bytes, operations, launches and barriers of the schedule in docs/cuda/bounds.md.
+"""What a batch costs on a GPU at least: bytes, operations,
+launches and barriers of the schedule in docs/cuda/bounds.md.
 
     python benchmarks/gpu_bounds.py                  # the table of batches in docs/cuda/bounds.md
     python benchmarks/gpu_bounds.py --simulations    # that of simulations
@@ -6,7 +7,8 @@
     python benchmarks/gpu_bounds.py --unstored       # that of drawing them again at each spike
 
 Nothing here is measured. A launch takes at least the time of its bytes or of its operations, whichever is longer; the
-launches of a batch follow each other. Barriers and the latency of a step are not in the bound: they are counted beside it.
+launches of a batch follow each other. Barriers and the latency of a step are not in the bound: they are counted beside
+it.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from sncc.syntax.parse import read_source
 
 @dataclass(frozen=True)
 class Card:
-    """Rates of a card. H100 SXM: NVIDIA's data sheet for memory and float32; L2 as measured by others, about 5.5 TB/s."""
+    """Rates of a card. H100 SXM: memory and float32 by NVIDIA's data sheet; L2 as others measured, about 5.5 TB/s."""
 
     name: str = "H100 SXM"
     l2: float = 5.5e12  # bytes a second, all multiprocessors together
@@ -119,7 +121,9 @@ def reads(program: Program, learns: bool, activity: Activity) -> Iterator[tuple[
 
 
 def copied(program: Program, batch: int, steps: int, card: Card) -> dict[str, tuple[int, float]]:
-    """Weights that a block has in its shared memory (as `sncc/cuda_copies.h` decides), the bytes of each, and which part of all that is."""
+    """Weights that a block has in its shared memory (as `sncc/cuda_copies.h` decides), the bytes of each,
+    and which part of all that is.
+    """
     tables = Tables(program, dynamics(program))
     beside = tables.workspace_bytes
     resident = min(tables.resident_blocks, card.shared // (beside + (10 << 10)))
@@ -148,7 +152,7 @@ def weights_of_sample(w: Workload, program: Program, activity: Activity, card: C
 
 
 def turned(gathered: list[Connection], batch: int, steps: int, activity: Activity) -> float:
-    """Bytes of spikes by step (events of 4 bytes, or bits) that are read, and of spikes by neuron (bits) that are written."""
+    """Bytes of spikes by step (events of 4 bytes, or bits) that are read, and by neuron (bits) that are written."""
     total = 0.0
     sources = {c.source: c for c in gathered if not c.signal}
     for c in sources.values():
@@ -310,7 +314,8 @@ def step_cost(program: Program, rate: float) -> StepCost:
         columns += synapses * (index + 4 * weight + 2 * delay)
         entry = 2 + 4 * weight + 2 * delay
         rows += synapses * entry + tiles * c.source_size * 4
-        # words of spikes; where a row stands; its entries, in whole sectors; with drawn delays the sum, read and written
+        # words of spikes; where a row stands; its entries, in whole sectors; with drawn delays the sum, read and
+        # written
         entries = max(synapses / c.source_size / tiles * entry, SECTOR)
         push += tiles * (c.source_size / 8 + spikes * (SECTOR + entries)) + arriving * 2 * SECTOR * delay
     neurons = sum(g.size for g in program.groups) * STATES
@@ -381,7 +386,8 @@ def making(program: Program) -> Making:
         total += synapses
         kept += synapses * entry + starts * 4
         scratch = max(scratch, synapses * 4 + c.source_size * 8)
-        # a target written, and read by two stages; where pairs come in any order two counters and a sort more; its entry
+        # a target written, and read by two stages; where pairs come in any order two counters and a sort more; its
+        # entry
         moved += synapses * (12 + (0 if by_row else 24) + entry) + starts * 4 * 6
         # calls of Philox for a pair: a warp's lanes share no call where it chooses
         drawn = 1.0 if by_thread else 0.25 if by_row else 1.0
@@ -409,7 +415,7 @@ def connectivity(card: Card) -> list[str]:
     return lines
 
 
-# ------------------------------------------------------------------------------------------------ synapses that are not stored
+# ----------------------------------------------------------------------------------------- synapses that are not stored
 @dataclass(frozen=True)
 class DrawnAgain:
     """Of one step in which rows are drawn at each spike, by every block with targets among them, up to its last one."""
@@ -426,7 +432,10 @@ class DrawnAgain:
 
 
 def drawn_again(program: Program, rate: float) -> DrawnAgain:
-    """Operations of a step, `rate` in Hz: `sncc/cuda_made_rows.h`. A call of Philox gives four words, a word a synapse; a weight takes one and a draw."""
+    """Operations of a step, `rate` in Hz: `sncc/cuda_made_rows.h`.
+
+    A call of Philox gives four words, a word a synapse; a weight takes one and a draw.
+    """
     made = [c for c in program.connections if not c.stored]
     each = {p.key: p.storage == "each" for p in program.parameters}
     words = sum(math.ceil(size / 32) for size in {c.target: c.target_size for c in program.connections}.values())

@@ -1,7 +1,9 @@
-"""What only a card can show of the CUDA half: each form of a launch gives the bits of every other, and the numbers of the C++ half.
+"""What only a card can show of the CUDA half: each form of a launch gives the bits of every other,
+and the numbers of the C++ half.
 
-Graphs of turns and segments, clusters, steps in lockstep, penalties whose blocks meet, weights copied into shared memory, simulations by many
-blocks and their graphs, recorded synapses: a small network each, in float64, so that nothing but a mistake is larger than rounding. Used by gpu.py.
+Graphs of turns and segments, clusters, steps in lockstep, penalties whose blocks meet, weights copied into shared
+memory, simulations by many blocks and their graphs, recorded synapses: a small network each, in float64, so that
+nothing but a mistake is larger than rounding. Used by gpu.py.
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ simulate:
 
 @dataclass(frozen=True)
 class Case:
-    """A network, how it is built, and the variables of the environment that choose a form; the first form is the one taken unasked."""
+    """A network, how it is built, and the variables of the environment that choose a form;
+    the first form is the one taken unasked.
+    """
 
     name: str
     text: str
@@ -123,7 +127,7 @@ def chosen(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def numbers_of(case: Case, project: Path, backend: str, dry: bool) -> Numbers:
-    """All that a network answers: of training losses, gradients, weights after two batches; of a run spikes and traces."""
+    """All that a network answers: losses, gradients and weights after two batches; spikes and traces of a run."""
     network = sncc.load(project, backend=backend, seed=1)
     if "train:" not in case.text:
         return of_run(network.simulate(0.02 if dry else 0.2, verbose=False))

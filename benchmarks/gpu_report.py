@@ -13,7 +13,7 @@ Row = dict[str, object]
 
 
 class Report:
-    """The rows so far, by part; those of an earlier run on the same card that were as they have to be are not made again."""
+    """The rows so far, by part; those of an earlier run on the same card that were as they should stay."""
 
     def __init__(self, folder: Path, about: Row, until: float) -> None:
         self.folder, self.about, self.until = folder, about, until

@@ -1,10 +1,11 @@
 """Digits learnt without labels by `examples/diehl_cook_2015.snn`, beside k-means with as many prototypes.
 
-The 1,797 images that come with sncc, three pixels wide and high for each of theirs, in a frame of two; a white pixel spikes at
-`--rate`. As Diehl and Cook do it: an image is shown for 350 ms, then 150 ms of silence; before each, every neuron's incoming
-weights are scaled to a sum of 78; a neuron gets the digit to whose images it answered most while it learnt last, and an image
-the digit whose neurons answer most on average. Four fifths are learnt, the others tell how well; each of these starts from the
-state at the end of learning, so nothing of it is kept. Images are not shown again at a higher rate where few neurons answer.
+The 1,797 images that come with sncc, three pixels wide and high for each of theirs, in a frame of two; a white pixel
+spikes at `--rate`. As Diehl and Cook do it: an image is shown for 350 ms, then 150 ms of silence; before each, every
+neuron's incoming weights are scaled to a sum of 78; a neuron gets the digit to whose images it answered most while it
+learnt last, and an image the digit whose neurons answer most on average. Four fifths are learnt, the others tell how
+well; each of these starts from the state at the end of learning, so nothing of it is kept. Images are not shown again
+at a higher rate where few neurons answer.
 
     python benchmarks/learn_unlabelled.py                                 # 100 neurons, 2 epochs: some minutes
     python benchmarks/learn_unlabelled.py --size 400 --epochs 3

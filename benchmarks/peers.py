@@ -1,7 +1,9 @@
-"""One network in several training libraries: its numbers, what a side of the comparison shows and does, and sncc's side.
+"""One network in several training libraries: its numbers,
+what a side of the comparison shows and does, and sncc's side.
 
-Libraries differ in their equations: when a reset acts, what of it has a gradient, when spikes arrive. So each brings its own
-as a text of sncc (`equations`, and `late` where a spike reaches other neurons one step later), and sncc trains just that.
+Libraries differ in their equations: when a reset acts, what of it has a gradient, when spikes arrive. So each brings
+its own as a text of sncc (`equations`, and `late` where a spike reaches other neurons one step later), and sncc trains
+just that.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a batch does: spikes (samples, steps, neurons) of each hidden layer, loss, gradients, and weights after Adam."""
+    """What a batch does: spikes (samples, steps, neurons) of each hidden layer, loss, gradients, weights after Adam."""
 
     spikes: list[np.ndarray]
     loss: float

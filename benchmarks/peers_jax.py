@@ -11,7 +11,7 @@ from peers import RATE_OF_LEARNING, Evidence, Peer
 
 
 class Spyx(Peer):
-    """LIF or RLIF, and LI as a readout: all in one scan, or a scan for each, with products of all steps between them."""
+    """LIF or RLIF, and LI as a readout: all in one scan, or a scan for each and products of all steps between."""
 
     label, module = "Spyx", "spyx"
     modes = ("one scan", "layer by layer")

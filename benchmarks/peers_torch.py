@@ -1,7 +1,8 @@
 """snnTorch, Norse and SpikingJelly, each with neurons of its own.
 
-As quick as each can be without leaving it: products with the weights from below are of all steps at once where the library
-lets them, and steps are taken by `unbind`, since indexing a sequence in every step costs its length squared on the way back.
+As quick as each can be without leaving it: products with the weights from below are of all steps at once where the
+library lets them, and steps are taken by `unbind`, since indexing a sequence in every step costs its length squared on
+the way back.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Torch(Peer):
 
     @abstractmethod
     def layer(self, feed: Any, recurrent: Any, step: Callable[[Any], Any]) -> Layer:
-        """A hidden layer behind a Linear, with another one to itself or None; `step`: what a function of one step becomes."""
+        """A hidden layer behind a Linear, with one to itself or None; `step`: what a function of one step becomes."""
 
     @abstractmethod
     def readout(self, feed: Any, step: Callable[[Any], Any]) -> Layer:

@@ -1,7 +1,7 @@
 """Brunel's sparse random network (2000, model A), 12,500 neurons and 15.6 million synapses, beside NEST and Brian 2.
 
-Potentials jump by spikes, all after 1.5 ms; each neuron has inputs from a tenth of both populations and noise of its own.
-Asynchronous and irregular by default (g = 5, eta = 2).
+Potentials jump by spikes, all after 1.5 ms; each neuron has inputs from a tenth of both populations and noise of its
+own. Asynchronous and irregular by default (g = 5, eta = 2).
 
     python benchmarks/simulate_brunel.py
     python benchmarks/simulate_brunel.py --size 0.2 --quick      # 2,500 neurons, in-degrees a fifth, weights five times

@@ -1,4 +1,5 @@
-"""Self-sustained activity with conductances (Vogels and Abbott 2005; Brette et al. 2007, benchmark 1), beside Brian 2 and NEST.
+"""Self-sustained activity with conductances (Vogels and Abbott 2005; Brette et al. 2007, benchmark 1),
+beside Brian 2 and NEST.
 
 4,000 or more neurons, four fifths of them excitatory, 80 synapses a neuron, step 0.1 ms. The active state can die out:
 the rates stand beside the times, and a silent run counts for nothing.
@@ -21,7 +22,7 @@ POPULATIONS = ("exc", "inh")
 
 
 def text(neurons: int, late: bool = False) -> str:
-    """The example with so many neurons and the same number of synapses a neuron; the current comes in time or `late`."""
+    """The example with so many neurons and as many synapses a neuron; the current comes in time or `late`."""
     given = EXAMPLE.read_text()
     if late:
         given = given.replace("from 0 ms to 50 ms", "from 0.2 ms to 50.2 ms")
@@ -35,7 +36,8 @@ def text(neurons: int, late: bool = False) -> str:
 class NestCoba(Nest):
     """iaf_cond_exp, integrated adaptively.
 
-    The current that sets the network off is the neurons' own: that of a dc_generator comes two steps later (option `late`).
+    The current that sets the network off is the neurons' own: that of a dc_generator comes two steps later (option
+    `late`).
     """
 
     def create(self, nest: Any) -> dict[str, Any]:

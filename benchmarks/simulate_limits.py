@@ -1,4 +1,5 @@
-"""What simulations cost beside other work, step by step from Python, with spikes kept, and with a hundred million synapses.
+"""What simulations cost beside other work, step by step from Python, with spikes kept,
+and with a hundred million synapses.
 
 All of it, in a minute:
 

@@ -1,7 +1,9 @@
-"""Digits learnt without labels (Diehl and Cook 2015) as a network of spikes, beside Brian 2, for which the authors wrote it.
+"""Digits learnt without labels (Diehl and Cook 2015) as a network of spikes, beside Brian 2,
+for which the authors wrote it.
 
-784 Poisson inputs, plastic onto all of 100 excitatory neurons, each with an inhibitory partner; step 0.5 ms. Images of the digits
-that come with sncc, each shown for 350 ms and followed by 150 ms of silence. Weights are not scaled between images.
+784 Poisson inputs, plastic onto all of 100 excitatory neurons, each with an inhibitory partner; step 0.5 ms. Images of
+the digits that come with sncc, each shown for 350 ms and followed by 150 ms of silence. Weights are not scaled between
+images.
 
     python benchmarks/simulate_unlabelled.py
 """

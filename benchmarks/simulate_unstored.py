@@ -1,6 +1,8 @@
-"""Brunel's network (2000) with drawn weights and pairs, 12,500 neurons and 15.6 million synapses: stored, and made again at every spike.
+"""Brunel's network (2000) with drawn weights and pairs, 12,500 neurons and 15.6 million synapses:
+stored, and made again at every spike.
 
-Both are the same network to the last bit; `stored = false` saves the memory of the synapses and costs the time to draw them again.
+Both are the same network to the last bit; `stored = false` saves the memory of the synapses and costs the time to draw
+them again.
 
     python benchmarks/simulate_unstored.py
     python benchmarks/simulate_unstored.py --size 0.2 --quick    # 2,500 neurons, in-degrees a fifth, weights five times
@@ -24,7 +26,9 @@ class Unstored(Sncc):
 
 
 def with_pairs(size: float, weights: str, stored: bool) -> str:
-    """The example with each pair of neurons joined with the probability 0.1, and weights that vary by a tenth where they are drawn."""
+    """The example with each pair of neurons joined with the probability 0.1,
+    and weights that vary by a tenth where they are drawn.
+    """
     of = {"one": "{0}", "drawn": "normal({0}, 0.1 * J)"}[weights]
     end = "" if stored else ", stored = false"
     made = text(size)

@@ -29,8 +29,8 @@ WHOLE = 0.97  # of threads x wall: a piece with less CPU time was disturbed
 class Built:
     """What it took until a network could run: seconds of translation, of construction, resident bytes grown, synapses.
 
-    `again`: seconds of translation where what other networks share is there already. `work`: processor time of the first
-    translation, of all processes.
+    `again`: seconds of translation where what other networks share is there already. `work`: processor time of the
+    first translation, of all processes.
     """
 
     translated: float
@@ -224,7 +224,7 @@ MARK = """
 
 @dataclass
 class Brian(Simulator):
-    """A network in Brian 2's C++ standalone mode: a subclass says which by `create`. A piece is a run of the program."""
+    """A network in Brian 2's C++ standalone mode; a subclass says which by `create`. A piece is a run of it."""
 
     label = "Brian 2"
     module = "brian2"
@@ -337,7 +337,7 @@ def construction_table(built: dict[str, Built], named: dict[str, Simulator]) -> 
 
 
 def speed_table(ran: dict[str, list[Ran]], named: dict[str, Simulator]) -> str:
-    """Seconds of wall and of CPU time per biological second: medians, and what they are of the first line's; mean rates."""
+    """Seconds of wall and CPU time per biological second: medians, and as parts of the first line's; mean rates."""
     lines = [f"{'':22}{'wall s/s':>10}{'ratio':>8}{'CPU s/s':>10}{'ratio':>8}{'disturbed':>11}  rates / Hz"]
     first: tuple[float, float] | None = None
     for name, pieces in ran.items():

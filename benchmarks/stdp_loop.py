@@ -4,11 +4,12 @@ Numbers are those of `examples/song_abbott_2000.snn`; connectivity and noise are
 
 - `delivery`: an arriving spike delivers the weight from before its own depression (sncc), or from after it (NEST:
   `stdp_synapse::send` strengthens, weakens, then calls `set_weight`).
-- `window`: the delay is on the axon, and a pair of spikes that meet in one step counts as causal (sncc); or the delay is on
-  the dendrite: a presynaptic spike changes the synapse at once and reaches the neuron a step later, one of the neuron
-  reaches the synapse a step later, and spikes that meet there do not count (NEST: `get_history` and `get_K_value`).
-- `flow`: conductances stand still during a step (sncc's exponential Euler), or are taken from its middle (NEST integrates
-  adaptively).
+- `window`: the delay is on the axon, and a pair of spikes that meet in one step counts as causal (sncc); or the delay
+  is on the dendrite: a presynaptic spike changes the synapse at once and reaches the neuron a step later, one of the
+  neuron reaches the synapse a step later, and spikes that meet there do not count (NEST: `get_history` and
+  `get_K_value`).
+- `flow`: conductances stand still during a step (sncc's exponential Euler), or are taken from its middle (NEST
+  integrates adaptively).
 
     python benchmarks/stdp_loop.py --seconds 10.5 --seeds 5 --orders sncc,delivery,window,flow,nest
 """

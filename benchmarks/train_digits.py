@@ -5,7 +5,8 @@ The split is the same for all seeds (stratified 80/20, seed 0); the seed chooses
     python benchmarks/train_digits.py
     python benchmarks/train_digits.py --weights bfloat16
 
-The second also evaluates each trained network with weights of 16 bits: the accuracy, and how many test images are named otherwise.
+The second also evaluates each trained network with weights of 16 bits: the accuracy, and how many test images are named
+otherwise.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "digits" / "digits.snn"
 
 
 def trained(rule: str, seed: int, epochs: int, weights: str | None) -> tuple[float, float, float, int]:
-    """Test accuracy in percent, seconds of training; with other weights the accuracy and how many images change their class."""
+    """Test accuracy in percent, seconds of training;
+    with other weights the accuracy and how many images change their class.
+    """
     network = sncc.load(sncc.build(EXAMPLE, backend="cpu", settings={"train.rule": rule}), seed=seed)
     data = load_data("digits", step=network.manifest.step)
     start = time.perf_counter()

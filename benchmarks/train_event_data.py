@@ -1,8 +1,9 @@
 """Networks trained on recorded data: test accuracy over several seeds, beside methods that know no spikes.
 
-DIR holds `NMNIST/{Train,Test}` (N-MNIST, or a part of it; read by tonic), `spoken_digits.npz`, `ecg_qtdb.npz` and MNIST's files
-`mnist-t10k-first8000-*.gz`; what is missing is left out. The splits are fixed: N-MNIST's own; takes 0..4 of the spoken
-digits, ECG samples from 500 and MNIST images from 7000 on are tested. The seed chooses weights and the order of samples.
+DIR holds `NMNIST/{Train,Test}` (N-MNIST, or a part of it; read by tonic), `spoken_digits.npz`, `ecg_qtdb.npz` and
+MNIST's files `mnist-t10k-first8000-*.gz`; what is missing is left out. The splits are fixed: N-MNIST's own; takes 0..4
+of the spoken digits, ECG samples from 500 and MNIST images from 7000 on are tested. The seed chooses weights and the
+order of samples.
 
     python benchmarks/train_event_data.py --data DIR
     python benchmarks/train_event_data.py --data DIR --tasks ecg --rules eprop --seeds 5

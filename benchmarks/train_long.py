@@ -1,8 +1,9 @@
 """Training on long sequences: time and memory of an epoch, for each learning rule.
 
-2,048 input channels, 512 recurrent ALIF (eventprop: CubaALIF, whose exponential current makes spike times follow the weights), 11 LI
-readouts, 18,457 steps: the length of an event-camera gesture in steps of 1 ms. One epoch of one batch: processor time of all threads; memory is the growth of the
-process's largest resident set over it, and each rule and batch has a process of its own. Hz: of the hidden neurons, in the first second.
+2,048 input channels, 512 recurrent ALIF (eventprop: CubaALIF, whose exponential current makes spike times follow the
+weights), 11 LI readouts, 18,457 steps: the length of an event-camera gesture in steps of 1 ms. One epoch of one batch:
+processor time of all threads; memory is the growth of the process's largest resident set over it, and each rule and
+batch has a process of its own. Hz: of the hidden neurons, in the first second.
 
     python benchmarks/train_long.py --samples 1,4,16
     python benchmarks/train_long.py --samples 1,4,16 --memory "200 MB"

@@ -1,4 +1,5 @@
-"""What the size of a step does to e-prop forwards, which takes one after every step of the sequence: losses of a few epochs.
+"""What the size of a step does to e-prop forwards, which takes one after every step of the sequence:
+losses of a few epochs.
 
 A recurrent network of ALIF learns a class for each of some random samples, told at every step.
 

@@ -1,10 +1,11 @@
-"""Training by surrogate gradients beside snnTorch, Norse, SpikingJelly and Spyx, on CPUs: the same network on both sides.
+"""Training by surrogate gradients beside snnTorch, Norse, SpikingJelly and Spyx, on CPUs:
+the same network on both sides.
 
-Each library is compared with sncc by itself, as their equations differ: sncc trains what the other one computes, given as
-a text (peers_torch.py, peers_jax.py). Before anything is timed both sides run the same batch with the same weights, in
-float64 and in float32: spikes, loss, gradients and Adam's update must agree, or no ratio is printed. Then the two processes
-take turns on the same threads. e-prop is another rule, with another gradient; the libraries have none such, and its ratio is
-to the quickest BPTT of the other side.
+Each library is compared with sncc by itself, as their equations differ: sncc trains what the other one computes, given
+as a text (peers_torch.py, peers_jax.py). Before anything is timed both sides run the same batch with the same weights,
+in float64 and in float32: spikes, loss, gradients and Adam's update must agree, or no ratio is printed. Then the two
+processes take turns on the same threads. e-prop is another rule, with another gradient; the libraries have none such,
+and its ratio is to the quickest BPTT of the other side.
 
     pip install 'sncc[peers]'
     python benchmarks/train_peers.py
@@ -49,7 +50,7 @@ def difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
 
 
 def apart(ours: np.ndarray, theirs: np.ndarray, gradient: np.ndarray) -> float:
-    """By how much of the learning rate Adam's updates differ, but where a gradient is so small that its sign is rounding."""
+    """By how much of the learning rate Adam's updates differ, but for gradients so small that they are rounding."""
     clear = np.abs(gradient) > 1e-3 * np.abs(gradient).max()
     return float(np.abs(ours - theirs)[clear].max() / RATE_OF_LEARNING)
 

@@ -38,7 +38,8 @@ train:
 """
 IMPULSE = {"weight": "normal(0, 0.87 / sqrt(fan_in))", "synapse": ""}  # the hidden neurons start at 2 % too
 CURRENT = {"weight": "normal(0 /ms, 0.2 /ms / sqrt(fan_in))", "synapse": ", synapse = exponential(tau = 5 ms)"}
-RULES = {  # eventprop needs synapses that make a spike's time depend on weights; e-prop with them is what it compares with
+# eventprop needs synapses that make a spike's time depend on weights; e-prop with them is what it compares with
+RULES = {
     "e-prop": {"rule": "eprop(feedback = symmetric)", **IMPULSE},
     "bptt": {"rule": "bptt", **IMPULSE},
     "e-prop, exponential": {"rule": "eprop(feedback = symmetric)", **CURRENT},

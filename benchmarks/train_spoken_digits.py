@@ -1,8 +1,8 @@
 """Trains the recurrent network of examples/spoken on spoken digits and prints its accuracy beside simpler methods'.
 
 DIR holds spoken_digits.npz: spikes of 64 frequency channels from recordings of the Free Spoken Digit Dataset (CC BY-SA
-4.0), with arrays `times` (in 0.5 ms), `channels`, `offsets`, `labels` and `takes`. Takes 0..4 of every speaker and digit
-are the test set, as in that data set.
+4.0), with arrays `times` (in 0.5 ms), `channels`, `offsets`, `labels` and `takes`. Takes 0..4 of every speaker and
+digit are the test set, as in that data set.
 """
 
 from __future__ import annotations

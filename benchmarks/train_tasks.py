@@ -1,8 +1,8 @@
 """Tasks that papers made up, trained here: how well networks of examples/ learn them.
 
-evidence: cues left and right, a delay, and a decision (examples/evidence_accumulation.snn). Every epoch has new samples;
-prints the accuracy on 512 others. pattern: frozen noise and three curves (examples/pattern_generation.snn); prints the
-error over the curves' variance. Both after Bellec et al., Nature Communications 11 (2020).
+evidence: cues left and right, a delay, and a decision (examples/evidence_accumulation.snn). Every epoch has new
+samples; prints the accuracy on 512 others. pattern: frozen noise and three curves (examples/pattern_generation.snn);
+prints the error over the curves' variance. Both after Bellec et al., Nature Communications 11 (2020).
 
     python benchmarks/train_tasks.py
     python benchmarks/train_tasks.py --tasks evidence --rules eprop,bptt --seeds 3
@@ -25,7 +25,7 @@ CUES, CUE, GAP, RECALL = 7, 100, 50, 150  # steps of 1 ms
 
 
 def evidence(samples: int, decision: int, seed: int) -> tuple[sncc.Events, NDArray[np.int64]]:
-    """Cues of 40 Hz, the side of each drawn with 0.3 or 0.7; recall at 40 Hz from step `decision` on; noise at 10 Hz."""
+    """Cues of 40 Hz, the side of each drawn with 0.3 or 0.7; recall of 40 Hz from `decision` on; noise of 10 Hz."""
     rng = np.random.default_rng(seed)
     rate = np.zeros((samples, decision + RECALL, 40))
     rate[:, :, 30:] = 0.010

@@ -1,4 +1,4 @@
-"""What users hand over, checked where it comes in: numbers, switches, paths, arrays. What does not fit is a ValueError."""
+"""What users hand over, checked where it comes in: numbers, switches, paths, arrays. A misfit is a ValueError."""
 
 from __future__ import annotations
 

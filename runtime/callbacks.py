@@ -106,7 +106,8 @@ class EarlyStopping:
                 restore(network, self._snapshot)
 
     def save(self, network: Network, path: str | PathLike[str]) -> None:
-        """As `network.save`, of the best epoch, with what `resume` needs to go on from the last one; after a whole epoch.
+        """As `network.save`, of the best epoch, with what `resume` needs to go on from the last one;
+        after a whole epoch.
 
         Raises ValueError where there was no epoch yet, or the network was trained on since this was called last.
         """
@@ -122,10 +123,11 @@ class EarlyStopping:
             save(network, path, waiting)
 
     def resume(self, network: Network, path: str | PathLike[str]) -> None:
-        """Sets the network and this early stopping to where they were when `save` wrote the file: `fit` goes on from there.
+        """Sets the network and this early stopping to where they were when `save` wrote the file:
+        `fit` goes on from there.
 
-        Raises as `network.load` does, and ValueError where the file is of another early stopping or one that has ended; then
-        nothing has changed.
+        Raises as `network.load` does, and ValueError where the file is of another early stopping or one that has ended;
+        then nothing has changed.
         """
         with network.library.alone():
             found = load_waiting(network, path)
@@ -155,8 +157,10 @@ class Checkpoint:
     def __init__(
         self, path: str | PathLike[str], monitor: str | None = None, stopping: EarlyStopping | None = None
     ) -> None:
-        """`path`: the file, replaced each time. `monitor`: e.g. `val_accuracy`. `stopping`: one that stands before this in
-        `callbacks`, which is saved too: the file has the best epoch's numbers, and `stopping.resume` goes on from the last one.
+        """`path`: the file, replaced each time.
+
+        `monitor`: e.g. `val_accuracy`. `stopping`: one that stands before this in `callbacks`, which is saved too: the
+        file has the best epoch's numbers, and `stopping.resume` goes on from the last one.
         """
         self.path = check_path("path", path)
         if stopping is not None and (monitor is not None or not isinstance(stopping, EarlyStopping)):

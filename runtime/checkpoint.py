@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 FORMAT = "sncc weights"
 FORMAT_VERSION = 1
 MOST_EPOCHS = 2**31  # of all fits of a network
-# what the names of arrays of numbers that training changes begin with; those of a training's last epoch have `last/` before
+# what the names of arrays of numbers that training changes begin with; those of a training's last epoch have `last/`
+# before
 CHANGED = ("parameter/", "unscaled/", "synapses/", "optimiser/", "optimiser_step", "progress")
 SEAL = b"sncc state 1"  # what stored states of simulations begin with
 _BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError, MemoryError, NotImplementedError)
@@ -44,22 +45,21 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that training changes. Parameters in the units of memory, as SI numbers need not give the same bits again; optimiser
-    states by (key, state), None where they are left out. `synapses`: source and target of each, of connections that training
-    rewires.
-    """
+    """All that training changes."""
 
+    # In the units of memory, as SI numbers need not give the same bits again.
     parameters: Mapping[str, NDArray[np.float64]]
-    optimiser: Mapping[tuple[str, str], NDArray[np.float64]] | None
+    optimiser: Mapping[tuple[str, str], NDArray[np.float64]] | None  # by (key, state); None where they are left out
     optimiser_step: int
     progress: Progress
+    # Source and target of each, of connections that training rewires.
     synapses: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How far an early stopping is: the best value of what it monitors, the epochs since then, what the values are of in the
-    user's words, and the numbers of the best epoch and of the last one, from which training goes on.
+    """How far an early stopping is: the best value of what it monitors, the epochs since then, what the values are of
+    in the user's words, and the numbers of the best epoch and of the last one, from which training goes on.
     """
 
     monitor: str
@@ -118,8 +118,8 @@ def _set(network: Network, snapshot: Snapshot) -> None:
 def save(network: Network, path: str | PathLike[str], waiting: Waiting | None = None) -> None:
     """Writes the network's numbers; a crash leaves either the old file or the new one.
 
-    With `waiting` those of the best epoch, so that whoever reads a network finds these, and beside them what an early stopping
-    goes on from.
+    With `waiting` those of the best epoch, so that whoever reads a network finds these, and beside them what an early
+    stopping goes on from.
     """
     file = check_replaceable("path", path)
     manifest = network.manifest
@@ -204,7 +204,7 @@ def load_waiting(network: Network, path: str | PathLike[str]) -> Waiting:
 
 
 def validated_on(path: str | PathLike[str]) -> str | None:
-    """What an early stopping that was saved with a network had its values of; None where none was. Raises as `load` does."""
+    """What an early stopping in a network's file had its values of; None where none was. Raises as `load` does."""
     found = _read(check_path("path", path)).get("waiting/validated_on")
     return None if found is None else str(found)
 
@@ -359,7 +359,7 @@ def _group(
     arrays: Mapping[str, NDArray[Any]], prefix: str, shapes: Mapping[str, tuple[int, ...]], origin: str,
     unused: frozenset[str] = frozenset(),
 ) -> dict[str, NDArray[np.float64]]:  # fmt: skip
-    """The arrays whose names begin with the prefix: exactly those of `shapes`; those that are `unused` may be there too."""
+    """The arrays whose names begin with the prefix: exactly those of `shapes`; those `unused` may be there too."""
     found = {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
     if missing := sorted(set(shapes) - set(found)):
         raise ValueError(f"it was saved from {origin}: it has no `{missing[0]}`")

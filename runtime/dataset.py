@@ -171,7 +171,7 @@ def common_samples(checked: Mapping[str, Events | Signal]) -> int:
 
 
 def _common_lengths(checked: Mapping[str, Events | Signal], samples: int) -> NDArray[np.int32]:
-    """The steps of each sample, which all sources agree on; an array of values may reach beyond samples of unequal length."""
+    """The steps of each sample, on which sources agree; values may reach beyond samples of unequal length."""
     result: NDArray[np.int32] | None = None
     first = ""
     arrays = {n: v for n, v in checked.items() if not isinstance(v, Events) and v.each_step and v.lengths is None}

@@ -27,9 +27,9 @@ class TonicDataset(Protocol):
 class Events:
     """Spikes of a set of samples on a grid of time steps; immutable.
 
-    Sample s has `lengths[s]` steps. What arrives in its step n (counted from 1) is
-    `indices[offsets[starts[s] + n - 1] : offsets[starts[s] + n]]`: flat row-major indices, repeated where several events
-    of one neuron fall into a step. Selecting samples shares these arrays.
+    Sample s has `lengths[s]` steps. What arrives in its step n (counted from 1) is `indices[offsets[starts[s] + n - 1]
+    : offsets[starts[s] + n]]`: flat row-major indices, repeated where several events of one neuron fall into a step.
+    Selecting samples shares these arrays.
     """
 
     __slots__ = ("indices", "lengths", "offsets", "shape", "starts", "step")

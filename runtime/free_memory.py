@@ -11,7 +11,9 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def free_memory() -> float:
-    """Bytes that this process may still take: what the system has free, and what its control group allows; infinite where nothing says."""
+    """Bytes that this process may still take: what the system has free, and what its control group allows;
+    infinite where nothing says.
+    """
     if limit := os.environ.get("SNCC_MEMORY_LIMIT"):  # for tests
         return float(limit)
     system = _number("/proc/meminfo", "MemAvailable:")

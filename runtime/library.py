@@ -261,7 +261,9 @@ def _cut_short(path: Path) -> bool:
 
 
 def pointer(array: NDArray[Any], kind: Any) -> Any:
-    """A typed pointer to a C-contiguous array, which it keeps alive (NumPy's `data_as` holds it), a slice with no other name too."""
+    """A typed pointer to a C-contiguous array, which it keeps alive (NumPy's `data_as` holds it),
+    a slice with no other name too.
+    """
     assert array.flags.c_contiguous and array.itemsize == ctypes.sizeof(kind)
     return array.ctypes.data_as(POINTER(kind))
 

@@ -49,20 +49,18 @@ class Population:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter as Python sees it; `bounds` in SI units.
-
-    `connection`: it has one number for each synapse of that connection (shape (-1,) until the network is built, where it is no matrix).
-    `made`: these are stored nowhere, and made again when they are needed.
-    """
+    """A parameter as Python sees it."""
 
     index: int
     key: str
     shape: tuple[int, ...]
-    storage: Literal["compiled", "shared", "each", "made"]
+    storage: Literal["compiled", "shared", "each", "made"]  # made: stored nowhere, and made again when it is needed
     learnt: bool
     unit: str = ""
-    bounds: tuple[float, float] | None = None
+    bounds: tuple[float, float] | None = None  # SI
     doc: str = ""
+    # It has one number for each synapse of this connection. Its shape, where it is no matrix, is (-1,) until the
+    # network is built.
     connection: str | None = None
     largest: float = math.inf  # magnitude that the network's precision holds
     divisor: Literal["", "number", "time"] = ""  # equations divide by it, as by a time constant: it cannot be 0
@@ -84,46 +82,42 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class SynapseState:
-    """A state of every synapse of a connection, of `size` synapses (-1 until the network is built): those of the connection `counted`."""
+    """A state of every synapse of a connection."""
 
     index: int
     name: str
     unit: str = ""
-    size: int = -1
-    counted: int = -1
+    size: int = -1  # how many synapses; -1 until the network is built
+    counted: int = -1  # the connection whose synapses they are
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection; `sparse`: its synapses are listed by source, then target; `pairs`: they are handed over; `rewired`: training moves
-    them; `drawn`: the seed says which pairs of neurons they join; `shares`: the connection whose weights it has in place of its own.
-    """
+    """A connection."""
 
     index: int
     name: str
     pre: str
     post: str
-    sparse: bool
-    pairs: bool
+    sparse: bool  # its synapses are listed by source, then target
+    pairs: bool  # they are handed over
     plastic: bool
-    rewired: bool = False
+    rewired: bool = False  # training moves them
     states: tuple[SynapseState, ...] = ()
-    drawn: bool = False
-    shares: str = ""
+    drawn: bool = False  # the seed says which pairs of neurons they join
+    shares: str = ""  # the connection whose weights it has in place of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Readout:
-    """What the loss sees. `per_step`: the loss is taken at every step, not once at a sample's end.
-
-    `step_labels`: there may be a label for each step, as all losses that read labels are taken at every step. `windows`: of each loss, the first of which predictions come from, after which step it begins and with which it ends.
-    """
+    """What the loss sees."""
 
     population: str
     outputs: int
     labels: Literal["class", "value"]
-    per_step: bool
-    step_labels: bool
+    per_step: bool  # the loss is taken at every step, not once at a sample's end
+    step_labels: bool  # there may be a label for each step, as all losses that read labels are taken at every step
+    # Of each loss, the first of which predictions come from: after which step it begins, and with which it ends.
     windows: tuple[tuple[int, int | None], ...] = ()
 
 

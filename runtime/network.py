@@ -37,12 +37,15 @@ def load(
 ) -> Network:
     """Loads the network of a built project.
 
-    `seed` fixes connectivity and initial parameters; `threads`: by default as many as the process may use; `backend`:
-    cpu or cuda, by default the one that was built last. `connections`: pairs (pre, post) of flat indices for each `sparse`
-    connection. `spike_times`: for each such source Events, or a pair (times in seconds, neurons), used by every run
-    and sample that is given nothing else.
-    Raises FileNotFoundError where there is no project or no library, ValueError for bad arguments or versions, MemoryError
-    where the network does not fit into memory.
+    - `seed` fixes connectivity and initial parameters.
+    - `threads`: by default as many as the process may use.
+    - `backend`: cpu or cuda, by default the one that was built last.
+    - `connections`: pairs (pre, post) of flat indices for each `sparse` connection.
+    - `spike_times`: for each such source Events, or a pair (times in seconds, neurons), used by every run and sample
+      that is given nothing else.
+
+    Raises FileNotFoundError where there is no project or no library, ValueError for bad arguments or versions,
+    MemoryError where the network does not fit into memory.
     """
     project = check_path("path", path).resolve()
     if not project.is_dir():
@@ -103,15 +106,22 @@ class Network:
     ) -> History:
         """Trains for so many epochs; gives {"loss": [...], "accuracy": [...], "val_loss": ..., "val_accuracy": ...}.
 
-        `data`: Events, or by source {name: Events or array}; `labels`: integers (samples,) or, for a loss at every step,
-        (samples, steps), -1 = none; or real targets (samples, outputs) or (samples, steps, outputs). `batch`: samples an
-        update, by default the file's. `seed`: order of the samples, and what they draw (noise, sources, dropout). `verbose`: None shows progress on a terminal.
-        `callbacks`: called as callback(network, epoch, history) after every epoch, from 0 over all fits; one that returns True ends the
-        training. EarlyStopping and Checkpoint of this package are such. `learning_rate`: in place of the file's, without a build.
-        A fit goes on from the epochs that were trained before (`progress`); one that ends where an interrupted one would
-        have ended continues its learning-rate schedule, with the same bits as without the interruption.
-        Raises ValueError for data and labels that do not fit the network; FloatingPointError where the loss is no longer
-        finite, the parameters then being those before that update. Ctrl-C leaves those of the last whole update.
+        - `data`: Events, or by source {name: Events or array}.
+        - `labels`: integers (samples,) or, for a loss at every step, (samples, steps), -1 = none; or real targets
+          (samples, outputs) or (samples, steps, outputs).
+        - `batch`: samples an update, by default the file's.
+        - `validation`: (data, labels) that are evaluated after every epoch.
+        - `callbacks`: called as callback(network, epoch, history) after every epoch, from 0 over all fits; one that
+          returns True ends the training. EarlyStopping and Checkpoint of this package are such.
+        - `seed`: order of the samples, and what they draw (noise, sources, dropout).
+        - `verbose`: None shows progress on a terminal.
+        - `learning_rate`: in place of the file's, without a build.
+
+        A fit goes on from the epochs that were trained before (`progress`); one that ends where an interrupted one
+        would have ended continues its learning-rate schedule, with the same bits as without the interruption.
+
+        Raises ValueError for data and labels that do not fit the network; FloatingPointError where the loss is no
+        longer finite, the parameters then being those before that update. Ctrl-C leaves those of the last whole update.
         """
         with self.library.alone():
             return training.fit(self, data, labels, epochs, batch, validation, callbacks, seed, verbose, learning_rate)
@@ -119,8 +129,8 @@ class Network:
     def evaluate(self, data: Inputs, labels: ArrayLike) -> dict[str, float]:
         """Mean loss, mean penalty and, for class labels, accuracy: {"loss", "penalty", "accuracy"}.
 
-        Raises ValueError for data and labels that do not fit the network, FloatingPointError where a state becomes infinite or no
-        number (one that begins infinite may stay so).
+        Raises ValueError for data and labels that do not fit the network, FloatingPointError where a state becomes
+        infinite or no number (one that begins infinite may stay so).
         """
         with self.library.alone():
             return training.evaluate(self, labelled_set(self.manifest, data, labels, self.spike_times))
@@ -128,8 +138,8 @@ class Network:
     def predict(self, data: Inputs, per_step: bool | None = None) -> NDArray[np.float64]:
         """What the loss's readout sees: (samples, outputs), or (samples, steps, outputs) with `per_step`.
 
-        `per_step`: by default for a loss at every step on real targets; NaN beyond a sample's end. Raises ValueError, and
-        FloatingPointError as `evaluate` does.
+        `per_step`: by default for a loss at every step on real targets; NaN beyond a sample's end. Raises ValueError,
+        and FloatingPointError as `evaluate` does.
         """
         readout = self.manifest.readout
         if readout is None:
@@ -176,19 +186,24 @@ class Network:
     ) -> Run:
         """Runs the network and records spikes of every population and the states in `record`.
 
-        `duration`: seconds; by default the `simulate` block's, else the inputs'. `inputs` as in `fit`; where they end, or
-        are missing, nothing arrives. `record`: "population.state", "population[first:last].state", or a pair of one of
-        them and an interval in seconds; by default what the `simulate` block records. `seed`, `trial` (of the first sample;
-        one more for each next): random draws. `resume`: go on from where the last run ended, or begin where there was none, with
-        one sample, and one trial of those that the `simulate` block has.
-        `record` may also name "connection.weight", "connection.state" (of synapses that each have their own, or that the `simulate`
-        block records), and "population.spikes", which then leaves the others' spikes out. `out`: an
-        `.npz` file that takes what is recorded as it comes. `verbose`: progress on stderr; None: on a terminal. Ctrl-C ends the
-        run with what was recorded so far.
-        Raises ValueError for what does not fit the network; MemoryError for states that are too many to be kept; FloatingPointError
-        where a state of neurons becomes infinite or no
-        number (one that begins infinite may stay so), as a look at all of them every fraction of a second tells: the state is then
-        left as it is, and one that was stored can be restored.
+        - `duration`: seconds; by default the `simulate` block's, else the inputs'.
+        - `inputs` as in `fit`; where they end, or are missing, nothing arrives.
+        - `record`, by default what the `simulate` block records: names, or pairs of one and an interval in seconds.
+          Names are "population.state" and "population[first:last].state"; "connection.weight" and "connection.state"
+          (of synapses that each have their own, or that the `simulate` block records); and "population.spikes", which
+          then leaves the others' spikes out.
+        - `seed`, `trial` (of the first sample; one more for each next): random draws.
+        - `resume`: go on from where the last run ended, or begin where there was none, with one sample, and one trial
+          of those that the `simulate` block has.
+        - `out`: an `.npz` file that takes what is recorded as it comes.
+        - `verbose`: progress on stderr; None: on a terminal.
+
+        Ctrl-C ends the run with what was recorded so far.
+
+        Raises ValueError for what does not fit the network, MemoryError for states that are too many to be kept, and
+        FloatingPointError where a state of neurons becomes infinite or no number (one that begins infinite may stay
+        so), as a look at all of them every fraction of a second tells: the state is then left as it is, and one that
+        was stored can be restored.
         """
         check_whole("seed", seed, 0, 2**64 - 1)
         check_whole("trial", trial, 0, 2**31)
@@ -233,13 +248,15 @@ class Network:
         self.at_start = False
 
     def set_spike_times(self, source: str, given: SpikeTimes) -> None:
-        """What a `spike_times` source emits in every run, counted from the initial state, unless a run is given something else.
+        """What a `spike_times` source emits in every run that is given nothing else, counted from the initial state.
 
-        In training, `evaluate` and `predict` in each sample, counted from its start, where the data leave the source out.
+        In training, `evaluate` and `predict` it does so in each sample, counted from its start, where the data leave
+        the source out.
 
-        `given`: Events of one sample, or a pair (times in seconds, on the grid of steps; flat indices). A pair's spike at 5 ms is emitted at
-        5 ms, as `simulate` records it. Events are data, of which only the step is left: with steps of 1 ms what `Events.from_lists` is given
-        at 5 ms stands in the bin from 5 ms to 6 ms, which is emitted at 6 ms. Raises ValueError.
+        `given`: Events of one sample, or a pair (times in seconds, on the grid of steps; flat indices). A pair's spike
+        at 5 ms is emitted at 5 ms, as `simulate` records it. Events are data, of which only the step is left: with
+        steps of 1 ms what `Events.from_lists` is given at 5 ms stands in the bin from 5 ms to 6 ms, which is emitted at
+        6 ms. Raises ValueError.
         """
         kept = {s.name: s for s in self.manifest.sources if s.kept}
         if not isinstance(source, str) or source not in kept:
@@ -249,9 +266,9 @@ class Network:
     def store(self) -> bytes:
         """The state of the simulation: `restore` goes on from it with the same bits, with any number of threads.
 
-        It is all that a run moves: states of neurons and synapses, spikes on their way, weights that a plasticity moves, the
-        time. Parameters that only you set are not part of it: after `restore` they are what they were set to last; `save`
-        keeps them.
+        It is all that a run moves: states of neurons and synapses, spikes on their way, weights that a plasticity
+        moves, the time. Parameters that only you set are not part of it: after `restore` they are what they were set to
+        last; `save` keeps them.
         """
         with self.library.alone():
             size = self.library.get_count("state_size")
@@ -262,8 +279,8 @@ class Network:
     def restore(self, state: bytes) -> None:
         """Puts the simulation into a stored state.
 
-        Raises ValueError for another network's, a damaged one, or one whose spikes are on their way through longer or shorter
-        delays than were set since.
+        Raises ValueError for another network's, a damaged one, or one whose spikes are on their way through longer or
+        shorter delays than were set since.
         """
         values = np.frombuffer(unsealed(state), np.uint8)
         with self.library.alone():

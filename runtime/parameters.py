@@ -16,7 +16,7 @@ from .manifest import Manifest, Parameter
 
 
 class SynapseValues(NDArray[np.float64] if TYPE_CHECKING else np.ndarray):  # type: ignore[misc]
-    """One number per synapse, sorted by source, then target, or one for all; `pre` and `post` are their flat indices."""
+    """One number per synapse, sorted by source, then target, or one for all; `pre` and `post`: their flat indices."""
 
     _indices: Callable[[], tuple[NDArray[np.int64], NDArray[np.int64]]] | None = None
 
@@ -84,8 +84,9 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
     def __setitem__(self, key: str, value: ArrayLike) -> None:
         """Copies values in, of exactly the parameter's shape, in SI units.
 
-        Raises ValueError for a parameter that is compiled in or stored nowhere, another shape, numbers that are not finite or out of
-        bounds, or a 0 by which an equation divides; KeyError for an unknown key. Warns of a time constant below zero.
+        Raises ValueError for a parameter that is compiled in or stored nowhere, another shape, numbers that are not
+        finite or out of bounds, or a 0 by which an equation divides; KeyError for an unknown key. Warns of a time
+        constant below zero.
         """
         parameter = self._find(key)
         if parameter.storage == "compiled":
@@ -120,7 +121,8 @@ class Parameters(Mapping[str, NDArray[np.float64]]):
 
 
 def check_numbers(parameter: Parameter, values: NDArray[np.float64]) -> None:
-    """Raises ValueError where values leave the bounds, roundings of single precision aside, or an equation divides by zero.
+    """Raises ValueError where values leave the bounds, roundings of single precision aside,
+    or an equation divides by zero.
 
     Warns of time constants below zero, which turn decay into growth.
     """

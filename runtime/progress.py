@@ -56,7 +56,10 @@ class ProgressBar:
 
 
 class SimulationProgress:
-    """How far a run is, and how long it will still take. `verbose`: None: on a terminal only; True: also elsewhere; False: never."""
+    """How far a run is, and how long it will still take.
+
+    `verbose`: None: on a terminal only; True: also elsewhere; False: never.
+    """
 
     QUIET = 1.0  # seconds before the first line: short runs say nothing
 

@@ -25,16 +25,12 @@ _NAME = re.compile(r"(?P<population>\w+)(\[(?P<first>[0-9]*):(?P<last>[0-9]*)\])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spikes:
-    """Spikes of a population, in order of sample, then time, then neuron.
+    """Spikes of a population, in order of sample, then time, then neuron."""
 
-    `times`: seconds; `neurons`: flat row-major indices; `samples`: of the input, all 0 where it holds one. `size`: how many
-    neurons were watched.
-    """
-
-    times: NDArray[np.float64]
-    neurons: NDArray[np.int64]
-    samples: NDArray[np.int64]
-    size: int
+    times: NDArray[np.float64]  # seconds
+    neurons: NDArray[np.int64]  # flat row-major indices
+    samples: NDArray[np.int64]  # of the input, all 0 where it holds one
+    size: int  # how many neurons were watched
 
     def __len__(self) -> int:
         """The number of spikes."""
@@ -69,21 +65,17 @@ _PART = re.compile(r"\[[^]]*\]")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """The result of `simulate`.
+    """The result of `simulate`."""
 
-    `spikes` by population, sources included; `trace` by "population.state": (points, neurons), with a leading axis of
-    samples where the input holds several, in SI units; by "connection.weight": (points, synapses), or the weight's shape; and by
-    "connection.state": (points, synapses), in the order of source, then target;
-    `times` of a trace's points likewise by name, in seconds. `interrupted`: Ctrl-C ended it before its time; then `duration`
-    is what was reached. `samples`: how long the traces' leading axis is, 1 where there is none.
-    """
-
-    duration: float
-    spikes: Mapping[str, Spikes]
+    duration: float  # seconds
+    spikes: Mapping[str, Spikes]  # by population, sources included
+    # In SI units, with a leading axis of samples where the input holds several. By "population.state": (points,
+    # neurons). By "connection.state": (points, synapses), in the order of source, then target. By "connection.weight":
+    # the same, or (points, *the weight's shape).
     trace: Mapping[str, NDArray[np.float64]]
-    times: Mapping[str, NDArray[np.float64]]
-    interrupted: bool = False
-    samples: int = 1
+    times: Mapping[str, NDArray[np.float64]]  # of a trace's points likewise by name, in seconds
+    interrupted: bool = False  # Ctrl-C ended it before its time; then `duration` is what was reached
+    samples: int = 1  # how long the traces' leading axis is, 1 where there is none
 
     def __repr__(self) -> str:
         """What was recorded."""
@@ -91,7 +83,8 @@ class Run:
         return f"Run({self.duration:g} s, spikes {{{spikes}}}, trace {{{', '.join(self.trace)}}})"
 
     def plot(self, path: str | PathLike[str] | None = None) -> Figure:
-        """A figure: raster and rate of every population that spiked, and the traces; written to `path` where one is given.
+        """A figure: raster and rate of every population that spiked, and the traces;
+        written to `path` where one is given.
 
         Needs matplotlib. Raises ImportError without it.
         """
@@ -115,21 +108,22 @@ class TraceRequest:
 
 @dataclass(frozen=True, slots=True)
 class SynapseRequest:
-    """Numbers of a connection's synapses to record after every `every` steps, by the library's `function` that gives those of `index`."""
+    """Numbers of a connection's synapses to record, after every so many steps."""
 
     name: str
-    function: str
+    function: str  # the library's, which gives the numbers of `index`
     index: int
     shape: tuple[int, ...]
-    every: int
+    every: int  # steps
 
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What a run records. `spikes`: populations, each with the neurons that are kept (None: all); None: of all populations."""
+    """What a run records."""
 
     traces: tuple[TraceRequest, ...]
     synapses: tuple[SynapseRequest, ...]
+    # Of which populations, and of each the neurons that are kept (None: all). None: of all populations.
     spikes: dict[str, NDArray[np.int64] | None] | None
 
     @property

@@ -42,7 +42,7 @@ def refuse_what_does_not_fit(wanted: Requests, steps: int, runs: int) -> None:
 
 
 class Collector:
-    """Spikes, traces and weights of the samples of a run, in order. With `out` they go to an `.npz` file as they come."""
+    """Spikes, traces and weights of a run's samples, in order. With `out` they go to an `.npz` file as they come."""
 
     def __init__(
         self, manifest: Manifest, wanted: Requests, populations: list[str], began: int, runs: int, out: Path | None

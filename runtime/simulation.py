@@ -119,7 +119,9 @@ def _recorded_populations(network: Network, wanted: Requests) -> dict[str, int]:
 
 # ------------------------------------------------------------------------------------------------ native calls
 def _chunks(began: int, steps: int, wanted: Requests) -> Iterator[int]:
-    """Steps of each native call after the first `began`: about as long as SECONDS_AT_ONCE, or from one point of synapses to the next."""
+    """Steps of each native call after the first `began`:
+    about as long as SECONDS_AT_ONCE, or from one point of synapses to the next.
+    """
     synapses = math.gcd(*(r.every for r in wanted.synapses)) if wanted.synapses else 0
     count, done = FIRST_STEPS, 0
     while done < steps:
@@ -147,7 +149,9 @@ def _points(given: TraceRequest, request: TraceRequest, values: NDArray[np.float
 
 @contextmanager
 def _interrupts() -> Iterator[Any]:
-    """Within it Ctrl-C is remembered, not raised, so that a run can end at the end of a native call; a second one is raised."""
+    """Within it Ctrl-C is remembered, not raised, so that a run can end at the end of a native call;
+    a second one is raised.
+    """
     heard: list[int] = []
 
     def remember(number: int, frame: Any) -> None:
@@ -209,7 +213,8 @@ def copy_spikes(network: Network, population: str) -> tuple[NDArray[np.int64], N
 # ------------------------------------------------------------------------------------------------ inputs
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptSpikes:
-    """What a `spike_times` source emits: steps, counted from the initial state and in order, and the neurons that spike in them.
+    """What a `spike_times` source emits: steps, counted from the initial state and in order,
+    and the neurons that spike in them.
 
     As long as there are spikes, however late these are.
     """
@@ -233,7 +238,9 @@ class KeptSpikes:
         return Events(self.source.shape, lengths, starts, offsets.astype(np.int64), self.neurons[found], self.step)
 
     def events(self, began: int, count: int | None) -> Events:
-        """One sample that ends with the last spike of the `count` steps after the first `began`; None: with the last of all."""
+        """One sample that ends with the last spike of the `count` steps after the first `began`; None:
+        with the last of all.
+        """
         found = self.between(began, 2**62 if count is None else began + count)
         times = (self.steps[found] - began - 0.5) * self.step
         return Events.from_lists([(times, self.neurons[found])], self.source.shape, self.step)
@@ -246,7 +253,7 @@ def spikes_of_next_step(network: Network, spikes: KeptSpikes) -> NDArray[np.uint
 
 
 def kept_spikes(source: Source, given: SpikeTimes | ArrayLike, step: float) -> KeptSpikes:
-    """Spikes of a `spike_times` source. Raises ValueError for times off the grid of steps, or neurons that do not exist."""
+    """Spikes of a `spike_times` source. Raises ValueError for times off the grid of steps, or unknown neurons."""
     if isinstance(given, Events):
         checked = check_source(source, given, step)
         assert isinstance(checked, Events)

@@ -156,7 +156,7 @@ def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
 
 
 def _first_epoch(progress: Progress, end: int) -> int:
-    """Where the schedule of a fit that ends at `end` began: a fit that was interrupted is continued, else begins anew."""
+    """Where the schedule of a fit that ends at `end` began: one that was interrupted goes on, else it begins anew."""
     continued = progress.fit_start < progress.epoch < progress.fit_end == end
     return progress.fit_start if continued else progress.epoch
 

@@ -1,7 +1,7 @@
 """sncc: compiles spiking neural networks, written as equations, to standalone C++ and CUDA projects.
 
-`build` compiles, `load` loads what was built, `check` and `explain` report; `Events` are the data. All of it is imported
-on first use: loading a network needs no compiler.
+`build` compiles, `load` loads what was built, `check` and `explain` report; `Events` are the data. All of it is
+imported on first use: loading a network needs no compiler.
 """
 
 from __future__ import annotations

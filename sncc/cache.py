@@ -53,7 +53,7 @@ def found(key: str) -> Path | None:
 
 
 def _complete(folder: Path) -> bool:
-    """Whether nothing is missing or cut short: a crash, a full disk or a cleaner of temporary files may have left a part."""
+    """Whether nothing is missing or cut short: a crash, a full disk or a cleaner of files may have left a part."""
     return bool(found := _listed(folder)) and all(_size(folder / name) == size for name, size in found.items())
 
 

@@ -1,8 +1,8 @@
 """Every code of a diagnostic with what it means and how it is done right: the source of `docs/errors.md`.
 
-A wrong program for each stands in `tests/invalid/<code>.snn`. `right` is a piece of a file; a test puts it into the frame
-named by `frame` and checks that nothing is wrong with it. A new code needs an entry here and a wrong program there; then
-`python docs/errors.py > docs/errors.md`.
+A wrong program for each stands in `tests/invalid/<code>.snn`. `right` is a piece of a file; a test puts it into the
+frame named by `frame` and checks that nothing is wrong with it. A new code needs an entry here and a wrong program
+there; then `python docs/errors.py > docs/errors.md`.
 """
 
 from __future__ import annotations

@@ -97,8 +97,8 @@ def check(
     """What is wrong with a source: mistakes and warnings, empty where there is nothing.
 
     What a later stage cannot carry out yet is a warning here and an error of `build`; what a backend alone cannot, only
-    `build` says. `source`: a path (or a string that ends in `.snn`), else text. `settings`, `network` and `params` as for
-    `build`. Raises `DiagnosticError` for settings or a network's name of another type.
+    `build` says. `source`: a path (or a string that ends in `.snn`), else text. `settings`, `network` and `params` as
+    for `build`. Raises `DiagnosticError` for settings or a network's name of another type.
     """
     check_name("network", network)
     return examine(source, settings_of(settings, params), network)[1]
@@ -154,14 +154,20 @@ def build(
 ) -> Path:  # fmt: skip
     """Builds a source's project, or finds it built already, and returns its folder, for `load`.
 
-    `source`: a path (or a string that ends in `.snn`), else text. `out`: where a copy goes; without it the folder is
-    one of the cache, not to be changed. `settings` (`{"train.rule": "bptt"}`) and `params` (`hidden_size=512`) set what
-    `--set` sets; numbers are in SI base units, strings are expressions. `emit_only`: sources alone, no compiler needed.
-    `network` chooses where a file has several. `schedule`: `sample_parallel` or `neuron_parallel`, where the choice that
-    the file suggests (samples if it has a `train` block) is not wanted. `memory` (`"2 GB"`, or bytes) bounds what training
-    takes for what it keeps of a sequence and for gradients, in all threads together: long sequences are then computed
-    twice, segment by segment, with the same results. `weights` (`"bfloat16"`): stored in 16 bits, for inference alone; what
-    was trained with all bits is loaded from its file.
+    - `source`: a path (or a string that ends in `.snn`), else text.
+    - `backend`: `auto` takes cuda where nvcc and a GPU are found and the network can run there, else cpu.
+    - `out`: where a copy goes; without it the folder is one of the cache, not to be changed.
+    - `settings` (`{"train.rule": "bptt"}`) and `params` (`hidden_size=512`) set what `--set` sets; numbers are in SI
+      base units, strings are expressions.
+    - `emit_only`: sources alone, no compiler needed.
+    - `network` chooses where a file has several.
+    - `schedule`: `sample_parallel` or `neuron_parallel`, where the choice that the file suggests (samples if it has a
+      `train` block) is not wanted.
+    - `memory` (`"2 GB"`, or bytes) bounds what training takes for what it keeps of a sequence and for gradients, in all
+      threads together: long sequences are then computed twice, segment by segment, with the same results.
+    - `weights` (`"bfloat16"`): stored in 16 bits, for inference alone; what was trained with all bits is loaded from
+      its file.
+
     Raises `DiagnosticError`, a ValueError, for a mistake in the source, an unknown parameter, or a missing tool.
     """
     check_name("network", network)

@@ -1,7 +1,7 @@
 """What the user did wrong, as data: where, what, why and how to repair it; rendered in one place.
 
-A mistake of the user is a `Diagnostic`. Stages collect them in a `Diagnostics`, go on after an error where they can, and
-raise one `DiagnosticError` with all of them. A mistake of the compiler is any other exception.
+A mistake of the user is a `Diagnostic`. Stages collect them in a `Diagnostics`, go on after an error where they can,
+and raise one `DiagnosticError` with all of them. A mistake of the compiler is any other exception.
 """
 
 from __future__ import annotations

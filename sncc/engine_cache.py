@@ -1,4 +1,6 @@
-"""What networks share of their C++ is compiled once and kept: `src/engine` of a project, by its contents, compiler and flags."""
+"""What networks share of their C++ is compiled once and kept:
+`src/engine` of a project, by its contents, compiler and flags.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from sncc import cache, toolchain
 def build_library(
     files: Mapping[str, str], backend: str, tools: toolchain.Toolchain, project: Path, folder: Path, log: Path
 ) -> Path:
-    """Builds the library of a project of these files in `folder`, with the engine that an earlier build has left, if any."""
+    """Builds the library of a project of these files in `folder`, with the engine that an earlier build has left."""
     shared = {name: text for name, text in files.items() if name.startswith(("src/engine/", "src/sncc/"))}
     if backend != "cpu" or not any(name.startswith("src/engine/") for name in shared):
         return toolchain.build(project, backend, tools, folder, log)

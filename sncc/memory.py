@@ -13,7 +13,7 @@ UNITS = {
 
 
 def bytes_of(memory: str | int | float) -> int:
-    """Bytes of a bound: a number of them, or one with a unit, `500 MB` or `2 GiB`. Raises `DiagnosticError` for others."""
+    """Bytes of a bound: a number, or one with a unit, `500 MB` or `2 GiB`. Raises `DiagnosticError` for others."""
     found = re.fullmatch(r"\s*([0-9.]+(?:[eE]\+?[0-9]+)?)\s*([A-Za-z]*)\s*", str(memory))
     try:
         count = int(float(found[1]) * UNITS[(found[2] or "B").upper()]) if found else 0

@@ -1,4 +1,4 @@
-"""`sncc lsp`: the language server, a thin layer between an editor's protocol and `sncc.editor`. Needs the extra `lsp`."""
+"""`sncc lsp`: the language server, a thin layer between an editor's protocol and `sncc.editor`; extra `lsp`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Program → the CPU half of a project whose neurons, of one sample, are spread over the threads: layout, tables and calls of the headers."""
+"""Program → the CPU half of a project whose neurons, of one sample, are spread over the threads:
+layout, tables and calls of the headers.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +117,7 @@ def _mask(layout: Layout, group: Group, offset: int) -> str:
 
 # ------------------------------------------------------------------------------------------------ updates of neurons
 def _update(layout: Layout, update: Update) -> list[str]:
-    """The loop over own neurons of a group: drawn numbers, the update, and lists of those that spiked, chunk by chunk."""
+    """The loop over own neurons of a group: drawn numbers, the update, lists of those that spiked, chunk by chunk."""
     group = layout.program.group(update.group)
     function = layout.functions[id(update)]
     lines = _stimuli(layout, update)
@@ -242,7 +244,7 @@ def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
 
 
 def _side(tables: NeuronTables, update: SynapseUpdate, a: Argument) -> tuple[list[str], str]:
-    """What stands before the loop for what a synapse reads of neuron i, its source, or j, its target; and what it is."""
+    """What stands before the loop for what a synapse reads of its source, neuron i, or target, j; and what it is."""
     name = f"of_{a.identifier}"
     sides = {"pre": update.pre, "post": update.post}
     reads = {symbol: (population, variable) for symbol, population, variable in sides[a.role]}

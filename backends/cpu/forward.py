@@ -71,8 +71,8 @@ def spikes_of(layout: Layout, c: Connection, sample: str = "s") -> str:
 
 
 def values_of(layout: Layout, c: Connection, sample: str = "s") -> str:
-    """What holds the values of a connection's source in a sample, those of a state or, with dropout zeros for the neurons that
-    are left out, of a signal.
+    """What holds the values of a connection's source in a sample, those of a state or,
+    with dropout zeros for the neurons that are left out, of a signal.
     """
     if c.values is not None:
         return f"{sample}.series[{layout.series_of(c)}].rows()"
@@ -87,7 +87,9 @@ def is_mostly_zero(c: Connection) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A state whose values are delivered: its neurons, where it stands, and which thinned source (-1: none) says what is left."""
+    """A state whose values are delivered: its neurons, where it stands,
+    and which thinned source (-1: none) says what is left.
+    """
 
     size: int
     place: str
@@ -134,7 +136,7 @@ def all_sources(layout: Layout, c: Connection) -> int:
 
 
 def weight_of_rows(layout: Layout, c: Connection) -> str:
-    """The weights of synapses in rows: one number as it is set, though a matrix may repeat it for another connection."""
+    """The weights of synapses in rows: one number as it is set, though a matrix may repeat it for another one."""
     if place_of_weights(layout.program, c) == "one":
         return f"p.own[{layout.keys.index(c.weight)}].data()"
     return _weight(layout, c)

@@ -1,4 +1,4 @@
-"""The gradients of weights and delays as lines of C++: sums over the spikes, or values, that a sample's adjoints meet."""
+"""Gradients of weights and delays as lines of C++: sums over the spikes, or values, that a sample's adjoints meet."""
 
 from __future__ import annotations
 

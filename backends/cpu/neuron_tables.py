@@ -246,7 +246,7 @@ class NeuronTables:
         return [*moving, *behind] if side == "far" else behind
 
     def ago(self, update: SynapseUpdate, symbol: str) -> str | None:
-        """How many steps ago a synapse sees a variable of its source, `ago` for its own delay; None: it sees it as it is."""
+        """How many steps ago a synapse sees a variable of its source, `ago` for its own delay; None: as it is."""
         _, population, variable = next(read for read in update.pre if read[0] == symbol)
         if self.delayed(update.connection) and self.moves_in_runs(population, variable):
             return "ago"

@@ -78,7 +78,10 @@ def _truncate(layout: Layout) -> list[str]:
 
 
 def _reaches(layout: Layout, delay: int, before: bool = False, cut: bool = True) -> str:
-    """Whether credit of step n + delay comes back to step n; `before`: the first one, which is of the first window; `cut`: not from a later window."""
+    """Whether credit of step n + delay comes back to step n.
+
+    `before`: to one before the first, which is of the first window; `cut`: not from a later window.
+    """
     later, window = f"n + {delay}" if delay else "n", layout.program.truncate if cut else None
     test = f"{later} <= tile.steps"
     if before:

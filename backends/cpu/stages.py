@@ -1,4 +1,5 @@
-"""Stages of a step: parts of a network from which credit alone comes back, so that one may go many steps ahead of the next.
+"""Stages of a step: parts of a network from which credit alone comes back,
+so that one may go many steps ahead of the next.
 
 What such steps bring to a later stage is known before its first: it is summed for all of them at once (`ahead.h`).
 """
@@ -64,7 +65,10 @@ def _is_worth_it(layout: Layout, c: Connection) -> bool:
 
 
 def _stage_of_groups(layout: Layout) -> dict[str, int]:
-    """A stage for each group: behind those of its sources where that is worth it, the same in a circle. The last one has all readouts."""
+    """A stage for each group: behind those of its sources where that is worth it, the same in a circle.
+
+    The last one has all readouts.
+    """
     program = layout.program
     behind: dict[str, dict[str, bool]] = {
         g.name: {} for g in program.groups
@@ -104,7 +108,9 @@ def _reached(group: str, behind: dict[str, dict[str, bool]]) -> set[str]:
 
 
 def _arrivals(layout: Layout, stage: dict[str, int]) -> tuple[Arrivals, ...]:
-    """Connections from earlier stages and from outside that come before all others of their target, so that no sum changes its order."""
+    """Connections from earlier stages and from outside that come before all others of their target,
+    so that no sum changes its order.
+    """
     found: dict[tuple[str, str, int], list[Connection]] = {}
     others: set[tuple[str, str, int]] = set()
     for o in layout.program.forward:

@@ -1,4 +1,4 @@
-"""Eligibility traces of a Program as lines of C++: learning signals, traces and gradients of a step, and at a sample's end."""
+"""Eligibility traces as lines of C++: learning signals, traces and gradients of a step, and at a sample's end."""
 
 from __future__ import annotations
 
@@ -223,7 +223,9 @@ def _picked(layout: Layout, each: Each, what: Literal["synapse", "target"], into
 
 
 def _synapses(layout: Layout, o: TraceUpdate) -> tuple[Connection | None, str, int]:
-    """The connection, the layout of its traces unless they are of synapses in rows, and where its neurons stand in the group."""
+    """The connection, the layout of its traces unless they are of synapses in rows,
+    and where its neurons stand in the group.
+    """
     if o.connection is None:
         return None, f"TileLayout<Real>{{1, {layout.program.group(o.group).size}}}", 0
     c = layout.program.connection(o.connection)
@@ -293,7 +295,7 @@ def _update(layout: Layout, k: int, o: TraceUpdate, functions: TraceFunctions) -
 
 
 def _over_rows(layout: Layout, c: Connection, call: str, reads: bool, of_delays: bool) -> list[str]:
-    """The loop over synapses in rows; with a delay for each, what the source emitted in so many steps is written out first."""
+    """The loop over synapses in rows; with a delay for each, what the source emitted in these steps stands first."""
     size, loop = all_sources(layout, c), row_loop(layout, c)
     lines = _emitted(layout, c)
     emitted = "pre[i]"

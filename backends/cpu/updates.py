@@ -80,7 +80,7 @@ _COUNTERS = {
 def _drawing_loop(
     layout: Layout, group: Group, row: Row, streams: dict[str, str], counts: dict[str, str], call: str
 ) -> list[str]:
-    """The loop over one population's neurons, each draw with the population's own stream; Poisson counts 64 at a time."""
+    """The loop over one population's neurons; each draw has the population's stream, Poisson counts 64 at a time."""
     end = min((r.offset for r in group.rows if r.offset > row.offset), default=group.size)
     numbers = dict(row.streams)
     lines = ["{", f"    constexpr int first = {row.offset};  // {row.population}"]

@@ -75,7 +75,9 @@ class WayBack(Updates):
         return [Part((f"if (n % {window} == 0) {{", f"    {MEET}", *clear, f"    {MEET}", "}"), ())]
 
     def _reaches(self, delay: int, before: bool = False, cut: bool = True) -> str:
-        """The condition, where there is one, that credit of step n + delay comes back to step n, or to one before the first; `cut`: not from a later window."""
+        """The condition, where there is one, that credit of step n + delay comes back to step n,
+        or to one before the first; `cut`: not from a later window.
+        """
         later, window = f"n + {delay}", self.program.truncate if cut else None
         if before:
             return f"if ({later} >= 1 && {later} <= steps" + (f" && {later} <= {window}) " if window else ") ")
@@ -111,7 +113,9 @@ class WayBack(Updates):
         return *emitted, self.on_tape(c.target_group, o.slot), Access(f"d.{into}", True, own)
 
     def _held(self) -> list[str]:
-        """Narrow matrices of which a thread keeps its own rows in registers for the whole way back, read once from where they stand."""
+        """Narrow matrices of which a thread keeps its own rows in registers for the whole way back,
+        read once from where they stand.
+        """
         return [
             f"const HeldRows<Real, {c.source_size}, {c.target_size}, Network::main_threads> "
             f"held_{k}({super(WayBack, self).weight(c.weight)}, {self.stride(c.weight)});  // {c.name}"
@@ -125,7 +129,9 @@ class WayBack(Updates):
 
     @property
     def main_threads(self) -> int:
-        """Threads that share the neurons; fewer of a large group where a wide matrix is transposed, as that takes more registers."""
+        """Threads that share the neurons; fewer of a large group where a wide matrix is transposed,
+        as that takes more registers.
+        """
         most = super().main_threads
         return min(most, THREADS_OF_WIDE) if self.is_wide(most) else most
 

@@ -1,4 +1,6 @@
-"""Samples whose states are too large for a block's shared memory: the blocks of a cluster share each, a slice of every population a block."""
+"""Samples whose states are too large for a block's shared memory:
+the blocks of a cluster share each, a slice of every population a block.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ _OF_A_BLOCK = ("s.", "d.", "reading ")  # what other blocks do not reach
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What the blocks of a cluster have of a population: `most` neurons each at place `at` of their group's arrays, or all in the first one.
+    """What the blocks of a cluster have of a population:
+    `most` neurons each at place `at` of their group's arrays, or all in the first one.
 
     `extent`: its neurons with the padding behind them.
     """
@@ -61,7 +64,7 @@ def _knows(samples: Samples) -> bool:
 
 
 class ClusterSamples(Samples):
-    """Finished lines of the kernel that runs a sample in a cluster. Weights are not copied: its states fill the blocks."""
+    """Finished lines of the kernel that runs a sample in a cluster. No weights are copied: states fill the blocks."""
 
     mine, whole = "j", "i"
     meeting = "cluster.sync();"  # of all blocks that share the sample

@@ -11,10 +11,11 @@ from sncc.program.groups import Connection
 
 
 def connects_itself(tables: NeuronTables, c: Connection) -> bool:
-    """Whether kernels know how to draw a connection's synapses, and all that these have is a weight, which may change, and a delay.
+    """Whether kernels know how to draw a connection's synapses, and all that these have is a weight,
+    which may change, and a delay.
 
-    They know `random(p)`, `random(fan_in)`, `random(fan_out)`, and `random(total)` with repeats; any weight, and any delay
-    that does not depend on `i` and `j`. All else is made on the host and copied.
+    They know `random(p)`, `random(fan_in)`, `random(fan_out)`, and `random(total)` with repeats; any weight, and any
+    delay that does not depend on `i` and `j`. All else is made on the host and copied.
     """
     random = isinstance(c.structure, Random) and (c.structure.kind != "total" or c.structure.repeats)
     if not random or c.signal or c.synapses_of is not None or not tables.compressed(c):
@@ -30,7 +31,9 @@ def connects_itself(tables: NeuronTables, c: Connection) -> bool:
 
 
 def makes_rows(tables: NeuronTables, c: Connection) -> bool:
-    """Whether its synapses are not stored, but drawn again at each spike of their source: rows of different targets, source by source."""
+    """Whether its synapses are not stored, but drawn again at each spike of their source:
+    rows of different targets, source by source.
+    """
     return not c.stored and not has_repeats(c) and connects_itself(tables, c)
 
 

@@ -1,4 +1,6 @@
-"""Weights that a block copies into its shared memory, where there is room beside a sample's states: which ones, in what order."""
+"""Weights that a block copies into its shared memory, where there is room beside a sample's states:
+which ones, in what order.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ MOST_COPIES = 6  # each pointer takes registers
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A matrix of weights. `read`: how much of it a step reads, as a fraction of the whole; `rows`: of which some may be copied, else 0."""
+    """A matrix of weights.
+
+    `read`: how much of it a step reads, as a fraction of the whole; `rows`: of which some may be copied, else 0.
+    """
 
     key: str
     elements: int
@@ -31,7 +36,8 @@ class Copy:
 
 
 def copies_of(places: Places, room: int, held: frozenset[str]) -> list[Copy]:
-    """Matrices that have room by themselves, or of which some rows have that a step reads as a whole; those that a step reads most of first.
+    """Matrices that have room by themselves, or of which some rows have that a step reads as a whole;
+    those that a step reads most of first.
 
     room: bytes of a block beside its states. held: connections whose way back reads registers.
     """
@@ -41,7 +47,9 @@ def copies_of(places: Places, room: int, held: frozenset[str]) -> list[Copy]:
 
 
 def pay_after(places: Places) -> list[int]:
-    """Of each connection of synapses in rows: steps after which copies of these are worth it; 0 where they are not read row by row."""
+    """Of each connection of synapses in rows: steps after which copies of these are worth it;
+    0 where they are not read row by row.
+    """
     p = places.program
     reads = [0.0 for _ in places.rows_of_synapses]
     for o in (*p.forward, *p.reverse):

@@ -1,4 +1,4 @@
-"""What arrives in a step: rows of weights added for spikes and events, products with values, as calls of the headers."""
+"""What arrives in a step, as calls of the headers: rows of weights for spikes and events, products with values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Second and third launch: sums of gradients per presynaptic neuron; the optimiser, and what follows from parameters."""
+"""Second and third launch: sums of gradients per presynaptic neuron; optimiser, and what follows from parameters."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ class Learning(Online):
         return 5 if matrices else 4
 
     def sums_of(self, o: Gather | GatherDelay, c: Connection) -> tuple[int, bool]:
-        """Sums of a connection's gradient, and whether each is a warp's: one for each presynaptic neuron or shared number, or for neighbouring elements."""
+        """Sums of a connection's gradient, and whether each is a warp's:
+        one for each presynaptic neuron or shared number, or for neighbouring elements.
+        """
         if isinstance(o, GatherDelay):
             return (1 if self.is_one_delay(c) else self.whole_source(c)), False
         if c in self.rows_of_synapses:
@@ -79,7 +81,9 @@ class Learning(Online):
         return at_once if c.target_offset % at_once == 0 else 1
 
     def _gathers(self) -> list[list[tuple[Gather | GatherDelay, Connection]]]:
-        """Sums of gradients and the connections that they are of; together those of one connection's delays, or of weights of its synapses, which a block adds up."""
+        """Sums of gradients and the connections that they are of;
+        together those of one connection's delays, or of weights of its synapses, which a block adds up.
+        """
         found = [o for o in self.program.gradient if isinstance(o, Gather | GatherDelay)]
         result: dict[object, list[tuple[Gather | GatherDelay, Connection]]] = {}
         for number, (o, c) in enumerate(zip(found, self.gathered(), strict=True)):

@@ -1,4 +1,6 @@
-"""Where the threads of a block have to meet between two parts of a step: where one works on what another thread has written, or reads."""
+"""Where the threads of a block have to meet between two parts of a step:
+where one works on what another thread has written, or reads.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,9 @@ MEET = "__syncthreads();"
 class Access:
     """What a part does with an array of the sample's.
 
-    `own`: the way in which numbers belong to threads, where each thread touches its own alone; parts that share numbers out in the same
-    way need not meet. `by_step`: a row for every step, which is written once: nothing that was read is overwritten.
+    `own`: the way in which numbers belong to threads, where each thread touches its own alone; parts that share numbers
+    out in the same way need not meet. `by_step`: a row for every step, which is written once: nothing that was read is
+    overwritten.
     """
 
     place: str
@@ -37,7 +40,8 @@ _Open = tuple[Access, ...] | None  # since a meeting; None: anything
 def with_meetings(
     parts: Sequence[Part], wide: str | None = None, is_far: Callable[[str], bool] | None = None
 ) -> list[str]:
-    """The lines of a loop's body, which begins after a meeting, with meetings where parts need them, those of the last turn among them.
+    """The lines of a loop's body, which begins after a meeting, with meetings where parts need them,
+    those of the last turn among them.
 
     `wide`: a meeting of several blocks, where it is about a place that is far: one that threads of other blocks reach.
     """

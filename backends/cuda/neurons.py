@@ -1,4 +1,6 @@
-"""Networks whose neurons are spread over all threads: the device's updates of neurons and synapses, as calls of the dynamics."""
+"""Networks whose neurons are spread over all threads:
+the device's updates of neurons and synapses, as calls of the dynamics.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training forwards in time: the traces of a step and at a sample's end, as calls of the headers and of the dynamics."""
+"""Training forwards in time: traces of a step and at a sample's end, as calls of the headers and of the dynamics."""
 
 from __future__ import annotations
 
@@ -103,7 +103,9 @@ class Online(Places):
 
     @property
     def penalises_late(self) -> bool:
-        """Whether penalties wait, where the weights change after every step, for a launch of their own: until all samples' rates are known."""
+        """Whether penalties wait, where the weights change after every step, for a launch of their own:
+        until all samples' rates are known.
+        """
         batch = any(p.over == "batch" for p in self.program.penalties)
         return self.is_online and self.loss_every_step and batch
 
@@ -213,7 +215,7 @@ class Online(Places):
         return f"pick<Real>({into}, {size}, {of}, {factor}, output, {rows}, {self.onto(each, what)});"
 
     def onto(self, each: Each, what: Literal["synapse", "target"]) -> str:
-        """The connection from the synapses of a loop to their targets, where these are meant and are not the loop's own."""
+        """The connection from a loop's synapses to their targets, where these are meant and are not the loop's own."""
         if what == "target" and len(each.along) > 1:
             return f"&{self.synapses(self.program.connection(each.along[1]))}"
         return NO_ROWS
@@ -386,7 +388,7 @@ class Online(Places):
         return found
 
     def late_sums(self) -> list[tuple[str, bool, Connection]]:
-        """Those whose size is known when synapses are built: key, whether it is of delays, and a connection that learns it."""
+        """Those whose size is known when synapses are built: key, whether of delays, a connection that learns it."""
         learnt = [late.update for late in self.late_traces if late.update.connection is not None]
         users = {
             self.program.learnt_by(o): o

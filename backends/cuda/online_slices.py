@@ -1,4 +1,6 @@
-"""Training forwards in time by the blocks of a cluster: what a block does with the traces of the synapses onto its own neurons."""
+"""Training forwards in time by the blocks of a cluster:
+what a block does with the traces of the synapses onto its own neurons.
+"""
 
 from __future__ import annotations
 
@@ -234,7 +236,8 @@ class OnlineSlices:
         return [call, "__syncthreads();"]
 
     def _copied(self, connection: str | None, to: tuple[str, str], of: tuple[str, str], again: bool) -> list[str]:
-        """A variable of the targets of a connection, whichever block has them, for each of its sources, or of elements with the same places.
+        """A variable of the targets of a connection, whichever block has them, for each of its sources,
+        or of elements with the same places.
 
         Blocks meet before and, where it is computed `again` in the step, behind.
         """
@@ -252,7 +255,9 @@ class OnlineSlices:
         return [s.meeting, call, s.meeting if again else "__syncthreads();"]
 
     def _rows(self, o: TraceUpdate) -> list[tuple[Row, int, int, str]]:
-        """Of own synapses, or neurons: a population, rows and columns of the traces, the number of its first neuron among the columns."""
+        """Of own synapses, or neurons: a population, rows and columns of the traces,
+        the number of its first neuron among the columns.
+        """
         s = self.samples
         if o.connection is None:
             size = s.program.group(o.group).size
@@ -263,7 +268,9 @@ class OnlineSlices:
         return [(row, rows, columns, s.first(row))]
 
     def _loop(self, o: TraceUpdate, body: Callable[[Row], list[str]]) -> list[str]:
-        """Loops over them: i is the source, j the block's neuron, e where the numbers stand; `body` makes the lines for a population."""
+        """Loops over them: i is the source, j the block's neuron, e where the numbers stand;
+        `body` makes the lines for a population.
+        """
         s, lines = self.samples, list[str]()
         c = s.program.connection(o.connection) if o.connection is not None else None
         for row, rows, columns, first in self._rows(o):

@@ -92,7 +92,9 @@ class Places(Layout):
 
     @property
     def aside(self) -> set[str]:
-        """Groups that only readouts read, few enough for a warp of their own, which works while the others go on with the next step."""
+        """Groups that only readouts read, few enough for a warp of their own,
+        which works while the others go on with the next step.
+        """
         p = self.program
         read = {c.source_group for c in p.connections} | {
             p.place(population)[0].name for population in (one.population for one in self.series)
@@ -120,7 +122,7 @@ class Places(Layout):
         """The threads that a group's numbers belong to."""
         return "aside" if group in self.aside else "all"
 
-    # ---------------------------------------------------------------------------------------- a block's neurons: all of them
+    # ----------------------------------------------------------------------------------- a block's neurons: all of them
     def row_at(self, group: str, offset: int) -> Row:
         """The population that has this neuron of a group."""
         return next(r for r in self.program.group(group).rows if r.offset <= offset < r.offset + r.size)
@@ -189,7 +191,9 @@ class Places(Layout):
         return row.size if row.population in self.counted else words(row.size)
 
     def spikes(self, c: Connection, gathered: bool = False) -> tuple[str, int]:
-        """Of a connection's source: the spikes of the first sample, by step, and numbers of a step; `gathered`: from the tape's first on."""
+        """Of a connection's source: the spikes of the first sample, by step, and numbers of a step; `gathered`:
+        from the tape's first on.
+        """
         k, row = self.number_of_source(c), self.program.place(c.source)[1]
         kind = "SpikeCounts" if row.population in self.counted else "SpikeBits"
         first = f"round.origin * {self.spike_words(row)}" if gathered else "0"
@@ -213,7 +217,9 @@ class Places(Layout):
         return f"LearntDelays<Real>({rows}, Network::step_ms, {c.delay}, {self.most_delay(c)}, {flag(c.rounded)})"
 
     def gradient_of(self, c: Connection, key: str | None = None) -> int:
-        """Where the gradient of a connection's weights, or delays, is gathered; negative where that is known when synapses are built."""
+        """Where the gradient of a connection's weights, or delays, is gathered;
+        negative where that is known when synapses are built.
+        """
         key = key or c.weight
         return self.further.get((c.name, key), self.gradient_offsets.get(key, -1))
 
@@ -238,7 +244,9 @@ class Places(Layout):
 
     @cached_property
     def parts_of_shared(self) -> dict[tuple[str, bool], tuple[int, int]]:
-        """Numbers that synapses in rows share, of a connection's weights or delays: where a block of a cluster adds up its part, and how many."""
+        """Numbers that synapses in rows share, of a connection's weights or delays:
+        where a block of a cluster adds up its part, and how many.
+        """
         found: dict[tuple[str, bool], tuple[int, int]] = {}
         end = 0
         for o in self.program.traces:
@@ -271,7 +279,7 @@ class Places(Layout):
         return len(whole) + self.thinning(c) if c.dropout else whole.index(c.source)
 
     def source(self, c: Connection) -> str:
-        """What a connection reads by step: events or values handed over, or a population's spikes; what dropout leaves."""
+        """What a connection reads by step: events or values handed over, a population's spikes; what dropout leaves."""
         if c.values is not None:
             return f"series_{self.series_of(c)}"
         if c.dropout:

@@ -22,7 +22,7 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Multiprocessor:
-    """Limits of one architecture. Source: CUDA C++ Programming Guide, technical specifications per compute capability."""
+    """Limits of one architecture. Source: CUDA C++ Programming Guide, specifications per compute capability."""
 
     shared: int  # bytes, of which the system takes 1 KB a block
     threads: int = 2048
@@ -77,7 +77,7 @@ def filled(text: str, log: str) -> str:
 
 
 def read_log(log: str) -> dict[tuple[str, str], Used]:
-    """What ptxas (`-Xptxas=-v`) says, by kernel and architecture. Kernels are in an unnamed namespace of the project's."""
+    """What ptxas (`-Xptxas=-v`) says, by kernel and architecture. Kernels are in the project's unnamed namespace."""
     result: dict[tuple[str, str], Used] = {}
     parts = re.split(r"Compiling entry function '(\w+)' for '(sm_\d+)a?'", log)
     for mangled, architecture, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
@@ -102,7 +102,7 @@ def _name(mangled: str) -> str:
 
 
 def resident_blocks(used: Used, threads: int, shared: int, limits: Multiprocessor) -> int:
-    """Blocks that a multiprocessor holds at once. Registers are given to warps in units of 256, shared memory in 128 bytes."""
+    """Blocks that a multiprocessor holds at once. Registers go to warps in units of 256, shared memory in 128 bytes."""
     warps = -(-threads // 32)
     registers = -(-used.registers * 32 // 256) * 256 * warps
     memory = -(-(shared + used.shared + 1024) // 128) * 128

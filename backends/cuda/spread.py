@@ -1,4 +1,6 @@
-"""Simulations of a large network that can also be trained: blocks of the whole card share the sample, a slice of every population a block."""
+"""Simulations of a large network that can also be trained:
+blocks of the whole card share the sample, a slice of every population a block.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def spread_of(samples: Samples) -> SpreadSamples | None:
 
 
 class SpreadSamples(ClusterSamples):
-    """Finished lines of the kernel that simulates on many blocks, which meet across the grid where those of a cluster do among themselves."""
+    """Finished lines of the kernel that simulates on many blocks,
+    which meet across the grid where those of a cluster do among themselves.
+    """
 
     meeting = "grid.sync();"
 

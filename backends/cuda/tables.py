@@ -83,7 +83,8 @@ class Tables(Samples):
 
     @property
     def resident_blocks(self) -> int:
-        """Of a multiprocessor, as many as leave a thread the registers that it needs: at least 120; 160 where wide matrices are transposed.
+        """Of a multiprocessor, as many as leave a thread the registers that it needs: at least 120;
+        160 where wide matrices are transposed.
 
         Doubles of sequences that may be cut take the next more, 250 what reads from many places.
         """

@@ -84,7 +84,7 @@ class Updates(Online):
         return tuple(found)
 
     def _drawing_loop(self, group: Group, row: Row, function: Function, body: list[str]) -> list[str]:
-        """The loop over one population's neurons, and the padding behind them, each draw with the population's own stream."""
+        """The loop over one population's neurons and the padding behind them; each draw has its own stream."""
         end = min((r.offset for r in group.rows if r.offset > row.offset), default=group.size)
         lines = [f"for_own(all, {end - row.offset}, [&](int k) {{  // {row.population}"]
         lines.append(f"    const int j = {moved('k', row.offset)};")

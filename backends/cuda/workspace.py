@@ -18,7 +18,11 @@ def words_of_kept(places: Places) -> list[tuple[int, int]]:
 
 
 def bytes_of_workspace(places: Places, maps: Sequence[Sized], sizes: Iterable[int]) -> int:
-    """Of a block's shared memory; the emitted code asserts it. `maps`: numbers per output that each loss keeps, where losses are computed; `sizes`: of the states' and adjoints' arrays."""
+    """Of a block's shared memory; the emitted code asserts it.
+
+    `maps`: numbers per output that each loss keeps, where losses are computed; `sizes`: of the states' and adjoints'
+    arrays.
+    """
     real = places.program.bytes_of_real
     size = sum(_up(n * real, 64) for n in sizes) + 2 * 16 * real + 4  # the flag of numbers that are none
     size += 4 * sum(count for _, count in words_of_kept(places))

@@ -23,7 +23,8 @@ class DrawNumbers:
     def bind(self, expression: Expression, printer: Printer, names: MutableMapping[str, str]) -> Expression:
         """The expression with each draw replaced by a symbol, whose text goes into `names`.
 
-        The text reads a `sncc::Draw`. What a state is drawn to start at, of a stream of its own, is one of `seed`, `neuron` and `trial`.
+        The text reads a `sncc::Draw`. What a state is drawn to start at, of a stream of its own, is one of `seed`,
+        `neuron` and `trial`.
         """
         if not has_draws(expression) or not isinstance(expression, Apply):
             return expression

@@ -1,4 +1,5 @@
-"""The dynamics of a Program as inline C++ functions, one neuron, output or element each: shared by C++ and CUDA to the letter.
+"""The dynamics of a Program as inline C++ functions, one neuron, output or element each:
+shared by C++ and CUDA to the letter.
 
 A `Function` also says, in the Program's names and in the order of its arguments, what a backend passes: backends add
 loops, memory and launches, no mathematics.
@@ -25,7 +26,7 @@ from sncc.program.statements import LEARNS, Assign, Draw, Reduce, Statement
 
 @dataclass(frozen=True, slots=True)
 class ReadoutStep:
-    """One statement of the loss: evaluated per output, then kept per output (`map`) or added up or compared (`sum`, `max`)."""
+    """A statement of the loss, evaluated per output, and kept for each (`map`), added up or compared (`sum`, `max`)."""
 
     kind: str
     name: str

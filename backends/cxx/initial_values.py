@@ -76,7 +76,9 @@ def initial_state(group: Group, row: Row, state: str, value: Expression, scalar:
 
 
 def first_value(name: str, comment: str, value: Expression, scalar: Scalar) -> Function:
-    """What follows for a neuron from its numbers and, where it reads any, from what states are drawn to start at, of a trial."""
+    """What follows for a neuron from its numbers and, where it reads any,
+    from what states are drawn to start at, of a trial.
+    """
     b = Builder(scalar, "real")
     if has_draws(value):
         b.argument("seed", "seed", type_="std::uint64_t")

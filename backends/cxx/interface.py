@@ -41,7 +41,9 @@ def flag(value: bool) -> str:
 
 
 def _whole(program: Program, parameter: Parameter) -> str:
-    """Of a first value that is a random matrix as a whole its shape and stream; of a normal one its stream, numbers and clip."""
+    """Of a first value that is a random matrix as a whole its shape and stream;
+    of a normal one its stream, numbers and clip.
+    """
     of, seed = parameter.initial, f"0x{stream(parameter.key, 'initial'):08x}u"
     plain = "false, 0, 0, 0, 0"
     if isinstance(of, Apply) and of.operation == WHOLE:
@@ -63,7 +65,9 @@ def _first(shared: Dynamics, parameter: Parameter) -> str:
 
 
 def tables(program: Program, shared: Dynamics) -> dict[str, object]:
-    """What the library knows of its sources, populations, parameters and optimiser, as C++ initialisers by the template's names."""
+    """What the library knows of its sources, populations, parameters and optimiser,
+    as C++ initialisers by the template's names.
+    """
     groups = [g.name for g in program.groups]
     rows = [(g, r) for g in program.groups for r in g.rows]
     readout, optimiser = program.readout, program.optimise
@@ -160,7 +164,10 @@ def _bytes_of_number(program: Program) -> dict[str, int]:
 
 
 def bytes_to_learn(program: Program) -> int:
-    """What the C++ half takes besides for a number that it learns: its gradient, the optimiser's states. A GPU has its own memory for them."""
+    """What the C++ half takes besides for a number that it learns: its gradient, the optimiser's states.
+
+    A GPU has its own memory for them.
+    """
     if program.schedule == "neuron_parallel" or program.optimise is None:
         return 0
     return program.bytes_of_real * (1 + len(program.optimise.states))

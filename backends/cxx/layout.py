@@ -1,4 +1,4 @@
-"""Where a Program's numbers stand in the emitted code: fields of the structs, columns of the tape, offsets of gradients."""
+"""Where a Program's numbers stand in the emitted code: fields of structs, columns of the tape, offsets of gradients."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Field:
 
 
 def halves_of(program: Program, rows: list[Connection]) -> dict[str, str]:
-    """How weights of 16 bits are stored: those that there is one of for every synapse or pair, and over which spikes go."""
+    """How weights of 16 bits are stored: those of which every synapse or pair has one, and over which spikes go."""
     if program.weights != "bfloat16":
         return {}
     found: dict[str, set[str]] = {}
@@ -46,7 +46,9 @@ def halves_of(program: Program, rows: list[Connection]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A state whose values are delivered step by step; `thinned`: the number of the connection whose dropout leaves only some."""
+    """A state whose values are delivered step by step; `thinned`:
+    the number of the connection whose dropout leaves only some.
+    """
 
     population: str
     variable: str
@@ -192,13 +194,15 @@ class Layout:
         self.gradient_size += rows * padded(columns)
 
     def told(self, group: str, name: str) -> tuple[Connection, int]:
-        """The connection over whose synapses a number of a group is told, and where what these have of its gradient stands among the sums."""
+        """The connection over whose synapses a number of a group is told,
+        and where what these have of its gradient stands among the sums.
+        """
         operation = next(o for o in self.program.gradient if isinstance(o, DeriveAdjoint) and o.group == group)
         connection, place = next((c, place) for found, c, place in operation.told if found == name)
         return self.program.connection(connection), self.sums[place]
 
     def thinning(self, c: Connection) -> int:
-        """The number of a connection, or of the one whose credit goes back over it, among those whose sources are thinned."""
+        """The number of a connection, or of the one whose credit goes back over it, among those of thinned sources."""
         same = (c.owner, c.source, c.values)
         return next(k for k, other in enumerate(self.thinned) if (other.owner, other.source, other.values) == same)
 
@@ -211,11 +215,13 @@ class Layout:
         return Series(c.source, c.values, self.thinning(c) if c.dropout else None)
 
     def most_delay(self, c: Connection) -> int:
-        """The last step after a spike in which anything of it arrives, as far as that is known before delays are given."""
+        """The last step after a spike in which anything of it arrives, as far as known before delays are given."""
         return most_delay(self.program, c)
 
     def seen_by(self, traces: TraceUpdate, symbol: str) -> tuple[str, int | None]:
-        """The field that a symbol in the body of traces is, and the neuron, or the first of the outputs, where that is one for all elements."""
+        """The field that a symbol in the body of traces is, and the neuron, or the first of the outputs,
+        where that is one for all elements.
+        """
         seen = self.program.seen_by(traces, symbol)
         assert seen is not None
         group, variable, neuron = seen
@@ -226,7 +232,9 @@ class Layout:
         return f"n > 1 && (n - 1) % {self.program.truncate} == 0"
 
     def late_trace_lines(self) -> list[str]:
-        """The entries of the table of traces whose number is known when synapses are built: which rows, or how many numbers, how many traces, along which rows."""
+        """The entries of the table of traces whose number is known when synapses are built:
+        which rows, or how many numbers, how many traces, along which rows.
+        """
         lines = []
         for late in self.late_traces:
             o = late.update
@@ -256,7 +264,9 @@ class Layout:
         return math.prod(self.outputs(each) or 1 for each in loops(o.each))
 
     def outputs(self, each: Each) -> int:
-        """How often a loop goes round in a turn of the one around it: for each output, or for each synapse of a neuron; 0 where only the library knows."""
+        """How often a loop goes round in a turn of the one around it: for each output, or for each synapse of a neuron;
+        0 where only the library knows.
+        """
         if not each.along:
             return self.program.readouts[each.readout or 0].size
         return 1 if self.rows_along(each) is None else 0
@@ -315,7 +325,7 @@ class Layout:
         return int(self.is_apart(key) and self.program.parameter(key).shape == ())
 
     def thinnings(self) -> list[str]:
-        """The entries of the table of thinned sources: source or population (-1: not one), neurons, stream, threshold."""
+        """Entries of the table of thinned sources: source or population (-1: not one), neurons, stream, threshold."""
         sizes = {s.name: s.size for s in self.program.sources} | {r.population: r.size for _, r in self.rows}
         return [
             f"{{{self.sources.index(c.source) if c.source_group is None else -1}, "
@@ -347,7 +357,10 @@ class Layout:
         return f"the input `{name.rstrip('!')}`" if variable in group.inputs else "an adjoint"
 
     def follows(self) -> list[str]:
-        """Matrices that get another parameter's change: both numbers, and whether it is transposed. Not of synapses that move."""
+        """Matrices that get another parameter's change: both numbers, and whether it is transposed.
+
+        Not of synapses that move.
+        """
         optimise, rewired = self.program.optimise, {c.weight for c in self.rewired()}
         return [
             f"{{{self.keys.index(matrix)}, {self.keys.index(weight)}, {str(transposed).lower()}}},"

@@ -135,7 +135,7 @@ def _has_synapses(program: Program, c: Connection) -> bool:
 
 
 def storage_of(program: Program, p: Parameter) -> str:
-    """How a parameter is stored; `made`: nowhere, as its synapses, which are stored all the same where samples are spread."""
+    """How a parameter is stored; `made`: nowhere, as its synapses, which are stored where samples are spread."""
     spread = program.schedule == "sample_parallel"
     made = not spread and p.shape != () and any(c.weight == p.key and not c.stored for c in program.connections)
     return "made" if made else p.storage
@@ -165,7 +165,9 @@ def seen_shape(program: Program, p: Parameter) -> list[int]:
 
 
 def _matrix(program: Program, p: Parameter) -> list[int] | None:
-    """Sources and targets of a `dense` connection of parts with gaps, of whose synapses these are numbers: in the order of these."""
+    """Sources and targets of a `dense` connection of parts with gaps, of whose synapses these are numbers:
+    in the order of these.
+    """
     c = next((c for c in program.connections if p.connection == c.name or p.key in (c.weight, c.delays)), None)
     wiring = c.wiring if c is not None else None
     wiring = wiring.pattern if isinstance(wiring, Shared) else wiring

@@ -20,8 +20,8 @@ RESERVED = frozenset(
 )
 # Names of macros: M_PI, EOF, RAND_MAX and whatever else a system's headers have; EL and EK are none.
 _MACRO = re.compile(r"[A-Z][A-Z0-9_]{2,}|M_\w+|[LP]_[a-z]+")
-# Projects whose header would hide one of the system's (`time.h`), whose functions would be another's (`pthread_create`),
-# or whose target CMake keeps for itself.
+# Projects whose header would hide one of the system's (`time.h`), whose functions would be another's
+# (`pthread_create`), or whose target CMake keeps for itself.
 _TAKEN = frozenset(
     """
     complex ctype fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbit stdbool

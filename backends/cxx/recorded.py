@@ -14,9 +14,11 @@ WEIGHTS = -1  # in place of the number of a state
 
 @dataclass(frozen=True, slots=True)
 class SynapseState:
-    """`name` of the connection `owner`, the engine's `state` of it; its synapses are those of the connection `counted`, or so many.
+    """`name` of the connection `owner`, the engine's `state` of it;
+    its synapses are those of the connection `counted`, or so many.
 
-    population: where neurons stand for synapses, else -1. `ahead`: what it is after a step stands there in the next one.
+    population: where neurons stand for synapses, else -1. `ahead`: what it is after a step stands there in the next
+    one.
     """
 
     owner: str
@@ -63,7 +65,7 @@ def _by_neurons(program: Program) -> Iterator[SynapseState]:
 
 
 def stood_for(program: Program) -> list[tuple[str, ...]]:
-    """(connection, source, target) of connections of which nothing is left but populations that stand for their synapses."""
+    """(connection, source, target) of connections of which only populations that stand for synapses are left."""
     left = {c.name for c in program.connections}
     found = (r.joins for g in program.groups for r in g.rows if r.joins and r.joins[0] not in left)
     return list(dict.fromkeys(found))

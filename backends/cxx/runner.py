@@ -8,7 +8,7 @@ from sncc.program.nodes import Program
 
 
 def runner(program: Program) -> dict[str, object]:
-    """Sources, of which the runner gives events to one (-1: to none), how long it runs by itself, and what it prints."""
+    """Sources, to one of which the runner gives events (-1: to none), how long it runs by itself, what it prints."""
     given = next((k for k, s in enumerate(program.sources) if s.kind == "events" and not s.kept), -1)
     pairs = [(k, c.name) for k, c in enumerate(program.connections) if is_written(c.name) and takes_pairs(c)]
     return {

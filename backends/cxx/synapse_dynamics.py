@@ -63,7 +63,7 @@ def synapse_update(program: Program, update: SynapseUpdate, number: int, scalar:
 
 
 def stored_numbers(about: SynapseStates, value: Expression) -> tuple[str, ...]:
-    """The stored parameters that a first value of a synapse's state reads, in the order in which it takes their numbers."""
+    """The stored parameters that a first value of a synapse's state reads, in the order in which it takes them."""
     return tuple(symbol for symbol, number in about.arrays if isinstance(number, str) and symbol in symbols(value))
 
 

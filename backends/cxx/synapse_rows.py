@@ -1,4 +1,4 @@
-"""Connections whose synapses are rows of targets, built when the library is loaded: which they are, and their tables."""
+"""Connections whose synapses are rows of targets, built when the library is loaded: which ones, and their tables."""
 
 from __future__ import annotations
 

@@ -17,7 +17,9 @@ def in_loops(
     operations: Sequence[TraceOperation], lines: Callable[[int, TraceOperation], list[str]], head: Callable[[Each], str],
     last: Sequence[str] = (),
 ) -> list[str]:  # fmt: skip
-    """What `lines` says of each operation, which it gets with its place; a loop begins with its `head`, and `last` ends each of its turns."""
+    """What `lines` says of each operation, which it gets with its place;
+    a loop begins with its `head`, and `last` ends each of its turns.
+    """
     result: list[str] = []
     for each, found in groupby(enumerate(operations), lambda o: getattr(o[1], "each", None)):
         inside = [line for k, o in found for line in lines(k, o)]

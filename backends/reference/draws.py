@@ -92,7 +92,7 @@ def _poisson(counter: Counter, number: int, mean: Array) -> Array:
 
 
 def _gamma(counter: Counter, number: int, shape: Array, scale: Array) -> Array:
-    """Marsaglia and Tsang 2000: attempt a takes a normal of number + 2a · 2^16, a uniform of number + (2a + 1) · 2^16."""
+    """Marsaglia and Tsang 2000: attempt a has a normal of number + 2a · 2^16, a uniform of number + (2a + 1) · 2^16."""
     shape = np.broadcast_to(np.asarray(shape, float), np.shape(counter.element))
     d = np.where(shape < 1, shape + 1, shape) - 1 / 3
     value, waiting = d.copy(), np.ones(shape.shape, bool)
@@ -121,7 +121,8 @@ DISTRIBUTIONS: dict[str, Callable[..., Array]] = {
 
 
 def orthogonal(counter: Counter, number: int, matrix: tuple[int, int]) -> Array:
-    """A random matrix with orthonormal columns, or rows where there are more of the others, in the shape of the elements.
+    """A random matrix with orthonormal columns, or rows where there are more of the others,
+    in the shape of the elements.
 
     The factor Q of the QR decomposition, R's diagonal positive, of a matrix of normal draws, or of its transpose.
     """

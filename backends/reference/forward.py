@@ -58,7 +58,7 @@ class ForwardRun:
         self.history: dict[tuple[str, str], list[np.ndarray]] = {w: [self.now(*w)] for w in _looked_back_at(program)}
 
     def check_states(self) -> None:
-        """Raises FloatingPointError for a state that ends infinite or as no number; one that begins infinite may be so."""
+        """Raises FloatingPointError for a state that ends infinite or as no number; one that began infinite may."""
         for group in self.program.groups:
             first = self._initial(group)
             for row, (state, _, _) in product(group.rows, group.declared):

@@ -1,4 +1,4 @@
-"""Interprets a Program, one sample after the other, in NumPy float64: a loop over phases, one short method per operation."""
+"""Interprets a Program, sample by sample, in NumPy float64: a loop over phases, one short method per operation."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ class Reference:
     def train_online(self, inputs: Sequence[Mapping[str, Array]], labels: Sequence[Array]) -> float:
         """One batch of e-prop forwards, the samples in lockstep; the mean loss with penalties.
 
-        An optimiser step after every step where all losses are of every step, else one at the end. Penalties, whose rates
-        are known at the end, come with the last; with it synapses move.
+        An optimiser step after every step where all losses are of every step, else one at the end. Penalties, whose
+        rates are known at the end, come with the last; with it synapses move.
         """
         arrays = {g.name: self._arrays(g) for g in self.program.groups}
         runs = [self._sample(arrays, sample, labels[k], len(inputs), (0, k), True) for k, sample in enumerate(inputs)]
@@ -140,7 +140,7 @@ class Reference:
     def optimise(
         self, gradients: Mapping[str, np.ndarray], learning_rate_factor: float = 1.0, moves: bool = True
     ) -> None:
-        """One optimiser step on every learnt parameter; `moves`: it is not in the midst of sequences, whose synapses stay."""
+        """One optimiser step on every learnt parameter; `moves`: not in the midst of sequences, whose synapses stay."""
         optimiser = self.program.optimise
         assert optimiser is not None
         self.optimiser_step += 1

@@ -1,4 +1,4 @@
-"""Deep R on a sparse connection's weights, after a step of the optimiser (Bellec, Kappel, Maass and Legenstein 2018)."""
+"""Deep R on a sparse connection's weights after a step of the optimiser (Bellec, Kappel, Maass, Legenstein 2018)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class Trained(Protocol):
 
 
 def step_weights(network: Trained, c: Connection, p: Parameter, stepped: Any, rate: float) -> None:
-    """Gives a connection its weights after a step of the optimiser; those that would change their sign are dormant, and 0, until they are moved.
+    """Gives a connection its weights after a step of the optimiser;
+    those that would change their sign are dormant, and 0, until they are moved.
 
     `stepped`: what the optimiser made of the weights (synapses,), in its numbers; `rate`: its learning rate for them.
     """
@@ -50,8 +51,8 @@ def step_weights(network: Trained, c: Connection, p: Parameter, stepped: Any, ra
 def move_synapses(network: Trained, c: Connection, p: Parameter) -> None:
     """Gives a connection other synapses for those that are dormant.
 
-    A synapse that has moved has a weight of 0, with the sign of the one that it was; its other numbers go with it, and the optimiser's
-    states, theirs too, are 0.
+    A synapse that has moved has a weight of 0, with the sign of the one that it was; its other numbers go with it, and
+    the optimiser's states, theirs too, are 0.
     """
     optimise = network.program.optimise
     assert optimise is not None

@@ -255,7 +255,9 @@ class Sample(ForwardRun):
         return self.kept(c)[target[1] :][: target[2]] if c is not None and c.dropout else 1.0
 
     def total(self, group: str, variable: str) -> Array:
-        """A sum over the steps, what an accumulator has collected, or a carried adjoint: the derivative by a state before the first step."""
+        """A sum over the steps, what an accumulator has collected, or a carried adjoint:
+        the derivative by a state before the first step.
+        """
         zeros = np.zeros(self.program.group(group).size)
         if self.program.traces:
             return self.eligibility.sums.get((group, variable), zeros)
@@ -280,7 +282,7 @@ class Sample(ForwardRun):
         return result if c.structure is None else result * (1 - np.eye(len(result)))  # none to itself
 
     def _gather_sparse(self, c: Connection, slot: str) -> np.ndarray:
-        """Gradient of the weights of a sparse connection, or of one with a delay per synapse, per element of its weight."""
+        """Gradient of the weights of a sparse connection, or one with a delay per synapse, by element of its weight."""
         table, shape = self.synapses.tables[c.name], np.shape(self.parameters[c.weight])
         whole = self.program.parameter(c.weight).dimensions
         whole = shape if -1 in whole else whole  # one number may be a matrix's as well: its first element has the sum

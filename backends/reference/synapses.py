@@ -1,4 +1,6 @@
-"""Synapses of a Program's connections as index arrays: what is delivered, transposed, gathered and learnt, synapse by synapse."""
+"""Synapses of a Program's connections as index arrays:
+what is delivered, transposed, gathered and learnt, synapse by synapse.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +132,7 @@ def _synapses(c: Connection, owner: str, seed: int, pairs: tuple[np.ndarray, np.
 
 
 class SynapsesOfSample:
-    """The synapses while a sample runs: weights that plasticity changes, states per synapse, and what arrives over them."""
+    """The synapses while a sample runs: weights that plasticity changes, states, and what arrives over them."""
 
     def __init__(
         self, program: Program, found: Mapping[str, Table], parameters: Mapping[str, np.ndarray],

@@ -27,7 +27,8 @@ class Traces:
     """The traces of one sample and the gradients that they have given so far.
 
     Those of a connection that is a whole matrix are one; of any other there is one for each of its synapses, in their
-    order. `weights`: by key, flat; `sums`: by (group, adjoint of a number), per neuron; `counter`: seed and trial of what is drawn.
+    order. `weights`: by key, flat; `sums`: by (group, adjoint of a number), per neuron; `counter`: seed and trial of
+    what is drawn.
     """
 
     def __init__(
@@ -77,7 +78,9 @@ class Traces:
                     self._gather(k, operation, lambda readout: readout.reduction is not None, output)
 
     def _in_order(self) -> Iterator[tuple[int, TraceOperation, int]]:
-        """Operations with their places: those of a loop for each output, whose number is the last, one output after the other."""
+        """Operations with their places: those of a loop for each output, whose number is the last,
+        one output after the other.
+        """
         for each, found in groupby(enumerate(self.program.traces), lambda o: getattr(o[1], "each", None)):
             operations = list(found)
             for output in range(self._count(each) if each is not None else 1):
@@ -93,11 +96,11 @@ class Traces:
         return int(np.bincount(self.synapses.tables[each.along[0]].pre).max(initial=0))
 
     def _turn(self, each: Each | None, number: int) -> int:
-        """The turn of the loop around a loop, of which it is all rounds' number so many; without one there is one turn."""
+        """The turn of the loop around, by the number among the rounds of all turns; without one there is one turn."""
         return number // self._turns(each) if each is not None and each.inside is not None else 0
 
     def _reached(self, each: Each, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The same as `_come_to` of a loop inside of another one: neurons, and the synapse of what each of them reaches."""
+        """`_come_to` for a loop inside of another one: neurons, and the synapse of what each of them reaches."""
         assert each.inside is not None
         outer, inner = divmod(number, self._turns(each))
         if each.inside.along:
@@ -111,7 +114,9 @@ class Traces:
         return neurons[there], synapses[order[there]], targets[order[there]]
 
     def _come_to(self, each: Each, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Neurons, places in their group; the synapse of each that is number so many, and the target of that; those that have one."""
+        """Neurons, places in their group; the synapse of each that is number so many, and the target of that;
+        those that have one.
+        """
         if each.inside is not None:
             return self._reached(each, number)
         first = self.synapses.tables[each.along[0]]

@@ -57,7 +57,7 @@ def _summary(file: str, model: Model) -> str:
 
 
 def _of_synapses(model: Model, whole: Model, name: str) -> str:
-    """How states of synapses move that the target does not carry: those of each synapse, or of the source for its synapses."""
+    """How states of synapses move that targets do not carry: of each synapse, or of the source for its synapses."""
     from sncc.lower.movers import method_of
     from sncc.model.integration import integration
 

@@ -36,7 +36,9 @@ def mistakes_of_the_user() -> Iterator[None]:
 
 
 def cause(error: Exception) -> str:
-    """What a user reads of a failure of the machine or of the runtime: of a file its path and why, without the number of the error."""
+    """What a user reads of a failure of the machine or of the runtime:
+    of a file its path and why, without the number of the error.
+    """
     if isinstance(error, OSError) and error.strerror:
         where = "" if error.filename is None else f"`{error.filename}`: "
         return where + error.strerror.lower()

@@ -26,7 +26,7 @@ class Validation:
 
 
 def wanted(share: str | None, patience: int | None, monitor: str | None) -> Validation | None:
-    """The options together; None without any. Raises ValueError for a malformed share, and for options that need one."""
+    """The options together; None without any. Raises ValueError for a malformed share, and options that need one."""
     if share is None:
         for option, value in (("--patience", patience), ("--monitor", monitor)):
             if value is not None:

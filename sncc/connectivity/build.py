@@ -14,9 +14,9 @@ position s: candidate c is neuron c, or c + 1 where c >= s. Else candidate c is 
 geometric, read from a table of thresholds that holds integers: q = 1 - p; q_1 = q, q_(k+1) = q_k · q in float64 (one
 rounding each); T_k = min(floor(q_k · 2^32 + 0.5), 2^32 - 1), k = 1 .. K. K is 64, doubled while K < 4096 and T_K >=
 2^28. Starting with c = 0, every word U of the row's sequence in turn:
-where U < T_K: c += K, and on with the next word (the geometric distribution has no memory);
-else: c += the number of k with U < T_k; if c < n there is a synapse to candidate c, and c += 1. The row ends where c >=
-n.
+- where U < T_K: c += K, and on with the next word (the geometric distribution has no memory);
+- else: c += the number of k with U < T_k; if c < n there is a synapse to candidate c, and c += 1.
+The row ends where c >= n.
 
 **random(fan_out = k)**: the element is the source's number, candidates are targets. **random(fan_in = k)**: the element
 is the target's number, candidates are sources; afterwards synapses are sorted by source. With repeats: k numbers below
@@ -31,10 +31,13 @@ chosen (2 k <= E, m = k) or left out (2 k > E, m = E - k).
 **conv2d**: parts are images [y, x, channel] (two dimensions: one channel). Source (y, x, c) reaches target (Y, X, o)
 through kernel element (ky, kx, c, o) where Y · stride + ky = y + padding before, the same along x. A synapse's weight
 is that element of the kernel (kh, kw, in, out), row-major.
+
 **pool2d**: source (y, x, c) reaches target (Y, X, c) where Y · stride <= y < Y · stride + size, the same along x.
+
 **dense**, **one_to_one** between parts: every pair (without a neuron to itself where `self = false`); neuron k to
-neuron k. Where connections share a weight that lies for all pairs, source i and target j have its element i · nt + j, or,
-transposed, j · ns + i; neuron k its element k.
+neuron k. Where connections share a weight that lies for all pairs, source i and target j have its element i · nt + j,
+or, transposed, j · ns + i; neuron k its element k.
+
 **sparse**: the pairs handed over, sorted stably by source, then target.
 """
 

@@ -76,9 +76,11 @@ class OneToOne:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """`dense` or `one_to_one` by weights that several connections have, and that lie for all pairs of neurons of the parts.
+    """`dense` or `one_to_one` by weights that several connections have,
+    and that lie for all pairs of neurons of the parts.
 
-    Source i and target j of the parts have element (i, j), or (j, i) where the weights are `turned`; one to one: element i.
+    Source i and target j of the parts have element (i, j), or (j, i) where the weights are `turned`; one to one:
+    element i.
     """
 
     pattern: Dense | OneToOne
@@ -150,7 +152,9 @@ def leaves_nothing_out(pattern: Pattern) -> bool:
 
 
 def is_matrix(pattern: Pattern, source: Part, target: Part) -> bool:
-    """Whether weights lie as a matrix, or a line of one-to-one ones: between parts without gaps, with a place for each pair."""
+    """Whether weights lie as a matrix, or a line of one-to-one ones:
+    between parts without gaps, with a place for each pair.
+    """
     parts = (source, target)
     if not isinstance(pattern, Dense | OneToOne) or any(part.contiguous is None for part in parts):
         return False
@@ -211,14 +215,14 @@ def channels_of(part: Part) -> int:
 class OfSynapses:
     """Between neurons that stand for the synapses of `connection`, in their order, and the neurons that it joins.
 
-    rows: from every source to its synapses, `onto`: from every synapse to its target, columns: from every target to the synapses
-    onto it. The synapses are those of `pattern` between parts of the populations `between`; neurons beyond the last
-    synapse have no connections.
+    Neurons beyond the last synapse have no connections.
     """
 
+    # rows: from every source to its synapses. columns: from every target to the synapses onto it. onto: from every
+    # synapse to its target.
     end: Literal["rows", "columns", "onto"]
     connection: str
-    pattern: Pattern
+    pattern: Pattern  # of the synapses, between parts of the populations `between`
     between: tuple[str, str]
     source: Part
     target: Part
@@ -232,7 +236,8 @@ class OfSynapses:
 
 @dataclass(frozen=True, slots=True)
 class Rewiring:
-    """Training that moves synapses, Deep R: one whose weight would change its sign gives way to another pair of neurons.
+    """Training that moves synapses, Deep R: one whose weight would change its
+    sign gives way to another pair of neurons.
 
     `l1` draws weights towards zero, `temperature` is that of their random walk; in the optimiser's numbers.
     """

@@ -30,7 +30,8 @@ def philox(seed: int, stream: Words, element: Words, step: Words, trial: Words) 
 def sequence(seed: int, stream: int, elements: np.ndarray, first: int, count: int) -> np.ndarray:
     """Words first .. first + count of every element's own sequence, (elements, count).
 
-    Word w of an element is word w mod 4 of the counter (stream, element, w div 4, 0); `first` and `count` are multiples of 4.
+    Word w of an element is word w mod 4 of the counter (stream, element, w div 4, 0); `first` and `count` are multiples
+    of 4.
     """
     blocks = np.arange(first // 4, (first + count) // 4)
     words = philox(seed, stream, np.asarray(elements)[:, None], blocks[None, :], 0)

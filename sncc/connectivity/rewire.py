@@ -1,12 +1,14 @@
-"""Which synapses take the place of dormant ones (Deep R; Bellec, Kappel, Maass and Legenstein 2018): the reference of every engine.
+"""Which synapses take the place of dormant ones: the reference of every engine.
+
+Deep R: Bellec, Kappel, Maass and Legenstein 2018.
 
 After step k of the optimiser (k from 1) dormant synapse d = 0, 1, ... of a connection, in the order of its synapses,
 moves to another pair of neurons. Attempt a = 0, 1, ... takes words 0 and 1 of the Philox counter (stream, d, a, k) with
 the stream of the connection's name and "rewiring": source number (U0 · ns) div 2^32 of the source's part, target number
 (U1 · nt) div 2^32 of the target's. `random(fan_in = …)` keeps the target, `random(fan_out = …)` the source. An attempt
 fails where it meets a neuron with itself under `self = false`, and, unless the pattern `repeats`, where that pair has a
-synapse: one that stays, or one that has moved already. So the pairs of dormant synapses are free again, and there always
-is one. Afterwards synapses are sorted by source, then target; of equal pairs those that stayed stand first.
+synapse: one that stays, or one that has moved already. So the pairs of dormant synapses are free again, and there
+always is one. Afterwards synapses are sorted by source, then target; of equal pairs those that stayed stand first.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ def rewire(
     pattern: Pattern, source: Part, target: Part, pre: np.ndarray, post: np.ndarray,
     dormant: np.ndarray, stream: int, seed: int, step: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """The synapses after a step: source and target of each (flat indices), and which of the former it is, all (synapses,).
+    """The synapses after a step: source and target of each (flat indices),
+    and which of the former it is, all (synapses,).
 
     `pre`, `post`: those before, sorted; `dormant`: whether each gives way, (synapses,). Raises ValueError where a pair
     stands twice and the pattern does not repeat pairs.

@@ -29,9 +29,9 @@ _OPTIONS = re.compile(r"[A-Za-z]\w*=[^,:]*(,[A-Za-z]\w*=[^,:]*)*")
 def load_data(spec: str, step: float, target: tuple[int, ...] | None = None) -> DataSet:
     """The data set of a description NAME[:PATH][:OPTION=VALUE,…], in steps of `step` seconds.
 
-    Names: digits, yin_yang, npz, nmnist, shd, dvsgesture; the options are the arguments of the functions of that name. `target`: the
-    shape of the network's source, which an event camera's images are reduced to where the options say nothing else.
-    Raises ValueError for an unknown name, option or value, FileNotFoundError for missing files.
+    Names: digits, yin_yang, npz, nmnist, shd, dvsgesture; the options are the arguments of the functions of that name.
+    `target`: the shape of the network's source, which an event camera's images are reduced to where the options say
+    nothing else. Raises ValueError for an unknown name, option or value, FileNotFoundError for missing files.
     """
     name, _, rest = spec.partition(":")
     if name not in ADAPTERS:

@@ -33,7 +33,7 @@ def listing(path: Path) -> list[tuple[str, int, int]]:
 
 
 def kept(key: str, convert: Callable[[], Iterable[Part]]) -> list[Part]:
-    """The parts of a data set under a key, read from the cache, else converted and, where that can be written, kept there."""
+    """The parts of a data set under a key, from the cache, else converted and, if that can be written, kept there."""
     name = hashlib.sha256(f"{VERSION} {key}".encode()).hexdigest()[:32]
     file = location() / "events" / f"{name}.npz"
     with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):

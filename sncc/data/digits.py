@@ -20,8 +20,9 @@ GREYS = 16  # the brightest grey
 def digits(step: float, coding: str = "count", steps: int = 32, split: float = 0.2, seed: int = 0) -> DataSet:
     """The digits as spikes of 8 x 8 neurons: `split` of each class to test on, drawn by the seed.
 
-    `coding`: count (as many spikes as the grey level, evenly spaced), latency (one spike, the brighter the earlier, none
-    where it is black) or rate (random spikes, drawn by the seed). Raises ValueError for other codings and `steps` < 1.
+    `coding`: count (as many spikes as the grey level, evenly spaced), latency (one spike, the brighter the earlier,
+    none where it is black) or rate (random spikes, drawn by the seed). Raises ValueError for other codings and `steps`
+    < 1.
     """
     if coding not in CODINGS:
         raise ValueError(f"digits have no coding `{coding}`; it is one of {', '.join(CODINGS)}")
@@ -40,7 +41,7 @@ def images_and_labels() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _count(images: NDArray[np.int64], steps: int, seed: int) -> NDArray[np.uint8]:
-    """Spike k of n at (k + 1/2) / n of the sample: the mean time of a pixel's spikes then does not depend on its grey."""
+    """Spike k of n at (k + 1/2) / n of the sample: so the mean time of a pixel's spikes does not depend on its grey."""
     counts = np.zeros((len(images), steps, *images.shape[1:]), np.uint8)
     for n in range(1, GREYS + 1):
         times = np.floor((np.arange(n) + 0.5) * steps / n).astype(int)

@@ -33,10 +33,15 @@ def npz(
 ) -> DataSet:
     """The events of a file: `events` (samples, steps, …; counts), or `times`, `channels`, `offsets` (samples + 1,).
 
-    `labels`: integers or targets. To test on: the arrays `test_events` (or `test_times` …) and `test_labels` where they
-    are there; the samples that `test` names, e.g. `takes<5` with an array `takes` (samples,), or `index>499`; else a fraction `split` of
-    each class, drawn by the seed. `unit`: of the times, in seconds (default 1 for real numbers). `shape`: e.g. 34x34x2;
-    by default `target`, that of the network's source, else as many as the channels. `steps` cuts or pads the samples. `none`: the label that means none.
+    - `labels`, an array of the file: integers or targets.
+    - To test on: the arrays `test_events` (or `test_times` …) and `test_labels` where they are there; else the samples
+      that `test` names, e.g. `takes<5` with an array `takes` (samples,), or `index>499`; else a fraction `split` of
+      each class, drawn by the seed.
+    - `unit`: of the times, in seconds (default 1 for real numbers).
+    - `shape`: e.g. 34x34x2; by default `target`, that of the network's source, else as many as the channels.
+    - `steps` cuts or pads the samples.
+    - `none`: the label that means none.
+
     Raises FileNotFoundError, PermissionError, and ValueError for missing arrays and options that do not fit.
     """
     arrays = _read(Path(path))

@@ -13,8 +13,8 @@ from sncc.runtime import Events
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DataSet:
-    """Events and labels to train and, where there are some, to test on and, as a pair, to validate on; `shape` is a sample's,
-    per step.
+    """Events and labels to train and, where there are some, to test on and, as a pair, to validate on;
+    `shape` is a sample's, per step.
     """
 
     train: Events
@@ -52,7 +52,8 @@ def stratified(labels: NDArray[Any], fraction: float, seed: int) -> NDArray[np.b
 
 
 def set_aside(data: DataSet, share: float, seed: int) -> DataSet:
-    """The set with a share of the samples to train on, drawn by the seed, to validate on instead; those to test on stay.
+    """The set with a share of the samples to train on, drawn by the seed, to validate on instead;
+    those to test on stay.
 
     Raises ValueError for a share outside (0, 1), and for one that leaves no sample in either part.
     """

@@ -57,9 +57,12 @@ def nmnist(
 ) -> DataSet:  # fmt: skip
     """N-MNIST below DIR/NMNIST/{Train,Test}: 34 x 34 x 2, 10 classes.
 
-    `size`: rows x columns that the sensor is reduced to, e.g. 17x17. `polarity`: both, merged, on or off. `denoise`: ms within
-    which an event needs a neighbour to be kept. `steps` cuts or pads the samples, `limit` keeps so many of each part.
-    `target`: the shape of the network's source, which size and polarity follow where they are not given.
+    - `size`: rows x columns that the sensor is reduced to, e.g. 17x17.
+    - `polarity`: both, merged, on or off.
+    - `denoise`: ms within which an event needs a neighbour to be kept.
+    - `steps` cuts or pads the samples.
+    - `limit` keeps so many of each part.
+    - `target`: the shape of the network's source, which size and polarity follow where they are not given.
     """
     return _read(_NMNIST, path, step, _thinning((34, 34, 2), size, polarity, denoise, steps, limit, target))
 
@@ -67,7 +70,10 @@ def nmnist(
 def shd(
     path: str, step: float, channels: int = 0, steps: int = 0, limit: int = 0, *, target: tuple[int, ...] | None = None
 ) -> DataSet:
-    """Spiking Heidelberg Digits, DIR/SHD/shd_{train,test}.h5: 700 channels, 20 classes. `channels`: so many of neighbours put together."""
+    """Spiking Heidelberg Digits, DIR/SHD/shd_{train,test}.h5: 700 channels, 20 classes.
+
+    `channels`: so many of neighbours put together.
+    """
     fewer = channels or (target[0] if target is not None and len(target) == 1 and target[0] < 700 else 0)
     if fewer < 0 or fewer > 700:
         raise ValueError(f"`channels` is from 1 to 700, not {fewer}")
@@ -172,7 +178,8 @@ def _read(layout: _Layout, path: str, step: float, thinning: Thinning) -> DataSe
             import tonic
         except ImportError:
             raise ValueError(f"reading {layout.name} needs tonic: pip install 'sncc[tonic]'") from None
-        # a class of the same name, since that is the folder's; it never downloads, and takes a part of the data set for the whole
+        # a class of the same name, since that is the folder's; it never downloads, and takes a part of the data set for
+        # the whole
         base: Any = getattr(tonic.datasets, layout.name)
         local: Any = type(layout.name, (base,), {"_check_exists": _exists})
         for train in (True, False):

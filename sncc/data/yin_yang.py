@@ -23,8 +23,8 @@ def yin_yang(
 ) -> DataSet:  # fmt: skip
     """Points as five spikes each: x, y, 1 - x and 1 - y between the times `early` and `late` (ms), and one at `early`.
 
-    Classes: 0 yin, 1 yang, 2 dots, equally likely. Samples last `duration` ms. Points to train and to test on are drawn by
-    `seed`. Raises ValueError where a number of samples is below 1, or times are not in order.
+    Classes: 0 yin, 1 yang, 2 dots, equally likely. Samples last `duration` ms. Points to train and to test on are drawn
+    by `seed`. Raises ValueError where a number of samples is below 1, or times are not in order.
     """
     if train < 1 or test < 1:
         raise ValueError("`train` and `test` are numbers of points, from 1")

@@ -24,7 +24,9 @@ RULES = ("eprop", "bptt", "eventprop")
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A word that may stand at a place: `kind` as the language calls it, `keyword` or `function`; `insert` is what is typed."""
+    """A word that may stand at a place: `kind` as the language calls it, `keyword` or `function`;
+    `insert` is what is typed.
+    """
 
     label: str
     kind: str

@@ -16,7 +16,7 @@ _WITHOUT_UNIT = frozenset(
 
 
 def documentation(source: Source, place: int) -> str:
-    """Markdown about the name at a place: its statement, documentation, default and unit; empty where nothing is known."""
+    """Markdown about the name at a place: its statement, documentation, default and unit; empty where it is unknown."""
     named = meaning(text_of(source), place)
     if named is None:
         return ""

@@ -140,7 +140,7 @@ def _in_scope(text: Text, path: list[Any], place: int, name: str) -> Named | Non
 
 
 def _argument(text: Text, path: list[Any], name: str, place: int) -> Named | None:
-    """The parameter that an argument's name sets: `tau` of `LIF[3](tau = 5 ms)`, or the state before a population's `=`."""
+    """What an argument's name sets: the parameter `tau` of `LIF[3](tau = 5 ms)`, or the state before an `=`."""
     for outer, inner in zip(reversed(path[:-1]), reversed(path[1:])):
         sets = isinstance(inner, tree.Argument) and inner.name == name and inner.span.start == place
         starts = isinstance(inner, tree.Initial) and inner.name.span.start == place

@@ -41,7 +41,9 @@ def latex_text(words: str) -> str:
 
 
 def latex_name(name: str) -> str:
-    r"""A symbol: `tau_m` as \tau_{\mathrm{m}}, the adjoint `v~` with a tilde, the impulses `I!` as I^{\delta}, `v.1` as v^{(1)}."""
+    r"""A symbol: `tau_m` as \tau_{\mathrm{m}}, the adjoint `v~` with a tilde,
+    the impulses `I!` as I^{\delta}, `v.1` as v^{(1)}.
+    """
     base, *rest = name.replace("~", "").replace("!", "").split(".")
     found = re.fullmatch(r"(\w*?[^\W\d_])(\d*)(?:_(\w+))?", base)
     head, digits, below = (found[1], found[2], found[3] or "") if found else (base, "", "")

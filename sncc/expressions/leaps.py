@@ -1,7 +1,7 @@
 """Whether an expression is continuous in some of its names, found by looking at its values.
 
-Conditions, `floor` and `sign` may leap; `max(0, x)`, or `x if x > 0 else 0`, only bends. Where a condition changes, values close
-by on both sides are compared.
+Conditions, `floor` and `sign` may leap; `max(0, x)`, or `x if x > 0 else 0`, only bends. Where a condition changes,
+values close by on both sides are compared.
 """
 
 from __future__ import annotations

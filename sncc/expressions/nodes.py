@@ -22,9 +22,9 @@ ARITY: dict[str, int | None] = {
     "normal": 2, "uniform": 2, "lognormal": 2, "exponential": 1, "gamma": 2,  # draws
     "first": 2,  # first(stream, draw): what an element's state is drawn to start at, the same wherever it stands
     "shared": 2,  # shared(key, draw): one draw wherever it stands; lowering takes it apart
-    "orthogonal": 1,  # orthogonal(gain): an entry of a random matrix with orthonormal rows or columns; a weight's value only
+    "orthogonal": 1,  # orthogonal(gain): an entry of a random matrix with orthonormal rows or columns; of weights alone
     "stop": 1,  # the value, held constant for the gradient
-    "jump": 3,  # jump(spike, after, before): `after` where the spike (0 or 1) is 1; its derivative by the spike is after - before
+    "jump": 3,  # jump(spike, after, before): `after` where the spike (0 or 1) is 1; its derivative: after - before
     "phi1": 1, "phi2": 1,  # (exp(x) - 1) / x and (phi1(x) - 1) / x, with their limits at 0
     "expdd": None,  # expdd(h, a, b, ...): divided difference of exp(h x) at the points a, b, ...
     "expm": None,  # expm(i, j, n, h, a11, a12, ...): entry (i, j) of exp(h A) for an n x n matrix A

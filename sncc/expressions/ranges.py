@@ -20,7 +20,7 @@ _RISING: dict[str, Callable[[float], float]] = {
 
 
 def range_of(expression: Expression, symbols: Mapping[str, Range]) -> Range:
-    """The least and the largest value, infinite where nothing is known; `symbols`: between which numbers each name lies."""
+    """The least and the largest value, infinite where nothing is known; `symbols`: between what each name lies."""
     match expression:
         case Number(value):
             return value, value

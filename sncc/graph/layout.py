@@ -154,7 +154,7 @@ def _reached(start: str, follow: dict[str, list[str]]) -> set[str]:
 
 
 def _order(columns: list[list[_Slot]], group: dict[str, str]) -> None:
-    """Each slot near the mean of its neighbours' places, sweeping right and left a few times; a group stays together."""
+    """Each slot near the mean of its neighbours' places, in a few sweeps right and left; a group stays together."""
     for sweep in range(6):
         for column in columns if sweep % 2 == 0 else reversed(columns):
             for k, slot in enumerate(column):
@@ -289,7 +289,7 @@ def _ports(
 
 
 def _beside(own: float, other: float) -> float:
-    """Where an arrow to a box above or below touches a side: at the outside, and far boxes towards the middle's side."""
+    """Where an arrow to a box above or below touches a side: outside, of far boxes towards the middle's side."""
     return 1e6 - (other - own) if other > own else (own - other) - 1e6
 
 

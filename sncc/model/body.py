@@ -1,4 +1,4 @@
-"""Equations, `let` and jumps of a neuron, a synapse or a plasticity, in one pass with given units of what is outside."""
+"""Equations, `let` and jumps of a neuron, synapse or plasticity, in one pass with given units of what is outside."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _JUMPS = {"+=": "add", "-=": "sub", "*=": "mul"}
 
 
 def at_jump(expression: Expression) -> Expression:
-    """An expression of a threshold or a jump, which stand at the step's end: there `t` is t(n), in a flow it is t(n - 1)."""
+    """An expression of a threshold or a jump, at the step's end: there `t` is t(n), in a flow it is t(n - 1)."""
     end = Apply("add", (Symbol("t", TIME), Symbol("step", TIME)), TIME)
     return substitute(expression, {"t": end})
 

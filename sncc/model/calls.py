@@ -1,4 +1,6 @@
-"""Calls of what a setting or an option names, `adam(learning_rate = 1e-3)`, `deep_r(l1 = 1e-4)`: name, arguments, plain numbers."""
+"""Calls of what a setting or an option names, `adam(learning_rate = 1e-3)`, `deep_r(l1 = 1e-4)`:
+name, arguments, plain numbers.
+"""
 
 from __future__ import annotations
 

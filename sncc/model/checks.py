@@ -57,7 +57,9 @@ def check_rates(model: nodes.Model, diagnostics: Diagnostics) -> None:
 
 
 def check_keys(model: nodes.Model, diagnostics: Diagnostics) -> None:
-    """Two things are not known by one name: a connection has a `delay`, what a learning signal goes by `feedback`, a neuron `spikes`."""
+    """Two things are not known by one name: a connection has a `delay`,
+    what a learning signal goes by `feedback`, a neuron `spikes`.
+    """
     states = [s for p in model.populations if p.dynamics for s in p.dynamics.states if s.name == "spikes"]
     for span in dict.fromkeys(s.span for s in states):
         message = "`spikes` would be two things: this state, and the spikes that are recorded and that losses read"
@@ -107,7 +109,7 @@ def check_states(model: nodes.Model, diagnostics: Diagnostics) -> None:
 
 
 def _learning(model: nodes.Model, key: str) -> list[str]:
-    """The populations by whose states a number moves the loss: a connection's target, or what reads a number of neurons."""
+    """Populations by whose states a number moves the loss: a connection's target, or what reads a number of neurons."""
     owner, _, name = key.partition(".")
     into = next((c.target for c in model.connections if c.name == owner), None)
     if into is not None:
@@ -148,7 +150,9 @@ def _moving(population: nodes.Population) -> set[str]:
 
 
 def _reaching(model: nodes.Model, read: set[str], by_modulators: bool) -> set[str]:
-    """Populations from which connections lead to those in `read`, and these; also by what they tell modulators, which e-prop cuts."""
+    """Populations from which connections lead to those in `read`, and these;
+    also by what they tell modulators, which e-prop cuts.
+    """
     found, waiting = set(read), list(read)
     while waiting:
         target = waiting.pop()

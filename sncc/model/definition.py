@@ -83,7 +83,7 @@ def read_arguments(
 
 
 class Definition:
-    """The names, parameters and states of a block for one population or connection; mistakes are reported and left out."""
+    """Names, parameters and states of a block for one population or connection; mistakes are reported and left out."""
 
     def __init__(self, block: Block, overrides: Overrides, scope: Scope, diagnostics: Diagnostics) -> None:
         # the library's models do not see the user's build-time parameters

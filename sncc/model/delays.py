@@ -21,7 +21,9 @@ LONGEST = 1_000_000  # steps
 
 @dataclass(frozen=True)
 class Delay:
-    """A delay as stated: a fixed time in ms with its place, or a parameter (drawn, `each`, or learnt); both None: the default."""
+    """A delay as stated: a fixed time in ms with its place, or a parameter (drawn, `each`, or learnt);
+    both None: the default.
+    """
 
     fixed: tuple[float, Span] | None = None
     parameter: nodes.Parameter | None = None

@@ -68,8 +68,8 @@ def report_misfit(
 ) -> None:  # fmt: skip
     """What a definition does not find at this connection is the connection's mistake; anything else the block's own.
 
-    `plain`: parameters that are plain numbers, and may be given any unit. One that stands alone where the weight's unit is wanted, as in `bound
-    weight in [0, w_max]`, is the mistake, and all else that has another unit follows from it.
+    `plain`: parameters that are plain numbers, and may be given any unit. One that stands alone where the weight's unit
+    is wanted, as in `bound weight in [0, w_max]`, is the mistake, and all else that has another unit follows from it.
     """
     shown = list(found.found)
     units = [d for d in found.found if d.code == "wrong-unit" and d.span is not None]

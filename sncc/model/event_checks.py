@@ -91,7 +91,7 @@ def _is_random(expression: Expression) -> bool:
     return has_draws(expression) or any(map(is_noise, symbols(expression)))
 
 
-# ------------------------------------------------------------------------------------------------ spikes that cannot move
+# ---------------------------------------------------------------------------------------------- spikes that cannot move
 def _warn_of_fixed_times(model: nodes.Model, population: nodes.Population, diagnostics: Diagnostics) -> None:
     """Where only arriving impulses can fire a neuron, it fires when they come, whatever the weights."""
     dynamics = population.dynamics

@@ -73,7 +73,7 @@ def _in_plasticity(
 
 
 def _around(model: nodes.Model, c: nodes.Connection, learnt: Collection[str]) -> tuple[set[str], dict[str, str]]:
-    """What a connection reads of neurons of both sides: what moves there, and numbers that are learnt, with their keys."""
+    """What a connection reads of neurons of both sides: what moves there, and learnt numbers, with their keys."""
     moving, numbers = set[str](), dict[str, str]()
     for side, name in (("pre", c.source), ("post", c.target)):
         neurons = model.population(name)

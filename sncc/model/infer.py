@@ -261,7 +261,7 @@ class Elaborator(Agreement):
         return True
 
     def _functions_like(self, name: str) -> tuple[str, ...]:
-        """What an unknown function may be meant for: the shapes of surrogates, functions of `u`, only where there is a `u`."""
+        """What an unknown function may be meant for: shapes of surrogates, functions of `u`, where there is a `u`."""
         named = [(n, self.scope.function(n)) for n in self.scope.function_names()]
         shapes = {n for n, f in named if f is not None and _is_shape(f)}
         known = [n for n, _ in named if "u" in self.names or n not in shapes]

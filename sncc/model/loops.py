@@ -34,7 +34,7 @@ def _unroll(
     parts: tuple[Any, ...], whole: Callable[[tree.Expression], int | None], diagnostics: Diagnostics,
     found: list[Any], turns: Iterator[int], outermost: Span | None,
 ) -> None:  # fmt: skip
-    """Appends the statements to `found`; `turns` counts those of all loops, `outermost` is where the first of them stands."""
+    """Appends the statements to `found`; `turns` counts those of all loops, `outermost` is where the first stands."""
     for part in parts:
         if not isinstance(part, tree.Loop):
             found.append(part)

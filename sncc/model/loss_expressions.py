@@ -1,4 +1,4 @@
-"""Expressions around what a loss reads: factors of a readout, and losses written out, such as `mean((output.v - label)^2)`."""
+"""Expressions around what a loss reads: factors of a readout, and losses such as `mean((output.v - label)^2)`."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _terms(value: tree.Expression, factor: float) -> list[tuple[tree.Expression,
 
 
 def _is_loss(value: tree.Expression) -> bool:
-    """Whether a loss stands in it that has a name or is of every step: that is a plain number, whose factors are taken out."""
+    """Whether a loss stands in it that has a name or is of every step: a plain number, whose factors are taken out."""
     match value:
         case tree.Call(tree.Name(("mean" | "sum",)), (inner, *_)) if not isinstance(inner.value, tree.Name):
             return True
@@ -238,7 +238,9 @@ class _Reader:
         )
 
     def _readout_itself(self, name: str, call: tree.Call, factor: float) -> training_nodes.Loss | None:
-        """`mean(hidden.spikes)`: by itself it is taken for a readout whose loss was forgotten; beside others, or with a factor, it is one."""
+        """`mean(hidden.spikes)`: by itself it is taken for a readout whose loss was forgotten;
+        beside others, or with a factor, it is one.
+        """
         inner = call.arguments[0].value
         if not self.beside or name == "first_spike":
             self._needs_a_loss(
@@ -305,7 +307,9 @@ class _Reader:
     def _smoothing(
         self, function: str, arguments: tuple[tree.Argument, ...]
     ) -> tuple[float, tuple[tree.Argument, ...]] | None:
-        """The label smoothing of a cross entropy, and the arguments without names; None after any other name, which is reported."""
+        """The label smoothing of a cross entropy, and the arguments without names;
+        None after any other name, which is reported.
+        """
         smoothing, named = 0.0, [a for a in arguments if a.name]
         for argument in named:
             if argument.name != "smoothing" or function != "cross_entropy":

@@ -119,7 +119,7 @@ class PatternResolver:
         return found
 
     def _reaches_itself(self, arguments: Mapping[str, tree.Expression]) -> bool:
-        """Whether no neuron is left out; so between two populations, whatever is said. Later stages ask the pattern alone."""
+        """Whether no neuron is left out; so between two populations, whatever is said. Later stages ask the pattern."""
         return true_or_false(arguments.get("self"), "self", True, self.diagnostics) or not self.ends.itself
 
     def _whole(self, written: tree.Expression, what: str, least: int = 1) -> int | None:

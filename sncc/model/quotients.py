@@ -1,7 +1,7 @@
 """Quotients such as x / (exp(x) - 1), the form of a channel's rates: 0 / 0 where x is 0, and inexact near by.
 
-The standard library has the quotient with its limit, `bernoulli`. What stands under a condition is not looked at: that may
-be there to leave the 0 out.
+The standard library has the quotient with its limit, `bernoulli`. What stands under a condition is not looked at: that
+may be there to leave the 0 out.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ _ORDER = {"euler": 1, "heun": 2, "rk4": 4}  # the method's factor on exp(z) is i
 def check_steps(model: Model, diagnostics: Diagnostics) -> None:
     """Warn where an explicit method's step is unstable, or longer than the equations' fastest time constant.
 
-    Both are read off the equations' linear part at the initial state, without inputs: spikes are faster still. For the other
-    methods, which are stable, only linear terms with numbers that are compiled in are looked at.
+    Both are read off the equations' linear part at the initial state, without inputs: spikes are faster still. For the
+    other methods, which are stable, only linear terms with numbers that are compiled in are looked at.
     """
     for population in model.populations:
         dynamics = population.dynamics
@@ -73,7 +73,9 @@ def _growth(method: str, z: complex) -> float:
 
 
 def _jacobian(population: Population, dynamics: Dynamics) -> np.ndarray:
-    """Derivatives of the equations by the states at the initial state, by central differences, in 1/ms; empty if not finite."""
+    """Derivatives of the equations by the states at the initial state, by central differences, in 1/ms;
+    empty if not finite.
+    """
     import numpy as np
 
     from sncc.expressions.evaluate import evaluate

@@ -1,4 +1,4 @@
-"""A `synapse` definition at one connection → its parameters, states, jumps and what it delivers; the unit of `weight`."""
+"""A `synapse` definition at one connection → parameters, states, jumps, what it delivers; the unit of `weight`."""
 
 from __future__ import annotations
 

@@ -87,8 +87,8 @@ def _after_jumps(spike: Spike, dynamics: Dynamics) -> Expression:
 def _out_of_reach(population: Population, model: Model, numbers: Numbers) -> str | None:
     """The one state that the threshold depends on, where it stays short of it for certain, else None.
 
-    Certain where its equation is linear and in no other state, does not grow, and everything that arrives moves it away:
-    then it stays between its first value and where it rests.
+    Certain where its equation is linear and in no other state, does not grow, and everything that arrives moves it
+    away: then it stays between its first value and where it rests.
     """
     dynamics = population.dynamics
     assert dynamics is not None and dynamics.spike is not None

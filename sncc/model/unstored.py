@@ -1,4 +1,4 @@
-"""`stored = false`: synapses that are kept nowhere, and made again from their random numbers whenever their source spikes."""
+"""`stored = false`: synapses that are kept nowhere, and made again from random numbers when their source spikes."""
 
 from __future__ import annotations
 

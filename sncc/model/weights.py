@@ -20,7 +20,7 @@ from sncc.syntax import tree
 
 @dataclass(frozen=True)
 class Place:
-    """Where weights stand: from `source` to input `where` of `target`; fan_in and fan_out as far as the pattern tells."""
+    """Where weights stand: from `source` to input `where` of `target`; fan_in and fan_out where the pattern tells."""
 
     source: nodes.Population
     target: nodes.Population

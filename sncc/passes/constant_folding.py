@@ -1,4 +1,4 @@
-"""Put in the numbers that all populations of a group agree on, compute what follows from them, drop what is unused."""
+"""Put in the numbers that all populations of a group agree on, compute what follows, drop what is unused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Operation = TypeVar("Operation")
 
 
 def constant_folding(program: Program) -> Program:
-    """Put in the numbers that all populations of a group agree on, compute what follows from them, drop what is unused."""
+    """Put in the numbers that all populations of a group agree on, compute what follows, drop what is unused."""
     for group in program.groups:
         program = _fold_group(program, group)
     return program

@@ -15,9 +15,9 @@ from sncc.program.statements import Assign, Fire, Statement
 def strength_reduction(program: Program) -> Program:
     """Compute the values of updates of neurons by cheaper operations.
 
-    Products with reciprocals for divisions by numbers, constant factors and signs gathered, a threshold's two sides compared for a
-    difference compared with 0.
-    A division takes a vector unit as long as ten products. Where one sample's neurons are the loop, such an update is most of the time.
+    Products with reciprocals for divisions by numbers, constant factors and signs gathered, a threshold's two sides
+    compared for a difference compared with 0. A division takes a vector unit as long as ten products. Where one
+    sample's neurons are the loop, such an update is most of the time.
     """
     if program.schedule != "neuron_parallel":
         return program

@@ -23,7 +23,7 @@ Above = tuple[int, str] | None  # a comment with its level, or a blank line
 
 
 def format_text(text: str, path: str = "<text>") -> str:
-    """The text in canonical layout. Raises `DiagnosticError` where it has syntax errors; `path` is what they call it."""
+    """The text in canonical layout. Raises `DiagnosticError` for syntax errors; `path` is what these call it."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     tree = parse(text, path)
     statements = _statements(text if text.endswith("\n") else text + "\n")

@@ -58,7 +58,9 @@ def failure(code: str, span: Span | None, message: str, help: str = "") -> Diagn
 
 
 def is_text(source: Source, diagnostics: Diagnostics) -> bool:
-    """Whether the source is worth parsing; reports control and invisible characters, tabs in indentation and endless nesting."""
+    """Whether the source is worth parsing; reports control and invisible characters,
+    tabs in indentation and endless nesting.
+    """
     text = source.text
     control = re.search(r"[\x00-\x08\x0b-\x1f\x7f\ue000\ufffe\uffff]", text)
     if control:

@@ -1,4 +1,4 @@
-"""The TextMate grammar of the language, for editors: `python -m sncc.syntax.textmate > grammar/editor/snn.tmLanguage.json`."""
+"""The language's TextMate grammar: `python -m sncc.syntax.textmate > grammar/editor/snn.tmLanguage.json`."""
 
 from __future__ import annotations
 
