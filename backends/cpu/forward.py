@@ -117,7 +117,9 @@ def tile_layout(layout: Layout, key: str) -> str:
 def delays_of_rows(layout: Layout, c: Connection) -> str:
     """The delays of synapses that have one each: whole steps, or what is learnt."""
     r = layout.row_number(c)
-    return f"LearntDelays<Real, {flag(c.rounded)}>(p, {r})" if c.interpolated else f"WholeDelays<Real>(p.rows[{r}])"
+    return (
+        f"LearntDelays<Real, {flag(not c.in_parts)}>(p, {r})" if c.interpolated else f"WholeDelays<Real>(p.rows[{r}])"
+    )
 
 
 def row_loop(layout: Layout, c: Connection) -> str:

@@ -69,7 +69,7 @@ def gather(layout: Layout) -> list[str]:
 def _is_gathered_with_delays(layout: Layout, c: Connection) -> bool:
     """Whether the gradients of a connection's weights and delays are sums over the same adjoints, and made at once."""
     learnt = layout.program.parameter(c.weight).learnt
-    return c.interpolated and not c.rounded and learnt and layout.program.parameter(c.delays or "").learnt
+    return c.in_parts and learnt and layout.program.parameter(c.delays or "").learnt
 
 
 def _gather_delays(layout: Layout, o: GatherDelay, written: set[str]) -> list[str]:

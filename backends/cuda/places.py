@@ -7,7 +7,7 @@ from functools import cached_property
 from sncc.backends.cuda.meetings import Access
 from sncc.backends.cxx.dynamics import Dynamics
 from sncc.backends.cxx.layout import Layout, padded
-from sncc.backends.cxx.synapse_rows import flag, place_of_delays, place_of_weights
+from sncc.backends.cxx.synapse_rows import delay_mode, place_of_delays, place_of_weights
 from sncc.connectivity.patterns import Convolution
 from sncc.program.groups import Connection, Row
 from sncc.program.learning import Gather, GatherDelay, TraceUpdate
@@ -214,7 +214,7 @@ class Places(Layout):
     def learnt_delays(self, c: Connection) -> str:
         """The delays of a connection's synapses that need not be whole steps."""
         rows = f"g.rows[{self.row_number(c)}]"
-        return f"LearntDelays<Real>({rows}, Network::step_ms, {c.delay}, {self.most_delay(c)}, {flag(c.rounded)})"
+        return f"LearntDelays<Real>({rows}, Network::step_ms, {c.delay}, {self.most_delay(c)}, {delay_mode(c)})"
 
     def gradient_of(self, c: Connection, key: str | None = None) -> int:
         """Where the gradient of a connection's weights, or delays, is gathered;

@@ -89,9 +89,14 @@ def rows_line(program: Program, c: Connection) -> str:
         keys.index(c.weight), delays, f"Element::{place_of_weights(program, c)}", source, target, c.delay,
         f"Rows::{rows}", program.connections.index(owner), room,
         f"Element::{place_of_delays(program, c)}", most_delay(program, c) if c.interpolated else -1,
-        flag(c.rounded),
+        delay_mode(c),
     ]  # fmt: skip
     return f"{{{', '.join(map(str, items))}}},"
+
+
+def delay_mode(c: Connection) -> str:
+    """When what is sent over a learnt delay arrives."""
+    return f"DelayMode::{'nearest' if c.rounded else 'whole' if c.whole else 'parts'}"
 
 
 def flag(value: bool) -> str:

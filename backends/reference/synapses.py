@@ -173,8 +173,9 @@ class SynapsesOfSample:
         return self.weights[key]
 
     def delay_steps(self, c: Connection) -> np.ndarray:
-        """The delay of every synapse, in steps: rounded, halves up, and raised to the smallest legal one."""
-        steps: np.ndarray = np.floor(self._delays(c) * (1 + OF_A_FLOAT) + 0.5).astype(int)
+        """The delay of every synapse, in steps: rounded, halves up, or cut, and raised to the smallest legal one."""
+        delays = self._delays(c)
+        steps: np.ndarray = np.floor(delays if c.whole else delays * (1 + OF_A_FLOAT) + 0.5).astype(int)
         return steps
 
     def _delays(self, c: Connection, least: float | None = None) -> np.ndarray:
@@ -191,7 +192,7 @@ class SynapsesOfSample:
 
     def steps_of_delays(self, c: Connection) -> np.ndarray:
         """The delay of every synapse, in steps: whole ones but where it is learnt."""
-        return self._delays(c) if c.interpolated and not c.rounded else self.delay_steps(c)
+        return self._delays(c) if c.in_parts else self.delay_steps(c)
 
     def delay_elements(self, c: Connection) -> np.ndarray:
         """Where the delay of every synapse stands among those of its connection, flat."""
@@ -203,7 +204,7 @@ class SynapsesOfSample:
 
     def delay_parts(self, c: Connection) -> tuple[Arrival, ...]:
         """When what a source emits arrives over every synapse: (steps later, share of it) of each part, per synapse."""
-        if not c.interpolated or c.rounded:
+        if not c.in_parts:
             return ((self.delay_steps(c), np.ones(1)),)
         steps = self._delays(c)
         whole = np.floor(steps).astype(int)

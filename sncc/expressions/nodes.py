@@ -21,7 +21,7 @@ ARITY: dict[str, int | None] = {
     "min": 2, "max": 2, "clip": 3,
     "normal": 2, "uniform": 2, "lognormal": 2, "exponential": 1, "gamma": 2,  # draws
     "first": 2,  # first(stream, draw): what an element's state is drawn to start at, the same wherever it stands
-    "shared": 2,  # shared(key, draw): one draw wherever it stands; lowering takes it apart
+    "shared": 3,  # shared(key, draw, ago): one draw wherever it stands, of so many steps ago; lowering takes it apart
     "orthogonal": 1,  # orthogonal(gain): an entry of a random matrix with orthonormal rows or columns; of weights alone
     "stop": 1,  # the value, held constant for the gradient
     "jump": 3,  # jump(spike, after, before): `after` where the spike (0 or 1) is 1; its derivative: after - before

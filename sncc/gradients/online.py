@@ -182,7 +182,7 @@ def _penalty_signal(program: Program, group: str, index: int) -> PenaltySignal:
 def _learning(program: Program) -> set[str]:
     learnt = {p.key for p in program.parameters if p.learnt}
     own = {g.name for g in program.groups for row in g.rows for _, value in row.values if value in learnt}
-    return own | {c.target_group for c in program.connections if c.weight in learnt or c.delays in learnt}
+    return own | {c.target_group for c in program.connections if c.weight in learnt or c.moving_delays in learnt}
 
 
 # ------------------------------------------------------------------------------------------------ traces
@@ -202,7 +202,7 @@ def _learnt_into(program: Program, group: str) -> list[tuple[Connection, bool]]:
     """Connections into a group of which something is learnt: their weights, or (True) their delays."""
     learnt = {p.key for p in program.parameters if p.learnt}
     into = [c for c in program.connections if c.target_group == group and not c.backwards]
-    return [(c, False) for c in into if c.weight in learnt] + [(c, True) for c in into if c.delays in learnt]
+    return [(c, False) for c in into if c.weight in learnt] + [(c, True) for c in into if c.moving_delays in learnt]
 
 
 def _fronts(program: Program, group: str, chosen: Sequence[Adjoint], jacobians: Mapping[str, Jacobian]) -> list[Front]:

@@ -20,14 +20,14 @@ def is_impulse(c: Connection) -> bool:
 
 def is_late(c: Connection, learnt: Collection[str]) -> bool:
     """Whether a learnt delay moves what is delivered; what is read at spikes is that of their source's, whenever they arrive."""
-    return c.delays in learnt and not (c.values or "").startswith(SPIKED)
+    return c.moving_delays in learnt and not (c.values or "").startswith(SPIKED)
 
 
 def learnt_into(program: Program, group: str) -> Iterable[Connection]:
     """Connections into a group whose weights or delays are learnt."""
     learnt = {p.key for p in program.parameters if p.learnt}
     into = (c for c in program.connections if c.target_group == group and not c.backwards)
-    return (c for c in into if c.weight in learnt or c.delays in learnt)
+    return (c for c in into if c.weight in learnt or c.moving_delays in learnt)
 
 
 @dataclass(frozen=True, slots=True)

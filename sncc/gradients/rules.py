@@ -70,7 +70,7 @@ def learning_groups(program: Program) -> frozenset[str]:
     """Groups with a learnt parameter of their own or a learnt connection into them."""
     learnt = {p.key for p in program.parameters if p.learnt}
     own = {g.name for g in program.groups for row in g.rows for _, value in row.values if value in learnt}
-    into = {c.target_group for c in program.connections if c.weight in learnt or c.delays in learnt}
+    into = {c.target_group for c in program.connections if c.weight in learnt or c.moving_delays in learnt}
     return frozenset(own | into)
 
 

@@ -92,6 +92,7 @@ def lower_connection(model: Model, connection: Connection, groups: Mapping[str, 
         interpolated=learns_delay,
         rounded=is_timed(model)
         and (impulses or read_at_spikes(connection.values) or _is_read_curved(model, connection)),
+        whole=learns_delay and connection.whole_delays,
         synapses_of=connection.synapses_of,
         rewiring=connection.rewiring if connection.synapses_of is None and _learns(model, f"{owner}.weight") else None,
         dropout=connection.dropout if model.training is not None else 0.0,

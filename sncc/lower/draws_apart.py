@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from sncc.expressions.nodes import DRAWS, Apply, Expression, Symbol, rewrite
-from sncc.lower.shared_draws import SHARED, index_of, shared_name, side_of
+from sncc.expressions.algebra import ONE, ZERO, sub
+from sncc.expressions.nodes import DRAWS, Apply, Expression, Symbol, apply, rewrite
+from sncc.lower.shared_draws import SHARED, index_of, is_of_step_before, shared_name, side_of
 from sncc.program.statements import Assign, Draw, Repeat, Statement
 
 Counted = tuple[Symbol | None, Symbol | None]  # an element, and a step; None: one's own
@@ -58,13 +59,14 @@ class _Apart:
         if not isinstance(node, Apply):
             return node
         if node.operation == SHARED:  # around a draw that has just been made one of this statement
-            made, shared = self.found.pop(), shared_name(node.arguments[0])
+            made, shared = self.found.pop(), shared_name(node)
             assert isinstance(made, Draw)
             if shared not in known:
                 known.add(shared)
                 index = index_of(side_of(node.arguments[0]))
                 counted = next((c for c in self.counters.values() if c[0] == Symbol(index)), (None, None))
-                self.found.append(replace(made, name=shared, whose=counted[0], at=counted[1]))
+                at = _before(counted[1]) if is_of_step_before(node) else counted[1]
+                self.found.append(replace(made, name=shared, whose=counted[0], at=at))
             return Symbol(shared)
         if node.operation not in DRAWS:
             return node
@@ -72,3 +74,9 @@ class _Apart:
         counted = self.counters.get(name.partition(".")[0], (None, None))
         self.found.append(Draw(f"draw.{self.count}", node.operation, node.arguments, *counted))  # type: ignore[arg-type]
         return Symbol(f"draw.{self.count}")
+
+
+def _before(step: Expression | None) -> Expression:
+    """The step before, of those from 0 on."""
+    assert step is not None
+    return apply("max", sub(step, ONE), ZERO)

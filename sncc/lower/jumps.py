@@ -9,9 +9,9 @@ from sncc.expressions.algebra import ONE, ZERO, add, mul, sub
 from sncc.expressions.nodes import Expression, Number, Symbol, apply, substitute, symbols
 from sncc.lower.arrival_times import at_arrival, behind_arrival, met_at_arrival, moving, passing
 from sncc.lower.body import Body
-from sncc.lower.sent_draws import in_one, times
+from sncc.lower.shared_draws import of_step_before
 from sncc.lower.traces import amounts
-from sncc.model.nodes import Assignment, Dynamics
+from sncc.model.nodes import Assignment, Dynamics, Parts
 from sncc.program.statements import MADE_UP, Assign
 from sncc.program.windows import begins
 
@@ -61,15 +61,12 @@ def _jump_at(dynamics: Dynamics, body: Body, name: str, jumps: Sequence[Assignme
     count = apply("stop", count) if made_up and body.timed else count  # what moves is when they come
     most = 1 if name in dynamics.once else dynamics.most
     by_parts = dynamics.parts and name not in dynamics.once
-    if (added := amounts(jumps)) is not None:
-        moves = [_times(count, body.read(amount), dynamics, body) for amount in added]
+    if dynamics.drawing is not None and name == dynamics.drawing.now:
+        _jump_in_parts(dynamics.drawing, jumps, most, body)
+    elif (added := amounts(jumps)) is not None:
+        moves = [mul(count, body.read(amount)) for amount in added]
         for jump, move in zip(jumps, moves, strict=True):
             body.assign(jump.state, add(body.now[jump.state], move))
-    elif any(symbols(jump.value) & dict(dynamics.brought).keys() for jump in jumps):
-        after = in_one(jumps, body.now)
-        moves = [_times(count, sub(value, body.now[state]), dynamics, body) for state, value in after.items()]
-        for state, move in zip(after, moves, strict=True):
-            body.assign(state, add(body.now[state], move))
     elif most == 0:
         whole = apply("max", sub(apply("neg", apply("floor", apply("neg", count))), ONE), ZERO) if by_parts else count
         body.repeat(whole, jumps)
@@ -85,21 +82,33 @@ def _jump_at(dynamics: Dynamics, body: Body, name: str, jumps: Sequence[Assignme
         body.now[state] = Symbol(f"{state}{MADE_UP}")
 
 
-def _times(count: Expression, value: Expression, dynamics: Dynamics, body: Body) -> Expression:
-    """The sum over the spikes of a step, or parts of these, of what one moves by, with what is brought of what each has drawn."""
-    found = times(count, value, {draw: body.read(Symbol(by)) for draw, by in dynamics.brought})
-    assert found is not None  # else it has been refused
-    return found
+def _jump_in_parts(parts: Parts, jumps: Sequence[Assignment], most: int, body: Body) -> None:
+    """Both parts of spikes, from one start: each moves by its share of what all its spikes move, with what they have drawn."""
+    start, moves = dict(body.now), dict[str, Expression]()
+    earlier = [replace(jump, value=of_step_before(jump.value)) for jump in jumps]
+    rest = body.read(parts.rest)
+    for name, share, own, tail in ((parts.now, sub(ONE, rest), jumps, ""), (parts.before, rest, earlier, ".before")):
+        body.now = dict(start)
+        count = body.now.get(name, Symbol(f"{name}!"))
+        if most == 0:
+            body.repeat(count, own)
+        else:
+            _jump(own, count, body, False, tail)
+        for state in dict.fromkeys(jump.state for jump in own):
+            moves[state] = add(moves.get(state, ZERO), mul(share, sub(body.now[state], start[state])))
+    body.now = start
+    for state, move in moves.items():
+        body.assign(state, add(start[state], move))
 
 
-def _jump(jumps: Sequence[Assignment], count: Expression, body: Body, by_parts: bool) -> None:
-    """The jumps of one spike, or of a part of one."""
-    for state, after in _jumped(jumps, body).items():
+def _jump(jumps: Sequence[Assignment], count: Expression, body: Body, by_parts: bool, tail: str = "") -> None:
+    """The jumps of one spike, or of a part of one; `tail`: behind names of locals."""
+    for state, after in _jumped(jumps, body, tail).items():
         now = body.now[state]
         body.assign(state, add(now, mul(count, sub(after, now))) if by_parts else apply("jump", count, after, now))
 
 
-def _jumped(jumps: Sequence[Assignment], body: Body) -> dict[str, Expression]:
+def _jumped(jumps: Sequence[Assignment], body: Body, tail: str) -> dict[str, Expression]:
     """States after the jumps of one spike, each seeing the former. What a spike moves, and so its gradient, is what they
     leave minus what was there.
     """
@@ -107,7 +116,7 @@ def _jumped(jumps: Sequence[Assignment], body: Body) -> dict[str, Expression]:
     for number, jump in enumerate(jumps, 1):
         value = substitute(jump.value, {**body.now, **jumped})
         if any(jump.state in symbols(later.value) for later in jumps[number:]):
-            local = f"{jump.state}.jump{number}"
+            local = f"{jump.state}.jump{number}{tail}"
             body.statements.append(Assign(local, value))
             value = Symbol(local)
         jumped[jump.state] = value

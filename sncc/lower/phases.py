@@ -21,7 +21,7 @@ from sncc.lower.neuron import Neuron, Part, hoist, lower_neuron, poisson, withou
 from sncc.lower.parameters import key_of, program_parameters
 from sncc.lower.plasticity import lower_synapses, place_traces, reads_target
 from sncc.lower.recorded_synapses import record_synapses
-from sncc.lower.shared_draws import share_draws
+from sncc.lower.shared_draws import share_draws, stream_name
 from sncc.lower.shared_weights import place_shared_weights
 from sncc.lower.support import refuse
 from sncc.lower.synapse_populations import spread_synapses
@@ -174,7 +174,7 @@ def _streams(population: Population, neurons: Sequence[Neuron]) -> tuple[tuple[s
     each = [s for neuron in neurons for s in neuron.body]
     draws = [s.name for s in each if isinstance(s, Draw)]
     draws += [d.name for s in each if isinstance(s, Repeat) for d in s.draws]
-    return tuple((name, stream(population.name, name)) for name in dict.fromkeys(draws))
+    return tuple((name, stream(population.name, stream_name(name))) for name in dict.fromkeys(draws))
 
 
 def _source(population: Population) -> Source:

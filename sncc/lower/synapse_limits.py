@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from sncc.expressions.nodes import symbols, walk
-from sncc.lower.names_apart import with_names_apart
-from sncc.lower.sent_draws import NotSent
 from sncc.lower.synapse_ends import is_placed, most_of
-from sncc.lower.synapse_moves import drawn_states, jumps_on_pre
 from sncc.lower.traces import unsupported
-from sncc.model.nodes import Connection, Model, Plasticity
+from sncc.model.nodes import Connection, Model
 
 MOST_SYNAPSES = 1 << 20  # of one connection: a sample has the states of each, in training at every step
 
 
 def refuse(model: Model, c: Connection) -> None:
     """Raises `DiagnosticError` where neurons cannot stand for the synapses of a connection."""
-    what, help = _cannot(model, c)
-    if not what and c.plasticity is not None:
-        what, help = _cannot_move(model, c, c.plasticity)
+    what, help = _cannot(c)
     doing = "training" if model.training is not None else "samples in parallel"
     if model.training is None or c.only_recorded:
         help = f"{help}, or build with the schedule `neuron_parallel`"
@@ -31,7 +26,7 @@ def refuse(model: Model, c: Connection) -> None:
         raise unsupported(c.span, message, help)
 
 
-def _cannot(model: Model, c: Connection) -> tuple[str, str]:
+def _cannot(c: Connection) -> tuple[str, str]:
     """What stands in the way of synapses one by one within samples, and what helps."""
     if (count := most_of(c)) > MOST_SYNAPSES:
         return (
@@ -46,18 +41,4 @@ def _cannot(model: Model, c: Connection) -> tuple[str, str]:
         return "with a parameter written in `i` and `j`", "draw it, or assign it"
     if is_placed(c) and any(getattr(n, "operation", "") == "orthogonal" for n in walk(c.weight.value)):
         return "with `orthogonal` weights", "draw the weights from `glorot()` or `kaiming()`"
-    return "", ""
-
-
-def _cannot_move(model: Model, c: Connection, plasticity: Plasticity) -> tuple[str, str]:
-    """What stands in the way of training through weights that move within a sample, and what helps."""
-    try:
-        jumps_on_pre(model, with_names_apart(c), plasticity)
-    except NotSent as why:
-        drawn = drawn_states(plasticity)
-        name = next(s.name for s in plasticity.pre_states if s.name in drawn)
-        what = (
-            f"with learnt delays, by which parts of a spike arrive, and whose `{name}`, one for all of a neuron, {why},"
-        )
-        return what, f"declare it with `state {name} = …`: one per synapse"
     return "", ""

@@ -19,7 +19,7 @@ from sncc.expressions.units import PLAIN
 from sncc.lower.names_apart import with_names_apart
 from sncc.lower.readings import is_timed
 from sncc.lower.seen_neurons import LEARNT, WEIGHT, Reader, Seen, When, is_state
-from sncc.lower.sent_draws import Draws, with_draws_sent
+from sncc.lower.shared_draws import with_draws_shared
 from sncc.lower.synapse_ends import arrives_in_parts
 from sncc.lower.traces import rests
 from sncc.model.nodes import Apart, Assignment, Connection, Equation, Model, Parameter, Plasticity, State
@@ -41,7 +41,6 @@ class Moves:
     kept: (state, what is seen of the source, or a modulator): as it is when a spike arrives, kept for a step.
     whose: (trace, side) of traces that noise or draws move: all synapses of a neuron draw the same numbers.
     waiting: traces that would move before their source's first step has reached the synapse; until then they stand.
-    sent: of learnt delays, (symbol, what is drawn): what the source draws at its spikes for traces to jump by, and sends along.
     after: those of `on_pre` read the target between its flow and its arrivals, so they are made up for as the next step begins: what a synapse
     delivers at a spike is the weight from before, and what it delivers all the time follows its states in the step after.
     """
@@ -61,7 +60,6 @@ class Moves:
     whose: tuple[tuple[str, str], ...] = ()
     stimulated: tuple[tuple[str, str, int], ...] = ()
     waiting: tuple[str, ...] = ()
-    sent: Draws = ()
 
     @property
     def made_up(self) -> set[str]:
@@ -86,10 +84,8 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         on_pre.append(_jumps(synapse.on_pre, reader, arriving))
     on_post: list[Block] = []
     states = list(synapse.states) if synapse is not None else []
-    draws: Draws = ()
     if plasticity is not None:
-        *blocks, draws = jumps_on_pre(model, c, plasticity)
-        on_pre += [_jumps(b, reader, arriving) for b in blocks if b]
+        on_pre += [_jumps(b, reader, arriving) for b in _jumps_on_pre(model, c, plasticity) if b]
         blocks = [_of_synapses(plasticity.on_post, plasticity), _of_traces(plasticity.on_post, plasticity, "post")]
         # a trace meets its neuron as the spike has left it, a synapse as it is when it notices the spike
         noticing = When(before, 1, 1, timed=timed, met=("pre", *["post"] * bool(c.post_delay_steps)))
@@ -126,20 +122,14 @@ def moves_of(model: Model, connection: Connection) -> Moves:
         whose=_whose(model, c, plasticity) if plasticity is not None else (),
         stimulated=tuple((symbol, *about) for symbol, about in sorted(reader.stimulated.items())),
         waiting=_waiting(c, plasticity) if plasticity is not None else (),
-        sent=draws,
     )
 
 
-def jumps_on_pre(model: Model, c: Connection, plasticity: Plasticity) -> tuple[Block, Block, Draws]:
-    """The jumps at spikes of the source, of synapses and then of their traces, and what their source sends them of draws.
-
-    Raises `NotSent` where it cannot.
-    """
+def _jumps_on_pre(model: Model, c: Connection, plasticity: Plasticity) -> tuple[Block, Block]:
+    """The jumps at spikes of the source, of synapses and then of their traces."""
     pre = (*(c.synapse.on_pre if c.synapse is not None else ()), *plasticity.on_pre)
     synapses, traces = _of_synapses(pre, plasticity), _of_traces(pre, plasticity, "pre")
-    if not arrives_in_parts(model, c):
-        return synapses, traces, ()
-    return with_draws_sent(synapses, traces, plasticity.parameters, model.population(c.source))
+    return synapses, with_draws_shared(traces) if arrives_in_parts(model, c) else traces
 
 
 def _waiting(c: Connection, plasticity: Plasticity) -> tuple[str, ...]:
@@ -150,15 +140,14 @@ def _waiting(c: Connection, plasticity: Plasticity) -> tuple[str, ...]:
 
 
 def _whose(model: Model, c: Connection, plasticity: Plasticity) -> tuple[tuple[str, str], ...]:
-    moved = drawn_states(plasticity)
-    sides = (("pre", () if arrives_in_parts(model, c) else plasticity.pre_states), ("post", plasticity.post_states))
-    return tuple((s.name, side) for side, states in sides if {s.name for s in states} & moved for s in states)
-
-
-def drawn_states(plasticity: Plasticity) -> set[str]:
-    """States of a plasticity that noise or draws move."""
-    found = {j.state for j in (*plasticity.on_pre, *plasticity.on_post) if has_draws(j.value)}
-    return found | {e.state for e in plasticity.equations if any(is_noise(n) for n in symbols(e.derivative))}
+    drawn = {j.state for j in (*plasticity.on_pre, *plasticity.on_post) if has_draws(j.value)}
+    noisy = {e.state for e in plasticity.equations if any(is_noise(n) for n in symbols(e.derivative))}
+    told = arrives_in_parts(model, c)  # noise of the source's
+    sides = (
+        ("pre", plasticity.pre_states, drawn if told else drawn | noisy),
+        ("post", plasticity.post_states, drawn | noisy),
+    )
+    return tuple((s.name, side) for side, states, moved in sides if {s.name for s in states} & moved for s in states)
 
 
 def reads_target_on_pre(model: Model, connection: Connection) -> bool:

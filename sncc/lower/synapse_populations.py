@@ -23,12 +23,13 @@ from sncc.lower.drawn_starts import drawn_starts, with_starts
 from sncc.lower.followers import follow_modulator, trace_name
 from sncc.lower.readings import ENDING, FLOWED, is_timed
 from sncc.lower.recorded_synapses import recordable_states
-from sncc.lower.sent_draws import NOISE_SENT, sending
+from sncc.lower.sent_noise import SENT, sending
 from sncc.lower.shared_draws import index_of
 from sncc.lower.synapse_ends import Ends, arrives_in_parts, built_ends, in_a_row, is_placed, most_of, placed_ends
 from sncc.lower.synapse_limits import refuse
 from sncc.lower.synapse_moves import GAIN, SIGNAL, moves_of
-from sncc.lower.traces import drive, most_spikes, trace_population
+from sncc.lower.traces import most_spikes, trace_population
+from sncc.lower.whole_delays import CLOCK, INPUTS, LATE, SPIKES, TICK, WHOLE, WholeDelays, draws_at_source
 from sncc.model.nodes import (
     Apart,
     Assignment,
@@ -126,10 +127,14 @@ class _Spread:
         # whether spikes of the source tell it anything
         self.met = bool(self.moves.on_pre) or any("pre!" in symbols(value) for _, value in self.moves.delivered)
         self.delivered = {f"{DELIVERED}.{where}": value for where, value in self.moves.delivered}
-        self.kept = {ARRIVED: Symbol("pre!")} if self.moves.after else {}
+        self.kept: dict[str, Expression] = {ARRIVED: Symbol("pre!")} if self.moves.after else {}
         self.kept |= {state: Symbol(symbol) for state, symbol in self.moves.kept}
-        self.brought = {draw: f"{draw}.before" if self.moves.after else draw for draw, _ in self.moves.sent}
-        self.kept |= {state: Symbol(draw) for draw, state in self.brought.items() if state != draw}
+        self.whole = WholeDelays.of(self.moves) if arrives_in_parts(model, c) else None
+        self.kept |= dict(self.whole.kept) if self.whole is not None else {}
+        self.when = WHEN  # what counts the steps of what has come
+        if self.drawn_late and self.moves.after:
+            self.when = f"{WHEN}.before"
+            self.kept[self.when] = Symbol(WHEN)
         # a delay for each synapse
         self.each = replace(c.delay, key=f"{self.own}.delay") if c.delay is not None else None
         sizes = self.source.size, self.target.size
@@ -142,7 +147,7 @@ class _Spread:
         """The populations and connections in place of the connection."""
         self.populations.append(self._synapses())
         self._join_spikes()
-        self._join_draws()
+        self._join_noise()
         self._join_modulators()
         self._join_what_is_seen()
         self._join_indices()
@@ -179,14 +184,14 @@ class _Spread:
         for group in dynamics.apart:
             noises = noises_of(dynamics, group, self.model.step, numbers) if own & set(group.states) else ()
             self.noises += noises
-            apart.append(replace(group, brought=tuple((n, f"{NOISE_SENT}{n}") for n in noises)))
-        inputs = (*dynamics.inputs, *(Input(f"{NOISE_SENT}{n}", PLAIN) for n in self.noises))
+            apart.append(replace(group, brought=tuple((n, f"{SENT}{n}") for n in noises)))
+        inputs = (*dynamics.inputs, *(Input(f"{SENT}{n}", PLAIN) for n in self.noises))
         return replace(dynamics, apart=tuple(apart), inputs=inputs)
 
     def _inputs(self) -> tuple[Input, ...]:
         c, moves = self.c, self.moves
         names = ["pre"] * self.met + ["post"] * bool(moves.on_post)
-        names += [s.symbol for s in self.seen] + [draw for draw, _ in moves.sent]
+        names += [*(INPUTS if self.whole is not None else ()), *(s.symbol for s in self.seen)]
         names += [symbol for symbol, _, _ in moves.stimulated]
         names += [given for one in self.starts for _, given in one.inputs]
         names += [GAIN] * (c.gain is not None) + [SIGNAL] * (self.source.kind == "signal")
@@ -198,6 +203,8 @@ class _Spread:
         model, c, moves = self.model, self.c, self.moves
         synapse = c.synapse
         arriving = ARRIVED if moves.after else "pre"
+        drawing = self.whole.parts if self.whole is not None else None
+        on_pre = [(drawing.now if drawing is not None and draws_at_source(b) else arriving, b) for b in moves.on_pre]
         told = tuple(r.state.removesuffix(TOLD) for r in recordable if r.ahead)
         return Dynamics(
             states=(
@@ -216,8 +223,8 @@ class _Spread:
             equations=moves.equations,
             method=synapse.method if synapse is not None else None,
             substeps=synapse.substeps if synapse is not None else 1,
-            arrivals=(*((arriving, block) for block in moves.on_pre), *(("post", block) for block in moves.on_post)),
-            early=(*([ARRIVED] if moves.after else []), *(["post"] if moves.on_post else [])),
+            arrivals=(*on_pre, *(("post", block) for block in moves.on_post)),
+            early=(*(name for name, _ in on_pre if moves.after), *(["post"] if moves.on_post else [])),
             once=("post",) if moves.on_post else (),
             most=most_spikes(self.source),
             # of a learnt delay; else each arrives as a whole, in the nearest step
@@ -233,11 +240,11 @@ class _Spread:
             window=model.training.rule.truncate_steps if model.training is not None else None,
             outputs=tuple(Assignment(state, seen) for state, seen in self.kept.items()),
             whose=tuple(
-                (state, index_of(side), WHEN if side == "pre" and self.drawn_late else None)
+                (state, index_of(side), self.when if side == "pre" and self.drawn_late else None)
                 for state, side in moves.whose
             ),
             told=told,
-            brought=tuple(self.brought.items()),
+            drawing=drawing,
         )
 
     # ------------------------------------------------------------------------------- what they read, and where it goes
@@ -264,23 +271,26 @@ class _Spread:
             self.connections.append(
                 self._onto(self.source.name, "spikes", "pre", self.to_rows, None, c.delay_steps, self.each)
             )
+        if self.whole is not None:
+            spikes = self._onto(self.source.name, SPIKES, SPIKES, self.to_rows, None, c.delay_steps, self.each)
+            self.connections.append(replace(spikes, whole_delays=True))
+            ticking = self._each_step(CLOCK, TICK)
+            self._tell(ticking, CLOCK, LATE)
+            self._tell(ticking, CLOCK, WHOLE, whole=True)
         if self.moves.on_post:
             noticed = self._onto(self.target.name, "noticed", "post", self.to_columns, None, 1 + c.post_delay_steps)
             self.connections.append(replace(noticed, of_target=True))
 
-    def _join_draws(self) -> None:
-        """What the source draws for its traces and sends over the delays of its spikes."""
-        c = self.c
-        if c.plasticity is None or not (self.moves.sent or self.noises):
+    def _join_noise(self) -> None:
+        """The noise of its traces, which the source draws and sends over the delays of its spikes."""
+        c, name = self.c, f"{self.c.name}.sent"
+        if not self.noises:
             return
-        numbers, name = c.plasticity.parameters, f"{c.name}.sent"
-        self.populations.append(sending(c, name, self.source, self.moves.sent, self.noises, numbers))
-        if self.moves.sent:
-            self.connections.append(drive(name, self.source, name, "pre", 0))
-        into = {draw: draw for draw, _ in self.moves.sent} | {n: f"{NOISE_SENT}{n}" for n in self.noises}
+        self.populations.append(sending(c, name, self.source, self.noises))
+        into = {noise: f"{SENT}{noise}" for noise in self.noises}
         self.connections += [
-            self._onto(name, where, where, self.to_rows, state, c.delay_steps, self.each)
-            for state, where in into.items()
+            self._onto(name, where, where, self.to_rows, noise, c.delay_steps, self.each)
+            for noise, where in into.items()
         ]
 
     def _join_modulators(self) -> None:
@@ -347,17 +357,21 @@ class _Spread:
     def _join_beginning(self) -> None:
         """Neurons that stand at one from their first step on tell traces when it has come, and those that count, which step has."""
         if self.moves.waiting:
-            self._tell("begun", BEGUN, ONE)
+            self._tell(self._each_step("begun", ONE), "begun", BEGUN)
         if self.drawn_late:
-            self._tell("when", WHEN, add(Symbol("when"), ONE))
+            counting = self._each_step("when", add(Symbol("when"), ONE))
+            self._tell(counting, "when", WHEN, whole=self.whole is not None)
 
-    def _tell(self, state: str, where: str, value: Expression) -> None:
-        """What each neuron of the source sets at every step, as late as its spikes."""
-        c = self.c
+    def _each_step(self, state: str, value: Expression) -> str:
+        """The name of a population that sets a state of each neuron of the source at every step."""
         sets = Dynamics((State(state, ZERO, PLAIN),), (), each_step=(Assignment(state, value),))
-        told = trace_population(f"{c.name}.{state}", self.source, (), sets, c.span)
-        self.populations.append(told)
-        self.connections.append(self._onto(told.name, state, where, self.to_rows, state, c.delay_steps, self.each))
+        self.populations.append(trace_population(f"{self.c.name}.{state}", self.source, (), sets, self.c.span))
+        return self.populations[-1].name
+
+    def _tell(self, population: str, state: str, where: str, whole: bool = False) -> None:
+        """What is set there arrives as late as the source's spikes, or over the whole steps of these."""
+        told = self._onto(population, where, where, self.to_rows, state, self.c.delay_steps, self.each)
+        self.connections.append(replace(told, whole_delays=whole))
 
     def _join_weights(self) -> None:
         """What dropout leaves, and weights that only the library knows the synapses of: from neurons that stand at one."""

@@ -129,6 +129,18 @@ class Apart:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """Spikes over a learnt delay come in two parts, each of which moves states by its share of what all these spikes do.
+
+    Each part does it with what has been drawn at its own spikes.
+    """
+
+    now: str  # the input, or state, that counts the spikes of which the first part comes now
+    before: str  # the state that counts those, a step older, of which the second part comes
+    rest: Expression  # the share of the second part
+
+
+@dataclass(frozen=True, slots=True)
 class Dynamics:
     """The hybrid system of one neuron: a flow (or a map each step), a threshold and jumps.
 
@@ -158,14 +170,13 @@ class Dynamics:
     # Steps in a window of truncated credit. As a window begins, what jumps at counted spikes leave belongs to the one
     # before: it is a constant for the gradient.
     window: int | None = None
-    # (draw, input or state): a draw that jumps read and that the source makes, and what holds the sum of what it has
-    # drawn for all spikes of the step.
-    brought: tuple[tuple[str, str], ...] = ()
+    drawing: Parts | None = None  # how those spikes come whose draws states jump by, where these come in parts
 
     # ---- how states flow
     # Groups that flow one by one: each sees the others as the step before has left them, after jumps at counted spikes.
     apart: tuple[Apart, ...] = ()
     integrated: tuple[Integrated, ...] = ()
+    brought: tuple[tuple[str, str], ...] = ()  # of a group alone: as in `Apart`
     # (state, input, input or None): a state whose noise and draws are those of the element that the first input names,
     # at the step that the second does (None: this one). So synapses of one neuron draw the same numbers.
     whose: tuple[tuple[str, str, str | None], ...] = ()
@@ -300,6 +311,7 @@ class Connection:
     of_target: bool = False  # whether the targets are synapses, and what arrives is of the neuron that they lead to
     gain: tuple[str, str] | None = None  # (population, state): a factor on what each source neuron delivers
     synapses_of: str | None = None  # the connection whose synapses and weights these are
+    whole_delays: bool = False  # whether all comes after the whole steps of a learnt delay, and nothing a step later
     only_recorded: bool = False  # whether its states are there to be recorded: it delivers nothing
     # Of a synapse that moves by itself: (input of the target, what it delivers there, of states at the step's start).
     deliveries: tuple[tuple[str, Expression], ...] = ()

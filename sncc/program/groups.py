@@ -171,6 +171,7 @@ class Connection:
     plastic: bool = False  # the weight changes during a run
     interpolated: bool = False  # a delay of k + f steps delivers (1 - f) of the weight at k and f of it at k + 1
     rounded: bool = False  # an interpolated delay delivers at the nearest step, and its gradient is that of a time
+    whole: bool = False  # one of k + f steps delivers all of it at k, which has no derivative
     synapses_of: str | None = None  # the connection whose synapses (and weight) these are: a second sum over them
     # Of the owner of synapses: after an optimiser step those whose weights would change their sign are at other pairs
     # of neurons (`sncc/connectivity/rewire.py`).
@@ -191,6 +192,16 @@ class Connection:
     def owner(self) -> str:
         """The connection whose synapses these are."""
         return self.synapses_of or self.name
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether what is sent over a delay between two whole steps arrives in parts, at both."""
+        return self.interpolated and not self.rounded and not self.whole
+
+    @property
+    def moving_delays(self) -> str | None:
+        """The key of the delays that what is delivered follows, if only a little."""
+        return None if self.whole else self.delays
 
     @property
     def of_numbers(self) -> bool:

@@ -74,7 +74,7 @@ def _connection(connection: Connection) -> str:
         f"connection {connection.name}  {connection.source}[{connection.source_size}] -> "
         f"{connection.target_group}[{connection.target_offset}:{connection.target_offset + connection.target_size}].{connection.input}"
         f"  {connection.structure or connection.pattern}  {connection.weight}"
-        f"  delay {connection.delays or connection.delay}{'  plastic' if connection.plastic else ''}"
+        f"  delay {connection.delays or connection.delay}{' cut' if connection.whole else ''}{'  plastic' if connection.plastic else ''}"
         f"{f'  within windows of {connection.window} steps' if connection.window else ''}"
         f"{f'  rewired by {connection.rewiring}' if connection.rewiring else ''}"
         f"{f'  dropout {connection.dropout:g}' if connection.dropout else ''}{'' if connection.stored else '  not stored'}"

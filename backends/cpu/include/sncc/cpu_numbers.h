@@ -258,7 +258,7 @@ private:
             SynapseRows& rows = parameters.rows[r];
             const RowsInfo& info = rows.info();
             if (info.most < 0) continue;
-            const FractionalDelays<Real> delays{parameters.weight(info.delays), Network::step_ms, info.delay, info.most, info.rounded};
+            const FractionalDelays<Real> delays{parameters.weight(info.delays), Network::step_ms, info.delay, info.most, info.mode};
             parameters.rests[r].resize(rows.count() + 1), parameters.slopes[r].resize(rows.count() + 1);
             rows.split_delays([&](std::uint64_t k, std::uint32_t element) {
                 const auto split = delays.at(element);

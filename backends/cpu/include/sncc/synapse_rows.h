@@ -41,7 +41,7 @@ struct RowsInfo {
     std::int64_t room;  // neurons that stand for synapses
     Element delay_place;
     std::int64_t most;  // steps that learnt delays may take; -1 where they are not learnt
-    bool rounded;       // learnt delays that deliver at the nearest step
+    DelayMode mode;     // of learnt delays
 };
 
 class SynapseRows {

@@ -16,14 +16,14 @@ struct LearntDelays {
     FractionalDelays<Real> delays;
     const std::uint32_t* elements;
 
-    __device__ LearntDelays(const DeviceRows<Real>& rows, double step, std::int64_t least, std::int64_t most, bool rounded)
-        : delays{rows.learnt_delays, step, least, most, rounded}, elements(rows.delay_elements) {}
+    __device__ LearntDelays(const DeviceRows<Real>& rows, double step, std::int64_t least, std::int64_t most, DelayMode mode)
+        : delays{rows.learnt_delays, step, least, most, mode}, elements(rows.delay_elements) {}
     // Calls body(steps later, share) for each part of what is sent over synapse k.
     template <typename Body>
     __device__ void parts(std::uint64_t k, const Body& body) const {
         const auto split = delays.at(elements[k]);
         body(split.whole, Real(1) - split.rest);
-        if (!delays.rounded) body(split.whole + 1, split.rest);
+        if (delays.mode == DelayMode::parts) body(split.whole + 1, split.rest);
     }
     // What arrives now over synapse k of source i, which emitted `emitted`, a row of `stride` numbers for each step back, the least delay first.
     __device__ Real sum_over(const DeviceRows<Real>&, const Real* emitted, std::int64_t stride, std::int64_t k, std::int64_t i) const {
@@ -129,7 +129,7 @@ private:
     template <typename Sum>
     __device__ Real of_two(std::uint64_t k, const Sum& sum) const {
         const auto split = delays.delays.at(delays.elements[k]);
-        const Real here = sum(split.whole), next = delays.delays.rounded ? Real(0) : sum(split.whole + 1);
+        const Real here = sum(split.whole), next = delays.delays.mode == DelayMode::parts ? sum(split.whole + 1) : Real(0);
         if constexpr (term == DelayTerm::time) return rows.weight(k) * here;
         if constexpr (term == DelayTerm::delay) return rows.weight(k) * delays.delays.slope(delays.elements[k]) * (next - here);
         return split.between(here, next);

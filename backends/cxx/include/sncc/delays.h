@@ -1,5 +1,5 @@
-// Delays that need not be whole steps: one of k + f steps delivers (1 - f) of the weight at k and f of it at k + 1; rounded ones deliver
-// at the nearest step.
+// Delays that need not be whole steps: one of k + f steps delivers (1 - f) of the weight at k and f of it at k + 1; some deliver
+// all of it at the nearest step, or at k.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +18,15 @@ SNCC_HOST_DEVICE SNCC_INLINE double fractional_steps(double milliseconds, double
     return (beside < 0 ? -beside : beside) <= of_a_float * whole ? whole : steps;
 }
 
+enum class DelayMode { parts, nearest, whole };
+
 // The delays of a connection, in ms and laid out as its weights, and the steps that they are raised to and may reach.
 template <typename Real>
 struct FractionalDelays {
     const Real* values;
     double step;
     std::int64_t least, most;
-    bool rounded;
+    DelayMode mode;
 
     struct Split {
         std::int64_t whole;
@@ -38,9 +40,9 @@ struct FractionalDelays {
     SNCC_HOST_DEVICE Split at(std::int64_t element) const {
         const double given = fractional_steps(static_cast<double>(values[element]), step), low = static_cast<double>(least), high = static_cast<double>(most - 1);
         const double raised = given < low ? low : given, steps = raised > high ? high : raised;
-        if (rounded) return {static_cast<std::int64_t>(nearest_steps(steps, 1)), Real(0)};
+        if (mode == DelayMode::nearest) return {static_cast<std::int64_t>(nearest_steps(steps, 1)), Real(0)};
         const double whole = m_floor(steps);
-        return {static_cast<std::int64_t>(whole), static_cast<Real>(steps - whole)};
+        return {static_cast<std::int64_t>(whole), mode == DelayMode::whole ? Real(0) : static_cast<Real>(steps - whole)};
     }
     // The derivative by a delay of the part that arrives at the latter of both steps, and less of the former; none of one that is raised, other
     // than by rounding.

@@ -1,15 +1,15 @@
-"""Traces that draw behind learnt delays: the numbers of their source's step, carried by both parts of a spike, and constants for the gradient."""
+"""Traces that draw behind learnt delays: both parts of a spike move by what has been drawn at it, which is a constant for the gradient."""
 
 from __future__ import annotations
 
+import bent_draws
 import numpy as np
 import pytest
+from draws_behind_delays import inputs, loss_and_gradients, text_of
 from networks import program_of
-from sent_draws import inputs, loss_and_gradients, text_of
 from synapse_gradients import relative_error
 
 from sncc.backends.reference.interpreter import Reference
-from sncc.diagnostics import DiagnosticError
 
 SLOW = pytest.mark.slow
 
@@ -133,17 +133,36 @@ def test_it_is_the_same_where_the_spike_waits_to_see_its_target(lines):
         assert relative_error(runs[1].gradients[key], gradient) < 1e-12, key
 
 
+def test_gradients_equal_automatic_differentiation_by_parts_where_nothing_adds_up():
+    """A trace bends its draws, whose form follows a state; weights are bounded, and draw themselves; inputs spike several times in a step."""
+    program = program_of(bent_draws.text_of("bptt"))
+    values = learnt(program)
+    run = Reference(program, values).run(inputs(), [2])
+    loss, gradients = bent_draws.loss_and_gradients(program, values, inputs(), 2)
+    assert run.loss == pytest.approx(loss, rel=1e-12) and run.spikes[0]["hidden"].sum() > 20
+    for key, gradient in run.gradients.items():
+        assert np.any(gradient) and relative_error(gradient, gradients[key]) < 1e-9, key
+
+
 @pytest.mark.parametrize(
-    "change, said",
-    [
-        (("(1.5 - weight)", "(1.5 - weight)\n    bound weight in [-2, 2]"), "draws what a line below bounds or bends,"),
-        (("x += normal(0.6, 0.2)", "x += normal(0.6, 0.2) * (1 - x)"), "draws what does not add up over the spikes"),
-        (("+ q)", "+ q) * uniform(0, 1)"), "draws what stands beside a synapse's own draws"),
-        (("uniform(0.2, 0.8)", "lognormal(0, q)"), "draws a `lognormal` whose form changes"),
-    ],
+    "pattern, window, steps", [("random(p = 0.7)", "truncate = 5 ms", 9), pytest.param("dense", "", 24, marks=SLOW)]
 )
-def test_what_does_not_come_in_proportion_is_refused_with_what_helps(change, said):
-    with pytest.raises(DiagnosticError) as raised:
-        program_of(text_of("bptt", "behind").replace(*change))
-    (found,) = raised.value.diagnostics
-    assert found.code == "not-supported-yet" and said in found.message and "state" in found.help[0]
+def test_forwards_is_reverse_where_nothing_adds_up(pattern, window, steps):
+    rules = [f"eprop({', '.join(filter(None, (window, more)))})" for more in ("feedback = symmetric", "online = true")]
+    rules.append(f"bptt({window})" if window else "bptt")
+    exact, *others = (program_of(bent_draws.text_of(rule, pattern=pattern)) for rule in reversed(rules))
+    values = learnt(exact)
+    expected, *found = (Reference(p, values).run(inputs(steps), [2]).gradients for p in (exact, *others))
+    for key, gradient in expected.items():
+        assert np.any(gradient) and all(relative_error(f[key], gradient) < 1e-12 for f in found), key
+
+
+@pytest.mark.slow
+def test_where_nothing_adds_up_it_is_the_same_if_the_spike_waits_to_see_its_target():
+    text, runs = bent_draws.text_of("bptt(truncate = 7 ms)").replace(" * normal(1, 0.3)", ""), []
+    for one in (text, text.replace("(0.1 + x - e)", "(0.1 + x - e + 0 * post.v)")):
+        program = program_of(one.replace("- e", ""))
+        runs.append(Reference(program, learnt(program)).run(inputs(), [2]))
+    assert runs[0].loss == pytest.approx(runs[1].loss, rel=1e-12)
+    for key, gradient in runs[0].gradients.items():
+        assert relative_error(runs[1].gradients[key], gradient) < 1e-12, key

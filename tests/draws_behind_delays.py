@@ -87,12 +87,15 @@ def inputs(steps: int = 24) -> list[dict[str, numpy.ndarray]]:
     return [{"x": numpy.random.default_rng(1).poisson(0.35, (steps, 6)).astype(float)}]
 
 
+NORMAL, UNIFORM = "draw.shared.pre.1", "draw.shared.pre.2"
+
+
 class _Source:
     """What a connection's source draws, and its trace, from the step in front of the first on."""
 
     def __init__(self, program, connection, size, tau) -> None:
-        row = next(r for g in program.groups for r in g.rows if r.population == f"{connection}.sent")
-        self.streams, self.size = dict(row.streams), size
+        rows = {r.population: dict(r.streams) for g in program.groups for r in g.rows}
+        self.streams, self.size = rows[f"{connection}.synapses"] | rows[f"{connection}.sent"], size
         self.decay = np.exp(-1 / tau)
         self.deviation = np.sqrt(0.125 * (1 - np.exp(-2 / tau)))
         self.spikes, self.flowed, self.x = [], [], []
@@ -115,7 +118,7 @@ class _Source:
         self.spikes.append(z)
         before = self.x[-1] if self.x else self.start
         self.flowed.append(0.2 + (before - 0.2) * self.decay + self.deviation * self.drawn(noise, "normal", n))
-        self.x.append(self.flowed[-1] + self.of_spikes("draw.2", "normal", 0.6, 0.2, n))
+        self.x.append(self.flowed[-1] + self.of_spikes(NORMAL, "normal", 0.6, 0.2, n))
 
 
 class _Synapses:
@@ -145,13 +148,13 @@ class _Synapses:
         self.q = self.q * np.exp(-1 / 8)
         c, x = self.late(source.spikes, n), self.late(source.flowed, n, 0.1)
         steps = range(1, n + 1)
-        xi = self.late([source.of_spikes("draw.2", "normal", 0.6, 0.2, m) for m in steps], n)
+        xi = self.late([source.of_spikes(NORMAL, "normal", 0.6, 0.2, m) for m in steps], n)
         delivered = np.sum(c * w, axis=0)
         if not self.single:
             drawn = xi if self.lines == "behind" else 0.0
             self.w = w + self.rate * (c * (x - 0.3 * self.e) + drawn)
             return delivered
-        eta = self.late([source.of_spikes("draw.3", "uniform", 0.2, 0.6, m) for m in steps], n)
+        eta = self.late([source.of_spikes(UNIFORM, "uniform", 0.2, 0.6, m) for m in steps], n)
         jump = eta * (1 + 0.3 * self.q)
         if self.lines == "behind":
             self.w = w + self.rate * (c * (x - 0.3 * self.e + self.q) + xi + jump) * (1.5 - w)
