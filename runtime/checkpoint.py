@@ -31,7 +31,9 @@ MOST_EPOCHS = 2**31  # of all fits of a network
 # before
 CHANGED = ("parameter/", "unscaled/", "synapses/", "optimiser/", "optimiser_step", "progress")
 SEAL = b"sncc state 1"  # what stored states of simulations begin with
-_BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError, MemoryError, NotImplementedError)
+BROKEN = (  # what reading a damaged `.npz` file raises
+    zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError, MemoryError, NotImplementedError, RuntimeError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +266,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         raise ValueError(f"{path} is a folder, not a weights file") from None
     except PermissionError:
         raise PermissionError(f"cannot read {path}: permission denied") from None
-    except _BROKEN as error:
+    except BROKEN as error:
         raise ValueError(
             f"{path} is no weights file, or it is damaged ({str(error) or type(error).__name__})"
         ) from None

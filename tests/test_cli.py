@@ -265,6 +265,7 @@ def test_train_saves_resumes_and_reports(folder, compiler):
     np.savez(folder / "wrong.npz", events=events, labels=labels + 50)
     done = sncc(*train, "--data", "npz:wrong.npz", "--epochs", 1, "--save", "w.npz", cwd=folder)
     assert done.returncode == 1 and "out of range" in done.stderr and (folder / "w.npz").read_bytes() == kept
+    assert "to test on:" not in done.stderr  # it is all of them that do not fit
     (folder / "w.npz").write_bytes(b"rubbish")
     np.savez(folder / "t.npz", events=events, labels=labels, test_events=events[:, :, :5], test_labels=labels)
     mistakes = [

@@ -114,7 +114,7 @@ def train(
         if resume is not None:
             validating.resume(network, resume, stopping)
         click.echo(events.description, err=True)
-        _check_tests(network, events)
+        _check_data(network, events)
         began = monotonic()
         if stopping is None:
             _fit(network, events, epochs, seed, save)
@@ -230,12 +230,13 @@ def _say_backend(backend: str) -> str:
     return chosen
 
 
-def _check_tests(network: Network, data: DataSet) -> None:
-    """Refuses samples to test on that do not fit the network, before it is trained."""
+def _check_data(network: Network, data: DataSet) -> None:
+    """Refuses samples to test on that do not fit, before the work; where none fit, it is not said of these alone."""
     from sncc.runtime.dataset import labelled_set
 
     if data.test is None or data.test_labels is None:
         return
+    labelled_set(network.manifest, data.train, data.train_labels, network.spike_times)
     try:
         labelled_set(network.manifest, data.test, data.test_labels, network.spike_times)
     except ValueError as error:

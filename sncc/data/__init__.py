@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -53,8 +54,16 @@ def load_data(spec: str, step: float, target: tuple[int, ...] | None = None) -> 
 
 
 def _split(rest: str) -> tuple[str, str]:
-    """Path and options; a colon in a path is kept."""
+    """Path and options; a colon in a path is kept. Raises ValueError where what stands behind a path are no options."""
+    if os.path.exists(rest):
+        return rest, ""
     path, colon, options = rest.rpartition(":")
+    if colon and _OPTIONS.fullmatch(options) and (os.path.exists(path) or ":" not in path):
+        return path, options
+    for place in (k for k, letter in enumerate(rest) if letter == ":" and os.path.exists(rest[:k])):
+        raise ValueError(
+            f"`{rest[place + 1 :]}`: options behind a path are NAME=VALUE, joined by commas, such as `{rest[:place]}:steps=100`"
+        )
     return (path, options) if colon and _OPTIONS.fullmatch(options) else (rest, "")
 
 
@@ -67,6 +76,8 @@ def _arguments(name: str, function: Callable[..., DataSet], options: str) -> dic
         key, equals, text = option.partition("=")
         if not equals or key not in defaults:
             raise ValueError(f"`{name}` has no option `{option}`; it has {', '.join(f'{k}=…' for k in defaults)}")
+        if key in arguments:
+            raise ValueError(f"`{key}` is given twice: {options}")
         kind = type(defaults[key])
         try:
             arguments[key] = kind(text)

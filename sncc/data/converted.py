@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from numpy.typing import NDArray
 
 from sncc.cache import location
 from sncc.runtime import Events
+from sncc.runtime.checkpoint import BROKEN
 
 Part = tuple[Events, NDArray[Any]]
-VERSION = 1  # of the file's layout and of how events are binned
+VERSION = 2  # of the file's layout and of how events are binned
 FIELDS = ("lengths", "starts", "offsets", "indices")
 
 
@@ -36,7 +36,7 @@ def kept(key: str, convert: Callable[[], Iterable[Part]]) -> list[Part]:
     """The parts of a data set under a key, from the cache, else converted and, if that can be written, kept there."""
     name = hashlib.sha256(f"{VERSION} {key}".encode()).hexdigest()[:32]
     file = location() / "events" / f"{name}.npz"
-    with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
+    with contextlib.suppress(*BROKEN):
         return _load(file)
     parts = list(convert())
     with contextlib.suppress(OSError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sncc.data.splits import DataSet, split_set, stratified
 from sncc.runtime import Events
+from sncc.runtime.checkpoint import BROKEN
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -47,6 +48,10 @@ def npz(
     arrays = _read(Path(path))
     events, labels = _part(path, arrays, "", step, unit, shape, steps, none, target)
     if "test_labels" in arrays or "test_events" in arrays or "test_times" in arrays:
+        if test:
+            raise ValueError(
+                f"`test={test}`: {path} says by arrays of its own, `test_labels`, what to test on; leave one out"
+            )
         held_out, held_out_labels = _part(path, arrays, "test_", step, unit, shape, steps, none, target)
         about = f"{path}: {len(events)} samples to train, {len(held_out)} to test on"
         return DataSet(events, labels, held_out, held_out_labels, events.shape, about)
@@ -69,7 +74,7 @@ def _read(path: Path) -> Arrays:
             return {name: file[name] for name in file.files}
     except PermissionError:
         raise PermissionError(f"cannot read {path}: permission denied") from None
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError) as error:
+    except BROKEN as error:
         raise ValueError(f"cannot read {path}: {error}") from None
 
 
@@ -78,7 +83,7 @@ def _part(
     target: tuple[int, ...] | None,
 ) -> tuple[Events, NDArray[Any]]:  # fmt: skip
     """The events and labels whose arrays have the prefix."""
-    labels = _labels(_array(path, arrays, f"{prefix}labels"), none)
+    labels = _labels(path, _array(path, arrays, f"{prefix}labels"), none)
     if labels.ndim == 0:
         raise ValueError(f"{path}: `{prefix}labels` is one number, not one for each sample")
     try:
@@ -103,6 +108,8 @@ def _from_times(
     arrays: Arrays, prefix: str, step: float, unit: float, shape: str, target: tuple[int, ...] | None
 ) -> Events:
     times, channels, offsets = (_array("it", arrays, prefix + name) for name in ("times", "channels", "offsets"))
+    if not 0 <= unit < math.inf:
+        raise ValueError(f"`unit` is the seconds of one in `times`, a number above zero, not {unit:g}")
     if not times.ndim or not channels.ndim or channels.dtype.kind not in "iuf":
         raise ValueError("`times` and `channels` are lists, one number for each event")
     if times.dtype.kind in "iu" and not unit:
@@ -112,6 +119,8 @@ def _from_times(
     bounds = offsets.astype(np.int64)
     if bounds[0] != 0 or (np.diff(bounds) < 0).any() or bounds[-1] != len(times):
         raise ValueError(f"`offsets` begin with 0, do not fall, and end with the number of times, {len(times)}")
+    if len(channels) != len(times):
+        raise ValueError(f"{len(times)} `times` and {len(channels)} `channels`: each event has one of both")
     if times.dtype.kind not in "iuf":
         raise ValueError(f"`times` are numbers, not {times.dtype}")
     if shape and not re.fullmatch(r"[0-9]+(x[0-9]+)*", shape):
@@ -122,9 +131,11 @@ def _from_times(
     return Events.from_lists(pairs, whole, step)
 
 
-def _labels(labels: NDArray[Any], none: int) -> NDArray[Any]:
+def _labels(path: str, labels: NDArray[Any], none: int) -> NDArray[Any]:
     if labels.dtype.kind not in "iu":
         return labels
+    if labels.size and int(labels.max()) >= 2**63:
+        raise ValueError(f"{path}: a label of {labels.max()} is too large")
     whole = labels.astype(np.int64)
     return np.where(whole == none, -1, whole)
 

@@ -7,7 +7,7 @@ sizes and times of the data set's files.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,28 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sncc.data.converted import kept, listing
+from sncc.data.layouts import DVS_GESTURE, NMNIST, SHD, Layout, check_events
 from sncc.data.splits import DataSet
 from sncc.runtime import Events
+from sncc.runtime.arguments import check_whole
 
 POLARITIES = ("both", "merged", "on", "off")
 SHOWN_FROM = 2000  # samples: converting so many takes long enough to say so
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Where a data set's two parts lie below its folder, and where they come from."""
-
-    name: str  # of tonic's class and of the folder
-    parts: tuple[str, str]
-    files: str
-    source: str
-
-
-_NMNIST = _Layout("NMNIST", ("Train", "Test"), "DIGIT/ID.bin", "https://www.garrickorchard.com/datasets/n-mnist")
-_SHD = _Layout("SHD", ("shd_train.h5", "shd_test.h5"), "", "https://zenkelab.org/datasets")
-_DVS = _Layout(
-    "DVSGesture", ("ibmGestureTrain", "ibmGestureTest"), "userNN_LIGHT/LABEL.npy", "tonic.datasets.DVSGesture"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +34,13 @@ class Thinning:
     denoise: float  # ms
     limit: int
     steps: int
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for numbers that mean nothing."""
+        if not 0 <= self.denoise < float("inf"):
+            raise ValueError(f"`denoise` is a number of ms from 0, not {self.denoise:g}")
+        for name, number in (("limit", self.limit), ("steps", self.steps)):
+            check_whole(name, number, 0)
 
 
 def nmnist(
@@ -64,7 +56,7 @@ def nmnist(
     - `limit` keeps so many of each part.
     - `target`: the shape of the network's source, which size and polarity follow where they are not given.
     """
-    return _read(_NMNIST, path, step, _thinning((34, 34, 2), size, polarity, denoise, steps, limit, target))
+    return _read(NMNIST, path, step, _thinning((34, 34, 2), size, polarity, denoise, steps, limit, target))
 
 
 def shd(
@@ -77,7 +69,7 @@ def shd(
     fewer = channels or (target[0] if target is not None and len(target) == 1 and target[0] < 700 else 0)
     if fewer < 0 or fewer > 700:
         raise ValueError(f"`channels` is from 1 to 700, not {fewer}")
-    return _read(_SHD, path, step, Thinning((1, fewer) if fewer else None, "both", 0.0, limit, steps))
+    return _read(SHD, path, step, Thinning((1, fewer) if fewer else None, "both", 0.0, limit, steps))
 
 
 def dvsgesture(
@@ -85,7 +77,7 @@ def dvsgesture(
     *, target: tuple[int, ...] | None = None,
 ) -> DataSet:  # fmt: skip
     """DVS Gesture below DIR/DVSGesture/ibmGesture{Train,Test}: 128 x 128 x 2, 11 classes. Options: as `nmnist`."""
-    return _read(_DVS, path, step, _thinning((128, 128, 2), size, polarity, denoise, steps, limit, target))
+    return _read(DVS_GESTURE, path, step, _thinning((128, 128, 2), size, polarity, denoise, steps, limit, target))
 
 
 def _thinning(
@@ -116,12 +108,13 @@ def _thinning(
 class Samples:
     """Every n-th sample of a data set of tonic, so that a few of them hold all classes; in the order of their files."""
 
-    def __init__(self, dataset: Any, thinning: Thinning) -> None:
-        """At most `thinning.limit` samples; 0: all. Each transformed by tonic."""
+    def __init__(self, dataset: Any, thinning: Thinning, part: Path, check: Callable[[Path, int], None]) -> None:
+        """At most `thinning.limit` samples; 0: all. Each checked as the layout says, then read and transformed by tonic."""
         count = len(dataset)
         number = min(thinning.limit, count) if thinning.limit > 0 else count
         files = getattr(dataset, "data", None)
         order = np.argsort(np.asarray(files), kind="stable") if files else np.arange(count)
+        self._part, self._files, self._check = part, files, check
         self._dataset, self._chosen = dataset, order[np.arange(number) * count // max(1, number)]
         width, height, channels = dataset.sensor_size
         if thinning.size is not None:
@@ -135,7 +128,11 @@ class Samples:
 
     def __getitem__(self, index: int) -> tuple[NDArray[Any], int]:
         """Events and label."""
-        events, label = self._dataset[int(self._chosen[index])]
+        number = int(self._chosen[index])
+        file = Path(self._files[number]) if self._files else self._part
+        self._check(file, number)
+        events, label = self._dataset[number]
+        check_events(str(file) if self._files else f"{file}, sample {number}", events, self._dataset.sensor_size)
         if index % SHOWN_FROM == SHOWN_FROM - 1:
             print(f"{index + 1} of {len(self)} samples read", file=sys.stderr)
         return self._transform(events), int(label)
@@ -149,7 +146,7 @@ def _transform(sensor: tuple[int, int, int], thinning: Thinning) -> Any:
         steps.append(transforms.Denoise(filter_time=1000 * thinning.denoise))
     if thinning.size is not None:
         rows, columns = thinning.size
-        steps.append(transforms.Downsample(sensor_size=sensor, target_size=(columns, rows)))
+        steps.append(lambda events: _reduced(events, {"x": (columns, sensor[0]), "y": (rows, sensor[1])}))
     if thinning.polarity in ("on", "off"):
         wanted = thinning.polarity == "on"
         steps.append(lambda events: events[events["p"].astype(bool) == wanted])
@@ -158,11 +155,20 @@ def _transform(sensor: tuple[int, int, int], thinning: Thinning) -> Any:
     return transforms.Compose(steps)
 
 
+def _reduced(events: NDArray[Any], axes: dict[str, tuple[int, int]]) -> NDArray[Any]:
+    """Events on fewer pixels; of each axis, their number and the sensor's. Exact: tonic's factors round some down."""
+    reduced: NDArray[Any] = events.copy()
+    for name, (fewer, length) in axes.items():
+        if name in (events.dtype.names or ()):
+            reduced[name] = events[name].astype(np.int64) * fewer // length
+    return reduced
+
+
 def _exists(dataset: object) -> bool:
     return True
 
 
-def _read(layout: _Layout, path: str, step: float, thinning: Thinning) -> DataSet:
+def _read(layout: Layout, path: str, step: float, thinning: Thinning) -> DataSet:
     """Both parts of a data set, from the cache where they were converted before.
 
     Raises FileNotFoundError, saying what belongs where, for missing files, ValueError without tonic.
@@ -182,11 +188,11 @@ def _read(layout: _Layout, path: str, step: float, thinning: Thinning) -> DataSe
         # the whole
         base: Any = getattr(tonic.datasets, layout.name)
         local: Any = type(layout.name, (base,), {"_check_exists": _exists})
-        for train in (True, False):
-            samples = Samples(local(str(folder.parent), train=train), thinning)
+        for train, part in zip((True, False), (folder / name for name in layout.parts)):
+            layout.check_part(part)
+            samples = Samples(local(str(folder.parent), train=train), thinning, part, layout.check_sample)
             if not len(samples):
-                part = layout.parts[0 if train else 1]
-                raise FileNotFoundError(_missing(layout, folder.parent, f"no samples in {folder / part}"))
+                raise FileNotFoundError(_missing(layout, folder.parent, f"no samples in {part}"))
             if len(samples) >= SHOWN_FROM:
                 print(f"converting {len(samples)} samples of {layout.name}, once", file=sys.stderr)
             yield Events.from_tonic(samples, step, thinning.steps or None)
@@ -198,7 +204,7 @@ def _read(layout: _Layout, path: str, step: float, thinning: Thinning) -> DataSe
     return DataSet(train_events, train_labels, test_events, test_labels, train_events.shape, about)
 
 
-def _folder(layout: _Layout, given: Path) -> Path:
+def _folder(layout: Layout, given: Path) -> Path:
     """The folder of tonic's name: below the given one, or that itself."""
     if (given / layout.name).is_dir():
         return given / layout.name
@@ -207,7 +213,7 @@ def _folder(layout: _Layout, given: Path) -> Path:
     raise FileNotFoundError(_missing(layout, given, f"no folder {given / layout.name}"))
 
 
-def _missing(layout: _Layout, given: Path, what: str) -> str:
+def _missing(layout: Layout, given: Path, what: str) -> str:
     parts = [str(given / layout.name / part / layout.files).rstrip("/") for part in layout.parts]
     return (
         f"{what}: put the data set's files there, as {parts[0]} and {parts[1]}; they come from {layout.source}, "

@@ -103,6 +103,18 @@ def test_labels_of_every_step_and_a_number_for_none(file):
             "`offsets`",
         ),
         ({"events": None, "times": np.zeros(2), "offsets": np.arange(21)}, "", "no array `channels`"),
+        (
+            {"events": None, "times": np.zeros(2), "channels": np.zeros(3, int), "offsets": [0, 2]},
+            "",
+            "2 `times` and 3",
+        ),
+        (
+            {"events": None, "times": np.zeros(2), "channels": np.zeros(2, int), "offsets": [0, 2]},
+            ":unit=-1",
+            "`unit` is",
+        ),
+        ({"labels": np.full(20, 2**64 - 1, np.uint64)}, "", "a label of 18446744073709551615 is too large"),
+        ({"test_events": COUNTS, "test_labels": LABELS}, ":test=index<3", "says by arrays of its own"),
         ({"events": None, "times": np.float64(3), "channels": np.int64(1), "offsets": np.arange(2)}, "", "are lists"),
     ],
 )

@@ -122,8 +122,11 @@ def test_a_damaged_file_in_the_cache_is_made_again(folder):
     pytest.importorskip("tonic")
     first = load_data(f"nmnist:{folder}", step=1e-3)
     (file,) = (converted.location() / "events").glob("*.npz")
-    file.write_bytes(file.read_bytes()[:200])
-    assert np.array_equal(load_data(f"nmnist:{folder}", step=1e-3).train.to_dense(), first.train.to_dense())
+    whole = file.read_bytes()
+    names = whole.index(b"PK\x01\x02")  # where the archive says what it holds: what is packed how, and encrypted
+    for damaged in (whole[:200], b"", whole[: names + 8] + b"\xff" * 4 + whole[names + 12 :]):
+        file.write_bytes(damaged)
+        assert np.array_equal(load_data(f"nmnist:{folder}", step=1e-3).train.to_dense(), first.train.to_dense())
 
 
 @pytest.mark.parametrize(
@@ -144,6 +147,135 @@ def test_a_missing_part_is_named(folder):
         file.unlink()
     with pytest.raises(FileNotFoundError, match="no files in .*Test"):
         load_data(f"nmnist:{folder}", step=1e-3)
+
+
+def test_channels_are_put_together_exactly(shd):
+    """Channel c of 700 becomes c * 70 // 700: no factor in floating point rounds the first of some groups down."""
+    pytest.importorskip("tonic")
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(shd / "SHD" / "shd_train.h5", "r+") as file:
+        file["spikes/units"][0], file["spikes/times"][0] = np.arange(700, dtype="u2"), np.zeros(700, "f4")
+    dense = load_data(f"shd:{shd}:channels=180", step=1e-3).train.to_dense()
+    assert np.array_equal(dense[0, 0], np.bincount(np.arange(700) * 180 // 700))
+
+
+def text(file):
+    file.write_text("no events, but words")
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-4])
+
+
+def renamed(name):
+    def rename(file):
+        target = file.parents[1] / name
+        target.parent.mkdir(exist_ok=True)
+        file.rename(target)
+
+    return rename
+
+
+def holding(*rows, dtype=float):
+    return lambda file: np.save(file, np.array(rows, dtype))
+
+
+def empty(file):
+    file.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("damage", "cause"),
+    [
+        (text, "00001.bin: x from 32 to 1"),
+        (cut, "00001.bin is cut short: it has 6 bytes"),  # what was left of the second event was dropped
+        (renamed("13/00001.bin"), "called by their digit"),  # which was taken for a 3
+        (renamed("00001.bin"), "called by their digit"),
+    ],
+)
+def test_a_broken_sample_of_nmnist_is_named(damage, cause, folder):
+    pytest.importorskip("tonic")
+    damage(folder / "NMNIST" / "Train" / "1" / "00001.bin")
+    with pytest.raises(ValueError, match=cause):
+        load_data(f"nmnist:{folder}", step=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("damage", "cause"),
+    [
+        (empty, "10.npy is empty"),  # which click took for the end of what a user types
+        (text, "10.npy is no array"),
+        (cut, "10.npy is no array"),
+        (holding((1, 2, 1)), r"shape \(events, 4\)"),
+        (holding(1, 2, 1, 0), r"shape \(events, 4\)"),
+        (holding((65537, 2, 1, 0)), "x up to 65537"),  # which 16 bits took for 1
+        (holding((1.5, 2, 1, 0)), "whole numbers"),
+        (holding((np.nan, 2, 1, 0)), "finite numbers"),
+        (holding((1, 2, 1, 70), dtype=np.uint16), "no room for times in µs"),  # 70,000 µs became 4,464
+        (renamed("user01_led/wave.npy"), "called by their gesture"),
+        (renamed("user01_led/-1.npy"), "called by their gesture"),
+        (renamed("extra/10.npy"), "folders are called userNN_LIGHT"),
+    ],
+)
+def test_a_broken_sample_of_gestures_is_named(damage, cause, gestures):
+    pytest.importorskip("tonic")
+    damage(gestures / "DVSGesture" / "ibmGestureTrain" / "user01_led" / "10.npy")
+    with pytest.raises(ValueError, match=cause):
+        load_data(f"dvsgesture:{gestures}", step=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "cause"),
+    [
+        ("labels", None, "has no array `labels`"),
+        ("extra/keys", None, "has no array `extra/keys`"),
+        ("labels", [1, 2], "3 samples in `spikes/times`, 3 in `spikes/units` and 2 labels"),
+        ("labels", [1.5, 2, 3], "`labels` are whole numbers"),
+        ("spikes/units", [[5], [1, 2, 3, 4], [0]], r"sample 0: \(4,\) times and \(1,\) units"),  # one for all four
+        ("spikes/units", [[5, 6, 7, 700]] * 3, "shd_train.h5, sample 0: x from 5 to 700"),
+        ("spikes/times", [[np.nan, 0, 0, 0]] * 3, "sample 0: times are seconds"),
+    ],
+)
+def test_a_broken_file_of_shd_is_named(name, values, cause, shd):
+    pytest.importorskip("tonic")
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(shd / "SHD" / "shd_train.h5", "r+") as file:
+        kind = file[name].dtype
+        del file[name]
+        if values is not None and "/" not in name:
+            file[name] = np.array(values)
+        elif values is not None:
+            for k, row in enumerate(values):
+                file.require_dataset(name, (3,), kind)[k] = np.array(row)
+    with pytest.raises(ValueError, match=cause):
+        load_data(f"shd:{shd}", step=1e-3)
+    text(shd / "SHD" / "shd_train.h5")
+    with pytest.raises(ValueError, match="shd_train.h5 is no HDF5 file"):
+        load_data(f"shd:{shd}", step=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ("denoise=-1", "`denoise` is a number of ms from 0, not -1"),
+        ("denoise=nan", "`denoise`"),
+        ("limit=-1", "`limit` is a whole number from 0"),
+        ("steps=-1", "`steps` is a whole number from 0"),
+        ("limit", "`limit`: options behind a path are NAME=VALUE, joined by commas"),
+        ("limit=2:steps=3", "options behind a path are NAME=VALUE, joined by commas"),
+        ("limit=2,limit=3", "`limit` is given twice"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options, cause, folder):
+    with pytest.raises(ValueError, match=cause):
+        load_data(f"nmnist:{folder}:{options}", step=1e-3)
+
+
+def test_a_folder_may_be_called_like_an_option(folder, tmp_path):
+    pytest.importorskip("tonic")
+    (tmp_path / "runs:size=1").mkdir()
+    (folder / "NMNIST").rename(tmp_path / "runs:size=1" / "NMNIST")
+    assert len(load_data(f"nmnist:{tmp_path / 'runs:size=1'}", step=1e-3).train) == 3
 
 
 def test_without_tonic_the_extra_is_named(folder, monkeypatch):

@@ -83,6 +83,9 @@ def test_a_flipped_bit_is_noticed_wherever_it_is(network, saved):
     for k in range(place, place + 192, 40):
         saved.write_bytes(whole[:k] + bytes([whole[k] ^ 16]) + whole[k + 1 :])
         assert_refused(network, saved, "damaged")
+    listing = whole.index(b"PK\x01\x02")
+    saved.write_bytes(whole[: listing + 8] + b"\1" + whole[listing + 9 :])  # "encrypted", a RuntimeError of Python's
+    assert_refused(network, saved, "damaged")
 
 
 @pytest.mark.parametrize(
