@@ -287,9 +287,10 @@ def _one_loss(model, loss, run: EventDriven, label) -> float:
     of, step = (loss.population, loss.variable), model.step
     first, last = loss.window
     window = first * step, None if last is None else last * step
+    factor = loss.factor * (loss.class_weights[label] if loss.class_weights else 1.0)
     if loss.reduction is None:
         whole = run.integral_of(*of, lambda x: cross_entropy(loss.scale * x, label))
-        return loss.factor * whole / (run.duration if loss.over_steps == "mean" else step)
+        return factor * whole / (run.duration if loss.over_steps == "mean" else step)
     seen = {
         "mean": lambda: run.integral(*of, *window) / ((window[1] or run.duration) - window[0]),
         "sum": lambda: run.integral(*of, *window) / step,
@@ -299,7 +300,7 @@ def _one_loss(model, loss, run: EventDriven, label) -> float:
     }[loss.reduction]()
     if loss.function == "mse":
         return loss.factor * float(np.mean((seen - label) ** 2))
-    return loss.factor * cross_entropy(seen, label)
+    return factor * cross_entropy(seen, label)
 
 
 def gradient(

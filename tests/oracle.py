@@ -339,8 +339,9 @@ def loss_of(x, label, loss):
             logs = y - np.max(constant(y)) - np.log(np.sum(np.exp(y - np.max(constant(y)))))
             return -(1 - spread) * logs[c] - spread * np.mean(logs)
 
+    weights = loss.class_weights
     functions = {
-        "cross_entropy": cross_entropy,
+        "cross_entropy": (lambda y, c: weights[c] * cross_entropy(y, c)) if weights else cross_entropy,
         "mse": lambda y, t: np.mean((y - t) ** 2),
         "huber": lambda y, t: np.mean(np.where(np.abs(y - t) <= 1, 0.5 * (y - t) ** 2, np.abs(y - t) - 0.5)),
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sncc.backends.cxx.dynamics import ReadoutStep
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.names import Namer
-from sncc.backends.cxx.readouts import reduction_constants
+from sncc.backends.cxx.readouts import reduction_constants, weight_of_class
 from sncc.program.operations import Readout
 from sncc.program.statements import SPIKE
 
@@ -20,6 +20,7 @@ class EmittedReadout:
     loss: tuple[str, ...]
     seen: str
     before: str  # where a second variable stands that its loss reads; the same where there is none
+    weight: str  # the body of what gives a class's weight
 
 
 def readouts(layout: Layout) -> list[EmittedReadout]:
@@ -32,7 +33,9 @@ def readouts(layout: Layout) -> list[EmittedReadout]:
             *reduction_constants(readout),
         )
         offset += padded(readout.size)
-        result.append(EmittedReadout(constants, tuple(_loss(readout, steps)), *_seen(layout, readout)))
+        result.append(
+            EmittedReadout(constants, tuple(_loss(readout, steps)), *_seen(layout, readout), weight_of_class(readout))
+        )
     return result
 
 

@@ -10,7 +10,7 @@ from sncc.backends.cuda.samples import Samples
 from sncc.backends.cuda.workspace import words_of_kept
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Field, padded
-from sncc.backends.cxx.readouts import reduction_constants
+from sncc.backends.cxx.readouts import reduction_constants, weight_of_class
 from sncc.backends.cxx.synapse_rows import flag, rows_line
 
 # bytes beside those that are not dynamic, of 99 KB that a block may have on any card since sm_80
@@ -26,6 +26,7 @@ class EmittedReadout:
     loss: tuple[str, ...]
     seen: str
     before: str  # where a second variable stands that its loss reads; the same where there is none
+    weight: str  # the body of what gives a class's weight
 
 
 class Tables(Samples):
@@ -174,7 +175,11 @@ class Tables(Samples):
             )
             offset += padded(readout.size)
             maps = tuple(self.maps[readout.index].values())
-            result.append(EmittedReadout(constants, maps, tuple(self._loss(readout)), *self._seen(readout)))
+            result.append(
+                EmittedReadout(
+                    constants, maps, tuple(self._loss(readout)), *self._seen(readout), weight_of_class(readout)
+                )
+            )
         return result
 
     def _places(self, struct: str, fields: dict[tuple[str, str], Field]) -> list[str]:

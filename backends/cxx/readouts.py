@@ -16,6 +16,14 @@ def takes_step_labels(program: Program) -> bool:
     return all(r.reduction is None for r in program.readouts if r.labels != "none")
 
 
+def weight_of_class(readout: Readout) -> str:
+    """The body of the function that gives the weight of the class `label`."""
+    if not readout.class_weights:
+        return "return 1;"
+    numbers = ", ".join(literal(w, "double") for w in readout.class_weights)
+    return f"constexpr double weights[] = {{{numbers}}}; return static_cast<Real>(weights[label]);"
+
+
 def reduction_constants(readout: Readout) -> tuple[str, ...]:
     """How a readout comes from its steps, which these are, and what its loss counts."""
     return (

@@ -109,7 +109,7 @@ class Sample(ForwardRun):
             label = label[n - 1]
         if readout.labels == "value":
             return np.array(label, float)
-        return np.eye(readout.size)[int(label)] if label >= 0 else None
+        return np.diag(readout.class_weights or np.ones(readout.size))[int(label)] if label >= 0 else None
 
     def _evaluate_loss(
         self, readout: Readout, x: np.ndarray, target: np.ndarray, before: Array = None

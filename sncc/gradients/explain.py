@@ -137,10 +137,12 @@ def _readout(readout: Readout) -> Section:
     x = f"{readout.reduction} over the steps of {seen}" if readout.reduction else f"{seen} at every step"
     window = f", steps {readout.first + 1}..{readout.last or 'T'}" if (readout.first, readout.last) != (0, None) else ""
     factor = f", times {readout.factor:g}" if readout.factor != 1.0 else ""
+    weights = ", ".join(f"{w:g}" for w in readout.class_weights)
+    classes = f", target is the label's of [{weights}] at its class" if weights else ""
     head = f"loss: x is {x}"
     if readout.before is not None:
         head = f"mean derivative of the loss along the jumps of a step: x is {x}, before what it was ahead of them"
-    return Section(f"{head}{window}{factor}", tuple(line_of(s) for s in (*readout.body, *readout.gradient)))
+    return Section(f"{head}{window}{factor}{classes}", tuple(line_of(s) for s in (*readout.body, *readout.gradient)))
 
 
 def _penalty(penalty: Penalty) -> Section:

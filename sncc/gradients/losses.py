@@ -69,15 +69,21 @@ LOSSES: dict[str, LossFormula] = {
 def formula_of(loss: Loss, outputs: int) -> LossFormula:
     """The formula of a term of the loss, over `outputs` outputs, with all numbers put in.
 
-    The function sees `scale` · x; `smoothing` s makes the target (1 - s) · target + s / outputs. An expression of `output`
-    and `label` is averaged over the outputs, as `mse` is.
+    The function sees `scale` · x; `smoothing` s makes the target (1 - s) · target + s / outputs, the latter times the
+    class's weight, which the one-hot code holds in place of a one.
+    An expression of `output` and `label` is averaged over the outputs, as `mse` is.
     """
     formula = LOSSES[loss.function] if loss.function != "expression" else _of_expression(loss)
     target: Expression = TARGET
+    before: tuple[Statement, ...] = ()
     if loss.smoothing:
-        target = apply("add", apply("mul", 1.0 - loss.smoothing, TARGET), loss.smoothing / outputs)
+        spread: Expression = Number(loss.smoothing / outputs)
+        if loss.class_weights:
+            before = (Reduce("class_weight", "sum", TARGET),)
+            spread = mul(spread, Symbol("class_weight"))
+        target = apply("add", apply("mul", 1.0 - loss.smoothing, TARGET), spread)
     values = {"outputs": Number(float(outputs)), "x": mul(Number(loss.scale), X), "target": target}
-    statements: list[Statement] = []
+    statements = [*before]
     for statement in formula.statements:
         assert isinstance(statement, Assign | Reduce)
         statements.append(replace(statement, value=fold_all(substitute(statement.value, values))))

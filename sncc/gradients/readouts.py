@@ -46,6 +46,7 @@ def _readout(program: Program, loss: Loss, index: int) -> Readout:
         gradient=tuple(statements),
         factor=loss.factor,
         scale=loss.scale,
+        class_weights=loss.class_weights,
         index=index,
     )
 

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from sncc.diagnostics import Diagnostics, Span, did_you_mean
 from sncc.expressions.units import Unit
 from sncc.model import nodes, training_nodes
+from sncc.model.class_losses import Classes, read_classes, weights_fit
 from sncc.model.infer import FUNCTIONS as BUILT_IN
 from sncc.model.infer import TIME
 from sncc.model.loss_expressions import Scale, calls, read_once, reads, resolve_expression, take_scale
@@ -190,10 +191,10 @@ class _Reader:
     ) -> training_nodes.Loss | None:
         """`cross_entropy(mean(output.v))`: the readout first, then the loss."""
         function = next(f for f in FUNCTIONS if f == name)
-        taken = self._smoothing(name, arguments)
+        taken = read_classes(name, arguments, self.reader)
         if taken is None:
             return None
-        smoothing, arguments = taken
+        classes, arguments = taken
         if len(arguments) != 1:
             self.diagnostics.error("wrong-argument", call.span, f"`{name}` takes one readout, such as `mean(output.v)`")
             return None
@@ -231,11 +232,12 @@ class _Reader:
         if variable is None:
             return None
         unit = Unit(TIME.dimension) if reduction == "first_spike" else self._unit(variable)
-        if not self._has_no_unit(unit, scale, function, inner.span):
+        if not self._has_no_unit(unit, scale, function, inner.span) or not self._fits(classes, variable[0]):
             return None
         return training_nodes.Loss(
-            function, variable[0], variable[1], reduction, None, window, factor, scale.value, smoothing, span=self.span
-        )
+            function, variable[0], variable[1], reduction, None, window, factor, scale.value, classes.smoothing,
+            classes.weights, span=self.span,
+        )  # fmt: skip
 
     def _readout_itself(self, name: str, call: tree.Call, factor: float) -> training_nodes.Loss | None:
         """`mean(hidden.spikes)`: by itself it is taken for a readout whose loss was forgotten;
@@ -286,10 +288,10 @@ class _Reader:
             message = f"a window stands in `{name}`, which goes over the steps"
             self.diagnostics.error("wrong-argument", windows[0].span, message, help=hint)
             return None
-        taken = self._smoothing(str(inner.function), inner.arguments)
+        taken = read_classes(str(inner.function), inner.arguments, self.reader)
         if taken is None:
             return None
-        smoothing, given = taken
+        classes, given = taken
         if len(given) != 1:
             message = f"`{inner.function}` takes one state, such as `output.v`"
             self.diagnostics.error("wrong-argument", inner.span, message)
@@ -299,40 +301,17 @@ class _Reader:
         window = self.reader.window(arguments[1:], name)
         if variable is None or not self._has_no_unit(self._unit(variable), scale, function, given[0].span):
             return None
+        if not self._fits(classes, variable[0]):
+            return None
         over: Literal["mean", "sum"] = "mean" if name == "mean" else "sum"
         return training_nodes.Loss(
-            function, variable[0], variable[1], None, over, window, factor, scale.value, smoothing, span=self.span
-        )
+            function, variable[0], variable[1], None, over, window, factor, scale.value, classes.smoothing,
+            classes.weights, span=self.span,
+        )  # fmt: skip
 
-    def _smoothing(
-        self, function: str, arguments: tuple[tree.Argument, ...]
-    ) -> tuple[float, tuple[tree.Argument, ...]] | None:
-        """The label smoothing of a cross entropy, and the arguments without names;
-        None after any other name, which is reported.
-        """
-        smoothing, named = 0.0, [a for a in arguments if a.name]
-        for argument in named:
-            if argument.name != "smoothing" or function != "cross_entropy":
-                self._no_argument(function, argument)
-                return None
-            if argument is not named[0]:
-                self.diagnostics.error("wrong-argument", argument.span, "`smoothing` is given twice")
-                return None
-            number = self.reader.number(argument.value, "`smoothing`")
-            if number is not None and not 0 <= number < 1:
-                self.diagnostics.error("wrong-argument", argument.span, "`smoothing` must be at least 0 and below 1")
-            smoothing = number or 0.0
-        return smoothing, tuple(a for a in arguments if a not in named)
-
-    def _no_argument(self, function: str, argument: tree.Argument) -> None:
-        """Report a name that the loss does not take."""
-        help: tuple[str, ...] = did_you_mean(str(argument.name), ["smoothing"] if function == "cross_entropy" else [])
-        if argument.name == "smoothing":
-            help = ("the classes of `cross_entropy` are smoothed here, real targets before they are handed over",)
-        elif argument.name in ("from", "to"):
-            help = (f"a window stands in the readout, such as `{function}(mean(output.v, {argument.span.text}))`",)
-        message = f"`{function}` has no argument `{argument.name}`"
-        self.diagnostics.error("wrong-argument", argument.span, message, help=help)
+    def _fits(self, classes: Classes, population: str) -> bool:
+        """Whether there is a weight for each neuron of the population; reported where not."""
+        return not classes.weights or weights_fit(classes, self.populations[population], self.diagnostics)
 
     def _variable(self, written: tree.Expression, spikes: bool = False) -> tuple[str, str] | None:
         """A population and its state, or `spikes`."""

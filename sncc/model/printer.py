@@ -208,8 +208,11 @@ def _loss(loss: training_nodes.Loss) -> str:
     read = f"{loss.population}.{loss.variable}"
     start, stop = loss.window
     window = "" if (start, stop) == (0, None) else f", steps {start}..{'' if stop is None else stop}"
-    text = f"{loss.function}({loss.reduction}({read}{window}))" if loss.reduction else ""
-    text = text or f"{loss.over_steps}({loss.function}({read}){window})"
+    classes = f", smoothing = {print_number(loss.smoothing)}" if loss.smoothing else ""
+    if loss.class_weights:
+        classes += f", weights = [{', '.join(map(print_number, loss.class_weights))}]"
+    text = f"{loss.function}({loss.reduction}({read}{window}){classes})" if loss.reduction else ""
+    text = text or f"{loss.over_steps}({loss.function}({read}{classes}){window})"
     return text if loss.factor == 1.0 else f"{print_number(loss.factor)} * {text}"
 
 

@@ -40,6 +40,7 @@ class Loss:
     # in ms.
     scale: float = 1.0
     smoothing: float = 0.0  # of the labels of a cross entropy
+    class_weights: tuple[float, ...] = ()  # what a sample's cross entropy is multiplied by, for each class; none: by 1
     # With `function` "expression": the loss, of `output` (what is read, one per output), `label` (the target) and
     # reductions over the outputs.
     expression: Expression | None = None

@@ -74,6 +74,8 @@ def _readout(readout: Readout, program: Program) -> list[str]:
     seen = f"{readout.reduction}({read})" if readout.reduction else read
     when = "at the end" if readout.reduction else f"at every labelled step, {readout.over_steps} over steps"
     window = "" if (readout.first, readout.last) == (0, None) else f", steps {readout.first + 1}..{readout.last or 'T'}"
+    if readout.class_weights:
+        window += f", target times [{', '.join(f'{w:g}' for w in readout.class_weights)}]"
     body = (*readout.body, *readout.gradient)
     before = f", before := {readout.population}.{readout.before}" if readout.before is not None else ""
     return print_block(f"readout {readout.group}  x := {seen}{before} {when}{window}", body)

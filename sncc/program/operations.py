@@ -88,7 +88,7 @@ class Readout:
     last: int | None
     labels: Literal["class", "value", "none"]  # what is compared with; none: there is a loss without a label too
     # Statements over the outputs, with the symbols `x` (the variable, or its reduction) and `target` (one-hot of the
-    # class, or the target value).
+    # class, times the class's weight, or the target value).
     body: tuple[Statement, ...]
     loss: str  # its result, a scalar
     gradient: tuple[Statement, ...] = ()  # continues the body and ends in `x~`, the derivative of the loss by `x`
@@ -96,6 +96,7 @@ class Readout:
     scale: float = 1.0  # the loss function sees scale · x (the body has it in), and so do predictions and accuracy
     index: int = 0  # among the readouts; the losses of all are added, predictions and accuracy are the first's
     before: str | None = None  # another carried variable, which the body of every step reads under that name
+    class_weights: tuple[float, ...] = ()  # none: each is 1
 
 
 ForwardOperation = Deliver | Update | SynapseUpdate | Readout

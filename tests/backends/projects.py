@@ -261,7 +261,7 @@ NETWORKS = {
     "e-prop by adaptive feedback, with penalties": LAYERS,
     "bptt cut into windows, a sum of losses": recurrent(
         "ALIF", rule="bptt(truncate = 9 ms)", learn="weights, initial(hidden.v)", size=17,
-        loss="mean(cross_entropy(output.v, smoothing = 0.1)) + 0.5 * cross_entropy(max(output.v))"
+        loss="mean(cross_entropy(output.v, smoothing = 0.1, weights = [0.5, 3, 1])) + 0.5 * cross_entropy(max(output.v))"
         " + 0.02 * mean(hidden.v^2) - 0.1 * (last(hidden.a) - 0.5)^2",
         penalty="firing_rate(hidden, target = 30 Hz, strength = 1e-5)",
     ),
@@ -270,6 +270,7 @@ NETWORKS = {
 
 ONLINE = {
     "a loss at every step": recurrent("ALIF", rule="eprop(online = true)", learn="weights, hidden.tau_m, output.bias", size=17,
+        loss="mean(cross_entropy(output.v, weights = [0.5, 3, 1]))",
         penalty="firing_rate(hidden, target = 9 Hz, strength = 1e-4), firing_rate(hidden, target = 30 Hz, strength = 1e-4, over = batch)",
     ).replace(
         "x -> hidden: dense, weight = normal(0, 1)",

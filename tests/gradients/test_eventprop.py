@@ -85,9 +85,11 @@ CASES = {
     "first spikes": network(),
     "a mean": network(loss="cross_entropy(mean(output.v))"),
     "a window of another state": network(loss="cross_entropy(mean(output.i, from = 6 ms, to = 12 ms))"),
-    "the last": network(loss="cross_entropy(last(output.v))"),
+    "the last, classes weighted": network(loss="cross_entropy(last(output.v), weights = [1, 3])"),
     "every step": network(output="Filter", definition=FILTER, loss="mean(cross_entropy(output.v))"),
-    "impulses into the readout, every step": network(output="LI", loss="mean(cross_entropy(output.v / 0.2))"),
+    "impulses into the readout, every step, classes weighted": network(
+        output="LI", loss="mean(cross_entropy(output.v / 0.2, weights = [1, 3]))"
+    ),
     "resets in the readout, every step": network(loss="mean(cross_entropy(output.v))"),
     "impulses that fire the readout, every step": network(output="LIF", loss="mean(cross_entropy(output.v))"),
     "impulses into the readout, a mean": network(output="LI", loss="cross_entropy(mean(output.v))"),

@@ -12,6 +12,7 @@ from sncc.backends.reference.statements import statement_value
 LOSSES = {
     "cross_entropy(output.v)": np.array([0.0, 1.0]),
     "cross_entropy(output.v / 0.2, smoothing = 0.1)": np.array([1.0, 0.0]),
+    "cross_entropy(output.v, smoothing = 0.1, weights = [1, 3])": np.array([0.0, 3.0]),
     "huber(output.v)": np.array([0.3, -2.0]),
     "output.v^4 + exp(label * output.v)": np.array([0.5, 1.0]),
 }

@@ -53,7 +53,7 @@ def test_a_neuron_that_is_in_no_library():
     "loss",
     [
         "cross_entropy(mean(output.v, from = 5 ms, to = 20 ms))", "cross_entropy(sum(output.v))",
-        "cross_entropy(last(output.v))", "mean(cross_entropy(output.v), from = 10 ms)", "sum(cross_entropy(output.v))",
+        "cross_entropy(last(output.v))", "mean(cross_entropy(output.v), from = 10 ms)", "sum(cross_entropy(output.v, weights = [0.5, 1, 3]))",
         "mean(cross_entropy(output.v)) + 0.3 * mean(cross_entropy(output.v), from = 10 ms)",
         "mean(cross_entropy(output.v)) + 0.3 * cross_entropy(mean(output.v))",
     ],

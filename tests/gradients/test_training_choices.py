@@ -32,6 +32,9 @@ CHOICES = {
         "ALIF", loss="mean(cross_entropy(output.v)) + 0.5 * cross_entropy(max(output.v)) - 0.1 * cross_entropy(last(output.v))"
     ),
     "labels smoothed": recurrent("ALIF", loss="mean(cross_entropy(output.v, smoothing = 0.1))"),
+    "classes weighted, labels smoothed": recurrent(
+        "ALIF", loss="mean(cross_entropy(output.v, weights = [0.5, 3, 1], smoothing = 0.1))"
+    ),
     "a penalty by sample": recurrent("LIF", penalty="firing_rate(hidden, target = 20 Hz, strength = 1e-5)"),
     "a penalty by batch": recurrent("LIF", penalty="firing_rate(hidden, target = 20 Hz, strength = 1e-5, over = batch)"),
     "credit cut": recurrent("ALIF", rule="bptt(truncate = 7 ms)"),

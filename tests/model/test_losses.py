@@ -205,6 +205,11 @@ def test_a_bare_mean_has_no_unit():
             "did you mean `smoothing`?",
         ),
         ("mse(mean(y.v), from = 2 ms)", "from = 2 ms", "no argument `from`", "`mse(mean(output.v, from = 2 ms))`"),
+        ("mse(mean(y.v), weights = [1, 2])", "weights = [1, 2]", "`mse` has no argument `weights`", "factors"),
+        ("cross_entropy(mean(y.v), weights = 2)", "weights = 2", "a list with a number for each class", "[1, 2, 0.5]"),
+        ("mean(cross_entropy(y.v, weights = [1]))", "weights = [1]", "1 weights for 2 classes, the neurons of `y`", ""),
+        ("cross_entropy(mean(y.v), weights = [1, -1])", "weights = [1, -1]", "weighs 0 or more", ""),
+        ("cross_entropy(mean(y.v), weights = [0, 0])", "weights = [0, 0]", "one of them more than 0", ""),
         ("cross_entropy(mean(y.v), smoothing = 0, smoothing = 0.1)", "smoothing = 0.1", "given twice", ""),
     ],
 )

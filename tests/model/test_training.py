@@ -22,6 +22,10 @@ def training(loss="cross_entropy(mean(y.v))", settings=None, **others):
     "text, loss",
     [
         ("cross_entropy(mean(y.v))", Loss("cross_entropy", "y", "v", "mean", None)),
+        (
+            "cross_entropy(mean(y.v), weights = [1, n / 8, 2, 0])",
+            Loss("cross_entropy", "y", "v", "mean", None, class_weights=(1.0, 0.5, 2.0, 0.0)),
+        ),
         ("cross_entropy(max(y.v))", Loss("cross_entropy", "y", "v", "max", None)),
         ("mse(last(y.v))", Loss("mse", "y", "v", "last", None)),
         ("mean(cross_entropy(y.v))", Loss("cross_entropy", "y", "v", None, "mean")),

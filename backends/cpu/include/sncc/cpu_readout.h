@@ -23,7 +23,7 @@ bool has_loss(const Sample<Network>& s, std::int64_t n) {
     return Readout::reads_labels ? s.labels(n) : s.classes || s.targets;
 }
 
-// The label at step n as targets: one-hot, or values.
+// The label at step n as targets: one-hot, times the class's weight, or values.
 template <typename Network, typename Reading>
 void set_target(const Sample<Network>& s, Reading& r, std::int64_t n) {
     using Real = typename Network::Real;
@@ -31,7 +31,7 @@ void set_target(const Sample<Network>& s, Reading& r, std::int64_t n) {
     if (s.classes) {
         for (int j = 0; j < Network::outputs; ++j) r.target[j] = 0;
         const std::int32_t label = s.classes[s.label_per_step ? n - 1 : 0];
-        if (label >= 0) r.target[label] = 1;
+        if (label >= 0) r.target[label] = Reading::Readout::weight(label);
     } else {
         const double* row = s.targets + (s.label_per_step ? (n - 1) * Network::outputs : 0);
         for (int j = 0; j < Network::outputs; ++j) r.target[j] = static_cast<Real>(row[j]);

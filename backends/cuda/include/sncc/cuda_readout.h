@@ -95,7 +95,7 @@ __device__ inline void set_target(R& r, const Labels& labels, std::int64_t n) {
     if constexpr (!Readout::reads_labels) return;
     Readout::Who::for_own(Readout::outputs, [&](int j) {
         if (labels.classes)
-            r.target[j] = labels.classes[labels.row(n)] == j ? Real(1) : Real(0);
+            r.target[j] = labels.classes[labels.row(n)] == j ? Readout::weight(j) : Real(0);
         else
             r.target[j] = static_cast<Real>(labels.targets[labels.row(n) * Readout::outputs + j]);
     });
