@@ -77,12 +77,16 @@ def data_set(
 
 
 def labelled_set(
-    manifest: Manifest, inputs: Inputs, labels: ArrayLike, repeated: Mapping[str, Repeated] = EMPTY
+    manifest: Manifest, inputs: Inputs, labels: ArrayLike | None, repeated: Mapping[str, Repeated] = EMPTY
 ) -> DataSet:
-    """The data set of a network whose loss is wanted, so with labels; else as `data_set`."""
-    if labels is None:
+    """The data set of a network whose loss is wanted, so with labels, if it reads any; else as `data_set`."""
+    readout = manifest.readout
+    if labels is None and (readout is None or readout.reads_labels):
         raise ValueError("labels are missing: the loss compares the network's outputs with them")
     data = data_set(manifest, inputs, labels, repeated)
+    if labels is None and readout is not None:
+        unread = np.zeros((data.samples, readout.outputs) if readout.labels == "value" else data.samples, np.int64)
+        data.alive.extend(_attach_labels(data.native, readout, unread, data.samples, data.lengths))
     check_windows(manifest, data.lengths)
     return data
 

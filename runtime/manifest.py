@@ -117,6 +117,7 @@ class Readout:
     labels: Literal["class", "value"]
     per_step: bool  # the loss is taken at every step, not once at a sample's end
     step_labels: bool  # there may be a label for each step, as all losses that read labels are taken at every step
+    reads_labels: bool = True  # whether any of the losses does
     # Of each loss, the first of which predictions come from: after which step it begins, and with which it ends.
     windows: tuple[tuple[int, int | None], ...] = ()
 
@@ -308,7 +309,10 @@ def _readout(data: dict[str, Any]) -> Readout:
     windows = tuple((int(first), None if last is None else int(last)) for first, last in data.get("windows") or ())
     per_step = bool(data["per_step"])
     step_labels = bool(data.get("step_labels", per_step))
-    return Readout(data["population"], int(data["outputs"]), data["labels"], per_step, step_labels, windows)
+    reads_labels = bool(data.get("reads_labels", True))
+    return Readout(
+        data["population"], int(data["outputs"]), data["labels"], per_step, step_labels, reads_labels, windows
+    )
 
 
 def _optimiser(data: dict[str, Any]) -> Optimiser:

@@ -95,10 +95,10 @@ class Network:
     def fit(
         self,
         data: Inputs,
-        labels: ArrayLike,
+        labels: ArrayLike | None = None,
         epochs: int = 1,
         batch: int | None = None,
-        validation: tuple[Inputs, ArrayLike] | None = None,
+        validation: tuple[Inputs, ArrayLike | None] | None = None,
         callbacks: Iterable[Callback] = (),
         seed: int = 0,
         verbose: bool | None = None,
@@ -108,7 +108,7 @@ class Network:
 
         - `data`: Events, or by source {name: Events or array}.
         - `labels`: integers (samples,) or, for a loss at every step, (samples, steps), -1 = none; or real targets
-          (samples, outputs) or (samples, steps, outputs).
+          (samples, outputs) or (samples, steps, outputs). None for a loss that reads none, such as `mean(hidden.v^2)`.
         - `batch`: samples an update, by default the file's.
         - `validation`: (data, labels) that are evaluated after every epoch.
         - `callbacks`: called as callback(network, epoch, history) after every epoch, from 0 over all fits; one that
@@ -126,7 +126,7 @@ class Network:
         with self.library.alone():
             return training.fit(self, data, labels, epochs, batch, validation, callbacks, seed, verbose, learning_rate)
 
-    def evaluate(self, data: Inputs, labels: ArrayLike) -> dict[str, float]:
+    def evaluate(self, data: Inputs, labels: ArrayLike | None = None) -> dict[str, float]:
         """Mean loss, mean penalty and, for class labels, accuracy: {"loss", "penalty", "accuracy"}.
 
         Raises ValueError for data and labels that do not fit the network, FloatingPointError where a state becomes
@@ -158,7 +158,7 @@ class Network:
             training.evaluate_into(self, prepared, outputs, rows)
         return outputs
 
-    def gradients(self, data: Inputs, labels: ArrayLike) -> tuple[float, dict[str, NDArray[np.float64]]]:
+    def gradients(self, data: Inputs, labels: ArrayLike | None = None) -> tuple[float, dict[str, NDArray[np.float64]]]:
         """Loss (with penalties) of all samples as one batch, and its derivative by each learnt parameter's SI value.
 
         Changes nothing. Raises ValueError for data and labels that do not fit the network.

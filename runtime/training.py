@@ -63,10 +63,10 @@ def untrained(manifest: Manifest, so: str) -> str:
 def fit(
     network: Network,
     data: Inputs,
-    labels: ArrayLike,
+    labels: ArrayLike | None,
     epochs: int,
     batch: int | None = None,
-    validation: tuple[Inputs, ArrayLike] | None = None,
+    validation: tuple[Inputs, ArrayLike | None] | None = None,
     callbacks: Iterable[Callback] = (),
     seed: int = 0,
     verbose: bool | None = None,
@@ -173,7 +173,7 @@ def _checked_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
     return hooks
 
 
-def _validation_set(network: Network, validation: tuple[Inputs, ArrayLike] | None) -> DataSet | None:
+def _validation_set(network: Network, validation: tuple[Inputs, ArrayLike | None] | None) -> DataSet | None:
     if validation is None:
         return None
     if not isinstance(validation, (tuple, list)) or len(validation) != 2:

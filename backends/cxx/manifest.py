@@ -6,7 +6,7 @@ import hashlib
 
 from sncc.backends.cpu.neuron_tables import has_rows
 from sncc.backends.cxx.names import project_name
-from sncc.backends.cxx.readouts import takes_step_labels
+from sncc.backends.cxx.readouts import reads_labels, takes_step_labels
 from sncc.backends.cxx.recorded import stood_for, synapse_states
 from sncc.backends.cxx.synapse_rows import in_rows
 from sncc.connectivity.patterns import Dense, OfSynapses, Random, Shared, Sparse
@@ -68,7 +68,7 @@ def manifest(program: Program) -> dict[str, object]:
         "readout": readout and {
             "population": readout.population, "outputs": readout.size, "labels": readout.labels,
             "per_step": readout.reduction is None, "reduction": readout.reduction, "over_steps": readout.over_steps,
-            "step_labels": takes_step_labels(program), "windows": [[r.first, r.last] for r in program.readouts],
+            "reads_labels": reads_labels(program), "step_labels": takes_step_labels(program), "windows": [[r.first, r.last] for r in program.readouts],
         },
         "optimiser": optimiser and {
             "name": optimiser.name, "learning_rate": optimiser.learning_rate, "states": list(optimiser.states),

@@ -24,6 +24,11 @@ def weight_of_class(readout: Readout) -> str:
     return f"constexpr double weights[] = {{{numbers}}}; return static_cast<Real>(weights[label]);"
 
 
+def reads_labels(program: Program) -> bool:
+    """Whether a loss compares with labels; one such as `mean(hidden.v^2)` reads none."""
+    return any("target" in statement.reads for readout in program.readouts for statement in readout.body)
+
+
 def reduction_constants(readout: Readout) -> tuple[str, ...]:
     """How a readout comes from its steps, which these are, and what its loss counts."""
     return (

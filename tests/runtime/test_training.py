@@ -1,10 +1,12 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from fake_project import pick
 
 from sncc.runtime import Checkpoint, EarlyStopping, Events, load
+from sncc.runtime.dataset import labelled_set
 from sncc.runtime.schedules import Position, schedule
 from sncc.runtime.training import permutation
 
@@ -158,6 +160,15 @@ def test_what_does_not_fit_is_refused_and_nothing_changes(network, data, labels,
     with pytest.raises(ValueError, match=cause):
         network.fit(sources, change.get("labels", labels), **given)
     assert np.array_equal(before, network.parameters["x_output.weight"])
+
+
+def test_a_loss_that_reads_no_labels_needs_none(network, data):
+    """The library, which is one that does, sees labels that no loss of a file reads."""
+    manifest = replace(network.manifest, readout=replace(network.manifest.readout, reads_labels=False))
+    of_classes = labelled_set(manifest, data, None)
+    assert [of_classes.native.classes[k] for k in range(20)] == [0] * 20
+    values = replace(manifest, readout=replace(manifest.readout, labels="value"))
+    assert [labelled_set(values, data, None).native.targets[k] for k in range(60)] == [0.0] * 60
 
 
 def test_a_loss_needs_labels(network, data):

@@ -16,7 +16,7 @@ import pytest
 from networks import program_of
 
 from sncc.backends.cxx.project import emit_project
-from sncc.backends.cxx.readouts import takes_step_labels
+from sncc.backends.cxx.readouts import reads_labels, takes_step_labels
 
 TEXT = """
 network Tiny:
@@ -83,6 +83,12 @@ def refused(*command, code: int = 1) -> None:
 def test_there_may_be_a_label_for_each_step_where_no_loss_takes_one_for_the_sample(loss, step_labels):
     program = program_of(TEXT.replace("mean(cross_entropy(output.v))", loss), "float32")
     assert takes_step_labels(program) is step_labels
+
+
+@pytest.mark.parametrize("loss, reads", [("mean(output.v^2)", False), ("mean(cross_entropy(output.v))", True)])
+def test_the_manifest_says_whether_the_loss_reads_labels(loss, reads):
+    text = TEXT.replace("mean(cross_entropy(output.v))", loss)
+    assert reads_labels(program_of(text, "float32")) is reads
 
 
 def saved_weights(library: ctypes.CDLL, manifest: dict, seed: int) -> dict[str, np.ndarray]:
