@@ -5,6 +5,7 @@
 #include "sncc/cuda_delivery.h"
 #include "sncc/cuda_gather.h"
 #include "sncc/cuda_synapses.h"
+#include "sncc/cuda_transpose.h"
 #include "sncc/delays.h"
 
 namespace sncc {

@@ -5,6 +5,7 @@
 #include "sncc/cuda_block.h"
 #include "sncc/cuda_delivery.h"
 #include "sncc/cuda_gather.h"
+#include "sncc/cuda_transpose.h"
 
 namespace sncc {
 namespace cuda {
