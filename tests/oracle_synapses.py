@@ -204,24 +204,17 @@ class SynapseSimulation(Simulation):
             given = dict(own) | now | {"t": own["t"] + later}
             result = {}
             for s in self._synapses:
-                frozen = self._before[s.c.name]
-                inner = dict(frozen)
-                inner |= {k: x[s.c.name, k] for k in s.with_target}
                 moving = means.get(s.c.name, {})
                 if s in together:
-                    moving = {late: {} for late in self._moving(s, n)}
-                    for late in moving:
-                        moving[late] = {e.state: x[s.c.name, e.state, late] for e in s.apart.equations}
+                    moving = {
+                        d: {e.state: x[s.c.name, e.state, d] for e in s.apart.equations} for d in self._moving(s, n)
+                    }
                     found = self._slopes_apart(s, moving)
                     result |= {(s.c.name, k, late): f for late, fs in found.items() for k, f in fs.items()}
-                if s.reduction is not None or s.shunts:
-                    inner |= {f"post.{k}": s.of_target(v if s.of is None else constant(v)) for k, v in now.items()}
-                for e in s.block.equations:
-                    if e.state in s.with_target:
-                        result[s.c.name, e.state] = value(e.derivative, inner) * np.ones(s.shape)
-                result |= {(s.c.name, k): 0.0 * x[s.c.name, k] for k in s.with_target if (s.c.name, k) not in result}
+                seen = self._seen(s, x, now)
+                result |= self._slopes_with_target(s, x, seen)
                 if s.block.deliver is not None:
-                    delivered = s.onto_target(self._delivered(s, n, inner, moving))
+                    delivered = s.onto_target(self._delivered(s, n, seen, moving))
                     given[s.c.input] = given[s.c.input] + delivered
             moves = {e.state: value(e.derivative, given) for e in d.equations}
             return moves | {k: 0.0 * moves[k] for k in held} | result
@@ -237,6 +230,21 @@ class SynapseSimulation(Simulation):
             s.states = s.states | {k: joint[s.c.name, k] for k in s.with_target}
             self._arrive(s, n)
         return self._after_flow
+
+    def _seen(self, s, x, now):
+        """What a connection's synapses see within a flow: their states, and their target `now` where they read it then."""
+        seen = self._before[s.c.name] | {k: x[s.c.name, k] for k in s.with_target}
+        if s.reduction is not None or s.shunts:
+            seen = seen | {f"post.{k}": s.of_target(v if s.of is None else constant(v)) for k, v in now.items()}
+        return seen
+
+    def _slopes_with_target(self, s, x, seen):
+        """Derivatives of the states that flow with the target."""
+        found = {(s.c.name, k): 0.0 * x[s.c.name, k] for k in s.with_target}
+        for e in s.block.equations:
+            if e.state in s.with_target:
+                found[s.c.name, e.state] = value(e.derivative, seen) * np.ones(s.shape)
+        return found
 
     def _arrive(self, s, n):
         """What spikes that arrive after the flow make of a connection's states."""

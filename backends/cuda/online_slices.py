@@ -15,6 +15,7 @@ from sncc.program.learning import Each, LearningSignal, PenaltySignal, Picked, S
 if TYPE_CHECKING:
     from sncc.backends.cuda.clusters import ClusterSamples
     from sncc.backends.cuda.samples import Samples
+    from sncc.backends.cxx.functions import Argument, Function
     from sncc.program.groups import Connection, Row
 
 _KNOWN = {"trace", "past", "pre", "post", "through", "shared", "adds", "read", "output", "within", "reads"}
@@ -301,10 +302,19 @@ class OnlineSlices:
     def _trace(self, k: int, o: TraceUpdate) -> list[str]:
         s, lines = self.samples, [f"// traces of {o.connection or f'{o.group}.{o.array}'}"]
         function = s.dynamics.traces[k].step
-        c = s.program.connection(o.connection) if o.connection is not None else None
-        if c is not None:
-            lines += s.arriving(c, o.of_delays)[0]
-        before: list[str] = []  # what all synapses see alike
+        if o.connection is not None:
+            lines += s.arriving(s.program.connection(o.connection), o.of_delays)[0]
+
+        def body(row: Row) -> list[str]:
+            passed = (self._passed(o, a, row) for a in function.arguments)
+            return [f"dynamics::{function.name}({', '.join(passed)});"]
+
+        loop = ["{", *(f"    {line}" for line in (*self._seen_alike(k, o, function), *self._loop(o, body))), "}"]
+        return [*lines, *loop, *self._of_losses(k, o, True), "__syncthreads();"]
+
+    def _seen_alike(self, k: int, o: TraceUpdate, function: Function) -> list[str]:
+        """What all synapses see alike, ahead of the loop over them."""
+        s, before = self.samples, list[str]()
         for a in function.arguments:
             match a.role:
                 case "trace":
@@ -317,32 +327,30 @@ class OnlineSlices:
                     before.append(f"const auto of_{a.identifier} = {s.kept_trace(s.late_trace(*kept)[0], o)};")
                 case "read" | "output":
                     before.append(f"const Real of_{a.identifier} = {self._seen(o, a.name)};")
+        return before
 
-        def body(row: Row) -> list[str]:
-            passed: list[str] = []
-            for a in function.arguments:
-                match a.role:
-                    case "trace" | "shared" | "adds":
-                        passed.append(f"of_{a.identifier}[e]")
-                    case "past":
-                        ago = s.seen_by(o, dict(o.delays)[a.name.removeprefix("past.")])[0]
-                        passed.append(
-                            f"of_{a.identifier}.before(e, n, {self._post(o, ago, row)}, {s.program.truncate or 0})"
-                        )
-                    case "pre":
-                        passed.append("Real(1)" if c is None else self._arriving(c, o.of_delays, row))
-                    case "post" | "through":
-                        passed.append(self._post(o, s.seen_by(o, a.name)[0], row))
-                    case "read" | "output":
-                        passed.append(f"of_{a.identifier}")
-                    case "within":
-                        passed.append(f"{s.starts_window()} ? Real(0) : Real(1)")
-                    case "reads":
-                        passed.append(f"taken<Network::Readout{a.name.removeprefix('reads.')}>(steps, n)")
-            return [f"dynamics::{function.name}({', '.join(passed)});"]
-
-        loop = ["{", *(f"    {line}" for line in (*before, *self._loop(o, body))), "}"]
-        return [*lines, *loop, *self._of_losses(k, o, True), "__syncthreads();"]
+    def _passed(self, o: TraceUpdate, a: Argument, row: Row) -> str:
+        """What one synapse, or neuron, passes to the function of a step."""
+        s = self.samples
+        match a.role:
+            case "trace" | "shared" | "adds":
+                return f"of_{a.identifier}[e]"
+            case "past":
+                ago = s.seen_by(o, dict(o.delays)[a.name.removeprefix("past.")])[0]
+                return f"of_{a.identifier}.before(e, n, {self._post(o, ago, row)}, {s.program.truncate or 0})"
+            case "pre" if o.connection is None:
+                return "Real(1)"
+            case "pre":
+                return self._arriving(s.program.connection(o.connection or ""), o.of_delays, row)
+            case "post" | "through":
+                return self._post(o, s.seen_by(o, a.name)[0], row)
+            case "read" | "output":
+                return f"of_{a.identifier}"
+            case "within":
+                return f"{s.starts_window()} ? Real(0) : Real(1)"
+            case "reads":
+                return f"taken<Network::Readout{a.name.removeprefix('reads.')}>(steps, n)"
+        raise TypeError(f"traces read no {a.role}")
 
     def _of_losses(self, k: int, o: TraceUpdate, at_every_step: bool) -> list[str]:
         found = [(signal, trace) for signal, trace, r in o.gradient if self._every_step(r) == at_every_step]

@@ -35,10 +35,7 @@ class Updates(Online):
                     passed.append(f"a.{self.array[group.name, a.name].identifier}[{self.whole}]")
                 case "out":
                     passed.append(f"s.{self.state[group.name, 'spike.mask'].identifier}[{self.mine}]")
-                case "load":
-                    row = rows.setdefault(self.kept(group.name, a.name), f"kept_{len(rows)}")
-                    passed.append(f"{row}[{self.whole}]")
-                case "store" if keeps:
+                case "load" | "store" if keeps or a.role == "load":
                     row = rows.setdefault(self.kept(group.name, a.name), f"kept_{len(rows)}")
                     passed.append(f"{row}[{self.whole}]")
                 case "store":

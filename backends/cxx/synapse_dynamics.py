@@ -28,7 +28,22 @@ def synapse_states(program: Program, connection: str) -> SynapseStates:
 def synapse_update(program: Program, update: SynapseUpdate, number: int, scalar: Scalar) -> Function:
     """One update of a synapse: at every step, at an arriving spike or at a spike of its target."""
     b = Builder(scalar, "real")
-    about = synapse_states(program, update.connection)
+    _read(b, update, synapse_states(program, update.connection))
+    delivered = [
+        b.argument("deliver", local, output=True, hint=f"to {accumulator}", visible=False)
+        for accumulator, local in update.deliver
+    ]
+    for statement in update.body:
+        b.local(statement)
+    b.lines += [f"{to} = {b.names[local]};" for to, (_, local) in zip(delivered, update.deliver, strict=True)]
+    b.lines += carry(b, update.carry)
+    when = {"step": "every step", "pre": "an arriving spike", "post": "a spike of its target"}[update.when]
+    comments = [f"A synapse of {update.connection} at {when}.", *(f"    {print_statement(s)}" for s in update.body)]
+    return b.function(f"synapses_{number}", comments)
+
+
+def _read(b: Builder, update: SynapseUpdate, about: SynapseStates) -> None:
+    """Gives a function what an update reads: the synapse's own numbers, its neurons', parameters, modulators, time."""
     used = {name for s in update.body for name in s.reads} | {local for _, local in update.carry}
     written = {name for name, _ in update.carry}
     for name in ("weight", *about.states):
@@ -43,23 +58,9 @@ def synapse_update(program: Program, update: SynapseUpdate, number: int, scalar:
             b.argument("array", symbol)
         elif not isinstance(value, str):
             b.names[symbol] = b.print.number(value)
-    for symbol in about.modulators:
+    for role, symbol in (*(("modulator", m) for m in about.modulators), ("spikes", "spikes"), ("t", "t")):
         if symbol in used:
-            b.argument("modulator", symbol)
-    for role in ("spikes", "t"):
-        if role in used:
-            b.argument(role, role)
-    delivered = [
-        b.argument("deliver", local, output=True, hint=f"to {accumulator}", visible=False)
-        for accumulator, local in update.deliver
-    ]
-    for statement in update.body:
-        b.local(statement)
-    b.lines += [f"{to} = {b.names[local]};" for to, (_, local) in zip(delivered, update.deliver, strict=True)]
-    b.lines += carry(b, update.carry)
-    when = {"step": "every step", "pre": "an arriving spike", "post": "a spike of its target"}[update.when]
-    comments = [f"A synapse of {update.connection} at {when}.", *(f"    {print_statement(s)}" for s in update.body)]
-    return b.function(f"synapses_{number}", comments)
+            b.argument(role, symbol)
 
 
 def stored_numbers(about: SynapseStates, value: Expression) -> tuple[str, ...]:

@@ -142,20 +142,26 @@ class Sample(ForwardRun):
         for n in range(self.steps, 0, -1):
             if self.program.truncate and n % self.program.truncate == 0:
                 self._forget_adjoints()
-            for operation in self.program.reverse:
-                match operation:
-                    case ReadoutAdjoint(into, index, after):
-                        self._readout_adjoint(self.readings[index], into, n, after)
-                    case PenaltyAdjoint(penalty, into):
-                        p = self.program.penalties[penalty]
-                        self._add(p.group, into, p.offset, self.signals[penalty])
-                    case Feedback():
-                        self._feedback(operation, n)
-                    case Transpose():
-                        self._transpose(operation, n)
-                    case Update():
-                        self._update(operation, n)
+            self._step_back(n)
+        self._go_before_the_first()
 
+    def _step_back(self, n: int) -> None:
+        for operation in self.program.reverse:
+            match operation:
+                case ReadoutAdjoint(into, index, after):
+                    self._readout_adjoint(self.readings[index], into, n, after)
+                case PenaltyAdjoint(penalty, into):
+                    p = self.program.penalties[penalty]
+                    self._add(p.group, into, p.offset, self.signals[penalty])
+                case Feedback():
+                    self._feedback(operation, n)
+                case Transpose():
+                    self._transpose(operation, n)
+                case Update():
+                    self._update(operation, n)
+
+    def _go_before_the_first(self) -> None:
+        """Steps n = 0, -1, ..., as far as something of them is delivered in the sample."""
         for first in self.program.before:
             if isinstance(first, Feedback):
                 for n in range(0, -first.delay, -1):

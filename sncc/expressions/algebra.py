@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from sncc.expressions.nodes import DRAWS, Apply, Expression, Number, Symbol, apply, rewrite, symbols, walk
 
@@ -141,7 +142,10 @@ def beside_draws(expression: Expression) -> set[str]:
     return set(symbols(left_out))
 
 
-def affine(expression: Expression, names: Sequence[str]) -> tuple[dict[str, Expression], Expression] | None:
+_Affine = tuple[dict[str, Expression], Expression]  # coefficients, and the rest
+
+
+def affine(expression: Expression, names: Sequence[str]) -> _Affine | None:
     """Coefficients and rest of an expression that is affine in the named symbols, or None.
 
     The coefficients and the rest are free of the names. `v / tau + R * I` in `v` gives ({v: 1 / tau}, R * I).
@@ -154,15 +158,10 @@ def affine(expression: Expression, names: Sequence[str]) -> tuple[dict[str, Expr
             return {name: ONE}, ZERO
         case Apply(operation="neg", arguments=(a,)):
             return _scale(affine(a, names), Number(-1.0))
-        case Apply(operation="add" | "sub" as operation, arguments=(a, b)):
-            left, right = affine(a, names), affine(b, names)
-            if operation == "sub":
-                right = _scale(right, Number(-1.0))
-            if left is None or right is None:
-                return None
-            keys = list(dict.fromkeys([*left[0], *right[0]]))
-            both = {k: add(left[0].get(k, ZERO), right[0].get(k, ZERO)) for k in keys}
-            return both, add(left[1], right[1])
+        case Apply(operation="add", arguments=(a, b)):
+            return _joined(affine(a, names), affine(b, names), add)
+        case Apply(operation="sub", arguments=(a, b)):
+            return _joined(affine(a, names), _scale(affine(b, names), Number(-1.0)), add)
         case Apply(operation="mul", arguments=(a, b)):
             if not symbols(a) & wanted:
                 return _scale(affine(b, names), a)
@@ -172,16 +171,19 @@ def affine(expression: Expression, names: Sequence[str]) -> tuple[dict[str, Expr
             inner = affine(a, names)
             return inner and ({k: div(c, b) for k, c in inner[0].items()}, div(inner[1], b))
         case Apply(operation="select", arguments=(c, a, b)) if not symbols(c) & wanted:
-            left, right = affine(a, names), affine(b, names)
-            if left is None or right is None:
-                return None
-            keys = list(dict.fromkeys([*left[0], *right[0]]))
-            chosen = {k: apply("select", c, left[0].get(k, ZERO), right[0].get(k, ZERO)) for k in keys}
-            return dict(chosen), apply("select", c, left[1], right[1])
+            return _joined(affine(a, names), affine(b, names), partial(apply, "select", c))
     return None
 
 
-def _scale(
-    parts: tuple[dict[str, Expression], Expression] | None, factor: Expression
-) -> tuple[dict[str, Expression], Expression] | None:
+def _joined(
+    left: _Affine | None, right: _Affine | None, by: Callable[[Expression, Expression], Expression]
+) -> _Affine | None:
+    """Coefficient by coefficient, and the rests."""
+    if left is None or right is None:
+        return None
+    keys = dict.fromkeys([*left[0], *right[0]])
+    return {k: by(left[0].get(k, ZERO), right[0].get(k, ZERO)) for k in keys}, by(left[1], right[1])
+
+
+def _scale(parts: _Affine | None, factor: Expression) -> _Affine | None:
     return parts and ({k: mul(factor, c) for k, c in parts[0].items()}, mul(factor, parts[1]))
