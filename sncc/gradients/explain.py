@@ -9,7 +9,7 @@ from sncc.expressions.algebra import mul, total
 from sncc.expressions.nodes import Symbol
 from sncc.expressions.printer import print_expression
 from sncc.gradients.explain_traces import traces_section
-from sncc.gradients.rule_lines import Line, Name, Piece, Rate, Section, Slope, line_of
+from sncc.gradients.rule_lines import Line, Name, Piece, Rate, Section, Slope, lines_of
 from sncc.model.integration import integration
 from sncc.model.nodes import Model, Population
 from sncc.program.groups import Connection
@@ -127,7 +127,7 @@ def _population(program: Program, population: Population) -> Section:
     ]
     lines += [(Name(a.name), " = ", a.value) for d in program.derive if d.group == group.name for a in d.body]
     update = next(o for o in program.forward if isinstance(o, Update) and o.group == group.name)
-    lines += [line_of(s) for s in update.body]
+    lines += [line for s in update.body for line in lines_of(s)]
     lines += [(Name(variable, "n"), " = ", Name(local)) for variable, local in update.carry]
     return Section(f"population {population.name} ({population.model}, {population.size} neurons)", tuple(lines))
 
@@ -142,7 +142,10 @@ def _readout(readout: Readout) -> Section:
     head = f"loss: x is {x}"
     if readout.before is not None:
         head = f"mean derivative of the loss along the jumps of a step: x is {x}, before what it was ahead of them"
-    return Section(f"{head}{window}{factor}{classes}", tuple(line_of(s) for s in (*readout.body, *readout.gradient)))
+    return Section(
+        f"{head}{window}{factor}{classes}",
+        tuple(line for s in (*readout.body, *readout.gradient) for line in lines_of(s)),
+    )
 
 
 def _penalty(penalty: Penalty) -> Section:
@@ -220,7 +223,7 @@ def _adjoint(program: Program, update: Update) -> Section:
                         )
                     )
     lines += [(Name(local), " as kept at step n") for local, _ in update.loads]
-    lines += [line_of(s) for s in update.body]
+    lines += [line for s in update.body for line in lines_of(s)]
     lines += [(Name(variable, "n"), " = ", Name(local)) for variable, local in update.carry]
     lines += [(Name(slot, "n"), " = ", Name(local), "   (kept)") for slot, local in update.stores]
     return Section(f"adjoint of {names}, n = T..1 (x~ is d loss / d x)", tuple(lines))
@@ -290,6 +293,6 @@ def _gradients(program: Program) -> Section:
                     lines.append(("  ", Name(one.name), " = ", by, ", each sample's own"))
                 for name, along, (_, variable) in told:
                     lines.append(("  ", Name(name), f" = sum over the synapses i of {along} of ", Name(variable)))
-                lines += [("  ", *line_of(s)) for s in body if isinstance(s, Assign)]
+                lines += [("  ", *line) for s in body if isinstance(s, Assign) for line in lines_of(s)]
                 lines += [("  ", Slope(symbol), " = ", Name(local)) for symbol, local in results]
     return Section("gradients", tuple(lines))

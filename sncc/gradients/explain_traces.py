@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sncc.gradients.rule_lines import Line, Name, Section, line_of
+from sncc.gradients.rule_lines import Line, Name, Section, lines_of
 from sncc.program.learning import Each, TraceUpdate
 from sncc.program.nodes import Program
 
@@ -17,7 +17,7 @@ def traces_section(program: Program, update: TraceUpdate) -> Section:
     else:
         head = f"eligibility traces of {update.array} in {', '.join(r.population for r in program.group(update.group).rows)}"
         head += f" ({more.removeprefix(', ')})" if (more := _more(program, update)) else ""
-    lines: list[Line] = [line_of(s) for s in update.body]
+    lines: list[Line] = [line for s in update.body for line in lines_of(s)]
     lines += [(Name(trace, "n"), " = ", Name(local)) for trace, local in update.carry]
     lines += [(Name(trace, "n"), " += ", Name(local)) for trace, local in update.adds]
     for signal, trace, index in update.gradient:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sncc.expressions.nodes import Expression
-from sncc.program.statements import Draw, Fire, Reduce, Repeat, Statement
+from sncc.program.statements import Assign, Draw, Fire, Reduce, Repeat, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,18 @@ class Section:
     lines: tuple[Line, ...] = ()
 
 
-def line_of(statement: Statement) -> Line:
-    """A statement of a phase."""
+def lines_of(statement: Statement) -> list[Line]:
+    """A statement of a phase, with what it repeats below it."""
+    match statement:
+        case Repeat(name, count, start, body, result):
+            head: Line = (Name(name), " = ", Name(result), " after ", count, " times:")
+            first: list[Line] = [("  ", Name(symbol), " = ", value, " at first") for symbol, value in start]
+            return [head, *first, *(("  ", *_line_of(s)) for s in body)]
+        case _:
+            return [_line_of(statement)]
+
+
+def _line_of(statement: Assign | Draw | Fire | Reduce) -> Line:
     match statement:
         case Fire(name, distance, strict, gate):
             line: Line = (Name(name), " = ", "1 where ", distance, " > " if strict else " >= ", "0")
@@ -57,8 +67,5 @@ def line_of(statement: Statement) -> Line:
             of: Line = () if whose is None else (" for neuron ", whose)
             of = of if at is None else (*of, " at step ", at)
             return (Name(name), " = ", f"drawn from {distribution}(", *listed, ")", *of)
-        case Repeat(name, count, _, body, result):
-            moves = [piece for s in body for piece in ("; ", *line_of(s))][1:]
-            return (Name(name), " = ", Name(result), " after ", count, " times ", *moves)
         case _:
             return (Name(statement.name), " = ", statement.value)

@@ -45,3 +45,13 @@ def test_the_choices_of_training_are_explained(what):
 def test_what_is_left_out_is_explained():
     text = sncc.explain(recurrent("LIF").replace("delay = 1 ms", "delay = 1 ms, dropout = 0.3"))
     assert "hidden_hidden leaves each neuron of hidden out of a sample with probability 0.3" in text
+
+
+def test_what_each_of_many_spikes_does_stands_on_lines_of_its_own():
+    """A weight moves towards 1 by a tenth of what is left, at every spike of an input, which may send several in a step."""
+    rule = "plasticity fill:\n    on pre:\n        weight += 0.1 * (1 - weight)\n\n"
+    text = recurrent("LIF").replace("normal(0, 1)", "normal(0, 1), plasticity = fill()", 1)
+    lines = [line.strip() for line in sncc.explain(rule + text).splitlines()]
+    start = next(k for k, line in enumerate(lines) if line.endswith("after pre! times:"))
+    assert lines[start + 1] == "weight.now.each = weight.now.1 at first"
+    assert lines[start + 2].startswith("weight.now.each = weight.now.each + ")
