@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 from networks import program_of, recurrent
 from projects import (
-    NETWORKS,
-    ONLINE,
-    SYNAPSES,
     agree,
     cases,
     handed_over,
@@ -17,6 +14,7 @@ from projects import (
     trains_like_the_reference,
     trains_online_like_the_reference,
 )
+from trained_networks import NETWORKS, ONLINE, SYNAPSES
 
 import sncc
 

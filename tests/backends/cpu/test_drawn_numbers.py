@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from networks import program_of
-from projects import NOISY, agree, needs_compiler
+from projects import agree, needs_compiler
+from trained_networks import NOISY
 
 import sncc
 from sncc.backends.reference.interpreter import Reference

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from projects import NETWORKS, Projects, needs_compiler
+from projects import Projects, needs_compiler
 from stand_in import needs_emulation
+from trained_networks import NETWORKS
 
 import sncc
 from sncc.runtime.dataset import labelled_set, run_batch, selected

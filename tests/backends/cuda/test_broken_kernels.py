@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from projects import NETWORKS, Projects, agree, needs_compiler
+from projects import Projects, agree, needs_compiler
 from stand_in import needs_emulation
+from trained_networks import NETWORKS
 
 import sncc
 

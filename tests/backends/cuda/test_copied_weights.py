@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from halved import TEXT as HALVED
 from networks import program_of
-from projects import NETWORKS, ONLINE, Projects, agree, cases, handed_over, needs_compiler, set_parameters
+from projects import Projects, agree, cases, handed_over, needs_compiler, set_parameters
 from stand_in import EMULATION, needs_emulation, program
+from trained_networks import NETWORKS, ONLINE
 
 import sncc
 from sncc.backends.cuda.copies import MOST_COPIES

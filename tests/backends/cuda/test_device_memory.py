@@ -6,8 +6,9 @@ import re
 
 import numpy as np
 import pytest
-from projects import NETWORKS, Projects, needs_compiler
+from projects import Projects, needs_compiler
 from stand_in import needs_emulation
+from trained_networks import NETWORKS
 
 import sncc
 

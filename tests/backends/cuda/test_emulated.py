@@ -9,9 +9,6 @@ import numpy as np
 import pytest
 from networks import recurrent
 from projects import (
-    NETWORKS,
-    NOISY,
-    ONLINE,
     Projects,
     agree,
     cases,
@@ -22,6 +19,7 @@ from projects import (
     trains_online_like_the_reference,
 )
 from stand_in import needs_emulation
+from trained_networks import NETWORKS, NOISY, ONLINE
 
 import sncc
 from sncc.backends.cxx.names import project_name

@@ -9,8 +9,9 @@ import subprocess
 import sys
 
 import pytest
-from projects import NETWORKS, Projects
+from projects import Projects
 from simulations import NETWORKS as SIMULATIONS
+from trained_networks import NETWORKS
 from unstored import TEXT, unstored
 
 from sncc.backends.cuda.emit import STATIC_SHARED

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from lockstep import assert_same, trained
 from networks import recurrent
-from projects import ONLINE, Projects, cases, handed_over, needs_compiler, set_parameters
+from projects import Projects, cases, handed_over, needs_compiler, set_parameters
 from stand_in import ON_GPU, needs_emulation
+from trained_networks import ONLINE
 
 import sncc
 

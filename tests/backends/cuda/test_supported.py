@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from networks import program_of, recurrent
-from projects import NETWORKS
+from trained_networks import NETWORKS
 from unstored import TEXT, unstored
 
 from sncc.backends.cuda.emit import emit
