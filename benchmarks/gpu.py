@@ -49,11 +49,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SIMULATIONS: tuple[tuple[str, dict[str, float]], ...] = (
     ("vogels_abbott_coba", {}), ("brunel_2000", {}), ("potjans_diesmann_2014", {"scale": 1.0}),
 )  # fmt: skip
-FORMS = (
-    "persistent",
-    "graph",
-    "launches",
-)  # of a simulation: one launch whose threads meet, or one for each stretch between meetings, replayed or not
+# of a simulation: one launch whose threads meet, or one for each stretch between meetings, replayed or not
+FORMS = ("persistent", "graph", "launches")
 WAYS = ("device", "host", "check")  # of making synapses
 PLACES = ("device", "shared")  # that a block reads weights from: they stand there, or are copied to it where they fit
 DRY_HIDDEN, DRY_BATCH, DRY_STEPS, DRY_EXAMPLES = 16, 2, 5, ("digits",)

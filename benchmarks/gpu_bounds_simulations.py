@@ -117,9 +117,8 @@ def simulations(card: Card) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------------ making synapses
-PHILOX = (
-    100  # integer instructions of a call, which gives four words: ten rounds of two wide products, two LOP3, two sums
-)
+# integer instructions of a call, which gives four words: ten rounds of two wide products, two LOP3, two sums
+PHILOX = 100
 DRAW = 120  # operations in float64 of a normal number: logarithm, root, sine; a uniform one takes less
 SEARCH = 10  # a look at a number in the nearest cache, for each halving of a row
 

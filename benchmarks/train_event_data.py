@@ -61,10 +61,8 @@ class Task:
     baseline_of: str
     parameters: dict[str, float] = field(default_factory=dict)
     of_bptt: dict[str, float] = field(default_factory=dict)  # besides, where spikes hand credit back
-    current: tuple[float, float] = (
-        0.2,
-        5.0,
-    )  # under eventprop: weights by so many per ms, a current's time constant in ms
+    # under eventprop: weights by so many per ms, a current's time constant in ms
+    current: tuple[float, float] = (0.2, 5.0)
 
 
 TASKS = {

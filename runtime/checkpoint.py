@@ -157,9 +157,8 @@ def _arrays(manifest: Manifest, snapshot: Snapshot) -> dict[str, Any]:
     for parameter in manifest.parameters:
         if (values := snapshot.parameters.get(parameter.key)) is not None:
             arrays[f"parameter/{parameter.key}"] = values * parameter.si
-            if (
-                parameter.si != 1 and manifest.precision == "float64"
-            ):  # single precision finds its bits in SI numbers again
+            # single precision finds its bits in SI numbers again
+            if parameter.si != 1 and manifest.precision == "float64":
                 arrays[f"unscaled/{parameter.key}"] = values
     for name, (pre, post) in snapshot.synapses.items():
         arrays |= {f"synapses/{name}/pre": pre, f"synapses/{name}/post": post}

@@ -47,10 +47,8 @@ def simulate(
     """Runs every sample of the inputs, or every trial of the `simulate` block; see `Network.simulate`."""
     manifest = network.manifest
     wanted = requests(manifest, record)
-    in_pieces, resume = (
-        resume,
-        resume and not network.at_start,
-    )  # the first piece begins, and is one run as the others are
+    # the first piece begins, and is one run as the others are
+    in_pieces, resume = resume, resume and not network.at_start
     complete, steps, samples = _complete_inputs(network, inputs, duration, resume)
     if in_pieces and samples > 1:
         raise ValueError(f"the inputs hold {samples} samples; a run is resumed with one, of shape (1, steps, n)")

@@ -117,9 +117,8 @@ class Case:
         for key, (indices, exact) in self.exact.items():
             got = np.array([gradients[key][index] for index in indices])
             largest = max(np.max(np.abs(exact)), np.max(np.abs(gradients[key])))
-            if (
-                np.max(np.abs(exact)) < ZERO * whole
-            ):  # its parts cancel each other; on a grid they do so as the step shrinks
+            # its parts cancel each other; on a grid they do so as the step shrinks
+            if np.max(np.abs(exact)) < ZERO * whole:
                 largest = max(whole, largest)
             result[key] = float(np.max(np.abs(got - exact)) / largest) if largest else 0.0
         return result

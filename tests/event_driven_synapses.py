@@ -90,9 +90,8 @@ class EventDriven:
         self.remembers = any(map(any, self.late.values()))
         self.longest = LONGEST / 2 if self.remembers else LONGEST  # what jumps twice as late has no end of its own
         moved = [self._delays(c) for c in self.synapses if c.delay is not None and c.plasticity is not None]
-        self.noticed = sorted(
-            {d for delays in moved for d in delays.ravel().tolist()}
-        )  # when jumps are, of what is read late
+        # when jumps are, of what is read late
+        self.noticed = sorted({d for delays in moved for d in delays.ravel().tolist()})
         self.arrivals: list[tuple[float, str, int, float | None]] = []  # the last: when it left, where that is its own
         self.queue: list = []
         self.numbered = itertools.count()
@@ -256,9 +255,8 @@ class EventDriven:
             if "post" in left and self.late[c.name][1] and (delay := self._delays(c)[at]) > 0:
                 past = self._of(self.past.at(self.time - delay), c.source)
                 names |= {f"pre.{k}": v[i] for k, v in past.items()}
-            met = (
-                names if "post" in left and c.post_delay_steps else names | left
-            )  # a spike that is noticed late finds its target now
+            # a spike that is noticed late finds its target now
+            met = names if "post" in left and c.post_delay_steps else names | left
             now, traces = self._jumped(block, jumps, met), self._jumped(block, jumps, names | left)
             shared = {s.name for s in (*getattr(block, "pre_states", ()), *getattr(block, "post_states", ()))}
             for s in _states(block):
@@ -332,9 +330,8 @@ class EventDriven:
 
     def _go(self, goal: float) -> bool:
         """Integrate up to a time, or to a spike on the way: whether there was one."""
-        count = max(
-            1, int(np.ceil((goal - self.time) / self.longest - 0.01))
-        )  # the same where times are moved a little
+        # the same where times are moved a little
+        count = max(1, int(np.ceil((goal - self.time) / self.longest - 0.01)))
         h, start = (goal - self.time) / count, self.time
         for number in range(count):
             time, state = start + number * h, self._after(self.time, self.state, h)

@@ -292,9 +292,8 @@ def load(case: Case, project: Path, **options: Any) -> Any:
         assert equal(case.program, key, got, expected, **TOLERANCE), f"{key} as drawn"
     for key, value in case.values.items():
         si = next((p.si for p in case.program.parameters if p.key == key), 1.0)
-        network.parameters[key] = np.reshape(
-            value * si, network.parameters[key].shape
-        )  # dense: a matrix of the parts' neurons
+        # dense: a matrix of the parts' neurons
+        network.parameters[key] = np.reshape(value * si, network.parameters[key].shape)
     return network
 
 

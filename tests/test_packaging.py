@@ -67,9 +67,8 @@ def test_the_source_distribution_holds_every_tracked_file_of_the_package(distrib
 def test_the_wheel_works_outside_the_checkout(distributions, tmp_path, small_network, compiler):
     wheel, _, _ = distributions
     environment = tmp_path / "venv"
-    venv.create(
-        environment, with_pip=False, system_site_packages=False
-    )  # this one's pip fills it, in less time than it takes to make one
+    # this one's pip fills it, in less time than it takes to make one
+    venv.create(environment, with_pip=False, system_site_packages=False)
     python = environment / "bin" / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", wheel, cwd=tmp_path)
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=tmp_path).strip())

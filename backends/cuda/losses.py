@@ -17,9 +17,8 @@ class Losses(Deliveries):
 
     def __init__(self, program: Program, shared: Dynamics) -> None:
         super().__init__(program, shared)
-        self.maps: list[
-            dict[str, str]
-        ] = []  # per readout: numbers per output that its loss keeps where a thread has several
+        # per readout: numbers per output that its loss keeps where a thread has several
+        self.maps: list[dict[str, str]] = []
         for readout, steps in zip(program.readouts, shared.readouts, strict=True):
             names = Namer()
             wide = readout.size > WARP

@@ -22,9 +22,8 @@ from sncc.program.streams import GOLDEN, stream
 Array = Any
 RAISED = 1e-3  # steps that a delay is below the smallest legal one, other than by rounding
 Arrival = tuple[np.ndarray, np.ndarray]
-Emitted = Callable[
-    [Connection, int], "np.ndarray | None"
-]  # what the whole source emitted at a step; None outside the run
+# what the whole source emitted at a step; None outside the run
+Emitted = Callable[[Connection, int], "np.ndarray | None"]
 
 Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]  # what is handed over for `sparse` connections
 

@@ -45,9 +45,8 @@ def _summary(file: str, model: Model) -> str:
     for p in model.populations:
         dynamics = whole.population(p.name).dynamics
         how = f"{integration(dynamics).replace('_', ' ')} integration" if dynamics else p.kind
-        if (
-            p.unit is not None and not p.unit.dimensionless
-        ):  # of a signal, by its weights: numbers of Python's are in SI units
+        # of a signal, by its weights: numbers of Python's are in SI units
+        if p.unit is not None and not p.unit.dimensionless:
             how += f", {p.unit.described()}: 1 from Python is {1 / p.unit.to_si:g} {p.unit}"
         lines.append(f"  {p.name}: {p.model}[{', '.join(map(str, p.shape))}], {how}")
     for c in model.connections:

@@ -17,6 +17,5 @@ class Draft:
     connections: dict[str, nodes.Connection] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     delays: dict[str, tuple[float, Span] | None] = field(default_factory=dict)  # ms as stated; None: default, or drawn
-    sharing: dict[str, str] = field(
-        default_factory=dict
-    )  # connections without weights of their own, and whose they name
+    # connections without weights of their own, and whose they name
+    sharing: dict[str, str] = field(default_factory=dict)

@@ -156,9 +156,8 @@ def _unclosed_string(source: Source, text: str, place: int) -> tuple[str, Diagno
 
 def _stray_comma(source: Source, text: str, place: int) -> tuple[str, Diagnostic] | None:
     line = text.rfind("\n", 0, place) + 1
-    if _WORD.fullmatch(
-        text[line:place].strip()
-    ):  # the first word of a line can have been read as what follows the comma
+    # the first word of a line can have been read as what follows the comma
+    if _WORD.fullmatch(text[line:place].strip()):
         place = line + _indentation(text, line)
     before = list(_code(text[:place]))
     while before and before[-1][1].isspace():

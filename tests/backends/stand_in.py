@@ -27,9 +27,8 @@ SANITIZERS = {
     "checked": ["-g1", "-fsanitize=thread"],  # of the kernels alone; linked without libtsan
 }  # fmt: skip
 ALONE = dict(os.environ)  # of programs that are the only ones to use the device
-os.environ.setdefault(
-    "SNCC_EMULATION_OTHERS", "1"
-)  # networks run as beside a library that uses the legacy stream, and captures, all the time
+# networks run as beside a library that uses the legacy stream, and captures, all the time
+os.environ.setdefault("SNCC_EMULATION_OTHERS", "1")
 ON_GPU = os.environ.get("SNCC_TEST_GPU") == "1"
 NVCC_FLAGS = [
     "-std=c++17",

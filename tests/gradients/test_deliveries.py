@@ -146,7 +146,6 @@ def test_gradients_are_those_of_all_states_in_one_flow(name, rule):
 @pytest.mark.parametrize("name", CASES)
 def test_and_so_they_are_with_a_delay_for_each_synapse(name):
     text = text_of(name, "bptt", ("uniform(0 ms, 3 ms)", "uniform(1 ms, 4 ms)", "uniform(0 ms, 4 ms)"))
-    text = text.replace(
-        "weight * s * (1 + tanh(pre.v))", "weight * s"
-    )  # what also reads the voltage is no sum over sources
+    # what also reads the voltage is no sum over sources
+    text = text.replace("weight * s * (1 + tanh(pre.v))", "weight * s")
     all_moves(agreeing(text, start)[0])

@@ -14,9 +14,8 @@ from timed_synapses import MEAN, NEURON, SYNAPSES, least_step, onto_a_readout, w
 
 from sncc.program.operations import Update
 
-AT_ONCE = (
-    1e-6  # ms: what reads its source or its target all the time does so one step later, next to nothing in the oracle
-)
+# ms: what reads its source or its target all the time does so one step later, next to nothing in the oracle
+AT_ONCE = 1e-6
 CASES = {  # name: synapses, loss, seed of weights at which both simulations have the same events, what is learnt besides
     "depressing": ("depressing", MEAN, 4, ", hidden_hidden.use"),
     "depressing, first spikes": ("depressing", FIRST, 3, ""),

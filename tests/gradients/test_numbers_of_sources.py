@@ -120,9 +120,8 @@ def test_a_population_of_which_only_synapses_read_what_is_learnt_needs_no_learni
     for other in ("learn = hidden.tau,", "learn = x_hidden.weight,"):
         refused = sncc.check(text.replace("learn =", other))
         assert [d.code for d in refused if d.severity == "error"] == ["no-learning-signal"]
-    moved = text.replace(
-        "dv/dt = -v / tau + I", "dv/dt = -gain * v / tau + I"
-    )  # where the neurons read it too they need one
+    # where the neurons read it too they need one
+    moved = text.replace("dv/dt = -v / tau + I", "dv/dt = -gain * v / tau + I")
     assert [d.code for d in sncc.check(moved) if d.severity == "error"] == ["no-learning-signal"]
 
 

@@ -63,9 +63,8 @@ def test_a_synapse_has_the_number_of_its_pair(case):
     text = NETWORK.format(owner=owner, other=other)
     assert not [d for d in sncc.check(text) if d.code == "not-supported-yet"]
     program = program_of(text)
-    assert program.connection("owner").pattern == MATRICES.get(
-        case, "sparse"
-    )  # what need not look its weights up does not
+    # what need not look its weights up does not
+    assert program.connection("owner").pattern == MATRICES.get(case, "sparse")
     tables, columns = Reference(program).tables, program.parameter("owner.weight").dimensions[1]
     for c in (c for c in model_of(text).connections if c.name in ("owner", "other")):
         table, turned = tables[c.name], "transposed" in other and c.name == "other"

@@ -89,9 +89,8 @@ def test_a_training_that_ended_goes_on_with_more_patience(project, data, labels,
     stop.resume(network, path)
     trained(network, data, labels, stop, path, 40 - network.progress.epoch)
     expected = arrays(tmp_path / "5.npz")
-    assert (
-        expected["last/progress"][0] == stop.epoch + 1 + stop.waited
-    )  # the last epoch's numbers, though the best are back
+    # the last epoch's numbers, though the best are back
+    assert expected["last/progress"][0] == stop.epoch + 1 + stop.waited
     assert all(np.array_equal(values, expected[name]) for name, values in arrays(path).items())
 
 

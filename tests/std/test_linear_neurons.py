@@ -204,9 +204,8 @@ neuron Later:
 
 def test_a_constant_current_gives_the_textbooks_rate():
     """Period of a leaky neuron that is reset to rest: refractory + tau log(RI / (RI - threshold)), up to the grid."""
-    current = np.array(
-        [120.0, 150.0, 250.0, 500.0, 1000.0, 99.0]
-    )  # pA on 10 nS: 12 .. 100 mV above rest; 10 are needed
+    # pA on 10 nS: 12 .. 100 mV above rest; 10 are needed
+    current = np.array([120.0, 150.0, 250.0, 500.0, 1000.0, 99.0])
     got = run("CobaLIF", 0.1, 400, 6, bias=current)
     lifted = current[:5] / 10
     exact = 5 + 20 * np.log(lifted / (lifted - 10))

@@ -215,9 +215,8 @@ def test_adex_fires_where_its_rest_loses_stability(networks):
     network = networks[COARSE]
     before = network.parameters["adex.bias"]
     fired = {}
-    for number, factor in enumerate(
-        (0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 1.02)
-    ):  # slowly: a sudden current fires it earlier
+    # slowly: a sudden current fires it earlier
+    for number, factor in enumerate((0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 1.02)):
         network.parameters["adex.bias"] = np.full(6, factor * hopf * 1e-12)
         fired[factor] = len(network.simulate(duration=2.0, resume=number > 0).spikes["adex"])
     network.parameters["adex.bias"] = before

@@ -25,11 +25,8 @@ def test_kernels_drawn_pairs_and_pairs_handed_over_equal_the_reference():
         assert np.allclose(
             network.parameters[key] / si[key], seen(program.parameter(key), drawn.parameters[key]), rtol=1e-14
         ), key
-    for connection, key in (
-        ("again", "weight"),
-        ("hidden_output", "weight"),
-        ("x_hidden", "tau"),
-    ):  # the user's synapses, whatever stands for them
+    # the user's synapses, whatever stands for them
+    for connection, key in (("again", "weight"), ("hidden_output", "weight"), ("x_hidden", "tau")):
         weight, table = network.parameters[f"{connection}.{key}"], drawn.tables[connection]
         assert np.array_equal(weight.pre, table.source) and np.array_equal(weight.post, table.target)
     for key, value in values.items():

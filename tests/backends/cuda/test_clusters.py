@@ -264,9 +264,8 @@ def test_where_the_device_has_no_room_for_a_cluster_one_block_has_the_sample(sli
         set_parameters(network, program, values)
         monkeypatch.setenv("SNCC_EMULATION_LAUNCHES", str(log))
         loss, gradients = network.gradients(data, np.array(labels))
-        found.append(
-            (log.read_text().splitlines()[1].split()[0], loss, gradients)
-        )  # the first is of what follows from parameters
+        # the first is of what follows from parameters
+        found.append((log.read_text().splitlines()[1].split()[0], loss, gradients))
         monkeypatch.delenv("SNCC_EMULATION_LAUNCHES")
     (many, *expected), (few, *alone) = found
     assert int(few) == len(labels) < int(many)

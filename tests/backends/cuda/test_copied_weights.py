@@ -53,9 +53,8 @@ def in_both_forms(monkeypatch):
     ],
 )
 def test_training_and_inference_are_the_same_to_the_bit(projects, in_both_forms, name):
-    memory = {"a loss at every step": 400_000, "a loss at the end": 60_000}.get(
-        name
-    )  # as in test_emulated: a build less
+    # as in test_emulated: a build less
+    memory = {"a loss at every step": 400_000, "a loss at the end": 60_000}.get(name)
     program, project = projects.emulated({**NETWORKS, **ONLINE}[name], memory=memory)
     inputs, labels, values = cases(program)
     data, labels = handed_over(program, inputs), np.array(labels)
@@ -104,13 +103,8 @@ def test_of_a_matrix_that_is_read_as_a_whole_the_first_rows_are_copied(projects,
     program, project = projects.emulated(PARTLY)
     samples = Samples(program, dynamics(program))
     rows = {copy.key: copy.bytes for copy in samples.copies if copy.rows}
-    whole = (
-        "level_other",
-        "hidden_hidden",
-        "hidden_other",
-        "other_hidden",
-        "seen",
-    )  # the last one's way back is in registers
+    # the last one's way back is in registers
+    whole = ("level_other", "hidden_hidden", "hidden_other", "other_hidden", "seen")
     assert set(rows) == {f"{name}.weight" for name in whole}
     inputs, labels, values = cases(program)
     found = []
