@@ -9,6 +9,7 @@ from pathlib import Path
 from sncc.backends.cpu import forward
 from sncc.backends.cpu.neuron_tables import NeuronTables
 from sncc.backends.cpu.updates import mean_of
+from sncc.backends.cxx.calls import synapse_call
 from sncc.backends.cxx.dynamics import dynamics
 from sncc.backends.cxx.expressions import Unsupported, literal
 from sncc.backends.cxx.functions import Argument
@@ -222,17 +223,14 @@ def _stimuli(layout: Layout, update: Update) -> list[str]:
 def _synapse_update(tables: NeuronTables, update: SynapseUpdate) -> list[str]:
     """The call of a synapse update for every synapse that the engine's loop visits."""
     function = dict((id(o), f) for o, f in tables.dynamics.synapse_updates)[id(update)]
-    before: list[str] = []
-    passed: list[str] = []
-    for a in function.arguments:
-        lines, value = _side(tables, update, a) if a.role in ("pre", "post") else _of_synapse(tables, update, a)
-        before += lines
-        passed.append(value)
-    body = [f"dynamics::{function.name}({', '.join(passed)});"]
-    for a, (accumulator, _) in zip(function.of("deliver"), update.deliver, strict=True):
-        into = f"into_{a.identifier}"
-        before.append(f"Real* const {into} = loop.post({tables.field(_target(tables, update), accumulator)});")
-        body = [f"Real {a.identifier};", *body, f"{into}[j] += {a.identifier};"]
+
+    def passed(a: Argument) -> tuple[list[str], str]:
+        return _side(tables, update, a) if a.role in ("pre", "post") else _of_synapse(tables, update, a)
+
+    def accumulator(name: str) -> str:
+        return f"loop.post({tables.field(_target(tables, update), name)})"
+
+    before, body = synapse_call(function, update, passed, accumulator)
     unused = "static_cast<void>(k), static_cast<void>(i), static_cast<void>(j), static_cast<void>(ago);"
     return [
         *before,

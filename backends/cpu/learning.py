@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sncc.backends.cxx.calls import optimiser_call
 from sncc.backends.cxx.dynamics import ReadoutStep
 from sncc.backends.cxx.layout import Layout, padded
 from sncc.backends.cxx.names import Namer
@@ -81,23 +82,4 @@ def _seen(layout: Layout, readout: Readout) -> tuple[str, str]:
 
 def optimise(layout: Layout) -> list[str]:
     """A step of the optimiser on one element."""
-    function = layout.dynamics.optimise
-    if function is None:
-        return []
-    states = iter(range(len(function.of("state"))))
-    passed = []
-    for a in function.arguments:
-        match a.role:
-            case "value":
-                passed.append("value")
-            case "gradient":
-                passed.append("slope")
-            case "state":
-                passed.append(f"states[{next(states)}][k]")
-            case "rate":
-                passed.append("rate")
-            case "scalar":
-                passed.append(
-                    f"scalars.numbers[{[x.name for x in layout.dynamics.scalars.of('out')].index(a.name) if layout.dynamics.scalars else 0}]"
-                )
-    return [f"dynamics::{function.name}({', '.join(passed)});"]
+    return optimiser_call(layout.dynamics, lambda k: f"states[{k}][k]")

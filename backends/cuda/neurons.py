@@ -4,10 +4,13 @@ the device's updates of neurons and synapses, as calls of the dynamics.
 
 from __future__ import annotations
 
+from functools import partial
+
 from sncc.backends.cpu.emit_neurons import modulated
 from sncc.backends.cpu.neuron_tables import NeuronTables
 from sncc.backends.cuda.connecting import connects_itself, first_values, makes_rows
 from sncc.backends.cuda.places import moved
+from sncc.backends.cxx.calls import synapse_call
 from sncc.backends.cxx.dynamics import Dynamics, Function
 from sncc.backends.cxx.expressions import Unsupported
 from sncc.backends.cxx.functions import Argument
@@ -169,20 +172,14 @@ class Neurons:
         function = next(f for o, f in self.dynamics.synapse_updates if o is update)
         connection = self.program.connection(update.connection)
         number = self.tables.connections[update.connection]
-        before = [f"const ColumnLoop<Network, When::{update.when}> loop(step, {number}, {update.post_delay});"]
-        passed: list[str] = []
-        for a in function.arguments:
-            declared, value = self._passed_to_synapse(update, a)
-            before += declared
-            passed.append(value)
-        body = [f"dynamics::{function.name}({', '.join(passed)});"]
-        for a, (accumulator, _) in zip(function.of("deliver"), update.deliver, strict=True):
-            into = f"into_{a.identifier}"
-            before.append(f"Real* const {into} = step.v.fields[{self.tables.field(connection.target, accumulator)}];")
-            body = [f"Real {a.identifier};", *body, f"{into}[j] += {a.identifier};"]
+        loop = f"const ColumnLoop<Network, When::{update.when}> loop(step, {number}, {update.post_delay});"
+        before, body = synapse_call(
+            function, update, partial(self._passed_to_synapse, update),
+            lambda name: f"step.v.fields[{self.tables.field(connection.target, name)}]",
+        )  # fmt: skip
         targets = self.tables.places[connection.target][1].size
         arguments = ", ".join(f"[[maybe_unused]] {x}" for x in _SYNAPSE_ARGUMENTS)
-        return [*before, f"loop.for_each({targets}, [&]({arguments}) {{", *(f"    {x}" for x in body), "});"]
+        return [loop, *before, f"loop.for_each({targets}, [&]({arguments}) {{", *(f"    {x}" for x in body), "});"]
 
     def _passed_to_synapse(self, update: SynapseUpdate, a: Argument) -> tuple[list[str], str]:
         """An argument of a synapse's update: what is declared for it before the loop, and what is passed within."""

@@ -8,6 +8,7 @@ from sncc.backends.cuda.constants import explained
 from sncc.backends.cuda.places import MOST_RESIDENT, WARP, moved
 from sncc.backends.cuda.samples import Samples
 from sncc.backends.cuda.workspace import words_of_kept
+from sncc.backends.cxx.calls import optimiser_call
 from sncc.backends.cxx.expressions import literal
 from sncc.backends.cxx.layout import Field, padded
 from sncc.backends.cxx.readouts import reduction_constants, weight_of_class
@@ -205,22 +206,4 @@ class Tables(Samples):
 
     def _steps(self) -> str:
         """The call of the optimiser's dynamics for one element."""
-        function = self.dynamics.optimise
-        if function is None or self.dynamics.scalars is None:
-            return ""
-        states = iter(range(len(function.of("state"))))
-        scalars = [x.name for x in self.dynamics.scalars.of("out")]
-        passed = []
-        for a in function.arguments:
-            match a.role:
-                case "value":
-                    passed.append("value")
-                case "gradient":
-                    passed.append("slope")
-                case "state":
-                    passed.append(f"g.states[g.parameter_size * {next(states)} + e]")
-                case "rate":
-                    passed.append("rate")
-                case "scalar":
-                    passed.append(f"scalars.numbers[{scalars.index(a.name)}]")
-        return f"dynamics::{function.name}({', '.join(passed)});"
+        return "".join(optimiser_call(self.dynamics, lambda k: f"g.states[g.parameter_size * {k} + e]"))
