@@ -1,6 +1,8 @@
-"""Traces that draw behind learnt delays where nothing adds up: an oracle that moves each synapse by both parts of a spike, for tests.
+"""Traces that draw behind learnt delays where nothing adds up:
+an oracle that moves each synapse by both parts of a spike, for tests.
 
-A part c of a spike that was sent in step m moves what its jumps J take x to by c (J(x, d[m]) - x): (1 - f) of those of step n - k, f of those of n - k - 1.
+A part c of a spike that was sent in step m moves what its jumps J take x to by c (J(x, d[m]) - x): (1 - f) of those of
+step n - k, f of those of n - k - 1.
 """
 
 from __future__ import annotations

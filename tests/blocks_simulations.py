@@ -1,6 +1,7 @@
 """Neurons, synapses and rules of plasticity of every form, of which random simulations are made.
 
-All neurons have a `v`; a spike without synapse arrives as a plain number (of `Map` and `Mixed`: per ms), a synapse delivers per ms.
+All neurons have a `v`; a spike without synapse arrives as a plain number (of `Map` and `Mixed`: per ms), a synapse
+delivers per ms.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The command line, run as users run it: in a process of its own, or in this one, which has imported everything already."""
+"""The command line, run as users run it: in a process of its own, or in this one,
+which has imported everything already.
+"""
 
 import contextlib
 import io

@@ -1,4 +1,6 @@
-"""Synapses and rules of plasticity that draw numbers and hold noise, in training; shared by the tests of gradients and engines."""
+"""Synapses and rules of plasticity that draw numbers and hold noise, in training;
+shared by the tests of gradients and engines.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Traces that draw, and hold noise, behind learnt delays; with an oracle that keeps them where they draw, at their source; for tests.
+"""Traces that draw, and hold noise, behind learnt delays;
+with an oracle that keeps them where they draw, at their source; for tests.
 
-What a synapse sees of a linear trace is (1 - f) x[n-k] + f x[n-k-1] of its source's. What is not linear moves by parts: c (J(x, d) - x), with d from when the
-spike was sent.
+What a synapse sees of a linear trace is (1 - f) x[n-k] + f x[n-k-1] of its source's. What is not linear moves by parts:
+c (J(x, d) - x), with d from when the spike was sent.
 """
 
 from __future__ import annotations

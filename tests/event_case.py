@@ -1,4 +1,6 @@
-"""A network under eventprop at some weights, and what the event-driven simulation says of it; shared by tests and benchmarks."""
+"""A network under eventprop at some weights, and what the event-driven simulation says of it;
+shared by tests and benchmarks.
+"""
 
 from __future__ import annotations
 
@@ -91,9 +93,11 @@ class Case:
         return {key: self._gradient(key=key) for key in self.learnt}
 
     def closest(self) -> float:
-        """The shortest time in ms between a neuron's spike and a spike's arrival there that did not make it. On a grid of longer steps
-        both may be in one step, and then what arrives is there when the neuron fires: another slope, by as much as it moves. How late a
-        neuron's own spike comes back to it is no such time: the grid has that delay as well.
+        """The shortest time in ms between a neuron's spike and a spike's arrival there that did not make it.
+
+        On a grid of longer steps both may be in one step, and then what arrives is there when the neuron fires: another
+        slope, by as much as it moves. How late a neuron's own spike comes back to it is no such time: the grid has that
+        delay as well.
         """
         spikes = self.run.spikes
         gaps = [

@@ -1,8 +1,10 @@
-"""An event-driven simulation of a Model in float64: spike times are roots, not multiples of a step. The oracle of eventprop.
+"""An event-driven simulation of a Model in float64: spike times are roots, not multiples of a step.
 
-It reads the Model, never the Program. Between events a neuron's linear equations are solved exactly (by the eigenvectors of
-their matrix), a spike's time is found by Brent's method, and gradients are central finite differences of the whole. Losses on
-voltages are integrals over time, by Gauss and Legendre's rule between events.
+The oracle of eventprop.
+
+It reads the Model, never the Program. Between events a neuron's linear equations are solved exactly (by the
+eigenvectors of their matrix), a spike's time is found by Brent's method, and gradients are central finite differences
+of the whole. Losses on voltages are integrals over time, by Gauss and Legendre's rule between events.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""An event-driven simulation of a Model with any synapses in float64: the oracle of eventprop where synapses have states.
+"""An event-driven simulation of a Model with any synapses in float64:
+the oracle of eventprop where synapses have states.
 
-It reads the Model, never the Program. All neurons and all synapses, one by one, are one system of equations between events,
-solved by the classical Runge-Kutta method in short steps; a spike's time is found by Brent's method within its step. What
-is read of a source is as late as its spikes (`event_past.py`); a step ends where a jump of what is read late is noticed.
-What losses integrate is integrated beside. Gradients are central differences of the whole (`event_driven.gradient`).
+It reads the Model, never the Program. All neurons and all synapses, one by one, are one system of equations between
+events, solved by the classical Runge-Kutta method in short steps; a spike's time is found by Brent's method within its
+step. What is read of a source is as late as its spikes (`event_past.py`); a step ends where a jump of what is read late
+is noticed. What losses integrate is integrated beside. Gradients are central differences of the whole
+(`event_driven.gradient`).
 """
 
 from __future__ import annotations
@@ -131,8 +133,8 @@ class EventDriven:
         return self._of(state, f"{c.name}.plasticity")["weight"] if c.plasticity is not None else self.weights[c.name]
 
     def _seen(self, c, owner: str, state: np.ndarray, time: float, start: float) -> dict:
-        """What a connection's synapses, or their plasticity, read at a time of a step: their own states and numbers, those of
-        both sides, and what sets modulators.
+        """What a connection's synapses, or their plasticity, read at a time of a step:
+        their own states and numbers, those of both sides, and what sets modulators.
         """
         names = self.numbers.get(owner, {}) | self._of(state, owner) | {"weight": self._weight(c, state)}
         dense = str(c.pattern) == "dense"
@@ -362,7 +364,9 @@ class EventDriven:
 
     # -------------------------------------------------------------------------------------------- what a loss reads
     def _look(self, time: float, state: np.ndarray, h: float) -> None:
-        """Over a step to that state, what is read late, and the largest values so far: of the cubic through values and slopes at both ends."""
+        """Over a step to that state, what is read late, and the largest values so far:
+        of the cubic through values and slopes at both ends.
+        """
         if self.remembers:
             slopes = self._slope(time, self.state, time), self._slope(time + h, state, time)
             self.past.add(time, h, (self.state.copy(), slopes[0]), (state.copy(), slopes[1]))

@@ -18,8 +18,8 @@ OFTEN = 12  # spikes of a neuron, in 18 ms
 def check_event_times(text: str, seed: int, simulate=EventDriven, least: float = 0.1) -> None:
     """Gradients of eventprop go to those of an event-driven simulation as the step shrinks.
 
-    The steps begin with the longest on which there are the same spikes. Events within a step may put the grid off until the step is below
-    their distance.
+    The steps begin with the longest on which there are the same spikes. Events within a step may put the grid off until
+    the step is below their distance.
     """
     case = _case(text, seed, simulate, least)
     found: list[dict[str, float]] = []
@@ -45,8 +45,8 @@ def check_event_times_of_synapses(text: str, seed: int) -> None:
 
 
 def _case(text: str, seed: int, simulate, least: float) -> Case:
-    """At the first weights at which neurons do not spike all the time, as there are other spikes on grids then, and the loss tells
-    something of two arrays: not if outputs are silent, or spike where their largest value is read.
+    """At the first weights at which neurons do not spike all the time, as there are other spikes on grids then,
+    and the loss tells something of two arrays: not if outputs are silent, or spike where their largest value is read.
     """
     reason = "spikes without end"
     for number in range(TRIES):
@@ -63,7 +63,9 @@ def _case(text: str, seed: int, simulate, least: float) -> Case:
 
 
 def _has_shrunk(coarse: dict[str, float], fine: dict[str, float]) -> bool:
-    """Whether every error is halved, and below a quarter, or as small as one that happens to be small on the coarse grid."""
+    """Whether every error is halved, and below a quarter,
+    or as small as one that happens to be small on the coarse grid.
+    """
     return all(error < max(0.5 * min(coarse[key], 0.5), _small(key)) for key, error in fine.items())
 
 

@@ -1,7 +1,7 @@
 """What a random network must fulfil; shared by the tests and by `benchmarks/fuzz_gradients.py`.
 
-A network is passed over (the functions raise `PassedOver`) where no weights let its hidden neurons spike now and then, or where its
-gradients are beyond 1e6: expanding maps.
+A network is passed over (the functions raise `PassedOver`) where no weights let its hidden neurons spike now and then,
+or where its gradients are beyond 1e6: expanding maps.
 """
 
 from __future__ import annotations
@@ -45,9 +45,11 @@ def keep_spiking(run) -> None:
 
 
 def agree(got, expected, tolerance: float, text: str) -> None:
-    """Gradients are equal up to a share of the largest number of each array, and to what rounding leaves of the largest of all.
+    """Gradients are equal up to a share of the largest number of each array,
+    and to what rounding leaves of the largest of all.
 
-    All gradients are sums over what credit comes along the same ways, and rounded as these are, also where the sum is zero.
+    All gradients are sums over what credit comes along the same ways, and rounded as these are, also where the sum is
+    zero.
     """
     whole = max(np.max(np.abs(g), initial=0.0) for g in expected.values())
     for key, gradient in got.items():

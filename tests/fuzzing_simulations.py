@@ -1,8 +1,9 @@
 """What a random simulation must fulfil; shared by the tests and by `benchmarks/fuzz_simulations.py`.
 
-The C++ half does what the reference does, step by step, for one worker, in one run and in a second one after it. The same bits (spikes,
-states, parameters) it has for three workers, in parts with a state stored and restored on the way, and after single steps; and so has the
-CUDA half, emulated. What is handed over (events, signals, spike times, pairs, parameters) is drawn from the network's text.
+The C++ half does what the reference does, step by step, for one worker, in one run and in a second one after it. The
+same bits (spikes, states, parameters) it has for three workers, in parts with a state stored and restored on the way,
+and after single steps; and so has the CUDA half, emulated. What is handed over (events, signals, spike times, pairs,
+parameters) is drawn from the network's text.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class Refused(PassedOver):
 
 @dataclass(frozen=True)
 class Case:
-    """A network with all that is handed over. `inputs` of two runs and `values`, parameters that are set, are in the consistent system.
+    """A network with all that is handed over.
+
+    `inputs` of two runs and `values`, parameters that are set, are in the consistent system.
 
     `drawn`: all parameters as the reference draws them; `first`: the first run.
     """
@@ -165,7 +168,10 @@ class Done:
 
 
 def check_simulation(text: str, emulated: Callable[[str], Path] | None = None) -> None:
-    """Every backend does what the reference does; `emulated` builds the CUDA half. Raises `Refused`, or AssertionError."""
+    """Every backend does what the reference does; `emulated` builds the CUDA half.
+
+    Raises `Refused`, or AssertionError.
+    """
     case = case_of(text)
     project = sncc.build(text, backend="cpu", precision="float64")
     with pytest.MonkeyPatch.context() as environment:
@@ -267,7 +273,9 @@ def same(found: Numbers, wanted: Numbers, where: str) -> None:
 
 
 def numbers(case: Case, network: Any) -> Numbers:
-    """All parameters of a network, in the consistent system, as the reference has them (of synapses one after the other)."""
+    """All parameters of a network, in the consistent system,
+    as the reference has them (of synapses one after the other).
+    """
     found = {p.key: np.array(network.parameters[p.key]) / p.si for p in _of_the_user(case, network)}
     return {key: value.reshape(np.shape(case.drawn.get(key, value))) for key, value in found.items()}
 

@@ -11,7 +11,9 @@ from sncc.model.nodes import Parameter
 
 
 def with_given_draws(model):
-    """The Model in which what states start at draws is a number of their block's, `STATE.K` for draws K = 0, 1, ... as they are written."""
+    """The Model in which what states start at draws is a number of their block's, `STATE.K` for draws K = 0, 1,
+    ... as they are written.
+    """
     populations = []
     for p in model.populations:
         added = []

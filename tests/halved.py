@@ -41,7 +41,9 @@ def rounded(values):
 
 
 def rounds_its_weights(network) -> None:
-    """Weights over which spikes go, drawn with seed 3 or set, are the nearest of 16 bits; others are as precise as the network."""
+    """Weights over which spikes go, drawn with seed 3 or set, are the nearest of 16 bits;
+    others are as precise as the network.
+    """
     drawn = Reference(program_of(TEXT), seed=3).parameters
     for key in ("x_wide.weight", "wide_wide.weight", "x_hidden.weight", "wide_hidden.weight", "hidden_output.weight"):
         expected = rounded(drawn[key]) * (1 - np.eye(300) if key == "wide_wide.weight" else 1)

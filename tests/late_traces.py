@@ -1,4 +1,6 @@
-"""Rules with a delay for each synapse whose traces move before the first spike, and which read their source all the time and late; for tests."""
+"""Rules with a delay for each synapse whose traces move before the first spike,
+and which read their source all the time and late; for tests.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Sources that spike many times in a step before synapses where these do not add up; shared by the tests of gradients and engines."""
+"""Sources that spike many times in a step before synapses where these do not add up;
+shared by the tests of gradients and engines.
+"""
 
 from __future__ import annotations
 

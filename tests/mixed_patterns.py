@@ -1,4 +1,6 @@
-"""One network of many patterns of synapses, into its neurons and into what the loss reads; for e-prop with feedback and forwards."""
+"""One network of many patterns of synapses, into its neurons and into what the loss reads;
+for e-prop with feedback and forwards.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Weights that move within a sample, in front of synapses with states that their source shares: before a readout, and before what the loss reads."""
+"""Weights that move within a sample, in front of synapses with states that their source shares:
+before a readout, and before what the loss reads.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """An independent simulator of a Model that automatic differentiation can follow: the oracle of gradients.
 
-It reads the Model, never the Program: the flow is integrated by a Taylor series of the matrix exponential (or by a plain
-Runge-Kutta or exponential Euler step written out here), spikes are a primitive whose derivative is the surrogate, and
-gradients are those of the `autograd` package in float64. e-prop is the same computation with spikes held constant wherever
-they are delivered, except into the population that the loss reads.
+It reads the Model, never the Program: the flow is integrated by a Taylor series of the matrix exponential (or by a
+plain Runge-Kutta or exponential Euler step written out here), spikes are a primitive whose derivative is the surrogate,
+and gradients are those of the `autograd` package in float64. e-prop is the same computation with spikes held constant
+wherever they are delivered, except into the population that the loss reads.
 """
 
 from __future__ import annotations
@@ -375,7 +375,9 @@ def penalty_of(simulations, model: Model):
 
 
 def loss_and_gradients(model: Model, parameters, inputs, labels, rule, synapses=None, simulation=Simulation):
-    """Mean loss over samples, with penalties, and d loss / d parameter, for the parameters given, in the consistent system."""
+    """Mean loss over samples, with penalties, and d loss / d parameter, for the parameters given,
+    in the consistent system.
+    """
     losses = model.training.losses
 
     def mean_loss(p):

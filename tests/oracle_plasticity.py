@@ -1,8 +1,10 @@
-"""The oracle of gradients, with plasticity: every synapse keeps its weight and all that moves it, in matrices or in a list of pairs.
+"""The oracle of gradients, with plasticity: every synapse keeps its weight and all that moves it,
+in matrices or in a list of pairs.
 
-It reads the Model as the user wrote it, and follows a step as the language page tells it: flow, arrivals (the weight of before is
-delivered, then `on pre`), test, spike, `on post`. Each sample begins from the parameter. Under e-prop the spikes that move a weight
-are constants: those of the source unless the loss reads the target, those of the target and what sets modulators always.
+It reads the Model as the user wrote it, and follows a step as the language page tells it: flow, arrivals (the weight of
+before is delivered, then `on pre`), test, spike, `on post`. Each sample begins from the parameter. Under e-prop the
+spikes that move a weight are constants: those of the source unless the loss reads the target, those of the target and
+what sets modulators always.
 """
 
 from __future__ import annotations
@@ -124,7 +126,9 @@ class _Weights:
         return np.reshape(w * np.ones(len(self.pre)), -1)
 
     def on_the_way_back(self, by) -> _Weights:
-        """The same, which begins with numbers `by`: nothing is delivered but derivatives, by what the source sends and has alone."""
+        """The same, which begins with numbers `by`: nothing is delivered but derivatives,
+        by what the source sends and has alone.
+        """
         other = copy(self)
         other.of, other.name, other.jumped = self, f"{self.name}.back", {}
         other.weight = self._of_each(constant(by))

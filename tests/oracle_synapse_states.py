@@ -145,7 +145,9 @@ class Synapses:
         return np.sum(x, axis=0) if self.dense else x
 
     def on_the_way_back(self, by) -> Synapses:
-        """The same with numbers `by` for its weights: nothing is delivered but derivatives, by the spikes and states of the source alone."""
+        """The same with numbers `by` for its weights: nothing is delivered but derivatives,
+        by the spikes and states of the source alone.
+        """
         other = copy(self)
         other.c, other.weight = replace(self.c, name=f"{self.c.name}.back"), constant(by) * np.ones(self.shape)
         other.own = {k: constant(x) for k, x in self.own.items()}

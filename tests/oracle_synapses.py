@@ -1,9 +1,11 @@
-"""The oracle of gradients, with synapses: every synapse keeps its own states, in matrices (sources, targets), or in a list of pairs.
+"""The oracle of gradients, with synapses: every synapse keeps its own states, in matrices (sources, targets),
+or in a list of pairs.
 
-It reads the Model as the user wrote it, before any state of a synapse has become one of a neuron. Which states flow together is a
-decision of the compiler's (`reduce_synapse`), and so is a method; how they flow, jump and deliver is done again here. All states that are
-linear flow together with their neurons, in one series of the whole network's matrix, where these are integrated exactly; by exponential Euler
-only what a state of the target is a factor of moves within the step; elsewhere the mean over the step is delivered, of a series of its own.
+It reads the Model as the user wrote it, before any state of a synapse has become one of a neuron. Which states flow
+together is a decision of the compiler's (`reduce_synapse`), and so is a method; how they flow, jump and deliver is done
+again here. All states that are linear flow together with their neurons, in one series of the whole network's matrix,
+where these are integrated exactly; by exponential Euler only what a state of the target is a factor of moves within the
+step; elsewhere the mean over the step is delivered, of a series of its own.
 """
 
 from __future__ import annotations
@@ -105,7 +107,9 @@ class SynapseSimulation(Simulation):
         return names
 
     def _moving(self, s, n):
-        """The states that flow by themselves at the step's start, of which each is delivered: by delay, where that is told late."""
+        """The states that flow by themselves at the step's start, of which each is delivered:
+        by delay, where that is told late.
+        """
         flowing = [e.state for e in s.apart.equations]
         if not s.late:
             return {0: {k: self._before[s.c.name][k] for k in flowing}}
@@ -134,7 +138,9 @@ class SynapseSimulation(Simulation):
         return mean
 
     def _delivered(self, s, n, names, moving):
-        """What synapses deliver in all, with a delay for each of what was their delays ago; `moving` are states in flow."""
+        """What synapses deliver in all, with a delay for each of what was their delays ago;
+        `moving` are states in flow.
+        """
         if not s.late:
             found = value(s.block.deliver, names | moving.get(0, {})) * s.left
             return found if s.of is None else found - constant(found)

@@ -1,4 +1,6 @@
-"""Networks of every pattern of synapses, with the same synapses written out as matrices, for tests of gradients and engines."""
+"""Networks of every pattern of synapses, with the same synapses written out as matrices,
+for tests of gradients and engines.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Traces that draw at spikes ahead of lines that read them: what a synapse has seen at one spike it finds at the next; for tests."""
+"""Traces that draw at spikes ahead of lines that read them:
+what a synapse has seen at one spike it finds at the next; for tests.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Synapses, and weights that move, whose `on pre` reads the target between its flow and its arrivals; shared by the tests of gradients and engines."""
+"""Synapses, and weights that move, whose `on pre` reads the target between its flow and its arrivals;
+shared by the tests of gradients and engines.
+"""
 
 from __future__ import annotations
 

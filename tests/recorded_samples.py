@@ -1,4 +1,6 @@
-"""A network whose samples are spread: what is recorded of its synapses in simulations, whose state is stored; for the tests of both halves and of the reference."""
+"""A network whose samples are spread: what is recorded of its synapses in simulations, whose state is stored;
+for the tests of both halves and of the reference.
+"""
 
 from __future__ import annotations
 

@@ -81,7 +81,9 @@ def batch():
 
 
 def follows_the_reference(load, text: str = TEXT) -> None:
-    """Synapses, weights and what goes with them after each of eight steps; `load(program, reference)` gives the network."""
+    """Synapses, weights and what goes with them after each of eight steps;
+    `load(program, reference)` gives the network.
+    """
     program = program_of(text)
     reference = Reference(program, seed=5, pairs=PAIRS)
     reference.parameters["drawn.weight"] = np.minimum(np.abs(reference.parameters["drawn.weight"]) + 0.02, 2)

@@ -1,4 +1,6 @@
-"""A network whose connections share weights between parts that lie in other ways, and which synapse has which number, written out."""
+"""A network whose connections share weights between parts that lie in other ways,
+and which synapse has which number, written out.
+"""
 
 from __future__ import annotations
 

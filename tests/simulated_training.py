@@ -1,4 +1,6 @@
-"""A network with a `train` and a `simulate` block: what the second says acts in simulations alone, the same on every backend."""
+"""A network with a `train` and a `simulate` block:
+what the second says acts in simulations alone, the same on every backend.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A network in which states of neurons, and of synapses, are delivered as they start before the first step; shared by the tests of gradients and engines."""
+"""A network in which states of neurons, and of synapses, are delivered as they start before the first step;
+shared by the tests of gradients and engines.
+"""
 
 from __future__ import annotations
 

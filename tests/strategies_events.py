@@ -1,4 +1,6 @@
-"""Random networks for eventprop: neurons with linear equations, random couplings, thresholds and jumps; random wiring, delays, losses."""
+"""Random networks for eventprop: neurons with linear equations, random couplings, thresholds and jumps;
+random wiring, delays, losses.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +91,9 @@ def timed_synapses(draw: st.DrawFn) -> str:
 
 @st.composite
 def networks_of_timed_synapses(draw: st.DrawFn) -> tuple[str, int]:
-    """A network under eventprop whose synapses, recurrent ones or onto a readout, have states; a seed of weights and events."""
+    """A network under eventprop whose synapses, recurrent ones or onto a readout, have states;
+    a seed of weights and events.
+    """
     body = draw(timed_synapses())
     if draw(st.integers(0, 2)) == 0:
         return onto_a_readout(body), draw(st.integers(0, 1000))
@@ -155,7 +159,9 @@ SETTING = {  # what a modulator follows: of what population, how it is driven
 
 @st.composite
 def networks_of_timed_rules(draw: st.DrawFn) -> tuple[str, int]:
-    """A network under eventprop whose recurrent weights move, of impulses or of synapses with states; a seed of weights and events."""
+    """A network under eventprop whose recurrent weights move, of impulses or of synapses with states;
+    a seed of weights and events.
+    """
     told, late, impulses = draw(st.booleans()), draw(st.integers(0, 3)) == 0, draw(st.booleans())
     body, rule = draw(timed_synapses()), draw(timed_rules(told, late))
     at_once = not late and draw(st.booleans())

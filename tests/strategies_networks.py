@@ -1,4 +1,6 @@
-"""Random networks in the language: neurons with random states, couplings, thresholds and jumps; random wiring, losses and rules."""
+"""Random networks in the language: neurons with random states, couplings, thresholds and jumps;
+random wiring, losses and rules.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Random networks under e-prop or bptt of any pattern of synapses, delays, learnt or not, and feedback, between random neurons."""
+"""Random networks under e-prop or bptt of any pattern of synapses, delays, learnt or not, and feedback,
+between random neurons.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ STEPS = ("mean(cross_entropy(output.v)) + 0.5 * cross_entropy(mean(output.v))",)
 
 @st.composite
 def networks_of_patterns(draw: st.DrawFn, forwards: bool = False) -> str:
-    """A network whose connections have random patterns, weights and delays; `forwards`: what the loss reads may spike, or differ in its numbers."""
+    """A network whose connections have random patterns, weights and delays; `forwards`:
+    what the loss reads may spike, or differ in its numbers.
+    """
 
     def connection(name: str, source: str, target: str, ends: str, delays: tuple[str, ...]) -> str:
         of_pairs = not any(word in ends for word in ("repeats", "total"))

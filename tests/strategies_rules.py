@@ -1,4 +1,6 @@
-"""Random networks with synapses, of which weights move by rules, and which read numbers that their source's neurons have each."""
+"""Random networks with synapses, of which weights move by rules,
+and which read numbers that their source's neurons have each.
+"""
 
 from __future__ import annotations
 

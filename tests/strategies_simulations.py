@@ -62,7 +62,10 @@ class End:
 
 @st.composite
 def simulated_networks(draw: st.DrawFn, small: bool = False) -> str:
-    """Two populations, a critic, sources, sometimes images, joined by random connections. `small`: for what compiles slowly."""
+    """Two populations, a critic, sources, sometimes images, joined by random connections.
+
+    `small`: for what compiles slowly.
+    """
     shapes = [(40,), (64,), (70,), (9, 8)] if small else [(64,), (70,), (131,), (200,), (9, 8), (6, 5, 3), (40,)]
     models = list(KINDS)
     first = End("a", one(draw, models), one(draw, shapes))
@@ -230,7 +233,9 @@ def _plasticities(source: End, target: End) -> list[str]:
 
 @st.composite
 def twins(draw: st.DrawFn, of: Connect, name: str, all_ends: list[End]) -> Connect:
-    """A connection with another's weights, also the other way where they are a matrix: along the same synapses, or between other parts."""
+    """A connection with another's weights, also the other way where they are a matrix:
+    along the same synapses, or between other parts.
+    """
     back = KINDS.get(next(e.model for e in all_ends if e.name == of.ends[0].partition("[")[0]))
     silent = back is not None and not back.spikes
     turns = of.pattern == "dense" and back is not None and (bool(of.synapse) or back.unit == of.unit)

@@ -1,4 +1,6 @@
-"""Random synapses in the language, of states of their target, of their source and of their own, in a small random network."""
+"""Random synapses in the language, of states of their target, of their source and of their own,
+in a small random network.
+"""
 
 from __future__ import annotations
 

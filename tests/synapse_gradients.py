@@ -28,7 +28,9 @@ def values_of(program, rng) -> dict[str, np.ndarray]:
 
 
 def agreeing(text: str, inputs=lambda rng: spikes(rng, 1, 24), shared=()):
-    """A run whose loss and gradients are those of synapses one by one, with the values and inputs that it was given; no weights that are `shared`."""
+    """A run whose loss and gradients are those of synapses one by one, with the values and inputs that it was given;
+    no weights that are `shared`.
+    """
     model, program, rng = model_of(text), program_of(text), np.random.default_rng(1)
     values = {key: value for key, value in values_of(program, rng).items() if key not in shared}
     given = inputs(rng)

@@ -1,4 +1,6 @@
-"""Networks for e-prop forwards: whose synapses' states pass credit on to the loss, and whose synapses keep states one by one."""
+"""Networks for e-prop forwards: whose synapses' states pass credit on to the loss,
+and whose synapses keep states one by one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The command line, run as users run it: once in a process of its own, else in this one, which has imported everything already."""
+"""The command line, run as users run it: once in a process of its own, else in this one,
+which has imported everything already.
+"""
 
 import json
 import os
@@ -356,7 +358,9 @@ def test_a_stdout_of_ascii_gets_the_other_characters_escaped():
 
 
 def test_a_project_is_written_in_utf_8_whatever_the_locale(folder):
-    """Its headers are read as what they are: where the locale has other letters, they ended the build, or came out as others."""
+    """Its headers are read as what they are: where the locale has other letters, they ended the build,
+    or came out as others.
+    """
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     command = [sys.executable, "-m", "sncc.cli", "build", "small.snn", "--emit-only", "--out"]
     for name, env in (("utf8", os.environ), ("ascii", environment)):

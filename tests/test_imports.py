@@ -93,7 +93,8 @@ def test_checking_a_file_is_quick_and_needs_neither_sympy_nor_numpy(tmp_path):
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(tmp_path)  # compiled by the first run, as once for all by an installation
     command = (sys.executable, "-m", "sncc.cli", "check", tmp_path / "large.snn")
-    # twice what a check of the large network takes, so that slow machines pass and a heavy import or a quadratic pass is found
+    # twice what a check of the large network takes, so that slow machines pass and a heavy import or a quadratic pass
+    # is found
     assert min(processor_seconds(*command, environment=environment) for _ in range(5)) < 1
 
 

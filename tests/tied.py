@@ -1,4 +1,6 @@
-"""A network with connections that share their weights transposed, one with dropout, one with drawn delays, parts with gaps, and one number for two."""
+"""A network with connections that share their weights transposed, one with dropout, one with drawn delays,
+parts with gaps, and one number for two.
+"""
 
 from __future__ import annotations
 

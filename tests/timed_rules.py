@@ -44,7 +44,9 @@ THROUGH = "hidden -> dopamine.I: dense, weight = 2, delay = 0 ms"
 def moving(
     told: str, kind: str | None, more: str = "", follows: str = "", of: str = "Graded[1]", into: str = AT_ONCE
 ) -> str:
-    """A network whose recurrent weights move by a rule, of impulses or in front of a synapse; `follows`: what sets the modulator m."""
+    """A network whose recurrent weights move by a rule, of impulses or in front of a synapse; `follows`:
+    what sets the modulator m.
+    """
     learn = "weights, hidden.theta, hidden_hidden.plasticity.up" + ", hidden_hidden.delay" * ("each" in more)
     delay = "each(1 ms)" if "each" in more else "1 ms"
     text = with_own(SYNAPSES[kind or "saturating"], MEAN, learn, delay).replace(RESET, LEFT)

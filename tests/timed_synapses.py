@@ -144,7 +144,9 @@ def with_own(body: str, loss: str, learn: str, delay: str) -> str:
 
 
 def onto_a_readout(body: str) -> str:
-    """A network of spiking neurons with synapses of that body onto others that never spike, read where they are largest."""
+    """A network of spiking neurons with synapses of that body onto others that never spike,
+    read where they are largest.
+    """
     own = f"{NEURON}\n{GRADED}\nsynapse own:{body}"
     text = network("Soma", own, "Graded", "cross_entropy(max(output.v))", False, "weights, hidden.theta")
     text = text.replace("x -> hidden:", "x -> hidden.I:").replace("hidden -> output:", "hidden -> output.D:")
@@ -153,7 +155,9 @@ def onto_a_readout(body: str) -> str:
 
 
 def without_spikes(body: str) -> str:
-    """A network of neurons that never spike, driven by spikes through a current, with synapses of that body; read where it is largest."""
+    """A network of neurons that never spike, driven by spikes through a current, with synapses of that body;
+    read where it is largest.
+    """
     text = network(
         "Graded", f"{GRADED}\nsynapse own:{body}", "Graded", "cross_entropy(max(output.v))", False, "weights"
     )  # fmt: skip
@@ -162,8 +166,9 @@ def without_spikes(body: str) -> str:
 
 
 def least_step(text: str) -> float:
-    """The step in ms of the event-driven simulation. What reads its source or its target all the time is one step late where no delay
-    is stated: next to nothing there.
+    """The step in ms of the event-driven simulation.
+
+    What reads its source or its target all the time is one step late where no delay is stated: next to nothing there.
     """
     lines = text.splitlines()
     if any(" = own()" in line or " = pairs(" in line for line in lines if " delay = " in line and "= 0 ms" not in line):

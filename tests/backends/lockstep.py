@@ -1,4 +1,6 @@
-"""Networks that are trained forwards in time, of every pattern that the blocks of a cluster share, and what two batches of training come to."""
+"""Networks that are trained forwards in time, of every pattern that the blocks of a cluster share,
+and what two batches of training come to.
+"""
 
 from __future__ import annotations
 

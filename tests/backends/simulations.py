@@ -1,4 +1,6 @@
-"""Networks of every kind that a simulation may hold, with a length in which they do something; in what they must be the reference's."""
+"""Networks of every kind that a simulation may hold, with a length in which they do something;
+in what they must be the reference's.
+"""
 
 from __future__ import annotations
 
@@ -266,7 +268,9 @@ def same_numbers(first, second) -> None:
 
 
 def is_the_references(program, run, parameters, expected, sample=0, rtol=1e-10, atol=1e-12) -> int:
-    """Spikes, states at every step, and plastic weights in the end, `parameters` in the consistent system; how many spikes there are."""
+    """Spikes, states at every step, and plastic weights in the end, `parameters` in the consistent system;
+    how many spikes there are.
+    """
     total = 0
     for g in program.groups:
         for row in g.rows:
@@ -294,7 +298,9 @@ def is_the_references(program, run, parameters, expected, sample=0, rtol=1e-10, 
 
 
 def equal(program, key: str, got, expected, rtol: float, atol: float) -> bool:
-    """Whether a parameter's numbers are equal up to rounding, in whatever shape; of a matrix without neurons to themselves but for those."""
+    """Whether a parameter's numbers are equal up to rounding, in whatever shape;
+    of a matrix without neurons to themselves but for those.
+    """
     got, expected = np.asarray(got, float), np.asarray(expected, float)
     c = next((c for c in program.connections if key == f"{c.name}.weight"), None)
     if c is not None and isinstance(c.structure, Dense) and not c.structure.self_connections and got.ndim == 2:

@@ -1,7 +1,9 @@
-"""Builds with the emulation of CUDA: plain, under the address sanitizer, and checked for races. Kept by content between runs.
+"""Builds with the emulation of CUDA: plain, under the address sanitizer, and checked for races.
 
-With SNCC_TEST_GPU=1, on a machine with nvcc and a card, the plain and the checked builds are nvcc's and run on the card: the same tests
-then say of the card what they say of the emulation.
+Kept by content between runs.
+
+With SNCC_TEST_GPU=1, on a machine with nvcc and a card, the plain and the checked builds are nvcc's and run on the
+card: the same tests then say of the card what they say of the emulation.
 """
 
 from __future__ import annotations

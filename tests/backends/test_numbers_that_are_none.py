@@ -122,7 +122,9 @@ def test_sums_over_steps_that_no_number_can_hold_change_nothing(load):
 
 @pytest.fixture(scope="module")
 def summed(load):
-    """A network whose optimiser's step several blocks of threads share, of which one sums what all of them wait for: no races."""
+    """A network whose optimiser's step several blocks of threads share,
+    of which one sums what all of them wait for: no races.
+    """
     network = load(SUMMED, "checked")
     network.parameters["hidden_output.weight"] = np.ones((96, 3)) * [[100, 200, 300]]
     return network
@@ -130,7 +132,10 @@ def summed(load):
 
 @pytest.mark.parametrize("key, drives", [("x_hidden.weight", "x"), ("near.weight", "y"), ("hidden.bias", "")])
 def test_sums_over_synapses_neurons_and_connections_that_no_number_can_hold_change_nothing(summed, key, drives):
-    """Each term is a number; their sum, the gradient of what they share, is none. Gradients grow with the surrogate's height."""
+    """Each term is a number; their sum, the gradient of what they share, is none.
+
+    Gradients grow with the surrogate's height.
+    """
     shapes = {"x": (2, 30, 6), "y": (2, 30, 2)}
     data = {k: sncc.Events.from_dense(np.full(shape, int(k in drives)), step=1e-3) for k, shape in shapes.items()}
     labels = np.array([0, 1])

@@ -1,4 +1,6 @@
-"""Lines that read what a trace has just drawn, and traces that draw with a delay for each synapse: all halves draw the same."""
+"""Lines that read what a trace has just drawn, and traces that draw with a delay for each synapse:
+all halves draw the same.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Delays for each synapse below the smallest possible one, where samples run in parallel: raised where they are drawn, refused where they are set."""
+"""Delays for each synapse below the smallest possible one, where samples run in parallel:
+raised where they are drawn, refused where they are set.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""eventprop through states of synapses: both halves give the reference's gradients, in every pattern and with every delay."""
+"""eventprop through states of synapses: both halves give the reference's gradients,
+in every pattern and with every delay.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Weights that move within a sample, and those that synapses one by one share: both halves give the reference's gradients."""
+"""Weights that move within a sample, and those that synapses one by one share:
+both halves give the reference's gradients.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The benchmark of the CUDA half runs, emulated where there is no GPU; the bounds on the page are those that it computes."""
+"""The benchmark of the CUDA half runs, emulated where there is no GPU;
+the bounds on the page are those that it computes.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def test_the_page_has_the_table_of_bounds():
 
 
 def test_w1_costs_what_was_worked_out_by_hand(monkeypatch):
-    """Inference: 14 + 5.12 rows of 256 numbers a step and sample from L2 (the readout's 32 KB are copied once): 57 µs at 5.5 TB/s."""
+    """Inference: 14 + 5.12 rows of 256 numbers a step and sample from L2 (the readout's
+    32 KB are copied once): 57 µs at 5.5 TB/s.
+    """
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     from gpu_bounds import WORKLOADS, Activity, cost, program_of
     from gpu_card import Card

@@ -1,4 +1,6 @@
-"""NEST's order of events at a plastic synapse, as the benchmark writes it in the language, against stdp_synapse's own steps."""
+"""NEST's order of events at a plastic synapse, as the benchmark writes it in the language,
+against stdp_synapse's own steps.
+"""
 
 from pathlib import Path
 
@@ -30,7 +32,8 @@ network N:
 
 
 def sent(arrivals: np.ndarray, fired: np.ndarray) -> float:
-    """The weight after the last spike, in the order of `stdp_synapse::send`; steps of arrival at the neuron and of its spikes.
+    """The weight after the last spike, in the order of `stdp_synapse::send`;
+    steps of arrival at the neuron and of its spikes.
 
     A spike passes the synapse a step before it arrives; one of the target is there a step after it was fired.
     """

@@ -1,4 +1,6 @@
-"""The texts that stand for other libraries' networks, and what counts as the same network; none of the libraries is needed."""
+"""The texts that stand for other libraries' networks, and what counts as the same network;
+none of the libraries is needed.
+"""
 
 import sys
 from dataclasses import replace

@@ -1,4 +1,6 @@
-"""Connectivity is what the docstring of `sncc/connectivity/build.py` says: done again here neuron by neuron, and counted."""
+"""Connectivity is what the docstring of `sncc/connectivity/build.py` says:
+done again here neuron by neuron, and counted.
+"""
 
 from __future__ import annotations
 

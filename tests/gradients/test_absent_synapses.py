@@ -1,4 +1,6 @@
-"""Where only the library knows which synapses there are, what those that are not there divide by leaves the gradients of shared numbers alone."""
+"""Where only the library knows which synapses there are,
+what those that are not there divide by leaves the gradients of shared numbers alone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Numbers beside the draws that states start at: the derivative by one is what each neuron, or synapse, has drawn in each sample."""
+"""Numbers beside the draws that states start at:
+the derivative by one is what each neuron, or synapse, has drawn in each sample.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ OF_RULES = OTHERS.replace("{kind}", "plasticity = moving()").replace(
     "{learn}", ", ".join(f"x_hidden.plasticity.{n}" for n in ("m", "k", "rate"))
 )
 
-# states that stand still at each draw alone, which is written where it is written among the draws of the state that they are called after
+# states that stand still at each draw alone, which is written where it is written among the draws of the state that
+# they are called after
 ALONE = {
     "hidden.v.0": "normal(1, 0.4)",
     "hidden.d.0": "normal(0, 1)",

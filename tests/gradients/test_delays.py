@@ -1,4 +1,6 @@
-"""Learnt delays under bptt and e-prop: interpolated between steps, in training and inference, against automatic differentiation."""
+"""Learnt delays under bptt and e-prop: interpolated between steps, in training and inference,
+against automatic differentiation.
+"""
 
 from __future__ import annotations
 

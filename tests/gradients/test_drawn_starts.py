@@ -1,4 +1,6 @@
-"""Traces that all synapses of a neuron share start at a draw in training: the numbers of a simulation, constants for the gradient."""
+"""Traces that all synapses of a neuron share start at a draw in training:
+the numbers of a simulation, constants for the gradient.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,9 @@ def test_traces_start_at_draws(pattern):
 
 @pytest.mark.parametrize("rule", ["bptt", "eprop(online = true)"])
 def test_a_draw_by_a_learnt_number_is_a_constant(rule):
-    """A number by which traces start at a draw, and which moves weights besides, learns what one learns that does the latter alone."""
+    """A number by which traces start at a draw, and which moves weights besides,
+    learns what one learns that does the latter alone.
+    """
     text = NETWORK.replace("PATTERN", "dense").replace("RULE", rule).replace("rate * x * y", "rate * x * y * moves")
     text = text.replace("    param most", "    param moves = 0.8\n    param most")
     text = text.replace("learn =", "learn = hidden_hidden.plasticity.moves,")

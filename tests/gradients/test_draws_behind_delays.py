@@ -1,4 +1,6 @@
-"""Traces that draw behind learnt delays: both parts of a spike move by what has been drawn at it, which is a constant for the gradient."""
+"""Traces that draw behind learnt delays: both parts of a spike move by what has been drawn at it,
+which is a constant for the gradient.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +136,9 @@ def test_it_is_the_same_where_the_spike_waits_to_see_its_target(lines):
 
 
 def test_gradients_equal_automatic_differentiation_by_parts_where_nothing_adds_up():
-    """A trace bends its draws, whose form follows a state; weights are bounded, and draw themselves; inputs spike several times in a step."""
+    """A trace bends its draws, whose form follows a state; weights are bounded, and draw themselves;
+    inputs spike several times in a step.
+    """
     program = program_of(bent_draws.text_of("bptt"))
     values = learnt(program)
     run = Reference(program, values).run(inputs(), [2])

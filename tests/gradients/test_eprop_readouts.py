@@ -1,8 +1,9 @@
-"""e-prop where the loss reads neurons that spike and excite each other: credit crosses one connection, not a second one.
+"""e-prop where the loss reads neurons that spike and excite each other:
+credit crosses one connection, not a second one.
 
-The oracle says it by two simulations. The first moves the parameters of one population, whose spikes are constants wherever
-they arrive; the second moves nothing but the arrival of those spikes at populations that the loss reads, whose own spikes
-are constants again.
+The oracle says it by two simulations. The first moves the parameters of one population, whose spikes are constants
+wherever they arrive; the second moves nothing but the arrival of those spikes at populations that the loss reads, whose
+own spikes are constants again.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ train:
 
 
 class Crossing(Simulation):
-    """A simulation in which spikes are constants on arrival, but those of `moving`, handed over, at what the loss reads."""
+    """A simulation in which spikes are constants on arrival, but those of `moving`, handed over,
+    at what the loss reads.
+    """
 
     def __init__(self, model, parameters, moving=None, spikes=()):
         super().__init__(model, parameters, "eprop")

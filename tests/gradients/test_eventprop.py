@@ -1,4 +1,6 @@
-"""eventprop's gradients are those of an event-driven simulation with root-found spike times, to first order in the step."""
+"""eventprop's gradients are those of an event-driven simulation with root-found spike times,
+to first order in the step.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +148,9 @@ def test_at_a_ten_thousandth_of_the_membrane_time_constant_little_is_left():
 
 
 def test_credit_does_not_grow_through_spikes_that_follow_each_other_at_once():
-    """An input that is worth several spikes leaves a neuron, lowered by its threshold, above it: no crossing, and no slope at one."""
+    """An input that is worth several spikes leaves a neuron, lowered by its threshold, above it:
+    no crossing, and no slope at one.
+    """
     text = """
 network Strong:
     step = 1 ms

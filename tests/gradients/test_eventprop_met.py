@@ -1,6 +1,6 @@
-"""eventprop through weights that move by what spikes find of other neurons: of their source under `on post`, of their target when a
-late spike is noticed, and of the populations that modulators follow; and by sources whose delays are learnt. The oracle is that of
-`test_eventprop_plasticity.py`.
+"""eventprop through weights that move by what spikes find of other neurons: of their source under `on post`, of their
+target when a late spike is noticed, and of the populations that modulators follow; and by sources whose delays are
+learnt. The oracle is that of `test_eventprop_plasticity.py`.
 """
 
 from __future__ import annotations

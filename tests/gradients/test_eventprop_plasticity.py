@@ -1,4 +1,5 @@
-"""eventprop through weights that spikes of both sides move within a sample, against an event-driven simulation of all synapses.
+"""eventprop through weights that spikes of both sides move within a sample,
+against an event-driven simulation of all synapses.
 
 Names of the rule are those of the synapses behind it on purpose: each has its own.
 """

@@ -1,6 +1,7 @@
 """eventprop through states that sources have for their synapses, and that each synapse has for itself.
 
-The oracle is an event-driven simulation of all neurons and all synapses (`event_driven_synapses.py`); errors fall with the step.
+The oracle is an event-driven simulation of all neurons and all synapses (`event_driven_synapses.py`); errors fall with
+the step.
 """
 
 from __future__ import annotations

@@ -48,7 +48,9 @@ def test_what_is_left_out_is_explained():
 
 
 def test_what_each_of_many_spikes_does_stands_on_lines_of_its_own():
-    """A weight moves towards 1 by a tenth of what is left, at every spike of an input, which may send several in a step."""
+    """A weight moves towards 1 by a tenth of what is left, at every spike of an input,
+    which may send several in a step.
+    """
     rule = "plasticity fill:\n    on pre:\n        weight += 0.1 * (1 - weight)\n\n"
     text = recurrent("LIF").replace("normal(0, 1)", "normal(0, 1), plasticity = fill()", 1)
     lines = [line.strip() for line in sncc.explain(rule + text).splitlines()]

@@ -1,4 +1,6 @@
-"""Random and adaptive feedback over any pattern of synapses: a number for each weight, or each synapse, stands for it on the way back."""
+"""Random and adaptive feedback over any pattern of synapses:
+a number for each weight, or each synapse, stands for it on the way back.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def test_it_goes_with_synapses_that_training_moves(feedback):
     reference = Reference(program, seed=5, pairs=PAIRS)
 
     def kept(c):
-        """What stays with each synapse: its feedback or, where that follows the weight, how far it is from it; and its delay."""
+        """What stays with each synapse: its feedback or, where that follows the weight,
+        how far it is from it; and its delay.
+        """
         own = reference.parameters[f"{c}.feedback"] - (feedback == "adaptive") * reference.parameters[f"{c}.weight"]
         return np.sort(own)
 
@@ -87,7 +91,9 @@ def test_it_goes_with_synapses_that_training_moves(feedback):
 
 
 def test_it_is_that_of_the_synapses_which_there_are_once_some_have_moved():
-    """Against automatic differentiation over these, in lockstep forwards, where weights and what follows them have changed after every step."""
+    """Against automatic differentiation over these, in lockstep forwards,
+    where weights and what follows them have changed after every step.
+    """
     text = TEXT.replace("rule = bptt", "rule = eprop(feedback = adaptive, online = true)").replace(", each.most", "")
     text = "\n".join(line for line in text.split("\n") if "connect each" not in line).replace("total = 20", "p = 0.6")
     text = text.replace("weight = each(0.05),", "weight = each(0.05), delay = uniform(1 ms, 3 ms),")

@@ -1,4 +1,6 @@
-"""With a delay for each synapse traces may move before their first spike, and rules read their source all the time and under `on post`."""
+"""With a delay for each synapse traces may move before their first spike,
+and rules read their source all the time and under `on post`.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def program_learnt(program) -> set[str]:
 
 
 def test_one_delay_and_one_for_each_synapse_are_the_same_where_they_are_equal():
-    """An equation of a synapse finds a trace as spikes have left it that have arrived, also where these wait to see their target."""
+    """An equation of a synapse finds a trace as spikes have left it that have arrived,
+    also where these wait to see their target.
+    """
     text = text_of("bptt").replace("dx/dt = (base - x)", "dx/dt = -x").replace("state x = 0.1", "state x = 0")
     text = text.replace("q = base", "q = 0")
     drawn = {"uniform(1.2 ms, 5.8 ms) in [1 ms, 9 ms]": "2 ms", "uniform(0 ms, 3 ms) in [0 ms, 9 ms]": "1 ms"}

@@ -1,4 +1,6 @@
-"""Any number of spikes of a step is followed one by one where what they do does not add up, and what is learnt by them has its gradient."""
+"""Any number of spikes of a step is followed one by one where what they do does not add up,
+and what is learnt by them has its gradient.
+"""
 
 from __future__ import annotations
 

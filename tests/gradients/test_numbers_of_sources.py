@@ -1,4 +1,6 @@
-"""Numbers that each neuron has for itself and the synapses behind it read get their credit under e-prop: where nothing is cut that of bptt, forwards as in reverse."""
+"""Numbers that each neuron has for itself and the synapses behind it read get their credit under e-prop:
+where nothing is cut that of bptt, forwards as in reverse.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""e-prop forwards, with credit through outputs whose synapses keep states each and read them, gives the numbers of e-prop in reverse."""
+"""e-prop forwards, with credit through outputs whose synapses keep states each and read them,
+gives the numbers of e-prop in reverse.
+"""
 
 from __future__ import annotations
 

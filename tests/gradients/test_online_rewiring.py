@@ -15,7 +15,9 @@ TEXT = TEXT.replace("deep_r()", "deep_r(temperature = 0.03)")
 
 
 def recorded(reference):
-    """One batch: the gradients, parameters and pairs that each step of the optimiser finds, and what is there in the end."""
+    """One batch: the gradients, parameters and pairs that each step of the optimiser finds,
+    and what is there in the end.
+    """
     found, step = [], reference.optimise
 
     def optimise(gradients, moves):

@@ -1,4 +1,6 @@
-"""Weights behind a signal, which spikes of the target move, are trained: gradients are those of automatic differentiation."""
+"""Weights behind a signal, which spikes of the target move, are trained:
+gradients are those of automatic differentiation.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""e-prop through weights that move behind states which a source has for its synapses: where nothing is cut it is bptt, forwards as in reverse."""
+"""e-prop through weights that move behind states which a source has for its synapses:
+where nothing is cut it is bptt, forwards as in reverse.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Jumps of synapses that read their target between its flow and its arrivals, made up for a step later: in windows, with delays, by feedback."""
+"""Jumps of synapses that read their target between its flow and its arrivals, made up for a step later:
+in windows, with delays, by feedback.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Weights that connections share between parts that lie in other ways: each synapse has the number of its pair, and gradients add."""
+"""Weights that connections share between parts that lie in other ways:
+each synapse has the number of its pair, and gradients add.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Gradients through synapses that keep states one by one and lie in any pattern equal those of automatic differentiation."""
+"""Gradients through synapses that keep states one by one and lie in any
+pattern equal those of automatic differentiation.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Gradients through the states of synapses equal automatic differentiation in which every synapse has states of its own."""
+"""Gradients through the states of synapses equal automatic differentiation
+in which every synapse has states of its own.
+"""
 
 from __future__ import annotations
 

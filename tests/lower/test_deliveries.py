@@ -1,4 +1,6 @@
-"""Synapses that keep their states one by one deliver as one system with their neurons: as synapses that these carry, and as SciPy."""
+"""Synapses that keep their states one by one deliver as one system with their neurons:
+as synapses that these carry, and as SciPy.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,7 @@ def traces(result):
     return {state: trace for (population, state), trace in result.traces[0].items() if population == "y"}
 
 
-# ------------------------------------------------------------------------------------------------ as synapses of neurons
+# ----------------------------------------------------------------------------------------------- as synapses of neurons
 @pytest.mark.parametrize("synapse", ["exponential(tau = {})", "dual_exponential(tau_decay = {})"])
 @pytest.mark.parametrize(
     ("neuron", "numbers"),
@@ -129,7 +131,9 @@ def test_with_a_time_constant_for_each_the_states_are_an_integrators(neuron):
 
 
 def test_into_a_curved_flow_they_deliver_their_mean_over_the_step():
-    """The error falls with the square of the step, where that of what they deliver at its start would fall with the step."""
+    """The error falls with the square of the step, where that of what they
+    deliver at its start would fall with the step.
+    """
     taus, errors = np.random.default_rng(1).uniform(1, 9, 24), []
     for step in (1.0, 0.5):
         reference, x, result = ran("Curved", "exponential(tau = each(2 ms))", step=step, values={"c.tau": taus})

@@ -1,4 +1,6 @@
-"""What is recorded of synapses, and what stimulates a modulator, where samples are spread is what it is where neurons are."""
+"""What is recorded of synapses, and what stimulates a modulator,
+where samples are spread is what it is where neurons are.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Every neuron, synapse and plasticity of the library is documented or resolves at a connection, in volts or in plain numbers."""
+"""Every neuron, synapse and plasticity of the library is documented or resolves at a connection,
+in volts or in plain numbers.
+"""
 
 import pytest
 from networks import unit_of_an_impulse

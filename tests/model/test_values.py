@@ -1,4 +1,6 @@
-"""Numbers of a source: in the consistent system, once or for each, build-time parameters, and where the language draws a line."""
+"""Numbers of a source: in the consistent system, once or for each, build-time parameters,
+and where the language draws a line.
+"""
 
 import math
 

@@ -35,7 +35,9 @@ def trained(network, data, labels, stop, path, epochs, until=None):
 
 @pytest.mark.parametrize("patience, epochs", [(3, 40), (None, 12)])
 def test_a_training_that_was_broken_off_goes_on_to_the_bit(project, data, labels, tmp_path, patience, epochs):
-    """Before, at and after the best epoch: weights, momentum, schedule, the best epoch and the count are those of one training."""
+    """Before, at and after the best epoch: weights, momentum, schedule,
+    the best epoch and the count are those of one training.
+    """
     whole = load(project, seed=1)
     stop = EarlyStopping(patience=patience)
     trained(whole, data, labels, stop, tmp_path / "whole.npz", epochs)

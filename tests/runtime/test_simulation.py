@@ -1,4 +1,6 @@
-"""Simulations of a network whose neurons are spread over the threads: pieces, states, records, what is handed over, Ctrl-C."""
+"""Simulations of a network whose neurons are spread over the threads:
+pieces, states, records, what is handed over, Ctrl-C.
+"""
 
 from __future__ import annotations
 

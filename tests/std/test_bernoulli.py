@@ -1,4 +1,6 @@
-"""Rates of channels such as a x / (b (exp(x / c) - 1)), written with `bernoulli`, and their derivatives are the closed forms, at 0 too."""
+"""Rates of channels such as a x / (b (exp(x / c) - 1)), written with `bernoulli`,
+and their derivatives are the closed forms, at 0 too.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Linear neurons equal their closed forms, step by step, under random impulses and a random current held over each step."""
+"""Linear neurons equal their closed forms, step by step,
+under random impulses and a random current held over each step.
+"""
 
 from __future__ import annotations
 

@@ -78,7 +78,8 @@ def release(s):
     return [i + 40 * u * x, u, x - u * x]
 
 
-# synapse: (text, weight, delivered current of v and the states, slopes, jump, initial states, order of the method or None)
+# synapse: (text, weight, delivered current of v and the states, slopes, jump, initial states, order of the method or
+# None)
 CASES = {
     "exponential": (
         "exponential()", "40 pA",

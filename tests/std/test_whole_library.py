@@ -1,6 +1,7 @@
 """Every neuron and function of the standard library goes the whole way: check, both IRs, explanation, C++, gradients.
 
-Gradients against an independent differentiation are in `tests/gradients`; here the compiled library gives the reference's.
+Gradients against an independent differentiation are in `tests/gradients`; here the compiled library gives the
+reference's.
 """
 
 from __future__ import annotations

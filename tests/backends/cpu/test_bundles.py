@@ -1,4 +1,6 @@
-"""Synapses with a delay each lie by source and delay, many of one weight are bits; the user has them by source and target, and a run adds them in that order."""
+"""Synapses with a delay each lie by source and delay, many of one weight are bits;
+the user has them by source and target, and a run adds them in that order.
+"""
 
 from __future__ import annotations
 

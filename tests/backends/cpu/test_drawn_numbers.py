@@ -1,4 +1,6 @@
-"""Noise and numbers drawn in every step in training: constants for the gradient, the same in the C++ half and the reference."""
+"""Noise and numbers drawn in every step in training:
+constants for the gradient, the same in the C++ half and the reference.
+"""
 
 from __future__ import annotations
 

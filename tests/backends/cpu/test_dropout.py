@@ -1,4 +1,6 @@
-"""Dropout in the C++ half: the reference's losses and gradients, with any number of threads; nothing is left out elsewhere."""
+"""Dropout in the C++ half: the reference's losses and gradients, with any number of threads;
+nothing is left out elsewhere.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Numbers of synapses beside their weights, in simulations: a matrix (sources, targets) where a connection is `dense`, one for each neuron where it is `one_to_one`."""
+"""Numbers of synapses beside their weights, in simulations:
+a matrix (sources, targets) where a connection is `dense`, one for each neuron where it is `one_to_one`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The C++ half over every pattern of synapses: the reference's losses, gradients, spikes and states, with any number of threads."""
+"""The C++ half over every pattern of synapses: the reference's losses, gradients, spikes and states,
+with any number of threads.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The C++ half records weights and states of synapses of a network that can be trained, as the reference does, and stores its state."""
+"""The C++ half records weights and states of synapses of a network that can be trained, as the reference does,
+and stores its state.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Deep R in the C++ half: the reference's synapses and weights after every step, with any number of threads; saved and gone on with."""
+"""Deep R in the C++ half: the reference's synapses and weights after every step, with any number of threads;
+saved and gone on with.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Synapses that keep states one by one and lie in patterns that the library builds: the C++ half gives the reference's gradients."""
+"""Synapses that keep states one by one and lie in patterns that the library builds:
+the C++ half gives the reference's gradients.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`share`, also `transposed`: the loss of a network with two weights, one the other or its transpose, and the sum of both gradients."""
+"""`share`, also `transposed`: the loss of a network with two weights, one the other or its transpose,
+and the sum of both gradients.
+"""
 
 from __future__ import annotations
 

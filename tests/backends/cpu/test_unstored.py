@@ -1,4 +1,6 @@
-"""Synapses that are not stored are those that would be, to the last bit: spikes, states, and what Python reads, for any number of workers."""
+"""Synapses that are not stored are those that would be, to the last bit:
+spikes, states, and what Python reads, for any number of workers.
+"""
 
 from __future__ import annotations
 

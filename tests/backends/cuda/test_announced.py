@@ -1,4 +1,6 @@
-"""A batch that is announced is copied while the one before it runs: with the same bits, whatever comes in its place or fails meanwhile."""
+"""A batch that is announced is copied while the one before it runs:
+with the same bits, whatever comes in its place or fails meanwhile.
+"""
 
 from __future__ import annotations
 

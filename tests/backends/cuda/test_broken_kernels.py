@@ -1,4 +1,6 @@
-"""What is taken out of emitted CUDA code is missed: the checked emulation sees a barrier, an initialisation or a wait go."""
+"""What is taken out of emitted CUDA code is missed:
+the checked emulation sees a barrier, an initialisation or a wait go.
+"""
 
 from __future__ import annotations
 

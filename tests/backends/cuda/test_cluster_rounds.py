@@ -1,4 +1,6 @@
-"""Steps in lockstep whose samples clusters share: one launch a batch, with the bits of three launches a step, and no barrier too small."""
+"""Steps in lockstep whose samples clusters share:
+one launch a batch, with the bits of three launches a step, and no barrier too small.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def built(projects, monkeypatch):
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """Two batches with variables of the environment; what they come to, and the launches, of which the first is of what follows from parameters."""
+    """Two batches with variables of the environment;
+    what they come to, and the launches, of which the first is of what follows from parameters.
+    """
 
     def counted(program, project, copies: int = 1, **variables: str):
         log = tmp_path / "launches"

@@ -1,4 +1,6 @@
-"""Samples that the blocks of a cluster share, sources unchanged, run on the CPU: the reference's numbers in any order of threads."""
+"""Samples that the blocks of a cluster share, sources unchanged, run on the CPU:
+the reference's numbers in any order of threads.
+"""
 
 from __future__ import annotations
 
@@ -274,7 +276,7 @@ def test_where_the_device_has_no_room_for_a_cluster_one_block_has_the_sample(sli
         assert np.allclose(alone[1][key], gradient, rtol=1e-9, atol=1e-12 * np.abs(gradient).max()), key
 
 
-# ------------------------------------------------------------------------------------------------ which networks have clusters
+# ----------------------------------------------------------------------------------------- which networks have clusters
 PLAIN = """
 network Plain:
     step = 1 ms

@@ -1,4 +1,6 @@
-"""Synapses that the device makes: the host's, bit for bit, in the layout that deliveries read, and on the host once somebody asks for them."""
+"""Synapses that the device makes: the host's, bit for bit, in the layout that deliveries read,
+and on the host once somebody asks for them.
+"""
 
 from __future__ import annotations
 

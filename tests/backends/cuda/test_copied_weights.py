@@ -1,4 +1,6 @@
-"""Weights that a block copies into its shared memory: no bit depends on it, and a launch has as many blocks at once as without."""
+"""Weights that a block copies into its shared memory:
+no bit depends on it, and a launch has as many blocks at once as without.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def projects(tmp_path_factory):
 
 @pytest.fixture
 def in_both_forms(monkeypatch):
-    """What a function of a freshly loaded network gives with weights read from the device's memory, and from shared memory."""
+    """What a function of a freshly loaded network gives with weights read from the device's memory,
+    and from shared memory.
+    """
 
     def run(project, work):
         found = []
@@ -226,7 +230,9 @@ int main(int count, char**) {
 
 @needs_emulation
 def test_a_launch_copies_what_leaves_the_multiprocessors_their_blocks(tmp_path):
-    """132 multiprocessors of 228 KB: a block takes 1 of them and leaves 9 for what is not dynamic; three blocks are resident."""
+    """132 multiprocessors of 228 KB: a block takes 1 of them and leaves 9 for what is not dynamic;
+    three blocks are resident.
+    """
     needs_compiler()
     source = tmp_path / "place.cu"
     source.write_text(PLACE)
@@ -242,7 +248,8 @@ def test_a_launch_copies_what_leaves_the_multiprocessors_their_blocks(tmp_path):
     kb = 1 << 10
     both, first, none = [20 * kb, 80 * kb, 2, 120 * kb, 0], [20 * kb, -1, 1, 80 * kb, 0], [-1, -1, 0, 20 * kb, 0]
     second, some = [-1, 20 * kb, 1, 60 * kb, 0], [20 * kb, -1, 1, 66 * kb, 46]
-    # one block a multiprocessor; too few steps for the second; two blocks; three; more than are resident; a step of many
+    # one block a multiprocessor; too few steps for the second; two blocks; three; more than are resident; a step of
+    # many
     assert placed() == [both, first, first, second, second, none]
     assert placed(SNCC_CUDA_WEIGHTS="shared") == [*[both] * 5, none]
     assert placed(SNCC_CUDA_WEIGHTS="device") == [none] * 6

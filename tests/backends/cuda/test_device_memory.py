@@ -131,7 +131,9 @@ train:
 
 
 def test_a_bound_on_memory_counts_all_that_a_sample_keeps(tmp_path, monkeypatch):
-    """Signals, delivered states and spikes without those of neurons left out, too: on a device that has little more than the bound."""
+    """Signals, delivered states and spikes without those of neurons left out, too:
+    on a device that has little more than the bound.
+    """
     needs_compiler()
     bound, rest, samples, steps = 2_000_000, 400_000, 12, 120
     project = Projects(tmp_path).emulated(WIDE, "float32", memory=bound)[1]

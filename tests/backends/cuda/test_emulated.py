@@ -48,7 +48,9 @@ def test_emulated_cuda_equals_the_reference(projects, name):
 
 @pytest.mark.parametrize("name", ["an ALIF under e-prop", "targets"])
 def test_more_spikes_than_a_warp_writes_down_at_once_are_all_summed(projects, name):
-    """20 samples of up to 96 steps are 60 words of 32 steps; in the first 32 a channel of rate 0.3 has about 280 events."""
+    """20 samples of up to 96 steps are 60 words of 32 steps;
+    in the first 32 a channel of rate 0.3 has about 280 events.
+    """
     program, project = projects.emulated(NETWORKS[name])
     agree(sncc.load(project, backend="emulated"), program, 1e-9, samples=20, steps=96)
 

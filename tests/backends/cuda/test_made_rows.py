@@ -1,4 +1,6 @@
-"""Synapses that are not stored on the device either: drawn again at each spike, they are those that would be stored, to the last bit."""
+"""Synapses that are not stored on the device either:
+drawn again at each spike, they are those that would be stored, to the last bit.
+"""
 
 from __future__ import annotations
 

@@ -131,7 +131,9 @@ def test_no_kernel_spills_registers(tmp_path, request, text, precision, memory):
 
 @pytest.mark.slow
 def test_what_blocks_tell_each_other_is_loaded_by_caches_that_a_meeting_brings_up_to_date(tmp_path):
-    """The compiler may load what it takes to be constant by the read-only cache (`ld.global.nc`), which no barrier of a grid or a cluster does."""
+    """The compiler may load what it takes to be constant by the read-only cache (`ld.global.nc`),
+    which no barrier of a grid or a cluster does.
+    """
     program, project = Projects(tmp_path).write(FORWARDS, "float32")
     source = project / "src" / "cuda" / f"{project_name(program.name)}_cuda.cu"
     words = ["nvcc", "-std=c++17", "-fmad=false", "--extended-lambda", "-arch=compute_90", "-ptx", f"-I{project}/include", f"-I{project}/src"]  # fmt: skip

@@ -1,4 +1,6 @@
-"""Every fault planted in programs/ is found by the checked emulation (or by the sanitizers, where it says so), at its line; the sound version is not reported."""
+"""Every fault planted in programs/ is found by the checked emulation (or by the sanitizers, where it says so),
+at its line; the sound version is not reported.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The CUDA half, run on the CPU, records weights and states of synapses of a network that can be trained, and stores its state."""
+"""The CUDA half, run on the CPU, records weights and states of synapses of a network that can be trained,
+and stores its state.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Deep R in the emitted CUDA, run on the CPU: the reference's synapses and weights after every step; saved and gone on with."""
+"""Deep R in the emitted CUDA, run on the CPU: the reference's synapses and weights after every step;
+saved and gone on with.
+"""
 
 from __future__ import annotations
 

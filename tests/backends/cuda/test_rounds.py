@@ -30,7 +30,9 @@ def projects(tmp_path_factory):
 
 @pytest.fixture
 def launches(tmp_path, monkeypatch):
-    """Calls a function in one of the forms; what it gives, and the launches, of which the first is of what follows from parameters that were set."""
+    """Calls a function in one of the forms; what it gives, and the launches,
+    of which the first is of what follows from parameters that were set.
+    """
 
     def counted(form: str, function):
         log = tmp_path / form
@@ -42,7 +44,9 @@ def launches(tmp_path, monkeypatch):
 
 
 def launches_of_both_forms(projects, monkeypatch, launches, text, build):
-    """Launches of two batches whose threads meet across the grid, in any order, and of launches apart, which give the same bits."""
+    """Launches of two batches whose threads meet across the grid, in any order, and of launches apart,
+    which give the same bits.
+    """
     program, project = projects.emulated(text, build=build)
     together, meeting = launches("persistent", lambda: trained(project, program))
     alone, apart = launches("launches", lambda: trained(project, program))
@@ -142,7 +146,9 @@ def test_any_number_of_turns_is_one_graph(projects, launches):
 
 @needs_emulation
 def test_a_graph_is_replayed_by_batches_that_are_laid_out_alike(projects, tmp_path, monkeypatch):
-    """Once there are no more to be had, those of the first two batches are what is launched; without them the launches are."""
+    """Once there are no more to be had, those of the first two batches are what is launched;
+    without them the launches are.
+    """
     text, memory, steps, of, _ = GRAPHS["turns"]
     program, project = projects.emulated(text, memory=memory)
     inputs, labels, _ = cases(program, samples=5, steps=steps)

@@ -1,4 +1,6 @@
-"""The neuron-parallel schedule of the CUDA half, sources unchanged, run on the CPU: the C++ half's numbers, bit for bit."""
+"""The neuron-parallel schedule of the CUDA half, sources unchanged, run on the CPU:
+the C++ half's numbers, bit for bit.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A network that can be trained is simulated by many blocks: the bits of the C++ half, and no barrier of the grid too few."""
+"""A network that can be trained is simulated by many blocks:
+the bits of the C++ half, and no barrier of the grid too few.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +95,9 @@ def test_a_simulation_by_many_blocks_has_the_bits_of_one_and_of_the_cpu(projects
 @LONG
 @needs_emulation
 def test_a_missing_barrier_of_the_grid_is_a_race(projects):
-    """Each one of a step, in turn; the one before the first step has another one behind it here before anything is read."""
+    """Each one of a step, in turn; the one before the first step has another
+    one behind it here before anything is read.
+    """
     _, project = projects.write(NETWORK, "float64")
     name = "src/cuda/spread_spread.cuh"
     places = [m.span() for m in re.finditer(r"grid\.sync\(\);", (project / name).read_text())]

@@ -1,4 +1,6 @@
-"""Inference with weights of 16 bits in the emitted CUDA, run on the CPU: the C++ half's weights, the reference's numbers with them."""
+"""Inference with weights of 16 bits in the emitted CUDA, run on the CPU:
+the C++ half's weights, the reference's numbers with them.
+"""
 
 from __future__ import annotations
 

@@ -239,7 +239,9 @@ def test_thread_pool_runs_each_task_once(compiled):
 
 
 def test_a_list_holds_what_a_vector_does(compiled):
-    """In 60,000 random calls, values of its own among the arguments, without an access out of bounds or a value that is left."""
+    """In 60,000 random calls, values of its own among the arguments,
+    without an access out of bounds or a value that is left.
+    """
     result = subprocess.run([str(compiled("lists", "sanitized"))], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
 

@@ -1,4 +1,6 @@
-"""The emitted project stands alone: it configures and builds with CMake, runs without Python, and compiles without warnings."""
+"""The emitted project stands alone: it configures and builds with CMake, runs without Python,
+and compiles without warnings.
+"""
 
 from __future__ import annotations
 

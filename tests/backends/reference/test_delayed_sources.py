@@ -1,4 +1,6 @@
-"""What a synapse reads of its source is as old as its spikes: in `deliver`, in equations, at spikes, with one delay or one for each."""
+"""What a synapse reads of its source is as old as its spikes:
+in `deliver`, in equations, at spikes, with one delay or one for each.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,7 @@ network Net:
 """
 
 
-# ------------------------------------------------------------------------------------------------ one delay, or one for each
+# ------------------------------------------------------------------------------------------- one delay, or one for each
 @pytest.mark.parametrize("delay", ["0 ms", "3 ms"])
 @pytest.mark.parametrize("name", SYNAPSES)
 def test_one_delay_is_the_same_delay_for_each(name, delay):

@@ -11,7 +11,9 @@ from sncc.backends.reference.interpreter import Reference
 
 
 def test_every_synapse_draws_for_every_spike():
-    """Of three spikes in a step each synapse lets through a number of a binomial distribution; the weights walk by a variance each."""
+    """Of three spikes in a step each synapse lets through a number of a binomial distribution;
+    the weights walk by a variance each.
+    """
     text = """
 synapse releasing:
     param p = 0.3

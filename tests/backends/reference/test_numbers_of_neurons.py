@@ -1,4 +1,6 @@
-"""Synapses read numbers of each of their neurons, states of neurons that a map moves, and stored parameters where they start."""
+"""Synapses read numbers of each of their neurons, states of neurons that a map moves,
+and stored parameters where they start.
+"""
 
 from __future__ import annotations
 

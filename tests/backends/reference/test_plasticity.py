@@ -76,8 +76,9 @@ def test_a_post_state_of_neurons_that_do_not_spike_follows_them():
 
 
 def test_each_of_several_spikes_in_a_step_is_a_spike():
-    """All deliver the weight from before the first; then each runs `on pre`, which sees what the one before left of weight and
-    own states, and of `pre` states what was there before them all; then these jump, once for each."""
+    """All deliver the weight from before the first; then each runs `on pre`, which sees what the one before left of
+    weight and own states, and of `pre` states what was there before them all; then these jump, once for each.
+    """
     several = plasticity(
         {"tau": 20}, {"x": 0}, {}, {"s": 0}, {"x": "-x / tau", "s": "-s / tau"},
         "weight += 0.01 * (1 + x) + 0.02 * s * (1 - weight); s += 0.5 * (1 - s); x += 1 + 0.5 * x", "", ("0", "0.6"),
