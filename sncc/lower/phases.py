@@ -14,7 +14,6 @@ from sncc.lower.connections import impulsive, lower_connection
 from sncc.lower.curved_reading import remember_what_jumps
 from sncc.lower.deliveries import deliver_over_steps
 from sncc.lower.dropout import enlarge_what_is_left
-from sncc.lower.event_support import refuse_events
 from sncc.lower.initial_states import store_initial_states
 from sncc.lower.maps import start_maps_before_flows
 from sncc.lower.neuron import Neuron, Part, hoist, lower_neuron, poisson, without_surrogate
@@ -105,8 +104,6 @@ def _updates(model: Model, population: Population) -> tuple[Neuron, ...]:
     flows = dynamics is not None and bool(dynamics.equations)  # else its states are those of the step before
     parts: tuple[Part, ...] = ("flow", "rest") if reading is not None and flows else ("whole",)
     timed = model.training is not None and model.training.rule.name == "eventprop"
-    if timed:
-        refuse_events(model, population, arriving)
     neurons = [lower_neuron(population, impulses, drives, model.step, part, timed) for part in parts]
     if model.training is None:
         neurons = [without_surrogate(neuron) for neuron in neurons]
